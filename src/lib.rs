@@ -1,1 +1,5 @@
-//! Frameway.
+//! Frameway carries camera frames: submitted in batches over gRPC, queued, processed by workers, and streamed to
+//! subscribers. `ARCHITECTURE.md` walks one frame through the modules.
+
+pub mod domain;
+pub mod queue;

@@ -1,1 +1,2 @@
-fn main(){}
+//! The `frameway` command.
+fn main() {}

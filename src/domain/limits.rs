@@ -1,0 +1,41 @@
+//! The default maxima of the contract, in one place. Those that an operator may raise are fields of
+//! `config::Limits` and start from these.
+
+/// Largest sequence number: what a double holds exactly, so that every language can carry it.
+pub const MAX_SEQUENCE: u64 = (1 << 53) - 1;
+/// Longest stream id and publisher id, in characters.
+pub const MAX_ID_CHARS: usize = 64;
+/// Largest encoded or raw picture, in bytes.
+pub const MAX_PICTURE_BYTES: usize = 16 << 20;
+/// Largest request message, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 32 << 20;
+/// Most frames in one batch.
+pub const MAX_BATCH_FRAMES: usize = 100;
+/// Most pixels of a picture.
+pub const MAX_PIXELS: u64 = 40_000_000;
+/// Longest side of a picture, in pixels.
+pub const MAX_SIDE: u32 = 8192;
+/// Most attributes of a frame, and most labels of a stream.
+pub const MAX_ATTRIBUTES: usize = 32;
+/// Longest attribute or label key, in bytes.
+pub const MAX_ATTRIBUTE_KEY_BYTES: usize = 64;
+/// Longest attribute or label value, in bytes.
+pub const MAX_ATTRIBUTE_VALUE_BYTES: usize = 256;
+/// Longest display name, in bytes.
+pub const MAX_DISPLAY_NAME_BYTES: usize = 128;
+/// Longest W3C `traceparent`, in bytes.
+pub const MAX_TRACEPARENT_BYTES: usize = 64;
+/// Publisher numbers that a stream remembers of each publisher, with a digest.
+pub const DEDUP_WINDOW: u64 = 1024;
+/// Most publishers that a stream remembers; each costs 32 KiB.
+pub const MAX_PUBLISHERS_PER_STREAM: usize = 64;
+/// Most streams that may be registered.
+pub const MAX_STREAMS: usize = 10_000;
+/// Most selectors of one subscription.
+pub const MAX_SELECTORS: usize = 256;
+/// Most streams that one subscription may follow.
+pub const MAX_STREAMS_PER_SUBSCRIPTION: usize = 2_000;
+/// Default for a subscriber's `max_picture_bytes`: below every client's default receive limit of 4 MiB.
+pub const DEFAULT_MAX_DELIVERED_PICTURE_BYTES: u32 = 3_670_016;
+/// A camera clock further off than this many years is taken for nonsense and the frame refused.
+pub const MAX_CLOCK_ERROR_YEARS: u64 = 10;

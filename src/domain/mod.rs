@@ -1,0 +1,28 @@
+//! The words of the design as types that cannot hold a bad value. No I/O, no wire types, no Redis.
+
+mod error;
+mod frame;
+mod ids;
+pub mod limits;
+mod measures;
+mod output;
+mod picture;
+mod position;
+mod stream;
+mod time;
+
+pub use error::ValidationError;
+pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo};
+pub use ids::{PartitionId, Partitions, PublisherId, Sequence, StreamId};
+pub use measures::QualityMeasures;
+pub use output::{
+    Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,
+    Reencode, Stage, StageTiming, StoredPicture, Tombstone, TombstoneKind,
+};
+pub use picture::PictureFormat;
+pub use position::{Cursor, StartPosition};
+pub use stream::{
+    ClockPolicy, Location, OutputPolicy, QueuePolicy, RetentionPolicy, StreamCounters, StreamRecord,
+    StreamSettings,
+};
+pub use time::Timestamp;

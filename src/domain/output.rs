@@ -1,0 +1,233 @@
+use std::fmt;
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+use super::{FrameHeader, PictureFormat, QualityMeasures, Sequence, StreamId, Timestamp};
+
+/// Name of stored bytes: random, new for every attempt to store them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PayloadKey(u128);
+
+impl PayloadKey {
+    /// A key that nobody has used: 128 random bits.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::rng().random())
+    }
+
+    /// The key with these bits.
+    #[must_use]
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits.
+    #[must_use]
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for PayloadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for PayloadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Where a picture's bytes lie, in the partition of their stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PayloadRef {
+    /// Their name.
+    pub key: PayloadKey,
+    /// Their size.
+    pub size_bytes: u64,
+}
+
+/// What a stored picture is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PictureRole {
+    /// Small, for overviews.
+    Thumbnail,
+    /// What the stream's output policy asks for.
+    Processed,
+    /// The submitted bytes, untouched.
+    Original,
+}
+
+/// A picture of a processed frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPicture {
+    /// What it is for.
+    pub role: PictureRole,
+    /// Its encoding.
+    pub format: PictureFormat,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Its bytes. Two roles may share them.
+    pub payload: PayloadRef,
+}
+
+/// A step of a worker's work on one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading the picture's bytes from the queue.
+    Fetch,
+    /// Compressed bytes to planes.
+    Decode,
+    /// Planes to numbers.
+    Analyze,
+    /// Planes to the processed picture and the thumbnail.
+    Encode,
+}
+
+/// How long a stage took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageTiming {
+    /// Which.
+    pub stage: Stage,
+    /// How long, on one thread.
+    pub duration: Duration,
+}
+
+/// Whether the processed picture was made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reencode {
+    /// Decoded and encoded again.
+    Encoded,
+    /// The submitted bytes, passed on by reference.
+    PassedThrough,
+}
+
+/// What a worker made of a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessedFrame {
+    /// What the camera said.
+    pub header: FrameHeader,
+    /// Size of the decoded picture, pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// When a worker took it.
+    pub leased_time: Timestamp,
+    /// When the worker was done with the picture.
+    pub processed_time: Timestamp,
+    /// At most one of each role.
+    pub pictures: Vec<StoredPicture>,
+    /// Quality of the decoded picture.
+    pub quality: QualityMeasures,
+    /// What took how long.
+    pub stages: Vec<StageTiming>,
+    /// How the processed picture came about.
+    pub reencode: Reencode,
+    /// Version of the worker's software.
+    pub worker_version: String,
+}
+
+/// Why a frame could not be processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureReason {
+    /// The bytes end before the picture does.
+    Truncated,
+    /// The bytes break the format's rules.
+    Corrupt,
+    /// No known format, or another than the frame says.
+    UnknownFormat,
+    /// More pixels, bytes or scans than the limits allow.
+    TooLarge,
+    /// More than one picture in the file.
+    Animated,
+    /// A known format in a variant that is not decoded (CMYK, 12 bits).
+    Unsupported,
+    /// Declared and real size differ.
+    SizeMismatch,
+    /// Took longer than the time limit.
+    TimedOut,
+    /// The decoder failed in a way that it should not.
+    DecoderPanicked,
+    /// The worker died of it, three times over.
+    KilledWorker,
+    /// Its bytes were not in the queue any more.
+    PayloadLost,
+}
+
+/// A failure: the fact, and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The fact.
+    pub reason: FailureReason,
+    /// What exactly, for people; at most 512 bytes.
+    pub message: String,
+}
+
+/// Why an accepted frame has no picture to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TombstoneKind {
+    /// It could not be processed.
+    Failed(Failure),
+    /// The stream's overflow policy dropped it.
+    Dropped,
+    /// An operator purged it.
+    Purged,
+}
+
+/// The output entry of a frame without a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// What the camera said.
+    pub header: FrameHeader,
+    /// Why there is no picture.
+    pub kind: TombstoneKind,
+}
+
+/// What became of an accepted frame.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OutputBody {
+    /// Processed.
+    Frame(Box<ProcessedFrame>),
+    /// No picture.
+    Tombstone(Box<Tombstone>),
+}
+
+impl OutputBody {
+    /// What the camera said of it.
+    #[must_use]
+    pub fn header(&self) -> &FrameHeader {
+        match self {
+            Self::Frame(frame) => &frame.header,
+            Self::Tombstone(tombstone) => &tombstone.header,
+        }
+    }
+
+    /// Its stored pictures; none for a tombstone.
+    #[must_use]
+    pub fn pictures(&self) -> &[StoredPicture] {
+        match self {
+            Self::Frame(frame) => &frame.pictures,
+            Self::Tombstone(_) => &[],
+        }
+    }
+}
+
+/// One entry of a stream's output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputEntry {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// The frame's number.
+    pub sequence: Sequence,
+    /// When the frame was accepted; never goes back within a stream.
+    pub received_time: Timestamp,
+    /// When this entry was written.
+    pub published_time: Timestamp,
+    /// What became of the frame.
+    pub body: OutputBody,
+}

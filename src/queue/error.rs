@@ -1,0 +1,59 @@
+use crate::domain::StreamId;
+
+/// What a caller of the queue can act on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The backend could not be reached: nothing was done.
+    #[error("queue backend unreachable: {0}")]
+    Unreachable(String),
+    /// The backend was reached but no answer came: what was asked may have been done.
+    #[error("queue backend gave no answer: {0}")]
+    NoAnswer(String),
+    /// The backend refused, for want of memory, disk or rights: nothing was done.
+    #[error("queue backend refused: {0}")]
+    Refused(String),
+    /// The lease is not, or no longer, held.
+    #[error("the lease on the partition is lost")]
+    LeaseLost,
+    /// No such stream is registered.
+    #[error("stream {0} is not registered")]
+    StreamNotFound(StreamId),
+    /// A stream of that name is registered.
+    #[error("stream {0} is registered already")]
+    StreamExists(StreamId),
+    /// The stream was changed since the caller read it.
+    #[error("the stream has changed since it was read")]
+    RevisionMismatch {
+        /// The revision in force.
+        current: u64,
+    },
+    /// No more streams may be registered.
+    #[error("the limit of {limit} streams is reached")]
+    TooManyStreams {
+        /// The limit.
+        limit: usize,
+    },
+    /// The stored data was laid out by other rules than this program's.
+    #[error("the stored layout does not fit: {0}")]
+    Layout(String),
+    /// A stored entry cannot be read.
+    #[error("a stored entry is corrupt: {0}")]
+    Corrupt(String),
+}
+
+impl Error {
+    /// The same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::NoAnswer(_) | Self::Refused(_) => true,
+            Self::LeaseLost
+            | Self::StreamNotFound(_)
+            | Self::StreamExists(_)
+            | Self::RevisionMismatch { .. }
+            | Self::TooManyStreams { .. }
+            | Self::Layout(_)
+            | Self::Corrupt(_) => false,
+        }
+    }
+}

@@ -1,0 +1,322 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::domain::{
+    FrameHeader, OutputBody, OutputEntry, PartitionId, PayloadKey, PayloadRef, Sequence, StreamCounters,
+    StreamId, Timestamp,
+};
+
+/// A picture's bytes on their way in, under a key that is new for this attempt.
+///
+/// Bytes are first stored under the key for a short time only; the operation that enters the key somewhere makes
+/// them stay. So bytes that nobody entered vanish by themselves.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Name and size.
+    pub payload: PayloadRef,
+    /// The bytes, or `None` if an earlier call sent them.
+    pub bytes: Option<Bytes>,
+}
+
+impl Offer {
+    /// Offers `bytes` under a new key.
+    #[must_use]
+    pub fn new(bytes: Bytes) -> Self {
+        let payload = PayloadRef { key: PayloadKey::random(), size_bytes: bytes.len() as u64 };
+        Self { payload, bytes: Some(bytes) }
+    }
+
+    /// The same offer, for a call that need not send the bytes again.
+    #[must_use]
+    pub fn sent(&self) -> Self {
+        Self { payload: self.payload, bytes: None }
+    }
+}
+
+/// A frame to accept.
+#[derive(Debug, Clone)]
+pub struct NewFrame {
+    /// Its stream.
+    pub stream_id: StreamId,
+    /// What was said of it. With a publisher mark, it is stored once.
+    pub header: FrameHeader,
+    /// Its picture.
+    pub offer: Offer,
+}
+
+/// What became of one frame of an accept call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AcceptResult {
+    /// Stored, under this number.
+    Accepted(Sequence),
+    /// The same publisher sequence with the same bytes was stored before, under this number.
+    Duplicate(Sequence),
+    /// Surely not stored.
+    Refused(Refusal),
+    /// The backend's answer did not come: the frame may be stored.
+    Unconfirmed(String),
+}
+
+/// Why a frame was not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The stream is not registered.
+    StreamNotFound,
+    /// The publisher sequence was used for other bytes, stored under this number.
+    SequenceReused {
+        /// Number of the frame that has it.
+        stored_as: Sequence,
+    },
+    /// The publisher sequence lies further back than is remembered.
+    SequenceTooOld {
+        /// The publisher's highest number so far.
+        last: u64,
+    },
+    /// The publisher sequence is below a stored one, but was never stored itself.
+    SequenceOutOfOrder {
+        /// The publisher's highest number so far.
+        last: u64,
+    },
+    /// An earlier frame of the stream in the same call was refused for a time: order is kept.
+    BehindRefused,
+    /// As many publishers as a stream remembers have written to it.
+    TooManyPublishers,
+    /// The stream's own queue policy is reached.
+    StreamQueueFull,
+    /// The partition's budget is reached.
+    PartitionFull,
+    /// The offered bytes were gone (or never there) when the frame was to be entered: offer them anew.
+    PayloadGone,
+    /// The backend could not be reached, or refused.
+    Backend(String),
+}
+
+impl Refusal {
+    /// The same frame may be stored later: order demands that those behind it wait.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::BehindRefused
+            | Self::StreamQueueFull
+            | Self::PartitionFull
+            | Self::PayloadGone
+            | Self::Backend(_) => true,
+            Self::StreamNotFound
+            | Self::SequenceReused { .. }
+            | Self::SequenceTooOld { .. }
+            | Self::SequenceOutOfOrder { .. }
+            | Self::TooManyPublishers => false,
+        }
+    }
+}
+
+/// What a partition may hold; tested by the operations that add to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Most bytes of pictures waiting for a worker, per partition.
+    pub work_bytes: u64,
+    /// Most frames waiting for a worker, per partition.
+    pub work_frames: u64,
+    /// Most bytes of pictures in the outputs, per partition; above it the oldest go, whatever their policy says.
+    pub output_bytes: u64,
+}
+
+/// The right to finish a partition's work, for a term.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Number of this lease: rises with every holder.
+    pub number: u64,
+    /// Chosen by the holder: two holders with one number (after a failover) still differ.
+    pub nonce: u64,
+}
+
+/// Place of an entry in a partition's work queue; opaque, rising.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct WorkPosition(pub u64, pub u64);
+
+/// A frame to process.
+#[derive(Debug, Clone)]
+pub struct WorkItem {
+    /// Its place in the work queue.
+    pub position: WorkPosition,
+    /// Its stream.
+    pub stream_id: StreamId,
+    /// Its number.
+    pub sequence: Sequence,
+    /// When it was accepted.
+    pub received_time: Timestamp,
+    /// Revision of the stream's settings when it was accepted.
+    pub settings_revision: u64,
+    /// What was said of it.
+    pub header: FrameHeader,
+    /// Its picture.
+    pub payload: PayloadRef,
+}
+
+/// What a worker made of a frame, to be published.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The frame's place in the work queue.
+    pub position: WorkPosition,
+    /// Its stream.
+    pub stream_id: StreamId,
+    /// Its number.
+    pub sequence: Sequence,
+    /// When it was accepted.
+    pub received_time: Timestamp,
+    /// Its submitted picture. Kept if one of the output's pictures refers to it, else removed.
+    pub source: PayloadRef,
+    /// The output entry.
+    pub body: OutputBody,
+    /// Bytes of the output's new pictures: one for each payload in `body` that is not `source`.
+    pub offers: Vec<Offer>,
+}
+
+/// What became of one frame of a finish call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FinishResult {
+    /// Published now.
+    Published,
+    /// Published by an earlier call.
+    AlreadyPublished,
+    /// An earlier frame of the stream is not published yet: nothing was done.
+    NotNext,
+    /// An offered picture was gone: nothing was done; offer it anew.
+    PayloadGone,
+}
+
+/// Place in a partition's feed; opaque, rising.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FeedPosition(pub u64, pub u64);
+
+/// Something that happened in a partition.
+#[derive(Debug, Clone)]
+pub enum FeedEvent {
+    /// An entry was written to an output.
+    Output(Arc<OutputEntry>),
+    /// A stream was registered, changed or unregistered.
+    StreamChanged(StreamId),
+}
+
+/// What happened in a partition since a position.
+#[derive(Debug, Clone)]
+pub struct FeedPage {
+    /// The partition.
+    pub partition: PartitionId,
+    /// In order.
+    pub events: Vec<FeedEvent>,
+    /// Where to go on.
+    pub next: FeedPosition,
+    /// Events between the asked position and the first one here are gone: look at the outputs themselves.
+    pub missed: bool,
+}
+
+/// A stretch of an output.
+#[derive(Debug, Clone)]
+pub struct OutputPage {
+    /// In sequence order, without holes; may begin above the asked number where retention took some.
+    pub entries: Vec<Arc<OutputEntry>>,
+    /// The stream's counters at the same moment.
+    pub counters: StreamCounters,
+    /// The stream is unregistered.
+    pub removed: bool,
+}
+
+/// What a retention pass removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trimmed {
+    /// Output entries.
+    pub frames: u64,
+    /// Bytes of their pictures.
+    pub bytes: u64,
+    /// More is due: call again.
+    pub more: bool,
+}
+
+/// What a worker says of its work on a partition.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct WorkerReport {
+    /// The worker.
+    pub worker_id: String,
+    /// Frames taken and not finished.
+    pub in_flight: u64,
+    /// Frames finished a second, over the last seconds.
+    pub frames_per_second: f64,
+    /// From take to finish, 50th percentile over the last seconds, milliseconds.
+    pub processing_p50_ms: f64,
+    /// 95th percentile.
+    pub processing_p95_ms: f64,
+    /// 99th percentile.
+    pub processing_p99_ms: f64,
+}
+
+/// A partition's state.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PartitionStats {
+    /// Frames that no worker has finished.
+    pub depth: u64,
+    /// Bytes of their pictures.
+    pub queued_bytes: u64,
+    /// When the oldest of them was accepted.
+    pub oldest_received_time: Option<Timestamp>,
+    /// Bytes of pictures in the outputs.
+    pub output_bytes: u64,
+    /// Frames accepted, since the partition began.
+    pub accepted: u64,
+    /// Frames processed.
+    pub processed: u64,
+    /// Frames failed.
+    pub failed: u64,
+    /// Output entries that retention took.
+    pub trimmed: u64,
+    /// Registered streams.
+    pub streams: u64,
+    /// What the lease holder last said; `None` if there is no holder.
+    pub report: Option<WorkerReport>,
+}
+
+/// What an ACCEPTED answer survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing: frames live as long as the process.
+    Memory,
+    /// The Redis process, while its machine lives; no AOF is written.
+    RedisMemory,
+    /// A crash, but for about the last second.
+    AofEverySec,
+    /// A crash.
+    AofAlways,
+}
+
+/// The backend's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackendStatus {
+    /// `memory` or `redis`.
+    pub kind: &'static str,
+    /// Version of the backend's server; this program's own for `memory`.
+    pub version: String,
+    /// What an ACCEPTED answer survives.
+    pub durability: Durability,
+    /// Bytes in use.
+    pub used_bytes: u64,
+    /// Bytes that may be used; 0 = no limit of the backend's own.
+    pub max_bytes: u64,
+    /// What an operator should mend (an eviction policy that can drop streams, say).
+    pub warnings: Vec<String>,
+}
+
+/// Which streams to list.
+#[derive(Debug, Clone, Default)]
+pub struct ListStreams {
+    /// Only ids above this one.
+    pub after: Option<StreamId>,
+    /// At most this many, 1..1000.
+    pub limit: usize,
+}
+
+/// How long a freshly offered payload lives unless it is entered.
+pub const OFFER_TTL: Duration = Duration::from_secs(60);
