@@ -1,1 +1,3 @@
 //! Frameway.
+
+pub mod pb;
