@@ -1,5 +1,12 @@
 //! Frameway carries camera frames: submitted in batches over gRPC, queued, processed by workers, and streamed to
 //! subscribers. `ARCHITECTURE.md` walks one frame through the modules.
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod grpc;
+pub mod hub;
+pub mod pb;
 pub mod queue;
+pub mod shutdown;
