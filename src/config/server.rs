@@ -54,4 +54,8 @@ pub struct ServerArgs {
     /// Register a stream by itself when its first frame comes. Off: frames of unknown streams are rejected.
     #[arg(long, env = "FRAMEWAY_AUTO_REGISTER")]
     pub auto_register: bool,
+
+    /// With --auto-register: most streams that this server registers by their first frame.
+    #[arg(long, env = "FRAMEWAY_MAX_AUTO_REGISTERED_STREAMS", value_name = "N", default_value_t = 1000)]
+    pub max_auto_registered_streams: usize,
 }
