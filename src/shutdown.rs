@@ -73,6 +73,12 @@ impl Tasks {
         self.ended_early.get().copied()
     }
 
+    /// Stops the server because a task cannot do what it is for.
+    pub fn fail(&self, name: &'static str) {
+        let _first = self.ended_early.set(name);
+        self.stopping.cancel();
+    }
+
     /// Waits until all tasks have ended, at most `within`; answers whether they have.
     pub async fn drained(&self, within: Duration) -> bool {
         self.tracker.close();
@@ -90,8 +96,7 @@ impl Drop for EndsEarly {
     fn drop(&mut self) {
         if !self.tasks.stopping.is_cancelled() {
             tracing::error!(task = self.name, "a vital task ended by itself: the server stops");
-            let _first = self.tasks.ended_early.set(self.name);
-            self.tasks.stopping.cancel();
+            self.tasks.fail(self.name);
         }
     }
 }

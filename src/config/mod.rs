@@ -55,6 +55,34 @@ pub struct Config {
     pub log: LogArgs,
 }
 
+impl Config {
+    /// The flags with which a worker process works as this configuration says; not the Redis URL, which may be secret.
+    #[must_use]
+    pub fn worker_arguments(&self) -> Vec<(String, String)> {
+        let Self { server, queue, worker, limits, log } = self;
+        let log_format = match log.log_format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        };
+        [
+            ("--drain-timeout", humantime::format_duration(server.drain_timeout).to_string().replace(' ', "")),
+            ("--partitions", queue.partitions.count().to_string()),
+            ("--memory-budget", queue.memory_budget.to_string()),
+            ("--max-streams", queue.max_streams.to_string()),
+            ("--worker-threads", worker.threads().to_string()),
+            ("--lease-term", humantime::format_duration(worker.lease_term).to_string().replace(' ', "")),
+            ("--max-picture-bytes", limits.max_picture_bytes.to_string()),
+            ("--max-message-bytes", limits.max_message_bytes.to_string()),
+            ("--max-pixels", limits.max_pixels.to_string()),
+            ("--max-side", limits.max_side.to_string()),
+            ("--log-format", log_format.to_owned()),
+            ("--log", log.log.clone()),
+        ]
+        .map(|(flag, value)| (flag.to_owned(), value))
+        .into()
+    }
+}
+
 impl TryFrom<Args> for Config {
     type Error = ValidationError;
 
@@ -174,6 +202,16 @@ mod tests {
         ] {
             assert_eq!(config(flags).map_err(|e| e.field).err().as_deref(), Some(flag));
         }
+    }
+
+    #[test]
+    fn a_worker_process_gets_the_same_configuration() {
+        let flags = ["--drain-timeout", "90s", "--memory-budget", "3GiB", "--worker-threads", "3", "--lease-term", "1500ms"];
+        let parent = config(&flags).unwrap();
+        let arguments = parent.worker_arguments();
+        let arguments: Vec<String> = arguments.iter().map(|(flag, value)| format!("{flag}={value}")).collect();
+        let child = config(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+        assert_eq!(child.to_string(), parent.to_string());
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct QueueConfig {
     pub redis_url: Option<String>,
     /// How many partitions.
     pub partitions: Partitions,
+    /// Memory for pictures, over all partitions.
+    pub memory_budget: ByteSize,
     /// What each of them may hold.
     pub budget: Budget,
     /// Most streams that may be registered.
@@ -77,6 +79,12 @@ impl QueueArgs {
             work_frames: (work_bytes / ENTRY_COST_BYTES).max(MIN_WORK_FRAMES),
             output_bytes: share - work_bytes,
         };
-        Ok(QueueConfig { redis_url: self.redis_url, partitions, budget, max_streams: self.max_streams })
+        Ok(QueueConfig {
+            redis_url: self.redis_url,
+            partitions,
+            memory_budget: self.memory_budget,
+            budget,
+            max_streams: self.max_streams,
+        })
     }
 }

@@ -25,6 +25,10 @@ pub struct WorkerArgs {
     /// End when standard input ends: the parent that holds it open has died.
     #[arg(long, hide = true)]
     pub parent_pipe: bool,
+
+    /// Program to start as worker process. Default: this one.
+    #[arg(long, env = "FRAMEWAY_WORKER_PROGRAM", hide = true)]
+    pub worker_program: Option<std::path::PathBuf>,
 }
 
 impl WorkerArgs {

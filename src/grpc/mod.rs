@@ -103,6 +103,11 @@ impl Grpc {
         self.health.run(draining).await;
     }
 
+    /// Waits until the server has said that it drains.
+    pub(crate) async fn not_serving(&self) {
+        let _changed = self.health.state().wait_for(|health| *health == Health::Draining).await;
+    }
+
     /// Waits until the server has said SERVING for the first time.
     pub(crate) async fn serving(&self) {
         // Fails only when the sender is gone, and that is `self`.
