@@ -105,13 +105,15 @@ impl Grpc {
 
     /// Waits until the server has said that it drains.
     pub(crate) async fn not_serving(&self) {
-        let _changed = self.health.state().wait_for(|health| *health == Health::Draining).await;
+        let mut state = self.health.state();
+        let _changed = state.wait_for(|health| *health == Health::Draining).await;
     }
 
     /// Waits until the server has said SERVING for the first time.
     pub(crate) async fn serving(&self) {
         // Fails only when the sender is gone, and that is `self`.
-        let _changed = self.health.state().wait_for(|health| *health == Health::Serving).await;
+        let mut state = self.health.state();
+        let _changed = state.wait_for(|health| *health == Health::Serving).await;
     }
 }
 
