@@ -2,4 +2,5 @@
 //! subscribers. `ARCHITECTURE.md` walks one frame through the modules.
 
 pub mod domain;
+pub mod pb;
 pub mod queue;

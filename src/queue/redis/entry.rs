@@ -265,8 +265,7 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
         },
         queue: QueuePolicy { max_frames: s.queue_frames, max_bytes: s.queue_bytes },
         output: OutputPolicy {
-            quality: u8::try_from(s.quality)
-                .map_err(|_| Error::Corrupt(format!("quality {}", s.quality)))?,
+            quality: u8::try_from(s.quality).map_err(|_| Error::Corrupt(format!("quality {}", s.quality)))?,
             thumbnail_size: s.thumbnail_size,
             keep_original: s.keep_original,
             never_reencode: s.never_reencode,

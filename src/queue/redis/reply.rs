@@ -126,8 +126,5 @@ pub(super) fn streams(value: Value) -> Result<Vec<(String, Vec<((u64, u64), Fiel
             })
             .collect::<Result<_>>()?,
     };
-    pairs
-        .into_iter()
-        .map(|(key, list)| Ok((text(key)?.unwrap_or_default(), entries(list)?)))
-        .collect()
+    pairs.into_iter().map(|(key, list)| Ok((text(key)?.unwrap_or_default(), entries(list)?))).collect()
 }
