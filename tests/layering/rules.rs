@@ -32,6 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pb", &[]),
     ("telemetry", &[]),
     ("config", &["domain"]),
+    ("scene", &["domain", "picture"]),
     ("queue", &["domain"]),
     ("picture", &["domain"]),
     ("analysis", &["domain"]),
