@@ -198,7 +198,8 @@ pub enum FinishResult {
     Published,
     /// Published by an earlier call.
     AlreadyPublished,
-    /// An earlier frame of the stream is not published yet: nothing was done.
+    /// An earlier frame of the stream is not published yet, or none of that number lies at that place of the work queue:
+    /// nothing was done.
     NotNext,
     /// An offered picture was gone: nothing was done; offer it anew.
     PayloadGone,
