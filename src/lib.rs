@@ -3,4 +3,5 @@
 
 pub mod domain;
 pub mod hub;
+pub mod pb;
 pub mod queue;

@@ -88,15 +88,16 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// Accepts frames of any streams: one result a frame, in the order of `frames`.
     ///
     /// Each frame is decided and stored atomically, after those of its stream that stand before it: a retryable refusal
-    /// refuses all later frames of its stream in this call with [`Refusal::BehindRefused`]. Called again with the same
-    /// offers (a reply was lost), a stored frame with a publisher mark answers [`AcceptResult::Duplicate`] and its
-    /// payload stays; one without a mark is not stored twice from the same offer: it answers
-    /// [`AcceptResult::Unconfirmed`]. Payloads of frames that are not stored are removed. Failures of the backend are
-    /// told per frame.
+    /// refuses all later frames of its stream in this call with [`Refusal::BehindRefused`], but for those that are
+    /// stored already. Called again with the same offers (a reply was lost), a stored frame with a publisher mark
+    /// answers [`AcceptResult::Duplicate`] and its payload stays; one without a mark is not stored twice from the same
+    /// offer: it answers [`AcceptResult::Unconfirmed`], for [`OFFER_TTL`] even if it is finished and its payload gone.
+    /// Payloads of frames that are not stored are removed. Failures of the backend are told per frame.
     async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult>;
 
     /// What `accept` would answer to these frames now, without their bytes and without changing anything; `None` where
-    /// it would accept. For saving the transfer of pictures that would be refused.
+    /// it would accept. For saving the transfer of pictures that would be refused. Each is judged by what is stored, and
+    /// stands behind a retryable refusal of its stream; what those before it would add is left to `accept`.
     async fn would_refuse(&self, frames: &[NewFrame]) -> Result<Vec<Option<AcceptResult>>>;
 
     /// Highest publisher sequence stored for `publisher` on `stream`; 0 if none.
@@ -115,7 +116,8 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// and for its own shutdown.
     async fn forget_worker(&self, worker_id: &str) -> Result<()>;
 
-    /// Tries to become the holder of a partition for `term`; `None` if another is.
+    /// Tries to become the holder of a partition for `term`; `None` if another is. A worker that is the holder already
+    /// gets a new lease and loses its old one: the answer that brought it may be lost.
     async fn acquire_lease(
         &self,
         partition: PartitionId,
@@ -140,12 +142,12 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     async fn take(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Vec<WorkItem>>;
 
     /// Waits until one of the partitions has work behind its position, at most `wait`; answers which have (none if the
-    /// time is over).
+    /// time is over), each with the position to wait from next time: of the newest work it saw.
     async fn wait_for_work(
         &self,
         positions: &[(PartitionId, WorkPosition)],
         wait: Duration,
-    ) -> Result<Vec<PartitionId>>;
+    ) -> Result<Vec<(PartitionId, WorkPosition)>>;
 
     /// Publishes finished frames of the lease's partition: one result a frame, in order.
     ///

@@ -4,8 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::domain::{
-    FrameHeader, OutputBody, OutputEntry, PartitionId, PayloadKey, PayloadRef, Sequence, StreamCounters,
-    StreamId, Timestamp,
+    FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions, PayloadKey, PayloadRef, Sequence,
+    StreamCounters, StreamId, Timestamp,
 };
 
 /// A picture's bytes on their way in, under a key that is new for this attempt.
@@ -123,6 +123,21 @@ pub struct Budget {
     pub output_bytes: u64,
 }
 
+impl Budget {
+    /// Shares `bytes` out: four tenths for waiting work, six for outputs, the same for every partition.
+    #[must_use]
+    pub fn share(bytes: u64, partitions: Partitions) -> Self {
+        let share = bytes / u64::from(partitions.count());
+        Self { work_bytes: share / 10 * 4, work_frames: 100_000, output_bytes: share / 10 * 6 }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::share(2 << 30, Partitions::default())
+    }
+}
+
 /// The right to finish a partition's work, for a term.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
@@ -183,7 +198,8 @@ pub enum FinishResult {
     Published,
     /// Published by an earlier call.
     AlreadyPublished,
-    /// An earlier frame of the stream is not published yet: nothing was done.
+    /// An earlier frame of the stream is not published yet, or none of that number lies at that place of the work queue:
+    /// nothing was done.
     NotNext,
     /// An offered picture was gone: nothing was done; offer it anew.
     PayloadGone,

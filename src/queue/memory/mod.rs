@@ -1,1 +1,276 @@
-//! Memory.
+//! The embedded backend: nothing to install, frames live as long as the process.
+//!
+//! [`State`] holds everything and knows neither tasks nor clocks: it is told the time and answers at once, under a
+//! lock that is never held over an await. Who waits (for work, for the feed) registers with a `Notify` first and looks
+//! afterwards, so that nothing that happens in between is slept over.
+//!
+//! Semantics are those of the Redis backend, time to live of offered payloads and terms of leases included; what Redis
+//! does by expiry is done here by looking at the clock whenever a partition is touched.
+
+mod accept;
+mod feed;
+mod finish;
+mod lease;
+mod output;
+mod payloads;
+mod registry;
+mod state;
+mod stats;
+mod window;
+mod work;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use self::state::{Now, State};
+use super::{
+    AcceptResult, BackendStatus, Budget, Durability, FeedPage, FeedPosition, FinishResult, Finished, Lease,
+    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Queue, Result, Trimmed, WorkItem, WorkPosition,
+    WorkerReport,
+};
+use crate::domain::{
+    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
+    StreamSettings, Timestamp,
+};
+
+/// What a [`MemoryQueue`] is made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryConfig {
+    /// How many partitions.
+    pub partitions: Partitions,
+    /// What each of them may hold.
+    pub budget: Budget,
+    /// Most streams that may be registered.
+    pub max_streams: usize,
+}
+
+/// The embedded backend of [`Queue`].
+pub struct MemoryQueue {
+    config: MemoryConfig,
+    state: Mutex<State>,
+    /// Told after work was added.
+    work_added: Notify,
+    /// Told after a feed event was added.
+    feed_grown: Notify,
+}
+
+impl MemoryQueue {
+    /// An empty store.
+    #[must_use]
+    pub fn new(config: MemoryConfig) -> Self {
+        Self {
+            config,
+            state: Mutex::new(State::new(config)),
+            work_added: Notify::new(),
+            feed_grown: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock is a bug, but no reason to stop every other stream.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits at most `wait` until `look` finds something; it is called again after every `notify`.
+    async fn wait_until<T>(
+        &self,
+        notify: &Notify,
+        wait: Duration,
+        look: impl Fn(&mut State) -> Vec<T> + Send,
+    ) -> Vec<T> {
+        let start = Instant::now();
+        loop {
+            // Before the look: from here on no notification is missed.
+            let notified = notify.notified();
+            let found = look(&mut self.state());
+            let left = wait.saturating_sub(start.elapsed());
+            if !found.is_empty() || left.is_zero() || tokio::time::timeout(left, notified).await.is_err() {
+                return found;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MemoryQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryQueue").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Queue for MemoryQueue {
+    fn partitions(&self) -> Partitions {
+        self.config.partitions
+    }
+
+    async fn status(&self) -> Result<BackendStatus> {
+        let budget = self.config.budget;
+        let partitions = u64::from(self.config.partitions.count());
+        Ok(BackendStatus {
+            kind: "memory",
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            durability: Durability::Memory,
+            used_bytes: self.state().used_bytes(),
+            max_bytes: budget.work_bytes.saturating_add(budget.output_bytes).saturating_mul(partitions),
+            warnings: Vec::new(),
+        })
+    }
+
+    async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
+        let record = self.state().register(id, settings, Now::read())?;
+        self.feed_grown.notify_waiters();
+        Ok(record)
+    }
+
+    async fn get_streams(&self, ids: &[StreamId]) -> Result<Vec<Option<StreamRecord>>> {
+        Ok(self.state().get_streams(ids))
+    }
+
+    async fn list_streams(&self, query: &ListStreams) -> Result<Vec<StreamRecord>> {
+        Ok(self.state().list_streams(query))
+    }
+
+    async fn update_stream(
+        &self,
+        id: &StreamId,
+        settings: &StreamSettings,
+        expected_revision: u64,
+    ) -> Result<StreamRecord> {
+        let record = self.state().update(id, settings, expected_revision, Now::read())?;
+        self.feed_grown.notify_waiters();
+        Ok(record)
+    }
+
+    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<()> {
+        self.state().unregister(id, expected_revision)?;
+        self.feed_grown.notify_waiters();
+        Ok(())
+    }
+
+    async fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> Result<()> {
+        let now = Now::read();
+        self.state().partition(partition, now).payloads.offer(offers, ttl, now.instant);
+        Ok(())
+    }
+
+    async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
+        let results = self.state().accept(frames, Now::read());
+        if results.iter().any(|result| matches!(result, AcceptResult::Accepted(_))) {
+            self.work_added.notify_waiters();
+        }
+        results
+    }
+
+    async fn would_refuse(&self, frames: &[NewFrame]) -> Result<Vec<Option<AcceptResult>>> {
+        Ok(self.state().would_refuse(frames))
+    }
+
+    async fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> Result<u64> {
+        Ok(self.state().last_publisher_sequence(stream, publisher))
+    }
+
+    async fn announce_worker(&self, worker_id: &str, ttl: Duration) -> Result<usize> {
+        Ok(self.state().announce_worker(worker_id, ttl, Now::read()))
+    }
+
+    async fn forget_worker(&self, worker_id: &str) -> Result<()> {
+        self.state().forget_worker(worker_id);
+        Ok(())
+    }
+
+    async fn acquire_lease(
+        &self,
+        partition: PartitionId,
+        worker_id: &str,
+        term: Duration,
+    ) -> Result<Option<Lease>> {
+        let now = Now::read();
+        Ok(self.state().partition(partition, now).acquire_lease(worker_id, rand::random(), term, now))
+    }
+
+    async fn renew_lease(&self, lease: &Lease, term: Duration, report: &WorkerReport) -> Result<()> {
+        let now = Now::read();
+        self.state().partition(lease.partition, now).renew_lease(lease, term, report, now)
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        self.state().partition(lease.partition, Now::read()).release_lease(lease);
+        Ok(())
+    }
+
+    async fn take(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Vec<WorkItem>> {
+        let now = Now::read();
+        self.state().partition(lease.partition, now).take(lease, after, max_frames, now)
+    }
+
+    async fn wait_for_work(
+        &self,
+        positions: &[(PartitionId, WorkPosition)],
+        wait: Duration,
+    ) -> Result<Vec<PartitionId>> {
+        Ok(self.wait_until(&self.work_added, wait, |state| state.with_work(positions)).await)
+    }
+
+    async fn finish(&self, lease: &Lease, frames: &[Finished]) -> Result<Vec<FinishResult>> {
+        let now = Now::read();
+        let results = self.state().partition(lease.partition, now).finish(lease, frames, now)?;
+        if results.contains(&FinishResult::Published) {
+            self.feed_grown.notify_waiters();
+        }
+        Ok(results)
+    }
+
+    async fn partition_streams(&self, partition: PartitionId) -> Result<Vec<StreamRecord>> {
+        Ok(self.state().partition(partition, Now::read()).records())
+    }
+
+    async fn trim_output(
+        &self,
+        lease: &Lease,
+        stream: &StreamId,
+        max_frames: u64,
+        max_bytes: u64,
+        oldest: Timestamp,
+    ) -> Result<Trimmed> {
+        let now = Now::read();
+        let mut state = self.state();
+        state.partition(lease.partition, now).trim_output(lease, stream, max_frames, max_bytes, oldest, now)
+    }
+
+    async fn feed_ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {
+        Ok(self.state().feed_ends())
+    }
+
+    async fn read_feed(
+        &self,
+        positions: &[(PartitionId, FeedPosition)],
+        wait: Duration,
+    ) -> Result<Vec<FeedPage>> {
+        Ok(self.wait_until(&self.feed_grown, wait, |state| state.read_feed(positions)).await)
+    }
+
+    async fn read_outputs(&self, stream: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
+        self.state().read_outputs(stream, from, limit)
+    }
+
+    async fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
+        Ok(self.state().latest_outputs(stream, limit))
+    }
+
+    async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {
+        let mut state = self.state();
+        let partition = state.partition(partition, Now::read());
+        Ok(payloads.iter().map(|payload| partition.payloads.get(payload.key)).collect())
+    }
+
+    async fn partition_stats(&self, partition: PartitionId) -> Result<PartitionStats> {
+        let now = Now::read();
+        Ok(self.state().partition(partition, now).stats(now))
+    }
+}

@@ -1,0 +1,1 @@
+"""Generated from proto/frameway/v1 by scripts/gen-clients.sh. Do not edit."""

@@ -1,0 +1,105 @@
+import datetime
+
+from frameway.v1 import error_reason_pb2 as _error_reason_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class PictureFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PICTURE_FORMAT_UNSPECIFIED: _ClassVar[PictureFormat]
+    PICTURE_FORMAT_JPEG: _ClassVar[PictureFormat]
+    PICTURE_FORMAT_PNG: _ClassVar[PictureFormat]
+    PICTURE_FORMAT_WEBP: _ClassVar[PictureFormat]
+    PICTURE_FORMAT_RGB8: _ClassVar[PictureFormat]
+    PICTURE_FORMAT_BGR8: _ClassVar[PictureFormat]
+    PICTURE_FORMAT_GRAY8: _ClassVar[PictureFormat]
+    PICTURE_FORMAT_NV12: _ClassVar[PictureFormat]
+    PICTURE_FORMAT_I420: _ClassVar[PictureFormat]
+PICTURE_FORMAT_UNSPECIFIED: PictureFormat
+PICTURE_FORMAT_JPEG: PictureFormat
+PICTURE_FORMAT_PNG: PictureFormat
+PICTURE_FORMAT_WEBP: PictureFormat
+PICTURE_FORMAT_RGB8: PictureFormat
+PICTURE_FORMAT_BGR8: PictureFormat
+PICTURE_FORMAT_GRAY8: PictureFormat
+PICTURE_FORMAT_NV12: PictureFormat
+PICTURE_FORMAT_I420: PictureFormat
+
+class Frame(_message.Message):
+    __slots__ = ("stream_id", "publisher_id", "publisher_sequence", "capture_time", "format", "width", "height", "row_stride_bytes", "data", "attributes", "traceparent")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    STREAM_ID_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHER_ID_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ROW_STRIDE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    stream_id: str
+    publisher_id: str
+    publisher_sequence: int
+    capture_time: _timestamp_pb2.Timestamp
+    format: PictureFormat
+    width: int
+    height: int
+    row_stride_bytes: int
+    data: bytes
+    attributes: _containers.ScalarMap[str, str]
+    traceparent: str
+    def __init__(self, stream_id: _Optional[str] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[PictureFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., row_stride_bytes: _Optional[int] = ..., data: _Optional[bytes] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ...) -> None: ...
+
+class FrameResult(_message.Message):
+    __slots__ = ("accepted", "duplicate", "rejected", "unconfirmed")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    UNCONFIRMED_FIELD_NUMBER: _ClassVar[int]
+    accepted: FrameAccepted
+    duplicate: FrameDuplicate
+    rejected: FrameError
+    unconfirmed: FrameError
+    def __init__(self, accepted: _Optional[_Union[FrameAccepted, _Mapping]] = ..., duplicate: _Optional[_Union[FrameDuplicate, _Mapping]] = ..., rejected: _Optional[_Union[FrameError, _Mapping]] = ..., unconfirmed: _Optional[_Union[FrameError, _Mapping]] = ...) -> None: ...
+
+class FrameAccepted(_message.Message):
+    __slots__ = ("sequence", "received_time")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    received_time: _timestamp_pb2.Timestamp
+    def __init__(self, sequence: _Optional[int] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class FrameDuplicate(_message.Message):
+    __slots__ = ("sequence",)
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    def __init__(self, sequence: _Optional[int] = ...) -> None: ...
+
+class FrameError(_message.Message):
+    __slots__ = ("reason", "message", "field", "retry_delay")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    reason: _error_reason_pb2.ErrorReason
+    message: str
+    field: str
+    retry_delay: _duration_pb2.Duration
+    def __init__(self, reason: _Optional[_Union[_error_reason_pb2.ErrorReason, str]] = ..., message: _Optional[str] = ..., field: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,97 @@
+use std::sync::Arc;
+
+use super::output::payloads_of;
+use super::payloads::Presence;
+use super::state::{Now, Partition};
+use crate::domain::{OutputBody, OutputEntry, StreamId, TombstoneKind};
+use crate::queue::{FeedEvent, FinishResult, Finished, Lease, OFFER_TTL, Result};
+
+impl Partition {
+    pub(super) fn finish(
+        &mut self,
+        lease: &Lease,
+        frames: &[Finished],
+        now: Now,
+    ) -> Result<Vec<FinishResult>> {
+        self.lease.check(lease, now.instant)?;
+        for frame in frames {
+            self.payloads.offer(&frame.offers, OFFER_TTL, now.instant);
+        }
+        Ok(frames.iter().map(|frame| self.finish_one(frame, now)).collect())
+    }
+
+    fn finish_one(&mut self, frame: &Finished, now: Now) -> FinishResult {
+        if self.published_sequence(&frame.stream_id) >= Some(frame.sequence.get()) {
+            for offer in &frame.offers {
+                // Leaves those alone that are the stored ones.
+                self.payloads.withdraw(offer.payload.key);
+            }
+            return FinishResult::AlreadyPublished;
+        }
+        if !self.is_next(frame) {
+            return FinishResult::NotNext;
+        }
+        let kept = payloads_of(&frame.body);
+        let is_here = |presence| presence != Presence::Gone;
+        if !kept.iter().all(|payload| is_here(self.payloads.presence(payload.key))) {
+            return FinishResult::PayloadGone;
+        }
+        self.publish(frame, now);
+        FinishResult::Published
+    }
+
+    fn published_sequence(&self, id: &StreamId) -> Option<u64> {
+        let counters = match self.streams.get(id) {
+            Some(stream) => &stream.counters,
+            None => &self.retired.get(id)?.counters,
+        };
+        Some(counters.published_sequence)
+    }
+
+    /// The frame is in the work queue, and all before it are published.
+    fn is_next(&self, frame: &Finished) -> bool {
+        let queued = self.work.get(frame.position);
+        queued.is_some_and(|item| item.stream_id == frame.stream_id && item.sequence == frame.sequence)
+            && self.published_sequence(&frame.stream_id) == Some(frame.sequence.get() - 1)
+    }
+
+    /// Moves a frame, all of it checked, from the work queue to its output.
+    fn publish(&mut self, frame: &Finished, now: Now) {
+        let Some(stream) = self.streams.get_mut(&frame.stream_id) else { return };
+        let pictures = payloads_of(&frame.body);
+        let output_bytes: u64 = pictures.iter().map(|payload| payload.size_bytes).sum();
+        let entry = Arc::new(OutputEntry {
+            stream_id: frame.stream_id.clone(),
+            sequence: frame.sequence,
+            received_time: frame.received_time,
+            published_time: now.wall,
+            body: frame.body.clone(),
+        });
+
+        self.work.remove(frame.position);
+        for payload in &pictures {
+            self.payloads.enter(payload.key);
+        }
+        if !pictures.contains(&frame.source) {
+            self.payloads.remove_entered(frame.source.key, now.instant);
+        }
+        stream.counters.published_sequence = frame.sequence.get();
+        stream.counters.queued_bytes -= frame.source.size_bytes;
+        stream.counters.output_frames += 1;
+        stream.counters.output_bytes += output_bytes;
+        self.totals.queued_bytes -= frame.source.size_bytes;
+        self.totals.output_bytes += output_bytes;
+        match &frame.body {
+            OutputBody::Frame(_) => self.totals.processed += 1,
+            OutputBody::Tombstone(tombstone) => match tombstone.kind {
+                TombstoneKind::Failed(_) => {
+                    stream.counters.failed_frames += 1;
+                    self.totals.failed += 1;
+                }
+                TombstoneKind::Dropped | TombstoneKind::Purged => {}
+            },
+        }
+        stream.outputs.push_back(Arc::clone(&entry));
+        self.feed.push(FeedEvent::Output(entry));
+    }
+}

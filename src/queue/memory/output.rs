@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use super::state::{Now, Partition, State, Stream};
+use crate::domain::{OutputBody, OutputEntry, PayloadRef, Sequence, StreamId, Timestamp};
+use crate::queue::{Error, Lease, OutputPage, Result, Trimmed};
+
+/// Most entries that one call removes: the lock is held meanwhile.
+const MAX_TRIMMED: u64 = 256;
+
+/// The payloads of an entry, each once however many pictures share it.
+pub(super) fn payloads_of(body: &OutputBody) -> Vec<PayloadRef> {
+    let mut payloads: Vec<PayloadRef> = Vec::with_capacity(body.pictures().len());
+    for picture in body.pictures() {
+        if !payloads.contains(&picture.payload) {
+            payloads.push(picture.payload);
+        }
+    }
+    payloads
+}
+
+impl State {
+    pub(super) fn read_outputs(&self, id: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
+        let stream = self.home(id).streams.get(id).ok_or_else(|| Error::StreamNotFound(id.clone()))?;
+        // Without holes: a number's place is its distance from the oldest.
+        let skip = from.get().saturating_sub(stream.counters.oldest_sequence());
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let entries = stream.outputs.iter().skip(skip).take(limit).map(Arc::clone).collect();
+        Ok(OutputPage { entries, counters: stream.counters, removed: stream.removed })
+    }
+
+    pub(super) fn latest_outputs(&self, id: &StreamId, limit: usize) -> Vec<Arc<OutputEntry>> {
+        let outputs = self.home(id).streams.get(id).map(|stream| &stream.outputs);
+        outputs.into_iter().flat_map(|outputs| outputs.iter().rev()).take(limit).map(Arc::clone).collect()
+    }
+}
+
+impl Partition {
+    pub(super) fn trim_output(
+        &mut self,
+        lease: &Lease,
+        id: &StreamId,
+        max_frames: u64,
+        max_bytes: u64,
+        oldest: Timestamp,
+        now: Now,
+    ) -> Result<Trimmed> {
+        self.lease.check(lease, now.instant)?;
+        let mut trimmed = Trimmed::default();
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(trimmed) };
+        let is_due = |stream: &Stream| {
+            stream.outputs.front().is_some_and(|entry| {
+                stream.counters.output_frames > max_frames
+                    || stream.counters.output_bytes > max_bytes
+                    || entry.received_time < oldest
+            })
+        };
+        while trimmed.frames < MAX_TRIMMED
+            && is_due(stream)
+            && let Some(entry) = stream.outputs.pop_front()
+        {
+            let mut bytes = 0;
+            for payload in payloads_of(&entry.body) {
+                bytes += payload.size_bytes;
+                self.payloads.remove_entered(payload.key, now.instant);
+            }
+            stream.counters.output_frames -= 1;
+            stream.counters.output_bytes -= bytes;
+            stream.counters.trimmed_frames += 1;
+            trimmed.frames += 1;
+            trimmed.bytes += bytes;
+        }
+        trimmed.more = is_due(stream);
+        self.totals.output_bytes -= trimmed.bytes;
+        self.totals.trimmed += trimmed.frames;
+        self.retire_if_done(id);
+        Ok(trimmed)
+    }
+}

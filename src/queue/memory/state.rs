@@ -1,0 +1,162 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::MemoryConfig;
+use super::feed::Feed;
+use super::lease::LeaseSlot;
+use super::payloads::Payloads;
+use super::window::PublisherWindow;
+use super::work::Work;
+use crate::domain::{
+    OutputEntry, PartitionId, PublisherId, StreamCounters, StreamId, StreamRecord, StreamSettings, Timestamp,
+};
+
+/// The time, read once per operation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// For terms and times to live: never steps.
+    pub(super) instant: Instant,
+    /// For people.
+    pub(super) wall: Timestamp,
+}
+
+impl Now {
+    pub(super) fn read() -> Self {
+        Self { instant: Instant::now(), wall: Timestamp::now() }
+    }
+}
+
+/// The whole store.
+pub(super) struct State {
+    pub(super) config: MemoryConfig,
+    partitions: Vec<Partition>,
+    /// Ids of the streams that take frames, over all partitions: listing is in their order.
+    pub(super) registered: BTreeSet<StreamId>,
+    /// Live workers and until when they count as such.
+    pub(super) workers: HashMap<String, Instant>,
+}
+
+impl State {
+    pub(super) fn new(config: MemoryConfig) -> Self {
+        Self {
+            config,
+            partitions: config.partitions.all().map(Partition::new).collect(),
+            registered: BTreeSet::new(),
+            workers: HashMap::new(),
+        }
+    }
+
+    /// A partition, rid of what has expired.
+    pub(super) fn partition(&mut self, id: PartitionId, now: Now) -> &mut Partition {
+        let partition = self.partition_mut(id);
+        partition.payloads.purge(now.instant);
+        partition
+    }
+
+    pub(super) fn partition_mut(&mut self, id: PartitionId) -> &mut Partition {
+        &mut self.partitions[id.index()]
+    }
+
+    pub(super) fn partition_ref(&self, id: PartitionId) -> &Partition {
+        &self.partitions[id.index()]
+    }
+
+    pub(super) fn all_partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
+    pub(super) fn all_partitions_mut(&mut self) -> &mut [Partition] {
+        &mut self.partitions
+    }
+
+    /// The partition of a stream.
+    pub(super) fn home(&self, stream: &StreamId) -> &Partition {
+        self.partition_ref(self.config.partitions.of(stream))
+    }
+}
+
+/// One partition: everything that one lease, one feed and one budget govern.
+pub(super) struct Partition {
+    pub(super) id: PartitionId,
+    pub(super) streams: HashMap<StreamId, Stream>,
+    /// What is left of unregistered streams whose output is gone: for ever, so that no number is given twice.
+    pub(super) retired: HashMap<StreamId, Retired>,
+    pub(super) payloads: Payloads,
+    pub(super) work: Work,
+    pub(super) feed: Feed,
+    pub(super) lease: LeaseSlot,
+    pub(super) totals: Totals,
+}
+
+impl Partition {
+    fn new(id: PartitionId) -> Self {
+        Self {
+            id,
+            streams: HashMap::new(),
+            retired: HashMap::new(),
+            payloads: Payloads::default(),
+            work: Work::default(),
+            feed: Feed::default(),
+            lease: LeaseSlot::default(),
+            totals: Totals::default(),
+        }
+    }
+
+    /// Forgets the settings of an unregistered stream once nothing of it is left to process or to read.
+    pub(super) fn retire_if_done(&mut self, id: &StreamId) {
+        let done = |stream: &Stream| {
+            stream.removed && stream.outputs.is_empty() && stream.counters.queued_frames() == 0
+        };
+        if self.streams.get(id).is_some_and(done)
+            && let Some(stream) = self.streams.remove(id)
+        {
+            self.retired.insert(id.clone(), Retired { revision: stream.revision, counters: stream.counters });
+        }
+    }
+}
+
+/// Sums over a partition's streams, those that are gone included.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) queued_bytes: u64,
+    pub(super) output_bytes: u64,
+    pub(super) accepted: u64,
+    pub(super) processed: u64,
+    pub(super) failed: u64,
+    pub(super) trimmed: u64,
+}
+
+/// A stream that is registered, or of which work or output is left.
+pub(super) struct Stream {
+    pub(super) settings: StreamSettings,
+    pub(super) revision: u64,
+    pub(super) create_time: Timestamp,
+    pub(super) update_time: Timestamp,
+    pub(super) removed: bool,
+    pub(super) counters: StreamCounters,
+    pub(super) publishers: BTreeMap<PublisherId, PublisherWindow>,
+    /// The output, without holes, up to `counters.published_sequence`.
+    pub(super) outputs: VecDeque<Arc<OutputEntry>>,
+}
+
+impl Stream {
+    pub(super) fn record(&self, id: &StreamId) -> StreamRecord {
+        StreamRecord {
+            id: id.clone(),
+            settings: self.settings.clone(),
+            revision: self.revision,
+            create_time: self.create_time,
+            update_time: self.update_time,
+            removed: self.removed,
+            counters: self.counters,
+        }
+    }
+}
+
+/// What a stream that comes back goes on from.
+pub(super) struct Retired {
+    pub(super) revision: u64,
+    pub(super) counters: StreamCounters,
+}

@@ -1,0 +1,26 @@
+use super::state::{Now, Partition, State};
+use crate::queue::PartitionStats;
+
+impl State {
+    /// Bytes of all payloads, those on offer included.
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.all_partitions().iter().map(|partition| partition.payloads.bytes()).sum()
+    }
+}
+
+impl Partition {
+    pub(super) fn stats(&self, now: Now) -> PartitionStats {
+        PartitionStats {
+            depth: self.work.len() as u64,
+            queued_bytes: self.totals.queued_bytes,
+            oldest_received_time: self.work.oldest_received_time(),
+            output_bytes: self.totals.output_bytes,
+            accepted: self.totals.accepted,
+            processed: self.totals.processed,
+            failed: self.totals.failed,
+            trimmed: self.totals.trimmed,
+            streams: self.streams.values().filter(|stream| !stream.removed).count() as u64,
+            report: self.lease.report(now.instant),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use std::collections::BTreeMap;
+
+use super::state::{Now, Partition, State};
+use crate::domain::{PartitionId, Sequence, Timestamp};
+use crate::queue::{Lease, NewFrame, Result, WorkItem, WorkPosition};
+
+/// A partition's accepted frames that are not finished, in the order of their acceptance.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    entries: BTreeMap<WorkPosition, WorkItem>,
+    last: u64,
+}
+
+impl Work {
+    pub(super) fn push(
+        &mut self,
+        frame: NewFrame,
+        sequence: Sequence,
+        received_time: Timestamp,
+        settings_revision: u64,
+    ) {
+        self.last += 1;
+        let position = WorkPosition(self.last, 0);
+        let item = WorkItem {
+            position,
+            stream_id: frame.stream_id,
+            sequence,
+            received_time,
+            settings_revision,
+            header: frame.header,
+            payload: frame.offer.payload,
+        };
+        self.entries.insert(position, item);
+    }
+
+    pub(super) fn get(&self, position: WorkPosition) -> Option<&WorkItem> {
+        self.entries.get(&position)
+    }
+
+    pub(super) fn remove(&mut self, position: WorkPosition) {
+        self.entries.remove(&position);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn oldest_received_time(&self) -> Option<Timestamp> {
+        self.entries.values().next().map(|item| item.received_time)
+    }
+
+    fn behind(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
+        let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
+        self.entries.range(above).map(|(_, item)| item)
+    }
+}
+
+impl Partition {
+    pub(super) fn take(
+        &self,
+        lease: &Lease,
+        after: WorkPosition,
+        max_frames: usize,
+        now: Now,
+    ) -> Result<Vec<WorkItem>> {
+        self.lease.check(lease, now.instant)?;
+        Ok(self.work.behind(after).take(max_frames).cloned().collect())
+    }
+}
+
+impl State {
+    /// Those of the partitions that have work behind their positions.
+    pub(super) fn with_work(&self, positions: &[(PartitionId, WorkPosition)]) -> Vec<PartitionId> {
+        let has_work = |&&(id, after): &&(PartitionId, WorkPosition)| {
+            self.partition_ref(id).work.behind(after).next().is_some()
+        };
+        positions.iter().filter(has_work).map(|&(id, _)| id).collect()
+    }
+}
