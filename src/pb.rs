@@ -20,3 +20,9 @@ pub mod v1 {
 
 /// The descriptor set of `frameway.v1` and what it imports, with comments: what reflection serves.
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("frameway_v1_descriptor");
+
+/// What the Redis backend stores, package `frameway.storage.v1`.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]
+pub(crate) mod storage {
+    tonic::include_proto!("frameway.storage.v1");
+}

@@ -142,12 +142,12 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     async fn take(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Vec<WorkItem>>;
 
     /// Waits until one of the partitions has work behind its position, at most `wait`; answers which have (none if the
-    /// time is over).
+    /// time is over), each with the position to wait from next time: of the newest work it saw.
     async fn wait_for_work(
         &self,
         positions: &[(PartitionId, WorkPosition)],
         wait: Duration,
-    ) -> Result<Vec<PartitionId>>;
+    ) -> Result<Vec<(PartitionId, WorkPosition)>>;
 
     /// Publishes finished frames of the lease's partition: one result a frame, in order.
     ///

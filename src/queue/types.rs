@@ -4,8 +4,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::domain::{
-    FrameHeader, OutputBody, OutputEntry, PartitionId, PayloadKey, PayloadRef, Sequence, StreamCounters,
-    StreamId, Timestamp,
+    FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions, PayloadKey, PayloadRef, Sequence,
+    StreamCounters, StreamId, Timestamp,
 };
 
 /// A picture's bytes on their way in, under a key that is new for this attempt.
@@ -121,6 +121,21 @@ pub struct Budget {
     pub work_frames: u64,
     /// Most bytes of pictures in the outputs, per partition; above it the oldest go, whatever their policy says.
     pub output_bytes: u64,
+}
+
+impl Budget {
+    /// Shares `bytes` out: four tenths for waiting work, six for outputs, the same for every partition.
+    #[must_use]
+    pub fn share(bytes: u64, partitions: Partitions) -> Self {
+        let share = bytes / u64::from(partitions.count());
+        Self { work_bytes: share / 10 * 4, work_frames: 100_000, output_bytes: share / 10 * 6 }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::share(2 << 30, Partitions::default())
+    }
 }
 
 /// The right to finish a partition's work, for a term.

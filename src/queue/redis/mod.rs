@@ -1,1 +1,250 @@
-//! Redis.
+//! The Redis backend: Redis 7.0 or newer, single node. Pictures lie beside the entries, scripts decide, the lease orders.
+//!
+//! `docs/redis.md` names every key; the scripts in `lua/` say what each does.
+
+mod accept;
+mod conn;
+mod entry;
+mod keys;
+mod lease;
+mod output;
+mod registry;
+mod reply;
+mod scripts;
+mod status;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::conn::{BlockingPool, Link};
+use self::keys::Keys;
+use self::scripts::Scripts;
+use super::{
+    AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
+    NewFrame, Offer, OutputPage, PartitionStats, Queue, Result, Trimmed, WorkItem, WorkPosition,
+    WorkerReport,
+};
+use crate::domain::{
+    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
+    StreamSettings, Timestamp,
+};
+
+/// Feed entries kept per partition: how far a tail may fall behind before it must look at the outputs.
+const FEED_ENTRIES: u64 = 1_000;
+/// Links that carry pictures: frames of one stream always take the same one, so that their order holds.
+const PAYLOAD_LINKS: usize = 2;
+
+/// Where Redis is, and what may be put into it.
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    /// `redis://[user:password@]host:port[/db]`, or `unix:///path`.
+    pub url: String,
+    /// Partitions of a new store; an old one keeps its own and must agree.
+    pub partitions: Partitions,
+    /// What a partition may hold.
+    pub budget: Budget,
+    /// Most registered streams.
+    pub max_streams: usize,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379".to_owned(),
+            partitions: Partitions::default(),
+            budget: Budget::default(),
+            max_streams: crate::domain::limits::MAX_STREAMS,
+            timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Frames in a Redis that any number of servers and workers share.
+#[derive(Debug)]
+pub struct RedisQueue {
+    config: RedisConfig,
+    scripts: Scripts,
+    /// Small commands.
+    control: Link,
+    /// Pictures on their way in.
+    writers: [Link; PAYLOAD_LINKS],
+    /// Pictures and output entries on their way out.
+    readers: [Link; PAYLOAD_LINKS],
+    blocking: BlockingPool,
+}
+
+impl RedisQueue {
+    /// Connects, and checks that the store's layout is this program's (or lays a new one out).
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`](super::Error::Unreachable), or [`Error::Layout`](super::Error::Layout) if another number of
+    /// partitions or another version is in force.
+    pub async fn open(config: RedisConfig) -> Result<Arc<Self>> {
+        let client = conn::client(&config.url)?;
+        let link = || Link::new(client.clone(), config.timeout);
+        let queue = Self {
+            scripts: Scripts::new(),
+            control: link(),
+            writers: std::array::from_fn(|_| link()),
+            readers: std::array::from_fn(|_| link()),
+            blocking: BlockingPool::new(client.clone()),
+            config,
+        };
+        queue.check_layout().await?;
+        Ok(Arc::new(queue))
+    }
+
+    fn keys(&self, stream: &StreamId) -> Keys {
+        Keys(self.config.partitions.of(stream))
+    }
+
+    fn writer(&self, partition: PartitionId) -> &Link {
+        &self.writers[partition.index() % PAYLOAD_LINKS]
+    }
+
+    fn reader(&self, partition: PartitionId) -> &Link {
+        &self.readers[partition.index() % PAYLOAD_LINKS]
+    }
+}
+
+#[async_trait]
+impl Queue for RedisQueue {
+    fn partitions(&self) -> Partitions {
+        self.config.partitions
+    }
+
+    async fn status(&self) -> Result<BackendStatus> {
+        self.read_status().await
+    }
+
+    async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
+        self.register(id, settings).await
+    }
+
+    async fn get_streams(&self, ids: &[StreamId]) -> Result<Vec<Option<StreamRecord>>> {
+        self.records(ids).await
+    }
+
+    async fn list_streams(&self, query: &ListStreams) -> Result<Vec<StreamRecord>> {
+        self.list(query).await
+    }
+
+    async fn update_stream(
+        &self,
+        id: &StreamId,
+        settings: &StreamSettings,
+        expected_revision: u64,
+    ) -> Result<StreamRecord> {
+        self.update(id, settings, expected_revision).await
+    }
+
+    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<()> {
+        self.unregister(id, expected_revision).await
+    }
+
+    async fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> Result<()> {
+        self.store_offers(partition, offers, ttl).await
+    }
+
+    async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
+        self.accept_all(&frames).await
+    }
+
+    async fn would_refuse(&self, frames: &[NewFrame]) -> Result<Vec<Option<AcceptResult>>> {
+        self.ask(frames).await
+    }
+
+    async fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> Result<u64> {
+        self.last_number(stream, publisher).await
+    }
+
+    async fn announce_worker(&self, worker_id: &str, ttl: Duration) -> Result<usize> {
+        self.announce(worker_id, ttl).await
+    }
+
+    async fn forget_worker(&self, worker_id: &str) -> Result<()> {
+        self.forget(worker_id).await
+    }
+
+    async fn acquire_lease(
+        &self,
+        partition: PartitionId,
+        worker_id: &str,
+        term: Duration,
+    ) -> Result<Option<Lease>> {
+        self.acquire(partition, worker_id, term).await
+    }
+
+    async fn renew_lease(&self, lease: &Lease, term: Duration, report: &WorkerReport) -> Result<()> {
+        self.renew(lease, term, report).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        self.release(lease).await
+    }
+
+    async fn take(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Vec<WorkItem>> {
+        self.take_work(lease, after, max_frames).await
+    }
+
+    async fn wait_for_work(
+        &self,
+        positions: &[(PartitionId, WorkPosition)],
+        wait: Duration,
+    ) -> Result<Vec<(PartitionId, WorkPosition)>> {
+        self.await_work(positions, wait).await
+    }
+
+    async fn finish(&self, lease: &Lease, frames: &[Finished]) -> Result<Vec<FinishResult>> {
+        self.finish_work(lease, frames).await
+    }
+
+    async fn partition_streams(&self, partition: PartitionId) -> Result<Vec<StreamRecord>> {
+        self.records_of(partition).await
+    }
+
+    async fn trim_output(
+        &self,
+        lease: &Lease,
+        stream: &StreamId,
+        max_frames: u64,
+        max_bytes: u64,
+        oldest: Timestamp,
+    ) -> Result<Trimmed> {
+        self.trim(lease, stream, max_frames, max_bytes, oldest).await
+    }
+
+    async fn feed_ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {
+        self.ends().await
+    }
+
+    async fn read_feed(
+        &self,
+        positions: &[(PartitionId, FeedPosition)],
+        wait: Duration,
+    ) -> Result<Vec<FeedPage>> {
+        self.await_feed(positions, wait).await
+    }
+
+    async fn read_outputs(&self, stream: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
+        self.page(stream, from, limit).await
+    }
+
+    async fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
+        self.latest(stream, limit).await
+    }
+
+    async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {
+        self.payloads(partition, payloads).await
+    }
+
+    async fn partition_stats(&self, partition: PartitionId) -> Result<PartitionStats> {
+        self.stats(partition).await
+    }
+}

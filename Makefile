@@ -1,0 +1,107 @@
+# One command per job. `make` alone lists them.
+#
+# All tests and checks use Cargo's dev profile and the default features, so that nothing is compiled twice:
+# `lint` and `doc` share the checked dependencies, `build` makes every test and the program once, and the
+# suites after it only run what is there.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# rustup's own place, for shells that were opened before Rust was installed.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# Every file in tests/ is a suite with a target of its name. The four named here must exist.
+SUITES := $(sort conformance e2e faults layering $(basename $(notdir $(wildcard tests/*.rs))) \
+            $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
+
+# Only from the command line: a variable of this name in somebody's shell must not make tests vanish.
+FILTER :=
+
+# What `make test` runs, in this order: quick verdicts first, long suites last.
+STEPS := fmt-check scripts deny lint doc proto build layering unit compose \
+         $(filter-out layering faults,$(SUITES)) clients-grpcurl clients-python faults
+
+# A script that cannot run here says "skipped: why" and leaves with 3: that is no failure, and the summary of
+# `make test` names it. `make test NO_SKIP=1` makes it one.
+MAY_SKIP = || [ $$? -eq 3 ]
+
+# Puts target/debug/frameway in place. `cargo build` would leave out the features that dev-dependencies add to
+# shared dependencies, and so compile those a second time.
+PROGRAM = cargo test --locked --no-run --quiet --test layering
+
+.PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto deny clients clients-grpcurl \
+        clients-python compose scripts $(SUITES)
+
+help: ## this list
+	@echo "Frameway: camera frames over gRPC. The two that matter:"
+	@echo
+	@echo "  make demo           install what is missing, build, watch frames flow"
+	@echo "                        ARGS=\"--seconds 5 --json\" goes to \`frameway demo\`; ARGS=--help tells what it takes"
+	@echo "  make test           install what is missing, run every check and every test"
+	@echo "                        NO_SKIP=1: a check that cannot run here fails;  FAIL_FAST=1: stop at the first failure"
+	@echo
+	@echo "Parts of \`make test\`:"
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{ if ($$1 != "help") printf "  make %-17s%s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Suites (cargo test --test NAME; FILTER=words picks tests): $(SUITES)"
+	@echo "  make faults ROUNDS=100     more rounds of the fault tests"
+
+demo: setup-demo
+	@cargo build --release --locked
+	@target/release/frameway demo $(ARGS)
+
+test: setup
+	@scripts/run-steps.sh $(STEPS)
+
+setup: ## installs what the tests need and is not there (apt or Homebrew)
+	@scripts/setup.sh test
+
+setup-demo: ## installs only what building and the demo need
+	@scripts/setup.sh demo
+
+fmt: ## formats the Rust code
+	cargo fmt
+
+fmt-check: ## the Rust code is formatted
+	cargo fmt --check
+
+lint: ## clippy, warnings are errors
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc: ## rustdoc, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+proto: ## the proto: format, lint, no breaking change, generated code fresh
+	scripts/proto-check.sh $(MAY_SKIP)
+
+deny: ## dependencies: licences, sources, bans, advisories
+	scripts/deny.sh $(MAY_SKIP)
+
+scripts: ## shellcheck over every shell script
+	scripts/check-scripts.sh $(MAY_SKIP)
+
+build: ## compiles the program and every test, once
+	cargo test --locked --no-run
+
+unit: ## the tests beside the code, and the examples in the documentation
+	cargo test --locked --lib --bins -- $(FILTER)
+	cargo test --locked --doc
+
+compose: ## the command lines in docker-compose.yml and Dockerfile are ones that the program takes
+	@$(PROGRAM)
+	python3 scripts/check-compose.py --binary target/debug/frameway
+
+clients: clients-grpcurl clients-python ## strangers' clients against a running server
+
+clients-grpcurl: ## the real grpcurl lists, describes, submits, subscribes
+	@$(PROGRAM)
+	scripts/grpcurl.sh --version && scripts/with-server.sh scripts/test-grpcurl.sh $(MAY_SKIP)
+
+clients-python: ## the Python client's sample submits and subscribes
+	@$(PROGRAM)
+	scripts/with-server.sh scripts/test-python-client.sh $(MAY_SKIP)
+
+$(SUITES):
+	cargo test --locked --test $@ -- $(FILTER)

@@ -1,0 +1,179 @@
+"""Submits pictures as a camera and receives them as a subscriber.
+
+    python samples/submit_and_subscribe.py --address localhost:50051 --stream road-1 *.jpg
+
+Without files it draws some. Prints sequence, size and quality of every frame it receives. Exit code 0: every frame came, once
+and in order; 1: something did not; 2: wrong arguments.
+Needs `pip install grpcio protobuf` and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import struct
+import sys
+import threading
+import time
+import zlib
+
+import grpc
+
+try:
+    import frameway
+except ModuleNotFoundError:
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "src"))
+    import frameway
+
+from frameway.v1 import frame_pb2, processed_frame_pb2, stream_pb2, streaming_service_pb2
+
+PUBLISHER_ID = "python-sample"
+BATCH_FRAMES = 10
+
+
+def drawn_picture(number: int, width: int = 320, height: int = 240) -> bytes:
+    """A grey PNG: a bright block on a gradient, further right with every number."""
+    left = (number * 16) % (width - 40)
+    background = bytes(40 + x * 120 // width for x in range(width))
+    with_block = background[:left] + b"\xe6" * 40 + background[left + 40 :]
+    rows = b"".join(b"\0" + (with_block if height // 3 < y < height * 2 // 3 else background) for y in range(height))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def make_frames(stream_id: str, files: list[pathlib.Path], drawn_count: int) -> list[frame_pb2.Frame]:
+    pictures = [path.read_bytes() for path in files] or [drawn_picture(number) for number in range(drawn_count)]
+    # Microseconds: rising from run to run, so that a run never repeats the numbers of the last one.
+    first_number = time.time_ns() // 1000
+    frames = []
+    for offset, picture in enumerate(pictures):
+        frame = frame_pb2.Frame(
+            stream_id=stream_id,
+            publisher_id=PUBLISHER_ID,
+            publisher_sequence=first_number + offset,
+            data=picture,
+        )
+        frame.capture_time.GetCurrentTime()
+        frames.append(frame)
+    return frames
+
+
+def register(client: frameway.Client, stream_id: str) -> None:
+    request = streaming_service_pb2.RegisterStreamRequest(stream=stream_pb2.Stream(stream_id=stream_id))
+    try:
+        client.streaming.RegisterStream(request, timeout=10, wait_for_ready=True)
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+            raise
+
+
+class Submitter(threading.Thread):
+    """Submits all frames; then `sequences` are those that the server gave, or `error` says why not."""
+
+    def __init__(self, client: frameway.Client, frames: list[frame_pb2.Frame]) -> None:
+        super().__init__(daemon=True)
+        self.client = client
+        self.frames = frames
+        self.sequences: list[int] = []
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            for start in range(0, len(self.frames), BATCH_FRAMES):
+                for result in self.client.submit(self.frames[start : start + BATCH_FRAMES]):
+                    self.sequences.append(getattr(result, result.WhichOneof("outcome")).sequence)
+        except (frameway.FrameRefused, TimeoutError, grpc.RpcError) as error:
+            self.error = error
+
+
+def describe(frame: processed_frame_pb2.ProcessedFrame) -> str:
+    picture = frame.pictures[0] if frame.pictures else processed_frame_pb2.Picture()
+    size = f"{picture.width}x{picture.height} {picture.size_bytes} bytes"
+    if picture.WhichOneof("content") == "omitted_reason":
+        size += f" (omitted: {processed_frame_pb2.OmittedReason.Name(picture.omitted_reason)})"
+    quality = f"{frame.quality.quality_score:.3f}" if frame.quality.HasField("quality_score") else "not measured"
+    return f"sequence {frame.sequence}: {size}, quality {quality}"
+
+
+def run(client: frameway.Client, stream_id: str, frames: list[frame_pb2.Frame], timeout_seconds: float) -> int:
+    register(client, stream_id)
+    request = streaming_service_pb2.SubscribeFramesRequest(
+        selectors=[
+            streaming_service_pb2.StreamSelector(
+                streams=stream_pb2.StreamMatch(id=stream_id),
+                start=streaming_service_pb2.StartPosition(live=streaming_service_pb2.StartLive()),
+            )
+        ]
+    )
+    request.heartbeat_interval.FromSeconds(1)
+    submitter = Submitter(client, frames)
+    ours = {frame.publisher_sequence for frame in frames}
+    received: list[int] = []
+    not_sent: set[int] = set()
+    deadline = time.monotonic() + timeout_seconds
+
+    for message in client.subscribe(request, max_quiet_seconds=timeout_seconds):
+        event = message.WhichOneof("event")
+        if event == "checkpoint" and submitter.ident is None:
+            # The first message: the start is fixed. Whatever is submitted from here on will come.
+            submitter.start()
+        elif event == "frame":
+            frame = message.frame.frame
+            if frame.publisher_id == PUBLISHER_ID and frame.publisher_sequence in ours:
+                received.append(frame.sequence)
+                print(describe(frame), flush=True)
+        elif event == "gap":
+            gap = message.gap
+            not_sent.update(range(gap.from_sequence, gap.to_sequence + 1))
+            causes = ", ".join(
+                f"{cause.count} {streaming_service_pb2.GapReason.Name(cause.reason).removeprefix('GAP_REASON_')}"
+                for cause in gap.causes
+            )
+            print(f"sequences {gap.from_sequence} to {gap.to_sequence} not sent: {causes}", flush=True)
+        done_submitting = submitter.ident is not None and not submitter.is_alive()
+        if done_submitting and set(submitter.sequences) <= set(received) | not_sent:
+            break
+        if time.monotonic() > deadline:
+            break
+
+    lost = sorted(set(submitter.sequences) - set(received))
+    duplicates = len(received) - len(set(received))
+    in_order = received == sorted(received)
+    print(
+        f"submitted {len(frames)}, accepted {len(submitter.sequences)}, received {len(received)}, lost {len(lost)}, "
+        f"duplicates {duplicates}, {'in order' if in_order else 'OUT OF ORDER'}"
+    )
+    if submitter.error is not None:
+        print(f"not all submitted: {submitter.error}", file=sys.stderr)
+    complete = len(submitter.sequences) == len(frames) and not lost and duplicates == 0 and in_order
+    return 0 if complete else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Submits pictures as a camera and receives them as a subscriber.")
+    parser.add_argument("files", nargs="*", type=pathlib.Path, help="picture files (JPEG, PNG, WebP); none = drawn ones")
+    parser.add_argument("--address", default="localhost:50051", help="host:port of the server (default: %(default)s)")
+    parser.add_argument("--stream", default="python-sample", help="stream id (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=10, help="number of drawn pictures (default: %(default)s)")
+    parser.add_argument("--timeout-seconds", type=float, default=60.0, help="give up after (default: %(default)s)")
+    arguments = parser.parse_args()
+    if arguments.frames < 1:
+        parser.error("--frames must be at least 1")
+    try:
+        frames = make_frames(arguments.stream, arguments.files, arguments.frames)
+    except OSError as error:
+        parser.error(str(error))
+    try:
+        with frameway.connect(arguments.address) as client:
+            return run(client, arguments.stream, frames, arguments.timeout_seconds)
+    except grpc.RpcError as error:
+        print(f"{arguments.address}: {error.code().name}: {error.details()}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

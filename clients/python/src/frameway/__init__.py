@@ -1,0 +1,9 @@
+"""Client of Frameway, a gRPC service that carries camera frames.
+
+`frameway.v1` is the generated code, the whole API. This package adds what most programs would write first: a channel with
+limits that fit pictures, submitting that sends unconfirmed frames again, and subscribing that resumes after a lost connection.
+"""
+
+from frameway.client import Client, FrameRefused, connect
+
+__all__ = ["Client", "FrameRefused", "connect"]

@@ -1,0 +1,189 @@
+//! Connections to one Redis: a few multiplexed links for commands, and a pool of others for reads that block.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{
+    AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, RedisError, ServerErrorKind, Value,
+};
+
+use crate::queue::{Error, Result};
+
+/// A dead peer is noticed after this long, even where no reset arrives.
+const SILENT_PEER: Duration = Duration::from_secs(10);
+/// After this many timeouts in a row a connection is thrown away: a half-open socket answers nothing.
+const TIMEOUTS_TO_RECONNECT: u32 = 3;
+/// After a failed connect, calls fail at once for this long instead of queueing up behind new tries.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) fn client(url: &str) -> Result<Client> {
+    let tcp = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(TcpKeepalive::new().with_time(SILENT_PEER))
+        .set_user_timeout(SILENT_PEER);
+    url.into_connection_info()
+        .and_then(|info| Client::open(info.set_tcp_settings(tcp)))
+        .map_err(|error| Error::Layout(format!("the Redis URL is not valid: {error}")))
+}
+
+fn config(response_timeout: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(1)))
+        .set_response_timeout(Some(response_timeout))
+        .set_pipeline_buffer_size(8)
+}
+
+#[derive(Default)]
+struct LinkState {
+    connection: Option<MultiplexedConnection>,
+    timeouts: u32,
+    failed_at: Option<(Instant, String)>,
+}
+
+/// One multiplexed connection that comes back by itself. Commands of one link are answered in order, so large values have
+/// links of their own.
+pub(super) struct Link {
+    client: Client,
+    timeout: Duration,
+    state: Mutex<LinkState>,
+    connecting: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(super) fn new(client: Client, timeout: Duration) -> Self {
+        Self { client, timeout, state: Mutex::default(), connecting: tokio::sync::Mutex::new(()) }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, LinkState> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn ready(&self) -> Option<Result<MultiplexedConnection>> {
+        let state = self.state();
+        if let Some(connection) = &state.connection {
+            return Some(Ok(connection.clone()));
+        }
+        match &state.failed_at {
+            Some((at, why)) if at.elapsed() < RECONNECT_PAUSE => Some(Err(Error::Unreachable(why.clone()))),
+            Some(_) | None => None,
+        }
+    }
+
+    /// The connection; connects first if there is none.
+    async fn connection(&self) -> Result<MultiplexedConnection> {
+        if let Some(ready) = self.ready() {
+            return ready;
+        }
+        // One connects, the others wait for what it gets.
+        let _one = self.connecting.lock().await;
+        if let Some(ready) = self.ready() {
+            return ready;
+        }
+        let connected = self.client.get_multiplexed_async_connection_with_config(&config(self.timeout)).await;
+        let mut state = self.state();
+        match connected {
+            Ok(connection) => {
+                *state = LinkState { connection: Some(connection.clone()), ..LinkState::default() };
+                Ok(connection)
+            }
+            Err(error) => {
+                let why = error.to_string();
+                state.failed_at = Some((Instant::now(), why.clone()));
+                Err(Error::Unreachable(why))
+            }
+        }
+    }
+
+    /// Runs a pipeline; answers one result a command. An error of the whole means that some may have been run.
+    pub(super) async fn run(&self, pipe: &mut Pipeline) -> Result<Vec<redis::RedisResult<Value>>> {
+        let mut connection = self.connection().await?;
+        let answered = pipe.ignore_errors().query_async(&mut connection).await;
+        self.note(answered.as_ref().err());
+        answered.map_err(|error| Error::NoAnswer(error.to_string()))
+    }
+
+    /// Runs one command.
+    pub(super) async fn command(&self, command: &redis::Cmd) -> Result<Value> {
+        let mut connection = self.connection().await?;
+        let answered = command.query_async(&mut connection).await;
+        self.note(answered.as_ref().err());
+        answered.map_err(refused)
+    }
+
+    fn note(&self, error: Option<&RedisError>) {
+        let mut state = self.state();
+        let Some(error) = error else {
+            state.timeouts = 0;
+            return;
+        };
+        if error.is_timeout() {
+            state.timeouts += 1;
+        }
+        let dead = error.is_unrecoverable_error() || (error.is_io_error() && !error.is_timeout());
+        if dead || state.timeouts >= TIMEOUTS_TO_RECONNECT {
+            *state = LinkState::default();
+        }
+    }
+}
+
+/// What a failed command means for its caller.
+pub(super) fn refused(error: RedisError) -> Error {
+    if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() {
+        return Error::NoAnswer(error.to_string());
+    }
+    Error::Refused(error.to_string())
+}
+
+/// Whether a server asks for the script's text.
+pub(super) fn wants_script(error: &RedisError) -> bool {
+    error.kind() == ServerErrorKind::NoScript.into()
+}
+
+/// Connections for commands that block: each read has one for itself while it waits.
+pub(super) struct BlockingPool {
+    client: Client,
+    idle: Mutex<Vec<MultiplexedConnection>>,
+}
+
+impl std::fmt::Debug for BlockingPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockingPool").finish_non_exhaustive()
+    }
+}
+
+impl BlockingPool {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, idle: Mutex::default() }
+    }
+
+    /// Runs a command that blocks for `wait` at most. A cancelled call drops its connection, so that the next one does
+    /// not wait behind it.
+    pub(super) async fn command(&self, command: &redis::Cmd, wait: Duration) -> Result<Value> {
+        let idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+        // Redis may block longer than asked (redis#12998): the client's patience is never exact.
+        let patience = wait * 2 + Duration::from_secs(1);
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => self
+                .client
+                .get_multiplexed_async_connection_with_config(&config(patience))
+                .await
+                .map_err(|error| Error::Unreachable(error.to_string()))?,
+        };
+        connection.set_response_timeout(patience);
+        let value = command.query_async(&mut connection).await.map_err(refused)?;
+        let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if idle.len() < 4 {
+            idle.push(connection);
+        }
+        Ok(value)
+    }
+}

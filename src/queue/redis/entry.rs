@@ -1,0 +1,275 @@
+//! Domain values as the bytes of Redis entries, and back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prost::Message as _;
+
+use crate::domain::{
+    ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location, OutputBody, OutputPolicy, PayloadKey,
+    PayloadRef, PictureFormat, PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy,
+    Reencode, RetentionPolicy, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings, Timestamp,
+    Tombstone, TombstoneKind,
+};
+use crate::pb::storage as pb;
+use crate::queue::{Error, Result};
+
+/// Numbers of an enum in storage: fixed for ever, 0 unused.
+macro_rules! numbered {
+    ($to:ident, $from:ident, $type:ident { $($variant:ident = $number:literal),* $(,)? }) => {
+        fn $to(value: $type) -> u32 {
+            match value { $($type::$variant => $number),* }
+        }
+
+        fn $from(number: u32) -> Result<$type> {
+            match number {
+                $($number => Ok($type::$variant),)*
+                other => Err(Error::Corrupt(format!("{} number {other}", stringify!($type)))),
+            }
+        }
+    };
+}
+
+numbered!(from_format, to_format, PictureFormat {
+    Jpeg = 1, Png = 2, WebP = 3, Rgb8 = 4, Bgr8 = 5, Gray8 = 6, Nv12 = 7, I420 = 8,
+});
+numbered!(from_role, to_role, PictureRole { Thumbnail = 1, Processed = 2, Original = 3 });
+numbered!(from_stage, to_stage, Stage { Fetch = 1, Decode = 2, Analyze = 3, Encode = 4 });
+numbered!(from_reason, to_reason, FailureReason {
+    Truncated = 1, Corrupt = 2, UnknownFormat = 3, TooLarge = 4, Animated = 5, Unsupported = 6,
+    SizeMismatch = 7, TimedOut = 8, DecoderPanicked = 9, KilledWorker = 10, PayloadLost = 11,
+});
+
+fn corrupt(error: &prost::DecodeError) -> Error {
+    Error::Corrupt(error.to_string())
+}
+
+pub(super) fn encode_header(header: &FrameHeader) -> Vec<u8> {
+    header_to_pb(header).encode_to_vec()
+}
+
+pub(super) fn decode_header(bytes: &[u8]) -> Result<FrameHeader> {
+    header_from_pb(pb::FrameHeader::decode(bytes).map_err(|error| corrupt(&error))?)
+}
+
+fn header_to_pb(header: &FrameHeader) -> pb::FrameHeader {
+    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent } = header;
+    pb::FrameHeader {
+        publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
+        publisher_sequence: publisher.as_ref().map_or(0, |p| p.sequence),
+        capture_time: capture_time.map(Timestamp::as_micros),
+        clock_skewed: *clock_skewed,
+        source_format: from_format(source.format),
+        source_width: source.width,
+        source_height: source.height,
+        source_row_stride: source.row_stride_bytes,
+        source_bytes: source.size_bytes,
+        source_digest: source.digest.0.to_vec().into(),
+        attributes: attributes.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        traceparent: traceparent.clone(),
+    }
+}
+
+fn header_from_pb(header: pb::FrameHeader) -> Result<FrameHeader> {
+    let publisher = if header.publisher_id.is_empty() {
+        None
+    } else {
+        let id = header.publisher_id.parse().map_err(|e| Error::Corrupt(format!("{e}")))?;
+        Some(PublisherMark { id, sequence: header.publisher_sequence })
+    };
+    Ok(FrameHeader {
+        publisher,
+        capture_time: header.capture_time.map(Timestamp::from_micros),
+        clock_skewed: header.clock_skewed,
+        source: SourceInfo {
+            format: to_format(header.source_format)?,
+            width: header.source_width,
+            height: header.source_height,
+            row_stride_bytes: header.source_row_stride,
+            size_bytes: header.source_bytes,
+            digest: Digest(fixed(&header.source_digest)?),
+        },
+        attributes: header.attributes.into_iter().collect::<BTreeMap<_, _>>(),
+        traceparent: header.traceparent,
+    })
+}
+
+fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
+    bytes.try_into().map_err(|_| Error::Corrupt(format!("{} bytes where {N} belong", bytes.len())))
+}
+
+pub(super) fn encode_output(body: &OutputBody) -> Vec<u8> {
+    let stored = match body {
+        OutputBody::Frame(frame) => pb::output::Body::Processed(processed_to_pb(frame)),
+        OutputBody::Tombstone(tombstone) => pb::output::Body::Tombstone(match &tombstone.kind {
+            TombstoneKind::Failed(failure) => pb::Tombstone {
+                kind: 1,
+                failure_reason: from_reason(failure.reason),
+                failure_message: failure.message.clone(),
+            },
+            TombstoneKind::Dropped => pb::Tombstone { kind: 2, ..Default::default() },
+            TombstoneKind::Purged => pb::Tombstone { kind: 3, ..Default::default() },
+        }),
+    };
+    pb::Output { header: Some(header_to_pb(body.header())), body: Some(stored) }.encode_to_vec()
+}
+
+pub(super) fn decode_output(bytes: &[u8]) -> Result<OutputBody> {
+    let output = pb::Output::decode(bytes).map_err(|error| corrupt(&error))?;
+    let header = header_from_pb(output.header.unwrap_or_default())?;
+    match output.body {
+        Some(pb::output::Body::Processed(frame)) => {
+            Ok(OutputBody::Frame(Box::new(processed_from_pb(frame, header)?)))
+        }
+        Some(pb::output::Body::Tombstone(stone)) => {
+            let kind = match stone.kind {
+                1 => TombstoneKind::Failed(Failure {
+                    reason: to_reason(stone.failure_reason)?,
+                    message: stone.failure_message,
+                }),
+                2 => TombstoneKind::Dropped,
+                3 => TombstoneKind::Purged,
+                other => return Err(Error::Corrupt(format!("tombstone kind {other}"))),
+            };
+            Ok(OutputBody::Tombstone(Box::new(Tombstone { header, kind })))
+        }
+        None => Err(Error::Corrupt("an output entry without a body".to_owned())),
+    }
+}
+
+fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
+    let q = &frame.quality;
+    pb::Processed {
+        width: frame.width,
+        height: frame.height,
+        leased_time: frame.leased_time.as_micros(),
+        processed_time: frame.processed_time.as_micros(),
+        pictures: frame.pictures.iter().map(picture_to_pb).collect(),
+        quality: Some(pb::Quality {
+            mean_luma: q.mean_luma,
+            rms_contrast: q.rms_contrast,
+            laplacian_variance: q.laplacian_variance,
+            noise_sigma: q.noise_sigma,
+            sharpness_score: q.sharpness_score,
+            brightness_score: q.brightness_score,
+            contrast_score: q.contrast_score,
+            noise_cleanliness_score: q.noise_cleanliness_score,
+            quality_score: q.quality_score,
+        }),
+        stages: frame
+            .stages
+            .iter()
+            .map(|s| pb::Stage { stage: from_stage(s.stage), duration_ns: s.duration.as_nanos() as u64 })
+            .collect(),
+        passed_through: frame.reencode == Reencode::PassedThrough,
+        worker_version: frame.worker_version.clone(),
+    }
+}
+
+fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Result<ProcessedFrame> {
+    let q = frame.quality.unwrap_or_default();
+    Ok(ProcessedFrame {
+        header,
+        width: frame.width,
+        height: frame.height,
+        leased_time: Timestamp::from_micros(frame.leased_time),
+        processed_time: Timestamp::from_micros(frame.processed_time),
+        pictures: frame.pictures.into_iter().map(picture_from_pb).collect::<Result<_>>()?,
+        quality: QualityMeasures {
+            mean_luma: q.mean_luma,
+            rms_contrast: q.rms_contrast,
+            laplacian_variance: q.laplacian_variance,
+            noise_sigma: q.noise_sigma,
+            sharpness_score: q.sharpness_score,
+            brightness_score: q.brightness_score,
+            contrast_score: q.contrast_score,
+            noise_cleanliness_score: q.noise_cleanliness_score,
+            quality_score: q.quality_score,
+        },
+        stages: frame
+            .stages
+            .into_iter()
+            .map(|s| {
+                Ok(StageTiming { stage: to_stage(s.stage)?, duration: Duration::from_nanos(s.duration_ns) })
+            })
+            .collect::<Result<_>>()?,
+        reencode: if frame.passed_through { Reencode::PassedThrough } else { Reencode::Encoded },
+        worker_version: frame.worker_version,
+    })
+}
+
+fn picture_to_pb(picture: &StoredPicture) -> pb::Picture {
+    let StoredPicture { role, format, width, height, payload } = picture;
+    pb::Picture {
+        role: from_role(*role),
+        format: from_format(*format),
+        width: *width,
+        height: *height,
+        payload_key: payload.key.bits().to_be_bytes().to_vec().into(),
+        payload_bytes: payload.size_bytes,
+    }
+}
+
+fn picture_from_pb(picture: pb::Picture) -> Result<StoredPicture> {
+    let key = PayloadKey::from_bits(u128::from_be_bytes(fixed(&picture.payload_key)?));
+    Ok(StoredPicture {
+        role: to_role(picture.role)?,
+        format: to_format(picture.format)?,
+        width: picture.width,
+        height: picture.height,
+        payload: PayloadRef { key, size_bytes: picture.payload_bytes },
+    })
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
+    let StreamSettings { display_name, labels, location, retention, queue, output, clock } = settings;
+    pb::StreamSettings {
+        display_name: display_name.clone(),
+        labels: labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        latitude: location.map(|l| l.latitude),
+        longitude: location.map(|l| l.longitude),
+        heading: location.and_then(|l| l.heading),
+        retention_frames: retention.max_frames,
+        retention_age: micros(retention.max_age),
+        retention_bytes: retention.max_bytes,
+        queue_frames: queue.max_frames,
+        queue_bytes: queue.max_bytes,
+        quality: u32::from(output.quality),
+        thumbnail_size: output.thumbnail_size,
+        keep_original: output.keep_original,
+        never_reencode: output.never_reencode,
+        clock_tolerance: micros(clock.tolerance),
+        clock_reject: clock.reject,
+    }
+    .encode_to_vec()
+}
+
+pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
+    let s = pb::StreamSettings::decode(bytes).map_err(|error| corrupt(&error))?;
+    let location = match (s.latitude, s.longitude) {
+        (Some(latitude), Some(longitude)) => Some(Location { latitude, longitude, heading: s.heading }),
+        _ => None,
+    };
+    Ok(StreamSettings {
+        display_name: s.display_name,
+        labels: s.labels.into_iter().collect(),
+        location,
+        retention: RetentionPolicy {
+            max_frames: s.retention_frames,
+            max_age: Duration::from_micros(s.retention_age),
+            max_bytes: s.retention_bytes,
+        },
+        queue: QueuePolicy { max_frames: s.queue_frames, max_bytes: s.queue_bytes },
+        output: OutputPolicy {
+            quality: u8::try_from(s.quality).map_err(|_| Error::Corrupt(format!("quality {}", s.quality)))?,
+            thumbnail_size: s.thumbnail_size,
+            keep_original: s.keep_original,
+            never_reencode: s.never_reencode,
+        },
+        clock: ClockPolicy { tolerance: Duration::from_micros(s.clock_tolerance), reject: s.clock_reject },
+    })
+}

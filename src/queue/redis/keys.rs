@@ -1,0 +1,88 @@
+//! Every key that Frameway uses, and the hash tags that keep a partition in one slot of a Redis Cluster.
+
+use crate::domain::{PartitionId, PayloadKey, PublisherId, StreamId};
+
+/// Layout of this store: version, hash and number of partitions.
+pub(super) const LAYOUT: &str = "frameway:layout";
+/// Live workers: a sorted set by the time at which each expires.
+pub(super) const WORKERS: &str = "frameway:workers";
+
+/// Keys of one partition.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys(pub(super) PartitionId);
+
+impl Keys {
+    fn with(self, name: &str) -> String {
+        format!("frameway:{{{}}}:{name}", self.0)
+    }
+
+    /// Stream: accepted frames that no worker has finished.
+    pub(super) fn work(self) -> String {
+        self.with("in")
+    }
+
+    /// Stream, trimmed: what happened, with ids `1-0`, `2-0`, ... without holes.
+    pub(super) fn feed(self) -> String {
+        self.with("feed")
+    }
+
+    /// Hash: the partition's counters.
+    pub(super) fn counts(self) -> String {
+        self.with("counts")
+    }
+
+    /// Sorted set, all scores 0: registered streams.
+    pub(super) fn streams(self) -> String {
+        self.with("streams")
+    }
+
+    /// Set: unregistered streams with work or output left.
+    pub(super) fn gone(self) -> String {
+        self.with("gone")
+    }
+
+    /// String with a time to live: the fence of the lease in force.
+    pub(super) fn lease(self) -> String {
+        self.with("lease")
+    }
+
+    /// String: the worker that holds the lease.
+    pub(super) fn holder(self) -> String {
+        self.with("holder")
+    }
+
+    /// Number of the last lease.
+    pub(super) fn fence(self) -> String {
+        self.with("fence")
+    }
+
+    /// String with a time to live: what the lease holder last reported.
+    pub(super) fn report(self) -> String {
+        self.with("report")
+    }
+
+    /// Hash: a stream's settings and counters.
+    pub(super) fn stream(self, id: &StreamId) -> String {
+        self.with(&format!("stream:{id}"))
+    }
+
+    /// Stream: a stream's output, with ids `<sequence>-0`.
+    pub(super) fn output(self, id: &StreamId) -> String {
+        self.with(&format!("out:{id}"))
+    }
+
+    /// Set: a stream's publishers.
+    pub(super) fn publishers(self, id: &StreamId) -> String {
+        self.with(&format!("publishers:{id}"))
+    }
+
+    /// String of 32-byte slots: the last numbers of a publisher.
+    pub(super) fn dedup(self, id: &StreamId, publisher: &PublisherId) -> String {
+        self.with(&format!("dedup:{id}:{publisher}"))
+    }
+
+    /// String: a picture's bytes.
+    pub(super) fn payload(self, key: PayloadKey) -> String {
+        self.with(&format!("pay:{key}"))
+    }
+}

@@ -1,0 +1,134 @@
+-- Enters offered frames into a partition's work queue, in order, each decided by itself.
+--
+-- KEYS: work queue, counts; then for each frame: stream, publishers, dedup, payload.
+-- ARGV: budget bytes, budget frames, most publishers, dedup window, "1" to change nothing;
+--       then for each frame: stream id, publisher ("" = none), its number, digest (16 bytes), size, payload name, header.
+-- Answers for each frame a letter and a number:
+--   A accepted (sequence)            D duplicate (sequence)          U unknown stream
+--   R number used for other bytes (sequence)   T number too old (last)   O number out of order (last)
+--   P too many publishers            S stream's queue full           F partition full
+--   B behind a refused frame         G payload gone                  E payload entered before
+--
+-- Nothing after the first write of a frame can fail: XADD is that first write, so a full Redis refuses cleanly.
+local function text(number) return string.format('%.0f', number) end
+
+local budget_bytes, budget_frames = tonumber(ARGV[1]), tonumber(ARGV[2])
+local max_publishers, window = tonumber(ARGV[3]), tonumber(ARGV[4])
+local dry = ARGV[5] == '1'
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes')
+local work_frames, work_bytes = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
+
+local SLOT = 32 -- number and sequence (8 bytes each), digest (16); slot 0 holds the highest number
+local streams, entered_frames, entered_bytes, answers = {}, 0, 0, {}
+
+local function load_stream(key)
+  if not streams[key] then
+    local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes')
+    streams[key] = {
+      known = f[1] == '0', seq = tonumber(f[2] or 0), fin = tonumber(f[3] or 0), queued_bytes = tonumber(f[4] or 0),
+      received = tonumber(f[5] or 0), revision = f[6], max_frames = tonumber(f[7] or 0), max_bytes = tonumber(f[8] or 0),
+      duplicates = 0, entered = false, blocked = false, tops = {}, fresh = {},
+    }
+  end
+  return streams[key]
+end
+
+-- What the publisher's number says: nil for a new one.
+local function check_number(stream, dedup, number, digest)
+  local top = stream.tops[dedup]
+  if not top then
+    local head = redis.call('GETRANGE', dedup, 0, 7)
+    top = #head == 8 and struct.unpack('>I8', head) or 0
+    stream.tops[dedup] = top
+  end
+  if number > top then return nil end
+  local fresh = stream.fresh[dedup .. ':' .. text(number)] -- entered by this very call, when dry
+  if fresh then return fresh.digest == digest and 'D' or 'R', fresh.seq end
+  local at = SLOT * (1 + number % window)
+  local slot = redis.call('GETRANGE', dedup, at, at + SLOT - 1)
+  if #slot == SLOT then
+    local held, seq = struct.unpack('>I8I8', slot)
+    if held == number then
+      if string.sub(slot, 17) == digest then return 'D', seq end
+      return 'R', seq
+    end
+  end
+  if number + window <= top then return 'T', top end
+  return 'O', top
+end
+
+local frames = (#KEYS - 2) / 4
+for i = 0, frames - 1 do
+  local stream_key, publishers, dedup, payload = KEYS[3 + i * 4], KEYS[4 + i * 4], KEYS[5 + i * 4], KEYS[6 + i * 4]
+  local a = 5 + i * 7
+  local id, publisher, number, digest, size = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4], tonumber(ARGV[a + 5])
+  local name, header = ARGV[a + 6], ARGV[a + 7]
+  local stream = load_stream(stream_key)
+  local ttl = dry and 0 or redis.call('PTTL', payload) -- -2 not there, -1 entered, else offered
+  local answer, value = nil, 0
+
+  if not stream.known then
+    answer = 'U'
+  elseif publisher ~= '' then
+    answer, value = check_number(stream, dedup, number, digest)
+    if not answer and stream.tops[dedup] == 0
+      and redis.call('SISMEMBER', publishers, publisher) == 0
+      and redis.call('SCARD', publishers) >= max_publishers then
+      answer, value = 'P', 0
+    end
+  end
+  if not answer then
+    if stream.blocked then answer = 'B'
+    elseif ttl == -1 then answer = 'E'
+    elseif stream.seq - stream.fin + 1 > stream.max_frames or stream.queued_bytes + size > stream.max_bytes then answer = 'S'
+    elseif work_frames + entered_frames + 1 > budget_frames or work_bytes + entered_bytes + size > budget_bytes then answer = 'F'
+    elseif ttl == -2 then answer = 'G'
+    end
+    if answer and answer ~= 'E' then stream.blocked = true end
+  end
+
+  if not answer then
+    answer, value = 'A', stream.seq + 1
+    local received = math.max(stream.received, now)
+    if not dry then
+      redis.call('XADD', KEYS[1], '*', 's', id, 'q', text(value), 't', text(received), 'r', stream.revision,
+        'k', name, 'n', text(size), 'h', header)
+      redis.call('PERSIST', payload)
+      redis.call('HSET', stream_key, 'seq', text(value), 'received', text(received))
+      if publisher ~= '' then
+        local at = SLOT * (1 + number % window)
+        redis.call('SETRANGE', dedup, at, struct.pack('>I8I8', number, value) .. digest)
+        redis.call('SETRANGE', dedup, 0, struct.pack('>I8', number))
+        if stream.tops[dedup] == 0 then redis.call('SADD', publishers, publisher) end
+      end
+    end
+    if publisher ~= '' then
+      if dry then stream.fresh[dedup .. ':' .. text(number)] = { digest = digest, seq = value } end
+      stream.tops[dedup] = number
+    end
+    stream.seq, stream.received, stream.entered = value, received, true
+    stream.queued_bytes = stream.queued_bytes + size
+    entered_frames, entered_bytes = entered_frames + 1, entered_bytes + size
+  else
+    if answer == 'D' then stream.duplicates = stream.duplicates + 1 end
+    if not dry and ttl >= 0 then redis.call('UNLINK', payload) end -- offered, entered nowhere
+  end
+  answers[#answers + 1] = answer
+  answers[#answers + 1] = value or 0
+end
+
+if not dry then
+  for key, stream in pairs(streams) do
+    if stream.entered then redis.call('HSET', key, 'queued_bytes', text(stream.queued_bytes)) end
+    if stream.duplicates > 0 then redis.call('HINCRBY', key, 'duplicates', stream.duplicates) end
+  end
+  if entered_frames > 0 then
+    redis.call('HINCRBY', KEYS[2], 'work_frames', entered_frames)
+    redis.call('HINCRBY', KEYS[2], 'work_bytes', entered_bytes)
+    redis.call('HINCRBY', KEYS[2], 'accepted', entered_frames)
+  end
+end
+return answers

@@ -1,0 +1,9 @@
+-- Becomes the holder of a partition, if nobody is.
+-- KEYS: lease, holder, fence, report.  ARGV: nonce, worker, term in milliseconds.
+-- Answers the lease's number, or nil. Begins with a DEL: a Redis at its memory limit allows what follows one.
+if redis.call('EXISTS', KEYS[1]) == 1 then return false end
+redis.call('DEL', KEYS[4])
+local number = redis.call('INCR', KEYS[3])
+redis.call('SET', KEYS[1], string.format('%.0f', number) .. ':' .. ARGV[1], 'PX', ARGV[3])
+redis.call('SET', KEYS[2], ARGV[2])
+return number

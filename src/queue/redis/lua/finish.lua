@@ -1,0 +1,64 @@
+-- Moves finished frames from the work queue to their outputs and the feed, each decided by itself.
+--
+-- KEYS: lease, work queue, feed, counts; then for each frame: stream, output, source payload, offered payloads.
+-- ARGV: fence, most feed entries; then for each frame: offered payloads, place in the work queue, stream id, sequence,
+--       received time, source size, "1" to keep the source, output bytes, counter ("processed" or "failed"), body.
+-- Answers nil if the lease is lost, else for each frame: P published, A published before, N not next, G payload gone,
+-- L not in the work queue.
+--
+-- XDEL is the first write of a frame: it proves that the frame was there, and a Redis at its memory limit allows it and,
+-- after it, the writes that follow.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+
+local function text(number) return string.format('%.0f', number) end
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local answers = {}
+local k, a = 5, 3
+while k <= #KEYS do
+  local stream, output, source = KEYS[k], KEYS[k + 1], KEYS[k + 2]
+  local offered = tonumber(ARGV[a])
+  local place, id, seq, received = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4]
+  local source_size, keep_source, output_size = tonumber(ARGV[a + 5]), ARGV[a + 6] == '1', tonumber(ARGV[a + 7])
+  local counter, body = ARGV[a + 8], ARGV[a + 9]
+  local first_offer, last_offer = k + 3, k + 2 + offered
+  k, a = last_offer + 1, a + 10
+
+  local fin = tonumber(redis.call('HGET', stream, 'fin') or 0)
+  local answer
+  if seq <= fin then
+    answer = 'A'
+    for o = first_offer, last_offer do
+      if redis.call('PTTL', KEYS[o]) >= 0 then redis.call('UNLINK', KEYS[o]) end -- offered, entered nowhere
+    end
+  elseif seq > fin + 1 then
+    answer = 'N'
+  else
+    for o = first_offer, last_offer do
+      if redis.call('EXISTS', KEYS[o]) == 0 then answer = 'G' end
+    end
+    if not answer and redis.call('XDEL', KEYS[2], place) == 0 then answer = 'L' end
+  end
+
+  if not answer then
+    answer = 'P'
+    if not keep_source then redis.call('UNLINK', source) end
+    for o = first_offer, last_offer do redis.call('PERSIST', KEYS[o]) end
+    local published = math.max(now, tonumber(received))
+    redis.call('XADD', output, text(seq) .. '-0', 't', received, 'p', text(published), 'b', body)
+    local event = redis.call('HINCRBY', KEYS[4], 'feed', 1)
+    redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], text(event) .. '-0',
+      's', id, 'q', text(seq), 't', received, 'p', text(published), 'b', body)
+    redis.call('HSET', stream, 'fin', text(seq))
+    redis.call('HINCRBY', stream, 'queued_bytes', text(-source_size))
+    redis.call('HINCRBY', stream, 'output_bytes', text(output_size))
+    if counter == 'failed' then redis.call('HINCRBY', stream, 'failed', 1) end
+    redis.call('HINCRBY', KEYS[4], 'work_frames', -1)
+    redis.call('HINCRBY', KEYS[4], 'work_bytes', text(-source_size))
+    redis.call('HINCRBY', KEYS[4], 'output_bytes', text(output_size))
+    redis.call('HINCRBY', KEYS[4], counter, 1)
+  end
+  answers[#answers + 1] = answer
+end
+return answers

@@ -1,0 +1,193 @@
+//! Reading and trimming outputs, reading the feed, fetching pictures.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::Value;
+
+use super::keys::Keys;
+use super::lease::fence;
+use super::scripts::Call;
+use super::work::{sequence, stored, time};
+use super::{RedisQueue, entry, registry, reply};
+use crate::domain::{OutputEntry, PartitionId, PayloadRef, Sequence, StreamId, Timestamp};
+use crate::queue::{Error, FeedEvent, FeedPage, FeedPosition, Lease, OutputPage, Result, Trimmed};
+
+/// Most entries that one trim looks at: bounds how long the script may hold Redis.
+const TRIM_ENTRIES: usize = 256;
+/// Most feed entries of one partition in one read.
+const FEED_PAGE: usize = 256;
+
+fn output_entry(stream: &StreamId, sequence: Sequence, fields: &reply::Fields) -> Result<Arc<OutputEntry>> {
+    Ok(Arc::new(OutputEntry {
+        stream_id: stream.clone(),
+        sequence,
+        received_time: time(fields, "t")?,
+        published_time: time(fields, "p")?,
+        body: entry::decode_output(&fields.bytes("b"))?,
+    }))
+}
+
+fn output_entries(stream: &StreamId, value: Value) -> Result<Vec<Arc<OutputEntry>>> {
+    reply::entries(value)?
+        .into_iter()
+        .map(|((number, _), fields)| {
+            let sequence = Sequence::new(number).map_err(|error| Error::Corrupt(format!("{error}")))?;
+            output_entry(stream, sequence, &fields)
+        })
+        .collect()
+}
+
+impl RedisQueue {
+    pub(super) async fn page(&self, stream: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
+        let keys = self.keys(stream);
+        let mut pipe = redis::pipe();
+        // One transaction, so that counters and entries are of one moment.
+        pipe.atomic();
+        pipe.cmd("HGETALL").arg(keys.stream(stream)).cmd("XLEN").arg(keys.output(stream));
+        pipe.cmd("XRANGE").arg(keys.output(stream)).arg(format!("{from}-0")).arg("+").arg("COUNT").arg(limit);
+        let mut answers = self.all(self.reader(keys.0), &mut pipe).await?.into_iter();
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let fields = reply::Fields::read(next())?;
+        let length = reply::number(next())?;
+        let record = registry::record(stream, &fields, length)?;
+        let record = record.ok_or_else(|| Error::StreamNotFound(stream.clone()))?;
+        Ok(OutputPage {
+            entries: output_entries(stream, next())?,
+            counters: record.counters,
+            removed: record.removed,
+        })
+    }
+
+    pub(super) async fn latest(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
+        let keys = self.keys(stream);
+        let mut range = redis::cmd("XREVRANGE");
+        range.arg(keys.output(stream)).arg("+").arg("-").arg("COUNT").arg(limit);
+        output_entries(stream, self.reader(keys.0).command(&range).await?)
+    }
+
+    pub(super) async fn payloads(
+        &self,
+        partition: PartitionId,
+        payloads: &[PayloadRef],
+    ) -> Result<Vec<Option<Bytes>>> {
+        if payloads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut get = redis::cmd("MGET");
+        for payload in payloads {
+            get.arg(Keys(partition).payload(payload.key));
+        }
+        let values = self.reader(partition).command(&get).await?;
+        reply::array(values)?.into_iter().map(reply::bytes).collect()
+    }
+
+    pub(super) async fn trim(
+        &self,
+        lease: &Lease,
+        stream: &StreamId,
+        max_frames: u64,
+        max_bytes: u64,
+        oldest: Timestamp,
+    ) -> Result<Trimmed> {
+        let keys = self.keys(stream);
+        let page = self.page(stream, Sequence::FIRST, TRIM_ENTRIES).await?;
+        let (mut frames, mut bytes) = (page.counters.output_frames, page.counters.output_bytes);
+        let (mut trimmed, mut payloads) = (Trimmed::default(), Vec::new());
+        for entry in &page.entries {
+            let late = entry.received_time < oldest;
+            if frames <= max_frames && bytes <= max_bytes && !late {
+                break;
+            }
+            let pictures = stored(entry.body.pictures());
+            let size: u64 = pictures.iter().map(|payload| payload.size_bytes).sum();
+            payloads.extend(pictures);
+            frames -= 1;
+            bytes = bytes.saturating_sub(size);
+            trimmed.frames += 1;
+            trimmed.bytes += size;
+        }
+        if trimmed.frames == 0 && !page.removed {
+            return Ok(trimmed);
+        }
+        let first = page.entries.first().map_or(0, |entry| entry.sequence.get());
+        let mut call = Call::default();
+        call.key(keys.lease()).key(keys.stream(stream)).key(keys.output(stream)).key(keys.counts());
+        call.key(keys.gone());
+        for payload in &payloads {
+            call.key(keys.payload(payload.key));
+        }
+        call.arg(fence(lease)).arg(stream.as_str()).number(first + trimmed.frames);
+        call.number(trimmed.frames).number(trimmed.bytes).number(first);
+        match self.scripts.trim.run(&self.control, &call).await? {
+            Value::Nil => Err(Error::LeaseLost),
+            // Nothing: the output is not what the page showed; the next pass sees it anew.
+            Value::Int(0) => Ok(Trimmed::default()),
+            _ => Ok(Trimmed { more: trimmed.frames as usize == TRIM_ENTRIES, ..trimmed }),
+        }
+    }
+
+    pub(super) async fn ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {
+        let mut pipe = redis::pipe();
+        for partition in self.config.partitions.all() {
+            pipe.cmd("HGET").arg(Keys(partition).counts()).arg("feed");
+        }
+        let answers = self.all(&self.control, &mut pipe).await?;
+        self.config
+            .partitions
+            .all()
+            .zip(answers)
+            .map(|(partition, end)| Ok((partition, FeedPosition(reply::number(end)?, 0))))
+            .collect()
+    }
+
+    pub(super) async fn await_feed(
+        &self,
+        positions: &[(PartitionId, FeedPosition)],
+        wait: Duration,
+    ) -> Result<Vec<FeedPage>> {
+        if positions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut read = redis::cmd("XREAD");
+        read.arg("COUNT").arg(FEED_PAGE).arg("BLOCK").arg(wait.as_millis().max(1) as u64).arg("STREAMS");
+        for (partition, _) in positions {
+            read.arg(Keys(*partition).feed());
+        }
+        for (_, FeedPosition(a, b)) in positions {
+            read.arg(format!("{a}-{b}"));
+        }
+        let mut found: HashMap<_, _> =
+            reply::streams(self.blocking.command(&read, wait).await?)?.into_iter().collect();
+        positions
+            .iter()
+            .filter_map(|&(partition, after)| {
+                found.remove(&Keys(partition).feed()).map(|entries| feed_page(partition, after, entries))
+            })
+            .collect()
+    }
+}
+
+/// The feed's ids count 1, 2, 3, ...: a first id that is not the next one means that some were trimmed unread.
+fn feed_page(
+    partition: PartitionId,
+    after: FeedPosition,
+    entries: Vec<((u64, u64), reply::Fields)>,
+) -> Result<FeedPage> {
+    let first = entries.first().map_or(after.0, |((number, _), _)| *number);
+    let next = entries.last().map_or(after, |((number, _), _)| FeedPosition(*number, 0));
+    let events = entries.iter().map(|(_, fields)| feed_event(fields)).collect::<Result<_>>()?;
+    Ok(FeedPage { partition, events, next, missed: first > after.0 + 1 })
+}
+
+fn feed_event(fields: &reply::Fields) -> Result<FeedEvent> {
+    let stream = |name: &str| {
+        fields.text(name)?.parse::<StreamId>().map_err(|error| Error::Corrupt(format!("{error}")))
+    };
+    if fields.has("c") {
+        return Ok(FeedEvent::StreamChanged(stream("c")?));
+    }
+    Ok(FeedEvent::Output(output_entry(&stream("s")?, sequence(fields, "q")?, fields)?))
+}

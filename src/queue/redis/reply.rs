@@ -1,0 +1,130 @@
+//! Reading Redis replies, without copying payloads.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use redis::Value;
+
+use crate::queue::{Error, Result};
+
+pub(super) fn unexpected(what: &str, value: &Value) -> Error {
+    let mut text = format!("{value:?}");
+    text.truncate(200);
+    Error::Corrupt(format!("{what}: unexpected reply {text}"))
+}
+
+pub(super) fn array(value: Value) -> Result<Vec<Value>> {
+    match value {
+        Value::Array(items) | Value::Set(items) => Ok(items),
+        Value::Nil => Ok(Vec::new()),
+        other => Err(unexpected("array", &other)),
+    }
+}
+
+pub(super) fn bytes(value: Value) -> Result<Option<Bytes>> {
+    match value {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => Ok(Some(Bytes::from(bytes))),
+        Value::SimpleString(text) => Ok(Some(Bytes::from(text))),
+        other => Err(unexpected("bytes", &other)),
+    }
+}
+
+pub(super) fn text(value: Value) -> Result<Option<String>> {
+    bytes(value)?
+        .map(|bytes| String::from_utf8(bytes.into()).map_err(|_| Error::Corrupt("text is not UTF-8".into())))
+        .transpose()
+}
+
+pub(super) fn number(value: Value) -> Result<u64> {
+    match value {
+        Value::Nil => Ok(0),
+        Value::Int(number) => {
+            u64::try_from(number).map_err(|_| Error::Corrupt(format!("negative number {number}")))
+        }
+        other => parse(&text(other)?.unwrap_or_default()),
+    }
+}
+
+pub(super) fn parse<T: std::str::FromStr>(text: &str) -> Result<T> {
+    text.parse().map_err(|_| Error::Corrupt(format!("{text:?} does not parse")))
+}
+
+/// A stream id `<a>-<b>`.
+pub(super) fn place(text: &str) -> Result<(u64, u64)> {
+    let (a, b) = text.split_once('-').ok_or_else(|| Error::Corrupt(format!("stream id {text:?}")))?;
+    Ok((parse(a)?, parse(b)?))
+}
+
+/// Fields of a hash or a stream entry.
+#[derive(Debug, Default)]
+pub(super) struct Fields(HashMap<String, Bytes>);
+
+impl Fields {
+    pub(super) fn read(value: Value) -> Result<Self> {
+        let mut fields = HashMap::new();
+        let mut items = match value {
+            Value::Map(pairs) => pairs.into_iter().flat_map(|(k, v)| [k, v]).collect(),
+            other => array(other)?,
+        }
+        .into_iter();
+        while let (Some(name), Some(value)) = (items.next(), items.next()) {
+            if let (Some(name), Some(value)) = (text(name)?, bytes(value)?) {
+                fields.insert(name, value);
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    pub(super) fn bytes(&self, name: &str) -> Bytes {
+        self.0.get(name).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<&str> {
+        let bytes = self.0.get(name).map(AsRef::as_ref).unwrap_or_default();
+        std::str::from_utf8(bytes).map_err(|_| Error::Corrupt(format!("field {name} is not UTF-8")))
+    }
+
+    /// The number in a field; 0 if there is none.
+    pub(super) fn number(&self, name: &str) -> Result<u64> {
+        match self.text(name)? {
+            "" => Ok(0),
+            text => parse(text),
+        }
+    }
+}
+
+/// Entries of a stream: id and fields.
+pub(super) fn entries(value: Value) -> Result<Vec<((u64, u64), Fields)>> {
+    array(value)?
+        .into_iter()
+        .map(|entry| {
+            let mut parts = array(entry)?.into_iter();
+            let id = text(parts.next().unwrap_or(Value::Nil))?.unwrap_or_default();
+            Ok((place(&id)?, Fields::read(parts.next().unwrap_or(Value::Nil))?))
+        })
+        .collect()
+}
+
+/// An XREAD reply: entries by key.
+pub(super) fn streams(value: Value) -> Result<Vec<(String, Vec<((u64, u64), Fields)>)>> {
+    let pairs: Vec<(Value, Value)> = match value {
+        Value::Map(pairs) => pairs,
+        other => array(other)?
+            .into_iter()
+            .map(|pair| {
+                let mut parts = array(pair)?.into_iter();
+                Ok((parts.next().unwrap_or(Value::Nil), parts.next().unwrap_or(Value::Nil)))
+            })
+            .collect::<Result<_>>()?,
+    };
+    pairs.into_iter().map(|(key, list)| Ok((text(key)?.unwrap_or_default(), entries(list)?))).collect()
+}

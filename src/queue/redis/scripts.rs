@@ -1,0 +1,116 @@
+//! The scripts, each atomic in one slot. Their text says what they do; `docs/adr/0002` says why they look as they do.
+
+use redis::{Cmd, Pipeline, RedisResult, Value};
+
+use super::conn::{Link, refused, wants_script};
+use crate::queue::{Error, Result};
+
+/// A script by its text and digest.
+#[derive(Debug)]
+pub(super) struct Script {
+    text: &'static str,
+    digest: String,
+}
+
+/// A call of a script, being put together.
+#[derive(Debug, Default)]
+pub(super) struct Call {
+    keys: Vec<String>,
+    args: Vec<Vec<u8>>,
+}
+
+impl Call {
+    pub(super) fn key(&mut self, key: String) -> &mut Self {
+        self.keys.push(key);
+        self
+    }
+
+    pub(super) fn arg(&mut self, arg: impl Into<Vec<u8>>) -> &mut Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    pub(super) fn number(&mut self, number: u64) -> &mut Self {
+        self.arg(number.to_string())
+    }
+
+    pub(super) fn flag(&mut self, flag: bool) -> &mut Self {
+        self.arg(if flag { "1" } else { "0" })
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(self.keys.len());
+        for key in &self.keys {
+            command.arg(key);
+        }
+        for arg in &self.args {
+            command.arg(arg.as_slice());
+        }
+        command
+    }
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        Self { text, digest: redis::Script::new(text).get_hash().to_owned() }
+    }
+
+    /// Runs the script behind the commands that `pipe` already holds; answers the script's value.
+    pub(super) async fn run_behind(&self, link: &Link, mut pipe: Pipeline, call: &Call) -> Result<Value> {
+        pipe.add_command(call.command("EVALSHA", &self.digest));
+        let answer = link.run(&mut pipe).await?.pop();
+        self.or_with_text(link, call, answer).await
+    }
+
+    /// Runs the script.
+    pub(super) async fn run(&self, link: &Link, call: &Call) -> Result<Value> {
+        self.run_behind(link, redis::pipe(), call).await
+    }
+
+    /// A server that lost its scripts (a restart, SCRIPT FLUSH) gets the text.
+    async fn or_with_text(
+        &self,
+        link: &Link,
+        call: &Call,
+        answer: Option<RedisResult<Value>>,
+    ) -> Result<Value> {
+        match answer {
+            Some(Err(error)) if wants_script(&error) => link.command(&call.command("EVAL", self.text)).await,
+            Some(answer) => answer.map_err(refused),
+            None => Err(Error::Corrupt("an empty answer to a script".to_owned())),
+        }
+    }
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    pub(super) accept: Script,
+    pub(super) finish: Script,
+    pub(super) take: Script,
+    pub(super) trim: Script,
+    pub(super) acquire: Script,
+    pub(super) renew: Script,
+    pub(super) release: Script,
+    pub(super) announce: Script,
+    pub(super) register: Script,
+    pub(super) unregister: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            accept: Script::new(include_str!("lua/accept.lua")),
+            finish: Script::new(include_str!("lua/finish.lua")),
+            take: Script::new(include_str!("lua/take.lua")),
+            trim: Script::new(include_str!("lua/trim.lua")),
+            acquire: Script::new(include_str!("lua/acquire.lua")),
+            renew: Script::new(include_str!("lua/renew.lua")),
+            release: Script::new(include_str!("lua/release.lua")),
+            announce: Script::new(include_str!("lua/announce.lua")),
+            register: Script::new(include_str!("lua/register.lua")),
+            unregister: Script::new(include_str!("lua/unregister.lua")),
+        }
+    }
+}

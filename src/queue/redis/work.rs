@@ -1,0 +1,145 @@
+//! Taking and finishing work, by the holder of a partition's lease.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::accept::push_offer;
+use super::keys::Keys;
+use super::lease::fence;
+use super::scripts::Call;
+use super::status::moment;
+use super::{FEED_ENTRIES, RedisQueue, entry, reply};
+use crate::domain::{OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, StoredPicture, Timestamp};
+use crate::queue::{Error, FinishResult, Finished, Lease, OFFER_TTL, Result, WorkItem, WorkPosition};
+
+/// Entries of one partition that a wake-up may run over at once, so that a busy queue wakes its worker less often.
+const WAKE_ENTRIES: usize = 16;
+
+impl RedisQueue {
+    pub(super) async fn take_work(
+        &self,
+        lease: &Lease,
+        after: WorkPosition,
+        max_frames: usize,
+    ) -> Result<Vec<WorkItem>> {
+        let keys = Keys(lease.partition);
+        let first = match after {
+            WorkPosition(0, 0) => "-".to_owned(),
+            WorkPosition(a, b) => format!("({a}-{b}"),
+        };
+        let mut call = Call::default();
+        call.key(keys.lease()).key(keys.work()).arg(fence(lease)).arg(first).number(max_frames as u64);
+        match self.scripts.take.run(&self.control, &call).await? {
+            Value::Nil => Err(Error::LeaseLost),
+            entries => reply::entries(entries)?
+                .into_iter()
+                .map(|((a, b), fields)| work_item(WorkPosition(a, b), &fields))
+                .collect(),
+        }
+    }
+
+    pub(super) async fn await_work(
+        &self,
+        positions: &[(PartitionId, WorkPosition)],
+        wait: Duration,
+    ) -> Result<Vec<(PartitionId, WorkPosition)>> {
+        if positions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut read = redis::cmd("XREAD");
+        read.arg("COUNT").arg(WAKE_ENTRIES).arg("BLOCK").arg(wait.as_millis().max(1) as u64).arg("STREAMS");
+        for (partition, _) in positions {
+            read.arg(Keys(*partition).work());
+        }
+        for (_, WorkPosition(a, b)) in positions {
+            read.arg(format!("{a}-{b}"));
+        }
+        let found = reply::streams(self.blocking.command(&read, wait).await?)?;
+        let newest = |partition: &PartitionId| {
+            let key = Keys(*partition).work();
+            let (_, entries) = found.iter().find(|(name, _)| *name == key)?;
+            entries.last().map(|((a, b), _)| (*partition, WorkPosition(*a, *b)))
+        };
+        Ok(positions.iter().filter_map(|(partition, _)| newest(partition)).collect())
+    }
+
+    pub(super) async fn finish_work(&self, lease: &Lease, frames: &[Finished]) -> Result<Vec<FinishResult>> {
+        if frames.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = Keys(lease.partition);
+        let mut pipe = redis::pipe();
+        let mut call = Call::default();
+        call.key(keys.lease()).key(keys.work()).key(keys.feed()).key(keys.counts());
+        call.arg(fence(lease)).number(FEED_ENTRIES);
+        for frame in frames {
+            let pictures = frame.body.pictures();
+            call.key(keys.stream(&frame.stream_id)).key(keys.output(&frame.stream_id));
+            call.key(keys.payload(frame.source.key));
+            for offer in &frame.offers {
+                push_offer(&mut pipe, keys, offer, OFFER_TTL);
+                call.key(keys.payload(offer.payload.key));
+            }
+            let kept = pictures.iter().any(|picture| picture.payload.key == frame.source.key);
+            let counter = match &frame.body {
+                OutputBody::Frame(_) => "processed",
+                OutputBody::Tombstone(_) => "failed",
+            };
+            call.number(frame.offers.len() as u64)
+                .arg(format!("{}-{}", frame.position.0, frame.position.1))
+                .arg(frame.stream_id.as_str())
+                .number(frame.sequence.get())
+                .arg(frame.received_time.as_micros().to_string())
+                .number(frame.source.size_bytes)
+                .flag(kept)
+                .number(stored(pictures).iter().map(|payload| payload.size_bytes).sum())
+                .arg(counter)
+                .arg(entry::encode_output(&frame.body));
+        }
+        let answers = match self.scripts.finish.run_behind(self.writer(lease.partition), pipe, &call).await? {
+            Value::Nil => return Err(Error::LeaseLost),
+            answers => reply::array(answers)?,
+        };
+        answers
+            .into_iter()
+            .map(|letter| match reply::text(letter)?.as_deref() {
+                Some("P") => Ok(FinishResult::Published),
+                Some("A") => Ok(FinishResult::AlreadyPublished),
+                Some("N") => Ok(FinishResult::NotNext),
+                Some("G") => Ok(FinishResult::PayloadGone),
+                other => Err(Error::Corrupt(format!("finish answered {other:?}"))),
+            })
+            .collect()
+    }
+}
+
+/// The payloads of an entry's pictures, each once.
+pub(super) fn stored(pictures: &[StoredPicture]) -> Vec<PayloadRef> {
+    let mut payloads: Vec<PayloadRef> = pictures.iter().map(|picture| picture.payload).collect();
+    payloads.sort_unstable_by_key(|payload| payload.key);
+    payloads.dedup_by_key(|payload| payload.key);
+    payloads
+}
+
+pub(super) fn time(fields: &reply::Fields, name: &str) -> Result<Timestamp> {
+    Ok(moment(fields.number(name)?))
+}
+
+pub(super) fn sequence(fields: &reply::Fields, name: &str) -> Result<Sequence> {
+    Sequence::new(fields.number(name)?).map_err(|error| Error::Corrupt(format!("{error}")))
+}
+
+fn work_item(position: WorkPosition, fields: &reply::Fields) -> Result<WorkItem> {
+    let key =
+        u128::from_str_radix(fields.text("k")?, 16).map_err(|_| Error::Corrupt("payload name".to_owned()))?;
+    Ok(WorkItem {
+        position,
+        stream_id: fields.text("s")?.parse().map_err(|error| Error::Corrupt(format!("{error}")))?,
+        sequence: sequence(fields, "q")?,
+        received_time: time(fields, "t")?,
+        settings_revision: fields.number("r")?,
+        header: entry::decode_header(&fields.bytes("h"))?,
+        payload: PayloadRef { key: PayloadKey::from_bits(key), size_bytes: fields.number("n")? },
+    })
+}

@@ -1,0 +1,93 @@
+//! Workers: take frames of the partitions they hold, decode, measure and compress them, publish the results in order.
+//!
+//! A [`Worker`] holds leases ([`roster`]); for each leased partition one task takes and publishes ([`partition`]); the
+//! picture work itself ([`process`]) runs on a bounded pool of threads ([`pool`]), never on the async ones.
+
+mod meter;
+mod partition;
+mod pool;
+mod process;
+mod retention;
+mod roster;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::picture;
+use crate::queue::{Budget, Queue};
+use pool::Pool;
+
+/// How a worker works.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Its name: one living worker has it.
+    pub worker_id: String,
+    /// Threads for picture work.
+    pub threads: usize,
+    /// How long a lease lasts unless renewed: a dead worker's partitions are taken over after it.
+    pub lease_term: Duration,
+    /// Frames of one partition in work at once.
+    pub frames_in_flight: usize,
+    /// Bytes of submitted pictures in work at once, in all partitions.
+    pub bytes_in_flight: usize,
+    /// A picture that takes longer fails.
+    pub frame_timeout: Duration,
+    /// How often outputs are checked against their retention.
+    pub retention_interval: Duration,
+    /// What a partition may hold.
+    pub budget: Budget,
+    /// What a picture may ask for.
+    pub limits: picture::Limits,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            worker_id: format!("worker-{:08x}", rand::random::<u32>()),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            lease_term: Duration::from_secs(3),
+            frames_in_flight: 16,
+            bytes_in_flight: 128 << 20,
+            frame_timeout: Duration::from_secs(10),
+            retention_interval: Duration::from_secs(1),
+            budget: Budget::default(),
+            limits: picture::Limits::default(),
+        }
+    }
+}
+
+/// What all parts of a worker share.
+#[derive(Debug)]
+struct Shared {
+    queue: Arc<dyn Queue>,
+    config: WorkerConfig,
+    pool: Pool,
+    /// Kibibytes of pictures that may still be fetched.
+    memory: Arc<tokio::sync::Semaphore>,
+}
+
+/// A worker, ready to run.
+#[derive(Debug)]
+pub struct Worker {
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn new(queue: Arc<dyn Queue>, config: WorkerConfig) -> std::io::Result<Self> {
+        let pool = Pool::new(config.threads.max(1), &config.limits)?;
+        let memory = Arc::new(tokio::sync::Semaphore::new((config.bytes_in_flight >> 10).max(1)));
+        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory }) })
+    }
+
+    /// Works until `stop`; then finishes what is in work, gives the leases back and returns. Backend outages are waited
+    /// out.
+    pub async fn run(self, stop: CancellationToken) {
+        roster::run(self.shared, stop).await;
+    }
+}

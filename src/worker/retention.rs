@@ -1,0 +1,89 @@
+//! Keeps a partition's outputs within their streams' policies and the partition's budget.
+
+use std::sync::Arc;
+
+use super::Shared;
+use crate::domain::{StreamRecord, Timestamp};
+use crate::queue::{Error, Lease, Result};
+
+#[derive(Debug)]
+pub(super) struct Retention {
+    shared: Arc<Shared>,
+    lease: Lease,
+    /// Bytes published since the last pass.
+    grown: u64,
+}
+
+impl Retention {
+    pub(super) fn new(shared: Arc<Shared>, lease: Lease) -> Self {
+        Self { shared, lease, grown: 0 }
+    }
+
+    /// Notes that an output grew; answers whether a pass cannot wait for its time.
+    pub(super) fn is_due(&mut self, bytes: u64) -> bool {
+        self.grown += bytes;
+        self.grown > self.shared.config.budget.output_bytes / 8
+    }
+
+    /// Trims every stream of the partition to its policy; then, while the partition is over its budget, the largest.
+    pub(super) async fn pass(&mut self) -> Result<()> {
+        self.grown = 0;
+        match self.trim_all().await {
+            // The next pass sees to it.
+            Err(error) if error.is_retryable() => {
+                tracing::debug!(%error, "retention pass put off");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    async fn trim_all(&self) -> Result<()> {
+        let mut streams = self.shared.queue.partition_streams(self.lease.partition).await?;
+        for stream in &mut streams {
+            let policy = stream.settings.retention;
+            let (frames, bytes, oldest) = if stream.removed {
+                (0, 0, Timestamp::now())
+            } else {
+                (policy.max_frames, policy.max_bytes, Timestamp::now().before(policy.max_age))
+            };
+            self.trim(stream, frames, bytes, oldest).await?;
+        }
+        let budget = self.shared.config.budget.output_bytes;
+        let mut total: u64 = streams.iter().map(|stream| stream.counters.output_bytes).sum();
+        // Largest first: a quiet camera does not pay for a busy one.
+        streams.sort_unstable_by_key(|stream| std::cmp::Reverse(stream.counters.output_bytes));
+        for stream in &mut streams {
+            if total <= budget {
+                break;
+            }
+            let before = stream.counters.output_bytes;
+            let keep = before.saturating_sub(total - budget);
+            self.trim(stream, u64::MAX, keep, Timestamp::default()).await?;
+            total -= before - stream.counters.output_bytes;
+        }
+        Ok(())
+    }
+
+    async fn trim(&self, stream: &mut StreamRecord, frames: u64, bytes: u64, oldest: Timestamp) -> Result<()> {
+        let counters = &stream.counters;
+        let has_old = counters.output_frames > 0 && oldest > Timestamp::default();
+        if counters.output_frames <= frames && counters.output_bytes <= bytes && !has_old && !stream.removed {
+            return Ok(());
+        }
+        loop {
+            let trimmed = self.shared.queue.trim_output(&self.lease, &stream.id, frames, bytes, oldest).await;
+            let trimmed = match trimmed {
+                // Gone in between.
+                Err(Error::StreamNotFound(_)) => return Ok(()),
+                other => other?,
+            };
+            let counters = &mut stream.counters;
+            counters.output_frames = counters.output_frames.saturating_sub(trimmed.frames);
+            counters.output_bytes = counters.output_bytes.saturating_sub(trimmed.bytes);
+            if !trimmed.more {
+                return Ok(());
+            }
+        }
+    }
+}

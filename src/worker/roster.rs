@@ -1,0 +1,184 @@
+//! Which partitions this worker holds: a fair share of all, renewed in time, given back at the end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::partition::{Handle, Partition};
+use crate::domain::PartitionId;
+use crate::queue::{Error, Lease};
+
+/// Longest wait for work before the list of partitions is looked at again.
+const WAKE_INTERVAL: Duration = Duration::from_millis(500);
+/// Pause after the backend did not answer.
+const OUTAGE_PAUSE: Duration = Duration::from_millis(250);
+
+type Handles = Arc<Mutex<BTreeMap<PartitionId, Arc<Handle>>>>;
+
+pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    let handles = Handles::default();
+    let mut roster = Roster {
+        shared: Arc::clone(&shared),
+        leases: BTreeMap::new(),
+        handles: Arc::clone(&handles),
+        tasks: JoinSet::new(),
+    };
+    tokio::select! {
+        () = roster.hold(&stop) => {}
+        () = wake(&shared, &handles) => {}
+    }
+    roster.close().await;
+}
+
+/// Wakes the partitions that have work; never returns.
+async fn wake(shared: &Shared, handles: &Handles) {
+    loop {
+        let held = handles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if held.is_empty() {
+            tokio::time::sleep(OUTAGE_PAUSE).await;
+            continue;
+        }
+        let positions: Vec<_> = held.iter().map(|(&partition, handle)| (partition, handle.seen())).collect();
+        match shared.queue.wait_for_work(&positions, WAKE_INTERVAL).await {
+            Ok(found) => {
+                for (partition, position) in found {
+                    if let Some(handle) = held.get(&partition) {
+                        handle.work_at(position);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot wait for work");
+                tokio::time::sleep(OUTAGE_PAUSE).await;
+            }
+        }
+    }
+}
+
+struct Roster {
+    shared: Arc<Shared>,
+    leases: BTreeMap<PartitionId, Lease>,
+    handles: Handles,
+    /// One task a leased partition; each ends with its partition.
+    tasks: JoinSet<PartitionId>,
+}
+
+impl Roster {
+    async fn hold(&mut self, stop: &CancellationToken) {
+        let mut tick = tokio::time::interval(self.shared.config.lease_term / 3);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(ended) = self.tasks.join_next() => self.ended(ended).await,
+                _ = tick.tick() => if let Err(error) = self.turn().await {
+                    tracing::warn!(%error, "cannot reach the queue; trying again");
+                },
+            }
+        }
+    }
+
+    /// Renews what is held, then takes or gives back partitions until it is a fair share.
+    async fn turn(&mut self) -> Result<(), Error> {
+        self.renew().await;
+        let config = &self.shared.config;
+        let live = self.shared.queue.announce_worker(&config.worker_id, config.lease_term * 2).await?;
+        let partitions = self.shared.queue.partitions();
+        let share = usize::from(partitions.count()).div_ceil(live.max(1));
+        for partition in self.leases.keys().skip(share) {
+            // Ends when its work in hand is published; the lease is given back then.
+            self.handle(*partition).inspect(|handle| handle.stop.cancel());
+        }
+        // From a place of its own, so that workers that start together do not all try the same ones.
+        let start = usize::from(rand::random::<u16>() % partitions.count());
+        let mut free = (start..usize::from(partitions.count())).chain(0..start);
+        while self.leases.len() < share
+            && let Some(index) = free.next()
+        {
+            let Some(partition) = partitions.get(index) else { continue };
+            if !self.leases.contains_key(&partition) {
+                self.acquire(partition).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&self, partition: PartitionId) -> Option<Arc<Handle>> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).cloned()
+    }
+
+    async fn acquire(&mut self, partition: PartitionId) -> Result<(), Error> {
+        let config = &self.shared.config;
+        let lease =
+            self.shared.queue.acquire_lease(partition, &config.worker_id, config.lease_term).await?;
+        if let Some(lease) = lease {
+            let handle = Arc::new(Handle::new());
+            self.handles.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, Arc::clone(&handle));
+            self.leases.insert(partition, lease.clone());
+            let work = Partition::new(Arc::clone(&self.shared), lease, handle);
+            self.tasks.spawn(async move {
+                work.run().await;
+                partition
+            });
+            tracing::debug!(%partition, "took a partition");
+        }
+        Ok(())
+    }
+
+    async fn renew(&mut self) {
+        let config = &self.shared.config;
+        join_all(self.leases.iter().map(|(partition, lease)| async move {
+            let Some(handle) = self.handle(*partition) else { return };
+            let report = handle.report(&config.worker_id);
+            match self.shared.queue.renew_lease(lease, config.lease_term, &report).await {
+                Ok(()) => {}
+                Err(Error::LeaseLost) => {
+                    tracing::warn!(%partition, "lost a partition's lease");
+                    handle.lost.cancel();
+                }
+                // The lease may hold still; every script checks it.
+                Err(error) => tracing::debug!(%partition, %error, "cannot renew a lease"),
+            }
+        }))
+        .await;
+    }
+
+    async fn ended(&mut self, ended: Result<PartitionId, tokio::task::JoinError>) {
+        let partition = match ended {
+            Ok(partition) => partition,
+            Err(error) => {
+                // Its lease runs out by itself; the handle is dropped when the process ends.
+                tracing::error!(%error, "a partition's task failed");
+                return;
+            }
+        };
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition);
+        if let Some(lease) = self.leases.remove(&partition)
+            && let Err(error) = self.shared.queue.release_lease(&lease).await
+        {
+            tracing::debug!(%partition, %error, "cannot give a lease back; it runs out by itself");
+        }
+    }
+
+    /// Lets every partition publish what is in work, renewing meanwhile, then leaves the list of workers.
+    async fn close(mut self) {
+        for handle in self.handles.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            handle.stop.cancel();
+        }
+        let mut tick = tokio::time::interval(self.shared.config.lease_term / 3);
+        while !self.tasks.is_empty() {
+            tokio::select! {
+                Some(ended) = self.tasks.join_next() => self.ended(ended).await,
+                _ = tick.tick() => self.renew().await,
+            }
+        }
+        if let Err(error) = self.shared.queue.forget_worker(&self.shared.config.worker_id).await {
+            tracing::debug!(%error, "cannot leave the list of workers");
+        }
+    }
+}
