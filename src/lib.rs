@@ -1,1 +1,6 @@
-//! Frameway.
+//! Frameway: a gRPC service that carries camera frames.
+
+pub mod analysis;
+pub mod domain;
+pub mod picture;
+pub mod scene;
