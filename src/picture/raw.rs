@@ -77,6 +77,8 @@ pub(super) fn from_packed(
     let (y_stride, _) = planes.luma_size();
     let (uv_stride, _) = planes.chroma_size();
     let [y, cb, cr] = planes.split_mut();
+    // The converter takes what follows whole pairs of rows for the last, odd row: it must not see the padding row.
+    let y = &mut y[..y_stride * height as usize];
     let mut target = YuvPlanarImageMut {
         y_plane: BufferStoreMut::Borrowed(y),
         y_stride: y_stride as u32,

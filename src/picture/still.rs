@@ -76,7 +76,9 @@ fn unpack(decoder: impl ImageDecoder, info: &PictureInfo, limits: &Limits) -> Re
         ColorType::Rgb16 => Ok(Pixels { gray: false, data: narrow(data, high) }),
         ColorType::La16 => Ok(Pixels { gray: true, data: over_black::<2>(narrow(data, high)) }),
         ColorType::Rgba16 => Ok(Pixels { gray: false, data: over_black::<4>(narrow(data, high)) }),
-        other => Err(DecodeError::Unsupported(format!("{other:?} pixels"))),
+        // Floating-point pixels, which neither format has.
+        ColorType::Rgb32F | ColorType::Rgba32F => Err(DecodeError::Unsupported("float pixels".to_owned())),
+        _ => Err(DecodeError::Unsupported(format!("{color:?} pixels"))),
     }
 }
 
