@@ -91,8 +91,7 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// refuses all later frames of its stream in this call with [`Refusal::BehindRefused`], but for those that are
     /// stored already. Called again with the same offers (a reply was lost), a stored frame with a publisher mark
     /// answers [`AcceptResult::Duplicate`] and its payload stays; one without a mark is not stored twice from the same
-    /// offer: it answers [`AcceptResult::Unconfirmed`], for [`OFFER_TTL`] even if it is finished and its payload gone.
-    /// Payloads of frames that are not stored are removed. Failures of the backend are told per frame.
+    /// offer while that payload is stored: it answers [`AcceptResult::Unconfirmed`]. Payloads of frames that are not stored are removed. Failures of the backend are told per frame.
     async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult>;
 
     /// What `accept` would answer to these frames now, without their bytes and without changing anything; `None` where

@@ -213,7 +213,7 @@ impl Queue for MemoryQueue {
         &self,
         positions: &[(PartitionId, WorkPosition)],
         wait: Duration,
-    ) -> Result<Vec<PartitionId>> {
+    ) -> Result<Vec<(PartitionId, WorkPosition)>> {
         Ok(self.wait_until(&self.work_added, wait, |state| state.with_work(positions)).await)
     }
 

@@ -69,11 +69,14 @@ impl Partition {
 }
 
 impl State {
-    /// Those of the partitions that have work behind their positions.
-    pub(super) fn with_work(&self, positions: &[(PartitionId, WorkPosition)]) -> Vec<PartitionId> {
-        let has_work = |&&(id, after): &&(PartitionId, WorkPosition)| {
-            self.partition_ref(id).work.behind(after).next().is_some()
+    /// Those of the partitions that have work behind their positions, with the position of the newest.
+    pub(super) fn with_work(
+        &self,
+        positions: &[(PartitionId, WorkPosition)],
+    ) -> Vec<(PartitionId, WorkPosition)> {
+        let newest = |&(id, after): &(PartitionId, WorkPosition)| {
+            self.partition_ref(id).work.behind(after).last().map(|entry| (id, entry.position))
         };
-        positions.iter().filter(has_work).map(|&(id, _)| id).collect()
+        positions.iter().filter_map(newest).collect()
     }
 }
