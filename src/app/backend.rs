@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use super::late_queue::LateQueue;
 use crate::config::{QueueConfig, without_password};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
+use crate::queue::redis::{RedisConfig, RedisQueue};
 use crate::queue::{self, Queue};
 use crate::shutdown::Tasks;
 
@@ -54,7 +55,10 @@ async fn keep_opening(config: QueueConfig, late: Arc<LateQueue>, tasks: Tasks) {
     }
 }
 
-#[allow(clippy::unused_async)]
-async fn open_redis(_config: &QueueConfig) -> queue::Result<Arc<dyn Queue>> {
-    Err(queue::Error::Unreachable("the Redis backend is not built in yet".to_owned()))
+async fn open_redis(config: &QueueConfig) -> queue::Result<Arc<dyn Queue>> {
+    let QueueConfig { redis_url, memory_budget: _, partitions, budget, max_streams } = config.clone();
+    let url = redis_url.unwrap_or_default();
+    let queue =
+        RedisQueue::open(RedisConfig { url, partitions, budget, max_streams, ..Default::default() }).await?;
+    Ok(queue)
 }

@@ -35,7 +35,9 @@ impl LateQueue {
     }
 
     fn get(&self) -> Result<&Arc<dyn Queue>> {
-        self.opened.get().ok_or_else(|| Error::Unreachable("it has not been reached since the start".to_owned()))
+        self.opened
+            .get()
+            .ok_or_else(|| Error::Unreachable("it has not been reached since the start".to_owned()))
     }
 }
 
@@ -81,7 +83,7 @@ pass_on! {
     fn renew_lease(&self, lease: &Lease, term: Duration, report: &WorkerReport) -> ();
     fn release_lease(&self, lease: &Lease) -> ();
     fn take(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Vec<WorkItem>;
-    fn wait_for_work(&self, positions: &[(PartitionId, WorkPosition)], wait: Duration) -> Vec<PartitionId>;
+    fn wait_for_work(&self, positions: &[(PartitionId, WorkPosition)], wait: Duration) -> Vec<(PartitionId, WorkPosition)>;
     fn finish(&self, lease: &Lease, frames: &[Finished]) -> Vec<FinishResult>;
     fn partition_streams(&self, partition: PartitionId) -> Vec<StreamRecord>;
     fn trim_output(

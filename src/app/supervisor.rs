@@ -49,7 +49,9 @@ impl Supervisor {
             let began = Instant::now();
             match self.spawn(&worker_id) {
                 Ok(child) => self.watch(child, &worker_id, &stop).await,
-                Err(error) => tracing::error!(%error, program = %self.program.display(), "worker does not start"),
+                Err(error) => {
+                    tracing::error!(%error, program = %self.program.display(), "worker does not start")
+                }
             }
             pause = if began.elapsed() >= LONG_LIFE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             stop.run_until_cancelled(tokio::time::sleep(pause)).await;

@@ -1,7 +1,7 @@
 use super::Failure;
+use crate::app;
 use crate::config::{Args, Config, Role};
 use crate::shutdown;
-use crate::app;
 
 /// Run the server: the gRPC API, the queue and a worker.
 ///

@@ -65,7 +65,10 @@ impl Config {
             LogFormat::Json => "json",
         };
         [
-            ("--drain-timeout", humantime::format_duration(server.drain_timeout).to_string().replace(' ', "")),
+            (
+                "--drain-timeout",
+                humantime::format_duration(server.drain_timeout).to_string().replace(' ', ""),
+            ),
             ("--partitions", queue.partitions.count().to_string()),
             ("--memory-budget", queue.memory_budget.to_string()),
             ("--max-streams", queue.max_streams.to_string()),
@@ -206,10 +209,20 @@ mod tests {
 
     #[test]
     fn a_worker_process_gets_the_same_configuration() {
-        let flags = ["--drain-timeout", "90s", "--memory-budget", "3GiB", "--worker-threads", "3", "--lease-term", "1500ms"];
+        let flags = [
+            "--drain-timeout",
+            "90s",
+            "--memory-budget",
+            "3GiB",
+            "--worker-threads",
+            "3",
+            "--lease-term",
+            "1500ms",
+        ];
         let parent = config(&flags).unwrap();
         let arguments = parent.worker_arguments();
-        let arguments: Vec<String> = arguments.iter().map(|(flag, value)| format!("{flag}={value}")).collect();
+        let arguments: Vec<String> =
+            arguments.iter().map(|(flag, value)| format!("{flag}={value}")).collect();
         let child = config(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
         assert_eq!(child.to_string(), parent.to_string());
     }

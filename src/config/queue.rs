@@ -42,15 +42,10 @@ pub struct QueueConfig {
     pub max_streams: usize,
 }
 
-/// What an entry costs beside its picture, roughly; bounds how many tiny frames may wait.
-const ENTRY_COST_BYTES: u64 = 2048;
-const MIN_WORK_FRAMES: u64 = 1000;
-
 impl QueueArgs {
     pub(super) fn check(self, max_picture_bytes: u64) -> Result<QueueConfig, ValidationError> {
-        let partitions = Partitions::new(self.partitions).map_err(|_| {
-            ValidationError::new("--partitions", "must be a power of two from 1 to 1024")
-        })?;
+        let partitions = Partitions::new(self.partitions)
+            .map_err(|_| ValidationError::new("--partitions", "must be a power of two from 1 to 1024"))?;
         if self.max_streams == 0 {
             return Err(ValidationError::new("--max-streams", "must be at least 1"));
         }
@@ -60,9 +55,8 @@ impl QueueArgs {
             let example = "must be a URL such as redis://localhost:6379/0";
             return Err(ValidationError::new("--redis-url", example));
         }
-        let share = self.memory_budget.0 / u64::from(partitions.count());
-        let work_bytes = share / 10 * 4;
-        if work_bytes < max_picture_bytes {
+        let budget = Budget::share(self.memory_budget.0, partitions);
+        if budget.work_bytes < max_picture_bytes {
             let needed = ByteSize((max_picture_bytes / 4 + 1) * 10 * u64::from(partitions.count()));
             return Err(ValidationError::new(
                 "--memory-budget",
@@ -74,11 +68,6 @@ impl QueueArgs {
                 ),
             ));
         }
-        let budget = Budget {
-            work_bytes,
-            work_frames: (work_bytes / ENTRY_COST_BYTES).max(MIN_WORK_FRAMES),
-            output_bytes: share - work_bytes,
-        };
         Ok(QueueConfig {
             redis_url: self.redis_url,
             partitions,

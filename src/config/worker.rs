@@ -14,7 +14,7 @@ pub struct WorkerArgs {
     pub worker_threads: Option<u16>,
 
     /// How long a worker holds a partition without a sign of life. A dead worker's partitions move after this time.
-    #[arg(long, env = "FRAMEWAY_LEASE_TERM", value_name = "TIME", default_value = "5s",
+    #[arg(long, env = "FRAMEWAY_LEASE_TERM", value_name = "TIME", default_value = "3s",
           value_parser = humantime::parse_duration)]
     pub lease_term: Duration,
 

@@ -72,7 +72,8 @@ impl Fault {
     /// An option of the contract that this server does not offer yet: refused, never ignored.
     pub(crate) fn not_offered(path: impl Into<String>) -> Self {
         let path = path.into();
-        Self::new(ErrorReason::NotImplemented, format!("{path} is not offered by this server yet")).field(path)
+        Self::new(ErrorReason::NotImplemented, format!("{path} is not offered by this server yet"))
+            .field(path)
     }
 
     /// The same for a whole RPC, where no field is at fault.
@@ -203,7 +204,9 @@ pub(crate) fn code(reason: ErrorReason) -> Code {
         | R::LeaseLost
         | R::Purged
         | R::RejectedByConsumer => Code::FailedPrecondition,
-        R::BackendUnavailable | R::DurabilityNotReached | R::Draining | R::PayloadExpired => Code::Unavailable,
+        R::BackendUnavailable | R::DurabilityNotReached | R::Draining | R::PayloadExpired => {
+            Code::Unavailable
+        }
         R::NotImplemented => Code::Unimplemented,
         R::Unspecified
         | R::Internal

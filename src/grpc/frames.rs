@@ -56,7 +56,10 @@ impl FrameReader {
         Ok(pb::GetFramesResponse { results })
     }
 
-    pub(crate) async fn latest(&self, request: pb::GetLatestFramesRequest) -> Result<pb::GetLatestFramesResponse> {
+    pub(crate) async fn latest(
+        &self,
+        request: pb::GetLatestFramesRequest,
+    ) -> Result<pb::GetLatestFramesResponse> {
         let pb::GetLatestFramesRequest { stream_ids, pictures } = request;
         check_count("stream_ids", stream_ids.len())?;
         let mut message = Message::new(picture::want("pictures", pictures)?);
@@ -190,8 +193,11 @@ fn check_count(field: &str, count: usize) -> Result<()> {
     match count {
         0 => Err(Fault::invalid(field, "must hold at least one")),
         1..=MAX_LOOKUP_ITEMS => Ok(()),
-        _ => Err(Fault::new(ErrorReason::TooManyItems, format!("{field} must hold at most {MAX_LOOKUP_ITEMS}"))
-            .field(field)
-            .fact("limit", MAX_LOOKUP_ITEMS)),
+        _ => Err(Fault::new(
+            ErrorReason::TooManyItems,
+            format!("{field} must hold at most {MAX_LOOKUP_ITEMS}"),
+        )
+        .field(field)
+        .fact("limit", MAX_LOOKUP_ITEMS)),
     }
 }

@@ -95,7 +95,10 @@ impl HealthWatch {
                     failures += 1;
                     let fell = state == Health::Starting || failures >= FAILURES_TO_FALL;
                     if fell && !matches!(state, Health::BackendDown(_)) {
-                        tracing::error!(error = why, "not serving: the queue backend does not answer; trying on");
+                        tracing::error!(
+                            error = why,
+                            "not serving: the queue backend does not answer; trying on"
+                        );
                         self.tell(Health::BackendDown(why)).await;
                     }
                 }

@@ -35,7 +35,9 @@ impl ServerInfo {
         health: &watch::Receiver<Health>,
     ) -> pb::GetServerInfoResponse {
         let (health, health_message) = match &*health.borrow() {
-            Health::Serving | Health::Starting if backend.is_ok() => (pb::ServerHealth::Serving, String::new()),
+            Health::Serving | Health::Starting if backend.is_ok() => {
+                (pb::ServerHealth::Serving, String::new())
+            }
             Health::Serving | Health::Starting => {
                 (pb::ServerHealth::BackendUnavailable, "the queue backend does not answer".to_owned())
             }
@@ -74,7 +76,8 @@ impl ServerInfo {
 
     fn limits_to_pb(&self) -> pb::Limits {
         const SECONDS_PER_YEAR: u64 = 31_556_952;
-        let Limits { max_picture_bytes, max_message_bytes, max_batch_frames, max_pixels, max_side } = self.limits;
+        let Limits { max_picture_bytes, max_message_bytes, max_batch_frames, max_pixels, max_side } =
+            self.limits;
         let ahead = Duration::from_secs(maxima::MAX_CLOCK_ERROR_YEARS * SECONDS_PER_YEAR);
         pb::Limits {
             max_message_bytes: max_message_bytes as u64,

@@ -91,9 +91,7 @@ impl Grpc {
         let health = HealthWatch::new(Arc::clone(&queue), reporter).await;
         let calls = TaskTracker::new();
         let (streaming, operating) = services(config, queue, hub, health.state(), calls.clone(), draining);
-        let routes = Routes::new(streaming)
-            .add_service(operating)
-            .add_service(health_service);
+        let routes = Routes::new(streaming).add_service(operating).add_service(health_service);
         let routes = with_reflection(routes);
         Self { routes, health, calls }
     }

@@ -61,7 +61,9 @@ mod tests {
         let id: StreamId = "cam-7".parse().unwrap();
         assert_eq!(after("streams", &token("streams", &id)), Ok(Some(id.clone())));
         assert_eq!(after("streams", ""), Ok(None));
-        for bad in [token("stats", &id), "x".to_owned(), "????".to_owned(), token("streams", &id)[..6].to_owned()] {
+        for bad in
+            [token("stats", &id), "x".to_owned(), "????".to_owned(), token("streams", &id)[..6].to_owned()]
+        {
             let fault = after("streams", &bad).unwrap_err();
             assert_eq!(fault.reason, ErrorReason::PageTokenInvalid);
         }

@@ -26,13 +26,13 @@ impl Registry {
         Self { queue, settings }
     }
 
-    pub(crate) async fn register(&self, request: pb::RegisterStreamRequest) -> Result<pb::RegisterStreamResponse> {
+    pub(crate) async fn register(
+        &self,
+        request: pb::RegisterStreamRequest,
+    ) -> Result<pb::RegisterStreamResponse> {
         let pb::RegisterStreamRequest { stream } = request;
         let stream = stream.ok_or_else(|| Fault::invalid("stream", "must be set"))?;
-        // Output only here: a new stream has no etag to compare with.
-        let stream = pb::Stream { etag: String::new(), ..stream };
-        let WantedStream { id, settings, revision: _ } =
-            stream::from_pb(stream).map_err(|f| f.within("stream"))?;
+        let WantedStream { id, settings } = stream::from_pb(stream).map_err(|f| f.within("stream"))?;
         let record = self.queue.register_stream(&id, &settings).await?;
         self.settings.forget(&id);
         Ok(pb::RegisterStreamResponse { stream: Some(self.to_pb(record)) })
@@ -70,7 +70,7 @@ impl Registry {
             let revision = expected.unwrap_or(current.revision);
             let mut merged = self.to_pb(current);
             mask::apply(&mut merged, &wanted, &paths)?;
-            let WantedStream { settings, .. } = stream::from_pb(merged).map_err(|f| f.within("stream"))?;
+            let WantedStream { id: _, settings } = stream::from_pb(merged).map_err(|f| f.within("stream"))?;
             tries -= 1;
             match self.queue.update_stream(&id, &settings, revision).await {
                 Err(queue::Error::RevisionMismatch { .. }) if expected.is_none() && tries > 0 => {}

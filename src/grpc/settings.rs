@@ -96,12 +96,11 @@ impl SettingsCache {
             }
             Err(error) => {
                 auto.left.fetch_add(1, Ordering::Relaxed);
-                match error {
-                    // Another server was quicker: the frame is accepted under the default policy.
-                    queue::Error::StreamExists(_) => Ok(Some(ClockPolicy::default())),
-                    queue::Error::TooManyStreams { .. } => Ok(None),
-                    error => Err(error),
+                // Another server was quicker: the frame is accepted under the default policy.
+                if error == queue::Error::StreamExists(stream.clone()) {
+                    return Ok(Some(ClockPolicy::default()));
                 }
+                if matches!(error, queue::Error::TooManyStreams { .. }) { Ok(None) } else { Err(error) }
             }
         }
     }

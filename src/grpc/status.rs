@@ -61,10 +61,11 @@ impl From<Refusal> for Fault {
                 format!("this publisher sequence was never stored and is below the last one, {last}"),
             )
             .field("publisher_sequence"),
-            Refusal::BehindRefused => {
-                Self::new(R::OutOfOrder, "an earlier frame of the stream was refused: send that one again first")
-                    .retry_in(FULL_RETRY)
-            }
+            Refusal::BehindRefused => Self::new(
+                R::OutOfOrder,
+                "an earlier frame of the stream was refused: send that one again first",
+            )
+            .retry_in(FULL_RETRY),
             Refusal::TooManyPublishers => {
                 Self::new(R::TooManyPublishers, "the stream remembers as many publishers as it may")
             }
@@ -75,7 +76,8 @@ impl From<Refusal> for Fault {
                 Self::new(R::QueueFull, "the partition's queue is full").retry_in(FULL_RETRY)
             }
             Refusal::PayloadGone => {
-                Self::new(R::PayloadExpired, "the picture expired before the frame was entered").retry_in(SOON)
+                Self::new(R::PayloadExpired, "the picture expired before the frame was entered")
+                    .retry_in(SOON)
             }
             Refusal::Backend(why) => Self::new(R::BackendUnavailable, why).retry_in(BACKEND_RETRY),
         }
@@ -94,10 +96,12 @@ impl From<SubscribeError> for Fault {
             SubscribeError::TooManySubscriptions { limit } => {
                 Self::new(R::TooManySubscriptions, message).fact("limit", limit).retry_in(BACKEND_RETRY)
             }
-            SubscribeError::TooManyStreams { limit } => Self::new(R::TooManyItems, message).fact("limit", limit),
-            SubscribeError::CursorTrimmed { stream, oldest } => Self::new(R::CursorTrimmed, message)
-                .fact("stream_id", stream)
-                .fact("oldest_sequence", oldest),
+            SubscribeError::TooManyStreams { limit } => {
+                Self::new(R::TooManyItems, message).fact("limit", limit)
+            }
+            SubscribeError::CursorTrimmed { stream, oldest } => {
+                Self::new(R::CursorTrimmed, message).fact("stream_id", stream).fact("oldest_sequence", oldest)
+            }
             SubscribeError::CursorStreamNotSelected(_) => Self::new(R::CursorInvalid, message),
             SubscribeError::Draining => Self::draining(),
             SubscribeError::Backend(error) => error.into(),
@@ -108,7 +112,8 @@ impl From<SubscribeError> for Fault {
 impl Fault {
     /// The server shuts down.
     pub(crate) fn draining() -> Self {
-        Self::new(ErrorReason::Draining, "the server is draining; connect to another").retry_in(DRAINING_RETRY)
+        Self::new(ErrorReason::Draining, "the server is draining; connect to another")
+            .retry_in(DRAINING_RETRY)
     }
 }
 
@@ -216,6 +221,9 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_says_so() {
-        assert_eq!(seen(Fault::not_offered("group")), (Code::Unimplemented, "NOT_IMPLEMENTED".to_owned(), false));
+        assert_eq!(
+            seen(Fault::not_offered("group")),
+            (Code::Unimplemented, "NOT_IMPLEMENTED".to_owned(), false)
+        );
     }
 }

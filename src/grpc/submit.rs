@@ -60,7 +60,10 @@ impl Submitter {
     ///
     /// # Errors
     /// The batch as a whole is refused, or the backend failed all frames that were attempted.
-    pub(crate) async fn submit(&self, request: pb::SubmitFrameBatchRequest) -> Result<pb::SubmitFrameBatchResponse> {
+    pub(crate) async fn submit(
+        &self,
+        request: pb::SubmitFrameBatchRequest,
+    ) -> Result<pb::SubmitFrameBatchResponse> {
         let message_bytes = request.encoded_len();
         let pb::SubmitFrameBatchRequest { frames } = request;
         self.check_batch(frames.len(), message_bytes)?;
@@ -85,7 +88,9 @@ impl Submitter {
     fn check_batch(&self, frames: usize, message_bytes: usize) -> Result<()> {
         let Limits { max_batch_frames, max_message_bytes, .. } = self.limits;
         if frames == 0 {
-            return Err(Fault::new(ErrorReason::EmptyBatch, "a batch holds at least one frame").field("frames"));
+            return Err(
+                Fault::new(ErrorReason::EmptyBatch, "a batch holds at least one frame").field("frames")
+            );
         }
         if frames > max_batch_frames {
             let message = format!("{frames} frames are over the limit of {max_batch_frames} a batch");
@@ -192,7 +197,9 @@ impl Submitter {
         for ((place, frame), refused) in places.into_iter().zip(frames).zip(refused) {
             match refused {
                 // A duplicate is entered like a new frame: the backend counts it, and confirms it like one.
-                None | Some(AcceptResult::Duplicate(_) | AcceptResult::Accepted(_)) => wanted.push((place, frame)),
+                None | Some(AcceptResult::Duplicate(_) | AcceptResult::Accepted(_)) => {
+                    wanted.push((place, frame))
+                }
                 Some(refused) => results[place] = Some(result::to_pb(refused)),
             }
         }
@@ -202,7 +209,8 @@ impl Submitter {
 
 /// The refusal of a message that is too large, whoever notices it.
 pub(crate) fn batch_too_large(actual: usize, limit: usize) -> Fault {
-    let message = format!("a message of {actual} bytes is over the limit of {limit} bytes; send smaller batches");
+    let message =
+        format!("a message of {actual} bytes is over the limit of {limit} bytes; send smaller batches");
     Fault::new(ErrorReason::BatchTooLarge, message).fact("limit", limit).fact("actual", actual)
 }
 
@@ -215,7 +223,8 @@ fn nothing_confirmed(results: &[AcceptResult]) -> Fault {
         }
     }
     let why = reasons.into_iter().max_by_key(|(_, count)| *count).map_or("no answer", |(why, _)| why);
-    Fault::new(ErrorReason::BackendUnavailable, format!("no frame was confirmed: {why}")).retry_in(BACKEND_RETRY)
+    Fault::new(ErrorReason::BackendUnavailable, format!("no frame was confirmed: {why}"))
+        .retry_in(BACKEND_RETRY)
 }
 
 /// Stands in for a result that the backend owed.

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::picture::{format_from_pb, raw_row_bytes, raw_size, sniffed};
+use super::picture::format_from_pb;
 use super::{checked_map, known, time};
 use crate::config::Limits;
 use crate::domain::limits::{MAX_CLOCK_ERROR_YEARS, MAX_SEQUENCE, MAX_TRACEPARENT_BYTES};
@@ -10,6 +10,7 @@ use crate::domain::{
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
+use crate::picture::sniff;
 use crate::queue::{NewFrame, Offer};
 
 const MAX_ROW_STRIDE_BYTES: u32 = 65_536;
@@ -61,7 +62,7 @@ impl SubmittedFrame {
         }
         let format = named_or_sniffed(known("format", format)?, &data)?;
         check_sides(width, height, limits)?;
-        match raw_row_bytes(format, width) {
+        match format.raw_row_bytes(width) {
             Some(row_bytes) => check_raw(format, width, height, row_stride_bytes, row_bytes, data.len())?,
             None if row_stride_bytes != 0 => {
                 return Err(Fault::invalid("row_stride_bytes", "must be 0 for encoded formats"));
@@ -141,7 +142,8 @@ fn publisher(id: &str, sequence: Option<u64>) -> Result<Option<PublisherMark>> {
 }
 
 fn plausible_time(time: prost_types::Timestamp, now: Timestamp) -> Result<Timestamp> {
-    let nonsense = |detail: String| Fault::new(ErrorReason::CaptureTimeOutOfRange, detail).field("capture_time");
+    let nonsense =
+        |detail: String| Fault::new(ErrorReason::CaptureTimeOutOfRange, detail).field("capture_time");
     let time = time::from_pb("capture_time", time).map_err(|fault| nonsense(fault.message))?;
     if time.as_micros().abs_diff(now.as_micros()) > MAX_CLOCK_ERROR_YEARS * MICROS_PER_YEAR {
         let rule = "capture_time is more than {} years off the server's clock";
@@ -151,7 +153,7 @@ fn plausible_time(time: prost_types::Timestamp, now: Timestamp) -> Result<Timest
 }
 
 fn named_or_sniffed(named: pb::PictureFormat, data: &[u8]) -> Result<PictureFormat> {
-    let found = sniffed(data);
+    let found = sniff(data);
     match (format_from_pb(named), found) {
         (None, Some(found)) => Ok(found),
         (None, None) => Err(Fault::new(
@@ -159,9 +161,9 @@ fn named_or_sniffed(named: pb::PictureFormat, data: &[u8]) -> Result<PictureForm
             "the bytes begin like no JPEG, PNG or WebP; a raw format must be named",
         )
         .field("format")),
-        (Some(named), Some(found)) if raw_row_bytes(named, 1).is_none() && named != found => Err(Fault::new(
+        (Some(named), Some(found)) if !named.is_raw() && named != found => Err(Fault::new(
             ErrorReason::PictureFormatMismatch,
-            format!("the frame says {named:?}, the bytes begin like {found:?}"),
+            format!("the frame says {named}, the bytes begin like {found}"),
         )
         .field("format")),
         // An encoded picture that begins like nothing known is accepted: the decoder says what is wrong with it.
@@ -195,19 +197,16 @@ fn check_raw(
             return Err(Fault::invalid(field, "must be set for raw formats"));
         }
     }
-    let stride = match u64::from(stride) {
-        0 => row_bytes,
-        stride if stride < row_bytes || stride > u64::from(MAX_ROW_STRIDE_BYTES) => {
-            let rule = format!("must be 0 or from {row_bytes} (a row) to {MAX_ROW_STRIDE_BYTES}");
-            return Err(Fault::invalid("row_stride_bytes", rule));
-        }
-        stride => stride,
-    };
-    let needed = raw_size(format, height, stride);
+    if stride != 0 && (u64::from(stride) < row_bytes || stride > MAX_ROW_STRIDE_BYTES) {
+        let rule = format!("must be 0 or from {row_bytes} (a row) to {MAX_ROW_STRIDE_BYTES}");
+        return Err(Fault::invalid("row_stride_bytes", rule));
+    }
+    // All that makes it none has been refused above.
+    let needed = format.raw_size(width, height, stride).unwrap_or_default();
     if size as u64 != needed {
         return Err(Fault::new(
             ErrorReason::PictureSizeMismatch,
-            format!("{format:?} of {width} x {height} with {stride} bytes a row has {needed} bytes, not {size}"),
+            format!("{format} of {width} x {height} with that stride has {needed} bytes, not {size}"),
         )
         .field("data"));
     }

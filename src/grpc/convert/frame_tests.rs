@@ -3,7 +3,11 @@ use super::*;
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
 fn jpeg() -> pb::Frame {
-    pb::Frame { stream_id: "cam-1".into(), data: Bytes::from_static(b"\xFF\xD8\xFF\xE0"), ..Default::default() }
+    pb::Frame {
+        stream_id: "cam-1".into(),
+        data: Bytes::from_static(b"\xFF\xD8\xFF\xE0"),
+        ..Default::default()
+    }
 }
 
 fn gray(width: u32, height: u32, stride: u32, bytes: usize) -> pb::Frame {
@@ -55,11 +59,7 @@ fn each_fault_has_its_reason_and_field() {
         (pb::Frame { data: Bytes::new(), ..jpeg() }, R::PictureMissing, "data"),
         (pb::Frame { data: Bytes::from_static(b"nothing"), ..jpeg() }, R::PictureFormatUnknown, "format"),
         (pb::Frame { format: 99, ..jpeg() }, R::InvalidField, "format"),
-        (
-            pb::Frame { format: pb::PictureFormat::Png.into(), ..jpeg() },
-            R::PictureFormatMismatch,
-            "format",
-        ),
+        (pb::Frame { format: pb::PictureFormat::Png.into(), ..jpeg() }, R::PictureFormatMismatch, "format"),
         (pb::Frame { row_stride_bytes: 4, ..jpeg() }, R::InvalidField, "row_stride_bytes"),
         (pb::Frame { width: 8193, ..jpeg() }, R::PictureTooLarge, "width"),
         (pb::Frame { width: 8000, height: 8000, ..jpeg() }, R::PictureTooLarge, "width"),
@@ -83,7 +83,11 @@ fn each_fault_has_its_reason_and_field() {
         (pb::Frame { capture_time: at(0), ..jpeg() }, R::CaptureTimeOutOfRange, "capture_time"),
         (pb::Frame { capture_time: at(i64::MAX), ..jpeg() }, R::CaptureTimeOutOfRange, "capture_time"),
         (pb::Frame { attributes: [("k".into(), long)].into(), ..jpeg() }, R::InvalidField, "attributes"),
-        (pb::Frame { attributes: [("a b".into(), String::new())].into(), ..jpeg() }, R::InvalidField, "attributes"),
+        (
+            pb::Frame { attributes: [("a b".into(), String::new())].into(), ..jpeg() },
+            R::InvalidField,
+            "attributes",
+        ),
         (
             pb::Frame { attributes: (0..33).map(|n| (n.to_string(), String::new())).collect(), ..jpeg() },
             R::InvalidField,
@@ -102,11 +106,8 @@ fn raw_pictures_have_exactly_their_bytes() {
 
 #[test]
 fn a_named_format_with_strange_bytes_is_left_to_the_decoder() {
-    let frame = pb::Frame {
-        format: pb::PictureFormat::Jpeg.into(),
-        data: Bytes::from_static(b"random"),
-        ..jpeg()
-    };
+    let frame =
+        pb::Frame { format: pb::PictureFormat::Jpeg.into(), data: Bytes::from_static(b"random"), ..jpeg() };
     assert!(converted(frame).is_ok());
 }
 

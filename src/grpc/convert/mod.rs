@@ -39,5 +39,6 @@ pub(crate) fn checked_map(field: &str, map: BTreeMap<String, String>) -> Result<
 
 /// Reads an enum field. Numbers that this server does not know are bad values, not the default.
 pub(crate) fn known<E: TryFrom<i32>>(field: &str, number: i32) -> Result<E> {
-    E::try_from(number).map_err(|_| ValidationError::new(field, "is not a value that this server knows").into())
+    E::try_from(number)
+        .map_err(|_| ValidationError::new(field, "is not a value that this server knows").into())
 }

@@ -167,9 +167,11 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         TombstoneKind::Failed(Failure { reason, message }) => {
             (pb::TombstoneOutcome::Failed, failure_to_pb(*reason), message.as_str())
         }
-        TombstoneKind::Dropped => {
-            (pb::TombstoneOutcome::Dropped, ErrorReason::QueueOverflow, "dropped by the stream's queue policy")
-        }
+        TombstoneKind::Dropped => (
+            pb::TombstoneOutcome::Dropped,
+            ErrorReason::QueueOverflow,
+            "dropped by the stream's queue policy",
+        ),
         TombstoneKind::Purged => (pb::TombstoneOutcome::Purged, ErrorReason::Purged, "purged by an operator"),
     };
     pb::Tombstone {

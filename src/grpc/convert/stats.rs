@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::{policy, stream, time};
-use crate::domain::{OutputPolicy, PartitionId, Partitions, QueuePolicy, RetentionPolicy, StreamRecord, Timestamp};
+use crate::domain::{
+    OutputPolicy, PartitionId, Partitions, QueuePolicy, RetentionPolicy, StreamRecord, Timestamp,
+};
 use crate::pb::v1 as pb;
 use crate::queue::{Budget, Durability, PartitionStats, WorkerReport};
 
@@ -110,7 +112,9 @@ fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
         in_flight_frames: report.as_ref().map_or(0, |r| r.in_flight),
         oldest_age: oldest_age(stats, now),
         account: Some(account),
-        rates: report.as_ref().map(|r| pb::RateStats { completed_fps: r.frames_per_second, ..Default::default() }),
+        rates: report
+            .as_ref()
+            .map(|r| pb::RateStats { completed_fps: r.frames_per_second, ..Default::default() }),
         processing: report.as_ref().map(latency),
         waiting: None,
         retained_frames: (processed + failed).saturating_sub(*trimmed),
@@ -139,7 +143,11 @@ fn latency(report: &WorkerReport) -> pb::LatencyStats {
 }
 
 /// One stream's numbers.
-pub(crate) fn stream_to_pb(record: &StreamRecord, partitions: Partitions, now: Timestamp) -> pb::StreamQueueStats {
+pub(crate) fn stream_to_pb(
+    record: &StreamRecord,
+    partitions: Partitions,
+    now: Timestamp,
+) -> pb::StreamQueueStats {
     let counters = &record.counters;
     let account = pb::FrameAccount {
         accepted_frames: counters.accepted_sequence,
@@ -187,8 +195,20 @@ mod tests {
         };
         let old = Timestamp::from_micros(4_000_000);
         let all = [
-            PartitionStats { depth: 2, accepted: 9, processed: 6, failed: 1, report: report(5.0, 20.0), ..Default::default() },
-            PartitionStats { depth: 1, oldest_received_time: Some(old), report: report(3.0, 80.0), ..Default::default() },
+            PartitionStats {
+                depth: 2,
+                accepted: 9,
+                processed: 6,
+                failed: 1,
+                report: report(5.0, 20.0),
+                ..Default::default()
+            },
+            PartitionStats {
+                depth: 1,
+                oldest_received_time: Some(old),
+                report: report(3.0, 80.0),
+                ..Default::default()
+            },
             PartitionStats::default(),
         ];
         let total = total_to_pb(&all, now);

@@ -31,10 +31,9 @@ pub(crate) fn revision(field: &str, etag: &str) -> Result<Option<u64>> {
 pub(crate) struct WantedStream {
     pub(crate) id: StreamId,
     pub(crate) settings: StreamSettings,
-    pub(crate) revision: Option<u64>,
 }
 
-/// Reads a stream's id, settings and etag; output-only fields are passed over.
+/// Reads a stream's id and settings. The etag is the handlers' to read; output-only fields are passed over.
 pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
     let pb::Stream {
         stream_id,
@@ -48,7 +47,7 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         validation,
         queue,
         stall_timeout,
-        etag,
+        etag: _,
         create_time: _,
         update_time: _,
         mask_version: _,
@@ -71,7 +70,7 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         output: policy::output(output.unwrap_or_default()).map_err(|f| f.within("output"))?,
         clock: policy::clock(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?,
     };
-    Ok(WantedStream { id: stream_id.parse()?, settings, revision: revision("etag", &etag)? })
+    Ok(WantedStream { id: stream_id.parse()?, settings })
 }
 
 fn location(location: pb::GeoLocation) -> Result<Location> {
@@ -188,7 +187,6 @@ mod tests {
         let wanted = from_pb(to_pb(record.clone(), Partitions::default(), Timestamp::now())).unwrap();
         assert_eq!(wanted.id, record.id);
         assert_eq!(wanted.settings, record.settings);
-        assert_eq!(wanted.revision, Some(4));
     }
 
     #[test]
@@ -199,8 +197,16 @@ mod tests {
         for (stream, reason, field) in [
             (pb::Stream { stream_id: String::new(), ..named() }, R::InvalidStreamId, "stream_id"),
             (pb::Stream { display_name: "x".repeat(257), ..named() }, R::InvalidField, "display_name"),
-            (pb::Stream { location: Some(place(91.0)), ..named() }, R::InvalidField, "location.latitude_degrees"),
-            (pb::Stream { location: Some(place(f64::NAN)), ..named() }, R::InvalidField, "location.latitude_degrees"),
+            (
+                pb::Stream { location: Some(place(91.0)), ..named() },
+                R::InvalidField,
+                "location.latitude_degrees",
+            ),
+            (
+                pb::Stream { location: Some(place(f64::NAN)), ..named() },
+                R::InvalidField,
+                "location.latitude_degrees",
+            ),
             (pb::Stream { rois: vec![pb::Roi::default()], ..named() }, R::NotImplemented, "rois"),
             (
                 pb::Stream { privacy_masks: vec![pb::PrivacyMask::default()], ..named() },
@@ -215,11 +221,17 @@ mod tests {
                 R::InvalidField,
                 "retention.max_bytes",
             ),
-            (pb::Stream { etag: "??".into(), ..named() }, R::InvalidField, "etag"),
         ] {
             let fault = from_pb(stream).expect_err("must be refused");
             assert_eq!((fault.reason, fault.field.as_str()), (reason, field));
         }
+    }
+
+    #[test]
+    fn an_etag_means_a_revision() {
+        assert_eq!(revision("etag", &etag(7)), Ok(Some(7)));
+        assert_eq!(revision("etag", ""), Ok(None));
+        assert_eq!(revision("etag", "??").map_err(|f| f.field), Err("etag".to_owned()));
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub(crate) fn from_pb(request: pb::SubscribeFramesRequest) -> Result<Subscriptio
         return Err(too_many("selectors", MAX_SELECTORS));
     }
     let heartbeat = time::duration_within("heartbeat_interval", heartbeat_interval, SECOND, MAX_HEARTBEAT)?;
-    let checkpoint = time::duration_within("checkpoint_interval", checkpoint_interval, SECOND, MAX_CHECKPOINT)?;
+    let checkpoint =
+        time::duration_within("checkpoint_interval", checkpoint_interval, SECOND, MAX_CHECKPOINT)?;
     let selectors = selectors
         .into_iter()
         .enumerate()
@@ -192,7 +193,7 @@ mod tests {
         };
         let selector = with("cam-1", cursor.encode()).unwrap();
         assert_eq!(selector.start, StartPosition::Earliest);
-        assert_eq!(selector.cursors, [cursor.clone()]);
+        assert_eq!(selector.cursors, std::slice::from_ref(&cursor));
         for bad in [with("cam-2", cursor.encode()), with("cam-1", "rubbish".into())] {
             let fault = bad.unwrap_err();
             assert_eq!(fault.reason, ErrorReason::CursorInvalid);
@@ -222,10 +223,8 @@ mod tests {
             assert_eq!(fault.reason, ErrorReason::NotImplemented);
             assert_eq!(fault.field, format!("selectors[0].{field}"));
         }
-        let group = pb::SubscribeFramesRequest {
-            group: Some(pb::GroupMember::default()),
-            ..Default::default()
-        };
+        let group =
+            pb::SubscribeFramesRequest { group: Some(pb::GroupMember::default()), ..Default::default() };
         assert_eq!(from_pb(group).unwrap_err().reason, ErrorReason::NotImplemented);
     }
 
