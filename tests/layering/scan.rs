@@ -3,11 +3,11 @@
 
 /// One path as the code names it: `["crate", "queue", "Queue"]` or `["tonic", "Status"]`.
 #[derive(Debug)]
-pub struct Named {
-    pub line: usize,
-    pub segments: Vec<String>,
+pub(crate) struct Named {
+    pub(crate) line: usize,
+    pub(crate) segments: Vec<String>,
     /// Inside a module called `tests`.
-    pub in_tests: bool,
+    pub(crate) in_tests: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -19,7 +19,7 @@ enum Token {
 }
 
 /// The paths in `text`, a file whose module path is `module` (`["queue", "redis"]` for `queue/redis/mod.rs`).
-pub fn paths(module: &[String], text: &str) -> Vec<Named> {
+pub(crate) fn paths(module: &[String], text: &str) -> Vec<Named> {
     let tokens = tokens(text);
     let mut found = Vec::new();
     let mut depth = 0_usize;
