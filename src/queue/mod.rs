@@ -90,9 +90,9 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// Each frame is decided and stored atomically, after those of its stream that stand before it: a retryable refusal
     /// refuses all later frames of its stream in this call that could be stored with [`Refusal::BehindRefused`]. Called
     /// again with the same offers (a reply was lost), a stored frame with a publisher mark answers
-    /// [`AcceptResult::Duplicate`] and its payload stays; one without a mark is not stored twice from the same offer: it
-    /// answers [`AcceptResult::Unconfirmed`], for [`OFFER_TTL`] even if it is finished and its payload gone. Payloads of
-    /// frames that are not stored are removed. Failures of the backend are told per frame.
+    /// [`AcceptResult::Duplicate`] and its payload stays; one without a mark is not stored twice from the same offer
+    /// while that payload is stored: it answers [`AcceptResult::Unconfirmed`]. Payloads of frames that are not stored
+    /// are removed. Failures of the backend are told per frame.
     async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult>;
 
     /// What `accept` would answer to these frames now, without their bytes and without changing anything; `None` where
