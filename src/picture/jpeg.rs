@@ -18,6 +18,7 @@ const KEPT_SCRATCH_BYTES: usize = 32 * 1024 * 1024;
 /// frame must not change what another's looks like.
 pub(super) fn decode(data: &[u8], limits: &Limits, buffer: &mut Vec<u8>) -> Result<Planes, DecodeError> {
     let survey = jpeg_markers::survey(data, limits)?;
+    limits.check_scan_pixels(survey.frame.width, survey.frame.height, survey.scans)?;
     let handle = Decompressor::new().map_err(|error| DecodeError::Codec(error.to_string()))?;
     if survey.needs_repair {
         let repaired = jpeg_markers::repaired(&survey)?;

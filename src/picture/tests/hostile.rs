@@ -98,6 +98,9 @@ fn memory_is_counted_before_it_is_taken() {
         matches!(refused, Err(DecodeError::TooLarge { value: 86_400, limit: 80_000, .. })),
         "{refused:?}"
     );
+    let limits = Limits { max_scan_pixels: 320 * 180 - 1, ..Limits::default() };
+    let refused = Codec::new(limits).decode(&encoded(PictureFormat::Jpeg, &jpeg));
+    assert!(matches!(refused, Err(DecodeError::TooLarge { value: 57_600, .. })), "{refused:?}");
     let limits = Limits { max_encoded_bytes: 100, ..Limits::default() };
     assert!(matches!(
         Codec::new(limits).decode(&encoded(PictureFormat::Jpeg, &jpeg)),
