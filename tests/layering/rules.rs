@@ -31,7 +31,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("pb", &[]),
     ("telemetry", &[]),
-    ("config", &["domain"]),
+    // Flags are checked against what a partition's budget makes of them.
+    ("config", &["domain", "queue"]),
     ("scene", &["domain", "picture"]),
     ("queue", &["domain"]),
     ("picture", &["domain"]),
@@ -39,7 +40,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("worker", &["queue", "picture", "analysis", "domain", "shutdown"]),
     ("hub", &["queue", "picture", "analysis", "domain", "shutdown"]),
     ("middleware", &["domain", "shutdown", "pb", "grpc"]),
-    ("grpc", &["queue", "picture", "analysis", "worker", "hub", "domain", "shutdown", "pb", "middleware"]),
+    (
+        "grpc",
+        &[
+            "queue",
+            "picture",
+            "analysis",
+            "worker",
+            "hub",
+            "domain",
+            "shutdown",
+            "pb",
+            "middleware",
+            "config",
+        ],
+    ),
     ("http", &["queue", "picture", "analysis", "worker", "hub", "domain", "shutdown", "middleware"]),
 ];
 
