@@ -42,10 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The descriptor set of `files` and what they import, with comments.
 fn compile(files: &[PathBuf]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut compiler = protox::Compiler::new([PROTO_ROOT])?;
-    compiler
-        .include_imports(true)
-        .include_source_info(true)
-        .open_files(files)?;
+    compiler.include_imports(true).include_source_info(true).open_files(files)?;
     Ok(compiler.file_descriptor_set().encode_to_vec())
 }
 

@@ -1,7 +1,11 @@
 //! Frameway carries camera frames: submitted in batches over gRPC, queued, processed by workers, and streamed to
 //! subscribers. `ARCHITECTURE.md` walks one frame through the modules.
 
+pub mod analysis;
 pub mod domain;
 pub mod hub;
 pub mod pb;
+pub mod picture;
 pub mod queue;
+pub mod scene;
+pub mod worker;

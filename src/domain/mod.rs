@@ -4,9 +4,9 @@ mod error;
 mod frame;
 mod ids;
 pub mod limits;
-mod measures;
+pub(crate) mod measures;
 mod output;
-mod picture;
+pub(crate) mod picture;
 mod position;
 mod stream;
 mod time;
@@ -14,7 +14,7 @@ mod time;
 pub use error::ValidationError;
 pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo};
 pub use ids::{PartitionId, Partitions, PublisherId, Sequence, StreamId};
-pub use measures::QualityMeasures;
+pub use measures::{Lighting, QualityMeasures};
 pub use output::{
     Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,
     Reencode, Stage, StageTiming, StoredPicture, Tombstone, TombstoneKind,

@@ -22,7 +22,10 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new() -> Self {
-        #[allow(clippy::unwrap_used, reason = "constant bounds that the crate accepts: 1 us to 10 min, two digits")]
+        #[allow(
+            clippy::unwrap_used,
+            reason = "constant bounds that the crate accepts: 1 us to 10 min, two digits"
+        )]
         let histogram = Histogram::new_with_max(MAX_MICROS, 2).unwrap();
         let now = Instant::now();
         Self { current: histogram.clone(), previous: histogram, since: now, window_start: now }

@@ -275,7 +275,8 @@ impl Partition {
             if batch.is_empty() {
                 return Ok(());
             }
-            let bytes = batch.iter().flat_map(|done| &done.finished.offers).map(|o| o.payload.size_bytes).sum();
+            let bytes =
+                batch.iter().flat_map(|done| &done.finished.offers).map(|o| o.payload.size_bytes).sum();
             self.publish_batch(batch).await?;
             if self.retention.is_due(bytes) {
                 self.retention.pass().await?;
@@ -293,23 +294,29 @@ impl Partition {
                     continue;
                 }
             };
-            let mut meter = self.handle.meter.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut results = results.into_iter();
-            batch.retain(|done| match results.next() {
-                Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
-                    meter.0.record(done.leased.elapsed());
-                    false
-                }
-                // Offered anew with its bytes, and those behind it after it.
-                Some(FinishResult::PayloadGone | FinishResult::NotNext) | None => true,
-            });
-            drop(meter);
+            self.drop_published(&mut batch, results);
             if !batch.is_empty() {
-                tracing::warn!(frames = batch.len(), "pictures expired before they were published; offering anew");
+                tracing::warn!(
+                    frames = batch.len(),
+                    "pictures expired before they were published; offering anew"
+                );
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
         }
         Ok(())
+    }
+
+    /// Keeps those to be offered anew, with their bytes, and those behind them.
+    fn drop_published(&self, batch: &mut Vec<Done>, results: Vec<FinishResult>) {
+        let mut meter = self.handle.meter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut results = results.into_iter();
+        batch.retain(|done| match results.next() {
+            Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
+                meter.0.record(done.leased.elapsed());
+                false
+            }
+            Some(FinishResult::PayloadGone | FinishResult::NotNext) | None => true,
+        });
     }
 
     /// Waits a moment if the error may pass; hands it on if not.
@@ -337,7 +344,8 @@ async fn work_out(
     let leased = Instant::now();
     let leased_time = Timestamp::now();
     let made = make(shared, &item, policy).await;
-    let WorkItem { position, stream_id, sequence, received_time, header, payload, settings_revision: _ } = item;
+    let WorkItem { position, stream_id, sequence, received_time, header, payload, settings_revision: _ } =
+        item;
     let (body, offers) = match made {
         Ok(product) => {
             let frame = ProcessedFrame {
@@ -390,7 +398,8 @@ async fn make(
     };
     let (source, stored) = (item.header.source.clone(), item.payload);
     let timeout = shared.config.frame_timeout;
-    let worked = shared.pool.run(timeout, move |codec| process::process(codec, &source, &data, stored, &policy));
+    let worked =
+        shared.pool.run(timeout, move |codec| process::process(codec, &source, &data, stored, &policy));
     match worked.await {
         Ok(product) => product.map(|mut product| {
             product.stages.insert(0, fetch);

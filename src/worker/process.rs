@@ -62,8 +62,8 @@ pub(super) fn process(
     let (width, height) = (planes.width(), planes.height());
     let quality = watch.time(Stage::Analyze, || {
         let luma = planes.luma();
-        analysis::measure(&analysis::analysis_plane(
-            luma.samples,
+        analysis::quality::measure(&analysis::analysis_plane(
+            luma.data,
             luma.width as usize,
             luma.height as usize,
             luma.stride,

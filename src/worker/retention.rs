@@ -65,7 +65,13 @@ impl Retention {
         Ok(())
     }
 
-    async fn trim(&self, stream: &mut StreamRecord, frames: u64, bytes: u64, oldest: Timestamp) -> Result<()> {
+    async fn trim(
+        &self,
+        stream: &mut StreamRecord,
+        frames: u64,
+        bytes: u64,
+        oldest: Timestamp,
+    ) -> Result<()> {
         let counters = &stream.counters;
         let has_old = counters.output_frames > 0 && oldest > Timestamp::default();
         if counters.output_frames <= frames && counters.output_bytes <= bytes && !has_old && !stream.removed {

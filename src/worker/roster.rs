@@ -114,11 +114,13 @@ impl Roster {
 
     async fn acquire(&mut self, partition: PartitionId) -> Result<(), Error> {
         let config = &self.shared.config;
-        let lease =
-            self.shared.queue.acquire_lease(partition, &config.worker_id, config.lease_term).await?;
+        let lease = self.shared.queue.acquire_lease(partition, &config.worker_id, config.lease_term).await?;
         if let Some(lease) = lease {
             let handle = Arc::new(Handle::new());
-            self.handles.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, Arc::clone(&handle));
+            self.handles
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(partition, Arc::clone(&handle));
             self.leases.insert(partition, lease.clone());
             let work = Partition::new(Arc::clone(&self.shared), lease, handle);
             self.tasks.spawn(async move {
@@ -131,21 +133,11 @@ impl Roster {
     }
 
     async fn renew(&mut self) {
-        let config = &self.shared.config;
-        join_all(self.leases.iter().map(|(partition, lease)| async move {
-            let Some(handle) = self.handle(*partition) else { return };
-            let report = handle.report(&config.worker_id);
-            match self.shared.queue.renew_lease(lease, config.lease_term, &report).await {
-                Ok(()) => {}
-                Err(Error::LeaseLost) => {
-                    tracing::warn!(%partition, "lost a partition's lease");
-                    handle.lost.cancel();
-                }
-                // The lease may hold still; every script checks it.
-                Err(error) => tracing::debug!(%partition, %error, "cannot renew a lease"),
-            }
-        }))
-        .await;
+        let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let renewals = self.leases.iter().filter_map(|(partition, lease)| {
+            handles.get(partition).map(|handle| renew(&self.shared, lease, handle))
+        });
+        join_all(renewals).await;
     }
 
     async fn ended(&mut self, ended: Result<PartitionId, tokio::task::JoinError>) {
@@ -180,5 +172,19 @@ impl Roster {
         if let Err(error) = self.shared.queue.forget_worker(&self.shared.config.worker_id).await {
             tracing::debug!(%error, "cannot leave the list of workers");
         }
+    }
+}
+
+async fn renew(shared: &Shared, lease: &Lease, handle: &Handle) {
+    let partition = lease.partition;
+    let report = handle.report(&shared.config.worker_id);
+    match shared.queue.renew_lease(lease, shared.config.lease_term, &report).await {
+        Ok(()) => {}
+        Err(Error::LeaseLost) => {
+            tracing::warn!(%partition, "lost a partition's lease");
+            handle.lost.cancel();
+        }
+        // The lease may hold still; every script checks it.
+        Err(error) => tracing::debug!(%partition, %error, "cannot renew a lease"),
     }
 }

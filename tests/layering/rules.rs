@@ -5,11 +5,11 @@ use std::fmt;
 use crate::scan::{self, Named};
 
 /// Over this a file is split; from 400 on it is looked at hard.
-pub const LONGEST_FILE_LINES: usize = 600;
+pub(crate) const LONGEST_FILE_LINES: usize = 600;
 
 /// A finding, printed as `file:line: what`.
 #[derive(Debug)]
-pub struct Offence {
+pub(crate) struct Offence {
     file: String,
     line: usize,
     pub what: String,
@@ -83,7 +83,7 @@ const BANS: &[(&str, &[&str], &str)] = &[
 const SPAWNS: &[&str] = &["tokio::spawn", "tokio::task::spawn", "task::spawn"];
 
 /// Checks one source; `file` is relative to `src/`.
-pub fn check_imports(file: &str, text: &str) -> Vec<Offence> {
+pub(crate) fn check_imports(file: &str, text: &str) -> Vec<Offence> {
     let stem = file.strip_suffix(".rs").unwrap_or(file);
     let place = stem.strip_suffix("/mod").unwrap_or(stem);
     let module: Vec<String> = match place {
@@ -149,7 +149,7 @@ fn below(path: &str, ancestor: &str) -> bool {
 }
 
 /// A file over the limit.
-pub fn check_length(file: &str, text: &str) -> Option<Offence> {
+pub(crate) fn check_length(file: &str, text: &str) -> Option<Offence> {
     let lines = text.lines().count();
     (lines > LONGEST_FILE_LINES).then(|| Offence {
         file: file.to_owned(),
@@ -159,7 +159,7 @@ pub fn check_length(file: &str, text: &str) -> Option<Offence> {
 }
 
 /// Absolute paths that exist on somebody's machine only.
-pub fn check_machine_paths(file: &str, text: &str) -> Vec<Offence> {
+pub(crate) fn check_machine_paths(file: &str, text: &str) -> Vec<Offence> {
     // Put together here, so that this file does not find itself.
     let unix = ["home", "root", "Users", "work"].map(|folder| format!("/{folder}/"));
     let windows = format!("C:{}", '\\');

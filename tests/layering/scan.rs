@@ -3,7 +3,7 @@
 
 /// One path as the code names it: `["crate", "queue", "Queue"]` or `["tonic", "Status"]`.
 #[derive(Debug)]
-pub struct Named {
+pub(crate) struct Named {
     pub line: usize,
     pub segments: Vec<String>,
     /// Inside a module called `tests`.
@@ -19,7 +19,7 @@ enum Token {
 }
 
 /// The paths in `text`, a file whose module path is `module` (`["queue", "redis"]` for `queue/redis/mod.rs`).
-pub fn paths(module: &[String], text: &str) -> Vec<Named> {
+pub(crate) fn paths(module: &[String], text: &str) -> Vec<Named> {
     let tokens = tokens(text);
     let mut found = Vec::new();
     let mut depth = 0_usize;

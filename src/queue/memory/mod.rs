@@ -8,6 +8,7 @@
 //! does by expiry is done here by looking at the clock whenever a partition is touched.
 
 mod accept;
+mod ahead;
 mod feed;
 mod finish;
 mod lease;
@@ -213,7 +214,7 @@ impl Queue for MemoryQueue {
         &self,
         positions: &[(PartitionId, WorkPosition)],
         wait: Duration,
-    ) -> Result<Vec<PartitionId>> {
+    ) -> Result<Vec<(PartitionId, WorkPosition)>> {
         Ok(self.wait_until(&self.work_added, wait, |state| state.with_work(positions)).await)
     }
 

@@ -106,7 +106,7 @@ impl RedisQueue {
             .map(|letter| match reply::text(letter)?.as_deref() {
                 Some("P") => Ok(FinishResult::Published),
                 Some("A") => Ok(FinishResult::AlreadyPublished),
-                Some("N") => Ok(FinishResult::NotNext),
+                Some("N" | "L") => Ok(FinishResult::NotNext),
                 Some("G") => Ok(FinishResult::PayloadGone),
                 other => Err(Error::Corrupt(format!("finish answered {other:?}"))),
             })

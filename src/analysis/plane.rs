@@ -1,0 +1,186 @@
+//! The analysis plane: the one small picture on which everything is measured.
+
+/// The longer side of an analysis plane is at most this many pixels.
+pub const ANALYSIS_LONGER_SIDE: usize = 640;
+
+/// A small luma plane: 8 bits, full range, rows from top to bottom without gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnalysisPlane {
+    width: usize,
+    height: usize,
+    data: Vec<u8>,
+}
+
+impl AnalysisPlane {
+    /// Width in pixels, 1..=640.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels, 1..=640.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The samples, `width * height` of them.
+    #[must_use]
+    pub fn samples(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+/// Averages a luma plane down so that its longer side is [`ANALYSIS_LONGER_SIDE`]; smaller planes are copied.
+///
+/// `luma` holds `height` rows, `stride` bytes apart, of `width` samples each. Every result is the mean of the source
+/// area under it, with fractional coverage at the edges (what OpenCV calls INTER_AREA), in one step and rounded once.
+///
+/// # Panics
+///
+/// If `luma` is too short for that geometry, or a side is 0.
+#[must_use]
+pub fn analysis_plane(luma: &[u8], width: usize, height: usize, stride: usize) -> AnalysisPlane {
+    assert!(width > 0 && height > 0 && stride >= width, "a plane of {width}x{height}, stride {stride}");
+    assert!(luma.len() >= stride * (height - 1) + width, "{} bytes are too few", luma.len());
+    let longer = width.max(height);
+    if longer <= ANALYSIS_LONGER_SIDE {
+        let rows = luma.chunks(stride).take(height);
+        let data = rows.flat_map(|row| &row[..width]).copied().collect();
+        return AnalysisPlane { width, height, data };
+    }
+    let scale = |side: usize| ((side * ANALYSIS_LONGER_SIDE + longer / 2) / longer).max(1);
+    let (to_width, to_height) = (scale(width), scale(height));
+    let columns = spans(width, to_width);
+    let rows = spans(height, to_height);
+    let mut data = vec![0; to_width * to_height];
+    let mut sums = vec![0.0_f32; width];
+    let mut whole = vec![0_u16; width];
+    let row_at = |y: usize| &luma[y * stride..y * stride + width];
+    for (span, target) in rows.iter().zip(data.chunks_exact_mut(to_width)) {
+        // Rows that are covered whole need no weight: whole numbers add several times faster. A span is cut into runs
+        // that cannot overflow 16 bits.
+        sums.fill(0.0);
+        for run in (span.first_whole..span.end_whole).step_by(MAX_RUN) {
+            whole.fill(0);
+            for y in run..(run + MAX_RUN).min(span.end_whole) {
+                for (sum, sample) in whole.iter_mut().zip(row_at(y)) {
+                    *sum += u16::from(*sample);
+                }
+            }
+            for (sum, whole) in sums.iter_mut().zip(&whole) {
+                *sum += f32::from(*whole);
+            }
+        }
+        for (y, weight) in span.edges() {
+            for (sum, sample) in sums.iter_mut().zip(row_at(y)) {
+                *sum += weight * f32::from(*sample);
+            }
+        }
+        let area = (width as f32 / to_width as f32) * (height as f32 / to_height as f32);
+        let scale = 1.0 / area;
+        for (span, target) in columns.iter().zip(target) {
+            let mut sum: f32 = sums[span.first_whole..span.end_whole].iter().sum();
+            for (x, weight) in span.edges() {
+                sum += weight * sums[x];
+            }
+            *target = (sum * scale + 0.5) as u8;
+        }
+    }
+    AnalysisPlane { width: to_width, height: to_height, data }
+}
+
+/// Rows whose sum fits a `u16`: 257 x 255 = 65,535.
+const MAX_RUN: usize = 257;
+
+/// The source samples under one target sample: whole ones, and at most one cut one at either end.
+struct Span {
+    first_whole: usize,
+    end_whole: usize,
+    /// Coverage of the sample before `first_whole`, 0..1.
+    before: f32,
+    /// Coverage of the sample at `end_whole`, 0..1.
+    after: f32,
+}
+
+impl Span {
+    /// The cut samples with their coverage.
+    fn edges(&self) -> impl Iterator<Item = (usize, f32)> {
+        let before = (self.before > 0.0).then(|| (self.first_whole - 1, self.before));
+        let after = (self.after > 0.0).then_some((self.end_whole, self.after));
+        before.into_iter().chain(after)
+    }
+}
+
+/// Splits `from` samples into `to` equal spans; `to <= from`, so each holds the end of at least one sample.
+fn spans(from: usize, to: usize) -> Vec<Span> {
+    (0..to)
+        .map(|index| {
+            // In units of 1/to of a sample, so that borders are exact.
+            let (start, end) = (index * from, (index + 1) * from);
+            let first_whole = start.div_ceil(to);
+            let end_whole = end / to;
+            Span {
+                first_whole,
+                end_whole,
+                before: (first_whole * to - start) as f32 / to as f32,
+                after: (end - end_whole * to) as f32 / to as f32,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition, in f64, sample by sample.
+    fn reference(luma: &[u8], width: usize, height: usize, to: (usize, usize)) -> Vec<f64> {
+        let coverage = |from: usize, to: usize, index: usize, at: usize| {
+            let (start, end) = ((index * from) as f64 / to as f64, ((index + 1) * from) as f64 / to as f64);
+            (end.min(at as f64 + 1.0) - start.max(at as f64)).max(0.0)
+        };
+        let mut result = Vec::new();
+        for y in 0..to.1 {
+            for x in 0..to.0 {
+                let mut sum = 0.0;
+                for from_y in y * height / to.1..((y + 1) * height).div_ceil(to.1) {
+                    for from_x in x * width / to.0..((x + 1) * width).div_ceil(to.0) {
+                        sum += coverage(height, to.1, y, from_y)
+                            * coverage(width, to.0, x, from_x)
+                            * f64::from(luma[from_y * width + from_x]);
+                    }
+                }
+                result.push(sum * (to.0 * to.1) as f64 / (width * height) as f64);
+            }
+        }
+        result
+    }
+
+    #[test]
+    fn area_average_follows_its_definition() {
+        for (width, height) in
+            [(1920, 108), (768, 432), (641, 3), (1000, 7), (700, 701), (1, 2000), (8192, 2)]
+        {
+            let luma: Vec<u8> = (0..width * height).map(|i| (i * 7919 % 65521 % 256) as u8).collect();
+            let plane = analysis_plane(&luma, width, height, width);
+            assert_eq!(plane.width.max(plane.height), 640);
+            let expected = reference(&luma, width, height, (plane.width, plane.height));
+            for (got, expected) in plane.samples().iter().zip(expected) {
+                assert!((f64::from(*got) - expected).abs() <= 0.51, "{width}x{height}: {got} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn small_planes_are_copied_without_their_padding() {
+        let plane = analysis_plane(&[1, 2, 9, 3, 4], 2, 2, 3);
+        assert_eq!((plane.width(), plane.height(), plane.samples()), (2, 2, &[1, 2, 3, 4][..]));
+    }
+
+    #[test]
+    fn white_stays_white() {
+        let plane = analysis_plane(&vec![255; 1337 * 999], 1337, 999, 1337);
+        assert!(plane.samples().iter().all(|sample| *sample == 255));
+    }
+}

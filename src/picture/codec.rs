@@ -1,0 +1,170 @@
+//! The codec that a CPU thread owns.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use fast_image_resize::Resizer;
+
+use super::jpeg::{JpegDecoder, JpegEncoder};
+use super::{
+    DecodeError, EncodeError, Limits, PictureInfo, Planes, SourcePicture, probe, raw, resize, still,
+};
+use crate::domain::picture::PictureFormat;
+
+/// A spare buffer above this is not kept: one huge frame must not hold its memory for good.
+const KEPT_PLANE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Decodes and encodes pictures, one at a time, on the thread that owns it.
+///
+/// It keeps the handles and buffers of the last picture, so that a steady stream allocates next to nothing: give the
+/// planes back with [`Codec::recycle`]. A panic inside a codec fails that call only; the next one starts afresh.
+pub struct Codec {
+    limits: Limits,
+    decoder: Option<JpegDecoder>,
+    encoder: Option<JpegEncoder>,
+    resizer: Resizer,
+    spare: Vec<u8>,
+}
+
+impl Codec {
+    /// A codec that decodes within `limits`. Takes no memory until it is used.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, decoder: None, encoder: None, resizer: Resizer::new(), spare: Vec::new() }
+    }
+
+    /// The bounds of every decode.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Decodes a picture to planes.
+    ///
+    /// JPEG keeps its subsampling, Gray8 and grey files stay grey, everything else becomes 4:2:0. Alpha is composited
+    /// over black, 16-bit samples keep their high byte. A picture that is cut off is an error, never filled with grey.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] says what is wrong with the picture. Limits are checked from its header, before memory is taken.
+    pub fn decode(&mut self, source: &SourcePicture<'_>) -> Result<Planes, DecodeError> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.decode_inner(source)));
+        result.unwrap_or_else(|panic| {
+            self.decoder = None;
+            Err(DecodeError::Panicked(panic_text(&*panic)))
+        })
+    }
+
+    /// Encodes planes as JPEG with their own subsampling. `quality` is 1..=100 (85 is the service's default).
+    ///
+    /// # Errors
+    ///
+    /// Only if the encoder itself fails: planes are always a legal picture.
+    pub fn encode_jpeg(&mut self, planes: &Planes, quality: u8) -> Result<Bytes, EncodeError> {
+        self.encoding(|codec| codec.encoder()?.encode(planes, quality))
+    }
+
+    /// A JPEG of the picture whose longer side is `longest_side` pixels, or its own size where that is less.
+    ///
+    /// # Errors
+    ///
+    /// As [`Codec::encode_jpeg`].
+    pub fn thumbnail(
+        &mut self,
+        planes: &Planes,
+        longest_side: u32,
+        quality: u8,
+    ) -> Result<Bytes, EncodeError> {
+        let (width, height) = resize::fit(planes.width(), planes.height(), longest_side);
+        if (width, height) == (planes.width(), planes.height()) {
+            return self.encode_jpeg(planes, quality);
+        }
+        self.encoding(|codec| {
+            let small = resize::resize(&mut codec.resizer, planes, width, height)?;
+            codec.encoder()?.encode(&small, quality)
+        })
+    }
+
+    /// Takes planes back that are no longer needed, so that the next decode uses their memory.
+    pub fn recycle(&mut self, planes: Planes) {
+        let buffer = planes.into_buffer();
+        if buffer.capacity() <= KEPT_PLANE_BYTES && buffer.capacity() > self.spare.capacity() {
+            self.spare = buffer;
+        }
+    }
+
+    pub(super) fn resize(&mut self, planes: &Planes, width: u32, height: u32) -> Result<Planes, EncodeError> {
+        self.encoding(|codec| resize::resize(&mut codec.resizer, planes, width, height))
+    }
+
+    fn decode_inner(&mut self, source: &SourcePicture<'_>) -> Result<Planes, DecodeError> {
+        let info = probe(source, &self.limits)?;
+        match source.format {
+            PictureFormat::Jpeg => {
+                let decoder = match &mut self.decoder {
+                    Some(decoder) => decoder,
+                    none => none.insert(JpegDecoder::new()?),
+                };
+                decoder.decode(source.data, &self.limits, &mut self.spare)
+            }
+            PictureFormat::Png => {
+                let pixels = still::decode_png(source.data, &info, &self.limits)?;
+                self.planes_of(&pixels, &info)
+            }
+            PictureFormat::WebP => {
+                let pixels = still::decode_webp(source.data, &info, &self.limits)?;
+                self.planes_of(&pixels, &info)
+            }
+            PictureFormat::Rgb8
+            | PictureFormat::Bgr8
+            | PictureFormat::Gray8
+            | PictureFormat::Nv12
+            | PictureFormat::I420 => {
+                let subsampling = raw::subsampling(source.format);
+                self.limits.check_alloc(Planes::len_for(info.width, info.height, subsampling))?;
+                let buffer = std::mem::take(&mut self.spare);
+                let mut planes = Planes::in_buffer(info.width, info.height, subsampling, buffer);
+                raw::fill(source, &mut planes)?;
+                Ok(planes)
+            }
+        }
+    }
+
+    fn planes_of(&mut self, pixels: &still::Pixels, info: &PictureInfo) -> Result<Planes, DecodeError> {
+        let buffer = std::mem::take(&mut self.spare);
+        let mut planes = Planes::in_buffer(info.width, info.height, pixels.subsampling(), buffer);
+        pixels.fill(&mut planes)?;
+        Ok(planes)
+    }
+
+    fn encoder(&mut self) -> Result<&mut JpegEncoder, EncodeError> {
+        match &mut self.encoder {
+            Some(encoder) => Ok(encoder),
+            none => Ok(none.insert(JpegEncoder::new()?)),
+        }
+    }
+
+    fn encoding<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, EncodeError>,
+    ) -> Result<T, EncodeError> {
+        let result = catch_unwind(AssertUnwindSafe(|| work(&mut *self)));
+        result.unwrap_or_else(|panic| {
+            self.encoder = None;
+            self.resizer = Resizer::new();
+            Err(EncodeError::Panicked(panic_text(&*panic)))
+        })
+    }
+}
+
+impl std::fmt::Debug for Codec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Codec").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
+}

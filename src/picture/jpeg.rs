@@ -1,0 +1,204 @@
+//! JPEG to planes and back through libjpeg-turbo.
+
+use bytes::Bytes;
+use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, Subsamp, YuvImage};
+
+use super::jpeg_markers::{self, Survey};
+use super::raw::{self, Order};
+use super::{DecodeError, EncodeError, Limits, Planes, Subsampling};
+
+/// Above this an encoder's scratch buffer is given back after use.
+const KEPT_SCRATCH_BYTES: usize = 32 * 1024 * 1024;
+
+/// One decoder, used again and again.
+#[derive(Debug)]
+pub(super) struct JpegDecoder {
+    handle: Decompressor,
+}
+
+impl JpegDecoder {
+    pub(super) fn new() -> Result<Self, DecodeError> {
+        let handle = Decompressor::new().map_err(|error| DecodeError::Codec(error.to_string()))?;
+        Ok(Self { handle })
+    }
+
+    /// Decodes a JPEG whose first bytes have passed [`super::probe()`]. `buffer` hands out memory for the planes.
+    pub(super) fn decode(
+        &mut self,
+        data: &[u8],
+        limits: &Limits,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Planes, DecodeError> {
+        let survey = jpeg_markers::survey(data, limits)?;
+        if survey.needs_repair {
+            let repaired = jpeg_markers::repaired(&survey)?;
+            return self.decode_surveyed(&repaired, &survey, limits, buffer);
+        }
+        self.decode_surveyed(survey.data, &survey, limits, buffer)
+    }
+
+    fn decode_surveyed(
+        &mut self,
+        data: &[u8],
+        survey: &Survey<'_>,
+        limits: &Limits,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Planes, DecodeError> {
+        let frame = survey.frame;
+        if frame.bits != 8 || !matches!(frame.components, 1 | 3) {
+            // Four components are CMYK or YCCK: print, not cameras.
+            let (bits, components) = (frame.bits, frame.components);
+            return Err(DecodeError::Unsupported(format!("JPEG of {components} components of {bits} bits")));
+        }
+        // This must succeed without even a warning before the decode below may be judged by its warning: the binding
+        // reads the header once more inside, and a warning there would mean that nothing was decoded.
+        let header = self.handle.read_header(data).map_err(map_error)?;
+        if header.is_lossless {
+            return Err(DecodeError::Unsupported("lossless JPEG".to_owned()));
+        }
+        if (header.width, header.height) != (frame.width as usize, frame.height as usize) {
+            return Err(DecodeError::Corrupt("two different sizes in one file".to_owned()));
+        }
+        let subsampling = match header.colorspace {
+            Colorspace::RGB => return self.decode_rgb(data, survey, limits, buffer),
+            Colorspace::YCbCr | Colorspace::Gray => from_subsamp(header.subsamp)?,
+            Colorspace::CMYK | Colorspace::YCCK => {
+                return Err(DecodeError::Unsupported("CMYK JPEG".to_owned()));
+            }
+        };
+        let len = Planes::len_for(frame.width, frame.height, subsampling);
+        limits.check_alloc(len + coefficient_bytes(survey, len))?;
+        let mut planes = Planes::in_buffer(frame.width, frame.height, subsampling, std::mem::take(buffer));
+        let target = YuvImage {
+            pixels: planes.samples_mut(),
+            width: header.width,
+            align: 1,
+            height: header.height,
+            subsamp: header.subsamp,
+        };
+        match judge(self.handle.decompress_to_yuv(data, target)) {
+            Ok(()) => Ok(planes),
+            Err(error) => {
+                *buffer = planes.into_buffer();
+                Err(error)
+            }
+        }
+    }
+
+    /// JPEG whose components are R, G, B has no planes to read: decoded to pixels and converted.
+    fn decode_rgb(
+        &mut self,
+        data: &[u8],
+        survey: &Survey<'_>,
+        limits: &Limits,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Planes, DecodeError> {
+        let (width, height) = (survey.frame.width, survey.frame.height);
+        let pixel_bytes = 3 * u64::from(width) * u64::from(height);
+        let len = Planes::len_for(width, height, Subsampling::S420);
+        limits.check_alloc(len + pixel_bytes + coefficient_bytes(survey, pixel_bytes))?;
+        let pitch = 3 * width as usize;
+        let mut pixels = vec![0; pixel_bytes as usize];
+        let target = Image {
+            pixels: &mut pixels[..],
+            width: width as usize,
+            pitch,
+            height: height as usize,
+            format: PixelFormat::RGB,
+        };
+        judge(self.handle.decompress(data, target))?;
+        let mut planes = Planes::in_buffer(width, height, Subsampling::S420, std::mem::take(buffer));
+        raw::from_packed(&pixels, pitch, Order::Rgb, &mut planes)?;
+        Ok(planes)
+    }
+}
+
+/// One encoder, used again and again.
+#[derive(Debug)]
+pub(super) struct JpegEncoder {
+    handle: Compressor,
+    scratch: Vec<u8>,
+}
+
+impl JpegEncoder {
+    pub(super) fn new() -> Result<Self, EncodeError> {
+        Ok(Self { handle: Compressor::new().map_err(encode_error)?, scratch: Vec::new() })
+    }
+
+    /// Encodes planes as they are; `quality` is 1..=100.
+    pub(super) fn encode(&mut self, planes: &Planes, quality: u8) -> Result<Bytes, EncodeError> {
+        let subsamp = to_subsamp(planes.subsampling());
+        let (width, height) = (planes.width() as usize, planes.height() as usize);
+        // Room for the worst case, so that libjpeg never has to grow and copy: pages that it does not write are never
+        // taken from the system.
+        let room = turbojpeg::compressed_buf_len(width, height, subsamp).map_err(encode_error)?;
+        if self.scratch.len() < room {
+            self.scratch = vec![0; room];
+        }
+        self.handle.set_quality(i32::from(quality.clamp(1, 100))).map_err(encode_error)?;
+        let image = YuvImage { pixels: planes.samples(), width, align: 1, height, subsamp };
+        let len = self.handle.compress_yuv_to_slice(image, &mut self.scratch).map_err(encode_error)?;
+        let encoded = Bytes::copy_from_slice(&self.scratch[..len]);
+        if self.scratch.len() > KEPT_SCRATCH_BYTES {
+            self.scratch = Vec::new();
+        }
+        Ok(encoded)
+    }
+}
+
+/// libjpeg holds all coefficients (2 bytes a sample) of a JPEG of several scans.
+fn coefficient_bytes(survey: &Survey<'_>, samples: u64) -> u64 {
+    if survey.frame.progressive || survey.scans > 1 { 2 * samples } else { 0 }
+}
+
+/// Tells a picture that libjpeg-turbo decoded with a harmless warning from one that it filled up.
+///
+/// The library says "failed" for any warning, though all rows are decoded, and gives the text of the first one.
+/// An error that ended the decode early replaces that text. Superfluous bytes are the one warning that takes nothing
+/// from the picture: some cameras pad their scans.
+fn judge(result: turbojpeg::Result<()>) -> Result<(), DecodeError> {
+    match result.map_err(map_error) {
+        Err(DecodeError::Corrupt(text)) if text.contains("extraneous bytes before marker") => Ok(()),
+        other => other,
+    }
+}
+
+fn map_error(error: turbojpeg::Error) -> DecodeError {
+    match error {
+        turbojpeg::Error::TurboJpegError(text) if text.contains("remature end") => DecodeError::Truncated,
+        turbojpeg::Error::TurboJpegError(text) => DecodeError::Corrupt(text),
+        other => DecodeError::Codec(other.to_string()),
+    }
+}
+
+fn encode_error(error: turbojpeg::Error) -> EncodeError {
+    EncodeError::Codec(error.to_string())
+}
+
+fn from_subsamp(subsamp: Subsamp) -> Result<Subsampling, DecodeError> {
+    let unusual = Err(DecodeError::Unsupported("unusual JPEG sampling factors".to_owned()));
+    match subsamp {
+        Subsamp::Gray => Ok(Subsampling::Gray),
+        Subsamp::None => Ok(Subsampling::S444),
+        Subsamp::Sub2x1 => Ok(Subsampling::S422),
+        Subsamp::Sub2x2 => Ok(Subsampling::S420),
+        Subsamp::Sub1x2 => Ok(Subsampling::S440),
+        Subsamp::Sub4x1 => Ok(Subsampling::S411),
+        Subsamp::Sub1x4 => Ok(Subsampling::S441),
+        // The binding's enum is open, and it has this name of its own for the same thing.
+        Subsamp::Unknown => unusual,
+        _ => unusual,
+    }
+}
+
+fn to_subsamp(subsampling: Subsampling) -> Subsamp {
+    match subsampling {
+        Subsampling::Gray => Subsamp::Gray,
+        Subsampling::S444 => Subsamp::None,
+        Subsampling::S422 => Subsamp::Sub2x1,
+        Subsampling::S420 => Subsamp::Sub2x2,
+        Subsampling::S440 => Subsamp::Sub1x2,
+        Subsampling::S411 => Subsamp::Sub4x1,
+        Subsampling::S441 => Subsamp::Sub1x4,
+    }
+}

@@ -1,0 +1,237 @@
+//! The marker structure of a JPEG (ITU-T T.81, annex B), read without decoding.
+//!
+//! libjpeg-turbo decodes a file that was cut off, fills the rest with grey, and reports only the first of its warnings.
+//! So the structure is walked here first: it tells whether the file is complete, how many scans it has and how large it
+//! is, and it leaves the decoder only warnings that can be told apart by their text.
+
+use std::io::BufRead as _;
+
+use super::{DecodeError, Limits};
+
+const SOI: u8 = 0xD8;
+const EOI: u8 = 0xD9;
+const SOS: u8 = 0xDA;
+const APP0: u8 = 0xE0;
+const APP14: u8 = 0xEE;
+
+/// The frame header (SOF).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FrameHeader {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) components: u8,
+    pub(super) bits: u8,
+    pub(super) progressive: bool,
+}
+
+/// What a walk over the whole file found.
+#[derive(Debug)]
+pub(super) struct Survey<'a> {
+    pub(super) frame: FrameHeader,
+    pub(super) scans: u32,
+    /// The file from SOI to EOI; what follows (padding of fixed-size camera buffers) is left out.
+    pub(super) data: &'a [u8],
+    /// The header has harmless faults over which libjpeg's header reader would stumble: see [`repaired`].
+    pub(super) needs_repair: bool,
+}
+
+/// One marker with its segment, if it has one.
+struct Marker<'a> {
+    code: u8,
+    /// Where its 0xFF stands.
+    start: usize,
+    /// Behind its segment (not behind a scan's entropy-coded data).
+    end: usize,
+    payload: &'a [u8],
+    /// Bytes that belong to nothing stand before it.
+    after_garbage: bool,
+}
+
+/// Walks from marker to marker.
+struct Markers<'a> {
+    data: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Markers<'a> {
+    fn new(data: &'a [u8]) -> Self {
+        Self { data, position: 2 }
+    }
+
+    fn next(&mut self) -> Result<Marker<'a>, DecodeError> {
+        let mut at = self.position;
+        let mut after_garbage = false;
+        let (start, code) = loop {
+            let Some(start) = find_ff(self.data, at) else {
+                return Err(DecodeError::Truncated);
+            };
+            after_garbage |= start > at;
+            // Any number of 0xFF may fill the space before a marker's code.
+            let mut code_at = start + 1;
+            while self.data.get(code_at) == Some(&0xFF) {
+                code_at += 1;
+            }
+            match self.data.get(code_at) {
+                None => return Err(DecodeError::Truncated),
+                Some(0) => after_garbage = true,
+                Some(&code) => break (code_at - 1, code),
+            }
+            at = code_at + 1;
+        };
+        let body = start + 2;
+        // RST0..7, SOI, EOI and TEM stand alone.
+        if matches!(code, 0x01 | 0xD0..=EOI) {
+            self.position = body;
+            return Ok(Marker { code, start, end: body, payload: &[], after_garbage });
+        }
+        let Some(length) = self.data.get(body..body + 2) else {
+            return Err(DecodeError::Truncated);
+        };
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        if length < 2 {
+            return Err(corrupt("a segment shorter than its own length field"));
+        }
+        let end = body + length;
+        let Some(payload) = self.data.get(body + 2..end) else {
+            return Err(DecodeError::Truncated);
+        };
+        self.position = end;
+        Ok(Marker { code, start, end, payload, after_garbage })
+    }
+
+    /// Goes on behind the entropy-coded data that starts here. Stuffed zeros and restart markers belong to it.
+    fn skip_entropy_coded(&mut self) -> Result<(), DecodeError> {
+        loop {
+            let Some(ff) = find_ff(self.data, self.position) else {
+                return Err(DecodeError::Truncated);
+            };
+            match self.data.get(ff + 1) {
+                None => return Err(DecodeError::Truncated),
+                Some(0 | 0xD0..=0xD7) => self.position = ff + 2,
+                Some(0xFF) => self.position = ff + 1,
+                Some(_) => {
+                    self.position = ff;
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// The frame header alone: reads no further than SOF.
+pub(super) fn frame_header(data: &[u8]) -> Result<FrameHeader, DecodeError> {
+    let mut markers = Markers::new(data);
+    loop {
+        let marker = markers.next()?;
+        if is_frame(marker.code) {
+            return parse_frame(&marker);
+        }
+        if matches!(marker.code, SOI | EOI | SOS) {
+            return Err(corrupt("no frame header"));
+        }
+    }
+}
+
+/// Walks over the whole file.
+///
+/// # Errors
+///
+/// `Truncated` if it does not reach EOI, `TooManyScans`, or `Corrupt`.
+pub(super) fn survey<'a>(data: &'a [u8], limits: &Limits) -> Result<Survey<'a>, DecodeError> {
+    let mut markers = Markers::new(data);
+    let mut frame = None;
+    let mut scans = 0;
+    let mut needs_repair = false;
+    loop {
+        let marker = markers.next()?;
+        if scans == 0 {
+            needs_repair |= marker.after_garbage || !is_harmless(&marker);
+        }
+        match marker.code {
+            EOI => {
+                let Some(frame) = frame else {
+                    return Err(corrupt("no frame header"));
+                };
+                if scans == 0 {
+                    return Err(corrupt("no scan"));
+                }
+                return Ok(Survey { frame, scans, data: &data[..marker.end], needs_repair });
+            }
+            SOI => return Err(corrupt("a second picture begins inside the first")),
+            SOS => {
+                if frame.is_none() {
+                    return Err(corrupt("a scan before the frame header"));
+                }
+                scans += 1;
+                if scans > limits.max_scans {
+                    return Err(DecodeError::TooManyScans { max_scans: limits.max_scans });
+                }
+                markers.skip_entropy_coded()?;
+            }
+            code if is_frame(code) => {
+                if frame.is_some() {
+                    return Err(corrupt("two frame headers"));
+                }
+                frame = Some(parse_frame(&marker)?);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A copy whose header libjpeg reads without a warning: bytes between segments, and JFIF and Adobe segments of unknown
+/// version, are left out. They say nothing about the pixels.
+pub(super) fn repaired(survey: &Survey<'_>) -> Result<Vec<u8>, DecodeError> {
+    let mut markers = Markers::new(survey.data);
+    let mut copy = Vec::with_capacity(survey.data.len());
+    copy.extend_from_slice(&[0xFF, SOI]);
+    loop {
+        let marker = markers.next()?;
+        if marker.code == SOS {
+            copy.extend_from_slice(&survey.data[marker.start..]);
+            return Ok(copy);
+        }
+        if is_harmless(&marker) {
+            copy.extend_from_slice(&survey.data[marker.start..marker.end]);
+        }
+    }
+}
+
+/// False for the segments that make libjpeg warn while it reads the header.
+fn is_harmless(marker: &Marker<'_>) -> bool {
+    match (marker.code, marker.payload) {
+        (APP0, [b'J', b'F', b'I', b'F', 0, major, ..]) => *major == 1,
+        (APP14, [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, transform, ..]) => *transform <= 2,
+        _ => true,
+    }
+}
+
+fn is_frame(code: u8) -> bool {
+    // SOF0..15 without DHT, JPG and DAC, which stand among them.
+    matches!(code, 0xC0..=0xCF) && !matches!(code, 0xC4 | 0xC8 | 0xCC)
+}
+
+fn parse_frame(marker: &Marker<'_>) -> Result<FrameHeader, DecodeError> {
+    let [bits, h1, h0, w1, w0, components, ..] = *marker.payload else {
+        return Err(corrupt("a short frame header"));
+    };
+    Ok(FrameHeader {
+        width: u32::from(u16::from_be_bytes([w1, w0])),
+        height: u32::from(u16::from_be_bytes([h1, h0])),
+        components,
+        bits,
+        progressive: matches!(marker.code, 0xC2 | 0xC6 | 0xCA | 0xCE),
+    })
+}
+
+/// The next 0xFF at or behind `from`. `skip_until` is the standard library's memchr, fast in debug builds too.
+fn find_ff(data: &[u8], from: usize) -> Option<usize> {
+    let mut rest = data.get(from..)?;
+    let passed = rest.skip_until(0xFF).ok()?;
+    let end = from + passed;
+    (passed > 0 && data[end - 1] == 0xFF).then(|| end - 1)
+}
+
+fn corrupt(what: &str) -> DecodeError {
+    DecodeError::Corrupt(what.to_owned())
+}

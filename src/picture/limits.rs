@@ -1,0 +1,63 @@
+//! What a decoder may cost.
+
+use super::DecodeError;
+
+const MIB: u64 = 1024 * 1024;
+
+/// The bounds of one decode. All are checked from the header, before memory is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of a submitted picture, encoded or raw.
+    pub max_encoded_bytes: u64,
+    /// Most pixels (width x height).
+    pub max_pixels: u64,
+    /// Longest side in pixels.
+    pub max_side: u32,
+    /// Most scans (SOS markers) of a JPEG. A progressive file of a few kilobytes may hold thousands, each of which
+    /// walks over every block.
+    pub max_scans: u32,
+    /// Most bytes that one decode may hold at once: its planes, JPEG coefficients, unpacked PNG or WebP pixels.
+    pub max_alloc_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_encoded_bytes: 16 * MIB,
+            max_pixels: 40_000_000,
+            max_side: 8_192,
+            max_scans: 64,
+            max_alloc_bytes: 256 * MIB,
+        }
+    }
+}
+
+impl Limits {
+    /// Refuses a submitted picture of more bytes than allowed.
+    pub(super) fn check_encoded_bytes(&self, bytes: usize) -> Result<(), DecodeError> {
+        check("encoded bytes", bytes as u64, self.max_encoded_bytes)
+    }
+
+    /// Refuses a side or an area above the limits, or an empty picture.
+    pub(super) fn check_dimensions(&self, width: u32, height: u32) -> Result<(), DecodeError> {
+        if width == 0 || height == 0 {
+            return Err(DecodeError::Corrupt(format!("the header says {width}x{height}")));
+        }
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            return Err(DecodeError::TooManyPixels { width, height, max_pixels: self.max_pixels });
+        }
+        check("pixels a side", u64::from(width.max(height)), u64::from(self.max_side))
+    }
+
+    /// Refuses a decode that would hold more than `max_alloc_bytes`.
+    pub(super) fn check_alloc(&self, bytes: u64) -> Result<(), DecodeError> {
+        check("bytes of memory", bytes, self.max_alloc_bytes)
+    }
+}
+
+fn check(what: &'static str, value: u64, limit: u64) -> Result<(), DecodeError> {
+    if value > limit {
+        return Err(DecodeError::TooLarge { what, value, limit });
+    }
+    Ok(())
+}

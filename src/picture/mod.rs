@@ -1,0 +1,60 @@
+//! Pictures: bytes in, planes out, and back. CPU only, no async, nothing of the queue or the wire.
+//!
+//! A thread that works on pictures owns a [`Codec`]. All codec crates stay behind it. Decoders meet hostile bytes, so
+//! each is bounded by [`Limits`] before it takes memory, and a panic inside one fails that picture only.
+
+mod canvas;
+mod codec;
+mod error;
+mod font;
+mod jpeg;
+mod jpeg_markers;
+mod limits;
+mod planes;
+mod probe;
+mod raw;
+mod resize;
+mod sheet;
+mod still;
+#[cfg(test)]
+mod tests;
+
+use crate::domain::picture::PictureFormat;
+
+pub use canvas::{Canvas, Color};
+pub use codec::Codec;
+pub use error::{DecodeError, EncodeError};
+pub use limits::Limits;
+pub use planes::{Plane, Planes, Subsampling};
+pub use probe::{PictureInfo, probe, sniff};
+pub use resize::fit;
+pub use sheet::Tile;
+
+/// JPEG quality of processed pictures where a stream does not say otherwise.
+pub const DEFAULT_JPEG_QUALITY: u8 = 85;
+
+/// Longest side of a thumbnail, in pixels, where a stream does not say otherwise.
+pub const DEFAULT_THUMBNAIL_SIDE: u32 = 128;
+
+/// A submitted picture: its bytes and what was said of them.
+#[derive(Debug, Clone, Copy)]
+pub struct SourcePicture<'a> {
+    /// How to read the bytes.
+    pub format: PictureFormat,
+    /// Width in pixels. Of an encoded picture 0 x 0 means "as its header says"; anything else must agree with it.
+    pub width: u32,
+    /// Height in pixels, as `width`.
+    pub height: u32,
+    /// Bytes between the rows of raw pixels, see [`PictureFormat::raw_size`]; 0 for tight rows and encoded pictures.
+    pub stride: u32,
+    /// The bytes.
+    pub data: &'a [u8],
+}
+
+impl<'a> SourcePicture<'a> {
+    /// An encoded picture whose size nobody told; `None` if the bytes begin like no known format.
+    #[must_use]
+    pub fn encoded(data: &'a [u8]) -> Option<Self> {
+        Some(Self { format: sniff(data)?, width: 0, height: 0, stride: 0, data })
+    }
+}

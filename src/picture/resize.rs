@@ -1,0 +1,82 @@
+//! Smaller planes: every target sample is the mean of the source samples under it.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use super::{EncodeError, Plane, Planes, Subsampling};
+
+/// The largest size of the same shape whose longer side is at most `longest_side`; never larger than the picture.
+#[must_use]
+pub fn fit(width: u32, height: u32, longest_side: u32) -> (u32, u32) {
+    let longer = width.max(height);
+    let target = longest_side.max(1);
+    if longer <= target {
+        return (width, height);
+    }
+    let scale = |side: u32| {
+        let rounded = (u64::from(side) * u64::from(target) + u64::from(longer) / 2) / u64::from(longer);
+        (rounded as u32).max(1)
+    };
+    (scale(width), scale(height))
+}
+
+/// Scales to `width` x `height`: grey stays grey, colours become 4:2:0.
+pub(super) fn resize(
+    resizer: &mut Resizer,
+    source: &Planes,
+    width: u32,
+    height: u32,
+) -> Result<Planes, EncodeError> {
+    let subsampling = match source.subsampling() {
+        Subsampling::Gray => Subsampling::Gray,
+        Subsampling::S444
+        | Subsampling::S422
+        | Subsampling::S420
+        | Subsampling::S440
+        | Subsampling::S411
+        | Subsampling::S441 => Subsampling::S420,
+    };
+    let mut target = Planes::in_buffer(width, height, subsampling, Vec::new());
+    let (luma_stride, _) = target.luma_size();
+    let (chroma_width, chroma_height) = target.chroma_size();
+    let luma = source.luma();
+    let size = (f64::from(source.width()), f64::from(source.height()));
+    let [y, cb, cr] = target.split_mut();
+    resize_plane(resizer, luma, size, y, (width as usize, height as usize), luma_stride)?;
+    if let Some([from_cb, from_cr]) = source.chroma() {
+        // Of an odd width the last chroma column covers a pixel that is not there: only what is covered counts.
+        let (h, v) = source.subsampling().factors();
+        let covered = (size.0 / h as f64, size.1 / v as f64);
+        for (from, to) in [(from_cb, cb), (from_cr, cr)] {
+            resize_plane(resizer, from, covered, to, (chroma_width, chroma_height), chroma_width)?;
+        }
+    }
+    target.pad_luma();
+    Ok(target)
+}
+
+/// Scales the part of `from` that is `covered` samples wide and high to the `to_size` corner of `to`.
+fn resize_plane(
+    resizer: &mut Resizer,
+    from: Plane<'_>,
+    covered: (f64, f64),
+    to: &mut [u8],
+    to_size: (usize, usize),
+    to_stride: usize,
+) -> Result<(), EncodeError> {
+    let rows = from.data.len() / from.stride;
+    let source = ImageRef::new(from.stride as u32, rows as u32, from.data, PixelType::U8).map_err(failed)?;
+    let mut scaled = Image::new(to_size.0 as u32, to_size.1 as u32, PixelType::U8);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Box))
+        .crop(0.0, 0.0, covered.0, covered.1);
+    resizer.resize(&source, &mut scaled, &options).map_err(failed)?;
+    for (row, to) in scaled.buffer().chunks_exact(to_size.0).zip(to.chunks_exact_mut(to_stride)) {
+        to[..to_size.0].copy_from_slice(row);
+    }
+    Ok(())
+}
+
+fn failed(error: impl std::fmt::Display) -> EncodeError {
+    EncodeError::Codec(error.to_string())
+}

@@ -1,0 +1,119 @@
+//! PNG and WebP through the `image` crate: unpacked to 8-bit pixels, then to planes.
+
+use std::io::{Cursor, ErrorKind};
+
+use image::codecs::{png::PngDecoder, webp::WebPDecoder};
+use image::{ColorType, ImageDecoder, ImageError};
+
+use super::raw::{self, Order};
+use super::{DecodeError, Limits, PictureInfo, Planes, Subsampling};
+use crate::domain::picture::PictureFormat;
+
+/// 8-bit pixels, packed: grey or RGB.
+pub(super) struct Pixels {
+    gray: bool,
+    data: Vec<u8>,
+}
+
+/// Decodes a PNG.
+pub(super) fn decode_png(data: &[u8], info: &PictureInfo, limits: &Limits) -> Result<Pixels, DecodeError> {
+    // What this bounds inside the decoder are chunks and rows, not the output: twice what came in is plenty, and a
+    // compressed profile that unpacks to gigabytes ends here.
+    let mut inner = image::Limits::no_limits();
+    inner.max_image_width = Some(limits.max_side);
+    inner.max_image_height = Some(limits.max_side);
+    inner.max_alloc = Some(2 * limits.max_encoded_bytes);
+    let decoder = PngDecoder::with_limits(Cursor::new(data), inner).map_err(map_error)?;
+    if decoder.is_apng().map_err(map_error)? {
+        return Err(DecodeError::Animated(PictureFormat::Png));
+    }
+    unpack(decoder, info, limits)
+}
+
+/// Decodes a WebP.
+pub(super) fn decode_webp(data: &[u8], info: &PictureInfo, limits: &Limits) -> Result<Pixels, DecodeError> {
+    let decoder = WebPDecoder::new(Cursor::new(data)).map_err(map_error)?;
+    if decoder.has_animation() {
+        return Err(DecodeError::Animated(PictureFormat::WebP));
+    }
+    unpack(decoder, info, limits)
+}
+
+impl Pixels {
+    /// The subsampling that the planes of these pixels get.
+    pub(super) fn subsampling(&self) -> Subsampling {
+        if self.gray { Subsampling::Gray } else { Subsampling::S420 }
+    }
+
+    /// Converts to planes of the same size.
+    pub(super) fn fill(&self, planes: &mut Planes) -> Result<(), DecodeError> {
+        let width = planes.width() as usize;
+        if self.gray {
+            planes.samples_mut().copy_from_slice(&self.data);
+            return Ok(());
+        }
+        raw::from_packed(&self.data, width * 3, Order::Rgb, planes)
+    }
+}
+
+fn unpack(decoder: impl ImageDecoder, info: &PictureInfo, limits: &Limits) -> Result<Pixels, DecodeError> {
+    if decoder.dimensions() != (info.width, info.height) {
+        return Err(DecodeError::Corrupt("two different sizes in one file".to_owned()));
+    }
+    let color = decoder.color_type();
+    let unpacked = decoder.total_bytes();
+    limits.check_alloc(unpacked + Planes::len_for(info.width, info.height, Subsampling::S420))?;
+    let mut data = vec![0; unpacked as usize];
+    decoder.read_image(&mut data).map_err(map_error)?;
+    // 16-bit samples are in the machine's byte order; their high byte is the 8-bit sample.
+    let high = |pair: &[u8]| u16::from_ne_bytes([pair[0], pair[1]]).to_be_bytes()[0];
+    match color {
+        ColorType::L8 => Ok(Pixels { gray: true, data }),
+        ColorType::Rgb8 => Ok(Pixels { gray: false, data }),
+        ColorType::La8 => Ok(Pixels { gray: true, data: over_black::<2>(data) }),
+        ColorType::Rgba8 => Ok(Pixels { gray: false, data: over_black::<4>(data) }),
+        ColorType::L16 => Ok(Pixels { gray: true, data: narrow(data, high) }),
+        ColorType::Rgb16 => Ok(Pixels { gray: false, data: narrow(data, high) }),
+        ColorType::La16 => Ok(Pixels { gray: true, data: over_black::<2>(narrow(data, high)) }),
+        ColorType::Rgba16 => Ok(Pixels { gray: false, data: over_black::<4>(narrow(data, high)) }),
+        // Floating-point pixels, which neither format has.
+        ColorType::Rgb32F | ColorType::Rgba32F => Err(DecodeError::Unsupported("float pixels".to_owned())),
+        _ => Err(DecodeError::Unsupported(format!("{color:?} pixels"))),
+    }
+}
+
+/// Halves the buffer in place.
+fn narrow(mut data: Vec<u8>, high: impl Fn(&[u8]) -> u8) -> Vec<u8> {
+    let samples = data.len() / 2;
+    for at in 0..samples {
+        data[at] = high(&data[2 * at..2 * at + 2]);
+    }
+    data.truncate(samples);
+    data
+}
+
+/// Composites pixels of `N` samples, the last of which is alpha, over black, and drops the alpha, in place.
+fn over_black<const N: usize>(mut data: Vec<u8>) -> Vec<u8> {
+    let pixels = data.len() / N;
+    for pixel in 0..pixels {
+        let alpha = u32::from(data[pixel * N + N - 1]);
+        for sample in 0..N - 1 {
+            let value = u32::from(data[pixel * N + sample]);
+            data[pixel * (N - 1) + sample] = ((value * alpha + 127) / 255) as u8;
+        }
+    }
+    data.truncate(pixels * (N - 1));
+    data
+}
+
+fn map_error(error: ImageError) -> DecodeError {
+    match error {
+        ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => DecodeError::Truncated,
+        ImageError::Unsupported(what) => DecodeError::Unsupported(what.to_string()),
+        ImageError::Limits(what) => DecodeError::Unsupported(what.to_string()),
+        other @ (ImageError::IoError(_)
+        | ImageError::Decoding(_)
+        | ImageError::Encoding(_)
+        | ImageError::Parameter(_)) => DecodeError::Corrupt(other.to_string()),
+    }
+}

@@ -1,0 +1,59 @@
+//! Tests of the whole picture module: what a frame meets on its way through a [`super::Codec`].
+
+mod formats;
+mod hostile;
+mod round_trip;
+
+use std::path::PathBuf;
+
+use super::{Codec, DEFAULT_JPEG_QUALITY, DecodeError, Limits, Planes, SourcePicture};
+use crate::domain::picture::PictureFormat;
+use crate::scene::Scene;
+
+fn codec() -> Codec {
+    Codec::new(Limits::default())
+}
+
+fn encoded(format: PictureFormat, data: &[u8]) -> SourcePicture<'_> {
+    SourcePicture { format, width: 0, height: 0, stride: 0, data }
+}
+
+fn raw(format: PictureFormat, width: u32, height: u32, stride: u32, data: &[u8]) -> SourcePicture<'_> {
+    SourcePicture { format, width, height, stride, data }
+}
+
+fn decode_jpeg(data: &[u8]) -> Result<Planes, DecodeError> {
+    codec().decode(&encoded(PictureFormat::Jpeg, data))
+}
+
+/// A JPEG of the drawn road.
+fn road_jpeg(width: u32, height: u32) -> Vec<u8> {
+    let scene = Scene::new(5, width, height);
+    scene.jpeg(&mut codec(), 40, DEFAULT_JPEG_QUALITY).unwrap().0.to_vec()
+}
+
+/// A real frame, or `None` (said on standard error) where the test data is not there.
+fn real_frame(name: &str) -> Option<Vec<u8>> {
+    let root = std::env::var_os("FRAMEWAY_TEST_DATA")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data")), PathBuf::from);
+    let path = root.join(name);
+    let frame = std::fs::read(&path).ok();
+    if frame.is_none() {
+        eprintln!("not tested with real frames: {} is absent", path.display());
+    }
+    frame
+}
+
+/// Peak signal-to-noise ratio of two luma planes, dB.
+fn psnr(a: &Planes, b: &Planes) -> f64 {
+    assert_eq!((a.width(), a.height()), (b.width(), b.height()));
+    let pairs = a.luma().rows().flatten().zip(b.luma().rows().flatten());
+    let squares: f64 = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    let mean = squares / f64::from(a.width() * a.height());
+    10.0 * (255.0 * 255.0 / mean.max(1e-9)).log10()
+}
+
+/// Where each JPEG marker of this code stands, header segments skipped roughly: good enough for encoder output.
+fn find_markers(data: &[u8], code: u8) -> Vec<usize> {
+    (0..data.len() - 1).filter(|at| data[*at] == 0xFF && data[at + 1] == code).collect()
+}
