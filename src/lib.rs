@@ -2,6 +2,7 @@
 //! subscribers. `ARCHITECTURE.md` walks one frame through the modules.
 
 pub mod analysis;
+pub mod cli;
 pub mod domain;
 pub mod pb;
 pub mod picture;
