@@ -4,12 +4,12 @@ mod client;
 mod fault;
 mod health;
 mod info;
-mod interrupt;
 mod latency;
 mod ledger;
 mod output;
 mod queues;
 mod send;
+mod serve;
 mod sources;
 mod streams;
 mod submit;
@@ -31,6 +31,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(Box<serve::ServeArgs>),
     Submit(Box<submit::SubmitArgs>),
     Subscribe(Box<subscribe::SubscribeArgs>),
     Streams(Box<streams::StreamsArgs>),
@@ -42,6 +43,7 @@ enum Command {
 impl Command {
     async fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Serve(args) => serve::run(*args).await,
             Self::Submit(args) => submit::run(*args).await,
             Self::Subscribe(args) => subscribe::run(*args).await,
             Self::Streams(args) => streams::run(*args).await,

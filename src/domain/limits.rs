@@ -22,7 +22,7 @@ pub const MAX_ATTRIBUTE_KEY_BYTES: usize = 64;
 /// Longest attribute or label value, in bytes.
 pub const MAX_ATTRIBUTE_VALUE_BYTES: usize = 256;
 /// Longest display name, in bytes.
-pub const MAX_DISPLAY_NAME_BYTES: usize = 128;
+pub const MAX_DISPLAY_NAME_BYTES: usize = 256;
 /// Longest W3C `traceparent`, in bytes.
 pub const MAX_TRACEPARENT_BYTES: usize = 64;
 /// Publisher numbers that a stream remembers of each publisher, with a digest.

@@ -88,15 +88,15 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// Accepts frames of any streams: one result a frame, in the order of `frames`.
     ///
     /// Each frame is decided and stored atomically, after those of its stream that stand before it: a retryable refusal
-    /// refuses all later frames of its stream in this call with [`Refusal::BehindRefused`], but for those that are
-    /// stored already. Called again with the same offers (a reply was lost), a stored frame with a publisher mark
-    /// answers [`AcceptResult::Duplicate`] and its payload stays; one without a mark is not stored twice from the same
-    /// offer while that payload is stored: it answers [`AcceptResult::Unconfirmed`]. Payloads of frames that are not stored are removed. Failures of the backend are told per frame.
+    /// refuses all later frames of its stream in this call that could be stored with [`Refusal::BehindRefused`]. Called
+    /// again with the same offers (a reply was lost), a stored frame with a publisher mark answers
+    /// [`AcceptResult::Duplicate`] and its payload stays; one without a mark is not stored twice from the same offer
+    /// while that payload is stored: it answers [`AcceptResult::Unconfirmed`]. Payloads of frames that are not stored
+    /// are removed. Failures of the backend are told per frame.
     async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult>;
 
     /// What `accept` would answer to these frames now, without their bytes and without changing anything; `None` where
-    /// it would accept. For saving the transfer of pictures that would be refused. Each is judged by what is stored, and
-    /// stands behind a retryable refusal of its stream; what those before it would add is left to `accept`.
+    /// it would accept. For saving the transfer of pictures that would be refused.
     async fn would_refuse(&self, frames: &[NewFrame]) -> Result<Vec<Option<AcceptResult>>>;
 
     /// Highest publisher sequence stored for `publisher` on `stream`; 0 if none.
@@ -115,8 +115,7 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// and for its own shutdown.
     async fn forget_worker(&self, worker_id: &str) -> Result<()>;
 
-    /// Tries to become the holder of a partition for `term`; `None` if another is. A worker that is the holder already
-    /// gets a new lease and loses its old one: the answer that brought it may be lost.
+    /// Tries to become the holder of a partition for `term`; `None` if there is one, be it the same worker.
     async fn acquire_lease(
         &self,
         partition: PartitionId,

@@ -12,7 +12,7 @@ pub(crate) const LONGEST_FILE_LINES: usize = 600;
 pub(crate) struct Offence {
     file: String,
     line: usize,
-    pub what: String,
+    pub(crate) what: String,
 }
 
 impl fmt::Display for Offence {

@@ -14,8 +14,9 @@ use super::Failure;
 use super::client::ConnectArgs;
 use super::send::Sender;
 use super::streams::{key_value, register_missing};
-use super::{interrupt, sources};
+use super::sources;
 use crate::pb::v1 as pb;
+use crate::shutdown;
 use frames::{Numbers, Reader};
 use report::Report;
 
@@ -160,7 +161,7 @@ pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
         Some(publisher) => publisher.clone(),
         None => format!("submit-{}", sources::sanitise(&host_name())).chars().take(64).collect(),
     };
-    let stop = interrupt::token().map_err(|error| Failure::Failed(error.into()))?;
+    let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     let mut client = args.connect.connect().await?;
     let limits = client.server_info().await.ok().and_then(|info| info.limits).unwrap_or_default();
     let mut names = streams.clone();

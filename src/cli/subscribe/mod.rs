@@ -12,10 +12,10 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use super::client::ConnectArgs;
-use super::interrupt;
 use super::sources::is_pattern;
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
+use crate::shutdown;
 use cursors::CursorFile;
 use follow::{Event, Follower};
 use report::{Report, Style};
@@ -144,7 +144,7 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     let mut cursors = args.cursor_file.map(CursorFile::open).transpose()?;
     let resumed = cursors.as_ref().map(CursorFile::cursors).unwrap_or_default();
     let mut saver = args.save.map(|folder| Saver::new(folder, roles.len() > 1)).transpose()?;
-    let stop = interrupt::token().map_err(|error| Failure::Failed(error.into()))?;
+    let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     let client = args.connect.connect().await?;
     let style = Style::choose(args.json, args.lines);
     let mut report = Report::new(style);

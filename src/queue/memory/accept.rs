@@ -1,75 +1,73 @@
-use std::collections::HashSet;
-
+use super::ahead::Ahead;
 use super::payloads::Presence;
-use super::state::{Now, State, Stream};
+use super::state::{Now, Partition, State, Stream};
 use super::window::Known;
 use crate::domain::limits::MAX_PUBLISHERS_PER_STREAM;
 use crate::domain::{PublisherId, Sequence, StreamId};
-use crate::queue::{AcceptResult, NewFrame, OFFER_TTL, Refusal};
-
-/// Whether the offered bytes are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Payload {
-    Checked,
-    Assumed,
-}
+use crate::queue::{AcceptResult, Budget, NewFrame, OFFER_TTL, Refusal};
 
 impl State {
     pub(super) fn accept(&mut self, frames: Vec<NewFrame>, now: Now) -> Vec<AcceptResult> {
-        let mut refused = HashSet::new();
-        let mut decide_and_store = |frame: NewFrame| {
-            let home = self.config.partitions.of(&frame.stream_id);
-            let payloads = &mut self.partition(home, now).payloads;
-            payloads.offer(std::slice::from_ref(&frame.offer), OFFER_TTL, now.instant);
-            let Some(result) = self.decide(&frame, &refused, Payload::Checked) else {
-                return self.store(frame, now);
+        let (budget, partitions) = (self.config.budget, self.config.partitions);
+        let mut ahead = Ahead::default();
+        let accept_one = |frame: NewFrame| {
+            let partition = self.partition(partitions.of(&frame.stream_id), now);
+            partition.payloads.offer(std::slice::from_ref(&frame.offer), OFFER_TTL, now.instant);
+            let presence = partition.payloads.presence(frame.offer.payload.key);
+            let Some(result) = partition.decide(&frame, presence, &ahead, &budget) else {
+                return partition.store(frame, now);
             };
-            block_if_retryable(&mut refused, &frame.stream_id, &result);
-            if let AcceptResult::Duplicate(_) = result {
-                self.count_duplicate(&frame.stream_id);
+            ahead.note(&frame.stream_id, &result);
+            if matches!(result, AcceptResult::Duplicate(_))
+                && let Some(stream) = partition.streams.get_mut(&frame.stream_id)
+            {
+                stream.counters.duplicate_frames += 1;
             }
             // Leaves it alone if it is the stored one.
-            self.partition_mut(home).payloads.withdraw(frame.offer.payload.key);
+            partition.payloads.withdraw(frame.offer.payload.key);
             result
         };
-        frames.into_iter().map(&mut decide_and_store).collect()
+        frames.into_iter().map(accept_one).collect()
     }
 
     pub(super) fn would_refuse(&self, frames: &[NewFrame]) -> Vec<Option<AcceptResult>> {
-        let mut refused = HashSet::new();
-        let mut decide = |frame: &NewFrame| {
-            let result = self.decide(frame, &refused, Payload::Assumed)?;
-            block_if_retryable(&mut refused, &frame.stream_id, &result);
-            Some(result)
+        let mut ahead = Ahead::default();
+        let decide_one = |frame: &NewFrame| {
+            let partition = self.home(&frame.stream_id);
+            let result = partition.decide(frame, Presence::Offered, &ahead, &self.config.budget);
+            match (&result, partition.streams.get(&frame.stream_id)) {
+                (Some(result), _) => ahead.note(&frame.stream_id, result),
+                (None, Some(stream)) => ahead.assume(stream, partition.id, frame),
+                (None, None) => {}
+            }
+            result
         };
-        frames.iter().map(&mut decide).collect()
+        frames.iter().map(decide_one).collect()
     }
 
     pub(super) fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> u64 {
         let stream = self.home(stream).streams.get(stream);
         stream.and_then(|stream| stream.publishers.get(publisher)).map_or(0, |window| window.top())
     }
+}
 
+impl Partition {
     /// Why a frame is not to be stored; `None` if it is. Changes nothing.
     ///
-    /// First what is true of a frame that was stored by an earlier run of the same call, whatever has happened since:
+    /// First what is true of a frame that an earlier run of the same call stored, whatever has happened since:
     /// "refused" would mean that it surely is not.
     fn decide(
         &self,
         frame: &NewFrame,
-        refused: &HashSet<StreamId>,
-        payload: Payload,
+        presence: Presence,
+        ahead: &Ahead,
+        budget: &Budget,
     ) -> Option<AcceptResult> {
-        let partition = self.home(&frame.stream_id);
-        let stream = partition.streams.get(&frame.stream_id).filter(|stream| !stream.removed);
-        let known = stream.map_or(Known::New, |stream| known_publication(stream, frame));
+        let stream = self.streams.get(&frame.stream_id).filter(|stream| !stream.removed);
+        let known = stream.map_or(Known::New, |stream| ahead.look_up(stream, frame));
         if let Known::Same(sequence) = known {
             return Some(AcceptResult::Duplicate(sequence));
         }
-        let presence = match payload {
-            Payload::Checked => partition.payloads.presence(frame.offer.payload.key),
-            Payload::Assumed => Presence::Offered,
-        };
         if presence == Presence::Entered {
             let why = "this picture was stored by an earlier attempt; the frame has no number to tell it by";
             return Some(AcceptResult::Unconfirmed(why.to_owned()));
@@ -77,31 +75,32 @@ impl State {
         let Some(stream) = stream else {
             return Some(AcceptResult::Refused(Refusal::StreamNotFound));
         };
-        let size_bytes = frame.offer.payload.size_bytes;
-        let refusal = if refused.contains(&frame.stream_id) {
-            Some(Refusal::BehindRefused)
-        } else if let Some(refusal) = publisher_refusal(stream, frame, known) {
+        let refusal = if let Some(refusal) = publisher_refusal(stream, frame, known, ahead) {
             Some(refusal)
+        } else if ahead.is_blocked(&frame.stream_id) {
+            Some(Refusal::BehindRefused)
+        } else if stream_is_full(stream, frame, ahead) {
+            Some(Refusal::StreamQueueFull)
+        } else if self.is_full(frame, ahead, budget) {
+            Some(Refusal::PartitionFull)
         } else if presence == Presence::Gone {
             Some(Refusal::PayloadGone)
-        } else if stream.counters.queued_frames() >= stream.settings.queue.max_frames
-            || stream.counters.queued_bytes.saturating_add(size_bytes) > stream.settings.queue.max_bytes
-        {
-            Some(Refusal::StreamQueueFull)
-        } else if partition.work.len() as u64 >= self.config.budget.work_frames
-            || partition.totals.queued_bytes.saturating_add(size_bytes) > self.config.budget.work_bytes
-        {
-            Some(Refusal::PartitionFull)
         } else {
             None
         };
         refusal.map(AcceptResult::Refused)
     }
 
+    fn is_full(&self, frame: &NewFrame, ahead: &Ahead, budget: &Budget) -> bool {
+        let added = ahead.in_partition(self.id);
+        let bytes = self.totals.queued_bytes + added.bytes;
+        self.work.len() as u64 + added.frames >= budget.work_frames
+            || bytes.saturating_add(frame.offer.payload.size_bytes) > budget.work_bytes
+    }
+
     /// Stores a frame that nothing speaks against.
     fn store(&mut self, frame: NewFrame, now: Now) -> AcceptResult {
-        let partition = self.partition_mut(self.config.partitions.of(&frame.stream_id));
-        let Some(stream) = partition.streams.get_mut(&frame.stream_id) else {
+        let Some(stream) = self.streams.get_mut(&frame.stream_id) else {
             return AcceptResult::Refused(Refusal::StreamNotFound);
         };
         let counters = &mut stream.counters;
@@ -115,47 +114,36 @@ impl State {
             let window = stream.publishers.entry(mark.id.clone()).or_default();
             window.remember(mark.sequence, &frame.header.source.digest, sequence);
         }
-        partition.payloads.enter_source(payload.key, now.instant);
-        partition.totals.accepted += 1;
-        partition.totals.queued_bytes += payload.size_bytes;
-        partition.work.push(frame, sequence, received_time, stream.revision);
+        self.payloads.enter_source(payload.key, now.instant);
+        self.totals.accepted += 1;
+        self.totals.queued_bytes += payload.size_bytes;
+        self.work.push(frame, sequence, received_time, stream.revision);
         AcceptResult::Accepted(sequence)
     }
-
-    fn count_duplicate(&mut self, stream: &StreamId) {
-        let home = self.config.partitions.of(stream);
-        if let Some(stream) = self.partition_mut(home).streams.get_mut(stream) {
-            stream.counters.duplicate_frames += 1;
-        }
-    }
 }
 
-fn known_publication(stream: &Stream, frame: &NewFrame) -> Known {
-    let Some(mark) = &frame.header.publisher else { return Known::New };
-    match stream.publishers.get(&mark.id) {
-        Some(window) => window.look_up(mark.sequence, &frame.header.source.digest),
-        None => Known::New,
-    }
-}
-
-fn publisher_refusal(stream: &Stream, frame: &NewFrame, known: Known) -> Option<Refusal> {
+fn publisher_refusal(stream: &Stream, frame: &NewFrame, known: Known, ahead: &Ahead) -> Option<Refusal> {
     let mark = frame.header.publisher.as_ref()?;
-    let last = stream.publishers.get(&mark.id).map(|window| window.top());
-    match (known, last) {
-        (Known::Other(stored_as), _) => Some(Refusal::SequenceReused { stored_as }),
-        (Known::TooOld, last) => Some(Refusal::SequenceTooOld { last: last.unwrap_or(0) }),
-        (Known::Skipped, last) => Some(Refusal::SequenceOutOfOrder { last: last.unwrap_or(0) }),
-        (Known::New, None) if stream.publishers.len() >= MAX_PUBLISHERS_PER_STREAM => {
+    let window = ahead.window(stream, &frame.stream_id, &mark.id);
+    let last = window.map_or(0, |window| window.top());
+    match known {
+        Known::Other(stored_as) => Some(Refusal::SequenceReused { stored_as }),
+        Known::TooOld => Some(Refusal::SequenceTooOld { last }),
+        Known::Skipped => Some(Refusal::SequenceOutOfOrder { last }),
+        Known::New
+            if window.is_none()
+                && ahead.publishers(stream, &frame.stream_id) >= MAX_PUBLISHERS_PER_STREAM =>
+        {
             Some(Refusal::TooManyPublishers)
         }
-        (Known::New | Known::Same(_), _) => None,
+        Known::New | Known::Same(_) => None,
     }
 }
 
-fn block_if_retryable(refused: &mut HashSet<StreamId>, stream: &StreamId, result: &AcceptResult) {
-    if let AcceptResult::Refused(refusal) = result
-        && refusal.is_retryable()
-    {
-        refused.insert(stream.clone());
-    }
+fn stream_is_full(stream: &Stream, frame: &NewFrame, ahead: &Ahead) -> bool {
+    let (counters, policy) = (&stream.counters, &stream.settings.queue);
+    let added = ahead.in_stream(&frame.stream_id);
+    let bytes = counters.queued_bytes + added.bytes;
+    counters.queued_frames() + added.frames >= policy.max_frames
+        || bytes.saturating_add(frame.offer.payload.size_bytes) > policy.max_bytes
 }

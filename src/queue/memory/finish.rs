@@ -64,7 +64,7 @@ impl Partition {
             stream_id: frame.stream_id.clone(),
             sequence: frame.sequence,
             received_time: frame.received_time,
-            published_time: now.wall,
+            published_time: now.wall.max(frame.received_time),
             body: frame.body.clone(),
         });
 

@@ -8,6 +8,7 @@
 //! does by expiry is done here by looking at the clock whenever a partition is touched.
 
 mod accept;
+mod ahead;
 mod feed;
 mod finish;
 mod lease;

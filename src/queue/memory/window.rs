@@ -17,7 +17,7 @@ pub(super) enum Known {
 }
 
 /// A publisher's last numbers on one stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PublisherWindow {
     /// Highest number stored; 0 = none.
     top: u64,

@@ -49,6 +49,10 @@ impl Work {
         self.entries.values().next().map(|item| item.received_time)
     }
 
+    fn newest(&self) -> Option<WorkPosition> {
+        self.entries.keys().next_back().copied()
+    }
+
     fn behind(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
         let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         self.entries.range(above).map(|(_, item)| item)
@@ -69,13 +73,14 @@ impl Partition {
 }
 
 impl State {
-    /// Those of the partitions that have work behind their positions, with the position of the newest.
+    /// Those of the partitions that have work behind their positions, each with the place of its newest.
     pub(super) fn with_work(
         &self,
         positions: &[(PartitionId, WorkPosition)],
     ) -> Vec<(PartitionId, WorkPosition)> {
         let newest = |&(id, after): &(PartitionId, WorkPosition)| {
-            self.partition_ref(id).work.behind(after).last().map(|entry| (id, entry.position))
+            let newest = self.partition_ref(id).work.newest().filter(|newest| *newest > after)?;
+            Some((id, newest))
         };
         positions.iter().filter_map(newest).collect()
     }

@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::{Cursor, OutputEntry, Sequence, StoredPicture, StreamId};
+use crate::queue;
+
+/// What a subscription tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A processed frame.
+    Frame(DeliveredFrame),
+    /// Frames of one stream that are not delivered, and why.
+    Gap(Gap),
+    /// Where the followed streams stand.
+    Heartbeat(Vec<StreamHead>),
+    /// The positions of all followed streams. Everything below them has been told.
+    Checkpoint(Vec<Cursor>),
+    /// The server is going away: go on elsewhere from these positions. The last event.
+    Draining(Vec<Cursor>),
+}
+
+/// A processed frame with the pictures that were asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveredFrame {
+    /// The output entry, shared by all who get it.
+    pub entry: Arc<OutputEntry>,
+    /// One for each role asked for: thumbnail, processed, original.
+    pub pictures: Vec<DeliveredPicture>,
+    /// The position behind this frame.
+    pub cursor: Cursor,
+}
+
+/// A picture of a delivered frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveredPicture {
+    /// What the picture is. Where none is kept in this role ([`PictureContent::NotKept`]): the role asked for, the
+    /// source's format and size, no bytes, and a payload key that names nothing.
+    pub picture: StoredPicture,
+    /// Its bytes, or why there are none.
+    pub content: PictureContent,
+}
+
+/// The bytes of a delivered picture, or why there are none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PictureContent {
+    /// The bytes, shared by all who get them.
+    Data(Bytes),
+    /// Larger than the subscriber takes; not read.
+    TooLarge,
+    /// The frame has no picture in this role.
+    NotKept,
+}
+
+/// Frames of one stream that a subscriber does not get: all from `from` to `to`, inclusive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// The first one.
+    pub from: Sequence,
+    /// The last one.
+    pub to: Sequence,
+    /// How many for which reason; the counts add up to the length of the range.
+    pub causes: Vec<(GapReason, u64)>,
+    /// The position behind the gap.
+    pub cursor: Cursor,
+}
+
+/// Why a frame is not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GapReason {
+    /// The subscriber asked for fewer frames.
+    Sampled,
+    /// The subscriber's filter does not pass it.
+    Filtered,
+    /// The subscriber did not keep up.
+    SlowConsumer,
+    /// Older than the subscriber wants.
+    Stale,
+    /// The stream's overflow policy dropped it before a worker took it.
+    Overflow,
+    /// It could not be processed.
+    Failed,
+    /// An operator purged it.
+    Purged,
+    /// Retention took it first.
+    Retention,
+    /// Its entry is there, its picture is not. Must not happen.
+    PayloadLost,
+    /// The backend failed over and lost it.
+    BackendFailover,
+    /// The stream was unregistered and its output removed.
+    Unregistered,
+}
+
+/// Where a stream stands, and its subscriber.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamHead {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// Number of the newest published frame, as far as the server knows; 0 = none yet.
+    pub head_sequence: u64,
+    /// Published frames that the subscription has not told of yet.
+    pub lag_frames: u64,
+}
+
+/// Pictures of an entry, or why they are not to be had.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PicturesOrLost {
+    /// One for each role asked for: thumbnail, processed, original.
+    Pictures(Vec<DeliveredPicture>),
+    /// Bytes are gone: [`GapReason::Retention`] or [`GapReason::Unregistered`] if the entry is too, else
+    /// [`GapReason::PayloadLost`].
+    Lost(GapReason),
+}
+
+/// Why a subscription was refused, or ended before its time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// The glob cannot be read.
+    #[error("glob {glob:?}: {message}")]
+    InvalidGlob {
+        /// What was given.
+        glob: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A stream named by its id is not registered.
+    #[error("stream {0} is not registered")]
+    StreamNotFound(StreamId),
+    /// The server has as many subscriptions as it takes.
+    #[error("the limit of {limit} subscriptions is reached")]
+    TooManySubscriptions {
+        /// The limit.
+        limit: usize,
+    },
+    /// More streams are selected than one subscription may follow; also tells the end of a running subscription whose
+    /// glob or labels came to select more.
+    #[error("more than {limit} streams are selected")]
+    TooManyStreams {
+        /// The limit.
+        limit: usize,
+    },
+    /// Retention took frames behind the start, and the subscriber asked to be refused then.
+    #[error("stream {stream}: frames before {oldest} are gone")]
+    CursorTrimmed {
+        /// The stream.
+        stream: StreamId,
+        /// The oldest number that is kept; one past the newest if none is.
+        oldest: Sequence,
+    },
+    /// A cursor belongs to a stream that its selector does not name.
+    #[error("a cursor of stream {0}, which the selector does not select")]
+    CursorStreamNotSelected(StreamId),
+    /// The server is going away.
+    #[error("the server is draining")]
+    Draining,
+    /// The backend does not answer, or has not for [`HubConfig::outage_limit`](super::HubConfig::outage_limit).
+    #[error(transparent)]
+    Backend(#[from] queue::Error),
+}

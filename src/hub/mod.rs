@@ -1,0 +1,218 @@
+//! The server's one reader of the feeds, and the fan-out to subscriptions.
+//!
+//! ```text
+//! feeds ──tail──▶ topic (ring of entries, head) ──marks──▶ inbox ──▶ Subscription::next ──▶ transport
+//!                                                            outputs, payload cache ──┘
+//! ```
+//!
+//! Subscriptions **pull**. Of each stream a subscription keeps its position, and little else: no queue of frames waits
+//! for a slow reader, so a slow reader costs nothing but its own delay. The tail ([`Hub::run`]) reads every partition's
+//! feed once for all, keeps the newest entries of streams that somebody follows, and marks the stream in the inbox of
+//! each follower. A subscription that is asked for its next event takes the next marked stream, finds the entry in the
+//! ring (or reads the output in pages, if it lags), and only then the pictures, through a cache that all share.
+//!
+//! A stream's numbers have no holes, so a position is enough to know what was not delivered: everything between two
+//! delivered frames is told as a [`Gap`] with its reasons.
+
+mod event;
+mod followed;
+mod followers;
+mod gaps;
+mod inbox;
+mod load;
+mod payloads;
+mod select;
+mod subscribe;
+mod subscription;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod topic;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use event::{
+    DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
+    SubscribeError,
+};
+pub use select::{PictureWant, Selector, StreamSet, SubscriptionRequest};
+pub use subscription::Subscription;
+pub use tail::TailState;
+
+use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
+use crate::queue::{self, Queue};
+use followers::Followers;
+use payloads::Payloads;
+
+/// The epoch in all cursors. Rises with failovers that lose data, once the backends can tell; until then one suffices.
+const EPOCH: u64 = 1;
+
+/// Bounds of the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubConfig {
+    /// Bytes of pictures kept for subscribers that want the same. A picture above an eighth of it is read for each
+    /// anew. 0 = keep none.
+    pub cache_bytes: u64,
+    /// Entries (without pictures) kept of each followed stream.
+    pub ring_entries: usize,
+    /// Entries kept of all followed streams together: with many, each keeps fewer.
+    pub ring_entries_total: usize,
+    /// Most subscriptions at a time.
+    pub max_subscriptions: usize,
+    /// Entries in one read of an output, by a subscription that lags.
+    pub page_entries: usize,
+    /// A subscription ends with [`SubscribeError::Backend`] when the backend has not answered for so long.
+    pub outage_limit: Duration,
+    /// How long one read of the feeds waits for news.
+    pub feed_wait: Duration,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+            ring_entries: 64,
+            ring_entries_total: 64 << 10,
+            max_subscriptions: 4096,
+            page_entries: 32,
+            outage_limit: Duration::from_secs(10),
+            feed_wait: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The hub's figures at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HubStats {
+    /// Open subscriptions.
+    pub subscriptions: usize,
+    /// Streams that they follow.
+    pub followed_streams: usize,
+    /// Bytes of pictures in the cache.
+    pub cache_bytes: u64,
+    /// Pictures read from the queue, since the start.
+    pub payload_reads: u64,
+    /// Reads of the feeds, since the start.
+    pub feed_reads: u64,
+    /// Reads of outputs by subscriptions that lagged, since the start.
+    pub output_reads: u64,
+}
+
+/// Fans the outputs out to subscriptions. One per server, shared.
+pub struct Hub {
+    queue: Arc<dyn Queue>,
+    config: HubConfig,
+    followers: Followers,
+    payloads: Arc<Payloads>,
+    tail: watch::Sender<TailState>,
+    create_time: Timestamp,
+    feed_reads: AtomicU64,
+    output_reads: AtomicU64,
+}
+
+impl Hub {
+    /// A hub on a queue. Hears nothing until [`Hub::run`] runs.
+    #[must_use]
+    pub fn new(queue: Arc<dyn Queue>, config: HubConfig) -> Arc<Self> {
+        Arc::new(Self {
+            followers: Followers::new(config.max_subscriptions),
+            payloads: Payloads::new(Arc::clone(&queue), config.cache_bytes),
+            tail: watch::Sender::new(TailState::Starting),
+            create_time: Timestamp::now(),
+            feed_reads: AtomicU64::new(0),
+            output_reads: AtomicU64::new(0),
+            queue,
+            config,
+        })
+    }
+
+    /// Follows the feeds of all partitions until it is stopped. To be run once, by a task of its own. Survives outages
+    /// of the backend: tries again with growing pauses, and then has all subscriptions look for what they missed.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        tail::run(self, stop).await;
+    }
+
+    /// Whether the feeds are being read; changes are told.
+    #[must_use]
+    pub fn tail_state(&self) -> watch::Receiver<TailState> {
+        self.tail.subscribe()
+    }
+
+    /// Opens a subscription. From its first event on, a checkpoint, it misses nothing.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`].
+    pub async fn subscribe(
+        self: &Arc<Self>,
+        request: SubscriptionRequest,
+    ) -> Result<Subscription, SubscribeError> {
+        subscribe::subscribe(self, request).await
+    }
+
+    /// The pictures of an entry, from the cache or the queue; none for a tombstone.
+    ///
+    /// # Errors
+    /// Those of the queue. May be called again after any.
+    pub async fn pictures(&self, entry: &OutputEntry, want: &PictureWant) -> queue::Result<PicturesOrLost> {
+        self.payloads.pictures(entry, want).await
+    }
+
+    /// Ends all subscriptions with [`Event::Draining`] and refuses new ones.
+    pub fn drain(&self) {
+        self.followers.drain();
+    }
+
+    /// The hub's figures.
+    #[must_use]
+    pub fn stats(&self) -> HubStats {
+        let (subscriptions, followed_streams) = self.followers.counts();
+        HubStats {
+            subscriptions,
+            followed_streams,
+            cache_bytes: self.payloads.cached_bytes(),
+            payload_reads: self.payloads.reads(),
+            feed_reads: self.feed_reads.load(Ordering::Relaxed),
+            output_reads: self.output_reads.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How many entries each ring may hold now.
+    fn ring_entries(&self) -> usize {
+        let (_, topics) = self.followers.counts();
+        (self.config.ring_entries_total / topics.max(1)).clamp(1, self.config.ring_entries.max(1))
+    }
+
+    fn count_feed_read(&self) {
+        self.feed_reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count_output_read(&self) {
+        self.output_reads.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("config", &self.config)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The position before number `next` of a stream.
+fn position(stream: &StreamId, next: Sequence) -> Cursor {
+    Cursor { stream_id: stream.clone(), epoch: EPOCH, next }
+}
+
+/// Locks a mutex whose data is whole after every statement, so that a panic elsewhere need not spread.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

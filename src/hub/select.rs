@@ -1,0 +1,172 @@
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use globset::{Glob, GlobMatcher};
+
+use super::event::SubscribeError;
+use crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
+use crate::domain::{Cursor, PictureRole, Sequence, StartPosition, StreamId, StreamRecord};
+
+/// Longest glob, in bytes: its automaton grows with it.
+const MAX_GLOB_BYTES: usize = 256;
+
+/// What a subscriber asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubscriptionRequest {
+    /// What to follow. A stream that several select belongs to the first of them.
+    pub selectors: Vec<Selector>,
+    /// Time between heartbeats; zero = none.
+    pub heartbeat_interval: Duration,
+    /// Time between checkpoints; zero = only the first and the last.
+    pub checkpoint_interval: Duration,
+    /// End after so many frames in all.
+    pub stop_after_frames: Option<u64>,
+}
+
+/// Some streams, and how to deliver them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selector {
+    /// Which streams.
+    pub streams: StreamSet,
+    /// Where each begins, unless `cursors` has it. A [`StartPosition::Cursor`] counts for its own stream; the others
+    /// begin live.
+    pub start: StartPosition,
+    /// Where single streams begin.
+    pub cursors: Vec<Cursor>,
+    /// A stream is done behind this number.
+    pub stop_sequence: Option<Sequence>,
+    /// The selector is done after so many frames of its streams together.
+    pub stop_after_frames: Option<u64>,
+    /// Which pictures.
+    pub want: PictureWant,
+    /// Refuse the subscription if retention took frames behind a start, instead of telling a gap.
+    pub fail_if_trimmed: bool,
+}
+
+/// A set of streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamSet {
+    /// These; each must be registered.
+    Ids(Vec<StreamId>),
+    /// Those whose id matches, also such as are registered later.
+    Glob(String),
+    /// Those that have all these labels, also such as get them later. Empty = all.
+    Labels(BTreeMap<String, String>),
+}
+
+/// Which pictures of a frame, and how large at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PictureWant {
+    /// The thumbnail.
+    pub thumbnail: bool,
+    /// The processed picture.
+    pub processed: bool,
+    /// The submitted bytes.
+    pub original: bool,
+    /// Larger ones are left out; 0 = [`DEFAULT_MAX_DELIVERED_PICTURE_BYTES`].
+    pub max_picture_bytes: u32,
+}
+
+impl PictureWant {
+    /// The roles asked for.
+    pub fn roles(&self) -> impl Iterator<Item = PictureRole> + use<> {
+        let asked = [
+            (self.thumbnail, PictureRole::Thumbnail),
+            (self.processed, PictureRole::Processed),
+            (self.original, PictureRole::Original),
+        ];
+        asked.into_iter().filter_map(|(wanted, role)| wanted.then_some(role))
+    }
+
+    /// The bound in force.
+    #[must_use]
+    pub fn limit_bytes(&self) -> u64 {
+        match self.max_picture_bytes {
+            0 => u64::from(DEFAULT_MAX_DELIVERED_PICTURE_BYTES),
+            bytes => u64::from(bytes),
+        }
+    }
+}
+
+/// A [`StreamSet`] that is ready to be asked.
+#[derive(Debug)]
+pub(super) enum Matcher {
+    Ids(HashSet<StreamId>),
+    Glob(GlobMatcher),
+    Labels(BTreeMap<String, String>),
+}
+
+impl Matcher {
+    pub(super) fn new(set: &StreamSet) -> Result<Self, SubscribeError> {
+        match set {
+            StreamSet::Ids(ids) => Ok(Self::Ids(ids.iter().cloned().collect())),
+            StreamSet::Labels(labels) => Ok(Self::Labels(labels.clone())),
+            StreamSet::Glob(glob) => {
+                let invalid = |message| SubscribeError::InvalidGlob { glob: glob.clone(), message };
+                if glob.len() > MAX_GLOB_BYTES {
+                    return Err(invalid(format!("must be at most {MAX_GLOB_BYTES} bytes long")));
+                }
+                let parsed = Glob::new(glob).map_err(|error| invalid(error.kind().to_string()))?;
+                Ok(Self::Glob(parsed.compile_matcher()))
+            }
+        }
+    }
+
+    /// Streams can come and go.
+    pub(super) fn is_dynamic(&self) -> bool {
+        match self {
+            Self::Ids(_) => false,
+            Self::Glob(_) | Self::Labels(_) => true,
+        }
+    }
+
+    /// Whether the set can never hold a stream of this id.
+    pub(super) fn excludes(&self, id: &StreamId) -> bool {
+        match self {
+            Self::Ids(ids) => !ids.contains(id),
+            Self::Glob(glob) => !glob.is_match(id.as_str()),
+            Self::Labels(_) => false,
+        }
+    }
+
+    pub(super) fn matches(&self, record: &StreamRecord) -> bool {
+        match self {
+            Self::Ids(_) | Self::Glob(_) => !self.excludes(&record.id),
+            Self::Labels(labels) => labels.iter().all(|(k, v)| record.settings.labels.get(k) == Some(v)),
+        }
+    }
+}
+
+/// The selector that a stream belongs to.
+pub(super) fn first_match(matchers: &[Matcher], record: &StreamRecord) -> Option<usize> {
+    matchers.iter().position(|matcher| matcher.matches(record))
+}
+
+impl Selector {
+    /// The number that a stream's delivery begins with.
+    pub(super) fn first_sequence(&self, record: &StreamRecord) -> Result<Sequence, SubscribeError> {
+        let live = Sequence::after(record.counters.published_sequence);
+        let oldest = Sequence::after(record.counters.oldest_sequence().saturating_sub(1));
+        let mut cursors = self.cursors.iter();
+        let asked = match (cursors.find(|cursor| cursor.stream_id == record.id), &self.start) {
+            (Some(cursor), _) => cursor.next,
+            (None, StartPosition::Cursor(cursor)) if cursor.stream_id == record.id => cursor.next,
+            (None, StartPosition::Live | StartPosition::Cursor(_)) => return Ok(live),
+            (None, StartPosition::Earliest) => return Ok(oldest),
+            (None, StartPosition::Sequence(number)) => *number,
+        };
+        if self.fail_if_trimmed && asked < oldest {
+            return Err(SubscribeError::CursorTrimmed { stream: record.id.clone(), oldest });
+        }
+        Ok(asked)
+    }
+
+    /// All cursors that it names.
+    pub(super) fn all_cursors(&self) -> impl Iterator<Item = &Cursor> {
+        let start = match &self.start {
+            StartPosition::Cursor(cursor) => Some(cursor),
+            StartPosition::Live | StartPosition::Earliest | StartPosition::Sequence(_) => None,
+        };
+        self.cursors.iter().chain(start)
+    }
+}

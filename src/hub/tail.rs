@@ -1,0 +1,233 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Hub;
+use crate::domain::{PartitionId, Sequence, StreamId, StreamRecord, Timestamp};
+use crate::queue::{self, FeedEvent, FeedPage, FeedPosition, ListStreams};
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// A read of the feeds that takes this much longer than it was to wait is given up.
+const FEED_GRACE: Duration = Duration::from_secs(10);
+/// Streams asked for in one call.
+const RECORDS_A_CALL: usize = 500;
+/// A stream registered this long before the feeds were last read may still be news: clocks differ.
+const CLOCK_MARGIN: Duration = Duration::from_secs(10);
+
+/// Whether the hub hears of what happens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TailState {
+    /// It has not read the feeds yet.
+    Starting,
+    /// It follows the feeds.
+    Connected,
+    /// It cannot read them; it goes on trying.
+    Down {
+        /// Since when.
+        since: Instant,
+        /// What the last attempt came to.
+        error: queue::Error,
+    },
+}
+
+/// The server's reader of all partitions' feeds.
+#[derive(Debug)]
+struct Tail {
+    hub: Arc<Hub>,
+    positions: Vec<(PartitionId, FeedPosition)>,
+    /// Whether the positions must be checked: they may lie behind the ends of a store that lost data.
+    lost: bool,
+    /// Partitions of which something was missed.
+    missed: HashSet<PartitionId>,
+    last_read: Timestamp,
+}
+
+/// Follows the feeds until it is stopped.
+pub(super) async fn run(hub: Arc<Hub>, stop: CancellationToken) {
+    let last_read = hub.create_time; // nobody subscribed before
+    let mut tail = Tail { hub, positions: Vec::new(), lost: true, missed: HashSet::new(), last_read };
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        let step = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            step = tail.step() => step,
+        };
+        let Err(error) = step else {
+            backoff = FIRST_BACKOFF;
+            continue;
+        };
+        tail.fail(error);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(backoff) => {}
+        }
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    }
+}
+
+impl Tail {
+    async fn step(&mut self) -> queue::Result<()> {
+        if self.lost {
+            self.reconnect().await?;
+        }
+        if !self.missed.is_empty() {
+            self.recheck().await?;
+        }
+        self.hub.tail.send_if_modified(|state| {
+            let new = *state != TailState::Connected;
+            *state = TailState::Connected;
+            new
+        });
+        let wait = self.hub.config.feed_wait;
+        let read = timeout(wait + FEED_GRACE, self.hub.queue.read_feed(&self.positions, wait));
+        let pages = read.await.unwrap_or_else(|_| {
+            Err(queue::Error::NoAnswer("reading the feeds took longer than it was to wait".into()))
+        })?;
+        self.hub.count_feed_read();
+        for page in pages {
+            self.page(page).await?;
+        }
+        self.last_read = Timestamp::now();
+        Ok(())
+    }
+
+    fn fail(&mut self, error: queue::Error) {
+        if matches!(error, queue::Error::Corrupt(_)) {
+            // Read again, it would be as corrupt: go on behind it. The outputs themselves tell what was skipped.
+            self.positions.clear();
+        }
+        self.lost = true;
+        self.hub.tail.send_modify(|state| {
+            let since = match state {
+                TailState::Down { since, .. } => *since,
+                TailState::Starting | TailState::Connected => {
+                    tracing::warn!(%error, "the feeds cannot be read; trying again");
+                    Instant::now()
+                }
+            };
+            *state = TailState::Down { since, error };
+        });
+    }
+
+    /// Finds positions, or checks that those it has still exist, and has everything looked at anew.
+    async fn reconnect(&mut self) -> queue::Result<()> {
+        let mut ends = self.hub.queue.feed_ends().await?;
+        for (partition, end) in &mut ends {
+            if let Some((_, position)) = self.positions.iter().find(|(known, _)| known == partition) {
+                *end = (*end).min(*position);
+            }
+            self.missed.insert(*partition);
+        }
+        self.positions = ends;
+        self.lost = false;
+        Ok(())
+    }
+
+    async fn page(&mut self, page: FeedPage) -> queue::Result<()> {
+        let records = self.changed_streams(&page).await?;
+        let ring_entries = self.hub.ring_entries();
+        for event in &page.events {
+            match event {
+                FeedEvent::Output(entry) => {
+                    if let Some(topic) = self.hub.followers.topic(&entry.stream_id) {
+                        topic.publish(entry, ring_entries);
+                    }
+                }
+                FeedEvent::StreamChanged(id) => {
+                    if let Some(record) = records.iter().find(|record| record.id == *id) {
+                        self.hub.followers.stream_changed(record, None);
+                    }
+                }
+            }
+        }
+        // Only now: an error above has the page read again.
+        if let Some((_, position)) = self.positions.iter_mut().find(|(known, _)| *known == page.partition) {
+            *position = page.next;
+        }
+        if page.missed {
+            tracing::warn!(partition = %page.partition, "the feed was trimmed before it was read; looking at outputs");
+            self.missed.insert(page.partition);
+        }
+        Ok(())
+    }
+
+    /// The records of the streams that a page says have changed, if anybody cares.
+    async fn changed_streams(&self, page: &FeedPage) -> queue::Result<Vec<StreamRecord>> {
+        let changed: HashSet<StreamId> = page
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                FeedEvent::StreamChanged(id) => Some(id.clone()),
+                FeedEvent::Output(_) => None,
+            })
+            .collect();
+        if changed.is_empty() || !self.hub.followers.any_dynamic() {
+            return Ok(Vec::new());
+        }
+        self.hub.records(&changed.into_iter().collect::<Vec<_>>()).await
+    }
+
+    /// Asks for the heads of all followed streams, and for streams that came, in partitions of which something was
+    /// missed.
+    async fn recheck(&mut self) -> queue::Result<()> {
+        let hub = Arc::clone(&self.hub);
+        let partitions = hub.queue.partitions();
+        let mut topics = hub.followers.topics();
+        topics.retain(|topic| self.missed.contains(&partitions.of(topic.id())));
+        for topics in topics.chunks(RECORDS_A_CALL) {
+            let ids: Vec<StreamId> = topics.iter().map(|topic| topic.id().clone()).collect();
+            for record in hub.records(&ids).await? {
+                if let Some(topic) = hub.followers.topic(&record.id) {
+                    topic.refresh(record.counters.published_sequence);
+                }
+                hub.followers.stream_changed(&record, Some(self.first_unheard(&record)));
+            }
+        }
+        if hub.followers.any_dynamic() {
+            self.find_new_streams().await?;
+        }
+        self.missed.clear();
+        Ok(())
+    }
+
+    /// The number that a stream begins with for those who would follow it, had they heard of it. What it published
+    /// meanwhile is unseen: if it was registered meanwhile, its first frame.
+    fn first_unheard(&self, record: &StreamRecord) -> Sequence {
+        if record.create_time > self.last_read.before(CLOCK_MARGIN) {
+            return Sequence::FIRST;
+        }
+        Sequence::after(record.counters.published_sequence)
+    }
+
+    /// Has streams followed that came while nothing was heard.
+    async fn find_new_streams(&self) -> queue::Result<()> {
+        let mut query = ListStreams { after: None, limit: 1000 };
+        loop {
+            let records = self.hub.queue.list_streams(&query).await?;
+            for record in &records {
+                self.hub.followers.stream_changed(record, Some(self.first_unheard(record)));
+                tokio::task::consume_budget().await;
+            }
+            match records.last() {
+                Some(last) if records.len() >= query.limit => query.after = Some(last.id.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// Records of streams, in chunks; those never registered are left out.
+    pub(super) async fn records(&self, ids: &[StreamId]) -> queue::Result<Vec<StreamRecord>> {
+        let mut records = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(RECORDS_A_CALL) {
+            records.extend(self.queue.get_streams(ids).await?.into_iter().flatten());
+        }
+        Ok(records)
+    }
+}

@@ -1,0 +1,122 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use super::inbox::{Change, Inbox};
+use super::lock;
+use crate::domain::{OutputEntry, Sequence, StreamId};
+
+/// A stream that somebody follows: its newest entries, its published head, and who is to be woken.
+#[derive(Debug)]
+pub(super) struct Topic {
+    id: StreamId,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Consecutive numbers, the newest last.
+    ring: VecDeque<Arc<OutputEntry>>,
+    /// The highest number that is known to be published; 0 = none.
+    head: u64,
+    followers: HashMap<u64, Follower>,
+}
+
+#[derive(Debug)]
+struct Follower {
+    inbox: Arc<Inbox>,
+    index: u32,
+    /// It waits for its first number: the tail joined it and guessed the number from a record that may be newer than
+    /// the event that caused it. The first entry behind that event in the feed settles it.
+    guess: Option<Sequence>,
+}
+
+impl Follower {
+    fn wake(&mut self, published: Option<Sequence>) {
+        if let Some(guess) = self.guess.take() {
+            let first = published.map_or(guess, |published| published.min(guess));
+            self.inbox.change(Change::Begins { index: self.index, first });
+        }
+        self.inbox.mark(self.index);
+    }
+}
+
+/// What a topic knows of a number.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// The entry.
+    Entry(Arc<OutputEntry>),
+    /// It is published, but not in the ring: read the output.
+    Older,
+    /// It is not published yet.
+    NotYet,
+}
+
+impl Topic {
+    pub(super) fn new(id: StreamId) -> Self {
+        Self { id, state: Mutex::default() }
+    }
+
+    pub(super) fn id(&self) -> &StreamId {
+        &self.id
+    }
+
+    pub(super) fn head(&self) -> u64 {
+        lock(&self.state).head
+    }
+
+    pub(super) fn look(&self, number: Sequence) -> Look {
+        let state = lock(&self.state);
+        if number.get() > state.head {
+            return Look::NotYet;
+        }
+        let place = state.ring.front().and_then(|oldest| number.get().checked_sub(oldest.sequence.get()));
+        match place.and_then(|place| state.ring.get(usize::try_from(place).ok()?)) {
+            Some(entry) => Look::Entry(Arc::clone(entry)),
+            None => Look::Older,
+        }
+    }
+
+    /// Notes that numbers up to `published` are out.
+    pub(super) fn observe(&self, published: u64) {
+        let mut state = lock(&self.state);
+        state.head = state.head.max(published);
+    }
+
+    /// Notes the same and has every follower look.
+    pub(super) fn refresh(&self, published: u64) {
+        let mut state = lock(&self.state);
+        state.head = state.head.max(published);
+        state.followers.values_mut().for_each(|follower| follower.wake(None));
+    }
+
+    /// Takes an entry from the feed. One that came before is ignored: the tail reads some pages twice.
+    pub(super) fn publish(&self, entry: &Arc<OutputEntry>, ring_entries: usize) {
+        let mut state = lock(&self.state);
+        let state = &mut *state;
+        let newest = state.ring.back().map(|newest| newest.sequence);
+        if newest.is_some_and(|newest| entry.sequence <= newest) {
+            return;
+        }
+        if newest.is_some_and(|newest| entry.sequence != newest.next()) {
+            state.ring.clear();
+        }
+        state.ring.push_back(Arc::clone(entry));
+        while state.ring.len() > ring_entries.max(1) {
+            state.ring.pop_front();
+        }
+        state.head = state.head.max(entry.sequence.get());
+        state.followers.values_mut().for_each(|follower| follower.wake(Some(entry.sequence)));
+    }
+
+    pub(super) fn add(&self, inbox: &Arc<Inbox>, index: u32, guess: Option<Sequence>) {
+        let follower = Follower { inbox: Arc::clone(inbox), index, guess };
+        lock(&self.state).followers.insert(inbox.id(), follower);
+    }
+
+    /// Takes a follower off; answers whether nobody follows any more.
+    pub(super) fn remove(&self, subscription: u64) -> bool {
+        let mut state = lock(&self.state);
+        state.followers.remove(&subscription);
+        state.followers.is_empty()
+    }
+}
