@@ -63,7 +63,8 @@ impl Client {
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
-        let channel = endpoint.connect().await.map_err(|error| Failure::Failed(unreachable(&address, &error)))?;
+        let channel =
+            endpoint.connect().await.map_err(|error| Failure::Failed(unreachable(&address, &error)))?;
         let streaming = StreamingServiceClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(usize::MAX);
@@ -74,7 +75,9 @@ impl Client {
     /// What the server says of itself.
     pub(super) async fn server_info(&mut self) -> Result<pb::GetServerInfoResponse, Failure> {
         let answer = self.queues.get_server_info(pb::GetServerInfoRequest {}).await;
-        Ok(answer.map_err(|status| super::fault::refused("reading what the server offers", &status))?.into_inner())
+        Ok(answer
+            .map_err(|status| super::fault::refused("reading what the server offers", &status))?
+            .into_inner())
     }
 }
 
@@ -109,7 +112,9 @@ mod tests {
 
     #[test]
     fn addresses_come_with_and_without_scheme() {
-        for text in ["127.0.0.1:7400", "http://127.0.0.1:7400", " http://127.0.0.1:7400/ ", "HTTP://127.0.0.1:7400"] {
+        for text in
+            ["127.0.0.1:7400", "http://127.0.0.1:7400", " http://127.0.0.1:7400/ ", "HTTP://127.0.0.1:7400"]
+        {
             assert_eq!(parse_address(text).as_deref(), Ok("http://127.0.0.1:7400"), "{text}");
         }
         assert_eq!(parse_address("[::1]:7400").as_deref(), Ok("http://[::1]:7400"));

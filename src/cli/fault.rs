@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn details_become_words_on_one_line() {
-        let mut details = ErrorDetails::with_error_info("QUEUE_FULL", "frameway.v1", [("limit", "5")].map(own));
+        let mut details =
+            ErrorDetails::with_error_info("QUEUE_FULL", "frameway.v1", [("limit", "5")].map(own));
         details.add_bad_request_violation("frames", "must hold at least one");
         let text = words(&with(Code::InvalidArgument, details));
         assert_eq!(text, "QUEUE_FULL (the queue is full; limit 5); frames: must hold at least one");

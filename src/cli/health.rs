@@ -41,7 +41,12 @@ pub(super) struct HealthArgs {
 pub(super) async fn run(args: HealthArgs) -> Result<(), Failure> {
     let address = args.connect.address.clone();
     let asked = tokio::time::timeout(args.timeout, ask(&args.connect)).await;
-    let late = || Failure::Failed(anyhow!("{address} did not answer within {}", humantime::format_duration(args.timeout)));
+    let late = || {
+        Failure::Failed(anyhow!(
+            "{address} did not answer within {}",
+            humantime::format_duration(args.timeout)
+        ))
+    };
     let status = asked.unwrap_or_else(|_| Err(late()));
     let word = match &status {
         Ok(status) => fault::short(status.as_str_name(), ""),

@@ -11,11 +11,14 @@ use crate::pb::v1 as pb;
 
 /// Show what a server is: version, queue backend, durability, limits and defaults in force.
 #[derive(Debug, Args)]
-#[command(visible_alias = "server-info", after_help = "\
+#[command(
+    visible_alias = "server-info",
+    after_help = "\
 Examples:
   frameway info
   frameway info --address frames.example:7400
-  frameway info --json | jq .limits.max_batch_frames")]
+  frameway info --json | jq .limits.max_batch_frames"
+)]
 pub(super) struct InfoArgs {
     #[command(flatten)]
     connect: ConnectArgs,
@@ -70,7 +73,10 @@ fn as_text(address: &str, info: &pb::GetServerInfoResponse) -> String {
     row("auto-register", if info.auto_registration { "on" } else { "off" }.to_owned());
     if let Some(limits) = &info.limits {
         row("max message", bytes(limits.max_message_bytes));
-        row("max picture", format!("{}, {} pixels a side", bytes(limits.max_picture_bytes), limits.max_picture_side));
+        row(
+            "max picture",
+            format!("{}, {} pixels a side", bytes(limits.max_picture_bytes), limits.max_picture_side),
+        );
         row("max batch", format!("{} frames", limits.max_batch_frames));
         row("max streams", limits.max_streams.to_string());
     }

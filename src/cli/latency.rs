@@ -48,9 +48,10 @@ impl Latency {
 
     /// The percentiles as an object; `null` if there are none.
     pub(super) fn as_json(&self) -> Value {
-        self.quantile(0.5).map_or(Value::Null, |_| {
-            json!({ "p50_ms": self.ms(0.5), "p95_ms": self.ms(0.95), "p99_ms": self.ms(0.99) })
-        })
+        self.quantile(0.5).map_or(
+            Value::Null,
+            |_| json!({ "p50_ms": self.ms(0.5), "p95_ms": self.ms(0.95), "p99_ms": self.ms(0.99) }),
+        )
     }
 }
 

@@ -55,7 +55,8 @@ impl Ledger {
     /// A frame was delivered; `publisher_sequence` is the number that its camera gave it.
     pub(super) fn delivered(&mut self, stream: &str, sequence: u64, publisher_sequence: Option<u64>) {
         let account = self.account(stream);
-        let stored_twice = publisher_sequence.is_some_and(|number| !account.publisher_sequences.insert(number));
+        let stored_twice =
+            publisher_sequence.is_some_and(|number| !account.publisher_sequences.insert(number));
         if !account.delivered.insert(sequence) || stored_twice {
             account.duplicates += 1;
         } else if sequence < account.last_delivered {

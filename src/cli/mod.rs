@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod client;
+mod demo;
 mod fault;
 mod health;
 mod info;
@@ -31,6 +32,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(Box<demo::DemoArgs>),
     Serve(Box<serve::ServeArgs>),
     Submit(Box<submit::SubmitArgs>),
     Subscribe(Box<subscribe::SubscribeArgs>),
@@ -43,6 +45,7 @@ enum Command {
 impl Command {
     async fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Demo(args) => demo::run(*args).await,
             Self::Serve(args) => serve::run(*args).await,
             Self::Submit(args) => submit::run(*args).await,
             Self::Subscribe(args) => subscribe::run(*args).await,

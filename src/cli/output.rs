@@ -1,8 +1,11 @@
 //! How things look on the terminal and as JSON: tables, sizes, times.
 
+use std::fs;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use prost_types::{Duration as PbDuration, Timestamp};
 use serde_json::Value;
 
@@ -27,8 +30,8 @@ impl Table {
     /// The table, a line each row.
     pub(super) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column| {
-            let cells = self.rows.iter().filter_map(|row: &Vec<String>| row.get(column));
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -127,19 +130,29 @@ pub(super) fn ms_json(span: Option<Duration>) -> Value {
     span.map_or(Value::Null, |span| Value::from((span.as_secs_f64() * 1e6).round() / 1e3))
 }
 
+/// Writes a file that is there whole or not at all: whoever watches the folder never sees half of one.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".part");
+    fs::write(&fresh, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::rename(&fresh, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn sizes_and_spans_are_short() {
-        assert_eq!([bytes(999), bytes(1400), bytes(999_960), bytes(3_200_000_000)], [
-            "999 B", "1.4 kB", "1.0 MB", "3.2 GB"
-        ]);
+        assert_eq!(
+            [bytes(999), bytes(1400), bytes(999_960), bytes(3_200_000_000)],
+            ["999 B", "1.4 kB", "1.0 MB", "3.2 GB"]
+        );
         let ms = Duration::from_millis;
-        assert_eq!([span(ms(2)), span(ms(230)), span(ms(4100)), span(ms(125_000))], [
-            "2.0 ms", "230 ms", "4.1 s", "2m 5s"
-        ]);
+        assert_eq!(
+            [span(ms(2)), span(ms(230)), span(ms(4100)), span(ms(125_000))],
+            ["2.0 ms", "230 ms", "4.1 s", "2m 5s"]
+        );
     }
 
     #[test]

@@ -14,12 +14,15 @@ use crate::pb::v1 as pb;
 ///
 /// Totals first, then the partitions that hold work or streams, then the streams.
 #[derive(Debug, Args)]
-#[command(visible_alias = "queue", after_help = "\
+#[command(
+    visible_alias = "queue",
+    after_help = "\
 Examples:
   frameway queues
   frameway queues p07
   watch -n1 frameway queues
-  frameway queues --json | jq .total.depth_frames")]
+  frameway queues --json | jq .total.depth_frames"
+)]
 pub(super) struct QueuesArgs {
     /// One partition's queue, for example p07. Default: all.
     queue: Option<String>,
@@ -79,10 +82,14 @@ fn as_text(stats: &pb::GetQueueStatsResponse) -> String {
     }
     let busy = |one: &&pb::PartitionStats| {
         let queue = one.queue.as_ref();
-        queue.is_some_and(|queue| queue.stream_count > 0 || queue.depth_frames > 0 || queue.in_flight_frames > 0)
+        queue.is_some_and(|queue| {
+            queue.stream_count > 0 || queue.depth_frames > 0 || queue.in_flight_frames > 0
+        })
     };
-    let mut table =
-        Table::new(&["QUEUE", "STATE", "STREAMS", "WAITING", "BYTES", "IN FLIGHT", "OLDEST", "WORKER"], &[2, 3, 4, 5, 6]);
+    let mut table = Table::new(
+        &["QUEUE", "STATE", "STREAMS", "WAITING", "BYTES", "IN FLIGHT", "OLDEST", "WORKER"],
+        &[2, 3, 4, 5, 6],
+    );
     let mut any = false;
     for queue in stats.partitions.iter().filter(busy).filter_map(|one| one.queue.as_ref()) {
         any = true;
@@ -139,7 +146,9 @@ fn totals(total: &pb::QueueStats) -> String {
 }
 
 fn latency_text(latency: &pb::LatencyStats) -> String {
-    let one = |value: &Option<prost_types::Duration>| value.as_ref().map_or("-".to_owned(), |value| span(duration(value)));
+    let one = |value: &Option<prost_types::Duration>| {
+        value.as_ref().map_or("-".to_owned(), |value| span(duration(value)))
+    };
     format!("p50 {}, p95 {}, p99 {}", one(&latency.p50), one(&latency.p95), one(&latency.p99))
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use prost_types::Timestamp;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -33,11 +32,7 @@ pub(super) struct Sender {
 #[derive(Debug, Clone)]
 pub(super) enum Decision {
     /// Stored as this sequence.
-    Accepted {
-        sequence: u64,
-        #[allow(dead_code)]
-        received_time: Option<Timestamp>,
-    },
+    Accepted { sequence: u64 },
     /// Stored before as this sequence.
     Duplicate { sequence: u64 },
     /// Refused for good.
@@ -124,8 +119,8 @@ fn sort(
     let outcomes = results.into_iter().map(|result| result.outcome).chain(std::iter::repeat(None));
     for ((index, frame), outcome) in sent.into_iter().zip(outcomes) {
         decisions[index] = match outcome {
-            Some(Outcome::Accepted(pb::FrameAccepted { sequence, received_time })) => {
-                Decision::Accepted { sequence, received_time }
+            Some(Outcome::Accepted(pb::FrameAccepted { sequence, received_time: _ })) => {
+                Decision::Accepted { sequence }
             }
             Some(Outcome::Duplicate(pb::FrameDuplicate { sequence })) => Decision::Duplicate { sequence },
             Some(Outcome::Rejected(error)) if error.retry_delay.is_none() => Decision::Refused(error),
@@ -168,7 +163,7 @@ mod tests {
         let (left, longest) = sort(sent, results, &mut decisions);
         assert_eq!(left.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 3, 5]);
         assert_eq!(longest, Some(Duration::from_millis(500)));
-        assert!(matches!(decisions[0], Decision::Accepted { sequence: 1, .. }));
+        assert!(matches!(decisions[0], Decision::Accepted { sequence: 1 }));
         assert!(matches!(decisions[2], Decision::Refused(_)));
         assert!(matches!(decisions[4], Decision::Duplicate { sequence: 9 }));
         assert!(matches!(decisions[5], Decision::Open(None)), "a result that is missing decides nothing");

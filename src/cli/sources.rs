@@ -27,7 +27,9 @@ pub(super) fn expand(arguments: &[String], any_ending: bool) -> Result<Vec<PathB
     }
     for file in &files {
         // Better now than in the middle of a run.
-        fs::File::open(file).with_context(|| format!("cannot read {}", file.display())).map_err(Failure::Usage)?;
+        fs::File::open(file)
+            .with_context(|| format!("cannot read {}", file.display()))
+            .map_err(Failure::Usage)?;
     }
     Ok(files)
 }
@@ -69,7 +71,8 @@ pub(super) fn is_picture(file: &Path) -> bool {
 
 /// The folder that a pattern's search starts in, and whether it goes below it.
 fn root_of(pattern: &str) -> (PathBuf, bool) {
-    let plain: PathBuf = Path::new(pattern).iter().take_while(|part| !is_pattern(&part.to_string_lossy())).collect();
+    let plain: PathBuf =
+        Path::new(pattern).iter().take_while(|part| !is_pattern(&part.to_string_lossy())).collect();
     let patterned = Path::new(pattern).iter().count() - plain.iter().count();
     (plain, patterned > 1)
 }
@@ -172,7 +175,10 @@ mod tests {
     fn names(folder: &tempfile::TempDir, pattern: &str) -> Vec<String> {
         let argument = folder.path().join(pattern).to_string_lossy().into_owned();
         let files = expand(&[argument], false).unwrap();
-        files.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned()).collect()
+        files
+            .iter()
+            .map(|file| file.strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned())
+            .collect()
     }
 
     #[test]

@@ -22,14 +22,18 @@ pub(super) use show::{state, status_json};
 /// A stream is one camera's frames in order, and its settings. Frames of a stream that is not registered are refused, unless
 /// the server registers streams by itself (`frameway serve --auto-register`).
 #[derive(Debug, Args)]
-#[command(visible_alias = "stream", args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    visible_alias = "stream",
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   frameway streams
   frameway streams list --filter 'label.site = \"north\"'
   frameway streams register north-gate --label site=north --keep-original
   frameway streams show north-gate
   frameway streams update north-gate --retain-frames 5000 --retain-age 2h
-  frameway streams remove north-gate")]
+  frameway streams remove north-gate"
+)]
 pub(super) struct StreamsArgs {
     #[command(subcommand)]
     command: Option<StreamsCommand>,
@@ -200,7 +204,8 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
     let answer = client.streaming.get_stream(pb::GetStreamRequest { stream_id: args.stream.clone() }).await;
     let doing = format!("reading {}", args.stream);
-    let stream = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream.unwrap_or_default();
+    let stream =
+        answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream.unwrap_or_default();
     let text = show::details(&stream);
     tell(&args.common, Some(stream), &text);
     Ok(())
@@ -210,7 +215,9 @@ async fn update(args: UpdateArgs) -> Result<(), Failure> {
     let (mut stream, mut mask) = args.settings.into_stream(&args.stream);
     mask.paths.extend(args.reset);
     if mask.paths.is_empty() {
-        return Err(Failure::Usage(anyhow!("nothing to change: name a setting, or --reset FIELD (see --help)")));
+        return Err(Failure::Usage(anyhow!(
+            "nothing to change: name a setting, or --reset FIELD (see --help)"
+        )));
     }
     stream.etag = args.etag;
     let mut client = args.common.connect.connect().await?;

@@ -166,7 +166,8 @@ impl SettingsArgs {
                 Clock::Reject => pb::ClockPolicy::Reject,
                 Clock::Ignore => pb::ClockPolicy::Ignore,
             });
-            stream.validation = Some(pb::ValidationPolicy { clock_policy: policy.into(), ..Default::default() });
+            stream.validation =
+                Some(pb::ValidationPolicy { clock_policy: policy.into(), ..Default::default() });
         }
         given("stall_timeout", stall_timeout.is_some());
         stream.stall_timeout = stall_timeout.map(pb_duration);

@@ -8,7 +8,8 @@ use crate::pb::v1 as pb;
 
 /// The state in lower case; `-` where it is not known.
 pub(in crate::cli) fn state(status: Option<&pb::StreamStatus>) -> String {
-    status.map_or("-".to_owned(), |status| short(status.state().as_str_name(), "STREAM_STATE_").to_lowercase())
+    status
+        .map_or("-".to_owned(), |status| short(status.state().as_str_name(), "STREAM_STATE_").to_lowercase())
 }
 
 /// One line a stream.
@@ -24,7 +25,10 @@ pub(super) fn table(streams: &[pb::Stream]) -> String {
             status.queued_frames.to_string(),
             status.retained_frames.to_string(),
             bytes(status.retained_bytes),
-            status.last_received_time.as_ref().map_or("never".to_owned(), |time| format!("{} ago", span(since(time)))),
+            status
+                .last_received_time
+                .as_ref()
+                .map_or("never".to_owned(), |time| format!("{} ago", span(since(time)))),
             labels(stream),
         ]);
     }

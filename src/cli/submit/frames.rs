@@ -80,7 +80,9 @@ impl Reader {
         }
         let Some((file, stream)) = self.files.get(self.position) else { return Ok(None) };
         self.position += 1;
-        let data = fs::read(file).with_context(|| format!("cannot read {}", file.display())).map_err(Failure::Usage)?;
+        let data = fs::read(file)
+            .with_context(|| format!("cannot read {}", file.display()))
+            .map_err(Failure::Usage)?;
         let captured = match self.capture_time {
             CaptureTime::None => None,
             CaptureTime::Now => Some(SystemTime::now()),

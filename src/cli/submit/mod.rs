@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::Failure;
 use super::client::ConnectArgs;
 use super::send::Sender;
-use super::streams::{key_value, register_missing};
 use super::sources;
+use super::streams::{key_value, register_missing};
 use crate::pb::v1 as pb;
 use crate::shutdown;
 use frames::{Numbers, Reader};
@@ -252,7 +252,11 @@ async fn submit(
         report.enter(&told, result);
         if let Some(why) = given_up {
             report.interrupted = stop.is_cancelled();
-            return if stop.is_cancelled() { Ok(()) } else { Err(Failure::Failed(anyhow!("gave up: {why}"))) };
+            return if stop.is_cancelled() {
+                Ok(())
+            } else {
+                Err(Failure::Failed(anyhow!("gave up: {why}")))
+            };
         }
     }
 }

@@ -39,7 +39,13 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(json: bool, total: u64, streams: &[String], publisher: &str, first_number: u64) -> Self {
+    pub(super) fn new(
+        json: bool,
+        total: u64,
+        streams: &[String],
+        publisher: &str,
+        first_number: u64,
+    ) -> Self {
         // Drawn on standard error, and only where that is a terminal.
         let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
@@ -161,11 +167,21 @@ impl Report {
     pub(super) fn verdict(&self) -> Result<(), Failure> {
         let failed = |text: String| Err(Failure::Failed(anyhow!(text)));
         if self.interrupted {
-            return failed(format!("interrupted: {} of {} frames were not sent", self.not_sent() + self.open, self.total));
+            return failed(format!(
+                "interrupted: {} of {} frames were not sent",
+                self.not_sent() + self.open,
+                self.total
+            ));
         }
         if self.refused > 0 {
-            let reasons: Vec<String> = self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-            return failed(format!("{} of {} frames were refused: {}", self.refused, self.total, reasons.join(", ")));
+            let reasons: Vec<String> =
+                self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            return failed(format!(
+                "{} of {} frames were refused: {}",
+                self.refused,
+                self.total,
+                reasons.join(", ")
+            ));
         }
         Ok(())
     }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Failure;
+use crate::cli::output::write_whole;
 
 /// How long a change may stay in memory. After a crash frames of this time come again.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
@@ -63,20 +64,13 @@ impl CursorFile {
         if !self.changed {
             return Ok(());
         }
-        let bytes = serde_json::to_vec_pretty(&self.content).map_err(|error| Failure::Failed(error.into()))?;
+        let bytes =
+            serde_json::to_vec_pretty(&self.content).map_err(|error| Failure::Failed(error.into()))?;
         write_whole(&self.path, &bytes).map_err(Failure::Failed)?;
         self.changed = false;
         self.written = Instant::now();
         Ok(())
     }
-}
-
-/// Writes a file that is there whole or not at all: whoever watches the folder never sees half of one.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".part");
-    fs::write(&fresh, bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    fs::rename(&fresh, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use tonic::{Status, Streaming};
 
 use crate::cli::Failure;
 use crate::cli::client::MAX_PICTURE_BYTES;
+use crate::cli::fault;
 use crate::cli::output::{duration, pb_duration};
 use crate::cli::sources::is_pattern;
-use crate::cli::fault;
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
 use crate::pb::v1::stream_match::By;
@@ -26,9 +26,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What comes of a subscription.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(in crate::cli) enum Event {
     /// Positions are fixed: nothing that is published from now on is missed.
-    Started { streams: usize },
+    Started {
+        streams: usize,
+    },
     Frame(Box<pb::DeliveredFrame>),
     Gap(pb::Gap),
     /// Everything up to these cursors has come.
@@ -43,7 +45,7 @@ pub(super) enum Event {
 
 /// Follows streams.
 #[derive(Debug)]
-pub(super) struct Follower {
+pub(in crate::cli) struct Follower {
     client: StreamingServiceClient<Channel>,
     streams: Vec<By>,
     start: Position,
@@ -60,7 +62,7 @@ pub(super) struct Follower {
 
 impl Follower {
     /// Follows `streams` (ids and patterns) from `start`, or after `resumed` where that holds cursors.
-    pub(super) fn new(
+    pub(in crate::cli) fn new(
         client: StreamingServiceClient<Channel>,
         streams: &[String],
         start: Position,
@@ -84,7 +86,7 @@ impl Follower {
     }
 
     /// The next event. Cancelling it loses nothing.
-    pub(super) async fn next(&mut self) -> Result<Event, Failure> {
+    pub(in crate::cli) async fn next(&mut self) -> Result<Event, Failure> {
         loop {
             if self.call.is_none() {
                 if let Some(wait) = self.wait {
@@ -114,7 +116,8 @@ impl Follower {
         // Events that this version does not know are passed over.
         match message.event? {
             Message::Frame(delivered) => {
-                let stream = delivered.frame.as_ref().map(|frame| frame.stream_id.clone()).unwrap_or_default();
+                let stream =
+                    delivered.frame.as_ref().map(|frame| frame.stream_id.clone()).unwrap_or_default();
                 self.advance(stream, delivered.cursor.clone());
                 self.frames_left = self.frames_left.map(|left| left.saturating_sub(1));
                 Some(Event::Frame(Box::new(delivered)))
@@ -198,10 +201,8 @@ impl Follower {
             By::Id(id) => id == *stream,
             By::Glob(_) | By::Labels(_) => true,
         });
-        let cursors = cursors.map(|(stream, cursor)| pb::StreamCursor {
-            stream_id: stream.clone(),
-            cursor: cursor.clone(),
-        });
+        let cursors = cursors
+            .map(|(stream, cursor)| pb::StreamCursor { stream_id: stream.clone(), cursor: cursor.clone() });
         let cursors: Vec<_> = cursors.collect();
         if cursors.is_empty() { self.start.clone() } else { Position::Cursors(pb::CursorList { cursors }) }
     }

@@ -1,7 +1,7 @@
 //! `frameway subscribe`.
 
 mod cursors;
-mod follow;
+pub(super) mod follow;
 mod report;
 mod save;
 

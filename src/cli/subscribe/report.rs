@@ -87,7 +87,10 @@ impl Report {
         if self.style == Style::Json {
             print_json(&json!({ "type": "started", "streams": streams }));
         } else {
-            self.note(&format!("subscribed to {streams} {}", if streams == 1 { "stream" } else { "streams" }));
+            self.note(&format!(
+                "subscribed to {streams} {}",
+                if streams == 1 { "stream" } else { "streams" }
+            ));
         }
     }
 
@@ -227,7 +230,9 @@ fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: 
         line.push_str(&format!("  {} {}x{}", role_name(picture), picture.width, picture.height));
         match &picture.content {
             Some(Content::Data(data)) => line.push_str(&format!(" {}", bytes(data.len() as u64))),
-            Some(Content::OmittedReason(_)) | None => line.push_str(&format!(" not sent: {}", omitted(picture))),
+            Some(Content::OmittedReason(_)) | None => {
+                line.push_str(&format!(" not sent: {}", omitted(picture)))
+            }
         }
     }
     if let Some(score) = frame.quality.as_ref().and_then(|quality| quality.quality_score) {

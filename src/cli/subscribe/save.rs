@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::cursors::write_whole;
 use crate::cli::Failure;
 use crate::cli::fault::short;
+use crate::cli::output::write_whole;
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 
