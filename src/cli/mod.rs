@@ -1,6 +1,20 @@
 //! The command line: one file per subcommand.
 
+mod client;
+mod demo;
+mod fault;
+mod health;
+mod info;
+mod latency;
+mod ledger;
+mod output;
+mod queues;
+mod send;
 mod serve;
+mod sources;
+mod streams;
+mod submit;
+mod subscribe;
 
 use std::process::ExitCode;
 
@@ -18,13 +32,27 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(Box<demo::DemoArgs>),
     Serve(Box<serve::ServeArgs>),
+    Submit(Box<submit::SubmitArgs>),
+    Subscribe(Box<subscribe::SubscribeArgs>),
+    Streams(Box<streams::StreamsArgs>),
+    Queues(queues::QueuesArgs),
+    Info(info::InfoArgs),
+    Health(health::HealthArgs),
 }
 
 impl Command {
     async fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Demo(args) => demo::run(*args).await,
             Self::Serve(args) => serve::run(*args).await,
+            Self::Submit(args) => submit::run(*args).await,
+            Self::Subscribe(args) => subscribe::run(*args).await,
+            Self::Streams(args) => streams::run(*args).await,
+            Self::Queues(args) => queues::run(args).await,
+            Self::Info(args) => info::run(args).await,
+            Self::Health(args) => health::run(args).await,
         }
     }
 }
