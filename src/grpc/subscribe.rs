@@ -24,17 +24,17 @@ pub(crate) async fn subscribe(
     call: TaskTrackerToken,
 ) -> Result<Responses> {
     let request = subscription::from_pb(request)?;
-    // The hub keeps each picture within its own selector's bound; this one is for several in a message.
-    let max_bytes = request.selectors.iter().map(|one| u64::from(one.want.max_picture_bytes)).max();
+    // The hub keeps each picture within its selector's bound; here it bounds those of one message together.
+    let max_bytes = request.selectors.iter().map(|one| u64::from(one.want.max_picture_bytes)).collect();
     let subscription = hub.subscribe(request).await?;
-    Ok(Box::pin(responses(subscription, max_bytes.unwrap_or(0), call)))
+    Ok(Box::pin(responses(subscription, max_bytes, call)))
 }
 
 /// Each event is fetched when the connection has room for it: a slow reader waits here, not in memory. `held` lives as
 /// long as the stream.
 fn responses<H: Send + 'static>(
     mut subscription: Subscription,
-    max_bytes: u64,
+    max_bytes: Vec<u64>,
     held: H,
 ) -> impl Stream<Item = std::result::Result<pb::SubscribeFramesResponse, Status>> + Send {
     try_stream! {
@@ -42,7 +42,7 @@ fn responses<H: Send + 'static>(
         while let Some(event) = subscription.next().await {
             let event = event.map_err(Fault::from)?;
             let last = matches!(event, Event::Draining(_));
-            if let Some(message) = delivery::to_pb(event, max_bytes) {
+            if let Some(message) = delivery::to_pb(event, &max_bytes) {
                 yield message;
             }
             if last {

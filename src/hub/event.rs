@@ -29,6 +29,8 @@ pub struct DeliveredFrame {
     pub pictures: Vec<DeliveredPicture>,
     /// The position behind this frame.
     pub cursor: Cursor,
+    /// Index of the selector that the stream belongs to.
+    pub selector: usize,
 }
 
 /// A picture of a delivered frame.
@@ -65,6 +67,8 @@ pub struct Gap {
     pub causes: Vec<(GapReason, u64)>,
     /// The position behind the gap.
     pub cursor: Cursor,
+    /// Index of the selector that the stream belongs to.
+    pub selector: usize,
 }
 
 /// Why a frame is not delivered.

@@ -176,6 +176,27 @@ async fn pictures_of_one_answer_share_its_bound() {
 }
 
 #[tokio::test]
+async fn each_frame_tells_its_selector() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["a", "b"]).await;
+    server.submit(vec![frame("a", 1), frame("b", 1)]).await;
+    let earliest = || Position::Earliest(pb::StartEarliest {});
+    let no_pictures =
+        pb::PictureSelection { roles: vec![pb::PictureRole::None.into()], ..Default::default() };
+    let bare = pb::StreamSelector { pictures: Some(no_pictures), ..selector("a", earliest()) };
+    let selectors = vec![selector("b", earliest()), bare];
+    let request = pb::SubscribeFramesRequest { selectors, stop_after_frames: 2, ..Default::default() };
+    let mut events = server.streaming().subscribe_frames(request).await.expect("subscribes").into_inner();
+    for _ in 0..2 {
+        let delivered = next_frame(&mut events).await;
+        let frame = delivered.frame.expect("a frame");
+        let expected = if frame.stream_id == "b" { (0, 1) } else { (1, 0) };
+        assert_eq!((delivered.selector_index, frame.pictures.len()), expected, "{}", frame.stream_id);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn subscriptions_that_cannot_be_are_refused() {
     let server = TestServer::start(|config| config.server.max_subscriptions = 1).await;
     server.register(&["cam"]).await;

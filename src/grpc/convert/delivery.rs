@@ -8,8 +8,9 @@ use crate::pb::v1::subscribe_frames_response::Event as Wire;
 /// Most streams that one heartbeat tells of.
 const MAX_HEARTBEAT_STREAMS: usize = 1000;
 
-/// One message of a subscription. `max_bytes` bounds the picture data in it; `None` for what has no place on the wire.
-pub(crate) fn to_pb(event: Event, max_bytes: u64) -> Option<pb::SubscribeFramesResponse> {
+/// One message of a subscription. `max_bytes` has the bound of its picture data for each selector; `None` for what has
+/// no place on the wire.
+pub(crate) fn to_pb(event: Event, max_bytes: &[u64]) -> Option<pb::SubscribeFramesResponse> {
     let event = match event {
         Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes)?),
         Event::Gap(gap) => Wire::Gap(gap_to_pb(gap)),
@@ -22,15 +23,15 @@ pub(crate) fn to_pb(event: Event, max_bytes: u64) -> Option<pb::SubscribeFramesR
     Some(pb::SubscribeFramesResponse { event: Some(event) })
 }
 
-fn frame_to_pb(frame: DeliveredFrame, max_bytes: u64) -> Option<pb::DeliveredFrame> {
-    let DeliveredFrame { entry, pictures, cursor } = frame;
-    let mut room = max_bytes;
+fn frame_to_pb(frame: DeliveredFrame, max_bytes: &[u64]) -> Option<pb::DeliveredFrame> {
+    let DeliveredFrame { entry, pictures, cursor, selector } = frame;
+    let mut room = max_bytes.get(selector).copied().unwrap_or_default();
     let pictures = pictures.into_iter().map(|one| SentPicture::within(&mut room, one)).collect();
     match processed::to_pb(&entry, pictures) {
         Entry::Frame(frame) => Some(pb::DeliveredFrame {
             frame: Some(*frame),
             cursor: cursor.encode(),
-            selector_index: 0,
+            selector_index: selector as u32,
             ack_id: String::new(),
             delivery_attempt: 0,
             ack_deadline: None,
@@ -41,7 +42,7 @@ fn frame_to_pb(frame: DeliveredFrame, max_bytes: u64) -> Option<pb::DeliveredFra
 }
 
 fn gap_to_pb(gap: Gap) -> pb::Gap {
-    let Gap { stream_id, from, to, causes, cursor } = gap;
+    let Gap { stream_id, from, to, causes, cursor, selector } = gap;
     let cause = |(reason, count)| pb::GapCause { reason: reason_to_pb(reason).into(), count };
     pb::Gap {
         stream_id: stream_id.to_string(),
@@ -49,7 +50,7 @@ fn gap_to_pb(gap: Gap) -> pb::Gap {
         to_sequence: to.get(),
         causes: causes.into_iter().map(cause).collect(),
         cursor: cursor.encode(),
-        selector_index: 0,
+        selector_index: selector as u32,
     }
 }
 
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn cursors_come_by_stream_id() {
         let cursor = |stream: &str| Cursor { stream_id: id(stream), epoch: 0, next: Sequence::FIRST };
-        let event = to_pb(Event::Draining(vec![cursor("b"), cursor("a")]), 0).unwrap().event;
+        let event = to_pb(Event::Draining(vec![cursor("b"), cursor("a")]), &[]).unwrap().event;
         let Some(Wire::Draining(draining)) = event else { panic!("{event:?}") };
         let ids: Vec<_> = draining.cursors.iter().map(|c| c.stream_id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);

@@ -78,8 +78,12 @@ fn selector(selector: pb::StreamSelector) -> Result<Selector> {
         0 => None,
         number => Some(Sequence::new(number).map_err(|error| Fault::from(error).within("stop"))?),
     };
+    let streams = streams_from_pb(streams.unwrap_or_default()).map_err(|f| f.within("streams"))?;
+    // The contract counts each stream by itself, the hub a selector's streams together: the same for one stream only.
+    let one_stream = matches!(&streams, StreamSet::Ids(ids) if ids.len() == 1);
+    unless_set(frame_count > 0 && !one_stream, "stop.frame_count")?;
     Ok(Selector {
-        streams: streams_from_pb(streams.unwrap_or_default()).map_err(|f| f.within("streams"))?,
+        streams,
         start,
         cursors,
         stop_sequence,
@@ -207,6 +211,7 @@ mod tests {
             let start = Some(pb::StartPosition { position: Some(position) });
             pb::StreamSelector { start, ..one() }
         };
+        let counted = pb::StopPosition { frame_count: 3, ..Default::default() };
         let present = pb::LabelSelector { present: vec!["a".into()], ..Default::default() };
         for (selector, field) in [
             (pb::StreamSelector { sampling: Some(pb::Sampling::default()), ..one() }, "sampling"),
@@ -218,6 +223,7 @@ mod tests {
             (start(Position::Age(prost_types::Duration::default())), "start.age"),
             (start(Position::ReceivedTime(prost_types::Timestamp::default())), "start.received_time"),
             (by(By::Labels(present)), "streams.labels.present"),
+            (pb::StreamSelector { stop: Some(counted), ..by(By::Glob("*".into())) }, "stop.frame_count"),
         ] {
             let fault = converted(selector).unwrap_err();
             assert_eq!(fault.reason, ErrorReason::NotImplemented);
