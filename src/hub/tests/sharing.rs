@@ -11,6 +11,7 @@ use crate::queue::Queue as _;
 #[tokio::test(start_paused = true)]
 async fn two_hundred_subscribers_cost_one_read_of_each_picture() {
     let world = World::new();
+    world.settle().await;
     world.register(&["cam"]).await;
     world.queue.set_slow(true);
     let mut subscriptions = Vec::new();
@@ -34,6 +35,7 @@ async fn two_hundred_subscribers_cost_one_read_of_each_picture() {
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_that_never_pulls_holds_nothing() {
     let world = World::with(HubConfig { ring_entries: 8, ..HubConfig::default() });
+    world.settle().await;
     world.register(&["cam"]).await;
     let _idle = world.subscribe(request(vec![ids(&["cam"]), glob("*")])).await;
     let mut entries: Vec<Weak<OutputEntry>> = Vec::new();
@@ -42,13 +44,13 @@ async fn a_subscriber_that_never_pulls_holds_nothing() {
         let page = world.memory.read_outputs(&stream("cam"), number(1), 100).await.unwrap();
         entries.extend(page.entries.iter().map(Arc::downgrade));
         world.keep("cam", 0).await;
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        world.settle().await;
     }
     // The backend's feed holds on to its events by itself: push them out of it.
     for n in 0..4200 {
         world.relabel("cam", &[("round", &n.to_string())]).await;
         if n % 100 == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            world.settle().await;
         }
     }
     let held = entries.iter().filter(|entry| entry.strong_count() > 0).count();
