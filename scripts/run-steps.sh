@@ -32,7 +32,7 @@ for step in "$@"; do
   if [ -n "$skipped" ]; then
     while IFS= read -r line; do skips+=("$step: ${line#skipped: }"); done <<<"$skipped"
     if [ "$verdict" = ok ]; then
-      if [ -n "${NO_SKIP:-}" ]; then verdict="FAILED, NO_SKIP is set"; else verdict="SKIPPED, see below"; fi
+      if [ -n "${NO_SKIP:-}" ]; then verdict="FAILED, NO_SKIP is set"; else verdict="SKIPPED in whole or in part, see below"; fi
     fi
   fi
 
@@ -58,4 +58,5 @@ if [ "$failed" -gt 0 ]; then
   echo "$failed of ${#names[@]} steps FAILED in $((SECONDS - begun))s; the output of each is in $logs/"
   exit 1
 fi
-echo "every step passed in $((SECONDS - begun))s"
+if [ ${#skips[@]} -gt 0 ]; then but=", but for what was skipped"; else but=; fi
+echo "every step passed$but, in $((SECONDS - begun))s"

@@ -189,4 +189,4 @@ if [ "$mode" = test ]; then check_rust_components; fi
 
 say "everything for \`make $mode\` is here"
 if [ "$mode" = demo ] && ! have ffmpeg; then say "optional: ffmpeg, only for \`frameway demo --source VIDEO\`"; fi
-if [ "$mode" = test ] && ! have go; then say "optional: Go (https://go.dev), for the tests that use grpcurl and buf; they are skipped by name"; fi
+if [ "$mode" = test ] && ! have go; then say "optional: Go (https://go.dev), for the test that uses grpcurl; without it that is skipped by name"; fi

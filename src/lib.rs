@@ -2,10 +2,15 @@
 //! subscribers. `ARCHITECTURE.md` walks one frame through the modules.
 
 pub mod analysis;
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod grpc;
 pub mod hub;
 pub mod pb;
 pub mod picture;
 pub mod queue;
 pub mod scene;
+pub mod shutdown;
 pub mod worker;

@@ -1,2 +1,7 @@
 //! The `frameway` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    frameway::cli::run()
+}

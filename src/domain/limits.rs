@@ -22,7 +22,7 @@ pub const MAX_ATTRIBUTE_KEY_BYTES: usize = 64;
 /// Longest attribute or label value, in bytes.
 pub const MAX_ATTRIBUTE_VALUE_BYTES: usize = 256;
 /// Longest display name, in bytes.
-pub const MAX_DISPLAY_NAME_BYTES: usize = 128;
+pub const MAX_DISPLAY_NAME_BYTES: usize = 256;
 /// Longest W3C `traceparent`, in bytes.
 pub const MAX_TRACEPARENT_BYTES: usize = 64;
 /// Publisher numbers that a stream remembers of each publisher, with a digest.
@@ -32,7 +32,7 @@ pub const MAX_PUBLISHERS_PER_STREAM: usize = 64;
 /// Most streams that may be registered.
 pub const MAX_STREAMS: usize = 10_000;
 /// Most selectors of one subscription.
-pub const MAX_SELECTORS: usize = 256;
+pub const MAX_SELECTORS: usize = 100;
 /// Most streams that one subscription may follow.
 pub const MAX_STREAMS_PER_SUBSCRIPTION: usize = 2_000;
 /// Default for a subscriber's `max_picture_bytes`: below every client's default receive limit of 4 MiB.

@@ -4,10 +4,10 @@
 /// One path as the code names it: `["crate", "queue", "Queue"]` or `["tonic", "Status"]`.
 #[derive(Debug)]
 pub(crate) struct Named {
-    pub line: usize,
-    pub segments: Vec<String>,
+    pub(crate) line: usize,
+    pub(crate) segments: Vec<String>,
     /// Inside a module called `tests`.
-    pub in_tests: bool,
+    pub(crate) in_tests: bool,
 }
 
 #[derive(Debug, PartialEq)]

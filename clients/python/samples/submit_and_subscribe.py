@@ -1,6 +1,6 @@
 """Submits pictures as a camera and receives them as a subscriber.
 
-    python samples/submit_and_subscribe.py --address localhost:50051 --stream road-1 *.jpg
+    python samples/submit_and_subscribe.py --address localhost:7400 --stream road-1 *.jpg
 
 Without files it draws some. Prints sequence, size and quality of every frame it receives. Exit code 0: every frame came, once
 and in order; 1: something did not; 2: wrong arguments.
@@ -156,7 +156,7 @@ def run(client: frameway.Client, stream_id: str, frames: list[frame_pb2.Frame], 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Submits pictures as a camera and receives them as a subscriber.")
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="picture files (JPEG, PNG, WebP); none = drawn ones")
-    parser.add_argument("--address", default="localhost:50051", help="host:port of the server (default: %(default)s)")
+    parser.add_argument("--address", default="localhost:7400", help="host:port of the server (default: %(default)s)")
     parser.add_argument("--stream", default="python-sample", help="stream id (default: %(default)s)")
     parser.add_argument("--frames", type=int, default=10, help="number of drawn pictures (default: %(default)s)")
     parser.add_argument("--timeout-seconds", type=float, default=60.0, help="give up after (default: %(default)s)")

@@ -1,0 +1,64 @@
+//! Opens the queue that the configuration asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::late_queue::LateQueue;
+use crate::config::{QueueConfig, without_password};
+use crate::queue::memory::{MemoryConfig, MemoryQueue};
+use crate::queue::redis::{RedisConfig, RedisQueue};
+use crate::queue::{self, Queue};
+use crate::shutdown::Tasks;
+
+/// Pause between two attempts to reach a backend that is not there yet.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// The queue, which may still be on its way: a backend that cannot be reached is tried until it comes, and meanwhile
+/// everything asked of it is unreachable.
+///
+/// # Errors
+/// It can be reached, and does not fit this configuration.
+pub(super) async fn open(config: &QueueConfig, tasks: &Tasks) -> anyhow::Result<Arc<dyn Queue>> {
+    let Some(url) = &config.redis_url else {
+        let QueueConfig { redis_url: _, memory_budget: _, partitions, budget, max_streams } = *config;
+        return Ok(Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams })));
+    };
+    let shown = without_password(url);
+    match open_redis(config).await {
+        Ok(queue) => Ok(queue),
+        Err(error) if error.is_retryable() => {
+            tracing::error!(redis = shown, %error, "Redis cannot be reached: not serving until it comes");
+            let late = Arc::new(LateQueue::new(config.partitions));
+            tasks.spawn("open-redis", keep_opening(config.clone(), Arc::clone(&late), tasks.clone()));
+            Ok(late)
+        }
+        Err(error) => Err(error).with_context(|| format!("using Redis at {shown}")),
+    }
+}
+
+async fn keep_opening(config: QueueConfig, late: Arc<LateQueue>, tasks: Tasks) {
+    let stopping = tasks.stopping();
+    while stopping.run_until_cancelled(tokio::time::sleep(RETRY_EVERY)).await.is_some() {
+        match open_redis(&config).await {
+            Ok(queue) => {
+                tracing::info!("Redis is there");
+                return late.open(queue);
+            }
+            Err(error) if error.is_retryable() => tracing::debug!(%error, "Redis is still away"),
+            Err(error) => {
+                tracing::error!(%error, "Redis has come and does not fit: the server stops");
+                return tasks.fail("open-redis");
+            }
+        }
+    }
+}
+
+async fn open_redis(config: &QueueConfig) -> queue::Result<Arc<dyn Queue>> {
+    let QueueConfig { redis_url, memory_budget: _, partitions, budget, max_streams } = config.clone();
+    let url = redis_url.unwrap_or_default();
+    let queue =
+        RedisQueue::open(RedisConfig { url, partitions, budget, max_streams, ..Default::default() }).await?;
+    Ok(queue)
+}

@@ -1,0 +1,103 @@
+//! A queue that is not open yet: everything but its size is unreachable until its backend has come.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::domain::{
+    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
+    StreamSettings, Timestamp,
+};
+use crate::queue::{
+    AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
+    NewFrame, Offer, OutputPage, PartitionStats, Queue, Refusal, Result, Trimmed, WorkItem, WorkPosition,
+    WorkerReport,
+};
+
+/// Stands in front of a backend that may come later, and passes everything on once it is there.
+#[derive(Debug)]
+pub(super) struct LateQueue {
+    partitions: Partitions,
+    opened: OnceLock<Arc<dyn Queue>>,
+}
+
+impl LateQueue {
+    /// Without a backend; `partitions` must be those that it will have.
+    pub(super) fn new(partitions: Partitions) -> Self {
+        Self { partitions, opened: OnceLock::new() }
+    }
+
+    /// The backend has come. The first one stays.
+    pub(super) fn open(&self, queue: Arc<dyn Queue>) {
+        let _there_already = self.opened.set(queue);
+    }
+
+    fn get(&self) -> Result<&Arc<dyn Queue>> {
+        self.opened
+            .get()
+            .ok_or_else(|| Error::Unreachable("it has not been reached since the start".to_owned()))
+    }
+}
+
+/// Passes calls on as they are.
+macro_rules! pass_on {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Queue for LateQueue {
+            fn partitions(&self) -> Partitions {
+                self.partitions
+            }
+
+            async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
+                match self.get() {
+                    Ok(queue) => queue.accept(frames).await,
+                    Err(error) => {
+                        let refused = AcceptResult::Refused(Refusal::Backend(error.to_string()));
+                        vec![refused; frames.len()]
+                    }
+                }
+            }
+
+            $(async fn $name(&self $(, $argument: $type)*) -> Result<$answer> {
+                self.get()?.$name($($argument),*).await
+            })*
+        }
+    };
+}
+
+pass_on! {
+    fn status(&self) -> BackendStatus;
+    fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> StreamRecord;
+    fn get_streams(&self, ids: &[StreamId]) -> Vec<Option<StreamRecord>>;
+    fn list_streams(&self, query: &ListStreams) -> Vec<StreamRecord>;
+    fn update_stream(&self, id: &StreamId, settings: &StreamSettings, expected: u64) -> StreamRecord;
+    fn unregister_stream(&self, id: &StreamId, expected: Option<u64>) -> ();
+    fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> ();
+    fn would_refuse(&self, frames: &[NewFrame]) -> Vec<Option<AcceptResult>>;
+    fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> u64;
+    fn announce_worker(&self, worker_id: &str, ttl: Duration) -> usize;
+    fn forget_worker(&self, worker_id: &str) -> ();
+    fn acquire_lease(&self, partition: PartitionId, worker_id: &str, term: Duration) -> Option<Lease>;
+    fn renew_lease(&self, lease: &Lease, term: Duration, report: &WorkerReport) -> ();
+    fn release_lease(&self, lease: &Lease) -> ();
+    fn take(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Vec<WorkItem>;
+    fn wait_for_work(&self, positions: &[(PartitionId, WorkPosition)], wait: Duration) -> Vec<(PartitionId, WorkPosition)>;
+    fn finish(&self, lease: &Lease, frames: &[Finished]) -> Vec<FinishResult>;
+    fn partition_streams(&self, partition: PartitionId) -> Vec<StreamRecord>;
+    fn trim_output(
+        &self,
+        lease: &Lease,
+        stream: &StreamId,
+        max_frames: u64,
+        max_bytes: u64,
+        oldest: Timestamp
+    ) -> Trimmed;
+    fn feed_ends(&self) -> Vec<(PartitionId, FeedPosition)>;
+    fn read_feed(&self, positions: &[(PartitionId, FeedPosition)], wait: Duration) -> Vec<FeedPage>;
+    fn read_outputs(&self, stream: &StreamId, from: Sequence, limit: usize) -> OutputPage;
+    fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Vec<Arc<OutputEntry>>;
+    fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Vec<Option<Bytes>>;
+    fn partition_stats(&self, partition: PartitionId) -> PartitionStats;
+}

@@ -1,0 +1,270 @@
+//! `frameway demo`.
+
+mod board;
+mod camera;
+mod footage;
+mod server;
+mod sheet;
+mod summary;
+mod video;
+mod viewer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::Failure;
+use super::client::Client;
+use super::fault;
+use super::info::backend;
+use super::send::Sender;
+use crate::pb::v1 as pb;
+use crate::shutdown;
+use board::Board;
+use camera::Camera;
+use footage::Footage;
+use server::DemoServer;
+use summary::Summary;
+
+/// How long accepted frames may take to come out after the last camera has stopped.
+const DELIVERY_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a subscription may take to start.
+const START_DEADLINE: Duration = Duration::from_secs(15);
+/// How long a camera goes on trying to send a frame.
+const CAMERA_PATIENCE: Duration = Duration::from_secs(20);
+/// Entries that the demo's streams keep: some seconds of grace for the subscriber, and little memory.
+const KEPT_FRAMES: u64 = 500;
+
+/// Watch frames flow: cameras submit, a worker processes, a subscriber receives, every frame accounted for.
+///
+/// Starts a server in this process on a free port, with the queue in memory or in a Redis, synthetic cameras (a drawn road
+/// with moving vehicles) that submit through the real gRPC API, and a subscriber through the real gRPC API. Ends with the
+/// accounts of every frame and a contact sheet of the pictures that were received. Exit code 1 if a frame was lost, came
+/// twice or out of order.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway demo
+  frameway demo --seconds 60 --cameras 8 --fps 15 --width 1280 --height 720
+  frameway demo --redis-url redis://localhost:6379/0
+  frameway demo --source recordings/north-gate
+  frameway demo --source traffic.mp4 --sheet traffic.jpg      (needs ffmpeg)
+  frameway demo --json --seconds 5 | tail -n 1 | jq .lost")]
+pub(super) struct DemoArgs {
+    /// How long the cameras run.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: u32,
+
+    /// How many cameras.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    cameras: u32,
+
+    /// Frames per second of each camera.
+    #[arg(long, value_name = "FPS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=120))]
+    fps: u32,
+
+    /// Width of the drawn pictures, or to which a video is scaled.
+    #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = clap::value_parser!(u32).range(64..=3840))]
+    width: u32,
+
+    /// Height of the drawn pictures, or to which a video is scaled.
+    #[arg(long, value_name = "PIXELS", default_value_t = 360, value_parser = clap::value_parser!(u32).range(64..=2160))]
+    height: u32,
+
+    /// Real pictures instead of drawn ones: a file, a folder, a quoted pattern, or a video (through ffmpeg). They are
+    /// shown over and over.
+    #[arg(long, value_name = "PATH")]
+    source: Option<String>,
+
+    /// Queue in this Redis instead of in memory. The demo's streams have names of their own there and are removed at the
+    /// end.
+    #[arg(long, value_name = "URL")]
+    redis_url: Option<String>,
+
+    /// Where the contact sheet goes.
+    #[arg(long, value_name = "FILE", default_value = "frameway-demo.jpg")]
+    sheet: PathBuf,
+
+    /// End with one JSON object on one line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the demo and reports.
+pub(super) async fn run(args: DemoArgs) -> Result<(), Failure> {
+    check_folder_of(&args.sheet)?;
+    let footage = Footage::open(&args).await?;
+    let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
+    let mut server = DemoServer::start(args.redis_url.clone()).await?;
+    let address = server.address();
+    let played = tokio::select! {
+        played = play(&args, footage, &address, &stop) => played,
+        why = server.failed() => Err(Failure::Failed(why)),
+    };
+    server.stop().await;
+    let (board, backend, seconds) = played?;
+    let sheet = match sheet::write(board.samples(), args.sheet.clone()).await {
+        Ok(sheet) => sheet,
+        Err(error) => {
+            eprintln!("no contact sheet: {error:#}");
+            None
+        }
+    };
+    let summary = Summary { args: &args, board: &board, backend, seconds, sheet };
+    summary.print();
+    summary.verdict()
+}
+
+/// Cameras, subscriber, and the wait for the last frame; answers the accounts, the backend's name, and how long it took.
+async fn play(
+    args: &DemoArgs,
+    footage: Footage,
+    address: &str,
+    stop: &CancellationToken,
+) -> Result<(Arc<Board>, String, Duration), Failure> {
+    let mut client = Client::connect(address).await?;
+    let info = server::serving(&mut client).await?;
+    let backend = backend(&info);
+    let streams = stream_ids(args);
+    for stream in &streams {
+        register(&mut client, stream).await?;
+    }
+    let board = Arc::new(Board::new(&streams, Duration::from_secs(args.seconds.into())));
+    let outcome = flow(args, footage, &client, &streams, &board, stop).await;
+    if args.redis_url.is_some() {
+        for stream in &streams {
+            let request = pb::UnregisterStreamRequest { stream_id: stream.clone(), etag: String::new() };
+            if let Err(status) = client.streaming.unregister_stream(request).await {
+                eprintln!("cannot remove {stream} again: {}", fault::words(&status));
+            }
+        }
+    }
+    Ok((board, backend, outcome?))
+}
+
+async fn flow(
+    args: &DemoArgs,
+    footage: Footage,
+    client: &Client,
+    streams: &[String],
+    board: &Arc<Board>,
+    stop: &CancellationToken,
+) -> Result<Duration, Failure> {
+    let mut viewers = JoinSet::new();
+    let (started, has_started) = oneshot::channel();
+    let viewer = Client::connect(&client.address).await?;
+    viewers.spawn(viewer::watch(viewer, streams.to_vec(), Arc::clone(board), started));
+    // The first checkpoint fixes the positions: only now is every frame that a camera sends sure to be seen.
+    let in_time = tokio::time::timeout(START_DEADLINE, has_started).await;
+    if !matches!(in_time, Ok(Ok(()))) {
+        viewer_failed(&mut viewers)?;
+        return Err(Failure::Failed(anyhow!("the subscription did not start")));
+    }
+
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs(args.seconds.into());
+    let mut cameras = JoinSet::new();
+    for (index, (stream, reel)) in streams.iter().zip(footage.reels(streams)).enumerate() {
+        let connection = Client::connect(&client.address).await?;
+        let camera = Camera {
+            stream: stream.clone(),
+            period: Duration::from_secs(1) / args.fps,
+            // Cameras do not tick together.
+            offset: Duration::from_secs(1) / args.fps * index as u32 / args.cameras,
+            sender: Sender::new(connection.streaming, CAMERA_PATIENCE, CancellationToken::new()),
+        };
+        cameras.spawn(camera.run(reel, end, stop.clone(), Arc::clone(board)));
+    }
+    let bar = progress(args, begin, board);
+    let mut tick = interval(Duration::from_millis(200));
+    let mut failed = None;
+    loop {
+        tokio::select! {
+            ended = cameras.join_next() => match ended {
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(failure))) => failed = Some(failure),
+                Some(Err(panic)) => failed = Some(Failure::Failed(panic.into())),
+                None => break,
+            },
+            _ = tick.tick() => show(&bar, begin, board),
+        }
+    }
+    bar.set_message("waiting for the last frames");
+    let all = board.all_told(DELIVERY_DEADLINE);
+    tokio::select! {
+        () = all => {}
+        Some(ended) = viewers.join_next() => {
+            failed = match ended {
+                Ok(Ok(())) => Some(Failure::Failed(anyhow!("the subscription ended by itself"))),
+                Ok(Err(failure)) => Some(failure),
+                Err(panic) => Some(Failure::Failed(panic.into())),
+            };
+        }
+    }
+    let seconds = begin.elapsed();
+    viewers.shutdown().await;
+    bar.finish_and_clear();
+    failed.map_or(Ok(seconds), Err)
+}
+
+fn viewer_failed(viewers: &mut JoinSet<Result<(), Failure>>) -> Result<(), Failure> {
+    match viewers.try_join_next() {
+        Some(Ok(Err(failure))) => Err(failure),
+        Some(Ok(Ok(())) | Err(_)) | None => Ok(()),
+    }
+}
+
+/// `cam-1`, ...; in a shared Redis with a word before it that nobody else uses.
+fn stream_ids(args: &DemoArgs) -> Vec<String> {
+    let prefix = match args.redis_url {
+        Some(_) => format!("demo-{:08x}-", rand::random::<u32>()),
+        None => String::new(),
+    };
+    (1..=args.cameras).map(|number| format!("{prefix}cam-{number}")).collect()
+}
+
+async fn register(client: &mut Client, stream: &str) -> Result<(), Failure> {
+    let retention = pb::RetentionPolicy { max_frames: KEPT_FRAMES, ..Default::default() };
+    let stream = pb::Stream {
+        stream_id: stream.to_owned(),
+        display_name: "frameway demo".to_owned(),
+        retention: Some(retention),
+        ..Default::default()
+    };
+    let answer = client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
+    answer.map(|_| ()).map_err(|status| fault::refused("registering the demo's streams", &status))
+}
+
+fn check_folder_of(file: &Path) -> Result<(), Failure> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if folder.is_dir() && !file.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::Usage(anyhow!("--sheet {}: name a file in a folder that is there", file.display())))
+}
+
+fn progress(args: &DemoArgs, begin: Instant, board: &Board) -> ProgressBar {
+    let target = if args.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(Some(u64::from(args.seconds) * 10), target);
+    if let Ok(style) = ProgressStyle::with_template("{bar:20} {elapsed}  {msg}") {
+        bar.set_style(style);
+    }
+    show(&bar, begin, board);
+    bar
+}
+
+fn show(bar: &ProgressBar, begin: Instant, board: &Board) {
+    bar.set_position(begin.elapsed().as_millis() as u64 / 100);
+    bar.set_message(board.line(begin.elapsed()));
+}

@@ -1,0 +1,98 @@
+//! The server of the demo: a whole one, in this process.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::cli::Failure;
+use crate::cli::client::Client;
+use crate::config::Config;
+use crate::pb::v1 as pb;
+
+/// How long the backend may take to answer first.
+const SERVING_DEADLINE: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A running server.
+#[derive(Debug)]
+pub(super) struct DemoServer {
+    address: String,
+    stop: CancellationToken,
+    running: JoinSet<anyhow::Result<()>>,
+}
+
+impl DemoServer {
+    /// Starts on a free port, with the queue in memory or in a Redis.
+    ///
+    /// # Errors
+    /// It cannot start.
+    pub(super) async fn start(redis_url: Option<String>) -> Result<Self, Failure> {
+        let mut config = Config::default();
+        if let Some(url) = &redis_url
+            && !url.contains("://")
+        {
+            return Err(Failure::Usage(anyhow!(
+                "--redis-url must be a URL such as redis://localhost:6379/0"
+            )));
+        }
+        config.queue.redis_url = redis_url;
+        config.server.listen.set_port(0);
+        config.server.drain_timeout = DRAIN_TIMEOUT;
+        // The accounts tell what matters; FRAMEWAY_LOG tells more.
+        config.log.log = std::env::var("FRAMEWAY_LOG").unwrap_or_else(|_| "warn".to_owned());
+        config.log.init().map_err(|error| Failure::Usage(error.into()))?;
+        let app = App::start(config).await.map_err(Failure::Usage)?;
+        let address = format!("http://{}", app.address());
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(app.run(stop.clone()));
+        Ok(Self { address, stop, running })
+    }
+
+    /// Where it listens, as a URL.
+    pub(super) fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    /// Waits until it ends by itself, which it should not; answers why.
+    pub(super) async fn failed(&mut self) -> anyhow::Error {
+        match self.running.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Err(panic)) => panic.into(),
+            Some(Ok(Ok(()))) | None => anyhow!("the server stopped"),
+        }
+    }
+
+    /// Drains and ends it.
+    pub(super) async fn stop(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.running.join_next().await {
+            if let Ok(Err(error)) = ended {
+                eprintln!("stopping the server: {error:#}");
+            }
+        }
+    }
+}
+
+/// Waits until the server serves; answers what it says of itself.
+///
+/// # Errors
+/// Its backend does not answer in time.
+pub(super) async fn serving(client: &mut Client) -> Result<pb::GetServerInfoResponse, Failure> {
+    let deadline = Instant::now() + SERVING_DEADLINE;
+    loop {
+        let why = match client.server_info().await {
+            Ok(info) if info.health() == pb::ServerHealth::Serving => return Ok(info),
+            Ok(info) => info.health_message,
+            Err(Failure::Failed(error) | Failure::Usage(error)) => error.to_string(),
+        };
+        if Instant::now() > deadline {
+            return Err(Failure::Failed(anyhow!("the queue backend cannot be reached: {why}")));
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}

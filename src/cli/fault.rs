@@ -1,0 +1,117 @@
+//! What the server refuses, in words.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use super::Failure;
+use crate::pb::v1 as pb;
+
+/// A refused call as the failure of a command; `doing` says what was tried.
+pub(super) fn refused(doing: &str, status: &Status) -> Failure {
+    let failure = anyhow!("{doing}: {}", words(status));
+    // What the caller wrote is at fault, not the server.
+    if status.code() == Code::InvalidArgument { Failure::Usage(failure) } else { Failure::Failed(failure) }
+}
+
+/// A status with its details, on one line.
+pub(super) fn words(status: &Status) -> String {
+    let details = status.get_error_details();
+    let mut text = one_line(status.message());
+    if text.is_empty() {
+        text = format!("{:?}", status.code());
+    }
+    if let Some(info) = details.error_info() {
+        text = format!("{} ({text}", info.reason);
+        for (name, value) in &info.metadata {
+            text.push_str(&format!("; {name} {}", one_line(value)));
+        }
+        text.push(')');
+    } else {
+        text = format!("{text} [{:?}]", status.code());
+    }
+    if let Some(bad) = details.bad_request() {
+        for violation in &bad.field_violations {
+            if !status.message().contains(&violation.description) {
+                text.push_str(&format!("; {}: {}", violation.field, one_line(&violation.description)));
+            } else if !status.message().contains(&violation.field) {
+                text.push_str(&format!("; field {}", violation.field));
+            }
+        }
+    }
+    text
+}
+
+/// A refused frame, on one line.
+pub(super) fn frame_words(error: &pb::FrameError) -> String {
+    let field = if error.field.is_empty() { String::new() } else { format!("{}: ", error.field) };
+    format!("{} ({field}{})", reason(error), one_line(&error.message))
+}
+
+/// The reason's name without its prefix.
+pub(super) fn reason(error: &pb::FrameError) -> String {
+    match pb::ErrorReason::try_from(error.reason) {
+        Ok(reason) => short(reason.as_str_name(), "ERROR_REASON_"),
+        Err(_) => format!("reason {}", error.reason),
+    }
+}
+
+/// An enum value's name without the prefix that all its values have.
+pub(super) fn short(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_owned()
+}
+
+/// How long to wait before the same call is tried again; `None` if it would be refused for good. `Some(None)`: the
+/// server does not say how long.
+pub(super) fn retry(status: &Status) -> Option<Option<Duration>> {
+    let told = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
+    let code = status.code();
+    let bare = status.details().is_empty();
+    let again = matches!(code, Code::Unavailable | Code::DeadlineExceeded)
+        // A connection that is cut shows as one of these, without details.
+        || bare && matches!(code, Code::Cancelled | Code::Unknown)
+        || bare && code == Code::Internal && status.message().contains("h2 protocol error")
+        || code == Code::ResourceExhausted && told.is_some();
+    again.then_some(told)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn with(code: Code, details: ErrorDetails) -> Status {
+        Status::with_error_details(code, "the queue\nis full", details)
+    }
+
+    #[test]
+    fn details_become_words_on_one_line() {
+        let mut details =
+            ErrorDetails::with_error_info("QUEUE_FULL", "frameway.v1", [("limit", "5")].map(own));
+        details.add_bad_request_violation("frames", "must hold at least one");
+        let text = words(&with(Code::InvalidArgument, details));
+        assert_eq!(text, "QUEUE_FULL (the queue is full; limit 5); frames: must hold at least one");
+        assert_eq!(words(&Status::new(Code::Internal, "")), "Internal [Internal]");
+    }
+
+    #[test]
+    fn a_full_queue_is_tried_again_and_a_large_batch_is_not() {
+        let mut details = ErrorDetails::new();
+        assert_eq!(retry(&with(Code::ResourceExhausted, details.clone())), None);
+        details.set_retry_info(Some(Duration::from_millis(500)));
+        assert_eq!(retry(&with(Code::ResourceExhausted, details)), Some(Some(Duration::from_millis(500))));
+        assert_eq!(retry(&Status::unavailable("")), Some(None));
+        assert_eq!(retry(&Status::not_found("")), None);
+    }
+
+    fn own((name, value): (&str, &str)) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+}

@@ -1,0 +1,132 @@
+//! `frameway info`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::client::ConnectArgs;
+use super::fault::short;
+use super::output::{Table, bytes, duration, ms_json, print, print_json, since, span, time_json};
+use crate::pb::v1 as pb;
+
+/// Show what a server is: version, queue backend, durability, limits and defaults in force.
+#[derive(Debug, Args)]
+#[command(
+    visible_alias = "server-info",
+    after_help = "\
+Examples:
+  frameway info
+  frameway info --address frames.example:7400
+  frameway info --json | jq .limits.max_batch_frames"
+)]
+pub(super) struct InfoArgs {
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks and prints.
+pub(super) async fn run(args: InfoArgs) -> Result<(), Failure> {
+    let mut client = args.connect.connect().await?;
+    let info = client.server_info().await?;
+    if args.json {
+        print_json(&as_json(&client.address, &info));
+    } else {
+        print(&as_text(&client.address, &info));
+    }
+    Ok(())
+}
+
+/// The backend's short name: `memory`, `redis`, `redis-sentinel`, `redis-cluster`.
+pub(super) fn backend(info: &pb::GetServerInfoResponse) -> String {
+    short(info.backend_kind().as_str_name(), "BACKEND_KIND_").to_lowercase().replace('_', "-")
+}
+
+fn durability(info: &pb::GetServerInfoResponse) -> String {
+    let name = short(info.durability().as_str_name(), "DURABILITY_").to_lowercase();
+    if info.durability() == pb::Durability::Replicated {
+        return format!("{name}({})", info.durability_replicas);
+    }
+    name
+}
+
+fn health(info: &pb::GetServerInfoResponse) -> String {
+    short(info.health().as_str_name(), "SERVER_HEALTH_")
+}
+
+fn as_text(address: &str, info: &pb::GetServerInfoResponse) -> String {
+    let mut table = Table::new(&["SERVER", address], &[]);
+    let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+    row("version", format!("{} (api {})", info.version, info.api_version));
+    row("server id", info.server_id.clone());
+    row("role", short(info.role().as_str_name(), "SERVER_ROLE_").to_lowercase());
+    row("health", [health(info), info.health_message.clone()].join(" ").trim().to_owned());
+    if let Some(time) = &info.start_time {
+        row("up for", span(since(time)));
+    }
+    row("backend", format!("{} {}", backend(info), info.backend_version).trim().to_owned());
+    row("durability", durability(info));
+    row("partitions", info.partitions.to_string());
+    row("auto-register", if info.auto_registration { "on" } else { "off" }.to_owned());
+    if let Some(limits) = &info.limits {
+        row("max message", bytes(limits.max_message_bytes));
+        row(
+            "max picture",
+            format!("{}, {} pixels a side", bytes(limits.max_picture_bytes), limits.max_picture_side),
+        );
+        row("max batch", format!("{} frames", limits.max_batch_frames));
+        row("max streams", limits.max_streams.to_string());
+    }
+    if let Some(keep) = &info.default_retention {
+        let age = keep.max_age.as_ref().map(|age| span(duration(age))).unwrap_or_default();
+        row("kept by default", format!("{} frames, {age}, {}", keep.max_frames, bytes(keep.max_bytes)));
+    }
+    for warning in &info.warnings {
+        row("warning", warning.clone());
+    }
+    table.render()
+}
+
+fn as_json(address: &str, info: &pb::GetServerInfoResponse) -> Value {
+    let limits = info.limits.unwrap_or_default();
+    let keep = info.default_retention.unwrap_or_default();
+    let output = info.default_output.unwrap_or_default();
+    let queue = info.default_queue.unwrap_or_default();
+    json!({
+        "address": address,
+        "version": info.version,
+        "api_version": info.api_version,
+        "server_id": info.server_id,
+        "role": short(info.role().as_str_name(), "SERVER_ROLE_"),
+        "health": health(info),
+        "health_message": info.health_message,
+        "start_time": time_json(info.start_time.as_ref()),
+        "server_time": time_json(info.server_time.as_ref()),
+        "backend": backend(info),
+        "backend_version": info.backend_version,
+        "durability": durability(info),
+        "partitions": info.partitions,
+        "auto_registration": info.auto_registration,
+        "limits": {
+            "max_message_bytes": limits.max_message_bytes,
+            "max_batch_frames": limits.max_batch_frames,
+            "max_picture_bytes": limits.max_picture_bytes,
+            "max_picture_pixels": limits.max_picture_pixels,
+            "max_picture_side": limits.max_picture_side,
+            "max_streams": limits.max_streams,
+            "max_selectors": limits.max_selectors,
+            "dedup_window": limits.dedup_window,
+        },
+        "default_retention": {
+            "max_frames": keep.max_frames,
+            "max_age_ms": ms_json(keep.max_age.as_ref().map(duration)),
+            "max_bytes": keep.max_bytes,
+        },
+        "default_output": { "quality": output.quality, "thumbnail_size": output.thumbnail_size },
+        "default_queue": { "max_frames": queue.max_frames, "max_bytes": queue.max_bytes },
+        "warnings": info.warnings,
+    })
+}

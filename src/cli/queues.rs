@@ -1,0 +1,245 @@
+//! `frameway queues`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::client::{Client, ConnectArgs};
+use super::fault::{self, short};
+use super::output::{Table, bytes, duration, ms_json, print, print_json, span};
+use super::streams::{state, status_json};
+use crate::pb::v1 as pb;
+
+/// Show the work queues: what waits for a worker, how fast it goes, and where every frame has gone.
+///
+/// Totals first, then the partitions that hold work or streams, then the streams.
+#[derive(Debug, Args)]
+#[command(
+    visible_alias = "queue",
+    after_help = "\
+Examples:
+  frameway queues
+  frameway queues p07
+  watch -n1 frameway queues
+  frameway queues --json | jq .total.depth_frames"
+)]
+pub(super) struct QueuesArgs {
+    /// One partition's queue, for example p07. Default: all.
+    queue: Option<String>,
+
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    /// Leave out the streams.
+    #[arg(long)]
+    no_streams: bool,
+
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks and prints.
+pub(super) async fn run(args: QueuesArgs) -> Result<(), Failure> {
+    let mut client = args.connect.connect().await?;
+    let stats = read(&mut client, &args.queue.unwrap_or_default(), !args.no_streams).await?;
+    if args.json {
+        print_json(&as_json(&stats));
+    } else {
+        print(&as_text(&stats));
+    }
+    Ok(())
+}
+
+/// All pages of the statistics.
+async fn read(client: &mut Client, queue: &str, streams: bool) -> Result<pb::GetQueueStatsResponse, Failure> {
+    let mut all: Option<pb::GetQueueStatsResponse> = None;
+    let mut page_token = String::new();
+    loop {
+        let request = pb::GetQueueStatsRequest {
+            queue_id: queue.to_owned(),
+            include_streams: streams,
+            page_size: 1_000,
+            page_token,
+        };
+        let answer = client.queues.get_queue_stats(request).await;
+        let page = answer.map_err(|status| fault::refused("reading the queues", &status))?.into_inner();
+        page_token = page.next_page_token.clone();
+        match &mut all {
+            Some(all) => all.streams.extend(page.streams),
+            None => all = Some(page),
+        }
+        if page_token.is_empty() {
+            return Ok(all.unwrap_or_default());
+        }
+    }
+}
+
+fn as_text(stats: &pb::GetQueueStatsResponse) -> String {
+    let mut text = String::new();
+    if let Some(total) = &stats.total {
+        text.push_str(&totals(total));
+    }
+    let busy = |one: &&pb::PartitionStats| {
+        let queue = one.queue.as_ref();
+        queue.is_some_and(|queue| {
+            queue.stream_count > 0 || queue.depth_frames > 0 || queue.in_flight_frames > 0
+        })
+    };
+    let mut table = Table::new(
+        &["QUEUE", "STATE", "STREAMS", "WAITING", "BYTES", "IN FLIGHT", "OLDEST", "WORKER"],
+        &[2, 3, 4, 5, 6],
+    );
+    let mut any = false;
+    for queue in stats.partitions.iter().filter(busy).filter_map(|one| one.queue.as_ref()) {
+        any = true;
+        table.row([
+            queue.queue_id.clone(),
+            short(queue.state().as_str_name(), "QUEUE_STATE_").to_lowercase(),
+            queue.stream_count.to_string(),
+            queue.depth_frames.to_string(),
+            bytes(queue.depth_bytes),
+            queue.in_flight_frames.to_string(),
+            queue.oldest_age.as_ref().map_or("-".to_owned(), |age| span(duration(age))),
+            if queue.worker_id.is_empty() { "none".to_owned() } else { queue.worker_id.clone() },
+        ]);
+    }
+    if any {
+        text.push_str(&format!("\n{}", table.render()));
+    }
+    if !stats.streams.is_empty() {
+        text.push_str(&format!("\n{}", streams_table(&stats.streams)));
+    }
+    text
+}
+
+fn totals(total: &pb::QueueStats) -> String {
+    let account = total.account.unwrap_or_default();
+    let mut text = format!("waiting    {} frames, {}", total.depth_frames, bytes(total.depth_bytes));
+    if let Some(age) = &total.oldest_age {
+        text.push_str(&format!(", oldest {}", span(duration(age))));
+    }
+    text.push_str(&format!(
+        "\naccepted   {} frames, {} ({} duplicates, {} refused)\nprocessed  {}, failed {}, dropped {}, purged {}\n",
+        account.accepted_frames,
+        bytes(account.accepted_bytes),
+        account.duplicate_frames,
+        account.rejected_frames,
+        account.processed_frames,
+        account.failed_frames,
+        account.dropped_frames,
+        account.purged_frames,
+    ));
+    text.push_str(&format!("kept       {} frames, {}\n", total.retained_frames, bytes(total.retained_bytes)));
+    if let Some(rates) = &total.rates {
+        text.push_str(&format!(
+            "rates      {:.1} accepted/s, {:.1} completed/s, {}/s in\n",
+            rates.accepted_fps,
+            rates.completed_fps,
+            bytes(rates.accepted_bytes_per_second as u64),
+        ));
+    }
+    if let Some(processing) = total.processing.as_ref().filter(|latency| latency.sample_count > 0) {
+        text.push_str(&format!("processing {}\n", latency_text(processing)));
+    }
+    text
+}
+
+fn latency_text(latency: &pb::LatencyStats) -> String {
+    let one = |value: &Option<prost_types::Duration>| {
+        value.as_ref().map_or("-".to_owned(), |value| span(duration(value)))
+    };
+    format!("p50 {}, p95 {}, p99 {}", one(&latency.p50), one(&latency.p95), one(&latency.p99))
+}
+
+fn streams_table(streams: &[pb::StreamQueueStats]) -> String {
+    let headings = ["STREAM", "QUEUE", "STATE", "ACCEPTED", "PROCESSED", "FAILED", "WAITING", "KEPT"];
+    let mut table = Table::new(&headings, &[3, 4, 5, 6, 7]);
+    for stream in streams {
+        let account = stream.account.unwrap_or_default();
+        table.row([
+            stream.stream_id.clone(),
+            stream.queue_id.clone(),
+            state(stream.status.as_ref()),
+            account.accepted_frames.to_string(),
+            account.processed_frames.to_string(),
+            account.failed_frames.to_string(),
+            account.queued_frames.to_string(),
+            stream.status.as_ref().map_or(0, |status| status.retained_frames).to_string(),
+        ]);
+    }
+    table.render()
+}
+
+fn account_json(account: Option<&pb::FrameAccount>) -> Value {
+    let account = account.copied().unwrap_or_default();
+    json!({
+        "accepted_frames": account.accepted_frames,
+        "processed_frames": account.processed_frames,
+        "failed_frames": account.failed_frames,
+        "dropped_frames": account.dropped_frames,
+        "purged_frames": account.purged_frames,
+        "removed_frames": account.removed_frames,
+        "queued_frames": account.queued_frames,
+        "duplicate_frames": account.duplicate_frames,
+        "rejected_frames": account.rejected_frames,
+        "accepted_bytes": account.accepted_bytes,
+        "output_bytes": account.output_bytes,
+    })
+}
+
+fn stats_json(stats: Option<&pb::QueueStats>) -> Value {
+    let Some(stats) = stats else { return Value::Null };
+    let latency = |latency: Option<&pb::LatencyStats>| {
+        let ms = |value: &Option<prost_types::Duration>| ms_json(value.as_ref().map(duration));
+        latency.map_or(Value::Null, |l| {
+            json!({ "p50_ms": ms(&l.p50), "p95_ms": ms(&l.p95), "p99_ms": ms(&l.p99), "samples": l.sample_count })
+        })
+    };
+    json!({
+        "depth_frames": stats.depth_frames,
+        "depth_bytes": stats.depth_bytes,
+        "in_flight_frames": stats.in_flight_frames,
+        "oldest_age_ms": ms_json(stats.oldest_age.as_ref().map(duration)),
+        "account": account_json(stats.account.as_ref()),
+        "rates": stats.rates.as_ref().map(|rates| json!({
+            "accepted_fps": rates.accepted_fps,
+            "completed_fps": rates.completed_fps,
+            "failed_fps": rates.failed_fps,
+            "accepted_bytes_per_second": rates.accepted_bytes_per_second,
+        })),
+        "processing": latency(stats.processing.as_ref()),
+        "waiting": latency(stats.waiting.as_ref()),
+        "retained_frames": stats.retained_frames,
+        "retained_bytes": stats.retained_bytes,
+        "dead_letter_count": stats.dead_letter_count,
+    })
+}
+
+fn as_json(stats: &pb::GetQueueStatsResponse) -> Value {
+    let partitions = stats.partitions.iter().map(|one| {
+        let queue = one.queue.clone().unwrap_or_default();
+        json!({
+            "queue_id": queue.queue_id,
+            "state": short(queue.state().as_str_name(), "QUEUE_STATE_"),
+            "worker_id": queue.worker_id,
+            "stream_count": queue.stream_count,
+            "max_bytes": queue.max_bytes,
+            "stats": stats_json(one.stats.as_ref()),
+        })
+    });
+    let streams = stats.streams.iter().map(|one| {
+        json!({
+            "stream_id": one.stream_id,
+            "queue_id": one.queue_id,
+            "status": status_json(one.status.as_ref()),
+            "account": account_json(one.account.as_ref()),
+            "oldest_age_ms": ms_json(one.oldest_age.as_ref().map(duration)),
+        })
+    });
+    json!({
+        "total": stats_json(stats.total.as_ref()),
+        "partitions": partitions.collect::<Vec<_>>(),
+        "streams": streams.collect::<Vec<_>>(),
+    })
+}

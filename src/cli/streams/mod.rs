@@ -1,0 +1,275 @@
+//! `frameway streams`.
+
+mod settings;
+mod show;
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::client::{Client, ConnectArgs};
+use super::fault;
+use super::output::{print, print_json};
+use crate::pb::v1 as pb;
+use settings::SettingsArgs;
+
+pub(super) use settings::key_value;
+pub(super) use show::{state, status_json};
+
+/// List, register, show, change and remove streams.
+///
+/// A stream is one camera's frames in order, and its settings. Frames of a stream that is not registered are refused, unless
+/// the server registers streams by itself (`frameway serve --auto-register`).
+#[derive(Debug, Args)]
+#[command(
+    visible_alias = "stream",
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  frameway streams
+  frameway streams list --filter 'label.site = \"north\"'
+  frameway streams register north-gate --label site=north --keep-original
+  frameway streams show north-gate
+  frameway streams update north-gate --retain-frames 5000 --retain-age 2h
+  frameway streams remove north-gate"
+)]
+pub(super) struct StreamsArgs {
+    #[command(subcommand)]
+    command: Option<StreamsCommand>,
+
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum StreamsCommand {
+    List(ListArgs),
+    Register(RegisterArgs),
+    Show(ShowArgs),
+    Update(UpdateArgs),
+    #[command(visible_alias = "unregister")]
+    Remove(RemoveArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+struct Common {
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// List the registered streams.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway streams list
+  frameway streams list --filter 'id = \"cam-*\" AND state = LIVE'
+  frameway streams list --json | jq -r '.streams[].stream_id'")]
+struct ListArgs {
+    /// Terms joined by AND: id = \"glob\", label.KEY = \"glob\", state = LIVE; also with !=.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    filter: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Register a stream. One that was there before goes on counting where it stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway streams register north-gate
+  frameway streams register north-gate --label site=north --label lane=2 --name 'North gate'
+  frameway streams register archive --keep-original --retain-frames 100000 --retain-age 1day")]
+struct RegisterArgs {
+    /// The stream's id: 1 to 64 characters of A-Z a-z 0-9 _ -
+    stream: String,
+
+    #[command(flatten)]
+    settings: Box<SettingsArgs>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Show a stream's settings and what it is doing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway streams show north-gate
+  frameway streams show north-gate --json | jq .status.accepted_sequence")]
+struct ShowArgs {
+    /// The stream's id.
+    stream: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Change settings of a stream; what is not named stays as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway streams update north-gate --quality 70
+  frameway streams update north-gate --label site=south      (replaces all labels)
+  frameway streams update north-gate --reset retention       (back to the server's default)")]
+struct UpdateArgs {
+    /// The stream's id.
+    stream: String,
+
+    #[command(flatten)]
+    settings: Box<SettingsArgs>,
+
+    /// A field that goes back to the server's default, by its name in the contract, for example labels or
+    /// retention.max_age; once for each.
+    #[arg(long, value_name = "FIELD")]
+    reset: Vec<String>,
+
+    /// Change nothing if the stream was changed since this etag was read.
+    #[arg(long, value_name = "ETAG", default_value = "", hide_default_value = true)]
+    etag: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Remove a stream with its settings, its queued frames and its output.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway streams remove north-gate")]
+struct RemoveArgs {
+    /// The stream's id.
+    stream: String,
+
+    /// Remove nothing if the stream was changed since this etag was read.
+    #[arg(long, value_name = "ETAG", default_value = "", hide_default_value = true)]
+    etag: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Does what was asked.
+pub(super) async fn run(args: StreamsArgs) -> Result<(), Failure> {
+    match args.command.unwrap_or(StreamsCommand::List(args.list)) {
+        StreamsCommand::List(args) => list(args).await,
+        StreamsCommand::Register(args) => register(args).await,
+        StreamsCommand::Show(args) => show(args).await,
+        StreamsCommand::Update(args) => update(args).await,
+        StreamsCommand::Remove(args) => remove(args).await,
+    }
+}
+
+async fn list(args: ListArgs) -> Result<(), Failure> {
+    let mut client = args.common.connect.connect().await?;
+    let mut streams = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = pb::ListStreamsRequest { page_size: 1_000, page_token, filter: args.filter.clone() };
+        let answer = client.streaming.list_streams(request).await;
+        let page = answer.map_err(|status| fault::refused("listing the streams", &status))?.into_inner();
+        streams.extend(page.streams);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    if args.common.json {
+        let streams: Vec<Value> = streams.iter().map(show::stream_json).collect();
+        print_json(&json!({ "streams": streams }));
+    } else if streams.is_empty() {
+        print("no streams; add one: frameway streams register ID\n");
+    } else {
+        print(&show::table(&streams));
+    }
+    Ok(())
+}
+
+async fn register(args: RegisterArgs) -> Result<(), Failure> {
+    let mut client = args.common.connect.connect().await?;
+    let (stream, _mask) = args.settings.into_stream(&args.stream);
+    let answer = client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
+    let doing = format!("registering {}", args.stream);
+    let stream = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream;
+    tell(&args.common, stream, &format!("registered {}\n", args.stream));
+    Ok(())
+}
+
+async fn show(args: ShowArgs) -> Result<(), Failure> {
+    let mut client = args.common.connect.connect().await?;
+    let answer = client.streaming.get_stream(pb::GetStreamRequest { stream_id: args.stream.clone() }).await;
+    let doing = format!("reading {}", args.stream);
+    let stream =
+        answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream.unwrap_or_default();
+    let text = show::details(&stream);
+    tell(&args.common, Some(stream), &text);
+    Ok(())
+}
+
+async fn update(args: UpdateArgs) -> Result<(), Failure> {
+    let (mut stream, mut mask) = args.settings.into_stream(&args.stream);
+    mask.paths.extend(args.reset);
+    if mask.paths.is_empty() {
+        return Err(Failure::Usage(anyhow!(
+            "nothing to change: name a setting, or --reset FIELD (see --help)"
+        )));
+    }
+    stream.etag = args.etag;
+    let mut client = args.common.connect.connect().await?;
+    let changed = mask.paths.join(", ");
+    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask: Some(mask) };
+    let answer = client.streaming.update_stream(request).await;
+    let doing = format!("changing {}", args.stream);
+    let stream = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream;
+    tell(&args.common, stream, &format!("changed {changed} of {}\n", args.stream));
+    Ok(())
+}
+
+async fn remove(args: RemoveArgs) -> Result<(), Failure> {
+    let mut client = args.common.connect.connect().await?;
+    let request = pb::UnregisterStreamRequest { stream_id: args.stream.clone(), etag: args.etag };
+    let answer = client.streaming.unregister_stream(request).await;
+    let doing = format!("removing {}", args.stream);
+    let gone = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner();
+    if args.common.json {
+        print_json(&json!({
+            "stream_id": args.stream,
+            "last_sequence": gone.last_sequence,
+            "removed_queued_frames": gone.removed_queued_frames,
+            "removed_output_frames": gone.removed_output_frames,
+        }));
+    } else {
+        print(&format!(
+            "removed {} with {} waiting and {} kept frames; its last sequence was {}\n",
+            args.stream, gone.removed_queued_frames, gone.removed_output_frames, gone.last_sequence,
+        ));
+    }
+    Ok(())
+}
+
+/// Registers streams that are not registered yet; answers those that it added.
+pub(super) async fn register_missing(client: &mut Client, ids: &[String]) -> Result<Vec<String>, Failure> {
+    let mut added = Vec::new();
+    for id in ids {
+        let stream = pb::Stream { stream_id: id.clone(), ..Default::default() };
+        match client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await {
+            Ok(_) => added.push(id.clone()),
+            Err(status) if status.code() == tonic::Code::AlreadyExists => {}
+            Err(status) => return Err(fault::refused(&format!("registering {id}"), &status)),
+        }
+    }
+    Ok(added)
+}
+
+fn tell(common: &Common, stream: Option<pb::Stream>, text: &str) {
+    if common.json {
+        print_json(&show::stream_json(&stream.unwrap_or_default()));
+    } else {
+        print(text);
+    }
+}

@@ -1,0 +1,144 @@
+//! Streams as tables and as JSON.
+
+use serde_json::{Value, json};
+
+use crate::cli::fault::short;
+use crate::cli::output::{Table, bytes, duration, ms_json, since, span, time_json};
+use crate::pb::v1 as pb;
+
+/// The state in lower case; `-` where it is not known.
+pub(in crate::cli) fn state(status: Option<&pb::StreamStatus>) -> String {
+    status
+        .map_or("-".to_owned(), |status| short(status.state().as_str_name(), "STREAM_STATE_").to_lowercase())
+}
+
+/// One line a stream.
+pub(super) fn table(streams: &[pb::Stream]) -> String {
+    let headings = ["STREAM", "STATE", "FRAMES", "WAITING", "KEPT", "BYTES", "LAST FRAME", "LABELS"];
+    let mut table = Table::new(&headings, &[2, 3, 4, 5, 6]);
+    for stream in streams {
+        let status = stream.status.unwrap_or_default();
+        table.row([
+            stream.stream_id.clone(),
+            state(stream.status.as_ref()),
+            status.accepted_sequence.to_string(),
+            status.queued_frames.to_string(),
+            status.retained_frames.to_string(),
+            bytes(status.retained_bytes),
+            status
+                .last_received_time
+                .as_ref()
+                .map_or("never".to_owned(), |time| format!("{} ago", span(since(time)))),
+            labels(stream),
+        ]);
+    }
+    table.render()
+}
+
+fn labels(stream: &pb::Stream) -> String {
+    stream.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// A line a setting; settings that follow the server's defaults are left out.
+pub(super) fn details(stream: &pb::Stream) -> String {
+    let mut table = Table::new(&["STREAM", &stream.stream_id], &[]);
+    let mut row = |name: &str, value: String| {
+        if !value.is_empty() {
+            table.row([name.to_owned(), value]);
+        }
+    };
+    let unless_zero = |value: u64| if value == 0 { String::new() } else { value.to_string() };
+    let yes = |is: bool| if is { "yes".to_owned() } else { String::new() };
+    row("name", stream.display_name.clone());
+    row("state", state(stream.status.as_ref()));
+    row("labels", labels(stream));
+    if let Some(status) = &stream.status {
+        row("accepted", format!("{} frames", status.accepted_sequence));
+        row("published", format!("{} frames", status.published_sequence));
+        row("waiting", format!("{} frames, {}", status.queued_frames, bytes(status.queued_bytes)));
+        let oldest = match status.oldest_sequence {
+            0 => String::new(),
+            oldest => format!(", from sequence {oldest}"),
+        };
+        row("kept", format!("{} frames, {}{oldest}", status.retained_frames, bytes(status.retained_bytes)));
+        if let Some(time) = &status.last_received_time {
+            row("last frame", format!("{} ago", span(since(time))));
+        }
+        row("partition", status.partition.to_string());
+    }
+    if let Some(keep) = &stream.retention {
+        row("retain frames", unless_zero(keep.max_frames));
+        row("retain age", keep.max_age.as_ref().map(|age| span(duration(age))).unwrap_or_default());
+        row("retain bytes", if keep.max_bytes == 0 { String::new() } else { bytes(keep.max_bytes) });
+    }
+    if let Some(output) = &stream.output {
+        row("keep original", yes(output.keep_original));
+        row("quality", unless_zero(output.quality.into()));
+        row("thumbnail", output.thumbnail_size.map(|side| format!("{side} pixels")).unwrap_or_default());
+        if output.reencode_mode() != pb::ReencodeMode::Unspecified {
+            row("re-encode", short(output.reencode_mode().as_str_name(), "REENCODE_MODE_").to_lowercase());
+        }
+    }
+    if let Some(queue) = &stream.queue {
+        row("queue frames", unless_zero(queue.max_frames));
+        row("queue bytes", if queue.max_bytes == 0 { String::new() } else { bytes(queue.max_bytes) });
+    }
+    row("stall timeout", stream.stall_timeout.as_ref().map(|time| span(duration(time))).unwrap_or_default());
+    row("auto-registered", yes(stream.auto_registered));
+    row("registered", time_json(stream.create_time.as_ref()).as_str().unwrap_or_default().to_owned());
+    row("changed", time_json(stream.update_time.as_ref()).as_str().unwrap_or_default().to_owned());
+    row("etag", stream.etag.clone());
+    table.render()
+}
+
+/// A stream with its settings and status.
+pub(super) fn stream_json(stream: &pb::Stream) -> Value {
+    let retention = stream.retention.as_ref().map(|keep| {
+        json!({
+            "max_frames": keep.max_frames,
+            "max_age_ms": ms_json(keep.max_age.as_ref().map(duration)),
+            "max_bytes": keep.max_bytes,
+        })
+    });
+    let output = stream.output.as_ref().map(|output| {
+        json!({
+            "format": short(output.format().as_str_name(), "PICTURE_FORMAT_"),
+            "quality": output.quality,
+            "thumbnail_size": output.thumbnail_size,
+            "keep_original": output.keep_original,
+            "reencode_mode": short(output.reencode_mode().as_str_name(), "REENCODE_MODE_"),
+        })
+    });
+    let queue = stream.queue.as_ref();
+    json!({
+        "stream_id": stream.stream_id,
+        "display_name": stream.display_name,
+        "labels": stream.labels,
+        "retention": retention,
+        "output": output,
+        "queue": queue.map(|queue| json!({ "max_frames": queue.max_frames, "max_bytes": queue.max_bytes })),
+        "stall_timeout_ms": ms_json(stream.stall_timeout.as_ref().map(duration)),
+        "auto_registered": stream.auto_registered,
+        "create_time": time_json(stream.create_time.as_ref()),
+        "update_time": time_json(stream.update_time.as_ref()),
+        "etag": stream.etag,
+        "status": status_json(stream.status.as_ref()),
+    })
+}
+
+/// What a stream is doing.
+pub(in crate::cli) fn status_json(status: Option<&pb::StreamStatus>) -> Value {
+    let Some(status) = status else { return Value::Null };
+    json!({
+        "state": short(status.state().as_str_name(), "STREAM_STATE_"),
+        "accepted_sequence": status.accepted_sequence,
+        "published_sequence": status.published_sequence,
+        "oldest_sequence": status.oldest_sequence,
+        "last_received_time": time_json(status.last_received_time.as_ref()),
+        "queued_frames": status.queued_frames,
+        "queued_bytes": status.queued_bytes,
+        "retained_frames": status.retained_frames,
+        "retained_bytes": status.retained_bytes,
+        "partition": status.partition,
+    })
+}

@@ -1,0 +1,127 @@
+//! Files become frames.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+
+use super::{CaptureTime, SubmitArgs};
+use crate::cli::Failure;
+use crate::cli::output::timestamp;
+use crate::pb::v1 as pb;
+
+/// The publisher's numbers of each stream.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    first: u64,
+    next: HashMap<String, u64>,
+}
+
+impl From<u64> for Numbers {
+    fn from(first: u64) -> Self {
+        Self { first, next: HashMap::new() }
+    }
+}
+
+impl Numbers {
+    fn take(&mut self, stream: &str) -> u64 {
+        let next = self.next.entry(stream.to_owned()).or_insert(self.first);
+        let number = *next;
+        *next += 1;
+        number
+    }
+}
+
+/// Reads the files, one after the other, as often as they are to be submitted.
+#[derive(Debug)]
+pub(super) struct Reader {
+    files: Vec<(PathBuf, String)>,
+    position: usize,
+    rounds_left: u64,
+    publisher: String,
+    numbers: Numbers,
+    format: pb::PictureFormat,
+    size: (u32, u32),
+    capture_time: CaptureTime,
+    attributes: BTreeMap<String, String>,
+}
+
+impl Reader {
+    pub(super) fn new(
+        args: &SubmitArgs,
+        files: Vec<PathBuf>,
+        streams: Vec<String>,
+        publisher: String,
+        numbers: Numbers,
+    ) -> Self {
+        Self {
+            files: files.into_iter().zip(streams).collect(),
+            position: 0,
+            rounds_left: args.repeat,
+            publisher,
+            numbers,
+            format: args.raw_format.map_or(pb::PictureFormat::Unspecified, super::RawFormat::wire),
+            size: (args.width.unwrap_or_default(), args.height.unwrap_or_default()),
+            capture_time: args.capture_time,
+            attributes: args.attributes.iter().cloned().collect(),
+        }
+    }
+
+    /// The next frame; `None` when all is read.
+    pub(super) fn next(&mut self) -> Result<Option<pb::Frame>, Failure> {
+        if self.position == self.files.len() {
+            self.position = 0;
+            self.rounds_left = self.rounds_left.saturating_sub(1);
+        }
+        if self.rounds_left == 0 {
+            return Ok(None);
+        }
+        let Some((file, stream)) = self.files.get(self.position) else { return Ok(None) };
+        self.position += 1;
+        let data = fs::read(file)
+            .with_context(|| format!("cannot read {}", file.display()))
+            .map_err(Failure::Usage)?;
+        let captured = match self.capture_time {
+            CaptureTime::None => None,
+            CaptureTime::Now => Some(SystemTime::now()),
+            CaptureTime::File => fs::metadata(file).and_then(|about| about.modified()).ok(),
+        };
+        let mut attributes = self.attributes.clone();
+        attributes.entry("file".to_owned()).or_insert_with(|| file_name(file));
+        Ok(Some(pb::Frame {
+            stream_id: stream.clone(),
+            publisher_id: self.publisher.clone(),
+            publisher_sequence: Some(self.numbers.take(stream)),
+            capture_time: captured.map(timestamp),
+            format: self.format.into(),
+            width: self.size.0,
+            height: self.size.1,
+            data: data.into(),
+            attributes,
+            ..Default::default()
+        }))
+    }
+}
+
+/// A file's name, short enough for an attribute.
+fn file_name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let mut end = name.len().min(256);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stream_is_numbered_by_itself() {
+        let mut numbers = Numbers::from(10);
+        assert_eq!(["a", "b", "a"].map(|stream| numbers.take(stream)), [10, 10, 11]);
+    }
+}

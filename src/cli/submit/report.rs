@@ -1,0 +1,188 @@
+//! What is told of a submission.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::cli::Failure;
+use crate::cli::fault::{frame_words, reason};
+use crate::cli::output::{bytes, print, print_json, span};
+use crate::cli::send::{Decision, Sent};
+use crate::pb::v1 as pb;
+
+/// Refusals that are printed one by one; the rest is counted.
+const MOST_PRINTED: u64 = 50;
+
+/// Counts, and prints as it goes.
+#[derive(Debug)]
+pub(super) struct Report {
+    json: bool,
+    bar: ProgressBar,
+    start: Instant,
+    total: u64,
+    streams: Vec<String>,
+    publisher: String,
+    first_number: u64,
+    accepted: u64,
+    duplicates: u64,
+    refused: u64,
+    open: u64,
+    bytes: u64,
+    retries: u64,
+    reasons: BTreeMap<String, u64>,
+    /// The user ended it.
+    pub(super) interrupted: bool,
+}
+
+impl Report {
+    pub(super) fn new(
+        json: bool,
+        total: u64,
+        streams: &[String],
+        publisher: &str,
+        first_number: u64,
+    ) -> Self {
+        // Drawn on standard error, and only where that is a terminal.
+        let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames  {per_sec}  {msg}  {eta} left");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self {
+            json,
+            bar,
+            start: Instant::now(),
+            total,
+            streams: streams.to_vec(),
+            publisher: publisher.to_owned(),
+            first_number,
+            accepted: 0,
+            duplicates: 0,
+            refused: 0,
+            open: 0,
+            bytes: 0,
+            retries: 0,
+            reasons: BTreeMap::new(),
+            interrupted: false,
+        }
+    }
+
+    /// Enters a batch and prints what was refused.
+    pub(super) fn enter(&mut self, frames: &[pb::Frame], sent: Sent) {
+        self.retries += sent.retries;
+        for (frame, decision) in frames.iter().zip(sent.decisions) {
+            match decision {
+                Decision::Accepted { .. } => {
+                    self.accepted += 1;
+                    self.bytes += frame.data.len() as u64;
+                }
+                Decision::Duplicate { .. } => self.duplicates += 1,
+                Decision::Refused(error) => {
+                    self.refused += 1;
+                    self.refusal(frame, "refused", &error);
+                }
+                Decision::Open(error) => {
+                    self.open += 1;
+                    if let Some(error) = error {
+                        self.refusal(frame, "not confirmed", &error);
+                    }
+                }
+            }
+        }
+        self.bar.set_position(self.accepted + self.duplicates + self.refused);
+        self.bar.set_message(format!("{} refused, {}", self.refused, bytes(self.bytes)));
+    }
+
+    fn refusal(&mut self, frame: &pb::Frame, what: &str, error: &pb::FrameError) {
+        *self.reasons.entry(reason(error)).or_default() += 1;
+        let printed: u64 = self.reasons.values().sum();
+        if printed > MOST_PRINTED {
+            return;
+        }
+        let file = frame.attributes.get("file").map_or("", String::as_str);
+        let mut line = format!("{what}: {file} in {}: {}", frame.stream_id, frame_words(error));
+        if error.reason() == pb::ErrorReason::OutOfOrder {
+            line.push_str(" - is another run with this --publisher submitting to the stream?");
+        }
+        if printed == MOST_PRINTED {
+            line.push_str("\nfurther refusals are only counted");
+        }
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Prints the summary.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+        let seconds = self.start.elapsed();
+        let rate = (self.accepted + self.duplicates) as f64 / seconds.as_secs_f64().max(1e-6);
+        if self.json {
+            print_json(&json!({
+                "frames": self.total,
+                "accepted": self.accepted,
+                "duplicates": self.duplicates,
+                "rejected": self.refused,
+                "unconfirmed": self.open,
+                "not_sent": self.not_sent(),
+                "retries": self.retries,
+                "bytes": self.bytes,
+                "seconds": (seconds.as_secs_f64() * 1e3).round() / 1e3,
+                "fps": (rate * 10.0).round() / 10.0,
+                "reasons": self.reasons,
+                "streams": self.streams,
+                "publisher": self.publisher,
+                "first_number": self.first_number,
+            }));
+            return;
+        }
+        print(&format!(
+            "accepted {}, duplicates {}, refused {}, {} in {} ({rate:.1} frames/s)\n",
+            self.accepted,
+            self.duplicates,
+            self.refused,
+            bytes(self.bytes),
+            span(seconds),
+        ));
+        if self.retries > 0 {
+            print(&format!("sent again {} times\n", self.retries));
+        }
+        if self.open + self.not_sent() > 0 {
+            eprintln!(
+                "to go on where this ended, run it again with --publisher {} --first-number {}",
+                self.publisher, self.first_number,
+            );
+        }
+    }
+
+    fn not_sent(&self) -> u64 {
+        self.total.saturating_sub(self.accepted + self.duplicates + self.refused + self.open)
+    }
+
+    /// Success, or why not.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        let failed = |text: String| Err(Failure::Failed(anyhow!(text)));
+        if self.interrupted {
+            return failed(format!(
+                "interrupted: {} of {} frames were not sent",
+                self.not_sent() + self.open,
+                self.total
+            ));
+        }
+        if self.refused > 0 {
+            let reasons: Vec<String> =
+                self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            return failed(format!(
+                "{} of {} frames were refused: {}",
+                self.refused,
+                self.total,
+                reasons.join(", ")
+            ));
+        }
+        Ok(())
+    }
+}

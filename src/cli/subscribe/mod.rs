@@ -1,0 +1,242 @@
+//! `frameway subscribe`.
+
+mod cursors;
+pub(super) mod follow;
+mod report;
+mod save;
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+
+use super::Failure;
+use super::client::ConnectArgs;
+use super::sources::is_pattern;
+use crate::pb::v1 as pb;
+use crate::pb::v1::start_position::Position;
+use crate::shutdown;
+use cursors::CursorFile;
+use follow::{Event, Follower};
+use report::{Report, Style};
+use save::Saver;
+
+/// Subscribe to streams and show what comes; --save writes the pictures to files.
+///
+/// Frames of a stream come in order, each once; frames that are not sent are told as gaps, with the reason. When the
+/// connection breaks or the server restarts, it connects again and goes on after the last frame. Latencies are from the
+/// server's received time (and from the camera's capture time, where it gave one) to now, by this machine's clock.
+///
+/// Ctrl-C ends it with a summary.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway subscribe north-gate
+  frameway subscribe 'cam-*' --pictures none --lines
+  frameway subscribe north-gate --from earliest --save pictures/
+  frameway subscribe north-gate --count 1 --save . --pictures original
+  frameway subscribe 'cam-*' --cursor-file cursors.json --json >> frames.jsonl")]
+pub(super) struct SubscribeArgs {
+    /// Stream ids, or quoted patterns of ids (* ? [ab]).
+    #[arg(required = true, value_name = "STREAM")]
+    streams: Vec<String>,
+
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    /// Where to start: live, earliest, a sequence number, or a cursor (of one stream).
+    #[arg(long, value_name = "WHERE", default_value = "live")]
+    from: From,
+
+    /// End after this many frames.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// Which pictures come along; several with commas.
+    #[arg(long, value_name = "WHICH", value_enum, value_delimiter = ',', default_value = "processed")]
+    pictures: Vec<Pictures>,
+
+    /// Write each picture to DIR/STREAM-000000001.jpg; the folder is made.
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+
+    /// Resume after what this file says was handled, and keep it up to date. While it is not there, --from applies.
+    #[arg(long, value_name = "FILE")]
+    cursor_file: Option<PathBuf>,
+
+    /// One line a frame also on a terminal, instead of a live counter.
+    #[arg(long, conflicts_with = "json")]
+    lines: bool,
+
+    /// One JSON object a line: {"type":"frame"...}, "gap", and a "summary" at the end.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which pictures of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Pictures {
+    /// None: measures only.
+    None,
+    /// The small one.
+    Thumbnail,
+    /// The one that the worker made.
+    Processed,
+    /// The submitted bytes, where the stream keeps them.
+    Original,
+}
+
+impl Pictures {
+    fn role(self) -> pb::PictureRole {
+        match self {
+            Self::None => pb::PictureRole::None,
+            Self::Thumbnail => pb::PictureRole::Thumbnail,
+            Self::Processed => pb::PictureRole::Processed,
+            Self::Original => pb::PictureRole::Original,
+        }
+    }
+}
+
+/// Where to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum From {
+    Live,
+    Earliest,
+    Sequence(u64),
+    Cursor(String),
+}
+
+impl std::str::FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "live" => Ok(Self::Live),
+            "earliest" => Ok(Self::Earliest),
+            "" | "0" => Err("write live, earliest, a sequence from 1, or a cursor".to_owned()),
+            _ => Ok(text.parse().map_or_else(|_| Self::Cursor(text.to_owned()), Self::Sequence)),
+        }
+    }
+}
+
+impl From {
+    /// As the contract has it; a cursor belongs to the only stream.
+    fn position(&self, streams: &[String]) -> Result<Position, Failure> {
+        match self {
+            Self::Live => Ok(Position::Live(pb::StartLive {})),
+            Self::Earliest => Ok(Position::Earliest(pb::StartEarliest {})),
+            Self::Sequence(number) => Ok(Position::Sequence(*number)),
+            Self::Cursor(cursor) => match streams {
+                [stream] if !is_pattern(stream) => {
+                    let cursor = pb::StreamCursor { stream_id: stream.clone(), cursor: cursor.clone() };
+                    Ok(Position::Cursors(pb::CursorList { cursors: vec![cursor] }))
+                }
+                _ => Err(Failure::Usage(anyhow!("--from with a cursor needs exactly one stream, by its id"))),
+            },
+        }
+    }
+}
+
+/// Follows the streams until the end, the count, or Ctrl-C.
+pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
+    let start = args.from.position(&args.streams)?;
+    let roles = roles(&args.pictures, args.save.is_some())?;
+    let mut cursors = args.cursor_file.map(CursorFile::open).transpose()?;
+    let resumed = cursors.as_ref().map(CursorFile::cursors).unwrap_or_default();
+    let mut saver = args.save.map(|folder| Saver::new(folder, roles.len() > 1)).transpose()?;
+    let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
+    let client = args.connect.connect().await?;
+    let style = Style::choose(args.json, args.lines);
+    let mut report = Report::new(style);
+    let mut follower = Follower::new(client.streaming, &args.streams, start, resumed, roles, args.count);
+    loop {
+        let Some(event) = stop.run_until_cancelled(follower.next()).await else { break };
+        match event? {
+            Event::Started { streams } => report.started(streams),
+            Event::Frame(delivered) => {
+                let frame = delivered.frame.unwrap_or_default();
+                let saved = match &mut saver {
+                    Some(saver) => saver.save(&frame)?,
+                    None => Vec::new(),
+                };
+                // Only what is handled whole counts as handled.
+                if let Some(file) = &mut cursors {
+                    file.advance(&frame.stream_id, delivered.cursor)?;
+                }
+                report.frame(&frame, &saved);
+                if args.count.is_some_and(|count| report.frames() >= count) {
+                    break;
+                }
+            }
+            Event::Gap(gap) => {
+                report.gap(&gap);
+                if let Some(file) = &mut cursors {
+                    file.advance(&gap.stream_id, gap.cursor)?;
+                }
+            }
+            Event::Checkpoint(checkpoint) => {
+                if let Some(file) = &mut cursors {
+                    for one in checkpoint {
+                        file.advance(&one.stream_id, one.cursor)?;
+                    }
+                }
+            }
+            Event::Lag(frames) => report.lag(frames),
+            Event::Reconnecting(why) => report.note(&format!("{why}; connecting again")),
+            Event::End => break,
+        }
+    }
+    if let Some(file) = &mut cursors {
+        file.write()?;
+    }
+    report.finish();
+    Ok(())
+}
+
+fn roles(pictures: &[Pictures], saves: bool) -> Result<Vec<pb::PictureRole>, Failure> {
+    if pictures.contains(&Pictures::None) {
+        if saves {
+            return Err(Failure::Usage(anyhow!("--save has nothing to write with --pictures none")));
+        }
+        if pictures.len() > 1 {
+            return Err(Failure::Usage(anyhow!("--pictures none excludes the others")));
+        }
+    }
+    let mut roles: Vec<pb::PictureRole> = Vec::new();
+    for role in pictures.iter().map(|which| which.role()) {
+        if !roles.contains(&role) {
+            roles.push(role);
+        }
+    }
+    Ok(roles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_is_a_word_a_number_or_a_cursor() {
+        assert_eq!("live".parse(), Ok(From::Live));
+        assert_eq!("earliest".parse(), Ok(From::Earliest));
+        assert_eq!("17".parse(), Ok(From::Sequence(17)));
+        assert_eq!("AbC_17".parse(), Ok(From::Cursor("AbC_17".to_owned())));
+        assert!("0".parse::<From>().is_err());
+    }
+
+    #[test]
+    fn a_cursor_belongs_to_one_stream() {
+        let from = From::Cursor("x".to_owned());
+        assert!(from.position(&["cam".to_owned()]).is_ok());
+        assert!(from.position(&["cam*".to_owned()]).is_err());
+        assert!(from.position(&["a".to_owned(), "b".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn no_pictures_cannot_be_saved() {
+        assert!(roles(&[Pictures::None], true).is_err());
+        assert!(roles(&[Pictures::None, Pictures::Original], false).is_err());
+        let twice = roles(&[Pictures::Original, Pictures::Thumbnail, Pictures::Original], true).unwrap();
+        assert_eq!(twice, [pb::PictureRole::Original, pb::PictureRole::Thumbnail]);
+    }
+}

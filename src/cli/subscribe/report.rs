@@ -1,0 +1,314 @@
+//! What is told of a subscription, as it goes and at the end.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::save::role_name;
+use crate::cli::fault::short;
+use crate::cli::latency::Latency;
+use crate::cli::output::{bytes, ms_json, print, print_json, since, span, time_json};
+use crate::pb::v1 as pb;
+use crate::pb::v1::picture::Content;
+
+/// How it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// One line that changes.
+    Counter,
+    /// A line a frame.
+    Lines,
+    /// A JSON object a frame.
+    Json,
+}
+
+impl Style {
+    pub(super) fn choose(json: bool, lines: bool) -> Self {
+        match (json, lines) {
+            (true, _) => Self::Json,
+            (false, false) if io::stdout().is_terminal() && io::stderr().is_terminal() => Self::Counter,
+            (false, _) => Self::Lines,
+        }
+    }
+}
+
+/// Counts, and prints as it goes.
+#[derive(Debug)]
+pub(super) struct Report {
+    style: Style,
+    bar: ProgressBar,
+    start: Instant,
+    frames: u64,
+    bytes: u64,
+    saved: u64,
+    lag: u64,
+    gaps: BTreeMap<String, u64>,
+    received: Latency,
+    captured: Latency,
+}
+
+impl Report {
+    pub(super) fn new(style: Style) -> Self {
+        let counter = style == Style::Counter;
+        let target = if counter { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} frames  {msg}") {
+            bar.set_style(style);
+        }
+        if counter {
+            bar.enable_steady_tick(Duration::from_millis(250));
+        }
+        bar.set_message("waiting for the first");
+        Self {
+            style,
+            bar,
+            start: Instant::now(),
+            frames: 0,
+            bytes: 0,
+            saved: 0,
+            lag: 0,
+            gaps: BTreeMap::new(),
+            received: Latency::new(),
+            captured: Latency::new(),
+        }
+    }
+
+    /// Frames so far.
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// The server has fixed the positions.
+    pub(super) fn started(&mut self, streams: usize) {
+        if self.style == Style::Json {
+            print_json(&json!({ "type": "started", "streams": streams }));
+        } else {
+            self.note(&format!(
+                "subscribed to {streams} {}",
+                if streams == 1 { "stream" } else { "streams" }
+            ));
+        }
+    }
+
+    /// A frame has come and is handled.
+    pub(super) fn frame(&mut self, frame: &pb::ProcessedFrame, saved: &[PathBuf]) {
+        self.frames += 1;
+        self.saved += saved.len() as u64;
+        let received = frame.received_time.as_ref().map(since);
+        let captured = frame.capture_time.as_ref().map(since);
+        self.received.enter(received);
+        self.captured.enter(captured);
+        self.bytes += frame.pictures.iter().map(data_bytes).sum::<u64>();
+        match self.style {
+            Style::Json => print_json(&frame_json(frame, saved, received, captured)),
+            Style::Lines => print(&frame_line(frame, received, captured)),
+            Style::Counter => {
+                self.bar.set_position(self.frames);
+                self.bar.set_message(self.rates());
+            }
+        }
+    }
+
+    /// Frames do not come.
+    pub(super) fn gap(&mut self, gap: &pb::Gap) {
+        let causes: Vec<(String, u64)> = gap
+            .causes
+            .iter()
+            .map(|cause| (short(cause.reason().as_str_name(), "GAP_REASON_"), cause.count))
+            .collect();
+        for (reason, count) in &causes {
+            *self.gaps.entry(reason.clone()).or_default() += count;
+        }
+        if self.style == Style::Json {
+            let causes: Vec<Value> =
+                causes.iter().map(|(reason, count)| json!({ "reason": reason, "count": count })).collect();
+            print_json(&json!({
+                "type": "gap",
+                "stream_id": gap.stream_id,
+                "from_sequence": gap.from_sequence,
+                "to_sequence": gap.to_sequence,
+                "causes": causes,
+            }));
+            return;
+        }
+        let causes: Vec<String> = causes.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let line = format!(
+            "{} {}-{} not sent: {}",
+            gap.stream_id,
+            gap.from_sequence,
+            gap.to_sequence,
+            causes.join(", "),
+        );
+        if self.style == Style::Lines { print(&format!("{line}\n")) } else { self.note(&line) }
+    }
+
+    /// Frames that are published and not here yet.
+    pub(super) fn lag(&mut self, frames: u64) {
+        self.lag = frames;
+        if self.style == Style::Counter && self.frames > 0 {
+            self.bar.set_message(self.rates());
+        }
+    }
+
+    /// Says something beside the frames, on standard error.
+    pub(super) fn note(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
+    /// Prints the summary.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+        let seconds = self.start.elapsed();
+        if self.style == Style::Json {
+            print_json(&json!({
+                "type": "summary",
+                "frames": self.frames,
+                "bytes": self.bytes,
+                "saved": self.saved,
+                "gaps": self.gaps,
+                "seconds": (seconds.as_secs_f64() * 1e3).round() / 1e3,
+                "received_to_now": self.received.as_json(),
+                "captured_to_now": self.captured.as_json(),
+            }));
+            return;
+        }
+        let mut text = format!("{} frames, {} in {}", self.frames, bytes(self.bytes), span(seconds));
+        if self.saved > 0 {
+            text.push_str(&format!(", {} files saved", self.saved));
+        }
+        if self.gaps.is_empty() {
+            text.push_str("; no gaps");
+        }
+        for (reason, count) in &self.gaps {
+            text.push_str(&format!("; {count} not sent ({reason})"));
+        }
+        text.push('\n');
+        for (name, latency) in [("received to now", &self.received), ("captured to now", &self.captured)] {
+            if let Some(words) = latency.words() {
+                text.push_str(&format!("{name}: {words}\n"));
+            }
+        }
+        // In the style of lines, standard output is the frames'.
+        if self.style == Style::Lines { eprint!("{text}") } else { print(&text) }
+    }
+
+    fn rates(&self) -> String {
+        let seconds = self.start.elapsed().as_secs_f64().max(1e-3);
+        let mut text = format!(
+            "{:.1}/s  {}/s",
+            self.frames as f64 / seconds,
+            bytes((self.bytes as f64 / seconds) as u64),
+        );
+        if let Some(words) = self.received.words() {
+            text.push_str(&format!("  latency {words}"));
+        }
+        if self.lag > 0 {
+            text.push_str(&format!("  {} behind", self.lag));
+        }
+        let gaps: u64 = self.gaps.values().sum();
+        if gaps > 0 {
+            text.push_str(&format!("  {gaps} not sent"));
+        }
+        text
+    }
+}
+
+fn data_bytes(picture: &pb::Picture) -> u64 {
+    match &picture.content {
+        Some(Content::Data(data)) => data.len() as u64,
+        Some(Content::OmittedReason(_)) | None => 0,
+    }
+}
+
+fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: Option<Duration>) -> String {
+    let mut line = format!("{} {}", frame.stream_id, frame.sequence);
+    for picture in &frame.pictures {
+        line.push_str(&format!("  {} {}x{}", role_name(picture), picture.width, picture.height));
+        match &picture.content {
+            Some(Content::Data(data)) => line.push_str(&format!(" {}", bytes(data.len() as u64))),
+            Some(Content::OmittedReason(_)) | None => {
+                line.push_str(&format!(" not sent: {}", omitted(picture)))
+            }
+        }
+    }
+    if let Some(score) = frame.quality.as_ref().and_then(|quality| quality.quality_score) {
+        line.push_str(&format!("  quality {score:.2}"));
+    }
+    for (name, latency) in [("received", received), ("captured", captured)] {
+        if let Some(latency) = latency {
+            line.push_str(&format!("  {name} {} ago", span(latency)));
+        }
+    }
+    line.push('\n');
+    line
+}
+
+fn omitted(picture: &pb::Picture) -> String {
+    match picture.content {
+        Some(Content::OmittedReason(reason)) => pb::OmittedReason::try_from(reason)
+            .map_or("unknown".to_owned(), |reason| short(reason.as_str_name(), "OMITTED_REASON_")),
+        Some(Content::Data(_)) | None => String::new(),
+    }
+}
+
+fn frame_json(
+    frame: &pb::ProcessedFrame,
+    saved: &[PathBuf],
+    received: Option<Duration>,
+    captured: Option<Duration>,
+) -> Value {
+    let pictures = frame.pictures.iter().map(|picture| {
+        let omitted = omitted(picture);
+        json!({
+            "role": role_name(picture),
+            "format": short(picture.format().as_str_name(), "PICTURE_FORMAT_").to_lowercase(),
+            "width": picture.width,
+            "height": picture.height,
+            "size_bytes": picture.size_bytes,
+            "omitted_reason": if omitted.is_empty() { Value::Null } else { omitted.into() },
+        })
+    });
+    let source = frame.source.clone().unwrap_or_default();
+    json!({
+        "type": "frame",
+        "stream_id": frame.stream_id,
+        "sequence": frame.sequence,
+        "publisher_id": frame.publisher_id,
+        "publisher_sequence": frame.publisher_sequence,
+        "capture_time": time_json(frame.capture_time.as_ref()),
+        "received_time": time_json(frame.received_time.as_ref()),
+        "published_time": time_json(frame.published_time.as_ref()),
+        "received_to_now_ms": ms_json(received),
+        "captured_to_now_ms": ms_json(captured),
+        "attributes": frame.attributes,
+        "source": {
+            "format": short(source.format().as_str_name(), "PICTURE_FORMAT_").to_lowercase(),
+            "width": source.width,
+            "height": source.height,
+            "size_bytes": source.size_bytes,
+            "blake3": source.blake3_digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        },
+        "pictures": pictures.collect::<Vec<_>>(),
+        "reencode_outcome": short(frame.reencode_outcome().as_str_name(), "REENCODE_OUTCOME_"),
+        "quality": frame.quality.as_ref().map(quality_json),
+        "saved": saved.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+    })
+}
+
+fn quality_json(quality: &pb::QualityMetrics) -> Value {
+    json!({
+        "mean_luma": quality.mean_luma,
+        "rms_contrast": quality.rms_contrast,
+        "laplacian_variance": quality.laplacian_variance,
+        "noise_sigma": quality.noise_sigma,
+        "sharpness_score": quality.sharpness_score,
+        "brightness_score": quality.brightness_score,
+        "contrast_score": quality.contrast_score,
+        "noise_cleanliness_score": quality.noise_cleanliness_score,
+        "quality_score": quality.quality_score,
+    })
+}

@@ -1,0 +1,43 @@
+use std::io::{self, IsTerminal as _};
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is logged, to standard error.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogArgs {
+    /// What log lines look like.
+    #[arg(long, env = "FRAMEWAY_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Least level that is logged, or a list such as `info,frameway::hub=debug`.
+    #[arg(long, env = "FRAMEWAY_LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
+}
+
+impl LogArgs {
+    /// Starts logging for this process. Does nothing if it is started already.
+    ///
+    /// # Errors
+    /// The filter does not parse.
+    pub fn init(&self) -> Result<(), crate::domain::ValidationError> {
+        let filter = EnvFilter::try_new(&self.log)
+            .map_err(|error| crate::domain::ValidationError::new("--log", error.to_string()))?;
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+        let _already_started = match self.log_format {
+            LogFormat::Text => builder.try_init(),
+            LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        };
+        Ok(())
+    }
+}

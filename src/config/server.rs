@@ -1,0 +1,61 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+/// Which parts of Frameway a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// The API and a worker. With Redis the worker is a process of its own, started again when it dies.
+    All,
+    /// The API only; start workers elsewhere with `--role worker`.
+    Api,
+    /// A worker only; needs `--redis-url`.
+    Worker,
+}
+
+/// Where and how the server listens.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
+pub struct ServerArgs {
+    /// Address and port to listen on, plaintext HTTP/2. Port 0 takes any free port (see --address-file).
+    #[arg(long, env = "FRAMEWAY_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7400")]
+    pub listen: SocketAddr,
+
+    /// Write the address that was bound to this file once the server is SERVING. For scripts that use port 0.
+    #[arg(long, env = "FRAMEWAY_ADDRESS_FILE", value_name = "FILE")]
+    pub address_file: Option<PathBuf>,
+
+    /// What this process does.
+    #[arg(long, env = "FRAMEWAY_ROLE", value_enum, default_value = "all")]
+    pub role: Role,
+
+    /// How long a stopping server waits for calls, streams and workers to end before it cuts them off.
+    #[arg(long, env = "FRAMEWAY_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s",
+          value_parser = humantime::parse_duration)]
+    pub drain_timeout: Duration,
+
+    /// Most connections at a time; further ones wait in the listen queue.
+    #[arg(long, env = "FRAMEWAY_MAX_CONNECTIONS", value_name = "N", default_value_t = 1024,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_connections: u32,
+
+    /// Most subscriptions at a time on this server; further ones are refused with RESOURCE_EXHAUSTED.
+    #[arg(long, env = "FRAMEWAY_MAX_SUBSCRIPTIONS", value_name = "N", default_value_t = 4096,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_subscriptions: u32,
+
+    /// Most submit calls that are worked on at a time; further ones wait. Each may hold a whole message in memory.
+    #[arg(long, env = "FRAMEWAY_MAX_CONCURRENT_SUBMITS", value_name = "N", default_value_t = 64,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_concurrent_submits: u32,
+
+    /// Register a stream by itself when its first frame comes. Off: frames of unknown streams are rejected.
+    #[arg(long, env = "FRAMEWAY_AUTO_REGISTER")]
+    pub auto_register: bool,
+
+    /// With --auto-register: most streams that this server registers by their first frame.
+    #[arg(long, env = "FRAMEWAY_MAX_AUTO_REGISTERED_STREAMS", value_name = "N", default_value_t = 1000)]
+    pub max_auto_registered_streams: usize,
+}

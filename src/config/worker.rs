@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::domain::ValidationError;
+
+/// How frames are processed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Worker")]
+pub struct WorkerArgs {
+    /// Threads that decode, measure and encode. Default: one a core.
+    #[arg(long, env = "FRAMEWAY_WORKER_THREADS", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub worker_threads: Option<u16>,
+
+    /// How long a worker holds a partition without a sign of life. A dead worker's partitions move after this time.
+    #[arg(long, env = "FRAMEWAY_LEASE_TERM", value_name = "TIME", default_value = "3s",
+          value_parser = humantime::parse_duration)]
+    pub lease_term: Duration,
+
+    /// Name of this worker among all. Default: chosen at random.
+    #[arg(long, env = "FRAMEWAY_WORKER_ID", value_name = "ID")]
+    pub worker_id: Option<String>,
+
+    /// End when standard input ends: the parent that holds it open has died.
+    #[arg(long, hide = true)]
+    pub parent_pipe: bool,
+
+    /// Program to start as worker process. Default: this one.
+    #[arg(long, env = "FRAMEWAY_WORKER_PROGRAM", hide = true)]
+    pub worker_program: Option<std::path::PathBuf>,
+}
+
+impl WorkerArgs {
+    pub(super) fn check(self) -> Result<Self, ValidationError> {
+        if !(Duration::from_millis(500)..=Duration::from_secs(300)).contains(&self.lease_term) {
+            return Err(ValidationError::new("--lease-term", "must be from 500ms to 5m"));
+        }
+        if let Some(id) = &self.worker_id
+            && id.parse::<crate::domain::PublisherId>().is_err()
+        {
+            let rule = "must be 1 to 64 characters of A-Z a-z 0-9 _ . -";
+            return Err(ValidationError::new("--worker-id", rule));
+        }
+        Ok(self)
+    }
+
+    /// How many threads process pictures.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.worker_threads.map_or_else(cores, usize::from)
+    }
+}

@@ -1,0 +1,126 @@
+use super::processed::{self, Entry, SentPicture};
+use super::time;
+use crate::domain::{Cursor, Timestamp};
+use crate::hub::{DeliveredFrame, Event, Gap, GapReason, StreamHead};
+use crate::pb::v1 as pb;
+use crate::pb::v1::subscribe_frames_response::Event as Wire;
+
+/// Most streams that one heartbeat tells of.
+const MAX_HEARTBEAT_STREAMS: usize = 1000;
+
+/// One message of a subscription. `max_bytes` bounds the picture data in it; `None` for what has no place on the wire.
+pub(crate) fn to_pb(event: Event, max_bytes: u64) -> Option<pb::SubscribeFramesResponse> {
+    let event = match event {
+        Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes)?),
+        Event::Gap(gap) => Wire::Gap(gap_to_pb(gap)),
+        Event::Heartbeat(heads) => Wire::Heartbeat(heartbeat_to_pb(heads)),
+        Event::Checkpoint(cursors) => Wire::Checkpoint(pb::Checkpoint { cursors: cursors_to_pb(cursors) }),
+        Event::Draining(cursors) => {
+            Wire::Draining(pb::SubscribeDraining { cursors: cursors_to_pb(cursors), reconnect_delay: None })
+        }
+    };
+    Some(pb::SubscribeFramesResponse { event: Some(event) })
+}
+
+fn frame_to_pb(frame: DeliveredFrame, max_bytes: u64) -> Option<pb::DeliveredFrame> {
+    let DeliveredFrame { entry, pictures, cursor } = frame;
+    let mut room = max_bytes;
+    let pictures = pictures.into_iter().map(|one| SentPicture::within(&mut room, one)).collect();
+    match processed::to_pb(&entry, pictures) {
+        Entry::Frame(frame) => Some(pb::DeliveredFrame {
+            frame: Some(*frame),
+            cursor: cursor.encode(),
+            selector_index: 0,
+            ack_id: String::new(),
+            delivery_attempt: 0,
+            ack_deadline: None,
+        }),
+        // The hub tells tombstones as gaps.
+        Entry::Tombstone(_) => None,
+    }
+}
+
+fn gap_to_pb(gap: Gap) -> pb::Gap {
+    let Gap { stream_id, from, to, causes, cursor } = gap;
+    let cause = |(reason, count)| pb::GapCause { reason: reason_to_pb(reason).into(), count };
+    pb::Gap {
+        stream_id: stream_id.to_string(),
+        from_sequence: from.get(),
+        to_sequence: to.get(),
+        causes: causes.into_iter().map(cause).collect(),
+        cursor: cursor.encode(),
+        selector_index: 0,
+    }
+}
+
+fn reason_to_pb(reason: GapReason) -> pb::GapReason {
+    match reason {
+        GapReason::Sampled => pb::GapReason::Sampled,
+        GapReason::Filtered => pb::GapReason::Filtered,
+        GapReason::SlowConsumer => pb::GapReason::SlowConsumer,
+        GapReason::Stale => pb::GapReason::Stale,
+        GapReason::Overflow => pb::GapReason::Overflow,
+        GapReason::Failed => pb::GapReason::Failed,
+        GapReason::Purged => pb::GapReason::Purged,
+        GapReason::Retention => pb::GapReason::Retention,
+        GapReason::PayloadLost => pb::GapReason::PayloadLost,
+        GapReason::BackendFailover => pb::GapReason::BackendFailover,
+        GapReason::Unregistered => pb::GapReason::Unregistered,
+    }
+}
+
+/// Those that lag most, by stream id.
+fn heartbeat_to_pb(mut heads: Vec<StreamHead>) -> pb::Heartbeat {
+    if heads.len() > MAX_HEARTBEAT_STREAMS {
+        heads.sort_by_key(|head| std::cmp::Reverse(head.lag_frames));
+        heads.truncate(MAX_HEARTBEAT_STREAMS);
+    }
+    heads.sort_by(|a, b| a.stream_id.cmp(&b.stream_id));
+    let lag = |head| {
+        let StreamHead { stream_id, head_sequence, lag_frames } = head;
+        pb::StreamLag { stream_id: stream_id.to_string(), head_sequence, lag_frames }
+    };
+    pb::Heartbeat {
+        server_time: Some(time::to_pb(Timestamp::now())),
+        streams: heads.into_iter().map(lag).collect(),
+        outstanding_frames: 0,
+    }
+}
+
+fn cursors_to_pb(mut cursors: Vec<Cursor>) -> Vec<pb::StreamCursor> {
+    cursors.sort_by(|a, b| a.stream_id.cmp(&b.stream_id));
+    let to_pb = |cursor: Cursor| pb::StreamCursor {
+        stream_id: cursor.stream_id.to_string(),
+        cursor: cursor.encode(),
+    };
+    cursors.into_iter().map(to_pb).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Sequence, StreamId};
+
+    fn id(text: &str) -> StreamId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn cursors_come_by_stream_id() {
+        let cursor = |stream: &str| Cursor { stream_id: id(stream), epoch: 0, next: Sequence::FIRST };
+        let event = to_pb(Event::Draining(vec![cursor("b"), cursor("a")]), 0).unwrap().event;
+        let Some(Wire::Draining(draining)) = event else { panic!("{event:?}") };
+        let ids: Vec<_> = draining.cursors.iter().map(|c| c.stream_id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_long_heartbeat_keeps_those_that_lag_most() {
+        let heads = (0..1500u64)
+            .map(|n| StreamHead { stream_id: id(&format!("cam-{n:04}")), head_sequence: n, lag_frames: n })
+            .collect();
+        let heartbeat = heartbeat_to_pb(heads);
+        assert_eq!(heartbeat.streams.len(), 1000);
+        assert_eq!(heartbeat.streams[0].stream_id, "cam-0500");
+    }
+}

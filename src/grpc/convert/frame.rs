@@ -1,0 +1,234 @@
+use bytes::Bytes;
+
+use super::picture::format_from_pb;
+use super::{checked_map, known, time};
+use crate::config::Limits;
+use crate::domain::limits::{MAX_CLOCK_ERROR_YEARS, MAX_SEQUENCE, MAX_TRACEPARENT_BYTES};
+use crate::domain::{
+    ClockPolicy, Digest, FrameHeader, PictureFormat, PublisherMark, SourceInfo, StreamId, Timestamp,
+};
+use crate::grpc::fault::{Fault, Result};
+use crate::pb::v1 as pb;
+use crate::pb::v1::ErrorReason;
+use crate::picture::sniff;
+use crate::queue::{NewFrame, Offer};
+
+const MAX_ROW_STRIDE_BYTES: u32 = 65_536;
+const MICROS_PER_YEAR: u64 = 31_556_952_000_000;
+
+/// A submitted frame that keeps every rule which needs no look at its stream.
+#[derive(Debug)]
+pub(crate) struct SubmittedFrame {
+    pub(crate) stream_id: StreamId,
+    pub(crate) publisher: Option<PublisherMark>,
+    pub(crate) capture_time: Option<Timestamp>,
+    pub(crate) clock_skewed: bool,
+    format: PictureFormat,
+    width: u32,
+    height: u32,
+    row_stride_bytes: u32,
+    pub(crate) data: Bytes,
+    attributes: std::collections::BTreeMap<String, String>,
+    traceparent: String,
+}
+
+impl SubmittedFrame {
+    /// Checks a frame from the wire.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub(crate) fn from_pb(frame: pb::Frame, limits: &Limits, now: Timestamp) -> Result<Self> {
+        let pb::Frame {
+            stream_id,
+            publisher_id,
+            publisher_sequence,
+            capture_time,
+            format,
+            width,
+            height,
+            row_stride_bytes,
+            data,
+            attributes,
+            traceparent,
+        } = frame;
+        let stream_id = stream_id.parse()?;
+        let publisher = publisher(&publisher_id, publisher_sequence)?;
+        let capture_time = capture_time.map(|t| plausible_time(t, now)).transpose()?;
+        if data.is_empty() {
+            return Err(Fault::new(ErrorReason::PictureMissing, "the frame has no picture").field("data"));
+        }
+        if data.len() > limits.max_picture_bytes {
+            return Err(too_large("data", "bytes", limits.max_picture_bytes, data.len()));
+        }
+        let format = named_or_sniffed(known("format", format)?, &data)?;
+        check_sides(width, height, limits)?;
+        match format.raw_row_bytes(width) {
+            Some(row_bytes) => check_raw(format, width, height, row_stride_bytes, row_bytes, data.len())?,
+            None if row_stride_bytes != 0 => {
+                return Err(Fault::invalid("row_stride_bytes", "must be 0 for encoded formats"));
+            }
+            None => {}
+        }
+        Ok(Self {
+            stream_id,
+            publisher,
+            capture_time,
+            clock_skewed: false,
+            format,
+            width,
+            height,
+            row_stride_bytes,
+            data,
+            attributes: checked_map("attributes", attributes)?,
+            traceparent: well_formed_traceparent(traceparent),
+        })
+    }
+
+    /// Holds the capture time against the stream's clock policy.
+    ///
+    /// # Errors
+    /// It is too far off for a policy that refuses.
+    pub(crate) fn check_clock(&mut self, policy: ClockPolicy, now: Timestamp) -> Result<()> {
+        let Some(capture_time) = self.capture_time else { return Ok(()) };
+        let skew = capture_time.distance(now);
+        self.clock_skewed = skew > policy.tolerance;
+        if self.clock_skewed && policy.reject {
+            return Err(Fault::new(
+                ErrorReason::CaptureTimeOutOfRange,
+                format!(
+                    "capture_time is {:.1} s off the server's clock; the stream tolerates {:.1} s",
+                    skew.as_secs_f64(),
+                    policy.tolerance.as_secs_f64()
+                ),
+            )
+            .field("capture_time"));
+        }
+        Ok(())
+    }
+
+    /// The frame for the queue, once its bytes are digested.
+    pub(crate) fn into_new_frame(self, digest: Digest) -> NewFrame {
+        let source = SourceInfo {
+            format: self.format,
+            width: self.width,
+            height: self.height,
+            row_stride_bytes: self.row_stride_bytes,
+            size_bytes: self.data.len() as u64,
+            digest,
+        };
+        let header = FrameHeader {
+            publisher: self.publisher,
+            capture_time: self.capture_time,
+            clock_skewed: self.clock_skewed,
+            source,
+            attributes: self.attributes,
+            traceparent: self.traceparent,
+        };
+        NewFrame { stream_id: self.stream_id, header, offer: Offer::new(self.data) }
+    }
+}
+
+/// A publisher's name without a number tells nothing that could be stored; a number needs a name.
+fn publisher(id: &str, sequence: Option<u64>) -> Result<Option<PublisherMark>> {
+    let id = if id.is_empty() { None } else { Some(id.parse()?) };
+    match (id, sequence) {
+        (_, Some(sequence)) if sequence == 0 || sequence > MAX_SEQUENCE => {
+            Err(Fault::invalid("publisher_sequence", "must be from 1 to 2^53 - 1"))
+        }
+        (Some(id), Some(sequence)) => Ok(Some(PublisherMark { id, sequence })),
+        (None, Some(_)) => Err(Fault::invalid("publisher_id", "must be set where publisher_sequence is")),
+        (_, None) => Ok(None),
+    }
+}
+
+fn plausible_time(time: prost_types::Timestamp, now: Timestamp) -> Result<Timestamp> {
+    let nonsense =
+        |detail: String| Fault::new(ErrorReason::CaptureTimeOutOfRange, detail).field("capture_time");
+    let time = time::from_pb("capture_time", time).map_err(|fault| nonsense(fault.message))?;
+    if time.as_micros().abs_diff(now.as_micros()) > MAX_CLOCK_ERROR_YEARS * MICROS_PER_YEAR {
+        let rule = "capture_time is more than {} years off the server's clock";
+        return Err(nonsense(rule.replace("{}", &MAX_CLOCK_ERROR_YEARS.to_string())));
+    }
+    Ok(time)
+}
+
+fn named_or_sniffed(named: pb::PictureFormat, data: &[u8]) -> Result<PictureFormat> {
+    let found = sniff(data);
+    match (format_from_pb(named), found) {
+        (None, Some(found)) => Ok(found),
+        (None, None) => Err(Fault::new(
+            ErrorReason::PictureFormatUnknown,
+            "the bytes begin like no JPEG, PNG or WebP; a raw format must be named",
+        )
+        .field("format")),
+        (Some(named), Some(found)) if !named.is_raw() && named != found => Err(Fault::new(
+            ErrorReason::PictureFormatMismatch,
+            format!("the frame says {named}, the bytes begin like {found}"),
+        )
+        .field("format")),
+        // An encoded picture that begins like nothing known is accepted: the decoder says what is wrong with it.
+        (Some(named), _) => Ok(named),
+    }
+}
+
+fn check_sides(width: u32, height: u32, limits: &Limits) -> Result<()> {
+    for (field, side) in [("width", width), ("height", height)] {
+        if side > limits.max_side {
+            return Err(too_large(field, "pixels a side", limits.max_side, side));
+        }
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > limits.max_pixels {
+        return Err(too_large("width", "pixels", limits.max_pixels, pixels));
+    }
+    Ok(())
+}
+
+fn check_raw(
+    format: PictureFormat,
+    width: u32,
+    height: u32,
+    stride: u32,
+    row_bytes: u64,
+    size: usize,
+) -> Result<()> {
+    for (field, side) in [("width", width), ("height", height)] {
+        if side == 0 {
+            return Err(Fault::invalid(field, "must be set for raw formats"));
+        }
+    }
+    if stride != 0 && (u64::from(stride) < row_bytes || stride > MAX_ROW_STRIDE_BYTES) {
+        let rule = format!("must be 0 or from {row_bytes} (a row) to {MAX_ROW_STRIDE_BYTES}");
+        return Err(Fault::invalid("row_stride_bytes", rule));
+    }
+    // All that makes it none has been refused above.
+    let needed = format.raw_size(width, height, stride).unwrap_or_default();
+    if size as u64 != needed {
+        return Err(Fault::new(
+            ErrorReason::PictureSizeMismatch,
+            format!("{format} of {width} x {height} with that stride has {needed} bytes, not {size}"),
+        )
+        .field("data"));
+    }
+    Ok(())
+}
+
+fn too_large(field: &str, unit: &str, limit: impl ToString, actual: impl ToString) -> Fault {
+    let (limit, actual) = (limit.to_string(), actual.to_string());
+    Fault::new(ErrorReason::PictureTooLarge, format!("{actual} {unit} are over the limit of {limit}"))
+        .field(field)
+        .fact("limit", limit)
+        .fact("actual", actual)
+}
+
+/// The trace context as it came, or nothing: a malformed one is no reason to lose a frame.
+fn well_formed_traceparent(text: String) -> String {
+    let hex = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut parts = text.split('-');
+    let whole = [2, 32, 16, 2].into_iter().all(|length| parts.next().is_some_and(|part| hex(part, length)));
+    if whole && text.len() <= MAX_TRACEPARENT_BYTES && parts.next().is_none() { text } else { String::new() }
+}
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

@@ -1,0 +1,117 @@
+use crate::domain::{PictureFormat, PictureRole};
+use crate::grpc::fault::{Fault, Result, unless_set};
+use crate::hub::PictureWant;
+use crate::pb::v1 as pb;
+
+/// The most that a caller may ask for with `max_picture_bytes`.
+pub(crate) const MAX_DELIVERED_PICTURE_BYTES: u32 = 32 << 20;
+
+pub(crate) fn format_to_pb(format: PictureFormat) -> pb::PictureFormat {
+    match format {
+        PictureFormat::Jpeg => pb::PictureFormat::Jpeg,
+        PictureFormat::Png => pb::PictureFormat::Png,
+        PictureFormat::WebP => pb::PictureFormat::Webp,
+        PictureFormat::Rgb8 => pb::PictureFormat::Rgb8,
+        PictureFormat::Bgr8 => pb::PictureFormat::Bgr8,
+        PictureFormat::Gray8 => pb::PictureFormat::Gray8,
+        PictureFormat::Nv12 => pb::PictureFormat::Nv12,
+        PictureFormat::I420 => pb::PictureFormat::I420,
+    }
+}
+
+/// `None` for unspecified.
+pub(crate) fn format_from_pb(format: pb::PictureFormat) -> Option<PictureFormat> {
+    match format {
+        pb::PictureFormat::Unspecified => None,
+        pb::PictureFormat::Jpeg => Some(PictureFormat::Jpeg),
+        pb::PictureFormat::Png => Some(PictureFormat::Png),
+        pb::PictureFormat::Webp => Some(PictureFormat::WebP),
+        pb::PictureFormat::Rgb8 => Some(PictureFormat::Rgb8),
+        pb::PictureFormat::Bgr8 => Some(PictureFormat::Bgr8),
+        pb::PictureFormat::Gray8 => Some(PictureFormat::Gray8),
+        pb::PictureFormat::Nv12 => Some(PictureFormat::Nv12),
+        pb::PictureFormat::I420 => Some(PictureFormat::I420),
+    }
+}
+
+pub(crate) fn role_to_pb(role: PictureRole) -> pb::PictureRole {
+    match role {
+        PictureRole::Thumbnail => pb::PictureRole::Thumbnail,
+        PictureRole::Processed => pb::PictureRole::Processed,
+        PictureRole::Original => pb::PictureRole::Original,
+    }
+}
+
+/// Which pictures are wanted. Unset = the processed one.
+pub(crate) fn want(field: &str, selection: Option<pb::PictureSelection>) -> Result<PictureWant> {
+    let selection = selection.unwrap_or_default();
+    let pb::PictureSelection { roles, rendition, max_picture_bytes } = selection;
+    unless_set(rendition.is_some(), &format!("{field}.rendition"))?;
+    let mut want = PictureWant {
+        thumbnail: false,
+        processed: roles.is_empty(),
+        original: false,
+        max_picture_bytes: checked_bound(field, max_picture_bytes)?,
+    };
+    let path = format!("{field}.roles");
+    let count = roles.len();
+    for role in roles {
+        let wanted = match super::known(&path, role)? {
+            pb::PictureRole::Thumbnail => &mut want.thumbnail,
+            pb::PictureRole::Processed => &mut want.processed,
+            pb::PictureRole::Original => &mut want.original,
+            pb::PictureRole::None if count == 1 => return Ok(want),
+            pb::PictureRole::None => return Err(Fault::invalid(path, "PICTURE_ROLE_NONE must stand alone")),
+            pb::PictureRole::Rendition => return Err(Fault::not_offered(path)),
+            pb::PictureRole::Unspecified => return Err(Fault::invalid(path, "must not be UNSPECIFIED")),
+        };
+        if std::mem::replace(wanted, true) {
+            return Err(Fault::invalid(path, "must name each role at most once"));
+        }
+    }
+    Ok(want)
+}
+
+fn checked_bound(field: &str, max_picture_bytes: u32) -> Result<u32> {
+    match max_picture_bytes {
+        0 => Ok(crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES),
+        1..=MAX_DELIVERED_PICTURE_BYTES => Ok(max_picture_bytes),
+        _ => {
+            let rule = format!("must be at most {MAX_DELIVERED_PICTURE_BYTES}");
+            Err(Fault::invalid(format!("{field}.max_picture_bytes"), rule))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pb::v1::ErrorReason;
+
+    fn selection(roles: &[pb::PictureRole]) -> Option<pb::PictureSelection> {
+        Some(pb::PictureSelection { roles: roles.iter().map(|&r| r.into()).collect(), ..Default::default() })
+    }
+
+    #[test]
+    fn selections_say_what_is_wanted() {
+        use pb::PictureRole as R;
+        let flags =
+            |roles: &[R]| want("pictures", selection(roles)).map(|w| (w.thumbnail, w.processed, w.original));
+        assert_eq!(flags(&[]), Ok((false, true, false)));
+        assert_eq!(flags(&[R::None]), Ok((false, false, false)));
+        assert_eq!(flags(&[R::Original, R::Thumbnail]), Ok((true, false, true)));
+        for (roles, reason) in [
+            (&[R::None, R::Processed][..], ErrorReason::InvalidField),
+            (&[R::Processed, R::Processed], ErrorReason::InvalidField),
+            (&[R::Unspecified], ErrorReason::InvalidField),
+            (&[R::Rendition], ErrorReason::NotImplemented),
+        ] {
+            assert_eq!(flags(roles).map_err(|f| f.reason), Err(reason), "{roles:?}");
+        }
+        let bound = |max_picture_bytes| {
+            want("pictures", Some(pb::PictureSelection { max_picture_bytes, ..Default::default() }))
+        };
+        assert_eq!(bound(0).map(|w| w.max_picture_bytes), Ok(3_670_016));
+        assert!(bound(MAX_DELIVERED_PICTURE_BYTES + 1).is_err());
+    }
+}

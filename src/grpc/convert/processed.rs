@@ -1,0 +1,240 @@
+use super::{picture, time};
+use crate::domain::{
+    Failure, FailureReason, FrameHeader, OutputBody, OutputEntry, PictureRole, ProcessedFrame,
+    QualityMeasures, Reencode, SourceInfo, Stage, StageTiming, StoredPicture, Tombstone, TombstoneKind,
+};
+use crate::hub::{DeliveredPicture, PictureContent};
+use crate::pb::v1 as pb;
+use crate::pb::v1::ErrorReason;
+use crate::pb::v1::picture::Content;
+
+/// What an output entry is to its reader.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    Frame(Box<pb::ProcessedFrame>),
+    Tombstone(Box<pb::Tombstone>),
+}
+
+/// A picture as a message carries it.
+#[derive(Debug)]
+pub(crate) struct SentPicture {
+    pub(crate) picture: StoredPicture,
+    pub(crate) content: Content,
+}
+
+impl SentPicture {
+    /// A picture without its data.
+    pub(crate) fn omitted(picture: StoredPicture, reason: pb::OmittedReason) -> Self {
+        Self { picture, content: Content::OmittedReason(reason.into()) }
+    }
+
+    /// A picture with its data, if there is `room` for it beside the earlier ones.
+    pub(crate) fn within(room: &mut u64, delivered: DeliveredPicture) -> Self {
+        let DeliveredPicture { picture, content } = delivered;
+        match content {
+            PictureContent::Data(data) => match room.checked_sub(data.len() as u64) {
+                Some(left) => {
+                    *room = left;
+                    Self { picture, content: Content::Data(data) }
+                }
+                None => Self::omitted(picture, pb::OmittedReason::MessageFull),
+            },
+            PictureContent::TooLarge => Self::omitted(picture, pb::OmittedReason::TooLarge),
+            PictureContent::NotKept => Self::omitted(picture, pb::OmittedReason::NotKept),
+        }
+    }
+}
+
+/// The entry, with pictures if it is a frame.
+pub(crate) fn to_pb(entry: &OutputEntry, pictures: Vec<SentPicture>) -> Entry {
+    match &entry.body {
+        OutputBody::Frame(frame) => Entry::Frame(Box::new(frame_to_pb(entry, frame, pictures))),
+        OutputBody::Tombstone(tombstone) => Entry::Tombstone(Box::new(tombstone_to_pb(entry, tombstone))),
+    }
+}
+
+fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPicture>) -> pb::ProcessedFrame {
+    let OutputEntry { stream_id, sequence, received_time, published_time, body: _ } = entry;
+    let ProcessedFrame {
+        header,
+        width,
+        height,
+        leased_time,
+        processed_time,
+        pictures: _,
+        quality,
+        stages,
+        reencode,
+        worker_version,
+    } = frame;
+    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent } = header;
+    let SourceInfo { format, width: _, height: _, row_stride_bytes, size_bytes, digest } = source;
+    let skew = capture_time.filter(|_| *clock_skewed);
+    pb::ProcessedFrame {
+        stream_id: stream_id.to_string(),
+        sequence: sequence.get(),
+        capture_time: capture_time.map(time::to_pb),
+        received_time: Some(time::to_pb(*received_time)),
+        leased_time: Some(time::to_pb(*leased_time)),
+        processed_time: Some(time::to_pb(*processed_time)),
+        published_time: Some(time::to_pb(*published_time)),
+        publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
+        publisher_sequence: publisher.as_ref().map(|p| p.sequence),
+        attributes: attributes.clone(),
+        traceparent: traceparent.clone(),
+        source: Some(pb::PictureSource {
+            format: picture::format_to_pb(*format).into(),
+            width: *width,
+            height: *height,
+            size_bytes: *size_bytes,
+            blake3_digest: digest.0.to_vec().into(),
+        }),
+        pictures: sent.into_iter().map(|one| picture_to_pb(one, *row_stride_bytes)).collect(),
+        reencode_outcome: match reencode {
+            Reencode::Encoded => pb::ReencodeOutcome::Reencoded,
+            // Passing on by choice (AUTO) is not offered yet: it is always the stream's wish.
+            Reencode::PassedThrough => pb::ReencodeOutcome::Disabled,
+        }
+        .into(),
+        mask_version: 0,
+        quality: Some(quality_to_pb(quality)),
+        traffic: None,
+        rois: Vec::new(),
+        validation_failures: skew.map(|_| pb::ValidationFailure::ClockSkew.into()).into_iter().collect(),
+        clock_skew: skew.map(|captured| time::difference_to_pb(captured, *received_time)),
+        stages: stages.iter().copied().map(stage_to_pb).collect(),
+        worker_version: worker_version.clone(),
+        processing_attempt: 0,
+        replayed_from: 0,
+    }
+}
+
+fn picture_to_pb(sent: SentPicture, source_stride: u32) -> pb::Picture {
+    let SentPicture { picture, content } = sent;
+    let StoredPicture { role, format, width, height, payload } = picture;
+    pb::Picture {
+        role: picture::role_to_pb(role).into(),
+        format: picture::format_to_pb(format).into(),
+        width,
+        height,
+        size_bytes: payload.size_bytes,
+        row_stride_bytes: if role == PictureRole::Original { source_stride } else { 0 },
+        content: Some(content),
+    }
+}
+
+fn quality_to_pb(quality: &QualityMeasures) -> pb::QualityMetrics {
+    let QualityMeasures {
+        mean_luma,
+        rms_contrast,
+        laplacian_variance,
+        noise_sigma,
+        sharpness_score,
+        brightness_score,
+        contrast_score,
+        noise_cleanliness_score,
+        quality_score,
+    } = *quality;
+    pb::QualityMetrics {
+        mean_luma: Some(mean_luma),
+        rms_contrast: Some(rms_contrast),
+        laplacian_variance: Some(laplacian_variance),
+        noise_sigma: Some(noise_sigma),
+        sharpness_score: Some(sharpness_score),
+        brightness_score: Some(brightness_score),
+        contrast_score: Some(contrast_score),
+        noise_cleanliness_score: Some(noise_cleanliness_score),
+        quality_score: Some(quality_score),
+    }
+}
+
+fn stage_to_pb(timing: StageTiming) -> pb::ProcessingStage {
+    let StageTiming { stage, duration } = timing;
+    let kind = match stage {
+        Stage::Fetch => pb::StageKind::Fetch,
+        Stage::Decode => pb::StageKind::Decode,
+        Stage::Analyze => pb::StageKind::Analysis,
+        Stage::Encode => pb::StageKind::Encode,
+    };
+    pb::ProcessingStage { kind: kind.into(), duration: Some(time::duration_to_pb(duration)) }
+}
+
+fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone {
+    let OutputEntry { stream_id, sequence, received_time, published_time, body: _ } = entry;
+    let Tombstone { header, kind } = tombstone;
+    let FrameHeader { publisher, capture_time, clock_skewed: _, source: _, attributes, traceparent } = header;
+    let (outcome, reason, message) = match kind {
+        TombstoneKind::Failed(Failure { reason, message }) => {
+            (pb::TombstoneOutcome::Failed, failure_to_pb(*reason), message.as_str())
+        }
+        TombstoneKind::Dropped => (
+            pb::TombstoneOutcome::Dropped,
+            ErrorReason::QueueOverflow,
+            "dropped by the stream's queue policy",
+        ),
+        TombstoneKind::Purged => (pb::TombstoneOutcome::Purged, ErrorReason::Purged, "purged by an operator"),
+    };
+    pb::Tombstone {
+        stream_id: stream_id.to_string(),
+        sequence: sequence.get(),
+        outcome: outcome.into(),
+        reason: reason.into(),
+        message: message.to_owned(),
+        capture_time: capture_time.map(time::to_pb),
+        received_time: Some(time::to_pb(*received_time)),
+        published_time: Some(time::to_pb(*published_time)),
+        publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
+        publisher_sequence: publisher.as_ref().map(|p| p.sequence),
+        attributes: attributes.clone(),
+        processing_attempts: 0,
+        dead_letter_id: String::new(),
+        traceparent: traceparent.clone(),
+    }
+}
+
+fn failure_to_pb(reason: FailureReason) -> ErrorReason {
+    match reason {
+        FailureReason::Truncated => ErrorReason::DecodeTruncated,
+        FailureReason::Corrupt => ErrorReason::DecodeCorrupt,
+        FailureReason::UnknownFormat => ErrorReason::PictureFormatUnknown,
+        FailureReason::TooLarge => ErrorReason::DecodeTooManyPixels,
+        FailureReason::Animated => ErrorReason::DecodeAnimated,
+        FailureReason::Unsupported => ErrorReason::DecodeUnsupported,
+        FailureReason::SizeMismatch => ErrorReason::DecodeSizeMismatch,
+        FailureReason::TimedOut => ErrorReason::DecodeTimeout,
+        FailureReason::DecoderPanicked => ErrorReason::DecodePanicked,
+        FailureReason::KilledWorker => ErrorReason::WorkerKilled,
+        FailureReason::PayloadLost => ErrorReason::PayloadLost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::domain::{PayloadKey, PayloadRef, PictureFormat};
+
+    fn delivered(role: PictureRole, size: usize) -> DeliveredPicture {
+        let payload = PayloadRef { key: PayloadKey::from_bits(1), size_bytes: size as u64 };
+        DeliveredPicture {
+            picture: StoredPicture { role, format: PictureFormat::Jpeg, width: 4, height: 3, payload },
+            content: PictureContent::Data(Bytes::from(vec![0; size])),
+        }
+    }
+
+    #[test]
+    fn pictures_share_the_room_of_a_message() {
+        let mut room = 100;
+        let first = SentPicture::within(&mut room, delivered(PictureRole::Thumbnail, 60));
+        assert!(matches!(&first.content, Content::Data(data) if data.len() == 60));
+        let second = SentPicture::within(&mut room, delivered(PictureRole::Original, 60));
+        assert_eq!(second.content, Content::OmittedReason(pb::OmittedReason::MessageFull.into()));
+        let third = SentPicture::within(&mut room, delivered(PictureRole::Processed, 40));
+        assert!(matches!(&third.content, Content::Data(_)));
+        assert_eq!(room, 0);
+        let second = picture_to_pb(second, 16);
+        assert_eq!((second.size_bytes, second.row_stride_bytes), (60, 16));
+        assert_eq!(picture_to_pb(third, 16).row_stride_bytes, 0);
+    }
+}

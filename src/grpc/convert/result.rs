@@ -1,0 +1,54 @@
+use crate::grpc::fault::Fault;
+use crate::grpc::status::SOON;
+use crate::pb::v1 as pb;
+use crate::pb::v1::ErrorReason;
+use crate::pb::v1::frame_result::Outcome;
+use crate::queue::{AcceptResult, Refusal};
+
+/// What became of one frame, as its sender is told.
+pub(crate) fn to_pb(result: AcceptResult) -> pb::FrameResult {
+    let outcome = match result {
+        AcceptResult::Accepted(sequence) => {
+            Outcome::Accepted(pb::FrameAccepted { sequence: sequence.get(), received_time: None })
+        }
+        AcceptResult::Duplicate(sequence) => {
+            Outcome::Duplicate(pb::FrameDuplicate { sequence: sequence.get() })
+        }
+        AcceptResult::Refused(refusal) => return rejected(refusal.into()),
+        AcceptResult::Unconfirmed(why) => Outcome::Unconfirmed(
+            Fault::new(ErrorReason::BackendUnavailable, why).retry_in(SOON).into_frame_error(),
+        ),
+    };
+    pb::FrameResult { outcome: Some(outcome) }
+}
+
+/// A frame that is surely not stored.
+pub(crate) fn rejected(fault: Fault) -> pb::FrameResult {
+    pb::FrameResult { outcome: Some(Outcome::Rejected(fault.into_frame_error())) }
+}
+
+/// The backend was the reason, not the frame.
+pub(crate) fn is_backend_failure(result: &AcceptResult) -> bool {
+    match result {
+        AcceptResult::Refused(Refusal::Backend(_)) | AcceptResult::Unconfirmed(_) => true,
+        AcceptResult::Accepted(_) | AcceptResult::Duplicate(_) | AcceptResult::Refused(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Sequence;
+
+    #[test]
+    fn each_result_has_its_outcome() {
+        let accepted = to_pb(AcceptResult::Accepted(Sequence::FIRST)).outcome;
+        assert!(matches!(accepted, Some(Outcome::Accepted(a)) if a.sequence == 1));
+        let duplicate = to_pb(AcceptResult::Duplicate(Sequence::FIRST)).outcome;
+        assert!(matches!(duplicate, Some(Outcome::Duplicate(d)) if d.sequence == 1));
+        let rejected = to_pb(AcceptResult::Refused(Refusal::StreamNotFound)).outcome;
+        assert!(matches!(rejected, Some(Outcome::Rejected(e)) if e.reason() == ErrorReason::StreamNotFound));
+        let unconfirmed = to_pb(AcceptResult::Unconfirmed("lost".into())).outcome;
+        assert!(matches!(unconfirmed, Some(Outcome::Unconfirmed(e)) if e.retry_delay.is_some()));
+    }
+}

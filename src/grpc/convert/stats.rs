@@ -1,0 +1,220 @@
+use std::time::Duration;
+
+use super::{policy, stream, time};
+use crate::domain::{
+    OutputPolicy, PartitionId, Partitions, QueuePolicy, RetentionPolicy, StreamRecord, Timestamp,
+};
+use crate::pb::v1 as pb;
+use crate::queue::{Budget, Durability, PartitionStats, WorkerReport};
+
+/// What callers call a partition's work queue.
+pub(crate) fn queue_id(partition: PartitionId) -> String {
+    partition.to_string()
+}
+
+/// One partition's numbers.
+pub(crate) fn partition_to_pb(
+    partition: PartitionId,
+    stats: &PartitionStats,
+    budget: Budget,
+    now: Timestamp,
+) -> pb::PartitionStats {
+    let report = stats.report.as_ref();
+    let queue = pb::Queue {
+        queue_id: queue_id(partition),
+        partition: partition.index() as u32,
+        state: pb::QueueState::Running.into(),
+        depth_frames: stats.depth,
+        depth_bytes: stats.queued_bytes,
+        max_bytes: budget.work_bytes,
+        in_flight_frames: report.map_or(0, |r| r.in_flight),
+        oldest_age: oldest_age(stats, now),
+        stream_count: stats.streams,
+        worker_id: report.map(|r| r.worker_id.clone()).unwrap_or_default(),
+        lease_expire_time: None,
+        state_reason: String::new(),
+    };
+    pb::PartitionStats { queue: Some(queue), stats: Some(queue_stats(stats, now)) }
+}
+
+/// All partitions together. Percentiles of several cannot be joined: the worst partition's are told.
+pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueStats {
+    let mut sum = PartitionStats::default();
+    let mut report = WorkerReport::default();
+    let mut reported = false;
+    for one in all {
+        let PartitionStats {
+            depth,
+            queued_bytes,
+            oldest_received_time,
+            output_bytes,
+            accepted,
+            processed,
+            failed,
+            trimmed,
+            streams,
+            report: one_report,
+        } = one;
+        sum.depth += depth;
+        sum.queued_bytes += queued_bytes;
+        sum.oldest_received_time =
+            [sum.oldest_received_time, *oldest_received_time].into_iter().flatten().min();
+        sum.output_bytes += output_bytes;
+        sum.accepted += accepted;
+        sum.processed += processed;
+        sum.failed += failed;
+        sum.trimmed += trimmed;
+        sum.streams += streams;
+        if let Some(one) = one_report {
+            let WorkerReport {
+                worker_id: _,
+                in_flight,
+                frames_per_second,
+                processing_p50_ms,
+                processing_p95_ms,
+                processing_p99_ms,
+            } = one;
+            reported = true;
+            report.in_flight += in_flight;
+            report.frames_per_second += frames_per_second;
+            report.processing_p50_ms = report.processing_p50_ms.max(*processing_p50_ms);
+            report.processing_p95_ms = report.processing_p95_ms.max(*processing_p95_ms);
+            report.processing_p99_ms = report.processing_p99_ms.max(*processing_p99_ms);
+        }
+    }
+    sum.report = reported.then_some(report);
+    queue_stats(&sum, now)
+}
+
+fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
+    let PartitionStats {
+        depth,
+        queued_bytes,
+        oldest_received_time: _,
+        output_bytes,
+        accepted,
+        processed,
+        failed,
+        trimmed,
+        streams: _,
+        report,
+    } = stats;
+    let account = pb::FrameAccount {
+        accepted_frames: *accepted,
+        processed_frames: *processed,
+        failed_frames: *failed,
+        queued_frames: *depth,
+        ..Default::default()
+    };
+    pb::QueueStats {
+        depth_frames: *depth,
+        depth_bytes: *queued_bytes,
+        in_flight_frames: report.as_ref().map_or(0, |r| r.in_flight),
+        oldest_age: oldest_age(stats, now),
+        account: Some(account),
+        rates: report
+            .as_ref()
+            .map(|r| pb::RateStats { completed_fps: r.frames_per_second, ..Default::default() }),
+        processing: report.as_ref().map(latency),
+        waiting: None,
+        retained_frames: (processed + failed).saturating_sub(*trimmed),
+        retained_bytes: *output_bytes,
+        dead_letter_count: 0,
+        dead_letter_bytes: 0,
+    }
+}
+
+fn oldest_age(stats: &PartitionStats, now: Timestamp) -> Option<prost_types::Duration> {
+    stats.oldest_received_time.map(|oldest| time::duration_to_pb(now.since(oldest)))
+}
+
+fn latency(report: &WorkerReport) -> pb::LatencyStats {
+    let span = |ms: f64| {
+        let span = Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
+        Some(time::duration_to_pb(span))
+    };
+    pb::LatencyStats {
+        p50: span(report.processing_p50_ms),
+        p95: span(report.processing_p95_ms),
+        p99: span(report.processing_p99_ms),
+        max: None,
+        sample_count: 0,
+    }
+}
+
+/// One stream's numbers.
+pub(crate) fn stream_to_pb(
+    record: &StreamRecord,
+    partitions: Partitions,
+    now: Timestamp,
+) -> pb::StreamQueueStats {
+    let counters = &record.counters;
+    let account = pb::FrameAccount {
+        accepted_frames: counters.accepted_sequence,
+        processed_frames: counters.published_sequence.saturating_sub(counters.failed_frames),
+        failed_frames: counters.failed_frames,
+        queued_frames: counters.queued_frames(),
+        duplicate_frames: counters.duplicate_frames,
+        ..Default::default()
+    };
+    pb::StreamQueueStats {
+        stream_id: record.id.to_string(),
+        queue_id: queue_id(partitions.of(&record.id)),
+        status: Some(stream::status(&record.id, counters, partitions, now)),
+        account: Some(account),
+        oldest_age: None,
+    }
+}
+
+pub(crate) fn durability_to_pb(durability: Durability) -> pb::Durability {
+    match durability {
+        Durability::Memory | Durability::RedisMemory => pb::Durability::Memory,
+        Durability::AofEverySec => pb::Durability::AofEverysec,
+        Durability::AofAlways => pb::Durability::AofAlways,
+    }
+}
+
+/// The policies of a stream that sets none.
+pub(crate) fn defaults() -> (pb::RetentionPolicy, pb::OutputPolicy, pb::QueuePolicy) {
+    (
+        policy::retention_to_pb(RetentionPolicy::default()),
+        policy::output_to_pb(OutputPolicy::default()),
+        policy::queue_to_pb(QueuePolicy::default()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_sums_up_and_takes_the_worst_times() {
+        let now = Timestamp::from_micros(10_000_000);
+        let report = |fps, p99| {
+            Some(WorkerReport { frames_per_second: fps, processing_p99_ms: p99, ..Default::default() })
+        };
+        let old = Timestamp::from_micros(4_000_000);
+        let all = [
+            PartitionStats {
+                depth: 2,
+                accepted: 9,
+                processed: 6,
+                failed: 1,
+                report: report(5.0, 20.0),
+                ..Default::default()
+            },
+            PartitionStats {
+                depth: 1,
+                oldest_received_time: Some(old),
+                report: report(3.0, 80.0),
+                ..Default::default()
+            },
+            PartitionStats::default(),
+        ];
+        let total = total_to_pb(&all, now);
+        assert_eq!((total.depth_frames, total.retained_frames), (3, 7));
+        assert_eq!(total.oldest_age.map(|age| age.seconds), Some(6));
+        assert_eq!(total.rates.map(|r| r.completed_fps), Some(8.0));
+        assert_eq!(total.processing.and_then(|p| p.p99).map(|p| p.nanos), Some(80_000_000));
+    }
+}

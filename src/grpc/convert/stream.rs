@@ -1,0 +1,248 @@
+use std::time::Duration;
+
+use super::{checked_map, policy, time};
+use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
+use crate::domain::{
+    Location, Partitions, StreamCounters, StreamId, StreamRecord, StreamSettings, Timestamp,
+};
+use crate::grpc::fault::{Fault, Result, unless_set};
+use crate::pb::v1 as pb;
+
+/// A stream without a frame for so long counts as stalled.
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+const ETAG_PREFIX: &str = "r";
+
+/// The etag of a revision.
+pub(crate) fn etag(revision: u64) -> String {
+    format!("{ETAG_PREFIX}{revision}")
+}
+
+/// The revision that an etag means; `None` for an empty one.
+pub(crate) fn revision(field: &str, etag: &str) -> Result<Option<u64>> {
+    if etag.is_empty() {
+        return Ok(None);
+    }
+    let number = etag.strip_prefix(ETAG_PREFIX).and_then(|digits| digits.parse().ok());
+    number.map(Some).ok_or_else(|| Fault::invalid(field, "is not an etag of this server"))
+}
+
+/// What a caller says of a stream.
+#[derive(Debug)]
+pub(crate) struct WantedStream {
+    pub(crate) id: StreamId,
+    pub(crate) settings: StreamSettings,
+}
+
+/// Reads a stream's id and settings. The etag is the handlers' to read; output-only fields are passed over.
+pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
+    let pb::Stream {
+        stream_id,
+        display_name,
+        labels,
+        location,
+        rois,
+        privacy_masks,
+        retention,
+        output,
+        validation,
+        queue,
+        stall_timeout,
+        etag: _,
+        create_time: _,
+        update_time: _,
+        mask_version: _,
+        auto_registered: _,
+        status: _,
+    } = stream;
+    unless_set(!rois.is_empty(), "rois")?;
+    unless_set(!privacy_masks.is_empty(), "privacy_masks")?;
+    unless_set(stall_timeout.is_some(), "stall_timeout")?;
+    if display_name.len() > MAX_DISPLAY_NAME_BYTES {
+        let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
+        return Err(Fault::invalid("display_name", rule));
+    }
+    let settings = StreamSettings {
+        display_name,
+        labels: checked_map("labels", labels)?,
+        location: location.map(self::location).transpose().map_err(|f| f.within("location"))?,
+        retention: policy::retention(retention.unwrap_or_default()).map_err(|f| f.within("retention"))?,
+        queue: policy::queue(queue.unwrap_or_default()).map_err(|f| f.within("queue"))?,
+        output: policy::output(output.unwrap_or_default()).map_err(|f| f.within("output"))?,
+        clock: policy::clock(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?,
+    };
+    Ok(WantedStream { id: stream_id.parse()?, settings })
+}
+
+fn location(location: pb::GeoLocation) -> Result<Location> {
+    let pb::GeoLocation { latitude_degrees, longitude_degrees, altitude_meters, heading_degrees } = location;
+    unless_set(altitude_meters.is_some(), "altitude_meters")?;
+    if !(-90.0..=90.0).contains(&latitude_degrees) {
+        return Err(Fault::invalid("latitude_degrees", "must be from -90 to 90"));
+    }
+    if !(-180.0..=180.0).contains(&longitude_degrees) {
+        return Err(Fault::invalid("longitude_degrees", "must be from -180 to 180"));
+    }
+    if heading_degrees.is_some_and(|heading| !(0.0..360.0).contains(&heading)) {
+        return Err(Fault::invalid("heading_degrees", "must be from 0 to below 360"));
+    }
+    Ok(Location { latitude: latitude_degrees, longitude: longitude_degrees, heading: heading_degrees })
+}
+
+fn location_to_pb(location: Location) -> pb::GeoLocation {
+    let Location { latitude, longitude, heading } = location;
+    pb::GeoLocation {
+        latitude_degrees: latitude,
+        longitude_degrees: longitude,
+        altitude_meters: None,
+        heading_degrees: heading,
+    }
+}
+
+/// The stream as callers see it, with its status.
+pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp) -> pb::Stream {
+    let StreamRecord { id, settings, revision, create_time, update_time, removed: _, counters } = record;
+    let StreamSettings { display_name, labels, location, retention, queue, output, clock } = settings;
+    pb::Stream {
+        status: Some(status(&id, &counters, partitions, now)),
+        stream_id: id.to_string(),
+        display_name,
+        labels,
+        location: location.map(location_to_pb),
+        rois: Vec::new(),
+        privacy_masks: Vec::new(),
+        retention: Some(policy::retention_to_pb(retention)),
+        output: Some(policy::output_to_pb(output)),
+        validation: Some(policy::clock_to_pb(clock)),
+        queue: Some(policy::queue_to_pb(queue)),
+        stall_timeout: None,
+        etag: etag(revision),
+        create_time: Some(time::to_pb(create_time)),
+        update_time: Some(time::to_pb(update_time)),
+        mask_version: 0,
+        auto_registered: false,
+    }
+}
+
+pub(crate) fn status(
+    id: &StreamId,
+    counters: &StreamCounters,
+    partitions: Partitions,
+    now: Timestamp,
+) -> pb::StreamStatus {
+    let StreamCounters {
+        accepted_sequence,
+        published_sequence,
+        queued_bytes,
+        output_frames,
+        output_bytes,
+        trimmed_frames: _,
+        failed_frames: _,
+        duplicate_frames: _,
+        last_received_time,
+    } = *counters;
+    let state = match last_received_time {
+        None => pb::StreamState::Idle,
+        Some(last) if now.since(last) > STALL_TIMEOUT => pb::StreamState::Stalled,
+        Some(_) => pb::StreamState::Live,
+    };
+    pb::StreamStatus {
+        state: state.into(),
+        accepted_sequence,
+        published_sequence,
+        oldest_sequence: if output_frames == 0 { 0 } else { counters.oldest_sequence() },
+        last_received_time: last_received_time.map(time::to_pb),
+        queued_frames: counters.queued_frames(),
+        queued_bytes,
+        retained_frames: output_frames,
+        retained_bytes: output_bytes,
+        partition: partitions.of(id).index() as u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pb::v1::ErrorReason;
+
+    fn record(counters: StreamCounters) -> StreamRecord {
+        StreamRecord {
+            id: "cam-1".parse().unwrap(),
+            settings: StreamSettings {
+                display_name: "North gate".into(),
+                labels: [("site".into(), "north".into())].into(),
+                location: Some(Location { latitude: 52.5, longitude: 13.4, heading: Some(90.0) }),
+                ..Default::default()
+            },
+            revision: 4,
+            create_time: Timestamp::from_micros(1),
+            update_time: Timestamp::from_micros(2),
+            removed: false,
+            counters,
+        }
+    }
+
+    #[test]
+    fn settings_go_both_ways() {
+        let record = record(StreamCounters::default());
+        let wanted = from_pb(to_pb(record.clone(), Partitions::default(), Timestamp::now())).unwrap();
+        assert_eq!(wanted.id, record.id);
+        assert_eq!(wanted.settings, record.settings);
+    }
+
+    #[test]
+    fn bad_settings_are_refused_with_their_path() {
+        use ErrorReason as R;
+        let named = || pb::Stream { stream_id: "cam-1".into(), ..Default::default() };
+        let place = |latitude_degrees| pb::GeoLocation { latitude_degrees, ..Default::default() };
+        for (stream, reason, field) in [
+            (pb::Stream { stream_id: String::new(), ..named() }, R::InvalidStreamId, "stream_id"),
+            (pb::Stream { display_name: "x".repeat(257), ..named() }, R::InvalidField, "display_name"),
+            (
+                pb::Stream { location: Some(place(91.0)), ..named() },
+                R::InvalidField,
+                "location.latitude_degrees",
+            ),
+            (
+                pb::Stream { location: Some(place(f64::NAN)), ..named() },
+                R::InvalidField,
+                "location.latitude_degrees",
+            ),
+            (pb::Stream { rois: vec![pb::Roi::default()], ..named() }, R::NotImplemented, "rois"),
+            (
+                pb::Stream { privacy_masks: vec![pb::PrivacyMask::default()], ..named() },
+                R::NotImplemented,
+                "privacy_masks",
+            ),
+            (
+                pb::Stream {
+                    retention: Some(pb::RetentionPolicy { max_bytes: 1, ..Default::default() }),
+                    ..named()
+                },
+                R::InvalidField,
+                "retention.max_bytes",
+            ),
+        ] {
+            let fault = from_pb(stream).expect_err("must be refused");
+            assert_eq!((fault.reason, fault.field.as_str()), (reason, field));
+        }
+    }
+
+    #[test]
+    fn an_etag_means_a_revision() {
+        assert_eq!(revision("etag", &etag(7)), Ok(Some(7)));
+        assert_eq!(revision("etag", ""), Ok(None));
+        assert_eq!(revision("etag", "??").map_err(|f| f.field), Err("etag".to_owned()));
+    }
+
+    #[test]
+    fn the_state_follows_the_last_frame() {
+        let now = Timestamp::now();
+        let state = |last| {
+            let counters = StreamCounters { last_received_time: last, ..Default::default() };
+            to_pb(record(counters), Partitions::default(), now).status.unwrap().state()
+        };
+        assert_eq!(state(None), pb::StreamState::Idle);
+        assert_eq!(state(Some(now)), pb::StreamState::Live);
+        assert_eq!(state(Some(now.before(STALL_TIMEOUT * 2))), pb::StreamState::Stalled);
+    }
+}

@@ -1,0 +1,223 @@
+//! Why a call, or one item of it, is refused: the fact, before it becomes a status or a `FrameError`.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::convert::time;
+use crate::domain::ValidationError;
+use crate::pb::v1 as pb;
+use crate::pb::v1::ErrorReason;
+
+/// `google.rpc.ErrorInfo.domain` of every error.
+pub const ERROR_DOMAIN: &str = "frameway.v1";
+
+/// What `FrameError.message` may hold, in characters.
+const MAX_MESSAGE_CHARS: usize = 512;
+
+/// Result of a conversion or of a handler's step.
+pub(crate) type Result<T> = std::result::Result<T, Fault>;
+
+/// A refusal. [`super::status`] makes them of other layers' errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// For programs.
+    pub(crate) reason: ErrorReason,
+    /// For people.
+    pub(crate) message: String,
+    /// Path of the field at fault; empty if it is none.
+    pub(crate) field: String,
+    /// When the same call may succeed; `None` if it never will as it is.
+    pub(crate) retry_delay: Option<Duration>,
+    /// `ErrorInfo.metadata`.
+    pub(crate) facts: Vec<(&'static str, String)>,
+}
+
+impl Fault {
+    pub(crate) fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), field: String::new(), retry_delay: None, facts: Vec::new() }
+    }
+
+    /// The same, naming the field at fault.
+    pub(crate) fn field(mut self, path: impl Into<String>) -> Self {
+        self.field = path.into();
+        self
+    }
+
+    /// The same, seen from the message that holds the field.
+    pub(crate) fn within(mut self, parent: &str) -> Self {
+        self.field = match self.field.is_empty() {
+            true => parent.to_owned(),
+            false => format!("{parent}.{}", self.field),
+        };
+        self
+    }
+
+    pub(crate) fn retry_in(mut self, delay: Duration) -> Self {
+        self.retry_delay = Some(delay);
+        self
+    }
+
+    pub(crate) fn fact(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.facts.push((name, value.to_string()));
+        self
+    }
+
+    /// A field whose value breaks a rule.
+    pub(crate) fn invalid(path: impl Into<String>, rule: impl Into<String>) -> Self {
+        ValidationError::new(path, rule).into()
+    }
+
+    /// An option of the contract that this server does not offer yet: refused, never ignored.
+    pub(crate) fn not_offered(path: impl Into<String>) -> Self {
+        let path = path.into();
+        Self::new(ErrorReason::NotImplemented, format!("{path} is not offered by this server yet"))
+            .field(path)
+    }
+
+    /// The same for a whole RPC, where no field is at fault.
+    pub(crate) fn rpc(self) -> Self {
+        Self { field: String::new(), ..self }
+    }
+
+    /// The same fault as one item's result.
+    pub(crate) fn into_frame_error(self) -> pb::FrameError {
+        let mut message = self.message;
+        if let Some((at, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
+            message.truncate(at);
+        }
+        pb::FrameError {
+            reason: self.reason.into(),
+            message,
+            field: self.field,
+            retry_delay: self.retry_delay.map(time::duration_to_pb),
+        }
+    }
+}
+
+/// Refuses a field that is set although this server does not offer it yet.
+pub(crate) fn unless_set(set: bool, path: &str) -> Result<()> {
+    if set { Err(Fault::not_offered(path)) } else { Ok(()) }
+}
+
+impl From<ValidationError> for Fault {
+    fn from(error: ValidationError) -> Self {
+        // Two fields have reasons of their own, whatever message holds them.
+        let reason = match error.field.rsplit('.').next() {
+            Some("stream_id") => ErrorReason::InvalidStreamId,
+            Some("cursor") => ErrorReason::CursorInvalid,
+            _ => ErrorReason::InvalidField,
+        };
+        Self::new(reason, error.to_string()).field(error.field)
+    }
+}
+
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        let Fault { reason, message, field, retry_delay, facts } = fault;
+        let mut details = ErrorDetails::new();
+        let stream = facts.iter().find(|(name, _)| *name == "stream_id").map(|(_, id)| id.clone());
+        if let Some(id) = stream {
+            details.set_resource_info("frameway.v1.Stream", id, "", message.clone());
+        }
+        let mut metadata: std::collections::HashMap<String, String> =
+            facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        if !field.is_empty() {
+            metadata.insert("field".to_owned(), field.clone());
+            details.add_bad_request_violation(field, message.clone());
+        }
+        if retry_delay.is_some() {
+            details.set_retry_info(retry_delay);
+        }
+        details.set_error_info(reason_name(reason), ERROR_DOMAIN, metadata);
+        Self::with_error_details(code(reason), message, details)
+    }
+}
+
+/// The reason as `ErrorInfo` has it.
+pub(crate) fn reason_name(reason: ErrorReason) -> &'static str {
+    let name = reason.as_str_name();
+    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}
+
+/// The status code of a reason, as `error_reason.proto` gives it. Reasons that appear only inside messages have the code
+/// that would fit, should one ever fail a call.
+pub(crate) fn code(reason: ErrorReason) -> Code {
+    use ErrorReason as R;
+    match reason {
+        R::InvalidField
+        | R::InvalidStreamId
+        | R::EmptyBatch
+        | R::TooManyFrames
+        | R::TooManyItems
+        | R::FilterInvalid
+        | R::PageTokenInvalid
+        | R::UpdateMaskInvalid
+        | R::ProtocolViolation
+        | R::PictureMissing
+        | R::PictureTooLarge
+        | R::PictureSizeMismatch
+        | R::PictureFormatUnknown
+        | R::PictureFormatMismatch
+        | R::CaptureTimeOutOfRange
+        | R::FrameTooOld
+        | R::PublisherMismatch
+        | R::CursorInvalid
+        | R::AckIdInvalid
+        | R::AckIdForeign
+        | R::DecodeCorrupt
+        | R::DecodeTruncated
+        | R::DecodeTooManyPixels
+        | R::DecodeTooComplex
+        | R::DecodeAnimated
+        | R::DecodeUnsupported
+        | R::DecodeSizeMismatch => Code::InvalidArgument,
+        R::StreamNotFound
+        | R::GroupNotFound
+        | R::QueueNotFound
+        | R::DeadLetterNotFound
+        | R::FrameNotFound
+        | R::StreamUnregistered
+        | R::GroupDeleted
+        | R::ReplayTargetGone => Code::NotFound,
+        R::AlreadyExists => Code::AlreadyExists,
+        R::EtagMismatch | R::MemberReplaced => Code::Aborted,
+        R::BatchTooLarge
+        | R::TooManyStreams
+        | R::TooManyPublishers
+        | R::QueueFull
+        | R::StreamQueueFull
+        | R::QuotaExceeded
+        | R::TooManySubscriptions
+        | R::TooManyGroups
+        | R::TooManyInFlight
+        | R::SlowConsumer
+        | R::QueueOverflow
+        | R::OutputTooLarge
+        | R::DeliveryAttemptsExhausted => Code::ResourceExhausted,
+        R::PublisherSequenceReused
+        | R::PublisherSequenceTooOld
+        | R::OutOfOrder
+        | R::QueueDraining
+        | R::AckIdStale
+        | R::LeaseLost
+        | R::Purged
+        | R::RejectedByConsumer => Code::FailedPrecondition,
+        R::BackendUnavailable | R::DurabilityNotReached | R::Draining | R::PayloadExpired => {
+            Code::Unavailable
+        }
+        R::NotImplemented => Code::Unimplemented,
+        R::Unspecified
+        | R::Internal
+        | R::DecodeTimeout
+        | R::DecodePanicked
+        | R::EncodeFailed
+        | R::WorkerKilled
+        | R::PayloadLost => Code::Internal,
+        R::DeadlineExceeded => Code::DeadlineExceeded,
+        R::CursorTrimmed | R::PositionInFuture => Code::OutOfRange,
+        R::CredentialsMissing | R::CredentialsInvalid => Code::Unauthenticated,
+        R::PermissionDenied => Code::PermissionDenied,
+    }
+}

@@ -1,0 +1,203 @@
+//! GetFrames and GetLatestFrames: output entries by number, and the newest ones.
+
+use std::sync::Arc;
+
+use super::convert::picture;
+use super::convert::processed::{self, Entry, SentPicture};
+use super::convert::time;
+use super::fault::{Fault, Result};
+use crate::domain::{OutputBody, OutputEntry, PictureRole, Sequence, StoredPicture, StreamId, Timestamp};
+use crate::hub::{GapReason, Hub, PictureWant, PicturesOrLost};
+use crate::pb::v1 as pb;
+use crate::pb::v1::ErrorReason;
+use crate::pb::v1::frame_lookup::Result as Lookup;
+use crate::pb::v1::latest_frame::Result as Latest;
+use crate::queue::{self, OutputPage, Queue};
+
+/// Most sequences or streams of one request.
+pub(crate) const MAX_LOOKUP_ITEMS: usize = 100;
+/// How many of the newest entries are searched for one that is no tombstone.
+const LATEST_SEARCHED: usize = 16;
+
+/// Reads outputs.
+#[derive(Debug)]
+pub(crate) struct FrameReader {
+    queue: Arc<dyn Queue>,
+    hub: Arc<Hub>,
+}
+
+impl FrameReader {
+    pub(crate) fn new(queue: Arc<dyn Queue>, hub: Arc<Hub>) -> Self {
+        Self { queue, hub }
+    }
+
+    pub(crate) async fn by_sequence(&self, request: pb::GetFramesRequest) -> Result<pb::GetFramesResponse> {
+        let pb::GetFramesRequest { stream_id, sequences, pictures } = request;
+        let stream: StreamId = stream_id.parse()?;
+        check_count("sequences", sequences.len())?;
+        let mut message = Message::new(picture::want("pictures", pictures)?);
+        let numbers: Vec<Sequence> = sequences
+            .into_iter()
+            .map(|number| Sequence::new(number).map_err(|e| Fault::invalid("sequences", e.message)))
+            .collect::<Result<_>>()?;
+        let mut results = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let page = self.queue.read_outputs(&stream, number, 1).await?;
+            let found = page.entries.first().filter(|entry| entry.sequence == number);
+            let result = match found {
+                Some(entry) => match message.add(&self.hub, entry).await? {
+                    Entry::Frame(frame) => Lookup::Frame(*frame),
+                    Entry::Tombstone(tombstone) => Lookup::Tombstone(*tombstone),
+                },
+                None => Lookup::Missing(pb::MissingFrame { reason: missing(number, &page).into() }),
+            };
+            results.push(pb::FrameLookup { sequence: number.get(), result: Some(result) });
+        }
+        Ok(pb::GetFramesResponse { results })
+    }
+
+    pub(crate) async fn latest(
+        &self,
+        request: pb::GetLatestFramesRequest,
+    ) -> Result<pb::GetLatestFramesResponse> {
+        let pb::GetLatestFramesRequest { stream_ids, pictures } = request;
+        check_count("stream_ids", stream_ids.len())?;
+        let mut message = Message::new(picture::want("pictures", pictures)?);
+        let ids: Vec<StreamId> =
+            stream_ids.iter().map(|id| id.parse().map_err(Fault::from)).collect::<Result<_>>()?;
+        let mut results = Vec::with_capacity(ids.len());
+        for id in ids {
+            let newest = match self.queue.latest_outputs(&id, LATEST_SEARCHED).await {
+                Ok(newest) => Ok(newest),
+                Err(queue::Error::StreamNotFound(_)) => Err(pb::MissingReason::StreamNotFound),
+                Err(error) => return Err(error.into()),
+            };
+            let found = match newest {
+                Err(reason) => Err(reason),
+                Ok(newest) if newest.is_empty() => Err(self.why_empty(&id).await?),
+                Ok(newest) => newest
+                    .into_iter()
+                    .find(|entry| matches!(entry.body, OutputBody::Frame(_)))
+                    .ok_or(pb::MissingReason::NoPicture),
+            };
+            let (result, age) = match found {
+                Ok(entry) => match message.add(&self.hub, &entry).await? {
+                    Entry::Frame(frame) => {
+                        let age = Timestamp::now().since(entry.received_time);
+                        (Latest::Frame(*frame), Some(time::duration_to_pb(age)))
+                    }
+                    Entry::Tombstone(_) => (no_frame(pb::MissingReason::NoPicture), None),
+                },
+                Err(reason) => (no_frame(reason), None),
+            };
+            results.push(pb::LatestFrame { stream_id: id.to_string(), result: Some(result), age });
+        }
+        Ok(pb::GetLatestFramesResponse { results })
+    }
+
+    /// Why a stream's output has no entries.
+    async fn why_empty(&self, id: &StreamId) -> Result<pb::MissingReason> {
+        let record = self.queue.get_streams(std::slice::from_ref(id)).await?.into_iter().next().flatten();
+        Ok(match record {
+            None => pb::MissingReason::StreamNotFound,
+            Some(record) if record.removed => pb::MissingReason::StreamNotFound,
+            Some(record) if record.counters.published_sequence > 0 => pb::MissingReason::Retention,
+            Some(record) if record.counters.accepted_sequence > 0 => pb::MissingReason::Pending,
+            Some(_) => pb::MissingReason::NotAccepted,
+        })
+    }
+}
+
+/// The pictures of one response message, which share a bound.
+struct Message {
+    want: PictureWant,
+    left_bytes: u64,
+}
+
+impl Message {
+    fn new(want: PictureWant) -> Self {
+        Self { want, left_bytes: want.max_picture_bytes.into() }
+    }
+
+    /// The entry, with the pictures that still fit; those that do not are not even fetched.
+    async fn add(&mut self, hub: &Arc<Hub>, entry: &OutputEntry) -> Result<Entry> {
+        let limit = u64::from(self.want.max_picture_bytes);
+        let mut fetched = PictureWant { thumbnail: false, processed: false, original: false, ..self.want };
+        let mut sent = Vec::new();
+        let mut room = self.left_bytes;
+        for role in self.want.roles() {
+            let stored = entry.body.pictures().iter().find(|picture| picture.role == role);
+            // The hub tells of those that are not kept, or are too large by themselves.
+            let needed = stored.map_or(0, |picture| picture.payload.size_bytes);
+            match stored {
+                Some(picture) if needed <= limit && needed > room => {
+                    sent.push(SentPicture::omitted(picture.clone(), pb::OmittedReason::MessageFull));
+                }
+                Some(_) | None => {
+                    room -= if needed <= limit { needed } else { 0 };
+                    match role {
+                        PictureRole::Thumbnail => fetched.thumbnail = true,
+                        PictureRole::Processed => fetched.processed = true,
+                        PictureRole::Original => fetched.original = true,
+                    }
+                }
+            }
+        }
+        match hub.pictures(entry, &fetched).await? {
+            PicturesOrLost::Pictures(pictures) => {
+                sent.extend(pictures.into_iter().map(|one| SentPicture::within(&mut self.left_bytes, one)));
+            }
+            PicturesOrLost::Lost(reason) => {
+                let wanted = |picture: &&StoredPicture| fetched.roles().any(|role| role == picture.role);
+                let lost = entry.body.pictures().iter().filter(wanted);
+                sent.extend(lost.map(|picture| SentPicture::omitted(picture.clone(), lost_to_pb(reason))));
+            }
+        }
+        Ok(processed::to_pb(entry, sent))
+    }
+}
+
+fn lost_to_pb(reason: GapReason) -> pb::OmittedReason {
+    match reason {
+        GapReason::PayloadLost => pb::OmittedReason::PayloadLost,
+        GapReason::Sampled
+        | GapReason::Filtered
+        | GapReason::SlowConsumer
+        | GapReason::Stale
+        | GapReason::Overflow
+        | GapReason::Failed
+        | GapReason::Purged
+        | GapReason::Retention
+        | GapReason::BackendFailover
+        | GapReason::Unregistered => pb::OmittedReason::Retention,
+    }
+}
+
+/// Why there is no entry under a number.
+fn missing(number: Sequence, page: &OutputPage) -> pb::MissingReason {
+    let counters = &page.counters;
+    if number.get() > counters.accepted_sequence {
+        pb::MissingReason::NotAccepted
+    } else if number.get() > counters.published_sequence {
+        pb::MissingReason::Pending
+    } else {
+        pb::MissingReason::Retention
+    }
+}
+
+fn no_frame(reason: pb::MissingReason) -> Latest {
+    Latest::Missing(pb::MissingFrame { reason: reason.into() })
+}
+
+fn check_count(field: &str, count: usize) -> Result<()> {
+    match count {
+        0 => Err(Fault::invalid(field, "must hold at least one")),
+        1..=MAX_LOOKUP_ITEMS => Ok(()),
+        _ => Err(Fault::new(
+            ErrorReason::TooManyItems,
+            format!("{field} must hold at most {MAX_LOOKUP_ITEMS}"),
+        )
+        .field(field)
+        .fact("limit", MAX_LOOKUP_ITEMS)),
+    }
+}

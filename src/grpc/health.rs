@@ -1,0 +1,121 @@
+//! grpc.health.v1, told by what the queue backend answers and by whether the server drains.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService as _;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::{QueueServer, StreamingServer};
+use crate::queue::Queue;
+
+/// Time between two looks at the backend.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// An answer that takes longer counts as none.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// So many looks in a row must fail before the server says NOT_SERVING: one lost packet is no outage.
+const FAILURES_TO_FALL: u32 = 2;
+
+/// What the server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// The backend has not answered yet.
+    Starting,
+    /// All is well.
+    Serving,
+    /// The backend does not answer.
+    BackendDown(String),
+    /// The server shuts down.
+    Draining,
+}
+
+impl Health {
+    fn status(&self) -> ServingStatus {
+        match self {
+            Self::Serving => ServingStatus::Serving,
+            Self::Starting | Self::BackendDown(_) | Self::Draining => ServingStatus::NotServing,
+        }
+    }
+}
+
+/// Watches the backend and tells the health service.
+#[derive(Debug)]
+pub(crate) struct HealthWatch {
+    queue: Arc<dyn Queue>,
+    reporter: HealthReporter,
+    state: watch::Sender<Health>,
+}
+
+impl HealthWatch {
+    /// Says NOT_SERVING until the backend has answered.
+    pub(crate) async fn new(queue: Arc<dyn Queue>, reporter: HealthReporter) -> Self {
+        let watch = Self { queue, reporter, state: watch::Sender::new(Health::Starting) };
+        watch.tell(Health::Starting).await;
+        watch
+    }
+
+    /// What the server says of itself; changes are told.
+    pub(crate) fn state(&self) -> watch::Receiver<Health> {
+        self.state.subscribe()
+    }
+
+    /// Looks at the backend until `draining`; from then on the server is NOT_SERVING for good.
+    pub(crate) async fn run(&self, draining: CancellationToken) {
+        let watched = draining.run_until_cancelled(self.probe_forever());
+        let _cancelled = watched.await;
+        self.tell(Health::Draining).await;
+    }
+
+    async fn probe_forever(&self) {
+        let mut ticks = interval(PROBE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failures = 0;
+        loop {
+            ticks.tick().await;
+            let answer = timeout(PROBE_TIMEOUT, self.queue.status()).await;
+            let failure = match answer {
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("no answer within {} s", PROBE_TIMEOUT.as_secs())),
+            };
+            let state = self.state.borrow().clone();
+            match failure {
+                None => {
+                    failures = 0;
+                    if state != Health::Serving {
+                        tracing::info!("serving: the queue backend answers");
+                        self.tell(Health::Serving).await;
+                    }
+                }
+                Some(why) => {
+                    failures += 1;
+                    let fell = state == Health::Starting || failures >= FAILURES_TO_FALL;
+                    if fell && !matches!(state, Health::BackendDown(_)) {
+                        tracing::error!(
+                            error = why,
+                            "not serving: the queue backend does not answer; trying on"
+                        );
+                        self.tell(Health::BackendDown(why)).await;
+                    }
+                }
+            }
+            if failures > 0 {
+                // Look sooner while it is down: recovery should be seen within a second of it.
+                sleep_until(Instant::now() + PROBE_EVERY / 4).await;
+                ticks.reset_immediately();
+            }
+        }
+    }
+
+    async fn tell(&self, health: Health) {
+        let status = health.status();
+        for service in ["", StreamingServer::NAME, QueueServer::NAME] {
+            self.reporter.set_service_status(service, status).await;
+        }
+        self.state.send_replace(health);
+    }
+}

@@ -1,0 +1,112 @@
+//! GetServerInfo: what this server is, and what it takes.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::convert::{picture, stats, time};
+use super::frames::MAX_LOOKUP_ITEMS;
+use super::health::Health;
+use super::page::MAX_PAGE_SIZE;
+use crate::config::Limits;
+use crate::domain::limits as maxima;
+use crate::domain::{Partitions, Timestamp};
+use crate::pb::v1 as pb;
+use crate::queue::{self, BackendStatus};
+
+/// What does not change while the server runs.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerInfo {
+    pub(crate) server_id: String,
+    pub(crate) start_time: Timestamp,
+    pub(crate) role: pb::ServerRole,
+    pub(crate) limits: Limits,
+    pub(crate) max_streams: usize,
+    pub(crate) max_subscriptions: usize,
+    pub(crate) auto_register: Option<usize>,
+    pub(crate) partitions: Partitions,
+    pub(crate) kind: pb::BackendKind,
+}
+
+impl ServerInfo {
+    pub(crate) fn to_pb(
+        &self,
+        backend: queue::Result<BackendStatus>,
+        health: &watch::Receiver<Health>,
+    ) -> pb::GetServerInfoResponse {
+        let (health, health_message) = match &*health.borrow() {
+            Health::Serving | Health::Starting if backend.is_ok() => {
+                (pb::ServerHealth::Serving, String::new())
+            }
+            Health::Serving | Health::Starting => {
+                (pb::ServerHealth::BackendUnavailable, "the queue backend does not answer".to_owned())
+            }
+            Health::BackendDown(why) => (pb::ServerHealth::BackendUnavailable, why.clone()),
+            Health::Draining => (pb::ServerHealth::Draining, "the server is draining".to_owned()),
+        };
+        let (version, durability, warnings) = match backend {
+            Ok(BackendStatus { kind: _, version, durability, used_bytes: _, max_bytes: _, warnings }) => {
+                (version, stats::durability_to_pb(durability), warnings)
+            }
+            Err(_) => (String::new(), pb::Durability::Unspecified, Vec::new()),
+        };
+        let (retention, output, queue) = stats::defaults();
+        pb::GetServerInfoResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            api_version: "frameway.v1".to_owned(),
+            server_id: self.server_id.clone(),
+            role: self.role.into(),
+            start_time: Some(time::to_pb(self.start_time)),
+            server_time: Some(time::to_pb(Timestamp::now())),
+            health: health.into(),
+            health_message,
+            limits: Some(self.limits_to_pb()),
+            backend_kind: self.kind.into(),
+            backend_version: version,
+            durability: durability.into(),
+            durability_replicas: 0,
+            partitions: self.partitions.count().into(),
+            auto_registration: self.auto_register.is_some(),
+            default_retention: Some(retention),
+            default_output: Some(output),
+            default_queue: Some(queue),
+            warnings,
+        }
+    }
+
+    fn limits_to_pb(&self) -> pb::Limits {
+        const SECONDS_PER_YEAR: u64 = 31_556_952;
+        let Limits { max_picture_bytes, max_message_bytes, max_batch_frames, max_pixels, max_side } =
+            self.limits;
+        let ahead = Duration::from_secs(maxima::MAX_CLOCK_ERROR_YEARS * SECONDS_PER_YEAR);
+        pb::Limits {
+            max_message_bytes: max_message_bytes as u64,
+            max_batch_frames: max_batch_frames as u32,
+            max_picture_bytes: max_picture_bytes as u64,
+            max_picture_pixels: max_pixels,
+            max_picture_side: max_side,
+            max_attributes: maxima::MAX_ATTRIBUTES as u32,
+            max_attribute_key_bytes: maxima::MAX_ATTRIBUTE_KEY_BYTES as u32,
+            max_attribute_value_bytes: maxima::MAX_ATTRIBUTE_VALUE_BYTES as u32,
+            max_streams: self.max_streams as u64,
+            max_auto_registered_streams: self.auto_register.unwrap_or(0) as u64,
+            max_publishers_per_stream: maxima::MAX_PUBLISHERS_PER_STREAM as u32,
+            dedup_window: maxima::DEDUP_WINDOW as u32,
+            // Of calls and options that are not offered yet.
+            max_in_flight_batches: 0,
+            max_in_flight_bytes: 0,
+            max_subscriber_buffer_bytes: 0,
+            max_ack_ids: 0,
+            max_consumer_groups: 0,
+            max_rois: 0,
+            max_privacy_masks: 0,
+            max_selectors: maxima::MAX_SELECTORS as u32,
+            max_subscriptions: self.max_subscriptions as u32,
+            default_response_picture_bytes: maxima::DEFAULT_MAX_DELIVERED_PICTURE_BYTES,
+            max_response_picture_bytes: picture::MAX_DELIVERED_PICTURE_BYTES,
+            max_lookup_items: MAX_LOOKUP_ITEMS as u32,
+            max_page_size: MAX_PAGE_SIZE as u32,
+            max_capture_time_ahead: Some(time::duration_to_pb(ahead)),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Update masks of streams: which settings change, and to what.
+
+use super::fault::{Fault, Result};
+use crate::pb::v1 as pb;
+use crate::pb::v1::ErrorReason;
+
+/// Copies the named fields of `wanted` over `current`.
+///
+/// Both are wire messages: a mask names wire fields, and the result is checked as a whole when it is converted.
+///
+/// # Errors
+/// A path that is no setting of a stream, or none at all.
+pub(crate) fn apply(current: &mut pb::Stream, wanted: &pb::Stream, paths: &[String]) -> Result<()> {
+    if paths.is_empty() {
+        return Err(Fault::new(ErrorReason::UpdateMaskInvalid, "update_mask must name at least one field")
+            .field("update_mask"));
+    }
+    paths.iter().try_for_each(|path| copy(current, wanted, path))
+}
+
+/// Copies one field of a nested message, making the message where it is not there.
+macro_rules! nested {
+    ($current:ident, $wanted:ident, $message:ident . $field:ident) => {{
+        let value = $wanted.$message.clone().unwrap_or_default().$field;
+        $current.$message.get_or_insert_default().$field = value;
+    }};
+}
+
+fn copy(current: &mut pb::Stream, wanted: &pb::Stream, path: &str) -> Result<()> {
+    match path {
+        "display_name" => current.display_name.clone_from(&wanted.display_name),
+        "labels" => current.labels.clone_from(&wanted.labels),
+        "location" => current.location = wanted.location,
+        "location.latitude_degrees" => nested!(current, wanted, location.latitude_degrees),
+        "location.longitude_degrees" => nested!(current, wanted, location.longitude_degrees),
+        "location.altitude_meters" => nested!(current, wanted, location.altitude_meters),
+        "location.heading_degrees" => nested!(current, wanted, location.heading_degrees),
+        "rois" => current.rois.clone_from(&wanted.rois),
+        "privacy_masks" => current.privacy_masks.clone_from(&wanted.privacy_masks),
+        "retention" => current.retention = wanted.retention,
+        "retention.max_frames" => nested!(current, wanted, retention.max_frames),
+        "retention.max_age" => nested!(current, wanted, retention.max_age),
+        "retention.max_bytes" => nested!(current, wanted, retention.max_bytes),
+        "output" => current.output = wanted.output,
+        "output.format" => nested!(current, wanted, output.format),
+        "output.quality" => nested!(current, wanted, output.quality),
+        "output.lossless" => nested!(current, wanted, output.lossless),
+        "output.max_width" => nested!(current, wanted, output.max_width),
+        "output.max_height" => nested!(current, wanted, output.max_height),
+        "output.thumbnail_size" => nested!(current, wanted, output.thumbnail_size),
+        "output.keep_original" => nested!(current, wanted, output.keep_original),
+        "output.reencode_mode" => nested!(current, wanted, output.reencode_mode),
+        "output.adaptive" => nested!(current, wanted, output.adaptive),
+        "output.keep_metadata" => nested!(current, wanted, output.keep_metadata),
+        "output.keep_unmasked_original" => nested!(current, wanted, output.keep_unmasked_original),
+        "validation" => current.validation = wanted.validation,
+        "validation.min_quality_score" => nested!(current, wanted, validation.min_quality_score),
+        "validation.min_width" => nested!(current, wanted, validation.min_width),
+        "validation.min_height" => nested!(current, wanted, validation.min_height),
+        "validation.max_age" => nested!(current, wanted, validation.max_age),
+        "validation.clock_policy" => nested!(current, wanted, validation.clock_policy),
+        "validation.clock_tolerance" => nested!(current, wanted, validation.clock_tolerance),
+        "queue" => current.queue = wanted.queue,
+        "queue.max_frames" => nested!(current, wanted, queue.max_frames),
+        "queue.max_bytes" => nested!(current, wanted, queue.max_bytes),
+        "queue.overflow" => nested!(current, wanted, queue.overflow),
+        "stall_timeout" => current.stall_timeout = wanted.stall_timeout,
+        _ => {
+            let message = format!("`{path}` is not a setting of a stream that can be changed");
+            return Err(Fault::new(ErrorReason::UpdateMaskInvalid, message).field("update_mask"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(paths: &[&str]) -> Vec<String> {
+        paths.iter().map(|path| (*path).to_owned()).collect()
+    }
+
+    #[test]
+    fn only_named_fields_change() {
+        let retention = pb::RetentionPolicy { max_frames: 5, max_bytes: 7 << 20, max_age: None };
+        let mut current = pb::Stream {
+            display_name: "old".into(),
+            labels: [("a".into(), "1".into())].into(),
+            retention: Some(retention),
+            ..Default::default()
+        };
+        let wanted = pb::Stream {
+            display_name: "new".into(),
+            retention: Some(pb::RetentionPolicy { max_frames: 9, ..Default::default() }),
+            ..Default::default()
+        };
+        apply(&mut current, &wanted, &paths(&["retention.max_frames"])).unwrap();
+        assert_eq!(current.display_name, "old");
+        assert_eq!(current.retention, Some(pb::RetentionPolicy { max_frames: 9, ..retention }));
+        apply(&mut current, &wanted, &paths(&["labels", "display_name", "retention"])).unwrap();
+        assert_eq!(current.display_name, "new");
+        assert!(current.labels.is_empty());
+        assert_eq!(current.retention, wanted.retention);
+    }
+
+    #[test]
+    fn unknown_and_read_only_fields_are_refused() {
+        let mut current = pb::Stream::default();
+        for bad in ["", "stream_id", "etag", "status", "create_time", "retention.nothing", "labels.a"] {
+            let fault = apply(&mut current, &pb::Stream::default(), &paths(&[bad])).unwrap_err();
+            assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{bad}");
+        }
+        assert!(apply(&mut current, &pb::Stream::default(), &[]).is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! The registry: register, get, list, update, unregister.
+
+use std::sync::Arc;
+
+use super::convert::stream::{self, WantedStream};
+use super::fault::{Fault, Result, unless_set};
+use super::settings::SettingsCache;
+use super::{mask, page};
+use crate::domain::{StreamId, StreamRecord, Timestamp};
+use crate::pb::v1 as pb;
+use crate::queue::{self, ListStreams, Queue};
+
+const LIST: &str = "streams";
+/// How often an update without an etag starts again when others change the stream at the same time.
+const UPDATE_TRIES: usize = 8;
+
+/// Streams and their settings.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    queue: Arc<dyn Queue>,
+    settings: Arc<SettingsCache>,
+}
+
+impl Registry {
+    pub(crate) fn new(queue: Arc<dyn Queue>, settings: Arc<SettingsCache>) -> Self {
+        Self { queue, settings }
+    }
+
+    pub(crate) async fn register(
+        &self,
+        request: pb::RegisterStreamRequest,
+    ) -> Result<pb::RegisterStreamResponse> {
+        let pb::RegisterStreamRequest { stream } = request;
+        let stream = stream.ok_or_else(|| Fault::invalid("stream", "must be set"))?;
+        let WantedStream { id, settings } = stream::from_pb(stream).map_err(|f| f.within("stream"))?;
+        let record = self.queue.register_stream(&id, &settings).await?;
+        self.settings.forget(&id);
+        Ok(pb::RegisterStreamResponse { stream: Some(self.to_pb(record)) })
+    }
+
+    pub(crate) async fn get(&self, request: pb::GetStreamRequest) -> Result<pb::GetStreamResponse> {
+        let pb::GetStreamRequest { stream_id } = request;
+        let record = self.read(&stream_id.parse()?).await?;
+        Ok(pb::GetStreamResponse { stream: Some(self.to_pb(record)) })
+    }
+
+    pub(crate) async fn list(&self, request: pb::ListStreamsRequest) -> Result<pb::ListStreamsResponse> {
+        let pb::ListStreamsRequest { page_size, page_token, filter } = request;
+        unless_set(!filter.is_empty(), "filter")?;
+        let limit = page::size(page_size);
+        let query = ListStreams { after: page::after(LIST, &page_token)?, limit };
+        let records = self.queue.list_streams(&query).await?;
+        let next_page_token = match records.last() {
+            Some(last) if records.len() >= limit => page::token(LIST, &last.id),
+            Some(_) | None => String::new(),
+        };
+        let streams = records.into_iter().map(|record| self.to_pb(record)).collect();
+        Ok(pb::ListStreamsResponse { streams, next_page_token })
+    }
+
+    pub(crate) async fn update(&self, request: pb::UpdateStreamRequest) -> Result<pb::UpdateStreamResponse> {
+        let pb::UpdateStreamRequest { stream, update_mask } = request;
+        let wanted = stream.ok_or_else(|| Fault::invalid("stream", "must be set"))?;
+        let id: StreamId = wanted.stream_id.parse().map_err(|e| Fault::from(e).within("stream"))?;
+        let expected = stream::revision("stream.etag", &wanted.etag)?;
+        let paths = update_mask.unwrap_or_default().paths;
+        let mut tries = UPDATE_TRIES;
+        loop {
+            let current = self.read(&id).await?;
+            let revision = expected.unwrap_or(current.revision);
+            let mut merged = self.to_pb(current);
+            mask::apply(&mut merged, &wanted, &paths)?;
+            let WantedStream { id: _, settings } = stream::from_pb(merged).map_err(|f| f.within("stream"))?;
+            tries -= 1;
+            match self.queue.update_stream(&id, &settings, revision).await {
+                Err(queue::Error::RevisionMismatch { .. }) if expected.is_none() && tries > 0 => {}
+                updated => {
+                    self.settings.forget(&id);
+                    return Ok(pb::UpdateStreamResponse { stream: Some(self.to_pb(updated?)) });
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn unregister(
+        &self,
+        request: pb::UnregisterStreamRequest,
+    ) -> Result<pb::UnregisterStreamResponse> {
+        let pb::UnregisterStreamRequest { stream_id, etag } = request;
+        let id: StreamId = stream_id.parse()?;
+        let expected = stream::revision("etag", &etag)?;
+        let counters = self.read(&id).await?.counters;
+        self.queue.unregister_stream(&id, expected).await?;
+        self.settings.forget(&id);
+        Ok(pb::UnregisterStreamResponse {
+            last_sequence: counters.accepted_sequence,
+            removed_queued_frames: counters.queued_frames(),
+            removed_output_frames: counters.output_frames,
+        })
+    }
+
+    async fn read(&self, id: &StreamId) -> Result<StreamRecord> {
+        let found = self.queue.get_streams(std::slice::from_ref(id)).await?.into_iter().next().flatten();
+        match found {
+            Some(record) if !record.removed => Ok(record),
+            Some(_) | None => Err(queue::Error::StreamNotFound(id.clone()).into()),
+        }
+    }
+
+    fn to_pb(&self, record: StreamRecord) -> pb::Stream {
+        stream::to_pb(record, self.queue.partitions(), Timestamp::now())
+    }
+}

@@ -1,0 +1,127 @@
+//! What submit must know of a stream before it asks the queue: its clock policy, and whether it is there at all.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::domain::{ClockPolicy, StreamId, StreamSettings};
+use crate::queue::{self, Queue};
+
+/// How old an answer may be. A changed policy counts after this time, everywhere.
+const FRESH: Duration = Duration::from_secs(1);
+/// Bounds the memory of a server that is asked about endless made-up streams.
+const MAX_ENTRIES: usize = 20_000;
+
+/// A short-lived copy of the few settings that every submit needs.
+pub(crate) struct SettingsCache {
+    queue: Arc<dyn Queue>,
+    known: Mutex<HashMap<StreamId, Known>>,
+    auto_register: Option<AutoRegister>,
+}
+
+/// How many more streams may be registered by their first frame.
+struct AutoRegister {
+    left: AtomicUsize,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    at: Instant,
+    clock: ClockPolicy,
+}
+
+impl fmt::Debug for SettingsCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SettingsCache").finish_non_exhaustive()
+    }
+}
+
+impl SettingsCache {
+    /// Registers unknown streams, at most `auto_register` of them, if that is given.
+    pub(crate) fn new(queue: Arc<dyn Queue>, auto_register: Option<usize>) -> Self {
+        let auto_register = auto_register.map(|most| AutoRegister { left: AtomicUsize::new(most) });
+        Self { queue, known: Mutex::default(), auto_register }
+    }
+
+    /// The clock policy of each stream; `None` for one that is not registered.
+    pub(crate) async fn clock_policies(
+        &self,
+        streams: &[StreamId],
+    ) -> queue::Result<HashMap<StreamId, Option<ClockPolicy>>> {
+        let mut found = HashMap::with_capacity(streams.len());
+        let mut asked = Vec::new();
+        {
+            let known = self.lock();
+            for stream in streams {
+                match known.get(stream) {
+                    Some(Known { at, clock }) if at.elapsed() < FRESH => {
+                        found.insert(stream.clone(), Some(*clock));
+                    }
+                    _ if !asked.contains(stream) && !found.contains_key(stream) => asked.push(stream.clone()),
+                    _ => {}
+                }
+            }
+        }
+        if asked.is_empty() {
+            return Ok(found);
+        }
+        let records = self.queue.get_streams(&asked).await?;
+        for (stream, record) in asked.into_iter().zip(records) {
+            let clock = match record {
+                Some(record) if !record.removed => Some(record.settings.clock),
+                Some(_) | None => self.register(&stream).await?,
+            };
+            // What is not there is not remembered: a new stream's first frames must not be refused for a second.
+            if let Some(clock) = clock {
+                self.remember(stream.clone(), clock);
+            }
+            found.insert(stream, clock);
+        }
+        Ok(found)
+    }
+
+    /// Registers a stream by its first frame, where that is on and the bound is not reached.
+    async fn register(&self, stream: &StreamId) -> queue::Result<Option<ClockPolicy>> {
+        let Some(auto) = &self.auto_register else { return Ok(None) };
+        let taken = auto.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if taken.is_err() {
+            return Ok(None);
+        }
+        match self.queue.register_stream(stream, &StreamSettings::default()).await {
+            Ok(record) => {
+                tracing::info!(stream_id = %stream, "registered by its first frame");
+                Ok(Some(record.settings.clock))
+            }
+            Err(error) => {
+                auto.left.fetch_add(1, Ordering::Relaxed);
+                // Another server was quicker: the frame is accepted under the default policy.
+                if error == queue::Error::StreamExists(stream.clone()) {
+                    return Ok(Some(ClockPolicy::default()));
+                }
+                if matches!(error, queue::Error::TooManyStreams { .. }) { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+
+    /// Forgets a stream whose settings this server has changed.
+    pub(crate) fn forget(&self, stream: &StreamId) {
+        self.lock().remove(stream);
+    }
+
+    fn remember(&self, stream: StreamId, clock: ClockPolicy) {
+        let mut known = self.lock();
+        if known.len() >= MAX_ENTRIES {
+            known.retain(|_, entry| entry.at.elapsed() < FRESH);
+        }
+        if known.len() < MAX_ENTRIES {
+            known.insert(stream, Known { at: Instant::now(), clock });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Known>> {
+        // Nothing panics while it is held, and what it holds is a copy.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

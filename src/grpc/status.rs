@@ -1,0 +1,229 @@
+//! The one map from the errors of other layers to the contract's reasons. Exhaustive: a new variant does not compile
+//! until it has a place here.
+
+use std::time::Duration;
+
+use super::fault::Fault;
+use crate::hub::SubscribeError;
+use crate::pb::v1::ErrorReason;
+use crate::queue::{Error as QueueError, Refusal};
+
+/// When to try again after the backend was away: about what it takes to be restarted or to fail over.
+pub(crate) const BACKEND_RETRY: Duration = Duration::from_secs(2);
+/// When to try again after a full queue: some frames have been processed by then.
+pub(crate) const FULL_RETRY: Duration = Duration::from_millis(500);
+/// When to try again after a server said that it drains: a restart takes about so long.
+pub(crate) const DRAINING_RETRY: Duration = Duration::from_secs(1);
+/// When to try again after a race that the next attempt wins.
+pub(crate) const SOON: Duration = Duration::from_millis(100);
+
+impl From<QueueError> for Fault {
+    fn from(error: QueueError) -> Self {
+        let message = error.to_string();
+        match error {
+            QueueError::Unreachable(_) | QueueError::NoAnswer(_) | QueueError::Refused(_) => {
+                Self::new(ErrorReason::BackendUnavailable, message).retry_in(BACKEND_RETRY)
+            }
+            QueueError::LeaseLost => Self::new(ErrorReason::LeaseLost, message),
+            QueueError::StreamNotFound(id) => {
+                Self::new(ErrorReason::StreamNotFound, message).fact("stream_id", id)
+            }
+            QueueError::StreamExists(id) => {
+                Self::new(ErrorReason::AlreadyExists, message).fact("stream_id", id)
+            }
+            QueueError::RevisionMismatch { current } => Self::new(ErrorReason::EtagMismatch, message)
+                .fact("etag", super::convert::stream::etag(current)),
+            QueueError::TooManyStreams { limit } => {
+                Self::new(ErrorReason::TooManyStreams, message).fact("limit", limit)
+            }
+            QueueError::Layout(_) | QueueError::Corrupt(_) => Self::new(ErrorReason::Internal, message),
+        }
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        use ErrorReason as R;
+        match refusal {
+            Refusal::StreamNotFound => Self::new(R::StreamNotFound, "the stream is not registered"),
+            Refusal::SequenceReused { stored_as } => Self::new(
+                R::PublisherSequenceReused,
+                format!("this publisher sequence is stored with other content, as sequence {stored_as}"),
+            )
+            .field("publisher_sequence"),
+            Refusal::SequenceTooOld { last } => Self::new(
+                R::PublisherSequenceTooOld,
+                format!("this publisher sequence is further back than is remembered; the last one is {last}"),
+            )
+            .field("publisher_sequence"),
+            Refusal::SequenceOutOfOrder { last } => Self::new(
+                R::OutOfOrder,
+                format!("this publisher sequence was never stored and is below the last one, {last}"),
+            )
+            .field("publisher_sequence"),
+            Refusal::BehindRefused => Self::new(
+                R::OutOfOrder,
+                "an earlier frame of the stream was refused: send that one again first",
+            )
+            .retry_in(FULL_RETRY),
+            Refusal::TooManyPublishers => {
+                Self::new(R::TooManyPublishers, "the stream remembers as many publishers as it may")
+            }
+            Refusal::StreamQueueFull => {
+                Self::new(R::StreamQueueFull, "the stream's queue is full").retry_in(FULL_RETRY)
+            }
+            Refusal::PartitionFull => {
+                Self::new(R::QueueFull, "the partition's queue is full").retry_in(FULL_RETRY)
+            }
+            Refusal::PayloadGone => {
+                Self::new(R::PayloadExpired, "the picture expired before the frame was entered")
+                    .retry_in(SOON)
+            }
+            Refusal::Backend(why) => Self::new(R::BackendUnavailable, why).retry_in(BACKEND_RETRY),
+        }
+    }
+}
+
+impl From<SubscribeError> for Fault {
+    fn from(error: SubscribeError) -> Self {
+        use ErrorReason as R;
+        let message = error.to_string();
+        match error {
+            SubscribeError::InvalidGlob { glob: _, message: _ } => {
+                Self::new(R::InvalidField, message).field("streams.glob")
+            }
+            SubscribeError::StreamNotFound(id) => Self::new(R::StreamNotFound, message).fact("stream_id", id),
+            SubscribeError::TooManySubscriptions { limit } => {
+                Self::new(R::TooManySubscriptions, message).fact("limit", limit).retry_in(BACKEND_RETRY)
+            }
+            SubscribeError::TooManyStreams { limit } => {
+                Self::new(R::TooManyItems, message).fact("limit", limit)
+            }
+            SubscribeError::CursorTrimmed { stream, oldest } => {
+                Self::new(R::CursorTrimmed, message).fact("stream_id", stream).fact("oldest_sequence", oldest)
+            }
+            SubscribeError::CursorStreamNotSelected(_) => Self::new(R::CursorInvalid, message),
+            SubscribeError::Draining => Self::draining(),
+            SubscribeError::Backend(error) => error.into(),
+        }
+    }
+}
+
+impl Fault {
+    /// The server shuts down.
+    pub(crate) fn draining() -> Self {
+        Self::new(ErrorReason::Draining, "the server is draining; connect to another")
+            .retry_in(DRAINING_RETRY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+    use crate::domain::{Sequence, ValidationError};
+
+    fn stream() -> crate::domain::StreamId {
+        "cam-1".parse().unwrap()
+    }
+
+    /// (code, reason, has RetryInfo) of a fault's status.
+    fn seen(fault: impl Into<Fault>) -> (Code, String, bool) {
+        let status = Status::from(fault.into());
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap().clone();
+        assert_eq!(info.domain, "frameway.v1");
+        (status.code(), info.reason, details.retry_info().is_some())
+    }
+
+    #[test]
+    fn every_queue_error_has_its_code_and_reason() {
+        let text = String::new;
+        for (error, code, reason, retry) in [
+            (QueueError::Unreachable(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
+            (QueueError::NoAnswer(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
+            (QueueError::Refused(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
+            (QueueError::LeaseLost, Code::FailedPrecondition, "LEASE_LOST", false),
+            (QueueError::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
+            (QueueError::StreamExists(stream()), Code::AlreadyExists, "ALREADY_EXISTS", false),
+            (QueueError::RevisionMismatch { current: 3 }, Code::Aborted, "ETAG_MISMATCH", false),
+            (QueueError::TooManyStreams { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
+            (QueueError::Layout(text()), Code::Internal, "INTERNAL", false),
+            (QueueError::Corrupt(text()), Code::Internal, "INTERNAL", false),
+        ] {
+            assert_eq!(seen(error.clone()), (code, reason.to_owned(), retry), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn every_subscribe_error_has_its_code_and_reason() {
+        use SubscribeError as E;
+        let glob = E::InvalidGlob { glob: "[".into(), message: "not closed".into() };
+        let trimmed = E::CursorTrimmed { stream: stream(), oldest: Sequence::FIRST };
+        for (error, code, reason, retry) in [
+            (glob, Code::InvalidArgument, "INVALID_FIELD", false),
+            (E::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
+            (E::TooManySubscriptions { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_SUBSCRIPTIONS", true),
+            (E::TooManyStreams { limit: 1 }, Code::InvalidArgument, "TOO_MANY_ITEMS", false),
+            (trimmed, Code::OutOfRange, "CURSOR_TRIMMED", false),
+            (E::CursorStreamNotSelected(stream()), Code::InvalidArgument, "CURSOR_INVALID", false),
+            (E::Draining, Code::Unavailable, "DRAINING", true),
+            (E::Backend(QueueError::LeaseLost), Code::FailedPrecondition, "LEASE_LOST", false),
+        ] {
+            assert_eq!(seen(error.clone()), (code, reason.to_owned(), retry), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_reason_and_retryable_ones_a_delay() {
+        let last = 7;
+        for (refusal, reason) in [
+            (Refusal::StreamNotFound, ErrorReason::StreamNotFound),
+            (Refusal::SequenceReused { stored_as: Sequence::FIRST }, ErrorReason::PublisherSequenceReused),
+            (Refusal::SequenceTooOld { last }, ErrorReason::PublisherSequenceTooOld),
+            (Refusal::SequenceOutOfOrder { last }, ErrorReason::OutOfOrder),
+            (Refusal::BehindRefused, ErrorReason::OutOfOrder),
+            (Refusal::TooManyPublishers, ErrorReason::TooManyPublishers),
+            (Refusal::StreamQueueFull, ErrorReason::StreamQueueFull),
+            (Refusal::PartitionFull, ErrorReason::QueueFull),
+            (Refusal::PayloadGone, ErrorReason::PayloadExpired),
+            (Refusal::Backend("gone".into()), ErrorReason::BackendUnavailable),
+        ] {
+            let retryable = refusal.is_retryable();
+            let error = Fault::from(refusal.clone()).into_frame_error();
+            assert_eq!(error.reason(), reason, "{refusal:?}");
+            assert_eq!(error.retry_delay.is_some(), retryable, "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_field_is_named_in_the_details() {
+        let status = Status::from(Fault::from(ValidationError::new("stream_id", "is bad").within("stream")));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let details = status.get_error_details();
+        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "stream.stream_id");
+        let info = details.error_info().unwrap();
+        assert_eq!(info.reason, "INVALID_STREAM_ID");
+        assert_eq!(info.metadata["field"], "stream.stream_id");
+        assert_eq!(seen(ValidationError::new("cursor", "is bad")).1, "CURSOR_INVALID");
+        assert_eq!(seen(ValidationError::new("quality", "is bad")).1, "INVALID_FIELD");
+    }
+
+    #[test]
+    fn a_missing_stream_is_named_as_a_resource() {
+        let status = Status::from(Fault::from(QueueError::StreamNotFound(stream())));
+        let details = status.get_error_details();
+        assert_eq!(details.resource_info().unwrap().resource_name, "cam-1");
+        assert_eq!(details.error_info().unwrap().metadata["stream_id"], "cam-1");
+    }
+
+    #[test]
+    fn what_is_not_offered_says_so() {
+        assert_eq!(
+            seen(Fault::not_offered("group")),
+            (Code::Unimplemented, "NOT_IMPLEMENTED".to_owned(), false)
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! SubscribeFrames: a subscription of the hub as a response stream.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_stream::try_stream;
+use futures::Stream;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tonic::Status;
+
+use super::convert::{delivery, subscription};
+use super::fault::{Fault, Result};
+use crate::hub::{Event, Hub, Subscription};
+use crate::pb::v1 as pb;
+
+/// A response stream of SubscribeFrames.
+pub(crate) type Responses =
+    Pin<Box<dyn Stream<Item = std::result::Result<pb::SubscribeFramesResponse, Status>> + Send>>;
+
+/// Opens a subscription. `call` keeps a drain waiting until its stream has ended.
+pub(crate) async fn subscribe(
+    hub: &Arc<Hub>,
+    request: pb::SubscribeFramesRequest,
+    call: TaskTrackerToken,
+) -> Result<Responses> {
+    let request = subscription::from_pb(request)?;
+    // The hub keeps each picture within its own selector's bound; this one is for several in a message.
+    let max_bytes = request.selectors.iter().map(|one| u64::from(one.want.max_picture_bytes)).max();
+    let subscription = hub.subscribe(request).await?;
+    Ok(Box::pin(responses(subscription, max_bytes.unwrap_or(0), call)))
+}
+
+/// Each event is fetched when the connection has room for it: a slow reader waits here, not in memory. `held` lives as
+/// long as the stream.
+fn responses<H: Send + 'static>(
+    mut subscription: Subscription,
+    max_bytes: u64,
+    held: H,
+) -> impl Stream<Item = std::result::Result<pb::SubscribeFramesResponse, Status>> + Send {
+    try_stream! {
+        let _held = held;
+        while let Some(event) = subscription.next().await {
+            let event = event.map_err(Fault::from)?;
+            let last = matches!(event, Event::Draining(_));
+            if let Some(message) = delivery::to_pb(event, max_bytes) {
+                yield message;
+            }
+            if last {
+                Err(Fault::draining())?;
+            }
+        }
+    }
+}

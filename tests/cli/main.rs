@@ -1,0 +1,241 @@
+//! The `frameway` program as its users meet it: what it prints, where, and what it exits with.
+
+mod server;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use frameway::picture::{Codec, Limits, SourcePicture};
+use frameway::scene::Scene;
+use serde_json::Value;
+use server::Server;
+
+const SUBCOMMANDS: [&str; 8] =
+    ["demo", "serve", "submit", "subscribe", "streams", "queues", "info", "health"];
+const STREAMS_SUBCOMMANDS: [&str; 5] = ["list", "register", "show", "update", "remove"];
+
+fn frameway(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_frameway"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FRAMEWAY_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).output().expect("the program runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The program failed with this code and said why on one line.
+fn assert_fails(arguments: &[&str], code: i32, says: &str) {
+    let output = frameway(arguments);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert_eq!(said.trim_end().lines().count(), 1, "{arguments:?}: {said}");
+    assert!(said.starts_with("frameway: ") && said.contains(says), "{arguments:?}: {said}");
+}
+
+/// Runs it, expects success, and reads its last line as JSON.
+fn json(arguments: &[&str]) -> Value {
+    let output = frameway(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    let text = stdout(&output);
+    serde_json::from_str(text.lines().last().unwrap_or_default()).expect("the last line is JSON")
+}
+
+/// Writes pictures of a drawn road: `1.jpg` and on.
+fn draw(folder: &Path, count: u64) {
+    let scene = Scene::new(7, 320, 180);
+    let mut codec = Codec::new(Limits::default());
+    for number in 1..=count {
+        let (picture, _) = scene.jpeg(&mut codec, number, 92).expect("a scene can be drawn");
+        fs::write(folder.join(format!("{number}.jpg")), picture).expect("a temporary file can be written");
+    }
+}
+
+/// A port that nobody listens on.
+fn closed_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it has an address").to_string()
+}
+
+#[test]
+fn every_help_teaches_with_examples() {
+    for name in SUBCOMMANDS {
+        let output = frameway(&[name, "--help"]);
+        assert!(output.status.success(), "{name}");
+        assert!(stdout(&output).contains("Examples:\n  frameway "), "{name}");
+    }
+    for name in STREAMS_SUBCOMMANDS {
+        let output = frameway(&["streams", name, "--help"]);
+        assert!(output.status.success(), "{name}");
+        assert!(stdout(&output).contains("Examples:\n  frameway streams "), "{name}");
+    }
+}
+
+#[test]
+fn wrong_use_is_one_line_and_code_2() {
+    assert_fails(&["submit"], 2, "PATH");
+    assert_fails(&["nonsense"], 2, "nonsense");
+    assert_fails(&["subscribe", "cam", "--count", "zero"], 2, "--count");
+    assert_fails(&["subscribe", "cam", "--from", "0"], 2, "--from");
+    assert_fails(&["subscribe", "cam", "--save", "x", "--pictures", "none"], 2, "--save");
+    assert_fails(&["streams", "update", "cam"], 2, "nothing to change");
+    assert_fails(&["health", "--address", "nowhere"], 2, "HOST:PORT");
+    assert_fails(&["demo", "--cameras", "0"], 2, "--cameras");
+    assert_fails(&["demo", "--redis-url", "localhost"], 2, "--redis-url");
+    assert_fails(&["demo", "--sheet", "/no/such/folder/sheet.jpg"], 2, "--sheet");
+}
+
+#[test]
+fn an_unreadable_source_is_one_line_and_code_2() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = folder.path().join("text.txt");
+    fs::write(&text, "no picture").expect("a temporary file can be written");
+    let text = text.to_string_lossy();
+    assert_fails(&["submit", "/no/such/picture.jpg"], 2, "/no/such/picture.jpg");
+    assert_fails(&["submit", &folder.path().join("*.jpg").to_string_lossy()], 2, "nothing matches");
+    assert_fails(&["submit", &folder.path().to_string_lossy()], 2, "no pictures");
+    assert_fails(&["demo", "--source", "/no/such/folder"], 2, "/no/such/folder");
+    assert_fails(&["demo", "--source", &text], 2, "ffmpeg");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_one_line_and_code_1() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    draw(folder.path(), 1);
+    let source = folder.path().to_string_lossy();
+    let address = closed_address();
+    for arguments in
+        [&["submit", &source][..], &["subscribe", "cam"], &["streams"], &["queues"], &["info"], &["health"]]
+    {
+        let arguments = [arguments, &["--address", &address]].concat();
+        assert_fails(&arguments, 1, "is `frameway serve` running there?");
+    }
+}
+
+#[test]
+fn the_demo_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sheet = folder.path().join("sheet.jpg");
+    let told = json(&["demo", "--json", "--seconds", "2", "--fps", "5", "--sheet", &sheet.to_string_lossy()]);
+    assert!(told["accepted"].as_u64().is_some_and(|accepted| accepted > 0), "{told}");
+    assert_eq!(told["delivered"], told["accepted"], "{told}");
+    for none in ["lost", "duplicates", "out_of_order", "failed", "unaccounted"] {
+        assert_eq!(told[none], 0, "{none} of {told}");
+    }
+    assert_eq!((told["cameras"].as_u64(), told["backend"].as_str()), (Some(4), Some("memory")));
+    for some in ["bytes_in", "bytes_out", "p50_ms", "p95_ms", "p99_ms"] {
+        assert!(told[some].as_f64().is_some_and(|value| value > 0.0), "{some} of {told}");
+    }
+    let sheet = fs::read(sheet).expect("there is a contact sheet");
+    let planes = Codec::new(Limits::default())
+        .decode(&SourcePicture::encoded(&sheet).expect("it is a picture"))
+        .expect("it decodes");
+    assert!(planes.width() > 4 * 300, "a column for each camera");
+}
+
+#[test]
+fn what_is_submitted_is_saved_by_a_subscriber() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let road = folder.path().join("road");
+    fs::create_dir(&road).expect("a temporary folder");
+    draw(&road, 12);
+    let pattern = road.join("*.jpg").to_string_lossy().into_owned();
+    let address = server.address();
+
+    let told = json(&["submit", &pattern, "--address", &address, "--json", "--batch", "5"]);
+    assert_eq!((told["accepted"].as_u64(), told["rejected"].as_u64()), (Some(12), Some(0)), "{told}");
+    assert_eq!(told["streams"], serde_json::json!(["road"]));
+
+    // Under the same numbers nothing is stored twice.
+    let first = told["first_number"].to_string();
+    let again = json(&["submit", &pattern, "--address", &address, "--json", "--first-number", &first]);
+    assert_eq!((again["accepted"].as_u64(), again["duplicates"].as_u64()), (Some(0), Some(12)), "{again}");
+
+    let saved = folder.path().join("saved");
+    let cursors = folder.path().join("cursors.json");
+    let subscribe = [
+        "subscribe",
+        "road",
+        "--address",
+        &address,
+        "--from",
+        "earliest",
+        "--json",
+        "--save",
+        &saved.to_string_lossy(),
+        "--cursor-file",
+        &cursors.to_string_lossy(),
+        "--count",
+    ];
+    let ended = json(&[&subscribe[..], &["8"]].concat());
+    assert_eq!((ended["frames"].as_u64(), ended["saved"].as_u64()), (Some(8), Some(8)), "{ended}");
+    // The cursor file goes on where the first ended.
+    let ended = json(&[&subscribe[..], &["4"]].concat());
+    assert_eq!(
+        (ended["frames"].as_u64(), ended["gaps"].as_object().map(|gaps| gaps.len())),
+        (Some(4), Some(0))
+    );
+    let mut names: Vec<_> = fs::read_dir(&saved)
+        .expect("the folder was made")
+        .map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let expected: Vec<_> = (1..=12).map(|number| format!("road-{number:09}.jpg")).collect();
+    assert_eq!(names, expected);
+    for name in names {
+        let picture = fs::read(saved.join(&name)).expect("it can be read");
+        let source = SourcePicture::encoded(&picture).expect("it is a picture");
+        let planes = Codec::new(Limits::default()).decode(&source).expect("it decodes");
+        assert_eq!((planes.width(), planes.height()), (320, 180), "{name}");
+    }
+
+    let listed = json(&["streams", "--address", &address, "--json"]);
+    assert_eq!(listed["streams"][0]["status"]["accepted_sequence"], 12, "{listed}");
+    let queues = json(&["queues", "--address", &address, "--json"]);
+    assert_eq!(queues["total"]["account"]["processed_frames"], 12, "{queues}");
+    assert_eq!(json(&["health", "--address", &address, "--json"])["status"], "SERVING");
+    assert_eq!(json(&["info", "--address", &address, "--json"])["backend"], "memory");
+}
+
+#[test]
+fn refused_frames_are_named_with_their_reason() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    draw(folder.path(), 2);
+    fs::write(folder.path().join("3.jpg"), "no picture").expect("a temporary file can be written");
+    let source = folder.path().to_string_lossy().into_owned();
+    let output = frameway(&["submit", &source, "--stream", "cam", "--address", &server.address()]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("refused: 3.jpg in cam: PICTURE_FORMAT_UNKNOWN"), "{said}");
+    assert!(said.contains("1 of 3 frames were refused"), "{said}");
+    assert!(stdout(&output).contains("accepted 2, duplicates 0, refused 1"), "{}", stdout(&output));
+}
+
+#[test]
+fn streams_are_registered_changed_and_removed() {
+    let server = Server::start();
+    let address = server.address();
+    let streams =
+        |arguments: &[&str]| json(&[&["streams"], arguments, &["--json", "--address", &address]].concat());
+    let made = streams(&["register", "north", "--label", "site=n", "--retain-frames", "50"]);
+    assert_eq!((&made["labels"]["site"], &made["retention"]["max_frames"]), (&"n".into(), &50.into()));
+    let etag = made["etag"].as_str().unwrap_or_default().to_owned();
+    let changed = streams(&["update", "north", "--retain-frames", "60", "--etag", &etag]);
+    assert_eq!((&changed["labels"]["site"], &changed["retention"]["max_frames"]), (&"n".into(), &60.into()));
+    let stale = ["streams", "update", "north", "--quality", "70", "--etag", &etag, "--address", &address];
+    assert_fails(&stale, 1, "ETAG_MISMATCH");
+    assert_fails(&["streams", "register", "north", "--address", &address], 1, "ALREADY_EXISTS");
+    assert_eq!(streams(&["show", "north"])["stream_id"], "north");
+    assert_eq!(streams(&["remove", "north"])["stream_id"], "north");
+    assert_fails(&["streams", "show", "north", "--address", &address], 1, "STREAM_NOT_FOUND");
+    assert_fails(&["streams", "show", "no/id", "--address", &address], 2, "INVALID_STREAM_ID");
+}

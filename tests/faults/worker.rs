@@ -1,0 +1,96 @@
+//! Workers that are killed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use rand::RngExt as _;
+
+use crate::campaign::{dice, rounds};
+use crate::common::eventually;
+use crate::common::redis::{Persistence, RedisServer};
+use crate::ledger::Ledger;
+use crate::process::Process;
+use crate::traffic::{Publisher, client, delivered, register, streams, subscribe};
+
+/// Frames of each stream that are submitted in a round.
+const FRAMES: u64 = 5;
+const STREAMS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_killed_in_the_middle_of_a_batch_loses_and_repeats_nothing() {
+    let mut dice = dice();
+    let redis = RedisServer::start_with(Persistence::AofAlways);
+    let url = redis.url();
+    let server = Process::server(&["--role", "api", "--redis-url", &url]);
+    let flags = ["--redis-url", url.as_str(), "--lease-term", "500ms"];
+    let mut worker = Process::worker(&flags);
+    let (client, ledger, streams) = (client(&server.url()), Arc::new(Ledger::default()), streams(STREAMS));
+    register(&client, &streams).await;
+    subscribe(client.clone(), Arc::clone(&ledger), streams.clone());
+    let mut publisher = Publisher::new(client, Arc::clone(&ledger), &streams);
+
+    let rounds = rounds(5);
+    for _ in 0..rounds {
+        let before = ledger.delivered_count();
+        publisher.submit(FRAMES).await;
+        // In the middle: the first are through, the others are not, or are just about to be.
+        delivered(&ledger, before + 1).await;
+        tokio::time::sleep(Duration::from_millis(dice.random_range(0..40))).await;
+        worker.restart();
+    }
+    let all = (u64::from(rounds) * FRAMES) as usize * STREAMS;
+    delivered(&ledger, all).await;
+    ledger.check();
+    println!("{rounds} kills of a worker, {all} frames at stake, 0 lost");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_supervisor_replaces_its_worker_without_waiting_for_the_lease() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    // The lease alone would keep the partitions for minutes.
+    let server = Process::server(&["--redis-url", &url, "--lease-term", "5m"]);
+    let (client, ledger, streams) = (client(&server.url()), Arc::new(Ledger::default()), streams(2));
+    register(&client, &streams).await;
+    subscribe(client.clone(), Arc::clone(&ledger), streams.clone());
+    let mut publisher = Publisher::new(client, Arc::clone(&ledger), &streams);
+
+    publisher.submit(2).await;
+    delivered(&ledger, 4).await;
+    let worker = eventually("a worker process", || async { server.children().pop() }).await;
+    kill(worker, Signal::SIGKILL).expect("a signal to the worker");
+    let killed = Instant::now();
+    publisher.submit(2).await;
+    delivered(&ledger, 8).await;
+    assert!(killed.elapsed() < Duration::from_secs(60), "took over after {:?}", killed.elapsed());
+    ledger.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_share_the_partitions_and_one_may_leave() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let server = Process::server(&["--role", "api", "--redis-url", &url]);
+    let flags = ["--redis-url", url.as_str(), "--lease-term", "500ms"];
+    let (mut one, _two) = (Process::worker(&flags), Process::worker(&flags));
+    let (client, ledger, streams) = (client(&server.url()), Arc::new(Ledger::default()), streams(8));
+    register(&client, &streams).await;
+    subscribe(client.clone(), Arc::clone(&ledger), streams.clone());
+    let mut publisher = Publisher::new(client, Arc::clone(&ledger), &streams);
+    let holders = || {
+        let keys = redis.cli(&["KEYS", "frameway:*:holder"]);
+        let keys: Vec<&str> = keys.split_whitespace().collect();
+        let names = redis.cli(&[&["MGET"], keys.as_slice()].concat());
+        let mut names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+        names.sort_unstable();
+        names.chunk_by(|a, b| a == b).map(<[String]>::len).collect::<Vec<_>>()
+    };
+    eventually("16 partitions each", || async { (holders() == [16, 16]).then_some(()) }).await;
+    publisher.submit(4).await;
+    assert!(one.terminate().success());
+    publisher.submit(4).await;
+    delivered(&ledger, 64).await;
+    eventually("all 32 with the other", || async { (holders() == [32]).then_some(()) }).await;
+    ledger.check();
+}
