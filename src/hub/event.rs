@@ -25,6 +25,8 @@ pub enum Event {
 pub struct DeliveredFrame {
     /// The output entry, shared by all who get it.
     pub entry: Arc<OutputEntry>,
+    /// Index, in the request, of the selector that the stream belongs to.
+    pub selector: usize,
     /// One for each role asked for: thumbnail, processed, original.
     pub pictures: Vec<DeliveredPicture>,
     /// The position behind this frame.
@@ -57,6 +59,8 @@ pub enum PictureContent {
 pub struct Gap {
     /// The stream.
     pub stream_id: StreamId,
+    /// Index, in the request, of the selector that the stream belongs to.
+    pub selector: usize,
     /// The first one.
     pub from: Sequence,
     /// The last one.

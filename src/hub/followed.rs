@@ -166,7 +166,7 @@ impl Followed {
     }
 
     pub(super) fn take_gap(&mut self) -> Option<Gap> {
-        self.gap.take(self.topic.id())
+        self.gap.take(self.topic.id(), self.selector)
     }
 
     /// Moves behind a frame that is told now. Its gap must have been taken.

@@ -28,10 +28,17 @@ impl PendingGap {
     }
 
     /// Hands out what is pending, if anything is.
-    pub(super) fn take(&mut self, stream: &StreamId) -> Option<Gap> {
+    pub(super) fn take(&mut self, stream: &StreamId, selector: usize) -> Option<Gap> {
         let (from, to) = self.range.take()?;
         let causes = std::mem::take(&mut self.causes);
-        Some(Gap { stream_id: stream.clone(), from, to, causes, cursor: position(stream, to.next()) })
+        Some(Gap {
+            stream_id: stream.clone(),
+            selector,
+            from,
+            to,
+            causes,
+            cursor: position(stream, to.next()),
+        })
     }
 }
 
@@ -44,13 +51,13 @@ mod tests {
         let number = |n| Sequence::new(n).unwrap();
         let stream: StreamId = "cam".parse().unwrap();
         let mut gap = PendingGap::default();
-        assert_eq!(gap.take(&stream), None);
+        assert_eq!(gap.take(&stream, 0), None);
         gap.add(number(3), number(5), GapReason::Retention);
         gap.add(number(6), number(6), GapReason::Failed);
         gap.add(number(7), number(7), GapReason::Retention);
-        let told = gap.take(&stream).unwrap();
+        let told = gap.take(&stream, 0).unwrap();
         assert_eq!((told.from, told.to, told.cursor.next), (number(3), number(7), number(8)));
         assert_eq!(told.causes, vec![(GapReason::Retention, 4), (GapReason::Failed, 1)]);
-        assert_eq!(gap.take(&stream), None);
+        assert_eq!(gap.take(&stream, 0), None);
     }
 }

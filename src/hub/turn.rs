@@ -132,7 +132,12 @@ impl Subscription {
         self.out.extend(stream.take_gap().map(Event::Gap));
         stream.advance();
         let cursor = stream.cursor();
-        self.out.push_back(Event::Frame(DeliveredFrame { entry, pictures, cursor }));
+        self.out.push_back(Event::Frame(DeliveredFrame {
+            entry,
+            selector: stream.selector,
+            pictures,
+            cursor,
+        }));
         if let Some(remaining) = &mut self.remaining {
             *remaining = remaining.saturating_sub(1);
         }

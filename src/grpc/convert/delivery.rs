@@ -23,14 +23,14 @@ pub(crate) fn to_pb(event: Event, max_bytes: u64) -> Option<pb::SubscribeFramesR
 }
 
 fn frame_to_pb(frame: DeliveredFrame, max_bytes: u64) -> Option<pb::DeliveredFrame> {
-    let DeliveredFrame { entry, pictures, cursor } = frame;
+    let DeliveredFrame { entry, selector, pictures, cursor } = frame;
     let mut room = max_bytes;
     let pictures = pictures.into_iter().map(|one| SentPicture::within(&mut room, one)).collect();
     match processed::to_pb(&entry, pictures) {
         Entry::Frame(frame) => Some(pb::DeliveredFrame {
             frame: Some(*frame),
             cursor: cursor.encode(),
-            selector_index: 0,
+            selector_index: index_to_pb(selector),
             ack_id: String::new(),
             delivery_attempt: 0,
             ack_deadline: None,
@@ -40,8 +40,13 @@ fn frame_to_pb(frame: DeliveredFrame, max_bytes: u64) -> Option<pb::DeliveredFra
     }
 }
 
+/// Requests hold at most `MAX_SELECTORS`.
+fn index_to_pb(selector: usize) -> u32 {
+    u32::try_from(selector).unwrap_or(u32::MAX)
+}
+
 fn gap_to_pb(gap: Gap) -> pb::Gap {
-    let Gap { stream_id, from, to, causes, cursor } = gap;
+    let Gap { stream_id, selector, from, to, causes, cursor } = gap;
     let cause = |(reason, count)| pb::GapCause { reason: reason_to_pb(reason).into(), count };
     pb::Gap {
         stream_id: stream_id.to_string(),
@@ -49,7 +54,7 @@ fn gap_to_pb(gap: Gap) -> pb::Gap {
         to_sequence: to.get(),
         causes: causes.into_iter().map(cause).collect(),
         cursor: cursor.encode(),
-        selector_index: 0,
+        selector_index: index_to_pb(selector),
     }
 }
 

@@ -68,6 +68,11 @@ impl World {
         Self { memory, queue, hub, stop, leases: Mutex::default() }
     }
 
+    /// Lets the tail take in all that has happened: paused time moves on only when nobody has anything to do.
+    pub(super) async fn settle(&self) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
     pub(super) async fn register(&self, ids: &[&str]) {
         for id in ids {
             self.register_labelled(id, &[]).await;
