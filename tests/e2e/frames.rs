@@ -35,9 +35,9 @@ pub(crate) async fn subscribe(
 pub(crate) async fn next(events: &mut Streaming<pb::SubscribeFramesResponse>) -> Option<Event> {
     loop {
         let message = timeout(PATIENCE, events.message()).await.expect("an event in time").expect("no error");
-        match message?.event.expect("an event") {
-            Event::Heartbeat(_) => {}
-            event => return Some(event),
+        let event = message?.event.expect("an event");
+        if !matches!(event, Event::Heartbeat(_)) {
+            return Some(event);
         }
     }
 }
@@ -47,7 +47,7 @@ async fn next_frame(events: &mut Streaming<pb::SubscribeFramesResponse>) -> pb::
         match next(events).await.expect("not the end") {
             Event::Frame(frame) => return frame,
             Event::Checkpoint(_) => {}
-            other => panic!("{other:?}"),
+            other @ (Event::Gap(_) | Event::Heartbeat(_) | Event::Draining(_)) => panic!("{other:?}"),
         }
     }
 }

@@ -12,17 +12,13 @@ use crate::server::{TestServer, frame};
 use crate::{fact, name, reason};
 
 fn accepted(outcome: &Outcome) -> u64 {
-    match outcome {
-        Outcome::Accepted(accepted) => accepted.sequence,
-        other => panic!("not accepted: {other:?}"),
-    }
+    let Outcome::Accepted(accepted) = outcome else { panic!("not accepted: {outcome:?}") };
+    accepted.sequence
 }
 
 fn rejected(outcome: &Outcome) -> (R, &str) {
-    match outcome {
-        Outcome::Rejected(error) => (error.reason(), &error.field),
-        other => panic!("not rejected: {other:?}"),
-    }
+    let Outcome::Rejected(error) = outcome else { panic!("not rejected: {outcome:?}") };
+    (error.reason(), &error.field)
 }
 
 fn numbered(stream: &str, sequence: u64, shade: u8) -> pb::Frame {
