@@ -114,6 +114,9 @@ fn interior(above: &[u8], here: &[u8], below: &[u8]) -> (i32, i32, i32) {
     let inner = here.len().saturating_sub(2);
     let ([a0, a1, a2], [h0, h1, h2], [b0, b1, b2]) =
         (shifted(above, inner), shifted(here, inner), shifted(below, inner));
+    let (a0, a1, a2) = (&a0[..inner], &a1[..inner], &a2[..inner]);
+    let (h0, h1, h2) = (&h0[..inner], &h1[..inner], &h2[..inner]);
+    let (b0, b1, b2) = (&b0[..inner], &b1[..inner], &b2[..inner]);
     let (mut sum, mut squares, mut noise) = (0_i32, 0_i32, 0_i32);
     for x in 0..inner {
         let side = i16::from(h0[x]) + i16::from(h2[x]);

@@ -132,12 +132,6 @@ impl App {
         self.address
     }
 
-    /// Its queue, for tests that play the worker.
-    #[must_use]
-    pub fn queue(&self) -> Arc<dyn Queue> {
-        Arc::clone(&self.queue)
-    }
-
     /// Serves until `stop`, then drains: health says NOT_SERVING, subscriptions end with their cursors, calls finish,
     /// workers finish or give back; what is not done in time is cut.
     ///
@@ -168,18 +162,15 @@ impl App {
             tracing::warn!(calls = self.grpc.calls.len(), "calls did not end in time");
         }
         self.tokens.stop_hub.cancel();
-        // Clients that ignore the server's good-bye, or only watch its health, would hold it open for ever.
-        let cut = self.tokens.cut_connections.clone();
-        let grace = IDLE_GRACE.min(deadline.saturating_duration_since(Instant::now()));
-        self.tasks.spawn("cut-connections", async move {
-            tokio::time::sleep(grace).await;
-            cut.cancel();
-        });
-        let left = deadline.saturating_duration_since(Instant::now()).max(grace);
-        if !self.tasks.drained(left).await {
-            tracing::warn!("tasks did not end in time");
-            self.tasks.force().cancel();
-            let _ended = self.tasks.drained(FORCE_GRACE).await;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        if !self.tasks.drained(IDLE_GRACE.min(left())).await {
+            // Clients that ignore the server's good-bye, or only watch its health, would hold it open for ever.
+            self.tokens.cut_connections.cancel();
+            if !self.tasks.drained(left()).await {
+                tracing::warn!("tasks did not end in time");
+                self.tasks.force().cancel();
+                let _ended = self.tasks.drained(FORCE_GRACE).await;
+            }
         }
         tracing::info!("drained");
     }

@@ -42,7 +42,7 @@ pub struct ServerArgs {
     pub max_connections: u32,
 
     /// Most subscriptions at a time on this server; further ones are refused with RESOURCE_EXHAUSTED.
-    #[arg(long, env = "FRAMEWAY_MAX_SUBSCRIPTIONS", value_name = "N", default_value_t = 1000,
+    #[arg(long, env = "FRAMEWAY_MAX_SUBSCRIPTIONS", value_name = "N", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_subscriptions: u32,
 

@@ -32,7 +32,7 @@ pub const MAX_PUBLISHERS_PER_STREAM: usize = 64;
 /// Most streams that may be registered.
 pub const MAX_STREAMS: usize = 10_000;
 /// Most selectors of one subscription.
-pub const MAX_SELECTORS: usize = 256;
+pub const MAX_SELECTORS: usize = 100;
 /// Most streams that one subscription may follow.
 pub const MAX_STREAMS_PER_SUBSCRIPTION: usize = 2_000;
 /// Default for a subscriber's `max_picture_bytes`: below every client's default receive limit of 4 MiB.

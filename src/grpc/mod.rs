@@ -1,7 +1,7 @@
 //! The gRPC front: handlers, and the one place where the wire meets the domain.
 //!
-//! A handler converts ([`convert`]), asks the queue port or the hub, and converts back. What goes wrong becomes a
-//! [`fault::Fault`], and that a status or an item's error, in one place.
+//! A handler converts (`convert`), asks the queue port or the hub, and converts back. What goes wrong becomes a
+//! `fault::Fault`, and that a status or an item's error, in one place.
 
 mod convert;
 mod fault;

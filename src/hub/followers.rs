@@ -107,6 +107,16 @@ impl Followers {
         state.inboxes.values().any(|inbox| inbox.matchers().iter().any(Matcher::is_dynamic))
     }
 
+    /// Tells all whom it concerns that nothing is left of a stream.
+    pub(super) fn stream_gone(&self, id: &StreamId) {
+        let state = lock(&self.state);
+        for inbox in state.inboxes.values() {
+            if let Some(place) = inbox.place_of(id) {
+                change_followed(inbox, place, None);
+            }
+        }
+    }
+
     /// Tells all whom it concerns that a stream was registered, changed or unregistered. Whoever comes to follow it
     /// begins with number `first`; without one, with the first that the feed brings from here on.
     pub(super) fn stream_changed(&self, record: &StreamRecord, first: Option<Sequence>) {
@@ -116,7 +126,7 @@ impl Followers {
         let inboxes: Vec<Arc<Inbox>> = state.inboxes.values().cloned().collect();
         for inbox in inboxes {
             match inbox.place_of(&record.id) {
-                Some(place) => change_followed(&inbox, place, record),
+                Some(place) => change_followed(&inbox, place, Some(record)),
                 None if record.removed => {}
                 None => {
                     let Some(selector) = first_match(inbox.matchers(), record) else { continue };
@@ -135,18 +145,18 @@ impl Followers {
     }
 }
 
-fn change_followed(inbox: &Inbox, place: Place, record: &StreamRecord) {
+/// Tells a subscription of a change of a stream that it follows; without a record, that the stream is gone.
+fn change_followed(inbox: &Inbox, place: Place, record: Option<&StreamRecord>) {
     let selects = |selector: usize| inbox.matchers().get(selector).is_some_and(Matcher::is_dynamic);
     if !place.selector.is_some_and(selects) {
         return; // named by its id, or not settled yet: it stays
     }
     let index = place.index;
-    inbox.change(if record.removed {
-        Change::Removed { index }
-    } else if first_match(inbox.matchers(), record).is_some() {
-        Change::Stays { index }
-    } else {
-        Change::Left { index, head: record.counters.published_sequence }
+    inbox.change(match record {
+        Some(record) if record.removed => Change::Removed { index },
+        Some(record) if first_match(inbox.matchers(), record).is_some() => Change::Stays { index },
+        Some(record) => Change::Left { index, head: record.counters.published_sequence },
+        None => Change::Removed { index },
     });
     inbox.mark(index);
 }

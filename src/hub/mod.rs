@@ -29,6 +29,7 @@ mod tail;
 mod tests;
 mod timers;
 mod topic;
+mod turn;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -129,7 +129,8 @@ impl Tail {
     }
 
     async fn page(&mut self, page: FeedPage) -> queue::Result<()> {
-        let records = self.changed_streams(&page).await?;
+        let dynamic = self.hub.followers.any_dynamic();
+        let records = if dynamic { self.changed_streams(&page).await? } else { Vec::new() };
         let ring_entries = self.hub.ring_entries();
         for event in &page.events {
             match event {
@@ -138,11 +139,13 @@ impl Tail {
                         topic.publish(entry, ring_entries);
                     }
                 }
-                FeedEvent::StreamChanged(id) => {
-                    if let Some(record) = records.iter().find(|record| record.id == *id) {
-                        self.hub.followers.stream_changed(record, None);
+                FeedEvent::StreamChanged(id) if dynamic => {
+                    match records.iter().find(|record| record.id == *id) {
+                        Some(record) => self.hub.followers.stream_changed(record, None),
+                        None => self.hub.followers.stream_gone(id),
                     }
                 }
+                FeedEvent::StreamChanged(_) => {}
             }
         }
         // Only now: an error above has the page read again.
@@ -156,7 +159,7 @@ impl Tail {
         Ok(())
     }
 
-    /// The records of the streams that a page says have changed, if anybody cares.
+    /// The records of the streams that a page says have changed.
     async fn changed_streams(&self, page: &FeedPage) -> queue::Result<Vec<StreamRecord>> {
         let changed: HashSet<StreamId> = page
             .events
@@ -166,9 +169,6 @@ impl Tail {
                 FeedEvent::Output(_) => None,
             })
             .collect();
-        if changed.is_empty() || !self.hub.followers.any_dynamic() {
-            return Ok(Vec::new());
-        }
         self.hub.records(&changed.into_iter().collect::<Vec<_>>()).await
     }
 

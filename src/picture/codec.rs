@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use fast_image_resize::Resizer;
 
-use super::jpeg::{JpegDecoder, JpegEncoder};
+use super::jpeg::{self, JpegEncoder};
 use super::{
     DecodeError, EncodeError, Limits, PictureInfo, Planes, SourcePicture, probe, raw, resize, still,
 };
@@ -17,11 +17,10 @@ const KEPT_PLANE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Decodes and encodes pictures, one at a time, on the thread that owns it.
 ///
-/// It keeps the handles and buffers of the last picture, so that a steady stream allocates next to nothing: give the
+/// It keeps the encoder and the buffers of the last picture, so that a steady stream allocates next to nothing: give the
 /// planes back with [`Codec::recycle`]. A panic inside a codec fails that call only; the next one starts afresh.
 pub struct Codec {
     limits: Limits,
-    decoder: Option<JpegDecoder>,
     encoder: Option<JpegEncoder>,
     resizer: Resizer,
     spare: Vec<u8>,
@@ -31,7 +30,7 @@ impl Codec {
     /// A codec that decodes within `limits`. Takes no memory until it is used.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, decoder: None, encoder: None, resizer: Resizer::new(), spare: Vec::new() }
+        Self { limits, encoder: None, resizer: Resizer::new(), spare: Vec::new() }
     }
 
     /// The bounds of every decode.
@@ -50,10 +49,7 @@ impl Codec {
     /// [`DecodeError`] says what is wrong with the picture. Limits are checked from its header, before memory is taken.
     pub fn decode(&mut self, source: &SourcePicture<'_>) -> Result<Planes, DecodeError> {
         let result = catch_unwind(AssertUnwindSafe(|| self.decode_inner(source)));
-        result.unwrap_or_else(|panic| {
-            self.decoder = None;
-            Err(DecodeError::Panicked(panic_text(&*panic)))
-        })
+        result.unwrap_or_else(|panic| Err(DecodeError::Panicked(panic_text(&*panic))))
     }
 
     /// Encodes planes as JPEG with their own subsampling. `quality` is 1..=100 (85 is the service's default).
@@ -101,13 +97,7 @@ impl Codec {
     fn decode_inner(&mut self, source: &SourcePicture<'_>) -> Result<Planes, DecodeError> {
         let info = probe(source, &self.limits)?;
         match source.format {
-            PictureFormat::Jpeg => {
-                let decoder = match &mut self.decoder {
-                    Some(decoder) => decoder,
-                    none => none.insert(JpegDecoder::new()?),
-                };
-                decoder.decode(source.data, &self.limits, &mut self.spare)
-            }
+            PictureFormat::Jpeg => jpeg::decode(source.data, &self.limits, &mut self.spare),
             PictureFormat::Png => {
                 let pixels = still::decode_png(source.data, &info, &self.limits)?;
                 self.planes_of(&pixels, &info)

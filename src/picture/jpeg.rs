@@ -10,107 +10,96 @@ use super::{DecodeError, EncodeError, Limits, Planes, Subsampling};
 /// Above this an encoder's scratch buffer is given back after use.
 const KEPT_SCRATCH_BYTES: usize = 32 * 1024 * 1024;
 
-/// One decoder, used again and again.
-#[derive(Debug)]
-pub(super) struct JpegDecoder {
-    handle: Decompressor,
+/// Decodes a JPEG whose first bytes have passed [`super::probe()`]. The planes are made of `buffer`, if it is large
+/// enough.
+///
+/// Every picture gets a decoder of its own (a few microseconds): libjpeg keeps quantisation and Huffman tables, and
+/// after an error in a header even half-read markers, for the next picture on the same handle. One camera's broken
+/// frame must not change what another's looks like.
+pub(super) fn decode(data: &[u8], limits: &Limits, buffer: &mut Vec<u8>) -> Result<Planes, DecodeError> {
+    let survey = jpeg_markers::survey(data, limits)?;
+    limits.check_scan_pixels(survey.frame.width, survey.frame.height, survey.scans)?;
+    let handle = Decompressor::new().map_err(|error| DecodeError::Codec(error.to_string()))?;
+    if survey.needs_repair {
+        let repaired = jpeg_markers::repaired(&survey)?;
+        return decode_surveyed(handle, &repaired, &survey, limits, buffer);
+    }
+    decode_surveyed(handle, survey.data, &survey, limits, buffer)
 }
 
-impl JpegDecoder {
-    pub(super) fn new() -> Result<Self, DecodeError> {
-        let handle = Decompressor::new().map_err(|error| DecodeError::Codec(error.to_string()))?;
-        Ok(Self { handle })
+fn decode_surveyed(
+    mut handle: Decompressor,
+    data: &[u8],
+    survey: &Survey<'_>,
+    limits: &Limits,
+    buffer: &mut Vec<u8>,
+) -> Result<Planes, DecodeError> {
+    let frame = survey.frame;
+    if frame.bits != 8 || !matches!(frame.components, 1 | 3) {
+        // Four components are CMYK or YCCK: print, not cameras.
+        let (bits, components) = (frame.bits, frame.components);
+        return Err(DecodeError::Unsupported(format!("JPEG of {components} components of {bits} bits")));
     }
+    // This must succeed without even a warning before the decode below may be judged by its warning: the binding reads
+    // the header once more inside, and a warning there would mean that nothing was decoded.
+    let header = handle.read_header(data).map_err(map_error)?;
+    if header.is_lossless {
+        return Err(DecodeError::Unsupported("lossless JPEG".to_owned()));
+    }
+    if (header.width, header.height) != (frame.width as usize, frame.height as usize) {
+        return Err(DecodeError::Corrupt("two different sizes in one file".to_owned()));
+    }
+    let subsampling = match header.colorspace {
+        Colorspace::RGB => return decode_rgb(handle, data, survey, limits, buffer),
+        Colorspace::YCbCr | Colorspace::Gray => from_subsamp(header.subsamp)?,
+        Colorspace::CMYK | Colorspace::YCCK => {
+            return Err(DecodeError::Unsupported("CMYK JPEG".to_owned()));
+        }
+    };
+    let len = Planes::len_for(frame.width, frame.height, subsampling);
+    limits.check_alloc(len + coefficient_bytes(survey, len))?;
+    let mut planes = Planes::in_buffer(frame.width, frame.height, subsampling, std::mem::take(buffer));
+    let target = YuvImage {
+        pixels: planes.samples_mut(),
+        width: header.width,
+        align: 1,
+        height: header.height,
+        subsamp: header.subsamp,
+    };
+    match judge(handle.decompress_to_yuv(data, target)) {
+        Ok(()) => Ok(planes),
+        Err(error) => {
+            *buffer = planes.into_buffer();
+            Err(error)
+        }
+    }
+}
 
-    /// Decodes a JPEG whose first bytes have passed [`super::probe()`]. `buffer` hands out memory for the planes.
-    pub(super) fn decode(
-        &mut self,
-        data: &[u8],
-        limits: &Limits,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Planes, DecodeError> {
-        let survey = jpeg_markers::survey(data, limits)?;
-        if survey.needs_repair {
-            let repaired = jpeg_markers::repaired(&survey)?;
-            return self.decode_surveyed(&repaired, &survey, limits, buffer);
-        }
-        self.decode_surveyed(survey.data, &survey, limits, buffer)
-    }
-
-    fn decode_surveyed(
-        &mut self,
-        data: &[u8],
-        survey: &Survey<'_>,
-        limits: &Limits,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Planes, DecodeError> {
-        let frame = survey.frame;
-        if frame.bits != 8 || !matches!(frame.components, 1 | 3) {
-            // Four components are CMYK or YCCK: print, not cameras.
-            let (bits, components) = (frame.bits, frame.components);
-            return Err(DecodeError::Unsupported(format!("JPEG of {components} components of {bits} bits")));
-        }
-        // This must succeed without even a warning before the decode below may be judged by its warning: the binding
-        // reads the header once more inside, and a warning there would mean that nothing was decoded.
-        let header = self.handle.read_header(data).map_err(map_error)?;
-        if header.is_lossless {
-            return Err(DecodeError::Unsupported("lossless JPEG".to_owned()));
-        }
-        if (header.width, header.height) != (frame.width as usize, frame.height as usize) {
-            return Err(DecodeError::Corrupt("two different sizes in one file".to_owned()));
-        }
-        let subsampling = match header.colorspace {
-            Colorspace::RGB => return self.decode_rgb(data, survey, limits, buffer),
-            Colorspace::YCbCr | Colorspace::Gray => from_subsamp(header.subsamp)?,
-            Colorspace::CMYK | Colorspace::YCCK => {
-                return Err(DecodeError::Unsupported("CMYK JPEG".to_owned()));
-            }
-        };
-        let len = Planes::len_for(frame.width, frame.height, subsampling);
-        limits.check_alloc(len + coefficient_bytes(survey, len))?;
-        let mut planes = Planes::in_buffer(frame.width, frame.height, subsampling, std::mem::take(buffer));
-        let target = YuvImage {
-            pixels: planes.samples_mut(),
-            width: header.width,
-            align: 1,
-            height: header.height,
-            subsamp: header.subsamp,
-        };
-        match judge(self.handle.decompress_to_yuv(data, target)) {
-            Ok(()) => Ok(planes),
-            Err(error) => {
-                *buffer = planes.into_buffer();
-                Err(error)
-            }
-        }
-    }
-
-    /// JPEG whose components are R, G, B has no planes to read: decoded to pixels and converted.
-    fn decode_rgb(
-        &mut self,
-        data: &[u8],
-        survey: &Survey<'_>,
-        limits: &Limits,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Planes, DecodeError> {
-        let (width, height) = (survey.frame.width, survey.frame.height);
-        let pixel_bytes = 3 * u64::from(width) * u64::from(height);
-        let len = Planes::len_for(width, height, Subsampling::S420);
-        limits.check_alloc(len + pixel_bytes + coefficient_bytes(survey, pixel_bytes))?;
-        let pitch = 3 * width as usize;
-        let mut pixels = vec![0; pixel_bytes as usize];
-        let target = Image {
-            pixels: &mut pixels[..],
-            width: width as usize,
-            pitch,
-            height: height as usize,
-            format: PixelFormat::RGB,
-        };
-        judge(self.handle.decompress(data, target))?;
-        let mut planes = Planes::in_buffer(width, height, Subsampling::S420, std::mem::take(buffer));
-        raw::from_packed(&pixels, pitch, Order::Rgb, &mut planes)?;
-        Ok(planes)
-    }
+/// JPEG whose components are R, G, B has no planes to read: decoded to pixels and converted.
+fn decode_rgb(
+    mut handle: Decompressor,
+    data: &[u8],
+    survey: &Survey<'_>,
+    limits: &Limits,
+    buffer: &mut Vec<u8>,
+) -> Result<Planes, DecodeError> {
+    let (width, height) = (survey.frame.width, survey.frame.height);
+    let pixel_bytes = 3 * u64::from(width) * u64::from(height);
+    let len = Planes::len_for(width, height, Subsampling::S420);
+    limits.check_alloc(len + pixel_bytes + coefficient_bytes(survey, pixel_bytes))?;
+    let pitch = 3 * width as usize;
+    let mut pixels = vec![0; pixel_bytes as usize];
+    let target = Image {
+        pixels: &mut pixels[..],
+        width: width as usize,
+        pitch,
+        height: height as usize,
+        format: PixelFormat::RGB,
+    };
+    judge(handle.decompress(data, target))?;
+    let mut planes = Planes::in_buffer(width, height, Subsampling::S420, std::mem::take(buffer));
+    raw::from_packed(&pixels, pitch, Order::Rgb, &mut planes)?;
+    Ok(planes)
 }
 
 /// One encoder, used again and again.
@@ -164,11 +153,11 @@ fn judge(result: turbojpeg::Result<()>) -> Result<(), DecodeError> {
 }
 
 fn map_error(error: turbojpeg::Error) -> DecodeError {
-    match error {
-        turbojpeg::Error::TurboJpegError(text) if text.contains("remature end") => DecodeError::Truncated,
-        turbojpeg::Error::TurboJpegError(text) => DecodeError::Corrupt(text),
-        other => DecodeError::Codec(other.to_string()),
-    }
+    let turbojpeg::Error::TurboJpegError(text) = error else {
+        return DecodeError::Codec(error.to_string());
+    };
+    // "Premature end of JPEG file" and "premature end of data segment".
+    if text.contains("remature end") { DecodeError::Truncated } else { DecodeError::Corrupt(text) }
 }
 
 fn encode_error(error: turbojpeg::Error) -> EncodeError {

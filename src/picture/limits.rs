@@ -16,6 +16,9 @@ pub struct Limits {
     /// Most scans (SOS markers) of a JPEG. A progressive file of a few kilobytes may hold thousands, each of which
     /// walks over every block.
     pub max_scans: u32,
+    /// Most pixels times scans of a JPEG: what a decode may take in time, as the largest picture may not have the most
+    /// scans. Encoders make 6 to 11 scans.
+    pub max_scan_pixels: u64,
     /// Most bytes that one decode may hold at once: its planes, JPEG coefficients, unpacked PNG or WebP pixels.
     pub max_alloc_bytes: u64,
 }
@@ -27,6 +30,7 @@ impl Default for Limits {
             max_pixels: 40_000_000,
             max_side: 8_192,
             max_scans: 64,
+            max_scan_pixels: 640_000_000,
             max_alloc_bytes: 256 * MIB,
         }
     }
@@ -47,6 +51,12 @@ impl Limits {
             return Err(DecodeError::TooManyPixels { width, height, max_pixels: self.max_pixels });
         }
         check("pixels a side", u64::from(width.max(height)), u64::from(self.max_side))
+    }
+
+    /// Refuses a JPEG whose scans together walk over more pixels than allowed.
+    pub(super) fn check_scan_pixels(&self, width: u32, height: u32, scans: u32) -> Result<(), DecodeError> {
+        let pixels = u64::from(width) * u64::from(height) * u64::from(scans);
+        check("pixels in all scans", pixels, self.max_scan_pixels)
     }
 
     /// Refuses a decode that would hold more than `max_alloc_bytes`.

@@ -1,7 +1,8 @@
 //! Smaller planes: every target sample is the mean of the source samples under it.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::{EncodeError, Plane, Planes, Subsampling};
 
@@ -65,14 +66,18 @@ fn resize_plane(
     to_stride: usize,
 ) -> Result<(), EncodeError> {
     let rows = from.data.len() / from.stride;
-    let source = ImageRef::new(from.stride as u32, rows as u32, from.data, PixelType::U8).map_err(failed)?;
-    let mut scaled = Image::new(to_size.0 as u32, to_size.1 as u32, PixelType::U8);
+    // Typed images: the untyped ones bring code for every pixel type of the crate into ours, minutes of compile time.
+    let source =
+        TypedImageRef::<U8>::from_buffer(from.stride as u32, rows as u32, from.data).map_err(failed)?;
+    let mut scaled = TypedImage::<U8>::new(to_size.0 as u32, to_size.1 as u32);
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Box))
         .crop(0.0, 0.0, covered.0, covered.1);
-    resizer.resize(&source, &mut scaled, &options).map_err(failed)?;
-    for (row, to) in scaled.buffer().chunks_exact(to_size.0).zip(to.chunks_exact_mut(to_stride)) {
-        to[..to_size.0].copy_from_slice(row);
+    resizer.resize_typed(&source, &mut scaled, &options).map_err(failed)?;
+    for (row, to) in scaled.pixels().chunks_exact(to_size.0).zip(to.chunks_exact_mut(to_stride)) {
+        for (sample, to) in row.iter().zip(to) {
+            *to = sample.0;
+        }
     }
     Ok(())
 }

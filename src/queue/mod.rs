@@ -115,7 +115,8 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// and for its own shutdown.
     async fn forget_worker(&self, worker_id: &str) -> Result<()>;
 
-    /// Tries to become the holder of a partition for `term`; `None` if there is one, be it the same worker.
+    /// Tries to become the holder of a partition for `term`; `None` if another is. A worker that is the holder already
+    /// gets a new lease and loses its old one: the answer that brought it may be lost.
     async fn acquire_lease(
         &self,
         partition: PartitionId,

@@ -192,7 +192,7 @@ pub struct Finished {
 }
 
 /// What became of one frame of a finish call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishResult {
     /// Published now.
     Published,

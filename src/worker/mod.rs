@@ -1,7 +1,7 @@
 //! Workers: take frames of the partitions they hold, decode, measure and compress them, publish the results in order.
 //!
-//! A [`Worker`] holds leases ([`roster`]); for each leased partition one task takes and publishes ([`partition`]); the
-//! picture work itself ([`process`]) runs on a bounded pool of threads ([`pool`]), never on the async ones.
+//! A [`Worker`] holds leases (`roster`); for each leased partition one task takes and publishes (`partition`); the
+//! picture work itself (`process`) runs on a bounded pool of threads (`pool`), never on the async ones.
 
 mod meter;
 mod partition;

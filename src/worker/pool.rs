@@ -30,7 +30,7 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(threads: usize, limits: &Limits) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>(threads);
-        let pool = Self { jobs, queue: Arc::new(Mutex::new(queue)), limits: limits.clone() };
+        let pool = Self { jobs, queue: Arc::new(Mutex::new(queue)), limits: *limits };
         for _ in 0..threads {
             pool.add_thread()?;
         }
@@ -39,15 +39,15 @@ impl Pool {
 
     fn add_thread(&self) -> std::io::Result<()> {
         let queue = Arc::clone(&self.queue);
-        let limits = self.limits.clone();
+        let limits = self.limits;
         thread::Builder::new().name("picture".to_owned()).spawn(move || {
-            let mut codec = Codec::new(limits.clone());
+            let mut codec = Codec::new(limits);
             loop {
                 // One thread waits for a job, the others for the lock.
                 let job = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 let Some(job) = job else { return };
                 if catch_unwind(AssertUnwindSafe(|| job(&mut codec))).is_err() {
-                    codec = Codec::new(limits.clone());
+                    codec = Codec::new(limits);
                 }
             }
         })?;

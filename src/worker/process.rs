@@ -62,12 +62,7 @@ pub(super) fn process(
     let (width, height) = (planes.width(), planes.height());
     let quality = watch.time(Stage::Analyze, || {
         let luma = planes.luma();
-        analysis::quality::measure(&analysis::analysis_plane(
-            luma.data,
-            luma.width as usize,
-            luma.height as usize,
-            luma.stride,
-        ))
+        analysis::quality::measure(&analysis::analysis_plane(luma.data, luma.width, luma.height, luma.stride))
     });
 
     // Only encoded pictures can be passed on: nobody can show raw pixels without knowing their layout.

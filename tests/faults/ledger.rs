@@ -79,7 +79,11 @@ impl Ledger {
         for (stream, frames) in &books.delivered {
             for (index, frame) in frames.iter().enumerate() {
                 if frame.sequence != index as u64 + 1 {
-                    faults.push(format!("{stream}: sequence {} came as number {}", frame.sequence, index + 1));
+                    faults.push(format!(
+                        "{stream}: sequence {} came as number {}",
+                        frame.sequence,
+                        index + 1
+                    ));
                 }
                 if let Some(before) = index.checked_sub(1).map(|i| &frames[i])
                     && before.number >= frame.number

@@ -104,9 +104,15 @@ impl Process {
 
     /// Its child processes.
     pub(crate) fn children(&self) -> Vec<Pid> {
-        let path = format!("/proc/{0}/task/{0}/children", self.pid());
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten();
+        let children = threads.flatten().filter_map(|thread| {
+            // Each thread lists those that it started.
+            std::fs::read_to_string(thread.path().join("children")).ok()
+        });
+        let pids: Vec<String> = children
+            .flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        pids.iter().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
     }
 
     /// SIGKILL: no word of goodbye.

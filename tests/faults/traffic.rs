@@ -161,7 +161,8 @@ async fn follow(
             Some(Event::Frame(delivered)) => {
                 let frame = delivered.frame.unwrap_or_default();
                 cursors.insert(frame.stream_id.clone(), delivered.cursor);
-                let digest = frame.source.as_ref().map(|source| source.blake3_digest.to_vec()).unwrap_or_default();
+                let digest =
+                    frame.source.as_ref().map(|source| source.blake3_digest.to_vec()).unwrap_or_default();
                 let (sequence, number) = (frame.sequence, frame.publisher_sequence());
                 ledger.delivered(&frame.stream_id, Delivered { sequence, number, digest });
             }

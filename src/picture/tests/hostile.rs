@@ -98,6 +98,9 @@ fn memory_is_counted_before_it_is_taken() {
         matches!(refused, Err(DecodeError::TooLarge { value: 86_400, limit: 80_000, .. })),
         "{refused:?}"
     );
+    let limits = Limits { max_scan_pixels: 320 * 180 - 1, ..Limits::default() };
+    let refused = Codec::new(limits).decode(&encoded(PictureFormat::Jpeg, &jpeg));
+    assert!(matches!(refused, Err(DecodeError::TooLarge { value: 57_600, .. })), "{refused:?}");
     let limits = Limits { max_encoded_bytes: 100, ..Limits::default() };
     assert!(matches!(
         Codec::new(limits).decode(&encoded(PictureFormat::Jpeg, &jpeg)),
@@ -169,6 +172,18 @@ fn cut_png_and_webp_are_errors() {
     }
 }
 
+#[test]
+fn tables_of_one_picture_do_not_serve_the_next() {
+    let jpeg = road_jpeg(64, 36);
+    // Without its quantisation tables: were the decoder's old ones used, this would look like a picture.
+    let tables = find_markers(&jpeg, 0xDB);
+    let frame = find_markers(&jpeg, 0xC0)[0];
+    let bare = [&jpeg[..tables[0]], &jpeg[frame..]].concat();
+    let mut codec = codec();
+    assert!(codec.decode(&encoded(PictureFormat::Jpeg, &jpeg)).is_ok());
+    assert!(matches!(codec.decode(&encoded(PictureFormat::Jpeg, &bare)), Err(DecodeError::Corrupt(_))));
+}
+
 /// Seeded mutations: the result may be a picture or an error, but never a panic that gets out, and a codec that has met
 /// a bad picture decodes the next good one.
 #[test]
@@ -217,7 +232,8 @@ fn mutated_pictures_never_get_out_of_hand() {
                 Err(_) => refused += 1,
             }
         }
-        assert!(codec.decode(&encoded(format, original)).is_ok());
+        let unharmed = codec.decode(&encoded(format, original));
+        assert!(unharmed.is_ok(), "{format}: {unharmed:?}");
     }
     assert!(decoded > 50 && refused > 200, "{decoded} decoded, {refused} refused");
 }

@@ -50,7 +50,7 @@ impl Partition {
         term: Duration,
         now: Now,
     ) -> Option<Lease> {
-        if self.lease.holder(now.instant).is_some() {
+        if self.lease.holder(now.instant).is_some_and(|holder| holder.worker_id != worker_id) {
             return None;
         }
         self.lease.number += 1;

@@ -1,6 +1,6 @@
 //! The embedded backend: nothing to install, frames live as long as the process.
 //!
-//! [`State`] holds everything and knows neither tasks nor clocks: it is told the time and answers at once, under a
+//! `State` holds everything and knows neither tasks nor clocks: it is told the time and answers at once, under a
 //! lock that is never held over an await. Who waits (for work, for the feed) registers with a `Notify` first and looks
 //! afterwards, so that nothing that happens in between is slept over.
 //!

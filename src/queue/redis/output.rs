@@ -171,11 +171,7 @@ impl RedisQueue {
 }
 
 /// The feed's ids count 1, 2, 3, ...: a first id that is not the next one means that some were trimmed unread.
-fn feed_page(
-    partition: PartitionId,
-    after: FeedPosition,
-    entries: Vec<((u64, u64), reply::Fields)>,
-) -> Result<FeedPage> {
+fn feed_page(partition: PartitionId, after: FeedPosition, entries: Vec<reply::Entry>) -> Result<FeedPage> {
     let first = entries.first().map_or(after.0, |((number, _), _)| *number);
     let next = entries.last().map_or(after, |((number, _), _)| FeedPosition(*number, 0));
     let events = entries.iter().map(|(_, fields)| feed_event(fields)).collect::<Result<_>>()?;

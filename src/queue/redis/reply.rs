@@ -102,8 +102,11 @@ impl Fields {
     }
 }
 
-/// Entries of a stream: id and fields.
-pub(super) fn entries(value: Value) -> Result<Vec<((u64, u64), Fields)>> {
+/// An entry of a stream: id and fields.
+pub(super) type Entry = ((u64, u64), Fields);
+
+/// Entries of a stream.
+pub(super) fn entries(value: Value) -> Result<Vec<Entry>> {
     array(value)?
         .into_iter()
         .map(|entry| {
@@ -115,7 +118,7 @@ pub(super) fn entries(value: Value) -> Result<Vec<((u64, u64), Fields)>> {
 }
 
 /// An XREAD reply: entries by key.
-pub(super) fn streams(value: Value) -> Result<Vec<(String, Vec<((u64, u64), Fields)>)>> {
+pub(super) fn streams(value: Value) -> Result<Vec<(String, Vec<Entry>)>> {
     let pairs: Vec<(Value, Value)> = match value {
         Value::Map(pairs) => pairs,
         other => array(other)?

@@ -1,0 +1,122 @@
+use super::world::*;
+use crate::domain::{Cursor, StartPosition};
+use crate::hub::{Event, PictureWant, StreamSet};
+
+#[tokio::test(start_paused = true)]
+async fn a_glob_picks_up_new_streams_from_their_first_frame() {
+    let world = World::new();
+    world.register(&["cam-1", "door"]).await;
+    let mut cams = world.subscribe(request(vec![glob("cam-*")])).await;
+    expect(&mut cams, &["checkpoint cam-1@1"]).await;
+    world.register(&["cam-2", "door-2"]).await;
+    world.publish("cam-2", 2).await;
+    world.publish("door", 1).await;
+    expect(&mut cams, &["cam-2#1", "cam-2#2"]).await;
+    assert!(is_quiet(&mut cams).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_are_followed_as_they_come_and_go() {
+    let world = World::new();
+    world.register_labelled("a", &[("site", "north"), ("lane", "1")]).await;
+    world.register_labelled("b", &[("site", "south")]).await;
+    world.publish("b", 3).await;
+    let north = select(StreamSet::Labels(labels_of(&[("site", "north")])));
+    let mut subscription = world.subscribe(request(vec![north.earliest()])).await;
+    expect(&mut subscription, &["checkpoint a@1"]).await;
+
+    world.relabel("b", &[("site", "north")]).await;
+    world.publish("b", 2).await;
+    expect(&mut subscription, &["b#4", "b#5"]).await; // not what it had published before
+
+    world.publish("a", 1).await;
+    world.relabel("a", &[("site", "south")]).await;
+    world.publish("a", 1).await;
+    expect(&mut subscription, &["a#1"]).await;
+    let rest = told_until_quiet(&mut subscription).await;
+    assert!(rest.len() <= 1, "at most what was published before anybody knew: {rest:?}");
+    world.publish("a", 3).await;
+    assert!(is_quiet(&mut subscription).await);
+    assert_eq!(world.hub.stats().followed_streams, 1);
+}
+
+async fn told_until_quiet(subscription: &mut crate::hub::Subscription) -> Vec<Event> {
+    let mut events = Vec::new();
+    let pause = std::time::Duration::from_secs(3);
+    while let Ok(Some(event)) = tokio::time::timeout(pause, subscription.next()).await {
+        events.push(event.unwrap());
+    }
+    events
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unregistered_stream_is_told_to_its_end() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    let mut by_glob = world.subscribe(request(vec![glob("*")])).await;
+    let mut by_id = world.subscribe(request(vec![ids(&["cam"])])).await;
+    world.publish("cam", 2).await;
+    world.accept("cam", 2).await;
+    world.unregister("cam").await;
+    expect(&mut by_glob, &["checkpoint cam@1", "cam#1", "cam#2"]).await;
+    assert!(is_quiet(&mut by_glob).await);
+    world.finish("cam", &[]).await;
+    expect(&mut by_glob, &["cam#3", "cam#4"]).await;
+    assert!(is_quiet(&mut by_glob).await);
+
+    world.keep("cam", 1).await;
+    expect(&mut by_id, &["checkpoint cam@1", "cam#1"]).await; // the ring still has it, and its picture was cached
+    drop(by_id);
+    assert_eq!(world.hub.stats().followed_streams, 0, "the glob has let it go");
+
+    world.register(&["cam"]).await;
+    world.publish("cam", 1).await;
+    expect(&mut by_glob, &["cam#5"]).await; // back, and counting on
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_unregistered_stream_lost_is_told_as_such() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    world.publish("cam", 5).await;
+    let from_2 = || ids(&["cam"]).from(StartPosition::Sequence(number(2)));
+    let mut partly = world.subscribe(request(vec![from_2()])).await;
+    let mut wholly = world.subscribe(request(vec![from_2()])).await;
+    world.unregister("cam").await;
+    world.keep("cam", 2).await;
+    expect(&mut partly, &["checkpoint cam@2", "cam gap 2-3 Unregistered:2", "cam#4"]).await;
+    world.keep("cam", 0).await;
+    expect(&mut wholly, &["checkpoint cam@2", "cam gap 2-5 Unregistered:4"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_of_a_glob_resumes_a_stream_that_was_unregistered_meanwhile() {
+    let world = World::new();
+    world.register(&["cam", "other"]).await;
+    world.publish("cam", 3).await;
+    world.unregister("cam").await;
+    let mut selector = glob("*");
+    selector.cursors = vec![Cursor { stream_id: stream("cam"), epoch: 1, next: number(2) }];
+    let mut subscription = world.subscribe(request(vec![selector])).await;
+    expect(&mut subscription, &["checkpoint cam@2 other@1", "cam#2", "cam#3"]).await;
+    assert!(is_quiet(&mut subscription).await);
+    assert_eq!(world.hub.stats().followed_streams, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_belongs_to_the_first_selector_that_selects_it() {
+    let world = World::new();
+    world.register(&["cam-1", "cam-2"]).await;
+    let mut plain = ids(&["cam-1"]);
+    plain.want = PictureWant::default();
+    let mut subscription = world.subscribe(request(vec![plain, glob("cam-*")])).await;
+    expect(&mut subscription, &["checkpoint cam-1@1 cam-2@1"]).await;
+    world.publish("cam-1", 1).await;
+    world.publish("cam-2", 1).await;
+    for _ in 0..2 {
+        let Event::Frame(frame) = event(&mut subscription).await else { panic!("a frame") };
+        let pictures = if frame.entry.stream_id == stream("cam-1") { 0 } else { 1 };
+        assert_eq!(frame.pictures.len(), pictures);
+    }
+    assert!(is_quiet(&mut subscription).await);
+}

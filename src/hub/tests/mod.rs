@@ -1,0 +1,10 @@
+//! The hub against the memory backend. Time is paused: it jumps to the next timer when nothing else can happen, so
+//! waiting costs nothing and a test that waits in vain fails at once.
+
+mod changes;
+mod delivery;
+mod faulty;
+mod outages;
+mod sharing;
+mod starts;
+mod world;

@@ -1,0 +1,341 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::faulty::Faulty;
+use crate::domain::{
+    Digest, Failure, FailureReason, FrameHeader, OutputBody, PartitionId, Partitions, PictureFormat,
+    PictureRole, ProcessedFrame, QualityMeasures, Reencode, Sequence, SourceInfo, StartPosition,
+    StoredPicture, StreamId, StreamSettings, Timestamp, Tombstone, TombstoneKind,
+};
+use crate::hub::{
+    Event, Hub, HubConfig, PictureContent, PictureWant, Selector, StreamSet, SubscribeError, Subscription,
+    SubscriptionRequest,
+};
+use crate::queue::memory::{MemoryConfig, MemoryQueue};
+use crate::queue::{
+    AcceptResult, Budget, FinishResult, Finished, Lease, NewFrame, Offer, Queue, WorkPosition,
+};
+
+/// Longer than anything takes.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A store, a hub on it whose tail runs, and a worker that publishes on demand.
+pub(super) struct World {
+    pub(super) memory: Arc<MemoryQueue>,
+    pub(super) queue: Arc<Faulty>,
+    pub(super) hub: Arc<Hub>,
+    stop: CancellationToken,
+    leases: Mutex<HashMap<PartitionId, Lease>>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// What a published frame is to be.
+#[derive(Clone)]
+pub(super) enum Publish {
+    /// A frame with a processed picture and a thumbnail.
+    Frame,
+    /// The same; the processed picture has so many bytes.
+    Sized(usize),
+    Failed,
+    Dropped,
+    Purged,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(HubConfig::default())
+    }
+
+    pub(super) fn with(config: HubConfig) -> Self {
+        let memory = Arc::new(MemoryQueue::new(MemoryConfig {
+            partitions: Partitions::new(4).unwrap(),
+            budget: Budget::share(1 << 30, Partitions::new(4).unwrap()),
+            max_streams: 5000,
+        }));
+        let queue = Arc::new(Faulty::new(Arc::clone(&memory)));
+        let hub = Hub::new(Arc::clone(&queue) as Arc<dyn Queue>, config);
+        let stop = CancellationToken::new();
+        spawn(Arc::clone(&hub).run(stop.clone()));
+        Self { memory, queue, hub, stop, leases: Mutex::default() }
+    }
+
+    pub(super) async fn register(&self, ids: &[&str]) {
+        for id in ids {
+            self.register_labelled(id, &[]).await;
+        }
+    }
+
+    pub(super) async fn register_labelled(&self, id: &str, labels: &[(&str, &str)]) {
+        self.memory.register_stream(&stream(id), &labelled(labels)).await.unwrap();
+    }
+
+    pub(super) async fn relabel(&self, id: &str, labels: &[(&str, &str)]) {
+        let record = self.memory.get_streams(&[stream(id)]).await.unwrap().remove(0).unwrap();
+        self.memory.update_stream(&stream(id), &labelled(labels), record.revision).await.unwrap();
+    }
+
+    pub(super) async fn unregister(&self, id: &str) {
+        self.memory.unregister_stream(&stream(id), None).await.unwrap();
+    }
+
+    pub(super) async fn lease(&self, partition: PartitionId) -> Lease {
+        if let Some(lease) = self.leases.lock().unwrap().get(&partition) {
+            return lease.clone();
+        }
+        let term = Duration::from_secs(86_400);
+        let lease = self.memory.acquire_lease(partition, "worker", term).await.unwrap().unwrap();
+        self.leases.lock().unwrap().insert(partition, lease.clone());
+        lease
+    }
+
+    pub(super) async fn publish(&self, id: &str, count: usize) {
+        self.publish_as(id, &vec![Publish::Frame; count]).await;
+    }
+
+    pub(super) async fn accept(&self, id: &str, count: usize) {
+        let frame = |_| {
+            let bytes = Bytes::from_static(b"from the camera");
+            NewFrame { stream_id: stream(id), header: header(&bytes), offer: Offer::new(bytes) }
+        };
+        let results = self.memory.accept((0..count).map(frame).collect()).await;
+        assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(_))), "{results:?}");
+    }
+
+    /// Accepts frames of a stream and publishes them, and whatever else waits in its partition.
+    pub(super) async fn publish_as(&self, id: &str, what: &[Publish]) {
+        for what in what.chunks(100) {
+            self.accept(id, what.len()).await;
+            self.finish(id, what).await;
+        }
+    }
+
+    pub(super) async fn finish(&self, id: &str, what: &[Publish]) {
+        let lease = self.lease(self.memory.partitions().of(&stream(id))).await;
+        let work = self.memory.take(&lease, WorkPosition::default(), 1000).await.unwrap();
+        let finished: Vec<Finished> = work
+            .into_iter()
+            .enumerate()
+            .map(|(place, item)| {
+                let what = what.get(place).unwrap_or(&Publish::Frame);
+                let (body, offers) = body(&item.header, item.sequence, what);
+                Finished {
+                    position: item.position,
+                    stream_id: item.stream_id,
+                    sequence: item.sequence,
+                    received_time: item.received_time,
+                    source: item.payload,
+                    body,
+                    offers,
+                }
+            })
+            .collect();
+        let results = self.memory.finish(&lease, &finished).await.unwrap();
+        assert!(results.iter().all(|result| *result == FinishResult::Published), "{results:?}");
+    }
+
+    /// Has retention leave so many entries.
+    pub(super) async fn keep(&self, id: &str, max_frames: u64) {
+        let lease = self.lease(self.memory.partitions().of(&stream(id))).await;
+        let ever = Timestamp::from_micros(0);
+        while self.memory.trim_output(&lease, &stream(id), max_frames, u64::MAX, ever).await.unwrap().more {}
+    }
+
+    pub(super) async fn subscribe(&self, request: SubscriptionRequest) -> Subscription {
+        self.hub.subscribe(request).await.unwrap()
+    }
+
+    pub(super) async fn refusal(&self, request: SubscriptionRequest) -> SubscribeError {
+        self.hub.subscribe(request).await.unwrap_err()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's runtime is the tracker")]
+pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+pub(super) fn stream(id: &str) -> StreamId {
+    id.parse().unwrap()
+}
+
+pub(super) fn number(number: u64) -> Sequence {
+    Sequence::new(number).unwrap()
+}
+
+fn labelled(labels: &[(&str, &str)]) -> StreamSettings {
+    StreamSettings { labels: labels_of(labels), ..StreamSettings::default() }
+}
+
+pub(super) fn labels_of(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+    labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn header(bytes: &Bytes) -> FrameHeader {
+    FrameHeader {
+        publisher: None,
+        capture_time: None,
+        clock_skewed: false,
+        source: SourceInfo {
+            format: PictureFormat::Jpeg,
+            width: 64,
+            height: 48,
+            row_stride_bytes: 0,
+            size_bytes: bytes.len() as u64,
+            digest: Digest::of(bytes),
+        },
+        attributes: BTreeMap::new(),
+        traceparent: String::new(),
+    }
+}
+
+fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody, Vec<Offer>) {
+    let tombstone =
+        |kind| (OutputBody::Tombstone(Box::new(Tombstone { header: header.clone(), kind })), vec![]);
+    let size = match what {
+        Publish::Frame => None,
+        Publish::Sized(size) => Some(*size),
+        Publish::Failed => {
+            let failure = Failure { reason: FailureReason::Corrupt, message: "as ordered".into() };
+            return tombstone(TombstoneKind::Failed(failure));
+        }
+        Publish::Dropped => return tombstone(TombstoneKind::Dropped),
+        Publish::Purged => return tombstone(TombstoneKind::Purged),
+    };
+    let processed =
+        size.map_or_else(|| Bytes::from(format!("picture {sequence}")), |size| vec![7; size].into());
+    let offers = vec![Offer::new(processed), Offer::new(Bytes::from_static(b"thumbnail"))];
+    let picture = |role, offer: &Offer| StoredPicture {
+        role,
+        format: PictureFormat::Jpeg,
+        width: 64,
+        height: 48,
+        payload: offer.payload,
+    };
+    let frame = ProcessedFrame {
+        header: header.clone(),
+        width: 64,
+        height: 48,
+        leased_time: Timestamp::now(),
+        processed_time: Timestamp::now(),
+        pictures: vec![
+            picture(PictureRole::Processed, &offers[0]),
+            picture(PictureRole::Thumbnail, &offers[1]),
+        ],
+        quality: QualityMeasures::default(),
+        stages: Vec::new(),
+        reencode: Reencode::Encoded,
+        worker_version: "test".into(),
+    };
+    (OutputBody::Frame(Box::new(frame)), offers)
+}
+
+/// A selector of streams by id, live, with the processed picture.
+pub(super) fn ids(ids: &[&str]) -> Selector {
+    select(StreamSet::Ids(ids.iter().map(|id| stream(id)).collect()))
+}
+
+pub(super) fn glob(glob: &str) -> Selector {
+    select(StreamSet::Glob(glob.to_owned()))
+}
+
+pub(super) fn select(streams: StreamSet) -> Selector {
+    Selector {
+        streams,
+        start: StartPosition::Live,
+        cursors: Vec::new(),
+        stop_sequence: None,
+        stop_after_frames: None,
+        want: PictureWant { processed: true, ..PictureWant::default() },
+        fail_if_trimmed: false,
+    }
+}
+
+impl Selector {
+    pub(super) fn from(self, start: StartPosition) -> Self {
+        Self { start, ..self }
+    }
+
+    pub(super) fn earliest(self) -> Self {
+        self.from(StartPosition::Earliest)
+    }
+}
+
+pub(super) fn request(selectors: Vec<Selector>) -> SubscriptionRequest {
+    SubscriptionRequest {
+        selectors,
+        heartbeat_interval: Duration::ZERO,
+        checkpoint_interval: Duration::ZERO,
+        stop_after_frames: None,
+    }
+}
+
+/// The next event, which must come.
+pub(super) async fn event(subscription: &mut Subscription) -> Event {
+    let next = tokio::time::timeout(DEADLINE, subscription.next()).await.expect("an event in time");
+    next.expect("not the end").expect("no error")
+}
+
+/// The next `count` events, told shortly.
+pub(super) async fn told(subscription: &mut Subscription, count: usize) -> Vec<String> {
+    let mut told = Vec::new();
+    for _ in 0..count {
+        let next = tokio::time::timeout(DEADLINE, subscription.next()).await;
+        told.push(match next.unwrap_or_else(|_| panic!("nothing comes after {told:?}")) {
+            None => "end".to_owned(),
+            Some(Err(error)) => format!("error: {error}"),
+            Some(Ok(event)) => shortly(&event),
+        });
+    }
+    told
+}
+
+/// Whether nothing comes for a while.
+pub(super) async fn is_quiet(subscription: &mut Subscription) -> bool {
+    tokio::time::timeout(Duration::from_secs(3), subscription.next()).await.is_err()
+}
+
+/// Asserts what comes next; one event a line, in the notation of [`shortly`].
+pub(super) async fn expect(subscription: &mut Subscription, expected: &[&str]) {
+    let told = told(subscription, expected.len()).await;
+    assert_eq!(told, expected);
+}
+
+fn shortly(event: &Event) -> String {
+    let cursors = |cursors: &[crate::domain::Cursor]| {
+        cursors.iter().map(|cursor| format!(" {}@{}", cursor.stream_id, cursor.next)).collect::<String>()
+    };
+    match event {
+        Event::Frame(frame) => {
+            assert_eq!(frame.cursor.next, frame.entry.sequence.next());
+            for picture in &frame.pictures {
+                if let PictureContent::Data(bytes) = &picture.content {
+                    assert_eq!(bytes.len() as u64, picture.picture.payload.size_bytes);
+                }
+            }
+            format!("{}#{}", frame.entry.stream_id, frame.entry.sequence)
+        }
+        Event::Gap(gap) => {
+            assert_eq!(gap.cursor.next, gap.to.next());
+            let causes: String =
+                gap.causes.iter().map(|(reason, count)| format!(" {reason:?}:{count}")).collect();
+            format!("{} gap {}-{}{causes}", gap.stream_id, gap.from, gap.to)
+        }
+        Event::Heartbeat(heads) => {
+            let head = |head: &crate::hub::StreamHead| {
+                format!(" {}:{} lag {}", head.stream_id, head.head_sequence, head.lag_frames)
+            };
+            format!("heartbeat{}", heads.iter().map(head).collect::<String>())
+        }
+        Event::Checkpoint(all) => format!("checkpoint{}", cursors(all)),
+        Event::Draining(all) => format!("draining{}", cursors(all)),
+    }
+}

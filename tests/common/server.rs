@@ -1,0 +1,134 @@
+//! A server for tests: in this process, on a free port, with the embedded queue, serving when `start` returns.
+//!
+//! ```text
+//! let server = TestServer::start(|config| config.limits.max_batch_frames = 3).await;
+//! server.streaming().submit_frame_batch(...).await;
+//! server.stop().await;
+//! ```
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use frameway::app::App;
+use frameway::config::Config;
+use frameway::pb::v1 as pb;
+use frameway::pb::v1::queue_service_client::QueueServiceClient;
+use frameway::pb::v1::streaming_service_client::StreamingServiceClient;
+use frameway::picture::{Canvas, Codec, Limits};
+use frameway::shutdown::Tasks;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+/// Longer than anything here should take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    channel: Channel,
+    stop: CancellationToken,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl TestServer {
+    /// Starts a server with the default configuration, changed by `change`.
+    pub(crate) async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        config.server.listen = "127.0.0.1:0".parse().expect("an address");
+        config.worker.worker_threads = Some(1);
+        change(&mut config);
+        let app = App::start(config).await.expect("the server starts");
+        let address = app.address();
+        let stop = CancellationToken::new();
+        let running = Tasks::new().spawn("server under test", app.run(stop.clone()));
+        let channel = Endpoint::from_shared(format!("http://{address}"))
+            .expect("an endpoint")
+            .connect()
+            .await
+            .expect("the server listens");
+        let server = Self { address, channel, stop, running };
+        server.wait_for(ServingStatus::Serving).await;
+        server
+    }
+
+    pub(crate) fn streaming(&self) -> StreamingServiceClient<Channel> {
+        StreamingServiceClient::new(self.channel())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    pub(crate) fn operating(&self) -> QueueServiceClient<Channel> {
+        QueueServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn health(&self) -> HealthClient<Channel> {
+        HealthClient::new(self.channel())
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// Waits until the health service says so.
+    pub(crate) async fn wait_for(&self, wanted: ServingStatus) {
+        let request = HealthCheckRequest { service: String::new() };
+        let mut states = self.health().watch(request).await.expect("health watches").into_inner();
+        let seen = async {
+            while let Some(state) = states.message().await.expect("health tells") {
+                if state.status() == wanted {
+                    return;
+                }
+            }
+            panic!("the health service ended before it said {wanted:?}");
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("health changes in time");
+    }
+
+    /// Registers streams with default settings.
+    pub(crate) async fn register(&self, ids: &[&str]) {
+        for id in ids {
+            self.register_with(pb::Stream { stream_id: (*id).to_owned(), ..Default::default() }).await;
+        }
+    }
+
+    pub(crate) async fn register_with(&self, stream: pb::Stream) -> pb::Stream {
+        let request = pb::RegisterStreamRequest { stream: Some(stream) };
+        let answer = self.streaming().register_stream(request).await.expect("registers");
+        answer.into_inner().stream.expect("a stream")
+    }
+
+    /// Submits frames and answers what became of each.
+    pub(crate) async fn submit(&self, frames: Vec<pb::Frame>) -> Vec<pb::frame_result::Outcome> {
+        let request = pb::SubmitFrameBatchRequest { frames };
+        let answer = self.streaming().submit_frame_batch(request).await.expect("submits").into_inner();
+        answer.results.into_iter().map(|result| result.outcome.expect("an outcome")).collect()
+    }
+
+    /// Tells the server to stop, without waiting.
+    pub(crate) fn begin_to_stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Stops the server and waits for its end.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        drop(self.channel);
+        let ended = tokio::time::timeout(PATIENCE, self.running).await.expect("the server ends in time");
+        ended.expect("the server does not panic").expect("the server ends well");
+    }
+}
+
+/// A JPEG that decodes: one colour, which `shade` chooses.
+pub(crate) fn jpeg(shade: u8) -> Vec<u8> {
+    let canvas = Canvas::new(64, 48, [shade, 255 - shade, 90]);
+    Codec::new(Limits::default()).encode_canvas(&canvas, 85).expect("encodes").to_vec()
+}
+
+/// A frame of `stream` with such a JPEG.
+pub(crate) fn frame(stream: &str, shade: u8) -> pb::Frame {
+    pb::Frame { stream_id: stream.to_owned(), data: jpeg(shade).into(), ..Default::default() }
+}

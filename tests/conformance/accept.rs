@@ -1,0 +1,197 @@
+//! Numbers, order and limits of accepted frames.
+
+use frameway::domain::StreamSettings;
+use frameway::domain::limits::MAX_PUBLISHERS_PER_STREAM;
+use frameway::queue::{AcceptResult, Budget, Refusal};
+
+use crate::backend::{Backend, Settings};
+use crate::support::*;
+
+fn budget(work_frames: u64, work_bytes: u64) -> Settings {
+    let budget = Budget { work_bytes, work_frames, output_bytes: 1 << 20 };
+    Settings { partitions: 1, budget, ..Settings::default() }
+}
+
+pub(crate) async fn numbers_run_without_holes_in_call_order(backend: Backend) {
+    let store = backend.open().await;
+    for name in ["a", "b", "c", "d", "e"] {
+        register(&*store, name).await;
+    }
+    let mixed = ["a", "b", "a", "c", "d", "e", "a", "b"].map(|name| frame(name, format!("mixed {name}")));
+    assert_eq!(accept(&*store, mixed.to_vec()).await, [1, 1, 2, 1, 1, 1, 3, 2]);
+    assert_eq!(accept(&*store, vec![frame("b", "x"), frame("a", "y")]).await, [3, 4]);
+    assert!(store.accept(Vec::new()).await.is_empty());
+    let lease = lease_of(&*store, "a", "w").await;
+    let taken = take_all(&*store, &lease).await;
+    let of_a: Vec<_> = taken.iter().filter(|item| item.stream_id == id("a")).collect();
+    assert_eq!(of_a.iter().map(|item| item.sequence.get()).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    audit(&*store).await;
+}
+
+pub(crate) async fn what_was_accepted_is_what_is_taken(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let settings = StreamSettings { display_name: "gate".to_owned(), ..StreamSettings::default() };
+    store.update_stream(&id("cam"), &settings, 1).await.unwrap();
+    let sent = marked("cam", "agent", 41, "the picture");
+    accept(&*store, vec![sent.clone()]).await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let item = take_all(&*store, &lease).await.remove(0);
+    assert_eq!((&item.header, item.payload), (&sent.header, sent.offer.payload));
+    assert_eq!((item.sequence.get(), item.settings_revision), (1, 2));
+    let fetched = store.fetch(lease.partition, &[item.payload]).await.unwrap();
+    assert_eq!(fetched, [sent.offer.bytes]);
+    let counters = record(&*store, "cam").await.counters;
+    assert_eq!((counters.accepted_sequence, counters.queued_frames(), counters.queued_bytes), (1, 1, 11));
+    assert_eq!(counters.last_received_time, Some(item.received_time));
+}
+
+pub(crate) async fn received_times_never_go_back(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    for i in 0..20 {
+        accept(&*store, vec![frame("cam", format!("{i} a")), frame("cam", format!("{i} b"))]).await;
+    }
+    let lease = lease_of(&*store, "cam", "w").await;
+    let times: Vec<_> = take_all(&*store, &lease).await.iter().map(|item| item.received_time).collect();
+    assert_eq!(times.len(), 40);
+    assert!(times.is_sorted(), "{times:?}");
+    let newest = frameway::domain::Timestamp::now();
+    assert!(times.iter().all(|time| time.distance(newest).as_secs() < 120), "not the time of day: {times:?}");
+}
+
+pub(crate) async fn a_frame_for_an_unknown_stream_harms_no_neighbour(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lost = frame("nobody", "x");
+    let results = store.accept(vec![frame("cam", "a"), lost.clone(), frame("cam", "b")]).await;
+    assert_eq!(results, [accepted(1), refused(Refusal::StreamNotFound), accepted(2)]);
+    assert!(!is_stored(&*store, "nobody", lost.offer.payload).await, "its bytes must go");
+    audit(&*store).await;
+}
+
+pub(crate) async fn a_full_stream_refuses_until_work_is_finished(backend: Backend) {
+    let store = backend.open().await;
+    register_bounded(&*store, "cam", 2, 1 << 20).await;
+    accept(&*store, vec![frame("cam", "a"), frame("cam", "b")]).await;
+    let third = frame("cam", "c");
+    assert_eq!(accept_one(&*store, third.clone()).await, refused(Refusal::StreamQueueFull));
+    assert!(!is_stored(&*store, "cam", third.offer.payload).await, "its bytes must go");
+    let lease = lease_of(&*store, "cam", "w").await;
+    let items = take_all(&*store, &lease).await;
+    assert_eq!(
+        accept_one(&*store, again(&third)).await,
+        refused(Refusal::StreamQueueFull),
+        "taken is not done"
+    );
+    store.finish(&lease, &[processed(&items[0])]).await.unwrap();
+    assert_eq!(accept_one(&*store, again(&third)).await, accepted(3));
+    audit(&*store).await;
+}
+
+pub(crate) async fn a_stream_is_full_in_bytes_too(backend: Backend) {
+    let store = backend.open().await;
+    register_bounded(&*store, "cam", 100, 10).await;
+    assert_eq!(accept(&*store, vec![frame("cam", "123456"), frame("cam", "1234")]).await, [1, 2]);
+    assert_eq!(accept_one(&*store, frame("cam", "1")).await, refused(Refusal::StreamQueueFull));
+    let lease = lease_of(&*store, "cam", "w").await;
+    work_off(&*store, &lease).await;
+    assert_eq!(accept_one(&*store, frame("cam", "1234567890")).await, accepted(3));
+}
+
+pub(crate) async fn a_full_partition_refuses_until_work_is_finished(backend: Backend) {
+    for settings in [budget(2, 1 << 20), budget(100, 2)] {
+        let store = backend.open_with(settings).await;
+        register(&*store, "a").await;
+        register(&*store, "b").await;
+        let results = store.accept(vec![frame("a", "1"), frame("b", "2"), frame("b", "3")]).await;
+        assert_eq!(results, [accepted(1), accepted(1), refused(Refusal::PartitionFull)]);
+        let lease = lease_of(&*store, "a", "w").await;
+        let items = take_all(&*store, &lease).await;
+        store.finish(&lease, &[failed(&items[0])]).await.unwrap();
+        assert_eq!(accept_one(&*store, frame("b", "3")).await, accepted(2));
+        audit(&*store).await;
+    }
+}
+
+pub(crate) async fn behind_a_passing_refusal_a_stream_waits_and_its_neighbours_do_not(backend: Backend) {
+    let store = backend.open().await;
+    register_bounded(&*store, "narrow", 100, 10).await;
+    register(&*store, "wide").await;
+    let results = store
+        .accept(vec![
+            frame("narrow", "12345"),
+            frame("wide", "1"),
+            frame("narrow", "too much now"),
+            frame("narrow", "fits"),
+            frame("wide", "2"),
+        ])
+        .await;
+    let full = refused(Refusal::StreamQueueFull);
+    assert_eq!(results, [accepted(1), accepted(1), full, refused(Refusal::BehindRefused), accepted(2)]);
+    // The next call starts afresh.
+    assert_eq!(accept_one(&*store, frame("narrow", "fits")).await, accepted(2));
+    audit(&*store).await;
+}
+
+pub(crate) async fn behind_a_lasting_refusal_a_stream_goes_on(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    accept(&*store, vec![numbered("cam", 5)]).await;
+    let results = store.accept(vec![numbered("cam", 4), numbered("cam", 6)]).await;
+    assert_eq!(results, [refused(Refusal::SequenceOutOfOrder { last: 5 }), accepted(2)]);
+}
+
+pub(crate) async fn a_stream_remembers_only_so_many_publishers(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let by = |publisher: usize, sequence| marked("cam", &format!("agent-{publisher}"), sequence, "picture");
+    let frames = (0..MAX_PUBLISHERS_PER_STREAM).map(|publisher| by(publisher, 1)).collect();
+    assert_eq!(accept(&*store, frames).await.len(), MAX_PUBLISHERS_PER_STREAM);
+    let one_more = by(MAX_PUBLISHERS_PER_STREAM, 1);
+    assert_eq!(accept_one(&*store, one_more).await, refused(Refusal::TooManyPublishers));
+    let results = store.accept(vec![by(3, 2), frame("cam", "without publisher")]).await;
+    assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(_))), "{results:?}");
+}
+
+pub(crate) async fn asking_first_answers_the_same_and_changes_nothing(backend: Backend) {
+    let store = backend.open().await;
+    register_bounded(&*store, "cam", 100, 60).await;
+    register(&*store, "other").await;
+    accept(&*store, vec![numbered("cam", 10), numbered("other", 1)]).await;
+    let before = (record(&*store, "cam").await, record(&*store, "other").await);
+    let frames = vec![
+        numbered("cam", 10),
+        marked("cam", "agent", 10, "other bytes"),
+        numbered("cam", 9),
+        numbered("nobody", 1),
+        numbered("cam", 11),
+        numbered("cam", 11),
+        marked("cam", "agent", 12, vec![0; 60]),
+        numbered("cam", 13),
+        numbered("other", 2),
+    ];
+    let bare: Vec<_> = frames.iter().map(rerun).collect();
+    let expected = [
+        Some(duplicate(1)),
+        Some(refused(Refusal::SequenceReused { stored_as: number(1) })),
+        Some(refused(Refusal::SequenceOutOfOrder { last: 10 })),
+        Some(refused(Refusal::StreamNotFound)),
+        None,
+        Some(duplicate(2)),
+        Some(refused(Refusal::StreamQueueFull)),
+        Some(refused(Refusal::BehindRefused)),
+        None,
+    ];
+    for _ in 0..2 {
+        assert_eq!(store.would_refuse(&bare).await.unwrap(), expected);
+    }
+    assert_eq!(before, (record(&*store, "cam").await, record(&*store, "other").await));
+    let answered: Vec<_> = store.accept(frames).await;
+    let refusals: Vec<_> = answered
+        .into_iter()
+        .map(|result| if matches!(result, AcceptResult::Accepted(_)) { None } else { Some(result) })
+        .collect();
+    assert_eq!(refusals, expected, "what was said is what happens");
+    audit(&*store).await;
+}

@@ -1,0 +1,76 @@
+//! The backends under test, each empty and of the test's own.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use frameway::domain::Partitions;
+use frameway::queue::memory::{MemoryConfig, MemoryQueue};
+use frameway::queue::redis::{RedisConfig, RedisQueue};
+use frameway::queue::{Budget, Queue};
+
+use crate::common::redis::RedisServer;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Memory,
+    Redis,
+}
+
+/// What a store is opened with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) partitions: u16,
+    pub(crate) budget: Budget,
+    pub(crate) max_streams: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let budget = Budget { work_bytes: 64 << 20, work_frames: 10_000, output_bytes: 64 << 20 };
+        Self { partitions: 4, budget, max_streams: 1_000 }
+    }
+}
+
+/// An open store; what it stands on goes with it.
+pub(crate) struct Store {
+    pub(crate) queue: Arc<dyn Queue>,
+    _server: Option<RedisServer>,
+}
+
+impl Deref for Store {
+    type Target = dyn Queue;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.queue
+    }
+}
+
+impl Backend {
+    pub(crate) async fn open(self) -> Store {
+        self.open_with(Settings::default()).await
+    }
+
+    pub(crate) async fn open_with(self, settings: Settings) -> Store {
+        let Settings { partitions, budget, max_streams } = settings;
+        let partitions = Partitions::new(partitions).unwrap();
+        match self {
+            Self::Memory => {
+                let queue = Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams }));
+                Store { queue, _server: None }
+            }
+            Self::Redis => {
+                let server = RedisServer::start();
+                let config = RedisConfig {
+                    url: server.url(),
+                    partitions,
+                    budget,
+                    max_streams,
+                    // Many servers share the machine's few cores here.
+                    timeout: crate::common::DEADLINE,
+                };
+                let queue = RedisQueue::open(config).await.unwrap();
+                Store { queue, _server: Some(server) }
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a partition tells those who follow it.
+
+use std::time::Duration;
+
+use frameway::domain::{PartitionId, StreamSettings};
+use frameway::queue::{FeedEvent, FeedPosition, Queue};
+use tokio::time::Instant;
+
+use crate::backend::Backend;
+use crate::common::{DEADLINE, spawn};
+use crate::support::*;
+
+/// Reads on until nothing more comes; answers the events as words, where the feed stood, and whether any were missed.
+async fn drain(
+    queue: &dyn Queue,
+    partition: PartitionId,
+    mut position: FeedPosition,
+) -> (Vec<String>, FeedPosition, bool) {
+    let (mut events, mut missed) = (Vec::new(), false);
+    loop {
+        let pages = queue.read_feed(&[(partition, position)], Duration::ZERO).await.unwrap();
+        let Some(page) = pages.into_iter().next() else { return (events, position, missed) };
+        assert_eq!(page.partition, partition);
+        assert!(page.next > position, "a page goes on");
+        position = page.next;
+        missed |= page.missed;
+        events.extend(page.events.iter().map(|event| match event {
+            FeedEvent::Output(entry) => format!("{} {}", entry.stream_id, entry.sequence),
+            FeedEvent::StreamChanged(stream) => format!("{stream} changed"),
+        }));
+    }
+}
+
+pub(crate) async fn it_tells_all_that_happens_in_order(backend: Backend) {
+    let store = backend.open().await;
+    let partition = store.partitions().of(&id("cam"));
+    let ends = store.feed_ends().await.unwrap();
+    assert_eq!(
+        ends.iter().map(|end| end.0).collect::<Vec<_>>(),
+        store.partitions().all().collect::<Vec<_>>()
+    );
+    let (_, start) = ends[partition.index()];
+    register(&*store, "cam").await;
+    store.update_stream(&id("cam"), &StreamSettings::default(), 1).await.unwrap();
+    accept(&*store, vec![numbered("cam", 1), numbered("cam", 2)]).await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let items = take_all(&*store, &lease).await;
+    let frames = [processed(&items[0]), failed(&items[1])];
+    store.finish(&lease, &frames).await.unwrap();
+    store.finish(&lease, &frames).await.unwrap();
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    let told = ["cam changed", "cam changed", "cam 1", "cam 2", "cam changed"];
+    let (events, end, missed) = drain(&*store, partition, start).await;
+    assert_eq!((events, missed), (told.map(str::to_owned).to_vec(), false));
+    assert_eq!(store.feed_ends().await.unwrap()[partition.index()], (partition, end));
+    assert_eq!(drain(&*store, partition, FeedPosition::default()).await.0, told, "and from the very start");
+}
+
+pub(crate) async fn an_event_carries_the_whole_entry(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let partition = store.partitions().of(&id("cam"));
+    let (_, start) = store.feed_ends().await.unwrap()[partition.index()];
+    let lease = lease_of(&*store, "cam", "w").await;
+    publish(&*store, &lease, "cam", 1).await;
+    let pages = store.read_feed(&[(partition, start)], Duration::ZERO).await.unwrap();
+    let [FeedEvent::Output(told)] = &pages[0].events[..] else { panic!("told {pages:?}") };
+    assert_eq!(*told, store.latest_outputs(&id("cam"), 1).await.unwrap()[0]);
+}
+
+pub(crate) async fn a_reader_that_fell_behind_is_told(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let partition = store.partitions().of(&id("cam"));
+    let (_, start) = store.feed_ends().await.unwrap()[partition.index()];
+    for revision in 1..=5_000 {
+        store.update_stream(&id("cam"), &StreamSettings::default(), revision).await.unwrap();
+    }
+    let (events, end, missed) = drain(&*store, partition, start).await;
+    assert!(missed, "5,000 events are more than a feed keeps");
+    assert!((100..5_000).contains(&events.len()), "{} events were kept", events.len());
+    assert_eq!(store.feed_ends().await.unwrap()[partition.index()], (partition, end));
+    // At the end again, nothing more is missed.
+    store.update_stream(&id("cam"), &StreamSettings::default(), 5_001).await.unwrap();
+    let (events, _, missed) = drain(&*store, partition, end).await;
+    assert_eq!((events.len(), missed), (1, false));
+}
+
+pub(crate) async fn waiting_ends_when_something_happens(backend: Backend) {
+    let store = backend.open().await;
+    let ends = store.feed_ends().await.unwrap();
+    let quiet = store.read_feed(&ends, Duration::from_millis(20)).await.unwrap();
+    assert!(quiet.is_empty(), "{quiet:?}");
+    let waiting = {
+        let (queue, ends) = (std::sync::Arc::clone(&store.queue), ends.clone());
+        spawn(async move { queue.read_feed(&ends, DEADLINE).await.unwrap() })
+    };
+    tokio::task::yield_now().await;
+    let start = Instant::now();
+    register(&*store, "cam").await;
+    let pages = waiting.await.unwrap();
+    assert!(start.elapsed() < DEADLINE / 2, "it waited its time out");
+    assert_eq!(pages.len(), 1, "only partitions with news");
+    assert_eq!(pages[0].partition, store.partitions().of(&id("cam")));
+    assert_eq!(pages[0].events.len(), 1);
+}

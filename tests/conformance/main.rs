@@ -1,0 +1,128 @@
+//! What every backend of the queue port does: one suite, written against the trait, run on each.
+//!
+//! A behaviour is an async function whose name is the rule. It opens a store of its own, so all run in parallel. The
+//! list at the end makes a test of each for every backend; one that is missing there does not compile without warning.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod accept;
+mod backend;
+mod chaos;
+#[path = "../common/mod.rs"]
+mod common;
+mod dedup;
+mod feed;
+mod lease;
+mod output;
+mod registry;
+mod replies;
+mod support;
+mod work;
+
+macro_rules! behaviours {
+    ($($area:ident { $($rule:ident,)* })*) => {
+        mod memory {
+            $(mod $area {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    crate::$area::$rule(crate::backend::Backend::Memory).await;
+                })*
+            })*
+        }
+        mod redis {
+            $(mod $area {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    crate::$area::$rule(crate::backend::Backend::Redis).await;
+                })*
+            })*
+        }
+    };
+}
+
+behaviours! {
+    registry {
+        registering_twice_is_refused,
+        listing_goes_by_id_across_partitions_in_pages,
+        reading_answers_in_the_order_asked,
+        an_update_replaces_what_was_read_and_nothing_newer,
+        unregistering_asks_for_the_revision_where_one_is_given,
+        an_unregistered_stream_takes_no_frames_but_finishes_those_it_has,
+        a_stream_that_returns_goes_on_counting,
+        streams_are_limited_in_number,
+    }
+    accept {
+        numbers_run_without_holes_in_call_order,
+        what_was_accepted_is_what_is_taken,
+        received_times_never_go_back,
+        a_frame_for_an_unknown_stream_harms_no_neighbour,
+        a_full_stream_refuses_until_work_is_finished,
+        a_stream_is_full_in_bytes_too,
+        a_full_partition_refuses_until_work_is_finished,
+        behind_a_passing_refusal_a_stream_waits_and_its_neighbours_do_not,
+        behind_a_lasting_refusal_a_stream_goes_on,
+        a_stream_remembers_only_so_many_publishers,
+        asking_first_answers_the_same_and_changes_nothing,
+    }
+    dedup {
+        the_same_number_with_the_same_bytes_is_a_duplicate,
+        a_duplicate_is_known_after_its_frame_is_finished,
+        a_batch_can_hold_its_own_duplicate,
+        the_same_number_with_other_bytes_is_refused,
+        a_number_that_was_passed_over_is_out_of_order,
+        the_window_ends_at_exactly_its_length,
+        a_leap_leaves_old_numbers_behind,
+        a_thousand_at_once_store_one,
+    }
+    replies {
+        an_accept_run_again_stores_no_marked_frame_twice,
+        an_accept_run_again_stores_no_unmarked_frame_twice,
+        an_accept_that_was_cut_off_in_the_middle_is_completed,
+        a_payload_that_was_offered_before_is_entered,
+        an_offer_on_a_taken_key_keeps_the_old_bytes,
+        a_write_that_comes_late_leaves_nothing,
+        a_payload_that_expired_is_gone,
+        a_finish_run_again_keeps_its_pictures,
+        a_second_result_of_a_published_frame_is_dropped,
+        a_picture_that_expired_before_finish_is_offered_anew,
+    }
+    lease {
+        a_partition_has_one_holder,
+        a_holder_that_asks_again_gets_a_new_lease,
+        of_many_that_try_one_becomes_the_holder,
+        a_lease_ends_with_its_term_unless_renewed,
+        the_holders_report_is_told_while_it_holds,
+        forgetting_a_worker_ends_its_leases_and_no_others,
+        a_worker_that_falls_silent_is_not_counted,
+        a_zombie_changes_nothing,
+        a_successor_gets_all_that_is_unfinished_in_order,
+    }
+    work {
+        taking_goes_on_behind_a_position,
+        a_frame_is_published_only_after_those_before_it,
+        a_frame_that_was_never_accepted_is_not_published,
+        a_published_frame_is_what_the_worker_made_of_it,
+        a_failed_frame_leaves_a_tombstone_in_its_place,
+        a_source_that_a_picture_refers_to_stays,
+        waiting_for_work_ends_when_some_comes,
+        no_wake_up_is_lost,
+    }
+    feed {
+        it_tells_all_that_happens_in_order,
+        an_event_carries_the_whole_entry,
+        a_reader_that_fell_behind_is_told,
+        waiting_ends_when_something_happens,
+    }
+    output {
+        pages_begin_where_asked,
+        a_page_below_what_is_kept_begins_at_the_oldest,
+        the_newest_come_first_when_asked_for,
+        fetching_answers_in_the_order_asked,
+        retention_takes_the_oldest_by_count_and_bytes,
+        retention_takes_what_was_received_before_a_moment,
+        retention_does_a_bounded_piece_at_a_time,
+        the_backend_says_how_it_is,
+    }
+    chaos {
+        every_frame_is_published_once_in_order,
+    }
+}

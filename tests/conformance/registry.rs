@@ -1,0 +1,144 @@
+//! Streams and their settings.
+
+use frameway::domain::{StreamId, StreamSettings, Timestamp};
+use frameway::queue::{Error, ListStreams, Refusal};
+
+use crate::backend::{Backend, Settings};
+use crate::support::*;
+
+fn named(display_name: &str) -> StreamSettings {
+    let mut settings = StreamSettings { display_name: display_name.to_owned(), ..StreamSettings::default() };
+    settings.labels.insert("site".to_owned(), "north".to_owned());
+    settings
+}
+
+pub(crate) async fn registering_twice_is_refused(backend: Backend) {
+    let store = backend.open().await;
+    let before = Timestamp::now();
+    let first = store.register_stream(&id("cam"), &named("gate")).await.unwrap();
+    assert_eq!((first.revision, first.removed, &first.settings), (1, false, &named("gate")));
+    assert!(first.create_time.distance(before).as_secs() < 60);
+    let second = store.register_stream(&id("cam"), &named("other")).await;
+    assert_eq!(second, Err(Error::StreamExists(id("cam"))));
+    assert_eq!(record(&*store, "cam").await, first);
+}
+
+pub(crate) async fn listing_goes_by_id_across_partitions_in_pages(backend: Backend) {
+    let store = backend.open().await;
+    let mut ids: Vec<StreamId> =
+        ["b-7", "A", "a", "cam_2", "cam-2", "cam-10", "Z9", "0"].map(id).into_iter().collect();
+    for id in &ids {
+        store.register_stream(id, &StreamSettings::default()).await.unwrap();
+    }
+    ids.sort_unstable_by(|a, b| a.as_str().as_bytes().cmp(b.as_str().as_bytes()));
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list_streams(&ListStreams { after, limit: 3 }).await.unwrap();
+        assert!(page.len() <= 3);
+        listed.extend(page.iter().map(|record| record.id.clone()));
+        after = page.last().map(|record| record.id.clone());
+        if page.len() < 3 {
+            break;
+        }
+    }
+    assert_eq!(listed, ids);
+    let homes: std::collections::HashSet<_> = ids.iter().map(|id| store.partitions().of(id)).collect();
+    assert!(homes.len() > 1, "the ids must lie in several partitions");
+}
+
+pub(crate) async fn reading_answers_in_the_order_asked(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "a").await;
+    register(&*store, "b").await;
+    let found = store.get_streams(&[id("b"), id("never"), id("a")]).await.unwrap();
+    let ids: Vec<_> = found.iter().map(|record| record.as_ref().map(|record| record.id.as_str())).collect();
+    assert_eq!(ids, [Some("b"), None, Some("a")]);
+}
+
+pub(crate) async fn an_update_replaces_what_was_read_and_nothing_newer(backend: Backend) {
+    let store = backend.open().await;
+    let first = register(&*store, "cam").await;
+    let second = store.update_stream(&id("cam"), &named("gate"), first.revision).await.unwrap();
+    assert_eq!((second.revision, &second.settings), (2, &named("gate")));
+    assert_eq!(second.create_time, first.create_time);
+    assert!(second.update_time >= first.update_time);
+    let stale = store.update_stream(&id("cam"), &named("late"), first.revision).await;
+    assert_eq!(stale, Err(Error::RevisionMismatch { current: 2 }));
+    assert_eq!(record(&*store, "cam").await.settings, named("gate"));
+    let unknown = store.update_stream(&id("none"), &named("x"), 1).await;
+    assert_eq!(unknown, Err(Error::StreamNotFound(id("none"))));
+}
+
+pub(crate) async fn unregistering_asks_for_the_revision_where_one_is_given(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let stale = store.unregister_stream(&id("cam"), Some(7)).await;
+    assert_eq!(stale, Err(Error::RevisionMismatch { current: 1 }));
+    store.unregister_stream(&id("cam"), Some(1)).await.unwrap();
+    assert_eq!(store.unregister_stream(&id("cam"), None).await, Err(Error::StreamNotFound(id("cam"))));
+    let update = store.update_stream(&id("cam"), &named("x"), 1).await;
+    assert_eq!(update, Err(Error::StreamNotFound(id("cam"))));
+    assert!(store.list_streams(&ListStreams { after: None, limit: 10 }).await.unwrap().is_empty());
+    let known = store.get_streams(&[id("cam")]).await.unwrap().remove(0);
+    assert!(known.is_none_or(|record| record.removed), "still registered");
+}
+
+pub(crate) async fn an_unregistered_stream_takes_no_frames_but_finishes_those_it_has(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    accept(&*store, vec![frame("cam", "one"), frame("cam", "two")]).await;
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    let late = frame("cam", "three");
+    assert_eq!(accept_one(&*store, late.clone()).await, refused(Refusal::StreamNotFound));
+    assert!(!is_stored(&*store, "cam", late.offer.payload).await);
+
+    let lease = lease_of(&*store, "cam", "w").await;
+    assert_eq!(work_off(&*store, &lease).await, 2);
+    let left = store.partition_streams(lease.partition).await.unwrap();
+    assert_eq!(left.len(), 1, "retention must find what is left");
+    assert!(left[0].removed);
+    let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
+    assert!(page.removed);
+    assert_eq!(numbers(&page.entries), [1, 2]);
+    audit(&*store).await;
+
+    let gone = store.trim_output(&lease, &id("cam"), 0, 0, Timestamp::now()).await.unwrap();
+    assert_eq!((gone.frames, gone.more), (2, false));
+    assert!(store.partition_streams(lease.partition).await.unwrap().is_empty());
+    audit(&*store).await;
+}
+
+pub(crate) async fn a_stream_that_returns_goes_on_counting(backend: Backend) {
+    let store = backend.open().await;
+    let first = register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    accept(&*store, vec![numbered("cam", 1), numbered("cam", 2)]).await;
+    work_off(&*store, &lease).await;
+    for (round, trimmed) in [(2, false), (3, true)] {
+        store.unregister_stream(&id("cam"), None).await.unwrap();
+        if trimmed {
+            store.trim_output(&lease, &id("cam"), 0, 0, Timestamp::now()).await.unwrap();
+        }
+        let back = register(&*store, "cam").await;
+        assert_eq!((back.revision, back.removed), (round, false));
+        assert!(back.create_time > first.create_time, "it was created anew");
+        assert_eq!(back.counters.oldest_sequence(), if trimmed { round + 1 } else { 1 });
+        // Its publishers are forgotten: their numbers are new again.
+        assert_eq!(store.last_publisher_sequence(&id("cam"), &"agent".parse().unwrap()).await.unwrap(), 0);
+        assert_eq!(accept_one(&*store, numbered("cam", 1)).await, accepted(round + 1));
+        work_off(&*store, &lease).await;
+    }
+    audit(&*store).await;
+}
+
+pub(crate) async fn streams_are_limited_in_number(backend: Backend) {
+    let store = backend.open_with(Settings { max_streams: 2, ..Settings::default() }).await;
+    register(&*store, "a").await;
+    register(&*store, "b").await;
+    let third = store.register_stream(&id("c"), &StreamSettings::default()).await;
+    assert_eq!(third, Err(Error::TooManyStreams { limit: 2 }));
+    let known = store.register_stream(&id("a"), &StreamSettings::default()).await;
+    assert_eq!(known, Err(Error::StreamExists(id("a"))));
+    store.unregister_stream(&id("a"), None).await.unwrap();
+    register(&*store, "c").await;
+}

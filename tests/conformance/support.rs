@@ -1,0 +1,246 @@
+//! Short words for what the behaviours do all the time, and the audit that most of them end with.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bytes::Bytes;
+use frameway::domain::{
+    Digest, Failure, FailureReason, FrameHeader, OutputBody, OutputEntry, PayloadRef, PictureFormat,
+    PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, Reencode, Sequence, SourceInfo,
+    StoredPicture, StreamId, StreamRecord, StreamSettings, Timestamp, Tombstone, TombstoneKind,
+};
+use frameway::queue::{
+    AcceptResult, FinishResult, Finished, Lease, NewFrame, Offer, Queue, Refusal, WorkItem, WorkPosition,
+};
+
+/// Longer than any test.
+pub(crate) const LONG: Duration = Duration::from_secs(300);
+
+pub(crate) fn id(name: &str) -> StreamId {
+    name.parse().unwrap()
+}
+
+pub(crate) fn number(number: u64) -> Sequence {
+    Sequence::new(number).unwrap()
+}
+
+pub(crate) fn accepted(sequence: u64) -> AcceptResult {
+    AcceptResult::Accepted(number(sequence))
+}
+
+pub(crate) fn duplicate(sequence: u64) -> AcceptResult {
+    AcceptResult::Duplicate(number(sequence))
+}
+
+pub(crate) fn refused(why: Refusal) -> AcceptResult {
+    AcceptResult::Refused(why)
+}
+
+pub(crate) async fn register(queue: &dyn Queue, name: &str) -> StreamRecord {
+    queue.register_stream(&id(name), &StreamSettings::default()).await.unwrap()
+}
+
+/// Registers a stream that may have so many frames and bytes waiting.
+pub(crate) async fn register_bounded(queue: &dyn Queue, name: &str, max_frames: u64, max_bytes: u64) {
+    let mut settings = StreamSettings::default();
+    settings.queue.max_frames = max_frames;
+    settings.queue.max_bytes = max_bytes;
+    queue.register_stream(&id(name), &settings).await.unwrap();
+}
+
+pub(crate) fn header(bytes: &Bytes) -> FrameHeader {
+    FrameHeader {
+        publisher: None,
+        capture_time: Some(Timestamp::from_micros(1_700_000_000_000_000)),
+        clock_skewed: false,
+        source: SourceInfo {
+            format: PictureFormat::Jpeg,
+            width: 64,
+            height: 48,
+            row_stride_bytes: 0,
+            size_bytes: bytes.len() as u64,
+            digest: Digest::of(bytes),
+        },
+        attributes: BTreeMap::from([("lane".to_owned(), "2".to_owned())]),
+        traceparent: String::new(),
+    }
+}
+
+/// A frame without a publisher.
+pub(crate) fn frame(stream: &str, bytes: impl Into<Bytes>) -> NewFrame {
+    let bytes = bytes.into();
+    NewFrame { stream_id: id(stream), header: header(&bytes), offer: Offer::new(bytes) }
+}
+
+/// A frame of publisher `agent` under its number, with bytes that follow from it.
+pub(crate) fn numbered(stream: &str, sequence: u64) -> NewFrame {
+    marked(stream, "agent", sequence, format!("{stream} {sequence}"))
+}
+
+pub(crate) fn marked(stream: &str, publisher: &str, sequence: u64, bytes: impl Into<Bytes>) -> NewFrame {
+    let mut frame = frame(stream, bytes);
+    frame.header.publisher = Some(PublisherMark { id: publisher.parse().unwrap(), sequence });
+    frame
+}
+
+/// The same frame from a publisher that sends it once more: its bytes under a new key.
+pub(crate) fn again(frame: &NewFrame) -> NewFrame {
+    NewFrame { offer: Offer::new(frame.offer.bytes.clone().unwrap()), ..frame.clone() }
+}
+
+/// The same frame from the same call, run once more: the bytes are not sent again.
+pub(crate) fn rerun(frame: &NewFrame) -> NewFrame {
+    NewFrame { offer: frame.offer.sent(), ..frame.clone() }
+}
+
+pub(crate) async fn accept_one(queue: &dyn Queue, frame: NewFrame) -> AcceptResult {
+    queue.accept(vec![frame]).await.remove(0)
+}
+
+/// Accepts frames that must all be accepted; answers their numbers.
+pub(crate) async fn accept(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<u64> {
+    let results = queue.accept(frames).await;
+    let sequence = |result| match result {
+        AcceptResult::Accepted(sequence) => sequence.get(),
+        AcceptResult::Duplicate(_) | AcceptResult::Refused(_) | AcceptResult::Unconfirmed(_) => {
+            panic!("not accepted: {result:?}")
+        }
+    };
+    results.into_iter().map(sequence).collect()
+}
+
+/// Becomes the holder of a stream's partition.
+pub(crate) async fn lease_of(queue: &dyn Queue, stream: &str, worker: &str) -> Lease {
+    let partition = queue.partitions().of(&id(stream));
+    queue.acquire_lease(partition, worker, LONG).await.unwrap().expect("the lease is free")
+}
+
+/// All unfinished frames of the lease's partition, with its guard passed.
+pub(crate) async fn take_all(queue: &dyn Queue, lease: &Lease) -> Vec<WorkItem> {
+    queue.take(lease, WorkPosition::default(), 100_000).await.unwrap()
+}
+
+fn picture(role: PictureRole, payload: PayloadRef) -> StoredPicture {
+    StoredPicture { role, format: PictureFormat::Jpeg, width: 64, height: 48, payload }
+}
+
+/// A finished frame with these pictures; those that are not the source are offered.
+pub(crate) fn finished_with(
+    item: &WorkItem,
+    pictures: &[(PictureRole, PayloadRef)],
+    offers: Vec<Offer>,
+) -> Finished {
+    let body = ProcessedFrame {
+        header: item.header.clone(),
+        width: 64,
+        height: 48,
+        leased_time: Timestamp::now(),
+        processed_time: Timestamp::now(),
+        pictures: pictures.iter().map(|&(role, payload)| picture(role, payload)).collect(),
+        quality: QualityMeasures::default(),
+        stages: Vec::new(),
+        reencode: Reencode::Encoded,
+        worker_version: "test".to_owned(),
+    };
+    finished(item, OutputBody::Frame(Box::new(body)), offers)
+}
+
+fn finished(item: &WorkItem, body: OutputBody, offers: Vec<Offer>) -> Finished {
+    Finished {
+        position: item.position,
+        stream_id: item.stream_id.clone(),
+        sequence: item.sequence,
+        received_time: item.received_time,
+        source: item.payload,
+        body,
+        offers,
+    }
+}
+
+/// A frame processed to one new picture of 100 bytes.
+pub(crate) fn processed(item: &WorkItem) -> Finished {
+    let offer = Offer::new(Bytes::from(vec![7; 100]));
+    finished_with(item, &[(PictureRole::Processed, offer.payload)], vec![offer])
+}
+
+/// A frame that could not be decoded.
+pub(crate) fn failed(item: &WorkItem) -> Finished {
+    let failure = Failure { reason: FailureReason::Truncated, message: "ends early".to_owned() };
+    let tombstone = Tombstone { header: item.header.clone(), kind: TombstoneKind::Failed(failure) };
+    finished(item, OutputBody::Tombstone(Box::new(tombstone)), Vec::new())
+}
+
+/// The same, with its bytes sent before.
+pub(crate) fn refinish(frame: &Finished) -> Finished {
+    Finished { offers: frame.offers.iter().map(Offer::sent).collect(), ..frame.clone() }
+}
+
+/// Finishes all that waits in the lease's partition.
+pub(crate) async fn work_off(queue: &dyn Queue, lease: &Lease) -> usize {
+    let items = take_all(queue, lease).await;
+    let frames: Vec<_> = items.iter().map(processed).collect();
+    let results = queue.finish(lease, &frames).await.unwrap();
+    assert_eq!(results, vec![FinishResult::Published; items.len()]);
+    items.len()
+}
+
+/// Accepts and publishes `count` frames of a registered stream.
+pub(crate) async fn publish(queue: &dyn Queue, lease: &Lease, stream: &str, count: usize) {
+    accept(queue, (0..count).map(|i| frame(stream, format!("{stream} {i}"))).collect()).await;
+    work_off(queue, lease).await;
+}
+
+pub(crate) fn numbers(entries: &[impl AsRef<OutputEntry>]) -> Vec<u64> {
+    entries.iter().map(|entry| entry.as_ref().sequence.get()).collect()
+}
+
+/// Whether a payload of a stream's partition is there.
+pub(crate) async fn is_stored(queue: &dyn Queue, stream: &str, payload: PayloadRef) -> bool {
+    let partition = queue.partitions().of(&id(stream));
+    queue.fetch(partition, &[payload]).await.unwrap()[0].is_some()
+}
+
+pub(crate) async fn record(queue: &dyn Queue, name: &str) -> StreamRecord {
+    queue.get_streams(&[id(name)]).await.unwrap().remove(0).expect("the stream is known")
+}
+
+/// The payloads of an entry, each once.
+fn payloads(entry: &OutputEntry) -> Vec<PayloadRef> {
+    let payloads: HashMap<_, _> =
+        entry.body.pictures().iter().map(|picture| (picture.payload.key, picture.payload)).collect();
+    payloads.into_values().collect()
+}
+
+/// Holds every counter against what is really there: in each partition, outputs without holes, all of their pictures
+/// in place, and sums that add up.
+pub(crate) async fn audit(queue: &dyn Queue) {
+    for partition in queue.partitions().all() {
+        let streams = queue.partition_streams(partition).await.unwrap();
+        let stats = queue.partition_stats(partition).await.unwrap();
+        let (mut queued_frames, mut queued_bytes, mut output_bytes) = (0, 0, 0);
+        for stream in &streams {
+            let counters = stream.counters;
+            let page = queue.read_outputs(&stream.id, Sequence::FIRST, 100_000).await.unwrap();
+            let kept: Vec<_> = (counters.oldest_sequence()..=counters.published_sequence).collect();
+            assert_eq!(numbers(&page.entries), kept, "{}: the output has holes", stream.id);
+            let pictures: Vec<_> = page.entries.iter().flat_map(|entry| payloads(entry)).collect();
+            let bytes = queue.fetch(partition, &pictures).await.unwrap();
+            for (picture, bytes) in pictures.iter().zip(bytes) {
+                let size = bytes.map(|bytes| bytes.len() as u64);
+                assert_eq!(size, Some(picture.size_bytes), "{}: a picture is lost", stream.id);
+            }
+            let size: u64 = pictures.iter().map(|picture| picture.size_bytes).sum();
+            assert_eq!(counters.output_bytes, size, "{}: output bytes", stream.id);
+            queued_frames += counters.queued_frames();
+            queued_bytes += counters.queued_bytes;
+            output_bytes += counters.output_bytes;
+        }
+        assert_eq!(stats.depth, queued_frames, "{partition}: depth");
+        assert_eq!(stats.queued_bytes, queued_bytes, "{partition}: queued bytes");
+        assert_eq!(stats.output_bytes, output_bytes, "{partition}: output bytes");
+        assert_eq!(stats.accepted, stats.processed + stats.failed + stats.depth, "{partition}: frames");
+        let registered = streams.iter().filter(|stream| !stream.removed).count() as u64;
+        assert_eq!(stats.streams, registered, "{partition}: streams");
+        assert_eq!(stats.oldest_received_time.is_some(), stats.depth > 0, "{partition}: oldest frame");
+    }
+}

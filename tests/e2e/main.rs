@@ -1,0 +1,32 @@
+//! The whole server over real gRPC, with the embedded queue.
+
+mod drain;
+mod frames;
+mod process;
+mod registry;
+#[path = "../common/server.rs"]
+mod server;
+mod service;
+mod submit;
+
+use frameway::pb::v1::ErrorReason;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+
+/// The reason in a status' ErrorInfo, without the enum's prefix.
+fn reason(status: &Status) -> String {
+    let info = status.get_error_details().error_info().cloned();
+    let info = info.unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
+    assert_eq!(info.domain, "frameway.v1");
+    info.reason
+}
+
+/// A fact in a status' ErrorInfo.
+fn fact(status: &Status, name: &str) -> Option<String> {
+    status.get_error_details().error_info().and_then(|info| info.metadata.get(name).cloned())
+}
+
+/// The name of a reason as ErrorInfo has it.
+fn name(reason: ErrorReason) -> String {
+    reason.as_str_name().trim_start_matches("ERROR_REASON_").to_owned()
+}

@@ -1,0 +1,109 @@
+//! Streams: register, get, list in pages, update by mask and etag, unregister.
+
+use frameway::pb::v1 as pb;
+use frameway::pb::v1::ErrorReason as R;
+use tonic::Code;
+
+use crate::server::{TestServer, frame};
+use crate::{name, reason};
+
+fn named(id: &str) -> pb::Stream {
+    pb::Stream { stream_id: id.to_owned(), ..Default::default() }
+}
+
+fn update(stream: pb::Stream, paths: &[&str]) -> pb::UpdateStreamRequest {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    pb::UpdateStreamRequest { stream: Some(stream), update_mask: Some(prost_types::FieldMask { paths }) }
+}
+
+#[tokio::test]
+async fn a_stream_lives_from_register_to_unregister() {
+    let server = TestServer::start(|_| {}).await;
+    let mut client = server.streaming();
+    let stream = pb::Stream { display_name: "North gate".into(), ..named("cam") };
+    let registered = server.register_with(stream.clone()).await;
+    assert_eq!(registered.display_name, "North gate");
+    assert!(!registered.etag.is_empty() && registered.create_time.is_some());
+    let retention = registered.retention.expect("the policy in force");
+    assert!(retention.max_frames > 0);
+
+    let again = client.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
+    let again = again.expect_err("is there already");
+    assert_eq!((again.code(), reason(&again)), (Code::AlreadyExists, name(R::AlreadyExists)));
+
+    let request = pb::GetStreamRequest { stream_id: "cam".into() };
+    let read = client.get_stream(request.clone()).await.expect("is there").into_inner().stream;
+    assert_eq!(read.expect("a stream").etag, registered.etag);
+
+    server.submit(vec![frame("cam", 1)]).await;
+    let gone = pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: String::new() };
+    let gone = client.unregister_stream(gone).await.expect("goes").into_inner();
+    assert_eq!(gone.last_sequence, 1);
+    let missing = client.get_stream(request).await.expect_err("is gone");
+    assert_eq!((missing.code(), reason(&missing)), (Code::NotFound, name(R::StreamNotFound)));
+
+    server.register(&["cam"]).await;
+    let outcomes = server.submit(vec![frame("cam", 2)]).await;
+    let goes_on = matches!(&outcomes[0], pb::frame_result::Outcome::Accepted(a) if a.sequence == 2);
+    assert!(goes_on, "a stream that comes back goes on counting: {outcomes:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn streams_are_listed_in_pages() {
+    let server = TestServer::start(|_| {}).await;
+    let ids: Vec<String> = (0..7).map(|n| format!("cam-{n}")).collect();
+    server.register(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let mut client = server.streaming();
+    let (mut seen, mut page_token, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let request = pb::ListStreamsRequest { page_size: 3, page_token, filter: String::new() };
+        let page = client.list_streams(request).await.expect("lists").into_inner();
+        pages += 1;
+        seen.extend(page.streams.into_iter().map(|stream| stream.stream_id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((seen, pages), (ids, 3));
+    let bad = pb::ListStreamsRequest { page_token: "rubbish".into(), ..Default::default() };
+    let bad = client.list_streams(bad).await.expect_err("no token of ours");
+    assert_eq!((bad.code(), reason(&bad)), (Code::InvalidArgument, name(R::PageTokenInvalid)));
+    let filtered = pb::ListStreamsRequest { filter: "state = LIVE".into(), ..Default::default() };
+    let filtered = client.list_streams(filtered).await.expect_err("not offered yet");
+    assert_eq!((filtered.code(), reason(&filtered)), (Code::Unimplemented, name(R::NotImplemented)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn updates_follow_the_mask_and_the_etag() {
+    let server = TestServer::start(|_| {}).await;
+    let mut client = server.streaming();
+    let labels = [("site".to_owned(), "north".to_owned())].into();
+    let registered = server.register_with(pb::Stream { labels, ..named("cam") }).await;
+
+    let wanted = pb::Stream { display_name: "Gate".into(), etag: registered.etag.clone(), ..named("cam") };
+    let updated = client.update_stream(update(wanted.clone(), &["display_name"])).await;
+    let updated = updated.expect("updates").into_inner().stream.expect("a stream");
+    assert_eq!((updated.display_name.as_str(), updated.labels.len()), ("Gate", 1));
+    assert_ne!(updated.etag, registered.etag);
+
+    let stale = client.update_stream(update(wanted, &["display_name"])).await.expect_err("has changed");
+    assert_eq!((stale.code(), reason(&stale)), (Code::Aborted, name(R::EtagMismatch)));
+    let request = pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: registered.etag };
+    let stale = client.unregister_stream(request).await.expect_err("has changed");
+    assert_eq!(stale.code(), Code::Aborted);
+
+    for paths in [&[][..], &["etag"], &["nothing"]] {
+        let refused = client.update_stream(update(named("cam"), paths)).await.expect_err("a bad mask");
+        assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, name(R::UpdateMaskInvalid)));
+    }
+    let webp = pb::OutputPolicy { format: pb::PictureFormat::Webp.into(), ..Default::default() };
+    let webp = pb::Stream { output: Some(webp), ..named("cam") };
+    let refused = client.update_stream(update(webp, &["output.format"])).await.expect_err("not offered");
+    assert_eq!((refused.code(), reason(&refused)), (Code::Unimplemented, name(R::NotImplemented)));
+    let nobody = client.update_stream(update(named("nobody"), &["labels"])).await.expect_err("not there");
+    assert_eq!(nobody.code(), Code::NotFound);
+    server.stop().await;
+}

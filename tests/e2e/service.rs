@@ -1,0 +1,115 @@
+//! What every client meets first: health, reflection, server information, and what is not offered yet.
+
+use frameway::pb::v1 as pb;
+use frameway::pb::v1::ErrorReason as R;
+use tokio_stream::once;
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+
+use crate::server::{TestServer, frame};
+use crate::{name, reason};
+
+#[tokio::test]
+async fn health_is_told_for_the_server_and_each_service() {
+    let server = TestServer::start(|_| {}).await;
+    for service in ["", "frameway.v1.StreamingService", "frameway.v1.QueueService"] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let answer = server.health().check(request).await.expect("known").into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving, "{service}");
+    }
+    let request = HealthCheckRequest { service: "nobody".to_owned() };
+    assert_eq!(server.health().check(request).await.expect_err("unknown").code(), Code::NotFound);
+    server.stop().await;
+}
+
+const SERVICES: [&str; 3] =
+    ["frameway.v1.QueueService", "frameway.v1.StreamingService", "grpc.health.v1.Health"];
+
+/// Both versions have the same messages under other names.
+macro_rules! reflected_services {
+    ($server:ident, $version:ident) => {{
+        use reflection::server_reflection_request::MessageRequest;
+        use reflection::server_reflection_response::MessageResponse;
+        use tonic_reflection::pb::$version as reflection;
+        let mut client = reflection::server_reflection_client::ServerReflectionClient::new($server.channel());
+        let request = reflection::ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let answers = client.server_reflection_info(once(request)).await.expect("reflects");
+        let answer = answers.into_inner().message().await.expect("answers").expect("an answer");
+        match answer.message_response {
+            Some(MessageResponse::ListServicesResponse(list)) => {
+                list.service.into_iter().map(|service| service.name).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        }
+    }};
+}
+
+#[tokio::test]
+async fn reflection_lists_the_services_in_both_versions() {
+    let server = TestServer::start(|_| {}).await;
+    for listed in [reflected_services!(server, v1), reflected_services!(server, v1alpha)] {
+        for service in SERVICES {
+            assert!(listed.iter().any(|one| one == service), "{service} in {listed:?}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_offered_yet_says_so() {
+    let server = TestServer::start(|_| {}).await;
+    let mut operating = server.operating();
+    let mut streaming = server.streaming();
+    let not_offered: Vec<Option<Status>> = vec![
+        operating.list_queues(pb::ListQueuesRequest {}).await.err(),
+        operating.pause_queue(pb::PauseQueueRequest::default()).await.err(),
+        operating.create_consumer_group(pb::CreateConsumerGroupRequest::default()).await.err(),
+        operating.list_dead_letters(pb::ListDeadLettersRequest::default()).await.err(),
+        operating.get_system_metrics(pb::GetSystemMetricsRequest {}).await.err(),
+        streaming.submit_frames(once(pb::SubmitFramesRequest::default())).await.err(),
+        streaming.acknowledge_frames(pb::AcknowledgeFramesRequest::default()).await.err(),
+        streaming.watch_streams(pb::WatchStreamsRequest::default()).await.err(),
+    ];
+    for status in not_offered {
+        let status = status.expect("must be refused");
+        assert_eq!((status.code(), reason(&status)), (Code::Unimplemented, name(R::NotImplemented)));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn server_info_has_the_limits_in_force() {
+    let server = TestServer::start(|config| config.limits.max_batch_frames = 17).await;
+    let info = server.operating().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells");
+    let info = info.into_inner();
+    assert_eq!(info.health(), pb::ServerHealth::Serving);
+    assert_eq!(info.backend_kind(), pb::BackendKind::Memory);
+    assert_eq!(info.durability(), pb::Durability::Memory);
+    assert_eq!(info.partitions, 32);
+    assert_eq!(info.version, env!("CARGO_PKG_VERSION"));
+    let limits = info.limits.expect("limits");
+    assert_eq!((limits.max_batch_frames, limits.max_message_bytes), (17, 32 << 20));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn queue_stats_count_what_was_accepted() {
+    let server = TestServer::start(|config| config.server.role = frameway::config::Role::Api).await;
+    server.register(&["a", "b"]).await;
+    server.submit(vec![frame("a", 1), frame("a", 2), frame("b", 1)]).await;
+    let request = pb::GetQueueStatsRequest { include_streams: true, ..Default::default() };
+    let stats = server.operating().get_queue_stats(request).await.expect("tells").into_inner();
+    let total = stats.total.expect("a total");
+    assert_eq!((total.depth_frames, total.account.map(|account| account.accepted_frames)), (3, Some(3)));
+    assert_eq!(stats.partitions.len(), 32);
+    let depths: Vec<u64> = stats.streams.iter().filter_map(|s| s.status).map(|s| s.queued_frames).collect();
+    assert_eq!(depths, [2, 1]);
+    let request = pb::GetQueueStatsRequest { queue_id: "p99".into(), ..Default::default() };
+    let missing = server.operating().get_queue_stats(request).await.expect_err("no such queue");
+    assert_eq!((missing.code(), reason(&missing)), (Code::NotFound, name(R::QueueNotFound)));
+    server.stop().await;
+}
