@@ -33,7 +33,10 @@ impl LogArgs {
     pub fn init(&self) -> Result<(), crate::domain::ValidationError> {
         let filter = EnvFilter::try_new(&self.log)
             .map_err(|error| crate::domain::ValidationError::new("--log", error.to_string()))?;
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal());
         let _already_started = match self.log_format {
             LogFormat::Text => builder.try_init(),
             LogFormat::Json => builder.json().flatten_event(true).try_init(),
