@@ -182,7 +182,7 @@ async fn subscriptions_that_cannot_be_are_refused() {
     let live = || Position::Live(pb::StartLive {});
     let refused = async |selectors: Vec<pb::StreamSelector>| {
         let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
-        let status = server.streaming().subscribe_frames(request).await.err().expect("must be refused");
+        let status = server.streaming().subscribe_frames(request).await.expect_err("must be refused");
         (status.code(), reason(&status))
     };
     assert_eq!(refused(Vec::new()).await.0, Code::InvalidArgument);
