@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::client::*;
 use super::world::*;
 use crate::hub::{Event, HubConfig, PictureContent, PictureWant};
 

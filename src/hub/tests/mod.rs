@@ -5,6 +5,7 @@
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod changes;
+mod client;
 mod delivery;
 mod faulty;
 mod outages;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::client::*;
 use super::world::*;
 use crate::domain::StartPosition;
 use crate::hub::TailState;

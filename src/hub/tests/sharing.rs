@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
+use super::client::*;
 use super::world::*;
 use crate::domain::OutputEntry;
 use crate::hub::{Event, HubConfig, SubscribeError};
