@@ -34,9 +34,10 @@ pub(super) fn words(status: &Status) -> String {
     }
     if let Some(bad) = details.bad_request() {
         for violation in &bad.field_violations {
-            if !status.message().contains(&violation.description) {
-                text.push_str(&format!("; {}: {}", violation.field, one_line(&violation.description)));
-            } else if !status.message().contains(&violation.field) {
+            let rule = one_line(&violation.description);
+            if !text.contains(&rule) {
+                text.push_str(&format!("; {}: {rule}", violation.field));
+            } else if !text.contains(&violation.field) {
                 text.push_str(&format!("; field {}", violation.field));
             }
         }

@@ -106,7 +106,9 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
         error.exit();
     }
     let text = error.to_string();
-    let what = text.lines().next().unwrap_or_default();
-    eprintln!("frameway: {} (see --help)", what.strip_prefix("error: ").unwrap_or(what));
+    // What is wrong may take several lines; usage and tips come after an empty one.
+    let what: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let what = what.join(" ");
+    eprintln!("frameway: {} (see --help)", what.strip_prefix("error: ").unwrap_or(&what));
     ExitCode::from(2)
 }

@@ -25,12 +25,12 @@ pub enum Event {
 pub struct DeliveredFrame {
     /// The output entry, shared by all who get it.
     pub entry: Arc<OutputEntry>,
+    /// Index, in the request, of the selector that the stream belongs to.
+    pub selector: usize,
     /// One for each role asked for: thumbnail, processed, original.
     pub pictures: Vec<DeliveredPicture>,
     /// The position behind this frame.
     pub cursor: Cursor,
-    /// Index of the selector that the stream belongs to.
-    pub selector: usize,
 }
 
 /// A picture of a delivered frame.
@@ -59,6 +59,8 @@ pub enum PictureContent {
 pub struct Gap {
     /// The stream.
     pub stream_id: StreamId,
+    /// Index, in the request, of the selector that the stream belongs to.
+    pub selector: usize,
     /// The first one.
     pub from: Sequence,
     /// The last one.
@@ -67,8 +69,6 @@ pub struct Gap {
     pub causes: Vec<(GapReason, u64)>,
     /// The position behind the gap.
     pub cursor: Cursor,
-    /// Index of the selector that the stream belongs to.
-    pub selector: usize,
 }
 
 /// Why a frame is not delivered.

@@ -118,7 +118,8 @@ impl Followers {
     }
 
     /// Tells all whom it concerns that a stream was registered, changed or unregistered. Whoever comes to follow it
-    /// begins with number `first`; without one, with the first that the feed brings from here on.
+    /// begins with number `first`; without one, with the first that the feed brings from here on. The record may be
+    /// newer than the event: a stream that came to be selected a moment later may so begin a little early, never late.
     pub(super) fn stream_changed(&self, record: &StreamRecord, first: Option<Sequence>) {
         let settled = first.is_some();
         let first = first.unwrap_or(Sequence::after(record.counters.published_sequence));

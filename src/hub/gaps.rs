@@ -31,8 +31,14 @@ impl PendingGap {
     pub(super) fn take(&mut self, stream: &StreamId, selector: usize) -> Option<Gap> {
         let (from, to) = self.range.take()?;
         let causes = std::mem::take(&mut self.causes);
-        let cursor = position(stream, to.next());
-        Some(Gap { stream_id: stream.clone(), from, to, causes, cursor, selector })
+        Some(Gap {
+            stream_id: stream.clone(),
+            selector,
+            from,
+            to,
+            causes,
+            cursor: position(stream, to.next()),
+        })
     }
 }
 

@@ -113,6 +113,8 @@ impl Subscription {
     /// nothing is lost. After an error comes `None`.
     pub async fn next(&mut self) -> Option<Result<Event, SubscribeError>> {
         loop {
+            // A backlog that is all in memory would otherwise never let another task run.
+            tokio::task::consume_budget().await;
             if let Some(event) = self.out.pop_front() {
                 return Some(Ok(event));
             }

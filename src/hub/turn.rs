@@ -134,9 +134,9 @@ impl Subscription {
         let cursor = stream.cursor();
         self.out.push_back(Event::Frame(DeliveredFrame {
             entry,
+            selector: stream.selector,
             pictures,
             cursor,
-            selector: stream.selector,
         }));
         if let Some(remaining) = &mut self.remaining {
             *remaining = remaining.saturating_sub(1);

@@ -89,6 +89,7 @@ fn wrong_use_is_one_line_and_code_2() {
     assert_fails(&["health", "--address", "nowhere"], 2, "HOST:PORT");
     assert_fails(&["demo", "--cameras", "0"], 2, "--cameras");
     assert_fails(&["demo", "--redis-url", "localhost"], 2, "--redis-url");
+    assert_fails(&["submit", "x.jpg", "--raw-format", "nv12", "--width", "8"], 2, "--height");
     assert_fails(&["demo", "--sheet", "/no/such/folder/sheet.jpg"], 2, "--sheet");
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct RedisServer {
 #[derive(Debug)]
 struct Running {
     server: Child,
-    /// Ends the server if this process ends without ending it: its input closes then.
+    /// Ends the server and removes its files if this process ends without doing so: its input closes then.
     watchdog: Child,
 }
 
@@ -142,7 +142,8 @@ impl RedisServer {
             Err(error) => panic!("cannot run redis-server ({error}); install it: make setup"),
         };
         let watchdog = Command::new("sh")
-            .args(["-c", "cat; kill -9 \"$0\" 2>/dev/null", &server.id().to_string()])
+            .args(["-c", "cat; kill -9 \"$0\" 2>/dev/null; rm -r \"$1\"", &server.id().to_string()])
+            .arg(self.directory.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn();

@@ -111,7 +111,10 @@ pub(crate) async fn a_thousand_at_once_store_one(backend: Backend) {
         match task.await.unwrap() {
             AcceptResult::Accepted(sequence) if sequence == number(1) => stored += 1,
             AcceptResult::Duplicate(sequence) if sequence == number(1) => duplicates += 1,
-            other => panic!("answered {other:?}"),
+            other @ (AcceptResult::Accepted(_)
+            | AcceptResult::Duplicate(_)
+            | AcceptResult::Refused(_)
+            | AcceptResult::Unconfirmed(_)) => panic!("answered {other:?}"),
         }
     }
     assert_eq!((stored, duplicates), (1, 999));

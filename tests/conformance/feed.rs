@@ -1,14 +1,18 @@
 //! What a partition tells those who follow it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use frameway::domain::{PartitionId, StreamSettings};
 use frameway::queue::{FeedEvent, FeedPosition, Queue};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::backend::Backend;
-use crate::common::{DEADLINE, spawn};
+use crate::common::DEADLINE;
 use crate::support::*;
+
+/// Long enough to be waiting for certain.
+const A_MOMENT: Duration = Duration::from_millis(50);
 
 /// Reads on until nothing more comes; answers the events as words, where the feed stood, and whether any were missed.
 async fn drain(
@@ -89,14 +93,11 @@ pub(crate) async fn a_reader_that_fell_behind_is_told(backend: Backend) {
 pub(crate) async fn waiting_ends_when_something_happens(backend: Backend) {
     let store = backend.open().await;
     let ends = store.feed_ends().await.unwrap();
-    let quiet = store.read_feed(&ends, Duration::from_millis(20)).await.unwrap();
+    let quiet = store.read_feed(&ends, A_MOMENT).await.unwrap();
     assert!(quiet.is_empty(), "{quiet:?}");
-    let waiting = {
-        let (queue, ends) = (std::sync::Arc::clone(&store.queue), ends.clone());
-        spawn(async move { queue.read_feed(&ends, DEADLINE).await.unwrap() })
-    };
-    tokio::task::yield_now().await;
     let start = Instant::now();
+    let mut waiting = pin!(store.read_feed(&ends, DEADLINE));
+    assert!(timeout(A_MOMENT, &mut waiting).await.is_err(), "nothing has happened yet");
     register(&*store, "cam").await;
     let pages = waiting.await.unwrap();
     assert!(start.elapsed() < DEADLINE / 2, "it waited its time out");

@@ -1,15 +1,20 @@
 //! Taking and finishing.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use frameway::domain::{OutputBody, PictureRole, TombstoneKind};
 use frameway::queue::{FinishResult, Finished, Offer, WorkPosition};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::backend::Backend;
 use crate::common::{DEADLINE, spawn};
 use crate::support::*;
+
+/// Long enough to be waiting for certain.
+const A_MOMENT: Duration = Duration::from_millis(50);
+const ROUNDS: usize = 200;
 
 pub(crate) async fn taking_goes_on_behind_a_position(backend: Backend) {
     let store = backend.open().await;
@@ -134,12 +139,9 @@ pub(crate) async fn waiting_for_work_ends_when_some_comes(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let partitions: Vec<_> = store.partitions().all().map(|p| (p, WorkPosition::default())).collect();
-    let waiting = {
-        let (queue, partitions) = (std::sync::Arc::clone(&store.queue), partitions.clone());
-        spawn(async move { queue.wait_for_work(&partitions, DEADLINE).await.unwrap() })
-    };
-    tokio::task::yield_now().await;
     let start = Instant::now();
+    let mut waiting = pin!(store.wait_for_work(&partitions, DEADLINE));
+    assert!(timeout(A_MOMENT, &mut waiting).await.is_err(), "there is no work yet");
     accept(&*store, vec![numbered("cam", 1)]).await;
     let found = waiting.await.unwrap();
     assert!(start.elapsed() < DEADLINE / 2, "it waited its time out");
@@ -150,32 +152,29 @@ pub(crate) async fn waiting_for_work_ends_when_some_comes(backend: Backend) {
     // What is there already is answered at once; what was seen is not.
     assert_eq!(store.wait_for_work(&partitions, DEADLINE).await.unwrap(), found);
     assert!(start.elapsed() < DEADLINE / 2);
-    let nothing = store.wait_for_work(&found, Duration::from_millis(20)).await.unwrap();
-    assert_eq!(nothing, []);
+    assert_eq!(store.wait_for_work(&found, A_MOMENT).await.unwrap(), []);
 }
 
 pub(crate) async fn no_wake_up_is_lost(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let home = store.partitions().of(&id("cam"));
-    let reader = {
-        let queue = std::sync::Arc::clone(&store.queue);
-        spawn(async move {
-            let (mut position, mut wakes) = (WorkPosition::default(), Vec::new());
-            while wakes.len() < 200 {
-                let found = queue.wait_for_work(&[(home, position)], DEADLINE).await.unwrap();
-                let [(_, newest)] = found[..] else { panic!("slept over a frame after {}", wakes.len()) };
-                position = newest;
-                wakes.push(newest);
-                // The next frame comes only after this one was seen.
-                accept(&*queue, vec![frame("cam", format!("after {}", wakes.len()))]).await;
-            }
-            wakes
-        })
-    };
-    let start = Instant::now();
-    accept(&*store, vec![frame("cam", "first")]).await;
-    let wakes = reader.await.unwrap();
-    assert!(wakes.is_sorted_by(|a, b| a < b));
-    assert!(start.elapsed() < DEADLINE, "it woke by time, not by work");
+    let (seen, mut acknowledged) = tokio::sync::mpsc::channel(1);
+    let queue = std::sync::Arc::clone(&store.queue);
+    let reader = spawn(async move {
+        let mut position = WorkPosition::default();
+        for round in 0..ROUNDS {
+            let found = queue.wait_for_work(&[(home, position)], DEADLINE).await.unwrap();
+            let [(_, newest)] = found[..] else { panic!("slept over the frame of round {round}") };
+            assert!(newest > position);
+            position = newest;
+            seen.send(()).await.unwrap();
+        }
+    });
+    for round in 0..ROUNDS {
+        // Comes while the reader is about to wait.
+        accept(&*store, vec![frame("cam", format!("round {round}"))]).await;
+        assert!(acknowledged.recv().await.is_some(), "the reader gave up");
+    }
+    reader.await.unwrap();
 }

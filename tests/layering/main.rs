@@ -184,7 +184,7 @@ mod self_test {
         allowed("hub/mod.rs", "#[cfg(test)]\nmod tests { use crate::queue::memory::MemoryQueue; }");
         allowed("hub/tests.rs", "use crate::queue::memory::MemoryQueue;");
         refused("hub/mod.rs", "mod tests { } use crate::queue::memory::MemoryQueue;", "crate::queue::memory");
-        refused("domain/ids.rs", "mod tests { use crate::grpc::status; }", "crate::grpc");
+        allowed("picture/tests.rs", "use crate::scene::Scene;");
     }
 
     #[test]

@@ -132,6 +132,8 @@ async fn play(
 ) -> Result<(Arc<Board>, String, Duration), Failure> {
     let mut client = Client::connect(address).await?;
     let info = server::serving(&mut client).await?;
+    server::worked(&mut client).await;
+    let kept_at_first = server::kept(&mut client).await;
     let backend = backend(&info);
     let streams = stream_ids(args);
     for stream in &streams {
@@ -146,6 +148,7 @@ async fn play(
                 eprintln!("cannot remove {stream} again: {}", fault::words(&status));
             }
         }
+        server::cleared(&mut client, kept_at_first.unwrap_or(u64::MAX)).await;
     }
     Ok((board, backend, outcome?))
 }

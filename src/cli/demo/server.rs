@@ -16,6 +16,13 @@ use crate::pb::v1 as pb;
 /// How long the backend may take to answer first.
 const SERVING_DEADLINE: Duration = Duration::from_secs(5);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the worker may take to get at the partitions before the cameras start all the same.
+const WORKER_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the worker may take to clear away what removed streams leave.
+const CLEARED_DEADLINE: Duration = Duration::from_secs(3);
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// What is logged unless FRAMEWAY_LOG says: what the demo does not tell itself.
+const LOG: &str = "error,frameway::app::backend=off,frameway::grpc::health=off";
 
 /// A running server.
 #[derive(Debug)]
@@ -42,8 +49,7 @@ impl DemoServer {
         config.queue.redis_url = redis_url;
         config.server.listen.set_port(0);
         config.server.drain_timeout = DRAIN_TIMEOUT;
-        // The accounts tell what matters; FRAMEWAY_LOG tells more.
-        config.log.log = std::env::var("FRAMEWAY_LOG").unwrap_or_else(|_| "warn".to_owned());
+        config.log.log = std::env::var("FRAMEWAY_LOG").unwrap_or_else(|_| LOG.to_owned());
         config.log.init().map_err(|error| Failure::Usage(error.into()))?;
         let app = App::start(config).await.map_err(Failure::Usage)?;
         let address = format!("http://{}", app.address());
@@ -91,8 +97,40 @@ pub(super) async fn serving(client: &mut Client) -> Result<pb::GetServerInfoResp
             Err(Failure::Failed(error) | Failure::Usage(error)) => error.to_string(),
         };
         if Instant::now() > deadline {
-            return Err(Failure::Failed(anyhow!("the queue backend cannot be reached: {why}")));
+            return Err(Failure::Failed(anyhow!("{why} (FRAMEWAY_LOG=info tells more)")));
         }
-        sleep(Duration::from_millis(50)).await;
+        sleep(ASK_EVERY).await;
     }
+}
+
+/// Waits until a worker holds every partition, so that the latencies are those of a service that runs, not of its start.
+pub(super) async fn worked(client: &mut Client) {
+    let deadline = Instant::now() + WORKER_DEADLINE;
+    while Instant::now() < deadline {
+        let held =
+            |one: &pb::PartitionStats| one.queue.as_ref().is_some_and(|queue| !queue.worker_id.is_empty());
+        if stats(client).await.is_none_or(|stats| stats.partitions.iter().all(held)) {
+            return;
+        }
+        sleep(ASK_EVERY).await;
+    }
+}
+
+/// How many frames all outputs keep.
+pub(super) async fn kept(client: &mut Client) -> Option<u64> {
+    Some(stats(client).await?.total?.retained_frames)
+}
+
+/// Waits until no more frames are kept than there were at first: a worker clears away what removed streams leave, and in a
+/// shared Redis it would stay until the next one comes.
+pub(super) async fn cleared(client: &mut Client, at_first: u64) {
+    let deadline = Instant::now() + CLEARED_DEADLINE;
+    while Instant::now() < deadline && kept(client).await.is_some_and(|kept| kept > at_first) {
+        sleep(ASK_EVERY).await;
+    }
+}
+
+async fn stats(client: &mut Client) -> Option<pb::GetQueueStatsResponse> {
+    let answer = client.queues.get_queue_stats(pb::GetQueueStatsRequest::default()).await;
+    answer.ok().map(tonic::Response::into_inner)
 }

@@ -31,12 +31,14 @@ pub(super) fn frames(file: &Path, fps: u32, (width, height): (u32, u32)) -> Resu
         .args(["-f", "image2pipe", "-c:v", "mjpeg", "pipe:1"])
         .stdin(Stdio::null())
         .output();
-    let output = output.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::Usage(anyhow!(
-            "{shown} looks like a video, which needs ffmpeg, and that is not installed: install it (apt-get install \
-             ffmpeg), or give pictures",
-        )),
-        _ => Failure::Failed(anyhow!("cannot run ffmpeg: {error}")),
+    let output = output.map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Failure::Usage(anyhow!(
+                "{shown} looks like a video, which needs ffmpeg, and that is not installed: install it (apt-get install \
+                 ffmpeg), or give pictures",
+            ));
+        }
+        Failure::Failed(anyhow!("cannot run ffmpeg: {error}"))
     })?;
     let pictures = split(&Bytes::from(output.stdout));
     if pictures.is_empty() {

@@ -219,14 +219,11 @@ async fn submit(
         while batch.len() < limits.frames {
             // Frames that are not due yet do not hold up those that are.
             let due = due(sent + batch.len() as u64).filter(|due| *due > Instant::now());
-            match due {
-                Some(_) if !batch.is_empty() => break,
-                Some(due) => {
-                    if stop.run_until_cancelled(sleep_until(due)).await.is_none() {
-                        break;
-                    }
+            if let Some(due) = due {
+                let stopped = stop.run_until_cancelled(sleep_until(due));
+                if !batch.is_empty() || stopped.await.is_none() {
+                    break;
                 }
-                None => {}
             }
             let next = match carried.take() {
                 Some(frame) => Some(frame),

@@ -2,6 +2,7 @@
 
 mod cursors;
 pub(super) mod follow;
+mod json;
 mod report;
 mod save;
 

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::json::{frame_json, omitted};
 use super::save::role_name;
 use crate::cli::fault::short;
 use crate::cli::latency::Latency;
-use crate::cli::output::{bytes, ms_json, print, print_json, since, span, time_json};
+use crate::cli::output::{bytes, print, print_json, since, span};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 
@@ -245,70 +246,4 @@ fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: 
     }
     line.push('\n');
     line
-}
-
-fn omitted(picture: &pb::Picture) -> String {
-    match picture.content {
-        Some(Content::OmittedReason(reason)) => pb::OmittedReason::try_from(reason)
-            .map_or("unknown".to_owned(), |reason| short(reason.as_str_name(), "OMITTED_REASON_")),
-        Some(Content::Data(_)) | None => String::new(),
-    }
-}
-
-fn frame_json(
-    frame: &pb::ProcessedFrame,
-    saved: &[PathBuf],
-    received: Option<Duration>,
-    captured: Option<Duration>,
-) -> Value {
-    let pictures = frame.pictures.iter().map(|picture| {
-        let omitted = omitted(picture);
-        json!({
-            "role": role_name(picture),
-            "format": short(picture.format().as_str_name(), "PICTURE_FORMAT_").to_lowercase(),
-            "width": picture.width,
-            "height": picture.height,
-            "size_bytes": picture.size_bytes,
-            "omitted_reason": if omitted.is_empty() { Value::Null } else { omitted.into() },
-        })
-    });
-    let source = frame.source.clone().unwrap_or_default();
-    json!({
-        "type": "frame",
-        "stream_id": frame.stream_id,
-        "sequence": frame.sequence,
-        "publisher_id": frame.publisher_id,
-        "publisher_sequence": frame.publisher_sequence,
-        "capture_time": time_json(frame.capture_time.as_ref()),
-        "received_time": time_json(frame.received_time.as_ref()),
-        "published_time": time_json(frame.published_time.as_ref()),
-        "received_to_now_ms": ms_json(received),
-        "captured_to_now_ms": ms_json(captured),
-        "attributes": frame.attributes,
-        "source": {
-            "format": short(source.format().as_str_name(), "PICTURE_FORMAT_").to_lowercase(),
-            "width": source.width,
-            "height": source.height,
-            "size_bytes": source.size_bytes,
-            "blake3": source.blake3_digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-        },
-        "pictures": pictures.collect::<Vec<_>>(),
-        "reencode_outcome": short(frame.reencode_outcome().as_str_name(), "REENCODE_OUTCOME_"),
-        "quality": frame.quality.as_ref().map(quality_json),
-        "saved": saved.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
-    })
-}
-
-fn quality_json(quality: &pb::QualityMetrics) -> Value {
-    json!({
-        "mean_luma": quality.mean_luma,
-        "rms_contrast": quality.rms_contrast,
-        "laplacian_variance": quality.laplacian_variance,
-        "noise_sigma": quality.noise_sigma,
-        "sharpness_score": quality.sharpness_score,
-        "brightness_score": quality.brightness_score,
-        "contrast_score": quality.contrast_score,
-        "noise_cleanliness_score": quality.noise_cleanliness_score,
-        "quality_score": quality.quality_score,
-    })
 }

@@ -24,14 +24,14 @@ pub(crate) fn to_pb(event: Event, max_bytes: &[u64]) -> Option<pb::SubscribeFram
 }
 
 fn frame_to_pb(frame: DeliveredFrame, max_bytes: &[u64]) -> Option<pb::DeliveredFrame> {
-    let DeliveredFrame { entry, pictures, cursor, selector } = frame;
+    let DeliveredFrame { entry, selector, pictures, cursor } = frame;
     let mut room = max_bytes.get(selector).copied().unwrap_or_default();
     let pictures = pictures.into_iter().map(|one| SentPicture::within(&mut room, one)).collect();
     match processed::to_pb(&entry, pictures) {
         Entry::Frame(frame) => Some(pb::DeliveredFrame {
             frame: Some(*frame),
             cursor: cursor.encode(),
-            selector_index: selector as u32,
+            selector_index: index_to_pb(selector),
             ack_id: String::new(),
             delivery_attempt: 0,
             ack_deadline: None,
@@ -41,8 +41,13 @@ fn frame_to_pb(frame: DeliveredFrame, max_bytes: &[u64]) -> Option<pb::Delivered
     }
 }
 
+/// Requests hold at most `MAX_SELECTORS`.
+fn index_to_pb(selector: usize) -> u32 {
+    u32::try_from(selector).unwrap_or(u32::MAX)
+}
+
 fn gap_to_pb(gap: Gap) -> pb::Gap {
-    let Gap { stream_id, from, to, causes, cursor, selector } = gap;
+    let Gap { stream_id, selector, from, to, causes, cursor } = gap;
     let cause = |(reason, count)| pb::GapCause { reason: reason_to_pb(reason).into(), count };
     pb::Gap {
         stream_id: stream_id.to_string(),
@@ -50,7 +55,7 @@ fn gap_to_pb(gap: Gap) -> pb::Gap {
         to_sequence: to.get(),
         causes: causes.into_iter().map(cause).collect(),
         cursor: cursor.encode(),
-        selector_index: selector as u32,
+        selector_index: index_to_pb(selector),
     }
 }
 

@@ -1,7 +1,11 @@
 //! The hub against the memory backend. Time is paused: it jumps to the next timer when nothing else can happen, so
 //! waiting costs nothing and a test that waits in vain fails at once.
 
+// A test names the answer it expects; any other fails it.
+#![allow(clippy::wildcard_enum_match_arm)]
+
 mod changes;
+mod client;
 mod delivery;
 mod faulty;
 mod outages;

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
+use super::client::*;
 use super::world::*;
 use crate::domain::StartPosition;
 use crate::hub::TailState;
@@ -78,7 +79,7 @@ async fn a_picture_that_is_gone_is_a_gap_with_the_true_reason() {
     let mut live = world.subscribe(request(vec![ids(&["cam"])])).await;
     expect(&mut live, &["checkpoint cam@1"]).await;
     world.publish("cam", 3).await;
-    sleep(Duration::from_millis(10)).await; // all are in the ring
+    world.settle().await; // all are in the ring
     world.keep("cam", 1).await;
     expect(&mut live, &["cam gap 1-2 Retention:2", "cam#3"]).await;
 

@@ -3,14 +3,16 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
+use super::client::*;
 use super::world::*;
 use crate::domain::OutputEntry;
-use crate::hub::{HubConfig, SubscribeError};
+use crate::hub::{Event, HubConfig, SubscribeError};
 use crate::queue::Queue as _;
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_subscribers_cost_one_read_of_each_picture() {
     let world = World::new();
+    world.settle().await;
     world.register(&["cam"]).await;
     world.queue.set_slow(true);
     let mut subscriptions = Vec::new();
@@ -34,6 +36,7 @@ async fn two_hundred_subscribers_cost_one_read_of_each_picture() {
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_that_never_pulls_holds_nothing() {
     let world = World::with(HubConfig { ring_entries: 8, ..HubConfig::default() });
+    world.settle().await;
     world.register(&["cam"]).await;
     let _idle = world.subscribe(request(vec![ids(&["cam"]), glob("*")])).await;
     let mut entries: Vec<Weak<OutputEntry>> = Vec::new();
@@ -42,13 +45,13 @@ async fn a_subscriber_that_never_pulls_holds_nothing() {
         let page = world.memory.read_outputs(&stream("cam"), number(1), 100).await.unwrap();
         entries.extend(page.entries.iter().map(Arc::downgrade));
         world.keep("cam", 0).await;
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        world.settle().await;
     }
     // The backend's feed holds on to its events by itself: push them out of it.
     for n in 0..4200 {
         world.relabel("cam", &[("round", &n.to_string())]).await;
         if n % 100 == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            world.settle().await;
         }
     }
     let held = entries.iter().filter(|entry| entry.strong_count() > 0).count();
@@ -96,4 +99,61 @@ async fn draining_ends_subscriptions_with_their_positions() {
     world.hub.drain();
     expect(&mut live, &["draining cam@2", "end"]).await;
     assert_eq!(world.refusal(request(vec![ids(&["cam"])])).await, SubscribeError::Draining);
+}
+
+/// In real time, on several threads: whatever the interleaving, every subscriber gets every frame once, in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_interleaving_loses_or_repeats_a_frame() {
+    const STREAMS: usize = 6;
+    const FRAMES: usize = 120;
+    let world = World::with(HubConfig { ring_entries: 5, page_entries: 3, ..HubConfig::default() });
+    let names: Vec<String> = (0..STREAMS).map(|n| format!("cam-{n}")).collect();
+    world.register(&["cam-0", "cam-1"]).await; // the others come while frames flow
+    let publish = async {
+        for round in 0..FRAMES / 4 {
+            for (n, name) in names.iter().enumerate() {
+                if round == 0 && n >= 2 {
+                    world.register(&[name.as_str()]).await;
+                }
+                world.publish(name, 4).await;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut asked = request(vec![glob("cam-*").earliest()]);
+    asked.stop_after_frames = Some((STREAMS * FRAMES) as u64);
+    let mut subscriptions = Vec::new();
+    for _ in 0..20 {
+        subscriptions.push(world.subscribe(asked.clone()).await);
+    }
+    let (told_by, told) = tokio::sync::mpsc::unbounded_channel();
+    for mut subscription in subscriptions {
+        let told_by = told_by.clone();
+        spawn(async move {
+            let mut next = [1; STREAMS];
+            while let Some(event) = subscription.next().await {
+                let Event::Frame(frame) = event.unwrap() else { continue };
+                let stream: usize = frame.entry.stream_id.as_str()[4..].parse().unwrap();
+                assert_eq!(frame.entry.sequence.get(), next[stream]);
+                next[stream] += 1;
+            }
+            told_by.send(next).unwrap();
+        });
+    }
+    drop(told_by);
+    publish.await;
+    let all = collect_within(Duration::from_secs(60), told).await;
+    assert_eq!(all, vec![[FRAMES as u64 + 1; STREAMS]; 20]);
+}
+
+/// Everything that is sent until all senders are gone.
+async fn collect_within<T>(deadline: Duration, mut sent: tokio::sync::mpsc::UnboundedReceiver<T>) -> Vec<T> {
+    let collect = async {
+        let mut all = Vec::new();
+        while let Some(one) = sent.recv().await {
+            all.push(one);
+        }
+        all
+    };
+    tokio::time::timeout(deadline, collect).await.expect("all in time")
 }

@@ -1,3 +1,4 @@
+use super::client::*;
 use super::world::*;
 use crate::domain::{Cursor, StartPosition};
 use crate::hub::{HubConfig, SubscribeError};

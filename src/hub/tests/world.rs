@@ -8,20 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::faulty::Faulty;
 use crate::domain::{
     Digest, Failure, FailureReason, FrameHeader, OutputBody, PartitionId, Partitions, PictureFormat,
-    PictureRole, ProcessedFrame, QualityMeasures, Reencode, Sequence, SourceInfo, StartPosition,
-    StoredPicture, StreamId, StreamSettings, Timestamp, Tombstone, TombstoneKind,
+    PictureRole, ProcessedFrame, QualityMeasures, Reencode, Sequence, SourceInfo, StoredPicture, StreamId,
+    StreamSettings, Timestamp, Tombstone, TombstoneKind,
 };
-use crate::hub::{
-    Event, Hub, HubConfig, PictureContent, PictureWant, Selector, StreamSet, SubscribeError, Subscription,
-    SubscriptionRequest,
-};
+use crate::hub::{Hub, HubConfig, SubscribeError, Subscription, SubscriptionRequest};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
 use crate::queue::{
     AcceptResult, Budget, FinishResult, Finished, Lease, NewFrame, Offer, Queue, WorkPosition,
 };
-
-/// Longer than anything takes.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A store, a hub on it whose tail runs, and a worker that publishes on demand.
 pub(super) struct World {
@@ -66,6 +60,11 @@ impl World {
         let stop = CancellationToken::new();
         spawn(Arc::clone(&hub).run(stop.clone()));
         Self { memory, queue, hub, stop, leases: Mutex::default() }
+    }
+
+    /// Lets the tail take in all that has happened: paused time moves on only when nobody has anything to do.
+    pub(super) async fn settle(&self) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
     pub(super) async fn register(&self, ids: &[&str]) {
@@ -236,106 +235,4 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         worker_version: "test".into(),
     };
     (OutputBody::Frame(Box::new(frame)), offers)
-}
-
-/// A selector of streams by id, live, with the processed picture.
-pub(super) fn ids(ids: &[&str]) -> Selector {
-    select(StreamSet::Ids(ids.iter().map(|id| stream(id)).collect()))
-}
-
-pub(super) fn glob(glob: &str) -> Selector {
-    select(StreamSet::Glob(glob.to_owned()))
-}
-
-pub(super) fn select(streams: StreamSet) -> Selector {
-    Selector {
-        streams,
-        start: StartPosition::Live,
-        cursors: Vec::new(),
-        stop_sequence: None,
-        stop_after_frames: None,
-        want: PictureWant { processed: true, ..PictureWant::default() },
-        fail_if_trimmed: false,
-    }
-}
-
-impl Selector {
-    pub(super) fn from(self, start: StartPosition) -> Self {
-        Self { start, ..self }
-    }
-
-    pub(super) fn earliest(self) -> Self {
-        self.from(StartPosition::Earliest)
-    }
-}
-
-pub(super) fn request(selectors: Vec<Selector>) -> SubscriptionRequest {
-    SubscriptionRequest {
-        selectors,
-        heartbeat_interval: Duration::ZERO,
-        checkpoint_interval: Duration::ZERO,
-        stop_after_frames: None,
-    }
-}
-
-/// The next event, which must come.
-pub(super) async fn event(subscription: &mut Subscription) -> Event {
-    let next = tokio::time::timeout(DEADLINE, subscription.next()).await.expect("an event in time");
-    next.expect("not the end").expect("no error")
-}
-
-/// The next `count` events, told shortly.
-pub(super) async fn told(subscription: &mut Subscription, count: usize) -> Vec<String> {
-    let mut told = Vec::new();
-    for _ in 0..count {
-        let next = tokio::time::timeout(DEADLINE, subscription.next()).await;
-        told.push(match next.unwrap_or_else(|_| panic!("nothing comes after {told:?}")) {
-            None => "end".to_owned(),
-            Some(Err(error)) => format!("error: {error}"),
-            Some(Ok(event)) => shortly(&event),
-        });
-    }
-    told
-}
-
-/// Whether nothing comes for a while.
-pub(super) async fn is_quiet(subscription: &mut Subscription) -> bool {
-    tokio::time::timeout(Duration::from_secs(3), subscription.next()).await.is_err()
-}
-
-/// Asserts what comes next; one event a line, in the notation of [`shortly`].
-pub(super) async fn expect(subscription: &mut Subscription, expected: &[&str]) {
-    let told = told(subscription, expected.len()).await;
-    assert_eq!(told, expected);
-}
-
-fn shortly(event: &Event) -> String {
-    let cursors = |cursors: &[crate::domain::Cursor]| {
-        cursors.iter().map(|cursor| format!(" {}@{}", cursor.stream_id, cursor.next)).collect::<String>()
-    };
-    match event {
-        Event::Frame(frame) => {
-            assert_eq!(frame.cursor.next, frame.entry.sequence.next());
-            for picture in &frame.pictures {
-                if let PictureContent::Data(bytes) = &picture.content {
-                    assert_eq!(bytes.len() as u64, picture.picture.payload.size_bytes);
-                }
-            }
-            format!("{}#{}", frame.entry.stream_id, frame.entry.sequence)
-        }
-        Event::Gap(gap) => {
-            assert_eq!(gap.cursor.next, gap.to.next());
-            let causes: String =
-                gap.causes.iter().map(|(reason, count)| format!(" {reason:?}:{count}")).collect();
-            format!("{} gap {}-{}{causes}", gap.stream_id, gap.from, gap.to)
-        }
-        Event::Heartbeat(heads) => {
-            let head = |head: &crate::hub::StreamHead| {
-                format!(" {}:{} lag {}", head.stream_id, head.head_sequence, head.lag_frames)
-            };
-            format!("heartbeat{}", heads.iter().map(head).collect::<String>())
-        }
-        Event::Checkpoint(all) => format!("checkpoint{}", cursors(all)),
-        Event::Draining(all) => format!("draining{}", cursors(all)),
-    }
 }

@@ -147,3 +147,53 @@ fn stream_is_full(stream: &Stream, frame: &NewFrame, ahead: &Ahead) -> bool {
     counters.queued_frames() + added.frames >= policy.max_frames
         || bytes.saturating_add(frame.offer.payload.size_bytes) > policy.max_bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::domain::{
+        Digest, FrameHeader, Partitions, PictureFormat, SourceInfo, StreamSettings, Timestamp,
+    };
+    use crate::queue::memory::MemoryConfig;
+    use crate::queue::{Offer, WorkPosition};
+
+    #[test]
+    fn received_times_stand_still_while_the_clock_is_behind_them() {
+        let config = MemoryConfig {
+            partitions: Partitions::new(1).unwrap(),
+            budget: Budget { work_bytes: 100, work_frames: 100, output_bytes: 100 },
+            max_streams: 1,
+        };
+        let (mut state, id) = (State::new(config), "cam".parse::<StreamId>().unwrap());
+        let at = |micros| Now { instant: Instant::now(), wall: Timestamp::from_micros(micros) };
+        state.register(&id, &StreamSettings::default(), at(0)).unwrap();
+        for micros in [1_000, 400, 1_200] {
+            let offer = Offer::new(Bytes::from_static(b"x"));
+            let source = SourceInfo {
+                format: PictureFormat::Jpeg,
+                width: 0,
+                height: 0,
+                row_stride_bytes: 0,
+                size_bytes: 1,
+                digest: Digest::of(b"x"),
+            };
+            let header = FrameHeader {
+                publisher: None,
+                capture_time: None,
+                clock_skewed: false,
+                source,
+                attributes: Default::default(),
+                traceparent: String::new(),
+            };
+            state.accept(vec![NewFrame { stream_id: id.clone(), header, offer }], at(micros));
+        }
+        let home = state.partition(config.partitions.of(&id), at(1_200));
+        let lease = home.acquire_lease("w", 1, OFFER_TTL, at(1_200)).unwrap();
+        let taken = home.take(&lease, WorkPosition::default(), 10, at(1_200)).unwrap();
+        let times: Vec<_> = taken.iter().map(|item| item.received_time.as_micros()).collect();
+        assert_eq!(times, [1_000, 1_000, 1_200]);
+    }
+}
