@@ -3,10 +3,12 @@
 use std::fs;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use super::{DemoArgs, video};
 use crate::cli::{Failure, sources};
@@ -15,6 +17,7 @@ use crate::scene::Scene;
 
 /// Pictures that are drawn ahead for each camera, so that drawing does not hold up a tick.
 const DRAWN_AHEAD: usize = 16;
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Finer than the server's output, so that the worker has something to encode.
 const DRAWN_QUALITY: u8 = 92;
 /// Real pictures are held in memory; further ones are left out.
@@ -69,6 +72,14 @@ impl Footage {
 }
 
 impl Reel {
+    /// Waits until the first pictures are drawn, so that drawing them does not compete with the service for the processor.
+    pub(super) async fn ready(&self) {
+        let Self::Drawn(drawn) = self else { return };
+        while drawn.len() < DRAWN_AHEAD && !drawn.is_closed() {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// The next picture; `None` only if its drawing failed.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         match self {

@@ -30,7 +30,7 @@ use crate::pb::v1 as pb;
 use crate::shutdown;
 use board::Board;
 use camera::Camera;
-use footage::Footage;
+use footage::{Footage, Reel};
 use server::DemoServer;
 use summary::Summary;
 
@@ -130,17 +130,22 @@ async fn play(
     address: &str,
     stop: &CancellationToken,
 ) -> Result<(Arc<Board>, String, Duration), Failure> {
+    let streams = stream_ids(args);
+    // The first pictures are drawn while the server starts.
+    let reels = footage.reels(&streams);
     let mut client = Client::connect(address).await?;
-    let info = server::serving(&mut client).await?;
+    let info = server::serving(&mut client, args.redis_url.as_deref()).await?;
     server::worked(&mut client).await;
     let kept_at_first = server::kept(&mut client).await;
     let backend = backend(&info);
-    let streams = stream_ids(args);
+    for reel in &reels {
+        reel.ready().await;
+    }
     for stream in &streams {
         register(&mut client, stream).await?;
     }
     let board = Arc::new(Board::new(&streams, Duration::from_secs(args.seconds.into())));
-    let outcome = flow(args, footage, &client, &streams, &board, stop).await;
+    let outcome = flow(args, reels, &client, &streams, &board, stop).await;
     if args.redis_url.is_some() {
         for stream in &streams {
             let request = pb::UnregisterStreamRequest { stream_id: stream.clone(), etag: String::new() };
@@ -155,7 +160,7 @@ async fn play(
 
 async fn flow(
     args: &DemoArgs,
-    footage: Footage,
+    reels: Vec<Reel>,
     client: &Client,
     streams: &[String],
     board: &Arc<Board>,
@@ -175,7 +180,7 @@ async fn flow(
     let begin = Instant::now();
     let end = begin + Duration::from_secs(args.seconds.into());
     let mut cameras = JoinSet::new();
-    for (index, (stream, reel)) in streams.iter().zip(footage.reels(streams)).enumerate() {
+    for (index, (stream, reel)) in streams.iter().zip(reels).enumerate() {
         let connection = Client::connect(&client.address).await?;
         let camera = Camera {
             stream: stream.clone(),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::cli::Failure;
 use crate::cli::client::Client;
-use crate::config::Config;
+use crate::config::{Config, without_password};
 use crate::pb::v1 as pb;
 
 /// How long the backend may take to answer first.
@@ -88,7 +88,10 @@ impl DemoServer {
 ///
 /// # Errors
 /// Its backend does not answer in time.
-pub(super) async fn serving(client: &mut Client) -> Result<pb::GetServerInfoResponse, Failure> {
+pub(super) async fn serving(
+    client: &mut Client,
+    redis_url: Option<&str>,
+) -> Result<pb::GetServerInfoResponse, Failure> {
     let deadline = Instant::now() + SERVING_DEADLINE;
     loop {
         let why = match client.server_info().await {
@@ -97,7 +100,11 @@ pub(super) async fn serving(client: &mut Client) -> Result<pb::GetServerInfoResp
             Err(Failure::Failed(error) | Failure::Usage(error)) => error.to_string(),
         };
         if Instant::now() > deadline {
-            return Err(Failure::Failed(anyhow!("{why} (FRAMEWAY_LOG=info tells more)")));
+            let failure = match redis_url {
+                Some(url) => anyhow!("cannot use Redis: is it running at {}? ({why})", without_password(url)),
+                None => anyhow!("the server does not serve: {why}"),
+            };
+            return Err(Failure::Failed(failure));
         }
         sleep(ASK_EVERY).await;
     }

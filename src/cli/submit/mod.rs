@@ -41,7 +41,7 @@ Examples:
   frameway submit frame.raw --raw-format nv12 --width 1920 --height 1080 --stream cam-1
   frameway submit road/ --repeat 100 --json")]
 pub(super) struct SubmitArgs {
-    /// Files, folders or quoted patterns (* ? [ab] **).
+    /// Files, folders or quoted patterns (`*`, `?`, `[ab]`, `**`).
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
 

@@ -38,7 +38,7 @@ Examples:
   frameway subscribe north-gate --count 1 --save . --pictures original
   frameway subscribe 'cam-*' --cursor-file cursors.json --json >> frames.jsonl")]
 pub(super) struct SubscribeArgs {
-    /// Stream ids, or quoted patterns of ids (* ? [ab]).
+    /// Stream ids, or quoted patterns of ids (`*`, `?`, `[ab]`).
     #[arg(required = true, value_name = "STREAM")]
     streams: Vec<String>,
 
