@@ -120,24 +120,15 @@ fn totals(total: &pb::QueueStats) -> String {
         text.push_str(&format!(", oldest {}", span(duration(age))));
     }
     text.push_str(&format!(
-        "\naccepted   {} frames, {} ({} duplicates, {} refused)\nprocessed  {}, failed {}, dropped {}, purged {}\n",
+        "\naccepted   {} frames, {}\nprocessed  {}, failed {}\n",
         account.accepted_frames,
         bytes(account.accepted_bytes),
-        account.duplicate_frames,
-        account.rejected_frames,
         account.processed_frames,
         account.failed_frames,
-        account.dropped_frames,
-        account.purged_frames,
     ));
     text.push_str(&format!("kept       {} frames, {}\n", total.retained_frames, bytes(total.retained_bytes)));
     if let Some(rates) = &total.rates {
-        text.push_str(&format!(
-            "rates      {:.1} accepted/s, {:.1} completed/s, {}/s in\n",
-            rates.accepted_fps,
-            rates.completed_fps,
-            bytes(rates.accepted_bytes_per_second as u64),
-        ));
+        text.push_str(&format!("rate       {:.1} completed/s\n", rates.completed_fps));
     }
     if let Some(processing) = total.processing.as_ref().filter(|latency| latency.sample_count > 0) {
         text.push_str(&format!("processing {}\n", latency_text(processing)));

@@ -260,6 +260,8 @@ pub struct WorkerReport {
     pub worker_id: String,
     /// Frames taken and not finished.
     pub in_flight: u64,
+    /// Frames that the rate and the percentiles are made of: those finished over the last 5 to 10 seconds.
+    pub samples: u64,
     /// Frames finished a second, over the last seconds.
     pub frames_per_second: f64,
     /// From take to finish, 50th percentile over the last seconds, milliseconds.
@@ -283,6 +285,8 @@ pub struct PartitionStats {
     pub output_bytes: u64,
     /// Frames accepted, since the partition began.
     pub accepted: u64,
+    /// Bytes of their pictures.
+    pub accepted_bytes: u64,
     /// Frames processed.
     pub processed: u64,
     /// Frames failed.

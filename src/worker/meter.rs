@@ -50,6 +50,7 @@ impl Meter {
         WorkerReport {
             worker_id: worker_id.to_owned(),
             in_flight: in_flight as u64,
+            samples: both.len(),
             frames_per_second: both.len() as f64 / seconds,
             processing_p50_ms: ms(0.50),
             processing_p95_ms: ms(0.95),

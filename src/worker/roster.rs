@@ -1,10 +1,11 @@
 //! Which partitions this worker holds: a fair share of all, renewed in time, given back at the end.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,10 +19,22 @@ const WAKE_INTERVAL: Duration = Duration::from_millis(500);
 /// Pause after the backend did not answer.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(250);
 
-type Handles = Arc<Mutex<BTreeMap<PartitionId, Arc<Handle>>>>;
+/// The partitions held, by what wakes them.
+#[derive(Default)]
+struct Handles {
+    held: Mutex<BTreeMap<PartitionId, Arc<Handle>>>,
+    /// Something came or went.
+    changed: Notify,
+}
+
+impl Handles {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<PartitionId, Arc<Handle>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
-    let handles = Handles::default();
+    let handles = Arc::<Handles>::default();
     let mut roster = Roster {
         shared: Arc::clone(&shared),
         leases: BTreeMap::new(),
@@ -38,13 +51,18 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
 /// Wakes the partitions that have work; never returns.
 async fn wake(shared: &Shared, handles: &Handles) {
     loop {
-        let held = handles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let held = handles.held().clone();
         if held.is_empty() {
-            tokio::time::sleep(OUTAGE_PAUSE).await;
+            handles.changed.notified().await;
             continue;
         }
         let positions: Vec<_> = held.iter().map(|(&partition, handle)| (partition, handle.seen())).collect();
-        match shared.queue.wait_for_work(&positions, WAKE_INTERVAL).await {
+        // A partition that has come is waited for at once, not after the wait for the others.
+        let found = tokio::select! {
+            found = shared.queue.wait_for_work(&positions, WAKE_INTERVAL) => found,
+            () = handles.changed.notified() => continue,
+        };
+        match found {
             Ok(found) => {
                 for (partition, position) in found {
                     if let Some(handle) = held.get(&partition) {
@@ -63,7 +81,7 @@ async fn wake(shared: &Shared, handles: &Handles) {
 struct Roster {
     shared: Arc<Shared>,
     leases: BTreeMap<PartitionId, Lease>,
-    handles: Handles,
+    handles: Arc<Handles>,
     /// One task a leased partition; each ends with its partition.
     tasks: JoinSet<PartitionId>,
 }
@@ -97,6 +115,7 @@ impl Roster {
         // From a place of its own, so that workers that start together do not all try the same ones.
         let start = usize::from(rand::random::<u16>() % partitions.count());
         let mut free = (start..usize::from(partitions.count())).chain(0..start);
+        let before = self.leases.len();
         while self.leases.len() < share
             && let Some(index) = free.next()
         {
@@ -105,11 +124,15 @@ impl Roster {
                 self.acquire(partition).await?;
             }
         }
+        if self.leases.len() > before {
+            // Once for all of them: on Redis the wait that this ends costs its connection.
+            self.handles.changed.notify_one();
+        }
         Ok(())
     }
 
     fn handle(&self, partition: PartitionId) -> Option<Arc<Handle>> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).cloned()
+        self.handles.held().get(&partition).cloned()
     }
 
     async fn acquire(&mut self, partition: PartitionId) -> Result<(), Error> {
@@ -117,10 +140,7 @@ impl Roster {
         let lease = self.shared.queue.acquire_lease(partition, &config.worker_id, config.lease_term).await?;
         if let Some(lease) = lease {
             let handle = Arc::new(Handle::new());
-            self.handles
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(partition, Arc::clone(&handle));
+            self.handles.held().insert(partition, Arc::clone(&handle));
             self.leases.insert(partition, lease.clone());
             let work = Partition::new(Arc::clone(&self.shared), lease, handle);
             self.tasks.spawn(async move {
@@ -133,7 +153,7 @@ impl Roster {
     }
 
     async fn renew(&mut self) {
-        let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let handles = self.handles.held().clone();
         let renewals = self.leases.iter().filter_map(|(partition, lease)| {
             handles.get(partition).map(|handle| renew(&self.shared, lease, handle))
         });
@@ -149,7 +169,7 @@ impl Roster {
                 return;
             }
         };
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition);
+        self.handles.held().remove(&partition);
         if let Some(lease) = self.leases.remove(&partition)
             && let Err(error) = self.shared.queue.release_lease(&lease).await
         {
@@ -159,7 +179,7 @@ impl Roster {
 
     /// Lets every partition publish what is in work, renewing meanwhile, then leaves the list of workers.
     async fn close(mut self) {
-        for handle in self.handles.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        for handle in self.handles.held().values() {
             handle.stop.cancel();
         }
         let mut tick = tokio::time::interval(self.shared.config.lease_term / 3);

@@ -5,6 +5,7 @@
 
 mod drain;
 mod frames;
+mod pictures;
 mod process;
 mod registry;
 #[path = "../common/server.rs"]

@@ -49,6 +49,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
             oldest_received_time,
             output_bytes,
             accepted,
+            accepted_bytes,
             processed,
             failed,
             trimmed,
@@ -61,6 +62,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
             [sum.oldest_received_time, *oldest_received_time].into_iter().flatten().min();
         sum.output_bytes += output_bytes;
         sum.accepted += accepted;
+        sum.accepted_bytes += accepted_bytes;
         sum.processed += processed;
         sum.failed += failed;
         sum.trimmed += trimmed;
@@ -69,6 +71,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
             let WorkerReport {
                 worker_id: _,
                 in_flight,
+                samples,
                 frames_per_second,
                 processing_p50_ms,
                 processing_p95_ms,
@@ -76,6 +79,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
             } = one;
             reported = true;
             report.in_flight += in_flight;
+            report.samples += samples;
             report.frames_per_second += frames_per_second;
             report.processing_p50_ms = report.processing_p50_ms.max(*processing_p50_ms);
             report.processing_p95_ms = report.processing_p95_ms.max(*processing_p95_ms);
@@ -93,6 +97,7 @@ fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
         oldest_received_time: _,
         output_bytes,
         accepted,
+        accepted_bytes,
         processed,
         failed,
         trimmed,
@@ -101,6 +106,7 @@ fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
     } = stats;
     let account = pb::FrameAccount {
         accepted_frames: *accepted,
+        accepted_bytes: *accepted_bytes,
         processed_frames: *processed,
         failed_frames: *failed,
         queued_frames: *depth,
@@ -115,7 +121,7 @@ fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
         rates: report
             .as_ref()
             .map(|r| pb::RateStats { completed_fps: r.frames_per_second, ..Default::default() }),
-        processing: report.as_ref().map(latency),
+        processing: report.as_ref().filter(|r| r.samples > 0).map(latency),
         waiting: None,
         retained_frames: (processed + failed).saturating_sub(*trimmed),
         retained_bytes: *output_bytes,
@@ -138,7 +144,7 @@ fn latency(report: &WorkerReport) -> pb::LatencyStats {
         p95: span(report.processing_p95_ms),
         p99: span(report.processing_p99_ms),
         max: None,
-        sample_count: 0,
+        sample_count: report.samples,
     }
 }
 

@@ -116,6 +116,7 @@ impl Partition {
         }
         self.payloads.enter_source(payload.key, now.instant);
         self.totals.accepted += 1;
+        self.totals.accepted_bytes += payload.size_bytes;
         self.totals.queued_bytes += payload.size_bytes;
         self.work.push(frame, sequence, received_time, stream.revision);
         AcceptResult::Accepted(sequence)

@@ -123,6 +123,7 @@ pub(super) struct Totals {
     pub(super) queued_bytes: u64,
     pub(super) output_bytes: u64,
     pub(super) accepted: u64,
+    pub(super) accepted_bytes: u64,
     pub(super) processed: u64,
     pub(super) failed: u64,
     pub(super) trimmed: u64,

@@ -16,6 +16,7 @@ impl Partition {
             oldest_received_time: self.work.oldest_received_time(),
             output_bytes: self.totals.output_bytes,
             accepted: self.totals.accepted,
+            accepted_bytes: self.totals.accepted_bytes,
             processed: self.totals.processed,
             failed: self.totals.failed,
             trimmed: self.totals.trimmed,

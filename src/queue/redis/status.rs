@@ -82,6 +82,7 @@ impl RedisQueue {
             oldest_received_time: oldest.map(|(_, fields)| super::work::time(&fields, "t")).transpose()?,
             output_bytes: counts.number("output_bytes")?,
             accepted: counts.number("accepted")?,
+            accepted_bytes: counts.number("accepted_bytes")?,
             processed: counts.number("processed")?,
             failed: counts.number("failed")?,
             trimmed: counts.number("trimmed")?,

@@ -129,6 +129,7 @@ if not dry then
     redis.call('HINCRBY', KEYS[2], 'work_frames', entered_frames)
     redis.call('HINCRBY', KEYS[2], 'work_bytes', entered_bytes)
     redis.call('HINCRBY', KEYS[2], 'accepted', entered_frames)
+    redis.call('HINCRBY', KEYS[2], 'accepted_bytes', entered_bytes)
   end
 end
 return answers
