@@ -211,12 +211,12 @@ fn refused_frames_are_named_with_their_reason() {
     let server = Server::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
     draw(folder.path(), 2);
-    fs::write(folder.path().join("3.jpg"), "no picture").expect("a temporary file can be written");
+    fs::write(folder.path().join("3.jpg"), "").expect("a temporary file can be written");
     let source = folder.path().to_string_lossy().into_owned();
     let output = frameway(&["submit", &source, "--stream", "cam", "--address", &server.address()]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("refused: 3.jpg in cam: PICTURE_FORMAT_UNKNOWN"), "{said}");
+    assert!(said.contains("refused: 3.jpg in cam: PICTURE_MISSING"), "{said}");
     assert!(said.contains("1 of 3 frames were refused"), "{said}");
     assert!(stdout(&output).contains("accepted 2, duplicates 0, refused 1"), "{}", stdout(&output));
 }

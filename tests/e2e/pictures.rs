@@ -212,7 +212,8 @@ async fn pictures_that_are_none_become_tombstones_in_their_place_and_in_time() {
         ("65535 x 65535 JPEG", sized, &[Reason::DecodeTooManyPixels]),
         ("100,000 x 100,000 PNG", huge_png(), &[Reason::DecodeTooManyPixels]),
         ("animated WebP", animated_webp(), &[Reason::DecodeAnimated]),
-        ("noise said to be a JPEG", noise, &[Reason::PictureFormatUnknown]),
+        ("noise said to be a JPEG", noise.clone(), &[Reason::PictureFormatUnknown]),
+        ("noise of no named format", noise, &[Reason::PictureFormatUnknown]),
     ];
     // Each between two good ones.
     let mut frames = vec![pb::Frame { data: jpeg.clone(), ..frame("cam", 0) }];
@@ -220,6 +221,7 @@ async fn pictures_that_are_none_become_tombstones_in_their_place_and_in_time() {
         let format = match *name {
             name if name.contains("PNG") => pb::PictureFormat::Png,
             name if name.contains("WebP") => pb::PictureFormat::Webp,
+            name if name.contains("no named") => pb::PictureFormat::Unspecified,
             _ => pb::PictureFormat::Jpeg,
         };
         frames.push(pb::Frame { data: data.clone().into(), format: format.into(), ..frame("cam", 0) });

@@ -45,7 +45,7 @@ async fn bad_frames_are_rejected_and_their_neighbours_accepted() {
             raw(8 * 8 * 3 - 1),
             pb::Frame { capture_time: long_ago, ..frame("cam", 1) },
             frame("nobody", 1),
-            pb::Frame { data: vec![1, 2, 3].into(), ..frame("cam", 1) },
+            pb::Frame { data: vec![1; 192].into(), width: 8, height: 8, ..frame("cam", 1) },
             raw(8 * 8 * 3),
             frame("cam", 2),
         ])

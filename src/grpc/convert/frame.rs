@@ -60,7 +60,7 @@ impl SubmittedFrame {
         if data.len() > limits.max_picture_bytes {
             return Err(too_large("data", "bytes", limits.max_picture_bytes, data.len()));
         }
-        let format = named_or_sniffed(known("format", format)?, &data)?;
+        let format = named_or_sniffed(known("format", format)?, width > 0 || height > 0, &data)?;
         check_sides(width, height, limits)?;
         match format.raw_row_bytes(width) {
             Some(row_bytes) => check_raw(format, width, height, row_stride_bytes, row_bytes, data.len())?,
@@ -152,15 +152,17 @@ fn plausible_time(time: prost_types::Timestamp, now: Timestamp) -> Result<Timest
     Ok(time)
 }
 
-fn named_or_sniffed(named: pb::PictureFormat, data: &[u8]) -> Result<PictureFormat> {
+fn named_or_sniffed(named: pb::PictureFormat, has_sides: bool, data: &[u8]) -> Result<PictureFormat> {
     let found = sniff(data);
     match (format_from_pb(named), found) {
         (None, Some(found)) => Ok(found),
-        (None, None) => Err(Fault::new(
+        (None, None) if has_sides => Err(Fault::new(
             ErrorReason::PictureFormatUnknown,
             "the bytes begin like no JPEG, PNG or WebP; a raw format must be named",
         )
         .field("format")),
+        // Damaged on its way, most likely. It was sent, so it is accounted for: the decoder makes a tombstone of it.
+        (None, None) => Ok(PictureFormat::Jpeg),
         (Some(named), Some(found)) if !named.is_raw() && named != found => Err(Fault::new(
             ErrorReason::PictureFormatMismatch,
             format!("the frame says {named}, the bytes begin like {found}"),

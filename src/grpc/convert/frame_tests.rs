@@ -57,7 +57,11 @@ fn each_fault_has_its_reason_and_field() {
     for (frame, reason, field) in [
         (pb::Frame { stream_id: "a b".into(), ..jpeg() }, R::InvalidStreamId, "stream_id"),
         (pb::Frame { data: Bytes::new(), ..jpeg() }, R::PictureMissing, "data"),
-        (pb::Frame { data: Bytes::from_static(b"nothing"), ..jpeg() }, R::PictureFormatUnknown, "format"),
+        (
+            pb::Frame { data: Bytes::from_static(b"nothing"), width: 4, height: 4, ..jpeg() },
+            R::PictureFormatUnknown,
+            "format",
+        ),
         (pb::Frame { format: 99, ..jpeg() }, R::InvalidField, "format"),
         (pb::Frame { format: pb::PictureFormat::Png.into(), ..jpeg() }, R::PictureFormatMismatch, "format"),
         (pb::Frame { row_stride_bytes: 4, ..jpeg() }, R::InvalidField, "row_stride_bytes"),
