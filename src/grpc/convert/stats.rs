@@ -197,7 +197,12 @@ mod tests {
     fn the_total_sums_up_and_takes_the_worst_times() {
         let now = Timestamp::from_micros(10_000_000);
         let report = |fps, p99| {
-            Some(WorkerReport { frames_per_second: fps, processing_p99_ms: p99, ..Default::default() })
+            Some(WorkerReport {
+                samples: 1,
+                frames_per_second: fps,
+                processing_p99_ms: p99,
+                ..Default::default()
+            })
         };
         let old = Timestamp::from_micros(4_000_000);
         let all = [
