@@ -3,6 +3,7 @@
 //! A [`Worker`] holds leases (`roster`); for each leased partition one task takes and publishes (`partition`); the
 //! picture work itself (`process`) runs on a bounded pool of threads (`pool`), never on the async ones.
 
+mod handle;
 mod meter;
 mod partition;
 mod pool;

@@ -1,16 +1,14 @@
 //! One leased partition: take in order, work in parallel, publish in order.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::meter::Meter;
+use super::handle::Handle;
 use super::pool::JobError;
 use super::process::{self, Product};
 use super::retention::Retention;
@@ -18,7 +16,7 @@ use crate::domain::{
     Failure, FailureReason, OutputBody, OutputPolicy, ProcessedFrame, Stage, StageTiming, StreamId,
     Timestamp, Tombstone, TombstoneKind,
 };
-use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition, WorkerReport};
+use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
 
 /// Most frames that one call publishes.
 const FINISH_BATCH: usize = 16;
@@ -26,54 +24,6 @@ const FINISH_BATCH: usize = 16;
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Most streams whose settings are remembered.
 const CACHED_SETTINGS: usize = 4096;
-
-/// What the roster and the partition's task tell each other.
-#[derive(Debug)]
-pub(super) struct Handle {
-    /// There may be work.
-    wake: Notify,
-    /// Position of the newest work known of.
-    seen: Mutex<WorkPosition>,
-    /// For the next renewal of the lease.
-    pub(super) meter: Mutex<(Meter, usize)>,
-    /// Take no more, publish what is in work, then end.
-    pub(super) stop: CancellationToken,
-    /// The lease is lost: end at once.
-    pub(super) lost: CancellationToken,
-}
-
-impl Handle {
-    pub(super) fn new() -> Self {
-        Self {
-            wake: Notify::new(),
-            seen: Mutex::default(),
-            meter: Mutex::new((Meter::new(), 0)),
-            stop: CancellationToken::new(),
-            lost: CancellationToken::new(),
-        }
-    }
-
-    pub(super) fn report(&self, worker_id: &str) -> WorkerReport {
-        let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_flight = meter.1;
-        meter.0.report(worker_id, in_flight)
-    }
-
-    pub(super) fn seen(&self) -> WorkPosition {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says that there is work up to `position`.
-    pub(super) fn work_at(&self, position: WorkPosition) {
-        self.saw(position);
-        self.wake.notify_one();
-    }
-
-    fn saw(&self, position: WorkPosition) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = position.max(*seen);
-    }
-}
 
 /// A frame that is worked out, and the memory it holds until it is published.
 #[derive(Debug)]
@@ -83,9 +33,6 @@ struct Done {
     _memory: OwnedSemaphorePermit,
 }
 
-/// A taken frame that waits for memory.
-type Waiting = std::collections::VecDeque<WorkItem>;
-
 pub(super) struct Partition {
     shared: Arc<Shared>,
     lease: Lease,
@@ -94,7 +41,8 @@ pub(super) struct Partition {
     policies: HashMap<StreamId, (u64, OutputPolicy)>,
     /// Position of the newest work taken.
     taken: WorkPosition,
-    waiting: Waiting,
+    /// Taken, waiting for memory.
+    waiting: VecDeque<WorkItem>,
     /// Frames being worked on: each ends with its turn.
     working: JoinSet<(u64, Done)>,
     /// Worked out, by turn, waiting for those before them.
@@ -113,7 +61,7 @@ impl Partition {
             handle,
             policies: HashMap::new(),
             taken: WorkPosition::default(),
-            waiting: Waiting::new(),
+            waiting: VecDeque::new(),
             working: JoinSet::new(),
             done: BTreeMap::new(),
             next_turn: 0,
@@ -153,7 +101,7 @@ impl Partition {
                 }
                 self.begin().await?;
             }
-            self.note_in_flight();
+            self.handle.set_in_flight(self.in_flight());
             let room = self.room() > 0 && !stopping;
             if may_have_work && room {
                 continue;
@@ -179,10 +127,6 @@ impl Partition {
 
     fn room(&self) -> usize {
         self.shared.config.frames_in_flight.saturating_sub(self.in_flight())
-    }
-
-    fn note_in_flight(&self) {
-        self.handle.meter.lock().unwrap_or_else(PoisonError::into_inner).1 = self.in_flight();
     }
 
     /// Takes what there is room for; answers whether there may be more.
@@ -234,14 +178,15 @@ impl Partition {
         {
             return Ok(*policy);
         }
-        let id = item.stream_id.clone();
+        let (id, revision) = (item.stream_id.clone(), item.settings_revision);
         let record = loop {
             match self.shared.queue.get_streams(std::slice::from_ref(&id)).await {
                 Ok(mut records) => break records.pop().flatten(),
                 Err(error) => self.wait_out(error).await?,
             }
         };
-        let known = record.map_or((u64::MAX, OutputPolicy::default()), |r| (r.revision, r.settings.output));
+        // Unregistered and forgotten: it had these settings, and may come back with others under a higher revision.
+        let known = record.map_or((revision, OutputPolicy::default()), |r| (r.revision, r.settings.output));
         if self.policies.len() >= CACHED_SETTINGS {
             self.policies.clear();
         }
@@ -308,11 +253,10 @@ impl Partition {
 
     /// Keeps those to be offered anew, with their bytes, and those behind them.
     fn drop_published(&self, batch: &mut Vec<Done>, results: Vec<FinishResult>) {
-        let mut meter = self.handle.meter.lock().unwrap_or_else(PoisonError::into_inner);
         let mut results = results.into_iter();
         batch.retain(|done| match results.next() {
             Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
-                meter.0.record(done.leased.elapsed());
+                self.handle.published(done.leased.elapsed());
                 false
             }
             Some(FinishResult::PayloadGone | FinishResult::NotNext) | None => true,

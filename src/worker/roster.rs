@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::partition::{Handle, Partition};
+use super::handle::Handle;
+use super::partition::Partition;
 use crate::domain::PartitionId;
 use crate::queue::{Error, Lease};
 
