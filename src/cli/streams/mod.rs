@@ -28,7 +28,6 @@ pub(super) use show::{state, status_json};
     after_help = "\
 Examples:
   frameway streams
-  frameway streams list --filter 'label.site = \"north\"'
   frameway streams register north-gate --label site=north --keep-original
   frameway streams show north-gate
   frameway streams update north-gate --retain-frames 5000 --retain-age 2h
@@ -67,10 +66,8 @@ struct Common {
 #[command(after_help = "\
 Examples:
   frameway streams list
-  frameway streams list --filter 'id = \"cam-*\" AND state = LIVE'
   frameway streams list --json | jq -r '.streams[].stream_id'")]
 struct ListArgs {
-    /// Terms joined by AND: id = \"glob\", label.KEY = \"glob\", state = LIVE; also with !=.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     filter: String,
 
@@ -170,7 +167,7 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut streams = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = pb::ListStreamsRequest { page_size: 1_000, page_token, filter: args.filter.clone() };
+        let request = pb::ListStreamsRequest { page_size: 1_000, page_token, ..Default::default() };
         let answer = client.streaming.list_streams(request).await;
         let page = answer.map_err(|status| fault::refused("listing the streams", &status))?.into_inner();
         streams.extend(page.streams);
