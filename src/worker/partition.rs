@@ -239,20 +239,28 @@ impl Partition {
                     continue;
                 }
             };
-            self.drop_published(&mut batch, results);
-            if !batch.is_empty() {
-                tracing::warn!(
-                    frames = batch.len(),
-                    "pictures expired before they were published; offering anew"
-                );
-                tokio::time::sleep(RETRY_PAUSE).await;
+            let may_wait = self.drop_published(&mut batch, results);
+            if batch.is_empty() {
+                return Ok(());
             }
+            if !may_wait {
+                // What is missing lies behind what was taken (Redis lost some of it): a new lease takes from the start.
+                return Err(Error::LeaseLost);
+            }
+            tracing::warn!(
+                frames = batch.len(),
+                "pictures are gone before they were published; offering anew"
+            );
+            tokio::time::sleep(RETRY_PAUSE).await;
+            // A full Redis takes pictures again when retention has made room.
+            self.retention.pass().await?;
         }
         Ok(())
     }
 
-    /// Keeps those to be offered anew, with their bytes, and those behind them.
-    fn drop_published(&self, batch: &mut Vec<Done>, results: Vec<FinishResult>) {
+    /// Keeps those to be offered anew, with their bytes, and those behind them; false if none waits for its picture.
+    fn drop_published(&self, batch: &mut Vec<Done>, results: Vec<FinishResult>) -> bool {
+        let may_wait = results.contains(&FinishResult::PayloadGone);
         let mut results = results.into_iter();
         batch.retain(|done| match results.next() {
             Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
@@ -261,6 +269,7 @@ impl Partition {
             }
             Some(FinishResult::PayloadGone | FinishResult::NotNext) | None => true,
         });
+        may_wait
     }
 
     /// Waits a moment if the error may pass; hands it on if not.

@@ -1,6 +1,7 @@
 //! A fixed number of threads for picture work, each with a codec of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -9,7 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::picture::{Codec, Limits};
 
-type Job = Box<dyn FnOnce(&mut Codec) + Send>;
+/// What a thread is to do, and whether it was given up meanwhile.
+struct Job {
+    work: Box<dyn FnOnce(&mut Codec) + Send>,
+    given_up: Arc<AtomicBool>,
+}
 
 /// Why a job has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +50,12 @@ impl Pool {
             loop {
                 // One thread waits for a job, the others for the lock.
                 let job = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-                let Some(job) = job else { return };
-                if catch_unwind(AssertUnwindSafe(|| job(&mut codec))).is_err() {
+                let Some(Job { work, given_up }) = job else { return };
+                if catch_unwind(AssertUnwindSafe(|| work(&mut codec))).is_err() {
                     codec = Codec::new(limits);
+                }
+                if given_up.load(Ordering::Relaxed) {
+                    return; // Another has taken this one's place.
                 }
             }
         })?;
@@ -62,10 +70,14 @@ impl Pool {
     ) -> Result<T, JobError> {
         let (started, start) = oneshot::channel();
         let (done, result) = oneshot::channel();
-        let job: Job = Box::new(move |codec| {
-            let _ = started.send(());
-            let _ = done.send(work(codec));
-        });
+        let given_up = Arc::new(AtomicBool::new(false));
+        let job = Job {
+            work: Box::new(move |codec| {
+                let _ = started.send(());
+                let _ = done.send(work(codec));
+            }),
+            given_up: Arc::clone(&given_up),
+        };
         // The threads live as long as the pool, so there is always a receiver.
         self.jobs.send(job).await.map_err(|_| JobError::Panicked)?;
         start.await.map_err(|_| JobError::Panicked)?;
@@ -74,8 +86,9 @@ impl Pool {
             Ok(Err(_)) => Err(JobError::Panicked),
             Err(_) => {
                 tracing::error!(?timeout, "a picture took too long; its thread is given up");
-                if let Err(error) = self.add_thread() {
-                    tracing::error!(%error, "no thread to take its place");
+                match self.add_thread() {
+                    Ok(()) => given_up.store(true, Ordering::Relaxed),
+                    Err(error) => tracing::error!(%error, "no thread to take its place"),
                 }
                 Err(JobError::TimedOut)
             }

@@ -82,6 +82,11 @@ impl Retention {
             let trimmed = match trimmed {
                 // Gone in between.
                 Err(Error::StreamNotFound(_)) => return Ok(()),
+                // One stream must not keep the others from being trimmed.
+                Err(error @ (Error::Refused(_) | Error::Corrupt(_))) => {
+                    tracing::error!(stream = %stream.id, %error, "cannot trim an output");
+                    return Ok(());
+                }
                 other => other?,
             };
             let counters = &mut stream.counters;

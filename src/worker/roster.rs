@@ -1,12 +1,12 @@
 //! Which partitions this worker holds: a fair share of all, renewed in time, given back at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
@@ -41,6 +41,7 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         leases: BTreeMap::new(),
         handles: Arc::clone(&handles),
         tasks: JoinSet::new(),
+        partitions: HashMap::new(),
     };
     tokio::select! {
         () = roster.hold(&stop) => {}
@@ -54,7 +55,7 @@ async fn wake(shared: &Shared, handles: &Handles) {
     loop {
         let held = handles.held().clone();
         if held.is_empty() {
-            handles.changed.notified().await;
+            let _ = tokio::time::timeout(WAKE_INTERVAL, handles.changed.notified()).await;
             continue;
         }
         let positions: Vec<_> = held.iter().map(|(&partition, handle)| (partition, handle.seen())).collect();
@@ -83,8 +84,10 @@ struct Roster {
     shared: Arc<Shared>,
     leases: BTreeMap<PartitionId, Lease>,
     handles: Arc<Handles>,
-    /// One task a leased partition; each ends with its partition.
-    tasks: JoinSet<PartitionId>,
+    /// One task a leased partition.
+    tasks: JoinSet<()>,
+    /// Whose task is whose.
+    partitions: HashMap<task::Id, PartitionId>,
 }
 
 impl Roster {
@@ -94,7 +97,7 @@ impl Roster {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(ended) = self.tasks.join_next() => self.ended(ended).await,
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
                 _ = tick.tick() => if let Err(error) = self.turn().await {
                     tracing::warn!(%error, "cannot reach the queue; trying again");
                 },
@@ -117,19 +120,21 @@ impl Roster {
         let start = usize::from(rand::random::<u16>() % partitions.count());
         let mut free = (start..usize::from(partitions.count())).chain(0..start);
         let before = self.leases.len();
+        let mut result = Ok(());
         while self.leases.len() < share
+            && result.is_ok()
             && let Some(index) = free.next()
         {
             let Some(partition) = partitions.get(index) else { continue };
             if !self.leases.contains_key(&partition) {
-                self.acquire(partition).await?;
+                result = self.acquire(partition).await;
             }
         }
         if self.leases.len() > before {
             // Once for all of them: on Redis the wait that this ends costs its connection.
             self.handles.changed.notify_one();
         }
-        Ok(())
+        result
     }
 
     fn handle(&self, partition: PartitionId) -> Option<Arc<Handle>> {
@@ -144,10 +149,8 @@ impl Roster {
             self.handles.held().insert(partition, Arc::clone(&handle));
             self.leases.insert(partition, lease.clone());
             let work = Partition::new(Arc::clone(&self.shared), lease, handle);
-            self.tasks.spawn(async move {
-                work.run().await;
-                partition
-            });
+            let task = self.tasks.spawn(work.run());
+            self.partitions.insert(task.id(), partition);
             tracing::debug!(%partition, "took a partition");
         }
         Ok(())
@@ -161,15 +164,15 @@ impl Roster {
         join_all(renewals).await;
     }
 
-    async fn ended(&mut self, ended: Result<PartitionId, tokio::task::JoinError>) {
-        let partition = match ended {
-            Ok(partition) => partition,
+    async fn ended(&mut self, ended: Result<(task::Id, ()), task::JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
             Err(error) => {
-                // Its lease runs out by itself; the handle is dropped when the process ends.
-                tracing::error!(%error, "a partition's task failed");
-                return;
+                tracing::error!(%error, "a partition's task failed; giving its lease back");
+                error.id()
             }
         };
+        let Some(partition) = self.partitions.remove(&id) else { return };
         self.handles.held().remove(&partition);
         if let Some(lease) = self.leases.remove(&partition)
             && let Err(error) = self.shared.queue.release_lease(&lease).await
@@ -186,7 +189,7 @@ impl Roster {
         let mut tick = tokio::time::interval(self.shared.config.lease_term / 3);
         while !self.tasks.is_empty() {
             tokio::select! {
-                Some(ended) = self.tasks.join_next() => self.ended(ended).await,
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
                 _ = tick.tick() => self.renew().await,
             }
         }

@@ -120,6 +120,7 @@ behaviours! {
         fetching_answers_in_the_order_asked,
         retention_takes_the_oldest_by_count_and_bytes,
         retention_takes_what_was_received_before_a_moment,
+        retention_takes_tombstones_too,
         retention_does_a_bounded_piece_at_a_time,
         the_backend_says_how_it_is,
     }

@@ -109,6 +109,20 @@ pub(crate) async fn retention_takes_what_was_received_before_a_moment(backend: B
     audit(&*store).await;
 }
 
+pub(crate) async fn retention_takes_tombstones_too(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    accept(&*store, (1..=3).map(|n| numbered("cam", n)).collect()).await;
+    let frames: Vec<_> = take_all(&*store, &lease).await.iter().map(failed).collect();
+    store.finish(&lease, &frames).await.unwrap();
+    let trimmed = store.trim_output(&lease, &id("cam"), 1, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    assert_eq!(trimmed, Trimmed { frames: 2, bytes: 0, more: false });
+    let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
+    assert_eq!((numbers(&page.entries), page.counters.trimmed_frames), (vec![3], 2));
+    audit(&*store).await;
+}
+
 pub(crate) async fn retention_does_a_bounded_piece_at_a_time(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;

@@ -112,13 +112,21 @@ impl RedisQueue {
                 .arg(offer.payload.key.to_string())
                 .arg(if dry { Vec::new() } else { entry::encode_header(header) });
         }
-        let answers = self.scripts.accept.run_behind(self.writer(partition), pipe, &call).await?;
+        let (answers, not_offered) =
+            self.scripts.accept.run_behind(self.writer(partition), pipe, &call).await?;
         let mut answers = reply::array(answers)?.into_iter();
         frames
             .iter()
             .map(|_| {
                 let letter = reply::text(answers.next().unwrap_or(Value::Nil))?.unwrap_or_default();
-                decided(&letter, reply::number(answers.next().unwrap_or(Value::Nil))?)
+                let result = decided(&letter, reply::number(answers.next().unwrap_or(Value::Nil))?)?;
+                Ok(match (&not_offered, result) {
+                    // The bytes are missing because Redis would not take them: say that.
+                    (Some(why), AcceptResult::Refused(Refusal::PayloadGone)) => {
+                        AcceptResult::Refused(Refusal::Backend(why.clone()))
+                    }
+                    (_, result) => result,
+                })
             })
             .collect()
     }

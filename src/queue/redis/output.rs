@@ -93,6 +93,13 @@ impl RedisQueue {
         oldest: Timestamp,
     ) -> Result<Trimmed> {
         let keys = self.keys(stream);
+        // Most passes find nothing to do: the oldest entry alone tells.
+        let page = self.page(stream, Sequence::FIRST, 1).await?;
+        let within = page.counters.output_frames <= max_frames && page.counters.output_bytes <= max_bytes;
+        let late = page.entries.first().is_some_and(|entry| entry.received_time < oldest);
+        if within && !late && !page.removed {
+            return Ok(Trimmed::default());
+        }
         let page = self.page(stream, Sequence::FIRST, TRIM_ENTRIES).await?;
         let (mut frames, mut bytes) = (page.counters.output_frames, page.counters.output_bytes);
         let (mut trimmed, mut payloads) = (Trimmed::default(), Vec::new());

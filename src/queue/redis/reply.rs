@@ -8,8 +8,7 @@ use redis::Value;
 use crate::queue::{Error, Result};
 
 pub(super) fn unexpected(what: &str, value: &Value) -> Error {
-    let mut text = format!("{value:?}");
-    text.truncate(200);
+    let text: String = format!("{value:?}").chars().take(200).collect();
     Error::Corrupt(format!("{what}: unexpected reply {text}"))
 }
 

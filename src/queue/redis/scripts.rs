@@ -56,16 +56,24 @@ impl Script {
         Self { text, digest: redis::Script::new(text).get_hash().to_owned() }
     }
 
-    /// Runs the script behind the commands that `pipe` already holds; answers the script's value.
-    pub(super) async fn run_behind(&self, link: &Link, mut pipe: Pipeline, call: &Call) -> Result<Value> {
+    /// Runs the script behind the commands that `pipe` already holds; answers the script's value, and why the first of
+    /// the commands failed that did.
+    pub(super) async fn run_behind(
+        &self,
+        link: &Link,
+        mut pipe: Pipeline,
+        call: &Call,
+    ) -> Result<(Value, Option<String>)> {
         pipe.add_command(call.command("EVALSHA", &self.digest));
-        let answer = link.run(&mut pipe).await?.pop();
-        self.or_with_text(link, call, answer).await
+        let mut answers = link.run(&mut pipe).await?;
+        let answer = answers.pop();
+        let failed = answers.into_iter().find_map(|answer| answer.err().map(|error| error.to_string()));
+        Ok((self.or_with_text(link, call, answer).await?, failed))
     }
 
     /// Runs the script.
     pub(super) async fn run(&self, link: &Link, call: &Call) -> Result<Value> {
-        self.run_behind(link, redis::pipe(), call).await
+        self.run_behind(link, redis::pipe(), call).await.map(|(value, _)| value)
     }
 
     /// A server that lost its scripts (a restart, SCRIPT FLUSH) gets the text.

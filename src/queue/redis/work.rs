@@ -97,7 +97,12 @@ impl RedisQueue {
                 .arg(counter)
                 .arg(entry::encode_output(&frame.body));
         }
-        let answers = match self.scripts.finish.run_behind(self.writer(lease.partition), pipe, &call).await? {
+        let (answers, not_offered) =
+            self.scripts.finish.run_behind(self.writer(lease.partition), pipe, &call).await?;
+        if let Some(why) = not_offered {
+            tracing::warn!(partition = %lease.partition, why, "Redis would not take a picture");
+        }
+        let answers = match answers {
             Value::Nil => return Err(Error::LeaseLost),
             answers => reply::array(answers)?,
         };

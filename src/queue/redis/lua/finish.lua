@@ -51,11 +51,11 @@ while k <= #KEYS do
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], text(event) .. '-0',
       's', id, 'q', text(seq), 't', received, 'p', text(published), 'b', body)
     redis.call('HSET', stream, 'fin', text(seq))
-    redis.call('HINCRBY', stream, 'queued_bytes', text(-source_size))
+    redis.call('HINCRBY', stream, 'queued_bytes', text(0 - source_size))
     redis.call('HINCRBY', stream, 'output_bytes', text(output_size))
     if counter == 'failed' then redis.call('HINCRBY', stream, 'failed', 1) end
     redis.call('HINCRBY', KEYS[4], 'work_frames', -1)
-    redis.call('HINCRBY', KEYS[4], 'work_bytes', text(-source_size))
+    redis.call('HINCRBY', KEYS[4], 'work_bytes', text(0 - source_size))
     redis.call('HINCRBY', KEYS[4], 'output_bytes', text(output_size))
     redis.call('HINCRBY', KEYS[4], counter, 1)
   end

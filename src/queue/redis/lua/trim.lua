@@ -9,9 +9,10 @@ if entries > 0 then
   if #oldest == 0 or oldest[1][1] ~= ARGV[6] .. '-0' then return 0 end
   redis.call('XTRIM', KEYS[3], 'MINID', '=', ARGV[3] .. '-0')
   for p = 6, #KEYS do redis.call('UNLINK', KEYS[p]) end
-  redis.call('HINCRBY', KEYS[2], 'output_bytes', '-' .. ARGV[5])
+  local bytes = string.format('%.0f', 0 - tonumber(ARGV[5])) -- not '-' .. bytes: Redis takes no "-0"
+  redis.call('HINCRBY', KEYS[2], 'output_bytes', bytes)
   redis.call('HINCRBY', KEYS[2], 'trimmed', entries)
-  redis.call('HINCRBY', KEYS[4], 'output_bytes', '-' .. ARGV[5])
+  redis.call('HINCRBY', KEYS[4], 'output_bytes', bytes)
   redis.call('HINCRBY', KEYS[4], 'trimmed', entries)
 end
 local f = redis.call('HMGET', KEYS[2], 'removed', 'seq', 'fin')
