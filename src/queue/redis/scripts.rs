@@ -1,4 +1,4 @@
-//! The scripts, each atomic in one slot. Their text says what they do; `docs/adr/0002` says why they look as they do.
+//! The scripts, each atomic in one slot. Their text says what they do; `docs/adr/0001` and `0002` say why they look so.
 
 use redis::{Cmd, Pipeline, RedisResult, Value};
 
