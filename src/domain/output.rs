@@ -224,6 +224,9 @@ pub struct OutputEntry {
     pub stream_id: StreamId,
     /// The frame's number.
     pub sequence: Sequence,
+    /// The number before it in its stream, 0 if it is the first: one less, but where the backend failed over and numbers
+    /// were passed over or lost.
+    pub previous_sequence: u64,
     /// When the frame was accepted; never goes back within a stream.
     pub received_time: Timestamp,
     /// When this entry was written.

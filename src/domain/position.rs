@@ -23,23 +23,20 @@ pub enum StartPosition {
 pub struct Cursor {
     /// The stream.
     pub stream_id: StreamId,
-    /// The partition's epoch when it was made.
-    pub epoch: u64,
     /// The first number not yet seen.
     pub next: Sequence,
 }
 
-const VERSION: u8 = 1;
-const FIXED_BYTES: usize = 1 + 8 + 8;
+const VERSION: u8 = 2;
+const FIXED_BYTES: usize = 1 + 8;
 const CHECK_BYTES: usize = 4;
 
 impl Cursor {
-    /// The opaque text that callers keep: URL-safe base64, at most 116 characters.
+    /// The opaque text that callers keep: URL-safe base64, at most 104 characters.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut bytes = Vec::with_capacity(FIXED_BYTES + self.stream_id.as_str().len() + CHECK_BYTES);
         bytes.push(VERSION);
-        bytes.extend_from_slice(&self.epoch.to_be_bytes());
         bytes.extend_from_slice(&self.next.get().to_be_bytes());
         bytes.extend_from_slice(self.stream_id.as_str().as_bytes());
         let check = check(&bytes);
@@ -72,8 +69,7 @@ impl FromStr for Cursor {
         let id = std::str::from_utf8(&body[FIXED_BYTES..]).map_err(|_| bad())?;
         Ok(Self {
             stream_id: id.parse().map_err(|_| bad())?,
-            epoch: number(1)?,
-            next: Sequence::new(number(9)?).map_err(|_| bad())?,
+            next: Sequence::new(number(1)?).map_err(|_| bad())?,
         })
     }
 }
@@ -85,7 +81,7 @@ mod tests {
     #[test]
     fn cursors_come_back_whole_or_not_at_all() {
         let cursor =
-            Cursor { stream_id: "cam-1".parse().unwrap(), epoch: 3, next: Sequence::new(77).unwrap() };
+            Cursor { stream_id: "cam-1".parse().unwrap(), next: Sequence::new(77).unwrap() };
         let text = cursor.encode();
         assert_eq!(text.parse::<Cursor>().unwrap(), cursor);
         for cut in 0..text.len() {

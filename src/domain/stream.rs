@@ -100,12 +100,19 @@ pub struct StreamSettings {
 }
 
 /// What a stream has gone through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamCounters {
     /// Number of the last accepted frame; 0 = none yet.
     pub accepted_sequence: u64,
     /// Number of the last frame in the output; 0 = none yet.
     pub published_sequence: u64,
+    /// Number of the oldest entry in the output; one past the newest if it is empty.
+    pub oldest_sequence: u64,
+    /// Frames accepted since the stream began: less than their last number where the backend failed over and numbers
+    /// were passed over, so that none is given out twice.
+    pub accepted_frames: u64,
+    /// Accepted frames that no worker has finished.
+    pub queued_frames: u64,
     /// Bytes of pictures waiting for a worker.
     pub queued_bytes: u64,
     /// Entries in the output.
@@ -122,17 +129,22 @@ pub struct StreamCounters {
     pub last_received_time: Option<Timestamp>,
 }
 
-impl StreamCounters {
-    /// Frames that no worker has finished.
-    #[must_use]
-    pub fn queued_frames(&self) -> u64 {
-        self.accepted_sequence - self.published_sequence
-    }
-
-    /// Number of the oldest entry in the output; one past the newest if it is empty.
-    #[must_use]
-    pub fn oldest_sequence(&self) -> u64 {
-        self.published_sequence + 1 - self.output_frames
+impl Default for StreamCounters {
+    fn default() -> Self {
+        Self {
+            accepted_sequence: 0,
+            published_sequence: 0,
+            oldest_sequence: 1,
+            accepted_frames: 0,
+            queued_frames: 0,
+            queued_bytes: 0,
+            output_frames: 0,
+            output_bytes: 0,
+            trimmed_frames: 0,
+            failed_frames: 0,
+            duplicate_frames: 0,
+            last_received_time: None,
+        }
     }
 }
 

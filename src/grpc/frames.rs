@@ -180,6 +180,8 @@ fn missing(number: Sequence, page: &OutputPage) -> pb::MissingReason {
         pb::MissingReason::NotAccepted
     } else if number.get() > counters.published_sequence {
         pb::MissingReason::Pending
+    } else if page.entries.first().is_some_and(|next| next.previous_sequence < number.get()) {
+        pb::MissingReason::BackendFailover
     } else {
         pb::MissingReason::Retention
     }

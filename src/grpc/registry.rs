@@ -94,7 +94,7 @@ impl Registry {
         self.settings.forget(&id);
         Ok(pb::UnregisterStreamResponse {
             last_sequence: counters.accepted_sequence,
-            removed_queued_frames: counters.queued_frames(),
+            removed_queued_frames: counters.queued_frames,
             removed_output_frames: counters.output_frames,
         })
     }

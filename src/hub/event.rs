@@ -114,8 +114,8 @@ pub struct StreamHead {
 pub enum PicturesOrLost {
     /// One for each role asked for: thumbnail, processed, original.
     Pictures(Vec<DeliveredPicture>),
-    /// Bytes are gone: [`GapReason::Retention`] or [`GapReason::Unregistered`] if the entry is too, else
-    /// [`GapReason::PayloadLost`].
+    /// Bytes are gone: [`GapReason::Retention`], [`GapReason::Unregistered`] or [`GapReason::BackendFailover`] if the
+    /// entry is too, else [`GapReason::PayloadLost`].
     Lost(GapReason),
 }
 

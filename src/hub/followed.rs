@@ -103,7 +103,8 @@ impl Followed {
         if let Some(entry) = self.ahead.front() {
             let entry = Arc::clone(entry);
             if entry.sequence > self.next {
-                self.skip(entry.sequence.get() - 1, self.hole);
+                self.skip(entry.previous_sequence, self.hole);
+                self.skip(entry.sequence.get() - 1, GapReason::BackendFailover);
             }
             return if self.is_done() { Peek::Nothing } else { Peek::Entry(entry) };
         }

@@ -52,9 +52,6 @@ use crate::queue::{self, Queue};
 use followers::Followers;
 use payloads::Payloads;
 
-/// The epoch in all cursors. Rises with failovers that lose data, once the backends can tell; until then one suffices.
-const EPOCH: u64 = 1;
-
 /// Bounds of the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubConfig {
@@ -210,7 +207,7 @@ impl fmt::Debug for Hub {
 
 /// The position before number `next` of a stream.
 fn position(stream: &StreamId, next: Sequence) -> Cursor {
-    Cursor { stream_id: stream.clone(), epoch: EPOCH, next }
+    Cursor { stream_id: stream.clone(), next }
 }
 
 /// Locks a mutex whose data is whole after every statement, so that a panic elsewhere need not spread.

@@ -142,7 +142,7 @@ impl Payloads {
         Ok(Some(DeliveredPicture { picture: picture.clone(), content }))
     }
 
-    /// Why an entry's bytes are gone: with the entry, as they should, or without.
+    /// Why an entry's bytes are gone: with the entry, as they should, or without; or the backend itself went back.
     async fn explain_loss(&self, entry: &OutputEntry) -> queue::Result<GapReason> {
         let page = match self.queue.read_outputs(&entry.stream_id, entry.sequence, 1).await {
             Err(queue::Error::StreamNotFound(_)) => return Ok(GapReason::Unregistered),
@@ -152,6 +152,9 @@ impl Payloads {
             tracing::error!(stream = %entry.stream_id, sequence = %entry.sequence,
                 "a published frame has lost its picture");
             return Ok(GapReason::PayloadLost);
+        }
+        if entry.sequence.get() > page.counters.published_sequence {
+            return Ok(GapReason::BackendFailover);
         }
         Ok(if page.removed { GapReason::Unregistered } else { GapReason::Retention })
     }

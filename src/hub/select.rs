@@ -146,7 +146,7 @@ impl Selector {
     /// The number that a stream's delivery begins with.
     pub(super) fn first_sequence(&self, record: &StreamRecord) -> Result<Sequence, SubscribeError> {
         let live = Sequence::after(record.counters.published_sequence);
-        let oldest = Sequence::after(record.counters.oldest_sequence().saturating_sub(1));
+        let oldest = Sequence::after(record.counters.oldest_sequence.saturating_sub(1));
         let mut cursors = self.cursors.iter();
         let asked = match (cursors.find(|cursor| cursor.stream_id == record.id), &self.start) {
             (Some(cursor), _) => cursor.next,

@@ -42,7 +42,7 @@ pub(crate) async fn what_was_accepted_is_what_is_taken(backend: Backend) {
     let fetched = store.fetch(lease.partition, &[item.payload]).await.unwrap();
     assert_eq!(fetched, [sent.offer.bytes]);
     let counters = record(&*store, "cam").await.counters;
-    assert_eq!((counters.accepted_sequence, counters.queued_frames(), counters.queued_bytes), (1, 1, 11));
+    assert_eq!((counters.accepted_sequence, counters.queued_frames, counters.queued_bytes), (1, 1, 11));
     assert_eq!(counters.last_received_time, Some(item.received_time));
 }
 

@@ -13,7 +13,7 @@ pub(crate) async fn pages_begin_where_asked(backend: Backend) {
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     let empty = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
-    assert_eq!((empty.entries.len(), empty.counters.oldest_sequence(), empty.removed), (0, 1, false));
+    assert_eq!((empty.entries.len(), empty.counters.oldest_sequence, empty.removed), (0, 1, false));
     publish(&*store, &lease, "cam", 7).await;
     let mut read = Vec::new();
     loop {
@@ -41,7 +41,7 @@ pub(crate) async fn a_page_below_what_is_kept_begins_at_the_oldest(backend: Back
     store.trim_output(&lease, &id("cam"), 4, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
     let page = store.read_outputs(&id("cam"), number(2), 2).await.unwrap();
     assert_eq!(numbers(&page.entries), [7, 8]);
-    assert_eq!((page.counters.oldest_sequence(), page.counters.trimmed_frames), (7, 6));
+    assert_eq!((page.counters.oldest_sequence, page.counters.trimmed_frames), (7, 6));
     audit(&*store).await;
 }
 

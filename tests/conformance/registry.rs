@@ -123,7 +123,7 @@ pub(crate) async fn a_stream_that_returns_goes_on_counting(backend: Backend) {
         let back = register(&*store, "cam").await;
         assert_eq!((back.revision, back.removed), (round, false));
         assert!(back.create_time > first.create_time, "it was created anew");
-        assert_eq!(back.counters.oldest_sequence(), if trimmed { round + 1 } else { 1 });
+        assert_eq!(back.counters.oldest_sequence, if trimmed { round + 1 } else { 1 });
         // Its publishers are forgotten: their numbers are new again.
         assert_eq!(accept_one(&*store, numbered("cam", 1)).await, accepted(round + 1));
         work_off(&*store, &lease).await;

@@ -221,7 +221,7 @@ pub(crate) async fn audit(queue: &dyn Queue) {
         for stream in &streams {
             let counters = stream.counters;
             let page = queue.read_outputs(&stream.id, Sequence::FIRST, 100_000).await.unwrap();
-            let kept: Vec<_> = (counters.oldest_sequence()..=counters.published_sequence).collect();
+            let kept: Vec<_> = (counters.oldest_sequence..=counters.published_sequence).collect();
             assert_eq!(numbers(&page.entries), kept, "{}: the output has holes", stream.id);
             let pictures: Vec<_> = page.entries.iter().flat_map(|entry| payloads(entry)).collect();
             let bytes = queue.fetch(partition, &pictures).await.unwrap();
@@ -231,7 +231,7 @@ pub(crate) async fn audit(queue: &dyn Queue) {
             }
             let size: u64 = pictures.iter().map(|picture| picture.size_bytes).sum();
             assert_eq!(counters.output_bytes, size, "{}: output bytes", stream.id);
-            queued_frames += counters.queued_frames();
+            queued_frames += counters.queued_frames;
             queued_bytes += counters.queued_bytes;
             output_bytes += counters.output_bytes;
         }

@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn cursors_come_by_stream_id() {
-        let cursor = |stream: &str| Cursor { stream_id: id(stream), epoch: 0, next: Sequence::FIRST };
+        let cursor = |stream: &str| Cursor { stream_id: id(stream), next: Sequence::FIRST };
         let event = to_pb(Event::Draining(vec![cursor("b"), cursor("a")]), &[]).unwrap().event;
         let Some(Wire::Draining(draining)) = event else { panic!("{event:?}") };
         let ids: Vec<_> = draining.cursors.iter().map(|c| c.stream_id.as_str()).collect();

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn cursors_carry_their_stream() {
-        let cursor = Cursor { stream_id: "cam-1".parse().unwrap(), epoch: 0, next: Sequence::FIRST };
+        let cursor = Cursor { stream_id: "cam-1".parse().unwrap(), next: Sequence::FIRST };
         let with = |stream_id: &str, text: String| {
             let cursors = vec![pb::StreamCursor { stream_id: stream_id.into(), cursor: text }];
             let position = Some(Position::Cursors(pb::CursorList { cursors }));

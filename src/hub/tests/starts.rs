@@ -4,7 +4,7 @@ use crate::domain::{Cursor, StartPosition};
 use crate::hub::{HubConfig, SubscribeError};
 
 fn cursor(id: &str, next: u64) -> Cursor {
-    Cursor { stream_id: stream(id), epoch: 1, next: number(next) }
+    Cursor { stream_id: stream(id), next: number(next) }
 }
 
 #[tokio::test(start_paused = true)]

@@ -108,6 +108,8 @@ impl Partition {
         let received_time = counters.last_received_time.map_or(now.wall, |last| last.max(now.wall));
         let payload = frame.offer.payload;
         counters.accepted_sequence = sequence.get();
+        counters.accepted_frames += 1;
+        counters.queued_frames += 1;
         counters.last_received_time = Some(received_time);
         counters.queued_bytes += payload.size_bytes;
         if let Some(mark) = &frame.header.publisher {
@@ -145,7 +147,7 @@ fn stream_is_full(stream: &Stream, frame: &NewFrame, ahead: &Ahead) -> bool {
     let (counters, policy) = (&stream.counters, &stream.settings.queue);
     let added = ahead.in_stream(&frame.stream_id);
     let bytes = counters.queued_bytes + added.bytes;
-    counters.queued_frames() + added.frames >= policy.max_frames
+    counters.queued_frames + added.frames >= policy.max_frames
         || bytes.saturating_add(frame.offer.payload.size_bytes) > policy.max_bytes
 }
 

@@ -63,6 +63,7 @@ impl Partition {
         let entry = Arc::new(OutputEntry {
             stream_id: frame.stream_id.clone(),
             sequence: frame.sequence,
+            previous_sequence: frame.sequence.get() - 1,
             received_time: frame.received_time,
             published_time: now.wall.max(frame.received_time),
             body: frame.body.clone(),
@@ -76,8 +77,12 @@ impl Partition {
             self.payloads.remove_entered(frame.source.key, now.instant);
         }
         stream.counters.published_sequence = frame.sequence.get();
+        stream.counters.queued_frames -= 1;
         stream.counters.queued_bytes -= frame.source.size_bytes;
         stream.counters.output_frames += 1;
+        if stream.counters.output_frames == 1 {
+            stream.counters.oldest_sequence = frame.sequence.get();
+        }
         stream.counters.output_bytes += output_bytes;
         self.totals.queued_bytes -= frame.source.size_bytes;
         self.totals.output_bytes += output_bytes;

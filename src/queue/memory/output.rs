@@ -22,7 +22,7 @@ impl State {
     pub(super) fn read_outputs(&self, id: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
         let stream = self.home(id).streams.get(id).ok_or_else(|| Error::StreamNotFound(id.clone()))?;
         // Without holes: a number's place is its distance from the oldest.
-        let skip = from.get().saturating_sub(stream.counters.oldest_sequence());
+        let skip = from.get().saturating_sub(stream.counters.oldest_sequence);
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let entries = stream.outputs.iter().skip(skip).take(limit).map(Arc::clone).collect();
         Ok(OutputPage { entries, counters: stream.counters, removed: stream.removed })
@@ -64,6 +64,7 @@ impl Partition {
                 self.payloads.remove_entered(payload.key, now.instant);
             }
             stream.counters.output_frames -= 1;
+            stream.counters.oldest_sequence = entry.sequence.get() + 1;
             stream.counters.output_bytes -= bytes;
             stream.counters.trimmed_frames += 1;
             trimmed.frames += 1;

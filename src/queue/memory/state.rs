@@ -107,7 +107,7 @@ impl Partition {
     /// Forgets the settings of an unregistered stream once nothing of it is left to process or to read.
     pub(super) fn retire_if_done(&mut self, id: &StreamId) {
         let done = |stream: &Stream| {
-            stream.removed && stream.outputs.is_empty() && stream.counters.queued_frames() == 0
+            stream.removed && stream.outputs.is_empty() && stream.counters.queued_frames == 0
         };
         if self.streams.get(id).is_some_and(done)
             && let Some(stream) = self.streams.remove(id)

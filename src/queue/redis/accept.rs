@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use redis::{Pipeline, Value};
 
+use super::conn::refused;
 use super::keys::Keys;
 use super::scripts::Call;
 use super::{RedisQueue, entry, reply};
@@ -89,11 +90,13 @@ impl RedisQueue {
     ) -> Result<Vec<AcceptResult>> {
         let keys = Keys(partition);
         let budget = &self.config.budget;
+        let mut connected = self.writer(partition).connected().await?;
         let mut pipe = redis::pipe();
         let mut call = Call::default();
         call.key(keys.work()).key(keys.counts());
         call.number(budget.work_bytes).number(budget.work_frames);
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
+        call.arg(connected.instance.argument());
         for frame in frames {
             let NewFrame { stream_id, header, offer } = frame;
             if !dry {
@@ -112,9 +115,10 @@ impl RedisQueue {
                 .arg(offer.payload.key.to_string())
                 .arg(if dry { Vec::new() } else { entry::encode_header(header) });
         }
-        let (answers, not_offered) =
-            self.scripts.accept.run_behind(self.writer(partition), pipe, &call).await?;
-        let mut answers = reply::array(answers)?.into_iter();
+        let mut answers = self.scripts.accept.run_on(&mut connected, pipe, &call, None).await?;
+        let entered = answers.pop().transpose().map_err(refused)?.unwrap_or(Value::Nil);
+        let not_offered = answers.into_iter().find_map(|answer| answer.err().map(|error| error.to_string()));
+        let mut answers = reply::array(entered)?.into_iter();
         frames
             .iter()
             .map(|_| {

@@ -1,6 +1,6 @@
 //! Connections to one Redis: a few multiplexed links for commands, and a pool of others for reads that block.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -9,6 +9,7 @@ use redis::{
     AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, RedisError, ServerErrorKind, Value,
 };
 
+use super::instance::Instance;
 use crate::queue::{Error, Result};
 
 /// A dead peer is noticed after this long, even where no reset arrives.
@@ -37,9 +38,19 @@ fn config(response_timeout: Duration) -> AsyncConnectionConfig {
 
 #[derive(Default)]
 struct LinkState {
-    connection: Option<MultiplexedConnection>,
+    connected: Option<(MultiplexedConnection, Arc<Instance>)>,
+    /// Rises with every connection: what goes wrong on an old one says nothing of the new one.
+    generation: u64,
     timeouts: u32,
     failed_at: Option<(Instant, String)>,
+}
+
+/// A link's connection at one moment: what is asked through it is answered by one and the same server process.
+pub(super) struct Connected<'a> {
+    link: &'a Link,
+    connection: MultiplexedConnection,
+    generation: u64,
+    pub(super) instance: Arc<Instance>,
 }
 
 /// One multiplexed connection that comes back by itself. Commands of one link are answered in order, so large values have
@@ -66,10 +77,11 @@ impl Link {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn ready(&self) -> Option<Result<MultiplexedConnection>> {
+    fn ready(&self) -> Option<Result<Connected<'_>>> {
         let state = self.state();
-        if let Some(connection) = &state.connection {
-            return Some(Ok(connection.clone()));
+        if let Some((connection, instance)) = &state.connected {
+            let (connection, instance) = (connection.clone(), Arc::clone(instance));
+            return Some(Ok(Connected { link: self, connection, generation: state.generation, instance }));
         }
         match &state.failed_at {
             Some((at, why)) if at.elapsed() < RECONNECT_PAUSE => Some(Err(Error::Unreachable(why.clone()))),
@@ -78,7 +90,7 @@ impl Link {
     }
 
     /// The connection; connects first if there is none.
-    async fn connection(&self) -> Result<MultiplexedConnection> {
+    pub(super) async fn connected(&self) -> Result<Connected<'_>> {
         if let Some(ready) = self.ready() {
             return ready;
         }
@@ -87,12 +99,15 @@ impl Link {
         if let Some(ready) = self.ready() {
             return ready;
         }
-        let connected = self.client.get_multiplexed_async_connection_with_config(&config(self.timeout)).await;
+        let connected = self.connect().await;
         let mut state = self.state();
         match connected {
-            Ok(connection) => {
-                *state = LinkState { connection: Some(connection.clone()), ..LinkState::default() };
-                Ok(connection)
+            Ok((connection, instance)) => {
+                let instance = Arc::new(instance);
+                let generation = state.generation + 1;
+                let both = (connection.clone(), Arc::clone(&instance));
+                *state = LinkState { connected: Some(both), generation, ..LinkState::default() };
+                Ok(Connected { link: self, connection, generation, instance })
             }
             Err(error) => {
                 let why = error.to_string();
@@ -102,24 +117,28 @@ impl Link {
         }
     }
 
+    async fn connect(&self) -> std::result::Result<(MultiplexedConnection, Instance), RedisError> {
+        let mut connection =
+            self.client.get_multiplexed_async_connection_with_config(&config(self.timeout)).await?;
+        let instance = Instance::ask(&mut connection).await?;
+        Ok((connection, instance))
+    }
+
     /// Runs a pipeline; answers one result a command. An error of the whole means that some may have been run.
     pub(super) async fn run(&self, pipe: &mut Pipeline) -> Result<Vec<redis::RedisResult<Value>>> {
-        let mut connection = self.connection().await?;
-        let answered = pipe.ignore_errors().query_async(&mut connection).await;
-        self.note(answered.as_ref().err());
-        answered.map_err(|error| Error::NoAnswer(error.to_string()))
+        self.connected().await?.run(pipe).await
     }
 
     /// Runs one command.
     pub(super) async fn command(&self, command: &redis::Cmd) -> Result<Value> {
-        let mut connection = self.connection().await?;
-        let answered = command.query_async(&mut connection).await;
-        self.note(answered.as_ref().err());
-        answered.map_err(refused)
+        self.connected().await?.command(command).await
     }
 
-    fn note(&self, error: Option<&RedisError>) {
+    fn note(&self, generation: u64, error: Option<&RedisError>) {
         let mut state = self.state();
+        if state.generation != generation {
+            return;
+        }
         let Some(error) = error else {
             state.timeouts = 0;
             return;
@@ -129,8 +148,25 @@ impl Link {
         }
         let dead = error.is_unrecoverable_error() || (error.is_io_error() && !error.is_timeout());
         if dead || state.timeouts >= TIMEOUTS_TO_RECONNECT {
-            *state = LinkState::default();
+            state.connected = None;
+            state.timeouts = 0;
         }
+    }
+}
+
+impl Connected<'_> {
+    /// See [`Link::run`].
+    pub(super) async fn run(&mut self, pipe: &mut Pipeline) -> Result<Vec<redis::RedisResult<Value>>> {
+        let answered = pipe.ignore_errors().query_async(&mut self.connection).await;
+        self.link.note(self.generation, answered.as_ref().err());
+        answered.map_err(|error| Error::NoAnswer(error.to_string()))
+    }
+
+    /// See [`Link::command`].
+    pub(super) async fn command(&mut self, command: &redis::Cmd) -> Result<Value> {
+        let answered = command.query_async(&mut self.connection).await;
+        self.link.note(self.generation, answered.as_ref().err());
+        answered.map_err(refused)
     }
 }
 

@@ -8,6 +8,7 @@
 mod accept;
 mod conn;
 mod entry;
+mod instance;
 mod keys;
 mod lease;
 mod output;

@@ -24,6 +24,7 @@ fn output_entry(stream: &StreamId, sequence: Sequence, fields: &reply::Fields) -
     Ok(Arc::new(OutputEntry {
         stream_id: stream.clone(),
         sequence,
+        previous_sequence: if fields.has("v") { fields.number("v")? } else { sequence.get() - 1 },
         received_time: time(fields, "t")?,
         published_time: time(fields, "p")?,
         body: entry::decode_output(&fields.bytes("b"))?,
@@ -102,7 +103,7 @@ impl RedisQueue {
         }
         let page = self.page(stream, Sequence::FIRST, TRIM_ENTRIES).await?;
         let (mut frames, mut bytes) = (page.counters.output_frames, page.counters.output_bytes);
-        let (mut trimmed, mut payloads) = (Trimmed::default(), Vec::new());
+        let (mut trimmed, mut payloads, mut keep_from) = (Trimmed::default(), Vec::new(), Sequence::FIRST);
         for entry in &page.entries {
             let late = entry.received_time < oldest;
             if frames <= max_frames && bytes <= max_bytes && !late {
@@ -115,6 +116,7 @@ impl RedisQueue {
             bytes = bytes.saturating_sub(size);
             trimmed.frames += 1;
             trimmed.bytes += size;
+            keep_from = entry.sequence.next();
         }
         if trimmed.frames == 0 && !page.removed {
             return Ok(trimmed);
@@ -126,7 +128,7 @@ impl RedisQueue {
         for payload in &payloads {
             call.key(keys.payload(payload.key));
         }
-        call.arg(fence(lease)).arg(stream.as_str()).number(first + trimmed.frames);
+        call.arg(fence(lease)).arg(stream.as_str()).number(keep_from.get());
         call.number(trimmed.frames).number(trimmed.bytes).number(first);
         match self.scripts.trim.run(&self.control, &call).await? {
             Value::Nil => Err(Error::LeaseLost),

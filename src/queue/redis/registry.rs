@@ -198,9 +198,14 @@ pub(super) fn record(
 }
 
 fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters> {
+    let (accepted, published) = (fields.number("seq")?, fields.number("fin")?);
+    let (leapt, published_leapt) = (fields.number("leapt")?, fields.number("fin_leapt")?);
     Ok(StreamCounters {
-        accepted_sequence: fields.number("seq")?,
-        published_sequence: fields.number("fin")?,
+        accepted_sequence: accepted,
+        published_sequence: published,
+        oldest_sequence: if output_frames == 0 { published + 1 } else { fields.number("oldest")? },
+        accepted_frames: accepted.saturating_sub(leapt),
+        queued_frames: accepted.saturating_sub(leapt).saturating_sub(published.saturating_sub(published_leapt)),
         queued_bytes: fields.number("queued_bytes")?,
         output_frames,
         output_bytes: fields.number("output_bytes")?,

@@ -49,6 +49,21 @@ pub(super) fn parse<T: std::str::FromStr>(text: &str) -> Result<T> {
     text.parse().map_err(|_| Error::Corrupt(format!("{text:?} does not parse")))
 }
 
+/// The lines of an INFO reply.
+#[derive(Debug)]
+pub(super) struct Info<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Info<'a> {
+    pub(super) fn parse(text: &'a str) -> Self {
+        Self(text.lines().filter_map(|line| line.trim().split_once(':')).collect())
+    }
+
+    /// A line's value; empty if there is none.
+    pub(super) fn get(&self, name: &str) -> &'a str {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+}
+
 /// A stream id `<a>-<b>`.
 pub(super) fn place(text: &str) -> Result<(u64, u64)> {
     let (a, b) = text.split_once('-').ok_or_else(|| Error::Corrupt(format!("stream id {text:?}")))?;

@@ -2,8 +2,8 @@
 
 use redis::{Cmd, Pipeline, RedisResult, Value};
 
-use super::conn::{Link, refused, wants_script};
-use crate::queue::{Error, Result};
+use super::conn::{Connected, Link, refused, wants_script};
+use crate::queue::Result;
 
 /// A script by its text and digest.
 #[derive(Debug)]
@@ -61,33 +61,47 @@ impl Script {
     pub(super) async fn run_behind(
         &self,
         link: &Link,
-        mut pipe: Pipeline,
+        pipe: Pipeline,
         call: &Call,
     ) -> Result<(Value, Option<String>)> {
-        pipe.add_command(call.command("EVALSHA", &self.digest));
-        let mut answers = link.run(&mut pipe).await?;
-        let answer = answers.pop();
+        let mut answers = self.run_on(&mut link.connected().await?, pipe, call, None).await?;
+        let value = answers.pop().transpose().map_err(refused)?;
         let failed = answers.into_iter().find_map(|answer| answer.err().map(|error| error.to_string()));
-        Ok((self.or_with_text(link, call, answer).await?, failed))
+        Ok((value.unwrap_or(Value::Nil), failed))
+    }
+
+    /// Runs the script behind the commands of `pipe`, and `last` behind it; answers one result a command. A server that
+    /// lost its scripts (a restart, SCRIPT FLUSH) gets the text.
+    pub(super) async fn run_on(
+        &self,
+        connected: &mut Connected<'_>,
+        mut pipe: Pipeline,
+        call: &Call,
+        last: Option<&Cmd>,
+    ) -> Result<Vec<RedisResult<Value>>> {
+        let at = pipe.len();
+        pipe.add_command(call.command("EVALSHA", &self.digest));
+        pipe_last(&mut pipe, last);
+        let mut answers = connected.run(&mut pipe).await?;
+        if answers.get(at).is_some_and(|answer| answer.as_ref().is_err_and(wants_script)) {
+            let mut again = redis::pipe();
+            again.add_command(call.command("EVAL", self.text));
+            pipe_last(&mut again, last);
+            answers.truncate(at);
+            answers.extend(connected.run(&mut again).await?);
+        }
+        Ok(answers)
     }
 
     /// Runs the script.
     pub(super) async fn run(&self, link: &Link, call: &Call) -> Result<Value> {
         self.run_behind(link, redis::pipe(), call).await.map(|(value, _)| value)
     }
+}
 
-    /// A server that lost its scripts (a restart, SCRIPT FLUSH) gets the text.
-    async fn or_with_text(
-        &self,
-        link: &Link,
-        call: &Call,
-        answer: Option<RedisResult<Value>>,
-    ) -> Result<Value> {
-        match answer {
-            Some(Err(error)) if wants_script(&error) => link.command(&call.command("EVAL", self.text)).await,
-            Some(answer) => answer.map_err(refused),
-            None => Err(Error::Corrupt("an empty answer to a script".to_owned())),
-        }
+fn pipe_last(pipe: &mut Pipeline, last: Option<&Cmd>) {
+    if let Some(command) = last {
+        pipe.add_command(command.clone());
     }
 }
 

@@ -1,7 +1,5 @@
 //! The store's layout, the server's state, and the partitions' counters.
 
-use std::collections::HashMap;
-
 use super::keys::{Keys, LAYOUT};
 use super::{RedisQueue, reply};
 use crate::domain::{PartitionId, Timestamp};
@@ -28,8 +26,8 @@ impl RedisQueue {
         let info =
             answers.next().ok_or_else(|| Error::Corrupt("no INFO".into()))?.map_err(super::conn::refused)?;
         let info = reply::text(info)?.unwrap_or_default();
-        let info: HashMap<&str, &str> = info.lines().filter_map(|line| line.trim().split_once(':')).collect();
-        let field = |name: &str| info.get(name).copied().unwrap_or_default();
+        let info = reply::Info::parse(&info);
+        let field = |name: &str| info.get(name);
         if field("loading") == "1" {
             return Err(Error::Refused("Redis is loading its data set".to_owned()));
         }

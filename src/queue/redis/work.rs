@@ -65,8 +65,34 @@ impl RedisQueue {
     }
 
     pub(super) async fn finish_work(&self, lease: &Lease, frames: &[Finished]) -> Result<Vec<FinishResult>> {
+        let (mut results, refused) = self.publish(lease, frames, Bytes::Offered).await?;
+        let Some(why) = refused else { return Ok(results) };
+        tracing::warn!(partition = %lease.partition, why, "Redis would not take a picture");
+        if !why.contains("OOM") {
+            return Ok(results);
+        }
+        // A Redis at its memory limit refuses new pictures, and would never again let go of old ones. A script that
+        // begins by freeing is allowed to write: so these pictures go through it, one frame at a time.
+        for (frame, result) in frames.iter().zip(&mut results) {
+            if matches!(result, FinishResult::PayloadGone | FinishResult::NotNext) {
+                let frame = std::slice::from_ref(frame);
+                if let Some(rescued) = self.publish(lease, frame, Bytes::InScript).await?.0.pop() {
+                    *result = rescued;
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// Runs the script for some frames; answers also why Redis would not take an offered picture, if it would not.
+    async fn publish(
+        &self,
+        lease: &Lease,
+        frames: &[Finished],
+        bytes: Bytes,
+    ) -> Result<(Vec<FinishResult>, Option<String>)> {
         if frames.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
         }
         let keys = Keys(lease.partition);
         let mut pipe = redis::pipe();
@@ -78,7 +104,9 @@ impl RedisQueue {
             call.key(keys.stream(&frame.stream_id)).key(keys.output(&frame.stream_id));
             call.key(keys.payload(frame.source.key));
             for offer in &frame.offers {
-                push_offer(&mut pipe, keys, offer, OFFER_TTL);
+                if bytes == Bytes::Offered {
+                    push_offer(&mut pipe, keys, offer, OFFER_TTL);
+                }
                 call.key(keys.payload(offer.payload.key));
             }
             let kept = pictures.iter().any(|picture| picture.payload.key == frame.source.key);
@@ -96,26 +124,39 @@ impl RedisQueue {
                 .number(stored(pictures).iter().map(|payload| payload.size_bytes).sum())
                 .arg(counter)
                 .arg(entry::encode_output(&frame.body));
+            for offer in &frame.offers {
+                let through = offer.bytes.as_ref().filter(|_| bytes == Bytes::InScript);
+                call.arg(through.map(|bytes| bytes.to_vec()).unwrap_or_default());
+            }
         }
-        let (answers, not_offered) =
+        let (answers, refused) =
             self.scripts.finish.run_behind(self.writer(lease.partition), pipe, &call).await?;
-        if let Some(why) = not_offered {
-            tracing::warn!(partition = %lease.partition, why, "Redis would not take a picture");
-        }
         let answers = match answers {
             Value::Nil => return Err(Error::LeaseLost),
             answers => reply::array(answers)?,
         };
-        answers
-            .into_iter()
-            .map(|letter| match reply::text(letter)?.as_deref() {
-                Some("P") => Ok(FinishResult::Published),
-                Some("A") => Ok(FinishResult::AlreadyPublished),
-                Some("N" | "L") => Ok(FinishResult::NotNext),
-                Some("G") => Ok(FinishResult::PayloadGone),
-                other => Err(Error::Corrupt(format!("finish answered {other:?}"))),
-            })
-            .collect()
+        let results = answers.into_iter().map(finish_result).collect::<Result<_>>()?;
+        Ok((results, refused))
+    }
+}
+
+/// How the pictures of finished frames reach Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bytes {
+    /// Beside the script, before it.
+    Offered,
+    /// As the script's arguments.
+    InScript,
+}
+
+/// What the script's letter says; `lua/finish.lua` has the table.
+fn finish_result(letter: Value) -> Result<FinishResult> {
+    match reply::text(letter)?.as_deref() {
+        Some("P") => Ok(FinishResult::Published),
+        Some("A") => Ok(FinishResult::AlreadyPublished),
+        Some("N" | "L") => Ok(FinishResult::NotNext),
+        Some("G") => Ok(FinishResult::PayloadGone),
+        other => Err(Error::Corrupt(format!("finish answered {other:?}"))),
     }
 }
 

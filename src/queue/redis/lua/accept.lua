@@ -1,7 +1,7 @@
 -- Enters offered frames into a partition's work queue, in order, each decided by itself.
 --
 -- KEYS: work queue, counts; then for each frame: stream, publishers, dedup, payload.
--- ARGV: budget bytes, budget frames, most publishers, dedup window, "1" to change nothing;
+-- ARGV: budget bytes, budget frames, most publishers, dedup window, "1" to change nothing, the server's instance;
 --       then for each frame: stream id, publisher ("" = none), its number, digest (16 bytes), size, payload name, header.
 -- Answers for each frame a letter and a number:
 --   A accepted (sequence)            D duplicate (sequence)          U unknown stream
@@ -10,25 +10,42 @@
 --   B behind a refused frame         G payload gone                  E payload entered before
 --
 -- Nothing after the first write of a frame can fail: XADD is that first write, so a full Redis refuses cleanly.
+--
+-- Failover: the instance is "run id:keeps all:was promoted". Another run id than the partition last saw means that newest
+-- writes may be lost, numbers given out among them, unless the old one kept all on its disk and this is the same disk. Then
+-- the partition's epoch rises, and each stream leaps LEAP numbers ahead of what is stored before it gives one out again: no
+-- number is given out twice. `after:<last before>` = first behind a leap, until it is published.
 local function text(number) return string.format('%.0f', number) end
 
 local budget_bytes, budget_frames = tonumber(ARGV[1]), tonumber(ARGV[2])
 local max_publishers, window = tonumber(ARGV[3]), tonumber(ARGV[4])
 local dry = ARGV[5] == '1'
+local LEAP = 1048576
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes')
+local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch')
 local work_frames, work_bytes = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
+
+local epoch, new_instance = tonumber(counts[4] or 0), counts[3] ~= ARGV[6]
+if new_instance and counts[3] then
+  local old_run, kept_all = string.match(counts[3], '^(.-):(%d)')
+  local run, promoted = string.match(ARGV[6], '^(.-):%d:(%d)')
+  if run ~= old_run and (kept_all ~= '1' or promoted == '1') then epoch = epoch + 1 end
+end
 
 local SLOT = 32 -- number and sequence (8 bytes each), digest (16); slot 0 holds the highest number
 local streams, entered_frames, entered_bytes, answers = {}, 0, 0, {}
 
 local function load_stream(key)
   if not streams[key] then
-    local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes')
+    local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes',
+      'epoch', 'leapt', 'fin_leapt')
+    local seq, leapt = tonumber(f[2] or 0), tonumber(f[10] or 0)
     streams[key] = {
-      known = f[1] == '0', seq = tonumber(f[2] or 0), fin = tonumber(f[3] or 0), queued_bytes = tonumber(f[4] or 0),
+      known = f[1] == '0', seq = seq, queued = seq - leapt - tonumber(f[3] or 0) + tonumber(f[11] or 0),
+      leaps = seq > 0 and epoch > tonumber(f[9] or 0), new_epoch = epoch > tonumber(f[9] or 0), leapt = leapt,
+      queued_bytes = tonumber(f[4] or 0),
       received = tonumber(f[5] or 0), revision = f[6], max_frames = tonumber(f[7] or 0), max_bytes = tonumber(f[8] or 0),
       duplicates = 0, entered = false, blocked = false, tops = {}, fresh = {},
     }
@@ -63,7 +80,7 @@ end
 local frames = (#KEYS - 2) / 4
 for i = 0, frames - 1 do
   local stream_key, publishers, dedup, payload = KEYS[3 + i * 4], KEYS[4 + i * 4], KEYS[5 + i * 4], KEYS[6 + i * 4]
-  local a = 5 + i * 7
+  local a = 6 + i * 7
   local id, publisher, number, digest, size = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4], tonumber(ARGV[a + 5])
   local name, header = ARGV[a + 6], ARGV[a + 7]
   local stream = load_stream(stream_key)
@@ -83,7 +100,7 @@ for i = 0, frames - 1 do
   if not answer then
     if stream.blocked then answer = 'B'
     elseif ttl == -1 then answer = 'E'
-    elseif stream.seq - stream.fin + 1 > stream.max_frames or stream.queued_bytes + size > stream.max_bytes then answer = 'S'
+    elseif stream.queued + 1 > stream.max_frames or stream.queued_bytes + size > stream.max_bytes then answer = 'S'
     elseif work_frames + entered_frames + 1 > budget_frames or work_bytes + entered_bytes + size > budget_bytes then answer = 'F'
     elseif ttl == -2 then answer = 'G'
     end
@@ -92,12 +109,17 @@ for i = 0, frames - 1 do
 
   if not answer then
     answer, value = 'A', stream.seq + 1
+    if stream.leaps then value = value + LEAP end
     local received = math.max(stream.received, now)
     if not dry then
       redis.call('XADD', KEYS[1], '*', 's', id, 'q', text(value), 't', text(received), 'r', stream.revision,
         'k', name, 'n', text(size), 'h', header)
       redis.call('PERSIST', payload)
       redis.call('HSET', stream_key, 'seq', text(value), 'received', text(received))
+      if stream.leaps then
+        redis.call('HSET', stream_key, 'leapt', text(stream.leapt + LEAP), 'after:' .. text(stream.seq), text(value))
+      end
+      if stream.new_epoch then redis.call('HSET', stream_key, 'epoch', text(epoch)) end
       if publisher ~= '' then
         local at = SLOT * (1 + number % window)
         redis.call('SETRANGE', dedup, at, struct.pack('>I8I8', number, value) .. digest)
@@ -110,6 +132,7 @@ for i = 0, frames - 1 do
       stream.tops[dedup] = number
     end
     stream.seq, stream.received, stream.entered = value, received, true
+    stream.queued, stream.leaps, stream.new_epoch = stream.queued + 1, false, false
     stream.queued_bytes = stream.queued_bytes + size
     entered_frames, entered_bytes = entered_frames + 1, entered_bytes + size
   else
@@ -124,6 +147,10 @@ if not dry then
   for key, stream in pairs(streams) do
     if stream.entered then redis.call('HSET', key, 'queued_bytes', text(stream.queued_bytes)) end
     if stream.duplicates > 0 then redis.call('HINCRBY', key, 'duplicates', stream.duplicates) end
+  end
+  -- Only with a frame: it, or its refusal, came first, and what a full Redis refused would fail here.
+  if entered_frames > 0 and new_instance then
+    redis.call('HSET', KEYS[2], 'instance', ARGV[6], 'epoch', text(epoch))
   end
   if entered_frames > 0 then
     redis.call('HINCRBY', KEYS[2], 'work_frames', entered_frames)

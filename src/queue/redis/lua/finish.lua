@@ -2,12 +2,16 @@
 --
 -- KEYS: lease, work queue, feed, counts; then for each frame: stream, output, source payload, offered payloads.
 -- ARGV: fence, most feed entries; then for each frame: offered payloads, place in the work queue, stream id, sequence,
---       received time, source size, "1" to keep the source, output bytes, counter ("processed" or "failed"), body.
+--       received time, source size, "1" to keep the source, output bytes, counter ("processed" or "failed"), body, then
+--       for each offered payload its bytes, where a full Redis would not take them before ("" = they were offered).
 -- Answers nil if the lease is lost, else for each frame: P published, A published before, N not next, G payload gone,
 -- L not in the work queue.
 --
 -- XDEL is the first write of a frame: it proves that the frame was there, and a Redis at its memory limit allows it and,
--- after it, the writes that follow.
+-- after it, the writes that follow: so a full Redis drains.
+--
+-- A frame is the next of its stream if its number is, or if it is the first behind a leap (see accept.lua); then the entry
+-- says in `v` which number came before it.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
 local function text(number) return string.format('%.0f', number) end
@@ -22,21 +26,25 @@ while k <= #KEYS do
   local place, id, seq, received = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4]
   local source_size, keep_source, output_size = tonumber(ARGV[a + 5]), ARGV[a + 6] == '1', tonumber(ARGV[a + 7])
   local counter, body = ARGV[a + 8], ARGV[a + 9]
-  local first_offer, last_offer = k + 3, k + 2 + offered
-  k, a = last_offer + 1, a + 10
+  local first_offer, last_offer, first_bytes = k + 3, k + 2 + offered, a + 10
+  k, a = last_offer + 1, a + 10 + offered
 
   local fin = tonumber(redis.call('HGET', stream, 'fin') or 0)
-  local answer
+  local answer, leap
   if seq <= fin then
     answer = 'A'
     for o = first_offer, last_offer do
       if redis.call('PTTL', KEYS[o]) >= 0 then redis.call('UNLINK', KEYS[o]) end -- offered, entered nowhere
     end
-  elseif seq > fin + 1 then
-    answer = 'N'
   else
+    if seq > fin + 1 then
+      leap = redis.call('HGET', stream, 'after:' .. text(fin)) == text(seq)
+      if not leap then answer = 'N' end
+    end
     for o = first_offer, last_offer do
-      if redis.call('EXISTS', KEYS[o]) == 0 then answer = 'G' end
+      if not answer and ARGV[first_bytes + o - first_offer] == '' and redis.call('EXISTS', KEYS[o]) == 0 then
+        answer = 'G'
+      end
     end
     if not answer and redis.call('XDEL', KEYS[2], place) == 0 then answer = 'L' end
   end
@@ -44,12 +52,25 @@ while k <= #KEYS do
   if not answer then
     answer = 'P'
     if not keep_source then redis.call('UNLINK', source) end
-    for o = first_offer, last_offer do redis.call('PERSIST', KEYS[o]) end
-    local published = math.max(now, tonumber(received))
-    redis.call('XADD', output, text(seq) .. '-0', 't', received, 'p', text(published), 'b', body)
-    local event = redis.call('HINCRBY', KEYS[4], 'feed', 1)
-    redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], text(event) .. '-0',
-      's', id, 'q', text(seq), 't', received, 'p', text(published), 'b', body)
+    for o = first_offer, last_offer do
+      local bytes = ARGV[first_bytes + o - first_offer]
+      if bytes ~= '' then redis.call('SET', KEYS[o], bytes) else redis.call('PERSIST', KEYS[o]) end
+    end
+    local published = text(math.max(now, tonumber(received)))
+    local event = text(redis.call('HINCRBY', KEYS[4], 'feed', 1)) .. '-0'
+    if leap then
+      local before = text(fin)
+      redis.call('XADD', output, text(seq) .. '-0', 't', received, 'p', published, 'b', body, 'v', before)
+      redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], event,
+        's', id, 'q', text(seq), 't', received, 'p', published, 'b', body, 'v', before)
+      redis.call('HDEL', stream, 'after:' .. before)
+      redis.call('HINCRBY', stream, 'fin_leapt', text(seq - fin - 1))
+    else
+      redis.call('XADD', output, text(seq) .. '-0', 't', received, 'p', published, 'b', body)
+      redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], event,
+        's', id, 'q', text(seq), 't', received, 'p', published, 'b', body)
+    end
+    if redis.call('XLEN', output) == 1 then redis.call('HSET', stream, 'oldest', text(seq)) end
     redis.call('HSET', stream, 'fin', text(seq))
     redis.call('HINCRBY', stream, 'queued_bytes', text(0 - source_size))
     redis.call('HINCRBY', stream, 'output_bytes', text(output_size))

@@ -8,6 +8,8 @@ if entries > 0 then
   local oldest = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)
   if #oldest == 0 or oldest[1][1] ~= ARGV[6] .. '-0' then return 0 end
   redis.call('XTRIM', KEYS[3], 'MINID', '=', ARGV[3] .. '-0')
+  local left = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)
+  if #left > 0 then redis.call('HSET', KEYS[2], 'oldest', string.match(left[1][1], '^%d+')) end
   for p = 6, #KEYS do redis.call('UNLINK', KEYS[p]) end
   local bytes = string.format('%.0f', 0 - tonumber(ARGV[5])) -- not '-' .. bytes: Redis takes no "-0"
   redis.call('HINCRBY', KEYS[2], 'output_bytes', bytes)
