@@ -80,8 +80,7 @@ mod tests {
 
     #[test]
     fn cursors_come_back_whole_or_not_at_all() {
-        let cursor =
-            Cursor { stream_id: "cam-1".parse().unwrap(), next: Sequence::new(77).unwrap() };
+        let cursor = Cursor { stream_id: "cam-1".parse().unwrap(), next: Sequence::new(77).unwrap() };
         let text = cursor.encode();
         assert_eq!(text.parse::<Cursor>().unwrap(), cursor);
         for cut in 0..text.len() {

@@ -5,6 +5,7 @@
 mod campaign;
 #[path = "../common/mod.rs"]
 mod common;
+mod failover;
 mod ledger;
 mod outage;
 mod process;

@@ -54,7 +54,8 @@ pub(crate) fn to_pb(entry: &OutputEntry, pictures: Vec<SentPicture>) -> Entry {
 }
 
 fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPicture>) -> pb::ProcessedFrame {
-    let OutputEntry { stream_id, sequence, previous_sequence: _, received_time, published_time, body: _ } = entry;
+    let OutputEntry { stream_id, sequence, previous_sequence: _, received_time, published_time, body: _ } =
+        entry;
     let ProcessedFrame {
         header,
         width,
@@ -160,7 +161,8 @@ fn stage_to_pb(timing: StageTiming) -> pb::ProcessingStage {
 }
 
 fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone {
-    let OutputEntry { stream_id, sequence, previous_sequence: _, received_time, published_time, body: _ } = entry;
+    let OutputEntry { stream_id, sequence, previous_sequence: _, received_time, published_time, body: _ } =
+        entry;
     let Tombstone { header, kind } = tombstone;
     let FrameHeader { publisher, capture_time, clock_skewed: _, source: _, attributes, traceparent } = header;
     let (outcome, reason, message) = match kind {

@@ -157,7 +157,8 @@ pub(crate) fn stream_to_pb(
     let counters = &record.counters;
     let account = pb::FrameAccount {
         accepted_frames: counters.accepted_frames,
-        processed_frames: (counters.accepted_frames - counters.queued_frames).saturating_sub(counters.failed_frames),
+        processed_frames: (counters.accepted_frames - counters.queued_frames)
+            .saturating_sub(counters.failed_frames),
         failed_frames: counters.failed_frames,
         queued_frames: counters.queued_frames,
         duplicate_frames: counters.duplicate_frames,

@@ -205,7 +205,9 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         published_sequence: published,
         oldest_sequence: if output_frames == 0 { published + 1 } else { fields.number("oldest")? },
         accepted_frames: accepted.saturating_sub(leapt),
-        queued_frames: accepted.saturating_sub(leapt).saturating_sub(published.saturating_sub(published_leapt)),
+        queued_frames: accepted
+            .saturating_sub(leapt)
+            .saturating_sub(published.saturating_sub(published_leapt)),
         queued_bytes: fields.number("queued_bytes")?,
         output_frames,
         output_bytes: fields.number("output_bytes")?,

@@ -1,0 +1,157 @@
+//! A Redis that comes back older than it was: what it had promised since is lost, and nobody is deceived about it.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use frameway::pb::v1 as pb;
+use pb::subscribe_frames_response::Event;
+use tonic::Streaming;
+
+use crate::common::DEADLINE;
+use crate::common::redis::RedisServer;
+use crate::process::Process;
+use crate::traffic::{Client, client, pictures, register};
+
+const STREAM: &str = "cam";
+
+/// Submits one frame; answers its number.
+async fn submit(client: &Client, picture: &Bytes, number: u64) -> u64 {
+    use pb::frame_result::Outcome;
+    loop {
+        let frame = pb::Frame {
+            stream_id: STREAM.to_owned(),
+            publisher_id: "tester".to_owned(),
+            publisher_sequence: Some(number),
+            data: picture.clone(),
+            ..Default::default()
+        };
+        let request = pb::SubmitFrameBatchRequest { frames: vec![frame] };
+        if let Ok(answer) = client.clone().submit_frame_batch(request).await
+            && let Some(Outcome::Accepted(accepted)) = answer.into_inner().results.remove(0).outcome
+        {
+            return accepted.sequence;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+async fn subscribe(
+    client: &Client,
+    start: pb::start_position::Position,
+) -> Streaming<pb::SubscribeFramesResponse> {
+    let selector = pb::StreamSelector {
+        streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Id(STREAM.to_owned())) }),
+        start: Some(pb::StartPosition { position: Some(start) }),
+        ..Default::default()
+    };
+    let request = pb::SubscribeFramesRequest { selectors: vec![selector], ..Default::default() };
+    client.clone().subscribe_frames(request).await.expect("a subscription").into_inner()
+}
+
+/// What a subscription tells: numbers of frames, and gaps with their reasons.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Frame(u64, String),
+    Gap(u64, u64, Vec<(pb::GapReason, u64)>),
+}
+
+async fn next(events: &mut Streaming<pb::SubscribeFramesResponse>) -> Told {
+    tokio::time::timeout(DEADLINE, async {
+        loop {
+            match events.message().await.expect("the subscription goes on").and_then(|message| message.event)
+            {
+                Some(Event::Frame(frame)) => {
+                    return Told::Frame(frame.frame.unwrap_or_default().sequence, frame.cursor);
+                }
+                Some(Event::Gap(gap)) => {
+                    let causes = gap.causes.iter().map(|cause| (cause.reason(), cause.count)).collect();
+                    return Told::Gap(gap.from_sequence, gap.to_sequence, causes);
+                }
+                Some(Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_)) | None => {}
+            }
+        }
+    })
+    .await
+    .expect("an event within the deadline")
+}
+
+async fn frame(events: &mut Streaming<pb::SubscribeFramesResponse>) -> (u64, String) {
+    match next(events).await {
+        Told::Frame(sequence, cursor) => (sequence, cursor),
+        gap @ Told::Gap(..) => panic!("a frame was to come, not {gap:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_lost_with_a_failover_are_told_and_never_given_out_again() {
+    use pb::start_position::Position;
+    let mut redis = RedisServer::start();
+    let server = Process::server(&["--redis-url", &redis.url()]);
+    let (client, pictures) = (client(&server.url()), pictures(16));
+    register(&client, &[STREAM.to_owned()]).await;
+    let mut live = subscribe(&client, Position::Earliest(pb::StartEarliest {})).await;
+    let picture = |number: u64| &pictures[number as usize % pictures.len()];
+
+    let mut given = BTreeSet::new();
+    for number in 1..=5 {
+        given.insert(submit(&client, picture(number), number).await);
+        assert_eq!(frame(&mut live).await.0, number);
+    }
+    // What the server will come back with.
+    redis.cli(&["SAVE"]);
+    let mut cursor = String::new();
+    for number in 6..=10 {
+        given.insert(submit(&client, picture(number), number).await);
+        let (sequence, after) = frame(&mut live).await;
+        assert_eq!(sequence, number);
+        if sequence == 7 {
+            cursor = after;
+        }
+    }
+    redis.restart();
+
+    // The publisher does not know; what it sends next is new.
+    let first = submit(&client, picture(11), 11).await;
+    let leap = 1 << 20;
+    assert_eq!(first, 5 + leap + 1, "numbers go on far behind all that were given out");
+    assert!(given.insert(first), "a number was given out twice");
+    let second = submit(&client, picture(12), 12).await;
+    assert_eq!(second, first + 1, "one failover leaps once");
+
+    let failover =
+        |from: u64| Told::Gap(from, first - 1, vec![(pb::GapReason::BackendFailover, first - from)]);
+    // One that never left: it has seen up to 10.
+    assert_eq!(next(&mut live).await, failover(11));
+    assert_eq!((frame(&mut live).await.0, frame(&mut live).await.0), (first, second));
+    // One that comes back with a position from before.
+    let at = pb::StreamCursor { stream_id: STREAM.to_owned(), cursor };
+    let mut resumed = subscribe(&client, Position::Cursors(pb::CursorList { cursors: vec![at] })).await;
+    assert_eq!(next(&mut resumed).await, failover(8));
+    assert_eq!(frame(&mut resumed).await.0, first);
+    // One that begins now.
+    let mut fresh = subscribe(&client, Position::Earliest(pb::StartEarliest {})).await;
+    for number in 1..=5 {
+        assert_eq!(frame(&mut fresh).await.0, number);
+    }
+    assert_eq!(next(&mut fresh).await, failover(6));
+    assert_eq!(frame(&mut fresh).await.0, first);
+
+    let request = pb::GetFramesRequest {
+        stream_id: STREAM.to_owned(),
+        sequences: vec![3, 7, first],
+        ..Default::default()
+    };
+    let found = client.clone().get_frames(request).await.expect("an answer").into_inner().results;
+    use pb::frame_lookup::Result::{Frame, Missing};
+    assert!(matches!(found[0].result, Some(Frame(_))), "{found:?}");
+    assert!(
+        matches!(&found[1].result, Some(Missing(missing)) if missing.reason() == pb::MissingReason::BackendFailover),
+        "{found:?}"
+    );
+    assert!(matches!(found[2].result, Some(Frame(_))), "{found:?}");
+    let request = pb::GetStreamRequest { stream_id: STREAM.to_owned() };
+    let status = client.clone().get_stream(request).await.expect("a stream").into_inner().stream;
+    let status = status.and_then(|stream| stream.status).expect("a status");
+    assert_eq!((status.queued_frames, status.retained_frames, status.oldest_sequence), (0, 7, 1));
+    assert_eq!((status.accepted_sequence, status.published_sequence), (second, second));
+}
