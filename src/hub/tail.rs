@@ -44,12 +44,21 @@ struct Tail {
     /// Partitions of which something was missed.
     missed: HashSet<PartitionId>,
     last_read: Timestamp,
+    /// When the positions were last held against the feeds' ends.
+    last_check: Instant,
 }
 
 /// Follows the feeds until it is stopped.
 pub(super) async fn run(hub: Arc<Hub>, stop: CancellationToken) {
     let last_read = hub.create_time; // nobody subscribed before
-    let mut tail = Tail { hub, positions: Vec::new(), lost: true, missed: HashSet::new(), last_read };
+    let mut tail = Tail {
+        hub,
+        positions: Vec::new(),
+        lost: true,
+        missed: HashSet::new(),
+        last_read,
+        last_check: Instant::now(),
+    };
     let mut backoff = FIRST_BACKOFF;
     loop {
         let step = tokio::select! {
@@ -93,6 +102,23 @@ impl Tail {
             self.page(page).await?;
         }
         self.last_read = Timestamp::now();
+        if self.last_check.elapsed() >= wait {
+            self.check_ends().await?;
+        }
+        Ok(())
+    }
+
+    /// A store that went back, or was emptied, without its connection breaking would never be heard of again.
+    async fn check_ends(&mut self) -> queue::Result<()> {
+        let ends = self.hub.queue.feed_ends().await?;
+        let behind = |partition: &PartitionId, end: FeedPosition| {
+            self.positions.iter().any(|(known, position)| known == partition && *position > end)
+        };
+        if ends.iter().any(|(partition, end)| behind(partition, *end)) {
+            tracing::warn!("the feeds have gone back; looking at everything anew");
+            self.lost = true;
+        }
+        self.last_check = Instant::now();
         Ok(())
     }
 
@@ -124,6 +150,7 @@ impl Tail {
             self.missed.insert(*partition);
         }
         self.positions = ends;
+        self.last_check = Instant::now();
         self.lost = false;
         Ok(())
     }
@@ -181,7 +208,11 @@ impl Tail {
         topics.retain(|topic| self.missed.contains(&partitions.of(topic.id())));
         for topics in topics.chunks(RECORDS_A_CALL) {
             let ids: Vec<StreamId> = topics.iter().map(|topic| topic.id().clone()).collect();
-            for record in hub.records(&ids).await? {
+            let records = hub.records(&ids).await?;
+            for id in ids.iter().filter(|id| !records.iter().any(|record| record.id == **id)) {
+                hub.followers.stream_gone(id);
+            }
+            for record in records {
                 if let Some(topic) = hub.followers.topic(&record.id) {
                     topic.refresh(record.counters.published_sequence);
                 }

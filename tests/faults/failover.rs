@@ -155,3 +155,29 @@ async fn numbers_lost_with_a_failover_are_told_and_never_given_out_again() {
     assert_eq!((status.queued_frames, status.retained_frames, status.oldest_sequence), (0, 7, 1));
     assert_eq!((status.accepted_sequence, status.published_sequence), (second, second));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_was_emptied_gives_no_number_out_again() {
+    use pb::start_position::Position;
+    let redis = RedisServer::start();
+    let server = Process::server(&["--redis-url", &redis.url()]);
+    let (client, pictures) = (client(&server.url()), pictures(16));
+    register(&client, &[STREAM.to_owned()]).await;
+    let mut live = subscribe(&client, Position::Earliest(pb::StartEarliest {})).await;
+    for number in 1..=3 {
+        assert_eq!(submit(&client, &pictures[number as usize], number).await, number);
+        assert_eq!(frame(&mut live).await.0, number);
+    }
+    redis.cli(&["FLUSHALL"]);
+    let request = pb::GetStreamRequest { stream_id: STREAM.to_owned() };
+    let status = client.clone().get_stream(request).await.expect_err("nothing is left");
+    assert_eq!(status.code(), tonic::Code::NotFound, "{status:?}");
+
+    register(&client, &[STREAM.to_owned()]).await;
+    let first = submit(&client, &pictures[4], 1).await;
+    assert!(first > 1 << 40, "{first} may have been given out before");
+    assert_eq!(submit(&client, &pictures[5], 2).await, first + 1);
+    let gap = Told::Gap(4, first - 1, vec![(pb::GapReason::BackendFailover, first - 4)]);
+    assert_eq!(next(&mut live).await, gap, "the subscriber that was there is told what happened");
+    assert_eq!((frame(&mut live).await.0, frame(&mut live).await.0), (first, first + 1));
+}

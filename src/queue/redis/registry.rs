@@ -34,6 +34,7 @@ fn answer(value: Value) -> Result<Answer> {
 
 impl RedisQueue {
     pub(super) async fn register(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
+        self.mend_layout().await?;
         // A soft limit: streams registered at the same moment may pass it by a few.
         if self.count_streams().await? >= self.config.max_streams as u64 {
             return Err(match self.records(std::slice::from_ref(id)).await?.pop().flatten() {

@@ -6,8 +6,30 @@ use crate::domain::{PartitionId, Timestamp};
 use crate::queue::{BackendStatus, Durability, Error, PartitionStats, Result};
 
 impl RedisQueue {
+    fn layout(&self) -> String {
+        format!("frameway 1, xxh3_64, {} partitions", self.config.partitions.count())
+    }
+
+    /// Lays an emptied store out anew, if it is one (somebody ran FLUSHALL under this program). Nobody knows which numbers
+    /// were given out before: streams begin behind all that can have been, at a number made of the clock's seconds.
+    pub(super) async fn mend_layout(&self) -> Result<()> {
+        let mut get = redis::cmd("GET");
+        get.arg(LAYOUT);
+        if reply::text(self.control.command(&get).await?)?.is_some() {
+            return Ok(());
+        }
+        let base = (Timestamp::now().as_micros() / 1_000_000).unsigned_abs() << 20;
+        tracing::error!("the store is empty: its frames and streams are gone; register the streams again");
+        let mut pipe = redis::pipe();
+        for partition in self.config.partitions.all() {
+            pipe.cmd("HSETNX").arg(Keys(partition).counts()).arg("base").arg(base);
+        }
+        self.all(&self.control, &mut pipe).await?;
+        self.check_layout().await
+    }
+
     pub(super) async fn check_layout(&self) -> Result<()> {
-        let ours = format!("frameway 1, xxh3_64, {} partitions", self.config.partitions.count());
+        let ours = self.layout();
         let mut set = redis::cmd("SET");
         set.arg(LAYOUT).arg(&ours).arg("NX").arg("GET");
         match reply::text(self.control.command(&set).await?)? {

@@ -14,7 +14,8 @@
 -- Failover: the instance is "run id:keeps all:was promoted". Another run id than the partition last saw means that newest
 -- writes may be lost, numbers given out among them, unless the old one kept all on its disk and this is the same disk. Then
 -- the partition's epoch rises, and each stream leaps LEAP numbers ahead of what is stored before it gives one out again: no
--- number is given out twice. `after:<last before>` = first behind a leap, until it is published.
+-- number is given out twice. After a store was emptied under living servers, new streams leap to `base` (status.rs).
+-- `after:<last before>` = first behind a leap, until it is published.
 local function text(number) return string.format('%.0f', number) end
 
 local budget_bytes, budget_frames = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -24,10 +25,10 @@ local LEAP = 1048576
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch')
+local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'base')
 local work_frames, work_bytes = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
 
-local epoch, new_instance = tonumber(counts[4] or 0), counts[3] ~= ARGV[6]
+local epoch, base, new_instance = tonumber(counts[4] or 0), tonumber(counts[5] or 0), counts[3] ~= ARGV[6]
 if new_instance and counts[3] then
   local old_run, kept_all = string.match(counts[3], '^(.-):(%d)')
   local run, promoted = string.match(ARGV[6], '^(.-):%d:(%d)')
@@ -41,10 +42,11 @@ local function load_stream(key)
   if not streams[key] then
     local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes',
       'epoch', 'leapt', 'fin_leapt')
-    local seq, leapt = tonumber(f[2] or 0), tonumber(f[10] or 0)
+    local seq, leapt, leap = tonumber(f[2] or 0), tonumber(f[10] or 0), 0
+    if seq == 0 then leap = base elseif epoch > tonumber(f[9] or 0) then leap = LEAP end
     streams[key] = {
       known = f[1] == '0', seq = seq, queued = seq - leapt - tonumber(f[3] or 0) + tonumber(f[11] or 0),
-      leaps = seq > 0 and epoch > tonumber(f[9] or 0), new_epoch = epoch > tonumber(f[9] or 0), leapt = leapt,
+      leap = leap, leapt = leapt, new_epoch = epoch > tonumber(f[9] or 0),
       queued_bytes = tonumber(f[4] or 0),
       received = tonumber(f[5] or 0), revision = f[6], max_frames = tonumber(f[7] or 0), max_bytes = tonumber(f[8] or 0),
       duplicates = 0, entered = false, blocked = false, tops = {}, fresh = {},
@@ -108,16 +110,15 @@ for i = 0, frames - 1 do
   end
 
   if not answer then
-    answer, value = 'A', stream.seq + 1
-    if stream.leaps then value = value + LEAP end
+    answer, value = 'A', stream.seq + stream.leap + 1
     local received = math.max(stream.received, now)
     if not dry then
       redis.call('XADD', KEYS[1], '*', 's', id, 'q', text(value), 't', text(received), 'r', stream.revision,
         'k', name, 'n', text(size), 'h', header)
       redis.call('PERSIST', payload)
       redis.call('HSET', stream_key, 'seq', text(value), 'received', text(received))
-      if stream.leaps then
-        redis.call('HSET', stream_key, 'leapt', text(stream.leapt + LEAP), 'after:' .. text(stream.seq), text(value))
+      if stream.leap > 0 then
+        redis.call('HSET', stream_key, 'leapt', text(stream.leapt + stream.leap), 'after:' .. text(stream.seq), text(value))
       end
       if stream.new_epoch then redis.call('HSET', stream_key, 'epoch', text(epoch)) end
       if publisher ~= '' then
@@ -132,7 +133,7 @@ for i = 0, frames - 1 do
       stream.tops[dedup] = number
     end
     stream.seq, stream.received, stream.entered = value, received, true
-    stream.queued, stream.leaps, stream.new_epoch = stream.queued + 1, false, false
+    stream.queued, stream.leap, stream.new_epoch = stream.queued + 1, 0, false
     stream.queued_bytes = stream.queued_bytes + size
     entered_frames, entered_bytes = entered_frames + 1, entered_bytes + size
   else
