@@ -22,7 +22,8 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// It can be reached, and does not fit this configuration.
 pub(super) async fn open(config: &QueueConfig, tasks: &Tasks) -> anyhow::Result<Arc<dyn Queue>> {
     let Some(url) = &config.redis_url else {
-        let QueueConfig { redis_url: _, memory_budget: _, partitions, budget, max_streams } = *config;
+        let QueueConfig { redis_url: _, memory_budget: _, partitions, budget, wait_replicas: _, max_streams } =
+            *config;
         return Ok(Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams })));
     };
     let shown = without_password(url);
@@ -56,9 +57,10 @@ async fn keep_opening(config: QueueConfig, late: Arc<LateQueue>, tasks: Tasks) {
 }
 
 async fn open_redis(config: &QueueConfig) -> queue::Result<Arc<dyn Queue>> {
-    let QueueConfig { redis_url, memory_budget: _, partitions, budget, max_streams } = config.clone();
+    let QueueConfig { redis_url, memory_budget: _, partitions, budget, wait_replicas, max_streams } =
+        config.clone();
     let url = redis_url.unwrap_or_default();
-    let queue =
-        RedisQueue::open(RedisConfig { url, partitions, budget, max_streams, ..Default::default() }).await?;
-    Ok(queue)
+    let config =
+        RedisConfig { url, partitions, budget, max_streams, wait_replicas, ..RedisConfig::default() };
+    Ok(RedisQueue::open(config).await?)
 }

@@ -12,8 +12,8 @@ use crate::domain::{
 };
 use crate::queue::{
     AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Refusal, Result, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    NewFrame, Offer, OutputPage, PartitionStats, Pressure, Queue, Refusal, Result, Trimmed, WorkItem,
+    WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -48,6 +48,10 @@ macro_rules! pass_on {
         impl Queue for LateQueue {
             fn partitions(&self) -> Partitions {
                 self.partitions
+            }
+
+            fn pressure(&self) -> Pressure {
+                self.opened.get().map_or(Pressure::Low, |queue| queue.pressure())
             }
 
             async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {

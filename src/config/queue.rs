@@ -22,6 +22,11 @@ pub struct QueueArgs {
     #[arg(long, env = "FRAMEWAY_MEMORY_BUDGET", value_name = "SIZE", default_value = "2GiB")]
     pub memory_budget: ByteSize,
 
+    /// Count a frame as accepted only when so many Redis replicas have it too. Frames that fewer have in time are answered
+    /// `unconfirmed`.
+    #[arg(long, env = "FRAMEWAY_WAIT_REPLICAS", value_name = "N", default_value_t = 0)]
+    pub wait_replicas: u32,
+
     /// Most streams that may be registered.
     #[arg(long, env = "FRAMEWAY_MAX_STREAMS", value_name = "N", default_value_t = limits::MAX_STREAMS)]
     pub max_streams: usize,
@@ -38,6 +43,8 @@ pub struct QueueConfig {
     pub memory_budget: ByteSize,
     /// What each of them may hold.
     pub budget: Budget,
+    /// Redis replicas that must have a frame before it counts as accepted.
+    pub wait_replicas: u32,
     /// Most streams that may be registered.
     pub max_streams: usize,
 }
@@ -73,6 +80,7 @@ impl QueueArgs {
             partitions,
             memory_budget: self.memory_budget,
             budget,
+            wait_replicas: self.wait_replicas,
             max_streams: self.max_streams,
         })
     }

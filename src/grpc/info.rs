@@ -12,7 +12,7 @@ use crate::config::Limits;
 use crate::domain::limits as maxima;
 use crate::domain::{Partitions, Timestamp};
 use crate::pb::v1 as pb;
-use crate::queue::{self, BackendStatus};
+use crate::queue::{self, BackendStatus, Durability};
 
 /// What does not change while the server runs.
 #[derive(Debug, Clone)]
@@ -44,11 +44,18 @@ impl ServerInfo {
             Health::BackendDown(why) => (pb::ServerHealth::BackendUnavailable, why.clone()),
             Health::Draining => (pb::ServerHealth::Draining, "the server is draining".to_owned()),
         };
-        let (version, durability, warnings) = match backend {
+        let (version, durability, replicas, warnings) = match backend {
             Ok(BackendStatus { kind: _, version, durability, used_bytes: _, max_bytes: _, warnings }) => {
-                (version, stats::durability_to_pb(durability), warnings)
+                let replicas = match durability {
+                    Durability::Replicated(replicas) => replicas,
+                    Durability::Memory
+                    | Durability::RedisMemory
+                    | Durability::AofEverySec
+                    | Durability::AofAlways => 0,
+                };
+                (version, stats::durability_to_pb(durability), replicas, warnings)
             }
-            Err(_) => (String::new(), pb::Durability::Unspecified, Vec::new()),
+            Err(_) => (String::new(), pb::Durability::Unspecified, 0, Vec::new()),
         };
         let (retention, output, queue) = stats::defaults();
         pb::GetServerInfoResponse {
@@ -64,7 +71,7 @@ impl ServerInfo {
             backend_kind: self.kind.into(),
             backend_version: version,
             durability: durability.into(),
-            durability_replicas: 0,
+            durability_replicas: replicas,
             partitions: self.partitions.count().into(),
             auto_registration: self.auto_register.is_some(),
             default_retention: Some(retention),

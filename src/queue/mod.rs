@@ -22,8 +22,8 @@ use bytes::Bytes;
 pub use error::Error;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
-    Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Refusal, Trimmed,
-    WorkItem, WorkPosition, WorkerReport,
+    Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Pressure, Refusal,
+    Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 use crate::domain::{
@@ -42,6 +42,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
+
+    /// How full the store is, as of the last look at it, at most a second ago while it is used.
+    fn pressure(&self) -> Pressure;
 
     /// Asks the backend how it is. Fails while it cannot be reached.
     async fn status(&self) -> Result<BackendStatus>;

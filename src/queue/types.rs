@@ -57,6 +57,8 @@ pub enum AcceptResult {
     Refused(Refusal),
     /// The backend's answer did not come: the frame may be stored.
     Unconfirmed(String),
+    /// Stored, but not yet at the durability asked for: the same number again asks anew.
+    NotDurable(String),
 }
 
 /// Why a frame was not stored.
@@ -112,6 +114,9 @@ impl Refusal {
     }
 }
 
+/// Even shares that one partition may use.
+const LENT_SHARES: u64 = 8;
+
 /// What a partition may hold; tested by the operations that add to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
@@ -121,14 +126,56 @@ pub struct Budget {
     pub work_frames: u64,
     /// Most bytes of pictures in the outputs, per partition; above it the oldest go, whatever their policy says.
     pub output_bytes: u64,
+    /// The same while the store as a whole is short of memory: an even share.
+    pub short_output_bytes: u64,
+    /// Bytes of the whole store, over all partitions: at it, nothing new is accepted.
+    pub store_bytes: u64,
+}
+
+/// How full the store as a whole is, whatever its single partitions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    /// There is room.
+    Low,
+    /// From 60 % of its memory: outputs shrink to even shares.
+    High,
+    /// From 75 % of its memory: nothing new is accepted. The rest is for the results of what is there.
+    Full,
+}
+
+impl Pressure {
+    /// Of a store that uses so many of its bytes.
+    #[must_use]
+    pub fn of(used_bytes: u64, max_bytes: u64) -> Self {
+        let percent = u128::from(used_bytes) * 100 / u128::from(max_bytes.max(1));
+        match percent {
+            0..60 => Self::Low,
+            60..75 => Self::High,
+            _ => Self::Full,
+        }
+    }
 }
 
 impl Budget {
-    /// Shares `bytes` out: four tenths for waiting work, six for outputs, the same for every partition.
+    /// Shares `bytes` out: four tenths for waiting work, six for outputs. A partition may use [`LENT_SHARES`] times its
+    /// even share while others leave theirs: few cameras fill few partitions. [`Pressure`] bounds the sum.
     #[must_use]
     pub fn share(bytes: u64, partitions: Partitions) -> Self {
         let share = bytes / u64::from(partitions.count());
-        Self { work_bytes: share / 10 * 4, work_frames: 100_000, output_bytes: share / 10 * 6 }
+        let lent = LENT_SHARES.min(u64::from(partitions.count()));
+        Self {
+            work_bytes: share / 10 * 4 * lent,
+            work_frames: 100_000,
+            output_bytes: share / 10 * 6 * lent,
+            short_output_bytes: share / 10 * 6,
+            store_bytes: bytes,
+        }
+    }
+
+    /// The memory of which [`Budget::store_bytes`] is three quarters.
+    #[must_use]
+    pub fn max_bytes(&self) -> u64 {
+        self.store_bytes / 3 * 4
     }
 }
 
@@ -310,6 +357,8 @@ pub enum Durability {
     AofEverySec,
     /// A crash.
     AofAlways,
+    /// The loss of the primary: so many replicas have it too.
+    Replicated(u32),
 }
 
 /// The backend's state.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use crate::domain::{StreamRecord, Timestamp};
-use crate::queue::{Error, Lease, Result};
+use crate::queue::{Error, Lease, Pressure, Result};
 
 #[derive(Debug)]
 pub(super) struct Retention {
@@ -22,7 +22,7 @@ impl Retention {
     /// Notes that an output grew; answers whether a pass cannot wait for its time.
     pub(super) fn is_due(&mut self, bytes: u64) -> bool {
         self.grown += bytes;
-        self.grown > self.shared.config.budget.output_bytes / 8
+        self.grown > self.shared.config.budget.short_output_bytes / 4
     }
 
     /// Trims every stream of the partition to its policy; then, while the partition is over its budget, the largest.
@@ -49,7 +49,10 @@ impl Retention {
             };
             self.trim(stream, frames, bytes, oldest).await?;
         }
-        let budget = self.shared.config.budget.output_bytes;
+        let budget = match self.shared.queue.pressure() {
+            Pressure::Low => self.shared.config.budget.output_bytes,
+            Pressure::High | Pressure::Full => self.shared.config.budget.short_output_bytes,
+        };
         let mut total: u64 = streams.iter().map(|stream| stream.counters.output_bytes).sum();
         // Largest first: a quiet camera does not pay for a busy one.
         streams.sort_unstable_by_key(|stream| std::cmp::Reverse(stream.counters.output_bytes));

@@ -109,6 +109,16 @@ impl RedisServer {
         self.signal(Signal::SIGCONT);
     }
 
+    /// Makes it a copy of another, and waits until it is one.
+    pub(crate) fn replicate(&self, primary: &Self) {
+        self.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+        let start = Instant::now();
+        while !self.cli(&["INFO", "replication"]).contains("master_link_status:up") {
+            assert!(start.elapsed() < START_DEADLINE, "the replica does not follow:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What `redis-cli` prints for a command.
     pub(crate) fn cli(&self, args: &[&str]) -> String {
         let output = Command::new("redis-cli")

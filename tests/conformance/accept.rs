@@ -2,13 +2,14 @@
 
 use frameway::domain::StreamSettings;
 use frameway::domain::limits::MAX_PUBLISHERS_PER_STREAM;
-use frameway::queue::{AcceptResult, Budget, Refusal};
+use frameway::queue::{AcceptResult, Budget, Pressure, Refusal};
 
 use crate::backend::{Backend, Settings};
+use crate::common::{DEADLINE, eventually};
 use crate::support::*;
 
 fn budget(work_frames: u64, work_bytes: u64) -> Settings {
-    let budget = Budget { work_bytes, work_frames, output_bytes: 1 << 20 };
+    let budget = Budget { work_bytes, work_frames, output_bytes: 1 << 20, ..Budget::default() };
     Settings { partitions: 1, budget, ..Settings::default() }
 }
 
@@ -194,4 +195,48 @@ pub(crate) async fn asking_first_answers_the_same_and_changes_nothing(backend: B
         .collect();
     assert_eq!(refusals, expected, "what was said is what happens");
     audit(&*store).await;
+}
+
+pub(crate) async fn a_full_store_refuses_new_frames_and_nothing_else(backend: Backend) {
+    // Of 16 MiB, frames may take 12; Redis needs some for itself.
+    let budget = Budget { store_bytes: 12 << 20, ..Settings::default().budget };
+    let store = backend.open_with(Settings { budget, ..Settings::default() }).await;
+    for name in ["a", "b", "c", "d"] {
+        register_bounded(&*store, name, 100, 1 << 30).await;
+    }
+    assert_eq!(store.pressure(), Pressure::Low);
+    let frame = |stream: &str, n: u64| marked(stream, "agent", n, vec![n as u8; 1 << 20]);
+    let mut sent = 0;
+    // The store is looked at now and then, so the refusal comes some frames late.
+    let start = std::time::Instant::now();
+    loop {
+        let stream = ["a", "b", "c", "d"][sent as usize % 4];
+        match accept_one(&*store, frame(stream, sent + 1)).await {
+            AcceptResult::Accepted(_) => sent += 1,
+            other => break assert_eq!(other, refused(Refusal::PartitionFull)),
+        }
+        assert!(sent <= 16 && start.elapsed() < DEADLINE, "far more than the store may hold");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(sent > 4, "only {sent} MiB found room");
+    assert_eq!(store.pressure(), Pressure::Full);
+    let asked = store.would_refuse(&[frame("a", 100)]).await.unwrap();
+    assert_eq!(asked, [Some(refused(Refusal::PartitionFull))]);
+    assert!(
+        matches!(accept_one(&*store, frame("a", 1)).await, AcceptResult::Duplicate(_)),
+        "what is stored is still told from what is not"
+    );
+    // Working it off makes room.
+    for name in ["a", "b", "c", "d"] {
+        if let Ok(Some(lease)) = store
+            .acquire_lease(store.partitions().of(&id(name)), name, std::time::Duration::from_secs(60))
+            .await
+        {
+            work_off(&*store, &lease).await;
+        }
+    }
+    eventually("room", || async {
+        matches!(accept_one(&*store, frame("a", 100)).await, AcceptResult::Accepted(_)).then_some(())
+    })
+    .await;
 }

@@ -26,7 +26,8 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let budget = Budget { work_bytes: 64 << 20, work_frames: 10_000, output_bytes: 64 << 20 };
+        let budget =
+            Budget { work_bytes: 64 << 20, work_frames: 10_000, output_bytes: 64 << 20, ..Budget::default() };
         Self { partitions: 4, budget, max_streams: 1_000 }
     }
 }
@@ -67,6 +68,7 @@ impl Backend {
                     max_streams,
                     // Many servers share the machine's few cores here.
                     timeout: crate::common::DEADLINE,
+                    wait_replicas: 0,
                 };
                 let queue = RedisQueue::open(config).await.unwrap();
                 Store { queue, _server: Some(server) }

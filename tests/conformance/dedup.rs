@@ -114,7 +114,8 @@ pub(crate) async fn a_thousand_at_once_store_one(backend: Backend) {
             other @ (AcceptResult::Accepted(_)
             | AcceptResult::Duplicate(_)
             | AcceptResult::Refused(_)
-            | AcceptResult::Unconfirmed(_)) => panic!("answered {other:?}"),
+            | AcceptResult::Unconfirmed(_)
+            | AcceptResult::NotDurable(_)) => panic!("answered {other:?}"),
         }
     }
     assert_eq!((stored, duplicates), (1, 999));

@@ -59,6 +59,7 @@ behaviours! {
         a_full_stream_refuses_until_work_is_finished,
         a_stream_is_full_in_bytes_too,
         a_full_partition_refuses_until_work_is_finished,
+        a_full_store_refuses_new_frames_and_nothing_else,
         behind_a_passing_refusal_a_stream_waits_and_its_neighbours_do_not,
         behind_a_lasting_refusal_a_stream_goes_on,
         a_stream_remembers_only_so_many_publishers,

@@ -102,9 +102,10 @@ pub(crate) async fn accept(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<u64>
     let results = queue.accept(frames).await;
     let sequence = |result| match result {
         AcceptResult::Accepted(sequence) => sequence.get(),
-        AcceptResult::Duplicate(_) | AcceptResult::Refused(_) | AcceptResult::Unconfirmed(_) => {
-            panic!("not accepted: {result:?}")
-        }
+        AcceptResult::Duplicate(_)
+        | AcceptResult::Refused(_)
+        | AcceptResult::Unconfirmed(_)
+        | AcceptResult::NotDurable(_) => panic!("not accepted: {result:?}"),
     };
     results.into_iter().map(sequence).collect()
 }

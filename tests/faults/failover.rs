@@ -181,3 +181,58 @@ async fn a_store_that_was_emptied_gives_no_number_out_again() {
     assert_eq!(next(&mut live).await, gap, "the subscriber that was there is told what happened");
     assert_eq!((frame(&mut live).await.0, frame(&mut live).await.0), (first, first + 1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_that_too_few_replicas_have_is_not_confirmed() {
+    use frameway::pb::v1::queue_service_client::QueueServiceClient;
+    use pb::frame_result::Outcome;
+    let (primary, mut replica) = (RedisServer::start(), RedisServer::start());
+    replica.replicate(&primary);
+    let server = Process::server(&["--redis-url", &primary.url(), "--wait-replicas", "1"]);
+    let (client, pictures) = (client(&server.url()), pictures(2));
+    register(&client, &[STREAM.to_owned()]).await;
+    assert_eq!(submit(&client, &pictures[0], 1).await, 1);
+    let mut operator = QueueServiceClient::connect(server.url()).await.expect("a connection");
+    let info = operator.get_server_info(pb::GetServerInfoRequest {}).await.expect("an answer").into_inner();
+    assert_eq!((info.durability(), info.durability_replicas), (pb::Durability::Replicated, 1));
+
+    replica.kill_hard();
+    let frame = pb::Frame {
+        stream_id: STREAM.to_owned(),
+        publisher_id: "tester".to_owned(),
+        publisher_sequence: Some(2),
+        data: pictures[1].clone(),
+        ..Default::default()
+    };
+    let request = pb::SubmitFrameBatchRequest { frames: vec![frame] };
+    let outcome =
+        |answer: tonic::Response<pb::SubmitFrameBatchResponse>| answer.into_inner().results.remove(0).outcome;
+    let answer = outcome(client.clone().submit_frame_batch(request.clone()).await.expect("an answer"));
+    assert!(
+        matches!(&answer, Some(Outcome::Unconfirmed(error))
+            if error.reason() == pb::ErrorReason::DurabilityNotReached && error.retry_delay.is_some()),
+        "{answer:?}"
+    );
+    // It comes back: the same number, sent again, is the same frame, and now it is confirmed.
+    replica.restart();
+    replica.replicate(&primary);
+    let start = std::time::Instant::now();
+    loop {
+        match outcome(client.clone().submit_frame_batch(request.clone()).await.expect("an answer")) {
+            Some(Outcome::Duplicate(duplicate)) => break assert_eq!(duplicate.sequence, 2),
+            other => assert!(start.elapsed() < DEADLINE, "{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_may_evict_frames_is_refused() {
+    let redis = RedisServer::start();
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_frameway"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--redis-url", &redis.url()])
+        .output()
+        .expect("the program runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("noeviction"), "{error}");
+}

@@ -18,6 +18,9 @@ pub(crate) fn to_pb(result: AcceptResult) -> pb::FrameResult {
         AcceptResult::Unconfirmed(why) => Outcome::Unconfirmed(
             Fault::new(ErrorReason::BackendUnavailable, why).retry_in(SOON).into_frame_error(),
         ),
+        AcceptResult::NotDurable(why) => Outcome::Unconfirmed(
+            Fault::new(ErrorReason::DurabilityNotReached, why).retry_in(SOON).into_frame_error(),
+        ),
     };
     pb::FrameResult { outcome: Some(outcome) }
 }
@@ -31,7 +34,10 @@ pub(crate) fn rejected(fault: Fault) -> pb::FrameResult {
 pub(crate) fn is_backend_failure(result: &AcceptResult) -> bool {
     match result {
         AcceptResult::Refused(Refusal::Backend(_)) | AcceptResult::Unconfirmed(_) => true,
-        AcceptResult::Accepted(_) | AcceptResult::Duplicate(_) | AcceptResult::Refused(_) => false,
+        AcceptResult::Accepted(_)
+        | AcceptResult::Duplicate(_)
+        | AcceptResult::Refused(_)
+        | AcceptResult::NotDurable(_) => false,
     }
 }
 

@@ -178,6 +178,7 @@ pub(crate) fn durability_to_pb(durability: Durability) -> pb::Durability {
         Durability::Memory | Durability::RedisMemory => pb::Durability::Memory,
         Durability::AofEverySec => pb::Durability::AofEverysec,
         Durability::AofAlways => pb::Durability::AofAlways,
+        Durability::Replicated(_) => pb::Durability::Replicated,
     }
 }
 

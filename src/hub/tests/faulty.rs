@@ -74,6 +74,10 @@ impl Queue for Faulty {
         self.memory.partitions()
     }
 
+    fn pressure(&self) -> crate::queue::Pressure {
+        self.memory.pressure()
+    }
+
     async fn status(&self) -> Result<BackendStatus> {
         self.up()?;
         self.memory.status().await

@@ -8,7 +8,7 @@ use crate::queue::{AcceptResult, Budget, NewFrame, OFFER_TTL, Refusal};
 
 impl State {
     pub(super) fn accept(&mut self, frames: Vec<NewFrame>, now: Now) -> Vec<AcceptResult> {
-        let (budget, partitions) = (self.config.budget, self.config.partitions);
+        let (budget, partitions) = (self.budget(), self.config.partitions);
         let mut ahead = Ahead::default();
         let accept_one = |frame: NewFrame| {
             let partition = self.partition(partitions.of(&frame.stream_id), now);
@@ -31,10 +31,10 @@ impl State {
     }
 
     pub(super) fn would_refuse(&self, frames: &[NewFrame]) -> Vec<Option<AcceptResult>> {
-        let mut ahead = Ahead::default();
+        let (budget, mut ahead) = (self.budget(), Ahead::default());
         let decide_one = |frame: &NewFrame| {
             let partition = self.home(&frame.stream_id);
-            let result = partition.decide(frame, Presence::Offered, &ahead, &self.config.budget);
+            let result = partition.decide(frame, Presence::Offered, &ahead, &budget);
             match (&result, partition.streams.get(&frame.stream_id)) {
                 (Some(result), _) => ahead.note(&frame.stream_id, result),
                 (None, Some(stream)) => ahead.assume(stream, partition.id, frame),
@@ -167,7 +167,7 @@ mod tests {
     fn received_times_stand_still_while_the_clock_is_behind_them() {
         let config = MemoryConfig {
             partitions: Partitions::new(1).unwrap(),
-            budget: Budget { work_bytes: 100, work_frames: 100, output_bytes: 100 },
+            budget: Budget { work_bytes: 100, work_frames: 100, output_bytes: 100, ..Budget::default() },
             max_streams: 1,
         };
         let (mut state, id) = (State::new(config), "cam".parse::<StreamId>().unwrap());

@@ -32,8 +32,8 @@ use tokio::time::Instant;
 use self::state::{Now, State};
 use super::{
     AcceptResult, BackendStatus, Budget, Durability, FeedPage, FeedPosition, FinishResult, Finished, Lease,
-    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Queue, Result, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Pressure, Queue, Result, Trimmed, WorkItem,
+    WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
@@ -110,15 +110,17 @@ impl Queue for MemoryQueue {
         self.config.partitions
     }
 
+    fn pressure(&self) -> Pressure {
+        self.state().pressure()
+    }
+
     async fn status(&self) -> Result<BackendStatus> {
-        let budget = self.config.budget;
-        let partitions = u64::from(self.config.partitions.count());
         Ok(BackendStatus {
             kind: "memory",
             version: env!("CARGO_PKG_VERSION").to_owned(),
             durability: Durability::Memory,
             used_bytes: self.state().used_bytes(),
-            max_bytes: budget.work_bytes.saturating_add(budget.output_bytes).saturating_mul(partitions),
+            max_bytes: self.config.budget.max_bytes(),
             warnings: Vec::new(),
         })
     }

@@ -12,6 +12,7 @@ use super::work::Work;
 use crate::domain::{
     OutputEntry, PartitionId, PublisherId, StreamCounters, StreamId, StreamRecord, StreamSettings, Timestamp,
 };
+use crate::queue::{Budget, Pressure};
 
 /// The time, read once per operation.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,16 @@ impl State {
             registered: BTreeSet::new(),
             workers: HashMap::new(),
         }
+    }
+
+    pub(super) fn pressure(&self) -> Pressure {
+        Pressure::of(self.used_bytes(), self.config.budget.max_bytes())
+    }
+
+    /// What a partition may hold now: nothing new while the store is full.
+    pub(super) fn budget(&self) -> Budget {
+        let work_bytes = if self.pressure() == Pressure::Full { 0 } else { self.config.budget.work_bytes };
+        Budget { work_bytes, ..self.config.budget }
     }
 
     /// A partition, rid of what has expired.

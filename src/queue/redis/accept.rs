@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, RedisResult, Value};
 
 use super::conn::refused;
+use super::gauge::Gauge;
 use super::keys::Keys;
 use super::scripts::Call;
 use super::{RedisQueue, entry, reply};
@@ -92,9 +93,13 @@ impl RedisQueue {
         let budget = &self.config.budget;
         let mut connected = self.writer(partition).connected().await?;
         let mut pipe = redis::pipe();
+        let looks = self.gauge.is_due();
+        if looks {
+            pipe.add_command(Gauge::question());
+        }
         let mut call = Call::default();
         call.key(keys.work()).key(keys.counts());
-        call.number(budget.work_bytes).number(budget.work_frames);
+        call.number(self.gauge.work_bytes()).number(budget.work_frames);
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
         call.arg(connected.instance.argument());
         for frame in frames {
@@ -115,8 +120,14 @@ impl RedisQueue {
                 .arg(offer.payload.key.to_string())
                 .arg(if dry { Vec::new() } else { entry::encode_header(header) });
         }
-        let mut answers = self.scripts.accept.run_on(&mut connected, pipe, &call, None).await?;
+        let wait = self.wait_command().filter(|_| !dry);
+        let mut answers = self.scripts.accept.run_on(&mut connected, pipe, &call, wait.as_ref()).await?;
+        let reached = wait.and_then(|_| answers.pop());
         let entered = answers.pop().transpose().map_err(refused)?.unwrap_or(Value::Nil);
+        if looks && !answers.is_empty() {
+            self.gauge.answered(answers.remove(0));
+        }
+        let not_durable = reached.and_then(|reached| self.too_few(reached));
         let not_offered = answers.into_iter().find_map(|answer| answer.err().map(|error| error.to_string()));
         let mut answers = reply::array(entered)?.into_iter();
         frames
@@ -127,12 +138,29 @@ impl RedisQueue {
                 Ok(match (&not_offered, result) {
                     // The bytes are missing because Redis would not take them: say that.
                     (Some(why), AcceptResult::Refused(Refusal::PayloadGone)) => {
-                        AcceptResult::Refused(Refusal::Backend(why.clone()))
+                        AcceptResult::Refused(backend_refusal(why.clone()))
+                    }
+                    (_, AcceptResult::Accepted(_) | AcceptResult::Duplicate(_)) if not_durable.is_some() => {
+                        AcceptResult::NotDurable(not_durable.clone().unwrap_or_default())
                     }
                     (_, result) => result,
                 })
             })
             .collect()
+    }
+
+    /// Has Redis wait, behind the script, until enough replicas have what it wrote.
+    fn wait_command(&self) -> Option<Cmd> {
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(self.config.wait_replicas).arg((self.config.timeout / 2).as_millis() as u64);
+        (self.config.wait_replicas > 0).then_some(wait)
+    }
+
+    /// What to say if fewer replicas have it.
+    fn too_few(&self, reached: RedisResult<Value>) -> Option<String> {
+        let wanted = self.config.wait_replicas;
+        let reached = reached.map_err(refused).and_then(reply::number).unwrap_or(0);
+        (reached < u64::from(wanted)).then(|| format!("{reached} of {wanted} replicas have the frame so far"))
     }
 
     pub(super) async fn last_number(&self, stream: &StreamId, publisher: &PublisherId) -> Result<u64> {
@@ -163,11 +191,16 @@ fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
     })
 }
 
+/// A Redis at its memory limit is full, not broken.
+fn backend_refusal(why: String) -> Refusal {
+    if why.contains("OOM") { Refusal::PartitionFull } else { Refusal::Backend(why) }
+}
+
 /// What a failure of the backend says of each frame of the call.
 fn failed(error: &Error) -> AcceptResult {
     match error {
         Error::Unreachable(_) | Error::Refused(_) => {
-            AcceptResult::Refused(Refusal::Backend(error.to_string()))
+            AcceptResult::Refused(backend_refusal(error.to_string()))
         }
         Error::NoAnswer(_)
         | Error::LeaseLost

@@ -134,6 +134,14 @@ impl Link {
         self.connected().await?.command(command).await
     }
 
+    /// Drops a connection to what turns out to be something else.
+    pub(super) fn leads_to(&self, instance: &Instance) {
+        let mut state = self.state();
+        if state.connected.as_ref().is_some_and(|(_, known)| **known != *instance) {
+            state.connected = None;
+        }
+    }
+
     fn note(&self, generation: u64, error: Option<&RedisError>) {
         let mut state = self.state();
         if state.generation != generation {

@@ -37,7 +37,7 @@ impl Instance {
         Ok(Self::read(&Info::parse(&info), &fsync))
     }
 
-    fn read(info: &Info<'_>, fsync: &str) -> Self {
+    pub(super) fn read(info: &Info<'_>, fsync: &str) -> Self {
         let replica_of = info.get("master_replid2");
         Self {
             run_id: info.get("run_id").to_owned(),

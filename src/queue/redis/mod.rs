@@ -8,6 +8,7 @@
 mod accept;
 mod conn;
 mod entry;
+mod gauge;
 mod instance;
 mod keys;
 mod lease;
@@ -25,11 +26,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::conn::{BlockingPool, Link};
+use self::gauge::Gauge;
 use self::keys::Keys;
 use self::scripts::Scripts;
 use super::{
     AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Result, Trimmed, WorkItem, WorkPosition,
+    NewFrame, Offer, OutputPage, PartitionStats, Pressure, Queue, Result, Trimmed, WorkItem, WorkPosition,
     WorkerReport,
 };
 use crate::domain::{
@@ -55,6 +57,8 @@ pub struct RedisConfig {
     pub max_streams: usize,
     /// How long an answer may take.
     pub timeout: Duration,
+    /// Replicas that must have a frame before it counts as accepted.
+    pub wait_replicas: u32,
 }
 
 impl Default for RedisConfig {
@@ -65,6 +69,7 @@ impl Default for RedisConfig {
             budget: Budget::default(),
             max_streams: crate::domain::limits::MAX_STREAMS,
             timeout: Duration::from_secs(2),
+            wait_replicas: 0,
         }
     }
 }
@@ -81,6 +86,7 @@ pub struct RedisQueue {
     /// Pictures and output entries on their way out.
     readers: [Link; PAYLOAD_LINKS],
     blocking: BlockingPool,
+    gauge: Gauge,
 }
 
 impl RedisQueue {
@@ -88,7 +94,7 @@ impl RedisQueue {
     ///
     /// # Errors
     /// [`Error::Unreachable`](super::Error::Unreachable), or [`Error::Layout`](super::Error::Layout) if another number of
-    /// partitions or another version is in force.
+    /// partitions or another version is in force, or if this Redis may evict what it holds.
     pub async fn open(config: RedisConfig) -> Result<Arc<Self>> {
         let client = conn::client(&config.url)?;
         let link = || Link::new(client.clone(), config.timeout);
@@ -98,9 +104,11 @@ impl RedisQueue {
             writers: std::array::from_fn(|_| link()),
             readers: std::array::from_fn(|_| link()),
             blocking: BlockingPool::new(client.clone()),
+            gauge: Gauge::new(config.budget),
             config,
         };
         queue.check_layout().await?;
+        queue.check_eviction().await?;
         Ok(Arc::new(queue))
     }
 
@@ -121,6 +129,10 @@ impl RedisQueue {
 impl Queue for RedisQueue {
     fn partitions(&self) -> Partitions {
         self.config.partitions
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.gauge.pressure()
     }
 
     async fn status(&self) -> Result<BackendStatus> {

@@ -1,6 +1,9 @@
 //! The store's layout, the server's state, and the partitions' counters.
 
+use super::gauge::Gauge;
+use super::instance::Instance;
 use super::keys::{Keys, LAYOUT};
+use super::reply::Info;
 use super::{RedisQueue, reply};
 use crate::domain::{PartitionId, Timestamp};
 use crate::queue::{BackendStatus, Durability, Error, PartitionStats, Result};
@@ -58,18 +61,24 @@ impl RedisQueue {
             // Not allowed to ask: report the weaker level.
             Some(Err(_)) | None => String::new(),
         };
+        self.gauge.note(&info);
+        self.instance_is(&Instance::read(&info, &fsync));
+        let replicas = field("connected_slaves").parse().unwrap_or(0);
         let durability = match (field("aof_enabled"), fsync.as_str()) {
+            _ if (1..=replicas).contains(&self.config.wait_replicas) => {
+                Durability::Replicated(self.config.wait_replicas)
+            }
             ("1", "always") => Durability::AofAlways,
             ("1", "no") => Durability::RedisMemory,
             ("1", _) => Durability::AofEverySec,
             _ => Durability::RedisMemory,
         };
         let mut warnings = Vec::new();
-        let policy = field("maxmemory_policy");
-        if !matches!(policy, "" | "noeviction") && !policy.starts_with("volatile-") {
-            warnings
-                .push(format!("maxmemory-policy is {policy}: Redis may evict frames; set it to noeviction"));
+        if replicas < self.config.wait_replicas {
+            let wanted = self.config.wait_replicas;
+            warnings.push(format!("{replicas} of {wanted} replicas are connected: no frame is confirmed"));
         }
+        warnings.extend(eviction(&info));
         if field("aof_last_write_status") == "err" {
             warnings.push("Redis cannot write its append-only file".to_owned());
         }
@@ -81,6 +90,19 @@ impl RedisQueue {
             max_bytes: field("maxmemory").parse().unwrap_or(0),
             warnings,
         })
+    }
+
+    /// Refuses a Redis that drops what it holds when its memory is short.
+    pub(super) async fn check_eviction(&self) -> Result<()> {
+        let info = reply::text(self.control.command(&Gauge::question()).await?)?.unwrap_or_default();
+        eviction(&Info::parse(&info)).map_or(Ok(()), |why| Err(Error::Layout(why)))
+    }
+
+    /// Has connections ask anew what they lead to, if that has changed under them (CONFIG SET appendfsync).
+    fn instance_is(&self, instance: &Instance) {
+        for link in &self.writers {
+            link.leads_to(instance);
+        }
     }
 
     pub(super) async fn stats(&self, partition: PartitionId) -> Result<PartitionStats> {
@@ -119,6 +141,17 @@ impl RedisQueue {
     ) -> Result<Vec<redis::Value>> {
         link.run(pipe).await?.into_iter().map(|answer| answer.map_err(super::conn::refused)).collect()
     }
+}
+
+/// What is wrong with a memory policy under which frames may vanish; those of `volatile-*` take only what expires anyway.
+fn eviction(info: &Info<'_>) -> Option<String> {
+    let policy = info.get("maxmemory_policy");
+    let harmless = matches!(policy, "" | "noeviction") || policy.starts_with("volatile-");
+    (!harmless).then(|| {
+        format!(
+            "maxmemory-policy is {policy}: this Redis may evict frames; run `CONFIG SET maxmemory-policy noeviction`"
+        )
+    })
 }
 
 /// Microseconds in a field, as a moment.

@@ -1,0 +1,81 @@
+//! How much of its memory Redis uses: looked at beside other commands, a few times a second while frames come.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::{RedisResult, Value};
+
+use super::reply::{self, Info};
+use crate::queue::{Budget, Pressure};
+
+/// How old the last look may be.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The memory gauge of one Redis.
+#[derive(Debug)]
+pub(super) struct Gauge {
+    budget: Budget,
+    used_bytes: AtomicU64,
+    /// Redis's own limit; 0 = none.
+    maxmemory: AtomicU64,
+    looked: Mutex<Option<Instant>>,
+}
+
+impl Gauge {
+    pub(super) fn new(budget: Budget) -> Self {
+        Self { budget, used_bytes: AtomicU64::new(0), maxmemory: AtomicU64::new(0), looked: Mutex::default() }
+    }
+
+    /// Whether the caller is to look now: it adds [`Gauge::question`] to what it asks, and hands the answer to
+    /// [`Gauge::answered`].
+    pub(super) fn is_due(&self) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
+        if due {
+            *looked = Some(Instant::now());
+        }
+        due
+    }
+
+    pub(super) fn question() -> redis::Cmd {
+        let mut info = redis::cmd("INFO");
+        info.arg("memory");
+        info
+    }
+
+    /// Takes the answer; one that is none changes nothing.
+    pub(super) fn answered(&self, answer: RedisResult<Value>) {
+        if let Ok(Ok(Some(text))) = answer.map(reply::text) {
+            self.note(&Info::parse(&text));
+        }
+    }
+
+    pub(super) fn note(&self, info: &Info<'_>) {
+        for (field, place) in [("used_memory", &self.used_bytes), ("maxmemory", &self.maxmemory)] {
+            if let Ok(bytes) = info.get(field).parse() {
+                place.store(bytes, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What may be used: Redis's limit, or what the budget makes of it, whichever is less.
+    pub(super) fn max_bytes(&self) -> u64 {
+        match self.maxmemory.load(Ordering::Relaxed) {
+            0 => self.budget.max_bytes(),
+            maxmemory => maxmemory.min(self.budget.max_bytes()),
+        }
+    }
+
+    pub(super) fn pressure(&self) -> Pressure {
+        Pressure::of(self.used_bytes.load(Ordering::Relaxed), self.max_bytes())
+    }
+
+    /// Most bytes that may wait in a partition now.
+    pub(super) fn work_bytes(&self) -> u64 {
+        match self.pressure() {
+            Pressure::Full => 0,
+            Pressure::Low | Pressure::High => self.budget.work_bytes,
+        }
+    }
+}
