@@ -20,18 +20,38 @@ impl Default for RetentionPolicy {
     }
 }
 
-/// How much of a stream's unfinished work is kept before submit refuses.
+/// How much of a stream's work may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuePolicy {
     /// Most frames.
     pub max_frames: u64,
     /// Most bytes of pictures.
     pub max_bytes: u64,
+    /// Above these bounds the oldest waiting frames are dropped; otherwise new ones are refused.
+    pub drop_oldest: bool,
 }
 
 impl Default for QueuePolicy {
     fn default() -> Self {
-        Self { max_frames: 1_000, max_bytes: 256 << 20 }
+        Self { max_frames: 1_000, max_bytes: 256 << 20, drop_oldest: false }
+    }
+}
+
+impl QueuePolicy {
+    /// How many unfinished frames a dropping stream may have beyond twice its bound: room for those in a worker's hands.
+    const SPARE_FRAMES: u64 = 64;
+
+    /// Unfinished frames at which new ones are refused. Dropping takes a worker, and a moment; so a dropping stream may
+    /// grow beyond its bound, but not without bound.
+    #[must_use]
+    pub fn refusal_frames(&self) -> u64 {
+        if self.drop_oldest { self.max_frames.saturating_mul(2) + Self::SPARE_FRAMES } else { self.max_frames }
+    }
+
+    /// Their bytes at which new ones are refused.
+    #[must_use]
+    pub fn refusal_bytes(&self) -> u64 {
+        if self.drop_oldest { self.max_bytes.saturating_mul(2) } else { self.max_bytes }
     }
 }
 
@@ -116,6 +136,14 @@ pub struct StreamCounters {
     pub trimmed_frames: u64,
     /// Tombstones of failed frames since the stream began.
     pub failed_frames: u64,
+    /// Tombstones of frames that the stream's queue policy dropped.
+    pub dropped_frames: u64,
+    /// Tombstones of frames that operators purged.
+    pub purged_frames: u64,
+    /// Bytes of the pictures accepted since the stream began.
+    pub accepted_bytes: u64,
+    /// Bytes of the pictures published since the stream began.
+    pub published_bytes: u64,
     /// Frames answered DUPLICATE since the stream began.
     pub duplicate_frames: u64,
     /// When the last frame was accepted.
@@ -127,6 +155,13 @@ impl StreamCounters {
     #[must_use]
     pub fn queued_frames(&self) -> u64 {
         self.accepted_sequence - self.published_sequence
+    }
+
+    /// Frames published with a picture.
+    #[must_use]
+    pub fn processed_frames(&self) -> u64 {
+        let tombstones = self.failed_frames + self.dropped_frames + self.purged_frames;
+        self.published_sequence.saturating_sub(tombstones)
     }
 
     /// Number of the oldest entry in the output; one past the newest if it is empty.
