@@ -11,9 +11,9 @@ use crate::domain::{
     StreamSettings, Timestamp,
 };
 use crate::queue::{
-    AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Pressure, Queue, Refusal, Result, Trimmed, WorkItem,
-    WorkPosition, WorkerReport,
+    AcceptResult, BackendStatus, Control, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease,
+    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Pressure, Purge, PurgeMark, Queue, QueueState,
+    Refusal, Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -43,7 +43,15 @@ impl LateQueue {
 
 /// Passes calls on as they are.
 macro_rules! pass_on {
-    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $answer:ty;)*) => {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $answer:ty;)*
+     control: $(fn $control:ident(&self $(, $given:ident: $kind:ty)*) -> $told:ty;)*) => {
+        #[async_trait]
+        impl Control for LateQueue {
+            $(async fn $control(&self $(, $given: $kind)*) -> Result<$told> {
+                self.get()?.$control($($given),*).await
+            })*
+        }
+
         #[async_trait]
         impl Queue for LateQueue {
             fn partitions(&self) -> Partitions {
@@ -104,4 +112,10 @@ pass_on! {
     fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Vec<Arc<OutputEntry>>;
     fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Vec<Option<Bytes>>;
     fn partition_stats(&self, partition: PartitionId) -> PartitionStats;
+
+    control:
+    fn set_queue_state(&self, partition: PartitionId, state: QueueState, reason: &str) -> ();
+    fn purge(&self, partition: PartitionId, purge: &Purge) -> Vec<PurgeMark>;
+    fn sweep(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Swept;
+    fn live_workers(&self) -> Vec<String>;
 }

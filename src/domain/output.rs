@@ -175,8 +175,8 @@ pub enum TombstoneKind {
     Failed(Failure),
     /// The stream's overflow policy dropped it.
     Dropped,
-    /// An operator purged it.
-    Purged,
+    /// An operator purged it, and may have said why.
+    Purged(String),
 }
 
 /// The output entry of a frame without a picture.

@@ -20,18 +20,42 @@ impl Default for RetentionPolicy {
     }
 }
 
-/// How much of a stream's unfinished work is kept before submit refuses.
+/// How much of a stream's work may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuePolicy {
     /// Most frames.
     pub max_frames: u64,
     /// Most bytes of pictures.
     pub max_bytes: u64,
+    /// Above these bounds the oldest waiting frames are dropped; otherwise new ones are refused.
+    pub drop_oldest: bool,
 }
 
 impl Default for QueuePolicy {
     fn default() -> Self {
-        Self { max_frames: 1_000, max_bytes: 256 << 20 }
+        Self { max_frames: 1_000, max_bytes: 256 << 20, drop_oldest: false }
+    }
+}
+
+impl QueuePolicy {
+    /// How many unfinished frames a dropping stream may have beyond twice its bound: room for those in a worker's hands.
+    const SPARE_FRAMES: u64 = 64;
+
+    /// Unfinished frames at which new ones are refused. Dropping takes a worker, and a moment; so a dropping stream may
+    /// grow beyond its bound, but not without bound.
+    #[must_use]
+    pub fn refusal_frames(&self) -> u64 {
+        if self.drop_oldest {
+            self.max_frames.saturating_mul(2) + Self::SPARE_FRAMES
+        } else {
+            self.max_frames
+        }
+    }
+
+    /// Their bytes at which new ones are refused.
+    #[must_use]
+    pub fn refusal_bytes(&self) -> u64 {
+        if self.drop_oldest { self.max_bytes.saturating_mul(2) } else { self.max_bytes }
     }
 }
 
@@ -123,10 +147,27 @@ pub struct StreamCounters {
     pub trimmed_frames: u64,
     /// Tombstones of failed frames since the stream began.
     pub failed_frames: u64,
+    /// Tombstones of frames that the stream's queue policy dropped.
+    pub dropped_frames: u64,
+    /// Tombstones of frames that operators purged.
+    pub purged_frames: u64,
+    /// Bytes of the pictures accepted since the stream began.
+    pub accepted_bytes: u64,
+    /// Bytes of the pictures published since the stream began.
+    pub published_bytes: u64,
     /// Frames answered DUPLICATE since the stream began.
     pub duplicate_frames: u64,
     /// When the last frame was accepted.
     pub last_received_time: Option<Timestamp>,
+}
+
+impl StreamCounters {
+    /// Frames published with a picture.
+    #[must_use]
+    pub fn processed_frames(&self) -> u64 {
+        let tombstones = self.failed_frames + self.dropped_frames + self.purged_frames;
+        self.accepted_frames.saturating_sub(self.queued_frames + tombstones)
+    }
 }
 
 impl Default for StreamCounters {
@@ -142,6 +183,10 @@ impl Default for StreamCounters {
             output_bytes: 0,
             trimmed_frames: 0,
             failed_frames: 0,
+            dropped_frames: 0,
+            purged_frames: 0,
+            accepted_bytes: 0,
+            published_bytes: 0,
             duplicate_frames: 0,
             last_received_time: None,
         }

@@ -3,12 +3,16 @@
 //! A handler converts (`convert`), asks the queue port or the hub, and converts back. What goes wrong becomes a
 //! `fault::Fault`, and that a status or an item's error, in one place.
 
+mod audit;
 mod convert;
+mod counters;
 mod fault;
 mod frames;
 mod health;
 mod info;
 mod mask;
+mod metrics;
+mod operate;
 mod oversize;
 mod page;
 mod queue_service;
@@ -37,6 +41,7 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::queue_service_server::QueueServiceServer;
 use crate::pb::v1::streaming_service_server::StreamingServiceServer;
 use crate::queue::Queue;
+use counters::Counters;
 use frames::FrameReader;
 use health::{Health, HealthWatch};
 use info::ServerInfo;
@@ -127,11 +132,15 @@ fn services(
     let auto_register = config.server.auto_register.then_some(config.server.max_auto_registered_streams);
     let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), auto_register));
     let max_submits = config.server.max_concurrent_submits as usize;
+    let counters = Arc::new(Counters::new(queue.partitions()));
+    let submitter =
+        Submitter::new(Arc::clone(&queue), Arc::clone(&settings), limits, max_submits, Arc::clone(&counters));
     let streaming = StreamingHandlers {
-        submitter: Submitter::new(Arc::clone(&queue), Arc::clone(&settings), limits, max_submits),
+        submitter,
         registry: Registry::new(Arc::clone(&queue), settings),
         frames: FrameReader::new(Arc::clone(&queue), Arc::clone(&hub)),
-        hub,
+        hub: Arc::clone(&hub),
+        counters: Arc::clone(&counters),
         calls,
         draining,
     };
@@ -155,6 +164,8 @@ fn services(
             },
         },
         queue,
+        hub,
+        counters,
         health,
     };
     let streaming = StreamingServer::new(streaming)

@@ -1,4 +1,4 @@
-//! QueueService: statistics and server information. The operators' RPCs come later and say so.
+//! QueueService: statistics, server information, and the operators' RPCs; those that come later say so.
 
 use std::sync::Arc;
 
@@ -6,16 +6,19 @@ use futures::future::try_join_all;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
+use super::audit::Audit;
 use super::convert::stats;
+use super::counters::Counters;
 use super::fault::{Fault, Result};
 use super::health::Health;
 use super::info::ServerInfo;
 use super::page;
-use crate::domain::{PartitionId, Timestamp};
+use crate::domain::{PartitionId, StreamRecord, Timestamp};
+use crate::hub::Hub;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::queue_service_server::QueueService;
-use crate::queue::{Budget, ListStreams, Queue};
+use crate::queue::{Budget, ListStreams, Queue, QueueState};
 
 const LIST: &str = "queue-stats";
 
@@ -23,6 +26,8 @@ const LIST: &str = "queue-stats";
 #[derive(Debug)]
 pub(crate) struct QueueHandlers {
     pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) budget: Budget,
     pub(crate) info: ServerInfo,
     pub(crate) health: watch::Receiver<Health>,
@@ -36,10 +41,15 @@ impl QueueHandlers {
         let first_page = after.is_none();
         let stats = try_join_all(asked.iter().map(|&one| self.queue.partition_stats(one))).await?;
         let now = Timestamp::now();
-        let mut response =
-            pb::GetQueueStatsResponse { total: Some(stats::total_to_pb(&stats, now)), ..Default::default() };
+        let refused = |&one: &PartitionId| self.counters.refused_of_partition(one);
+        let refused_total = match queue_id.is_empty() {
+            true => self.counters.refused_in_all(),
+            false => asked.iter().map(refused).sum(),
+        };
+        let total = Some(stats::total_to_pb(&stats, refused_total, now));
+        let mut response = pb::GetQueueStatsResponse { total, ..Default::default() };
         if first_page {
-            let to_pb = |(&id, one)| stats::partition_to_pb(id, one, self.budget, now);
+            let to_pb = |(&id, one)| stats::partition_to_pb(id, one, refused(&id), self.budget, now);
             response.partitions = asked.iter().zip(&stats).map(to_pb).collect();
         }
         if include_streams {
@@ -52,13 +62,16 @@ impl QueueHandlers {
             // A page of one queue may be short: streams are listed by id, whatever their partition.
             let asked_for = |id| asked.contains(&partitions.of(id));
             let records = records.iter().filter(|record| asked_for(&record.id));
-            response.streams = records.map(|record| stats::stream_to_pb(record, partitions, now)).collect();
+            let to_pb = |record: &StreamRecord| {
+                stats::stream_to_pb(record, self.counters.refused_of_stream(&record.id), partitions, now)
+            };
+            response.streams = records.map(to_pb).collect();
         }
         Ok(response)
     }
 
     /// The partitions that a queue id means; all for none.
-    fn partitions(&self, queue_id: &str) -> Result<Vec<PartitionId>> {
+    pub(crate) fn partitions(&self, queue_id: &str) -> Result<Vec<PartitionId>> {
         let all: Vec<PartitionId> = self.queue.partitions().all().collect();
         if queue_id.is_empty() {
             return Ok(all);
@@ -93,6 +106,60 @@ macro_rules! not_offered {
                 Ok(Response::new(self.info.to_pb(backend, &self.health)))
             }
 
+            async fn list_queues(
+                &self,
+                request: Request<pb::ListQueuesRequest>,
+            ) -> std::result::Result<Response<pb::ListQueuesResponse>, Status> {
+                let pb::ListQueuesRequest {} = request.into_inner();
+                Ok(Response::new(self.list_all().await?))
+            }
+
+            async fn pause_queue(
+                &self,
+                request: Request<pb::PauseQueueRequest>,
+            ) -> std::result::Result<Response<pb::PauseQueueResponse>, Status> {
+                let audit = Audit::of("PauseQueue", &request);
+                let pb::PauseQueueRequest { queue_id, reason } = request.into_inner();
+                let queues = self.change(audit, &queue_id, QueueState::Paused, reason).await?;
+                Ok(Response::new(pb::PauseQueueResponse { queues }))
+            }
+
+            async fn resume_queue(
+                &self,
+                request: Request<pb::ResumeQueueRequest>,
+            ) -> std::result::Result<Response<pb::ResumeQueueResponse>, Status> {
+                let audit = Audit::of("ResumeQueue", &request);
+                let pb::ResumeQueueRequest { queue_id, reason } = request.into_inner();
+                let queues = self.change(audit, &queue_id, QueueState::Running, reason).await?;
+                Ok(Response::new(pb::ResumeQueueResponse { queues }))
+            }
+
+            async fn drain_queue(
+                &self,
+                request: Request<pb::DrainQueueRequest>,
+            ) -> std::result::Result<Response<pb::DrainQueueResponse>, Status> {
+                let audit = Audit::of("DrainQueue", &request);
+                let pb::DrainQueueRequest { queue_id, reason } = request.into_inner();
+                let queues = self.change(audit, &queue_id, QueueState::Draining, reason).await?;
+                Ok(Response::new(pb::DrainQueueResponse { queues }))
+            }
+
+            async fn purge_queue(
+                &self,
+                request: Request<pb::PurgeQueueRequest>,
+            ) -> std::result::Result<Response<pb::PurgeQueueResponse>, Status> {
+                let audit = Audit::of("PurgeQueue", &request);
+                Ok(Response::new(self.purge_waiting(audit, request.into_inner()).await?))
+            }
+
+            async fn get_system_metrics(
+                &self,
+                request: Request<pb::GetSystemMetricsRequest>,
+            ) -> std::result::Result<Response<pb::GetSystemMetricsResponse>, Status> {
+                let pb::GetSystemMetricsRequest {} = request.into_inner();
+                Ok(Response::new(self.system_metrics().await?))
+            }
+
             $(async fn $method(
                 &self,
                 _request: Request<pb::$request>,
@@ -104,11 +171,6 @@ macro_rules! not_offered {
 }
 
 not_offered! {
-    list_queues(ListQueuesRequest) -> ListQueuesResponse, "ListQueues";
-    pause_queue(PauseQueueRequest) -> PauseQueueResponse, "PauseQueue";
-    resume_queue(ResumeQueueRequest) -> ResumeQueueResponse, "ResumeQueue";
-    drain_queue(DrainQueueRequest) -> DrainQueueResponse, "DrainQueue";
-    purge_queue(PurgeQueueRequest) -> PurgeQueueResponse, "PurgeQueue";
     create_consumer_group(CreateConsumerGroupRequest) -> CreateConsumerGroupResponse, "CreateConsumerGroup";
     get_consumer_group(GetConsumerGroupRequest) -> GetConsumerGroupResponse, "GetConsumerGroup";
     list_consumer_groups(ListConsumerGroupsRequest) -> ListConsumerGroupsResponse, "ListConsumerGroups";
@@ -119,5 +181,4 @@ not_offered! {
     get_dead_letter(GetDeadLetterRequest) -> GetDeadLetterResponse, "GetDeadLetter";
     replay_dead_letters(ReplayDeadLettersRequest) -> ReplayDeadLettersResponse, "ReplayDeadLetters";
     discard_dead_letters(DiscardDeadLettersRequest) -> DiscardDeadLettersResponse, "DiscardDeadLetters";
-    get_system_metrics(GetSystemMetricsRequest) -> GetSystemMetricsResponse, "GetSystemMetrics";
 }

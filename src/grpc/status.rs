@@ -75,6 +75,10 @@ impl From<Refusal> for Fault {
             Refusal::PartitionFull => {
                 Self::new(R::QueueFull, "the partition's queue is full").retry_in(FULL_RETRY)
             }
+            Refusal::QueueDraining => Self::new(
+                R::QueueDraining,
+                "an operator drains the queue: it takes no new frames until it is resumed",
+            ),
             Refusal::PayloadGone => {
                 Self::new(R::PayloadExpired, "the picture expired before the frame was entered")
                     .retry_in(SOON)
@@ -188,6 +192,7 @@ mod tests {
             (Refusal::TooManyPublishers, ErrorReason::TooManyPublishers),
             (Refusal::StreamQueueFull, ErrorReason::StreamQueueFull),
             (Refusal::PartitionFull, ErrorReason::QueueFull),
+            (Refusal::QueueDraining, ErrorReason::QueueDraining),
             (Refusal::PayloadGone, ErrorReason::PayloadExpired),
             (Refusal::Backend("gone".into()), ErrorReason::BackendUnavailable),
         ] {

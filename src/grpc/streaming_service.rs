@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::counters::Counters;
 use super::fault::Fault;
 use super::frames::FrameReader;
 use super::registry::Registry;
@@ -27,6 +28,7 @@ pub(crate) struct StreamingHandlers {
     pub(crate) registry: Registry,
     pub(crate) frames: FrameReader,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) counters: Arc<Counters>,
     /// Calls that a drain waits for.
     pub(crate) calls: TaskTracker,
     pub(crate) draining: CancellationToken,
@@ -62,7 +64,8 @@ impl StreamingService for StreamingHandlers {
     ) -> Reply<Self::SubscribeFramesStream> {
         self.refuse_if_draining()?;
         let call = self.calls.token();
-        Ok(Response::new(subscribe::subscribe(&self.hub, request.into_inner(), call).await?))
+        let counters = Arc::clone(&self.counters);
+        Ok(Response::new(subscribe::subscribe(&self.hub, request.into_inner(), counters, call).await?))
     }
 
     async fn get_frames(&self, request: Request<pb::GetFramesRequest>) -> Reply<pb::GetFramesResponse> {

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::convert::frame::SubmittedFrame;
 use super::convert::result;
+use super::counters::Counters;
 use super::fault::{Fault, Result};
 use super::settings::SettingsCache;
 use super::status::BACKEND_RETRY;
@@ -34,6 +35,7 @@ pub(crate) struct Submitter {
     calls: Semaphore,
     /// Digests being computed: at most one a core.
     digests: Semaphore,
+    counters: Arc<Counters>,
 }
 
 /// A frame and its place in the batch.
@@ -45,6 +47,7 @@ impl Submitter {
         settings: Arc<SettingsCache>,
         limits: Limits,
         max_concurrent_calls: usize,
+        counters: Arc<Counters>,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -53,6 +56,7 @@ impl Submitter {
             limits,
             calls: Semaphore::new(max_concurrent_calls),
             digests: Semaphore::new(cores),
+            counters,
         }
     }
 
@@ -68,6 +72,7 @@ impl Submitter {
         let pb::SubmitFrameBatchRequest { frames } = request;
         self.check_batch(frames.len(), message_bytes)?;
         let _permit = self.calls.acquire().await;
+        let streams: Vec<String> = frames.iter().map(|frame| frame.stream_id.clone()).collect();
 
         let mut results: Vec<Option<pb::FrameResult>> = vec![None; frames.len()];
         let now = Timestamp::now();
@@ -81,7 +86,8 @@ impl Submitter {
         let sound = self.checked_against_settings(sound, now, &mut results).await?;
         let frames = self.digested(sound, message_bytes).await?;
         self.accept(frames, &mut results).await?;
-        let results = results.into_iter().map(|found| found.unwrap_or_else(no_answer)).collect();
+        let results: Vec<_> = results.into_iter().map(|found| found.unwrap_or_else(no_answer)).collect();
+        self.counters.answered(&streams, &results);
         Ok(pb::SubmitFrameBatchResponse { results })
     }
 

@@ -9,6 +9,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::Status;
 
 use super::convert::{delivery, subscription};
+use super::counters::Counters;
 use super::fault::{Fault, Result};
 use crate::hub::{Event, Hub, Subscription};
 use crate::pb::v1 as pb;
@@ -21,13 +22,14 @@ pub(crate) type Responses =
 pub(crate) async fn subscribe(
     hub: &Arc<Hub>,
     request: pb::SubscribeFramesRequest,
+    counters: Arc<Counters>,
     call: TaskTrackerToken,
 ) -> Result<Responses> {
     let request = subscription::from_pb(request)?;
     // The hub keeps each picture within its selector's bound; here it bounds those of one message together.
     let max_bytes = request.selectors.iter().map(|one| u64::from(one.want.max_picture_bytes)).collect();
     let subscription = hub.subscribe(request).await?;
-    Ok(Box::pin(responses(subscription, max_bytes, call)))
+    Ok(Box::pin(responses(subscription, max_bytes, counters, call)))
 }
 
 /// Each event is fetched when the connection has room for it: a slow reader waits here, not in memory. `held` lives as
@@ -35,6 +37,7 @@ pub(crate) async fn subscribe(
 fn responses<H: Send + 'static>(
     mut subscription: Subscription,
     max_bytes: Vec<u64>,
+    counters: Arc<Counters>,
     held: H,
 ) -> impl Stream<Item = std::result::Result<pb::SubscribeFramesResponse, Status>> + Send {
     try_stream! {
@@ -43,6 +46,7 @@ fn responses<H: Send + 'static>(
             let event = event.map_err(Fault::from)?;
             let last = matches!(event, Event::Draining(_));
             if let Some(message) = delivery::to_pb(event, &max_bytes) {
+                counters.sent(&message);
                 yield message;
             }
             if last {

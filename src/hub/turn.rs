@@ -178,6 +178,6 @@ fn reason_of(kind: &TombstoneKind) -> GapReason {
     match kind {
         TombstoneKind::Failed(_) => GapReason::Failed,
         TombstoneKind::Dropped => GapReason::Overflow,
-        TombstoneKind::Purged => GapReason::Purged,
+        TombstoneKind::Purged(_) => GapReason::Purged,
     }
 }

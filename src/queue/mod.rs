@@ -8,6 +8,7 @@
 //! tells the partition's feed. Readers follow the [feed](Queue::read_feed), read [outputs](Queue::read_outputs) at
 //! their own pace, and [fetch](Queue::fetch) pictures only where they want them.
 
+mod control;
 mod error;
 pub mod memory;
 pub mod redis;
@@ -19,11 +20,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use control::{Control, LeaseHolder, Purge, PurgeMark, QueueControl, QueueState, Swept};
 pub use error::Error;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
     Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Pressure, Refusal,
-    Trimmed, WorkItem, WorkPosition, WorkerReport,
+    Trimmed, WorkItem, WorkPosition, WorkerReport, WorkerTotals,
 };
 
 use crate::domain::{
@@ -39,7 +41,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// backend's [`Durability`], it may be cancelled (then it is done or not), and [`Error::NoAnswer`] means that it may have
 /// been done.
 #[async_trait]
-pub trait Queue: fmt::Debug + Send + Sync + 'static {
+pub trait Queue: Control + fmt::Debug + Send + Sync + 'static {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
 
@@ -137,7 +139,8 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     async fn release_lease(&self, lease: &Lease) -> Result<()>;
 
     /// The oldest frames of the partition behind `after`, at most `max_frames`, without waiting. They stay in the queue
-    /// until they are finished: a new holder starts from [`WorkPosition::default`] and gets them all again.
+    /// until they are finished: a new holder starts from [`WorkPosition::default`] and gets them all again. A paused queue
+    /// gives none.
     ///
     /// # Errors
     /// [`Error::LeaseLost`].

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::domain::{
     FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions, PayloadKey, PayloadRef, Sequence,
-    StreamCounters, StreamId, Timestamp,
+    StreamCounters, StreamId, Timestamp, TombstoneKind,
 };
 
 /// A picture's bytes on their way in, under a key that is new for this attempt.
@@ -89,6 +89,8 @@ pub enum Refusal {
     StreamQueueFull,
     /// The partition's budget is reached.
     PartitionFull,
+    /// An operator drains the partition's queue.
+    QueueDraining,
     /// The offered bytes were gone (or never there) when the frame was to be entered: offer them anew.
     PayloadGone,
     /// The backend could not be reached, or refused.
@@ -109,7 +111,8 @@ impl Refusal {
             | Self::SequenceReused { .. }
             | Self::SequenceTooOld { .. }
             | Self::SequenceOutOfOrder { .. }
-            | Self::TooManyPublishers => false,
+            | Self::TooManyPublishers
+            | Self::QueueDraining => false,
         }
     }
 }
@@ -217,6 +220,8 @@ pub struct WorkItem {
     pub header: FrameHeader,
     /// Its picture.
     pub payload: PayloadRef,
+    /// What it is to be published as, without being processed; `None` = it is to be processed.
+    pub fate: Option<TombstoneKind>,
 }
 
 /// What a worker made of a frame, to be published.
@@ -317,6 +322,25 @@ pub struct WorkerReport {
     pub processing_p95_ms: f64,
     /// 99th percentile.
     pub processing_p99_ms: f64,
+    /// Of the worker as a whole, the same in the reports of all its partitions.
+    #[serde(default)]
+    pub totals: WorkerTotals,
+}
+
+/// What a worker has done since it started, in all partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct WorkerTotals {
+    /// Its version.
+    pub version: String,
+    /// When it started, microseconds since the Unix epoch.
+    pub start_time_us: i64,
+    /// When it said this, by its clock.
+    pub report_time_us: i64,
+    /// Frames published with a picture.
+    pub processed_frames: u64,
+    /// Frames published as failed.
+    pub failed_frames: u64,
 }
 
 /// A partition's state.
@@ -338,12 +362,22 @@ pub struct PartitionStats {
     pub processed: u64,
     /// Frames failed.
     pub failed: u64,
+    /// Frames dropped by their streams' policies.
+    pub dropped: u64,
+    /// Frames purged by operators.
+    pub purged: u64,
+    /// Frames answered DUPLICATE.
+    pub duplicates: u64,
+    /// Bytes of the pictures published, since the partition began.
+    pub published_bytes: u64,
     /// Output entries that retention took.
     pub trimmed: u64,
     /// Registered streams.
     pub streams: u64,
     /// What the lease holder last said; `None` if there is no holder.
     pub report: Option<WorkerReport>,
+    /// How the queue is set, and who works on it.
+    pub control: super::QueueControl,
 }
 
 /// What an ACCEPTED answer survives.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::queue::WorkerReport;
+use crate::queue::{WorkerReport, WorkerTotals};
 
 /// Longest time that is told apart, in microseconds.
 const MAX_MICROS: u64 = 600_000_000;
@@ -55,6 +55,7 @@ impl Meter {
             processing_p50_ms: ms(0.50),
             processing_p95_ms: ms(0.95),
             processing_p99_ms: ms(0.99),
+            totals: WorkerTotals::default(),
         }
     }
 }

@@ -5,11 +5,14 @@
 
 mod handle;
 mod meter;
+mod overflow;
 mod partition;
 mod pool;
 mod process;
 mod retention;
 mod roster;
+mod settled;
+mod totals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::picture;
 use crate::queue::{Budget, Queue};
 use pool::Pool;
+use totals::Totals;
 
 /// How a worker works.
 #[derive(Debug, Clone)]
@@ -67,6 +71,7 @@ struct Shared {
     pool: Pool,
     /// Kibibytes of pictures that may still be fetched.
     memory: Arc<tokio::sync::Semaphore>,
+    totals: Totals,
 }
 
 /// A worker, ready to run.
@@ -83,7 +88,7 @@ impl Worker {
     pub fn new(queue: Arc<dyn Queue>, config: WorkerConfig) -> std::io::Result<Self> {
         let pool = Pool::new(config.threads.max(1), &config.limits)?;
         let memory = Arc::new(tokio::sync::Semaphore::new((config.bytes_in_flight >> 10).max(1)));
-        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory }) })
+        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory, totals: Totals::new() }) })
     }
 
     /// Works until `stop`; then finishes what is in work, gives the leases back and returns. Backend outages are waited

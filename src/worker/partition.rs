@@ -9,9 +9,11 @@ use tokio::task::JoinSet;
 
 use super::Shared;
 use super::handle::Handle;
+use super::overflow::Overflow;
 use super::pool::JobError;
 use super::process::{self, Product};
 use super::retention::Retention;
+use super::settled::{PAUSED_POLL, Pause, settled};
 use crate::domain::{
     Failure, FailureReason, OutputBody, OutputPolicy, ProcessedFrame, Stage, StageTiming, StreamId,
     Timestamp, Tombstone, TombstoneKind,
@@ -30,7 +32,8 @@ const CACHED_SETTINGS: usize = 4096;
 struct Done {
     finished: Finished,
     leased: Instant,
-    _memory: OwnedSemaphorePermit,
+    /// `None` if its picture was not fetched.
+    _memory: Option<OwnedSemaphorePermit>,
 }
 
 pub(super) struct Partition {
@@ -50,11 +53,15 @@ pub(super) struct Partition {
     next_turn: u64,
     next_to_publish: u64,
     retention: Retention,
+    overflow: Overflow,
+    pause: Pause,
 }
 
 impl Partition {
     pub(super) fn new(shared: Arc<Shared>, lease: Lease, handle: Arc<Handle>) -> Self {
         let retention = Retention::new(Arc::clone(&shared), lease.clone());
+        let overflow = Overflow::new(Arc::clone(&shared));
+        let pause = Pause::new(Arc::clone(&shared), lease.clone());
         Self {
             shared,
             lease,
@@ -67,6 +74,8 @@ impl Partition {
             next_turn: 0,
             next_to_publish: 0,
             retention,
+            overflow,
+            pause,
         }
     }
 
@@ -100,10 +109,14 @@ impl Partition {
                     may_have_work = self.take().await?;
                 }
                 self.begin().await?;
+                // What needs no work may be next in turn already.
+                self.publish().await?;
             }
             self.handle.set_in_flight(self.in_flight());
             let room = self.room() > 0 && !stopping;
-            if may_have_work && room {
+            // Memory was short while there was something to publish, and now there is not: nothing else would wake this.
+            let held_up = !stopping && !self.waiting.is_empty() && self.working.is_empty();
+            if (may_have_work && room) || held_up {
                 continue;
             }
             tokio::select! {
@@ -114,7 +127,8 @@ impl Partition {
                     }
                     self.publish().await?;
                 }
-                () = handle.wake.notified(), if room => may_have_work = true,
+                () = handle.wake.notified(), if room && !self.pause.is_on() => may_have_work = true,
+                () = tokio::time::sleep(PAUSED_POLL), if room && self.pause.is_on() => may_have_work = true,
                 () = handle.stop.cancelled(), if !stopping => {}
                 _ = retention.tick() => self.retention.pass().await?,
             }
@@ -132,7 +146,7 @@ impl Partition {
     /// Takes what there is room for; answers whether there may be more.
     async fn take(&mut self) -> Result<bool> {
         let room = self.room();
-        let items = match self.shared.queue.take(&self.lease, self.taken, room).await {
+        let mut items = match self.shared.queue.take(&self.lease, self.taken, room).await {
             Ok(items) => items,
             Err(error) => return self.wait_out(error).await.map(|()| true),
         };
@@ -140,6 +154,10 @@ impl Partition {
         if let Some(last) = items.last() {
             self.taken = last.position;
             self.handle.saw(last.position);
+            self.pause.is_over();
+            self.overflow.judge(&mut items).await;
+        } else if let Err(error) = self.pause.look(self.taken, self.in_flight() == 0).await {
+            return self.wait_out(error).await.map(|()| true);
         }
         self.waiting.extend(items);
         Ok(more)
@@ -148,6 +166,10 @@ impl Partition {
     /// Starts work on taken frames, in order, as far as memory allows.
     async fn begin(&mut self) -> Result<()> {
         while let Some(item) = self.waiting.front() {
+            if item.fate.is_some() {
+                self.settle_first();
+                continue;
+            }
             let kib = kib(item.payload.size_bytes).min(kib(self.shared.config.bytes_in_flight as u64));
             let memory = match Arc::clone(&self.shared.memory).try_acquire_many_owned(kib) {
                 Ok(memory) => memory,
@@ -168,6 +190,15 @@ impl Partition {
             self.working.spawn(async move { (turn, work_out(&shared, item, policy, memory).await) });
         }
         Ok(())
+    }
+
+    /// Gives the first waiting frame, which is not to be worked on, its turn to be published.
+    fn settle_first(&mut self) {
+        let Some(mut item) = self.waiting.pop_front() else { return };
+        let Some(kind) = item.fate.take() else { return };
+        let done = Done { finished: settled(item, kind), leased: Instant::now(), _memory: None };
+        self.done.insert(self.next_turn, done);
+        self.next_turn += 1;
     }
 
     /// The output policy for the first waiting frame: as it was when the frame was accepted, or newer.
@@ -259,12 +290,14 @@ impl Partition {
     }
 
     /// Keeps those to be offered anew, with their bytes, and those behind them; false if none waits for its picture.
-    fn drop_published(&self, batch: &mut Vec<Done>, results: Vec<FinishResult>) -> bool {
+    fn drop_published(&mut self, batch: &mut Vec<Done>, results: Vec<FinishResult>) -> bool {
         let may_wait = results.contains(&FinishResult::PayloadGone);
         let mut results = results.into_iter();
         batch.retain(|done| match results.next() {
             Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
                 self.handle.published(done.leased.elapsed());
+                self.overflow.published(&done.finished);
+                self.shared.totals.published(&done.finished.body);
                 false
             }
             Some(FinishResult::PayloadGone | FinishResult::NotNext) | None => true,
@@ -297,8 +330,16 @@ async fn work_out(
     let leased = Instant::now();
     let leased_time = Timestamp::now();
     let made = make(shared, &item, policy).await;
-    let WorkItem { position, stream_id, sequence, received_time, header, payload, settings_revision: _ } =
-        item;
+    let WorkItem {
+        position,
+        stream_id,
+        sequence,
+        received_time,
+        header,
+        payload,
+        settings_revision: _,
+        fate: _,
+    } = item;
     let (body, offers) = match made {
         Ok(product) => {
             let frame = ProcessedFrame {
@@ -322,7 +363,7 @@ async fn work_out(
         }
     };
     let finished = Finished { position, stream_id, sequence, received_time, source: payload, body, offers };
-    Done { finished, leased, _memory: memory }
+    Done { finished, leased, _memory: Some(memory) }
 }
 
 async fn make(

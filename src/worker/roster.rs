@@ -201,7 +201,8 @@ impl Roster {
 
 async fn renew(shared: &Shared, lease: &Lease, handle: &Handle) {
     let partition = lease.partition;
-    let report = handle.report(&shared.config.worker_id);
+    let mut report = handle.report(&shared.config.worker_id);
+    report.totals = shared.totals.report();
     match shared.queue.renew_lease(lease, shared.config.lease_term, &report).await {
         Ok(()) => {}
         Err(Error::LeaseLost) => {

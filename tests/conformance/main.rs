@@ -10,6 +10,7 @@ mod backend;
 mod chaos;
 #[path = "../common/mod.rs"]
 mod common;
+mod control;
 mod dedup;
 mod feed;
 mod lease;
@@ -107,6 +108,20 @@ behaviours! {
         a_source_that_a_picture_refers_to_stays,
         waiting_for_work_ends_when_some_comes,
         no_wake_up_is_lost,
+    }
+    control {
+        a_paused_queue_takes_frames_and_gives_none,
+        pausing_one_queue_leaves_the_others,
+        a_draining_queue_refuses_frames_and_gives_those_it_has,
+        a_purge_leaves_tombstones_in_order_and_later_frames_alone,
+        a_purge_can_name_a_stream_and_a_moment,
+        a_purge_of_a_paused_queue_is_swept,
+        a_mark_waits_for_a_worker_and_outlives_one,
+        what_a_dead_worker_had_taken_waits_again,
+        a_dropping_stream_takes_more_than_its_bound_but_not_without_end,
+        the_accounts_add_up,
+        the_holder_and_the_live_workers_are_told,
+        a_purge_beside_work_marks_exactly_what_it_tells,
     }
     feed {
         it_tells_all_that_happens_in_order,

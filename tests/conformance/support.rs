@@ -239,7 +239,8 @@ pub(crate) async fn audit(queue: &dyn Queue) {
         assert_eq!(stats.depth, queued_frames, "{partition}: depth");
         assert_eq!(stats.queued_bytes, queued_bytes, "{partition}: queued bytes");
         assert_eq!(stats.output_bytes, output_bytes, "{partition}: output bytes");
-        assert_eq!(stats.accepted, stats.processed + stats.failed + stats.depth, "{partition}: frames");
+        let finished = stats.processed + stats.failed + stats.dropped + stats.purged;
+        assert_eq!(stats.accepted, finished + stats.depth, "{partition}: frames");
         let registered = streams.iter().filter(|stream| !stream.removed).count() as u64;
         assert_eq!(stats.streams, registered, "{partition}: streams");
         assert_eq!(stats.oldest_received_time.is_some(), stats.depth > 0, "{partition}: oldest frame");

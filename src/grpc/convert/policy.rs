@@ -42,19 +42,21 @@ pub(crate) fn retention_to_pb(policy: RetentionPolicy) -> pb::RetentionPolicy {
 pub(crate) fn queue(policy: pb::QueuePolicy) -> Result<QueuePolicy> {
     let pb::QueuePolicy { max_frames, max_bytes, overflow } = policy;
     let default = QueuePolicy::default();
-    match known("overflow", overflow)? {
-        pb::QueueOverflow::Unspecified | pb::QueueOverflow::Reject => {}
-        pb::QueueOverflow::DropOldest => return Err(Fault::not_offered("overflow")),
-    }
+    let drop_oldest = match known("overflow", overflow)? {
+        pb::QueueOverflow::Unspecified | pb::QueueOverflow::Reject => false,
+        pb::QueueOverflow::DropOldest => true,
+    };
     Ok(QueuePolicy {
         max_frames: bounded("max_frames", max_frames, 1, MAX_QUEUE_FRAMES, default.max_frames)?,
         max_bytes: bounded("max_bytes", max_bytes, MIB, MAX_QUEUE_BYTES, default.max_bytes)?,
+        drop_oldest,
     })
 }
 
 pub(crate) fn queue_to_pb(policy: QueuePolicy) -> pb::QueuePolicy {
-    let QueuePolicy { max_frames, max_bytes } = policy;
-    pb::QueuePolicy { max_frames, max_bytes, overflow: pb::QueueOverflow::Reject.into() }
+    let QueuePolicy { max_frames, max_bytes, drop_oldest } = policy;
+    let overflow = if drop_oldest { pb::QueueOverflow::DropOldest } else { pb::QueueOverflow::Reject };
+    pb::QueuePolicy { max_frames, max_bytes, overflow: overflow.into() }
 }
 
 pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn policies_go_both_ways() {
-        let (r, q) = (RetentionPolicy::default(), QueuePolicy::default());
+        let (r, q) = (RetentionPolicy::default(), QueuePolicy { drop_oldest: true, ..Default::default() });
         let o = OutputPolicy { quality: 40, thumbnail_size: 0, keep_original: true, never_reencode: true };
         let c = ClockPolicy { tolerance: Duration::from_millis(1500), reject: true };
         assert_eq!(retention(retention_to_pb(r)), Ok(r));
@@ -189,9 +191,6 @@ mod tests {
         assert_eq!(refused(pb::OutputPolicy { max_width: 640, ..default() }), not_offered("max_width"));
         let adaptive = Some(pb::AdaptiveQuality::default());
         assert_eq!(refused(pb::OutputPolicy { adaptive, ..default() }), not_offered("adaptive"));
-        let overflow = pb::QueueOverflow::DropOldest.into();
-        let dropping = pb::QueuePolicy { overflow, ..Default::default() };
-        assert_eq!(queue(dropping).map_err(|f| f.reason), Err(ErrorReason::NotImplemented));
         let scored = pb::ValidationPolicy { min_quality_score: Some(0.5), ..Default::default() };
         assert_eq!(clock(scored).map_err(|f| f.reason), Err(ErrorReason::NotImplemented));
     }

@@ -174,7 +174,11 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
             ErrorReason::QueueOverflow,
             "dropped by the stream's queue policy",
         ),
-        TombstoneKind::Purged => (pb::TombstoneOutcome::Purged, ErrorReason::Purged, "purged by an operator"),
+        TombstoneKind::Purged(why) => (
+            pb::TombstoneOutcome::Purged,
+            ErrorReason::Purged,
+            if why.is_empty() { "purged by an operator" } else { why.as_str() },
+        ),
     };
     pb::Tombstone {
         stream_id: stream_id.to_string(),

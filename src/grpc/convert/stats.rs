@@ -5,40 +5,61 @@ use crate::domain::{
     OutputPolicy, PartitionId, Partitions, QueuePolicy, RetentionPolicy, StreamRecord, Timestamp,
 };
 use crate::pb::v1 as pb;
-use crate::queue::{Budget, Durability, PartitionStats, WorkerReport};
+use crate::queue::{Budget, Durability, LeaseHolder, PartitionStats, QueueState, WorkerReport};
 
 /// What callers call a partition's work queue.
 pub(crate) fn queue_id(partition: PartitionId) -> String {
     partition.to_string()
 }
 
-/// One partition's numbers.
+/// One partition's numbers; `refused` are the frames that this server refused.
 pub(crate) fn partition_to_pb(
+    partition: PartitionId,
+    stats: &PartitionStats,
+    refused: u64,
+    budget: Budget,
+    now: Timestamp,
+) -> pb::PartitionStats {
+    let queue = queue_to_pb(partition, stats, budget, now);
+    pb::PartitionStats { queue: Some(queue), stats: Some(queue_stats(stats, refused, now)) }
+}
+
+/// One partition's work queue.
+pub(crate) fn queue_to_pb(
     partition: PartitionId,
     stats: &PartitionStats,
     budget: Budget,
     now: Timestamp,
-) -> pb::PartitionStats {
-    let report = stats.report.as_ref();
-    let queue = pb::Queue {
+) -> pb::Queue {
+    let holder = stats.control.holder.as_ref();
+    let state = match stats.control.state {
+        QueueState::Running => pb::QueueState::Running,
+        QueueState::Paused => pb::QueueState::Paused,
+        QueueState::Draining => pb::QueueState::Draining,
+    };
+    pb::Queue {
         queue_id: queue_id(partition),
         partition: partition.index() as u32,
-        state: pb::QueueState::Running.into(),
+        state: state.into(),
         depth_frames: stats.depth,
         depth_bytes: stats.queued_bytes,
         max_bytes: budget.work_bytes,
-        in_flight_frames: report.map_or(0, |r| r.in_flight),
+        in_flight_frames: stats.report.as_ref().map_or(0, |report| report.in_flight),
         oldest_age: oldest_age(stats, now),
         stream_count: stats.streams,
-        worker_id: report.map(|r| r.worker_id.clone()).unwrap_or_default(),
-        lease_expire_time: None,
-        state_reason: String::new(),
-    };
-    pb::PartitionStats { queue: Some(queue), stats: Some(queue_stats(stats, now)) }
+        worker_id: holder.map(|holder| holder.worker_id.clone()).unwrap_or_default(),
+        lease_expire_time: holder.map(|holder| lease_end(holder, now)),
+        state_reason: stats.control.reason.clone(),
+    }
+}
+
+fn lease_end(holder: &LeaseHolder, now: Timestamp) -> prost_types::Timestamp {
+    let left = i64::try_from(holder.expires_in.as_micros()).unwrap_or(i64::MAX);
+    time::to_pb(Timestamp::from_micros(now.as_micros().saturating_add(left)))
 }
 
 /// All partitions together. Percentiles of several cannot be joined: the worst partition's are told.
-pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueStats {
+pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) -> pb::QueueStats {
     let mut sum = PartitionStats::default();
     let mut report = WorkerReport::default();
     let mut reported = false;
@@ -52,9 +73,14 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
             accepted_bytes,
             processed,
             failed,
+            dropped,
+            purged,
+            duplicates,
+            published_bytes,
             trimmed,
             streams,
             report: one_report,
+            control: _,
         } = one;
         sum.depth += depth;
         sum.queued_bytes += queued_bytes;
@@ -65,6 +91,10 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
         sum.accepted_bytes += accepted_bytes;
         sum.processed += processed;
         sum.failed += failed;
+        sum.dropped += dropped;
+        sum.purged += purged;
+        sum.duplicates += duplicates;
+        sum.published_bytes += published_bytes;
         sum.trimmed += trimmed;
         sum.streams += streams;
         if let Some(one) = one_report {
@@ -76,6 +106,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
                 processing_p50_ms,
                 processing_p95_ms,
                 processing_p99_ms,
+                totals: _,
             } = one;
             reported = true;
             report.in_flight += in_flight;
@@ -87,10 +118,10 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
         }
     }
     sum.report = reported.then_some(report);
-    queue_stats(&sum, now)
+    queue_stats(&sum, refused, now)
 }
 
-fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
+fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::QueueStats {
     let PartitionStats {
         depth,
         queued_bytes,
@@ -100,17 +131,28 @@ fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
         accepted_bytes,
         processed,
         failed,
+        dropped,
+        purged,
+        duplicates,
+        published_bytes,
         trimmed,
         streams: _,
         report,
+        control: _,
     } = stats;
     let account = pb::FrameAccount {
         accepted_frames: *accepted,
         accepted_bytes: *accepted_bytes,
         processed_frames: *processed,
         failed_frames: *failed,
+        dropped_frames: *dropped,
+        purged_frames: *purged,
+        // Frames of an unregistered stream are still processed: none is removed.
+        removed_frames: 0,
         queued_frames: *depth,
-        ..Default::default()
+        duplicate_frames: *duplicates,
+        rejected_frames: refused,
+        output_bytes: *published_bytes,
     };
     pb::QueueStats {
         depth_frames: *depth,
@@ -123,7 +165,7 @@ fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
             .map(|r| pb::RateStats { completed_fps: r.frames_per_second, ..Default::default() }),
         processing: report.as_ref().filter(|r| r.samples > 0).map(latency),
         waiting: None,
-        retained_frames: (processed + failed).saturating_sub(*trimmed),
+        retained_frames: (processed + failed + dropped + purged).saturating_sub(*trimmed),
         retained_bytes: *output_bytes,
         dead_letter_count: 0,
         dead_letter_bytes: 0,
@@ -148,21 +190,26 @@ fn latency(report: &WorkerReport) -> pb::LatencyStats {
     }
 }
 
-/// One stream's numbers.
+/// One stream's numbers; `refused` are the frames that this server refused.
 pub(crate) fn stream_to_pb(
     record: &StreamRecord,
+    refused: u64,
     partitions: Partitions,
     now: Timestamp,
 ) -> pb::StreamQueueStats {
     let counters = &record.counters;
     let account = pb::FrameAccount {
         accepted_frames: counters.accepted_frames,
-        processed_frames: (counters.accepted_frames - counters.queued_frames)
-            .saturating_sub(counters.failed_frames),
+        processed_frames: counters.processed_frames(),
         failed_frames: counters.failed_frames,
+        dropped_frames: counters.dropped_frames,
+        purged_frames: counters.purged_frames,
+        removed_frames: 0,
         queued_frames: counters.queued_frames,
         duplicate_frames: counters.duplicate_frames,
-        ..Default::default()
+        rejected_frames: refused,
+        accepted_bytes: counters.accepted_bytes,
+        output_bytes: counters.published_bytes,
     };
     pb::StreamQueueStats {
         stream_id: record.id.to_string(),
@@ -224,7 +271,7 @@ mod tests {
             },
             PartitionStats::default(),
         ];
-        let total = total_to_pb(&all, now);
+        let total = total_to_pb(&all, 0, now);
         assert_eq!((total.depth_frames, total.retained_frames), (3, 7));
         assert_eq!(total.oldest_age.map(|age| age.seconds), Some(6));
         assert_eq!(total.rates.map(|r| r.completed_fps), Some(8.0));

@@ -140,6 +140,10 @@ pub(crate) fn status(
         output_bytes,
         trimmed_frames: _,
         failed_frames: _,
+        dropped_frames: _,
+        purged_frames: _,
+        accepted_bytes: _,
+        published_bytes: _,
         duplicate_frames: _,
         last_received_time,
     } = *counters;

@@ -11,9 +11,9 @@ use crate::domain::{
 };
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
-    AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Result, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    AcceptResult, BackendStatus, Control, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease,
+    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Purge, PurgeMark, Queue, QueueState, Result,
+    Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.
@@ -216,5 +216,24 @@ impl Queue for Faulty {
 
     async fn partition_stats(&self, partition: PartitionId) -> Result<PartitionStats> {
         self.memory.partition_stats(partition).await
+    }
+}
+
+#[async_trait]
+impl Control for Faulty {
+    async fn set_queue_state(&self, partition: PartitionId, state: QueueState, reason: &str) -> Result<()> {
+        self.memory.set_queue_state(partition, state, reason).await
+    }
+
+    async fn purge(&self, partition: PartitionId, purge: &Purge) -> Result<Vec<PurgeMark>> {
+        self.memory.purge(partition, purge).await
+    }
+
+    async fn sweep(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Swept> {
+        self.memory.sweep(lease, after, max_frames).await
+    }
+
+    async fn live_workers(&self) -> Result<Vec<String>> {
+        self.memory.live_workers().await
     }
 }

@@ -207,7 +207,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
             return tombstone(TombstoneKind::Failed(failure));
         }
         Publish::Dropped => return tombstone(TombstoneKind::Dropped),
-        Publish::Purged => return tombstone(TombstoneKind::Purged),
+        Publish::Purged => return tombstone(TombstoneKind::Purged(String::new())),
     };
     let processed =
         size.map_or_else(|| Bytes::from(format!("picture {sequence}")), |size| vec![7; size].into());

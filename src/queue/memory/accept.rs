@@ -22,6 +22,7 @@ impl State {
                 && let Some(stream) = partition.streams.get_mut(&frame.stream_id)
             {
                 stream.counters.duplicate_frames += 1;
+                partition.totals.duplicates += 1;
             }
             // Leaves it alone if it is the stored one.
             partition.payloads.withdraw(frame.offer.payload.key);
@@ -77,6 +78,8 @@ impl Partition {
         };
         let refusal = if let Some(refusal) = publisher_refusal(stream, frame, known, ahead) {
             Some(refusal)
+        } else if self.control.is_draining() {
+            Some(Refusal::QueueDraining)
         } else if ahead.is_blocked(&frame.stream_id) {
             Some(Refusal::BehindRefused)
         } else if stream_is_full(stream, frame, ahead) {
@@ -112,6 +115,7 @@ impl Partition {
         counters.queued_frames += 1;
         counters.last_received_time = Some(received_time);
         counters.queued_bytes += payload.size_bytes;
+        counters.accepted_bytes += payload.size_bytes;
         if let Some(mark) = &frame.header.publisher {
             let window = stream.publishers.entry(mark.id.clone()).or_default();
             window.remember(mark.sequence, &frame.header.source.digest, sequence);
@@ -147,8 +151,8 @@ fn stream_is_full(stream: &Stream, frame: &NewFrame, ahead: &Ahead) -> bool {
     let (counters, policy) = (&stream.counters, &stream.settings.queue);
     let added = ahead.in_stream(&frame.stream_id);
     let bytes = counters.queued_bytes + added.bytes;
-    counters.queued_frames + added.frames >= policy.max_frames
-        || bytes.saturating_add(frame.offer.payload.size_bytes) > policy.max_bytes
+    counters.queued_frames + added.frames >= policy.refusal_frames()
+        || bytes.saturating_add(frame.offer.payload.size_bytes) > policy.refusal_bytes()
 }
 
 #[cfg(test)]

@@ -84,8 +84,10 @@ impl Partition {
             stream.counters.oldest_sequence = frame.sequence.get();
         }
         stream.counters.output_bytes += output_bytes;
+        stream.counters.published_bytes += output_bytes;
         self.totals.queued_bytes -= frame.source.size_bytes;
         self.totals.output_bytes += output_bytes;
+        self.totals.published_bytes += output_bytes;
         match &frame.body {
             OutputBody::Frame(_) => self.totals.processed += 1,
             OutputBody::Tombstone(tombstone) => match tombstone.kind {
@@ -93,7 +95,14 @@ impl Partition {
                     stream.counters.failed_frames += 1;
                     self.totals.failed += 1;
                 }
-                TombstoneKind::Dropped | TombstoneKind::Purged => {}
+                TombstoneKind::Dropped => {
+                    stream.counters.dropped_frames += 1;
+                    self.totals.dropped += 1;
+                }
+                TombstoneKind::Purged(_) => {
+                    stream.counters.purged_frames += 1;
+                    self.totals.purged += 1;
+                }
             },
         }
         stream.outputs.push_back(Arc::clone(&entry));

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::payloads::later;
 use super::state::{Now, Partition, State};
-use crate::queue::{Error, Lease, Result, WorkerReport};
+use crate::queue::{Error, Lease, LeaseHolder, Result, WorkerReport};
 
 /// Who may finish a partition's work.
 #[derive(Debug, Default)]
@@ -29,6 +29,13 @@ impl LeaseSlot {
 
     pub(super) fn report(&self, now: Instant) -> Option<WorkerReport> {
         self.holder(now).map(|holder| holder.report.clone())
+    }
+
+    pub(super) fn held_by(&self, now: Instant) -> Option<LeaseHolder> {
+        self.holder(now).map(|holder| LeaseHolder {
+            worker_id: holder.worker_id.clone(),
+            expires_in: holder.until.saturating_duration_since(now),
+        })
     }
 
     fn is(&self, lease: &Lease, holder: &Holder) -> bool {

@@ -9,6 +9,7 @@
 
 mod accept;
 mod ahead;
+mod control;
 mod feed;
 mod finish;
 mod lease;
@@ -31,9 +32,9 @@ use tokio::time::Instant;
 
 use self::state::{Now, State};
 use super::{
-    AcceptResult, BackendStatus, Budget, Durability, FeedPage, FeedPosition, FinishResult, Finished, Lease,
-    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Pressure, Queue, Result, Trimmed, WorkItem,
-    WorkPosition, WorkerReport,
+    AcceptResult, BackendStatus, Budget, Control, Durability, FeedPage, FeedPosition, FinishResult, Finished,
+    Lease, ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Pressure, Purge, PurgeMark, Queue,
+    QueueState, Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
@@ -275,5 +276,27 @@ impl Queue for MemoryQueue {
     async fn partition_stats(&self, partition: PartitionId) -> Result<PartitionStats> {
         let now = Now::read();
         Ok(self.state().partition(partition, now).stats(now))
+    }
+}
+
+#[async_trait]
+impl Control for MemoryQueue {
+    async fn set_queue_state(&self, partition: PartitionId, state: QueueState, reason: &str) -> Result<()> {
+        self.state().partition(partition, Now::read()).set_queue_state(state, reason);
+        Ok(())
+    }
+
+    async fn purge(&self, partition: PartitionId, purge: &Purge) -> Result<Vec<PurgeMark>> {
+        let now = Now::read();
+        Ok(self.state().partition(partition, now).purge(purge, now))
+    }
+
+    async fn sweep(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Swept> {
+        let now = Now::read();
+        self.state().partition(lease.partition, now).sweep(lease, after, max_frames, now)
+    }
+
+    async fn live_workers(&self) -> Result<Vec<String>> {
+        Ok(self.state().live_workers(Now::read()))
     }
 }

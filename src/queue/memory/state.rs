@@ -4,6 +4,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::MemoryConfig;
+use super::control::ControlSlot;
 use super::feed::Feed;
 use super::lease::LeaseSlot;
 use super::payloads::Payloads;
@@ -98,6 +99,7 @@ pub(super) struct Partition {
     pub(super) work: Work,
     pub(super) feed: Feed,
     pub(super) lease: LeaseSlot,
+    pub(super) control: ControlSlot,
     pub(super) totals: Totals,
 }
 
@@ -111,6 +113,7 @@ impl Partition {
             work: Work::default(),
             feed: Feed::default(),
             lease: LeaseSlot::default(),
+            control: ControlSlot::default(),
             totals: Totals::default(),
         }
     }
@@ -137,6 +140,10 @@ pub(super) struct Totals {
     pub(super) accepted_bytes: u64,
     pub(super) processed: u64,
     pub(super) failed: u64,
+    pub(super) dropped: u64,
+    pub(super) purged: u64,
+    pub(super) duplicates: u64,
+    pub(super) published_bytes: u64,
     pub(super) trimmed: u64,
 }
 

@@ -19,9 +19,14 @@ impl Partition {
             accepted_bytes: self.totals.accepted_bytes,
             processed: self.totals.processed,
             failed: self.totals.failed,
+            dropped: self.totals.dropped,
+            purged: self.totals.purged,
+            duplicates: self.totals.duplicates,
+            published_bytes: self.totals.published_bytes,
             trimmed: self.totals.trimmed,
             streams: self.streams.values().filter(|stream| !stream.removed).count() as u64,
             report: self.lease.report(now.instant),
+            control: self.queue_control(now),
         }
     }
 }

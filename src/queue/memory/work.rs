@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::state::{Now, Partition, State};
+use super::state::State;
 use crate::domain::{PartitionId, Sequence, Timestamp};
-use crate::queue::{Lease, NewFrame, Result, WorkItem, WorkPosition};
+use crate::queue::{NewFrame, WorkItem, WorkPosition};
 
 /// A partition's accepted frames that are not finished, in the order of their acceptance.
 #[derive(Debug, Default)]
@@ -29,6 +29,7 @@ impl Work {
             settings_revision,
             header: frame.header,
             payload: frame.offer.payload,
+            fate: None,
         };
         self.entries.insert(position, item);
     }
@@ -53,22 +54,9 @@ impl Work {
         self.entries.keys().next_back().copied()
     }
 
-    fn behind(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
+    pub(super) fn behind(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
         let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         self.entries.range(above).map(|(_, item)| item)
-    }
-}
-
-impl Partition {
-    pub(super) fn take(
-        &self,
-        lease: &Lease,
-        after: WorkPosition,
-        max_frames: usize,
-        now: Now,
-    ) -> Result<Vec<WorkItem>> {
-        self.lease.check(lease, now.instant)?;
-        Ok(self.work.behind(after).take(max_frames).cloned().collect())
     }
 }
 

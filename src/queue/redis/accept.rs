@@ -185,6 +185,7 @@ fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
         "P" => AcceptResult::Refused(Refusal::TooManyPublishers),
         "S" => AcceptResult::Refused(Refusal::StreamQueueFull),
         "F" => AcceptResult::Refused(Refusal::PartitionFull),
+        "Q" => AcceptResult::Refused(Refusal::QueueDraining),
         "B" => AcceptResult::Refused(Refusal::BehindRefused),
         "G" => AcceptResult::Refused(Refusal::PayloadGone),
         other => return Err(Error::Corrupt(format!("accept answered {other:?}"))),

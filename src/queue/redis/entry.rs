@@ -108,7 +108,9 @@ pub(super) fn encode_output(body: &OutputBody) -> Vec<u8> {
                 failure_message: failure.message.clone(),
             },
             TombstoneKind::Dropped => pb::Tombstone { kind: 2, ..Default::default() },
-            TombstoneKind::Purged => pb::Tombstone { kind: 3, ..Default::default() },
+            TombstoneKind::Purged(why) => {
+                pb::Tombstone { kind: 3, failure_message: why.clone(), ..Default::default() }
+            }
         }),
     };
     pb::Output { header: Some(header_to_pb(body.header())), body: Some(stored) }.encode_to_vec()
@@ -128,7 +130,7 @@ pub(super) fn decode_output(bytes: &[u8]) -> Result<OutputBody> {
                     message: stone.failure_message,
                 }),
                 2 => TombstoneKind::Dropped,
-                3 => TombstoneKind::Purged,
+                3 => TombstoneKind::Purged(stone.failure_message),
                 other => return Err(Error::Corrupt(format!("tombstone kind {other}"))),
             };
             Ok(OutputBody::Tombstone(Box::new(Tombstone { header, kind })))
@@ -244,6 +246,7 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         never_reencode: output.never_reencode,
         clock_tolerance: micros(clock.tolerance),
         clock_reject: clock.reject,
+        queue_drop_oldest: queue.drop_oldest,
     }
     .encode_to_vec()
 }
@@ -263,7 +266,11 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
             max_age: Duration::from_micros(s.retention_age),
             max_bytes: s.retention_bytes,
         },
-        queue: QueuePolicy { max_frames: s.queue_frames, max_bytes: s.queue_bytes },
+        queue: QueuePolicy {
+            max_frames: s.queue_frames,
+            max_bytes: s.queue_bytes,
+            drop_oldest: s.queue_drop_oldest,
+        },
         output: OutputPolicy {
             quality: u8::try_from(s.quality).map_err(|_| Error::Corrupt(format!("quality {}", s.quality)))?,
             thumbnail_size: s.thumbnail_size,

@@ -26,9 +26,14 @@ impl Keys {
         self.with("feed")
     }
 
-    /// Hash: the partition's counters.
+    /// Hash: the partition's counters, and its queue's state.
     pub(super) fn counts(self) -> String {
         self.with("counts")
+    }
+
+    /// Hash: for each stream with frames marked for purging, the last one's sequence, a space, and the reason.
+    pub(super) fn purge(self) -> String {
+        self.with("purge")
     }
 
     /// Sorted set, all scores 0: registered streams.

@@ -7,6 +7,7 @@
 
 mod accept;
 mod conn;
+mod control;
 mod entry;
 mod gauge;
 mod instance;

@@ -67,8 +67,8 @@ impl RedisQueue {
         call.arg(id.as_str())
             .arg(entry::encode_settings(settings))
             .arg(expected.map(|revision| revision.to_string()).unwrap_or_default())
-            .number(settings.queue.max_frames)
-            .number(settings.queue.max_bytes)
+            .number(settings.queue.refusal_frames())
+            .number(settings.queue.refusal_bytes())
             .number(FEED_ENTRIES);
         match answer(self.scripts.register.run(&self.control, &call).await?)? {
             Answer::Done => {}
@@ -224,6 +224,10 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         output_bytes: fields.number("output_bytes")?,
         trimmed_frames: fields.number("trimmed")?,
         failed_frames: fields.number("failed")?,
+        dropped_frames: fields.number("dropped")?,
+        purged_frames: fields.number("purged")?,
+        accepted_bytes: fields.number("accepted_bytes")?,
+        published_bytes: fields.number("published_bytes")?,
         duplicate_frames: fields.number("duplicates")?,
         last_received_time: match fields.number("received")? {
             0 => None,

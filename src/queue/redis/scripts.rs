@@ -118,6 +118,9 @@ pub(super) struct Scripts {
     pub(super) announce: Script,
     pub(super) register: Script,
     pub(super) unregister: Script,
+    pub(super) state: Script,
+    pub(super) mark: Script,
+    pub(super) sweep: Script,
 }
 
 impl Scripts {
@@ -133,6 +136,9 @@ impl Scripts {
             announce: Script::new(include_str!("lua/announce.lua")),
             register: Script::new(include_str!("lua/register.lua")),
             unregister: Script::new(include_str!("lua/unregister.lua")),
+            state: Script::new(include_str!("lua/state.lua")),
+            mark: Script::new(include_str!("lua/mark.lua")),
+            sweep: Script::new(include_str!("lua/sweep.lua")),
         }
     }
 }

@@ -112,12 +112,14 @@ impl RedisQueue {
         pipe.cmd("XRANGE").arg(keys.work()).arg("-").arg("+").arg("COUNT").arg(1);
         pipe.cmd("ZCARD").arg(keys.streams());
         pipe.cmd("GET").arg(keys.report());
+        pipe.cmd("GET").arg(keys.holder()).cmd("PTTL").arg(keys.lease());
         let mut answers = self.all(&self.control, &mut pipe).await?.into_iter();
         let mut next = || answers.next().unwrap_or(redis::Value::Nil);
         let counts = reply::Fields::read(next())?;
         let oldest = reply::entries(next())?.into_iter().next();
         let streams = reply::number(next())?;
         let report = reply::bytes(next())?.and_then(|json| serde_json::from_slice(&json).ok());
+        let control = super::control::read_control(&counts, next(), next())?;
         Ok(PartitionStats {
             depth: counts.number("work_frames")?,
             queued_bytes: counts.number("work_bytes")?,
@@ -127,9 +129,14 @@ impl RedisQueue {
             accepted_bytes: counts.number("accepted_bytes")?,
             processed: counts.number("processed")?,
             failed: counts.number("failed")?,
+            dropped: counts.number("dropped")?,
+            purged: counts.number("purged")?,
+            duplicates: counts.number("duplicates")?,
+            published_bytes: counts.number("published_bytes")?,
             trimmed: counts.number("trimmed")?,
             streams,
             report,
+            control,
         })
     }
 

@@ -10,7 +10,9 @@ use super::lease::fence;
 use super::scripts::Call;
 use super::status::moment;
 use super::{FEED_ENTRIES, RedisQueue, entry, reply};
-use crate::domain::{OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, StoredPicture, Timestamp};
+use crate::domain::{
+    OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, StoredPicture, Timestamp, TombstoneKind,
+};
 use crate::queue::{Error, FinishResult, Finished, Lease, OFFER_TTL, Result, WorkItem, WorkPosition};
 
 /// Entries of one partition that a wake-up may run over at once, so that a busy queue wakes its worker less often.
@@ -24,12 +26,10 @@ impl RedisQueue {
         max_frames: usize,
     ) -> Result<Vec<WorkItem>> {
         let keys = Keys(lease.partition);
-        let first = match after {
-            WorkPosition(0, 0) => "-".to_owned(),
-            WorkPosition(a, b) => format!("({a}-{b}"),
-        };
+        let first = behind(after);
         let mut call = Call::default();
-        call.key(keys.lease()).key(keys.work()).arg(fence(lease)).arg(first).number(max_frames as u64);
+        call.key(keys.lease()).key(keys.work()).key(keys.counts()).key(keys.purge());
+        call.arg(fence(lease)).arg(first).number(max_frames as u64);
         match self.scripts.take.run(&self.control, &call).await? {
             Value::Nil => Err(Error::LeaseLost),
             entries => reply::entries(entries)?
@@ -112,7 +112,11 @@ impl RedisQueue {
             let kept = pictures.iter().any(|picture| picture.payload.key == frame.source.key);
             let counter = match &frame.body {
                 OutputBody::Frame(_) => "processed",
-                OutputBody::Tombstone(_) => "failed",
+                OutputBody::Tombstone(tombstone) => match tombstone.kind {
+                    TombstoneKind::Failed(_) => "failed",
+                    TombstoneKind::Dropped => "dropped",
+                    TombstoneKind::Purged(_) => "purged",
+                },
             };
             call.number(frame.offers.len() as u64)
                 .arg(format!("{}-{}", frame.position.0, frame.position.1))
@@ -160,6 +164,14 @@ fn finish_result(letter: Value) -> Result<FinishResult> {
     }
 }
 
+/// The start of a range of entries behind a position.
+pub(super) fn behind(after: WorkPosition) -> String {
+    match after {
+        WorkPosition(0, 0) => "-".to_owned(),
+        WorkPosition(a, b) => format!("({a}-{b}"),
+    }
+}
+
 /// The payloads of an entry's pictures, each once.
 pub(super) fn stored(pictures: &[StoredPicture]) -> Vec<PayloadRef> {
     let mut payloads: Vec<PayloadRef> = pictures.iter().map(|picture| picture.payload).collect();
@@ -176,7 +188,7 @@ pub(super) fn sequence(fields: &reply::Fields, name: &str) -> Result<Sequence> {
     Sequence::new(fields.number(name)?).map_err(|error| Error::Corrupt(format!("{error}")))
 }
 
-fn work_item(position: WorkPosition, fields: &reply::Fields) -> Result<WorkItem> {
+pub(super) fn work_item(position: WorkPosition, fields: &reply::Fields) -> Result<WorkItem> {
     let key =
         u128::from_str_radix(fields.text("k")?, 16).map_err(|_| Error::Corrupt("payload name".to_owned()))?;
     Ok(WorkItem {
@@ -187,5 +199,9 @@ fn work_item(position: WorkPosition, fields: &reply::Fields) -> Result<WorkItem>
         settings_revision: fields.number("r")?,
         header: entry::decode_header(&fields.bytes("h"))?,
         payload: PayloadRef { key: PayloadKey::from_bits(key), size_bytes: fields.number("n")? },
+        fate: match fields.has("x") {
+            true => Some(TombstoneKind::Purged(fields.text("x")?.to_owned())),
+            false => None,
+        },
     })
 }

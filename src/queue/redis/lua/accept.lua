@@ -8,6 +8,7 @@
 --   R number used for other bytes (sequence)   T number too old (last)   O number out of order (last)
 --   P too many publishers            S stream's queue full           F partition full
 --   B behind a refused frame         G payload gone                  E payload entered before
+--   Q queue draining
 --
 -- Nothing after the first write of a frame can fail: XADD is that first write, so a full Redis refuses cleanly.
 --
@@ -25,7 +26,7 @@ local LEAP = 1048576
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'base')
+local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'base', 'state')
 local work_frames, work_bytes = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
 
 local epoch, base, new_instance = tonumber(counts[4] or 0), tonumber(counts[5] or 0), counts[3] ~= ARGV[6]
@@ -37,6 +38,7 @@ end
 
 local SLOT = 32 -- number and sequence (8 bytes each), digest (16); slot 0 holds the highest number
 local streams, entered_frames, entered_bytes, answers = {}, 0, 0, {}
+local draining, duplicates = counts[6] == 'draining', 0
 
 local function load_stream(key)
   if not streams[key] then
@@ -49,7 +51,7 @@ local function load_stream(key)
       leap = leap, leapt = leapt, new_epoch = epoch > tonumber(f[9] or 0),
       queued_bytes = tonumber(f[4] or 0),
       received = tonumber(f[5] or 0), revision = f[6], max_frames = tonumber(f[7] or 0), max_bytes = tonumber(f[8] or 0),
-      duplicates = 0, entered = false, blocked = false, tops = {}, fresh = {},
+      duplicates = 0, bytes = 0, entered = false, blocked = false, tops = {}, fresh = {},
     }
   end
   return streams[key]
@@ -102,11 +104,12 @@ for i = 0, frames - 1 do
   if not answer then
     if stream.blocked then answer = 'B'
     elseif ttl == -1 then answer = 'E'
+    elseif draining then answer = 'Q'
     elseif stream.queued + 1 > stream.max_frames or stream.queued_bytes + size > stream.max_bytes then answer = 'S'
     elseif work_frames + entered_frames + 1 > budget_frames or work_bytes + entered_bytes + size > budget_bytes then answer = 'F'
     elseif ttl == -2 then answer = 'G'
     end
-    if answer and answer ~= 'E' then stream.blocked = true end
+    if answer and answer ~= 'E' and answer ~= 'Q' then stream.blocked = true end
   end
 
   if not answer then
@@ -135,6 +138,7 @@ for i = 0, frames - 1 do
     stream.seq, stream.received, stream.entered = value, received, true
     stream.queued, stream.leap, stream.new_epoch = stream.queued + 1, 0, false
     stream.queued_bytes = stream.queued_bytes + size
+    stream.bytes = stream.bytes + size
     entered_frames, entered_bytes = entered_frames + 1, entered_bytes + size
   else
     if answer == 'D' then stream.duplicates = stream.duplicates + 1 end
@@ -146,9 +150,14 @@ end
 
 if not dry then
   for key, stream in pairs(streams) do
-    if stream.entered then redis.call('HSET', key, 'queued_bytes', text(stream.queued_bytes)) end
+    if stream.entered then
+      redis.call('HSET', key, 'queued_bytes', text(stream.queued_bytes))
+      redis.call('HINCRBY', key, 'accepted_bytes', text(stream.bytes))
+    end
     if stream.duplicates > 0 then redis.call('HINCRBY', key, 'duplicates', stream.duplicates) end
+    duplicates = duplicates + stream.duplicates
   end
+  if duplicates > 0 then redis.call('HINCRBY', KEYS[2], 'duplicates', duplicates) end
   -- Only with a frame: it, or its refusal, came first, and what a full Redis refused would fail here.
   if entered_frames > 0 and new_instance then
     redis.call('HSET', KEYS[2], 'instance', ARGV[6], 'epoch', text(epoch))

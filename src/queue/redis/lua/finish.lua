@@ -2,8 +2,9 @@
 --
 -- KEYS: lease, work queue, feed, counts; then for each frame: stream, output, source payload, offered payloads.
 -- ARGV: fence, most feed entries; then for each frame: offered payloads, place in the work queue, stream id, sequence,
---       received time, source size, "1" to keep the source, output bytes, counter ("processed" or "failed"), body, then
---       for each offered payload its bytes, where a full Redis would not take them before ("" = they were offered).
+--       received time, source size, "1" to keep the source, output bytes, counter ("processed", "failed",
+--       "dropped" or "purged"), body, then for each offered payload its bytes, where a full Redis would not take them
+--       before ("" = they were offered).
 -- Answers nil if the lease is lost, else for each frame: P published, A published before, N not next, G payload gone,
 -- L not in the work queue.
 --
@@ -74,10 +75,12 @@ while k <= #KEYS do
     redis.call('HSET', stream, 'fin', text(seq))
     redis.call('HINCRBY', stream, 'queued_bytes', text(0 - source_size))
     redis.call('HINCRBY', stream, 'output_bytes', text(output_size))
-    if counter == 'failed' then redis.call('HINCRBY', stream, 'failed', 1) end
+    redis.call('HINCRBY', stream, 'published_bytes', text(output_size))
+    if counter ~= 'processed' then redis.call('HINCRBY', stream, counter, 1) end
     redis.call('HINCRBY', KEYS[4], 'work_frames', -1)
     redis.call('HINCRBY', KEYS[4], 'work_bytes', text(0 - source_size))
     redis.call('HINCRBY', KEYS[4], 'output_bytes', text(output_size))
+    redis.call('HINCRBY', KEYS[4], 'published_bytes', text(output_size))
     redis.call('HINCRBY', KEYS[4], counter, 1)
   end
   answers[#answers + 1] = answer

@@ -1,0 +1,174 @@
+//! What this server has counted since it started.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::domain::{PartitionId, Partitions, StreamId};
+use crate::pb::v1 as pb;
+use crate::pb::v1::frame_result::Outcome;
+use crate::pb::v1::picture::Content;
+use crate::pb::v1::subscribe_frames_response::Event;
+
+/// Most streams whose refusals are told apart: refusals of further ones count for their partition only.
+const MAX_STREAMS: usize = 16_384;
+
+/// Counters of one server process.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    partitions: Partitions,
+    start: Instant,
+    delivered_frames: AtomicU64,
+    delivered_bytes: AtomicU64,
+    refused: Mutex<Refused>,
+    /// By number of a `GapReason`.
+    omitted: Mutex<BTreeMap<i32, u64>>,
+}
+
+#[derive(Debug, Default)]
+struct Refused {
+    /// By number of an `ErrorReason`.
+    by_reason: BTreeMap<i32, u64>,
+    /// By index.
+    by_partition: BTreeMap<usize, u64>,
+    by_stream: HashMap<StreamId, u64>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Counters {
+    pub(crate) fn new(partitions: Partitions) -> Self {
+        Self {
+            partitions,
+            start: Instant::now(),
+            delivered_frames: AtomicU64::new(0),
+            delivered_bytes: AtomicU64::new(0),
+            refused: Mutex::default(),
+            omitted: Mutex::default(),
+        }
+    }
+
+    /// Counts the frames of a submit call that were refused; `streams` has the stream of each.
+    pub(crate) fn answered(&self, streams: &[String], results: &[pb::FrameResult]) {
+        for (stream, result) in streams.iter().zip(results) {
+            if let Some(Outcome::Rejected(error)) = &result.outcome {
+                self.refused(stream, error.reason(), 1);
+            }
+        }
+    }
+
+    /// Counts frames that were refused.
+    pub(crate) fn refused(&self, stream: &str, reason: pb::ErrorReason, frames: u64) {
+        let mut refused = lock(&self.refused);
+        *refused.by_reason.entry(reason.into()).or_default() += frames;
+        // Streams that do not exist belong to nobody's account.
+        if reason == pb::ErrorReason::StreamNotFound {
+            return;
+        }
+        let Ok(id) = stream.parse::<StreamId>() else { return };
+        *refused.by_partition.entry(self.partitions.of(&id).index()).or_default() += frames;
+        if refused.by_stream.len() < MAX_STREAMS || refused.by_stream.contains_key(&id) {
+            *refused.by_stream.entry(id).or_default() += frames;
+        }
+    }
+
+    /// Counts what a subscriber is sent.
+    pub(crate) fn sent(&self, message: &pb::SubscribeFramesResponse) {
+        match &message.event {
+            Some(Event::Frame(frame)) => {
+                let pictures = frame.frame.iter().flat_map(|frame| &frame.pictures);
+                let bytes = pictures.map(|picture| match &picture.content {
+                    Some(Content::Data(data)) => data.len() as u64,
+                    Some(Content::OmittedReason(_)) | None => 0,
+                });
+                self.delivered_frames.fetch_add(1, Ordering::Relaxed);
+                self.delivered_bytes.fetch_add(bytes.sum(), Ordering::Relaxed);
+            }
+            Some(Event::Gap(gap)) => {
+                let mut omitted = lock(&self.omitted);
+                for cause in &gap.causes {
+                    *omitted.entry(cause.reason).or_default() += cause.count;
+                }
+            }
+            Some(Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_)) | None => {}
+        }
+    }
+
+    pub(crate) fn refused_of_stream(&self, id: &StreamId) -> u64 {
+        lock(&self.refused).by_stream.get(id).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn refused_of_partition(&self, id: PartitionId) -> u64 {
+        lock(&self.refused).by_partition.get(&id.index()).copied().unwrap_or_default()
+    }
+
+    /// All refusals, those of unknown streams included.
+    pub(crate) fn refused_in_all(&self) -> u64 {
+        lock(&self.refused).by_reason.values().sum()
+    }
+
+    /// The counters as callers see them; `subscriptions` are those open now.
+    pub(crate) fn to_pb(&self, subscriptions: usize) -> pb::ServerMetrics {
+        let causes = |(&reason, &count): (&i32, &u64)| pb::GapCause { reason, count };
+        let reasons = |(&reason, &count): (&i32, &u64)| pb::ReasonCount { reason, count };
+        pb::ServerMetrics {
+            uptime: Some(super::convert::time::duration_to_pb(self.start.elapsed())),
+            cpu_time: None,
+            resident_bytes: resident_bytes(),
+            connections: 0,
+            subscriptions: subscriptions as u64,
+            submit_calls: 0,
+            delivered_frames: self.delivered_frames.load(Ordering::Relaxed),
+            delivered_bytes: self.delivered_bytes.load(Ordering::Relaxed),
+            omitted_frames: lock(&self.omitted).iter().map(causes).collect(),
+            rejected_frames: lock(&self.refused).by_reason.iter().map(reasons).collect(),
+        }
+    }
+}
+
+/// What Linux says of this process; 0 elsewhere.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = resident.and_then(|text| text.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or_default() << 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_counted_by_reason_partition_and_stream() {
+        let counters = Counters::new(Partitions::default());
+        let id: StreamId = "cam".parse().unwrap();
+        counters.refused("cam", pb::ErrorReason::StreamQueueFull, 2);
+        counters.refused("cam", pb::ErrorReason::OutOfOrder, 1);
+        counters.refused("nobody", pb::ErrorReason::StreamNotFound, 4);
+        counters.refused("bad id", pb::ErrorReason::InvalidStreamId, 1);
+        assert_eq!(counters.refused_of_stream(&id), 3);
+        assert_eq!(counters.refused_of_partition(Partitions::default().of(&id)), 3);
+        assert_eq!(counters.refused_in_all(), 8);
+        assert_eq!(counters.refused_of_stream(&"nobody".parse().unwrap()), 0);
+        let told = counters.to_pb(3);
+        assert_eq!((told.subscriptions, told.rejected_frames.len()), (3, 4));
+    }
+
+    #[test]
+    fn gaps_are_counted_by_cause() {
+        let counters = Counters::new(Partitions::default());
+        let cause = |reason: pb::GapReason, count| pb::GapCause { reason: reason.into(), count };
+        let causes = vec![cause(pb::GapReason::Purged, 3), cause(pb::GapReason::Overflow, 2)];
+        let gap = Event::Gap(pb::Gap { causes, ..Default::default() });
+        let message = pb::SubscribeFramesResponse { event: Some(gap) };
+        counters.sent(&message);
+        counters.sent(&message);
+        let told = counters.to_pb(0).omitted_frames;
+        let count =
+            |reason: pb::GapReason| told.iter().find(|one| one.reason() == reason).map(|one| one.count);
+        assert_eq!((count(pb::GapReason::Purged), count(pb::GapReason::Overflow)), (Some(6), Some(4)));
+    }
+}

@@ -1,0 +1,212 @@
+//! Queue states and purges.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Value;
+
+use super::keys::{Keys, WORKERS};
+use super::lease::fence;
+use super::scripts::Call;
+use super::work::{behind, sequence, time, work_item};
+use super::{RedisQueue, reply};
+use crate::domain::{PartitionId, Sequence, StreamId};
+use crate::queue::{
+    Control, Error, Lease, LeaseHolder, Purge, PurgeMark, QueueControl, QueueState, Result, Swept,
+    WorkPosition,
+};
+
+/// Entries in one read of the work queue.
+const PAGE_ENTRIES: usize = 1_000;
+
+fn to_text(state: QueueState) -> &'static str {
+    match state {
+        QueueState::Running => "running",
+        QueueState::Paused => "paused",
+        QueueState::Draining => "draining",
+    }
+}
+
+/// The queue's state out of the partition's counters, and the answers to GET of the holder and PTTL of the lease.
+pub(super) fn read_control(counts: &reply::Fields, holder: Value, ttl: Value) -> Result<QueueControl> {
+    let state = match counts.text("state")? {
+        "" | "running" => QueueState::Running,
+        "paused" => QueueState::Paused,
+        "draining" => QueueState::Draining,
+        other => return Err(Error::Corrupt(format!("queue state {other:?}"))),
+    };
+    let holder = match (reply::text(holder)?, ttl) {
+        // Below 0: there is no lease.
+        (Some(worker_id), Value::Int(ttl @ 1..)) => {
+            Some(LeaseHolder { worker_id, expires_in: Duration::from_millis(ttl.unsigned_abs()) })
+        }
+        _ => None,
+    };
+    Ok(QueueControl { state, reason: counts.text("state_reason")?.to_owned(), holder })
+}
+
+/// A frame that may be purged.
+struct Waiting {
+    place: (u64, u64),
+    stream: usize,
+    sequence: Sequence,
+    bytes: u64,
+}
+
+/// Frames that a purge asks for, with their streams by index.
+#[derive(Default)]
+struct Scan {
+    frames: Vec<Waiting>,
+    streams: Vec<StreamId>,
+    indexes: BTreeMap<StreamId, usize>,
+}
+
+impl Scan {
+    fn add(&mut self, place: (u64, u64), fields: &reply::Fields, purge: &Purge) -> Result<()> {
+        let id: StreamId = fields.text("s")?.parse().map_err(|e| Error::Corrupt(format!("{e}")))?;
+        let received = time(fields, "t")?;
+        if purge.stream_id.as_ref().is_some_and(|wanted| *wanted != id)
+            || purge.received_before.is_some_and(|before| received >= before)
+        {
+            return Ok(());
+        }
+        let stream = match self.indexes.get(&id) {
+            Some(&index) => index,
+            None => {
+                self.streams.push(id.clone());
+                self.indexes.insert(id, self.streams.len() - 1);
+                self.streams.len() - 1
+            }
+        };
+        self.frames.push(Waiting {
+            place,
+            stream,
+            sequence: sequence(fields, "q")?,
+            bytes: fields.number("n")?,
+        });
+        Ok(())
+    }
+
+    /// Each stream's newest frame: received times never go back within a stream, so what is asked for of a stream is all
+    /// up to this one.
+    fn newest(&self) -> Vec<Sequence> {
+        let mut newest = vec![Sequence::FIRST; self.streams.len()];
+        for frame in &self.frames {
+            newest[frame.stream] = newest[frame.stream].max(frame.sequence);
+        }
+        newest
+    }
+}
+
+impl RedisQueue {
+    /// What waits up to `newest` and is asked for. Entries are only ever removed, so pages make no difference.
+    async fn scan(&self, partition: PartitionId, newest: (u64, u64), purge: &Purge) -> Result<Scan> {
+        let mut scan = Scan::default();
+        let mut after = WorkPosition::default();
+        loop {
+            let mut read = redis::cmd("XRANGE");
+            read.arg(Keys(partition).work()).arg(behind(after)).arg(format!("{}-{}", newest.0, newest.1));
+            read.arg("COUNT").arg(PAGE_ENTRIES);
+            let page = reply::entries(self.reader(partition).command(&read).await?)?;
+            for (place, fields) in &page {
+                scan.add(*place, fields, purge)?;
+                after = WorkPosition(place.0, place.1);
+            }
+            if page.len() < PAGE_ENTRIES {
+                return Ok(scan);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Control for RedisQueue {
+    async fn set_queue_state(&self, partition: PartitionId, state: QueueState, reason: &str) -> Result<()> {
+        let mut call = Call::default();
+        call.key(Keys(partition).counts()).arg(to_text(state)).arg(reason);
+        self.scripts.state.run(&self.control, &call).await.map(drop)
+    }
+
+    /// The frames are read first and marked then, by a script that also tells what a worker had taken at that moment: an
+    /// entry that was read and not taken is still there, and whoever takes it sees the mark.
+    async fn purge(&self, partition: PartitionId, purge: &Purge) -> Result<Vec<PurgeMark>> {
+        let keys = Keys(partition);
+        let mut read = redis::cmd("XREVRANGE");
+        read.arg(keys.work()).arg("+").arg("-").arg("COUNT").arg(1);
+        let Some((newest, _)) = reply::entries(self.control.command(&read).await?)?.into_iter().next() else {
+            return Ok(Vec::new());
+        };
+        let scan = self.scan(partition, newest, purge).await?;
+        if scan.frames.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ends = scan.newest();
+        let mut call = Call::default();
+        call.key(keys.lease()).key(keys.counts()).key(keys.purge());
+        call.arg(format!("{}-{}", newest.0, newest.1)).arg(purge.reason.as_str());
+        for (stream, end) in scan.streams.iter().zip(&ends) {
+            call.arg(stream.as_str()).number(end.get());
+        }
+        let mut answer = reply::array(self.scripts.mark.run(&self.control, &call).await?)?.into_iter();
+        let taken = match reply::text(answer.next().unwrap_or(Value::Nil))?.as_deref() {
+            None | Some("") => (0, 0),
+            Some(place) => reply::place(place)?,
+        };
+        let before: Vec<u64> = answer.map(reply::number).collect::<Result<_>>()?;
+        if before.len() != ends.len() {
+            return Err(Error::Corrupt(format!("mark answered {} streams", before.len())));
+        }
+        let mut marks: Vec<PurgeMark> = scan
+            .streams
+            .into_iter()
+            .zip(ends)
+            .map(|(stream_id, to)| PurgeMark { stream_id, to, frames: 0, bytes: 0 })
+            .collect();
+        for frame in scan.frames {
+            if frame.place > taken && frame.sequence.get() > before[frame.stream] {
+                marks[frame.stream].frames += 1;
+                marks[frame.stream].bytes += frame.bytes;
+            }
+        }
+        marks.retain(|mark| mark.frames > 0);
+        Ok(marks)
+    }
+
+    async fn sweep(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Swept> {
+        let keys = Keys(lease.partition);
+        let mut call = Call::default();
+        call.key(keys.lease()).key(keys.work()).key(keys.counts()).key(keys.purge());
+        call.arg(fence(lease)).arg(behind(after)).number(max_frames as u64);
+        let answer = match self.scripts.sweep.run(&self.control, &call).await? {
+            Value::Nil => return Err(Error::LeaseLost),
+            answer => reply::array(answer)?,
+        };
+        let mut answer = answer.into_iter();
+        let mut next = || answer.next().unwrap_or(Value::Nil);
+        let paused = reply::number(next())? == 1;
+        let last = match reply::text(next())?.as_deref() {
+            None | Some("") => None,
+            Some(place) => reply::place(place).map(|(a, b)| Some(WorkPosition(a, b)))?,
+        };
+        let items = reply::entries(next())?
+            .into_iter()
+            .map(|((a, b), fields)| work_item(WorkPosition(a, b), &fields))
+            .collect::<Result<_>>()?;
+        Ok(Swept { items, next: last, paused })
+    }
+
+    async fn live_workers(&self) -> Result<Vec<String>> {
+        // By Redis' clock, as the script that announces them.
+        let mut clock = reply::array(self.control.command(&redis::cmd("TIME")).await?)?.into_iter();
+        let mut next = || reply::number(clock.next().unwrap_or(Value::Nil));
+        let now_ms = next()? * 1_000 + next()? / 1_000;
+        let mut read = redis::cmd("ZRANGE");
+        read.arg(WORKERS).arg(format!("({now_ms}")).arg("+inf").arg("BYSCORE");
+        let listed = reply::array(self.control.command(&read).await?)?;
+        let mut live: Vec<String> =
+            listed.into_iter().filter_map(|worker| reply::text(worker).transpose()).collect::<Result<_>>()?;
+        live.sort_unstable();
+        Ok(live)
+    }
+}

@@ -1,0 +1,78 @@
+//! Frames that are published without being worked on: dropped or purged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Shared;
+use crate::domain::{OutputBody, Tombstone, TombstoneKind};
+use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
+
+/// How often a paused queue is looked at.
+pub(super) const PAUSED_POLL: Duration = Duration::from_millis(200);
+/// Entries that one step of a sweep looks at.
+const SWEEP_STEP: usize = 256;
+
+/// What is published of a frame that nobody works on.
+pub(super) fn settled(item: WorkItem, kind: TombstoneKind) -> Finished {
+    let WorkItem {
+        position,
+        stream_id,
+        sequence,
+        received_time,
+        header,
+        payload,
+        settings_revision: _,
+        fate: _,
+    } = item;
+    let body = OutputBody::Tombstone(Box::new(Tombstone { header, kind }));
+    Finished { position, stream_id, sequence, received_time, source: payload, body, offers: Vec::new() }
+}
+
+/// Follows a paused queue: of one, frames cannot be taken, but those that are marked for purging are still finished.
+#[derive(Debug)]
+pub(super) struct Pause {
+    shared: Arc<Shared>,
+    lease: Lease,
+    paused: bool,
+}
+
+impl Pause {
+    pub(super) fn new(shared: Arc<Shared>, lease: Lease) -> Self {
+        Self { shared, lease, paused: false }
+    }
+
+    /// As it was when last looked at.
+    pub(super) fn is_on(&self) -> bool {
+        self.paused
+    }
+
+    /// Frames were taken: it is over.
+    pub(super) fn is_over(&mut self) {
+        self.paused = false;
+    }
+
+    /// Asks whether the queue is paused and, with nothing in hand, finishes what is marked for purging. `after` is the
+    /// position of the newest frame taken.
+    pub(super) async fn look(&mut self, after: WorkPosition, nothing_in_hand: bool) -> Result<()> {
+        let most = if nothing_in_hand { SWEEP_STEP } else { 0 };
+        let mut from = Some(after);
+        while let Some(after) = from {
+            let swept = self.shared.queue.sweep(&self.lease, after, most).await?;
+            self.paused = swept.paused;
+            from = swept.next;
+            let settle = |item: WorkItem| item.fate.clone().map(|kind| settled(item, kind));
+            let frames: Vec<Finished> = swept.items.into_iter().filter_map(settle).collect();
+            if frames.is_empty() {
+                continue;
+            }
+            let results = self.shared.queue.finish(&self.lease, &frames).await?;
+            let done =
+                |one: &FinishResult| matches!(one, FinishResult::Published | FinishResult::AlreadyPublished);
+            if !results.iter().all(done) {
+                // What is missing lies behind what was taken: a new lease takes from the start.
+                return Err(Error::LeaseLost);
+            }
+        }
+        Ok(())
+    }
+}
