@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
-    StreamSettings, Timestamp,
+    DeadLetter, DeadLetterId, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
+    StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::{
-    AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Refusal, Result, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    AcceptResult, BackendStatus, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
+    FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
+    PartitionStats, Queue, Refusal, ReplayResult, Result, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -100,4 +100,31 @@ pass_on! {
     fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Vec<Arc<OutputEntry>>;
     fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Vec<Option<Bytes>>;
     fn partition_stats(&self, partition: PartitionId) -> PartitionStats;
+}
+
+#[async_trait]
+impl DeadLetters for LateQueue {
+    async fn list_dead_letters(&self, query: &ListDeadLetters) -> Result<DeadLetterPage> {
+        self.get()?.list_dead_letters(query).await
+    }
+
+    async fn get_dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
+        self.get()?.get_dead_letter(id).await
+    }
+
+    async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
+        self.get()?.replay_dead_letter(id).await
+    }
+
+    async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {
+        self.get()?.discard_dead_letter(id).await
+    }
+
+    async fn trim_dead_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
+        self.get()?.trim_dead_letters(lease, max_bytes).await
+    }
+
+    async fn dead_letter_totals(&self) -> Result<DeadLetterTotals> {
+        self.get()?.dead_letter_totals().await
+    }
 }

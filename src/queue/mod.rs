@@ -8,6 +8,7 @@
 //! tells the partition's feed. Readers follow the [feed](Queue::read_feed), read [outputs](Queue::read_outputs) at
 //! their own pace, and [fetch](Queue::fetch) pictures only where they want them.
 
+mod dead_letters;
 mod error;
 pub mod memory;
 pub mod redis;
@@ -19,6 +20,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub(crate) use dead_letters::TRIM_DEAD_LETTERS;
+pub use dead_letters::{
+    DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, ListDeadLetters, ReplayResult,
+};
 pub use error::Error;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
@@ -39,7 +44,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// backend's [`Durability`], it may be cancelled (then it is done or not), and [`Error::NoAnswer`] means that it may have
 /// been done.
 #[async_trait]
-pub trait Queue: fmt::Debug + Send + Sync + 'static {
+pub trait Queue: DeadLetters + fmt::Debug + Send + Sync + 'static {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::MemoryConfig;
+use super::dead_letters::DeadStore;
 use super::feed::Feed;
 use super::lease::LeaseSlot;
 use super::payloads::Payloads;
@@ -88,6 +89,7 @@ pub(super) struct Partition {
     pub(super) feed: Feed,
     pub(super) lease: LeaseSlot,
     pub(super) totals: Totals,
+    pub(super) dead: DeadStore,
 }
 
 impl Partition {
@@ -101,6 +103,7 @@ impl Partition {
             feed: Feed::default(),
             lease: LeaseSlot::default(),
             totals: Totals::default(),
+            dead: DeadStore::default(),
         }
     }
 

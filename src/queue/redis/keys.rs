@@ -81,6 +81,16 @@ impl Keys {
         self.with(&format!("dedup:{id}:{publisher}"))
     }
 
+    /// Stream: dead letters, with ids `<microseconds>-<number>`.
+    pub(super) fn dead(self) -> String {
+        self.with("dead")
+    }
+
+    /// Hash: what became of replayed dead letters.
+    pub(super) fn dead_replays(self) -> String {
+        self.with("dead-replays")
+    }
+
     /// String: a picture's bytes.
     pub(super) fn payload(self, key: PayloadKey) -> String {
         self.with(&format!("pay:{key}"))

@@ -7,6 +7,7 @@
 
 mod accept;
 mod conn;
+mod dead_letters;
 mod entry;
 mod keys;
 mod lease;

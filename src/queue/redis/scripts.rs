@@ -102,6 +102,7 @@ pub(super) struct Scripts {
     pub(super) renew: Script,
     pub(super) release: Script,
     pub(super) announce: Script,
+    pub(super) discard: Script,
     pub(super) register: Script,
     pub(super) unregister: Script,
 }
@@ -117,6 +118,7 @@ impl Scripts {
             renew: Script::new(include_str!("lua/renew.lua")),
             release: Script::new(include_str!("lua/release.lua")),
             announce: Script::new(include_str!("lua/announce.lua")),
+            discard: Script::new(include_str!("lua/discard.lua")),
             register: Script::new(include_str!("lua/register.lua")),
             unregister: Script::new(include_str!("lua/unregister.lua")),
         }
