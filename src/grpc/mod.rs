@@ -4,6 +4,7 @@
 //! `fault::Fault`, and that a status or an item's error, in one place.
 
 mod convert;
+mod dead_letters;
 mod fault;
 mod frames;
 mod health;
@@ -37,6 +38,7 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::queue_service_server::QueueServiceServer;
 use crate::pb::v1::streaming_service_server::StreamingServiceServer;
 use crate::queue::Queue;
+use dead_letters::DeadLetterDesk;
 use frames::FrameReader;
 use health::{Health, HealthWatch};
 use info::ServerInfo;
@@ -154,6 +156,7 @@ fn services(
                 None => pb::BackendKind::Memory,
             },
         },
+        dead_letters: DeadLetterDesk::new(Arc::clone(&queue)),
         queue,
         health,
     };

@@ -232,6 +232,7 @@ impl Partition {
     async fn publish_batch(&mut self, mut batch: Vec<Done>) -> Result<()> {
         while !batch.is_empty() {
             let frames: Vec<Finished> = batch.iter().map(|done| done.finished.clone()).collect();
+            self.retention.make_room_for(&frames).await?;
             let results = match self.shared.queue.finish(&self.lease, &frames).await {
                 Ok(results) => results,
                 Err(error) => {
