@@ -13,7 +13,8 @@ use crate::domain::{
 use crate::queue::{
     AcceptResult, BackendStatus, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
     FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
-    PartitionStats, Queue, Refusal, ReplayResult, Result, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    PartitionStats, Queue, Refusal, ReplayResult, Result, Strikes, Trimmed, WorkItem, WorkPosition,
+    WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -126,5 +127,16 @@ impl DeadLetters for LateQueue {
 
     async fn dead_letter_totals(&self) -> Result<DeadLetterTotals> {
         self.get()?.dead_letter_totals().await
+    }
+}
+
+#[async_trait]
+impl Strikes for LateQueue {
+    async fn inherit(&self, lease: &Lease, life: u64, in_flight: usize) -> Result<Option<WorkPosition>> {
+        self.get()?.inherit(lease, life, in_flight).await
+    }
+
+    async fn begin_alone(&self, lease: &Lease, position: WorkPosition, life: u64) -> Result<u32> {
+        self.get()?.begin_alone(lease, position, life).await
     }
 }

@@ -12,6 +12,7 @@ mod dead_letters;
 mod error;
 pub mod memory;
 pub mod redis;
+mod strikes;
 mod types;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use dead_letters::{
     DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, ListDeadLetters, ReplayResult,
 };
 pub use error::Error;
+pub use strikes::Strikes;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
     Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Refusal, Trimmed,
@@ -44,7 +46,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// backend's [`Durability`], it may be cancelled (then it is done or not), and [`Error::NoAnswer`] means that it may have
 /// been done.
 #[async_trait]
-pub trait Queue: DeadLetters + fmt::Debug + Send + Sync + 'static {
+pub trait Queue: DeadLetters + Strikes + fmt::Debug + Send + Sync + 'static {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
 

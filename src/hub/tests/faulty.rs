@@ -13,7 +13,7 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
     FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
-    PartitionStats, Queue, ReplayResult, Result, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    PartitionStats, Queue, ReplayResult, Result, Strikes, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.
@@ -239,5 +239,16 @@ impl DeadLetters for Faulty {
 
     async fn dead_letter_totals(&self) -> Result<DeadLetterTotals> {
         self.memory.dead_letter_totals().await
+    }
+}
+
+#[async_trait]
+impl Strikes for Faulty {
+    async fn inherit(&self, lease: &Lease, life: u64, in_flight: usize) -> Result<Option<WorkPosition>> {
+        self.memory.inherit(lease, life, in_flight).await
+    }
+
+    async fn begin_alone(&self, lease: &Lease, position: WorkPosition, life: u64) -> Result<u32> {
+        self.memory.begin_alone(lease, position, life).await
     }
 }

@@ -18,6 +18,7 @@ mod payloads;
 mod registry;
 mod state;
 mod stats;
+mod strikes;
 mod window;
 mod work;
 

@@ -8,6 +8,7 @@ use super::dead_letters::DeadStore;
 use super::feed::Feed;
 use super::lease::LeaseSlot;
 use super::payloads::Payloads;
+use super::strikes::Suspects;
 use super::window::PublisherWindow;
 use super::work::Work;
 use crate::domain::{
@@ -90,6 +91,7 @@ pub(super) struct Partition {
     pub(super) lease: LeaseSlot,
     pub(super) totals: Totals,
     pub(super) dead: DeadStore,
+    pub(super) suspects: Suspects,
 }
 
 impl Partition {
@@ -104,6 +106,7 @@ impl Partition {
             lease: LeaseSlot::default(),
             totals: Totals::default(),
             dead: DeadStore::default(),
+            suspects: Suspects::default(),
         }
     }
 

@@ -57,7 +57,7 @@ impl Work {
         self.entries.keys().next_back().copied()
     }
 
-    fn behind(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
+    pub(super) fn behind(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
         let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         self.entries.range(above).map(|(_, item)| item)
     }

@@ -46,7 +46,7 @@ impl Keys {
         self.with("lease")
     }
 
-    /// String: the worker that holds the lease.
+    /// String: the worker that holds the lease, or held it last and did not give it back.
     pub(super) fn holder(self) -> String {
         self.with("holder")
     }
@@ -59,6 +59,11 @@ impl Keys {
     /// String with a time to live: what the lease holder last reported.
     pub(super) fn report(self) -> String {
         self.with("report")
+    }
+
+    /// Hash: frames that may have killed a worker.
+    pub(super) fn suspects(self) -> String {
+        self.with("suspects")
     }
 
     /// Hash: a stream's settings and counters.

@@ -16,6 +16,7 @@ mod registry;
 mod reply;
 mod scripts;
 mod status;
+mod strikes;
 mod work;
 
 use std::sync::Arc;
