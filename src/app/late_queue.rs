@@ -7,13 +7,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
-    StreamSettings, Timestamp,
+    DeadLetter, DeadLetterId, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
+    StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::{
-    AcceptResult, BackendStatus, Control, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease,
-    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Pressure, Purge, PurgeMark, Queue, QueueState,
-    Refusal, Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
+    FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
+    PartitionStats, Pressure, Purge, PurgeMark, Queue, QueueState, Refusal, ReplayResult, Result, Strikes,
+    Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -118,4 +119,42 @@ pass_on! {
     fn purge(&self, partition: PartitionId, purge: &Purge) -> Vec<PurgeMark>;
     fn sweep(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Swept;
     fn live_workers(&self) -> Vec<String>;
+}
+
+#[async_trait]
+impl DeadLetters for LateQueue {
+    async fn list_dead_letters(&self, query: &ListDeadLetters) -> Result<DeadLetterPage> {
+        self.get()?.list_dead_letters(query).await
+    }
+
+    async fn get_dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
+        self.get()?.get_dead_letter(id).await
+    }
+
+    async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
+        self.get()?.replay_dead_letter(id).await
+    }
+
+    async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {
+        self.get()?.discard_dead_letter(id).await
+    }
+
+    async fn trim_dead_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
+        self.get()?.trim_dead_letters(lease, max_bytes).await
+    }
+
+    async fn dead_letter_totals(&self) -> Result<DeadLetterTotals> {
+        self.get()?.dead_letter_totals().await
+    }
+}
+
+#[async_trait]
+impl Strikes for LateQueue {
+    async fn inherit(&self, lease: &Lease, life: u64, in_flight: usize) -> Result<Option<WorkPosition>> {
+        self.get()?.inherit(lease, life, in_flight).await
+    }
+
+    async fn begin_alone(&self, lease: &Lease, position: WorkPosition, life: u64) -> Result<u32> {
+        self.get()?.begin_alone(lease, position, life).await
+    }
 }

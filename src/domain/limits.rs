@@ -39,3 +39,5 @@ pub const MAX_STREAMS_PER_SUBSCRIPTION: usize = 2_000;
 pub const DEFAULT_MAX_DELIVERED_PICTURE_BYTES: u32 = 3_670_016;
 /// A camera clock further off than this many years is taken for nonsense and the frame refused.
 pub const MAX_CLOCK_ERROR_YEARS: u64 = 10;
+/// A frame that was alone in work when its worker died so often is given up.
+pub const MAX_STRIKES: u32 = 3;

@@ -6,6 +6,7 @@
 mod audit;
 mod convert;
 mod counters;
+mod dead_letters;
 mod fault;
 mod frames;
 mod health;
@@ -42,6 +43,7 @@ use crate::pb::v1::queue_service_server::QueueServiceServer;
 use crate::pb::v1::streaming_service_server::StreamingServiceServer;
 use crate::queue::Queue;
 use counters::Counters;
+use dead_letters::DeadLetterDesk;
 use frames::FrameReader;
 use health::{Health, HealthWatch};
 use info::ServerInfo;
@@ -163,6 +165,7 @@ fn services(
                 None => pb::BackendKind::Memory,
             },
         },
+        dead_letters: DeadLetterDesk::new(Arc::clone(&queue)),
         queue,
         hub,
         counters,

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use super::audit::Audit;
 use super::convert::stats;
 use super::counters::Counters;
+use super::dead_letters::DeadLetterDesk;
 use super::fault::{Fault, Result};
 use super::health::Health;
 use super::info::ServerInfo;
@@ -30,6 +31,7 @@ pub(crate) struct QueueHandlers {
     pub(crate) counters: Arc<Counters>,
     pub(crate) budget: Budget,
     pub(crate) info: ServerInfo,
+    pub(crate) dead_letters: DeadLetterDesk,
     pub(crate) health: watch::Receiver<Health>,
 }
 
@@ -160,6 +162,34 @@ macro_rules! not_offered {
                 Ok(Response::new(self.system_metrics().await?))
             }
 
+            async fn list_dead_letters(
+                &self,
+                request: Request<pb::ListDeadLettersRequest>,
+            ) -> std::result::Result<Response<pb::ListDeadLettersResponse>, Status> {
+                Ok(Response::new(self.dead_letters.list(request.into_inner()).await?))
+            }
+
+            async fn get_dead_letter(
+                &self,
+                request: Request<pb::GetDeadLetterRequest>,
+            ) -> std::result::Result<Response<pb::GetDeadLetterResponse>, Status> {
+                Ok(Response::new(self.dead_letters.get(request.into_inner()).await?))
+            }
+
+            async fn replay_dead_letters(
+                &self,
+                request: Request<pb::ReplayDeadLettersRequest>,
+            ) -> std::result::Result<Response<pb::ReplayDeadLettersResponse>, Status> {
+                Ok(Response::new(self.dead_letters.replay(request.into_inner()).await?))
+            }
+
+            async fn discard_dead_letters(
+                &self,
+                request: Request<pb::DiscardDeadLettersRequest>,
+            ) -> std::result::Result<Response<pb::DiscardDeadLettersResponse>, Status> {
+                Ok(Response::new(self.dead_letters.discard(request.into_inner()).await?))
+            }
+
             $(async fn $method(
                 &self,
                 _request: Request<pb::$request>,
@@ -177,8 +207,4 @@ not_offered! {
     update_consumer_group(UpdateConsumerGroupRequest) -> UpdateConsumerGroupResponse, "UpdateConsumerGroup";
     seek_consumer_group(SeekConsumerGroupRequest) -> SeekConsumerGroupResponse, "SeekConsumerGroup";
     delete_consumer_group(DeleteConsumerGroupRequest) -> DeleteConsumerGroupResponse, "DeleteConsumerGroup";
-    list_dead_letters(ListDeadLettersRequest) -> ListDeadLettersResponse, "ListDeadLetters";
-    get_dead_letter(GetDeadLetterRequest) -> GetDeadLetterResponse, "GetDeadLetter";
-    replay_dead_letters(ReplayDeadLettersRequest) -> ReplayDeadLettersResponse, "ReplayDeadLetters";
-    discard_dead_letters(DiscardDeadLettersRequest) -> DiscardDeadLettersResponse, "DiscardDeadLetters";
 }

@@ -9,9 +9,11 @@
 //! their own pace, and [fetch](Queue::fetch) pictures only where they want them.
 
 mod control;
+mod dead_letters;
 mod error;
 pub mod memory;
 pub mod redis;
+mod strikes;
 mod types;
 
 use std::fmt;
@@ -21,7 +23,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use control::{Control, LeaseHolder, Purge, PurgeMark, QueueControl, QueueState, Swept};
+pub(crate) use dead_letters::TRIM_DEAD_LETTERS;
+pub use dead_letters::{
+    DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, ListDeadLetters, ReplayResult,
+};
 pub use error::Error;
+pub use strikes::Strikes;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
     Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Pressure, Refusal,
@@ -41,7 +48,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// backend's [`Durability`], it may be cancelled (then it is done or not), and [`Error::NoAnswer`] means that it may have
 /// been done.
 #[async_trait]
-pub trait Queue: Control + fmt::Debug + Send + Sync + 'static {
+pub trait Queue: Control + DeadLetters + Strikes + fmt::Debug + Send + Sync + 'static {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
 

@@ -131,6 +131,8 @@ pub struct Budget {
     pub output_bytes: u64,
     /// The same while the store as a whole is short of memory: an even share.
     pub short_output_bytes: u64,
+    /// Most bytes of dead letters, per partition; above it the oldest go, and a new one comes without its picture.
+    pub dead_bytes: u64,
     /// Bytes of the whole store, over all partitions: at it, nothing new is accepted.
     pub store_bytes: u64,
 }
@@ -160,7 +162,7 @@ impl Pressure {
 }
 
 impl Budget {
-    /// Shares `bytes` out: four tenths for waiting work, six for outputs. A partition may use [`LENT_SHARES`] times its
+    /// Shares `bytes` out: four tenths for waiting work, five for outputs, one for dead letters. A partition may use [`LENT_SHARES`] times its
     /// even share while others leave theirs: few cameras fill few partitions. [`Pressure`] bounds the sum.
     #[must_use]
     pub fn share(bytes: u64, partitions: Partitions) -> Self {
@@ -169,8 +171,9 @@ impl Budget {
         Self {
             work_bytes: share / 10 * 4 * lent,
             work_frames: 100_000,
-            output_bytes: share / 10 * 6 * lent,
-            short_output_bytes: share / 10 * 6,
+            output_bytes: share / 10 * 5 * lent,
+            short_output_bytes: share / 10 * 5,
+            dead_bytes: share / 10 * lent,
             store_bytes: bytes,
         }
     }
@@ -372,6 +375,12 @@ pub struct PartitionStats {
     pub published_bytes: u64,
     /// Output entries that retention took.
     pub trimmed: u64,
+    /// Dead letters kept.
+    pub dead_letters: u64,
+    /// What they count for.
+    pub dead_letter_bytes: u64,
+    /// Dead letters that the budget took.
+    pub dead_letters_expired: u64,
     /// Registered streams.
     pub streams: u64,
     /// What the lease holder last said; `None` if there is no holder.

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 use tokio::task::JoinSet;
 
-use super::Shared;
+use super::caution::{self, Alone, Caution};
 use super::handle::Handle;
 use super::overflow::Overflow;
 use super::pool::JobError;
 use super::process::{self, Product};
 use super::retention::Retention;
 use super::settled::{PAUSED_POLL, Pause, settled};
+use super::{CRASH_ATTRIBUTE, Shared};
 use crate::domain::{
     Failure, FailureReason, OutputBody, OutputPolicy, ProcessedFrame, Stage, StageTiming, StreamId,
     Timestamp, Tombstone, TombstoneKind,
@@ -34,6 +35,7 @@ struct Done {
     leased: Instant,
     /// `None` if its picture was not fetched.
     _memory: Option<OwnedSemaphorePermit>,
+    _alone: Option<Alone>,
 }
 
 pub(super) struct Partition {
@@ -55,6 +57,7 @@ pub(super) struct Partition {
     retention: Retention,
     overflow: Overflow,
     pause: Pause,
+    caution: Caution,
 }
 
 impl Partition {
@@ -76,6 +79,7 @@ impl Partition {
             retention,
             overflow,
             pause,
+            caution: Caution::default(),
         }
     }
 
@@ -96,6 +100,12 @@ impl Partition {
         let mut retention = tokio::time::interval(self.shared.config.retention_interval);
         retention.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut may_have_work = true;
+        self.caution = loop {
+            match Caution::inherit(&self.shared, &self.lease).await {
+                Ok(caution) => break caution,
+                Err(error) => self.wait_out(error).await?,
+            }
+        };
         loop {
             let stopping = handle.stop.is_cancelled();
             if stopping {
@@ -170,6 +180,11 @@ impl Partition {
                 self.settle_first();
                 continue;
             }
+            let position = item.position;
+            let alone = self.caution.applies_to(position);
+            if alone && !(self.working.is_empty() && self.done.is_empty()) {
+                return Ok(());
+            }
             let kib = kib(item.payload.size_bytes).min(kib(self.shared.config.bytes_in_flight as u64));
             let memory = match Arc::clone(&self.shared.memory).try_acquire_many_owned(kib) {
                 Ok(memory) => memory,
@@ -183,11 +198,12 @@ impl Partition {
                 },
             };
             let policy = self.policy().await?;
+            let alone = if alone { Some(self.begin_alone(position).await?) } else { None };
             let Some(item) = self.waiting.pop_front() else { return Ok(()) };
             let turn = self.next_turn;
             self.next_turn += 1;
             let shared = Arc::clone(&self.shared);
-            self.working.spawn(async move { (turn, work_out(&shared, item, policy, memory).await) });
+            self.working.spawn(async move { (turn, work_out(&shared, item, policy, memory, alone).await) });
         }
         Ok(())
     }
@@ -196,9 +212,19 @@ impl Partition {
     fn settle_first(&mut self) {
         let Some(mut item) = self.waiting.pop_front() else { return };
         let Some(kind) = item.fate.take() else { return };
-        let done = Done { finished: settled(item, kind), leased: Instant::now(), _memory: None };
+        let done =
+            Done { finished: settled(item, kind), leased: Instant::now(), _memory: None, _alone: None };
         self.done.insert(self.next_turn, done);
         self.next_turn += 1;
+    }
+
+    async fn begin_alone(&mut self, position: WorkPosition) -> Result<Alone> {
+        loop {
+            match caution::begin_alone(&self.shared, &self.lease, position).await {
+                Ok(alone) => return Ok(alone),
+                Err(error) => self.wait_out(error).await?,
+            }
+        }
     }
 
     /// The output policy for the first waiting frame: as it was when the frame was accepted, or newer.
@@ -263,6 +289,7 @@ impl Partition {
     async fn publish_batch(&mut self, mut batch: Vec<Done>) -> Result<()> {
         while !batch.is_empty() {
             let frames: Vec<Finished> = batch.iter().map(|done| done.finished.clone()).collect();
+            self.retention.make_room_for(&frames).await?;
             let results = match self.shared.queue.finish(&self.lease, &frames).await {
                 Ok(results) => results,
                 Err(error) => {
@@ -326,10 +353,20 @@ async fn work_out(
     item: WorkItem,
     policy: OutputPolicy,
     memory: OwnedSemaphorePermit,
+    alone: Option<Alone>,
 ) -> Done {
     let leased = Instant::now();
     let leased_time = Timestamp::now();
-    let made = make(shared, &item, policy).await;
+    let made = match &alone {
+        Some(alone) => match alone.verdict() {
+            Some(failure) => Err(failure),
+            None => make(shared, &item, policy).await,
+        },
+        None => {
+            let _others = shared.running.read().await;
+            make(shared, &item, policy).await
+        }
+    };
     let WorkItem {
         position,
         stream_id,
@@ -363,7 +400,7 @@ async fn work_out(
         }
     };
     let finished = Finished { position, stream_id, sequence, received_time, source: payload, body, offers };
-    Done { finished, leased, _memory: Some(memory) }
+    Done { finished, leased, _memory: Some(memory), _alone: alone }
 }
 
 async fn make(
@@ -391,9 +428,14 @@ async fn make(
         });
     };
     let (source, stored) = (item.header.source.clone(), item.payload);
+    let crash = shared.config.crash_on_request && item.header.attributes.contains_key(CRASH_ATTRIBUTE);
     let timeout = shared.config.frame_timeout;
-    let worked =
-        shared.pool.run(timeout, move |codec| process::process(codec, &source, &data, stored, &policy));
+    let worked = shared.pool.run(timeout, move |codec| {
+        if crash {
+            std::process::abort();
+        }
+        process::process(codec, &source, &data, stored, &policy)
+    });
     match worked.await {
         Ok(product) => product.map(|mut product| {
             product.stages.insert(0, fetch);

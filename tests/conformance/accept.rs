@@ -9,7 +9,8 @@ use crate::common::{DEADLINE, eventually};
 use crate::support::*;
 
 fn budget(work_frames: u64, work_bytes: u64) -> Settings {
-    let budget = Budget { work_bytes, work_frames, output_bytes: 1 << 20, ..Budget::default() };
+    let budget =
+        Budget { work_bytes, work_frames, output_bytes: 1 << 20, dead_bytes: 1 << 20, ..Budget::default() };
     Settings { partitions: 1, budget, ..Settings::default() }
 }
 

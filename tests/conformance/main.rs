@@ -11,12 +11,14 @@ mod chaos;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;
+mod dead_letters;
 mod dedup;
 mod feed;
 mod lease;
 mod output;
 mod registry;
 mod replies;
+mod strikes;
 mod support;
 mod work;
 
@@ -139,6 +141,22 @@ behaviours! {
         retention_takes_tombstones_too,
         retention_does_a_bounded_piece_at_a_time,
         the_backend_says_how_it_is,
+    }
+    dead_letters {
+        a_failed_frame_becomes_one_with_its_picture,
+        only_a_failure_becomes_one,
+        they_are_listed_in_pages_in_both_orders,
+        a_filter_selects,
+        a_replay_is_a_new_frame_and_happens_once,
+        a_replay_that_cannot_be_changes_nothing,
+        a_discarded_one_is_gone_with_its_picture,
+        their_bytes_are_bounded,
+    }
+    strikes {
+        a_successor_is_careful_with_what_was_in_work,
+        a_holder_whose_term_runs_out_has_not_left_cleanly,
+        a_death_counts_for_the_frame_that_was_alone,
+        what_counts_as_no_strike,
     }
     chaos {
         every_frame_is_published_once_in_order,

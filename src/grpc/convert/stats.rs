@@ -78,6 +78,9 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
             duplicates,
             published_bytes,
             trimmed,
+            dead_letters,
+            dead_letter_bytes,
+            dead_letters_expired,
             streams,
             report: one_report,
             control: _,
@@ -96,6 +99,9 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
         sum.duplicates += duplicates;
         sum.published_bytes += published_bytes;
         sum.trimmed += trimmed;
+        sum.dead_letters += dead_letters;
+        sum.dead_letter_bytes += dead_letter_bytes;
+        sum.dead_letters_expired += dead_letters_expired;
         sum.streams += streams;
         if let Some(one) = one_report {
             let WorkerReport {
@@ -136,6 +142,9 @@ fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::Queu
         duplicates,
         published_bytes,
         trimmed,
+        dead_letters,
+        dead_letter_bytes,
+        dead_letters_expired: _,
         streams: _,
         report,
         control: _,
@@ -167,8 +176,8 @@ fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::Queu
         waiting: None,
         retained_frames: (processed + failed + dropped + purged).saturating_sub(*trimmed),
         retained_bytes: *output_bytes,
-        dead_letter_count: 0,
-        dead_letter_bytes: 0,
+        dead_letter_count: *dead_letters,
+        dead_letter_bytes: *dead_letter_bytes,
     }
 }
 

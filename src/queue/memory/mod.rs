@@ -10,6 +10,7 @@
 mod accept;
 mod ahead;
 mod control;
+mod dead_letters;
 mod feed;
 mod finish;
 mod lease;
@@ -18,6 +19,7 @@ mod payloads;
 mod registry;
 mod state;
 mod stats;
+mod strikes;
 mod window;
 mod work;
 
@@ -223,7 +225,12 @@ impl Queue for MemoryQueue {
 
     async fn finish(&self, lease: &Lease, frames: &[Finished]) -> Result<Vec<FinishResult>> {
         let now = Now::read();
-        let results = self.state().partition(lease.partition, now).finish(lease, frames, now)?;
+        let results = self.state().partition(lease.partition, now).finish(
+            lease,
+            frames,
+            self.config.budget.dead_bytes,
+            now,
+        )?;
         if results.contains(&FinishResult::Published) {
             self.feed_grown.notify_waiters();
         }

@@ -5,9 +5,11 @@ use tokio::time::Instant;
 
 use super::MemoryConfig;
 use super::control::ControlSlot;
+use super::dead_letters::DeadStore;
 use super::feed::Feed;
 use super::lease::LeaseSlot;
 use super::payloads::Payloads;
+use super::strikes::Suspects;
 use super::window::PublisherWindow;
 use super::work::Work;
 use crate::domain::{
@@ -101,6 +103,8 @@ pub(super) struct Partition {
     pub(super) lease: LeaseSlot,
     pub(super) control: ControlSlot,
     pub(super) totals: Totals,
+    pub(super) dead: DeadStore,
+    pub(super) suspects: Suspects,
 }
 
 impl Partition {
@@ -115,6 +119,8 @@ impl Partition {
             lease: LeaseSlot::default(),
             control: ControlSlot::default(),
             totals: Totals::default(),
+            dead: DeadStore::default(),
+            suspects: Suspects::default(),
         }
     }
 

@@ -50,6 +50,10 @@ impl Work {
         self.entries.values().next().map(|item| item.received_time)
     }
 
+    pub(super) fn newest_mut(&mut self) -> Option<&mut WorkItem> {
+        self.entries.values_mut().next_back()
+    }
+
     fn newest(&self) -> Option<WorkPosition> {
         self.entries.keys().next_back().copied()
     }

@@ -8,6 +8,7 @@
 mod accept;
 mod conn;
 mod control;
+mod dead_letters;
 mod entry;
 mod gauge;
 mod instance;
@@ -18,6 +19,7 @@ mod registry;
 mod reply;
 mod scripts;
 mod status;
+mod strikes;
 mod work;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
 use super::status::moment;
-use super::{FEED_ENTRIES, RedisQueue, entry, reply};
+use super::{FEED_ENTRIES, RedisQueue, dead_letters, entry, reply};
 use crate::domain::{
     OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, StoredPicture, Timestamp, TombstoneKind,
 };
@@ -97,8 +97,8 @@ impl RedisQueue {
         let keys = Keys(lease.partition);
         let mut pipe = redis::pipe();
         let mut call = Call::default();
-        call.key(keys.lease()).key(keys.work()).key(keys.feed()).key(keys.counts());
-        call.arg(fence(lease)).number(FEED_ENTRIES);
+        call.key(keys.lease()).key(keys.work()).key(keys.feed()).key(keys.counts()).key(keys.dead());
+        call.arg(fence(lease)).number(FEED_ENTRIES).number(self.config.budget.dead_bytes);
         for frame in frames {
             let pictures = frame.body.pictures();
             call.key(keys.stream(&frame.stream_id)).key(keys.output(&frame.stream_id));
@@ -128,6 +128,7 @@ impl RedisQueue {
                 .number(stored(pictures).iter().map(|payload| payload.size_bytes).sum())
                 .arg(counter)
                 .arg(entry::encode_output(&frame.body));
+            dead_letters::push_letter(&mut call, frame.dead_frame().as_ref());
             for offer in &frame.offers {
                 let through = offer.bytes.as_ref().filter(|_| bytes == Bytes::InScript);
                 call.arg(through.map(|bytes| bytes.to_vec()).unwrap_or_default());
