@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use frameway::domain::{OutputBody, PartitionId, Sequence, StreamSettings, Tombstone, TombstoneKind};
-use frameway::queue::{
-    FinishResult, Finished, Lease, Purge, QueueState, Refusal, WorkItem, WorkPosition,
-};
+use frameway::queue::{FinishResult, Finished, Lease, Purge, QueueState, Refusal, WorkItem, WorkPosition};
 
 use crate::backend::{Backend, Settings, Store};
 use crate::common::eventually;
@@ -253,9 +251,7 @@ pub(crate) async fn a_dropping_stream_takes_more_than_its_bound_but_not_without_
     store.update_stream(&id("cam"), &settings, stored.revision).await.unwrap();
     let lease = lease_of(&*store, "cam", "w").await;
     let items = take_all(&*store, &lease).await;
-    let dropped = |item: &WorkItem| {
-        settled(&WorkItem { fate: Some(TombstoneKind::Dropped), ..item.clone() })
-    };
+    let dropped = |item: &WorkItem| settled(&WorkItem { fate: Some(TombstoneKind::Dropped), ..item.clone() });
     let frames: Vec<_> = items.iter().map(dropped).collect();
     let (last, others) = frames.split_last().unwrap();
     store.finish(&lease, others).await.unwrap();
