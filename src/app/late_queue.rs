@@ -11,9 +11,9 @@ use crate::domain::{
     StreamSettings, Timestamp,
 };
 use crate::queue::{
-    AcceptResult, BackendStatus, Control, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Purge, PurgeMark, Queue, QueueState, Refusal, Result, Swept, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    AcceptResult, BackendStatus, Control, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease,
+    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Purge, PurgeMark, Queue, QueueState, Refusal,
+    Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.

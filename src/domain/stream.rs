@@ -45,7 +45,11 @@ impl QueuePolicy {
     /// grow beyond its bound, but not without bound.
     #[must_use]
     pub fn refusal_frames(&self) -> u64 {
-        if self.drop_oldest { self.max_frames.saturating_mul(2) + Self::SPARE_FRAMES } else { self.max_frames }
+        if self.drop_oldest {
+            self.max_frames.saturating_mul(2) + Self::SPARE_FRAMES
+        } else {
+            self.max_frames
+        }
     }
 
     /// Their bytes at which new ones are refused.

@@ -22,7 +22,8 @@ impl Audit {
     /// Of a call of `action`, for example `PauseQueue`.
     pub(crate) fn of<T>(action: &'static str, request: &Request<T>) -> Self {
         let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
-        let address = request.remote_addr().map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+        let address =
+            request.remote_addr().map_or_else(|| "unknown".to_owned(), |address| address.to_string());
         let request_id = header("x-request-id").unwrap_or_default().chars().take(MAX_NAME_CHARS).collect();
         Self { action, address, request_id, reason: String::new() }
     }

@@ -167,7 +167,8 @@ mod tests {
         counters.sent(&message);
         counters.sent(&message);
         let told = counters.to_pb(0).omitted_frames;
-        let count = |reason: pb::GapReason| told.iter().find(|one| one.reason() == reason).map(|one| one.count);
+        let count =
+            |reason: pb::GapReason| told.iter().find(|one| one.reason() == reason).map(|one| one.count);
         assert_eq!((count(pb::GapReason::Purged), count(pb::GapReason::Overflow)), (Some(6), Some(4)));
     }
 }

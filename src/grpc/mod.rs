@@ -133,13 +133,8 @@ fn services(
     let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), auto_register));
     let max_submits = config.server.max_concurrent_submits as usize;
     let counters = Arc::new(Counters::new(queue.partitions()));
-    let submitter = Submitter::new(
-        Arc::clone(&queue),
-        Arc::clone(&settings),
-        limits,
-        max_submits,
-        Arc::clone(&counters),
-    );
+    let submitter =
+        Submitter::new(Arc::clone(&queue), Arc::clone(&settings), limits, max_submits, Arc::clone(&counters));
     let streaming = StreamingHandlers {
         submitter,
         registry: Registry::new(Arc::clone(&queue), settings),

@@ -75,9 +75,10 @@ impl From<Refusal> for Fault {
             Refusal::PartitionFull => {
                 Self::new(R::QueueFull, "the partition's queue is full").retry_in(FULL_RETRY)
             }
-            Refusal::QueueDraining => {
-                Self::new(R::QueueDraining, "an operator drains the queue: it takes no new frames until it is resumed")
-            }
+            Refusal::QueueDraining => Self::new(
+                R::QueueDraining,
+                "an operator drains the queue: it takes no new frames until it is resumed",
+            ),
             Refusal::PayloadGone => {
                 Self::new(R::PayloadExpired, "the picture expired before the frame was entered")
                     .retry_in(SOON)

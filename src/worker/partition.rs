@@ -330,8 +330,16 @@ async fn work_out(
     let leased = Instant::now();
     let leased_time = Timestamp::now();
     let made = make(shared, &item, policy).await;
-    let WorkItem { position, stream_id, sequence, received_time, header, payload, settings_revision: _, fate: _ } =
-        item;
+    let WorkItem {
+        position,
+        stream_id,
+        sequence,
+        received_time,
+        header,
+        payload,
+        settings_revision: _,
+        fate: _,
+    } = item;
     let (body, offers) = match made {
         Ok(product) => {
             let frame = ProcessedFrame {

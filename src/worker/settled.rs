@@ -66,9 +66,8 @@ impl Pause {
                 continue;
             }
             let results = self.shared.queue.finish(&self.lease, &frames).await?;
-            let done = |one: &FinishResult| {
-                matches!(one, FinishResult::Published | FinishResult::AlreadyPublished)
-            };
+            let done =
+                |one: &FinishResult| matches!(one, FinishResult::Published | FinishResult::AlreadyPublished);
             if !results.iter().all(done) {
                 // What is missing lies behind what was taken: a new lease takes from the start.
                 return Err(Error::LeaseLost);

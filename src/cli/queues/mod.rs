@@ -186,7 +186,18 @@ fn latency_text(latency: &pb::LatencyStats) -> String {
 }
 
 fn streams_table(streams: &[pb::StreamQueueStats]) -> String {
-    let headings = ["STREAM", "QUEUE", "STATE", "ACCEPTED", "PROCESSED", "FAILED", "DROPPED", "PURGED", "WAITING", "KEPT"];
+    let headings = [
+        "STREAM",
+        "QUEUE",
+        "STATE",
+        "ACCEPTED",
+        "PROCESSED",
+        "FAILED",
+        "DROPPED",
+        "PURGED",
+        "WAITING",
+        "KEPT",
+    ];
     let mut table = Table::new(&headings, &[3, 4, 5, 6, 7, 8, 9]);
     for stream in streams {
         let account = stream.account.unwrap_or_default();

@@ -191,9 +191,11 @@ pub(super) async fn drain(args: DrainArgs) -> Result<(), Failure> {
 pub(super) async fn purge(args: PurgeArgs) -> Result<(), Failure> {
     let received_before = match args.older_than {
         None => None,
-        Some(age) => Some(SystemTime::now().checked_sub(age).ok_or_else(|| {
-            Failure::Usage(anyhow!("--older-than: that is before time began"))
-        })?),
+        Some(age) => Some(
+            SystemTime::now()
+                .checked_sub(age)
+                .ok_or_else(|| Failure::Usage(anyhow!("--older-than: that is before time began")))?,
+        ),
     };
     let name = match (&args.queue, &args.stream) {
         (Some(queue), Some(stream)) => format!("{stream} in {queue}"),

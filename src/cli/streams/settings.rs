@@ -28,16 +28,7 @@ pub(super) struct SettingsArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     quality: Option<u32>,
 
-    /// What happens when a stream's queue is full.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Overflow {
-    /// New frames are refused, with a retry delay.
-    Reject,
-    /// The oldest waiting frames are dropped, and told to subscribers.
-    DropOldest,
-}
-
-/// When a picture is encoded again.
+    /// When a picture is encoded again.
     #[arg(long, value_name = "MODE", value_enum)]
     reencode: Option<Reencode>,
 
@@ -76,6 +67,15 @@ enum Overflow {
     /// Time without a frame after which the stream counts as stalled.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     stall_timeout: Option<Duration>,
+}
+
+/// What happens when a stream's queue is full.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Overflow {
+    /// New frames are refused, with a retry delay.
+    Reject,
+    /// The oldest waiting frames are dropped, and told to subscribers.
+    DropOldest,
 }
 
 /// When a picture is encoded again.

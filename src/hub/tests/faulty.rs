@@ -11,9 +11,9 @@ use crate::domain::{
 };
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
-    AcceptResult, BackendStatus, Control, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Purge, PurgeMark, Queue, QueueState, Result, Swept, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    AcceptResult, BackendStatus, Control, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease,
+    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Purge, PurgeMark, Queue, QueueState, Result,
+    Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.

@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::state::{Now, Partition, State};
 use crate::domain::{Sequence, StreamId, TombstoneKind};
-use crate::queue::{Lease, Purge, PurgeMark, QueueControl, QueueState, Result, Swept, WorkItem, WorkPosition};
+use crate::queue::{
+    Lease, Purge, PurgeMark, QueueControl, QueueState, Result, Swept, WorkItem, WorkPosition,
+};
 
 /// How a partition's queue is set.
 #[derive(Debug, Default)]
@@ -98,7 +100,8 @@ impl Partition {
     }
 
     pub(super) fn purge(&mut self, purge: &Purge, now: Now) -> Vec<PurgeMark> {
-        let held = self.control.taken.as_ref().filter(|(lease, _)| self.lease.check(lease, now.instant).is_ok());
+        let held =
+            self.control.taken.as_ref().filter(|(lease, _)| self.lease.check(lease, now.instant).is_ok());
         let taken = held.map_or_else(WorkPosition::default, |(_, taken)| *taken);
         let asked_for = |item: &&WorkItem| {
             purge.stream_id.as_ref().is_none_or(|id| item.stream_id == *id)

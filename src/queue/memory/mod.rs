@@ -32,9 +32,9 @@ use tokio::time::Instant;
 
 use self::state::{Now, State};
 use super::{
-    AcceptResult, BackendStatus, Budget, Control, Durability, FeedPage, FeedPosition, FinishResult, Finished, Lease,
-    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Purge, PurgeMark, Queue, QueueState, Result, Swept, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    AcceptResult, BackendStatus, Budget, Control, Durability, FeedPage, FeedPosition, FinishResult, Finished,
+    Lease, ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Purge, PurgeMark, Queue, QueueState,
+    Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,

@@ -10,7 +10,9 @@ use super::lease::fence;
 use super::scripts::Call;
 use super::status::moment;
 use super::{FEED_ENTRIES, RedisQueue, entry, reply};
-use crate::domain::{OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, StoredPicture, Timestamp, TombstoneKind};
+use crate::domain::{
+    OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, StoredPicture, Timestamp, TombstoneKind,
+};
 use crate::queue::{Error, FinishResult, Finished, Lease, OFFER_TTL, Result, WorkItem, WorkPosition};
 
 /// Entries of one partition that a wake-up may run over at once, so that a busy queue wakes its worker less often.
