@@ -14,6 +14,7 @@ use server::Server;
 const SUBCOMMANDS: [&str; 8] =
     ["demo", "serve", "submit", "subscribe", "streams", "queues", "info", "health"];
 const STREAMS_SUBCOMMANDS: [&str; 5] = ["list", "register", "show", "update", "remove"];
+const QUEUES_SUBCOMMANDS: [&str; 5] = ["list", "pause", "resume", "drain", "purge"];
 
 fn frameway(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_frameway"));
@@ -76,6 +77,53 @@ fn every_help_teaches_with_examples() {
         assert!(output.status.success(), "{name}");
         assert!(stdout(&output).contains("Examples:\n  frameway streams "), "{name}");
     }
+}
+
+#[test]
+fn every_help_of_queues_teaches_with_examples() {
+    for name in QUEUES_SUBCOMMANDS {
+        let output = frameway(&["queues", name, "--help"]);
+        assert!(output.status.success(), "{name}");
+        assert!(stdout(&output).contains("Examples:\n  frameway queues "), "{name}");
+    }
+}
+
+#[test]
+fn queues_are_operated_from_the_command_line() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    draw(folder.path(), 3);
+    let (source, address) = (folder.path().to_string_lossy(), server.address());
+    let with = |arguments: &[&str]| {
+        let output = frameway(&[arguments, &["--address", &address]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    assert!(
+        with(&["queues", "pause", "--all", "--reason", "a look"]).starts_with("paused: all queues (0 frames")
+    );
+    with(&["submit", &source, "--stream", "cam"]);
+    let listed = with(&["queues", "list"]);
+    assert!(
+        listed.lines().count() == 33 && listed.contains("paused") && listed.contains("a look"),
+        "{listed}"
+    );
+    // The default view shows queues that are not running, too.
+    assert!(with(&["queues"]).contains("paused"));
+    let told = with(&["queues", "purge", "--stream", "cam", "--reason", "test"]);
+    assert!(told.starts_with("purged cam: 3 frames, ") && !told.contains("wait"), "{told}");
+    assert!(with(&["queues"]).contains("dropped 0, purged 3"));
+    assert!(
+        with(&["queues", "purge", "--all", "--older-than", "1h"]).starts_with("purged all queues: 0 frames")
+    );
+    assert!(with(&["queues", "drain", "p07"]).contains("new frames are refused"));
+    assert!(with(&["queues", "resume", "--all"]).starts_with("resumed: all queues"));
+    let told = json(&["queues", "list", "--json", "--address", &address]);
+    let states: Vec<_> = told["queues"].as_array().expect("a list").iter().map(|one| &one["state"]).collect();
+    assert!(states.len() == 32 && states.iter().all(|state| *state == "RUNNING"), "{told}");
+    assert_fails(&["queues", "pause", "p99", "--address", &address], 1, "QUEUE_NOT_FOUND");
+    assert_fails(&["queues", "purge", "--address", &address], 2, "--all");
+    assert_fails(&["queues", "pause", "--address", &address], 2, "--all");
 }
 
 #[test]

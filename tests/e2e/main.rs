@@ -5,6 +5,7 @@
 
 mod drain;
 mod frames;
+mod operate;
 mod pictures;
 mod process;
 mod registry;

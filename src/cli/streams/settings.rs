@@ -48,13 +48,17 @@ pub(super) struct SettingsArgs {
     #[arg(long, value_name = "BYTES")]
     retain_bytes: Option<u64>,
 
-    /// Frames that may wait for a worker before submit refuses.
+    /// Frames that may wait for a worker.
     #[arg(long, value_name = "N")]
     queue_frames: Option<u64>,
 
-    /// Bytes that may wait for a worker before submit refuses.
+    /// Bytes that may wait for a worker.
     #[arg(long, value_name = "BYTES")]
     queue_bytes: Option<u64>,
+
+    /// What happens when more would wait: new frames are refused, or the oldest waiting ones dropped.
+    #[arg(long, value_name = "POLICY", value_enum)]
+    queue_overflow: Option<Overflow>,
 
     /// What happens to a frame whose capture time is far from the server's clock.
     #[arg(long, value_name = "POLICY", value_enum)]
@@ -63,6 +67,15 @@ pub(super) struct SettingsArgs {
     /// Time without a frame after which the stream counts as stalled.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     stall_timeout: Option<Duration>,
+}
+
+/// What happens when a stream's queue is full.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Overflow {
+    /// New frames are refused, with a retry delay.
+    Reject,
+    /// The oldest waiting frames are dropped, and told to subscribers.
+    DropOldest,
 }
 
 /// When a picture is encoded again.
@@ -102,6 +115,7 @@ impl SettingsArgs {
             retain_bytes,
             queue_frames,
             queue_bytes,
+            queue_overflow,
             clock,
             stall_timeout,
         } = self;
@@ -152,12 +166,17 @@ impl SettingsArgs {
         let queue = [
             given("queue.max_frames", queue_frames.is_some()),
             given("queue.max_bytes", queue_bytes.is_some()),
+            given("queue.overflow", queue_overflow.is_some()),
         ];
         if queue.contains(&true) {
+            let overflow = queue_overflow.map_or(pb::QueueOverflow::Unspecified, |policy| match policy {
+                Overflow::Reject => pb::QueueOverflow::Reject,
+                Overflow::DropOldest => pb::QueueOverflow::DropOldest,
+            });
             stream.queue = Some(pb::QueuePolicy {
                 max_frames: queue_frames.unwrap_or_default(),
                 max_bytes: queue_bytes.unwrap_or_default(),
-                ..Default::default()
+                overflow: overflow.into(),
             });
         }
         if given("validation.clock_policy", clock.is_some()) {

@@ -82,6 +82,7 @@ pub(super) fn details(stream: &pb::Stream) -> String {
     if let Some(queue) = &stream.queue {
         row("queue frames", unless_zero(queue.max_frames));
         row("queue bytes", if queue.max_bytes == 0 { String::new() } else { bytes(queue.max_bytes) });
+        row("queue overflow", short(queue.overflow().as_str_name(), "QUEUE_OVERFLOW_").to_lowercase());
     }
     row("stall timeout", stream.stall_timeout.as_ref().map(|time| span(duration(time))).unwrap_or_default());
     row("auto-registered", yes(stream.auto_registered));
@@ -116,7 +117,11 @@ pub(super) fn stream_json(stream: &pb::Stream) -> Value {
         "labels": stream.labels,
         "retention": retention,
         "output": output,
-        "queue": queue.map(|queue| json!({ "max_frames": queue.max_frames, "max_bytes": queue.max_bytes })),
+        "queue": queue.map(|queue| json!({
+            "max_frames": queue.max_frames,
+            "max_bytes": queue.max_bytes,
+            "overflow": short(queue.overflow().as_str_name(), "QUEUE_OVERFLOW_"),
+        })),
         "stall_timeout_ms": ms_json(stream.stall_timeout.as_ref().map(duration)),
         "auto_registered": stream.auto_registered,
         "create_time": time_json(stream.create_time.as_ref()),

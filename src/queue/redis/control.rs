@@ -90,10 +90,11 @@ impl Scan {
 
     /// Each stream's newest frame: received times never go back within a stream, so what is asked for of a stream is all
     /// up to this one.
-    fn newest(&self) -> Vec<Sequence> {
-        let mut newest = vec![Sequence::FIRST; self.streams.len()];
+    fn newest(&self) -> Vec<(Sequence, (u64, u64))> {
+        let mut newest = vec![(Sequence::FIRST, (0, 0)); self.streams.len()];
+        // In the queue's order: the last one is the newest.
         for frame in &self.frames {
-            newest[frame.stream] = newest[frame.stream].max(frame.sequence);
+            newest[frame.stream] = (frame.sequence, frame.place);
         }
         newest
     }
@@ -145,8 +146,8 @@ impl Control for RedisQueue {
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.counts()).key(keys.purge());
         call.arg(format!("{}-{}", newest.0, newest.1)).arg(purge.reason.as_str());
-        for (stream, end) in scan.streams.iter().zip(&ends) {
-            call.arg(stream.as_str()).number(end.get());
+        for (stream, (end, (a, b))) in scan.streams.iter().zip(&ends) {
+            call.arg(stream.as_str()).number(end.get()).arg(format!("{a}-{b}"));
         }
         let mut answer = reply::array(self.scripts.mark.run(&self.control, &call).await?)?.into_iter();
         let taken = match reply::text(answer.next().unwrap_or(Value::Nil))?.as_deref() {
@@ -161,7 +162,7 @@ impl Control for RedisQueue {
             .streams
             .into_iter()
             .zip(ends)
-            .map(|(stream_id, to)| PurgeMark { stream_id, to, frames: 0, bytes: 0 })
+            .map(|(stream_id, (to, _))| PurgeMark { stream_id, to, frames: 0, bytes: 0 })
             .collect();
         for frame in scan.frames {
             if frame.place > taken && frame.sequence.get() > before[frame.stream] {

@@ -1,6 +1,8 @@
 //! `frameway queues`.
 
-use clap::Args;
+mod operate;
+
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -10,20 +12,43 @@ use super::output::{Table, bytes, duration, ms_json, print, print_json, span};
 use super::streams::{state, status_json};
 use crate::pb::v1 as pb;
 
-/// Show the work queues: what waits for a worker, how fast it goes, and where every frame has gone.
+/// Show the work queues, pause, resume and drain them, or throw away what waits.
 ///
-/// Totals first, then the partitions that hold work or streams, then the streams.
+/// A work queue is one partition's accepted frames that no worker has finished. Without a command: what waits for a worker,
+/// how fast it goes, and where every frame has gone; totals first, then the partitions that hold work or streams, then the
+/// streams.
 #[derive(Debug, Args)]
 #[command(
     visible_alias = "queue",
+    args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
   frameway queues
   frameway queues p07
+  frameway queues pause p07 --reason 'new worker'
+  frameway queues purge --stream north-gate
   watch -n1 frameway queues
   frameway queues --json | jq .total.depth_frames"
 )]
 pub(super) struct QueuesArgs {
+    #[command(subcommand)]
+    command: Option<QueuesCommand>,
+
+    #[command(flatten)]
+    show: ShowArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum QueuesCommand {
+    List(operate::ListArgs),
+    Pause(operate::PauseArgs),
+    Resume(operate::ResumeArgs),
+    Drain(operate::DrainArgs),
+    Purge(operate::PurgeArgs),
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
     /// One partition's queue, for example p07. Default: all.
     queue: Option<String>,
 
@@ -39,8 +64,20 @@ pub(super) struct QueuesArgs {
     json: bool,
 }
 
-/// Asks and prints.
+/// Does what was asked.
 pub(super) async fn run(args: QueuesArgs) -> Result<(), Failure> {
+    match args.command {
+        None => show(args.show).await,
+        Some(QueuesCommand::List(args)) => operate::list(args).await,
+        Some(QueuesCommand::Pause(args)) => operate::pause(args).await,
+        Some(QueuesCommand::Resume(args)) => operate::resume(args).await,
+        Some(QueuesCommand::Drain(args)) => operate::drain(args).await,
+        Some(QueuesCommand::Purge(args)) => operate::purge(args).await,
+    }
+}
+
+/// Asks and prints.
+async fn show(args: ShowArgs) -> Result<(), Failure> {
     let mut client = args.connect.connect().await?;
     let stats = read(&mut client, &args.queue.unwrap_or_default(), !args.no_streams).await?;
     if args.json {
@@ -83,7 +120,10 @@ fn as_text(stats: &pb::GetQueueStatsResponse) -> String {
     let busy = |one: &&pb::PartitionStats| {
         let queue = one.queue.as_ref();
         queue.is_some_and(|queue| {
-            queue.stream_count > 0 || queue.depth_frames > 0 || queue.in_flight_frames > 0
+            queue.stream_count > 0
+                || queue.depth_frames > 0
+                || queue.in_flight_frames > 0
+                || queue.state() != pb::QueueState::Running
         })
     };
     let mut table = Table::new(
@@ -120,11 +160,13 @@ fn totals(total: &pb::QueueStats) -> String {
         text.push_str(&format!(", oldest {}", span(duration(age))));
     }
     text.push_str(&format!(
-        "\naccepted   {} frames, {}\nprocessed  {}, failed {}\n",
+        "\naccepted   {} frames, {}\nprocessed  {}, failed {}, dropped {}, purged {}\n",
         account.accepted_frames,
         bytes(account.accepted_bytes),
         account.processed_frames,
         account.failed_frames,
+        account.dropped_frames,
+        account.purged_frames,
     ));
     text.push_str(&format!("kept       {} frames, {}\n", total.retained_frames, bytes(total.retained_bytes)));
     if let Some(rates) = &total.rates {
@@ -144,8 +186,19 @@ fn latency_text(latency: &pb::LatencyStats) -> String {
 }
 
 fn streams_table(streams: &[pb::StreamQueueStats]) -> String {
-    let headings = ["STREAM", "QUEUE", "STATE", "ACCEPTED", "PROCESSED", "FAILED", "WAITING", "KEPT"];
-    let mut table = Table::new(&headings, &[3, 4, 5, 6, 7]);
+    let headings = [
+        "STREAM",
+        "QUEUE",
+        "STATE",
+        "ACCEPTED",
+        "PROCESSED",
+        "FAILED",
+        "DROPPED",
+        "PURGED",
+        "WAITING",
+        "KEPT",
+    ];
+    let mut table = Table::new(&headings, &[3, 4, 5, 6, 7, 8, 9]);
     for stream in streams {
         let account = stream.account.unwrap_or_default();
         table.row([
@@ -155,6 +208,8 @@ fn streams_table(streams: &[pb::StreamQueueStats]) -> String {
             account.accepted_frames.to_string(),
             account.processed_frames.to_string(),
             account.failed_frames.to_string(),
+            account.dropped_frames.to_string(),
+            account.purged_frames.to_string(),
             account.queued_frames.to_string(),
             stream.status.as_ref().map_or(0, |status| status.retained_frames).to_string(),
         ]);

@@ -1,0 +1,261 @@
+//! `frameway queues list`, `pause`, `resume`, `drain` and `purge`.
+
+use std::time::SystemTime;
+
+use anyhow::anyhow;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::Failure;
+use crate::cli::client::ConnectArgs;
+use crate::cli::fault::{self, short};
+use crate::cli::output::{Table, bytes, duration, ms_json, print, print_json, span};
+use crate::pb::v1 as pb;
+
+#[derive(Debug, Clone, Args)]
+struct Common {
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which queues, and why.
+#[derive(Debug, Clone, Args)]
+struct Which {
+    /// One partition's queue, for example p07.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    queue: Option<String>,
+
+    /// All queues.
+    #[arg(long)]
+    all: bool,
+
+    /// Why, for the audit log; at most 512 bytes.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Which {
+    fn id(&self) -> String {
+        self.queue.clone().unwrap_or_default()
+    }
+
+    fn name(&self) -> String {
+        self.queue.clone().unwrap_or_else(|| "all queues".to_owned())
+    }
+}
+
+/// List all work queues with their states and workers.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway queues list
+  frameway queues list --json | jq -r '.queues[] | select(.state == \"PAUSED\") | .queue_id'")]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Pause a queue: workers take no more of its frames; submit goes on until it is full.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway queues pause p07 --reason 'looking at its frames'
+  frameway queues pause --all")]
+pub(super) struct PauseArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Resume a queue that is paused or drained.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway queues resume p07
+  frameway queues resume --all")]
+pub(super) struct ResumeArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Drain a queue: it refuses new frames, and workers finish those that are there.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway queues drain p07 --reason 'moving to another server'
+  frameway queues drain --all")]
+pub(super) struct DrainArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Throw away the frames that wait now. Each leaves a tombstone in its stream; frames that a worker has are finished.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway queues purge p07
+  frameway queues purge --stream north-gate --reason 'lens was covered'
+  frameway queues purge p07 --older-than 10min
+  frameway queues purge --all")]
+pub(super) struct PurgeArgs {
+    /// One partition's queue, for example p07.
+    #[arg(required_unless_present_any = ["stream", "all"], conflicts_with = "all")]
+    queue: Option<String>,
+
+    /// Only frames of this stream.
+    #[arg(long, value_name = "STREAM", conflicts_with = "all")]
+    stream: Option<String>,
+
+    /// All queues.
+    #[arg(long)]
+    all: bool,
+
+    /// Only frames that have waited for longer, for example 10min.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    older_than: Option<std::time::Duration>,
+
+    /// Why, for the audit log and the tombstones; at most 512 bytes.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
+    let mut client = args.common.connect.connect().await?;
+    let answer = client.queues.list_queues(pb::ListQueuesRequest {}).await;
+    let queues = answer.map_err(|status| fault::refused("listing the queues", &status))?.into_inner().queues;
+    if args.common.json {
+        print_json(&queues_json(&queues));
+        return Ok(());
+    }
+    let headings = ["QUEUE", "STATE", "STREAMS", "WAITING", "BYTES", "OF", "OLDEST", "WORKER", "REASON"];
+    let mut table = Table::new(&headings, &[2, 3, 4, 5, 6]);
+    for queue in &queues {
+        table.row([
+            queue.queue_id.clone(),
+            state(queue),
+            queue.stream_count.to_string(),
+            queue.depth_frames.to_string(),
+            bytes(queue.depth_bytes),
+            bytes(queue.max_bytes),
+            queue.oldest_age.as_ref().map_or("-".to_owned(), |age| span(duration(age))),
+            if queue.worker_id.is_empty() { "none".to_owned() } else { queue.worker_id.clone() },
+            if queue.state_reason.is_empty() { "-".to_owned() } else { queue.state_reason.clone() },
+        ]);
+    }
+    print(&table.render());
+    Ok(())
+}
+
+pub(super) async fn pause(args: PauseArgs) -> Result<(), Failure> {
+    let which = args.which;
+    let mut client = which.common.connect.connect().await?;
+    let request = pb::PauseQueueRequest { queue_id: which.id(), reason: which.reason.clone() };
+    let answer = client.queues.pause_queue(request).await;
+    let doing = format!("pausing {}", which.name());
+    let queues = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().queues;
+    tell(&which, "paused", &queues, "go on with: frameway queues resume");
+    Ok(())
+}
+
+pub(super) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
+    let which = args.which;
+    let mut client = which.common.connect.connect().await?;
+    let request = pb::ResumeQueueRequest { queue_id: which.id(), reason: which.reason.clone() };
+    let answer = client.queues.resume_queue(request).await;
+    let doing = format!("resuming {}", which.name());
+    let queues = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().queues;
+    tell(&which, "resumed", &queues, "frames are accepted and processed");
+    Ok(())
+}
+
+pub(super) async fn drain(args: DrainArgs) -> Result<(), Failure> {
+    let which = args.which;
+    let mut client = which.common.connect.connect().await?;
+    let request = pb::DrainQueueRequest { queue_id: which.id(), reason: which.reason.clone() };
+    let answer = client.queues.drain_queue(request).await;
+    let doing = format!("draining {}", which.name());
+    let queues = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().queues;
+    tell(&which, "draining", &queues, "new frames are refused; go on with: frameway queues resume");
+    Ok(())
+}
+
+pub(super) async fn purge(args: PurgeArgs) -> Result<(), Failure> {
+    let received_before = match args.older_than {
+        None => None,
+        Some(age) => Some(
+            SystemTime::now()
+                .checked_sub(age)
+                .ok_or_else(|| Failure::Usage(anyhow!("--older-than: that is before time began")))?,
+        ),
+    };
+    let name = match (&args.queue, &args.stream) {
+        (Some(queue), Some(stream)) => format!("{stream} in {queue}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => "all queues".to_owned(),
+    };
+    let mut client = args.common.connect.connect().await?;
+    let request = pb::PurgeQueueRequest {
+        queue_id: args.queue.unwrap_or_default(),
+        stream_id: args.stream.unwrap_or_default(),
+        received_before: received_before.map(Into::into),
+        all_queues: args.all,
+        reason: args.reason,
+    };
+    let answer = client.queues.purge_queue(request).await;
+    let purged = answer.map_err(|status| fault::refused(&format!("purging {name}"), &status))?.into_inner();
+    let pb::PurgeQueueResponse { marked_frames, marked_bytes, pending_frames } = purged;
+    if args.common.json {
+        print_json(&json!({
+            "marked_frames": marked_frames,
+            "marked_bytes": marked_bytes,
+            "pending_frames": pending_frames,
+        }));
+        return Ok(());
+    }
+    let pending = match pending_frames {
+        0 => String::new(),
+        count => format!("; {count} of them still wait for a worker to do it"),
+    };
+    print(&format!("purged {name}: {marked_frames} frames, {}{pending}\n", bytes(marked_bytes)));
+    Ok(())
+}
+
+fn tell(which: &Which, done: &str, queues: &[pb::Queue], next: &str) {
+    if which.common.json {
+        print_json(&queues_json(queues));
+        return;
+    }
+    let frames: u64 = queues.iter().map(|queue| queue.depth_frames).sum();
+    print(&format!("{done}: {} ({frames} frames wait); {next}\n", which.name()));
+}
+
+fn state(queue: &pb::Queue) -> String {
+    short(queue.state().as_str_name(), "QUEUE_STATE_").to_lowercase()
+}
+
+fn queues_json(queues: &[pb::Queue]) -> Value {
+    let one = |queue: &pb::Queue| {
+        json!({
+            "queue_id": queue.queue_id,
+            "state": short(queue.state().as_str_name(), "QUEUE_STATE_"),
+            "state_reason": queue.state_reason,
+            "depth_frames": queue.depth_frames,
+            "depth_bytes": queue.depth_bytes,
+            "max_bytes": queue.max_bytes,
+            "in_flight_frames": queue.in_flight_frames,
+            "oldest_age_ms": ms_json(queue.oldest_age.as_ref().map(duration)),
+            "stream_count": queue.stream_count,
+            "worker_id": queue.worker_id,
+        })
+    };
+    json!({ "queues": queues.iter().map(one).collect::<Vec<_>>() })
+}
