@@ -7,6 +7,7 @@ mod campaign;
 mod common;
 mod ledger;
 mod outage;
+mod poison;
 mod process;
 mod server;
 mod traffic;
