@@ -1,17 +1,16 @@
 //! Frames that could not be processed: kept with their pictures, read, sent through again, thrown away.
 
+use std::time::{Duration, Instant};
+
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
 use frameway::pb::v1::dead_letter_result::Outcome;
 use frameway::pb::v1::frame_lookup::Result as Lookup;
 use frameway::pb::v1::picture::Content;
-use frameway::pb::v1::start_position::Position;
-use frameway::pb::v1::subscribe_frames_response::Event;
 use frameway::pb::v1::{discard_dead_letters_request, replay_dead_letters_request};
 use tonic::{Code, Status};
 
-use crate::frames::{next, selector, subscribe};
-use crate::server::{TestServer, frame, jpeg};
+use crate::server::{PATIENCE, TestServer, frame, jpeg};
 use crate::{name, reason};
 
 /// A JPEG that ends in the middle.
@@ -24,18 +23,21 @@ fn broken_frame(stream: &str, shade: u8) -> pb::Frame {
     pb::Frame { data: broken(shade).into(), ..frame(stream, shade) }
 }
 
-/// Waits until a stream's output has come to this sequence.
+/// Waits until a stream's output has this sequence. (A subscriber hears of a tombstone with the next frame or heartbeat.)
 async fn published(server: &TestServer, stream: &str, sequence: u64) {
-    let mut events = subscribe(server, selector(stream, Position::Earliest(pb::StartEarliest {})), 0).await;
+    let start = Instant::now();
     loop {
-        let seen = match next(&mut events).await.expect("the output goes on") {
-            Event::Frame(delivered) => delivered.frame.expect("a frame").sequence,
-            Event::Gap(gap) => gap.to_sequence,
-            Event::Checkpoint(_) | Event::Heartbeat(_) | Event::Draining(_) => 0,
+        let request = pb::GetFramesRequest {
+            stream_id: stream.to_owned(),
+            sequences: vec![sequence],
+            ..Default::default()
         };
-        if seen >= sequence {
+        let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
+        if !matches!(found[0].result, Some(Lookup::Missing(_))) {
             return;
         }
+        assert!(start.elapsed() < PATIENCE, "{stream}/{sequence} does not come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
