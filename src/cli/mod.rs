@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod client;
+mod dead_letters;
 mod demo;
 mod fault;
 mod health;
@@ -38,6 +39,7 @@ enum Command {
     Subscribe(Box<subscribe::SubscribeArgs>),
     Streams(Box<streams::StreamsArgs>),
     Queues(queues::QueuesArgs),
+    DeadLetters(Box<dead_letters::DeadLettersArgs>),
     Info(info::InfoArgs),
     Health(health::HealthArgs),
 }
@@ -51,6 +53,7 @@ impl Command {
             Self::Subscribe(args) => subscribe::run(*args).await,
             Self::Streams(args) => streams::run(*args).await,
             Self::Queues(args) => queues::run(args).await,
+            Self::DeadLetters(args) => dead_letters::run(*args).await,
             Self::Info(args) => info::run(args).await,
             Self::Health(args) => health::run(args).await,
         }

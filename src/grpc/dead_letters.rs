@@ -18,7 +18,7 @@ use crate::queue::{DeadLetterOrder, ListDeadLetters, Queue, Refusal, ReplayResul
 
 const LIST: &str = "dead-letters";
 /// Most ids of a request, and most dead letters that a filter may take at once.
-const MAX_ITEMS: usize = 1_000;
+pub(crate) const MAX_ITEMS: usize = 1_000;
 const DEFAULT_MAX_COUNT: usize = 100;
 /// Longest reason for the audit log, in bytes.
 const MAX_REASON_BYTES: usize = 512;

@@ -3,6 +3,7 @@
 // A test names the answer it expects; any other fails it.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+mod dead_letters;
 mod drain;
 mod frames;
 mod operate;

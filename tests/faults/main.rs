@@ -8,6 +8,7 @@ mod common;
 mod failover;
 mod ledger;
 mod outage;
+mod poison;
 mod process;
 mod server;
 mod traffic;
