@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::queue::{
     AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Refusal, Result, Trimmed, WorkItem, WorkPosition,
+    NewFrame, Offer, OutputPage, PartitionStats, Queue, Refusal, Result, Seek, Trimmed, WorkItem, WorkPosition,
     WorkerReport,
 };
 
@@ -38,6 +38,13 @@ impl LateQueue {
         self.opened
             .get()
             .ok_or_else(|| Error::Unreachable("it has not been reached since the start".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Seek for LateQueue {
+    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {
+        self.get()?.first_at(stream, time).await
     }
 }
 

@@ -132,6 +132,7 @@ fn services(
         registry: Registry::new(Arc::clone(&queue), settings),
         frames: FrameReader::new(Arc::clone(&queue), Arc::clone(&hub)),
         hub,
+        auto_register: config.server.auto_register,
         calls,
         draining,
     };

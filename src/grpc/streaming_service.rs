@@ -27,6 +27,8 @@ pub(crate) struct StreamingHandlers {
     pub(crate) registry: Registry,
     pub(crate) frames: FrameReader,
     pub(crate) hub: Arc<Hub>,
+    /// Streams are registered by their first frame.
+    pub(crate) auto_register: bool,
     /// Calls that a drain waits for.
     pub(crate) calls: TaskTracker,
     pub(crate) draining: CancellationToken,
@@ -62,7 +64,7 @@ impl StreamingService for StreamingHandlers {
     ) -> Reply<Self::SubscribeFramesStream> {
         self.refuse_if_draining()?;
         let call = self.calls.token();
-        Ok(Response::new(subscribe::subscribe(&self.hub, request.into_inner(), call).await?))
+        Ok(Response::new(subscribe::subscribe(&self.hub, request.into_inner(), self.auto_register, call).await?))
     }
 
     async fn get_frames(&self, request: Request<pb::GetFramesRequest>) -> Reply<pb::GetFramesResponse> {

@@ -14,6 +14,9 @@
 //! A stream's numbers have no holes, so a position is enough to know what was not delivered: everything between two
 //! delivered frames is told as a [`Gap`] with its reasons.
 
+mod backlog;
+mod choice;
+mod clock;
 mod event;
 mod followed;
 mod followers;
@@ -28,6 +31,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod told;
 mod topic;
 mod turn;
 
@@ -39,18 +43,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use choice::{Choice, FrameFilter, OverflowPolicy, Sampling};
 pub use event::{
     DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
     SubscribeError,
 };
-pub use select::{PictureWant, Selector, StreamSet, SubscriptionRequest};
+pub use select::{LabelMatch, PictureWant, Selector, StreamSet, SubscriptionRequest};
 pub use subscription::Subscription;
 pub use tail::TailState;
+pub use told::Omitted;
 
 use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::{self, Queue};
 use followers::Followers;
 use payloads::Payloads;
+use told::Told;
 
 /// The epoch in all cursors. Rises with failovers that lose data, once the backends can tell; until then one suffices.
 const EPOCH: u64 = 1;
@@ -65,6 +72,9 @@ pub struct HubConfig {
     pub ring_entries: usize,
     /// Entries kept of all followed streams together: with many, each keeps fewer.
     pub ring_entries_total: usize,
+    /// Bytes of pictures and entries that a live subscriber may be behind, over all its streams, before its overflow
+    /// policy applies. Nothing is kept for it: this is what would be.
+    pub overflow_bytes: u64,
     /// Most subscriptions at a time.
     pub max_subscriptions: usize,
     /// Entries in one read of an output, by a subscription that lags.
@@ -81,6 +91,7 @@ impl Default for HubConfig {
             cache_bytes: 64 << 20,
             ring_entries: 64,
             ring_entries_total: 64 << 10,
+            overflow_bytes: 16 << 20,
             max_subscriptions: 4096,
             page_entries: 32,
             outage_limit: Duration::from_secs(10),
@@ -104,6 +115,10 @@ pub struct HubStats {
     pub feed_reads: u64,
     /// Reads of outputs by subscriptions that lagged, since the start.
     pub output_reads: u64,
+    /// Frames delivered, since the start.
+    pub delivered_frames: u64,
+    /// Frames told as gaps, since the start.
+    pub omitted_frames: Omitted,
 }
 
 /// Fans the outputs out to subscriptions. One per server, shared.
@@ -116,6 +131,7 @@ pub struct Hub {
     create_time: Timestamp,
     feed_reads: AtomicU64,
     output_reads: AtomicU64,
+    told: Told,
 }
 
 impl Hub {
@@ -129,6 +145,7 @@ impl Hub {
             create_time: Timestamp::now(),
             feed_reads: AtomicU64::new(0),
             output_reads: AtomicU64::new(0),
+            told: Told::default(),
             queue,
             config,
         })
@@ -181,6 +198,8 @@ impl Hub {
             payload_reads: self.payloads.reads(),
             feed_reads: self.feed_reads.load(Ordering::Relaxed),
             output_reads: self.output_reads.load(Ordering::Relaxed),
+            delivered_frames: self.told.delivered(),
+            omitted_frames: self.told.omitted(),
         }
     }
 

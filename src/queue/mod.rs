@@ -11,6 +11,7 @@
 mod error;
 pub mod memory;
 pub mod redis;
+mod seek;
 mod types;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use error::Error;
+pub use seek::Seek;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
     Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Refusal, Trimmed,
@@ -39,7 +41,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// backend's [`Durability`], it may be cancelled (then it is done or not), and [`Error::NoAnswer`] means that it may have
 /// been done.
 #[async_trait]
-pub trait Queue: fmt::Debug + Send + Sync + 'static {
+pub trait Queue: Seek + fmt::Debug + Send + Sync + 'static {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
 

@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Result, Trimmed, WorkItem, WorkPosition,
+    NewFrame, Offer, OutputPage, PartitionStats, Queue, Result, Seek, Trimmed, WorkItem, WorkPosition,
     WorkerReport,
 };
 
@@ -65,6 +65,14 @@ impl Faulty {
         if self.slow.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    }
+}
+
+#[async_trait]
+impl Seek for Faulty {
+    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {
+        self.up()?;
+        self.memory.first_at(stream, time).await
     }
 }
 

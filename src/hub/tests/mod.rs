@@ -8,6 +8,7 @@ mod changes;
 mod client;
 mod delivery;
 mod faulty;
+mod options;
 mod outages;
 mod sharing;
 mod starts;

@@ -14,6 +14,7 @@ mod output;
 mod registry;
 mod reply;
 mod scripts;
+mod seek;
 mod status;
 mod work;
 

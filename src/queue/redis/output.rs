@@ -30,7 +30,7 @@ fn output_entry(stream: &StreamId, sequence: Sequence, fields: &reply::Fields) -
     }))
 }
 
-fn output_entries(stream: &StreamId, value: Value) -> Result<Vec<Arc<OutputEntry>>> {
+pub(super) fn output_entries(stream: &StreamId, value: Value) -> Result<Vec<Arc<OutputEntry>>> {
     reply::entries(value)?
         .into_iter()
         .map(|((number, _), fields)| {

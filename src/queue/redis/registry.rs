@@ -206,6 +206,7 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         output_bytes: fields.number("output_bytes")?,
         trimmed_frames: fields.number("trimmed")?,
         failed_frames: fields.number("failed")?,
+        failed_in_row: fields.number("failing")?,
         duplicate_frames: fields.number("duplicates")?,
         last_received_time: match fields.number("received")? {
             0 => None,
