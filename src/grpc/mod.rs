@@ -5,6 +5,7 @@
 
 mod convert;
 mod fault;
+mod filter;
 mod frames;
 mod health;
 mod info;
@@ -18,6 +19,7 @@ mod status;
 mod streaming_service;
 mod submit;
 mod subscribe;
+mod watch_streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,6 +135,7 @@ fn services(
         frames: FrameReader::new(Arc::clone(&queue), Arc::clone(&hub)),
         hub,
         auto_register: config.server.auto_register,
+        partitions: config.queue.partitions,
         calls,
         draining,
     };

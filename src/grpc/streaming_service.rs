@@ -12,7 +12,8 @@ use super::fault::Fault;
 use super::frames::FrameReader;
 use super::registry::Registry;
 use super::submit::Submitter;
-use super::subscribe;
+use super::{subscribe, watch_streams};
+use crate::domain::Partitions;
 use crate::hub::Hub;
 use crate::pb::v1 as pb;
 use crate::pb::v1::streaming_service_server::StreamingService;
@@ -29,6 +30,7 @@ pub(crate) struct StreamingHandlers {
     pub(crate) hub: Arc<Hub>,
     /// Streams are registered by their first frame.
     pub(crate) auto_register: bool,
+    pub(crate) partitions: Partitions,
     /// Calls that a drain waits for.
     pub(crate) calls: TaskTracker,
     pub(crate) draining: CancellationToken,
@@ -144,12 +146,14 @@ impl StreamingService for StreamingHandlers {
         not_offered("ExtendAckDeadline")
     }
 
-    type WatchStreamsStream = BoxStream<pb::WatchStreamsResponse>;
+    type WatchStreamsStream = watch_streams::Responses;
 
     async fn watch_streams(
         &self,
-        _request: Request<pb::WatchStreamsRequest>,
+        request: Request<pb::WatchStreamsRequest>,
     ) -> Reply<Self::WatchStreamsStream> {
-        not_offered("WatchStreams")
+        self.refuse_if_draining()?;
+        let call = self.calls.token();
+        Ok(Response::new(watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call).await?))
     }
 }

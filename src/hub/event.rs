@@ -171,6 +171,9 @@ pub enum SubscribeError {
         /// The oldest number that is kept; one past the newest if none is.
         oldest: Sequence,
     },
+    /// A watch is to be resumed that selected other streams.
+    #[error("the resume token is of a watch of other streams: `streams` must be the same")]
+    OtherSelection,
     /// A position lies further ahead than anybody can know.
     #[error("{0}")]
     PositionInFuture(String),

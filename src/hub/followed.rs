@@ -34,6 +34,10 @@ pub(super) struct Followed {
     pub(super) newest: Option<GapReason>,
     /// What it has told since it had caught up; `None` while it catches up.
     pub(super) live: Option<Volume>,
+    /// It goes because it was unregistered, and not because it is no longer selected.
+    pub(super) unregistered: bool,
+    /// What lies below was told before it last went.
+    pub(super) floor: Sequence,
     /// The head when the output was last read.
     read_head: u64,
     /// Whether its first number is known; until then nothing of it is told.
@@ -80,6 +84,13 @@ impl Stops {
 /// Entries behind which a subscriber that wants the newest looks for it.
 const NEWEST_OF: u64 = 32;
 
+/// Where a stream was when it went.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Departed {
+    next: Sequence,
+    unregistered: bool,
+}
+
 /// Whether and when a stream goes from its subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -116,6 +127,8 @@ impl Followed {
             sampler: Sampler::default(),
             newest: None,
             live: None,
+            unregistered: false,
+            floor: Sequence::FIRST,
             read_head: 0,
             settled: true,
             exit: Exit::Stays,
@@ -237,6 +250,7 @@ impl Followed {
             self.skip(published, self.hole);
             let drained = self.next.get() > published && page.counters.accepted_sequence <= published;
             if drained && self.exit == Exit::WhenDrained {
+                self.unregistered = true;
                 self.exit = Exit::Due;
             }
         }
@@ -248,6 +262,7 @@ impl Followed {
     pub(super) fn vanish(&mut self) {
         self.skip(self.topic.head(), GapReason::Unregistered);
         if self.exit == Exit::WhenDrained {
+            self.unregistered = true;
             self.exit = Exit::Due;
         }
     }
@@ -284,9 +299,22 @@ impl Followed {
     /// The first number turns out to be this one.
     pub(super) fn begin(&mut self, first: Sequence) {
         if !self.settled {
-            self.next = first;
+            self.next = first.max(self.floor);
             self.settled = true;
         }
+    }
+
+    /// Where it goes from the subscription, in case it comes back.
+    pub(super) fn departed(&self) -> Departed {
+        Departed { next: self.next, unregistered: self.unregistered }
+    }
+
+    /// It was here before. What an unregistered stream has published since it came back is still to be told; one that was
+    /// not selected meanwhile begins anew.
+    pub(super) fn rejoin(&mut self, departed: Departed) {
+        self.floor = departed.next;
+        self.next = if departed.unregistered { departed.next } else { self.next.max(departed.next) };
+        self.settled |= departed.unregistered;
     }
 
     pub(super) fn has_gap(&self) -> bool {

@@ -24,6 +24,7 @@ mod gaps;
 mod inbox;
 mod load;
 mod payloads;
+mod roster;
 mod select;
 mod subscribe;
 mod subscription;
@@ -34,6 +35,8 @@ mod timers;
 mod told;
 mod topic;
 mod turn;
+mod watch_token;
+mod watching;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,15 +51,19 @@ pub use event::{
     DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
     SubscribeError,
 };
+pub use roster::ChangeKind;
 pub use select::{LabelMatch, PictureWant, Selector, StreamSet, SubscriptionRequest};
 pub use subscription::Subscription;
 pub use tail::TailState;
 pub use told::Omitted;
+pub use watch_token::WatchToken;
+pub use watching::{StreamChange, Watch, WatchBody, WatchEvent};
 
 use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::{self, Queue};
 use followers::Followers;
 use payloads::Payloads;
+use roster::Roster;
 use told::Told;
 
 /// The epoch in all cursors. Rises with failovers that lose data, once the backends can tell; until then one suffices.
@@ -105,6 +112,8 @@ impl Default for HubConfig {
 pub struct HubStats {
     /// Open subscriptions.
     pub subscriptions: usize,
+    /// Open watches of streams.
+    pub watches: usize,
     /// Streams that they follow.
     pub followed_streams: usize,
     /// Bytes of pictures in the cache.
@@ -127,6 +136,7 @@ pub struct Hub {
     config: HubConfig,
     followers: Followers,
     payloads: Arc<Payloads>,
+    roster: Roster,
     tail: watch::Sender<TailState>,
     create_time: Timestamp,
     feed_reads: AtomicU64,
@@ -140,6 +150,7 @@ impl Hub {
     pub fn new(queue: Arc<dyn Queue>, config: HubConfig) -> Arc<Self> {
         Arc::new(Self {
             followers: Followers::new(config.max_subscriptions),
+            roster: Roster::new(config.max_subscriptions),
             payloads: Payloads::new(Arc::clone(&queue), config.cache_bytes),
             tail: watch::Sender::new(TailState::Starting),
             create_time: Timestamp::now(),
@@ -154,7 +165,7 @@ impl Hub {
     /// Follows the feeds of all partitions until it is stopped. To be run once, by a task of its own. Survives outages
     /// of the backend: tries again with growing pauses, and then has all subscriptions look for what they missed.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        tail::run(self, stop).await;
+        tokio::join!(tail::run(Arc::clone(&self), stop.clone()), roster::run(&self, &stop));
     }
 
     /// Whether the feeds are being read; changes are told.
@@ -182,8 +193,9 @@ impl Hub {
         self.payloads.pictures(entry, want).await
     }
 
-    /// Ends all subscriptions with [`Event::Draining`] and refuses new ones.
+    /// Ends all subscriptions with [`Event::Draining`], and all watches, and refuses new ones.
     pub fn drain(&self) {
+        self.roster.drain();
         self.followers.drain();
     }
 
@@ -193,6 +205,7 @@ impl Hub {
         let (subscriptions, followed_streams) = self.followers.counts();
         HubStats {
             subscriptions,
+            watches: self.roster.watches(),
             followed_streams,
             cache_bytes: self.payloads.cached_bytes(),
             payload_reads: self.payloads.reads(),

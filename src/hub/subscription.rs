@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::choice::Choice;
 use super::clock;
 use super::event::{Event, GapReason, SubscribeError};
-use super::followed::{Followed, Stops};
+use super::followed::{Departed, Followed, Stops};
 use super::inbox::Inbox;
 use super::load::{Found, Load, Trouble};
 use super::select::{PictureWant, StreamSet, SubscriptionRequest};
@@ -16,7 +16,7 @@ use super::subscribe::{Registration, too_many_streams};
 use super::tail::TailState;
 use super::timers::{Due, Timers};
 use super::{Hub, queue};
-use crate::domain::{Cursor, Timestamp};
+use crate::domain::{Cursor, StreamId, Timestamp};
 
 /// The wait for a time to stop is cut into pieces: the clock may be set meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -46,6 +46,8 @@ pub struct Subscription {
     tail: watch::Receiver<TailState>,
     /// When streams are to be asked whether they are done.
     stop_times: BTreeSet<Timestamp>,
+    /// Streams that went, and where: they may come back.
+    pub(super) departed: BTreeMap<StreamId, Departed>,
 }
 
 #[derive(Debug)]
@@ -141,6 +143,7 @@ impl Subscription {
             timers: Timers::new(request.heartbeat_interval, request.checkpoint_interval),
             tail,
             stop_times,
+            departed: BTreeMap::new(),
         };
         let indices: Vec<u32> = subscription.streams.keys().copied().collect();
         indices.into_iter().for_each(|index| subscription.touch(index));

@@ -9,6 +9,7 @@ use super::followed::{Exit, Followed, Peek};
 use super::inbox::Change;
 use super::load::{Found, Load, Trouble};
 use super::subscription::Subscription;
+use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::domain::{OutputBody, OutputEntry, TombstoneKind};
 use crate::queue;
 
@@ -26,6 +27,9 @@ impl Subscription {
                 let mut joined = Followed::new(topic, selector, first, state.stops);
                 joined.settled = settled;
                 joined.newest = state.newest();
+                if let Some(departed) = self.departed.remove(joined.id()) {
+                    joined.rejoin(departed);
+                }
                 if self.streams.insert(index, joined).is_none() {
                     state.opened();
                 }
@@ -205,6 +209,9 @@ impl Subscription {
                     && let Some(state) = self.selectors.get_mut(stream.selector)
                 {
                     state.closed();
+                }
+                if self.departed.len() < MAX_STREAMS_PER_SUBSCRIPTION {
+                    self.departed.insert(id, stream.departed());
                 }
                 self.streams.remove(&index);
             } else {

@@ -192,7 +192,7 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
     }
 }
 
-fn failure_to_pb(reason: FailureReason) -> ErrorReason {
+pub(crate) fn failure_to_pb(reason: FailureReason) -> ErrorReason {
     match reason {
         FailureReason::Truncated => ErrorReason::DecodeTruncated,
         FailureReason::Corrupt => ErrorReason::DecodeCorrupt,

@@ -10,6 +10,8 @@ mod delivery;
 mod faulty;
 mod options;
 mod outages;
+mod seeds;
 mod sharing;
 mod starts;
+mod watching;
 mod world;
