@@ -13,8 +13,8 @@ use crate::domain::{
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
     FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
-    PartitionStats, Pressure, Purge, PurgeMark, Queue, QueueState, Refusal, ReplayResult, Result, Strikes,
-    Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    PartitionStats, Pressure, Purge, PurgeMark, Queue, QueueState, Refusal, ReplayResult, Result, Seek,
+    Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -39,6 +39,13 @@ impl LateQueue {
         self.opened
             .get()
             .ok_or_else(|| Error::Unreachable("it has not been reached since the start".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Seek for LateQueue {
+    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {
+        self.get()?.first_at(stream, time).await
     }
 }
 

@@ -132,6 +132,26 @@ pub struct ProcessedFrame {
     pub worker_version: String,
 }
 
+impl ProcessedFrame {
+    /// Whether something about it was flagged.
+    #[must_use]
+    pub fn has_validation_failures(&self) -> bool {
+        self.header.clock_skewed
+    }
+
+    /// Motion intensity, where it was measured: no worker does yet.
+    #[must_use]
+    pub fn motion_intensity(&self) -> Option<f64> {
+        None
+    }
+
+    /// Vehicle density, where it was measured: no worker does yet.
+    #[must_use]
+    pub fn vehicle_density(&self) -> Option<f64> {
+        None
+    }
+}
+
 /// Why a frame could not be processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureReason {

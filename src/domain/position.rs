@@ -3,7 +3,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Sequence, StreamId, ValidationError};
+use super::{Sequence, StreamId, Timestamp, ValidationError};
 
 /// Where a subscription to a stream begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum StartPosition {
     Earliest,
     /// With this number; what retention took of it is told as a gap.
     Sequence(Sequence),
+    /// With the first frame received at or after this time.
+    Time(Timestamp),
     /// After what a cursor has seen.
     Cursor(Cursor),
 }

@@ -104,6 +104,16 @@ pub struct Location {
     pub heading: Option<f64>,
 }
 
+/// The time without a frame after which a stream counts as stalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StallTimeout(pub Duration);
+
+impl Default for StallTimeout {
+    fn default() -> Self {
+        Self(Duration::from_secs(10))
+    }
+}
+
 /// What an operator says of a stream.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StreamSettings {
@@ -121,6 +131,8 @@ pub struct StreamSettings {
     pub output: OutputPolicy,
     /// What to do about a wrong clock.
     pub clock: ClockPolicy,
+    /// After how long without a frame it counts as stalled.
+    pub stall_timeout: StallTimeout,
 }
 
 /// What a stream has gone through.
@@ -155,6 +167,8 @@ pub struct StreamCounters {
     pub accepted_bytes: u64,
     /// Bytes of the pictures published since the stream began.
     pub published_bytes: u64,
+    /// Failed frames since the last processed one.
+    pub failed_in_row: u64,
     /// Frames answered DUPLICATE since the stream began.
     pub duplicate_frames: u64,
     /// When the last frame was accepted.
@@ -183,6 +197,7 @@ impl Default for StreamCounters {
             output_bytes: 0,
             trimmed_frames: 0,
             failed_frames: 0,
+            failed_in_row: 0,
             dropped_frames: 0,
             purged_frames: 0,
             accepted_bytes: 0,
@@ -210,4 +225,68 @@ pub struct StreamRecord {
     pub removed: bool,
     /// What it has gone through.
     pub counters: StreamCounters,
+}
+
+/// So many failed frames in a row mean that something is wrong with the stream, not with a frame.
+const FAILED_IN_ROW: u64 = 3;
+
+/// What a stream is doing, as far as its frames tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StreamState {
+    /// No frame has come since it was registered.
+    Idle,
+    /// Frames come.
+    Live,
+    /// None has come for its stall timeout.
+    Stalled,
+    /// Frames come, and the last ones could not be processed.
+    Error,
+}
+
+impl StreamRecord {
+    /// When the stream stalls, or stalled, if no other frame comes; `None` while none has come since it was registered.
+    #[must_use]
+    pub fn stall_time(&self) -> Option<Timestamp> {
+        let last = self.counters.last_received_time.filter(|last| *last >= self.create_time)?;
+        Some(last.after(self.settings.stall_timeout.0))
+    }
+
+    /// What the stream is doing at a moment.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> StreamState {
+        match self.stall_time() {
+            None => StreamState::Idle,
+            Some(stall) if now > stall => StreamState::Stalled,
+            Some(_) if self.counters.failed_in_row >= FAILED_IN_ROW => StreamState::Error,
+            Some(_) => StreamState::Live,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_follows_the_frames_since_it_was_registered() {
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        let mut record = StreamRecord {
+            id: "cam".parse().unwrap(),
+            settings: StreamSettings::default(),
+            revision: 1,
+            create_time: at(100),
+            update_time: at(100),
+            removed: false,
+            counters: StreamCounters { last_received_time: Some(at(99)), ..StreamCounters::default() },
+        };
+        assert_eq!(record.state(at(101)), StreamState::Idle, "what came in an earlier life does not count");
+        record.counters.last_received_time = Some(at(105));
+        assert_eq!(record.state(at(115)), StreamState::Live);
+        assert_eq!(record.state(at(116)), StreamState::Stalled);
+        record.counters.failed_in_row = 2;
+        assert_eq!(record.state(at(106)), StreamState::Live);
+        record.counters.failed_in_row = 3;
+        assert_eq!(record.state(at(106)), StreamState::Error);
+        assert_eq!(record.state(at(116)), StreamState::Stalled);
+    }
 }

@@ -8,6 +8,7 @@ mod convert;
 mod counters;
 mod dead_letters;
 mod fault;
+mod filter;
 mod frames;
 mod health;
 mod info;
@@ -23,6 +24,7 @@ mod status;
 mod streaming_service;
 mod submit;
 mod subscribe;
+mod watch_streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +145,8 @@ fn services(
         frames: FrameReader::new(Arc::clone(&queue), Arc::clone(&hub)),
         hub: Arc::clone(&hub),
         counters: Arc::clone(&counters),
+        auto_register: config.server.auto_register,
+        partitions: config.queue.partitions,
         calls,
         draining,
     };

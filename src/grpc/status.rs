@@ -106,6 +106,11 @@ impl From<SubscribeError> for Fault {
             SubscribeError::CursorTrimmed { stream, oldest } => {
                 Self::new(R::CursorTrimmed, message).fact("stream_id", stream).fact("oldest_sequence", oldest)
             }
+            SubscribeError::OtherSelection => Self::new(R::InvalidField, message).field("resume_token"),
+            SubscribeError::PositionInFuture(_) => Self::new(R::PositionInFuture, message),
+            SubscribeError::SlowConsumer { limit_bytes } => {
+                Self::new(R::SlowConsumer, message).fact("limit", limit_bytes).retry_in(SOON)
+            }
             SubscribeError::CursorStreamNotSelected(_) => Self::new(R::CursorInvalid, message),
             SubscribeError::Draining => Self::draining(),
             SubscribeError::Backend(error) => error.into(),
@@ -173,6 +178,9 @@ mod tests {
             (E::TooManyStreams { limit: 1 }, Code::InvalidArgument, "TOO_MANY_ITEMS", false),
             (trimmed, Code::OutOfRange, "CURSOR_TRIMMED", false),
             (E::CursorStreamNotSelected(stream()), Code::InvalidArgument, "CURSOR_INVALID", false),
+            (E::OtherSelection, Code::InvalidArgument, "INVALID_FIELD", false),
+            (E::PositionInFuture("x".into()), Code::OutOfRange, "POSITION_IN_FUTURE", false),
+            (E::SlowConsumer { limit_bytes: 1 }, Code::ResourceExhausted, "SLOW_CONSUMER", true),
             (E::Draining, Code::Unavailable, "DRAINING", true),
             (E::Backend(QueueError::LeaseLost), Code::FailedPrecondition, "LEASE_LOST", false),
         ] {

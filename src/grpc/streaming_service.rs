@@ -13,7 +13,8 @@ use super::fault::Fault;
 use super::frames::FrameReader;
 use super::registry::Registry;
 use super::submit::Submitter;
-use super::subscribe;
+use super::{subscribe, watch_streams};
+use crate::domain::Partitions;
 use crate::hub::Hub;
 use crate::pb::v1 as pb;
 use crate::pb::v1::streaming_service_server::StreamingService;
@@ -29,6 +30,9 @@ pub(crate) struct StreamingHandlers {
     pub(crate) frames: FrameReader,
     pub(crate) hub: Arc<Hub>,
     pub(crate) counters: Arc<Counters>,
+    /// Streams are registered by their first frame.
+    pub(crate) auto_register: bool,
+    pub(crate) partitions: Partitions,
     /// Calls that a drain waits for.
     pub(crate) calls: TaskTracker,
     pub(crate) draining: CancellationToken,
@@ -65,7 +69,9 @@ impl StreamingService for StreamingHandlers {
         self.refuse_if_draining()?;
         let call = self.calls.token();
         let counters = Arc::clone(&self.counters);
-        Ok(Response::new(subscribe::subscribe(&self.hub, request.into_inner(), counters, call).await?))
+        let request = request.into_inner();
+        let frames = subscribe::subscribe(&self.hub, request, self.auto_register, counters, call).await?;
+        Ok(Response::new(frames))
     }
 
     async fn get_frames(&self, request: Request<pb::GetFramesRequest>) -> Reply<pb::GetFramesResponse> {
@@ -145,12 +151,14 @@ impl StreamingService for StreamingHandlers {
         not_offered("ExtendAckDeadline")
     }
 
-    type WatchStreamsStream = BoxStream<pb::WatchStreamsResponse>;
+    type WatchStreamsStream = watch_streams::Responses;
 
     async fn watch_streams(
         &self,
-        _request: Request<pb::WatchStreamsRequest>,
+        request: Request<pb::WatchStreamsRequest>,
     ) -> Reply<Self::WatchStreamsStream> {
-        not_offered("WatchStreams")
+        self.refuse_if_draining()?;
+        let call = self.calls.token();
+        Ok(Response::new(watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call).await?))
     }
 }

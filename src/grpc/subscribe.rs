@@ -18,14 +18,16 @@ use crate::pb::v1 as pb;
 pub(crate) type Responses =
     Pin<Box<dyn Stream<Item = std::result::Result<pb::SubscribeFramesResponse, Status>> + Send>>;
 
-/// Opens a subscription. `call` keeps a drain waiting until its stream has ended.
+/// Opens a subscription; streams named by id need not be there yet where frames register them. `call` keeps a drain waiting until its stream has ended.
 pub(crate) async fn subscribe(
     hub: &Arc<Hub>,
     request: pb::SubscribeFramesRequest,
+    auto_register: bool,
     counters: Arc<Counters>,
     call: TaskTrackerToken,
 ) -> Result<Responses> {
-    let request = subscription::from_pb(request)?;
+    let mut request = subscription::from_pb(request)?;
+    request.allow_unregistered = auto_register;
     // The hub keeps each picture within its selector's bound; here it bounds those of one message together.
     let max_bytes = request.selectors.iter().map(|one| u64::from(one.want.max_picture_bytes)).collect();
     let subscription = hub.subscribe(request).await?;

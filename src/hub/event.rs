@@ -98,6 +98,23 @@ pub enum GapReason {
     Unregistered,
 }
 
+impl GapReason {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Sampled,
+        Self::Filtered,
+        Self::SlowConsumer,
+        Self::Stale,
+        Self::Overflow,
+        Self::Failed,
+        Self::Purged,
+        Self::Retention,
+        Self::PayloadLost,
+        Self::BackendFailover,
+        Self::Unregistered,
+    ];
+}
+
 /// Where a stream stands, and its subscriber.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamHead {
@@ -153,6 +170,18 @@ pub enum SubscribeError {
         stream: StreamId,
         /// The oldest number that is kept; one past the newest if none is.
         oldest: Sequence,
+    },
+    /// A watch is to be resumed that selected other streams.
+    #[error("the resume token is of a watch of other streams: `streams` must be the same")]
+    OtherSelection,
+    /// A position lies further ahead than anybody can know.
+    #[error("{0}")]
+    PositionInFuture(String),
+    /// The subscriber fell too far behind, and had chosen to be disconnected then.
+    #[error("the subscriber is more than {limit_bytes} bytes behind; go on from the last cursors")]
+    SlowConsumer {
+        /// How far it may be behind.
+        limit_bytes: u64,
     },
     /// A cursor belongs to a stream that its selector does not name.
     #[error("a cursor of stream {0}, which the selector does not select")]

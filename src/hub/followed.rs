@@ -1,11 +1,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::backlog::Volume;
+use super::choice::Sampler;
 use super::event::{Gap, GapReason, StreamHead};
 use super::gaps::PendingGap;
 use super::position;
 use super::topic::{Look, Topic};
-use crate::domain::{Cursor, OutputEntry, Sequence, StreamId};
+use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::OutputPage;
 
 /// A subscription's place in one stream.
@@ -16,8 +18,28 @@ pub(super) struct Followed {
     pub(super) selector: usize,
     /// All below has been told, or is in the pending gap.
     pub(super) next: Sequence,
-    /// It is done behind this number.
-    pub(super) stop: Option<Sequence>,
+    /// Where it is done.
+    pub(super) stops: Stops,
+    /// It is done, although its numbers go on.
+    stopped: bool,
+    /// The output is being read to see whether anything before the stop is still to come.
+    asks_for_stop: bool,
+    /// The number at which that was asked.
+    stop_asked: Option<Sequence>,
+    /// What was received before this is passed over in silence: it lies before the start.
+    pub(super) not_before: Option<Timestamp>,
+    /// How far sampling is.
+    pub(super) sampler: Sampler,
+    /// Only the newest frame is wanted; the others are left out for this reason.
+    pub(super) newest: Option<GapReason>,
+    /// What it has told since it had caught up; `None` while it catches up.
+    pub(super) live: Option<Volume>,
+    /// It goes because it was unregistered, and not because it is no longer selected.
+    pub(super) unregistered: bool,
+    /// What lies below was told before it last went.
+    pub(super) floor: Sequence,
+    /// The head when the output was last read.
+    read_head: u64,
     /// Whether its first number is known; until then nothing of it is told.
     pub(super) settled: bool,
     /// Whether and when it goes from the subscription.
@@ -29,6 +51,44 @@ pub(super) struct Followed {
     /// Why numbers are missing before the entries read ahead.
     hole: GapReason,
     gap: PendingGap,
+}
+
+/// Where a stream is done: whichever comes first.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stops {
+    /// Behind this number.
+    pub(super) sequence: Option<Sequence>,
+    /// Before the first frame received at or after this time.
+    pub(super) time: Option<Timestamp>,
+    /// After so many more frames.
+    pub(super) frames: Option<u64>,
+}
+
+impl Stops {
+    pub(super) fn are_set(&self) -> bool {
+        self.sequence.is_some() || self.time.is_some() || self.frames.is_some()
+    }
+
+    /// Whether an entry lies behind the stop.
+    pub(super) fn reached(&self, entry: &OutputEntry) -> bool {
+        self.time.is_some_and(|stop| entry.received_time >= stop)
+            || self.sequence.is_some_and(|stop| entry.sequence > stop)
+    }
+
+    /// Whether the time to stop has passed.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.time.is_some_and(|stop| now >= stop)
+    }
+}
+
+/// Entries behind which a subscriber that wants the newest looks for it.
+const NEWEST_OF: u64 = 32;
+
+/// Where a stream was when it went.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Departed {
+    next: Sequence,
+    unregistered: bool,
 }
 
 /// Whether and when a stream goes from its subscription.
@@ -54,12 +114,22 @@ pub(super) enum Peek {
 }
 
 impl Followed {
-    pub(super) fn new(topic: Arc<Topic>, selector: usize, next: Sequence, stop: Option<Sequence>) -> Self {
+    pub(super) fn new(topic: Arc<Topic>, selector: usize, next: Sequence, stops: Stops) -> Self {
         Self {
             topic,
             selector,
             next,
-            stop,
+            stops,
+            stopped: false,
+            asks_for_stop: false,
+            stop_asked: None,
+            not_before: None,
+            sampler: Sampler::default(),
+            newest: None,
+            live: None,
+            unregistered: false,
+            floor: Sequence::FIRST,
+            read_head: 0,
             settled: true,
             exit: Exit::Stays,
             closed: false,
@@ -75,7 +145,9 @@ impl Followed {
 
     /// Nothing more is to be told of it.
     pub(super) fn is_done(&self) -> bool {
-        self.stop.is_some_and(|stop| self.next > stop)
+        self.stopped
+            || self.stops.frames == Some(0)
+            || self.stops.sequence.is_some_and(|stop| self.next > stop)
     }
 
     pub(super) fn cursor(&self) -> Cursor {
@@ -88,7 +160,7 @@ impl Followed {
         StreamHead { stream_id: self.id().clone(), head_sequence, lag_frames }
     }
 
-    pub(super) fn peek(&mut self) -> Peek {
+    pub(super) fn peek(&mut self, now: Timestamp) -> Peek {
         if let Exit::Behind(head) = self.exit
             && self.next.get() > head
         {
@@ -96,6 +168,12 @@ impl Followed {
         }
         if self.is_done() || !self.settled || self.exit == Exit::Due {
             return Peek::Nothing;
+        }
+        self.asks_for_stop = false;
+        if let Some(reason) = self.newest
+            && !self.stops.is_over(now)
+        {
+            self.jump(reason);
         }
         while self.ahead.front().is_some_and(|entry| entry.sequence < self.next) {
             self.ahead.pop_front();
@@ -111,15 +189,60 @@ impl Followed {
         match self.topic.look(self.next) {
             Look::Entry(entry) => Peek::Entry(entry),
             Look::Older => Peek::Read,
-            Look::NotYet if self.exit == Exit::WhenDrained => Peek::Read,
-            Look::NotYet => Peek::Nothing,
+            Look::NotYet(volume) => {
+                self.live = Some(volume);
+                self.asks_for_stop = self.stops.is_over(now) && self.stop_asked != Some(self.next);
+                if self.asks_for_stop || self.exit == Exit::WhenDrained { Peek::Read } else { Peek::Nothing }
+            }
         }
+    }
+
+    /// Leaves out what is further back than the newest frame is looked for.
+    fn jump(&mut self, reason: GapReason) {
+        let (head, ring) = self.topic.reach();
+        let first = ring.map_or(0, Sequence::get).max((head + 1).saturating_sub(NEWEST_OF));
+        self.skip(first.saturating_sub(1), reason);
+        let behind = self.ahead.back().is_some_and(|last| last.sequence.get() < head);
+        if behind && ring.is_none() && head > self.read_head {
+            self.ahead.clear(); // it does not reach the newest: read again
+        }
+    }
+
+    /// The entries at hand behind a number, in order.
+    pub(super) fn later_than(&self, number: Sequence) -> Vec<Arc<OutputEntry>> {
+        let mut later: Vec<_> = self.ahead.iter().filter(|entry| entry.sequence > number).cloned().collect();
+        later.extend(self.topic.later_than(later.last().map_or(number, |last| last.sequence)));
+        later
+    }
+
+    /// Whether an entry lies before the start, and is passed over.
+    pub(super) fn precedes_start(&mut self, entry: &OutputEntry) -> bool {
+        let precedes = self.not_before.is_some_and(|start| entry.received_time < start);
+        if precedes {
+            self.next = entry.sequence.next();
+        } else {
+            self.not_before = None;
+        }
+        precedes
+    }
+
+    /// Whether the stream is done before this entry.
+    pub(super) fn ends_before(&mut self, entry: &OutputEntry) -> bool {
+        self.stopped |= self.stops.reached(entry);
+        self.stopped
     }
 
     /// Takes a page that was read from `next` on; answers whether there is more to come now.
     pub(super) fn ingest(&mut self, page: OutputPage) -> bool {
         let published = page.counters.published_sequence;
         self.topic.observe(published);
+        self.read_head = published;
+        if self.asks_for_stop {
+            // Everything that was received before the stop is published: what comes now came later.
+            self.stop_asked = Some(self.next);
+            let last = page.counters.accepted_sequence.max(published);
+            self.stopped |= page.entries.is_empty() && self.next.get() > last;
+        }
         self.hole = if page.removed { GapReason::Unregistered } else { GapReason::Retention };
         if !page.removed && self.exit == Exit::WhenDrained {
             self.exit = Exit::Stays; // it came back before it was gone
@@ -128,6 +251,7 @@ impl Followed {
             self.skip(published, self.hole);
             let drained = self.next.get() > published && page.counters.accepted_sequence <= published;
             if drained && self.exit == Exit::WhenDrained {
+                self.unregistered = true;
                 self.exit = Exit::Due;
             }
         }
@@ -139,27 +263,59 @@ impl Followed {
     pub(super) fn vanish(&mut self) {
         self.skip(self.topic.head(), GapReason::Unregistered);
         if self.exit == Exit::WhenDrained {
+            self.unregistered = true;
             self.exit = Exit::Due;
         }
     }
 
-    /// Leaves out all numbers up to `last`, as far as they lie before the stop.
+    /// Leaves out an entry.
+    pub(super) fn pass(&mut self, entry: &OutputEntry, reason: GapReason) {
+        let live = self.live;
+        self.skip(entry.sequence.get(), reason);
+        self.live = live;
+        self.count(entry);
+    }
+
+    fn count(&mut self, entry: &OutputEntry) {
+        if let Some(live) = &mut self.live {
+            live.add(entry);
+        }
+    }
+
+    /// Leaves out all numbers up to `last`, as far as they lie before the stop. They were not looked at, so that nobody
+    /// knows how far behind the subscriber is, until it has caught up again.
     pub(super) fn skip(&mut self, last: u64, reason: GapReason) {
-        let last = self.stop.map_or(last, |stop| last.min(stop.get()));
+        let last = self.stops.sequence.map_or(last, |stop| last.min(stop.get()));
         if last < self.next.get() {
             return;
         }
         let Ok(to) = Sequence::new(last) else { return };
-        self.gap.add(self.next, to, reason);
+        self.live = None;
+        if self.not_before.is_none() {
+            self.gap.add(self.next, to, reason);
+        }
         self.next = to.next();
     }
 
     /// The first number turns out to be this one.
     pub(super) fn begin(&mut self, first: Sequence) {
         if !self.settled {
-            self.next = first;
+            self.next = first.max(self.floor);
             self.settled = true;
         }
+    }
+
+    /// Where it goes from the subscription, in case it comes back.
+    pub(super) fn departed(&self) -> Departed {
+        Departed { next: self.next, unregistered: self.unregistered }
+    }
+
+    /// It was here before. What an unregistered stream has published since it came back is still to be told; one that was
+    /// not selected meanwhile begins anew.
+    pub(super) fn rejoin(&mut self, departed: Departed) {
+        self.floor = departed.next;
+        self.next = if departed.unregistered { departed.next } else { self.next.max(departed.next) };
+        self.settled |= departed.unregistered;
     }
 
     pub(super) fn has_gap(&self) -> bool {
@@ -171,7 +327,9 @@ impl Followed {
     }
 
     /// Moves behind a frame that is told now. Its gap must have been taken.
-    pub(super) fn advance(&mut self) {
+    pub(super) fn advance(&mut self, entry: &OutputEntry) {
+        self.count(entry);
         self.next = self.next.next();
+        self.stops.frames = self.stops.frames.map(|left| left.saturating_sub(1));
     }
 }

@@ -41,7 +41,12 @@ impl Followers {
         Self { state: Mutex::default(), max_subscriptions }
     }
 
-    pub(super) fn register(&self, matchers: Vec<Matcher>) -> Result<Arc<Inbox>, SubscribeError> {
+    /// `by_label`: its filters ask for labels of streams.
+    pub(super) fn register(
+        &self,
+        matchers: Vec<Matcher>,
+        by_label: bool,
+    ) -> Result<Arc<Inbox>, SubscribeError> {
         let mut state = lock(&self.state);
         if state.draining {
             return Err(SubscribeError::Draining);
@@ -51,7 +56,7 @@ impl Followers {
         }
         let id = state.next_subscription;
         state.next_subscription += 1;
-        let inbox = Arc::new(Inbox::new(id, matchers));
+        let inbox = Arc::new(Inbox::new(id, matchers, by_label));
         state.inboxes.insert(id, Arc::clone(&inbox));
         Ok(inbox)
     }
@@ -101,10 +106,13 @@ impl Followers {
         lock(&self.state).topics.values().cloned().collect()
     }
 
-    /// Whether some subscription's set of streams can change.
+    /// Whether changes of streams concern some subscription: its set of streams can change, or it filters by label.
     pub(super) fn any_dynamic(&self) -> bool {
         let state = lock(&self.state);
-        state.inboxes.values().any(|inbox| inbox.matchers().iter().any(Matcher::is_dynamic))
+        state
+            .inboxes
+            .values()
+            .any(|inbox| inbox.by_label() || inbox.matchers().iter().any(Matcher::is_dynamic))
     }
 
     /// Tells all whom it concerns that nothing is left of a stream.
@@ -124,6 +132,9 @@ impl Followers {
         let settled = first.is_some();
         let first = first.unwrap_or(Sequence::after(record.counters.published_sequence));
         let mut state = lock(&self.state);
+        if let Some(topic) = state.topics.get(&record.id) {
+            topic.relabel(&record.settings.labels);
+        }
         let inboxes: Vec<Arc<Inbox>> = state.inboxes.values().cloned().collect();
         for inbox in inboxes {
             match inbox.place_of(&record.id) {

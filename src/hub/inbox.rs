@@ -18,6 +18,7 @@ const MAX_CHANGES: usize = 4 * MAX_STREAMS_PER_SUBSCRIPTION;
 pub(super) struct Inbox {
     id: u64,
     matchers: Vec<Matcher>,
+    by_label: bool,
     state: Mutex<State>,
     news: Notify,
 }
@@ -79,12 +80,17 @@ pub(super) struct Mail {
 }
 
 impl Inbox {
-    pub(super) fn new(id: u64, matchers: Vec<Matcher>) -> Self {
-        Self { id, matchers, state: Mutex::default(), news: Notify::new() }
+    pub(super) fn new(id: u64, matchers: Vec<Matcher>, by_label: bool) -> Self {
+        Self { id, matchers, by_label, state: Mutex::default(), news: Notify::new() }
     }
 
     pub(super) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Its filters ask for labels of streams.
+    pub(super) fn by_label(&self) -> bool {
+        self.by_label
     }
 
     pub(super) fn matchers(&self) -> &[Matcher] {

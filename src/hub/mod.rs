@@ -14,6 +14,9 @@
 //! A stream's numbers have no holes, so a position is enough to know what was not delivered: everything between two
 //! delivered frames is told as a [`Gap`] with its reasons.
 
+mod backlog;
+mod choice;
+mod clock;
 mod event;
 mod followed;
 mod followers;
@@ -21,6 +24,7 @@ mod gaps;
 mod inbox;
 mod load;
 mod payloads;
+mod roster;
 mod select;
 mod subscribe;
 mod subscription;
@@ -28,8 +32,11 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod told;
 mod topic;
 mod turn;
+mod watch_token;
+mod watching;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,18 +46,25 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use choice::{Choice, FrameFilter, OverflowPolicy, Sampling};
 pub use event::{
     DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
     SubscribeError,
 };
-pub use select::{PictureWant, Selector, StreamSet, SubscriptionRequest};
+pub use roster::ChangeKind;
+pub use select::{LabelMatch, PictureWant, Selector, StreamSet, SubscriptionRequest};
 pub use subscription::Subscription;
 pub use tail::TailState;
+pub use told::Omitted;
+pub use watch_token::WatchToken;
+pub use watching::{StreamChange, Watch, WatchBody, WatchEvent};
 
 use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::{self, Queue};
 use followers::Followers;
 use payloads::Payloads;
+use roster::Roster;
+use told::Told;
 
 /// Bounds of the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +76,9 @@ pub struct HubConfig {
     pub ring_entries: usize,
     /// Entries kept of all followed streams together: with many, each keeps fewer.
     pub ring_entries_total: usize,
+    /// Bytes of pictures and entries that a live subscriber may be behind, over all its streams, before its overflow
+    /// policy applies. Nothing is kept for it: this is what would be.
+    pub overflow_bytes: u64,
     /// Most subscriptions at a time.
     pub max_subscriptions: usize,
     /// Entries in one read of an output, by a subscription that lags.
@@ -78,6 +95,7 @@ impl Default for HubConfig {
             cache_bytes: 64 << 20,
             ring_entries: 64,
             ring_entries_total: 64 << 10,
+            overflow_bytes: 16 << 20,
             max_subscriptions: 4096,
             page_entries: 32,
             outage_limit: Duration::from_secs(10),
@@ -91,6 +109,8 @@ impl Default for HubConfig {
 pub struct HubStats {
     /// Open subscriptions.
     pub subscriptions: usize,
+    /// Open watches of streams.
+    pub watches: usize,
     /// Streams that they follow.
     pub followed_streams: usize,
     /// Bytes of pictures in the cache.
@@ -101,6 +121,10 @@ pub struct HubStats {
     pub feed_reads: u64,
     /// Reads of outputs by subscriptions that lagged, since the start.
     pub output_reads: u64,
+    /// Frames delivered, since the start.
+    pub delivered_frames: u64,
+    /// Frames told as gaps, since the start.
+    pub omitted_frames: Omitted,
 }
 
 /// Fans the outputs out to subscriptions. One per server, shared.
@@ -109,10 +133,12 @@ pub struct Hub {
     config: HubConfig,
     followers: Followers,
     payloads: Arc<Payloads>,
+    roster: Roster,
     tail: watch::Sender<TailState>,
     create_time: Timestamp,
     feed_reads: AtomicU64,
     output_reads: AtomicU64,
+    told: Told,
 }
 
 impl Hub {
@@ -121,11 +147,13 @@ impl Hub {
     pub fn new(queue: Arc<dyn Queue>, config: HubConfig) -> Arc<Self> {
         Arc::new(Self {
             followers: Followers::new(config.max_subscriptions),
+            roster: Roster::new(config.max_subscriptions),
             payloads: Payloads::new(Arc::clone(&queue), config.cache_bytes),
             tail: watch::Sender::new(TailState::Starting),
             create_time: Timestamp::now(),
             feed_reads: AtomicU64::new(0),
             output_reads: AtomicU64::new(0),
+            told: Told::default(),
             queue,
             config,
         })
@@ -134,7 +162,7 @@ impl Hub {
     /// Follows the feeds of all partitions until it is stopped. To be run once, by a task of its own. Survives outages
     /// of the backend: tries again with growing pauses, and then has all subscriptions look for what they missed.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        tail::run(self, stop).await;
+        tokio::join!(tail::run(Arc::clone(&self), stop.clone()), roster::run(&self, &stop));
     }
 
     /// Whether the feeds are being read; changes are told.
@@ -162,8 +190,9 @@ impl Hub {
         self.payloads.pictures(entry, want).await
     }
 
-    /// Ends all subscriptions with [`Event::Draining`] and refuses new ones.
+    /// Ends all subscriptions with [`Event::Draining`], and all watches, and refuses new ones.
     pub fn drain(&self) {
+        self.roster.drain();
         self.followers.drain();
     }
 
@@ -173,11 +202,14 @@ impl Hub {
         let (subscriptions, followed_streams) = self.followers.counts();
         HubStats {
             subscriptions,
+            watches: self.roster.watches(),
             followed_streams,
             cache_bytes: self.payloads.cached_bytes(),
             payload_reads: self.payloads.reads(),
             feed_reads: self.feed_reads.load(Ordering::Relaxed),
             output_reads: self.output_reads.load(Ordering::Relaxed),
+            delivered_frames: self.told.delivered(),
+            omitted_frames: self.told.omitted(),
         }
     }
 

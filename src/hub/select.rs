@@ -3,12 +3,15 @@ use std::time::Duration;
 
 use globset::{Glob, GlobMatcher};
 
+use super::choice::Choice;
 use super::event::SubscribeError;
 use crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
-use crate::domain::{Cursor, PictureRole, Sequence, StartPosition, StreamId, StreamRecord};
+use crate::domain::{Cursor, PictureRole, Sequence, StartPosition, StreamId, StreamRecord, Timestamp};
 
 /// Longest glob, in bytes: its automaton grows with it.
 const MAX_GLOB_BYTES: usize = 256;
+/// How far behind the next number a start may lie.
+const MAX_AHEAD: u64 = 1_000_000;
 
 /// What a subscriber asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +24,8 @@ pub struct SubscriptionRequest {
     pub checkpoint_interval: Duration,
     /// End after so many frames in all.
     pub stop_after_frames: Option<u64>,
+    /// Streams named by id need not be registered (yet): streams are registered by their first frame.
+    pub allow_unregistered: bool,
 }
 
 /// Some streams, and how to deliver them.
@@ -35,8 +40,12 @@ pub struct Selector {
     pub cursors: Vec<Cursor>,
     /// A stream is done behind this number.
     pub stop_sequence: Option<Sequence>,
-    /// The selector is done after so many frames of its streams together.
+    /// A stream is done before the first frame that was received at or after this time.
+    pub stop_time: Option<Timestamp>,
+    /// A stream is done after so many frames.
     pub stop_after_frames: Option<u64>,
+    /// Which frames.
+    pub choice: Choice,
     /// Which pictures.
     pub want: PictureWant,
     /// Refuse the subscription if retention took frames behind a start, instead of telling a gap.
@@ -50,8 +59,29 @@ pub enum StreamSet {
     Ids(Vec<StreamId>),
     /// Those whose id matches, also such as are registered later.
     Glob(String),
-    /// Those that have all these labels, also such as get them later. Empty = all.
-    Labels(BTreeMap<String, String>),
+    /// Those whose labels match, also such as get them later.
+    Labels(LabelMatch),
+}
+
+/// Terms about a stream's labels that must all hold. None = any stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LabelMatch {
+    /// These are there with these values.
+    pub equal: BTreeMap<String, String>,
+    /// These are there.
+    pub present: Vec<String>,
+    /// These are not.
+    pub absent: Vec<String>,
+}
+
+impl LabelMatch {
+    /// Whether all terms hold.
+    #[must_use]
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.equal.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && self.present.iter().all(|key| labels.contains_key(key))
+            && !self.absent.iter().any(|key| labels.contains_key(key))
+    }
 }
 
 /// Which pictures of a frame, and how large at most.
@@ -93,7 +123,7 @@ impl PictureWant {
 pub(super) enum Matcher {
     Ids(HashSet<StreamId>),
     Glob(GlobMatcher),
-    Labels(BTreeMap<String, String>),
+    Labels(LabelMatch),
 }
 
 impl Matcher {
@@ -132,7 +162,7 @@ impl Matcher {
     pub(super) fn matches(&self, record: &StreamRecord) -> bool {
         match self {
             Self::Ids(_) | Self::Glob(_) => !self.excludes(&record.id),
-            Self::Labels(labels) => labels.iter().all(|(k, v)| record.settings.labels.get(k) == Some(v)),
+            Self::Labels(labels) => labels.matches(&record.settings.labels),
         }
     }
 }
@@ -147,13 +177,23 @@ impl Selector {
     pub(super) fn first_sequence(&self, record: &StreamRecord) -> Result<Sequence, SubscribeError> {
         let live = Sequence::after(record.counters.published_sequence);
         let oldest = Sequence::after(record.counters.oldest_sequence.saturating_sub(1));
-        let mut cursors = self.cursors.iter();
-        let asked = match (cursors.find(|cursor| cursor.stream_id == record.id), &self.start) {
+        let asked = match (self.cursor_of(&record.id), &self.start) {
             (Some(cursor), _) => cursor.next,
-            (None, StartPosition::Cursor(cursor)) if cursor.stream_id == record.id => cursor.next,
-            (None, StartPosition::Live | StartPosition::Cursor(_)) => return Ok(live),
+            // What was there at a start by time has been looked up by now, if anything was.
+            (None, StartPosition::Live | StartPosition::Cursor(_) | StartPosition::Time(_)) => {
+                return Ok(live);
+            }
             (None, StartPosition::Earliest) => return Ok(oldest),
-            (None, StartPosition::Sequence(number)) => *number,
+            (None, StartPosition::Sequence(number)) => {
+                let last = live.get() + MAX_AHEAD;
+                if number.get() > last {
+                    return Err(SubscribeError::PositionInFuture(format!(
+                        "stream {}: sequence {number} is further ahead than {last}",
+                        record.id
+                    )));
+                }
+                *number
+            }
         };
         if self.fail_if_trimmed && asked < oldest {
             return Err(SubscribeError::CursorTrimmed { stream: record.id.clone(), oldest });
@@ -161,11 +201,30 @@ impl Selector {
         Ok(asked)
     }
 
+    /// The time that a stream begins at, where it does by time.
+    pub(super) fn start_time(&self, id: &StreamId) -> Option<Timestamp> {
+        match self.start {
+            StartPosition::Time(time) if self.cursor_of(id).is_none() => Some(time),
+            StartPosition::Time(_)
+            | StartPosition::Live
+            | StartPosition::Earliest
+            | StartPosition::Sequence(_)
+            | StartPosition::Cursor(_) => None,
+        }
+    }
+
+    fn cursor_of(&self, id: &StreamId) -> Option<&Cursor> {
+        self.all_cursors().find(|cursor| cursor.stream_id == *id)
+    }
+
     /// All cursors that it names.
     pub(super) fn all_cursors(&self) -> impl Iterator<Item = &Cursor> {
         let start = match &self.start {
             StartPosition::Cursor(cursor) => Some(cursor),
-            StartPosition::Live | StartPosition::Earliest | StartPosition::Sequence(_) => None,
+            StartPosition::Live
+            | StartPosition::Earliest
+            | StartPosition::Sequence(_)
+            | StartPosition::Time(_) => None,
         };
         self.cursors.iter().chain(start)
     }

@@ -1,15 +1,21 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _};
+
 use super::Hub;
+use super::clock;
 use super::event::SubscribeError;
-use super::followed::{Exit, Followed};
+use super::followed::{Exit, Followed, Stops};
 use super::inbox::Inbox;
-use super::select::{Matcher, StreamSet, SubscriptionRequest, first_match};
+use super::select::{Matcher, Selector, StreamSet, SubscriptionRequest, first_match};
 use super::subscription::Subscription;
-use crate::domain::StreamId;
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
-use crate::queue::ListStreams;
+use crate::domain::{OutputEntry, Sequence, StartPosition, StreamCounters, StreamId, StreamRecord};
+use crate::queue::{self, ListStreams};
+
+/// Outputs that are searched at the same time.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// A subscription's entry in the hub; gone when dropped.
 #[derive(Debug)]
@@ -38,7 +44,9 @@ pub(super) async fn subscribe(
             return Err(SubscribeError::CursorStreamNotSelected(cursor.stream_id.clone()));
         }
     }
-    let inbox = hub.followers.register(matchers)?;
+    check_times(&request)?;
+    let by_label = request.selectors.iter().any(|selector| !selector.choice.filter.stream_labels.is_empty());
+    let inbox = hub.followers.register(matchers, by_label)?;
     let registration = Registration { hub: Arc::clone(hub), inbox };
     let inbox = &registration.inbox;
 
@@ -49,20 +57,40 @@ pub(super) async fn subscribe(
         places.insert(id.clone(), place);
     }
     let mut streams = Vec::with_capacity(ids.len());
-    for record in hub.records(&ids).await? {
+    let records = records(hub, &request, inbox.matchers(), &ids).await?;
+    let mut chosen = Vec::with_capacity(records.len());
+    for record in records {
         let by_id = is_named(inbox.matchers(), &record.id);
-        let chosen = first_match(inbox.matchers(), &record).filter(|_| !(by_id && record.removed));
-        let Some((index, selector)) = chosen.and_then(|index| Some((index, request.selectors.get(index)?)))
-        else {
-            continue;
-        };
+        let may_be_gone = !by_id || request.allow_unregistered;
+        let found = first_match(inbox.matchers(), &record).filter(|_| may_be_gone || !record.removed);
+        if let Some((index, selector)) = found.and_then(|index| Some((index, request.selectors.get(index)?)))
+        {
+            chosen.push((record, by_id, index, selector));
+        }
+    }
+    let found = found_by_time(hub, &chosen).await?;
+    for ((record, by_id, index, selector), found) in chosen.into_iter().zip(found) {
         let Some((place, topic)) = places.remove(&record.id) else { continue };
-        let first = selector.first_sequence(&record)?;
+        let first = match &found {
+            Some(entry) => {
+                selector.check_time(&record, entry)?;
+                entry.sequence
+            }
+            None => selector.first_sequence(&record)?,
+        };
         inbox.clear_changes(place.index);
         inbox.place_for(&record.id, Some(index));
         topic.observe(record.counters.published_sequence);
-        let mut followed = Followed::new(topic, index, first, selector.stop_sequence);
-        if record.removed {
+        topic.relabel(&record.settings.labels);
+        let stops = Stops {
+            sequence: selector.stop_sequence,
+            time: selector.stop_time,
+            frames: selector.stop_after_frames,
+        };
+        let mut followed = Followed::new(topic, index, first, stops);
+        // What waits for a worker may have been received before.
+        followed.not_before = selector.start_time(&record.id).filter(|_| found.is_none());
+        if record.removed && !by_id {
             followed.exit = Exit::WhenDrained;
         }
         inbox.enqueue(place.index);
@@ -76,6 +104,72 @@ pub(super) async fn subscribe(
         hub.followers.forget(inbox, &id, place.index);
     }
     Ok(Subscription::new(registration, &request, streams))
+}
+
+/// Times that nobody can know anything of.
+fn check_times(request: &SubscriptionRequest) -> Result<(), SubscribeError> {
+    let now = clock::now();
+    let is_future = |selector: &Selector| matches!(selector.start, StartPosition::Time(time) if time > now);
+    if request.selectors.iter().any(is_future) {
+        return Err(SubscribeError::PositionInFuture("the time to start at is in the future".to_owned()));
+    }
+    Ok(())
+}
+
+/// The records of these streams. One that was never registered gets one that says so, where that is allowed.
+async fn records(
+    hub: &Hub,
+    request: &SubscriptionRequest,
+    matchers: &[Matcher],
+    ids: &[StreamId],
+) -> queue::Result<Vec<StreamRecord>> {
+    let mut records = hub.records(ids).await?;
+    if request.allow_unregistered {
+        let known: HashSet<StreamId> = records.iter().map(|record| record.id.clone()).collect();
+        let unknown = ids.iter().filter(|id| !known.contains(*id) && is_named(matchers, id));
+        records.extend(unknown.map(|id| StreamRecord {
+            id: id.clone(),
+            settings: crate::domain::StreamSettings::default(),
+            revision: 0,
+            create_time: clock::now(),
+            update_time: clock::now(),
+            removed: true,
+            counters: StreamCounters::default(),
+        }));
+    }
+    Ok(records)
+}
+
+/// Looks the starts by time up; `None` where the stream does not start by time, or nothing is kept that came since.
+async fn found_by_time(
+    hub: &Hub,
+    chosen: &[(StreamRecord, bool, usize, &Selector)],
+) -> queue::Result<Vec<Option<Arc<OutputEntry>>>> {
+    let look = |(record, _, _, selector): &(StreamRecord, bool, usize, &Selector)| {
+        let asked = selector.start_time(&record.id).map(|time| (record.id.clone(), time));
+        async move {
+            match asked {
+                Some((id, time)) => hub.queue.first_at(&id, time).await,
+                None => Ok(None),
+            }
+        }
+    };
+    let looks: Vec<_> = chosen.iter().map(look).collect();
+    futures::stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect().await
+}
+
+impl Selector {
+    /// Refuses a start by time that lies before what is kept, where the subscriber asked for that.
+    fn check_time(&self, record: &StreamRecord, found: &OutputEntry) -> Result<(), SubscribeError> {
+        let trimmed = self.start_time(&record.id).is_some_and(|time| found.received_time > time)
+            && found.sequence.get() == record.counters.oldest_sequence
+            && found.sequence > Sequence::FIRST;
+        if self.fail_if_trimmed && trimmed {
+            let stream = record.id.clone();
+            return Err(SubscribeError::CursorTrimmed { stream, oldest: found.sequence });
+        }
+        Ok(())
+    }
 }
 
 /// Streams that may be selected: those named, those listed that match, and those that cursors of a glob or of labels

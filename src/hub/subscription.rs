@@ -1,11 +1,14 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::event::{Event, SubscribeError};
-use super::followed::Followed;
+use super::choice::Choice;
+use super::clock;
+use super::event::{Event, GapReason, SubscribeError};
+use super::followed::{Departed, Followed, Stops};
 use super::inbox::Inbox;
 use super::load::{Found, Load, Trouble};
 use super::select::{PictureWant, StreamSet, SubscriptionRequest};
@@ -13,7 +16,11 @@ use super::subscribe::{Registration, too_many_streams};
 use super::tail::TailState;
 use super::timers::{Due, Timers};
 use super::{Hub, queue};
-use crate::domain::{Cursor, Sequence};
+use crate::domain::{Cursor, StreamId, Timestamp};
+
+/// The wait for a time to stop is cut into pieces: the clock may be set meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// A reader of streams. Yields events when asked, and holds no frames between.
 ///
@@ -37,24 +44,60 @@ pub struct Subscription {
     pub(super) trouble: Option<Trouble>,
     pub(super) timers: Timers,
     tail: watch::Receiver<TailState>,
+    /// When streams are to be asked whether they are done.
+    stop_times: BTreeSet<Timestamp>,
+    /// Streams that went, and where: they may come back.
+    pub(super) departed: BTreeMap<StreamId, Departed>,
 }
 
 #[derive(Debug)]
 pub(super) struct SelectorState {
     pub(super) want: PictureWant,
-    pub(super) stop: Option<Sequence>,
-    pub(super) remaining: Option<u64>,
-    /// It names its streams, and so many of them are not done.
-    pub(super) open: Option<usize>,
+    pub(super) choice: Arc<Choice>,
+    pub(super) stops: Stops,
+    /// It names its streams: no others come.
+    is_fixed: bool,
+    /// So many of its streams are not done.
+    open: usize,
+    /// It had streams.
+    had_any: bool,
 }
 
 impl SelectorState {
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.remaining == Some(0)
+    fn new(selector: &super::Selector) -> Self {
+        Self {
+            want: selector.want,
+            choice: Arc::new(selector.choice.clone()),
+            stops: Stops {
+                sequence: selector.stop_sequence,
+                time: selector.stop_time,
+                frames: selector.stop_after_frames,
+            },
+            is_fixed: matches!(selector.streams, StreamSet::Ids(_)),
+            open: 0,
+            had_any: false,
+        }
     }
 
-    fn is_done(&self) -> bool {
-        self.is_exhausted() || self.open == Some(0)
+    pub(super) fn opened(&mut self) {
+        self.open += 1;
+        self.had_any = true;
+    }
+
+    pub(super) fn closed(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// Whether only the newest frames are wanted, and why the others are left out.
+    pub(super) fn newest(&self) -> Option<GapReason> {
+        self.choice.sampling.latest_only.then_some(GapReason::Sampled)
+    }
+
+    /// Every stream selected by now has stopped. Where streams can still come, there must have been one, or none can
+    /// come in time.
+    fn is_done(&self, now: Timestamp) -> bool {
+        let settled = self.had_any || self.stops.is_over(now);
+        self.open == 0 && (self.is_fixed || self.stops.are_set() && settled)
     }
 }
 
@@ -76,20 +119,16 @@ impl Subscription {
     pub(super) fn new(
         registration: Registration,
         request: &SubscriptionRequest,
-        streams: Vec<(u32, Followed)>,
+        mut streams: Vec<(u32, Followed)>,
     ) -> Self {
-        let state = |selector: &super::Selector| SelectorState {
-            want: selector.want,
-            stop: selector.stop_sequence,
-            remaining: selector.stop_after_frames,
-            open: matches!(selector.streams, StreamSet::Ids(_)).then_some(0),
-        };
-        let mut selectors: Vec<SelectorState> = request.selectors.iter().map(state).collect();
-        for (_, stream) in &streams {
-            if let Some(open) = selectors.get_mut(stream.selector).and_then(|state| state.open.as_mut()) {
-                *open += 1;
+        let mut selectors: Vec<SelectorState> = request.selectors.iter().map(SelectorState::new).collect();
+        for (_, stream) in &mut streams {
+            if let Some(state) = selectors.get_mut(stream.selector) {
+                state.opened();
+                stream.newest = state.newest();
             }
         }
+        let stop_times = selectors.iter().filter_map(|state| state.stops.time).collect();
         let tail = registration.hub.tail_state();
         let mut subscription = Self {
             registration,
@@ -103,6 +142,8 @@ impl Subscription {
             trouble: None,
             timers: Timers::new(request.heartbeat_interval, request.checkpoint_interval),
             tail,
+            stop_times,
+            departed: BTreeMap::new(),
         };
         let indices: Vec<u32> = subscription.streams.keys().copied().collect();
         indices.into_iter().for_each(|index| subscription.touch(index));
@@ -116,6 +157,7 @@ impl Subscription {
             // A backlog that is all in memory would otherwise never let another task run.
             tokio::task::consume_budget().await;
             if let Some(event) = self.out.pop_front() {
+                self.hub().told.count(&event);
                 return Some(Ok(event));
             }
             if let Phase::Over(error) = &mut self.phase {
@@ -151,8 +193,10 @@ impl Subscription {
             self.end(Event::Draining, None);
         } else if mail.overflowed {
             self.end(Event::Checkpoint, Some(too_many_streams()));
-        } else if self.remaining == Some(0) || self.selectors.iter().all(SelectorState::is_done) {
+        } else if self.remaining == Some(0) || self.all_done() {
             self.end(Event::Checkpoint, None);
+        } else if self.take_stop_time() {
+            // Streams were marked.
         } else if let Some(due) = self.timers.take_due() {
             self.tell(due);
         } else if let Some((index, result)) = self.loaded.take() {
@@ -178,7 +222,11 @@ impl Subscription {
             TailState::Starting | TailState::Connected => None,
         };
         let retry_at = self.trouble.as_ref().map(|trouble| trouble.retry_at);
-        let alarm = [self.timers.next(), outage_end, retry_at].into_iter().flatten().min();
+        let stop_time = self
+            .stop_times
+            .first()
+            .map(|stop| Instant::now() + stop.since(clock::now()).clamp(SHORTEST_WAIT, LONGEST_WAIT));
+        let alarm = [self.timers.next(), outage_end, retry_at, stop_time].into_iter().flatten().min();
         tokio::select! {
             biased;
             loaded = async { match &mut self.load {
@@ -195,6 +243,24 @@ impl Subscription {
                 None => std::future::pending().await,
             } } => {}
         }
+    }
+
+    fn all_done(&self) -> bool {
+        let now = clock::now();
+        self.selectors.iter().all(|state| state.is_done(now))
+    }
+
+    /// Has all streams looked at when a time to stop has come; answers whether one has.
+    fn take_stop_time(&mut self) -> bool {
+        let now = clock::now();
+        let due = self.stop_times.first().is_some_and(|stop| *stop <= now);
+        if due {
+            self.stop_times.retain(|stop| *stop > now);
+            self.streams.keys().for_each(|&index| {
+                self.inbox().enqueue(index);
+            });
+        }
+        due
     }
 
     fn long_outage(&mut self) -> Option<queue::Error> {

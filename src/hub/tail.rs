@@ -6,8 +6,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Hub;
+use super::roster::all_streams;
 use crate::domain::{PartitionId, Sequence, StreamId, StreamRecord, Timestamp};
-use crate::queue::{self, FeedEvent, FeedPage, FeedPosition, ListStreams};
+use crate::queue::{self, FeedEvent, FeedPage, FeedPosition};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
@@ -156,7 +157,7 @@ impl Tail {
     }
 
     async fn page(&mut self, page: FeedPage) -> queue::Result<()> {
-        let dynamic = self.hub.followers.any_dynamic();
+        let dynamic = self.hub.followers.any_dynamic() || self.hub.roster.is_active();
         let records = if dynamic { self.changed_streams(&page).await? } else { Vec::new() };
         let ring_entries = self.hub.ring_entries();
         for event in &page.events {
@@ -175,6 +176,7 @@ impl Tail {
                 FeedEvent::StreamChanged(_) => {}
             }
         }
+        self.hub.roster.page(&page, &records);
         // Only now: an error above has the page read again.
         if let Some((_, position)) = self.positions.iter_mut().find(|(known, _)| *known == page.partition) {
             *position = page.next;
@@ -219,7 +221,7 @@ impl Tail {
                 hub.followers.stream_changed(&record, Some(self.first_unheard(&record)));
             }
         }
-        if hub.followers.any_dynamic() {
+        if hub.followers.any_dynamic() || hub.roster.is_active() {
             self.find_new_streams().await?;
         }
         self.missed.clear();
@@ -237,18 +239,14 @@ impl Tail {
 
     /// Has streams followed that came while nothing was heard.
     async fn find_new_streams(&self) -> queue::Result<()> {
-        let mut query = ListStreams { after: None, limit: 1000 };
-        loop {
-            let records = self.hub.queue.list_streams(&query).await?;
-            for record in &records {
-                self.hub.followers.stream_changed(record, Some(self.first_unheard(record)));
-                tokio::task::consume_budget().await;
-            }
-            match records.last() {
-                Some(last) if records.len() >= query.limit => query.after = Some(last.id.clone()),
-                _ => return Ok(()),
-            }
+        let since = self.hub.roster.version();
+        let records = all_streams(&self.hub).await?;
+        for record in &records {
+            self.hub.followers.stream_changed(record, Some(self.first_unheard(record)));
+            tokio::task::consume_budget().await;
         }
+        self.hub.roster.sync(&records, self.positions.iter().copied().collect(), since);
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use super::backlog::Volume;
 use super::inbox::{Change, Inbox};
 use super::lock;
 use crate::domain::{OutputEntry, Sequence, StreamId};
@@ -19,6 +20,10 @@ struct State {
     /// The highest number that is known to be published; 0 = none.
     head: u64,
     followers: HashMap<u64, Follower>,
+    /// All entries of the ring, ever.
+    volume: Volume,
+    /// The stream's labels, as far as the server knows.
+    labels: Arc<BTreeMap<String, String>>,
 }
 
 #[derive(Debug)]
@@ -47,8 +52,8 @@ pub(super) enum Look {
     Entry(Arc<OutputEntry>),
     /// It is published, but not in the ring: read the output.
     Older,
-    /// It is not published yet.
-    NotYet,
+    /// It is not published yet; so much was, until now.
+    NotYet(Volume),
 }
 
 impl Topic {
@@ -67,13 +72,43 @@ impl Topic {
     pub(super) fn look(&self, number: Sequence) -> Look {
         let state = lock(&self.state);
         if number.get() > state.head {
-            return Look::NotYet;
+            return Look::NotYet(state.volume);
         }
         let place = state.ring.front().and_then(|oldest| number.get().checked_sub(oldest.sequence.get()));
         match place.and_then(|place| state.ring.get(usize::try_from(place).ok()?)) {
             Some(entry) => Look::Entry(Arc::clone(entry)),
             None => Look::Older,
         }
+    }
+
+    /// All that was published here, added up.
+    pub(super) fn volume(&self) -> Volume {
+        lock(&self.state).volume
+    }
+
+    pub(super) fn labels(&self) -> Arc<BTreeMap<String, String>> {
+        Arc::clone(&lock(&self.state).labels)
+    }
+
+    pub(super) fn relabel(&self, labels: &BTreeMap<String, String>) {
+        let mut state = lock(&self.state);
+        if *state.labels != *labels {
+            state.labels = Arc::new(labels.clone());
+        }
+    }
+
+    /// The entries of the ring behind a number.
+    pub(super) fn later_than(&self, number: Sequence) -> Vec<Arc<OutputEntry>> {
+        let state = lock(&self.state);
+        state.ring.iter().filter(|entry| entry.sequence > number).cloned().collect()
+    }
+
+    /// The head, and the first number of the ring, if the ring reaches the head.
+    pub(super) fn reach(&self) -> (u64, Option<Sequence>) {
+        let state = lock(&self.state);
+        let whole = state.ring.back().is_some_and(|newest| newest.sequence.get() == state.head);
+        let front = state.ring.front().filter(|_| whole).map(|oldest| oldest.sequence);
+        (state.head, front)
     }
 
     /// Notes that numbers up to `published` are out.
@@ -85,6 +120,9 @@ impl Topic {
     /// Notes the same and has every follower look.
     pub(super) fn refresh(&self, published: u64) {
         let mut state = lock(&self.state);
+        if published > state.head {
+            state.volume.generation += 1; // nobody knows how much was missed
+        }
         state.head = state.head.max(published);
         state.followers.values_mut().for_each(|follower| follower.wake(None));
     }
@@ -99,7 +137,9 @@ impl Topic {
         }
         if newest.is_some_and(|newest| entry.sequence != newest.next()) {
             state.ring.clear();
+            state.volume.generation += 1;
         }
+        state.volume.add(entry);
         state.ring.push_back(Arc::clone(entry));
         while state.ring.len() > ring_entries.max(1) {
             state.ring.pop_front();

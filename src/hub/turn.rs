@@ -1,11 +1,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backlog::cost;
+use super::choice::OverflowPolicy;
+use super::clock;
 use super::event::{DeliveredFrame, DeliveredPicture, Event, GapReason, PicturesOrLost, SubscribeError};
 use super::followed::{Exit, Followed, Peek};
 use super::inbox::Change;
 use super::load::{Found, Load, Trouble};
 use super::subscription::Subscription;
+use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::domain::{OutputBody, OutputEntry, TombstoneKind};
 use crate::queue;
 
@@ -19,10 +23,16 @@ impl Subscription {
     pub(super) fn apply(&mut self, change: Change) {
         let (index, exit) = match change {
             Change::Joined { index, topic, selector, first, settled } => {
-                let stop = self.selectors.get(selector).and_then(|state| state.stop);
-                let mut joined = Followed::new(topic, selector, first, stop);
+                let Some(state) = self.selectors.get_mut(selector) else { return };
+                let mut joined = Followed::new(topic, selector, first, state.stops);
                 joined.settled = settled;
-                self.streams.entry(index).or_insert(joined);
+                joined.newest = state.newest();
+                if let Some(departed) = self.departed.remove(joined.id()) {
+                    joined.rejoin(departed);
+                }
+                if self.streams.insert(index, joined).is_none() {
+                    state.opened();
+                }
                 return;
             }
             Change::Begins { index, first } => {
@@ -42,17 +52,34 @@ impl Subscription {
 
     /// One stream's turn: at most one frame, or the read that it needs.
     pub(super) fn turn(&mut self, index: u32, waiting: usize) {
+        let mut excess = self.excess(index);
+        let limit_bytes = self.hub().config.overflow_bytes;
         let Some(stream) = self.streams.get_mut(&index) else { return };
-        let Some(selector) = self.selectors.get(stream.selector).filter(|state| !state.is_exhausted()) else {
-            return;
-        };
+        let Some(selector) = self.selectors.get(stream.selector) else { return };
+        let (want, choice) = (selector.want, Arc::clone(&selector.choice));
+        if excess > 0 {
+            match choice.overflow {
+                OverflowPolicy::DropOldest => {}
+                OverflowPolicy::LatestOnly => {
+                    stream.newest = stream.newest.or(Some(GapReason::SlowConsumer));
+                    excess = 0;
+                }
+                OverflowPolicy::Disconnect => {
+                    return self.end(Event::Checkpoint, Some(SubscribeError::SlowConsumer { limit_bytes }));
+                }
+            }
+        }
+        let now = clock::now();
         let mut again = true;
         for _ in 0..SKIPS_A_TURN {
-            let entry = match stream.peek() {
+            let entry = match stream.peek(now) {
                 Peek::Entry(entry) => entry,
                 Peek::Read => {
                     let pages = self.registration.hub.config.page_entries.max(1);
-                    let limit = (PAGES_AHEAD * pages / (waiting + 1)).clamp(1, pages);
+                    // Who wants the newest must see it in one page.
+                    let share =
+                        if stream.newest.is_some() { pages } else { PAGES_AHEAD * pages / (waiting + 1) };
+                    let limit = share.clamp(1, pages);
                     let (id, from) = (stream.id().clone(), stream.next);
                     self.load = Some(Load::page(&self.registration.hub, index, id, from, limit));
                     again = false;
@@ -63,12 +90,24 @@ impl Subscription {
                     break;
                 }
             };
-            let want = selector.want;
+            if stream.precedes_start(&entry) {
+                continue;
+            }
+            if stream.ends_before(&entry) {
+                again = false;
+                break;
+            }
+            let left_out = match &entry.body {
+                OutputBody::Tombstone(tombstone) => Some(reason_of(&tombstone.kind)),
+                OutputBody::Frame(frame) => stream.left_out(&choice, &entry, frame, now, excess > 0),
+            };
+            if let Some(reason) = left_out {
+                excess = excess.saturating_sub(cost(&entry, &want));
+                stream.pass(&entry, reason);
+                continue;
+            }
             match &entry.body {
-                OutputBody::Tombstone(tombstone) => {
-                    stream.skip(entry.sequence.get(), reason_of(&tombstone.kind));
-                    continue;
-                }
+                OutputBody::Tombstone(_) => {}
                 OutputBody::Frame(_) if want.roles().next().is_none() => {
                     return self.deliver(index, entry, Vec::new());
                 }
@@ -102,7 +141,7 @@ impl Subscription {
                 return self.deliver(index, entry, pictures);
             }
             Found::Pictures(entry, PicturesOrLost::Lost(reason)) => {
-                stream.skip(entry.sequence.get(), reason);
+                stream.pass(&entry, reason);
                 true
             }
         };
@@ -129,8 +168,15 @@ impl Subscription {
         if entry.sequence != stream.next {
             return;
         }
+        let Some(selector) = self.selectors.get(stream.selector) else { return };
+        if selector.choice.is_stale(&entry, clock::now()) {
+            // It was not when its pictures were asked for.
+            stream.pass(&entry, GapReason::Stale);
+            return self.touch(index);
+        }
+        stream.newest = selector.newest();
         self.out.extend(stream.take_gap().map(Event::Gap));
-        stream.advance();
+        stream.advance(&entry);
         let cursor = stream.cursor();
         self.out.push_back(Event::Frame(DeliveredFrame {
             entry,
@@ -139,11 +185,6 @@ impl Subscription {
             cursor,
         }));
         if let Some(remaining) = &mut self.remaining {
-            *remaining = remaining.saturating_sub(1);
-        }
-        if let Some(remaining) =
-            self.selectors.get_mut(stream.selector).and_then(|state| state.remaining.as_mut())
-        {
             *remaining = remaining.saturating_sub(1);
         }
         self.touch(index);
@@ -157,15 +198,22 @@ impl Subscription {
         }
         if stream.is_done() && !stream.closed {
             stream.closed = true;
-            if let Some(open) = self.selectors.get_mut(stream.selector).and_then(|state| state.open.as_mut())
-            {
-                *open = open.saturating_sub(1);
+            if let Some(state) = self.selectors.get_mut(stream.selector) {
+                state.closed();
             }
         }
         if stream.exit == Exit::Due {
             let id = stream.id().clone();
             if self.registration.hub.followers.forget(&self.registration.inbox, &id, index) {
                 self.out.extend(stream.take_gap().map(Event::Gap));
+                if !stream.closed
+                    && let Some(state) = self.selectors.get_mut(stream.selector)
+                {
+                    state.closed();
+                }
+                if self.departed.len() < MAX_STREAMS_PER_SUBSCRIPTION {
+                    self.departed.insert(id, stream.departed());
+                }
                 self.streams.remove(&index);
             } else {
                 self.registration.inbox.enqueue(index);

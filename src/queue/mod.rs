@@ -13,6 +13,7 @@ mod dead_letters;
 mod error;
 pub mod memory;
 pub mod redis;
+mod seek;
 mod strikes;
 mod types;
 
@@ -28,6 +29,7 @@ pub use dead_letters::{
     DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, ListDeadLetters, ReplayResult,
 };
 pub use error::Error;
+pub use seek::Seek;
 pub use strikes::Strikes;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
@@ -48,7 +50,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// backend's [`Durability`], it may be cancelled (then it is done or not), and [`Error::NoAnswer`] means that it may have
 /// been done.
 #[async_trait]
-pub trait Queue: Control + DeadLetters + Strikes + fmt::Debug + Send + Sync + 'static {
+pub trait Queue: Control + DeadLetters + Seek + Strikes + fmt::Debug + Send + Sync + 'static {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
 

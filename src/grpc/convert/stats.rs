@@ -223,7 +223,7 @@ pub(crate) fn stream_to_pb(
     pb::StreamQueueStats {
         stream_id: record.id.to_string(),
         queue_id: queue_id(partitions.of(&record.id)),
-        status: Some(stream::status(&record.id, counters, partitions, now)),
+        status: Some(stream::status(record, partitions, now)),
         account: Some(account),
         oldest_age: None,
     }

@@ -3,13 +3,14 @@ use std::time::Duration;
 use super::{checked_map, policy, time};
 use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
 use crate::domain::{
-    Location, Partitions, StreamCounters, StreamId, StreamRecord, StreamSettings, Timestamp,
+    Location, Partitions, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings, StreamState,
+    Timestamp,
 };
 use crate::grpc::fault::{Fault, Result, unless_set};
 use crate::pb::v1 as pb;
 
-/// A stream without a frame for so long counts as stalled.
-const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+const LEAST_STALL_TIMEOUT: Duration = Duration::from_secs(1);
+const MOST_STALL_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 const ETAG_PREFIX: &str = "r";
 
 /// The etag of a revision.
@@ -56,11 +57,12 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
     } = stream;
     unless_set(!rois.is_empty(), "rois")?;
     unless_set(!privacy_masks.is_empty(), "privacy_masks")?;
-    unless_set(stall_timeout.is_some(), "stall_timeout")?;
     if display_name.len() > MAX_DISPLAY_NAME_BYTES {
         let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
         return Err(Fault::invalid("display_name", rule));
     }
+    let stall_timeout =
+        time::duration_within("stall_timeout", stall_timeout, LEAST_STALL_TIMEOUT, MOST_STALL_TIMEOUT)?;
     let settings = StreamSettings {
         display_name,
         labels: checked_map("labels", labels)?,
@@ -69,6 +71,7 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         queue: policy::queue(queue.unwrap_or_default()).map_err(|f| f.within("queue"))?,
         output: policy::output(output.unwrap_or_default()).map_err(|f| f.within("output"))?,
         clock: policy::clock(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?,
+        stall_timeout: stall_timeout.map_or_else(StallTimeout::default, StallTimeout),
     };
     Ok(WantedStream { id: stream_id.parse()?, settings })
 }
@@ -100,10 +103,12 @@ fn location_to_pb(location: Location) -> pb::GeoLocation {
 
 /// The stream as callers see it, with its status.
 pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp) -> pb::Stream {
-    let StreamRecord { id, settings, revision, create_time, update_time, removed: _, counters } = record;
-    let StreamSettings { display_name, labels, location, retention, queue, output, clock } = settings;
+    let status = status(&record, partitions, now);
+    let StreamRecord { id, settings, revision, create_time, update_time, removed: _, counters: _ } = record;
+    let StreamSettings { display_name, labels, location, retention, queue, output, clock, stall_timeout } =
+        settings;
     pb::Stream {
-        status: Some(status(&id, &counters, partitions, now)),
+        status: Some(status),
         stream_id: id.to_string(),
         display_name,
         labels,
@@ -114,7 +119,7 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         output: Some(policy::output_to_pb(output)),
         validation: Some(policy::clock_to_pb(clock)),
         queue: Some(policy::queue_to_pb(queue)),
-        stall_timeout: None,
+        stall_timeout: Some(time::duration_to_pb(stall_timeout.0)),
         etag: etag(revision),
         create_time: Some(time::to_pb(create_time)),
         update_time: Some(time::to_pb(update_time)),
@@ -123,12 +128,8 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
     }
 }
 
-pub(crate) fn status(
-    id: &StreamId,
-    counters: &StreamCounters,
-    partitions: Partitions,
-    now: Timestamp,
-) -> pb::StreamStatus {
+/// What the stream is doing.
+pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timestamp) -> pb::StreamStatus {
     let StreamCounters {
         accepted_sequence,
         published_sequence,
@@ -144,16 +145,12 @@ pub(crate) fn status(
         purged_frames: _,
         accepted_bytes: _,
         published_bytes: _,
+        failed_in_row: _,
         duplicate_frames: _,
         last_received_time,
-    } = *counters;
-    let state = match last_received_time {
-        None => pb::StreamState::Idle,
-        Some(last) if now.since(last) > STALL_TIMEOUT => pb::StreamState::Stalled,
-        Some(_) => pb::StreamState::Live,
-    };
+    } = record.counters;
     pb::StreamStatus {
-        state: state.into(),
+        state: state_to_pb(record.state(now)).into(),
         accepted_sequence,
         published_sequence,
         oldest_sequence: if output_frames == 0 { 0 } else { oldest_sequence },
@@ -162,7 +159,16 @@ pub(crate) fn status(
         queued_bytes,
         retained_frames: output_frames,
         retained_bytes: output_bytes,
-        partition: partitions.of(id).index() as u32,
+        partition: partitions.of(&record.id).index() as u32,
+    }
+}
+
+pub(crate) fn state_to_pb(state: StreamState) -> pb::StreamState {
+    match state {
+        StreamState::Idle => pb::StreamState::Idle,
+        StreamState::Live => pb::StreamState::Live,
+        StreamState::Stalled => pb::StreamState::Stalled,
+        StreamState::Error => pb::StreamState::Error,
     }
 }
 
@@ -250,6 +256,6 @@ mod tests {
         };
         assert_eq!(state(None), pb::StreamState::Idle);
         assert_eq!(state(Some(now)), pb::StreamState::Live);
-        assert_eq!(state(Some(now.before(STALL_TIMEOUT * 2))), pb::StreamState::Stalled);
+        assert_eq!(state(Some(now.before(StallTimeout::default().0 * 2))), pb::StreamState::Stalled);
     }
 }

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use super::{known, picture, time};
+use super::{choice, known, picture, time};
 use crate::domain::limits::MAX_SELECTORS;
-use crate::domain::{Cursor, Sequence, StartPosition};
+use crate::domain::{Cursor, Sequence, StartPosition, Timestamp};
 use crate::grpc::fault::{Fault, Result, unless_set};
-use crate::hub::{Selector, StreamSet, SubscriptionRequest};
+use crate::hub::{Choice, LabelMatch, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::start_position::Position;
@@ -18,6 +18,10 @@ const DEFAULT_CHECKPOINT: Duration = Duration::from_secs(30);
 const MAX_CURSORS: usize = 10_000;
 const MAX_GLOB_CHARS: usize = 128;
 const MAX_LABEL_TERMS: usize = 16;
+const LEAST_MAX_AGE: Duration = Duration::from_millis(10);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// An age beyond any output's: a hundred years.
+const MOST_AGE: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// What a subscriber asks for.
 pub(crate) fn from_pb(request: pb::SubscribeFramesRequest) -> Result<SubscriptionRequest> {
@@ -47,6 +51,7 @@ pub(crate) fn from_pb(request: pb::SubscribeFramesRequest) -> Result<Subscriptio
         heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
         checkpoint_interval: checkpoint.unwrap_or(DEFAULT_CHECKPOINT),
         stop_after_frames: Some(stop_after_frames).filter(|&count| count > 0),
+        allow_unregistered: false,
     })
 }
 
@@ -62,38 +67,38 @@ fn selector(selector: pb::StreamSelector) -> Result<Selector> {
         overflow_policy,
         fail_if_trimmed,
     } = selector;
-    unless_set(sampling.is_some(), "sampling")?;
-    unless_set(max_age.is_some(), "max_age")?;
-    unless_set(filter.is_some(), "filter")?;
-    match known("overflow_policy", overflow_policy)? {
-        pb::OverflowPolicy::Unspecified | pb::OverflowPolicy::DropOldest => {}
-        pb::OverflowPolicy::LatestOnly | pb::OverflowPolicy::Disconnect => {
-            return Err(Fault::not_offered("overflow_policy"));
-        }
-    }
+    let choice = Choice {
+        sampling: choice::sampling(sampling.unwrap_or_default()).map_err(|f| f.within("sampling"))?,
+        filter: choice::filter(filter.unwrap_or_default()).map_err(|f| f.within("filter"))?,
+        max_age: time::duration_within("max_age", max_age, LEAST_MAX_AGE, DAY)?,
+        overflow: match known("overflow_policy", overflow_policy)? {
+            pb::OverflowPolicy::Unspecified | pb::OverflowPolicy::DropOldest => OverflowPolicy::DropOldest,
+            pb::OverflowPolicy::LatestOnly => OverflowPolicy::LatestOnly,
+            pb::OverflowPolicy::Disconnect => OverflowPolicy::Disconnect,
+        },
+    };
     let (start, cursors) = start_position(start.unwrap_or_default()).map_err(|f| f.within("start"))?;
     let pb::StopPosition { sequence, received_time, frame_count } = stop.unwrap_or_default();
-    unless_set(received_time.is_some(), "stop.received_time")?;
+    let stop_time = received_time.map(|at| time::from_pb("stop.received_time", at)).transpose()?;
     let stop_sequence = match sequence {
         0 => None,
         number => Some(Sequence::new(number).map_err(|error| Fault::from(error).within("stop"))?),
     };
-    let streams = streams_from_pb(streams.unwrap_or_default()).map_err(|f| f.within("streams"))?;
-    // The contract counts each stream by itself, the hub a selector's streams together: the same for one stream only.
-    let one_stream = matches!(&streams, StreamSet::Ids(ids) if ids.len() == 1);
-    unless_set(frame_count > 0 && !one_stream, "stop.frame_count")?;
     Ok(Selector {
-        streams,
+        streams: streams_from_pb(streams.unwrap_or_default()).map_err(|f| f.within("streams"))?,
         start,
         cursors,
         stop_sequence,
+        stop_time,
         stop_after_frames: Some(frame_count).filter(|&count| count > 0),
+        choice,
         want: picture::want("pictures", pictures)?,
         fail_if_trimmed,
     })
 }
 
-fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
+/// Which streams; the field paths begin at the match.
+pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
     let pb::StreamMatch { by } = streams;
     match by {
         None => Err(Fault::invalid("by", "must say which streams: id, glob or labels")),
@@ -107,15 +112,14 @@ fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
         Some(By::Glob(glob)) => Ok(StreamSet::Glob(glob)),
         Some(By::Labels(labels)) => {
             let pb::LabelSelector { equal, present, absent } = labels;
-            unless_set(!present.is_empty(), "labels.present")?;
-            unless_set(!absent.is_empty(), "labels.absent")?;
-            if equal.is_empty() {
+            let counts = [("equal", equal.len()), ("present", present.len()), ("absent", absent.len())];
+            if counts.iter().all(|(_, count)| *count == 0) {
                 return Err(Fault::invalid("labels", "must hold at least one term"));
             }
-            if equal.len() > MAX_LABEL_TERMS {
-                return Err(too_many("labels.equal", MAX_LABEL_TERMS));
+            if let Some((terms, _)) = counts.iter().find(|(_, count)| *count > MAX_LABEL_TERMS) {
+                return Err(too_many(&format!("labels.{terms}"), MAX_LABEL_TERMS));
             }
-            Ok(StreamSet::Labels(equal))
+            Ok(StreamSet::Labels(LabelMatch { equal, present, absent }))
         }
     }
 }
@@ -126,8 +130,11 @@ fn start_position(start: pb::StartPosition) -> Result<(StartPosition, Vec<Cursor
         None | Some(Position::Live(pb::StartLive {})) => StartPosition::Live,
         Some(Position::Earliest(pb::StartEarliest {})) => StartPosition::Earliest,
         Some(Position::Sequence(number)) => StartPosition::Sequence(Sequence::new(number)?),
-        Some(Position::ReceivedTime(_)) => return Err(Fault::not_offered("received_time")),
-        Some(Position::Age(_)) => return Err(Fault::not_offered("age")),
+        Some(Position::ReceivedTime(at)) => StartPosition::Time(time::from_pb("received_time", at)?),
+        Some(Position::Age(age)) => {
+            let age = time::duration_within("age", Some(age), Duration::ZERO, MOST_AGE)?;
+            StartPosition::Time(Timestamp::now().before(age.unwrap_or_default()))
+        }
         // A selected stream without a cursor starts at its oldest kept frame.
         Some(Position::Cursors(list)) => return Ok((StartPosition::Earliest, cursors(list)?)),
     };
@@ -152,7 +159,7 @@ fn cursors(list: pb::CursorList) -> Result<Vec<Cursor>> {
     cursors.into_iter().enumerate().map(parse).collect()
 }
 
-fn too_many(field: &str, limit: usize) -> Fault {
+pub(super) fn too_many(field: &str, limit: usize) -> Fault {
     Fault::new(ErrorReason::TooManyItems, format!("{field} must hold at most {limit}"))
         .field(field)
         .fact("limit", limit)
@@ -206,32 +213,92 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_offered_is_refused_by_name() {
-        let start = |position| {
-            let start = Some(pb::StartPosition { position: Some(position) });
-            pb::StreamSelector { start, ..one() }
-        };
-        let counted = pb::StopPosition { frame_count: 3, ..Default::default() };
-        let present = pb::LabelSelector { present: vec!["a".into()], ..Default::default() };
-        for (selector, field) in [
-            (pb::StreamSelector { sampling: Some(pb::Sampling::default()), ..one() }, "sampling"),
-            (pb::StreamSelector { filter: Some(pb::FrameFilter::default()), ..one() }, "filter"),
-            (
-                pb::StreamSelector { overflow_policy: pb::OverflowPolicy::Disconnect.into(), ..one() },
-                "overflow_policy",
-            ),
-            (start(Position::Age(prost_types::Duration::default())), "start.age"),
-            (start(Position::ReceivedTime(prost_types::Timestamp::default())), "start.received_time"),
-            (by(By::Labels(present)), "streams.labels.present"),
-            (pb::StreamSelector { stop: Some(counted), ..by(By::Glob("*".into())) }, "stop.frame_count"),
-        ] {
-            let fault = converted(selector).unwrap_err();
-            assert_eq!(fault.reason, ErrorReason::NotImplemented);
-            assert_eq!(fault.field, format!("selectors[0].{field}"));
-        }
+    fn groups_are_not_plain_subscriptions() {
         let group =
             pb::SubscribeFramesRequest { group: Some(pb::GroupMember::default()), ..Default::default() };
         assert_eq!(from_pb(group).unwrap_err().reason, ErrorReason::NotImplemented);
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        let start = |position| {
+            let start = Some(pb::StartPosition { position: Some(position) });
+            converted(pb::StreamSelector { start, ..one() }).unwrap().start
+        };
+        let time = prost_types::Timestamp { seconds: 5, nanos: 1_000 };
+        assert_eq!(
+            start(Position::ReceivedTime(time)),
+            StartPosition::Time(Timestamp::from_micros(5_000_001))
+        );
+        let StartPosition::Time(ago) = start(Position::Age(prost_types::Duration { seconds: 60, nanos: 0 }))
+        else {
+            panic!("a time")
+        };
+        let since = Timestamp::now().since(ago).as_secs();
+        assert!((60..90).contains(&since), "{since}");
+
+        let stop = pb::StopPosition { sequence: 7, received_time: Some(time), frame_count: 3 };
+        let labels =
+            pb::LabelSelector { present: vec!["a".into()], absent: vec!["b".into()], ..Default::default() };
+        let selector = converted(pb::StreamSelector {
+            stop: Some(stop),
+            sampling: Some(pb::Sampling { max_fps: Some(2.5), every_nth: 3, latest_only: true }),
+            max_age: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
+            overflow_policy: pb::OverflowPolicy::Disconnect.into(),
+            ..by(By::Labels(labels))
+        })
+        .unwrap();
+        assert_eq!(selector.stop_sequence.map(Sequence::get), Some(7));
+        assert_eq!(selector.stop_time, Some(Timestamp::from_micros(5_000_001)));
+        assert_eq!(selector.stop_after_frames, Some(3));
+        assert_eq!(selector.choice.max_age, Some(SECOND));
+        assert_eq!(selector.choice.overflow, OverflowPolicy::Disconnect);
+        let sampling = selector.choice.sampling;
+        assert_eq!((sampling.max_fps, sampling.every_nth, sampling.latest_only), (Some(2.5), 3, true));
+        let StreamSet::Labels(labels) = selector.streams else { panic!("labels") };
+        assert_eq!((labels.present, labels.absent), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    }
+
+    #[test]
+    fn bad_options_are_refused_with_their_path() {
+        let sampled = |max_fps| pb::StreamSelector {
+            sampling: Some(pb::Sampling { max_fps: Some(max_fps), ..Default::default() }),
+            ..one()
+        };
+        let filtered = |filter| pb::StreamSelector { filter: Some(filter), ..one() };
+        let many = (0..17).map(|n| (n.to_string(), String::new())).collect();
+        let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+        let start = |position| pb::StreamSelector {
+            start: Some(pb::StartPosition { position: Some(position) }),
+            ..one()
+        };
+        for (selector, field) in [
+            (sampled(0.0), "sampling.max_fps"),
+            (sampled(-1.0), "sampling.max_fps"),
+            (sampled(f64::NAN), "sampling.max_fps"),
+            (sampled(1000.5), "sampling.max_fps"),
+            (
+                filtered(pb::FrameFilter { min_quality_score: Some(1.5), ..Default::default() }),
+                "filter.min_quality_score",
+            ),
+            (
+                filtered(pb::FrameFilter { min_motion_intensity: Some(f64::NAN), ..Default::default() }),
+                "filter.min_motion_intensity",
+            ),
+            (filtered(pb::FrameFilter { attributes: many, ..Default::default() }), "filter.attributes"),
+            (pb::StreamSelector { max_age: seconds(0), ..one() }, "max_age"),
+            (pb::StreamSelector { max_age: seconds(90_000), ..one() }, "max_age"),
+            (pb::StreamSelector { overflow_policy: 99, ..one() }, "overflow_policy"),
+            (start(Position::Age(prost_types::Duration { seconds: -1, nanos: 0 })), "start.age"),
+            (
+                start(Position::ReceivedTime(prost_types::Timestamp { seconds: 0, nanos: -1 })),
+                "start.received_time",
+            ),
+        ] {
+            let fault = converted(selector).unwrap_err();
+            assert_eq!(fault.field, format!("selectors[0].{field}"));
+            assert_eq!(crate::grpc::fault::code(fault.reason), tonic::Code::InvalidArgument);
+        }
     }
 
     #[test]

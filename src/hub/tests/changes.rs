@@ -1,7 +1,7 @@
 use super::client::*;
 use super::world::*;
 use crate::domain::{Cursor, StartPosition};
-use crate::hub::{Event, PictureWant, StreamSet};
+use crate::hub::{Event, LabelMatch, PictureWant, StreamSet};
 
 #[tokio::test(start_paused = true)]
 async fn a_glob_picks_up_new_streams_from_their_first_frame() {
@@ -24,7 +24,10 @@ async fn labels_are_followed_as_they_come_and_go() {
     world.register_labelled("b", &[("site", "south")]).await;
     world.publish("b", 3).await;
     world.settle().await;
-    let north = select(StreamSet::Labels(labels_of(&[("site", "north")])));
+    let north = select(StreamSet::Labels(LabelMatch {
+        equal: labels_of(&[("site", "north")]),
+        ..LabelMatch::default()
+    }));
     let mut subscription = world.subscribe(request(vec![north.earliest()])).await;
     expect(&mut subscription, &["checkpoint a@1"]).await;
 

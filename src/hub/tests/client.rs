@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::world::stream;
 use crate::domain::StartPosition;
 use crate::hub::{
-    Event, PictureContent, PictureWant, Selector, StreamSet, Subscription, SubscriptionRequest,
+    Choice, Event, PictureContent, PictureWant, Selector, StreamSet, Subscription, SubscriptionRequest,
 };
 
 /// Longer than anything takes.
@@ -24,7 +24,9 @@ pub(super) fn select(streams: StreamSet) -> Selector {
         start: StartPosition::Live,
         cursors: Vec::new(),
         stop_sequence: None,
+        stop_time: None,
         stop_after_frames: None,
+        choice: Choice::default(),
         want: PictureWant { processed: true, ..PictureWant::default() },
         fail_if_trimmed: false,
     }
@@ -46,6 +48,7 @@ pub(super) fn request(selectors: Vec<Selector>) -> SubscriptionRequest {
         heartbeat_interval: Duration::ZERO,
         checkpoint_interval: Duration::ZERO,
         stop_after_frames: None,
+        allow_unregistered: false,
     }
 }
 

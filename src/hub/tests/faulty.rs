@@ -13,7 +13,7 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
     FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
-    PartitionStats, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result, Strikes, Swept, Trimmed,
+    PartitionStats, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result, Seek, Strikes, Swept, Trimmed,
     WorkItem, WorkPosition, WorkerReport,
 };
 
@@ -66,6 +66,14 @@ impl Faulty {
         if self.slow.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    }
+}
+
+#[async_trait]
+impl Seek for Faulty {
+    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {
+        self.up()?;
+        self.memory.first_at(stream, time).await
     }
 }
 

@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::faulty::Faulty;
 use crate::domain::{
-    Digest, Failure, FailureReason, FrameHeader, OutputBody, PartitionId, Partitions, PictureFormat,
-    PictureRole, ProcessedFrame, QualityMeasures, Reencode, Sequence, SourceInfo, StoredPicture, StreamId,
-    StreamSettings, Timestamp, Tombstone, TombstoneKind,
+    Digest, Failure, FailureReason, FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions,
+    PictureFormat, PictureRole, ProcessedFrame, QualityMeasures, Reencode, Sequence, SourceInfo,
+    StoredPicture, StreamId, StreamSettings, Timestamp, Tombstone, TombstoneKind,
 };
 use crate::hub::{Hub, HubConfig, SubscribeError, Subscription, SubscriptionRequest};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
@@ -39,6 +39,12 @@ pub(super) enum Publish {
     Frame,
     /// The same; the processed picture has so many bytes.
     Sized(usize),
+    /// A frame of this quality.
+    Quality(f64),
+    /// A frame with the attribute `lane`.
+    Lane(&'static str),
+    /// A frame of a camera whose clock is off.
+    Skewed,
     Failed,
     Dropped,
     Purged,
@@ -141,6 +147,11 @@ impl World {
         assert!(results.iter().all(|result| *result == FinishResult::Published), "{results:?}");
     }
 
+    /// All that is kept of a stream's output.
+    pub(super) async fn memory_entries(&self, id: &str) -> Vec<Arc<OutputEntry>> {
+        self.memory.read_outputs(&stream(id), Sequence::FIRST, usize::MAX).await.unwrap().entries
+    }
+
     /// Has retention leave so many entries.
     pub(super) async fn keep(&self, id: &str, max_frames: u64) {
         let lease = self.lease(self.memory.partitions().of(&stream(id))).await;
@@ -200,8 +211,21 @@ fn header(bytes: &Bytes) -> FrameHeader {
 fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody, Vec<Offer>) {
     let tombstone =
         |kind| (OutputBody::Tombstone(Box::new(Tombstone { header: header.clone(), kind })), vec![]);
+    let (mut header, mut quality) = (header.clone(), QualityMeasures::default());
     let size = match what {
         Publish::Frame => None,
+        Publish::Quality(score) => {
+            quality.quality_score = *score;
+            None
+        }
+        Publish::Lane(lane) => {
+            header.attributes.insert("lane".to_owned(), (*lane).to_owned());
+            None
+        }
+        Publish::Skewed => {
+            header.clock_skewed = true;
+            None
+        }
         Publish::Sized(size) => Some(*size),
         Publish::Failed => {
             let failure = Failure { reason: FailureReason::Corrupt, message: "as ordered".into() };
@@ -221,7 +245,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         payload: offer.payload,
     };
     let frame = ProcessedFrame {
-        header: header.clone(),
+        header,
         width: 64,
         height: 48,
         leased_time: Timestamp::now(),
@@ -230,7 +254,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
             picture(PictureRole::Processed, &offers[0]),
             picture(PictureRole::Thumbnail, &offers[1]),
         ],
-        quality: QualityMeasures::default(),
+        quality,
         stages: Vec::new(),
         reencode: Reencode::Encoded,
         worker_version: "test".into(),

@@ -93,10 +93,14 @@ impl Partition {
         self.totals.output_bytes += output_bytes;
         self.totals.published_bytes += output_bytes;
         match &frame.body {
-            OutputBody::Frame(_) => self.totals.processed += 1,
+            OutputBody::Frame(_) => {
+                stream.counters.failed_in_row = 0;
+                self.totals.processed += 1;
+            }
             OutputBody::Tombstone(tombstone) => match tombstone.kind {
                 TombstoneKind::Failed(_) => {
                     stream.counters.failed_frames += 1;
+                    stream.counters.failed_in_row += 1;
                     self.totals.failed += 1;
                 }
                 TombstoneKind::Dropped => {

@@ -17,6 +17,7 @@ mod lease;
 mod output;
 mod payloads;
 mod registry;
+mod seek;
 mod state;
 mod stats;
 mod strikes;

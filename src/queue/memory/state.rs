@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -28,8 +29,15 @@ pub(super) struct Now {
 
 impl Now {
     pub(super) fn read() -> Self {
-        Self { instant: Instant::now(), wall: Timestamp::now() }
+        let instant = Instant::now();
+        Self { instant, wall: Timestamp::now().after(ahead(instant)) }
     }
+}
+
+/// How far the runtime's clock is ahead of the machine's: nothing, but in tests that pause and advance it. What is
+/// received then bears the times that the test lives in.
+fn ahead(instant: Instant) -> Duration {
+    instant.into_std().saturating_duration_since(std::time::Instant::now())
 }
 
 /// The whole store.

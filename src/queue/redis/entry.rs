@@ -8,8 +8,8 @@ use prost::Message as _;
 use crate::domain::{
     ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location, OutputBody, OutputPolicy, PayloadKey,
     PayloadRef, PictureFormat, PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy,
-    Reencode, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
-    Timestamp, Tombstone, TombstoneKind,
+    Reencode, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout, StoredPicture,
+    StreamSettings, Timestamp, Tombstone, TombstoneKind,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
@@ -231,7 +231,8 @@ fn micros(span: Duration) -> u64 {
 }
 
 pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
-    let StreamSettings { display_name, labels, location, retention, queue, output, clock } = settings;
+    let StreamSettings { display_name, labels, location, retention, queue, output, clock, stall_timeout } =
+        settings;
     pb::StreamSettings {
         display_name: display_name.clone(),
         labels: labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -250,6 +251,7 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         clock_tolerance: micros(clock.tolerance),
         clock_reject: clock.reject,
         queue_drop_oldest: queue.drop_oldest,
+        stall_timeout: micros(stall_timeout.0),
     }
     .encode_to_vec()
 }
@@ -281,5 +283,9 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
             never_reencode: s.never_reencode,
         },
         clock: ClockPolicy { tolerance: Duration::from_micros(s.clock_tolerance), reject: s.clock_reject },
+        stall_timeout: match s.stall_timeout {
+            0 => StallTimeout::default(),
+            micros => StallTimeout(Duration::from_micros(micros)),
+        },
     })
 }

@@ -18,6 +18,7 @@ mod output;
 mod registry;
 mod reply;
 mod scripts;
+mod seek;
 mod status;
 mod strikes;
 mod work;

@@ -41,7 +41,11 @@ fn output_entry(
     }))
 }
 
-fn output_entries(partition: PartitionId, stream: &StreamId, value: Value) -> Result<Vec<Arc<OutputEntry>>> {
+pub(super) fn output_entries(
+    partition: PartitionId,
+    stream: &StreamId,
+    value: Value,
+) -> Result<Vec<Arc<OutputEntry>>> {
     reply::entries(value)?
         .into_iter()
         .map(|((number, _), fields)| {

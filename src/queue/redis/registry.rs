@@ -228,6 +228,7 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         purged_frames: fields.number("purged")?,
         accepted_bytes: fields.number("accepted_bytes")?,
         published_bytes: fields.number("published_bytes")?,
+        failed_in_row: fields.number("failing")?,
         duplicate_frames: fields.number("duplicates")?,
         last_received_time: match fields.number("received")? {
             0 => None,

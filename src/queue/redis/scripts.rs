@@ -110,6 +110,7 @@ fn pipe_last(pipe: &mut Pipeline, last: Option<&Cmd>) {
 pub(super) struct Scripts {
     pub(super) accept: Script,
     pub(super) finish: Script,
+    pub(super) first_at: Script,
     pub(super) take: Script,
     pub(super) trim: Script,
     pub(super) acquire: Script,
@@ -131,6 +132,7 @@ impl Scripts {
         Self {
             accept: Script::new(include_str!("lua/accept.lua")),
             finish: Script::new(include_str!("lua/finish.lua")),
+            first_at: Script::new(include_str!("lua/first_at.lua")),
             take: Script::new(include_str!("lua/take.lua")),
             trim: Script::new(include_str!("lua/trim.lua")),
             acquire: Script::new(include_str!("lua/acquire.lua")),

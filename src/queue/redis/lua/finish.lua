@@ -93,7 +93,12 @@ while k <= #KEYS do
     redis.call('HINCRBY', stream, 'queued_bytes', text(0 - source_size))
     redis.call('HINCRBY', stream, 'output_bytes', text(output_size))
     redis.call('HINCRBY', stream, 'published_bytes', text(output_size))
-    if counter ~= 'processed' then redis.call('HINCRBY', stream, counter, 1) end
+    if counter == 'processed' then
+      redis.call('HSET', stream, 'failing', 0)
+    else
+      redis.call('HINCRBY', stream, counter, 1)
+    end
+    if counter == 'failed' then redis.call('HINCRBY', stream, 'failing', 1) end
     redis.call('HINCRBY', KEYS[4], 'work_frames', -1)
     redis.call('HINCRBY', KEYS[4], 'work_bytes', text(0 - source_size))
     redis.call('HINCRBY', KEYS[4], 'output_bytes', text(output_size))

@@ -1,0 +1,49 @@
+//! Which frames a subscriber wants of its streams.
+
+use std::collections::BTreeMap;
+
+use super::subscription::too_many;
+use crate::grpc::fault::{Fault, Result};
+use crate::hub::{FrameFilter, Sampling};
+use crate::pb::v1 as pb;
+
+const MAX_FPS: f64 = 1000.0;
+const MAX_TERMS: usize = 16;
+
+pub(super) fn sampling(sampling: pb::Sampling) -> Result<Sampling> {
+    let pb::Sampling { max_fps, every_nth, latest_only } = sampling;
+    if max_fps.is_some_and(|fps| !(fps > 0.0 && fps <= MAX_FPS)) {
+        return Err(Fault::invalid("max_fps", "must be above 0, and at most 1,000"));
+    }
+    Ok(Sampling { max_fps, every_nth, latest_only })
+}
+
+pub(super) fn filter(filter: pb::FrameFilter) -> Result<FrameFilter> {
+    let pb::FrameFilter {
+        min_quality_score,
+        min_motion_intensity,
+        min_vehicle_density,
+        attributes,
+        stream_labels,
+        exclude_invalid,
+    } = filter;
+    Ok(FrameFilter {
+        min_quality_score: share("min_quality_score", min_quality_score)?,
+        min_motion_intensity: share("min_motion_intensity", min_motion_intensity)?,
+        min_vehicle_density: share("min_vehicle_density", min_vehicle_density)?,
+        attributes: terms("attributes", attributes)?,
+        stream_labels: terms("stream_labels", stream_labels)?,
+        exclude_invalid,
+    })
+}
+
+fn share(field: &str, value: Option<f64>) -> Result<Option<f64>> {
+    match value {
+        Some(value) if !(0.0..=1.0).contains(&value) => Err(Fault::invalid(field, "must be from 0 to 1")),
+        value => Ok(value),
+    }
+}
+
+fn terms(field: &str, terms: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    if terms.len() > MAX_TERMS { Err(too_many(field, MAX_TERMS)) } else { Ok(terms) }
+}

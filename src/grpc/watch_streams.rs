@@ -1,0 +1,93 @@
+//! WatchStreams: a watch of the hub as a response stream.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_stream::try_stream;
+use futures::Stream;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tonic::Status;
+
+use super::convert::{processed, stream, subscription, time};
+use super::fault::{Fault, Result};
+use crate::domain::{Partitions, Timestamp};
+use crate::hub::{ChangeKind, Hub, LabelMatch, StreamChange, StreamSet, WatchBody, WatchEvent};
+use crate::pb::v1 as pb;
+use crate::pb::v1::watch_streams_response::Event as Wire;
+
+const LEAST_HEARTBEAT: Duration = Duration::from_secs(1);
+const MOST_HEARTBEAT: Duration = Duration::from_secs(60);
+const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A response stream of WatchStreams.
+pub(crate) type Responses =
+    Pin<Box<dyn Stream<Item = std::result::Result<pb::WatchStreamsResponse, Status>> + Send>>;
+
+/// Opens a watch. `call` keeps a drain waiting until its stream has ended.
+pub(crate) async fn watch(
+    hub: &Arc<Hub>,
+    request: pb::WatchStreamsRequest,
+    partitions: Partitions,
+    call: TaskTrackerToken,
+) -> Result<Responses> {
+    let pb::WatchStreamsRequest { streams, resume_token, heartbeat_interval } = request;
+    let streams = match streams.unwrap_or_default() {
+        pb::StreamMatch { by: None } => StreamSet::Labels(LabelMatch::default()),
+        some => subscription::streams_from_pb(some).map_err(|f| f.within("streams"))?,
+    };
+    let resume = match resume_token.as_str() {
+        "" => None,
+        token => Some(token.parse()?),
+    };
+    let heartbeat =
+        time::duration_within("heartbeat_interval", heartbeat_interval, LEAST_HEARTBEAT, MOST_HEARTBEAT)?;
+    let mut watch = hub.watch(&streams, resume, heartbeat.unwrap_or(DEFAULT_HEARTBEAT)).await?;
+    Ok(Box::pin(try_stream! {
+        let _held = call;
+        loop {
+            let event = watch.next().await.map_err(Fault::from)?;
+            yield to_pb(event, partitions);
+        }
+    }))
+}
+
+fn to_pb(event: WatchEvent, partitions: Partitions) -> pb::WatchStreamsResponse {
+    let WatchEvent { body, token } = event;
+    let event = match body {
+        WatchBody::SnapshotStart => Wire::SnapshotStart(pb::WatchSnapshotStart {}),
+        WatchBody::Existing(record) => Wire::Existing(stream::to_pb(record, partitions, Timestamp::now())),
+        WatchBody::SnapshotEnd(stream_count) => Wire::SnapshotEnd(pb::WatchSnapshotEnd { stream_count }),
+        WatchBody::Change(change) => Wire::Change(change_to_pb(change, partitions)),
+        WatchBody::Heartbeat => {
+            Wire::Heartbeat(pb::WatchHeartbeat { server_time: Some(time::to_pb(Timestamp::now())) })
+        }
+    };
+    let resume_token = token.map(|token| token.encode()).unwrap_or_default();
+    pb::WatchStreamsResponse { event: Some(event), resume_token }
+}
+
+fn change_to_pb(change: StreamChange, partitions: Partitions) -> pb::StreamChange {
+    let StreamChange { kind, record, state, time: at, failure } = change;
+    let mut stream = stream::to_pb(record, partitions, Timestamp::now());
+    if let Some(status) = &mut stream.status {
+        // As it was after this change: the next one tells what has come since.
+        status.set_state(stream::state_to_pb(state));
+    }
+    let kind = match kind {
+        ChangeKind::Registered => pb::StreamChangeKind::Registered,
+        ChangeKind::Updated => pb::StreamChangeKind::Updated,
+        ChangeKind::Live => pb::StreamChangeKind::Live,
+        ChangeKind::Stalled => pb::StreamChangeKind::Stalled,
+        ChangeKind::Error => pb::StreamChangeKind::Error,
+        ChangeKind::Removed => pb::StreamChangeKind::Removed,
+    };
+    pb::StreamChange {
+        kind: kind.into(),
+        stream: Some(stream),
+        change_time: Some(time::to_pb(at)),
+        error: failure.filter(|_| kind == pb::StreamChangeKind::Error).map(|failure| {
+            Fault::new(processed::failure_to_pb(failure.reason), failure.message).into_frame_error()
+        }),
+    }
+}

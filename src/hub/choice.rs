@@ -1,0 +1,202 @@
+//! Which frames a selector leaves out although they are there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::event::GapReason;
+use super::followed::Followed;
+use crate::domain::{OutputBody, OutputEntry, ProcessedFrame, Sequence, Timestamp};
+
+/// Which frames of a selector's streams are delivered.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Choice {
+    /// Thins frames out.
+    pub sampling: Sampling,
+    /// Leaves frames out by their content.
+    pub filter: FrameFilter,
+    /// Leaves out frames that are older when they are about to be sent.
+    pub max_age: Option<Duration>,
+    /// What happens when the subscriber does not keep up.
+    pub overflow: OverflowPolicy,
+}
+
+/// How a stream's frames are thinned out. All that are set apply: to what the filter passes, first `every_nth`, then
+/// `latest_only`, then `max_fps`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sampling {
+    /// Most frames a second, by received time, on average; the time between two is at least that of the frames that
+    /// come. Above 0.
+    pub max_fps: Option<f64>,
+    /// The first frame and then each nth; 0 and 1 = every frame.
+    pub every_nth: u32,
+    /// Only the newest frame that is there.
+    pub latest_only: bool,
+}
+
+/// What a frame must be like. A measure that was not made does not hold.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FrameFilter {
+    /// Least quality score.
+    pub min_quality_score: Option<f64>,
+    /// Least motion intensity.
+    pub min_motion_intensity: Option<f64>,
+    /// Least vehicle density.
+    pub min_vehicle_density: Option<f64>,
+    /// Attributes that it must have.
+    pub attributes: BTreeMap<String, String>,
+    /// Labels that its stream must have, when it is about to be sent.
+    pub stream_labels: BTreeMap<String, String>,
+    /// It must have no validation failures.
+    pub exclude_invalid: bool,
+}
+
+/// What happens to a stream whose subscriber has fallen behind by more than
+/// [`HubConfig::overflow_bytes`](super::HubConfig::overflow_bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OverflowPolicy {
+    /// The oldest unsent frames are left out, until the rest is within the bound.
+    #[default]
+    DropOldest,
+    /// All unsent frames of the stream but the newest are left out.
+    LatestOnly,
+    /// The subscription ends.
+    Disconnect,
+}
+
+impl Choice {
+    /// Why a frame is left out by its age or content, if it is.
+    fn omits(
+        &self,
+        entry: &OutputEntry,
+        frame: &ProcessedFrame,
+        labels: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Option<GapReason> {
+        if self.is_stale(entry, now) {
+            return Some(GapReason::Stale);
+        }
+        (!self.filter.passes(frame, labels)).then_some(GapReason::Filtered)
+    }
+
+    /// Whether an entry is too old to be sent.
+    pub(super) fn is_stale(&self, entry: &OutputEntry, now: Timestamp) -> bool {
+        self.max_age.is_some_and(|most| now.since(entry.received_time) > most)
+    }
+}
+
+impl FrameFilter {
+    fn passes(&self, frame: &ProcessedFrame, labels: &BTreeMap<String, String>) -> bool {
+        let Self {
+            min_quality_score,
+            min_motion_intensity,
+            min_vehicle_density,
+            attributes,
+            stream_labels,
+            exclude_invalid,
+        } = self;
+        let at_least = |least: &Option<f64>, measured: Option<f64>| {
+            least.is_none_or(|least| measured.is_some_and(|measured| measured >= least))
+        };
+        let has_all = |wanted: &BTreeMap<String, String>, map: &BTreeMap<String, String>| {
+            wanted.iter().all(|(key, value)| map.get(key) == Some(value))
+        };
+        at_least(min_quality_score, Some(frame.quality.quality_score))
+            && at_least(min_motion_intensity, frame.motion_intensity())
+            && at_least(min_vehicle_density, frame.vehicle_density())
+            && has_all(attributes, &frame.header.attributes)
+            && has_all(stream_labels, labels)
+            && !(*exclude_invalid && frame.has_validation_failures())
+    }
+}
+
+/// How far the sampling of one stream is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sampler {
+    /// Frames that passed the filter, and the last of them: it may be looked at more than once.
+    passed: u64,
+    counted: Option<Sequence>,
+    /// From this received time on the next one may be sent.
+    due: Option<Timestamp>,
+    admitted: Option<Sequence>,
+}
+
+impl Sampler {
+    /// Whether a frame that passed the filter is the first or an nth.
+    fn is_nth(&mut self, nth: u32, sequence: Sequence) -> bool {
+        if self.counted != Some(sequence) {
+            self.passed += 1;
+            self.counted = Some(sequence);
+        }
+        nth <= 1 || (self.passed - 1).is_multiple_of(u64::from(nth))
+    }
+
+    /// Whether a frame is due. Due times lie on a grid of the interval, so that frames that come at another rate are not
+    /// thinned out to less than what was asked for.
+    fn is_due(&mut self, max_fps: Option<f64>, entry: &OutputEntry) -> bool {
+        let Some(fps) = max_fps else { return true };
+        if self.admitted == Some(entry.sequence) {
+            return true;
+        }
+        let received = entry.received_time;
+        if self.due.is_some_and(|due| received < due) {
+            return false;
+        }
+        let interval = Duration::from_secs_f64((1.0 / fps).min(MOST_SECONDS_BETWEEN));
+        let on_grid = self.due.map(|due| due.after(interval)).filter(|next| received < *next);
+        self.due = Some(on_grid.unwrap_or_else(|| received.after(interval)));
+        self.admitted = Some(entry.sequence);
+        true
+    }
+}
+
+/// A rate so low that its interval is longer is taken for this one: ten years.
+const MOST_SECONDS_BETWEEN: f64 = 3.2e8;
+
+impl Followed {
+    /// Why the next frame of the stream is left out, if it is. `overflows`: frames must go until the rest fits.
+    pub(super) fn left_out(
+        &mut self,
+        choice: &Choice,
+        entry: &OutputEntry,
+        frame: &ProcessedFrame,
+        now: Timestamp,
+        overflows: bool,
+    ) -> Option<GapReason> {
+        let labels = self.topic.labels();
+        if let Some(reason) = choice.omits(entry, frame, &labels, now) {
+            return Some(reason);
+        }
+        if !self.sampler.is_nth(choice.sampling.every_nth, entry.sequence) {
+            return Some(GapReason::Sampled);
+        }
+        if overflows && entry.sequence.get() < self.topic.head() {
+            return Some(GapReason::SlowConsumer);
+        }
+        if let Some(reason) = self.newest
+            && self.is_superseded(choice, entry.sequence, &labels, now)
+        {
+            return Some(reason);
+        }
+        (!self.sampler.is_due(choice.sampling.max_fps, entry)).then_some(GapReason::Sampled)
+    }
+
+    /// Whether a later frame is there that is as good.
+    fn is_superseded(
+        &self,
+        choice: &Choice,
+        sequence: Sequence,
+        labels: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> bool {
+        let mut sampler = self.sampler.clone();
+        self.later_than(sequence).iter().take_while(|entry| !self.stops.reached(entry)).any(|entry| {
+            match &entry.body {
+                OutputBody::Frame(frame) => {
+                    choice.omits(entry, frame, labels, now).is_none()
+                        && sampler.is_nth(choice.sampling.every_nth, entry.sequence)
+                }
+                OutputBody::Tombstone(_) => false,
+            }
+        })
+    }
+}

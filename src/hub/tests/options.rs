@@ -1,0 +1,409 @@
+//! What a selector leaves out although it is there, and how that is told.
+
+use std::time::Duration;
+
+use super::client::*;
+use super::world::*;
+use crate::domain::{StartPosition, Timestamp};
+use crate::hub::{
+    Choice, FrameFilter, GapReason, HubConfig, LabelMatch, OverflowPolicy, Sampling, Selector, StreamSet,
+    SubscribeError, Subscription,
+};
+
+fn sampled(sampling: Sampling) -> Selector {
+    Selector { choice: Choice { sampling, ..Choice::default() }, ..ids(&["cam"]) }
+}
+
+fn filtered(filter: FrameFilter) -> Selector {
+    Selector { choice: Choice { filter, ..Choice::default() }, ..ids(&["cam"]) }
+}
+
+fn overflowing(overflow: OverflowPolicy) -> Selector {
+    Selector { choice: Choice { overflow, ..Choice::default() }, ..ids(&["cam"]) }
+}
+
+/// Publishes frames that are received so long after each other.
+async fn publish_every(world: &World, milliseconds: u64, count: usize) {
+    for _ in 0..count {
+        world.publish("cam", 1).await;
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
+}
+
+async fn until_quiet(subscription: &mut Subscription) -> Vec<String> {
+    let mut all = Vec::new();
+    while let Ok(event) = tokio::time::timeout(Duration::from_secs(3), told(subscription, 1)).await {
+        all.extend(event);
+        if all.last().is_some_and(|last| last == "end") {
+            break;
+        }
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_nth_sends_the_first_and_then_each_nth() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    let every_third = Sampling { every_nth: 3, ..Sampling::default() };
+    let mut some = world.subscribe(request(vec![sampled(every_third)])).await;
+    let frames = [vec![Publish::Frame; 2], vec![Publish::Failed], vec![Publish::Frame; 6]].concat();
+    world.publish_as("cam", &frames).await;
+    let told = until_quiet(&mut some).await;
+    assert_eq!(
+        told,
+        [
+            "checkpoint cam@1",
+            "cam#1",
+            "cam gap 2-4 Sampled:2 Failed:1",
+            "cam#5",
+            "cam gap 6-7 Sampled:2",
+            "cam#8",
+            "cam gap 9-9 Sampled:1",
+        ]
+    );
+    let stats = world.hub.stats();
+    assert_eq!(stats.delivered_frames, 3);
+    let told = [GapReason::Sampled, GapReason::Failed].map(|reason| stats.omitted_frames.of(reason));
+    assert_eq!((told, stats.omitted_frames.total()), ([5, 1], 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn max_fps_goes_by_received_time_and_keeps_the_rate() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    publish_every(&world, 100, 40).await; // ten a second, over four seconds
+    let four = Sampling { max_fps: Some(4.0), ..Sampling::default() };
+    let mut some = world.subscribe(request(vec![sampled(four).earliest()])).await;
+    let told = until_quiet(&mut some).await;
+    let frames: Vec<&String> = told.iter().filter(|told| told.contains('#')).collect();
+    assert!((14..=17).contains(&frames.len()), "{told:?}"); // not 13, as with a pause of 300 ms each time
+    let stats = world.hub.stats();
+    assert_eq!(stats.delivered_frames + stats.omitted_frames.of(GapReason::Sampled), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn latest_only_sends_the_newest_that_is_there() {
+    let world = World::with(HubConfig { ring_entries: 8, ..HubConfig::default() });
+    world.register(&["cam"]).await;
+    let latest = Sampling { latest_only: true, ..Sampling::default() };
+    let mut live = world.subscribe(request(vec![sampled(latest)])).await;
+    world.publish("cam", 1).await;
+    expect(&mut live, &["checkpoint cam@1", "cam#1"]).await;
+    world.publish("cam", 5).await;
+    world.publish_as("cam", &[Publish::Failed]).await;
+    world.settle().await;
+    expect(&mut live, &["cam gap 2-5 Sampled:4", "cam#6"]).await;
+    world.publish("cam", 100).await;
+    world.settle().await;
+    expect(&mut live, &["cam gap 7-106 Sampled:100", "cam#107"]).await; // most of it was not even looked at
+
+    // From what is kept, too: nothing came by the feed.
+    let mut early = world.subscribe(request(vec![sampled(latest).earliest()])).await;
+    expect(&mut early, &["checkpoint cam@1", "cam gap 1-106 Sampled:106", "cam#107"]).await;
+    assert!(is_quiet(&mut early).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn latest_only_looks_for_the_newest_that_passes_the_filter() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    let mut selector = filtered(FrameFilter { min_quality_score: Some(0.5), ..FrameFilter::default() });
+    selector.choice.sampling.latest_only = true;
+    let mut live = world.subscribe(request(vec![selector])).await;
+    let frames = [0.9, 0.8, 0.1, 0.7, 0.2].map(Publish::Quality);
+    world.publish_as("cam", &frames).await;
+    world.settle().await;
+    let told = until_quiet(&mut live).await;
+    let expected =
+        ["checkpoint cam@1", "cam gap 1-3 Sampled:2 Filtered:1", "cam#4", "cam gap 5-5 Filtered:1"];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn filters_leave_out_what_does_not_hold() {
+    let world = World::new();
+    world.register_labelled("cam", &[("site", "north")]).await;
+    let lane = |lane: &str| [("lane".to_owned(), lane.to_owned())].into();
+    let none = FrameFilter::default;
+    let what = [Publish::Quality(0.4), Publish::Lane("2"), Publish::Skewed, Publish::Quality(0.6)];
+    world.publish_as("cam", &what).await;
+    for (filter, passed) in [
+        (FrameFilter { min_quality_score: Some(0.5), ..none() }, vec![4]),
+        (FrameFilter { min_quality_score: Some(0.0), ..none() }, vec![1, 2, 3, 4]),
+        (FrameFilter { attributes: lane("2"), ..none() }, vec![2]),
+        (FrameFilter { attributes: lane("3"), ..none() }, vec![]),
+        (FrameFilter { exclude_invalid: true, ..none() }, vec![1, 2, 4]),
+        // What nobody measured does not hold.
+        (FrameFilter { min_motion_intensity: Some(0.0), ..none() }, vec![]),
+        (FrameFilter { min_vehicle_density: Some(0.0), ..none() }, vec![]),
+    ] {
+        let before = world.hub.stats().omitted_frames.of(GapReason::Filtered);
+        let asked = format!("{filter:?}");
+        let mut some = world.subscribe(request(vec![filtered(filter).earliest()])).await;
+        let told = until_quiet(&mut some).await;
+        let frames: Vec<String> = told.into_iter().filter(|told| told.contains('#')).collect();
+        assert_eq!(frames, passed.iter().map(|n| format!("cam#{n}")).collect::<Vec<_>>(), "{asked}");
+        let filtered = world.hub.stats().omitted_frames.of(GapReason::Filtered) - before;
+        assert_eq!(filtered as usize, 4 - passed.len(), "{asked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_of_the_stream_count_when_a_frame_is_sent() {
+    let world = World::new();
+    world.settle().await;
+    world.register_labelled("cam", &[("mode", "day")]).await;
+    let by_day = FrameFilter { stream_labels: labels_of(&[("mode", "day")]), ..FrameFilter::default() };
+    let mut live = world.subscribe(request(vec![filtered(by_day)])).await;
+    world.publish("cam", 1).await;
+    expect(&mut live, &["checkpoint cam@1", "cam#1"]).await;
+    world.relabel("cam", &[("mode", "night")]).await;
+    world.publish("cam", 2).await;
+    world.settle().await;
+    expect(&mut live, &["cam gap 2-3 Filtered:2"]).await;
+    world.relabel("cam", &[("mode", "day")]).await;
+    world.publish("cam", 1).await;
+    expect(&mut live, &["cam#4"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_are_too_old_when_they_would_be_sent_are_stale() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    let choice = Choice { max_age: Some(Duration::from_secs(5)), ..Choice::default() };
+    let mut live = world.subscribe(request(vec![Selector { choice, ..ids(&["cam"]) }])).await;
+    world.publish("cam", 2).await;
+    expect(&mut live, &["checkpoint cam@1", "cam#1"]).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    world.publish("cam", 1).await;
+    expect(&mut live, &["cam gap 2-2 Stale:1", "cam#3"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_frame_is_noticed_even_after_its_picture_was_read() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    let choice = Choice { max_age: Some(Duration::from_millis(500)), ..Choice::default() };
+    let mut live = world.subscribe(request(vec![Selector { choice, ..ids(&["cam"]) }])).await;
+    world.queue.set_slow(true);
+    world.publish("cam", 1).await;
+    expect(&mut live, &["checkpoint cam@1", "cam gap 1-1 Stale:1"]).await;
+}
+
+/// A bound that ten frames of a kilobyte (and a kilobyte for each entry) reach.
+fn small_bound() -> HubConfig {
+    HubConfig { overflow_bytes: 20 << 10, ring_entries: 4, ..HubConfig::default() }
+}
+
+const KILOBYTE: Publish = Publish::Sized(1024);
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_subscriber_loses_the_oldest() {
+    let world = World::with(small_bound());
+    world.register(&["cam"]).await;
+    let mut slow = world.subscribe(request(vec![overflowing(OverflowPolicy::DropOldest)])).await;
+    let mut fast = world.subscribe(request(vec![overflowing(OverflowPolicy::DropOldest)])).await;
+    expect(&mut slow, &["checkpoint cam@1"]).await;
+    expect(&mut fast, &["checkpoint cam@1"]).await;
+    world.publish_as("cam", &[KILOBYTE]).await;
+    expect(&mut slow, &["cam#1"]).await;
+    expect(&mut fast, &["cam#1"]).await;
+    assert!(is_quiet(&mut slow).await);
+    for number in 2..=31 {
+        world.publish_as("cam", &[KILOBYTE]).await;
+        assert_eq!(
+            told(&mut fast, 1).await,
+            [format!("cam#{number}")],
+            "one slow subscriber delays no other"
+        );
+    }
+    let rest = until_quiet(&mut slow).await;
+    let frames: Vec<String> = (22..=31).map(|number| format!("cam#{number}")).collect();
+    assert_eq!(rest[0], "cam gap 2-21 SlowConsumer:20");
+    assert_eq!(rest[1..], frames);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_subscriber_may_get_the_newest_only() {
+    let world = World::with(small_bound());
+    world.register(&["cam"]).await;
+    let mut slow = world.subscribe(request(vec![overflowing(OverflowPolicy::LatestOnly)])).await;
+    expect(&mut slow, &["checkpoint cam@1"]).await;
+    assert!(is_quiet(&mut slow).await);
+    world.publish_as("cam", &vec![KILOBYTE; 30]).await;
+    world.settle().await;
+    expect(&mut slow, &["cam gap 1-29 SlowConsumer:29", "cam#30"]).await;
+    world.publish_as("cam", &vec![KILOBYTE; 5]).await;
+    expect(&mut slow, &["cam#31", "cam#32", "cam#33", "cam#34", "cam#35"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_subscriber_may_be_disconnected_and_resumes_whole() {
+    let world = World::with(small_bound());
+    world.register(&["cam"]).await;
+    let selector = overflowing(OverflowPolicy::Disconnect);
+    let mut slow = world.subscribe(request(vec![selector.clone()])).await;
+    expect(&mut slow, &["checkpoint cam@1"]).await;
+    assert!(is_quiet(&mut slow).await);
+    world.publish_as("cam", &vec![KILOBYTE; 30]).await;
+    world.settle().await;
+    let error = SubscribeError::SlowConsumer { limit_bytes: 20 << 10 };
+    expect(&mut slow, &["checkpoint cam@1", &format!("error: {error}"), "end"]).await;
+
+    // It catches up from what is kept, and that never overflows.
+    let resumed = selector.from(StartPosition::Sequence(number(1)));
+    let mut resumed = world.subscribe(request(vec![resumed])).await;
+    expect(&mut resumed, &["checkpoint cam@1"]).await;
+    for number in 1..=30 {
+        if number == 15 {
+            world.publish_as("cam", &vec![KILOBYTE; 30]).await;
+        }
+        assert_eq!(told(&mut resumed, 1).await, [format!("cam#{number}")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_neighbour_that_keeps_up_is_not_made_to_pay() {
+    let world = World::with(small_bound());
+    world.register(&["busy", "calm"]).await;
+    let mut slow = world.subscribe(request(vec![ids(&["busy", "calm"])])).await;
+    expect(&mut slow, &["checkpoint busy@1 calm@1"]).await;
+    assert!(is_quiet(&mut slow).await);
+    world.publish_as("busy", &vec![KILOBYTE; 50]).await;
+    world.publish_as("calm", &vec![KILOBYTE; 4]).await;
+    world.settle().await;
+    let told = until_quiet(&mut slow).await;
+    for number in 1..=4 {
+        assert!(told.contains(&format!("calm#{number}")), "{told:?}");
+    }
+    assert!(world.hub.stats().omitted_frames.of(GapReason::SlowConsumer) >= 40);
+    let stats = world.hub.stats();
+    assert_eq!(stats.delivered_frames + stats.omitted_frames.total(), 54);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_by_time_begins_with_the_first_that_was_received_since() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    publish_every(&world, 1000, 10).await;
+    let entries = world.memory_entries("cam").await;
+    let since = entries[6].received_time;
+    let from = |time| ids(&["cam"]).from(StartPosition::Time(time));
+    let mut some = world.subscribe(request(vec![from(since)])).await;
+    expect(&mut some, &["checkpoint cam@7", "cam#7"]).await;
+    let before = entries[5].received_time.after(Duration::from_micros(1));
+    let mut some = world.subscribe(request(vec![from(before)])).await;
+    expect(&mut some, &["checkpoint cam@7", "cam#7"]).await;
+    world.keep("cam", 2).await;
+    let mut some = world.subscribe(request(vec![from(since)])).await;
+    expect(&mut some, &["checkpoint cam@9", "cam#9"]).await;
+    let mut strict = from(since);
+    strict.fail_if_trimmed = true;
+    let refusal = world.refusal(request(vec![strict])).await;
+    assert_eq!(refusal, SubscribeError::CursorTrimmed { stream: stream("cam"), oldest: number(9) });
+
+    // Nothing came since: what was received before and waits for a worker is passed over.
+    world.accept("cam", 2).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let now = entries[9].received_time.after(Duration::from_millis(1500));
+    let mut late = world.subscribe(request(vec![from(now)])).await;
+    expect(&mut late, &["checkpoint cam@11"]).await;
+    world.finish("cam", &[]).await;
+    world.publish("cam", 1).await;
+    expect(&mut late, &["cam#13"]).await;
+
+    let future = Timestamp::now().after(Duration::from_secs(3600));
+    let refusal = world.refusal(request(vec![from(future)])).await;
+    assert!(matches!(refusal, SubscribeError::PositionInFuture(_)), "{refusal}");
+    let far = |number| request(vec![ids(&["cam"]).from(StartPosition::Sequence(number))]);
+    world.subscribe(far(number(1_000_014))).await;
+    let refusal = world.refusal(far(number(1_000_015))).await;
+    assert!(matches!(refusal, SubscribeError::PositionInFuture(_)), "{refusal}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_by_time_waits_for_what_was_received_before_it() {
+    let world = World::new();
+    world.register(&["cam", "idle"]).await;
+    world.publish("cam", 2).await;
+    let stop = world.memory_entries("cam").await[1].received_time.after(Duration::from_secs(5));
+    let mut selector = ids(&["cam", "idle"]).earliest();
+    selector.stop_time = Some(stop);
+    let mut some = world.subscribe(request(vec![selector.clone()])).await;
+    expect(&mut some, &["checkpoint cam@1 idle@1", "cam#1", "cam#2"]).await;
+    world.accept("cam", 2).await; // received before the stop, and published long after it
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(is_quiet(&mut some).await);
+    world.accept("cam", 3).await;
+    world.finish("cam", &[Publish::Frame, Publish::Failed]).await;
+    let rest = ["cam#3", "cam gap 4-4 Failed:1", "checkpoint cam@5 idle@1", "end"];
+    expect(&mut some, &rest).await;
+
+    // All of it is long past.
+    let mut again = world.subscribe(request(vec![selector])).await;
+    let told = until_quiet(&mut again).await;
+    assert_eq!(told.last().map(String::as_str), Some("end"));
+    assert!(told.contains(&"checkpoint cam@5 idle@1".to_owned()), "{told:?}");
+    let mut nobody = glob("nobody-*");
+    nobody.stop_time = Some(stop);
+    let mut nobody = world.subscribe(request(vec![nobody])).await;
+    expect(&mut nobody, &["checkpoint", "checkpoint", "end"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_of_frames_stops_each_stream_by_itself() {
+    let world = World::new();
+    world.register(&["cam-1", "cam-2"]).await;
+    world.publish("cam-1", 5).await;
+    world.publish_as("cam-2", &[Publish::Frame, Publish::Failed, Publish::Frame, Publish::Frame]).await;
+    let mut selector = glob("cam-*").earliest();
+    selector.stop_after_frames = Some(2);
+    let mut some = world.subscribe(request(vec![selector])).await;
+    let mut told = until_quiet(&mut some).await;
+    assert_eq!(told.split_off(told.len() - 2), ["checkpoint cam-1@3 cam-2@4", "end"]);
+    told.sort();
+    let expected =
+        ["cam-1#1", "cam-1#2", "cam-2 gap 2-2 Failed:1", "cam-2#1", "cam-2#3", "checkpoint cam-1@1 cam-2@1"];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_may_be_asked_to_be_there_or_not() {
+    let world = World::new();
+    world.settle().await;
+    world.register_labelled("a", &[("site", "north")]).await;
+    world.register_labelled("b", &[("site", "south"), ("retired", "yes")]).await;
+    world.register(&["c"]).await;
+    let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+    let labels = LabelMatch { present: keys(&["site"]), absent: keys(&["retired"]), ..LabelMatch::default() };
+    let mut some = world.subscribe(request(vec![select(StreamSet::Labels(labels))])).await;
+    expect(&mut some, &["checkpoint a@1"]).await;
+    world.relabel("b", &[("site", "south")]).await;
+    world.relabel("a", &[]).await;
+    world.settle().await;
+    for id in ["a", "b", "c"] {
+        world.publish(id, 1).await;
+    }
+    let told = until_quiet(&mut some).await;
+    assert_eq!(told, ["b#1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_registered_by_its_first_frame_can_be_awaited() {
+    let world = World::new();
+    let mut asked = request(vec![ids(&["cam"])]);
+    asked.allow_unregistered = true;
+    let mut waiting = world.subscribe(asked.clone()).await;
+    expect(&mut waiting, &["checkpoint cam@1"]).await;
+    assert!(is_quiet(&mut waiting).await);
+    world.register(&["cam"]).await;
+    world.publish("cam", 2).await;
+    expect(&mut waiting, &["cam#1", "cam#2"]).await;
+    world.unregister("cam").await;
+    let mut waiting = world.subscribe(asked).await;
+    expect(&mut waiting, &["checkpoint cam@3"]).await;
+    world.register(&["cam"]).await;
+    world.publish("cam", 1).await;
+    expect(&mut waiting, &["cam#3"]).await;
+}

@@ -1,0 +1,232 @@
+//! Watches of streams: snapshots, changes, stalls, resuming.
+
+use std::time::Duration;
+
+use super::client::glob;
+use super::world::*;
+use crate::hub::{HubConfig, LabelMatch, StreamSet, SubscribeError, Watch, WatchBody, WatchToken};
+
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+fn all() -> StreamSet {
+    StreamSet::Labels(LabelMatch::default())
+}
+
+async fn watch(world: &World, streams: &StreamSet) -> Watch {
+    world.hub.watch(streams, None, HEARTBEAT).await.unwrap()
+}
+
+async fn resume(world: &World, streams: &StreamSet, token: &str) -> Watch {
+    let token = token.parse::<WatchToken>().unwrap();
+    world.hub.watch(streams, Some(token), HEARTBEAT).await.unwrap()
+}
+
+/// The next event, shortly, and its token.
+async fn next(watch: &mut Watch) -> (String, Option<String>) {
+    let event = tokio::time::timeout(Duration::from_secs(120), watch.next()).await.expect("an event in time");
+    let event = event.expect("no error");
+    let told = match event.body {
+        WatchBody::SnapshotStart => "start".to_owned(),
+        WatchBody::Existing(record) => format!("existing {}", record.id),
+        WatchBody::SnapshotEnd(count) => format!("end {count}"),
+        WatchBody::Change(change) => {
+            let why = change.failure.map(|failure| format!(": {}", failure.message)).unwrap_or_default();
+            format!("{} {:?} {:?}{why}", change.record.id, change.kind, change.state)
+        }
+        WatchBody::Heartbeat => "heartbeat".to_owned(),
+    };
+    (told, event.token.map(|token| token.encode()))
+}
+
+async fn expect(watch: &mut Watch, expected: &[&str]) -> String {
+    let mut last = String::new();
+    for (place, expected) in expected.iter().enumerate() {
+        let (told, token) = next(watch).await;
+        assert_eq!(told, *expected, "at {place}");
+        let within_snapshot = told == "start" || told.starts_with("existing");
+        assert_eq!(token.is_none(), within_snapshot, "{told}");
+        last = token.unwrap_or(last);
+    }
+    last
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_comes_first_and_then_each_change() {
+    let world = World::new();
+    world.register(&["b", "a"]).await;
+    let mut all = watch(&world, &all()).await;
+    expect(&mut all, &["start", "existing a", "existing b", "end 2"]).await;
+    world.register(&["c"]).await;
+    expect(&mut all, &["c Registered Idle"]).await;
+    world.publish("c", 3).await;
+    expect(&mut all, &["c Live Live"]).await;
+    world.relabel("c", &[("site", "north")]).await;
+    expect(&mut all, &["c Updated Live"]).await;
+    world.publish_as("c", &[Publish::Failed, Publish::Failed]).await;
+    world.publish_as("c", &[Publish::Failed, Publish::Failed]).await;
+    expect(&mut all, &["c Error Error: as ordered"]).await;
+    world.publish("c", 1).await;
+    expect(&mut all, &["c Live Live"]).await;
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    expect(&mut all, &["c Stalled Stalled"]).await;
+    world.publish("c", 1).await;
+    expect(&mut all, &["c Live Live"]).await;
+    world.unregister("c").await;
+    expect(&mut all, &["c Removed Live"]).await;
+    world.register(&["c"]).await;
+    expect(&mut all, &["c Registered Idle", "heartbeat"]).await;
+    drop(all);
+    assert_eq!(world.hub.stats().watches, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_watcher_gets_the_last_of_several_changes() {
+    let world = World::new();
+    let mut slow = watch(&world, &all()).await;
+    expect(&mut slow, &["start", "end 0"]).await;
+    world.register(&["a", "b", "gone"]).await;
+    for round in 0..500 {
+        world.relabel("a", &[("round", &round.to_string())]).await;
+        world.settle().await;
+    }
+    world.publish("b", 2).await;
+    world.unregister("gone").await;
+    world.settle().await;
+    expect(&mut slow, &["a Registered Idle", "a Updated Idle", "b Registered Live", "b Live Live"]).await;
+    expect(&mut slow, &["b Stalled Stalled"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_come_and_go_as_they_are_selected() {
+    let world = World::new();
+    world.register_labelled("a", &[("site", "north")]).await;
+    world.register(&["b"]).await;
+    let north = LabelMatch { equal: labels_of(&[("site", "north")]), ..LabelMatch::default() };
+    let mut some = watch(&world, &StreamSet::Labels(north)).await;
+    expect(&mut some, &["start", "existing a", "end 1"]).await;
+    world.relabel("b", &[("site", "north")]).await;
+    expect(&mut some, &["b Updated Idle"]).await;
+    world.relabel("b", &[]).await;
+    expect(&mut some, &["b Removed Idle"]).await;
+    world.publish("b", 1).await;
+    world.publish("a", 1).await;
+    expect(&mut some, &["a Live Live"]).await;
+
+    // One that is not there yet.
+    let mut later = watch(&world, &StreamSet::Ids(vec![stream("later")])).await;
+    expect(&mut later, &["start", "end 0"]).await;
+    world.register(&["later", "other"]).await;
+    expect(&mut later, &["later Registered Idle", "heartbeat"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_wait_for_a_worker_are_frames_that_come() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    let mut all = watch(&world, &all()).await;
+    expect(&mut all, &["start", "existing cam", "end 1"]).await;
+    world.accept("cam", 1).await;
+    expect(&mut all, &["cam Live Live"]).await; // no worker has touched it
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        world.accept("cam", 1).await;
+    }
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    expect(&mut all, &["cam Stalled Stalled"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_resumes_with_what_was_missed() {
+    let world = World::new();
+    world.register(&["a", "b", "c", "d"]).await;
+    world.publish("d", 1).await;
+    let mut first = watch(&world, &all()).await;
+    let streams = ["existing a", "existing b", "existing c", "existing d"];
+    let told = [&["start"][..], &streams, &["end 4"]].concat();
+    let token = expect(&mut first, &told).await;
+    drop(first);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.register(&["e"]).await;
+    world.relabel("a", &[("x", "y")]).await;
+    world.publish("b", 2).await;
+    world.unregister("c").await;
+    world.settle().await;
+    let mut again = resume(&world, &all(), &token).await;
+    let missed = ["a Updated Idle", "b Live Live", "e Registered Idle", "c Removed Idle"];
+    let token = expect(&mut again, &missed).await;
+    // The next ones are those after that.
+    world.publish("e", 1).await;
+    expect(&mut again, &["e Live Live"]).await;
+    drop(again);
+    // Nobody watches, and time alone goes on: those that were live are not any more.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let mut third = resume(&world, &all(), &token).await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.push(next(&mut third).await.0);
+    }
+    assert_eq!(told, ["b Stalled Stalled", "d Stalled Stalled", "e Stalled Stalled"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_says_nothing_here_begins_with_a_snapshot() {
+    let world = World::new();
+    world.register(&["a"]).await;
+    let mut first = watch(&world, &all()).await;
+    let token = expect(&mut first, &["start", "existing a", "end 1"]).await;
+    let selection = glob("cam-*").streams;
+    let refusal = world.hub.watch(&selection, Some(token.parse().unwrap()), HEARTBEAT).await.unwrap_err();
+    assert_eq!(refusal, SubscribeError::OtherSelection);
+    // Another store, which has seen less.
+    let other = World::new();
+    let mut begun = resume(&other, &all(), &token).await;
+    expect(&mut begun, &["start", "end 0"]).await;
+    // Too much has happened since.
+    for round in 0..5_100 {
+        world.relabel("a", &[("round", &round.to_string())]).await;
+    }
+    world.settle().await;
+    let mut late = resume(&world, &all(), &token).await;
+    expect(&mut late, &["start", "existing a", "end 1"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_waited_out_and_a_long_one_ends_a_watch() {
+    let world = World::with(HubConfig::default());
+    world.register(&["a"]).await;
+    let mut all = watch(&world, &all()).await;
+    expect(&mut all, &["start", "existing a", "end 1"]).await;
+    world.queue.set_down(true);
+    world.register(&["b"]).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    world.queue.set_down(false);
+    expect(&mut all, &["b Registered Idle"]).await;
+    world.queue.set_feed_lossy(true);
+    world.register(&["c"]).await;
+    world.unregister("a").await;
+    let mut told = vec![next(&mut all).await.0, next(&mut all).await.0];
+    told.sort();
+    assert_eq!(told, ["a Removed Idle", "c Registered Idle"]);
+    world.queue.set_down(true);
+    let error = tokio::time::timeout(Duration::from_secs(100), async {
+        loop {
+            if let Err(error) = all.next().await {
+                return error;
+            }
+        }
+    });
+    assert!(matches!(error.await.unwrap(), SubscribeError::Backend(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_are_bounded_and_end_when_the_server_drains() {
+    let world = World::with(HubConfig { max_subscriptions: 1, ..HubConfig::default() });
+    let mut only = watch(&world, &all()).await;
+    expect(&mut only, &["start", "end 0"]).await;
+    let refusal = world.hub.watch(&all(), None, HEARTBEAT).await.unwrap_err();
+    assert_eq!(refusal, SubscribeError::TooManySubscriptions { limit: 1 });
+    world.hub.drain();
+    assert_eq!(only.next().await.unwrap_err(), SubscribeError::Draining);
+    drop(only);
+    assert_eq!(world.hub.watch(&all(), None, HEARTBEAT).await.unwrap_err(), SubscribeError::Draining);
+}

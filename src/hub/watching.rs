@@ -1,0 +1,463 @@
+//! A watch: the streams as they are, then every change.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::event::SubscribeError;
+use super::roster::{ChangeKind, Found, Known, Positions, Snapshot};
+use super::select::{Matcher, StreamSet};
+use super::tail::TailState;
+use super::watch_token::WatchToken;
+use super::{Hub, clock};
+use crate::domain::{Failure, OutputBody, StreamId, StreamRecord, StreamState, Timestamp, TombstoneKind};
+use crate::queue::{self, FeedEvent, FeedPosition};
+
+/// Streams that are read, and changes that are taken, at once.
+const AT_ONCE: usize = 100;
+/// Events of the feeds that a resumed watch reads; one that missed more begins anew.
+const MOST_MISSED: u64 = 5_000;
+const RETRY: Duration = Duration::from_millis(200);
+
+/// What a watch tells, and where to resume behind it.
+#[derive(Debug)]
+pub struct WatchEvent {
+    /// What it is.
+    pub body: WatchBody,
+    /// `None` within a snapshot.
+    pub token: Option<WatchToken>,
+}
+
+/// What a watch tells.
+#[derive(Debug)]
+pub enum WatchBody {
+    /// A snapshot begins: what was told before does not hold.
+    SnapshotStart,
+    /// A stream of the snapshot.
+    Existing(StreamRecord),
+    /// The snapshot had so many.
+    SnapshotEnd(u64),
+    /// A stream has changed.
+    Change(StreamChange),
+    /// Nothing has happened.
+    Heartbeat,
+}
+
+/// A change of a stream.
+#[derive(Debug)]
+pub struct StreamChange {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The stream after it.
+    pub record: StreamRecord,
+    /// What it was doing after it.
+    pub state: StreamState,
+    /// When it happened.
+    pub time: Timestamp,
+    /// The last failure of a stream in [`StreamState::Error`].
+    pub failure: Option<Failure>,
+}
+
+/// Follows streams. Ends when it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    hub: Arc<Hub>,
+    matcher: Matcher,
+    selection: [u8; 4],
+    /// Changes up to this version have been told.
+    seen: u64,
+    /// The streams that the watcher knows of.
+    known: HashSet<StreamId>,
+    out: VecDeque<WatchEvent>,
+    /// The rest of a snapshot.
+    snapshot: Option<(VecDeque<StreamId>, u64)>,
+    token: WatchToken,
+    heartbeat: Duration,
+    next_heartbeat: Instant,
+    news: watch::Receiver<u64>,
+    tail: watch::Receiver<TailState>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.hub.roster.leave();
+    }
+}
+
+impl Hub {
+    /// Watches streams: a snapshot, then changes; or the changes behind a token.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`]: a bad glob, too many watches, a token of another selection, an outage, draining.
+    pub async fn watch(
+        self: &Arc<Self>,
+        streams: &StreamSet,
+        resume: Option<WatchToken>,
+        heartbeat: Duration,
+    ) -> Result<Watch, SubscribeError> {
+        let matcher = Matcher::new(streams)?;
+        let selection = digest(streams);
+        if resume.as_ref().is_some_and(|token| token.selection != selection) {
+            return Err(SubscribeError::OtherSelection);
+        }
+        self.roster.join()?;
+        let mut watch = Watch {
+            hub: Arc::clone(self),
+            matcher,
+            selection,
+            seen: 0,
+            known: HashSet::new(),
+            out: VecDeque::new(),
+            snapshot: None,
+            token: WatchToken { selection, time: clock::now(), positions: Vec::new() },
+            heartbeat,
+            next_heartbeat: Instant::now() + heartbeat,
+            news: self.roster.news(),
+            tail: self.tail_state(),
+        };
+        self.roster.load(self).await?;
+        match resume {
+            Some(token) if watch.resume(&token).await? => {}
+            Some(_) | None => watch.begin(),
+        }
+        Ok(watch)
+    }
+}
+
+fn digest(streams: &StreamSet) -> [u8; 4] {
+    let mut sum = [0; 4];
+    sum.copy_from_slice(&blake3::hash(format!("{streams:?}").as_bytes()).as_bytes()[..4]);
+    sum
+}
+
+impl Watch {
+    /// The next event; waits until there is one. After an error the watch is over.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Draining`], [`SubscribeError::Backend`].
+    pub async fn next(&mut self) -> Result<WatchEvent, SubscribeError> {
+        loop {
+            if self.hub.roster.is_draining() {
+                return Err(SubscribeError::Draining);
+            }
+            if let Some(event) = self.out.pop_front() {
+                self.next_heartbeat = Instant::now() + self.heartbeat;
+                return Ok(event);
+            }
+            if self.snapshot.is_some() {
+                self.read_snapshot().await?;
+            } else if !self.take_changes().await? {
+                self.wait().await?;
+            }
+        }
+    }
+
+    /// Begins with a snapshot.
+    fn begin(&mut self) {
+        let Snapshot { version, positions, streams } = self.hub.roster.snapshot(&self.matcher);
+        self.seen = version;
+        self.known.clear();
+        self.reached(positions);
+        self.out.push_back(WatchEvent { body: WatchBody::SnapshotStart, token: None });
+        self.snapshot = Some((streams.into_iter().map(|known| known.record.id.clone()).collect(), 0));
+    }
+
+    async fn read_snapshot(&mut self) -> Result<(), SubscribeError> {
+        let Some((rest, mut count)) = self.snapshot.take() else { return Ok(()) };
+        let ids: Vec<StreamId> = rest.iter().take(AT_ONCE).cloned().collect();
+        for record in self.records(&ids).await?.into_values().filter(|record| !record.removed) {
+            count += 1;
+            self.known.insert(record.id.clone());
+            self.out.push_back(WatchEvent { body: WatchBody::Existing(record), token: None });
+        }
+        let rest: VecDeque<StreamId> = rest.into_iter().skip(ids.len()).collect();
+        if rest.is_empty() {
+            let token = Some(self.token.clone());
+            self.out.push_back(WatchEvent { body: WatchBody::SnapshotEnd(count), token });
+        } else {
+            self.snapshot = Some((rest, count));
+        }
+        Ok(())
+    }
+
+    /// Takes the next changes; answers whether there were any.
+    async fn take_changes(&mut self) -> Result<bool, SubscribeError> {
+        let (changes, all) = match self.hub.roster.after(self.seen, AT_ONCE) {
+            Found::Changes(changes, all) => (changes, all),
+            Found::Forgotten => {
+                self.begin();
+                return Ok(true);
+            }
+        };
+        let (seen, any) = (self.seen, !changes.is_empty());
+        let told = self.out.len();
+        for (version, known) in changes {
+            self.seen = version;
+            self.tell(known, seen);
+        }
+        if let Some(positions) = all {
+            self.reached(positions);
+        }
+        self.complete(told).await?;
+        // Only the last of them says that all are told; behind the others they come again.
+        if let Some(last) = self.out.back_mut() {
+            last.token = Some(self.token.clone());
+        }
+        Ok(any)
+    }
+
+    /// Tells a change to this watcher, who has seen what happened up to `seen`.
+    fn tell(&mut self, known: Known, seen: u64) {
+        let id = known.record.id.clone();
+        let selected = !known.record.removed && self.matcher.matches(&known.record);
+        match (self.known.contains(&id), selected) {
+            (false, false) => {}
+            (true, true) => self.push(known.kind, &known, known.time),
+            (false, true) => {
+                if known.registered > seen && known.kind != ChangeKind::Registered {
+                    self.push(ChangeKind::Registered, &known, known.record.create_time);
+                }
+                self.known.insert(id);
+                self.push(known.kind, &known, known.time);
+            }
+            (true, false) => {
+                self.known.remove(&id);
+                self.push(ChangeKind::Removed, &known, known.time);
+            }
+        }
+    }
+
+    fn push(&mut self, kind: ChangeKind, known: &Known, time: Timestamp) {
+        let change = StreamChange {
+            kind,
+            record: StreamRecord::clone(&known.record),
+            state: known.state,
+            time,
+            failure: known.failure.clone(),
+        };
+        let token = Some(self.token.clone());
+        self.out.push_back(WatchEvent { body: WatchBody::Change(change), token });
+    }
+
+    /// Fills the changes from place `told` on with what the streams are now, and why they fail.
+    async fn complete(&mut self, told: usize) -> Result<(), SubscribeError> {
+        let mut ids = Vec::new();
+        let mut failing = Vec::new();
+        for event in self.out.iter().skip(told) {
+            if let WatchBody::Change(change) = &event.body
+                && change.kind != ChangeKind::Removed
+            {
+                ids.push(change.record.id.clone());
+                if change.kind == ChangeKind::Error && change.failure.is_none() {
+                    failing.push(change.record.id.clone());
+                }
+            }
+        }
+        let mut records = self.records(&ids).await?;
+        let mut failures = BTreeMap::new();
+        for id in failing {
+            if let Some(failure) = last_failure(&self.hub, &id).await? {
+                failures.insert(id, failure);
+            }
+        }
+        for event in self.out.iter_mut().skip(told) {
+            let WatchBody::Change(change) = &mut event.body else { continue };
+            if change.kind == ChangeKind::Error && change.failure.is_none() {
+                change.failure = failures.remove(&change.record.id);
+            }
+            if change.kind != ChangeKind::Removed
+                && let Some(record) = records.get_mut(&change.record.id).filter(|record| !record.removed)
+            {
+                change.record = record.clone();
+            }
+        }
+        Ok(())
+    }
+
+    fn reached(&mut self, positions: Positions) {
+        self.token = WatchToken {
+            selection: self.selection,
+            time: clock::now(),
+            positions: positions.into_values().map(|position| position.0).collect(),
+        };
+    }
+
+    /// Records by id. Waits while the backend is away, but not for ever.
+    async fn records(&self, ids: &[StreamId]) -> Result<BTreeMap<StreamId, StreamRecord>, SubscribeError> {
+        let start = Instant::now();
+        loop {
+            match self.hub.records(ids).await {
+                Ok(records) => {
+                    return Ok(records.into_iter().map(|record| (record.id.clone(), record)).collect());
+                }
+                Err(error) if !error.is_retryable() || start.elapsed() >= self.hub.config.outage_limit => {
+                    return Err(error.into());
+                }
+                Err(_) => sleep(RETRY).await,
+            }
+        }
+    }
+
+    /// Waits for news, or until it is time to say that there are none.
+    async fn wait(&mut self) -> Result<(), SubscribeError> {
+        let outage_end = match &*self.tail.borrow_and_update() {
+            TailState::Down { since, error } => {
+                let end = *since + self.hub.config.outage_limit;
+                if Instant::now() >= end {
+                    return Err(error.clone().into());
+                }
+                Some(end)
+            }
+            TailState::Starting | TailState::Connected => None,
+        };
+        let alarm = outage_end.map_or(self.next_heartbeat, |end| end.min(self.next_heartbeat));
+        tokio::select! {
+            biased;
+            _ = self.news.changed() => {}
+            _ = self.tail.changed() => {}
+            () = sleep_until(alarm) => {
+                if Instant::now() >= self.next_heartbeat {
+                    let token = Some(self.token.clone());
+                    self.out.push_back(WatchEvent { body: WatchBody::Heartbeat, token });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds what has happened behind a token; `false` if nobody can say any more. What was told before the token may
+    /// come again, what was not comes.
+    async fn resume(&mut self, token: &WatchToken) -> Result<bool, SubscribeError> {
+        let Snapshot { version, positions: reached, streams } = self.hub.roster.snapshot(&self.matcher);
+        let partitions: Vec<_> = self.hub.queue.partitions().all().collect();
+        if token.positions.len() != partitions.len() {
+            return Ok(false);
+        }
+        let mut positions: Vec<_> = partitions
+            .into_iter()
+            .zip(token.positions.iter().map(|&number| FeedPosition(number, 0)))
+            .collect();
+        let end = |partition| reached.get(&partition).copied().unwrap_or_default();
+        if positions.iter().any(|(partition, position)| *position > end(*partition)) {
+            return Ok(false); // of another store, or of one that has lost data
+        }
+        let missed: u64 = positions.iter().map(|(partition, position)| end(*partition).0 - position.0).sum();
+        if missed > MOST_MISSED {
+            return Ok(false);
+        }
+        let (mut registry, mut outputs) = (HashSet::new(), HashSet::new());
+        loop {
+            positions.retain(|(partition, position)| *position < end(*partition));
+            if positions.is_empty() {
+                break;
+            }
+            let pages = self.hub.queue.read_feed(&positions, Duration::ZERO).await?;
+            if pages.is_empty() || pages.iter().any(|page| page.missed) {
+                return Ok(false);
+            }
+            for page in pages {
+                for event in &page.events {
+                    match event {
+                        FeedEvent::StreamChanged(id) => registry.insert(id.clone()),
+                        FeedEvent::Output(entry) => outputs.insert(entry.stream_id.clone()),
+                    };
+                }
+                let found = positions.iter_mut().find(|(partition, _)| *partition == page.partition);
+                if let Some((_, position)) = found {
+                    *position = page.next;
+                }
+            }
+        }
+        self.seen = version;
+        let older = streams.iter().filter(|known| known.record.create_time <= token.time);
+        self.known = older.map(|known| known.record.id.clone()).collect();
+        self.tell_missed(token, &streams, &registry, &outputs).await?;
+        self.reached(reached);
+        if let Some(last) = self.out.back_mut() {
+            last.token = Some(self.token.clone());
+        }
+        Ok(true)
+    }
+
+    async fn tell_missed(
+        &mut self,
+        token: &WatchToken,
+        selected: &[Known],
+        registry: &HashSet<StreamId>,
+        outputs: &HashSet<StreamId>,
+    ) -> Result<(), SubscribeError> {
+        self.token = token.clone();
+        for known in selected {
+            let (id, record) = (&known.record.id, &known.record);
+            if record.create_time > token.time {
+                self.known.insert(id.clone());
+                self.push(ChangeKind::Registered, known, record.create_time);
+            } else if registry.contains(id) {
+                self.push(ChangeKind::Updated, known, record.update_time);
+            }
+            let stalled = record.stall_time().filter(|stall| *stall > token.time);
+            match known.state {
+                StreamState::Live if outputs.contains(id) => {
+                    let time = record.counters.last_received_time.unwrap_or(known.time);
+                    self.push(ChangeKind::Live, known, time);
+                }
+                StreamState::Error if outputs.contains(id) => {
+                    self.push(ChangeKind::Error, known, known.time);
+                }
+                StreamState::Stalled => {
+                    if let Some(time) = stalled {
+                        self.push(ChangeKind::Stalled, known, time);
+                    }
+                }
+                StreamState::Idle | StreamState::Live | StreamState::Error => {}
+            }
+        }
+        // What changed and is not selected any more may have been.
+        let is_selected = |id: &StreamId| selected.iter().any(|known| known.record.id == *id);
+        let gone: Vec<StreamId> =
+            registry.iter().filter(|id| !is_selected(id) && !self.matcher.excludes(id)).cloned().collect();
+        let records = self.records(&gone).await?;
+        for id in gone {
+            let record = match (self.hub.roster.known(&id), records.get(&id)) {
+                (Some(known), _) => StreamRecord::clone(&known.record),
+                (None, Some(record)) => record.clone(),
+                (None, None) => forgotten(id),
+            };
+            if record.create_time <= token.time {
+                let (state, time) = (record.state(clock::now()), clock::now());
+                let change = StreamChange { kind: ChangeKind::Removed, record, state, time, failure: None };
+                let token = Some(self.token.clone());
+                self.out.push_back(WatchEvent { body: WatchBody::Change(change), token });
+            }
+        }
+        self.complete(0).await
+    }
+}
+
+/// The record of a stream of which nothing is left.
+fn forgotten(id: StreamId) -> StreamRecord {
+    StreamRecord {
+        id,
+        settings: crate::domain::StreamSettings::default(),
+        revision: 0,
+        create_time: Timestamp::default(),
+        update_time: Timestamp::default(),
+        removed: true,
+        counters: crate::domain::StreamCounters::default(),
+    }
+}
+
+/// Why a stream's newest frame that could not be processed could not.
+async fn last_failure(hub: &Hub, id: &StreamId) -> queue::Result<Option<Failure>> {
+    let newest = hub.queue.latest_outputs(id, 3).await?;
+    Ok(newest.iter().find_map(|entry| match &entry.body {
+        OutputBody::Tombstone(tombstone) => match &tombstone.kind {
+            TombstoneKind::Failed(failure) => Some(failure.clone()),
+            TombstoneKind::Dropped | TombstoneKind::Purged(_) => None,
+        },
+        OutputBody::Frame(_) => None,
+    }))
+}

@@ -1,0 +1,29 @@
+-- Finds the oldest entry of an output that was received at or after a time. Reads only; halves the range of numbers, which may
+-- have holes: at most 53 steps, since numbers stay below 2^53.
+-- KEYS: output. ARGV: time in microseconds.
+-- Answers {entry}, or nil if there is none.
+local wanted = tonumber(ARGV[1])
+local function first_from(number)
+  return redis.call('XRANGE', KEYS[1], string.format('%.0f', number) .. '-0', '+', 'COUNT', 1)[1]
+end
+local function number_of(entry) return tonumber(string.match(entry[1], '^%d+')) end
+local function received(entry)
+  for f = 1, #entry[2], 2 do
+    if entry[2][f] == 't' then return tonumber(entry[2][f + 1]) end
+  end
+end
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if not newest or received(newest) < wanted then return false end
+-- From number `high` on, `found` comes first; below `low` all are too early.
+local found = newest
+local low, high = number_of(first_from(0)), number_of(newest)
+while low < high do
+  local middle = low + math.floor((high - low) / 2)
+  local entry = first_from(middle)
+  if received(entry) >= wanted then
+    found, high = entry, middle
+  else
+    low = number_of(entry) + 1
+  end
+end
+return { found }
