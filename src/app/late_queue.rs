@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::queue::{
     AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Refusal, Result, Trimmed, WorkItem, WorkPosition,
+    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Refusal, Result, Trimmed, WorkItem, WorkPosition,
     WorkerReport,
 };
 
@@ -76,7 +76,7 @@ pass_on! {
     fn unregister_stream(&self, id: &StreamId, expected: Option<u64>) -> ();
     fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> ();
     fn would_refuse(&self, frames: &[NewFrame]) -> Vec<Option<AcceptResult>>;
-    fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> u64;
+    fn publisher_position(&self, stream: &StreamId, publisher: &PublisherId) -> Option<PublisherPosition>;
     fn announce_worker(&self, worker_id: &str, ttl: Duration) -> usize;
     fn forget_worker(&self, worker_id: &str) -> ();
     fn acquire_lease(&self, partition: PartitionId, worker_id: &str, term: Duration) -> Option<Lease>;

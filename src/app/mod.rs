@@ -156,6 +156,7 @@ impl App {
         self.tasks.stopping().cancel();
         let _in_time = timeout_at(deadline, self.grpc.not_serving()).await;
         self.hub.drain();
+        self.grpc.drain_streams.cancel();
         self.tokens.stop_accepting.cancel();
         self.grpc.calls.close();
         if timeout_at(deadline, self.grpc.calls.wait()).await.is_err() {

@@ -17,6 +17,7 @@ mod settings;
 mod status;
 mod streaming_service;
 mod submit;
+mod submit_frames;
 mod subscribe;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ use registry::Registry;
 use settings::SettingsCache;
 use streaming_service::StreamingHandlers;
 use submit::Submitter;
+use submit_frames::SubmitFrames;
 
 type StreamingServer = StreamingServiceServer<StreamingHandlers>;
 type QueueServer = QueueServiceServer<QueueHandlers>;
@@ -77,6 +79,9 @@ pub(crate) struct Grpc {
     health: HealthWatch,
     /// Calls under way.
     pub(crate) calls: TaskTracker,
+    /// Tells the calls of publishers to come to an end. Cancelled once health has said that the server drains: a client
+    /// that is sent away must not be sent back.
+    pub(crate) drain_streams: CancellationToken,
 }
 
 impl Grpc {
@@ -90,10 +95,13 @@ impl Grpc {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = HealthWatch::new(Arc::clone(&queue), reporter).await;
         let calls = TaskTracker::new();
-        let (streaming, operating) = services(config, queue, hub, health.state(), calls.clone(), draining);
+        let drain_streams = CancellationToken::new();
+        let state = health.state();
+        let (streaming, operating) =
+            services(config, queue, hub, state, calls.clone(), draining, drain_streams.clone());
         let routes = Routes::new(streaming).add_service(operating).add_service(health_service);
         let routes = with_reflection(routes);
-        Self { routes, health, calls }
+        Self { routes, health, calls, drain_streams }
     }
 
     /// Follows the backend and tells the health service, until `draining`; then tells that.
@@ -122,13 +130,24 @@ fn services(
     health: watch::Receiver<Health>,
     calls: TaskTracker,
     draining: CancellationToken,
+    drain_streams: CancellationToken,
 ) -> (TellLimit<StreamingServer>, QueueServer) {
     let limits = config.limits;
     let auto_register = config.server.auto_register.then_some(config.server.max_auto_registered_streams);
     let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), auto_register));
     let max_submits = config.server.max_concurrent_submits as usize;
+    let submitter =
+        Arc::new(Submitter::new(Arc::clone(&queue), Arc::clone(&settings), limits, max_submits));
     let streaming = StreamingHandlers {
-        submitter: Submitter::new(Arc::clone(&queue), Arc::clone(&settings), limits, max_submits),
+        submit_frames: SubmitFrames {
+            submitter: Arc::clone(&submitter),
+            queue: Arc::clone(&queue),
+            budget: config.queue.budget,
+            limits,
+            draining: drain_streams,
+            grace: submit_frames::LONGEST_GRACE.min(config.server.drain_timeout / 4),
+        },
+        submitter,
         registry: Registry::new(Arc::clone(&queue), settings),
         frames: FrameReader::new(Arc::clone(&queue), Arc::clone(&hub)),
         hub,

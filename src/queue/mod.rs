@@ -22,7 +22,7 @@ use bytes::Bytes;
 pub use error::Error;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
-    Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Refusal, Trimmed,
+    Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, PublisherPosition, Refusal, Trimmed,
     WorkItem, WorkPosition, WorkerReport,
 };
 
@@ -99,12 +99,12 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// it would accept. For saving the transfer of pictures that would be refused.
     async fn would_refuse(&self, frames: &[NewFrame]) -> Result<Vec<Option<AcceptResult>>>;
 
-    /// Highest publisher sequence stored for `publisher` on `stream`; 0 if none.
-    async fn last_publisher_sequence(
+    /// The last frame stored for `publisher` on `stream`; `None` if there is none that is remembered.
+    async fn publisher_position(
         &self,
         stream: &StreamId,
         publisher: &crate::domain::PublisherId,
-    ) -> Result<u64>;
+    ) -> Result<Option<PublisherPosition>>;
 
     // ---- work ----
 

@@ -112,6 +112,15 @@ impl Refusal {
     }
 }
 
+/// The last frame that is stored of a publisher in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublisherPosition {
+    /// The publisher's own number of it.
+    pub publisher_sequence: u64,
+    /// Its number in the stream.
+    pub sequence: Sequence,
+}
+
 /// What a partition may hold; tested by the operations that add to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {

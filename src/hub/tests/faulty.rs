@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Result, Trimmed, WorkItem, WorkPosition,
+    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem, WorkPosition,
     WorkerReport,
 };
 
@@ -113,8 +113,12 @@ impl Queue for Faulty {
         self.memory.would_refuse(frames).await
     }
 
-    async fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> Result<u64> {
-        self.memory.last_publisher_sequence(stream, publisher).await
+    async fn publisher_position(
+        &self,
+        stream: &StreamId,
+        publisher: &PublisherId,
+    ) -> Result<Option<PublisherPosition>> {
+        self.memory.publisher_position(stream, publisher).await
     }
 
     async fn announce_worker(&self, worker_id: &str, ttl: Duration) -> Result<usize> {
