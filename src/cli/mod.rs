@@ -8,6 +8,7 @@ mod info;
 mod latency;
 mod ledger;
 mod output;
+mod publisher;
 mod queues;
 mod send;
 mod serve;

@@ -136,8 +136,7 @@ fn services(
     let auto_register = config.server.auto_register.then_some(config.server.max_auto_registered_streams);
     let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), auto_register));
     let max_submits = config.server.max_concurrent_submits as usize;
-    let submitter =
-        Arc::new(Submitter::new(Arc::clone(&queue), Arc::clone(&settings), limits, max_submits));
+    let submitter = Arc::new(Submitter::new(Arc::clone(&queue), Arc::clone(&settings), limits, max_submits));
     let streaming = StreamingHandlers {
         submit_frames: SubmitFrames {
             submitter: Arc::clone(&submitter),

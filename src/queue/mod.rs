@@ -22,8 +22,8 @@ use bytes::Bytes;
 pub use error::Error;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
-    Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, PublisherPosition, Refusal, Trimmed,
-    WorkItem, WorkPosition, WorkerReport,
+    Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, PublisherPosition,
+    Refusal, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 use crate::domain::{

@@ -137,7 +137,11 @@ async fn batches_are_answered_in_order_by_their_ids_and_the_call_ends_well() {
     let mut call = Call::open(&server).await;
     for batch in 0..8 {
         // The ids are the client's own: any will do.
-        let frames = vec![numbered("cam", 2 * batch + 1), numbered("other", batch + 1), numbered("cam", 2 * batch + 2)];
+        let frames = vec![
+            numbered("cam", 2 * batch + 1),
+            numbered("other", batch + 1),
+            numbered("cam", 2 * batch + 2),
+        ];
         call.batch(100 - batch, frames).await;
     }
     call.close();
@@ -169,7 +173,8 @@ async fn ready_tells_the_limits_and_where_the_publisher_is() {
     let wanted = [position("fresh", None, 0), position("cam", Some(44), 3), position("nobody", None, 0)];
     assert_eq!(ready.positions, wanted);
     // The same in the table of limits.
-    let info = server.operating().get_server_info(pb::GetServerInfoRequest {}).await.expect("info").into_inner();
+    let info =
+        server.operating().get_server_info(pb::GetServerInfoRequest {}).await.expect("info").into_inner();
     let limits = info.limits.expect("limits");
     assert_eq!((limits.max_in_flight_batches, limits.max_in_flight_bytes), (8, 64 << 20));
     server.stop().await;
@@ -206,9 +211,21 @@ async fn a_bad_setup_is_refused_with_its_field() {
     let span = |seconds, nanos| Some(prost_types::Duration { seconds, nanos });
     let bad = [
         (pb::SubmitSetup { publisher_id: "a b".into(), ..setup() }, R::InvalidField, "setup.publisher_id"),
-        (pb::SubmitSetup { heartbeat_interval: span(0, 1), ..setup() }, R::InvalidField, "setup.heartbeat_interval"),
-        (pb::SubmitSetup { heartbeat_interval: span(-1, 0), ..setup() }, R::InvalidField, "setup.heartbeat_interval"),
-        (pb::SubmitSetup { heartbeat_interval: span(61, 0), ..setup() }, R::InvalidField, "setup.heartbeat_interval"),
+        (
+            pb::SubmitSetup { heartbeat_interval: span(0, 1), ..setup() },
+            R::InvalidField,
+            "setup.heartbeat_interval",
+        ),
+        (
+            pb::SubmitSetup { heartbeat_interval: span(-1, 0), ..setup() },
+            R::InvalidField,
+            "setup.heartbeat_interval",
+        ),
+        (
+            pb::SubmitSetup { heartbeat_interval: span(61, 0), ..setup() },
+            R::InvalidField,
+            "setup.heartbeat_interval",
+        ),
         (
             pb::SubmitSetup { resume_stream_ids: vec!["cam".into(); 1_001], ..setup() },
             R::TooManyItems,

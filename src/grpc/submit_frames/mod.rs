@@ -17,8 +17,8 @@ use std::time::Duration;
 use futures::{Stream, StreamExt as _};
 use prost::Message as _;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval_at, sleep_until, timeout_at};
 use tokio::time::{Instant, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, sleep_until, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -223,10 +223,8 @@ impl Call {
     async fn grace_over(&self) {
         self.of.draining.cancelled().await;
         let end = Instant::now() + self.of.grace;
-        let draining = pb::SubmitDraining {
-            reconnect_delay: None,
-            grace: Some(time::duration_to_pb(self.of.grace)),
-        };
+        let draining =
+            pb::SubmitDraining { reconnect_delay: None, grace: Some(time::duration_to_pb(self.of.grace)) };
         let _in_time = timeout_at(end, self.say(Event::Draining(draining))).await;
         sleep_until(end).await;
     }

@@ -127,8 +127,7 @@ mod tests {
     fn what_is_behind_a_refused_frame_waits_until_it_comes_again() {
         let mut order = Order::default();
         order.note(&[mark("cam", Some(5))], &[full()]).unwrap();
-        let next =
-            [mark("cam", Some(6)), mark("cam", None), mark("other", Some(6)), mark("cam", Some(4))];
+        let next = [mark("cam", Some(6)), mark("cam", None), mark("other", Some(6)), mark("cam", Some(4))];
         assert_eq!(held(&mut order, &next), [true, true, false, false]);
         assert_eq!(held(&mut order, &[mark("cam", Some(5)), mark("cam", Some(6))]), [false, false]);
         assert_eq!(held(&mut order, &[mark("cam", Some(7))]), [false]);

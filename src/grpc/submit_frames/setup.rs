@@ -44,8 +44,9 @@ impl Setup {
             .iter()
             .enumerate()
             .map(|(at, id)| {
-                id.parse().map_err(|error| {
-                    Fault { field: format!("setup.resume_stream_ids[{at}]"), ..Fault::from(error) }
+                id.parse().map_err(|error| Fault {
+                    field: format!("setup.resume_stream_ids[{at}]"),
+                    ..Fault::from(error)
                 })
             })
             .collect::<Result<_>>()?;

@@ -183,9 +183,8 @@ impl Throttle {
         }
         let near = |watched: &Watched| watched.share().is_none_or(|share| share >= THROTTLE_FROM);
         let since = self.looked.map(|looked| now.duration_since(looked));
-        let due = since.is_none_or(|since| {
-            since >= LOOK_EVERY || since >= LOOK_SOON && self.streams.values().any(near)
-        });
+        let due = since
+            .is_none_or(|since| since >= LOOK_EVERY || since >= LOOK_SOON && self.streams.values().any(near));
         if due { self.look().await } else { Vec::new() }
     }
 
@@ -247,11 +246,10 @@ impl Throttle {
         &self,
         ids: &[StreamId],
     ) -> crate::queue::Result<(Vec<Option<StreamRecord>>, HashMap<PartitionId, PartitionStats>)> {
-        let partitions: BTreeSet<PartitionId> =
-            ids.iter().map(|id| self.queue.partitions().of(id)).collect();
-        let stats = partitions.into_iter().map(|partition| async move {
-            Ok((partition, self.queue.partition_stats(partition).await?))
-        });
+        let partitions: BTreeSet<PartitionId> = ids.iter().map(|id| self.queue.partitions().of(id)).collect();
+        let stats = partitions
+            .into_iter()
+            .map(|partition| async move { Ok((partition, self.queue.partition_stats(partition).await?)) });
         let (records, stats) =
             tokio::try_join!(self.queue.get_streams(ids), futures::future::try_join_all(stats))?;
         Ok((records, stats.into_iter().collect()))

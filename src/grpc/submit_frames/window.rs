@@ -35,8 +35,9 @@ impl Window {
                 return Ok(());
             }
         };
-        let message =
-            format!("{actual} unanswered {what} are over the limit of {limit}; wait for results before sending");
+        let message = format!(
+            "{actual} unanswered {what} are over the limit of {limit}; wait for results before sending"
+        );
         Err(Fault::new(ErrorReason::TooManyInFlight, message).fact("limit", limit).fact("actual", actual))
     }
 

@@ -12,8 +12,8 @@ use crate::domain::{
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem,
+    WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.

@@ -32,8 +32,8 @@ use tokio::time::Instant;
 use self::state::{Now, State};
 use super::{
     AcceptResult, BackendStatus, Budget, Durability, FeedPage, FeedPosition, FinishResult, Finished, Lease,
-    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    ListStreams, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed,
+    WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,

@@ -52,7 +52,8 @@ impl PublisherWindow {
 
     /// The highest number and what it was stored as.
     pub(super) fn position(&self) -> Option<PublisherPosition> {
-        let slot = self.slots.get(slot_of(self.top)).filter(|slot| self.top > 0 && slot.number == self.top)?;
+        let slot =
+            self.slots.get(slot_of(self.top)).filter(|slot| self.top > 0 && slot.number == self.top)?;
         Some(PublisherPosition {
             publisher_sequence: slot.number,
             sequence: Sequence::after(slot.sequence - 1),

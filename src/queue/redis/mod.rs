@@ -28,8 +28,8 @@ use self::keys::Keys;
 use self::scripts::Scripts;
 use super::{
     AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem,
+    WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
