@@ -320,11 +320,10 @@ async fn a_batch_over_a_limit_ends_the_call_after_the_answers_before_it() {
 
 #[tokio::test]
 async fn more_unanswered_batches_than_the_window_are_too_many() {
-    // One submit at a time, and that one is taken: nothing is answered.
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let mut call = Call::open(&server).await;
-    // Nothing is read meanwhile, so that results pile up and answers stop; far more batches than fit any buffer.
+    // Sent as fast as it goes, without a look at the answers.
     let requests = call.requests.clone();
     let flood = crate::server::spawn(async move {
         for batch_id in 0..5_000 {
@@ -335,10 +334,8 @@ async fn more_unanswered_batches_than_the_window_are_too_many() {
             }
         }
     });
-    let (answered, end) = {
-        let (answered, end) = call.end().await;
-        (answered, end.expect_err("must be refused"))
-    };
+    let (answered, end) = call.end().await;
+    let end = end.expect_err("must be refused");
     assert_eq!((end.code(), reason(&end)), (Code::ResourceExhausted, name(R::TooManyInFlight)));
     assert_eq!(fact(&end, "limit").as_deref(), Some("8"));
     assert!(answered.iter().copied().eq(0..answered.len() as u64), "answered in order, without holes");
@@ -425,4 +422,110 @@ async fn a_cancelled_call_leaves_nothing_behind() {
     let start = Instant::now();
     server.stop().await;
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+/// Sends single frames and awaits each result for a while; `obey` is what it does with a throttle.
+async fn publish(call: &mut Call, lasting: Duration, obey: bool) -> (Vec<Outcome>, Vec<pb::SubmitThrottle>) {
+    let (mut outcomes, mut throttles) = (Vec::new(), Vec::new());
+    let start = Instant::now();
+    let mut not_before = start;
+    let mut number = 0;
+    while start.elapsed() < lasting {
+        if obey && Instant::now() < not_before {
+            // Throttles that are told while it waits count too.
+            let Ok(message) = tokio::time::timeout_at(not_before, call.responses.message()).await else {
+                continue;
+            };
+            let event = message.expect("no error").expect("not the end").event;
+            let Some(Event::Throttle(throttle)) = event else { continue };
+            not_before = Instant::now() + pause(&throttle);
+            throttles.push(throttle);
+            continue;
+        }
+        number += 1;
+        call.batch(number, vec![numbered("cam", number)]).await;
+        loop {
+            match call.next().await {
+                Event::BatchResult(result) => {
+                    outcomes.extend(result.results.into_iter().filter_map(|one| one.outcome));
+                    break;
+                }
+                Event::Throttle(throttle) => {
+                    not_before = Instant::now() + pause(&throttle);
+                    throttles.push(throttle);
+                }
+                _ => {}
+            }
+        }
+        if !obey && matches!(outcomes.last(), Some(Outcome::Rejected(_))) {
+            break;
+        }
+    }
+    (outcomes, throttles)
+}
+
+/// How long a throttle makes a publisher of single frames wait.
+fn pause(throttle: &pb::SubmitThrottle) -> Duration {
+    let pause = throttle.pause.map_or(Duration::ZERO, |pause| pause.try_into().expect("a span"));
+    let frame = throttle.max_fps.map_or(Duration::ZERO, |fps| Duration::from_secs_f64(1.0 / fps));
+    pause.max(frame)
+}
+
+#[tokio::test]
+async fn a_publisher_that_obeys_the_throttle_is_not_refused() {
+    let server = bounded(40).await;
+    let mut call = Call::open(&server).await;
+    let (outcomes, throttles) = publish(&mut call, Duration::from_secs(3), true).await;
+    assert!(outcomes.iter().all(|one| matches!(one, Outcome::Accepted(_))), "{outcomes:?}");
+    assert!((30..40).contains(&outcomes.len()), "{} frames in a queue of 40", outcomes.len());
+    let first = throttles.first().expect("it was throttled");
+    assert_eq!(first.stream_id, "cam");
+    assert!((0.75..1.0).contains(&first.queue_fill), "{first:?}");
+    assert!(throttles.len() > 2, "a throttle that holds is told again: {throttles:?}");
+
+    // Room again: the throttle ends, though no frame comes.
+    let policy = pb::QueuePolicy { max_frames: 1_000, ..Default::default() };
+    let stream = pb::Stream { stream_id: "cam".into(), queue: Some(policy), ..Default::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["queue.max_frames".into()] });
+    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask };
+    server.streaming().update_stream(request).await.expect("updates");
+    loop {
+        let Event::Throttle(throttle) = call.next().await else { continue };
+        if throttle.pause.is_none() && throttle.max_fps.is_none() && throttle.max_bytes_per_second.is_none() {
+            assert!(throttle.queue_fill < 0.6, "{throttle:?}");
+            break;
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_publisher_that_ignores_the_throttle_is_told_first_and_refused_then() {
+    // The stream's own queue, then its partition's.
+    for (partition_frames, why) in [(100_000, R::StreamQueueFull), (20, R::QueueFull)] {
+        let server = TestServer::start(|config| {
+            config.server.role = Role::Api;
+            config.queue.budget.work_frames = partition_frames;
+        })
+        .await;
+        let queue = Some(pb::QueuePolicy { max_frames: 40, ..Default::default() });
+        server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
+        let mut call = Call::open(&server).await;
+        let (outcomes, throttles) = publish(&mut call, PATIENCE, false).await;
+        assert!(throttles.first().is_some_and(|told| told.queue_fill >= 0.75), "{throttles:?}");
+        assert_eq!(outcomes.last().map(rejected), Some((why, true)));
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_publisher_keeps_up_with_the_worker() {
+    let server = TestServer::start(|_| {}).await;
+    let queue = Some(pb::QueuePolicy { max_frames: 40, ..Default::default() });
+    server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
+    let mut call = Call::open(&server).await;
+    let (outcomes, _) = publish(&mut call, Duration::from_secs(3), true).await;
+    assert!(outcomes.iter().all(|one| matches!(one, Outcome::Accepted(_))), "{outcomes:?}");
+    assert!(outcomes.len() > 40, "the worker makes room, and the publisher uses it: {}", outcomes.len());
+    server.stop().await;
 }

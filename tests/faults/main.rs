@@ -6,8 +6,11 @@ mod campaign;
 #[path = "../common/mod.rs"]
 mod common;
 mod ledger;
+mod live;
 mod outage;
 mod process;
+mod rolling;
 mod server;
+mod shutdown;
 mod traffic;
 mod worker;

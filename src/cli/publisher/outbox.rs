@@ -214,8 +214,11 @@ impl Outbox {
         decided: &mut impl FnMut(pb::Frame, Decision),
     ) -> bool {
         let pb::SubmitBatchResult { batch_id, results } = result;
-        let fits = |flying: &mut Flying| flying.batch_id == batch_id && flying.entries.len() == results.len();
-        let Some(flying) = self.in_flight.pop_front_if(fits) else { return false };
+        let fits = |flying: &Flying| flying.batch_id == batch_id && flying.entries.len() == results.len();
+        if !self.in_flight.front().is_some_and(fits) {
+            return false;
+        }
+        let Some(flying) = self.in_flight.pop_front() else { return false };
         self.in_flight_bytes -= flying.bytes;
         for (mut entry, result) in flying.entries.into_iter().zip(results) {
             let Some(lane) = self.lanes.get_mut(&entry.frame.stream_id) else { continue };

@@ -2,8 +2,8 @@
 //!
 //! A stream's fill is the fullest of four: its own queue in frames and bytes, its partition's work queue in frames and
 //! bytes. From 75 % on the publisher is told a rate below that at which the stream's frames get done, so that the queue
-//! empties; from 90 % on, or while nothing gets done, to pause. Below 60 % it is told that it may go on as it likes. What
-//! is read of the backend is at most four small reads a second, and, near the mark, twenty.
+//! empties; from 90 % on, or while nothing gets done, to pause. Below 60 % it is told that it may go on as it likes. The
+//! backend is read at most four times a second; between two looks, what was accepted since is counted on top.
 //!
 //! A publisher that obeys and whose unanswered frames are fewer than a quarter of the queue is not refused, unless others
 //! fill the partition between two looks.
@@ -29,8 +29,6 @@ const PAUSE_FROM: f64 = 0.9;
 const FREE_BELOW: f64 = 0.6;
 /// How often the queues are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// The same when the frames accepted since the last look may have filled one.
-const LOOK_SOON: Duration = Duration::from_millis(50);
 /// A throttle is told again so often while it holds; a pause is longer, so that it does not end in between.
 const REPEAT: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_secs(1);
@@ -91,12 +89,6 @@ struct Look {
 }
 
 impl Watched {
-    fn share(&self) -> Option<f64> {
-        let Look { at: _, published: _, stream, partition } = self.looked?;
-        let share = |fill: Fill| fill.with(self.frames, self.bytes).share();
-        Some(share(stream).max(share(partition)))
-    }
-
     /// Enters a look; answers what the publisher is to be told.
     fn enter(&mut self, id: &StreamId, look: Look) -> Option<pb::SubmitThrottle> {
         if let Some(before) = self.looked {
@@ -105,10 +97,15 @@ impl Watched {
             self.fps = Some(self.fps.map_or(now, |fps| (fps + now) / 2.0));
         }
         (self.looked, self.frames, self.bytes) = (Some(look), 0, 0);
-        let fullest = match look.stream.share() >= look.partition.share() {
-            true => look.stream,
-            false => look.partition,
-        };
+        self.judge(id, look.at)
+    }
+
+    /// What the publisher is to be told, by the last look and what was accepted since.
+    fn judge(&mut self, id: &StreamId, now: Instant) -> Option<pb::SubmitThrottle> {
+        let look = self.looked?;
+        let stream = look.stream.with(self.frames, self.bytes);
+        let partition = look.partition.with(self.frames, self.bytes);
+        let fullest = if stream.share() >= partition.share() { stream } else { partition };
         let fill = fullest.share();
         let queue_fill = fill.min(1.0);
         let to = || pb::SubmitThrottle { stream_id: id.to_string(), queue_fill, ..Default::default() };
@@ -118,9 +115,9 @@ impl Watched {
                 Some(to())
             }
             None if fill < THROTTLE_FROM => None,
-            Some(told) if look.at < told + REPEAT => None,
+            Some(told) if now < told + REPEAT => None,
             Some(_) | None => {
-                self.told = Some(look.at);
+                self.told = Some(now);
                 let fps = self.fps.filter(|fps| *fps >= STANDSTILL_FPS);
                 // The full rate at the lower mark, none when full.
                 let headroom = ((1.0 - fill) / (1.0 - FREE_BELOW)).clamp(0.05, 1.0);
@@ -132,7 +129,7 @@ impl Watched {
                     max_fps,
                     max_bytes_per_second: max_fps
                         .filter(|_| fullest.bytes_are_the_bound())
-                        .map(|fps| (fps * frame_bytes) as u64),
+                        .map(|fps| (fps * frame_bytes).round() as u64),
                     ..to()
                 })
             }
@@ -181,11 +178,17 @@ impl Throttle {
                 watched.bytes += bytes;
             }
         }
-        let near = |watched: &Watched| watched.share().is_none_or(|share| share >= THROTTLE_FROM);
-        let since = self.looked.map(|looked| now.duration_since(looked));
-        let due = since
-            .is_none_or(|since| since >= LOOK_EVERY || since >= LOOK_SOON && self.streams.values().any(near));
-        if due { self.look().await } else { Vec::new() }
+        if self.looked.is_none_or(|looked| now >= looked + LOOK_EVERY) {
+            return self.look().await;
+        }
+        // A queue may fill between two looks. What was accepted since says when it may have; the next look ends a throttle
+        // that was told too soon.
+        let touched: BTreeSet<&StreamId> = marks.iter().filter_map(|mark| mark.stream.as_ref()).collect();
+        let judge = |id: &StreamId| {
+            let watched = self.streams.get_mut(id).filter(|watched| watched.told.is_none())?;
+            watched.judge(id, now)
+        };
+        touched.into_iter().filter_map(judge).collect()
     }
 
     /// Waits until a throttle that holds is to be looked at again, whether frames come or not.
@@ -287,13 +290,17 @@ mod tests {
         let mut publisher = Publisher::new();
         assert_eq!(publisher.at(0, 74, 0), None);
         let told = publisher.at(1000, 80, 20).unwrap();
-        assert_eq!((told.max_fps, told.pause, told.queue_fill), (Some(10.0), None, 0.8));
+        assert_eq!((told.max_fps.map(f64::round), told.pause, told.queue_fill), (Some(10.0), None, 0.8));
         assert_eq!(told.max_bytes_per_second, None, "the frames are the bound");
         assert_eq!(publisher.at(1100, 81, 22), None, "it was told just now");
         assert!(publisher.at(1500, 65, 40).is_some_and(|told| told.max_fps.is_some()));
         let free = publisher.at(2000, 59, 60).unwrap();
         assert_eq!((free.max_fps, free.pause, free.stream_id.as_str()), (None, None, "cam"));
         assert_eq!(publisher.at(2500, 74, 70), None);
+        // One more comes in before the next look.
+        publisher.watched.frames += 1;
+        let early = publisher.watched.judge(&publisher.id, publisher.start + Duration::from_millis(2501));
+        assert_eq!(early.map(|told| told.queue_fill), Some(0.75));
     }
 
     #[tokio::test]
@@ -319,6 +326,6 @@ mod tests {
         let (first, second) = (look(0, 0), look(1000, 10));
         let _paused = publisher.watched.enter(&publisher.id, first);
         let told = publisher.watched.enter(&publisher.id, second).unwrap();
-        assert_eq!((told.max_fps, told.max_bytes_per_second), (Some(5.0), Some(4_000)));
+        assert_eq!((told.max_fps.map(f64::round), told.max_bytes_per_second), (Some(5.0), Some(4_000)));
     }
 }
