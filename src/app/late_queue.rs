@@ -13,8 +13,8 @@ use crate::domain::{
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
     FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
-    PartitionStats, Pressure, Purge, PurgeMark, Queue, QueueState, Refusal, ReplayResult, Result, Seek,
-    Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    PartitionStats, Pressure, PublisherPosition, Purge, PurgeMark, Queue, QueueState, Refusal, ReplayResult,
+    Result, Seek, Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -96,7 +96,7 @@ pass_on! {
     fn unregister_stream(&self, id: &StreamId, expected: Option<u64>) -> ();
     fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> ();
     fn would_refuse(&self, frames: &[NewFrame]) -> Vec<Option<AcceptResult>>;
-    fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> u64;
+    fn publisher_position(&self, stream: &StreamId, publisher: &PublisherId) -> Option<PublisherPosition>;
     fn announce_worker(&self, worker_id: &str, ttl: Duration) -> usize;
     fn forget_worker(&self, worker_id: &str) -> ();
     fn acquire_lease(&self, partition: PartitionId, worker_id: &str, term: Duration) -> Option<Lease>;

@@ -156,10 +156,13 @@ impl App {
         self.tasks.stopping().cancel();
         let _in_time = timeout_at(deadline, self.grpc.not_serving()).await;
         self.hub.drain();
+        self.grpc.drain_streams.cancel();
         self.tokens.stop_accepting.cancel();
         self.grpc.calls.close();
-        if timeout_at(deadline, self.grpc.calls.wait()).await.is_err() {
+        // A client that does not read never hears the good-bye: what is left of the time is the workers'.
+        if timeout_at(deadline - self.drain_timeout / 4, self.grpc.calls.wait()).await.is_err() {
             tracing::warn!(calls = self.grpc.calls.len(), "calls did not end in time");
+            self.tokens.cut_connections.cancel();
         }
         self.tokens.stop_hub.cancel();
         let left = || deadline.saturating_duration_since(Instant::now());

@@ -9,6 +9,7 @@ mod info;
 mod latency;
 mod ledger;
 mod output;
+mod publisher;
 mod queues;
 mod send;
 mod serve;

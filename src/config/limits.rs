@@ -45,6 +45,14 @@ pub struct Limits {
     pub max_side: u32,
 }
 
+impl Limits {
+    /// Most bytes of unanswered batches on a SubmitFrames call.
+    #[must_use]
+    pub fn max_in_flight_bytes(&self) -> usize {
+        limits::MAX_IN_FLIGHT_BYTES.max(self.max_message_bytes)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -11,6 +11,12 @@ pub const MAX_PICTURE_BYTES: usize = 16 << 20;
 pub const MAX_MESSAGE_BYTES: usize = 32 << 20;
 /// Most frames in one batch.
 pub const MAX_BATCH_FRAMES: usize = 100;
+/// Most unanswered batches on a SubmitFrames call.
+pub const MAX_IN_FLIGHT_BATCHES: usize = 8;
+/// Most bytes of unanswered batches on a SubmitFrames call; or one largest message, where that is larger.
+pub const MAX_IN_FLIGHT_BYTES: usize = 64 << 20;
+/// Most streams that the setup of a SubmitFrames call may name.
+pub const MAX_RESUME_STREAMS: usize = 1_000;
 /// Most pixels of a picture.
 pub const MAX_PIXELS: u64 = 40_000_000;
 /// Longest side of a picture, in pixels.

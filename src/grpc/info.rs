@@ -99,9 +99,9 @@ impl ServerInfo {
             max_auto_registered_streams: self.auto_register.unwrap_or(0) as u64,
             max_publishers_per_stream: maxima::MAX_PUBLISHERS_PER_STREAM as u32,
             dedup_window: maxima::DEDUP_WINDOW as u32,
+            max_in_flight_batches: maxima::MAX_IN_FLIGHT_BATCHES as u32,
+            max_in_flight_bytes: self.limits.max_in_flight_bytes() as u64,
             // Of calls and options that are not offered yet.
-            max_in_flight_batches: 0,
-            max_in_flight_bytes: 0,
             max_subscriber_buffer_bytes: 0,
             max_ack_ids: super::dead_letters::MAX_ITEMS as u32,
             max_consumer_groups: 0,

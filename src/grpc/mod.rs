@@ -23,6 +23,7 @@ mod settings;
 mod status;
 mod streaming_service;
 mod submit;
+mod submit_frames;
 mod subscribe;
 mod watch_streams;
 
@@ -55,6 +56,7 @@ use registry::Registry;
 use settings::SettingsCache;
 use streaming_service::StreamingHandlers;
 use submit::Submitter;
+use submit_frames::SubmitFrames;
 
 type StreamingServer = StreamingServiceServer<StreamingHandlers>;
 type QueueServer = QueueServiceServer<QueueHandlers>;
@@ -86,6 +88,9 @@ pub(crate) struct Grpc {
     health: HealthWatch,
     /// Calls under way.
     pub(crate) calls: TaskTracker,
+    /// Tells the calls of publishers to come to an end. Cancelled once health has said that the server drains: a client
+    /// that is sent away must not be sent back.
+    pub(crate) drain_streams: CancellationToken,
 }
 
 impl Grpc {
@@ -99,10 +104,13 @@ impl Grpc {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = HealthWatch::new(Arc::clone(&queue), reporter).await;
         let calls = TaskTracker::new();
-        let (streaming, operating) = services(config, queue, hub, health.state(), calls.clone(), draining);
+        let drain_streams = CancellationToken::new();
+        let state = health.state();
+        let (streaming, operating) =
+            services(config, queue, hub, state, calls.clone(), draining, drain_streams.clone());
         let routes = Routes::new(streaming).add_service(operating).add_service(health_service);
         let routes = with_reflection(routes);
-        Self { routes, health, calls }
+        Self { routes, health, calls, drain_streams }
     }
 
     /// Follows the backend and tells the health service, until `draining`; then tells that.
@@ -131,6 +139,7 @@ fn services(
     health: watch::Receiver<Health>,
     calls: TaskTracker,
     draining: CancellationToken,
+    drain_streams: CancellationToken,
 ) -> (TellLimit<StreamingServer>, QueueServer) {
     let limits = config.limits;
     let auto_register = config.server.auto_register.then_some(config.server.max_auto_registered_streams);
@@ -139,7 +148,16 @@ fn services(
     let counters = Arc::new(Counters::new(queue.partitions()));
     let submitter =
         Submitter::new(Arc::clone(&queue), Arc::clone(&settings), limits, max_submits, Arc::clone(&counters));
+    let submitter = Arc::new(submitter);
     let streaming = StreamingHandlers {
+        submit_frames: SubmitFrames {
+            submitter: Arc::clone(&submitter),
+            queue: Arc::clone(&queue),
+            budget: config.queue.budget,
+            limits,
+            draining: drain_streams,
+            grace: submit_frames::LONGEST_GRACE.min(config.server.drain_timeout / 4),
+        },
         submitter,
         registry: Registry::new(Arc::clone(&queue), settings),
         frames: FrameReader::new(Arc::clone(&queue), Arc::clone(&hub)),

@@ -53,13 +53,18 @@ where
     }
 }
 
+/// The contract's refusal, if `status` is tonic's of a message that is too large.
+pub(crate) fn too_large(status: &Status, limit: usize) -> Option<Fault> {
+    let is_it = status.code() == Code::OutOfRange && status.message().starts_with(TONIC_TEXT);
+    let message = format!("the message is over the limit of {limit} bytes; send smaller batches");
+    is_it.then(|| Fault::new(ErrorReason::BatchTooLarge, message).fact("limit", limit))
+}
+
 /// A refusal has its status in the headers.
 fn told(response: Response<Body>, limit: usize) -> Response<Body> {
-    match Status::from_header_map(response.headers()) {
-        Some(status) if status.code() == Code::OutOfRange && status.message().starts_with(TONIC_TEXT) => {
-            let message = format!("the message is over the limit of {limit} bytes; send smaller batches");
-            Status::from(Fault::new(ErrorReason::BatchTooLarge, message).fact("limit", limit)).into_http()
-        }
-        Some(_) | None => response,
+    let fault = Status::from_header_map(response.headers()).and_then(|status| too_large(&status, limit));
+    match fault {
+        Some(fault) => Status::from(fault).into_http(),
+        None => response,
     }
 }

@@ -13,6 +13,7 @@ use super::fault::Fault;
 use super::frames::FrameReader;
 use super::registry::Registry;
 use super::submit::Submitter;
+use super::submit_frames::{self, SubmitFrames};
 use super::{subscribe, watch_streams};
 use crate::domain::Partitions;
 use crate::hub::Hub;
@@ -25,7 +26,8 @@ type BoxStream<T> = Pin<Box<dyn Stream<Item = std::result::Result<T, Status>> + 
 /// The handlers of StreamingService.
 #[derive(Debug)]
 pub(crate) struct StreamingHandlers {
-    pub(crate) submitter: Submitter,
+    pub(crate) submitter: Arc<Submitter>,
+    pub(crate) submit_frames: SubmitFrames,
     pub(crate) registry: Registry,
     pub(crate) frames: FrameReader,
     pub(crate) hub: Arc<Hub>,
@@ -121,13 +123,14 @@ impl StreamingService for StreamingHandlers {
         Ok(Response::new(self.registry.unregister(request.into_inner()).await?))
     }
 
-    type SubmitFramesStream = BoxStream<pb::SubmitFramesResponse>;
+    type SubmitFramesStream = submit_frames::Responses;
 
     async fn submit_frames(
         &self,
-        _request: Request<Streaming<pb::SubmitFramesRequest>>,
+        request: Request<Streaming<pb::SubmitFramesRequest>>,
     ) -> Reply<Self::SubmitFramesStream> {
-        not_offered("SubmitFrames")
+        self.refuse_if_draining()?;
+        Ok(Response::new(self.submit_frames.open(request.into_inner(), &self.calls)))
     }
 
     async fn acknowledge_frames(

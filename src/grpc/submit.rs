@@ -38,8 +38,24 @@ pub(crate) struct Submitter {
     counters: Arc<Counters>,
 }
 
+/// The stream that a frame names; one that is refused already names none.
+pub(crate) fn stream_of(frame: &Result<pb::Frame>) -> String {
+    frame.as_ref().map(|frame| frame.stream_id.clone()).unwrap_or_default()
+}
+
 /// A frame and its place in the batch.
 type Placed<T> = (usize, T);
+
+/// A batch that only waits for its turn to be stored.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// By place: the stream that the frame names.
+    pub(crate) streams: Vec<String>,
+    /// Those that may be stored.
+    pub(crate) frames: Vec<Placed<NewFrame>>,
+    /// By place: what is decided already.
+    pub(crate) results: Vec<Option<pb::FrameResult>>,
+}
 
 impl Submitter {
     pub(crate) fn new(
@@ -72,26 +88,56 @@ impl Submitter {
         let pb::SubmitFrameBatchRequest { frames } = request;
         self.check_batch(frames.len(), message_bytes)?;
         let _permit = self.calls.acquire().await;
-        let streams: Vec<String> = frames.iter().map(|frame| frame.stream_id.clone()).collect();
+        let prepared = self.prepare(frames.into_iter().map(Ok).collect(), message_bytes).await?;
+        match self.enter(prepared).await {
+            (_, Some(fault)) => Err(fault),
+            (results, None) => Ok(pb::SubmitFrameBatchResponse { results }),
+        }
+    }
 
+    /// Stores prepared frames, in turn with other calls: one result each, in their order; and the backend's fault, if
+    /// it failed all that were attempted.
+    pub(crate) async fn enter_in_turn(&self, prepared: Prepared) -> (Vec<pb::FrameResult>, Option<Fault>) {
+        let _permit = self.calls.acquire().await;
+        self.enter(prepared).await
+    }
+
+    async fn enter(&self, prepared: Prepared) -> (Vec<pb::FrameResult>, Option<Fault>) {
+        let Prepared { streams, frames, mut results } = prepared;
+        let failed = self.accept(frames, &mut results).await;
+        let results: Vec<_> = results.into_iter().map(|found| found.unwrap_or_else(no_answer)).collect();
+        if failed.is_none() {
+            self.counters.answered(&streams, &results);
+        }
+        (results, failed)
+    }
+
+    /// Does what needs no order: checks the frames that are not refused yet, and digests their pictures.
+    ///
+    /// # Errors
+    /// The backend cannot be asked for the streams' settings.
+    pub(crate) async fn prepare(
+        &self,
+        frames: Vec<Result<pb::Frame>>,
+        message_bytes: usize,
+    ) -> Result<Prepared> {
+        let streams = frames.iter().map(stream_of).collect();
         let mut results: Vec<Option<pb::FrameResult>> = vec![None; frames.len()];
         let now = Timestamp::now();
         let mut sound = Vec::with_capacity(frames.len());
         for (place, frame) in frames.into_iter().enumerate() {
-            match SubmittedFrame::from_pb(frame, &self.limits, now) {
+            match frame.and_then(|frame| SubmittedFrame::from_pb(frame, &self.limits, now)) {
                 Ok(frame) => sound.push((place, frame)),
                 Err(fault) => results[place] = Some(result::rejected(fault)),
             }
         }
         let sound = self.checked_against_settings(sound, now, &mut results).await?;
         let frames = self.digested(sound, message_bytes).await?;
-        self.accept(frames, &mut results).await?;
-        let results: Vec<_> = results.into_iter().map(|found| found.unwrap_or_else(no_answer)).collect();
-        self.counters.answered(&streams, &results);
-        Ok(pb::SubmitFrameBatchResponse { results })
+        Ok(Prepared { streams, frames, results })
     }
 
-    fn check_batch(&self, frames: usize, message_bytes: usize) -> Result<()> {
+    /// Refuses a batch that is empty, or larger than it may be.
+    pub(crate) fn check_batch(&self, frames: usize, message_bytes: usize) -> Result<()> {
         let Limits { max_batch_frames, max_message_bytes, .. } = self.limits;
         if frames == 0 {
             return Err(
@@ -163,24 +209,32 @@ impl Submitter {
         &self,
         mut frames: Vec<Placed<NewFrame>>,
         results: &mut [Option<pb::FrameResult>],
-    ) -> Result<()> {
+    ) -> Option<Fault> {
         let attempted = frames.len();
         let picture_bytes: u64 = frames.iter().map(|(_, frame)| frame.header.source.size_bytes).sum();
         if picture_bytes > LARGE_BATCH_BYTES as u64 {
-            frames = self.without_refused(frames, results).await?;
+            let places: Vec<usize> = frames.iter().map(|(place, _)| *place).collect();
+            frames = match self.without_refused(frames, results).await {
+                Ok(frames) => frames,
+                Err(fault) => {
+                    places
+                        .into_iter()
+                        .for_each(|place| results[place] = Some(result::rejected(fault.clone())));
+                    return Some(fault);
+                }
+            };
         }
         let (places, frames): (Vec<usize>, Vec<NewFrame>) = frames.into_iter().unzip();
         let accepted = match frames.is_empty() {
             true => Vec::new(),
             false => self.queue.accept(frames).await,
         };
-        if attempted > 0 && accepted.len() == attempted && accepted.iter().all(result::is_backend_failure) {
-            return Err(nothing_confirmed(&accepted));
-        }
+        let all_failed = accepted.len() == attempted && accepted.iter().all(result::is_backend_failure);
+        let failed = (attempted > 0 && all_failed).then(|| nothing_confirmed(&accepted));
         for (place, result) in places.into_iter().zip(accepted) {
             results[place] = Some(result::to_pb(result));
         }
-        Ok(())
+        failed
     }
 
     /// Settles the frames that the queue would refuse (or has already) without sending it their pictures.

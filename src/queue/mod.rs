@@ -33,8 +33,8 @@ pub use seek::Seek;
 pub use strikes::Strikes;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
-    Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Pressure, Refusal,
-    Trimmed, WorkItem, WorkPosition, WorkerReport, WorkerTotals,
+    Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Pressure,
+    PublisherPosition, Refusal, Trimmed, WorkItem, WorkPosition, WorkerReport, WorkerTotals,
 };
 
 use crate::domain::{
@@ -113,12 +113,12 @@ pub trait Queue: Control + DeadLetters + Seek + Strikes + fmt::Debug + Send + Sy
     /// it would accept. For saving the transfer of pictures that would be refused.
     async fn would_refuse(&self, frames: &[NewFrame]) -> Result<Vec<Option<AcceptResult>>>;
 
-    /// Highest publisher sequence stored for `publisher` on `stream`; 0 if none.
-    async fn last_publisher_sequence(
+    /// The last frame stored for `publisher` on `stream`; `None` if there is none that is remembered.
+    async fn publisher_position(
         &self,
         stream: &StreamId,
         publisher: &crate::domain::PublisherId,
-    ) -> Result<u64>;
+    ) -> Result<Option<PublisherPosition>>;
 
     // ---- work ----
 

@@ -117,6 +117,15 @@ impl Refusal {
     }
 }
 
+/// The last frame that is stored of a publisher in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublisherPosition {
+    /// The publisher's own number of it.
+    pub publisher_sequence: u64,
+    /// Its number in the stream.
+    pub sequence: Sequence,
+}
+
 /// Even shares that one partition may use.
 const LENT_SHARES: u64 = 8;
 

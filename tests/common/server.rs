@@ -132,3 +132,9 @@ pub(crate) fn jpeg(shade: u8) -> Vec<u8> {
 pub(crate) fn frame(stream: &str, shade: u8) -> pb::Frame {
     pb::Frame { stream_id: stream.to_owned(), data: jpeg(shade).into(), ..Default::default() }
 }
+
+/// Runs a task beside the test; it ends with the test's runtime at the latest.
+#[expect(clippy::disallowed_methods, reason = "the test's runtime is the tracker")]
+pub(crate) fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use frameway::domain::limits::DEDUP_WINDOW;
-use frameway::queue::{AcceptResult, Refusal};
+use frameway::queue::{AcceptResult, PublisherPosition, Refusal};
 
 use crate::backend::Backend;
 use crate::common::spawn;
@@ -24,8 +24,17 @@ pub(crate) async fn the_same_number_with_the_same_bytes_is_a_duplicate(backend: 
     assert_eq!(accept_one(&*store, marked("cam", "second", 7, "cam 7")).await, accepted(3));
     assert_eq!(accept_one(&*store, marked("other", "agent", 7, "cam 7")).await, accepted(1));
     let publisher = "agent".parse().unwrap();
-    assert_eq!(store.last_publisher_sequence(&id("cam"), &publisher).await.unwrap(), 8);
-    assert_eq!(store.last_publisher_sequence(&id("nobody"), &publisher).await.unwrap(), 0);
+    let position = |publisher_sequence, sequence| {
+        Some(PublisherPosition { publisher_sequence, sequence: number(sequence) })
+    };
+    assert_eq!(store.publisher_position(&id("cam"), &publisher).await.unwrap(), position(8, 2));
+    assert_eq!(store.publisher_position(&id("nobody"), &publisher).await.unwrap(), None);
+    assert_eq!(store.publisher_position(&id("cam"), &"nobody".parse().unwrap()).await.unwrap(), None);
+    // Numbers may leap, also by as many as are remembered.
+    for (leap, sequence) in [(8 + DEDUP_WINDOW, 4), (10_000 * DEDUP_WINDOW, 5)] {
+        assert_eq!(accept_one(&*store, numbered("cam", leap)).await, accepted(sequence));
+        assert_eq!(store.publisher_position(&id("cam"), &publisher).await.unwrap(), position(leap, sequence));
+    }
     audit(&*store).await;
 }
 

@@ -116,7 +116,7 @@ pub(crate) async fn a_stream_that_returns_goes_on_counting(backend: Backend) {
     work_off(&*store, &lease).await;
     for (round, trimmed) in [(2, false), (3, true)] {
         store.unregister_stream(&id("cam"), None).await.unwrap();
-        assert_eq!(store.last_publisher_sequence(&id("cam"), &"agent".parse().unwrap()).await.unwrap(), 0);
+        assert_eq!(store.publisher_position(&id("cam"), &"agent".parse().unwrap()).await.unwrap(), None);
         if trimmed {
             store.trim_output(&lease, &id("cam"), 0, 0, Timestamp::now()).await.unwrap();
         }

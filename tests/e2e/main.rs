@@ -14,6 +14,7 @@ mod registry;
 mod server;
 mod service;
 mod submit;
+mod submit_frames;
 
 use frameway::pb::v1::ErrorReason;
 use tonic::Status;

@@ -65,6 +65,10 @@ impl Ledger {
         self.books().promised.len()
     }
 
+    pub(crate) fn promised_of(&self, streams: &[String]) -> usize {
+        self.books().promised.keys().filter(|(stream, _)| streams.contains(stream)).count()
+    }
+
     pub(crate) fn delivered_count(&self) -> usize {
         self.books().delivered.values().map(Vec::len).sum()
     }

@@ -173,7 +173,7 @@ async fn follow(
     Ok(())
 }
 
-fn selector(stream: &str, cursor: Option<&String>) -> pb::StreamSelector {
+pub(crate) fn selector(stream: &str, cursor: Option<&String>) -> pb::StreamSelector {
     use pb::start_position::Position;
     let position = match cursor {
         Some(cursor) => {

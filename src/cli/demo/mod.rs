@@ -25,7 +25,6 @@ use super::Failure;
 use super::client::Client;
 use super::fault;
 use super::info::backend;
-use super::send::Sender;
 use crate::pb::v1 as pb;
 use crate::shutdown;
 use board::Board;
@@ -187,7 +186,8 @@ async fn flow(
             period: Duration::from_secs(1) / args.fps,
             // Cameras do not tick together.
             offset: Duration::from_secs(1) / args.fps * index as u32 / args.cameras,
-            sender: Sender::new(connection.streaming, CAMERA_PATIENCE, CancellationToken::new()),
+            client: connection.streaming,
+            patience: CAMERA_PATIENCE,
         };
         cameras.spawn(camera.run(reel, end, stop.clone(), Arc::clone(board)));
     }

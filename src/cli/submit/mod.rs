@@ -3,25 +3,32 @@
 mod frames;
 mod report;
 
+use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
 
 use super::Failure;
 use super::client::ConnectArgs;
+use super::publisher::{self, Ended, Grpc, Options};
 use super::send::Sender;
 use super::sources;
 use super::streams::{key_value, register_missing};
 use crate::pb::v1 as pb;
+use crate::pb::v1::streaming_service_client::StreamingServiceClient;
 use crate::shutdown;
 use frames::{Numbers, Reader};
 use report::Report;
 
 /// A batch keeps this much of the largest message free for everything beside the pictures.
 const MESSAGE_MARGIN_BYTES: u64 = 1 << 20;
+/// Frames that are read before they can be sent.
+const FRAMES_AHEAD: usize = 16;
 
 /// Submit picture files as frames: files, folders, patterns.
 ///
@@ -101,6 +108,10 @@ pub(super) struct SubmitArgs {
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
     retry_for: Duration,
 
+    /// Send each batch as a call of its own and wait for its answer (SubmitFrameBatch), instead of all over one call.
+    #[arg(long)]
+    unary: bool,
+
     /// Print one JSON object at the end, and no progress.
     #[arg(long)]
     json: bool,
@@ -176,7 +187,19 @@ pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
     let first_number = args.first_number.unwrap_or_else(microseconds_now);
     let total = files.len() as u64 * args.repeat;
     let mut report = Report::new(args.json, total, &names, &publisher, first_number);
-    let reader = Reader::new(&args, files, streams, publisher, Numbers::from(first_number));
+    let reader = Reader::new(&args, files, streams, publisher.clone(), Numbers::from(first_number));
+    if !args.unary {
+        let options = Options {
+            publisher_id: publisher,
+            batch_frames: args.batch as usize,
+            patience: args.retry_for,
+            seed: rand::random(),
+        };
+        let ended = stream(reader, client.streaming, options, args.rate, &stop, &mut report).await;
+        report.finish();
+        ended?;
+        return report.verdict();
+    }
     let sender = Sender::new(client.streaming, args.retry_for, stop.clone());
     let limits = BatchLimits {
         frames: match limits.max_batch_frames {
@@ -192,6 +215,51 @@ pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
     report.finish();
     ended?;
     report.verdict()
+}
+
+/// Submits over one call at a time, and over the next one where that ends.
+async fn stream(
+    mut reader: Reader,
+    client: StreamingServiceClient<Channel>,
+    options: Options,
+    rate: Option<f64>,
+    stop: &CancellationToken,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let (frames, intake) = mpsc::channel(FRAMES_AHEAD);
+    let mut read = Ok(());
+    let reading = async {
+        let start = Instant::now();
+        let mut number: u64 = 0;
+        read = loop {
+            let frame = match reader.next() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break Ok(()),
+                Err(failure) => break Err(failure),
+            };
+            if let Some(rate) = rate {
+                sleep_until(start + Duration::from_secs_f64(number as f64 / rate)).await;
+            }
+            number += 1;
+            if stop.is_cancelled() || frames.send(frame).await.is_err() {
+                break Ok(());
+            }
+        };
+        drop(frames);
+        std::future::pending::<Infallible>().await
+    };
+    let decided = |frame: pb::Frame, decision| report.decided(&frame, decision);
+    let published = tokio::select! {
+        ended = publisher::publish(Grpc(client), options, intake, stop.clone(), decided) => ended,
+        never = reading => match never {},
+    };
+    let Ended { retries, reconnects, given_up } = published?;
+    (report.retries, report.reconnects) = (retries, reconnects);
+    report.interrupted = stop.is_cancelled();
+    match given_up {
+        Some(why) if !report.interrupted => Err(publisher::gave_up(&why)),
+        Some(_) | None => read,
+    }
 }
 
 /// What one call may hold.

@@ -32,7 +32,10 @@ pub(super) struct Report {
     refused: u64,
     open: u64,
     bytes: u64,
-    retries: u64,
+    /// How often frames were sent again.
+    pub(super) retries: u64,
+    /// Calls after the first.
+    pub(super) reconnects: u64,
     reasons: BTreeMap<String, u64>,
     /// The user ended it.
     pub(super) interrupted: bool,
@@ -68,6 +71,7 @@ impl Report {
             open: 0,
             bytes: 0,
             retries: 0,
+            reconnects: 0,
             reasons: BTreeMap::new(),
             interrupted: false,
         }
@@ -77,21 +81,26 @@ impl Report {
     pub(super) fn enter(&mut self, frames: &[pb::Frame], sent: Sent) {
         self.retries += sent.retries;
         for (frame, decision) in frames.iter().zip(sent.decisions) {
-            match decision {
-                Decision::Accepted { .. } => {
-                    self.accepted += 1;
-                    self.bytes += frame.data.len() as u64;
-                }
-                Decision::Duplicate { .. } => self.duplicates += 1,
-                Decision::Refused(error) => {
-                    self.refused += 1;
-                    self.refusal(frame, "refused", &error);
-                }
-                Decision::Open(error) => {
-                    self.open += 1;
-                    if let Some(error) = error {
-                        self.refusal(frame, "not confirmed", &error);
-                    }
+            self.decided(frame, decision);
+        }
+    }
+
+    /// Enters one frame and prints why, if it was refused.
+    pub(super) fn decided(&mut self, frame: &pb::Frame, decision: Decision) {
+        match decision {
+            Decision::Accepted { .. } => {
+                self.accepted += 1;
+                self.bytes += frame.data.len() as u64;
+            }
+            Decision::Duplicate { .. } => self.duplicates += 1,
+            Decision::Refused(error) => {
+                self.refused += 1;
+                self.refusal(frame, "refused", &error);
+            }
+            Decision::Open(error) => {
+                self.open += 1;
+                if let Some(error) = error {
+                    self.refusal(frame, "not confirmed", &error);
                 }
             }
         }
@@ -130,6 +139,7 @@ impl Report {
                 "unconfirmed": self.open,
                 "not_sent": self.not_sent(),
                 "retries": self.retries,
+                "reconnects": self.reconnects,
                 "bytes": self.bytes,
                 "seconds": (seconds.as_secs_f64() * 1e3).round() / 1e3,
                 "fps": (rate * 10.0).round() / 10.0,
@@ -150,6 +160,9 @@ impl Report {
         ));
         if self.retries > 0 {
             print(&format!("sent again {} times\n", self.retries));
+        }
+        if self.reconnects > 0 {
+            print(&format!("connected again {} times\n", self.reconnects));
         }
         if self.open + self.not_sent() > 0 {
             eprintln!(

@@ -13,8 +13,8 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
     FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
-    PartitionStats, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result, Seek, Strikes, Swept, Trimmed,
-    WorkItem, WorkPosition, WorkerReport,
+    PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result, Seek,
+    Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.
@@ -126,8 +126,12 @@ impl Queue for Faulty {
         self.memory.would_refuse(frames).await
     }
 
-    async fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> Result<u64> {
-        self.memory.last_publisher_sequence(stream, publisher).await
+    async fn publisher_position(
+        &self,
+        stream: &StreamId,
+        publisher: &PublisherId,
+    ) -> Result<Option<PublisherPosition>> {
+        self.memory.publisher_position(stream, publisher).await
     }
 
     async fn announce_worker(&self, worker_id: &str, ttl: Duration) -> Result<usize> {

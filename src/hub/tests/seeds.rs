@@ -65,8 +65,7 @@ impl Reader {
     async fn open(&mut self, world: &World) {
         let mut request = self.request.clone();
         if !self.next.is_empty() {
-            let cursor =
-                |(id, &next): (&String, &u64)| Cursor { stream_id: stream(id), next: number(next) };
+            let cursor = |(id, &next): (&String, &u64)| Cursor { stream_id: stream(id), next: number(next) };
             // What came to be selected meanwhile starts at its oldest frame.
             request.selectors[0].start = StartPosition::Earliest;
             request.selectors[0].cursors = self.next.iter().map(cursor).collect();

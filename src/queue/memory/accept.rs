@@ -4,7 +4,7 @@ use super::state::{Now, Partition, State, Stream};
 use super::window::Known;
 use crate::domain::limits::MAX_PUBLISHERS_PER_STREAM;
 use crate::domain::{PublisherId, Sequence, StreamId};
-use crate::queue::{AcceptResult, Budget, NewFrame, OFFER_TTL, Refusal};
+use crate::queue::{AcceptResult, Budget, NewFrame, OFFER_TTL, PublisherPosition, Refusal};
 
 impl State {
     pub(super) fn accept(&mut self, frames: Vec<NewFrame>, now: Now) -> Vec<AcceptResult> {
@@ -46,9 +46,12 @@ impl State {
         frames.iter().map(decide_one).collect()
     }
 
-    pub(super) fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> u64 {
-        let stream = self.home(stream).streams.get(stream);
-        stream.and_then(|stream| stream.publishers.get(publisher)).map_or(0, |window| window.top())
+    pub(super) fn publisher_position(
+        &self,
+        stream: &StreamId,
+        publisher: &PublisherId,
+    ) -> Option<PublisherPosition> {
+        self.home(stream).streams.get(stream)?.publishers.get(publisher)?.position()
     }
 }
 

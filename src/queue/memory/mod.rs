@@ -36,8 +36,8 @@ use tokio::time::Instant;
 use self::state::{Now, State};
 use super::{
     AcceptResult, BackendStatus, Budget, Control, Durability, FeedPage, FeedPosition, FinishResult, Finished,
-    Lease, ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Pressure, Purge, PurgeMark, Queue,
-    QueueState, Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    Lease, ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Pressure, PublisherPosition, Purge,
+    PurgeMark, Queue, QueueState, Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
@@ -178,8 +178,12 @@ impl Queue for MemoryQueue {
         Ok(self.state().would_refuse(frames))
     }
 
-    async fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> Result<u64> {
-        Ok(self.state().last_publisher_sequence(stream, publisher))
+    async fn publisher_position(
+        &self,
+        stream: &StreamId,
+        publisher: &PublisherId,
+    ) -> Result<Option<PublisherPosition>> {
+        Ok(self.state().publisher_position(stream, publisher))
     }
 
     async fn announce_worker(&self, worker_id: &str, ttl: Duration) -> Result<usize> {

@@ -1,5 +1,6 @@
 use crate::domain::limits::DEDUP_WINDOW;
 use crate::domain::{Digest, Sequence};
+use crate::queue::PublisherPosition;
 
 /// What is known of a publisher's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,16 @@ fn slot_of(number: u64) -> usize {
 impl PublisherWindow {
     pub(super) fn top(&self) -> u64 {
         self.top
+    }
+
+    /// The highest number and what it was stored as.
+    pub(super) fn position(&self) -> Option<PublisherPosition> {
+        let slot =
+            self.slots.get(slot_of(self.top)).filter(|slot| self.top > 0 && slot.number == self.top)?;
+        Some(PublisherPosition {
+            publisher_sequence: slot.number,
+            sequence: Sequence::after(slot.sequence - 1),
+        })
     }
 
     pub(super) fn look_up(&self, number: u64, digest: &Digest) -> Known {

@@ -14,7 +14,10 @@ use super::scripts::Call;
 use super::{RedisQueue, entry, reply};
 use crate::domain::limits::{DEDUP_WINDOW, MAX_PUBLISHERS_PER_STREAM};
 use crate::domain::{DeadLetterId, PartitionId, PublisherId, Sequence, StreamId};
-use crate::queue::{AcceptResult, Error, NewFrame, OFFER_TTL, Offer, Refusal, Result};
+use crate::queue::{AcceptResult, Error, NewFrame, OFFER_TTL, Offer, PublisherPosition, Refusal, Result};
+
+/// Size of a publisher's slot: number, sequence, half a digest. Slot 0 holds the highest number. `lua/accept.lua` has it too.
+const DEDUP_SLOT_BYTES: u64 = 32;
 
 /// Adds the writes of an offer. A key that is taken keeps its bytes: a write that comes late changes nothing.
 pub(super) fn push_offer(pipe: &mut Pipeline, keys: Keys, offer: &Offer, ttl: Duration) {
@@ -170,11 +173,34 @@ impl RedisQueue {
         (reached < u64::from(wanted)).then(|| format!("{reached} of {wanted} replicas have the frame so far"))
     }
 
-    pub(super) async fn last_number(&self, stream: &StreamId, publisher: &PublisherId) -> Result<u64> {
-        let mut head = redis::cmd("GETRANGE");
-        head.arg(self.keys(stream).dedup(stream, publisher)).arg(0).arg(7);
-        let head = reply::bytes(self.control.command(&head).await?)?.unwrap_or_default();
-        Ok(head.as_ref().try_into().map_or(0, u64::from_be_bytes))
+    /// Two reads: the highest number, then its slot. Between them the slot may go only with the stream itself, or when
+    /// 1,024 numbers more have come.
+    pub(super) async fn position_of(
+        &self,
+        stream: &StreamId,
+        publisher: &PublisherId,
+    ) -> Result<Option<PublisherPosition>> {
+        let key = self.keys(stream).dedup(stream, publisher);
+        let read = async |from: u64, to: u64| {
+            let mut range = redis::cmd("GETRANGE");
+            range.arg(&key).arg(from).arg(to);
+            Ok(reply::bytes(self.control.command(&range).await?)?.unwrap_or_default())
+        };
+        let number = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_be_bytes);
+        let top = number(&read(0, 7).await?);
+        if top == 0 {
+            return Ok(None);
+        }
+        let at = DEDUP_SLOT_BYTES * (1 + top % DEDUP_WINDOW);
+        let slot = read(at, at + 15).await?;
+        match slot.split_at_checked(8) {
+            Some((held, sequence)) if number(held) == top => {
+                let sequence = Sequence::new(number(sequence))
+                    .map_err(|error| Error::Corrupt(format!("a publisher's slot: {error}")))?;
+                Ok(Some(PublisherPosition { publisher_sequence: top, sequence }))
+            }
+            Some(_) | None => Ok(None),
+        }
     }
 }
 

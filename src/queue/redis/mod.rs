@@ -35,8 +35,8 @@ use self::keys::Keys;
 use self::scripts::Scripts;
 use super::{
     AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Pressure, Queue, Result, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    NewFrame, Offer, OutputPage, PartitionStats, Pressure, PublisherPosition, Queue, Result, Trimmed,
+    WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
@@ -180,8 +180,12 @@ impl Queue for RedisQueue {
         self.ask(frames).await
     }
 
-    async fn last_publisher_sequence(&self, stream: &StreamId, publisher: &PublisherId) -> Result<u64> {
-        self.last_number(stream, publisher).await
+    async fn publisher_position(
+        &self,
+        stream: &StreamId,
+        publisher: &PublisherId,
+    ) -> Result<Option<PublisherPosition>> {
+        self.position_of(stream, publisher).await
     }
 
     async fn announce_worker(&self, worker_id: &str, ttl: Duration) -> Result<usize> {

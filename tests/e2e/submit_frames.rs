@@ -1,0 +1,531 @@
+//! SubmitFrames, sentence by sentence.
+
+use std::time::Duration;
+
+use frameway::config::Role;
+use frameway::pb::v1 as pb;
+use frameway::pb::v1::ErrorReason as R;
+use frameway::pb::v1::frame_result::Outcome;
+use frameway::pb::v1::submit_frames_request::Request;
+use frameway::pb::v1::submit_frames_response::Event;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+
+use crate::server::{PATIENCE, TestServer, frame};
+use crate::{fact, name, reason};
+
+/// A client's side of a call.
+struct Call {
+    requests: mpsc::Sender<pb::SubmitFramesRequest>,
+    responses: Streaming<pb::SubmitFramesResponse>,
+}
+
+impl Call {
+    /// Opens a call; says nothing yet.
+    async fn silent(server: &TestServer) -> Self {
+        let (requests, sent) = mpsc::channel(100);
+        let answer = server.streaming().submit_frames(ReceiverStream::new(sent)).await.expect("opens");
+        Self { requests, responses: answer.into_inner() }
+    }
+
+    /// Opens a call of publisher `agent` that is ready.
+    async fn open(server: &TestServer) -> Self {
+        let (call, _) = Self::with(server, setup()).await;
+        call
+    }
+
+    async fn with(server: &TestServer, setup: pb::SubmitSetup) -> (Self, pb::SubmitReady) {
+        let mut call = Self::silent(server).await;
+        call.send(Request::Setup(setup)).await;
+        let Event::Ready(ready) = call.next().await else { panic!("not ready") };
+        (call, ready)
+    }
+
+    async fn send(&self, request: Request) {
+        let request = pb::SubmitFramesRequest { request: Some(request) };
+        self.requests.send(request).await.expect("the call is open");
+    }
+
+    async fn batch(&self, batch_id: u64, frames: Vec<pb::Frame>) {
+        self.send(Request::Batch(pb::SubmitBatch { batch_id, frames })).await;
+    }
+
+    async fn event(&mut self) -> Result<Option<Event>, Status> {
+        let message = timeout(PATIENCE, self.responses.message()).await.expect("answers in time")?;
+        Ok(message.map(|message| message.event.expect("an event")))
+    }
+
+    async fn next(&mut self) -> Event {
+        self.event().await.expect("no error").expect("not the end")
+    }
+
+    /// The next result, of the batch that it must be; throttles and heartbeats are passed over.
+    async fn result(&mut self, batch_id: u64) -> Vec<Outcome> {
+        loop {
+            match self.next().await {
+                Event::BatchResult(result) => {
+                    assert_eq!(result.batch_id, batch_id, "{result:?}");
+                    return result.results.into_iter().map(|one| one.outcome.expect("an outcome")).collect();
+                }
+                Event::Throttle(_) | Event::Heartbeat(_) => {}
+                other => panic!("not a result: {other:?}"),
+            }
+        }
+    }
+
+    /// Reads to the end: the batches answered on the way, and how it ends.
+    async fn end(&mut self) -> (Vec<u64>, Result<(), Status>) {
+        let mut answered = Vec::new();
+        loop {
+            match self.event().await {
+                Ok(Some(Event::BatchResult(result))) => answered.push(result.batch_id),
+                Ok(Some(_)) => {}
+                Ok(None) => return (answered, Ok(())),
+                Err(status) => return (answered, Err(status)),
+            }
+        }
+    }
+
+    /// Closes the client's side.
+    fn close(&mut self) {
+        self.requests = mpsc::channel(1).0;
+    }
+
+    async fn assert_refused(&mut self, code: Code, why: R) -> Status {
+        let (_, end) = self.end().await;
+        let status = end.expect_err("must be refused");
+        assert_eq!((status.code(), reason(&status)), (code, name(why)), "{status:?}");
+        status
+    }
+}
+
+fn setup() -> pb::SubmitSetup {
+    pb::SubmitSetup { publisher_id: "agent".into(), ..Default::default() }
+}
+
+fn numbered(stream: &str, sequence: u64) -> pb::Frame {
+    pb::Frame { publisher_sequence: Some(sequence), ..frame(stream, sequence as u8) }
+}
+
+fn accepted(outcome: &Outcome) -> u64 {
+    let Outcome::Accepted(accepted) = outcome else { panic!("not accepted: {outcome:?}") };
+    accepted.sequence
+}
+
+/// The reason, and whether it may be tried again.
+fn rejected(outcome: &Outcome) -> (R, bool) {
+    let Outcome::Rejected(error) = outcome else { panic!("not rejected: {outcome:?}") };
+    (error.reason(), error.retry_delay.is_some())
+}
+
+/// A server on which nobody works, and a stream that takes so many frames.
+async fn bounded(max_frames: u64) -> TestServer {
+    let server = TestServer::start(|config| config.server.role = Role::Api).await;
+    let queue = Some(pb::QueuePolicy { max_frames, ..Default::default() });
+    server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
+    server
+}
+
+#[tokio::test]
+async fn batches_are_answered_in_order_by_their_ids_and_the_call_ends_well() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam", "other"]).await;
+    let mut call = Call::open(&server).await;
+    for batch in 0..8 {
+        // The ids are the client's own: any will do.
+        let frames = vec![
+            numbered("cam", 2 * batch + 1),
+            numbered("other", batch + 1),
+            numbered("cam", 2 * batch + 2),
+        ];
+        call.batch(100 - batch, frames).await;
+    }
+    call.close();
+    for batch in 0..8 {
+        let results = call.result(100 - batch).await;
+        let sequences: Vec<u64> = results.iter().map(accepted).collect();
+        assert_eq!(sequences, [2 * batch + 1, batch + 1, 2 * batch + 2]);
+    }
+    assert!(call.event().await.expect("ends with OK").is_none());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn ready_tells_the_limits_and_where_the_publisher_is() {
+    let server = TestServer::start(|config| config.limits.max_batch_frames = 7).await;
+    server.register(&["cam", "fresh"]).await;
+    let mut first = Call::open(&server).await;
+    first.batch(1, vec![frame("cam", 9), numbered("cam", 40), numbered("cam", 44)]).await;
+    assert_eq!(first.result(1).await.len(), 3);
+    let resume_stream_ids = ["fresh", "cam", "nobody"].map(str::to_owned).to_vec();
+    let (_call, ready) = Call::with(&server, pb::SubmitSetup { resume_stream_ids, ..setup() }).await;
+    assert_eq!((ready.max_batch_frames, ready.max_in_flight_batches), (7, 8));
+    assert_eq!((ready.max_message_bytes, ready.max_in_flight_bytes), (32 << 20, 64 << 20));
+    let position = |stream_id: &str, last_publisher_sequence, last_sequence| pb::PublisherPosition {
+        stream_id: stream_id.into(),
+        last_publisher_sequence,
+        last_sequence,
+    };
+    let wanted = [position("fresh", None, 0), position("cam", Some(44), 3), position("nobody", None, 0)];
+    assert_eq!(ready.positions, wanted);
+    // The same in the table of limits.
+    let info =
+        server.operating().get_server_info(pb::GetServerInfoRequest {}).await.expect("info").into_inner();
+    let limits = info.limits.expect("limits");
+    assert_eq!((limits.max_in_flight_batches, limits.max_in_flight_bytes), (8, 64 << 20));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_setup_comes_first_and_once() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    let mut never = Call::silent(&server).await;
+    never.batch(1, vec![frame("cam", 1)]).await;
+    never.assert_refused(Code::InvalidArgument, R::ProtocolViolation).await;
+    let mut closed = Call::silent(&server).await;
+    closed.close();
+    closed.assert_refused(Code::InvalidArgument, R::ProtocolViolation).await;
+
+    let mut twice = Call::open(&server).await;
+    twice.batch(1, vec![frame("cam", 1)]).await;
+    twice.send(Request::Setup(setup())).await;
+    twice.batch(2, vec![frame("cam", 2)]).await;
+    let (answered, end) = twice.end().await;
+    assert_eq!(answered, [1], "what came before is answered, what came after is not");
+    assert_eq!(reason(&end.expect_err("must be refused")), name(R::ProtocolViolation));
+
+    let mut empty = Call::open(&server).await;
+    empty.requests.send(pb::SubmitFramesRequest { request: None }).await.expect("open");
+    empty.assert_refused(Code::InvalidArgument, R::ProtocolViolation).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_setup_is_refused_with_its_field() {
+    let server = TestServer::start(|_| {}).await;
+    let span = |seconds, nanos| Some(prost_types::Duration { seconds, nanos });
+    let bad = [
+        (pb::SubmitSetup { publisher_id: "a b".into(), ..setup() }, R::InvalidField, "setup.publisher_id"),
+        (
+            pb::SubmitSetup { heartbeat_interval: span(0, 1), ..setup() },
+            R::InvalidField,
+            "setup.heartbeat_interval",
+        ),
+        (
+            pb::SubmitSetup { heartbeat_interval: span(-1, 0), ..setup() },
+            R::InvalidField,
+            "setup.heartbeat_interval",
+        ),
+        (
+            pb::SubmitSetup { heartbeat_interval: span(61, 0), ..setup() },
+            R::InvalidField,
+            "setup.heartbeat_interval",
+        ),
+        (
+            pb::SubmitSetup { resume_stream_ids: vec!["cam".into(); 1_001], ..setup() },
+            R::TooManyItems,
+            "setup.resume_stream_ids",
+        ),
+    ];
+    for (setup, why, field) in bad {
+        let mut call = Call::silent(&server).await;
+        call.send(Request::Setup(setup)).await;
+        let status = call.assert_refused(Code::InvalidArgument, why).await;
+        assert_eq!(fact(&status, "field").as_deref(), Some(field));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn frames_are_the_setups_publishers() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    let mut call = Call::open(&server).await;
+    let named = |id: &str, sequence| pb::Frame { publisher_id: id.into(), ..numbered("cam", sequence) };
+    call.batch(1, vec![named("", 1), named("agent", 2), named("other", 3)]).await;
+    let results = call.result(1).await;
+    assert_eq!((accepted(&results[0]), accepted(&results[1])), (1, 2));
+    assert_eq!(rejected(&results[2]), (R::PublisherMismatch, false));
+    // Stored once: the unary call names the same publisher.
+    let again = server.submit(vec![named("agent", 1)]).await;
+    assert!(matches!(&again[0], Outcome::Duplicate(duplicate) if duplicate.sequence == 1), "{again:?}");
+    // Without a publisher there is no number that could be remembered.
+    let (mut nobody, _) = Call::with(&server, pb::SubmitSetup::default()).await;
+    nobody.batch(1, vec![frame("cam", 1), numbered("cam", 1)]).await;
+    let results = nobody.result(1).await;
+    assert_eq!(accepted(&results[0]), 3);
+    assert_eq!(rejected(&results[1]), (R::InvalidField, false));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_behind_a_refused_frame_waits_also_in_batches_in_flight() {
+    let server = bounded(2).await;
+    server.register(&["other"]).await;
+    let mut call = Call::open(&server).await;
+    call.batch(1, vec![numbered("cam", 1), numbered("cam", 2), numbered("cam", 3)]).await;
+    call.batch(2, vec![numbered("cam", 4), numbered("other", 1)]).await;
+    let first = call.result(1).await;
+    assert_eq!(rejected(&first[2]), (R::StreamQueueFull, true));
+    let second = call.result(2).await;
+    assert_eq!(rejected(&second[0]), (R::OutOfOrder, true));
+    assert_eq!(accepted(&second[1]), 1, "other streams go on");
+
+    // There is room now: order is kept all the same.
+    let policy = pb::QueuePolicy { max_frames: 100, ..Default::default() };
+    let stream = pb::Stream { stream_id: "cam".into(), queue: Some(policy), ..Default::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["queue.max_frames".into()] });
+    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask };
+    server.streaming().update_stream(request).await.expect("updates");
+    call.batch(3, vec![numbered("cam", 5), numbered("cam", 1)]).await;
+    let third = call.result(3).await;
+    assert_eq!(rejected(&third[0]), (R::OutOfOrder, true));
+    assert!(matches!(third[1], Outcome::Duplicate(_)), "what lies before is not held up: {third:?}");
+    call.batch(4, vec![numbered("cam", 3), numbered("cam", 4)]).await;
+    call.batch(5, vec![numbered("cam", 5)]).await;
+    assert_eq!(call.result(4).await.iter().map(accepted).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(accepted(&call.result(5).await[0]), 5);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_over_a_limit_ends_the_call_after_the_answers_before_it() {
+    let server = TestServer::start(|config| {
+        config.limits.max_batch_frames = 3;
+        config.limits.max_message_bytes = 100_000;
+    })
+    .await;
+    server.register(&["cam"]).await;
+    let sized = |size: usize| vec![pb::Frame { data: vec![0; size].into(), ..frame("cam", 1) }];
+    for (frames, code, why) in [
+        (Vec::new(), Code::InvalidArgument, R::EmptyBatch),
+        (vec![frame("cam", 1); 4], Code::InvalidArgument, R::TooManyFrames),
+        (sized(110_000), Code::ResourceExhausted, R::BatchTooLarge),
+        (sized(1_000_000), Code::ResourceExhausted, R::BatchTooLarge),
+    ] {
+        let mut call = Call::open(&server).await;
+        call.batch(1, vec![frame("cam", 1)]).await;
+        call.batch(2, frames).await;
+        let (answered, end) = call.end().await;
+        let status = end.expect_err("must be refused");
+        assert_eq!((answered.as_slice(), status.code(), reason(&status)), (&[1][..], code, name(why)));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn more_unanswered_batches_than_the_window_are_too_many() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    let mut call = Call::open(&server).await;
+    // Sent as fast as it goes, without a look at the answers.
+    let requests = call.requests.clone();
+    let flood = crate::server::spawn(async move {
+        for batch_id in 0..5_000 {
+            let batch = pb::SubmitBatch { batch_id, frames: vec![frame("cam", 1); 100] };
+            let request = pb::SubmitFramesRequest { request: Some(Request::Batch(batch)) };
+            if requests.send(request).await.is_err() {
+                return;
+            }
+        }
+    });
+    let (answered, end) = call.end().await;
+    let end = end.expect_err("must be refused");
+    assert_eq!((end.code(), reason(&end)), (Code::ResourceExhausted, name(R::TooManyInFlight)));
+    assert_eq!(fact(&end, "limit").as_deref(), Some("8"));
+    assert!(answered.iter().copied().eq(0..answered.len() as u64), "answered in order, without holes");
+    flood.abort();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_removed_meanwhile_is_told_per_frame() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam", "other"]).await;
+    let mut call = Call::open(&server).await;
+    call.batch(1, vec![numbered("cam", 1)]).await;
+    assert_eq!(accepted(&call.result(1).await[0]), 1);
+    let request = pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: String::new() };
+    server.streaming().unregister_stream(request).await.expect("unregisters");
+    call.batch(2, vec![numbered("cam", 2), numbered("other", 1), numbered("cam", 3)]).await;
+    let results = call.result(2).await;
+    assert_eq!(rejected(&results[0]), (R::StreamNotFound, false));
+    assert_eq!(accepted(&results[1]), 1);
+    assert_eq!(rejected(&results[2]), (R::StreamNotFound, false));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn heartbeats_come_at_the_asked_interval() {
+    let server = TestServer::start(|_| {}).await;
+    let heartbeat_interval = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+    let (mut call, _) = Call::with(&server, pb::SubmitSetup { heartbeat_interval, ..setup() }).await;
+    let start = Instant::now();
+    for _ in 0..2 {
+        let Event::Heartbeat(heartbeat) = call.next().await else { panic!("a heartbeat") };
+        assert!(heartbeat.server_time.is_some());
+    }
+    assert!(start.elapsed() >= Duration::from_millis(1_900), "{:?}", start.elapsed());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_draining_server_says_so_answers_and_ends_the_call() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    let watch = HealthCheckRequest { service: String::new() };
+    let mut health = server.health().watch(watch).await.expect("watches").into_inner();
+    assert_eq!(health.message().await.ok().flatten().map(|m| m.status()), Some(ServingStatus::Serving));
+    let mut call = Call::open(&server).await;
+    call.batch(1, vec![numbered("cam", 1)]).await;
+    assert_eq!(accepted(&call.result(1).await[0]), 1);
+    server.begin_to_stop();
+    let Event::Draining(draining) = call.next().await else { panic!("draining") };
+    assert!(draining.grace.is_some_and(|grace| grace.seconds > 0));
+    assert_eq!(health.message().await.ok().flatten().map(|m| m.status()), Some(ServingStatus::NotServing));
+    // On its way when the server said so.
+    call.batch(2, vec![numbered("cam", 2)]).await;
+    assert_eq!(accepted(&call.result(2).await[0]), 2);
+    call.close();
+    call.assert_refused(Code::Unavailable, R::Draining).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_close_is_ended_after_the_grace() {
+    let server = TestServer::start(|_| {}).await;
+    let mut call = Call::open(&server).await;
+    let start = Instant::now();
+    server.begin_to_stop();
+    assert!(matches!(call.next().await, Event::Draining(_)));
+    call.assert_refused(Code::Unavailable, R::Draining).await;
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_call_leaves_nothing_behind() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    for _ in 0..20 {
+        let mut call = Call::open(&server).await;
+        call.batch(1, vec![frame("cam", 1)]).await;
+        let _answered = call.next().await;
+        call.batch(2, vec![frame("cam", 1)]).await;
+    }
+    // A call that went on would hold up the end.
+    let start = Instant::now();
+    server.stop().await;
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+/// Sends single frames and awaits each result for a while; `obey` is what it does with a throttle.
+async fn publish(call: &mut Call, lasting: Duration, obey: bool) -> (Vec<Outcome>, Vec<pb::SubmitThrottle>) {
+    let (mut outcomes, mut throttles) = (Vec::new(), Vec::new());
+    let start = Instant::now();
+    let mut not_before = start;
+    let mut number = 0;
+    while start.elapsed() < lasting {
+        if obey && Instant::now() < not_before {
+            // Throttles that are told while it waits count too.
+            let Ok(message) = tokio::time::timeout_at(not_before, call.responses.message()).await else {
+                continue;
+            };
+            let event = message.expect("no error").expect("not the end").event;
+            let Some(Event::Throttle(throttle)) = event else { continue };
+            not_before = Instant::now() + pause(&throttle);
+            throttles.push(throttle);
+            continue;
+        }
+        number += 1;
+        call.batch(number, vec![numbered("cam", number)]).await;
+        loop {
+            match call.next().await {
+                Event::BatchResult(result) => {
+                    outcomes.extend(result.results.into_iter().filter_map(|one| one.outcome));
+                    break;
+                }
+                Event::Throttle(throttle) => {
+                    not_before = Instant::now() + pause(&throttle);
+                    throttles.push(throttle);
+                }
+                _ => {}
+            }
+        }
+        if !obey && matches!(outcomes.last(), Some(Outcome::Rejected(_))) {
+            break;
+        }
+    }
+    (outcomes, throttles)
+}
+
+/// How long a throttle makes a publisher of single frames wait.
+fn pause(throttle: &pb::SubmitThrottle) -> Duration {
+    let pause = throttle.pause.map_or(Duration::ZERO, |pause| pause.try_into().expect("a span"));
+    let frame = throttle.max_fps.map_or(Duration::ZERO, |fps| Duration::from_secs_f64(1.0 / fps));
+    pause.max(frame)
+}
+
+#[tokio::test]
+async fn a_publisher_that_obeys_the_throttle_is_not_refused() {
+    let server = bounded(40).await;
+    let mut call = Call::open(&server).await;
+    let (outcomes, throttles) = publish(&mut call, Duration::from_secs(3), true).await;
+    assert!(outcomes.iter().all(|one| matches!(one, Outcome::Accepted(_))), "{outcomes:?}");
+    assert!((30..40).contains(&outcomes.len()), "{} frames in a queue of 40", outcomes.len());
+    let first = throttles.first().expect("it was throttled");
+    assert_eq!(first.stream_id, "cam");
+    assert!((0.75..1.0).contains(&first.queue_fill), "{first:?}");
+    assert!(throttles.len() > 2, "a throttle that holds is told again: {throttles:?}");
+
+    // Room again: the throttle ends, though no frame comes.
+    let policy = pb::QueuePolicy { max_frames: 1_000, ..Default::default() };
+    let stream = pb::Stream { stream_id: "cam".into(), queue: Some(policy), ..Default::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["queue.max_frames".into()] });
+    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask };
+    server.streaming().update_stream(request).await.expect("updates");
+    loop {
+        let Event::Throttle(throttle) = call.next().await else { continue };
+        if throttle.pause.is_none() && throttle.max_fps.is_none() && throttle.max_bytes_per_second.is_none() {
+            assert!(throttle.queue_fill < 0.6, "{throttle:?}");
+            break;
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_publisher_that_ignores_the_throttle_is_told_first_and_refused_then() {
+    // The stream's own queue, then its partition's.
+    for (partition_frames, why) in [(100_000, R::StreamQueueFull), (20, R::QueueFull)] {
+        let server = TestServer::start(|config| {
+            config.server.role = Role::Api;
+            config.queue.budget.work_frames = partition_frames;
+        })
+        .await;
+        let queue = Some(pb::QueuePolicy { max_frames: 40, ..Default::default() });
+        server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
+        let mut call = Call::open(&server).await;
+        let (outcomes, throttles) = publish(&mut call, PATIENCE, false).await;
+        assert!(throttles.first().is_some_and(|told| told.queue_fill >= 0.75), "{throttles:?}");
+        assert_eq!(outcomes.last().map(rejected), Some((why, true)));
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_publisher_keeps_up_with_the_worker() {
+    let server = TestServer::start(|_| {}).await;
+    let queue = Some(pb::QueuePolicy { max_frames: 40, ..Default::default() });
+    server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
+    let mut call = Call::open(&server).await;
+    let (outcomes, _) = publish(&mut call, Duration::from_secs(3), true).await;
+    assert!(outcomes.iter().all(|one| matches!(one, Outcome::Accepted(_))), "{outcomes:?}");
+    assert!(outcomes.len() > 40, "the worker makes room, and the publisher uses it: {}", outcomes.len());
+    server.stop().await;
+}
