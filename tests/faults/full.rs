@@ -66,8 +66,6 @@ async fn full(name: &str, flags: &[&str]) {
             open = publisher.attempt(open).await;
             refused += u64::from(!open.is_empty());
         }
-        println!("{} promised; answered: {:#?}", ledger.promised_count(), publisher.refusals);
-        polite(&publisher);
 
         let worker = Process::worker(&flags);
         let start = Instant::now();
@@ -75,10 +73,10 @@ async fn full(name: &str, flags: &[&str]) {
         delivered(&ledger, ledger.promised_count()).await;
         drained(&server).await;
         longest = longest.max(start.elapsed());
-        polite(&publisher);
         drop(worker);
     }
     let verdict = ledger.check();
+    polite(&publisher);
     let refusals: u64 = publisher.refusals.values().sum();
     let note = format!("{refusals} refusals, each with a retry delay");
     record(Row::of(7, name, rounds, &verdict).recovered(longest).note(note));
@@ -88,7 +86,7 @@ async fn full(name: &str, flags: &[&str]) {
 fn polite(publisher: &Publisher) {
     for (what, message, retry_delay) in publisher.refusals.keys() {
         let full = ["ResourceExhausted", "ERROR_REASON_QUEUE_FULL", "ERROR_REASON_STREAM_QUEUE_FULL"];
-        // Those behind a refused one, and the time that a stored picture waits for the rest of its batch.
+        // Those behind a refused one.
         let behind = ["ERROR_REASON_OUT_OF_ORDER"];
         assert!(
             full.contains(&what.as_str()) || behind.contains(&what.as_str()),

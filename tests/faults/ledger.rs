@@ -51,6 +51,8 @@ struct Books {
     open: BTreeSet<(String, u64)>,
     /// By stream and sequence.
     promised: BTreeMap<(String, u64), Promised>,
+    /// All promises, in their order: a store that lost data may give a sequence twice.
+    promises: Vec<(String, u64, Instant)>,
     /// By stream, in the order of arrival.
     arrived: BTreeMap<String, Vec<Arrival>>,
     /// Reasons for which a frame may be missing, if the output says so.
@@ -104,6 +106,7 @@ impl Ledger {
         let mut books = self.books();
         books.open.remove(&(stream.to_owned(), number));
         let promise = Promised { number, digest, at: Instant::now() };
+        books.promises.push((stream.to_owned(), number, promise.at));
         if let Some(other) = books.promised.insert((stream.to_owned(), sequence), promise)
             && other.number != number
         {
@@ -129,6 +132,26 @@ impl Ledger {
 
     pub(crate) fn promised_count(&self) -> usize {
         self.books().promised.len()
+    }
+
+    /// All promises: stream, publisher's number, and when.
+    pub(crate) fn promises(&self) -> Vec<(String, u64, Instant)> {
+        self.books().promises.clone()
+    }
+
+    /// How many frames were told to be missing for this reason.
+    pub(crate) fn told(&self, wanted: GapReason) -> u64 {
+        let books = self.books();
+        let told = |arrival: &Arrival| match arrival {
+            Arrival::Frame(_) => 0,
+            Arrival::Gap(gap) => gap
+                .reasons
+                .iter()
+                .filter(|(reason, _)| *reason == wanted)
+                .map(|(_, count)| count)
+                .sum::<u64>(),
+        };
+        books.arrived.values().flatten().map(told).sum()
     }
 
     /// Frames that arrived, and those that were told to be tombstones.
@@ -223,7 +246,11 @@ impl Books {
                 Arrival::Gap(gap) => match tombstones(gap, &self.tombstones) {
                     Some(count) => {
                         verdict.tombstones += count;
-                        settled.extend((from..=to).map(|sequence| (stream, sequence)));
+                        // A gap may be long: it is the promises in it that it settles.
+                        let within = (stream.to_owned(), from)..=(stream.to_owned(), to);
+                        settled.extend(
+                            self.promised.range(within).map(|((_, sequence), _)| (stream, *sequence)),
+                        );
                     }
                     None => verdict.faults.push(format!("{stream}: {gap:?}")),
                 },

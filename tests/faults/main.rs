@@ -4,10 +4,14 @@
 //! plan of faults, and the seed of each: `SEED=n` repeats it.
 
 mod campaign;
+mod clock;
 #[path = "../common/mod.rs"]
 mod common;
+mod disk;
+mod fanout;
 mod full;
 mod ledger;
+mod lossy;
 mod outage;
 mod process;
 mod proxy;
@@ -15,6 +19,7 @@ mod replay;
 mod server;
 mod silence;
 mod stage;
+mod store;
 mod table;
 mod traffic;
 mod usage;

@@ -244,6 +244,34 @@ pub(crate) fn subscribe(client: Client, ledger: Arc<Ledger>, streams: Vec<String
     });
 }
 
+/// The first `count` frames of a stream's output, without pictures, read anew.
+///
+/// # Panics
+/// If they do not come.
+pub(crate) async fn read_output(client: &Client, stream: &str, count: u64) -> Vec<pb::ProcessedFrame> {
+    use pb::subscribe_frames_response::Event;
+    let mut selector = selector(stream, None);
+    selector.pictures =
+        Some(pb::PictureSelection { roles: vec![pb::PictureRole::None.into()], ..Default::default() });
+    let request = pb::SubscribeFramesRequest {
+        selectors: vec![selector],
+        stop_after_frames: count,
+        ..Default::default()
+    };
+    let reading = async {
+        let mut events = client.clone().subscribe_frames(request).await?.into_inner();
+        let mut frames = Vec::new();
+        while let Some(message) = events.message().await? {
+            if let Some(Event::Frame(delivered)) = message.event {
+                frames.extend(delivered.frame);
+            }
+        }
+        Ok::<_, tonic::Status>(frames)
+    };
+    let read = tokio::time::timeout(DEADLINE, reading).await.expect("the output can be read in time");
+    read.expect("the output can be read")
+}
+
 async fn follow(
     mut client: Client,
     ledger: &Ledger,
@@ -291,7 +319,7 @@ fn digest_of(frame: &pb::ProcessedFrame) -> Result<Vec<u8>, String> {
     }
 }
 
-fn selector(stream: &str, cursor: Option<&String>) -> pb::StreamSelector {
+pub(crate) fn selector(stream: &str, cursor: Option<&String>) -> pb::StreamSelector {
     use pb::start_position::Position;
     let position = match cursor {
         Some(cursor) => {
