@@ -1,7 +1,11 @@
 //! Row 23: the clock of Redis' machine jumps. Redis' time is what frames are stamped and leases are reckoned with.
 
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
+
+use tempfile::TempDir;
 
 use crate::campaign::slow_rounds;
 use crate::common::redis::{Persistence, RedisServer, Setup};
@@ -12,36 +16,61 @@ use crate::traffic::read_output;
 
 const NAME: &str = "the clock jumps an hour, forward and back";
 
-/// Where libfaketime is, if it is there.
-fn library() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
-    let places = folders.map(|folder| folder.join("faketime")).chain([PathBuf::from("/usr/lib/faketime")]);
-    places.map(|place| place.join("libfaketime.so.1")).find(|library| library.exists())
+/// A clock that a process is given (`clock.c`), and that can be set while it runs.
+struct Clock {
+    directory: TempDir,
 }
 
-/// Sets the clock off by so many seconds.
-fn set(clock: &Path, offset: &str) {
-    let fresh = clock.with_extension("new");
-    std::fs::write(&fresh, offset).expect("a file in the own directory");
-    std::fs::rename(&fresh, clock).expect("a file in the own directory");
+impl Clock {
+    /// A right clock; fails with the reason why there can be none here.
+    fn new() -> Result<Self, String> {
+        if !cfg!(target_os = "linux") {
+            return Err("only Linux preloads the clock".to_owned());
+        }
+        let clock =
+            Self { directory: TempDir::with_prefix("frameway-clock-").expect("a temporary directory") };
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(clock.library())
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/clock.c"))
+            .output();
+        match compiled {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => return Err(format!("cc: {}", String::from_utf8_lossy(&output.stderr))),
+            Err(error) => return Err(format!("cc: {error}")),
+        }
+        clock.set(0);
+        Ok(clock)
+    }
+
+    fn library(&self) -> PathBuf {
+        self.directory.path().join("clock.so")
+    }
+
+    fn offset(&self) -> PathBuf {
+        self.directory.path().join("offset")
+    }
+
+    /// Sets it off by so many seconds. In place: the file is mapped.
+    fn set(&self, seconds: i64) {
+        let file = std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(self.offset());
+        let written = file.and_then(|mut file| file.write_all(&seconds.to_ne_bytes()));
+        written.expect("a file in the own directory");
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let variable = |name: &str, path: PathBuf| (name.to_owned(), path.display().to_string());
+        vec![variable("LD_PRELOAD", self.library()), variable("CLOCK_OFFSET_FILE", self.offset())]
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_jumps_an_hour_changes_neither_numbers_nor_order() {
-    let Some(library) = library() else {
-        return skip(23, NAME, "libfaketime (Debian: faketime) is not there");
+    let clock = match Clock::new() {
+        Ok(clock) => clock,
+        Err(why) => return skip(23, NAME, &why),
     };
-    let directory = tempfile::TempDir::with_prefix("frameway-clock-").expect("a temporary directory");
-    let clock = directory.path().join("clock");
-    set(&clock, "+0");
-    let environment = [
-        ("LD_PRELOAD", library.display().to_string()),
-        ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
-        ("FAKETIME_NO_CACHE", "1".to_owned()),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ("DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+    let environment = clock.environment();
     let redis =
         RedisServer::start_as(Setup { persistence: Persistence::AofAlways, environment, ..Setup::default() });
     let now =
@@ -56,18 +85,18 @@ async fn a_clock_that_jumps_an_hour_changes_neither_numbers_nor_order() {
     let mut longest = Duration::ZERO;
     for _ in 0..rounds {
         // Under load; then, each time, with the worker dead: its leases were reckoned with the other clock.
-        for (offset, jump) in [("+3600", 3600), ("+0", -3600), ("-3600", -3600), ("+0", 3600)] {
+        for (offset, jump) in [(3600, 3600), (0, -3600), (-3600, -3600), (0, 3600)] {
             let load = stage.under_load(publisher).await;
             let before = now();
-            set(&clock, offset);
+            clock.set(offset);
             let jumped = now() - before;
             assert!((jumped - jump).abs() < 60, "the clock moved by {jumped} s instead of {jump}");
             publisher = load.stop().await;
             longest = longest.max(stage.recovered(&mut publisher).await);
         }
-        for offset in ["+3600", "+0"] {
+        for offset in [3600, 0] {
             stage.processes[1].kill_hard();
-            set(&clock, offset);
+            clock.set(offset);
             stage.processes[1].restart();
             longest = longest.max(stage.recovered(&mut publisher).await);
         }

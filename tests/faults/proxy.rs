@@ -100,7 +100,6 @@ struct State {
     down: Direction,
     /// Raised to reset every connection that is open.
     resets: watch::Sender<u64>,
-    accepted: AtomicU64,
     open: AtomicUsize,
 }
 
@@ -131,7 +130,6 @@ impl Proxy {
             up: Direction::new(),
             down: Direction::new(),
             resets: watch::Sender::new(0),
-            accepted: AtomicU64::new(0),
             open: AtomicUsize::new(0),
         });
         let accepting = spawn(accept(listener, Arc::clone(&state)));
@@ -179,11 +177,6 @@ impl Proxy {
         self.state.resets.send_modify(|count| *count += 1);
     }
 
-    /// Connections accepted so far.
-    pub(crate) fn accepted(&self) -> u64 {
-        self.state.accepted.load(Ordering::Relaxed)
-    }
-
     /// Connections that are open.
     pub(crate) fn open(&self) -> usize {
         self.state.open.load(Ordering::Relaxed)
@@ -199,7 +192,6 @@ impl Drop for Proxy {
 
 async fn accept(listener: TcpListener, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
-        state.accepted.fetch_add(1, Ordering::Relaxed);
         spawn(carry(client, Arc::clone(&state)));
     }
 }
