@@ -25,11 +25,18 @@ pub(crate) fn client(url: &str) -> Client {
 }
 
 /// Registers streams, waiting for a server that is only starting. They keep what is submitted, so that every byte can be
-/// compared.
+/// compared, and for longer than a clock may jump.
 pub(crate) async fn register(client: &Client, streams: &[String]) {
     for stream in streams {
         let output = pb::OutputPolicy { keep_original: true, ..Default::default() };
-        let stream = pb::Stream { stream_id: stream.clone(), output: Some(output), ..Default::default() };
+        let a_day = prost_types::Duration { seconds: 24 * 3600, nanos: 0 };
+        let retention = pb::RetentionPolicy { max_age: Some(a_day), ..Default::default() };
+        let stream = pb::Stream {
+            stream_id: stream.clone(),
+            output: Some(output),
+            retention: Some(retention),
+            ..Default::default()
+        };
         register_as(client, stream).await;
     }
 }
