@@ -21,7 +21,6 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::streaming_service_server::StreamingService;
 
 type Reply<T> = std::result::Result<Response<T>, Status>;
-type BoxStream<T> = Pin<Box<dyn Stream<Item = std::result::Result<T, Status>> + Send>>;
 
 /// The handlers of StreamingService.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,38 @@ const DEFAULT_PORT: u16 = 6379;
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
 /// How much the server writes to disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Persistence {
     /// Nothing: what it held is gone when it ends.
+    #[default]
     None,
     /// Every write, before it is answered: survives [`RedisServer::kill_hard`].
     AofAlways,
+    /// Every write, flushed to the disk each second.
+    AofEverysec,
+}
+
+impl Persistence {
+    /// `appendonly` and `appendfsync`.
+    fn flags(self) -> [&'static str; 2] {
+        match self {
+            Self::None => ["no", "always"],
+            Self::AofAlways => ["yes", "always"],
+            Self::AofEverysec => ["yes", "everysec"],
+        }
+    }
+}
+
+/// What is special about a server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Setup {
+    pub(crate) persistence: Persistence,
+    /// Further flags, such as `["--maxmemory", "64mb"]`.
+    pub(crate) flags: Vec<String>,
+    /// Added to its environment.
+    pub(crate) environment: Vec<(String, String)>,
+    /// A program and its arguments, that is to become the server: it gets the server's command line behind them.
+    pub(crate) through: Vec<String>,
 }
 
 /// A running (or killed, or paused) server.
@@ -28,7 +54,7 @@ pub(crate) enum Persistence {
 pub(crate) struct RedisServer {
     port: u16,
     directory: TempDir,
-    persistence: Persistence,
+    setup: Setup,
     running: Option<Running>,
 }
 
@@ -60,8 +86,16 @@ impl RedisServer {
     /// # Panics
     /// If there is no `redis-server`, or it does not come up.
     pub(crate) fn start_with(persistence: Persistence) -> Self {
+        Self::start_as(Setup { persistence, ..Setup::default() })
+    }
+
+    /// Starts a special server and waits until it answers.
+    ///
+    /// # Panics
+    /// As [`RedisServer::start_with`].
+    pub(crate) fn start_as(setup: Setup) -> Self {
         let directory = TempDir::with_prefix("frameway-redis-").expect("a temporary directory");
-        let mut server = Self { port: 0, directory, persistence, running: None };
+        let mut server = Self { port: 0, directory, setup, running: None };
         // Between choosing a port and the server's bind, somebody else may take it.
         for _ in 0..20 {
             server.port = free_port();
@@ -130,19 +164,52 @@ impl RedisServer {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        pid(&self.running.as_ref().expect("the server runs").server)
+    }
+
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.running.as_mut().is_none_or(|running| matches!(running.server.try_wait(), Ok(Some(_))))
+    }
+
+    /// A number that `INFO` gives.
+    pub(crate) fn info(&self, section: &str, field: &str) -> Option<u64> {
+        let info = self.cli(&["INFO", section]);
+        let found = info.lines().find_map(|line| line.trim().strip_prefix(field)?.strip_prefix(':'));
+        found.and_then(|value| value.parse().ok())
+    }
+
+    /// How often a command was called, by its name in lower case; 0 if never.
+    pub(crate) fn calls(&self, command: &str) -> u64 {
+        let info = self.cli(&["INFO", "commandstats"]);
+        let wanted = format!("cmdstat_{command}:calls=");
+        let found = info.lines().find_map(|line| line.trim().strip_prefix(&wanted)?.split(',').next());
+        found.and_then(|calls| calls.parse().ok()).unwrap_or(0)
+    }
+
     fn signal(&self, signal: Signal) {
-        let server = &self.running.as_ref().expect("the server runs").server;
-        kill(pid(server), signal).expect("a signal to the own child");
+        kill(self.pid(), signal).expect("a signal to the own child");
     }
 
     /// Tries to start it; false if the port is taken.
     fn launch(&mut self) -> bool {
         let log = std::fs::File::create(self.log_path()).expect("a log in the own directory");
-        let appendonly = if self.persistence == Persistence::AofAlways { "yes" } else { "no" };
-        let spawned = Command::new("redis-server")
+        let [appendonly, appendfsync] = self.setup.persistence.flags();
+        let mut words = self.setup.through.iter().map(String::as_str).chain(["redis-server"]);
+        let spawned = Command::new(words.next().unwrap_or_default())
+            .args(words)
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"])
-            .args(["--save", "", "--appendonly", appendonly, "--appendfsync", "always", "--dir"])
+            .args(["--save", "", "--appendonly", appendonly, "--appendfsync", appendfsync, "--dir"])
             .arg(self.directory.path())
+            .args(&self.setup.flags)
+            .envs(self.setup.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(Stdio::null())

@@ -1,18 +1,32 @@
 //! Faults: real processes, a real Redis, real signals; afterwards every frame is counted.
 //!
-//! `make faults ROUNDS=100` runs more rounds. The seed of each test is printed; `SEED=n` repeats it.
+//! `make faults ROUNDS=100` runs more rounds, and longer faults. It ends with a table, whose rows have the numbers of the
+//! plan of faults, and the seed of each: `SEED=n` repeats it.
 
 mod campaign;
+mod clock;
 #[path = "../common/mod.rs"]
 mod common;
+mod disk;
 mod failover;
+mod fanout;
+mod full;
 mod ledger;
 mod live;
+mod lossy;
 mod outage;
 mod poison;
 mod process;
+mod proxy;
+mod replay;
 mod rolling;
 mod server;
 mod shutdown;
+mod silence;
+mod stage;
+mod store;
+mod table;
 mod traffic;
+mod usage;
+mod wire;
 mod worker;

@@ -10,6 +10,7 @@ use crate::common::redis::{Persistence, RedisServer};
 use crate::common::spawn;
 use crate::ledger::Ledger;
 use crate::process::Process;
+use crate::table::{Row, record};
 use crate::traffic::{Publisher, client, delivered, register, streams, subscribe};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,8 +38,8 @@ async fn a_server_killed_while_a_publisher_retries_stores_each_frame_once() {
         publisher = sending.await.expect("the publisher goes on");
     }
     delivered(&ledger, ledger.promised_count()).await;
-    ledger.check();
-    println!("{rounds} kills of a server, {} frames at stake, 0 lost", ledger.promised_count());
+    let verdict = ledger.check();
+    record(Row::of(2, "kill -9 server during submit", rounds, &verdict));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

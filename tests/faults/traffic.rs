@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use frameway::pb::v1::{self as pb, streaming_service_client::StreamingServiceClient};
 use frameway::picture::{Codec, Limits};
 use frameway::scene::Scene;
+use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::common::{DEADLINE, spawn};
-use crate::ledger::{Delivered, Ledger};
+use crate::ledger::{Delivered, Ledger, Missing};
 
 pub(crate) type Client = StreamingServiceClient<Channel>;
 
@@ -22,17 +24,30 @@ pub(crate) fn client(url: &str) -> Client {
     StreamingServiceClient::new(channel).max_decoding_message_size(32 << 20)
 }
 
-/// Registers streams, waiting for a server that is only starting.
+/// Registers streams, waiting for a server that is only starting. They keep what is submitted, so that every byte can be
+/// compared, and for longer than a clock may jump.
 pub(crate) async fn register(client: &Client, streams: &[String]) {
     for stream in streams {
-        let request = pb::RegisterStreamRequest {
-            stream: Some(pb::Stream { stream_id: stream.clone(), ..Default::default() }),
+        let output = pb::OutputPolicy { keep_original: true, ..Default::default() };
+        let a_day = prost_types::Duration { seconds: 24 * 3600, nanos: 0 };
+        let retention = pb::RetentionPolicy { max_age: Some(a_day), ..Default::default() };
+        let stream = pb::Stream {
+            stream_id: stream.clone(),
+            output: Some(output),
+            retention: Some(retention),
+            ..Default::default()
         };
-        let start = Instant::now();
-        while let Err(status) = client.clone().register_stream(request.clone()).await {
-            assert!(status.code() == tonic::Code::Unavailable && start.elapsed() < DEADLINE, "{status:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        register_as(client, stream).await;
+    }
+}
+
+/// Registers a stream with settings, waiting for a server that is only starting.
+pub(crate) async fn register_as(client: &Client, stream: pb::Stream) {
+    let request = pb::RegisterStreamRequest { stream: Some(stream) };
+    let start = Instant::now();
+    while let Err(status) = client.clone().register_stream(request.clone()).await {
+        assert!(status.code() == tonic::Code::Unavailable && start.elapsed() < DEADLINE, "{status:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -53,12 +68,43 @@ pub(crate) struct Publisher {
     pub(crate) next_number: u64,
     /// Calls that were answered UNAVAILABLE.
     pub(crate) unavailable: u64,
+    /// The longest that a call took to be answered.
+    pub(crate) slowest: Duration,
+    /// How long a frame may remain without a promise.
+    pub(crate) patience: Duration,
+    /// What was answered instead of a promise, and how often: of calls the code, of frames the reason; with the message,
+    /// and whether a retry delay came along.
+    pub(crate) refusals: BTreeMap<(String, String, bool), u64>,
+}
+
+/// A publisher at work beside the test.
+#[derive(Debug)]
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<Publisher>,
+}
+
+impl Load {
+    /// Ends it, after the batch that it is at.
+    pub(crate) async fn stop(self) -> Publisher {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.expect("the publisher goes on")
+    }
 }
 
 impl Publisher {
     pub(crate) fn new(client: Client, ledger: Arc<Ledger>, streams: &[String]) -> Self {
-        let pictures = pictures(16);
-        Self { client, ledger, streams: streams.to_vec(), pictures, next_number: 1, unavailable: 0 }
+        Self {
+            client,
+            ledger,
+            streams: streams.to_vec(),
+            pictures: pictures(16),
+            next_number: 1,
+            unavailable: 0,
+            slowest: Duration::ZERO,
+            patience: DEADLINE,
+            refusals: BTreeMap::new(),
+        }
     }
 
     fn frame(&self, stream: &str, number: u64) -> pb::Frame {
@@ -71,59 +117,118 @@ impl Publisher {
         }
     }
 
-    /// Submits `per_stream` further frames of every stream, in one batch, until all are promised.
-    pub(crate) async fn submit(&mut self, per_stream: u64) {
+    /// The next frames of every stream, with numbers that are theirs from now on.
+    pub(crate) fn next_frames(&mut self, per_stream: u64) -> Vec<pb::Frame> {
         let numbers = self.next_number..self.next_number + per_stream;
         self.next_number = numbers.end;
-        let mut open: Vec<pb::Frame> = numbers
+        numbers
             .flat_map(|number| self.streams.iter().map(move |stream| (stream, number)))
-            .map(|(stream, number)| self.frame(stream, number))
-            .collect();
+            .map(|(stream, number)| {
+                self.ledger.sent(stream, number);
+                self.frame(stream, number)
+            })
+            .collect()
+    }
+
+    /// Submits `per_stream` further frames of every stream, in one batch, until all are promised.
+    pub(crate) async fn submit(&mut self, per_stream: u64) {
+        let open = self.next_frames(per_stream);
+        self.settle_all(open).await;
+    }
+
+    /// Sends frames until all are promised.
+    pub(crate) async fn settle_all(&mut self, mut open: Vec<pb::Frame>) {
         let start = Instant::now();
-        while !open.is_empty() {
-            assert!(start.elapsed() < DEADLINE, "{} frames not accepted after {DEADLINE:?}", open.len());
-            let mut request = tonic::Request::new(pb::SubmitFrameBatchRequest { frames: open.clone() });
-            request.set_timeout(Duration::from_secs(10));
-            match self.client.submit_frame_batch(request).await {
-                Ok(answer) => {
-                    let mut results = answer.into_inner().results.into_iter();
-                    open.retain(|frame| !self.settle(frame, results.next()));
-                }
-                // Both mean that frames may be stored: the same numbers again.
-                Err(status)
-                    if matches!(
-                        status.code(),
-                        tonic::Code::Unavailable
-                            | tonic::Code::DeadlineExceeded
-                            | tonic::Code::Cancelled
-                            | tonic::Code::Unknown
-                    ) =>
-                {
-                    self.unavailable += 1;
-                }
-                Err(status) => panic!("submit: {status:?}"),
+        loop {
+            open = self.attempt(open).await;
+            if open.is_empty() {
+                return;
             }
-            if !open.is_empty() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            let patience = self.patience;
+            assert!(
+                start.elapsed() < patience,
+                "{} frames not accepted after {patience:?}; answered: {:#?}",
+                open.len(),
+                self.refusals
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
+    /// Sends frames once; answers those that must be sent again.
+    pub(crate) async fn attempt(&mut self, mut open: Vec<pb::Frame>) -> Vec<pb::Frame> {
+        let mut request = tonic::Request::new(pb::SubmitFrameBatchRequest { frames: open.clone() });
+        request.set_timeout(Duration::from_secs(10));
+        let start = Instant::now();
+        let answer = self.client.submit_frame_batch(request).await;
+        self.slowest = self.slowest.max(start.elapsed());
+        match answer {
+            Ok(answer) => {
+                let mut results = answer.into_inner().results.into_iter();
+                open.retain(|frame| !self.settle(frame, results.next()));
+            }
+            Err(status) => {
+                // All mean that frames may be stored, or may be soon: the same numbers again.
+                let again = matches!(
+                    status.code(),
+                    tonic::Code::Unavailable
+                        | tonic::Code::DeadlineExceeded
+                        | tonic::Code::Cancelled
+                        | tonic::Code::Unknown
+                        | tonic::Code::ResourceExhausted
+                );
+                assert!(again, "submit: {status:?}");
+                if status.code() != tonic::Code::ResourceExhausted {
+                    self.unavailable += 1;
+                }
+                let retry = tonic_types::StatusExt::get_details_retry_info(&status);
+                let told = retry.is_some_and(|retry| retry.retry_delay.is_some());
+                self.refused(format!("{:?}", status.code()), status.message().to_owned(), told);
+            }
+        }
+        open
+    }
+
+    fn refused(&mut self, what: String, message: String, retry_delay: bool) {
+        *self.refusals.entry((what, message, retry_delay)).or_default() += 1;
+    }
+
     /// Writes a promise down; false if the frame must be sent again.
-    fn settle(&self, frame: &pb::Frame, result: Option<pb::FrameResult>) -> bool {
+    fn settle(&mut self, frame: &pb::Frame, result: Option<pb::FrameResult>) -> bool {
         use pb::frame_result::Outcome;
         let sequence = match result.and_then(|result| result.outcome) {
             Some(Outcome::Accepted(accepted)) => accepted.sequence,
             Some(Outcome::Duplicate(duplicate)) => duplicate.sequence,
             Some(Outcome::Rejected(error)) if error.retry_delay.is_none() => {
                 self.ledger.fault(format!("{}: {error:?}", frame.stream_id));
+                self.ledger.refused(&frame.stream_id, frame.publisher_sequence());
                 return true;
             }
-            Some(Outcome::Rejected(_) | Outcome::Unconfirmed(_)) | None => return false,
+            Some(Outcome::Rejected(error) | Outcome::Unconfirmed(error)) => {
+                let (reason, told) = (error.reason().as_str_name().to_owned(), error.retry_delay.is_some());
+                self.refused(reason, error.message, told);
+                return false;
+            }
+            None => return false,
         };
         let digest = blake3::hash(&frame.data).as_bytes().to_vec();
         self.ledger.promised(&frame.stream_id, sequence, frame.publisher_sequence(), digest);
         true
+    }
+
+    /// Submits batch after batch, beside the test, until it is stopped.
+    pub(crate) fn keep_submitting(mut self, per_stream: u64) -> Load {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let task = spawn(async move {
+            while !stopped.load(Ordering::Relaxed) {
+                self.submit(per_stream).await;
+                // A camera's pace: a worker of a debug build keeps up.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            self
+        });
+        Load { stop, task }
     }
 }
 
@@ -146,6 +251,34 @@ pub(crate) fn subscribe(client: Client, ledger: Arc<Ledger>, streams: Vec<String
     });
 }
 
+/// The first `count` frames of a stream's output, without pictures, read anew.
+///
+/// # Panics
+/// If they do not come.
+pub(crate) async fn read_output(client: &Client, stream: &str, count: u64) -> Vec<pb::ProcessedFrame> {
+    use pb::subscribe_frames_response::Event;
+    let mut selector = selector(stream, None);
+    selector.pictures =
+        Some(pb::PictureSelection { roles: vec![pb::PictureRole::None.into()], ..Default::default() });
+    let request = pb::SubscribeFramesRequest {
+        selectors: vec![selector],
+        stop_after_frames: count,
+        ..Default::default()
+    };
+    let reading = async {
+        let mut events = client.clone().subscribe_frames(request).await?.into_inner();
+        let mut frames = Vec::new();
+        while let Some(message) = events.message().await? {
+            if let Some(Event::Frame(delivered)) = message.event {
+                frames.extend(delivered.frame);
+            }
+        }
+        Ok::<_, tonic::Status>(frames)
+    };
+    let read = tokio::time::timeout(DEADLINE, reading).await.expect("the output can be read in time");
+    read.expect("the output can be read")
+}
+
 async fn follow(
     mut client: Client,
     ledger: &Ledger,
@@ -161,16 +294,36 @@ async fn follow(
             Some(Event::Frame(delivered)) => {
                 let frame = delivered.frame.unwrap_or_default();
                 cursors.insert(frame.stream_id.clone(), delivered.cursor);
-                let digest =
-                    frame.source.as_ref().map(|source| source.blake3_digest.to_vec()).unwrap_or_default();
+                let digest = digest_of(&frame).unwrap_or_else(|fault| {
+                    ledger.fault(format!("{}/{}: {fault}", frame.stream_id, frame.sequence));
+                    Vec::new()
+                });
                 let (sequence, number) = (frame.sequence, frame.publisher_sequence());
                 ledger.delivered(&frame.stream_id, Delivered { sequence, number, digest });
             }
-            Some(Event::Gap(gap)) => ledger.fault(format!("a gap: {gap:?}")),
+            Some(Event::Gap(gap)) => {
+                cursors.insert(gap.stream_id.clone(), gap.cursor.clone());
+                let reasons = gap.causes.iter().map(|cause| (cause.reason(), cause.count)).collect();
+                let missing = Missing { from: gap.from_sequence, to: gap.to_sequence, reasons };
+                ledger.missing(&gap.stream_id, missing);
+            }
             Some(Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_)) | None => {}
         }
     }
     Ok(())
+}
+
+/// The digest of the picture that came, which must be the one that the server took when it was submitted.
+fn digest_of(frame: &pb::ProcessedFrame) -> Result<Vec<u8>, String> {
+    use pb::picture::Content;
+    let taken = frame.source.as_ref().map(|source| source.blake3_digest.to_vec()).unwrap_or_default();
+    let original = frame.pictures.iter().find(|picture| picture.role() == pb::PictureRole::Original);
+    match original.and_then(|picture| picture.content.as_ref()) {
+        Some(Content::Data(data)) if blake3::hash(data).as_bytes() == taken.as_slice() => Ok(taken),
+        Some(Content::Data(_)) => Err("the picture's bytes are not those that were submitted".to_owned()),
+        Some(Content::OmittedReason(reason)) => Err(format!("the picture is omitted: {reason}")),
+        None => Err("the picture did not come along".to_owned()),
+    }
 }
 
 pub(crate) fn selector(stream: &str, cursor: Option<&String>) -> pb::StreamSelector {
@@ -186,7 +339,7 @@ pub(crate) fn selector(stream: &str, cursor: Option<&String>) -> pb::StreamSelec
         streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Id(stream.to_owned())) }),
         start: Some(pb::StartPosition { position: Some(position) }),
         pictures: Some(pb::PictureSelection {
-            roles: vec![pb::PictureRole::Thumbnail.into()],
+            roles: vec![pb::PictureRole::Original.into()],
             ..Default::default()
         }),
         ..Default::default()

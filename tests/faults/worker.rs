@@ -11,6 +11,7 @@ use crate::common::eventually;
 use crate::common::redis::{Persistence, RedisServer};
 use crate::ledger::Ledger;
 use crate::process::Process;
+use crate::table::{Row, record};
 use crate::traffic::{Publisher, client, delivered, register, streams, subscribe};
 
 /// Frames of each stream that are submitted in a round.
@@ -41,8 +42,8 @@ async fn a_worker_killed_in_the_middle_of_a_batch_loses_and_repeats_nothing() {
     }
     let all = (u64::from(rounds) * FRAMES) as usize * STREAMS;
     delivered(&ledger, all).await;
-    ledger.check();
-    println!("{rounds} kills of a worker, {all} frames at stake, 0 lost");
+    let verdict = ledger.check();
+    record(Row::of(1, "kill -9 worker mid-batch", rounds, &verdict));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

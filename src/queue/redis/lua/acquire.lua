@@ -2,7 +2,12 @@
 -- old one may be lost.
 -- KEYS: lease, holder, fence, report, suspects.  ARGV: nonce, worker, term in milliseconds.
 -- Answers the lease's number, or nil. Begins with a DEL: a Redis at its memory limit allows what follows one.
-if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('GET', KEYS[2]) ~= ARGV[2] then return false end
+--
+-- A lease that has longer to run than any term is long was given before the clock was set back: it is nobody's. (Its
+-- holder, if it lives, has to carry the new fence like any other.)
+local LONGEST_MS = 600000 -- twice the longest term that can be configured
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 and left <= LONGEST_MS and redis.call('GET', KEYS[2]) ~= ARGV[2] then return false end
 redis.call('DEL', KEYS[4])
 -- A holder that gave its lease back has left no name.
 if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HSET', KEYS[5], 'unclean', '1') end

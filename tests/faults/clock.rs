@@ -1,0 +1,114 @@
+//! Row 23: the clock of Redis' machine jumps. Redis' time is what frames are stamped and leases are reckoned with.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::campaign::slow_rounds;
+use crate::common::redis::{Persistence, RedisServer, Setup};
+use crate::process::Process;
+use crate::stage::Stage;
+use crate::table::{Row, record, skip};
+use crate::traffic::read_output;
+
+const NAME: &str = "the clock jumps an hour, forward and back";
+
+/// A clock that a process is given (`clock.c`), and that can be set while it runs.
+struct Clock {
+    directory: TempDir,
+}
+
+impl Clock {
+    /// A right clock; fails with the reason why there can be none here.
+    fn new() -> Result<Self, String> {
+        if !cfg!(target_os = "linux") {
+            return Err("only Linux preloads the clock".to_owned());
+        }
+        let clock =
+            Self { directory: TempDir::with_prefix("frameway-clock-").expect("a temporary directory") };
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(clock.library())
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/clock.c"))
+            .output();
+        match compiled {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => return Err(format!("cc: {}", String::from_utf8_lossy(&output.stderr))),
+            Err(error) => return Err(format!("cc: {error}")),
+        }
+        clock.set(0);
+        Ok(clock)
+    }
+
+    fn library(&self) -> PathBuf {
+        self.directory.path().join("clock.so")
+    }
+
+    fn offset(&self) -> PathBuf {
+        self.directory.path().join("offset")
+    }
+
+    /// Sets it off by so many seconds. In place: the file is mapped.
+    fn set(&self, seconds: i64) {
+        let file = std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(self.offset());
+        let written = file.and_then(|mut file| file.write_all(&seconds.to_ne_bytes()));
+        written.expect("a file in the own directory");
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let variable = |name: &str, path: PathBuf| (name.to_owned(), path.display().to_string());
+        vec![variable("LD_PRELOAD", self.library()), variable("CLOCK_OFFSET_FILE", self.offset())]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_an_hour_changes_neither_numbers_nor_order() {
+    let clock = match Clock::new() {
+        Ok(clock) => clock,
+        Err(why) => return skip(23, NAME, &why),
+    };
+    let environment = clock.environment();
+    let redis =
+        RedisServer::start_as(Setup { persistence: Persistence::AofAlways, environment, ..Setup::default() });
+    let now =
+        || redis.cli(&["TIME"]).split_whitespace().next().and_then(|s| s.parse::<i64>().ok()).unwrap_or(0);
+    let url = redis.url();
+    let server = Process::server(&["--role", "api", "--redis-url", &url]);
+    let flags = ["--redis-url", url.as_str(), "--lease-term", "1s"];
+    let at = server.url();
+    let (mut stage, mut publisher) = Stage::with(vec![server, Process::worker(&flags)], &at, &redis).await;
+
+    let rounds = slow_rounds(1, 10);
+    let mut longest = Duration::ZERO;
+    for _ in 0..rounds {
+        // Under load; then, each time, with the worker dead: its leases were reckoned with the other clock.
+        for (offset, jump) in [(3600, 3600), (0, -3600), (-3600, -3600), (0, 3600)] {
+            let load = stage.under_load(publisher).await;
+            let before = now();
+            clock.set(offset);
+            let jumped = now() - before;
+            assert!((jumped - jump).abs() < 60, "the clock moved by {jumped} s instead of {jump}");
+            publisher = load.stop().await;
+            longest = longest.max(stage.recovered(&mut publisher).await);
+        }
+        for offset in [3600, 0] {
+            stage.processes[1].kill_hard();
+            clock.set(offset);
+            stage.processes[1].restart();
+            longest = longest.max(stage.recovered(&mut publisher).await);
+        }
+    }
+    let verdict = stage.settled(&redis).await;
+    for stream in &stage.streams {
+        let frames = read_output(&stage.client, stream, publisher.next_number - 1).await;
+        let times = frames.iter().map(|frame| {
+            let time = frame.received_time.expect("a received_time");
+            (time.seconds, time.nanos)
+        });
+        assert!(times.is_sorted(), "{stream}: received_time went back");
+    }
+    record(Row::of(23, NAME, rounds * 6, &verdict).recovered(longest));
+}

@@ -1,0 +1,131 @@
+//! Row 7: a Redis that is full.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use frameway::pb::v1::{self as pb, queue_service_client::QueueServiceClient};
+
+use crate::campaign::slow_rounds;
+use crate::common::eventually;
+use crate::common::redis::{Persistence, RedisServer, Setup};
+use crate::ledger::Ledger;
+use crate::process::Process;
+use crate::table::{Row, record};
+use crate::traffic::{Publisher, client, delivered, register_as, streams, subscribe};
+
+/// Refusals that prove that the store is full.
+const REFUSALS: u64 = 20;
+/// More than 64 MB of them.
+const PICTURE_BYTES: usize = 256 << 10;
+
+/// 64 MB, and a server that was told it may use 2 GiB: Redis is full long before the budgets are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_full_before_the_budgets_are_refuses_politely_and_drains() {
+    full("maxmemory 64 MB, budget 2 GiB", &[]).await;
+}
+
+/// 64 MB, and a server whose budget fits in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_work_queue_refuses_politely_and_drains() {
+    let flags = ["--partitions", "2", "--memory-budget", "40MiB", "--max-picture-bytes", "1MiB"];
+    full("maxmemory 64 MB, budget 40 MiB", &flags).await;
+}
+
+async fn full(name: &str, flags: &[&str]) {
+    let rounds = slow_rounds(1, 5);
+    let memory = ["--maxmemory", "64mb", "--maxmemory-policy", "noeviction"].map(str::to_owned);
+    let setup = Setup { persistence: Persistence::AofAlways, flags: memory.into(), ..Setup::default() };
+    let redis = RedisServer::start_as(setup);
+    let url = redis.url();
+    let flags = [&["--redis-url", url.as_str()], flags].concat();
+    let server = Process::server(&[&["--role", "api"], flags.as_slice()].concat());
+    let (client, ledger, streams) = (client(&server.url()), Arc::new(Ledger::default()), streams(2));
+    for stream in &streams {
+        register_as(&client, keeps_little(stream)).await;
+    }
+    subscribe(client.clone(), Arc::clone(&ledger), streams.clone());
+    let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &streams);
+    publisher.patience = Duration::from_secs(60);
+    publisher.pictures = publisher.pictures.iter().map(padded).collect();
+
+    let mut longest = Duration::ZERO;
+    for _ in 0..rounds {
+        // Nobody works: it fills up.
+        let mut refused = 0;
+        let start = Instant::now();
+        let mut open = Vec::new();
+        while refused < REFUSALS {
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "it does not fill up: {}",
+                redis.cli(&["INFO", "memory"])
+            );
+            if open.is_empty() {
+                open = publisher.next_frames(4);
+            }
+            open = publisher.attempt(open).await;
+            refused += u64::from(!open.is_empty());
+        }
+
+        let worker = Process::worker(&flags);
+        let start = Instant::now();
+        publisher.settle_all(open).await;
+        delivered(&ledger, ledger.promised_count()).await;
+        drained(&server).await;
+        longest = longest.max(start.elapsed());
+        drop(worker);
+    }
+    let verdict = ledger.check();
+    polite(&publisher);
+    let refusals: u64 = publisher.refusals.values().sum();
+    let note = format!("{refusals} refusals, each with a retry delay");
+    record(Row::of(7, name, rounds, &verdict).recovered(longest).note(note));
+}
+
+/// What is shown to callers: that there is no room, and when to come again; nothing of Redis' own words.
+fn polite(publisher: &Publisher) {
+    for (what, message, retry_delay) in publisher.refusals.keys() {
+        let full = ["ResourceExhausted", "ERROR_REASON_QUEUE_FULL", "ERROR_REASON_STREAM_QUEUE_FULL"];
+        // Those behind a refused one.
+        let behind = ["ERROR_REASON_OUT_OF_ORDER"];
+        assert!(
+            full.contains(&what.as_str()) || behind.contains(&what.as_str()),
+            "refused as {what}: {message}"
+        );
+        assert!(*retry_delay, "{what} without a retry delay: {message}");
+        let words = message.to_lowercase();
+        assert!(
+            !words.contains("oom") && !words.contains("maxmemory") && !words.contains("redis"),
+            "the caller is told of Redis: {message}"
+        );
+    }
+}
+
+/// Keeps the submitted bytes, of few frames: what is published makes room soon.
+fn keeps_little(stream: &str) -> pb::Stream {
+    pb::Stream {
+        stream_id: stream.to_owned(),
+        output: Some(pb::OutputPolicy { keep_original: true, ..Default::default() }),
+        // The subscriber reads what is kept; it must not be trimmed before.
+        retention: Some(pb::RetentionPolicy { max_bytes: 12 << 20, ..Default::default() }),
+        ..Default::default()
+    }
+}
+
+/// The same picture with padding behind its end, which decoders do not look at.
+fn padded(picture: &bytes::Bytes) -> bytes::Bytes {
+    let mut bytes = picture.to_vec();
+    bytes.resize(PICTURE_BYTES, 0);
+    bytes.into()
+}
+
+/// Waits until the work queues say that they are empty.
+async fn drained(server: &Process) {
+    let channel = tonic::transport::Endpoint::from_shared(server.url()).expect("an address").connect_lazy();
+    let operating = QueueServiceClient::new(channel);
+    eventually("empty work queues", || async {
+        let answer = operating.clone().get_queue_stats(pb::GetQueueStatsRequest::default()).await.ok()?;
+        (answer.into_inner().total?.depth_frames == 0).then_some(())
+    })
+    .await;
+}

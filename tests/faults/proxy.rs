@@ -1,0 +1,388 @@
+//! A TCP proxy whose wire can be made bad while it is used: slow, thin, cut, reset, silent; each direction by itself.
+//!
+//! It is silent as a frozen peer is: the connection stands, its kernel answers, no byte moves. A host that vanished
+//! differs in that no kernel answers either; both are noticed by those who wait for an answer in time.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use crate::common::spawn;
+
+/// Bytes that move at a time, where nothing else is said.
+const CHUNK_BYTES: usize = 16 << 10;
+/// Chunks on their way in one direction of a connection: what the wire itself holds.
+const CHUNKS_UNDER_WAY: usize = 64;
+/// A thin wire moves its bytes in so many portions a second.
+const PORTIONS_A_SECOND: u64 = 20;
+
+/// Which of the two directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From who connected to the target.
+    Up,
+    /// From the target back.
+    Down,
+}
+
+/// How one direction is. The default is a good wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Wire {
+    /// Each byte arrives so much later.
+    pub(crate) latency: Duration,
+    /// So many pass on each connection.
+    pub(crate) bytes_per_second: Option<u64>,
+    /// Nothing passes.
+    pub(crate) silent: bool,
+}
+
+/// What a [`Proxy::cut`] waits for, one direction, all connections together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// No cut is set.
+    Never,
+    /// After so many further bytes.
+    After(u64),
+    /// After these bytes and so many behind them.
+    Behind(&'static [u8], u64),
+}
+
+#[derive(Debug)]
+struct Direction {
+    wire: watch::Sender<Wire>,
+    cut: std::sync::Mutex<Cut>,
+    cuts: AtomicU64,
+}
+
+impl Direction {
+    fn new() -> Self {
+        Self { wire: watch::Sender::default(), cut: Cut::Never.into(), cuts: AtomicU64::new(0) }
+    }
+
+    fn cut(&self) -> std::sync::MutexGuard<'_, Cut> {
+        self.cut.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// How much of a chunk passes before the connection is cut; `None`: all, and no cut.
+    fn passes(&self, chunk: &[u8]) -> Option<usize> {
+        let mut cut = self.cut();
+        let (from, after) = match *cut {
+            Cut::Never => return None,
+            Cut::After(bytes) => (0, bytes),
+            Cut::Behind(mark, bytes) => {
+                let at = chunk.windows(mark.len()).position(|window| window == mark)?;
+                (at + mark.len(), bytes)
+            }
+        };
+        let room = (chunk.len() - from) as u64;
+        if after > room {
+            *cut = Cut::After(after - room);
+            return None;
+        }
+        *cut = Cut::Never;
+        self.cuts.fetch_add(1, Ordering::Relaxed);
+        Some(from + after as usize)
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    target: SocketAddr,
+    up: Direction,
+    down: Direction,
+    /// Raised to reset every connection that is open.
+    resets: watch::Sender<u64>,
+    open: AtomicUsize,
+}
+
+impl State {
+    fn way(&self, way: Way) -> &Direction {
+        match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        }
+    }
+}
+
+/// A running proxy; it and its connections end with the value.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    state: Arc<State>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Listens on a free port and passes on to `target`.
+    pub(crate) async fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("a bound address");
+        let state = Arc::new(State {
+            target,
+            up: Direction::new(),
+            down: Direction::new(),
+            resets: watch::Sender::new(0),
+            open: AtomicUsize::new(0),
+        });
+        let accepting = spawn(accept(listener, Arc::clone(&state)));
+        Self { address, state, accepting }
+    }
+
+    /// A proxy to a port of this machine.
+    pub(crate) async fn to_port(port: u16) -> Self {
+        Self::to(([127, 0, 0, 1], port).into()).await
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes both directions so.
+    pub(crate) fn set(&self, wire: Wire) {
+        self.set_way(Way::Up, wire);
+        self.set_way(Way::Down, wire);
+    }
+
+    /// Makes one direction so.
+    pub(crate) fn set_way(&self, way: Way, wire: Wire) {
+        self.state.way(way).wire.send_replace(wire);
+    }
+
+    /// The connection that carries the `after`-th further byte of this direction is reset behind it, once.
+    pub(crate) fn cut(&self, way: Way, after: u64) {
+        *self.state.way(way).cut() = Cut::After(after);
+    }
+
+    /// The connection that carries `mark` in this direction is reset `after` bytes behind it, once.
+    pub(crate) fn cut_behind(&self, way: Way, mark: &'static [u8], after: u64) {
+        *self.state.way(way).cut() = Cut::Behind(mark, after);
+    }
+
+    /// Cuts so far.
+    pub(crate) fn cuts(&self) -> u64 {
+        [&self.state.up, &self.state.down].map(|way| way.cuts.load(Ordering::Relaxed)).iter().sum()
+    }
+
+    /// Resets every connection that is open.
+    pub(crate) fn reset_all(&self) {
+        self.state.resets.send_modify(|count| *count += 1);
+    }
+
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.state.open.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.reset_all();
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    while let Ok((client, _)) = listener.accept().await {
+        spawn(carry(client, Arc::clone(&state)));
+    }
+}
+
+/// One connection, until an end closes it, it is cut, or all are reset.
+async fn carry(client: TcpStream, state: Arc<State>) {
+    let mut resets = state.resets.subscribe();
+    resets.mark_unchanged();
+    let Ok(target) = TcpStream::connect(state.target).await else {
+        // Nobody there: what the target's own kernel would say.
+        let _ = client.set_zero_linger();
+        return;
+    };
+    let _ = (client.set_nodelay(true), target.set_nodelay(true));
+    state.open.fetch_add(1, Ordering::Relaxed);
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_target, mut to_target) = target.into_split();
+    let ended = {
+        let up = pump(&mut from_client, &mut to_target, &state.up);
+        let down = pump(&mut from_target, &mut to_client, &state.down);
+        tokio::select! {
+            both = async { tokio::try_join!(up, down) } => both.is_ok(),
+            _ = resets.changed() => false,
+        }
+    };
+    if !ended {
+        let _ = (from_client.as_ref().set_zero_linger(), from_target.as_ref().set_zero_linger());
+        // Dropped, they would say a polite good-bye first.
+        to_client.forget();
+        to_target.forget();
+    }
+    state.open.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// The connection is to be reset.
+#[derive(Debug)]
+struct Broken;
+
+impl From<std::io::Error> for Broken {
+    fn from(_: std::io::Error) -> Self {
+        Self
+    }
+}
+
+/// A portion on its way.
+struct Chunk {
+    due: Instant,
+    bytes: Vec<u8>,
+    /// The connection is reset behind it.
+    last: bool,
+}
+
+/// Carries one direction until its sender closes it.
+async fn pump(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    direction: &Direction,
+) -> Result<(), Broken> {
+    let (sender, mut under_way) = mpsc::channel::<Chunk>(CHUNKS_UNDER_WAY);
+    let mut wire = direction.wire.subscribe();
+    let reading = async move {
+        // When a thin wire has carried what was put on it.
+        let mut free = Instant::now();
+        loop {
+            let now = speaking(&mut wire).await;
+            let portion = now.bytes_per_second.map_or(CHUNK_BYTES as u64, |rate| rate / PORTIONS_A_SECOND);
+            let mut bytes = vec![0; portion.clamp(1, CHUNK_BYTES as u64) as usize];
+            let read = from.read(&mut bytes).await?;
+            bytes.truncate(read);
+            // A wire that fell silent while it was waited for carries nothing any more.
+            let now = speaking(&mut wire).await;
+            let cut = direction.passes(&bytes);
+            bytes.truncate(cut.unwrap_or(read));
+            let carried = now.bytes_per_second.map_or(0.0, |rate| read as f64 / rate as f64);
+            free = free.max(Instant::now()) + Duration::from_secs_f64(carried);
+            let chunk = Chunk { due: free + now.latency, bytes, last: cut.is_some() };
+            if sender.send(chunk).await.is_err() || read == 0 {
+                return Ok::<(), Broken>(());
+            }
+            sleep_until(free).await;
+        }
+    };
+    let writing = async move {
+        while let Some(Chunk { due, bytes, last }) = under_way.recv().await {
+            sleep_until(due).await;
+            to.write_all(&bytes).await?;
+            if last {
+                return Err(Broken);
+            }
+        }
+        Ok(to.shutdown().await?)
+    };
+    tokio::try_join!(reading, writing).map(drop)
+}
+
+/// Waits while the wire is silent; answers how it is.
+async fn speaking(wire: &mut watch::Receiver<Wire>) -> Wire {
+    match wire.wait_for(|wire| !wire.silent).await {
+        Ok(wire) => *wire,
+        // The proxy is gone, and the connection is about to be reset.
+        Err(_) => Wire::default(),
+    }
+}
+
+mod tests {
+    use super::*;
+
+    /// A proxy before a server that sends back what it gets.
+    async fn echo() -> (Proxy, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("a bound address");
+        spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    let _ = tokio::io::copy(&mut from, &mut to).await;
+                });
+            }
+        });
+        let proxy = Proxy::to(address).await;
+        let client = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
+        (proxy, client)
+    }
+
+    async fn echoed(client: &mut TcpStream, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        client.write_all(bytes).await?;
+        let mut back = vec![0; bytes.len()];
+        client.read_exact(&mut back).await?;
+        Ok(back)
+    }
+
+    #[tokio::test]
+    async fn a_good_wire_changes_nothing_and_passes_the_end_on() {
+        let (proxy, mut client) = echo().await;
+        let sent: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
+        let (mut from, mut to) = client.split();
+        let writing = async {
+            to.write_all(&sent).await.expect("writes");
+            to.shutdown().await.expect("ends");
+        };
+        let mut got = Vec::new();
+        let (_, read) = tokio::join!(writing, from.read_to_end(&mut got));
+        read.expect("a clean end");
+        assert_eq!(got, sent);
+        drop(client);
+        crate::common::eventually("it is closed", || async { (proxy.open() == 0).then_some(()) }).await;
+    }
+
+    #[tokio::test]
+    async fn the_wire_can_be_slow_thin_and_silent() {
+        let (proxy, mut client) = echo().await;
+        let start = Instant::now();
+        proxy.set(Wire { latency: Duration::from_millis(50), ..Wire::default() });
+        echoed(&mut client, b"slow").await.expect("comes");
+        assert!(start.elapsed() >= Duration::from_millis(100), "{:?}", start.elapsed());
+
+        let start = Instant::now();
+        proxy.set(Wire::default());
+        proxy.set_way(Way::Down, Wire { bytes_per_second: Some(10_000), ..Wire::default() });
+        echoed(&mut client, &[7; 3_000]).await.expect("comes");
+        assert!(start.elapsed() >= Duration::from_millis(250), "{:?}", start.elapsed());
+
+        proxy.set(Wire { silent: true, ..Wire::default() });
+        client.write_all(b"later").await.expect("the kernel takes it");
+        let mut back = [0; 5];
+        let silent = tokio::time::timeout(Duration::from_millis(200), client.read_exact(&mut back)).await;
+        assert!(silent.is_err(), "something came over a silent wire");
+        proxy.set(Wire::default());
+        client.read_exact(&mut back).await.expect("comes late");
+        assert_eq!(&back, b"later");
+    }
+
+    #[tokio::test]
+    async fn connections_are_cut_and_reset() {
+        let reset = |result: std::io::Result<Vec<u8>>| {
+            assert_eq!(result.expect_err("no more").kind(), std::io::ErrorKind::ConnectionReset);
+        };
+        let (proxy, mut client) = echo().await;
+        proxy.cut(Way::Down, 6);
+        assert_eq!(echoed(&mut client, b"abcd").await.expect("before the cut"), b"abcd");
+        reset(echoed(&mut client, b"efgh").await);
+
+        let mut client = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
+        proxy.cut_behind(Way::Up, b"MARK", 1);
+        assert_eq!(echoed(&mut client, b"abcd").await.expect("no mark yet"), b"abcd");
+        reset(echoed(&mut client, b"a MARK and more").await);
+        assert_eq!(proxy.cuts(), 2);
+
+        let mut client = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
+        assert_eq!(echoed(&mut client, b"abcd").await.expect("a good wire"), b"abcd");
+        proxy.reset_all();
+        reset(async { client.read_u8().await.map(|byte| vec![byte]) }.await);
+    }
+}

@@ -1,0 +1,81 @@
+//! Row 11: somebody's hands in the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use frameway::pb::v1 as pb;
+
+use crate::campaign::rounds;
+use crate::common::eventually;
+use crate::common::redis::{Persistence, RedisServer};
+use crate::ledger::Ledger;
+use crate::stage::Stage;
+use crate::table::{Row, record};
+use crate::traffic::{Publisher, delivered, register, subscribe};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flushed_scripts_and_destroyed_groups_are_not_noticed() {
+    let redis = RedisServer::start_with(Persistence::AofAlways);
+    let (stage, mut publisher) = Stage::on(&redis).await;
+    let rounds = rounds(3);
+    let mut longest = Duration::ZERO;
+    for _ in 0..rounds {
+        let refused = publisher.unavailable;
+        let load = stage.under_load(publisher).await;
+        redis.cli(&["SCRIPT", "FLUSH"]);
+        for key in redis.cli(&["KEYS", "frameway:*:in"]).split_whitespace() {
+            assert_eq!(redis.cli(&["XINFO", "GROUPS", key]), "", "a group of Redis' own on {key}");
+            assert_eq!(redis.cli(&["XGROUP", "DESTROY", key, "workers"]), "0");
+        }
+        publisher = load.stop().await;
+        longest = longest.max(stage.recovered(&mut publisher).await);
+        assert_eq!(publisher.unavailable, refused, "a caller noticed");
+    }
+    let verdict = stage.settled(&redis).await;
+    record(Row::of(11, "SCRIPT FLUSH, XGROUP DESTROY", rounds, &verdict).recovered(longest));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_flushall_nothing_is_known_and_all_can_begin_anew() {
+    let redis = RedisServer::start_with(Persistence::AofAlways);
+    let (stage, mut publisher) = Stage::on(&redis).await;
+    let rounds = rounds(2);
+    let mut longest = Duration::ZERO;
+    let mut at_stake = 0;
+    for _ in 0..rounds {
+        publisher.submit(2).await;
+        delivered(&publisher.ledger, publisher.ledger.promised_count()).await;
+        at_stake += publisher.ledger.check().at_stake;
+        redis.cli(&["FLUSHALL"]);
+
+        // Nothing is known, and that is said: no hang, no stale answer for long.
+        let request = |stream: &str| pb::GetStreamRequest { stream_id: stream.to_owned() };
+        for stream in &stage.streams {
+            eventually("the stream to be unknown", || async {
+                let answer = stage.client.clone().get_stream(request(stream)).await;
+                answer.is_err_and(|status| status.code() == tonic::Code::NotFound).then_some(())
+            })
+            .await;
+        }
+        // Streams that are remembered as known for a moment are found out when the frames are entered.
+        let frames = publisher.next_frames(1);
+        let frames_left = publisher.attempt(frames).await;
+        assert!(frames_left.is_empty(), "unknown streams, and told to try again: {:?}", publisher.refusals);
+        assert!(publisher.ledger.verdict().faults.iter().all(|fault| fault.contains("not registered")));
+
+        // It begins anew, with new books: publishers and subscribers that come now are served.
+        let ledger = Arc::new(Ledger::default());
+        register(&stage.client, &stage.streams).await;
+        subscribe(stage.client.clone(), Arc::clone(&ledger), stage.streams.clone());
+        publisher = Publisher::new(stage.client.clone(), Arc::clone(&ledger), &stage.streams);
+        let start = std::time::Instant::now();
+        for _ in 0..3 {
+            publisher.submit(1).await;
+            delivered(&ledger, ledger.promised_count()).await;
+        }
+        longest = longest.max(start.elapsed());
+    }
+    let verdict = publisher.ledger.check();
+    let row = Row::of(11, "FLUSHALL, then registered anew", rounds, &verdict).recovered(longest);
+    record(Row { frames_at_stake: at_stake + verdict.at_stake, ..row });
+}
