@@ -124,9 +124,20 @@ impl QueueHandlers {
         Ok((vec![home], Some(id)))
     }
 
+    /// How long to wait for the tombstones of marked frames: not at all where no worker is there to write them.
+    async fn patience(&self, marks: &[PurgeMark]) -> Result<Duration> {
+        let partitions = self.queue.partitions();
+        let mut homes: Vec<PartitionId> = marks.iter().map(|mark| partitions.of(&mark.stream_id)).collect();
+        homes.sort_unstable();
+        homes.dedup();
+        let stats = try_join_all(homes.iter().map(|&home| self.queue.partition_stats(home))).await?;
+        let is_held = stats.iter().any(|one| one.control.holder.is_some());
+        Ok(if is_held { PURGE_WAIT } else { Duration::ZERO })
+    }
+
     /// Waits a moment for the tombstones of marked frames; answers how many are not there yet.
     async fn await_tombstones(&self, mut marks: Vec<PurgeMark>) -> Result<u64> {
-        let deadline = Instant::now() + PURGE_WAIT;
+        let deadline = Instant::now() + self.patience(&marks).await?;
         let mut pause = FIRST_LOOK;
         loop {
             let ids: Vec<StreamId> = marks.iter().map(|mark| mark.stream_id.clone()).collect();
