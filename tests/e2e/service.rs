@@ -2,7 +2,6 @@
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
-use tokio_stream::once;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -70,7 +69,6 @@ async fn what_is_not_offered_yet_says_so() {
         operating.create_consumer_group(pb::CreateConsumerGroupRequest::default()).await.err(),
         operating.list_dead_letters(pb::ListDeadLettersRequest::default()).await.err(),
         operating.get_system_metrics(pb::GetSystemMetricsRequest {}).await.err(),
-        streaming.submit_frames(once(pb::SubmitFramesRequest::default())).await.err(),
         streaming.acknowledge_frames(pb::AcknowledgeFramesRequest::default()).await.err(),
         streaming.watch_streams(pb::WatchStreamsRequest::default()).await.err(),
     ];
