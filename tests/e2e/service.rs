@@ -66,7 +66,6 @@ async fn what_is_not_offered_yet_says_so() {
     let mut streaming = server.streaming();
     let not_offered: Vec<Option<Status>> = vec![
         operating.create_consumer_group(pb::CreateConsumerGroupRequest::default()).await.err(),
-        streaming.submit_frames(once(pb::SubmitFramesRequest::default())).await.err(),
         streaming.acknowledge_frames(pb::AcknowledgeFramesRequest::default()).await.err(),
         streaming.watch_streams(pb::WatchStreamsRequest::default()).await.err(),
     ];
