@@ -13,7 +13,7 @@ use server::Server;
 
 const SUBCOMMANDS: [&str; 8] =
     ["demo", "serve", "submit", "subscribe", "streams", "queues", "info", "health"];
-const STREAMS_SUBCOMMANDS: [&str; 5] = ["list", "register", "show", "update", "remove"];
+const STREAMS_SUBCOMMANDS: [&str; 6] = ["list", "register", "show", "update", "watch", "remove"];
 
 fn frameway(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_frameway"));

@@ -16,6 +16,7 @@ mod lease;
 mod output;
 mod registry;
 mod replies;
+mod seek;
 mod support;
 mod work;
 
@@ -123,6 +124,11 @@ behaviours! {
         retention_takes_tombstones_too,
         retention_does_a_bounded_piece_at_a_time,
         the_backend_says_how_it_is,
+    }
+    seek {
+        the_first_entry_since_a_time_is_found,
+        failures_in_a_row_are_counted,
+        a_stall_timeout_is_kept,
     }
     chaos {
         every_frame_is_published_once_in_order,

@@ -5,6 +5,7 @@
 
 mod drain;
 mod frames;
+mod options;
 mod pictures;
 mod process;
 mod registry;
@@ -12,6 +13,7 @@ mod registry;
 mod server;
 mod service;
 mod submit;
+mod watch;
 
 use frameway::pb::v1::ErrorReason;
 use tonic::Status;

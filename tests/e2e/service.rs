@@ -72,7 +72,6 @@ async fn what_is_not_offered_yet_says_so() {
         operating.get_system_metrics(pb::GetSystemMetricsRequest {}).await.err(),
         streaming.submit_frames(once(pb::SubmitFramesRequest::default())).await.err(),
         streaming.acknowledge_frames(pb::AcknowledgeFramesRequest::default()).await.err(),
-        streaming.watch_streams(pb::WatchStreamsRequest::default()).await.err(),
     ];
     for status in not_offered {
         let status = status.expect("must be refused");
