@@ -91,6 +91,13 @@ pub(super) struct Departed {
     unregistered: bool,
 }
 
+impl Departed {
+    /// Of a stream that is unregistered and forgotten.
+    pub(super) fn before(next: Sequence) -> Self {
+        Self { next, unregistered: true }
+    }
+}
+
 /// Whether and when a stream goes from its subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {

@@ -213,7 +213,7 @@ impl Selector {
         }
     }
 
-    fn cursor_of(&self, id: &StreamId) -> Option<&Cursor> {
+    pub(super) fn cursor_of(&self, id: &StreamId) -> Option<&Cursor> {
         self.all_cursors().find(|cursor| cursor.stream_id == *id)
     }
 

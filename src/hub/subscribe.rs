@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::Hub;
 use super::clock;
 use super::event::SubscribeError;
-use super::followed::{Exit, Followed, Stops};
+use super::followed::{Departed, Exit, Followed, Stops};
 use super::inbox::Inbox;
 use super::select::{Matcher, Selector, StreamSet, SubscriptionRequest, first_match};
 use super::subscription::Subscription;
@@ -96,14 +96,21 @@ pub(super) async fn subscribe(
         inbox.enqueue(place.index);
         streams.push((place.index, followed));
     }
+    let mut departed = Vec::new();
     for (id, (place, _)) in places {
         if is_named(inbox.matchers(), &id) {
             return Err(SubscribeError::StreamNotFound(id));
         }
         inbox.clear_changes(place.index);
         hub.followers.forget(inbox, &id, place.index);
+        // Nothing is known of it now. If it comes back, it goes on behind the cursor.
+        if let Some(cursor) = request.selectors.iter().find_map(|selector| selector.cursor_of(&id)) {
+            departed.push((id, Departed::before(cursor.next)));
+        }
     }
-    Ok(Subscription::new(registration, &request, streams))
+    let mut subscription = Subscription::new(registration, &request, streams);
+    subscription.departed.extend(departed);
+    Ok(subscription)
 }
 
 /// Times that nobody can know anything of.

@@ -14,7 +14,7 @@ use server::Server;
 const SUBCOMMANDS: [&str; 9] =
     ["demo", "serve", "submit", "subscribe", "streams", "queues", "dead-letters", "info", "health"];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
-const STREAMS_SUBCOMMANDS: [&str; 5] = ["list", "register", "show", "update", "remove"];
+const STREAMS_SUBCOMMANDS: [&str; 6] = ["list", "register", "show", "update", "watch", "remove"];
 const QUEUES_SUBCOMMANDS: [&str; 5] = ["list", "pause", "resume", "drain", "purge"];
 
 fn frameway(arguments: &[&str]) -> Output {

@@ -18,6 +18,7 @@ mod lease;
 mod output;
 mod registry;
 mod replies;
+mod seek;
 mod strikes;
 mod support;
 mod work;
@@ -157,6 +158,11 @@ behaviours! {
         a_holder_whose_term_runs_out_has_not_left_cleanly,
         a_death_counts_for_the_frame_that_was_alone,
         what_counts_as_no_strike,
+    }
+    seek {
+        the_first_entry_since_a_time_is_found,
+        failures_in_a_row_are_counted,
+        a_stall_timeout_is_kept,
     }
     chaos {
         every_frame_is_published_once_in_order,

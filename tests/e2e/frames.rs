@@ -213,8 +213,9 @@ async fn subscriptions_that_cannot_be_are_refused() {
     let cut = Position::Cursors(pb::CursorList { cursors: vec![cursor] });
     let cut = refused(vec![selector("cam", cut)]).await;
     assert_eq!(cut, (Code::InvalidArgument, name(pb::ErrorReason::CursorInvalid)));
-    let sampled = pb::StreamSelector { sampling: Some(pb::Sampling::default()), ..selector("cam", live()) };
-    assert_eq!(refused(vec![sampled]).await, (Code::Unimplemented, "NOT_IMPLEMENTED".to_owned()));
+    let sampling = Some(pb::Sampling { max_fps: Some(-1.0), ..Default::default() });
+    let sampled = pb::StreamSelector { sampling, ..selector("cam", live()) };
+    assert_eq!(refused(vec![sampled]).await, (Code::InvalidArgument, "INVALID_FIELD".to_owned()));
 
     let mut open = subscribe(&server, selector("cam", live()), 0).await;
     assert!(next(&mut open).await.is_some());

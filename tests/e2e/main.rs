@@ -7,6 +7,7 @@ mod dead_letters;
 mod drain;
 mod frames;
 mod operate;
+mod options;
 mod pictures;
 mod process;
 mod registry;
@@ -15,6 +16,7 @@ mod server;
 mod service;
 mod submit;
 mod submit_frames;
+mod watch;
 
 use frameway::pb::v1::ErrorReason;
 use tonic::Status;

@@ -5,7 +5,7 @@ use frameway::pb::v1::ErrorReason as R;
 use tonic::Code;
 
 use crate::server::{TestServer, frame};
-use crate::{name, reason};
+use crate::{fact, name, reason};
 
 fn named(id: &str) -> pb::Stream {
     pb::Stream { stream_id: id.to_owned(), ..Default::default() }
@@ -66,13 +66,34 @@ async fn streams_are_listed_in_pages() {
             break;
         }
     }
-    assert_eq!((seen, pages), (ids, 3));
+    assert_eq!((&seen, pages), (&ids, 3));
     let bad = pb::ListStreamsRequest { page_token: "rubbish".into(), ..Default::default() };
     let bad = client.list_streams(bad).await.expect_err("no token of ours");
     assert_eq!((bad.code(), reason(&bad)), (Code::InvalidArgument, name(R::PageTokenInvalid)));
-    let filtered = pb::ListStreamsRequest { filter: "state = LIVE".into(), ..Default::default() };
-    let filtered = client.list_streams(filtered).await.expect_err("not offered yet");
-    assert_eq!((filtered.code(), reason(&filtered)), (Code::Unimplemented, name(R::NotImplemented)));
+    let filtered = |filter: &str, page_token: &str| pb::ListStreamsRequest {
+        page_size: 2,
+        page_token: page_token.into(),
+        filter: filter.into(),
+    };
+    let some = r#"id != "cam-[135]" AND state = IDLE AND NOT label.site"#;
+    let (mut seen, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let page = client.list_streams(filtered(some, &page_token)).await.expect("lists").into_inner();
+        assert!(page.streams.len() <= 2);
+        seen.extend(page.streams.into_iter().map(|stream| stream.stream_id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+        let other = client.list_streams(filtered("state = IDLE", &page_token)).await;
+        assert_eq!(reason(&other.expect_err("another filter's")), name(R::PageTokenInvalid));
+    }
+    let wanted = |id: &&String| !["cam-1", "cam-3", "cam-5"].contains(&id.as_str());
+    assert_eq!(seen, ids.iter().filter(wanted).cloned().collect::<Vec<_>>());
+    let bad = client.list_streams(filtered("state = LIVE AND colour = 1", "")).await.expect_err("no such term");
+    assert_eq!((bad.code(), reason(&bad)), (Code::InvalidArgument, name(R::FilterInvalid)));
+    assert_eq!(fact(&bad, "position").as_deref(), Some("18"));
+    assert!(bad.message().starts_with("at character 18: "), "{}", bad.message());
     server.stop().await;
 }
 

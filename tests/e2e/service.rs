@@ -67,7 +67,6 @@ async fn what_is_not_offered_yet_says_so() {
     let not_offered: Vec<Option<Status>> = vec![
         operating.create_consumer_group(pb::CreateConsumerGroupRequest::default()).await.err(),
         streaming.acknowledge_frames(pb::AcknowledgeFramesRequest::default()).await.err(),
-        streaming.watch_streams(pb::WatchStreamsRequest::default()).await.err(),
     ];
     for status in not_offered {
         let status = status.expect("must be refused");

@@ -2,6 +2,7 @@
 
 mod settings;
 mod show;
+mod watch;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -13,6 +14,7 @@ use super::fault;
 use super::output::{print, print_json};
 use crate::pb::v1 as pb;
 use settings::SettingsArgs;
+use watch::WatchArgs;
 
 pub(super) use settings::key_value;
 pub(super) use show::{state, status_json};
@@ -47,6 +49,7 @@ enum StreamsCommand {
     Register(RegisterArgs),
     Show(ShowArgs),
     Update(UpdateArgs),
+    Watch(WatchArgs),
     #[command(visible_alias = "unregister")]
     Remove(RemoveArgs),
 }
@@ -66,8 +69,11 @@ struct Common {
 #[command(after_help = "\
 Examples:
   frameway streams list
+  frameway streams list --filter 'label.site AND state != LIVE'
   frameway streams list --json | jq -r '.streams[].stream_id'")]
 struct ListArgs {
+    /// Only streams of which all of these hold, joined by AND: id = "GLOB", label.KEY = "GLOB", label.KEY, state = LIVE; != and
+    /// NOT label.KEY for the contrary.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     filter: String,
 
@@ -158,6 +164,7 @@ pub(super) async fn run(args: StreamsArgs) -> Result<(), Failure> {
         StreamsCommand::Register(args) => register(args).await,
         StreamsCommand::Show(args) => show(args).await,
         StreamsCommand::Update(args) => update(args).await,
+        StreamsCommand::Watch(args) => watch::run(args).await,
         StreamsCommand::Remove(args) => remove(args).await,
     }
 }
@@ -167,7 +174,7 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut streams = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = pb::ListStreamsRequest { page_size: 1_000, page_token, ..Default::default() };
+        let request = pb::ListStreamsRequest { page_size: 1_000, page_token, filter: args.filter.clone() };
         let answer = client.streaming.list_streams(request).await;
         let page = answer.map_err(|status| fault::refused("listing the streams", &status))?.into_inner();
         streams.extend(page.streams);

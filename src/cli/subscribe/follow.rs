@@ -7,6 +7,7 @@ use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
+use super::options::Options;
 use crate::cli::Failure;
 use crate::cli::client::MAX_PICTURE_BYTES;
 use crate::cli::fault;
@@ -51,6 +52,7 @@ pub(in crate::cli) struct Follower {
     start: Position,
     cursors: BTreeMap<String, String>,
     roles: Vec<pb::PictureRole>,
+    options: Options,
     frames_left: Option<u64>,
     call: Option<Streaming<pb::SubscribeFramesResponse>>,
     /// A first checkpoint has come, so that `cursors` knows every selected stream.
@@ -78,11 +80,17 @@ impl Follower {
             started: !resumed.is_empty(),
             cursors: resumed,
             roles,
+            options: Options::default(),
             frames_left: count,
             call: None,
             pause: FIRST_PAUSE,
             wait: None,
         }
+    }
+
+    /// The same, with options for all streams.
+    pub(super) fn with(self, options: Options) -> Self {
+        Self { options, ..self }
     }
 
     /// The next event. Cancelling it loses nothing.
@@ -182,6 +190,11 @@ impl Follower {
                 max_picture_bytes: MAX_PICTURE_BYTES,
                 ..Default::default()
             }),
+            stop: self.options.stop,
+            sampling: self.options.sampling,
+            max_age: self.options.max_age,
+            filter: self.options.filter.clone(),
+            overflow_policy: self.options.overflow.into(),
             ..Default::default()
         });
         pb::SubscribeFramesRequest {

@@ -3,6 +3,7 @@
 mod cursors;
 pub(super) mod follow;
 mod json;
+mod options;
 mod report;
 mod save;
 
@@ -19,6 +20,7 @@ use crate::pb::v1::start_position::Position;
 use crate::shutdown;
 use cursors::CursorFile;
 use follow::{Event, Follower};
+use options::OptionsArgs;
 use report::{Report, Style};
 use save::Saver;
 
@@ -35,6 +37,8 @@ Examples:
   frameway subscribe north-gate
   frameway subscribe 'cam-*' --pictures none --lines
   frameway subscribe north-gate --from earliest --save pictures/
+  frameway subscribe north-gate --since 10m --until 2026-05-01T12:00:00Z --every-nth 10
+  frameway subscribe 'cam-*' --max-fps 2 --latest-only --overflow latest-only
   frameway subscribe north-gate --count 1 --save . --pictures original
   frameway subscribe 'cam-*' --cursor-file cursors.json --json >> frames.jsonl")]
 pub(super) struct SubscribeArgs {
@@ -48,6 +52,9 @@ pub(super) struct SubscribeArgs {
     /// Where to start: live, earliest, a sequence number, or a cursor (of one stream).
     #[arg(long, value_name = "WHERE", default_value = "live")]
     from: From,
+
+    #[command(flatten)]
+    options: Box<OptionsArgs>,
 
     /// End after this many frames.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -140,7 +147,10 @@ impl From {
 
 /// Follows the streams until the end, the count, or Ctrl-C.
 pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
-    let start = args.from.position(&args.streams)?;
+    let start = match args.options.start() {
+        Some(start) => start,
+        None => args.from.position(&args.streams)?,
+    };
     let roles = roles(&args.pictures, args.save.is_some())?;
     let mut cursors = args.cursor_file.map(CursorFile::open).transpose()?;
     let resumed = cursors.as_ref().map(CursorFile::cursors).unwrap_or_default();
@@ -149,7 +159,9 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     let client = args.connect.connect().await?;
     let style = Style::choose(args.json, args.lines);
     let mut report = Report::new(style);
-    let mut follower = Follower::new(client.streaming, &args.streams, start, resumed, roles, args.count);
+    let options = args.options.into_options();
+    let mut follower =
+        Follower::new(client.streaming, &args.streams, start, resumed, roles, args.count).with(options);
     loop {
         let Some(event) = stop.run_until_cancelled(follower.next()).await else { break };
         match event? {

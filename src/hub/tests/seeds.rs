@@ -200,6 +200,10 @@ async fn campaign(seed: u64) {
         }
     }
     tokio::time::sleep(Duration::from_secs(20)).await;
+    for id in STREAMS {
+        world.publish(id, 1).await;
+        *heads.get_mut(id).unwrap() += 1;
+    }
     for reader in &mut readers {
         for _ in 0..5_000 {
             if reader.subscription.is_none() {
