@@ -13,6 +13,14 @@ pub struct StreamId(Arc<str>);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublisherId(Arc<str>);
 
+/// Name of a consumer group: 1 to 64 characters of `A-Z a-z 0-9 _ . -`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(Arc<str>);
+
+/// Name of a member within its consumer group: 1 to 64 characters of `A-Z a-z 0-9 _ . -`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId(Arc<str>);
+
 fn checked_id(field: &str, text: &str, also: &[u8]) -> Result<Arc<str>, ValidationError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || also.contains(&b);
     if text.is_empty() || text.len() > MAX_ID_CHARS || !text.bytes().all(allowed) {
@@ -38,6 +46,22 @@ impl FromStr for PublisherId {
 
     fn from_str(text: &str) -> Result<Self, ValidationError> {
         checked_id("publisher_id", text, b"_.-").map(Self)
+    }
+}
+
+impl FromStr for GroupId {
+    type Err = ValidationError;
+
+    fn from_str(text: &str) -> Result<Self, ValidationError> {
+        checked_id("group_id", text, b"_.-").map(Self)
+    }
+}
+
+impl FromStr for MemberId {
+    type Err = ValidationError;
+
+    fn from_str(text: &str) -> Result<Self, ValidationError> {
+        checked_id("member_id", text, b"_.-").map(Self)
     }
 }
 
@@ -67,6 +91,8 @@ macro_rules! text_id {
 
 text_id!(StreamId);
 text_id!(PublisherId);
+text_id!(GroupId);
+text_id!(MemberId);
 
 /// Number of an accepted frame within its stream: 1, 2, 3, ... below 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

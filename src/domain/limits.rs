@@ -39,3 +39,17 @@ pub const MAX_STREAMS_PER_SUBSCRIPTION: usize = 2_000;
 pub const DEFAULT_MAX_DELIVERED_PICTURE_BYTES: u32 = 3_670_016;
 /// A camera clock further off than this many years is taken for nonsense and the frame refused.
 pub const MAX_CLOCK_ERROR_YEARS: u64 = 10;
+/// Most consumer groups.
+pub const MAX_GROUPS: usize = 1_000;
+/// Most members of one consumer group at a time.
+pub const MAX_GROUP_MEMBERS: usize = 1_000;
+/// Most unacknowledged frames of one group member.
+pub const MAX_MEMBER_FRAMES: u32 = 10_000;
+/// Most bytes of unacknowledged pictures of one group member.
+pub const MAX_MEMBER_BYTES: u64 = 256 << 20;
+/// Most unacknowledged frames of a consumer group.
+pub const MAX_GROUP_FRAMES: u32 = 100_000;
+/// Most ack ids in one request.
+pub const MAX_ACK_IDS: usize = 1_000;
+/// Longest reason text of a request, in bytes.
+pub const MAX_REASON_BYTES: usize = 512;

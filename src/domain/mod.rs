@@ -2,6 +2,7 @@
 
 mod error;
 mod frame;
+mod group;
 mod ids;
 pub mod limits;
 pub(crate) mod measures;
@@ -13,7 +14,10 @@ mod time;
 
 pub use error::ValidationError;
 pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo};
-pub use ids::{PartitionId, Partitions, PublisherId, Sequence, StreamId};
+pub use group::{
+    FrameFilter, GroupAffinity, GroupRecord, GroupSettings, RetryBackoff, Sampling, StreamMatch,
+};
+pub use ids::{GroupId, MemberId, PartitionId, Partitions, PublisherId, Sequence, StreamId};
 pub use measures::{Lighting, QualityMeasures};
 pub use output::{
     Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,

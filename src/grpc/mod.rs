@@ -3,9 +3,12 @@
 //! A handler converts (`convert`), asks the queue port or the hub, and converts back. What goes wrong becomes a
 //! `fault::Fault`, and that a status or an item's error, in one place.
 
+mod ack_id;
 mod convert;
 mod fault;
 mod frames;
+mod group_acks;
+mod groups;
 mod health;
 mod info;
 mod mask;
@@ -32,12 +35,14 @@ pub use fault::ERROR_DOMAIN;
 
 use crate::config::{Config, Role};
 use crate::domain::Timestamp;
-use crate::hub::Hub;
+use crate::hub::{Consumers, Hub};
 use crate::pb::v1 as pb;
 use crate::pb::v1::queue_service_server::QueueServiceServer;
 use crate::pb::v1::streaming_service_server::StreamingServiceServer;
 use crate::queue::Queue;
 use frames::FrameReader;
+use group_acks::GroupAcks;
+use groups::GroupDesk;
 use health::{Health, HealthWatch};
 use info::ServerInfo;
 use oversize::TellLimit;
@@ -85,12 +90,14 @@ impl Grpc {
         config: &Config,
         queue: Arc<dyn Queue>,
         hub: Arc<Hub>,
+        consumers: Arc<Consumers>,
         draining: CancellationToken,
     ) -> Self {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = HealthWatch::new(Arc::clone(&queue), reporter).await;
         let calls = TaskTracker::new();
-        let (streaming, operating) = services(config, queue, hub, health.state(), calls.clone(), draining);
+        let (streaming, operating) =
+            services(config, queue, hub, consumers, health.state(), calls.clone(), draining);
         let routes = Routes::new(streaming).add_service(operating).add_service(health_service);
         let routes = with_reflection(routes);
         Self { routes, health, calls }
@@ -119,6 +126,7 @@ fn services(
     config: &Config,
     queue: Arc<dyn Queue>,
     hub: Arc<Hub>,
+    consumers: Arc<Consumers>,
     health: watch::Receiver<Health>,
     calls: TaskTracker,
     draining: CancellationToken,
@@ -132,6 +140,8 @@ fn services(
         registry: Registry::new(Arc::clone(&queue), settings),
         frames: FrameReader::new(Arc::clone(&queue), Arc::clone(&hub)),
         hub,
+        acks: GroupAcks::new(Arc::clone(&queue), Arc::clone(&consumers)),
+        consumers: Arc::clone(&consumers),
         calls,
         draining,
     };
@@ -154,6 +164,7 @@ fn services(
                 None => pb::BackendKind::Memory,
             },
         },
+        groups: GroupDesk::new(Arc::clone(&queue), consumers),
         queue,
         health,
     };

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert::stats;
 use super::fault::{Fault, Result};
+use super::groups::GroupDesk;
 use super::health::Health;
 use super::info::ServerInfo;
 use super::page;
@@ -24,6 +25,7 @@ const LIST: &str = "queue-stats";
 pub(crate) struct QueueHandlers {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) budget: Budget,
+    pub(crate) groups: GroupDesk,
     pub(crate) info: ServerInfo,
     pub(crate) health: watch::Receiver<Health>,
 }
@@ -93,6 +95,48 @@ macro_rules! not_offered {
                 Ok(Response::new(self.info.to_pb(backend, &self.health)))
             }
 
+            async fn create_consumer_group(
+                &self,
+                request: Request<pb::CreateConsumerGroupRequest>,
+            ) -> std::result::Result<Response<pb::CreateConsumerGroupResponse>, Status> {
+                Ok(Response::new(self.groups.create(request.into_inner()).await?))
+            }
+
+            async fn get_consumer_group(
+                &self,
+                request: Request<pb::GetConsumerGroupRequest>,
+            ) -> std::result::Result<Response<pb::GetConsumerGroupResponse>, Status> {
+                Ok(Response::new(self.groups.get(request.into_inner()).await?))
+            }
+
+            async fn list_consumer_groups(
+                &self,
+                request: Request<pb::ListConsumerGroupsRequest>,
+            ) -> std::result::Result<Response<pb::ListConsumerGroupsResponse>, Status> {
+                Ok(Response::new(self.groups.list(request.into_inner()).await?))
+            }
+
+            async fn update_consumer_group(
+                &self,
+                request: Request<pb::UpdateConsumerGroupRequest>,
+            ) -> std::result::Result<Response<pb::UpdateConsumerGroupResponse>, Status> {
+                Ok(Response::new(self.groups.update(request.into_inner()).await?))
+            }
+
+            async fn seek_consumer_group(
+                &self,
+                request: Request<pb::SeekConsumerGroupRequest>,
+            ) -> std::result::Result<Response<pb::SeekConsumerGroupResponse>, Status> {
+                Ok(Response::new(self.groups.seek(request.into_inner()).await?))
+            }
+
+            async fn delete_consumer_group(
+                &self,
+                request: Request<pb::DeleteConsumerGroupRequest>,
+            ) -> std::result::Result<Response<pb::DeleteConsumerGroupResponse>, Status> {
+                Ok(Response::new(self.groups.delete(request.into_inner()).await?))
+            }
+
             $(async fn $method(
                 &self,
                 _request: Request<pb::$request>,
@@ -109,12 +153,6 @@ not_offered! {
     resume_queue(ResumeQueueRequest) -> ResumeQueueResponse, "ResumeQueue";
     drain_queue(DrainQueueRequest) -> DrainQueueResponse, "DrainQueue";
     purge_queue(PurgeQueueRequest) -> PurgeQueueResponse, "PurgeQueue";
-    create_consumer_group(CreateConsumerGroupRequest) -> CreateConsumerGroupResponse, "CreateConsumerGroup";
-    get_consumer_group(GetConsumerGroupRequest) -> GetConsumerGroupResponse, "GetConsumerGroup";
-    list_consumer_groups(ListConsumerGroupsRequest) -> ListConsumerGroupsResponse, "ListConsumerGroups";
-    update_consumer_group(UpdateConsumerGroupRequest) -> UpdateConsumerGroupResponse, "UpdateConsumerGroup";
-    seek_consumer_group(SeekConsumerGroupRequest) -> SeekConsumerGroupResponse, "SeekConsumerGroup";
-    delete_consumer_group(DeleteConsumerGroupRequest) -> DeleteConsumerGroupResponse, "DeleteConsumerGroup";
     list_dead_letters(ListDeadLettersRequest) -> ListDeadLettersResponse, "ListDeadLetters";
     get_dead_letter(GetDeadLetterRequest) -> GetDeadLetterResponse, "GetDeadLetter";
     replay_dead_letters(ReplayDeadLettersRequest) -> ReplayDeadLettersResponse, "ReplayDeadLetters";

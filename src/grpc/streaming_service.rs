@@ -10,10 +10,11 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::fault::Fault;
 use super::frames::FrameReader;
+use super::group_acks::GroupAcks;
 use super::registry::Registry;
 use super::submit::Submitter;
 use super::subscribe;
-use crate::hub::Hub;
+use crate::hub::{Consumers, Hub};
 use crate::pb::v1 as pb;
 use crate::pb::v1::streaming_service_server::StreamingService;
 
@@ -27,6 +28,8 @@ pub(crate) struct StreamingHandlers {
     pub(crate) registry: Registry,
     pub(crate) frames: FrameReader,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) acks: GroupAcks,
+    pub(crate) consumers: Arc<Consumers>,
     /// Calls that a drain waits for.
     pub(crate) calls: TaskTracker,
     pub(crate) draining: CancellationToken,
@@ -62,7 +65,11 @@ impl StreamingService for StreamingHandlers {
     ) -> Reply<Self::SubscribeFramesStream> {
         self.refuse_if_draining()?;
         let call = self.calls.token();
-        Ok(Response::new(subscribe::subscribe(&self.hub, request.into_inner(), call).await?))
+        let request = request.into_inner();
+        if request.group.is_some() {
+            return Ok(Response::new(subscribe::join(&self.consumers, request, call).await?));
+        }
+        Ok(Response::new(subscribe::subscribe(&self.hub, request, call).await?))
     }
 
     async fn get_frames(&self, request: Request<pb::GetFramesRequest>) -> Reply<pb::GetFramesResponse> {
@@ -123,23 +130,26 @@ impl StreamingService for StreamingHandlers {
 
     async fn acknowledge_frames(
         &self,
-        _request: Request<pb::AcknowledgeFramesRequest>,
+        request: Request<pb::AcknowledgeFramesRequest>,
     ) -> Reply<pb::AcknowledgeFramesResponse> {
-        not_offered("AcknowledgeFrames")
+        let _call = self.calls.token();
+        Ok(Response::new(self.acks.acknowledge(request.into_inner()).await?))
     }
 
     async fn reject_frames(
         &self,
-        _request: Request<pb::RejectFramesRequest>,
+        request: Request<pb::RejectFramesRequest>,
     ) -> Reply<pb::RejectFramesResponse> {
-        not_offered("RejectFrames")
+        let _call = self.calls.token();
+        Ok(Response::new(self.acks.reject(request.into_inner()).await?))
     }
 
     async fn extend_ack_deadline(
         &self,
-        _request: Request<pb::ExtendAckDeadlineRequest>,
+        request: Request<pb::ExtendAckDeadlineRequest>,
     ) -> Reply<pb::ExtendAckDeadlineResponse> {
-        not_offered("ExtendAckDeadline")
+        let _call = self.calls.token();
+        Ok(Response::new(self.acks.extend(request.into_inner()).await?))
     }
 
     type WatchStreamsStream = BoxStream<pb::WatchStreamsResponse>;

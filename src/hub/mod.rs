@@ -18,6 +18,7 @@ mod event;
 mod followed;
 mod followers;
 mod gaps;
+mod group;
 mod inbox;
 mod load;
 mod payloads;
@@ -42,6 +43,10 @@ use tokio_util::sync::CancellationToken;
 pub use event::{
     DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
     SubscribeError,
+};
+pub use group::{
+    Consumers, GroupCall, GroupDelivery, GroupError, GroupEvent, GroupStart, GroupTotals, MemberRequest,
+    lag_of,
 };
 pub use select::{PictureWant, Selector, StreamSet, SubscriptionRequest};
 pub use subscription::Subscription;

@@ -9,6 +9,7 @@
 //! their own pace, and [fetch](Queue::fetch) pictures only where they want them.
 
 mod error;
+mod groups;
 pub mod memory;
 pub mod redis;
 mod types;
@@ -20,6 +21,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use error::Error;
+pub use groups::{
+    Answer, AnswerResult, Candidate, Claim, Claimed, Delivery, Exhausted, GroupCounters, GroupPosition,
+    GroupState, Groups, MemberState, OfferResult, OutputSpan, Seat, Settled, Settlement, StreamOffer,
+    Verdict,
+};
+pub(crate) use groups::{MAX_DUE, MAX_EXHAUSTED, SETTLE_TIME};
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
     Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Refusal, Trimmed,
@@ -39,7 +46,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// backend's [`Durability`], it may be cancelled (then it is done or not), and [`Error::NoAnswer`] means that it may have
 /// been done.
 #[async_trait]
-pub trait Queue: fmt::Debug + Send + Sync + 'static {
+pub trait Queue: Groups + fmt::Debug + Send + Sync + 'static {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
 

@@ -10,10 +10,10 @@ use crate::pb::v1::ErrorReason;
 use crate::pb::v1::start_position::Position;
 use crate::pb::v1::stream_match::By;
 
-const SECOND: Duration = Duration::from_secs(1);
-const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
-const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
-const MAX_CHECKPOINT: Duration = Duration::from_secs(300);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
+pub(crate) const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
+pub(crate) const MAX_CHECKPOINT: Duration = Duration::from_secs(300);
 const DEFAULT_CHECKPOINT: Duration = Duration::from_secs(30);
 const MAX_CURSORS: usize = 10_000;
 const MAX_GLOB_CHARS: usize = 128;
@@ -93,7 +93,7 @@ fn selector(selector: pb::StreamSelector) -> Result<Selector> {
     })
 }
 
-fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
+pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
     let pb::StreamMatch { by } = streams;
     match by {
         None => Err(Fault::invalid("by", "must say which streams: id, glob or labels")),
@@ -134,7 +134,7 @@ fn start_position(start: pb::StartPosition) -> Result<(StartPosition, Vec<Cursor
     Ok((start, Vec::new()))
 }
 
-fn cursors(list: pb::CursorList) -> Result<Vec<Cursor>> {
+pub(crate) fn cursors(list: pb::CursorList) -> Result<Vec<Cursor>> {
     let pb::CursorList { cursors } = list;
     if cursors.len() > MAX_CURSORS {
         return Err(too_many("cursors", MAX_CURSORS));
@@ -152,7 +152,7 @@ fn cursors(list: pb::CursorList) -> Result<Vec<Cursor>> {
     cursors.into_iter().enumerate().map(parse).collect()
 }
 
-fn too_many(field: &str, limit: usize) -> Fault {
+pub(crate) fn too_many(field: &str, limit: usize) -> Fault {
     Fault::new(ErrorReason::TooManyItems, format!("{field} must hold at most {limit}"))
         .field(field)
         .fact("limit", limit)

@@ -11,6 +11,8 @@ mod accept;
 mod ahead;
 mod feed;
 mod finish;
+mod group;
+mod groups;
 mod lease;
 mod output;
 mod payloads;

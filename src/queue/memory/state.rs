@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::MemoryConfig;
 use super::feed::Feed;
+use super::group::GroupTable;
 use super::lease::LeaseSlot;
 use super::payloads::Payloads;
 use super::window::PublisherWindow;
@@ -36,6 +37,8 @@ pub(super) struct State {
     pub(super) registered: BTreeSet<StreamId>,
     /// Live workers and until when they count as such.
     pub(super) workers: HashMap<String, Instant>,
+    /// Consumer groups.
+    pub(super) groups: GroupTable,
 }
 
 impl State {
@@ -45,6 +48,7 @@ impl State {
             partitions: config.partitions.all().map(Partition::new).collect(),
             registered: BTreeSet::new(),
             workers: HashMap::new(),
+            groups: GroupTable::default(),
         }
     }
 

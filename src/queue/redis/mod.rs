@@ -8,6 +8,7 @@
 mod accept;
 mod conn;
 mod entry;
+mod groups;
 mod keys;
 mod lease;
 mod output;
@@ -109,6 +110,11 @@ impl RedisQueue {
 
     fn writer(&self, partition: PartitionId) -> &Link {
         &self.writers[partition.index() % PAYLOAD_LINKS]
+    }
+
+    /// The link for a group's whole state, which may be large.
+    fn reader_of_groups(&self) -> &Link {
+        &self.readers[0]
     }
 
     fn reader(&self, partition: PartitionId) -> &Link {

@@ -104,6 +104,14 @@ pub(super) struct Scripts {
     pub(super) announce: Script,
     pub(super) register: Script,
     pub(super) unregister: Script,
+    pub(super) group_write: Script,
+    pub(super) group_delete: Script,
+    pub(super) group_seat: Script,
+    pub(super) group_claim: Script,
+    pub(super) group_answer: Script,
+    pub(super) group_settle: Script,
+    pub(super) output_count: Script,
+    pub(super) output_at: Script,
 }
 
 impl Scripts {
@@ -119,6 +127,14 @@ impl Scripts {
             announce: Script::new(include_str!("lua/announce.lua")),
             register: Script::new(include_str!("lua/register.lua")),
             unregister: Script::new(include_str!("lua/unregister.lua")),
+            group_write: Script::new(include_str!("lua/group_write.lua")),
+            group_delete: Script::new(include_str!("lua/group_delete.lua")),
+            group_seat: Script::new(include_str!("lua/group_seat.lua")),
+            group_claim: Script::new(include_str!("lua/group_claim.lua")),
+            group_answer: Script::new(include_str!("lua/group_answer.lua")),
+            group_settle: Script::new(include_str!("lua/group_settle.lua")),
+            output_count: Script::new(include_str!("lua/output_count.lua")),
+            output_at: Script::new(include_str!("lua/output_at.lua")),
         }
     }
 }
