@@ -3,8 +3,11 @@
 // A test names the answer it expects; any other fails it.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod drain;
 mod frames;
+mod groups;
 mod pictures;
 mod process;
 mod registry;
