@@ -35,7 +35,7 @@ impl LateQueue {
         let _there_already = self.opened.set(queue);
     }
 
-    fn get(&self) -> Result<&Arc<dyn Queue>> {
+    pub(super) fn get(&self) -> Result<&Arc<dyn Queue>> {
         self.opened
             .get()
             .ok_or_else(|| Error::Unreachable("it has not been reached since the start".to_owned()))

@@ -2,6 +2,7 @@
 
 mod backend;
 mod incoming;
+mod late_groups;
 mod late_queue;
 mod supervisor;
 mod working;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Role};
 use crate::grpc::{self, Grpc};
-use crate::hub::{Hub, HubConfig};
+use crate::hub::{Consumers, Hub, HubConfig};
 use crate::queue::Queue;
 use crate::shutdown::Tasks;
 use supervisor::Supervisor;
@@ -70,7 +71,9 @@ impl App {
         let queue = backend::open(&config.queue, &tasks).await?;
         let max_subscriptions = config.server.max_subscriptions as usize;
         let hub = Hub::new(Arc::clone(&queue), HubConfig { max_subscriptions, ..Default::default() });
-        let grpc = Grpc::new(&config, Arc::clone(&queue), Arc::clone(&hub), tasks.stopping()).await;
+        let consumers = Consumers::new(Arc::clone(&hub), tasks.clone());
+        let grpc =
+            Grpc::new(&config, Arc::clone(&queue), Arc::clone(&hub), consumers, tasks.stopping()).await;
         let tokens = Tokens::default();
         let app = Self {
             address,

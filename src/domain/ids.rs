@@ -17,6 +17,10 @@ pub struct PublisherId(Arc<str>);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupId(Arc<str>);
 
+/// Name of a member within its consumer group: 1 to 64 characters of `A-Z a-z 0-9 _ . -`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId(Arc<str>);
+
 fn checked_id(field: &str, text: &str, also: &[u8]) -> Result<Arc<str>, ValidationError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || also.contains(&b);
     if text.is_empty() || text.len() > MAX_ID_CHARS || !text.bytes().all(allowed) {
@@ -53,6 +57,14 @@ impl FromStr for GroupId {
     }
 }
 
+impl FromStr for MemberId {
+    type Err = ValidationError;
+
+    fn from_str(text: &str) -> Result<Self, ValidationError> {
+        checked_id("member_id", text, b"_.-").map(Self)
+    }
+}
+
 macro_rules! text_id {
     ($name:ident) => {
         impl $name {
@@ -80,6 +92,7 @@ macro_rules! text_id {
 text_id!(StreamId);
 text_id!(PublisherId);
 text_id!(GroupId);
+text_id!(MemberId);
 
 /// Number of an accepted frame within its stream: 1, 2, 3, ... below 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

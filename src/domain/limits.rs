@@ -47,3 +47,17 @@ pub const DEFAULT_MAX_DELIVERED_PICTURE_BYTES: u32 = 3_670_016;
 pub const MAX_CLOCK_ERROR_YEARS: u64 = 10;
 /// A frame that was alone in work when its worker died so often is given up.
 pub const MAX_STRIKES: u32 = 3;
+/// Most consumer groups.
+pub const MAX_GROUPS: usize = 1_000;
+/// Most members of one consumer group at a time.
+pub const MAX_GROUP_MEMBERS: usize = 1_000;
+/// Most unacknowledged frames of one group member.
+pub const MAX_MEMBER_FRAMES: u32 = 10_000;
+/// Most bytes of unacknowledged pictures of one group member.
+pub const MAX_MEMBER_BYTES: u64 = 256 << 20;
+/// Most unacknowledged frames of a consumer group.
+pub const MAX_GROUP_FRAMES: u32 = 100_000;
+/// Most ack ids in one request.
+pub const MAX_ACK_IDS: usize = 1_000;
+/// Longest reason text of a request, in bytes.
+pub const MAX_REASON_BYTES: usize = 512;

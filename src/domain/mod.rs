@@ -3,6 +3,7 @@
 mod dead_letter;
 mod error;
 mod frame;
+mod group;
 mod ids;
 pub mod limits;
 pub(crate) mod measures;
@@ -18,7 +19,10 @@ pub use dead_letter::{
 };
 pub use error::ValidationError;
 pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo};
-pub use ids::{GroupId, PartitionId, Partitions, PublisherId, Sequence, StreamId};
+pub use group::{
+    FrameFilter, GroupAffinity, GroupRecord, GroupSettings, LabelMatch, RetryBackoff, Sampling, StreamMatch,
+};
+pub use ids::{GroupId, MemberId, PartitionId, Partitions, PublisherId, Sequence, StreamId};
 pub use measures::{Lighting, QualityMeasures};
 pub use output::{
     Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,

@@ -56,7 +56,7 @@ impl DeadLetterDesk {
         let filter = dead_letter::filter(filter, partitions).map_err(|fault| fault.within("filter"))?;
         // A token is good for the filter that it was made with.
         let kind = format!("{LIST} {filter:?}");
-        let after = match page::text_after(&kind, &page_token)? {
+        let after = match page::after::<String>(&kind, &page_token)? {
             None => None,
             Some(id) => Some(DeadLetterId::parse(&id, partitions).map_err(|_| page::bad_token())?),
         };
@@ -71,10 +71,7 @@ impl DeadLetterDesk {
         let to_pb = |letter| dead_letter::to_pb(letter, Shown::Described);
         Ok(pb::ListDeadLettersResponse {
             dead_letters: found.letters.into_iter().map(to_pb).collect(),
-            next_page_token: found
-                .next
-                .map(|id| page::text_token(&kind, &id.to_string()))
-                .unwrap_or_default(),
+            next_page_token: found.next.map(|id| page::token(&kind, &id.to_string())).unwrap_or_default(),
             total_count: totals.letters,
             total_bytes: totals.bytes,
         })

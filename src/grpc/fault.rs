@@ -76,11 +76,6 @@ impl Fault {
             .field(path)
     }
 
-    /// The same for a whole RPC, where no field is at fault.
-    pub(crate) fn rpc(self) -> Self {
-        Self { field: String::new(), ..self }
-    }
-
     /// The same fault as one item's result.
     pub(crate) fn into_frame_error(self) -> pb::FrameError {
         let mut message = self.message;

@@ -3,6 +3,7 @@
 //! A handler converts (`convert`), asks the queue port or the hub, and converts back. What goes wrong becomes a
 //! `fault::Fault`, and that a status or an item's error, in one place.
 
+mod ack_id;
 mod audit;
 mod convert;
 mod counters;
@@ -10,6 +11,8 @@ mod dead_letters;
 mod fault;
 mod filter;
 mod frames;
+mod group_acks;
+mod groups;
 mod health;
 mod info;
 mod mask;
@@ -40,7 +43,7 @@ pub use fault::ERROR_DOMAIN;
 
 use crate::config::{Config, Role};
 use crate::domain::Timestamp;
-use crate::hub::Hub;
+use crate::hub::{Consumers, Hub};
 use crate::pb::v1 as pb;
 use crate::pb::v1::queue_service_server::QueueServiceServer;
 use crate::pb::v1::streaming_service_server::StreamingServiceServer;
@@ -48,6 +51,8 @@ use crate::queue::Queue;
 use counters::Counters;
 use dead_letters::DeadLetterDesk;
 use frames::FrameReader;
+use group_acks::GroupAcks;
+use groups::GroupDesk;
 use health::{Health, HealthWatch};
 use info::ServerInfo;
 use oversize::TellLimit;
@@ -99,6 +104,7 @@ impl Grpc {
         config: &Config,
         queue: Arc<dyn Queue>,
         hub: Arc<Hub>,
+        consumers: Arc<Consumers>,
         draining: CancellationToken,
     ) -> Self {
         let (reporter, health_service) = tonic_health::server::health_reporter();
@@ -107,7 +113,7 @@ impl Grpc {
         let drain_streams = CancellationToken::new();
         let state = health.state();
         let (streaming, operating) =
-            services(config, queue, hub, state, calls.clone(), draining, drain_streams.clone());
+            services(config, queue, hub, consumers, state, calls.clone(), draining, drain_streams.clone());
         let routes = Routes::new(streaming).add_service(operating).add_service(health_service);
         let routes = with_reflection(routes);
         Self { routes, health, calls, drain_streams }
@@ -136,6 +142,7 @@ fn services(
     config: &Config,
     queue: Arc<dyn Queue>,
     hub: Arc<Hub>,
+    consumers: Arc<Consumers>,
     health: watch::Receiver<Health>,
     calls: TaskTracker,
     draining: CancellationToken,
@@ -165,6 +172,8 @@ fn services(
         counters: Arc::clone(&counters),
         auto_register: config.server.auto_register,
         partitions: config.queue.partitions,
+        acks: GroupAcks::new(Arc::clone(&queue), Arc::clone(&consumers)),
+        consumers: Arc::clone(&consumers),
         calls,
         draining,
     };
@@ -188,6 +197,7 @@ fn services(
             },
         },
         dead_letters: DeadLetterDesk::new(Arc::clone(&queue)),
+        groups: GroupDesk::new(Arc::clone(&queue), consumers),
         queue,
         hub,
         counters,

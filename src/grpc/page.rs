@@ -1,10 +1,12 @@
-//! Page tokens: what a list goes on behind, by stream id or by another text.
+//! Page tokens: what a list goes on behind, by an id or another text.
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::fault::{Fault, Result};
-use crate::domain::StreamId;
 use crate::pb::v1::ErrorReason;
 
 /// Largest page.
@@ -21,24 +23,15 @@ pub(crate) fn size(asked: u32) -> usize {
 }
 
 /// A token for the page behind `last`, good for the list `kind` only.
-pub(crate) fn token(kind: &str, last: &StreamId) -> String {
-    text_token(kind, last.as_str())
-}
-
-/// The same for lists that go by another text.
-pub(crate) fn text_token(kind: &str, last: &str) -> String {
-    let mut bytes = check(kind, last).to_vec();
+pub(crate) fn token(kind: &str, last: &(impl Display + ?Sized)) -> String {
+    let last = last.to_string();
+    let mut bytes = check(kind, &last).to_vec();
     bytes.extend_from_slice(last.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Where the page begins; `None` for the first one.
-pub(crate) fn after(kind: &str, token: &str) -> Result<Option<StreamId>> {
-    text_after(kind, token)?.map(|id| id.parse().map_err(|_| bad_token())).transpose()
-}
-
-/// The same for lists that go by another text.
-pub(crate) fn text_after(kind: &str, token: &str) -> Result<Option<String>> {
+pub(crate) fn after<T: FromStr>(kind: &str, token: &str) -> Result<Option<T>> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -48,7 +41,7 @@ pub(crate) fn text_after(kind: &str, token: &str) -> Result<Option<String>> {
     if check(kind, text) != sum {
         return Err(bad_token());
     }
-    Ok(Some(text.to_owned()))
+    text.parse().map(Some).map_err(|_| bad_token())
 }
 
 pub(crate) fn bad_token() -> Fault {
@@ -66,16 +59,17 @@ fn check(kind: &str, id: &str) -> [u8; CHECK_BYTES] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::StreamId;
 
     #[test]
     fn a_token_leads_on_in_its_own_list() {
         let id: StreamId = "cam-7".parse().unwrap();
         assert_eq!(after("streams", &token("streams", &id)), Ok(Some(id.clone())));
-        assert_eq!(after("streams", ""), Ok(None));
+        assert_eq!(after::<StreamId>("streams", ""), Ok(None));
         for bad in
             [token("stats", &id), "x".to_owned(), "????".to_owned(), token("streams", &id)[..6].to_owned()]
         {
-            let fault = after("streams", &bad).unwrap_err();
+            let fault = after::<StreamId>("streams", &bad).unwrap_err();
             assert_eq!(fault.reason, ErrorReason::PageTokenInvalid);
         }
     }

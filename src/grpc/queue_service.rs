@@ -11,6 +11,7 @@ use super::convert::stats;
 use super::counters::Counters;
 use super::dead_letters::DeadLetterDesk;
 use super::fault::{Fault, Result};
+use super::groups::GroupDesk;
 use super::health::Health;
 use super::info::ServerInfo;
 use super::page;
@@ -30,6 +31,7 @@ pub(crate) struct QueueHandlers {
     pub(crate) hub: Arc<Hub>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) budget: Budget,
+    pub(crate) groups: GroupDesk,
     pub(crate) info: ServerInfo,
     pub(crate) dead_letters: DeadLetterDesk,
     pub(crate) health: watch::Receiver<Health>,
@@ -87,124 +89,145 @@ impl QueueHandlers {
     }
 }
 
-/// Handlers of RPCs that this server does not offer yet.
-macro_rules! not_offered {
-    ($($method:ident($request:ident) -> $response:ident, $name:literal;)*) => {
-        #[tonic::async_trait]
-        impl QueueService for QueueHandlers {
-            async fn get_queue_stats(
-                &self,
-                request: Request<pb::GetQueueStatsRequest>,
-            ) -> std::result::Result<Response<pb::GetQueueStatsResponse>, Status> {
-                Ok(Response::new(self.stats(request.into_inner()).await?))
-            }
+#[tonic::async_trait]
+impl QueueService for QueueHandlers {
+    async fn get_queue_stats(
+        &self,
+        request: Request<pb::GetQueueStatsRequest>,
+    ) -> std::result::Result<Response<pb::GetQueueStatsResponse>, Status> {
+        Ok(Response::new(self.stats(request.into_inner()).await?))
+    }
 
-            async fn get_server_info(
-                &self,
-                request: Request<pb::GetServerInfoRequest>,
-            ) -> std::result::Result<Response<pb::GetServerInfoResponse>, Status> {
-                let pb::GetServerInfoRequest {} = request.into_inner();
-                let backend = self.queue.status().await;
-                Ok(Response::new(self.info.to_pb(backend, &self.health)))
-            }
+    async fn get_server_info(
+        &self,
+        request: Request<pb::GetServerInfoRequest>,
+    ) -> std::result::Result<Response<pb::GetServerInfoResponse>, Status> {
+        let pb::GetServerInfoRequest {} = request.into_inner();
+        let backend = self.queue.status().await;
+        Ok(Response::new(self.info.to_pb(backend, &self.health)))
+    }
 
-            async fn list_queues(
-                &self,
-                request: Request<pb::ListQueuesRequest>,
-            ) -> std::result::Result<Response<pb::ListQueuesResponse>, Status> {
-                let pb::ListQueuesRequest {} = request.into_inner();
-                Ok(Response::new(self.list_all().await?))
-            }
+    async fn list_queues(
+        &self,
+        request: Request<pb::ListQueuesRequest>,
+    ) -> std::result::Result<Response<pb::ListQueuesResponse>, Status> {
+        let pb::ListQueuesRequest {} = request.into_inner();
+        Ok(Response::new(self.list_all().await?))
+    }
 
-            async fn pause_queue(
-                &self,
-                request: Request<pb::PauseQueueRequest>,
-            ) -> std::result::Result<Response<pb::PauseQueueResponse>, Status> {
-                let audit = Audit::of("PauseQueue", &request);
-                let pb::PauseQueueRequest { queue_id, reason } = request.into_inner();
-                let queues = self.change(audit, &queue_id, QueueState::Paused, reason).await?;
-                Ok(Response::new(pb::PauseQueueResponse { queues }))
-            }
+    async fn pause_queue(
+        &self,
+        request: Request<pb::PauseQueueRequest>,
+    ) -> std::result::Result<Response<pb::PauseQueueResponse>, Status> {
+        let audit = Audit::of("PauseQueue", &request);
+        let pb::PauseQueueRequest { queue_id, reason } = request.into_inner();
+        let queues = self.change(audit, &queue_id, QueueState::Paused, reason).await?;
+        Ok(Response::new(pb::PauseQueueResponse { queues }))
+    }
 
-            async fn resume_queue(
-                &self,
-                request: Request<pb::ResumeQueueRequest>,
-            ) -> std::result::Result<Response<pb::ResumeQueueResponse>, Status> {
-                let audit = Audit::of("ResumeQueue", &request);
-                let pb::ResumeQueueRequest { queue_id, reason } = request.into_inner();
-                let queues = self.change(audit, &queue_id, QueueState::Running, reason).await?;
-                Ok(Response::new(pb::ResumeQueueResponse { queues }))
-            }
+    async fn resume_queue(
+        &self,
+        request: Request<pb::ResumeQueueRequest>,
+    ) -> std::result::Result<Response<pb::ResumeQueueResponse>, Status> {
+        let audit = Audit::of("ResumeQueue", &request);
+        let pb::ResumeQueueRequest { queue_id, reason } = request.into_inner();
+        let queues = self.change(audit, &queue_id, QueueState::Running, reason).await?;
+        Ok(Response::new(pb::ResumeQueueResponse { queues }))
+    }
 
-            async fn drain_queue(
-                &self,
-                request: Request<pb::DrainQueueRequest>,
-            ) -> std::result::Result<Response<pb::DrainQueueResponse>, Status> {
-                let audit = Audit::of("DrainQueue", &request);
-                let pb::DrainQueueRequest { queue_id, reason } = request.into_inner();
-                let queues = self.change(audit, &queue_id, QueueState::Draining, reason).await?;
-                Ok(Response::new(pb::DrainQueueResponse { queues }))
-            }
+    async fn drain_queue(
+        &self,
+        request: Request<pb::DrainQueueRequest>,
+    ) -> std::result::Result<Response<pb::DrainQueueResponse>, Status> {
+        let audit = Audit::of("DrainQueue", &request);
+        let pb::DrainQueueRequest { queue_id, reason } = request.into_inner();
+        let queues = self.change(audit, &queue_id, QueueState::Draining, reason).await?;
+        Ok(Response::new(pb::DrainQueueResponse { queues }))
+    }
 
-            async fn purge_queue(
-                &self,
-                request: Request<pb::PurgeQueueRequest>,
-            ) -> std::result::Result<Response<pb::PurgeQueueResponse>, Status> {
-                let audit = Audit::of("PurgeQueue", &request);
-                Ok(Response::new(self.purge_waiting(audit, request.into_inner()).await?))
-            }
+    async fn purge_queue(
+        &self,
+        request: Request<pb::PurgeQueueRequest>,
+    ) -> std::result::Result<Response<pb::PurgeQueueResponse>, Status> {
+        let audit = Audit::of("PurgeQueue", &request);
+        Ok(Response::new(self.purge_waiting(audit, request.into_inner()).await?))
+    }
 
-            async fn get_system_metrics(
-                &self,
-                request: Request<pb::GetSystemMetricsRequest>,
-            ) -> std::result::Result<Response<pb::GetSystemMetricsResponse>, Status> {
-                let pb::GetSystemMetricsRequest {} = request.into_inner();
-                Ok(Response::new(self.system_metrics().await?))
-            }
+    async fn get_system_metrics(
+        &self,
+        request: Request<pb::GetSystemMetricsRequest>,
+    ) -> std::result::Result<Response<pb::GetSystemMetricsResponse>, Status> {
+        let pb::GetSystemMetricsRequest {} = request.into_inner();
+        Ok(Response::new(self.system_metrics().await?))
+    }
 
-            async fn list_dead_letters(
-                &self,
-                request: Request<pb::ListDeadLettersRequest>,
-            ) -> std::result::Result<Response<pb::ListDeadLettersResponse>, Status> {
-                Ok(Response::new(self.dead_letters.list(request.into_inner()).await?))
-            }
+    async fn list_dead_letters(
+        &self,
+        request: Request<pb::ListDeadLettersRequest>,
+    ) -> std::result::Result<Response<pb::ListDeadLettersResponse>, Status> {
+        Ok(Response::new(self.dead_letters.list(request.into_inner()).await?))
+    }
 
-            async fn get_dead_letter(
-                &self,
-                request: Request<pb::GetDeadLetterRequest>,
-            ) -> std::result::Result<Response<pb::GetDeadLetterResponse>, Status> {
-                Ok(Response::new(self.dead_letters.get(request.into_inner()).await?))
-            }
+    async fn get_dead_letter(
+        &self,
+        request: Request<pb::GetDeadLetterRequest>,
+    ) -> std::result::Result<Response<pb::GetDeadLetterResponse>, Status> {
+        Ok(Response::new(self.dead_letters.get(request.into_inner()).await?))
+    }
 
-            async fn replay_dead_letters(
-                &self,
-                request: Request<pb::ReplayDeadLettersRequest>,
-            ) -> std::result::Result<Response<pb::ReplayDeadLettersResponse>, Status> {
-                Ok(Response::new(self.dead_letters.replay(request.into_inner()).await?))
-            }
+    async fn replay_dead_letters(
+        &self,
+        request: Request<pb::ReplayDeadLettersRequest>,
+    ) -> std::result::Result<Response<pb::ReplayDeadLettersResponse>, Status> {
+        Ok(Response::new(self.dead_letters.replay(request.into_inner()).await?))
+    }
 
-            async fn discard_dead_letters(
-                &self,
-                request: Request<pb::DiscardDeadLettersRequest>,
-            ) -> std::result::Result<Response<pb::DiscardDeadLettersResponse>, Status> {
-                Ok(Response::new(self.dead_letters.discard(request.into_inner()).await?))
-            }
+    async fn discard_dead_letters(
+        &self,
+        request: Request<pb::DiscardDeadLettersRequest>,
+    ) -> std::result::Result<Response<pb::DiscardDeadLettersResponse>, Status> {
+        Ok(Response::new(self.dead_letters.discard(request.into_inner()).await?))
+    }
 
-            $(async fn $method(
-                &self,
-                _request: Request<pb::$request>,
-            ) -> std::result::Result<Response<pb::$response>, Status> {
-                Err(Fault::not_offered(concat!("QueueService.", $name)).rpc().into())
-            })*
-        }
-    };
-}
+    async fn create_consumer_group(
+        &self,
+        request: Request<pb::CreateConsumerGroupRequest>,
+    ) -> std::result::Result<Response<pb::CreateConsumerGroupResponse>, Status> {
+        Ok(Response::new(self.groups.create(request.into_inner()).await?))
+    }
 
-not_offered! {
-    create_consumer_group(CreateConsumerGroupRequest) -> CreateConsumerGroupResponse, "CreateConsumerGroup";
-    get_consumer_group(GetConsumerGroupRequest) -> GetConsumerGroupResponse, "GetConsumerGroup";
-    list_consumer_groups(ListConsumerGroupsRequest) -> ListConsumerGroupsResponse, "ListConsumerGroups";
-    update_consumer_group(UpdateConsumerGroupRequest) -> UpdateConsumerGroupResponse, "UpdateConsumerGroup";
-    seek_consumer_group(SeekConsumerGroupRequest) -> SeekConsumerGroupResponse, "SeekConsumerGroup";
-    delete_consumer_group(DeleteConsumerGroupRequest) -> DeleteConsumerGroupResponse, "DeleteConsumerGroup";
+    async fn get_consumer_group(
+        &self,
+        request: Request<pb::GetConsumerGroupRequest>,
+    ) -> std::result::Result<Response<pb::GetConsumerGroupResponse>, Status> {
+        Ok(Response::new(self.groups.get(request.into_inner()).await?))
+    }
+
+    async fn list_consumer_groups(
+        &self,
+        request: Request<pb::ListConsumerGroupsRequest>,
+    ) -> std::result::Result<Response<pb::ListConsumerGroupsResponse>, Status> {
+        Ok(Response::new(self.groups.list(request.into_inner()).await?))
+    }
+
+    async fn update_consumer_group(
+        &self,
+        request: Request<pb::UpdateConsumerGroupRequest>,
+    ) -> std::result::Result<Response<pb::UpdateConsumerGroupResponse>, Status> {
+        Ok(Response::new(self.groups.update(request.into_inner()).await?))
+    }
+
+    async fn seek_consumer_group(
+        &self,
+        request: Request<pb::SeekConsumerGroupRequest>,
+    ) -> std::result::Result<Response<pb::SeekConsumerGroupResponse>, Status> {
+        Ok(Response::new(self.groups.seek(request.into_inner()).await?))
+    }
+
+    async fn delete_consumer_group(
+        &self,
+        request: Request<pb::DeleteConsumerGroupRequest>,
+    ) -> std::result::Result<Response<pb::DeleteConsumerGroupResponse>, Status> {
+        Ok(Response::new(self.groups.delete(request.into_inner()).await?))
+    }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::fault::Fault;
-use crate::hub::SubscribeError;
+use crate::hub::{GroupError, SubscribeError};
 use crate::pb::v1::ErrorReason;
 use crate::queue::{Error as QueueError, Refusal};
 
@@ -36,6 +36,19 @@ impl From<QueueError> for Fault {
             QueueError::TooManyStreams { limit } => {
                 Self::new(ErrorReason::TooManyStreams, message).fact("limit", limit)
             }
+            QueueError::GroupNotFound(id) => {
+                Self::new(ErrorReason::GroupNotFound, message).fact("group_id", id)
+            }
+            QueueError::GroupExists(id) => {
+                Self::new(ErrorReason::AlreadyExists, message).fact("group_id", id)
+            }
+            QueueError::TooManyGroups { limit } => {
+                Self::new(ErrorReason::TooManyGroups, message).fact("limit", limit)
+            }
+            QueueError::TooManyMembers { limit } => Self::new(ErrorReason::TooManySubscriptions, message)
+                .fact("limit", limit)
+                .retry_in(BACKEND_RETRY),
+            QueueError::MemberReplaced => Self::new(ErrorReason::MemberReplaced, message),
             QueueError::Layout(_) | QueueError::Corrupt(_) => Self::new(ErrorReason::Internal, message),
         }
     }
@@ -118,6 +131,20 @@ impl From<SubscribeError> for Fault {
     }
 }
 
+impl From<GroupError> for Fault {
+    fn from(error: GroupError) -> Self {
+        let message = error.to_string();
+        match error {
+            GroupError::Deleted(id) => Self::new(ErrorReason::GroupDeleted, message).fact("group_id", id),
+            GroupError::PositionInFuture { field, .. } => {
+                Self::new(ErrorReason::PositionInFuture, message).field(field)
+            }
+            GroupError::Subscribe(error) => error.into(),
+            GroupError::Queue(error) => error.into(),
+        }
+    }
+}
+
 impl Fault {
     /// The server shuts down.
     pub(crate) fn draining() -> Self {
@@ -136,6 +163,10 @@ mod tests {
 
     fn stream() -> crate::domain::StreamId {
         "cam-1".parse().unwrap()
+    }
+
+    fn group() -> crate::domain::GroupId {
+        "site".parse().unwrap()
     }
 
     /// (code, reason, has RetryInfo) of a fault's status.
@@ -159,6 +190,16 @@ mod tests {
             (QueueError::StreamExists(stream()), Code::AlreadyExists, "ALREADY_EXISTS", false),
             (QueueError::RevisionMismatch { current: 3 }, Code::Aborted, "ETAG_MISMATCH", false),
             (QueueError::TooManyStreams { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
+            (QueueError::GroupNotFound(group()), Code::NotFound, "GROUP_NOT_FOUND", false),
+            (QueueError::GroupExists(group()), Code::AlreadyExists, "ALREADY_EXISTS", false),
+            (QueueError::TooManyGroups { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_GROUPS", false),
+            (
+                QueueError::TooManyMembers { limit: 2 },
+                Code::ResourceExhausted,
+                "TOO_MANY_SUBSCRIPTIONS",
+                true,
+            ),
+            (QueueError::MemberReplaced, Code::Aborted, "MEMBER_REPLACED", false),
             (QueueError::Layout(text()), Code::Internal, "INTERNAL", false),
             (QueueError::Corrupt(text()), Code::Internal, "INTERNAL", false),
         ] {

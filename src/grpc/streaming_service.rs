@@ -9,12 +9,13 @@ use tonic::{Request, Response, Status, Streaming};
 use super::counters::Counters;
 use super::fault::Fault;
 use super::frames::FrameReader;
+use super::group_acks::GroupAcks;
 use super::registry::Registry;
 use super::submit::Submitter;
 use super::submit_frames::{self, SubmitFrames};
 use super::{subscribe, watch_streams};
 use crate::domain::Partitions;
-use crate::hub::Hub;
+use crate::hub::{Consumers, Hub};
 use crate::pb::v1 as pb;
 use crate::pb::v1::streaming_service_server::StreamingService;
 
@@ -32,6 +33,8 @@ pub(crate) struct StreamingHandlers {
     /// Streams are registered by their first frame.
     pub(crate) auto_register: bool,
     pub(crate) partitions: Partitions,
+    pub(crate) acks: GroupAcks,
+    pub(crate) consumers: Arc<Consumers>,
     /// Calls that a drain waits for.
     pub(crate) calls: TaskTracker,
     pub(crate) draining: CancellationToken,
@@ -42,10 +45,6 @@ impl StreamingHandlers {
     fn refuse_if_draining(&self) -> Result<(), Fault> {
         if self.draining.is_cancelled() { Err(Fault::draining()) } else { Ok(()) }
     }
-}
-
-fn not_offered<T>(rpc: &str) -> Reply<T> {
-    Err(Fault::not_offered(format!("StreamingService.{rpc}")).rpc().into())
 }
 
 #[tonic::async_trait]
@@ -69,6 +68,9 @@ impl StreamingService for StreamingHandlers {
         let call = self.calls.token();
         let counters = Arc::clone(&self.counters);
         let request = request.into_inner();
+        if request.group.is_some() {
+            return Ok(Response::new(subscribe::join(&self.consumers, request, counters, call).await?));
+        }
         let frames = subscribe::subscribe(&self.hub, request, self.auto_register, counters, call).await?;
         Ok(Response::new(frames))
     }
@@ -132,23 +134,26 @@ impl StreamingService for StreamingHandlers {
 
     async fn acknowledge_frames(
         &self,
-        _request: Request<pb::AcknowledgeFramesRequest>,
+        request: Request<pb::AcknowledgeFramesRequest>,
     ) -> Reply<pb::AcknowledgeFramesResponse> {
-        not_offered("AcknowledgeFrames")
+        let _call = self.calls.token();
+        Ok(Response::new(self.acks.acknowledge(request.into_inner()).await?))
     }
 
     async fn reject_frames(
         &self,
-        _request: Request<pb::RejectFramesRequest>,
+        request: Request<pb::RejectFramesRequest>,
     ) -> Reply<pb::RejectFramesResponse> {
-        not_offered("RejectFrames")
+        let _call = self.calls.token();
+        Ok(Response::new(self.acks.reject(request.into_inner()).await?))
     }
 
     async fn extend_ack_deadline(
         &self,
-        _request: Request<pb::ExtendAckDeadlineRequest>,
+        request: Request<pb::ExtendAckDeadlineRequest>,
     ) -> Reply<pb::ExtendAckDeadlineResponse> {
-        not_offered("ExtendAckDeadline")
+        let _call = self.calls.token();
+        Ok(Response::new(self.acks.extend(request.into_inner()).await?))
     }
 
     type WatchStreamsStream = watch_streams::Responses;

@@ -8,10 +8,11 @@ use futures::Stream;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::Status;
 
-use super::convert::{delivery, subscription};
+use super::ack_id::AckKey;
+use super::convert::{delivery, group_delivery, subscription};
 use super::counters::Counters;
 use super::fault::{Fault, Result};
-use crate::hub::{Event, Hub, Subscription};
+use crate::hub::{Consumers, Event, GroupCall, GroupEvent, Hub, Subscription};
 use crate::pb::v1 as pb;
 
 /// A response stream of SubscribeFrames.
@@ -55,5 +56,48 @@ fn responses<H: Send + 'static>(
                 Err(Fault::draining())?;
             }
         }
+    }
+}
+
+/// Opens the call of a group's member.
+pub(crate) async fn join(
+    consumers: &Arc<Consumers>,
+    request: pb::SubscribeFramesRequest,
+    counters: Arc<Counters>,
+    call: TaskTrackerToken,
+) -> Result<Responses> {
+    let request = group_delivery::from_pb(request)?;
+    let key = AckKey::new(consumers.ack_key().await?);
+    let (group, room) = (request.group.clone(), u64::from(request.want.max_picture_bytes));
+    let member = consumers.subscribe(request).await?;
+    let to_pb = move |event| group_delivery::to_pb(event, &key, &group, room);
+    Ok(Box::pin(member_responses(member, to_pb, counters, call)))
+}
+
+/// The member's task works ahead by one event; the rest waits for the connection. `held` lives as long as the stream.
+fn member_responses<H: Send + 'static>(
+    mut member: GroupCall,
+    to_pb: impl Fn(GroupEvent) -> Option<pb::SubscribeFramesResponse> + Send + 'static,
+    counters: Arc<Counters>,
+    held: H,
+) -> impl Stream<Item = std::result::Result<pb::SubscribeFramesResponse, Status>> + Send {
+    try_stream! {
+        let _held = held;
+        while let Some(event) = member.next().await {
+            let event = event.map_err(Fault::from)?;
+            let finished = matches!(event, GroupEvent::Finished);
+            let draining = matches!(event, GroupEvent::Draining);
+            if let Some(message) = to_pb(event) {
+                counters.sent(&message);
+                yield message;
+            }
+            if finished {
+                return;
+            }
+            if draining {
+                break;
+            }
+        }
+        Err(Fault::draining())?;
     }
 }

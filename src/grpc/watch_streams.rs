@@ -11,8 +11,9 @@ use tonic::Status;
 
 use super::convert::{processed, stream, subscription, time};
 use super::fault::{Fault, Result};
+use crate::domain::LabelMatch;
 use crate::domain::{Partitions, Timestamp};
-use crate::hub::{ChangeKind, Hub, LabelMatch, StreamChange, StreamSet, WatchBody, WatchEvent};
+use crate::hub::{ChangeKind, Hub, StreamChange, StreamSet, WatchBody, WatchEvent};
 use crate::pb::v1 as pb;
 use crate::pb::v1::watch_streams_response::Event as Wire;
 

@@ -148,6 +148,10 @@ impl Inbox {
         self.news.notify_one();
     }
 
+    pub(super) fn is_draining(&self) -> bool {
+        lock(&self.state).draining
+    }
+
     pub(super) fn take_mail(&self) -> Mail {
         let mut state = lock(&self.state);
         let changes = std::mem::take(&mut state.changes);

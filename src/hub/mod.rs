@@ -21,6 +21,7 @@ mod event;
 mod followed;
 mod followers;
 mod gaps;
+mod group;
 mod inbox;
 mod load;
 mod payloads;
@@ -51,8 +52,12 @@ pub use event::{
     DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
     SubscribeError,
 };
+pub use group::{
+    Consumers, GroupCall, GroupDelivery, GroupError, GroupEvent, GroupStart, GroupTotals, MemberRequest,
+    lag_of,
+};
 pub use roster::ChangeKind;
-pub use select::{LabelMatch, PictureWant, Selector, StreamSet, SubscriptionRequest};
+pub use select::{PictureWant, Selector, StreamSet, SubscriptionRequest};
 pub use subscription::Subscription;
 pub use tail::TailState;
 pub use told::Omitted;

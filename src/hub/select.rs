@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use globset::{Glob, GlobMatcher};
@@ -6,7 +6,9 @@ use globset::{Glob, GlobMatcher};
 use super::choice::Choice;
 use super::event::SubscribeError;
 use crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
-use crate::domain::{Cursor, PictureRole, Sequence, StartPosition, StreamId, StreamRecord, Timestamp};
+use crate::domain::{
+    Cursor, LabelMatch, PictureRole, Sequence, StartPosition, StreamId, StreamRecord, Timestamp,
+};
 
 /// Longest glob, in bytes: its automaton grows with it.
 const MAX_GLOB_BYTES: usize = 256;
@@ -61,27 +63,6 @@ pub enum StreamSet {
     Glob(String),
     /// Those whose labels match, also such as get them later.
     Labels(LabelMatch),
-}
-
-/// Terms about a stream's labels that must all hold. None = any stream.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LabelMatch {
-    /// These are there with these values.
-    pub equal: BTreeMap<String, String>,
-    /// These are there.
-    pub present: Vec<String>,
-    /// These are not.
-    pub absent: Vec<String>,
-}
-
-impl LabelMatch {
-    /// Whether all terms hold.
-    #[must_use]
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.equal.iter().all(|(key, value)| labels.get(key) == Some(value))
-            && self.present.iter().all(|key| labels.contains_key(key))
-            && !self.absent.iter().any(|key| labels.contains_key(key))
-    }
 }
 
 /// Which pictures of a frame, and how large at most.

@@ -1,4 +1,4 @@
-use crate::domain::StreamId;
+use crate::domain::{GroupId, StreamId};
 
 /// What a caller of the queue can act on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +21,29 @@ pub enum Error {
     /// A stream of that name is registered.
     #[error("stream {0} is registered already")]
     StreamExists(StreamId),
-    /// The stream was changed since the caller read it.
-    #[error("the stream has changed since it was read")]
+    /// No such consumer group.
+    #[error("there is no consumer group {0}")]
+    GroupNotFound(GroupId),
+    /// A group of that name is there.
+    #[error("consumer group {0} is there already")]
+    GroupExists(GroupId),
+    /// No more groups may be made.
+    #[error("the limit of {limit} consumer groups is reached")]
+    TooManyGroups {
+        /// The limit.
+        limit: usize,
+    },
+    /// No more members may join.
+    #[error("the limit of {limit} members of a consumer group is reached")]
+    TooManyMembers {
+        /// The limit.
+        limit: usize,
+    },
+    /// Another call has joined the group under the same name.
+    #[error("another call subscribed under the same group and member id")]
+    MemberReplaced,
+    /// What was to be changed has changed since the caller read it.
+    #[error("it has changed since it was read")]
     RevisionMismatch {
         /// The revision in force.
         current: u64,
@@ -52,6 +73,11 @@ impl Error {
             | Self::StreamExists(_)
             | Self::RevisionMismatch { .. }
             | Self::TooManyStreams { .. }
+            | Self::GroupNotFound(_)
+            | Self::GroupExists(_)
+            | Self::TooManyGroups { .. }
+            | Self::TooManyMembers { .. }
+            | Self::MemberReplaced
             | Self::Layout(_)
             | Self::Corrupt(_) => false,
         }

@@ -11,6 +11,7 @@
 mod control;
 mod dead_letters;
 mod error;
+mod groups;
 pub mod memory;
 pub mod redis;
 mod seek;
@@ -29,6 +30,12 @@ pub use dead_letters::{
     DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, ListDeadLetters, ReplayResult,
 };
 pub use error::Error;
+pub use groups::{
+    Answer, AnswerResult, Candidate, Claim, Claimed, Delivery, Exhausted, GroupCounters, GroupPosition,
+    GroupState, Groups, MemberState, OfferResult, OutputSpan, Seat, Settled, Settlement, StreamOffer,
+    Verdict,
+};
+pub(crate) use groups::{MAX_DUE, MAX_EXHAUSTED, SETTLE_TIME};
 pub use seek::Seek;
 pub use strikes::Strikes;
 pub use types::{
@@ -50,7 +57,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// backend's [`Durability`], it may be cancelled (then it is done or not), and [`Error::NoAnswer`] means that it may have
 /// been done.
 #[async_trait]
-pub trait Queue: Control + DeadLetters + Seek + Strikes + fmt::Debug + Send + Sync + 'static {
+pub trait Queue:
+    Control + DeadLetters + Groups + Seek + Strikes + fmt::Debug + Send + Sync + 'static
+{
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
 

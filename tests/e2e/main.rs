@@ -3,9 +3,12 @@
 // A test names the answer it expects; any other fails it.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod dead_letters;
 mod drain;
 mod frames;
+mod groups;
 mod operate;
 mod options;
 mod pictures;

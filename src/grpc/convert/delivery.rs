@@ -46,7 +46,7 @@ fn index_to_pb(selector: usize) -> u32 {
     u32::try_from(selector).unwrap_or(u32::MAX)
 }
 
-fn gap_to_pb(gap: Gap) -> pb::Gap {
+pub(crate) fn gap_to_pb(gap: Gap) -> pb::Gap {
     let Gap { stream_id, selector, from, to, causes, cursor } = gap;
     let cause = |(reason, count)| pb::GapCause { reason: reason_to_pb(reason).into(), count };
     pb::Gap {
@@ -76,7 +76,7 @@ fn reason_to_pb(reason: GapReason) -> pb::GapReason {
 }
 
 /// Those that lag most, by stream id.
-fn heartbeat_to_pb(mut heads: Vec<StreamHead>) -> pb::Heartbeat {
+pub(crate) fn heartbeat_to_pb(mut heads: Vec<StreamHead>) -> pb::Heartbeat {
     if heads.len() > MAX_HEARTBEAT_STREAMS {
         heads.sort_by_key(|head| std::cmp::Reverse(head.lag_frames));
         heads.truncate(MAX_HEARTBEAT_STREAMS);

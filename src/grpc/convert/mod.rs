@@ -5,6 +5,8 @@ pub(crate) mod choice;
 pub(crate) mod dead_letter;
 pub(crate) mod delivery;
 pub(crate) mod frame;
+pub(crate) mod group;
+pub(crate) mod group_delivery;
 pub(crate) mod picture;
 pub(crate) mod policy;
 pub(crate) mod processed;

@@ -1,19 +1,20 @@
 use std::time::Duration;
 
 use super::{choice, known, picture, time};
+use crate::domain::LabelMatch;
 use crate::domain::limits::MAX_SELECTORS;
 use crate::domain::{Cursor, Sequence, StartPosition, Timestamp};
 use crate::grpc::fault::{Fault, Result, unless_set};
-use crate::hub::{Choice, LabelMatch, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
+use crate::hub::{Choice, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::start_position::Position;
 use crate::pb::v1::stream_match::By;
 
-const SECOND: Duration = Duration::from_secs(1);
-const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
-const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
-const MAX_CHECKPOINT: Duration = Duration::from_secs(300);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
+pub(crate) const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
+pub(crate) const MAX_CHECKPOINT: Duration = Duration::from_secs(300);
 const DEFAULT_CHECKPOINT: Duration = Duration::from_secs(30);
 const MAX_CURSORS: usize = 10_000;
 const MAX_GLOB_CHARS: usize = 128;
@@ -141,7 +142,7 @@ fn start_position(start: pb::StartPosition) -> Result<(StartPosition, Vec<Cursor
     Ok((start, Vec::new()))
 }
 
-fn cursors(list: pb::CursorList) -> Result<Vec<Cursor>> {
+pub(crate) fn cursors(list: pb::CursorList) -> Result<Vec<Cursor>> {
     let pb::CursorList { cursors } = list;
     if cursors.len() > MAX_CURSORS {
         return Err(too_many("cursors", MAX_CURSORS));
@@ -159,7 +160,7 @@ fn cursors(list: pb::CursorList) -> Result<Vec<Cursor>> {
     cursors.into_iter().enumerate().map(parse).collect()
 }
 
-pub(super) fn too_many(field: &str, limit: usize) -> Fault {
+pub(crate) fn too_many(field: &str, limit: usize) -> Fault {
     Fault::new(ErrorReason::TooManyItems, format!("{field} must hold at most {limit}"))
         .field(field)
         .fact("limit", limit)

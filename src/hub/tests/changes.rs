@@ -1,7 +1,8 @@
 use super::client::*;
 use super::world::*;
+use crate::domain::LabelMatch;
 use crate::domain::{Cursor, StartPosition};
-use crate::hub::{Event, LabelMatch, PictureWant, StreamSet};
+use crate::hub::{Event, PictureWant, StreamSet};
 
 #[tokio::test(start_paused = true)]
 async fn a_glob_picks_up_new_streams_from_their_first_frame() {

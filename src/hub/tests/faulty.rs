@@ -20,7 +20,7 @@ use crate::queue::{
 /// The memory backend as a reader sees it through faults.
 #[derive(Debug)]
 pub(super) struct Faulty {
-    memory: Arc<MemoryQueue>,
+    pub(super) memory: Arc<MemoryQueue>,
     down: AtomicBool,
     feed_lossy: AtomicBool,
     payloads_lost: AtomicBool,

@@ -8,6 +8,7 @@ mod changes;
 mod client;
 mod delivery;
 mod faulty;
+mod faulty_groups;
 mod options;
 mod outages;
 mod seeds;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::client::glob;
 use super::world::*;
-use crate::hub::{HubConfig, LabelMatch, StreamSet, SubscribeError, Watch, WatchBody, WatchToken};
+use crate::domain::LabelMatch;
+use crate::hub::{HubConfig, StreamSet, SubscribeError, Watch, WatchBody, WatchToken};
 
 const HEARTBEAT: Duration = Duration::from_secs(60);
 

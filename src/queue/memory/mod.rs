@@ -13,6 +13,8 @@ mod control;
 mod dead_letters;
 mod feed;
 mod finish;
+mod group;
+mod groups;
 mod lease;
 mod output;
 mod payloads;

@@ -8,6 +8,7 @@ use super::MemoryConfig;
 use super::control::ControlSlot;
 use super::dead_letters::DeadStore;
 use super::feed::Feed;
+use super::group::GroupTable;
 use super::lease::LeaseSlot;
 use super::payloads::Payloads;
 use super::strikes::Suspects;
@@ -48,6 +49,8 @@ pub(super) struct State {
     pub(super) registered: BTreeSet<StreamId>,
     /// Live workers and until when they count as such.
     pub(super) workers: HashMap<String, Instant>,
+    /// Consumer groups.
+    pub(super) groups: GroupTable,
 }
 
 impl State {
@@ -57,6 +60,7 @@ impl State {
             partitions: config.partitions.all().map(Partition::new).collect(),
             registered: BTreeSet::new(),
             workers: HashMap::new(),
+            groups: GroupTable::default(),
         }
     }
 

@@ -242,6 +242,11 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::StreamExists(_)
         | Error::RevisionMismatch { .. }
         | Error::TooManyStreams { .. }
+        | Error::GroupNotFound(_)
+        | Error::GroupExists(_)
+        | Error::TooManyGroups { .. }
+        | Error::TooManyMembers { .. }
+        | Error::MemberReplaced
         | Error::Layout(_)
         | Error::Corrupt(_) => AcceptResult::Unconfirmed(error.to_string()),
     }

@@ -1,11 +1,55 @@
 //! Every key that Frameway uses, and the hash tags that keep a partition in one slot of a Redis Cluster.
 
-use crate::domain::{PartitionId, PayloadKey, PublisherId, StreamId};
+use crate::domain::{GroupId, PartitionId, PayloadKey, PublisherId, StreamId};
 
 /// Layout of this store: version, hash and number of partitions.
 pub(super) const LAYOUT: &str = "frameway:layout";
 /// Live workers: a sorted set by the time at which each expires.
 pub(super) const WORKERS: &str = "frameway:workers";
+/// Names of all consumer groups: a sorted set, all scores 0.
+pub(super) const GROUPS: &str = "frameway:groups";
+/// The key that ack ids are authenticated with: 32 random bytes.
+pub(super) const ACK_KEY: &str = "frameway:ack-key";
+
+/// Keys of one consumer group, in a slot of their own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GroupKeys<'a>(pub(super) &'a GroupId);
+
+impl GroupKeys<'_> {
+    fn with(self, name: &str) -> String {
+        format!("frameway:{{group-{}}}:{name}", self.0)
+    }
+
+    /// Hash: settings and counters.
+    pub(super) fn about(self) -> String {
+        self.with("about")
+    }
+
+    /// Hash: position (`n:<stream>`) and more of each stream.
+    pub(super) fn positions(self) -> String {
+        self.with("positions")
+    }
+
+    /// Hash: frames that were delivered and are not acknowledged.
+    pub(super) fn pending(self) -> String {
+        self.with("pending")
+    }
+
+    /// Sorted set: when each of them is due again.
+    pub(super) fn due(self) -> String {
+        self.with("due")
+    }
+
+    /// Hash: session and load of each member.
+    pub(super) fn members(self) -> String {
+        self.with("members")
+    }
+
+    /// Sorted set: until when each member lives.
+    pub(super) fn alive(self) -> String {
+        self.with("alive")
+    }
+}
 
 /// Keys of one partition.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@ mod control;
 mod dead_letters;
 mod entry;
 mod gauge;
+mod groups;
 mod instance;
 mod keys;
 mod lease;
@@ -122,6 +123,11 @@ impl RedisQueue {
 
     fn writer(&self, partition: PartitionId) -> &Link {
         &self.writers[partition.index() % PAYLOAD_LINKS]
+    }
+
+    /// The link for a group's whole state, which may be large.
+    fn reader_of_groups(&self) -> &Link {
+        &self.readers[0]
     }
 
     fn reader(&self, partition: PartitionId) -> &Link {

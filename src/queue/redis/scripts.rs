@@ -125,6 +125,14 @@ pub(super) struct Scripts {
     pub(super) state: Script,
     pub(super) mark: Script,
     pub(super) sweep: Script,
+    pub(super) group_write: Script,
+    pub(super) group_delete: Script,
+    pub(super) group_seat: Script,
+    pub(super) group_claim: Script,
+    pub(super) group_answer: Script,
+    pub(super) group_settle: Script,
+    pub(super) output_count: Script,
+    pub(super) output_at: Script,
 }
 
 impl Scripts {
@@ -147,6 +155,14 @@ impl Scripts {
             state: Script::new(include_str!("lua/state.lua")),
             mark: Script::new(include_str!("lua/mark.lua")),
             sweep: Script::new(include_str!("lua/sweep.lua")),
+            group_write: Script::new(include_str!("lua/group_write.lua")),
+            group_delete: Script::new(include_str!("lua/group_delete.lua")),
+            group_seat: Script::new(include_str!("lua/group_seat.lua")),
+            group_claim: Script::new(include_str!("lua/group_claim.lua")),
+            group_answer: Script::new(include_str!("lua/group_answer.lua")),
+            group_settle: Script::new(include_str!("lua/group_settle.lua")),
+            output_count: Script::new(include_str!("lua/output_count.lua")),
+            output_at: Script::new(include_str!("lua/output_at.lua")),
         }
     }
 }

@@ -1,0 +1,59 @@
+//! Consumer groups of a queue that may come later.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::late_queue::LateQueue;
+use crate::domain::{GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
+use crate::queue::{
+    Answer, AnswerResult, Claim, Claimed, GroupState, Groups, OutputSpan, Result, Seat, Settled,
+};
+
+/// Passes calls on as they are.
+macro_rules! pass_on {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Groups for LateQueue {
+            $(async fn $name(&self $(, $argument: $type)*) -> Result<$answer> {
+                self.get()?.$name($($argument),*).await
+            })*
+        }
+    };
+}
+
+pass_on! {
+    fn create_group(
+        &self,
+        id: &GroupId,
+        settings: &GroupSettings,
+        positions: &[(StreamId, Sequence)]
+    ) -> GroupRecord;
+    fn get_groups(&self, ids: &[GroupId]) -> Vec<Option<GroupRecord>>;
+    fn list_groups(&self, after: Option<&GroupId>, limit: usize) -> Vec<GroupRecord>;
+    fn update_group(
+        &self,
+        id: &GroupId,
+        settings: &GroupSettings,
+        expected: u64,
+        streams: &[(StreamId, Option<Sequence>)]
+    ) -> GroupRecord;
+    fn seek_group(
+        &self,
+        id: &GroupId,
+        positions: &[(StreamId, Sequence)],
+        expected: Option<u64>
+    ) -> GroupRecord;
+    fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> ();
+    fn group_state(&self, id: &GroupId) -> GroupState;
+    fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> ();
+    fn join_group(&self, seat: &Seat, ttl: Duration) -> GroupRecord;
+    fn keep_seat(&self, seat: &Seat, ttl: Duration) -> ();
+    fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> ();
+    fn claim_frames(&self, seat: &Seat, claim: &Claim) -> Claimed;
+    fn answer_frames(&self, id: &GroupId, answers: &[Answer]) -> Vec<AnswerResult>;
+    fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> ();
+    fn ack_key(&self) -> [u8; 32];
+    fn first_output_at(&self, stream: &StreamId, time: Timestamp) -> Sequence;
+    fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Vec<OutputSpan>;
+}

@@ -1,0 +1,426 @@
+//! Consumer groups.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::subscription::{cursors, streams_from_pb, too_many};
+use super::{known, stream, time};
+use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES, MAX_SELECTORS};
+use crate::domain::{
+    FrameFilter, GroupAffinity, GroupId, GroupRecord, GroupSettings, RetryBackoff, Sampling, Sequence,
+    StreamMatch,
+};
+use crate::grpc::fault::{Fault, Result};
+use crate::hub::{Consumers, GroupStart, GroupTotals, StreamSet, lag_of};
+use crate::pb::v1 as pb;
+use crate::pb::v1::ErrorReason;
+use crate::pb::v1::start_position::Position;
+use crate::pb::v1::stream_match::By;
+use crate::queue::{GroupPosition, GroupState, MemberState, OutputSpan};
+
+const SECOND: Duration = Duration::from_secs(1);
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+const HOUR: Duration = Duration::from_secs(3600);
+const MAX_ATTEMPTS: u32 = 100;
+const MAX_FILTER_TERMS: usize = 16;
+const MAX_FPS: f64 = 1000.0;
+/// Further back than anything is kept.
+const MAX_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// Copies one field of a nested message, making the message where it is not there.
+macro_rules! nested {
+    ($current:ident, $wanted:ident, $message:ident . $field:ident) => {{
+        let value = $wanted.$message.clone().unwrap_or_default().$field;
+        $current.$message.get_or_insert_default().$field = value;
+    }};
+}
+
+/// What a caller says of a group.
+#[derive(Debug)]
+pub(crate) struct WantedGroup {
+    pub(crate) id: GroupId,
+    pub(crate) settings: GroupSettings,
+    pub(crate) start: GroupStart,
+}
+
+/// Reads a group's id, settings and start. The etag is the handlers' to read; output-only fields are passed over.
+pub(crate) fn from_pb(group: pb::ConsumerGroup) -> Result<WantedGroup> {
+    let pb::ConsumerGroup {
+        group_id,
+        display_name,
+        streams,
+        filter,
+        sampling,
+        start,
+        ack_deadline,
+        max_delivery_attempts,
+        backoff,
+        affinity,
+        max_outstanding_frames,
+        etag: _,
+        generation: _,
+        create_time: _,
+        update_time: _,
+        status: _,
+    } = group;
+    let id = group_id.parse()?;
+    if display_name.len() > MAX_DISPLAY_NAME_BYTES {
+        let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
+        return Err(Fault::invalid("display_name", rule));
+    }
+    if streams.is_empty() {
+        return Err(Fault::invalid("streams", "must hold at least one"));
+    }
+    if streams.len() > MAX_SELECTORS {
+        return Err(too_many("streams", MAX_SELECTORS));
+    }
+    let streams = streams
+        .into_iter()
+        .enumerate()
+        .map(|(index, one)| stream_match(one).map_err(|fault| fault.within(&format!("streams[{index}]"))));
+    let streams: Vec<StreamMatch> = streams.collect::<Result<_>>()?;
+    Consumers::check_selection(&streams)?;
+    let default = GroupSettings::default();
+    let deadline = time::duration_within("ack_deadline", ack_deadline, SECOND, HOUR)?;
+    let affinity = match known("affinity", affinity)? {
+        pb::GroupAffinity::Unspecified | pb::GroupAffinity::None => GroupAffinity::None,
+        pb::GroupAffinity::Stream => GroupAffinity::Stream,
+    };
+    let settings = GroupSettings {
+        display_name,
+        streams,
+        filter: filter_from_pb(filter.unwrap_or_default()).map_err(|fault| fault.within("filter"))?,
+        sampling: sampling_from_pb(sampling.unwrap_or_default()).map_err(|fault| fault.within("sampling"))?,
+        ack_deadline: deadline.unwrap_or(default.ack_deadline),
+        max_delivery_attempts: bounded(
+            "max_delivery_attempts",
+            max_delivery_attempts,
+            MAX_ATTEMPTS,
+            default.max_delivery_attempts,
+        )?,
+        backoff: backoff_from_pb(backoff.unwrap_or_default()).map_err(|fault| fault.within("backoff"))?,
+        affinity,
+        max_outstanding_frames: bounded(
+            "max_outstanding_frames",
+            max_outstanding_frames,
+            MAX_GROUP_FRAMES,
+            default.max_outstanding_frames,
+        )?,
+    };
+    let start = start_from_pb(start.unwrap_or_default()).map_err(|fault| fault.within("start"))?;
+    Ok(WantedGroup { id, settings, start })
+}
+
+fn bounded(field: &str, value: u32, most: u32, default: u32) -> Result<u32> {
+    match value {
+        0 => Ok(default),
+        value if value <= most => Ok(value),
+        _ => Err(Fault::invalid(field, format!("must be at most {most}"))),
+    }
+}
+
+/// One term of a selection.
+pub(crate) fn stream_match(one: pb::StreamMatch) -> Result<StreamMatch> {
+    match streams_from_pb(one)? {
+        StreamSet::Ids(ids) => match ids.into_iter().next() {
+            Some(id) => Ok(StreamMatch::Id(id)),
+            None => Err(Fault::invalid("id", "must be set")),
+        },
+        StreamSet::Glob(glob) => Ok(StreamMatch::Glob(glob)),
+        StreamSet::Labels(labels) => Ok(StreamMatch::Labels(labels)),
+    }
+}
+
+/// A position to begin or go on at.
+pub(crate) fn start_from_pb(start: pb::StartPosition) -> Result<GroupStart> {
+    let pb::StartPosition { position } = start;
+    Ok(match position {
+        None | Some(Position::Live(pb::StartLive {})) => GroupStart::Live,
+        Some(Position::Earliest(pb::StartEarliest {})) => GroupStart::Earliest,
+        Some(Position::Sequence(number)) => GroupStart::Sequence(Sequence::new(number)?),
+        Some(Position::ReceivedTime(at)) => GroupStart::Time(time::from_pb("received_time", at)?),
+        Some(Position::Age(age)) => {
+            let age = time::duration_within("age", Some(age), Duration::ZERO, MAX_AGE)?;
+            GroupStart::Age(age.unwrap_or_default())
+        }
+        Some(Position::Cursors(list)) => GroupStart::Cursors(cursors(list)?),
+    })
+}
+
+fn filter_from_pb(filter: pb::FrameFilter) -> Result<FrameFilter> {
+    let pb::FrameFilter {
+        min_quality_score,
+        min_motion_intensity,
+        min_vehicle_density,
+        attributes,
+        stream_labels,
+        exclude_invalid,
+    } = filter;
+    let score = |field, score: Option<f64>| match score {
+        Some(score) if !(0.0..=1.0).contains(&score) => Err(Fault::invalid(field, "must be from 0 to 1")),
+        score => Ok(score),
+    };
+    let terms = |field: &str, terms: std::collections::HashMap<String, String>| {
+        if terms.len() > MAX_FILTER_TERMS {
+            return Err(too_many(field, MAX_FILTER_TERMS));
+        }
+        Ok(terms.into_iter().collect::<BTreeMap<_, _>>())
+    };
+    Ok(FrameFilter {
+        min_quality_score: score("min_quality_score", min_quality_score)?,
+        min_motion_intensity: score("min_motion_intensity", min_motion_intensity)?,
+        min_vehicle_density: score("min_vehicle_density", min_vehicle_density)?,
+        attributes: terms("attributes", attributes.into_iter().collect())?,
+        stream_labels: terms("stream_labels", stream_labels.into_iter().collect())?,
+        exclude_invalid,
+    })
+}
+
+fn filter_to_pb(filter: FrameFilter) -> Option<pb::FrameFilter> {
+    if filter == FrameFilter::default() {
+        return None;
+    }
+    let FrameFilter {
+        min_quality_score,
+        min_motion_intensity,
+        min_vehicle_density,
+        attributes,
+        stream_labels,
+        exclude_invalid,
+    } = filter;
+    Some(pb::FrameFilter {
+        min_quality_score,
+        min_motion_intensity,
+        min_vehicle_density,
+        attributes: attributes.into_iter().collect(),
+        stream_labels: stream_labels.into_iter().collect(),
+        exclude_invalid,
+    })
+}
+
+fn sampling_from_pb(sampling: pb::Sampling) -> Result<Sampling> {
+    let pb::Sampling { max_fps, every_nth, latest_only } = sampling;
+    if latest_only {
+        return Err(Fault::invalid("latest_only", "must not be set in a group: it accounts for every frame"));
+    }
+    if max_fps.is_some_and(|fps| !(fps > 0.0 && fps <= MAX_FPS)) {
+        return Err(Fault::invalid("max_fps", format!("must be above 0, to {MAX_FPS}")));
+    }
+    Ok(Sampling { max_fps, every_nth })
+}
+
+fn backoff_from_pb(backoff: pb::RetryBackoff) -> Result<RetryBackoff> {
+    let pb::RetryBackoff { min_delay, max_delay } = backoff;
+    let default = RetryBackoff::default();
+    let min_delay = time::duration_within("min_delay", min_delay, Duration::ZERO, TEN_MINUTES)?;
+    let min_delay = min_delay.unwrap_or(default.min_delay);
+    let max_delay = time::duration_within("max_delay", max_delay, min_delay, HOUR)?;
+    Ok(RetryBackoff { min_delay, max_delay: max_delay.unwrap_or(default.max_delay.max(min_delay)) })
+}
+
+fn match_to_pb(one: StreamMatch) -> pb::StreamMatch {
+    pb::StreamMatch {
+        by: Some(match one {
+            StreamMatch::Id(id) => By::Id(id.to_string()),
+            StreamMatch::Glob(glob) => By::Glob(glob),
+            StreamMatch::Labels(labels) => By::Labels(pb::LabelSelector {
+                equal: labels.equal.into_iter().collect(),
+                present: labels.present,
+                absent: labels.absent,
+            }),
+        }),
+    }
+}
+
+/// A group's settings, without status.
+pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
+    let GroupRecord { id, settings, revision, generation, incarnation: _, create_time, update_time } = record;
+    let GroupSettings {
+        display_name,
+        streams,
+        filter,
+        sampling,
+        ack_deadline,
+        max_delivery_attempts,
+        backoff,
+        affinity,
+        max_outstanding_frames,
+    } = settings;
+    let Sampling { max_fps, every_nth } = sampling;
+    let sampled = sampling != Sampling::default();
+    pb::ConsumerGroup {
+        group_id: id.to_string(),
+        display_name,
+        streams: streams.into_iter().map(match_to_pb).collect(),
+        filter: filter_to_pb(filter),
+        sampling: sampled.then_some(pb::Sampling { max_fps, every_nth, latest_only: false }),
+        start: None,
+        ack_deadline: Some(time::duration_to_pb(ack_deadline)),
+        max_delivery_attempts,
+        backoff: Some(pb::RetryBackoff {
+            min_delay: Some(time::duration_to_pb(backoff.min_delay)),
+            max_delay: Some(time::duration_to_pb(backoff.max_delay)),
+        }),
+        affinity: match affinity {
+            GroupAffinity::None => pb::GroupAffinity::None,
+            GroupAffinity::Stream => pb::GroupAffinity::Stream,
+        }
+        .into(),
+        max_outstanding_frames,
+        etag: stream::etag(revision),
+        generation,
+        create_time: Some(time::to_pb(create_time)),
+        update_time: Some(time::to_pb(update_time)),
+        status: None,
+    }
+}
+
+/// A group's settings with its status.
+pub(crate) fn state_to_pb(state: GroupState, totals: GroupTotals) -> pb::ConsumerGroup {
+    let member = |member: MemberState| {
+        let MemberState { id, connect_time, outstanding_frames, outstanding_bytes } = member;
+        pb::ConsumerGroupMember {
+            member_id: id.to_string(),
+            connect_time: Some(time::to_pb(connect_time)),
+            outstanding_frames,
+            outstanding_bytes,
+        }
+    };
+    let status = pb::ConsumerGroupStatus {
+        members: state.members.into_iter().map(member).collect(),
+        stream_count: totals.streams,
+        lag_frames: totals.lag,
+        outstanding_frames: totals.outstanding,
+        acknowledged_frames: state.counters.acknowledged,
+        redelivered_frames: state.counters.redelivered,
+        dead_letter_frames: state.counters.dead,
+        lost_to_retention_frames: state.counters.lost,
+    };
+    pb::ConsumerGroup { status: Some(status), ..to_pb(state.record) }
+}
+
+/// A group's position in one stream.
+pub(crate) fn position_to_pb(
+    stream_id: String,
+    position: &GroupPosition,
+    span: &OutputSpan,
+) -> pb::GroupStreamPosition {
+    pb::GroupStreamPosition {
+        stream_id,
+        acknowledged_sequence: position.acknowledged(),
+        delivered_sequence: position.delivered,
+        head_sequence: span.head,
+        lag_frames: lag_of(position, span),
+        outstanding_frames: position.pending.len() as u64,
+        member_id: position.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// Copies the named fields of `wanted` over `current`.
+///
+/// # Errors
+/// A path that is no setting of a group, or none at all.
+pub(crate) fn apply_mask(
+    current: &mut pb::ConsumerGroup,
+    wanted: &pb::ConsumerGroup,
+    paths: &[String],
+) -> Result<()> {
+    let bad = |message: String| Fault::new(ErrorReason::UpdateMaskInvalid, message).field("update_mask");
+    if paths.is_empty() {
+        return Err(bad("update_mask must name at least one field".to_owned()));
+    }
+    for path in paths {
+        match path.as_str() {
+            "display_name" => current.display_name.clone_from(&wanted.display_name),
+            "streams" => current.streams.clone_from(&wanted.streams),
+            "filter" => current.filter.clone_from(&wanted.filter),
+            "filter.min_quality_score" => nested!(current, wanted, filter.min_quality_score),
+            "filter.min_motion_intensity" => nested!(current, wanted, filter.min_motion_intensity),
+            "filter.min_vehicle_density" => nested!(current, wanted, filter.min_vehicle_density),
+            "filter.attributes" => nested!(current, wanted, filter.attributes),
+            "filter.stream_labels" => nested!(current, wanted, filter.stream_labels),
+            "filter.exclude_invalid" => nested!(current, wanted, filter.exclude_invalid),
+            "sampling" => current.sampling = wanted.sampling,
+            "sampling.max_fps" => nested!(current, wanted, sampling.max_fps),
+            "sampling.every_nth" => nested!(current, wanted, sampling.every_nth),
+            "sampling.latest_only" => nested!(current, wanted, sampling.latest_only),
+            "ack_deadline" => current.ack_deadline = wanted.ack_deadline,
+            "max_delivery_attempts" => current.max_delivery_attempts = wanted.max_delivery_attempts,
+            "backoff" => current.backoff = wanted.backoff,
+            "backoff.min_delay" => nested!(current, wanted, backoff.min_delay),
+            "backoff.max_delay" => nested!(current, wanted, backoff.max_delay),
+            "affinity" => current.affinity = wanted.affinity,
+            "max_outstanding_frames" => current.max_outstanding_frames = wanted.max_outstanding_frames,
+            _ => return Err(bad(format!("`{path}` is not a setting of a group that can be changed"))),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group() -> pb::ConsumerGroup {
+        let streams = vec![pb::StreamMatch { by: Some(By::Glob("cam-*".into())) }];
+        pb::ConsumerGroup { group_id: "site.a".into(), streams, ..Default::default() }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let WantedGroup { settings, start, .. } = from_pb(group()).unwrap();
+        assert_eq!(start, GroupStart::Live);
+        assert_eq!((settings.ack_deadline, settings.max_delivery_attempts), (Duration::from_secs(30), 5));
+        assert_eq!(settings.max_outstanding_frames, 10_000);
+        assert_eq!(settings.backoff, RetryBackoff::default());
+    }
+
+    #[test]
+    fn bad_settings_are_refused_by_name() {
+        let refused = |change: fn(&mut pb::ConsumerGroup)| {
+            let mut group = group();
+            change(&mut group);
+            from_pb(group).unwrap_err().field
+        };
+        assert_eq!(refused(|g| g.group_id = "a b".into()), "group_id");
+        assert_eq!(refused(|g| g.streams.clear()), "streams");
+        assert_eq!(refused(|g| g.streams[0].by = None), "streams[0].by");
+        assert_eq!(refused(|g| g.max_delivery_attempts = 101), "max_delivery_attempts");
+        assert_eq!(refused(|g| g.max_outstanding_frames = 100_001), "max_outstanding_frames");
+        assert_eq!(
+            refused(|g| g.ack_deadline = Some(prost_types::Duration { seconds: 3601, nanos: 0 })),
+            "ack_deadline"
+        );
+        assert_eq!(
+            refused(|g| g.sampling = Some(pb::Sampling { latest_only: true, ..Default::default() })),
+            "sampling.latest_only"
+        );
+        assert_eq!(
+            refused(|g| {
+                let filter = pb::FrameFilter { min_quality_score: Some(1.5), ..Default::default() };
+                g.filter = Some(filter);
+            }),
+            "filter.min_quality_score"
+        );
+        assert_eq!(
+            refused(|g| {
+                let shorter = prost_types::Duration { seconds: 1, nanos: 0 };
+                let longer = prost_types::Duration { seconds: 5, nanos: 0 };
+                g.backoff = Some(pb::RetryBackoff { min_delay: Some(longer), max_delay: Some(shorter) });
+            }),
+            "backoff.max_delay"
+        );
+    }
+
+    #[test]
+    fn a_mask_changes_what_it_names() {
+        let mut current = group();
+        let wanted = pb::ConsumerGroup { display_name: "new".into(), max_delivery_attempts: 9, ..group() };
+        apply_mask(&mut current, &wanted, &["max_delivery_attempts".to_owned()]).unwrap();
+        assert_eq!((current.display_name.as_str(), current.max_delivery_attempts), ("", 9));
+        for bad in ["", "start", "group_id", "etag", "status", "generation", "filter.nothing"] {
+            let fault = apply_mask(&mut current, &wanted, &[bad.to_owned()]).unwrap_err();
+            assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,701 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{MutexGuard, mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::desk::{Book, Desk, Place};
+use super::offer::{Draft, Taste};
+use super::positions::matchers;
+use super::{Consumers, GroupDelivery, GroupError, GroupEvent, MEMBER_TTL, MemberRequest, Unsent};
+use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
+use crate::domain::{GroupAffinity, OutputEntry, Sequence};
+use crate::hub::event::{Gap, GapReason, PicturesOrLost, StreamHead, SubscribeError};
+use crate::hub::gaps::PendingGap;
+use crate::hub::inbox::Change;
+use crate::hub::lock;
+use crate::hub::subscribe::Registration;
+use crate::hub::topic::Topic;
+use crate::queue::{
+    self, Answer, AnswerResult, Claim, Claimed, Delivery, OfferResult, Seat, Settled, Settlement, Verdict,
+};
+
+/// Most frames of one claim: few, so that members share what there is, and little waits for a slow client.
+const CLAIM_FRAMES: usize = 8;
+/// Most streams of one claim.
+const CLAIM_STREAMS: usize = 16;
+/// How often a member looks for what nobody told it of: due frames, seeks and answers through other servers.
+const POLL: Duration = Duration::from_secs(1);
+/// The same while it has no room for frames that are there, at first; doubled up to the longest.
+const FULL_POLL: Duration = Duration::from_millis(20);
+const LONGEST_FULL_POLL: Duration = Duration::from_millis(320);
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Why a member's call ends.
+#[derive(Debug)]
+enum End {
+    /// The client is gone.
+    Hung,
+    /// The server is going away.
+    Draining,
+    /// The frames asked for are sent.
+    Finished,
+    /// It failed.
+    Failed(GroupError),
+}
+
+impl From<GroupError> for End {
+    fn from(error: GroupError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<queue::Error> for End {
+    fn from(error: queue::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What waits to be handed over.
+#[derive(Debug)]
+enum Ready {
+    Event(GroupEvent),
+    /// A frame; without its entry, one that comes again.
+    Frame(Delivery, Option<Arc<OutputEntry>>),
+}
+
+/// A member's call.
+#[derive(Debug)]
+pub(super) struct Member {
+    consumers: Arc<Consumers>,
+    desk: Arc<Desk>,
+    news: watch::Receiver<u64>,
+    seat: Seat,
+    request: MemberRequest,
+    sender: mpsc::Sender<Result<GroupEvent, GroupError>>,
+    unsent: Unsent,
+    registration: Registration,
+    /// Of the settings that it follows streams by, and of the book's positions that it has looked at.
+    revision: u64,
+    generation: u64,
+    incarnation: u64,
+    ack_deadline: Duration,
+    streams: BTreeMap<u32, Stream>,
+    ready: VecDeque<Ready>,
+    claim_time: Instant,
+    outstanding: u64,
+    sent: u64,
+    next_due: Option<Instant>,
+    poll_at: Instant,
+    /// There is more than it has room for; so long until it looks again.
+    full: Option<Duration>,
+    heartbeat_at: Instant,
+    trouble: Option<(Instant, Duration)>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    topic: Arc<Topic>,
+    gap: PendingGap,
+    /// The number behind the gap.
+    gap_end: Sequence,
+    removed: bool,
+}
+
+impl Member {
+    /// Follows the group's streams; the first event is sent.
+    pub(super) async fn open(
+        consumers: &Arc<Consumers>,
+        desk: Arc<Desk>,
+        seat: Seat,
+        request: MemberRequest,
+        sender: mpsc::Sender<Result<GroupEvent, GroupError>>,
+        unsent: Unsent,
+    ) -> Result<Self, GroupError> {
+        let now = Instant::now();
+        let news = desk.news();
+        let (record, registration) = {
+            let mut book = desk.book.lock().await;
+            book.stale = true;
+            book.refresh(&*consumers.queue).await?;
+            (book.record.clone(), register(consumers, &book)?)
+        };
+        let mut member = Self {
+            consumers: Arc::clone(consumers),
+            desk: Arc::clone(&desk),
+            news,
+            seat,
+            sender,
+            unsent,
+            registration,
+            revision: record.revision,
+            generation: 0,
+            incarnation: record.incarnation,
+            ack_deadline: record.settings.ack_deadline,
+            streams: BTreeMap::new(),
+            ready: VecDeque::new(),
+            claim_time: now,
+            outstanding: 0,
+            sent: 0,
+            next_due: None,
+            poll_at: now,
+            full: None,
+            heartbeat_at: now + request.heartbeat_interval,
+            trouble: None,
+            request,
+        };
+        {
+            let book = desk.book.lock().await;
+            member.follow(&book).await?;
+        }
+        member.ready.push_back(Ready::Event(GroupEvent::Opened));
+        Ok(member)
+    }
+
+    /// Serves until the client goes, the server drains or the group ends.
+    pub(super) async fn run(mut self) {
+        let end = loop {
+            match self.step().await {
+                Ok(()) => {}
+                Err(End::Failed(GroupError::Queue(error))) if error.is_retryable() => {
+                    if let Err(end) = self.wait_out(error).await {
+                        break end;
+                    }
+                }
+                Err(end) => break end,
+            }
+        };
+        let last = match end {
+            // Its frames stay its own until the seat lapses: it is about to acknowledge them.
+            End::Finished => Ok(GroupEvent::Finished),
+            End::Hung => return self.leave().await,
+            End::Draining => {
+                self.leave().await;
+                Ok(GroupEvent::Draining)
+            }
+            End::Failed(error) => {
+                self.leave().await;
+                Err(error)
+            }
+        };
+        let _hung_up = self.sender.send_timeout(last, MEMBER_TTL).await;
+    }
+
+    /// Gives everything back. If that fails, the frames are due when the seat lapses.
+    async fn leave(&self) {
+        let unsent: Vec<_> = lock(&self.unsent).drain().collect();
+        let _lapses = self.consumers.queue.leave_group(&self.seat, &unsent).await;
+        self.desk.nudge();
+    }
+
+    async fn step(&mut self) -> Result<(), End> {
+        if self.sender.is_closed() {
+            return Err(End::Hung);
+        }
+        self.take_mail()?;
+        if let Some(ready) = self.ready.pop_front() {
+            self.hand_over(ready).await?;
+        } else if self.request.stop_after_frames.is_some_and(|most| self.sent >= most) {
+            return Err(End::Finished);
+        } else if Instant::now() >= self.heartbeat_at {
+            self.beat();
+        } else if !self.claim().await? {
+            self.idle().await;
+        }
+        Ok(())
+    }
+
+    /// Waits after a failure of the backend, until it has lasted too long.
+    async fn wait_out(&mut self, error: queue::Error) -> Result<(), End> {
+        let now = Instant::now();
+        let (since, pause) = self.trouble.unwrap_or((now, FIRST_BACKOFF));
+        self.trouble = Some((since, (pause * 2).min(LONGEST_BACKOFF)));
+        if now - since >= self.consumers.hub.config.outage_limit {
+            return Err(End::Failed(error.into()));
+        }
+        tokio::select! {
+            () = sleep(pause) => Ok(()),
+            () = self.sender.closed() => Err(End::Hung),
+        }
+    }
+
+    async fn idle(&mut self) {
+        let alarm = [Some(self.heartbeat_at), self.next_due, Some(self.poll_at)];
+        let alarm = alarm.into_iter().flatten().min().unwrap_or(self.poll_at);
+        tokio::select! {
+            () = self.sender.closed() => {}
+            () = self.registration.inbox.news() => {}
+            changed = self.news.changed() => {
+                // The desk lives as long as its members.
+                if changed.is_ok() {
+                    self.poll_at = Instant::now();
+                }
+            }
+            () = sleep_until(alarm) => {}
+        }
+    }
+
+    fn take_mail(&mut self) -> Result<(), End> {
+        let mail = self.registration.inbox.take_mail();
+        if mail.draining {
+            return Err(End::Draining);
+        }
+        if mail.overflowed {
+            return Err(too_many_streams().into());
+        }
+        for change in mail.changes {
+            match change {
+                Change::Joined { index, topic, .. } => {
+                    self.streams.entry(index).or_insert_with(|| Stream::new(topic));
+                }
+                Change::Begins { .. } => {}
+                Change::Removed { index } => {
+                    if let Some(stream) = self.streams.get_mut(&index) {
+                        stream.removed = true;
+                    }
+                }
+                Change::Stays { index } => {
+                    if let Some(stream) = self.streams.get_mut(&index) {
+                        stream.removed = false;
+                    }
+                }
+                Change::Left { index, .. } => self.forget(index),
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, index: u32) {
+        if let Some(stream) = self.streams.get(&index)
+            && self.consumers.hub.followers.forget(&self.registration.inbox, stream.topic.id(), index)
+        {
+            self.streams.remove(&index);
+        }
+    }
+
+    /// Follows the streams that the registration selects.
+    async fn follow(&mut self, book: &Book) -> Result<(), GroupError> {
+        let hub = &self.consumers.hub;
+        let records = self.consumers.selected(&book.record.settings.streams).await?;
+        if records.len() > MAX_STREAMS_PER_SUBSCRIPTION {
+            return Err(too_many_streams());
+        }
+        let mut ids = Vec::with_capacity(records.len());
+        for record in &records {
+            let (place, topic) =
+                hub.followers.follow(&self.registration.inbox, &record.id).ok_or_else(too_many_streams)?;
+            self.registration.inbox.place_for(&record.id, Some(0));
+            self.registration.inbox.enqueue(place.index);
+            self.streams.insert(place.index, Stream::new(topic));
+            ids.push(record.id.clone());
+        }
+        // Only now, so that no entry falls between.
+        for record in hub.records(&ids).await? {
+            if let Some(topic) = hub.followers.topic(&record.id) {
+                topic.observe(record.counters.published_sequence);
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows the streams of new settings.
+    async fn follow_anew(&mut self, book: &Book) -> Result<(), GroupError> {
+        self.registration = register(&self.consumers, book)?;
+        self.streams.clear();
+        self.revision = book.record.revision;
+        self.ack_deadline = book.record.settings.ack_deadline;
+        self.follow(book).await
+    }
+
+    /// Heartbeat: what is pending is told first.
+    fn beat(&mut self) {
+        self.heartbeat_at = Instant::now() + self.request.heartbeat_interval;
+        let gaps: Vec<Gap> = self.streams.values_mut().filter_map(Stream::take_gap).collect();
+        self.ready.extend(gaps.into_iter().map(|gap| Ready::Event(GroupEvent::Gap(gap))));
+        let book = self.desk.book.try_lock();
+        let head = |stream: &Stream| {
+            let head = stream.topic.head();
+            let place = book.as_ref().ok().and_then(|book| book.positions.get(stream.topic.id()).cloned());
+            let done = place.map_or(head, |place| place.next.get() - 1);
+            StreamHead {
+                stream_id: stream.topic.id().clone(),
+                head_sequence: head,
+                lag_frames: head.saturating_sub(done),
+            }
+        };
+        let heads = self.streams.values().map(head).collect();
+        self.ready.push_back(Ready::Event(GroupEvent::Heartbeat(heads, self.outstanding)));
+    }
+
+    /// Claims frames; answers whether there is something to do now.
+    async fn claim(&mut self) -> Result<bool, End> {
+        let desk = Arc::clone(&self.desk);
+        let mut book = desk.book.lock().await;
+        self.refresh(&mut book).await?;
+        if self.poll_at <= Instant::now() && book.record.settings.affinity == GroupAffinity::Stream {
+            // Streams that were another's: nobody tells when their owner dies.
+            let behind = |stream: &Stream| {
+                let place = book.positions.get(stream.topic.id());
+                place.is_none_or(|place| stream.topic.head() >= place.next.get())
+            };
+            let behind = self.streams.iter().filter(|(_, stream)| behind(stream));
+            behind.for_each(|(index, _)| self.put_back(*index));
+        }
+        let drafts = self.drafts(&mut book).await?;
+        let now = Instant::now();
+        let due = self.next_due.is_some_and(|due| due <= now) || self.poll_at <= now;
+        let offered = drafts.iter().any(|(_, draft)| !draft.offer.candidates.is_empty());
+        if !due && (!offered || self.full.is_some()) {
+            drafts.iter().filter(|(_, draft)| !draft.offer.candidates.is_empty()).for_each(|(index, _)| {
+                self.registration.inbox.enqueue(*index);
+            });
+            return Ok(false);
+        }
+        let left = self.request.stop_after_frames.map_or(u64::MAX, |most| most.saturating_sub(self.sent));
+        let claim = Claim {
+            revision: self.revision,
+            incarnation: self.incarnation,
+            max_frames: self.request.max_frames.into(),
+            max_bytes: self.request.max_bytes,
+            most: CLAIM_FRAMES.min(usize::try_from(left).unwrap_or(usize::MAX)),
+            ttl: MEMBER_TTL,
+            offers: drafts.iter().map(|(_, draft)| draft.offer.clone()).collect(),
+        };
+        let claimed = self.consumers.queue.claim_frames(&self.seat, &claim).await;
+        let claimed = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                drafts.iter().for_each(|(index, _)| self.put_back(*index));
+                return match error {
+                    queue::Error::RevisionMismatch { .. } => {
+                        book.stale = true;
+                        Ok(true)
+                    }
+                    error => Err(self.failed(error)),
+                };
+            }
+        };
+        self.trouble = None;
+        self.take_claimed(&mut book, drafts, claimed, claim.most).await
+    }
+
+    fn failed(&self, error: queue::Error) -> End {
+        End::Failed(match error {
+            queue::Error::GroupNotFound(id) => GroupError::Deleted(id),
+            error => error.into(),
+        })
+    }
+
+    /// Brings the book, and what this member follows, up to date.
+    async fn refresh(&mut self, book: &mut MutexGuard<'_, Book>) -> Result<(), End> {
+        book.refresh(&*self.consumers.queue).await.map_err(|error| self.failed(error))?;
+        if book.record.incarnation != self.incarnation {
+            return Err(End::Failed(GroupError::Deleted(self.seat.group.clone())));
+        }
+        if book.record.revision != self.revision {
+            self.follow_anew(book).await?;
+        }
+        if book.record.generation != self.generation {
+            self.generation = book.record.generation;
+            self.streams.keys().for_each(|index| self.put_back(*index));
+        }
+        Ok(())
+    }
+
+    /// Offers of the streams with news.
+    async fn drafts(&mut self, book: &mut Book) -> Result<Vec<(u32, Draft)>, End> {
+        let mut drafts = Vec::new();
+        while drafts.len() < CLAIM_STREAMS
+            && let Some((index, _)) = self.registration.inbox.dequeue()
+        {
+            let Some(stream) = self.streams.get(&index) else { continue };
+            match self.draft(book, stream).await {
+                Ok(draft) if draft.gone || (stream.removed && draft.offer.candidates.is_empty()) => {
+                    let id = stream.topic.id().clone();
+                    self.consumers.queue.drop_group_streams(&self.seat.group, &[id.clone()]).await?;
+                    book.positions.remove(&id);
+                    self.forget(index);
+                }
+                Ok(draft) if draft.offer.candidates.is_empty() => {}
+                Ok(draft) => drafts.push((index, draft)),
+                Err(error) => {
+                    self.registration.inbox.enqueue(index);
+                    drafts.iter().for_each(|(index, _)| self.put_back(*index));
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(drafts)
+    }
+
+    async fn draft(&self, book: &mut Book, stream: &Stream) -> queue::Result<Draft> {
+        let id = stream.topic.id();
+        let settings = &book.record.settings;
+        let known = book.positions.get(id).cloned();
+        let record = if known.is_none() || !settings.filter.stream_labels.is_empty() {
+            self.consumers.hub.records(std::slice::from_ref(id)).await?.pop()
+        } else {
+            None
+        };
+        let place = match (known, &record) {
+            (Some(place), _) => place,
+            (None, Some(record)) => {
+                let next = self.consumers.beginning(record, book.record.create_time).await?;
+                let place = Place { next, mark: String::new(), begin: true };
+                book.positions.insert(id.clone(), place.clone());
+                place
+            }
+            (None, None) => Place { next: Sequence::FIRST, mark: String::new(), begin: true },
+        };
+        let taste = Taste { settings: &book.record.settings, want: self.request.want, most: CLAIM_FRAMES };
+        self.consumers.draft(&stream.topic, &place, record.as_ref(), &taste).await
+    }
+
+    /// Notes what a claim brought; answers whether there is something to do now.
+    async fn take_claimed(
+        &mut self,
+        book: &mut Book,
+        drafts: Vec<(u32, Draft)>,
+        claimed: Claimed,
+        most: usize,
+    ) -> Result<bool, End> {
+        let Claimed { deliveries, exhausted, offers, generation, outstanding_frames, next_due } = claimed;
+        let now = Instant::now();
+        self.claim_time = now;
+        self.outstanding = outstanding_frames;
+        self.next_due = next_due.map(|wait| now + wait);
+        if generation != book.record.generation {
+            book.stale = true;
+        }
+        lock(&self.unsent).extend(deliveries.iter().map(|one| (one.stream_id.clone(), one.sequence)));
+        let again = deliveries.iter().filter(|one| !is_offered(&drafts, one)).cloned();
+        self.ready.extend(again.map(|delivery| Ready::Frame(delivery, None)));
+        let mut left_over = false;
+        let took = deliveries.len();
+        for ((index, draft), result) in drafts.into_iter().zip(offers) {
+            let id = draft.offer.stream_id.clone();
+            match result {
+                OfferResult::At(next, mark) => {
+                    let all = draft.entries.last().is_none_or(|last| last.entry.sequence < next);
+                    left_over |= !all;
+                    self.tell(index, draft, next, &deliveries);
+                    book.note(&id, next, mark);
+                    self.enqueue_if_behind(index, next);
+                }
+                OfferResult::Moved(next, mark) => {
+                    book.note(&id, next, mark);
+                    self.enqueue_if_behind(index, next);
+                }
+                OfferResult::Owned(next, mark) => book.note(&id, next, mark),
+                OfferResult::Later => {
+                    self.registration.inbox.enqueue(index);
+                }
+                OfferResult::Unknown => {
+                    book.positions.remove(&id);
+                    self.registration.inbox.enqueue(index);
+                }
+            }
+        }
+        let full = left_over && took < most;
+        let pause = self.full.map_or(FULL_POLL, |pause| (pause * 2).min(LONGEST_FULL_POLL));
+        self.full = full.then_some(if took > 0 { FULL_POLL } else { pause });
+        self.poll_at = now + self.full.unwrap_or(POLL);
+        if !exhausted.is_empty() {
+            self.consumers.bury(&book.record, &exhausted).await?;
+        }
+        Ok(took > 0 || !self.ready.is_empty() || book.stale)
+    }
+
+    /// Has a stream looked at again.
+    fn put_back(&self, index: u32) {
+        self.registration.inbox.enqueue(index);
+    }
+
+    fn enqueue_if_behind(&self, index: u32, next: Sequence) {
+        if self.streams.get(&index).is_some_and(|stream| stream.topic.head() >= next.get()) {
+            self.registration.inbox.mark(index);
+        }
+    }
+
+    /// Queues what is to be told of a stream's numbers below `next`.
+    fn tell(&mut self, index: u32, draft: Draft, next: Sequence, deliveries: &[Delivery]) {
+        let Some(stream) = self.streams.get_mut(&index) else { return };
+        let mut from = draft.offer.from;
+        for drafted in draft.entries.into_iter().take_while(|drafted| drafted.entry.sequence < next) {
+            let sequence = drafted.entry.sequence;
+            for (reason, count) in drafted.missing {
+                let to = from.get() + count - 1;
+                stream.pass_over(&mut self.ready, from, to, reason);
+                from = Sequence::after(to);
+            }
+            if let Some(reason) = drafted.reason {
+                stream.pass_over(&mut self.ready, sequence, sequence.get(), reason);
+            } else if let Some(delivery) = deliveries
+                .iter()
+                .find(|one| one.sequence == sequence && one.stream_id == draft.offer.stream_id)
+            {
+                self.ready.extend(stream.take_gap().map(|gap| Ready::Event(GroupEvent::Gap(gap))));
+                self.ready.push_back(Ready::Frame(delivery.clone(), Some(drafted.entry)));
+            }
+            from = sequence.next();
+        }
+    }
+
+    /// Sends one thing, when the client has room for it.
+    async fn hand_over(&mut self, ready: Ready) -> Result<(), End> {
+        let event = match ready {
+            Ready::Event(event) => event,
+            Ready::Frame(delivery, entry) => match self.frame(&delivery, entry.clone()).await {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.ready.push_front(Ready::Frame(delivery, entry));
+                    return Err(error.into());
+                }
+            },
+        };
+        let permit = loop {
+            let wait = MEMBER_TTL / 4;
+            tokio::select! {
+                biased;
+                permit = self.sender.reserve() => match permit {
+                    Ok(permit) => break permit,
+                    Err(_closed) => return Err(End::Hung),
+                },
+                () = sleep(wait) => {}
+                _changed = self.news.changed() => {}
+                () = self.registration.inbox.news() => {
+                    // A drain must not wait for a client that does not read.
+                    if self.registration.inbox.is_draining() {
+                        return Err(End::Draining);
+                    }
+                    continue;
+                }
+            }
+            let kept = self.consumers.queue.keep_seat(&self.seat, MEMBER_TTL).await;
+            if let Err(error) = kept.or_else(|error| if error.is_retryable() { Ok(()) } else { Err(error) }) {
+                return Err(self.failed(error));
+            }
+        };
+        let event = match event {
+            GroupEvent::Frame(mut frame) => {
+                // It has waited for the client: from here on the client has its time.
+                if self.claim_time.elapsed() > self.ack_deadline / 4 {
+                    let key = (frame.entry.stream_id.clone(), frame.entry.sequence);
+                    let answer = Answer {
+                        stream_id: key.0.clone(),
+                        sequence: key.1,
+                        attempt: frame.attempt,
+                        generation: frame.generation,
+                        incarnation: frame.incarnation,
+                        verdict: Verdict::Extend(None),
+                    };
+                    let answered = self.consumers.queue.answer_frames(&self.seat.group, &[answer]).await;
+                    match answered.ok().and_then(|mut results| results.pop()) {
+                        Some(AnswerResult::Done(Some(deadline))) => frame.deadline = deadline,
+                        // It is another's by now, or unknown: not sent, it comes again.
+                        Some(_) | None => {
+                            lock(&self.unsent).remove(&key);
+                            return Ok(());
+                        }
+                    }
+                }
+                self.sent += 1;
+                GroupEvent::Frame(frame)
+            }
+            event @ (GroupEvent::Opened
+            | GroupEvent::Gap(_)
+            | GroupEvent::Heartbeat(..)
+            | GroupEvent::Draining
+            | GroupEvent::Finished) => event,
+        };
+        permit.send(Ok(event));
+        Ok(())
+    }
+
+    /// A delivery with its entry and pictures; `None` if they are gone.
+    async fn frame(
+        &self,
+        delivery: &Delivery,
+        entry: Option<Arc<OutputEntry>>,
+    ) -> queue::Result<Option<GroupEvent>> {
+        let Delivery { stream_id, sequence, attempt, deadline } = delivery;
+        let entry = match entry {
+            Some(entry) => Some(entry),
+            None => match self.consumers.queue.read_outputs(stream_id, *sequence, 1).await {
+                Err(queue::Error::StreamNotFound(_)) => None,
+                page => page?.entries.into_iter().next().filter(|entry| entry.sequence == *sequence),
+            },
+        };
+        let found = match &entry {
+            Some(entry) => self.consumers.hub.pictures(entry, &self.request.want).await?,
+            None => PicturesOrLost::Lost(GapReason::Retention),
+        };
+        match (entry, found) {
+            (Some(entry), PicturesOrLost::Pictures(pictures)) => Ok(Some(GroupEvent::Frame(GroupDelivery {
+                entry,
+                pictures,
+                attempt: *attempt,
+                deadline: *deadline,
+                generation: self.generation,
+                incarnation: self.incarnation,
+                partition: self.consumers.queue.partitions().of(stream_id),
+            }))),
+            (_, PicturesOrLost::Lost(reason)) => {
+                let settled = Settled {
+                    stream_id: stream_id.clone(),
+                    sequence: *sequence,
+                    attempt: *attempt,
+                    settlement: Settlement::Lost,
+                };
+                self.consumers.queue.settle_frames(&self.seat.group, &[settled]).await?;
+                lock(&self.unsent).remove(&(stream_id.clone(), *sequence));
+                let mut gap = PendingGap::default();
+                gap.add(*sequence, *sequence, reason);
+                Ok(gap.take(stream_id, 0).map(GroupEvent::Gap))
+            }
+            (None, PicturesOrLost::Pictures(_)) => Ok(None),
+        }
+    }
+}
+
+impl Stream {
+    fn new(topic: Arc<Topic>) -> Self {
+        Self { topic, gap: PendingGap::default(), gap_end: Sequence::FIRST, removed: false }
+    }
+
+    fn take_gap(&mut self) -> Option<Gap> {
+        self.gap.take(self.topic.id(), 0)
+    }
+
+    /// Adds numbers to the pending gap; one that does not follow it has it told.
+    fn pass_over(&mut self, ready: &mut VecDeque<Ready>, from: Sequence, to: u64, reason: GapReason) {
+        if self.gap.is_pending() && self.gap_end != from {
+            ready.extend(self.take_gap().map(|gap| Ready::Event(GroupEvent::Gap(gap))));
+        }
+        if let Ok(to) = Sequence::new(to) {
+            self.gap.add(from, to, reason);
+            self.gap_end = to.next();
+        }
+    }
+}
+
+fn is_offered(drafts: &[(u32, Draft)], delivery: &Delivery) -> bool {
+    delivery.attempt == 1
+        && drafts.iter().any(|(_, draft)| {
+            draft.offer.stream_id == delivery.stream_id
+                && draft.offer.candidates.iter().any(|one| one.sequence == delivery.sequence)
+        })
+}
+
+fn register(consumers: &Consumers, book: &Book) -> Result<Registration, GroupError> {
+    let hub = &consumers.hub;
+    let inbox = hub.followers.register(matchers(&book.record.settings.streams)?, false)?;
+    Ok(Registration { hub: Arc::clone(hub), inbox })
+}
+
+fn too_many_streams() -> GroupError {
+    SubscribeError::TooManyStreams { limit: MAX_STREAMS_PER_SUBSCRIPTION }.into()
+}

@@ -1,0 +1,229 @@
+//! Consumer groups on this server: each call of a member is a task that claims frames, fetches their pictures and hands
+//! them over one at a time.
+//!
+//! ```text
+//! topics ──marks──▶ Member ──offers──▶ Groups::claim_frames ──deliveries──▶ channel of one ──▶ GroupCall::next
+//!                     ▲                        │
+//!                 poll, nudge            Desk: positions, shared by the group's members here
+//! ```
+//!
+//! Unlike a plain subscription, a member is not driven by its connection: it must keep its seat while the client is slow,
+//! and give frames back when the client is gone. Members of one group on one server claim in turns, with one book of
+//! positions, so that a new frame costs one claim and not one for each of them.
+
+mod choice;
+mod desk;
+mod member;
+mod offer;
+mod positions;
+mod status;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, mpsc};
+
+use super::event::{DeliveredPicture, Gap, StreamHead, SubscribeError};
+use super::select::PictureWant;
+use super::{Hub, lock};
+use crate::domain::{
+    GroupId, GroupRecord, MemberId, OutputEntry, PartitionId, Sequence, StreamId, Timestamp,
+};
+use crate::queue::{self, Queue, Seat, Settled, Settlement};
+use crate::shutdown::Tasks;
+use desk::Desk;
+use member::Member;
+
+pub use positions::GroupStart;
+pub use status::{GroupTotals, lag_of};
+
+/// How long a member lives without a sign of life: its server renews it several times in this.
+const MEMBER_TTL: Duration = Duration::from_secs(10);
+
+/// What a member asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberRequest {
+    /// The group.
+    pub group: GroupId,
+    /// Its name.
+    pub member: MemberId,
+    /// Most unacknowledged frames.
+    pub max_frames: u32,
+    /// Most bytes of them; one frame is always sent.
+    pub max_bytes: u64,
+    /// Which pictures.
+    pub want: PictureWant,
+    /// Time between heartbeats.
+    pub heartbeat_interval: Duration,
+    /// End after so many frames.
+    pub stop_after_frames: Option<u64>,
+}
+
+/// What a member is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupEvent {
+    /// The call is open: what comes from here on is not missed.
+    Opened,
+    /// A frame to acknowledge.
+    Frame(GroupDelivery),
+    /// Frames that the group passes over; they count as done.
+    Gap(Gap),
+    /// Where the streams stand, and how many frames the member has.
+    Heartbeat(Vec<StreamHead>, u64),
+    /// The server is going away. The last event.
+    Draining,
+    /// The frames asked for have been sent. The last event.
+    Finished,
+}
+
+/// A frame for a member.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupDelivery {
+    /// The output entry.
+    pub entry: Arc<OutputEntry>,
+    /// One for each role asked for.
+    pub pictures: Vec<DeliveredPicture>,
+    /// 1 = the first.
+    pub attempt: u32,
+    /// When it comes again unless it is acknowledged.
+    pub deadline: Timestamp,
+    /// The group's generation.
+    pub generation: u64,
+    /// The group's incarnation.
+    pub incarnation: u64,
+    /// The stream's partition.
+    pub partition: PartitionId,
+}
+
+/// Why a call of a member, or an operation on a group, failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GroupError {
+    /// The group was deleted while the call was running.
+    #[error("consumer group {0} was deleted")]
+    Deleted(GroupId),
+    /// A position that does not exist yet.
+    #[error("{field}: {message}")]
+    PositionInFuture {
+        /// Which field.
+        field: &'static str,
+        /// Why.
+        message: String,
+    },
+    /// The subscription behind the call could not be, or ended.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    /// The backend's answer.
+    #[error(transparent)]
+    Queue(#[from] queue::Error),
+}
+
+/// The consumer groups of one server.
+#[derive(Debug)]
+pub struct Consumers {
+    hub: Arc<Hub>,
+    queue: Arc<dyn Queue>,
+    tasks: Tasks,
+    desks: Mutex<HashMap<GroupId, Weak<Desk>>>,
+    ack_key: OnceCell<[u8; 32]>,
+}
+
+impl Consumers {
+    /// Groups on a hub; members' calls run as `tasks`.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, tasks: Tasks) -> Arc<Self> {
+        let queue = Arc::clone(&hub.queue);
+        Arc::new(Self { hub, queue, tasks, desks: Mutex::default(), ack_key: OnceCell::new() })
+    }
+
+    /// Opens a member's call.
+    ///
+    /// # Errors
+    /// See [`GroupError`].
+    pub async fn subscribe(self: &Arc<Self>, request: MemberRequest) -> Result<GroupCall, GroupError> {
+        let seat = Seat {
+            group: request.group.clone(),
+            member: request.member.clone(),
+            // Below 2^53: Redis scripts carry it as text, people as a number.
+            session: rand::random::<u64>() >> 11,
+        };
+        let record = self.queue.join_group(&seat, MEMBER_TTL).await?;
+        let desk = self.desk(&record);
+        // Whoever sat here before finds out at once, if it is on this server.
+        desk.nudge();
+        let (sender, events) = mpsc::channel(1);
+        let unsent = Arc::default();
+        let call = GroupCall { events, unsent: Arc::clone(&unsent) };
+        let member = match Member::open(self, desk, seat.clone(), request, sender, unsent).await {
+            Ok(member) => member,
+            Err(error) => {
+                let _gone_anyway = self.queue.leave_group(&seat, &[]).await;
+                return Err(error);
+            }
+        };
+        self.tasks.spawn("group-member", member.run());
+        Ok(call)
+    }
+
+    /// Has the members of a group on this server look at once: something has changed.
+    pub fn nudge(&self, group: &GroupId) {
+        if let Some(desk) = lock(&self.desks).get(group).and_then(Weak::upgrade) {
+            desk.nudge();
+        }
+    }
+
+    /// The key of ack ids.
+    ///
+    /// # Errors
+    /// Those of the queue.
+    pub async fn ack_key(&self) -> queue::Result<[u8; 32]> {
+        self.ack_key.get_or_try_init(|| self.queue.ack_key()).await.copied()
+    }
+
+    /// Enters frames that are given up as dead letters, and takes them off their group. What fails is tried again when they
+    /// are due the next time.
+    pub async fn bury(&self, record: &GroupRecord, frames: &[queue::Exhausted]) -> queue::Result<()> {
+        let mut settled = Vec::with_capacity(frames.len());
+        for frame in frames {
+            settled.push(Settled {
+                stream_id: frame.stream_id.clone(),
+                sequence: frame.sequence,
+                attempt: frame.attempts,
+                settlement: Settlement::DeadLetter,
+            });
+        }
+        self.queue.settle_frames(&record.id, &settled).await
+    }
+
+    fn desk(&self, record: &GroupRecord) -> Arc<Desk> {
+        let mut desks = lock(&self.desks);
+        desks.retain(|_, desk| desk.strong_count() > 0);
+        if let Some(desk) = desks.get(&record.id).and_then(Weak::upgrade) {
+            return desk;
+        }
+        let desk = Arc::new(Desk::new(record.clone()));
+        desks.insert(record.id.clone(), Arc::downgrade(&desk));
+        desk
+    }
+}
+
+/// Frames that were claimed and not handed over yet.
+type Unsent = Arc<Mutex<HashSet<(StreamId, Sequence)>>>;
+
+/// A member's call. Dropping it ends it: its frames are due at once for others.
+#[derive(Debug)]
+pub struct GroupCall {
+    events: mpsc::Receiver<Result<GroupEvent, GroupError>>,
+    unsent: Unsent,
+}
+
+impl GroupCall {
+    /// The next event; `None` after the last. May be dropped and called again at any time.
+    pub async fn next(&mut self) -> Option<Result<GroupEvent, GroupError>> {
+        let event = self.events.recv().await;
+        if let Some(Ok(GroupEvent::Frame(frame))) = &event {
+            lock(&self.unsent).remove(&(frame.entry.stream_id.clone(), frame.entry.sequence));
+        }
+        event
+    }
+}

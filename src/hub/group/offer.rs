@@ -1,0 +1,129 @@
+use std::sync::Arc;
+
+use super::Consumers;
+use super::choice::{Mark, passes_over};
+use super::desk::Place;
+use crate::domain::{GroupSettings, OutputEntry, Sequence, StreamRecord};
+use crate::hub::event::GapReason;
+use crate::hub::select::PictureWant;
+use crate::hub::topic::{Look, Topic};
+use crate::queue::{self, Candidate, StreamOffer};
+
+/// Most entries of one stream in one claim, those passed over included.
+const MAX_ENTRIES: usize = 64;
+/// Entries in one read of an output.
+const PAGE_ENTRIES: usize = 32;
+
+/// An offer, and what is told of each of its numbers once they are claimed.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) offer: StreamOffer,
+    /// One for each candidate, in order.
+    pub(super) entries: Vec<Drafted>,
+    /// Nothing is left of the stream's output, nor will be.
+    pub(super) gone: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Drafted {
+    pub(super) entry: Arc<OutputEntry>,
+    /// Numbers right below that have no entry, with the reason.
+    pub(super) missing: Vec<(GapReason, u64)>,
+    /// Why it is passed over.
+    pub(super) reason: Option<GapReason>,
+}
+
+/// What the entries of a stream are chosen by.
+#[derive(Debug)]
+pub(super) struct Taste<'a> {
+    pub(super) settings: &'a GroupSettings,
+    pub(super) want: PictureWant,
+    /// Most frames, those passed over not counted.
+    pub(super) most: usize,
+}
+
+impl Consumers {
+    /// Looks what a stream has from a place on.
+    pub(super) async fn draft(
+        &self,
+        topic: &Topic,
+        place: &Place,
+        record: Option<&StreamRecord>,
+        taste: &Taste<'_>,
+    ) -> queue::Result<Draft> {
+        let (found, trimmed, gone) = self.entries(topic, place.next, taste.most).await?;
+        let mut mark = Mark::read(&place.mark);
+        let (mut candidates, mut entries) = (Vec::new(), Vec::new());
+        let (mut next, mut frames, mut lost) = (place.next, 0, 0);
+        for entry in found {
+            if frames >= taste.most || candidates.len() >= MAX_ENTRIES {
+                break;
+            }
+            let reason = passes_over(taste.settings, record, &entry, &mut mark);
+            frames += usize::from(reason.is_none());
+            let hole = entry.sequence.get() - next.get();
+            let mut missing = Vec::new();
+            if hole > 0 {
+                // At the beginning of what is kept, retention has taken as many as it ever took, at most.
+                let first = candidates.is_empty() && !place.begin && self.is_oldest(&entry).await?;
+                let taken = if first { hole.min(trimmed) } else { 0 };
+                lost += taken;
+                missing.extend([(GapReason::Retention, taken), (GapReason::BackendFailover, hole - taken)]);
+                missing.retain(|(_, count)| *count > 0);
+            }
+            next = entry.sequence.next();
+            let size_bytes = size(&entry, &taste.want);
+            let (sequence, skip, mark) = (entry.sequence, reason.is_some(), mark.write());
+            candidates.push(Candidate { sequence, size_bytes, skip, mark });
+            entries.push(Drafted { entry, missing, reason });
+        }
+        let (stream_id, from, begin) = (topic.id().clone(), place.next, place.begin);
+        Ok(Draft { offer: StreamOffer { stream_id, from, begin, lost, candidates }, entries, gone })
+    }
+
+    /// Entries from a number on, how many the stream has lost to retention in all, and whether it is gone.
+    async fn entries(
+        &self,
+        topic: &Topic,
+        from: Sequence,
+        most: usize,
+    ) -> queue::Result<(Vec<Arc<OutputEntry>>, u64, bool)> {
+        let (mut found, mut next) = (Vec::new(), from);
+        while found.len() < most {
+            match topic.look(next) {
+                Look::Entry(entry) => {
+                    next = entry.sequence.next();
+                    found.push(entry);
+                }
+                Look::NotYet(_) => break,
+                Look::Older => {
+                    let page = match self.queue.read_outputs(topic.id(), next, PAGE_ENTRIES).await {
+                        Err(queue::Error::StreamNotFound(_)) => return Ok((found, 0, true)),
+                        page => page?,
+                    };
+                    topic.observe(page.counters.published_sequence);
+                    let gone = page.removed && page.entries.is_empty() && found.is_empty();
+                    found.extend(page.entries);
+                    return Ok((found, page.counters.trimmed_frames, gone));
+                }
+            }
+        }
+        Ok((found, 0, false))
+    }
+
+    async fn is_oldest(&self, entry: &OutputEntry) -> queue::Result<bool> {
+        let asked = [(entry.stream_id.clone(), entry.sequence)];
+        let spans = self.queue.count_outputs(&asked).await?;
+        Ok(spans.first().is_none_or(|span| span.oldest >= entry.sequence.get()))
+    }
+}
+
+/// What an entry counts for in a member's bytes: the pictures that it would be sent.
+fn size(entry: &OutputEntry, want: &PictureWant) -> u64 {
+    let limit = want.limit_bytes();
+    let size = |role| {
+        let picture = entry.body.pictures().iter().find(|picture| picture.role == role);
+        picture.map_or(0, |picture| picture.payload.size_bytes)
+    };
+    want.roles().map(size).filter(|size| *size <= limit).sum()
+}

@@ -1,0 +1,140 @@
+//! Where a group begins in each stream.
+
+use std::time::Duration;
+
+use super::{Consumers, GroupError};
+use crate::domain::limits::MAX_STREAMS;
+use crate::domain::{Cursor, Sequence, StreamId, StreamMatch, StreamRecord, Timestamp};
+use crate::hub::event::SubscribeError;
+use crate::hub::select::{Matcher, StreamSet, first_match};
+use crate::queue::{self, ListStreams};
+
+/// How far ahead of a stream a sequence may lie.
+const MAX_AHEAD: u64 = 1_000_000;
+
+/// Where a group begins, or goes on, in each of its streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupStart {
+    /// With the next frame that is published.
+    Live,
+    /// With the oldest frame that is kept.
+    Earliest,
+    /// With this number.
+    Sequence(Sequence),
+    /// With the first frame received at or after this time.
+    Time(Timestamp),
+    /// With the first frame received within this time before now.
+    Age(Duration),
+    /// After these cursors; other streams begin with their oldest kept frame.
+    Cursors(Vec<Cursor>),
+}
+
+/// A group's selection, ready to be asked. Ids are patterns like others: a group takes streams that are not there yet.
+pub(super) fn matchers(streams: &[StreamMatch]) -> Result<Vec<Matcher>, SubscribeError> {
+    let set = |one: &StreamMatch| match one {
+        StreamMatch::Id(id) => StreamSet::Glob(id.to_string()),
+        StreamMatch::Glob(glob) => StreamSet::Glob(glob.clone()),
+        StreamMatch::Labels(labels) => StreamSet::Labels(labels.clone()),
+    };
+    streams.iter().map(|one| Matcher::new(&set(one))).collect()
+}
+
+impl Consumers {
+    /// Checks that a selection can be read.
+    ///
+    /// # Errors
+    /// [`SubscribeError::InvalidGlob`].
+    pub fn check_selection(streams: &[StreamMatch]) -> Result<(), GroupError> {
+        Ok(matchers(streams).map(drop)?)
+    }
+
+    /// The registered streams that one of the matches selects, by id.
+    ///
+    /// # Errors
+    /// The selection cannot be read, or those of the queue.
+    pub async fn selected(&self, streams: &[StreamMatch]) -> Result<Vec<StreamRecord>, GroupError> {
+        let matchers = matchers(streams)?;
+        let mut selected = Vec::new();
+        let mut query = ListStreams { after: None, limit: 1000 };
+        loop {
+            let records = self.queue.list_streams(&query).await?;
+            query.after = records.last().map(|record| record.id.clone());
+            let last = records.len() < query.limit;
+            selected.extend(records.into_iter().filter(|record| first_match(&matchers, record).is_some()));
+            if last || selected.len() >= MAX_STREAMS {
+                return Ok(selected);
+            }
+        }
+    }
+
+    /// The first number of a group in each of these streams. With `clamp`, one that retention has taken becomes the oldest
+    /// that is kept; otherwise it will be told as a gap.
+    ///
+    /// # Errors
+    /// [`GroupError::PositionInFuture`], and those of the queue.
+    pub async fn positions(
+        &self,
+        records: &[StreamRecord],
+        start: &GroupStart,
+        clamp: bool,
+    ) -> Result<Vec<(StreamId, Sequence)>, GroupError> {
+        let now = Timestamp::now();
+        if let GroupStart::Time(time) = start
+            && *time > now
+        {
+            let message = "lies in the future".to_owned();
+            return Err(GroupError::PositionInFuture { field: "received_time", message });
+        }
+        let mut positions = Vec::with_capacity(records.len());
+        for record in records {
+            let next = match start {
+                GroupStart::Live => Sequence::after(record.counters.published_sequence),
+                GroupStart::Earliest => self.oldest(record).await?,
+                GroupStart::Sequence(number) => ahead(record, "sequence", *number)?,
+                GroupStart::Time(time) => self.first_at(record, *time).await?,
+                GroupStart::Age(age) => self.first_at(record, now.before(*age)).await?,
+                GroupStart::Cursors(cursors) => {
+                    match cursors.iter().find(|cursor| cursor.stream_id == record.id) {
+                        Some(cursor) => ahead(record, "cursors", cursor.next)?,
+                        None => self.oldest(record).await?,
+                    }
+                }
+            };
+            let next = if clamp { next.max(self.oldest(record).await?) } else { next };
+            positions.push((record.id.clone(), next));
+        }
+        Ok(positions)
+    }
+
+    /// Where a group begins in a stream that it has no position in: it came to be selected after the group was made, and
+    /// begins with its first frame since. Its settings changed then at the latest.
+    pub(super) async fn beginning(&self, record: &StreamRecord, since: Timestamp) -> queue::Result<Sequence> {
+        if record.create_time >= since {
+            self.oldest(record).await
+        } else {
+            self.first_at(record, record.update_time).await
+        }
+    }
+
+    async fn first_at(&self, record: &StreamRecord, time: Timestamp) -> queue::Result<Sequence> {
+        match self.queue.first_output_at(&record.id, time).await {
+            Err(queue::Error::StreamNotFound(_)) => Ok(Sequence::after(record.counters.published_sequence)),
+            found => found,
+        }
+    }
+
+    /// The oldest number that is kept; the next one if none is.
+    async fn oldest(&self, record: &StreamRecord) -> queue::Result<Sequence> {
+        self.first_at(record, Timestamp::from_micros(0)).await
+    }
+}
+
+fn ahead(record: &StreamRecord, field: &'static str, next: Sequence) -> Result<Sequence, GroupError> {
+    let head = record.counters.published_sequence;
+    if next.get() > head.saturating_add(MAX_AHEAD) {
+        let message =
+            format!("{next} lies more than {MAX_AHEAD} ahead of stream {}, which is at {head}", record.id);
+        return Err(GroupError::PositionInFuture { field, message });
+    }
+    Ok(next)
+}

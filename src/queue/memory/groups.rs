@@ -1,0 +1,169 @@
+//! The table of consumer groups, and what they ask of outputs.
+
+use std::ops::Bound;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::MemoryQueue;
+use super::group::Group;
+use super::state::Now;
+use crate::domain::limits::MAX_GROUPS;
+use crate::domain::{GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
+use crate::queue::{
+    Answer, AnswerResult, Claim, Claimed, Error, GroupState, Groups, OutputSpan, Result, Seat, Settled,
+};
+
+/// Most groups that one page lists.
+const MAX_PAGE: usize = 1_000;
+
+#[async_trait]
+impl Groups for MemoryQueue {
+    async fn create_group(
+        &self,
+        id: &GroupId,
+        settings: &GroupSettings,
+        positions: &[(StreamId, Sequence)],
+    ) -> Result<GroupRecord> {
+        let now = Now::read();
+        let groups = &mut self.state().groups.groups;
+        if groups.contains_key(id) {
+            return Err(Error::GroupExists(id.clone()));
+        }
+        if groups.len() >= MAX_GROUPS {
+            return Err(Error::TooManyGroups { limit: MAX_GROUPS });
+        }
+        let record = GroupRecord {
+            id: id.clone(),
+            settings: settings.clone(),
+            revision: 1,
+            generation: 1,
+            incarnation: rand::random::<u64>() >> 11,
+            create_time: now.wall,
+            update_time: now.wall,
+        };
+        let mut group = Group::new(record.clone());
+        group.place(positions);
+        groups.insert(id.clone(), group);
+        Ok(record)
+    }
+
+    async fn get_groups(&self, ids: &[GroupId]) -> Result<Vec<Option<GroupRecord>>> {
+        let groups = &self.state().groups.groups;
+        Ok(ids.iter().map(|id| groups.get(id).map(|group| group.record.clone())).collect())
+    }
+
+    async fn list_groups(&self, after: Option<&GroupId>, limit: usize) -> Result<Vec<GroupRecord>> {
+        let above = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.state();
+        let groups = state.groups.groups.range::<GroupId, _>((above, Bound::Unbounded));
+        Ok(groups.take(limit.clamp(1, MAX_PAGE)).map(|(_, group)| group.record.clone()).collect())
+    }
+
+    async fn update_group(
+        &self,
+        id: &GroupId,
+        settings: &GroupSettings,
+        expected: u64,
+        streams: &[(StreamId, Option<Sequence>)],
+    ) -> Result<GroupRecord> {
+        let mut state = self.state();
+        let group = state.groups.get(id)?;
+        group.check_revision(Some(expected))?;
+        group.record.settings = settings.clone();
+        group.record.revision += 1;
+        group.record.update_time = Timestamp::now();
+        group.reselect(streams);
+        Ok(group.record.clone())
+    }
+
+    async fn seek_group(
+        &self,
+        id: &GroupId,
+        positions: &[(StreamId, Sequence)],
+        expected: Option<u64>,
+    ) -> Result<GroupRecord> {
+        let mut state = self.state();
+        let group = state.groups.get(id)?;
+        group.check_revision(expected)?;
+        group.record.generation += 1;
+        group.place(positions);
+        Ok(group.record.clone())
+    }
+
+    async fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> Result<()> {
+        let mut state = self.state();
+        state.groups.get(id)?.check_revision(expected)?;
+        state.groups.groups.remove(id);
+        Ok(())
+    }
+
+    async fn group_state(&self, id: &GroupId) -> Result<GroupState> {
+        Ok(self.state().groups.get(id)?.state(Now::read()))
+    }
+
+    async fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> Result<()> {
+        self.state().groups.get(id)?.drop_streams(streams);
+        Ok(())
+    }
+
+    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<GroupRecord> {
+        self.state().groups.get(&seat.group)?.join(seat, ttl, Now::read())
+    }
+
+    async fn keep_seat(&self, seat: &Seat, ttl: Duration) -> Result<()> {
+        self.state().groups.get(&seat.group)?.keep(seat, ttl, Now::read())
+    }
+
+    async fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> Result<()> {
+        if let Ok(group) = self.state().groups.get(&seat.group) {
+            group.leave(seat, unsent, Now::read());
+        }
+        Ok(())
+    }
+
+    async fn claim_frames(&self, seat: &Seat, claim: &Claim) -> Result<Claimed> {
+        self.state().groups.get(&seat.group)?.claim(seat, claim, Now::read())
+    }
+
+    async fn answer_frames(&self, id: &GroupId, answers: &[Answer]) -> Result<Vec<AnswerResult>> {
+        let now = Now::read();
+        let mut state = self.state();
+        let group = state.groups.get(id)?;
+        Ok(answers.iter().map(|answer| group.answer(answer, now)).collect())
+    }
+
+    async fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> Result<()> {
+        let mut state = self.state();
+        let group = state.groups.get(id)?;
+        frames.iter().for_each(|frame| group.settle(frame));
+        Ok(())
+    }
+
+    async fn ack_key(&self) -> Result<[u8; 32]> {
+        Ok(*self.state().groups.ack_key.get_or_insert_with(rand::random))
+    }
+
+    async fn first_output_at(&self, stream: &StreamId, time: Timestamp) -> Result<Sequence> {
+        let state = self.state();
+        let found = state.home(stream).streams.get(stream);
+        let found = found.ok_or_else(|| Error::StreamNotFound(stream.clone()))?;
+        let place = found.outputs.partition_point(|entry| entry.received_time < time);
+        let head = Sequence::after(found.counters.published_sequence);
+        Ok(found.outputs.get(place).map_or(head, |entry| entry.sequence))
+    }
+
+    async fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Result<Vec<OutputSpan>> {
+        let state = self.state();
+        let span = |(id, from): &(StreamId, Sequence)| {
+            let Some(stream) = state.home(id).streams.get(id) else { return OutputSpan::default() };
+            let below = stream.outputs.partition_point(|entry| entry.sequence < *from);
+            OutputSpan {
+                oldest: stream.outputs.front().map_or(0, |entry| entry.sequence.get()),
+                head: stream.counters.published_sequence,
+                entries: (stream.outputs.len() - below) as u64,
+            }
+        };
+        Ok(streams.iter().map(span).collect())
+    }
+}

@@ -1,0 +1,556 @@
+//! Consumer groups. All keys of a group share a hash tag of its own, so that each script decides over all its streams and
+//! members; `docs/adr/0003` says why.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Value;
+
+use super::keys::{ACK_KEY, GROUPS, GroupKeys};
+use super::scripts::Call;
+use super::status::moment;
+use super::{RedisQueue, reply};
+use crate::domain::limits::{MAX_GROUP_MEMBERS, MAX_GROUPS};
+use crate::domain::{
+    GroupAffinity, GroupId, GroupRecord, GroupSettings, MemberId, Sequence, StreamId, Timestamp,
+};
+use crate::queue::{
+    Answer, AnswerResult, Claim, Claimed, Delivery, Error, Exhausted, GroupCounters, GroupPosition,
+    GroupState, Groups, MAX_DUE, MAX_EXHAUSTED, MemberState, OfferResult, OutputSpan, Result, SETTLE_TIME,
+    Seat, Settled, Settlement, Verdict,
+};
+
+/// Arguments of group_write.lua that settings fill.
+const SETTINGS_ARGS: usize = 7;
+
+/// What the scripts answer first.
+enum Word {
+    Ok,
+    Gone,
+    Exists,
+    Replaced,
+    Lapsed,
+    Full,
+    Stale(u64),
+}
+
+fn word(parts: &mut std::vec::IntoIter<Value>) -> Result<Word> {
+    let word = reply::text(parts.next().unwrap_or(Value::Nil))?.unwrap_or_default();
+    match word.as_str() {
+        "ok" => Ok(Word::Ok),
+        "gone" | "unknown" => Ok(Word::Gone),
+        "exists" => Ok(Word::Exists),
+        "replaced" => Ok(Word::Replaced),
+        "lapsed" => Ok(Word::Lapsed),
+        "full" => Ok(Word::Full),
+        "stale" | "changed" => Ok(Word::Stale(reply::number(parts.next().unwrap_or(Value::Nil))?)),
+        other => Err(Error::Corrupt(format!("a group script answered {other:?}"))),
+    }
+}
+
+fn corrupt(error: impl std::fmt::Display) -> Error {
+    Error::Corrupt(format!("{error}"))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A frame's name in a group, in the order of its number.
+fn frame_key(stream: &StreamId, sequence: Sequence) -> String {
+    format!("{stream}:{sequence:016}", sequence = sequence.get())
+}
+
+fn frame_of(key: &str) -> Result<(StreamId, Sequence)> {
+    let (stream, sequence) = key.split_once(':').ok_or_else(|| corrupt(key))?;
+    Ok((stream.parse().map_err(corrupt)?, number(reply::parse(sequence)?)?))
+}
+
+fn number(number: u64) -> Result<Sequence> {
+    Sequence::new(number).map_err(corrupt)
+}
+
+fn at_millis(millis: u64) -> Timestamp {
+    moment(millis.saturating_mul(1_000))
+}
+
+impl RedisQueue {
+    /// Runs group_write.lua.
+    async fn write_group(
+        &self,
+        id: &GroupId,
+        what: &str,
+        expected: Option<u64>,
+        settings: Option<&GroupSettings>,
+        positions: impl Iterator<Item = (&StreamId, Option<Sequence>)> + Send,
+    ) -> Result<()> {
+        let mut call = Call::default();
+        let keys = GroupKeys(id);
+        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due()).key(keys.members());
+        call.arg(what).arg(expected.map(|revision| revision.to_string()).unwrap_or_default());
+        match settings {
+            Some(settings) => {
+                let text = serde_json::to_string(settings).map_err(corrupt)?;
+                call.arg(text).number(millis(settings.ack_deadline));
+                call.number(settings.max_delivery_attempts.into());
+                call.number(settings.max_outstanding_frames.into());
+                call.flag(settings.affinity == GroupAffinity::Stream);
+                call.number(millis(settings.backoff.min_delay)).number(millis(settings.backoff.max_delay));
+            }
+            None => {
+                for _ in 0..SETTINGS_ARGS {
+                    call.arg("");
+                }
+            }
+        }
+        call.number(rand::random::<u64>() >> 11);
+        for (stream, next) in positions {
+            call.arg(stream.as_str()).arg(next.map(|next| next.to_string()).unwrap_or_default());
+        }
+        let answer = self.scripts.group_write.run(&self.control, &call).await?;
+        match word(&mut reply::array(answer)?.into_iter())? {
+            Word::Ok => Ok(()),
+            Word::Exists => Err(Error::GroupExists(id.clone())),
+            Word::Gone => Err(Error::GroupNotFound(id.clone())),
+            Word::Stale(current) => Err(Error::RevisionMismatch { current }),
+            Word::Replaced | Word::Lapsed | Word::Full => Err(corrupt("group_write")),
+        }
+    }
+
+    async fn read_group(&self, id: &GroupId) -> Result<GroupRecord> {
+        let found = self.get_groups(std::slice::from_ref(id)).await?.pop().flatten();
+        found.ok_or_else(|| Error::GroupNotFound(id.clone()))
+    }
+
+    /// Runs group_seat.lua.
+    async fn seat(
+        &self,
+        what: &str,
+        seat: &Seat,
+        ttl: Duration,
+        unsent: &[(StreamId, Sequence)],
+    ) -> Result<Word> {
+        let keys = GroupKeys(&seat.group);
+        let mut call = Call::default();
+        call.key(keys.about()).key(keys.pending()).key(keys.due()).key(keys.members()).key(keys.alive());
+        call.arg(what).arg(seat.member.as_str()).number(seat.session).number(millis(ttl));
+        call.number(MAX_GROUP_MEMBERS as u64);
+        for (stream, sequence) in unsent {
+            call.arg(frame_key(stream, *sequence));
+        }
+        let answer = self.scripts.group_seat.run(&self.control, &call).await?;
+        word(&mut reply::array(answer)?.into_iter())
+    }
+
+    async fn sit(&self, what: &str, seat: &Seat, ttl: Duration) -> Result<()> {
+        match self.seat(what, seat, ttl, &[]).await? {
+            Word::Ok => Ok(()),
+            Word::Gone => Err(Error::GroupNotFound(seat.group.clone())),
+            Word::Replaced => Err(Error::MemberReplaced),
+            Word::Full => Err(Error::TooManyMembers { limit: MAX_GROUP_MEMBERS }),
+            Word::Exists | Word::Lapsed | Word::Stale(_) => Err(corrupt("group_seat")),
+        }
+    }
+
+    /// Runs group_claim.lua; `None` if the seat has lapsed.
+    async fn claim(&self, seat: &Seat, claim: &Claim) -> Result<Option<Claimed>> {
+        let keys = GroupKeys(&seat.group);
+        let mut call = Call::default();
+        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due());
+        call.key(keys.members()).key(keys.alive());
+        call.arg(seat.member.as_str()).number(seat.session).number(claim.revision);
+        call.number(claim.max_frames).number(claim.max_bytes).number(claim.most as u64);
+        call.number(millis(claim.ttl)).number(MAX_DUE as u64).number(MAX_EXHAUSTED as u64);
+        call.number(millis(SETTLE_TIME)).number(claim.incarnation);
+        for offer in &claim.offers {
+            call.arg(offer.stream_id.as_str()).flag(offer.begin).number(offer.from.get());
+            call.number(offer.lost).number(offer.candidates.len() as u64);
+            for candidate in &offer.candidates {
+                call.number(candidate.sequence.get()).number(candidate.size_bytes).flag(candidate.skip);
+                call.arg(candidate.mark.as_str());
+            }
+        }
+        let answer = self.scripts.group_claim.run(&self.control, &call).await?;
+        let mut parts = reply::array(answer)?.into_iter();
+        match word(&mut parts)? {
+            Word::Ok => {}
+            Word::Lapsed => return Ok(None),
+            Word::Gone => return Err(Error::GroupNotFound(seat.group.clone())),
+            Word::Replaced => return Err(Error::MemberReplaced),
+            Word::Stale(current) => return Err(Error::RevisionMismatch { current }),
+            Word::Exists | Word::Full => return Err(corrupt("group_claim")),
+        }
+        let mut next = || parts.next().unwrap_or(Value::Nil);
+        let generation = reply::number(next())?;
+        let outstanding_frames = reply::number(next())?;
+        let next_due = match next() {
+            Value::Int(millis) => u64::try_from(millis).ok().map(Duration::from_millis),
+            _ => None,
+        };
+        let deliveries = reply::array(next())?.into_iter().map(delivery).collect::<Result<_>>()?;
+        let exhausted = reply::array(next())?.into_iter().map(exhausted).collect::<Result<_>>()?;
+        let offers = reply::array(next())?.into_iter().map(offer_result).collect::<Result<_>>()?;
+        Ok(Some(Claimed { deliveries, exhausted, offers, generation, outstanding_frames, next_due }))
+    }
+}
+
+fn delivery(value: Value) -> Result<Delivery> {
+    let mut parts = reply::array(value)?.into_iter();
+    let mut next = || parts.next().unwrap_or(Value::Nil);
+    let (stream_id, sequence) = frame_of(&reply::text(next())?.unwrap_or_default())?;
+    let attempt = u32::try_from(reply::number(next())?).map_err(corrupt)?;
+    Ok(Delivery { stream_id, sequence, attempt, deadline: at_millis(reply::number(next())?) })
+}
+
+fn exhausted(value: Value) -> Result<Exhausted> {
+    let mut parts = reply::array(value)?.into_iter();
+    let mut next = || parts.next().unwrap_or(Value::Nil);
+    let (stream_id, sequence) = frame_of(&reply::text(next())?.unwrap_or_default())?;
+    let attempts = u32::try_from(reply::number(next())?).map_err(corrupt)?;
+    let rejected = reply::text(next())?.as_deref() == Some("1");
+    let message = reply::text(next())?.unwrap_or_default();
+    Ok(Exhausted { stream_id, sequence, attempts, rejected, message })
+}
+
+fn offer_result(value: Value) -> Result<OfferResult> {
+    let mut parts = reply::array(value)?.into_iter();
+    let mut next = || parts.next().unwrap_or(Value::Nil);
+    let word = reply::text(next())?.unwrap_or_default();
+    let position = reply::number(next())?;
+    let mark = reply::text(next())?.unwrap_or_default();
+    match word.as_str() {
+        "at" => Ok(OfferResult::At(number(position)?, mark)),
+        "moved" => Ok(OfferResult::Moved(number(position)?, mark)),
+        "unknown" => Ok(OfferResult::Unknown),
+        "owned" => Ok(OfferResult::Owned(number(position)?, mark)),
+        "later" => Ok(OfferResult::Later),
+        other => Err(corrupt(other)),
+    }
+}
+
+fn push_answer(call: &mut Call, answer: &Answer) {
+    let (word, span, message) = match &answer.verdict {
+        Verdict::Acknowledge => ("a", None, ""),
+        Verdict::Retry { delay, message } => ("r", *delay, message.as_str()),
+        Verdict::GiveUp { message } => ("g", None, message.as_str()),
+        Verdict::Extend(span) => ("e", *span, ""),
+    };
+    call.arg(word).arg(answer.stream_id.as_str()).arg(format!("{:016}", answer.sequence.get()));
+    call.number(answer.attempt.into()).number(answer.generation).number(answer.incarnation);
+    call.arg(span.map(|span| millis(span).to_string()).unwrap_or_default()).arg(message);
+}
+
+fn answer_result(answer: &Answer, value: Value) -> Result<AnswerResult> {
+    let mut parts = reply::array(value)?.into_iter();
+    let mut next = || parts.next().unwrap_or(Value::Nil);
+    let word = reply::text(next())?.unwrap_or_default();
+    match word.as_str() {
+        "done" => Ok(AnswerResult::Done(match reply::number(next())? {
+            0 => None,
+            millis => Some(at_millis(millis)),
+        })),
+        "before" => Ok(AnswerResult::Before),
+        "stale" => Ok(AnswerResult::Stale),
+        "exhausted" => Ok(AnswerResult::Exhausted(Exhausted {
+            stream_id: answer.stream_id.clone(),
+            sequence: answer.sequence,
+            attempts: u32::try_from(reply::number(next())?).map_err(corrupt)?,
+            rejected: reply::text(next())?.as_deref() == Some("1"),
+            message: reply::text(next())?.unwrap_or_default(),
+        })),
+        other => Err(corrupt(other)),
+    }
+}
+
+fn record(id: &GroupId, about: &reply::Fields) -> Result<Option<GroupRecord>> {
+    if about.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(GroupRecord {
+        id: id.clone(),
+        settings: serde_json::from_str(about.text("settings")?).map_err(corrupt)?,
+        revision: about.number("revision")?,
+        generation: about.number("generation")?,
+        incarnation: about.number("incarnation")?,
+        create_time: moment(about.number("created")?),
+        update_time: moment(about.number("updated")?),
+    }))
+}
+
+/// Names and scores.
+fn scores(value: Value) -> Result<Vec<(String, f64)>> {
+    let mut items = reply::array(value)?.into_iter();
+    let mut scores = Vec::new();
+    while let (Some(name), Some(score)) = (items.next(), items.next()) {
+        let score = match score {
+            Value::Double(score) => score,
+            other => reply::parse(&reply::text(other)?.unwrap_or_default())?,
+        };
+        scores.push((reply::text(name)?.unwrap_or_default(), score));
+    }
+    Ok(scores)
+}
+
+#[async_trait]
+impl Groups for RedisQueue {
+    async fn create_group(
+        &self,
+        id: &GroupId,
+        settings: &GroupSettings,
+        positions: &[(StreamId, Sequence)],
+    ) -> Result<GroupRecord> {
+        // The index first: a name in it without a group does no harm, a group without a name could not be found. The
+        // limit is soft: groups made at the same moment may pass it by a few.
+        let mut look = redis::pipe();
+        look.cmd("ZCARD").arg(GROUPS).cmd("ZSCORE").arg(GROUPS).arg(id.as_str());
+        let mut found = self.all(&self.control, &mut look).await?.into_iter();
+        let count = reply::number(found.next().unwrap_or(Value::Nil))?;
+        let known = !matches!(found.next(), Some(Value::Nil) | None);
+        if !known && count >= MAX_GROUPS as u64 {
+            return Err(Error::TooManyGroups { limit: MAX_GROUPS });
+        }
+        let mut add = redis::cmd("ZADD");
+        add.arg(GROUPS).arg(0).arg(id.as_str());
+        self.control.command(&add).await?;
+        let positions = positions.iter().map(|(stream, next)| (stream, Some(*next)));
+        self.write_group(id, "create", None, Some(settings), positions).await?;
+        self.read_group(id).await
+    }
+
+    async fn get_groups(&self, ids: &[GroupId]) -> Result<Vec<Option<GroupRecord>>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for id in ids {
+            pipe.cmd("HGETALL").arg(GroupKeys(id).about());
+        }
+        let answers = self.all(&self.control, &mut pipe).await?;
+        ids.iter().zip(answers).map(|(id, about)| record(id, &reply::Fields::read(about)?)).collect()
+    }
+
+    async fn list_groups(&self, after: Option<&GroupId>, limit: usize) -> Result<Vec<GroupRecord>> {
+        let mut found = Vec::new();
+        let mut from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        // Names without a group are passed over: a page that is not full is the last.
+        loop {
+            let mut range = redis::cmd("ZRANGE");
+            range.arg(GROUPS).arg(&from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(limit);
+            let names = reply::array(self.control.command(&range).await?)?;
+            let ids: Vec<GroupId> = names
+                .into_iter()
+                .map(|name| reply::text(name)?.unwrap_or_default().parse().map_err(corrupt))
+                .collect::<Result<_>>()?;
+            found.extend(self.get_groups(&ids).await?.into_iter().flatten());
+            match ids.last() {
+                Some(last) if ids.len() >= limit && found.len() < limit => from = format!("({last}"),
+                Some(_) | None => break,
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    async fn update_group(
+        &self,
+        id: &GroupId,
+        settings: &GroupSettings,
+        expected: u64,
+        streams: &[(StreamId, Option<Sequence>)],
+    ) -> Result<GroupRecord> {
+        let streams = streams.iter().map(|(stream, next)| (stream, *next));
+        self.write_group(id, "update", Some(expected), Some(settings), streams).await?;
+        self.read_group(id).await
+    }
+
+    async fn seek_group(
+        &self,
+        id: &GroupId,
+        positions: &[(StreamId, Sequence)],
+        expected: Option<u64>,
+    ) -> Result<GroupRecord> {
+        let positions = positions.iter().map(|(stream, next)| (stream, Some(*next)));
+        self.write_group(id, "seek", expected, None, positions).await?;
+        self.read_group(id).await
+    }
+
+    async fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> Result<()> {
+        let keys = GroupKeys(id);
+        let mut call = Call::default();
+        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due());
+        call.key(keys.members()).key(keys.alive());
+        call.arg(expected.map(|revision| revision.to_string()).unwrap_or_default());
+        let answer = self.scripts.group_delete.run(&self.control, &call).await?;
+        match word(&mut reply::array(answer)?.into_iter())? {
+            Word::Ok => {}
+            Word::Gone => return Err(Error::GroupNotFound(id.clone())),
+            Word::Stale(current) => return Err(Error::RevisionMismatch { current }),
+            Word::Exists | Word::Replaced | Word::Lapsed | Word::Full => return Err(corrupt("group_delete")),
+        }
+        let mut remove = redis::cmd("ZREM");
+        remove.arg(GROUPS).arg(id.as_str());
+        self.control.command(&remove).await.map(drop)
+    }
+
+    async fn group_state(&self, id: &GroupId) -> Result<GroupState> {
+        let keys = GroupKeys(id);
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        pipe.cmd("HGETALL").arg(keys.about()).cmd("HGETALL").arg(keys.positions());
+        pipe.cmd("HKEYS").arg(keys.pending()).cmd("HGETALL").arg(keys.members());
+        pipe.cmd("ZRANGE").arg(keys.alive()).arg(0).arg(-1).arg("WITHSCORES").cmd("TIME");
+        let mut answers = self.all(self.reader_of_groups(), &mut pipe).await?.into_iter();
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let about = reply::Fields::read(next())?;
+        let record = record(id, &about)?.ok_or_else(|| Error::GroupNotFound(id.clone()))?;
+        let positions = reply::Fields::read(next())?;
+        let mut pending: BTreeMap<StreamId, Vec<Sequence>> = BTreeMap::new();
+        for key in reply::array(next())? {
+            let (stream, sequence) = frame_of(&reply::text(key)?.unwrap_or_default())?;
+            pending.entry(stream).or_default().push(sequence);
+        }
+        let seats = reply::Fields::read(next())?;
+        let alive = scores(next())?;
+        let clock = reply::array(next())?.into_iter().next().unwrap_or(Value::Nil);
+        let now = reply::number(clock)? as f64 * 1_000.0;
+        let mut members = Vec::new();
+        for (name, _) in alive.iter().filter(|(_, expires)| *expires > now) {
+            members.push(MemberState {
+                id: name.parse().map_err(corrupt)?,
+                connect_time: moment(seats.number(&format!("c:{name}"))?),
+                outstanding_frames: seats.number(&format!("f:{name}"))?,
+                outstanding_bytes: seats.number(&format!("b:{name}"))?,
+            });
+        }
+        members.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let mut state = GroupState {
+            record,
+            positions: BTreeMap::new(),
+            members,
+            counters: GroupCounters {
+                acknowledged: about.number("acknowledged")?,
+                redelivered: about.number("redelivered")?,
+                dead: about.number("dead")?,
+                lost: about.number("lost")?,
+            },
+        };
+        for name in positions.names().filter_map(|name| name.strip_prefix("n:")) {
+            let owner: Option<MemberId> = match positions.text(&format!("o:{name}"))? {
+                "" => None,
+                owner => Some(owner.parse().map_err(corrupt)?),
+            };
+            let stream: StreamId = name.parse().map_err(corrupt)?;
+            let mut pending = pending.remove(&stream).unwrap_or_default();
+            pending.sort_unstable();
+            let position = GroupPosition {
+                next: number(positions.number(&format!("n:{name}"))?)?,
+                delivered: positions.number(&format!("d:{name}"))?,
+                mark: positions.text(&format!("k:{name}"))?.to_owned(),
+                owner: owner.filter(|owner| state.members.iter().any(|member| member.id == *owner)),
+                pending,
+            };
+            state.positions.insert(stream, position);
+        }
+        Ok(state)
+    }
+
+    async fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> Result<()> {
+        self.write_group(id, "drop", None, None, streams.iter().map(|stream| (stream, None))).await
+    }
+
+    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<GroupRecord> {
+        self.sit("join", seat, ttl).await?;
+        self.read_group(&seat.group).await
+    }
+
+    async fn keep_seat(&self, seat: &Seat, ttl: Duration) -> Result<()> {
+        self.sit("keep", seat, ttl).await
+    }
+
+    async fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> Result<()> {
+        self.seat("leave", seat, Duration::ZERO, unsent).await.map(drop)
+    }
+
+    async fn claim_frames(&self, seat: &Seat, claim: &Claim) -> Result<Claimed> {
+        if let Some(claimed) = self.claim(seat, claim).await? {
+            return Ok(claimed);
+        }
+        self.sit("keep", seat, claim.ttl).await?;
+        self.claim(seat, claim).await?.ok_or_else(|| Error::NoAnswer("the seat lapsed twice".to_owned()))
+    }
+
+    async fn answer_frames(&self, id: &GroupId, answers: &[Answer]) -> Result<Vec<AnswerResult>> {
+        let keys = GroupKeys(id);
+        let mut call = Call::default();
+        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due()).key(keys.members());
+        call.number(millis(SETTLE_TIME));
+        answers.iter().for_each(|answer| push_answer(&mut call, answer));
+        match self.scripts.group_answer.run(&self.control, &call).await? {
+            Value::Nil => Err(Error::GroupNotFound(id.clone())),
+            value => {
+                let results = reply::array(value)?;
+                answers.iter().zip(results).map(|(answer, value)| answer_result(answer, value)).collect()
+            }
+        }
+    }
+
+    async fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> Result<()> {
+        let keys = GroupKeys(id);
+        let mut call = Call::default();
+        call.key(keys.about()).key(keys.pending()).key(keys.due()).key(keys.members());
+        for frame in frames {
+            call.arg(frame_key(&frame.stream_id, frame.sequence)).number(frame.attempt.into());
+            call.arg(match frame.settlement {
+                Settlement::DeadLetter => "dead",
+                Settlement::Lost => "lost",
+            });
+        }
+        match self.scripts.group_settle.run(&self.control, &call).await? {
+            Value::Nil => Err(Error::GroupNotFound(id.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ack_key(&self) -> Result<[u8; 32]> {
+        let fresh: [u8; 32] = rand::random();
+        let mut pipe = redis::pipe();
+        pipe.cmd("SET").arg(ACK_KEY).arg(&fresh[..]).arg("NX").cmd("GET").arg(ACK_KEY);
+        let stored = self.all(&self.control, &mut pipe).await?.pop().unwrap_or(Value::Nil);
+        let stored = reply::bytes(stored)?.unwrap_or_default();
+        stored.as_ref().try_into().map_err(|_| corrupt("the key of ack ids has another length"))
+    }
+
+    async fn first_output_at(&self, stream: &StreamId, time: Timestamp) -> Result<Sequence> {
+        let keys = self.keys(stream);
+        let mut call = Call::default();
+        call.key(keys.stream(stream)).key(keys.output(stream)).arg(time.as_micros().to_string());
+        match self.scripts.output_at.run(&self.control, &call).await? {
+            Value::Nil => Err(Error::StreamNotFound(stream.clone())),
+            found => number(reply::number(found)?),
+        }
+    }
+
+    async fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Result<Vec<OutputSpan>> {
+        let ask = |(stream, from): &(StreamId, Sequence)| {
+            let keys = self.keys(stream);
+            let mut call = Call::default();
+            call.key(keys.stream(stream)).key(keys.output(stream)).number(from.get());
+            call
+        };
+        let mut spans = Vec::with_capacity(streams.len());
+        for part in streams.chunks(COUNTS_AT_ONCE) {
+            let calls: Vec<Call> = part.iter().map(ask).collect();
+            let asked = calls.iter().map(|call| self.scripts.output_count.run(&self.control, call));
+            for answer in futures::future::try_join_all(asked).await? {
+                let mut parts = reply::array(answer)?.into_iter();
+                let mut next = || reply::number(parts.next().unwrap_or(Value::Nil));
+                spans.push(OutputSpan { oldest: next()?, head: next()?, entries: next()? });
+            }
+        }
+        Ok(spans)
+    }
+}
+
+/// Outputs counted at the same time.
+const COUNTS_AT_ONCE: usize = 100;

@@ -1,0 +1,675 @@
+//! Consumer groups, as members and operators see them.
+
+use std::time::Duration;
+
+use frameway::config::{Config, Role};
+use frameway::pb::v1 as pb;
+use frameway::pb::v1::ack_result::Outcome;
+use frameway::pb::v1::start_position::Position;
+use frameway::pb::v1::stream_match::By;
+use frameway::pb::v1::subscribe_frames_response::Event;
+use frameway::shutdown::Tasks;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, Streaming};
+
+use crate::common::redis::RedisServer;
+use crate::server::{PATIENCE, TestServer, frame};
+use crate::{name, reason};
+
+type Events = Streaming<pb::SubscribeFramesResponse>;
+
+fn seconds(seconds: i64) -> Option<prost_types::Duration> {
+    Some(prost_types::Duration { seconds, nanos: 0 })
+}
+
+fn group(id: &str, glob: &str) -> pb::ConsumerGroup {
+    pb::ConsumerGroup {
+        group_id: id.to_owned(),
+        streams: vec![pb::StreamMatch { by: Some(By::Glob(glob.to_owned())) }],
+        start: earliest(),
+        ..Default::default()
+    }
+}
+
+fn earliest() -> Option<pb::StartPosition> {
+    Some(pb::StartPosition { position: Some(Position::Earliest(pb::StartEarliest {})) })
+}
+
+async fn create(server: &TestServer, group: pb::ConsumerGroup) -> pb::ConsumerGroup {
+    let request = pb::CreateConsumerGroupRequest { group: Some(group) };
+    let answer = server.operating().create_consumer_group(request).await.expect("creates");
+    answer.into_inner().group.expect("a group")
+}
+
+async fn status(server: &TestServer, group: &str) -> pb::ConsumerGroupStatus {
+    let request = pb::GetConsumerGroupRequest { group_id: group.to_owned(), ..Default::default() };
+    let answer = server.operating().get_consumer_group(request).await.expect("reads").into_inner();
+    answer.group.and_then(|group| group.status).expect("a status")
+}
+
+/// Waits until the group's status is as wanted.
+async fn until(server: &TestServer, group: &str, wanted: impl Fn(&pb::ConsumerGroupStatus) -> bool) {
+    let start = Instant::now();
+    loop {
+        let status = status(server, group).await;
+        if wanted(&status) {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "the group stays at {status:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn member(group: &str, member: &str) -> pb::GroupMember {
+    let no_pictures =
+        pb::PictureSelection { roles: vec![pb::PictureRole::None.into()], ..Default::default() };
+    pb::GroupMember {
+        group_id: group.to_owned(),
+        member_id: member.to_owned(),
+        pictures: Some(no_pictures),
+        ..Default::default()
+    }
+}
+
+async fn join(server: &TestServer, member: pb::GroupMember) -> Events {
+    let request = pb::SubscribeFramesRequest {
+        group: Some(member),
+        heartbeat_interval: seconds(1),
+        ..Default::default()
+    };
+    let mut events = server.streaming().subscribe_frames(request).await.expect("joins").into_inner();
+    let first = timeout(PATIENCE, events.message()).await.expect("in time").expect("no error");
+    let first = first.and_then(|message| message.event);
+    assert!(matches!(first, Some(Event::Checkpoint(_))), "the first message is a checkpoint: {first:?}");
+    events
+}
+
+async fn next_frame(events: &mut Events) -> pb::DeliveredFrame {
+    loop {
+        let message = timeout(PATIENCE, events.message()).await.expect("a frame in time").expect("no error");
+        match message.and_then(|message| message.event).expect("not the end") {
+            Event::Frame(frame) => return frame,
+            Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Gap(_) => {}
+            Event::Draining(_) => panic!("draining"),
+        }
+    }
+}
+
+/// How a call ends.
+async fn ended(events: &mut Events) -> Status {
+    let end = async {
+        loop {
+            match events.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("ends without an error"),
+                Err(status) => return status,
+            }
+        }
+    };
+    timeout(PATIENCE, end).await.expect("ends in time")
+}
+
+fn sequence(delivered: &pb::DeliveredFrame) -> u64 {
+    delivered.frame.as_ref().expect("a frame").sequence
+}
+
+async fn ack(server: &TestServer, group: &str, ids: &[&pb::DeliveredFrame]) -> Vec<Outcome> {
+    ack_ids(server, group, ids.iter().map(|one| one.ack_id.clone()).collect()).await
+}
+
+async fn ack_ids(server: &TestServer, group: &str, ack_ids: Vec<String>) -> Vec<Outcome> {
+    let request = pb::AcknowledgeFramesRequest { group_id: group.to_owned(), ack_ids };
+    let answer = server.streaming().acknowledge_frames(request).await.expect("answers").into_inner();
+    answer.results.into_iter().map(|result| result.outcome.expect("an outcome")).collect()
+}
+
+async fn reject(server: &TestServer, group: &str, rejection: pb::Rejection) -> Outcome {
+    let request = pb::RejectFramesRequest { group_id: group.to_owned(), rejections: vec![rejection] };
+    let answer = server.streaming().reject_frames(request).await.expect("answers").into_inner();
+    answer.results.into_iter().next().and_then(|result| result.outcome).expect("an outcome")
+}
+
+fn done(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done(done) if !done.already_acknowledged)
+}
+
+fn before(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done(done) if done.already_acknowledged)
+}
+
+fn refused(outcome: &Outcome) -> pb::ErrorReason {
+    match outcome {
+        Outcome::Refused(error) => error.reason(),
+        Outcome::Done(_) => panic!("{outcome:?}"),
+    }
+}
+
+async fn submit(server: &TestServer, stream: &str, count: u8) {
+    let frames = (0..count).map(|shade| frame(stream, shade)).collect();
+    let outcomes = server.submit(frames).await;
+    assert!(outcomes.iter().all(|one| matches!(one, pb::frame_result::Outcome::Accepted(_))), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn two_members_share_the_frames_and_each_is_told_once() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam-1", "cam-2"]).await;
+    create(&server, group("site", "cam-*")).await;
+    let small = |id| pb::GroupMember { max_outstanding_frames: 4, ..member("site", id) };
+    let (mut a, mut b) = (join(&server, small("a")).await, join(&server, small("b")).await);
+    submit(&server, "cam-1", 10).await;
+    submit(&server, "cam-2", 10).await;
+    let mut seen = Vec::new();
+    let mut by = [0, 0];
+    while seen.len() < 20 {
+        let (who, delivered) = tokio::select! {
+            delivered = next_frame(&mut a) => (0, delivered),
+            delivered = next_frame(&mut b) => (1, delivered),
+        };
+        assert_eq!((delivered.delivery_attempt, delivered.cursor.as_str()), (1, ""));
+        assert!(delivered.ack_deadline.is_some() && delivered.ack_id.len() <= 256);
+        by[who] += 1;
+        let frame = delivered.frame.clone().expect("a frame");
+        seen.push((frame.stream_id, frame.sequence));
+        assert!(done(&ack(&server, "site", &[&delivered]).await[0]));
+    }
+    seen.sort();
+    let expected: Vec<_> =
+        ["cam-1", "cam-2"].iter().flat_map(|id| (1..=10).map(|n| ((*id).to_owned(), n))).collect();
+    assert_eq!(seen, expected);
+    until(&server, "site", |status| status.lag_frames == 0 && status.outstanding_frames == 0).await;
+    let status = status(&server, "site").await;
+    assert_eq!((status.acknowledged_frames, status.redelivered_frames, status.stream_count), (20, 0, 2));
+    let members: Vec<_> = status.members.iter().map(|member| member.member_id.as_str()).collect();
+    assert_eq!(members, ["a", "b"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_takes_no_more_than_it_may_and_goes_on_after_an_ack() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    create(&server, group("site", "cam")).await;
+    let mut events =
+        join(&server, pb::GroupMember { max_outstanding_frames: 2, ..member("site", "a") }).await;
+    submit(&server, "cam", 5).await;
+    let first = next_frame(&mut events).await;
+    let second = next_frame(&mut events).await;
+    until(&server, "site", |status| status.lag_frames == 5).await;
+    // A heartbeat comes before the third frame, and says that two are out.
+    let heartbeat = loop {
+        let message = timeout(PATIENCE, events.message()).await.expect("in time").expect("no error");
+        match message.and_then(|message| message.event).expect("an event") {
+            Event::Heartbeat(heartbeat) if heartbeat.outstanding_frames == 2 => break heartbeat,
+            Event::Heartbeat(_) | Event::Checkpoint(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(heartbeat.streams.len(), 1);
+    ack(&server, "site", &[&first]).await;
+    assert_eq!(sequence(&next_frame(&mut events).await), 3);
+    ack(&server, "site", &[&second]).await;
+    assert_eq!(sequence(&next_frame(&mut events).await), 4);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_that_leaves_gives_its_frames_back_at_once() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    create(&server, pb::ConsumerGroup { ack_deadline: seconds(3600), ..group("site", "cam") }).await;
+    submit(&server, "cam", 3).await;
+    let mut a = join(&server, member("site", "a")).await;
+    let first = next_frame(&mut a).await;
+    next_frame(&mut a).await;
+    drop(a);
+    let mut b = join(&server, member("site", "b")).await;
+    let mut again = Vec::new();
+    for _ in 0..3 {
+        again.push(next_frame(&mut b).await);
+    }
+    assert_eq!(again.iter().map(sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    // What was sent was delivered once more; what the first member never got counts as new.
+    assert_eq!(again[0].delivery_attempt, 2);
+    assert_eq!(refused(&ack(&server, "site", &[&first]).await[0]), pb::ErrorReason::AckIdStale);
+    let all: Vec<_> = again.iter().collect();
+    assert!(ack(&server, "site", &all).await.iter().all(done));
+    until(&server, "site", |status| status.lag_frames == 0).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_frame_comes_again_after_its_deadline_and_a_late_ack_of_it_succeeds() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    create(&server, pb::ConsumerGroup { ack_deadline: seconds(1), ..group("site", "cam") }).await;
+    submit(&server, "cam", 1).await;
+    let mut events = join(&server, member("site", "a")).await;
+    let first = next_frame(&mut events).await;
+    let second = next_frame(&mut events).await;
+    assert_eq!((sequence(&second), second.delivery_attempt), (1, 2));
+    assert_eq!(refused(&ack(&server, "site", &[&first]).await[0]), pb::ErrorReason::AckIdStale);
+    // Nobody else has it: an ack that comes after the deadline counts.
+    drop(events);
+    assert!(done(&ack(&server, "site", &[&second]).await[0]));
+    assert!(before(&ack(&server, "site", &[&second]).await[0]));
+    let status = status(&server, "site").await;
+    assert_eq!((status.acknowledged_frames, status.redelivered_frames, status.lag_frames), (1, 1, 0));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_call_under_the_same_name_replaces_the_old_one() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    create(&server, group("site", "cam")).await;
+    let mut old = join(&server, member("site", "a")).await;
+    let mut new = join(&server, member("site", "a")).await;
+    let end = ended(&mut old).await;
+    assert_eq!((end.code(), reason(&end)), (Code::Aborted, name(pb::ErrorReason::MemberReplaced)));
+    submit(&server, "cam", 1).await;
+    assert_eq!(sequence(&next_frame(&mut new).await), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn members_of_a_deleted_group_are_told() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    create(&server, group("site", "cam")).await;
+    submit(&server, "cam", 2).await;
+    let mut events = join(&server, member("site", "a")).await;
+    let first = next_frame(&mut events).await;
+    next_frame(&mut events).await;
+    let delete = || pb::DeleteConsumerGroupRequest { group_id: "site".into(), ..Default::default() };
+    let deleted = server.operating().delete_consumer_group(delete()).await.expect("deletes").into_inner();
+    assert_eq!((deleted.outstanding_frames, deleted.lag_frames), (2, 2));
+    let end = ended(&mut events).await;
+    assert_eq!((end.code(), reason(&end)), (Code::NotFound, name(pb::ErrorReason::GroupDeleted)));
+    let again = server.operating().delete_consumer_group(delete()).await.expect_err("is gone");
+    assert_eq!((again.code(), reason(&again)), (Code::NotFound, name(pb::ErrorReason::GroupNotFound)));
+    // A group of the same name is another one.
+    create(&server, group("site", "cam")).await;
+    assert_eq!(refused(&ack(&server, "site", &[&first]).await[0]), pb::ErrorReason::AckIdStale);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_rejected_frame_waits_and_after_the_last_attempt_it_is_given_up() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    create(&server, pb::ConsumerGroup { max_delivery_attempts: 2, ..group("site", "cam") }).await;
+    submit(&server, "cam", 2).await;
+    let mut events = join(&server, member("site", "a")).await;
+    let (first, other) = (next_frame(&mut events).await, next_frame(&mut events).await);
+    let delay = Some(prost_types::Duration { seconds: 0, nanos: 300_000_000 });
+    let rejection = |frame: &pb::DeliveredFrame| pb::Rejection {
+        ack_id: frame.ack_id.clone(),
+        retry_delay: delay,
+        ..Default::default()
+    };
+    let rejected_at = Instant::now();
+    assert!(done(&reject(&server, "site", rejection(&first)).await));
+    assert!(done(&reject(&server, "site", rejection(&first)).await), "rejecting again changes nothing");
+    let again = next_frame(&mut events).await;
+    assert!(rejected_at.elapsed() >= Duration::from_millis(290), "{:?}", rejected_at.elapsed());
+    assert_eq!((sequence(&again), again.delivery_attempt), (1, 2));
+    reject(&server, "site", rejection(&again)).await;
+    until(&server, "site", |status| status.dead_letter_frames == 1 && status.outstanding_frames == 1).await;
+    let dead = pb::Rejection {
+        ack_id: other.ack_id.clone(),
+        reason: "not a road".into(),
+        dead_letter: true,
+        ..Default::default()
+    };
+    assert!(done(&reject(&server, "site", dead).await));
+    until(&server, "site", |status| status.dead_letter_frames == 2 && status.lag_frames == 0).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn bad_ack_ids_are_refused_each_by_itself_and_change_nothing() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    create(&server, group("site", "cam")).await;
+    create(&server, group("lab", "cam")).await;
+    submit(&server, "cam", 1).await;
+    let mut events = join(&server, member("site", "a")).await;
+    let frame = next_frame(&mut events).await;
+    let good = frame.ack_id.clone();
+    let mut forged = good.clone();
+    let last = forged.pop().expect("a character");
+    forged.push(if last == 'A' { 'Q' } else { 'A' });
+    let cut = good[..good.len() - 4].to_owned();
+    let ids = vec![forged, cut, "rubbish".into(), String::new(), "A".repeat(5000)];
+    let outcomes = ack_ids(&server, "site", ids).await;
+    assert!(outcomes.iter().all(|one| refused(one) == pb::ErrorReason::AckIdInvalid), "{outcomes:?}");
+    let foreign = ack_ids(&server, "lab", vec![good.clone()]).await;
+    assert_eq!(refused(&foreign[0]), pb::ErrorReason::AckIdForeign);
+    assert_eq!(status(&server, "site").await.outstanding_frames, 1);
+    let mixed = ack_ids(&server, "site", vec!["x".into(), good.clone(), good.clone()]).await;
+    assert_eq!(refused(&mixed[0]), pb::ErrorReason::AckIdInvalid);
+    assert!(done(&mixed[1]) && before(&mixed[2]));
+    assert_eq!(status(&server, "site").await.acknowledged_frames, 1);
+
+    let refused = async |group: &str, ack_ids: Vec<String>| {
+        let request = pb::AcknowledgeFramesRequest { group_id: group.into(), ack_ids };
+        let status = server.streaming().acknowledge_frames(request).await.expect_err("must be refused");
+        (status.code(), reason(&status))
+    };
+    assert_eq!(
+        refused("nobody", vec![good.clone()]).await,
+        (Code::NotFound, name(pb::ErrorReason::GroupNotFound))
+    );
+    assert_eq!(refused("site", Vec::new()).await.0, Code::InvalidArgument);
+    let many = vec![good; 1001];
+    assert_eq!(refused("site", many).await, (Code::InvalidArgument, name(pb::ErrorReason::TooManyItems)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_seek_moves_the_group_and_makes_old_ack_ids_stale() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    create(&server, group("site", "cam")).await;
+    submit(&server, "cam", 4).await;
+    let mut events = join(&server, member("site", "a")).await;
+    let mut frames = Vec::new();
+    for _ in 0..4 {
+        frames.push(next_frame(&mut events).await);
+    }
+    ack(&server, "site", &[&frames[0], &frames[1]]).await;
+    let seek = async |position: Option<Position>| {
+        let position = Some(pb::StartPosition { position });
+        let request =
+            pb::SeekConsumerGroupRequest { group_id: "site".into(), position, ..Default::default() };
+        server.operating().seek_consumer_group(request).await.map(tonic::Response::into_inner)
+    };
+    let sought = seek(Some(Position::Sequence(2))).await.expect("seeks");
+    let after = sought.group.expect("a group");
+    assert_eq!((sought.moved_streams, after.generation), (1, 2));
+    assert_eq!(after.status.map(|status| (status.lag_frames, status.outstanding_frames)), Some((3, 0)));
+    assert_eq!(refused(&ack(&server, "site", &[&frames[2]]).await[0]), pb::ErrorReason::AckIdStale);
+    for expected in [2, 3, 4] {
+        let delivered = next_frame(&mut events).await;
+        assert_eq!((sequence(&delivered), delivered.delivery_attempt), (expected, 1));
+        ack(&server, "site", &[&delivered]).await;
+    }
+    let at = frames[3].frame.as_ref().and_then(|frame| frame.received_time).expect("a time");
+    seek(Some(Position::ReceivedTime(at))).await.expect("seeks by time");
+    let delivered = next_frame(&mut events).await;
+    let time = delivered.frame.as_ref().and_then(|frame| frame.received_time).expect("a time");
+    assert!((time.seconds, time.nanos) >= (at.seconds, at.nanos));
+
+    let future = prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 };
+    for ahead in [Position::ReceivedTime(future), Position::Sequence(9_000_000)] {
+        let status = seek(Some(ahead)).await.expect_err("lies in the future");
+        assert_eq!(
+            (status.code(), reason(&status)),
+            (Code::OutOfRange, name(pb::ErrorReason::PositionInFuture))
+        );
+    }
+    let cut = pb::StreamCursor { stream_id: "cam".into(), cursor: "cut".into() };
+    let status =
+        seek(Some(Position::Cursors(pb::CursorList { cursors: vec![cut] }))).await.expect_err("is cut");
+    assert_eq!(
+        (status.code(), reason(&status)),
+        (Code::InvalidArgument, name(pb::ErrorReason::CursorInvalid))
+    );
+    assert_eq!(seek(None).await.expect_err("says nothing").code(), Code::InvalidArgument);
+    seek(Some(Position::Live(pb::StartLive {}))).await.expect("seeks to live");
+    assert_eq!(status_of(&server).await, (0, 0));
+    server.stop().await;
+}
+
+async fn status_of(server: &TestServer) -> (u64, u64) {
+    let status = status(server, "site").await;
+    (status.lag_frames, status.outstanding_frames)
+}
+
+#[tokio::test]
+async fn streams_that_come_later_begin_with_their_first_frame() {
+    let server = TestServer::start(|_| {}).await;
+    create(&server, pb::ConsumerGroup { start: None, ..group("site", "late-*") }).await;
+    server.register(&["late-1"]).await;
+    submit(&server, "late-1", 2).await;
+    let mut events = join(&server, member("site", "a")).await;
+    assert_eq!(sequence(&next_frame(&mut events).await), 1);
+    assert_eq!(sequence(&next_frame(&mut events).await), 2);
+    server.register(&["late-2"]).await;
+    submit(&server, "late-2", 1).await;
+    let delivered = next_frame(&mut events).await.frame.expect("a frame");
+    assert_eq!((delivered.stream_id.as_str(), delivered.sequence), ("late-2", 1));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_stays_with_its_member_where_the_group_says_so() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam-1", "cam-2"]).await;
+    let affine = pb::ConsumerGroup { affinity: pb::GroupAffinity::Stream.into(), ..group("site", "cam-*") };
+    create(&server, affine).await;
+    let (mut a, mut b) = (join(&server, member("site", "a")).await, join(&server, member("site", "b")).await);
+    let mut owner = std::collections::HashMap::new();
+    for round in 0..6 {
+        submit(&server, "cam-1", 1).await;
+        submit(&server, "cam-2", 1).await;
+        for _ in 0..2 {
+            let (who, delivered) = tokio::select! {
+                delivered = next_frame(&mut a) => ("a", delivered),
+                delivered = next_frame(&mut b) => ("b", delivered),
+            };
+            let stream = delivered.frame.as_ref().expect("a frame").stream_id.clone();
+            assert_eq!(sequence(&delivered), round + 1, "{stream} is in order");
+            assert_eq!(*owner.entry(stream).or_insert(who), who);
+            ack(&server, "site", &[&delivered]).await;
+        }
+    }
+    let request = pb::GetConsumerGroupRequest { group_id: "site".into(), ..Default::default() };
+    let read = server.operating().get_consumer_group(request).await.expect("reads").into_inner();
+    for position in &read.streams {
+        assert_eq!(position.member_id, owner[&position.stream_id], "{position:?}");
+        assert_eq!(
+            (position.acknowledged_sequence, position.delivered_sequence, position.lag_frames),
+            (6, 6, 0)
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn filtered_and_sampled_frames_count_as_done_and_are_told_as_gaps() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    let filter = pb::FrameFilter { attributes: [("lane".into(), "2".into())].into(), ..Default::default() };
+    create(&server, pb::ConsumerGroup { filter: Some(filter), ..group("site", "cam") }).await;
+    let marked =
+        |shade| pb::Frame { attributes: [("lane".into(), "2".into())].into(), ..frame("cam", shade) };
+    server.submit(vec![frame("cam", 1), frame("cam", 2), marked(3), frame("cam", 4)]).await;
+    let mut events = join(&server, member("site", "a")).await;
+    let mut gaps = Vec::new();
+    let delivered = loop {
+        let message = timeout(PATIENCE, events.message()).await.expect("in time").expect("no error");
+        match message.and_then(|message| message.event).expect("an event") {
+            Event::Frame(frame) => break frame,
+            Event::Gap(gap) => gaps.push(gap),
+            Event::Heartbeat(_) | Event::Checkpoint(_) => {}
+            Event::Draining(_) => panic!("draining"),
+        }
+    };
+    assert_eq!(sequence(&delivered), 3);
+    let told: u64 = gaps.iter().map(|gap| gap.to_sequence - gap.from_sequence + 1).sum();
+    assert_eq!(told, 2, "{gaps:?}");
+    for gap in &gaps {
+        assert_eq!(gap.causes[0].reason(), pb::GapReason::Filtered);
+        assert_eq!(gap.cursor, "");
+    }
+    ack(&server, "site", &[&delivered]).await;
+    until(&server, "site", |status| status.lag_frames == 0 && status.acknowledged_frames == 4).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn groups_are_made_listed_changed_and_refused() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["a-1", "b-1"]).await;
+    for id in ["g1", "g2", "g3"] {
+        create(&server, group(id, "a-*")).await;
+    }
+    let mut operating = server.operating();
+    let again = pb::CreateConsumerGroupRequest { group: Some(group("g1", "a-*")) };
+    let status = operating.create_consumer_group(again).await.expect_err("is there");
+    assert_eq!((status.code(), reason(&status)), (Code::AlreadyExists, name(pb::ErrorReason::AlreadyExists)));
+    let mut seen = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = pb::ListConsumerGroupsRequest { page_size: 2, page_token };
+        let page = operating.list_consumer_groups(request).await.expect("lists").into_inner();
+        seen.extend(page.groups.into_iter().map(|group| group.group_id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["g1", "g2", "g3"]);
+
+    submit(&server, "a-1", 2).await;
+    submit(&server, "b-1", 2).await;
+    until(&server, "g1", |status| status.lag_frames == 2).await;
+    let read = pb::GetConsumerGroupRequest { group_id: "g1".into(), ..Default::default() };
+    let etag =
+        operating.get_consumer_group(read).await.expect("reads").into_inner().group.expect("a group").etag;
+    let update = |etag: &str| pb::UpdateConsumerGroupRequest {
+        group: Some(pb::ConsumerGroup { etag: etag.to_owned(), ..group("g1", "b-*") }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["streams".into()] }),
+    };
+    let changed = operating.update_consumer_group(update(&etag)).await.expect("updates").into_inner();
+    assert_ne!(changed.group.expect("a group").etag, etag);
+    let status = operating.update_consumer_group(update(&etag)).await.expect_err("has changed");
+    assert_eq!((status.code(), reason(&status)), (Code::Aborted, name(pb::ErrorReason::EtagMismatch)));
+    // What came to be selected begins now; what is not selected any more is dropped.
+    let mut events = join(&server, member("g1", "a")).await;
+    submit(&server, "a-1", 1).await;
+    submit(&server, "b-1", 1).await;
+    let delivered = next_frame(&mut events).await.frame.expect("a frame");
+    assert_eq!((delivered.stream_id.as_str(), delivered.sequence), ("b-1", 3));
+
+    let bad = pb::SubscribeFramesRequest { group: Some(member("nobody", "a")), ..Default::default() };
+    let status = server.streaming().subscribe_frames(bad).await.expect_err("no such group");
+    assert_eq!((status.code(), reason(&status)), (Code::NotFound, name(pb::ErrorReason::GroupNotFound)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_extension_gives_more_time() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    create(&server, pb::ConsumerGroup { ack_deadline: seconds(1), ..group("site", "cam") }).await;
+    submit(&server, "cam", 2).await;
+    let mut events = join(&server, member("site", "a")).await;
+    let (first, second) = (next_frame(&mut events).await, next_frame(&mut events).await);
+    let request = pb::ExtendAckDeadlineRequest {
+        group_id: "site".into(),
+        ack_ids: vec![first.ack_id.clone()],
+        extension: seconds(600),
+    };
+    let answer = server.streaming().extend_ack_deadline(request).await.expect("extends").into_inner();
+    let Some(Outcome::Done(extended)) = answer.results.into_iter().next().and_then(|one| one.outcome) else {
+        panic!("not extended")
+    };
+    assert!(
+        extended.ack_deadline.expect("a deadline").seconds > first.ack_deadline.expect("a deadline").seconds
+    );
+    // Only the other one comes again.
+    let again = next_frame(&mut events).await;
+    assert_eq!((sequence(&again), again.delivery_attempt), (sequence(&second), 2));
+    assert!(done(&ack(&server, "site", &[&first]).await[0]));
+    server.stop().await;
+}
+
+/// Two servers on one Redis, with a worker beside them.
+struct Pair {
+    first: TestServer,
+    second: TestServer,
+    _redis: RedisServer,
+    stop: CancellationToken,
+    tasks: Tasks,
+}
+
+impl Pair {
+    async fn start() -> Self {
+        let redis = RedisServer::start();
+        let on_redis = |config: &mut Config| {
+            config.queue.redis_url = Some(redis.url());
+            config.server.role = Role::Api;
+        };
+        let (first, second) = (TestServer::start(on_redis).await, TestServer::start(on_redis).await);
+        let mut config = Config::default();
+        config.worker.worker_threads = Some(1);
+        config.queue.redis_url = Some(redis.url());
+        let (tasks, stop) = (Tasks::new(), CancellationToken::new());
+        tasks.spawn("worker", frameway::app::run_worker(config, stop.clone()));
+        Self { first, second, _redis: redis, stop, tasks }
+    }
+
+    async fn stop(self) {
+        self.first.stop().await;
+        self.second.stop().await;
+        self.stop.cancel();
+        assert!(self.tasks.drained(PATIENCE).await, "the worker ends");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ack_through_another_server_frees_the_member() {
+    let pair = Pair::start().await;
+    pair.first.register(&["cam"]).await;
+    create(&pair.first, group("site", "cam")).await;
+    let mut events =
+        join(&pair.first, pb::GroupMember { max_outstanding_frames: 1, ..member("site", "a") }).await;
+    submit(&pair.second, "cam", 5).await;
+    for expected in 1..=5 {
+        let delivered = next_frame(&mut events).await;
+        assert_eq!((sequence(&delivered), delivered.delivery_attempt), (expected, 1));
+        assert!(done(&ack(&pair.second, "site", &[&delivered]).await[0]));
+    }
+    until(&pair.second, "site", |status| status.lag_frames == 0 && status.acknowledged_frames == 5).await;
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_of_two_servers_share_the_frames_and_hear_of_each_other() {
+    let pair = Pair::start().await;
+    pair.first.register(&["cam-1", "cam-2"]).await;
+    create(&pair.first, group("site", "cam-*")).await;
+    let (mut a, mut b) =
+        (join(&pair.first, member("site", "a")).await, join(&pair.second, member("site", "b")).await);
+    submit(&pair.first, "cam-1", 15).await;
+    submit(&pair.second, "cam-2", 15).await;
+    let mut seen = Vec::new();
+    while seen.len() < 30 {
+        let (server, delivered) = tokio::select! {
+            delivered = next_frame(&mut a) => (&pair.second, delivered),
+            delivered = next_frame(&mut b) => (&pair.first, delivered),
+        };
+        assert_eq!(delivered.delivery_attempt, 1);
+        assert!(done(&ack(server, "site", &[&delivered]).await[0]));
+        let frame = delivered.frame.expect("a frame");
+        seen.push((frame.stream_id, frame.sequence));
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 30, "each frame went to one member");
+
+    // The same name on the other server takes the seat over.
+    let mut taken = join(&pair.second, member("site", "a")).await;
+    let end = ended(&mut a).await;
+    assert_eq!((end.code(), reason(&end)), (Code::Aborted, name(pb::ErrorReason::MemberReplaced)));
+    let request = pb::DeleteConsumerGroupRequest { group_id: "site".into(), ..Default::default() };
+    pair.first.operating().delete_consumer_group(request).await.expect("deletes");
+    for events in [&mut b, &mut taken] {
+        assert_eq!(reason(&ended(events).await), name(pb::ErrorReason::GroupDeleted));
+    }
+    pair.stop().await;
+}
