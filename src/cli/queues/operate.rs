@@ -26,7 +26,7 @@ struct Common {
 #[derive(Debug, Clone, Args)]
 struct Which {
     /// One partition's queue, for example p07.
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(conflicts_with = "all")]
     queue: Option<String>,
 
     /// All queues.
@@ -42,8 +42,13 @@ struct Which {
 }
 
 impl Which {
-    fn id(&self) -> String {
-        self.queue.clone().unwrap_or_default()
+    /// The queue's id; empty for all of them, which must be asked for.
+    fn id(&self) -> Result<String, Failure> {
+        match &self.queue {
+            Some(queue) => Ok(queue.clone()),
+            None if self.all => Ok(String::new()),
+            None => Err(Failure::Usage(anyhow!("which queue? name one, or say --all"))),
+        }
     }
 
     fn name(&self) -> String {
@@ -105,7 +110,7 @@ Examples:
   frameway queues purge --all")]
 pub(super) struct PurgeArgs {
     /// One partition's queue, for example p07.
-    #[arg(required_unless_present_any = ["stream", "all"], conflicts_with = "all")]
+    #[arg(conflicts_with = "all")]
     queue: Option<String>,
 
     /// Only frames of this stream.
@@ -157,8 +162,8 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
 
 pub(super) async fn pause(args: PauseArgs) -> Result<(), Failure> {
     let which = args.which;
+    let request = pb::PauseQueueRequest { queue_id: which.id()?, reason: which.reason.clone() };
     let mut client = which.common.connect.connect().await?;
-    let request = pb::PauseQueueRequest { queue_id: which.id(), reason: which.reason.clone() };
     let answer = client.queues.pause_queue(request).await;
     let doing = format!("pausing {}", which.name());
     let queues = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().queues;
@@ -168,8 +173,8 @@ pub(super) async fn pause(args: PauseArgs) -> Result<(), Failure> {
 
 pub(super) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     let which = args.which;
+    let request = pb::ResumeQueueRequest { queue_id: which.id()?, reason: which.reason.clone() };
     let mut client = which.common.connect.connect().await?;
-    let request = pb::ResumeQueueRequest { queue_id: which.id(), reason: which.reason.clone() };
     let answer = client.queues.resume_queue(request).await;
     let doing = format!("resuming {}", which.name());
     let queues = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().queues;
@@ -179,8 +184,8 @@ pub(super) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
 
 pub(super) async fn drain(args: DrainArgs) -> Result<(), Failure> {
     let which = args.which;
+    let request = pb::DrainQueueRequest { queue_id: which.id()?, reason: which.reason.clone() };
     let mut client = which.common.connect.connect().await?;
-    let request = pb::DrainQueueRequest { queue_id: which.id(), reason: which.reason.clone() };
     let answer = client.queues.drain_queue(request).await;
     let doing = format!("draining {}", which.name());
     let queues = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().queues;
@@ -197,6 +202,9 @@ pub(super) async fn purge(args: PurgeArgs) -> Result<(), Failure> {
                 .ok_or_else(|| Failure::Usage(anyhow!("--older-than: that is before time began")))?,
         ),
     };
+    if args.queue.is_none() && args.stream.is_none() && !args.all {
+        return Err(Failure::Usage(anyhow!("which frames? name a queue or --stream, or say --all")));
+    }
     let name = match (&args.queue, &args.stream) {
         (Some(queue), Some(stream)) => format!("{stream} in {queue}"),
         (Some(one), None) | (None, Some(one)) => one.clone(),
