@@ -12,8 +12,8 @@ use crate::domain::{
 };
 use crate::queue::{
     AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Refusal, Result, Seek, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    NewFrame, Offer, OutputPage, PartitionStats, Queue, Refusal, Result, Seek, Trimmed, WorkItem,
+    WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.

@@ -22,7 +22,7 @@ pub use output::{
 pub use picture::PictureFormat;
 pub use position::{Cursor, StartPosition};
 pub use stream::{
-    ClockPolicy, Location, OutputPolicy, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters, StreamRecord,
-    StreamSettings, StreamState,
+    ClockPolicy, Location, OutputPolicy, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters,
+    StreamRecord, StreamSettings, StreamState,
 };
 pub use time::Timestamp;

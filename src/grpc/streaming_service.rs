@@ -66,7 +66,9 @@ impl StreamingService for StreamingHandlers {
     ) -> Reply<Self::SubscribeFramesStream> {
         self.refuse_if_draining()?;
         let call = self.calls.token();
-        Ok(Response::new(subscribe::subscribe(&self.hub, request.into_inner(), self.auto_register, call).await?))
+        Ok(Response::new(
+            subscribe::subscribe(&self.hub, request.into_inner(), self.auto_register, call).await?,
+        ))
     }
 
     async fn get_frames(&self, request: Request<pb::GetFramesRequest>) -> Reply<pb::GetFramesResponse> {

@@ -57,7 +57,9 @@ impl Subscription {
     /// Bytes of one stream that wait to be sent.
     fn backlog(&self, index: u32) -> u64 {
         let Some(stream) = self.streams.get(&index) else { return 0 };
-        let (Some(told), Some(selector)) = (stream.live, self.selectors.get(stream.selector)) else { return 0 };
+        let (Some(told), Some(selector)) = (stream.live, self.selectors.get(stream.selector)) else {
+            return 0;
+        };
         let all = stream.topic.volume();
         if all.generation != told.generation {
             return 0;

@@ -109,7 +109,10 @@ impl Followers {
     /// Whether changes of streams concern some subscription: its set of streams can change, or it filters by label.
     pub(super) fn any_dynamic(&self) -> bool {
         let state = lock(&self.state);
-        state.inboxes.values().any(|inbox| inbox.by_label() || inbox.matchers().iter().any(Matcher::is_dynamic))
+        state
+            .inboxes
+            .values()
+            .any(|inbox| inbox.by_label() || inbox.matchers().iter().any(Matcher::is_dynamic))
     }
 
     /// Tells all whom it concerns that nothing is left of a stream.

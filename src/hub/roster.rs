@@ -240,7 +240,9 @@ impl Roster {
     fn doubtful(&self, with_quiet: bool) -> Vec<StreamId> {
         let now = clock::now();
         let doubtful = |known: &&Known| match known.state {
-            StreamState::Live | StreamState::Error => known.record.stall_time().is_some_and(|stall| now > stall),
+            StreamState::Live | StreamState::Error => {
+                known.record.stall_time().is_some_and(|stall| now > stall)
+            }
             StreamState::Idle | StreamState::Stalled => with_quiet,
         };
         let state = lock(&self.state);

@@ -180,7 +180,9 @@ impl Selector {
         let asked = match (self.cursor_of(&record.id), &self.start) {
             (Some(cursor), _) => cursor.next,
             // What was there at a start by time has been looked up by now, if anything was.
-            (None, StartPosition::Live | StartPosition::Cursor(_) | StartPosition::Time(_)) => return Ok(live),
+            (None, StartPosition::Live | StartPosition::Cursor(_) | StartPosition::Time(_)) => {
+                return Ok(live);
+            }
             (None, StartPosition::Earliest) => return Ok(oldest),
             (None, StartPosition::Sequence(number)) => {
                 let last = live.get() + MAX_AHEAD;

@@ -10,8 +10,8 @@ use super::followed::{Departed, Exit, Followed, Stops};
 use super::inbox::Inbox;
 use super::select::{Matcher, Selector, StreamSet, SubscriptionRequest, first_match};
 use super::subscription::Subscription;
-use crate::domain::{OutputEntry, Sequence, StartPosition, StreamCounters, StreamId, StreamRecord};
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
+use crate::domain::{OutputEntry, Sequence, StartPosition, StreamCounters, StreamId, StreamRecord};
 use crate::queue::{self, ListStreams};
 
 /// Outputs that are searched at the same time.
@@ -63,7 +63,8 @@ pub(super) async fn subscribe(
         let by_id = is_named(inbox.matchers(), &record.id);
         let may_be_gone = !by_id || request.allow_unregistered;
         let found = first_match(inbox.matchers(), &record).filter(|_| may_be_gone || !record.removed);
-        if let Some((index, selector)) = found.and_then(|index| Some((index, request.selectors.get(index)?))) {
+        if let Some((index, selector)) = found.and_then(|index| Some((index, request.selectors.get(index)?)))
+        {
             chosen.push((record, by_id, index, selector));
         }
     }

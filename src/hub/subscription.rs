@@ -221,10 +221,16 @@ impl Subscription {
             TailState::Down { since, .. } => Some(*since + self.registration.hub.config.outage_limit),
             TailState::Starting | TailState::Connected => None,
         };
-        let retry_at = self.trouble.as_ref().map(|trouble| trouble.retry_at);
-        let stop_time = self.stop_times.first().map(|stop| {
-            Instant::now() + stop.since(clock::now()).clamp(SHORTEST_WAIT, LONGEST_WAIT)
-        });
+        // A moment that has passed waits for nothing more: what failed is being read again, or is not needed any more.
+        let retry_at = self
+            .trouble
+            .as_ref()
+            .map(|trouble| trouble.retry_at)
+            .filter(|retry_at| *retry_at > Instant::now());
+        let stop_time = self
+            .stop_times
+            .first()
+            .map(|stop| Instant::now() + stop.since(clock::now()).clamp(SHORTEST_WAIT, LONGEST_WAIT));
         let alarm = [self.timers.next(), outage_end, retry_at, stop_time].into_iter().flatten().min();
         tokio::select! {
             biased;

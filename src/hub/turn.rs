@@ -77,7 +77,8 @@ impl Subscription {
                 Peek::Read => {
                     let pages = self.registration.hub.config.page_entries.max(1);
                     // Who wants the newest must see it in one page.
-                    let share = if stream.newest.is_some() { pages } else { PAGES_AHEAD * pages / (waiting + 1) };
+                    let share =
+                        if stream.newest.is_some() { pages } else { PAGES_AHEAD * pages / (waiting + 1) };
                     let limit = share.clamp(1, pages);
                     let (id, from) = (stream.id().clone(), stream.next);
                     self.load = Some(Load::page(&self.registration.hub, index, id, from, limit));

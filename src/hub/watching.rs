@@ -336,8 +336,10 @@ impl Watch {
         if token.positions.len() != partitions.len() {
             return Ok(false);
         }
-        let mut positions: Vec<_> =
-            partitions.into_iter().zip(token.positions.iter().map(|&number| FeedPosition(number, 0))).collect();
+        let mut positions: Vec<_> = partitions
+            .into_iter()
+            .zip(token.positions.iter().map(|&number| FeedPosition(number, 0)))
+            .collect();
         let end = |partition| reached.get(&partition).copied().unwrap_or_default();
         if positions.iter().any(|(partition, position)| *position > end(*partition)) {
             return Ok(false); // of another store, or of one that has lost data

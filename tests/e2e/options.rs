@@ -129,8 +129,7 @@ async fn each_omission_is_a_gap_with_its_reason() {
             heartbeat_interval: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
             ..Default::default()
         };
-        let mut events =
-            server.streaming().subscribe_frames(request).await.expect("subscribes").into_inner();
+        let mut events = server.streaming().subscribe_frames(request).await.expect("subscribes").into_inner();
         // The stale ones must be older than the bound by now.
         let (got, gaps) = counted(&mut events, FRAMES).await;
         assert_eq!(got, frames, "{what}");
@@ -214,7 +213,10 @@ async fn a_cursor_from_before_retention_resumes_or_is_refused_as_asked() {
         loop {
             let request = pb::GetStreamRequest { stream_id: "cam".into() };
             let stream = server.streaming().get_stream(request).await.expect("reads").into_inner().stream;
-            if stream.and_then(|stream| stream.status).is_some_and(|status| (status.oldest_sequence, status.published_sequence) == (5, 6)) {
+            if stream
+                .and_then(|stream| stream.status)
+                .is_some_and(|status| (status.oldest_sequence, status.published_sequence) == (5, 6))
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

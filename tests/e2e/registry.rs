@@ -90,7 +90,8 @@ async fn streams_are_listed_in_pages() {
     }
     let wanted = |id: &&String| !["cam-1", "cam-3", "cam-5"].contains(&id.as_str());
     assert_eq!(seen, ids.iter().filter(wanted).cloned().collect::<Vec<_>>());
-    let bad = client.list_streams(filtered("state = LIVE AND colour = 1", "")).await.expect_err("no such term");
+    let bad =
+        client.list_streams(filtered("state = LIVE AND colour = 1", "")).await.expect_err("no such term");
     assert_eq!((bad.code(), reason(&bad)), (Code::InvalidArgument, name(R::FilterInvalid)));
     assert_eq!(fact(&bad, "position").as_deref(), Some("18"));
     assert!(bad.message().starts_with("at character 18: "), "{}", bad.message());

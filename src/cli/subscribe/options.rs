@@ -125,7 +125,8 @@ mod tests {
         assert_eq!(plain.start(), None);
         let options = plain.into_options();
         assert!(options.stop.is_none() && options.sampling.is_none() && options.filter.is_none());
-        let args = OptionsArgs { since: Some(Duration::from_secs(5)), every_nth: Some(3), ..Default::default() };
+        let args =
+            OptionsArgs { since: Some(Duration::from_secs(5)), every_nth: Some(3), ..Default::default() };
         assert!(matches!(args.start(), Some(Position::Age(age)) if age.seconds == 5));
         assert_eq!(args.into_options().sampling.map(|sampling| sampling.every_nth), Some(3));
     }

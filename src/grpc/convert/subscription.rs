@@ -226,7 +226,10 @@ mod tests {
             converted(pb::StreamSelector { start, ..one() }).unwrap().start
         };
         let time = prost_types::Timestamp { seconds: 5, nanos: 1_000 };
-        assert_eq!(start(Position::ReceivedTime(time)), StartPosition::Time(Timestamp::from_micros(5_000_001)));
+        assert_eq!(
+            start(Position::ReceivedTime(time)),
+            StartPosition::Time(Timestamp::from_micros(5_000_001))
+        );
         let StartPosition::Time(ago) = start(Position::Age(prost_types::Duration { seconds: 60, nanos: 0 }))
         else {
             panic!("a time")
@@ -235,11 +238,8 @@ mod tests {
         assert!((60..90).contains(&since), "{since}");
 
         let stop = pb::StopPosition { sequence: 7, received_time: Some(time), frame_count: 3 };
-        let labels = pb::LabelSelector {
-            present: vec!["a".into()],
-            absent: vec!["b".into()],
-            ..Default::default()
-        };
+        let labels =
+            pb::LabelSelector { present: vec!["a".into()], absent: vec!["b".into()], ..Default::default() };
         let selector = converted(pb::StreamSelector {
             stop: Some(stop),
             sampling: Some(pb::Sampling { max_fps: Some(2.5), every_nth: 3, latest_only: true }),

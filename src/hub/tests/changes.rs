@@ -24,7 +24,10 @@ async fn labels_are_followed_as_they_come_and_go() {
     world.register_labelled("b", &[("site", "south")]).await;
     world.publish("b", 3).await;
     world.settle().await;
-    let north = select(StreamSet::Labels(LabelMatch { equal: labels_of(&[("site", "north")]), ..LabelMatch::default() }));
+    let north = select(StreamSet::Labels(LabelMatch {
+        equal: labels_of(&[("site", "north")]),
+        ..LabelMatch::default()
+    }));
     let mut subscription = world.subscribe(request(vec![north.earliest()])).await;
     expect(&mut subscription, &["checkpoint a@1"]).await;
 

@@ -212,7 +212,11 @@ async fn a_slow_subscriber_loses_the_oldest() {
     assert!(is_quiet(&mut slow).await);
     for number in 2..=31 {
         world.publish_as("cam", &[KILOBYTE]).await;
-        assert_eq!(told(&mut fast, 1).await, [format!("cam#{number}")], "one slow subscriber delays no other");
+        assert_eq!(
+            told(&mut fast, 1).await,
+            [format!("cam#{number}")],
+            "one slow subscriber delays no other"
+        );
     }
     let rest = until_quiet(&mut slow).await;
     let frames: Vec<String> = (22..=31).map(|number| format!("cam#{number}")).collect();

@@ -18,7 +18,7 @@ use crate::hub::{
     SubscriptionRequest,
 };
 
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 200;
 const STEPS: usize = 80;
 const STREAMS: [&str; 3] = ["cam-0", "cam-1", "cam-2"];
 
@@ -65,11 +65,8 @@ impl Reader {
     async fn open(&mut self, world: &World) {
         let mut request = self.request.clone();
         if !self.next.is_empty() {
-            let cursor = |(id, &next): (&String, &u64)| Cursor {
-                stream_id: stream(id),
-                epoch: 1,
-                next: number(next),
-            };
+            let cursor =
+                |(id, &next): (&String, &u64)| Cursor { stream_id: stream(id), epoch: 1, next: number(next) };
             // What came to be selected meanwhile starts at its oldest frame.
             request.selectors[0].start = StartPosition::Earliest;
             request.selectors[0].cursors = self.next.iter().map(cursor).collect();

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::client::glob;
 use super::world::*;
-use crate::hub::{
-    HubConfig, LabelMatch, StreamSet, SubscribeError, Watch, WatchBody, WatchToken,
-};
+use crate::hub::{HubConfig, LabelMatch, StreamSet, SubscribeError, Watch, WatchBody, WatchToken};
 
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -73,6 +71,7 @@ async fn a_snapshot_comes_first_and_then_each_change() {
     expect(&mut all, &["c Stalled Stalled"]).await;
     world.publish("c", 1).await;
     expect(&mut all, &["c Live Live"]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     world.unregister("c").await;
     expect(&mut all, &["c Removed Live"]).await;
     world.register(&["c"]).await;

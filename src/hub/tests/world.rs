@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::faulty::Faulty;
 use crate::domain::{
-    Digest, Failure, FailureReason, FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions, PictureFormat,
-    PictureRole, ProcessedFrame, QualityMeasures, Reencode, Sequence, SourceInfo, StoredPicture, StreamId,
-    StreamSettings, Timestamp, Tombstone, TombstoneKind,
+    Digest, Failure, FailureReason, FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions,
+    PictureFormat, PictureRole, ProcessedFrame, QualityMeasures, Reencode, Sequence, SourceInfo,
+    StoredPicture, StreamId, StreamSettings, Timestamp, Tombstone, TombstoneKind,
 };
 use crate::hub::{Hub, HubConfig, SubscribeError, Subscription, SubscriptionRequest};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};

@@ -8,8 +8,8 @@ use prost::Message as _;
 use crate::domain::{
     ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location, OutputBody, OutputPolicy, PayloadKey,
     PayloadRef, PictureFormat, PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy,
-    Reencode, RetentionPolicy, SourceInfo, Stage, StageTiming, StallTimeout, StoredPicture, StreamSettings, Timestamp,
-    Tombstone, TombstoneKind,
+    Reencode, RetentionPolicy, SourceInfo, Stage, StageTiming, StallTimeout, StoredPicture, StreamSettings,
+    Timestamp, Tombstone, TombstoneKind,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
