@@ -221,7 +221,12 @@ impl Subscription {
             TailState::Down { since, .. } => Some(*since + self.registration.hub.config.outage_limit),
             TailState::Starting | TailState::Connected => None,
         };
-        let retry_at = self.trouble.as_ref().map(|trouble| trouble.retry_at);
+        // A moment that has passed waits for nothing more: what failed is being read again, or is not needed any more.
+        let retry_at = self
+            .trouble
+            .as_ref()
+            .map(|trouble| trouble.retry_at)
+            .filter(|retry_at| *retry_at > Instant::now());
         let stop_time = self
             .stop_times
             .first()

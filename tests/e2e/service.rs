@@ -60,22 +60,6 @@ async fn reflection_lists_the_services_in_both_versions() {
 }
 
 #[tokio::test]
-async fn what_is_not_offered_yet_says_so() {
-    let server = TestServer::start(|_| {}).await;
-    let mut operating = server.operating();
-    let mut streaming = server.streaming();
-    let not_offered: Vec<Option<Status>> = vec![
-        operating.create_consumer_group(pb::CreateConsumerGroupRequest::default()).await.err(),
-        streaming.acknowledge_frames(pb::AcknowledgeFramesRequest::default()).await.err(),
-    ];
-    for status in not_offered {
-        let status = status.expect("must be refused");
-        assert_eq!((status.code(), reason(&status)), (Code::Unimplemented, name(R::NotImplemented)));
-    }
-    server.stop().await;
-}
-
-#[tokio::test]
 async fn server_info_has_the_limits_in_force() {
     let server = TestServer::start(|config| config.limits.max_batch_frames = 17).await;
     let info = server.operating().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells");

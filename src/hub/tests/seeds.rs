@@ -18,7 +18,7 @@ use crate::hub::{
     SubscriptionRequest,
 };
 
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 200;
 const STEPS: usize = 80;
 const STREAMS: [&str; 3] = ["cam-0", "cam-1", "cam-2"];
 

@@ -72,6 +72,7 @@ async fn a_snapshot_comes_first_and_then_each_change() {
     expect(&mut all, &["c Stalled Stalled"]).await;
     world.publish("c", 1).await;
     expect(&mut all, &["c Live Live"]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     world.unregister("c").await;
     expect(&mut all, &["c Removed Live"]).await;
     world.register(&["c"]).await;
