@@ -103,5 +103,14 @@ clients-python: ## the Python client's sample submits and subscribes
 	@$(PROGRAM)
 	scripts/with-server.sh scripts/test-python-client.sh $(MAY_SKIP)
 
-$(SUITES):
+$(filter-out faults,$(SUITES)):
 	cargo test --locked --test $@ -- $(FILTER)
+
+# Each row of the campaign leaves a line here; a run begins with none and ends with the table, also if a row failed.
+FAULTS_TABLE := $(or $(CARGO_TARGET_DIR),target)/tmp/faults-table.jsonl
+
+faults: ## real processes, killed, cut and starved; every frame counted. ROUNDS=20 for longer, SEED=n to repeat
+	@rm -f $(FAULTS_TABLE)
+	@verdict=0; cargo test --locked --test $@ -- $(FILTER) || verdict=$$?; \
+	  scripts/faults-table.py $(FAULTS_TABLE); \
+	  [ $$verdict -eq 0 ] || echo "NOT IN THE TABLE: what failed, see above"; exit $$verdict

@@ -1,7 +1,7 @@
 //! Servers that are killed and stopped.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 
@@ -10,6 +10,7 @@ use crate::common::redis::{Persistence, RedisServer};
 use crate::common::spawn;
 use crate::ledger::Ledger;
 use crate::process::Process;
+use crate::stage::RECOVERY;
 use crate::table::{Row, record};
 use crate::traffic::{Publisher, client, delivered, register, streams, subscribe};
 
@@ -26,6 +27,7 @@ async fn a_server_killed_while_a_publisher_retries_stores_each_frame_once() {
     let mut publisher = Publisher::new(client, Arc::clone(&ledger), &streams);
 
     let rounds = rounds(5);
+    let mut longest = Duration::ZERO;
     for _ in 0..rounds {
         let sending = spawn(async move {
             for _ in 0..4 {
@@ -35,11 +37,14 @@ async fn a_server_killed_while_a_publisher_retries_stores_each_frame_once() {
         });
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..60))).await;
         server.restart();
+        let up = Instant::now();
         publisher = sending.await.expect("the publisher goes on");
+        delivered(&ledger, ledger.promised_count()).await;
+        longest = longest.max(up.elapsed());
+        assert!(longest <= RECOVERY, "it took {longest:?} until all frames were there again");
     }
-    delivered(&ledger, ledger.promised_count()).await;
     let verdict = ledger.check();
-    record(Row::of(2, "kill -9 server during submit", rounds, &verdict));
+    record(Row::of(2, "kill -9 server during submit", rounds, &verdict).recovered(longest));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -240,7 +240,10 @@ pub(crate) fn subscribe(client: Client, ledger: Arc<Ledger>, streams: Vec<String
             if let Err(status) = follow(client.clone(), &ledger, &streams, &mut cursors).await
                 && !matches!(
                     status.code(),
-                    tonic::Code::Unavailable | tonic::Code::Cancelled | tonic::Code::Unknown
+                    tonic::Code::Unavailable
+                        | tonic::Code::Cancelled
+                        | tonic::Code::Unknown
+                        | tonic::Code::ResourceExhausted
                 )
             {
                 ledger.fault(format!("subscribe: {status:?}"));

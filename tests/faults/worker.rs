@@ -11,6 +11,7 @@ use crate::common::eventually;
 use crate::common::redis::{Persistence, RedisServer};
 use crate::ledger::Ledger;
 use crate::process::Process;
+use crate::stage::RECOVERY;
 use crate::table::{Row, record};
 use crate::traffic::{Publisher, client, delivered, register, streams, subscribe};
 
@@ -40,10 +41,13 @@ async fn a_worker_killed_in_the_middle_of_a_batch_loses_and_repeats_nothing() {
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..40))).await;
         worker.restart();
     }
+    let killed = Instant::now();
     let all = (u64::from(rounds) * FRAMES) as usize * STREAMS;
     delivered(&ledger, all).await;
+    let recovery = killed.elapsed();
+    assert!(recovery <= RECOVERY, "it took {recovery:?} until all frames were there");
     let verdict = ledger.check();
-    record(Row::of(1, "kill -9 worker mid-batch", rounds, &verdict));
+    record(Row::of(1, "kill -9 worker mid-batch", rounds, &verdict).recovered(recovery));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
