@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
-    StreamSettings, Timestamp,
+    DeadLetter, DeadLetterId, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
+    StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::{
-    AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Refusal, Result, Trimmed, WorkItem, WorkPosition,
+    AcceptResult, BackendStatus, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
+    FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
+    PartitionStats, Queue, Refusal, ReplayResult, Result, Strikes, Trimmed, WorkItem, WorkPosition,
     WorkerReport,
 };
 
@@ -100,4 +101,42 @@ pass_on! {
     fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Vec<Arc<OutputEntry>>;
     fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Vec<Option<Bytes>>;
     fn partition_stats(&self, partition: PartitionId) -> PartitionStats;
+}
+
+#[async_trait]
+impl DeadLetters for LateQueue {
+    async fn list_dead_letters(&self, query: &ListDeadLetters) -> Result<DeadLetterPage> {
+        self.get()?.list_dead_letters(query).await
+    }
+
+    async fn get_dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
+        self.get()?.get_dead_letter(id).await
+    }
+
+    async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
+        self.get()?.replay_dead_letter(id).await
+    }
+
+    async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {
+        self.get()?.discard_dead_letter(id).await
+    }
+
+    async fn trim_dead_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
+        self.get()?.trim_dead_letters(lease, max_bytes).await
+    }
+
+    async fn dead_letter_totals(&self) -> Result<DeadLetterTotals> {
+        self.get()?.dead_letter_totals().await
+    }
+}
+
+#[async_trait]
+impl Strikes for LateQueue {
+    async fn inherit(&self, lease: &Lease, life: u64, in_flight: usize) -> Result<Option<WorkPosition>> {
+        self.get()?.inherit(lease, life, in_flight).await
+    }
+
+    async fn begin_alone(&self, lease: &Lease, position: WorkPosition, life: u64) -> Result<u32> {
+        self.get()?.begin_alone(lease, position, life).await
+    }
 }

@@ -11,6 +11,9 @@ use crate::picture;
 use crate::queue::Queue;
 use crate::worker::{Worker, WorkerConfig};
 
+/// Environment variable that lets tests abort workers.
+const CRASH_SWITCH: &str = "FRAMEWAY_TEST_CRASH";
+
 /// A worker that runs until `stop`.
 ///
 /// # Errors
@@ -23,6 +26,10 @@ pub(super) fn run(
     let Limits { max_picture_bytes, max_message_bytes: _, max_batch_frames: _, max_pixels, max_side } =
         config.limits;
     let default = WorkerConfig::default();
+    let crash_on_request = std::env::var_os(CRASH_SWITCH).is_some_and(|value| value == "1");
+    if crash_on_request {
+        tracing::warn!("{CRASH_SWITCH}=1: frames can abort this worker by asking for it; for tests only");
+    }
     let worker = WorkerConfig {
         worker_id: config.worker.worker_id.clone().unwrap_or(default.worker_id),
         threads: config.worker.threads(),
@@ -34,6 +41,7 @@ pub(super) fn run(
             max_side,
             ..default.limits
         },
+        crash_on_request,
         ..default
     };
     let worker = Worker::new(queue, worker).context("starting the worker's threads")?;

@@ -17,8 +17,8 @@ pub struct QueueArgs {
     #[arg(long, env = "FRAMEWAY_PARTITIONS", value_name = "N", default_value_t = Partitions::default().count())]
     pub partitions: u16,
 
-    /// Memory for pictures, over all partitions: 40 % for frames that wait for a worker, 60 % for outputs. When it is used
-    /// up, submit refuses with a retry delay and the oldest outputs go.
+    /// Memory for pictures, over all partitions: 40 % for frames that wait for a worker, 50 % for outputs,
+    /// 10 % for dead letters. When it is used up, submit refuses with a retry delay and the oldest outputs and dead letters go.
     #[arg(long, env = "FRAMEWAY_MEMORY_BUDGET", value_name = "SIZE", default_value = "2GiB")]
     pub memory_budget: ByteSize,
 

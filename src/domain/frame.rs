@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{PictureFormat, PublisherId, Timestamp};
+use super::{PictureFormat, PublisherId, Sequence, Timestamp};
 
 /// BLAKE3 of a picture's bytes as the camera sent them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,4 +62,6 @@ pub struct FrameHeader {
     pub attributes: BTreeMap<String, String>,
     /// W3C trace context of the submit call; empty if none.
     pub traceparent: String,
+    /// Number of the dead letter's frame that this one is a replay of.
+    pub replayed_from: Option<Sequence>,
 }

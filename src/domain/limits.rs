@@ -53,3 +53,5 @@ pub const MAX_GROUP_FRAMES: u32 = 100_000;
 pub const MAX_ACK_IDS: usize = 1_000;
 /// Longest reason text of a request, in bytes.
 pub const MAX_REASON_BYTES: usize = 512;
+/// A frame that was alone in work when its worker died so often is given up.
+pub const MAX_STRIKES: u32 = 3;

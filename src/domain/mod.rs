@@ -1,5 +1,6 @@
 //! The words of the design as types that cannot hold a bad value. No I/O, no wire types, no Redis.
 
+mod dead_letter;
 mod error;
 mod frame;
 mod group;
@@ -12,6 +13,10 @@ mod position;
 mod stream;
 mod time;
 
+pub use dead_letter::{
+    DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterReplay,
+    DeadLetterSource, DeadLetterSourceKind, DeadPicture,
+};
 pub use error::ValidationError;
 pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo};
 pub use group::{

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use super::{FrameHeader, PictureFormat, QualityMeasures, Sequence, StreamId, Timestamp};
+use super::{DeadLetterId, FrameHeader, PictureFormat, QualityMeasures, Sequence, StreamId, Timestamp};
 
 /// Name of stored bytes: random, new for every attempt to store them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -230,4 +230,6 @@ pub struct OutputEntry {
     pub published_time: Timestamp,
     /// What became of the frame.
     pub body: OutputBody,
+    /// The dead letter that was made of a failed frame; it may be gone by now.
+    pub dead_letter: Option<DeadLetterId>,
 }

@@ -96,7 +96,7 @@ impl ServerInfo {
             max_in_flight_batches: 0,
             max_in_flight_bytes: 0,
             max_subscriber_buffer_bytes: 0,
-            max_ack_ids: 0,
+            max_ack_ids: super::dead_letters::MAX_ITEMS as u32,
             max_consumer_groups: 0,
             max_rois: 0,
             max_privacy_masks: 0,

@@ -5,6 +5,7 @@
 
 mod ack_id;
 mod convert;
+mod dead_letters;
 mod fault;
 mod frames;
 mod group_acks;
@@ -40,6 +41,7 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::queue_service_server::QueueServiceServer;
 use crate::pb::v1::streaming_service_server::StreamingServiceServer;
 use crate::queue::Queue;
+use dead_letters::DeadLetterDesk;
 use frames::FrameReader;
 use group_acks::GroupAcks;
 use groups::GroupDesk;
@@ -165,6 +167,7 @@ fn services(
             },
         },
         groups: GroupDesk::new(Arc::clone(&queue), consumers),
+        dead_letters: DeadLetterDesk::new(Arc::clone(&queue)),
         queue,
         health,
     };

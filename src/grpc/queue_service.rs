@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use super::convert::stats;
+use super::dead_letters::DeadLetterDesk;
 use super::fault::{Fault, Result};
 use super::groups::GroupDesk;
 use super::health::Health;
@@ -27,6 +28,7 @@ pub(crate) struct QueueHandlers {
     pub(crate) budget: Budget,
     pub(crate) groups: GroupDesk,
     pub(crate) info: ServerInfo,
+    pub(crate) dead_letters: DeadLetterDesk,
     pub(crate) health: watch::Receiver<Health>,
 }
 
@@ -137,6 +139,34 @@ macro_rules! not_offered {
                 Ok(Response::new(self.groups.delete(request.into_inner()).await?))
             }
 
+            async fn list_dead_letters(
+                &self,
+                request: Request<pb::ListDeadLettersRequest>,
+            ) -> std::result::Result<Response<pb::ListDeadLettersResponse>, Status> {
+                Ok(Response::new(self.dead_letters.list(request.into_inner()).await?))
+            }
+
+            async fn get_dead_letter(
+                &self,
+                request: Request<pb::GetDeadLetterRequest>,
+            ) -> std::result::Result<Response<pb::GetDeadLetterResponse>, Status> {
+                Ok(Response::new(self.dead_letters.get(request.into_inner()).await?))
+            }
+
+            async fn replay_dead_letters(
+                &self,
+                request: Request<pb::ReplayDeadLettersRequest>,
+            ) -> std::result::Result<Response<pb::ReplayDeadLettersResponse>, Status> {
+                Ok(Response::new(self.dead_letters.replay(request.into_inner()).await?))
+            }
+
+            async fn discard_dead_letters(
+                &self,
+                request: Request<pb::DiscardDeadLettersRequest>,
+            ) -> std::result::Result<Response<pb::DiscardDeadLettersResponse>, Status> {
+                Ok(Response::new(self.dead_letters.discard(request.into_inner()).await?))
+            }
+
             $(async fn $method(
                 &self,
                 _request: Request<pb::$request>,
@@ -153,9 +183,5 @@ not_offered! {
     resume_queue(ResumeQueueRequest) -> ResumeQueueResponse, "ResumeQueue";
     drain_queue(DrainQueueRequest) -> DrainQueueResponse, "DrainQueue";
     purge_queue(PurgeQueueRequest) -> PurgeQueueResponse, "PurgeQueue";
-    list_dead_letters(ListDeadLettersRequest) -> ListDeadLettersResponse, "ListDeadLetters";
-    get_dead_letter(GetDeadLetterRequest) -> GetDeadLetterResponse, "GetDeadLetter";
-    replay_dead_letters(ReplayDeadLettersRequest) -> ReplayDeadLettersResponse, "ReplayDeadLetters";
-    discard_dead_letters(DiscardDeadLettersRequest) -> DiscardDeadLettersResponse, "DiscardDeadLetters";
     get_system_metrics(GetSystemMetricsRequest) -> GetSystemMetricsResponse, "GetSystemMetrics";
 }

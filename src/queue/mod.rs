@@ -8,10 +8,12 @@
 //! tells the partition's feed. Readers follow the [feed](Queue::read_feed), read [outputs](Queue::read_outputs) at
 //! their own pace, and [fetch](Queue::fetch) pictures only where they want them.
 
+mod dead_letters;
 mod error;
 mod groups;
 pub mod memory;
 pub mod redis;
+mod strikes;
 mod types;
 
 use std::fmt;
@@ -20,6 +22,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub(crate) use dead_letters::TRIM_DEAD_LETTERS;
+pub use dead_letters::{
+    DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, ListDeadLetters, ReplayResult,
+};
 pub use error::Error;
 pub use groups::{
     Answer, AnswerResult, Candidate, Claim, Claimed, Delivery, Exhausted, GroupCounters, GroupPosition,
@@ -27,6 +33,7 @@ pub use groups::{
     Verdict,
 };
 pub(crate) use groups::{MAX_DUE, MAX_EXHAUSTED, SETTLE_TIME};
+pub use strikes::Strikes;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
     Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Refusal, Trimmed,
@@ -46,7 +53,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// backend's [`Durability`], it may be cancelled (then it is done or not), and [`Error::NoAnswer`] means that it may have
 /// been done.
 #[async_trait]
-pub trait Queue: Groups + fmt::Debug + Send + Sync + 'static {
+pub trait Queue: DeadLetters + Groups + Strikes + fmt::Debug + Send + Sync + 'static {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;
 

@@ -121,14 +121,26 @@ pub struct Budget {
     pub work_frames: u64,
     /// Most bytes of pictures in the outputs, per partition; above it the oldest go, whatever their policy says.
     pub output_bytes: u64,
+    /// Most bytes of dead letters, per partition; above it the oldest go, and a new one comes without its picture.
+    pub dead_bytes: u64,
 }
 
 impl Budget {
-    /// Shares `bytes` out: four tenths for waiting work, six for outputs, the same for every partition.
+    /// Shares `bytes` out: four tenths for waiting work, five for outputs, one for dead letters, the same for every
+    /// partition.
     #[must_use]
     pub fn share(bytes: u64, partitions: Partitions) -> Self {
         let share = bytes / u64::from(partitions.count());
-        Self { work_bytes: share / 10 * 4, work_frames: 100_000, output_bytes: share / 10 * 6 }
+        let tenth = share / 10;
+        Self { work_bytes: tenth * 4, work_frames: 100_000, output_bytes: tenth * 5, dead_bytes: tenth }
+    }
+}
+
+impl Budget {
+    /// All of it.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.work_bytes.saturating_add(self.output_bytes).saturating_add(self.dead_bytes)
     }
 }
 
@@ -293,6 +305,12 @@ pub struct PartitionStats {
     pub failed: u64,
     /// Output entries that retention took.
     pub trimmed: u64,
+    /// Dead letters kept.
+    pub dead_letters: u64,
+    /// What they count for.
+    pub dead_letter_bytes: u64,
+    /// Dead letters that the budget took.
+    pub dead_letters_expired: u64,
     /// Registered streams.
     pub streams: u64,
     /// What the lease holder last said; `None` if there is no holder.

@@ -3,6 +3,7 @@
 //! A [`Worker`] holds leases (`roster`); for each leased partition one task takes and publishes (`partition`); the
 //! picture work itself (`process`) runs on a bounded pool of threads (`pool`), never on the async ones.
 
+mod caution;
 mod handle;
 mod meter;
 mod partition;
@@ -41,7 +42,12 @@ pub struct WorkerConfig {
     pub budget: Budget,
     /// What a picture may ask for.
     pub limits: picture::Limits,
+    /// For tests of what a crash costs: a frame with the attribute [`CRASH_ATTRIBUTE`] aborts the process.
+    pub crash_on_request: bool,
 }
+
+/// Attribute of a frame that aborts its worker, where [`WorkerConfig::crash_on_request`] is set.
+pub const CRASH_ATTRIBUTE: &str = "frameway-test-crash";
 
 impl Default for WorkerConfig {
     fn default() -> Self {
@@ -55,6 +61,7 @@ impl Default for WorkerConfig {
             retention_interval: Duration::from_secs(1),
             budget: Budget::default(),
             limits: picture::Limits::default(),
+            crash_on_request: false,
         }
     }
 }
@@ -67,6 +74,10 @@ struct Shared {
     pool: Pool,
     /// Kibibytes of pictures that may still be fetched.
     memory: Arc<tokio::sync::Semaphore>,
+    /// Read by every frame in work; written by one that is to be alone in the process.
+    running: Arc<tokio::sync::RwLock<()>>,
+    /// Drawn at the start: tells this process from one of the same name that died.
+    life: u64,
 }
 
 /// A worker, ready to run.
@@ -83,7 +94,8 @@ impl Worker {
     pub fn new(queue: Arc<dyn Queue>, config: WorkerConfig) -> std::io::Result<Self> {
         let pool = Pool::new(config.threads.max(1), &config.limits)?;
         let memory = Arc::new(tokio::sync::Semaphore::new((config.bytes_in_flight >> 10).max(1)));
-        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory }) })
+        let (running, life) = (Arc::default(), rand::random());
+        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory, running, life }) })
     }
 
     /// Works until `stop`; then finishes what is in work, gives the leases back and returns. Backend outages are waited

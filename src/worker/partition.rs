@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 use tokio::task::JoinSet;
 
-use super::Shared;
+use super::caution::{self, Alone, Caution};
 use super::handle::Handle;
 use super::pool::JobError;
 use super::process::{self, Product};
 use super::retention::Retention;
+use super::{CRASH_ATTRIBUTE, Shared};
 use crate::domain::{
     Failure, FailureReason, OutputBody, OutputPolicy, ProcessedFrame, Stage, StageTiming, StreamId,
     Timestamp, Tombstone, TombstoneKind,
@@ -31,6 +32,7 @@ struct Done {
     finished: Finished,
     leased: Instant,
     _memory: OwnedSemaphorePermit,
+    _alone: Option<Alone>,
 }
 
 pub(super) struct Partition {
@@ -50,6 +52,7 @@ pub(super) struct Partition {
     next_turn: u64,
     next_to_publish: u64,
     retention: Retention,
+    caution: Caution,
 }
 
 impl Partition {
@@ -67,6 +70,7 @@ impl Partition {
             next_turn: 0,
             next_to_publish: 0,
             retention,
+            caution: Caution::default(),
         }
     }
 
@@ -87,6 +91,12 @@ impl Partition {
         let mut retention = tokio::time::interval(self.shared.config.retention_interval);
         retention.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut may_have_work = true;
+        self.caution = loop {
+            match Caution::inherit(&self.shared, &self.lease).await {
+                Ok(caution) => break caution,
+                Err(error) => self.wait_out(error).await?,
+            }
+        };
         loop {
             let stopping = handle.stop.is_cancelled();
             if stopping {
@@ -148,6 +158,11 @@ impl Partition {
     /// Starts work on taken frames, in order, as far as memory allows.
     async fn begin(&mut self) -> Result<()> {
         while let Some(item) = self.waiting.front() {
+            let position = item.position;
+            let alone = self.caution.applies_to(position);
+            if alone && !(self.working.is_empty() && self.done.is_empty()) {
+                return Ok(());
+            }
             let kib = kib(item.payload.size_bytes).min(kib(self.shared.config.bytes_in_flight as u64));
             let memory = match Arc::clone(&self.shared.memory).try_acquire_many_owned(kib) {
                 Ok(memory) => memory,
@@ -161,13 +176,23 @@ impl Partition {
                 },
             };
             let policy = self.policy().await?;
+            let alone = if alone { Some(self.begin_alone(position).await?) } else { None };
             let Some(item) = self.waiting.pop_front() else { return Ok(()) };
             let turn = self.next_turn;
             self.next_turn += 1;
             let shared = Arc::clone(&self.shared);
-            self.working.spawn(async move { (turn, work_out(&shared, item, policy, memory).await) });
+            self.working.spawn(async move { (turn, work_out(&shared, item, policy, memory, alone).await) });
         }
         Ok(())
+    }
+
+    async fn begin_alone(&mut self, position: WorkPosition) -> Result<Alone> {
+        loop {
+            match caution::begin_alone(&self.shared, &self.lease, position).await {
+                Ok(alone) => return Ok(alone),
+                Err(error) => self.wait_out(error).await?,
+            }
+        }
     }
 
     /// The output policy for the first waiting frame: as it was when the frame was accepted, or newer.
@@ -232,6 +257,7 @@ impl Partition {
     async fn publish_batch(&mut self, mut batch: Vec<Done>) -> Result<()> {
         while !batch.is_empty() {
             let frames: Vec<Finished> = batch.iter().map(|done| done.finished.clone()).collect();
+            self.retention.make_room_for(&frames).await?;
             let results = match self.shared.queue.finish(&self.lease, &frames).await {
                 Ok(results) => results,
                 Err(error) => {
@@ -293,10 +319,20 @@ async fn work_out(
     item: WorkItem,
     policy: OutputPolicy,
     memory: OwnedSemaphorePermit,
+    alone: Option<Alone>,
 ) -> Done {
     let leased = Instant::now();
     let leased_time = Timestamp::now();
-    let made = make(shared, &item, policy).await;
+    let made = match &alone {
+        Some(alone) => match alone.verdict() {
+            Some(failure) => Err(failure),
+            None => make(shared, &item, policy).await,
+        },
+        None => {
+            let _others = shared.running.read().await;
+            make(shared, &item, policy).await
+        }
+    };
     let WorkItem { position, stream_id, sequence, received_time, header, payload, settings_revision: _ } =
         item;
     let (body, offers) = match made {
@@ -322,7 +358,7 @@ async fn work_out(
         }
     };
     let finished = Finished { position, stream_id, sequence, received_time, source: payload, body, offers };
-    Done { finished, leased, _memory: memory }
+    Done { finished, leased, _memory: memory, _alone: alone }
 }
 
 async fn make(
@@ -350,9 +386,14 @@ async fn make(
         });
     };
     let (source, stored) = (item.header.source.clone(), item.payload);
+    let crash = shared.config.crash_on_request && item.header.attributes.contains_key(CRASH_ATTRIBUTE);
     let timeout = shared.config.frame_timeout;
-    let worked =
-        shared.pool.run(timeout, move |codec| process::process(codec, &source, &data, stored, &policy));
+    let worked = shared.pool.run(timeout, move |codec| {
+        if crash {
+            std::process::abort();
+        }
+        process::process(codec, &source, &data, stored, &policy)
+    });
     match worked.await {
         Ok(product) => product.map(|mut product| {
             product.stages.insert(0, fetch);

@@ -1,10 +1,10 @@
-//! Keeps a partition's outputs within their streams' policies and the partition's budget.
+//! Keeps a partition's outputs within their streams' policies, and outputs and dead letters within the partition's budget.
 
 use std::sync::Arc;
 
 use super::Shared;
 use crate::domain::{StreamRecord, Timestamp};
-use crate::queue::{Error, Lease, Result};
+use crate::queue::{Error, Finished, Lease, Result};
 
 #[derive(Debug)]
 pub(super) struct Retention {
@@ -38,7 +38,31 @@ impl Retention {
         }
     }
 
+    /// Makes room for the dead letters of frames about to be published, so that they keep their pictures.
+    pub(super) async fn make_room_for(&self, frames: &[Finished]) -> Result<()> {
+        let budget = self.shared.config.budget.dead_bytes;
+        let sizes = frames.iter().filter_map(Finished::dead_frame).map(|dead| dead.size_bytes());
+        // One that will never fit takes no room from the others.
+        let needed: u64 = sizes.filter(|&size| size <= budget).sum();
+        if needed == 0 {
+            return Ok(());
+        }
+        match self.trim_dead_letters(budget.saturating_sub(needed)).await {
+            // The dead letter does without its picture then, if there is no room.
+            Err(error) if error.is_retryable() => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn trim_dead_letters(&self, max_bytes: u64) -> Result<()> {
+        while self.shared.queue.trim_dead_letters(&self.lease, max_bytes).await?.more {}
+        Ok(())
+    }
+
     async fn trim_all(&self) -> Result<()> {
+        // A little below the budget: groups give frames up without a lease, and find room then.
+        let dead = self.shared.config.budget.dead_bytes;
+        self.trim_dead_letters(dead - dead / 8).await?;
         let mut streams = self.shared.queue.partition_streams(self.lease.partition).await?;
         for stream in &mut streams {
             let policy = stream.settings.retention;

@@ -11,8 +11,9 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 8] =
-    ["demo", "serve", "submit", "subscribe", "streams", "queues", "info", "health"];
+const SUBCOMMANDS: [&str; 9] =
+    ["demo", "serve", "submit", "subscribe", "streams", "queues", "dead-letters", "info", "health"];
+const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
 const STREAMS_SUBCOMMANDS: [&str; 5] = ["list", "register", "show", "update", "remove"];
 
 fn frameway(arguments: &[&str]) -> Output {
@@ -76,6 +77,11 @@ fn every_help_teaches_with_examples() {
         assert!(output.status.success(), "{name}");
         assert!(stdout(&output).contains("Examples:\n  frameway streams "), "{name}");
     }
+    for name in DEAD_LETTERS_SUBCOMMANDS {
+        let output = frameway(&["dead-letters", name, "--help"]);
+        assert!(output.status.success(), "{name}");
+        assert!(stdout(&output).contains("Examples:\n  frameway dead-letters "), "{name}");
+    }
 }
 
 #[test]
@@ -86,6 +92,9 @@ fn wrong_use_is_one_line_and_code_2() {
     assert_fails(&["subscribe", "cam", "--from", "0"], 2, "--from");
     assert_fails(&["subscribe", "cam", "--save", "x", "--pictures", "none"], 2, "--save");
     assert_fails(&["streams", "update", "cam"], 2, "nothing to change");
+    assert_fails(&["dead-letters", "discard"], 2, "--all");
+    assert_fails(&["dead-letters", "replay", "p00-1-1", "--all"], 2, "not both");
+    assert_fails(&["dead-letters", "--reason", "BAD_LUCK"], 2, "BAD_LUCK");
     assert_fails(&["health", "--address", "nowhere"], 2, "HOST:PORT");
     assert_fails(&["demo", "--cameras", "0"], 2, "--cameras");
     assert_fails(&["demo", "--redis-url", "localhost"], 2, "--redis-url");
@@ -239,4 +248,49 @@ fn streams_are_registered_changed_and_removed() {
     assert_eq!(streams(&["remove", "north"])["stream_id"], "north");
     assert_fails(&["streams", "show", "north", "--address", &address], 1, "STREAM_NOT_FOUND");
     assert_fails(&["streams", "show", "no/id", "--address", &address], 2, "INVALID_STREAM_ID");
+}
+
+#[test]
+fn dead_letters_are_listed_saved_replayed_and_discarded() {
+    let server = Server::start();
+    let address = server.address();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    draw(folder.path(), 1);
+    let picture = folder.path().join("1.jpg");
+    let mut bytes = fs::read(&picture).expect("it was drawn");
+    bytes.truncate(bytes.len() / 2);
+    fs::write(&picture, &bytes).expect("a temporary file can be written");
+    let source = picture.to_string_lossy().into_owned();
+    assert!(frameway(&["submit", &source, "--stream", "cam", "--address", &address]).status.success());
+    let letters = |arguments: &[&str]| {
+        json(&[&["dead-letters"], arguments, &["--json", "--address", &address]].concat())
+    };
+    // It is accepted before a worker has tried it.
+    let start = std::time::Instant::now();
+    let listed = loop {
+        let listed = letters(&["--stream", "cam"]);
+        if listed["total_count"] == 1 {
+            break listed;
+        }
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "{listed}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let letter = &listed["dead_letters"][0];
+    assert_eq!((&letter["reason"], &letter["sequence"]), (&"DECODE_TRUNCATED".into(), &1.into()), "{letter}");
+    let id = letter["dead_letter_id"].as_str().unwrap_or_default();
+    let saved = folder.path().join("saved.jpg");
+    let shown = letters(&["show", id, "--save", &saved.to_string_lossy()]);
+    assert_eq!(shown["picture"]["size_bytes"], bytes.len(), "{shown}");
+    assert_eq!(fs::read(&saved).expect("it was saved"), bytes);
+    let text = stdout(&frameway(&["dead-letters", "--address", &address]));
+    assert!(text.contains(id) && text.contains("1 shown of 1"), "{text}");
+    let text = stdout(&frameway(&["dead-letters", "show", id, "--address", &address]));
+    assert!(text.contains("cam/1") && text.contains("DECODE_TRUNCATED"), "{text}");
+    assert_eq!(letters(&["replay", id])["results"][0]["replayed_sequence"], 2);
+    assert_eq!(letters(&["replay", "--stream", "other"])["results"], serde_json::json!([]));
+    assert_eq!(letters(&["discard", id, "--because", "seen"])["results"][0]["done"], true);
+    assert_fails(&["dead-letters", "show", id, "--address", &address], 1, "DEAD_LETTER_NOT_FOUND");
+    let output = frameway(&["dead-letters", "discard", id, "--address", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("refused: DEAD_LETTER_NOT_FOUND"), "{}", stdout(&output));
 }

@@ -8,7 +8,7 @@ use crate::backend::{Backend, Settings};
 use crate::support::*;
 
 fn budget(work_frames: u64, work_bytes: u64) -> Settings {
-    let budget = Budget { work_bytes, work_frames, output_bytes: 1 << 20 };
+    let budget = Budget { work_bytes, work_frames, output_bytes: 1 << 20, dead_bytes: 1 << 20 };
     Settings { partitions: 1, budget, ..Settings::default() }
 }
 

@@ -26,7 +26,12 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let budget = Budget { work_bytes: 64 << 20, work_frames: 10_000, output_bytes: 64 << 20 };
+        let budget = Budget {
+            work_bytes: 64 << 20,
+            work_frames: 10_000,
+            output_bytes: 64 << 20,
+            dead_bytes: 16 << 20,
+        };
         Self { partitions: 4, budget, max_streams: 1_000 }
     }
 }

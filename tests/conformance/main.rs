@@ -10,6 +10,7 @@ mod backend;
 mod chaos;
 #[path = "../common/mod.rs"]
 mod common;
+mod dead_letters;
 mod dedup;
 mod feed;
 mod groups;
@@ -17,6 +18,7 @@ mod lease;
 mod output;
 mod registry;
 mod replies;
+mod strikes;
 mod support;
 mod work;
 
@@ -135,11 +137,28 @@ behaviours! {
         what_is_outstanding_is_bounded,
         a_stream_stays_with_its_member_while_it_lives,
         rejected_frames_wait_and_are_given_up_in_the_end,
+        a_given_up_frame_is_entered_once_with_a_copy_of_its_own,
         lag_is_exact_also_after_trimming,
         an_output_is_searched_by_time,
         groups_are_made_changed_listed_and_deleted,
         what_is_passed_over_counts_as_done,
         all_servers_have_one_key_for_ack_ids,
+    }
+    dead_letters {
+        a_failed_frame_becomes_one_with_its_picture,
+        only_a_failure_becomes_one,
+        they_are_listed_in_pages_in_both_orders,
+        a_filter_selects,
+        a_replay_is_a_new_frame_and_happens_once,
+        a_replay_that_cannot_be_changes_nothing,
+        a_discarded_one_is_gone_with_its_picture,
+        their_bytes_are_bounded,
+    }
+    strikes {
+        a_successor_is_careful_with_what_was_in_work,
+        a_holder_whose_term_runs_out_has_not_left_cleanly,
+        a_death_counts_for_the_frame_that_was_alone,
+        what_counts_as_no_strike,
     }
     chaos {
         every_frame_is_published_once_in_order,

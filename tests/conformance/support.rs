@@ -63,6 +63,7 @@ pub(crate) fn header(bytes: &Bytes) -> FrameHeader {
         },
         attributes: BTreeMap::from([("lane".to_owned(), "2".to_owned())]),
         traceparent: String::new(),
+        replayed_from: None,
     }
 }
 

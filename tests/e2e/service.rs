@@ -68,7 +68,6 @@ async fn what_is_not_offered_yet_says_so() {
         operating.list_queues(pb::ListQueuesRequest {}).await.err(),
         operating.pause_queue(pb::PauseQueueRequest::default()).await.err(),
         operating.create_consumer_group(pb::CreateConsumerGroupRequest::default()).await.err(),
-        operating.list_dead_letters(pb::ListDeadLettersRequest::default()).await.err(),
         operating.get_system_metrics(pb::GetSystemMetricsRequest {}).await.err(),
         streaming.submit_frames(once(pb::SubmitFramesRequest::default())).await.err(),
         streaming.acknowledge_frames(pb::AcknowledgeFramesRequest::default()).await.err(),

@@ -5,8 +5,10 @@
 mod campaign;
 #[path = "../common/mod.rs"]
 mod common;
+mod groups;
 mod ledger;
 mod outage;
+mod poison;
 mod process;
 mod server;
 mod traffic;

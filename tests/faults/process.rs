@@ -14,6 +14,7 @@ use crate::common::DEADLINE;
 #[derive(Debug)]
 pub(crate) struct Process {
     args: Vec<String>,
+    environment: Vec<(String, String)>,
     directory: TempDir,
     child: Option<Child>,
     address: String,
@@ -23,6 +24,14 @@ impl Process {
     /// Starts a server with these flags on a free port, and waits until it is serving.
     pub(crate) fn server(args: &[&str]) -> Self {
         let mut process = Self::new(args);
+        process.listen("127.0.0.1:0");
+        process
+    }
+
+    /// The same with an environment variable.
+    pub(crate) fn server_with(args: &[&str], variable: &str, value: &str) -> Self {
+        let mut process = Self::new(args);
+        process.environment.push((variable.to_owned(), value.to_owned()));
         process.listen("127.0.0.1:0");
         process
     }
@@ -48,7 +57,7 @@ impl Process {
     fn new(args: &[&str]) -> Self {
         let directory = TempDir::with_prefix("frameway-process-").expect("a temporary directory");
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Self { args, directory, child: None, address: String::new() }
+        Self { args, environment: Vec::new(), directory, child: None, address: String::new() }
     }
 
     fn spawn(&mut self, more: &[&str]) {
@@ -62,6 +71,7 @@ impl Process {
             .args(&self.args)
             .args(more)
             .arg("--parent-pipe")
+            .envs(self.environment.iter().map(|(variable, value)| (variable, value)))
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("the log again"))
             .stderr(log)

@@ -123,6 +123,7 @@ impl SubmittedFrame {
             source,
             attributes: self.attributes,
             traceparent: self.traceparent,
+            replayed_from: None,
         };
         NewFrame { stream_id: self.stream_id, header, offer: Offer::new(self.data) }
     }

@@ -1,6 +1,7 @@
 //! Wire <-> domain, one file per domain type. Messages are destructured field by field: a field that is added to the
 //! proto does not compile until it is read here, refused here, or passed over by name.
 
+pub(crate) mod dead_letter;
 pub(crate) mod delivery;
 pub(crate) mod frame;
 pub(crate) mod group;

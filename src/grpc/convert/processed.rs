@@ -1,7 +1,8 @@
 use super::{picture, time};
 use crate::domain::{
     Failure, FailureReason, FrameHeader, OutputBody, OutputEntry, PictureRole, ProcessedFrame,
-    QualityMeasures, Reencode, SourceInfo, Stage, StageTiming, StoredPicture, Tombstone, TombstoneKind,
+    QualityMeasures, Reencode, Sequence, SourceInfo, Stage, StageTiming, StoredPicture, Tombstone,
+    TombstoneKind,
 };
 use crate::hub::{DeliveredPicture, PictureContent};
 use crate::pb::v1 as pb;
@@ -54,7 +55,7 @@ pub(crate) fn to_pb(entry: &OutputEntry, pictures: Vec<SentPicture>) -> Entry {
 }
 
 fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPicture>) -> pb::ProcessedFrame {
-    let OutputEntry { stream_id, sequence, received_time, published_time, body: _ } = entry;
+    let OutputEntry { stream_id, sequence, received_time, published_time, body: _, dead_letter: _ } = entry;
     let ProcessedFrame {
         header,
         width,
@@ -67,7 +68,8 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         reencode,
         worker_version,
     } = frame;
-    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent } = header;
+    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent, replayed_from } =
+        header;
     let SourceInfo { format, width: _, height: _, row_stride_bytes, size_bytes, digest } = source;
     let skew = capture_time.filter(|_| *clock_skewed);
     pb::ProcessedFrame {
@@ -105,7 +107,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         stages: stages.iter().copied().map(stage_to_pb).collect(),
         worker_version: worker_version.clone(),
         processing_attempt: 0,
-        replayed_from: 0,
+        replayed_from: replayed_from.map_or(0, Sequence::get),
     }
 }
 
@@ -160,9 +162,17 @@ fn stage_to_pb(timing: StageTiming) -> pb::ProcessingStage {
 }
 
 fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone {
-    let OutputEntry { stream_id, sequence, received_time, published_time, body: _ } = entry;
+    let OutputEntry { stream_id, sequence, received_time, published_time, body: _, dead_letter } = entry;
     let Tombstone { header, kind } = tombstone;
-    let FrameHeader { publisher, capture_time, clock_skewed: _, source: _, attributes, traceparent } = header;
+    let FrameHeader {
+        publisher,
+        capture_time,
+        clock_skewed: _,
+        source: _,
+        attributes,
+        traceparent,
+        replayed_from: _,
+    } = header;
     let (outcome, reason, message) = match kind {
         TombstoneKind::Failed(Failure { reason, message }) => {
             (pb::TombstoneOutcome::Failed, failure_to_pb(*reason), message.as_str())
@@ -187,12 +197,12 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes: attributes.clone(),
         processing_attempts: 0,
-        dead_letter_id: String::new(),
+        dead_letter_id: dead_letter.map(|id| id.to_string()).unwrap_or_default(),
         traceparent: traceparent.clone(),
     }
 }
 
-fn failure_to_pb(reason: FailureReason) -> ErrorReason {
+pub(crate) fn failure_to_pb(reason: FailureReason) -> ErrorReason {
     match reason {
         FailureReason::Truncated => ErrorReason::DecodeTruncated,
         FailureReason::Corrupt => ErrorReason::DecodeCorrupt,

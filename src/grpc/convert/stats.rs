@@ -53,6 +53,9 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
             processed,
             failed,
             trimmed,
+            dead_letters,
+            dead_letter_bytes,
+            dead_letters_expired,
             streams,
             report: one_report,
         } = one;
@@ -66,6 +69,9 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], now: Timestamp) -> pb::QueueSt
         sum.processed += processed;
         sum.failed += failed;
         sum.trimmed += trimmed;
+        sum.dead_letters += dead_letters;
+        sum.dead_letter_bytes += dead_letter_bytes;
+        sum.dead_letters_expired += dead_letters_expired;
         sum.streams += streams;
         if let Some(one) = one_report {
             let WorkerReport {
@@ -101,6 +107,9 @@ fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
         processed,
         failed,
         trimmed,
+        dead_letters,
+        dead_letter_bytes,
+        dead_letters_expired: _,
         streams: _,
         report,
     } = stats;
@@ -125,8 +134,8 @@ fn queue_stats(stats: &PartitionStats, now: Timestamp) -> pb::QueueStats {
         waiting: None,
         retained_frames: (processed + failed).saturating_sub(*trimmed),
         retained_bytes: *output_bytes,
-        dead_letter_count: 0,
-        dead_letter_bytes: 0,
+        dead_letter_count: *dead_letters,
+        dead_letter_bytes: *dead_letter_bytes,
     }
 }
 

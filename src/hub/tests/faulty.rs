@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
-    StreamSettings, Timestamp,
+    DeadLetter, DeadLetterId, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
+    StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
-    AcceptResult, BackendStatus, Error, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Queue, Result, Trimmed, WorkItem, WorkPosition,
-    WorkerReport,
+    AcceptResult, BackendStatus, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
+    FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
+    PartitionStats, Queue, ReplayResult, Result, Strikes, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.
@@ -212,5 +212,43 @@ impl Queue for Faulty {
 
     async fn partition_stats(&self, partition: PartitionId) -> Result<PartitionStats> {
         self.memory.partition_stats(partition).await
+    }
+}
+
+#[async_trait]
+impl DeadLetters for Faulty {
+    async fn list_dead_letters(&self, query: &ListDeadLetters) -> Result<DeadLetterPage> {
+        self.memory.list_dead_letters(query).await
+    }
+
+    async fn get_dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
+        self.memory.get_dead_letter(id).await
+    }
+
+    async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
+        self.memory.replay_dead_letter(id).await
+    }
+
+    async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {
+        self.memory.discard_dead_letter(id).await
+    }
+
+    async fn trim_dead_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
+        self.memory.trim_dead_letters(lease, max_bytes).await
+    }
+
+    async fn dead_letter_totals(&self) -> Result<DeadLetterTotals> {
+        self.memory.dead_letter_totals().await
+    }
+}
+
+#[async_trait]
+impl Strikes for Faulty {
+    async fn inherit(&self, lease: &Lease, life: u64, in_flight: usize) -> Result<Option<WorkPosition>> {
+        self.memory.inherit(lease, life, in_flight).await
+    }
+
+    async fn begin_alone(&self, lease: &Lease, position: WorkPosition, life: u64) -> Result<u32> {
+        self.memory.begin_alone(lease, position, life).await
     }
 }

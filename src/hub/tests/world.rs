@@ -193,6 +193,7 @@ fn header(bytes: &Bytes) -> FrameHeader {
         },
         attributes: BTreeMap::new(),
         traceparent: String::new(),
+        replayed_from: None,
     }
 }
 

@@ -165,7 +165,7 @@ mod tests {
     fn received_times_stand_still_while_the_clock_is_behind_them() {
         let config = MemoryConfig {
             partitions: Partitions::new(1).unwrap(),
-            budget: Budget { work_bytes: 100, work_frames: 100, output_bytes: 100 },
+            budget: Budget { work_bytes: 100, work_frames: 100, output_bytes: 100, dead_bytes: 100 },
             max_streams: 1,
         };
         let (mut state, id) = (State::new(config), "cam".parse::<StreamId>().unwrap());
@@ -188,6 +188,7 @@ mod tests {
                 source,
                 attributes: Default::default(),
                 traceparent: String::new(),
+                replayed_from: None,
             };
             state.accept(vec![NewFrame { stream_id: id.clone(), header, offer }], at(micros));
         }

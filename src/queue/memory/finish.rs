@@ -11,16 +11,17 @@ impl Partition {
         &mut self,
         lease: &Lease,
         frames: &[Finished],
+        dead_bytes: u64,
         now: Now,
     ) -> Result<Vec<FinishResult>> {
         self.lease.check(lease, now.instant)?;
         for frame in frames {
             self.payloads.offer(&frame.offers, OFFER_TTL, now.instant);
         }
-        Ok(frames.iter().map(|frame| self.finish_one(frame, now)).collect())
+        Ok(frames.iter().map(|frame| self.finish_one(frame, dead_bytes, now)).collect())
     }
 
-    fn finish_one(&mut self, frame: &Finished, now: Now) -> FinishResult {
+    fn finish_one(&mut self, frame: &Finished, dead_bytes: u64, now: Now) -> FinishResult {
         if self.published_sequence(&frame.stream_id) >= Some(frame.sequence.get()) {
             for offer in &frame.offers {
                 // Leaves those alone that are the stored ones.
@@ -36,7 +37,7 @@ impl Partition {
         if !kept.iter().all(|payload| is_here(self.payloads.presence(payload.key))) {
             return FinishResult::PayloadGone;
         }
-        self.publish(frame, now);
+        self.publish(frame, dead_bytes, now);
         FinishResult::Published
     }
 
@@ -56,7 +57,9 @@ impl Partition {
     }
 
     /// Moves a frame, all of it checked, from the work queue to its output.
-    fn publish(&mut self, frame: &Finished, now: Now) {
+    fn publish(&mut self, frame: &Finished, dead_bytes: u64, now: Now) {
+        let dead_letter = frame.dead_frame().map(|dead| self.bury(dead, dead_bytes, now));
+        let source_stays = dead_letter.is_some_and(|id| self.dead.owns(id, frame.source.key));
         let Some(stream) = self.streams.get_mut(&frame.stream_id) else { return };
         let pictures = payloads_of(&frame.body);
         let output_bytes: u64 = pictures.iter().map(|payload| payload.size_bytes).sum();
@@ -66,13 +69,14 @@ impl Partition {
             received_time: frame.received_time,
             published_time: now.wall.max(frame.received_time),
             body: frame.body.clone(),
+            dead_letter,
         });
 
         self.work.remove(frame.position);
         for payload in &pictures {
             self.payloads.enter(payload.key);
         }
-        if !pictures.contains(&frame.source) {
+        if !pictures.contains(&frame.source) && !source_stays {
             self.payloads.remove_entered(frame.source.key, now.instant);
         }
         stream.counters.published_sequence = frame.sequence.get();

@@ -498,6 +498,8 @@ fn after(now: Now, span: Duration) -> Timestamp {
 pub(super) struct GroupTable {
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) ack_key: Option<[u8; 32]>,
+    /// What was entered as a dead letter lately, and until when that is remembered.
+    pub(super) buried: HashMap<String, Instant>,
 }
 
 impl GroupTable {

@@ -53,6 +53,8 @@ impl Partition {
         if self.lease.holder(now.instant).is_some_and(|holder| holder.worker_id != worker_id) {
             return None;
         }
+        // One that gave its lease back has left no name.
+        self.suspects.unclean |= self.lease.holder.is_some();
         self.lease.number += 1;
         let report = WorkerReport { worker_id: worker_id.to_owned(), ..WorkerReport::default() };
         let until = later(now.instant, term);
@@ -94,6 +96,7 @@ impl State {
         for partition in self.all_partitions_mut() {
             if partition.lease.holder.as_ref().is_some_and(|holder| holder.worker_id == worker_id) {
                 partition.lease.holder = None;
+                partition.suspects.unclean = true;
             }
         }
     }

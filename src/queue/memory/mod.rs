@@ -9,6 +9,7 @@
 
 mod accept;
 mod ahead;
+mod dead_letters;
 mod feed;
 mod finish;
 mod group;
@@ -19,6 +20,7 @@ mod payloads;
 mod registry;
 mod state;
 mod stats;
+mod strikes;
 mod window;
 mod work;
 
@@ -120,7 +122,7 @@ impl Queue for MemoryQueue {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             durability: Durability::Memory,
             used_bytes: self.state().used_bytes(),
-            max_bytes: budget.work_bytes.saturating_add(budget.output_bytes).saturating_mul(partitions),
+            max_bytes: budget.sum().saturating_mul(partitions),
             warnings: Vec::new(),
         })
     }
@@ -222,7 +224,12 @@ impl Queue for MemoryQueue {
 
     async fn finish(&self, lease: &Lease, frames: &[Finished]) -> Result<Vec<FinishResult>> {
         let now = Now::read();
-        let results = self.state().partition(lease.partition, now).finish(lease, frames, now)?;
+        let results = self.state().partition(lease.partition, now).finish(
+            lease,
+            frames,
+            self.config.budget.dead_bytes,
+            now,
+        )?;
         if results.contains(&FinishResult::Published) {
             self.feed_grown.notify_waiters();
         }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::MemoryConfig;
+use super::dead_letters::DeadStore;
 use super::feed::Feed;
 use super::group::GroupTable;
 use super::lease::LeaseSlot;
 use super::payloads::Payloads;
+use super::strikes::Suspects;
 use super::window::PublisherWindow;
 use super::work::Work;
 use crate::domain::{
@@ -92,6 +94,8 @@ pub(super) struct Partition {
     pub(super) feed: Feed,
     pub(super) lease: LeaseSlot,
     pub(super) totals: Totals,
+    pub(super) dead: DeadStore,
+    pub(super) suspects: Suspects,
 }
 
 impl Partition {
@@ -105,6 +109,8 @@ impl Partition {
             feed: Feed::default(),
             lease: LeaseSlot::default(),
             totals: Totals::default(),
+            dead: DeadStore::default(),
+            suspects: Suspects::default(),
         }
     }
 

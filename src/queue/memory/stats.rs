@@ -20,6 +20,9 @@ impl Partition {
             processed: self.totals.processed,
             failed: self.totals.failed,
             trimmed: self.totals.trimmed,
+            dead_letters: self.dead.len() as u64,
+            dead_letter_bytes: self.dead.bytes(),
+            dead_letters_expired: self.dead.expired(),
             streams: self.streams.values().filter(|stream| !stream.removed).count() as u64,
             report: self.lease.report(now.instant),
         }

@@ -49,11 +49,15 @@ impl Work {
         self.entries.values().next().map(|item| item.received_time)
     }
 
+    pub(super) fn newest_mut(&mut self) -> Option<&mut WorkItem> {
+        self.entries.values_mut().next_back()
+    }
+
     fn newest(&self) -> Option<WorkPosition> {
         self.entries.keys().next_back().copied()
     }
 
-    fn behind(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
+    pub(super) fn behind(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
         let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         self.entries.range(above).map(|(_, item)| item)
     }

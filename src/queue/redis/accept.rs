@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures::future::join_all;
 use redis::{Pipeline, Value};
 
+use super::dead_letters::redis_id;
 use super::keys::Keys;
 use super::scripts::Call;
 use super::{RedisQueue, entry, reply};
 use crate::domain::limits::{DEDUP_WINDOW, MAX_PUBLISHERS_PER_STREAM};
-use crate::domain::{PartitionId, PublisherId, Sequence, StreamId};
+use crate::domain::{DeadLetterId, PartitionId, PublisherId, Sequence, StreamId};
 use crate::queue::{AcceptResult, Error, NewFrame, OFFER_TTL, Offer, Refusal, Result};
 
 /// Adds the writes of an offer. A key that is taken keeps its bytes: a write that comes late changes nothing.
@@ -43,7 +44,7 @@ impl RedisQueue {
         let parts = self.by_partition(frames);
         let answers = join_all(parts.iter().map(|(partition, indexes)| async move {
             let frames: Vec<&NewFrame> = indexes.iter().map(|&i| &frames[i]).collect();
-            self.enter(*partition, &frames, false).await
+            self.enter(*partition, &frames, false, None).await
         }))
         .await;
         for (indexes, answer) in parts.values().zip(answers) {
@@ -63,7 +64,7 @@ impl RedisQueue {
         let mut results = vec![None; frames.len()];
         for (partition, indexes) in self.by_partition(frames) {
             let part: Vec<&NewFrame> = indexes.iter().map(|&i| &frames[i]).collect();
-            for (index, answer) in indexes.into_iter().zip(self.enter(partition, &part, true).await?) {
+            for (index, answer) in indexes.into_iter().zip(self.enter(partition, &part, true, None).await?) {
                 results[index] = match answer {
                     AcceptResult::Accepted(_) => None,
                     refused => Some(refused),
@@ -81,11 +82,13 @@ impl RedisQueue {
         parts
     }
 
-    async fn enter(
+    /// With `replay`, the one frame is that of a dead letter: the script compares and marks that instead of a publisher.
+    pub(super) async fn enter(
         &self,
         partition: PartitionId,
         frames: &[&NewFrame],
         dry: bool,
+        replay: Option<DeadLetterId>,
     ) -> Result<Vec<AcceptResult>> {
         let keys = Keys(partition);
         let budget = &self.config.budget;
@@ -99,15 +102,19 @@ impl RedisQueue {
             if !dry {
                 push_offer(&mut pipe, keys, offer, OFFER_TTL);
             }
-            let mark = header.publisher.as_ref();
+            let mark = header.publisher.as_ref().filter(|_| replay.is_none());
             // Without a publisher the script reads neither of its keys; they are named all the same, to keep the count.
             let dedup = mark.map_or_else(|| keys.publishers(stream_id), |m| keys.dedup(stream_id, &m.id));
-            call.key(keys.stream(stream_id)).key(keys.publishers(stream_id)).key(dedup);
+            call.key(keys.stream(stream_id));
+            match replay {
+                None => call.key(keys.publishers(stream_id)).key(dedup),
+                Some(_) => call.key(keys.dead()).key(keys.dead_replays()),
+            };
             call.key(keys.payload(offer.payload.key));
             call.arg(stream_id.as_str())
                 .arg(mark.map(|m| m.id.as_str()).unwrap_or_default())
-                .number(mark.map_or(0, |m| m.sequence))
-                .arg(&header.source.digest.0[..16])
+                .number(mark.map_or(u64::from(replay.is_some()), |m| m.sequence))
+                .arg(replay.map_or_else(|| header.source.digest.0[..16].to_vec(), |id| redis_id(id).into()))
                 .number(offer.payload.size_bytes)
                 .arg(offer.payload.key.to_string())
                 .arg(if dry { Vec::new() } else { entry::encode_header(header) });
@@ -154,7 +161,7 @@ fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
         "S" => AcceptResult::Refused(Refusal::StreamQueueFull),
         "F" => AcceptResult::Refused(Refusal::PartitionFull),
         "B" => AcceptResult::Refused(Refusal::BehindRefused),
-        "G" => AcceptResult::Refused(Refusal::PayloadGone),
+        "G" | "X" => AcceptResult::Refused(Refusal::PayloadGone),
         other => return Err(Error::Corrupt(format!("accept answered {other:?}"))),
     })
 }

@@ -8,8 +8,8 @@ use prost::Message as _;
 use crate::domain::{
     ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location, OutputBody, OutputPolicy, PayloadKey,
     PayloadRef, PictureFormat, PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy,
-    Reencode, RetentionPolicy, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings, Timestamp,
-    Tombstone, TombstoneKind,
+    Reencode, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
+    Timestamp, Tombstone, TombstoneKind,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
@@ -17,11 +17,11 @@ use crate::queue::{Error, Result};
 /// Numbers of an enum in storage: fixed for ever, 0 unused.
 macro_rules! numbered {
     ($to:ident, $from:ident, $type:ident { $($variant:ident = $number:literal),* $(,)? }) => {
-        fn $to(value: $type) -> u32 {
+        pub(super) fn $to(value: $type) -> u32 {
             match value { $($type::$variant => $number),* }
         }
 
-        fn $from(number: u32) -> Result<$type> {
+        pub(super) fn $from(number: u32) -> Result<$type> {
             match number {
                 $($number => Ok($type::$variant),)*
                 other => Err(Error::Corrupt(format!("{} number {other}", stringify!($type)))),
@@ -40,7 +40,7 @@ numbered!(from_reason, to_reason, FailureReason {
     SizeMismatch = 7, TimedOut = 8, DecoderPanicked = 9, KilledWorker = 10, PayloadLost = 11,
 });
 
-fn corrupt(error: &prost::DecodeError) -> Error {
+pub(super) fn corrupt(error: &prost::DecodeError) -> Error {
     Error::Corrupt(error.to_string())
 }
 
@@ -52,8 +52,9 @@ pub(super) fn decode_header(bytes: &[u8]) -> Result<FrameHeader> {
     header_from_pb(pb::FrameHeader::decode(bytes).map_err(|error| corrupt(&error))?)
 }
 
-fn header_to_pb(header: &FrameHeader) -> pb::FrameHeader {
-    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent } = header;
+pub(super) fn header_to_pb(header: &FrameHeader) -> pb::FrameHeader {
+    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent, replayed_from } =
+        header;
     pb::FrameHeader {
         publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map_or(0, |p| p.sequence),
@@ -67,10 +68,11 @@ fn header_to_pb(header: &FrameHeader) -> pb::FrameHeader {
         source_digest: source.digest.0.to_vec().into(),
         attributes: attributes.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         traceparent: traceparent.clone(),
+        replayed_from: replayed_from.map_or(0, Sequence::get),
     }
 }
 
-fn header_from_pb(header: pb::FrameHeader) -> Result<FrameHeader> {
+pub(super) fn header_from_pb(header: pb::FrameHeader) -> Result<FrameHeader> {
     let publisher = if header.publisher_id.is_empty() {
         None
     } else {
@@ -91,6 +93,7 @@ fn header_from_pb(header: pb::FrameHeader) -> Result<FrameHeader> {
         },
         attributes: header.attributes.into_iter().collect::<BTreeMap<_, _>>(),
         traceparent: header.traceparent,
+        replayed_from: Sequence::new(header.replayed_from).ok(),
     })
 }
 

@@ -90,7 +90,7 @@ impl Keys {
         self.with("lease")
     }
 
-    /// String: the worker that holds the lease.
+    /// String: the worker that holds the lease, or held it last and did not give it back.
     pub(super) fn holder(self) -> String {
         self.with("holder")
     }
@@ -103,6 +103,11 @@ impl Keys {
     /// String with a time to live: what the lease holder last reported.
     pub(super) fn report(self) -> String {
         self.with("report")
+    }
+
+    /// Hash: frames that may have killed a worker.
+    pub(super) fn suspects(self) -> String {
+        self.with("suspects")
     }
 
     /// Hash: a stream's settings and counters.
@@ -123,6 +128,21 @@ impl Keys {
     /// String of 32-byte slots: the last numbers of a publisher.
     pub(super) fn dedup(self, id: &StreamId, publisher: &PublisherId) -> String {
         self.with(&format!("dedup:{id}:{publisher}"))
+    }
+
+    /// Stream: dead letters, with ids `<microseconds>-<number>`.
+    pub(super) fn dead(self) -> String {
+        self.with("dead")
+    }
+
+    /// Hash: what became of replayed dead letters.
+    pub(super) fn dead_replays(self) -> String {
+        self.with("dead-replays")
+    }
+
+    /// String with a time to live: that a group's dead letter was entered.
+    pub(super) fn buried(self, token: &str) -> String {
+        self.with(&format!("buried:{token}"))
     }
 
     /// String: a picture's bytes.

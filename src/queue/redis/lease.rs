@@ -41,6 +41,7 @@ impl RedisQueue {
         let nonce: u64 = rand::random();
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.holder()).key(keys.fence()).key(keys.report());
+        call.key(keys.suspects());
         call.arg(format!("{nonce:016x}")).arg(worker_id).number(term.as_millis().max(1) as u64);
         match self.scripts.acquire.run(&self.control, &call).await? {
             Value::Nil => Ok(None),

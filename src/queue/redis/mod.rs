@@ -7,6 +7,7 @@
 
 mod accept;
 mod conn;
+mod dead_letters;
 mod entry;
 mod groups;
 mod keys;
@@ -16,6 +17,7 @@ mod registry;
 mod reply;
 mod scripts;
 mod status;
+mod strikes;
 mod work;
 
 use std::sync::Arc;

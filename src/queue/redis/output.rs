@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::Value;
 
+use super::dead_letters::letter_id;
 use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
@@ -20,22 +21,31 @@ const TRIM_ENTRIES: usize = 256;
 /// Most feed entries of one partition in one read.
 const FEED_PAGE: usize = 256;
 
-fn output_entry(stream: &StreamId, sequence: Sequence, fields: &reply::Fields) -> Result<Arc<OutputEntry>> {
+fn output_entry(
+    partition: PartitionId,
+    stream: &StreamId,
+    sequence: Sequence,
+    fields: &reply::Fields,
+) -> Result<Arc<OutputEntry>> {
     Ok(Arc::new(OutputEntry {
         stream_id: stream.clone(),
         sequence,
         received_time: time(fields, "t")?,
         published_time: time(fields, "p")?,
         body: entry::decode_output(&fields.bytes("b"))?,
+        dead_letter: match fields.text("d")? {
+            "" => None,
+            place => Some(letter_id(partition, reply::place(place)?)),
+        },
     }))
 }
 
-fn output_entries(stream: &StreamId, value: Value) -> Result<Vec<Arc<OutputEntry>>> {
+fn output_entries(partition: PartitionId, stream: &StreamId, value: Value) -> Result<Vec<Arc<OutputEntry>>> {
     reply::entries(value)?
         .into_iter()
         .map(|((number, _), fields)| {
             let sequence = Sequence::new(number).map_err(|error| Error::Corrupt(format!("{error}")))?;
-            output_entry(stream, sequence, &fields)
+            output_entry(partition, stream, sequence, &fields)
         })
         .collect()
 }
@@ -55,7 +65,7 @@ impl RedisQueue {
         let record = registry::record(stream, &fields, length)?;
         let record = record.ok_or_else(|| Error::StreamNotFound(stream.clone()))?;
         Ok(OutputPage {
-            entries: output_entries(stream, next())?,
+            entries: output_entries(keys.0, stream, next())?,
             counters: record.counters,
             removed: record.removed,
         })
@@ -65,7 +75,7 @@ impl RedisQueue {
         let keys = self.keys(stream);
         let mut range = redis::cmd("XREVRANGE");
         range.arg(keys.output(stream)).arg("+").arg("-").arg("COUNT").arg(limit);
-        output_entries(stream, self.reader(keys.0).command(&range).await?)
+        output_entries(keys.0, stream, self.reader(keys.0).command(&range).await?)
     }
 
     pub(super) async fn payloads(
@@ -181,16 +191,16 @@ impl RedisQueue {
 fn feed_page(partition: PartitionId, after: FeedPosition, entries: Vec<reply::Entry>) -> Result<FeedPage> {
     let first = entries.first().map_or(after.0, |((number, _), _)| *number);
     let next = entries.last().map_or(after, |((number, _), _)| FeedPosition(*number, 0));
-    let events = entries.iter().map(|(_, fields)| feed_event(fields)).collect::<Result<_>>()?;
+    let events = entries.iter().map(|(_, fields)| feed_event(partition, fields)).collect::<Result<_>>()?;
     Ok(FeedPage { partition, events, next, missed: first > after.0 + 1 })
 }
 
-fn feed_event(fields: &reply::Fields) -> Result<FeedEvent> {
+fn feed_event(partition: PartitionId, fields: &reply::Fields) -> Result<FeedEvent> {
     let stream = |name: &str| {
         fields.text(name)?.parse::<StreamId>().map_err(|error| Error::Corrupt(format!("{error}")))
     };
     if fields.has("c") {
         return Ok(FeedEvent::StreamChanged(stream("c")?));
     }
-    Ok(FeedEvent::Output(output_entry(&stream("s")?, sequence(fields, "q")?, fields)?))
+    Ok(FeedEvent::Output(output_entry(partition, &stream("s")?, sequence(fields, "q")?, fields)?))
 }

@@ -86,6 +86,9 @@ impl RedisQueue {
             processed: counts.number("processed")?,
             failed: counts.number("failed")?,
             trimmed: counts.number("trimmed")?,
+            dead_letters: counts.number("dead_frames")?,
+            dead_letter_bytes: counts.number("dead_bytes")?,
+            dead_letters_expired: counts.number("dead_expired")?,
             streams,
             report,
         })

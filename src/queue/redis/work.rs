@@ -9,7 +9,7 @@ use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
 use super::status::moment;
-use super::{FEED_ENTRIES, RedisQueue, entry, reply};
+use super::{FEED_ENTRIES, RedisQueue, dead_letters, entry, reply};
 use crate::domain::{OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, StoredPicture, Timestamp};
 use crate::queue::{Error, FinishResult, Finished, Lease, OFFER_TTL, Result, WorkItem, WorkPosition};
 
@@ -71,8 +71,8 @@ impl RedisQueue {
         let keys = Keys(lease.partition);
         let mut pipe = redis::pipe();
         let mut call = Call::default();
-        call.key(keys.lease()).key(keys.work()).key(keys.feed()).key(keys.counts());
-        call.arg(fence(lease)).number(FEED_ENTRIES);
+        call.key(keys.lease()).key(keys.work()).key(keys.feed()).key(keys.counts()).key(keys.dead());
+        call.arg(fence(lease)).number(FEED_ENTRIES).number(self.config.budget.dead_bytes);
         for frame in frames {
             let pictures = frame.body.pictures();
             call.key(keys.stream(&frame.stream_id)).key(keys.output(&frame.stream_id));
@@ -96,6 +96,7 @@ impl RedisQueue {
                 .number(stored(pictures).iter().map(|payload| payload.size_bytes).sum())
                 .arg(counter)
                 .arg(entry::encode_output(&frame.body));
+            dead_letters::push_letter(&mut call, frame.dead_frame().as_ref());
         }
         let (answers, not_offered) =
             self.scripts.finish.run_behind(self.writer(lease.partition), pipe, &call).await?;

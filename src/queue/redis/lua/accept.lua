@@ -8,6 +8,9 @@
 --   R number used for other bytes (sequence)   T number too old (last)   O number out of order (last)
 --   P too many publishers            S stream's queue full           F partition full
 --   B behind a refused frame         G payload gone                  E payload entered before
+--   X dead letter gone
+-- A replay of a dead letter has no publisher, the number 1 and the dead letter's id for the digest; in place of its
+-- stream's publishers and the dedup key stand the dead letters and their replays. One that was replayed answers D.
 --
 -- Nothing after the first write of a frame can fail: XADD is that first write, so a full Redis refuses cleanly.
 local function text(number) return string.format('%.0f', number) end
@@ -80,6 +83,12 @@ for i = 0, frames - 1 do
       answer, value = 'P', 0
     end
   end
+  local letter = publisher == '' and number > 0 and digest
+  if letter then
+    local replayed = redis.call('HGET', dedup, letter)
+    if replayed then answer, value = 'D', tonumber(string.match(replayed, '^%d+'))
+    elseif #redis.call('XRANGE', publishers, letter, letter) == 0 then answer = 'X' end
+  end
   if not answer then
     if stream.blocked then answer = 'B'
     elseif ttl == -1 then answer = 'E'
@@ -104,6 +113,7 @@ for i = 0, frames - 1 do
         redis.call('SETRANGE', dedup, 0, struct.pack('>I8', number))
         if stream.tops[dedup] == 0 then redis.call('SADD', publishers, publisher) end
       end
+      if letter then redis.call('HSET', dedup, letter, text(value) .. ':' .. text(now)) end
     end
     if publisher ~= '' then
       if dry then stream.fresh[dedup .. ':' .. text(number)] = { digest = digest, seq = value } end
@@ -113,7 +123,7 @@ for i = 0, frames - 1 do
     stream.queued_bytes = stream.queued_bytes + size
     entered_frames, entered_bytes = entered_frames + 1, entered_bytes + size
   else
-    if answer == 'D' then stream.duplicates = stream.duplicates + 1 end
+    if answer == 'D' and not letter then stream.duplicates = stream.duplicates + 1 end
     if not dry and ttl >= 0 then redis.call('UNLINK', payload) end -- offered, entered nowhere
   end
   answers[#answers + 1] = answer

@@ -1,8 +1,9 @@
 -- Moves finished frames from the work queue to their outputs and the feed, each decided by itself.
 --
--- KEYS: lease, work queue, feed, counts; then for each frame: stream, output, source payload, offered payloads.
--- ARGV: fence, most feed entries; then for each frame: offered payloads, place in the work queue, stream id, sequence,
---       received time, source size, "1" to keep the source, output bytes, counter ("processed" or "failed"), body.
+-- KEYS: lease, work queue, feed, counts, dead letters; then for each frame: stream, output, source payload, offered payloads.
+-- ARGV: fence, most feed entries, most bytes of dead letters; then for each frame: offered payloads, place in the work queue, stream id, sequence,
+--       received time, source size, "1" to keep the source, output bytes, counter ("processed" or "failed"), body,
+--       dead letter ("" = none), its picture's name, its bytes with the picture and without.
 -- Answers nil if the lease is lost, else for each frame: P published, A published before, N not next, G payload gone,
 -- L not in the work queue.
 --
@@ -15,7 +16,7 @@ local function text(number) return string.format('%.0f', number) end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local answers = {}
-local k, a = 5, 3
+local k, a = 6, 4
 while k <= #KEYS do
   local stream, output, source = KEYS[k], KEYS[k + 1], KEYS[k + 2]
   local offered = tonumber(ARGV[a])
@@ -23,7 +24,8 @@ while k <= #KEYS do
   local source_size, keep_source, output_size = tonumber(ARGV[a + 5]), ARGV[a + 6] == '1', tonumber(ARGV[a + 7])
   local counter, body = ARGV[a + 8], ARGV[a + 9]
   local first_offer, last_offer = k + 3, k + 2 + offered
-  k, a = last_offer + 1, a + 10
+  local letter, picture, letter_size, text_size = ARGV[a + 10], ARGV[a + 11], tonumber(ARGV[a + 12]), ARGV[a + 13]
+  k, a = last_offer + 1, a + 14
 
   local fin = tonumber(redis.call('HGET', stream, 'fin') or 0)
   local answer
@@ -43,13 +45,27 @@ while k <= #KEYS do
 
   if not answer then
     answer = 'P'
+    local letter_id -- the submitted picture moves to the dead letter, if there is room for it
+    if letter ~= '' then
+      local dead = redis.call('HMGET', KEYS[4], 'dead_time', 'dead_bytes')
+      local dead_time = math.max(now, tonumber(dead[1] or 0))
+      keep_source = picture ~= '' and tonumber(dead[2] or 0) + letter_size <= tonumber(ARGV[3])
+        and redis.call('EXISTS', source) == 1
+      local size = keep_source and text(letter_size) or text_size
+      letter_id = text(dead_time) .. '-' .. text(redis.call('HINCRBY', KEYS[4], 'dead_letters', 1))
+      redis.call('XADD', KEYS[5], letter_id, 'b', letter, 'k', keep_source and picture or '', 'n', size)
+      redis.call('HSET', KEYS[4], 'dead_time', text(dead_time))
+      redis.call('HINCRBY', KEYS[4], 'dead_frames', 1)
+      redis.call('HINCRBY', KEYS[4], 'dead_bytes', size)
+    end
     if not keep_source then redis.call('UNLINK', source) end
     for o = first_offer, last_offer do redis.call('PERSIST', KEYS[o]) end
     local published = math.max(now, tonumber(received))
-    redis.call('XADD', output, text(seq) .. '-0', 't', received, 'p', text(published), 'b', body)
+    redis.call('XADD', output, text(seq) .. '-0', 't', received, 'p', text(published), 'b', body, 'd', letter_id or '')
     local event = redis.call('HINCRBY', KEYS[4], 'feed', 1)
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], text(event) .. '-0',
-      's', id, 'q', text(seq), 't', received, 'p', text(published), 'b', body)
+      's', id, 'q', text(seq), 't', received, 'p', text(published), 'b', body,
+      'd', letter_id or '')
     redis.call('HSET', stream, 'fin', text(seq))
     redis.call('HINCRBY', stream, 'queued_bytes', text(0 - source_size))
     redis.call('HINCRBY', stream, 'output_bytes', text(output_size))

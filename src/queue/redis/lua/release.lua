@@ -1,6 +1,8 @@
--- Ends a lease: the holder's own (ARGV: fence, ""), or a dead worker's (ARGV: "", worker).
+-- Ends a lease: the holder's own (ARGV: fence, ""), or a dead worker's (ARGV: "", worker), whose name stays: its
+-- successor is to know that it did not give back what it had in work.
 -- KEYS: lease, holder, report.
 local own = ARGV[1] ~= '' and redis.call('GET', KEYS[1]) == ARGV[1]
 local dead = ARGV[2] ~= '' and redis.call('GET', KEYS[2]) == ARGV[2]
-if own or dead then redis.call('DEL', KEYS[1], KEYS[2], KEYS[3]) end
+if own or dead then redis.call('DEL', KEYS[1], KEYS[3]) end
+if own then redis.call('DEL', KEYS[2]) end
 return 1

@@ -1,0 +1,130 @@
+//! Dead letters: what became of frames that could not be processed or delivered, kept with their pictures.
+
+use async_trait::async_trait;
+
+use super::{Finished, Lease, Refusal, Result, Trimmed};
+use crate::domain::limits::MAX_STRIKES;
+use crate::domain::{
+    DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterSource, DeadPicture,
+    FailureReason, OutputBody, Sequence, TombstoneKind,
+};
+
+/// Most dead letters that one trim looks at: bounds how long it may hold the store.
+pub(crate) const TRIM_DEAD_LETTERS: usize = 64;
+
+/// Which way a list of dead letters goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadLetterOrder {
+    /// For people.
+    NewestFirst,
+    /// For replays: within a stream, workers give frames up in the order of their numbers.
+    OldestFirst,
+}
+
+/// Which dead letters to list.
+#[derive(Debug, Clone)]
+pub struct ListDeadLetters {
+    /// Only those.
+    pub filter: DeadLetterFilter,
+    /// In this order.
+    pub order: DeadLetterOrder,
+    /// Behind this one, which need not be there any more.
+    pub after: Option<DeadLetterId>,
+    /// At most this many, 1..1000.
+    pub limit: usize,
+}
+
+/// A page of dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterPage {
+    /// In the order asked for.
+    pub letters: Vec<DeadLetter>,
+    /// Where to go on; `None` if there are no more. A page may be short and still not be the last.
+    pub next: Option<DeadLetterId>,
+}
+
+/// What is kept in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeadLetterTotals {
+    /// Dead letters.
+    pub letters: u64,
+    /// What they count for in budgets, pictures and texts.
+    pub bytes: u64,
+}
+
+/// What became of a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplayResult {
+    /// It was replayed, now or before, under this number.
+    Replayed(Sequence),
+    /// There is no such dead letter.
+    NotFound,
+    /// It has no picture.
+    NoPicture,
+    /// Its stream is not registered any more.
+    TargetGone,
+    /// The queue is full, or the like: nothing was done, and it may be tried again.
+    Refused(Refusal),
+    /// It came from a group: replaying it is not a matter of the work queue.
+    OfGroup,
+}
+
+/// The dead letters of a store.
+#[async_trait]
+pub trait DeadLetters: Send + Sync {
+    /// Lists dead letters of all partitions.
+    async fn list_dead_letters(&self, query: &ListDeadLetters) -> Result<DeadLetterPage>;
+
+    /// Reads a dead letter; `None` if there is none of that name.
+    async fn get_dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>>;
+
+    /// Accepts a worker's dead letter anew: under a new number, with `replayed_from`, without a publisher mark to compare
+    /// by (its own was used). The accept and the mark on the dead letter are one: called again, it answers the same number.
+    async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult>;
+
+    /// Removes a dead letter with its picture; false if there is none of that name.
+    async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool>;
+
+    /// Removes the oldest dead letters of the lease's partition until they count for at most `max_bytes`; a bounded number
+    /// a call.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`](super::Error::LeaseLost).
+    async fn trim_dead_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed>;
+
+    /// What is kept in all partitions.
+    async fn dead_letter_totals(&self) -> Result<DeadLetterTotals>;
+}
+
+impl Finished {
+    /// What is to be kept of a frame that failed; `None` for any other. Its picture is the submitted one, which moves from
+    /// the work queue.
+    pub(crate) fn dead_frame(&self) -> Option<DeadFrame> {
+        let tombstone = match &self.body {
+            OutputBody::Frame(_) => return None,
+            OutputBody::Tombstone(tombstone) => tombstone,
+        };
+        let failure = match &tombstone.kind {
+            TombstoneKind::Failed(failure) => failure,
+            TombstoneKind::Dropped | TombstoneKind::Purged => return None,
+        };
+        let source = &tombstone.header.source;
+        let picture = DeadPicture {
+            format: source.format,
+            width: source.width,
+            height: source.height,
+            payload: self.source,
+        };
+        Some(DeadFrame {
+            source: DeadLetterSource::Worker,
+            stream_id: self.stream_id.clone(),
+            sequence: self.sequence,
+            received_time: self.received_time,
+            header: tombstone.header.clone(),
+            reason: DeadLetterReason::Failed(failure.reason),
+            message: failure.message.clone(),
+            attempts: if failure.reason == FailureReason::KilledWorker { MAX_STRIKES } else { 1 },
+            picture: (failure.reason != FailureReason::PayloadLost).then_some(picture),
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! Dead letters of the embedded backend.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::MemoryQueue;
+use super::state::{Now, Partition, State};
+use crate::domain::{
+    DeadFrame, DeadLetter, DeadLetterId, DeadLetterReplay, DeadLetterSource, FrameHeader, PayloadKey,
+    Timestamp,
+};
+use crate::queue::{
+    AcceptResult, DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Lease, ListDeadLetters,
+    NewFrame, Offer, Refusal, ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
+};
+
+/// A partition's dead letters.
+#[derive(Debug, Default)]
+pub(super) struct DeadStore {
+    letters: BTreeMap<DeadLetterId, DeadLetter>,
+    bytes: u64,
+    /// All there ever were.
+    count: u64,
+    last_time: Timestamp,
+    expired: u64,
+}
+
+impl DeadStore {
+    pub(super) fn len(&self) -> usize {
+        self.letters.len()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    /// Whether the dead letter keeps this picture.
+    pub(super) fn owns(&self, id: DeadLetterId, key: PayloadKey) -> bool {
+        let picture = self.letters.get(&id).and_then(|letter| letter.frame.picture);
+        picture.is_some_and(|picture| picture.payload.key == key)
+    }
+}
+
+impl Partition {
+    /// Enters a dead letter, whose picture's bytes are entered already; without it if there is no room for it.
+    pub(super) fn bury(&mut self, mut frame: DeadFrame, dead_bytes: u64, now: Now) -> DeadLetterId {
+        let fits = self.dead.bytes.saturating_add(frame.size_bytes()) <= dead_bytes;
+        frame.picture =
+            frame.picture.filter(|picture| fits && self.payloads.get(picture.payload.key).is_some());
+        let store = &mut self.dead;
+        store.count += 1;
+        store.last_time = store.last_time.max(now.wall);
+        store.bytes += frame.size_bytes();
+        let id = DeadLetterId { dead_time: store.last_time, partition: self.id, number: store.count };
+        store.letters.insert(id, DeadLetter { id, frame, replay: None });
+        id
+    }
+
+    fn discard(&mut self, id: DeadLetterId, now: Now) -> Option<u64> {
+        let letter = self.dead.letters.remove(&id)?;
+        let bytes = letter.frame.size_bytes();
+        self.dead.bytes -= bytes;
+        if let Some(picture) = letter.frame.picture {
+            self.payloads.remove_entered(picture.payload.key, now.instant);
+        }
+        Some(bytes)
+    }
+
+    pub(super) fn trim_dead_letters(&mut self, lease: &Lease, max_bytes: u64, now: Now) -> Result<Trimmed> {
+        self.lease.check(lease, now.instant)?;
+        let mut trimmed = Trimmed::default();
+        while self.dead.bytes > max_bytes
+            && let Some(&oldest) = self.dead.letters.keys().next()
+        {
+            if trimmed.frames as usize == TRIM_DEAD_LETTERS {
+                trimmed.more = true;
+                break;
+            }
+            trimmed.bytes += self.discard(oldest, now).unwrap_or_default();
+            trimmed.frames += 1;
+            self.dead.expired += 1;
+        }
+        Ok(trimmed)
+    }
+}
+
+impl State {
+    pub(super) fn list_dead_letters(&self, query: &ListDeadLetters) -> DeadLetterPage {
+        let ListDeadLetters { filter, order, after, limit } = query;
+        let behind = |id: DeadLetterId| match (order, after) {
+            (_, None) => true,
+            (DeadLetterOrder::NewestFirst, Some(after)) => id < *after,
+            (DeadLetterOrder::OldestFirst, Some(after)) => id > *after,
+        };
+        let mut found: Vec<&DeadLetter> = self
+            .all_partitions()
+            .iter()
+            .flat_map(|partition| partition.dead.letters.values())
+            .filter(|letter| behind(letter.id) && filter.selects(letter))
+            .collect();
+        found.sort_unstable_by_key(|letter| letter.id);
+        if *order == DeadLetterOrder::NewestFirst {
+            found.reverse();
+        }
+        let more = found.len() > *limit;
+        found.truncate(*limit);
+        let next = found.last().filter(|_| more).map(|letter| letter.id);
+        DeadLetterPage { letters: found.into_iter().cloned().collect(), next }
+    }
+
+    pub(super) fn dead_letter_totals(&self) -> DeadLetterTotals {
+        let stores = self.all_partitions().iter().map(|partition| &partition.dead);
+        stores.fold(DeadLetterTotals::default(), |sum, store| DeadLetterTotals {
+            letters: sum.letters + store.letters.len() as u64,
+            bytes: sum.bytes + store.bytes,
+        })
+    }
+
+    /// Under one lock, so that accept and mark are one.
+    pub(super) fn replay_dead_letter(&mut self, id: DeadLetterId, now: Now) -> ReplayResult {
+        let partition = self.partition(id.partition, now);
+        let Some(letter) = partition.dead.letters.get(&id) else { return ReplayResult::NotFound };
+        if let Some(DeadLetterReplay { sequence: Some(sequence), time: _ }) = letter.replay {
+            return ReplayResult::Replayed(sequence);
+        }
+        if letter.frame.source != DeadLetterSource::Worker {
+            return ReplayResult::OfGroup;
+        }
+        let picture = letter.frame.picture.and_then(|picture| partition.payloads.get(picture.payload.key));
+        let Some(bytes) = picture else { return ReplayResult::NoPicture };
+        let (stream_id, replayed_from) = (letter.frame.stream_id.clone(), Some(letter.frame.sequence));
+        // Its publisher's number is used up: that stays for readers, and is no mark to compare by.
+        let publisher = letter.frame.header.publisher.clone();
+        let header = FrameHeader { replayed_from, publisher: None, ..letter.frame.header.clone() };
+        let anew = NewFrame { stream_id, header, offer: Offer::new(bytes) };
+        match self.accept(vec![anew], now).pop() {
+            Some(AcceptResult::Accepted(sequence) | AcceptResult::Duplicate(sequence)) => {
+                let partition = self.partition(id.partition, now);
+                if let Some(item) = partition.work.newest_mut() {
+                    item.header.publisher = publisher;
+                }
+                if let Some(letter) = partition.dead.letters.get_mut(&id) {
+                    letter.replay = Some(DeadLetterReplay { sequence: Some(sequence), time: now.wall });
+                }
+                ReplayResult::Replayed(sequence)
+            }
+            Some(AcceptResult::Refused(Refusal::StreamNotFound)) => ReplayResult::TargetGone,
+            Some(AcceptResult::Refused(refusal)) => ReplayResult::Refused(refusal),
+            Some(AcceptResult::Unconfirmed(_)) | None => ReplayResult::NotFound,
+        }
+    }
+}
+
+#[async_trait]
+impl DeadLetters for MemoryQueue {
+    async fn list_dead_letters(&self, query: &ListDeadLetters) -> Result<DeadLetterPage> {
+        Ok(self.state().list_dead_letters(query))
+    }
+
+    async fn get_dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
+        Ok(self.state().partition_ref(id.partition).dead.letters.get(&id).cloned())
+    }
+
+    async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
+        let result = self.state().replay_dead_letter(id, Now::read());
+        self.work_added.notify_waiters();
+        Ok(result)
+    }
+
+    async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {
+        let now = Now::read();
+        Ok(self.state().partition(id.partition, now).discard(id, now).is_some())
+    }
+
+    async fn trim_dead_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
+        let now = Now::read();
+        self.state().partition(lease.partition, now).trim_dead_letters(lease, max_bytes, now)
+    }
+
+    async fn dead_letter_totals(&self) -> Result<DeadLetterTotals> {
+        Ok(self.state().dead_letter_totals())
+    }
+}

@@ -1,0 +1,423 @@
+//! Dead letters: entered by the scripts that give frames up, listed over all partitions, replayed by the script that accepts.
+
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+use prost::Message as _;
+use redis::Value;
+
+use super::keys::Keys;
+use super::lease::fence;
+use super::scripts::Call;
+use super::{RedisQueue, entry, reply};
+use crate::domain::{
+    DeadFrame, DeadLetter, DeadLetterId, DeadLetterReason, DeadLetterReplay, DeadLetterSource, DeadPicture,
+    FrameHeader, GroupId, PartitionId, PayloadKey, PayloadRef, Sequence, StreamId, Timestamp,
+};
+use crate::pb::storage as pb;
+use crate::queue::{
+    AcceptResult, DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, Lease,
+    ListDeadLetters, NewFrame, Offer, Refusal, ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
+};
+
+/// Letters of one partition in one read of a list.
+const PAGE: usize = 64;
+/// Most letters that one list looks at, so that a filter that selects few does not hold its caller for long.
+const MOST_LOOKED_AT: usize = 5_000;
+
+/// Place of a dead letter in its partition: (microseconds, number), as in its Redis id.
+type Place = (u64, u64);
+
+pub(super) fn letter_id(partition: PartitionId, (time, number): Place) -> DeadLetterId {
+    DeadLetterId { dead_time: super::status::moment(time), partition, number }
+}
+
+fn place(id: DeadLetterId) -> Place {
+    (u64::try_from(id.dead_time.as_micros()).unwrap_or(0), id.number)
+}
+
+fn before((time, number): Place) -> Option<Place> {
+    match number.checked_sub(1) {
+        Some(number) => Some((time, number)),
+        None => Some((time.checked_sub(1)?, u64::MAX)),
+    }
+}
+
+fn text((time, number): Place) -> String {
+    format!("{time}-{number}")
+}
+
+/// The Redis id of a dead letter.
+pub(super) fn redis_id(id: DeadLetterId) -> String {
+    text(place(id))
+}
+
+/// The places of one partition that a list may look at, first and last, both inclusive.
+fn range(query: &ListDeadLetters, partition: PartitionId) -> Option<(Place, Place)> {
+    let micros = |time: Timestamp| u64::try_from(time.as_micros()).unwrap_or(0);
+    let mut first = (query.filter.dead_after.map_or(0, micros), 0);
+    let mut last = match query.filter.dead_before {
+        Some(time) => before((micros(time), 0))?,
+        None => (u64::MAX, u64::MAX),
+    };
+    if let Some(after) = query.after {
+        let (time, number) = place(after);
+        // Letters of one moment are ordered by partition.
+        match (query.order, partition.cmp(&after.partition)) {
+            (DeadLetterOrder::NewestFirst, std::cmp::Ordering::Less) => last = last.min((time, u64::MAX)),
+            (DeadLetterOrder::NewestFirst, std::cmp::Ordering::Equal) => {
+                last = last.min(before((time, number))?)
+            }
+            (DeadLetterOrder::NewestFirst, std::cmp::Ordering::Greater) => {
+                last = last.min(before((time, 0))?)
+            }
+            (DeadLetterOrder::OldestFirst, std::cmp::Ordering::Less) => {
+                first = first.max((time.saturating_add(1), 0))
+            }
+            (DeadLetterOrder::OldestFirst, std::cmp::Ordering::Equal) => {
+                first = first.max((time, number + 1))
+            }
+            (DeadLetterOrder::OldestFirst, std::cmp::Ordering::Greater) => first = first.max((time, 0)),
+        }
+    }
+    (first <= last).then_some((first, last))
+}
+
+/// One partition's part of a list.
+struct Part {
+    partition: PartitionId,
+    /// What is still to be read; `None` = all is read.
+    left: Option<(Place, Place)>,
+    read: VecDeque<DeadLetter>,
+}
+
+impl RedisQueue {
+    pub(super) async fn list_letters(&self, query: &ListDeadLetters) -> Result<DeadLetterPage> {
+        let of_stream = query.filter.stream.as_ref().map(|stream| self.config.partitions.of(stream));
+        let mut parts: Vec<Part> = self
+            .config
+            .partitions
+            .all()
+            .filter(|&one| of_stream.is_none_or(|home| home == one))
+            .filter(|&one| query.filter.partition.is_none_or(|asked| asked == one))
+            .map(|partition| Part { partition, left: range(query, partition), read: VecDeque::new() })
+            .collect();
+        let (mut page, mut looked_at) = (DeadLetterPage { letters: Vec::new(), next: None }, 0);
+        loop {
+            self.fill(&mut parts, query.order).await?;
+            let heads =
+                parts.iter().enumerate().filter_map(|(index, part)| Some((part.read.front()?.id, index)));
+            let head = match query.order {
+                DeadLetterOrder::NewestFirst => heads.max(),
+                DeadLetterOrder::OldestFirst => heads.min(),
+            };
+            let Some((id, index)) = head else { return Ok(page) };
+            if page.letters.len() == query.limit {
+                page.next = page.letters.last().map(|letter| letter.id);
+                return Ok(page);
+            }
+            looked_at += 1;
+            if let Some(letter) = parts[index].read.pop_front().filter(|letter| query.filter.selects(letter))
+            {
+                page.letters.push(letter);
+            } else if looked_at >= MOST_LOOKED_AT {
+                page.next = Some(id);
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Reads on where a part has nothing in hand and something left.
+    async fn fill(&self, parts: &mut [Part], order: DeadLetterOrder) -> Result<()> {
+        let mut empty: Vec<_> =
+            parts.iter_mut().filter(|part| part.read.is_empty() && part.left.is_some()).collect();
+        if empty.is_empty() {
+            return Ok(());
+        }
+        let mut ranges = redis::pipe();
+        for part in &empty {
+            let (first, last) = part.left.unwrap_or_default();
+            let (name, from, to) = match order {
+                DeadLetterOrder::NewestFirst => ("XREVRANGE", last, first),
+                DeadLetterOrder::OldestFirst => ("XRANGE", first, last),
+            };
+            ranges
+                .cmd(name)
+                .arg(Keys(part.partition).dead())
+                .arg(text(from))
+                .arg(text(to))
+                .arg("COUNT")
+                .arg(PAGE);
+        }
+        let answers = self.all(&self.control, &mut ranges).await?;
+        let mut replays = redis::pipe();
+        for (part, answer) in empty.iter_mut().zip(answers) {
+            let entries = reply::entries(answer)?;
+            part.left = match (entries.last(), part.left) {
+                (Some((at, _)), Some((first, last))) if entries.len() == PAGE => match order {
+                    DeadLetterOrder::NewestFirst => {
+                        before(*at).filter(|at| first <= *at).map(|at| (first, at))
+                    }
+                    DeadLetterOrder::OldestFirst => {
+                        Some((at.0, at.1 + 1)).filter(|at| *at <= last).map(|at| (at, last))
+                    }
+                },
+                _ => None,
+            };
+            let letters =
+                entries.into_iter().map(|(at, fields)| letter(letter_id(part.partition, at), &fields));
+            part.read = letters.collect::<Result<_>>()?;
+            if !part.read.is_empty() {
+                replays.cmd("HMGET").arg(Keys(part.partition).dead_replays());
+                for letter in &part.read {
+                    replays.arg(redis_id(letter.id));
+                }
+            }
+        }
+        if replays.is_empty() {
+            return Ok(());
+        }
+        let answers = self.all(&self.control, &mut replays).await?;
+        for (part, marks) in empty.iter_mut().filter(|part| !part.read.is_empty()).zip(answers) {
+            for (letter, mark) in part.read.iter_mut().zip(reply::array(marks)?) {
+                letter.replay = replay(mark)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
+        let keys = Keys(id.partition);
+        let mut pipe = redis::pipe();
+        pipe.cmd("XRANGE").arg(keys.dead()).arg(redis_id(id)).arg(redis_id(id));
+        pipe.cmd("HGET").arg(keys.dead_replays()).arg(redis_id(id));
+        let mut answers = self.all(&self.control, &mut pipe).await?.into_iter();
+        let Some((_, fields)) = reply::entries(answers.next().unwrap_or(Value::Nil))?.pop() else {
+            return Ok(None);
+        };
+        let replay = replay(answers.next().unwrap_or(Value::Nil))?;
+        Ok(Some(DeadLetter { replay, ..letter(id, &fields)? }))
+    }
+
+    pub(super) async fn replay_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
+        let Some(letter) = self.letter(id).await? else { return Ok(ReplayResult::NotFound) };
+        if let Some(DeadLetterReplay { sequence: Some(sequence), time: _ }) = letter.replay {
+            return Ok(ReplayResult::Replayed(sequence));
+        }
+        let frame = letter.frame;
+        if frame.source != DeadLetterSource::Worker {
+            return Ok(ReplayResult::OfGroup);
+        }
+        let Some(picture) = frame.picture else { return Ok(ReplayResult::NoPicture) };
+        let bytes = self.payloads(id.partition, &[picture.payload]).await?.pop().flatten();
+        let Some(bytes) = bytes else {
+            // Discarded since it was read, or lost.
+            let gone = self.letter(id).await?.is_none();
+            return Ok(if gone { ReplayResult::NotFound } else { ReplayResult::NoPicture });
+        };
+        let header = FrameHeader { replayed_from: Some(frame.sequence), ..frame.header };
+        let anew = NewFrame { stream_id: frame.stream_id, header, offer: Offer::new(bytes) };
+        let answer = self.enter(id.partition, &[&anew], false, Some(id)).await?.pop();
+        Ok(match answer {
+            Some(AcceptResult::Accepted(sequence) | AcceptResult::Duplicate(sequence)) => {
+                ReplayResult::Replayed(sequence)
+            }
+            Some(AcceptResult::Refused(Refusal::StreamNotFound)) => ReplayResult::TargetGone,
+            Some(AcceptResult::Refused(Refusal::PayloadGone)) if self.letter(id).await?.is_none() => {
+                ReplayResult::NotFound
+            }
+            Some(AcceptResult::Refused(refusal)) => ReplayResult::Refused(refusal),
+            Some(AcceptResult::Unconfirmed(why)) => return Err(Error::NoAnswer(why)),
+            None => return Err(Error::Corrupt("no answer to a replay".to_owned())),
+        })
+    }
+
+    pub(super) async fn discard_letter(&self, id: DeadLetterId) -> Result<bool> {
+        let keys = Keys(id.partition);
+        let mut range = redis::cmd("XRANGE");
+        range.arg(keys.dead()).arg(redis_id(id)).arg(redis_id(id));
+        let found = reply::entries(self.control.command(&range).await?)?;
+        let Some((at, fields)) = found.first() else { return Ok(false) };
+        Ok(self.remove_letters(keys, "", "", &[(*at, fields)]).await? == Some(1))
+    }
+
+    /// `None`: the lease is lost.
+    async fn remove_letters(
+        &self,
+        keys: Keys,
+        fence: &str,
+        counter: &str,
+        letters: &[(Place, &reply::Fields)],
+    ) -> Result<Option<u64>> {
+        let mut call = Call::default();
+        call.key(keys.lease()).key(keys.dead()).key(keys.dead_replays()).key(keys.counts());
+        call.arg(fence).arg(counter);
+        for (at, fields) in letters {
+            let picture = payload_key(fields)?;
+            call.key(picture.map_or_else(|| keys.dead_replays(), |key| keys.payload(key)));
+            call.arg(text(*at)).number(fields.number("n")?).flag(picture.is_some());
+        }
+        match self.scripts.discard.run(&self.control, &call).await? {
+            Value::Nil => Ok(None),
+            removed => Ok(Some(reply::number(removed)?)),
+        }
+    }
+
+    pub(super) async fn trim_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
+        let keys = Keys(lease.partition);
+        let mut kept = redis::cmd("HGET");
+        kept.arg(keys.counts()).arg("dead_bytes");
+        let mut bytes = reply::number(self.control.command(&kept).await?)?;
+        // Most passes find nothing to do.
+        if bytes <= max_bytes {
+            return Ok(Trimmed::default());
+        }
+        let mut oldest = redis::cmd("XRANGE");
+        oldest.arg(keys.dead()).arg("-").arg("+").arg("COUNT").arg(TRIM_DEAD_LETTERS);
+        let oldest = reply::entries(self.control.command(&oldest).await?)?;
+        let (mut trimmed, mut letters) = (Trimmed::default(), Vec::new());
+        for (at, fields) in &oldest {
+            if bytes <= max_bytes {
+                break;
+            }
+            let size = fields.number("n")?;
+            bytes = bytes.saturating_sub(size);
+            trimmed.bytes += size;
+            letters.push((*at, fields));
+        }
+        let removed = self.remove_letters(keys, &fence(lease), "dead_expired", &letters).await?;
+        trimmed.frames = removed.ok_or(Error::LeaseLost)?;
+        trimmed.more = bytes > max_bytes && trimmed.frames > 0;
+        Ok(trimmed)
+    }
+
+    pub(super) async fn letter_totals(&self) -> Result<DeadLetterTotals> {
+        let mut pipe = redis::pipe();
+        for partition in self.config.partitions.all() {
+            pipe.cmd("HMGET").arg(Keys(partition).counts()).arg("dead_frames").arg("dead_bytes");
+        }
+        let mut totals = DeadLetterTotals::default();
+        for counts in self.all(&self.control, &mut pipe).await? {
+            let mut counts = reply::array(counts)?.into_iter();
+            totals.letters += reply::number(counts.next().unwrap_or(Value::Nil))?;
+            totals.bytes += reply::number(counts.next().unwrap_or(Value::Nil))?;
+        }
+        Ok(totals)
+    }
+}
+
+/// `<sequence>:<microseconds>`.
+fn replay(mark: Value) -> Result<Option<DeadLetterReplay>> {
+    let Some(mark) = reply::text(mark)? else { return Ok(None) };
+    let (sequence, time) =
+        mark.split_once(':').ok_or_else(|| Error::Corrupt(format!("replay mark {mark:?}")))?;
+    let sequence = Sequence::new(reply::parse(sequence)?).ok();
+    Ok(Some(DeadLetterReplay { sequence, time: super::status::moment(reply::parse(time)?) }))
+}
+
+fn payload_key(fields: &reply::Fields) -> Result<Option<PayloadKey>> {
+    match fields.text("k")? {
+        "" => Ok(None),
+        key => u128::from_str_radix(key, 16)
+            .map(|bits| Some(PayloadKey::from_bits(bits)))
+            .map_err(|_| Error::Corrupt("payload name".to_owned())),
+    }
+}
+
+/// Adds what `lua/finish.lua` needs to enter a dead letter: body ("" = none), picture's name, bytes with it and without.
+pub(super) fn push_letter(call: &mut Call, frame: Option<&DeadFrame>) {
+    let Some(frame) = frame else {
+        call.arg("").arg("").number(0).number(0);
+        return;
+    };
+    let name = frame.picture.map(|picture| picture.payload.key.to_string()).unwrap_or_default();
+    call.arg(encode(frame)).arg(name).number(frame.size_bytes()).number(frame.text_bytes());
+}
+
+/// The body of an entry.
+pub(super) fn encode(frame: &DeadFrame) -> Vec<u8> {
+    let DeadFrame { source, stream_id, sequence, received_time, header, reason, message, attempts, picture } =
+        frame;
+    pb::DeadLetter {
+        stream_id: stream_id.to_string(),
+        sequence: sequence.get(),
+        received_time: received_time.as_micros(),
+        header: Some(entry::header_to_pb(header)),
+        group_id: match source {
+            DeadLetterSource::Worker => String::new(),
+            DeadLetterSource::Group(group) => group.to_string(),
+        },
+        reason: match reason {
+            DeadLetterReason::Failed(reason) => entry::from_reason(*reason),
+            DeadLetterReason::AttemptsExhausted => 100,
+            DeadLetterReason::Rejected => 101,
+        },
+        message: message.clone(),
+        attempts: *attempts,
+        picture_format: picture.map_or(0, |picture| entry::from_format(picture.format)),
+        picture_width: picture.map_or(0, |picture| picture.width),
+        picture_height: picture.map_or(0, |picture| picture.height),
+        picture_bytes: picture.map_or(0, |picture| picture.payload.size_bytes),
+    }
+    .encode_to_vec()
+}
+
+fn letter(id: DeadLetterId, fields: &reply::Fields) -> Result<DeadLetter> {
+    let body = pb::DeadLetter::decode(fields.bytes("b")).map_err(|error| entry::corrupt(&error))?;
+    let bad = |error: crate::domain::ValidationError| Error::Corrupt(error.to_string());
+    let picture = match payload_key(fields)? {
+        None => None,
+        Some(key) => Some(DeadPicture {
+            format: entry::to_format(body.picture_format)?,
+            width: body.picture_width,
+            height: body.picture_height,
+            payload: PayloadRef { key, size_bytes: body.picture_bytes },
+        }),
+    };
+    let frame = DeadFrame {
+        source: match body.group_id.as_str() {
+            "" => DeadLetterSource::Worker,
+            group => DeadLetterSource::Group(group.parse::<GroupId>().map_err(bad)?),
+        },
+        stream_id: body.stream_id.parse::<StreamId>().map_err(bad)?,
+        sequence: Sequence::new(body.sequence).map_err(bad)?,
+        received_time: Timestamp::from_micros(body.received_time),
+        header: entry::header_from_pb(body.header.unwrap_or_default())?,
+        reason: match body.reason {
+            100 => DeadLetterReason::AttemptsExhausted,
+            101 => DeadLetterReason::Rejected,
+            failure => DeadLetterReason::Failed(entry::to_reason(failure)?),
+        },
+        message: body.message,
+        attempts: body.attempts,
+        picture,
+    };
+    Ok(DeadLetter { id, frame, replay: None })
+}
+
+#[async_trait]
+impl DeadLetters for RedisQueue {
+    async fn list_dead_letters(&self, query: &ListDeadLetters) -> Result<DeadLetterPage> {
+        self.list_letters(query).await
+    }
+
+    async fn get_dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
+        self.letter(id).await
+    }
+
+    async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
+        self.replay_letter(id).await
+    }
+
+    async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {
+        self.discard_letter(id).await
+    }
+
+    async fn trim_dead_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
+        self.trim_letters(lease, max_bytes).await
+    }
+
+    async fn dead_letter_totals(&self) -> Result<DeadLetterTotals> {
+        self.letter_totals().await
+    }
+}

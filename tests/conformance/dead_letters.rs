@@ -1,0 +1,297 @@
+//! Frames that were given up, and what can be done with them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use frameway::domain::{
+    DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterSource, DeadLetterSourceKind, FailureReason,
+    OutputBody, StreamId, Timestamp, TombstoneKind,
+};
+use frameway::queue::{
+    Budget, DeadLetterOrder, DeadLetterTotals, Error, FinishResult, Finished, Lease, ListDeadLetters, Queue,
+    Refusal, ReplayResult,
+};
+
+use crate::backend::{Backend, Settings};
+use crate::common::{eventually, spawn};
+use crate::support::*;
+
+/// Lets frames with these pictures fail; answers their dead letters' ids.
+async fn fail(queue: &dyn Queue, lease: &Lease, stream: &str, pictures: &[&str]) -> Vec<DeadLetterId> {
+    accept(queue, pictures.iter().map(|&picture| frame(stream, picture.to_owned())).collect()).await;
+    let items = take_all(queue, lease).await;
+    let frames: Vec<_> = items.iter().map(failed).collect();
+    let results = queue.finish(lease, &frames).await.unwrap();
+    assert_eq!(results, vec![FinishResult::Published; items.len()]);
+    let newest = queue.latest_outputs(&id(stream), pictures.len()).await.unwrap();
+    newest.iter().rev().map(|entry| entry.dead_letter.expect("a failed frame has a dead letter")).collect()
+}
+
+async fn ids(queue: &dyn Queue, filter: DeadLetterFilter) -> Vec<DeadLetterId> {
+    let query = ListDeadLetters { filter, order: DeadLetterOrder::OldestFirst, after: None, limit: 1_000 };
+    queue.list_dead_letters(&query).await.unwrap().letters.into_iter().map(|letter| letter.id).collect()
+}
+
+pub(crate) async fn a_failed_frame_becomes_one_with_its_picture(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let sent = marked("cam", "agent", 7, "a broken picture");
+    accept(&*store, vec![sent.clone()]).await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let item = take_all(&*store, &lease).await.remove(0);
+    let finished = failed(&item);
+    assert_eq!(
+        store.finish(&lease, std::slice::from_ref(&finished)).await.unwrap(),
+        [FinishResult::Published]
+    );
+    // The reply was lost: there is still one.
+    let again = store.finish(&lease, &[finished]).await.unwrap();
+    assert_eq!(again, [FinishResult::AlreadyPublished]);
+    let entry = store.read_outputs(&id("cam"), number(1), 1).await.unwrap().entries.remove(0);
+    let name = entry.dead_letter.expect("its tombstone names it");
+    let letter = store.get_dead_letter(name).await.unwrap().expect("it is there");
+    let frame = &letter.frame;
+    assert_eq!((letter.id, letter.replay), (name, None));
+    assert_eq!(
+        (&frame.source, &frame.stream_id, frame.sequence),
+        (&DeadLetterSource::Worker, &id("cam"), number(1))
+    );
+    assert_eq!((&frame.header, frame.received_time), (&sent.header, item.received_time));
+    let reason = DeadLetterReason::Failed(FailureReason::Truncated);
+    assert_eq!((frame.reason, frame.message.as_str(), frame.attempts), (reason, "ends early", 1));
+    let picture = frame.picture.expect("it has a picture");
+    assert_eq!((picture.width, picture.height, picture.payload), (64, 48, item.payload));
+    let bytes = store.fetch(lease.partition, &[picture.payload]).await.unwrap().remove(0);
+    assert_eq!(bytes, sent.offer.bytes);
+    let totals = DeadLetterTotals { letters: 1, bytes: frame.size_bytes() };
+    assert_eq!(store.dead_letter_totals().await.unwrap(), totals);
+    let stats = store.partition_stats(lease.partition).await.unwrap();
+    assert_eq!((stats.dead_letters, stats.dead_letter_bytes), (1, frame.size_bytes()));
+    audit(&*store).await;
+}
+
+pub(crate) async fn only_a_failure_becomes_one(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    accept(&*store, (1..=3).map(|n| numbered("cam", n)).collect()).await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let items = take_all(&*store, &lease).await;
+    let as_kind = |item, kind: TombstoneKind| {
+        let Finished { body: OutputBody::Tombstone(mut tombstone), .. } = failed(item) else {
+            panic!("a tombstone")
+        };
+        tombstone.kind = kind;
+        Finished { body: OutputBody::Tombstone(tombstone), ..failed(item) }
+    };
+    let frames = [
+        processed(&items[0]),
+        as_kind(&items[1], TombstoneKind::Dropped),
+        as_kind(&items[2], TombstoneKind::Purged),
+    ];
+    assert_eq!(store.finish(&lease, &frames).await.unwrap(), [FinishResult::Published; 3]);
+    assert_eq!(store.dead_letter_totals().await.unwrap(), DeadLetterTotals::default());
+    let page = store.read_outputs(&id("cam"), number(1), 9).await.unwrap();
+    assert!(page.entries.iter().all(|entry| entry.dead_letter.is_none()));
+    for item in items {
+        assert!(!is_stored(&*store, "cam", item.payload).await, "nobody keeps the source");
+    }
+}
+
+pub(crate) async fn they_are_listed_in_pages_in_both_orders(backend: Backend) {
+    let store = backend.open().await;
+    let streams = ["a", "b", "c", "d", "e", "f"];
+    let mut made = Vec::new();
+    for stream in streams {
+        register(&*store, stream).await;
+    }
+    // More of one partition than a backend reads at once, and others in between.
+    for round in 0..3 {
+        for stream in streams {
+            let lease = lease_of(&*store, stream, "w").await;
+            let many = if stream == "b" { 40 } else { 2 };
+            let pictures: Vec<String> = (0..many).map(|n| format!("{stream} {round} {n}")).collect();
+            let pictures: Vec<&str> = pictures.iter().map(String::as_str).collect();
+            made.extend(fail(&*store, &lease, stream, &pictures).await);
+            store.release_lease(&lease).await.unwrap();
+        }
+    }
+    made.sort_unstable();
+    assert_eq!(made.len(), 150);
+    for (order, limit) in [
+        (DeadLetterOrder::OldestFirst, 7),
+        (DeadLetterOrder::NewestFirst, 7),
+        (DeadLetterOrder::NewestFirst, 1_000),
+        (DeadLetterOrder::OldestFirst, 150),
+    ] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let query = ListDeadLetters { filter: DeadLetterFilter::default(), order, after, limit };
+            let page = store.list_dead_letters(&query).await.unwrap();
+            assert!(page.letters.len() <= limit);
+            seen.extend(page.letters.iter().map(|letter| letter.id));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if order == DeadLetterOrder::NewestFirst {
+            seen.reverse();
+        }
+        assert_eq!(seen, made, "{order:?} by {limit}");
+    }
+}
+
+pub(crate) async fn a_filter_selects(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "a").await;
+    let lease = lease_of(&*store, "a", "w").await;
+    let of_a = fail(&*store, &lease, "a", &["1", "2", "3"]).await;
+    store.release_lease(&lease).await.unwrap();
+    eventually("another moment", || async { (Timestamp::now() > of_a[2].dead_time).then_some(()) }).await;
+    register(&*store, "b").await;
+    let lease = lease_of(&*store, "b", "w").await;
+    let of_b = fail(&*store, &lease, "b", &["4"]).await;
+    let all: Vec<_> = of_a.iter().chain(&of_b).copied().collect();
+    let any = DeadLetterFilter::default;
+    assert!(matches!(store.replay_dead_letter(of_a[1]).await.unwrap(), ReplayResult::Replayed(_)));
+    let reasons = |reason| Some(vec![DeadLetterReason::Rejected, DeadLetterReason::Failed(reason)]);
+    let stream: fn(&str) -> Option<StreamId> = |name| Some(id(name));
+    for (filter, expected) in [
+        (any(), all.clone()),
+        (DeadLetterFilter { stream: stream("a"), ..any() }, of_a.clone()),
+        (DeadLetterFilter { stream: stream("c"), ..any() }, vec![]),
+        (DeadLetterFilter { source: Some(DeadLetterSourceKind::Worker), ..any() }, all.clone()),
+        (DeadLetterFilter { source: Some(DeadLetterSourceKind::Group), ..any() }, vec![]),
+        (DeadLetterFilter { group: Some("g".parse().unwrap()), ..any() }, vec![]),
+        (DeadLetterFilter { reasons: reasons(FailureReason::Truncated), ..any() }, all.clone()),
+        (DeadLetterFilter { reasons: reasons(FailureReason::Corrupt), ..any() }, vec![]),
+        (DeadLetterFilter { dead_after: Some(of_b[0].dead_time), ..any() }, of_b.clone()),
+        (DeadLetterFilter { dead_before: Some(of_b[0].dead_time), ..any() }, of_a.clone()),
+        (DeadLetterFilter { not_replayed: true, ..any() }, vec![of_a[0], of_a[2], of_b[0]]),
+        (
+            DeadLetterFilter { partition: Some(of_b[0].partition), ..any() },
+            all.iter().filter(|one| one.partition == of_b[0].partition).copied().collect(),
+        ),
+    ] {
+        assert_eq!(ids(&*store, filter.clone()).await, expected, "{filter:?}");
+    }
+}
+
+pub(crate) async fn a_replay_is_a_new_frame_and_happens_once(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let sent = marked("cam", "agent", 7, "try me again");
+    accept(&*store, vec![sent.clone()]).await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let item = take_all(&*store, &lease).await.remove(0);
+    store.finish(&lease, &[failed(&item)]).await.unwrap();
+    let name = ids(&*store, DeadLetterFilter::default()).await.remove(0);
+    let tries: Vec<_> = (0..20)
+        .map(|_| {
+            let queue = Arc::clone(&store.queue);
+            spawn(async move { queue.replay_dead_letter(name).await.unwrap() })
+        })
+        .collect();
+    for one in tries {
+        assert_eq!(one.await.unwrap(), ReplayResult::Replayed(number(2)));
+    }
+    let items = take_all(&*store, &lease).await;
+    assert_eq!(items.len(), 1, "accepted once");
+    let anew = &items[0];
+    assert_eq!((anew.sequence, anew.header.replayed_from), (number(2), Some(number(1))));
+    assert_eq!(anew.header.publisher, sent.header.publisher, "who sent it is still told");
+    assert_ne!(anew.payload, item.payload, "the dead letter keeps its own picture");
+    let bytes = store.fetch(lease.partition, &[anew.payload]).await.unwrap().remove(0);
+    assert_eq!(bytes, sent.offer.bytes);
+    let letter = store.get_dead_letter(name).await.unwrap().expect("it is kept");
+    assert_eq!(letter.replay.unwrap().sequence, Some(number(2)));
+    // What the publisher sends again is a duplicate of the first, as before.
+    assert_eq!(store.accept(vec![again(&sent)]).await, [duplicate(1)]);
+    let next = marked("cam", "agent", 8, "the next");
+    assert_eq!(store.accept(vec![next]).await, [accepted(3)]);
+    work_off(&*store, &lease).await;
+    let page = store.read_outputs(&id("cam"), number(2), 1).await.unwrap();
+    assert_eq!(page.entries[0].body.header().replayed_from, Some(number(1)));
+    // Also when nothing of it waits any more.
+    assert_eq!(store.replay_dead_letter(name).await.unwrap(), ReplayResult::Replayed(number(2)));
+    audit(&*store).await;
+}
+
+pub(crate) async fn a_replay_that_cannot_be_changes_nothing(backend: Backend) {
+    let store = backend.open().await;
+    register_bounded(&*store, "cam", 1, 1 << 20).await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let name = fail(&*store, &lease, "cam", &["broken"]).await.remove(0);
+    accept(&*store, vec![frame("cam", "in the way")]).await;
+    let full = ReplayResult::Refused(Refusal::StreamQueueFull);
+    assert_eq!(store.replay_dead_letter(name).await.unwrap(), full);
+    work_off(&*store, &lease).await;
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    assert_eq!(store.replay_dead_letter(name).await.unwrap(), ReplayResult::TargetGone);
+    assert_eq!(store.get_dead_letter(name).await.unwrap().unwrap().replay, None);
+    register(&*store, "cam").await;
+    assert_eq!(store.replay_dead_letter(name).await.unwrap(), ReplayResult::Replayed(number(3)));
+    // The answer stays the same, whatever becomes of the stream.
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    assert_eq!(store.replay_dead_letter(name).await.unwrap(), ReplayResult::Replayed(number(3)));
+    let unknown = DeadLetterId { number: name.number + 1, ..name };
+    assert_eq!(store.replay_dead_letter(unknown).await.unwrap(), ReplayResult::NotFound);
+    audit(&*store).await;
+}
+
+pub(crate) async fn a_discarded_one_is_gone_with_its_picture(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let names = fail(&*store, &lease, "cam", &["one", "two"]).await;
+    let picture = store.get_dead_letter(names[0]).await.unwrap().unwrap().frame.picture.unwrap();
+    store.replay_dead_letter(names[0]).await.unwrap();
+    assert!(store.discard_dead_letter(names[0]).await.unwrap());
+    assert!(!store.discard_dead_letter(names[0]).await.unwrap(), "once");
+    assert_eq!(store.get_dead_letter(names[0]).await.unwrap(), None);
+    assert_eq!(store.replay_dead_letter(names[0]).await.unwrap(), ReplayResult::NotFound);
+    assert!(!is_stored(&*store, "cam", picture.payload).await);
+    assert_eq!(ids(&*store, DeadLetterFilter::default()).await, [names[1]]);
+    let left = store.get_dead_letter(names[1]).await.unwrap().unwrap().frame.size_bytes();
+    assert_eq!(store.dead_letter_totals().await.unwrap(), DeadLetterTotals { letters: 1, bytes: left });
+    work_off(&*store, &lease).await;
+    audit(&*store).await;
+}
+
+pub(crate) async fn their_bytes_are_bounded(backend: Backend) {
+    let budget =
+        Budget { work_bytes: 64 << 20, work_frames: 1_000, output_bytes: 64 << 20, dead_bytes: 10_000 };
+    let store = backend.open_with(Settings { budget, ..Settings::default() }).await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let large = "x".repeat(4_000);
+    let names = fail(&*store, &lease, "cam", &[&large, &large, &large]).await;
+    let mut kept = Vec::new();
+    for &name in &names {
+        let letter = store.get_dead_letter(name).await.unwrap().expect("a failed frame always has one");
+        kept.push(letter.frame.picture.is_some());
+    }
+    assert_eq!(kept, [true, true, false], "the last had no room for its picture");
+    assert_eq!(store.replay_dead_letter(names[2]).await.unwrap(), ReplayResult::NoPicture);
+    // Oldest first, as much as is needed.
+    let first = store.get_dead_letter(names[0]).await.unwrap().unwrap().frame;
+    let trimmed = store.trim_dead_letters(&lease, 6_000).await.unwrap();
+    assert_eq!((trimmed.frames, trimmed.bytes, trimmed.more), (1, first.size_bytes(), false));
+    assert!(!is_stored(&*store, "cam", first.picture.unwrap().payload).await);
+    assert_eq!(ids(&*store, DeadLetterFilter::default()).await, names[1..]);
+    let stats = store.partition_stats(lease.partition).await.unwrap();
+    assert_eq!((stats.dead_letters, stats.dead_letters_expired), (2, 1));
+    assert_eq!(store.trim_dead_letters(&lease, 6_000).await.unwrap().frames, 0);
+    // Room again.
+    let name = fail(&*store, &lease, "cam", &[&large]).await.remove(0);
+    let letter = store.get_dead_letter(name).await.unwrap().unwrap();
+    let bytes =
+        store.fetch(lease.partition, &[letter.frame.picture.unwrap().payload]).await.unwrap().remove(0);
+    assert_eq!(bytes, Some(Bytes::from(large)));
+    // All of them, a bounded number at a time; and not by one who lost the lease.
+    store.release_lease(&lease).await.unwrap();
+    assert_eq!(store.trim_dead_letters(&lease, 0).await.unwrap_err(), Error::LeaseLost);
+    let lease = lease_of(&*store, "cam", "v").await;
+    while store.trim_dead_letters(&lease, 0).await.unwrap().more {}
+    assert_eq!(store.dead_letter_totals().await.unwrap(), DeadLetterTotals::default());
+}
