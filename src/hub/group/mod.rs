@@ -28,7 +28,8 @@ use super::event::{DeliveredPicture, Gap, StreamHead, SubscribeError};
 use super::select::PictureWant;
 use super::{Hub, lock};
 use crate::domain::{
-    GroupId, GroupRecord, MemberId, OutputEntry, PartitionId, Sequence, StreamId, Timestamp,
+    DeadFrame, DeadLetterReason, DeadLetterSource, DeadPicture, GroupId, GroupRecord, MemberId, OutputEntry,
+    PartitionId, PictureRole, Sequence, StoredPicture, StreamId, Timestamp,
 };
 use crate::queue::{self, Offer, Queue, Seat, Settled, Settlement};
 use crate::shutdown::Tasks;

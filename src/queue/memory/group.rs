@@ -159,7 +159,7 @@ impl Group {
             self.members.iter().filter(|(_, member)| over(member)).map(|(id, _)| id.clone()).collect();
         if !gone.is_empty() {
             self.release_all_of(&gone, now);
-            gone.iter().for_each(|id| drop(self.members.remove(id)));
+            self.members.retain(|id, _| !gone.contains(id));
         }
     }
 
