@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::late_queue::LateQueue;
-use crate::domain::{GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
+use crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
 use crate::queue::{
-    Answer, AnswerResult, Claim, Claimed, GroupState, Groups, OutputSpan, Result, Seat, Settled,
+    Answer, AnswerResult, Claim, Claimed, GroupState, Groups, Offer, OutputSpan, Result, Seat, Settled,
 };
 
 /// Passes calls on as they are.
@@ -53,6 +53,7 @@ pass_on! {
     fn claim_frames(&self, seat: &Seat, claim: &Claim) -> Claimed;
     fn answer_frames(&self, id: &GroupId, answers: &[Answer]) -> Vec<AnswerResult>;
     fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> ();
+    fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> ();
     fn ack_key(&self) -> [u8; 32];
     fn first_output_at(&self, stream: &StreamId, time: Timestamp) -> Sequence;
     fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Vec<OutputSpan>;

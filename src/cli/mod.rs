@@ -4,6 +4,7 @@ mod client;
 mod dead_letters;
 mod demo;
 mod fault;
+mod groups;
 mod health;
 mod info;
 mod latency;
@@ -40,6 +41,7 @@ enum Command {
     Subscribe(Box<subscribe::SubscribeArgs>),
     Streams(Box<streams::StreamsArgs>),
     Queues(queues::QueuesArgs),
+    Groups(Box<groups::GroupsArgs>),
     DeadLetters(Box<dead_letters::DeadLettersArgs>),
     Info(info::InfoArgs),
     Health(health::HealthArgs),
@@ -54,6 +56,7 @@ impl Command {
             Self::Subscribe(args) => subscribe::run(*args).await,
             Self::Streams(args) => streams::run(*args).await,
             Self::Queues(args) => queues::run(args).await,
+            Self::Groups(args) => groups::run(*args).await,
             Self::DeadLetters(args) => dead_letters::run(*args).await,
             Self::Info(args) => info::run(args).await,
             Self::Health(args) => health::run(args).await,

@@ -116,6 +116,10 @@ impl From<Fault> for Status {
         if let Some(id) = stream {
             details.set_resource_info("frameway.v1.Stream", id, "", message.clone());
         }
+        let group = facts.iter().find(|(name, _)| *name == "group_id").map(|(_, id)| id.clone());
+        if let Some(id) = group {
+            details.set_resource_info("frameway.v1.ConsumerGroup", id, "", message.clone());
+        }
         let mut metadata: std::collections::HashMap<String, String> =
             facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         if !field.is_empty() {

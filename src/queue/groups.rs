@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Result;
-use crate::domain::{GroupId, GroupRecord, GroupSettings, MemberId, Sequence, StreamId, Timestamp};
+use super::{Offer, Result};
+use crate::domain::{
+    DeadFrame, GroupId, GroupRecord, GroupSettings, MemberId, Sequence, StreamId, Timestamp,
+};
 
 /// A frame that is to become a dead letter, or whose output entry is to be looked for, is left alone by others for so long.
 pub(crate) const SETTLE_TIME: Duration = Duration::from_secs(30);
@@ -359,6 +361,10 @@ pub trait Groups {
 
     /// Takes frames off that have ended. Those that were delivered again since are left alone.
     async fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> Result<()>;
+
+    /// Enters a frame that a group has given up as a dead letter, with a copy of its picture: `copy`, which the frame's
+    /// picture names. Called again with the same `token` within twice [`SETTLE_TIME`], it enters nothing more.
+    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<()>;
 
     /// The key of all ack ids: random, made once, the same for all servers.
     async fn ack_key(&self) -> Result<[u8; 32]>;

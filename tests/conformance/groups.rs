@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use frameway::domain::{
-    GroupAffinity, GroupId, GroupRecord, GroupSettings, Sequence, StreamMatch, Timestamp,
+    DeadFrame, DeadLetterReason, DeadLetterSource, DeadPicture, GroupAffinity, GroupId, GroupRecord,
+    GroupSettings, Sequence, StreamMatch, Timestamp,
 };
 use frameway::queue::{
-    Answer, AnswerResult, Candidate, Claim, Claimed, Delivery, Error, OfferResult, Queue, Seat, Settled,
-    Settlement, StreamOffer, Verdict,
+    Answer, AnswerResult, Candidate, Claim, Claimed, Delivery, Error, Offer, OfferResult, Queue, Seat,
+    Settled, Settlement, StreamOffer, Verdict,
 };
 
 use crate::backend::Backend;
@@ -292,6 +293,45 @@ pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Ba
     }
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.counters.dead, state.positions[&id("cam")].acknowledged()), (2, 2));
+}
+
+pub(crate) async fn a_given_up_frame_is_entered_once_with_a_copy_of_its_own(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    publish(&*store, &lease, "cam", 1).await;
+    let entry = store.read_outputs(&id("cam"), number(1), 1).await.unwrap().entries.remove(0);
+    let copy = Offer::new(bytes::Bytes::from_static(b"a copy"));
+    let picture = &entry.body.pictures()[0];
+    let dead = DeadFrame {
+        source: DeadLetterSource::Group(group_id()),
+        stream_id: id("cam"),
+        sequence: number(1),
+        received_time: entry.received_time,
+        header: entry.body.header().clone(),
+        reason: DeadLetterReason::Rejected,
+        message: "no road".to_owned(),
+        attempts: 2,
+        picture: Some(DeadPicture {
+            format: picture.format,
+            width: picture.width,
+            height: picture.height,
+            payload: copy.payload,
+        }),
+    };
+    for _ in 0..2 {
+        store.bury_frame(&dead, Some(&copy), "once").await.unwrap();
+    }
+    assert_eq!(store.dead_letter_totals().await.unwrap().letters, 1);
+    // The output's retention does not take it.
+    store.trim_output(&lease, &id("cam"), 0, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    assert!(is_stored(&*store, "cam", copy.payload).await);
+    // A second copy of the same frame is not kept.
+    let again = Offer::new(bytes::Bytes::from_static(b"another"));
+    let payload = again.payload;
+    store.bury_frame(&dead, Some(&again), "once").await.unwrap();
+    assert_eq!(store.dead_letter_totals().await.unwrap().letters, 1);
+    assert!(!is_stored(&*store, "cam", payload).await);
 }
 
 pub(crate) async fn lag_is_exact_also_after_trimming(backend: Backend) {

@@ -144,6 +144,23 @@ behaviours! {
         retention_does_a_bounded_piece_at_a_time,
         the_backend_says_how_it_is,
     }
+    groups {
+        each_frame_goes_to_one_member,
+        a_frame_comes_again_after_its_deadline,
+        a_seek_makes_old_deliveries_stale,
+        a_dead_members_frames_are_due_when_its_time_is_over,
+        a_member_that_leaves_gives_back_and_what_was_not_sent_does_not_count,
+        a_second_call_of_a_member_takes_its_seat,
+        what_is_outstanding_is_bounded,
+        a_stream_stays_with_its_member_while_it_lives,
+        rejected_frames_wait_and_are_given_up_in_the_end,
+        a_given_up_frame_is_entered_once_with_a_copy_of_its_own,
+        lag_is_exact_also_after_trimming,
+        an_output_is_searched_by_time,
+        groups_are_made_changed_listed_and_deleted,
+        what_is_passed_over_counts_as_done,
+        all_servers_have_one_key_for_ack_ids,
+    }
     dead_letters {
         a_failed_frame_becomes_one_with_its_picture,
         only_a_failure_becomes_one,
@@ -164,22 +181,6 @@ behaviours! {
         the_first_entry_since_a_time_is_found,
         failures_in_a_row_are_counted,
         a_stall_timeout_is_kept,
-    }
-    groups {
-        each_frame_goes_to_one_member,
-        a_frame_comes_again_after_its_deadline,
-        a_seek_makes_old_deliveries_stale,
-        a_dead_members_frames_are_due_when_its_time_is_over,
-        a_member_that_leaves_gives_back_and_what_was_not_sent_does_not_count,
-        a_second_call_of_a_member_takes_its_seat,
-        what_is_outstanding_is_bounded,
-        a_stream_stays_with_its_member_while_it_lives,
-        rejected_frames_wait_and_are_given_up_in_the_end,
-        lag_is_exact_also_after_trimming,
-        an_output_is_searched_by_time,
-        groups_are_made_changed_listed_and_deleted,
-        what_is_passed_over_counts_as_done,
-        all_servers_have_one_key_for_ack_ids,
     }
     chaos {
         every_frame_is_published_once_in_order,

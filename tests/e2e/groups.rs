@@ -325,6 +325,23 @@ async fn a_rejected_frame_waits_and_after_the_last_attempt_it_is_given_up() {
     };
     assert!(done(&reject(&server, "site", dead).await));
     until(&server, "site", |status| status.dead_letter_frames == 2 && status.lag_frames == 0).await;
+
+    let filter = pb::DeadLetterFilter { group_id: "site".into(), ..Default::default() };
+    let request = pb::ListDeadLettersRequest { filter: Some(filter), ..Default::default() };
+    let page = server.operating().list_dead_letters(request).await.expect("lists").into_inner();
+    let found = |sequence| page.dead_letters.iter().find(|one| one.sequence == sequence).expect("a letter");
+    let (exhausted, rejected) = (found(1), found(2));
+    assert_eq!((exhausted.attempts, exhausted.source()), (2, pb::DeadLetterSource::Group));
+    assert_eq!(exhausted.reason(), pb::ErrorReason::DeliveryAttemptsExhausted);
+    assert_eq!((rejected.attempts, rejected.message.as_str()), (1, "not a road"));
+    assert_eq!(rejected.reason(), pb::ErrorReason::RejectedByConsumer);
+    // The picture is a copy of the processed one.
+    let request =
+        pb::GetDeadLetterRequest { dead_letter_id: rejected.dead_letter_id.clone(), ..Default::default() };
+    let letter = server.operating().get_dead_letter(request).await.expect("reads").into_inner();
+    let picture = letter.dead_letter.and_then(|letter| letter.picture).expect("a picture");
+    let Some(pb::picture::Content::Data(data)) = picture.content else { panic!("no data") };
+    assert!(data.starts_with(b"\xFF\xD8\xFF"));
     server.stop().await;
 }
 

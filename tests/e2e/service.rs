@@ -3,7 +3,7 @@
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
 use tokio_stream::once;
-use tonic::{Code, Status};
+use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 

@@ -11,6 +11,7 @@ mod disk;
 mod failover;
 mod fanout;
 mod full;
+mod groups;
 mod ledger;
 mod live;
 mod lossy;

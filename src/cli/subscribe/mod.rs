@@ -2,6 +2,7 @@
 
 mod cursors;
 pub(super) mod follow;
+mod group;
 mod json;
 mod options;
 mod report;
@@ -40,11 +41,20 @@ Examples:
   frameway subscribe north-gate --since 10m --until 2026-05-01T12:00:00Z --every-nth 10
   frameway subscribe 'cam-*' --max-fps 2 --latest-only --overflow latest-only
   frameway subscribe north-gate --count 1 --save . --pictures original
-  frameway subscribe 'cam-*' --cursor-file cursors.json --json >> frames.jsonl")]
+  frameway subscribe 'cam-*' --cursor-file cursors.json --json >> frames.jsonl
+  frameway subscribe --group detectors --member $(hostname) --lines")]
 pub(super) struct SubscribeArgs {
     /// Stream ids, or quoted patterns of ids (`*`, `?`, `[ab]`).
-    #[arg(required = true, value_name = "STREAM")]
+    #[arg(required_unless_present = "group", conflicts_with = "group", value_name = "STREAM")]
     streams: Vec<String>,
+
+    /// Take part in this consumer group: it says which streams and from where; frames are acknowledged once shown and saved.
+    #[arg(long, value_name = "NAME", requires = "member", conflicts_with_all = ["from", "cursor_file"])]
+    group: Option<String>,
+
+    /// This member's name within the group.
+    #[arg(long, value_name = "NAME", requires = "group")]
+    member: Option<String>,
 
     #[command(flatten)]
     connect: ConnectArgs,
@@ -147,11 +157,14 @@ impl From {
 
 /// Follows the streams until the end, the count, or Ctrl-C.
 pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
+    let roles = roles(&args.pictures, args.save.is_some())?;
+    if let (Some(group), Some(member)) = (args.group.clone(), args.member.clone()) {
+        return run_member(args, group, member, roles).await;
+    }
     let start = match args.options.start() {
         Some(start) => start,
         None => args.from.position(&args.streams)?,
     };
-    let roles = roles(&args.pictures, args.save.is_some())?;
     let mut cursors = args.cursor_file.map(CursorFile::open).transpose()?;
     let resumed = cursors.as_ref().map(CursorFile::cursors).unwrap_or_default();
     let mut saver = args.save.map(|folder| Saver::new(folder, roles.len() > 1)).transpose()?;
@@ -202,6 +215,29 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     if let Some(file) = &mut cursors {
         file.write()?;
     }
+    report.finish();
+    Ok(())
+}
+
+/// Takes part in a group until the count, or Ctrl-C.
+async fn run_member(
+    args: SubscribeArgs,
+    group: String,
+    member: String,
+    roles: Vec<pb::PictureRole>,
+) -> Result<(), Failure> {
+    let saver = args.save.map(|folder| Saver::new(folder, roles.len() > 1)).transpose()?;
+    let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
+    let client = args.connect.connect().await?;
+    let mut report = Report::new(Style::choose(args.json, args.lines));
+    let member = group::Member {
+        group,
+        member,
+        roles,
+        max_picture_bytes: crate::cli::client::MAX_PICTURE_BYTES,
+        count: args.count,
+    };
+    member.run(client, saver, &mut report, stop).await?;
     report.finish();
     Ok(())
 }

@@ -368,13 +368,11 @@ impl Member {
             Ok(claimed) => claimed,
             Err(error) => {
                 drafts.iter().for_each(|(index, _)| self.put_back(*index));
-                return match error {
-                    queue::Error::RevisionMismatch { .. } => {
-                        book.stale = true;
-                        Ok(true)
-                    }
-                    error => Err(self.failed(error)),
-                };
+                if matches!(error, queue::Error::RevisionMismatch { .. }) {
+                    book.stale = true;
+                    return Ok(true);
+                }
+                return Err(self.failed(error));
             }
         };
         self.trouble = None;
@@ -382,10 +380,10 @@ impl Member {
     }
 
     fn failed(&self, error: queue::Error) -> End {
-        End::Failed(match error {
-            queue::Error::GroupNotFound(id) => GroupError::Deleted(id),
-            error => error.into(),
-        })
+        if let queue::Error::GroupNotFound(id) = error {
+            return End::Failed(GroupError::Deleted(id));
+        }
+        error.into()
     }
 
     /// Brings the book, and what this member follows, up to date.
@@ -414,7 +412,10 @@ impl Member {
             match self.draft(book, stream).await {
                 Ok(draft) if draft.gone || (stream.removed && draft.offer.candidates.is_empty()) => {
                     let id = stream.topic.id().clone();
-                    self.consumers.queue.drop_group_streams(&self.seat.group, &[id.clone()]).await?;
+                    self.consumers
+                        .queue
+                        .drop_group_streams(&self.seat.group, std::slice::from_ref(&id))
+                        .await?;
                     book.positions.remove(&id);
                     self.forget(index);
                 }

@@ -28,9 +28,10 @@ use super::event::{DeliveredPicture, Gap, StreamHead, SubscribeError};
 use super::select::PictureWant;
 use super::{Hub, lock};
 use crate::domain::{
-    GroupId, GroupRecord, MemberId, OutputEntry, PartitionId, Sequence, StreamId, Timestamp,
+    DeadFrame, DeadLetterReason, DeadLetterSource, DeadPicture, GroupId, GroupRecord, MemberId, OutputEntry,
+    PartitionId, PictureRole, Sequence, StoredPicture, StreamId, Timestamp,
 };
-use crate::queue::{self, Queue, Seat, Settled, Settlement};
+use crate::queue::{self, Offer, Queue, Seat, Settled, Settlement};
 use crate::shutdown::Tasks;
 use desk::Desk;
 use member::Member;
@@ -182,17 +183,79 @@ impl Consumers {
 
     /// Enters frames that are given up as dead letters, and takes them off their group. What fails is tried again when they
     /// are due the next time.
+    ///
+    /// # Errors
+    /// Those of the queue.
     pub async fn bury(&self, record: &GroupRecord, frames: &[queue::Exhausted]) -> queue::Result<()> {
         let mut settled = Vec::with_capacity(frames.len());
         for frame in frames {
+            let found = match self.queue.read_outputs(&frame.stream_id, frame.sequence, 1).await {
+                Err(queue::Error::StreamNotFound(_)) => None,
+                page => page?.entries.into_iter().find(|entry| entry.sequence == frame.sequence),
+            };
+            let settlement = match found {
+                Some(entry) => {
+                    self.bury_one(record, frame, &entry).await?;
+                    Settlement::DeadLetter
+                }
+                None => Settlement::Lost,
+            };
             settled.push(Settled {
                 stream_id: frame.stream_id.clone(),
                 sequence: frame.sequence,
                 attempt: frame.attempts,
-                settlement: Settlement::DeadLetter,
+                settlement,
             });
         }
         self.queue.settle_frames(&record.id, &settled).await
+    }
+
+    /// Enters a dead letter with a copy of the processed picture: the output's own goes by the output's retention.
+    async fn bury_one(
+        &self,
+        record: &GroupRecord,
+        frame: &queue::Exhausted,
+        entry: &OutputEntry,
+    ) -> queue::Result<()> {
+        let partition = self.queue.partitions().of(&entry.stream_id);
+        let picture = entry.body.pictures().iter().find(|picture| picture.role == PictureRole::Processed);
+        let bytes = match picture {
+            Some(picture) => {
+                self.queue.fetch(partition, &[picture.payload]).await?.into_iter().next().flatten()
+            }
+            None => None,
+        };
+        let copy = bytes.map(Offer::new);
+        let dead_picture = |(picture, copy): (&StoredPicture, &Offer)| DeadPicture {
+            format: picture.format,
+            width: picture.width,
+            height: picture.height,
+            payload: copy.payload,
+        };
+        let exhausted = format!("delivered {} times and not acknowledged", frame.attempts);
+        let dead = DeadFrame {
+            source: DeadLetterSource::Group(record.id.clone()),
+            stream_id: entry.stream_id.clone(),
+            sequence: entry.sequence,
+            received_time: entry.received_time,
+            header: entry.body.header().clone(),
+            reason: match frame.rejected {
+                true => DeadLetterReason::Rejected,
+                false => DeadLetterReason::AttemptsExhausted,
+            },
+            message: if frame.message.is_empty() && !frame.rejected {
+                exhausted
+            } else {
+                frame.message.clone()
+            },
+            attempts: frame.attempts,
+            picture: picture.zip(copy.as_ref()).map(dead_picture),
+        };
+        let token = format!(
+            "{}:{}:{}:{}:{}:{}",
+            record.id, record.incarnation, record.generation, entry.stream_id, entry.sequence, frame.attempts
+        );
+        self.queue.bury_frame(&dead, copy.as_ref(), &token).await
     }
 
     fn desk(&self, record: &GroupRecord) -> Arc<Desk> {

@@ -159,7 +159,7 @@ impl Group {
             self.members.iter().filter(|(_, member)| over(member)).map(|(id, _)| id.clone()).collect();
         if !gone.is_empty() {
             self.release_all_of(&gone, now);
-            gone.iter().for_each(|id| drop(self.members.remove(id)));
+            self.members.retain(|id, _| !gone.contains(id));
         }
     }
 
@@ -498,6 +498,8 @@ fn after(now: Now, span: Duration) -> Timestamp {
 pub(super) struct GroupTable {
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) ack_key: Option<[u8; 32]>,
+    /// What was entered as a dead letter lately, and until when that is remembered.
+    pub(super) buried: HashMap<String, Instant>,
 }
 
 impl GroupTable {

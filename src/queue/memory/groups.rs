@@ -9,9 +9,10 @@ use super::MemoryQueue;
 use super::group::Group;
 use super::state::Now;
 use crate::domain::limits::MAX_GROUPS;
-use crate::domain::{GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
+use crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
 use crate::queue::{
-    Answer, AnswerResult, Claim, Claimed, Error, GroupState, Groups, OutputSpan, Result, Seat, Settled,
+    Answer, AnswerResult, Claim, Claimed, Error, GroupState, Groups, OFFER_TTL, Offer, OutputSpan, Result,
+    SETTLE_TIME, Seat, Settled,
 };
 
 /// Most groups that one page lists.
@@ -137,6 +138,29 @@ impl Groups for MemoryQueue {
         let mut state = self.state();
         let group = state.groups.get(id)?;
         frames.iter().for_each(|frame| group.settle(frame));
+        Ok(())
+    }
+
+    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<()> {
+        let now = Now::read();
+        let mut state = self.state();
+        let state = &mut *state;
+        state.groups.buried.retain(|_, until| *until > now.instant);
+        if state.groups.buried.insert(token.to_owned(), now.instant + SETTLE_TIME * 2).is_some() {
+            return Ok(());
+        }
+        let dead_bytes = self.config.budget.dead_bytes;
+        let partition = state.partition(self.config.partitions.of(&frame.stream_id), now);
+        if let Some(copy) = copy {
+            partition.payloads.offer(std::slice::from_ref(copy), OFFER_TTL, now.instant);
+            partition.payloads.enter(copy.payload.key);
+        }
+        let letter = partition.bury(frame.clone(), dead_bytes, now);
+        if let Some(copy) = copy
+            && !partition.dead.owns(letter, copy.payload.key)
+        {
+            partition.payloads.remove_entered(copy.payload.key, now.instant);
+        }
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! Consumer groups. All keys of a group share a hash tag of its own, so that each script decides over all its streams and
-//! members; `docs/adr/0003` says why.
+//! members; `docs/adr/0008` says why.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,18 +7,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Value;
 
+use super::accept::push_offer;
 use super::keys::{ACK_KEY, GROUPS, GroupKeys};
 use super::scripts::Call;
 use super::status::moment;
-use super::{RedisQueue, reply};
+use super::{RedisQueue, dead_letters, reply};
 use crate::domain::limits::{MAX_GROUP_MEMBERS, MAX_GROUPS};
 use crate::domain::{
-    GroupAffinity, GroupId, GroupRecord, GroupSettings, MemberId, Sequence, StreamId, Timestamp,
+    DeadFrame, GroupAffinity, GroupId, GroupRecord, GroupSettings, MemberId, PayloadKey, Sequence, StreamId,
+    Timestamp,
 };
 use crate::queue::{
     Answer, AnswerResult, Claim, Claimed, Delivery, Error, Exhausted, GroupCounters, GroupPosition,
-    GroupState, Groups, MAX_DUE, MAX_EXHAUSTED, MemberState, OfferResult, OutputSpan, Result, SETTLE_TIME,
-    Seat, Settled, Settlement, Verdict,
+    GroupState, Groups, MAX_DUE, MAX_EXHAUSTED, MemberState, OFFER_TTL, Offer, OfferResult, OutputSpan,
+    Result, SETTLE_TIME, Seat, Settled, Settlement, Verdict,
 };
 
 /// Arguments of group_write.lua that settings fill.
@@ -510,6 +512,21 @@ impl Groups for RedisQueue {
             Value::Nil => Err(Error::GroupNotFound(id.clone())),
             _ => Ok(()),
         }
+    }
+
+    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<()> {
+        let keys = self.keys(&frame.stream_id);
+        let mut pipe = redis::pipe();
+        let mut call = Call::default();
+        // Without a copy, a key that nobody has.
+        let payload = copy.map_or(PayloadKey::from_bits(0), |copy| copy.payload.key);
+        call.key(keys.counts()).key(keys.dead()).key(keys.buried(token)).key(keys.payload(payload));
+        call.number(self.config.budget.dead_bytes).number(millis(SETTLE_TIME * 2));
+        dead_letters::push_letter(&mut call, Some(frame));
+        if let Some(copy) = copy {
+            push_offer(&mut pipe, keys, copy, OFFER_TTL);
+        }
+        self.scripts.group_bury.run_behind(self.writer(keys.0), pipe, &call).await.map(drop)
     }
 
     async fn ack_key(&self) -> Result<[u8; 32]> {

@@ -145,6 +145,11 @@ impl Keys {
         self.with("dead-replays")
     }
 
+    /// String with a time to live: that a group's dead letter was entered.
+    pub(super) fn buried(self, token: &str) -> String {
+        self.with(&format!("buried:{token}"))
+    }
+
     /// String: a picture's bytes.
     pub(super) fn payload(self, key: PayloadKey) -> String {
         self.with(&format!("pay:{key}"))

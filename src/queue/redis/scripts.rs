@@ -131,6 +131,7 @@ pub(super) struct Scripts {
     pub(super) group_claim: Script,
     pub(super) group_answer: Script,
     pub(super) group_settle: Script,
+    pub(super) group_bury: Script,
     pub(super) output_count: Script,
     pub(super) output_at: Script,
 }
@@ -161,6 +162,7 @@ impl Scripts {
             group_claim: Script::new(include_str!("lua/group_claim.lua")),
             group_answer: Script::new(include_str!("lua/group_answer.lua")),
             group_settle: Script::new(include_str!("lua/group_settle.lua")),
+            group_bury: Script::new(include_str!("lua/group_bury.lua")),
             output_count: Script::new(include_str!("lua/output_count.lua")),
             output_at: Script::new(include_str!("lua/output_at.lua")),
         }

@@ -1,0 +1,452 @@
+//! `frameway groups`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::client::{Client, ConnectArgs};
+use super::output::{Table, bytes, pb_duration, print, print_json, timestamp};
+use super::sources::is_pattern;
+use super::{Failure, fault};
+use crate::pb::v1 as pb;
+use crate::pb::v1::start_position::Position;
+use crate::pb::v1::stream_match::By;
+
+/// List, create, show, change, move and delete consumer groups.
+///
+/// A group is a named, stored reader: its members (`frameway subscribe --group`) share the frames of its streams and
+/// acknowledge each; what nobody acknowledges comes again, and becomes a dead letter in the end.
+#[derive(Debug, Args)]
+#[command(
+    visible_alias = "group",
+    after_help = "\
+Examples:
+  frameway groups create site 'cam-*' --from earliest --ack-deadline 10s
+  frameway groups list
+  frameway groups show site
+  frameway groups update site --max-attempts 3
+  frameway groups seek site --to 15m --reason 'detector was down'
+  frameway groups delete site"
+)]
+pub(super) struct GroupsArgs {
+    #[command(subcommand)]
+    command: GroupsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum GroupsCommand {
+    /// List the groups.
+    List(Common),
+    /// Make a group.
+    Create(CreateArgs),
+    /// Show a group, its members and its position in each stream.
+    Show(NamedArgs),
+    /// Change settings of a group.
+    Update(UpdateArgs),
+    /// Move a group to another position: what is outstanding is forgotten.
+    Seek(SeekArgs),
+    /// Remove a group with its positions.
+    Delete(NamedArgs),
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct NamedArgs {
+    /// The group.
+    group: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct CreateArgs {
+    /// The group's name.
+    group: String,
+
+    /// Stream ids, or quoted patterns of ids (`*`, `?`, `[ab]`).
+    #[arg(required = true, value_name = "STREAM")]
+    streams: Vec<String>,
+
+    /// Where to begin: live, earliest, a sequence number, or a time span before now (15m).
+    #[arg(long, value_name = "WHERE", default_value = "live")]
+    from: Where,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct UpdateArgs {
+    /// The group.
+    group: String,
+
+    /// Select these streams instead.
+    #[arg(long, value_name = "STREAM", value_delimiter = ',')]
+    streams: Vec<String>,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct SeekArgs {
+    /// The group.
+    group: String,
+
+    /// Where to go on: live, earliest, a sequence number, or a time span before now (15m).
+    #[arg(long, value_name = "WHERE")]
+    to: Where,
+
+    /// Only in this stream, or those of a quoted pattern.
+    #[arg(long, value_name = "STREAM")]
+    stream: Option<String>,
+
+    /// Why, for the audit log.
+    #[arg(long, default_value = "")]
+    reason: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Default, Args)]
+struct SettingsArgs {
+    /// For people.
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+
+    /// Time that a member has to acknowledge a frame, 1s to 1h.
+    #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    ack_deadline: Option<Duration>,
+
+    /// Deliveries before a frame becomes a dead letter, 1 to 100.
+    #[arg(long, value_name = "N")]
+    max_attempts: Option<u32>,
+
+    /// Most unacknowledged frames of all members together.
+    #[arg(long, value_name = "N")]
+    max_outstanding: Option<u32>,
+
+    /// Any frame to any member, or all frames of a stream to one.
+    #[arg(long, value_enum)]
+    affinity: Option<Affinity>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Affinity {
+    /// Any frame to any member that has room.
+    None,
+    /// All frames of a stream to one member, in order.
+    Stream,
+}
+
+/// A position.
+#[derive(Debug, Clone, PartialEq)]
+struct Where(Position);
+
+impl std::str::FromStr for Where {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(match text {
+            "live" => Position::Live(pb::StartLive {}),
+            "earliest" => Position::Earliest(pb::StartEarliest {}),
+            text => match (text.parse::<u64>(), humantime::parse_duration(text)) {
+                (Ok(number), _) if number > 0 => Position::Sequence(number),
+                (_, Ok(age)) => Position::Age(pb_duration(age)),
+                _ => match humantime::parse_rfc3339_weak(text) {
+                    Ok(time) => Position::ReceivedTime(timestamp(time)),
+                    Err(_) => {
+                        return Err(
+                            "write live, earliest, a sequence from 1, a span (15m) or a time".to_owned()
+                        );
+                    }
+                },
+            },
+        }))
+    }
+}
+
+impl SettingsArgs {
+    /// Sets what is given; answers its paths.
+    fn apply(self, group: &mut pb::ConsumerGroup) -> Vec<String> {
+        let mut paths = Vec::new();
+        let mut named = |path: &str| paths.push(path.to_owned());
+        if let Some(text) = self.display_name {
+            group.display_name = text;
+            named("display_name");
+        }
+        if let Some(span) = self.ack_deadline {
+            group.ack_deadline = Some(pb_duration(span));
+            named("ack_deadline");
+        }
+        if let Some(attempts) = self.max_attempts {
+            group.max_delivery_attempts = attempts;
+            named("max_delivery_attempts");
+        }
+        if let Some(frames) = self.max_outstanding {
+            group.max_outstanding_frames = frames;
+            named("max_outstanding_frames");
+        }
+        if let Some(affinity) = self.affinity {
+            let affinity = match affinity {
+                Affinity::None => pb::GroupAffinity::None,
+                Affinity::Stream => pb::GroupAffinity::Stream,
+            };
+            group.affinity = affinity.into();
+            named("affinity");
+        }
+        paths
+    }
+}
+
+fn selection(streams: &[String]) -> Vec<pb::StreamMatch> {
+    let by = |text: &String| if is_pattern(text) { By::Glob(text.clone()) } else { By::Id(text.clone()) };
+    streams.iter().map(|text| pb::StreamMatch { by: Some(by(text)) }).collect()
+}
+
+/// Asks and prints.
+pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
+    match args.command {
+        GroupsCommand::List(common) => {
+            let groups = list(&mut common.connect.connect().await?).await?;
+            if common.json {
+                print_json(&Value::Array(groups.iter().map(group_json).collect()));
+            } else {
+                print(&table(&groups));
+            }
+            Ok(())
+        }
+        GroupsCommand::Create(args) => {
+            let mut group = pb::ConsumerGroup {
+                group_id: args.group,
+                streams: selection(&args.streams),
+                start: Some(pb::StartPosition { position: Some(args.from.0) }),
+                ..Default::default()
+            };
+            args.settings.apply(&mut group);
+            let mut client = args.common.connect.connect().await?;
+            let request = pb::CreateConsumerGroupRequest { group: Some(group) };
+            let answer = client.queues.create_consumer_group(request).await;
+            let answer = answer.map_err(|status| fault::refused("creating the group", &status))?;
+            told(args.common.json, "created", answer.into_inner().group)
+        }
+        GroupsCommand::Show(args) => show(args).await,
+        GroupsCommand::Update(args) => {
+            let mut group = pb::ConsumerGroup { group_id: args.group, ..Default::default() };
+            let mut paths = args.settings.apply(&mut group);
+            if !args.streams.is_empty() {
+                group.streams = selection(&args.streams);
+                paths.push("streams".to_owned());
+            }
+            let mut client = args.common.connect.connect().await?;
+            let request = pb::UpdateConsumerGroupRequest {
+                group: Some(group),
+                update_mask: Some(prost_types::FieldMask { paths }),
+            };
+            let answer = client.queues.update_consumer_group(request).await;
+            let answer = answer.map_err(|status| fault::refused("updating the group", &status))?;
+            told(args.common.json, "updated", answer.into_inner().group)
+        }
+        GroupsCommand::Seek(args) => {
+            let mut client = args.common.connect.connect().await?;
+            let request = pb::SeekConsumerGroupRequest {
+                group_id: args.group,
+                position: Some(pb::StartPosition { position: Some(args.to.0) }),
+                streams: args.stream.and_then(|stream| selection(&[stream]).pop()),
+                etag: String::new(),
+                reason: args.reason,
+            };
+            let answer = client.queues.seek_consumer_group(request).await;
+            let answer = answer.map_err(|status| fault::refused("moving the group", &status))?.into_inner();
+            told(args.common.json, &format!("moved in {} streams:", answer.moved_streams), answer.group)
+        }
+        GroupsCommand::Delete(args) => {
+            let mut client = args.common.connect.connect().await?;
+            let request =
+                pb::DeleteConsumerGroupRequest { group_id: args.group.clone(), ..Default::default() };
+            let answer = client.queues.delete_consumer_group(request).await;
+            let gone = answer.map_err(|status| fault::refused("deleting the group", &status))?.into_inner();
+            if args.common.json {
+                print_json(&json!({
+                    "group_id": args.group,
+                    "outstanding_frames": gone.outstanding_frames,
+                    "lag_frames": gone.lag_frames,
+                }));
+            } else {
+                print(&format!(
+                    "deleted {}: {} frames outstanding, {} not acknowledged\n",
+                    args.group, gone.outstanding_frames, gone.lag_frames
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn told(json: bool, what: &str, group: Option<pb::ConsumerGroup>) -> Result<(), Failure> {
+    let group = group.unwrap_or_default();
+    if json {
+        print_json(&group_json(&group));
+    } else {
+        print(&format!("{what} {}\n", group.group_id));
+    }
+    Ok(())
+}
+
+async fn list(client: &mut Client) -> Result<Vec<pb::ConsumerGroup>, Failure> {
+    let mut groups = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = pb::ListConsumerGroupsRequest { page_size: 1_000, page_token };
+        let answer = client.queues.list_consumer_groups(request).await;
+        let page = answer.map_err(|status| fault::refused("listing the groups", &status))?.into_inner();
+        groups.extend(page.groups);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(groups);
+        }
+    }
+}
+
+async fn show(args: NamedArgs) -> Result<(), Failure> {
+    let mut client = args.common.connect.connect().await?;
+    let mut streams = Vec::new();
+    let mut page_token = String::new();
+    let group = loop {
+        let request =
+            pb::GetConsumerGroupRequest { group_id: args.group.clone(), page_size: 1_000, page_token };
+        let answer = client.queues.get_consumer_group(request).await;
+        let page = answer.map_err(|status| fault::refused("reading the group", &status))?.into_inner();
+        streams.extend(page.streams);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break page.group.unwrap_or_default();
+        }
+    };
+    if args.common.json {
+        let mut value = group_json(&group);
+        value["streams"] = streams.iter().map(position_json).collect();
+        print_json(&value);
+        return Ok(());
+    }
+    let mut text = table(std::slice::from_ref(&group));
+    let members = group.status.map(|status| status.members).unwrap_or_default();
+    if !members.is_empty() {
+        let mut table = Table::new(&["MEMBER", "OUTSTANDING", "BYTES"], &[1, 2]);
+        for member in members {
+            let held = member.outstanding_frames.to_string();
+            table.row([member.member_id, held, bytes(member.outstanding_bytes)]);
+        }
+        text.push_str(&format!("\n{}", table.render()));
+    }
+    let mut table = Table::new(
+        &["STREAM", "ACKNOWLEDGED", "DELIVERED", "HEAD", "LAG", "OUTSTANDING", "MEMBER"],
+        &[1, 2, 3, 4, 5],
+    );
+    for one in streams {
+        table.row([
+            one.stream_id,
+            one.acknowledged_sequence.to_string(),
+            one.delivered_sequence.to_string(),
+            one.head_sequence.to_string(),
+            one.lag_frames.to_string(),
+            one.outstanding_frames.to_string(),
+            one.member_id,
+        ]);
+    }
+    text.push_str(&format!("\n{}", table.render()));
+    print(&text);
+    Ok(())
+}
+
+fn table(groups: &[pb::ConsumerGroup]) -> String {
+    let headings = ["GROUP", "STREAMS", "MEMBERS", "LAG", "OUTSTANDING", "DONE", "AGAIN", "DEAD", "LOST"];
+    let mut table = Table::new(&headings, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    for group in groups {
+        let status = group.status.clone().unwrap_or_default();
+        table.row([
+            group.group_id.clone(),
+            status.stream_count.to_string(),
+            status.members.len().to_string(),
+            status.lag_frames.to_string(),
+            status.outstanding_frames.to_string(),
+            status.acknowledged_frames.to_string(),
+            status.redelivered_frames.to_string(),
+            status.dead_letter_frames.to_string(),
+            status.lost_to_retention_frames.to_string(),
+        ]);
+    }
+    table.render()
+}
+
+fn group_json(group: &pb::ConsumerGroup) -> Value {
+    let status = group.status.clone().unwrap_or_default();
+    let members = status.members.iter().map(|member| {
+        json!({
+            "member_id": member.member_id,
+            "outstanding_frames": member.outstanding_frames,
+            "outstanding_bytes": member.outstanding_bytes,
+        })
+    });
+    json!({
+        "group_id": group.group_id,
+        "display_name": group.display_name,
+        "etag": group.etag,
+        "generation": group.generation,
+        "max_delivery_attempts": group.max_delivery_attempts,
+        "max_outstanding_frames": group.max_outstanding_frames,
+        "stream_count": status.stream_count,
+        "lag_frames": status.lag_frames,
+        "outstanding_frames": status.outstanding_frames,
+        "acknowledged_frames": status.acknowledged_frames,
+        "redelivered_frames": status.redelivered_frames,
+        "dead_letter_frames": status.dead_letter_frames,
+        "lost_to_retention_frames": status.lost_to_retention_frames,
+        "members": members.collect::<Vec<_>>(),
+    })
+}
+
+fn position_json(one: &pb::GroupStreamPosition) -> Value {
+    json!({
+        "stream_id": one.stream_id,
+        "acknowledged_sequence": one.acknowledged_sequence,
+        "delivered_sequence": one.delivered_sequence,
+        "head_sequence": one.head_sequence,
+        "lag_frames": one.lag_frames,
+        "outstanding_frames": one.outstanding_frames,
+        "member_id": one.member_id,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_a_word_a_number_a_span_or_a_time() {
+        let read = |text: &str| text.parse::<Where>().map(|at| at.0);
+        assert!(matches!(read("live"), Ok(Position::Live(_))));
+        assert_eq!(read("17"), Ok(Position::Sequence(17)));
+        assert!(matches!(read("15m"), Ok(Position::Age(age)) if age.seconds == 900));
+        assert!(matches!(read("2026-01-02T03:04:05Z"), Ok(Position::ReceivedTime(_))));
+        assert!(read("0").is_err() && read("sometime").is_err());
+    }
+}

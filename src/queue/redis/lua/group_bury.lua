@@ -1,0 +1,27 @@
+-- Enters a frame that a consumer group has given up as a dead letter, once for each token.
+-- KEYS: counts, dead letters, token, the copy of its picture.
+-- ARGV: most bytes of dead letters, time that the token is remembered (ms), letter, picture's name ("" = none), the bytes
+--       that it counts for with the picture and without.
+local function text(number) return string.format('%.0f', number) end
+local has_copy = redis.call('EXISTS', KEYS[4]) == 1
+if redis.call('EXISTS', KEYS[3]) == 1 then
+  if has_copy and redis.call('PTTL', KEYS[4]) >= 0 then redis.call('UNLINK', KEYS[4]) end -- offered, entered nowhere
+  return 0
+end
+local clock = redis.call('TIME')
+local dead = redis.call('HMGET', KEYS[1], 'dead_time', 'dead_bytes')
+local dead_time = math.max(clock[1] * 1000000 + clock[2], tonumber(dead[1] or 0))
+local keeps = has_copy and ARGV[4] ~= '' and tonumber(dead[2] or 0) + tonumber(ARGV[5]) <= tonumber(ARGV[1])
+local size = keeps and ARGV[5] or ARGV[6]
+redis.call('SET', KEYS[3], '1', 'PX', ARGV[2])
+local id = text(dead_time) .. '-' .. text(redis.call('HINCRBY', KEYS[1], 'dead_letters', 1))
+redis.call('XADD', KEYS[2], id, 'b', ARGV[3], 'k', keeps and ARGV[4] or '', 'n', size)
+redis.call('HSET', KEYS[1], 'dead_time', text(dead_time))
+redis.call('HINCRBY', KEYS[1], 'dead_frames', 1)
+redis.call('HINCRBY', KEYS[1], 'dead_bytes', size)
+if keeps then
+  redis.call('PERSIST', KEYS[4])
+elseif has_copy then
+  redis.call('UNLINK', KEYS[4])
+end
+return 1
