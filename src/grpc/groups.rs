@@ -77,10 +77,10 @@ impl GroupDesk {
     ) -> Result<pb::ListConsumerGroupsResponse> {
         let pb::ListConsumerGroupsRequest { page_size, page_token } = request;
         let limit = page::size(page_size);
-        let after: Option<GroupId> = page::text_after(LIST, &page_token)?.map(|id| id.parse()).transpose()?;
+        let after: Option<GroupId> = page::after(LIST, &page_token)?;
         let records = self.queue.list_groups(after.as_ref(), limit).await?;
         let next_page_token = match records.last() {
-            Some(last) if records.len() >= limit => page::text_token(LIST, last.id.as_str()),
+            Some(last) if records.len() >= limit => page::token(LIST, &last.id),
             Some(_) | None => String::new(),
         };
         let mut groups = Vec::with_capacity(records.len());

@@ -19,10 +19,17 @@ pub(crate) const SOON: Duration = Duration::from_millis(100);
 
 impl From<QueueError> for Fault {
     fn from(error: QueueError) -> Self {
+        // What the backend itself says is for the log: callers know no Redis.
+        let unavailable = |message: &str| {
+            tracing::warn!(%error, "a call fails");
+            Self::new(ErrorReason::BackendUnavailable, message).retry_in(BACKEND_RETRY)
+        };
         let message = error.to_string();
         match error {
-            QueueError::Unreachable(_) | QueueError::NoAnswer(_) | QueueError::Refused(_) => {
-                Self::new(ErrorReason::BackendUnavailable, message).retry_in(BACKEND_RETRY)
+            QueueError::Unreachable(_) => unavailable("the queue backend cannot be reached"),
+            QueueError::NoAnswer(_) => unavailable("the queue backend did not answer in time"),
+            QueueError::Refused(_) => {
+                unavailable("the queue backend takes no orders now; the server's log says why")
             }
             QueueError::LeaseLost => Self::new(ErrorReason::LeaseLost, message),
             QueueError::StreamNotFound(id) => {

@@ -212,6 +212,9 @@ impl Tail {
             let ids: Vec<StreamId> = topics.iter().map(|topic| topic.id().clone()).collect();
             let records = hub.records(&ids).await?;
             for id in ids.iter().filter(|id| !records.iter().any(|record| record.id == **id)) {
+                if let Some(topic) = hub.followers.topic(id) {
+                    topic.refresh(0);
+                }
                 hub.followers.stream_gone(id);
             }
             for record in records {

@@ -117,9 +117,14 @@ impl Topic {
         state.head = state.head.max(published);
     }
 
-    /// Notes the same and has every follower look.
+    /// Notes the same, as the store itself says it, and has every follower look. A store that has gone back behind what
+    /// was heard of it has lost the rest: nobody is shown that any more.
     pub(super) fn refresh(&self, published: u64) {
         let mut state = lock(&self.state);
+        if published < state.head {
+            state.ring.clear();
+            state.head = published;
+        }
         if published > state.head {
             state.volume.generation += 1; // nobody knows how much was missed
         }

@@ -24,7 +24,7 @@ const BOUND: Duration = Duration::from_secs(2);
 const FLUSHED: Duration = Duration::from_secs(1);
 
 /// Whether a store that lost data leaps its numbers, and tells subscribers of what is lost as a gap (BACKEND_FAILOVER).
-pub(crate) const TELLS_LOSSES: bool = false;
+pub(crate) const TELLS_LOSSES: bool = true;
 
 /// How Redis ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -227,15 +227,20 @@ fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
 
 /// A Redis at its memory limit is full, not broken.
 fn backend_refusal(why: String) -> Refusal {
-    if why.contains("OOM") { Refusal::PartitionFull } else { Refusal::Backend(why) }
+    if why.contains("OOM") {
+        return Refusal::PartitionFull;
+    }
+    tracing::warn!(why, "frames are refused");
+    Refusal::Backend("the queue backend does not take frames now; the server's log says why".to_owned())
 }
 
 /// What a failure of the backend says of each frame of the call.
 fn failed(error: &Error) -> AcceptResult {
     match error {
-        Error::Unreachable(_) | Error::Refused(_) => {
-            AcceptResult::Refused(backend_refusal(error.to_string()))
+        Error::Unreachable(_) => {
+            AcceptResult::Refused(Refusal::Backend("the queue backend cannot be reached".to_owned()))
         }
+        Error::Refused(why) => AcceptResult::Refused(backend_refusal(why.clone())),
         Error::NoAnswer(_)
         | Error::LeaseLost
         | Error::StreamNotFound(_)
@@ -248,6 +253,9 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::TooManyMembers { .. }
         | Error::MemberReplaced
         | Error::Layout(_)
-        | Error::Corrupt(_) => AcceptResult::Unconfirmed(error.to_string()),
+        | Error::Corrupt(_) => {
+            tracing::warn!(%error, "frames are not confirmed");
+            AcceptResult::Unconfirmed("the queue backend did not confirm the frame in time".to_owned())
+        }
     }
 }
