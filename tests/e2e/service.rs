@@ -67,10 +67,8 @@ async fn what_is_not_offered_yet_says_so() {
     let not_offered: Vec<Option<Status>> = vec![
         operating.list_queues(pb::ListQueuesRequest {}).await.err(),
         operating.pause_queue(pb::PauseQueueRequest::default()).await.err(),
-        operating.create_consumer_group(pb::CreateConsumerGroupRequest::default()).await.err(),
         operating.get_system_metrics(pb::GetSystemMetricsRequest {}).await.err(),
         streaming.submit_frames(once(pb::SubmitFramesRequest::default())).await.err(),
-        streaming.acknowledge_frames(pb::AcknowledgeFramesRequest::default()).await.err(),
         streaming.watch_streams(pb::WatchStreamsRequest::default()).await.err(),
     ];
     for status in not_offered {
