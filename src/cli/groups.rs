@@ -170,7 +170,7 @@ impl std::str::FromStr for Where {
             "earliest" => Position::Earliest(pb::StartEarliest {}),
             text => match (text.parse::<u64>(), humantime::parse_duration(text)) {
                 (Ok(number), _) if number > 0 => Position::Sequence(number),
-                (_, Ok(age)) => Position::Age(pb_duration(age)),
+                (Err(_), Ok(age)) => Position::Age(pb_duration(age)),
                 _ => match humantime::parse_rfc3339_weak(text) {
                     Ok(time) => Position::ReceivedTime(timestamp(time)),
                     Err(_) => {

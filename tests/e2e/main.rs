@@ -8,6 +8,7 @@ mod common;
 mod dead_letters;
 mod drain;
 mod frames;
+mod group_operators;
 mod groups;
 mod operate;
 mod options;

@@ -1,3 +1,5 @@
+mod hand_over;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +10,16 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::desk::{Book, Desk, Place};
 use super::offer::{Draft, Taste};
 use super::positions::matchers;
-use super::{Consumers, GroupDelivery, GroupError, GroupEvent, MEMBER_TTL, MemberRequest, Unsent};
+use super::{Consumers, GroupError, GroupEvent, MEMBER_TTL, MemberRequest, Unsent};
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::domain::{GroupAffinity, OutputEntry, Sequence};
-use crate::hub::event::{Gap, GapReason, PicturesOrLost, StreamHead, SubscribeError};
+use crate::hub::event::{Gap, GapReason, StreamHead, SubscribeError};
 use crate::hub::gaps::PendingGap;
 use crate::hub::inbox::Change;
 use crate::hub::lock;
 use crate::hub::subscribe::Registration;
 use crate::hub::topic::Topic;
-use crate::queue::{
-    self, Answer, AnswerResult, Claim, Claimed, Delivery, OfferResult, Seat, Settled, Settlement, Verdict,
-};
+use crate::queue::{self, Claim, Claimed, Delivery, OfferResult, Seat};
 
 /// Most frames of one claim: few, so that members share what there is, and little waits for a slow client.
 const CLAIM_FRAMES: usize = 8;
@@ -304,9 +304,11 @@ impl Member {
     async fn follow_anew(&mut self, book: &Book) -> Result<(), GroupError> {
         self.registration = register(&self.consumers, book)?;
         self.streams.clear();
+        self.follow(book).await?;
+        // Last: if it failed, the next claim begins anew.
         self.revision = book.record.revision;
         self.ack_deadline = book.record.settings.ack_deadline;
-        self.follow(book).await
+        Ok(())
     }
 
     /// Heartbeat: what is pending is told first.
@@ -541,123 +543,6 @@ impl Member {
                 self.ready.push_back(Ready::Frame(delivery.clone(), Some(drafted.entry)));
             }
             from = sequence.next();
-        }
-    }
-
-    /// Sends one thing, when the client has room for it.
-    async fn hand_over(&mut self, ready: Ready) -> Result<(), End> {
-        let event = match ready {
-            Ready::Event(event) => event,
-            Ready::Frame(delivery, entry) => match self.frame(&delivery, entry.clone()).await {
-                Ok(Some(event)) => event,
-                Ok(None) => return Ok(()),
-                Err(error) => {
-                    self.ready.push_front(Ready::Frame(delivery, entry));
-                    return Err(error.into());
-                }
-            },
-        };
-        let permit = loop {
-            let wait = MEMBER_TTL / 4;
-            tokio::select! {
-                biased;
-                permit = self.sender.reserve() => match permit {
-                    Ok(permit) => break permit,
-                    Err(_closed) => return Err(End::Hung),
-                },
-                () = sleep(wait) => {}
-                _changed = self.news.changed() => {}
-                () = self.registration.inbox.news() => {
-                    // A drain must not wait for a client that does not read.
-                    if self.registration.inbox.is_draining() {
-                        return Err(End::Draining);
-                    }
-                    continue;
-                }
-            }
-            let kept = self.consumers.queue.keep_seat(&self.seat, MEMBER_TTL).await;
-            if let Err(error) = kept.or_else(|error| if error.is_retryable() { Ok(()) } else { Err(error) }) {
-                return Err(self.failed(error));
-            }
-        };
-        let event = match event {
-            GroupEvent::Frame(mut frame) => {
-                // It has waited for the client: from here on the client has its time.
-                if self.claim_time.elapsed() > self.ack_deadline / 4 {
-                    let key = (frame.entry.stream_id.clone(), frame.entry.sequence);
-                    let answer = Answer {
-                        stream_id: key.0.clone(),
-                        sequence: key.1,
-                        attempt: frame.attempt,
-                        generation: frame.generation,
-                        incarnation: frame.incarnation,
-                        verdict: Verdict::Extend(None),
-                    };
-                    let answered = self.consumers.queue.answer_frames(&self.seat.group, &[answer]).await;
-                    match answered.ok().and_then(|mut results| results.pop()) {
-                        Some(AnswerResult::Done(Some(deadline))) => frame.deadline = deadline,
-                        // It is another's by now, or unknown: not sent, it comes again.
-                        Some(_) | None => {
-                            lock(&self.unsent).remove(&key);
-                            return Ok(());
-                        }
-                    }
-                }
-                self.sent += 1;
-                GroupEvent::Frame(frame)
-            }
-            event @ (GroupEvent::Opened
-            | GroupEvent::Gap(_)
-            | GroupEvent::Heartbeat(..)
-            | GroupEvent::Draining
-            | GroupEvent::Finished) => event,
-        };
-        permit.send(Ok(event));
-        Ok(())
-    }
-
-    /// A delivery with its entry and pictures; `None` if they are gone.
-    async fn frame(
-        &self,
-        delivery: &Delivery,
-        entry: Option<Arc<OutputEntry>>,
-    ) -> queue::Result<Option<GroupEvent>> {
-        let Delivery { stream_id, sequence, attempt, deadline } = delivery;
-        let entry = match entry {
-            Some(entry) => Some(entry),
-            None => match self.consumers.queue.read_outputs(stream_id, *sequence, 1).await {
-                Err(queue::Error::StreamNotFound(_)) => None,
-                page => page?.entries.into_iter().next().filter(|entry| entry.sequence == *sequence),
-            },
-        };
-        let found = match &entry {
-            Some(entry) => self.consumers.hub.pictures(entry, &self.request.want).await?,
-            None => PicturesOrLost::Lost(GapReason::Retention),
-        };
-        match (entry, found) {
-            (Some(entry), PicturesOrLost::Pictures(pictures)) => Ok(Some(GroupEvent::Frame(GroupDelivery {
-                entry,
-                pictures,
-                attempt: *attempt,
-                deadline: *deadline,
-                generation: self.generation,
-                incarnation: self.incarnation,
-                partition: self.consumers.queue.partitions().of(stream_id),
-            }))),
-            (_, PicturesOrLost::Lost(reason)) => {
-                let settled = Settled {
-                    stream_id: stream_id.clone(),
-                    sequence: *sequence,
-                    attempt: *attempt,
-                    settlement: Settlement::Lost,
-                };
-                self.consumers.queue.settle_frames(&self.seat.group, &[settled]).await?;
-                lock(&self.unsent).remove(&(stream_id.clone(), *sequence));
-                let mut gap = PendingGap::default();
-                gap.add(*sequence, *sequence, reason);
-                Ok(gap.take(stream_id, 0).map(GroupEvent::Gap))
-            }
-            (None, PicturesOrLost::Pictures(_)) => Ok(None),
         }
     }
 }

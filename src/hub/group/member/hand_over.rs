@@ -1,0 +1,132 @@
+//! How a member's frames reach its client.
+
+use std::sync::Arc;
+
+use tokio::time::sleep;
+
+use super::{End, Member, Ready};
+use crate::domain::OutputEntry;
+use crate::hub::event::{GapReason, PicturesOrLost};
+use crate::hub::gaps::PendingGap;
+use crate::hub::group::{GroupDelivery, GroupEvent, MEMBER_TTL};
+use crate::hub::lock;
+use crate::queue::{self, Answer, AnswerResult, Delivery, Settled, Settlement, Verdict};
+
+impl Member {
+    /// Sends one thing, when the client has room for it.
+    pub(super) async fn hand_over(&mut self, ready: Ready) -> Result<(), End> {
+        let event = match ready {
+            Ready::Event(event) => event,
+            Ready::Frame(delivery, entry) => match self.frame(&delivery, entry.clone()).await {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.ready.push_front(Ready::Frame(delivery, entry));
+                    return Err(error.into());
+                }
+            },
+        };
+        let permit = loop {
+            let wait = MEMBER_TTL / 4;
+            tokio::select! {
+                biased;
+                permit = self.sender.reserve() => match permit {
+                    Ok(permit) => break permit,
+                    Err(_closed) => return Err(End::Hung),
+                },
+                () = sleep(wait) => {}
+                _changed = self.news.changed() => {}
+                () = self.registration.inbox.news() => {
+                    // A drain must not wait for a client that does not read.
+                    if self.registration.inbox.is_draining() {
+                        return Err(End::Draining);
+                    }
+                    continue;
+                }
+            }
+            let kept = self.consumers.queue.keep_seat(&self.seat, MEMBER_TTL).await;
+            if let Err(error) = kept.or_else(|error| if error.is_retryable() { Ok(()) } else { Err(error) }) {
+                return Err(self.failed(error));
+            }
+        };
+        let event = match event {
+            GroupEvent::Frame(mut frame) => {
+                // It has waited for the client: from here on the client has its time.
+                if self.claim_time.elapsed() > self.ack_deadline / 4 {
+                    let key = (frame.entry.stream_id.clone(), frame.entry.sequence);
+                    let answer = Answer {
+                        stream_id: key.0.clone(),
+                        sequence: key.1,
+                        attempt: frame.attempt,
+                        generation: frame.generation,
+                        incarnation: frame.incarnation,
+                        verdict: Verdict::Extend(None),
+                    };
+                    let answered = self.consumers.queue.answer_frames(&self.seat.group, &[answer]).await;
+                    match answered.ok().and_then(|mut results| results.pop()) {
+                        Some(AnswerResult::Done(Some(deadline))) => frame.deadline = deadline,
+                        // It is another's by now, or unknown: not sent, it comes again.
+                        Some(_) | None => {
+                            lock(&self.unsent).remove(&key);
+                            return Ok(());
+                        }
+                    }
+                }
+                self.sent += 1;
+                GroupEvent::Frame(frame)
+            }
+            event @ (GroupEvent::Opened
+            | GroupEvent::Gap(_)
+            | GroupEvent::Heartbeat(..)
+            | GroupEvent::Draining
+            | GroupEvent::Finished) => event,
+        };
+        permit.send(Ok(event));
+        Ok(())
+    }
+
+    /// A delivery with its entry and pictures; `None` if they are gone.
+    async fn frame(
+        &self,
+        delivery: &Delivery,
+        entry: Option<Arc<OutputEntry>>,
+    ) -> queue::Result<Option<GroupEvent>> {
+        let Delivery { stream_id, sequence, attempt, deadline } = delivery;
+        let entry = match entry {
+            Some(entry) => Some(entry),
+            None => match self.consumers.queue.read_outputs(stream_id, *sequence, 1).await {
+                Err(queue::Error::StreamNotFound(_)) => None,
+                page => page?.entries.into_iter().next().filter(|entry| entry.sequence == *sequence),
+            },
+        };
+        let found = match &entry {
+            Some(entry) => self.consumers.hub.pictures(entry, &self.request.want).await?,
+            None => PicturesOrLost::Lost(GapReason::Retention),
+        };
+        match (entry, found) {
+            (Some(entry), PicturesOrLost::Pictures(pictures)) => Ok(Some(GroupEvent::Frame(GroupDelivery {
+                entry,
+                pictures,
+                attempt: *attempt,
+                deadline: *deadline,
+                generation: self.generation,
+                incarnation: self.incarnation,
+                partition: self.consumers.queue.partitions().of(stream_id),
+            }))),
+            (_, PicturesOrLost::Lost(reason)) => {
+                let settled = Settled {
+                    stream_id: stream_id.clone(),
+                    sequence: *sequence,
+                    attempt: *attempt,
+                    settlement: Settlement::Lost,
+                };
+                self.consumers.queue.settle_frames(&self.seat.group, &[settled]).await?;
+                lock(&self.unsent).remove(&(stream_id.clone(), *sequence));
+                let mut gap = PendingGap::default();
+                gap.add(*sequence, *sequence, reason);
+                Ok(gap.take(stream_id, 0).map(GroupEvent::Gap))
+            }
+            (None, PicturesOrLost::Pictures(_)) => Ok(None),
+        }
+    }
+}
