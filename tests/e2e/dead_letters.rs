@@ -134,7 +134,7 @@ async fn a_broken_picture_is_kept_byte_for_byte_with_all_that_was_said_of_it() {
 }
 
 #[tokio::test]
-async fn a_replay_goes_through_the_worker_once_and_says_where_it_comes_from() {
+async fn a_replay_goes_through_the_worker_once_under_a_new_sequence() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam", "other"]).await;
     server.submit(vec![broken_frame("cam", 1), broken_frame("cam", 2), frame("cam", 3)]).await;
