@@ -71,7 +71,7 @@ async fn a_watch_tells_what_streams_do_and_resumes() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["a"]).await;
     let mut events = watch(&server, "").await;
-    let (ids, first_token) = snapshot(&mut events).await;
+    let (ids, _) = snapshot(&mut events).await;
     assert_eq!(ids, ["a"]);
 
     let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
@@ -84,7 +84,7 @@ async fn a_watch_tells_what_streams_do_and_resumes() {
     server.submit(vec![frame("quick", 1)]).await;
     let (kind, id, state, ..) = change(&mut events).await;
     assert_eq!((kind, id.as_str(), state), (Kind::Live, "quick", pb::StreamState::Live));
-    let (kind, _, state, told, _) = change(&mut events).await;
+    let (kind, _, state, told, token) = change(&mut events).await;
     assert_eq!((kind, state), (Kind::Stalled, pb::StreamState::Stalled));
     assert!(told.change_time.is_some());
     assert_eq!(state_of(&server, "quick").await, pb::StreamState::Stalled);
@@ -114,7 +114,7 @@ async fn a_watch_tells_what_streams_do_and_resumes() {
     let request = pb::UnregisterStreamRequest { stream_id: "quick".into(), ..Default::default() };
     server.streaming().unregister_stream(request).await.expect("unregisters");
     server.register(&["b"]).await;
-    let mut resumed = watch(&server, &first_token).await;
+    let mut resumed = watch(&server, &token).await;
     let mut seen = Vec::new();
     while !seen.contains(&(Kind::Removed, "quick".to_owned()))
         || !seen.contains(&(Kind::Registered, "b".to_owned()))
