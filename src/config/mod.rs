@@ -186,7 +186,8 @@ mod tests {
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.queue.partitions.count(), 32);
         let budget = config.queue.budget;
-        assert!((budget.work_bytes + budget.output_bytes) * 32 <= 2 << 30);
+        assert_eq!(budget.store_bytes, 2 << 30);
+        assert!(budget.short_output_bytes * 32 <= budget.store_bytes);
         assert!(config.to_string().contains("queue = memory"));
     }
 
