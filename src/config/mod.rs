@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(config.queue.partitions.count(), 32);
         let budget = config.queue.budget;
         assert_eq!(budget.store_bytes, 2 << 30);
-        assert!(budget.short_output_bytes * 32 <= budget.store_bytes);
+        assert!(budget.work_bytes < budget.store_bytes && budget.output_bytes < budget.store_bytes);
         assert!(config.to_string().contains("queue = memory"));
     }
 

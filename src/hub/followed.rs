@@ -255,7 +255,9 @@ impl Followed {
             self.exit = Exit::Stays; // it came back before it was gone
         }
         if page.entries.is_empty() {
-            self.skip(published, self.hole);
+            // Nothing was ever accepted, and yet numbers were passed over: those of a store that was lost.
+            let nothing_yet = page.counters.accepted_frames == 0;
+            self.skip(published, if nothing_yet { GapReason::BackendFailover } else { self.hole });
             let drained = self.next.get() > published && page.counters.accepted_sequence <= published;
             if drained && self.exit == Exit::WhenDrained {
                 self.unregistered = true;

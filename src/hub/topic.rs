@@ -117,6 +117,16 @@ impl Topic {
         state.head = state.head.max(published);
     }
 
+    /// The same for one who begins to follow. What is kept here but lies behind all that the store has, is of a store
+    /// that was lost; the tail will notice.
+    pub(super) fn begin(&self, published: u64) {
+        let mut state = lock(&self.state);
+        if state.ring.front().is_some_and(|oldest| published < oldest.sequence.get()) {
+            state.ring.clear();
+        }
+        state.head = state.head.max(published);
+    }
+
     /// Notes the same, as the store itself says it, and has every follower look. A store that has gone back behind what
     /// was heard of it has lost the rest: nobody is shown that any more.
     pub(super) fn refresh(&self, published: u64) {

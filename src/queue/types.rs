@@ -138,8 +138,6 @@ pub struct Budget {
     pub work_frames: u64,
     /// Most bytes of pictures in the outputs, per partition; above it the oldest go, whatever their policy says.
     pub output_bytes: u64,
-    /// The same while the store as a whole is short of memory: an even share.
-    pub short_output_bytes: u64,
     /// Most bytes of dead letters, per partition; above it the oldest go, and a new one comes without its picture.
     pub dead_bytes: u64,
     /// Bytes of the whole store, over all partitions: at it, nothing new is accepted.
@@ -151,7 +149,7 @@ pub struct Budget {
 pub enum Pressure {
     /// There is room.
     Low,
-    /// From 60 % of its memory: outputs shrink to even shares.
+    /// From 60 % of its memory: outputs shrink, by the same part in every partition.
     High,
     /// From 75 % of its memory: nothing new is accepted. The rest is for the results of what is there.
     Full,
@@ -181,7 +179,6 @@ impl Budget {
             work_bytes: share / 10 * 4 * lent,
             work_frames: 100_000,
             output_bytes: share / 10 * 5 * lent,
-            short_output_bytes: share / 10 * 5,
             dead_bytes: share / 10 * lent,
             store_bytes: bytes,
         }

@@ -22,7 +22,7 @@ impl Retention {
     /// Notes that an output grew; answers whether a pass cannot wait for its time.
     pub(super) fn is_due(&mut self, bytes: u64) -> bool {
         self.grown += bytes;
-        self.grown > self.shared.config.budget.short_output_bytes / 4
+        self.grown > self.shared.config.budget.output_bytes / 32
     }
 
     /// Trims every stream of the partition to its policy; then, while the partition is over its budget, the largest.
@@ -73,11 +73,14 @@ impl Retention {
             };
             self.trim(stream, frames, bytes, oldest).await?;
         }
-        let budget = match self.shared.queue.pressure() {
-            Pressure::Low => self.shared.config.budget.output_bytes,
-            Pressure::High | Pressure::Full => self.shared.config.budget.short_output_bytes,
-        };
         let mut total: u64 = streams.iter().map(|stream| stream.counters.output_bytes).sum();
+        // All partitions give up the same part of what they have, again and again, until there is room.
+        let budget = match self.shared.queue.pressure() {
+            Pressure::Low => u64::MAX,
+            Pressure::High => total / 10 * 9,
+            Pressure::Full => total / 4 * 3,
+        };
+        let budget = budget.min(self.shared.config.budget.output_bytes);
         // Largest first: a quiet camera does not pay for a busy one.
         streams.sort_unstable_by_key(|stream| std::cmp::Reverse(stream.counters.output_bytes));
         for stream in &mut streams {

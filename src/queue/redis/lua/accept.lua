@@ -18,8 +18,7 @@
 -- Failover: the instance is "run id:keeps all:was promoted". Another run id than the partition last saw means that newest
 -- writes may be lost, numbers given out among them, unless the old one kept all on its disk and this is the same disk. Then
 -- the partition's epoch rises, and each stream leaps LEAP numbers ahead of what is stored before it gives one out again: no
--- number is given out twice. After a store was emptied under living servers, new streams leap to `base` (status.rs).
--- `after:<last before>` = first behind a leap, until it is published.
+-- number is given out twice. `after:<last before>` = first behind a leap, until it is published.
 local function text(number) return string.format('%.0f', number) end
 
 local budget_bytes, budget_frames = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -29,10 +28,10 @@ local LEAP = 1048576
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'base', 'state')
+local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'state')
 local work_frames, work_bytes = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
 
-local epoch, base, new_instance = tonumber(counts[4] or 0), tonumber(counts[5] or 0), counts[3] ~= ARGV[6]
+local epoch, new_instance = tonumber(counts[4] or 0), counts[3] ~= ARGV[6]
 if new_instance and counts[3] then
   local old_run, kept_all = string.match(counts[3], '^(.-):(%d)')
   local run, promoted = string.match(ARGV[6], '^(.-):%d:(%d)')
@@ -41,14 +40,14 @@ end
 
 local SLOT = 32 -- number and sequence (8 bytes each), digest (16); slot 0 holds the highest number
 local streams, entered_frames, entered_bytes, answers = {}, 0, 0, {}
-local draining, duplicates = counts[6] == 'draining', 0
+local draining, duplicates = counts[5] == 'draining', 0
 
 local function load_stream(key)
   if not streams[key] then
     local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes',
       'epoch', 'leapt', 'fin_leapt')
     local seq, leapt, leap = tonumber(f[2] or 0), tonumber(f[10] or 0), 0
-    if seq == 0 then leap = base elseif epoch > tonumber(f[9] or 0) then leap = LEAP end
+    if seq > 0 and epoch > tonumber(f[9] or 0) then leap = LEAP end
     streams[key] = {
       known = f[1] == '0', seq = seq, queued = seq - leapt - tonumber(f[3] or 0) + tonumber(f[11] or 0),
       leap = leap, leapt = leapt, new_epoch = epoch > tonumber(f[9] or 0),

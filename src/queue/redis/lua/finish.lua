@@ -33,8 +33,11 @@ while k <= #KEYS do
   local letter, picture, letter_size, text_size = ARGV[a + 10], ARGV[a + 11], tonumber(ARGV[a + 12]), ARGV[a + 13]
   k, a = last_offer + 1, a + 14 + offered
 
-  local fin = tonumber(redis.call('HGET', stream, 'fin') or 0)
+  local ends = redis.call('HMGET', stream, 'fin', 'base')
+  local fin = tonumber(ends[1] or 0)
   local answer, leap
+  local before = fin -- 0 for the first frame of a stream whose numbers began behind a lost store's
+  if ends[2] and fin == tonumber(ends[2]) then before = 0 end
   if seq <= fin then
     answer = 'A'
     for o = first_offer, last_offer do
@@ -79,9 +82,11 @@ while k <= #KEYS do
       fields[#fields + 1] = 'd'
       fields[#fields + 1] = letter_id
     end
-    if leap then
+    if before ~= seq - 1 then
       fields[#fields + 1] = 'v'
-      fields[#fields + 1] = text(fin)
+      fields[#fields + 1] = text(before)
+    end
+    if leap then
       redis.call('HDEL', stream, 'after:' .. text(fin))
       redis.call('HINCRBY', stream, 'fin_leapt', text(seq - fin - 1))
     end

@@ -17,6 +17,11 @@ redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', revision + 1, 'upda
   'queue_frames', ARGV[4], 'queue_bytes', ARGV[5])
 if not known then
   redis.call('HSET', KEYS[1], 'removed', '0', 'created', now)
+  -- In a store that was emptied under living servers, numbers begin behind all that can have been given out.
+  local base = redis.call('HGET', KEYS[5], 'base')
+  if base and redis.call('HSETNX', KEYS[1], 'seq', base) == 1 then
+    redis.call('HSET', KEYS[1], 'fin', base, 'leapt', base, 'fin_leapt', base, 'base', base)
+  end
   redis.call('HSETNX', KEYS[1], 'seq', '0')
   redis.call('HSETNX', KEYS[1], 'fin', '0')
   redis.call('ZADD', KEYS[2], 0, ARGV[1])
