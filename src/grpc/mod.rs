@@ -111,9 +111,13 @@ impl Grpc {
         let health = HealthWatch::new(Arc::clone(&queue), reporter).await;
         let calls = TaskTracker::new();
         let drain_streams = CancellationToken::new();
-        let state = health.state();
-        let (streaming, operating) =
-            services(config, queue, hub, consumers, state, calls.clone(), draining, drain_streams.clone());
+        let life = Life {
+            health: health.state(),
+            calls: calls.clone(),
+            draining,
+            drain_streams: drain_streams.clone(),
+        };
+        let (streaming, operating) = services(config, queue, hub, consumers, life);
         let routes = Routes::new(streaming).add_service(operating).add_service(health_service);
         let routes = with_reflection(routes);
         Self { routes, health, calls, drain_streams }
@@ -138,16 +142,22 @@ impl Grpc {
     }
 }
 
+/// What handlers know of the server's life.
+struct Life {
+    health: watch::Receiver<Health>,
+    calls: TaskTracker,
+    draining: CancellationToken,
+    drain_streams: CancellationToken,
+}
+
 fn services(
     config: &Config,
     queue: Arc<dyn Queue>,
     hub: Arc<Hub>,
     consumers: Arc<Consumers>,
-    health: watch::Receiver<Health>,
-    calls: TaskTracker,
-    draining: CancellationToken,
-    drain_streams: CancellationToken,
+    life: Life,
 ) -> (TellLimit<StreamingServer>, QueueServer) {
+    let Life { health, calls, draining, drain_streams } = life;
     let limits = config.limits;
     let auto_register = config.server.auto_register.then_some(config.server.max_auto_registered_streams);
     let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), auto_register));

@@ -47,6 +47,8 @@ enum Arrival {
 
 #[derive(Debug, Default)]
 struct Books {
+    /// The streams' numbers need not begin with 1.
+    begins_anywhere: bool,
     /// Sent and not answered yet.
     open: BTreeSet<(String, u64)>,
     /// By stream and sequence.
@@ -84,6 +86,11 @@ pub(crate) struct Ledger(Mutex<Books>);
 impl Ledger {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The streams' numbers need not begin with 1.
+    pub(crate) fn begins_anywhere(&self) {
+        self.books().begins_anywhere = true;
     }
 
     /// Frames may be missing for these reasons, if the output says so.
@@ -216,7 +223,12 @@ impl Books {
         settled: &mut BTreeSet<(&'a str, u64)>,
         verdict: &mut Verdict,
     ) {
-        let (mut next, mut last_number, mut numbers) = (1, 0, BTreeSet::new());
+        let first = arrivals.first().map_or(1, |arrival| match arrival {
+            Arrival::Frame(frame) => frame.sequence,
+            Arrival::Gap(gap) => gap.from,
+        });
+        let (mut next, mut last_number, mut numbers) =
+            (if self.begins_anywhere { first } else { 1 }, 0, BTreeSet::new());
         for arrival in arrivals {
             let (from, to) = match arrival {
                 Arrival::Frame(frame) => (frame.sequence, frame.sequence),
