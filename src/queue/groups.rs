@@ -363,7 +363,7 @@ pub trait Groups {
     async fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> Result<()>;
 
     /// Enters a frame that a group has given up as a dead letter, with a copy of its picture: `copy`, which the frame's
-    /// picture names. Called again with the same `token` within twice [`SETTLE_TIME`], it enters nothing more.
+    /// picture names. Called again with the same `token` within twice the time that a burial may take, it enters nothing more.
     async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<()>;
 
     /// The key of all ack ids: random, made once, the same for all servers.

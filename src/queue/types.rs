@@ -169,7 +169,7 @@ impl Pressure {
 }
 
 impl Budget {
-    /// Shares `bytes` out: four tenths for waiting work, five for outputs, one for dead letters. A partition may use [`LENT_SHARES`] times its
+    /// Shares `bytes` out: four tenths for waiting work, five for outputs, one for dead letters. A partition may use eight times its
     /// even share while others leave theirs: few cameras fill few partitions. [`Pressure`] bounds the sum.
     #[must_use]
     pub fn share(bytes: u64, partitions: Partitions) -> Self {

@@ -289,7 +289,12 @@ async fn follow(
     cursors: &mut BTreeMap<String, String>,
 ) -> Result<(), tonic::Status> {
     use pb::subscribe_frames_response::Event;
-    let selectors = streams.iter().map(|stream| selector(stream, cursors.get(stream))).collect();
+    // One that wants every frame: rather than lose what it is too slow for, it is sent away, and comes back.
+    let lossless = |stream: &String| pb::StreamSelector {
+        overflow_policy: pb::OverflowPolicy::Disconnect.into(),
+        ..selector(stream, cursors.get(stream))
+    };
+    let selectors = streams.iter().map(lossless).collect();
     let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
     let mut events = client.subscribe_frames(request).await?.into_inner();
     while let Some(message) = events.message().await? {
