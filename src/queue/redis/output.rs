@@ -58,12 +58,10 @@ pub(super) fn output_entries(
 impl RedisQueue {
     pub(super) async fn page(&self, stream: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
         let keys = self.keys(stream);
-        let mut pipe = redis::pipe();
-        // One transaction, so that counters and entries are of one moment.
-        pipe.atomic();
-        pipe.cmd("HGETALL").arg(keys.stream(stream)).cmd("XLEN").arg(keys.output(stream));
-        pipe.cmd("XRANGE").arg(keys.output(stream)).arg(format!("{from}-0")).arg("+").arg("COUNT").arg(limit);
-        let mut answers = self.all(self.reader(keys.0), &mut pipe).await?.into_iter();
+        let mut call = Call::default();
+        call.key(keys.stream(stream)).key(keys.output(stream)).number(from.get()).number(limit as u64);
+        let answer = self.scripts.page.run(self.reader(keys.0), &call).await?;
+        let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let fields = reply::Fields::read(next())?;
         let length = reply::number(next())?;
