@@ -397,12 +397,14 @@ impl Groups for RedisQueue {
 
     async fn group_state(&self, id: &GroupId) -> Result<GroupState> {
         let keys = GroupKeys(id);
-        let mut pipe = redis::pipe();
-        pipe.atomic();
-        pipe.cmd("HGETALL").arg(keys.about()).cmd("HGETALL").arg(keys.positions());
-        pipe.cmd("HKEYS").arg(keys.pending()).cmd("HGETALL").arg(keys.members());
-        pipe.cmd("ZRANGE").arg(keys.alive()).arg(0).arg(-1).arg("WITHSCORES").cmd("TIME");
-        let mut answers = self.all(self.reader_of_groups(), &mut pipe).await?.into_iter();
+        let mut call = Call::default();
+        call.key(keys.about())
+            .key(keys.positions())
+            .key(keys.pending())
+            .key(keys.members())
+            .key(keys.alive());
+        let answer = self.scripts.group_state.run(self.reader_of_groups(), &call).await?;
+        let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let about = reply::Fields::read(next())?;
         let record = record(id, &about)?.ok_or_else(|| Error::GroupNotFound(id.clone()))?;
