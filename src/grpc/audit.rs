@@ -3,9 +3,8 @@
 use tonic::Request;
 
 use super::fault::{Fault, Result};
+use crate::domain::limits::MAX_REASON_BYTES;
 
-/// What a request's `reason` may hold.
-const MAX_REASON_BYTES: usize = 512;
 /// What is told of a caller's own words about itself, in characters.
 const MAX_NAME_CHARS: usize = 128;
 

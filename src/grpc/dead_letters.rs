@@ -20,8 +20,6 @@ const LIST: &str = "dead-letters";
 /// Most ids of a request, and most dead letters that a filter may take at once.
 pub(crate) const MAX_ITEMS: usize = 1_000;
 const DEFAULT_MAX_COUNT: usize = 100;
-/// Longest reason for the audit log, in bytes.
-const MAX_REASON_BYTES: usize = 512;
 
 /// The handlers.
 #[derive(Debug)]
@@ -117,8 +115,7 @@ impl DeadLetterDesk {
         request: pb::ReplayDeadLettersRequest,
     ) -> Result<pb::ReplayDeadLettersResponse> {
         use replay_dead_letters_request::Which as W;
-        let pb::ReplayDeadLettersRequest { which, max_count, discard_after, reason } = request;
-        check_reason(&reason)?;
+        let pb::ReplayDeadLettersRequest { which, max_count, discard_after, reason: _ } = request;
         let which = which.map(|which| match which {
             W::Ids(ids) => Which::Ids(ids),
             // Those that were replayed before are passed over.
@@ -153,7 +150,6 @@ impl DeadLetterDesk {
             results.insert(index, result(letters[index].0.clone(), outcome));
         }
         let results: Vec<_> = (0..letters.len()).filter_map(|index| results.remove(&index)).collect();
-        audit("ReplayDeadLetters", &results, &reason);
         Ok(pb::ReplayDeadLettersResponse { results, more })
     }
 
@@ -162,8 +158,7 @@ impl DeadLetterDesk {
         request: pb::DiscardDeadLettersRequest,
     ) -> Result<pb::DiscardDeadLettersResponse> {
         use discard_dead_letters_request::Which as W;
-        let pb::DiscardDeadLettersRequest { which, max_count, reason } = request;
-        check_reason(&reason)?;
+        let pb::DiscardDeadLettersRequest { which, max_count, reason: _ } = request;
         let which = which.map(|which| match which {
             W::Ids(ids) => Which::Ids(ids),
             W::Filter(filter) => Which::Filter(filter),
@@ -181,7 +176,6 @@ impl DeadLetterDesk {
             };
             results.push(result(id, outcome));
         }
-        audit("DiscardDeadLetters", &results, &reason);
         Ok(pb::DiscardDeadLettersResponse { results, more })
     }
 
@@ -287,13 +281,6 @@ fn not_found(id: &str) -> Fault {
     Fault::new(ErrorReason::DeadLetterNotFound, message).fact("dead_letter_id", id)
 }
 
-fn check_reason(reason: &str) -> Result<()> {
-    if reason.len() > MAX_REASON_BYTES {
-        return Err(Fault::invalid("reason", format!("must be at most {MAX_REASON_BYTES} bytes")));
-    }
-    Ok(())
-}
-
 fn result(dead_letter_id: String, outcome: Result<Option<Sequence>>) -> pb::DeadLetterResult {
     let outcome = match outcome {
         Ok(sequence) => {
@@ -304,8 +291,8 @@ fn result(dead_letter_id: String, outcome: Result<Option<Sequence>>) -> pb::Dead
     pb::DeadLetterResult { dead_letter_id, outcome: Some(outcome) }
 }
 
-fn audit(operation: &str, results: &[pb::DeadLetterResult], reason: &str) {
+/// What a call came to, for the audit log.
+pub(crate) fn account(results: &[pb::DeadLetterResult]) -> String {
     let done = results.iter().filter(|one| matches!(one.outcome, Some(Outcome::Done(_)))).count();
-    let refused = results.len() - done;
-    tracing::info!(target: "frameway::audit", operation, done, refused, reason, "dead letters");
+    format!("{done} done, {} refused", results.len() - done)
 }

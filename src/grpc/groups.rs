@@ -7,7 +7,6 @@ use super::convert::group::{self, WantedGroup};
 use super::convert::stream;
 use super::fault::{Fault, Result};
 use super::page;
-use crate::domain::limits::MAX_REASON_BYTES;
 use crate::domain::{GroupId, GroupRecord, StreamId, StreamMatch};
 use crate::hub::{Consumers, GroupStart};
 use crate::pb::v1 as pb;
@@ -147,9 +146,8 @@ impl GroupDesk {
         &self,
         request: pb::SeekConsumerGroupRequest,
     ) -> Result<pb::SeekConsumerGroupResponse> {
-        let pb::SeekConsumerGroupRequest { group_id, position, streams, etag, reason } = request;
+        let pb::SeekConsumerGroupRequest { group_id, position, streams, etag, reason: _ } = request;
         let id: GroupId = group_id.parse()?;
-        check_reason(&reason)?;
         let position = position
             .filter(|start| start.position.is_some())
             .ok_or_else(|| Fault::invalid("position", "must say where to go on"))?;
@@ -168,10 +166,8 @@ impl GroupDesk {
         }
         let positions = self.consumers.positions(&records, &start, true).await;
         let positions = positions.map_err(|error| Fault::from(error).within("position"))?;
-        let record = self.queue.seek_group(&id, &positions, expected).await?;
+        self.queue.seek_group(&id, &positions, expected).await?;
         self.consumers.nudge(&id);
-        tracing::info!(target: "audit", action = "SeekConsumerGroup", group_id = %id, ?start,
-            moved_streams = positions.len(), generation = record.generation, reason);
         let group = self.with_status(&id).await?;
         Ok(pb::SeekConsumerGroupResponse { group: Some(group), moved_streams: positions.len() as u64 })
     }
@@ -188,8 +184,6 @@ impl GroupDesk {
         let totals = self.consumers.totals(&state, &streams).await?;
         self.queue.delete_group(&id, expected).await?;
         self.consumers.nudge(&id);
-        tracing::info!(target: "audit", action = "DeleteConsumerGroup", group_id = %id,
-            outstanding_frames = totals.outstanding, lag_frames = totals.lag);
         Ok(pb::DeleteConsumerGroupResponse { outstanding_frames: totals.outstanding, lag_frames: totals.lag })
     }
 
@@ -209,12 +203,5 @@ impl GroupDesk {
         let streams = self.streams(&state.record).await?;
         let totals = self.consumers.totals(&state, &streams).await?;
         Ok(group::state_to_pb(state, totals))
-    }
-}
-
-fn check_reason(reason: &str) -> Result<()> {
-    match reason.len() <= MAX_REASON_BYTES {
-        true => Ok(()),
-        false => Err(Fault::invalid("reason", format!("must be at most {MAX_REASON_BYTES} bytes"))),
     }
 }

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use super::audit::Audit;
 use super::convert::stats;
 use super::counters::Counters;
-use super::dead_letters::DeadLetterDesk;
+use super::dead_letters::{self, DeadLetterDesk};
 use super::fault::{Fault, Result};
 use super::groups::GroupDesk;
 use super::health::Health;
@@ -179,14 +179,24 @@ impl QueueService for QueueHandlers {
         &self,
         request: Request<pb::ReplayDeadLettersRequest>,
     ) -> std::result::Result<Response<pb::ReplayDeadLettersResponse>, Status> {
-        Ok(Response::new(self.dead_letters.replay(request.into_inner()).await?))
+        let mut audit = Audit::of("ReplayDeadLetters", &request);
+        let request = request.into_inner();
+        audit.because(request.reason.clone())?;
+        let answer = self.dead_letters.replay(request).await;
+        audit.write("dead letters", &answer, |answer| dead_letters::account(&answer.results));
+        Ok(Response::new(answer?))
     }
 
     async fn discard_dead_letters(
         &self,
         request: Request<pb::DiscardDeadLettersRequest>,
     ) -> std::result::Result<Response<pb::DiscardDeadLettersResponse>, Status> {
-        Ok(Response::new(self.dead_letters.discard(request.into_inner()).await?))
+        let mut audit = Audit::of("DiscardDeadLetters", &request);
+        let request = request.into_inner();
+        audit.because(request.reason.clone())?;
+        let answer = self.dead_letters.discard(request).await;
+        audit.write("dead letters", &answer, |answer| dead_letters::account(&answer.results));
+        Ok(Response::new(answer?))
     }
 
     async fn create_consumer_group(
@@ -221,13 +231,24 @@ impl QueueService for QueueHandlers {
         &self,
         request: Request<pb::SeekConsumerGroupRequest>,
     ) -> std::result::Result<Response<pb::SeekConsumerGroupResponse>, Status> {
-        Ok(Response::new(self.groups.seek(request.into_inner()).await?))
+        let mut audit = Audit::of("SeekConsumerGroup", &request);
+        let request = request.into_inner();
+        audit.because(request.reason.clone())?;
+        let group_id = request.group_id.clone();
+        let answer = self.groups.seek(request).await;
+        audit.write(&group_id, &answer, |answer| format!("done, {} streams moved", answer.moved_streams));
+        Ok(Response::new(answer?))
     }
 
     async fn delete_consumer_group(
         &self,
         request: Request<pb::DeleteConsumerGroupRequest>,
     ) -> std::result::Result<Response<pb::DeleteConsumerGroupResponse>, Status> {
-        Ok(Response::new(self.groups.delete(request.into_inner()).await?))
+        let audit = Audit::of("DeleteConsumerGroup", &request);
+        let request = request.into_inner();
+        let group_id = request.group_id.clone();
+        let answer = self.groups.delete(request).await;
+        audit.write(&group_id, &answer, |answer| format!("done, {} frames behind", answer.lag_frames));
+        Ok(Response::new(answer?))
     }
 }

@@ -332,6 +332,19 @@ async fn every_operation_leaves_an_audit_line() {
     let purge =
         pb::PurgeQueueRequest { queue_id: "p99".into(), reason: "by mistake".into(), ..Default::default() };
     operating.purge_queue(purge).await.expect_err("there is no such queue");
+    let seek = pb::SeekConsumerGroupRequest {
+        group_id: "nobody".into(),
+        reason: "start over".into(),
+        ..Default::default()
+    };
+    operating.seek_consumer_group(seek).await.expect_err("there is no such group");
+    let which = pb::DeadLetterIdList { ids: vec!["no-such-letter".into()] };
+    let discard = pb::DiscardDeadLettersRequest {
+        which: Some(pb::discard_dead_letters_request::Which::Ids(which)),
+        reason: "clean up".into(),
+        ..Default::default()
+    };
+    operating.discard_dead_letters(discard).await.expect("answers for each");
     let text = String::from_utf8(log.lock().expect("whole").clone()).expect("text");
     let line = |what: &str| {
         let found = text.lines().find(|line| line.contains(what));
@@ -340,6 +353,14 @@ async fn every_operation_leaves_an_audit_line() {
     let paused = line("ticket-4711");
     for part in ["audit", "PauseQueue", "p07", "127.0.0.1:", r#"who did \"this\"?\n"#, "done"] {
         assert!(paused.contains(part), "{part} in {paused}");
+    }
+    let sought = line("start over");
+    for part in ["SeekConsumerGroup", "nobody", "failed"] {
+        assert!(sought.contains(part), "{part} in {sought}");
+    }
+    let discarded = line("clean up");
+    for part in ["DiscardDeadLetters", "0 done, 1 refused"] {
+        assert!(discarded.contains(part), "{part} in {discarded}");
     }
     let purged = line("by mistake");
     for part in ["PurgeQueue", "p99", "failed: there is no queue p99"] {

@@ -1,5 +1,5 @@
 //! Consumer groups. All keys of a group share a hash tag of its own, so that each script decides over all its streams and
-//! members; `docs/adr/0008` says why.
+//! members; `docs/adr/0007` says why.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
