@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::late_queue::LateQueue;
-use crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
+use crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId};
 use crate::queue::{
     Answer, AnswerResult, Claim, Claimed, GroupState, Groups, Offer, OutputSpan, Result, Seat, Settled,
 };
@@ -55,6 +55,5 @@ pass_on! {
     fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> ();
     fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> ();
     fn ack_key(&self) -> [u8; 32];
-    fn first_output_at(&self, stream: &StreamId, time: Timestamp) -> Sequence;
     fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Vec<OutputSpan>;
 }

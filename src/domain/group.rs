@@ -1,11 +1,10 @@
 //! Consumer groups: named, stored readers whose members share the frames of some streams and acknowledge each.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{GroupId, StreamId, Timestamp};
+use super::{FrameFilter, GroupId, LabelMatch, StreamId, Timestamp};
 
 /// Selects streams.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,46 +15,6 @@ pub enum StreamMatch {
     Glob(String),
     /// Those whose labels match, also such as get them later.
     Labels(LabelMatch),
-}
-
-/// Terms about a stream's labels that must all hold. None = any stream.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LabelMatch {
-    /// These are there with these values.
-    pub equal: BTreeMap<String, String>,
-    /// These are there.
-    pub present: Vec<String>,
-    /// These are not.
-    pub absent: Vec<String>,
-}
-
-impl LabelMatch {
-    /// Whether all terms hold.
-    #[must_use]
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.equal.iter().all(|(key, value)| labels.get(key) == Some(value))
-            && self.present.iter().all(|key| labels.contains_key(key))
-            && !self.absent.iter().any(|key| labels.contains_key(key))
-    }
-}
-
-/// Omits frames by their content: all that are set must hold, and a measure that was not made does not.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct FrameFilter {
-    /// Least quality score, 0..1.
-    pub min_quality_score: Option<f64>,
-    /// Least motion intensity, 0..1.
-    pub min_motion_intensity: Option<f64>,
-    /// Least vehicle density, 0..1.
-    pub min_vehicle_density: Option<f64>,
-    /// The frame has these attributes.
-    pub attributes: BTreeMap<String, String>,
-    /// Its stream has these labels when the frame is about to be sent.
-    pub stream_labels: BTreeMap<String, String>,
-    /// Without frames that failed a check.
-    pub exclude_invalid: bool,
 }
 
 /// Thins a stream's frames out. All that are set apply.

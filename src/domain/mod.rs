@@ -2,6 +2,7 @@
 
 mod dead_letter;
 mod error;
+mod filter;
 mod frame;
 mod group;
 mod ids;
@@ -18,10 +19,9 @@ pub use dead_letter::{
     DeadLetterSource, DeadLetterSourceKind, DeadPicture,
 };
 pub use error::ValidationError;
+pub use filter::{FrameFilter, LabelMatch};
 pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo};
-pub use group::{
-    FrameFilter, GroupAffinity, GroupRecord, GroupSettings, LabelMatch, RetryBackoff, Sampling, StreamMatch,
-};
+pub use group::{GroupAffinity, GroupRecord, GroupSettings, RetryBackoff, Sampling, StreamMatch};
 pub use ids::{GroupId, MemberId, PartitionId, Partitions, PublisherId, Sequence, StreamId};
 pub use measures::{Lighting, QualityMeasures};
 pub use output::{

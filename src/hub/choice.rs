@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::event::GapReason;
 use super::followed::Followed;
-use crate::domain::{OutputBody, OutputEntry, ProcessedFrame, Sequence, Timestamp};
+use crate::domain::{FrameFilter, OutputBody, OutputEntry, ProcessedFrame, Sequence, Timestamp};
 
 /// Which frames of a selector's streams are delivered.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,23 +31,6 @@ pub struct Sampling {
     pub every_nth: u32,
     /// Only the newest frame that is there.
     pub latest_only: bool,
-}
-
-/// What a frame must be like. A measure that was not made does not hold.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct FrameFilter {
-    /// Least quality score.
-    pub min_quality_score: Option<f64>,
-    /// Least motion intensity.
-    pub min_motion_intensity: Option<f64>,
-    /// Least vehicle density.
-    pub min_vehicle_density: Option<f64>,
-    /// Attributes that it must have.
-    pub attributes: BTreeMap<String, String>,
-    /// Labels that its stream must have, when it is about to be sent.
-    pub stream_labels: BTreeMap<String, String>,
-    /// It must have no validation failures.
-    pub exclude_invalid: bool,
 }
 
 /// What happens to a stream whose subscriber has fallen behind by more than
@@ -81,31 +64,6 @@ impl Choice {
     /// Whether an entry is too old to be sent.
     pub(super) fn is_stale(&self, entry: &OutputEntry, now: Timestamp) -> bool {
         self.max_age.is_some_and(|most| now.since(entry.received_time) > most)
-    }
-}
-
-impl FrameFilter {
-    fn passes(&self, frame: &ProcessedFrame, labels: &BTreeMap<String, String>) -> bool {
-        let Self {
-            min_quality_score,
-            min_motion_intensity,
-            min_vehicle_density,
-            attributes,
-            stream_labels,
-            exclude_invalid,
-        } = self;
-        let at_least = |least: &Option<f64>, measured: Option<f64>| {
-            least.is_none_or(|least| measured.is_some_and(|measured| measured >= least))
-        };
-        let has_all = |wanted: &BTreeMap<String, String>, map: &BTreeMap<String, String>| {
-            wanted.iter().all(|(key, value)| map.get(key) == Some(value))
-        };
-        at_least(min_quality_score, Some(frame.quality.quality_score))
-            && at_least(min_motion_intensity, frame.motion_intensity())
-            && at_least(min_vehicle_density, frame.vehicle_density())
-            && has_all(attributes, &frame.header.attributes)
-            && has_all(stream_labels, labels)
-            && !(*exclude_invalid && frame.has_validation_failures())
     }
 }
 

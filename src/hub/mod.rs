@@ -47,7 +47,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use choice::{Choice, FrameFilter, OverflowPolicy, Sampling};
+pub use choice::{Choice, OverflowPolicy, Sampling};
 pub use event::{
     DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
     SubscribeError,

@@ -369,13 +369,6 @@ pub trait Groups {
     /// The key of all ack ids: random, made once, the same for all servers.
     async fn ack_key(&self) -> Result<[u8; 32]>;
 
-    /// The number of the first kept entry of an output that was received at or after `time`; one past the newest if there is
-    /// none.
-    ///
-    /// # Errors
-    /// [`Error::StreamNotFound`](super::Error::StreamNotFound).
-    async fn first_output_at(&self, stream: &StreamId, time: Timestamp) -> Result<Sequence>;
-
     /// What is kept of outputs: for each stream, entries from a number on, and the oldest number kept.
     async fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Result<Vec<OutputSpan>>;
 }

@@ -359,28 +359,6 @@ pub(crate) async fn lag_is_exact_also_after_trimming(backend: Backend) {
     assert_eq!((span[0].oldest, span[0].head, span[0].entries, span[1].entries), (9, 10, 1, 0));
 }
 
-pub(crate) async fn an_output_is_searched_by_time(backend: Backend) {
-    let store = backend.open().await;
-    register(&*store, "cam").await;
-    let lease = lease_of(&*store, "cam", "w").await;
-    for _ in 0..7 {
-        publish(&*store, &lease, "cam", 1).await;
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    let entries = store.read_outputs(&id("cam"), number(1), 100).await.unwrap().entries;
-    for entry in &entries {
-        let at = entry.received_time;
-        assert_eq!(store.first_output_at(&id("cam"), at).await.unwrap(), entry.sequence);
-        let just_after = Timestamp::from_micros(at.as_micros() + 1);
-        assert_eq!(store.first_output_at(&id("cam"), just_after).await.unwrap(), entry.sequence.next());
-    }
-    assert_eq!(store.first_output_at(&id("cam"), NOTHING_IS_TOO_OLD).await.unwrap(), number(1));
-    store.trim_output(&lease, &id("cam"), 3, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
-    assert_eq!(store.first_output_at(&id("cam"), NOTHING_IS_TOO_OLD).await.unwrap(), number(5));
-    let unknown = store.first_output_at(&id("nobody"), NOTHING_IS_TOO_OLD).await;
-    assert_eq!(unknown.unwrap_err(), Error::StreamNotFound(id("nobody")));
-}
-
 pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend) {
     let store = backend.open().await;
     let record = create(&*store, &settings(), &["cam", "old"]).await;

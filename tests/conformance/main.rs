@@ -156,7 +156,6 @@ behaviours! {
         rejected_frames_wait_and_are_given_up_in_the_end,
         a_given_up_frame_is_entered_once_with_a_copy_of_its_own,
         lag_is_exact_also_after_trimming,
-        an_output_is_searched_by_time,
         groups_are_made_changed_listed_and_deleted,
         what_is_passed_over_counts_as_done,
         all_servers_have_one_key_for_ack_ids,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::subscription::too_many;
+use crate::domain::FrameFilter;
 use crate::grpc::fault::{Fault, Result};
-use crate::hub::{FrameFilter, Sampling};
+use crate::hub::Sampling;
 use crate::pb::v1 as pb;
 
 const MAX_FPS: f64 = 1000.0;

@@ -1,10 +1,9 @@
 //! Consumer groups.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::subscription::{cursors, streams_from_pb, too_many};
-use super::{known, stream, time};
+use super::{choice, known, stream, time};
 use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES, MAX_SELECTORS};
 use crate::domain::{
     FrameFilter, GroupAffinity, GroupId, GroupRecord, GroupSettings, RetryBackoff, Sampling, Sequence,
@@ -22,7 +21,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
 const MAX_ATTEMPTS: u32 = 100;
-const MAX_FILTER_TERMS: usize = 16;
 const MAX_FPS: f64 = 1000.0;
 /// Further back than anything is kept.
 const MAX_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -89,7 +87,7 @@ pub(crate) fn from_pb(group: pb::ConsumerGroup) -> Result<WantedGroup> {
     let settings = GroupSettings {
         display_name,
         streams,
-        filter: filter_from_pb(filter.unwrap_or_default()).map_err(|fault| fault.within("filter"))?,
+        filter: choice::filter(filter.unwrap_or_default()).map_err(|fault| fault.within("filter"))?,
         sampling: sampling_from_pb(sampling.unwrap_or_default()).map_err(|fault| fault.within("sampling"))?,
         ack_deadline: deadline.unwrap_or(default.ack_deadline),
         max_delivery_attempts: bounded(
@@ -144,35 +142,6 @@ pub(crate) fn start_from_pb(start: pb::StartPosition) -> Result<GroupStart> {
             GroupStart::Age(age.unwrap_or_default())
         }
         Some(Position::Cursors(list)) => GroupStart::Cursors(cursors(list)?),
-    })
-}
-
-fn filter_from_pb(filter: pb::FrameFilter) -> Result<FrameFilter> {
-    let pb::FrameFilter {
-        min_quality_score,
-        min_motion_intensity,
-        min_vehicle_density,
-        attributes,
-        stream_labels,
-        exclude_invalid,
-    } = filter;
-    let score = |field, score: Option<f64>| match score {
-        Some(score) if !(0.0..=1.0).contains(&score) => Err(Fault::invalid(field, "must be from 0 to 1")),
-        score => Ok(score),
-    };
-    let terms = |field: &str, terms: std::collections::HashMap<String, String>| {
-        if terms.len() > MAX_FILTER_TERMS {
-            return Err(too_many(field, MAX_FILTER_TERMS));
-        }
-        Ok(terms.into_iter().collect::<BTreeMap<_, _>>())
-    };
-    Ok(FrameFilter {
-        min_quality_score: score("min_quality_score", min_quality_score)?,
-        min_motion_intensity: score("min_motion_intensity", min_motion_intensity)?,
-        min_vehicle_density: score("min_vehicle_density", min_vehicle_density)?,
-        attributes: terms("attributes", attributes.into_iter().collect())?,
-        stream_labels: terms("stream_labels", stream_labels.into_iter().collect())?,
-        exclude_invalid,
     })
 }
 

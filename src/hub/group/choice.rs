@@ -1,8 +1,8 @@
 //! Which entries a group passes over, and why.
 
-use crate::domain::{
-    FrameFilter, GroupSettings, OutputBody, OutputEntry, Sampling, StreamRecord, TombstoneKind,
-};
+use std::collections::BTreeMap;
+
+use crate::domain::{GroupSettings, OutputBody, OutputEntry, Sampling, StreamRecord, TombstoneKind};
 use crate::hub::event::GapReason;
 
 /// What sampling remembers of a stream: when the last frame that was sent was received, and how many came since. Stored
@@ -50,38 +50,20 @@ pub(super) fn passes_over(
     entry: &OutputEntry,
     mark: &mut Mark,
 ) -> Option<GapReason> {
+    let unlabelled = BTreeMap::new();
+    let labels = stream.map_or(&unlabelled, |record| &record.settings.labels);
     match &entry.body {
         OutputBody::Tombstone(tombstone) => Some(match &tombstone.kind {
             TombstoneKind::Failed(_) => GapReason::Failed,
             TombstoneKind::Dropped => GapReason::Overflow,
             TombstoneKind::Purged(_) => GapReason::Purged,
         }),
-        OutputBody::Frame(_) if !holds(&settings.filter, stream, entry) => Some(GapReason::Filtered),
+        OutputBody::Frame(frame) if !settings.filter.passes(frame, labels) => Some(GapReason::Filtered),
         OutputBody::Frame(_) if settings.sampling.is_active() => {
             mark.leaves_out(&settings.sampling, entry.received_time.as_micros()).then_some(GapReason::Sampled)
         }
         OutputBody::Frame(_) => None,
     }
-}
-
-fn holds(filter: &FrameFilter, stream: Option<&StreamRecord>, entry: &OutputEntry) -> bool {
-    let FrameFilter {
-        min_quality_score,
-        min_motion_intensity,
-        min_vehicle_density,
-        attributes,
-        stream_labels,
-        exclude_invalid,
-    } = filter;
-    let OutputBody::Frame(frame) = &entry.body else { return false };
-    let labels = stream.map(|record| &record.settings.labels);
-    // Motion and vehicles are not measured yet, and a measure that was not made does not hold.
-    min_quality_score.is_none_or(|least| frame.quality.quality_score >= least)
-        && min_motion_intensity.is_none()
-        && min_vehicle_density.is_none()
-        && attributes.iter().all(|(key, value)| frame.header.attributes.get(key) == Some(value))
-        && stream_labels.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
-        && !(*exclude_invalid && frame.header.clock_skewed)
 }
 
 #[cfg(test)]

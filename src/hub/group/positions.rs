@@ -117,10 +117,12 @@ impl Consumers {
     }
 
     async fn first_at(&self, record: &StreamRecord, time: Timestamp) -> queue::Result<Sequence> {
-        match self.queue.first_output_at(&record.id, time).await {
-            Err(queue::Error::StreamNotFound(_)) => Ok(Sequence::after(record.counters.published_sequence)),
-            found => found,
-        }
+        let found = match self.queue.first_at(&record.id, time).await {
+            Err(queue::Error::StreamNotFound(_)) => None,
+            found => found?,
+        };
+        let next = Sequence::after(record.counters.published_sequence);
+        Ok(found.map_or(next, |entry| entry.sequence))
     }
 
     /// The oldest number that is kept; the next one if none is.

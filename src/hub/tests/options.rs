@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use super::client::*;
 use super::world::*;
-use crate::domain::LabelMatch;
+use crate::domain::{FrameFilter, LabelMatch};
 use crate::domain::{StartPosition, Timestamp};
 use crate::hub::{
-    Choice, FrameFilter, GapReason, HubConfig, OverflowPolicy, Sampling, Selector, StreamSet, SubscribeError,
-    Subscription,
+    Choice, GapReason, HubConfig, OverflowPolicy, Sampling, Selector, StreamSet, SubscribeError, Subscription,
 };
 
 fn sampled(sampling: Sampling) -> Selector {

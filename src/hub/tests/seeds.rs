@@ -12,9 +12,10 @@ use tokio::time::timeout;
 
 use super::client::*;
 use super::world::*;
+use crate::domain::FrameFilter;
 use crate::domain::{Cursor, StartPosition};
 use crate::hub::{
-    Choice, Event, FrameFilter, HubConfig, OverflowPolicy, Sampling, Selector, SubscribeError, Subscription,
+    Choice, Event, HubConfig, OverflowPolicy, Sampling, Selector, SubscribeError, Subscription,
     SubscriptionRequest,
 };
 

@@ -168,15 +168,6 @@ impl Groups for MemoryQueue {
         Ok(*self.state().groups.ack_key.get_or_insert_with(rand::random))
     }
 
-    async fn first_output_at(&self, stream: &StreamId, time: Timestamp) -> Result<Sequence> {
-        let state = self.state();
-        let found = state.home(stream).streams.get(stream);
-        let found = found.ok_or_else(|| Error::StreamNotFound(stream.clone()))?;
-        let place = found.outputs.partition_point(|entry| entry.received_time < time);
-        let head = Sequence::after(found.counters.published_sequence);
-        Ok(found.outputs.get(place).map_or(head, |entry| entry.sequence))
-    }
-
     async fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Result<Vec<OutputSpan>> {
         let state = self.state();
         let span = |(id, from): &(StreamId, Sequence)| {

@@ -540,16 +540,6 @@ impl Groups for RedisQueue {
         stored.as_ref().try_into().map_err(|_| corrupt("the key of ack ids has another length"))
     }
 
-    async fn first_output_at(&self, stream: &StreamId, time: Timestamp) -> Result<Sequence> {
-        let keys = self.keys(stream);
-        let mut call = Call::default();
-        call.key(keys.stream(stream)).key(keys.output(stream)).arg(time.as_micros().to_string());
-        match self.scripts.output_at.run(&self.control, &call).await? {
-            Value::Nil => Err(Error::StreamNotFound(stream.clone())),
-            found => number(reply::number(found)?),
-        }
-    }
-
     async fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Result<Vec<OutputSpan>> {
         let ask = |(stream, from): &(StreamId, Sequence)| {
             let keys = self.keys(stream);

@@ -135,7 +135,6 @@ pub(super) struct Scripts {
     pub(super) group_settle: Script,
     pub(super) group_bury: Script,
     pub(super) output_count: Script,
-    pub(super) output_at: Script,
 }
 
 impl Scripts {
@@ -168,7 +167,6 @@ impl Scripts {
             group_settle: Script::new(include_str!("lua/group_settle.lua")),
             group_bury: Script::new(include_str!("lua/group_bury.lua")),
             output_count: Script::new(include_str!("lua/output_count.lua")),
-            output_at: Script::new(include_str!("lua/output_at.lua")),
         }
     }
 }
