@@ -1,7 +1,7 @@
 //! Which server process a connection leads to, and what of its data would survive its end.
 
 use redis::aio::MultiplexedConnection;
-use redis::{RedisError, Value};
+use redis::{ErrorKind, RedisError, Value};
 
 use super::reply::{self, Info};
 
@@ -34,7 +34,12 @@ impl Instance {
             // Not allowed to ask: take the weaker level for granted.
             Some(Err(_)) | None => String::new(),
         };
-        Ok(Self::read(&Info::parse(&info), &fsync))
+        let info = Info::parse(&info);
+        if info.get("loading") == "1" {
+            // It says of itself that it writes no AOF until it has read the old one.
+            return Err(RedisError::from((ErrorKind::Client, "Redis is loading its data")));
+        }
+        Ok(Self::read(&info, &fsync))
     }
 
     pub(super) fn read(info: &Info<'_>, fsync: &str) -> Self {
