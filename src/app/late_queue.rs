@@ -42,6 +42,8 @@ impl LateQueue {
     }
 }
 
+crate::queue::delegate::delegate_groups!(LateQueue, LateQueue::get);
+
 #[async_trait]
 impl Seek for LateQueue {
     async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {

@@ -2,7 +2,6 @@
 
 mod backend;
 mod incoming;
-mod late_groups;
 mod late_queue;
 mod supervisor;
 mod working;

@@ -10,6 +10,7 @@
 
 mod control;
 mod dead_letters;
+pub(crate) mod delegate;
 mod error;
 mod groups;
 pub mod memory;

@@ -4,6 +4,7 @@
 //! picture work itself (`process`) runs on a bounded pool of threads (`pool`), never on the async ones.
 
 mod caution;
+mod frame;
 mod handle;
 mod meter;
 mod overflow;
@@ -24,6 +25,9 @@ use crate::picture;
 use crate::queue::{Budget, Queue};
 use pool::Pool;
 use totals::Totals;
+
+/// Pause before an operation that the backend refused is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How a worker works.
 #[derive(Debug, Clone)]

@@ -2,41 +2,25 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
+use tokio::sync::TryAcquireError;
 use tokio::task::JoinSet;
 
 use super::caution::{self, Alone, Caution};
+use super::frame::{Done, work_out};
 use super::handle::Handle;
 use super::overflow::Overflow;
-use super::pool::JobError;
-use super::process::{self, Product};
 use super::retention::Retention;
 use super::settled::{PAUSED_POLL, Pause, settled};
-use super::{CRASH_ATTRIBUTE, Shared};
-use crate::domain::{
-    Failure, FailureReason, OutputBody, OutputPolicy, ProcessedFrame, Stage, StageTiming, StreamId,
-    Timestamp, Tombstone, TombstoneKind,
-};
+use super::{RETRY_PAUSE, Shared};
+use crate::domain::{OutputPolicy, StreamId};
 use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
 
 /// Most frames that one call publishes.
 const FINISH_BATCH: usize = 16;
-/// Pause before an operation that the backend refused is tried again.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Most streams whose settings are remembered.
 const CACHED_SETTINGS: usize = 4096;
-
-/// A frame that is worked out, and the memory it holds until it is published.
-#[derive(Debug)]
-struct Done {
-    finished: Finished,
-    leased: Instant,
-    /// `None` if its picture was not fetched.
-    _memory: Option<OwnedSemaphorePermit>,
-    _alone: Option<Alone>,
-}
 
 pub(super) struct Partition {
     shared: Arc<Shared>,
@@ -345,106 +329,4 @@ impl Partition {
 
 fn kib(bytes: u64) -> u32 {
     u32::try_from(bytes >> 10).unwrap_or(u32::MAX).max(1)
-}
-
-/// Fetches a frame's picture and works it out. Never fails: what cannot be processed becomes a tombstone.
-async fn work_out(
-    shared: &Shared,
-    item: WorkItem,
-    policy: OutputPolicy,
-    memory: OwnedSemaphorePermit,
-    alone: Option<Alone>,
-) -> Done {
-    let leased = Instant::now();
-    let leased_time = Timestamp::now();
-    let made = match &alone {
-        Some(alone) => match alone.verdict() {
-            Some(failure) => Err(failure),
-            None => make(shared, &item, policy).await,
-        },
-        None => {
-            let _others = shared.running.read().await;
-            make(shared, &item, policy).await
-        }
-    };
-    let WorkItem {
-        position,
-        stream_id,
-        sequence,
-        received_time,
-        header,
-        payload,
-        settings_revision: _,
-        fate: _,
-    } = item;
-    let (body, offers) = match made {
-        Ok(product) => {
-            let frame = ProcessedFrame {
-                header,
-                width: product.width,
-                height: product.height,
-                leased_time,
-                processed_time: Timestamp::now(),
-                pictures: product.pictures,
-                quality: product.quality,
-                stages: product.stages,
-                reencode: product.reencode,
-                worker_version: env!("CARGO_PKG_VERSION").to_owned(),
-            };
-            (OutputBody::Frame(Box::new(frame)), product.offers)
-        }
-        Err(failure) => {
-            tracing::info!(stream = %stream_id, %sequence, reason = ?failure.reason, "frame failed");
-            let kind = TombstoneKind::Failed(failure);
-            (OutputBody::Tombstone(Box::new(Tombstone { header, kind })), Vec::new())
-        }
-    };
-    let finished = Finished { position, stream_id, sequence, received_time, source: payload, body, offers };
-    Done { finished, leased, _memory: Some(memory), _alone: alone }
-}
-
-async fn make(
-    shared: &Shared,
-    item: &WorkItem,
-    policy: OutputPolicy,
-) -> std::result::Result<Product, Failure> {
-    let start = Instant::now();
-    let partition = shared.queue.partitions().of(&item.stream_id);
-    let data = loop {
-        match shared.queue.fetch(partition, &[item.payload]).await {
-            Ok(mut found) => break found.pop().flatten(),
-            Err(error) => {
-                tracing::debug!(%error, "the queue does not answer; trying again");
-                tokio::time::sleep(RETRY_PAUSE).await;
-            }
-        }
-    };
-    let fetch = StageTiming { stage: Stage::Fetch, duration: start.elapsed() };
-    let Some(data) = data else {
-        tracing::error!(stream = %item.stream_id, sequence = %item.sequence, "the picture of an accepted frame is gone");
-        return Err(Failure {
-            reason: FailureReason::PayloadLost,
-            message: "its bytes were not in the queue any more".to_owned(),
-        });
-    };
-    let (source, stored) = (item.header.source.clone(), item.payload);
-    let crash = shared.config.crash_on_request && item.header.attributes.contains_key(CRASH_ATTRIBUTE);
-    let timeout = shared.config.frame_timeout;
-    let worked = shared.pool.run(timeout, move |codec| {
-        if crash {
-            std::process::abort();
-        }
-        process::process(codec, &source, &data, stored, &policy)
-    });
-    match worked.await {
-        Ok(product) => product.map(|mut product| {
-            product.stages.insert(0, fetch);
-            product
-        }),
-        Err(JobError::TimedOut) => Err(process::timed_out(timeout)),
-        Err(JobError::Panicked) => Err(Failure {
-            reason: FailureReason::DecoderPanicked,
-            message: "the picture work panicked".to_owned(),
-        }),
-    }
 }

@@ -58,6 +58,11 @@ impl Faulty {
         self.slow.store(slow, Ordering::SeqCst);
     }
 
+    /// No faults of their own: groups.
+    fn sound(&self) -> Result<&MemoryQueue> {
+        Ok(&self.memory)
+    }
+
     fn up(&self) -> Result<()> {
         if self.down.load(Ordering::SeqCst) { Err(Error::Unreachable("as ordered".into())) } else { Ok(()) }
     }
@@ -76,6 +81,8 @@ impl Seek for Faulty {
         self.memory.first_at(stream, time).await
     }
 }
+
+crate::queue::delegate::delegate_groups!(Faulty, Faulty::sound);
 
 #[async_trait]
 impl Queue for Faulty {

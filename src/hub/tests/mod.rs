@@ -8,7 +8,6 @@ mod changes;
 mod client;
 mod delivery;
 mod faulty;
-mod faulty_groups;
 mod options;
 mod outages;
 mod seeds;

@@ -3,18 +3,15 @@
 use std::collections::VecDeque;
 
 use async_trait::async_trait;
-use prost::Message as _;
 use redis::Value;
 
 use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
-use super::{RedisQueue, entry, reply};
+use super::{RedisQueue, dead_entry, reply};
 use crate::domain::{
-    DeadFrame, DeadLetter, DeadLetterId, DeadLetterReason, DeadLetterReplay, DeadLetterSource, DeadPicture,
-    FrameHeader, GroupId, PartitionId, PayloadKey, PayloadRef, Sequence, StreamId, Timestamp,
+    DeadLetter, DeadLetterId, DeadLetterReplay, DeadLetterSource, FrameHeader, PartitionId, Timestamp,
 };
-use crate::pb::storage as pb;
 use crate::queue::{
     AcceptResult, DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, Lease,
     ListDeadLetters, NewFrame, Offer, Refusal, ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
@@ -164,8 +161,9 @@ impl RedisQueue {
                 },
                 _ => None,
             };
-            let letters =
-                entries.into_iter().map(|(at, fields)| letter(letter_id(part.partition, at), &fields));
+            let letters = entries
+                .into_iter()
+                .map(|(at, fields)| dead_entry::decode(letter_id(part.partition, at), &fields));
             part.read = letters.collect::<Result<_>>()?;
             if !part.read.is_empty() {
                 replays.cmd("HMGET").arg(Keys(part.partition).dead_replays());
@@ -180,7 +178,7 @@ impl RedisQueue {
         let answers = self.all(&self.control, &mut replays).await?;
         for (part, marks) in empty.iter_mut().filter(|part| !part.read.is_empty()).zip(answers) {
             for (letter, mark) in part.read.iter_mut().zip(reply::array(marks)?) {
-                letter.replay = replay(mark)?;
+                letter.replay = dead_entry::replay(mark)?;
             }
         }
         Ok(())
@@ -195,8 +193,8 @@ impl RedisQueue {
         let Some((_, fields)) = reply::entries(answers.next().unwrap_or(Value::Nil))?.pop() else {
             return Ok(None);
         };
-        let replay = replay(answers.next().unwrap_or(Value::Nil))?;
-        Ok(Some(DeadLetter { replay, ..letter(id, &fields)? }))
+        let replay = dead_entry::replay(answers.next().unwrap_or(Value::Nil))?;
+        Ok(Some(DeadLetter { replay, ..dead_entry::decode(id, &fields)? }))
     }
 
     pub(super) async fn replay_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
@@ -255,7 +253,7 @@ impl RedisQueue {
         call.key(keys.lease()).key(keys.dead()).key(keys.dead_replays()).key(keys.counts());
         call.arg(fence).arg(counter);
         for (at, fields) in letters {
-            let picture = payload_key(fields)?;
+            let picture = dead_entry::payload_key(fields)?;
             call.key(picture.map_or_else(|| keys.dead_replays(), |key| keys.payload(key)));
             call.arg(text(*at)).number(fields.number("n")?).flag(picture.is_some());
         }
@@ -306,95 +304,6 @@ impl RedisQueue {
         }
         Ok(totals)
     }
-}
-
-/// `<sequence>:<microseconds>`.
-fn replay(mark: Value) -> Result<Option<DeadLetterReplay>> {
-    let Some(mark) = reply::text(mark)? else { return Ok(None) };
-    let (sequence, time) =
-        mark.split_once(':').ok_or_else(|| Error::Corrupt(format!("replay mark {mark:?}")))?;
-    let sequence = Sequence::new(reply::parse(sequence)?).ok();
-    Ok(Some(DeadLetterReplay { sequence, time: super::status::moment(reply::parse(time)?) }))
-}
-
-fn payload_key(fields: &reply::Fields) -> Result<Option<PayloadKey>> {
-    match fields.text("k")? {
-        "" => Ok(None),
-        key => u128::from_str_radix(key, 16)
-            .map(|bits| Some(PayloadKey::from_bits(bits)))
-            .map_err(|_| Error::Corrupt("payload name".to_owned())),
-    }
-}
-
-/// Adds what `lua/finish.lua` needs to enter a dead letter: body ("" = none), picture's name, bytes with it and without.
-pub(super) fn push_letter(call: &mut Call, frame: Option<&DeadFrame>) {
-    let Some(frame) = frame else {
-        call.arg("").arg("").number(0).number(0);
-        return;
-    };
-    let name = frame.picture.map(|picture| picture.payload.key.to_string()).unwrap_or_default();
-    call.arg(encode(frame)).arg(name).number(frame.size_bytes()).number(frame.text_bytes());
-}
-
-/// The body of an entry.
-pub(super) fn encode(frame: &DeadFrame) -> Vec<u8> {
-    let DeadFrame { source, stream_id, sequence, received_time, header, reason, message, attempts, picture } =
-        frame;
-    pb::DeadLetter {
-        stream_id: stream_id.to_string(),
-        sequence: sequence.get(),
-        received_time: received_time.as_micros(),
-        header: Some(entry::header_to_pb(header)),
-        group_id: match source {
-            DeadLetterSource::Worker => String::new(),
-            DeadLetterSource::Group(group) => group.to_string(),
-        },
-        reason: match reason {
-            DeadLetterReason::Failed(reason) => entry::from_reason(*reason),
-            DeadLetterReason::AttemptsExhausted => 100,
-            DeadLetterReason::Rejected => 101,
-        },
-        message: message.clone(),
-        attempts: *attempts,
-        picture_format: picture.map_or(0, |picture| entry::from_format(picture.format)),
-        picture_width: picture.map_or(0, |picture| picture.width),
-        picture_height: picture.map_or(0, |picture| picture.height),
-        picture_bytes: picture.map_or(0, |picture| picture.payload.size_bytes),
-    }
-    .encode_to_vec()
-}
-
-fn letter(id: DeadLetterId, fields: &reply::Fields) -> Result<DeadLetter> {
-    let body = pb::DeadLetter::decode(fields.bytes("b")).map_err(|error| entry::corrupt(&error))?;
-    let bad = |error: crate::domain::ValidationError| Error::Corrupt(error.to_string());
-    let picture = match payload_key(fields)? {
-        None => None,
-        Some(key) => Some(DeadPicture {
-            format: entry::to_format(body.picture_format)?,
-            width: body.picture_width,
-            height: body.picture_height,
-            payload: PayloadRef { key, size_bytes: body.picture_bytes },
-        }),
-    };
-    let frame = DeadFrame {
-        source: match body.group_id.as_str() {
-            "" => DeadLetterSource::Worker,
-            group => DeadLetterSource::Group(group.parse::<GroupId>().map_err(bad)?),
-        },
-        stream_id: body.stream_id.parse::<StreamId>().map_err(bad)?,
-        sequence: Sequence::new(body.sequence).map_err(bad)?,
-        received_time: Timestamp::from_micros(body.received_time),
-        header: entry::header_from_pb(body.header.unwrap_or_default())?,
-        reason: match body.reason {
-            100 => DeadLetterReason::AttemptsExhausted,
-            101 => DeadLetterReason::Rejected,
-            failure => DeadLetterReason::Failed(entry::to_reason(failure)?),
-        },
-        message: body.message,
-        attempts: body.attempts,
-        picture,
-    };
-    Ok(DeadLetter { id, frame, replay: None })
 }
 
 #[async_trait]

@@ -11,7 +11,7 @@ use super::accept::push_offer;
 use super::keys::{ACK_KEY, GROUPS, GroupKeys};
 use super::scripts::Call;
 use super::status::moment;
-use super::{RedisQueue, dead_letters, reply};
+use super::{RedisQueue, dead_entry, reply};
 use crate::domain::limits::{MAX_GROUP_MEMBERS, MAX_GROUPS};
 use crate::domain::{
     DeadFrame, GroupAffinity, GroupId, GroupRecord, GroupSettings, MemberId, PayloadKey, Sequence, StreamId,
@@ -524,7 +524,7 @@ impl Groups for RedisQueue {
         let payload = copy.map_or(PayloadKey::from_bits(0), |copy| copy.payload.key);
         call.key(keys.counts()).key(keys.dead()).key(keys.buried(token)).key(keys.payload(payload));
         call.number(self.config.budget.dead_bytes).number(millis(SETTLE_TIME * 2));
-        dead_letters::push_letter(&mut call, Some(frame));
+        dead_entry::push_letter(&mut call, Some(frame));
         if let Some(copy) = copy {
             push_offer(&mut pipe, keys, copy, OFFER_TTL);
         }

@@ -8,6 +8,7 @@
 mod accept;
 mod conn;
 mod control;
+mod dead_entry;
 mod dead_letters;
 mod entry;
 mod gauge;

@@ -9,7 +9,7 @@ use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
 use super::status::moment;
-use super::{FEED_ENTRIES, RedisQueue, dead_letters, entry, reply};
+use super::{FEED_ENTRIES, RedisQueue, dead_entry, entry, reply};
 use crate::domain::{
     OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, StoredPicture, Timestamp, TombstoneKind,
 };
@@ -128,7 +128,7 @@ impl RedisQueue {
                 .number(stored(pictures).iter().map(|payload| payload.size_bytes).sum())
                 .arg(counter)
                 .arg(entry::encode_output(&frame.body));
-            dead_letters::push_letter(&mut call, frame.dead_frame().as_ref());
+            dead_entry::push_letter(&mut call, frame.dead_frame().as_ref());
             for offer in &frame.offers {
                 let through = offer.bytes.as_ref().filter(|_| bytes == Bytes::InScript);
                 call.arg(through.map(|bytes| bytes.to_vec()).unwrap_or_default());

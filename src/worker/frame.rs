@@ -1,0 +1,128 @@
+//! One frame from taken to ready to be published: its picture is fetched and worked out on the pool.
+
+use std::time::Instant;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::caution::Alone;
+use super::pool::JobError;
+use super::process::{self, Product};
+use super::settled::settled;
+use super::{CRASH_ATTRIBUTE, RETRY_PAUSE, Shared};
+use crate::domain::{
+    Failure, FailureReason, OutputBody, OutputPolicy, ProcessedFrame, Stage, StageTiming, Timestamp,
+    TombstoneKind,
+};
+use crate::queue::{Finished, WorkItem};
+
+/// A frame that is worked out, and the memory it holds until it is published.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) finished: Finished,
+    pub(super) leased: Instant,
+    /// `None` if its picture was not fetched.
+    pub(super) _memory: Option<OwnedSemaphorePermit>,
+    pub(super) _alone: Option<Alone>,
+}
+
+/// Fetches a frame's picture and works it out. Never fails: what cannot be processed becomes a tombstone.
+pub(super) async fn work_out(
+    shared: &Shared,
+    item: WorkItem,
+    policy: OutputPolicy,
+    memory: OwnedSemaphorePermit,
+    alone: Option<Alone>,
+) -> Done {
+    let leased = Instant::now();
+    let leased_time = Timestamp::now();
+    let made = match &alone {
+        Some(alone) => match alone.verdict() {
+            Some(failure) => Err(failure),
+            None => make(shared, &item, policy).await,
+        },
+        None => {
+            let _others = shared.running.read().await;
+            make(shared, &item, policy).await
+        }
+    };
+    let finished = match made {
+        Ok(product) => published(item, leased_time, product),
+        Err(failure) => {
+            let (stream, sequence) = (&item.stream_id, item.sequence);
+            tracing::info!(%stream, %sequence, reason = ?failure.reason, "frame failed");
+            settled(item, TombstoneKind::Failed(failure))
+        }
+    };
+    Done { finished, leased, _memory: Some(memory), _alone: alone }
+}
+
+/// What is published of a frame that was worked out.
+fn published(item: WorkItem, leased_time: Timestamp, product: Product) -> Finished {
+    let frame = ProcessedFrame {
+        header: item.header,
+        width: product.width,
+        height: product.height,
+        leased_time,
+        processed_time: Timestamp::now(),
+        pictures: product.pictures,
+        quality: product.quality,
+        stages: product.stages,
+        reencode: product.reencode,
+        worker_version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Finished {
+        position: item.position,
+        stream_id: item.stream_id,
+        sequence: item.sequence,
+        received_time: item.received_time,
+        source: item.payload,
+        body: OutputBody::Frame(Box::new(frame)),
+        offers: product.offers,
+    }
+}
+
+async fn make(
+    shared: &Shared,
+    item: &WorkItem,
+    policy: OutputPolicy,
+) -> std::result::Result<Product, Failure> {
+    let start = Instant::now();
+    let partition = shared.queue.partitions().of(&item.stream_id);
+    let data = loop {
+        match shared.queue.fetch(partition, &[item.payload]).await {
+            Ok(mut found) => break found.pop().flatten(),
+            Err(error) => {
+                tracing::debug!(%error, "the queue does not answer; trying again");
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+        }
+    };
+    let fetch = StageTiming { stage: Stage::Fetch, duration: start.elapsed() };
+    let Some(data) = data else {
+        tracing::error!(stream = %item.stream_id, sequence = %item.sequence, "the picture of an accepted frame is gone");
+        return Err(Failure {
+            reason: FailureReason::PayloadLost,
+            message: "its bytes were not in the queue any more".to_owned(),
+        });
+    };
+    let (source, stored) = (item.header.source.clone(), item.payload);
+    let crash = shared.config.crash_on_request && item.header.attributes.contains_key(CRASH_ATTRIBUTE);
+    let timeout = shared.config.frame_timeout;
+    let worked = shared.pool.run(timeout, move |codec| {
+        if crash {
+            std::process::abort();
+        }
+        process::process(codec, &source, &data, stored, &policy)
+    });
+    match worked.await {
+        Ok(product) => product.map(|mut product| {
+            product.stages.insert(0, fetch);
+            product
+        }),
+        Err(JobError::TimedOut) => Err(process::timed_out(timeout)),
+        Err(JobError::Panicked) => Err(Failure {
+            reason: FailureReason::DecoderPanicked,
+            message: "the picture work panicked".to_owned(),
+        }),
+    }
+}
