@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::convert::group::{self, WantedGroup};
 use super::convert::stream;
 use super::fault::{Fault, Result};
-use super::page;
+use super::{mask, page};
 use crate::domain::{GroupId, GroupRecord, StreamId, StreamMatch};
 use crate::hub::{Consumers, GroupStart};
 use crate::pb::v1 as pb;
@@ -108,7 +108,7 @@ impl GroupDesk {
             let state = self.queue.group_state(&id).await?;
             let revision = expected.unwrap_or(state.record.revision);
             let mut merged = group::to_pb(state.record.clone());
-            group::apply_mask(&mut merged, &wanted, &paths)?;
+            mask::apply(&mut merged, &wanted, &paths)?;
             let settings = group::from_pb(merged).map_err(|fault| fault.within("group"))?.settings;
             let changes = match settings.streams == state.record.settings.streams {
                 true => Vec::new(),

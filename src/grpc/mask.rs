@@ -1,21 +1,33 @@
-//! Update masks of streams: which settings change, and to what.
+//! Update masks of streams and groups: which settings change, and to what.
 
 use super::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
+
+/// A message whose settings can be changed one by one.
+pub(crate) trait Settings {
+    /// What it is, for callers.
+    const NAME: &'static str;
+
+    /// Copies one field of `wanted`; false if the path is no setting.
+    fn copy(&mut self, wanted: &Self, path: &str) -> bool;
+}
 
 /// Copies the named fields of `wanted` over `current`.
 ///
 /// Both are wire messages: a mask names wire fields, and the result is checked as a whole when it is converted.
 ///
 /// # Errors
-/// A path that is no setting of a stream, or none at all.
-pub(crate) fn apply(current: &mut pb::Stream, wanted: &pb::Stream, paths: &[String]) -> Result<()> {
+/// A path that is no setting, or none at all.
+pub(crate) fn apply<M: Settings>(current: &mut M, wanted: &M, paths: &[String]) -> Result<()> {
+    let bad = |message: String| Fault::new(ErrorReason::UpdateMaskInvalid, message).field("update_mask");
     if paths.is_empty() {
-        return Err(Fault::new(ErrorReason::UpdateMaskInvalid, "update_mask must name at least one field")
-            .field("update_mask"));
+        return Err(bad("update_mask must name at least one field".to_owned()));
     }
-    paths.iter().try_for_each(|path| copy(current, wanted, path))
+    match paths.iter().find(|path| !current.copy(wanted, path)) {
+        Some(path) => Err(bad(format!("`{path}` is not a setting of a {} that can be changed", M::NAME))),
+        None => Ok(()),
+    }
 }
 
 /// Copies one field of a nested message, making the message where it is not there.
@@ -26,51 +38,85 @@ macro_rules! nested {
     }};
 }
 
-fn copy(current: &mut pb::Stream, wanted: &pb::Stream, path: &str) -> Result<()> {
-    match path {
-        "display_name" => current.display_name.clone_from(&wanted.display_name),
-        "labels" => current.labels.clone_from(&wanted.labels),
-        "location" => current.location = wanted.location,
-        "location.latitude_degrees" => nested!(current, wanted, location.latitude_degrees),
-        "location.longitude_degrees" => nested!(current, wanted, location.longitude_degrees),
-        "location.altitude_meters" => nested!(current, wanted, location.altitude_meters),
-        "location.heading_degrees" => nested!(current, wanted, location.heading_degrees),
-        "rois" => current.rois.clone_from(&wanted.rois),
-        "privacy_masks" => current.privacy_masks.clone_from(&wanted.privacy_masks),
-        "retention" => current.retention = wanted.retention,
-        "retention.max_frames" => nested!(current, wanted, retention.max_frames),
-        "retention.max_age" => nested!(current, wanted, retention.max_age),
-        "retention.max_bytes" => nested!(current, wanted, retention.max_bytes),
-        "output" => current.output = wanted.output,
-        "output.format" => nested!(current, wanted, output.format),
-        "output.quality" => nested!(current, wanted, output.quality),
-        "output.lossless" => nested!(current, wanted, output.lossless),
-        "output.max_width" => nested!(current, wanted, output.max_width),
-        "output.max_height" => nested!(current, wanted, output.max_height),
-        "output.thumbnail_size" => nested!(current, wanted, output.thumbnail_size),
-        "output.keep_original" => nested!(current, wanted, output.keep_original),
-        "output.reencode_mode" => nested!(current, wanted, output.reencode_mode),
-        "output.adaptive" => nested!(current, wanted, output.adaptive),
-        "output.keep_metadata" => nested!(current, wanted, output.keep_metadata),
-        "output.keep_unmasked_original" => nested!(current, wanted, output.keep_unmasked_original),
-        "validation" => current.validation = wanted.validation,
-        "validation.min_quality_score" => nested!(current, wanted, validation.min_quality_score),
-        "validation.min_width" => nested!(current, wanted, validation.min_width),
-        "validation.min_height" => nested!(current, wanted, validation.min_height),
-        "validation.max_age" => nested!(current, wanted, validation.max_age),
-        "validation.clock_policy" => nested!(current, wanted, validation.clock_policy),
-        "validation.clock_tolerance" => nested!(current, wanted, validation.clock_tolerance),
-        "queue" => current.queue = wanted.queue,
-        "queue.max_frames" => nested!(current, wanted, queue.max_frames),
-        "queue.max_bytes" => nested!(current, wanted, queue.max_bytes),
-        "queue.overflow" => nested!(current, wanted, queue.overflow),
-        "stall_timeout" => current.stall_timeout = wanted.stall_timeout,
-        _ => {
-            let message = format!("`{path}` is not a setting of a stream that can be changed");
-            return Err(Fault::new(ErrorReason::UpdateMaskInvalid, message).field("update_mask"));
+impl Settings for pb::Stream {
+    const NAME: &'static str = "stream";
+
+    fn copy(&mut self, wanted: &Self, path: &str) -> bool {
+        let current = self;
+        match path {
+            "display_name" => current.display_name.clone_from(&wanted.display_name),
+            "labels" => current.labels.clone_from(&wanted.labels),
+            "location" => current.location = wanted.location,
+            "location.latitude_degrees" => nested!(current, wanted, location.latitude_degrees),
+            "location.longitude_degrees" => nested!(current, wanted, location.longitude_degrees),
+            "location.altitude_meters" => nested!(current, wanted, location.altitude_meters),
+            "location.heading_degrees" => nested!(current, wanted, location.heading_degrees),
+            "rois" => current.rois.clone_from(&wanted.rois),
+            "privacy_masks" => current.privacy_masks.clone_from(&wanted.privacy_masks),
+            "retention" => current.retention = wanted.retention,
+            "retention.max_frames" => nested!(current, wanted, retention.max_frames),
+            "retention.max_age" => nested!(current, wanted, retention.max_age),
+            "retention.max_bytes" => nested!(current, wanted, retention.max_bytes),
+            "output" => current.output = wanted.output,
+            "output.format" => nested!(current, wanted, output.format),
+            "output.quality" => nested!(current, wanted, output.quality),
+            "output.lossless" => nested!(current, wanted, output.lossless),
+            "output.max_width" => nested!(current, wanted, output.max_width),
+            "output.max_height" => nested!(current, wanted, output.max_height),
+            "output.thumbnail_size" => nested!(current, wanted, output.thumbnail_size),
+            "output.keep_original" => nested!(current, wanted, output.keep_original),
+            "output.reencode_mode" => nested!(current, wanted, output.reencode_mode),
+            "output.adaptive" => nested!(current, wanted, output.adaptive),
+            "output.keep_metadata" => nested!(current, wanted, output.keep_metadata),
+            "output.keep_unmasked_original" => nested!(current, wanted, output.keep_unmasked_original),
+            "validation" => current.validation = wanted.validation,
+            "validation.min_quality_score" => nested!(current, wanted, validation.min_quality_score),
+            "validation.min_width" => nested!(current, wanted, validation.min_width),
+            "validation.min_height" => nested!(current, wanted, validation.min_height),
+            "validation.max_age" => nested!(current, wanted, validation.max_age),
+            "validation.clock_policy" => nested!(current, wanted, validation.clock_policy),
+            "validation.clock_tolerance" => nested!(current, wanted, validation.clock_tolerance),
+            "queue" => current.queue = wanted.queue,
+            "queue.max_frames" => nested!(current, wanted, queue.max_frames),
+            "queue.max_bytes" => nested!(current, wanted, queue.max_bytes),
+            "queue.overflow" => nested!(current, wanted, queue.overflow),
+            "stall_timeout" => current.stall_timeout = wanted.stall_timeout,
+            _ => return false,
         }
+        true
     }
-    Ok(())
+}
+
+impl Settings for pb::ConsumerGroup {
+    const NAME: &'static str = "group";
+
+    fn copy(&mut self, wanted: &Self, path: &str) -> bool {
+        let current = self;
+        match path {
+            "display_name" => current.display_name.clone_from(&wanted.display_name),
+            "streams" => current.streams.clone_from(&wanted.streams),
+            "filter" => current.filter.clone_from(&wanted.filter),
+            "filter.min_quality_score" => nested!(current, wanted, filter.min_quality_score),
+            "filter.min_motion_intensity" => nested!(current, wanted, filter.min_motion_intensity),
+            "filter.min_vehicle_density" => nested!(current, wanted, filter.min_vehicle_density),
+            "filter.attributes" => nested!(current, wanted, filter.attributes),
+            "filter.stream_labels" => nested!(current, wanted, filter.stream_labels),
+            "filter.exclude_invalid" => nested!(current, wanted, filter.exclude_invalid),
+            "sampling" => current.sampling = wanted.sampling,
+            "sampling.max_fps" => nested!(current, wanted, sampling.max_fps),
+            "sampling.every_nth" => nested!(current, wanted, sampling.every_nth),
+            "sampling.latest_only" => nested!(current, wanted, sampling.latest_only),
+            "ack_deadline" => current.ack_deadline = wanted.ack_deadline,
+            "max_delivery_attempts" => current.max_delivery_attempts = wanted.max_delivery_attempts,
+            "backoff" => current.backoff = wanted.backoff,
+            "backoff.min_delay" => nested!(current, wanted, backoff.min_delay),
+            "backoff.max_delay" => nested!(current, wanted, backoff.max_delay),
+            "affinity" => current.affinity = wanted.affinity,
+            "max_outstanding_frames" => current.max_outstanding_frames = wanted.max_outstanding_frames,
+            _ => return false,
+        }
+        true
+    }
 }
 
 #[cfg(test)]
@@ -112,5 +158,18 @@ mod tests {
             assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{bad}");
         }
         assert!(apply(&mut current, &pb::Stream::default(), &[]).is_err());
+    }
+
+    #[test]
+    fn a_groups_start_and_name_cannot_be_changed() {
+        let mut current = pb::ConsumerGroup::default();
+        let wanted =
+            pb::ConsumerGroup { display_name: "new".into(), max_delivery_attempts: 9, ..Default::default() };
+        apply(&mut current, &wanted, &paths(&["max_delivery_attempts"])).unwrap();
+        assert_eq!((current.display_name.as_str(), current.max_delivery_attempts), ("", 9));
+        for bad in ["", "start", "group_id", "etag", "status", "generation", "filter.nothing"] {
+            let fault = apply(&mut current, &wanted, &paths(&[bad])).unwrap_err();
+            assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{bad}");
+        }
     }
 }

@@ -12,7 +12,6 @@ use crate::domain::{
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::{Consumers, GroupStart, GroupTotals, StreamSet, lag_of};
 use crate::pb::v1 as pb;
-use crate::pb::v1::ErrorReason;
 use crate::pb::v1::start_position::Position;
 use crate::pb::v1::stream_match::By;
 use crate::queue::{GroupPosition, GroupState, MemberState, OutputSpan};
@@ -24,14 +23,6 @@ const MAX_ATTEMPTS: u32 = 100;
 const MAX_FPS: f64 = 1000.0;
 /// Further back than anything is kept.
 const MAX_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
-
-/// Copies one field of a nested message, making the message where it is not there.
-macro_rules! nested {
-    ($current:ident, $wanted:ident, $message:ident . $field:ident) => {{
-        let value = $wanted.$message.clone().unwrap_or_default().$field;
-        $current.$message.get_or_insert_default().$field = value;
-    }};
-}
 
 /// What a caller says of a group.
 #[derive(Debug)]
@@ -285,47 +276,6 @@ pub(crate) fn position_to_pb(
     }
 }
 
-/// Copies the named fields of `wanted` over `current`.
-///
-/// # Errors
-/// A path that is no setting of a group, or none at all.
-pub(crate) fn apply_mask(
-    current: &mut pb::ConsumerGroup,
-    wanted: &pb::ConsumerGroup,
-    paths: &[String],
-) -> Result<()> {
-    let bad = |message: String| Fault::new(ErrorReason::UpdateMaskInvalid, message).field("update_mask");
-    if paths.is_empty() {
-        return Err(bad("update_mask must name at least one field".to_owned()));
-    }
-    for path in paths {
-        match path.as_str() {
-            "display_name" => current.display_name.clone_from(&wanted.display_name),
-            "streams" => current.streams.clone_from(&wanted.streams),
-            "filter" => current.filter.clone_from(&wanted.filter),
-            "filter.min_quality_score" => nested!(current, wanted, filter.min_quality_score),
-            "filter.min_motion_intensity" => nested!(current, wanted, filter.min_motion_intensity),
-            "filter.min_vehicle_density" => nested!(current, wanted, filter.min_vehicle_density),
-            "filter.attributes" => nested!(current, wanted, filter.attributes),
-            "filter.stream_labels" => nested!(current, wanted, filter.stream_labels),
-            "filter.exclude_invalid" => nested!(current, wanted, filter.exclude_invalid),
-            "sampling" => current.sampling = wanted.sampling,
-            "sampling.max_fps" => nested!(current, wanted, sampling.max_fps),
-            "sampling.every_nth" => nested!(current, wanted, sampling.every_nth),
-            "sampling.latest_only" => nested!(current, wanted, sampling.latest_only),
-            "ack_deadline" => current.ack_deadline = wanted.ack_deadline,
-            "max_delivery_attempts" => current.max_delivery_attempts = wanted.max_delivery_attempts,
-            "backoff" => current.backoff = wanted.backoff,
-            "backoff.min_delay" => nested!(current, wanted, backoff.min_delay),
-            "backoff.max_delay" => nested!(current, wanted, backoff.max_delay),
-            "affinity" => current.affinity = wanted.affinity,
-            "max_outstanding_frames" => current.max_outstanding_frames = wanted.max_outstanding_frames,
-            _ => return Err(bad(format!("`{path}` is not a setting of a group that can be changed"))),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,17 +329,5 @@ mod tests {
             }),
             "backoff.max_delay"
         );
-    }
-
-    #[test]
-    fn a_mask_changes_what_it_names() {
-        let mut current = group();
-        let wanted = pb::ConsumerGroup { display_name: "new".into(), max_delivery_attempts: 9, ..group() };
-        apply_mask(&mut current, &wanted, &["max_delivery_attempts".to_owned()]).unwrap();
-        assert_eq!((current.display_name.as_str(), current.max_delivery_attempts), ("", 9));
-        for bad in ["", "start", "group_id", "etag", "status", "generation", "filter.nothing"] {
-            let fault = apply_mask(&mut current, &wanted, &[bad.to_owned()]).unwrap_err();
-            assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{bad}");
-        }
     }
 }
