@@ -10,7 +10,7 @@ use crate::domain::{
     StreamMatch,
 };
 use crate::grpc::fault::{Fault, Result};
-use crate::hub::{Consumers, GroupStart, GroupTotals, StreamSet, lag_of};
+use crate::hub::{self, Consumers, GroupStart, GroupTotals, StreamSet, lag_of};
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
 use crate::pb::v1::stream_match::By;
@@ -20,7 +20,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
 const MAX_ATTEMPTS: u32 = 100;
-const MAX_FPS: f64 = 1000.0;
 /// Further back than anything is kept.
 const MAX_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
@@ -159,12 +158,9 @@ fn filter_to_pb(filter: FrameFilter) -> Option<pb::FrameFilter> {
 }
 
 fn sampling_from_pb(sampling: pb::Sampling) -> Result<Sampling> {
-    let pb::Sampling { max_fps, every_nth, latest_only } = sampling;
+    let hub::Sampling { max_fps, every_nth, latest_only } = choice::sampling(sampling)?;
     if latest_only {
         return Err(Fault::invalid("latest_only", "must not be set in a group: it accounts for every frame"));
-    }
-    if max_fps.is_some_and(|fps| !(fps > 0.0 && fps <= MAX_FPS)) {
-        return Err(Fault::invalid("max_fps", format!("must be above 0, to {MAX_FPS}")));
     }
     Ok(Sampling { max_fps, every_nth })
 }
