@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -110,7 +111,7 @@ struct SeekArgs {
     /// The group.
     group: String,
 
-    /// Where to go on: live, earliest, a sequence number, or a time span before now (15m).
+    /// Where to go on: live, earliest, a sequence number, a time before now (15m) or a moment (2026-05-01T12:00:00Z).
     #[arg(long, value_name = "WHERE")]
     to: Where,
 
@@ -119,7 +120,7 @@ struct SeekArgs {
     stream: Option<String>,
 
     /// Why, for the audit log.
-    #[arg(long, default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
 
     #[command(flatten)]
@@ -255,6 +256,10 @@ pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
             if !args.streams.is_empty() {
                 group.streams = selection(&args.streams);
                 paths.push("streams".to_owned());
+            }
+            if paths.is_empty() {
+                let what = "nothing to change: give a setting, see frameway groups update --help";
+                return Err(Failure::Usage(anyhow!(what)));
             }
             let mut client = args.common.connect.connect().await?;
             let request = pb::UpdateConsumerGroupRequest {

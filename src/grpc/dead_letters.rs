@@ -118,8 +118,15 @@ impl DeadLetterDesk {
         let pb::ReplayDeadLettersRequest { which, max_count, discard_after, reason: _ } = request;
         let which = which.map(|which| match which {
             W::Ids(ids) => Which::Ids(ids),
-            // Those that were replayed before are passed over.
-            W::Filter(filter) => Which::Filter(pb::DeadLetterFilter { not_replayed: true, ..filter }),
+            // Those that were replayed before are passed over, and those of groups, which cannot be.
+            W::Filter(filter) => {
+                let source = match filter.source() {
+                    pb::DeadLetterSource::Unspecified => pb::DeadLetterSource::Worker,
+                    asked @ (pb::DeadLetterSource::Worker | pb::DeadLetterSource::Group) => asked,
+                };
+                let filter = pb::DeadLetterFilter { source: source.into(), not_replayed: true, ..filter };
+                Which::Filter(filter)
+            }
         });
         let Chosen { letters, more } = self.choose(which, max_count).await?;
         let mut results: HashMap<usize, pb::DeadLetterResult> = HashMap::new();
@@ -239,7 +246,10 @@ impl DeadLetterDesk {
             ReplayResult::TargetGone => {
                 Err(gone("the stream is not registered any more; register it and replay again"))
             }
-            ReplayResult::OfGroup => replay_to_group(letter),
+            ReplayResult::OfGroup => Err(Fault::new(
+                ErrorReason::NotImplemented,
+                "replaying a dead letter of a consumer group is not offered by this server yet",
+            )),
             ReplayResult::Refused(refusal) => Err(match refusal {
                 Refusal::StreamQueueFull | Refusal::PartitionFull => Fault::from(refusal).because_of_queue(),
                 Refusal::PayloadGone => Fault::from(refusal).retry_in(SOON),
@@ -254,11 +264,6 @@ impl DeadLetterDesk {
             }),
         }
     }
-}
-
-/// Gives a group's dead letter back to its group.
-fn replay_to_group(_letter: &DeadLetter) -> Result<Option<Sequence>> {
-    Err(Fault::new(ErrorReason::ReplayTargetGone, "the consumer group is gone"))
 }
 
 impl Fault {

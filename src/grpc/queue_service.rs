@@ -203,7 +203,12 @@ impl QueueService for QueueHandlers {
         &self,
         request: Request<pb::CreateConsumerGroupRequest>,
     ) -> std::result::Result<Response<pb::CreateConsumerGroupResponse>, Status> {
-        Ok(Response::new(self.groups.create(request.into_inner()).await?))
+        let audit = Audit::of("CreateConsumerGroup", &request);
+        let request = request.into_inner();
+        let group_id = request.group.as_ref().map(|group| group.group_id.clone()).unwrap_or_default();
+        let answer = self.groups.create(request).await;
+        audit.write(&group_id, &answer, |_| "done".to_owned());
+        Ok(Response::new(answer?))
     }
 
     async fn get_consumer_group(
@@ -224,7 +229,12 @@ impl QueueService for QueueHandlers {
         &self,
         request: Request<pb::UpdateConsumerGroupRequest>,
     ) -> std::result::Result<Response<pb::UpdateConsumerGroupResponse>, Status> {
-        Ok(Response::new(self.groups.update(request.into_inner()).await?))
+        let audit = Audit::of("UpdateConsumerGroup", &request);
+        let request = request.into_inner();
+        let group_id = request.group.as_ref().map(|group| group.group_id.clone()).unwrap_or_default();
+        let answer = self.groups.update(request).await;
+        audit.write(&group_id, &answer, |_| "done".to_owned());
+        Ok(Response::new(answer?))
     }
 
     async fn seek_consumer_group(

@@ -38,7 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("picture", &["domain"]),
     ("analysis", &["domain"]),
     ("worker", &["queue", "picture", "analysis", "domain", "shutdown"]),
-    ("hub", &["queue", "picture", "analysis", "domain", "shutdown"]),
+    ("hub", &["queue", "domain", "shutdown"]),
     ("middleware", &["domain", "shutdown", "pb", "grpc"]),
     (
         "grpc",

@@ -69,7 +69,7 @@ pub(super) struct ChooseArgs {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(super) max: u32,
 
-    /// Why, for the server's log.
+    /// Why, for the audit log.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(super) because: String,
 }

@@ -17,8 +17,6 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 use choose::{ChooseArgs, FilterArgs, Which};
 
-/// Largest picture that is fetched: the most that the contract allows.
-const MAX_PICTURE_BYTES: u32 = 32 << 20;
 /// Largest page that the contract allows.
 const MAX_PAGE: u32 = 1_000;
 
@@ -183,7 +181,7 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
     let request = pb::GetDeadLetterRequest {
         dead_letter_id: args.id.clone(),
-        max_picture_bytes: MAX_PICTURE_BYTES,
+        max_picture_bytes: super::client::MAX_PICTURE_BYTES,
         without_picture: args.save.is_none(),
     };
     let answer = client.queues.get_dead_letter(request).await;
@@ -192,9 +190,11 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     if let Some(file) = &args.save {
         let data = match letter.picture.as_ref().and_then(|picture| picture.content.as_ref()) {
             Some(Content::Data(data)) => data,
-            Some(Content::OmittedReason(_)) | None => {
-                return Err(Failure::Failed(anyhow!("{} has no picture to save", args.id)));
+            Some(Content::OmittedReason(reason)) => {
+                let reason = pb::OmittedReason::try_from(*reason).unwrap_or_default().as_str_name();
+                return Err(Failure::Failed(anyhow!("the picture of {} was not sent: {reason}", args.id)));
             }
+            None => return Err(Failure::Failed(anyhow!("{} was kept without a picture", args.id))),
         };
         write_whole(file, data).map_err(Failure::Usage)?;
     }

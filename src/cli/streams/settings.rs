@@ -85,8 +85,6 @@ enum Reencode {
     Always,
     /// No picture is.
     Never,
-    /// Only where it makes the picture fit the output.
-    Auto,
 }
 
 /// What happens to a frame whose clock is off.
@@ -96,8 +94,6 @@ enum Clock {
     Flag,
     /// It is rejected.
     Reject,
-    /// It is accepted.
-    Ignore,
 }
 
 impl SettingsArgs {
@@ -141,7 +137,6 @@ impl SettingsArgs {
             let mode = reencode.map_or(pb::ReencodeMode::Unspecified, |mode| match mode {
                 Reencode::Always => pb::ReencodeMode::Always,
                 Reencode::Never => pb::ReencodeMode::Never,
-                Reencode::Auto => pb::ReencodeMode::Auto,
             });
             stream.output = Some(pb::OutputPolicy {
                 keep_original: keep_original.unwrap_or_default(),
@@ -183,7 +178,6 @@ impl SettingsArgs {
             let policy = clock.map_or(pb::ClockPolicy::Unspecified, |clock| match clock {
                 Clock::Flag => pb::ClockPolicy::Flag,
                 Clock::Reject => pb::ClockPolicy::Reject,
-                Clock::Ignore => pb::ClockPolicy::Ignore,
             });
             stream.validation =
                 Some(pb::ValidationPolicy { clock_policy: policy.into(), ..Default::default() });

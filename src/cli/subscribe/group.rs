@@ -77,6 +77,10 @@ impl Member {
         report: &mut Report,
     ) -> Result<Result<(), tonic::Status>, Failure> {
         let left = self.count.map(|count| count.saturating_sub(report.frames()));
+        if left == Some(0) {
+            // The call ended between the last frame and its ack; to ask for 0 frames would be to ask for all.
+            return Ok(Ok(()));
+        }
         let mut events = match client.streaming.subscribe_frames(self.request(left)).await {
             Ok(answer) => answer.into_inner(),
             Err(status) => return Ok(Err(status)),

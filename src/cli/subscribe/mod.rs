@@ -48,7 +48,8 @@ pub(super) struct SubscribeArgs {
     #[arg(required_unless_present = "group", conflicts_with = "group", value_name = "STREAM")]
     streams: Vec<String>,
 
-    /// Take part in this consumer group: it says which streams and from where; frames are acknowledged once shown and saved.
+    /// Take part in this consumer group: it says which streams, from where and which frames; frames are acknowledged once
+    /// shown and saved.
     #[arg(long, value_name = "NAME", requires = "member", conflicts_with_all = ["from", "cursor_file"])]
     group: Option<String>,
 

@@ -13,48 +13,48 @@ use crate::pb::v1::start_position::Position;
 #[command(next_help_heading = "Which frames")]
 pub(super) struct OptionsArgs {
     /// Start with what came in this time before now, for example 10m.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "from")]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with_all = ["from", "group"])]
     since: Option<Duration>,
 
     /// Start with what the server received at or after this moment, for example 2026-05-01T12:00:00Z.
     #[arg(long, value_name = "MOMENT", value_parser = humantime::parse_rfc3339_weak,
-          conflicts_with_all = ["from", "since"])]
+          conflicts_with_all = ["from", "since", "group"])]
     from_time: Option<SystemTime>,
 
     /// End before what the server received at or after this moment.
-    #[arg(long, value_name = "MOMENT", value_parser = humantime::parse_rfc3339_weak)]
+    #[arg(long, value_name = "MOMENT", value_parser = humantime::parse_rfc3339_weak, conflicts_with = "group")]
     until: Option<SystemTime>,
 
     /// At most this many frames a second of each stream.
-    #[arg(long, value_name = "FPS")]
+    #[arg(long, value_name = "FPS", conflicts_with = "group")]
     max_fps: Option<f64>,
 
     /// The first frame of each stream and then each Nth.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "group")]
     every_nth: Option<u32>,
 
     /// Only the newest frame that is there.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "group")]
     latest_only: bool,
 
     /// No frames that are older than this when they would be sent.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "group")]
     max_age: Option<Duration>,
 
     /// No frames of less quality, 0 to 1.
-    #[arg(long, value_name = "SCORE")]
+    #[arg(long, value_name = "SCORE", conflicts_with = "group")]
     min_quality: Option<f64>,
 
     /// No frames without this attribute; once for each.
-    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = crate::cli::streams::key_value)]
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = crate::cli::streams::key_value, conflicts_with = "group")]
     attributes: Vec<(String, String)>,
 
     /// No frames that failed the stream's validation.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "group")]
     valid_only: bool,
 
     /// What the server does when this program is too slow.
-    #[arg(long, value_name = "POLICY", value_enum)]
+    #[arg(long, value_name = "POLICY", value_enum, conflicts_with = "group")]
     overflow: Option<Overflow>,
 }
 

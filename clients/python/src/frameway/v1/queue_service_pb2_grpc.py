@@ -32,7 +32,7 @@ class QueueServiceStub:
     `p` and the partition's number in at least two digits: `p00`, `p07`, `p31`. Every stream belongs to one partition for good.
 
     Errors, and the codes that any RPC may answer beside its own, are those of StreamingService. Maxima stand at the top of
-    streaming_service.proto. Every RPC that changes something writes an audit line with the caller and the reason given.
+    streaming_service.proto. Every RPC that changes something writes an audit line with the caller and, where the request has one, the reason.
     """
 
     def __init__(self, channel):
@@ -140,7 +140,7 @@ class QueueServiceServicer:
     `p` and the partition's number in at least two digits: `p00`, `p07`, `p31`. Every stream belongs to one partition for good.
 
     Errors, and the codes that any RPC may answer beside its own, are those of StreamingService. Maxima stand at the top of
-    streaming_service.proto. Every RPC that changes something writes an audit line with the caller and the reason given.
+    streaming_service.proto. Every RPC that changes something writes an audit line with the caller and, where the request has one, the reason.
     """
 
     def ListQueues(self, request, context):
@@ -292,11 +292,11 @@ class QueueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayDeadLetters(self, request, context):
-        """ReplayDeadLetters sends dead letters through again: those of workers are accepted anew, with a new sequence and
-        `replayed_from`; those of groups go back to their group.
+        """ReplayDeadLetters sends dead letters of workers through again: they are accepted anew, with a new sequence and
+        `replayed_from`. Those of groups are refused (NOT_IMPLEMENTED) by servers of this version; a filter passes over them.
 
         Ordering: in the order of their first sequences within a stream. Retry: safe; a dead letter is replayed once, and a repeat
-        answers the same sequence.
+        answers the same sequence, or with discard_after DEAD_LETTER_NOT_FOUND.
         Status: OK with a result per dead letter; INVALID_ARGUMENT (no or too many ids, a bad filter).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -440,7 +440,7 @@ class QueueService:
     `p` and the partition's number in at least two digits: `p00`, `p07`, `p31`. Every stream belongs to one partition for good.
 
     Errors, and the codes that any RPC may answer beside its own, are those of StreamingService. Maxima stand at the top of
-    streaming_service.proto. Every RPC that changes something writes an audit line with the caller and the reason given.
+    streaming_service.proto. Every RPC that changes something writes an audit line with the caller and, where the request has one, the reason.
     """
 
     @staticmethod
