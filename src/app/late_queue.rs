@@ -12,9 +12,9 @@ use crate::domain::{
 };
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
-    FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
-    PartitionStats, Pressure, PublisherPosition, Purge, PurgeMark, Queue, QueueState, Refusal, ReplayResult,
-    Result, Seek, Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, Memory, NewFrame, Offer,
+    OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, Refusal,
+    ReplayResult, Result, Seek, Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -68,8 +68,9 @@ macro_rules! pass_on {
                 self.partitions
             }
 
-            fn pressure(&self) -> Pressure {
-                self.opened.get().map_or(Pressure::Low, |queue| queue.pressure())
+            fn memory(&self) -> Memory {
+                let unknown = Memory { used_bytes: 0, max_bytes: u64::MAX };
+                self.opened.get().map_or(unknown, |queue| queue.memory())
             }
 
             async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {

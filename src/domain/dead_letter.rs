@@ -128,8 +128,8 @@ impl DeadFrame {
 /// That a dead letter was sent through again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeadLetterReplay {
-    /// The new number, after a replay through the worker.
-    pub sequence: Option<Sequence>,
+    /// The new number.
+    pub sequence: Sequence,
     /// When.
     pub time: Timestamp,
 }

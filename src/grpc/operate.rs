@@ -10,7 +10,7 @@ use super::audit::Audit;
 use super::convert::{stats, time};
 use super::fault::{Fault, Result};
 use super::queue_service::QueueHandlers;
-use crate::domain::{PartitionId, StreamId, Timestamp};
+use crate::domain::{PartitionId, StreamCounters, StreamId, Timestamp};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::queue::{Purge, PurgeMark, QueueState};
@@ -142,12 +142,14 @@ impl QueueHandlers {
         loop {
             let ids: Vec<StreamId> = marks.iter().map(|mark| mark.stream_id.clone()).collect();
             let records = self.queue.get_streams(&ids).await?.into_iter().flatten();
-            let published: HashMap<StreamId, u64> =
-                records.map(|record| (record.id, record.counters.published_sequence)).collect();
+            let counters: HashMap<StreamId, StreamCounters> =
+                records.map(|record| (record.id, record.counters)).collect();
             // A stream that is gone had nothing waiting any more.
             let pending = |mark: &PurgeMark| {
-                let published = published.get(&mark.stream_id).copied().unwrap_or(u64::MAX);
-                mark.to.get().saturating_sub(published).min(mark.frames)
+                let Some(counters) = counters.get(&mark.stream_id) else { return 0 };
+                // Numbers may leap: no more are pending than were marked, or than wait.
+                let to_come = mark.to.get().saturating_sub(counters.published_sequence);
+                to_come.min(mark.frames).min(counters.queued_frames)
             };
             marks.retain(|mark| pending(mark) > 0);
             if marks.is_empty() || Instant::now() >= deadline {

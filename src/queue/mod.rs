@@ -41,7 +41,7 @@ pub use seek::Seek;
 pub use strikes::Strikes;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
-    Finished, Lease, ListStreams, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats, Pressure,
+    Finished, Lease, ListStreams, Memory, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats,
     PublisherPosition, Refusal, Trimmed, WorkItem, WorkPosition, WorkerReport, WorkerTotals,
 };
 
@@ -65,7 +65,7 @@ pub trait Queue:
     fn partitions(&self) -> Partitions;
 
     /// How full the store is, as of the last look at it, at most a second ago while it is used.
-    fn pressure(&self) -> Pressure;
+    fn memory(&self) -> Memory;
 
     /// Asks the backend how it is. Fails while it cannot be reached.
     async fn status(&self) -> Result<BackendStatus>;

@@ -145,32 +145,31 @@ pub struct Budget {
 }
 
 /// How full the store as a whole is, whatever its single partitions hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Pressure {
-    /// There is room.
-    Low,
-    /// From 60 % of its memory: outputs shrink, by the same part in every partition.
-    High,
-    /// From 75 % of its memory: nothing new is accepted. The rest is for the results of what is there.
-    Full,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// In use, by everything.
+    pub used_bytes: u64,
+    /// May be used.
+    pub max_bytes: u64,
 }
 
-impl Pressure {
-    /// Of a store that uses so many of its bytes.
+impl Memory {
+    /// From three quarters on nothing new is accepted: the rest is for the results of what is there.
     #[must_use]
-    pub fn of(used_bytes: u64, max_bytes: u64) -> Self {
-        let percent = u128::from(used_bytes) * 100 / u128::from(max_bytes.max(1));
-        match percent {
-            0..60 => Self::Low,
-            60..75 => Self::High,
-            _ => Self::Full,
-        }
+    pub fn is_full(&self) -> bool {
+        u128::from(self.used_bytes) * 4 >= u128::from(self.max_bytes) * 3
+    }
+
+    /// What is used above six tenths: outputs give up their part of it.
+    #[must_use]
+    pub fn excess_bytes(&self) -> u64 {
+        self.used_bytes.saturating_sub(self.max_bytes / 10 * 6)
     }
 }
 
 impl Budget {
     /// Shares `bytes` out: four tenths for waiting work, five for outputs, one for dead letters. A partition may use eight times its
-    /// even share while others leave theirs: few cameras fill few partitions. [`Pressure`] bounds the sum.
+    /// even share while others leave theirs: few cameras fill few partitions. [`Memory`] bounds the sum.
     #[must_use]
     pub fn share(bytes: u64, partitions: Partitions) -> Self {
         let share = bytes / u64::from(partitions.count());
@@ -182,6 +181,12 @@ impl Budget {
             dead_bytes: share / 10 * lent,
             store_bytes: bytes,
         }
+    }
+
+    /// What dead letters may use while the store as a whole is short of memory: an even share.
+    #[must_use]
+    pub fn short_dead_bytes(&self) -> u64 {
+        self.dead_bytes / LENT_SHARES
     }
 
     /// The memory of which [`Budget::store_bytes`] is three quarters.

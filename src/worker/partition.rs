@@ -124,7 +124,11 @@ impl Partition {
                 () = handle.wake.notified(), if room && !self.pause.is_on() => may_have_work = true,
                 () = tokio::time::sleep(PAUSED_POLL), if room && self.pause.is_on() => may_have_work = true,
                 () = handle.stop.cancelled(), if !stopping => {}
-                _ = retention.tick() => self.retention.pass().await?,
+                _ = retention.tick() => {
+                    self.retention.pass().await?;
+                    // To be sure: that a queue is resumed wakes nobody.
+                    may_have_work = true;
+                }
             }
         }
     }

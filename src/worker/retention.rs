@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use crate::domain::{StreamRecord, Timestamp};
-use crate::queue::{Error, Finished, Lease, Pressure, Result};
+use crate::queue::{Error, Finished, Lease, Result};
 
 #[derive(Debug)]
 pub(super) struct Retention {
@@ -61,7 +61,9 @@ impl Retention {
 
     async fn trim_all(&self) -> Result<()> {
         // A little below the budget: groups give frames up without a lease, and find room then.
-        let dead = self.shared.config.budget.dead_bytes;
+        let budget = self.shared.config.budget;
+        let short = self.shared.queue.memory().excess_bytes() > 0;
+        let dead = if short { budget.short_dead_bytes() } else { budget.dead_bytes };
         self.trim_dead_letters(dead - dead / 8).await?;
         let mut streams = self.shared.queue.partition_streams(self.lease.partition).await?;
         for stream in &mut streams {
@@ -73,26 +75,25 @@ impl Retention {
             };
             self.trim(stream, frames, bytes, oldest).await?;
         }
-        let mut total: u64 = streams.iter().map(|stream| stream.counters.output_bytes).sum();
-        // All partitions give up the same part of what they have, again and again, until there is room.
-        let budget = match self.shared.queue.pressure() {
-            Pressure::Low => u64::MAX,
-            Pressure::High => total / 10 * 9,
-            Pressure::Full => total / 4 * 3,
-        };
-        let budget = budget.min(self.shared.config.budget.output_bytes);
-        // Largest first: a quiet camera does not pay for a busy one.
-        streams.sort_unstable_by_key(|stream| std::cmp::Reverse(stream.counters.output_bytes));
-        for stream in &mut streams {
-            if total <= budget {
-                break;
-            }
-            let before = stream.counters.output_bytes;
-            let keep = before.saturating_sub(total - budget);
-            self.trim(stream, u64::MAX, keep, Timestamp::default()).await?;
-            total -= before - stream.counters.output_bytes;
+        let total: u64 = streams.iter().map(|stream| stream.counters.output_bytes).sum();
+        let height = level(&streams, total.saturating_sub(self.budget(total)));
+        for stream in streams.iter_mut().filter(|stream| stream.counters.output_bytes > height) {
+            self.trim(stream, u64::MAX, height, Timestamp::default()).await?;
         }
         Ok(())
+    }
+
+    /// What the outputs of the partition may keep of `total` bytes.
+    fn budget(&self, total: u64) -> u64 {
+        let most = self.shared.config.budget.output_bytes;
+        let memory = self.shared.queue.memory();
+        // All partitions give up the same part of what they have, down to an even share of three tenths of the memory:
+        // that much is for outputs, whatever else fills it.
+        let part =
+            u128::from(total) * u128::from(memory.excess_bytes()) / u128::from(memory.used_bytes.max(1));
+        let share = memory.max_bytes / 10 * 3 / u64::from(self.shared.queue.partitions().count());
+        let left = total - u64::try_from(part).unwrap_or(total);
+        most.min(left.max(share))
     }
 
     async fn trim(
@@ -126,5 +127,50 @@ impl Retention {
                 return Ok(());
             }
         }
+    }
+}
+
+/// The height to which the largest outputs are cut, so that all together lose `excess` bytes: a quiet camera does not pay for
+/// a busy one.
+fn level(streams: &[StreamRecord], mut excess: u64) -> u64 {
+    let mut sizes: Vec<u64> = streams.iter().map(|stream| stream.counters.output_bytes).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    if excess == 0 {
+        return sizes.first().copied().unwrap_or(0);
+    }
+    for (index, &size) in sizes.iter().enumerate() {
+        let (cut, next) = (index as u64 + 1, sizes.get(index + 1).copied().unwrap_or(0));
+        let step = (size - next) * cut;
+        if step >= excess {
+            return size - excess.div_ceil(cut);
+        }
+        excess -= step;
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{StreamCounters, StreamSettings};
+
+    #[test]
+    fn the_largest_are_cut_to_one_height() {
+        let stream = |output_bytes| StreamRecord {
+            id: "cam".parse().unwrap(),
+            settings: StreamSettings::default(),
+            revision: 1,
+            create_time: Timestamp::default(),
+            update_time: Timestamp::default(),
+            removed: false,
+            counters: StreamCounters { output_bytes, ..StreamCounters::default() },
+        };
+        let streams: Vec<_> = [10, 100, 60, 80].map(stream).into();
+        for (excess, height) in
+            [(0, 100), (10, 90), (20, 80), (40, 70), (60, 60), (63, 59), (210, 10), (250, 0)]
+        {
+            assert_eq!(level(&streams, excess), height, "to lose {excess}");
+        }
+        assert_eq!(level(&[], 0), 0);
     }
 }

@@ -71,6 +71,20 @@ async fn read_until(server: &TestServer, stream: &str, last: u64) -> Vec<String>
 }
 
 #[tokio::test]
+async fn a_queue_that_is_resumed_at_any_moment_goes_on() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    for number in 1..=25 {
+        pause_all(&server).await;
+        server.submit(vec![frame("cam", number)]).await;
+        // The worker may be just about to notice the pause, or in the middle of it.
+        resume_all(&server).await;
+        assert_eq!(read_until(&server, "cam", number.into()).await.last(), Some(&number.to_string()));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_paused_queue_is_purged_by_its_worker_and_goes_on_when_resumed() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;

@@ -4,7 +4,7 @@ use super::processed::failure_to_pb;
 use super::{known, picture, stats, time};
 use crate::domain::{
     DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterReason, DeadLetterReplay, DeadLetterSource,
-    DeadLetterSourceKind, DeadPicture, FailureReason, FrameHeader, Partitions, PictureRole, Sequence,
+    DeadLetterSourceKind, DeadPicture, FailureReason, FrameHeader, Partitions, PictureRole,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
@@ -103,7 +103,7 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes,
         picture,
-        replayed_sequence: replay.and_then(|replay| replay.sequence).map_or(0, Sequence::get),
+        replayed_sequence: replay.map_or(0, |replay| replay.sequence.get()),
         replay_time: replay.map(|DeadLetterReplay { sequence: _, time: at }| time::to_pb(at)),
         traceparent,
     }

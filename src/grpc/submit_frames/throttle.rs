@@ -237,7 +237,8 @@ impl Throttle {
                 max_frames: record.settings.queue.max_frames,
                 max_bytes: record.settings.queue.max_bytes,
             };
-            let published = record.counters.published_sequence;
+            // Counted, not by numbers: those leap after a failover.
+            let published = record.counters.accepted_frames - record.counters.queued_frames;
             if let Some(watched) = self.streams.get_mut(id) {
                 told.extend(watched.enter(id, Look { at: now, published, stream, partition }));
             }

@@ -33,6 +33,18 @@ pub(super) struct Drafted {
     pub(super) reason: Option<GapReason>,
 }
 
+/// What a stream has.
+#[derive(Debug, Default)]
+struct Found {
+    entries: Vec<Arc<OutputEntry>>,
+    /// How many it has lost to retention in all, as far as its output was read.
+    trimmed: u64,
+    /// It is unregistered: what is left of its output is going.
+    removed: bool,
+    /// Nothing is left, nor will be.
+    gone: bool,
+}
+
 /// What the entries of a stream are chosen by.
 #[derive(Debug)]
 pub(super) struct Taste<'a> {
@@ -51,7 +63,8 @@ impl Consumers {
         record: Option<&StreamRecord>,
         taste: &Taste<'_>,
     ) -> queue::Result<Draft> {
-        let (found, trimmed, gone) = self.entries(topic, place.next, taste.most).await?;
+        let Found { entries: found, trimmed, removed, gone } =
+            self.entries(topic, place.next, taste.most).await?;
         let mut mark = Mark::read(&place.mark);
         let (mut candidates, mut entries) = (Vec::new(), Vec::new());
         let (mut next, mut frames, mut lost) = (place.next, 0, 0);
@@ -65,10 +78,11 @@ impl Consumers {
             let mut missing = Vec::new();
             if hole > 0 {
                 // At the beginning of what is kept, retention has taken as many as it ever took, at most.
-                let first = candidates.is_empty() && !place.begin && self.is_oldest(&entry).await?;
+                let first = candidates.is_empty() && self.is_oldest(&entry).await?;
                 let taken = if first { hole.min(trimmed) } else { 0 };
                 lost += taken;
-                missing.extend([(GapReason::Retention, taken), (GapReason::BackendFailover, hole - taken)]);
+                let by = if removed { GapReason::Unregistered } else { GapReason::Retention };
+                missing.extend([(by, taken), (GapReason::BackendFailover, hole - taken)]);
                 missing.retain(|(_, count)| *count > 0);
             }
             next = entry.sequence.next();
@@ -81,34 +95,31 @@ impl Consumers {
         Ok(Draft { offer: StreamOffer { stream_id, from, begin, lost, candidates }, entries, gone })
     }
 
-    /// Entries from a number on, how many the stream has lost to retention in all, and whether it is gone.
-    async fn entries(
-        &self,
-        topic: &Topic,
-        from: Sequence,
-        most: usize,
-    ) -> queue::Result<(Vec<Arc<OutputEntry>>, u64, bool)> {
-        let (mut found, mut next) = (Vec::new(), from);
-        while found.len() < most {
+    /// Entries from a number on.
+    async fn entries(&self, topic: &Topic, from: Sequence, most: usize) -> queue::Result<Found> {
+        let (mut found, mut next) = (Found::default(), from);
+        while found.entries.len() < most {
             match topic.look(next) {
                 Look::Entry(entry) => {
                     next = entry.sequence.next();
-                    found.push(entry);
+                    found.entries.push(entry);
                 }
                 Look::NotYet(_) => break,
                 Look::Older => {
                     let page = match self.queue.read_outputs(topic.id(), next, PAGE_ENTRIES).await {
-                        Err(queue::Error::StreamNotFound(_)) => return Ok((found, 0, true)),
+                        Err(queue::Error::StreamNotFound(_)) => return Ok(Found { gone: true, ..found }),
                         page => page?,
                     };
                     topic.observe(page.counters.published_sequence);
-                    let gone = page.removed && page.entries.is_empty() && found.is_empty();
-                    found.extend(page.entries);
-                    return Ok((found, page.counters.trimmed_frames, gone));
+                    found.gone = page.removed && page.entries.is_empty() && found.entries.is_empty();
+                    found.removed = page.removed;
+                    found.trimmed = page.counters.trimmed_frames;
+                    found.entries.extend(page.entries);
+                    return Ok(found);
                 }
             }
         }
-        Ok((found, 0, false))
+        Ok(found)
     }
 
     async fn is_oldest(&self, entry: &OutputEntry) -> queue::Result<bool> {

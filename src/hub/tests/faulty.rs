@@ -90,8 +90,8 @@ impl Queue for Faulty {
         self.memory.partitions()
     }
 
-    fn pressure(&self) -> crate::queue::Pressure {
-        self.memory.pressure()
+    fn memory(&self) -> crate::queue::Memory {
+        self.memory.memory()
     }
 
     async fn status(&self) -> Result<BackendStatus> {

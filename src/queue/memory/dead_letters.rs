@@ -125,7 +125,7 @@ impl State {
     pub(super) fn replay_dead_letter(&mut self, id: DeadLetterId, now: Now) -> ReplayResult {
         let partition = self.partition(id.partition, now);
         let Some(letter) = partition.dead.letters.get(&id) else { return ReplayResult::NotFound };
-        if let Some(DeadLetterReplay { sequence: Some(sequence), time: _ }) = letter.replay {
+        if let Some(DeadLetterReplay { sequence, time: _ }) = letter.replay {
             return ReplayResult::Replayed(sequence);
         }
         if letter.frame.source != DeadLetterSource::Worker {
@@ -145,7 +145,7 @@ impl State {
                     item.header.publisher = publisher;
                 }
                 if let Some(letter) = partition.dead.letters.get_mut(&id) {
-                    letter.replay = Some(DeadLetterReplay { sequence: Some(sequence), time: now.wall });
+                    letter.replay = Some(DeadLetterReplay { sequence, time: now.wall });
                 }
                 ReplayResult::Replayed(sequence)
             }

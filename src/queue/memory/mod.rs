@@ -38,7 +38,7 @@ use tokio::time::Instant;
 use self::state::{Now, State};
 use super::{
     AcceptResult, BackendStatus, Budget, Control, Durability, FeedPage, FeedPosition, FinishResult, Finished,
-    Lease, ListStreams, NewFrame, Offer, OutputPage, PartitionStats, Pressure, PublisherPosition, Purge,
+    Lease, ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Purge,
     PurgeMark, Queue, QueueState, Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
@@ -116,8 +116,8 @@ impl Queue for MemoryQueue {
         self.config.partitions
     }
 
-    fn pressure(&self) -> Pressure {
-        self.state().pressure()
+    fn memory(&self) -> Memory {
+        self.state().memory()
     }
 
     async fn status(&self) -> Result<BackendStatus> {

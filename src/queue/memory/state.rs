@@ -17,7 +17,7 @@ use super::work::Work;
 use crate::domain::{
     OutputEntry, PartitionId, PublisherId, StreamCounters, StreamId, StreamRecord, StreamSettings, Timestamp,
 };
-use crate::queue::{Budget, Pressure};
+use crate::queue::{Budget, Memory};
 
 /// The time, read once per operation.
 #[derive(Debug, Clone, Copy)]
@@ -64,13 +64,13 @@ impl State {
         }
     }
 
-    pub(super) fn pressure(&self) -> Pressure {
-        Pressure::of(self.used_bytes(), self.config.budget.max_bytes())
+    pub(super) fn memory(&self) -> Memory {
+        Memory { used_bytes: self.used_bytes(), max_bytes: self.config.budget.max_bytes() }
     }
 
     /// What a partition may hold now: nothing new while the store is full.
     pub(super) fn budget(&self) -> Budget {
-        let work_bytes = if self.pressure() == Pressure::Full { 0 } else { self.config.budget.work_bytes };
+        let work_bytes = if self.memory().is_full() { 0 } else { self.config.budget.work_bytes };
         Budget { work_bytes, ..self.config.budget }
     }
 

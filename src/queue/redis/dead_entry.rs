@@ -17,7 +17,9 @@ pub(super) fn replay(mark: Value) -> Result<Option<DeadLetterReplay>> {
     let Some(mark) = reply::text(mark)? else { return Ok(None) };
     let (sequence, time) =
         mark.split_once(':').ok_or_else(|| Error::Corrupt(format!("replay mark {mark:?}")))?;
-    let sequence = Sequence::new(reply::parse(sequence)?).ok();
+    let sequence = reply::parse(sequence).and_then(|number| {
+        Sequence::new(number).map_err(|error| Error::Corrupt(format!("replay mark: {error}")))
+    })?;
     Ok(Some(DeadLetterReplay { sequence, time: super::status::moment(reply::parse(time)?) }))
 }
 

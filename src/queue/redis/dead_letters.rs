@@ -199,7 +199,7 @@ impl RedisQueue {
 
     pub(super) async fn replay_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
         let Some(letter) = self.letter(id).await? else { return Ok(ReplayResult::NotFound) };
-        if let Some(DeadLetterReplay { sequence: Some(sequence), time: _ }) = letter.replay {
+        if let Some(DeadLetterReplay { sequence, time: _ }) = letter.replay {
             return Ok(ReplayResult::Replayed(sequence));
         }
         let frame = letter.frame;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::{RedisResult, Value};
 
 use super::reply::{self, Info};
-use crate::queue::{Budget, Pressure};
+use crate::queue::{Budget, Memory};
 
 /// How old the last look may be.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -60,22 +60,19 @@ impl Gauge {
     }
 
     /// What may be used: Redis's limit, or what the budget makes of it, whichever is less.
-    pub(super) fn max_bytes(&self) -> u64 {
+    fn max_bytes(&self) -> u64 {
         match self.maxmemory.load(Ordering::Relaxed) {
             0 => self.budget.max_bytes(),
             maxmemory => maxmemory.min(self.budget.max_bytes()),
         }
     }
 
-    pub(super) fn pressure(&self) -> Pressure {
-        Pressure::of(self.used_bytes.load(Ordering::Relaxed), self.max_bytes())
+    pub(super) fn memory(&self) -> Memory {
+        Memory { used_bytes: self.used_bytes.load(Ordering::Relaxed), max_bytes: self.max_bytes() }
     }
 
     /// Most bytes that may wait in a partition now.
     pub(super) fn work_bytes(&self) -> u64 {
-        match self.pressure() {
-            Pressure::Full => 0,
-            Pressure::Low | Pressure::High => self.budget.work_bytes,
-        }
+        if self.memory().is_full() { 0 } else { self.budget.work_bytes }
     }
 }

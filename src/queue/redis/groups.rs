@@ -390,9 +390,16 @@ impl Groups for RedisQueue {
             Word::Stale(current) => return Err(Error::RevisionMismatch { current }),
             Word::Exists | Word::Replaced | Word::Lapsed | Word::Full => return Err(corrupt("group_delete")),
         }
-        let mut remove = redis::cmd("ZREM");
-        remove.arg(GROUPS).arg(id.as_str());
-        self.control.command(&remove).await.map(drop)
+        let mut remove = redis::pipe();
+        remove.cmd("ZREM").arg(GROUPS).arg(id.as_str()).cmd("EXISTS").arg(GroupKeys(id).about());
+        let answers = self.all(&self.control, &mut remove).await?;
+        if matches!(answers.last(), Some(Value::Int(1))) {
+            // Created again in between: it keeps its name.
+            let mut add = redis::cmd("ZADD");
+            add.arg(GROUPS).arg(0).arg(id.as_str());
+            self.control.command(&add).await?;
+        }
+        Ok(())
     }
 
     async fn group_state(&self, id: &GroupId) -> Result<GroupState> {

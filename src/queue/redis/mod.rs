@@ -37,8 +37,8 @@ use self::keys::Keys;
 use self::scripts::Scripts;
 use super::{
     AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, Pressure, PublisherPosition, Queue, Result, Trimmed,
-    WorkItem, WorkPosition, WorkerReport,
+    Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem,
+    WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
@@ -142,8 +142,8 @@ impl Queue for RedisQueue {
         self.config.partitions
     }
 
-    fn pressure(&self) -> Pressure {
-        self.gauge.pressure()
+    fn memory(&self) -> Memory {
+        self.gauge.memory()
     }
 
     async fn status(&self) -> Result<BackendStatus> {

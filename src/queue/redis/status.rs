@@ -14,14 +14,14 @@ impl RedisQueue {
     }
 
     /// Lays an emptied store out anew, if it is one (somebody ran FLUSHALL under this program). Nobody knows which numbers
-    /// were given out before: streams begin behind all that can have been, at a number made of the clock's seconds.
+    /// were given out before: streams begin behind all that can have been, at the clock's microseconds.
     pub(super) async fn mend_layout(&self) -> Result<()> {
         let mut get = redis::cmd("GET");
         get.arg(LAYOUT);
         if reply::text(self.control.command(&get).await?)?.is_some() {
             return Ok(());
         }
-        let base = (Timestamp::now().as_micros() / 1_000_000).unsigned_abs() << 20;
+        let base = Timestamp::now().as_micros().unsigned_abs();
         tracing::error!("the store is empty: its frames and streams are gone; register the streams again");
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
@@ -95,7 +95,9 @@ impl RedisQueue {
     /// Refuses a Redis that drops what it holds when its memory is short.
     pub(super) async fn check_eviction(&self) -> Result<()> {
         let info = reply::text(self.control.command(&Gauge::question()).await?)?.unwrap_or_default();
-        eviction(&Info::parse(&info)).map_or(Ok(()), |why| Err(Error::Layout(why)))
+        let info = Info::parse(&info);
+        self.gauge.note(&info);
+        eviction(&info).map_or(Ok(()), |why| Err(Error::Layout(why)))
     }
 
     /// Has connections ask anew what they lead to, if that has changed under them (CONFIG SET appendfsync).

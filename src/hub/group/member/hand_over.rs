@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
-use super::{End, Member, Ready};
-use crate::domain::OutputEntry;
+use super::{ClaimedFrame, End, Member, Ready};
 use crate::hub::event::{GapReason, PicturesOrLost};
 use crate::hub::gaps::PendingGap;
 use crate::hub::group::{GroupDelivery, GroupEvent, MEMBER_TTL};
@@ -15,26 +14,27 @@ use crate::queue::{self, Answer, AnswerResult, Delivery, Settled, Settlement, Ve
 impl Member {
     /// Sends one thing, when the client has room for it.
     pub(super) async fn hand_over(&mut self, ready: Ready) -> Result<(), End> {
-        let event = match ready {
-            Ready::Event(event) => event,
-            Ready::Frame(delivery, entry) => match self.frame(&delivery, entry.clone()).await {
-                Ok(Some(event)) => event,
+        let (event, claimed) = match ready {
+            Ready::Event(event) => (event, None),
+            Ready::Frame(claimed) => match self.frame(&claimed).await {
+                Ok(Some(event)) => (event, Some(claimed)),
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    self.ready.push_front(Ready::Frame(delivery, entry));
+                    self.ready.push_front(Ready::Frame(claimed));
                     return Err(error.into());
                 }
             },
         };
+        let mut keep_at = Instant::now() + MEMBER_TTL / 4;
         let permit = loop {
-            let wait = MEMBER_TTL / 4;
             tokio::select! {
                 biased;
                 permit = self.sender.reserve() => match permit {
                     Ok(permit) => break permit,
                     Err(_closed) => return Err(End::Hung),
                 },
-                () = sleep(wait) => {}
+                () = sleep_until(keep_at) => keep_at = Instant::now() + MEMBER_TTL / 4,
+                // A seat that was taken by another call is heard of at once.
                 _changed = self.news.changed() => {}
                 () = self.registration.inbox.news() => {
                     // A drain must not wait for a client that does not read.
@@ -63,10 +63,16 @@ impl Member {
                         verdict: Verdict::Extend(None),
                     };
                     let answered = self.consumers.queue.answer_frames(&self.seat.group, &[answer]).await;
-                    match answered.ok().and_then(|mut results| results.pop()) {
-                        Some(AnswerResult::Done(Some(deadline))) => frame.deadline = deadline,
+                    match answered.map(|mut results| results.pop()) {
+                        Ok(Some(AnswerResult::Done(Some(deadline)))) => frame.deadline = deadline,
+                        Err(error) if error.is_retryable() => {
+                            if let Some(claimed) = claimed {
+                                self.ready.push_front(Ready::Frame(claimed));
+                            }
+                            return Err(error.into());
+                        }
                         // It is another's by now, or unknown: not sent, it comes again.
-                        Some(_) | None => {
+                        Ok(_) | Err(_) => {
                             lock(&self.unsent).remove(&key);
                             return Ok(());
                         }
@@ -86,14 +92,11 @@ impl Member {
     }
 
     /// A delivery with its entry and pictures; `None` if they are gone.
-    async fn frame(
-        &self,
-        delivery: &Delivery,
-        entry: Option<Arc<OutputEntry>>,
-    ) -> queue::Result<Option<GroupEvent>> {
+    async fn frame(&self, claimed: &ClaimedFrame) -> queue::Result<Option<GroupEvent>> {
+        let ClaimedFrame { delivery, entry, generation } = claimed;
         let Delivery { stream_id, sequence, attempt, deadline } = delivery;
         let entry = match entry {
-            Some(entry) => Some(entry),
+            Some(entry) => Some(Arc::clone(entry)),
             None => match self.consumers.queue.read_outputs(stream_id, *sequence, 1).await {
                 Err(queue::Error::StreamNotFound(_)) => None,
                 page => page?.entries.into_iter().next().filter(|entry| entry.sequence == *sequence),
@@ -109,7 +112,7 @@ impl Member {
                 pictures,
                 attempt: *attempt,
                 deadline: *deadline,
-                generation: self.generation,
+                generation: *generation,
                 incarnation: self.incarnation,
                 partition: self.consumers.queue.partitions().of(stream_id),
             }))),

@@ -1,3 +1,4 @@
+mod following;
 mod hand_over;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,17 +10,15 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::desk::{Book, Desk, Place};
 use super::offer::{Draft, Taste};
-use super::positions::matchers;
 use super::{Consumers, GroupError, GroupEvent, MEMBER_TTL, MemberRequest, Unsent};
-use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::domain::{GroupAffinity, OutputEntry, Sequence};
-use crate::hub::event::{Gap, GapReason, StreamHead, SubscribeError};
+use crate::hub::event::{Gap, GapReason, StreamHead};
 use crate::hub::gaps::PendingGap;
-use crate::hub::inbox::Change;
 use crate::hub::lock;
 use crate::hub::subscribe::Registration;
 use crate::hub::topic::Topic;
-use crate::queue::{self, Claim, Claimed, Delivery, OfferResult, Seat};
+use crate::queue::{self, Claim, Claimed, Delivery, Exhausted, OfferResult, Seat};
+use following::register;
 
 /// Most frames of one claim: few, so that members share what there is, and little waits for a slow client.
 const CLAIM_FRAMES: usize = 8;
@@ -58,12 +57,19 @@ impl From<queue::Error> for End {
     }
 }
 
+/// A frame that was claimed, and by which generation of the group; without its entry, one that comes again.
+#[derive(Debug, Clone)]
+struct ClaimedFrame {
+    delivery: Delivery,
+    entry: Option<Arc<OutputEntry>>,
+    generation: u64,
+}
+
 /// What waits to be handed over.
 #[derive(Debug)]
 enum Ready {
     Event(GroupEvent),
-    /// A frame; without its entry, one that comes again.
-    Frame(Delivery, Option<Arc<OutputEntry>>),
+    Frame(ClaimedFrame),
 }
 
 /// A member's call.
@@ -101,6 +107,8 @@ struct Stream {
     gap: PendingGap,
     /// The number behind the gap.
     gap_end: Sequence,
+    /// The group's position, as this member last heard of it.
+    next: Option<Sequence>,
     removed: bool,
 }
 
@@ -169,10 +177,14 @@ impl Member {
         };
         let last = match end {
             // Its frames stay its own until the seat lapses: it is about to acknowledge them.
-            End::Finished => Ok(GroupEvent::Finished),
+            End::Finished => {
+                self.tell_rest().await;
+                Ok(GroupEvent::Finished)
+            }
             End::Hung => return self.leave().await,
             End::Draining => {
                 self.leave().await;
+                self.tell_rest().await;
                 Ok(GroupEvent::Draining)
             }
             End::Failed(error) => {
@@ -181,6 +193,23 @@ impl Member {
             }
         };
         let _hung_up = self.sender.send_timeout(last, MEMBER_TTL).await;
+    }
+
+    /// Tells the gaps that are not told yet: the group's position is behind them, so nobody else will.
+    async fn tell_rest(&mut self) {
+        let waiting = std::mem::take(&mut self.ready).into_iter().filter_map(|ready| match ready {
+            Ready::Event(event @ GroupEvent::Gap(_)) => Some(event),
+            Ready::Event(_) | Ready::Frame(_) => None,
+        });
+        let pending = self.streams.values_mut().filter_map(Stream::take_gap).map(GroupEvent::Gap);
+        let gaps: Vec<GroupEvent> = waiting.chain(pending).collect();
+        let deadline = Instant::now() + MEMBER_TTL;
+        for gap in gaps {
+            let sent = tokio::time::timeout_at(deadline, self.sender.send(Ok(gap))).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                return;
+            }
+        }
     }
 
     /// Gives everything back. If that fails, the frames are due when the seat lapses.
@@ -237,90 +266,15 @@ impl Member {
         }
     }
 
-    fn take_mail(&mut self) -> Result<(), End> {
-        let mail = self.registration.inbox.take_mail();
-        if mail.draining {
-            return Err(End::Draining);
-        }
-        if mail.overflowed {
-            return Err(too_many_streams().into());
-        }
-        for change in mail.changes {
-            match change {
-                Change::Joined { index, topic, .. } => {
-                    self.streams.entry(index).or_insert_with(|| Stream::new(topic));
-                }
-                Change::Begins { .. } => {}
-                Change::Removed { index } => {
-                    if let Some(stream) = self.streams.get_mut(&index) {
-                        stream.removed = true;
-                    }
-                }
-                Change::Stays { index } => {
-                    if let Some(stream) = self.streams.get_mut(&index) {
-                        stream.removed = false;
-                    }
-                }
-                Change::Left { index, .. } => self.forget(index),
-            }
-        }
-        Ok(())
-    }
-
-    fn forget(&mut self, index: u32) {
-        if let Some(stream) = self.streams.get(&index)
-            && self.consumers.hub.followers.forget(&self.registration.inbox, stream.topic.id(), index)
-        {
-            self.streams.remove(&index);
-        }
-    }
-
-    /// Follows the streams that the registration selects.
-    async fn follow(&mut self, book: &Book) -> Result<(), GroupError> {
-        let hub = &self.consumers.hub;
-        let records = self.consumers.selected(&book.record.settings.streams).await?;
-        if records.len() > MAX_STREAMS_PER_SUBSCRIPTION {
-            return Err(too_many_streams());
-        }
-        let mut ids = Vec::with_capacity(records.len());
-        for record in &records {
-            let (place, topic) =
-                hub.followers.follow(&self.registration.inbox, &record.id).ok_or_else(too_many_streams)?;
-            self.registration.inbox.place_for(&record.id, Some(0));
-            self.registration.inbox.enqueue(place.index);
-            self.streams.insert(place.index, Stream::new(topic));
-            ids.push(record.id.clone());
-        }
-        // Only now, so that no entry falls between.
-        for record in hub.records(&ids).await? {
-            if let Some(topic) = hub.followers.topic(&record.id) {
-                topic.observe(record.counters.published_sequence);
-            }
-        }
-        Ok(())
-    }
-
-    /// Follows the streams of new settings.
-    async fn follow_anew(&mut self, book: &Book) -> Result<(), GroupError> {
-        self.registration = register(&self.consumers, book)?;
-        self.streams.clear();
-        self.follow(book).await?;
-        // Last: if it failed, the next claim begins anew.
-        self.revision = book.record.revision;
-        self.ack_deadline = book.record.settings.ack_deadline;
-        Ok(())
-    }
-
     /// Heartbeat: what is pending is told first.
     fn beat(&mut self) {
         self.heartbeat_at = Instant::now() + self.request.heartbeat_interval;
         let gaps: Vec<Gap> = self.streams.values_mut().filter_map(Stream::take_gap).collect();
         self.ready.extend(gaps.into_iter().map(|gap| Ready::Event(GroupEvent::Gap(gap))));
-        let book = self.desk.book.try_lock();
         let head = |stream: &Stream| {
             let head = stream.topic.head();
-            let place = book.as_ref().ok().and_then(|book| book.positions.get(stream.topic.id()).cloned());
-            let done = place.map_or(head, |place| place.next.get() - 1);
+            // A stream that the group has not begun yet is no work for it.
+            let done = stream.next.map_or(head, |next| next.get() - 1);
             StreamHead {
                 stream_id: stream.topic.id().clone(),
                 head_sequence: head,
@@ -378,7 +332,14 @@ impl Member {
             }
         };
         self.trouble = None;
-        self.take_claimed(&mut book, drafts, claimed, claim.most).await
+        let (busy, exhausted) = self.take_claimed(&mut book, drafts, claimed, claim.most);
+        let record = book.record.clone();
+        // Pictures are fetched for it: others may claim meanwhile.
+        drop(book);
+        if !exhausted.is_empty() {
+            self.consumers.bury(&record, &exhausted).await?;
+        }
+        Ok(busy)
     }
 
     fn failed(&self, error: queue::Error) -> End {
@@ -411,18 +372,15 @@ impl Member {
             && let Some((index, _)) = self.registration.inbox.dequeue()
         {
             let Some(stream) = self.streams.get(&index) else { continue };
-            match self.draft(book, stream).await {
+            let looked = match self.draft(book, stream).await {
                 Ok(draft) if draft.gone || (stream.removed && draft.offer.candidates.is_empty()) => {
-                    let id = stream.topic.id().clone();
-                    self.consumers
-                        .queue
-                        .drop_group_streams(&self.seat.group, std::slice::from_ref(&id))
-                        .await?;
-                    book.positions.remove(&id);
-                    self.forget(index);
+                    self.drop_stream(book, index).await.map(|()| None)
                 }
-                Ok(draft) if draft.offer.candidates.is_empty() => {}
-                Ok(draft) => drafts.push((index, draft)),
+                Ok(draft) => Ok(Some(draft).filter(|draft| !draft.offer.candidates.is_empty())),
+                Err(error) => Err(error),
+            };
+            match looked {
+                Ok(draft) => drafts.extend(draft.map(|draft| (index, draft))),
                 Err(error) => {
                     self.registration.inbox.enqueue(index);
                     drafts.iter().for_each(|(index, _)| self.put_back(*index));
@@ -431,6 +389,21 @@ impl Member {
             }
         }
         Ok(drafts)
+    }
+
+    /// Nothing is left of a stream: what the group had not come to is told, and its position forgotten.
+    async fn drop_stream(&mut self, book: &mut Book, index: u32) -> queue::Result<()> {
+        let Some(stream) = self.streams.get_mut(&index) else { return Ok(()) };
+        let id = stream.topic.id().clone();
+        self.consumers.queue.drop_group_streams(&self.seat.group, std::slice::from_ref(&id)).await?;
+        let head = stream.topic.head();
+        if let Some(place) = book.positions.remove(&id)
+            && place.next.get() <= head
+        {
+            stream.pass_over(&mut self.ready, place.next, head, GapReason::Unregistered);
+        }
+        self.forget(index);
+        Ok(())
     }
 
     async fn draft(&self, book: &mut Book, stream: &Stream) -> queue::Result<Draft> {
@@ -456,14 +429,14 @@ impl Member {
         self.consumers.draft(&stream.topic, &place, record.as_ref(), &taste).await
     }
 
-    /// Notes what a claim brought; answers whether there is something to do now.
-    async fn take_claimed(
+    /// Notes what a claim brought; answers whether there is something to do now, and what the group has given up.
+    fn take_claimed(
         &mut self,
         book: &mut Book,
         drafts: Vec<(u32, Draft)>,
         claimed: Claimed,
         most: usize,
-    ) -> Result<bool, End> {
+    ) -> (bool, Vec<Exhausted>) {
         let Claimed { deliveries, exhausted, offers, generation, outstanding_frames, next_due } = claimed;
         let now = Instant::now();
         self.claim_time = now;
@@ -474,7 +447,8 @@ impl Member {
         }
         lock(&self.unsent).extend(deliveries.iter().map(|one| (one.stream_id.clone(), one.sequence)));
         let again = deliveries.iter().filter(|one| !is_offered(&drafts, one)).cloned();
-        self.ready.extend(again.map(|delivery| Ready::Frame(delivery, None)));
+        let again = again.map(|delivery| ClaimedFrame { delivery, entry: None, generation });
+        self.ready.extend(again.map(Ready::Frame));
         let mut left_over = false;
         let took = deliveries.len();
         for ((index, draft), result) in drafts.into_iter().zip(offers) {
@@ -483,15 +457,20 @@ impl Member {
                 OfferResult::At(next, mark) => {
                     let all = draft.entries.last().is_none_or(|last| last.entry.sequence < next);
                     left_over |= !all;
-                    self.tell(index, draft, next, &deliveries);
+                    self.tell(index, draft, next, &deliveries, generation);
                     book.note(&id, next, mark);
+                    self.stands_at(index, next);
                     self.enqueue_if_behind(index, next);
                 }
                 OfferResult::Moved(next, mark) => {
                     book.note(&id, next, mark);
+                    self.stands_at(index, next);
                     self.enqueue_if_behind(index, next);
                 }
-                OfferResult::Owned(next, mark) => book.note(&id, next, mark),
+                OfferResult::Owned(next, mark) => {
+                    book.note(&id, next, mark);
+                    self.stands_at(index, next);
+                }
                 OfferResult::Later => {
                     self.registration.inbox.enqueue(index);
                 }
@@ -505,10 +484,13 @@ impl Member {
         let pause = self.full.map_or(FULL_POLL, |pause| (pause * 2).min(LONGEST_FULL_POLL));
         self.full = full.then_some(if took > 0 { FULL_POLL } else { pause });
         self.poll_at = now + self.full.unwrap_or(POLL);
-        if !exhausted.is_empty() {
-            self.consumers.bury(&book.record, &exhausted).await?;
+        (took > 0 || !self.ready.is_empty() || book.stale, exhausted)
+    }
+
+    fn stands_at(&mut self, index: u32, next: Sequence) {
+        if let Some(stream) = self.streams.get_mut(&index) {
+            stream.next = Some(next);
         }
-        Ok(took > 0 || !self.ready.is_empty() || book.stale)
     }
 
     /// Has a stream looked at again.
@@ -523,7 +505,7 @@ impl Member {
     }
 
     /// Queues what is to be told of a stream's numbers below `next`.
-    fn tell(&mut self, index: u32, draft: Draft, next: Sequence, deliveries: &[Delivery]) {
+    fn tell(&mut self, index: u32, draft: Draft, next: Sequence, deliveries: &[Delivery], generation: u64) {
         let Some(stream) = self.streams.get_mut(&index) else { return };
         let mut from = draft.offer.from;
         for drafted in draft.entries.into_iter().take_while(|drafted| drafted.entry.sequence < next) {
@@ -540,7 +522,8 @@ impl Member {
                 .find(|one| one.sequence == sequence && one.stream_id == draft.offer.stream_id)
             {
                 self.ready.extend(stream.take_gap().map(|gap| Ready::Event(GroupEvent::Gap(gap))));
-                self.ready.push_back(Ready::Frame(delivery.clone(), Some(drafted.entry)));
+                let (delivery, entry) = (delivery.clone(), Some(drafted.entry));
+                self.ready.push_back(Ready::Frame(ClaimedFrame { delivery, entry, generation }));
             }
             from = sequence.next();
         }
@@ -549,7 +532,7 @@ impl Member {
 
 impl Stream {
     fn new(topic: Arc<Topic>) -> Self {
-        Self { topic, gap: PendingGap::default(), gap_end: Sequence::FIRST, removed: false }
+        Self { topic, gap: PendingGap::default(), gap_end: Sequence::FIRST, next: None, removed: false }
     }
 
     fn take_gap(&mut self) -> Option<Gap> {
@@ -574,14 +557,4 @@ fn is_offered(drafts: &[(u32, Draft)], delivery: &Delivery) -> bool {
             draft.offer.stream_id == delivery.stream_id
                 && draft.offer.candidates.iter().any(|one| one.sequence == delivery.sequence)
         })
-}
-
-fn register(consumers: &Consumers, book: &Book) -> Result<Registration, GroupError> {
-    let hub = &consumers.hub;
-    let inbox = hub.followers.register(matchers(&book.record.settings.streams)?, false)?;
-    Ok(Registration { hub: Arc::clone(hub), inbox })
-}
-
-fn too_many_streams() -> GroupError {
-    SubscribeError::TooManyStreams { limit: MAX_STREAMS_PER_SUBSCRIPTION }.into()
 }

@@ -16,9 +16,10 @@
 -- Nothing after the first write of a frame can fail: XADD is that first write, so a full Redis refuses cleanly.
 --
 -- Failover: the instance is "run id:keeps all:was promoted". Another run id than the partition last saw means that newest
--- writes may be lost, numbers given out among them, unless the old one kept all on its disk and this is the same disk. Then
--- the partition's epoch rises, and each stream leaps LEAP numbers ahead of what is stored before it gives one out again: no
--- number is given out twice. `after:<last before>` = first behind a leap, until it is published.
+-- writes may be lost, numbers given out among them, unless the old life kept all on its disk and the new one has that disk.
+-- Then the partition's epoch rises, and each stream leaps ahead before it gives a number out again: behind what is stored,
+-- and to the clock's microseconds, so that no number comes twice however often that happens. `after:<last before>` = first
+-- behind a leap, until it is published. Within one life the level told only falls: who tells more may have asked earlier.
 local function text(number) return string.format('%.0f', number) end
 
 local budget_bytes, budget_frames = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -31,11 +32,17 @@ local now = clock[1] * 1000000 + clock[2]
 local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'state')
 local work_frames, work_bytes = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
 
-local epoch, new_instance = tonumber(counts[4] or 0), counts[3] ~= ARGV[6]
-if new_instance and counts[3] then
-  local old_run, kept_all = string.match(counts[3], '^(.-):(%d)')
-  local run, promoted = string.match(ARGV[6], '^(.-):%d:(%d)')
-  if run ~= old_run and (kept_all ~= '1' or promoted == '1') then epoch = epoch + 1 end
+local function life(instance) return string.match(instance, '^(.-):(%d):(%d)') end
+local epoch, new_instance = tonumber(counts[4] or 0), not counts[3]
+if counts[3] then
+  local old_run, kept_all = life(counts[3])
+  local run, keeps_all, promoted = life(ARGV[6])
+  if run ~= old_run then
+    new_instance = true
+    if kept_all ~= '1' or keeps_all ~= '1' or promoted == '1' then epoch = epoch + 1 end
+  else
+    new_instance = keeps_all < kept_all
+  end
 end
 
 local SLOT = 32 -- number and sequence (8 bytes each), digest (16); slot 0 holds the highest number
@@ -47,7 +54,7 @@ local function load_stream(key)
     local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes',
       'epoch', 'leapt', 'fin_leapt')
     local seq, leapt, leap = tonumber(f[2] or 0), tonumber(f[10] or 0), 0
-    if seq > 0 and epoch > tonumber(f[9] or 0) then leap = LEAP end
+    if epoch > tonumber(f[9] or 0) then leap = math.max(LEAP, now - seq) end
     streams[key] = {
       known = f[1] == '0', seq = seq, queued = seq - leapt - tonumber(f[3] or 0) + tonumber(f[11] or 0),
       leap = leap, leapt = leapt, new_epoch = epoch > tonumber(f[9] or 0),
@@ -109,15 +116,16 @@ for i = 0, frames - 1 do
     if replayed then answer, value = 'D', tonumber(string.match(replayed, '^%d+'))
     elseif #redis.call('XRANGE', publishers, letter, letter) == 0 then answer = 'X' end
   end
+  -- Entered by an earlier attempt: whatever is true by now, it is not "surely not stored".
+  if ttl == -1 and answer ~= 'D' then answer, value = 'E', 0 end
   if not answer then
     if stream.blocked then answer = 'B'
-    elseif ttl == -1 then answer = 'E'
     elseif draining then answer = 'Q'
     elseif stream.queued + 1 > stream.max_frames or stream.queued_bytes + size > stream.max_bytes then answer = 'S'
     elseif work_frames + entered_frames + 1 > budget_frames or work_bytes + entered_bytes + size > budget_bytes then answer = 'F'
     elseif ttl == -2 then answer = 'G'
     end
-    if answer and answer ~= 'E' and answer ~= 'Q' then stream.blocked = true end
+    if answer and answer ~= 'Q' then stream.blocked = true end
   end
 
   if not answer then

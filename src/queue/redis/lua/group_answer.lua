@@ -12,6 +12,8 @@ local min_ms, max_ms = tonumber(about[4]), math.max(tonumber(about[4]), tonumber
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
+-- The first write, of a field that is never there: a Redis at its memory limit allows it and what follows.
+redis.call('HDEL', KEYS[1], '-')
 local answers, acknowledged = {}, 0
 for a = 2, #ARGV, 8 do
   local verdict, id, seq, attempt = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]

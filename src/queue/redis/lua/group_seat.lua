@@ -15,6 +15,8 @@ if not seated and redis.call('ZCOUNT', KEYS[5], '(' .. text(now), '+inf') >= ton
   return { 'full' }
 end
 
+-- The first write, of a field that is never there: a Redis at its memory limit allows it and what follows.
+redis.call('HDEL', KEYS[1], '-')
 if what ~= 'leave' then
   redis.call('ZADD', KEYS[5], text(now + tonumber(ARGV[4])), me)
 end
