@@ -72,6 +72,8 @@ pub struct Swept {
     pub next: Option<WorkPosition>,
     /// The queue is paused.
     pub paused: bool,
+    /// The queue is not paused, and work lay behind the place asked for: a queue that is resumed wakes nobody.
+    pub work_waits: bool,
 }
 
 /// What operators do with the work queues. A part of [`Queue`](super::Queue); what is said there of every method holds.

@@ -124,11 +124,7 @@ impl Partition {
                 () = handle.wake.notified(), if room && !self.pause.is_on() => may_have_work = true,
                 () = tokio::time::sleep(PAUSED_POLL), if room && self.pause.is_on() => may_have_work = true,
                 () = handle.stop.cancelled(), if !stopping => {}
-                _ = retention.tick() => {
-                    self.retention.pass().await?;
-                    // To be sure: that a queue is resumed wakes nobody.
-                    may_have_work = true;
-                }
+                _ = retention.tick() => self.retention.pass().await?,
             }
         }
     }
@@ -148,14 +144,17 @@ impl Partition {
             Ok(items) => items,
             Err(error) => return self.wait_out(error).await.map(|()| true),
         };
-        let more = items.len() == room;
+        let mut more = items.len() == room;
         if let Some(last) = items.last() {
             self.taken = last.position;
             self.handle.saw(last.position);
             self.pause.is_over();
             self.overflow.judge(&mut items).await;
-        } else if let Err(error) = self.pause.look(self.taken, self.in_flight() == 0).await {
-            return self.wait_out(error).await.map(|()| true);
+        } else {
+            match self.pause.look(self.taken, self.in_flight() == 0).await {
+                Ok(work_waits) => more = work_waits,
+                Err(error) => return self.wait_out(error).await.map(|()| true),
+            }
         }
         self.waiting.extend(items);
         Ok(more)

@@ -52,13 +52,13 @@ impl Pause {
     }
 
     /// Asks whether the queue is paused and, with nothing in hand, finishes what is marked for purging. `after` is the
-    /// position of the newest frame taken.
-    pub(super) async fn look(&mut self, after: WorkPosition, nothing_in_hand: bool) -> Result<()> {
+    /// position of the newest frame taken. Answers whether work waits behind it.
+    pub(super) async fn look(&mut self, after: WorkPosition, nothing_in_hand: bool) -> Result<bool> {
         let most = if nothing_in_hand { SWEEP_STEP } else { 0 };
-        let mut from = Some(after);
+        let (mut from, mut work_waits) = (Some(after), false);
         while let Some(after) = from {
             let swept = self.shared.queue.sweep(&self.lease, after, most).await?;
-            self.paused = swept.paused;
+            (self.paused, work_waits) = (swept.paused, swept.work_waits);
             from = swept.next;
             let settle = |item: WorkItem| item.fate.clone().map(|kind| settled(item, kind));
             let frames: Vec<Finished> = swept.items.into_iter().filter_map(settle).collect();
@@ -73,6 +73,6 @@ impl Pause {
                 return Err(Error::LeaseLost);
             }
         }
-        Ok(())
+        Ok(work_waits)
     }
 }

@@ -60,7 +60,8 @@ pub(crate) async fn a_paused_queue_takes_frames_and_gives_none(backend: Backend)
     let control = store.partition_stats(partition).await.unwrap().control;
     assert_eq!((control.state, control.reason.as_str()), (QueueState::Paused, "maintenance"));
     assert_eq!(take_all(&*store, &lease).await.len(), 0);
-    assert!(store.sweep(&lease, WorkPosition::default(), 0).await.unwrap().paused);
+    let swept = store.sweep(&lease, WorkPosition::default(), 0).await.unwrap();
+    assert!(swept.paused && !swept.work_waits);
     // What a worker has is finished, and what comes waits.
     settle(&store, &lease, &in_hand).await;
     submit(&store, "cam", 3..=3).await;
@@ -69,7 +70,8 @@ pub(crate) async fn a_paused_queue_takes_frames_and_gives_none(backend: Backend)
     store.set_queue_state(partition, QueueState::Running, "done").await.unwrap();
     let control = store.partition_stats(partition).await.unwrap().control;
     assert_eq!((control.state, control.reason.as_str()), (QueueState::Running, "done"));
-    assert!(!store.sweep(&lease, WorkPosition::default(), 0).await.unwrap().paused);
+    let swept = store.sweep(&lease, WorkPosition::default(), 0).await.unwrap();
+    assert!(!swept.paused && swept.work_waits, "{swept:?}");
     assert_eq!(fates(&take_all(&*store, &lease).await), ["cam 2", "cam 3"]);
 }
 

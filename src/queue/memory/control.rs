@@ -81,7 +81,9 @@ impl Partition {
             item.fate = self.control.fate(item);
         }
         let next = items.last().filter(|_| items.len() == max_frames).map(|last| last.position);
-        Ok(Swept { items, next, paused: self.control.is_paused() })
+        let paused = self.control.is_paused();
+        let work_waits = !paused && self.work.behind(after).next().is_some();
+        Ok(Swept { items, next, paused, work_waits })
     }
 
     pub(super) fn set_queue_state(&mut self, state: QueueState, reason: &str) {

@@ -186,6 +186,7 @@ impl Control for RedisQueue {
         let mut answer = answer.into_iter();
         let mut next = || answer.next().unwrap_or(Value::Nil);
         let paused = reply::number(next())? == 1;
+        let work_waits = reply::number(next())? == 1;
         let last = match reply::text(next())?.as_deref() {
             None | Some("") => None,
             Some(place) => reply::place(place).map(|(a, b)| Some(WorkPosition(a, b)))?,
@@ -194,7 +195,7 @@ impl Control for RedisQueue {
             .into_iter()
             .map(|((a, b), fields)| work_item(WorkPosition(a, b), &fields))
             .collect::<Result<_>>()?;
-        Ok(Swept { items, next: last, paused })
+        Ok(Swept { items, next: last, paused, work_waits })
     }
 
     async fn live_workers(&self) -> Result<Vec<String>> {

@@ -1,13 +1,14 @@
 -- Finds frames that are marked for purging, whatever the queue's state; for a holder that has nothing in hand.
 -- KEYS: lease, work queue, counts, purge marks.
 -- ARGV: fence, first place (exclusive: "(id", or "-"), most entries to look at (0: only tell the state).
--- Answers nil if the lease is lost, else: 1 if the queue is paused, the last place looked at ("" = no more are marked),
--- the marked entries, each with one more field, `x`: the reason given.
+-- Answers nil if the lease is lost, else: 1 if the queue is paused, 1 if it is not and work waits behind that place, the
+-- last place looked at ("" = no more are marked), the marked entries, each with one more field, `x`: the reason given.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local held = redis.call('HMGET', KEYS[3], 'state', 'purge_to')
 local paused = held[1] == 'paused' and 1 or 0
+local waits = paused == 0 and #redis.call('XREVRANGE', KEYS[2], '+', ARGV[2], 'COUNT', 1) or 0
 local most = tonumber(ARGV[3])
-if not held[2] or most == 0 then return { paused, '', {} } end
+if not held[2] or most == 0 then return { paused, waits, '', {} } end
 local entries = redis.call('XRANGE', KEYS[2], ARGV[2], held[2], 'COUNT', most)
 local marked = {}
 for _, entry in ipairs(entries) do
@@ -20,7 +21,7 @@ for _, entry in ipairs(entries) do
     marked[#marked + 1] = entry
   end
 end
-if #entries == most then return { paused, entries[most][1], marked } end
+if #entries == most then return { paused, waits, entries[most][1], marked } end
 -- The end is reached. With nothing found, whoever looks next need not; what was found earlier is finished by now.
 if #marked == 0 then redis.call('HDEL', KEYS[3], 'purge_to') end
-return { paused, '', marked }
+return { paused, waits, '', marked }
