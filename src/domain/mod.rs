@@ -10,6 +10,7 @@ pub mod limits;
 pub(crate) mod measures;
 mod output;
 pub(crate) mod picture;
+mod polygon;
 mod position;
 mod stream;
 mod time;
@@ -29,6 +30,7 @@ pub use output::{
     Reencode, Stage, StageTiming, StoredPicture, Tombstone, TombstoneKind,
 };
 pub use picture::PictureFormat;
+pub use polygon::{NormalizedPoint, Polygon, PolygonError};
 pub use position::{Cursor, StartPosition};
 pub use stream::{
     ClockPolicy, Location, OutputPolicy, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters,

@@ -1,5 +1,6 @@
 //! One frame from taken to ready to be published: its picture is fetched and worked out on the pool.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -10,7 +11,7 @@ use super::process::{self, Product};
 use super::settled::settled;
 use super::{CRASH_ATTRIBUTE, RETRY_PAUSE, Shared};
 use crate::domain::{
-    Failure, FailureReason, OutputBody, OutputPolicy, ProcessedFrame, Stage, StageTiming, Timestamp,
+    Failure, FailureReason, OutputBody, ProcessedFrame, Stage, StageTiming, StreamSettings, Timestamp,
     TombstoneKind,
 };
 use crate::queue::{Finished, WorkItem};
@@ -29,7 +30,7 @@ pub(super) struct Done {
 pub(super) async fn work_out(
     shared: &Shared,
     item: WorkItem,
-    policy: OutputPolicy,
+    settings: Arc<StreamSettings>,
     memory: OwnedSemaphorePermit,
     alone: Option<Alone>,
 ) -> Done {
@@ -38,11 +39,11 @@ pub(super) async fn work_out(
     let made = match &alone {
         Some(alone) => match alone.verdict() {
             Some(failure) => Err(failure),
-            None => make(shared, &item, policy).await,
+            None => make(shared, &item, settings).await,
         },
         None => {
             let _others = shared.running.read().await;
-            make(shared, &item, policy).await
+            make(shared, &item, settings).await
         }
     };
     let finished = match made {
@@ -84,7 +85,7 @@ fn published(item: WorkItem, leased_time: Timestamp, product: Product) -> Finish
 async fn make(
     shared: &Shared,
     item: &WorkItem,
-    policy: OutputPolicy,
+    settings: Arc<StreamSettings>,
 ) -> std::result::Result<Product, Failure> {
     let start = Instant::now();
     let partition = shared.queue.partitions().of(&item.stream_id);
@@ -112,7 +113,7 @@ async fn make(
         if crash {
             std::process::abort();
         }
-        process::process(codec, &source, &data, stored, &policy)
+        process::process(codec, &source, &data, stored, &settings.output)
     });
     match worked.await {
         Ok(product) => product.map(|mut product| {

@@ -14,7 +14,7 @@ use super::overflow::Overflow;
 use super::retention::Retention;
 use super::settled::{PAUSED_POLL, Pause, settled};
 use super::{RETRY_PAUSE, Shared};
-use crate::domain::{OutputPolicy, StreamId};
+use crate::domain::{StreamId, StreamSettings};
 use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
 
 /// Most frames that one call publishes.
@@ -26,8 +26,8 @@ pub(super) struct Partition {
     shared: Arc<Shared>,
     lease: Lease,
     handle: Arc<Handle>,
-    /// Settings by stream: (revision they were read for, policy).
-    policies: HashMap<StreamId, (u64, OutputPolicy)>,
+    /// By stream: the revision that its settings were read for, and they.
+    settings: HashMap<StreamId, (u64, Arc<StreamSettings>)>,
     /// Position of the newest work taken.
     taken: WorkPosition,
     /// Taken, waiting for memory.
@@ -53,7 +53,7 @@ impl Partition {
             shared,
             lease,
             handle,
-            policies: HashMap::new(),
+            settings: HashMap::new(),
             taken: WorkPosition::default(),
             waiting: VecDeque::new(),
             working: JoinSet::new(),
@@ -184,13 +184,13 @@ impl Partition {
                     Err(_) => return Ok(()),
                 },
             };
-            let policy = self.policy().await?;
+            let settings = self.settings().await?;
             let alone = if alone { Some(self.begin_alone(position).await?) } else { None };
             let Some(item) = self.waiting.pop_front() else { return Ok(()) };
             let turn = self.next_turn;
             self.next_turn += 1;
             let shared = Arc::clone(&self.shared);
-            self.working.spawn(async move { (turn, work_out(&shared, item, policy, memory, alone).await) });
+            self.working.spawn(async move { (turn, work_out(&shared, item, settings, memory, alone).await) });
         }
         Ok(())
     }
@@ -214,13 +214,13 @@ impl Partition {
         }
     }
 
-    /// The output policy for the first waiting frame: as it was when the frame was accepted, or newer.
-    async fn policy(&mut self) -> Result<OutputPolicy> {
-        let Some(item) = self.waiting.front() else { return Ok(OutputPolicy::default()) };
-        if let Some((revision, policy)) = self.policies.get(&item.stream_id)
+    /// The settings of the first waiting frame's stream: as they were when the frame was accepted, or newer.
+    async fn settings(&mut self) -> Result<Arc<StreamSettings>> {
+        let Some(item) = self.waiting.front() else { return Ok(Arc::default()) };
+        if let Some((revision, settings)) = self.settings.get(&item.stream_id)
             && *revision >= item.settings_revision
         {
-            return Ok(*policy);
+            return Ok(Arc::clone(settings));
         }
         let (id, revision) = (item.stream_id.clone(), item.settings_revision);
         let record = loop {
@@ -230,12 +230,13 @@ impl Partition {
             }
         };
         // Unregistered and forgotten: it had these settings, and may come back with others under a higher revision.
-        let known = record.map_or((revision, OutputPolicy::default()), |r| (r.revision, r.settings.output));
-        if self.policies.len() >= CACHED_SETTINGS {
-            self.policies.clear();
+        let (revision, settings) =
+            record.map_or_else(|| (revision, Arc::default()), |r| (r.revision, Arc::new(r.settings)));
+        if self.settings.len() >= CACHED_SETTINGS {
+            self.settings.clear();
         }
-        self.policies.insert(id, known);
-        Ok(known.1)
+        self.settings.insert(id, (revision, Arc::clone(&settings)));
+        Ok(settings)
     }
 
     fn collect(&mut self, ended: std::result::Result<(u64, Done), tokio::task::JoinError>) {

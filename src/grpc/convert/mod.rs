@@ -9,6 +9,7 @@ pub(crate) mod group;
 pub(crate) mod group_delivery;
 pub(crate) mod picture;
 pub(crate) mod policy;
+pub(crate) mod polygon;
 pub(crate) mod processed;
 pub(crate) mod result;
 pub(crate) mod stats;

@@ -1,0 +1,13 @@
+use crate::domain::{NormalizedPoint, Polygon};
+use crate::grpc::fault::{Fault, Result};
+use crate::pb::v1 as pb;
+
+/// Reads a region's outline; a fault names `polygon`.
+pub(crate) fn from_pb(points: Vec<pb::NormalizedPoint>) -> Result<Polygon> {
+    let points = points.into_iter().map(|pb::NormalizedPoint { x, y }| NormalizedPoint { x, y }).collect();
+    Polygon::new(points).map_err(|error| Fault::invalid("polygon", error.to_string()))
+}
+
+pub(crate) fn to_pb(polygon: &Polygon) -> Vec<pb::NormalizedPoint> {
+    polygon.points().iter().map(|&NormalizedPoint { x, y }| pb::NormalizedPoint { x, y }).collect()
+}
