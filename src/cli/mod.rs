@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod bench;
 mod client;
 mod dead_letters;
 mod demo;
@@ -18,6 +19,7 @@ mod sources;
 mod streams;
 mod submit;
 mod subscribe;
+mod video;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,7 @@ enum Command {
     DeadLetters(Box<dead_letters::DeadLettersArgs>),
     Info(info::InfoArgs),
     Health(health::HealthArgs),
+    Bench(Box<bench::BenchArgs>),
 }
 
 impl Command {
@@ -60,6 +63,7 @@ impl Command {
             Self::DeadLetters(args) => dead_letters::run(*args).await,
             Self::Info(args) => info::run(args).await,
             Self::Health(args) => health::run(args).await,
+            Self::Bench(args) => bench::run(*args).await,
         }
     }
 }

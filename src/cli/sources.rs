@@ -5,12 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
 use globset::GlobBuilder;
 
-use super::Failure;
+use super::{Failure, video};
+use crate::picture::sniff;
 
 /// Endings of files that a folder or pattern is searched for.
 const PICTURE_ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+/// Pictures that are held in memory; further ones are left out.
+const MOST_BYTES: usize = 256 << 20;
 /// What a stream id may hold.
 const MAX_ID_CHARS: usize = 64;
 
@@ -129,6 +133,36 @@ fn number(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> (usize, Strin
     }
     let digits = digits.trim_start_matches('0').to_owned();
     (digits.len(), digits)
+}
+
+/// The pictures that a source holds: a file, a folder, a pattern, or a video, of which `fps` pictures a second are taken and
+/// fitted into `size`.
+///
+/// # Errors
+/// A usage failure if it cannot be read or holds no pictures.
+pub(super) fn pictures(source: &str, fps: u32, size: (u32, u32)) -> Result<Vec<Bytes>, Failure> {
+    let files = expand(&[source.to_owned()], false)?;
+    if let [file] = files.as_slice()
+        && !is_picture(file)
+    {
+        return video::frames(file, fps, size);
+    }
+    let mut pictures = Vec::new();
+    let mut held = 0;
+    for (index, file) in files.iter().enumerate() {
+        let shown = file.display();
+        let data = fs::read(file).with_context(|| format!("cannot read {shown}")).map_err(Failure::Usage)?;
+        if sniff(&data).is_none() {
+            return Err(Failure::Usage(anyhow!("{shown} is no JPEG, PNG or WebP picture")));
+        }
+        held += data.len();
+        if held > MOST_BYTES && !pictures.is_empty() {
+            eprintln!("the first {index} of {} pictures are used", files.len());
+            break;
+        }
+        pictures.push(Bytes::from(data));
+    }
+    Ok(pictures)
 }
 
 /// The stream of each file where none is named: one file alone is a stream of its own name; of several, those of one folder

@@ -1,18 +1,16 @@
 //! What the cameras see: a drawn road, pictures, or a video.
 
-use std::fs;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::{DemoArgs, video};
+use super::DemoArgs;
 use crate::cli::{Failure, sources};
-use crate::picture::{Codec, Limits, sniff};
+use crate::picture::{Codec, Limits};
 use crate::scene::Scene;
 
 /// Pictures that are drawn ahead for each camera, so that drawing does not hold up a tick.
@@ -20,8 +18,6 @@ const DRAWN_AHEAD: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Finer than the server's output, so that the worker has something to encode.
 const DRAWN_QUALITY: u8 = 92;
-/// Real pictures are held in memory; further ones are left out.
-const MOST_BYTES: usize = 256 << 20;
 
 /// Where the pictures come from.
 #[derive(Debug)]
@@ -49,7 +45,8 @@ impl Footage {
             return Ok(Self::Drawn { width: args.width, height: args.height });
         };
         let (fps, width, height) = (args.fps, args.width, args.height);
-        let read = tokio::task::spawn_blocking(move || read(&source, fps, (width, height))).await;
+        let read =
+            tokio::task::spawn_blocking(move || sources::pictures(&source, fps, (width, height))).await;
         let pictures = read.map_err(|panic| Failure::Failed(panic.into()))??;
         Ok(Self::Loop(Arc::new(pictures)))
     }
@@ -109,29 +106,4 @@ fn draw(seed: u64, name: &str, width: u32, height: u32) -> mpsc::Receiver<Bytes>
         }
     });
     drawn
-}
-
-fn read(source: &str, fps: u32, size: (u32, u32)) -> Result<Vec<Bytes>, Failure> {
-    let files = sources::expand(&[source.to_owned()], false)?;
-    if let [file] = files.as_slice()
-        && !sources::is_picture(file)
-    {
-        return video::frames(file, fps, size);
-    }
-    let mut pictures = Vec::new();
-    let mut held = 0;
-    for (index, file) in files.iter().enumerate() {
-        let shown = file.display();
-        let data = fs::read(file).with_context(|| format!("cannot read {shown}")).map_err(Failure::Usage)?;
-        if sniff(&data).is_none() {
-            return Err(Failure::Usage(anyhow!("{shown} is no JPEG, PNG or WebP picture")));
-        }
-        held += data.len();
-        if held > MOST_BYTES && !pictures.is_empty() {
-            eprintln!("the first {index} of {} pictures are used", files.len());
-            break;
-        }
-        pictures.push(Bytes::from(data));
-    }
-    Ok(pictures)
 }

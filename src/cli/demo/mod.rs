@@ -6,7 +6,6 @@ mod footage;
 mod server;
 mod sheet;
 mod summary;
-mod video;
 mod viewer;
 
 use std::path::{Path, PathBuf};

@@ -17,6 +17,7 @@ mod instance;
 mod keys;
 mod lease;
 mod output;
+mod probe;
 mod registry;
 mod reply;
 mod scripts;
@@ -24,6 +25,8 @@ mod seek;
 mod status;
 mod strikes;
 mod work;
+
+pub(crate) use probe::Probe;
 
 use std::sync::Arc;
 use std::time::Duration;

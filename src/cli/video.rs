@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::cli::Failure;
 
-/// Pictures that are read; the cameras show them over and over.
+/// Pictures that are read; they are shown over and over.
 const MOST_FRAMES: u32 = 300;
 
 /// The first pictures of a video, as JPEG, at `fps` a second, fitted into `size`.

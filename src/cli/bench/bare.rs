@@ -1,0 +1,121 @@
+//! What gRPC alone does: a server that has one message, and sends it to whoever asks as fast as they take it.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use clap::Args;
+use futures::future::{BoxFuture, Ready, ready};
+use futures::{Stream, stream};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::body::Body;
+use tonic::codegen::http;
+use tonic::server::{Grpc, NamedService, ServerStreamingService};
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+use tower::Service;
+
+use crate::cli::Failure;
+use crate::cli::client::MAX_MESSAGE_BYTES;
+use crate::pb::v1 as pb;
+use crate::shutdown;
+
+/// A server of one message.
+#[derive(Debug, Args)]
+pub(super) struct BareArgs {
+    #[arg(long)]
+    listen: SocketAddr,
+    #[arg(long)]
+    address_file: PathBuf,
+    /// Size of the picture in the message.
+    #[arg(long)]
+    bytes: usize,
+}
+
+const PATH: &str = "/frameway.bench.Bare/Stream";
+
+#[derive(Clone)]
+struct Bare(pb::SubscribeFramesResponse);
+
+type Messages = Pin<Box<dyn Stream<Item = Result<pb::SubscribeFramesResponse, Status>> + Send>>;
+
+impl NamedService for Bare {
+    const NAME: &'static str = "frameway.bench.Bare";
+}
+
+impl ServerStreamingService<pb::SubscribeFramesRequest> for Bare {
+    type Response = pb::SubscribeFramesResponse;
+    type ResponseStream = Messages;
+    type Future = Ready<Result<Response<Messages>, Status>>;
+
+    fn call(&mut self, _request: Request<pb::SubscribeFramesRequest>) -> Self::Future {
+        let messages: Messages = Box::pin(stream::repeat(Ok(self.0.clone())));
+        ready(Ok(Response::new(messages)))
+    }
+}
+
+impl Service<http::Request<Body>> for Bare {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let message = self.clone();
+        Box::pin(async move {
+            let codec = ProstCodec::<pb::SubscribeFramesResponse, pb::SubscribeFramesRequest>::default();
+            let mut grpc = Grpc::new(codec).apply_max_message_size_config(None, Some(usize::MAX));
+            Ok(grpc.server_streaming(message, request).await)
+        })
+    }
+}
+
+/// Serves until it is told to end.
+pub(super) async fn run(args: BareArgs) -> Result<(), Failure> {
+    let error = |error: std::io::Error| Failure::Failed(error.into());
+    let stop = shutdown::on_signal().map_err(error)?;
+    let listener = TcpListener::bind(args.listen).await.map_err(error)?;
+    let address = listener.local_addr().map_err(error)?;
+    let message = Bare(message(Bytes::from(vec![0x5a; args.bytes])));
+    let fresh = args.address_file.with_extension("new");
+    std::fs::write(&fresh, address.to_string()).map_err(error)?;
+    std::fs::rename(&fresh, &args.address_file).map_err(error)?;
+    let serving =
+        crate::grpc::server().add_service(message).serve_with_incoming(TcpListenerStream::new(listener));
+    match stop.run_until_cancelled(serving).await {
+        Some(Err(error)) => Err(Failure::Failed(error.into())),
+        Some(Ok(())) | None => Ok(()),
+    }
+}
+
+/// Asks for the messages.
+pub(super) async fn subscribe(channel: Channel) -> Result<Streaming<pb::SubscribeFramesResponse>, Status> {
+    let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let codec = ProstCodec::<pb::SubscribeFramesRequest, pb::SubscribeFramesResponse>::default();
+    let request = Request::new(pb::SubscribeFramesRequest::default());
+    let path = http::uri::PathAndQuery::from_static(PATH);
+    Ok(grpc.server_streaming(request, path, codec).await?.into_inner())
+}
+
+/// A delivered frame with a picture of these bytes, and little else.
+fn message(data: Bytes) -> pb::SubscribeFramesResponse {
+    let picture = pb::Picture {
+        role: pb::PictureRole::Processed.into(),
+        size_bytes: data.len() as u64,
+        content: Some(pb::picture::Content::Data(data)),
+        ..Default::default()
+    };
+    let frame =
+        pb::ProcessedFrame { stream_id: "bare".to_owned(), pictures: vec![picture], ..Default::default() };
+    let delivered = pb::DeliveredFrame { frame: Some(frame), ..Default::default() };
+    pb::SubscribeFramesResponse { event: Some(pb::subscribe_frames_response::Event::Frame(delivered)) }
+}

@@ -1,0 +1,153 @@
+//! `frameway bench`: how fast, beside what this machine could do at best, both measured in the same run.
+
+mod bare;
+mod ceiling;
+mod fanout;
+mod latency;
+mod load;
+mod machine;
+mod pipeline;
+mod processes;
+mod report;
+mod scale;
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+
+use super::{Failure, sources};
+use crate::pb::v1 as pb;
+use crate::picture::{Codec, Limits};
+use crate::scene::Scene;
+
+/// Pictures that are drawn where no source is given; cameras show them over and over.
+const DRAWN: u64 = 30;
+/// Quality of drawn pictures: like a camera's.
+const DRAWN_QUALITY: u8 = 90;
+
+/// Measure how fast this machine is, as ratios to what it could do at best.
+///
+/// Starts a server of its own (`frameway serve`) on a free port, cameras and subscribers that use the real gRPC API, and
+/// measures a limit in the same run, so that figures of different machines and moments can be compared. Run it from a
+/// release build, with nothing else running.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway bench pipeline
+  frameway bench pipeline --source dense-1080p.jpg --redis-url redis://localhost:6379/0 --json
+  frameway bench latency --source traffic.mp4
+  frameway bench fanout --subscribers 200
+  frameway bench scale --cameras 1,10,100,1000
+
+The Redis should be an empty one that nothing else uses: its processor time is counted, and the benchmark's streams are
+left in it.")]
+pub(super) struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Pipeline(pipeline::PipelineArgs),
+    Latency(latency::LatencyArgs),
+    Fanout(fanout::FanoutArgs),
+    Scale(scale::ScaleArgs),
+    #[command(hide = true)]
+    Bare(bare::BareArgs),
+}
+
+/// What every benchmark takes.
+#[derive(Debug, Clone, Args)]
+struct CommonArgs {
+    /// Real pictures instead of drawn ones: a file, a folder, a quoted pattern, or a video (through ffmpeg).
+    #[arg(long, value_name = "PATH")]
+    source: Option<String>,
+
+    /// Queue in this Redis instead of in memory.
+    #[arg(long, value_name = "URL")]
+    redis_url: Option<String>,
+
+    /// How long is measured, after a moment of warming up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    seconds: u32,
+
+    /// Width of the drawn pictures.
+    #[arg(long, value_name = "PIXELS", default_value_t = 1920, value_parser = clap::value_parser!(u32).range(64..=3840))]
+    width: u32,
+
+    /// Height of the drawn pictures.
+    #[arg(long, value_name = "PIXELS", default_value_t = 1080, value_parser = clap::value_parser!(u32).range(64..=2160))]
+    height: u32,
+
+    /// End with one JSON object on one line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// When the worker encodes a picture anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Reencode {
+    /// Every picture.
+    Always,
+    /// No picture.
+    Never,
+    /// A picture that is finer than the output.
+    Auto,
+}
+
+impl Reencode {
+    fn mode(self) -> pb::ReencodeMode {
+        match self {
+            Self::Always => pb::ReencodeMode::Always,
+            Self::Never => pb::ReencodeMode::Never,
+            Self::Auto => pb::ReencodeMode::Auto,
+        }
+    }
+}
+
+impl CommonArgs {
+    fn seconds(&self) -> Duration {
+        Duration::from_secs(self.seconds.into())
+    }
+
+    /// The pictures that the cameras show.
+    async fn pictures(&self) -> Result<Vec<Bytes>, Failure> {
+        let args = self.clone();
+        let made = tokio::task::spawn_blocking(move || match &args.source {
+            Some(source) => sources::pictures(source, 30, (args.width, args.height)),
+            None => draw(args.width, args.height),
+        });
+        made.await.map_err(|panic| Failure::Failed(panic.into()))?
+    }
+}
+
+fn draw(width: u32, height: u32) -> Result<Vec<Bytes>, Failure> {
+    let scene = Scene::new(1, width, height);
+    let mut codec = Codec::new(Limits::default());
+    let picture = |number| {
+        let drawn = scene.jpeg(&mut codec, number, DRAWN_QUALITY);
+        drawn.map(|(picture, _truth)| picture).map_err(|error| Failure::Failed(error.into()))
+    };
+    (1..=DRAWN).map(picture).collect()
+}
+
+/// Runs one benchmark and reports.
+pub(super) async fn run(args: BenchArgs) -> Result<(), Failure> {
+    if cfg!(debug_assertions) && !matches!(args.what, What::Bare(_)) {
+        eprintln!("this is not a release build: its figures say nothing (cargo build --release)");
+    }
+    match args.what {
+        What::Pipeline(args) => pipeline::run(args).await,
+        What::Latency(args) => latency::run(args).await,
+        What::Fanout(args) => fanout::run(args).await,
+        What::Scale(args) => scale::run(args).await,
+        What::Bare(args) => bare::run(args).await,
+    }
+}
+
+/// What did not work as it must, in words.
+fn failed(why: impl Into<String>) -> Failure {
+    Failure::Failed(anyhow!(why.into()))
+}

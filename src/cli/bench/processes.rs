@@ -1,0 +1,236 @@
+//! The server under test: processes of their own, so that what they use can be told apart.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, Signal, System};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::cli::Failure;
+use crate::cli::client::Client;
+use crate::pb::v1 as pb;
+use crate::queue::redis::Probe;
+
+const START_DEADLINE: Duration = Duration::from_secs(20);
+const STOP_DEADLINE: Duration = Duration::from_secs(25);
+const ASK_EVERY: Duration = Duration::from_millis(50);
+const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+
+/// A program of ours that was started, and those that it started.
+#[derive(Debug)]
+pub(super) struct Server {
+    children: Vec<Child>,
+    /// Where it listens.
+    pub(super) address: String,
+    redis: Option<Probe>,
+    peak: Arc<Mutex<u64>>,
+    _sampling: DropGuard,
+    files: PathBuf,
+}
+
+/// Processor time since the processes began, in milliseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CpuMs {
+    /// `frameway serve` and its worker.
+    pub(super) server: f64,
+    /// Redis; 0 without one.
+    pub(super) redis: f64,
+    /// This process: cameras and subscribers.
+    pub(super) clients: f64,
+}
+
+impl CpuMs {
+    pub(super) fn all(self) -> f64 {
+        self.server + self.redis + self.clients
+    }
+
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            server: self.server - before.server,
+            redis: self.redis - before.redis,
+            clients: self.clients - before.clients,
+        }
+    }
+}
+
+impl Server {
+    /// `frameway serve`, with workers in further processes where a number of them is given.
+    pub(super) async fn start(redis_url: Option<&str>, workers: Option<u32>) -> Result<Self, Failure> {
+        let redis = match redis_url {
+            Some(url) => Some(Probe::connect(url).await.map_err(|error| Failure::Usage(error.into()))?),
+            None => None,
+        };
+        let url: Vec<String> =
+            redis_url.map(|url| vec!["--redis-url".to_owned(), url.to_owned()]).unwrap_or_default();
+        let mut arguments = vec!["serve".to_owned()];
+        arguments.extend(url.clone());
+        if workers.is_some() {
+            arguments.extend(["--role".to_owned(), "api".to_owned()]);
+        }
+        let mut server = Self::spawn(&arguments, redis).await?;
+        for _ in 0..workers.unwrap_or(0) {
+            let mut arguments = vec!["serve".to_owned(), "--role".to_owned(), "worker".to_owned()];
+            arguments.extend(url.clone());
+            server.children.push(spawn(&arguments)?);
+        }
+        server.held(workers.map(|count| count as usize)).await?;
+        Ok(server)
+    }
+
+    /// Starts this program with `arguments`, which must include a command that knows `--listen` and `--address-file`.
+    pub(super) async fn spawn(arguments: &[String], redis: Option<Probe>) -> Result<Self, Failure> {
+        let files = std::env::temp_dir().join(format!("frameway-bench-{:016x}", rand::random::<u64>()));
+        std::fs::create_dir(&files).context("a folder for the server's address").map_err(Failure::Failed)?;
+        let file = files.join("address");
+        let mut arguments = arguments.to_vec();
+        arguments.extend(["--listen", "127.0.0.1:0", "--address-file"].map(str::to_owned));
+        arguments.push(file.to_string_lossy().into_owned());
+        let child = spawn(&arguments)?;
+        let peak = Arc::new(Mutex::new(0));
+        let sampling = CancellationToken::new();
+        if let Some(id) = child.id() {
+            tokio::spawn(
+                sampling.clone().run_until_cancelled_owned(sample(Pid::from_u32(id), Arc::clone(&peak))),
+            );
+        }
+        let mut server = Self {
+            children: vec![child],
+            address: String::new(),
+            redis,
+            peak,
+            _sampling: sampling.drop_guard(),
+            files,
+        };
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            if let Ok(address) = std::fs::read_to_string(&file) {
+                server.address = format!("http://{address}");
+                return Ok(server);
+            }
+            if let Ok(Some(ended)) = server.children[0].try_wait() {
+                return Err(Failure::Failed(anyhow!("the server ended at once ({ended}); see above")));
+            }
+            if Instant::now() > deadline {
+                return Err(Failure::Failed(anyhow!("the server did not start within {START_DEADLINE:?}")));
+            }
+            sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Waits until workers hold every partition, and all of them some.
+    async fn held(&self, workers: Option<usize>) -> Result<(), Failure> {
+        let mut client = Client::connect(&self.address).await?;
+        let deadline = Instant::now() + START_DEADLINE;
+        while Instant::now() < deadline {
+            let stats = client.queues.get_queue_stats(pb::GetQueueStatsRequest::default()).await;
+            if let Ok(stats) = stats {
+                let stats = stats.into_inner();
+                let holder =
+                    |one: &pb::PartitionStats| one.queue.as_ref().map(|queue| queue.worker_id.clone());
+                let holders: Vec<_> = stats.partitions.iter().filter_map(holder).collect();
+                let some: std::collections::BTreeSet<_> = holders.iter().collect();
+                if !holders.iter().any(String::is_empty) && some.len() >= workers.unwrap_or(1) {
+                    return Ok(());
+                }
+            }
+            sleep(ASK_EVERY).await;
+        }
+        Err(Failure::Failed(anyhow!("no worker took the partitions within {START_DEADLINE:?}")))
+    }
+
+    /// What all have used until now.
+    pub(super) async fn cpu(&self) -> Result<CpuMs, Failure> {
+        let system = processes();
+        let server = self.children.iter().filter_map(Child::id);
+        let server: u64 =
+            server.flat_map(|id| family(&system, Pid::from_u32(id))).map(Process::accumulated_cpu_time).sum();
+        let own = sysinfo::get_current_pid().ok().and_then(|id| system.process(id));
+        let redis = match &self.redis {
+            Some(redis) => redis.cpu().await.map_err(|error| Failure::Failed(error.into()))?,
+            None => Duration::ZERO,
+        };
+        Ok(CpuMs {
+            server: server as f64,
+            redis: redis.as_secs_f64() * 1e3,
+            clients: own.map_or(0, Process::accumulated_cpu_time) as f64,
+        })
+    }
+
+    /// How often a Redis command was called, scripts' calls included; 0 without Redis.
+    pub(super) async fn redis_calls(&self, command: &str) -> Result<u64, Failure> {
+        match &self.redis {
+            Some(redis) => redis.calls(command).await.map_err(|error| Failure::Failed(error.into())),
+            None => Ok(0),
+        }
+    }
+
+    /// Most resident memory of the server and its worker, in MiB, looked at ten times a second.
+    pub(super) fn peak_rss_mb(&self) -> f64 {
+        *self.peak.lock().unwrap_or_else(PoisonError::into_inner) as f64 / f64::from(1 << 20)
+    }
+
+    /// Ends it well, and waits for that.
+    pub(super) async fn stop(mut self) {
+        let system = processes();
+        for child in &self.children {
+            if let Some(process) = child.id().and_then(|id| system.process(Pid::from_u32(id))) {
+                process.kill_with(Signal::Term);
+            }
+        }
+        for child in &mut self.children {
+            if timeout(STOP_DEADLINE, child.wait()).await.is_err() {
+                eprintln!("the server does not stop; it is killed");
+                let _gone = child.kill().await;
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _left_behind = std::fs::remove_dir_all(&self.files);
+    }
+}
+
+fn spawn(arguments: &[String]) -> Result<Child, Failure> {
+    let program = std::env::current_exe().context("finding this program").map_err(Failure::Failed)?;
+    let log = std::env::var("FRAMEWAY_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let child = Command::new(program)
+        .args(arguments)
+        .env("FRAMEWAY_LOG", log)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    child.context("starting the server").map_err(Failure::Failed)
+}
+
+fn processes() -> System {
+    let mut system = System::new();
+    let kinds = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, kinds);
+    system
+}
+
+/// A process and those that it started.
+fn family(system: &System, first: Pid) -> impl Iterator<Item = &Process> {
+    let all = system.processes().values();
+    all.filter(move |process| process.pid() == first || process.parent() == Some(first))
+}
+
+async fn sample(first: Pid, peak: Arc<Mutex<u64>>) {
+    loop {
+        let system = processes();
+        let now: u64 = family(&system, first).map(Process::memory).sum();
+        {
+            let mut peak = peak.lock().unwrap_or_else(PoisonError::into_inner);
+            *peak = now.max(*peak);
+        }
+        sleep(SAMPLE_EVERY).await;
+    }
+}

@@ -1,0 +1,73 @@
+//! Figures for people, and for programs.
+
+use serde_json::{Map, Value};
+
+use super::machine;
+use crate::cli::output::{print, print_json};
+
+/// Figures of one benchmark, in order.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    lines: Vec<(&'static str, Value, String)>,
+}
+
+impl Report {
+    /// A figure with the words that say what it is.
+    pub(super) fn figure(
+        &mut self,
+        name: &'static str,
+        value: impl Into<Value>,
+        words: impl Into<String>,
+    ) -> &mut Self {
+        self.lines.push((name, value.into(), words.into()));
+        self
+    }
+
+    /// A figure, rounded to what can be meant.
+    pub(super) fn number(&mut self, name: &'static str, value: f64, words: impl Into<String>) -> &mut Self {
+        self.figure(name, rounded(value), words)
+    }
+
+    /// Prints it: one line a figure, or one JSON object.
+    pub(super) fn print(self, bench: &str, json: bool) {
+        let machine = machine::describe();
+        if json {
+            let mut object = Map::new();
+            object.insert("bench".to_owned(), bench.into());
+            object.extend(self.lines.into_iter().map(|(name, value, _)| (name.to_owned(), value)));
+            object.insert("machine".to_owned(), machine);
+            print_json(&Value::Object(object));
+            return;
+        }
+        let width = self.lines.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        for (name, value, words) in &self.lines {
+            print(&format!("{name:width$}  {:>10}  {words}", text(value)));
+        }
+        let said = |field: &str| text(&machine[field]);
+        print(&format!("on {} x {}, {}, {} build", said("cores"), said("cpu"), said("os"), said("build")));
+    }
+}
+
+/// Four digits are more than such figures mean.
+pub(super) fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let scale = 10_f64.powf(3.0 - value.abs().log10().floor());
+    (value * scale).round() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn figures_have_four_digits() {
+        assert_eq!(
+            [0.0, 1.23456, 123.456, 98765.4, 0.000_123_456].map(rounded),
+            [0.0, 1.235, 123.5, 98770.0, 0.0001235]
+        );
+        assert_eq!(rounded(f64::NAN), 0.0);
+    }
+}
