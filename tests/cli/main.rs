@@ -11,9 +11,10 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 9] =
-    ["demo", "serve", "submit", "subscribe", "streams", "queues", "dead-letters", "info", "health"];
+const SUBCOMMANDS: [&str; 10] =
+    ["demo", "serve", "submit", "subscribe", "streams", "queues", "dead-letters", "info", "health", "bench"];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
+const BENCH_SUBCOMMANDS: [&str; 4] = ["pipeline", "latency", "fanout", "scale"];
 const STREAMS_SUBCOMMANDS: [&str; 6] = ["list", "register", "show", "update", "watch", "remove"];
 const QUEUES_SUBCOMMANDS: [&str; 5] = ["list", "pause", "resume", "drain", "purge"];
 
@@ -77,6 +78,11 @@ fn every_help_teaches_with_examples() {
         let output = frameway(&["streams", name, "--help"]);
         assert!(output.status.success(), "{name}");
         assert!(stdout(&output).contains("Examples:\n  frameway streams "), "{name}");
+    }
+    for name in BENCH_SUBCOMMANDS {
+        let output = frameway(&["bench", name, "--help"]);
+        assert!(output.status.success(), "{name}");
+        assert!(stdout(&output).contains("Examples:\n  frameway bench "), "{name}");
     }
     for name in DEAD_LETTERS_SUBCOMMANDS {
         let output = frameway(&["dead-letters", name, "--help"]);
@@ -175,6 +181,37 @@ fn a_server_that_is_not_there_is_one_line_and_code_1() {
         let arguments = [arguments, &["--address", &address]].concat();
         assert_fails(&arguments, 1, "is `frameway serve` running there?");
     }
+}
+
+#[test]
+fn benchmarks_end_with_figures_that_fit_together() {
+    let small = ["--json", "--seconds", "1", "--width", "160", "--height", "90"];
+    let bench =
+        |name: &'static str, more: &[&'static str]| json(&[&["bench", name], &small[..], more].concat());
+    let number = |told: &Value, name: &str| told[name].as_f64().unwrap_or_else(|| panic!("{name} in {told}"));
+
+    let told = bench("pipeline", &["--cameras", "2"]);
+    assert_eq!((&told["bench"], &told["lost"]), (&"pipeline".into(), &0.into()), "{told}");
+    let (fps, ceiling) = (number(&told, "fps"), number(&told, "ceiling_fps"));
+    assert!(
+        fps > 0.0 && (number(&told, "efficiency") - fps / ceiling).abs() < 0.01 * (fps / ceiling),
+        "{told}"
+    );
+    let cores = number(&told["machine"], "cores");
+    assert!((ceiling - cores * 1e3 / number(&told, "codec_ms")).abs() < 0.01 * ceiling, "{told}");
+    let parts = ["cpu_ms_server", "cpu_ms_redis", "cpu_ms_clients"].map(|part| number(&told, part));
+    assert!((parts.iter().sum::<f64>() - number(&told, "cpu_ms_per_frame")).abs() < 0.05, "{told}");
+    assert!(number(&told, "peak_rss_mb") > 1.0, "{told}");
+
+    let told = bench("latency", &[]);
+    assert!(number(&told, "p50_ms") > 0.0 && number(&told, "p50_ms") <= number(&told, "p99_ms"), "{told}");
+
+    let told = bench("fanout", &["--subscribers", "3"]);
+    assert!(number(&told, "deliveries_per_s") > 0.0 && number(&told, "bare_tonic_mb_per_s") > 0.0, "{told}");
+
+    let told = bench("scale", &["--cameras", "1,3", "--total-fps", "20"]);
+    assert_eq!(told["by_cameras"].as_array().map(Vec::len), Some(2), "{told}");
+    assert_eq!(told["lost"], 0, "{told}");
 }
 
 #[test]

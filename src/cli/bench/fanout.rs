@@ -29,6 +29,10 @@ use crate::pb::v1::subscribe_frames_response::Event;
 /// The camera's pictures are passed on as they are, and the camera waits for the slowest subscriber. The limit is a bare
 /// server of the same gRPC library that sends a message of the same size again and again.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway bench fanout
+  frameway bench fanout --subscribers 1000 --width 640 --height 360 --seconds 20")]
 pub(super) struct FanoutArgs {
     #[command(flatten)]
     common: CommonArgs,
@@ -138,6 +142,35 @@ impl Received {
     }
 }
 
+struct Camera {
+    stream: String,
+    pictures: Vec<Bytes>,
+    /// Frames ahead of the slowest subscriber.
+    ahead: u64,
+    received: Arc<Received>,
+}
+
+impl Camera {
+    async fn film(self, frames: mpsc::Sender<pb::Frame>) {
+        for (number, picture) in (1_u64..).zip(self.pictures.iter().cycle()) {
+            while number > self.received.slowest() + self.ahead {
+                sleep(Duration::from_millis(1)).await;
+            }
+            let frame = pb::Frame {
+                stream_id: self.stream.clone(),
+                publisher_id: "camera".to_owned(),
+                publisher_sequence: Some(number),
+                capture_time: Some(timestamp(SystemTime::now())),
+                data: picture.clone(),
+                ..Default::default()
+            };
+            if frames.send(frame).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
 /// One camera and its subscribers.
 async fn frames(
     server: &Server,
@@ -191,40 +224,23 @@ async fn frames(
         seed: rand::random(),
     };
     let grpc = Grpc(client.streaming.clone());
-    let publishing = tokio::spawn(publisher::publish(
-        grpc,
-        options,
-        intake,
-        CancellationToken::new(),
-        |_frame, _decision| {},
-    ));
-    let camera = {
-        let (received, stop) = (Arc::clone(&received), stop.clone());
-        tokio::spawn(async move {
-            for (number, picture) in (1_u64..).zip(pictures.iter().cycle()) {
-                while number > received.slowest() + u64::from(in_flight) {
-                    if stop.run_until_cancelled(sleep(Duration::from_millis(1))).await.is_none() {
-                        return;
-                    }
-                }
-                let frame = pb::Frame {
-                    stream_id: stream.clone(),
-                    publisher_id: "camera".to_owned(),
-                    publisher_sequence: Some(number),
-                    capture_time: Some(timestamp(SystemTime::now())),
-                    data: picture.clone(),
-                    ..Default::default()
-                };
-                if stop.is_cancelled() || frames.send(frame).await.is_err() {
-                    return;
-                }
-            }
-        })
-    };
+    let mut sending = JoinSet::new();
+    sending.spawn(async move {
+        let publishing =
+            publisher::publish(grpc, options, intake, CancellationToken::new(), |_frame, _decision| {});
+        publishing.await.map(|_ended| ())
+    });
+    let camera = Camera { stream, pictures, ahead: in_flight.into(), received: Arc::clone(&received) };
+    let until = stop.clone();
+    sending.spawn(async move {
+        let _stopped = until.run_until_cancelled(camera.film(frames)).await;
+        Ok(())
+    });
     let measured = measure(server, &received, common.seconds(), &mut taking).await;
     stop.cancel();
-    camera.await.map_err(|panic| Failure::Failed(panic.into()))?;
-    publishing.await.map_err(|panic| Failure::Failed(panic.into()))??;
+    while let Some(ended) = sending.join_next().await {
+        ended.map_err(|panic| Failure::Failed(panic.into()))??;
+    }
     taking.shutdown().await;
     if received.gaps.load(Ordering::Relaxed) {
         return Err(failed("a subscriber missed frames: allow fewer --in-flight"));

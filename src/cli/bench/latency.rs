@@ -12,6 +12,10 @@ use crate::pb::v1 as pb;
 
 /// Milliseconds from a camera's hand to a subscriber's, with cameras that are paced and an idle machine beside them.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway bench latency
+  frameway bench latency --cameras 4 --fps 15 --redis-url redis://localhost:6379/0")]
 pub(super) struct LatencyArgs {
     #[command(flatten)]
     common: CommonArgs,

@@ -15,6 +15,11 @@ use crate::pb::v1 as pb;
 /// `efficiency` is the frames a second as a share of `ceiling_fps`: what all cores together would do if they did nothing
 /// else than decode and encode these pictures.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway bench pipeline
+  frameway bench pipeline --source dense-1080p.jpg --redis-url redis://localhost:6379/0 --json
+  frameway bench pipeline --source traffic.mp4 --cameras 8 --reencode auto")]
 pub(super) struct PipelineArgs {
     #[command(flatten)]
     common: CommonArgs,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, Signal, System};
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::cli::Failure;
 use crate::cli::client::Client;
@@ -29,7 +29,8 @@ pub(super) struct Server {
     pub(super) address: String,
     redis: Option<Probe>,
     peak: Arc<Mutex<u64>>,
-    _sampling: DropGuard,
+    /// Ends with it.
+    _sampling: JoinSet<()>,
     files: PathBuf,
 }
 
@@ -92,20 +93,12 @@ impl Server {
         arguments.push(file.to_string_lossy().into_owned());
         let child = spawn(&arguments)?;
         let peak = Arc::new(Mutex::new(0));
-        let sampling = CancellationToken::new();
+        let mut sampling = JoinSet::new();
         if let Some(id) = child.id() {
-            tokio::spawn(
-                sampling.clone().run_until_cancelled_owned(sample(Pid::from_u32(id), Arc::clone(&peak))),
-            );
+            sampling.spawn(sample(Pid::from_u32(id), Arc::clone(&peak)));
         }
-        let mut server = Self {
-            children: vec![child],
-            address: String::new(),
-            redis,
-            peak,
-            _sampling: sampling.drop_guard(),
-            files,
-        };
+        let mut server =
+            Self { children: vec![child], address: String::new(), redis, peak, _sampling: sampling, files };
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             if let Ok(address) = std::fs::read_to_string(&file) {

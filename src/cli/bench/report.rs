@@ -42,10 +42,10 @@ impl Report {
         let width = self.lines.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         for (name, value, words) in &self.lines {
-            print(&format!("{name:width$}  {:>10}  {words}", text(value)));
+            print(&format!("{name:width$}  {:>10}  {words}\n", text(value)));
         }
         let said = |field: &str| text(&machine[field]);
-        print(&format!("on {} x {}, {}, {} build", said("cores"), said("cpu"), said("os"), said("build")));
+        print(&format!("on {} x {}, {}, {} build\n", said("cores"), said("cpu"), said("os"), said("build")));
     }
 }
 

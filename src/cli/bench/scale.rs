@@ -14,6 +14,10 @@ use crate::pb::v1 as pb;
 ///
 /// The cost is the processor time of all processes for one frame, at a pace that the machine can keep.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway bench scale --width 320 --height 180
+  frameway bench scale --cameras 10,1000 --redis-url redis://localhost:6379/0 --workers 1,2,4")]
 pub(super) struct ScaleArgs {
     #[command(flatten)]
     common: CommonArgs,
