@@ -286,6 +286,7 @@ pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Ba
         stream_id: id("cam"),
         sequence: number(sequence),
         attempt,
+        letter: None,
         settlement: Settlement::DeadLetter,
     };
     for _ in 0..2 {
@@ -318,6 +319,7 @@ pub(crate) async fn a_given_up_frame_is_entered_once_with_a_copy_of_its_own(back
             height: picture.height,
             payload: copy.payload,
         }),
+        output: None,
     };
     for _ in 0..2 {
         store.bury_frame(&dead, Some(&copy), "once").await.unwrap();

@@ -1,5 +1,5 @@
 -- Makes a consumer group, changes it, moves it, or has it forget streams. All keys of a group share its hash tag.
--- KEYS: about, positions, pending, due, members.
+-- KEYS: about, positions, pending, due, members, letters.
 -- ARGV: what ("create", "update", "seek", "drop"), expected revision or "", settings, ack deadline (ms), most attempts,
 --       most outstanding frames, affinity, shortest and longest back-off (ms), incarnation; then for each stream: id, the
 --       new position ("" = forget the stream).
@@ -55,6 +55,7 @@ if what ~= 'create' and #ARGV >= 11 then
       end
       redis.call('HDEL', KEYS[3], all[i])
       redis.call('ZREM', KEYS[4], all[i])
+      redis.call('HDEL', KEYS[6], all[i])
     end
   end
 end
