@@ -339,7 +339,7 @@ pub trait Groups {
     /// What a group is doing.
     async fn group_state(&self, id: &GroupId) -> Result<GroupState>;
 
-    /// Forgets a group's state in streams that are gone.
+    /// Forgets a group's state in streams that are gone; what was not acknowledged there counts as lost.
     async fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> Result<()>;
 
     /// Takes a seat for `ttl`. A call that had it under the same name loses it, and its frames are due at once.

@@ -164,9 +164,15 @@ impl State {
         frame: &DeadFrame,
         now: Now,
     ) -> ReplayResult {
-        let kept = self.read_outputs(&frame.stream_id, frame.sequence, 1);
-        let kept = kept.is_ok_and(|page| page.entries.iter().any(|entry| entry.sequence == frame.sequence));
+        let Ok(page) = self.read_outputs(&frame.stream_id, frame.sequence, 1) else {
+            return ReplayResult::TargetGone;
+        };
+        let kept = page.entries.iter().any(|entry| entry.sequence == frame.sequence);
         let Ok(group) = self.groups.get(group) else { return ReplayResult::TargetGone };
+        // What groups know of an unregistered stream goes with its output.
+        if page.removed && !kept {
+            return ReplayResult::TargetGone;
+        }
         if !kept && frame.output_entry().is_none() {
             return ReplayResult::NoPicture;
         }

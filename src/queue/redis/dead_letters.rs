@@ -245,10 +245,15 @@ impl RedisQueue {
         group: &GroupId,
         frame: &DeadFrame,
     ) -> Result<ReplayResult> {
-        let kept = match self.read_outputs(&frame.stream_id, frame.sequence, 1).await {
-            Err(Error::StreamNotFound(_)) => false,
-            page => page?.entries.iter().any(|entry| entry.sequence == frame.sequence),
+        let page = match self.read_outputs(&frame.stream_id, frame.sequence, 1).await {
+            Err(Error::StreamNotFound(_)) => return Ok(ReplayResult::TargetGone),
+            page => page?,
         };
+        let kept = page.entries.iter().any(|entry| entry.sequence == frame.sequence);
+        // What groups know of an unregistered stream goes with its output.
+        if page.removed && !kept {
+            return Ok(ReplayResult::TargetGone);
+        }
         if self.get_groups(std::slice::from_ref(group)).await?.iter().flatten().next().is_none() {
             return Ok(ReplayResult::TargetGone);
         }

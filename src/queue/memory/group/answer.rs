@@ -50,10 +50,9 @@ impl Group {
                 self.due.insert((pending.due, key.0, key.1));
                 return AnswerResult::Done(Some(after(now, span)));
             }
-            // Rejected before.
-            Verdict::Retry { .. } | Verdict::GiveUp { .. } if pending.holder.is_none() => {
-                return AnswerResult::Done(None);
-            }
+            // Rejected before, or nobody has it: it comes again. Giving it up holds also then.
+            Verdict::Retry { .. } if pending.holder.is_none() => return AnswerResult::Done(None),
+            Verdict::GiveUp { .. } if pending.rejected => return AnswerResult::Done(None),
             Verdict::Retry { delay, message } => {
                 pending.message.clone_from(message);
                 if pending.attempt < most_attempts {

@@ -106,7 +106,14 @@ impl Group {
         }
     }
 
-    pub(super) fn drop_streams(&mut self, streams: &[StreamId]) {
+    /// Forgets streams whose output is gone, also for those who had not acknowledged it.
+    pub(super) fn lose_streams(&mut self, streams: &[StreamId]) {
+        let before = self.pending.len();
+        self.drop_streams(streams);
+        self.counters.lost += (before - self.pending.len()) as u64;
+    }
+
+    fn drop_streams(&mut self, streams: &[StreamId]) {
         self.forget_pending(streams.iter());
         for stream in streams {
             self.positions.remove(stream);

@@ -52,8 +52,8 @@ for a = 2, #ARGV, 8 do
         redis.call('ZADD', KEYS[4], text(due), key)
         answer = { 'done', due }
       end
-    elseif state ~= 'h' then
-      answer = { 'done', 0 } -- rejected before
+    elseif state == 'x' or (state == 'w' and verdict ~= 'g') then
+      answer = { 'done', 0 } -- rejected before, or nobody has it: it comes again; giving it up holds also then
     else
       local given_up = verdict == 'g'
       local wait, after = 0, 'w'

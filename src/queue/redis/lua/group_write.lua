@@ -44,6 +44,7 @@ for a = 11, #ARGV, 2 do
     end
   end
 end
+local lost = 0
 if what ~= 'create' and #ARGV >= 11 then
   local all = redis.call('HGETALL', KEYS[3])
   for i = 1, #all, 2 do
@@ -56,7 +57,10 @@ if what ~= 'create' and #ARGV >= 11 then
       redis.call('HDEL', KEYS[3], all[i])
       redis.call('ZREM', KEYS[4], all[i])
       redis.call('HDEL', KEYS[6], all[i])
+      lost = lost + 1
     end
   end
 end
+-- A dropped stream's output is gone, also for those who had not acknowledged it.
+if what == 'drop' and lost > 0 then redis.call('HINCRBY', KEYS[1], 'lost', lost) end
 return { 'ok' }
