@@ -4,12 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{
-    FailureReason, FrameHeader, GroupId, PartitionId, Partitions, PayloadRef, PictureFormat, Sequence,
-    StreamId, Timestamp, ValidationError,
+    FailureReason, FrameHeader, GroupId, OutputBody, OutputEntry, PartitionId, Partitions, PayloadRef,
+    PictureFormat, PictureRole, ProcessedFrame, Sequence, StoredPicture, StreamId, Timestamp,
+    ValidationError,
 };
 
 /// What a dead letter counts for besides its picture and its texts: entry, numbers, index.
 const FIXED_BYTES: u64 = 512;
+/// What the measures of a processed frame count for.
+const OUTPUT_BYTES: u64 = 1_024;
 
 /// Name of a dead letter. Ordered as they were given up, those of one moment by partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +57,7 @@ impl fmt::Display for DeadLetterId {
 }
 
 /// Who gave a frame up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DeadLetterSource {
     /// A worker could not process it; the picture is the submitted one.
     Worker,
@@ -86,8 +89,19 @@ pub struct DeadPicture {
     pub payload: PayloadRef,
 }
 
+/// What a group needs beside the picture, to be given the frame again when its output entry is gone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadOutput {
+    /// The frame without its pictures: what is kept of them is the dead letter's own.
+    pub frame: ProcessedFrame,
+    /// The number before it in its stream.
+    pub previous_sequence: u64,
+    /// When the output entry was written.
+    pub published_time: Timestamp,
+}
+
 /// A frame that is given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeadFrame {
     /// Who gave it up.
     pub source: DeadLetterSource,
@@ -107,15 +121,39 @@ pub struct DeadFrame {
     pub attempts: u32,
     /// Its picture; `None` if it is lost, or was too much for what is left of the budget.
     pub picture: Option<DeadPicture>,
+    /// What the group was given; `None` for a worker's.
+    pub output: Option<Box<DeadOutput>>,
 }
 
 impl DeadFrame {
+    /// The output entry as far as the dead letter holds it: with the processed picture and no other. `None` without a
+    /// picture.
+    #[must_use]
+    pub fn output_entry(&self) -> Option<OutputEntry> {
+        let (output, picture) = (self.output.as_deref()?, self.picture?);
+        let DeadPicture { format, width, height, payload } = picture;
+        let picture = StoredPicture { role: PictureRole::Processed, format, width, height, payload };
+        Some(OutputEntry {
+            stream_id: self.stream_id.clone(),
+            sequence: self.sequence,
+            previous_sequence: output.previous_sequence,
+            received_time: self.received_time,
+            published_time: output.published_time,
+            body: OutputBody::Frame(Box::new(ProcessedFrame {
+                pictures: vec![picture],
+                ..output.frame.clone()
+            })),
+            dead_letter: None,
+        })
+    }
+
     /// What it counts for in budgets and totals without its picture.
     #[must_use]
     pub fn text_bytes(&self) -> u64 {
         let attributes: usize =
             self.header.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
-        FIXED_BYTES + (attributes + self.message.len()) as u64
+        let output = if self.output.is_some() { OUTPUT_BYTES } else { 0 };
+        FIXED_BYTES + output + (attributes + self.message.len()) as u64
     }
 
     /// What it counts for in budgets and totals.
@@ -128,14 +166,14 @@ impl DeadFrame {
 /// That a dead letter was sent through again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeadLetterReplay {
-    /// The new number.
-    pub sequence: Sequence,
+    /// The new number; `None` = it went back to its group under its own.
+    pub sequence: Option<Sequence>,
     /// When.
     pub time: Timestamp,
 }
 
 /// A dead letter as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetter {
     /// Its name, with the time at which it was given up.
     pub id: DeadLetterId,

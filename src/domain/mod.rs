@@ -17,7 +17,7 @@ mod time;
 
 pub use dead_letter::{
     DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterReplay,
-    DeadLetterSource, DeadLetterSourceKind, DeadPicture,
+    DeadLetterSource, DeadLetterSourceKind, DeadOutput, DeadPicture,
 };
 pub use error::ValidationError;
 pub use filter::{FrameFilter, LabelMatch};

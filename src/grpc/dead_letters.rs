@@ -1,6 +1,6 @@
 //! Dead letters for operators: list, read, replay, discard.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::convert::dead_letter::{self, Shown};
@@ -9,12 +9,13 @@ use super::fault::{Fault, Result};
 use super::page;
 use super::status::{FULL_RETRY, SOON};
 use crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
-use crate::domain::{DeadLetter, DeadLetterId, Sequence, StreamId};
+use crate::domain::{DeadLetter, DeadLetterId, DeadLetterSource, GroupId, Sequence, StreamId};
+use crate::hub::Consumers;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::dead_letter_result::Outcome;
 use crate::pb::v1::{discard_dead_letters_request, replay_dead_letters_request};
-use crate::queue::{DeadLetterOrder, ListDeadLetters, Queue, Refusal, ReplayResult};
+use crate::queue::{self, DeadLetterOrder, ListDeadLetters, Queue, Refusal, ReplayResult};
 
 const LIST: &str = "dead-letters";
 /// Most ids of a request, and most dead letters that a filter may take at once.
@@ -25,6 +26,7 @@ const DEFAULT_MAX_COUNT: usize = 100;
 #[derive(Debug)]
 pub(crate) struct DeadLetterDesk {
     queue: Arc<dyn Queue>,
+    consumers: Arc<Consumers>,
 }
 
 /// Which dead letters a request means.
@@ -41,8 +43,8 @@ struct Chosen {
 }
 
 impl DeadLetterDesk {
-    pub(crate) fn new(queue: Arc<dyn Queue>) -> Self {
-        Self { queue }
+    pub(crate) fn new(queue: Arc<dyn Queue>, consumers: Arc<Consumers>) -> Self {
+        Self { queue, consumers }
     }
 
     pub(crate) async fn list(
@@ -118,24 +120,18 @@ impl DeadLetterDesk {
         let pb::ReplayDeadLettersRequest { which, max_count, discard_after, reason: _ } = request;
         let which = which.map(|which| match which {
             W::Ids(ids) => Which::Ids(ids),
-            // Those that were replayed before are passed over, and those of groups, which cannot be.
-            W::Filter(filter) => {
-                let source = match filter.source() {
-                    pb::DeadLetterSource::Unspecified => pb::DeadLetterSource::Worker,
-                    asked @ (pb::DeadLetterSource::Worker | pb::DeadLetterSource::Group) => asked,
-                };
-                let filter = pb::DeadLetterFilter { source: source.into(), not_replayed: true, ..filter };
-                Which::Filter(filter)
-            }
+            // Those that were replayed before are passed over.
+            W::Filter(filter) => Which::Filter(pb::DeadLetterFilter { not_replayed: true, ..filter }),
         });
         let Chosen { letters, more } = self.choose(which, max_count).await?;
         let mut results: HashMap<usize, pb::DeadLetterResult> = HashMap::new();
-        let mut refused: BTreeSet<StreamId> = BTreeSet::new();
+        let mut refused: HashSet<(&StreamId, &DeadLetterSource)> = HashSet::new();
+        let mut groups: HashSet<&GroupId> = HashSet::new();
         for (index, letter) in in_stream_order(&letters) {
             let outcome = match letter {
                 None => Err(not_found(&letters[index].0)),
                 // Behind a refused one its stream waits, so that the order holds.
-                Some(letter) if refused.contains(&letter.frame.stream_id) => Err(Fault::new(
+                Some(letter) if refused.contains(&way(letter)) => Err(Fault::new(
                     ErrorReason::QueueFull,
                     "an earlier dead letter of the stream was refused for a time",
                 )
@@ -143,11 +139,14 @@ impl DeadLetterDesk {
                 Some(letter) => {
                     let outcome = self.replay_one(letter).await;
                     if outcome.as_ref().is_err_and(|fault| fault.retry_delay.is_some()) {
-                        refused.insert(letter.frame.stream_id.clone());
+                        refused.insert(way(letter));
                     }
-                    if discard_after && outcome.is_ok() {
+                    if outcome.is_ok() {
+                        if let DeadLetterSource::Group(group) = &letter.frame.source {
+                            groups.insert(group);
+                        }
                         // Replayed it is; one that stays is marked, and may be discarded later.
-                        if let Err(error) = self.queue.discard_dead_letter(letter.id).await {
+                        if discard_after && let Err(error) = self.discard_replayed(letter).await {
                             tracing::warn!(id = %letter.id, %error, "a replayed dead letter stays");
                         }
                     }
@@ -156,6 +155,7 @@ impl DeadLetterDesk {
             };
             results.insert(index, result(letters[index].0.clone(), outcome));
         }
+        groups.into_iter().for_each(|group| self.consumers.nudge(group));
         let results: Vec<_> = (0..letters.len()).filter_map(|index| results.remove(&index)).collect();
         Ok(pb::ReplayDeadLettersResponse { results, more })
     }
@@ -235,21 +235,47 @@ impl DeadLetterDesk {
         }
     }
 
+    /// A group's stays while its members are given the frame from it: the output entry is gone.
+    async fn discard_replayed(&self, letter: &DeadLetter) -> queue::Result<()> {
+        let frame = &letter.frame;
+        let needed = match frame.source {
+            DeadLetterSource::Worker => false,
+            DeadLetterSource::Group(_) => {
+                match self.queue.read_outputs(&frame.stream_id, frame.sequence, 1).await {
+                    Err(queue::Error::StreamNotFound(_)) => true,
+                    page => !page?.entries.iter().any(|entry| entry.sequence == frame.sequence),
+                }
+            }
+        };
+        if !needed {
+            self.queue.discard_dead_letter(letter.id).await?;
+        }
+        Ok(())
+    }
+
     async fn replay_one(&self, letter: &DeadLetter) -> Result<Option<Sequence>> {
-        let gone = |message: &str| Fault::new(ErrorReason::ReplayTargetGone, message);
+        let gone = |message: String| Fault::new(ErrorReason::ReplayTargetGone, message);
         match self.queue.replay_dead_letter(letter.id).await? {
             ReplayResult::Replayed(sequence) => Ok(Some(sequence)),
+            ReplayResult::Redelivered => Ok(None),
             ReplayResult::NotFound => Err(not_found(&letter.id.to_string())),
             ReplayResult::NoPicture => {
-                Err(Fault::new(ErrorReason::PictureMissing, "the dead letter has no picture to process"))
+                let message = "the dead letter has no picture to process or to deliver";
+                Err(Fault::new(ErrorReason::PictureMissing, message))
             }
-            ReplayResult::TargetGone => {
-                Err(gone("the stream is not registered any more; register it and replay again"))
-            }
-            ReplayResult::OfGroup => Err(Fault::new(
-                ErrorReason::NotImplemented,
-                "replaying a dead letter of a consumer group is not offered by this server yet",
-            )),
+            ReplayResult::TargetGone => Err(match &letter.frame.source {
+                DeadLetterSource::Worker => {
+                    gone("the stream is not registered any more; register it and replay again".to_owned())
+                }
+                DeadLetterSource::Group(group) => {
+                    gone(format!("consumer group {group} is gone, or does not read the stream any more"))
+                }
+            }),
+            ReplayResult::GroupFull => Err(Fault::new(
+                ErrorReason::QueueFull,
+                "the consumer group has as many frames outstanding as it may",
+            )
+            .retry_in(FULL_RETRY)),
             ReplayResult::Refused(refusal) => Err(match refusal {
                 Refusal::StreamQueueFull | Refusal::PartitionFull => Fault::from(refusal).because_of_queue(),
                 Refusal::PayloadGone => Fault::from(refusal).retry_in(SOON),
@@ -271,6 +297,11 @@ impl Fault {
     fn because_of_queue(self) -> Self {
         Self { reason: ErrorReason::QueueFull, ..self }
     }
+}
+
+/// Where a letter goes: order holds within it.
+fn way(letter: &DeadLetter) -> (&StreamId, &DeadLetterSource) {
+    (&letter.frame.stream_id, &letter.frame.source)
 }
 
 /// Places and letters, those of a stream by their first numbers.

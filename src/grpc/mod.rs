@@ -206,7 +206,7 @@ fn services(
                 None => pb::BackendKind::Memory,
             },
         },
-        dead_letters: DeadLetterDesk::new(Arc::clone(&queue)),
+        dead_letters: DeadLetterDesk::new(Arc::clone(&queue), Arc::clone(&consumers)),
         groups: GroupDesk::new(Arc::clone(&queue), consumers),
         queue,
         hub,

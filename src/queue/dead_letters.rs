@@ -35,7 +35,7 @@ pub struct ListDeadLetters {
 }
 
 /// A page of dead letters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetterPage {
     /// In the order asked for.
     pub letters: Vec<DeadLetter>,
@@ -57,16 +57,18 @@ pub struct DeadLetterTotals {
 pub enum ReplayResult {
     /// It was replayed, now or before, under this number.
     Replayed(Sequence),
+    /// It was given back to its group, now or before.
+    Redelivered,
     /// There is no such dead letter.
     NotFound,
-    /// It has no picture.
+    /// It has no picture, and none can be had from elsewhere.
     NoPicture,
-    /// Its stream is not registered any more.
+    /// Its stream is not registered any more; or its group is gone, or reads the stream no more.
     TargetGone,
     /// The queue is full, or the like: nothing was done, and it may be tried again.
     Refused(Refusal),
-    /// It came from a group: replaying it is not a matter of the work queue.
-    OfGroup,
+    /// Its group has as many frames outstanding as it may: nothing was done, and it may be tried again.
+    GroupFull,
 }
 
 /// The dead letters of a store.
@@ -80,6 +82,10 @@ pub trait DeadLetters: Send + Sync {
 
     /// Accepts a worker's dead letter anew: under a new number, with `replayed_from`, without a publisher mark to compare
     /// by (its own was used). The accept and the mark on the dead letter are one: called again, it answers the same number.
+    ///
+    /// A group's goes back to that group alone, under its own number and with no attempt counted: it is due there at once,
+    /// and outstanding like any other. If its output entry is gone, members get it from the dead letter. The group comes
+    /// first and the mark behind it, so a failure in between may deliver a frame twice and loses none.
     async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult>;
 
     /// Removes a dead letter with its picture; false if there is none of that name.
@@ -125,6 +131,7 @@ impl Finished {
             message: failure.message.clone(),
             attempts: if failure.reason == FailureReason::KilledWorker { MAX_STRIKES } else { 1 },
             picture: (failure.reason != FailureReason::PayloadLost).then_some(picture),
+            output: None,
         })
     }
 }

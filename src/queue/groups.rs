@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use super::{Offer, Result};
 use crate::domain::{
-    DeadFrame, GroupId, GroupRecord, GroupSettings, MemberId, Sequence, StreamId, Timestamp,
+    DeadFrame, DeadLetterId, GroupId, GroupRecord, GroupSettings, MemberId, Sequence, StreamId, Timestamp,
 };
 
 /// A frame that is to become a dead letter, or whose output entry is to be looked for, is left alone by others for so long.
@@ -92,6 +92,8 @@ pub struct Delivery {
     pub attempt: u32,
     /// When it comes again unless it is acknowledged, by the backend's clock.
     pub deadline: Timestamp,
+    /// The dead letter that it was replayed from, which has the frame when its output entry is gone.
+    pub letter: Option<DeadLetterId>,
 }
 
 /// A frame that is not delivered again: whoever gets this enters it as a dead letter and [settles](Groups::settle_frames)
@@ -108,6 +110,8 @@ pub struct Exhausted {
     pub rejected: bool,
     /// What the last member that rejected it gave as the reason.
     pub message: String,
+    /// The dead letter that it was replayed from before.
+    pub letter: Option<DeadLetterId>,
 }
 
 /// What became of one offer.
@@ -211,6 +215,8 @@ pub struct Settled {
     pub sequence: Sequence,
     /// As it was handed out.
     pub attempt: u32,
+    /// As it was handed out: a frame that was replayed since begins anew, and is not this one.
+    pub letter: Option<DeadLetterId>,
     /// How.
     pub settlement: Settlement,
 }
@@ -333,7 +339,7 @@ pub trait Groups {
     /// What a group is doing.
     async fn group_state(&self, id: &GroupId) -> Result<GroupState>;
 
-    /// Forgets a group's state in streams that are gone.
+    /// Forgets a group's state in streams that are gone; what was not acknowledged there counts as lost.
     async fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> Result<()>;
 
     /// Takes a seat for `ttl`. A call that had it under the same name loses it, and its frames are due at once.

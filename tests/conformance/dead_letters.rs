@@ -204,7 +204,7 @@ pub(crate) async fn a_replay_is_a_new_frame_and_happens_once(backend: Backend) {
     let bytes = store.fetch(lease.partition, &[anew.payload]).await.unwrap().remove(0);
     assert_eq!(bytes, sent.offer.bytes);
     let letter = store.get_dead_letter(name).await.unwrap().expect("it is kept");
-    assert_eq!(letter.replay.unwrap().sequence, number(2));
+    assert_eq!(letter.replay.unwrap().sequence, Some(number(2)));
     // What the publisher sends again is a duplicate of the first, as before.
     assert_eq!(store.accept(vec![again(&sent)]).await, [duplicate(1)]);
     let next = marked("cam", "agent", 8, "the next");

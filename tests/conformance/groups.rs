@@ -18,27 +18,27 @@ use crate::support::*;
 const SHORT: Duration = Duration::from_millis(50);
 const NOTHING_IS_TOO_OLD: Timestamp = Timestamp::from_micros(0);
 
-fn group_id() -> GroupId {
+pub(crate) fn group_id() -> GroupId {
     "site".parse().unwrap()
 }
 
-fn settings() -> GroupSettings {
+pub(crate) fn settings() -> GroupSettings {
     GroupSettings { streams: vec![StreamMatch::Glob("*".to_owned())], ..GroupSettings::default() }
 }
 
-async fn create(queue: &dyn Queue, settings: &GroupSettings, streams: &[&str]) -> GroupRecord {
+pub(crate) async fn create(queue: &dyn Queue, settings: &GroupSettings, streams: &[&str]) -> GroupRecord {
     let positions: Vec<_> = streams.iter().map(|stream| (id(stream), Sequence::FIRST)).collect();
     queue.create_group(&group_id(), settings, &positions).await.unwrap()
 }
 
-async fn join(queue: &dyn Queue, member: &str, session: u64, ttl: Duration) -> Seat {
+pub(crate) async fn join(queue: &dyn Queue, member: &str, session: u64, ttl: Duration) -> Seat {
     let seat = Seat { group: group_id(), member: member.parse().unwrap(), session };
     queue.join_group(&seat, ttl).await.unwrap();
     seat
 }
 
 /// An offer of these numbers of a stream, a hundred bytes each.
-fn offer(stream: &str, from: u64, numbers: std::ops::RangeInclusive<u64>) -> StreamOffer {
+pub(crate) fn offer(stream: &str, from: u64, numbers: std::ops::RangeInclusive<u64>) -> StreamOffer {
     let candidate = |n| Candidate { sequence: number(n), size_bytes: 100, skip: false, mark: String::new() };
     StreamOffer {
         stream_id: id(stream),
@@ -49,7 +49,7 @@ fn offer(stream: &str, from: u64, numbers: std::ops::RangeInclusive<u64>) -> Str
     }
 }
 
-fn claim(record: &GroupRecord, offers: Vec<StreamOffer>) -> Claim {
+pub(crate) fn claim(record: &GroupRecord, offers: Vec<StreamOffer>) -> Claim {
     Claim {
         revision: record.revision,
         incarnation: record.incarnation,
@@ -61,7 +61,7 @@ fn claim(record: &GroupRecord, offers: Vec<StreamOffer>) -> Claim {
     }
 }
 
-fn given(claimed: &Claimed) -> Vec<(u64, u32)> {
+pub(crate) fn given(claimed: &Claimed) -> Vec<(u64, u32)> {
     claimed.deliveries.iter().map(|one| (one.sequence.get(), one.attempt)).collect()
 }
 
@@ -76,7 +76,12 @@ fn answer(record: &GroupRecord, delivery: &Delivery, verdict: Verdict) -> Answer
     }
 }
 
-async fn say(queue: &dyn Queue, record: &GroupRecord, delivery: &Delivery, verdict: Verdict) -> AnswerResult {
+pub(crate) async fn say(
+    queue: &dyn Queue,
+    record: &GroupRecord,
+    delivery: &Delivery,
+    verdict: Verdict,
+) -> AnswerResult {
     queue.answer_frames(&group_id(), &[answer(record, delivery, verdict)]).await.unwrap().remove(0)
 }
 
@@ -286,6 +291,7 @@ pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Ba
         stream_id: id("cam"),
         sequence: number(sequence),
         attempt,
+        letter: None,
         settlement: Settlement::DeadLetter,
     };
     for _ in 0..2 {
@@ -293,6 +299,29 @@ pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Ba
     }
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.counters.dead, state.positions[&id("cam")].acknowledged()), (2, 2));
+}
+
+pub(crate) async fn a_frame_can_be_given_up_by_who_had_it_last(backend: Backend) {
+    let store = backend.open().await;
+    let record = create(&*store, &settings(), &["cam"]).await;
+    let a = join(&*store, "a", 1, LONG).await;
+    let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
+    store.leave_group(&a, &[]).await.unwrap();
+    let never = || Verdict::GiveUp { message: "no road".to_owned() };
+    for _ in 0..2 {
+        let said = say(&*store, &record, &first.deliveries[0], never()).await;
+        assert!(matches!(said, AnswerResult::Exhausted(_) | AnswerResult::Done(None)), "{said:?}");
+    }
+    // It is not delivered again, and the other one is.
+    let b = join(&*store, "b", 2, LONG).await;
+    let again = store.claim_frames(&b, &claim(&record, vec![])).await.unwrap();
+    assert_eq!(given(&again), [(2, 2)]);
+    let late = say(&*store, &record, &first.deliveries[1], never()).await;
+    assert_eq!(late, AnswerResult::Stale, "it was delivered again since");
+    // What goes with its stream is counted: one waits to be settled, one is out.
+    store.drop_group_streams(&group_id(), &[id("cam")]).await.unwrap();
+    let state = store.group_state(&group_id()).await.unwrap();
+    assert_eq!((state.counters.lost, state.members[0].outstanding_frames), (2, 0));
 }
 
 pub(crate) async fn a_given_up_frame_is_entered_once_with_a_copy_of_its_own(backend: Backend) {
@@ -318,6 +347,7 @@ pub(crate) async fn a_given_up_frame_is_entered_once_with_a_copy_of_its_own(back
             height: picture.height,
             payload: copy.payload,
         }),
+        output: None,
     };
     for _ in 0..2 {
         store.bury_frame(&dead, Some(&copy), "once").await.unwrap();

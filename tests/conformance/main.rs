@@ -14,6 +14,7 @@ mod control;
 mod dead_letters;
 mod dedup;
 mod feed;
+mod group_replay;
 mod groups;
 mod lease;
 mod output;
@@ -154,11 +155,19 @@ behaviours! {
         what_is_outstanding_is_bounded,
         a_stream_stays_with_its_member_while_it_lives,
         rejected_frames_wait_and_are_given_up_in_the_end,
+        a_frame_can_be_given_up_by_who_had_it_last,
         a_given_up_frame_is_entered_once_with_a_copy_of_its_own,
         lag_is_exact_also_after_trimming,
         groups_are_made_changed_listed_and_deleted,
         what_is_passed_over_counts_as_done,
         all_servers_have_one_key_for_ack_ids,
+    }
+    group_replay {
+        the_group_gets_the_frame_again_once,
+        the_letter_has_the_frame_when_its_output_is_gone,
+        a_replay_that_cannot_reach_its_group_changes_nothing,
+        a_late_settlement_is_not_of_a_replayed_frame,
+        a_group_behind_the_frame_gets_it_once,
     }
     dead_letters {
         a_failed_frame_becomes_one_with_its_picture,

@@ -96,16 +96,16 @@ async fn an_extension_gives_more_time() {
 }
 
 /// Two servers on one Redis, with a worker beside them.
-struct Pair {
-    first: TestServer,
-    second: TestServer,
+pub(crate) struct Pair {
+    pub(crate) first: TestServer,
+    pub(crate) second: TestServer,
     _redis: RedisServer,
     stop: CancellationToken,
     tasks: Tasks,
 }
 
 impl Pair {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let redis = RedisServer::start();
         let on_redis = |config: &mut Config| {
             config.queue.redis_url = Some(redis.url());
@@ -120,7 +120,7 @@ impl Pair {
         Self { first, second, _redis: redis, stop, tasks }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.first.stop().await;
         self.second.stop().await;
         self.stop.cancel();

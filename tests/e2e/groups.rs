@@ -124,7 +124,7 @@ async fn ack_ids(server: &TestServer, group: &str, ack_ids: Vec<String>) -> Vec<
     answer.results.into_iter().map(|result| result.outcome.expect("an outcome")).collect()
 }
 
-async fn reject(server: &TestServer, group: &str, rejection: pb::Rejection) -> Outcome {
+pub(crate) async fn reject(server: &TestServer, group: &str, rejection: pb::Rejection) -> Outcome {
     let request = pb::RejectFramesRequest { group_id: group.to_owned(), rejections: vec![rejection] };
     let answer = server.streaming().reject_frames(request).await.expect("answers").into_inner();
     answer.results.into_iter().next().and_then(|result| result.outcome).expect("an outcome")

@@ -9,6 +9,7 @@ mod dead_letters;
 mod drain;
 mod frames;
 mod group_operators;
+mod group_replay;
 mod groups;
 mod operate;
 mod options;

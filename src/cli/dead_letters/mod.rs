@@ -80,7 +80,7 @@ struct ListArgs {
     common: Common,
 }
 
-/// Show a dead letter, and save its picture as it was submitted.
+/// Show a dead letter, and save its picture: as it was submitted, or, of a consumer group's, the processed one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -98,7 +98,10 @@ struct ShowArgs {
     common: Common,
 }
 
-/// Send dead letters through the worker again, each once: under a new sequence, at the end of the stream.
+/// Send dead letters through again, each once.
+///
+/// Those of a worker go through the worker, under a new sequence, at the end of the stream. Those of a consumer group go back to
+/// that group, as if the frame were new to it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -109,7 +112,8 @@ struct ReplayArgs {
     #[command(flatten)]
     choose: ChooseArgs,
 
-    /// Remove each one that was replayed. Default: keep it, marked as replayed.
+    /// Remove each one that was replayed. Default: keep it, marked as replayed. A group's stays if the output has not kept
+    /// the frame: members get it from the dead letter.
     #[arg(long)]
     discard_after: bool,
 

@@ -4,7 +4,7 @@ use super::processed::failure_to_pb;
 use super::{known, picture, stats, time};
 use crate::domain::{
     DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterReason, DeadLetterReplay, DeadLetterSource,
-    DeadLetterSourceKind, DeadPicture, FailureReason, FrameHeader, Partitions, PictureRole,
+    DeadLetterSourceKind, DeadPicture, FailureReason, FrameHeader, Partitions, PictureRole, Sequence,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
@@ -54,8 +54,18 @@ pub(crate) enum Shown {
 
 pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
     let DeadLetter { id, frame, replay } = letter;
-    let DeadFrame { source, stream_id, sequence, received_time, header, reason, message, attempts, picture } =
-        frame;
+    let DeadFrame {
+        source,
+        stream_id,
+        sequence,
+        received_time,
+        header,
+        reason,
+        message,
+        attempts,
+        picture,
+        output: _,
+    } = frame;
     let FrameHeader {
         publisher,
         capture_time,
@@ -103,7 +113,7 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes,
         picture,
-        replayed_sequence: replay.map_or(0, |replay| replay.sequence.get()),
+        replayed_sequence: replay.and_then(|replay| replay.sequence).map_or(0, Sequence::get),
         replay_time: replay.map(|DeadLetterReplay { sequence: _, time: at }| time::to_pb(at)),
         traceparent,
     }

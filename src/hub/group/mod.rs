@@ -28,8 +28,9 @@ use super::event::{DeliveredPicture, Gap, StreamHead, SubscribeError};
 use super::select::PictureWant;
 use super::{Hub, lock};
 use crate::domain::{
-    DeadFrame, DeadLetterReason, DeadLetterSource, DeadPicture, GroupId, GroupRecord, MemberId, OutputEntry,
-    PartitionId, PictureRole, Sequence, StoredPicture, StreamId, Timestamp,
+    DeadFrame, DeadLetterId, DeadLetterReason, DeadLetterSource, DeadOutput, DeadPicture, GroupId,
+    GroupRecord, MemberId, OutputBody, OutputEntry, PartitionId, PictureRole, ProcessedFrame, Sequence,
+    StoredPicture, StreamId, Timestamp,
 };
 use crate::queue::{self, Offer, Queue, Seat, Settled, Settlement};
 use crate::shutdown::Tasks;
@@ -189,10 +190,7 @@ impl Consumers {
     pub async fn bury(&self, record: &GroupRecord, frames: &[queue::Exhausted]) -> queue::Result<()> {
         let mut settled = Vec::with_capacity(frames.len());
         for frame in frames {
-            let found = match self.queue.read_outputs(&frame.stream_id, frame.sequence, 1).await {
-                Err(queue::Error::StreamNotFound(_)) => None,
-                page => page?.entries.into_iter().find(|entry| entry.sequence == frame.sequence),
-            };
+            let found = self.entry(&frame.stream_id, frame.sequence, frame.letter).await?;
             let settlement = match found {
                 Some(entry) => {
                     self.bury_one(record, frame, &entry).await?;
@@ -204,10 +202,31 @@ impl Consumers {
                 stream_id: frame.stream_id.clone(),
                 sequence: frame.sequence,
                 attempt: frame.attempts,
+                letter: frame.letter,
                 settlement,
             });
         }
         self.queue.settle_frames(&record.id, &settled).await
+    }
+
+    /// A frame's output entry; if that is gone, what the dead letter that it was replayed from holds of it.
+    async fn entry(
+        &self,
+        stream: &StreamId,
+        sequence: Sequence,
+        letter: Option<DeadLetterId>,
+    ) -> queue::Result<Option<Arc<OutputEntry>>> {
+        let kept = match self.queue.read_outputs(stream, sequence, 1).await {
+            Err(queue::Error::StreamNotFound(_)) => None,
+            page => page?.entries.into_iter().find(|entry| entry.sequence == sequence),
+        };
+        match (kept, letter) {
+            (None, Some(letter)) => {
+                let letter = self.queue.get_dead_letter(letter).await?;
+                Ok(letter.and_then(|letter| letter.frame.output_entry()).map(Arc::new))
+            }
+            (kept, _) => Ok(kept),
+        }
     }
 
     /// Enters a dead letter with a copy of the processed picture: the output's own goes by the output's retention.
@@ -250,9 +269,19 @@ impl Consumers {
             },
             attempts: frame.attempts,
             picture: picture.zip(copy.as_ref()).map(dead_picture),
+            output: match &entry.body {
+                OutputBody::Frame(frame) => Some(Box::new(DeadOutput {
+                    frame: ProcessedFrame { pictures: Vec::new(), ..(**frame).clone() },
+                    previous_sequence: entry.previous_sequence,
+                    published_time: entry.published_time,
+                })),
+                OutputBody::Tombstone(_) => None,
+            },
         };
+        // A frame that was replayed and given up again is another dead letter.
+        let replayed = frame.letter.map(|letter| letter.to_string()).unwrap_or_default();
         let token = format!(
-            "{}:{}:{}:{}:{}:{}",
+            "{}:{}:{}:{}:{}:{}:{replayed}",
             record.id, record.incarnation, record.generation, entry.stream_id, entry.sequence, frame.attempts
         );
         self.queue.bury_frame(&dead, copy.as_ref(), &token).await

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::MemoryQueue;
+use super::group::Replay;
 use super::state::{Now, Partition, State};
 use crate::domain::{
-    DeadFrame, DeadLetter, DeadLetterId, DeadLetterReplay, DeadLetterSource, FrameHeader, PayloadKey,
-    Timestamp,
+    DeadFrame, DeadLetter, DeadLetterId, DeadLetterReplay, DeadLetterSource, FrameHeader, GroupId,
+    PayloadKey, Timestamp,
 };
 use crate::queue::{
     AcceptResult, DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Lease, ListDeadLetters,
@@ -126,10 +127,11 @@ impl State {
         let partition = self.partition(id.partition, now);
         let Some(letter) = partition.dead.letters.get(&id) else { return ReplayResult::NotFound };
         if let Some(DeadLetterReplay { sequence, time: _ }) = letter.replay {
-            return ReplayResult::Replayed(sequence);
+            return sequence.map_or(ReplayResult::Redelivered, ReplayResult::Replayed);
         }
-        if letter.frame.source != DeadLetterSource::Worker {
-            return ReplayResult::OfGroup;
+        if let DeadLetterSource::Group(group) = &letter.frame.source {
+            let (group, frame) = (group.clone(), letter.frame.clone());
+            return self.replay_to_group(id, &group, &frame, now);
         }
         let picture = letter.frame.picture.and_then(|picture| partition.payloads.get(picture.payload.key));
         let Some(bytes) = picture else { return ReplayResult::NoPicture };
@@ -145,7 +147,7 @@ impl State {
                     item.header.publisher = publisher;
                 }
                 if let Some(letter) = partition.dead.letters.get_mut(&id) {
-                    letter.replay = Some(DeadLetterReplay { sequence, time: now.wall });
+                    letter.replay = Some(DeadLetterReplay { sequence: Some(sequence), time: now.wall });
                 }
                 ReplayResult::Replayed(sequence)
             }
@@ -153,6 +155,36 @@ impl State {
             Some(AcceptResult::Refused(refusal)) => ReplayResult::Refused(refusal),
             Some(AcceptResult::Unconfirmed(_) | AcceptResult::NotDurable(_)) | None => ReplayResult::NotFound,
         }
+    }
+
+    fn replay_to_group(
+        &mut self,
+        id: DeadLetterId,
+        group: &GroupId,
+        frame: &DeadFrame,
+        now: Now,
+    ) -> ReplayResult {
+        let Ok(page) = self.read_outputs(&frame.stream_id, frame.sequence, 1) else {
+            return ReplayResult::TargetGone;
+        };
+        let kept = page.entries.iter().any(|entry| entry.sequence == frame.sequence);
+        let Ok(group) = self.groups.get(group) else { return ReplayResult::TargetGone };
+        // What groups know of an unregistered stream goes with its output.
+        if page.removed && !kept {
+            return ReplayResult::TargetGone;
+        }
+        if !kept && frame.output_entry().is_none() {
+            return ReplayResult::NoPicture;
+        }
+        match group.replay(frame, id, kept, now) {
+            Replay::Done => {}
+            Replay::NoStream => return ReplayResult::TargetGone,
+            Replay::Full => return ReplayResult::GroupFull,
+        }
+        if let Some(letter) = self.partition(id.partition, now).dead.letters.get_mut(&id) {
+            letter.replay = Some(DeadLetterReplay { sequence: None, time: now.wall });
+        }
+        ReplayResult::Redelivered
     }
 }
 

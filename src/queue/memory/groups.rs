@@ -104,7 +104,7 @@ impl Groups for MemoryQueue {
     }
 
     async fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> Result<()> {
-        self.state().groups.get(id)?.drop_streams(streams);
+        self.state().groups.get(id)?.lose_streams(streams);
         Ok(())
     }
 

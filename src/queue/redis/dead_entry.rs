@@ -6,20 +6,23 @@ use redis::Value;
 use super::scripts::Call;
 use super::{entry, reply};
 use crate::domain::{
-    DeadFrame, DeadLetter, DeadLetterId, DeadLetterReason, DeadLetterReplay, DeadLetterSource, DeadPicture,
-    GroupId, PayloadKey, PayloadRef, Sequence, StreamId, Timestamp,
+    DeadFrame, DeadLetter, DeadLetterId, DeadLetterReason, DeadLetterReplay, DeadLetterSource, DeadOutput,
+    DeadPicture, GroupId, PayloadKey, PayloadRef, Sequence, StreamId, Timestamp,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
 
-/// `<sequence>:<microseconds>`.
+/// `<sequence>:<microseconds>`; sequence 0 = back to its group.
 pub(super) fn replay(mark: Value) -> Result<Option<DeadLetterReplay>> {
     let Some(mark) = reply::text(mark)? else { return Ok(None) };
     let (sequence, time) =
         mark.split_once(':').ok_or_else(|| Error::Corrupt(format!("replay mark {mark:?}")))?;
-    let sequence = reply::parse(sequence).and_then(|number| {
-        Sequence::new(number).map_err(|error| Error::Corrupt(format!("replay mark: {error}")))
-    })?;
+    let sequence = match reply::parse(sequence)? {
+        0 => None,
+        number => {
+            Some(Sequence::new(number).map_err(|error| Error::Corrupt(format!("replay mark: {error}")))?)
+        }
+    };
     Ok(Some(DeadLetterReplay { sequence, time: super::status::moment(reply::parse(time)?) }))
 }
 
@@ -44,8 +47,18 @@ pub(super) fn push_letter(call: &mut Call, frame: Option<&DeadFrame>) {
 
 /// The body of an entry.
 fn encode(frame: &DeadFrame) -> Vec<u8> {
-    let DeadFrame { source, stream_id, sequence, received_time, header, reason, message, attempts, picture } =
-        frame;
+    let DeadFrame {
+        source,
+        stream_id,
+        sequence,
+        received_time,
+        header,
+        reason,
+        message,
+        attempts,
+        picture,
+        output,
+    } = frame;
     pb::DeadLetter {
         stream_id: stream_id.to_string(),
         sequence: sequence.get(),
@@ -66,6 +79,9 @@ fn encode(frame: &DeadFrame) -> Vec<u8> {
         picture_width: picture.map_or(0, |picture| picture.width),
         picture_height: picture.map_or(0, |picture| picture.height),
         picture_bytes: picture.map_or(0, |picture| picture.payload.size_bytes),
+        processed: output.as_ref().map(|output| entry::processed_to_pb(&output.frame)),
+        previous_sequence: output.as_ref().map_or(0, |output| output.previous_sequence),
+        published_time: output.as_ref().map_or(0, |output| output.published_time.as_micros()),
     }
     .encode_to_vec()
 }
@@ -82,6 +98,15 @@ pub(super) fn decode(id: DeadLetterId, fields: &reply::Fields) -> Result<DeadLet
             payload: PayloadRef { key, size_bytes: body.picture_bytes },
         }),
     };
+    let header = entry::header_from_pb(body.header.unwrap_or_default())?;
+    let output = |processed| -> Result<Box<DeadOutput>> {
+        Ok(Box::new(DeadOutput {
+            frame: entry::processed_from_pb(processed, header.clone())?,
+            previous_sequence: body.previous_sequence,
+            published_time: Timestamp::from_micros(body.published_time),
+        }))
+    };
+    let output = body.processed.map(output).transpose()?;
     let frame = DeadFrame {
         source: match body.group_id.as_str() {
             "" => DeadLetterSource::Worker,
@@ -90,7 +115,7 @@ pub(super) fn decode(id: DeadLetterId, fields: &reply::Fields) -> Result<DeadLet
         stream_id: body.stream_id.parse::<StreamId>().map_err(bad)?,
         sequence: Sequence::new(body.sequence).map_err(bad)?,
         received_time: Timestamp::from_micros(body.received_time),
-        header: entry::header_from_pb(body.header.unwrap_or_default())?,
+        header,
         reason: match body.reason {
             100 => DeadLetterReason::AttemptsExhausted,
             101 => DeadLetterReason::Rejected,
@@ -99,6 +124,7 @@ pub(super) fn decode(id: DeadLetterId, fields: &reply::Fields) -> Result<DeadLet
         message: body.message,
         attempts: body.attempts,
         picture,
+        output,
     };
     Ok(DeadLetter { id, frame, replay: None })
 }

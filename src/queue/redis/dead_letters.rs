@@ -1,24 +1,29 @@
 //! Dead letters: entered by the scripts that give frames up, listed over all partitions, replayed by the script that accepts.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::Value;
 
-use super::keys::Keys;
+use super::group_reply::{Word, corrupt, millis, word};
+use super::keys::{GroupKeys, Keys};
 use super::lease::fence;
 use super::scripts::Call;
 use super::{RedisQueue, dead_entry, reply};
 use crate::domain::{
-    DeadLetter, DeadLetterId, DeadLetterReplay, DeadLetterSource, FrameHeader, PartitionId, Timestamp,
+    DeadFrame, DeadLetter, DeadLetterId, DeadLetterReplay, DeadLetterSource, FrameHeader, GroupId,
+    PartitionId, Timestamp,
 };
 use crate::queue::{
-    AcceptResult, DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, Lease,
-    ListDeadLetters, NewFrame, Offer, Refusal, ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
+    AcceptResult, DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, Groups as _, Lease,
+    ListDeadLetters, NewFrame, Offer, Queue as _, Refusal, ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
 };
 
 /// Letters of one partition in one read of a list.
 const PAGE: usize = 64;
+/// How long a group remembers that it was given a dead letter's frame: longer than a replay may hang, and be tried again.
+const REPLAY_TOKEN: Duration = Duration::from_secs(600);
 /// Most letters that one list looks at, so that a filter that selects few does not hold its caller for long.
 const MOST_LOOKED_AT: usize = 5_000;
 
@@ -200,11 +205,11 @@ impl RedisQueue {
     pub(super) async fn replay_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
         let Some(letter) = self.letter(id).await? else { return Ok(ReplayResult::NotFound) };
         if let Some(DeadLetterReplay { sequence, time: _ }) = letter.replay {
-            return Ok(ReplayResult::Replayed(sequence));
+            return Ok(sequence.map_or(ReplayResult::Redelivered, ReplayResult::Replayed));
         }
         let frame = letter.frame;
-        if frame.source != DeadLetterSource::Worker {
-            return Ok(ReplayResult::OfGroup);
+        if let DeadLetterSource::Group(group) = &frame.source {
+            return self.replay_to_group(id, group, &frame).await;
         }
         let Some(picture) = frame.picture else { return Ok(ReplayResult::NoPicture) };
         let bytes = self.payloads(id.partition, &[picture.payload]).await?.pop().flatten();
@@ -230,6 +235,52 @@ impl RedisQueue {
             }
             None => return Err(Error::Corrupt("no answer to a replay".to_owned())),
         })
+    }
+
+    /// The group's state lies in another slot than the letter. The frame goes to the group first, under a token that makes a
+    /// second try harmless, and the mark follows: a server that dies in between leaves a letter that can be replayed again.
+    async fn replay_to_group(
+        &self,
+        id: DeadLetterId,
+        group: &GroupId,
+        frame: &DeadFrame,
+    ) -> Result<ReplayResult> {
+        let page = match self.read_outputs(&frame.stream_id, frame.sequence, 1).await {
+            Err(Error::StreamNotFound(_)) => return Ok(ReplayResult::TargetGone),
+            page => page?,
+        };
+        let kept = page.entries.iter().any(|entry| entry.sequence == frame.sequence);
+        // What groups know of an unregistered stream goes with its output.
+        if page.removed && !kept {
+            return Ok(ReplayResult::TargetGone);
+        }
+        if self.get_groups(std::slice::from_ref(group)).await?.iter().flatten().next().is_none() {
+            return Ok(ReplayResult::TargetGone);
+        }
+        if !kept && frame.output_entry().is_none() {
+            return Ok(ReplayResult::NoPicture);
+        }
+        let keys = GroupKeys(group);
+        let mut call = Call::default();
+        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due());
+        call.key(keys.letters()).key(keys.replayed(id));
+        call.arg(frame.stream_id.as_str()).arg(format!("{:016}", frame.sequence.get()));
+        call.number(frame.picture.map_or(0, |picture| picture.payload.size_bytes));
+        call.arg(id.to_string()).flag(kept).number(millis(REPLAY_TOKEN));
+        let answer = self.scripts.group_replay.run(&self.control, &call).await?;
+        match word(&mut reply::array(answer)?.into_iter())? {
+            Word::Ok => {}
+            Word::Gone => return Ok(ReplayResult::TargetGone),
+            Word::Full => return Ok(ReplayResult::GroupFull),
+            Word::Exists | Word::Replaced | Word::Lapsed | Word::Stale(_) => {
+                return Err(corrupt("group_replay"));
+            }
+        }
+        let keys = Keys(id.partition);
+        let mut call = Call::default();
+        call.key(keys.dead()).key(keys.dead_replays()).arg(redis_id(id));
+        self.scripts.dead_mark.run(&self.control, &call).await?;
+        Ok(ReplayResult::Redelivered)
     }
 
     pub(super) async fn discard_letter(&self, id: DeadLetterId) -> Result<bool> {

@@ -142,7 +142,7 @@ pub(super) fn decode_output(bytes: &[u8]) -> Result<OutputBody> {
     }
 }
 
-fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
+pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
     let q = &frame.quality;
     pb::Processed {
         width: frame.width,
@@ -171,7 +171,7 @@ fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
     }
 }
 
-fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Result<ProcessedFrame> {
+pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Result<ProcessedFrame> {
     let q = frame.quality.unwrap_or_default();
     Ok(ProcessedFrame {
         header,

@@ -8,6 +8,10 @@ use async_trait::async_trait;
 use redis::Value;
 
 use super::accept::push_offer;
+use super::group_reply::{
+    Word, answer_result, corrupt, delivery, exhausted, frame_key, frame_of, millis, number, offer_result,
+    push_answer, record, scores, word,
+};
 use super::keys::{ACK_KEY, GROUPS, GroupKeys};
 use super::scripts::Call;
 use super::status::moment;
@@ -15,67 +19,14 @@ use super::{RedisQueue, dead_entry, reply};
 use crate::domain::limits::{MAX_GROUP_MEMBERS, MAX_GROUPS};
 use crate::domain::{
     DeadFrame, GroupAffinity, GroupId, GroupRecord, GroupSettings, MemberId, PayloadKey, Sequence, StreamId,
-    Timestamp,
 };
 use crate::queue::{
-    Answer, AnswerResult, Claim, Claimed, Delivery, Error, Exhausted, GroupCounters, GroupPosition,
-    GroupState, Groups, MAX_DUE, MAX_EXHAUSTED, MemberState, OFFER_TTL, Offer, OfferResult, OutputSpan,
-    Result, SETTLE_TIME, Seat, Settled, Settlement, Verdict,
+    Answer, AnswerResult, Claim, Claimed, Error, GroupCounters, GroupPosition, GroupState, Groups, MAX_DUE,
+    MAX_EXHAUSTED, MemberState, OFFER_TTL, Offer, OutputSpan, Result, SETTLE_TIME, Seat, Settled, Settlement,
 };
 
 /// Arguments of group_write.lua that settings fill.
 const SETTINGS_ARGS: usize = 7;
-
-/// What the scripts answer first.
-enum Word {
-    Ok,
-    Gone,
-    Exists,
-    Replaced,
-    Lapsed,
-    Full,
-    Stale(u64),
-}
-
-fn word(parts: &mut std::vec::IntoIter<Value>) -> Result<Word> {
-    let word = reply::text(parts.next().unwrap_or(Value::Nil))?.unwrap_or_default();
-    match word.as_str() {
-        "ok" => Ok(Word::Ok),
-        "gone" | "unknown" => Ok(Word::Gone),
-        "exists" => Ok(Word::Exists),
-        "replaced" => Ok(Word::Replaced),
-        "lapsed" => Ok(Word::Lapsed),
-        "full" => Ok(Word::Full),
-        "stale" | "changed" => Ok(Word::Stale(reply::number(parts.next().unwrap_or(Value::Nil))?)),
-        other => Err(Error::Corrupt(format!("a group script answered {other:?}"))),
-    }
-}
-
-fn corrupt(error: impl std::fmt::Display) -> Error {
-    Error::Corrupt(format!("{error}"))
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A frame's name in a group, in the order of its number.
-fn frame_key(stream: &StreamId, sequence: Sequence) -> String {
-    format!("{stream}:{sequence:016}", sequence = sequence.get())
-}
-
-fn frame_of(key: &str) -> Result<(StreamId, Sequence)> {
-    let (stream, sequence) = key.split_once(':').ok_or_else(|| corrupt(key))?;
-    Ok((stream.parse().map_err(corrupt)?, number(reply::parse(sequence)?)?))
-}
-
-fn number(number: u64) -> Result<Sequence> {
-    Sequence::new(number).map_err(corrupt)
-}
-
-fn at_millis(millis: u64) -> Timestamp {
-    moment(millis.saturating_mul(1_000))
-}
 
 impl RedisQueue {
     /// Runs group_write.lua.
@@ -90,6 +41,7 @@ impl RedisQueue {
         let mut call = Call::default();
         let keys = GroupKeys(id);
         call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due()).key(keys.members());
+        call.key(keys.letters());
         call.arg(what).arg(expected.map(|revision| revision.to_string()).unwrap_or_default());
         match settings {
             Some(settings) => {
@@ -160,7 +112,7 @@ impl RedisQueue {
         let keys = GroupKeys(&seat.group);
         let mut call = Call::default();
         call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due());
-        call.key(keys.members()).key(keys.alive());
+        call.key(keys.members()).key(keys.alive()).key(keys.letters());
         call.arg(seat.member.as_str()).number(seat.session).number(claim.revision);
         call.number(claim.max_frames).number(claim.max_bytes).number(claim.most as u64);
         call.number(millis(claim.ttl)).number(MAX_DUE as u64).number(MAX_EXHAUSTED as u64);
@@ -190,108 +142,14 @@ impl RedisQueue {
             Value::Int(millis) => u64::try_from(millis).ok().map(Duration::from_millis),
             _ => None,
         };
-        let deliveries = reply::array(next())?.into_iter().map(delivery).collect::<Result<_>>()?;
-        let exhausted = reply::array(next())?.into_iter().map(exhausted).collect::<Result<_>>()?;
+        let partitions = self.config.partitions;
+        let deliveries =
+            reply::array(next())?.into_iter().map(|one| delivery(partitions, one)).collect::<Result<_>>()?;
+        let exhausted =
+            reply::array(next())?.into_iter().map(|one| exhausted(partitions, one)).collect::<Result<_>>()?;
         let offers = reply::array(next())?.into_iter().map(offer_result).collect::<Result<_>>()?;
         Ok(Some(Claimed { deliveries, exhausted, offers, generation, outstanding_frames, next_due }))
     }
-}
-
-fn delivery(value: Value) -> Result<Delivery> {
-    let mut parts = reply::array(value)?.into_iter();
-    let mut next = || parts.next().unwrap_or(Value::Nil);
-    let (stream_id, sequence) = frame_of(&reply::text(next())?.unwrap_or_default())?;
-    let attempt = u32::try_from(reply::number(next())?).map_err(corrupt)?;
-    Ok(Delivery { stream_id, sequence, attempt, deadline: at_millis(reply::number(next())?) })
-}
-
-fn exhausted(value: Value) -> Result<Exhausted> {
-    let mut parts = reply::array(value)?.into_iter();
-    let mut next = || parts.next().unwrap_or(Value::Nil);
-    let (stream_id, sequence) = frame_of(&reply::text(next())?.unwrap_or_default())?;
-    let attempts = u32::try_from(reply::number(next())?).map_err(corrupt)?;
-    let rejected = reply::text(next())?.as_deref() == Some("1");
-    let message = reply::text(next())?.unwrap_or_default();
-    Ok(Exhausted { stream_id, sequence, attempts, rejected, message })
-}
-
-fn offer_result(value: Value) -> Result<OfferResult> {
-    let mut parts = reply::array(value)?.into_iter();
-    let mut next = || parts.next().unwrap_or(Value::Nil);
-    let word = reply::text(next())?.unwrap_or_default();
-    let position = reply::number(next())?;
-    let mark = reply::text(next())?.unwrap_or_default();
-    match word.as_str() {
-        "at" => Ok(OfferResult::At(number(position)?, mark)),
-        "moved" => Ok(OfferResult::Moved(number(position)?, mark)),
-        "unknown" => Ok(OfferResult::Unknown),
-        "owned" => Ok(OfferResult::Owned(number(position)?, mark)),
-        "later" => Ok(OfferResult::Later),
-        other => Err(corrupt(other)),
-    }
-}
-
-fn push_answer(call: &mut Call, answer: &Answer) {
-    let (word, span, message) = match &answer.verdict {
-        Verdict::Acknowledge => ("a", None, ""),
-        Verdict::Retry { delay, message } => ("r", *delay, message.as_str()),
-        Verdict::GiveUp { message } => ("g", None, message.as_str()),
-        Verdict::Extend(span) => ("e", *span, ""),
-    };
-    call.arg(word).arg(answer.stream_id.as_str()).arg(format!("{:016}", answer.sequence.get()));
-    call.number(answer.attempt.into()).number(answer.generation).number(answer.incarnation);
-    call.arg(span.map(|span| millis(span).to_string()).unwrap_or_default()).arg(message);
-}
-
-fn answer_result(answer: &Answer, value: Value) -> Result<AnswerResult> {
-    let mut parts = reply::array(value)?.into_iter();
-    let mut next = || parts.next().unwrap_or(Value::Nil);
-    let word = reply::text(next())?.unwrap_or_default();
-    match word.as_str() {
-        "done" => Ok(AnswerResult::Done(match reply::number(next())? {
-            0 => None,
-            millis => Some(at_millis(millis)),
-        })),
-        "before" => Ok(AnswerResult::Before),
-        "stale" => Ok(AnswerResult::Stale),
-        "exhausted" => Ok(AnswerResult::Exhausted(Exhausted {
-            stream_id: answer.stream_id.clone(),
-            sequence: answer.sequence,
-            attempts: u32::try_from(reply::number(next())?).map_err(corrupt)?,
-            rejected: reply::text(next())?.as_deref() == Some("1"),
-            message: reply::text(next())?.unwrap_or_default(),
-        })),
-        other => Err(corrupt(other)),
-    }
-}
-
-fn record(id: &GroupId, about: &reply::Fields) -> Result<Option<GroupRecord>> {
-    if about.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(GroupRecord {
-        id: id.clone(),
-        settings: serde_json::from_str(about.text("settings")?).map_err(corrupt)?,
-        revision: about.number("revision")?,
-        generation: about.number("generation")?,
-        incarnation: about.number("incarnation")?,
-        create_time: moment(about.number("created")?),
-        update_time: moment(about.number("updated")?),
-    }))
-}
-
-/// Names and scores.
-fn scores(value: Value) -> Result<Vec<(String, f64)>> {
-    let mut items = reply::array(value)?.into_iter();
-    let mut scores = Vec::new();
-    while let (Some(name), Some(score)) = (items.next(), items.next()) {
-        let score = match score {
-            Value::Double(score) => score,
-            other => reply::parse(&reply::text(other)?.unwrap_or_default())?,
-        };
-        scores.push((reply::text(name)?.unwrap_or_default(), score));
-    }
-    Ok(scores)
 }
 
 #[async_trait]
@@ -381,7 +239,7 @@ impl Groups for RedisQueue {
         let keys = GroupKeys(id);
         let mut call = Call::default();
         call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due());
-        call.key(keys.members()).key(keys.alive());
+        call.key(keys.members()).key(keys.alive()).key(keys.letters());
         call.arg(expected.map(|revision| revision.to_string()).unwrap_or_default());
         let answer = self.scripts.group_delete.run(&self.control, &call).await?;
         match word(&mut reply::array(answer)?.into_iter())? {
@@ -495,13 +353,15 @@ impl Groups for RedisQueue {
         let keys = GroupKeys(id);
         let mut call = Call::default();
         call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due()).key(keys.members());
+        call.key(keys.letters());
         call.number(millis(SETTLE_TIME));
         answers.iter().for_each(|answer| push_answer(&mut call, answer));
         match self.scripts.group_answer.run(&self.control, &call).await? {
             Value::Nil => Err(Error::GroupNotFound(id.clone())),
             value => {
                 let results = reply::array(value)?;
-                answers.iter().zip(results).map(|(answer, value)| answer_result(answer, value)).collect()
+                let decode = |(answer, value)| answer_result(self.config.partitions, answer, value);
+                answers.iter().zip(results).map(decode).collect()
             }
         }
     }
@@ -509,13 +369,14 @@ impl Groups for RedisQueue {
     async fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> Result<()> {
         let keys = GroupKeys(id);
         let mut call = Call::default();
-        call.key(keys.about()).key(keys.pending()).key(keys.due()).key(keys.members());
+        call.key(keys.about()).key(keys.pending()).key(keys.due()).key(keys.members()).key(keys.letters());
         for frame in frames {
             call.arg(frame_key(&frame.stream_id, frame.sequence)).number(frame.attempt.into());
             call.arg(match frame.settlement {
                 Settlement::DeadLetter => "dead",
                 Settlement::Lost => "lost",
             });
+            call.arg(frame.letter.map(|letter| letter.to_string()).unwrap_or_default());
         }
         match self.scripts.group_settle.run(&self.control, &call).await? {
             Value::Nil => Err(Error::GroupNotFound(id.clone())),

@@ -1,6 +1,6 @@
 //! Every key that Frameway uses, and the hash tags that keep a partition in one slot of a Redis Cluster.
 
-use crate::domain::{GroupId, PartitionId, PayloadKey, PublisherId, StreamId};
+use crate::domain::{DeadLetterId, GroupId, PartitionId, PayloadKey, PublisherId, StreamId};
 
 /// Layout of this store: version, hash and number of partitions.
 pub(super) const LAYOUT: &str = "frameway:layout";
@@ -43,6 +43,16 @@ impl GroupKeys<'_> {
     /// Hash: session and load of each member.
     pub(super) fn members(self) -> String {
         self.with("members")
+    }
+
+    /// Hash: the dead letters that pending frames were replayed from.
+    pub(super) fn letters(self) -> String {
+        self.with("letters")
+    }
+
+    /// String with a time to live: that a dead letter was replayed.
+    pub(super) fn replayed(self, letter: DeadLetterId) -> String {
+        self.with(&format!("replayed:{letter}"))
     }
 
     /// Sorted set: until when each member lives.

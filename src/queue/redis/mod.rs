@@ -12,6 +12,7 @@ mod dead_entry;
 mod dead_letters;
 mod entry;
 mod gauge;
+mod group_reply;
 mod groups;
 mod instance;
 mod keys;

@@ -134,6 +134,8 @@ pub(super) struct Scripts {
     pub(super) group_answer: Script,
     pub(super) group_settle: Script,
     pub(super) group_bury: Script,
+    pub(super) group_replay: Script,
+    pub(super) dead_mark: Script,
     pub(super) output_count: Script,
 }
 
@@ -166,6 +168,8 @@ impl Scripts {
             group_answer: Script::new(include_str!("lua/group_answer.lua")),
             group_settle: Script::new(include_str!("lua/group_settle.lua")),
             group_bury: Script::new(include_str!("lua/group_bury.lua")),
+            group_replay: Script::new(include_str!("lua/group_replay.lua")),
+            dead_mark: Script::new(include_str!("lua/dead_mark.lua")),
             output_count: Script::new(include_str!("lua/output_count.lua")),
         }
     }

@@ -94,13 +94,10 @@ impl Member {
     /// A delivery with its entry and pictures; `None` if they are gone.
     async fn frame(&self, claimed: &ClaimedFrame) -> queue::Result<Option<GroupEvent>> {
         let ClaimedFrame { delivery, entry, generation } = claimed;
-        let Delivery { stream_id, sequence, attempt, deadline } = delivery;
+        let Delivery { stream_id, sequence, attempt, deadline, letter } = delivery;
         let entry = match entry {
             Some(entry) => Some(Arc::clone(entry)),
-            None => match self.consumers.queue.read_outputs(stream_id, *sequence, 1).await {
-                Err(queue::Error::StreamNotFound(_)) => None,
-                page => page?.entries.into_iter().next().filter(|entry| entry.sequence == *sequence),
-            },
+            None => self.consumers.entry(stream_id, *sequence, *letter).await?,
         };
         let found = match &entry {
             Some(entry) => self.consumers.hub.pictures(entry, &self.request.want).await?,
@@ -121,6 +118,7 @@ impl Member {
                     stream_id: stream_id.clone(),
                     sequence: *sequence,
                     attempt: *attempt,
+                    letter: *letter,
                     settlement: Settlement::Lost,
                 };
                 self.consumers.queue.settle_frames(&self.seat.group, &[settled]).await?;

@@ -1,9 +1,9 @@
 -- Takes members' answers to deliveries, each decided by itself.
--- KEYS: about, positions, pending, due, members.
+-- KEYS: about, positions, pending, due, members, letters.
 -- ARGV: time to settle an exhausted frame (ms); then for each answer: verdict ("a" acknowledge, "r" retry, "g" give up,
 --       "e" extend), stream, sequence (16 digits), attempt, generation, incarnation, span (ms; "" = the group's own), message.
 -- Answers nil without a group, else for each: {"done", deadline (ms; 0 = none)}, {"before"}, {"stale"}, or
--- {"exhausted", attempt, "1" if rejected for good, message}.
+-- {"exhausted", attempt, "1" if rejected for good, message, letter it was replayed from}.
 local function text(number) return string.format('%.0f', number) end
 local about = redis.call('HMGET', KEYS[1], 'incarnation', 'ack_ms', 'attempts', 'min_ms', 'max_ms')
 if not about[1] then return false end
@@ -23,7 +23,7 @@ for a = 2, #ARGV, 8 do
   local entry = redis.call('HGET', KEYS[3], key)
   local answer
   if not at[1] or ARGV[a + 5] ~= about[1] or tonumber(ARGV[a + 4]) < tonumber(at[2])
-    or tonumber(seq) >= tonumber(at[1]) then
+    or (not entry and tonumber(seq) >= tonumber(at[1])) then -- one that was replayed may lie ahead of the group
     answer = { 'stale' }
   elseif not entry then
     answer = { 'before' }
@@ -40,6 +40,7 @@ for a = 2, #ARGV, 8 do
     elseif verdict == 'a' then
       redis.call('HDEL', KEYS[3], key)
       redis.call('ZREM', KEYS[4], key)
+      redis.call('HDEL', KEYS[6], key)
       free()
       acknowledged = acknowledged + 1
       answer = { 'done', 0 }
@@ -51,14 +52,14 @@ for a = 2, #ARGV, 8 do
         redis.call('ZADD', KEYS[4], text(due), key)
         answer = { 'done', due }
       end
-    elseif state ~= 'h' then
-      answer = { 'done', 0 } -- rejected before
+    elseif state == 'x' or (state == 'w' and verdict ~= 'g') then
+      answer = { 'done', 0 } -- rejected before, or nobody has it: it comes again; giving it up holds also then
     else
       local given_up = verdict == 'g'
       local wait, after = 0, 'w'
       if given_up or tonumber(attempt) >= attempts then
         wait, after = tonumber(ARGV[1]), given_up and 'x' or 'w'
-        answer = { 'exhausted', tonumber(attempt), given_up and '1' or '0', message }
+        answer = { 'exhausted', tonumber(attempt), given_up and '1' or '0', message, redis.call('HGET', KEYS[6], key) or '' }
       else
         wait = span == '' and math.min(max_ms, min_ms * 2 ^ (tonumber(attempt) - 1)) or tonumber(span)
         answer = { 'done', 0 }

@@ -1,13 +1,13 @@
 -- Gives frames to a member: first those that are due again, then new ones.
 --
--- KEYS: about, positions, pending, due, members, alive.
+-- KEYS: about, positions, pending, due, members, alive, letters.
 -- ARGV: member, session, revision, most frames and bytes of the member, most frames now, time to live (ms), most due frames
 --       looked at, most exhausted ones, time to settle them (ms), incarnation; then for each offered stream: id, "1" to begin there, the
 --       position, entries lost before it, candidates; and for each of these: sequence, bytes, "1" to skip, mark.
 -- Answers {"gone"}, {"replaced"}, {"lapsed"}, {"changed", revision}, or
 -- {"ok", generation, member's frames, time to the next due frame (ms; -1 = none), deliveries, exhausted, streams}:
--- a delivery is {stream:sequence, attempt, deadline (ms)}, an exhausted frame {stream:sequence, attempt, "1" if rejected,
--- message}, a stream {word, position, mark} with the words "at", "moved", "unknown",
+-- a delivery is {stream:sequence, attempt, deadline (ms), letter it was replayed from}, an exhausted frame {stream:sequence,
+-- attempt, "1" if rejected, message, letter}, a stream {word, position, mark} with the words "at", "moved", "unknown",
 -- "owned", "later".
 --
 -- A pending frame is "attempt state bytes holder message"; the states: h held, w waiting, x rejected for good.
@@ -79,14 +79,15 @@ local function adopt(id)
   end
   return false
 end
-local function give(key, attempt, size, message)
+local function give(key, attempt, size, message, letter)
   redis.call('HSET', KEYS[3], key, text(attempt) .. ' h ' .. text(size) .. ' ' .. me .. ' ' .. message)
   redis.call('ZADD', KEYS[4], text(now + ack_ms), key)
   my_frames, my_bytes = my_frames + 1, my_bytes + size
-  deliveries[#deliveries + 1] = { key, attempt, now + ack_ms }
+  deliveries[#deliveries + 1] = { key, attempt, now + ack_ms, letter }
 end
 
 local redelivered = 0
+local has_replayed = redis.call('EXISTS', KEYS[7]) == 1
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', text(now), 'LIMIT', 0, ARGV[8])) do
   local attempt, state, size, holder, message = string.match(redis.call('HGET', KEYS[3], key), '^(%d+) (%a) (%d+) (%S*) (.*)$')
   attempt, size = tonumber(attempt), tonumber(size)
@@ -96,15 +97,16 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', text(now), 'LI
   end
   local id = string.match(key, '^([^:]+):')
   local owner = owner_of(id)
+  local letter = has_replayed and redis.call('HGET', KEYS[7], key) or ''
   if state == 'x' or attempt >= attempts then
     if #exhausted < tonumber(ARGV[9]) then
-      exhausted[#exhausted + 1] = { key, attempt, state == 'x' and '1' or '0', message }
+      exhausted[#exhausted + 1] = { key, attempt, state == 'x' and '1' or '0', message, letter }
       redis.call('ZADD', KEYS[4], text(now + settle_ms), key)
     end
   elseif (owner == '' or owner == me) and room(size) then
     adopt(id)
-    redelivered = redelivered + 1
-    give(key, attempt + 1, size, message)
+    if attempt > 0 then redelivered = redelivered + 1 end
+    give(key, attempt + 1, size, message, letter)
   end
 end
 
@@ -139,7 +141,7 @@ while a <= #ARGV do
       elseif pending >= outstanding or not room(size) then
         break
       else
-        give(id .. ':' .. string.format('%016.0f', seq), 1, size, '')
+        give(id .. ':' .. string.format('%016.0f', seq), 1, size, '', '')
         pending, delivered = pending + 1, seq
       end
       next, mark = seq + 1, ARGV[c + 3]

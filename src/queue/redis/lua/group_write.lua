@@ -1,5 +1,5 @@
 -- Makes a consumer group, changes it, moves it, or has it forget streams. All keys of a group share its hash tag.
--- KEYS: about, positions, pending, due, members.
+-- KEYS: about, positions, pending, due, members, letters.
 -- ARGV: what ("create", "update", "seek", "drop"), expected revision or "", settings, ack deadline (ms), most attempts,
 --       most outstanding frames, affinity, shortest and longest back-off (ms), incarnation; then for each stream: id, the
 --       new position ("" = forget the stream).
@@ -44,6 +44,7 @@ for a = 11, #ARGV, 2 do
     end
   end
 end
+local lost = 0
 if what ~= 'create' and #ARGV >= 11 then
   local all = redis.call('HGETALL', KEYS[3])
   for i = 1, #all, 2 do
@@ -55,7 +56,11 @@ if what ~= 'create' and #ARGV >= 11 then
       end
       redis.call('HDEL', KEYS[3], all[i])
       redis.call('ZREM', KEYS[4], all[i])
+      redis.call('HDEL', KEYS[6], all[i])
+      lost = lost + 1
     end
   end
 end
+-- A dropped stream's output is gone, also for those who had not acknowledged it.
+if what == 'drop' and lost > 0 then redis.call('HINCRBY', KEYS[1], 'lost', lost) end
 return { 'ok' }

@@ -292,11 +292,14 @@ class QueueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayDeadLetters(self, request, context):
-        """ReplayDeadLetters sends dead letters of workers through again: they are accepted anew, with a new sequence and
-        `replayed_from`. Those of groups are refused (NOT_IMPLEMENTED) by servers of this version; a filter passes over them.
+        """ReplayDeadLetters sends dead letters through again. Those of workers are accepted anew, with a new sequence and
+        `replayed_from`. Those of a group go back to that group and no other reader: the frame is delivered again under its own
+        sequence, beginning with attempt 1, acknowledged or rejected like any other, and may become another dead letter. If the
+        output has not kept the frame, members get it from the dead letter, with its measures and the processed picture.
 
         Ordering: in the order of their first sequences within a stream. Retry: safe; a dead letter is replayed once, and a repeat
-        answers the same sequence, or with discard_after DEAD_LETTER_NOT_FOUND.
+        answers the same, or with discard_after DEAD_LETTER_NOT_FOUND. Should a server die during a replay to a group, a repeat
+        may deliver a frame again that the group has acknowledged in between.
         Status: OK with a result per dead letter; INVALID_ARGUMENT (no or too many ids, a bad filter).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

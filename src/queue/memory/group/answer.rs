@@ -1,0 +1,126 @@
+//! What becomes of delivered frames: answered, ended, or brought back.
+
+use super::super::state::Now;
+use super::{Group, Pending, after, exhausted};
+use crate::domain::{DeadFrame, DeadLetterId};
+use crate::queue::{Answer, AnswerResult, SETTLE_TIME, Settled, Settlement, Verdict};
+
+/// What became of a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Replay {
+    /// The frame is the group's again.
+    Done,
+    /// The group has no position in the stream.
+    NoStream,
+    /// As much is outstanding as may be.
+    Full,
+}
+
+impl Group {
+    pub(in super::super) fn answer(&mut self, answer: &Answer, now: Now) -> AnswerResult {
+        let Answer { stream_id, sequence, attempt, generation, incarnation, verdict } = answer;
+        let Some(position) = self.positions.get(stream_id) else { return AnswerResult::Stale };
+        if *incarnation != self.record.incarnation || *generation < position.generation {
+            return AnswerResult::Stale;
+        }
+        let key = (stream_id.clone(), *sequence);
+        // One that was replayed may lie ahead of where the group is now.
+        if *sequence >= position.next && !self.pending.contains_key(&key) {
+            return AnswerResult::Stale;
+        }
+        let settings = &self.record.settings;
+        let (most_attempts, ack_deadline) = (settings.max_delivery_attempts, settings.ack_deadline);
+        let back_off = settings.backoff.after(*attempt);
+        let Some(pending) = self.pending.get_mut(&key) else { return AnswerResult::Before };
+        if pending.attempt != *attempt {
+            return AnswerResult::Stale;
+        }
+        let mut give_up = false;
+        match verdict {
+            Verdict::Acknowledge => {
+                self.remove_pending(&key);
+                self.counters.acknowledged += 1;
+                return AnswerResult::Done(None);
+            }
+            Verdict::Extend(_) if pending.holder.is_none() => return AnswerResult::Stale,
+            Verdict::Extend(span) => {
+                let span = span.unwrap_or(ack_deadline);
+                self.due.remove(&(pending.due, key.0.clone(), key.1));
+                pending.due = now.instant + span;
+                self.due.insert((pending.due, key.0, key.1));
+                return AnswerResult::Done(Some(after(now, span)));
+            }
+            // Rejected before, or nobody has it: it comes again. Giving it up holds also then.
+            Verdict::Retry { .. } if pending.holder.is_none() => return AnswerResult::Done(None),
+            Verdict::GiveUp { .. } if pending.rejected => return AnswerResult::Done(None),
+            Verdict::Retry { delay, message } => {
+                pending.message.clone_from(message);
+                if pending.attempt < most_attempts {
+                    self.release(&key, now.instant + delay.unwrap_or(back_off));
+                    return AnswerResult::Done(None);
+                }
+            }
+            Verdict::GiveUp { message } => {
+                pending.message.clone_from(message);
+                give_up = true;
+            }
+        }
+        pending.rejected = give_up;
+        let given_up = exhausted(&key, pending);
+        self.release(&key, now.instant + SETTLE_TIME);
+        AnswerResult::Exhausted(given_up)
+    }
+
+    pub(in super::super) fn settle(&mut self, frame: &Settled) {
+        let key = (frame.stream_id.clone(), frame.sequence);
+        let is_same = |one: &Pending| one.attempt == frame.attempt && one.letter == frame.letter;
+        if self.pending.get(&key).is_some_and(is_same) {
+            self.remove_pending(&key);
+            match frame.settlement {
+                Settlement::DeadLetter => self.counters.dead += 1,
+                Settlement::Lost => self.counters.lost += 1,
+            }
+        }
+    }
+
+    /// Puts a frame that was given up back among those that are due. `kept`: its output entry is there.
+    pub(in super::super) fn replay(
+        &mut self,
+        frame: &DeadFrame,
+        letter: DeadLetterId,
+        kept: bool,
+        now: Now,
+    ) -> Replay {
+        let Some(position) = self.positions.get(&frame.stream_id) else { return Replay::NoStream };
+        // The group comes to it by itself.
+        if kept && frame.sequence >= position.next {
+            return Replay::Done;
+        }
+        let key = (frame.stream_id.clone(), frame.sequence);
+        let most_attempts = self.record.settings.max_delivery_attempts;
+        let full = self.pending.len() >= self.record.settings.max_outstanding_frames as usize;
+        match self.pending.get_mut(&key) {
+            // After a seek it may be on its way already.
+            Some(one) if one.holder.is_some() || (!one.rejected && one.attempt < most_attempts) => {
+                one.letter = Some(letter);
+                return Replay::Done;
+            }
+            // Entered as a dead letter, and not taken off yet.
+            Some(_) => self.remove_pending(&key),
+            None if full => return Replay::Full,
+            None => {}
+        }
+        self.due.insert((now.instant, key.0.clone(), key.1));
+        let pending = Pending {
+            attempt: 0,
+            holder: None,
+            size_bytes: frame.picture.map_or(0, |picture| picture.payload.size_bytes),
+            due: now.instant,
+            rejected: false,
+            message: String::new(),
+            letter: Some(letter),
+        };
+        self.pending.insert(key, pending);
+        Replay::Done
+    }
+}

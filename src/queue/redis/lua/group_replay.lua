@@ -1,0 +1,27 @@
+-- Puts a frame that the group has given up back among those that are due, with no attempt counted: once for each token.
+-- KEYS: about, positions, pending, due, letters, token.
+-- ARGV: stream, sequence (16 digits), the bytes that it counts for, letter, "1" if its output entry is kept, time that the
+--       token is remembered (ms).
+-- Answers {"ok"}, {"gone"} without the group, {"unknown"} if it has no position in the stream, {"full"}.
+local about = redis.call('HMGET', KEYS[1], 'outstanding', 'attempts')
+if not about[1] then return { 'gone' } end
+if redis.call('EXISTS', KEYS[6]) == 1 then return { 'ok' } end
+local next = redis.call('HGET', KEYS[2], 'n:' .. ARGV[1])
+if not next then return { 'unknown' } end
+local kept, key = ARGV[5] == '1', ARGV[1] .. ':' .. ARGV[2]
+if kept and tonumber(ARGV[2]) >= tonumber(next) then return { 'ok' } end -- the group comes to it by itself
+local entry = redis.call('HGET', KEYS[3], key)
+local attempt, state = string.match(entry or '', '^(%d+) (%a) ')
+-- After a seek it may be on its way already; else it was entered as a dead letter, and not taken off yet.
+local on_its_way = state == 'h' or (state == 'w' and tonumber(attempt) < tonumber(about[2]))
+if not entry and redis.call('HLEN', KEYS[3]) >= tonumber(about[1]) then return { 'full' } end
+
+-- The first write: a Redis at its memory limit refuses it, and so all.
+redis.call('SET', KEYS[6], '1', 'PX', ARGV[6])
+if not on_its_way then
+  local clock = redis.call('TIME')
+  redis.call('HSET', KEYS[3], key, '0 w ' .. ARGV[3] .. '  ')
+  redis.call('ZADD', KEYS[4], string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000)), key)
+end
+redis.call('HSET', KEYS[5], key, ARGV[4])
+return { 'ok' }
