@@ -32,7 +32,7 @@ MAY_SKIP = || [ $$? -eq 3 ]
 PROGRAM = cargo test --locked --no-run --quiet --test layering
 
 .PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto deny clients clients-grpcurl \
-        clients-python compose scripts $(SUITES)
+        clients-python compose scripts bench fuzz $(SUITES)
 
 help: ## this list
 	@echo "Frameway: camera frames over gRPC. The two that matter:"
@@ -47,6 +47,11 @@ help: ## this list
 	@echo
 	@echo "Suites (cargo test --test NAME; FILTER=words picks tests): $(SUITES)"
 	@echo "  make faults ROUNDS=100     more rounds of the fault tests"
+	@echo "  make corpus ITERATIONS=n   more mutated pictures; SEED=n repeats a run"
+	@echo
+	@echo "Not in \`make test\`, for they take long, or more tools:"
+	@echo "  make bench                 benchmarks of the hot paths; FILTER=words picks some"
+	@echo "  make fuzz TARGET=decode SECONDS=60   with nightly Rust and cargo-fuzz; TARGET=list names the targets"
 
 demo: setup-demo
 	@cargo build --release --locked
@@ -114,3 +119,11 @@ faults: ## real processes, killed, cut and starved; every frame counted. ROUNDS=
 	@verdict=0; cargo test --locked --test $@ -- $(FILTER) || verdict=$$?; \
 	  scripts/faults-table.py $(FAULTS_TABLE); \
 	  [ $$verdict -eq 0 ] || echo "NOT IN THE TABLE: what failed, see above"; exit $$verdict
+
+bench: ## (not in `make test`) benchmarks of the hot paths, FILTER=words picks some
+	cargo bench --locked --benches --features fuzzing -- $(FILTER)
+
+TARGET := decode
+# Not a plain variable: the shell has one of this name that counts.
+fuzz: ## (not in `make test`) fuzzes one reader, TARGET=decode SECONDS=60
+	@scripts/fuzz.sh $(TARGET) $(if $(filter command line,$(origin SECONDS)),$(SECONDS),60) $(MAY_SKIP)

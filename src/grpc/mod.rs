@@ -11,6 +11,8 @@ mod dead_letters;
 mod fault;
 mod filter;
 mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod group_acks;
 mod groups;
 mod health;

@@ -27,7 +27,7 @@ pub(super) fn decode_png(data: &[u8], info: &PictureInfo, limits: &Limits) -> Re
     if decoder.is_apng().map_err(map_error)? {
         return Err(DecodeError::Animated(PictureFormat::Png));
     }
-    unpack(decoder, info, limits)
+    unpack(decoder, info, limits, 0)
 }
 
 /// Decodes a WebP.
@@ -36,7 +36,23 @@ pub(super) fn decode_webp(data: &[u8], info: &PictureInfo, limits: &Limits) -> R
     if decoder.has_animation() {
         return Err(DecodeError::Animated(PictureFormat::WebP));
     }
-    unpack(decoder, info, limits)
+    let scratch_bytes = webp_scratch_bytes(data, info, decoder.color_type().has_alpha());
+    unpack(decoder, info, limits, scratch_bytes)
+}
+
+/// What the decoder holds beside its output: lossless pixels of four bytes where the output has three, and tables of up
+/// to a byte a pixel; lossy planes; an alpha plane on its way.
+fn webp_scratch_bytes(data: &[u8], info: &PictureInfo, alpha: bool) -> u64 {
+    let pixels = u64::from(info.width) * u64::from(info.height);
+    // Sides are rounded up to whole blocks of 16.
+    let lossy =
+        u64::from(info.width).next_multiple_of(16) * u64::from(info.height).next_multiple_of(16) * 3 / 2;
+    match (data.get(12..16), alpha) {
+        (Some(b"VP8 "), false) => lossy,
+        (Some(b"VP8L"), true) => pixels,
+        (_, false) => 5 * pixels,
+        (_, true) => 5 * pixels + lossy,
+    }
 }
 
 impl Pixels {
@@ -56,13 +72,20 @@ impl Pixels {
     }
 }
 
-fn unpack(decoder: impl ImageDecoder, info: &PictureInfo, limits: &Limits) -> Result<Pixels, DecodeError> {
+/// `scratch_bytes` are what the decoder itself holds, until the planes are made.
+fn unpack(
+    decoder: impl ImageDecoder,
+    info: &PictureInfo,
+    limits: &Limits,
+    scratch_bytes: u64,
+) -> Result<Pixels, DecodeError> {
     if decoder.dimensions() != (info.width, info.height) {
         return Err(DecodeError::Corrupt("two different sizes in one file".to_owned()));
     }
     let color = decoder.color_type();
     let unpacked = decoder.total_bytes();
-    limits.check_alloc(unpacked + Planes::len_for(info.width, info.height, Subsampling::S420))?;
+    let planes = Planes::len_for(info.width, info.height, Subsampling::S420);
+    limits.check_alloc(unpacked + planes.max(scratch_bytes))?;
     let mut data = vec![0; unpacked as usize];
     decoder.read_image(&mut data).map_err(map_error)?;
     // 16-bit samples are in the machine's byte order; their high byte is the 8-bit sample.

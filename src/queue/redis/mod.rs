@@ -11,6 +11,8 @@ mod control;
 mod dead_entry;
 mod dead_letters;
 mod entry;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gauge;
 mod group_reply;
 mod groups;

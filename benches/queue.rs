@@ -1,0 +1,86 @@
+//! A batch into the work queue, and the same batch out of it, on both backends. Redis is a real one, started here.
+
+#[allow(dead_code, reason = "each user takes a part of it")]
+#[path = "../tests/common/redis.rs"]
+mod redis;
+#[allow(dead_code, clippy::unwrap_used, reason = "each user takes a part of it")]
+#[path = "../tests/conformance/support.rs"]
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use frameway::domain::Partitions;
+use frameway::queue::memory::{MemoryConfig, MemoryQueue};
+use frameway::queue::redis::{RedisConfig, RedisQueue};
+use frameway::queue::{Budget, Lease, Queue};
+use redis::RedisServer;
+use tokio::runtime::Runtime;
+
+const STREAM: &str = "cam";
+const BATCH: usize = 8;
+const PICTURE_BYTES: usize = 100_000;
+
+/// Times of one batch: accepted, finished.
+async fn once(queue: &dyn Queue, lease: &Lease) -> (Duration, Duration) {
+    let frames = (0..BATCH).map(|_| support::frame(STREAM, vec![7; PICTURE_BYTES])).collect();
+    let start = Instant::now();
+    support::accept(queue, frames).await;
+    let accepted = start.elapsed();
+    let finished: Vec<_> = support::take_all(queue, lease).await.iter().map(support::processed).collect();
+    let start = Instant::now();
+    queue.finish(lease, &finished).await.expect("it is finished");
+    let published = start.elapsed();
+    // Not timed: what is published goes, so that the store does not fill.
+    let oldest = frameway::domain::Timestamp::from_micros(0);
+    queue.trim_output(lease, &support::id(STREAM), 1, 0, oldest).await.expect("it is trimmed");
+    (accepted, published)
+}
+
+fn bench(c: &mut Criterion, name: &str, runtime: &Runtime, queue: &dyn Queue) {
+    let lease = runtime.block_on(async {
+        support::register(queue, STREAM).await;
+        support::lease_of(queue, STREAM, "bench").await
+    });
+    let mut group = c.benchmark_group(format!("{name}, {BATCH} frames of {} kB", PICTURE_BYTES / 1_000));
+    group.throughput(Throughput::Elements(BATCH as u64));
+    let run = |rounds: u64, part: fn((Duration, Duration)) -> Duration| {
+        runtime.block_on(async {
+            let mut sum = Duration::ZERO;
+            for _ in 0..rounds {
+                sum += part(once(queue, &lease).await);
+            }
+            sum
+        })
+    };
+    group.bench_function("accept", |b| b.iter_custom(|rounds| run(rounds, |(accepted, _)| accepted)));
+    group.bench_function("finish", |b| b.iter_custom(|rounds| run(rounds, |(_, finished)| finished)));
+}
+
+fn queues(c: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let partitions = Partitions::new(4).expect("a power of two");
+    let budget = Budget::share(1 << 30, partitions);
+    let memory = MemoryQueue::new(MemoryConfig { partitions, budget, max_streams: 10 });
+    bench(c, "embedded", &runtime, &memory);
+
+    let server = RedisServer::start();
+    let config = RedisConfig {
+        url: server.url(),
+        partitions,
+        budget,
+        max_streams: 10,
+        timeout: Duration::from_secs(30),
+        wait_replicas: 0,
+    };
+    let redis: Arc<RedisQueue> = runtime.block_on(RedisQueue::open(config)).expect("it opens");
+    bench(c, "Redis", &runtime, &*redis);
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
+    targets = queues
+}
+criterion_main!(benches);

@@ -1,0 +1,136 @@
+//! What the fuzz targets (`fuzz/`) and the seeded mutation test below throw bytes at: each reader of bytes that strangers
+//! can send, or that lie in a store. No part of the service: compiled for tests, and with the feature `fuzzing`.
+//!
+//! A check panics if a reader does, or if what it read is not what comes out when it is written again.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::domain::{Cursor, DeadLetterId, Partitions, PictureFormat, Sequence};
+use crate::hub::WatchToken;
+use crate::picture::{Canvas, Codec, Limits, SourcePicture};
+use crate::{grpc, queue};
+
+#[cfg(test)]
+mod tests;
+
+/// One reader under test.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Name of the fuzz target.
+    pub name: &'static str,
+    /// Reads bytes; panics if something is wrong with the reader.
+    pub check: fn(&[u8]),
+    /// Bytes that are valid, to begin with.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All readers.
+pub const TARGETS: [Target; 6] = [
+    Target { name: "decode", check: decode, seeds: decode_seeds },
+    Target { name: "entry", check: queue::redis::fuzzing::check, seeds: queue::redis::fuzzing::seeds },
+    Target { name: "cursor", check: cursor, seeds: cursor_seeds },
+    Target { name: "watch_token", check: watch_token, seeds: watch_token_seeds },
+    Target { name: "ack_id", check: grpc::fuzzing::check_ack_id, seeds: grpc::fuzzing::ack_id_seeds },
+    Target { name: "filter", check: grpc::fuzzing::check_filter, seeds: grpc::fuzzing::filter_seeds },
+];
+
+/// The target of this name.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn target(name: &str) -> Target {
+    let found = TARGETS.into_iter().find(|target| target.name == name);
+    found.unwrap_or_else(|| panic!("no fuzz target `{name}`"))
+}
+
+/// The entry of a published frame, read and written again; `None` if it is none. For the benches.
+#[must_use]
+pub fn rewrite_entry(bytes: &[u8]) -> Option<Vec<u8>> {
+    queue::redis::fuzzing::rewrite_output(bytes)
+}
+
+/// A picture: the first byte chooses the format, raw ones are 16 x 12. Small bounds, so that each takes a moment.
+fn decode(data: &[u8]) {
+    let Some((&choice, data)) = data.split_first() else { return };
+    let format = PictureFormat::ALL[usize::from(choice) % PictureFormat::ALL.len()];
+    let (width, height) = if format.is_raw() { (16, 12) } else { (0, 0) };
+    let limits = Limits { max_pixels: 1 << 18, max_alloc_bytes: 4 << 20, ..Limits::default() };
+    let mut codec = Codec::new(limits);
+    let Ok(planes) = codec.decode(&SourcePicture { format, width, height, stride: 0, data }) else { return };
+    let pixels = u64::from(planes.width()) * u64::from(planes.height());
+    assert!(pixels > 0 && pixels <= limits.max_pixels, "{pixels} pixels");
+    // Whatever it decodes to can be shown.
+    assert!(codec.thumbnail(&planes, 32, 75).is_ok());
+}
+
+fn decode_seeds() -> Vec<Vec<u8>> {
+    let canvas = Canvas::new(32, 24, [200, 90, 30]);
+    let jpeg = Codec::new(Limits::default()).encode_canvas(&canvas, 85).unwrap_or_default();
+    vec![
+        [&[0], &jpeg[..]].concat(),
+        b"\x01\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3A\x7E\x9B\x55".to_vec(),
+        b"\x02RIFF\x24\0\0\0WEBPVP8L\x18\0\0\0\x2F\0\0\0\0".repeat(2),
+        vec![6; 1 + 16 * 12 * 3 / 2],
+    ]
+}
+
+/// A position in an output; page tokens' ids of dead letters ride along.
+fn cursor(data: &[u8]) {
+    let check = |text: &str| {
+        if let Ok(cursor) = text.parse::<Cursor>() {
+            assert_eq!(cursor.encode(), text);
+        }
+        if let Ok(id) = DeadLetterId::parse(text, Partitions::default()) {
+            assert_eq!(id.to_string(), text);
+        }
+    };
+    if let Ok(text) = std::str::from_utf8(data) {
+        check(text);
+        grpc::fuzzing::check_page_token(text);
+    }
+    // Behind a checksum that holds, too.
+    check(&sealed(data, &blake3::hash(data)));
+}
+
+fn cursor_seeds() -> Vec<Vec<u8>> {
+    let sequence = |number| Sequence::new(number).unwrap_or(Sequence::FIRST);
+    let cursors = ["cam", "a-very-long-camera-name_0123456789"].iter().filter_map(|id| id.parse().ok());
+    let texts = cursors.map(|stream_id| Cursor { stream_id, next: sequence(1 << 40) }.encode());
+    let texts: Vec<_> = texts.chain(["p07-1700000000000000-12".to_owned()]).collect();
+    with_unsealed(texts, 4)
+}
+
+fn watch_token(data: &[u8]) {
+    let check = |text: &str| {
+        if let Ok(token) = text.parse::<WatchToken>() {
+            assert_eq!(token.encode().parse(), Ok(token));
+        }
+    };
+    if let Ok(text) = std::str::from_utf8(data) {
+        check(text);
+    }
+    check(&sealed(data, &blake3::Hasher::new().update(b"watch").update(data).finalize()));
+}
+
+fn watch_token_seeds() -> Vec<Vec<u8>> {
+    let token = |positions: Vec<u64>| {
+        let mut body = vec![1, 1, 2, 3, 4, 0, 6, 10, 24, 181, 148, 0, 0];
+        body.extend(positions.iter().map(|position| *position as u8 & 0x7F));
+        sealed(&body, &blake3::Hasher::new().update(b"watch").update(&body).finalize())
+    };
+    with_unsealed(vec![token(Vec::new()), token((0..32).collect())], 4)
+}
+
+/// Text of `body` with the first bytes of its hash behind it.
+fn sealed(body: &[u8], hash: &blake3::Hash) -> String {
+    URL_SAFE_NO_PAD.encode([body, &hash.as_bytes()[..4]].concat())
+}
+
+/// The texts, and the bytes in them before a check of `check_bytes`.
+pub(crate) fn with_unsealed(texts: Vec<String>, check_bytes: usize) -> Vec<Vec<u8>> {
+    let bodies = texts.iter().filter_map(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    let bodies: Vec<_> = bodies.map(|bytes| bytes[..bytes.len() - check_bytes].to_vec()).collect();
+    texts.into_iter().map(String::into_bytes).chain(bodies).collect()
+}

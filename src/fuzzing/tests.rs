@@ -1,0 +1,75 @@
+//! A short fuzz run on stable Rust, without a fuzzer: `SEED=n` repeats one, `ITERATIONS=n` makes it longer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::*;
+
+const ITERATIONS: u64 = 4_000;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end.max(1)
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len());
+        let span = random.below(12).min(bytes.len() - at);
+        match random.below(7) {
+            0 | 1 => bytes[at..].iter_mut().take(1).for_each(|byte| *byte ^= 1 << random.below(8)),
+            2 => bytes[at..].iter_mut().take(1).for_each(|byte| *byte = random.below(256) as u8),
+            3 => bytes[at..at + span].fill([0, 0x7F, 0xFF][random.below(3)]),
+            4 => drop(bytes.drain(at..at + span)),
+            5 => {
+                let copy = bytes[at..at + span].to_vec();
+                bytes.splice(at..at, copy);
+            }
+            _ => bytes.extend((0..span).map(|_| random.below(256) as u8)),
+        }
+    }
+}
+
+#[test]
+fn readers_survive_mutated_bytes() {
+    let seed = number("SEED").unwrap_or(1);
+    let iterations = number("ITERATIONS").unwrap_or(ITERATIONS);
+    for target in TARGETS {
+        let seeds = (target.seeds)();
+        for iteration in 0..iterations {
+            // Each follows from its own number, so that it can be repeated alone.
+            let own = seed.wrapping_add(iteration);
+            let mut random = Random(own ^ 0x9E37_79B9_7F4A_7C15);
+            let mut bytes = seeds[random.below(seeds.len())].clone();
+            if iteration > 0 || iterations == 1 {
+                mutate(&mut random, &mut bytes);
+            }
+            let outcome = catch_unwind(AssertUnwindSafe(|| (target.check)(&bytes)));
+            assert!(outcome.is_ok(), "SEED={own} ITERATIONS=1: {} of {bytes:?}", target.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_valid_reaches_the_readers_behind_the_checks() {
+    // A check that nothing passes would find nothing: the bodies, sealed anew, are the texts again.
+    for (seeds, seal) in [
+        (cursor_seeds(), (|body| sealed(body, &blake3::hash(body))) as fn(&[u8]) -> String),
+        (watch_token_seeds(), |body| {
+            sealed(body, &blake3::Hasher::new().update(b"watch").update(body).finalize())
+        }),
+    ] {
+        let text = std::str::from_utf8(&seeds[0]).unwrap();
+        assert!(seeds.iter().any(|body| seal(body) == text), "{text}");
+        assert!(text.parse::<Cursor>().is_ok() || text.parse::<WatchToken>().is_ok(), "{text}");
+    }
+}

@@ -1,0 +1,87 @@
+//! Entries for the fuzz targets, see `crate::fuzzing`.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use super::entry;
+use crate::domain::{
+    Digest, Failure, FailureReason, FrameHeader, OutputBody, PayloadKey, PayloadRef, PictureFormat,
+    PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, Reencode, SourceInfo, Stage, StageTiming,
+    StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind,
+};
+use crate::queue::Result;
+
+/// Reads bytes as each kind of entry.
+///
+/// # Panics
+/// If what was read is not what is read again after it was written.
+pub(crate) fn check(data: &[u8]) {
+    round_trip(data, entry::decode_header, entry::encode_header);
+    round_trip(data, entry::decode_output, entry::encode_output);
+    round_trip(data, entry::decode_settings, entry::encode_settings);
+}
+
+fn round_trip<T: Debug>(data: &[u8], decode: fn(&[u8]) -> Result<T>, encode: fn(&T) -> Vec<u8>) {
+    let Ok(value) = decode(data) else { return };
+    let again = decode(&encode(&value));
+    // As text, so that what is not a number equals itself.
+    assert_eq!(again.map(|again| format!("{again:?}")).ok(), Some(format!("{value:?}")));
+}
+
+/// An output entry, read and written again.
+pub(crate) fn rewrite_output(bytes: &[u8]) -> Option<Vec<u8>> {
+    Some(entry::encode_output(&entry::decode_output(bytes).ok()?))
+}
+
+/// One entry of each kind, with every field in use.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let header = FrameHeader {
+        publisher: "agent".parse().ok().map(|id| PublisherMark { id, sequence: 77 }),
+        capture_time: Some(Timestamp::from_micros(1_700_000_000_000_000)),
+        clock_skewed: true,
+        source: SourceInfo {
+            format: PictureFormat::Nv12,
+            width: 64,
+            height: 48,
+            row_stride_bytes: 80,
+            size_bytes: 5_760,
+            digest: Digest([7; 32]),
+        },
+        attributes: [("lane".to_owned(), "2".to_owned())].into(),
+        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+        replayed_from: None,
+    };
+    let payload = PayloadRef { key: PayloadKey::from_bits(1 << 100), size_bytes: 300_000 };
+    let picture = StoredPicture {
+        role: PictureRole::Processed,
+        format: PictureFormat::Jpeg,
+        width: 64,
+        height: 48,
+        payload,
+    };
+    let frame = ProcessedFrame {
+        header: header.clone(),
+        width: 64,
+        height: 48,
+        leased_time: Timestamp::from_micros(1),
+        processed_time: Timestamp::from_micros(2),
+        pictures: vec![picture; 2],
+        quality: QualityMeasures { mean_luma: 99.5, ..QualityMeasures::default() },
+        stages: vec![StageTiming { stage: Stage::Decode, duration: Duration::from_micros(900) }],
+        reencode: Reencode::Encoded,
+        worker_version: "0.1.0".to_owned(),
+    };
+    let failure = Failure { reason: FailureReason::Truncated, message: "the picture is cut off".to_owned() };
+    let tombstone = Tombstone { header: header.clone(), kind: TombstoneKind::Failed(failure) };
+    let settings = StreamSettings {
+        display_name: "north gate".to_owned(),
+        labels: [("site".to_owned(), "north".to_owned())].into(),
+        ..StreamSettings::default()
+    };
+    vec![
+        entry::encode_header(&header),
+        entry::encode_output(&OutputBody::Frame(Box::new(frame))),
+        entry::encode_output(&OutputBody::Tombstone(Box::new(tombstone))),
+        entry::encode_settings(&settings),
+    ]
+}

@@ -1,0 +1,149 @@
+//! JPEG: what can be wrong between SOI and EOI.
+
+use frameway::domain::PictureFormat;
+use turbojpeg::{Colorspace, Compressor, Image, PixelFormat};
+
+use crate::case::{Case, Want, road};
+
+const SOF: u8 = 0xC0;
+const DQT: u8 = 0xDB;
+const SOS: u8 = 0xDA;
+const EOI: [u8; 2] = [0xFF, 0xD9];
+
+fn turbo(pixels: &[u8], width: usize, format: PixelFormat, set: impl FnOnce(&mut Compressor)) -> Vec<u8> {
+    let mut compressor = Compressor::new().expect("an encoder");
+    set(&mut compressor);
+    let pitch = width * format.size();
+    let image = Image { pixels, width, pitch, height: pixels.len() / pitch, format };
+    compressor.compress_to_vec(image).expect("it encodes")
+}
+
+fn of_road(width: u32, height: u32, set: impl FnOnce(&mut Compressor)) -> Vec<u8> {
+    turbo(&road(width, height), width as usize, PixelFormat::RGB, set)
+}
+
+pub(crate) fn baseline(width: u32, height: u32) -> Vec<u8> {
+    of_road(width, height, |c| c.set_subsamp(turbojpeg::Subsamp::Sub2x2).expect("sets"))
+}
+
+pub(crate) fn progressive(width: u32, height: u32) -> Vec<u8> {
+    of_road(width, height, |c| c.set_progressive(true).expect("sets"))
+}
+
+/// Header segments and scans: (code, where it begins, where it ends).
+fn segments(jpeg: &[u8]) -> Vec<(u8, usize, usize)> {
+    let (mut found, mut at) = (Vec::new(), 2);
+    while let Some(&[0xFF, code, high, low]) = jpeg.get(at..at + 4) {
+        if code == 0xD9 {
+            break;
+        }
+        let mut end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
+        if code == SOS {
+            while jpeg[end] != 0xFF || matches!(jpeg[end + 1], 0 | 0xD0..=0xD7) {
+                end += 1;
+            }
+        }
+        found.push((code, at, end));
+        at = end;
+    }
+    found
+}
+
+fn first(jpeg: &[u8], code: u8) -> (usize, usize) {
+    let found = segments(jpeg).into_iter().find(|segment| segment.0 == code);
+    let (_, start, end) = found.expect("an encoder writes it");
+    (start, end)
+}
+
+/// The JPEG with `bytes` put in at a place.
+fn with(jpeg: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
+    [&jpeg[..at], bytes, &jpeg[at..]].concat()
+}
+
+/// The JPEG with the bytes from `at` on replaced.
+fn patched(jpeg: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut jpeg = jpeg.to_vec();
+    jpeg[at..at + bytes.len()].copy_from_slice(bytes);
+    jpeg
+}
+
+/// A progressive JPEG whose last scan comes `times` more.
+fn scans(width: u32, height: u32, times: usize) -> Vec<u8> {
+    let whole = progressive(width, height);
+    let (_, start, end) = segments(&whole).into_iter().rfind(|s| s.0 == SOS).expect("a scan");
+    [&whole[..end], &whole[start..end].repeat(times), &EOI].concat()
+}
+
+pub(crate) fn cases() -> Vec<Case> {
+    let plain = baseline(160, 90);
+    let (frame, frame_end) = first(&plain, SOF);
+    let (scan, _) = first(&plain, SOS);
+    let (tables, _) = first(&plain, DQT);
+    let end = plain.len() - 2;
+    // Height, width: behind marker, length and precision.
+    let sized = |height: u16, width: u16| {
+        patched(&plain, frame + 5, &[height.to_be_bytes(), width.to_be_bytes()].concat())
+    };
+    let cmyk = turbo(&[90; 64], 4, PixelFormat::CMYK, |c| c.set_colorspace(Colorspace::CMYK).expect("sets"));
+    let lossless = of_road(64, 48, |c| c.set_lossless(true).expect("sets"));
+    let arithmetic = of_road(64, 48, |c| c.set_arithmetic(true).expect("sets"));
+    let thin = |width: usize, progressive: bool| {
+        turbo(&vec![99; width], width, PixelFormat::GRAY, |c| {
+            c.set_subsamp(turbojpeg::Subsamp::Gray).expect("sets");
+            c.set_progressive(progressive).expect("sets");
+        })
+    };
+    // DNL: the number of lines, told behind the first scan.
+    let lines = [0xFF, 0xDC, 0, 4, 0, 90];
+    let late = with(&sized(0, 160), end, &lines);
+    [
+        ("trailing garbage", [&plain[..], &[0x5A; 9_999]].concat(), Want::Picture),
+        ("a second picture behind the first", plain.repeat(2), Want::Picture),
+        ("a second picture in the first", with(&plain, scan, &plain), Want::Corrupt),
+        ("two frame headers", with(&plain, frame_end, &plain[frame..frame_end]), Want::Corrupt),
+        ("a segment of length 0", with(&plain, tables, &[0xFF, 0xE5, 0, 0]), Want::Corrupt),
+        ("a segment of length 1", with(&plain, tables, &[0xFF, 0xE5, 0, 1]), Want::Corrupt),
+        ("empty segments", with(&plain, tables, &[0xFF, 0xE5, 0, 2].repeat(5_000)), Want::Picture),
+        (
+            "comments",
+            with(&plain, tables, &[&[0xFF, 0xFE, 0xFF, 0xFF][..], &[65; 65_533]].concat()),
+            Want::Picture,
+        ),
+        ("fill bytes", with(&plain, tables, &[0xFF; 100_000]), Want::Picture),
+        ("the number of lines comes late", late, Want::Corrupt),
+        ("the number of lines comes again", with(&plain, end, &lines), Want::Anything),
+        ("no quantisation tables", [&plain[..tables], &plain[frame..]].concat(), Want::Corrupt),
+        ("no scan", [&plain[..scan], &EOI].concat(), Want::Corrupt),
+        ("a scan before the frame header", [&plain[..frame], &plain[scan..]].concat(), Want::Corrupt),
+        ("no components", patched(&plain, frame + 9, &[0]), Want::Unsupported),
+        ("255 components", patched(&plain, frame + 9, &[255]), Want::Unsupported),
+        ("sampling factors of 0", patched(&plain, frame + 11, &[0]), Want::Corrupt),
+        ("12 bits", patched(&patched(&plain, frame + 1, &[0xC1]), frame + 4, &[12]), Want::Unsupported),
+        ("CMYK", cmyk, Want::Unsupported),
+        ("lossless", lossless, Want::Unsupported),
+        ("arithmetic coding", arithmetic, Want::Picture),
+        ("hierarchical", patched(&plain, frame + 1, &[0xC5]), Want::Corrupt),
+        ("65535 x 65535 in a header", sized(65_535, 65_535), Want::TooLarge),
+        ("65500 x 1", thin(65_500, false), Want::TooLarge), // the encoder's own limit
+        ("65535 x 1 in a header", sized(1, 65_535), Want::TooLarge),
+        ("8192 x 4800 in a header", sized(4_800, 8_192), Want::Truncated),
+        ("0 x 0", sized(0, 0), Want::Corrupt),
+        ("1 x 1", thin(1, false), Want::Picture),
+        ("8192 x 1", thin(8_192, false), Want::Picture),
+        ("8192 x 1, progressive", thin(8_192, true), Want::Picture),
+        ("500 scans more", scans(320, 180, 500), Want::TooLarge),
+        ("40 scans more", scans(320, 180, 40), Want::Anything),
+    ]
+    .into_iter()
+    .map(|(name, data, want)| Case::new(name, PictureFormat::Jpeg, data, want))
+    .chain([scan_bomb()])
+    .collect()
+}
+
+/// A few kilobytes that say 8192 x 4880 and walk over it in 54 scans: hours of pixels for a moment of bytes.
+fn scan_bomb() -> Case {
+    let mut jpeg = scans(64, 48, 44);
+    let (frame, _) = first(&jpeg, 0xC2);
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[4_880_u16.to_be_bytes(), 8_192_u16.to_be_bytes()].concat());
+    Case::new("many scans over many pixels", PictureFormat::Jpeg, jpeg, Want::TooLarge)
+}

@@ -1,0 +1,93 @@
+//! Seeded mutations of valid pictures. `SEED=n` repeats a run, `ITERATIONS=n` makes it longer.
+
+use std::time::Duration;
+
+use frameway::domain::PictureFormat;
+use frameway::picture::{Codec, DecodeError, Limits, SourcePicture};
+
+use crate::alone;
+use crate::case::{Random, valid};
+use crate::memory::timed;
+
+const ITERATIONS: u64 = 4_000;
+const MAX_TIME: Duration = Duration::from_secs(2);
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
+    for _ in 0..=random.below(6) {
+        let length = bytes.len().max(1);
+        let at = random.below(length);
+        // Half of the damage goes where sizes and tables are.
+        let at = if random.below(2) == 0 { at % 700.min(length) } else { at };
+        let span = random.below(64).min(bytes.len().saturating_sub(at));
+        match random.below(9) {
+            0 | 1 => bytes[at..].iter_mut().take(1).for_each(|byte| *byte ^= 1 << random.below(8)),
+            2 => bytes[at..].iter_mut().take(1).for_each(|byte| *byte = random.below(256) as u8),
+            3 => bytes[at..at + span].fill([0, 0xFF][random.below(2)]),
+            4 => drop(bytes.drain(at..at + span)),
+            5 => {
+                let copy = bytes[at..at + span].to_vec();
+                bytes.splice(at..at, copy);
+            }
+            6 => bytes.truncate(length - span),
+            7 => bytes.extend((0..span).map(|_| random.below(256) as u8)),
+            _ => {
+                let from = random.below(other.len());
+                let taken = &other[from..(from + span).min(other.len())];
+                bytes.splice(at..at + span, taken.iter().copied());
+            }
+        }
+        if bytes.is_empty() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn mutated_pictures_end_as_pictures_or_typed_errors() {
+    let _alone = alone();
+    let seed = number("SEED").unwrap_or(1);
+    let iterations = number("ITERATIONS").unwrap_or(ITERATIONS);
+    let mut originals = valid();
+    originals.push((PictureFormat::Nv12, vec![80; 160 * 90 * 3 / 2]));
+    // Small limits keep every case quick; a limit that is not kept shows in the planes.
+    let limits = Limits { max_pixels: 100_000, max_alloc_bytes: 4 << 20, ..Limits::default() };
+    let mut codec = Codec::new(limits);
+    let (mut decoded, mut refused) = (0, 0);
+    for iteration in 0..iterations {
+        // Each follows from its own number: `SEED=<that one> ITERATIONS=1` repeats it alone.
+        let own = seed.wrapping_add(iteration);
+        let mut random = Random::new(own);
+        let (format, original) = &originals[random.below(originals.len())];
+        let other = &originals[random.below(originals.len())].1;
+        let mut data = original.clone();
+        mutate(&mut random, &mut data, other);
+        let (width, height) = if format.is_raw() { (160, 90) } else { (0, 0) };
+        let source = SourcePicture { format: *format, width, height, stride: 0, data: &data };
+        let (result, time) = timed(|| codec.decode(&source));
+        assert!(time < MAX_TIME, "SEED={own} ITERATIONS=1: {format} took {time:?}");
+        match result {
+            Ok(planes) => {
+                decoded += 1;
+                let pixels = u64::from(planes.width()) * u64::from(planes.height());
+                assert!(pixels <= limits.max_pixels, "SEED={own} ITERATIONS=1: {pixels} pixels");
+                codec.recycle(planes);
+            }
+            Err(error @ (DecodeError::Codec(_) | DecodeError::Panicked(_))) => {
+                panic!("SEED={own} ITERATIONS=1: {format}: {error}")
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    eprintln!("seed {seed}: {decoded} decoded, {refused} refused");
+    for (format, original) in &originals {
+        let (width, height) = if format.is_raw() { (160, 90) } else { (0, 0) };
+        let source = SourcePicture { format: *format, width, height, stride: 0, data: original };
+        assert!(codec.decode(&source).is_ok(), "SEED={seed}: the codec is harmed: {format}");
+    }
+}
