@@ -69,7 +69,13 @@ impl App {
         let tasks = Tasks::new();
         let queue = backend::open(&config.queue, &tasks).await?;
         let max_subscriptions = config.server.max_subscriptions as usize;
-        let hub = Hub::new(Arc::clone(&queue), HubConfig { max_subscriptions, ..Default::default() });
+        let hub = HubConfig {
+            max_subscriptions,
+            rendition_threads: config.server.rendition_threads(),
+            picture_limits: working::picture_limits(&config.limits),
+            ..Default::default()
+        };
+        let hub = Hub::new(Arc::clone(&queue), hub);
         let consumers = Consumers::new(Arc::clone(&hub), tasks.clone());
         let grpc =
             Grpc::new(&config, Arc::clone(&queue), Arc::clone(&hub), consumers, tasks.stopping()).await;

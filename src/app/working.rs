@@ -23,8 +23,6 @@ pub(super) fn run(
     config: &Config,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
-    let Limits { max_picture_bytes, max_message_bytes: _, max_batch_frames: _, max_pixels, max_side } =
-        config.limits;
     let default = WorkerConfig::default();
     let crash_on_request = std::env::var_os(CRASH_SWITCH).is_some_and(|value| value == "1");
     if crash_on_request {
@@ -35,15 +33,22 @@ pub(super) fn run(
         threads: config.worker.threads(),
         lease_term: config.worker.lease_term,
         budget: config.queue.budget,
-        limits: picture::Limits {
-            max_encoded_bytes: max_picture_bytes as u64,
-            max_pixels,
-            max_side,
-            ..default.limits
-        },
+        limits: picture_limits(&config.limits),
         crash_on_request,
         ..default
     };
     let worker = Worker::new(queue, worker).context("starting the worker's threads")?;
     Ok(worker.run(stop))
+}
+
+/// What a picture may ask for of a decoder.
+pub(super) fn picture_limits(limits: &Limits) -> picture::Limits {
+    let Limits { max_picture_bytes, max_message_bytes: _, max_batch_frames: _, max_pixels, max_side } =
+        *limits;
+    picture::Limits {
+        max_encoded_bytes: max_picture_bytes as u64,
+        max_pixels,
+        max_side,
+        ..picture::Limits::default()
+    }
 }

@@ -136,6 +136,7 @@ impl fmt::Display for Config {
         writeln!(f, "max_connections = {}", server.max_connections)?;
         writeln!(f, "max_subscriptions = {}", server.max_subscriptions)?;
         writeln!(f, "max_concurrent_submits = {}", server.max_concurrent_submits)?;
+        writeln!(f, "rendition_threads = {}", server.rendition_threads())?;
         writeln!(f, "auto_register = {}", server.auto_register)?;
         let backend = queue.redis_url.as_deref().map_or_else(|| "memory".to_owned(), without_password);
         writeln!(f, "queue = {backend}")?;

@@ -51,6 +51,12 @@ pub struct ServerArgs {
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_concurrent_submits: u32,
 
+    /// Threads that make renditions: pictures in a format, size or quality that a subscriber asks for. 0 makes none. Default: a
+    /// quarter of the cores, at least one.
+    #[arg(long, env = "FRAMEWAY_RENDITION_THREADS", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(0..=1024))]
+    pub rendition_threads: Option<u16>,
+
     /// Register a stream by itself when its first frame comes. Off: frames of unknown streams are rejected.
     #[arg(long, env = "FRAMEWAY_AUTO_REGISTER")]
     pub auto_register: bool,
@@ -58,4 +64,13 @@ pub struct ServerArgs {
     /// With --auto-register: most streams that this server registers by their first frame.
     #[arg(long, env = "FRAMEWAY_MAX_AUTO_REGISTERED_STREAMS", value_name = "N", default_value_t = 1000)]
     pub max_auto_registered_streams: usize,
+}
+
+impl ServerArgs {
+    /// How many threads make renditions.
+    #[must_use]
+    pub fn rendition_threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.rendition_threads.map_or_else(|| (cores() / 4).max(1), usize::from)
+    }
 }

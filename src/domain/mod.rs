@@ -12,6 +12,7 @@ mod output;
 pub(crate) mod picture;
 mod polygon;
 mod position;
+mod rendition;
 mod stream;
 mod time;
 
@@ -32,8 +33,9 @@ pub use output::{
 pub use picture::PictureFormat;
 pub use polygon::{NormalizedPoint, Polygon, PolygonError};
 pub use position::{Cursor, StartPosition};
+pub use rendition::{AdaptiveQuality, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition};
 pub use stream::{
-    ClockPolicy, Location, OutputPolicy, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters,
-    StreamRecord, StreamSettings, StreamState,
+    ClockPolicy, Location, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters, StreamRecord,
+    StreamSettings, StreamState,
 };
 pub use time::Timestamp;

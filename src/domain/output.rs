@@ -59,6 +59,8 @@ pub enum PictureRole {
     Processed,
     /// The submitted bytes, untouched.
     Original,
+    /// Made on demand of the processed one; never stored.
+    Rendition,
 }
 
 /// A picture of a processed frame.
@@ -85,8 +87,14 @@ pub enum Stage {
     Decode,
     /// Planes to numbers.
     Analyze,
-    /// Planes to the processed picture and the thumbnail.
+    /// Planes to the processed picture.
     Encode,
+    /// Painting privacy masks over.
+    Mask,
+    /// Scaling to the output's size.
+    Resize,
+    /// Planes to the thumbnail.
+    Thumbnail,
 }
 
 /// How long a stage took.
@@ -103,8 +111,11 @@ pub struct StageTiming {
 pub enum Reencode {
     /// Decoded and encoded again.
     Encoded,
-    /// The submitted bytes, passed on by reference.
+    /// The submitted bytes, passed on by reference: they are as coarse and as small as what would be made of them. Or a
+    /// copy without their metadata.
     PassedThrough,
+    /// As [`Reencode::PassedThrough`], whatever they are like: the stream's policy says so.
+    Disabled,
 }
 
 /// What a worker made of a frame.
@@ -128,6 +139,8 @@ pub struct ProcessedFrame {
     pub stages: Vec<StageTiming>,
     /// How the processed picture came about.
     pub reencode: Reencode,
+    /// Version of the privacy masks that were painted into it; 0 = none were.
+    pub mask_version: u64,
     /// Version of the worker's software.
     pub worker_version: String,
 }

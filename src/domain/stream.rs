@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{StreamId, Timestamp};
+use super::{OutputPolicy, PrivacyMask, StreamId, Timestamp};
 
 /// How much of a stream's output is kept; the first bound reached counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,25 +59,6 @@ impl QueuePolicy {
     }
 }
 
-/// What workers make of a stream's pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutputPolicy {
-    /// JPEG quality of the processed picture, 1..100.
-    pub quality: u8,
-    /// Longer side of the thumbnail in pixels; 0 = none.
-    pub thumbnail_size: u32,
-    /// Keep the submitted bytes with the output.
-    pub keep_original: bool,
-    /// Pass the submitted bytes on instead of encoding anew.
-    pub never_reencode: bool,
-}
-
-impl Default for OutputPolicy {
-    fn default() -> Self {
-        Self { quality: 85, thumbnail_size: 128, keep_original: false, never_reencode: false }
-    }
-}
-
 /// What to do about a camera whose clock is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockPolicy {
@@ -129,10 +110,22 @@ pub struct StreamSettings {
     pub queue: QueuePolicy,
     /// What is made of the pictures.
     pub output: OutputPolicy,
+    /// What is painted over in them.
+    pub privacy_masks: Vec<PrivacyMask>,
+    /// Rises with every change of the masks; 0 = there never were any.
+    pub mask_version: u64,
     /// What to do about a wrong clock.
     pub clock: ClockPolicy,
     /// After how long without a frame it counts as stalled.
     pub stall_timeout: StallTimeout,
+}
+
+impl StreamSettings {
+    /// Whether submitted pictures must not be kept as they are: the stream has masks, and they hold for originals too.
+    #[must_use]
+    pub fn hides_originals(&self) -> bool {
+        !self.privacy_masks.is_empty() && !self.output.keep_unmasked_original
+    }
 }
 
 /// What a stream has gone through.

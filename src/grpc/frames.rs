@@ -122,7 +122,8 @@ impl Message {
     /// The entry, with the pictures that still fit; those that do not are not even fetched.
     async fn add(&mut self, hub: &Arc<Hub>, entry: &OutputEntry) -> Result<Entry> {
         let limit = u64::from(self.want.max_picture_bytes);
-        let mut fetched = PictureWant { thumbnail: false, processed: false, original: false, ..self.want };
+        let mut fetched =
+            PictureWant { max_picture_bytes: self.want.max_picture_bytes, ..PictureWant::default() };
         let mut sent = Vec::new();
         let mut room = self.left_bytes;
         for role in self.want.roles() {
@@ -139,6 +140,8 @@ impl Message {
                         PictureRole::Thumbnail => fetched.thumbnail = true,
                         PictureRole::Processed => fetched.processed = true,
                         PictureRole::Original => fetched.original = true,
+                        // How large it is shows when it is made.
+                        PictureRole::Rendition => fetched.rendition = self.want.rendition,
                     }
                 }
             }
@@ -150,7 +153,14 @@ impl Message {
             PicturesOrLost::Lost(reason) => {
                 let wanted = |picture: &&StoredPicture| fetched.roles().any(|role| role == picture.role);
                 let lost = entry.body.pictures().iter().filter(wanted);
-                sent.extend(lost.map(|picture| SentPicture::omitted(picture.clone(), lost_to_pb(reason))));
+                let mut omit = |picture| sent.push(SentPicture::omitted(picture, lost_to_pb(reason)));
+                lost.cloned().for_each(&mut omit);
+                let processed =
+                    entry.body.pictures().iter().find(|picture| picture.role == PictureRole::Processed);
+                if let (Some(rendition), Some(processed)) = (fetched.rendition, processed) {
+                    let (role, format) = (PictureRole::Rendition, rendition.format.picture_format());
+                    omit(StoredPicture { role, format, width: 0, height: 0, payload: processed.payload });
+                }
             }
         }
         Ok(processed::to_pb(entry, sent))

@@ -35,7 +35,10 @@ impl Registry {
     ) -> Result<pb::RegisterStreamResponse> {
         let pb::RegisterStreamRequest { stream } = request;
         let stream = stream.ok_or_else(|| Fault::invalid("stream", "must be set"))?;
-        let WantedStream { id, settings } = stream::from_pb(stream).map_err(|f| f.within("stream"))?;
+        let WantedStream { id, mut settings } = stream::from_pb(stream).map_err(|f| f.within("stream"))?;
+        // What is left of a stream of that id still tells which masks it had.
+        let before = self.queue.get_streams(std::slice::from_ref(&id)).await?.into_iter().next().flatten();
+        settings.number_masks(before.as_ref().map(|record| &record.settings));
         let record = self.queue.register_stream(&id, &settings).await?;
         self.settings.forget(&id);
         Ok(pb::RegisterStreamResponse { stream: Some(self.to_pb(record)) })
@@ -91,9 +94,12 @@ impl Registry {
         loop {
             let current = self.read(&id).await?;
             let revision = expected.unwrap_or(current.revision);
+            let before = current.settings.clone();
             let mut merged = self.to_pb(current);
             mask::apply(&mut merged, &wanted, &paths)?;
-            let WantedStream { id: _, settings } = stream::from_pb(merged).map_err(|f| f.within("stream"))?;
+            let WantedStream { id: _, mut settings } =
+                stream::from_pb(merged).map_err(|f| f.within("stream"))?;
+            settings.number_masks(Some(&before));
             tries -= 1;
             match self.queue.update_stream(&id, &settings, revision).await {
                 Err(queue::Error::RevisionMismatch { .. }) if expected.is_none() && tries > 0 => {}

@@ -71,7 +71,7 @@ impl SettingsCache {
         for (stream, record) in asked.into_iter().zip(records) {
             let clock = match record {
                 Some(record) if !record.removed => Some(record.settings.clock),
-                Some(_) | None => self.register(&stream).await?,
+                removed => self.register(&stream, removed.map(|record| record.settings)).await?,
             };
             // What is not there is not remembered: a new stream's first frames must not be refused for a second.
             if let Some(clock) = clock {
@@ -82,14 +82,21 @@ impl SettingsCache {
         Ok(found)
     }
 
-    /// Registers a stream by its first frame, where that is on and the bound is not reached.
-    async fn register(&self, stream: &StreamId) -> queue::Result<Option<ClockPolicy>> {
+    /// Registers a stream by its first frame, where that is on and the bound is not reached. One that was here `before`, and of
+    /// which something is left, keeps its privacy masks: nobody said that it need not have them any more.
+    async fn register(
+        &self,
+        stream: &StreamId,
+        before: Option<StreamSettings>,
+    ) -> queue::Result<Option<ClockPolicy>> {
         let Some(auto) = &self.auto_register else { return Ok(None) };
         let taken = auto.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if taken.is_err() {
             return Ok(None);
         }
-        match self.queue.register_stream(stream, &StreamSettings::default()).await {
+        let StreamSettings { privacy_masks, mask_version, .. } = before.unwrap_or_default();
+        let settings = StreamSettings { privacy_masks, mask_version, ..StreamSettings::default() };
+        match self.queue.register_stream(stream, &settings).await {
             Ok(record) => {
                 tracing::info!(stream_id = %stream, "registered by its first frame");
                 Ok(Some(record.settings.clock))

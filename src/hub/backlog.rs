@@ -30,6 +30,8 @@ impl Volume {
                 PictureRole::Thumbnail => &mut self.thumbnails,
                 PictureRole::Processed => &mut self.processed,
                 PictureRole::Original => &mut self.originals,
+                // Never stored.
+                PictureRole::Rendition => continue,
             };
             *sum += picture.payload.size_bytes;
         }
@@ -39,7 +41,8 @@ impl Volume {
     fn bytes(&self, want: &PictureWant) -> u64 {
         let pictures = want.roles().map(|role| match role {
             PictureRole::Thumbnail => self.thumbnails,
-            PictureRole::Processed => self.processed,
+            // A rendition is made of the processed picture, and mostly smaller.
+            PictureRole::Processed | PictureRole::Rendition => self.processed,
             PictureRole::Original => self.originals,
         });
         self.entries * ENTRY_BYTES + pictures.sum::<u64>()

@@ -27,7 +27,7 @@ pub struct DeliveredFrame {
     pub entry: Arc<OutputEntry>,
     /// Index, in the request, of the selector that the stream belongs to.
     pub selector: usize,
-    /// One for each role asked for: thumbnail, processed, original.
+    /// One for each role asked for: thumbnail, processed, original, rendition.
     pub pictures: Vec<DeliveredPicture>,
     /// The position behind this frame.
     pub cursor: Cursor,
@@ -52,6 +52,10 @@ pub enum PictureContent {
     TooLarge,
     /// The frame has no picture in this role.
     NotKept,
+    /// Too many renditions are asked for at the moment, or this server makes none.
+    RenditionBudget,
+    /// The rendition cannot be made of the processed picture.
+    RenditionFailed,
 }
 
 /// Frames of one stream that a subscriber does not get: all from `from` to `to`, inclusive.
@@ -129,7 +133,7 @@ pub struct StreamHead {
 /// Pictures of an entry, or why they are not to be had.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PicturesOrLost {
-    /// One for each role asked for: thumbnail, processed, original.
+    /// One for each role asked for: thumbnail, processed, original, rendition.
     Pictures(Vec<DeliveredPicture>),
     /// Bytes are gone: [`GapReason::Retention`], [`GapReason::Unregistered`] or [`GapReason::BackendFailover`] if the
     /// entry is too, else [`GapReason::PayloadLost`].

@@ -25,6 +25,7 @@ mod group;
 mod inbox;
 mod load;
 mod payloads;
+mod renditions;
 mod roster;
 mod select;
 mod subscribe;
@@ -65,9 +66,11 @@ pub use watch_token::WatchToken;
 pub use watching::{StreamChange, Watch, WatchBody, WatchEvent};
 
 use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
+use crate::picture::Limits;
 use crate::queue::{self, Queue};
 use followers::Followers;
 use payloads::Payloads;
+use renditions::Renditions;
 use roster::Roster;
 use told::Told;
 
@@ -77,6 +80,12 @@ pub struct HubConfig {
     /// Bytes of pictures kept for subscribers that want the same. A picture above an eighth of it is read for each
     /// anew. 0 = keep none.
     pub cache_bytes: u64,
+    /// Threads that make renditions. 0 = none is made.
+    pub rendition_threads: usize,
+    /// Bytes of renditions kept for subscribers that want the same.
+    pub rendition_cache_bytes: u64,
+    /// Bounds of the pictures that renditions are made of.
+    pub picture_limits: Limits,
     /// Entries (without pictures) kept of each followed stream.
     pub ring_entries: usize,
     /// Entries kept of all followed streams together: with many, each keeps fewer.
@@ -98,6 +107,9 @@ impl Default for HubConfig {
     fn default() -> Self {
         Self {
             cache_bytes: 64 << 20,
+            rendition_threads: 1,
+            rendition_cache_bytes: 32 << 20,
+            picture_limits: Limits::default(),
             ring_entries: 64,
             ring_entries_total: 64 << 10,
             overflow_bytes: 16 << 20,
@@ -122,6 +134,8 @@ pub struct HubStats {
     pub cache_bytes: u64,
     /// Pictures read from the queue, since the start.
     pub payload_reads: u64,
+    /// Renditions made, since the start.
+    pub renditions: u64,
     /// Reads of the feeds, since the start.
     pub feed_reads: u64,
     /// Reads of outputs by subscriptions that lagged, since the start.
@@ -150,10 +164,12 @@ impl Hub {
     /// A hub on a queue. Hears nothing until [`Hub::run`] runs.
     #[must_use]
     pub fn new(queue: Arc<dyn Queue>, config: HubConfig) -> Arc<Self> {
+        let renditions =
+            Renditions::new(config.rendition_threads, config.rendition_cache_bytes, config.picture_limits);
         Arc::new(Self {
             followers: Followers::new(config.max_subscriptions),
             roster: Roster::new(config.max_subscriptions),
-            payloads: Payloads::new(Arc::clone(&queue), config.cache_bytes),
+            payloads: Payloads::new(Arc::clone(&queue), config.cache_bytes, renditions),
             tail: watch::Sender::new(TailState::Starting),
             create_time: Timestamp::now(),
             feed_reads: AtomicU64::new(0),
@@ -211,6 +227,7 @@ impl Hub {
             followed_streams,
             cache_bytes: self.payloads.cached_bytes(),
             payload_reads: self.payloads.reads(),
+            renditions: self.payloads.renditions_made(),
             feed_reads: self.feed_reads.load(Ordering::Relaxed),
             output_reads: self.output_reads.load(Ordering::Relaxed),
             delivered_frames: self.told.delivered(),

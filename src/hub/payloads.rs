@@ -10,9 +10,11 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::event::{DeliveredPicture, GapReason, PictureContent, PicturesOrLost};
 use super::lock;
+use super::renditions::{Rendered, Renditions};
 use super::select::PictureWant;
 use crate::domain::{
-    OutputBody, OutputEntry, PartitionId, PayloadKey, PayloadRef, PictureRole, ProcessedFrame, StoredPicture,
+    OutputBody, OutputEntry, PartitionId, PayloadKey, PayloadRef, PictureRole, ProcessedFrame, Rendition,
+    StoredPicture,
 };
 use crate::queue::{self, Queue};
 
@@ -29,6 +31,7 @@ const ENTRY_BYTES: u64 = 128;
 /// A shared read goes on as long as anyone who waits for it is polled.
 pub(super) struct Payloads {
     queue: Arc<dyn Queue>,
+    renditions: Arc<Renditions>,
     cache: Cache<PayloadKey, Bytes, BySize>,
     largest_bytes: u64,
     flights: Mutex<Flights>,
@@ -53,6 +56,23 @@ impl Weighter<PayloadKey, Bytes> for BySize {
     }
 }
 
+/// A cache bounded in bytes. One shard: a share of a share would be too small for large pictures, and what is done under its
+/// lock is short.
+pub(super) fn weighted_cache<K, V, W>(bytes: u64, weighter: W) -> Cache<K, V, W>
+where
+    K: Eq + std::hash::Hash,
+    V: Clone,
+    W: Weighter<K, V> + Clone,
+{
+    let options = OptionsBuilder::new()
+        .shards(1)
+        .estimated_items_capacity(1024)
+        .weight_capacity(bytes)
+        .build()
+        .unwrap_or_else(|error| unreachable!("all options are set: {error}"));
+    Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
+}
+
 /// Strikes a read off the list when it is over or nobody waits for it any more.
 struct Landing {
     payloads: Arc<Payloads>,
@@ -70,19 +90,11 @@ impl Drop for Landing {
 }
 
 impl Payloads {
-    pub(super) fn new(queue: Arc<dyn Queue>, cache_bytes: u64) -> Arc<Self> {
-        // One shard: a share of a share would be too small for large pictures, and what is done under its lock is short.
-        let options = OptionsBuilder::new()
-            .shards(1)
-            .estimated_items_capacity(1024)
-            .weight_capacity(cache_bytes)
-            .build()
-            .unwrap_or_else(|error| unreachable!("all options are set: {error}"));
-        let cache =
-            Cache::with_options(options, BySize, DefaultHashBuilder::default(), DefaultLifecycle::default());
+    pub(super) fn new(queue: Arc<dyn Queue>, cache_bytes: u64, renditions: Arc<Renditions>) -> Arc<Self> {
         Arc::new(Self {
             queue,
-            cache,
+            renditions,
+            cache: weighted_cache(cache_bytes, BySize),
             largest_bytes: cache_bytes / LARGEST_SHARE,
             flights: Mutex::default(),
             reads: AtomicU64::new(0),
@@ -99,6 +111,11 @@ impl Payloads {
         self.reads.load(Ordering::Relaxed)
     }
 
+    /// Renditions made so far.
+    pub(super) fn renditions_made(&self) -> u64 {
+        self.renditions.made()
+    }
+
     /// The pictures of an entry that are wanted; none for a tombstone.
     pub(super) async fn pictures(
         self: &Arc<Self>,
@@ -110,7 +127,15 @@ impl Payloads {
             OutputBody::Tombstone(_) => return Ok(PicturesOrLost::Pictures(Vec::new())),
         };
         let partition = self.queue.partitions().of(&entry.stream_id);
-        let loads = want.roles().map(|role| self.picture(partition, frame, role, want.limit_bytes()));
+        let load = |role| async move {
+            match want.rendition {
+                Some(rendition) if role == PictureRole::Rendition => {
+                    self.rendition(partition, frame, rendition, want.limit_bytes()).await
+                }
+                Some(_) | None => self.picture(partition, frame, role, want.limit_bytes()).await,
+            }
+        };
+        let loads = want.roles().map(load);
         let loaded: Option<Vec<_>> = future::try_join_all(loads).await?.into_iter().collect();
         match loaded {
             Some(pictures) => Ok(PicturesOrLost::Pictures(pictures)),
@@ -142,6 +167,42 @@ impl Payloads {
         Ok(Some(DeliveredPicture { picture: picture.clone(), content }))
     }
 
+    /// A rendition of the processed picture; `None` if its bytes are gone.
+    async fn rendition(
+        self: &Arc<Self>,
+        partition: PartitionId,
+        frame: &ProcessedFrame,
+        rendition: Rendition,
+        limit_bytes: u64,
+    ) -> queue::Result<Option<DeliveredPicture>> {
+        let mut picture = StoredPicture {
+            role: PictureRole::Rendition,
+            format: rendition.format.picture_format(),
+            width: 0,
+            height: 0,
+            payload: PayloadRef { key: PayloadKey::from_bits(0), size_bytes: 0 },
+        };
+        let Some(source) = frame.pictures.iter().find(|picture| picture.role == PictureRole::Processed)
+        else {
+            return Ok(Some(DeliveredPicture { picture, content: PictureContent::NotKept }));
+        };
+        let content = match self.renditions.get(self, partition, source, rendition).await? {
+            Rendered::Picture { bytes, width, height } => {
+                (picture.width, picture.height) = (width, height);
+                picture.payload.size_bytes = bytes.len() as u64;
+                if picture.payload.size_bytes > limit_bytes {
+                    PictureContent::TooLarge
+                } else {
+                    PictureContent::Data(bytes)
+                }
+            }
+            Rendered::Busy => PictureContent::RenditionBudget,
+            Rendered::Failed => PictureContent::RenditionFailed,
+            Rendered::Gone => return Ok(None),
+        };
+        Ok(Some(DeliveredPicture { picture, content }))
+    }
+
     /// Why an entry's bytes are gone: with the entry, as they should, or without; or the backend itself went back.
     async fn explain_loss(&self, entry: &OutputEntry) -> queue::Result<GapReason> {
         let page = match self.queue.read_outputs(&entry.stream_id, entry.sequence, 1).await {
@@ -159,7 +220,7 @@ impl Payloads {
         Ok(if page.removed { GapReason::Unregistered } else { GapReason::Retention })
     }
 
-    async fn get(self: &Arc<Self>, partition: PartitionId, payload: PayloadRef) -> Found {
+    pub(super) async fn get(self: &Arc<Self>, partition: PartitionId, payload: PayloadRef) -> Found {
         if let Some(bytes) = self.cache.get(&payload.key) {
             return Ok(Some(bytes));
         }

@@ -7,7 +7,7 @@ use super::choice::Choice;
 use super::event::SubscribeError;
 use crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
 use crate::domain::{
-    Cursor, LabelMatch, PictureRole, Sequence, StartPosition, StreamId, StreamRecord, Timestamp,
+    Cursor, LabelMatch, PictureRole, Rendition, Sequence, StartPosition, StreamId, StreamRecord, Timestamp,
 };
 
 /// Longest glob, in bytes: its automaton grows with it.
@@ -74,6 +74,8 @@ pub struct PictureWant {
     pub processed: bool,
     /// The submitted bytes.
     pub original: bool,
+    /// A picture made on demand from the processed one.
+    pub rendition: Option<Rendition>,
     /// Larger ones are left out; 0 = [`DEFAULT_MAX_DELIVERED_PICTURE_BYTES`].
     pub max_picture_bytes: u32,
 }
@@ -85,6 +87,7 @@ impl PictureWant {
             (self.thumbnail, PictureRole::Thumbnail),
             (self.processed, PictureRole::Processed),
             (self.original, PictureRole::Original),
+            (self.rendition.is_some(), PictureRole::Rendition),
         ];
         asked.into_iter().filter_map(|(wanted, role)| wanted.then_some(role))
     }

@@ -7,9 +7,12 @@ use bytes::Bytes;
 use fast_image_resize::Resizer;
 
 use super::jpeg::{self, JpegEncoder};
+use super::jpeg_copy::{self, Tables};
 use super::{
-    DecodeError, EncodeError, Limits, PictureInfo, Planes, SourcePicture, probe, raw, resize, still,
+    DecodeError, EncodeError, Limits, Orientation, PictureInfo, Planes, SourcePicture, Subsampling, encode,
+    exif, probe, raw, resize, still,
 };
+use crate::domain::OutputFormat;
 use crate::domain::picture::PictureFormat;
 
 /// A spare buffer above this is not kept: one huge frame must not hold its memory for good.
@@ -59,6 +62,66 @@ impl Codec {
     /// Only if the encoder itself fails: planes are always a legal picture.
     pub fn encode_jpeg(&mut self, planes: &Planes, quality: u8) -> Result<Bytes, EncodeError> {
         self.encoding(|codec| codec.encoder()?.encode(planes, quality))
+    }
+
+    /// Encodes planes in any output format. `quality` is 1..=100; it counts where the format has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Codec::encode_jpeg`].
+    pub fn encode(
+        &mut self,
+        planes: &Planes,
+        format: OutputFormat,
+        quality: u8,
+    ) -> Result<Bytes, EncodeError> {
+        self.encoding(|codec| match format {
+            OutputFormat::Jpeg => codec.encoder()?.encode(planes, quality),
+            OutputFormat::Png => encode::png(planes),
+            OutputFormat::WebP => encode::webp(planes, Some(quality)),
+            OutputFormat::WebPLossless => encode::webp(planes, None),
+        })
+    }
+
+    /// A smaller copy of the picture.
+    ///
+    /// # Errors
+    ///
+    /// If the scaler fails.
+    pub fn scale(&mut self, planes: &Planes, width: u32, height: u32) -> Result<Planes, EncodeError> {
+        self.resize(planes, width, height)
+    }
+
+    /// The picture as it is to be shown; its stored planes are recycled.
+    #[must_use]
+    pub fn upright(&mut self, planes: Planes, orientation: Orientation) -> Planes {
+        if orientation == Orientation::UPRIGHT {
+            return planes;
+        }
+        let turned = exif::upright(&planes, orientation, std::mem::take(&mut self.spare));
+        self.recycle(planes);
+        turned
+    }
+
+    /// Whether a JPEG is quantised at least as coarsely as this encoder would at `quality`: encoding it again could only
+    /// make it worse. False for files that some viewers do not show, or show otherwise.
+    pub fn is_as_coarse(&mut self, jpeg: &[u8], quality: u8) -> bool {
+        let Some(tables) = Tables::read(jpeg) else { return false };
+        // The encoder itself is asked for its tables: the smallest picture with chroma holds them.
+        let mut smallest = Planes::in_buffer(16, 16, Subsampling::S420, Vec::new());
+        smallest.samples_mut().fill(128);
+        let target = self.encode_jpeg(&smallest, quality).ok().and_then(|jpeg| Tables::read(&jpeg));
+        target.is_some_and(|target| tables.as_coarse_as(&target))
+    }
+
+    /// `encoded` with the EXIF and ICC blocks of `source`, both JPEG. The orientation in it is reset.
+    ///
+    /// # Errors
+    ///
+    /// If `source` is no whole JPEG.
+    pub fn with_metadata_of(source: &[u8], encoded: &[u8]) -> Result<Bytes, EncodeError> {
+        let copied = jpeg_copy::with_metadata_of(source, encoded);
+        copied.map(Bytes::from).map_err(|error| EncodeError::Codec(error.to_string()))
     }
 
     /// A JPEG of the picture whose longer side is `longest_side` pixels, or its own size where that is less.

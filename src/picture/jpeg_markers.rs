@@ -8,11 +8,11 @@ use std::io::BufRead as _;
 
 use super::{DecodeError, Limits};
 
-const SOI: u8 = 0xD8;
-const EOI: u8 = 0xD9;
-const SOS: u8 = 0xDA;
-const APP0: u8 = 0xE0;
-const APP14: u8 = 0xEE;
+pub(super) const SOI: u8 = 0xD8;
+pub(super) const EOI: u8 = 0xD9;
+pub(super) const SOS: u8 = 0xDA;
+pub(super) const APP0: u8 = 0xE0;
+pub(super) const APP14: u8 = 0xEE;
 
 /// The frame header (SOF).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,29 +36,33 @@ pub(super) struct Survey<'a> {
 }
 
 /// One marker with its segment, if it has one.
-struct Marker<'a> {
-    code: u8,
+pub(super) struct Marker<'a> {
+    pub(super) code: u8,
     /// Where its 0xFF stands.
-    start: usize,
+    pub(super) start: usize,
     /// Behind its segment (not behind a scan's entropy-coded data).
-    end: usize,
-    payload: &'a [u8],
+    pub(super) end: usize,
+    pub(super) payload: &'a [u8],
     /// Bytes that belong to nothing stand before it.
-    after_garbage: bool,
+    pub(super) after_garbage: bool,
 }
 
 /// Walks from marker to marker.
-struct Markers<'a> {
+pub(super) struct Markers<'a> {
     data: &'a [u8],
     position: usize,
 }
 
 impl<'a> Markers<'a> {
-    fn new(data: &'a [u8]) -> Self {
+    pub(super) fn new(data: &'a [u8]) -> Self {
         Self { data, position: 2 }
     }
 
-    fn next(&mut self) -> Result<Marker<'a>, DecodeError> {
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    pub(super) fn next(&mut self) -> Result<Marker<'a>, DecodeError> {
         let mut at = self.position;
         let mut after_garbage = false;
         let (start, code) = loop {
@@ -100,7 +104,7 @@ impl<'a> Markers<'a> {
     }
 
     /// Goes on behind the entropy-coded data that starts here. Stuffed zeros and restart markers belong to it.
-    fn skip_entropy_coded(&mut self) -> Result<(), DecodeError> {
+    pub(super) fn skip_entropy_coded(&mut self) -> Result<(), DecodeError> {
         loop {
             let Some(ff) = find_ff(self.data, self.position) else {
                 return Err(DecodeError::Truncated);

@@ -5,15 +5,21 @@
 
 mod canvas;
 mod codec;
+mod encode;
 mod error;
+mod exif;
 mod font;
 mod jpeg;
+mod jpeg_copy;
 mod jpeg_markers;
 mod limits;
+mod mask;
+mod metadata;
 mod planes;
 mod probe;
 mod raw;
 mod resize;
+mod rgb;
 mod sheet;
 mod still;
 #[cfg(test)]
@@ -24,10 +30,13 @@ use crate::domain::picture::PictureFormat;
 pub use canvas::{Canvas, Color};
 pub use codec::Codec;
 pub use error::{DecodeError, EncodeError};
+pub use exif::Orientation;
 pub use limits::Limits;
+pub use mask::paint;
+pub use metadata::{Metadata, is_plain_lossless_webp, stripped};
 pub use planes::{Plane, Planes, Subsampling};
 pub use probe::{PictureInfo, probe, sniff};
-pub use resize::fit;
+pub use resize::{fit, fit_within};
 pub use sheet::Tile;
 
 /// JPEG quality of processed pictures where a stream does not say otherwise.

@@ -21,6 +21,26 @@ pub fn fit(width: u32, height: u32, longest_side: u32) -> (u32, u32) {
     (scale(width), scale(height))
 }
 
+/// The largest size of the same shape within `max_width` x `max_height`, where 0 bounds nothing; never larger than the picture.
+#[must_use]
+pub fn fit_within(width: u32, height: u32, max_width: u32, max_height: u32) -> (u32, u32) {
+    let bound = |max: u32| if max == 0 { u32::MAX } else { max };
+    let (max_width, max_height) = (bound(max_width), bound(max_height));
+    if width <= max_width && height <= max_height {
+        return (width, height);
+    }
+    let part = |side: u32, of: u32, max: u32| {
+        let rounded = (u64::from(side) * u64::from(max) + u64::from(of) / 2) / u64::from(of);
+        (rounded as u32).max(1)
+    };
+    // Whichever side is cut down further decides.
+    if u64::from(max_width) * u64::from(height) <= u64::from(max_height) * u64::from(width) {
+        (max_width, part(height, width, max_width).min(max_height))
+    } else {
+        (part(width, height, max_height).min(max_width), max_height)
+    }
+}
+
 /// Scales to `width` x `height`: grey stays grey, colours become 4:2:0.
 pub(super) fn resize(
     resizer: &mut Resizer,

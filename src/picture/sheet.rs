@@ -1,10 +1,8 @@
 //! Contact sheets: many pictures, small and labelled, on one.
 
-use bytes::Bytes;
-use yuv::{YuvPlanarImage, YuvRange, YuvStandardMatrix};
-
-use super::{Canvas, Codec, Color, DEFAULT_JPEG_QUALITY, EncodeError, Plane, Planes, SourcePicture, resize};
+use super::{Canvas, Codec, Color, DEFAULT_JPEG_QUALITY, EncodeError, Planes, SourcePicture, resize, rgb};
 use crate::domain::picture::PictureFormat;
+use bytes::Bytes;
 
 const BACKGROUND: Color = [24, 26, 30];
 const INK: Color = [225, 228, 232];
@@ -83,32 +81,8 @@ impl Codec {
             / u64::from(planes.width())) as u32;
         let (width, height) = resize::fit(planes.width(), planes.height(), longest);
         let small = self.resize(planes, width, height)?;
-        to_canvas(&small)
+        let pixels = rgb::to_rgb(&small)?;
+        Canvas::from_pixels(small.width(), small.height(), pixels)
+            .ok_or_else(|| EncodeError::Codec("a picture of another size".to_owned()))
     }
-}
-
-/// Grey or 4:2:0 planes, as [`resize::resize`] makes them, as RGB.
-fn to_canvas(planes: &Planes) -> Result<Canvas, EncodeError> {
-    let (width, height) = (planes.width(), planes.height());
-    let mut canvas = Canvas::new(width, height, [0; 3]);
-    let Some([cb, cr]) = planes.chroma() else {
-        for (target, luma) in canvas.pixels_mut().chunks_exact_mut(3).zip(planes.luma().rows().flatten()) {
-            target.fill(*luma);
-        }
-        return Ok(canvas);
-    };
-    let luma: Plane<'_> = planes.luma();
-    let image = YuvPlanarImage {
-        y_plane: luma.data,
-        y_stride: luma.stride as u32,
-        u_plane: cb.data,
-        u_stride: cb.stride as u32,
-        v_plane: cr.data,
-        v_stride: cr.stride as u32,
-        width,
-        height,
-    };
-    yuv::yuv420_to_rgb(&image, canvas.pixels_mut(), width * 3, YuvRange::Full, YuvStandardMatrix::Bt601)
-        .map_err(|error| EncodeError::Codec(error.to_string()))?;
-    Ok(canvas)
 }

@@ -104,7 +104,7 @@ pub trait DeadLetters: Send + Sync {
 
 impl Finished {
     /// What is to be kept of a frame that failed; `None` for any other. Its picture is the submitted one, which moves from
-    /// the work queue.
+    /// the work queue, where it may be kept at all.
     pub(crate) fn dead_frame(&self) -> Option<DeadFrame> {
         let tombstone = match &self.body {
             OutputBody::Frame(_) => return None,
@@ -130,7 +130,8 @@ impl Finished {
             reason: DeadLetterReason::Failed(failure.reason),
             message: failure.message.clone(),
             attempts: if failure.reason == FailureReason::KilledWorker { MAX_STRIKES } else { 1 },
-            picture: (failure.reason != FailureReason::PayloadLost).then_some(picture),
+            picture: (failure.reason != FailureReason::PayloadLost && !self.source_withheld)
+                .then_some(picture),
             output: None,
         })
     }

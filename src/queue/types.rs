@@ -251,6 +251,8 @@ pub struct Finished {
     pub received_time: Timestamp,
     /// Its submitted picture. Kept if one of the output's pictures refers to it, else removed.
     pub source: PayloadRef,
+    /// The submitted picture may be kept nowhere: a dead letter comes without it.
+    pub source_withheld: bool,
     /// The output entry.
     pub body: OutputBody,
     /// Bytes of the output's new pictures: one for each payload in `body` that is not `source`.

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::adaptive::Allowance;
 use super::caution::Alone;
 use super::pool::JobError;
-use super::process::{self, Product};
+use super::process::{self, Outcome, Product, Task};
 use super::settled::settled;
 use super::{CRASH_ATTRIBUTE, RETRY_PAUSE, Shared};
 use crate::domain::{
@@ -34,6 +35,7 @@ pub(super) async fn work_out(
     memory: OwnedSemaphorePermit,
     alone: Option<Alone>,
 ) -> Done {
+    let hides_originals = settings.hides_originals();
     let leased = Instant::now();
     let leased_time = Timestamp::now();
     let made = match &alone {
@@ -46,7 +48,7 @@ pub(super) async fn work_out(
             make(shared, &item, settings).await
         }
     };
-    let finished = match made {
+    let mut finished = match made {
         Ok(product) => published(item, leased_time, product),
         Err(failure) => {
             let (stream, sequence) = (&item.stream_id, item.sequence);
@@ -54,6 +56,8 @@ pub(super) async fn work_out(
             settled(item, TombstoneKind::Failed(failure))
         }
     };
+    // A dead letter is a place where a picture is kept, too.
+    finished.source_withheld = hides_originals;
     Done { finished, leased, _memory: Some(memory), _alone: alone }
 }
 
@@ -68,7 +72,8 @@ fn published(item: WorkItem, leased_time: Timestamp, product: Product) -> Finish
         pictures: product.pictures,
         quality: product.quality,
         stages: product.stages,
-        reencode: product.reencode,
+        reencode: product.outcome.reencode,
+        mask_version: product.mask_version,
         worker_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Finished {
@@ -77,6 +82,7 @@ fn published(item: WorkItem, leased_time: Timestamp, product: Product) -> Finish
         sequence: item.sequence,
         received_time: item.received_time,
         source: item.payload,
+        source_withheld: false,
         body: OutputBody::Frame(Box::new(frame)),
         offers: product.offers,
     }
@@ -109,15 +115,24 @@ async fn make(
     let (source, stored) = (item.header.source.clone(), item.payload);
     let crash = shared.config.crash_on_request && item.header.attributes.contains_key(CRASH_ATTRIBUTE);
     let timeout = shared.config.frame_timeout;
+    let policy = settings.output;
+    let quality = policy.rendition.quality;
+    let steered = |adaptive| shared.steering.allow(&item.stream_id, adaptive, quality, item.received_time);
+    let allowance = policy.adaptive.map_or_else(|| Allowance::fixed(quality), steered);
     let worked = shared.pool.run(timeout, move |codec| {
         if crash {
             std::process::abort();
         }
-        process::process(codec, &source, &data, stored, &settings.output)
+        let task = Task { source: &source, data: &data, stored, settings: &settings, allowance };
+        process::process(codec, &task)
     });
     match worked.await {
         Ok(product) => product.map(|mut product| {
             product.stages.insert(0, fetch);
+            if policy.adaptive.is_some() {
+                let Outcome { bytes, quality, .. } = product.outcome;
+                shared.steering.spent(&item.stream_id, item.received_time, bytes, quality);
+            }
             product
         }),
         Err(JobError::TimedOut) => Err(process::timed_out(timeout)),

@@ -3,6 +3,7 @@
 //! A [`Worker`] holds leases (`roster`); for each leased partition one task takes and publishes (`partition`); the
 //! picture work itself (`process`) runs on a bounded pool of threads (`pool`), never on the async ones.
 
+mod adaptive;
 mod caution;
 mod frame;
 mod handle;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::picture;
 use crate::queue::{Budget, Queue};
+use adaptive::Steering;
 use pool::Pool;
 use totals::Totals;
 
@@ -83,6 +85,7 @@ struct Shared {
     /// Kibibytes of pictures that may still be fetched.
     memory: Arc<tokio::sync::Semaphore>,
     totals: Totals,
+    steering: Steering,
     /// Read by every frame in work; written by one that is to be alone in the process.
     running: Arc<tokio::sync::RwLock<()>>,
     /// Drawn at the start: tells this process from one of the same name that died.
@@ -105,7 +108,8 @@ impl Worker {
         let memory = Arc::new(tokio::sync::Semaphore::new((config.bytes_in_flight >> 10).max(1)));
         let (running, life) = (Arc::default(), rand::random());
         let totals = Totals::new();
-        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory, totals, running, life }) })
+        let steering = Steering::default();
+        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory, totals, steering, running, life }) })
     }
 
     /// Works until `stop`; then finishes what is in work, gives the leases back and returns. Backend outages are waited

@@ -14,7 +14,7 @@ use super::overflow::Overflow;
 use super::retention::Retention;
 use super::settled::{PAUSED_POLL, Pause, settled};
 use super::{RETRY_PAUSE, Shared};
-use crate::domain::{StreamId, StreamSettings};
+use crate::domain::{StreamId, StreamSettings, TombstoneKind};
 use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
 
 /// Most frames that one call publishes.
@@ -184,7 +184,14 @@ impl Partition {
                     Err(_) => return Ok(()),
                 },
             };
-            let settings = self.settings().await?;
+            let Some(settings) = self.settings().await? else {
+                // Nobody knows what may be shown of it: its masks are forgotten with everything else.
+                let forgotten = TombstoneKind::Purged("the stream's settings are gone".to_owned());
+                if let Some(item) = self.waiting.front_mut() {
+                    item.fate = Some(forgotten);
+                }
+                continue;
+            };
             let alone = if alone { Some(self.begin_alone(position).await?) } else { None };
             let Some(item) = self.waiting.pop_front() else { return Ok(()) };
             let turn = self.next_turn;
@@ -214,29 +221,29 @@ impl Partition {
         }
     }
 
-    /// The settings of the first waiting frame's stream: as they were when the frame was accepted, or newer.
-    async fn settings(&mut self) -> Result<Arc<StreamSettings>> {
-        let Some(item) = self.waiting.front() else { return Ok(Arc::default()) };
+    /// The settings of the first waiting frame's stream: as they were when the frame was accepted, or newer. `None` if the
+    /// stream is unknown.
+    async fn settings(&mut self) -> Result<Option<Arc<StreamSettings>>> {
+        let Some(item) = self.waiting.front() else { return Ok(None) };
         if let Some((revision, settings)) = self.settings.get(&item.stream_id)
             && *revision >= item.settings_revision
         {
-            return Ok(Arc::clone(settings));
+            return Ok(Some(Arc::clone(settings)));
         }
-        let (id, revision) = (item.stream_id.clone(), item.settings_revision);
+        let id = item.stream_id.clone();
         let record = loop {
             match self.shared.queue.get_streams(std::slice::from_ref(&id)).await {
                 Ok(mut records) => break records.pop().flatten(),
                 Err(error) => self.wait_out(error).await?,
             }
         };
-        // Unregistered and forgotten: it had these settings, and may come back with others under a higher revision.
-        let (revision, settings) =
-            record.map_or_else(|| (revision, Arc::default()), |r| (r.revision, Arc::new(r.settings)));
+        let Some(record) = record else { return Ok(None) };
+        let (revision, settings) = (record.revision, Arc::new(record.settings));
         if self.settings.len() >= CACHED_SETTINGS {
             self.settings.clear();
         }
         self.settings.insert(id, (revision, Arc::clone(&settings)));
-        Ok(settings)
+        Ok(Some(settings))
     }
 
     fn collect(&mut self, ended: std::result::Result<(u64, Done), tokio::task::JoinError>) {

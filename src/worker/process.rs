@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::adaptive::{self, Allowance};
 use crate::analysis;
 use crate::domain::{
-    Failure, FailureReason, OutputPolicy, PayloadRef, PictureFormat, PictureRole, QualityMeasures, Reencode,
-    SourceInfo, Stage, StageTiming, StoredPicture,
+    Failure, FailureReason, OutputFormat, PayloadRef, PictureFormat, PictureRole, QualityMeasures, Reencode,
+    ReencodeMode, Rendition, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
 };
-use crate::picture::{self, Codec, DecodeError, EncodeError, SourcePicture};
+use crate::picture::{self, Codec, DecodeError, EncodeError, Metadata, Orientation, Planes, SourcePicture};
 use crate::queue::Offer;
 
 /// Quality of thumbnails: small, and looked at small.
@@ -23,10 +24,20 @@ pub(super) struct Product {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) quality: QualityMeasures,
-    pub(super) reencode: Reencode,
+    pub(super) outcome: Outcome,
+    pub(super) mask_version: u64,
     pub(super) pictures: Vec<StoredPicture>,
     pub(super) offers: Vec<Offer>,
     pub(super) stages: Vec<StageTiming>,
+}
+
+/// How the processed picture came about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outcome {
+    pub(super) reencode: Reencode,
+    pub(super) bytes: u64,
+    /// `None` if it was passed on, or its format has none.
+    pub(super) quality: Option<u8>,
 }
 
 /// Runs each step and notes how long it took.
@@ -42,14 +53,22 @@ impl Stopwatch {
     }
 }
 
-/// Decodes, measures and encodes one picture by its stream's policy.
-pub(super) fn process(
-    codec: &mut Codec,
-    source: &SourceInfo,
-    data: &Bytes,
-    stored_source: PayloadRef,
-    policy: &OutputPolicy,
-) -> Result<Product, Failure> {
+/// A picture that is worked on.
+pub(super) struct Task<'a> {
+    pub(super) source: &'a SourceInfo,
+    pub(super) data: &'a Bytes,
+    /// Where the submitted bytes lie.
+    pub(super) stored: PayloadRef,
+    pub(super) settings: &'a StreamSettings,
+    /// What the processed picture may take.
+    pub(super) allowance: Allowance,
+}
+
+/// Decodes, masks, measures and encodes one picture by its stream's policy. What is masked is gone before anything is made
+/// of the picture: measures, thumbnail, output.
+pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Failure> {
+    let Task { source, data, stored, settings, allowance: _ } = *task;
+    let policy = &settings.output;
     let mut watch = Stopwatch::default();
     let picture = SourcePicture {
         format: source.format,
@@ -58,47 +77,154 @@ pub(super) fn process(
         stride: source.row_stride_bytes,
         data,
     };
-    let planes = watch.time(Stage::Decode, || codec.decode(&picture)).map_err(|e| failure(&e))?;
-    let (width, height) = (planes.width(), planes.height());
+    let mut metadata = Metadata { orientation: Orientation::UPRIGHT, extras: false };
+    let mut decoded = (0, 0);
+    let mut planes = watch
+        .time(Stage::Decode, || {
+            let planes = codec.decode(&picture)?;
+            decoded = (planes.width(), planes.height());
+            metadata = Metadata::of(source.format, data);
+            Ok(codec.upright(planes, metadata.orientation))
+        })
+        .map_err(|e| failure(&e))?;
+    if !settings.privacy_masks.is_empty() {
+        let masks = settings.privacy_masks.iter().map(|mask| &mask.polygon);
+        watch.time(Stage::Mask, || picture::paint(&mut planes, masks));
+    }
     let quality = watch.time(Stage::Analyze, || {
         let luma = planes.luma();
         analysis::quality::measure(&analysis::analysis_plane(luma.data, luma.width, luma.height, luma.stride))
     });
-
-    // Only encoded pictures can be passed on: nobody can show raw pixels without knowing their layout.
-    let pass_through = policy.never_reencode && !source.format.is_raw();
-    let stored = |role, format, payload| StoredPicture { role, format, width, height, payload };
-    let mut pictures = Vec::with_capacity(3);
-    let mut offers = Vec::with_capacity(2);
-    watch
-        .time(Stage::Encode, || -> Result<(), EncodeError> {
-            if policy.thumbnail_size > 0 {
-                let thumbnail = codec.thumbnail(&planes, policy.thumbnail_size, THUMBNAIL_QUALITY)?;
-                let (width, height) = picture::fit(width, height, policy.thumbnail_size);
-                let offer = Offer::new(thumbnail);
-                let picture = stored(PictureRole::Thumbnail, PictureFormat::Jpeg, offer.payload);
-                pictures.push(StoredPicture { width, height, ..picture });
-                offers.push(offer);
+    let mut made = Made { pictures: Vec::with_capacity(3), offers: Vec::with_capacity(2) };
+    let outcome =
+        make_pictures(codec, task, &planes, metadata, decoded, &mut watch, &mut made).map_err(|error| {
+            Failure {
+                reason: FailureReason::Unsupported,
+                message: shorten(format!("cannot encode: {error}")),
             }
-            if pass_through {
-                pictures.push(stored(PictureRole::Processed, source.format, stored_source));
-            } else {
-                let offer = Offer::new(codec.encode_jpeg(&planes, policy.quality)?);
-                pictures.push(stored(PictureRole::Processed, PictureFormat::Jpeg, offer.payload));
-                offers.push(offer);
-            }
-            Ok(())
-        })
-        .map_err(|error| Failure {
-            reason: FailureReason::Unsupported,
-            message: shorten(format!("cannot encode: {error}")),
         })?;
-    if policy.keep_original {
-        pictures.push(stored(PictureRole::Original, source.format, stored_source));
+    let (width, height) = decoded;
+    if policy.keep_original && !settings.hides_originals() {
+        made.add_stored(PictureRole::Original, source.format, decoded, stored);
     }
     codec.recycle(planes);
-    let reencode = if pass_through { Reencode::PassedThrough } else { Reencode::Encoded };
-    Ok(Product { width, height, quality, reencode, pictures, offers, stages: watch.0 })
+    let Made { pictures, offers } = made;
+    let mask_version = if settings.privacy_masks.is_empty() { 0 } else { settings.mask_version };
+    Ok(Product { width, height, quality, outcome, mask_version, pictures, offers, stages: watch.0 })
+}
+
+/// The pictures of a frame, and the bytes of those that are new.
+struct Made {
+    pictures: Vec<StoredPicture>,
+    offers: Vec<Offer>,
+}
+
+impl Made {
+    fn add_stored(
+        &mut self,
+        role: PictureRole,
+        format: PictureFormat,
+        (width, height): (u32, u32),
+        payload: PayloadRef,
+    ) {
+        self.pictures.push(StoredPicture { role, format, width, height, payload });
+    }
+
+    fn add(&mut self, role: PictureRole, format: PictureFormat, size: (u32, u32), bytes: Bytes) {
+        let offer = Offer::new(bytes);
+        self.add_stored(role, format, size, offer.payload);
+        self.offers.push(offer);
+    }
+}
+
+/// Makes the thumbnail and the processed picture of planes that are upright and masked.
+fn make_pictures(
+    codec: &mut Codec,
+    task: &Task<'_>,
+    planes: &Planes,
+    metadata: Metadata,
+    decoded: (u32, u32),
+    watch: &mut Stopwatch,
+    made: &mut Made,
+) -> Result<Outcome, EncodeError> {
+    let Task { source, data, stored, settings, allowance } = *task;
+    let policy = &settings.output;
+    let shown = (planes.width(), planes.height());
+    if policy.thumbnail_size > 0 {
+        let thumbnail = watch
+            .time(Stage::Thumbnail, || codec.thumbnail(planes, policy.thumbnail_size, THUMBNAIL_QUALITY))?;
+        let size = picture::fit(shown.0, shown.1, policy.thumbnail_size);
+        made.add(PictureRole::Thumbnail, PictureFormat::Jpeg, size, thumbnail);
+    }
+    if let Some((reencode, copy)) = passed_on(codec, task, shown, metadata) {
+        let bytes = copy.as_ref().map_or(data.len(), Bytes::len) as u64;
+        match copy {
+            Some(copy) => made.add(PictureRole::Processed, source.format, decoded, copy),
+            None => made.add_stored(PictureRole::Processed, source.format, decoded, stored),
+        }
+        return Ok(Outcome { reencode, bytes, quality: None });
+    }
+    let Rendition { format, quality: _, max_width, max_height } = policy.rendition;
+    let size = picture::fit_within(shown.0, shown.1, max_width, max_height);
+    let scaled = if size == shown {
+        None
+    } else {
+        Some(watch.time(Stage::Resize, || codec.scale(planes, size.0, size.1))?)
+    };
+    let planes = scaled.as_ref().unwrap_or(planes);
+    let keeps = policy.keep_metadata && metadata.extras && source.format == PictureFormat::Jpeg;
+    let (encoded, quality) = watch.time(Stage::Encode, || {
+        adaptive::encode_within(allowance, |quality| {
+            let encoded = codec.encode(planes, format, quality)?;
+            if keeps { Codec::with_metadata_of(data, &encoded) } else { Ok(encoded) }
+        })
+    })?;
+    let bytes = encoded.len() as u64;
+    made.add(PictureRole::Processed, format.picture_format(), size, encoded);
+    let quality = format.is_lossy().then_some(quality);
+    Ok(Outcome { reencode: Reencode::Encoded, bytes, quality })
+}
+
+/// Whether the submitted file is the processed picture, and the copy of it without metadata where it has some that must go.
+fn passed_on(
+    codec: &mut Codec,
+    task: &Task<'_>,
+    shown: (u32, u32),
+    metadata: Metadata,
+) -> Option<(Reencode, Option<Bytes>)> {
+    let Task { source, data, settings, allowance, .. } = *task;
+    let policy = &settings.output;
+    // Nobody can show raw pixels without knowing their layout. And whatever the mode says: a mask is no mask otherwise.
+    if source.format.is_raw() || !settings.privacy_masks.is_empty() {
+        return None;
+    }
+    let reencode = match policy.reencode {
+        ReencodeMode::Always => return None,
+        ReencodeMode::Never => Reencode::Disabled,
+        ReencodeMode::Auto => {
+            let Rendition { format, quality, max_width, max_height } = policy.rendition;
+            let fits = picture::fit_within(shown.0, shown.1, max_width, max_height) == shown
+                && data.len() as u64 <= allowance.bytes;
+            let same = fits
+                && metadata.orientation == Orientation::UPRIGHT
+                && match (source.format, format) {
+                    (PictureFormat::Jpeg, OutputFormat::Jpeg) => codec.is_as_coarse(data, quality),
+                    (PictureFormat::Png, OutputFormat::Png) => true,
+                    (PictureFormat::WebP, OutputFormat::WebPLossless) => {
+                        picture::is_plain_lossless_webp(data)
+                    }
+                    _ => false,
+                };
+            if !same {
+                return None;
+            }
+            Reencode::PassedThrough
+        }
+    };
+    if policy.keep_metadata || !metadata.extras {
+        return Some((reencode, None));
+    }
+    Some((reencode, Some(picture::stripped(source.format, data, metadata.orientation)?)))
 }
 
 /// A decoder's finding as the reason that subscribers are told.

@@ -25,7 +25,17 @@ pub(super) fn settled(item: WorkItem, kind: TombstoneKind) -> Finished {
         fate: _,
     } = item;
     let body = OutputBody::Tombstone(Box::new(Tombstone { header, kind }));
-    Finished { position, stream_id, sequence, received_time, source: payload, body, offers: Vec::new() }
+    let source_withheld = false; // No dead letter is made of these but by their worker, which knows.
+    Finished {
+        position,
+        stream_id,
+        sequence,
+        received_time,
+        source: payload,
+        source_withheld,
+        body,
+        offers: Vec::new(),
+    }
 }
 
 /// Follows a paused queue: of one, frames cannot be taken, but those that are marked for purging are still finished.

@@ -142,6 +142,7 @@ pub(crate) fn finished_with(
         quality: QualityMeasures::default(),
         stages: Vec::new(),
         reencode: Reencode::Encoded,
+        mask_version: 0,
         worker_version: "test".to_owned(),
     };
     finished(item, OutputBody::Frame(Box::new(body)), offers)
@@ -154,6 +155,7 @@ fn finished(item: &WorkItem, body: OutputBody, offers: Vec<Offer>) -> Finished {
         sequence: item.sequence,
         received_time: item.received_time,
         source: item.payload,
+        source_withheld: false,
         body,
         offers,
     }

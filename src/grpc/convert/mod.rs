@@ -7,6 +7,7 @@ pub(crate) mod delivery;
 pub(crate) mod frame;
 pub(crate) mod group;
 pub(crate) mod group_delivery;
+pub(crate) mod output;
 pub(crate) mod picture;
 pub(crate) mod policy;
 pub(crate) mod polygon;

@@ -1,5 +1,5 @@
 use crate::domain::{PictureFormat, PictureRole};
-use crate::grpc::fault::{Fault, Result, unless_set};
+use crate::grpc::fault::{Fault, Result};
 use crate::hub::PictureWant;
 use crate::pb::v1 as pb;
 
@@ -39,18 +39,24 @@ pub(crate) fn role_to_pb(role: PictureRole) -> pb::PictureRole {
         PictureRole::Thumbnail => pb::PictureRole::Thumbnail,
         PictureRole::Processed => pb::PictureRole::Processed,
         PictureRole::Original => pb::PictureRole::Original,
+        PictureRole::Rendition => pb::PictureRole::Rendition,
     }
 }
+
+const ONCE: &str = "must name each role at most once";
 
 /// Which pictures are wanted. Unset = the processed one.
 pub(crate) fn want(field: &str, selection: Option<pb::PictureSelection>) -> Result<PictureWant> {
     let selection = selection.unwrap_or_default();
     let pb::PictureSelection { roles, rendition, max_picture_bytes } = selection;
-    unless_set(rendition.is_some(), &format!("{field}.rendition"))?;
+    // Checked where it is not asked for, too.
+    let rendition = super::output::rendition(rendition.unwrap_or_default())
+        .map_err(|fault| fault.within(&format!("{field}.rendition")))?;
     let mut want = PictureWant {
         thumbnail: false,
         processed: roles.is_empty(),
         original: false,
+        rendition: None,
         max_picture_bytes: checked_bound(field, max_picture_bytes)?,
     };
     let path = format!("{field}.roles");
@@ -62,11 +68,15 @@ pub(crate) fn want(field: &str, selection: Option<pb::PictureSelection>) -> Resu
             pb::PictureRole::Original => &mut want.original,
             pb::PictureRole::None if count == 1 => return Ok(want),
             pb::PictureRole::None => return Err(Fault::invalid(path, "PICTURE_ROLE_NONE must stand alone")),
-            pb::PictureRole::Rendition => return Err(Fault::not_offered(path)),
+            pb::PictureRole::Rendition if want.rendition.is_none() => {
+                want.rendition = Some(rendition);
+                continue;
+            }
+            pb::PictureRole::Rendition => return Err(Fault::invalid(path, ONCE)),
             pb::PictureRole::Unspecified => return Err(Fault::invalid(path, "must not be UNSPECIFIED")),
         };
         if std::mem::replace(wanted, true) {
-            return Err(Fault::invalid(path, "must name each role at most once"));
+            return Err(Fault::invalid(path, ONCE));
         }
     }
     Ok(want)
@@ -104,10 +114,18 @@ mod tests {
             (&[R::None, R::Processed][..], ErrorReason::InvalidField),
             (&[R::Processed, R::Processed], ErrorReason::InvalidField),
             (&[R::Unspecified], ErrorReason::InvalidField),
-            (&[R::Rendition], ErrorReason::NotImplemented),
+            (&[R::Rendition, R::Rendition], ErrorReason::InvalidField),
         ] {
             assert_eq!(flags(roles).map_err(|f| f.reason), Err(reason), "{roles:?}");
         }
+        let small = pb::Rendition { max_width: 320, quality: 40, ..Default::default() };
+        let asked = pb::PictureSelection { rendition: Some(small), ..selection(&[R::Rendition]).unwrap() };
+        let made = want("pictures", Some(asked)).unwrap().rendition.unwrap();
+        assert_eq!((made.max_width, made.quality), (320, 40));
+        let huge = pb::Rendition { max_width: 9000, ..small };
+        let asked = pb::PictureSelection { rendition: Some(huge), ..Default::default() };
+        let refused = want("pictures", Some(asked)).map_err(|fault| fault.field);
+        assert_eq!(refused, Err("pictures.rendition.max_width".to_owned()));
         let bound = |max_picture_bytes| {
             want("pictures", Some(pb::PictureSelection { max_picture_bytes, ..Default::default() }))
         };

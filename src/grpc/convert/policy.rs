@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{known, time};
-use crate::domain::{ClockPolicy, OutputPolicy, QueuePolicy, RetentionPolicy};
+use crate::domain::{ClockPolicy, QueuePolicy, RetentionPolicy};
 use crate::grpc::fault::{Fault, Result, unless_set};
 use crate::pb::v1 as pb;
 
@@ -11,11 +11,10 @@ const MAX_RETENTION_FRAMES: u64 = 1_000_000;
 const MAX_RETENTION_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const MAX_QUEUE_FRAMES: u64 = 100_000;
 const MAX_QUEUE_BYTES: u64 = 64 << 30;
-const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
 const CLOCK_TOLERANCES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(24 * 3600));
 
 /// A number within bounds; 0 is the default.
-fn bounded(field: &str, value: u64, least: u64, most: u64, default: u64) -> Result<u64> {
+pub(super) fn bounded(field: &str, value: u64, least: u64, most: u64, default: u64) -> Result<u64> {
     match value {
         0 => Ok(default),
         value if (least..=most).contains(&value) => Ok(value),
@@ -57,67 +56,6 @@ pub(crate) fn queue_to_pb(policy: QueuePolicy) -> pb::QueuePolicy {
     let QueuePolicy { max_frames, max_bytes, drop_oldest } = policy;
     let overflow = if drop_oldest { pb::QueueOverflow::DropOldest } else { pb::QueueOverflow::Reject };
     pb::QueuePolicy { max_frames, max_bytes, overflow: overflow.into() }
-}
-
-pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
-    let pb::OutputPolicy {
-        format,
-        quality,
-        lossless,
-        max_width,
-        max_height,
-        thumbnail_size,
-        keep_original,
-        reencode_mode,
-        adaptive,
-        keep_metadata,
-        keep_unmasked_original,
-    } = policy;
-    let default = OutputPolicy::default();
-    match known("format", format)? {
-        pb::PictureFormat::Unspecified | pb::PictureFormat::Jpeg => {}
-        pb::PictureFormat::Png | pb::PictureFormat::Webp => return Err(Fault::not_offered("format")),
-        pb::PictureFormat::Rgb8
-        | pb::PictureFormat::Bgr8
-        | pb::PictureFormat::Gray8
-        | pb::PictureFormat::Nv12
-        | pb::PictureFormat::I420 => return Err(Fault::invalid("format", "must be JPEG, PNG or WEBP")),
-    }
-    unless_set(lossless, "lossless")?;
-    unless_set(max_width != 0, "max_width")?;
-    unless_set(max_height != 0, "max_height")?;
-    unless_set(adaptive.is_some(), "adaptive")?;
-    unless_set(keep_metadata, "keep_metadata")?;
-    unless_set(keep_unmasked_original, "keep_unmasked_original")?;
-    let thumbnail_size = thumbnail_size.unwrap_or(default.thumbnail_size);
-    if thumbnail_size != 0 && !THUMBNAIL_SIZES.contains(&thumbnail_size) {
-        return Err(Fault::invalid("thumbnail_size", "must be 0 (none) or from 16 to 1024"));
-    }
-    // AUTO does what ALWAYS does until passing pictures on is built; the answer says ALWAYS.
-    let never_reencode = match known("reencode_mode", reencode_mode)? {
-        pb::ReencodeMode::Unspecified | pb::ReencodeMode::Always | pb::ReencodeMode::Auto => false,
-        pb::ReencodeMode::Never => true,
-    };
-    let quality = bounded("quality", quality.into(), 1, 100, default.quality.into())?;
-    Ok(OutputPolicy { quality: quality as u8, thumbnail_size, keep_original, never_reencode })
-}
-
-pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
-    let OutputPolicy { quality, thumbnail_size, keep_original, never_reencode } = policy;
-    let mode = if never_reencode { pb::ReencodeMode::Never } else { pb::ReencodeMode::Always };
-    pb::OutputPolicy {
-        format: pb::PictureFormat::Jpeg.into(),
-        quality: quality.into(),
-        lossless: false,
-        max_width: 0,
-        max_height: 0,
-        thumbnail_size: Some(thumbnail_size),
-        keep_original,
-        reencode_mode: mode.into(),
-        adaptive: None,
-        keep_metadata: false,
-        keep_unmasked_original: false,
-    }
 }
 
 /// Of the validation policy, the clock's part is offered.
@@ -166,31 +104,20 @@ mod tests {
     fn unset_policies_are_the_defaults() {
         assert_eq!(retention(pb::RetentionPolicy::default()), Ok(RetentionPolicy::default()));
         assert_eq!(queue(pb::QueuePolicy::default()), Ok(QueuePolicy::default()));
-        assert_eq!(output(pb::OutputPolicy::default()), Ok(OutputPolicy::default()));
         assert_eq!(clock(pb::ValidationPolicy::default()), Ok(ClockPolicy::default()));
     }
 
     #[test]
     fn policies_go_both_ways() {
         let (r, q) = (RetentionPolicy::default(), QueuePolicy { drop_oldest: true, ..Default::default() });
-        let o = OutputPolicy { quality: 40, thumbnail_size: 0, keep_original: true, never_reencode: true };
         let c = ClockPolicy { tolerance: Duration::from_millis(1500), reject: true };
         assert_eq!(retention(retention_to_pb(r)), Ok(r));
         assert_eq!(queue(queue_to_pb(q)), Ok(q));
-        assert_eq!(output(output_to_pb(o)), Ok(o));
         assert_eq!(clock(clock_to_pb(c)), Ok(c));
     }
 
     #[test]
     fn what_is_not_offered_is_refused_by_name() {
-        let refused = |policy| output(policy).map_err(|f| (f.reason, f.field));
-        let not_offered = |field: &str| Err((ErrorReason::NotImplemented, field.to_owned()));
-        let default = pb::OutputPolicy::default;
-        let webp = pb::PictureFormat::Webp.into();
-        assert_eq!(refused(pb::OutputPolicy { format: webp, ..default() }), not_offered("format"));
-        assert_eq!(refused(pb::OutputPolicy { max_width: 640, ..default() }), not_offered("max_width"));
-        let adaptive = Some(pb::AdaptiveQuality::default());
-        assert_eq!(refused(pb::OutputPolicy { adaptive, ..default() }), not_offered("adaptive"));
         let scored = pb::ValidationPolicy { min_quality_score: Some(0.5), ..Default::default() };
         assert_eq!(clock(scored).map_err(|f| f.reason), Err(ErrorReason::NotImplemented));
     }
@@ -199,8 +126,5 @@ mod tests {
     fn bounds_hold() {
         assert!(retention(pb::RetentionPolicy { max_frames: 1_000_001, ..Default::default() }).is_err());
         assert!(retention(pb::RetentionPolicy { max_bytes: 1, ..Default::default() }).is_err());
-        assert!(output(pb::OutputPolicy { quality: 101, ..Default::default() }).is_err());
-        assert!(output(pb::OutputPolicy { thumbnail_size: Some(4), ..Default::default() }).is_err());
-        assert!(output(pb::OutputPolicy { reencode_mode: 9, ..Default::default() }).is_err());
     }
 }

@@ -42,6 +42,8 @@ impl SentPicture {
             },
             PictureContent::TooLarge => Self::omitted(picture, pb::OmittedReason::TooLarge),
             PictureContent::NotKept => Self::omitted(picture, pb::OmittedReason::NotKept),
+            PictureContent::RenditionBudget => Self::omitted(picture, pb::OmittedReason::RenditionBudget),
+            PictureContent::RenditionFailed => Self::omitted(picture, pb::OmittedReason::RenditionFailed),
         }
     }
 }
@@ -74,6 +76,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         quality,
         stages,
         reencode,
+        mask_version,
         worker_version,
     } = frame;
     let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent, replayed_from } =
@@ -102,11 +105,11 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         pictures: sent.into_iter().map(|one| picture_to_pb(one, *row_stride_bytes)).collect(),
         reencode_outcome: match reencode {
             Reencode::Encoded => pb::ReencodeOutcome::Reencoded,
-            // Passing on by choice (AUTO) is not offered yet: it is always the stream's wish.
-            Reencode::PassedThrough => pb::ReencodeOutcome::Disabled,
+            Reencode::PassedThrough => pb::ReencodeOutcome::PassedThrough,
+            Reencode::Disabled => pb::ReencodeOutcome::Disabled,
         }
         .into(),
-        mask_version: 0,
+        mask_version: *mask_version,
         quality: Some(quality_to_pb(quality)),
         traffic: None,
         rois: Vec::new(),
@@ -165,6 +168,9 @@ fn stage_to_pb(timing: StageTiming) -> pb::ProcessingStage {
         Stage::Decode => pb::StageKind::Decode,
         Stage::Analyze => pb::StageKind::Analysis,
         Stage::Encode => pb::StageKind::Encode,
+        Stage::Mask => pb::StageKind::Mask,
+        Stage::Resize => pb::StageKind::Resize,
+        Stage::Thumbnail => pb::StageKind::Thumbnail,
     };
     pb::ProcessingStage { kind: kind.into(), duration: Some(time::duration_to_pb(duration)) }
 }

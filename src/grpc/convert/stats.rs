@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{policy, stream, time};
+use super::{output, policy, stream, time};
 use crate::domain::{
     OutputPolicy, PartitionId, Partitions, QueuePolicy, RetentionPolicy, StreamRecord, Timestamp,
 };
@@ -242,7 +242,7 @@ pub(crate) fn durability_to_pb(durability: Durability) -> pb::Durability {
 pub(crate) fn defaults() -> (pb::RetentionPolicy, pb::OutputPolicy, pb::QueuePolicy) {
     (
         policy::retention_to_pb(RetentionPolicy::default()),
-        policy::output_to_pb(OutputPolicy::default()),
+        output::output_to_pb(OutputPolicy::default()),
         policy::queue_to_pb(QueuePolicy::default()),
     )
 }

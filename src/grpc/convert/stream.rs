@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{checked_map, policy, time};
+use super::{checked_map, output, policy, time};
 use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
 use crate::domain::{
     Location, Partitions, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings, StreamState,
@@ -56,20 +56,27 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         status: _,
     } = stream;
     unless_set(!rois.is_empty(), "rois")?;
-    unless_set(!privacy_masks.is_empty(), "privacy_masks")?;
     if display_name.len() > MAX_DISPLAY_NAME_BYTES {
         let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
         return Err(Fault::invalid("display_name", rule));
     }
     let stall_timeout =
         time::duration_within("stall_timeout", stall_timeout, LEAST_STALL_TIMEOUT, MOST_STALL_TIMEOUT)?;
+    let privacy_masks = output::masks(privacy_masks)?;
+    let output = output::output(output.unwrap_or_default()).map_err(|f| f.within("output"))?;
+    if !privacy_masks.is_empty() {
+        output::check_with_masks(&output)?;
+    }
     let settings = StreamSettings {
         display_name,
         labels: checked_map("labels", labels)?,
         location: location.map(self::location).transpose().map_err(|f| f.within("location"))?,
         retention: policy::retention(retention.unwrap_or_default()).map_err(|f| f.within("retention"))?,
         queue: policy::queue(queue.unwrap_or_default()).map_err(|f| f.within("queue"))?,
-        output: policy::output(output.unwrap_or_default()).map_err(|f| f.within("output"))?,
+        output,
+        privacy_masks,
+        // Counted by those who know what was before.
+        mask_version: 0,
         clock: policy::clock(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?,
         stall_timeout: stall_timeout.map_or_else(StallTimeout::default, StallTimeout),
     };
@@ -105,8 +112,18 @@ fn location_to_pb(location: Location) -> pb::GeoLocation {
 pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp) -> pb::Stream {
     let status = status(&record, partitions, now);
     let StreamRecord { id, settings, revision, create_time, update_time, removed: _, counters: _ } = record;
-    let StreamSettings { display_name, labels, location, retention, queue, output, clock, stall_timeout } =
-        settings;
+    let StreamSettings {
+        display_name,
+        labels,
+        location,
+        retention,
+        queue,
+        output,
+        privacy_masks,
+        mask_version,
+        clock,
+        stall_timeout,
+    } = settings;
     pb::Stream {
         status: Some(status),
         stream_id: id.to_string(),
@@ -114,16 +131,16 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         labels,
         location: location.map(location_to_pb),
         rois: Vec::new(),
-        privacy_masks: Vec::new(),
+        privacy_masks: output::masks_to_pb(&privacy_masks),
         retention: Some(policy::retention_to_pb(retention)),
-        output: Some(policy::output_to_pb(output)),
+        output: Some(output::output_to_pb(output)),
         validation: Some(policy::clock_to_pb(clock)),
         queue: Some(policy::queue_to_pb(queue)),
         stall_timeout: Some(time::duration_to_pb(stall_timeout.0)),
         etag: etag(revision),
         create_time: Some(time::to_pb(create_time)),
         update_time: Some(time::to_pb(update_time)),
-        mask_version: 0,
+        mask_version,
         auto_registered: false,
     }
 }
@@ -223,8 +240,8 @@ mod tests {
             (pb::Stream { rois: vec![pb::Roi::default()], ..named() }, R::NotImplemented, "rois"),
             (
                 pb::Stream { privacy_masks: vec![pb::PrivacyMask::default()], ..named() },
-                R::NotImplemented,
-                "privacy_masks",
+                R::InvalidField,
+                "privacy_masks[0].mask_id",
             ),
             (
                 pb::Stream {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::Consumers;
 use super::choice::{Mark, passes_over};
 use super::desk::Place;
-use crate::domain::{GroupSettings, OutputEntry, Sequence, StreamRecord};
+use crate::domain::{GroupSettings, OutputEntry, PictureRole, Sequence, StreamRecord};
 use crate::hub::event::GapReason;
 use crate::hub::select::PictureWant;
 use crate::hub::topic::{Look, Topic};
@@ -133,6 +133,8 @@ impl Consumers {
 fn size(entry: &OutputEntry, want: &PictureWant) -> u64 {
     let limit = want.limit_bytes();
     let size = |role| {
+        // A rendition is made of the processed picture, and mostly smaller.
+        let role = if role == PictureRole::Rendition { PictureRole::Processed } else { role };
         let picture = entry.body.pictures().iter().find(|picture| picture.role == role);
         picture.map_or(0, |picture| picture.payload.size_bytes)
     };

@@ -132,7 +132,13 @@ async fn pictures_come_as_asked_for() {
     let world = World::new();
     world.register(&["cam"]).await;
     let mut selector = ids(&["cam"]);
-    selector.want = PictureWant { thumbnail: true, processed: true, original: true, max_picture_bytes: 1000 };
+    selector.want = PictureWant {
+        thumbnail: true,
+        processed: true,
+        original: true,
+        rendition: None,
+        max_picture_bytes: 1000,
+    };
     let mut all = world.subscribe(request(vec![selector.clone()])).await;
     selector.want = PictureWant::default();
     let mut none = world.subscribe(request(vec![selector])).await;

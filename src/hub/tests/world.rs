@@ -138,6 +138,7 @@ impl World {
                     sequence: item.sequence,
                     received_time: item.received_time,
                     source: item.payload,
+                    source_withheld: false,
                     body,
                     offers,
                 }
@@ -257,6 +258,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         quality,
         stages: Vec::new(),
         reencode: Reencode::Encoded,
+        mask_version: 0,
         worker_version: "test".into(),
     };
     (OutputBody::Frame(Box::new(frame)), offers)

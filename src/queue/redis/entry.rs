@@ -6,9 +6,10 @@ use std::time::Duration;
 use prost::Message as _;
 
 use crate::domain::{
-    ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location, OutputBody, OutputPolicy, PayloadKey,
-    PayloadRef, PictureFormat, PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy,
-    Reencode, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout, StoredPicture,
+    AdaptiveQuality, ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location, NormalizedPoint,
+    OutputBody, OutputFormat, OutputPolicy, PayloadKey, PayloadRef, PictureFormat, PictureRole, Polygon,
+    PrivacyMask, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy, Reencode, ReencodeMode,
+    Rendition, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout, StoredPicture,
     StreamSettings, Timestamp, Tombstone, TombstoneKind,
 };
 use crate::pb::storage as pb;
@@ -33,8 +34,12 @@ macro_rules! numbered {
 numbered!(from_format, to_format, PictureFormat {
     Jpeg = 1, Png = 2, WebP = 3, Rgb8 = 4, Bgr8 = 5, Gray8 = 6, Nv12 = 7, I420 = 8,
 });
-numbered!(from_role, to_role, PictureRole { Thumbnail = 1, Processed = 2, Original = 3 });
-numbered!(from_stage, to_stage, Stage { Fetch = 1, Decode = 2, Analyze = 3, Encode = 4 });
+numbered!(from_role, to_role, PictureRole { Thumbnail = 1, Processed = 2, Original = 3, Rendition = 40 });
+numbered!(from_stage, to_stage, Stage {
+    Fetch = 1, Decode = 2, Analyze = 3, Encode = 4, Mask = 40, Resize = 41, Thumbnail = 42,
+});
+numbered!(from_output_format, to_output_format, OutputFormat { Jpeg = 1, Png = 2, WebP = 3, WebPLossless = 4 });
+numbered!(from_reencode, to_reencode, ReencodeMode { Always = 1, Never = 2, Auto = 3 });
 numbered!(from_reason, to_reason, FailureReason {
     Truncated = 1, Corrupt = 2, UnknownFormat = 3, TooLarge = 4, Animated = 5, Unsupported = 6,
     SizeMismatch = 7, TimedOut = 8, DecoderPanicked = 9, KilledWorker = 10, PayloadLost = 11,
@@ -166,7 +171,9 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
             .iter()
             .map(|s| pb::Stage { stage: from_stage(s.stage), duration_ns: s.duration.as_nanos() as u64 })
             .collect(),
-        passed_through: frame.reencode == Reencode::PassedThrough,
+        passed_through: frame.reencode != Reencode::Encoded,
+        reencode_disabled: frame.reencode == Reencode::Disabled,
+        mask_version: frame.mask_version,
         worker_version: frame.worker_version.clone(),
     }
 }
@@ -198,7 +205,12 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
                 Ok(StageTiming { stage: to_stage(s.stage)?, duration: Duration::from_nanos(s.duration_ns) })
             })
             .collect::<Result<_>>()?,
-        reencode: if frame.passed_through { Reencode::PassedThrough } else { Reencode::Encoded },
+        reencode: match (frame.reencode_disabled, frame.passed_through) {
+            (true, _) => Reencode::Disabled,
+            (false, true) => Reencode::PassedThrough,
+            (false, false) => Reencode::Encoded,
+        },
+        mask_version: frame.mask_version,
         worker_version: frame.worker_version,
     })
 }
@@ -230,9 +242,44 @@ fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
+fn quality(number: u32) -> Result<u8> {
+    u8::try_from(number).map_err(|_| Error::Corrupt(format!("quality {number}")))
+}
+
+fn mask_to_pb(mask: &PrivacyMask) -> pb::PrivacyMask {
+    let points = mask.polygon.points().iter().flat_map(|point| [point.x, point.y]).collect();
+    pb::PrivacyMask { id: mask.id.clone(), points }
+}
+
+fn mask_from_pb(mask: pb::PrivacyMask) -> Result<PrivacyMask> {
+    let points = mask.points.as_chunks::<2>().0.iter().map(|&[x, y]| NormalizedPoint { x, y }).collect();
+    let polygon =
+        Polygon::new(points).map_err(|error| Error::Corrupt(format!("mask {}: {error}", mask.id)))?;
+    Ok(PrivacyMask { id: mask.id, polygon })
+}
+
 pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
-    let StreamSettings { display_name, labels, location, retention, queue, output, clock, stall_timeout } =
-        settings;
+    let StreamSettings {
+        display_name,
+        labels,
+        location,
+        retention,
+        queue,
+        output,
+        privacy_masks,
+        mask_version,
+        clock,
+        stall_timeout,
+    } = settings;
+    let OutputPolicy {
+        rendition,
+        thumbnail_size,
+        keep_original,
+        reencode,
+        adaptive,
+        keep_metadata,
+        keep_unmasked_original,
+    } = *output;
     pb::StreamSettings {
         display_name: display_name.clone(),
         labels: labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -244,10 +291,21 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         retention_bytes: retention.max_bytes,
         queue_frames: queue.max_frames,
         queue_bytes: queue.max_bytes,
-        quality: u32::from(output.quality),
-        thumbnail_size: output.thumbnail_size,
-        keep_original: output.keep_original,
-        never_reencode: output.never_reencode,
+        quality: u32::from(rendition.quality),
+        thumbnail_size,
+        keep_original,
+        never_reencode: reencode == ReencodeMode::Never,
+        output_format: from_output_format(rendition.format),
+        max_width: rendition.max_width,
+        max_height: rendition.max_height,
+        reencode_mode: from_reencode(reencode),
+        adaptive_frame_bytes: adaptive.map_or(0, |a| a.max_bytes_per_frame),
+        adaptive_second_bytes: adaptive.map_or(0, |a| a.max_bytes_per_second),
+        adaptive_min_quality: adaptive.map_or(0, |a| u32::from(a.min_quality)),
+        keep_metadata,
+        keep_unmasked_original,
+        privacy_masks: privacy_masks.iter().map(mask_to_pb).collect(),
+        mask_version: *mask_version,
         clock_tolerance: micros(clock.tolerance),
         clock_reject: clock.reject,
         queue_drop_oldest: queue.drop_oldest,
@@ -277,11 +335,36 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
             drop_oldest: s.queue_drop_oldest,
         },
         output: OutputPolicy {
-            quality: u8::try_from(s.quality).map_err(|_| Error::Corrupt(format!("quality {}", s.quality)))?,
+            rendition: Rendition {
+                format: if s.output_format == 0 {
+                    OutputFormat::Jpeg
+                } else {
+                    to_output_format(s.output_format)?
+                },
+                quality: quality(s.quality)?,
+                max_width: s.max_width,
+                max_height: s.max_height,
+            },
             thumbnail_size: s.thumbnail_size,
             keep_original: s.keep_original,
-            never_reencode: s.never_reencode,
+            reencode: match (s.reencode_mode, s.never_reencode) {
+                (0, true) => ReencodeMode::Never,
+                (0, false) => ReencodeMode::default(),
+                (mode, _) => to_reencode(mode)?,
+            },
+            adaptive: match s.adaptive_min_quality {
+                0 => None,
+                min_quality => Some(AdaptiveQuality {
+                    max_bytes_per_frame: s.adaptive_frame_bytes,
+                    max_bytes_per_second: s.adaptive_second_bytes,
+                    min_quality: quality(min_quality)?,
+                }),
+            },
+            keep_metadata: s.keep_metadata,
+            keep_unmasked_original: s.keep_unmasked_original,
         },
+        privacy_masks: s.privacy_masks.into_iter().map(mask_from_pb).collect::<Result<_>>()?,
+        mask_version: s.mask_version,
         clock: ClockPolicy { tolerance: Duration::from_micros(s.clock_tolerance), reject: s.clock_reject },
         stall_timeout: match s.stall_timeout {
             0 => StallTimeout::default(),

@@ -1,0 +1,266 @@
+use std::collections::HashSet;
+
+use super::policy::bounded;
+use super::{known, polygon};
+use crate::domain::limits::MAX_SIDE;
+use crate::domain::{
+    AdaptiveQuality, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition, StreamId,
+};
+use crate::grpc::fault::{Fault, Result};
+use crate::pb::v1 as pb;
+
+const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
+const FRAME_BYTES: (u64, u64) = (1 << 10, 16 << 20);
+const DEFAULT_MIN_QUALITY: u64 = 30;
+const MAX_MASKS: usize = 32;
+
+/// Reads format, quality and size; faults name the fields as they are called in `OutputPolicy` and `Rendition`.
+pub(crate) fn rendition(wanted: pb::Rendition) -> Result<Rendition> {
+    let pb::Rendition { format, quality, max_width, max_height, lossless } = wanted;
+    let default = Rendition::default();
+    let format = match known("format", format)? {
+        pb::PictureFormat::Unspecified | pb::PictureFormat::Jpeg => OutputFormat::Jpeg,
+        pb::PictureFormat::Png => OutputFormat::Png,
+        pb::PictureFormat::Webp if lossless => OutputFormat::WebPLossless,
+        pb::PictureFormat::Webp => OutputFormat::WebP,
+        pb::PictureFormat::Rgb8
+        | pb::PictureFormat::Bgr8
+        | pb::PictureFormat::Gray8
+        | pb::PictureFormat::Nv12
+        | pb::PictureFormat::I420 => return Err(Fault::invalid("format", "must be JPEG, PNG or WEBP")),
+    };
+    for (field, side) in [("max_width", max_width), ("max_height", max_height)] {
+        if side > MAX_SIDE {
+            return Err(Fault::invalid(field, format!("must be at most {MAX_SIDE}")));
+        }
+    }
+    let quality = bounded("quality", quality.into(), 1, 100, default.quality.into())?;
+    Ok(Rendition { format, quality: quality as u8, max_width, max_height })
+}
+
+pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
+    let pb::OutputPolicy {
+        format,
+        quality,
+        lossless,
+        max_width,
+        max_height,
+        thumbnail_size,
+        keep_original,
+        reencode_mode,
+        adaptive,
+        keep_metadata,
+        keep_unmasked_original,
+    } = policy;
+    let default = OutputPolicy::default();
+    let rendition = rendition(pb::Rendition { format, quality, max_width, max_height, lossless })?;
+    let thumbnail_size = thumbnail_size.unwrap_or(default.thumbnail_size);
+    if thumbnail_size != 0 && !THUMBNAIL_SIZES.contains(&thumbnail_size) {
+        return Err(Fault::invalid("thumbnail_size", "must be 0 (none) or from 16 to 1024"));
+    }
+    let reencode = match known("reencode_mode", reencode_mode)? {
+        pb::ReencodeMode::Unspecified => default.reencode,
+        pb::ReencodeMode::Always => ReencodeMode::Always,
+        pb::ReencodeMode::Never => ReencodeMode::Never,
+        pb::ReencodeMode::Auto => ReencodeMode::Auto,
+    };
+    let adaptive = adaptive.map(self::adaptive).transpose().map_err(|f| f.within("adaptive"))?;
+    if adaptive.is_some() && (!rendition.format.is_lossy() || reencode == ReencodeMode::Never) {
+        let rule = "needs a format with a quality (JPEG, lossy WEBP), and pictures that are encoded";
+        return Err(Fault::invalid("adaptive", rule));
+    }
+    if keep_metadata && rendition.format != OutputFormat::Jpeg {
+        return Err(Fault::not_offered("keep_metadata"));
+    }
+    Ok(OutputPolicy {
+        rendition,
+        thumbnail_size,
+        keep_original,
+        reencode,
+        adaptive,
+        keep_metadata,
+        keep_unmasked_original,
+    })
+}
+
+fn adaptive(wanted: pb::AdaptiveQuality) -> Result<AdaptiveQuality> {
+    let pb::AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality } = wanted;
+    if max_bytes_per_frame == 0 && max_bytes_per_second == 0 {
+        let rule = "or max_bytes_per_second must be set";
+        return Err(Fault::invalid("max_bytes_per_frame", rule));
+    }
+    let (least, most) = FRAME_BYTES;
+    bounded("max_bytes_per_frame", max_bytes_per_frame.into(), least, most, 0)?;
+    bounded("max_bytes_per_second", max_bytes_per_second, least, u64::MAX >> 8, 0)?;
+    let min_quality = bounded("min_quality", min_quality.into(), 1, 100, DEFAULT_MIN_QUALITY)? as u8;
+    Ok(AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality })
+}
+
+pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
+    let OutputPolicy {
+        rendition: Rendition { format, quality, max_width, max_height },
+        thumbnail_size,
+        keep_original,
+        reencode,
+        adaptive,
+        keep_metadata,
+        keep_unmasked_original,
+    } = policy;
+    let mode = match reencode {
+        ReencodeMode::Always => pb::ReencodeMode::Always,
+        ReencodeMode::Never => pb::ReencodeMode::Never,
+        ReencodeMode::Auto => pb::ReencodeMode::Auto,
+    };
+    pb::OutputPolicy {
+        format: super::picture::format_to_pb(format.picture_format()).into(),
+        quality: quality.into(),
+        lossless: format == OutputFormat::WebPLossless,
+        max_width,
+        max_height,
+        thumbnail_size: Some(thumbnail_size),
+        keep_original,
+        reencode_mode: mode.into(),
+        adaptive: adaptive.map(|adaptive| pb::AdaptiveQuality {
+            max_bytes_per_frame: adaptive.max_bytes_per_frame,
+            max_bytes_per_second: adaptive.max_bytes_per_second,
+            min_quality: adaptive.min_quality.into(),
+        }),
+        keep_metadata,
+        keep_unmasked_original,
+    }
+}
+
+/// Reads privacy masks; faults name `privacy_masks`.
+pub(crate) fn masks(wanted: Vec<pb::PrivacyMask>) -> Result<Vec<PrivacyMask>> {
+    if wanted.len() > MAX_MASKS {
+        return Err(super::subscription::too_many("privacy_masks", MAX_MASKS));
+    }
+    let mut seen = HashSet::new();
+    let mut masks = Vec::with_capacity(wanted.len());
+    for (index, pb::PrivacyMask { mask_id, polygon }) in wanted.into_iter().enumerate() {
+        let path = format!("privacy_masks[{index}]");
+        // The same rule as for streams.
+        if mask_id.parse::<StreamId>().is_err() || !seen.insert(mask_id.clone()) {
+            let rule = "must be 1 to 64 characters of A-Z a-z 0-9 _ -, and be there once";
+            return Err(Fault::invalid(format!("{path}.mask_id"), rule));
+        }
+        let polygon = polygon::from_pb(polygon).map_err(|fault| fault.within(&path))?;
+        masks.push(PrivacyMask { id: mask_id, polygon });
+    }
+    Ok(masks)
+}
+
+pub(crate) fn masks_to_pb(masks: &[PrivacyMask]) -> Vec<pb::PrivacyMask> {
+    let one = |mask: &PrivacyMask| pb::PrivacyMask {
+        mask_id: mask.id.clone(),
+        polygon: polygon::to_pb(&mask.polygon),
+    };
+    masks.iter().map(one).collect()
+}
+
+/// What an output may not be where there are masks: each would show what they hide.
+pub(crate) fn check_with_masks(policy: &OutputPolicy) -> Result<()> {
+    if policy.reencode == ReencodeMode::Never {
+        let rule = "must not be NEVER where the stream has privacy masks";
+        return Err(Fault::invalid("output.reencode_mode", rule));
+    }
+    if policy.keep_unmasked_original {
+        return Ok(());
+    }
+    for (set, field) in
+        [(policy.keep_original, "output.keep_original"), (policy.keep_metadata, "output.keep_metadata")]
+    {
+        if set {
+            let rule = "would keep what the stream's privacy masks hide; needs output.keep_unmasked_original";
+            return Err(Fault::invalid(field, rule));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pb::v1::ErrorReason;
+
+    #[test]
+    fn policies_go_both_ways() {
+        assert_eq!(output(pb::OutputPolicy::default()), Ok(OutputPolicy::default()));
+        for (format, reencode, adaptive) in [
+            (OutputFormat::Jpeg, ReencodeMode::Never, None),
+            (OutputFormat::Png, ReencodeMode::Always, None),
+            (OutputFormat::WebPLossless, ReencodeMode::Auto, None),
+            (OutputFormat::WebP, ReencodeMode::Auto, Some((9000, 0, 12))),
+        ] {
+            let adaptive = adaptive.map(|(frame, second, least)| AdaptiveQuality {
+                max_bytes_per_frame: frame,
+                max_bytes_per_second: second,
+                min_quality: least,
+            });
+            let policy = OutputPolicy {
+                rendition: Rendition { format, quality: 40, max_width: 640, max_height: 480 },
+                thumbnail_size: 0,
+                keep_original: true,
+                reencode,
+                adaptive,
+                keep_metadata: format == OutputFormat::Jpeg,
+                keep_unmasked_original: true,
+            };
+            assert_eq!(output(output_to_pb(policy)), Ok(policy));
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        let refused = |policy| output(policy).map_err(|f| (f.reason, f.field));
+        let invalid = |field: &str| Err((ErrorReason::InvalidField, field.to_owned()));
+        let default = pb::OutputPolicy::default;
+        let webp = pb::PictureFormat::Webp.into();
+        let steered = |max_bytes_per_frame, min_quality| {
+            Some(pb::AdaptiveQuality { max_bytes_per_frame, min_quality, ..Default::default() })
+        };
+        for (policy, field) in [
+            (pb::OutputPolicy { format: pb::PictureFormat::Nv12.into(), ..default() }, "format"),
+            (pb::OutputPolicy { quality: 101, ..default() }, "quality"),
+            (pb::OutputPolicy { max_width: 8193, ..default() }, "max_width"),
+            (pb::OutputPolicy { thumbnail_size: Some(4), ..default() }, "thumbnail_size"),
+            (pb::OutputPolicy { reencode_mode: 9, ..default() }, "reencode_mode"),
+            (pb::OutputPolicy { adaptive: steered(0, 0), ..default() }, "adaptive.max_bytes_per_frame"),
+            (pb::OutputPolicy { adaptive: steered(10, 0), ..default() }, "adaptive.max_bytes_per_frame"),
+            (pb::OutputPolicy { adaptive: steered(5000, 101), ..default() }, "adaptive.min_quality"),
+            (
+                pb::OutputPolicy { adaptive: steered(5000, 0), format: webp, lossless: true, ..default() },
+                "adaptive",
+            ),
+        ] {
+            assert_eq!(refused(policy), invalid(field));
+        }
+        let kept = pb::OutputPolicy { keep_metadata: true, format: webp, ..default() };
+        assert_eq!(refused(kept), Err((ErrorReason::NotImplemented, "keep_metadata".to_owned())));
+    }
+
+    #[test]
+    fn masks_and_what_shows_through_them() {
+        let corner = |x, y| pb::NormalizedPoint { x, y };
+        let mask = |id: &str| pb::PrivacyMask {
+            mask_id: id.to_owned(),
+            polygon: vec![corner(0.0, 0.0), corner(0.5, 0.0), corner(0.0, 0.5)],
+        };
+        let read = masks(vec![mask("a"), mask("b")]).unwrap();
+        assert_eq!(masks_to_pb(&read), [mask("a"), mask("b")]);
+        let refused = |wanted| masks(wanted).map_err(|fault| fault.field);
+        assert_eq!(refused(vec![mask("a"), mask("a")]), Err("privacy_masks[1].mask_id".to_owned()));
+        let thin = pb::PrivacyMask { polygon: vec![corner(0.0, 0.0)], ..mask("a") };
+        assert_eq!(refused(vec![thin]), Err("privacy_masks[0].polygon".to_owned()));
+        assert!(refused((0..33).map(|n| mask(&format!("m{n}"))).collect()).is_err());
+        let policy = OutputPolicy::default();
+        assert_eq!(check_with_masks(&policy), Ok(()));
+        let kept = OutputPolicy { keep_original: true, ..policy };
+        let field = check_with_masks(&kept).map_err(|fault| fault.field);
+        assert_eq!(field, Err("output.keep_original".to_owned()));
+        assert_eq!(check_with_masks(&OutputPolicy { keep_unmasked_original: true, ..kept }), Ok(()));
+        let never = OutputPolicy { reencode: ReencodeMode::Never, keep_unmasked_original: true, ..policy };
+        let field = check_with_masks(&never).map_err(|fault| fault.field);
+        assert_eq!(field, Err("output.reencode_mode".to_owned()));
+    }
+}

@@ -1,0 +1,249 @@
+//! Pictures made on demand from processed ones: once for all who ask for the same, on threads of their own.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared, WeakShared};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use tokio::sync::{mpsc, oneshot};
+
+use super::lock;
+use super::payloads::{Payloads, weighted_cache};
+use crate::domain::{OutputFormat, PartitionId, PayloadKey, Rendition, StoredPicture};
+use crate::picture::{self, Codec, Limits, Metadata, Orientation, SourcePicture};
+use crate::queue;
+
+/// Jobs that may wait for each thread. Each holds a processed picture.
+const WAITING_PER_THREAD: usize = 8;
+/// What an entry of the cache costs beside its bytes.
+const ENTRY_BYTES: u64 = 160;
+/// A rendition above this share of the cache is not kept.
+const LARGEST_SHARE: u64 = 8;
+
+/// What came of a rendition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Rendered {
+    Picture {
+        bytes: Bytes,
+        width: u32,
+        height: u32,
+    },
+    /// Too many wait already, or none is made here.
+    Busy,
+    /// The processed picture cannot be decoded, or the encoder refuses.
+    Failed,
+    /// The processed picture's bytes are gone.
+    Gone,
+}
+
+type Key = (PayloadKey, Rendition);
+type Found = queue::Result<Rendered>;
+type Flight = Shared<BoxFuture<'static, Found>>;
+type Job = Box<dyn FnOnce(&mut Codec) + Send>;
+
+/// The renditions of one server. Threads start with the first job.
+pub(super) struct Renditions {
+    threads: usize,
+    limits: Limits,
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    cache: Cache<Key, Rendered, BySize>,
+    largest_bytes: u64,
+    flights: Mutex<HashMap<Key, (u64, WeakShared<BoxFuture<'static, Found>>)>>,
+    count: AtomicU64,
+    made: AtomicU64,
+}
+
+#[derive(Clone)]
+pub(super) struct BySize;
+
+impl Weighter<Key, Rendered> for BySize {
+    fn weight(&self, _: &Key, rendered: &Rendered) -> u64 {
+        match rendered {
+            Rendered::Picture { bytes, .. } => bytes.len() as u64 + ENTRY_BYTES,
+            Rendered::Busy | Rendered::Failed | Rendered::Gone => ENTRY_BYTES,
+        }
+    }
+}
+
+/// Strikes a rendition off the list when it is made or nobody waits for it any more.
+struct Landing {
+    renditions: Arc<Renditions>,
+    key: Key,
+    number: u64,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut flights = lock(&self.renditions.flights);
+        if flights.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            flights.remove(&self.key);
+        }
+    }
+}
+
+impl Renditions {
+    pub(super) fn new(threads: usize, cache_bytes: u64, limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            threads,
+            limits,
+            jobs: Mutex::default(),
+            cache: weighted_cache(cache_bytes, BySize),
+            largest_bytes: cache_bytes / LARGEST_SHARE,
+            flights: Mutex::default(),
+            count: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+        })
+    }
+
+    /// Renditions made so far.
+    pub(super) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// The rendition of a stored picture.
+    pub(super) async fn get(
+        self: &Arc<Self>,
+        payloads: &Arc<Payloads>,
+        partition: PartitionId,
+        source: &StoredPicture,
+        rendition: Rendition,
+    ) -> Found {
+        let key = (source.payload.key, rendition);
+        if let Some(rendered) = self.cache.get(&key) {
+            return Ok(rendered);
+        }
+        if self.threads == 0 {
+            return Ok(Rendered::Busy);
+        }
+        let flight = self.board(key, payloads, partition, source);
+        flight.await
+    }
+
+    /// Joins the making of a rendition, or begins it.
+    fn board(
+        self: &Arc<Self>,
+        key: Key,
+        payloads: &Arc<Payloads>,
+        partition: PartitionId,
+        source: &StoredPicture,
+    ) -> Flight {
+        let mut flights = lock(&self.flights);
+        if let Some(flight) = flights.get(&key).and_then(|(_, flight)| flight.upgrade()) {
+            return flight;
+        }
+        if let Some(rendered) = self.cache.peek(&key) {
+            return futures::future::ready(Ok(rendered)).boxed().shared();
+        }
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let landing = Landing { renditions: Arc::clone(self), key, number };
+        let (payloads, source) = (Arc::clone(payloads), source.clone());
+        let make = async move {
+            let landing = landing; // whole, so that it is dropped with the work
+            let Some(bytes) = payloads.get(partition, source.payload).await? else {
+                return Ok(Rendered::Gone);
+            };
+            let rendered = landing.renditions.make(bytes, source, key.1).await;
+            landing.renditions.keep(key, &rendered);
+            Ok(rendered)
+        };
+        let flight = make.boxed().shared();
+        if let Some(weak) = flight.downgrade() {
+            flights.insert(key, (number, weak));
+        }
+        flight
+    }
+
+    fn keep(&self, key: Key, rendered: &Rendered) {
+        let small = match rendered {
+            Rendered::Picture { bytes, .. } => bytes.len() as u64 <= self.largest_bytes,
+            // It would fail again.
+            Rendered::Failed => true,
+            Rendered::Busy | Rendered::Gone => false,
+        };
+        if small {
+            self.cache.insert(key, rendered.clone());
+        }
+    }
+
+    async fn make(&self, bytes: Bytes, source: StoredPicture, rendition: Rendition) -> Rendered {
+        let (done, result) = oneshot::channel();
+        let job: Job = Box::new(move |codec| {
+            // Nobody waits any more: the thread has better things to do.
+            if !done.is_closed() {
+                let _ = done.send(render(codec, &bytes, &source, rendition));
+            }
+        });
+        let Some(jobs) = self.jobs() else { return Rendered::Failed };
+        if jobs.try_send(job).is_err() {
+            return Rendered::Busy;
+        }
+        let rendered = result.await.unwrap_or(Rendered::Failed);
+        if matches!(rendered, Rendered::Picture { .. }) {
+            self.made.fetch_add(1, Ordering::Relaxed);
+        }
+        rendered
+    }
+
+    /// The way to the threads, which are started where they do not run; `None` if the system gives none.
+    fn jobs(&self) -> Option<mpsc::Sender<Job>> {
+        let mut jobs = lock(&self.jobs);
+        if let Some(jobs) = &*jobs {
+            return Some(jobs.clone());
+        }
+        let (sender, queue) = mpsc::channel::<Job>(self.threads * WAITING_PER_THREAD);
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..self.threads {
+            let (queue, limits) = (Arc::clone(&queue), self.limits);
+            let work = move || {
+                let mut codec = Codec::new(limits);
+                loop {
+                    let job = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                    let Some(job) = job else { return };
+                    if catch_unwind(AssertUnwindSafe(|| job(&mut codec))).is_err() {
+                        codec = Codec::new(limits);
+                    }
+                }
+            };
+            if let Err(error) = thread::Builder::new().name("rendition".to_owned()).spawn(work) {
+                tracing::error!(%error, "no thread for renditions");
+                return None;
+            }
+        }
+        Some(jobs.insert(sender).clone())
+    }
+}
+
+fn render(codec: &mut Codec, data: &Bytes, source: &StoredPicture, rendition: Rendition) -> Rendered {
+    let Rendition { format, quality, max_width, max_height } = rendition;
+    let picture = SourcePicture { format: source.format, width: 0, height: 0, stride: 0, data };
+    let Ok(planes) = codec.decode(&picture) else { return Rendered::Failed };
+    let orientation = Metadata::of(source.format, data).orientation;
+    let planes = codec.upright(planes, orientation);
+    let (width, height) = picture::fit_within(planes.width(), planes.height(), max_width, max_height);
+    let whole = (width, height) == (planes.width(), planes.height());
+    // What would come out no better goes out as it is.
+    let same = whole && orientation == Orientation::UPRIGHT && source.format == format.picture_format();
+    if same && format == OutputFormat::Jpeg && codec.is_as_coarse(data, quality) {
+        codec.recycle(planes);
+        return Rendered::Picture { bytes: data.clone(), width, height };
+    }
+    let encoded = if whole {
+        codec.encode(&planes, format, quality)
+    } else {
+        codec.scale(&planes, width, height).and_then(|small| codec.encode(&small, format, quality))
+    };
+    codec.recycle(planes);
+    match encoded {
+        Ok(bytes) => Rendered::Picture { bytes, width, height },
+        Err(error) => {
+            tracing::warn!(%error, "a rendition could not be encoded");
+            Rendered::Failed
+        }
+    }
+}

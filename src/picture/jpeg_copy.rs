@@ -1,0 +1,216 @@
+//! JPEG files copied segment by segment, without touching the pixels: metadata left out, taken over or looked at.
+
+use super::DecodeError;
+use super::exif::{self, Orientation};
+use super::jpeg_markers::{APP0, APP14, EOI, Marker, Markers, SOI, SOS};
+
+const APP1: u8 = 0xE1;
+const APP2: u8 = 0xE2;
+const COM: u8 = 0xFE;
+const DQT: u8 = 0xDB;
+const EXIF: &[u8] = b"Exif\0\0";
+const ICC: &[u8] = b"ICC_PROFILE\0";
+/// A JFIF segment without a thumbnail in it.
+const JFIF_BYTES: usize = 14;
+const ADOBE_BYTES: usize = 12;
+/// Most bytes of metadata that are taken over into a new file.
+const MOST_KEPT_BYTES: usize = 1 << 20;
+
+/// What a JPEG says beside its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extras {
+    pub(super) orientation: Orientation,
+    /// There are bytes that a decoder does not need.
+    pub(super) any: bool,
+}
+
+pub(super) fn extras(data: &[u8]) -> Result<Extras, DecodeError> {
+    let mut found = Extras { orientation: Orientation::UPRIGHT, any: false };
+    let mut has_exif = false;
+    walk(data, |segment| match segment {
+        Segment::Marker(marker) => {
+            found.any |= marker.after_garbage || needed(marker).is_none_or(|len| len < marker.payload.len());
+            if let Some(tiff) = exif_of(marker).filter(|_| !has_exif) {
+                has_exif = true;
+                found.orientation = exif::find(tiff).map_or(Orientation::UPRIGHT, |found| found.orientation);
+            }
+        }
+        Segment::Scan(_) => {}
+        Segment::Trailer(bytes) => found.any |= !bytes.is_empty(),
+    })?;
+    Ok(found)
+}
+
+/// A copy with nothing in it that a decoder does not need, but for a rotation that the pixels do not have.
+pub(super) fn stripped(data: &[u8], orientation: Orientation) -> Result<Vec<u8>, DecodeError> {
+    let mut copy = Vec::with_capacity(data.len());
+    copy.extend_from_slice(&[0xFF, SOI]);
+    if orientation != Orientation::UPRIGHT {
+        push(&mut copy, APP1, &[EXIF, &exif::only(orientation)].concat());
+    }
+    walk(data, |segment| match segment {
+        Segment::Marker(marker) => match needed(marker) {
+            Some(len) if marker.payload.is_empty() && len == 0 => {
+                copy.extend_from_slice(&data[marker.start..marker.end]);
+            }
+            Some(len) if marker.code == APP0 => {
+                // The last two bytes are the size of the thumbnail, which goes.
+                push(&mut copy, APP0, &[&marker.payload[..len - 2], &[0, 0]].concat());
+            }
+            Some(len) => push(&mut copy, marker.code, &marker.payload[..len]),
+            None => {}
+        },
+        Segment::Scan(bytes) => copy.extend_from_slice(bytes),
+        Segment::Trailer(_) => {}
+    })?;
+    Ok(copy)
+}
+
+/// `encoded` with the EXIF and ICC blocks of `source`, whose orientation is done with.
+pub(super) fn with_metadata_of(source: &[u8], encoded: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut blocks = Vec::new();
+    walk(source, |segment| {
+        let Segment::Marker(marker) = segment else { return };
+        if blocks.len() + marker.payload.len() > MOST_KEPT_BYTES {
+            return;
+        }
+        if let Some(tiff) = exif_of(marker) {
+            push(&mut blocks, APP1, &[EXIF, &exif::made_upright(tiff)].concat());
+        } else if marker.code == APP2 && marker.payload.starts_with(ICC) {
+            push(&mut blocks, APP2, marker.payload);
+        }
+    })?;
+    // Behind JFIF, which stands first where it stands at all.
+    let first = Markers::new(encoded).next()?;
+    let behind = if first.code == APP0 { first.end } else { 2 };
+    Ok([&encoded[..behind], &blocks, &encoded[behind..]].concat())
+}
+
+/// The quantisation tables of a file: those of luma and those of chroma, each in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tables {
+    luma: [u16; 64],
+    chroma: Option<[u16; 64]>,
+}
+
+impl Tables {
+    /// Reads them; `None` for a file that not every viewer shows the same (arithmetic coding, RGB, tables that change).
+    pub(super) fn read(data: &[u8]) -> Option<Self> {
+        let (mut tables, mut used) = ([None::<[u16; 64]>; 4], None::<Vec<usize>>);
+        let mut plain = true;
+        walk(data, |segment| {
+            let Segment::Marker(marker) = segment else { return };
+            match (marker.code, marker.payload) {
+                (DQT, payload) => plain &= read_tables(payload, &mut tables).is_some(),
+                // Baseline, extended and progressive, with Huffman codes.
+                (0xC0..=0xC2, [_, _, _, _, _, count, components @ ..]) => {
+                    let components = components.as_chunks::<3>().0;
+                    let rgb = components.iter().map(|c| c[0]).eq(*b"RGB");
+                    plain &= !rgb && components.len() == usize::from(*count);
+                    used = Some(components.iter().map(|c| usize::from(c[2])).collect());
+                }
+                (0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF, _) => plain = false,
+                (APP14, [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, transform, ..]) => {
+                    plain &= *transform == 1;
+                }
+                _ => {}
+            }
+        })
+        .ok()?;
+        let used = used.filter(|_| plain)?;
+        let table = |index: usize| tables.get(index).copied().flatten();
+        match used[..] {
+            [y] => Some(Self { luma: table(y)?, chroma: None }),
+            // The finer of two tables counts.
+            [y, cb, cr] => {
+                let (mut chroma, other) = (table(cb)?, table(cr)?);
+                chroma.iter_mut().zip(other).for_each(|(one, other)| *one = other.min(*one));
+                Some(Self { luma: table(y)?, chroma: Some(chroma) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether every step is at least as coarse as in `target`.
+    pub(super) fn as_coarse_as(&self, target: &Self) -> bool {
+        let coarse = |one: &[u16; 64], other: &[u16; 64]| one.iter().zip(other).all(|(a, b)| a >= b);
+        let chroma = match (&self.chroma, &target.chroma) {
+            (None, _) => true,
+            (Some(one), Some(other)) => coarse(one, other),
+            (Some(_), None) => false,
+        };
+        chroma && coarse(&self.luma, &target.luma)
+    }
+}
+
+/// `None` if it is malformed, or replaces a table.
+fn read_tables(mut payload: &[u8], tables: &mut [Option<[u16; 64]>; 4]) -> Option<()> {
+    while let [kind, rest @ ..] = payload {
+        let (wide, index) = (kind >> 4, usize::from(kind & 0x0F));
+        let mut table = [0; 64];
+        let size = if wide == 0 { 64 } else { 128 };
+        let steps = rest.get(..size)?;
+        for (at, step) in table.iter_mut().enumerate() {
+            *step = match wide {
+                0 => u16::from(steps[at]),
+                _ => u16::from_be_bytes([steps[2 * at], steps[2 * at + 1]]),
+            };
+        }
+        let place = tables.get_mut(index)?;
+        if place.is_some_and(|before| before != table) {
+            return None;
+        }
+        *place = Some(table);
+        payload = &rest[size..];
+    }
+    Some(())
+}
+
+/// How many bytes of a segment's payload a decoder needs; `None` = it does not need the segment.
+fn needed(marker: &Marker<'_>) -> Option<usize> {
+    match (marker.code, marker.payload) {
+        (APP0, [b'J', b'F', b'I', b'F', 0, ..]) if marker.payload.len() >= JFIF_BYTES => Some(JFIF_BYTES),
+        (APP14, [b'A', b'd', b'o', b'b', b'e', ..]) if marker.payload.len() >= ADOBE_BYTES => {
+            Some(ADOBE_BYTES)
+        }
+        (APP0..=0xEF | COM, _) => None,
+        (_, payload) => Some(payload.len()),
+    }
+}
+
+fn exif_of<'a>(marker: &Marker<'a>) -> Option<&'a [u8]> {
+    (marker.code == APP1).then(|| marker.payload.strip_prefix(EXIF)).flatten()
+}
+
+fn push(copy: &mut Vec<u8>, code: u8, payload: &[u8]) {
+    // Every payload was one already, or is a few bytes long.
+    let len = u16::try_from(payload.len() + 2).unwrap_or(u16::MAX);
+    copy.extend_from_slice(&[0xFF, code]);
+    copy.extend_from_slice(&len.to_be_bytes());
+    copy.extend_from_slice(payload);
+}
+
+enum Segment<'a, 'b> {
+    Marker(&'b Marker<'a>),
+    /// Entropy-coded data of a scan.
+    Scan(&'a [u8]),
+    /// What follows EOI.
+    Trailer(&'a [u8]),
+}
+
+/// Calls `look` for everything behind SOI, in order.
+fn walk<'a>(data: &'a [u8], mut look: impl FnMut(Segment<'a, '_>)) -> Result<(), DecodeError> {
+    let mut markers = Markers::new(data);
+    loop {
+        let marker = markers.next()?;
+        look(Segment::Marker(&marker));
+        if marker.code == EOI {
+            look(Segment::Trailer(&data[marker.end..]));
+            return Ok(());
+        }
+        if marker.code == SOS {
+            markers.skip_entropy_coded()?;
+            look(Segment::Scan(&data[marker.end..markers.position()]));
+        }
+    }
+}

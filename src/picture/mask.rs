@@ -1,0 +1,71 @@
+//! Privacy masks: regions painted over in the planes, so that nothing of them is left to be measured, encoded or won back.
+
+use std::ops::Range;
+
+use super::Planes;
+use crate::domain::Polygon;
+
+/// Black, in every format.
+const LUMA: u8 = 0;
+const CHROMA: u8 = 128;
+/// Rounding errors touch, too.
+const SLACK: f64 = 1e-6;
+
+/// Paints the regions over: every pixel that one touches, however little, and every chroma sample that such a pixel has
+/// part in.
+pub fn paint<'a>(planes: &mut Planes, masks: impl IntoIterator<Item = &'a Polygon>) {
+    let (width, height) = (planes.width() as usize, planes.height() as usize);
+    let (h, v) = planes.subsampling().factors();
+    let (stride, _) = planes.luma_size();
+    let (chroma_width, _) = planes.chroma_size();
+    for mask in masks {
+        for (row, columns) in touched(mask, width, height) {
+            let [luma, cb, cr] = planes.split_mut();
+            luma[row * stride + columns.start..row * stride + columns.end].fill(LUMA);
+            if !cb.is_empty() {
+                let row = row / v * chroma_width;
+                let columns = row + columns.start / h..row + (columns.end - 1) / h + 1;
+                cb[columns.clone()].fill(CHROMA);
+                cr[columns].fill(CHROMA);
+            }
+        }
+    }
+    planes.pad_luma();
+}
+
+/// The pixels that a polygon touches, as runs of a row that may overlap: those that an edge passes, and those whose centre
+/// lies inside.
+fn touched(polygon: &Polygon, width: usize, height: usize) -> Vec<(usize, Range<usize>)> {
+    let mut runs = polygon.runs(width, height);
+    let points = polygon.points();
+    let place = |index: usize| {
+        let point = points[index % points.len()];
+        (point.x * width as f64, point.y * height as f64)
+    };
+    for index in 0..points.len() {
+        let (a, b) = (place(index), place(index + 1));
+        let (upper, lower) = if a.1 <= b.1 { (a, b) } else { (b, a) };
+        for row in pixels(upper.1, lower.1, height) {
+            // The part of the edge within this row.
+            let at = |y: f64| {
+                let share = (y.clamp(upper.1, lower.1) - upper.1) / (lower.1 - upper.1);
+                upper.0 + share * (lower.0 - upper.0)
+            };
+            let (one, other) = if lower.1 - upper.1 < SLACK {
+                (upper.0, lower.0)
+            } else {
+                (at(row as f64 - SLACK), at(row as f64 + 1.0 + SLACK))
+            };
+            runs.push((row, pixels(one.min(other), one.max(other), width)));
+        }
+    }
+    runs.retain(|(_, columns)| !columns.is_empty());
+    runs
+}
+
+/// The pixels of a side that the stretch from `from` to `to` touches.
+fn pixels(from: f64, to: f64, most: usize) -> Range<usize> {
+    let first = ((from - SLACK).floor().max(0.0) as usize).min(most);
+    let end = ((to + SLACK).floor().max(0.0) as usize + 1).min(most);
+    first..end
+}
