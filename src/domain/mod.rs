@@ -12,8 +12,10 @@ mod output;
 pub(crate) mod picture;
 mod polygon;
 mod position;
+mod roi;
 mod stream;
 mod time;
+mod validation;
 
 pub use dead_letter::{
     DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterReplay,
@@ -23,8 +25,8 @@ pub use error::ValidationError;
 pub use filter::{FrameFilter, LabelMatch};
 pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo};
 pub use group::{GroupAffinity, GroupRecord, GroupSettings, RetryBackoff, Sampling, StreamMatch};
-pub use ids::{GroupId, MemberId, PartitionId, Partitions, PublisherId, Sequence, StreamId};
-pub use measures::{Lighting, QualityMeasures};
+pub use ids::{GroupId, MemberId, PartitionId, Partitions, PublisherId, RoiId, Sequence, StreamId};
+pub use measures::{Congestion, Graded, Lighting, QualityMeasures, RoiAnalysis, TrafficFeatures, Weather};
 pub use output::{
     Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,
     Reencode, Stage, StageTiming, StoredPicture, Tombstone, TombstoneKind,
@@ -32,8 +34,10 @@ pub use output::{
 pub use picture::PictureFormat;
 pub use polygon::{NormalizedPoint, Polygon, PolygonError};
 pub use position::{Cursor, StartPosition};
+pub use roi::{Roi, RoiKind};
 pub use stream::{
-    ClockPolicy, Location, OutputPolicy, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters,
-    StreamRecord, StreamSettings, StreamState,
+    ClockAction, ClockPolicy, Location, OutputPolicy, QueuePolicy, RetentionPolicy, StallTimeout,
+    StreamCounters, StreamRecord, StreamSettings, StreamState,
 };
 pub use time::Timestamp;
+pub use validation::{ValidationFailure, ValidationPolicy};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{StreamId, Timestamp};
+use super::{Roi, StreamId, Timestamp, ValidationPolicy};
 
 /// How much of a stream's output is kept; the first bound reached counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,18 +78,30 @@ impl Default for OutputPolicy {
     }
 }
 
+/// What happens to a frame whose capture time is far off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClockAction {
+    /// It is flagged.
+    #[default]
+    Flag,
+    /// It is refused.
+    Reject,
+    /// Nothing.
+    Ignore,
+}
+
 /// What to do about a camera whose clock is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockPolicy {
     /// How far off is fine.
     pub tolerance: Duration,
-    /// Refuse the frame; otherwise it is flagged.
-    pub reject: bool,
+    /// What happens beyond it.
+    pub action: ClockAction,
 }
 
 impl Default for ClockPolicy {
     fn default() -> Self {
-        Self { tolerance: Duration::from_secs(60), reject: false }
+        Self { tolerance: Duration::from_secs(60), action: ClockAction::Flag }
     }
 }
 
@@ -123,6 +135,8 @@ pub struct StreamSettings {
     pub labels: BTreeMap<String, String>,
     /// Where the camera stands.
     pub location: Option<Location>,
+    /// Regions that get measures of their own; their ids differ.
+    pub rois: Vec<Roi>,
     /// How much output is kept.
     pub retention: RetentionPolicy,
     /// How much work may wait.
@@ -131,6 +145,8 @@ pub struct StreamSettings {
     pub output: OutputPolicy,
     /// What to do about a wrong clock.
     pub clock: ClockPolicy,
+    /// Which frames are flagged.
+    pub validation: ValidationPolicy,
     /// After how long without a frame it counts as stalled.
     pub stall_timeout: StallTimeout,
 }

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::analysis;
+use crate::analysis::{self, Samples, Still};
 use crate::domain::{
-    Failure, FailureReason, OutputPolicy, PayloadRef, PictureFormat, PictureRole, QualityMeasures, Reencode,
-    SourceInfo, Stage, StageTiming, StoredPicture,
+    Failure, FailureReason, PayloadRef, PictureFormat, PictureRole, Reencode, SourceInfo, Stage, StageTiming,
+    StoredPicture, StreamSettings,
 };
-use crate::picture::{self, Codec, DecodeError, EncodeError, SourcePicture};
+use crate::picture::{self, Codec, DecodeError, EncodeError, Plane, Planes, SourcePicture};
 use crate::queue::Offer;
 
 /// Quality of thumbnails: small, and looked at small.
@@ -22,7 +22,7 @@ const MAX_MESSAGE_BYTES: usize = 512;
 pub(super) struct Product {
     pub(super) width: u32,
     pub(super) height: u32,
-    pub(super) quality: QualityMeasures,
+    pub(super) still: Still,
     pub(super) reencode: Reencode,
     pub(super) pictures: Vec<StoredPicture>,
     pub(super) offers: Vec<Offer>,
@@ -42,14 +42,22 @@ impl Stopwatch {
     }
 }
 
-/// Decodes, measures and encodes one picture by its stream's policy.
+/// Measures a decoded picture by itself.
+fn measure(planes: &Planes, settings: &StreamSettings) -> Still {
+    let samples = |Plane { data, width, height, stride }| Samples { data, width, height, stride };
+    let chroma = planes.chroma().map(|chroma| chroma.map(samples));
+    analysis::still(samples(planes.luma()), chroma, &settings.rois)
+}
+
+/// Decodes, measures and encodes one picture by its stream's settings.
 pub(super) fn process(
     codec: &mut Codec,
     source: &SourceInfo,
     data: &Bytes,
     stored_source: PayloadRef,
-    policy: &OutputPolicy,
+    settings: &StreamSettings,
 ) -> Result<Product, Failure> {
+    let policy = &settings.output;
     let mut watch = Stopwatch::default();
     let picture = SourcePicture {
         format: source.format,
@@ -60,45 +68,36 @@ pub(super) fn process(
     };
     let planes = watch.time(Stage::Decode, || codec.decode(&picture)).map_err(|e| failure(&e))?;
     let (width, height) = (planes.width(), planes.height());
-    let quality = watch.time(Stage::Analyze, || {
-        let luma = planes.luma();
-        analysis::quality::measure(&analysis::analysis_plane(luma.data, luma.width, luma.height, luma.stride))
-    });
+    let still = watch.time(Stage::Analyze, || measure(&planes, settings));
 
     // Only encoded pictures can be passed on: nobody can show raw pixels without knowing their layout.
     let pass_through = policy.never_reencode && !source.format.is_raw();
     let stored = |role, format, payload| StoredPicture { role, format, width, height, payload };
     let mut pictures = Vec::with_capacity(3);
     let mut offers = Vec::with_capacity(2);
-    watch
-        .time(Stage::Encode, || -> Result<(), EncodeError> {
-            if policy.thumbnail_size > 0 {
-                let thumbnail = codec.thumbnail(&planes, policy.thumbnail_size, THUMBNAIL_QUALITY)?;
-                let (width, height) = picture::fit(width, height, policy.thumbnail_size);
-                let offer = Offer::new(thumbnail);
-                let picture = stored(PictureRole::Thumbnail, PictureFormat::Jpeg, offer.payload);
-                pictures.push(StoredPicture { width, height, ..picture });
-                offers.push(offer);
-            }
-            if pass_through {
-                pictures.push(stored(PictureRole::Processed, source.format, stored_source));
-            } else {
-                let offer = Offer::new(codec.encode_jpeg(&planes, policy.quality)?);
-                pictures.push(stored(PictureRole::Processed, PictureFormat::Jpeg, offer.payload));
-                offers.push(offer);
-            }
-            Ok(())
-        })
-        .map_err(|error| Failure {
-            reason: FailureReason::Unsupported,
-            message: shorten(format!("cannot encode: {error}")),
-        })?;
+    if policy.thumbnail_size > 0 {
+        let made = watch
+            .time(Stage::Thumbnail, || codec.thumbnail(&planes, policy.thumbnail_size, THUMBNAIL_QUALITY));
+        let (width, height) = picture::fit(width, height, policy.thumbnail_size);
+        let offer = Offer::new(made.map_err(|error| not_encoded(&error))?);
+        let picture = stored(PictureRole::Thumbnail, PictureFormat::Jpeg, offer.payload);
+        pictures.push(StoredPicture { width, height, ..picture });
+        offers.push(offer);
+    }
+    if pass_through {
+        pictures.push(stored(PictureRole::Processed, source.format, stored_source));
+    } else {
+        let made = watch.time(Stage::Encode, || codec.encode_jpeg(&planes, policy.quality));
+        let offer = Offer::new(made.map_err(|error| not_encoded(&error))?);
+        pictures.push(stored(PictureRole::Processed, PictureFormat::Jpeg, offer.payload));
+        offers.push(offer);
+    }
     if policy.keep_original {
         pictures.push(stored(PictureRole::Original, source.format, stored_source));
     }
     codec.recycle(planes);
     let reencode = if pass_through { Reencode::PassedThrough } else { Reencode::Encoded };
-    Ok(Product { width, height, quality, reencode, pictures, offers, stages: watch.0 })
+    Ok(Product { width, height, still, reencode, pictures, offers, stages: watch.0 })
 }
 
 /// A decoder's finding as the reason that subscribers are told.
@@ -118,6 +117,11 @@ fn failure(error: &DecodeError) -> Failure {
         DecodeError::Panicked(_) => FailureReason::DecoderPanicked,
     };
     Failure { reason, message: shorten(error.to_string()) }
+}
+
+fn not_encoded(error: &EncodeError) -> Failure {
+    let message = shorten(format!("cannot encode: {error}"));
+    Failure { reason: FailureReason::Unsupported, message }
 }
 
 fn shorten(mut message: String) -> String {

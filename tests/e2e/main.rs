@@ -10,6 +10,7 @@ mod drain;
 mod frames;
 mod group_operators;
 mod groups;
+mod measures;
 mod operate;
 mod options;
 mod pictures;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{known, time};
-use crate::domain::{ClockPolicy, OutputPolicy, QueuePolicy, RetentionPolicy};
+use crate::domain::{ClockAction, ClockPolicy, OutputPolicy, QueuePolicy, RetentionPolicy, ValidationPolicy};
 use crate::grpc::fault::{Fault, Result, unless_set};
 use crate::pb::v1 as pb;
 
@@ -12,6 +12,7 @@ const MAX_RETENTION_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const MAX_QUEUE_FRAMES: u64 = 100_000;
 const MAX_QUEUE_BYTES: u64 = 64 << 30;
 const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
+const MAX_AGES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(30 * 24 * 3600));
 const CLOCK_TOLERANCES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(24 * 3600));
 
 /// A number within bounds; 0 is the default.
@@ -120,8 +121,8 @@ pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
     }
 }
 
-/// Of the validation policy, the clock's part is offered.
-pub(crate) fn clock(policy: pb::ValidationPolicy) -> Result<ClockPolicy> {
+/// What is checked when a frame is accepted, and what when it is processed.
+pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockPolicy, ValidationPolicy)> {
     let pb::ValidationPolicy {
         min_quality_score,
         min_width,
@@ -130,28 +131,36 @@ pub(crate) fn clock(policy: pb::ValidationPolicy) -> Result<ClockPolicy> {
         clock_policy,
         clock_tolerance,
     } = policy;
-    unless_set(min_quality_score.is_some(), "min_quality_score")?;
-    unless_set(min_width != 0, "min_width")?;
-    unless_set(min_height != 0, "min_height")?;
-    unless_set(max_age.is_some(), "max_age")?;
-    let reject = match known("clock_policy", clock_policy)? {
-        pb::ClockPolicy::Unspecified | pb::ClockPolicy::Flag => false,
-        pb::ClockPolicy::Reject => true,
-        pb::ClockPolicy::Ignore => return Err(Fault::not_offered("clock_policy")),
+    if min_quality_score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
+        return Err(Fault::invalid("min_quality_score", "must be from 0 to 1"));
+    }
+    let action = match known("clock_policy", clock_policy)? {
+        pb::ClockPolicy::Unspecified | pb::ClockPolicy::Flag => ClockAction::Flag,
+        pb::ClockPolicy::Reject => ClockAction::Reject,
+        pb::ClockPolicy::Ignore => ClockAction::Ignore,
     };
+    let (least, most) = MAX_AGES;
+    let max_age = time::duration_within("max_age", max_age, least, most)?;
     let (least, most) = CLOCK_TOLERANCES;
     let tolerance = time::duration_within("clock_tolerance", clock_tolerance, least, most)?;
-    Ok(ClockPolicy { tolerance: tolerance.unwrap_or(ClockPolicy::default().tolerance), reject })
+    let tolerance = tolerance.unwrap_or(ClockPolicy::default().tolerance);
+    let bounds = ValidationPolicy { min_quality_score, min_width, min_height, max_age };
+    Ok((ClockPolicy { tolerance, action }, bounds))
 }
 
-pub(crate) fn clock_to_pb(policy: ClockPolicy) -> pb::ValidationPolicy {
-    let ClockPolicy { tolerance, reject } = policy;
-    let clock_policy = if reject { pb::ClockPolicy::Reject } else { pb::ClockPolicy::Flag };
+pub(crate) fn validation_to_pb(clock: ClockPolicy, bounds: ValidationPolicy) -> pb::ValidationPolicy {
+    let ClockPolicy { tolerance, action } = clock;
+    let ValidationPolicy { min_quality_score, min_width, min_height, max_age } = bounds;
+    let clock_policy = match action {
+        ClockAction::Flag => pb::ClockPolicy::Flag,
+        ClockAction::Reject => pb::ClockPolicy::Reject,
+        ClockAction::Ignore => pb::ClockPolicy::Ignore,
+    };
     pb::ValidationPolicy {
-        min_quality_score: None,
-        min_width: 0,
-        min_height: 0,
-        max_age: None,
+        min_quality_score,
+        min_width,
+        min_height,
+        max_age: max_age.map(time::duration_to_pb),
         clock_policy: clock_policy.into(),
         clock_tolerance: Some(time::duration_to_pb(tolerance)),
     }
@@ -167,18 +176,27 @@ mod tests {
         assert_eq!(retention(pb::RetentionPolicy::default()), Ok(RetentionPolicy::default()));
         assert_eq!(queue(pb::QueuePolicy::default()), Ok(QueuePolicy::default()));
         assert_eq!(output(pb::OutputPolicy::default()), Ok(OutputPolicy::default()));
-        assert_eq!(clock(pb::ValidationPolicy::default()), Ok(ClockPolicy::default()));
+        let unset = (ClockPolicy::default(), ValidationPolicy::default());
+        assert_eq!(validation(pb::ValidationPolicy::default()), Ok(unset));
     }
 
     #[test]
     fn policies_go_both_ways() {
         let (r, q) = (RetentionPolicy::default(), QueuePolicy { drop_oldest: true, ..Default::default() });
         let o = OutputPolicy { quality: 40, thumbnail_size: 0, keep_original: true, never_reencode: true };
-        let c = ClockPolicy { tolerance: Duration::from_millis(1500), reject: true };
+        let bounds = ValidationPolicy {
+            min_quality_score: Some(0.25),
+            min_width: 640,
+            min_height: 360,
+            max_age: Some(Duration::from_millis(2500)),
+        };
         assert_eq!(retention(retention_to_pb(r)), Ok(r));
         assert_eq!(queue(queue_to_pb(q)), Ok(q));
         assert_eq!(output(output_to_pb(o)), Ok(o));
-        assert_eq!(clock(clock_to_pb(c)), Ok(c));
+        for action in [ClockAction::Flag, ClockAction::Reject, ClockAction::Ignore] {
+            let c = ClockPolicy { tolerance: Duration::from_millis(1500), action };
+            assert_eq!(validation(validation_to_pb(c, bounds)), Ok((c, bounds)));
+        }
     }
 
     #[test]
@@ -191,14 +209,20 @@ mod tests {
         assert_eq!(refused(pb::OutputPolicy { max_width: 640, ..default() }), not_offered("max_width"));
         let adaptive = Some(pb::AdaptiveQuality::default());
         assert_eq!(refused(pb::OutputPolicy { adaptive, ..default() }), not_offered("adaptive"));
-        let scored = pb::ValidationPolicy { min_quality_score: Some(0.5), ..Default::default() };
-        assert_eq!(clock(scored).map_err(|f| f.reason), Err(ErrorReason::NotImplemented));
     }
 
     #[test]
     fn bounds_hold() {
         assert!(retention(pb::RetentionPolicy { max_frames: 1_000_001, ..Default::default() }).is_err());
         assert!(retention(pb::RetentionPolicy { max_bytes: 1, ..Default::default() }).is_err());
+        for min_quality_score in [-0.1, 1.1, f64::NAN] {
+            let policy =
+                pb::ValidationPolicy { min_quality_score: Some(min_quality_score), ..Default::default() };
+            assert_eq!(validation(policy).map_err(|f| f.field), Err("min_quality_score".to_owned()));
+        }
+        let max_age = Some(prost_types::Duration { seconds: 0, nanos: 9_999_999 });
+        let policy = pb::ValidationPolicy { max_age, ..Default::default() };
+        assert_eq!(validation(policy).map_err(|f| f.field), Err("max_age".to_owned()));
         assert!(output(pb::OutputPolicy { quality: 101, ..Default::default() }).is_err());
         assert!(output(pb::OutputPolicy { thumbnail_size: Some(4), ..Default::default() }).is_err());
         assert!(output(pb::OutputPolicy { reencode_mode: 9, ..Default::default() }).is_err());

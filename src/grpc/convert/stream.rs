@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{checked_map, policy, time};
+use super::{checked_map, policy, roi, time};
 use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
 use crate::domain::{
     Location, Partitions, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings, StreamState,
@@ -55,7 +55,6 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         auto_registered: _,
         status: _,
     } = stream;
-    unless_set(!rois.is_empty(), "rois")?;
     unless_set(!privacy_masks.is_empty(), "privacy_masks")?;
     if display_name.len() > MAX_DISPLAY_NAME_BYTES {
         let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
@@ -63,6 +62,8 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
     }
     let stall_timeout =
         time::duration_within("stall_timeout", stall_timeout, LEAST_STALL_TIMEOUT, MOST_STALL_TIMEOUT)?;
+    let (clock, validation) =
+        policy::validation(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?;
     let settings = StreamSettings {
         display_name,
         labels: checked_map("labels", labels)?,
@@ -70,7 +71,9 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         retention: policy::retention(retention.unwrap_or_default()).map_err(|f| f.within("retention"))?,
         queue: policy::queue(queue.unwrap_or_default()).map_err(|f| f.within("queue"))?,
         output: policy::output(output.unwrap_or_default()).map_err(|f| f.within("output"))?,
-        clock: policy::clock(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?,
+        rois: roi::from_pb(rois)?,
+        clock,
+        validation,
         stall_timeout: stall_timeout.map_or_else(StallTimeout::default, StallTimeout),
     };
     Ok(WantedStream { id: stream_id.parse()?, settings })
@@ -105,19 +108,29 @@ fn location_to_pb(location: Location) -> pb::GeoLocation {
 pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp) -> pb::Stream {
     let status = status(&record, partitions, now);
     let StreamRecord { id, settings, revision, create_time, update_time, removed: _, counters: _ } = record;
-    let StreamSettings { display_name, labels, location, retention, queue, output, clock, stall_timeout } =
-        settings;
+    let StreamSettings {
+        display_name,
+        labels,
+        location,
+        rois,
+        retention,
+        queue,
+        output,
+        clock,
+        validation,
+        stall_timeout,
+    } = settings;
     pb::Stream {
         status: Some(status),
         stream_id: id.to_string(),
         display_name,
         labels,
         location: location.map(location_to_pb),
-        rois: Vec::new(),
+        rois: rois.iter().map(roi::to_pb).collect(),
         privacy_masks: Vec::new(),
         retention: Some(policy::retention_to_pb(retention)),
         output: Some(policy::output_to_pb(output)),
-        validation: Some(policy::clock_to_pb(clock)),
+        validation: Some(policy::validation_to_pb(clock, validation)),
         queue: Some(policy::queue_to_pb(queue)),
         stall_timeout: Some(time::duration_to_pb(stall_timeout.0)),
         etag: etag(revision),
@@ -220,7 +233,7 @@ mod tests {
                 R::InvalidField,
                 "location.latitude_degrees",
             ),
-            (pb::Stream { rois: vec![pb::Roi::default()], ..named() }, R::NotImplemented, "rois"),
+            (pb::Stream { rois: vec![pb::Roi::default()], ..named() }, R::InvalidField, "rois[0].roi_id"),
             (
                 pb::Stream { privacy_masks: vec![pb::PrivacyMask::default()], ..named() },
                 R::NotImplemented,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use prost::Message as _;
 
 use crate::domain::{
-    ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location, OutputBody, OutputPolicy, PayloadKey,
-    PayloadRef, PictureFormat, PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy,
-    Reencode, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout, StoredPicture,
-    StreamSettings, Timestamp, Tombstone, TombstoneKind,
+    ClockAction, ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location, OutputBody,
+    OutputPolicy, PayloadKey, PayloadRef, PictureFormat, PictureRole, ProcessedFrame, PublisherMark,
+    QualityMeasures, QueuePolicy, Reencode, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming,
+    StallTimeout, StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind, ValidationPolicy,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
@@ -30,11 +30,15 @@ macro_rules! numbered {
     };
 }
 
+mod measures;
+
 numbered!(from_format, to_format, PictureFormat {
     Jpeg = 1, Png = 2, WebP = 3, Rgb8 = 4, Bgr8 = 5, Gray8 = 6, Nv12 = 7, I420 = 8,
 });
 numbered!(from_role, to_role, PictureRole { Thumbnail = 1, Processed = 2, Original = 3 });
-numbered!(from_stage, to_stage, Stage { Fetch = 1, Decode = 2, Analyze = 3, Encode = 4 });
+numbered!(from_stage, to_stage, Stage {
+    Fetch = 1, Decode = 2, Analyze = 3, Encode = 4, QueueWait = 60, Thumbnail = 61, OrderWait = 62,
+});
 numbered!(from_reason, to_reason, FailureReason {
     Truncated = 1, Corrupt = 2, UnknownFormat = 3, TooLarge = 4, Animated = 5, Unsupported = 6,
     SizeMismatch = 7, TimedOut = 8, DecoderPanicked = 9, KilledWorker = 10, PayloadLost = 11,
@@ -166,6 +170,9 @@ fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
             .iter()
             .map(|s| pb::Stage { stage: from_stage(s.stage), duration_ns: s.duration.as_nanos() as u64 })
             .collect(),
+        traffic: frame.traffic.map(measures::traffic_to_pb),
+        rois: frame.rois.iter().map(measures::roi_to_pb).collect(),
+        validation_failures: frame.validation_failures.iter().copied().map(measures::from_failure).collect(),
         passed_through: frame.reencode == Reencode::PassedThrough,
         worker_version: frame.worker_version.clone(),
     }
@@ -198,6 +205,11 @@ fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Result<Proces
                 Ok(StageTiming { stage: to_stage(s.stage)?, duration: Duration::from_nanos(s.duration_ns) })
             })
             .collect::<Result<_>>()?,
+        traffic: frame.traffic.map(measures::traffic_from_pb).transpose()?,
+        rois: frame.rois.into_iter().map(measures::roi_from_pb).collect::<Result<_>>()?,
+        validation_failures: {
+            frame.validation_failures.into_iter().map(measures::to_failure).collect::<Result<_>>()?
+        },
         reencode: if frame.passed_through { Reencode::PassedThrough } else { Reencode::Encoded },
         worker_version: frame.worker_version,
     })
@@ -231,8 +243,18 @@ fn micros(span: Duration) -> u64 {
 }
 
 pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
-    let StreamSettings { display_name, labels, location, retention, queue, output, clock, stall_timeout } =
-        settings;
+    let StreamSettings {
+        display_name,
+        labels,
+        location,
+        rois,
+        retention,
+        queue,
+        output,
+        clock,
+        validation,
+        stall_timeout,
+    } = settings;
     pb::StreamSettings {
         display_name: display_name.clone(),
         labels: labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -249,7 +271,13 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         keep_original: output.keep_original,
         never_reencode: output.never_reencode,
         clock_tolerance: micros(clock.tolerance),
-        clock_reject: clock.reject,
+        clock_reject: clock.action == ClockAction::Reject,
+        clock_ignore: clock.action == ClockAction::Ignore,
+        rois: rois.iter().map(measures::region_to_pb).collect(),
+        min_quality_score: validation.min_quality_score,
+        min_width: validation.min_width,
+        min_height: validation.min_height,
+        max_age: validation.max_age.map_or(0, micros),
         queue_drop_oldest: queue.drop_oldest,
         stall_timeout: micros(stall_timeout.0),
     }
@@ -282,7 +310,21 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
             keep_original: s.keep_original,
             never_reencode: s.never_reencode,
         },
-        clock: ClockPolicy { tolerance: Duration::from_micros(s.clock_tolerance), reject: s.clock_reject },
+        rois: s.rois.into_iter().map(measures::region_from_pb).collect::<Result<_>>()?,
+        clock: ClockPolicy {
+            tolerance: Duration::from_micros(s.clock_tolerance),
+            action: match (s.clock_reject, s.clock_ignore) {
+                (true, _) => ClockAction::Reject,
+                (false, true) => ClockAction::Ignore,
+                (false, false) => ClockAction::Flag,
+            },
+        },
+        validation: ValidationPolicy {
+            min_quality_score: s.min_quality_score,
+            min_width: s.min_width,
+            min_height: s.min_height,
+            max_age: (s.max_age > 0).then(|| Duration::from_micros(s.max_age)),
+        },
         stall_timeout: match s.stall_timeout {
             0 => StallTimeout::default(),
             micros => StallTimeout(Duration::from_micros(micros)),
