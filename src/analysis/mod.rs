@@ -1,6 +1,24 @@
 //! Measures of decoded frames: planes in, numbers out. CPU only; no codecs, no I/O.
+//!
+//! [`still`] measures one frame by itself, on any thread. A [`SceneModel`] compares the frames of one stream and must see
+//! them in order. `docs/measures.md` has the formulas.
 
+mod background;
+mod congestion;
+mod light;
+mod model;
+mod morphology;
 mod plane;
 pub mod quality;
+mod region;
+mod small;
+mod still;
+#[cfg(test)]
+mod tests;
 
-pub use plane::{ANALYSIS_LONGER_SIDE, AnalysisPlane, analysis_plane};
+pub use light::{chroma_strength, lighting, weather};
+pub use model::SceneModel;
+pub use plane::{ANALYSIS_LONGER_SIDE, AnalysisPlane, Samples, analysis_plane};
+pub use region::Region;
+pub use small::{SMALL_HEIGHT, SMALL_WIDTH, SmallPlane};
+pub use still::{Still, still};

@@ -1,5 +1,18 @@
 //! The analysis plane: the one small picture on which everything is measured.
 
+/// One plane of 8-bit samples, borrowed: `height` rows of `width` samples, `stride` bytes apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Samples<'a> {
+    /// The samples, rows from top to bottom.
+    pub data: &'a [u8],
+    /// Samples of a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Bytes from one row to the next, at least `width`.
+    pub stride: usize,
+}
+
 /// The longer side of an analysis plane is at most this many pixels.
 pub const ANALYSIS_LONGER_SIDE: usize = 640;
 
@@ -51,9 +64,17 @@ pub fn analysis_plane(luma: &[u8], width: usize, height: usize, stride: usize) -
     }
     let scale = |side: usize| ((side * ANALYSIS_LONGER_SIDE + longer / 2) / longer).max(1);
     let (to_width, to_height) = (scale(width), scale(height));
+    let mut data = vec![0; to_width * to_height];
+    area_average(Samples { data: luma, width, height, stride }, (to_width, to_height), &mut data);
+    AnalysisPlane { width: to_width, height: to_height, data }
+}
+
+/// Averages a plane down to `to` = (width, height) samples, neither side longer than the plane's own.
+pub(super) fn area_average(from: Samples<'_>, to: (usize, usize), data: &mut [u8]) {
+    let Samples { data: luma, width, height, stride } = from;
+    let (to_width, to_height) = to;
     let columns = spans(width, to_width);
     let rows = spans(height, to_height);
-    let mut data = vec![0; to_width * to_height];
     let mut sums = vec![0.0_f32; width];
     let mut whole = vec![0_u16; width];
     let row_at = |y: usize| &luma[y * stride..y * stride + width];
@@ -81,7 +102,6 @@ pub fn analysis_plane(luma: &[u8], width: usize, height: usize, stride: usize) -
         let scale = 1.0 / area;
         average_columns(&sums, &columns, scale, target);
     }
-    AnalysisPlane { width: to_width, height: to_height, data }
 }
 
 /// Averages one row of sums to its target samples; `scale` is one over the area of a target sample.

@@ -1,7 +1,7 @@
 //! Quality measures of the luma plane.
 
 use super::AnalysisPlane;
-use crate::domain::measures::{Lighting, QualityMeasures};
+use crate::domain::QualityMeasures;
 
 /// Measures an analysis plane. [`QualityMeasures`] states the formulas.
 ///
@@ -33,20 +33,6 @@ pub fn measure(plane: &AnalysisPlane) -> QualityMeasures {
     }
 }
 
-/// How much light a mean luma means.
-#[must_use]
-pub fn lighting(mean_luma: f64) -> Lighting {
-    if mean_luma < 30.0 {
-        Lighting::Night
-    } else if mean_luma < 80.0 {
-        Lighting::DawnDusk
-    } else if mean_luma <= 200.0 {
-        Lighting::Daylight
-    } else {
-        Lighting::BrightSunlight
-    }
-}
-
 fn brightness_score(mean_luma: f64) -> f64 {
     let outside = (30.0 - mean_luma).max(mean_luma - 220.0).max(0.0);
     (1.0 - outside / 100.0).max(0.0)
@@ -63,7 +49,7 @@ fn mean_and_variance(samples: &[u8]) -> (f64, f64) {
 }
 
 /// Mean and population variance from sums. The sums are whole numbers below 2^53: exact.
-fn variance(count: usize, sum: f64, squares: f64) -> (f64, f64) {
+pub(super) fn variance(count: usize, sum: f64, squares: f64) -> (f64, f64) {
     let mean = sum / count as f64;
     (mean, (squares / count as f64 - mean * mean).max(0.0))
 }
@@ -184,12 +170,5 @@ mod tests {
         );
         assert_eq!(measures(&[0; 16], 4).brightness_score, 0.7);
         assert_eq!(measures(&[255; 16], 4).brightness_score, 0.65);
-    }
-
-    #[test]
-    fn lighting_by_mean_luma() {
-        let names = [29.9, 30.0, 80.0, 200.0, 200.1].map(lighting);
-        use Lighting::{BrightSunlight, DawnDusk, Daylight, Night};
-        assert_eq!(names, [Night, DawnDusk, Daylight, Daylight, BrightSunlight]);
     }
 }

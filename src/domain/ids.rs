@@ -21,6 +21,10 @@ pub struct GroupId(Arc<str>);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId(Arc<str>);
 
+/// Name of a region of interest within its stream: 1 to 64 characters of `A-Z a-z 0-9 _ -`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoiId(Arc<str>);
+
 fn checked_id(field: &str, text: &str, also: &[u8]) -> Result<Arc<str>, ValidationError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || also.contains(&b);
     if text.is_empty() || text.len() > MAX_ID_CHARS || !text.bytes().all(allowed) {
@@ -65,6 +69,14 @@ impl FromStr for MemberId {
     }
 }
 
+impl FromStr for RoiId {
+    type Err = ValidationError;
+
+    fn from_str(text: &str) -> Result<Self, ValidationError> {
+        checked_id("roi_id", text, b"_-").map(Self)
+    }
+}
+
 macro_rules! text_id {
     ($name:ident) => {
         impl $name {
@@ -93,6 +105,7 @@ text_id!(StreamId);
 text_id!(PublisherId);
 text_id!(GroupId);
 text_id!(MemberId);
+text_id!(RoiId);
 
 /// Number of an accepted frame within its stream: 1, 2, 3, ... below 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -29,6 +29,8 @@ pub const MAX_ATTRIBUTE_KEY_BYTES: usize = 64;
 pub const MAX_ATTRIBUTE_VALUE_BYTES: usize = 256;
 /// Longest display name, in bytes.
 pub const MAX_DISPLAY_NAME_BYTES: usize = 256;
+/// Most regions of interest of a stream.
+pub const MAX_ROIS: usize = 32;
 /// Longest W3C `traceparent`, in bytes.
 pub const MAX_TRACEPARENT_BYTES: usize = 64;
 /// Publisher numbers that a stream remembers of each publisher, with a digest.

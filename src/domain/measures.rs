@@ -1,4 +1,6 @@
-//! What the analysis of one frame says.
+//! What the analysis of a frame says.
+
+use super::RoiId;
 
 /// Luma measures of one frame, in 8-bit luma units on the analysis plane, and the scores made of them.
 ///
@@ -36,4 +38,75 @@ pub enum Lighting {
     Daylight,
     /// Mean luma above 200.
     BrightSunlight,
+}
+
+/// What the weather looks like: a hint from one picture, not an observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Weather {
+    /// The picture does not tell.
+    Unknown,
+    /// Colours and contrast.
+    Clear,
+    /// Pale colours, even light.
+    Overcast,
+    /// Little contrast, pale colours.
+    Foggy,
+    /// Too dark to tell.
+    Dark,
+}
+
+/// How full a road is, from vehicle density alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Congestion {
+    /// Density below 0.2.
+    FreeFlow,
+    /// Density below 0.5.
+    Moderate,
+    /// Density below 0.8.
+    Heavy,
+    /// Density of 0.8 and up.
+    Congested,
+}
+
+/// A class, and how sure of it the measure is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Graded<T> {
+    /// The class.
+    pub class: T,
+    /// 0..=1.
+    pub confidence: f64,
+}
+
+/// Measures of the scene. Those that compare frames are made in the order of the stream's frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrafficFeatures {
+    /// Mean absolute luma difference to the stream's previous frame at 160 x 90, 0..=1; `None` for the first.
+    pub motion_intensity: Option<f64>,
+    /// Share of the road that is foreground, 0..=1; `None` before the background is known.
+    pub vehicle_density: Option<f64>,
+    /// The class of the density.
+    pub congestion: Option<Graded<Congestion>>,
+    /// How much light there is.
+    pub lighting: Graded<Lighting>,
+    /// What the weather looks like.
+    pub weather: Graded<Weather>,
+    /// Frames that the stream's background model has learnt from.
+    pub model_frames: u64,
+}
+
+/// Measures of one region of interest; `None` = not made, as in [`TrafficFeatures`] or because the region has no pixel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoiAnalysis {
+    /// The region.
+    pub roi_id: RoiId,
+    /// Mean luma within it, 0..=255.
+    pub mean_luma: Option<f64>,
+    /// Population standard deviation of luma within it.
+    pub rms_contrast: Option<f64>,
+    /// Share of it that is foreground, 0..=1.
+    pub vehicle_density: Option<f64>,
+    /// Mean absolute luma difference within it, 0..=1.
+    pub motion_intensity: Option<f64>,
+    /// The class of its density.
+    pub congestion: Option<Graded<Congestion>>,
 }

@@ -13,8 +13,10 @@ pub(crate) mod picture;
 mod polygon;
 mod position;
 mod rendition;
+mod roi;
 mod stream;
 mod time;
+mod validation;
 
 pub use dead_letter::{
     DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterReplay,
@@ -24,8 +26,8 @@ pub use error::ValidationError;
 pub use filter::{FrameFilter, LabelMatch};
 pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo};
 pub use group::{GroupAffinity, GroupRecord, GroupSettings, RetryBackoff, Sampling, StreamMatch};
-pub use ids::{GroupId, MemberId, PartitionId, Partitions, PublisherId, Sequence, StreamId};
-pub use measures::{Lighting, QualityMeasures};
+pub use ids::{GroupId, MemberId, PartitionId, Partitions, PublisherId, RoiId, Sequence, StreamId};
+pub use measures::{Congestion, Graded, Lighting, QualityMeasures, RoiAnalysis, TrafficFeatures, Weather};
 pub use output::{
     Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,
     Reencode, Stage, StageTiming, StoredPicture, Tombstone, TombstoneKind,
@@ -34,8 +36,10 @@ pub use picture::PictureFormat;
 pub use polygon::{NormalizedPoint, Polygon, PolygonError};
 pub use position::{Cursor, StartPosition};
 pub use rendition::{AdaptiveQuality, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition};
+pub use roi::{Roi, RoiKind};
 pub use stream::{
-    ClockPolicy, Location, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters, StreamRecord,
-    StreamSettings, StreamState,
+    ClockAction, ClockPolicy, Location, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters,
+    StreamRecord, StreamSettings, StreamState,
 };
 pub use time::Timestamp;
+pub use validation::{ValidationFailure, ValidationPolicy};

@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use super::{DeadLetterId, FrameHeader, PictureFormat, QualityMeasures, Sequence, StreamId, Timestamp};
+use super::{
+    DeadLetterId, FrameHeader, PictureFormat, QualityMeasures, RoiAnalysis, Sequence, StreamId, Timestamp,
+    TrafficFeatures, ValidationFailure,
+};
 
 /// Name of stored bytes: random, new for every attempt to store them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,6 +84,8 @@ pub struct StoredPicture {
 /// A step of a worker's work on one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
+    /// From accepted to taken by a worker.
+    QueueWait,
     /// Reading the picture's bytes from the queue.
     Fetch,
     /// Compressed bytes to planes.
@@ -95,6 +100,8 @@ pub enum Stage {
     Resize,
     /// Planes to the thumbnail.
     Thumbnail,
+    /// Waiting for earlier frames of the partition.
+    OrderWait,
 }
 
 /// How long a stage took.
@@ -102,7 +109,7 @@ pub enum Stage {
 pub struct StageTiming {
     /// Which.
     pub stage: Stage,
-    /// How long, on one thread.
+    /// How long, by the clock.
     pub duration: Duration,
 }
 
@@ -129,12 +136,18 @@ pub struct ProcessedFrame {
     pub height: u32,
     /// When a worker took it.
     pub leased_time: Timestamp,
-    /// When the worker was done with the picture.
+    /// When the worker was done with its pictures and measures.
     pub processed_time: Timestamp,
     /// At most one of each role.
     pub pictures: Vec<StoredPicture>,
     /// Quality of the decoded picture.
     pub quality: QualityMeasures,
+    /// Measures of the scene, where they were made.
+    pub traffic: Option<TrafficFeatures>,
+    /// Measures of each region, in the order of the stream's.
+    pub rois: Vec<RoiAnalysis>,
+    /// Bounds of its stream that it fails, but for the clock's: the header holds that.
+    pub validation_failures: Vec<ValidationFailure>,
     /// What took how long.
     pub stages: Vec<StageTiming>,
     /// How the processed picture came about.
@@ -149,19 +162,19 @@ impl ProcessedFrame {
     /// Whether something about it was flagged.
     #[must_use]
     pub fn has_validation_failures(&self) -> bool {
-        self.header.clock_skewed
+        self.header.clock_skewed || !self.validation_failures.is_empty()
     }
 
-    /// Motion intensity, where it was measured: no worker does yet.
+    /// Motion intensity, where it was measured.
     #[must_use]
     pub fn motion_intensity(&self) -> Option<f64> {
-        None
+        self.traffic.and_then(|traffic| traffic.motion_intensity)
     }
 
-    /// Vehicle density, where it was measured: no worker does yet.
+    /// Vehicle density, where it was measured.
     #[must_use]
     pub fn vehicle_density(&self) -> Option<f64> {
-        None
+        self.traffic.and_then(|traffic| traffic.vehicle_density)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{OutputPolicy, PrivacyMask, StreamId, Timestamp};
+use super::{OutputPolicy, PrivacyMask, Roi, StreamId, Timestamp, ValidationPolicy};
 
 /// How much of a stream's output is kept; the first bound reached counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,18 +59,30 @@ impl QueuePolicy {
     }
 }
 
+/// What happens to a frame whose capture time is far off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClockAction {
+    /// It is flagged.
+    #[default]
+    Flag,
+    /// It is refused.
+    Reject,
+    /// Nothing.
+    Ignore,
+}
+
 /// What to do about a camera whose clock is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockPolicy {
     /// How far off is fine.
     pub tolerance: Duration,
-    /// Refuse the frame; otherwise it is flagged.
-    pub reject: bool,
+    /// What happens beyond it.
+    pub action: ClockAction,
 }
 
 impl Default for ClockPolicy {
     fn default() -> Self {
-        Self { tolerance: Duration::from_secs(60), reject: false }
+        Self { tolerance: Duration::from_secs(60), action: ClockAction::Flag }
     }
 }
 
@@ -104,6 +116,8 @@ pub struct StreamSettings {
     pub labels: BTreeMap<String, String>,
     /// Where the camera stands.
     pub location: Option<Location>,
+    /// Regions that get measures of their own; their ids differ.
+    pub rois: Vec<Roi>,
     /// How much output is kept.
     pub retention: RetentionPolicy,
     /// How much work may wait.
@@ -116,6 +130,8 @@ pub struct StreamSettings {
     pub mask_version: u64,
     /// What to do about a wrong clock.
     pub clock: ClockPolicy,
+    /// Which frames are flagged.
+    pub validation: ValidationPolicy,
     /// After how long without a frame it counts as stalled.
     pub stall_timeout: StallTimeout,
 }

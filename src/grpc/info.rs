@@ -105,7 +105,7 @@ impl ServerInfo {
             max_subscriber_buffer_bytes: 0,
             max_ack_ids: super::dead_letters::MAX_ITEMS as u32,
             max_consumer_groups: 0,
-            max_rois: 0,
+            max_rois: maxima::MAX_ROIS as u32,
             max_privacy_masks: 0,
             max_selectors: maxima::MAX_SELECTORS as u32,
             max_subscriptions: self.max_subscriptions as u32,

@@ -15,16 +15,30 @@ use vehicle::Vehicle;
 const BACKDROPS: usize = 4;
 
 /// What is true of one drawn frame.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Truth {
-    /// Vehicles of which at least one pixel is drawn and not hidden by the picture's edge.
-    pub vehicles: u32,
+    /// Vehicles of which at least one pixel is drawn and not cut off by the picture's edge; the far ones first.
+    pub vehicles: Vec<VehicleBox>,
     /// Share of the frame's pixels that vehicles cover, 0..=1.
     pub covered_share: f64,
     /// Light of the scene: 1 is a bright day, 0.1 night.
     pub light: f64,
     /// Mean luma (BT.601, 0..=255), from every fourth pixel of every fourth row.
     pub mean_luma: f64,
+}
+
+/// Where a vehicle is: pixels from `left` to `right` and from `top` to `bottom`, the latter exclusive. Nearer vehicles may
+/// hide part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VehicleBox {
+    /// Its leftmost column.
+    pub left: u32,
+    /// Its uppermost row.
+    pub top: u32,
+    /// One past its rightmost column.
+    pub right: u32,
+    /// One past its lowest row.
+    pub bottom: u32,
 }
 
 /// A fixed camera over a road.
@@ -92,8 +106,9 @@ impl Scene {
             self.vehicles.iter().filter_map(|vehicle| Some((vehicle.nearness(number)?, vehicle))).collect();
         // The far ones first: near ones hide them.
         visible.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let drawn = visible.iter().filter(|(nearness, vehicle)| vehicle.draw(&mut brush, &view, *nearness));
-        let vehicles = drawn.count() as u32;
+        let drawn =
+            visible.iter().filter_map(|(nearness, vehicle)| vehicle.draw(&mut brush, &view, *nearness));
+        let vehicles = drawn.collect();
         let covered_share = brush.covered_share();
         self.burn_in(&mut canvas, number);
         let truth = Truth { vehicles, covered_share, light: self.light, mean_luma: mean_luma(&canvas) };
@@ -228,9 +243,21 @@ mod tests {
         let empty = Scene::with_conditions(1, 320, 180, 1.0, 0.0);
         let jam = Scene::with_conditions(1, 320, 180, 1.0, 1.0);
         let night = Scene::with_conditions(1, 320, 180, 0.1, 0.0);
-        assert_eq!((empty.draw(5).1.vehicles, empty.draw(5).1.covered_share), (0, 0.0));
-        let busy = jam.draw(5).1;
-        assert!(busy.vehicles >= 8 && busy.covered_share > 0.02 && busy.covered_share < 0.6, "{busy:?}");
+        assert_eq!((empty.draw(5).1.vehicles.len(), empty.draw(5).1.covered_share), (0, 0.0));
+        let (canvas, busy) = jam.draw(5);
+        let blank = empty.draw(5).0;
+        for (index, (pixel, empty)) in
+            canvas.pixels().chunks_exact(3).zip(blank.pixels().chunks_exact(3)).enumerate()
+        {
+            let (x, y) = (index as u32 % 320, index as u32 / 320);
+            let within =
+                |one: &VehicleBox| (one.left..one.right).contains(&x) && (one.top..one.bottom).contains(&y);
+            assert!(pixel == empty || busy.vehicles.iter().any(within), "{x},{y} is a vehicle's");
+        }
+        assert!(
+            busy.vehicles.len() >= 8 && busy.covered_share > 0.02 && busy.covered_share < 0.6,
+            "{busy:?}"
+        );
         assert!(empty.draw(5).1.mean_luma > 80.0 && night.draw(5).1.mean_luma < 30.0);
     }
 

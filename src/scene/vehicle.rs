@@ -1,6 +1,6 @@
 //! Cars and lorries: where they are, and how they look.
 
-use super::{Random, View, lit};
+use super::{Random, VehicleBox, View, lit};
 use crate::picture::{Canvas, Color};
 
 /// Length of the road that vehicles go round, in units of the distance to the lower edge of the picture.
@@ -72,8 +72,8 @@ impl Vehicle {
         (nearness > 0.08).then_some(nearness)
     }
 
-    /// Draws it; false if none of it is in the picture.
-    pub(super) fn draw(&self, brush: &mut Brush<'_>, view: &View, nearness: f64) -> bool {
+    /// Draws it; `None` if none of it is in the picture.
+    pub(super) fn draw(&self, brush: &mut Brush<'_>, view: &View, nearness: f64) -> Option<VehicleBox> {
         let foot = view.ground(nearness);
         let half_road = view.half_road(nearness);
         let x = view.middle(nearness) + self.lane * half_road;
@@ -102,7 +102,7 @@ impl Vehicle {
         let lamp = if self.oncoming { [255, 246, 214] } else { [232, 34, 28] };
         seen |= part((0.36, 0.5), -0.46, -0.3, lamp, true);
         seen |= part((0.36, 0.5), 0.3, 0.46, lamp, true);
-        seen
+        seen.then(|| brush.clipped((foot - height, foot), (x - 0.5 * width, x + 0.5 * width)))
     }
 }
 
@@ -120,6 +120,18 @@ impl<'a> Brush<'a> {
         let covered = vec![0; canvas.width() as usize * canvas.height() as usize];
         let noise_at = (frame.wrapping_mul(7_919) % noise.len() as u64) as usize;
         Self { canvas, covered, noise, noise_at, light }
+    }
+
+    /// The pixels of a rectangle that are in the picture.
+    fn clipped(&self, rows: (f64, f64), columns: (f64, f64)) -> VehicleBox {
+        let within = |at: f64, most: u32| at.round().clamp(0.0, f64::from(most)) as u32;
+        let (width, height) = (self.canvas.width(), self.canvas.height());
+        VehicleBox {
+            left: within(columns.0, width),
+            top: within(rows.0, height),
+            right: within(columns.1, width),
+            bottom: within(rows.1, height),
+        }
     }
 
     /// Share of all pixels that were painted.

@@ -1,7 +1,7 @@
 //! One frame from taken to ready to be published: its picture is fetched and worked out on the pool.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -9,6 +9,7 @@ use super::adaptive::Allowance;
 use super::caution::Alone;
 use super::pool::JobError;
 use super::process::{self, Outcome, Product, Task};
+use super::scenes::Observed;
 use super::settled::settled;
 use super::{CRASH_ATTRIBUTE, RETRY_PAUSE, Shared};
 use crate::domain::{
@@ -21,6 +22,8 @@ use crate::queue::{Finished, WorkItem};
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) finished: Finished,
+    /// What is to be measured when its turn comes; `None` once it was, and for a tombstone.
+    pub(super) observed: Option<Observed>,
     pub(super) leased: Instant,
     /// `None` if its picture was not fetched.
     pub(super) _memory: Option<OwnedSemaphorePermit>,
@@ -41,28 +44,37 @@ pub(super) async fn work_out(
     let made = match &alone {
         Some(alone) => match alone.verdict() {
             Some(failure) => Err(failure),
-            None => make(shared, &item, settings).await,
+            None => make(shared, &item, Arc::clone(&settings)).await,
         },
         None => {
             let _others = shared.running.read().await;
-            make(shared, &item, settings).await
+            make(shared, &item, Arc::clone(&settings)).await
         }
     };
-    let mut finished = match made {
-        Ok(product) => published(item, leased_time, product),
+    let (mut finished, observed) = match made {
+        Ok(product) => published(item, leased_time, product, settings),
         Err(failure) => {
             let (stream, sequence) = (&item.stream_id, item.sequence);
             tracing::info!(%stream, %sequence, reason = ?failure.reason, "frame failed");
-            settled(item, TombstoneKind::Failed(failure))
+            (settled(item, TombstoneKind::Failed(failure)), None)
         }
     };
     // A dead letter is a place where a picture is kept, too.
     finished.source_withheld = hides_originals;
-    Done { finished, leased, _memory: Some(memory), _alone: alone }
+    Done { finished, observed, leased, _memory: Some(memory), _alone: alone }
 }
 
-/// What is published of a frame that was worked out.
-fn published(item: WorkItem, leased_time: Timestamp, product: Product) -> Finished {
+/// What is published of a frame that was worked out, and what is left to be measured.
+fn published(
+    item: WorkItem,
+    leased_time: Timestamp,
+    product: Product,
+    settings: Arc<StreamSettings>,
+) -> (Finished, Option<Observed>) {
+    let waited = leased_time.as_micros().saturating_sub(item.received_time.as_micros());
+    let waited = Duration::from_micros(u64::try_from(waited).unwrap_or_default());
+    let mut stages = vec![StageTiming { stage: Stage::QueueWait, duration: waited }];
+    stages.extend(product.stages);
     let frame = ProcessedFrame {
         header: item.header,
         width: product.width,
@@ -70,13 +82,16 @@ fn published(item: WorkItem, leased_time: Timestamp, product: Product) -> Finish
         leased_time,
         processed_time: Timestamp::now(),
         pictures: product.pictures,
-        quality: product.quality,
-        stages: product.stages,
+        quality: product.still.quality,
+        traffic: None,
+        rois: Vec::new(),
+        validation_failures: Vec::new(),
+        stages,
         reencode: product.outcome.reencode,
         mask_version: product.mask_version,
         worker_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Finished {
+    let finished = Finished {
         position: item.position,
         stream_id: item.stream_id,
         sequence: item.sequence,
@@ -85,7 +100,8 @@ fn published(item: WorkItem, leased_time: Timestamp, product: Product) -> Finish
         source_withheld: false,
         body: OutputBody::Frame(Box::new(frame)),
         offers: product.offers,
-    }
+    };
+    (finished, Some(Observed { still: product.still, settings, since: Instant::now() }))
 }
 
 async fn make(

@@ -14,6 +14,7 @@ mod pool;
 mod process;
 mod retention;
 mod roster;
+mod scenes;
 mod settled;
 mod totals;
 

@@ -12,6 +12,7 @@ use super::frame::{Done, work_out};
 use super::handle::Handle;
 use super::overflow::Overflow;
 use super::retention::Retention;
+use super::scenes::Scenes;
 use super::settled::{PAUSED_POLL, Pause, settled};
 use super::{RETRY_PAUSE, Shared};
 use crate::domain::{StreamId, StreamSettings, TombstoneKind};
@@ -38,6 +39,7 @@ pub(super) struct Partition {
     done: BTreeMap<u64, Done>,
     next_turn: u64,
     next_to_publish: u64,
+    scenes: Scenes,
     retention: Retention,
     overflow: Overflow,
     pause: Pause,
@@ -60,6 +62,7 @@ impl Partition {
             done: BTreeMap::new(),
             next_turn: 0,
             next_to_publish: 0,
+            scenes: Scenes::default(),
             retention,
             overflow,
             pause,
@@ -206,8 +209,8 @@ impl Partition {
     fn settle_first(&mut self) {
         let Some(mut item) = self.waiting.pop_front() else { return };
         let Some(kind) = item.fate.take() else { return };
-        let done =
-            Done { finished: settled(item, kind), leased: Instant::now(), _memory: None, _alone: None };
+        let finished = settled(item, kind);
+        let done = Done { finished, observed: None, leased: Instant::now(), _memory: None, _alone: None };
         self.done.insert(self.next_turn, done);
         self.next_turn += 1;
     }
@@ -264,8 +267,9 @@ impl Partition {
         loop {
             let mut batch = Vec::new();
             while batch.len() < FINISH_BATCH
-                && let Some(done) = self.done.remove(&self.next_to_publish)
+                && let Some(mut done) = self.done.remove(&self.next_to_publish)
             {
+                self.scenes.complete(&mut done.finished, &mut done.observed);
                 batch.push(done);
                 self.next_to_publish += 1;
             }

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::adaptive::{self, Allowance};
-use crate::analysis;
+use crate::analysis::{self, Samples, Still};
 use crate::domain::{
-    Failure, FailureReason, OutputFormat, PayloadRef, PictureFormat, PictureRole, QualityMeasures, Reencode,
-    ReencodeMode, Rendition, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
+    Failure, FailureReason, OutputFormat, PayloadRef, PictureFormat, PictureRole, Reencode, ReencodeMode,
+    Rendition, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
 };
-use crate::picture::{self, Codec, DecodeError, EncodeError, Metadata, Orientation, Planes, SourcePicture};
+use crate::picture::{
+    self, Codec, DecodeError, EncodeError, Metadata, Orientation, Plane, Planes, SourcePicture,
+};
 use crate::queue::Offer;
 
 /// Quality of thumbnails: small, and looked at small.
@@ -23,7 +25,7 @@ const MAX_MESSAGE_BYTES: usize = 512;
 pub(super) struct Product {
     pub(super) width: u32,
     pub(super) height: u32,
-    pub(super) quality: QualityMeasures,
+    pub(super) still: Still,
     pub(super) outcome: Outcome,
     pub(super) mask_version: u64,
     pub(super) pictures: Vec<StoredPicture>,
@@ -64,6 +66,13 @@ pub(super) struct Task<'a> {
     pub(super) allowance: Allowance,
 }
 
+/// Measures a decoded picture by itself.
+fn measure(planes: &Planes, settings: &StreamSettings) -> Still {
+    let samples = |Plane { data, width, height, stride }| Samples { data, width, height, stride };
+    let chroma = planes.chroma().map(|chroma| chroma.map(samples));
+    analysis::still(samples(planes.luma()), chroma, &settings.rois)
+}
+
 /// Decodes, masks, measures and encodes one picture by its stream's policy. What is masked is gone before anything is made
 /// of the picture: measures, thumbnail, output.
 pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Failure> {
@@ -91,10 +100,7 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
         let masks = settings.privacy_masks.iter().map(|mask| &mask.polygon);
         watch.time(Stage::Mask, || picture::paint(&mut planes, masks));
     }
-    let quality = watch.time(Stage::Analyze, || {
-        let luma = planes.luma();
-        analysis::quality::measure(&analysis::analysis_plane(luma.data, luma.width, luma.height, luma.stride))
-    });
+    let still = watch.time(Stage::Analyze, || measure(&planes, settings));
     let mut made = Made { pictures: Vec::with_capacity(3), offers: Vec::with_capacity(2) };
     let outcome =
         make_pictures(codec, task, &planes, metadata, decoded, &mut watch, &mut made).map_err(|error| {
@@ -110,7 +116,7 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
     codec.recycle(planes);
     let Made { pictures, offers } = made;
     let mask_version = if settings.privacy_masks.is_empty() { 0 } else { settings.mask_version };
-    Ok(Product { width, height, quality, outcome, mask_version, pictures, offers, stages: watch.0 })
+    Ok(Product { width, height, still, outcome, mask_version, pictures, offers, stages: watch.0 })
 }
 
 /// The pictures of a frame, and the bytes of those that are new.

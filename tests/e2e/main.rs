@@ -11,6 +11,7 @@ mod frames;
 mod group_operators;
 mod group_replay;
 mod groups;
+mod measures;
 mod operate;
 mod options;
 mod pictures;

@@ -116,7 +116,7 @@ async fn each_omission_is_a_gap_with_its_reason() {
             11,
         ),
         (
-            // Nobody measures it yet.
+            // After twelve frames the background is not known yet.
             filter(pb::FrameFilter { min_vehicle_density: Some(0.0), ..Default::default() }),
             vec![],
             G::Filtered,

@@ -1,5 +1,6 @@
 //! `frameway streams`.
 
+mod scene;
 mod settings;
 mod show;
 mod watch;

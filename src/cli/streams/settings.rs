@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use prost_types::FieldMask;
 
+use super::scene::SceneArgs;
 use crate::cli::output::pb_duration;
 use crate::pb::v1 as pb;
 
@@ -60,13 +61,12 @@ pub(super) struct SettingsArgs {
     #[arg(long, value_name = "POLICY", value_enum)]
     queue_overflow: Option<Overflow>,
 
-    /// What happens to a frame whose capture time is far from the server's clock.
-    #[arg(long, value_name = "POLICY", value_enum)]
-    clock: Option<Clock>,
-
     /// Time without a frame after which the stream counts as stalled.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     stall_timeout: Option<Duration>,
+
+    #[command(flatten)]
+    scene: SceneArgs,
 }
 
 /// What happens when a stream's queue is full.
@@ -87,15 +87,6 @@ enum Reencode {
     Never,
 }
 
-/// What happens to a frame whose clock is off.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Clock {
-    /// It is accepted and flagged.
-    Flag,
-    /// It is rejected.
-    Reject,
-}
-
 impl SettingsArgs {
     /// The settings as a stream, and the mask that names those that were given.
     pub(super) fn into_stream(self, id: &str) -> (pb::Stream, FieldMask) {
@@ -112,8 +103,8 @@ impl SettingsArgs {
             queue_frames,
             queue_bytes,
             queue_overflow,
-            clock,
             stall_timeout,
+            scene,
         } = self;
         let mut paths = Vec::new();
         let mut given = |path: &str, is_given: bool| {
@@ -174,16 +165,9 @@ impl SettingsArgs {
                 overflow: overflow.into(),
             });
         }
-        if given("validation.clock_policy", clock.is_some()) {
-            let policy = clock.map_or(pb::ClockPolicy::Unspecified, |clock| match clock {
-                Clock::Flag => pb::ClockPolicy::Flag,
-                Clock::Reject => pb::ClockPolicy::Reject,
-            });
-            stream.validation =
-                Some(pb::ValidationPolicy { clock_policy: policy.into(), ..Default::default() });
-        }
         given("stall_timeout", stall_timeout.is_some());
         stream.stall_timeout = stall_timeout.map(pb_duration);
+        scene.put(&mut stream, &mut paths);
         (stream, FieldMask { paths })
     }
 }

@@ -84,6 +84,17 @@ pub(super) fn details(stream: &pb::Stream) -> String {
         row("queue bytes", if queue.max_bytes == 0 { String::new() } else { bytes(queue.max_bytes) });
         row("queue overflow", short(queue.overflow().as_str_name(), "QUEUE_OVERFLOW_").to_lowercase());
     }
+    for roi in &stream.rois {
+        let kind = short(roi.kind().as_str_name(), "ROI_KIND_").to_lowercase();
+        row("region", format!("{} ({kind}, {} points)", roi.roi_id, roi.polygon.len()));
+    }
+    if let Some(validation) = &stream.validation {
+        row("min quality", validation.min_quality_score.map(|score| score.to_string()).unwrap_or_default());
+        row("min width", unless_zero(validation.min_width.into()));
+        row("min height", unless_zero(validation.min_height.into()));
+        row("max age", validation.max_age.as_ref().map(|age| span(duration(age))).unwrap_or_default());
+        row("clock", short(validation.clock_policy().as_str_name(), "CLOCK_POLICY_").to_lowercase());
+    }
     row("stall timeout", stream.stall_timeout.as_ref().map(|time| span(duration(time))).unwrap_or_default());
     row("auto-registered", yes(stream.auto_registered));
     row("registered", time_json(stream.create_time.as_ref()).as_str().unwrap_or_default().to_owned());
@@ -121,6 +132,18 @@ pub(super) fn stream_json(stream: &pb::Stream) -> Value {
             "max_frames": queue.max_frames,
             "max_bytes": queue.max_bytes,
             "overflow": short(queue.overflow().as_str_name(), "QUEUE_OVERFLOW_"),
+        })),
+        "rois": stream.rois.iter().map(|roi| json!({
+            "roi_id": roi.roi_id,
+            "kind": short(roi.kind().as_str_name(), "ROI_KIND_"),
+            "polygon": roi.polygon.iter().map(|point| [point.x, point.y]).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "validation": stream.validation.as_ref().map(|validation| json!({
+            "min_quality_score": validation.min_quality_score,
+            "min_width": validation.min_width,
+            "min_height": validation.min_height,
+            "max_age_ms": ms_json(validation.max_age.as_ref().map(duration)),
+            "clock_policy": short(validation.clock_policy().as_str_name(), "CLOCK_POLICY_"),
         })),
         "stall_timeout_ms": ms_json(stream.stall_timeout.as_ref().map(duration)),
         "auto_registered": stream.auto_registered,

@@ -52,6 +52,9 @@ pub(super) fn frame_json(
         "pictures": pictures.collect::<Vec<_>>(),
         "reencode_outcome": short(frame.reencode_outcome().as_str_name(), "REENCODE_OUTCOME_"),
         "quality": frame.quality.as_ref().map(quality_json),
+        "traffic": frame.traffic.as_ref().map(traffic_json),
+        "rois": frame.rois.iter().map(roi_json).collect::<Vec<_>>(),
+        "validation_failures": failures(frame),
         "saved": saved.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
     })
 }
@@ -68,6 +71,37 @@ fn quality_json(quality: &pb::QualityMetrics) -> Value {
         "noise_cleanliness_score": quality.noise_cleanliness_score,
         "quality_score": quality.quality_score,
     })
+}
+
+fn traffic_json(traffic: &pb::TrafficFeatures) -> Value {
+    json!({
+        "motion_intensity": traffic.motion_intensity,
+        "vehicle_density": traffic.vehicle_density,
+        "congestion": short(traffic.congestion().as_str_name(), "CONGESTION_"),
+        "congestion_confidence": traffic.congestion_confidence,
+        "lighting": short(traffic.lighting().as_str_name(), "LIGHTING_"),
+        "lighting_confidence": traffic.lighting_confidence,
+        "weather": short(traffic.weather().as_str_name(), "WEATHER_"),
+        "weather_confidence": traffic.weather_confidence,
+        "model_frames": traffic.model_frames,
+    })
+}
+
+fn roi_json(roi: &pb::RoiAnalysis) -> Value {
+    json!({
+        "roi_id": roi.roi_id,
+        "mean_luma": roi.mean_luma,
+        "rms_contrast": roi.rms_contrast,
+        "vehicle_density": roi.vehicle_density,
+        "motion_intensity": roi.motion_intensity,
+        "congestion": short(roi.congestion().as_str_name(), "CONGESTION_"),
+        "congestion_confidence": roi.congestion_confidence,
+    })
+}
+
+/// The bounds that a frame fails, by name.
+pub(super) fn failures(frame: &pb::ProcessedFrame) -> Vec<String> {
+    frame.validation_failures().map(|failure| short(failure.as_str_name(), "VALIDATION_FAILURE_")).collect()
 }
 
 /// Why a picture's data was not sent; empty if it was.

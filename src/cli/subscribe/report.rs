@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::json::{frame_json, omitted};
+use super::json::{failures, frame_json, omitted};
 use super::save::role_name;
 use crate::cli::fault::short;
 use crate::cli::latency::Latency;
@@ -238,6 +238,16 @@ fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: 
     }
     if let Some(score) = frame.quality.as_ref().and_then(|quality| quality.quality_score) {
         line.push_str(&format!("  quality {score:.2}"));
+    }
+    let traffic = frame.traffic.unwrap_or_default();
+    for (name, share) in [("density", traffic.vehicle_density), ("motion", traffic.motion_intensity)] {
+        if let Some(share) = share {
+            line.push_str(&format!("  {name} {share:.2}"));
+        }
+    }
+    let failures = failures(frame);
+    if !failures.is_empty() {
+        line.push_str(&format!("  flagged {}", failures.join(", ")));
     }
     for (name, latency) in [("received", received), ("captured", captured)] {
         if let Some(latency) = latency {

@@ -5,7 +5,8 @@ use super::{checked_map, known, time};
 use crate::config::Limits;
 use crate::domain::limits::{MAX_CLOCK_ERROR_YEARS, MAX_SEQUENCE, MAX_TRACEPARENT_BYTES};
 use crate::domain::{
-    ClockPolicy, Digest, FrameHeader, PictureFormat, PublisherMark, SourceInfo, StreamId, Timestamp,
+    ClockAction, ClockPolicy, Digest, FrameHeader, PictureFormat, PublisherMark, SourceInfo, StreamId,
+    Timestamp,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
@@ -91,8 +92,8 @@ impl SubmittedFrame {
     pub(crate) fn check_clock(&mut self, policy: ClockPolicy, now: Timestamp) -> Result<()> {
         let Some(capture_time) = self.capture_time else { return Ok(()) };
         let skew = capture_time.distance(now);
-        self.clock_skewed = skew > policy.tolerance;
-        if self.clock_skewed && policy.reject {
+        self.clock_skewed = skew > policy.tolerance && policy.action != ClockAction::Ignore;
+        if self.clock_skewed && policy.action == ClockAction::Reject {
             return Err(Fault::new(
                 ErrorReason::CaptureTimeOutOfRange,
                 format!(

@@ -127,11 +127,19 @@ fn a_malformed_trace_context_is_dropped() {
 fn the_clock_policy_flags_or_refuses() {
     let tolerance = std::time::Duration::from_secs(60);
     let mut frame = converted(pb::Frame { capture_time: at(1_800_000_061), ..jpeg() }).unwrap();
-    frame.check_clock(ClockPolicy { tolerance, reject: false }, NOW).unwrap();
+    frame.check_clock(ClockPolicy { tolerance, action: ClockAction::Flag }, NOW).unwrap();
     assert!(frame.clock_skewed);
-    let fault = frame.check_clock(ClockPolicy { tolerance, reject: true }, NOW).unwrap_err();
+    let fault = frame.check_clock(ClockPolicy { tolerance, action: ClockAction::Reject }, NOW).unwrap_err();
     assert_eq!(fault.reason, ErrorReason::CaptureTimeOutOfRange);
     let mut frame = converted(pb::Frame { capture_time: at(1_800_000_059), ..jpeg() }).unwrap();
-    frame.check_clock(ClockPolicy { tolerance, reject: true }, NOW).unwrap();
+    frame.check_clock(ClockPolicy { tolerance, action: ClockAction::Reject }, NOW).unwrap();
+    assert!(!frame.clock_skewed);
+}
+
+#[test]
+fn a_clock_may_be_passed_over() {
+    let policy = ClockPolicy { tolerance: std::time::Duration::from_secs(60), action: ClockAction::Ignore };
+    let mut frame = converted(pb::Frame { capture_time: at(1_700_000_000), ..jpeg() }).unwrap();
+    frame.check_clock(policy, NOW).unwrap();
     assert!(!frame.clock_skewed);
 }

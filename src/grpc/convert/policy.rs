@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::{known, time};
-use crate::domain::{ClockPolicy, QueuePolicy, RetentionPolicy};
-use crate::grpc::fault::{Fault, Result, unless_set};
+use crate::domain::{ClockAction, ClockPolicy, QueuePolicy, RetentionPolicy, ValidationPolicy};
+use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
 const MIB: u64 = 1 << 20;
@@ -11,6 +11,7 @@ const MAX_RETENTION_FRAMES: u64 = 1_000_000;
 const MAX_RETENTION_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const MAX_QUEUE_FRAMES: u64 = 100_000;
 const MAX_QUEUE_BYTES: u64 = 64 << 30;
+const MAX_AGES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(30 * 24 * 3600));
 const CLOCK_TOLERANCES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(24 * 3600));
 
 /// A number within bounds; 0 is the default.
@@ -58,8 +59,8 @@ pub(crate) fn queue_to_pb(policy: QueuePolicy) -> pb::QueuePolicy {
     pb::QueuePolicy { max_frames, max_bytes, overflow: overflow.into() }
 }
 
-/// Of the validation policy, the clock's part is offered.
-pub(crate) fn clock(policy: pb::ValidationPolicy) -> Result<ClockPolicy> {
+/// What is checked when a frame is accepted, and what when it is processed.
+pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockPolicy, ValidationPolicy)> {
     let pb::ValidationPolicy {
         min_quality_score,
         min_width,
@@ -68,28 +69,36 @@ pub(crate) fn clock(policy: pb::ValidationPolicy) -> Result<ClockPolicy> {
         clock_policy,
         clock_tolerance,
     } = policy;
-    unless_set(min_quality_score.is_some(), "min_quality_score")?;
-    unless_set(min_width != 0, "min_width")?;
-    unless_set(min_height != 0, "min_height")?;
-    unless_set(max_age.is_some(), "max_age")?;
-    let reject = match known("clock_policy", clock_policy)? {
-        pb::ClockPolicy::Unspecified | pb::ClockPolicy::Flag => false,
-        pb::ClockPolicy::Reject => true,
-        pb::ClockPolicy::Ignore => return Err(Fault::not_offered("clock_policy")),
+    if min_quality_score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
+        return Err(Fault::invalid("min_quality_score", "must be from 0 to 1"));
+    }
+    let action = match known("clock_policy", clock_policy)? {
+        pb::ClockPolicy::Unspecified | pb::ClockPolicy::Flag => ClockAction::Flag,
+        pb::ClockPolicy::Reject => ClockAction::Reject,
+        pb::ClockPolicy::Ignore => ClockAction::Ignore,
     };
+    let (least, most) = MAX_AGES;
+    let max_age = time::duration_within("max_age", max_age, least, most)?;
     let (least, most) = CLOCK_TOLERANCES;
     let tolerance = time::duration_within("clock_tolerance", clock_tolerance, least, most)?;
-    Ok(ClockPolicy { tolerance: tolerance.unwrap_or(ClockPolicy::default().tolerance), reject })
+    let tolerance = tolerance.unwrap_or(ClockPolicy::default().tolerance);
+    let bounds = ValidationPolicy { min_quality_score, min_width, min_height, max_age };
+    Ok((ClockPolicy { tolerance, action }, bounds))
 }
 
-pub(crate) fn clock_to_pb(policy: ClockPolicy) -> pb::ValidationPolicy {
-    let ClockPolicy { tolerance, reject } = policy;
-    let clock_policy = if reject { pb::ClockPolicy::Reject } else { pb::ClockPolicy::Flag };
+pub(crate) fn validation_to_pb(clock: ClockPolicy, bounds: ValidationPolicy) -> pb::ValidationPolicy {
+    let ClockPolicy { tolerance, action } = clock;
+    let ValidationPolicy { min_quality_score, min_width, min_height, max_age } = bounds;
+    let clock_policy = match action {
+        ClockAction::Flag => pb::ClockPolicy::Flag,
+        ClockAction::Reject => pb::ClockPolicy::Reject,
+        ClockAction::Ignore => pb::ClockPolicy::Ignore,
+    };
     pb::ValidationPolicy {
-        min_quality_score: None,
-        min_width: 0,
-        min_height: 0,
-        max_age: None,
+        min_quality_score,
+        min_width,
+        min_height,
+        max_age: max_age.map(time::duration_to_pb),
         clock_policy: clock_policy.into(),
         clock_tolerance: Some(time::duration_to_pb(tolerance)),
     }
@@ -98,33 +107,43 @@ pub(crate) fn clock_to_pb(policy: ClockPolicy) -> pb::ValidationPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pb::v1::ErrorReason;
 
     #[test]
     fn unset_policies_are_the_defaults() {
         assert_eq!(retention(pb::RetentionPolicy::default()), Ok(RetentionPolicy::default()));
         assert_eq!(queue(pb::QueuePolicy::default()), Ok(QueuePolicy::default()));
-        assert_eq!(clock(pb::ValidationPolicy::default()), Ok(ClockPolicy::default()));
+        let unset = (ClockPolicy::default(), ValidationPolicy::default());
+        assert_eq!(validation(pb::ValidationPolicy::default()), Ok(unset));
     }
 
     #[test]
     fn policies_go_both_ways() {
         let (r, q) = (RetentionPolicy::default(), QueuePolicy { drop_oldest: true, ..Default::default() });
-        let c = ClockPolicy { tolerance: Duration::from_millis(1500), reject: true };
+        let bounds = ValidationPolicy {
+            min_quality_score: Some(0.25),
+            min_width: 640,
+            min_height: 360,
+            max_age: Some(Duration::from_millis(2500)),
+        };
         assert_eq!(retention(retention_to_pb(r)), Ok(r));
         assert_eq!(queue(queue_to_pb(q)), Ok(q));
-        assert_eq!(clock(clock_to_pb(c)), Ok(c));
-    }
-
-    #[test]
-    fn what_is_not_offered_is_refused_by_name() {
-        let scored = pb::ValidationPolicy { min_quality_score: Some(0.5), ..Default::default() };
-        assert_eq!(clock(scored).map_err(|f| f.reason), Err(ErrorReason::NotImplemented));
+        for action in [ClockAction::Flag, ClockAction::Reject, ClockAction::Ignore] {
+            let c = ClockPolicy { tolerance: Duration::from_millis(1500), action };
+            assert_eq!(validation(validation_to_pb(c, bounds)), Ok((c, bounds)));
+        }
     }
 
     #[test]
     fn bounds_hold() {
         assert!(retention(pb::RetentionPolicy { max_frames: 1_000_001, ..Default::default() }).is_err());
         assert!(retention(pb::RetentionPolicy { max_bytes: 1, ..Default::default() }).is_err());
+        for min_quality_score in [-0.1, 1.1, f64::NAN] {
+            let policy =
+                pb::ValidationPolicy { min_quality_score: Some(min_quality_score), ..Default::default() };
+            assert_eq!(validation(policy).map_err(|f| f.field), Err("min_quality_score".to_owned()));
+        }
+        let max_age = Some(prost_types::Duration { seconds: 0, nanos: 9_999_999 });
+        let policy = pb::ValidationPolicy { max_age, ..Default::default() };
+        assert_eq!(validation(policy).map_err(|f| f.field), Err("max_age".to_owned()));
     }
 }

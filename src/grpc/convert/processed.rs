@@ -1,4 +1,4 @@
-use super::{picture, time};
+use super::{measures, picture, time};
 use crate::domain::{
     Failure, FailureReason, FrameHeader, OutputBody, OutputEntry, PictureRole, ProcessedFrame,
     QualityMeasures, Reencode, Sequence, SourceInfo, Stage, StageTiming, StoredPicture, Tombstone,
@@ -74,6 +74,9 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         processed_time,
         pictures: _,
         quality,
+        traffic,
+        rois,
+        validation_failures,
         stages,
         reencode,
         mask_version,
@@ -111,9 +114,14 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         .into(),
         mask_version: *mask_version,
         quality: Some(quality_to_pb(quality)),
-        traffic: None,
-        rois: Vec::new(),
-        validation_failures: skew.map(|_| pb::ValidationFailure::ClockSkew.into()).into_iter().collect(),
+        traffic: traffic.map(measures::traffic_to_pb),
+        rois: rois.iter().map(measures::roi_to_pb).collect(),
+        validation_failures: validation_failures
+            .iter()
+            .map(|failure| measures::failure_to_pb(*failure))
+            .chain(skew.map(|_| pb::ValidationFailure::ClockSkew))
+            .map(Into::into)
+            .collect(),
         clock_skew: skew.map(|captured| time::difference_to_pb(captured, *received_time)),
         stages: stages.iter().copied().map(stage_to_pb).collect(),
         worker_version: worker_version.clone(),
@@ -164,6 +172,7 @@ fn quality_to_pb(quality: &QualityMeasures) -> pb::QualityMetrics {
 fn stage_to_pb(timing: StageTiming) -> pb::ProcessingStage {
     let StageTiming { stage, duration } = timing;
     let kind = match stage {
+        Stage::QueueWait => pb::StageKind::QueueWait,
         Stage::Fetch => pb::StageKind::Fetch,
         Stage::Decode => pb::StageKind::Decode,
         Stage::Analyze => pb::StageKind::Analysis,
@@ -171,6 +180,7 @@ fn stage_to_pb(timing: StageTiming) -> pb::ProcessingStage {
         Stage::Mask => pb::StageKind::Mask,
         Stage::Resize => pb::StageKind::Resize,
         Stage::Thumbnail => pb::StageKind::Thumbnail,
+        Stage::OrderWait => pb::StageKind::OrderWait,
     };
     pb::ProcessingStage { kind: kind.into(), duration: Some(time::duration_to_pb(duration)) }
 }

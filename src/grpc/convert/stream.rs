@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{checked_map, output, policy, time};
+use super::{checked_map, output, policy, roi, time};
 use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
 use crate::domain::{
     Location, Partitions, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings, StreamState,
@@ -55,7 +55,6 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         auto_registered: _,
         status: _,
     } = stream;
-    unless_set(!rois.is_empty(), "rois")?;
     if display_name.len() > MAX_DISPLAY_NAME_BYTES {
         let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
         return Err(Fault::invalid("display_name", rule));
@@ -67,6 +66,8 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
     if !privacy_masks.is_empty() {
         output::check_with_masks(&output)?;
     }
+    let (clock, validation) =
+        policy::validation(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?;
     let settings = StreamSettings {
         display_name,
         labels: checked_map("labels", labels)?,
@@ -77,7 +78,9 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         privacy_masks,
         // Counted by those who know what was before.
         mask_version: 0,
-        clock: policy::clock(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?,
+        rois: roi::from_pb(rois)?,
+        clock,
+        validation,
         stall_timeout: stall_timeout.map_or_else(StallTimeout::default, StallTimeout),
     };
     Ok(WantedStream { id: stream_id.parse()?, settings })
@@ -116,12 +119,14 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         display_name,
         labels,
         location,
+        rois,
         retention,
         queue,
         output,
         privacy_masks,
         mask_version,
         clock,
+        validation,
         stall_timeout,
     } = settings;
     pb::Stream {
@@ -130,11 +135,11 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         display_name,
         labels,
         location: location.map(location_to_pb),
-        rois: Vec::new(),
+        rois: rois.iter().map(roi::to_pb).collect(),
         privacy_masks: output::masks_to_pb(&privacy_masks),
         retention: Some(policy::retention_to_pb(retention)),
         output: Some(output::output_to_pb(output)),
-        validation: Some(policy::clock_to_pb(clock)),
+        validation: Some(policy::validation_to_pb(clock, validation)),
         queue: Some(policy::queue_to_pb(queue)),
         stall_timeout: Some(time::duration_to_pb(stall_timeout.0)),
         etag: etag(revision),
@@ -237,7 +242,7 @@ mod tests {
                 R::InvalidField,
                 "location.latitude_degrees",
             ),
-            (pb::Stream { rois: vec![pb::Roi::default()], ..named() }, R::NotImplemented, "rois"),
+            (pb::Stream { rois: vec![pb::Roi::default()], ..named() }, R::InvalidField, "rois[0].roi_id"),
             (
                 pb::Stream { privacy_masks: vec![pb::PrivacyMask::default()], ..named() },
                 R::InvalidField,

@@ -6,11 +6,11 @@ use std::time::Duration;
 use prost::Message as _;
 
 use crate::domain::{
-    AdaptiveQuality, ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location, NormalizedPoint,
-    OutputBody, OutputFormat, OutputPolicy, PayloadKey, PayloadRef, PictureFormat, PictureRole, Polygon,
-    PrivacyMask, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy, Reencode, ReencodeMode,
-    Rendition, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout, StoredPicture,
-    StreamSettings, Timestamp, Tombstone, TombstoneKind,
+    AdaptiveQuality, ClockAction, ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location,
+    NormalizedPoint, OutputBody, OutputFormat, OutputPolicy, PayloadKey, PayloadRef, PictureFormat,
+    PictureRole, Polygon, PrivacyMask, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy, Reencode,
+    ReencodeMode, Rendition, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout,
+    StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind, ValidationPolicy,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
@@ -31,12 +31,14 @@ macro_rules! numbered {
     };
 }
 
+mod measures;
+
 numbered!(from_format, to_format, PictureFormat {
     Jpeg = 1, Png = 2, WebP = 3, Rgb8 = 4, Bgr8 = 5, Gray8 = 6, Nv12 = 7, I420 = 8,
 });
 numbered!(from_role, to_role, PictureRole { Thumbnail = 1, Processed = 2, Original = 3, Rendition = 40 });
 numbered!(from_stage, to_stage, Stage {
-    Fetch = 1, Decode = 2, Analyze = 3, Encode = 4, Mask = 40, Resize = 41, Thumbnail = 42,
+    Fetch = 1, Decode = 2, Analyze = 3, Encode = 4, Mask = 40, Resize = 41, Thumbnail = 42, QueueWait = 60, OrderWait = 62,
 });
 numbered!(from_output_format, to_output_format, OutputFormat { Jpeg = 1, Png = 2, WebP = 3, WebPLossless = 4 });
 numbered!(from_reencode, to_reencode, ReencodeMode { Always = 1, Never = 2, Auto = 3 });
@@ -174,6 +176,9 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
         passed_through: frame.reencode != Reencode::Encoded,
         reencode_disabled: frame.reencode == Reencode::Disabled,
         mask_version: frame.mask_version,
+        traffic: frame.traffic.map(measures::traffic_to_pb),
+        rois: frame.rois.iter().map(measures::roi_to_pb).collect(),
+        validation_failures: frame.validation_failures.iter().copied().map(measures::from_failure).collect(),
         worker_version: frame.worker_version.clone(),
     }
 }
@@ -211,6 +216,11 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
             (false, false) => Reencode::Encoded,
         },
         mask_version: frame.mask_version,
+        traffic: frame.traffic.map(measures::traffic_from_pb).transpose()?,
+        rois: frame.rois.into_iter().map(measures::roi_from_pb).collect::<Result<_>>()?,
+        validation_failures: {
+            frame.validation_failures.into_iter().map(measures::to_failure).collect::<Result<_>>()?
+        },
         worker_version: frame.worker_version,
     })
 }
@@ -263,12 +273,14 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         display_name,
         labels,
         location,
+        rois,
         retention,
         queue,
         output,
         privacy_masks,
         mask_version,
         clock,
+        validation,
         stall_timeout,
     } = settings;
     let OutputPolicy {
@@ -307,7 +319,13 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         privacy_masks: privacy_masks.iter().map(mask_to_pb).collect(),
         mask_version: *mask_version,
         clock_tolerance: micros(clock.tolerance),
-        clock_reject: clock.reject,
+        clock_reject: clock.action == ClockAction::Reject,
+        clock_ignore: clock.action == ClockAction::Ignore,
+        rois: rois.iter().map(measures::region_to_pb).collect(),
+        min_quality_score: validation.min_quality_score,
+        min_width: validation.min_width,
+        min_height: validation.min_height,
+        max_age: validation.max_age.map_or(0, micros),
         queue_drop_oldest: queue.drop_oldest,
         stall_timeout: micros(stall_timeout.0),
     }
@@ -365,7 +383,21 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
         },
         privacy_masks: s.privacy_masks.into_iter().map(mask_from_pb).collect::<Result<_>>()?,
         mask_version: s.mask_version,
-        clock: ClockPolicy { tolerance: Duration::from_micros(s.clock_tolerance), reject: s.clock_reject },
+        rois: s.rois.into_iter().map(measures::region_from_pb).collect::<Result<_>>()?,
+        clock: ClockPolicy {
+            tolerance: Duration::from_micros(s.clock_tolerance),
+            action: match (s.clock_reject, s.clock_ignore) {
+                (true, _) => ClockAction::Reject,
+                (false, true) => ClockAction::Ignore,
+                (false, false) => ClockAction::Flag,
+            },
+        },
+        validation: ValidationPolicy {
+            min_quality_score: s.min_quality_score,
+            min_width: s.min_width,
+            min_height: s.min_height,
+            max_age: (s.max_age > 0).then(|| Duration::from_micros(s.max_age)),
+        },
         stall_timeout: match s.stall_timeout {
             0 => StallTimeout::default(),
             micros => StallTimeout(Duration::from_micros(micros)),

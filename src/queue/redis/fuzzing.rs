@@ -68,7 +68,11 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         pictures: vec![picture; 2],
         quality: QualityMeasures { mean_luma: 99.5, ..QualityMeasures::default() },
         stages: vec![StageTiming { stage: Stage::Decode, duration: Duration::from_micros(900) }],
+        traffic: None,
+        rois: Vec::new(),
+        validation_failures: Vec::new(),
         reencode: Reencode::Encoded,
+        mask_version: 3,
         worker_version: "0.1.0".to_owned(),
     };
     let failure = Failure { reason: FailureReason::Truncated, message: "the picture is cut off".to_owned() };

@@ -1,0 +1,65 @@
+use crate::domain::{Congestion, Graded, Lighting, RoiAnalysis, TrafficFeatures, ValidationFailure, Weather};
+use crate::pb::v1 as pb;
+
+pub(crate) fn traffic_to_pb(traffic: TrafficFeatures) -> pb::TrafficFeatures {
+    let TrafficFeatures { motion_intensity, vehicle_density, congestion, lighting, weather, model_frames } =
+        traffic;
+    let (congestion, congestion_confidence) = congestion_to_pb(congestion);
+    let lit = match lighting.class {
+        Lighting::Night => pb::Lighting::Night,
+        Lighting::DawnDusk => pb::Lighting::DawnDusk,
+        Lighting::Daylight => pb::Lighting::Daylight,
+        Lighting::BrightSunlight => pb::Lighting::BrightSunlight,
+    };
+    let looks = match weather.class {
+        Weather::Unknown => pb::Weather::Unknown,
+        Weather::Clear => pb::Weather::Clear,
+        Weather::Overcast => pb::Weather::Overcast,
+        Weather::Foggy => pb::Weather::Foggy,
+        Weather::Dark => pb::Weather::Dark,
+    };
+    pb::TrafficFeatures {
+        motion_intensity,
+        vehicle_density,
+        congestion: congestion.into(),
+        congestion_confidence,
+        lighting: lit.into(),
+        lighting_confidence: Some(lighting.confidence),
+        weather: looks.into(),
+        weather_confidence: Some(weather.confidence),
+        model_frames,
+    }
+}
+
+pub(crate) fn roi_to_pb(roi: &RoiAnalysis) -> pb::RoiAnalysis {
+    let RoiAnalysis { roi_id, mean_luma, rms_contrast, vehicle_density, motion_intensity, congestion } = roi;
+    let (congestion, congestion_confidence) = congestion_to_pb(*congestion);
+    pb::RoiAnalysis {
+        roi_id: roi_id.to_string(),
+        vehicle_density: *vehicle_density,
+        mean_luma: *mean_luma,
+        rms_contrast: *rms_contrast,
+        motion_intensity: *motion_intensity,
+        congestion: congestion.into(),
+        congestion_confidence,
+    }
+}
+
+fn congestion_to_pb(congestion: Option<Graded<Congestion>>) -> (pb::Congestion, Option<f64>) {
+    let Some(Graded { class, confidence }) = congestion else { return (pb::Congestion::Unspecified, None) };
+    let class = match class {
+        Congestion::FreeFlow => pb::Congestion::FreeFlow,
+        Congestion::Moderate => pb::Congestion::Moderate,
+        Congestion::Heavy => pb::Congestion::Heavy,
+        Congestion::Congested => pb::Congestion::Congested,
+    };
+    (class, Some(confidence))
+}
+
+pub(crate) fn failure_to_pb(failure: ValidationFailure) -> pb::ValidationFailure {
+    match failure {
+        ValidationFailure::LowQuality => pb::ValidationFailure::LowQuality,
+        ValidationFailure::TooSmall => pb::ValidationFailure::TooSmall,
+        ValidationFailure::TooOld => pb::ValidationFailure::TooOld,
+    }
+}

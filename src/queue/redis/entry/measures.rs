@@ -1,0 +1,95 @@
+//! Measures of a scene and the regions they are made of, as storage and back.
+
+use super::pb;
+use crate::domain::{
+    Congestion, Graded, Lighting, NormalizedPoint, Polygon, Roi, RoiAnalysis, RoiKind, TrafficFeatures,
+    ValidationFailure, Weather,
+};
+use crate::queue::{Error, Result};
+
+numbered!(from_lighting, to_lighting, Lighting { Night = 1, DawnDusk = 2, Daylight = 3, BrightSunlight = 4 });
+numbered!(from_weather, to_weather, Weather {
+    Unknown = 1, Clear = 2, Overcast = 3, Foggy = 4, Dark = 5,
+});
+numbered!(from_congestion, to_congestion, Congestion {
+    FreeFlow = 1, Moderate = 2, Heavy = 3, Congested = 4,
+});
+numbered!(from_kind, to_kind, RoiKind {
+    Unspecified = 0, Road = 1, Lane = 2, Crossing = 3, Parking = 4, Other = 5,
+});
+numbered!(from_failure, to_failure, ValidationFailure { LowQuality = 1, TooSmall = 2, TooOld = 3 });
+
+fn graded_to_pb<T>(graded: Graded<T>, number: fn(T) -> u32) -> pb::Graded {
+    pb::Graded { class: number(graded.class), confidence: graded.confidence }
+}
+
+fn graded_from_pb<T>(graded: pb::Graded, class: fn(u32) -> Result<T>) -> Result<Graded<T>> {
+    Ok(Graded { class: class(graded.class)?, confidence: graded.confidence })
+}
+
+pub(super) fn traffic_to_pb(traffic: TrafficFeatures) -> pb::Traffic {
+    let TrafficFeatures { motion_intensity, vehicle_density, congestion, lighting, weather, model_frames } =
+        traffic;
+    pb::Traffic {
+        motion_intensity,
+        vehicle_density,
+        congestion: congestion.map(|congestion| graded_to_pb(congestion, from_congestion)),
+        lighting: Some(graded_to_pb(lighting, from_lighting)),
+        weather: Some(graded_to_pb(weather, from_weather)),
+        model_frames,
+    }
+}
+
+pub(super) fn traffic_from_pb(traffic: pb::Traffic) -> Result<TrafficFeatures> {
+    let congestion = traffic.congestion.map(|congestion| graded_from_pb(congestion, to_congestion));
+    Ok(TrafficFeatures {
+        motion_intensity: traffic.motion_intensity,
+        vehicle_density: traffic.vehicle_density,
+        congestion: congestion.transpose()?,
+        lighting: graded_from_pb(traffic.lighting.unwrap_or_default(), to_lighting)?,
+        weather: graded_from_pb(traffic.weather.unwrap_or_default(), to_weather)?,
+        model_frames: traffic.model_frames,
+    })
+}
+
+pub(super) fn roi_to_pb(roi: &RoiAnalysis) -> pb::RoiAnalysis {
+    let RoiAnalysis { roi_id, mean_luma, rms_contrast, vehicle_density, motion_intensity, congestion } = roi;
+    pb::RoiAnalysis {
+        roi_id: roi_id.to_string(),
+        mean_luma: *mean_luma,
+        rms_contrast: *rms_contrast,
+        vehicle_density: *vehicle_density,
+        motion_intensity: *motion_intensity,
+        congestion: congestion.map(|congestion| graded_to_pb(congestion, from_congestion)),
+    }
+}
+
+pub(super) fn roi_from_pb(roi: pb::RoiAnalysis) -> Result<RoiAnalysis> {
+    let congestion = roi.congestion.map(|congestion| graded_from_pb(congestion, to_congestion));
+    Ok(RoiAnalysis {
+        roi_id: roi.roi_id.parse().map_err(|error| Error::Corrupt(format!("{error}")))?,
+        mean_luma: roi.mean_luma,
+        rms_contrast: roi.rms_contrast,
+        vehicle_density: roi.vehicle_density,
+        motion_intensity: roi.motion_intensity,
+        congestion: congestion.transpose()?,
+    })
+}
+
+pub(super) fn region_to_pb(roi: &Roi) -> pb::Roi {
+    let points = roi.polygon.points().iter();
+    pb::Roi {
+        roi_id: roi.id.to_string(),
+        kind: from_kind(roi.kind),
+        polygon: points.map(|&NormalizedPoint { x, y }| pb::Point { x, y }).collect(),
+    }
+}
+
+pub(super) fn region_from_pb(roi: pb::Roi) -> Result<Roi> {
+    let points = roi.polygon.into_iter().map(|pb::Point { x, y }| NormalizedPoint { x, y }).collect();
+    Ok(Roi {
+        id: roi.roi_id.parse().map_err(|error| Error::Corrupt(format!("{error}")))?,
+        kind: to_kind(roi.kind)?,
+        polygon: Polygon::new(points).map_err(|error| Error::Corrupt(error.to_string()))?,
+    })
+}
