@@ -13,6 +13,9 @@ use crate::domain::{
 use crate::picture::{self, Codec, DecodeError, EncodeError, Metadata, Orientation, Planes, SourcePicture};
 use crate::queue::Offer;
 
+#[cfg(test)]
+mod tests;
+
 /// Quality of thumbnails: small, and looked at small.
 const THUMBNAIL_QUALITY: u8 = 75;
 /// Longest message of a failure, in bytes.

@@ -12,6 +12,7 @@ mod group_operators;
 mod groups;
 mod operate;
 mod options;
+mod outputs;
 mod pictures;
 mod process;
 mod registry;
