@@ -252,6 +252,11 @@ impl Payloads {
         flight
     }
 
+    #[cfg(test)]
+    pub(super) fn put(&self, key: PayloadKey, bytes: Bytes) {
+        self.cache.insert(key, bytes);
+    }
+
     async fn read(&self, partition: PartitionId, payload: PayloadRef) -> Found {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let found = self.queue.fetch(partition, &[payload]).await?.into_iter().next().flatten();

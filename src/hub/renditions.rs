@@ -247,3 +247,87 @@ fn render(codec: &mut Codec, data: &Bytes, source: &StoredPicture, rendition: Re
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Partitions, PayloadRef, PictureFormat, PictureRole};
+    use crate::queue::Budget;
+    use crate::queue::memory::{MemoryConfig, MemoryQueue};
+    use crate::scene::Scene;
+
+    struct Bench {
+        payloads: Arc<Payloads>,
+        renditions: Arc<Renditions>,
+        source: StoredPicture,
+        partition: PartitionId,
+    }
+
+    fn bench(threads: usize, data: Bytes) -> Bench {
+        let partitions = Partitions::new(4).unwrap();
+        let config = MemoryConfig { partitions, budget: Budget::share(1 << 30, partitions), max_streams: 10 };
+        let renditions = Renditions::new(threads, 32 << 20, Limits::default());
+        let payloads = Payloads::new(Arc::new(MemoryQueue::new(config)), 64 << 20, Arc::clone(&renditions));
+        let payload = PayloadRef { key: PayloadKey::random(), size_bytes: data.len() as u64 };
+        payloads.put(payload.key, data);
+        let (role, format) = (PictureRole::Processed, PictureFormat::Jpeg);
+        let source = StoredPicture { role, format, width: 320, height: 180, payload };
+        Bench { payloads, renditions, source, partition: partitions.get(0).unwrap() }
+    }
+
+    impl Bench {
+        async fn get(&self, rendition: Rendition) -> Rendered {
+            self.renditions.get(&self.payloads, self.partition, &self.source, rendition).await.unwrap()
+        }
+    }
+
+    fn road() -> Bytes {
+        Scene::new(5, 320, 180).jpeg(&mut Codec::new(Limits::default()), 40, 90).unwrap().0
+    }
+
+    const SMALL: Rendition =
+        Rendition { format: OutputFormat::Jpeg, quality: 50, max_width: 100, max_height: 0 };
+
+    #[tokio::test]
+    async fn what_many_ask_for_is_made_once() {
+        let bench = bench(1, road());
+        let all = futures::future::join_all((0..50).map(|_| bench.get(SMALL))).await;
+        assert!(matches!(all[0], Rendered::Picture { width: 100, height: 56, .. }), "{:?}", all[0]);
+        assert!(all.iter().all(|one| *one == all[0]));
+        assert_eq!(bench.get(SMALL).await, all[0]);
+        assert_eq!(bench.renditions.made(), 1);
+        let webp = Rendition { format: OutputFormat::WebP, ..SMALL };
+        let Rendered::Picture { bytes, .. } = bench.get(webp).await else { panic!("no picture") };
+        assert_eq!(picture::sniff(&bytes), Some(PictureFormat::WebP));
+        assert_eq!(bench.renditions.made(), 2, "another one is another");
+    }
+
+    #[tokio::test]
+    async fn what_is_as_it_should_be_goes_out_as_it_is() {
+        let data = road();
+        let bench = bench(1, data.clone());
+        let same = Rendition { quality: 90, max_width: 320, ..SMALL };
+        assert!(matches!(bench.get(same).await, Rendered::Picture { bytes, .. } if bytes == data));
+    }
+
+    #[tokio::test]
+    async fn too_many_at_once_are_told_so() {
+        let bench = bench(1, road());
+        let jobs = bench.renditions.jobs().unwrap();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        jobs.try_send(Box::new(move |_: &mut Codec| held.recv().unwrap_or_default())).ok().unwrap();
+        while jobs.try_send(Box::new(|_: &mut Codec| {})).is_ok() {}
+        assert_eq!(bench.get(SMALL).await, Rendered::Busy);
+        drop(release);
+        let none = self::bench(0, road());
+        assert_eq!(none.get(SMALL).await, Rendered::Busy);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_picture_fails_once() {
+        let bench = bench(1, Bytes::from_static(b"\xFF\xD8\xFF nothing"));
+        assert_eq!(bench.get(SMALL).await, Rendered::Failed);
+        assert_eq!(bench.get(SMALL).await, Rendered::Failed);
+        assert_eq!(bench.renditions.made(), 0);
+    }
+}

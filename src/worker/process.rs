@@ -15,6 +15,9 @@ use crate::picture::{
 };
 use crate::queue::Offer;
 
+#[cfg(test)]
+mod tests;
+
 /// Quality of thumbnails: small, and looked at small.
 const THUMBNAIL_QUALITY: u8 = 75;
 /// Longest message of a failure, in bytes.

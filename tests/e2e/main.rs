@@ -14,6 +14,7 @@ mod groups;
 mod measures;
 mod operate;
 mod options;
+mod outputs;
 mod pictures;
 mod process;
 mod registry;

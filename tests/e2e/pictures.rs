@@ -46,7 +46,7 @@ fn processed(frame: &pb::ProcessedFrame) -> Planes {
 }
 
 /// Peak signal-to-noise ratio of two luma planes, dB.
-fn psnr(one: &Planes, other: &Planes) -> f64 {
+pub(crate) fn psnr(one: &Planes, other: &Planes) -> f64 {
     let (one, other) = (one.luma(), other.luma());
     assert_eq!((one.width, one.height), (other.width, other.height));
     let squares: f64 = one

@@ -40,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("picture", &["domain"]),
     ("analysis", &["domain"]),
     ("worker", &["queue", "picture", "analysis", "domain", "shutdown"]),
-    ("hub", &["queue", "domain", "shutdown"]),
+    ("hub", &["queue", "picture", "domain", "shutdown"]),
     ("middleware", &["domain", "shutdown", "pb", "grpc"]),
     (
         "grpc",
@@ -83,7 +83,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         "wire types stay where they are encoded",
     ),
     (
-        &["turbojpeg", "image", "yuv", "fast_image_resize"],
+        &["turbojpeg", "image", "webp", "yuv", "fast_image_resize"],
         &["picture"],
         "codecs stay behind the bounds that `picture` sets",
     ),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use prost_types::FieldMask;
 
+use super::output::OutputArgs;
 use super::scene::SceneArgs;
 use crate::cli::output::pb_duration;
 use crate::pb::v1 as pb;
@@ -20,22 +21,6 @@ pub(super) struct SettingsArgs {
     /// A name for people.
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-
-    /// Keep the submitted bytes beside the processed picture.
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    keep_original: Option<bool>,
-
-    /// Quality of the output, 1 to 100.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
-    quality: Option<u32>,
-
-    /// When a picture is encoded again.
-    #[arg(long, value_name = "MODE", value_enum)]
-    reencode: Option<Reencode>,
-
-    /// Longer side of the thumbnail in pixels; 0 = none.
-    #[arg(long, value_name = "PIXELS")]
-    thumbnail_size: Option<u32>,
 
     /// Frames that are kept.
     #[arg(long, value_name = "N")]
@@ -67,6 +52,7 @@ pub(super) struct SettingsArgs {
 
     #[command(flatten)]
     scene: SceneArgs,
+    output: OutputArgs,
 }
 
 /// What happens when a stream's queue is full.
@@ -78,13 +64,6 @@ enum Overflow {
     DropOldest,
 }
 
-/// When a picture is encoded again.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Reencode {
-    /// Every picture is.
-    Always,
-    /// No picture is.
-    Never,
 }
 
 impl SettingsArgs {
@@ -93,10 +72,6 @@ impl SettingsArgs {
         let Self {
             labels,
             name,
-            keep_original,
-            quality,
-            reencode,
-            thumbnail_size,
             retain_frames,
             retain_age,
             retain_bytes,
@@ -105,6 +80,7 @@ impl SettingsArgs {
             queue_overflow,
             stall_timeout,
             scene,
+            output,
         } = self;
         let mut paths = Vec::new();
         let mut given = |path: &str, is_given: bool| {
@@ -118,25 +94,6 @@ impl SettingsArgs {
         stream.labels = labels.into_iter().collect();
         given("display_name", name.is_some());
         stream.display_name = name.unwrap_or_default();
-        let output = [
-            given("output.keep_original", keep_original.is_some()),
-            given("output.quality", quality.is_some()),
-            given("output.reencode_mode", reencode.is_some()),
-            given("output.thumbnail_size", thumbnail_size.is_some()),
-        ];
-        if output.contains(&true) {
-            let mode = reencode.map_or(pb::ReencodeMode::Unspecified, |mode| match mode {
-                Reencode::Always => pb::ReencodeMode::Always,
-                Reencode::Never => pb::ReencodeMode::Never,
-            });
-            stream.output = Some(pb::OutputPolicy {
-                keep_original: keep_original.unwrap_or_default(),
-                quality: quality.unwrap_or_default(),
-                reencode_mode: mode.into(),
-                thumbnail_size,
-                ..Default::default()
-            });
-        }
         let retention = [
             given("retention.max_frames", retain_frames.is_some()),
             given("retention.max_age", retain_age.is_some()),
@@ -167,6 +124,7 @@ impl SettingsArgs {
         }
         given("stall_timeout", stall_timeout.is_some());
         stream.stall_timeout = stall_timeout.map(pb_duration);
+        output.write(&mut stream, &mut paths);
         scene.put(&mut stream, &mut paths);
         (stream, FieldMask { paths })
     }
@@ -189,11 +147,11 @@ mod tests {
         let args = SettingsArgs {
             labels: vec![key_value("site=north").unwrap()],
             retain_frames: Some(10),
-            keep_original: Some(false),
+            output: OutputArgs { keep_original: Some(false), ..Default::default() },
             ..Default::default()
         };
         let (stream, mask) = args.into_stream("cam");
-        assert_eq!(mask.paths, ["labels", "output.keep_original", "retention.max_frames"]);
+        assert_eq!(mask.paths, ["labels", "retention.max_frames", "output.keep_original"]);
         assert_eq!(stream.labels["site"], "north");
         assert_eq!(stream.retention.map(|keep| keep.max_frames), Some(10));
         let (stream, mask) = SettingsArgs::default().into_stream("cam");

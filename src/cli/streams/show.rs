@@ -72,13 +72,39 @@ pub(super) fn details(stream: &pb::Stream) -> String {
         row("retain bytes", if keep.max_bytes == 0 { String::new() } else { bytes(keep.max_bytes) });
     }
     if let Some(output) = &stream.output {
+        row(
+            "format",
+            match (output.format(), output.lossless) {
+                (pb::PictureFormat::Unspecified, _) => String::new(),
+                (format, lossless) => {
+                    let name = short(format.as_str_name(), "PICTURE_FORMAT_").to_lowercase();
+                    if lossless { format!("{name}, lossless") } else { name }
+                }
+            },
+        );
+        row("max width", unless_zero(output.max_width.into()));
+        row("max height", unless_zero(output.max_height.into()));
+        if let Some(budget) = &output.adaptive {
+            let most = |count: u64, per: &str| (count > 0).then(|| format!("{} a {per}", bytes(count)));
+            let budgets = [
+                most(budget.max_bytes_per_frame.into(), "picture"),
+                most(budget.max_bytes_per_second, "second"),
+            ];
+            row("budget", budgets.into_iter().flatten().collect::<Vec<_>>().join(", "));
+            row("min quality", unless_zero(budget.min_quality.into()));
+        }
+        row("keep metadata", yes(output.keep_metadata));
         row("keep original", yes(output.keep_original));
+        row("keep unmasked original", yes(output.keep_unmasked_original));
         row("quality", unless_zero(output.quality.into()));
         row("thumbnail", output.thumbnail_size.map(|side| format!("{side} pixels")).unwrap_or_default());
         if output.reencode_mode() != pb::ReencodeMode::Unspecified {
             row("re-encode", short(output.reencode_mode().as_str_name(), "REENCODE_MODE_").to_lowercase());
         }
     }
+    let masks: Vec<&str> = stream.privacy_masks.iter().map(|mask| mask.mask_id.as_str()).collect();
+    row("masks", masks.join(", "));
+    row("mask version", unless_zero(stream.mask_version));
     if let Some(queue) = &stream.queue {
         row("queue frames", unless_zero(queue.max_frames));
         row("queue bytes", if queue.max_bytes == 0 { String::new() } else { bytes(queue.max_bytes) });
@@ -116,18 +142,35 @@ pub(super) fn stream_json(stream: &pb::Stream) -> Value {
         json!({
             "format": short(output.format().as_str_name(), "PICTURE_FORMAT_"),
             "quality": output.quality,
+            "lossless": output.lossless,
+            "max_width": output.max_width,
+            "max_height": output.max_height,
+            "adaptive": output.adaptive.as_ref().map(|budget| json!({
+                "max_bytes_per_frame": budget.max_bytes_per_frame,
+                "max_bytes_per_second": budget.max_bytes_per_second,
+                "min_quality": budget.min_quality,
+            })),
+            "keep_metadata": output.keep_metadata,
+            "keep_unmasked_original": output.keep_unmasked_original,
             "thumbnail_size": output.thumbnail_size,
             "keep_original": output.keep_original,
             "reencode_mode": short(output.reencode_mode().as_str_name(), "REENCODE_MODE_"),
         })
     });
     let queue = stream.queue.as_ref();
+    let masks = stream.privacy_masks.iter().map(|mask| {
+        let points: Vec<Value> = mask.polygon.iter().map(|point| json!([point.x, point.y])).collect();
+        json!({ "mask_id": mask.mask_id, "polygon": points })
+    });
+    let masks: Vec<Value> = masks.collect();
     json!({
         "stream_id": stream.stream_id,
         "display_name": stream.display_name,
         "labels": stream.labels,
         "retention": retention,
         "output": output,
+        "privacy_masks": masks,
+        "mask_version": stream.mask_version,
         "queue": queue.map(|queue| json!({
             "max_frames": queue.max_frames,
             "max_bytes": queue.max_bytes,

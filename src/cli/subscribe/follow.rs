@@ -188,7 +188,7 @@ impl Follower {
             pictures: Some(pb::PictureSelection {
                 roles: self.roles.iter().map(|&role| role.into()).collect(),
                 max_picture_bytes: MAX_PICTURE_BYTES,
-                ..Default::default()
+                rendition: self.options.rendition,
             }),
             stop: self.options.stop,
             sampling: self.options.sampling,

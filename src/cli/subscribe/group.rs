@@ -20,6 +20,7 @@ pub(super) struct Member {
     pub(super) group: String,
     pub(super) member: String,
     pub(super) roles: Vec<pb::PictureRole>,
+    pub(super) rendition: Option<pb::Rendition>,
     pub(super) max_picture_bytes: u32,
     pub(super) count: Option<u64>,
 }
@@ -29,7 +30,7 @@ impl Member {
         let pictures = pb::PictureSelection {
             roles: self.roles.iter().map(|&role| role.into()).collect(),
             max_picture_bytes: self.max_picture_bytes,
-            ..Default::default()
+            rendition: self.rendition,
         };
         pb::SubscribeFramesRequest {
             group: Some(pb::GroupMember {

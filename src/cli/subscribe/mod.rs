@@ -5,6 +5,7 @@ pub(super) mod follow;
 mod group;
 mod json;
 mod options;
+mod rendition;
 mod report;
 mod save;
 
@@ -21,7 +22,8 @@ use crate::pb::v1::start_position::Position;
 use crate::shutdown;
 use cursors::CursorFile;
 use follow::{Event, Follower};
-use options::OptionsArgs;
+use options::{Options, OptionsArgs};
+use rendition::RenditionArgs;
 use report::{Report, Style};
 use save::Saver;
 
@@ -42,6 +44,7 @@ Examples:
   frameway subscribe 'cam-*' --max-fps 2 --latest-only --overflow latest-only
   frameway subscribe north-gate --count 1 --save . --pictures original
   frameway subscribe 'cam-*' --cursor-file cursors.json --json >> frames.jsonl
+  frameway subscribe north-gate --max-width 640 --format webp --save pictures/
   frameway subscribe --group detectors --member $(hostname) --lines")]
 pub(super) struct SubscribeArgs {
     /// Stream ids, or quoted patterns of ids (`*`, `?`, `[ab]`).
@@ -66,6 +69,9 @@ pub(super) struct SubscribeArgs {
 
     #[command(flatten)]
     options: Box<OptionsArgs>,
+
+    #[command(flatten)]
+    rendition: RenditionArgs,
 
     /// End after this many frames.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -103,6 +109,8 @@ enum Pictures {
     Processed,
     /// The submitted bytes, where the stream keeps them.
     Original,
+    /// One made as --format, --quality, --max-width and --max-height say.
+    Rendition,
 }
 
 impl Pictures {
@@ -112,6 +120,7 @@ impl Pictures {
             Self::Thumbnail => pb::PictureRole::Thumbnail,
             Self::Processed => pb::PictureRole::Processed,
             Self::Original => pb::PictureRole::Original,
+            Self::Rendition => pb::PictureRole::Rendition,
         }
     }
 }
@@ -158,7 +167,7 @@ impl From {
 
 /// Follows the streams until the end, the count, or Ctrl-C.
 pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
-    let roles = roles(&args.pictures, args.save.is_some())?;
+    let roles = args.rendition.in_place(roles(&args.pictures, args.save.is_some())?);
     if let (Some(group), Some(member)) = (args.group.clone(), args.member.clone()) {
         return run_member(args, group, member, roles).await;
     }
@@ -173,7 +182,7 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     let client = args.connect.connect().await?;
     let style = Style::choose(args.json, args.lines);
     let mut report = Report::new(style);
-    let options = args.options.into_options();
+    let options = Options { rendition: args.rendition.rendition(), ..args.options.into_options() };
     let mut follower =
         Follower::new(client.streaming, &args.streams, start, resumed, roles, args.count).with(options);
     loop {
@@ -235,6 +244,7 @@ async fn run_member(
         group,
         member,
         roles,
+        rendition: args.rendition.rendition(),
         max_picture_bytes: crate::cli::client::MAX_PICTURE_BYTES,
         count: args.count,
     };

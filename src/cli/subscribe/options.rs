@@ -77,6 +77,7 @@ pub(in crate::cli) struct Options {
     pub(super) max_age: Option<prost_types::Duration>,
     pub(super) filter: Option<pb::FrameFilter>,
     pub(super) overflow: pb::OverflowPolicy,
+    pub(super) rendition: Option<pb::Rendition>,
 }
 
 impl OptionsArgs {
@@ -111,6 +112,7 @@ impl OptionsArgs {
                 Some(Overflow::LatestOnly) => pb::OverflowPolicy::LatestOnly,
                 Some(Overflow::Disconnect) => pb::OverflowPolicy::Disconnect,
             },
+            rendition: None,
         }
     }
 }

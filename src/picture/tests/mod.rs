@@ -2,6 +2,7 @@
 
 mod formats;
 mod hostile;
+mod outputs;
 mod round_trip;
 
 use std::path::PathBuf;

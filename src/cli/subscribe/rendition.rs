@@ -1,0 +1,75 @@
+//! A picture as the subscriber wants it: the flags of a rendition.
+
+use clap::Args;
+
+use crate::cli::streams::Format;
+use crate::pb::v1 as pb;
+
+/// Pictures in another format or size than the stream's, made by the server; with any of these they come instead of the
+/// processed ones.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Renditions")]
+pub(super) struct RenditionArgs {
+    /// Format of the pictures.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    format: Option<Format>,
+
+    /// Quality of JPEG and lossy WebP, 1 to 100.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    quality: Option<u32>,
+
+    /// Lossless WebP.
+    #[arg(long)]
+    lossless: bool,
+
+    /// Most pixels across.
+    #[arg(long, value_name = "PIXELS")]
+    max_width: Option<u32>,
+
+    /// Most pixels down.
+    #[arg(long, value_name = "PIXELS")]
+    max_height: Option<u32>,
+}
+
+impl RenditionArgs {
+    /// What is asked for; `None` if nothing is.
+    pub(super) fn rendition(&self) -> Option<pb::Rendition> {
+        let Self { format, quality, lossless, max_width, max_height } = self;
+        let rendition = pb::Rendition {
+            format: format.map_or(pb::PictureFormat::Unspecified, Format::to_pb).into(),
+            quality: quality.unwrap_or_default(),
+            max_width: max_width.unwrap_or_default(),
+            max_height: max_height.unwrap_or_default(),
+            lossless: *lossless,
+        };
+        (rendition != pb::Rendition::default()).then_some(rendition)
+    }
+
+    /// The roles with the rendition in the place of the processed picture, where one is asked for.
+    pub(super) fn in_place(&self, mut roles: Vec<pb::PictureRole>) -> Vec<pb::PictureRole> {
+        if self.rendition().is_some()
+            && !roles.contains(&pb::PictureRole::Rendition)
+            && let Some(processed) = roles.iter_mut().find(|role| **role == pb::PictureRole::Processed)
+        {
+            *processed = pb::PictureRole::Rendition;
+        }
+        roles
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rendition_takes_the_processed_pictures_place() {
+        use pb::PictureRole as R;
+        let none = RenditionArgs::default();
+        assert_eq!(none.rendition(), None);
+        assert_eq!(none.in_place(vec![R::Processed]), [R::Processed]);
+        let small = RenditionArgs { max_width: Some(320), ..none };
+        assert_eq!(small.rendition().map(|one| one.max_width), Some(320));
+        assert_eq!(small.in_place(vec![R::Thumbnail, R::Processed]), [R::Thumbnail, R::Rendition]);
+        assert_eq!(small.in_place(vec![R::Processed, R::Rendition]), [R::Processed, R::Rendition]);
+    }
+}

@@ -1,0 +1,199 @@
+//! One picture's work by its stream's policy.
+
+use bytes::Bytes;
+
+use super::{Product, Task, process};
+use crate::domain::{
+    Digest, NormalizedPoint, OutputFormat, OutputPolicy, PayloadKey, PayloadRef, PictureFormat, PictureRole,
+    Polygon, PrivacyMask, Reencode, ReencodeMode, Rendition, SourceInfo, StoredPicture, StreamSettings,
+};
+use crate::picture::{Codec, Limits, Planes, SourcePicture};
+use crate::scene::Scene;
+use crate::worker::adaptive::Allowance;
+
+fn codec() -> Codec {
+    Codec::new(Limits::default())
+}
+
+fn jpeg(quality: u8) -> Bytes {
+    Scene::new(5, 320, 180).jpeg(&mut codec(), 40, quality).unwrap().0
+}
+
+/// With an EXIF block of this orientation behind SOI.
+fn with_exif(jpeg: &[u8], orientation: u8) -> Bytes {
+    let mut block = b"Exif\0\0II\x2A\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    block.extend_from_slice(&[orientation, 0, 0, 0, 0, 0, 0, 0]);
+    block.extend_from_slice(b"SECRET");
+    let len = (block.len() as u16 + 2).to_be_bytes();
+    [&jpeg[..2], &[0xFF, 0xE1], &len, &block, &jpeg[2..]].concat().into()
+}
+
+fn policy(output: OutputPolicy) -> StreamSettings {
+    StreamSettings { output, ..StreamSettings::default() }
+}
+
+fn work(data: &Bytes, format: PictureFormat, settings: &StreamSettings) -> (Product, PayloadRef) {
+    let stored = PayloadRef { key: PayloadKey::random(), size_bytes: data.len() as u64 };
+    let source = SourceInfo {
+        format,
+        width: 0,
+        height: 0,
+        row_stride_bytes: 0,
+        size_bytes: data.len() as u64,
+        digest: Digest([0; 32]),
+    };
+    let allowance = Allowance::fixed(settings.output.rendition.quality);
+    let task = Task { source: &source, data, stored, settings, allowance };
+    (process(&mut codec(), &task).unwrap(), stored)
+}
+
+fn picture(product: &Product, role: PictureRole) -> Option<&StoredPicture> {
+    product.pictures.iter().find(|picture| picture.role == role)
+}
+
+/// The bytes of a picture that is new.
+fn bytes(product: &Product, role: PictureRole) -> Bytes {
+    let payload = picture(product, role).unwrap().payload;
+    product.offers.iter().find(|offer| offer.payload == payload).unwrap().bytes.clone().unwrap()
+}
+
+fn decode(data: &[u8]) -> Planes {
+    codec().decode(&SourcePicture::encoded(data).unwrap()).unwrap()
+}
+
+#[test]
+fn what_is_coarse_already_is_passed_on_by_reference() {
+    let (product, stored) = work(&jpeg(60), PictureFormat::Jpeg, &StreamSettings::default());
+    assert_eq!(picture(&product, PictureRole::Processed).unwrap().payload, stored);
+    assert_eq!(product.outcome.reencode, Reencode::PassedThrough);
+    assert_eq!(product.offers.len(), 1, "the thumbnail is new");
+    let (product, stored) = work(&jpeg(95), PictureFormat::Jpeg, &StreamSettings::default());
+    assert_ne!(picture(&product, PictureRole::Processed).unwrap().payload, stored);
+    assert_eq!(product.outcome.reencode, Reencode::Encoded);
+    assert!(bytes(&product, PictureRole::Processed).len() < jpeg(95).len());
+}
+
+#[test]
+fn what_does_not_fit_is_encoded_although_it_is_coarse() {
+    let small = Rendition { max_width: 160, ..Rendition::default() };
+    let webp = Rendition { format: OutputFormat::WebP, ..Rendition::default() };
+    for rendition in [small, webp] {
+        let settings = policy(OutputPolicy { rendition, ..OutputPolicy::default() });
+        let (product, _) = work(&jpeg(60), PictureFormat::Jpeg, &settings);
+        assert_eq!(product.outcome.reencode, Reencode::Encoded);
+        let made = picture(&product, PictureRole::Processed).unwrap();
+        let planes = decode(&bytes(&product, PictureRole::Processed));
+        assert_eq!((made.width, made.height), (planes.width(), planes.height()));
+        assert_eq!(made.format, rendition.format.picture_format());
+        assert_eq!(made.width, if rendition.max_width == 0 { 320 } else { 160 });
+    }
+    let settings = policy(OutputPolicy { reencode: ReencodeMode::Always, ..OutputPolicy::default() });
+    assert_eq!(work(&jpeg(60), PictureFormat::Jpeg, &settings).0.outcome.reencode, Reencode::Encoded);
+}
+
+#[test]
+fn lossless_formats_are_passed_on_as_they_are() {
+    let planes = decode(&jpeg(90));
+    for (format, other) in
+        [(OutputFormat::Png, OutputFormat::WebPLossless), (OutputFormat::WebPLossless, OutputFormat::WebP)]
+    {
+        let source = codec().encode(&planes, format, 80).unwrap();
+        let outcome = |format: OutputFormat, like: OutputFormat| {
+            let rendition = Rendition { format: like, ..Rendition::default() };
+            let settings = policy(OutputPolicy { rendition, ..OutputPolicy::default() });
+            work(&source, format.picture_format(), &settings).0.outcome.reencode
+        };
+        assert_eq!(outcome(format, format), Reencode::PassedThrough, "{format:?}");
+        assert_eq!(outcome(format, other), Reencode::Encoded, "{format:?} to {other:?}");
+    }
+}
+
+#[test]
+fn what_is_passed_on_tells_nothing_unless_that_is_wanted() {
+    let source = with_exif(&jpeg(60), 1);
+    for reencode in [ReencodeMode::Auto, ReencodeMode::Never, ReencodeMode::Always] {
+        let output = OutputPolicy { reencode, ..OutputPolicy::default() };
+        let (product, stored) = work(&source, PictureFormat::Jpeg, &policy(output));
+        assert_ne!(picture(&product, PictureRole::Processed).unwrap().payload, stored);
+        let made = bytes(&product, PictureRole::Processed);
+        assert!(!made.windows(6).any(|window| window == b"SECRET"), "{reencode:?}");
+        if reencode != ReencodeMode::Always {
+            assert_eq!(decode(&made), decode(&source), "{reencode:?}: the pixels are the same");
+        }
+        let kept = policy(OutputPolicy { keep_metadata: true, ..output });
+        let (product, stored) = work(&source, PictureFormat::Jpeg, &kept);
+        if reencode == ReencodeMode::Always {
+            let made = bytes(&product, PictureRole::Processed);
+            assert!(made.windows(6).any(|window| window == b"SECRET"));
+        } else {
+            assert_eq!(picture(&product, PictureRole::Processed).unwrap().payload, stored);
+        }
+    }
+}
+
+#[test]
+fn a_turned_picture_is_stored_upright() {
+    let source = with_exif(&jpeg(60), 6);
+    let (product, _) = work(&source, PictureFormat::Jpeg, &StreamSettings::default());
+    assert_eq!(product.outcome.reencode, Reencode::Encoded);
+    assert_eq!((product.width, product.height), (320, 180), "as it was decoded");
+    let made = picture(&product, PictureRole::Processed).unwrap();
+    assert_eq!((made.width, made.height), (180, 320));
+    let thumbnail = decode(&bytes(&product, PictureRole::Thumbnail));
+    assert_eq!((thumbnail.width(), thumbnail.height()), (72, 128));
+    let never = policy(OutputPolicy { reencode: ReencodeMode::Never, ..OutputPolicy::default() });
+    let (product, _) = work(&source, PictureFormat::Jpeg, &never);
+    assert_eq!(product.outcome.reencode, Reencode::Disabled);
+    let made = picture(&product, PictureRole::Processed).unwrap();
+    assert_eq!((made.width, made.height), (320, 180), "the pixels are as they were");
+}
+
+fn masked(output: OutputPolicy) -> StreamSettings {
+    let corners = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)];
+    let points = corners.map(|(x, y)| NormalizedPoint { x, y }).to_vec();
+    let mask = PrivacyMask { id: "door".to_owned(), polygon: Polygon::new(points).unwrap() };
+    StreamSettings { privacy_masks: vec![mask], mask_version: 3, ..policy(output) }
+}
+
+/// Everything inside the mask is black, but for the blocks on its edge, where the encoder rings.
+fn is_hidden(planes: &Planes) -> bool {
+    let (width, height) = (planes.width() as usize, planes.height() as usize);
+    let inner = |side: usize| side * 35 / 100..side * 65 / 100;
+    let rows: Vec<&[u8]> = planes.luma().rows().collect();
+    rows[inner(height)].iter().all(|row| row[inner(width)].iter().all(|luma| *luma < 6))
+}
+
+#[test]
+fn nothing_that_is_stored_shows_what_is_masked() {
+    let source = jpeg(60);
+    assert!(!is_hidden(&decode(&source)));
+    for reencode in [ReencodeMode::Auto, ReencodeMode::Never, ReencodeMode::Always] {
+        let output = OutputPolicy { reencode, keep_original: true, ..OutputPolicy::default() };
+        let settings = masked(output);
+        let (product, stored) = work(&source, PictureFormat::Jpeg, &settings);
+        assert_eq!(product.mask_version, 3);
+        assert!(product.pictures.iter().all(|picture| picture.payload != stored), "{reencode:?}");
+        assert!(picture(&product, PictureRole::Original).is_none());
+        for role in [PictureRole::Processed, PictureRole::Thumbnail] {
+            assert!(is_hidden(&decode(&bytes(&product, role))), "{reencode:?} {role:?}");
+        }
+        let allowed = masked(OutputPolicy { keep_unmasked_original: true, ..output });
+        let (product, stored) = work(&source, PictureFormat::Jpeg, &allowed);
+        assert_eq!(picture(&product, PictureRole::Original).unwrap().payload, stored);
+        assert!(is_hidden(&decode(&bytes(&product, PictureRole::Processed))));
+    }
+}
+
+#[test]
+fn masks_lie_on_the_picture_as_it_is_shown_and_before_it_is_measured() {
+    let corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.0, 0.5)];
+    let points = corners.map(|(x, y)| NormalizedPoint { x, y }).to_vec();
+    let mask = PrivacyMask { id: "sky".to_owned(), polygon: Polygon::new(points).unwrap() };
+    let settings = StreamSettings { privacy_masks: vec![mask], mask_version: 1, ..StreamSettings::default() };
+    let (product, _) = work(&with_exif(&jpeg(60), 6), PictureFormat::Jpeg, &settings);
+    let planes = decode(&bytes(&product, PictureRole::Processed));
+    let dark = planes.luma().rows().take(150).flatten().filter(|luma| **luma < 6).count();
+    assert_eq!(dark, 150 * 180, "the upper half of the turned picture");
+    let (whole, _) = work(&with_exif(&jpeg(60), 6), PictureFormat::Jpeg, &StreamSettings::default());
+    assert!(product.quality.mean_luma < whole.quality.mean_luma * 0.75);
+}

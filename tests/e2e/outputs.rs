@@ -1,0 +1,279 @@
+//! Pictures by their stream's output policy, and by what a subscriber asks for.
+
+use bytes::Bytes;
+use frameway::pb::v1 as pb;
+use frameway::pb::v1::ErrorReason as R;
+use frameway::pb::v1::frame_lookup::Result as Lookup;
+use frameway::pb::v1::picture::Content;
+use frameway::picture::{Codec, Limits, Planes, SourcePicture, sniff};
+use frameway::scene::Scene;
+use tonic::Code;
+
+use crate::pictures::psnr;
+use crate::server::{PATIENCE, TestServer};
+use crate::{name, reason};
+
+fn scene(quality: u8) -> Bytes {
+    Scene::new(3, 640, 360).jpeg(&mut Codec::new(Limits::default()), 40, quality).expect("drawn").0
+}
+
+fn decode(data: &[u8]) -> Planes {
+    let source = SourcePicture::encoded(data).expect("a picture");
+    Codec::new(Limits::default()).decode(&source).expect("it decodes")
+}
+
+fn frame(stream: &str, data: &Bytes) -> pb::Frame {
+    pb::Frame { stream_id: stream.to_owned(), data: data.clone(), ..Default::default() }
+}
+
+fn selection(roles: &[pb::PictureRole], rendition: Option<pb::Rendition>) -> Option<pb::PictureSelection> {
+    let roles = roles.iter().map(|&role| role.into()).collect();
+    Some(pb::PictureSelection { roles, rendition, max_picture_bytes: 16 << 20 })
+}
+
+/// One entry of an output, once it is published.
+async fn entry(
+    server: &TestServer,
+    stream: &str,
+    sequence: u64,
+    pictures: Option<pb::PictureSelection>,
+) -> Lookup {
+    let ask = async {
+        loop {
+            let request = pb::GetFramesRequest {
+                stream_id: stream.to_owned(),
+                sequences: vec![sequence],
+                pictures: pictures.clone(),
+            };
+            let answer = server.streaming().get_frames(request).await.expect("looks up").into_inner();
+            match answer.results.into_iter().next().and_then(|one| one.result).expect("an answer") {
+                Lookup::Missing(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                found => return found,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, ask).await.expect("it is published in time")
+}
+
+async fn processed(
+    server: &TestServer,
+    stream: &str,
+    sequence: u64,
+    pictures: Option<pb::PictureSelection>,
+) -> pb::ProcessedFrame {
+    match entry(server, stream, sequence, pictures).await {
+        Lookup::Frame(frame) => frame,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn data(picture: &pb::Picture) -> &Bytes {
+    match &picture.content {
+        Some(Content::Data(data)) => data,
+        other => panic!("no data: {other:?}"),
+    }
+}
+
+async fn register(server: &TestServer, id: &str, output: pb::OutputPolicy) -> pb::Stream {
+    let stream = pb::Stream { stream_id: id.to_owned(), output: Some(output), ..Default::default() };
+    server.register_with(stream).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_output_format_is_what_it_says() {
+    use pb::PictureFormat as F;
+    let server = TestServer::start(|_| {}).await;
+    let source = scene(95);
+    let cases = [
+        ("jpeg", F::Jpeg, false, 32.0),
+        ("png", F::Png, false, 45.0),
+        ("webp", F::Webp, false, 32.0),
+        ("lossless", F::Webp, true, 45.0),
+    ];
+    for (id, format, lossless, least) in cases {
+        let output = pb::OutputPolicy { format: format.into(), lossless, ..Default::default() };
+        let shown = register(&server, id, output).await.output.expect("in force");
+        assert_eq!((shown.format(), shown.lossless), (format, lossless));
+        assert_eq!(shown.reencode_mode(), pb::ReencodeMode::Auto, "the default");
+        let small = pb::OutputPolicy { max_width: 200, max_height: 90, ..output };
+        register(&server, &format!("{id}-small"), small).await;
+        server.submit(vec![frame(id, &source), frame(&format!("{id}-small"), &source)]).await;
+        let whole = processed(&server, id, 1, None).await;
+        let picture = &whole.pictures[0];
+        assert_eq!(picture.format(), format);
+        assert_eq!(whole.reencode_outcome(), pb::ReencodeOutcome::Reencoded);
+        let similarity = psnr(&decode(&source), &decode(data(picture)));
+        assert!(similarity > least, "{id}: {similarity:.1} dB");
+        let small = processed(&server, &format!("{id}-small"), 1, None).await;
+        let picture = &small.pictures[0];
+        let planes = decode(data(picture));
+        assert_eq!((picture.width, picture.height), (160, 90));
+        assert_eq!((planes.width(), planes.height()), (160, 90));
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coarse_jpeg_comes_out_as_it_went_in() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    register(
+        &server,
+        "never",
+        pb::OutputPolicy { reencode_mode: pb::ReencodeMode::Never.into(), ..Default::default() },
+    )
+    .await;
+    let coarse = scene(60);
+    // The same with an EXIF block that tells where it was taken.
+    let block = b"Exif\0\0II\x2A\0\x08\0\0\0\0\0\0\0\0\0 GPS 52.5 N 13.4 E";
+    let len = (block.len() as u16 + 2).to_be_bytes();
+    let telling = Bytes::from([&coarse[..2], &[0xFF, 0xE1], &len, block, &coarse[2..]].concat());
+    server.submit(vec![frame("cam", &coarse), frame("cam", &telling), frame("never", &telling)]).await;
+    let passed = processed(&server, "cam", 1, None).await;
+    assert_eq!(passed.reencode_outcome(), pb::ReencodeOutcome::PassedThrough);
+    let source = passed.source.expect("a source");
+    let digest = blake3::hash(data(&passed.pictures[0]));
+    assert_eq!(source.blake3_digest[..], digest.as_bytes()[..]);
+    assert!(passed.quality.is_some(), "it is measured all the same");
+    for (stream, sequence, outcome) in
+        [("cam", 2, pb::ReencodeOutcome::PassedThrough), ("never", 1, pb::ReencodeOutcome::Disabled)]
+    {
+        let cleaned = processed(&server, stream, sequence, None).await;
+        assert_eq!(cleaned.reencode_outcome(), outcome);
+        assert_eq!(data(&cleaned.pictures[0]), &coarse, "the pixels' bytes, and nothing else");
+    }
+    server.stop().await;
+}
+
+fn mask(id: &str, [left, upper, right, lower]: [f64; 4]) -> pb::PrivacyMask {
+    let corner = |x, y| pb::NormalizedPoint { x, y };
+    let polygon = vec![corner(left, upper), corner(right, upper), corner(right, lower), corner(left, lower)];
+    pb::PrivacyMask { mask_id: id.to_owned(), polygon }
+}
+
+/// How many luma samples of the middle (0.35 to 0.65 of each side) are not black.
+fn seen(planes: &Planes) -> usize {
+    let (width, height) = (planes.width() as usize, planes.height() as usize);
+    let middle = |side: usize| side * 35 / 100..side * 65 / 100;
+    let rows: Vec<&[u8]> = planes.luma().rows().collect();
+    rows[middle(height)].iter().flat_map(|row| &row[middle(width)]).filter(|luma| **luma > 8).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_masked_is_nowhere_to_be_seen() {
+    let server = TestServer::start(|_| {}).await;
+    let masks = vec![mask("door", [0.3, 0.3, 0.7, 0.7])];
+    let stream =
+        pb::Stream { stream_id: "cam".to_owned(), privacy_masks: masks.clone(), ..Default::default() };
+    let registered = server.register_with(stream.clone()).await;
+    assert_eq!((registered.mask_version, &registered.privacy_masks), (1, &masks));
+    let source = scene(60);
+    let cut = source.slice(..source.len() * 2 / 3);
+    server.submit(vec![frame("cam", &source), frame("cam", &cut)]).await;
+    let roles = [
+        pb::PictureRole::Processed,
+        pb::PictureRole::Thumbnail,
+        pb::PictureRole::Original,
+        pb::PictureRole::Rendition,
+    ];
+    let made = processed(&server, "cam", 1, selection(&roles, None)).await;
+    assert_eq!((made.mask_version, made.reencode_outcome()), (1, pb::ReencodeOutcome::Reencoded));
+    let mut found = 0;
+    for picture in &made.pictures {
+        match &picture.content {
+            Some(Content::Data(data)) => {
+                assert_eq!(seen(&decode(data)), 0, "{:?}", picture.role());
+                found += 1;
+            }
+            other => {
+                assert_eq!(picture.role(), pb::PictureRole::Original);
+                let reason = pb::OmittedReason::NotKept.into();
+                assert_eq!(other, &Some(Content::OmittedReason(reason)));
+            }
+        }
+    }
+    assert_eq!(found, 3);
+    assert!(seen(&decode(&source)) > 0);
+
+    let Lookup::Tombstone(stone) = entry(&server, "cam", 2, None).await else { panic!("no tombstone") };
+    let request = pb::GetDeadLetterRequest { dead_letter_id: stone.dead_letter_id, ..Default::default() };
+    let letter = server.operating().get_dead_letter(request).await.expect("is there").into_inner();
+    assert!(letter.dead_letter.expect("a letter").picture.is_none(), "it would show what is hidden");
+
+    let mut client = server.streaming();
+    let update = |stream: pb::Stream, path: &str| pb::UpdateStreamRequest {
+        stream: Some(stream),
+        update_mask: Some(prost_types::FieldMask { paths: vec![path.to_owned()] }),
+    };
+    for (output, field) in [
+        (
+            pb::OutputPolicy { reencode_mode: pb::ReencodeMode::Never.into(), ..Default::default() },
+            "stream.output.reencode_mode",
+        ),
+        (pb::OutputPolicy { keep_original: true, ..Default::default() }, "stream.output.keep_original"),
+        (pb::OutputPolicy { keep_metadata: true, ..Default::default() }, "stream.output.keep_metadata"),
+    ] {
+        let wanted = pb::Stream { output: Some(output), ..stream.clone() };
+        let refused = client.update_stream(update(wanted, "output")).await.expect_err("shows what is hidden");
+        assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, name(R::InvalidField)));
+        assert!(refused.message().contains(field.trim_start_matches("stream.")), "{refused:?}");
+    }
+    // Another mask is another version; another name is not.
+    let renamed = pb::Stream { display_name: "Gate".to_owned(), ..stream.clone() };
+    let renamed = client.update_stream(update(renamed, "display_name")).await.expect("updates").into_inner();
+    assert_eq!(renamed.stream.map(|stream| stream.mask_version), Some(1));
+    let none = pb::Stream { privacy_masks: Vec::new(), ..stream.clone() };
+    let none = client.update_stream(update(none, "privacy_masks")).await.expect("updates").into_inner();
+    assert_eq!(none.stream.map(|stream| stream.mask_version), Some(2));
+    server.submit(vec![frame("cam", &source)]).await;
+    let shown = processed(&server, "cam", 3, None).await;
+    assert_eq!((shown.mask_version, seen(&decode(data(&shown.pictures[0]))) > 0), (0, true));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_is_kept_by_quality() {
+    let server = TestServer::start(|_| {}).await;
+    let source = scene(95);
+    let plain =
+        Codec::new(Limits::default()).encode_jpeg(&decode(&source), 85).expect("encodes").len() as u32;
+    let adaptive =
+        pb::AdaptiveQuality { max_bytes_per_frame: plain / 2, min_quality: 10, ..Default::default() };
+    let output = pb::OutputPolicy { adaptive: Some(adaptive), ..Default::default() };
+    let shown = register(&server, "cam", output).await.output.and_then(|output| output.adaptive);
+    assert_eq!(shown, Some(adaptive));
+    server.submit(vec![frame("cam", &source); 4]).await;
+    for sequence in 1..=4 {
+        let made = processed(&server, "cam", sequence, None).await;
+        let picture = data(&made.pictures[0]);
+        assert!(picture.len() <= plain as usize / 2, "{} of {}", picture.len(), plain / 2);
+        assert!(psnr(&decode(&source), &decode(picture)) > 25.0);
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rendition_is_made_as_it_is_asked_for() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    server.submit(vec![frame("cam", &scene(95))]).await;
+    let role = [pb::PictureRole::Rendition];
+    for format in [pb::PictureFormat::Jpeg, pb::PictureFormat::Png, pb::PictureFormat::Webp] {
+        let rendition = pb::Rendition { format: format.into(), max_width: 160, ..Default::default() };
+        let made = processed(&server, "cam", 1, selection(&role, Some(rendition))).await;
+        let [picture] = &made.pictures[..] else { panic!("one picture: {:?}", made.pictures) };
+        assert_eq!((picture.role(), picture.format()), (pb::PictureRole::Rendition, format));
+        assert_eq!((picture.width, picture.height), (160, 90));
+        assert!(sniff(data(picture)).is_some());
+        assert_eq!(decode(data(picture)).width(), 160);
+    }
+    server.stop().await;
+
+    let off = TestServer::start(|config| config.server.rendition_threads = Some(0)).await;
+    off.register(&["cam"]).await;
+    off.submit(vec![frame("cam", &scene(95))]).await;
+    let made = processed(&off, "cam", 1, selection(&role, None)).await;
+    let budget = Content::OmittedReason(pb::OmittedReason::RenditionBudget.into());
+    assert_eq!(made.pictures[0].content, Some(budget));
+    off.stop().await;
+}
