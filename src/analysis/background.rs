@@ -12,9 +12,9 @@ use super::small::{SMALL_PIXELS, SmallPlane};
 /// Frames in which the model learns quickly.
 const YOUNG: u64 = 32;
 /// A sample is foreground only if it differs by more than this many luma units.
-const LEAST_DIFFERENCE: i16 = 12;
+const LEAST_DIFFERENCE: i16 = 8;
 /// What samples stray at first, in quarters of a luma unit.
-const FIRST_DEVIATION: u8 = 8;
+const FIRST_DEVIATION: u8 = 4;
 /// What they stray at most: they would never be foreground otherwise.
 const MOST_DEVIATION: u8 = 60;
 /// Move of the estimate of a foreground sample in one frame, in 1/256 luma units.
@@ -75,7 +75,8 @@ impl Background {
             frame.samples().iter().zip(&self.luma).zip(&self.deviation).zip(mask.iter_mut())
         {
             let difference = (i16::from(*sample) - light.expected(*luma)).abs();
-            let threshold = LEAST_DIFFERENCE.max(i16::from(*deviation) + i16::from(*deviation) / 4);
+            // In quarters of a unit, the deviation is four times itself in units: about 2.7 standard deviations.
+            let threshold = LEAST_DIFFERENCE.max(i16::from(*deviation));
             *mask = u8::from(difference > threshold);
             foreground += u32::from(*mask);
         }
@@ -129,7 +130,7 @@ impl Background {
         }
         // A step in four frames: a passing gust or cloud should not blind the model.
         if self.frames.is_multiple_of(4) {
-            let grow = self.frames.is_multiple_of(16);
+            let grow = self.frames.is_multiple_of(32);
             for (((sample, luma), deviation), mask) in
                 frame.samples().iter().zip(&self.luma).zip(&mut self.deviation).zip(mask)
             {

@@ -9,6 +9,8 @@ const SURE_DISTANCE: f64 = 15.0;
 const DARK: f64 = 30.0;
 /// Mean luma from which on it is day: only then do colour and contrast tell the weather.
 const DAY: f64 = 80.0;
+/// A foggy picture is at least this bright: fog scatters light. A bare road without a sky is as pale, and darker.
+const FOGGY_LUMA: f64 = 130.0;
 /// A foggy picture has an RMS contrast below this.
 const FOGGY_CONTRAST: f64 = 30.0;
 /// A foggy picture has a chroma strength below this.
@@ -57,12 +59,13 @@ pub fn chroma_strength(chroma: Option<[Samples<'_>; 2]>) -> Option<f64> {
 ///
 /// - dark below a mean luma of 30;
 /// - unknown below 80 (dusk takes colour and contrast away in any weather), and for grey pictures;
-/// - foggy where contrast is below 30 and chroma below 5;
+/// - foggy where contrast is below 30, chroma below 5 and mean luma 130 and up; unknown if only the light is missing (a bare
+///   road looks like that);
 /// - overcast where chroma is below 8 otherwise;
 /// - clear where chroma is 8 and up and contrast 35 and up;
 /// - unknown else.
 ///
-/// The confidence is 0.4 at a bound of the class, rising with the distance to it (10 luma units of contrast, 4 of chroma)
+/// The confidence is 0.4 at a bound of the class, rising with the distance to it (10 units of contrast, 4 of chroma, 20 of mean luma)
 /// to 0.8; that of "dark" is lighting's; that of "unknown" is 0.
 #[must_use]
 pub fn weather(mean_luma: f64, rms_contrast: f64, chroma: Option<f64>) -> Graded<Weather> {
@@ -75,8 +78,11 @@ pub fn weather(mean_luma: f64, rms_contrast: f64, chroma: Option<f64>) -> Graded
     let foggy = ((FOGGY_CONTRAST - rms_contrast) / contrast_step).min((FOGGY_CHROMA - chroma) / chroma_step);
     let pale = (PALE_CHROMA - chroma) / chroma_step;
     let clear = ((rms_contrast - CLEAR_CONTRAST) / contrast_step).min(-pale);
-    let (class, distance) = if foggy > 0.0 {
-        (Weather::Foggy, foggy)
+    let bright = (mean_luma - FOGGY_LUMA) / 20.0;
+    let (class, distance) = if foggy > 0.0 && bright < 0.0 {
+        return unknown;
+    } else if foggy > 0.0 {
+        (Weather::Foggy, foggy.min(bright))
     } else if pale > 0.0 {
         (Weather::Overcast, pale.min(-foggy))
     } else if clear >= 0.0 {
@@ -110,6 +116,7 @@ mod tests {
         assert_eq!(class(60.0, 50.0, Some(20.0)), Weather::Unknown, "dusk");
         assert_eq!(class(120.0, 50.0, None), Weather::Unknown, "a grey picture");
         assert_eq!(class(150.0, 18.0, Some(2.0)), Weather::Foggy);
+        assert_eq!(class(115.0, 12.0, Some(2.0)), Weather::Unknown, "a bare road");
         assert_eq!(class(150.0, 45.0, Some(3.0)), Weather::Overcast);
         assert_eq!(class(130.0, 55.0, Some(18.0)), Weather::Clear);
         assert_eq!(class(130.0, 20.0, Some(18.0)), Weather::Unknown, "a flat picture in colours");

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{
     Lighting, NormalizedPoint, Polygon, Roi, RoiAnalysis, RoiKind, TrafficFeatures, Weather,
 };
-use crate::picture::Canvas;
+use crate::picture::{Canvas, Codec, Limits, Plane, SourcePicture};
 use crate::scene::Scene;
 
 const WIDTH: u32 = 640;
@@ -44,11 +44,12 @@ fn scene(traffic: f64) -> Scene {
 
 #[test]
 fn density_follows_the_share_that_vehicles_cover() {
-    for (seed, light) in [(11, 0.9), (5, 0.6), (23, 1.0)] {
-        let scene = Scene::with_conditions(seed, WIDTH, HEIGHT, light, 0.35);
+    // In less light, dark vehicles differ less from the road.
+    for (seed, light, traffic, within) in [(11, 0.9, 0.35, 0.06), (23, 1.0, 0.8, 0.06), (5, 0.6, 0.8, 0.08)] {
+        let scene = Scene::with_conditions(seed, WIDTH, HEIGHT, light, traffic);
         let mut camera = Camera::default();
-        let (mut worst, mut sum, mut covered_sum) = (0.0_f64, 0.0, 0.0);
-        for number in 0..400 {
+        let (mut worst, mut measured, mut covered) = (0.0_f64, 0.0, 0.0);
+        for number in 0..350 {
             let (canvas, truth) = scene.draw(number);
             let (seen, _) = camera.see(&luma(&canvas, 1.0), WIDTH as usize);
             assert_eq!(seen.model_frames, number + 1);
@@ -56,14 +57,14 @@ fn density_follows_the_share_that_vehicles_cover() {
             if number >= 150 {
                 let density = seen.vehicle_density.unwrap();
                 worst = worst.max((density - truth.covered_share).abs());
-                sum += density;
-                covered_sum += truth.covered_share;
+                measured += density / 200.0;
+                covered += truth.covered_share / 200.0;
             }
         }
-        println!("seed {seed}: worst {worst:.3}, mean {:.3} of {:.3}", sum / 250.0, covered_sum / 250.0);
-        assert!(covered_sum / 250.0 > 0.03, "there is something to see: {covered_sum}");
-        assert!(worst < 0.05, "seed {seed}: {worst}");
-        assert!((sum - covered_sum).abs() / 250.0 < 0.02, "seed {seed}: {sum} {covered_sum}");
+        println!("seed {seed}: worst {worst:.3}, mean {measured:.3} of {covered:.3}");
+        assert!(covered > 0.02, "there is something to see: {covered}");
+        assert!(worst < within, "seed {seed}: {worst}");
+        assert!((measured - covered).abs() < 0.4 * covered, "seed {seed}: {measured} of {covered}");
     }
 }
 
@@ -181,7 +182,79 @@ fn another_size_starts_the_model_anew_and_another_scene_in_time() {
         camera.see(&stripes(true), 320);
     }
     let frames: Vec<_> = (0..80).map(|_| camera.see(&stripes(false), 320).0).collect();
-    let anew = frames.iter().find(|seen| seen.model_frames == 1);
-    println!("{:?}", frames.iter().map(|seen| seen.vehicle_density).collect::<Vec<_>>());
-    assert!(anew.is_some() || frames[79].vehicle_density.unwrap() < 0.6, "{:?}", frames[79]);
+    assert!(frames.iter().any(|seen| seen.model_frames == 1), "{:?}", frames[79]);
+    assert_eq!(frames[79].vehicle_density, Some(0.0));
+}
+
+/// Real frames, where there are any: in the order of their names.
+fn real_frames(folder: &str) -> Vec<Vec<u8>> {
+    let root = std::env::var_os("FRAMEWAY_TEST_DATA").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        std::path::PathBuf::from,
+    );
+    let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "jpg"));
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+}
+
+fn samples(plane: Plane<'_>) -> Samples<'_> {
+    Samples { data: plane.data, width: plane.width, height: plane.height, stride: plane.stride }
+}
+
+/// The first 14 of these frames show an empty road; from the sixteenth on a white car drives in.
+#[test]
+fn a_real_road_is_empty_until_a_car_comes() {
+    let (mut codec, mut model) = (Codec::new(Limits::default()), None);
+    let mut densities = Vec::new();
+    for jpeg in real_frames("road") {
+        let planes = codec.decode(&SourcePicture::encoded(&jpeg).unwrap()).unwrap();
+        let chroma = planes.chroma().map(|planes| planes.map(samples));
+        let seen = SceneModel::observe(&mut model, still(samples(planes.luma()), chroma, &[])).0;
+        assert_eq!(seen.lighting.class, Lighting::Daylight, "{seen:?}");
+        densities.push(seen.vehicle_density);
+    }
+    println!("{densities:?}");
+    if densities.is_empty() {
+        println!("no real frames: only drawn ones are tested");
+        return;
+    }
+    let densities: Vec<f64> = densities.into_iter().flatten().collect();
+    assert!(densities.iter().all(|density| (0.0..=1.0).contains(density)));
+    let most = densities.iter().copied().fold(0.0, f64::max);
+    let least = densities.iter().copied().fold(1.0, f64::min);
+    assert!(most > 0.05 && least < 0.03, "{least} to {most}");
+}
+
+/// What the measures cost beside decoding and encoding: prints it, on one thread, the best of several runs.
+#[test]
+#[ignore = "a measurement: run it alone, with --nocapture"]
+fn cost_beside_the_codec() {
+    let mut codec = Codec::new(Limits::default());
+    let mut best = [f64::INFINITY; 4];
+    let Some(jpeg) = real_frames("").into_iter().next() else { return };
+    let mut model = None;
+    for _ in 0..30 {
+        let mut at = std::time::Instant::now();
+        let mut lap = |index: usize| {
+            let took = at.elapsed().as_secs_f64() * 1e3;
+            best[index] = f64::min(best[index], took);
+            at = std::time::Instant::now();
+        };
+        let planes = codec.decode(&SourcePicture::encoded(&jpeg).unwrap()).unwrap();
+        lap(0);
+        let chroma = planes.chroma().map(|planes| planes.map(samples));
+        let still = still(samples(planes.luma()), chroma, &[]);
+        lap(1);
+        SceneModel::observe(&mut model, still);
+        lap(2);
+        codec.encode_jpeg(&planes, 85).unwrap();
+        lap(3);
+        codec.recycle(planes);
+    }
+    let [decode, alone, in_order, encode] = best;
+    println!(
+        "decode {decode:.2} ms, encode {encode:.2} ms, measures {alone:.2} ms alone + {in_order:.3} ms in order"
+    );
 }

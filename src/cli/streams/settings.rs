@@ -64,8 +64,6 @@ enum Overflow {
     DropOldest,
 }
 
-}
-
 impl SettingsArgs {
     /// The settings as a stream, and the mask that names those that were given.
     pub(super) fn into_stream(self, id: &str) -> (pb::Stream, FieldMask) {

@@ -93,3 +93,59 @@ pub(super) fn region_from_pb(roi: pb::Roi) -> Result<Roi> {
         polygon: Polygon::new(points).map_err(|error| Error::Corrupt(error.to_string()))?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{decode_settings, encode_settings};
+    use super::*;
+    use crate::domain::{ClockAction, ClockPolicy, StreamSettings, ValidationPolicy};
+
+    #[test]
+    fn measures_come_back_as_they_went() {
+        let congestion = Some(Graded { class: Congestion::Heavy, confidence: 0.25 });
+        let full = TrafficFeatures {
+            motion_intensity: Some(0.0),
+            vehicle_density: Some(0.625),
+            congestion,
+            lighting: Graded { class: Lighting::DawnDusk, confidence: 0.5 },
+            weather: Graded { class: Weather::Foggy, confidence: 0.75 },
+            model_frames: 7,
+        };
+        let first =
+            TrafficFeatures { motion_intensity: None, vehicle_density: None, congestion: None, ..full };
+        for traffic in [full, first] {
+            assert_eq!(traffic_from_pb(traffic_to_pb(traffic)), Ok(traffic));
+        }
+        let roi = RoiAnalysis {
+            roi_id: "left".parse().unwrap(),
+            mean_luma: Some(90.5),
+            rms_contrast: None,
+            vehicle_density: Some(0.0),
+            motion_intensity: None,
+            congestion,
+        };
+        assert_eq!(roi_from_pb(roi_to_pb(&roi)), Ok(roi));
+    }
+
+    #[test]
+    fn settings_come_back_as_they_went() {
+        let points = [(0.0, 0.0), (1.0, 0.0), (0.5, 1.0)].map(|(x, y)| NormalizedPoint { x, y });
+        let polygon = Polygon::new(points.to_vec()).unwrap();
+        let mut settings = StreamSettings {
+            rois: vec![Roi { id: "left".parse().unwrap(), kind: RoiKind::Lane, polygon }],
+            validation: ValidationPolicy {
+                min_quality_score: Some(0.0),
+                min_width: 640,
+                min_height: 360,
+                max_age: Some(Duration::from_millis(1_500)),
+            },
+            ..StreamSettings::default()
+        };
+        for action in [ClockAction::Flag, ClockAction::Reject, ClockAction::Ignore] {
+            settings.clock = ClockPolicy { action, ..ClockPolicy::default() };
+            assert_eq!(decode_settings(&encode_settings(&settings)), Ok(settings.clone()));
+        }
+    }
+}
