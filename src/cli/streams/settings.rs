@@ -52,6 +52,7 @@ pub(super) struct SettingsArgs {
 
     #[command(flatten)]
     scene: SceneArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 

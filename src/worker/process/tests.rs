@@ -195,5 +195,5 @@ fn masks_lie_on_the_picture_as_it_is_shown_and_before_it_is_measured() {
     let dark = planes.luma().rows().take(150).flatten().filter(|luma| **luma < 6).count();
     assert_eq!(dark, 150 * 180, "the upper half of the turned picture");
     let (whole, _) = work(&with_exif(&jpeg(60), 6), PictureFormat::Jpeg, &StreamSettings::default());
-    assert!(product.quality.mean_luma < whole.quality.mean_luma * 0.75);
+    assert!(product.still.quality.mean_luma < whole.still.quality.mean_luma * 0.75);
 }
