@@ -14,7 +14,7 @@ use server::Server;
 const SUBCOMMANDS: [&str; 10] =
     ["demo", "serve", "submit", "subscribe", "streams", "queues", "dead-letters", "info", "health", "bench"];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
-const BENCH_SUBCOMMANDS: [&str; 4] = ["pipeline", "latency", "fanout", "scale"];
+const BENCH_SUBCOMMANDS: [&str; 5] = ["pipeline", "latency", "relay", "fanout", "scale"];
 const STREAMS_SUBCOMMANDS: [&str; 6] = ["list", "register", "show", "update", "watch", "remove"];
 const QUEUES_SUBCOMMANDS: [&str; 5] = ["list", "pause", "resume", "drain", "purge"];
 
@@ -205,6 +205,8 @@ fn benchmarks_end_with_figures_that_fit_together() {
 
     let told = bench("latency", &[]);
     assert!(number(&told, "p50_ms") > 0.0 && number(&told, "p50_ms") <= number(&told, "p99_ms"), "{told}");
+
+    assert_fails(&["bench", "relay"], 2, "--redis-url");
 
     let told = bench("fanout", &["--subscribers", "3"]);
     assert!(number(&told, "deliveries_per_s") > 0.0 && number(&told, "bare_tonic_mb_per_s") > 0.0, "{told}");

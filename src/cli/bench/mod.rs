@@ -8,6 +8,7 @@ mod load;
 mod machine;
 mod pipeline;
 mod processes;
+mod relay;
 mod report;
 mod scale;
 
@@ -38,6 +39,7 @@ Examples:
   frameway bench pipeline
   frameway bench pipeline --source dense-1080p.jpg --redis-url redis://localhost:6379/0 --json
   frameway bench latency --source traffic.mp4
+  frameway bench relay --redis-url redis://localhost:6379/0
   frameway bench fanout --subscribers 200
   frameway bench scale --cameras 1,10,100,1000
 
@@ -52,6 +54,7 @@ pub(super) struct BenchArgs {
 enum What {
     Pipeline(pipeline::PipelineArgs),
     Latency(latency::LatencyArgs),
+    Relay(relay::RelayArgs),
     Fanout(fanout::FanoutArgs),
     Scale(scale::ScaleArgs),
     #[command(hide = true)]
@@ -141,6 +144,7 @@ pub(super) async fn run(args: BenchArgs) -> Result<(), Failure> {
     match args.what {
         What::Pipeline(args) => pipeline::run(args).await,
         What::Latency(args) => latency::run(args).await,
+        What::Relay(args) => relay::run(args).await,
         What::Fanout(args) => fanout::run(args).await,
         What::Scale(args) => scale::run(args).await,
         What::Bare(args) => bare::run(args).await,

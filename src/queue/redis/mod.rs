@@ -29,7 +29,7 @@ mod status;
 mod strikes;
 mod work;
 
-pub(crate) use probe::Probe;
+pub(crate) use probe::{Probe, raw_hop};
 
 use std::sync::Arc;
 use std::time::Duration;

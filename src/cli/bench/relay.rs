@@ -1,0 +1,96 @@
+//! `frameway bench relay`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::load::{self, Load};
+use super::processes::Server;
+use super::report::Report;
+use super::{CommonArgs, failed};
+use crate::cli::Failure;
+use crate::pb::v1 as pb;
+use crate::queue::redis::raw_hop;
+
+/// Frames a second that are passed through as they came, as a share of what Redis alone moves.
+///
+/// Workers still decode and measure each picture (a broken one must not be passed on), but encode none and make no thumbnail.
+/// The limit is one hop through the same Redis by its client library alone: XADD, XREADGROUP and XACK of the same number of
+/// bytes, in batches.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  frameway bench relay --redis-url redis://localhost:6379/0
+  frameway bench relay --redis-url redis://localhost:6379/0 --width 1280 --height 720 --json")]
+pub(super) struct RelayArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+
+    /// How many cameras.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    cameras: u32,
+
+    /// Most frames of all cameras together that are sent and not yet delivered.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    in_flight: u32,
+
+    /// Frames of a batch of the raw hop.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    raw_batch: u16,
+}
+
+/// How long one look at the limit takes.
+const LOOK: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(args: RelayArgs) -> Result<(), Failure> {
+    let RelayArgs { common, cameras, in_flight, raw_batch } = args;
+    let Some(url) = common.redis_url.clone() else {
+        return Err(Failure::Usage(anyhow::anyhow!(
+            "--redis-url is needed: the limit is what that Redis does"
+        )));
+    };
+    let pictures = common.pictures().await?;
+    let mean = pictures.iter().map(bytes::Bytes::len).sum::<usize>() / pictures.len().max(1);
+    let raw = async || {
+        raw_hop(&url, mean, raw_batch.into(), LOOK).await.map_err(|error| Failure::Failed(error.into()))
+    };
+    let first = raw().await?;
+    let server = Server::start(Some(&url), None).await?;
+    let load = Load {
+        cameras: cameras as usize,
+        pictures,
+        fps: None,
+        in_flight: in_flight as usize,
+        seconds: common.seconds(),
+        output: pb::OutputPolicy {
+            reencode_mode: pb::ReencodeMode::Never.into(),
+            thumbnail_size: Some(0),
+            ..Default::default()
+        },
+        prefix: format!("bench-{:08x}", rand::random::<u32>()),
+    };
+    let measured = load::run(&server, &load).await;
+    server.stop().await;
+    let measured = measured?;
+    let raw_fps = f64::midpoint(first, raw().await?);
+    let mut report = Report::default();
+    report
+        .number("fps", measured.fps(), "frames a second, delivered")
+        .number("raw_redis_fps", raw_fps, "frames of that size a second, one hop through Redis alone")
+        .number("ratio_to_raw_redis", measured.fps() / raw_fps, "")
+        .number(
+            "mb_per_s",
+            measured.bytes as f64 / 1e6 / measured.seconds,
+            "submitted, million bytes a second",
+        )
+        .number("cpu_ms_per_frame", measured.cpu_ms_per_frame(), "processor time of all processes")
+        .figure("lost", measured.lost, "accepted and not delivered once, in order")
+        .figure("picture_bytes", mean, "mean size of a picture")
+        .figure("frames", measured.frames, "measured")
+        .figure("passed_through", measured.passed_through, "of them, not encoded anew");
+    report.print("relay", common.json);
+    if measured.lost > 0 {
+        return Err(failed(format!("{} frames were lost, came twice or out of order", measured.lost)));
+    }
+    Ok(())
+}
