@@ -126,7 +126,6 @@ async fn bounds_and_regions_can_be_changed() {
         let request = pb::UpdateStreamRequest {
             stream: Some(pb::Stream { stream_id: "cam".into(), ..stream }),
             update_mask: Some(prost_types::FieldMask { paths }),
-            ..Default::default()
         };
         server.streaming().update_stream(request).await.map(|answer| answer.into_inner().stream.expect("it"))
     };
