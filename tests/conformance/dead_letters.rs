@@ -97,6 +97,23 @@ pub(crate) async fn only_a_failure_becomes_one(backend: Backend) {
     }
 }
 
+pub(crate) async fn a_withheld_picture_is_kept_nowhere(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    accept(&*store, vec![frame("cam", "what a mask would hide".to_owned())]).await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let item = take_all(&*store, &lease).await.remove(0);
+    let finished = Finished { source_withheld: true, ..failed(&item) };
+    assert_eq!(store.finish(&lease, &[finished]).await.unwrap(), [FinishResult::Published]);
+    let entry = store.read_outputs(&id("cam"), number(1), 1).await.unwrap().entries.remove(0);
+    let name = entry.dead_letter.expect("its tombstone names it");
+    let letter = store.get_dead_letter(name).await.unwrap().expect("it is there");
+    assert_eq!(letter.frame.picture, None);
+    assert!(!is_stored(&*store, "cam", item.payload).await, "nobody keeps the source");
+    assert_eq!(store.replay_dead_letter(name).await.unwrap(), ReplayResult::NoPicture);
+    audit(&*store).await;
+}
+
 pub(crate) async fn they_are_listed_in_pages_in_both_orders(backend: Backend) {
     let store = backend.open().await;
     let streams = ["a", "b", "c", "d", "e", "f"];

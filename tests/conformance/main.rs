@@ -172,6 +172,7 @@ behaviours! {
     dead_letters {
         a_failed_frame_becomes_one_with_its_picture,
         only_a_failure_becomes_one,
+        a_withheld_picture_is_kept_nowhere,
         they_are_listed_in_pages_in_both_orders,
         a_filter_selects,
         a_replay_is_a_new_frame_and_happens_once,
