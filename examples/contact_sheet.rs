@@ -9,7 +9,7 @@ use frameway::domain::{NormalizedPoint, OutputFormat, Polygon};
 use frameway::picture::{self, Codec, Limits, Orientation, Planes, SourcePicture, Tile};
 use frameway::scene::Scene;
 
-const TILE_WIDTH: u32 = 480;
+const TILE_WIDTH: u32 = 320;
 const COLUMNS: u32 = 4;
 
 fn main() -> anyhow::Result<()> {

@@ -45,6 +45,8 @@ pub(super) enum Rendered {
 type Key = (PayloadKey, Rendition);
 type Found = queue::Result<Rendered>;
 type Flight = Shared<BoxFuture<'static, Found>>;
+/// What is being made: a number, so that only its own landing strikes it off.
+type Open = HashMap<Key, (u64, WeakShared<BoxFuture<'static, Found>>)>;
 type Job = Box<dyn FnOnce(&mut Codec) + Send>;
 
 /// The renditions of one server. Threads start with the first job.
@@ -54,7 +56,7 @@ pub(super) struct Renditions {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     cache: Cache<Key, Rendered, BySize>,
     largest_bytes: u64,
-    flights: Mutex<HashMap<Key, (u64, WeakShared<BoxFuture<'static, Found>>)>>,
+    flights: Mutex<Open>,
     count: AtomicU64,
     made: AtomicU64,
 }
