@@ -31,7 +31,7 @@ pub const TARGETS: [Target; 6] = [
     Target { name: "entry", check: queue::redis::fuzzing::check, seeds: queue::redis::fuzzing::seeds },
     Target { name: "cursor", check: cursor, seeds: cursor_seeds },
     Target { name: "watch_token", check: watch_token, seeds: watch_token_seeds },
-    Target { name: "ack_id", check: grpc::fuzzing::check_ack_id, seeds: grpc::fuzzing::ack_id_seeds },
+    Target { name: "ack_id", check: grpc::fuzzing::check_ack_id, seeds: ack_id_seeds },
     Target { name: "filter", check: grpc::fuzzing::check_filter, seeds: grpc::fuzzing::filter_seeds },
 ];
 
@@ -123,13 +123,17 @@ fn watch_token_seeds() -> Vec<Vec<u8>> {
     with_unsealed(vec![token(Vec::new()), token((0..32).collect())], 4)
 }
 
+fn ack_id_seeds() -> Vec<Vec<u8>> {
+    with_unsealed(grpc::fuzzing::ack_ids(), grpc::fuzzing::MAC_BYTES)
+}
+
 /// Text of `body` with the first bytes of its hash behind it.
 fn sealed(body: &[u8], hash: &blake3::Hash) -> String {
     URL_SAFE_NO_PAD.encode([body, &hash.as_bytes()[..4]].concat())
 }
 
 /// The texts, and the bytes in them before a check of `check_bytes`.
-pub(crate) fn with_unsealed(texts: Vec<String>, check_bytes: usize) -> Vec<Vec<u8>> {
+fn with_unsealed(texts: Vec<String>, check_bytes: usize) -> Vec<Vec<u8>> {
     let bodies = texts.iter().filter_map(|text| URL_SAFE_NO_PAD.decode(text).ok());
     let bodies: Vec<_> = bodies.map(|bytes| bytes[..bytes.len() - check_bytes].to_vec()).collect();
     texts.into_iter().map(String::into_bytes).chain(bodies).collect()

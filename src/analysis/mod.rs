@@ -1,6 +1,6 @@
 //! Measures of decoded frames: planes in, numbers out. CPU only; no codecs, no I/O.
 //!
-//! [`still`] measures one frame by itself, on any thread. A [`SceneModel`] compares the frames of one stream and must see
+//! [`still()`] measures one frame by itself, on any thread. A [`SceneModel`] compares the frames of one stream and must see
 //! them in order. `docs/measures.md` has the formulas.
 
 mod background;

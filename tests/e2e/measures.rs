@@ -59,10 +59,12 @@ async fn a_camera_over_a_road_is_measured() {
         max_age: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),
         ..Default::default()
     };
+    let output = pb::OutputPolicy { reencode_mode: pb::ReencodeMode::Always.into(), ..Default::default() };
     let stream = pb::Stream {
         stream_id: "cam".into(),
         rois: vec![road(), sky()],
         validation: Some(validation),
+        output: Some(output),
         ..Default::default()
     };
     let stream = server.register_with(stream).await;

@@ -113,7 +113,7 @@ pub(super) async fn run(server: &Server, load: &Load) -> Result<Measured, Failur
     let streams: Vec<String> = (0..load.cameras).map(|number| format!("{}-{number}", load.prefix)).collect();
     let mut client = Client::connect(&server.address).await?;
     for stream in &streams {
-        register(&mut client, stream, load.output.clone()).await?;
+        register(&mut client, stream, load.output).await?;
     }
     let agents = load.cameras.min(MOST_AGENTS).min(load.in_flight);
     let room = load.in_flight.div_ceil(agents);

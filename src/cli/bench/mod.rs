@@ -117,6 +117,9 @@ impl CommonArgs {
 
     /// The pictures that the cameras show.
     async fn pictures(&self) -> Result<Vec<Bytes>, Failure> {
+        if cfg!(debug_assertions) {
+            eprintln!("this is not a release build: its figures say nothing (cargo build --release)");
+        }
         let args = self.clone();
         let made = tokio::task::spawn_blocking(move || match &args.source {
             Some(source) => sources::pictures(source, 30, (args.width, args.height)),
@@ -138,9 +141,6 @@ fn draw(width: u32, height: u32) -> Result<Vec<Bytes>, Failure> {
 
 /// Runs one benchmark and reports.
 pub(super) async fn run(args: BenchArgs) -> Result<(), Failure> {
-    if cfg!(debug_assertions) && !matches!(args.what, What::Bare(_)) {
-        eprintln!("this is not a release build: its figures say nothing (cargo build --release)");
-    }
     match args.what {
         What::Pipeline(args) => pipeline::run(args).await,
         What::Latency(args) => latency::run(args).await,

@@ -16,7 +16,7 @@ pub(super) struct SceneArgs {
 
     /// Flag frames whose quality score is below this, 0 to 1.
     #[arg(long, value_name = "SCORE")]
-    min_quality: Option<f64>,
+    min_quality_score: Option<f64>,
 
     /// Flag pictures that have fewer pixels across.
     #[arg(long, value_name = "PIXELS")]
@@ -49,7 +49,7 @@ enum Clock {
 impl SceneArgs {
     /// Puts what was given into a stream, and its path into the mask.
     pub(super) fn put(self, stream: &mut pb::Stream, paths: &mut Vec<String>) {
-        let Self { rois, min_quality, min_width, min_height, max_age, clock } = self;
+        let Self { rois, min_quality_score, min_width, min_height, max_age, clock } = self;
         let mut given = |path: &str, is_given: bool| {
             if is_given {
                 paths.push(path.to_owned());
@@ -59,7 +59,7 @@ impl SceneArgs {
         given("rois", !rois.is_empty());
         stream.rois = rois;
         let validation = [
-            given("validation.min_quality_score", min_quality.is_some()),
+            given("validation.min_quality_score", min_quality_score.is_some()),
             given("validation.min_width", min_width.is_some()),
             given("validation.min_height", min_height.is_some()),
             given("validation.max_age", max_age.is_some()),
@@ -72,7 +72,7 @@ impl SceneArgs {
                 Clock::Ignore => pb::ClockPolicy::Ignore,
             });
             stream.validation = Some(pb::ValidationPolicy {
-                min_quality_score: min_quality,
+                min_quality_score,
                 min_width: min_width.unwrap_or_default(),
                 min_height: min_height.unwrap_or_default(),
                 max_age: max_age.map(pb_duration),
