@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{End, Member, Ready, Stream};
+use super::stream::Stream;
+use super::{End, Member, Ready};
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::hub::event::SubscribeError;
 use crate::hub::group::desk::Book;

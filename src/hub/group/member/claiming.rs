@@ -1,0 +1,281 @@
+//! What a member takes: offers of what lies behind the group's positions, and what a claim brought of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::MutexGuard;
+use tokio::time::Instant;
+
+use super::stream::Stream;
+use super::{ClaimedFrame, End, Member, Ready};
+use crate::domain::{GroupAffinity, Sequence};
+use crate::hub::event::GapReason;
+use crate::hub::group::desk::{Book, Place};
+use crate::hub::group::offer::{Draft, Taste};
+use crate::hub::group::{GroupError, GroupEvent, MEMBER_TTL};
+use crate::hub::lock;
+use crate::queue::{self, Claim, Claimed, Delivery, Exhausted, OfferResult};
+
+/// Most frames of one claim: few, so that members share what there is, and little waits for a slow client.
+const CLAIM_FRAMES: usize = 8;
+/// Most streams of one claim.
+const CLAIM_STREAMS: usize = 16;
+/// How often a member looks for what nobody told it of: due frames, seeks and answers through other servers.
+const POLL: Duration = Duration::from_secs(1);
+/// The same while it has no room for frames that are there, at first; doubled up to the longest.
+const FULL_POLL: Duration = Duration::from_millis(20);
+const LONGEST_FULL_POLL: Duration = Duration::from_millis(320);
+
+impl Member {
+    /// Claims frames; answers whether there is something to do now.
+    pub(super) async fn claim(&mut self) -> Result<bool, End> {
+        let desk = Arc::clone(&self.desk);
+        let mut book = desk.book.lock().await;
+        self.refresh(&mut book).await?;
+        if self.poll_at <= Instant::now() && book.record.settings.affinity == GroupAffinity::Stream {
+            // Streams that were another's: nobody tells when their owner dies.
+            let behind = |stream: &Stream| {
+                let place = book.positions.get(stream.topic.id());
+                place.is_none_or(|place| stream.topic.head() >= place.next.get())
+            };
+            let behind = self.streams.iter().filter(|(_, stream)| behind(stream));
+            behind.for_each(|(index, _)| self.put_back(*index));
+        }
+        let drafts = self.drafts(&mut book).await?;
+        let now = Instant::now();
+        let due = self.next_due.is_some_and(|due| due <= now) || self.poll_at <= now;
+        let offered = drafts.iter().any(|(_, draft)| !draft.offer.candidates.is_empty());
+        if !due && (!offered || self.full.is_some()) {
+            drafts.iter().filter(|(_, draft)| !draft.offer.candidates.is_empty()).for_each(|(index, _)| {
+                self.registration.inbox.enqueue(*index);
+            });
+            return Ok(false);
+        }
+        let left = self.request.stop_after_frames.map_or(u64::MAX, |most| most.saturating_sub(self.sent));
+        let claim = Claim {
+            revision: self.revision,
+            incarnation: self.incarnation,
+            max_frames: self.request.max_frames.into(),
+            max_bytes: self.request.max_bytes,
+            most: CLAIM_FRAMES.min(usize::try_from(left).unwrap_or(usize::MAX)),
+            ttl: MEMBER_TTL,
+            offers: drafts.iter().map(|(_, draft)| draft.offer.clone()).collect(),
+        };
+        let claimed = self.consumers.queue.claim_frames(&self.seat, &claim).await;
+        let claimed = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                drafts.iter().for_each(|(index, _)| self.put_back(*index));
+                if matches!(error, queue::Error::RevisionMismatch { .. }) {
+                    book.stale = true;
+                    return Ok(true);
+                }
+                return Err(self.failed(error));
+            }
+        };
+        self.trouble = None;
+        let (busy, exhausted) = self.take_claimed(&mut book, drafts, claimed, claim.most);
+        let record = book.record.clone();
+        // Pictures are fetched for it: others may claim meanwhile.
+        drop(book);
+        if !exhausted.is_empty() {
+            self.consumers.bury(&record, &exhausted).await?;
+        }
+        Ok(busy)
+    }
+
+    pub(super) fn failed(&self, error: queue::Error) -> End {
+        if let queue::Error::GroupNotFound(id) = error {
+            return End::Failed(GroupError::Deleted(id));
+        }
+        error.into()
+    }
+
+    /// Brings the book, and what this member follows, up to date.
+    pub(super) async fn refresh(&mut self, book: &mut MutexGuard<'_, Book>) -> Result<(), End> {
+        book.refresh(&*self.consumers.queue).await.map_err(|error| self.failed(error))?;
+        if book.record.incarnation != self.incarnation {
+            return Err(End::Failed(GroupError::Deleted(self.seat.group.clone())));
+        }
+        if book.record.revision != self.revision {
+            self.follow_anew(book).await?;
+        }
+        if book.record.generation != self.generation {
+            self.generation = book.record.generation;
+            self.streams.keys().for_each(|index| self.put_back(*index));
+        }
+        Ok(())
+    }
+
+    /// Offers of the streams with news.
+    async fn drafts(&mut self, book: &mut Book) -> Result<Vec<(u32, Draft)>, End> {
+        let mut drafts = Vec::new();
+        while drafts.len() < CLAIM_STREAMS
+            && let Some((index, _)) = self.registration.inbox.dequeue()
+        {
+            let Some(stream) = self.streams.get(&index) else { continue };
+            let looked = match self.draft(book, stream).await {
+                Ok(draft) if draft.gone || (stream.removed && draft.offer.candidates.is_empty()) => {
+                    self.drop_stream(book, index).await.map(|()| None)
+                }
+                Ok(draft) => Ok(Some(draft).filter(|draft| !draft.offer.candidates.is_empty())),
+                Err(error) => Err(error),
+            };
+            match looked {
+                Ok(draft) => drafts.extend(draft.map(|draft| (index, draft))),
+                Err(error) => {
+                    self.registration.inbox.enqueue(index);
+                    drafts.iter().for_each(|(index, _)| self.put_back(*index));
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(drafts)
+    }
+
+    /// Nothing is left of a stream: what the group had not come to is told, and its position forgotten.
+    async fn drop_stream(&mut self, book: &mut Book, index: u32) -> queue::Result<()> {
+        let Some(stream) = self.streams.get_mut(&index) else { return Ok(()) };
+        let id = stream.topic.id().clone();
+        self.consumers.queue.drop_group_streams(&self.seat.group, std::slice::from_ref(&id)).await?;
+        let head = stream.topic.head();
+        if let Some(place) = book.positions.remove(&id)
+            && place.next.get() <= head
+        {
+            stream.pass_over(&mut self.ready, place.next, head, GapReason::Unregistered);
+        }
+        self.forget(index);
+        Ok(())
+    }
+
+    async fn draft(&self, book: &mut Book, stream: &Stream) -> queue::Result<Draft> {
+        let id = stream.topic.id();
+        let settings = &book.record.settings;
+        let known = book.positions.get(id).cloned();
+        let record = if known.is_none() || !settings.filter.stream_labels.is_empty() {
+            self.consumers.hub.records(std::slice::from_ref(id)).await?.pop()
+        } else {
+            None
+        };
+        let place = match (known, &record) {
+            (Some(place), _) => place,
+            (None, Some(record)) => {
+                let next = self.consumers.beginning(record, book.record.create_time).await?;
+                let place = Place { next, mark: String::new(), begin: true };
+                book.positions.insert(id.clone(), place.clone());
+                place
+            }
+            (None, None) => Place { next: Sequence::FIRST, mark: String::new(), begin: true },
+        };
+        let taste = Taste { settings: &book.record.settings, want: self.request.want, most: CLAIM_FRAMES };
+        self.consumers.draft(&stream.topic, &place, record.as_ref(), &taste).await
+    }
+
+    /// Notes what a claim brought; answers whether there is something to do now, and what the group has given up.
+    fn take_claimed(
+        &mut self,
+        book: &mut Book,
+        drafts: Vec<(u32, Draft)>,
+        claimed: Claimed,
+        most: usize,
+    ) -> (bool, Vec<Exhausted>) {
+        let Claimed { deliveries, exhausted, offers, generation, outstanding_frames, next_due } = claimed;
+        let now = Instant::now();
+        self.claim_time = now;
+        self.outstanding = outstanding_frames;
+        self.next_due = next_due.map(|wait| now + wait);
+        if generation != book.record.generation {
+            book.stale = true;
+        }
+        lock(&self.unsent).extend(deliveries.iter().map(|one| (one.stream_id.clone(), one.sequence)));
+        let again = deliveries.iter().filter(|one| !is_offered(&drafts, one)).cloned();
+        let again = again.map(|delivery| ClaimedFrame { delivery, entry: None, generation });
+        self.ready.extend(again.map(Ready::Frame));
+        let mut left_over = false;
+        let took = deliveries.len();
+        for ((index, draft), result) in drafts.into_iter().zip(offers) {
+            let id = draft.offer.stream_id.clone();
+            match result {
+                OfferResult::At(next, mark) => {
+                    let all = draft.entries.last().is_none_or(|last| last.entry.sequence < next);
+                    left_over |= !all;
+                    self.tell(index, draft, next, &deliveries, generation);
+                    book.note(&id, next, mark);
+                    self.stands_at(index, next);
+                    self.enqueue_if_behind(index, next);
+                }
+                OfferResult::Moved(next, mark) => {
+                    book.note(&id, next, mark);
+                    self.stands_at(index, next);
+                    self.enqueue_if_behind(index, next);
+                }
+                OfferResult::Owned(next, mark) => {
+                    book.note(&id, next, mark);
+                    self.stands_at(index, next);
+                }
+                OfferResult::Later => {
+                    self.registration.inbox.enqueue(index);
+                }
+                OfferResult::Unknown => {
+                    book.positions.remove(&id);
+                    self.registration.inbox.enqueue(index);
+                }
+            }
+        }
+        let full = left_over && took < most;
+        let pause = self.full.map_or(FULL_POLL, |pause| (pause * 2).min(LONGEST_FULL_POLL));
+        self.full = full.then_some(if took > 0 { FULL_POLL } else { pause });
+        self.poll_at = now + self.full.unwrap_or(POLL);
+        (took > 0 || !self.ready.is_empty() || book.stale, exhausted)
+    }
+
+    fn stands_at(&mut self, index: u32, next: Sequence) {
+        if let Some(stream) = self.streams.get_mut(&index) {
+            stream.next = Some(next);
+        }
+    }
+
+    /// Has a stream looked at again.
+    pub(super) fn put_back(&self, index: u32) {
+        self.registration.inbox.enqueue(index);
+    }
+
+    fn enqueue_if_behind(&self, index: u32, next: Sequence) {
+        if self.streams.get(&index).is_some_and(|stream| stream.topic.head() >= next.get()) {
+            self.registration.inbox.mark(index);
+        }
+    }
+
+    /// Queues what is to be told of a stream's numbers below `next`.
+    fn tell(&mut self, index: u32, draft: Draft, next: Sequence, deliveries: &[Delivery], generation: u64) {
+        let Some(stream) = self.streams.get_mut(&index) else { return };
+        let mut from = draft.offer.from;
+        for drafted in draft.entries.into_iter().take_while(|drafted| drafted.entry.sequence < next) {
+            let sequence = drafted.entry.sequence;
+            for (reason, count) in drafted.missing {
+                let to = from.get() + count - 1;
+                stream.pass_over(&mut self.ready, from, to, reason);
+                from = Sequence::after(to);
+            }
+            if let Some(reason) = drafted.reason {
+                stream.pass_over(&mut self.ready, sequence, sequence.get(), reason);
+            } else if let Some(delivery) = deliveries
+                .iter()
+                .find(|one| one.sequence == sequence && one.stream_id == draft.offer.stream_id)
+            {
+                self.ready.extend(stream.take_gap().map(|gap| Ready::Event(GroupEvent::Gap(gap))));
+                let (delivery, entry) = (delivery.clone(), Some(drafted.entry));
+                self.ready.push_back(Ready::Frame(ClaimedFrame { delivery, entry, generation }));
+            }
+            from = sequence.next();
+        }
+    }
+}
+
+fn is_offered(drafts: &[(u32, Draft)], delivery: &Delivery) -> bool {
+    delivery.attempt == 1
+        && drafts.iter().any(|(_, draft)| {
+            draft.offer.stream_id == delivery.stream_id
+                && draft.offer.candidates.iter().any(|one| one.sequence == delivery.sequence)
+        })
+}
