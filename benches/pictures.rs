@@ -3,11 +3,12 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use frameway::analysis::{analysis_plane, quality};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use frameway::analysis::{SceneModel, analysis_plane};
 use frameway::domain::PictureFormat;
 use frameway::picture::{Codec, DEFAULT_JPEG_QUALITY, DEFAULT_THUMBNAIL_SIDE, Limits, Planes, SourcePicture};
 use frameway::scene::Scene;
+use frameway::worker::measure;
 use image::{ExtendedColorType, ImageEncoder as _};
 
 const SIZES: [(u32, u32); 2] = [(1_280, 720), (1_920, 1_080)];
@@ -99,21 +100,28 @@ fn thumbnail(c: &mut Criterion) {
     });
 }
 
-fn measure(c: &mut Criterion) {
-    let plane = |planes: &Planes| {
-        let luma = planes.luma();
-        analysis_plane(luma.data, luma.width, luma.height, luma.stride)
-    };
+fn measures(c: &mut Criterion) {
     on_planes(c, "analysis plane", |_, planes| {
-        black_box(plane(planes));
+        let luma = planes.luma();
+        black_box(analysis_plane(luma.data, luma.width, luma.height, luma.stride));
     });
-    let small = plane(&inputs(SIZES[1])[0].planes());
-    c.bench_function("measures", |b| b.iter(|| quality::measure(black_box(&small))));
+    on_planes(c, "measures of a picture", |_, planes| {
+        black_box(measure(planes, &[]));
+    });
+    let planes = inputs(SIZES[1])[0].planes();
+    let mut scene = None;
+    c.bench_function("measures of a scene", |b| {
+        b.iter_batched(
+            || measure(&planes, &[]),
+            |still| SceneModel::observe(&mut scene, still),
+            BatchSize::SmallInput,
+        );
+    });
 }
 
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
-    targets = decode, encode, thumbnail, measure
+    targets = decode, encode, thumbnail, measures
 }
 criterion_main!(benches);

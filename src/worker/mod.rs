@@ -27,6 +27,7 @@ use crate::picture;
 use crate::queue::{Budget, Queue};
 use adaptive::Steering;
 use pool::Pool;
+pub use process::measure;
 use totals::Totals;
 
 /// Pause before an operation that the backend refused is tried again.

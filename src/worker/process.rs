@@ -8,7 +8,7 @@ use super::adaptive::{self, Allowance};
 use crate::analysis::{self, Samples, Still};
 use crate::domain::{
     Failure, FailureReason, OutputFormat, PayloadRef, PictureFormat, PictureRole, Reencode, ReencodeMode,
-    Rendition, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
+    Rendition, Roi, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
 };
 use crate::picture::{
     self, Codec, DecodeError, EncodeError, Metadata, Orientation, Plane, Planes, SourcePicture,
@@ -69,11 +69,12 @@ pub(super) struct Task<'a> {
     pub(super) allowance: Allowance,
 }
 
-/// Measures a decoded picture by itself.
-fn measure(planes: &Planes, settings: &StreamSettings) -> Still {
+/// Measures a decoded picture by itself: all that its stream's earlier pictures are not needed for.
+#[must_use]
+pub fn measure(planes: &Planes, rois: &[Roi]) -> Still {
     let samples = |Plane { data, width, height, stride }| Samples { data, width, height, stride };
     let chroma = planes.chroma().map(|chroma| chroma.map(samples));
-    analysis::still(samples(planes.luma()), chroma, &settings.rois)
+    analysis::still(samples(planes.luma()), chroma, rois)
 }
 
 /// Decodes, masks, measures and encodes one picture by its stream's policy. What is masked is gone before anything is made
@@ -103,7 +104,7 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
         let masks = settings.privacy_masks.iter().map(|mask| &mask.polygon);
         watch.time(Stage::Mask, || picture::paint(&mut planes, masks));
     }
-    let still = watch.time(Stage::Analyze, || measure(&planes, settings));
+    let still = watch.time(Stage::Analyze, || measure(&planes, &settings.rois));
     let mut made = Made { pictures: Vec::with_capacity(3), offers: Vec::with_capacity(2) };
     let outcome =
         make_pictures(codec, task, &planes, metadata, decoded, &mut watch, &mut made).map_err(|error| {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::failed;
-use crate::analysis;
+use crate::analysis::SceneModel;
 use crate::cli::Failure;
 use crate::picture::{Codec, Limits, SourcePicture};
+use crate::worker::measure;
 
 /// How long one look takes.
 const LOOK: Duration = Duration::from_millis(1_500);
@@ -17,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(1_500);
 pub(super) struct Ceiling {
     /// Decoding to planes and encoding from planes.
     pub(super) codec_ms: f64,
-    /// All measures.
+    /// All measures, those against the stream's earlier pictures too.
     pub(super) analysis_ms: f64,
 }
 
@@ -45,6 +46,7 @@ impl Ceiling {
 
 fn look(pictures: &[Bytes], quality: u8) -> Result<Ceiling, Failure> {
     let mut codec = Codec::new(Limits::default());
+    let mut scene = None;
     let (mut coded, mut analysed) = (Vec::new(), Vec::new());
     let begin = Instant::now();
     for picture in pictures.iter().cycle() {
@@ -54,9 +56,7 @@ fn look(pictures: &[Bytes], quality: u8) -> Result<Ceiling, Failure> {
         let planes = codec.decode(&source).map_err(|error| Failure::Usage(error.into()))?;
         let decoded = start.elapsed();
         let start = Instant::now();
-        let luma = planes.luma();
-        let plane = analysis::analysis_plane(luma.data, luma.width, luma.height, luma.stride);
-        std::hint::black_box(analysis::quality::measure(&plane));
+        std::hint::black_box(SceneModel::observe(&mut scene, measure(&planes, &[])));
         analysed.push(start.elapsed());
         let start = Instant::now();
         std::hint::black_box(
