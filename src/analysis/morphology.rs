@@ -65,7 +65,7 @@ mod tests {
         // The opening makes the hole 3 x 3 at first; closing fills that too.
         clean(&mut mask);
         let holes = whole.iter().zip(&mask).filter(|(a, b)| a != b).count();
-        assert!(holes <= 9, "{holes}");
+        assert_eq!(holes, 0);
         assert_eq!(mask[20 * SMALL_WIDTH + 100..][..2], [0, 0]);
         assert_eq!(mask[89 * SMALL_WIDTH], 0);
         let mut again = mask;

@@ -253,6 +253,18 @@ impl OutputBody {
         }
     }
 
+    /// The bytes that its pictures are, each once: two roles may share them.
+    #[must_use]
+    pub fn payloads(&self) -> Vec<PayloadRef> {
+        let mut payloads: Vec<PayloadRef> = Vec::with_capacity(self.pictures().len());
+        for picture in self.pictures() {
+            if !payloads.contains(&picture.payload) {
+                payloads.push(picture.payload);
+            }
+        }
+        payloads
+    }
+
     /// Its stored pictures; none for a tombstone.
     #[must_use]
     pub fn pictures(&self) -> &[StoredPicture] {

@@ -126,7 +126,7 @@ pub struct StreamSettings {
     pub output: OutputPolicy,
     /// What is painted over in them.
     pub privacy_masks: Vec<PrivacyMask>,
-    /// Rises with every change of the masks; 0 = there never were any.
+    /// Rises with every change of the masks, also where the stream was unregistered meanwhile; 0 = there never were any.
     pub mask_version: u64,
     /// What to do about a wrong clock.
     pub clock: ClockPolicy,
@@ -224,7 +224,7 @@ pub struct StreamRecord {
     pub id: StreamId,
     /// What the operator says.
     pub settings: StreamSettings,
-    /// Rises by one with every change of the settings; the etag is made of it.
+    /// Rises with every change of the settings; the etag is made of it.
     pub revision: u64,
     /// When it was registered.
     pub create_time: Timestamp,

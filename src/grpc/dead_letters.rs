@@ -15,7 +15,7 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::dead_letter_result::Outcome;
 use crate::pb::v1::{discard_dead_letters_request, replay_dead_letters_request};
-use crate::queue::{self, DeadLetterOrder, ListDeadLetters, Queue, Refusal, ReplayResult};
+use crate::queue::{DeadLetterOrder, ListDeadLetters, Queue, Refusal, ReplayResult};
 
 const LIST: &str = "dead-letters";
 /// Most ids of a request, and most dead letters that a filter may take at once.
@@ -145,8 +145,11 @@ impl DeadLetterDesk {
                         if let DeadLetterSource::Group(group) = &letter.frame.source {
                             groups.insert(group);
                         }
-                        // Replayed it is; one that stays is marked, and may be discarded later.
-                        if discard_after && let Err(error) = self.discard_replayed(letter).await {
+                        // A group's stays: until a member has the frame, it may be all that is left of it.
+                        if discard_after
+                            && letter.frame.source == DeadLetterSource::Worker
+                            && let Err(error) = self.queue.discard_dead_letter(letter.id).await
+                        {
                             tracing::warn!(id = %letter.id, %error, "a replayed dead letter stays");
                         }
                     }
@@ -235,29 +238,11 @@ impl DeadLetterDesk {
         }
     }
 
-    /// A group's stays while its members are given the frame from it: the output entry is gone.
-    async fn discard_replayed(&self, letter: &DeadLetter) -> queue::Result<()> {
-        let frame = &letter.frame;
-        let needed = match frame.source {
-            DeadLetterSource::Worker => false,
-            DeadLetterSource::Group(_) => {
-                match self.queue.read_outputs(&frame.stream_id, frame.sequence, 1).await {
-                    Err(queue::Error::StreamNotFound(_)) => true,
-                    page => !page?.entries.iter().any(|entry| entry.sequence == frame.sequence),
-                }
-            }
-        };
-        if !needed {
-            self.queue.discard_dead_letter(letter.id).await?;
-        }
-        Ok(())
-    }
-
     async fn replay_one(&self, letter: &DeadLetter) -> Result<Option<Sequence>> {
         let gone = |message: String| Fault::new(ErrorReason::ReplayTargetGone, message);
         match self.queue.replay_dead_letter(letter.id).await? {
             ReplayResult::Replayed(sequence) => Ok(Some(sequence)),
-            ReplayResult::Redelivered => Ok(None),
+            ReplayResult::Redelivered | ReplayResult::Ahead => Ok(None),
             ReplayResult::NotFound => Err(not_found(&letter.id.to_string())),
             ReplayResult::NoPicture => {
                 let message = "the dead letter has no picture to process or to deliver";

@@ -38,6 +38,16 @@ impl Registry {
         let WantedStream { id, mut settings } = stream::from_pb(stream).map_err(|f| f.within("stream"))?;
         // What is left of a stream of that id still tells which masks it had.
         let before = self.queue.get_streams(std::slice::from_ref(&id)).await?.into_iter().next().flatten();
+        if let Some(before) = &before
+            && before.counters.queued_frames > 0
+            && !before.settings.privacy_masks.is_empty()
+            && before.settings.privacy_masks != settings.privacy_masks
+        {
+            // They would be shown without what they were accepted to be masked with.
+            let rule = "must be those of the unregistered stream of this id while frames of it wait for a worker; change \
+                        them with UpdateStream, or register again when those are done";
+            return Err(Fault::invalid("stream.privacy_masks", rule));
+        }
         settings.number_masks(before.as_ref().map(|record| &record.settings));
         let record = self.queue.register_stream(&id, &settings).await?;
         self.settings.forget(&id);

@@ -134,7 +134,7 @@ pub struct HubStats {
     pub cache_bytes: u64,
     /// Pictures read from the queue, since the start.
     pub payload_reads: u64,
-    /// Renditions made, since the start.
+    /// Renditions worked on, since the start.
     pub renditions: u64,
     /// Reads of the feeds, since the start.
     pub feed_reads: u64,
@@ -227,7 +227,7 @@ impl Hub {
             followed_streams,
             cache_bytes: self.payloads.cached_bytes(),
             payload_reads: self.payloads.reads(),
-            renditions: self.payloads.renditions_made(),
+            renditions: self.payloads.renditions_tried(),
             feed_reads: self.feed_reads.load(Ordering::Relaxed),
             output_reads: self.output_reads.load(Ordering::Relaxed),
             delivered_frames: self.told.delivered(),

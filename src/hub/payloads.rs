@@ -111,9 +111,9 @@ impl Payloads {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// Renditions made so far.
-    pub(super) fn renditions_made(&self) -> u64 {
-        self.renditions.made()
+    /// Renditions worked on so far, those that failed too.
+    pub(super) fn renditions_tried(&self) -> u64 {
+        self.renditions.tried()
     }
 
     /// The pictures of an entry that are wanted; none for a tombstone.

@@ -58,7 +58,7 @@ pub(super) struct Renditions {
     largest_bytes: u64,
     flights: Mutex<Open>,
     count: AtomicU64,
-    made: AtomicU64,
+    tried: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -99,13 +99,13 @@ impl Renditions {
             largest_bytes: cache_bytes / LARGEST_SHARE,
             flights: Mutex::default(),
             count: AtomicU64::new(0),
-            made: AtomicU64::new(0),
+            tried: AtomicU64::new(0),
         })
     }
 
-    /// Renditions made so far.
-    pub(super) fn made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
+    /// Renditions worked on so far, those that failed too.
+    pub(super) fn tried(&self) -> u64 {
+        self.tried.load(Ordering::Relaxed)
     }
 
     /// The rendition of a stored picture.
@@ -181,14 +181,12 @@ impl Renditions {
                 let _ = done.send(render(codec, &bytes, &source, rendition));
             }
         });
-        let Some(jobs) = self.jobs() else { return Rendered::Failed };
+        let Some(jobs) = self.jobs() else { return Rendered::Busy };
         if jobs.try_send(job).is_err() {
             return Rendered::Busy;
         }
         let rendered = result.await.unwrap_or(Rendered::Failed);
-        if matches!(rendered, Rendered::Picture { .. }) {
-            self.made.fetch_add(1, Ordering::Relaxed);
-        }
+        self.tried.fetch_add(1, Ordering::Relaxed);
         rendered
     }
 
@@ -200,7 +198,7 @@ impl Renditions {
         }
         let (sender, queue) = mpsc::channel::<Job>(self.threads * WAITING_PER_THREAD);
         let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..self.threads {
+        for started in 0..self.threads {
             let (queue, limits) = (Arc::clone(&queue), self.limits);
             let work = move || {
                 let mut codec = Codec::new(limits);
@@ -213,8 +211,11 @@ impl Renditions {
                 }
             };
             if let Err(error) = thread::Builder::new().name("rendition".to_owned()).spawn(work) {
-                tracing::error!(%error, "no thread for renditions");
-                return None;
+                tracing::error!(%error, started, "fewer threads for renditions than asked for");
+                if started == 0 {
+                    return None;
+                }
+                break;
             }
         }
         Some(jobs.insert(sender).clone())
@@ -297,11 +298,11 @@ mod tests {
         assert!(matches!(all[0], Rendered::Picture { width: 100, height: 56, .. }), "{:?}", all[0]);
         assert!(all.iter().all(|one| *one == all[0]));
         assert_eq!(bench.get(SMALL).await, all[0]);
-        assert_eq!(bench.renditions.made(), 1);
+        assert_eq!(bench.renditions.tried(), 1);
         let webp = Rendition { format: OutputFormat::WebP, ..SMALL };
         let Rendered::Picture { bytes, .. } = bench.get(webp).await else { panic!("no picture") };
         assert_eq!(picture::sniff(&bytes), Some(PictureFormat::WebP));
-        assert_eq!(bench.renditions.made(), 2, "another one is another");
+        assert_eq!(bench.renditions.tried(), 2, "another one is another");
     }
 
     #[tokio::test]
@@ -330,6 +331,6 @@ mod tests {
         let bench = bench(1, Bytes::from_static(b"\xFF\xD8\xFF nothing"));
         assert_eq!(bench.get(SMALL).await, Rendered::Failed);
         assert_eq!(bench.get(SMALL).await, Rendered::Failed);
-        assert_eq!(bench.renditions.made(), 0);
+        assert_eq!(bench.renditions.tried(), 1);
     }
 }

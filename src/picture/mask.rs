@@ -12,21 +12,25 @@ const CHROMA: u8 = 128;
 const SLACK: f64 = 1e-6;
 
 /// Paints the regions over: every pixel that one touches, however little, and every chroma sample that such a pixel has
-/// part in.
+/// or, before a turn, had part in.
 pub fn paint<'a>(planes: &mut Planes, masks: impl IntoIterator<Item = &'a Polygon>) {
     let (width, height) = (planes.width() as usize, planes.height() as usize);
     let (h, v) = planes.subsampling().factors();
     let (stride, _) = planes.luma_size();
-    let (chroma_width, _) = planes.chroma_size();
+    let (chroma_width, chroma_height) = planes.chroma_size();
     for mask in masks {
         for (row, columns) in touched(mask, width, height) {
             let [luma, cb, cr] = planes.split_mut();
             luma[row * stride + columns.start..row * stride + columns.end].fill(LUMA);
             if !cb.is_empty() {
-                let row = row / v * chroma_width;
-                let columns = row + columns.start / h..row + (columns.end - 1) / h + 1;
-                cb[columns.clone()].fill(CHROMA);
-                cr[columns].fill(CHROMA);
+                // A picture of odd size that was turned has its chroma samples between other pixels than one that was not:
+                // half of a pixel's colour may lie one sample further.
+                let columns = columns.start / h..((columns.end - 1) / h + 2).min(chroma_width);
+                for row in (row / v..row / v + 2).take_while(|row| *row < chroma_height) {
+                    let columns = row * chroma_width + columns.start..row * chroma_width + columns.end;
+                    cb[columns.clone()].fill(CHROMA);
+                    cr[columns].fill(CHROMA);
+                }
             }
         }
     }

@@ -59,6 +59,8 @@ pub enum ReplayResult {
     Replayed(Sequence),
     /// It was given back to its group, now or before.
     Redelivered,
+    /// Its group has not come to the frame yet, and gets it in its course: nothing was done.
+    Ahead,
     /// There is no such dead letter.
     NotFound,
     /// It has no picture, and none can be had from elsewhere.

@@ -183,7 +183,7 @@ impl Budget {
         }
     }
 
-    /// What dead letters may use while the store as a whole is short of memory: an even share.
+    /// What dead letters may use while the store as a whole is short of memory: an eighth of what they may at other times.
     #[must_use]
     pub fn short_dead_bytes(&self) -> u64 {
         self.dead_bytes / LENT_SHARES

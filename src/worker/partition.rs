@@ -276,8 +276,8 @@ impl Partition {
             if batch.is_empty() {
                 return Ok(());
             }
-            let bytes =
-                batch.iter().flat_map(|done| &done.finished.offers).map(|o| o.payload.size_bytes).sum();
+            let payloads = batch.iter().flat_map(|done| done.finished.body.payloads());
+            let bytes = payloads.map(|payload| payload.size_bytes).sum();
             self.publish_batch(batch).await?;
             if self.retention.is_due(bytes) {
                 self.retention.pass().await?;

@@ -182,7 +182,11 @@ fn make_pictures(
         Some(watch.time(Stage::Resize, || codec.scale(planes, size.0, size.1))?)
     };
     let planes = scaled.as_ref().unwrap_or(planes);
-    let keeps = policy.keep_metadata && metadata.extras && source.format == PictureFormat::Jpeg;
+    // EXIF may hold a small copy of the whole picture.
+    let keeps = policy.keep_metadata
+        && metadata.extras
+        && source.format == PictureFormat::Jpeg
+        && !settings.hides_originals();
     let (encoded, quality) = watch.time(Stage::Encode, || {
         adaptive::encode_within(allowance, |quality| {
             let encoded = codec.encode(planes, format, quality)?;
@@ -233,6 +237,10 @@ fn passed_on(
     };
     if policy.keep_metadata || !metadata.extras {
         return Some((reencode, None));
+    }
+    // A copy of a JPEG goes on saying which way up it is; others cannot, and are encoded upright.
+    if source.format != PictureFormat::Jpeg && metadata.orientation != Orientation::UPRIGHT {
+        return None;
     }
     Some((reencode, Some(picture::stripped(source.format, data, metadata.orientation)?)))
 }

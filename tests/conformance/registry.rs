@@ -16,7 +16,8 @@ pub(crate) async fn registering_twice_is_refused(backend: Backend) {
     let store = backend.open().await;
     let before = Timestamp::now();
     let first = store.register_stream(&id("cam"), &named("gate")).await.unwrap();
-    assert_eq!((first.revision, first.removed, &first.settings), (1, false, &named("gate")));
+    assert!(first.revision > 0);
+    assert_eq!((first.removed, &first.settings), (false, &named("gate")));
     assert!(first.create_time.distance(before).as_secs() < 60);
     let second = store.register_stream(&id("cam"), &named("other")).await;
     assert_eq!(second, Err(Error::StreamExists(id("cam"))));
@@ -59,7 +60,8 @@ pub(crate) async fn an_update_replaces_what_was_read_and_nothing_newer(backend: 
     let store = backend.open().await;
     let first = register(&*store, "cam").await;
     let second = store.update_stream(&id("cam"), &named("gate"), first.revision).await.unwrap();
-    assert_eq!((second.revision, &second.settings), (2, &named("gate")));
+    assert!(second.revision > first.revision);
+    assert_eq!(second.settings, named("gate"));
     assert_eq!(second.create_time, first.create_time);
     assert!(second.update_time >= first.update_time);
     let stale = store.update_stream(&id("cam"), &named("late"), first.revision).await;
@@ -120,8 +122,11 @@ pub(crate) async fn a_stream_that_returns_goes_on_counting(backend: Backend) {
         if trimmed {
             store.trim_output(&lease, &id("cam"), 0, 0, Timestamp::now()).await.unwrap();
         }
+        let before =
+            store.get_streams(&[id("cam")]).await.unwrap().pop().flatten().expect("it is not forgotten");
+        assert!(before.removed);
         let back = register(&*store, "cam").await;
-        assert_eq!((back.revision, back.removed), (round, false));
+        assert!(back.revision > before.revision && !back.removed);
         assert!(back.create_time > first.create_time, "it was created anew");
         assert_eq!(back.counters.oldest_sequence, if trimmed { round + 1 } else { 1 });
         // Its publishers are forgotten: their numbers are new again.

@@ -245,8 +245,8 @@ fn a_mask_covers_every_pixel_that_it_touches() {
     let all = polygon(&[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]);
     for subsamp in [Subsamp::Gray, Subsamp::None, Subsamp::Sub2x2, Subsamp::Sub4x1, Subsamp::Sub1x4] {
         for (width, height) in [(1, 1), (35, 23), (64, 36)] {
-            let canvas = Scene::new(5, width.max(16), height.max(16)).draw(3).0;
-            let jpeg = turbo(canvas.pixels(), width.max(16), height.max(16), |c| {
+            let pixels: Vec<u8> = (0..width * height * 3).map(|index| (index * 7919 % 251) as u8).collect();
+            let jpeg = turbo(&pixels, width, height, |c| {
                 c.set_subsamp(subsamp).unwrap();
             });
             let mut planes = decode_jpeg(&jpeg).unwrap();
@@ -255,6 +255,54 @@ fn a_mask_covers_every_pixel_that_it_touches() {
             for chroma in planes.chroma().into_iter().flatten() {
                 assert_eq!(left(chroma, 128), 0);
             }
+        }
+    }
+}
+
+/// Two pictures that differ in nothing but masked pixels are one and the same, whichever way they were turned before.
+#[test]
+fn nothing_of_a_masked_pixel_is_left_in_a_turned_picture() {
+    let mask = polygon(&[(0.2, 0.25), (0.6, 0.25), (0.6, 0.7), (0.2, 0.7)]);
+    let mut codec = codec();
+    for (width, height) in [(35_u32, 23_u32), (34, 23), (35, 22), (34, 22)] {
+        let pixels = (width * height) as usize;
+        for orientation in (1..=8).filter_map(Orientation::new) {
+            // Where each pixel is shown: two grey pictures hold its number.
+            let mut shown = |part: fn(usize) -> u8| -> Planes {
+                let numbers: Vec<u8> = (0..pixels).map(part).collect();
+                let planes = codec.decode(&raw(PictureFormat::Gray8, width, height, 0, &numbers)).unwrap();
+                codec.upright(planes, orientation)
+            };
+            let (high, low) = (shown(|index| (index >> 8) as u8), shown(|index| (index & 0xFF) as u8));
+            let mut painted = high.clone();
+            let mut cover = high.clone();
+            paint(&mut painted, [&mask]);
+            // What is painted black whatever it was.
+            cover.split_mut()[0].fill(255);
+            paint(&mut cover, [&mask]);
+            let samples = |planes: &Planes| planes.luma().rows().flatten().copied().collect::<Vec<u8>>();
+            let number = samples(&high).into_iter().zip(samples(&low));
+            let masked: Vec<usize> = number
+                .zip(samples(&cover))
+                .filter(|(_, cover)| *cover == 0)
+                .map(|((high, low), _)| usize::from(high) << 8 | usize::from(low))
+                .collect();
+            assert!(masked.len() > 100);
+            let mut look = |colour: [u8; 3]| -> Planes {
+                let mut rgb: Vec<u8> = (0..pixels * 3).map(|index| (index * 7919 % 251) as u8).collect();
+                for index in &masked {
+                    rgb[index * 3..][..3].copy_from_slice(&colour);
+                }
+                let planes = codec.decode(&raw(PictureFormat::Rgb8, width, height, 0, &rgb)).unwrap();
+                let mut planes = codec.upright(planes, orientation);
+                paint(&mut planes, [&mask]);
+                planes
+            };
+            assert!(
+                look([255, 0, 0]) == look([0, 0, 255]),
+                "{width} x {height}, orientation {}",
+                orientation.number()
+            );
         }
     }
 }

@@ -180,6 +180,7 @@ impl State {
             Replay::Done => {}
             Replay::NoStream => return ReplayResult::TargetGone,
             Replay::Full => return ReplayResult::GroupFull,
+            Replay::Ahead => return ReplayResult::Ahead,
         }
         if let Some(letter) = self.partition(id.partition, now).dead.letters.get_mut(&id) {
             letter.replay = Some(DeadLetterReplay { sequence: None, time: now.wall });

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use super::output::payloads_of;
 use super::payloads::Presence;
 use super::state::{Now, Partition};
 use crate::domain::{OutputBody, OutputEntry, StreamId, TombstoneKind};
@@ -32,7 +31,7 @@ impl Partition {
         if !self.is_next(frame) {
             return FinishResult::NotNext;
         }
-        let kept = payloads_of(&frame.body);
+        let kept = frame.body.payloads();
         let is_here = |presence| presence != Presence::Gone;
         if !kept.iter().all(|payload| is_here(self.payloads.presence(payload.key))) {
             return FinishResult::PayloadGone;
@@ -42,11 +41,7 @@ impl Partition {
     }
 
     fn published_sequence(&self, id: &StreamId) -> Option<u64> {
-        let counters = match self.streams.get(id) {
-            Some(stream) => &stream.counters,
-            None => &self.retired.get(id)?.counters,
-        };
-        Some(counters.published_sequence)
+        Some(self.streams.get(id)?.counters.published_sequence)
     }
 
     /// The frame is in the work queue, and all before it are published.
@@ -61,7 +56,7 @@ impl Partition {
         let dead_letter = frame.dead_frame().map(|dead| self.bury(dead, dead_bytes, now));
         let source_stays = dead_letter.is_some_and(|id| self.dead.owns(id, frame.source.key));
         let Some(stream) = self.streams.get_mut(&frame.stream_id) else { return };
-        let pictures = payloads_of(&frame.body);
+        let pictures = frame.body.payloads();
         let output_bytes: u64 = pictures.iter().map(|payload| payload.size_bytes).sum();
         let entry = Arc::new(OutputEntry {
             stream_id: frame.stream_id.clone(),

@@ -1,22 +1,11 @@
 use std::sync::Arc;
 
 use super::state::{Now, Partition, State, Stream};
-use crate::domain::{OutputBody, OutputEntry, PayloadRef, Sequence, StreamId, Timestamp};
+use crate::domain::{OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::{Error, Lease, OutputPage, Result, Trimmed};
 
 /// Most entries that one call removes: the lock is held meanwhile.
 const MAX_TRIMMED: u64 = 256;
-
-/// The payloads of an entry, each once however many pictures share it.
-pub(super) fn payloads_of(body: &OutputBody) -> Vec<PayloadRef> {
-    let mut payloads: Vec<PayloadRef> = Vec::with_capacity(body.pictures().len());
-    for picture in body.pictures() {
-        if !payloads.contains(&picture.payload) {
-            payloads.push(picture.payload);
-        }
-    }
-    payloads
-}
 
 impl State {
     pub(super) fn read_outputs(&self, id: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
@@ -59,7 +48,7 @@ impl Partition {
             && let Some(entry) = stream.outputs.pop_front()
         {
             let mut bytes = 0;
-            for payload in payloads_of(&entry.body) {
+            for payload in entry.body.payloads() {
                 bytes += payload.size_bytes;
                 self.payloads.remove_entered(payload.key, now.instant);
             }
@@ -73,7 +62,6 @@ impl Partition {
         trimmed.more = is_due(stream);
         self.totals.output_bytes -= trimmed.bytes;
         self.totals.trimmed += trimmed.frames;
-        self.retire_if_done(id);
         Ok(trimmed)
     }
 }

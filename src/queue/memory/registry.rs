@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use super::state::{Now, Partition, Retired, State, Stream};
+use super::state::{Now, Partition, State, Stream};
 use crate::domain::{StreamCounters, StreamId, StreamRecord, StreamSettings};
 use crate::queue::{Error, FeedEvent, ListStreams, Result};
 
@@ -24,22 +24,17 @@ impl State {
         }
         let partition = self.partition(self.config.partitions.of(id), now);
         // One that was here goes on where it stopped, with the output that is left of it.
-        let (before, outputs) = match partition.streams.remove(id) {
-            Some(stream) => {
-                (Retired { revision: stream.revision, counters: stream.counters }, stream.outputs)
-            }
-            None => {
-                let new = || Retired { revision: 0, counters: StreamCounters::default() };
-                (partition.retired.remove(id).unwrap_or_else(new), VecDeque::new())
-            }
+        let (revision, counters, outputs) = match partition.streams.remove(id) {
+            Some(Stream { revision, counters, outputs, .. }) => (revision, counters, outputs),
+            None => (0, StreamCounters::default(), VecDeque::new()),
         };
         let stream = Stream {
             settings: settings.clone(),
-            revision: before.revision + 1,
+            revision: revision + 1,
             create_time: now.wall,
             update_time: now.wall,
             removed: false,
-            counters: before.counters,
+            counters,
             publishers: BTreeMap::new(),
             outputs,
         };
@@ -87,7 +82,6 @@ impl State {
         stream.removed = true;
         stream.publishers.clear();
         partition.feed.push(FeedEvent::StreamChanged(id.clone()));
-        partition.retire_if_done(id);
         self.registered.remove(id);
         Ok(())
     }
@@ -96,7 +90,11 @@ impl State {
 impl Partition {
     /// Registered streams and those with something left, by id.
     pub(super) fn records(&self) -> Vec<StreamRecord> {
-        let mut records: Vec<_> = self.streams.iter().map(|(id, stream)| stream.record(id)).collect();
+        let left = |stream: &Stream| {
+            !stream.removed || !stream.outputs.is_empty() || stream.counters.queued_frames > 0
+        };
+        let streams = self.streams.iter().filter(|(_, stream)| left(stream));
+        let mut records: Vec<_> = streams.map(|(id, stream)| stream.record(id)).collect();
         records.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         records
     }

@@ -107,8 +107,6 @@ impl State {
 pub(super) struct Partition {
     pub(super) id: PartitionId,
     pub(super) streams: HashMap<StreamId, Stream>,
-    /// What is left of unregistered streams whose output is gone: for ever, so that no number is given twice.
-    pub(super) retired: HashMap<StreamId, Retired>,
     pub(super) payloads: Payloads,
     pub(super) work: Work,
     pub(super) feed: Feed,
@@ -124,7 +122,6 @@ impl Partition {
         Self {
             id,
             streams: HashMap::new(),
-            retired: HashMap::new(),
             payloads: Payloads::default(),
             work: Work::default(),
             feed: Feed::default(),
@@ -133,18 +130,6 @@ impl Partition {
             totals: Totals::default(),
             dead: DeadStore::default(),
             suspects: Suspects::default(),
-        }
-    }
-
-    /// Forgets the settings of an unregistered stream once nothing of it is left to process or to read.
-    pub(super) fn retire_if_done(&mut self, id: &StreamId) {
-        let done = |stream: &Stream| {
-            stream.removed && stream.outputs.is_empty() && stream.counters.queued_frames == 0
-        };
-        if self.streams.get(id).is_some_and(done)
-            && let Some(stream) = self.streams.remove(id)
-        {
-            self.retired.insert(id.clone(), Retired { revision: stream.revision, counters: stream.counters });
         }
     }
 }
@@ -165,7 +150,7 @@ pub(super) struct Totals {
     pub(super) trimmed: u64,
 }
 
-/// A stream that is registered, or of which work or output is left.
+/// A stream that is registered, or was: its numbers go on, and its privacy masks are not forgotten, should it come back.
 pub(super) struct Stream {
     pub(super) settings: StreamSettings,
     pub(super) revision: u64,
@@ -190,10 +175,4 @@ impl Stream {
             counters: self.counters,
         }
     }
-}
-
-/// What a stream that comes back goes on from.
-pub(super) struct Retired {
-    pub(super) revision: u64,
-    pub(super) counters: StreamCounters,
 }

@@ -272,6 +272,7 @@ impl RedisQueue {
             Word::Ok => {}
             Word::Gone => return Ok(ReplayResult::TargetGone),
             Word::Full => return Ok(ReplayResult::GroupFull),
+            Word::Ahead => return Ok(ReplayResult::Ahead),
             Word::Exists | Word::Replaced | Word::Lapsed | Word::Stale(_) => {
                 return Err(corrupt("group_replay"));
             }

@@ -18,6 +18,7 @@ pub(super) enum Word {
     Replaced,
     Lapsed,
     Full,
+    Ahead,
     Stale(u64),
 }
 
@@ -30,6 +31,7 @@ pub(super) fn word(parts: &mut std::vec::IntoIter<Value>) -> Result<Word> {
         "replaced" => Ok(Word::Replaced),
         "lapsed" => Ok(Word::Lapsed),
         "full" => Ok(Word::Full),
+        "ahead" => Ok(Word::Ahead),
         "stale" | "changed" => Ok(Word::Stale(reply::number(parts.next().unwrap_or(Value::Nil))?)),
         other => Err(Error::Corrupt(format!("a group script answered {other:?}"))),
     }

@@ -68,7 +68,7 @@ impl RedisQueue {
             Word::Exists => Err(Error::GroupExists(id.clone())),
             Word::Gone => Err(Error::GroupNotFound(id.clone())),
             Word::Stale(current) => Err(Error::RevisionMismatch { current }),
-            Word::Replaced | Word::Lapsed | Word::Full => Err(corrupt("group_write")),
+            Word::Replaced | Word::Lapsed | Word::Full | Word::Ahead => Err(corrupt("group_write")),
         }
     }
 
@@ -103,7 +103,7 @@ impl RedisQueue {
             Word::Gone => Err(Error::GroupNotFound(seat.group.clone())),
             Word::Replaced => Err(Error::MemberReplaced),
             Word::Full => Err(Error::TooManyMembers { limit: MAX_GROUP_MEMBERS }),
-            Word::Exists | Word::Lapsed | Word::Stale(_) => Err(corrupt("group_seat")),
+            Word::Exists | Word::Lapsed | Word::Ahead | Word::Stale(_) => Err(corrupt("group_seat")),
         }
     }
 
@@ -133,7 +133,7 @@ impl RedisQueue {
             Word::Gone => return Err(Error::GroupNotFound(seat.group.clone())),
             Word::Replaced => return Err(Error::MemberReplaced),
             Word::Stale(current) => return Err(Error::RevisionMismatch { current }),
-            Word::Exists | Word::Full => return Err(corrupt("group_claim")),
+            Word::Exists | Word::Full | Word::Ahead => return Err(corrupt("group_claim")),
         }
         let mut next = || parts.next().unwrap_or(Value::Nil);
         let generation = reply::number(next())?;
@@ -246,7 +246,9 @@ impl Groups for RedisQueue {
             Word::Ok => {}
             Word::Gone => return Err(Error::GroupNotFound(id.clone())),
             Word::Stale(current) => return Err(Error::RevisionMismatch { current }),
-            Word::Exists | Word::Replaced | Word::Lapsed | Word::Full => return Err(corrupt("group_delete")),
+            Word::Exists | Word::Replaced | Word::Lapsed | Word::Full | Word::Ahead => {
+                return Err(corrupt("group_delete"));
+            }
         }
         let mut remove = redis::pipe();
         remove.cmd("ZREM").arg(GROUPS).arg(id.as_str()).cmd("EXISTS").arg(GroupKeys(id).about());

@@ -11,7 +11,7 @@ use super::dead_letters::letter_id;
 use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
-use super::work::{sequence, stored, time};
+use super::work::{sequence, time};
 use super::{RedisQueue, entry, registry, reply};
 use crate::domain::{OutputEntry, PartitionId, PayloadRef, Sequence, StreamId, Timestamp};
 use crate::queue::{Error, FeedEvent, FeedPage, FeedPosition, Lease, OutputPage, Result, Trimmed};
@@ -121,7 +121,7 @@ impl RedisQueue {
             if frames <= max_frames && bytes <= max_bytes && !late {
                 break;
             }
-            let pictures = stored(entry.body.pictures());
+            let pictures = entry.body.payloads();
             let size: u64 = pictures.iter().map(|payload| payload.size_bytes).sum();
             payloads.extend(pictures);
             frames -= 1;

@@ -10,9 +10,7 @@ use super::lease::fence;
 use super::scripts::Call;
 use super::status::moment;
 use super::{FEED_ENTRIES, RedisQueue, dead_entry, entry, reply};
-use crate::domain::{
-    OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, StoredPicture, Timestamp, TombstoneKind,
-};
+use crate::domain::{OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, Timestamp, TombstoneKind};
 use crate::queue::{Error, FinishResult, Finished, Lease, OFFER_TTL, Result, WorkItem, WorkPosition};
 
 /// Entries of one partition that a wake-up may run over at once, so that a busy queue wakes its worker less often.
@@ -125,7 +123,7 @@ impl RedisQueue {
                 .arg(frame.received_time.as_micros().to_string())
                 .number(frame.source.size_bytes)
                 .flag(kept)
-                .number(stored(pictures).iter().map(|payload| payload.size_bytes).sum())
+                .number(frame.body.payloads().iter().map(|payload| payload.size_bytes).sum())
                 .arg(counter)
                 .arg(entry::encode_output(&frame.body));
             dead_entry::push_letter(&mut call, frame.dead_frame().as_ref());
@@ -171,14 +169,6 @@ pub(super) fn behind(after: WorkPosition) -> String {
         WorkPosition(0, 0) => "-".to_owned(),
         WorkPosition(a, b) => format!("({a}-{b}"),
     }
-}
-
-/// The payloads of an entry's pictures, each once.
-pub(super) fn stored(pictures: &[StoredPicture]) -> Vec<PayloadRef> {
-    let mut payloads: Vec<PayloadRef> = pictures.iter().map(|picture| picture.payload).collect();
-    payloads.sort_unstable_by_key(|payload| payload.key);
-    payloads.dedup_by_key(|payload| payload.key);
-    payloads
 }
 
 pub(super) fn time(fields: &reply::Fields, name: &str) -> Result<Timestamp> {

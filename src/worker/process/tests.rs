@@ -165,17 +165,20 @@ fn is_hidden(planes: &Planes) -> bool {
 
 #[test]
 fn nothing_that_is_stored_shows_what_is_masked() {
-    let source = jpeg(60);
+    let source = with_exif(&jpeg(60), 1);
     assert!(!is_hidden(&decode(&source)));
     for reencode in [ReencodeMode::Auto, ReencodeMode::Never, ReencodeMode::Always] {
-        let output = OutputPolicy { reencode, keep_original: true, ..OutputPolicy::default() };
+        let output =
+            OutputPolicy { reencode, keep_original: true, keep_metadata: true, ..OutputPolicy::default() };
         let settings = masked(output);
         let (product, stored) = work(&source, PictureFormat::Jpeg, &settings);
         assert_eq!(product.mask_version, 3);
         assert!(product.pictures.iter().all(|picture| picture.payload != stored), "{reencode:?}");
         assert!(picture(&product, PictureRole::Original).is_none());
         for role in [PictureRole::Processed, PictureRole::Thumbnail] {
-            assert!(is_hidden(&decode(&bytes(&product, role))), "{reencode:?} {role:?}");
+            let bytes = bytes(&product, role);
+            assert!(is_hidden(&decode(&bytes)), "{reencode:?} {role:?}");
+            assert!(!bytes.windows(6).any(|part| part == b"SECRET"), "{reencode:?} {role:?}");
         }
         let allowed = masked(OutputPolicy { keep_unmasked_original: true, ..output });
         let (product, stored) = work(&source, PictureFormat::Jpeg, &allowed);

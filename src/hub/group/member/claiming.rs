@@ -188,7 +188,7 @@ impl Member {
             book.stale = true;
         }
         lock(&self.unsent).extend(deliveries.iter().map(|one| (one.stream_id.clone(), one.sequence)));
-        let again = deliveries.iter().filter(|one| !is_offered(&drafts, one)).cloned();
+        let again = deliveries.iter().filter(|one| !is_told(&drafts, &offers, one)).cloned();
         let again = again.map(|delivery| ClaimedFrame { delivery, entry: None, generation });
         self.ready.extend(again.map(Ready::Frame));
         let mut left_over = false;
@@ -272,10 +272,47 @@ impl Member {
     }
 }
 
-fn is_offered(drafts: &[(u32, Draft)], delivery: &Delivery) -> bool {
-    delivery.attempt == 1
-        && drafts.iter().any(|(_, draft)| {
-            draft.offer.stream_id == delivery.stream_id
-                && draft.offer.candidates.iter().any(|one| one.sequence == delivery.sequence)
-        })
+/// Whether a delivery is one of the frames that were offered, and so told with its stream's gaps, in order. One that comes
+/// again may have the same number as a candidate of an offer that came too late.
+fn is_told(drafts: &[(u32, Draft)], offers: &[OfferResult], delivery: &Delivery) -> bool {
+    drafts.iter().zip(offers).any(|((_, draft), result)| {
+        draft.offer.stream_id == delivery.stream_id
+            && draft.offer.candidates.iter().any(|one| one.sequence == delivery.sequence)
+            && matches!(result, OfferResult::At(next, _) if delivery.sequence < *next)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::queue::{Candidate, StreamOffer};
+
+    #[test]
+    fn a_frame_is_told_once_by_its_offer_or_as_one_that_comes_again() {
+        let number = |number| Sequence::new(number).unwrap();
+        let candidate =
+            |at| Candidate { sequence: number(at), size_bytes: 1, skip: false, mark: String::new() };
+        let offer = StreamOffer {
+            stream_id: "cam".parse().unwrap(),
+            from: number(1),
+            begin: false,
+            lost: 0,
+            candidates: vec![candidate(1), candidate(2)],
+        };
+        let drafts = [(0, Draft { offer, entries: Vec::new(), gone: false })];
+        let delivery = |at| Delivery {
+            stream_id: "cam".parse().unwrap(),
+            sequence: number(at),
+            attempt: 1,
+            deadline: Timestamp::default(),
+            letter: None,
+        };
+        let told = |result, at| is_told(&drafts, &[result], &delivery(at));
+        assert!(told(OfferResult::At(number(3), String::new()), 2));
+        assert!(!told(OfferResult::At(number(3), String::new()), 3), "it was no candidate");
+        // Another member had been given them, and gave them back: they come again, and nothing else tells them.
+        assert!(!told(OfferResult::Moved(number(9), String::new()), 2));
+        assert!(!told(OfferResult::At(number(2), String::new()), 2), "the offer was taken up to there only");
+    }
 }

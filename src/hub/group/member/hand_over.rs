@@ -25,11 +25,12 @@ impl Member {
                 }
             },
         };
+        let sender = self.sender.clone();
         let mut keep_at = Instant::now() + MEMBER_TTL / 4;
         let permit = loop {
             tokio::select! {
                 biased;
-                permit = self.sender.reserve() => match permit {
+                permit = sender.reserve() => match permit {
                     Ok(permit) => break permit,
                     Err(_closed) => return Err(End::Hung),
                 },
@@ -39,6 +40,7 @@ impl Member {
                 () = self.registration.inbox.news() => {
                     // A drain must not wait for a client that does not read.
                     if self.registration.inbox.is_draining() {
+                        self.put_back_gap(event);
                         return Err(End::Draining);
                     }
                     continue;
@@ -46,6 +48,7 @@ impl Member {
             }
             let kept = self.consumers.queue.keep_seat(&self.seat, MEMBER_TTL).await;
             if let Err(error) = kept.or_else(|error| if error.is_retryable() { Ok(()) } else { Err(error) }) {
+                self.put_back_gap(event);
                 return Err(self.failed(error));
             }
         };
@@ -91,43 +94,55 @@ impl Member {
         Ok(())
     }
 
-    /// A delivery with its entry and pictures; `None` if they are gone.
+    /// A gap that could not be sent is told at the end: the group's position is behind it.
+    fn put_back_gap(&mut self, event: GroupEvent) {
+        if let GroupEvent::Gap(_) = &event {
+            self.ready.push_front(Ready::Event(event));
+        }
+    }
+
+    /// A delivery with its entry and pictures, or the gap that it is where they are gone.
     async fn frame(&self, claimed: &ClaimedFrame) -> queue::Result<Option<GroupEvent>> {
         let ClaimedFrame { delivery, entry, generation } = claimed;
         let Delivery { stream_id, sequence, attempt, deadline, letter } = delivery;
-        let entry = match entry {
+        let mut entry = match entry {
             Some(entry) => Some(Arc::clone(entry)),
             None => self.consumers.entry(stream_id, *sequence, *letter).await?,
         };
-        let found = match &entry {
-            Some(entry) => self.consumers.hub.pictures(entry, &self.request.want).await?,
-            None => PicturesOrLost::Lost(GapReason::Retention),
-        };
-        match (entry, found) {
-            (Some(entry), PicturesOrLost::Pictures(pictures)) => Ok(Some(GroupEvent::Frame(GroupDelivery {
-                entry,
-                pictures,
-                attempt: *attempt,
-                deadline: *deadline,
-                generation: *generation,
-                incarnation: self.incarnation,
-                partition: self.consumers.queue.partitions().of(stream_id),
-            }))),
-            (_, PicturesOrLost::Lost(reason)) => {
-                let settled = Settled {
-                    stream_id: stream_id.clone(),
-                    sequence: *sequence,
-                    attempt: *attempt,
-                    letter: *letter,
-                    settlement: Settlement::Lost,
-                };
-                self.consumers.queue.settle_frames(&self.seat.group, &[settled]).await?;
-                lock(&self.unsent).remove(&(stream_id.clone(), *sequence));
-                let mut gap = PendingGap::default();
-                gap.add(*sequence, *sequence, reason);
-                Ok(gap.take(stream_id, 0).map(GroupEvent::Gap))
+        let mut lost = GapReason::Retention;
+        // Retention may take the entry before its pictures are read: one that was replayed is in its dead letter then.
+        for _ in 0..2 {
+            let Some(found) = entry else { break };
+            match self.consumers.hub.pictures(&found, &self.request.want).await? {
+                PicturesOrLost::Pictures(pictures) => {
+                    return Ok(Some(GroupEvent::Frame(GroupDelivery {
+                        entry: found,
+                        pictures,
+                        attempt: *attempt,
+                        deadline: *deadline,
+                        generation: *generation,
+                        incarnation: self.incarnation,
+                        partition: self.consumers.queue.partitions().of(stream_id),
+                    })));
+                }
+                PicturesOrLost::Lost(reason) => lost = reason,
             }
-            (None, PicturesOrLost::Pictures(_)) => Ok(None),
+            if letter.is_none() {
+                break;
+            }
+            entry = self.consumers.entry(stream_id, *sequence, *letter).await?;
         }
+        let settled = Settled {
+            stream_id: stream_id.clone(),
+            sequence: *sequence,
+            attempt: *attempt,
+            letter: *letter,
+            settlement: Settlement::Lost,
+        };
+        self.consumers.queue.settle_frames(&self.seat.group, &[settled]).await?;
+        lock(&self.unsent).remove(&(stream_id.clone(), *sequence));
+        let mut gap = PendingGap::default();
+        gap.add(*sequence, *sequence, lost);
+        Ok(gap.take(stream_id, 0).map(GroupEvent::Gap))
     }
 }

@@ -169,6 +169,7 @@ impl Member {
             }
             End::Failed(error) => {
                 self.leave().await;
+                self.tell_rest().await;
                 Err(error)
             }
         };

@@ -10,6 +10,8 @@ use crate::queue::{Answer, AnswerResult, SETTLE_TIME, Settled, Settlement, Verdi
 pub(in super::super) enum Replay {
     /// The frame is the group's again.
     Done,
+    /// The group comes to it by itself.
+    Ahead,
     /// The group has no position in the stream.
     NoStream,
     /// As much is outstanding as may be.
@@ -92,9 +94,8 @@ impl Group {
         now: Now,
     ) -> Replay {
         let Some(position) = self.positions.get(&frame.stream_id) else { return Replay::NoStream };
-        // The group comes to it by itself.
         if kept && frame.sequence >= position.next {
-            return Replay::Done;
+            return Replay::Ahead;
         }
         let key = (frame.stream_id.clone(), frame.sequence);
         let most_attempts = self.record.settings.max_delivery_attempts;
@@ -105,8 +106,11 @@ impl Group {
                 one.letter = Some(letter);
                 return Replay::Done;
             }
-            // Entered as a dead letter, and not taken off yet.
-            Some(_) => self.remove_pending(&key),
+            // Entered as a dead letter, and not taken off yet: nobody will settle that life any more.
+            Some(_) => {
+                self.remove_pending(&key);
+                self.counters.dead += 1;
+            }
             None if full => return Replay::Full,
             None => {}
         }

@@ -13,7 +13,9 @@ elseif ARGV[3] ~= string.format('%.0f', revision) then
 end
 local clock = redis.call('TIME')
 local now = string.format('%.0f', clock[1] * 1000000 + clock[2])
-redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', revision + 1, 'updated', now,
+-- Never one that was given out before, also where a failover lost writes: workers go by it when they decide what to show.
+revision = math.max(revision + 1, clock[1] * 1000000 + clock[2])
+redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', string.format('%.0f', revision), 'updated', now,
   'queue_frames', ARGV[4], 'queue_bytes', ARGV[5])
 if not known then
   redis.call('HSET', KEYS[1], 'removed', '0', 'created', now)
