@@ -6,9 +6,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::{Cursor, DeadLetterId, Partitions, PictureFormat, Sequence};
+use crate::domain::{Cursor, DeadLetterId, OutputFormat, Partitions, PictureFormat, Sequence};
 use crate::hub::WatchToken;
-use crate::picture::{Canvas, Codec, Limits, SourcePicture};
+use crate::picture::{Canvas, Codec, DecodeError, Limits, Metadata, SourcePicture, stripped};
 use crate::{grpc, queue};
 
 #[cfg(test)]
@@ -58,22 +58,36 @@ fn decode(data: &[u8]) {
     let (width, height) = if format.is_raw() { (16, 12) } else { (0, 0) };
     let limits = Limits { max_pixels: 1 << 18, max_alloc_bytes: 4 << 20, ..Limits::default() };
     let mut codec = Codec::new(limits);
+    // Both read it, whether it can be decoded or not; what they make of a good picture is one.
+    let metadata = Metadata::of(format, data);
+    let copy = stripped(format, data, metadata.orientation);
+    let kept = Codec::with_metadata_of(data, data);
     let Ok(planes) = codec.decode(&SourcePicture { format, width, height, stride: 0, data }) else { return };
     let pixels = u64::from(planes.width()) * u64::from(planes.height());
     assert!(pixels > 0 && pixels <= limits.max_pixels, "{pixels} pixels");
-    // Whatever it decodes to can be shown.
+    // Whatever it decodes to can be shown, and so can its copies.
     assert!(codec.thumbnail(&planes, 32, 75).is_ok());
+    for copy in copy.into_iter().chain(kept.ok().filter(|_| format == PictureFormat::Jpeg)) {
+        let again = codec.decode(&SourcePicture { format, width, height, stride: 0, data: &copy });
+        assert_eq!(again.map(|again| (again.width(), again.height())), Ok((planes.width(), planes.height())));
+    }
 }
 
 fn decode_seeds() -> Vec<Vec<u8>> {
     let canvas = Canvas::new(32, 24, [200, 90, 30]);
-    let jpeg = Codec::new(Limits::default()).encode_canvas(&canvas, 85).unwrap_or_default();
-    vec![
-        [&[0], &jpeg[..]].concat(),
-        b"\x01\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3A\x7E\x9B\x55".to_vec(),
-        b"\x02RIFF\x24\0\0\0WEBPVP8L\x18\0\0\0\x2F\0\0\0\0".repeat(2),
-        vec![6; 1 + 16 * 12 * 3 / 2],
-    ]
+    let mut codec = Codec::new(Limits::default());
+    let jpeg = codec.encode_canvas(&canvas, 85).unwrap_or_default();
+    let mut seeds = vec![[&[0], &jpeg[..]].concat(), vec![6; 1 + 16 * 12 * 3 / 2]];
+    let Ok(planes) =
+        SourcePicture::encoded(&jpeg).map_or(Err(DecodeError::Empty), |jpeg| codec.decode(&jpeg))
+    else {
+        return seeds;
+    };
+    for (choice, format) in [(1, OutputFormat::Png), (2, OutputFormat::WebP), (2, OutputFormat::WebPLossless)]
+    {
+        seeds.extend(codec.encode(&planes, format, 80).ok().map(|bytes| [&[choice], &bytes[..]].concat()));
+    }
+    seeds
 }
 
 /// A position in an output; page tokens' ids of dead letters ride along.

@@ -10,6 +10,7 @@ mod health;
 mod info;
 mod latency;
 mod ledger;
+mod leftovers;
 mod output;
 mod publisher;
 mod queues;

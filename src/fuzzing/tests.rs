@@ -60,6 +60,18 @@ fn readers_survive_mutated_bytes() {
 }
 
 #[test]
+fn every_seed_of_a_picture_is_one() {
+    let seeds = decode_seeds();
+    assert_eq!(seeds.len(), 5);
+    for seed in seeds {
+        let format = PictureFormat::ALL[usize::from(seed[0])];
+        let (width, height) = if format.is_raw() { (16, 12) } else { (0, 0) };
+        let source = SourcePicture { format, width, height, stride: 0, data: &seed[1..] };
+        assert!(Codec::new(Limits::default()).decode(&source).is_ok(), "{format}");
+    }
+}
+
+#[test]
 fn what_is_valid_reaches_the_readers_behind_the_checks() {
     // A check that nothing passes would find nothing: the bodies, sealed anew, are the texts again.
     for (seeds, seal) in [

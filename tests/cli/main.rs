@@ -1,5 +1,8 @@
 //! The `frameway` program as its users meet it: what it prints, where, and what it exits with.
 
+#[allow(dead_code, reason = "other suites use the rest of it")]
+#[path = "../common/redis.rs"]
+mod redis;
 mod server;
 
 use std::fs;
@@ -8,11 +11,23 @@ use std::process::{Command, Output};
 
 use frameway::picture::{Codec, Limits, SourcePicture};
 use frameway::scene::Scene;
+use redis::RedisServer;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 10] =
-    ["demo", "serve", "submit", "subscribe", "streams", "queues", "dead-letters", "info", "health", "bench"];
+const SUBCOMMANDS: [&str; 11] = [
+    "demo",
+    "serve",
+    "submit",
+    "subscribe",
+    "streams",
+    "queues",
+    "groups",
+    "dead-letters",
+    "info",
+    "health",
+    "bench",
+];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
 const BENCH_SUBCOMMANDS: [&str; 5] = ["pipeline", "latency", "relay", "fanout", "scale"];
 const STREAMS_SUBCOMMANDS: [&str; 6] = ["list", "register", "show", "update", "watch", "remove"];
@@ -207,13 +222,34 @@ fn benchmarks_end_with_figures_that_fit_together() {
     assert!(number(&told, "p50_ms") > 0.0 && number(&told, "p50_ms") <= number(&told, "p99_ms"), "{told}");
 
     assert_fails(&["bench", "relay"], 2, "--redis-url");
+    assert_fails(&["bench", "scale", "--workers", "2"], 2, "--redis-url");
+    assert_fails(&["bench", "fanout", "--cameras", "3", "--subscribers", "2"], 2, "--subscribers");
 
-    let told = bench("fanout", &["--subscribers", "3"]);
+    let told = bench("fanout", &["--subscribers", "3", "--cameras", "2"]);
     assert!(number(&told, "deliveries_per_s") > 0.0 && number(&told, "bare_tonic_mb_per_s") > 0.0, "{told}");
 
     let told = bench("scale", &["--cameras", "1,3", "--total-fps", "20"]);
     assert_eq!(told["by_cameras"].as_array().map(Vec::len), Some(2), "{told}");
     assert_eq!(told["lost"], 0, "{told}");
+}
+
+#[test]
+fn benchmarks_on_redis_leave_nothing_behind() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let small = ["--json", "--seconds", "1", "--width", "160", "--height", "90", "--redis-url", &url];
+    let bench = |name: &str, more: &[&str]| json(&[&["bench", name], &small[..], more].concat());
+    let number = |told: &Value, name: &str| told[name].as_f64().unwrap_or_else(|| panic!("{name} in {told}"));
+    let told = bench("relay", &["--cameras", "2"]);
+    assert!(number(&told, "raw_redis_fps") > 0.0 && number(&told, "cpu_ms_per_frame") > 0.0, "{told}");
+    assert_eq!(told["passed_through"], told["frames"], "{told}");
+    let told = bench("scale", &["--cameras", "2", "--workers", "1,2", "--total-fps", "20"]);
+    assert_eq!(told["by_workers"].as_array().map(Vec::len), Some(2), "{told}");
+    let told = bench("fanout", &["--subscribers", "2"]);
+    assert!(number(&told, "redis_reads") > 0.0, "{told}");
+    let server = Server::start_with(&["--redis-url", &url]);
+    let listed = json(&["streams", "list", "--json", "--address", &server.address()]);
+    assert_eq!(listed["streams"].as_array().map(Vec::len), Some(0), "{listed}");
 }
 
 #[test]

@@ -20,11 +20,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it with the queue in memory and waits until it serves.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with further flags.
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("address");
         let process = Command::new(env!("CARGO_BIN_EXE_frameway"))
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--address-file"])
             .arg(&file)
+            .args(flags)
             .stdin(Stdio::null())
             .spawn()
             .expect("the server starts");

@@ -23,7 +23,6 @@ use tower::Service;
 use crate::cli::Failure;
 use crate::cli::client::MAX_MESSAGE_BYTES;
 use crate::pb::v1 as pb;
-use crate::shutdown;
 
 /// A server of one message.
 #[derive(Debug, Args)]
@@ -81,7 +80,6 @@ impl Service<http::Request<Body>> for Bare {
 /// Serves until it is told to end.
 pub(super) async fn run(args: BareArgs) -> Result<(), Failure> {
     let error = |error: std::io::Error| Failure::Failed(error.into());
-    let stop = shutdown::on_signal().map_err(error)?;
     let listener = TcpListener::bind(args.listen).await.map_err(error)?;
     let address = listener.local_addr().map_err(error)?;
     let message = Bare(message(Bytes::from(vec![0x5a; args.bytes])));
@@ -90,10 +88,7 @@ pub(super) async fn run(args: BareArgs) -> Result<(), Failure> {
     std::fs::rename(&fresh, &args.address_file).map_err(error)?;
     let serving =
         crate::grpc::server().add_service(message).serve_with_incoming(TcpListenerStream::new(listener));
-    match stop.run_until_cancelled(serving).await {
-        Some(Err(error)) => Err(Failure::Failed(error.into())),
-        Some(Ok(())) | None => Ok(()),
-    }
+    serving.await.map_err(|error| Failure::Failed(error.into()))
 }
 
 /// Asks for the messages.

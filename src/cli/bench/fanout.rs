@@ -1,9 +1,10 @@
 //! `frameway bench fanout`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use anyhow::anyhow;
 use bytes::Bytes;
 use clap::Args;
 use tokio::sync::mpsc;
@@ -12,14 +13,17 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
+use super::load::{gap_words, prefix};
 use super::processes::{CpuMs, Server};
 use super::report::Report;
-use super::{CommonArgs, bare, failed};
+use super::{CommonArgs, bare, failed, mean_bytes};
 use crate::cli::Failure;
 use crate::cli::client::{Client, MAX_PICTURE_BYTES};
-use crate::cli::fault::{refused, words};
+use crate::cli::fault::{frame_words, refused, words};
+use crate::cli::leftovers::Leftovers;
 use crate::cli::output::timestamp;
 use crate::cli::publisher::{self, Grpc, Options};
+use crate::cli::send::Decision;
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 use crate::pb::v1::subscribe_frames_response::Event;
@@ -37,17 +41,22 @@ pub(super) struct FanoutArgs {
     #[command(flatten)]
     common: CommonArgs,
 
-    /// How many subscribers.
+    /// How many cameras; subscribers take turns in choosing one.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    cameras: u32,
+
+    /// How many subscribers, at least one for each camera.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=4_000))]
     subscribers: u32,
 
-    /// Most frames that the camera is ahead of the slowest subscriber.
+    /// Most frames that a camera is ahead of the slowest of its subscribers.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     in_flight: u32,
 }
 
-/// Connections that the subscribers share.
+/// Connections that the subscribers share, at least; and most calls of one: servers take 256.
 const CONNECTIONS: usize = 8;
+const CALLS: usize = 200;
 const WARM_UP: Duration = Duration::from_secs(2);
 const START_DEADLINE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
@@ -57,7 +66,8 @@ struct Received {
     counts: Vec<AtomicU64>,
     bytes: AtomicU64,
     ready: AtomicU64,
-    gaps: AtomicBool,
+    /// Why the figures would mean nothing: a frame that was refused, or did not come.
+    broken: Mutex<Option<String>>,
 }
 
 struct Measured {
@@ -75,32 +85,36 @@ impl Measured {
 }
 
 pub(super) async fn run(args: FanoutArgs) -> Result<(), Failure> {
-    let FanoutArgs { common, subscribers, in_flight } = args;
-    let pictures = common.pictures().await?;
-    let mean = pictures.iter().map(Bytes::len).sum::<usize>() / pictures.len().max(1);
-    let count = subscribers as usize;
-
-    let arguments = ["bench", "bare", "--bytes", &mean.to_string()].map(str::to_owned);
-    let bare = Server::spawn(&arguments, None).await?;
-    let mut connections = Vec::new();
-    let received = Received::new(count);
-    let mut taking = JoinSet::new();
-    for number in 0..count {
-        let client = client_of(&bare, number, &mut connections).await?;
-        taking.spawn(take(bare::subscribe(client.channel).await, number, Arc::clone(&received)));
+    let FanoutArgs { common, cameras, subscribers, in_flight } = args;
+    if cameras > subscribers {
+        return Err(Failure::Usage(anyhow!(
+            "--subscribers must be at least --cameras: every camera needs one"
+        )));
     }
-    let limit = measure(&bare, &received, common.seconds(), &mut taking).await;
-    taking.shutdown().await;
-    bare.stop().await;
-    let limit = limit?;
-
+    let pictures = common.pictures().await?;
+    let mean = mean_bytes(&pictures);
+    let first = limit(&common, mean, subscribers as usize).await?;
+    let load = Load {
+        cameras: cameras as usize,
+        subscribers: subscribers as usize,
+        ahead: in_flight.into(),
+        pictures,
+    };
     let server = Server::start(common.redis_url.as_deref(), None).await?;
-    let measured = frames(&server, &common, pictures, count, in_flight).await;
+    let mut client = Client::connect(&server.address).await?;
+    let leftovers = Leftovers::before(&mut client).await;
+    let streams = load.register(&mut client).await?;
+    let measured = load.flow(&server, common.seconds(), &streams).await;
+    leftovers.remove(&mut client, &streams).await;
     server.stop().await;
     let measured = measured?;
+    if measured.deliveries == 0 {
+        return Err(failed("nothing was delivered in that time"));
+    }
+    let limit = f64::midpoint(first, limit(&common, mean, subscribers as usize).await?);
 
     let mut report = Report::default();
-    let deliveries = measured.deliveries.max(1) as f64;
+    let deliveries = measured.deliveries as f64;
     report
         .number(
             "deliveries_per_s",
@@ -108,15 +122,16 @@ pub(super) async fn run(args: FanoutArgs) -> Result<(), Failure> {
             "frames a second, all subscribers together",
         )
         .number("mb_per_s", measured.mb_per_s(), "million bytes of pictures a second")
-        .number("bare_tonic_mb_per_s", limit.mb_per_s(), "the same from a bare gRPC server")
-        .number("ratio_to_bare_tonic", measured.mb_per_s() / limit.mb_per_s(), "")
-        .figure("redis_reads", measured.redis_reads, "MGET and GET calls while it was measured")
+        .number("bare_tonic_mb_per_s", limit, "the same from a bare gRPC server")
+        .number("ratio_to_bare_tonic", measured.mb_per_s() / limit, "")
+        .figure("redis_reads", measured.redis_reads, "MGET and GET calls meanwhile, the worker's among them")
         .number(
             "redis_reads_per_frame",
-            measured.redis_reads as f64 * f64::from(subscribers) / deliveries,
-            "a frame sent to all",
+            measured.redis_reads as f64 * f64::from(subscribers) / (deliveries * f64::from(cameras)),
+            "a frame",
         )
         .number("cpu_ms_per_delivery", measured.cpu.all() / deliveries, "processor time of all processes")
+        .figure("cameras", cameras, "")
         .figure("subscribers", subscribers, "")
         .figure("picture_bytes", mean, "mean size of a picture");
     report.print("fanout", common.json);
@@ -129,7 +144,7 @@ impl Received {
             counts: (0..count).map(|_| AtomicU64::new(0)).collect(),
             bytes: AtomicU64::new(0),
             ready: AtomicU64::new(0),
-            gaps: AtomicBool::new(false),
+            broken: Mutex::default(),
         })
     }
 
@@ -137,23 +152,172 @@ impl Received {
         self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    fn slowest(&self) -> u64 {
-        self.counts.iter().map(|count| count.load(Ordering::Relaxed)).min().unwrap_or(0)
+    /// What the slowest subscriber of one of `cameras` cameras has.
+    fn slowest(&self, camera: usize, cameras: usize) -> u64 {
+        let counts = self.counts.iter().skip(camera).step_by(cameras);
+        counts.map(|count| count.load(Ordering::Relaxed)).min().unwrap_or(0)
+    }
+
+    fn breaks(&self, why: String) {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+
+    fn broken(&self) -> Option<String> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A few connections, shared by many subscribers.
+struct Connections(Vec<Client>);
+
+impl Connections {
+    async fn open(server: &Server, subscribers: usize) -> Result<Self, Failure> {
+        let mut clients = Vec::new();
+        for _ in 0..subscribers.div_ceil(CALLS).max(CONNECTIONS) {
+            clients.push(Client::connect(&server.address).await?);
+        }
+        Ok(Self(clients))
+    }
+
+    fn of(&self, subscriber: usize) -> Client {
+        self.0[subscriber % self.0.len()].clone()
+    }
+}
+
+/// What gRPC alone sends to so many, in million bytes a second.
+async fn limit(common: &CommonArgs, bytes: usize, subscribers: usize) -> Result<f64, Failure> {
+    let bytes = bytes.to_string();
+    let bare = Server::spawn(&["bench", "bare", "--bytes", &bytes], None, None).await?;
+    let connections = Connections::open(&bare, subscribers).await?;
+    let received = Received::new(subscribers);
+    let mut taking = JoinSet::new();
+    for number in 0..subscribers {
+        let (client, received) = (connections.of(number), Arc::clone(&received));
+        taking.spawn(async move { take(bare::subscribe(client.channel).await, number, received).await });
+    }
+    let measured = measure(&bare, &received, common.seconds(), &mut taking).await;
+    taking.shutdown().await;
+    bare.stop().await;
+    Ok(measured?.mb_per_s())
+}
+
+/// What is sent to whom.
+struct Load {
+    cameras: usize,
+    subscribers: usize,
+    ahead: u64,
+    pictures: Vec<Bytes>,
+}
+
+impl Load {
+    async fn register(&self, client: &mut Client) -> Result<Vec<String>, Failure> {
+        let prefix = prefix();
+        let streams: Vec<String> = (0..self.cameras).map(|number| format!("{prefix}-{number}")).collect();
+        for stream in &streams {
+            let output = pb::OutputPolicy {
+                reencode_mode: pb::ReencodeMode::Never.into(),
+                thumbnail_size: Some(0),
+                ..Default::default()
+            };
+            let retention = pb::RetentionPolicy { max_frames: 2 * self.ahead + 16, ..Default::default() };
+            let stream = pb::Stream {
+                stream_id: stream.clone(),
+                output: Some(output),
+                retention: Some(retention),
+                ..Default::default()
+            };
+            let answer =
+                client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
+            answer.map_err(|status| refused("registering the benchmark's streams", &status))?;
+        }
+        Ok(streams)
+    }
+
+    async fn flow(
+        &self,
+        server: &Server,
+        seconds: Duration,
+        streams: &[String],
+    ) -> Result<Measured, Failure> {
+        let connections = Connections::open(server, self.subscribers).await?;
+        let received = Received::new(self.subscribers);
+        let mut taking = JoinSet::new();
+        for number in 0..self.subscribers {
+            let (mut client, received) = (connections.of(number), Arc::clone(&received));
+            let request = request(streams[number % streams.len()].clone());
+            taking.spawn(async move {
+                let call = client.streaming.subscribe_frames(request).await.map(tonic::Response::into_inner);
+                take(call, number, received).await
+            });
+        }
+        let deadline = Instant::now() + START_DEADLINE;
+        while received.ready.load(Ordering::Relaxed) < self.subscribers as u64 {
+            if Instant::now() > deadline {
+                return Err(failed("the subscriptions did not start"));
+            }
+            sleep(POLL).await;
+        }
+        let stop = CancellationToken::new();
+        let mut sending = JoinSet::new();
+        for (number, stream) in streams.iter().enumerate() {
+            let (frames, intake) = mpsc::channel(1);
+            let options = Options {
+                publisher_id: "camera".to_owned(),
+                batch_frames: 1,
+                patience: START_DEADLINE,
+                seed: rand::random(),
+            };
+            let grpc = Grpc(Client::connect(&server.address).await?.streaming);
+            let told = Arc::clone(&received);
+            sending.spawn(async move {
+                let decided = |_frame, decision| match decision {
+                    Decision::Accepted { .. } | Decision::Duplicate { .. } => {}
+                    Decision::Refused(error) => {
+                        told.breaks(format!("a frame was refused: {}", frame_words(&error)))
+                    }
+                    Decision::Open(_) => told.breaks("the server did not answer".to_owned()),
+                };
+                let publishing = publisher::publish(grpc, options, intake, CancellationToken::new(), decided);
+                publishing.await.map(|_ended| ())
+            });
+            let camera = Camera {
+                stream: stream.clone(),
+                pictures: self.pictures.clone(),
+                ahead: self.ahead,
+                number,
+                cameras: self.cameras,
+                received: Arc::clone(&received),
+            };
+            let until = stop.clone();
+            sending.spawn(async move {
+                let _stopped = until.run_until_cancelled(camera.film(frames)).await;
+                Ok(())
+            });
+        }
+        let measured = measure(server, &received, seconds, &mut taking).await;
+        stop.cancel();
+        while let Some(ended) = sending.join_next().await {
+            ended.map_err(|panic| Failure::Failed(panic.into()))??;
+        }
+        taking.shutdown().await;
+        measured
     }
 }
 
 struct Camera {
     stream: String,
     pictures: Vec<Bytes>,
-    /// Frames ahead of the slowest subscriber.
+    /// Frames ahead of the slowest of its subscribers.
     ahead: u64,
+    number: usize,
+    cameras: usize,
     received: Arc<Received>,
 }
 
 impl Camera {
     async fn film(self, frames: mpsc::Sender<pb::Frame>) {
         for (number, picture) in (1_u64..).zip(self.pictures.iter().cycle()) {
-            while number > self.received.slowest() + self.ahead {
+            while number > self.received.slowest(self.number, self.cameras) + self.ahead {
                 sleep(Duration::from_millis(1)).await;
             }
             let frame = pb::Frame {
@@ -169,83 +333,6 @@ impl Camera {
             }
         }
     }
-}
-
-/// One camera and its subscribers.
-async fn frames(
-    server: &Server,
-    common: &CommonArgs,
-    pictures: Vec<Bytes>,
-    count: usize,
-    in_flight: u32,
-) -> Result<Measured, Failure> {
-    let stream = format!("bench-{:08x}", rand::random::<u32>());
-    let mut connections = Vec::new();
-    let mut client = client_of(server, 0, &mut connections).await?;
-    let output = pb::OutputPolicy {
-        reencode_mode: pb::ReencodeMode::Never.into(),
-        thumbnail_size: Some(0),
-        ..Default::default()
-    };
-    let retention = pb::RetentionPolicy { max_frames: 2 * u64::from(in_flight) + 16, ..Default::default() };
-    let wanted = pb::Stream {
-        stream_id: stream.clone(),
-        output: Some(output),
-        retention: Some(retention),
-        ..Default::default()
-    };
-    let answer = client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(wanted) }).await;
-    answer.map_err(|status| refused("registering the benchmark's stream", &status))?;
-    let received = Received::new(count);
-    let mut taking = JoinSet::new();
-    for number in 0..count {
-        let client = client_of(server, number, &mut connections).await?;
-        let (stream, received) = (stream.clone(), Arc::clone(&received));
-        taking.spawn(async move {
-            let mut client = client;
-            let calls =
-                client.streaming.subscribe_frames(request(stream)).await.map(tonic::Response::into_inner);
-            take(calls, number, received).await
-        });
-    }
-    let deadline = Instant::now() + START_DEADLINE;
-    while received.ready.load(Ordering::Relaxed) < count as u64 {
-        if Instant::now() > deadline {
-            return Err(failed("the subscriptions did not start"));
-        }
-        sleep(POLL).await;
-    }
-    let stop = CancellationToken::new();
-    let (frames, intake) = mpsc::channel(1);
-    let options = Options {
-        publisher_id: "camera".to_owned(),
-        batch_frames: 1,
-        patience: START_DEADLINE,
-        seed: rand::random(),
-    };
-    let grpc = Grpc(client.streaming.clone());
-    let mut sending = JoinSet::new();
-    sending.spawn(async move {
-        let publishing =
-            publisher::publish(grpc, options, intake, CancellationToken::new(), |_frame, _decision| {});
-        publishing.await.map(|_ended| ())
-    });
-    let camera = Camera { stream, pictures, ahead: in_flight.into(), received: Arc::clone(&received) };
-    let until = stop.clone();
-    sending.spawn(async move {
-        let _stopped = until.run_until_cancelled(camera.film(frames)).await;
-        Ok(())
-    });
-    let measured = measure(server, &received, common.seconds(), &mut taking).await;
-    stop.cancel();
-    while let Some(ended) = sending.join_next().await {
-        ended.map_err(|panic| Failure::Failed(panic.into()))??;
-    }
-    taking.shutdown().await;
-    if received.gaps.load(Ordering::Relaxed) {
-        return Err(failed("a subscriber missed frames: allow fewer --in-flight"));
-    }
-    measured
 }
 
 async fn measure(
@@ -271,8 +358,17 @@ async fn measure(
             redis_reads: reads().await? - read,
         })
     };
+    let broken = async {
+        loop {
+            if let Some(why) = received.broken() {
+                return why;
+            }
+            sleep(POLL).await;
+        }
+    };
     tokio::select! {
         measured = measuring => measured,
+        why = broken => Err(failed(why)),
         ended = taking.join_next() => match ended {
             Some(Ok(Err(status))) => Err(failed(format!("a subscription ended: {}", words(&status)))),
             Some(Err(panic)) => Err(Failure::Failed(panic.into())),
@@ -301,21 +397,11 @@ async fn take(
             Some(Event::Checkpoint(_)) => {
                 received.ready.fetch_add(1, Ordering::Relaxed);
             }
-            Some(Event::Gap(_)) => received.gaps.store(true, Ordering::Relaxed),
+            Some(Event::Gap(gap)) => received.breaks(gap_words(&gap)),
             Some(Event::Heartbeat(_) | Event::Draining(_)) | None => {}
         }
     }
     Ok(())
-}
-
-/// A few connections, shared by all.
-async fn client_of(server: &Server, number: usize, connections: &mut Vec<Client>) -> Result<Client, Failure> {
-    if let Some(client) = connections.get(number % CONNECTIONS) {
-        return Ok(client.clone());
-    }
-    let client = Client::connect(&server.address).await?;
-    connections.push(client.clone());
-    Ok(client)
 }
 
 fn request(stream: String) -> pb::SubscribeFramesRequest {

@@ -2,12 +2,12 @@
 
 use clap::Args;
 
+use super::CommonArgs;
 use super::ceiling::Ceiling;
-use super::load::{self, Load};
-use super::processes::Server;
+use super::load::Load;
 use super::report::Report;
-use super::{CommonArgs, Reencode, failed};
 use crate::cli::Failure;
+use crate::cli::streams::Reencode;
 use crate::pb::v1 as pb;
 
 /// Milliseconds from a camera's hand to a subscriber's, with cameras that are paced and an idle machine beside them.
@@ -41,7 +41,6 @@ pub(super) async fn run(args: LatencyArgs) -> Result<(), Failure> {
     let LatencyArgs { common, cameras, fps, reencode } = args;
     let pictures = common.pictures().await?;
     let first = Ceiling::look(&pictures, QUALITY).await?;
-    let server = Server::start(common.redis_url.as_deref(), None).await?;
     let load = Load {
         cameras: cameras as usize,
         pictures: pictures.clone(),
@@ -50,14 +49,11 @@ pub(super) async fn run(args: LatencyArgs) -> Result<(), Failure> {
         seconds: common.seconds(),
         output: pb::OutputPolicy {
             quality: QUALITY.into(),
-            reencode_mode: reencode.mode().into(),
+            reencode_mode: reencode.to_pb().into(),
             ..Default::default()
         },
-        prefix: format!("bench-{:08x}", rand::random::<u32>()),
     };
-    let measured = load::run(&server, &load).await;
-    server.stop().await;
-    let measured = measured?;
+    let measured = load.run(common.redis_url.as_deref(), None).await?;
     let ceiling = first.mean(Ceiling::look(&pictures, QUALITY).await?);
     let (latency, codec) = (&measured.latency, ceiling.codec_ms);
     let mut report = Report::default();
@@ -73,8 +69,5 @@ pub(super) async fn run(args: LatencyArgs) -> Result<(), Failure> {
         .figure("lost", measured.lost, "accepted and not delivered once, in order")
         .figure("frames", measured.frames, "measured");
     report.print("latency", common.json);
-    if measured.lost > 0 {
-        return Err(failed(format!("{} frames were lost, came twice or out of order", measured.lost)));
-    }
-    Ok(())
+    measured.check()
 }

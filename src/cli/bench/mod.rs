@@ -19,9 +19,9 @@ use bytes::Bytes;
 use clap::{Args, Subcommand};
 
 use super::{Failure, sources};
-use crate::pb::v1 as pb;
 use crate::picture::{Codec, Limits};
 use crate::scene::Scene;
+use crate::shutdown;
 
 /// Pictures that are drawn where no source is given; cameras show them over and over.
 const DRAWN: u64 = 30;
@@ -43,8 +43,8 @@ Examples:
   frameway bench fanout --subscribers 200
   frameway bench scale --cameras 1,10,100,1000
 
-The Redis should be an empty one that nothing else uses: its processor time is counted, and the benchmark's streams are
-left in it.")]
+The Redis should be one that nothing else uses: its processor time is counted. The benchmark's streams are removed at the
+end, unless it is interrupted.")]
 pub(super) struct BenchArgs {
     #[command(subcommand)]
     what: What,
@@ -76,38 +76,17 @@ struct CommonArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
 
-    /// Width of the drawn pictures.
+    /// Width of the drawn pictures, or to which a video is scaled.
     #[arg(long, value_name = "PIXELS", default_value_t = 1920, value_parser = clap::value_parser!(u32).range(64..=3840))]
     width: u32,
 
-    /// Height of the drawn pictures.
+    /// Height of the drawn pictures, or to which a video is scaled.
     #[arg(long, value_name = "PIXELS", default_value_t = 1080, value_parser = clap::value_parser!(u32).range(64..=2160))]
     height: u32,
 
     /// End with one JSON object on one line.
     #[arg(long)]
     json: bool,
-}
-
-/// When the worker encodes a picture anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Reencode {
-    /// Every picture.
-    Always,
-    /// No picture.
-    Never,
-    /// A picture that is finer than the output.
-    Auto,
-}
-
-impl Reencode {
-    fn mode(self) -> pb::ReencodeMode {
-        match self {
-            Self::Always => pb::ReencodeMode::Always,
-            Self::Never => pb::ReencodeMode::Never,
-            Self::Auto => pb::ReencodeMode::Auto,
-        }
-    }
 }
 
 impl CommonArgs {
@@ -141,14 +120,27 @@ fn draw(width: u32, height: u32) -> Result<Vec<Bytes>, Failure> {
 
 /// Runs one benchmark and reports.
 pub(super) async fn run(args: BenchArgs) -> Result<(), Failure> {
-    match args.what {
-        What::Pipeline(args) => pipeline::run(args).await,
-        What::Latency(args) => latency::run(args).await,
-        What::Relay(args) => relay::run(args).await,
-        What::Fanout(args) => fanout::run(args).await,
-        What::Scale(args) => scale::run(args).await,
-        What::Bare(args) => bare::run(args).await,
-    }
+    let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
+    // A signal is how that one ends.
+    let serves = matches!(args.what, What::Bare(_));
+    let running = async {
+        match args.what {
+            What::Pipeline(args) => pipeline::run(args).await,
+            What::Latency(args) => latency::run(args).await,
+            What::Relay(args) => relay::run(args).await,
+            What::Fanout(args) => fanout::run(args).await,
+            What::Scale(args) => scale::run(args).await,
+            What::Bare(args) => bare::run(args).await,
+        }
+    };
+    // What is dropped ends its processes and removes its files.
+    let interrupted = || if serves { Ok(()) } else { Err(failed("interrupted")) };
+    stop.run_until_cancelled(running).await.unwrap_or_else(interrupted)
+}
+
+/// Mean size of the pictures.
+fn mean_bytes(pictures: &[Bytes]) -> usize {
+    pictures.iter().map(Bytes::len).sum::<usize>() / pictures.len().max(1)
 }
 
 /// What did not work as it must, in words.

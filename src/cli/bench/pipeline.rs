@@ -3,17 +3,17 @@
 use clap::Args;
 
 use super::ceiling::Ceiling;
-use super::load::{self, Load, Measured};
-use super::processes::Server;
+use super::load::{Load, Measured};
 use super::report::Report;
-use super::{CommonArgs, Reencode, failed, machine};
+use super::{CommonArgs, machine};
 use crate::cli::Failure;
+use crate::cli::streams::Reencode;
 use crate::pb::v1 as pb;
 
 /// Frames a second through the whole way: cameras as fast as they can, gRPC, queue, worker, gRPC, subscriber.
 ///
-/// `efficiency` is the frames a second as a share of `ceiling_fps`: what all cores together would do if they did nothing
-/// else than decode and encode these pictures.
+/// `efficiency` is the frames a second as a share of `ceiling_fps`: what all cores would do if each decoded and
+/// encoded these pictures as fast as one does alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -45,7 +45,6 @@ pub(super) async fn run(args: PipelineArgs) -> Result<(), Failure> {
     let PipelineArgs { common, cameras, in_flight, reencode, quality } = args;
     let pictures = common.pictures().await?;
     let first = Ceiling::look(&pictures, quality).await?;
-    let server = Server::start(common.redis_url.as_deref(), None).await?;
     let load = Load {
         cameras: cameras as usize,
         pictures: pictures.clone(),
@@ -54,24 +53,17 @@ pub(super) async fn run(args: PipelineArgs) -> Result<(), Failure> {
         seconds: common.seconds(),
         output: pb::OutputPolicy {
             quality: quality.into(),
-            reencode_mode: reencode.mode().into(),
+            reencode_mode: reencode.to_pb().into(),
             ..Default::default()
         },
-        prefix: format!("bench-{:08x}", rand::random::<u32>()),
     };
-    let measured = load::run(&server, &load).await;
-    let peak = server.peak_rss_mb();
-    server.stop().await;
-    let measured = measured?;
+    let measured = load.run(common.redis_url.as_deref(), None).await?;
     let ceiling = first.mean(Ceiling::look(&pictures, quality).await?);
-    report(&measured, ceiling, peak, in_flight).print("pipeline", common.json);
-    if measured.lost > 0 {
-        return Err(failed(format!("{} frames were lost, came twice or out of order", measured.lost)));
-    }
-    Ok(())
+    report(&measured, ceiling, in_flight, reencode).print("pipeline", common.json);
+    measured.check()
 }
 
-fn report(measured: &Measured, ceiling: Ceiling, peak: f64, in_flight: u32) -> Report {
+fn report(measured: &Measured, ceiling: Ceiling, in_flight: u32, reencode: Reencode) -> Report {
     let cores = machine::cores();
     let frames = measured.frames.max(1) as f64;
     let (codec, analysis) = (ceiling.codec_ms, ceiling.analysis_ms);
@@ -81,8 +73,16 @@ fn report(measured: &Measured, ceiling: Ceiling, peak: f64, in_flight: u32) -> R
         .number("fps", measured.fps(), "frames a second, delivered")
         .number("codec_ms", codec, "decoding to planes and encoding from planes, one thread")
         .number("analysis_ms", analysis, "all measures, one thread")
-        .number("ceiling_fps", ceiling.fps(cores), "cores x 1000 / codec_ms")
-        .number("efficiency", measured.fps() / ceiling.fps(cores), "fps / ceiling_fps")
+        .number("ceiling_fps", ceiling.fps(cores), "cores x 1000 / codec_ms");
+    // Where pictures are passed on, the ceiling is none, and its codec's time not spent.
+    if reencode == Reencode::Always {
+        report.number("efficiency", measured.fps() / ceiling.fps(cores), "fps / ceiling_fps").number(
+            "cpu_ms_other",
+            cpu - codec - analysis,
+            "processor time a frame, neither codec nor measures",
+        );
+    }
+    report
         .figure("lost", measured.lost, "accepted and not delivered once, in order")
         .number(
             "mb_per_s",
@@ -93,8 +93,7 @@ fn report(measured: &Measured, ceiling: Ceiling, peak: f64, in_flight: u32) -> R
         .number("cpu_ms_server", measured.cpu.server / frames, "of it, server and worker")
         .number("cpu_ms_redis", measured.cpu.redis / frames, "of it, Redis")
         .number("cpu_ms_clients", measured.cpu.clients / frames, "of it, cameras and subscriber")
-        .number("cpu_ms_other", cpu - codec - analysis, "of it, neither codec nor measures")
-        .number("peak_rss_mb", peak, "most memory of server and worker, MiB")
+        .number("peak_rss_mb", measured.peak_rss_mb, "most memory of server and worker, MiB")
         .number("p50_ms", measured.latency.ms(0.5), "from camera to subscriber, under this load")
         .figure("frames", measured.frames, "measured")
         .figure("passed_through", measured.passed_through, "of them, not encoded anew")

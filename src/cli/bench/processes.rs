@@ -66,32 +66,27 @@ impl Server {
             Some(url) => Some(Probe::connect(url).await.map_err(|error| Failure::Usage(error.into()))?),
             None => None,
         };
-        let url: Vec<String> =
-            redis_url.map(|url| vec!["--redis-url".to_owned(), url.to_owned()]).unwrap_or_default();
-        let mut arguments = vec!["serve".to_owned()];
-        arguments.extend(url.clone());
-        if workers.is_some() {
-            arguments.extend(["--role".to_owned(), "api".to_owned()]);
-        }
-        let mut server = Self::spawn(&arguments, redis).await?;
+        let role = if workers.is_some() { "api" } else { "all" };
+        let mut server = Self::spawn(&["serve", "--role", role], redis_url, redis).await?;
         for _ in 0..workers.unwrap_or(0) {
-            let mut arguments = vec!["serve".to_owned(), "--role".to_owned(), "worker".to_owned()];
-            arguments.extend(url.clone());
-            server.children.push(spawn(&arguments)?);
+            server.children.push(spawn(&["serve", "--role", "worker"], redis_url)?);
         }
         server.held(workers.map(|count| count as usize)).await?;
         Ok(server)
     }
 
     /// Starts this program with `arguments`, which must include a command that knows `--listen` and `--address-file`.
-    pub(super) async fn spawn(arguments: &[String], redis: Option<Probe>) -> Result<Self, Failure> {
+    pub(super) async fn spawn(
+        arguments: &[&str],
+        redis_url: Option<&str>,
+        redis: Option<Probe>,
+    ) -> Result<Self, Failure> {
         let files = std::env::temp_dir().join(format!("frameway-bench-{:016x}", rand::random::<u64>()));
         std::fs::create_dir(&files).context("a folder for the server's address").map_err(Failure::Failed)?;
         let file = files.join("address");
-        let mut arguments = arguments.to_vec();
-        arguments.extend(["--listen", "127.0.0.1:0", "--address-file"].map(str::to_owned));
-        arguments.push(file.to_string_lossy().into_owned());
-        let child = spawn(&arguments)?;
+        let path = file.to_string_lossy();
+        let listening = ["--listen", "127.0.0.1:0", "--address-file", &path];
+        let child = spawn(&[arguments, &listening].concat(), redis_url)?;
         let peak = Arc::new(Mutex::new(0));
         let mut sampling = JoinSet::new();
         if let Some(id) = child.id() {
@@ -190,17 +185,24 @@ impl Drop for Server {
     }
 }
 
-fn spawn(arguments: &[String]) -> Result<Child, Failure> {
+fn spawn(arguments: &[&str], redis_url: Option<&str>) -> Result<Child, Failure> {
     let program = std::env::current_exe().context("finding this program").map_err(Failure::Failed)?;
-    let log = std::env::var("FRAMEWAY_LOG").unwrap_or_else(|_| "warn".to_owned());
-    let child = Command::new(program)
-        .args(arguments)
-        .env("FRAMEWAY_LOG", log)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn();
-    child.context("starting the server").map_err(Failure::Failed)
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    // What somebody set for a server of theirs must not bend what is measured, or be measured upon.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FRAMEWAY_") && name != "FRAMEWAY_LOG" {
+            command.env_remove(name);
+        }
+    }
+    if std::env::var_os("FRAMEWAY_LOG").is_none() {
+        command.env("FRAMEWAY_LOG", "warn");
+    }
+    // Not on the command line: a URL may hold a password, and command lines are public.
+    if let Some(url) = redis_url {
+        command.env("FRAMEWAY_REDIS_URL", url);
+    }
+    command.spawn().context("starting the server").map_err(Failure::Failed)
 }
 
 fn processes() -> System {

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::load::{self, Load};
-use super::processes::Server;
+use super::load::Load;
 use super::report::Report;
-use super::{CommonArgs, failed};
+use super::{CommonArgs, mean_bytes};
 use crate::cli::Failure;
 use crate::pb::v1 as pb;
 use crate::queue::redis::raw_hop;
@@ -15,8 +14,8 @@ use crate::queue::redis::raw_hop;
 /// Frames a second that are passed through as they came, as a share of what Redis alone moves.
 ///
 /// Workers still decode and measure each picture (a broken one must not be passed on), but encode none and make no thumbnail.
-/// The limit is one hop through the same Redis by its client library alone: XADD, XREADGROUP and XACK of the same number of
-/// bytes, in batches.
+/// The limit is one hop through the same Redis by its client library alone: XADD, XREADGROUP, XACK and XDEL of the same
+/// number of bytes, in batches.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -50,12 +49,11 @@ pub(super) async fn run(args: RelayArgs) -> Result<(), Failure> {
         )));
     };
     let pictures = common.pictures().await?;
-    let mean = pictures.iter().map(bytes::Bytes::len).sum::<usize>() / pictures.len().max(1);
+    let mean = mean_bytes(&pictures);
     let raw = async || {
         raw_hop(&url, mean, raw_batch.into(), LOOK).await.map_err(|error| Failure::Failed(error.into()))
     };
     let first = raw().await?;
-    let server = Server::start(Some(&url), None).await?;
     let load = Load {
         cameras: cameras as usize,
         pictures,
@@ -67,11 +65,8 @@ pub(super) async fn run(args: RelayArgs) -> Result<(), Failure> {
             thumbnail_size: Some(0),
             ..Default::default()
         },
-        prefix: format!("bench-{:08x}", rand::random::<u32>()),
     };
-    let measured = load::run(&server, &load).await;
-    server.stop().await;
-    let measured = measured?;
+    let measured = load.run(Some(&url), None).await?;
     let raw_fps = f64::midpoint(first, raw().await?);
     let mut report = Report::default();
     report
@@ -89,8 +84,5 @@ pub(super) async fn run(args: RelayArgs) -> Result<(), Failure> {
         .figure("frames", measured.frames, "measured")
         .figure("passed_through", measured.passed_through, "of them, not encoded anew");
     report.print("relay", common.json);
-    if measured.lost > 0 {
-        return Err(failed(format!("{} frames were lost, came twice or out of order", measured.lost)));
-    }
-    Ok(())
+    measured.check()
 }

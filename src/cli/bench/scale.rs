@@ -1,12 +1,12 @@
 //! `frameway bench scale`.
 
+use anyhow::anyhow;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::load::{self, Load};
-use super::processes::Server;
+use super::CommonArgs;
+use super::load::{Load, Measured};
 use super::report::{Report, rounded};
-use super::{CommonArgs, failed};
 use crate::cli::Failure;
 use crate::pb::v1 as pb;
 
@@ -24,13 +24,12 @@ pub(super) struct ScaleArgs {
 
     /// Numbers of cameras to compare.
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [1, 10, 100, 1_000],
-          value_parser = clap::value_parser!(u32).range(1..=5_000))]
+          value_parser = clap::value_parser!(u32).range(1..=2_000))]
     cameras: Vec<u32>,
 
-    /// Numbers of worker processes to compare, with 16 cameras; needs --redis-url.
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [1, 2, 4],
-          value_parser = clap::value_parser!(u32).range(1..=64))]
-    workers: Vec<u32>,
+    /// Numbers of worker processes to compare, with 16 cameras; needs --redis-url, and is 1,2,4 with it.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: Option<Vec<u32>>,
 
     /// Frames a second of all cameras together.
     #[arg(long, value_name = "FPS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -42,15 +41,18 @@ const CAMERAS_OF_WORKERS: u32 = 16;
 
 pub(super) async fn run(args: ScaleArgs) -> Result<(), Failure> {
     let ScaleArgs { common, cameras, workers, total_fps } = args;
-    let pictures = common.pictures().await?;
-    let mut lost = 0;
-    let cost_of = |load: Load, redis_url: Option<String>, workers: Option<u32>| async move {
-        let server = Server::start(redis_url.as_deref(), workers).await?;
-        let measured = load::run(&server, &load).await;
-        let peak = server.peak_rss_mb();
-        server.stop().await;
-        Ok::<_, Failure>((measured?, peak))
+    let workers = match (workers, &common.redis_url) {
+        (Some(_), None) => {
+            let why = anyhow!(
+                "--workers needs --redis-url: only with Redis do workers run in processes of their own"
+            );
+            return Err(Failure::Usage(why));
+        }
+        (Some(workers), Some(_)) => workers,
+        (None, Some(_)) => vec![1, 2, 4],
+        (None, None) => Vec::new(),
     };
+    let pictures = common.pictures().await?;
     let load = |cameras: u32| Load {
         cameras: cameras as usize,
         pictures: pictures.clone(),
@@ -58,55 +60,53 @@ pub(super) async fn run(args: ScaleArgs) -> Result<(), Failure> {
         in_flight: IN_FLIGHT,
         seconds: common.seconds(),
         output: pb::OutputPolicy::default(),
-        prefix: format!("bench-{:08x}", rand::random::<u32>()),
     };
+    let redis_url = common.redis_url.as_deref();
     let (mut by_cameras, mut by_workers) = (Vec::new(), Vec::new());
     for &count in &cameras {
-        let (measured, peak) = cost_of(load(count), common.redis_url.clone(), None).await?;
-        eprintln!(
-            "{count} cameras: {:.2} ms a frame, {:.1} frames/s",
-            measured.cpu_ms_per_frame(),
-            measured.fps()
-        );
-        lost += measured.lost;
-        by_cameras.push((count, measured, peak));
+        let measured = load(count).run(redis_url, None).await?;
+        progress(count, "cameras", &measured);
+        by_cameras.push((count, measured));
     }
-    if common.redis_url.is_some() {
-        for &count in &workers {
-            let (measured, _) =
-                cost_of(load(CAMERAS_OF_WORKERS), common.redis_url.clone(), Some(count)).await?;
-            eprintln!(
-                "{count} workers: {:.2} ms a frame, {:.1} frames/s",
-                measured.cpu_ms_per_frame(),
-                measured.fps()
-            );
-            lost += measured.lost;
-            by_workers.push((count, measured));
-        }
+    for count in workers {
+        let measured = load(CAMERAS_OF_WORKERS).run(redis_url, Some(count)).await?;
+        progress(count, "workers", &measured);
+        by_workers.push((count, measured));
     }
+    let lost: u64 = by_cameras.iter().chain(&by_workers).map(|(_, measured)| measured.lost).sum();
     let cost = |cameras: u32| {
-        by_cameras.iter().find(|(count, ..)| *count == cameras).map(|(_, m, _)| m.cpu_ms_per_frame())
+        by_cameras.iter().find(|(count, _)| *count == cameras).map(|(_, m)| m.cpu_ms_per_frame())
     };
     let mut report = Report::default();
-    let rows = by_cameras.iter().map(|(cameras, measured, peak)| {
-        json!({ "cameras": cameras, "cost_per_frame": rounded(measured.cpu_ms_per_frame()), "fps": rounded(measured.fps()),
-                "p99_ms": rounded(measured.latency.ms(0.99)), "peak_rss_mb": rounded(*peak) })
-    });
-    report.figure("by_cameras", rows.collect::<Vec<_>>(), "processor ms a frame of all processes");
+    let rows = |what: &str, measured: &[(u32, Measured)]| {
+        let row = |(count, measured): &(u32, Measured)| {
+            json!({
+                what: count,
+                "cost_per_frame": rounded(measured.cpu_ms_per_frame()),
+                "fps": rounded(measured.fps()),
+                "p99_ms": rounded(measured.latency.ms(0.99)),
+                "peak_rss_mb": rounded(measured.peak_rss_mb),
+            })
+        };
+        measured.iter().map(row).collect::<Vec<Value>>()
+    };
+    report.figure("by_cameras", rows("cameras", &by_cameras), "processor ms a frame of all processes");
     if let (Some(ten), Some(thousand)) = (cost(10), cost(1_000)) {
         report.number("ratio_1000_to_10", thousand / ten, "cost of a frame, 1,000 cameras to 10");
     }
     if !by_workers.is_empty() {
-        let rows = by_workers.iter().map(|(workers, measured)| {
-            json!({ "workers": workers, "cost_per_frame": rounded(measured.cpu_ms_per_frame()), "fps": rounded(measured.fps()),
-                    "p99_ms": rounded(measured.latency.ms(0.99)) })
-        });
-        report.figure("by_workers", rows.collect::<Vec<_>>(), "the same, by worker processes");
+        report.figure("by_workers", rows("workers", &by_workers), "the same, by worker processes");
     }
     report.figure("lost", lost, "accepted and not delivered once, in order");
     report.print("scale", common.json);
-    if lost > 0 {
-        return Err(failed(format!("{lost} frames were lost, came twice or out of order")));
-    }
-    Ok(())
+    by_cameras.iter().chain(&by_workers).try_for_each(|(_, measured)| measured.check())
+}
+
+/// What is known so far, for those who wait.
+fn progress(count: u32, what: &str, measured: &Measured) {
+    eprintln!(
+        "{count} {what}: {:.2} ms a frame, {:.1} frames/s",
+        measured.cpu_ms_per_frame(),
+        measured.fps()
+    );
 }

@@ -24,6 +24,7 @@ use super::Failure;
 use super::client::Client;
 use super::fault;
 use super::info::backend;
+use super::leftovers::Leftovers;
 use crate::pb::v1 as pb;
 use crate::shutdown;
 use board::Board;
@@ -134,7 +135,7 @@ async fn play(
     let mut client = Client::connect(address).await?;
     let info = server::serving(&mut client, args.redis_url.as_deref()).await?;
     server::worked(&mut client).await;
-    let kept_at_first = server::kept(&mut client).await;
+    let leftovers = Leftovers::before(&mut client).await;
     let backend = backend(&info);
     for reel in &reels {
         reel.ready().await;
@@ -145,13 +146,7 @@ async fn play(
     let board = Arc::new(Board::new(&streams, Duration::from_secs(args.seconds.into())));
     let outcome = flow(args, reels, &client, &streams, &board, stop).await;
     if args.redis_url.is_some() {
-        for stream in &streams {
-            let request = pb::UnregisterStreamRequest { stream_id: stream.clone(), etag: String::new() };
-            if let Err(status) = client.streaming.unregister_stream(request).await {
-                eprintln!("cannot remove {stream} again: {}", fault::words(&status));
-            }
-        }
-        server::cleared(&mut client, kept_at_first.unwrap_or(u64::MAX)).await;
+        leftovers.remove(&mut client, &streams).await;
     }
     Ok((board, backend, outcome?))
 }

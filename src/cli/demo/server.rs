@@ -18,8 +18,6 @@ const SERVING_DEADLINE: Duration = Duration::from_secs(5);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the worker may take to get at the partitions before the cameras start all the same.
 const WORKER_DEADLINE: Duration = Duration::from_secs(5);
-/// How long the worker may take to clear away what removed streams leave.
-const CLEARED_DEADLINE: Duration = Duration::from_secs(3);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// What is logged unless FRAMEWAY_LOG says: what the demo does not tell itself.
 const LOG: &str = "error,frameway::app::backend=off,frameway::grpc::health=off";
@@ -119,20 +117,6 @@ pub(super) async fn worked(client: &mut Client) {
         if stats(client).await.is_none_or(|stats| stats.partitions.iter().all(held)) {
             return;
         }
-        sleep(ASK_EVERY).await;
-    }
-}
-
-/// How many frames all outputs keep.
-pub(super) async fn kept(client: &mut Client) -> Option<u64> {
-    Some(stats(client).await?.total?.retained_frames)
-}
-
-/// Waits until no more frames are kept than there were at first: a worker clears away what removed streams leave, and in a
-/// shared Redis it would stay until the next one comes.
-pub(super) async fn cleared(client: &mut Client, at_first: u64) {
-    let deadline = Instant::now() + CLEARED_DEADLINE;
-    while Instant::now() < deadline && kept(client).await.is_some_and(|kept| kept > at_first) {
         sleep(ASK_EVERY).await;
     }
 }

@@ -18,7 +18,7 @@ use crate::pb::v1 as pb;
 use settings::SettingsArgs;
 use watch::WatchArgs;
 
-pub(super) use output::Format;
+pub(super) use output::{Format, Reencode};
 pub(super) use settings::key_value;
 pub(super) use show::{state, status_json};
 

@@ -92,14 +92,24 @@ impl Format {
 }
 
 /// When a picture is encoded again.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum Reencode {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Reencode {
     /// Every picture is.
     Always,
     /// No picture is.
     Never,
     /// Those that are finer or larger than they should be.
     Auto,
+}
+
+impl Reencode {
+    pub(in crate::cli) fn to_pb(self) -> pb::ReencodeMode {
+        match self {
+            Self::Always => pb::ReencodeMode::Always,
+            Self::Never => pb::ReencodeMode::Never,
+            Self::Auto => pb::ReencodeMode::Auto,
+        }
+    }
 }
 
 impl OutputArgs {
@@ -148,11 +158,7 @@ impl OutputArgs {
                 min_quality: min_quality.unwrap_or_default(),
             };
             let steers = budget && adaptive != pb::AdaptiveQuality::default();
-            let mode = reencode.map_or(pb::ReencodeMode::Unspecified, |mode| match mode {
-                Reencode::Always => pb::ReencodeMode::Always,
-                Reencode::Never => pb::ReencodeMode::Never,
-                Reencode::Auto => pb::ReencodeMode::Auto,
-            });
+            let mode = reencode.map_or(pb::ReencodeMode::Unspecified, Reencode::to_pb);
             stream.output = Some(pb::OutputPolicy {
                 format: format.map_or(pb::PictureFormat::Unspecified, Format::to_pb).into(),
                 quality: quality.unwrap_or_default(),

@@ -6,6 +6,7 @@
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod accept;
+mod bench;
 mod conn;
 mod control;
 mod dead_entry;
@@ -20,7 +21,6 @@ mod instance;
 mod keys;
 mod lease;
 mod output;
-mod probe;
 mod registry;
 mod reply;
 mod scripts;
@@ -29,7 +29,7 @@ mod status;
 mod strikes;
 mod work;
 
-pub(crate) use probe::{Probe, raw_hop};
+pub(crate) use bench::{Probe, raw_hop};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What benchmarks ask a Redis beside the queue.
+//! What `frameway bench` asks a Redis beside the queue.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ use crate::queue::{Error, Result};
 
 /// Batches that the writer of a raw hop may be ahead.
 const BATCHES_AHEAD: usize = 4;
+/// What an interrupted benchmark leaves is gone after this.
+const LEFT_BEHIND_SECONDS: u64 = 60;
 
 /// A connection that only looks.
 #[derive(Clone)]
@@ -65,7 +67,7 @@ fn unreachable(error: redis::RedisError) -> Error {
     Error::Unreachable(error.to_string())
 }
 
-/// One hop through this Redis and nothing else: XADD of `size` bytes, XREADGROUP, XACK, in batches of `batch`, for about `span`.
+/// One hop through this Redis and nothing else: XADD of `size` bytes, XREADGROUP, XACK and XDEL, in batches of `batch`, for about `span`.
 /// Answers frames a second. The stream is removed at the end.
 ///
 /// # Errors
@@ -78,6 +80,10 @@ pub(crate) async fn raw_hop(url: &str, size: usize, batch: usize, span: Duration
     let mut create = redis::cmd("XGROUP");
     create.arg("CREATE").arg(&key).arg("g").arg("$").arg("MKSTREAM");
     create.exec_async(&mut inward).await.map_err(unreachable)?;
+    // Should nobody come to remove it.
+    let mut expire = redis::cmd("EXPIRE");
+    expire.arg(&key).arg(span.as_secs() + LEFT_BEHIND_SECONDS);
+    expire.exec_async(&mut inward).await.map_err(unreachable)?;
     // The reader frees what it has; the writer is at most a few batches ahead.
     let (free, room) = tokio::sync::mpsc::channel(BATCHES_AHEAD);
     let begin = Instant::now();
