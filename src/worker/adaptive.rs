@@ -57,7 +57,11 @@ impl Steering {
     ) -> Allowance {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if streams.len() >= MOST_STREAMS && !streams.contains_key(stream) {
-            streams.clear();
+            // The one that was longest without a picture; an unregistered one goes this way, too.
+            let newest = |(_, steered): &(&StreamId, &Steered)| steered.spent.back().map(|(at, ..)| *at);
+            if let Some(oldest) = streams.iter().min_by_key(newest).map(|(stream, _)| stream.clone()) {
+                streams.remove(&oldest);
+            }
         }
         let steered = streams.entry(stream.clone()).or_default();
         let now = tenths(received);
@@ -83,13 +87,22 @@ impl Steering {
         Allowance { bytes, first: steered.quality.unwrap_or(quality).clamp(least, quality), least }
     }
 
-    /// A picture was made: what it took, at which quality (`None` = it was passed on).
-    pub(super) fn spent(&self, stream: &StreamId, received: Timestamp, bytes: u64, quality: Option<u8>) {
+    /// A picture was made: what it took, at which quality (`None` = it was passed on), of what it might have taken.
+    pub(super) fn spent(
+        &self,
+        stream: &StreamId,
+        received: Timestamp,
+        bytes: u64,
+        quality: Option<u8>,
+        allowance: Allowance,
+    ) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(steered) = streams.get_mut(stream) else { return };
         steered.note(tenths(received), 0, bytes);
         if let Some(quality) = quality {
-            steered.quality = Some(quality.saturating_add(STEP_UP));
+            // Up again only from where there is room.
+            let step = if bytes <= allowance.bytes { STEP_UP } else { 0 };
+            steered.quality = Some(quality.saturating_add(step));
         }
     }
 }
@@ -118,6 +131,8 @@ pub(super) fn encode_within<E>(
 ) -> Result<(Bytes, u8), E> {
     let Allowance { bytes: most, first, least } = allowance;
     let fits = |encoded: &Bytes| encoded.len() as u64 <= most;
+    // Nothing fits: no use in looking for it.
+    let first = if most == 0 { least } else { first };
     let encoded = encode(first)?;
     if fits(&encoded) || first <= least {
         return Ok((encoded, first));
@@ -178,7 +193,7 @@ mod tests {
             let received = Timestamp::from_micros(1_000_000_000 + frame * 100_000);
             let allowance = steering.allow(&stream, policy, 85, received);
             let (encoded, quality) = encode_within(allowance, picture).unwrap();
-            steering.spent(&stream, received, encoded.len() as u64, Some(quality));
+            steering.spent(&stream, received, encoded.len() as u64, Some(quality), allowance);
             sizes.push(encoded.len());
         }
         for window in sizes.windows(100) {
@@ -196,11 +211,20 @@ mod tests {
         let policy =
             AdaptiveQuality { max_bytes_per_frame: 40 << 10, max_bytes_per_second: 0, min_quality: 30 };
         let now = Timestamp::now();
-        steering.allow(&stream, policy, 85, now);
-        steering.spent(&stream, now, 40 << 10, Some(40));
+        let allowance = steering.allow(&stream, policy, 85, now);
+        steering.spent(&stream, now, 40 << 10, Some(40), allowance);
         let next = steering.allow(&stream, policy, 85, now);
         assert_eq!((next.bytes, next.first), (40 << 10, 43));
-        steering.spent(&stream, now, 10, Some(84));
+        steering.spent(&stream, now, 10, Some(84), allowance);
         assert_eq!(steering.allow(&stream, policy, 85, now).first, 85);
+        // What does not fit at the least is not tried higher again and again.
+        steering.spent(&stream, now, 50 << 10, Some(30), allowance);
+        assert_eq!(steering.allow(&stream, policy, 85, now).first, 30);
+        let mut tries = 0;
+        let all = encode_within(Allowance { bytes: 0, ..allowance }, |quality| {
+            tries += 1;
+            picture(quality)
+        });
+        assert_eq!((all.map(|(_, quality)| quality), tries), (Ok(30), 1));
     }
 }

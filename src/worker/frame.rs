@@ -147,7 +147,7 @@ async fn make(
             product.stages.insert(0, fetch);
             if policy.adaptive.is_some() {
                 let Outcome { bytes, quality, .. } = product.outcome;
-                shared.steering.spent(&item.stream_id, item.received_time, bytes, quality);
+                shared.steering.spent(&item.stream_id, item.received_time, bytes, quality, allowance);
             }
             product
         }),

@@ -32,15 +32,15 @@ pub(crate) async fn numbers_run_without_holes_in_call_order(backend: Backend) {
 
 pub(crate) async fn what_was_accepted_is_what_is_taken(backend: Backend) {
     let store = backend.open().await;
-    register(&*store, "cam").await;
+    let first = register(&*store, "cam").await;
     let settings = StreamSettings { display_name: "gate".to_owned(), ..StreamSettings::default() };
-    store.update_stream(&id("cam"), &settings, 1).await.unwrap();
+    let updated = store.update_stream(&id("cam"), &settings, first.revision).await.unwrap();
     let sent = marked("cam", "agent", 41, "the picture");
     accept(&*store, vec![sent.clone()]).await;
     let lease = lease_of(&*store, "cam", "w").await;
     let item = take_all(&*store, &lease).await.remove(0);
     assert_eq!((&item.header, item.payload), (&sent.header, sent.offer.payload));
-    assert_eq!((item.sequence.get(), item.settings_revision), (1, 2));
+    assert_eq!((item.sequence.get(), item.settings_revision), (1, updated.revision));
     let fetched = store.fetch(lease.partition, &[item.payload]).await.unwrap();
     assert_eq!(fetched, [sent.offer.bytes]);
     let counters = record(&*store, "cam").await.counters;

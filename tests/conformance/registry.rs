@@ -65,7 +65,7 @@ pub(crate) async fn an_update_replaces_what_was_read_and_nothing_newer(backend: 
     assert_eq!(second.create_time, first.create_time);
     assert!(second.update_time >= first.update_time);
     let stale = store.update_stream(&id("cam"), &named("late"), first.revision).await;
-    assert_eq!(stale, Err(Error::RevisionMismatch { current: 2 }));
+    assert_eq!(stale, Err(Error::RevisionMismatch { current: second.revision }));
     assert_eq!(record(&*store, "cam").await.settings, named("gate"));
     let unknown = store.update_stream(&id("none"), &named("x"), 1).await;
     assert_eq!(unknown, Err(Error::StreamNotFound(id("none"))));
@@ -73,16 +73,16 @@ pub(crate) async fn an_update_replaces_what_was_read_and_nothing_newer(backend: 
 
 pub(crate) async fn unregistering_asks_for_the_revision_where_one_is_given(backend: Backend) {
     let store = backend.open().await;
-    register(&*store, "cam").await;
-    let stale = store.unregister_stream(&id("cam"), Some(7)).await;
-    assert_eq!(stale, Err(Error::RevisionMismatch { current: 1 }));
-    store.unregister_stream(&id("cam"), Some(1)).await.unwrap();
+    let revision = register(&*store, "cam").await.revision;
+    let stale = store.unregister_stream(&id("cam"), Some(revision + 1)).await;
+    assert_eq!(stale, Err(Error::RevisionMismatch { current: revision }));
+    store.unregister_stream(&id("cam"), Some(revision)).await.unwrap();
     assert_eq!(store.unregister_stream(&id("cam"), None).await, Err(Error::StreamNotFound(id("cam"))));
-    let update = store.update_stream(&id("cam"), &named("x"), 1).await;
+    let update = store.update_stream(&id("cam"), &named("x"), revision).await;
     assert_eq!(update, Err(Error::StreamNotFound(id("cam"))));
     assert!(store.list_streams(&ListStreams { after: None, limit: 10 }).await.unwrap().is_empty());
     let known = store.get_streams(&[id("cam")]).await.unwrap().remove(0);
-    assert!(known.is_none_or(|record| record.removed), "still registered");
+    assert!(known.is_some_and(|record| record.removed), "its masks are not forgotten");
 }
 
 pub(crate) async fn an_unregistered_stream_takes_no_frames_but_finishes_those_it_has(backend: Backend) {
