@@ -4,7 +4,7 @@
 //! estimate steps towards each frame by a bounded amount that shrinks: that approaches the median, which passing vehicles
 //! hardly move (McFarlane and Schofield, "Segmentation and tracking of piglets in images", 1995). Later, samples that look
 //! like background are averaged in; those that do not move the estimate by a sixteenth of a luma unit a frame, so that a
-//! stopped vehicle is foreground for a thousand frames and more, and not for ever. How far a sample strays is estimated by
+//! stopped vehicle is foreground for hundreds of frames, and not for ever. How far a sample strays is estimated by
 //! steps as well, in the manner of sigma-delta estimation (Manzanera and Richefeu 2007).
 
 use super::small::{SMALL_PIXELS, SmallPlane};

@@ -1,7 +1,8 @@
 //! Workers: take frames of the partitions they hold, decode, measure and compress them, publish the results in order.
 //!
 //! A [`Worker`] holds leases (`roster`); for each leased partition one task takes and publishes (`partition`); the
-//! picture work itself (`process`) runs on a bounded pool of threads (`pool`), never on the async ones.
+//! picture work itself (`process`) runs on a bounded pool of threads (`pool`), never on the async ones. What needs a stream's
+//! earlier frames (`scenes`) is taken when a frame's turn comes, on the task: a fraction of a millisecond.
 
 mod adaptive;
 mod caution;
