@@ -64,7 +64,7 @@ impl FrameFilter {
         let has_all = |wanted: &BTreeMap<String, String>, map: &BTreeMap<String, String>| {
             wanted.iter().all(|(key, value)| map.get(key) == Some(value))
         };
-        at_least(min_quality_score, Some(frame.quality.quality_score))
+        at_least(min_quality_score, frame.quality_score())
             && at_least(min_motion_intensity, frame.motion_intensity())
             && at_least(min_vehicle_density, frame.vehicle_density())
             && has_all(attributes, &frame.header.attributes)

@@ -123,6 +123,8 @@ pub enum Reencode {
     PassedThrough,
     /// As [`Reencode::PassedThrough`], whatever they are like: the stream's policy says so.
     Disabled,
+    /// The submitted bytes by reference, unread.
+    Relayed,
 }
 
 /// What a worker made of a frame.
@@ -130,7 +132,7 @@ pub enum Reencode {
 pub struct ProcessedFrame {
     /// What the camera said.
     pub header: FrameHeader,
-    /// Size of the decoded picture, pixels across.
+    /// Size of the decoded picture, pixels across; of a relayed one what its header says, 0 if that cannot be read.
     pub width: u32,
     /// Pixels down.
     pub height: u32,
@@ -140,8 +142,8 @@ pub struct ProcessedFrame {
     pub processed_time: Timestamp,
     /// At most one of each role.
     pub pictures: Vec<StoredPicture>,
-    /// Quality of the decoded picture.
-    pub quality: QualityMeasures,
+    /// Quality of the decoded picture; `None` if it was relayed.
+    pub quality: Option<QualityMeasures>,
     /// Measures of the scene, where they were made.
     pub traffic: Option<TrafficFeatures>,
     /// Measures of each region, in the order of the stream's.
@@ -163,6 +165,12 @@ impl ProcessedFrame {
     #[must_use]
     pub fn has_validation_failures(&self) -> bool {
         self.header.clock_skewed || !self.validation_failures.is_empty()
+    }
+
+    /// Quality score, where it was measured.
+    #[must_use]
+    pub fn quality_score(&self) -> Option<f64> {
+        self.quality.map(|quality| quality.quality_score)
     }
 
     /// Motion intensity, where it was measured.

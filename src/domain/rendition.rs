@@ -64,6 +64,8 @@ pub enum ReencodeMode {
     /// Where it gains something.
     #[default]
     Auto,
+    /// No picture is even read: what came goes out, unchecked and unmeasured.
+    Relay,
 }
 
 /// A budget of bytes that the quality is steered to. At least one is set.
@@ -94,6 +96,15 @@ pub struct OutputPolicy {
     pub keep_metadata: bool,
     /// Originals may be kept although there are privacy masks.
     pub keep_unmasked_original: bool,
+}
+
+impl OutputPolicy {
+    /// Whether a picture of this format is passed on unread. Raw pixels never are: nobody could show them without knowing
+    /// their layout.
+    #[must_use]
+    pub fn relays(&self, format: PictureFormat) -> bool {
+        self.reencode == ReencodeMode::Relay && !format.is_raw()
+    }
 }
 
 impl Default for OutputPolicy {

@@ -35,7 +35,7 @@ impl ValidationPolicy {
         let age = Duration::from_micros(u64::try_from(age).unwrap_or_default());
         let checks = [
             (
-                min_quality_score.is_some_and(|least| frame.quality.quality_score < least),
+                min_quality_score.zip(frame.quality_score()).is_some_and(|(least, score)| score < least),
                 ValidationFailure::LowQuality,
             ),
             (frame.width < min_width || frame.height < min_height, ValidationFailure::TooSmall),

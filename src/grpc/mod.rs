@@ -162,11 +162,11 @@ fn services(
     let Life { health, calls, draining, drain_streams } = life;
     let limits = config.limits;
     let auto_register = config.server.auto_register.then_some(config.server.max_auto_registered_streams);
-    let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), auto_register));
+    let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), Arc::clone(&hub), auto_register));
     let max_submits = config.server.max_concurrent_submits as usize;
     let counters = Arc::new(Counters::new(queue.partitions()));
     let submitter =
-        Submitter::new(Arc::clone(&queue), Arc::clone(&settings), limits, max_submits, Arc::clone(&counters));
+        Submitter::new(Arc::clone(&queue), Arc::clone(&hub), Arc::clone(&settings), limits, max_submits, Arc::clone(&counters));
     let submitter = Arc::new(submitter);
     let streaming = StreamingHandlers {
         submit_frames: SubmitFrames {

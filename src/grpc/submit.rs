@@ -1,7 +1,8 @@
 //! SubmitFrameBatch: check, digest, ask, accept.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -15,13 +16,16 @@ use super::settings::SettingsCache;
 use super::status::BACKEND_RETRY;
 use crate::config::Limits;
 use crate::domain::{Digest, StreamId, Timestamp};
+use crate::hub::Hub;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
-use crate::queue::{AcceptResult, NewFrame, Queue, Refusal};
+use crate::queue::{AcceptResult, NewFrame, Offer, Queue, Refusal};
 
-/// Pictures of a batch that are together larger than this are digested off the async threads, and the queue is asked
-/// whether it would refuse them before their bytes are sent to it.
+/// Pictures of a batch that are together larger than this are digested off the async threads, and, after a refusal, the queue
+/// is asked whether it would refuse them before their bytes are sent to it.
 const LARGE_BATCH_BYTES: usize = 64 << 10;
+/// How long a refusal is expected to be followed by others. Where all is accepted, asking first would double the calls.
+const DOUBT: Duration = Duration::from_secs(1);
 /// A picture below this share of its message is copied out: a kept slice would pin the whole message.
 const COPY_BELOW_SHARE: usize = 4;
 
@@ -29,12 +33,15 @@ const COPY_BELOW_SHARE: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Submitter {
     queue: Arc<dyn Queue>,
+    hub: Arc<Hub>,
     settings: Arc<SettingsCache>,
     limits: Limits,
     /// Calls being worked on; each may hold a whole message.
     calls: Semaphore,
     /// Digests being computed: at most one a core.
     digests: Semaphore,
+    /// When a frame was last not accepted.
+    refused: Mutex<Option<Instant>>,
     counters: Arc<Counters>,
 }
 
@@ -60,6 +67,7 @@ pub(crate) struct Prepared {
 impl Submitter {
     pub(crate) fn new(
         queue: Arc<dyn Queue>,
+        hub: Arc<Hub>,
         settings: Arc<SettingsCache>,
         limits: Limits,
         max_concurrent_calls: usize,
@@ -68,10 +76,12 @@ impl Submitter {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             queue,
+            hub,
             settings,
             limits,
             calls: Semaphore::new(max_concurrent_calls),
             digests: Semaphore::new(cores),
+            refused: Mutex::default(),
             counters,
         }
     }
@@ -165,11 +175,11 @@ impl Submitter {
         results: &mut [Option<pb::FrameResult>],
     ) -> Result<Vec<Placed<SubmittedFrame>>> {
         let streams: Vec<StreamId> = frames.iter().map(|(_, frame)| frame.stream_id.clone()).collect();
-        let policies = self.settings.clock_policies(&streams).await?;
+        let settings = self.settings.of(&streams).await?;
         let mut sound = Vec::with_capacity(frames.len());
         for (place, mut frame) in frames {
-            let checked = match policies.get(&frame.stream_id).copied().flatten() {
-                Some(policy) => frame.check_clock(policy, now),
+            let checked = match settings.get(&frame.stream_id).copied().flatten() {
+                Some(settings) => frame.check_clock(settings.clock, now),
                 None => Err(Refusal::StreamNotFound.into()),
             };
             match checked {
@@ -212,7 +222,7 @@ impl Submitter {
     ) -> Option<Fault> {
         let attempted = frames.len();
         let picture_bytes: u64 = frames.iter().map(|(_, frame)| frame.header.source.size_bytes).sum();
-        if picture_bytes > LARGE_BATCH_BYTES as u64 {
+        if picture_bytes > LARGE_BATCH_BYTES as u64 && self.doubts() {
             let places: Vec<usize> = frames.iter().map(|(place, _)| *place).collect();
             frames = match self.without_refused(frames, results).await {
                 Ok(frames) => frames,
@@ -225,16 +235,36 @@ impl Submitter {
             };
         }
         let (places, frames): (Vec<usize>, Vec<NewFrame>) = frames.into_iter().unzip();
+        let offers: Vec<Option<Offer>> = frames.iter().map(|frame| self.soon_wanted(frame)).collect();
         let accepted = match frames.is_empty() {
             true => Vec::new(),
             false => self.queue.accept(frames).await,
         };
+        for (offer, accepted) in offers.into_iter().zip(&accepted) {
+            match (accepted, offer) {
+                (AcceptResult::Accepted(_), Some(offer)) => self.hub.keep(&offer),
+                (AcceptResult::Accepted(_), None) => {}
+                _ => *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now()),
+            }
+        }
         let all_failed = accepted.len() == attempted && accepted.iter().all(result::is_backend_failure);
         let failed = (attempted > 0 && all_failed).then(|| nothing_confirmed(&accepted));
         for (place, result) in places.into_iter().zip(accepted) {
             results[place] = Some(result::to_pb(result));
         }
         failed
+    }
+
+    /// Whether it is likely that something is refused now.
+    fn doubts(&self) -> bool {
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.is_some_and(|refused| refused.elapsed() < DOUBT)
+    }
+
+    /// The picture, if subscribers of this server are likely to get it as it is: they need not read it again.
+    fn soon_wanted(&self, frame: &NewFrame) -> Option<Offer> {
+        let wanted = self.hub.is_followed(&frame.stream_id) && self.settings.passes_on(&frame.stream_id);
+        wanted.then(|| frame.offer.clone())
     }
 
     /// Settles the frames that the queue would refuse (or has already) without sending it their pictures.

@@ -154,6 +154,7 @@ pub struct Hub {
     payloads: Arc<Payloads>,
     roster: Roster,
     tail: watch::Sender<TailState>,
+    registry_version: AtomicU64,
     create_time: Timestamp,
     feed_reads: AtomicU64,
     output_reads: AtomicU64,
@@ -171,6 +172,7 @@ impl Hub {
             roster: Roster::new(config.max_subscriptions),
             payloads: Payloads::new(Arc::clone(&queue), config.cache_bytes, renditions),
             tail: watch::Sender::new(TailState::Starting),
+            registry_version: AtomicU64::new(0),
             create_time: Timestamp::now(),
             feed_reads: AtomicU64::new(0),
             output_reads: AtomicU64::new(0),
@@ -192,6 +194,13 @@ impl Hub {
         self.tail.subscribe()
     }
 
+    /// Rises whenever a stream may have been registered, changed or unregistered; `None` while the feeds, which tell of
+    /// that, are not read.
+    #[must_use]
+    pub fn registry_version(&self) -> Option<u64> {
+        (*self.tail.borrow() == TailState::Connected).then(|| self.registry_version.load(Ordering::Acquire))
+    }
+
     /// Opens a subscription. From its first event on, a checkpoint, it misses nothing.
     ///
     /// # Errors
@@ -201,6 +210,17 @@ impl Hub {
         request: SubscriptionRequest,
     ) -> Result<Subscription, SubscribeError> {
         subscribe::subscribe(self, request).await
+    }
+
+    /// Whether a subscription follows the stream.
+    #[must_use]
+    pub fn is_followed(&self, stream: &StreamId) -> bool {
+        self.followers.topic(stream).is_some()
+    }
+
+    /// Keeps a picture that was just stored for subscriptions that will want it, as if one had read it.
+    pub fn keep(&self, offer: &queue::Offer) {
+        self.payloads.keep(offer);
     }
 
     /// The pictures of an entry, from the cache or the queue; none for a tombstone.
@@ -239,6 +259,10 @@ impl Hub {
     fn ring_entries(&self) -> usize {
         let (_, topics) = self.followers.counts();
         (self.config.ring_entries_total / topics.max(1)).clamp(1, self.config.ring_entries.max(1))
+    }
+
+    fn registry_changed(&self) {
+        self.registry_version.fetch_add(1, Ordering::Release);
     }
 
     fn count_feed_read(&self) {

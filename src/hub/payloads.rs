@@ -21,6 +21,10 @@ use crate::queue::{self, Queue};
 /// A payload above this share of the cache is not kept: it would drive out too many others.
 const LARGEST_SHARE: u64 = 8;
 
+/// Share of a cache for what was asked for again. The rest is for what is new, in the order in which it came: pictures are wanted
+/// when they are new, by all at about the same time.
+const HOT_SHARE: f64 = 0.1;
+
 /// What an entry of the cache costs beside its bytes.
 const ENTRY_BYTES: u64 = 128;
 
@@ -68,6 +72,7 @@ where
         .shards(1)
         .estimated_items_capacity(1024)
         .weight_capacity(bytes)
+        .hot_allocation(HOT_SHARE)
         .build()
         .unwrap_or_else(|error| unreachable!("all options are set: {error}"));
     Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
@@ -260,12 +265,23 @@ impl Payloads {
     async fn read(&self, partition: PartitionId, payload: PayloadRef) -> Found {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let found = self.queue.fetch(partition, &[payload]).await?.into_iter().next().flatten();
-        if let Some(bytes) = &found
-            && bytes.len() as u64 <= self.largest_bytes
-        {
-            self.cache.insert(payload.key, bytes.clone());
+        if let Some(bytes) = &found {
+            self.insert(payload.key, bytes);
         }
         Ok(found)
+    }
+
+    /// Puts the bytes of an offer into the cache.
+    pub(super) fn keep(&self, offer: &queue::Offer) {
+        if let Some(bytes) = &offer.bytes {
+            self.insert(offer.payload.key, bytes);
+        }
+    }
+
+    fn insert(&self, key: PayloadKey, bytes: &Bytes) {
+        if bytes.len() as u64 <= self.largest_bytes {
+            self.cache.insert(key, bytes.clone());
+        }
     }
 }
 

@@ -144,6 +144,7 @@ impl Tail {
     /// Finds positions, or checks that those it has still exist, and has everything looked at anew.
     async fn reconnect(&mut self) -> queue::Result<()> {
         let mut ends = self.hub.queue.feed_ends().await?;
+        self.hub.registry_changed();
         for (partition, end) in &mut ends {
             if let Some((_, position)) = self.positions.iter().find(|(known, _)| known == partition) {
                 *end = (*end).min(*position);
@@ -158,6 +159,9 @@ impl Tail {
 
     async fn page(&mut self, page: FeedPage) -> queue::Result<()> {
         let dynamic = self.hub.followers.any_dynamic() || self.hub.roster.is_active();
+        if page.missed || page.events.iter().any(|event| matches!(event, FeedEvent::StreamChanged(_))) {
+            self.hub.registry_changed();
+        }
         let records = if dynamic { self.changed_streams(&page).await? } else { Vec::new() };
         let ring_entries = self.hub.ring_entries();
         for event in &page.events {

@@ -35,7 +35,7 @@ pub use limits::Limits;
 pub use mask::paint;
 pub use metadata::{Metadata, is_plain_lossless_webp, stripped};
 pub use planes::{Plane, Planes, Subsampling};
-pub use probe::{PictureInfo, probe, sniff};
+pub use probe::{PictureInfo, probe, size_of, sniff};
 pub use resize::{fit, fit_within};
 pub use sheet::Tile;
 

@@ -48,6 +48,14 @@ pub fn probe(source: &SourcePicture<'_>, limits: &Limits) -> Result<PictureInfo,
     Ok(PictureInfo { format: source.format, width, height })
 }
 
+/// Width and height as an encoded picture's header says; `None` for raw pixels, and if it cannot be read.
+#[must_use]
+pub fn size_of(format: PictureFormat, data: &[u8]) -> Option<(u32, u32)> {
+    let source = SourcePicture { format, width: 0, height: 0, stride: 0, data };
+    let info = (!format.is_raw()).then(|| probe(&source, &Limits::default()))?.ok()?;
+    Some((info.width, info.height))
+}
+
 fn encoded_size(source: &SourcePicture<'_>, limits: &Limits) -> Result<(u32, u32), DecodeError> {
     let data = source.data;
     let (width, height) = match sniff(data) {

@@ -319,6 +319,8 @@ pub struct Trimmed {
     pub bytes: u64,
     /// More is due: call again.
     pub more: bool,
+    /// When the oldest output entry that is left was received, where that is known.
+    pub oldest: Option<Timestamp>,
 }
 
 /// What a worker says of its work on a partition.

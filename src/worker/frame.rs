@@ -13,8 +13,8 @@ use super::scenes::Observed;
 use super::settled::settled;
 use super::{CRASH_ATTRIBUTE, RETRY_PAUSE, Shared};
 use crate::domain::{
-    Failure, FailureReason, OutputBody, ProcessedFrame, Stage, StageTiming, StreamSettings, Timestamp,
-    TombstoneKind,
+    Failure, FailureReason, OutputBody, PictureRole, ProcessedFrame, Reencode, Stage, StageTiming,
+    StoredPicture, StreamSettings, Timestamp, TombstoneKind,
 };
 use crate::queue::{Finished, WorkItem};
 
@@ -64,6 +64,24 @@ pub(super) async fn work_out(
     Done { finished, observed, leased, _memory: Some(memory), _alone: alone }
 }
 
+/// A frame whose picture is not read: it is published as it came.
+pub(super) fn passed_on(item: WorkItem, settings: Arc<StreamSettings>) -> Done {
+    let (leased, leased_time) = (Instant::now(), Timestamp::now());
+    let (format, payload) = (item.header.source.format, item.payload);
+    let (width, height) = (item.header.source.width, item.header.source.height);
+    let picture = |role| StoredPicture { role, format, width, height, payload };
+    let mut pictures = vec![picture(PictureRole::Processed)];
+    if settings.output.keep_original {
+        pictures.push(picture(PictureRole::Original));
+    }
+    let outcome = Outcome { reencode: Reencode::Relayed, bytes: payload.size_bytes, quality: None };
+    let (offers, stages) = (Vec::new(), Vec::new());
+    let product =
+        Product { width, height, still: None, outcome, mask_version: 0, pictures, offers, stages };
+    let (finished, observed) = published(item, leased_time, product, settings);
+    Done { finished, observed, leased, _memory: None, _alone: None }
+}
+
 /// What is published of a frame that was worked out, and what is left to be measured.
 fn published(
     item: WorkItem,
@@ -82,7 +100,7 @@ fn published(
         leased_time,
         processed_time: Timestamp::now(),
         pictures: product.pictures,
-        quality: product.still.quality,
+        quality: product.still.as_ref().map(|still| still.quality),
         traffic: None,
         rois: Vec::new(),
         validation_failures: Vec::new(),

@@ -8,7 +8,7 @@ use tokio::sync::TryAcquireError;
 use tokio::task::JoinSet;
 
 use super::caution::{self, Alone, Caution};
-use super::frame::{Done, work_out};
+use super::frame::{self, Done, work_out};
 use super::handle::Handle;
 use super::overflow::Overflow;
 use super::retention::Retention;
@@ -170,12 +170,25 @@ impl Partition {
                 self.settle_first();
                 continue;
             }
-            let position = item.position;
+            let (position, size_bytes) = (item.position, item.payload.size_bytes);
+            let format = item.header.source.format;
+            let Some(settings) = self.settings().await? else {
+                // Nobody knows what may be shown of it: its masks are forgotten with everything else.
+                let forgotten = TombstoneKind::Purged("the stream's settings are gone".to_owned());
+                if let Some(item) = self.waiting.front_mut() {
+                    item.fate = Some(forgotten);
+                }
+                continue;
+            };
+            if settings.output.relays(format) {
+                self.relay_first(settings);
+                continue;
+            }
             let alone = self.caution.applies_to(position);
             if alone && !(self.working.is_empty() && self.done.is_empty()) {
                 return Ok(());
             }
-            let kib = kib(item.payload.size_bytes).min(kib(self.shared.config.bytes_in_flight as u64));
+            let kib = kib(size_bytes).min(kib(self.shared.config.bytes_in_flight as u64));
             let memory = match Arc::clone(&self.shared.memory).try_acquire_many_owned(kib) {
                 Ok(memory) => memory,
                 // What is in work here gives memory back; waiting for it would hold up its publishing.
@@ -187,14 +200,6 @@ impl Partition {
                     Err(_) => return Ok(()),
                 },
             };
-            let Some(settings) = self.settings().await? else {
-                // Nobody knows what may be shown of it: its masks are forgotten with everything else.
-                let forgotten = TombstoneKind::Purged("the stream's settings are gone".to_owned());
-                if let Some(item) = self.waiting.front_mut() {
-                    item.fate = Some(forgotten);
-                }
-                continue;
-            };
             let alone = if alone { Some(self.begin_alone(position).await?) } else { None };
             let Some(item) = self.waiting.pop_front() else { return Ok(()) };
             let turn = self.next_turn;
@@ -203,6 +208,13 @@ impl Partition {
             self.working.spawn(async move { (turn, work_out(&shared, item, settings, memory, alone).await) });
         }
         Ok(())
+    }
+
+    /// Gives the first waiting frame, which is not to be read, its turn to be published.
+    fn relay_first(&mut self, settings: Arc<StreamSettings>) {
+        let Some(item) = self.waiting.pop_front() else { return };
+        self.done.insert(self.next_turn, frame::passed_on(item, settings));
+        self.next_turn += 1;
     }
 
     /// Gives the first waiting frame, which is not to be worked on, its turn to be published.
@@ -276,10 +288,8 @@ impl Partition {
             if batch.is_empty() {
                 return Ok(());
             }
-            let payloads = batch.iter().flat_map(|done| done.finished.body.payloads());
-            let bytes = payloads.map(|payload| payload.size_bytes).sum();
             self.publish_batch(batch).await?;
-            if self.retention.is_due(bytes) {
+            if self.retention.is_due() {
                 self.retention.pass().await?;
             }
         }
@@ -323,6 +333,7 @@ impl Partition {
             Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
                 self.handle.published(done.leased.elapsed());
                 self.overflow.published(&done.finished);
+                self.retention.published(&done.finished);
                 self.shared.totals.published(&done.finished.body);
                 false
             }

@@ -28,7 +28,8 @@ const MAX_MESSAGE_BYTES: usize = 512;
 pub(super) struct Product {
     pub(super) width: u32,
     pub(super) height: u32,
-    pub(super) still: Still,
+    /// `None` if the picture was not read.
+    pub(super) still: Option<Still>,
     pub(super) outcome: Outcome,
     pub(super) mask_version: u64,
     pub(super) pictures: Vec<StoredPicture>,
@@ -120,6 +121,7 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
     codec.recycle(planes);
     let Made { pictures, offers } = made;
     let mask_version = if settings.privacy_masks.is_empty() { 0 } else { settings.mask_version };
+    let still = Some(still);
     Ok(Product { width, height, still, outcome, mask_version, pictures, offers, stages: watch.0 })
 }
 
@@ -214,7 +216,8 @@ fn passed_on(
     }
     let reencode = match policy.reencode {
         ReencodeMode::Always => return None,
-        ReencodeMode::Never => Reencode::Disabled,
+        // Who would relay it is asked before it is read.
+        ReencodeMode::Never | ReencodeMode::Relay => Reencode::Disabled,
         ReencodeMode::Auto => {
             let Rendition { format, quality, max_width, max_height } = policy.rendition;
             let fits = picture::fit_within(shown.0, shown.1, max_width, max_height) == shown

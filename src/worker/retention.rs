@@ -1,10 +1,16 @@
 //! Keeps a partition's outputs within their streams' policies, and outputs and dead letters within the partition's budget.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Shared;
-use crate::domain::{StreamRecord, Timestamp};
+use crate::domain::{RetentionPolicy, StreamId, StreamRecord, Timestamp};
 use crate::queue::{Error, Finished, Lease, Result};
+
+/// Passes from one reading of all of the partition's streams to the next: changed policies and unregistered streams are found
+/// by it. Between two, what the holder of the lease itself publishes and trims is all that changes.
+const PASSES_A_READING: u32 = 10;
 
 #[derive(Debug)]
 pub(super) struct Retention {
@@ -12,16 +18,39 @@ pub(super) struct Retention {
     lease: Lease,
     /// Bytes published since the last pass.
     grown: u64,
+    outputs: HashMap<StreamId, Output>,
+    read: Option<Instant>,
+}
+
+/// What is known of a stream's output.
+#[derive(Debug, Clone, PartialEq)]
+struct Output {
+    policy: RetentionPolicy,
+    removed: bool,
+    frames: u64,
+    bytes: u64,
+    /// When its oldest entry was received; `None` if that must be looked at.
+    oldest: Option<Timestamp>,
 }
 
 impl Retention {
     pub(super) fn new(shared: Arc<Shared>, lease: Lease) -> Self {
-        Self { shared, lease, grown: 0 }
+        Self { shared, lease, grown: 0, outputs: HashMap::new(), read: None }
     }
 
-    /// Notes that an output grew; answers whether a pass cannot wait for its time.
-    pub(super) fn is_due(&mut self, bytes: u64) -> bool {
+    /// Notes that a frame was published.
+    pub(super) fn published(&mut self, frame: &Finished) {
+        let bytes = frame.body.payloads().iter().map(|payload| payload.size_bytes).sum::<u64>();
         self.grown += bytes;
+        match self.outputs.get_mut(&frame.stream_id) {
+            Some(output) => output.grow(bytes, frame.received_time),
+            // Nothing is known of it: the next pass reads.
+            None => self.read = None,
+        }
+    }
+
+    /// Whether a pass cannot wait for its time.
+    pub(super) fn is_due(&self) -> bool {
         self.grown > self.shared.config.budget.output_bytes / 32
     }
 
@@ -59,28 +88,55 @@ impl Retention {
         Ok(())
     }
 
-    async fn trim_all(&self) -> Result<()> {
+    async fn trim_all(&mut self) -> Result<()> {
         // A little below the budget: groups give frames up without a lease, and find room then.
         let budget = self.shared.config.budget;
         let short = self.shared.queue.memory().excess_bytes() > 0;
         let dead = if short { budget.short_dead_bytes() } else { budget.dead_bytes };
         self.trim_dead_letters(dead - dead / 8).await?;
-        let mut streams = self.shared.queue.partition_streams(self.lease.partition).await?;
-        for stream in &mut streams {
-            let policy = stream.settings.retention;
-            let (frames, bytes, oldest) = if stream.removed {
-                (0, 0, Timestamp::now())
-            } else {
-                (policy.max_frames, policy.max_bytes, Timestamp::now().before(policy.max_age))
-            };
-            self.trim(stream, frames, bytes, oldest).await?;
+        let interval = self.shared.config.retention_interval * PASSES_A_READING;
+        if self.read.is_none_or(|read| read.elapsed() >= interval) {
+            self.read_all().await?;
         }
-        let total: u64 = streams.iter().map(|stream| stream.counters.output_bytes).sum();
-        let height = level(&streams, total.saturating_sub(self.budget(total)));
-        for stream in streams.iter_mut().filter(|stream| stream.counters.output_bytes > height) {
-            self.trim(stream, u64::MAX, height, Timestamp::default()).await?;
+        let now = Timestamp::now();
+        for stream in self.those(|output| output.is_over(now)) {
+            let Some(Output { policy, removed, .. }) = self.outputs.get(&stream) else { continue };
+            let (frames, bytes, oldest) = match removed {
+                true => (0, 0, now),
+                false => (policy.max_frames, policy.max_bytes, now.before(policy.max_age)),
+            };
+            self.trim(&stream, frames, bytes, oldest).await?;
+        }
+        let sizes: Vec<u64> = self.outputs.values().map(|output| output.bytes).collect();
+        let total = sizes.iter().sum::<u64>();
+        let height = level(sizes, total.saturating_sub(self.budget(total)));
+        for stream in self.those(|output| output.bytes > height) {
+            self.trim(&stream, u64::MAX, height, Timestamp::default()).await?;
         }
         Ok(())
+    }
+
+    async fn read_all(&mut self) -> Result<()> {
+        let read = Instant::now();
+        let records = self.shared.queue.partition_streams(self.lease.partition).await?;
+        let known = |record: StreamRecord| {
+            let oldest = self.outputs.get(&record.id).and_then(|output| output.oldest);
+            let output = Output {
+                policy: record.settings.retention,
+                removed: record.removed,
+                frames: record.counters.output_frames,
+                bytes: record.counters.output_bytes,
+                oldest,
+            };
+            (record.id, output)
+        };
+        self.outputs = records.into_iter().map(known).collect();
+        self.read = Some(read);
+        Ok(())
+    }
+
+    fn those(&self, which: impl Fn(&Output) -> bool) -> Vec<StreamId> {
+        self.outputs.iter().filter(|(_, output)| which(output)).map(|(id, _)| id.clone()).collect()
     }
 
     /// What the outputs of the partition may keep of `total` bytes.
@@ -97,32 +153,29 @@ impl Retention {
     }
 
     async fn trim(
-        &self,
-        stream: &mut StreamRecord,
+        &mut self,
+        stream: &StreamId,
         frames: u64,
         bytes: u64,
         oldest: Timestamp,
     ) -> Result<()> {
-        let counters = &stream.counters;
-        let has_old = counters.output_frames > 0 && oldest > Timestamp::default();
-        if counters.output_frames <= frames && counters.output_bytes <= bytes && !has_old && !stream.removed {
-            return Ok(());
-        }
         loop {
-            let trimmed = self.shared.queue.trim_output(&self.lease, &stream.id, frames, bytes, oldest).await;
+            let trimmed = self.shared.queue.trim_output(&self.lease, stream, frames, bytes, oldest).await;
             let trimmed = match trimmed {
                 // Gone in between.
                 Err(Error::StreamNotFound(_)) => return Ok(()),
                 // One stream must not keep the others from being trimmed.
                 Err(error @ (Error::Refused(_) | Error::Corrupt(_))) => {
-                    tracing::error!(stream = %stream.id, %error, "cannot trim an output");
+                    tracing::error!(%stream, %error, "cannot trim an output");
                     return Ok(());
                 }
                 other => other?,
             };
-            let counters = &mut stream.counters;
-            counters.output_frames = counters.output_frames.saturating_sub(trimmed.frames);
-            counters.output_bytes = counters.output_bytes.saturating_sub(trimmed.bytes);
+            if let Some(output) = self.outputs.get_mut(stream) {
+                output.frames = output.frames.saturating_sub(trimmed.frames);
+                output.bytes = output.bytes.saturating_sub(trimmed.bytes);
+                output.oldest = trimmed.oldest;
+            }
             if !trimmed.more {
                 return Ok(());
             }
@@ -130,10 +183,26 @@ impl Retention {
     }
 }
 
+impl Output {
+    fn grow(&mut self, bytes: u64, received_time: Timestamp) {
+        if self.frames == 0 {
+            self.oldest = Some(received_time);
+        }
+        self.frames += 1;
+        self.bytes += bytes;
+    }
+
+    /// Whether it is beyond its policy, or may be.
+    fn is_over(&self, now: Timestamp) -> bool {
+        let Self { policy, removed, frames, bytes, oldest } = *self;
+        let late = frames > 0 && oldest.is_none_or(|oldest| oldest < now.before(policy.max_age));
+        removed || frames > policy.max_frames || bytes > policy.max_bytes || late
+    }
+}
+
 /// The height to which the largest outputs are cut, so that all together lose `excess` bytes: a quiet camera does not pay for
 /// a busy one.
-fn level(streams: &[StreamRecord], mut excess: u64) -> u64 {
-    let mut sizes: Vec<u64> = streams.iter().map(|stream| stream.counters.output_bytes).collect();
+fn level(mut sizes: Vec<u64>, mut excess: u64) -> u64 {
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     if excess == 0 {
         return sizes.first().copied().unwrap_or(0);
@@ -152,25 +221,33 @@ fn level(streams: &[StreamRecord], mut excess: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{StreamCounters, StreamSettings};
+    use std::time::Duration;
 
     #[test]
     fn the_largest_are_cut_to_one_height() {
-        let stream = |output_bytes| StreamRecord {
-            id: "cam".parse().unwrap(),
-            settings: StreamSettings::default(),
-            revision: 1,
-            create_time: Timestamp::default(),
-            update_time: Timestamp::default(),
-            removed: false,
-            counters: StreamCounters { output_bytes, ..StreamCounters::default() },
-        };
-        let streams: Vec<_> = [10, 100, 60, 80].map(stream).into();
         for (excess, height) in
             [(0, 100), (10, 90), (20, 80), (40, 70), (60, 60), (63, 59), (210, 10), (250, 0)]
         {
-            assert_eq!(level(&streams, excess), height, "to lose {excess}");
+            assert_eq!(level(vec![10, 100, 60, 80], excess), height, "to lose {excess}");
         }
-        assert_eq!(level(&[], 0), 0);
+        assert_eq!(level(Vec::new(), 0), 0);
+    }
+
+    #[test]
+    fn an_output_is_looked_at_when_its_policy_says_so() {
+        let at = |second| Timestamp::from_micros(second * 1_000_000);
+        let policy = RetentionPolicy { max_frames: 2, max_bytes: 100, max_age: Duration::from_secs(60) };
+        let mut output = Output { policy, removed: false, frames: 0, bytes: 0, oldest: None };
+        assert!(!output.is_over(at(1_000)), "there is nothing to be old");
+        output.grow(50, at(1_000));
+        output.grow(50, at(1_030));
+        assert_eq!(output.oldest, Some(at(1_000)));
+        assert!(!output.is_over(at(1_060)) && output.is_over(at(1_061)), "by age");
+        assert!(Output { oldest: None, ..output.clone() }.is_over(at(1_031)), "its oldest is not known");
+        assert!(Output { removed: true, ..output.clone() }.is_over(at(1_031)));
+        output.grow(0, at(1_031));
+        assert!(output.is_over(at(1_031)), "by count");
+        let large = Output { frames: 2, bytes: 101, ..output };
+        assert!(large.is_over(at(1_031)), "by bytes");
     }
 }

@@ -14,7 +14,8 @@ const MAX_SCENES: usize = 1_024;
 /// What a frame brings to its turn.
 #[derive(Debug)]
 pub(super) struct Observed {
-    pub(super) still: Still,
+    /// `None` if its picture was not read.
+    pub(super) still: Option<Still>,
     pub(super) settings: Arc<StreamSettings>,
     /// When its picture was worked out.
     pub(super) since: Instant,
@@ -40,9 +41,11 @@ impl Scenes {
         let Some(Observed { still, settings, since }) = observed.take() else { return };
         let OutputBody::Frame(frame) = &mut finished.body else { return };
         frame.stages.push(StageTiming { stage: Stage::OrderWait, duration: since.elapsed() });
-        let scene = self.scene(&finished.stream_id);
-        let (traffic, rois) = SceneModel::observe(&mut scene.model, still);
-        (frame.traffic, frame.rois) = (Some(traffic), rois);
+        if let Some(still) = still {
+            let scene = self.scene(&finished.stream_id);
+            let (traffic, rois) = SceneModel::observe(&mut scene.model, still);
+            (frame.traffic, frame.rois) = (Some(traffic), rois);
+        }
         frame.processed_time = Timestamp::now();
         frame.validation_failures = settings.validation.failures(frame, finished.received_time);
     }

@@ -139,7 +139,7 @@ pub(crate) fn finished_with(
         leased_time: Timestamp::now(),
         processed_time: Timestamp::now(),
         pictures: pictures.iter().map(|&(role, payload)| picture(role, payload)).collect(),
-        quality: QualityMeasures::default(),
+        quality: Some(QualityMeasures::default()),
         traffic: None,
         rois: Vec::new(),
         validation_failures: Vec::new(),

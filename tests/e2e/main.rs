@@ -18,6 +18,7 @@ mod outputs;
 mod pictures;
 mod process;
 mod registry;
+mod relay;
 #[path = "../common/server.rs"]
 mod server;
 mod service;

@@ -13,20 +13,20 @@ use crate::pictures::psnr;
 use crate::server::{PATIENCE, TestServer};
 use crate::{name, reason};
 
-fn scene(quality: u8) -> Bytes {
+pub(crate) fn scene(quality: u8) -> Bytes {
     Scene::new(3, 640, 360).jpeg(&mut Codec::new(Limits::default()), 40, quality).expect("drawn").0
 }
 
-fn decode(data: &[u8]) -> Planes {
+pub(crate) fn decode(data: &[u8]) -> Planes {
     let source = SourcePicture::encoded(data).expect("a picture");
     Codec::new(Limits::default()).decode(&source).expect("it decodes")
 }
 
-fn frame(stream: &str, data: &Bytes) -> pb::Frame {
+pub(crate) fn frame(stream: &str, data: &Bytes) -> pb::Frame {
     pb::Frame { stream_id: stream.to_owned(), data: data.clone(), ..Default::default() }
 }
 
-fn selection(roles: &[pb::PictureRole], rendition: Option<pb::Rendition>) -> Option<pb::PictureSelection> {
+pub(crate) fn selection(roles: &[pb::PictureRole], rendition: Option<pb::Rendition>) -> Option<pb::PictureSelection> {
     let roles = roles.iter().map(|&role| role.into()).collect();
     Some(pb::PictureSelection { roles, rendition, max_picture_bytes: 16 << 20 })
 }
@@ -55,7 +55,7 @@ async fn entry(
     tokio::time::timeout(PATIENCE, ask).await.expect("it is published in time")
 }
 
-async fn processed(
+pub(crate) async fn processed(
     server: &TestServer,
     stream: &str,
     sequence: u64,
@@ -67,7 +67,7 @@ async fn processed(
     }
 }
 
-fn data(picture: &pb::Picture) -> &Bytes {
+pub(crate) fn data(picture: &pb::Picture) -> &Bytes {
     match &picture.content {
         Some(Content::Data(data)) => data,
         other => panic!("no data: {other:?}"),

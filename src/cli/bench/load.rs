@@ -1,6 +1,6 @@
 //! Cameras and a subscriber over the real API.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -25,8 +25,10 @@ use crate::cli::subscribe::follow::{Event, Follower};
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
 
-/// Before measuring: caches fill, partitions are held, connections open.
+/// Before measuring: caches fill, partitions are held, connections open. Longer, until a frame of every camera has come: what
+/// a stream's first frame costs is no frame's usual cost.
 const WARM_UP: Duration = Duration::from_secs(2);
+const WARM_UP_DEADLINE: Duration = Duration::from_secs(120);
 const START_DEADLINE: Duration = Duration::from_secs(30);
 const DRAIN_DEADLINE: Duration = Duration::from_secs(60);
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -144,6 +146,8 @@ struct Board {
 struct State {
     ledger: Ledger,
     sent: HashMap<(String, u64), Instant>,
+    /// Cameras that were heard of.
+    seen: HashSet<String>,
     measuring: bool,
     frames: u64,
     bytes: u64,
@@ -170,6 +174,7 @@ async fn flow(server: &Server, load: &Load, prefix: &str, streams: &[String]) ->
     let state = State {
         ledger: Ledger::default(),
         sent: HashMap::new(),
+        seen: HashSet::new(),
         measuring: false,
         frames: 0,
         bytes: 0,
@@ -209,6 +214,13 @@ async fn flow(server: &Server, load: &Load, prefix: &str, streams: &[String]) ->
 
     let warm_up = async {
         sleep(WARM_UP).await;
+        let deadline = Instant::now() + WARM_UP_DEADLINE;
+        while board.state().seen.len() < load.cameras {
+            if Instant::now() > deadline {
+                return Err(failed("not every camera's first frame came through"));
+            }
+            sleep(DRAIN_POLL).await;
+        }
         Ok::<_, Failure>(())
     };
     watch(&board, &mut viewer, &mut sending, warm_up).await?;
@@ -405,6 +417,9 @@ fn arrived(board: &Board, frame: pb::ProcessedFrame) {
     }
     let passed_through = frame.reencode_outcome() != pb::ReencodeOutcome::Reencoded;
     let source_bytes = frame.source.as_ref().map_or(0, |source| source.size_bytes);
+    if !state.measuring && !state.seen.contains(&frame.stream_id) {
+        state.seen.insert(frame.stream_id.clone());
+    }
     let sent = state.sent.remove(&(frame.stream_id, frame.publisher_sequence.unwrap_or_default()));
     if state.measuring {
         state.frames += 1;

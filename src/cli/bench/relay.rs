@@ -11,10 +11,9 @@ use crate::cli::Failure;
 use crate::pb::v1 as pb;
 use crate::queue::redis::raw_hop;
 
-/// Frames a second that are passed through as they came, as a share of what Redis alone moves.
+/// Frames a second that are relayed, as a share of what Redis alone moves.
 ///
-/// Workers still decode and measure each picture (a broken one must not be passed on), but encode none and make no thumbnail.
-/// The limit is one hop through the same Redis by its client library alone: XADD, XREADGROUP, XACK and XDEL of the same
+/// The streams' mode is RELAY: no picture is read, measured or encoded. The limit is one hop through the same Redis by its client library alone: XADD, XREADGROUP, XACK and XDEL of the same
 /// number of bytes, in batches.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -61,8 +60,7 @@ pub(super) async fn run(args: RelayArgs) -> Result<(), Failure> {
         in_flight: in_flight as usize,
         seconds: common.seconds(),
         output: pb::OutputPolicy {
-            reencode_mode: pb::ReencodeMode::Never.into(),
-            thumbnail_size: Some(0),
+            reencode_mode: pb::ReencodeMode::Relay.into(),
             ..Default::default()
         },
     };

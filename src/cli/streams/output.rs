@@ -100,6 +100,8 @@ pub(in crate::cli) enum Reencode {
     Never,
     /// Those that are finer or larger than they should be.
     Auto,
+    /// None, and none is checked or measured either.
+    Relay,
 }
 
 impl Reencode {
@@ -108,6 +110,7 @@ impl Reencode {
             Self::Always => pb::ReencodeMode::Always,
             Self::Never => pb::ReencodeMode::Never,
             Self::Auto => pb::ReencodeMode::Auto,
+            Self::Relay => pb::ReencodeMode::Relay,
         }
     }
 }

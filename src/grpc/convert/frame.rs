@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
-use crate::picture::sniff;
+use crate::picture::{self, sniff};
 use crate::queue::{NewFrame, Offer};
 
 const MAX_ROW_STRIDE_BYTES: u32 = 65_536;
@@ -107,12 +107,17 @@ impl SubmittedFrame {
         Ok(())
     }
 
-    /// The frame for the queue, once its bytes are digested.
+    /// The frame for the queue, once its bytes are digested. What was not said of its size is read from its header: where the
+    /// picture is relayed, nobody else reads it.
     pub(crate) fn into_new_frame(self, digest: Digest) -> NewFrame {
+        let (width, height) = match (self.width, self.height) {
+            (0, 0) => picture::size_of(self.format, &self.data).unwrap_or_default(),
+            stated => stated,
+        };
         let source = SourceInfo {
             format: self.format,
-            width: self.width,
-            height: self.height,
+            width,
+            height,
             row_stride_bytes: self.row_stride_bytes,
             size_bytes: self.data.len() as u64,
             digest,

@@ -63,9 +63,11 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
         pb::ReencodeMode::Always => ReencodeMode::Always,
         pb::ReencodeMode::Never => ReencodeMode::Never,
         pb::ReencodeMode::Auto => ReencodeMode::Auto,
+        pb::ReencodeMode::Relay => ReencodeMode::Relay,
     };
     let adaptive = adaptive.map(self::adaptive).transpose().map_err(|f| f.within("adaptive"))?;
-    if adaptive.is_some() && (!rendition.format.is_lossy() || reencode == ReencodeMode::Never) {
+    let encodes = !matches!(reencode, ReencodeMode::Never | ReencodeMode::Relay);
+    if adaptive.is_some() && !(rendition.format.is_lossy() && encodes) {
         let rule = "needs a format with a quality (JPEG, lossy WEBP), and pictures that are encoded";
         return Err(Fault::invalid("adaptive", rule));
     }
@@ -110,6 +112,7 @@ pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
         ReencodeMode::Always => pb::ReencodeMode::Always,
         ReencodeMode::Never => pb::ReencodeMode::Never,
         ReencodeMode::Auto => pb::ReencodeMode::Auto,
+        ReencodeMode::Relay => pb::ReencodeMode::Relay,
     };
     pb::OutputPolicy {
         format: super::picture::format_to_pb(format.picture_format()).into(),
@@ -160,8 +163,8 @@ pub(crate) fn masks_to_pb(masks: &[PrivacyMask]) -> Vec<pb::PrivacyMask> {
 
 /// What an output may not be where there are masks: each would show what they hide.
 pub(crate) fn check_with_masks(policy: &OutputPolicy) -> Result<()> {
-    if policy.reencode == ReencodeMode::Never {
-        let rule = "must not be NEVER where the stream has privacy masks";
+    if matches!(policy.reencode, ReencodeMode::Never | ReencodeMode::Relay) {
+        let rule = "must not be NEVER or RELAY where the stream has privacy masks";
         return Err(Fault::invalid("output.reencode_mode", rule));
     }
     if policy.keep_unmasked_original {
@@ -190,6 +193,7 @@ mod tests {
             (OutputFormat::Jpeg, ReencodeMode::Never, None),
             (OutputFormat::Png, ReencodeMode::Always, None),
             (OutputFormat::WebPLossless, ReencodeMode::Auto, None),
+            (OutputFormat::Jpeg, ReencodeMode::Relay, None),
             (OutputFormat::WebP, ReencodeMode::Auto, Some((9000, 0, 12))),
         ] {
             let adaptive = adaptive.map(|(frame, second, least)| AdaptiveQuality {
@@ -259,8 +263,10 @@ mod tests {
         let field = check_with_masks(&kept).map_err(|fault| fault.field);
         assert_eq!(field, Err("output.keep_original".to_owned()));
         assert_eq!(check_with_masks(&OutputPolicy { keep_unmasked_original: true, ..kept }), Ok(()));
-        let never = OutputPolicy { reencode: ReencodeMode::Never, keep_unmasked_original: true, ..policy };
-        let field = check_with_masks(&never).map_err(|fault| fault.field);
-        assert_eq!(field, Err("output.reencode_mode".to_owned()));
+        for reencode in [ReencodeMode::Never, ReencodeMode::Relay] {
+            let shown = OutputPolicy { reencode, keep_unmasked_original: true, ..policy };
+            let field = check_with_masks(&shown).map_err(|fault| fault.field);
+            assert_eq!(field, Err("output.reencode_mode".to_owned()));
+        }
     }
 }

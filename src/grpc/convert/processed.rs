@@ -110,10 +110,11 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
             Reencode::Encoded => pb::ReencodeOutcome::Reencoded,
             Reencode::PassedThrough => pb::ReencodeOutcome::PassedThrough,
             Reencode::Disabled => pb::ReencodeOutcome::Disabled,
+            Reencode::Relayed => pb::ReencodeOutcome::Relayed,
         }
         .into(),
         mask_version: *mask_version,
-        quality: Some(quality_to_pb(quality)),
+        quality: quality.as_ref().map(quality_to_pb),
         traffic: traffic.map(measures::traffic_to_pb),
         rois: rois.iter().map(measures::roi_to_pb).collect(),
         validation_failures: validation_failures

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{checked_map, output, policy, roi, time};
 use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
 use crate::domain::{
-    Location, Partitions, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings, StreamState,
+    Location, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings, StreamState,
     Timestamp,
 };
 use crate::grpc::fault::{Fault, Result, unless_set};
@@ -68,6 +68,10 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
     }
     let (clock, validation) =
         policy::validation(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?;
+    if output.reencode == ReencodeMode::Relay && validation.min_quality_score.is_some() {
+        let rule = "must not be set where pictures are relayed: nothing is measured then";
+        return Err(Fault::invalid("validation.min_quality_score", rule));
+    }
     let settings = StreamSettings {
         display_name,
         labels: checked_map("labels", labels)?,

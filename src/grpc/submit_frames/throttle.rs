@@ -3,7 +3,8 @@
 //! A stream's fill is the fullest of four: its own queue in frames and bytes, its partition's work queue in frames and
 //! bytes. From 75 % on the publisher is told a rate below that at which the stream's frames get done, so that the queue
 //! empties; from 90 % on, or while nothing gets done, to pause. Below 60 % it is told that it may go on as it likes. The
-//! backend is read at most four times a second; between two looks, what was accepted since is counted on top.
+//! backend is read at most four times a second; between two looks, what was accepted since is counted on top. While that is
+//! below 25 %, a stream is not looked at again for half a minute.
 //!
 //! A publisher that obeys and whose unanswered frames are fewer than a quarter of the queue is not refused, unless others
 //! fill the partition between two looks.
@@ -27,6 +28,9 @@ const THROTTLE_FROM: f64 = 0.75;
 const PAUSE_FROM: f64 = 0.9;
 /// Below this fill, the throttle ends.
 const FREE_BELOW: f64 = 0.6;
+/// Below this fill, what is known of a queue is good for long.
+const CALM_BELOW: f64 = 0.25;
+const CALM_FOR: Duration = Duration::from_secs(30);
 /// How often the queues are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A throttle is told again so often while it holds; a pause is longer, so that it does not end in between.
@@ -98,6 +102,14 @@ impl Watched {
         }
         (self.looked, self.frames, self.bytes) = (Some(look), 0, 0);
         self.judge(id, look.at)
+    }
+
+    /// Whether the next look must see it.
+    fn is_due(&self, now: Instant) -> bool {
+        let Some(look) = self.looked else { return true };
+        let fills = [look.stream, look.partition].map(|fill| fill.with(self.frames, self.bytes).share());
+        let calm = now < look.at + CALM_FOR && fills.iter().all(|fill| *fill < CALM_BELOW);
+        self.told.is_some() || (self.frames > 0 && !calm)
     }
 
     /// What the publisher is to be told, by the last look and what was accepted since.
@@ -209,7 +221,7 @@ impl Throttle {
         let mut ids: Vec<(Option<Instant>, StreamId)> = self
             .streams
             .iter()
-            .filter(|(_, one)| one.told.is_some() || one.frames > 0 || one.looked.is_none())
+            .filter(|(_, one)| one.is_due(now))
             .map(|(id, one)| (one.looked.map(|look| look.at), id.clone()))
             .collect();
         // Those come first that were not looked at for longest.

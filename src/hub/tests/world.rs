@@ -255,7 +255,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
             picture(PictureRole::Processed, &offers[0]),
             picture(PictureRole::Thumbnail, &offers[1]),
         ],
-        quality,
+        quality: Some(quality),
         traffic: None,
         rois: Vec::new(),
         validation_failures: Vec::new(),

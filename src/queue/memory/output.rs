@@ -60,6 +60,7 @@ impl Partition {
             trimmed.bytes += bytes;
         }
         trimmed.more = is_due(stream);
+        trimmed.oldest = stream.outputs.front().map(|entry| entry.received_time);
         self.totals.output_bytes -= trimmed.bytes;
         self.totals.trimmed += trimmed.frames;
         Ok(trimmed)

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
-use redis::{Cmd, Pipeline, RedisResult, Value};
+use redis::{Cmd, RedisResult, Value};
 
 use super::conn::refused;
 use super::dead_letters::redis_id;
 use super::gauge::Gauge;
 use super::keys::Keys;
 use super::scripts::Call;
+use super::wire::Request;
 use super::{RedisQueue, entry, reply};
 use crate::domain::limits::{DEDUP_WINDOW, MAX_PUBLISHERS_PER_STREAM};
 use crate::domain::{DeadLetterId, PartitionId, PublisherId, Sequence, StreamId};
@@ -20,10 +21,9 @@ use crate::queue::{AcceptResult, Error, NewFrame, OFFER_TTL, Offer, PublisherPos
 const DEDUP_SLOT_BYTES: u64 = 32;
 
 /// Adds the writes of an offer. A key that is taken keeps its bytes: a write that comes late changes nothing.
-pub(super) fn push_offer(pipe: &mut Pipeline, keys: Keys, offer: &Offer, ttl: Duration) {
+pub(super) fn push_offer(request: &mut Request, keys: Keys, offer: &Offer, ttl: Duration) {
     if let Some(bytes) = &offer.bytes {
-        pipe.cmd("SET").arg(keys.payload(offer.payload.key)).arg(bytes.as_ref());
-        pipe.arg("NX").arg("PX").arg(ttl.as_millis().max(1) as u64);
+        request.offer(&keys.payload(offer.payload.key), bytes, ttl.as_millis().max(1) as u64);
     }
 }
 
@@ -34,14 +34,12 @@ impl RedisQueue {
         offers: &[Offer],
         ttl: Duration,
     ) -> Result<()> {
-        let mut pipe = redis::pipe();
+        let mut request = Request::default();
         for offer in offers {
-            push_offer(&mut pipe, Keys(partition), offer, ttl);
+            push_offer(&mut request, Keys(partition), offer, ttl);
         }
-        if pipe.is_empty() {
-            return Ok(());
-        }
-        self.all(self.writer(partition), &mut pipe).await.map(drop)
+        let stored = self.writer(partition).connected().await?.ask(request).await?;
+        stored.into_iter().try_for_each(|answer| answer.map(drop).map_err(refused))
     }
 
     pub(super) async fn accept_all(&self, frames: &[NewFrame]) -> Vec<AcceptResult> {
@@ -97,11 +95,11 @@ impl RedisQueue {
     ) -> Result<Vec<AcceptResult>> {
         let keys = Keys(partition);
         let budget = &self.config.budget;
-        let mut connected = self.writer(partition).connected().await?;
-        let mut pipe = redis::pipe();
+        let connected = self.writer(partition).connected().await?;
+        let mut request = Request::default();
         let looks = self.gauge.is_due();
         if looks {
-            pipe.add_command(Gauge::question());
+            request.add(&Gauge::question());
         }
         let mut call = Call::default();
         call.key(keys.work()).key(keys.counts());
@@ -111,7 +109,7 @@ impl RedisQueue {
         for frame in frames {
             let NewFrame { stream_id, header, offer } = frame;
             if !dry {
-                push_offer(&mut pipe, keys, offer, OFFER_TTL);
+                push_offer(&mut request, keys, offer, OFFER_TTL);
             }
             let mark = header.publisher.as_ref().filter(|_| replay.is_none());
             // Without a publisher the script reads neither of its keys; they are named all the same, to keep the count.
@@ -131,7 +129,7 @@ impl RedisQueue {
                 .arg(if dry { Vec::new() } else { entry::encode_header(header) });
         }
         let wait = self.wait_command().filter(|_| !dry);
-        let mut answers = self.scripts.accept.run_on(&mut connected, pipe, &call, wait.as_ref()).await?;
+        let mut answers = self.scripts.accept.run_on(&connected, request, &call, wait.as_ref()).await?;
         let reached = wait.and_then(|_| answers.pop());
         let entered = answers.pop().transpose().map_err(refused)?.unwrap_or(Value::Nil);
         if looks && !answers.is_empty() {

@@ -1,4 +1,4 @@
-//! Connections to one Redis: a few multiplexed links for commands, and a pool of others for reads that block.
+//! Connections to one Redis: a few links for commands and pictures, and a pool of others for reads that block.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, RedisError, ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, Pipeline, RedisError, RedisResult, ServerErrorKind,
+    Value,
 };
+use tokio::time::timeout;
 
 use super::instance::Instance;
+use super::wire::{Request, SILENT_PEER, Wire, WireError};
 use crate::queue::{Error, Result};
 
-/// A dead peer is noticed after this long, even where no reset arrives.
-const SILENT_PEER: Duration = Duration::from_secs(10);
+/// How long connecting may take, and how long asking a new peer what it is.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// After this many timeouts in a row a connection is thrown away: a half-open socket answers nothing.
 const TIMEOUTS_TO_RECONNECT: u32 = 3;
 /// After a failed connect, calls fail at once for this long instead of queueing up behind new tries.
@@ -31,14 +34,14 @@ pub(super) fn client(url: &str) -> Result<Client> {
 
 fn config(response_timeout: Duration) -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(Duration::from_secs(1)))
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(response_timeout))
         .set_pipeline_buffer_size(8)
 }
 
 #[derive(Default)]
 struct LinkState {
-    connected: Option<(MultiplexedConnection, Arc<Instance>)>,
+    connected: Option<(Wire, Arc<Instance>)>,
     /// Rises with every connection: what goes wrong on an old one says nothing of the new one.
     generation: u64,
     timeouts: u32,
@@ -48,13 +51,13 @@ struct LinkState {
 /// A link's connection at one moment: what is asked through it is answered by one and the same server process.
 pub(super) struct Connected<'a> {
     link: &'a Link,
-    connection: MultiplexedConnection,
+    wire: Wire,
     generation: u64,
     pub(super) instance: Arc<Instance>,
 }
 
-/// One multiplexed connection that comes back by itself. Commands of one link are answered in order, so large values have
-/// links of their own.
+/// One connection that comes back by itself. Commands of one link are answered in order, so large values have links of their
+/// own.
 pub(super) struct Link {
     client: Client,
     timeout: Duration,
@@ -79,9 +82,9 @@ impl Link {
 
     fn ready(&self) -> Option<Result<Connected<'_>>> {
         let state = self.state();
-        if let Some((connection, instance)) = &state.connected {
-            let (connection, instance) = (connection.clone(), Arc::clone(instance));
-            return Some(Ok(Connected { link: self, connection, generation: state.generation, instance }));
+        if let Some((wire, instance)) = state.connected.as_ref().filter(|(wire, _)| !wire.is_gone()) {
+            let (wire, instance) = (wire.clone(), Arc::clone(instance));
+            return Some(Ok(Connected { link: self, wire, generation: state.generation, instance }));
         }
         match &state.failed_at {
             Some((at, why)) if at.elapsed() < RECONNECT_PAUSE => Some(Err(Error::Unreachable(why.clone()))),
@@ -102,12 +105,12 @@ impl Link {
         let connected = self.connect().await;
         let mut state = self.state();
         match connected {
-            Ok((connection, instance)) => {
+            Ok((wire, instance)) => {
                 let instance = Arc::new(instance);
                 let generation = state.generation + 1;
-                let both = (connection.clone(), Arc::clone(&instance));
+                let both = (wire.clone(), Arc::clone(&instance));
                 *state = LinkState { connected: Some(both), generation, ..LinkState::default() };
-                Ok(Connected { link: self, connection, generation, instance })
+                Ok(Connected { link: self, wire, generation, instance })
             }
             Err(error) => {
                 let why = error.to_string();
@@ -117,20 +120,21 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> std::result::Result<(MultiplexedConnection, Instance), RedisError> {
-        let mut connection =
-            self.client.get_multiplexed_async_connection_with_config(&config(self.timeout)).await?;
-        let instance = Instance::ask(&mut connection).await?;
-        Ok((connection, instance))
+    async fn connect(&self) -> RedisResult<(Wire, Instance)> {
+        let connecting = Wire::connect(self.client.get_connection_info(), self.timeout);
+        let late = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+        let wire = timeout(CONNECT_TIMEOUT, connecting).await.map_err(late)??;
+        let instance = Instance::ask(&wire).await?;
+        Ok((wire, instance))
     }
 
     /// Runs a pipeline; answers one result a command. An error of the whole means that some may have been run.
-    pub(super) async fn run(&self, pipe: &mut Pipeline) -> Result<Vec<redis::RedisResult<Value>>> {
-        self.connected().await?.run(pipe).await
+    pub(super) async fn run(&self, pipe: &Pipeline) -> Result<Vec<RedisResult<Value>>> {
+        self.connected().await?.ask(pipe.into()).await
     }
 
     /// Runs one command.
-    pub(super) async fn command(&self, command: &redis::Cmd) -> Result<Value> {
+    pub(super) async fn command(&self, command: &Cmd) -> Result<Value> {
         self.connected().await?.command(command).await
     }
 
@@ -142,20 +146,23 @@ impl Link {
         }
     }
 
-    fn note(&self, generation: u64, error: Option<&RedisError>) {
+    fn note(&self, generation: u64, error: Option<&WireError>) {
         let mut state = self.state();
         if state.generation != generation {
             return;
         }
-        let Some(error) = error else {
-            state.timeouts = 0;
-            return;
+        let dead = match error {
+            None => {
+                state.timeouts = 0;
+                false
+            }
+            Some(WireError::TimedOut(_)) => {
+                state.timeouts += 1;
+                state.timeouts >= TIMEOUTS_TO_RECONNECT
+            }
+            Some(WireError::Gone(_)) => true,
         };
-        if error.is_timeout() {
-            state.timeouts += 1;
-        }
-        let dead = error.is_unrecoverable_error() || (error.is_io_error() && !error.is_timeout());
-        if dead || state.timeouts >= TIMEOUTS_TO_RECONNECT {
+        if dead {
             state.connected = None;
             state.timeouts = 0;
         }
@@ -163,18 +170,18 @@ impl Link {
 }
 
 impl Connected<'_> {
-    /// See [`Link::run`].
-    pub(super) async fn run(&mut self, pipe: &mut Pipeline) -> Result<Vec<redis::RedisResult<Value>>> {
-        let answered = pipe.ignore_errors().query_async(&mut self.connection).await;
+    /// Sends a request; answers one result a command. An error of the whole means that some may have been run.
+    pub(super) async fn ask(&self, request: Request) -> Result<Vec<RedisResult<Value>>> {
+        let answered = self.wire.ask(request).await;
         self.link.note(self.generation, answered.as_ref().err());
         answered.map_err(|error| Error::NoAnswer(error.to_string()))
     }
 
     /// See [`Link::command`].
-    pub(super) async fn command(&mut self, command: &redis::Cmd) -> Result<Value> {
-        let answered = command.query_async(&mut self.connection).await;
-        self.link.note(self.generation, answered.as_ref().err());
-        answered.map_err(refused)
+    async fn command(&self, command: &Cmd) -> Result<Value> {
+        let mut request = Request::default();
+        request.add(command);
+        self.ask(request).await?.pop().unwrap_or(Ok(Value::Nil)).map_err(refused)
     }
 }
 

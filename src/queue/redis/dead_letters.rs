@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Value;
 
+use super::gauge::Gauge;
 use super::group_reply::{Word, corrupt, millis, word};
 use super::keys::{GroupKeys, Keys};
 use super::lease::fence;
@@ -151,7 +152,7 @@ impl RedisQueue {
                 .arg("COUNT")
                 .arg(PAGE);
         }
-        let answers = self.all(&self.control, &mut ranges).await?;
+        let answers = self.all(&self.control, &ranges).await?;
         let mut replays = redis::pipe();
         for (part, answer) in empty.iter_mut().zip(answers) {
             let entries = reply::entries(answer)?;
@@ -180,7 +181,7 @@ impl RedisQueue {
         if replays.is_empty() {
             return Ok(());
         }
-        let answers = self.all(&self.control, &mut replays).await?;
+        let answers = self.all(&self.control, &replays).await?;
         for (part, marks) in empty.iter_mut().filter(|part| !part.read.is_empty()).zip(answers) {
             for (letter, mark) in part.read.iter_mut().zip(reply::array(marks)?) {
                 letter.replay = dead_entry::replay(mark)?;
@@ -194,7 +195,7 @@ impl RedisQueue {
         let mut pipe = redis::pipe();
         pipe.cmd("XRANGE").arg(keys.dead()).arg(redis_id(id)).arg(redis_id(id));
         pipe.cmd("HGET").arg(keys.dead_replays()).arg(redis_id(id));
-        let mut answers = self.all(&self.control, &mut pipe).await?.into_iter();
+        let mut answers = self.all(&self.control, &pipe).await?.into_iter();
         let Some((_, fields)) = reply::entries(answers.next().unwrap_or(Value::Nil))?.pop() else {
             return Ok(None);
         };
@@ -317,9 +318,18 @@ impl RedisQueue {
 
     pub(super) async fn trim_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {
         let keys = Keys(lease.partition);
-        let mut kept = redis::cmd("HGET");
-        kept.arg(keys.counts()).arg("dead_bytes");
-        let mut bytes = reply::number(self.control.command(&kept).await?)?;
+        let mut kept = redis::pipe();
+        kept.cmd("HGET").arg(keys.counts()).arg("dead_bytes");
+        // For workers, which never accept: retention goes by it, and asks here in every pass.
+        let looks = self.gauge.is_due();
+        if looks {
+            kept.add_command(Gauge::question());
+        }
+        let mut answers = self.all(&self.control, &kept).await?.into_iter();
+        let mut bytes = reply::number(answers.next().unwrap_or(Value::Nil))?;
+        if let Some(memory) = answers.next() {
+            self.gauge.answered(Ok(memory));
+        }
         // Most passes find nothing to do.
         if bytes <= max_bytes {
             return Ok(Trimmed::default());
@@ -349,7 +359,7 @@ impl RedisQueue {
             pipe.cmd("HMGET").arg(Keys(partition).counts()).arg("dead_frames").arg("dead_bytes");
         }
         let mut totals = DeadLetterTotals::default();
-        for counts in self.all(&self.control, &mut pipe).await? {
+        for counts in self.all(&self.control, &pipe).await? {
             let mut counts = reply::array(counts)?.into_iter();
             totals.letters += reply::number(counts.next().unwrap_or(Value::Nil))?;
             totals.bytes += reply::number(counts.next().unwrap_or(Value::Nil))?;

@@ -8,7 +8,7 @@ use prost::Message as _;
 use crate::domain::{
     AdaptiveQuality, ClockAction, ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location,
     NormalizedPoint, OutputBody, OutputFormat, OutputPolicy, PayloadKey, PayloadRef, PictureFormat,
-    PictureRole, Polygon, PrivacyMask, ProcessedFrame, PublisherMark, QualityMeasures, QueuePolicy, Reencode,
+    PictureRole, Polygon, PrivacyMask, ProcessedFrame, PublisherMark, QueuePolicy, Reencode,
     ReencodeMode, Rendition, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout,
     StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind, ValidationPolicy,
 };
@@ -41,7 +41,7 @@ numbered!(from_stage, to_stage, Stage {
     Fetch = 1, Decode = 2, Analyze = 3, Encode = 4, Mask = 40, Resize = 41, Thumbnail = 42, QueueWait = 60, OrderWait = 62,
 });
 numbered!(from_output_format, to_output_format, OutputFormat { Jpeg = 1, Png = 2, WebP = 3, WebPLossless = 4 });
-numbered!(from_reencode, to_reencode, ReencodeMode { Always = 1, Never = 2, Auto = 3 });
+numbered!(from_reencode, to_reencode, ReencodeMode { Always = 1, Never = 2, Auto = 3, Relay = 4 });
 numbered!(from_reason, to_reason, FailureReason {
     Truncated = 1, Corrupt = 2, UnknownFormat = 3, TooLarge = 4, Animated = 5, Unsupported = 6,
     SizeMismatch = 7, TimedOut = 8, DecoderPanicked = 9, KilledWorker = 10, PayloadLost = 11,
@@ -150,24 +150,13 @@ pub(super) fn decode_output(bytes: &[u8]) -> Result<OutputBody> {
 }
 
 pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
-    let q = &frame.quality;
     pb::Processed {
         width: frame.width,
         height: frame.height,
         leased_time: frame.leased_time.as_micros(),
         processed_time: frame.processed_time.as_micros(),
         pictures: frame.pictures.iter().map(picture_to_pb).collect(),
-        quality: Some(pb::Quality {
-            mean_luma: q.mean_luma,
-            rms_contrast: q.rms_contrast,
-            laplacian_variance: q.laplacian_variance,
-            noise_sigma: q.noise_sigma,
-            sharpness_score: q.sharpness_score,
-            brightness_score: q.brightness_score,
-            contrast_score: q.contrast_score,
-            noise_cleanliness_score: q.noise_cleanliness_score,
-            quality_score: q.quality_score,
-        }),
+        quality: frame.quality.map(measures::quality_to_pb),
         stages: frame
             .stages
             .iter()
@@ -175,6 +164,7 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
             .collect(),
         passed_through: frame.reencode != Reencode::Encoded,
         reencode_disabled: frame.reencode == Reencode::Disabled,
+        relayed: frame.reencode == Reencode::Relayed,
         mask_version: frame.mask_version,
         traffic: frame.traffic.map(measures::traffic_to_pb),
         rois: frame.rois.iter().map(measures::roi_to_pb).collect(),
@@ -184,7 +174,6 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
 }
 
 pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Result<ProcessedFrame> {
-    let q = frame.quality.unwrap_or_default();
     Ok(ProcessedFrame {
         header,
         width: frame.width,
@@ -192,17 +181,7 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
         leased_time: Timestamp::from_micros(frame.leased_time),
         processed_time: Timestamp::from_micros(frame.processed_time),
         pictures: frame.pictures.into_iter().map(picture_from_pb).collect::<Result<_>>()?,
-        quality: QualityMeasures {
-            mean_luma: q.mean_luma,
-            rms_contrast: q.rms_contrast,
-            laplacian_variance: q.laplacian_variance,
-            noise_sigma: q.noise_sigma,
-            sharpness_score: q.sharpness_score,
-            brightness_score: q.brightness_score,
-            contrast_score: q.contrast_score,
-            noise_cleanliness_score: q.noise_cleanliness_score,
-            quality_score: q.quality_score,
-        },
+        quality: frame.quality.map(measures::quality_from_pb),
         stages: frame
             .stages
             .into_iter()
@@ -210,10 +189,11 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
                 Ok(StageTiming { stage: to_stage(s.stage)?, duration: Duration::from_nanos(s.duration_ns) })
             })
             .collect::<Result<_>>()?,
-        reencode: match (frame.reencode_disabled, frame.passed_through) {
-            (true, _) => Reencode::Disabled,
-            (false, true) => Reencode::PassedThrough,
-            (false, false) => Reencode::Encoded,
+        reencode: match (frame.relayed, frame.reencode_disabled, frame.passed_through) {
+            (true, _, _) => Reencode::Relayed,
+            (false, true, _) => Reencode::Disabled,
+            (false, false, true) => Reencode::PassedThrough,
+            (false, false, false) => Reencode::Encoded,
         },
         mask_version: frame.mask_version,
         traffic: frame.traffic.map(measures::traffic_from_pb).transpose()?,

@@ -66,7 +66,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         leased_time: Timestamp::from_micros(1),
         processed_time: Timestamp::from_micros(2),
         pictures: vec![picture; 2],
-        quality: QualityMeasures { mean_luma: 99.5, ..QualityMeasures::default() },
+        quality: Some(QualityMeasures { mean_luma: 99.5, ..QualityMeasures::default() }),
         stages: vec![StageTiming { stage: Stage::Decode, duration: Duration::from_micros(900) }],
         traffic: None,
         rois: Vec::new(),

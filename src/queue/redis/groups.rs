@@ -15,6 +15,7 @@ use super::group_reply::{
 use super::keys::{ACK_KEY, GROUPS, GroupKeys};
 use super::scripts::Call;
 use super::status::moment;
+use super::wire::Request;
 use super::{RedisQueue, dead_entry, reply};
 use crate::domain::limits::{MAX_GROUP_MEMBERS, MAX_GROUPS};
 use crate::domain::{
@@ -164,7 +165,7 @@ impl Groups for RedisQueue {
         // limit is soft: groups made at the same moment may pass it by a few.
         let mut look = redis::pipe();
         look.cmd("ZCARD").arg(GROUPS).cmd("ZSCORE").arg(GROUPS).arg(id.as_str());
-        let mut found = self.all(&self.control, &mut look).await?.into_iter();
+        let mut found = self.all(&self.control, &look).await?.into_iter();
         let count = reply::number(found.next().unwrap_or(Value::Nil))?;
         let known = !matches!(found.next(), Some(Value::Nil) | None);
         if !known && count >= MAX_GROUPS as u64 {
@@ -186,7 +187,7 @@ impl Groups for RedisQueue {
         for id in ids {
             pipe.cmd("HGETALL").arg(GroupKeys(id).about());
         }
-        let answers = self.all(&self.control, &mut pipe).await?;
+        let answers = self.all(&self.control, &pipe).await?;
         ids.iter().zip(answers).map(|(id, about)| record(id, &reply::Fields::read(about)?)).collect()
     }
 
@@ -252,7 +253,7 @@ impl Groups for RedisQueue {
         }
         let mut remove = redis::pipe();
         remove.cmd("ZREM").arg(GROUPS).arg(id.as_str()).cmd("EXISTS").arg(GroupKeys(id).about());
-        let answers = self.all(&self.control, &mut remove).await?;
+        let answers = self.all(&self.control, &remove).await?;
         if matches!(answers.last(), Some(Value::Int(1))) {
             // Created again in between: it keeps its name.
             let mut add = redis::cmd("ZADD");
@@ -388,7 +389,7 @@ impl Groups for RedisQueue {
 
     async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<()> {
         let keys = self.keys(&frame.stream_id);
-        let mut pipe = redis::pipe();
+        let mut request = Request::default();
         let mut call = Call::default();
         // Without a copy, a key that nobody has.
         let payload = copy.map_or(PayloadKey::from_bits(0), |copy| copy.payload.key);
@@ -396,16 +397,16 @@ impl Groups for RedisQueue {
         call.number(self.config.budget.dead_bytes).number(millis(SETTLE_TIME * 2));
         dead_entry::push_letter(&mut call, Some(frame));
         if let Some(copy) = copy {
-            push_offer(&mut pipe, keys, copy, OFFER_TTL);
+            push_offer(&mut request, keys, copy, OFFER_TTL);
         }
-        self.scripts.group_bury.run_behind(self.writer(keys.0), pipe, &call).await.map(drop)
+        self.scripts.group_bury.run_behind(self.writer(keys.0), request, &call).await.map(drop)
     }
 
     async fn ack_key(&self) -> Result<[u8; 32]> {
         let fresh: [u8; 32] = rand::random();
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(ACK_KEY).arg(&fresh[..]).arg("NX").cmd("GET").arg(ACK_KEY);
-        let stored = self.all(&self.control, &mut pipe).await?.pop().unwrap_or(Value::Nil);
+        let stored = self.all(&self.control, &pipe).await?.pop().unwrap_or(Value::Nil);
         let stored = reply::bytes(stored)?.unwrap_or_default();
         stored.as_ref().try_into().map_err(|_| corrupt("the key of ack ids has another length"))
     }

@@ -1,9 +1,9 @@
 //! Which server process a connection leads to, and what of its data would survive its end.
 
-use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisError, Value};
+use redis::{ErrorKind, RedisError};
 
 use super::reply::{self, Info};
+use super::wire::Wire;
 
 /// One life of a server process. Another one may have lost the newest writes of the one before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +18,10 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Asks a server what it is.
-    pub(super) async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, RedisError> {
+    pub(super) async fn ask(wire: &Wire) -> Result<Self, RedisError> {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").arg("everything").cmd("CONFIG").arg("GET").arg("appendfsync");
-        let answers: Vec<redis::RedisResult<Value>> = pipe.ignore_errors().query_async(connection).await?;
-        let mut answers = answers.into_iter();
+        let mut answers = wire.ask((&pipe).into()).await?.into_iter();
         let info = match answers.next() {
             Some(info) => reply::text(info?).ok().flatten().unwrap_or_default(),
             None => String::new(),

@@ -27,6 +27,7 @@ mod scripts;
 mod seek;
 mod status;
 mod strikes;
+mod wire;
 mod work;
 
 pub(crate) use bench::{Probe, raw_hop};

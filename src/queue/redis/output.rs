@@ -111,7 +111,8 @@ impl RedisQueue {
         let within = page.counters.output_frames <= max_frames && page.counters.output_bytes <= max_bytes;
         let late = page.entries.first().is_some_and(|entry| entry.received_time < oldest);
         if within && !late && !page.removed {
-            return Ok(Trimmed::default());
+            let oldest = page.entries.first().map(|entry| entry.received_time);
+            return Ok(Trimmed { oldest, ..Trimmed::default() });
         }
         let page = self.page(stream, Sequence::FIRST, TRIM_ENTRIES).await?;
         let (mut frames, mut bytes) = (page.counters.output_frames, page.counters.output_bytes);
@@ -119,6 +120,7 @@ impl RedisQueue {
         for entry in &page.entries {
             let late = entry.received_time < oldest;
             if frames <= max_frames && bytes <= max_bytes && !late {
+                trimmed.oldest = Some(entry.received_time);
                 break;
             }
             let pictures = entry.body.payloads();
@@ -155,7 +157,7 @@ impl RedisQueue {
         for partition in self.config.partitions.all() {
             pipe.cmd("HGET").arg(Keys(partition).counts()).arg("feed");
         }
-        let answers = self.all(&self.control, &mut pipe).await?;
+        let answers = self.all(&self.control, &pipe).await?;
         self.config
             .partitions
             .all()

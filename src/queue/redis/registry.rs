@@ -2,7 +2,6 @@
 
 use redis::Value;
 
-use super::gauge::Gauge;
 use super::keys::Keys;
 use super::scripts::Call;
 use super::status::moment;
@@ -117,7 +116,7 @@ impl RedisQueue {
         for partition in self.config.partitions.all() {
             pipe.cmd("ZCARD").arg(Keys(partition).streams());
         }
-        self.all(&self.control, &mut pipe).await?.into_iter().map(reply::number).sum()
+        self.all(&self.control, &pipe).await?.into_iter().map(reply::number).sum()
     }
 
     pub(super) async fn records(&self, ids: &[StreamId]) -> Result<Vec<Option<StreamRecord>>> {
@@ -129,7 +128,7 @@ impl RedisQueue {
             let keys = self.keys(id);
             pipe.cmd("HGETALL").arg(keys.stream(id)).cmd("XLEN").arg(keys.output(id));
         }
-        let mut answers = self.all(&self.control, &mut pipe).await?.into_iter();
+        let mut answers = self.all(&self.control, &pipe).await?.into_iter();
         ids.iter()
             .map(|id| {
                 let fields = reply::Fields::read(answers.next().unwrap_or(Value::Nil))?;
@@ -147,7 +146,7 @@ impl RedisQueue {
             pipe.arg("LIMIT").arg(0).arg(query.limit);
         }
         let mut ids = Vec::new();
-        for page in self.all(&self.control, &mut pipe).await? {
+        for page in self.all(&self.control, &pipe).await? {
             ids.extend(stream_ids(page)?);
         }
         ids.sort_unstable();
@@ -161,17 +160,8 @@ impl RedisQueue {
         let keys = Keys(partition);
         let mut pipe = redis::pipe();
         pipe.cmd("ZRANGE").arg(keys.streams()).arg(0).arg(-1).cmd("SMEMBERS").arg(keys.gone());
-        // For workers, which never accept: retention goes by it.
-        let looks = self.gauge.is_due();
-        if looks {
-            pipe.add_command(Gauge::question());
-        }
-        let mut answers = self.all(&self.control, &mut pipe).await?;
-        if looks && let Some(memory) = answers.pop() {
-            self.gauge.answered(Ok(memory));
-        }
         let mut ids = Vec::new();
-        for page in answers {
+        for page in self.all(&self.control, &pipe).await? {
             ids.extend(stream_ids(page)?);
         }
         Ok(self.records(&ids).await?.into_iter().flatten().collect())

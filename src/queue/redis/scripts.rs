@@ -1,8 +1,9 @@
 //! The scripts, each atomic in one slot. Their text says what they do; `docs/adr/0001` and `0002` say why they look so.
 
-use redis::{Cmd, Pipeline, RedisResult, Value};
+use redis::{Cmd, RedisResult, Value};
 
 use super::conn::{Connected, Link, refused, wants_script};
+use super::wire::Request;
 use crate::queue::Result;
 
 /// A script by its text and digest.
@@ -56,52 +57,46 @@ impl Script {
         Self { text, digest: redis::Script::new(text).get_hash().to_owned() }
     }
 
-    /// Runs the script behind the commands that `pipe` already holds; answers the script's value, and why the first of
+    /// Runs the script behind the commands that `request` already holds; answers the script's value, and why the first of
     /// the commands failed that did.
     pub(super) async fn run_behind(
         &self,
         link: &Link,
-        pipe: Pipeline,
+        request: Request,
         call: &Call,
     ) -> Result<(Value, Option<String>)> {
-        let mut answers = self.run_on(&mut link.connected().await?, pipe, call, None).await?;
+        let mut answers = self.run_on(&link.connected().await?, request, call, None).await?;
         let value = answers.pop().transpose().map_err(refused)?;
         let failed = answers.into_iter().find_map(|answer| answer.err().map(|error| error.to_string()));
         Ok((value.unwrap_or(Value::Nil), failed))
     }
 
-    /// Runs the script behind the commands of `pipe`, and `last` behind it; answers one result a command. A server that
+    /// Runs the script behind the commands of `request`, and `last` behind it; answers one result a command. A server that
     /// lost its scripts (a restart, SCRIPT FLUSH) gets the text.
     pub(super) async fn run_on(
         &self,
-        connected: &mut Connected<'_>,
-        mut pipe: Pipeline,
+        connected: &Connected<'_>,
+        mut request: Request,
         call: &Call,
         last: Option<&Cmd>,
     ) -> Result<Vec<RedisResult<Value>>> {
-        let at = pipe.len();
-        pipe.add_command(call.command("EVALSHA", &self.digest));
-        pipe_last(&mut pipe, last);
-        let mut answers = connected.run(&mut pipe).await?;
+        let at = request.len();
+        request.add(&call.command("EVALSHA", &self.digest));
+        last.into_iter().for_each(|command| request.add(command));
+        let mut answers = connected.ask(request).await?;
         if answers.get(at).is_some_and(|answer| answer.as_ref().is_err_and(wants_script)) {
-            let mut again = redis::pipe();
-            again.add_command(call.command("EVAL", self.text));
-            pipe_last(&mut again, last);
+            let mut again = Request::default();
+            again.add(&call.command("EVAL", self.text));
+            last.into_iter().for_each(|command| again.add(command));
             answers.truncate(at);
-            answers.extend(connected.run(&mut again).await?);
+            answers.extend(connected.ask(again).await?);
         }
         Ok(answers)
     }
 
     /// Runs the script.
     pub(super) async fn run(&self, link: &Link, call: &Call) -> Result<Value> {
-        self.run_behind(link, redis::pipe(), call).await.map(|(value, _)| value)
-    }
-}
-
-fn pipe_last(pipe: &mut Pipeline, last: Option<&Cmd>) {
-    if let Some(command) = last {
-        pipe.add_command(command.clone());
+        self.run_behind(link, Request::default(), call).await.map(|(value, _)| value)
     }
 }
 

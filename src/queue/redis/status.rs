@@ -27,7 +27,7 @@ impl RedisQueue {
         for partition in self.config.partitions.all() {
             pipe.cmd("HSETNX").arg(Keys(partition).counts()).arg("base").arg(base);
         }
-        self.all(&self.control, &mut pipe).await?;
+        self.all(&self.control, &pipe).await?;
         self.check_layout().await
     }
 
@@ -47,7 +47,7 @@ impl RedisQueue {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").arg("everything");
         pipe.cmd("CONFIG").arg("GET").arg("appendfsync");
-        let mut answers = self.control.run(&mut pipe).await?.into_iter();
+        let mut answers = self.control.run(&pipe).await?.into_iter();
         let info =
             answers.next().ok_or_else(|| Error::Corrupt("no INFO".into()))?.map_err(super::conn::refused)?;
         let info = reply::text(info)?.unwrap_or_default();
@@ -115,7 +115,7 @@ impl RedisQueue {
         pipe.cmd("ZCARD").arg(keys.streams());
         pipe.cmd("GET").arg(keys.report());
         pipe.cmd("GET").arg(keys.holder()).cmd("PTTL").arg(keys.lease());
-        let mut answers = self.all(&self.control, &mut pipe).await?.into_iter();
+        let mut answers = self.all(&self.control, &pipe).await?.into_iter();
         let mut next = || answers.next().unwrap_or(redis::Value::Nil);
         let counts = reply::Fields::read(next())?;
         let oldest = reply::entries(next())?.into_iter().next();
@@ -149,7 +149,7 @@ impl RedisQueue {
     pub(super) async fn all(
         &self,
         link: &super::conn::Link,
-        pipe: &mut redis::Pipeline,
+        pipe: &redis::Pipeline,
     ) -> Result<Vec<redis::Value>> {
         link.run(pipe).await?.into_iter().map(|answer| answer.map_err(super::conn::refused)).collect()
     }

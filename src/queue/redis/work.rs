@@ -9,6 +9,7 @@ use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
 use super::status::moment;
+use super::wire::Request;
 use super::{FEED_ENTRIES, RedisQueue, dead_entry, entry, reply};
 use crate::domain::{OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, Timestamp, TombstoneKind};
 use crate::queue::{Error, FinishResult, Finished, Lease, OFFER_TTL, Result, WorkItem, WorkPosition};
@@ -93,7 +94,7 @@ impl RedisQueue {
             return Ok((Vec::new(), None));
         }
         let keys = Keys(lease.partition);
-        let mut pipe = redis::pipe();
+        let mut request = Request::default();
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.work()).key(keys.feed()).key(keys.counts()).key(keys.dead());
         call.arg(fence(lease)).number(FEED_ENTRIES).number(self.config.budget.dead_bytes);
@@ -103,7 +104,7 @@ impl RedisQueue {
             call.key(keys.payload(frame.source.key));
             for offer in &frame.offers {
                 if bytes == Bytes::Offered {
-                    push_offer(&mut pipe, keys, offer, OFFER_TTL);
+                    push_offer(&mut request, keys, offer, OFFER_TTL);
                 }
                 call.key(keys.payload(offer.payload.key));
             }
@@ -133,7 +134,7 @@ impl RedisQueue {
             }
         }
         let (answers, refused) =
-            self.scripts.finish.run_behind(self.writer(lease.partition), pipe, &call).await?;
+            self.scripts.finish.run_behind(self.writer(lease.partition), request, &call).await?;
         let answers = match answers {
             Value::Nil => return Err(Error::LeaseLost),
             answers => reply::array(answers)?,

@@ -2,8 +2,8 @@
 
 use super::pb;
 use crate::domain::{
-    Congestion, Graded, Lighting, NormalizedPoint, Polygon, Roi, RoiAnalysis, RoiKind, TrafficFeatures,
-    ValidationFailure, Weather,
+    Congestion, Graded, Lighting, NormalizedPoint, Polygon, QualityMeasures, Roi, RoiAnalysis, RoiKind,
+    TrafficFeatures, ValidationFailure, Weather,
 };
 use crate::queue::{Error, Result};
 
@@ -25,6 +25,45 @@ fn graded_to_pb<T>(graded: Graded<T>, number: fn(T) -> u32) -> pb::Graded {
 
 fn graded_from_pb<T>(graded: pb::Graded, class: fn(u32) -> Result<T>) -> Result<Graded<T>> {
     Ok(Graded { class: class(graded.class)?, confidence: graded.confidence })
+}
+
+pub(super) fn quality_to_pb(quality: QualityMeasures) -> pb::Quality {
+    let QualityMeasures {
+        mean_luma,
+        rms_contrast,
+        laplacian_variance,
+        noise_sigma,
+        sharpness_score,
+        brightness_score,
+        contrast_score,
+        noise_cleanliness_score,
+        quality_score,
+    } = quality;
+    pb::Quality {
+        mean_luma,
+        rms_contrast,
+        laplacian_variance,
+        noise_sigma,
+        sharpness_score,
+        brightness_score,
+        contrast_score,
+        noise_cleanliness_score,
+        quality_score,
+    }
+}
+
+pub(super) fn quality_from_pb(quality: pb::Quality) -> QualityMeasures {
+    QualityMeasures {
+        mean_luma: quality.mean_luma,
+        rms_contrast: quality.rms_contrast,
+        laplacian_variance: quality.laplacian_variance,
+        noise_sigma: quality.noise_sigma,
+        sharpness_score: quality.sharpness_score,
+        brightness_score: quality.brightness_score,
+        contrast_score: quality.contrast_score,
+        noise_cleanliness_score: quality.noise_cleanliness_score,
+        quality_score: quality.quality_score,
+    }
 }
 
 pub(super) fn traffic_to_pb(traffic: TrafficFeatures) -> pb::Traffic {

@@ -1,0 +1,73 @@
+use bytes::Bytes;
+use redis::{Cmd, Pipeline};
+
+/// Below this, copying bytes costs less than a part of their own.
+const COPY_BELOW_BYTES: usize = 4 << 10;
+
+/// Commands that go out together, each answered by itself. Pictures in it are shared, not copied.
+#[derive(Debug, Default)]
+pub(in crate::queue::redis) struct Request {
+    parts: Vec<Bytes>,
+    /// What follows the last part.
+    tail: Vec<u8>,
+    commands: usize,
+}
+
+impl Request {
+    /// Adds a command.
+    pub(in crate::queue::redis) fn add(&mut self, command: &Cmd) {
+        command.write_packed_command(&mut self.tail);
+        self.commands += 1;
+    }
+
+    /// Adds a SET of bytes under a key that nobody has, for so many milliseconds.
+    pub(in crate::queue::redis) fn offer(&mut self, key: &str, bytes: &Bytes, ttl_ms: u64) {
+        self.tail.extend_from_slice(b"*6\r\n");
+        self.word(b"SET");
+        self.word(key.as_bytes());
+        if bytes.len() < COPY_BELOW_BYTES {
+            self.word(bytes);
+        } else {
+            self.length(bytes.len());
+            self.parts.push(std::mem::take(&mut self.tail).into());
+            self.parts.push(bytes.clone());
+            self.tail.extend_from_slice(b"\r\n");
+        }
+        self.word(b"NX");
+        self.word(b"PX");
+        self.word(ttl_ms.to_string().as_bytes());
+        self.commands += 1;
+    }
+
+    fn word(&mut self, word: &[u8]) {
+        self.length(word.len());
+        self.tail.extend_from_slice(word);
+        self.tail.extend_from_slice(b"\r\n");
+    }
+
+    fn length(&mut self, length: usize) {
+        self.tail.extend_from_slice(format!("${length}\r\n").as_bytes());
+    }
+
+    /// Number of commands.
+    pub(in crate::queue::redis) fn len(&self) -> usize {
+        self.commands
+    }
+
+    /// The bytes to write, and how many answers they ask for.
+    pub(super) fn into_parts(self) -> (Vec<Bytes>, usize) {
+        let Self { mut parts, tail, commands } = self;
+        if !tail.is_empty() {
+            parts.push(tail.into());
+        }
+        (parts, commands)
+    }
+}
+
+impl From<&Pipeline> for Request {
+    fn from(pipeline: &Pipeline) -> Self {
+        let mut request = Self::default();
+        pipeline.cmd_iter().for_each(|command| request.add(command));
+        request
+    }
+}
