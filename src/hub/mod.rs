@@ -77,7 +77,7 @@ use told::Told;
 /// Bounds of the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubConfig {
-    /// Bytes of pictures kept for subscribers that want the same. A picture above an eighth of it is read for each
+    /// Bytes of pictures kept for subscribers that want the same. A picture above a quarter of it is read for each
     /// anew. 0 = keep none.
     pub cache_bytes: u64,
     /// Threads that make renditions. 0 = none is made.
@@ -106,7 +106,7 @@ pub struct HubConfig {
 impl Default for HubConfig {
     fn default() -> Self {
         Self {
-            cache_bytes: 64 << 20,
+            cache_bytes: 16 << 20,
             rendition_threads: 1,
             rendition_cache_bytes: 32 << 20,
             picture_limits: Limits::default(),

@@ -19,7 +19,7 @@ use crate::domain::{
 use crate::queue::{self, Queue};
 
 /// A payload above this share of the cache is not kept: it would drive out too many others.
-const LARGEST_SHARE: u64 = 8;
+const LARGEST_SHARE: u64 = 4;
 
 /// Share of a cache for what was asked for again. The rest is for what is new, in the order in which it came: pictures are wanted
 /// when they are new, by all at about the same time.

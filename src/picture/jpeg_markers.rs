@@ -4,8 +4,6 @@
 //! So the structure is walked here first: it tells whether the file is complete, how many scans it has and how large it
 //! is, and it leaves the decoder only warnings that can be told apart by their text.
 
-use std::io::BufRead as _;
-
 use super::{DecodeError, Limits};
 
 pub(super) const SOI: u8 = 0xD8;
@@ -228,12 +226,9 @@ fn parse_frame(marker: &Marker<'_>) -> Result<FrameHeader, DecodeError> {
     })
 }
 
-/// The next 0xFF at or behind `from`. `skip_until` is the standard library's memchr, fast in debug builds too.
+/// The next 0xFF at or behind `from`.
 fn find_ff(data: &[u8], from: usize) -> Option<usize> {
-    let mut rest = data.get(from..)?;
-    let passed = rest.skip_until(0xFF).ok()?;
-    let end = from + passed;
-    (passed > 0 && data[end - 1] == 0xFF).then(|| end - 1)
+    Some(from + memchr::memchr(0xFF, data.get(from..)?)?)
 }
 
 fn corrupt(what: &str) -> DecodeError {

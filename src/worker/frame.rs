@@ -127,6 +127,8 @@ async fn make(
     item: &WorkItem,
     settings: Arc<StreamSettings>,
 ) -> std::result::Result<Product, Failure> {
+    // In the order in which they are asked for; closed never.
+    let _fetched = shared.fetches.acquire().await;
     let start = Instant::now();
     let partition = shared.queue.partitions().of(&item.stream_id);
     let data = loop {

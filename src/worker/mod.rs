@@ -34,6 +34,9 @@ use totals::Totals;
 /// Pause before an operation that the backend refused is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
+/// Pictures that are fetched for each thread: one is worked on, one lies ready, one is on its way.
+const FETCHED_A_THREAD: usize = 3;
+
 /// How a worker works.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
@@ -85,8 +88,10 @@ struct Shared {
     queue: Arc<dyn Queue>,
     config: WorkerConfig,
     pool: Pool,
-    /// Kibibytes of pictures that may still be fetched.
+    /// Kibibytes of pictures that may still be taken into work.
     memory: Arc<tokio::sync::Semaphore>,
+    /// Pictures that may still be fetched.
+    fetches: tokio::sync::Semaphore,
     totals: Totals,
     steering: Steering,
     /// Read by every frame in work; written by one that is to be alone in the process.
@@ -109,10 +114,11 @@ impl Worker {
     pub fn new(queue: Arc<dyn Queue>, config: WorkerConfig) -> std::io::Result<Self> {
         let pool = Pool::new(config.threads.max(1), &config.limits)?;
         let memory = Arc::new(tokio::sync::Semaphore::new((config.bytes_in_flight >> 10).max(1)));
+        let fetches = tokio::sync::Semaphore::new(FETCHED_A_THREAD * config.threads.max(1));
         let (running, life) = (Arc::default(), rand::random());
         let totals = Totals::new();
         let steering = Steering::default();
-        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory, totals, steering, running, life }) })
+        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory, fetches, totals, steering, running, life }) })
     }
 
     /// Works until `stop`; then finishes what is in work, gives the leases back and returns. Backend outages are waited
