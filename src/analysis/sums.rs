@@ -60,10 +60,7 @@ impl Sums {
 /// The indices before and after one, reflected at the ends.
 fn neighbours(index: usize, length: usize) -> [usize; 2] {
     let step = usize::from(length > 1);
-    [
-        if index > 0 { index - 1 } else { step },
-        if index + 1 < length { index + 1 } else { length - 1 - step },
-    ]
+    [if index > 0 { index - 1 } else { step }, if index + 1 < length { index + 1 } else { length - 1 - step }]
 }
 
 /// The sum of a line's second differences: all but the steps at its ends cancel each other.
@@ -163,7 +160,8 @@ mod tests {
     fn sums_follow_their_definitions() {
         let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 24) as u8;
         let harsh = |i: usize| 255 * (noise(i) & 1);
-        let sizes = [(640, 70), (1, 1), (1, 5), (2, 2), (3, 3), (5, 1), (9, 33), (17, 34), (31, 64), (639, 2)];
+        let sizes =
+            [(640, 70), (1, 1), (1, 5), (2, 2), (3, 3), (5, 1), (9, 33), (17, 34), (31, 64), (639, 2)];
         for (width, height) in sizes {
             let pixels = 0..width * height;
             for samples in [pixels.clone().map(noise).collect::<Vec<u8>>(), pixels.map(harsh).collect()] {
