@@ -13,6 +13,9 @@ const DAY: f64 = 80.0;
 const FOGGY_LUMA: f64 = 130.0;
 /// A foggy picture has an RMS contrast below this.
 const FOGGY_CONTRAST: f64 = 30.0;
+/// A picture with a chroma strength below this is as good as grey: cameras that see infrared send such in any weather, and bare
+/// asphalt from above looks like that.
+const GREY_CHROMA: f64 = 1.0;
 /// A foggy picture has a chroma strength below this.
 const FOGGY_CHROMA: f64 = 5.0;
 /// An overcast picture has a chroma strength below this, and a clear one at least this.
@@ -58,7 +61,8 @@ pub fn chroma_strength(chroma: Option<[Samples<'_>; 2]>) -> Option<f64> {
 /// What the weather looks like, by mean luma, RMS contrast and [`chroma_strength`]:
 ///
 /// - dark below a mean luma of 30;
-/// - unknown below 80 (dusk takes colour and contrast away in any weather), and for grey pictures;
+/// - unknown below 80 (dusk takes colour and contrast away in any weather), and for grey pictures, chroma below 1 or
+///   none;
 /// - foggy where contrast is below 30, chroma below 5 and mean luma 130 and up; unknown if only the light is missing (a bare
 ///   road looks like that);
 /// - overcast where chroma is below 8 otherwise;
@@ -73,18 +77,20 @@ pub fn weather(mean_luma: f64, rms_contrast: f64, chroma: Option<f64>) -> Graded
     if mean_luma < DARK {
         return Graded { class: Weather::Dark, confidence: lighting(mean_luma).confidence };
     }
-    let Some(chroma) = chroma.filter(|_| mean_luma >= DAY) else { return unknown };
+    let told = |chroma: &f64| mean_luma >= DAY && *chroma >= GREY_CHROMA;
+    let Some(chroma) = chroma.filter(told) else { return unknown };
     let (contrast_step, chroma_step) = (10.0, 4.0);
     let foggy = ((FOGGY_CONTRAST - rms_contrast) / contrast_step).min((FOGGY_CHROMA - chroma) / chroma_step);
     let pale = (PALE_CHROMA - chroma) / chroma_step;
     let clear = ((rms_contrast - CLEAR_CONTRAST) / contrast_step).min(-pale);
     let bright = (mean_luma - FOGGY_LUMA) / 20.0;
+    let coloured = (chroma - GREY_CHROMA) / chroma_step;
     let (class, distance) = if foggy > 0.0 && bright < 0.0 {
         return unknown;
     } else if foggy > 0.0 {
-        (Weather::Foggy, foggy.min(bright))
+        (Weather::Foggy, foggy.min(bright).min(coloured))
     } else if pale > 0.0 {
-        (Weather::Overcast, pale.min(-foggy))
+        (Weather::Overcast, pale.min(-foggy).min(coloured))
     } else if clear >= 0.0 {
         (Weather::Clear, clear)
     } else {
@@ -115,6 +121,11 @@ mod tests {
         assert_eq!(class(12.0, 50.0, Some(20.0)), Weather::Dark);
         assert_eq!(class(60.0, 50.0, Some(20.0)), Weather::Unknown, "dusk");
         assert_eq!(class(120.0, 50.0, None), Weather::Unknown, "a grey picture");
+        assert_eq!(
+            class(94.0, 42.0, Some(0.6)),
+            Weather::Unknown,
+            "a white car on asphalt, with a hard shadow"
+        );
         assert_eq!(class(150.0, 18.0, Some(2.0)), Weather::Foggy);
         assert_eq!(class(115.0, 12.0, Some(2.0)), Weather::Unknown, "a bare road");
         assert_eq!(class(150.0, 45.0, Some(3.0)), Weather::Overcast);

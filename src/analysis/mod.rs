@@ -3,6 +3,7 @@
 //! [`still()`] measures one frame by itself, on any thread. A [`SceneModel`] compares the frames of one stream and must see
 //! them in order. `docs/measures.md` has the formulas.
 
+mod area;
 mod background;
 mod congestion;
 mod light;
@@ -13,6 +14,7 @@ pub mod quality;
 mod region;
 mod small;
 mod still;
+mod sums;
 #[cfg(test)]
 mod tests;
 

@@ -2,21 +2,37 @@
 
 use super::small::{SMALL_PIXELS, SMALL_WIDTH};
 
-/// Opens (specks go) and then closes (gaps are filled), each with a square of 3 x 3. What lies outside has no say.
-pub(super) fn clean(mask: &mut [u8; SMALL_PIXELS]) {
-    let mut spare = [0; SMALL_PIXELS];
-    for least in [true, false, false, true] {
-        if least {
-            filter(mask, &mut spare, u8::min);
-        } else {
-            filter(mask, &mut spare, u8::max);
-        }
+/// Closes with a cross of 3 x 3 (gaps within a vehicle are filled, before they take it to pieces) and then opens with a
+/// square of 3 x 3 (specks go). What lies outside has no say.
+pub(super) fn clean(mask: &mut Samples) {
+    cross(mask, u8::max);
+    cross(mask, u8::min);
+    square(mask, u8::min);
+    square(mask, u8::max);
+}
+
+type Samples = [u8; SMALL_PIXELS];
+
+/// Every sample becomes the least or the greatest of itself and its four neighbours.
+fn cross(mask: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy) {
+    let (mut of_row, mut of_column) = ([0; SMALL_PIXELS], [0; SMALL_PIXELS]);
+    across(mask, &mut of_row, pick);
+    down(mask, &mut of_column, pick);
+    for ((out, row), column) in mask.iter_mut().zip(&of_row).zip(&of_column) {
+        *out = pick(*row, *column);
     }
 }
 
 /// Every sample becomes the least or the greatest of the nine around it.
-fn filter(mask: &mut [u8; SMALL_PIXELS], spare: &mut [u8; SMALL_PIXELS], pick: impl Fn(u8, u8) -> u8 + Copy) {
-    let rows = mask.chunks_exact(SMALL_WIDTH).zip(spare.chunks_exact_mut(SMALL_WIDTH));
+fn square(mask: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy) {
+    let mut of_row = [0; SMALL_PIXELS];
+    across(mask, &mut of_row, pick);
+    down(&of_row, mask, pick);
+}
+
+/// Of itself, left and right.
+fn across(mask: &Samples, out: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy) {
+    let rows = mask.chunks_exact(SMALL_WIDTH).zip(out.chunks_exact_mut(SMALL_WIDTH));
     for (row, out) in rows {
         out[0] = pick(row[0], row[1]);
         out[SMALL_WIDTH - 1] = pick(row[SMALL_WIDTH - 2], row[SMALL_WIDTH - 1]);
@@ -25,13 +41,17 @@ fn filter(mask: &mut [u8; SMALL_PIXELS], spare: &mut [u8; SMALL_PIXELS], pick: i
             *out = pick(pick(*l, *m), *r);
         }
     }
+}
+
+/// Of itself, above and below.
+fn down(mask: &Samples, out: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy) {
     let last = SMALL_PIXELS - SMALL_WIDTH;
-    let ends = |at: usize| at..at + SMALL_WIDTH;
-    pairs(&mut mask[ends(0)], &spare[ends(0)], &spare[ends(SMALL_WIDTH)], pick);
-    pairs(&mut mask[ends(last)], &spare[ends(last)], &spare[ends(last - SMALL_WIDTH)], pick);
+    let row = |at: usize| &mask[at..at + SMALL_WIDTH];
+    pairs(&mut out[..SMALL_WIDTH], row(0), row(SMALL_WIDTH), pick);
+    pairs(&mut out[last..], row(last), row(last - SMALL_WIDTH), pick);
     let (above, here, below) =
-        (&spare[..last - SMALL_WIDTH], &spare[SMALL_WIDTH..last], &spare[2 * SMALL_WIDTH..]);
-    for (((out, a), h), b) in mask[SMALL_WIDTH..last].iter_mut().zip(above).zip(here).zip(below) {
+        (&mask[..last - SMALL_WIDTH], &mask[SMALL_WIDTH..last], &mask[2 * SMALL_WIDTH..]);
+    for (((out, a), h), b) in out[SMALL_WIDTH..last].iter_mut().zip(above).zip(here).zip(below) {
         *out = pick(pick(*a, *h), *b);
     }
 }
@@ -62,7 +82,6 @@ mod tests {
         mask[34 * SMALL_WIDTH + 45] = 0;
         rectangle(&mut mask, 100, 20, 2, 40);
         mask[89 * SMALL_WIDTH] = 1;
-        // The opening makes the hole 3 x 3 at first; closing fills that too.
         clean(&mut mask);
         let holes = whole.iter().zip(&mask).filter(|(a, b)| a != b).count();
         assert_eq!(holes, 0);

@@ -1,5 +1,7 @@
 //! The analysis plane: the one small picture on which everything is measured.
 
+use super::area::area_average;
+
 /// One plane of 8-bit samples, borrowed: `height` rows of `width` samples, `stride` bytes apart.
 #[derive(Debug, Clone, Copy)]
 pub struct Samples<'a> {
@@ -67,107 +69,6 @@ pub fn analysis_plane(luma: &[u8], width: usize, height: usize, stride: usize) -
     let mut data = vec![0; to_width * to_height];
     area_average(Samples { data: luma, width, height, stride }, (to_width, to_height), &mut data);
     AnalysisPlane { width: to_width, height: to_height, data }
-}
-
-/// Averages a plane down to `to` = (width, height) samples, neither side longer than the plane's own.
-pub(super) fn area_average(from: Samples<'_>, to: (usize, usize), data: &mut [u8]) {
-    let Samples { data: luma, width, height, stride } = from;
-    let (to_width, to_height) = to;
-    let columns = spans(width, to_width);
-    let rows = spans(height, to_height);
-    let mut sums = vec![0.0_f32; width];
-    let mut whole = vec![0_u16; width];
-    let row_at = |y: usize| &luma[y * stride..y * stride + width];
-    for (span, target) in rows.iter().zip(data.chunks_exact_mut(to_width)) {
-        // Rows that are covered whole need no weight: whole numbers add several times faster. A span is cut into runs
-        // that cannot overflow 16 bits.
-        sums.fill(0.0);
-        for run in (span.first_whole..span.end_whole).step_by(MAX_RUN) {
-            whole.fill(0);
-            for y in run..(run + MAX_RUN).min(span.end_whole) {
-                for (sum, sample) in whole.iter_mut().zip(row_at(y)) {
-                    *sum += u16::from(*sample);
-                }
-            }
-            for (sum, whole) in sums.iter_mut().zip(&whole) {
-                *sum += f32::from(*whole);
-            }
-        }
-        for (y, weight) in span.edges() {
-            for (sum, sample) in sums.iter_mut().zip(row_at(y)) {
-                *sum += weight * f32::from(*sample);
-            }
-        }
-        let area = (width as f32 / to_width as f32) * (height as f32 / to_height as f32);
-        let scale = 1.0 / area;
-        average_columns(&sums, &columns, scale, target);
-    }
-}
-
-/// Averages one row of sums to its target samples; `scale` is one over the area of a target sample.
-fn average_columns(sums: &[f32], columns: &[Span], scale: f32, target: &mut [u8]) {
-    // The sizes of cameras are often a small multiple of the plane's: no column is cut, and a loop of fixed length over
-    // neighbours is several times faster.
-    match (sums.len() % target.len(), sums.len() / target.len()) {
-        (0, 2) => return average_groups::<2>(sums, scale, target),
-        (0, 3) => return average_groups::<3>(sums, scale, target),
-        (0, 4) => return average_groups::<4>(sums, scale, target),
-        (0, 6) => return average_groups::<6>(sums, scale, target),
-        _ => {}
-    }
-    for (span, target) in columns.iter().zip(target) {
-        let mut sum: f32 = sums[span.first_whole..span.end_whole].iter().sum();
-        for (x, weight) in span.edges() {
-            sum += weight * sums[x];
-        }
-        *target = (sum * scale + 0.5) as u8;
-    }
-}
-
-fn average_groups<const N: usize>(sums: &[f32], scale: f32, target: &mut [u8]) {
-    for (group, target) in sums.as_chunks::<N>().0.iter().zip(target) {
-        *target = (group.iter().sum::<f32>() * scale + 0.5) as u8;
-    }
-}
-
-/// Rows whose sum fits a `u16`: 257 x 255 = 65,535.
-const MAX_RUN: usize = 257;
-
-/// The source samples under one target sample: whole ones, and at most one cut one at either end.
-struct Span {
-    first_whole: usize,
-    end_whole: usize,
-    /// Coverage of the sample before `first_whole`, 0..1.
-    before: f32,
-    /// Coverage of the sample at `end_whole`, 0..1.
-    after: f32,
-}
-
-impl Span {
-    /// The cut samples with their coverage.
-    fn edges(&self) -> impl Iterator<Item = (usize, f32)> {
-        let before = (self.before > 0.0).then(|| (self.first_whole - 1, self.before));
-        let after = (self.after > 0.0).then_some((self.end_whole, self.after));
-        before.into_iter().chain(after)
-    }
-}
-
-/// Splits `from` samples into `to` equal spans; `to <= from`, so each holds the end of at least one sample.
-fn spans(from: usize, to: usize) -> Vec<Span> {
-    (0..to)
-        .map(|index| {
-            // In units of 1/to of a sample, so that borders are exact.
-            let (start, end) = (index * from, (index + 1) * from);
-            let first_whole = start.div_ceil(to);
-            let end_whole = end / to;
-            Span {
-                first_whole,
-                end_whole,
-                before: (first_whole * to - start) as f32 / to as f32,
-                after: (end - end_whole * to) as f32 / to as f32,
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

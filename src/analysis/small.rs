@@ -1,6 +1,6 @@
 //! The small plane: what frames of a stream are compared on.
 
-use super::plane::area_average;
+use super::area::area_average;
 use super::{AnalysisPlane, Samples};
 
 /// Width of a small plane.
