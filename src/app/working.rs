@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, Role};
 use crate::picture;
 use crate::queue::Queue;
 use crate::worker::{Worker, WorkerConfig};
@@ -34,6 +34,7 @@ pub(super) fn run(
         lease_term: config.worker.lease_term,
         budget: config.queue.budget,
         limits: picture_limits(&config.limits),
+        restarted: config.server.role == Role::Worker,
         crash_on_request,
         ..default
     };

@@ -158,6 +158,8 @@ pub struct ProcessedFrame {
     pub mask_version: u64,
     /// Version of the worker's software.
     pub worker_version: String,
+    /// Which try this was: one more than workers have died over this frame alone. 0 = not known, of an older worker.
+    pub attempt: u32,
 }
 
 impl ProcessedFrame {
@@ -195,8 +197,12 @@ pub enum FailureReason {
     Corrupt,
     /// No known format, or another than the frame says.
     UnknownFormat,
-    /// More pixels, bytes or scans than the limits allow.
-    TooLarge,
+    /// More pixels, or a longer side, than the limits allow.
+    TooManyPixels,
+    /// More encoded bytes than the limits allow.
+    TooManyBytes,
+    /// More scans, or more memory, than a decode may take.
+    TooComplex,
     /// More than one picture in the file.
     Animated,
     /// A known format in a variant that is not decoded (CMYK, 12 bits).
@@ -211,6 +217,10 @@ pub enum FailureReason {
     KilledWorker,
     /// Its bytes were not in the queue any more.
     PayloadLost,
+    /// It was decoded, but its output picture could not be made.
+    EncodeFailed,
+    /// Pictures hang in all threads of the worker.
+    WorkerExhausted,
 }
 
 /// A failure: the fact, and a sentence for people.
@@ -240,6 +250,8 @@ pub struct Tombstone {
     pub header: FrameHeader,
     /// Why there is no picture.
     pub kind: TombstoneKind,
+    /// How often a worker tried, as [`ProcessedFrame::attempt`] counts. 0 = nobody tried, or not known, of an older worker.
+    pub attempts: u32,
 }
 
 /// What became of an accepted frame.

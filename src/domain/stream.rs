@@ -93,6 +93,8 @@ pub struct Location {
     pub latitude: f64,
     /// Degrees east, -180..180.
     pub longitude: f64,
+    /// Meters above the ellipsoid.
+    pub altitude: Option<f64>,
     /// Degrees clockwise from north that it looks, 0..360.
     pub heading: Option<f64>,
 }
@@ -134,6 +136,8 @@ pub struct StreamSettings {
     pub validation: ValidationPolicy,
     /// After how long without a frame it counts as stalled.
     pub stall_timeout: StallTimeout,
+    /// Its first frame registered it; a change of the settings does not change that.
+    pub auto_registered: bool,
 }
 
 impl StreamSettings {

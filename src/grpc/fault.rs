@@ -213,6 +213,7 @@ pub(crate) fn code(reason: ErrorReason) -> Code {
         | R::DecodePanicked
         | R::EncodeFailed
         | R::WorkerKilled
+        | R::WorkerExhausted
         | R::PayloadLost => Code::Internal,
         R::DeadlineExceeded => Code::DeadlineExceeded,
         R::CursorTrimmed | R::PositionInFuture => Code::OutOfRange,

@@ -110,6 +110,7 @@ impl Registry {
             let WantedStream { id: _, mut settings } =
                 stream::from_pb(merged).map_err(|f| f.within("stream"))?;
             settings.number_masks(Some(&before));
+            settings.auto_registered = before.auto_registered;
             tries -= 1;
             match self.queue.update_stream(&id, &settings, revision).await {
                 Err(queue::Error::RevisionMismatch { .. }) if expected.is_none() && tries > 0 => {}

@@ -125,7 +125,12 @@ impl SettingsCache {
             return Ok(None);
         }
         let StreamSettings { privacy_masks, mask_version, .. } = before.unwrap_or_default();
-        let settings = StreamSettings { privacy_masks, mask_version, ..StreamSettings::default() };
+        let settings = StreamSettings {
+            privacy_masks,
+            mask_version,
+            auto_registered: true,
+            ..StreamSettings::default()
+        };
         match self.queue.register_stream(stream, &settings).await {
             Ok(record) => {
                 tracing::info!(stream_id = %stream, "registered by its first frame");

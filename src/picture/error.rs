@@ -1,5 +1,7 @@
 //! Why a picture could not be decoded or encoded.
 
+use std::fmt;
+
 use crate::domain::picture::PictureFormat;
 
 /// Why a picture has no planes. Each variant is a fact about the bytes, or about the limits they met.
@@ -39,7 +41,7 @@ pub enum DecodeError {
     #[error("{value} {what}, at most {limit} are allowed")]
     TooLarge {
         /// What was counted.
-        what: &'static str,
+        what: Counted,
         /// What the picture has or would need.
         value: u64,
         /// The limit.
@@ -51,6 +53,9 @@ pub enum DecodeError {
         /// The limit.
         max_scans: u32,
     },
+    /// A part of the file unpacks to more than a decoder may hold; how much is not known before.
+    #[error("decoding takes too much: {0}")]
+    TooComplex(String),
     /// An animation: a frame is one picture.
     #[error("an animated {0} is not one frame")]
     Animated(PictureFormat),
@@ -93,6 +98,30 @@ pub enum DecodeError {
     /// The codec itself failed, whatever the picture: it got no memory.
     #[error("the codec failed: {0}")]
     Codec(String),
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Bytes of the submitted picture.
+    EncodedBytes,
+    /// Pixels of the longer side.
+    Side,
+    /// Pixels times scans of a JPEG.
+    ScanPixels,
+    /// Bytes that the decode would hold.
+    MemoryBytes,
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EncodedBytes => "encoded bytes",
+            Self::Side => "pixels a side",
+            Self::ScanPixels => "pixels in all scans",
+            Self::MemoryBytes => "bytes of memory",
+        })
+    }
 }
 
 /// Why planes could not be encoded.

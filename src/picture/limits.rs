@@ -1,6 +1,6 @@
 //! What a decoder may cost.
 
-use super::DecodeError;
+use super::{Counted, DecodeError};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -39,7 +39,7 @@ impl Default for Limits {
 impl Limits {
     /// Refuses a submitted picture of more bytes than allowed.
     pub(super) fn check_encoded_bytes(&self, bytes: usize) -> Result<(), DecodeError> {
-        check("encoded bytes", bytes as u64, self.max_encoded_bytes)
+        check(Counted::EncodedBytes, bytes as u64, self.max_encoded_bytes)
     }
 
     /// Refuses a side or an area above the limits, or an empty picture.
@@ -50,22 +50,22 @@ impl Limits {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             return Err(DecodeError::TooManyPixels { width, height, max_pixels: self.max_pixels });
         }
-        check("pixels a side", u64::from(width.max(height)), u64::from(self.max_side))
+        check(Counted::Side, u64::from(width.max(height)), u64::from(self.max_side))
     }
 
     /// Refuses a JPEG whose scans together walk over more pixels than allowed.
     pub(super) fn check_scan_pixels(&self, width: u32, height: u32, scans: u32) -> Result<(), DecodeError> {
         let pixels = u64::from(width) * u64::from(height) * u64::from(scans);
-        check("pixels in all scans", pixels, self.max_scan_pixels)
+        check(Counted::ScanPixels, pixels, self.max_scan_pixels)
     }
 
     /// Refuses a decode that would hold more than `max_alloc_bytes`.
     pub(super) fn check_alloc(&self, bytes: u64) -> Result<(), DecodeError> {
-        check("bytes of memory", bytes, self.max_alloc_bytes)
+        check(Counted::MemoryBytes, bytes, self.max_alloc_bytes)
     }
 }
 
-fn check(what: &'static str, value: u64, limit: u64) -> Result<(), DecodeError> {
+fn check(what: Counted, value: u64, limit: u64) -> Result<(), DecodeError> {
     if value > limit {
         return Err(DecodeError::TooLarge { what, value, limit });
     }

@@ -24,12 +24,13 @@ mod sheet;
 mod still;
 #[cfg(test)]
 mod tests;
+mod webp_codes;
 
 use crate::domain::picture::PictureFormat;
 
 pub use canvas::{Canvas, Color};
 pub use codec::Codec;
-pub use error::{DecodeError, EncodeError};
+pub use error::{Counted, DecodeError, EncodeError};
 pub use exif::Orientation;
 pub use limits::Limits;
 pub use mask::paint;

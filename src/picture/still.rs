@@ -6,7 +6,7 @@ use image::codecs::{png::PngDecoder, webp::WebPDecoder};
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::raw::{self, Order};
-use super::{DecodeError, Limits, PictureInfo, Planes, Subsampling};
+use super::{DecodeError, Limits, PictureInfo, Planes, Subsampling, webp_codes};
 use crate::domain::picture::PictureFormat;
 
 /// 8-bit pixels, packed: grey or RGB.
@@ -37,7 +37,8 @@ pub(super) fn decode_webp(data: &[u8], info: &PictureInfo, limits: &Limits) -> R
         return Err(DecodeError::Animated(PictureFormat::WebP));
     }
     let scratch_bytes = webp_scratch_bytes(data, info, decoder.color_type().has_alpha());
-    unpack(decoder, info, limits, scratch_bytes)
+    let code_bytes = webp_codes::code_bytes(data, info, limits.max_alloc_bytes)?;
+    unpack(decoder, info, limits, scratch_bytes + code_bytes)
 }
 
 /// What the decoder holds beside its output: lossless pixels of four bytes where the output has three, and tables of up
@@ -133,7 +134,7 @@ fn map_error(error: ImageError) -> DecodeError {
     match error {
         ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => DecodeError::Truncated,
         ImageError::Unsupported(what) => DecodeError::Unsupported(what.to_string()),
-        ImageError::Limits(what) => DecodeError::Unsupported(what.to_string()),
+        ImageError::Limits(what) => DecodeError::TooComplex(what.to_string()),
         other @ (ImageError::IoError(_)
         | ImageError::Decoding(_)
         | ImageError::Encoding(_)

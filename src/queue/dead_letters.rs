@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 
 use super::{Finished, Lease, Refusal, Result, Trimmed};
-use crate::domain::limits::MAX_STRIKES;
 use crate::domain::{
     DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterSource, DeadPicture,
     FailureReason, OutputBody, Sequence, TombstoneKind,
@@ -131,7 +130,7 @@ impl Finished {
             header: tombstone.header.clone(),
             reason: DeadLetterReason::Failed(failure.reason),
             message: failure.message.clone(),
-            attempts: if failure.reason == FailureReason::KilledWorker { MAX_STRIKES } else { 1 },
+            attempts: tombstone.attempts,
             picture: (failure.reason != FailureReason::PayloadLost && !self.source_withheld)
                 .then_some(picture),
             output: None,

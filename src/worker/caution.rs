@@ -48,6 +48,11 @@ pub(super) async fn begin_alone(shared: &Shared, lease: &Lease, position: WorkPo
 }
 
 impl Alone {
+    /// How many workers died over it alone.
+    pub(super) fn strikes(&self) -> u32 {
+        self.strikes
+    }
+
     /// Why the frame is not to be run.
     pub(super) fn verdict(&self) -> Option<Failure> {
         (self.strikes >= MAX_STRIKES).then(|| Failure {

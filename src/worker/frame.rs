@@ -10,8 +10,8 @@ use super::caution::Alone;
 use super::pool::JobError;
 use super::process::{self, Outcome, Product, Task};
 use super::scenes::Observed;
-use super::settled::settled;
-use super::{CRASH_ATTRIBUTE, RETRY_PAUSE, Shared};
+use super::settled::tombstone;
+use super::{CRASH_ATTRIBUTE, CRASH_BY_HANGING, RETRY_PAUSE, Shared};
 use crate::domain::{
     Failure, FailureReason, OutputBody, PictureRole, ProcessedFrame, Reencode, Stage, StageTiming,
     StoredPicture, StreamSettings, Timestamp, TombstoneKind,
@@ -41,9 +41,13 @@ pub(super) async fn work_out(
     let hides_originals = settings.hides_originals();
     let leased = Instant::now();
     let leased_time = Timestamp::now();
+    let mut attempt = 1 + alone.as_ref().map_or(0, Alone::strikes);
     let made = match &alone {
         Some(alone) => match alone.verdict() {
-            Some(failure) => Err(failure),
+            Some(failure) => {
+                attempt -= 1; // Not tried again.
+                Err(failure)
+            }
             None => make(shared, &item, Arc::clone(&settings)).await,
         },
         None => {
@@ -52,11 +56,11 @@ pub(super) async fn work_out(
         }
     };
     let (mut finished, observed) = match made {
-        Ok(product) => published(item, leased_time, product, settings),
+        Ok(product) => published(item, leased_time, product, settings, attempt),
         Err(failure) => {
             let (stream, sequence) = (&item.stream_id, item.sequence);
             tracing::info!(%stream, %sequence, reason = ?failure.reason, "frame failed");
-            (settled(item, TombstoneKind::Failed(failure)), None)
+            (tombstone(item, TombstoneKind::Failed(failure), attempt), None)
         }
     };
     // A dead letter is a place where a picture is kept, too.
@@ -88,6 +92,7 @@ fn published(
     leased_time: Timestamp,
     product: Product,
     settings: Arc<StreamSettings>,
+    attempt: u32,
 ) -> (Finished, Option<Observed>) {
     let waited = leased_time.as_micros().saturating_sub(item.received_time.as_micros());
     let waited = Duration::from_micros(u64::try_from(waited).unwrap_or_default());
@@ -108,6 +113,7 @@ fn published(
         reencode: product.outcome.reencode,
         mask_version: product.mask_version,
         worker_version: env!("CARGO_PKG_VERSION").to_owned(),
+        attempt,
     };
     let finished = Finished {
         position: item.position,
@@ -149,13 +155,17 @@ async fn make(
         });
     };
     let (source, stored) = (item.header.source.clone(), item.payload);
-    let crash = shared.config.crash_on_request && item.header.attributes.contains_key(CRASH_ATTRIBUTE);
+    let asked = item.header.attributes.get(CRASH_ATTRIBUTE).filter(|_| shared.config.crash_on_request);
+    let (hang, crash) = (asked.is_some_and(|how| how == CRASH_BY_HANGING), asked.is_some());
     let timeout = shared.config.frame_timeout;
     let policy = settings.output;
     let quality = policy.rendition.quality;
     let steered = |adaptive| shared.steering.allow(&item.stream_id, adaptive, quality, item.received_time);
     let allowance = policy.adaptive.map_or_else(|| Allowance::fixed(quality), steered);
     let worked = shared.pool.run(timeout, move |codec| {
+        while hang {
+            std::thread::park();
+        }
         if crash {
             std::process::abort();
         }
@@ -172,6 +182,9 @@ async fn make(
             product
         }),
         Err(JobError::TimedOut) => Err(process::timed_out(timeout)),
+        // Left to the next worker: this one is about to go.
+        Err(JobError::NoThreads) if shared.config.restarted => std::future::pending().await,
+        Err(JobError::NoThreads) => Err(process::no_threads()),
         Err(JobError::Panicked) => Err(Failure {
             reason: FailureReason::DecoderPanicked,
             message: "the picture work panicked".to_owned(),

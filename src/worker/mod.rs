@@ -17,6 +17,8 @@ mod retention;
 mod roster;
 mod scenes;
 mod settled;
+#[cfg(test)]
+mod tests;
 mod totals;
 
 use std::sync::Arc;
@@ -58,12 +60,16 @@ pub struct WorkerConfig {
     pub budget: Budget,
     /// What a picture may ask for.
     pub limits: picture::Limits,
-    /// For tests of what a crash costs: a frame with the attribute [`CRASH_ATTRIBUTE`] aborts the process.
+    /// Somebody starts this process again when it ends: it does so when too many pictures hang in its threads.
+    pub restarted: bool,
+    /// For tests of what a crash costs: a frame with the attribute [`CRASH_ATTRIBUTE`] aborts the process, or hangs.
     pub crash_on_request: bool,
 }
 
 /// Attribute of a frame that aborts its worker, where [`WorkerConfig::crash_on_request`] is set.
 pub const CRASH_ATTRIBUTE: &str = "frameway-test-crash";
+/// Value of [`CRASH_ATTRIBUTE`] for a frame that hangs for ever instead.
+pub const CRASH_BY_HANGING: &str = "hang";
 
 impl Default for WorkerConfig {
     fn default() -> Self {
@@ -77,6 +83,7 @@ impl Default for WorkerConfig {
             retention_interval: Duration::from_secs(1),
             budget: Budget::default(),
             limits: picture::Limits::default(),
+            restarted: false,
             crash_on_request: false,
         }
     }
@@ -122,7 +129,8 @@ impl Worker {
     }
 
     /// Works until `stop`; then finishes what is in work, gives the leases back and returns. Backend outages are waited
-    /// out.
+    /// out. Where it is [`WorkerConfig::restarted`], it also returns when too many pictures hang in its threads, and leaves to
+    /// the next what cannot be finished in the time of one picture.
     pub async fn run(self, stop: CancellationToken) {
         roster::run(self.shared, stop).await;
     }

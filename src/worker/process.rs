@@ -11,7 +11,7 @@ use crate::domain::{
     Rendition, Roi, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
 };
 use crate::picture::{
-    self, Codec, DecodeError, EncodeError, Metadata, Orientation, Plane, Planes, SourcePicture,
+    self, Codec, Counted, DecodeError, EncodeError, Metadata, Orientation, Plane, Planes, SourcePicture,
 };
 use crate::queue::Offer;
 
@@ -110,7 +110,7 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
     let outcome =
         make_pictures(codec, task, &planes, metadata, decoded, &mut watch, &mut made).map_err(|error| {
             Failure {
-                reason: FailureReason::Unsupported,
+                reason: FailureReason::EncodeFailed,
                 message: shorten(format!("cannot encode: {error}")),
             }
         })?;
@@ -254,15 +254,19 @@ fn failure(error: &DecodeError) -> Failure {
         DecodeError::Truncated => FailureReason::Truncated,
         DecodeError::Empty | DecodeError::Corrupt(_) => FailureReason::Corrupt,
         DecodeError::UnknownFormat | DecodeError::FormatMismatch { .. } => FailureReason::UnknownFormat,
-        DecodeError::TooManyPixels { .. }
-        | DecodeError::TooLarge { .. }
-        | DecodeError::TooManyScans { .. } => FailureReason::TooLarge,
+        DecodeError::TooManyPixels { .. } | DecodeError::TooLarge { what: Counted::Side, .. } => {
+            FailureReason::TooManyPixels
+        }
+        DecodeError::TooLarge { what: Counted::EncodedBytes, .. } => FailureReason::TooManyBytes,
+        DecodeError::TooLarge { what: Counted::ScanPixels | Counted::MemoryBytes, .. }
+        | DecodeError::TooManyScans { .. }
+        | DecodeError::TooComplex(_) => FailureReason::TooComplex,
         DecodeError::Animated(_) => FailureReason::Animated,
-        DecodeError::Unsupported(_) | DecodeError::Codec(_) => FailureReason::Unsupported,
+        DecodeError::Unsupported(_) => FailureReason::Unsupported,
         DecodeError::SizeMismatch { .. }
         | DecodeError::BadGeometry { .. }
         | DecodeError::DimensionMismatch { .. } => FailureReason::SizeMismatch,
-        DecodeError::Panicked(_) => FailureReason::DecoderPanicked,
+        DecodeError::Panicked(_) | DecodeError::Codec(_) => FailureReason::DecoderPanicked,
     };
     Failure { reason, message: shorten(error.to_string()) }
 }
@@ -276,6 +280,12 @@ fn shorten(mut message: String) -> String {
         message.truncate(end);
     }
     message
+}
+
+/// A frame for which there is no thread left.
+pub(super) fn no_threads() -> Failure {
+    let message = "pictures hang in all threads of the worker".to_owned();
+    Failure { reason: FailureReason::WorkerExhausted, message }
 }
 
 /// A frame that took longer than `timeout`.

@@ -43,11 +43,21 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         tasks: JoinSet::new(),
         partitions: HashMap::new(),
     };
-    tokio::select! {
-        () = roster.hold(&stop) => {}
-        () = wake(&shared, &handles) => {}
+    let worn = async {
+        if !shared.config.restarted {
+            std::future::pending::<()>().await;
+        }
+        shared.pool.worn().cancelled().await;
+    };
+    let is_worn = tokio::select! {
+        () = roster.hold(&stop) => false,
+        () = wake(&shared, &handles) => false,
+        () = worn => true,
+    };
+    if is_worn {
+        tracing::error!("too many pictures hang in this worker's threads; leaving, to be started again");
     }
-    roster.close().await;
+    roster.close(is_worn.then_some(shared.config.frame_timeout)).await;
 }
 
 /// Wakes the partitions that have work; never returns.
@@ -107,6 +117,7 @@ impl Roster {
 
     /// Renews what is held, then takes or gives back partitions until it is a fair share.
     async fn turn(&mut self) -> Result<(), Error> {
+        self.shared.pool.look_after_orphans();
         self.renew().await;
         let config = &self.shared.config;
         let live = self.shared.queue.announce_worker(&config.worker_id, config.lease_term * 2).await?;
@@ -181,16 +192,29 @@ impl Roster {
         }
     }
 
-    /// Lets every partition publish what is in work, renewing meanwhile, then leaves the list of workers.
-    async fn close(mut self) {
+    /// Lets every partition publish what is in work, renewing meanwhile, then leaves the list of workers. What is not done
+    /// `within` that time is left to the next holder.
+    async fn close(mut self, within: Option<Duration>) {
         for handle in self.handles.held().values() {
             handle.stop.cancel();
         }
         let mut tick = tokio::time::interval(self.shared.config.lease_term / 3);
+        let out_of_patience = async {
+            match within {
+                Some(within) => tokio::time::sleep(within).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(out_of_patience);
+        let mut waits = true;
         while !self.tasks.is_empty() {
             tokio::select! {
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
                 _ = tick.tick() => self.renew().await,
+                () = &mut out_of_patience, if waits => {
+                    waits = false;
+                    self.handles.held().values().for_each(|handle| handle.lost.cancel());
+                }
             }
         }
         if let Err(error) = self.shared.queue.forget_worker(&self.shared.config.worker_id).await {

@@ -1,4 +1,4 @@
-//! Frames that are published without being worked on: dropped or purged.
+//! Frames that are published without a picture; and those that are not worked on at all: dropped or purged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,11 @@ const SWEEP_STEP: usize = 256;
 
 /// What is published of a frame that nobody works on.
 pub(super) fn settled(item: WorkItem, kind: TombstoneKind) -> Finished {
+    tombstone(item, kind, 0)
+}
+
+/// What is published of a frame that has no picture, after so many attempts.
+pub(super) fn tombstone(item: WorkItem, kind: TombstoneKind, attempts: u32) -> Finished {
     let WorkItem {
         position,
         stream_id,
@@ -24,7 +29,7 @@ pub(super) fn settled(item: WorkItem, kind: TombstoneKind) -> Finished {
         settings_revision: _,
         fate: _,
     } = item;
-    let body = OutputBody::Tombstone(Box::new(Tombstone { header, kind }));
+    let body = OutputBody::Tombstone(Box::new(Tombstone { header, kind, attempts }));
     let source_withheld = false; // No dead letter is made of these but by their worker, which knows.
     Finished {
         position,

@@ -147,6 +147,7 @@ pub(crate) fn finished_with(
         reencode: Reencode::Encoded,
         mask_version: 0,
         worker_version: "test".to_owned(),
+        attempt: 1,
     };
     finished(item, OutputBody::Frame(Box::new(body)), offers)
 }
@@ -173,7 +174,8 @@ pub(crate) fn processed(item: &WorkItem) -> Finished {
 /// A frame that could not be decoded.
 pub(crate) fn failed(item: &WorkItem) -> Finished {
     let failure = Failure { reason: FailureReason::Truncated, message: "ends early".to_owned() };
-    let tombstone = Tombstone { header: item.header.clone(), kind: TombstoneKind::Failed(failure) };
+    let tombstone =
+        Tombstone { header: item.header.clone(), kind: TombstoneKind::Failed(failure), attempts: 1 };
     finished(item, OutputBody::Tombstone(Box::new(tombstone)), Vec::new())
 }
 

@@ -2,7 +2,7 @@
 
 use frameway::domain::PictureFormat;
 use frameway::pb::v1::ErrorReason;
-use frameway::picture::{Codec, DecodeError, Limits, Planes, SourcePicture};
+use frameway::picture::{Codec, Counted, DecodeError, Limits, Planes, SourcePicture};
 use frameway::scene::Scene;
 use image::{ExtendedColorType, ImageEncoder as _};
 
@@ -14,8 +14,10 @@ pub(crate) enum Want {
     Picture,
     Truncated,
     Corrupt,
-    /// More pixels, bytes, scans or memory than allowed.
+    /// More pixels, or encoded bytes, than allowed.
     TooLarge,
+    /// More scans or memory than a decode may take.
+    TooComplex,
     Animated,
     Unsupported,
     /// The bytes are of no format, or of another than was said.
@@ -34,7 +36,14 @@ impl Want {
             Ok(_) => Self::Picture,
             Err(E::Truncated) => Self::Truncated,
             Err(E::Empty | E::Corrupt(_)) => Self::Corrupt,
-            Err(E::TooManyPixels { .. } | E::TooLarge { .. } | E::TooManyScans { .. }) => Self::TooLarge,
+            Err(
+                E::TooManyPixels { .. } | E::TooLarge { what: Counted::Side | Counted::EncodedBytes, .. },
+            ) => Self::TooLarge,
+            Err(
+                E::TooManyScans { .. }
+                | E::TooComplex(_)
+                | E::TooLarge { what: Counted::ScanPixels | Counted::MemoryBytes, .. },
+            ) => Self::TooComplex,
             Err(E::Animated(_)) => Self::Animated,
             Err(E::Unsupported(_)) => Self::Unsupported,
             Err(E::UnknownFormat | E::FormatMismatch { .. }) => Self::Format,
@@ -51,7 +60,8 @@ impl Want {
             Self::Picture => false,
             Self::Truncated => reason == R::DecodeTruncated,
             Self::Corrupt => reason == R::DecodeCorrupt,
-            Self::TooLarge => matches!(reason, R::DecodeTooManyPixels | R::DecodeTooComplex),
+            Self::TooLarge => matches!(reason, R::DecodeTooManyPixels | R::PictureTooLarge),
+            Self::TooComplex => reason == R::DecodeTooComplex,
             Self::Animated => reason == R::DecodeAnimated,
             Self::Unsupported => reason == R::DecodeUnsupported,
             Self::Format => matches!(reason, R::PictureFormatUnknown | R::PictureFormatMismatch),

@@ -80,6 +80,8 @@ fn a_decode_takes_no_more_memory_than_it_counted() {
             cases.push(Case::new(name, WebP, webp_of(bytes, 1_600, 1_200, color), Want::Picture));
         }
     }
+    let unusual = crate::png::unusual(1_600, 1_200);
+    cases.extend(unusual.into_iter().map(|(name, data)| Case::new(name, Png, data, Want::Picture)));
     cases.extend(crate::webp::cases().into_iter().filter(|case| case.name.contains("4000")));
     let mut wrong = Vec::new();
     for case in &cases {

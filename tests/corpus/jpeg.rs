@@ -131,7 +131,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("1 x 1", thin(1, false), Want::Picture),
         ("8192 x 1", thin(8_192, false), Want::Picture),
         ("8192 x 1, progressive", thin(8_192, true), Want::Picture),
-        ("500 scans more", scans(320, 180, 500), Want::TooLarge),
+        ("500 scans more", scans(320, 180, 500), Want::TooComplex),
         ("40 scans more", scans(320, 180, 40), Want::Anything),
     ]
     .into_iter()
@@ -145,5 +145,5 @@ fn scan_bomb() -> Case {
     let mut jpeg = scans(64, 48, 44);
     let (frame, _) = first(&jpeg, 0xC2);
     jpeg[frame + 5..frame + 9].copy_from_slice(&[4_880_u16.to_be_bytes(), 8_192_u16.to_be_bytes()].concat());
-    Case::new("many scans over many pixels", PictureFormat::Jpeg, jpeg, Want::TooLarge)
+    Case::new("many scans over many pixels", PictureFormat::Jpeg, jpeg, Want::TooComplex)
 }

@@ -16,6 +16,7 @@ mod raw;
 mod server;
 mod serving;
 mod webp;
+mod webp_codes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

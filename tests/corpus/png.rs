@@ -52,6 +52,48 @@ fn with(png: &[u8], name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&png[..HEADER_END], &chunk(name, body), &png[HEADER_END..]].concat()
 }
 
+/// A zlib stream of so many bytes, nearly all of them zeros: one row of a grey picture.
+fn zeros(bytes: u32) -> Vec<u8> {
+    packed(&png_of(&vec![0; bytes as usize - 1], bytes - 1, 1, L8))
+}
+
+/// Whole pictures of one colour of kinds that the encoder does not make. What they unpack to is not what they are stored as.
+pub(crate) fn unusual(width: u32, height: u32) -> Vec<(&'static str, Vec<u8>)> {
+    // Columns and rows of each pass: the first, and how far it is to the next.
+    const PASSES: [(u32, u32, u32, u32); 7] =
+        [(0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4), (0, 2, 2, 4), (1, 2, 0, 2), (0, 1, 1, 2)];
+    let interlaced = |pixel_bytes: u32| {
+        let rows = PASSES.iter().map(|&(x, dx, y, dy)| {
+            let (columns, rows) = ((width - x).div_ceil(dx), (height - y).div_ceil(dy));
+            rows * (1 + columns * pixel_bytes)
+        });
+        zeros(rows.sum())
+    };
+    let plain = |row_bytes: u32| zeros(height * (1 + row_bytes));
+    vec![
+        ("interlaced, 64 bits", png(header(width, height, 16, 6, true), &[(b"IDAT", &interlaced(8))])),
+        ("interlaced, 24 bits", png(header(width, height, 8, 2, true), &[(b"IDAT", &interlaced(3))])),
+        (
+            "48 bits and a transparent colour",
+            png(header(width, height, 16, 2, false), &[(b"tRNS", &[0; 6]), (b"IDAT", &plain(width * 6))]),
+        ),
+        (
+            "1 bit of grey and a transparent one",
+            png(
+                header(width, height, 1, 0, false),
+                &[(b"tRNS", &[0; 2]), (b"IDAT", &plain(width.div_ceil(8)))],
+            ),
+        ),
+        (
+            "2 bits of transparent palette",
+            png(
+                header(width, height, 2, 3, false),
+                &[(b"PLTE", &[9; 12]), (b"tRNS", &[7; 4]), (b"IDAT", &plain(width.div_ceil(4)))],
+            ),
+        ),
+    ]
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let small = png_of(&[0; 4], 2, 2, L8);
     // 64 MB of zeros in some kilobytes.
@@ -79,7 +121,7 @@ pub(crate) fn cases() -> Vec<Case> {
         (
             "8192 x 4800 of 64 bits",
             png(header(8_192, 4_800, 16, 6, false), &[(b"IDAT", &tiny)]),
-            Want::TooLarge,
+            Want::TooComplex,
         ),
         (
             "8192 x 4800, interlaced",
@@ -114,6 +156,12 @@ pub(crate) fn cases() -> Vec<Case> {
         ("said to be a JPEG's neighbour", b"\x89PNG\r\n\x1A\n\xFF\xD8\xFF".repeat(9), Want::Corrupt),
     ]
     .into_iter()
+    .chain(
+        [unusual(161, 91), unusual(4_000, 3_000)]
+            .concat()
+            .into_iter()
+            .map(|(name, data)| (name, data, Want::Picture)),
+    )
     .map(|(name, data, want)| Case::new(name, PictureFormat::Png, data, want))
     .collect()
 }

@@ -42,7 +42,7 @@ fn wire(case: &Case) -> pb::Frame {
 /// Whether a refusal at the door fits the case.
 fn may_refuse(want: Want, reason: R) -> bool {
     match want {
-        Want::Picture | Want::Truncated | Want::Animated | Want::Unsupported => false,
+        Want::Picture | Want::Truncated | Want::Animated | Want::Unsupported | Want::TooComplex => false,
         Want::Corrupt => reason == R::PictureMissing,
         Want::TooLarge => reason == R::PictureTooLarge,
         Want::Format => matches!(reason, R::PictureFormatUnknown | R::PictureFormatMismatch),

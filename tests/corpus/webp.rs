@@ -4,6 +4,7 @@ use frameway::domain::PictureFormat;
 use image::ExtendedColorType::{L8, Rgba8};
 
 use crate::case::{Case, Want, webp_of};
+use crate::webp_codes;
 
 /// The body of the smallest lossy picture: one black pixel.
 const LOSSY_PIXEL: [u8; 22] = [
@@ -13,7 +14,7 @@ const LOSSY_PIXEL: [u8; 22] = [
 const ANIMATION: u8 = 0x02;
 const ALPHA: u8 = 0x10;
 
-fn riff(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+pub(crate) fn riff(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     let mut body = b"WEBP".to_vec();
     for (name, data) in chunks {
         body.extend_from_slice(*name);
@@ -44,6 +45,11 @@ fn flat(width: u32, height: u32) -> Vec<u8> {
     whole[20..20 + length].to_vec()
 }
 
+/// The picture of an animation: where it lies and how long it shows, then its chunk.
+fn hidden_lossless(body: &[u8]) -> Vec<u8> {
+    [&[0; 16], &b"VP8L"[..], &(body.len() as u32).to_le_bytes(), body].concat()
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let pixel = &LOSSY_PIXEL[..];
     let plane = flat(4_000, 4_000);
@@ -59,6 +65,10 @@ pub(crate) fn cases() -> Vec<Case> {
     let transparent =
         [(b"VP8X", &extended(ALPHA, 4_000, 4_000)[..]), (b"ALPH", &alpha), (b"VP8 ", &lossy(4_000, 4_000))];
     let single = extended(0, 1, 1);
+    let many_groups = webp_codes::groups(65_536);
+    let beside = [(b"VP8X", &single[..]), (b"VP8 ", pixel), (b"ANMF", &hidden_lossless(&many_groups)[..])];
+    let behind_alpha = [&[1], &many_groups[5..]].concat();
+    let in_alpha = [(b"VP8X", &extended(ALPHA, 1, 1)[..]), (b"ALPH", &behind_alpha), (b"VP8 ", pixel)];
     let many: Vec<(&[u8; 4], &[u8])> = std::iter::once((b"VP8X", &single[..]))
         .chain(std::iter::repeat_n((b"JUNK", &[0; 2][..]), 20_000))
         .chain([(b"VP8 ", pixel)])
@@ -79,6 +89,17 @@ pub(crate) fn cases() -> Vec<Case> {
         ("an unknown first chunk", riff(&[(b"ZZZZ", &[0; 40])]), Want::Corrupt),
         ("an empty lossy chunk", riff(&[(b"VP8 ", &[]), (b"ZZZZ", &[0; 40])]), Want::Corrupt),
         ("an empty lossless chunk", riff(&[(b"VP8L", &[]), (b"ZZZZ", &[0; 40])]), Want::Anything),
+        ("65536 groups of codes for 1 x 1", riff(&[(b"VP8L", &many_groups)]), Want::TooComplex),
+        ("65536 groups of codes for an alpha of 1 x 1", riff(&in_alpha), Want::TooComplex),
+        ("65536 groups of codes where an animation hides them", riff(&beside), Want::Corrupt),
+        (
+            "as many groups of codes as memory allows",
+            riff(&[(b"VP8L", &webp_codes::groups(3_790))]),
+            Want::Picture,
+        ),
+        ("a few groups of codes more", riff(&[(b"VP8L", &webp_codes::groups(3_810))]), Want::TooComplex),
+        ("groups of codes that are cut off", riff(&[(b"VP8L", &many_groups[..99])]), Want::Truncated),
+        ("65536 groups of no codes", riff(&[(b"VP8L", &webp_codes::empty_groups(65_536))]), Want::Picture),
         ("1 x 8192", riff(&[(b"VP8L", &flat(1, 8_192))]), Want::Picture),
     ]
     .into_iter()

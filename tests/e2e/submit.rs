@@ -156,6 +156,20 @@ async fn unknown_streams_are_registered_where_that_is_on_up_to_its_bound() {
     assert_eq!(taken.len(), 2, "two of three streams: {outcomes:?}");
     let refused = outcomes.iter().filter(|one| matches!(one, Outcome::Rejected(_)));
     assert!(refused.clone().all(|one| rejected(one).0 == R::StreamNotFound));
+    // It is told of them, whatever is changed later; and of no other.
+    server.register(&["named"]).await;
+    let mut registry = server.streaming();
+    let listed = registry.list_streams(pb::ListStreamsRequest::default()).await.expect("lists");
+    let mut streams = listed.into_inner().streams;
+    let by_frames: Vec<_> =
+        streams.iter().map(|one| (one.stream_id != "named", one.auto_registered)).collect();
+    assert_eq!(by_frames, [(true, true), (true, true), (false, false)]);
+    let location = pb::GeoLocation { altitude_meters: Some(34.5), ..Default::default() };
+    let moved = pb::Stream { location: Some(location), ..streams.remove(0) };
+    let update = pb::UpdateStreamRequest { stream: Some(moved), update_mask: None };
+    let updated =
+        registry.update_stream(update).await.expect("updates").into_inner().stream.expect("a stream");
+    assert_eq!((updated.auto_registered, updated.location), (true, Some(location)));
     server.stop().await;
 }
 

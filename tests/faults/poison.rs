@@ -70,7 +70,9 @@ async fn a_frame_that_kills_its_worker_costs_its_neighbours_only_time() {
         while let Some(message) = events.message().await.expect("the connection holds") {
             match message.event.expect("an event") {
                 pb::subscribe_frames_response::Event::Frame(delivered) => {
-                    came.push(delivered.frame.expect("a frame").sequence);
+                    let frame = delivered.frame.expect("a frame");
+                    assert_eq!(frame.processing_attempt, 1, "no worker died over {} alone", frame.sequence);
+                    came.push(frame.sequence);
                 }
                 pb::subscribe_frames_response::Event::Gap(gap) => {
                     gaps.push((gap.from_sequence, gap.to_sequence));

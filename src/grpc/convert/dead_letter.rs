@@ -15,13 +15,15 @@ use crate::pb::v1::picture::Content;
 const MAX_REASONS: usize = 32;
 
 /// Every reason that a dead letter can have.
-const REASONS: [DeadLetterReason; 13] = {
+const REASONS: [DeadLetterReason; 17] = {
     use DeadLetterReason::{AttemptsExhausted, Failed, Rejected};
     [
         Failed(FailureReason::Truncated),
         Failed(FailureReason::Corrupt),
         Failed(FailureReason::UnknownFormat),
-        Failed(FailureReason::TooLarge),
+        Failed(FailureReason::TooManyPixels),
+        Failed(FailureReason::TooManyBytes),
+        Failed(FailureReason::TooComplex),
         Failed(FailureReason::Animated),
         Failed(FailureReason::Unsupported),
         Failed(FailureReason::SizeMismatch),
@@ -29,6 +31,8 @@ const REASONS: [DeadLetterReason; 13] = {
         Failed(FailureReason::DecoderPanicked),
         Failed(FailureReason::KilledWorker),
         Failed(FailureReason::PayloadLost),
+        Failed(FailureReason::EncodeFailed),
+        Failed(FailureReason::WorkerExhausted),
         AttemptsExhausted,
         Rejected,
     ]
@@ -160,4 +164,23 @@ pub(crate) fn filter(
         dead_before: dead_before.map(|at| time::from_pb("dead_before", at)).transpose()?,
         not_replayed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_can_be_asked_for_and_means_itself_alone() {
+        let told: HashSet<ErrorReason> = REASONS.into_iter().map(reason_to_pb).collect();
+        assert_eq!(told.len(), REASONS.len());
+        for reason in REASONS {
+            let asked = vec![reason_to_pb(reason).into()];
+            let filter = pb::DeadLetterFilter { reasons: asked, ..Default::default() };
+            let read = super::filter(Some(filter), Partitions::default()).unwrap();
+            assert_eq!(read.reasons, Some(vec![reason]));
+        }
+    }
 }

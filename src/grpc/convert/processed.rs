@@ -81,6 +81,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         reencode,
         mask_version,
         worker_version,
+        attempt,
     } = frame;
     let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent, replayed_from } =
         header;
@@ -126,7 +127,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         clock_skew: skew.map(|captured| time::difference_to_pb(captured, *received_time)),
         stages: stages.iter().copied().map(stage_to_pb).collect(),
         worker_version: worker_version.clone(),
-        processing_attempt: 0,
+        processing_attempt: *attempt,
         replayed_from: replayed_from.map_or(0, Sequence::get),
     }
 }
@@ -196,7 +197,7 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         body: _,
         dead_letter,
     } = entry;
-    let Tombstone { header, kind } = tombstone;
+    let Tombstone { header, kind, attempts } = tombstone;
     let FrameHeader {
         publisher,
         capture_time,
@@ -233,7 +234,7 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes: attributes.clone(),
-        processing_attempts: 0,
+        processing_attempts: *attempts,
         dead_letter_id: dead_letter.map(|id| id.to_string()).unwrap_or_default(),
         traceparent: traceparent.clone(),
     }
@@ -244,7 +245,9 @@ pub(crate) fn failure_to_pb(reason: FailureReason) -> ErrorReason {
         FailureReason::Truncated => ErrorReason::DecodeTruncated,
         FailureReason::Corrupt => ErrorReason::DecodeCorrupt,
         FailureReason::UnknownFormat => ErrorReason::PictureFormatUnknown,
-        FailureReason::TooLarge => ErrorReason::DecodeTooManyPixels,
+        FailureReason::TooManyPixels => ErrorReason::DecodeTooManyPixels,
+        FailureReason::TooManyBytes => ErrorReason::PictureTooLarge,
+        FailureReason::TooComplex => ErrorReason::DecodeTooComplex,
         FailureReason::Animated => ErrorReason::DecodeAnimated,
         FailureReason::Unsupported => ErrorReason::DecodeUnsupported,
         FailureReason::SizeMismatch => ErrorReason::DecodeSizeMismatch,
@@ -252,6 +255,8 @@ pub(crate) fn failure_to_pb(reason: FailureReason) -> ErrorReason {
         FailureReason::DecoderPanicked => ErrorReason::DecodePanicked,
         FailureReason::KilledWorker => ErrorReason::WorkerKilled,
         FailureReason::PayloadLost => ErrorReason::PayloadLost,
+        FailureReason::EncodeFailed => ErrorReason::EncodeFailed,
+        FailureReason::WorkerExhausted => ErrorReason::WorkerExhausted,
     }
 }
 

@@ -6,11 +6,13 @@ use crate::domain::{
     Location, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings, StreamState,
     Timestamp,
 };
-use crate::grpc::fault::{Fault, Result, unless_set};
+use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
 const LEAST_STALL_TIMEOUT: Duration = Duration::from_secs(1);
 const MOST_STALL_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// Meters: from below the Dead Sea to the edge of space.
+const ALTITUDES: std::ops::RangeInclusive<f64> = -1_000.0..=100_000.0;
 const ETAG_PREFIX: &str = "r";
 
 /// The etag of a revision.
@@ -86,31 +88,40 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         clock,
         validation,
         stall_timeout: stall_timeout.map_or_else(StallTimeout::default, StallTimeout),
+        // Said by those who register.
+        auto_registered: false,
     };
     Ok(WantedStream { id: stream_id.parse()?, settings })
 }
 
 fn location(location: pb::GeoLocation) -> Result<Location> {
     let pb::GeoLocation { latitude_degrees, longitude_degrees, altitude_meters, heading_degrees } = location;
-    unless_set(altitude_meters.is_some(), "altitude_meters")?;
     if !(-90.0..=90.0).contains(&latitude_degrees) {
         return Err(Fault::invalid("latitude_degrees", "must be from -90 to 90"));
     }
     if !(-180.0..=180.0).contains(&longitude_degrees) {
         return Err(Fault::invalid("longitude_degrees", "must be from -180 to 180"));
     }
+    if altitude_meters.is_some_and(|altitude| !ALTITUDES.contains(&altitude)) {
+        return Err(Fault::invalid("altitude_meters", "must be from -1,000 to 100,000"));
+    }
     if heading_degrees.is_some_and(|heading| !(0.0..360.0).contains(&heading)) {
         return Err(Fault::invalid("heading_degrees", "must be from 0 to below 360"));
     }
-    Ok(Location { latitude: latitude_degrees, longitude: longitude_degrees, heading: heading_degrees })
+    Ok(Location {
+        latitude: latitude_degrees,
+        longitude: longitude_degrees,
+        altitude: altitude_meters,
+        heading: heading_degrees,
+    })
 }
 
 fn location_to_pb(location: Location) -> pb::GeoLocation {
-    let Location { latitude, longitude, heading } = location;
+    let Location { latitude, longitude, altitude, heading } = location;
     pb::GeoLocation {
         latitude_degrees: latitude,
         longitude_degrees: longitude,
-        altitude_meters: None,
+        altitude_meters: altitude,
         heading_degrees: heading,
     }
 }
@@ -132,6 +143,7 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         clock,
         validation,
         stall_timeout,
+        auto_registered,
     } = settings;
     pb::Stream {
         status: Some(status),
@@ -150,7 +162,7 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         create_time: Some(time::to_pb(create_time)),
         update_time: Some(time::to_pb(update_time)),
         mask_version,
-        auto_registered: false,
+        auto_registered,
     }
 }
 
@@ -209,7 +221,12 @@ mod tests {
             settings: StreamSettings {
                 display_name: "North gate".into(),
                 labels: [("site".into(), "north".into())].into(),
-                location: Some(Location { latitude: 52.5, longitude: 13.4, heading: Some(90.0) }),
+                location: Some(Location {
+                    latitude: 52.5,
+                    longitude: 13.4,
+                    altitude: Some(34.5),
+                    heading: Some(90.0),
+                }),
                 ..Default::default()
             },
             revision: 4,
@@ -245,6 +262,14 @@ mod tests {
                 pb::Stream { location: Some(place(f64::NAN)), ..named() },
                 R::InvalidField,
                 "location.latitude_degrees",
+            ),
+            (
+                pb::Stream {
+                    location: Some(pb::GeoLocation { altitude_meters: Some(-1_001.0), ..place(1.0) }),
+                    ..named()
+                },
+                R::InvalidField,
+                "location.altitude_meters",
             ),
             (pb::Stream { rois: vec![pb::Roi::default()], ..named() }, R::InvalidField, "rois[0].roi_id"),
             (

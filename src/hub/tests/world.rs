@@ -210,8 +210,9 @@ fn header(bytes: &Bytes) -> FrameHeader {
 }
 
 fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody, Vec<Offer>) {
-    let tombstone =
-        |kind| (OutputBody::Tombstone(Box::new(Tombstone { header: header.clone(), kind })), vec![]);
+    let tombstone = |kind| {
+        (OutputBody::Tombstone(Box::new(Tombstone { header: header.clone(), kind, attempts: 1 })), vec![])
+    };
     let (mut header, mut quality) = (header.clone(), QualityMeasures::default());
     let size = match what {
         Publish::Frame => None,
@@ -263,6 +264,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         reencode: Reencode::Encoded,
         mask_version: 0,
         worker_version: "test".into(),
+        attempt: 1,
     };
     (OutputBody::Frame(Box::new(frame)), offers)
 }

@@ -43,8 +43,9 @@ numbered!(from_stage, to_stage, Stage {
 numbered!(from_output_format, to_output_format, OutputFormat { Jpeg = 1, Png = 2, WebP = 3, WebPLossless = 4 });
 numbered!(from_reencode, to_reencode, ReencodeMode { Always = 1, Never = 2, Auto = 3, Relay = 4 });
 numbered!(from_reason, to_reason, FailureReason {
-    Truncated = 1, Corrupt = 2, UnknownFormat = 3, TooLarge = 4, Animated = 5, Unsupported = 6,
+    Truncated = 1, Corrupt = 2, UnknownFormat = 3, TooManyPixels = 4, Animated = 5, Unsupported = 6,
     SizeMismatch = 7, TimedOut = 8, DecoderPanicked = 9, KilledWorker = 10, PayloadLost = 11,
+    TooManyBytes = 12, TooComplex = 13, EncodeFailed = 14, WorkerExhausted = 15,
 });
 
 pub(super) fn corrupt(error: &prost::DecodeError) -> Error {
@@ -111,17 +112,18 @@ fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
 pub(super) fn encode_output(body: &OutputBody) -> Vec<u8> {
     let stored = match body {
         OutputBody::Frame(frame) => pb::output::Body::Processed(processed_to_pb(frame)),
-        OutputBody::Tombstone(tombstone) => pb::output::Body::Tombstone(match &tombstone.kind {
-            TombstoneKind::Failed(failure) => pb::Tombstone {
-                kind: 1,
-                failure_reason: from_reason(failure.reason),
-                failure_message: failure.message.clone(),
-            },
-            TombstoneKind::Dropped => pb::Tombstone { kind: 2, ..Default::default() },
-            TombstoneKind::Purged(why) => {
-                pb::Tombstone { kind: 3, failure_message: why.clone(), ..Default::default() }
-            }
-        }),
+        OutputBody::Tombstone(tombstone) => {
+            let Tombstone { header: _, kind, attempts } = &**tombstone;
+            let (kind, failure_reason, failure_message) = match kind {
+                TombstoneKind::Failed(Failure { reason, message }) => {
+                    (1, from_reason(*reason), message.clone())
+                }
+                TombstoneKind::Dropped => (2, 0, String::new()),
+                TombstoneKind::Purged(why) => (3, 0, why.clone()),
+            };
+            let attempts = *attempts;
+            pb::output::Body::Tombstone(pb::Tombstone { kind, failure_reason, failure_message, attempts })
+        }
     };
     pb::Output { header: Some(header_to_pb(body.header())), body: Some(stored) }.encode_to_vec()
 }
@@ -143,7 +145,7 @@ pub(super) fn decode_output(bytes: &[u8]) -> Result<OutputBody> {
                 3 => TombstoneKind::Purged(stone.failure_message),
                 other => return Err(Error::Corrupt(format!("tombstone kind {other}"))),
             };
-            Ok(OutputBody::Tombstone(Box::new(Tombstone { header, kind })))
+            Ok(OutputBody::Tombstone(Box::new(Tombstone { header, kind, attempts: stone.attempts })))
         }
         None => Err(Error::Corrupt("an output entry without a body".to_owned())),
     }
@@ -170,6 +172,7 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
         rois: frame.rois.iter().map(measures::roi_to_pb).collect(),
         validation_failures: frame.validation_failures.iter().copied().map(measures::from_failure).collect(),
         worker_version: frame.worker_version.clone(),
+        attempt: frame.attempt,
     }
 }
 
@@ -202,6 +205,7 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
             frame.validation_failures.into_iter().map(measures::to_failure).collect::<Result<_>>()?
         },
         worker_version: frame.worker_version,
+        attempt: frame.attempt,
     })
 }
 
@@ -262,6 +266,7 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         clock,
         validation,
         stall_timeout,
+        auto_registered,
     } = settings;
     let OutputPolicy {
         rendition,
@@ -278,6 +283,7 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         latitude: location.map(|l| l.latitude),
         longitude: location.map(|l| l.longitude),
         heading: location.and_then(|l| l.heading),
+        altitude: location.and_then(|l| l.altitude),
         retention_frames: retention.max_frames,
         retention_age: micros(retention.max_age),
         retention_bytes: retention.max_bytes,
@@ -308,6 +314,7 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         max_age: validation.max_age.map_or(0, micros),
         queue_drop_oldest: queue.drop_oldest,
         stall_timeout: micros(stall_timeout.0),
+        auto_registered: *auto_registered,
     }
     .encode_to_vec()
 }
@@ -315,7 +322,9 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
 pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
     let s = pb::StreamSettings::decode(bytes).map_err(|error| corrupt(&error))?;
     let location = match (s.latitude, s.longitude) {
-        (Some(latitude), Some(longitude)) => Some(Location { latitude, longitude, heading: s.heading }),
+        (Some(latitude), Some(longitude)) => {
+            Some(Location { latitude, longitude, altitude: s.altitude, heading: s.heading })
+        }
         _ => None,
     };
     Ok(StreamSettings {
@@ -382,5 +391,6 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
             0 => StallTimeout::default(),
             micros => StallTimeout(Duration::from_micros(micros)),
         },
+        auto_registered: s.auto_registered,
     })
 }

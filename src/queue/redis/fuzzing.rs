@@ -74,9 +74,10 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         reencode: Reencode::Encoded,
         mask_version: 3,
         worker_version: "0.1.0".to_owned(),
+        attempt: 1,
     };
     let failure = Failure { reason: FailureReason::Truncated, message: "the picture is cut off".to_owned() };
-    let tombstone = Tombstone { header: header.clone(), kind: TombstoneKind::Failed(failure) };
+    let tombstone = Tombstone { header: header.clone(), kind: TombstoneKind::Failed(failure), attempts: 3 };
     let settings = StreamSettings {
         display_name: "north gate".to_owned(),
         labels: [("site".to_owned(), "north".to_owned())].into(),

@@ -204,3 +204,24 @@ fn masks_lie_on_the_picture_as_it_is_shown_and_before_it_is_measured() {
     let (whole, _) = work(&with_exif(&jpeg(60), 6), PictureFormat::Jpeg, &StreamSettings::default());
     assert!(luma(&product) < luma(&whole) * 0.75);
 }
+
+/// A reason is something to act on: fewer pixels, fewer bytes, another encoding, or nothing but to try again.
+#[test]
+fn what_was_too_much_is_told_apart() {
+    use crate::domain::FailureReason as Reason;
+    use crate::picture::{Counted, DecodeError};
+    let too_large = |what| DecodeError::TooLarge { what, value: 2, limit: 1 };
+    for (error, reason) in [
+        (DecodeError::TooManyPixels { width: 2, height: 2, max_pixels: 1 }, Reason::TooManyPixels),
+        (too_large(Counted::Side), Reason::TooManyPixels),
+        (too_large(Counted::EncodedBytes), Reason::TooManyBytes),
+        (too_large(Counted::ScanPixels), Reason::TooComplex),
+        (too_large(Counted::MemoryBytes), Reason::TooComplex),
+        (DecodeError::TooManyScans { max_scans: 64 }, Reason::TooComplex),
+        (DecodeError::TooComplex("a profile".to_owned()), Reason::TooComplex),
+        (DecodeError::Codec("no memory".to_owned()), Reason::DecoderPanicked),
+    ] {
+        let failure = super::failure(&error);
+        assert_eq!((failure.reason, failure.message), (reason, error.to_string()));
+    }
+}
