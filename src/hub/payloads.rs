@@ -21,9 +21,9 @@ use crate::queue::{self, Queue};
 /// A payload above this share of the cache is not kept: it would drive out too many others.
 const LARGEST_SHARE: u64 = 4;
 
-/// Share of a cache for what was asked for again. The rest is for what is new, in the order in which it came: pictures are wanted
-/// when they are new, by all at about the same time.
-const HOT_SHARE: f64 = 0.1;
+/// Share of a cache for what was asked for again; nothing larger is kept. The rest is for what is new, in the order in which it
+/// came: pictures are wanted when they are new, by all at about the same time. (The library's default leaves that 3 %.)
+const HOT_SHARE: f64 = 1.0 / LARGEST_SHARE as f64;
 
 /// What an entry of the cache costs beside its bytes.
 const ENTRY_BYTES: u64 = 128;

@@ -82,7 +82,7 @@ pub(super) fn passed_on(item: WorkItem, settings: Arc<StreamSettings>) -> Done {
     let (offers, stages) = (Vec::new(), Vec::new());
     let product =
         Product { width, height, still: None, outcome, mask_version: 0, pictures, offers, stages };
-    let (finished, observed) = published(item, leased_time, product, settings);
+    let (finished, observed) = published(item, leased_time, product, settings, 1);
     Done { finished, observed, leased, _memory: None, _alone: None }
 }
 

@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn an_output_is_looked_at_when_its_policy_says_so() {
-        let at = |second| Timestamp::from_micros(second * 1_000_000);
+        let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
         let policy = RetentionPolicy { max_frames: 2, max_bytes: 100, max_age: Duration::from_secs(60) };
         let mut output = Output { policy, removed: false, frames: 0, bytes: 0, oldest: None };
         assert!(!output.is_over(at(1_000)), "there is nothing to be old");

@@ -166,7 +166,8 @@ async fn unknown_streams_are_registered_where_that_is_on_up_to_its_bound() {
     assert_eq!(by_frames, [(true, true), (true, true), (false, false)]);
     let location = pb::GeoLocation { altitude_meters: Some(34.5), ..Default::default() };
     let moved = pb::Stream { location: Some(location), ..streams.remove(0) };
-    let update = pb::UpdateStreamRequest { stream: Some(moved), update_mask: None };
+    let mask = prost_types::FieldMask { paths: vec!["location".to_owned()] };
+    let update = pb::UpdateStreamRequest { stream: Some(moved), update_mask: Some(mask) };
     let updated =
         registry.update_stream(update).await.expect("updates").into_inner().stream.expect("a stream");
     assert_eq!((updated.auto_registered, updated.location), (true, Some(location)));

@@ -39,7 +39,7 @@ const BATCH_FRAMES: usize = 16;
 /// Agents that carry the cameras' frames, each with a connection of its own.
 const MOST_AGENTS: usize = 8;
 /// Kept entries of a stream: enough for the subscriber, and little memory.
-const KEPT_FRAMES: u64 = 64;
+pub(super) const KEPT_FRAMES: u64 = 64;
 
 /// What is sent.
 #[derive(Debug, Clone)]

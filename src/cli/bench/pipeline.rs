@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::ceiling::Ceiling;
-use super::load::{Load, Measured};
+use super::load::{KEPT_FRAMES, Load, Measured};
 use super::report::Report;
-use super::{CommonArgs, machine};
+use super::{CommonArgs, machine, mean_bytes};
 use crate::cli::Failure;
 use crate::cli::streams::Reencode;
 use crate::pb::v1 as pb;
@@ -59,11 +59,34 @@ pub(super) async fn run(args: PipelineArgs) -> Result<(), Failure> {
     };
     let measured = load.run(common.redis_url.as_deref(), None).await?;
     let ceiling = first.mean(Ceiling::look(&pictures, quality).await?);
-    report(&measured, ceiling, in_flight, reencode).print("pipeline", common.json);
+    let held = Held {
+        in_flight: in_flight as usize,
+        // With the embedded queue, what is kept lies in the server's memory.
+        kept: if common.redis_url.is_some() { 0 } else { cameras as usize * KEPT_FRAMES as usize },
+        cameras: cameras as usize,
+        picture_bytes: mean_bytes(&pictures),
+    };
+    report(&measured, ceiling, &held, reencode).print("pipeline", common.json);
     measured.check()
 }
 
-fn report(measured: &Measured, ceiling: Ceiling, in_flight: u32, reencode: Reencode) -> Report {
+/// What a server must hold.
+struct Held {
+    in_flight: usize,
+    kept: usize,
+    cameras: usize,
+    picture_bytes: usize,
+}
+
+impl Held {
+    /// What it may take for that, in MiB: 64 MB, 1.2 times the bytes, and 64 kB a stream.
+    fn memory_bound_mb(&self) -> f64 {
+        let bytes = (self.in_flight + self.kept) * self.picture_bytes;
+        (64e6 + 1.2 * bytes as f64 + 64e3 * self.cameras as f64) / f64::from(1 << 20)
+    }
+}
+
+fn report(measured: &Measured, ceiling: Ceiling, held: &Held, reencode: Reencode) -> Report {
     let cores = machine::cores();
     let frames = measured.frames.max(1) as f64;
     let (codec, analysis) = (ceiling.codec_ms, ceiling.analysis_ms);
@@ -94,9 +117,10 @@ fn report(measured: &Measured, ceiling: Ceiling, in_flight: u32, reencode: Reenc
         .number("cpu_ms_redis", measured.cpu.redis / frames, "of it, Redis")
         .number("cpu_ms_clients", measured.cpu.clients / frames, "of it, cameras and subscriber")
         .number("peak_rss_mb", measured.peak_rss_mb, "most memory of server and worker, MiB")
+        .number("memory_bound_mb", held.memory_bound_mb(), "64 MB, 1.2 x the bytes held, 64 kB a stream")
         .number("p50_ms", measured.latency.ms(0.5), "from camera to subscriber, under this load")
         .figure("frames", measured.frames, "measured")
         .figure("passed_through", measured.passed_through, "of them, not encoded anew")
-        .figure("in_flight", in_flight, "most frames sent and not yet delivered");
+        .figure("in_flight", held.in_flight, "most frames sent and not yet delivered");
     report
 }

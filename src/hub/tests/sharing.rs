@@ -67,7 +67,7 @@ async fn the_cache_keeps_within_its_bytes() {
     world.register(&["cam"]).await;
     let mut live = world.subscribe(request(vec![ids(&["cam"])])).await;
     world.publish_as("cam", &vec![Publish::Sized(10_000); 50]).await;
-    world.publish_as("cam", &[Publish::Sized(50_000)]).await; // above an eighth: passes by
+    world.publish_as("cam", &[Publish::Sized(50_000)]).await; // above a quarter: passes by
     told(&mut live, 52).await;
     let cached = world.hub.stats().cache_bytes;
     assert!((10_000..=100_000).contains(&cached), "{cached}");
