@@ -11,6 +11,8 @@ use super::bits::{Bits, Code, Table, corrupt};
 /// What the decoder holds for a group beside the tables of its codes: five times 56 bytes in a vector that doubles when it is
 /// full, and what the allocator adds.
 const GROUP_BYTES: u64 = 1024;
+/// Most groups of a picture: those of many small codes cost time rather than memory. libwebp makes 2,600 at most.
+const MAX_GROUPS: usize = 8_192;
 /// Symbols of green (and lengths of copies), red, blue, alpha, and distances of copies.
 const ALPHABETS: [usize; 5] = [GREEN, 256, 256, 256, 40];
 /// From here on symbols are of the colour cache.
@@ -22,7 +24,7 @@ const LITERALS: usize = 256;
 ///
 /// # Errors
 ///
-/// The stream ends, or is corrupt, before its last code.
+/// There are too many groups; or the stream ends, or is corrupt, before its last code.
 pub(super) fn code_bytes(
     stream: &[u8],
     width: u32,
@@ -38,6 +40,11 @@ pub(super) fn code_bytes(
         let blocks = read_image(&mut bits, in_blocks(width, block_bits), in_blocks(height, block_bits))?;
         let of_block = |[red, green, ..]: &[u8; 4]| usize::from(u16::from_be_bytes([*red, *green]));
         groups += blocks.iter().map(of_block).max().unwrap_or(0);
+    }
+    if groups > MAX_GROUPS {
+        return Err(DecodeError::TooComplex(format!(
+            "{groups} groups of codes, at most {MAX_GROUPS} are allowed"
+        )));
     }
     let mut bytes = 0;
     for _ in 0..groups {
