@@ -154,6 +154,8 @@ pub struct ProcessedFrame {
     pub stages: Vec<StageTiming>,
     /// How the processed picture came about.
     pub reencode: Reencode,
+    /// The quality it was encoded at, 1..=100; `None` if it was passed on, its format has none, or its worker did not tell.
+    pub encoded_quality: Option<u8>,
     /// Version of the privacy masks that were painted into it; 0 = none were.
     pub mask_version: u64,
     /// Version of the worker's software.

@@ -225,18 +225,22 @@ impl Renditions {
 fn render(codec: &mut Codec, data: &Bytes, source: &StoredPicture, rendition: Rendition) -> Rendered {
     let Rendition { format, quality, max_width, max_height } = rendition;
     let picture = SourcePicture { format: source.format, width: 0, height: 0, stride: 0, data };
-    let Ok(planes) = codec.decode(&picture) else { return Rendered::Failed };
+    let Ok(stored) = picture::probe(&picture, codec.limits()) else { return Rendered::Failed };
     let orientation = Metadata::of(source.format, data).orientation;
+    let shown = orientation.turned(stored.width, stored.height);
+    let (width, height) = picture::fit_within(shown.0, shown.1, max_width, max_height);
+    let whole = (width, height) == shown;
+    // Nothing but the smaller picture is needed; it is turned like the one that is stored.
+    let wanted = orientation.turned(width, height);
+    let Ok(planes) = codec.decode_at_least(&picture, wanted.0, wanted.1) else { return Rendered::Failed };
     let planes = codec.upright(planes, orientation);
-    let (width, height) = picture::fit_within(planes.width(), planes.height(), max_width, max_height);
-    let whole = (width, height) == (planes.width(), planes.height());
     // What would come out no better goes out as it is.
     let same = whole && orientation == Orientation::UPRIGHT && source.format == format.picture_format();
     if same && format == OutputFormat::Jpeg && codec.is_as_coarse(data, quality) {
         codec.recycle(planes);
         return Rendered::Picture { bytes: data.clone(), width, height };
     }
-    let encoded = if whole {
+    let encoded = if (width, height) == (planes.width(), planes.height()) {
         codec.encode(&planes, format, quality)
     } else {
         codec.scale(&planes, width, height).and_then(|small| codec.encode(&small, format, quality))
@@ -311,6 +315,25 @@ mod tests {
         let bench = bench(1, data.clone());
         let same = Rendition { quality: 90, max_width: 320, ..SMALL };
         assert!(matches!(bench.get(same).await, Rendered::Picture { bytes, .. } if bytes == data));
+    }
+
+    /// Scaled while it is decoded, and then turned.
+    #[tokio::test]
+    async fn a_small_rendition_of_a_turned_picture_stands_upright() {
+        let jpeg = road();
+        let exif =
+            b"\xFF\xE1\0\x22Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let bench = bench(1, [&jpeg[..2], exif, &jpeg[2..]].concat().into());
+        for (max_width, expected) in [(45, (45, 80)), (100, (100, 178)), (0, (180, 320))] {
+            let wanted = Rendition { max_width, ..SMALL };
+            let Rendered::Picture { bytes, width, height } = bench.get(wanted).await else {
+                panic!("no picture")
+            };
+            assert_eq!((width, height), expected);
+            let planes =
+                Codec::new(Limits::default()).decode(&SourcePicture::encoded(&bytes).unwrap()).unwrap();
+            assert_eq!((planes.width(), planes.height()), expected);
+        }
     }
 
     #[tokio::test]

@@ -51,8 +51,23 @@ impl Codec {
     ///
     /// [`DecodeError`] says what is wrong with the picture. Limits are checked from its header, before memory is taken.
     pub fn decode(&mut self, source: &SourcePicture<'_>) -> Result<Planes, DecodeError> {
-        let result = catch_unwind(AssertUnwindSafe(|| self.decode_inner(source)));
-        result.unwrap_or_else(|panic| Err(DecodeError::Panicked(panic_text(&*panic))))
+        self.decoding(source, None)
+    }
+
+    /// Decodes a picture of which no more than `width` x `height` pixels, as it is stored, are needed: a JPEG may be scaled
+    /// down while it is decoded, which takes a fraction of the time. No side of the planes is smaller than wanted, unless the
+    /// picture's own is. Not for pictures that are measured or masked: a pixel of the planes holds a bit of its neighbours.
+    ///
+    /// # Errors
+    ///
+    /// As [`Codec::decode`].
+    pub fn decode_at_least(
+        &mut self,
+        source: &SourcePicture<'_>,
+        width: u32,
+        height: u32,
+    ) -> Result<Planes, DecodeError> {
+        self.decoding(source, Some((width, height)))
     }
 
     /// Encodes planes as JPEG with their own subsampling. `quality` is 1..=100 (85 is the service's default).
@@ -157,10 +172,23 @@ impl Codec {
         self.encoding(|codec| resize::resize(&mut codec.resizer, planes, width, height))
     }
 
-    fn decode_inner(&mut self, source: &SourcePicture<'_>) -> Result<Planes, DecodeError> {
+    fn decoding(
+        &mut self,
+        source: &SourcePicture<'_>,
+        wanted: Option<(u32, u32)>,
+    ) -> Result<Planes, DecodeError> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.decode_inner(source, wanted)));
+        result.unwrap_or_else(|panic| Err(DecodeError::Panicked(panic_text(&*panic))))
+    }
+
+    fn decode_inner(
+        &mut self,
+        source: &SourcePicture<'_>,
+        wanted: Option<(u32, u32)>,
+    ) -> Result<Planes, DecodeError> {
         let info = probe(source, &self.limits)?;
         match source.format {
-            PictureFormat::Jpeg => jpeg::decode(source.data, &self.limits, &mut self.spare),
+            PictureFormat::Jpeg => jpeg::decode(source.data, &self.limits, &mut self.spare, wanted),
             PictureFormat::Png => {
                 let pixels = still::decode_png(source.data, &info, &self.limits)?;
                 self.planes_of(&pixels, &info)

@@ -33,6 +33,12 @@ impl Orientation {
     pub fn swaps_sides(self) -> bool {
         self.0 >= 5
     }
+
+    /// Width and height as shown of what is stored as `width` x `height`, and the other way round.
+    #[must_use]
+    pub fn turned(self, width: u32, height: u32) -> (u32, u32) {
+        if self.swaps_sides() { (height, width) } else { (width, height) }
+    }
 }
 
 /// What a TIFF block says of the orientation.

@@ -1,14 +1,18 @@
 //! JPEG to planes and back through libjpeg-turbo.
 
 use bytes::Bytes;
-use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, Subsamp, YuvImage};
+use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
-use super::jpeg_markers::{self, Survey};
+use super::jpeg_markers::{self, FrameHeader, Survey};
 use super::raw::{self, Order};
 use super::{DecodeError, EncodeError, Limits, Planes, Subsampling};
 
 /// Above this an encoder's scratch buffer is given back after use.
 const KEPT_SCRATCH_BYTES: usize = 32 * 1024 * 1024;
+
+/// Eighths of a picture's size at which it may be decoded, beside its own. At these libjpeg-turbo gives the means of 2, 4 or 8
+/// pixels a side, and is quicker; at the others it gives something sharper, and is slower than with the whole picture.
+const SCALES: [u32; 3] = [1, 2, 4];
 
 /// Decodes a JPEG whose first bytes have passed [`super::probe()`]. The planes are made of `buffer`, if it is large
 /// enough.
@@ -16,15 +20,23 @@ const KEPT_SCRATCH_BYTES: usize = 32 * 1024 * 1024;
 /// Every picture gets a decoder of its own (a few microseconds): libjpeg keeps quantisation and Huffman tables, and
 /// after an error in a header even half-read markers, for the next picture on the same handle. One camera's broken
 /// frame must not change what another's looks like.
-pub(super) fn decode(data: &[u8], limits: &Limits, buffer: &mut Vec<u8>) -> Result<Planes, DecodeError> {
+///
+/// Where no more than `wanted` = (width, height) pixels are needed, the planes may be smaller than the picture, but no side
+/// is smaller than wanted.
+pub(super) fn decode(
+    data: &[u8],
+    limits: &Limits,
+    buffer: &mut Vec<u8>,
+    wanted: Option<(u32, u32)>,
+) -> Result<Planes, DecodeError> {
     let survey = jpeg_markers::survey(data, limits)?;
     limits.check_scan_pixels(survey.frame.width, survey.frame.height, survey.scans)?;
     let handle = Decompressor::new().map_err(|error| DecodeError::Codec(error.to_string()))?;
     if survey.needs_repair {
         let repaired = jpeg_markers::repaired(&survey)?;
-        return decode_surveyed(handle, &repaired, &survey, limits, buffer);
+        return decode_surveyed(handle, &repaired, &survey, limits, buffer, wanted);
     }
-    decode_surveyed(handle, survey.data, &survey, limits, buffer)
+    decode_surveyed(handle, survey.data, &survey, limits, buffer, wanted)
 }
 
 fn decode_surveyed(
@@ -33,6 +45,7 @@ fn decode_surveyed(
     survey: &Survey<'_>,
     limits: &Limits,
     buffer: &mut Vec<u8>,
+    wanted: Option<(u32, u32)>,
 ) -> Result<Planes, DecodeError> {
     let frame = survey.frame;
     if frame.bits != 8 || !matches!(frame.components, 1 | 3) {
@@ -56,23 +69,53 @@ fn decode_surveyed(
             return Err(DecodeError::Unsupported("CMYK JPEG".to_owned()));
         }
     };
-    let len = Planes::len_for(frame.width, frame.height, subsampling);
-    limits.check_alloc(len + coefficient_bytes(survey, len))?;
-    let mut planes = Planes::in_buffer(frame.width, frame.height, subsampling, std::mem::take(buffer));
+    let eighths = wanted.map_or(8, |wanted| eighths(frame, subsampling, wanted));
+    let (width, height) = (scaled(frame.width, eighths), scaled(frame.height, eighths));
+    // Coefficients are held of the whole picture, however small its planes.
+    let whole = Planes::len_for(frame.width, frame.height, subsampling);
+    limits.check_alloc(Planes::len_for(width, height, subsampling) + coefficient_bytes(survey, whole))?;
+    handle.set_scaling_factor(ScalingFactor::new(eighths as usize, 8)).map_err(map_error)?;
+    let mut planes = Planes::in_buffer(width, height, subsampling, std::mem::take(buffer));
     let target = YuvImage {
         pixels: planes.samples_mut(),
-        width: header.width,
+        width: width as usize,
         align: 1,
-        height: header.height,
+        height: height as usize,
         subsamp: header.subsamp,
     };
     match judge(handle.decompress_to_yuv(data, target)) {
-        Ok(()) => Ok(planes),
+        Ok(()) => {
+            if eighths < 8 {
+                // Of a scaled picture the library may leave the padding as it was.
+                planes.pad_luma();
+            }
+            Ok(planes)
+        }
         Err(error) => {
             *buffer = planes.into_buffer();
             Err(error)
         }
     }
+}
+
+/// In how many eighths of its size a picture is decoded of which no more than `wanted` pixels are needed.
+fn eighths(frame: FrameHeader, subsampling: Subsampling, wanted: (u32, u32)) -> u32 {
+    let gives = |eighths: &u32| {
+        // A last pixel that is there in part only does not count.
+        let enough = |side: u32, wanted: u32| side * eighths / 8 >= wanted;
+        // The library copies luma rows, padded to whole chroma samples, out of rows of whole blocks: past their end it would
+        // read what is not there.
+        let padded = scaled(frame.width, *eighths).next_multiple_of(subsampling.factors().0 as u32);
+        enough(frame.width, wanted.0)
+            && enough(frame.height, wanted.1)
+            && padded <= frame.width.div_ceil(8) * eighths
+    };
+    SCALES.into_iter().find(gives).unwrap_or(8)
+}
+
+/// A side of a picture that is decoded at this many eighths of its size.
+fn scaled(side: u32, eighths: u32) -> u32 {
+    (side * eighths).div_ceil(8)
 }
 
 /// JPEG whose components are R, G, B has no planes to read: decoded to pixels and converted.

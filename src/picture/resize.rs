@@ -1,4 +1,4 @@
-//! Smaller planes: every target sample is the mean of the source samples under it.
+//! Smaller planes: every target sample is the mean of the source samples under it, or close to it where some are cut.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
@@ -90,8 +90,9 @@ fn resize_plane(
     let source =
         TypedImageRef::<U8>::from_buffer(from.stride as u32, rows as u32, from.data).map_err(failed)?;
     let mut scaled = TypedImage::<U8>::new(to_size.0 as u32, to_size.1 as u32);
+    let (across, down) = (covered.0 / to_size.0 as f64, covered.1 / to_size.1 as f64);
     let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Box))
+        .resize_alg(ResizeAlg::Convolution(filter(across, down)))
         .crop(0.0, 0.0, covered.0, covered.1);
     resizer.resize_typed(&source, &mut scaled, &options).map_err(failed)?;
     for (row, to) in scaled.pixels().chunks_exact(to_size.0).zip(to.chunks_exact_mut(to_stride)) {
@@ -100,6 +101,12 @@ fn resize_plane(
         }
     }
     Ok(())
+}
+
+/// How source samples are weighed, so many of which lie under each target sample. A box takes a sample whole or not at all:
+/// exact where they are whole numbers, jagged elsewhere.
+fn filter(across: f64, down: f64) -> FilterType {
+    if across.fract() == 0.0 && down.fract() == 0.0 { FilterType::Box } else { FilterType::Hamming }
 }
 
 fn failed(error: impl std::fmt::Display) -> EncodeError {

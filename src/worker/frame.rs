@@ -111,6 +111,7 @@ fn published(
         validation_failures: Vec::new(),
         stages,
         reencode: product.outcome.reencode,
+        encoded_quality: product.outcome.quality,
         mask_version: product.mask_version,
         worker_version: env!("CARGO_PKG_VERSION").to_owned(),
         attempt,

@@ -145,6 +145,7 @@ pub(crate) fn finished_with(
         validation_failures: Vec::new(),
         stages: Vec::new(),
         reencode: Reencode::Encoded,
+        encoded_quality: Some(85),
         mask_version: 0,
         worker_version: "test".to_owned(),
         attempt: 1,

@@ -102,6 +102,8 @@ async fn every_output_format_is_what_it_says() {
         let picture = &whole.pictures[0];
         assert_eq!(picture.format(), format);
         assert_eq!(whole.reencode_outcome(), pb::ReencodeOutcome::Reencoded);
+        let quality = if matches!(id, "jpeg" | "webp") { 85 } else { 0 };
+        assert_eq!(whole.encoded_quality, quality, "{id}: that of the stream, where the format has one");
         let similarity = psnr(&decode(&source), &decode(data(picture)));
         assert!(similarity > least, "{id}: {similarity:.1} dB");
         let small = processed(&server, &format!("{id}-small"), 1, None).await;
@@ -131,6 +133,7 @@ async fn a_coarse_jpeg_comes_out_as_it_went_in() {
     server.submit(vec![frame("cam", &coarse), frame("cam", &telling), frame("never", &telling)]).await;
     let passed = processed(&server, "cam", 1, None).await;
     assert_eq!(passed.reencode_outcome(), pb::ReencodeOutcome::PassedThrough);
+    assert_eq!(passed.encoded_quality, 0, "nothing was encoded");
     let source = passed.source.expect("a source");
     let digest = blake3::hash(data(&passed.pictures[0]));
     assert_eq!(source.blake3_digest[..], digest.as_bytes()[..]);
@@ -235,8 +238,8 @@ async fn what_is_masked_is_nowhere_to_be_seen() {
 async fn a_budget_is_kept_by_quality() {
     let server = TestServer::start(|_| {}).await;
     let source = scene(95);
-    let plain =
-        Codec::new(Limits::default()).encode_jpeg(&decode(&source), 85).expect("encodes").len() as u32;
+    let mut codec = Codec::new(Limits::default());
+    let plain = codec.encode_jpeg(&decode(&source), 85).expect("encodes").len() as u32;
     let adaptive =
         pb::AdaptiveQuality { max_bytes_per_frame: plain / 2, min_quality: 10, ..Default::default() };
     let output = pb::OutputPolicy { adaptive: Some(adaptive), ..Default::default() };
@@ -248,6 +251,10 @@ async fn a_budget_is_kept_by_quality() {
         let picture = data(&made.pictures[0]);
         assert!(picture.len() <= plain as usize / 2, "{} of {}", picture.len(), plain / 2);
         assert!(psnr(&decode(&source), &decode(picture)) > 25.0);
+        // The record tells what was chosen: encoding at that quality gives the very bytes.
+        assert!((10..85).contains(&made.encoded_quality), "{}", made.encoded_quality);
+        let again = codec.encode_jpeg(&decode(&source), made.encoded_quality as u8).expect("encodes");
+        assert_eq!(&again, picture);
     }
     server.stop().await;
 }

@@ -79,6 +79,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         validation_failures,
         stages,
         reencode,
+        encoded_quality,
         mask_version,
         worker_version,
         attempt,
@@ -129,6 +130,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         worker_version: worker_version.clone(),
         processing_attempt: *attempt,
         replayed_from: replayed_from.map_or(0, Sequence::get),
+        encoded_quality: encoded_quality.map_or(0, u32::from),
     }
 }
 

@@ -262,6 +262,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         validation_failures: Vec::new(),
         stages: Vec::new(),
         reencode: Reencode::Encoded,
+        encoded_quality: Some(85),
         mask_version: 0,
         worker_version: "test".into(),
         attempt: 1,

@@ -8,7 +8,7 @@ use super::super::{Planes, Subsampling, probe, sniff};
 use super::*;
 
 /// Smooth colours: chroma subsampling takes little from them.
-fn gradient(width: u32, height: u32) -> Vec<u8> {
+pub(super) fn gradient(width: u32, height: u32) -> Vec<u8> {
     let pixel = |i: u32| {
         let (x, y) = (i % width, i / width);
         [(60 + x * 120 / width) as u8, (200 - y * 120 / height) as u8, 90 + ((x + y) % 40) as u8]

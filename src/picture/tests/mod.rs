@@ -4,6 +4,7 @@ mod formats;
 mod hostile;
 mod outputs;
 mod round_trip;
+mod scaled;
 
 use std::path::PathBuf;
 

@@ -167,6 +167,7 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
         passed_through: frame.reencode != Reencode::Encoded,
         reencode_disabled: frame.reencode == Reencode::Disabled,
         relayed: frame.reencode == Reencode::Relayed,
+        encoded_quality: frame.encoded_quality.map_or(0, u32::from),
         mask_version: frame.mask_version,
         traffic: frame.traffic.map(measures::traffic_to_pb),
         rois: frame.rois.iter().map(measures::roi_to_pb).collect(),
@@ -197,6 +198,10 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
             (false, true, _) => Reencode::Disabled,
             (false, false, true) => Reencode::PassedThrough,
             (false, false, false) => Reencode::Encoded,
+        },
+        encoded_quality: match frame.encoded_quality {
+            0 => None,
+            encoded => Some(quality(encoded)?),
         },
         mask_version: frame.mask_version,
         traffic: frame.traffic.map(measures::traffic_from_pb).transpose()?,

@@ -72,6 +72,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         rois: Vec::new(),
         validation_failures: Vec::new(),
         reencode: Reencode::Encoded,
+        encoded_quality: Some(85),
         mask_version: 3,
         worker_version: "0.1.0".to_owned(),
         attempt: 1,
