@@ -7,6 +7,8 @@ mod redis;
 #[path = "../tests/conformance/support.rs"]
 mod support;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -76,6 +78,32 @@ fn queues(c: &mut Criterion) {
     };
     let redis: Arc<RedisQueue> = runtime.block_on(RedisQueue::open(config)).expect("it opens");
     bench(c, "Redis", &runtime, &*redis);
+    limits(c, &server);
+}
+
+/// What accept and finish cannot beat, on one bare connection: storing the pictures of a batch, and one round trip.
+fn limits(c: &mut Criterion, server: &RedisServer) {
+    let mut connection = TcpStream::connect(("127.0.0.1", server.port())).expect("it listens");
+    connection.set_nodelay(true).expect("a TCP connection");
+    let mut call = |request: &[u8], reply: &str| {
+        connection.write_all(request).expect("it is sent");
+        let mut got = vec![0; reply.len()];
+        connection.read_exact(&mut got).expect("it is answered");
+        assert_eq!(String::from_utf8_lossy(&got), reply);
+    };
+    let mut store = Vec::new();
+    for index in 0..BATCH {
+        store.extend(format!("*3\r\n$3\r\nSET\r\n$6\r\nbare:{index}\r\n${PICTURE_BYTES}\r\n").bytes());
+        store.extend([7; PICTURE_BYTES]);
+        store.extend(b"\r\n");
+    }
+    let mut group = c.benchmark_group(format!("Redis, limits, {BATCH} frames"));
+    group.throughput(Throughput::Elements(BATCH as u64));
+    let stored = "+OK\r\n".repeat(BATCH);
+    group.bench_function("of accept: their pictures stored", |b| b.iter(|| call(&store, &stored)));
+    group.bench_function("of finish: one round trip", |b| {
+        b.iter(|| call(b"*1\r\n$4\r\nPING\r\n", "+PONG\r\n"))
+    });
 }
 
 criterion_group! {
