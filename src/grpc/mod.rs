@@ -165,8 +165,14 @@ fn services(
     let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), Arc::clone(&hub), auto_register));
     let max_submits = config.server.max_concurrent_submits as usize;
     let counters = Arc::new(Counters::new(queue.partitions()));
-    let submitter =
-        Submitter::new(Arc::clone(&queue), Arc::clone(&hub), Arc::clone(&settings), limits, max_submits, Arc::clone(&counters));
+    let submitter = Submitter::new(
+        Arc::clone(&queue),
+        Arc::clone(&hub),
+        Arc::clone(&settings),
+        limits,
+        max_submits,
+        Arc::clone(&counters),
+    );
     let submitter = Arc::new(submitter);
     let streaming = StreamingHandlers {
         submit_frames: SubmitFrames {

@@ -80,8 +80,7 @@ pub(super) fn passed_on(item: WorkItem, settings: Arc<StreamSettings>) -> Done {
     }
     let outcome = Outcome { reencode: Reencode::Relayed, bytes: payload.size_bytes, quality: None };
     let (offers, stages) = (Vec::new(), Vec::new());
-    let product =
-        Product { width, height, still: None, outcome, mask_version: 0, pictures, offers, stages };
+    let product = Product { width, height, still: None, outcome, mask_version: 0, pictures, offers, stages };
     let (finished, observed) = published(item, leased_time, product, settings, 1);
     Done { finished, observed, leased, _memory: None, _alone: None }
 }

@@ -125,7 +125,19 @@ impl Worker {
         let (running, life) = (Arc::default(), rand::random());
         let totals = Totals::new();
         let steering = Steering::default();
-        Ok(Self { shared: Arc::new(Shared { queue, config, pool, memory, fetches, totals, steering, running, life }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                queue,
+                config,
+                pool,
+                memory,
+                fetches,
+                totals,
+                steering,
+                running,
+                life,
+            }),
+        })
     }
 
     /// Works until `stop`; then finishes what is in work, gives the leases back and returns. Backend outages are waited

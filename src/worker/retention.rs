@@ -152,13 +152,7 @@ impl Retention {
         most.min(left.max(share))
     }
 
-    async fn trim(
-        &mut self,
-        stream: &StreamId,
-        frames: u64,
-        bytes: u64,
-        oldest: Timestamp,
-    ) -> Result<()> {
+    async fn trim(&mut self, stream: &StreamId, frames: u64, bytes: u64, oldest: Timestamp) -> Result<()> {
         loop {
             let trimmed = self.shared.queue.trim_output(&self.lease, stream, frames, bytes, oldest).await;
             let trimmed = match trimmed {

@@ -26,7 +26,10 @@ pub(crate) fn frame(stream: &str, data: &Bytes) -> pb::Frame {
     pb::Frame { stream_id: stream.to_owned(), data: data.clone(), ..Default::default() }
 }
 
-pub(crate) fn selection(roles: &[pb::PictureRole], rendition: Option<pb::Rendition>) -> Option<pb::PictureSelection> {
+pub(crate) fn selection(
+    roles: &[pb::PictureRole],
+    rendition: Option<pb::Rendition>,
+) -> Option<pb::PictureSelection> {
     let roles = roles.iter().map(|&role| role.into()).collect();
     Some(pb::PictureSelection { roles, rendition, max_picture_bytes: 16 << 20 })
 }

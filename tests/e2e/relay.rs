@@ -53,7 +53,9 @@ async fn what_is_relayed_comes_out_as_it_went_in_in_order() {
     tokio::time::timeout(PATIENCE, receive).await.expect("they come in time");
     let numbers: Vec<u64> = frames.iter().map(|frame| frame.sequence).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
-    for (frame, sent, size) in [(&frames[0], &whole, (640, 360)), (&frames[1], &cut, (640, 360)), (&frames[2], &junk, (0, 0))] {
+    for (frame, sent, size) in
+        [(&frames[0], &whole, (640, 360)), (&frames[1], &cut, (640, 360)), (&frames[2], &junk, (0, 0))]
+    {
         assert_eq!(frame.reencode_outcome(), pb::ReencodeOutcome::Relayed);
         let [picture] = frame.pictures.as_slice() else { panic!("{frame:?}") };
         assert_eq!(data(picture), sent);
@@ -61,7 +63,11 @@ async fn what_is_relayed_comes_out_as_it_went_in_in_order() {
         let source = frame.source.as_ref().expect("a source");
         assert_eq!((source.width, source.height), size);
         assert_eq!(source.blake3_digest[..], blake3::hash(sent).as_bytes()[..]);
-        assert_eq!((&frame.quality, &frame.traffic, frame.rois.len()), (&None, &None, 0), "nothing is measured");
+        assert_eq!(
+            (&frame.quality, &frame.traffic, frame.rois.len()),
+            (&None, &None, 0),
+            "nothing is measured"
+        );
         assert!(frame.published_time.is_some() && frame.leased_time.is_some());
     }
     let raw = &frames[3];

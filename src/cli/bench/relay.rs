@@ -59,10 +59,7 @@ pub(super) async fn run(args: RelayArgs) -> Result<(), Failure> {
         fps: None,
         in_flight: in_flight as usize,
         seconds: common.seconds(),
-        output: pb::OutputPolicy {
-            reencode_mode: pb::ReencodeMode::Relay.into(),
-            ..Default::default()
-        },
+        output: pb::OutputPolicy { reencode_mode: pb::ReencodeMode::Relay.into(), ..Default::default() },
     };
     let measured = load.run(Some(&url), None).await?;
     let raw_fps = f64::midpoint(first, raw().await?);

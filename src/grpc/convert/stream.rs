@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::{checked_map, output, policy, roi, time};
 use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
 use crate::domain::{
-    Location, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings, StreamState,
-    Timestamp,
+    Location, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings,
+    StreamState, Timestamp,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;

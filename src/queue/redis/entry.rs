@@ -8,9 +8,9 @@ use prost::Message as _;
 use crate::domain::{
     AdaptiveQuality, ClockAction, ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location,
     NormalizedPoint, OutputBody, OutputFormat, OutputPolicy, PayloadKey, PayloadRef, PictureFormat,
-    PictureRole, Polygon, PrivacyMask, ProcessedFrame, PublisherMark, QueuePolicy, Reencode,
-    ReencodeMode, Rendition, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout,
-    StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind, ValidationPolicy,
+    PictureRole, Polygon, PrivacyMask, ProcessedFrame, PublisherMark, QueuePolicy, Reencode, ReencodeMode,
+    Rendition, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout, StoredPicture,
+    StreamSettings, Timestamp, Tombstone, TombstoneKind, ValidationPolicy,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};

@@ -155,8 +155,21 @@ mod tests {
     async fn what_is_no_reply_is_an_error_whatever_it_is() {
         let deep = "*1\r\n".repeat(100_000);
         for bytes in [
-            "", "+OK", "+OK\n", "?\r\n", "\r\n", ":x\r\n", "$3\r\nab", "$3\r\nabcd\r\n", "$-2\r\n", "*-2\r\n",
-            "$999999999999999999\r\n", "$536870913\r\n", "$536870912\r\nab", "*99999999999\r\n:1\r\n", &deep,
+            "",
+            "+OK",
+            "+OK\n",
+            "?\r\n",
+            "\r\n",
+            ":x\r\n",
+            "$3\r\nab",
+            "$3\r\nabcd\r\n",
+            "$-2\r\n",
+            "*-2\r\n",
+            "$999999999999999999\r\n",
+            "$536870913\r\n",
+            "$536870912\r\nab",
+            "*99999999999\r\n:1\r\n",
+            &deep,
         ] {
             assert!(read(bytes.as_bytes()).await.is_err(), "{:?}", &bytes[..bytes.len().min(40)]);
         }

@@ -39,6 +39,7 @@ class ReencodeOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REENCODE_OUTCOME_REENCODED: _ClassVar[ReencodeOutcome]
     REENCODE_OUTCOME_PASSED_THROUGH: _ClassVar[ReencodeOutcome]
     REENCODE_OUTCOME_DISABLED: _ClassVar[ReencodeOutcome]
+    REENCODE_OUTCOME_RELAYED: _ClassVar[ReencodeOutcome]
 
 class Lighting(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -111,6 +112,7 @@ REENCODE_OUTCOME_UNSPECIFIED: ReencodeOutcome
 REENCODE_OUTCOME_REENCODED: ReencodeOutcome
 REENCODE_OUTCOME_PASSED_THROUGH: ReencodeOutcome
 REENCODE_OUTCOME_DISABLED: ReencodeOutcome
+REENCODE_OUTCOME_RELAYED: ReencodeOutcome
 LIGHTING_UNSPECIFIED: Lighting
 LIGHTING_NIGHT: Lighting
 LIGHTING_DAWN_DUSK: Lighting

@@ -27,6 +27,7 @@ class ReencodeMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REENCODE_MODE_ALWAYS: _ClassVar[ReencodeMode]
     REENCODE_MODE_NEVER: _ClassVar[ReencodeMode]
     REENCODE_MODE_AUTO: _ClassVar[ReencodeMode]
+    REENCODE_MODE_RELAY: _ClassVar[ReencodeMode]
 
 class ClockPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -58,6 +59,7 @@ REENCODE_MODE_UNSPECIFIED: ReencodeMode
 REENCODE_MODE_ALWAYS: ReencodeMode
 REENCODE_MODE_NEVER: ReencodeMode
 REENCODE_MODE_AUTO: ReencodeMode
+REENCODE_MODE_RELAY: ReencodeMode
 CLOCK_POLICY_UNSPECIFIED: ClockPolicy
 CLOCK_POLICY_FLAG: ClockPolicy
 CLOCK_POLICY_REJECT: ClockPolicy
