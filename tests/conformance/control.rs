@@ -35,7 +35,7 @@ fn fates(items: &[WorkItem]) -> Vec<String> {
 /// A frame as its fate wants it.
 fn settled(item: &WorkItem) -> Finished {
     let Some(kind) = item.fate.clone() else { return processed(item) };
-    let body = OutputBody::Tombstone(Box::new(Tombstone { header: item.header.clone(), kind }));
+    let body = OutputBody::Tombstone(Box::new(Tombstone { header: item.header.clone(), kind, attempts: 0 }));
     Finished { body, offers: Vec::new(), ..processed(item) }
 }
 
