@@ -163,8 +163,10 @@ async fn make(
     let steered = |adaptive| shared.steering.allow(&item.stream_id, adaptive, quality, item.received_time);
     let allowance = policy.adaptive.map_or_else(|| Allowance::fixed(quality), steered);
     let worked = shared.pool.run(timeout, move |codec| {
-        while hang {
-            std::thread::park();
+        if hang {
+            loop {
+                std::thread::park();
+            }
         }
         if crash {
             std::process::abort();

@@ -109,7 +109,7 @@ async fn fates(queue: &MemoryQueue) -> Vec<Result<u32, FailureReason>> {
         OutputBody::Frame(frame) => Ok(frame.attempt),
         OutputBody::Tombstone(tombstone) => match &tombstone.kind {
             TombstoneKind::Failed(failure) => Err(failure.reason),
-            other => panic!("{other:?}"),
+            TombstoneKind::Dropped | TombstoneKind::Purged(_) => panic!("{tombstone:?}"),
         },
     };
     outputs(queue).await.iter().map(fate).collect()

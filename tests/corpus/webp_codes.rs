@@ -10,7 +10,7 @@ struct BitWriter {
 impl BitWriter {
     fn put(&mut self, value: u32, bits: usize) {
         for bit in 0..bits {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             self.bytes[self.used / 8] |= ((value >> bit & 1) as u8) << (self.used % 8);
