@@ -8,7 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::{Cursor, DeadLetterId, OutputFormat, Partitions, PictureFormat, Sequence};
 use crate::hub::WatchToken;
-use crate::picture::{Canvas, Codec, DecodeError, Limits, Metadata, SourcePicture, stripped};
+use crate::picture::{
+    Canvas, Codec, DecodeError, KeptMetadata, Limits, Metadata, Orientation, SourcePicture, stripped,
+};
 use crate::{grpc, queue};
 
 #[cfg(test)]
@@ -61,23 +63,46 @@ fn decode(data: &[u8]) {
     // Both read it, whether it can be decoded or not; what they make of a good picture is one.
     let metadata = Metadata::of(format, data);
     let copy = stripped(format, data, metadata.orientation);
-    let kept = Codec::with_metadata_of(data, data);
+    let kept = KeptMetadata::of(format, data);
     let Ok(planes) = codec.decode(&SourcePicture { format, width, height, stride: 0, data }) else { return };
     let pixels = u64::from(planes.width()) * u64::from(planes.height());
     assert!(pixels > 0 && pixels <= limits.max_pixels, "{pixels} pixels");
     // Whatever it decodes to can be shown, and so can its copies.
     assert!(codec.thumbnail(&planes, 32, 75).is_ok());
-    for copy in copy.into_iter().chain(kept.ok().filter(|_| format == PictureFormat::Jpeg)) {
+    if let Some(copy) = copy {
         let again = codec.decode(&SourcePicture { format, width, height, stride: 0, data: &copy });
         assert_eq!(again.map(|again| (again.width(), again.height())), Ok((planes.width(), planes.height())));
     }
+    // What it says beside its pixels can be put into a picture of any format, which stays one.
+    let small = codec.scale(&planes, planes.width().min(7), planes.height().min(5));
+    let small = small.unwrap_or_else(|error| panic!("it is not scaled: {error}"));
+    for output in OUTPUTS {
+        let format = output.picture_format();
+        let made = codec.encode(&small, output, 60).and_then(|encoded| kept.put_into(format, encoded));
+        let made = made.unwrap_or_else(|error| panic!("{output:?}: {error}"));
+        let again = codec.decode(&SourcePicture { format, width: 0, height: 0, stride: 0, data: &made });
+        assert_eq!(again.map(|again| (again.width(), again.height())), Ok((small.width(), small.height())));
+        assert_eq!(Metadata::of(format, &made).orientation, Orientation::UPRIGHT);
+    }
 }
+
+const OUTPUTS: [OutputFormat; 4] =
+    [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::WebP, OutputFormat::WebPLossless];
+/// Segments of a JPEG: an EXIF block that says that the picture lies on its side, and a profile in two parts.
+const METADATA: &[u8] =
+    b"\xFF\xE1\0\x22Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0\
+    \xFF\xE2\0\x24ICC_PROFILE\0\x01\x02\0\0\0\x80FRWY\x04\0\0\0mntrRGB \
+    \xFF\xE2\0\x7CICC_PROFILE\0\x02\x02XYZ \0\0\0\0\0\0\0\0\0\0\0\0acsp";
 
 fn decode_seeds() -> Vec<Vec<u8>> {
     let canvas = Canvas::new(32, 24, [200, 90, 30]);
     let mut codec = Codec::new(Limits::default());
     let jpeg = codec.encode_canvas(&canvas, 85).unwrap_or_default();
-    let mut seeds = vec![[&[0], &jpeg[..]].concat(), vec![6; 1 + 16 * 12 * 3 / 2]];
+    // The rest of the profile says nothing.
+    let telling = [&jpeg[..2], METADATA, &[0; 88], &jpeg[2..]].concat();
+    let kept = KeptMetadata::of(PictureFormat::Jpeg, &telling);
+    let mut seeds =
+        vec![[&[0], &jpeg[..]].concat(), [&[0], &telling[..]].concat(), vec![6; 1 + 16 * 12 * 3 / 2]];
     let Ok(planes) =
         SourcePicture::encoded(&jpeg).map_or(Err(DecodeError::Empty), |jpeg| codec.decode(&jpeg))
     else {
@@ -85,7 +110,9 @@ fn decode_seeds() -> Vec<Vec<u8>> {
     };
     for (choice, format) in [(1, OutputFormat::Png), (2, OutputFormat::WebP), (2, OutputFormat::WebPLossless)]
     {
-        seeds.extend(codec.encode(&planes, format, 80).ok().map(|bytes| [&[choice], &bytes[..]].concat()));
+        let Ok(plain) = codec.encode(&planes, format, 80) else { continue };
+        let telling = kept.put_into(format.picture_format(), plain.clone()).unwrap_or_default();
+        seeds.extend([plain, telling].map(|bytes| [&[choice], &bytes[..]].concat()));
     }
     seeds
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fast_image_resize::Resizer;
 
 use super::jpeg::{self, JpegEncoder};
-use super::jpeg_copy::{self, Tables};
+use super::jpeg_copy::Tables;
 use super::{
     DecodeError, EncodeError, Limits, Orientation, PictureInfo, Planes, SourcePicture, Subsampling, encode,
     exif, probe, raw, resize, still,
@@ -127,16 +127,6 @@ impl Codec {
         smallest.samples_mut().fill(128);
         let target = self.encode_jpeg(&smallest, quality).ok().and_then(|jpeg| Tables::read(&jpeg));
         target.is_some_and(|target| tables.as_coarse_as(&target))
-    }
-
-    /// `encoded` with the EXIF and ICC blocks of `source`, both JPEG. The orientation in it is reset.
-    ///
-    /// # Errors
-    ///
-    /// If `source` is no whole JPEG.
-    pub fn with_metadata_of(source: &[u8], encoded: &[u8]) -> Result<Bytes, EncodeError> {
-        let copied = jpeg_copy::with_metadata_of(source, encoded);
-        copied.map(Bytes::from).map_err(|error| EncodeError::Codec(error.to_string()))
     }
 
     /// A JPEG of the picture whose longer side is `longest_side` pixels, or its own size where that is less.

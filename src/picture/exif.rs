@@ -75,6 +75,11 @@ pub(super) fn find(tiff: &[u8]) -> Option<Found> {
     None
 }
 
+/// Whether bytes begin like a TIFF block.
+pub(super) fn is_tiff(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"II\x2A\0") || bytes.starts_with(b"MM\0\x2A")
+}
+
 /// A copy of a TIFF block that says "as stored".
 pub(super) fn made_upright(tiff: &[u8]) -> Vec<u8> {
     let mut copy = tiff.to_vec();

@@ -1,8 +1,9 @@
-//! JPEG files copied segment by segment, without touching the pixels: metadata left out, taken over or looked at.
+//! JPEG files copied segment by segment, without touching the pixels: metadata left out, put in or looked at.
 
 use super::DecodeError;
 use super::exif::{self, Orientation};
 use super::jpeg_markers::{APP0, APP14, EOI, Marker, Markers, SOI, SOS};
+use super::kept::MOST_KEPT_BYTES;
 
 const APP1: u8 = 0xE1;
 const APP2: u8 = 0xE2;
@@ -13,8 +14,13 @@ const ICC: &[u8] = b"ICC_PROFILE\0";
 /// A JFIF segment without a thumbnail in it.
 const JFIF_BYTES: usize = 14;
 const ADOBE_BYTES: usize = 12;
-/// Most bytes of metadata that are taken over into a new file.
-const MOST_KEPT_BYTES: usize = 1 << 20;
+/// Most bytes of a segment behind its length.
+const MOST_PAYLOAD_BYTES: usize = 65_533;
+/// Most bytes of a profile in one segment: each part is numbered, and tells how many there are.
+const ICC_PART_BYTES: usize = MOST_PAYLOAD_BYTES - ICC.len() - 2;
+const MOST_ICC_PARTS: usize = 255;
+// No profile that is kept has more parts than can be numbered.
+const _: () = assert!(MOST_KEPT_BYTES / ICC_PART_BYTES < MOST_ICC_PARTS);
 
 /// What a JPEG says beside its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,20 +72,45 @@ pub(super) fn stripped(data: &[u8], orientation: Orientation) -> Result<Vec<u8>,
     Ok(copy)
 }
 
-/// `encoded` with the EXIF and ICC blocks of `source`, whose orientation is done with.
-pub(super) fn with_metadata_of(source: &[u8], encoded: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let mut blocks = Vec::new();
-    walk(source, |segment| {
+/// The first EXIF block of a file, as TIFF, and its ICC profile put together.
+pub(super) fn exif_and_icc(data: &[u8]) -> Result<(Option<&[u8]>, Option<Vec<u8>>), DecodeError> {
+    let mut tiff = None;
+    let mut parts: Vec<(u8, u8, &[u8])> = Vec::new();
+    walk(data, |segment| {
         let Segment::Marker(marker) = segment else { return };
-        if blocks.len() + marker.payload.len() > MOST_KEPT_BYTES {
-            return;
-        }
-        if let Some(tiff) = exif_of(marker) {
-            push(&mut blocks, APP1, &[EXIF, &exif::made_upright(tiff)].concat());
-        } else if marker.code == APP2 && marker.payload.starts_with(ICC) {
-            push(&mut blocks, APP2, marker.payload);
+        tiff = tiff.or_else(|| exif_of(marker));
+        if let Some([number, count, part @ ..]) = icc_of(marker).filter(|_| parts.len() < MOST_ICC_PARTS) {
+            parts.push((*number, *count, part));
         }
     })?;
+    Ok((tiff, joined(parts)))
+}
+
+/// A profile of its parts; `None` if one is missing, or there twice.
+fn joined(mut parts: Vec<(u8, u8, &[u8])>) -> Option<Vec<u8>> {
+    parts.sort_unstable_by_key(|(number, ..)| *number);
+    let total = u8::try_from(parts.len()).ok()?;
+    let in_order = (1..=total).zip(&parts).all(|(at, (number, count, _))| (*number, *count) == (at, total));
+    let bytes: usize = parts.iter().map(|(.., part)| part.len()).sum();
+    (total > 0 && in_order && bytes <= MOST_KEPT_BYTES)
+        .then(|| parts.iter().flat_map(|(.., part)| *part).copied().collect())
+}
+
+/// `encoded` with an EXIF block, if it fits a segment, and an ICC profile in as many as it takes.
+pub(super) fn with_blocks(
+    encoded: &[u8],
+    tiff: Option<&[u8]>,
+    icc: Option<&[u8]>,
+) -> Result<Vec<u8>, DecodeError> {
+    let mut blocks = Vec::new();
+    if let Some(tiff) = tiff.filter(|tiff| tiff.len() <= MOST_PAYLOAD_BYTES - EXIF.len()) {
+        push(&mut blocks, APP1, &[EXIF, tiff].concat());
+    }
+    let parts = icc.unwrap_or_default().chunks(ICC_PART_BYTES);
+    let count = parts.len() as u8;
+    for (number, part) in (1..=count).zip(parts) {
+        push(&mut blocks, APP2, &[ICC, &[number, count], part].concat());
+    }
     // Behind JFIF, which stands first where it stands at all.
     let first = Markers::new(encoded).next()?;
     let behind = if first.code == APP0 { first.end } else { 2 };
@@ -180,6 +211,10 @@ fn needed(marker: &Marker<'_>) -> Option<usize> {
 
 fn exif_of<'a>(marker: &Marker<'a>) -> Option<&'a [u8]> {
     (marker.code == APP1).then(|| marker.payload.strip_prefix(EXIF)).flatten()
+}
+
+fn icc_of<'a>(marker: &Marker<'a>) -> Option<&'a [u8]> {
+    (marker.code == APP2).then(|| marker.payload.strip_prefix(ICC)).flatten()
 }
 
 fn push(copy: &mut Vec<u8>, code: u8, payload: &[u8]) {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::chunks::{self, Chunk, Chunks, PNG_SIGNATURE, RIFF_HEADER};
 use super::exif::{self, Orientation};
 use super::jpeg_copy;
 use crate::domain::PictureFormat;
@@ -9,11 +10,9 @@ use crate::domain::PictureFormat;
 /// PNG chunks that say how to show the pixels and nothing else. An ICC profile is not among them: it may name a device.
 const PNG_KEPT: [&[u8; 4]; 11] =
     [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"pHYs", b"bKGD"];
-const PNG_SIGNATURE: usize = 8;
 const WEBP_KEPT: [&[u8; 4]; 4] = [b"VP8X", b"ALPH", b"VP8 ", b"VP8L"];
 /// Flags of VP8X for chunks that do not stay: ICC, EXIF, XMP.
 const WEBP_FLAGS: u8 = 0x2C;
-const RIFF_HEADER: usize = 12;
 
 /// What a file of an encoded format says beside its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +31,18 @@ impl Metadata {
         let found = |chunks: Option<Chunks<'_>>, kept: &[&[u8; 4]], name: &[u8; 4]| {
             let chunks = chunks?;
             let is_kept = |chunk: &Chunk<'_>| kept.iter().any(|name| chunk.name == **name);
-            let tiff = chunks.list.iter().find(|chunk| chunk.name == *name).map(|chunk| {
-                // WebP's writers are not of one mind about JPEG's prefix.
-                chunk.body.strip_prefix(b"Exif\0\0").unwrap_or(chunk.body)
-            });
-            let orientation =
-                tiff.and_then(exif::find).map_or(Orientation::UPRIGHT, |found| found.orientation);
+            let orientation = chunks
+                .tiff(name)
+                .and_then(exif::find)
+                .map_or(Orientation::UPRIGHT, |found| found.orientation);
             Some(Self { orientation, extras: chunks.trailer || !chunks.list.iter().all(is_kept) })
         };
         match format {
             PictureFormat::Jpeg => jpeg_copy::extras(data)
                 .ok()
                 .map(|jpeg_copy::Extras { orientation, any }| Self { orientation, extras: any }),
-            PictureFormat::Png => found(png_chunks(data), &PNG_KEPT, b"eXIf"),
-            PictureFormat::WebP => found(webp_chunks(data), &WEBP_KEPT, b"EXIF"),
+            PictureFormat::Png => found(chunks::png(data), &PNG_KEPT, b"eXIf"),
+            PictureFormat::WebP => found(chunks::webp(data), &WEBP_KEPT, b"EXIF"),
             PictureFormat::Rgb8
             | PictureFormat::Bgr8
             | PictureFormat::Gray8
@@ -64,7 +61,7 @@ pub fn stripped(format: PictureFormat, data: &[u8], orientation: Orientation) ->
         PictureFormat::Jpeg => jpeg_copy::stripped(data, orientation).ok().map(Bytes::from),
         PictureFormat::Png => {
             let mut copy = data[..PNG_SIGNATURE].to_vec();
-            for chunk in png_chunks(data)?.list {
+            for chunk in chunks::png(data)?.list {
                 if PNG_KEPT.iter().any(|name| chunk.name == **name) {
                     copy.extend_from_slice(chunk.whole);
                 }
@@ -73,7 +70,7 @@ pub fn stripped(format: PictureFormat, data: &[u8], orientation: Orientation) ->
         }
         PictureFormat::WebP => {
             let mut copy = data[..RIFF_HEADER].to_vec();
-            for chunk in webp_chunks(data)?.list {
+            for chunk in chunks::webp(data)?.list {
                 let at = copy.len();
                 if WEBP_KEPT.iter().any(|name| chunk.name == **name) {
                     copy.extend_from_slice(chunk.whole);
@@ -98,51 +95,4 @@ pub fn stripped(format: PictureFormat, data: &[u8], orientation: Orientation) ->
 #[must_use]
 pub fn is_plain_lossless_webp(data: &[u8]) -> bool {
     data.get(RIFF_HEADER..RIFF_HEADER + 4) == Some(b"VP8L")
-}
-
-struct Chunks<'a> {
-    list: Vec<Chunk<'a>>,
-    /// Bytes follow the last one.
-    trailer: bool,
-}
-
-struct Chunk<'a> {
-    name: [u8; 4],
-    body: &'a [u8],
-    /// With name, length and what else belongs to it.
-    whole: &'a [u8],
-}
-
-/// Length, name, body, checksum.
-fn png_chunks(data: &[u8]) -> Option<Chunks<'_>> {
-    let (mut list, mut at) = (Vec::new(), PNG_SIGNATURE);
-    loop {
-        let head = data.get(at..at.checked_add(8)?)?;
-        let len = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
-        let end = at.checked_add(12)?.checked_add(len)?;
-        let whole = data.get(at..end)?;
-        let name: [u8; 4] = head[4..].try_into().ok()?;
-        list.push(Chunk { name, body: &whole[8..8 + len], whole });
-        at = end;
-        if name == *b"IEND" {
-            return Some(Chunks { list, trailer: at < data.len() });
-        }
-    }
-}
-
-/// Name, length, body, a byte that makes it even.
-fn webp_chunks(data: &[u8]) -> Option<Chunks<'_>> {
-    let riff = u32::from_le_bytes(data.get(4..8)?.try_into().ok()?) as usize;
-    let all = data.get(..riff.checked_add(8)?)?;
-    let (mut list, mut at) = (Vec::new(), RIFF_HEADER);
-    while at < all.len() {
-        let head = all.get(at..at.checked_add(8)?)?;
-        let len = u32::from_le_bytes(head[4..].try_into().ok()?) as usize;
-        let name: [u8; 4] = head[..4].try_into().ok()?;
-        let body = all.get(at + 8..(at + 8).checked_add(len)?)?;
-        let end = (at + 8 + len.next_multiple_of(2)).min(all.len());
-        list.push(Chunk { name, body, whole: &all[at..end] });
-        at = end;
-    }
-    Some(Chunks { list, trailer: all.len() < data.len() })
 }

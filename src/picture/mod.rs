@@ -4,6 +4,7 @@
 //! each is bounded by [`Limits`] before it takes memory, and a panic inside one fails that picture only.
 
 mod canvas;
+mod chunks;
 mod codec;
 mod encode;
 mod error;
@@ -12,6 +13,7 @@ mod font;
 mod jpeg;
 mod jpeg_copy;
 mod jpeg_markers;
+mod kept;
 mod limits;
 mod mask;
 mod metadata;
@@ -32,6 +34,7 @@ pub use canvas::{Canvas, Color};
 pub use codec::Codec;
 pub use error::{Counted, DecodeError, EncodeError};
 pub use exif::Orientation;
+pub use kept::KeptMetadata;
 pub use limits::Limits;
 pub use mask::paint;
 pub use metadata::{Metadata, is_plain_lossless_webp, stripped};

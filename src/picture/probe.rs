@@ -109,7 +109,7 @@ fn png_size(data: &[u8]) -> Result<(u32, u32), DecodeError> {
 
 /// RIFF, size, WEBP, then the first chunk, which is one of three kinds
 /// (<https://developers.google.com/speed/webp/docs/riff_container>).
-fn webp_size(data: &[u8]) -> Result<(u32, u32), DecodeError> {
+pub(super) fn webp_size(data: &[u8]) -> Result<(u32, u32), DecodeError> {
     const ANIMATION: u8 = 0x02;
     // The shortest WebP (lossless, 1x1) ends before byte 30: what is not there reads as 0.
     let mut chunk = [0; 18];

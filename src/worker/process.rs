@@ -11,7 +11,8 @@ use crate::domain::{
     Rendition, Roi, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
 };
 use crate::picture::{
-    self, Codec, Counted, DecodeError, EncodeError, Metadata, Orientation, Plane, Planes, SourcePicture,
+    self, Codec, Counted, DecodeError, EncodeError, KeptMetadata, Metadata, Orientation, Plane, Planes,
+    SourcePicture,
 };
 use crate::queue::Offer;
 
@@ -185,14 +186,12 @@ fn make_pictures(
     };
     let planes = scaled.as_ref().unwrap_or(planes);
     // EXIF may hold a small copy of the whole picture.
-    let keeps = policy.keep_metadata
-        && metadata.extras
-        && source.format == PictureFormat::Jpeg
-        && !settings.hides_originals();
+    let keeps = policy.keep_metadata && metadata.extras && !settings.hides_originals();
+    let kept = if keeps { KeptMetadata::of(source.format, data) } else { KeptMetadata::default() };
     let (encoded, quality) = watch.time(Stage::Encode, || {
         adaptive::encode_within(allowance, |quality| {
             let encoded = codec.encode(planes, format, quality)?;
-            if keeps { Codec::with_metadata_of(data, &encoded) } else { Ok(encoded) }
+            kept.put_into(format.picture_format(), encoded)
         })
     })?;
     let bytes = encoded.len() as u64;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frameway::domain::PictureFormat;
-use frameway::picture::{Codec, DecodeError, Limits, SourcePicture};
+use frameway::picture::{Codec, DecodeError, KeptMetadata, Limits, SourcePicture};
 
 use crate::alone;
 use crate::case::{Random, valid};
@@ -48,12 +48,43 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
     }
 }
 
+/// The same with metadata: an EXIF block that says "on its side", and an ICC profile of nothing but a header, in two parts.
+fn telling(plain: &[(PictureFormat, Vec<u8>)]) -> Vec<(PictureFormat, Vec<u8>)> {
+    let segment = |code, parts: &[&[u8]]| {
+        let payload = parts.concat();
+        [&[0xFF, code][..], &(payload.len() as u16 + 2).to_be_bytes(), &payload].concat()
+    };
+    let tiff = b"Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    let mut profile = [0; 128];
+    profile[16..20].copy_from_slice(b"RGB ");
+    profile[36..40].copy_from_slice(b"acsp");
+    let metadata = [
+        segment(0xE1, &[tiff]),
+        segment(0xE2, &[b"ICC_PROFILE\0\x01\x02", &profile[..50]]),
+        segment(0xE2, &[b"ICC_PROFILE\0\x02\x02", &profile[50..]]),
+    ];
+    let (_, jpeg) = &plain[0];
+    let jpeg = [&jpeg[..2], &metadata.concat(), &jpeg[2..]].concat();
+    let kept = KeptMetadata::of(PictureFormat::Jpeg, &jpeg);
+    let with_it = plain.iter().map(|(format, plain)| {
+        let file = kept.put_into(*format, plain.clone().into()).expect("it was just encoded");
+        assert_eq!(
+            KeptMetadata::of(*format, &file),
+            KeptMetadata::of(PictureFormat::Jpeg, &jpeg),
+            "{format}"
+        );
+        (*format, file.to_vec())
+    });
+    with_it.collect()
+}
+
 #[test]
 fn mutated_pictures_end_as_pictures_or_typed_errors() {
     let _alone = alone();
     let seed = number("SEED").unwrap_or(1);
     let iterations = number("ITERATIONS").unwrap_or(ITERATIONS);
     let mut originals = valid();
+    originals.extend(telling(&originals));
     originals.push((PictureFormat::Nv12, vec![80; 160 * 90 * 3 / 2]));
     // Small limits keep every case quick; a limit that is not kept shows in the planes.
     let limits = Limits { max_pixels: 100_000, max_alloc_bytes: 4 << 20, ..Limits::default() };
@@ -76,6 +107,33 @@ fn mutated_pictures_end_as_pictures_or_typed_errors() {
                 decoded += 1;
                 let pixels = u64::from(planes.width()) * u64::from(planes.height());
                 assert!(pixels <= limits.max_pixels, "SEED={own} ITERATIONS=1: {pixels} pixels");
+                // A smaller copy is there as well, and no less than was asked for.
+                let (width, height) = (planes.width() / 3, planes.height() / 3);
+                let small = codec.decode_at_least(&source, width, height);
+                let small = small.unwrap_or_else(|error| panic!("SEED={own} ITERATIONS=1: scaled: {error}"));
+                assert!(small.width() >= width && small.height() >= height, "SEED={own} ITERATIONS=1");
+                assert!(small.width() <= planes.width() && small.height() <= planes.height());
+                codec.recycle(small);
+                // What is kept of it goes into another picture, which is one still.
+                let kept = KeptMetadata::of(*format, &data);
+                for (format, plain) in &originals {
+                    if !format.is_raw() && kept != KeptMetadata::default() {
+                        let made = kept.put_into(*format, plain.clone().into());
+                        // Some of the originals have metadata of their own.
+                        let Ok(made) = made else { continue };
+                        let again = codec.decode(&SourcePicture {
+                            data: &made,
+                            width: 0,
+                            height: 0,
+                            format: *format,
+                            stride: 0,
+                        });
+                        assert!(
+                            again.is_ok(),
+                            "SEED={own} ITERATIONS=1: {format} with what was kept: {again:?}"
+                        );
+                    }
+                }
                 codec.recycle(planes);
             }
             Err(error @ (DecodeError::Codec(_) | DecodeError::Panicked(_))) => {

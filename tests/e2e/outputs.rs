@@ -151,6 +151,31 @@ async fn a_coarse_jpeg_comes_out_as_it_went_in() {
     server.stop().await;
 }
 
+/// The EXIF block of a submitted JPEG in a WebP, and none without the stream's leave.
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_is_kept_across_formats_where_the_stream_says_so() {
+    let server = TestServer::start(|_| {}).await;
+    let plain = scene(95);
+    let block = b"Exif\0\0II\x2A\0\x08\0\0\0\0\0\0\0\0\0 GPS 52.5 N 13.4 E";
+    let len = (block.len() as u16 + 2).to_be_bytes();
+    let telling = Bytes::from([&plain[..2], &[0xFF, 0xE1], &len, block, &plain[2..]].concat());
+    for format in [pb::PictureFormat::Jpeg, pb::PictureFormat::Png, pb::PictureFormat::Webp] {
+        for keep_metadata in [true, false] {
+            let id = format!("{format:?}-{keep_metadata}").to_lowercase();
+            let output = pb::OutputPolicy { format: format.into(), keep_metadata, ..Default::default() };
+            let shown = register(&server, &id, output).await.output.expect("in force");
+            assert_eq!((shown.format(), shown.keep_metadata), (format, keep_metadata));
+            server.submit(vec![frame(&id, &telling)]).await;
+            let made = processed(&server, &id, 1, None).await;
+            let picture = data(&made.pictures[0]);
+            let tells = picture.windows(block.len() - 6).any(|part| part == &block[6..]);
+            assert_eq!(tells, keep_metadata, "{id}");
+            assert!(psnr(&decode(&plain), &decode(picture)) > 32.0, "{id}");
+        }
+    }
+    server.stop().await;
+}
+
 fn mask(id: &str, [left, upper, right, lower]: [f64; 4]) -> pb::PrivacyMask {
     let corner = |x, y| pb::NormalizedPoint { x, y };
     let polygon = vec![corner(left, upper), corner(right, upper), corner(right, lower), corner(left, lower)];

@@ -121,14 +121,6 @@ async fn updates_follow_the_mask_and_the_etag() {
         let refused = client.update_stream(update(named("cam"), paths)).await.expect_err("a bad mask");
         assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, name(R::UpdateMaskInvalid)));
     }
-    let kept = pb::OutputPolicy {
-        format: pb::PictureFormat::Webp.into(),
-        keep_metadata: true,
-        ..Default::default()
-    };
-    let kept = pb::Stream { output: Some(kept), ..named("cam") };
-    let refused = client.update_stream(update(kept, &["output"])).await.expect_err("not offered");
-    assert_eq!((refused.code(), reason(&refused)), (Code::Unimplemented, name(R::NotImplemented)));
     let nobody = client.update_stream(update(named("nobody"), &["labels"])).await.expect_err("not there");
     assert_eq!(nobody.code(), Code::NotFound);
     server.stop().await;

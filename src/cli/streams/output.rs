@@ -52,7 +52,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) min_quality: Option<u32>,
 
-    /// Keep EXIF and ICC blocks (JPEG).
+    /// Keep the EXIF block and the ICC profile.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) keep_metadata: Option<bool>,
 

@@ -71,9 +71,6 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
         let rule = "needs a format with a quality (JPEG, lossy WEBP), and pictures that are encoded";
         return Err(Fault::invalid("adaptive", rule));
     }
-    if keep_metadata && rendition.format != OutputFormat::Jpeg {
-        return Err(Fault::not_offered("keep_metadata"));
-    }
     Ok(OutputPolicy {
         rendition,
         thumbnail_size,
@@ -207,7 +204,7 @@ mod tests {
                 keep_original: true,
                 reencode,
                 adaptive,
-                keep_metadata: format == OutputFormat::Jpeg,
+                keep_metadata: true,
                 keep_unmasked_original: true,
             };
             assert_eq!(output(output_to_pb(policy)), Ok(policy));
@@ -239,8 +236,6 @@ mod tests {
         ] {
             assert_eq!(refused(policy), invalid(field));
         }
-        let kept = pb::OutputPolicy { keep_metadata: true, format: webp, ..default() };
-        assert_eq!(refused(kept), Err((ErrorReason::NotImplemented, "keep_metadata".to_owned())));
     }
 
     #[test]

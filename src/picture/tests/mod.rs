@@ -2,6 +2,7 @@
 
 mod formats;
 mod hostile;
+mod kept;
 mod outputs;
 mod round_trip;
 mod scaled;

@@ -7,7 +7,7 @@ use crate::domain::{
     Digest, NormalizedPoint, OutputFormat, OutputPolicy, PayloadKey, PayloadRef, PictureFormat, PictureRole,
     Polygon, PrivacyMask, Reencode, ReencodeMode, Rendition, SourceInfo, StoredPicture, StreamSettings,
 };
-use crate::picture::{Codec, Limits, Planes, SourcePicture};
+use crate::picture::{self, Codec, Limits, Planes, SourcePicture};
 use crate::scene::Scene;
 use crate::worker::adaptive::Allowance;
 
@@ -131,6 +131,52 @@ fn what_is_passed_on_tells_nothing_unless_that_is_wanted() {
             assert!(made.windows(6).any(|window| window == b"SECRET"));
         } else {
             assert_eq!(picture(&product, PictureRole::Processed).unwrap().payload, stored);
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_goes_into_every_format_and_says_upright() {
+    let planes = decode(&jpeg(90));
+    let turned = with_exif(&jpeg(90), 6);
+    let kept = picture::KeptMetadata::of(PictureFormat::Jpeg, &turned);
+    let png =
+        kept.put_into(PictureFormat::Png, codec().encode(&planes, OutputFormat::Png, 0).unwrap()).unwrap();
+    let webp = codec().encode(&planes, OutputFormat::WebPLossless, 0).unwrap();
+    let webp = kept.put_into(PictureFormat::WebP, webp).unwrap();
+    let sources = [(PictureFormat::Jpeg, turned), (PictureFormat::Png, png), (PictureFormat::WebP, webp)];
+    for (from, source) in &sources {
+        for format in [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::WebP, OutputFormat::WebPLossless]
+        {
+            for keep_metadata in [true, false] {
+                let output = OutputPolicy {
+                    rendition: Rendition { format, max_width: 90, ..Rendition::default() },
+                    keep_metadata,
+                    ..OutputPolicy::default()
+                };
+                let (product, _) = work(source, *from, &policy(output));
+                let case = format!("{from} to {format:?}, {keep_metadata}");
+                let made = bytes(&product, PictureRole::Processed);
+                assert_eq!(product.outcome.bytes, made.len() as u64, "{case}");
+                let tells = made.windows(6).any(|window| window == b"SECRET");
+                assert_eq!(tells, keep_metadata, "{case}");
+                let metadata = picture::Metadata::of(format.picture_format(), &made);
+                assert_eq!(metadata.orientation, picture::Orientation::UPRIGHT, "{case}");
+                let planes = decode(&made);
+                let side = if *from == PictureFormat::Jpeg { (90, 160) } else { (90, 51) };
+                assert_eq!((planes.width(), planes.height()), side, "{case}");
+            }
+            let (product, _) = work(
+                source,
+                *from,
+                &masked(OutputPolicy {
+                    rendition: Rendition { format, ..Rendition::default() },
+                    keep_metadata: true,
+                    ..OutputPolicy::default()
+                }),
+            );
+            let made = bytes(&product, PictureRole::Processed);
+            assert!(!made.windows(6).any(|window| window == b"SECRET"), "{from} to {format:?}, masked");
         }
     }
 }

@@ -1,0 +1,95 @@
+//! The chunks of PNG and WebP files, walked without decoding, and written.
+
+use flate2::Crc;
+
+pub(super) const PNG_SIGNATURE: usize = 8;
+pub(super) const RIFF_HEADER: usize = 12;
+
+/// More than any encoder writes: a file of nothing but empty chunks shall not take many times its size.
+const MOST_CHUNKS: usize = 1 << 16;
+
+pub(super) struct Chunks<'a> {
+    pub(super) list: Vec<Chunk<'a>>,
+    /// Bytes follow the last one.
+    pub(super) trailer: bool,
+}
+
+impl<'a> Chunks<'a> {
+    /// The body of the first chunk of this name.
+    pub(super) fn body(&self, name: &[u8; 4]) -> Option<&'a [u8]> {
+        self.list.iter().find(|chunk| chunk.name == *name).map(|chunk| chunk.body)
+    }
+
+    /// The TIFF block in the first chunk of this name. WebP's writers are not of one mind about JPEG's prefix.
+    pub(super) fn tiff(&self, name: &[u8; 4]) -> Option<&'a [u8]> {
+        self.body(name).map(|body| body.strip_prefix(b"Exif\0\0").unwrap_or(body))
+    }
+}
+
+pub(super) struct Chunk<'a> {
+    pub(super) name: [u8; 4],
+    pub(super) body: &'a [u8],
+    /// With name, length and what else belongs to it.
+    pub(super) whole: &'a [u8],
+}
+
+/// The chunks of a PNG up to IEND: length, name, body, checksum. `None` if they do not go together.
+pub(super) fn png(data: &[u8]) -> Option<Chunks<'_>> {
+    let (mut list, mut at) = (Vec::new(), PNG_SIGNATURE);
+    loop {
+        let head = data.get(at..at.checked_add(8)?)?;
+        let len = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
+        let end = at.checked_add(12)?.checked_add(len)?;
+        let whole = data.get(at..end)?;
+        let name: [u8; 4] = head[4..].try_into().ok()?;
+        list.push(Chunk { name, body: &whole[8..8 + len], whole });
+        at = end;
+        if name == *b"IEND" {
+            return Some(Chunks { list, trailer: at < data.len() });
+        }
+        if list.len() == MOST_CHUNKS {
+            return None;
+        }
+    }
+}
+
+/// The chunks of a WebP: name, length, body, a byte that makes it even. `None` if they do not go together.
+pub(super) fn webp(data: &[u8]) -> Option<Chunks<'_>> {
+    let riff = u32::from_le_bytes(data.get(4..8)?.try_into().ok()?) as usize;
+    let all = data.get(..riff.checked_add(8)?)?;
+    let (mut list, mut at) = (Vec::new(), RIFF_HEADER);
+    while at < all.len() {
+        if list.len() == MOST_CHUNKS {
+            return None;
+        }
+        let head = all.get(at..at.checked_add(8)?)?;
+        let len = u32::from_le_bytes(head[4..].try_into().ok()?) as usize;
+        let name: [u8; 4] = head[..4].try_into().ok()?;
+        let body = all.get(at + 8..(at + 8).checked_add(len)?)?;
+        let end = (at + 8 + len.next_multiple_of(2)).min(all.len());
+        list.push(Chunk { name, body, whole: &all[at..end] });
+        at = end;
+    }
+    Some(Chunks { list, trailer: all.len() < data.len() })
+}
+
+/// Writes a chunk of a PNG.
+pub(super) fn push_png(file: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
+    let mut checksum = Crc::new();
+    checksum.update(name);
+    checksum.update(body);
+    file.extend_from_slice(&(body.len() as u32).to_be_bytes());
+    file.extend_from_slice(name);
+    file.extend_from_slice(body);
+    file.extend_from_slice(&checksum.sum().to_be_bytes());
+}
+
+/// Writes a chunk of a WebP.
+pub(super) fn push_webp(file: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
+    file.extend_from_slice(name);
+    file.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    file.extend_from_slice(body);
+    if body.len() % 2 == 1 {
+        file.push(0);
+    }
+}
