@@ -72,8 +72,11 @@ pub(super) fn stripped(data: &[u8], orientation: Orientation) -> Result<Vec<u8>,
     Ok(copy)
 }
 
+/// The TIFF of an EXIF block, and a whole ICC profile.
+type ExifAndIcc<'a> = (Option<&'a [u8]>, Option<Vec<u8>>);
+
 /// The first EXIF block of a file, as TIFF, and its ICC profile put together.
-pub(super) fn exif_and_icc(data: &[u8]) -> Result<(Option<&[u8]>, Option<Vec<u8>>), DecodeError> {
+pub(super) fn exif_and_icc(data: &[u8]) -> Result<ExifAndIcc<'_>, DecodeError> {
     let mut tiff = None;
     let mut parts: Vec<(u8, u8, &[u8])> = Vec::new();
     walk(data, |segment| {

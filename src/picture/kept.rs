@@ -74,9 +74,9 @@ impl KeptMetadata {
             return Ok(encoded);
         }
         let written = match format {
-            PictureFormat::Jpeg => self.into_jpeg(&encoded),
-            PictureFormat::Png => self.into_png(&encoded),
-            PictureFormat::WebP => self.into_webp(&encoded),
+            PictureFormat::Jpeg => self.put_into_jpeg(&encoded),
+            PictureFormat::Png => self.put_into_png(&encoded),
+            PictureFormat::WebP => self.put_into_webp(&encoded),
             PictureFormat::Rgb8
             | PictureFormat::Bgr8
             | PictureFormat::Gray8
@@ -93,13 +93,13 @@ impl KeptMetadata {
         (icc[ICC_SIGNATURE] == *b"acsp" && icc[ICC_COLORS] == *colors).then_some(icc)
     }
 
-    fn into_jpeg(&self, encoded: &[u8]) -> Option<Vec<u8>> {
+    fn put_into_jpeg(&self, encoded: &[u8]) -> Option<Vec<u8>> {
         let gray = jpeg_markers::frame_header(encoded).ok()?.components == 1;
         let icc = self.profile(if gray { b"GRAY" } else { b"RGB " });
         jpeg_copy::with_blocks(encoded, self.exif.as_deref(), icc).ok()
     }
 
-    fn into_png(&self, encoded: &[u8]) -> Option<Vec<u8>> {
+    fn put_into_png(&self, encoded: &[u8]) -> Option<Vec<u8>> {
         let (header, pixels) = encoded.split_at_checked(PNG_HEADER_BYTES)?;
         let gray = header[PNG_COLOR] == PNG_GRAY;
         let mut file = header.to_vec();
@@ -114,7 +114,7 @@ impl KeptMetadata {
         Some(file)
     }
 
-    fn into_webp(&self, encoded: &[u8]) -> Option<Vec<u8>> {
+    fn put_into_webp(&self, encoded: &[u8]) -> Option<Vec<u8>> {
         let (width, height) = probe::webp_size(encoded).ok()?;
         let [pixels] = &chunks::webp(encoded)?.list[..] else { return None };
         let mut flags = match pixels.name {
