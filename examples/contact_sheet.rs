@@ -1,4 +1,4 @@
-//! Draws one frame in every output format, size, rotation and quality, and with a mask, on one sheet, for eyes to judge.
+//! Draws one frame in every output format, size, rotation and quality, and with masks, on one sheet, for eyes to judge.
 //!
 //! ```text
 //! cargo run --example contact_sheet -- sheet.png [frame.jpg]
@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use frameway::domain::{NormalizedPoint, OutputFormat, Polygon};
 use frameway::picture::{self, Codec, Limits, Orientation, Planes, SourcePicture, Tile};
 use frameway::scene::Scene;
+use image::ExtendedColorType;
 
 const TILE_WIDTH: u32 = 320;
 const COLUMNS: u32 = 4;
@@ -38,12 +39,24 @@ fn main() -> anyhow::Result<()> {
     for (width, height) in [(640, 0), (0, 120), (64, 64)] {
         let (width, height) = picture::fit_within(source.width(), source.height(), width, height);
         let small = codec.scale(&source, width, height)?;
-        drawn.push((format!("{width} x {height}"), small));
+        drawn.push((format!("{width} x {height}, scaled"), small));
     }
+    let encoded = SourcePicture::encoded(&frame).context("no known format")?;
+    let (width, height) = picture::fit_within(source.width(), source.height(), 320, 320);
+    let rough = codec.decode_at_least(&encoded, width, height)?;
+    let label = format!("decoded at {} x {} for {width} x {height}", rough.width(), rough.height());
+    drawn.push((label, codec.scale(&rough, width, height)?));
+
     let mut masked = source.clone();
-    picture::paint(&mut masked, [&region(&[(0.1, 0.6), (0.45, 0.3), (0.6, 0.9)])?]);
-    let bytes = codec.encode(&masked, OutputFormat::Jpeg, 85)?;
-    drawn.push(("masked, JPEG 85".to_owned(), decode(&mut codec, &bytes)?));
+    let regions =
+        [region(&[(0.1, 0.6), (0.45, 0.3), (0.6, 0.9)])?, region(&[(0.7, 0.1), (0.95, 0.1), (0.8, 0.4)])?];
+    picture::paint(&mut masked, &regions);
+    for (name, format) in
+        [("JPEG", OutputFormat::Jpeg), ("PNG", OutputFormat::Png), ("WebP", OutputFormat::WebP)]
+    {
+        let bytes = codec.encode(&masked, format, 85)?;
+        drawn.push((format!("masked, {name}, {} kB", bytes.len() / 1000), decode(&mut codec, &bytes)?));
+    }
     for number in [2, 3, 6, 8] {
         let orientation = Orientation::new(number).context("an orientation of EXIF")?;
         drawn.push((format!("EXIF orientation {number}"), codec.upright(source.clone(), orientation)));
@@ -52,8 +65,7 @@ fn main() -> anyhow::Result<()> {
     let tiles: Vec<Tile<'_>> =
         drawn.iter().map(|(label, picture)| Tile { label: label.clone(), picture }).collect();
     let whole = codec.contact_sheet(&tiles, COLUMNS, TILE_WIDTH)?;
-    let whole = decode(&mut codec, &whole)?;
-    std::fs::write(&sheet, codec.encode(&whole, OutputFormat::Png, 0)?)
+    image::save_buffer(&sheet, whole.pixels(), whole.width(), whole.height(), ExtendedColorType::Rgb8)
         .with_context(|| format!("writing {sheet}"))
 }
 

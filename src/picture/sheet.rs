@@ -1,6 +1,6 @@
 //! Contact sheets: many pictures, small and labelled, on one.
 
-use super::{Canvas, Codec, Color, DEFAULT_JPEG_QUALITY, EncodeError, Planes, SourcePicture, resize, rgb};
+use super::{Canvas, Codec, Color, EncodeError, Planes, SourcePicture, resize, rgb};
 use crate::domain::picture::PictureFormat;
 use bytes::Bytes;
 
@@ -19,41 +19,45 @@ pub struct Tile<'a> {
 }
 
 impl Codec {
-    /// A JPEG that shows the tiles in rows of `columns`, each scaled to `tile_width` pixels (never enlarged).
+    /// The tiles in rows of `columns`, each scaled to `tile_width` pixels (never enlarged). A row is as high as its highest
+    /// picture, and each label stands right under its own.
     ///
     /// # Errors
     ///
-    /// If the sheet grows beyond what a JPEG or this codec's limits allow.
+    /// If the sheet grows beyond this codec's limits.
     pub fn contact_sheet(
         &mut self,
         tiles: &[Tile<'_>],
         columns: u32,
         tile_width: u32,
-    ) -> Result<Bytes, EncodeError> {
+    ) -> Result<Canvas, EncodeError> {
         let columns = columns.clamp(1, tiles.len().max(1) as u32);
         let tile_width = tile_width.clamp(16, 4_096);
         let mut pictures = Vec::with_capacity(tiles.len());
         for tile in tiles {
             pictures.push(self.scaled_canvas(tile.picture, tile_width)?);
         }
-        let tile_height = pictures.iter().map(Canvas::height).max().unwrap_or(tile_width);
-        let rows = (tiles.len() as u32).div_ceil(columns).max(1);
-        let (step_x, step_y) = (tile_width + GAP, tile_height + LABEL_HEIGHT + GAP);
-        let (width, height) = (GAP + columns * step_x, GAP + rows * step_y);
+        let rows: Vec<&[Canvas]> = pictures.chunks(columns as usize).collect();
+        let width = GAP + columns * (tile_width + GAP);
+        let height = rows.iter().fold(GAP, |height, row| height.saturating_add(row_height(row)));
         self.limits()
             .check_dimensions(width, height)
             .map_err(|error| EncodeError::Codec(error.to_string()))?;
         let mut sheet = Canvas::new(width, height, BACKGROUND);
-        for (index, (tile, picture)) in (0_u32..).zip(tiles.iter().zip(&pictures)) {
-            let left = GAP + index % columns * step_x;
-            let top = GAP + index / columns * step_y;
-            let inset = (tile_width - picture.width()) / 2;
-            sheet.paste(i64::from(left + inset), i64::from(top), picture);
-            let fitting = (tile_width / Canvas::text_size(2, 1).0.div_ceil(2)) as usize;
-            let label: String = tile.label.chars().take(fitting).collect();
-            sheet.text(i64::from(left), i64::from(top + tile_height + 6), 1, INK, &label);
+        let fitting = (tile_width / Canvas::text_size(2, 1).0.div_ceil(2)) as usize;
+        let mut labels = tiles.iter().map(|tile| &tile.label);
+        let mut top = GAP;
+        for row in rows {
+            for ((column, picture), label) in (0_u32..).zip(row).zip(&mut labels) {
+                let left = GAP + column * (tile_width + GAP);
+                let inset = (tile_width - picture.width()) / 2;
+                sheet.paste(i64::from(left + inset), i64::from(top), picture);
+                let label: String = label.chars().take(fitting).collect();
+                sheet.text(i64::from(left), i64::from(top + picture.height() + 6), 1, INK, &label);
+            }
+            top += row_height(row);
         }
-        self.encode_canvas(&sheet, DEFAULT_JPEG_QUALITY)
+        Ok(sheet)
     }
 
     /// Encodes a drawn picture as JPEG 4:2:0.
@@ -85,4 +89,9 @@ impl Codec {
         Canvas::from_pixels(small.width(), small.height(), pixels)
             .ok_or_else(|| EncodeError::Codec("a picture of another size".to_owned()))
     }
+}
+
+/// Pixels from the top of a row to that of the next.
+fn row_height(row: &[Canvas]) -> u32 {
+    row.iter().map(Canvas::height).max().unwrap_or(0) + LABEL_HEIGHT + GAP
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::board::Sample;
 use crate::cli::output::write_whole;
-use crate::picture::{Codec, Limits, SourcePicture, Tile};
+use crate::picture::{Codec, DEFAULT_JPEG_QUALITY, Limits, SourcePicture, Tile};
 
 const TILE_WIDTH: u32 = 320;
 
@@ -32,6 +32,7 @@ pub(super) async fn write(rows: Vec<Vec<Sample>>, file: PathBuf) -> anyhow::Resu
         let tiles: Vec<Tile<'_>> =
             decoded.iter().map(|(label, picture)| Tile { label: label.clone(), picture }).collect();
         let sheet = codec.contact_sheet(&tiles, columns, TILE_WIDTH)?;
+        let sheet = codec.encode_canvas(&sheet, DEFAULT_JPEG_QUALITY)?;
         write_whole(&file, &sheet)?;
         Ok(Some(std::path::absolute(&file).unwrap_or(file)))
     })

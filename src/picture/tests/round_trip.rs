@@ -76,14 +76,25 @@ fn thumbnails_keep_the_shape_and_are_never_larger() {
 }
 
 #[test]
-fn contact_sheets_hold_all_tiles() {
+fn contact_sheets_hold_all_tiles_and_each_label_stands_under_its_picture() {
     let mut codec = codec();
     let gray = codec.decode(&raw(PictureFormat::Gray8, 3, 2, 0, &[0, 50, 100, 150, 200, 250])).unwrap();
-    let color = decode_jpeg(&road_jpeg(320, 180)).unwrap();
-    let tiles = [&gray, &color, &color]
+    let wide = decode_jpeg(&road_jpeg(320, 180)).unwrap();
+    let tall = decode_jpeg(&road_jpeg(100, 300)).unwrap();
+    let tiles = [&wide, &gray, &tall]
         .map(|picture| Tile { label: "a label that is much too long for its tile".to_owned(), picture });
-    let sheet = decode_jpeg(&codec.contact_sheet(&tiles, 2, 100).unwrap()).unwrap();
-    assert_eq!((sheet.width(), sheet.height()), (8 + 2 * 108, 8 + 2 * (56 + 26)));
+    let sheet = codec.contact_sheet(&tiles, 2, 100).unwrap();
+    // Rows of 56 and of 300 pixels: a tall picture makes its own row high, not every row.
+    assert_eq!((sheet.width(), sheet.height()), (8 + 2 * 108, 8 + (56 + 26) + (300 + 26)));
+    // The rows with ink in a column of the sheet, beside the picture that is narrower than its tile.
+    let ink = |left: usize, right: usize| -> Vec<usize> {
+        let rows = sheet.pixels().chunks_exact(3 * sheet.width() as usize);
+        let has_ink =
+            |row: &[u8]| row[3 * left..3 * right].chunks_exact(3).any(|pixel| pixel == [225, 228, 232]);
+        rows.enumerate().filter(|(_, row)| has_ink(row)).map(|(y, _)| y).collect()
+    };
+    // The grey one is 2 pixels high: its label begins 6 below it, and is 7 high.
+    assert_eq!(ink(116, 160), Vec::from_iter(8 + 2 + 6..8 + 2 + 6 + 7));
     assert!(codec.contact_sheet(&[], 4, 100).is_ok());
     assert!(codec.contact_sheet(&tiles, 1, 4_096).is_ok());
 }
