@@ -261,35 +261,3 @@ fn a_real_road_is_empty_until_a_car_comes() {
     let least = densities.iter().copied().fold(1.0, f64::min);
     assert!(most > 0.05 && least < 0.03, "{least} to {most}");
 }
-
-/// What the measures cost beside decoding and encoding: prints it, on one thread, the best of several runs.
-#[test]
-#[ignore = "a measurement: run it alone, with --nocapture"]
-fn cost_beside_the_codec() {
-    let mut codec = Codec::new(Limits::default());
-    let mut best = [f64::INFINITY; 4];
-    let Some(jpeg) = real_frames("").into_iter().next() else { return };
-    let mut model = None;
-    for _ in 0..30 {
-        let mut at = std::time::Instant::now();
-        let mut lap = |index: usize| {
-            let took = at.elapsed().as_secs_f64() * 1e3;
-            best[index] = f64::min(best[index], took);
-            at = std::time::Instant::now();
-        };
-        let planes = codec.decode(&SourcePicture::encoded(&jpeg).unwrap()).unwrap();
-        lap(0);
-        let chroma = planes.chroma().map(|planes| planes.map(samples));
-        let still = still(samples(planes.luma()), chroma, &[]);
-        lap(1);
-        SceneModel::observe(&mut model, still);
-        lap(2);
-        codec.encode_jpeg(&planes, 85).unwrap();
-        lap(3);
-        codec.recycle(planes);
-    }
-    let [decode, alone, in_order, encode] = best;
-    println!(
-        "decode {decode:.2} ms, encode {encode:.2} ms, measures {alone:.2} ms alone + {in_order:.3} ms in order"
-    );
-}

@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::{Product, Task, process};
 use crate::domain::{
-    Digest, NormalizedPoint, OutputFormat, OutputPolicy, PayloadKey, PayloadRef, PictureFormat, PictureRole,
-    Polygon, PrivacyMask, Reencode, ReencodeMode, Rendition, SourceInfo, StoredPicture, StreamSettings,
+    Digest, Failure, FailureReason, NormalizedPoint, OutputFormat, OutputPolicy, PayloadKey, PayloadRef,
+    PictureFormat, PictureRole, Polygon, PrivacyMask, Reencode, ReencodeMode, Rendition, SourceInfo,
+    StoredPicture, StreamSettings,
 };
 use crate::picture::{self, Codec, Limits, Planes, SourcePicture};
 use crate::scene::Scene;
@@ -33,6 +34,16 @@ fn policy(output: OutputPolicy) -> StreamSettings {
 }
 
 fn work(data: &Bytes, format: PictureFormat, settings: &StreamSettings) -> (Product, PayloadRef) {
+    let (product, stored) = try_work(&mut codec(), data, format, settings);
+    (product.unwrap(), stored)
+}
+
+fn try_work(
+    codec: &mut Codec,
+    data: &Bytes,
+    format: PictureFormat,
+    settings: &StreamSettings,
+) -> (Result<Product, Failure>, PayloadRef) {
     let stored = PayloadRef { key: PayloadKey::random(), size_bytes: data.len() as u64 };
     let source = SourceInfo {
         format,
@@ -44,7 +55,7 @@ fn work(data: &Bytes, format: PictureFormat, settings: &StreamSettings) -> (Prod
     };
     let allowance = Allowance::fixed(settings.output.rendition.quality);
     let task = Task { source: &source, data, stored, settings, allowance };
-    (process(&mut codec(), &task).unwrap(), stored)
+    (process(codec, &task), stored)
 }
 
 fn picture(product: &Product, role: PictureRole) -> Option<&StoredPicture> {
@@ -270,4 +281,28 @@ fn what_was_too_much_is_told_apart() {
         let failure = super::failure(&error);
         assert_eq!((failure.reason, failure.message), (reason, error.to_string()));
     }
+}
+
+/// No picture within the default limits is too large for an encoder; these let one in.
+#[test]
+fn what_an_encoder_refuses_fails_and_says_so() {
+    let mut codec = Codec::new(Limits { max_side: 70_000, ..Limits::default() });
+    let planes = codec.decode(&SourcePicture {
+        format: PictureFormat::Gray8,
+        width: 66_000,
+        height: 1,
+        stride: 0,
+        data: &[99; 66_000],
+    });
+    let png = codec.encode(&planes.unwrap(), OutputFormat::Png, 0).unwrap();
+    for format in [OutputFormat::Jpeg, OutputFormat::WebP, OutputFormat::WebPLossless] {
+        let rendition = Rendition { format, ..Rendition::default() };
+        let settings = policy(OutputPolicy { rendition, ..OutputPolicy::default() });
+        let failure = try_work(&mut codec, &png, PictureFormat::Png, &settings).0.unwrap_err();
+        assert_eq!(failure.reason, FailureReason::EncodeFailed);
+        assert!(failure.message.starts_with("cannot encode: the encoder failed: "), "{failure:?}");
+    }
+    // The codec is none the worse for it.
+    let settings = StreamSettings::default();
+    try_work(&mut codec, &jpeg(95), PictureFormat::Jpeg, &settings).0.unwrap();
 }
