@@ -8,6 +8,7 @@ mod audit;
 mod convert;
 mod counters;
 mod dead_letters;
+mod delivery;
 mod fault;
 mod filter;
 mod frames;
@@ -52,6 +53,7 @@ use crate::pb::v1::streaming_service_server::StreamingServiceServer;
 use crate::queue::Queue;
 use counters::Counters;
 use dead_letters::DeadLetterDesk;
+use delivery::ByReference;
 use frames::FrameReader;
 use group_acks::GroupAcks;
 use groups::GroupDesk;
@@ -158,7 +160,7 @@ fn services(
     hub: Arc<Hub>,
     consumers: Arc<Consumers>,
     life: Life,
-) -> (TellLimit<StreamingServer>, QueueServer) {
+) -> (TellLimit<ByReference<StreamingServer>>, QueueServer) {
     let Life { health, calls, draining, drain_streams } = life;
     let limits = config.limits;
     let auto_register = config.server.auto_register.then_some(config.server.max_auto_registered_streams);
@@ -227,7 +229,7 @@ fn services(
     let operating = QueueServer::new(operating)
         .max_decoding_message_size(MAX_PLAIN_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
-    (TellLimit::new(streaming, limits.max_message_bytes), operating)
+    (TellLimit::new(ByReference(streaming), limits.max_message_bytes), operating)
 }
 
 /// Adds reflection, in the version of today and in the one that older clients ask for.

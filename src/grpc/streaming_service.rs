@@ -13,7 +13,7 @@ use super::group_acks::GroupAcks;
 use super::registry::Registry;
 use super::submit::Submitter;
 use super::submit_frames::{self, SubmitFrames};
-use super::{subscribe, watch_streams};
+use super::{delivery, subscribe, watch_streams};
 use crate::domain::Partitions;
 use crate::hub::{Consumers, Hub};
 use crate::pb::v1 as pb;
@@ -58,7 +58,7 @@ impl StreamingService for StreamingHandlers {
         Ok(Response::new(self.submitter.submit(request.into_inner()).await?))
     }
 
-    type SubscribeFramesStream = subscribe::Responses;
+    type SubscribeFramesStream = delivery::Nothing;
 
     async fn subscribe_frames(
         &self,
@@ -69,10 +69,10 @@ impl StreamingService for StreamingHandlers {
         let counters = Arc::clone(&self.counters);
         let request = request.into_inner();
         if request.group.is_some() {
-            return Ok(Response::new(subscribe::join(&self.consumers, request, counters, call).await?));
+            return Ok(delivery::respond(subscribe::join(&self.consumers, request, counters, call).await?));
         }
         let frames = subscribe::subscribe(&self.hub, request, self.auto_register, counters, call).await?;
-        Ok(Response::new(frames))
+        Ok(delivery::respond(frames))
     }
 
     async fn get_frames(&self, request: Request<pb::GetFramesRequest>) -> Reply<pb::GetFramesResponse> {

@@ -1,6 +1,5 @@
 //! SubscribeFrames: a subscription of the hub as a response stream.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_stream::try_stream;
@@ -11,13 +10,10 @@ use tonic::Status;
 use super::ack_id::AckKey;
 use super::convert::{delivery, group_delivery, subscription};
 use super::counters::Counters;
+use super::delivery::Messages;
 use super::fault::{Fault, Result};
 use crate::hub::{Consumers, Event, GroupCall, GroupEvent, Hub, Subscription};
 use crate::pb::v1 as pb;
-
-/// A response stream of SubscribeFrames.
-pub(crate) type Responses =
-    Pin<Box<dyn Stream<Item = std::result::Result<pb::SubscribeFramesResponse, Status>> + Send>>;
 
 /// Opens a subscription; streams named by id need not be there yet where frames register them. `call` keeps a drain waiting until its stream has ended.
 pub(crate) async fn subscribe(
@@ -26,7 +22,7 @@ pub(crate) async fn subscribe(
     auto_register: bool,
     counters: Arc<Counters>,
     call: TaskTrackerToken,
-) -> Result<Responses> {
+) -> Result<Messages> {
     let mut request = subscription::from_pb(request)?;
     request.allow_unregistered = auto_register;
     // The hub keeps each picture within its selector's bound; here it bounds those of one message together.
@@ -65,7 +61,7 @@ pub(crate) async fn join(
     request: pb::SubscribeFramesRequest,
     counters: Arc<Counters>,
     call: TaskTrackerToken,
-) -> Result<Responses> {
+) -> Result<Messages> {
     let request = group_delivery::from_pb(request)?;
     let key = AckKey::new(consumers.ack_key().await?);
     let (group, room) = (request.group.clone(), u64::from(request.want.max_picture_bytes));

@@ -1,0 +1,230 @@
+//! A message in pieces, of which the large ones are its pictures' own memory.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use prost::Message;
+
+use crate::pb::v1::picture::Content;
+use crate::pb::v1::subscribe_frames_response::Event;
+use crate::pb::v1::{Picture, SubscribeFramesResponse};
+
+/// Smaller pictures are copied: a piece of its own costs a system call.
+const LEAST_SHARED_BYTES: usize = 32 << 10;
+/// HTTP/2 cuts pieces into frames of this size, unless the peer allows larger ones. The start of a picture is copied to fill
+/// the first: the few bytes before it would be a frame, and a system call, of their own.
+const HTTP2_FRAME_BYTES: usize = 16 << 10;
+/// gRPC's own header of a message: whether it is compressed, and its length in four bytes.
+const NOT_COMPRESSED: u8 = 0;
+const GRPC_HEADER_BYTES: usize = 5;
+
+/// Keys of the fields on the way to a picture's bytes, by their numbers in the contract.
+const EVENT_FRAME: u8 = key(1);
+const DELIVERED_FRAME: u8 = key(1);
+const FRAME_PICTURES: u8 = key(13);
+const PICTURE_DATA: u8 = key(6);
+
+/// The key of a field that has its length before it.
+const fn key(field: u8) -> u8 {
+    assert!(field <= 15, "longer keys are more than a byte");
+    field << 3 | 2
+}
+
+/// Bytes of a field that has its length before it.
+fn field_len(len: usize) -> usize {
+    1 + prost::length_delimiter_len(len) + len
+}
+
+/// A picture whose bytes are taken out of its message if they are many.
+struct Part {
+    rest: Picture,
+    shared: Option<Bytes>,
+}
+
+impl Part {
+    fn of(mut picture: Picture) -> Self {
+        let shared = if is_large(&picture) { picture.content.take() } else { None };
+        let shared = match shared {
+            Some(Content::Data(data)) => Some(data),
+            Some(Content::OmittedReason(_)) | None => None,
+        };
+        Self { rest: picture, shared }
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.rest.encoded_len() + self.shared.as_ref().map_or(0, |data| field_len(data.len()))
+    }
+}
+
+fn is_large(picture: &Picture) -> bool {
+    matches!(&picture.content, Some(Content::Data(data)) if data.len() >= LEAST_SHARED_BYTES)
+}
+
+/// The message as gRPC sends it. What it is after decoding, no matter by whom, is `message`.
+pub(super) fn encode(mut message: SubscribeFramesResponse) -> Vec<Bytes> {
+    let mut pieces = Pieces::default();
+    let pictures = take_pictures(&mut message);
+    let Some(Event::Frame(delivered)) = message.event.as_mut().filter(|_| !pictures.is_empty()) else {
+        pieces.start(message.encoded_len());
+        pieces.put(&message);
+        return pieces.into_vec();
+    };
+    let frame = delivered.frame.take().unwrap_or_default();
+    // From the inside out: a message's length stands before it.
+    let parts: Vec<Part> = pictures.into_iter().map(Part::of).collect();
+    let in_frame: usize = parts.iter().map(|part| field_len(part.encoded_len())).sum();
+    let frame_len = frame.encoded_len() + in_frame;
+    let delivered_len = delivered.encoded_len() + field_len(frame_len);
+    // From the outside in.
+    pieces.start(field_len(delivered_len));
+    pieces.open(EVENT_FRAME, delivered_len);
+    pieces.put(&*delivered);
+    pieces.open(DELIVERED_FRAME, frame_len);
+    pieces.put(&frame);
+    for part in parts {
+        pieces.open(FRAME_PICTURES, part.encoded_len());
+        pieces.put(&part.rest);
+        if let Some(data) = part.shared {
+            pieces.open(PICTURE_DATA, data.len());
+            pieces.share(data);
+        }
+    }
+    pieces.into_vec()
+}
+
+/// Takes all pictures out of the message if one of them is large.
+fn take_pictures(message: &mut SubscribeFramesResponse) -> Vec<Picture> {
+    let Some(Event::Frame(delivered)) = &mut message.event else { return Vec::new() };
+    let Some(frame) = &mut delivered.frame else { return Vec::new() };
+    if frame.pictures.iter().any(is_large) { std::mem::take(&mut frame.pictures) } else { Vec::new() }
+}
+
+/// Bytes in the order in which they are sent.
+#[derive(Default)]
+struct Pieces {
+    done: Vec<Bytes>,
+    open: BytesMut,
+}
+
+impl Pieces {
+    fn start(&mut self, message_len: usize) {
+        self.open.reserve((GRPC_HEADER_BYTES + message_len).min(HTTP2_FRAME_BYTES));
+        self.open.put_u8(NOT_COMPRESSED);
+        // Subscribers cannot ask for more than a few dozen mebibytes.
+        self.open.put_u32(message_len as u32);
+    }
+
+    fn open(&mut self, key: u8, len: usize) {
+        self.open.put_u8(key);
+        prost::encoding::encode_varint(len as u64, &mut self.open);
+    }
+
+    fn put(&mut self, message: &impl Message) {
+        self.open.reserve(message.encoded_len());
+        message.encode_raw(&mut self.open);
+    }
+
+    fn share(&mut self, mut data: Bytes) {
+        let room = HTTP2_FRAME_BYTES.saturating_sub(self.open.len());
+        self.open.extend_from_slice(&data.split_to(room.min(data.len())));
+        self.close();
+        self.done.push(data);
+    }
+
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.done.push(self.open.split().freeze());
+        }
+    }
+
+    fn into_vec(mut self) -> Vec<Bytes> {
+        self.close();
+        self.done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pb::v1 as pb;
+
+    fn picture(role: pb::PictureRole, bytes: usize) -> Picture {
+        Picture {
+            role: role.into(),
+            format: pb::PictureFormat::Jpeg.into(),
+            width: 1_920,
+            height: 1_080,
+            size_bytes: bytes as u64,
+            row_stride_bytes: 7,
+            content: Some(Content::Data(vec![bytes as u8; bytes].into())),
+        }
+    }
+
+    fn message(pictures: Vec<Picture>) -> SubscribeFramesResponse {
+        let frame = pb::ProcessedFrame {
+            stream_id: "cam".to_owned(),
+            sequence: 7,
+            pictures,
+            worker_version: "0.1.0".to_owned(),
+            ..Default::default()
+        };
+        let delivered = pb::DeliveredFrame {
+            frame: Some(frame),
+            cursor: "x".repeat(60),
+            selector_index: 3,
+            ack_id: "an id".to_owned(),
+            delivery_attempt: 2,
+            ack_deadline: Some(prost_types::Timestamp { seconds: 1, nanos: 2 }),
+        };
+        SubscribeFramesResponse { event: Some(Event::Frame(delivered)) }
+    }
+
+    /// What a stranger's decoder makes of the pieces.
+    fn decoded(pieces: &[Bytes]) -> SubscribeFramesResponse {
+        let wire = pieces.concat();
+        let (header, body) = wire.split_at(GRPC_HEADER_BYTES);
+        assert_eq!(header, [&[NOT_COMPRESSED], &(body.len() as u32).to_be_bytes()[..]].concat());
+        SubscribeFramesResponse::decode(body).unwrap()
+    }
+
+    #[test]
+    fn a_message_in_pieces_is_the_message() {
+        let omitted = Picture {
+            content: Some(Content::OmittedReason(pb::OmittedReason::TooLarge.into())),
+            ..picture(pb::PictureRole::Original, 0)
+        };
+        use pb::PictureRole::{Original, Processed, Thumbnail};
+        for pictures in [
+            vec![],
+            vec![picture(Processed, 0)],
+            vec![picture(Processed, LEAST_SHARED_BYTES - 1)],
+            vec![picture(Processed, LEAST_SHARED_BYTES)],
+            vec![picture(Processed, 300_000)],
+            vec![picture(Thumbnail, 3_000), picture(Processed, 300_000), omitted.clone()],
+            vec![omitted, picture(Processed, 300_000), picture(Thumbnail, 3_000), picture(Original, 99_000)],
+        ] {
+            let message = message(pictures);
+            assert_eq!(decoded(&encode(message.clone())), message);
+        }
+        let gap = pb::Gap { stream_id: "cam".to_owned(), from_sequence: 3, ..Default::default() };
+        for event in [Some(Event::Gap(gap)), Some(Event::Heartbeat(pb::Heartbeat::default())), None] {
+            let message = SubscribeFramesResponse { event };
+            assert_eq!(decoded(&encode(message.clone())), message);
+        }
+    }
+
+    #[test]
+    fn large_pictures_are_not_copied() {
+        let message = message(vec![
+            picture(pb::PictureRole::Thumbnail, 3_000),
+            picture(pb::PictureRole::Processed, 300_000),
+        ]);
+        let Some(Event::Frame(delivered)) = &message.event else { unreachable!() };
+        let Some(Content::Data(data)) = &delivered.frame.as_ref().unwrap().pictures[1].content else {
+            unreachable!()
+        };
+        let memory = data.as_ptr_range();
+        let pieces = encode(message.clone());
+        assert_eq!(pieces.len(), 2);
+        assert_eq!(pieces[0].len(), HTTP2_FRAME_BYTES, "a whole HTTP/2 frame goes out first");
+        assert!(memory.contains(&pieces[1].as_ptr()) && pieces[1].as_ptr_range().end == memory.end);
+    }
+}

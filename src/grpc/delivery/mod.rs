@@ -1,0 +1,111 @@
+//! Sends the messages of SubscribeFrames without copying their pictures.
+//!
+//! tonic encodes a message into one buffer, for each subscriber, so that a picture for 200 subscribers would be copied 200 times
+//! and lie in memory as often as their connections are slow. Here a call's messages leave as pieces (`encode`), and a picture's
+//! piece is the very memory that the hub holds, on all connections at once.
+//!
+//! tonic lets nobody encode otherwise, but its answers are HTTP responses like any other: the handler lays its stream beside an
+//! empty answer ([`respond`]), and [`ByReference`] makes it the body.
+
+mod encode;
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use async_stream::stream;
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::{Stream, StreamExt as _};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::server::NamedService;
+use tower::Service;
+
+use crate::pb::v1::SubscribeFramesResponse;
+use encode::encode;
+
+/// The messages of one call.
+pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<SubscribeFramesResponse, Status>> + Send>>;
+/// What tonic is told that it sends: nothing.
+pub(crate) type Nothing = futures::stream::Empty<Result<SubscribeFramesResponse, Status>>;
+
+/// Messages on their way past tonic. Extensions of responses must be `Clone` and `Sync`.
+#[derive(Clone)]
+struct Aside(Arc<Mutex<Option<Messages>>>);
+
+/// The answer of a handler whose messages go out by reference.
+pub(crate) fn respond(messages: Messages) -> tonic::Response<Nothing> {
+    let mut response = tonic::Response::new(futures::stream::empty());
+    response.extensions_mut().insert(Aside(Arc::new(Mutex::new(Some(messages)))));
+    response
+}
+
+/// A service whose handlers may answer with [`respond`].
+#[derive(Debug, Clone)]
+pub(crate) struct ByReference<S>(pub(crate) S);
+
+impl<S: NamedService> NamedService for ByReference<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for ByReference<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let answer = self.0.call(request);
+        async move { answer.await.map(with_messages) }.boxed()
+    }
+}
+
+/// The response with the messages that were laid beside it, if any, for its body.
+fn with_messages(mut response: Response<Body>) -> Response<Body> {
+    let aside = response.extensions_mut().remove::<Aside>();
+    match aside.and_then(|Aside(messages)| messages.lock().unwrap_or_else(PoisonError::into_inner).take()) {
+        Some(messages) => response.map(|_nothing| Body::new(StreamBody::new(frames(messages)))),
+        None => response,
+    }
+}
+
+/// The frames of a response body: pieces of messages, and the status at last.
+fn frames(mut messages: Messages) -> impl Stream<Item = Result<Frame<bytes::Bytes>, Infallible>> + Send {
+    stream! {
+        let mut end = Status::ok("");
+        while let Some(message) = messages.next().await {
+            match message {
+                Ok(message) => {
+                    for piece in encode(message) {
+                        yield Ok(Frame::data(piece));
+                    }
+                }
+                Err(status) => {
+                    end = status;
+                    break;
+                }
+            }
+        }
+        yield Ok(Frame::trailers(trailers(&end)));
+    }
+}
+
+fn trailers(status: &Status) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Err(unfit) = status.add_header(&mut headers) {
+        // A header takes the words of this one.
+        return trailers(&unfit);
+    }
+    headers
+}
