@@ -60,7 +60,7 @@ pub fn stripped(format: PictureFormat, data: &[u8], orientation: Orientation) ->
     match format {
         PictureFormat::Jpeg => jpeg_copy::stripped(data, orientation).ok().map(Bytes::from),
         PictureFormat::Png => {
-            let mut copy = data[..PNG_SIGNATURE].to_vec();
+            let mut copy = data.get(..PNG_SIGNATURE)?.to_vec();
             for chunk in chunks::png(data)?.list {
                 if PNG_KEPT.iter().any(|name| chunk.name == **name) {
                     copy.extend_from_slice(chunk.whole);
@@ -69,7 +69,7 @@ pub fn stripped(format: PictureFormat, data: &[u8], orientation: Orientation) ->
             Some(copy.into())
         }
         PictureFormat::WebP => {
-            let mut copy = data[..RIFF_HEADER].to_vec();
+            let mut copy = data.get(..RIFF_HEADER)?.to_vec();
             for chunk in chunks::webp(data)?.list {
                 let at = copy.len();
                 if WEBP_KEPT.iter().any(|name| chunk.name == **name) {
