@@ -1,17 +1,19 @@
-//! Fault 16: a frame that kills whatever worker takes it.
+//! Fault 16: a frame that kills whatever worker takes it, or keeps its thread for ever.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use frameway::domain::Partitions;
 use frameway::pb::v1::queue_service_client::QueueServiceClient;
 use frameway::pb::v1::{self as pb, ErrorReason};
-use frameway::worker::CRASH_ATTRIBUTE;
+use frameway::worker::{CRASH_ATTRIBUTE, CRASH_BY_HANGING};
 
-use crate::common::DEADLINE;
 use crate::common::redis::RedisServer;
+use crate::common::{self, DEADLINE};
 use crate::ledger::Ledger;
 use crate::process::Process;
-use crate::traffic::{Publisher, client, delivered, pictures, register, streams, subscribe};
+use crate::traffic::{Client, Publisher, client, delivered, pictures, register, streams, subscribe};
 
 /// The stream with the bad frame.
 const BAD: &str = "bad";
@@ -23,14 +25,66 @@ fn neighbours() -> Vec<String> {
     same.take(2).chain(streams(3)).collect()
 }
 
-fn frame(picture: &bytes::Bytes, kills: bool) -> pb::Frame {
-    let attributes = if kills { vec![(CRASH_ATTRIBUTE.to_owned(), "1".to_owned())] } else { Vec::new() };
+/// A frame of the bad stream, and what it asks of its worker.
+fn frame(picture: &bytes::Bytes, crash: Option<&str>) -> pb::Frame {
     pb::Frame {
         stream_id: BAD.to_owned(),
         data: picture.clone(),
-        attributes: attributes.into_iter().collect(),
+        attributes: crash.map(|how| (CRASH_ATTRIBUTE.to_owned(), how.to_owned())).into_iter().collect(),
         ..Default::default()
     }
+}
+
+/// The bad stream's frames and gaps from its beginning until so many frames have come, on one connection that must hold
+/// through all of it.
+async fn outcome(
+    mut client: Client,
+    frames: u64,
+    patience: Duration,
+) -> (Vec<u64>, Vec<RangeInclusive<u64>>) {
+    let selector = pb::StreamSelector {
+        streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Id(BAD.to_owned())) }),
+        start: Some(pb::StartPosition {
+            position: Some(pb::start_position::Position::Earliest(pb::StartEarliest {})),
+        }),
+        ..Default::default()
+    };
+    let request = pb::SubscribeFramesRequest {
+        selectors: vec![selector],
+        stop_after_frames: frames,
+        ..Default::default()
+    };
+    let mut events = client.subscribe_frames(request).await.expect("subscribes").into_inner();
+    let (mut came, mut gaps) = (Vec::new(), Vec::new());
+    let reading = async {
+        while let Some(message) = events.message().await.expect("the connection holds") {
+            match message.event.expect("an event") {
+                pb::subscribe_frames_response::Event::Frame(delivered) => {
+                    let frame = delivered.frame.expect("a frame");
+                    assert_eq!(frame.processing_attempt, 1, "no worker died over {} alone", frame.sequence);
+                    came.push(frame.sequence);
+                }
+                pb::subscribe_frames_response::Event::Gap(gap) => {
+                    gaps.push(gap.from_sequence..=gap.to_sequence);
+                }
+                pb::subscribe_frames_response::Event::Heartbeat(_)
+                | pb::subscribe_frames_response::Event::Checkpoint(_)
+                | pb::subscribe_frames_response::Event::Draining(_) => {}
+            }
+        }
+    };
+    tokio::time::timeout(patience, reading).await.expect("all frames in time");
+    (came, gaps)
+}
+
+async fn operating(server: &Process) -> QueueServiceClient<tonic::transport::Channel> {
+    let client = QueueServiceClient::connect(server.url()).await.expect("connects");
+    client.max_decoding_message_size(32 << 20)
+}
+
+async fn dead_letters(server: &Process) -> Vec<pb::DeadLetter> {
+    let request = pb::ListDeadLettersRequest::default();
+    operating(server).await.list_dead_letters(request).await.expect("lists").into_inner().dead_letters
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,58 +98,27 @@ async fn a_frame_that_kills_its_worker_costs_its_neighbours_only_time() {
     register(&client, &neighbours).await;
     register(&client, &[BAD.to_owned()]).await;
     subscribe(client.clone(), Arc::clone(&ledger), neighbours.clone());
-    // One connection that must hold through all of it.
-    let selector = pb::StreamSelector {
-        streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Id(BAD.to_owned())) }),
-        start: Some(pb::StartPosition {
-            position: Some(pb::start_position::Position::Earliest(pb::StartEarliest {})),
-        }),
-        ..Default::default()
-    };
-    let request =
-        pb::SubscribeFramesRequest { selectors: vec![selector], stop_after_frames: 4, ..Default::default() };
-    let mut events = client.subscribe_frames(request).await.expect("subscribes").into_inner();
-
+    let bad = common::spawn(outcome(client.clone(), 4, DEADLINE));
     let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &neighbours);
     publisher.submit(3).await;
     let pictures = pictures(5);
-    let frames = pictures.iter().enumerate().map(|(index, picture)| frame(picture, index == 2)).collect();
+    let frames = pictures
+        .iter()
+        .enumerate()
+        .map(|(index, picture)| frame(picture, (index == 2).then_some("1")))
+        .collect();
     client.submit_frame_batch(pb::SubmitFrameBatchRequest { frames }).await.expect("submits");
     publisher.submit(3).await;
     delivered(&ledger, 6 * neighbours.len()).await;
     ledger.check();
 
-    let (mut came, mut gaps) = (Vec::new(), Vec::new());
-    let reading = async {
-        while let Some(message) = events.message().await.expect("the connection holds") {
-            match message.event.expect("an event") {
-                pb::subscribe_frames_response::Event::Frame(delivered) => {
-                    let frame = delivered.frame.expect("a frame");
-                    assert_eq!(frame.processing_attempt, 1, "no worker died over {} alone", frame.sequence);
-                    came.push(frame.sequence);
-                }
-                pb::subscribe_frames_response::Event::Gap(gap) => {
-                    gaps.push((gap.from_sequence, gap.to_sequence));
-                }
-                pb::subscribe_frames_response::Event::Heartbeat(_)
-                | pb::subscribe_frames_response::Event::Checkpoint(_)
-                | pb::subscribe_frames_response::Event::Draining(_) => {}
-            }
-        }
-    };
-    tokio::time::timeout(DEADLINE, reading).await.expect("all frames in time");
-    assert_eq!((came, gaps), (vec![1, 2, 4, 5], vec![(3, 3)]));
+    assert_eq!(bad.await.expect("it reads"), (vec![1, 2, 4, 5], vec![3..=3]));
 
-    let mut operating = QueueServiceClient::connect(server.url())
-        .await
-        .expect("connects")
-        .max_decoding_message_size(32 << 20);
-    let listed = operating.list_dead_letters(pb::ListDeadLettersRequest::default()).await.expect("lists");
-    let letters = listed.into_inner().dead_letters;
+    let letters = dead_letters(&server).await;
     assert_eq!(letters.len(), 1, "no neighbour was given up: {letters:?}");
     let request =
         pb::GetDeadLetterRequest { dead_letter_id: letters[0].dead_letter_id.clone(), ..Default::default() };
-    let letter = operating.get_dead_letter(request).await.expect("reads").into_inner();
+    let letter = operating(&server).await.get_dead_letter(request).await.expect("reads").into_inner();
     let letter = letter.dead_letter.expect("a dead letter");
     assert_eq!((letter.reason(), letter.attempts), (ErrorReason::WorkerKilled, 3));
     assert_eq!((letter.stream_id.as_str(), letter.sequence), (BAD, 3));
@@ -107,5 +130,50 @@ async fn a_frame_that_kills_its_worker_costs_its_neighbours_only_time() {
     println!(
         "{deaths} deaths of a worker over one frame, {} frames at stake, 0 lost",
         6 * neighbours.len() + 5
+    );
+}
+
+/// One more than a worker replaces threads for.
+const HANGING: u64 = 5;
+/// A picture has ten seconds, and on two cores two have them at the same time; then the worker leaves, and the last hangs in
+/// the next one.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_that_hang_cost_their_worker_and_no_other_frame() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let server = Process::server_with(&["--redis-url", url.as_str()], "FRAMEWAY_TEST_CRASH", "1");
+    let (mut client, ledger, neighbours) = (client(&server.url()), Arc::new(Ledger::default()), neighbours());
+    register(&client, &neighbours).await;
+    register(&client, &[BAD.to_owned()]).await;
+    subscribe(client.clone(), Arc::clone(&ledger), neighbours.clone());
+    let bad = common::spawn(outcome(client.clone(), 2, PATIENCE));
+
+    let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &neighbours);
+    publisher.submit(3).await;
+    let pictures = pictures(HANGING + 2);
+    let frames = (1..).zip(&pictures);
+    let frames = frames.map(|(n, picture)| frame(picture, (n <= HANGING).then_some(CRASH_BY_HANGING)));
+    let request = pb::SubmitFrameBatchRequest { frames: frames.collect() };
+    client.submit_frame_batch(request).await.expect("submits");
+    publisher.submit(3).await;
+
+    let (came, gaps) = bad.await.expect("it reads");
+    assert_eq!(came, [HANGING + 1, HANGING + 2]);
+    assert_eq!(gaps.into_iter().flatten().collect::<Vec<_>>(), Vec::from_iter(1..=HANGING));
+    delivered(&ledger, 6 * neighbours.len()).await;
+    ledger.check();
+    let letters = dead_letters(&server).await;
+    let reasons: Vec<_> = letters.iter().map(|letter| (letter.stream_id.as_str(), letter.reason())).collect();
+    assert_eq!(reasons, [(BAD, ErrorReason::DecodeTimeout); HANGING as usize]);
+    // The worker works out what it has before it leaves: the next one may be late.
+    let lives = || server.log().matches("worker started").count();
+    common::eventually("another worker", || async { (lives() == 2).then_some(()) }).await;
+    assert!(server.log().contains("leaving, to be started again"), "{}", server.log());
+    println!(
+        "{HANGING} pictures that hang, {} workers, {} frames at stake, 0 lost",
+        lives(),
+        6 * neighbours.len() + 2
     );
 }
