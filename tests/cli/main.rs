@@ -8,6 +8,7 @@ mod server;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use frameway::picture::{Codec, Limits, SourcePicture};
 use frameway::scene::Scene;
@@ -336,6 +337,32 @@ fn what_is_submitted_is_saved_by_a_subscriber() {
     assert_eq!(queues["total"]["account"]["processed_frames"], 12, "{queues}");
     assert_eq!(json(&["health", "--address", &address, "--json"])["status"], "SERVING");
     assert_eq!(json(&["info", "--address", &address, "--json"])["backend"], "memory");
+}
+
+#[test]
+fn paced_frames_are_captured_when_they_are_sent() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    draw(folder.path(), 3);
+    let pattern = folder.path().join("*.jpg").to_string_lossy().into_owned();
+    let address = server.address();
+    for (stream, more) in [("call", &[][..]), ("calls", &["--unary"])] {
+        let submit = ["submit", &pattern, "--address", &address, "--stream", stream];
+        let paced = ["--rate", "1", "--capture-time", "now", "--json"];
+        assert_eq!(json(&[&submit[..], &paced, more].concat())["accepted"], 3);
+        let subscribe =
+            ["subscribe", stream, "--address", &address, "--from", "earliest", "--count", "3", "--json"];
+        let told = stdout(&frameway(&subscribe));
+        let captured: Vec<_> = told
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("each line is JSON"))
+            .filter_map(|event| humantime::parse_rfc3339(event["capture_time"].as_str()?).ok())
+            .collect();
+        assert_eq!(captured.len(), 3, "{told}");
+        // Two seconds; one if the next frame were stamped when it is read, while the one before it is sent.
+        let between = captured[2].duration_since(captured[0]).expect("in order");
+        assert!(between > Duration::from_millis(1_500), "{stream}: {between:?}");
+    }
 }
 
 #[test]

@@ -84,8 +84,7 @@ impl Reader {
             .with_context(|| format!("cannot read {}", file.display()))
             .map_err(Failure::Usage)?;
         let captured = match self.capture_time {
-            CaptureTime::None => None,
-            CaptureTime::Now => Some(SystemTime::now()),
+            CaptureTime::None | CaptureTime::Now => None,
             CaptureTime::File => fs::metadata(file).and_then(|about| about.modified()).ok(),
         };
         let mut attributes = self.attributes.clone();
@@ -102,6 +101,13 @@ impl Reader {
             attributes,
             ..Default::default()
         }))
+    }
+
+    /// Says that a frame which is sent now was captured now, if that is asked for. It may have been read long before its turn.
+    pub(super) fn capture(&self, frame: &mut pb::Frame) {
+        if matches!(self.capture_time, CaptureTime::Now) {
+            frame.capture_time = Some(timestamp(SystemTime::now()));
+        }
     }
 }
 

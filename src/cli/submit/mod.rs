@@ -232,7 +232,7 @@ async fn stream(
         let start = Instant::now();
         let mut number: u64 = 0;
         read = loop {
-            let frame = match reader.next() {
+            let mut frame = match reader.next() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break Ok(()),
                 Err(failure) => break Err(failure),
@@ -241,6 +241,7 @@ async fn stream(
                 sleep_until(start + Duration::from_secs_f64(number as f64 / rate)).await;
             }
             number += 1;
+            reader.capture(&mut frame);
             if stop.is_cancelled() || frames.send(frame).await.is_err() {
                 break Ok(());
             }
@@ -297,7 +298,8 @@ async fn submit(
                 Some(frame) => Some(frame),
                 None => reader.next()?,
             };
-            let Some(frame) = next else { break };
+            let Some(mut frame) = next else { break };
+            reader.capture(&mut frame);
             let size = frame.data.len() as u64;
             if !batch.is_empty() && bytes + size > limits.bytes {
                 carried = Some(frame);
