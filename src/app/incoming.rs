@@ -1,39 +1,64 @@
-//! Accepted connections: capped in number, without Nagle's delay, and calm when accepting fails.
+//! Accepts connections: caps their number, switches Nagle's delay off, and pauses when accepting fails.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_stream::stream;
 use futures::Stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use super::connection::Connection;
 
 /// Pause after a failed accept. Without it, a process that has run out of file descriptors would spin.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+/// How often the log repeats that the server takes no more connections.
+const FULL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A connection, and its share of those that are allowed.
-#[derive(Debug)]
-pub(super) struct Connection {
-    stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
-}
-
-/// Connections of `listener`, at most so many at a time: further ones wait in the listen queue. Never fails.
+/// Yields the connections of `listener`, at most `max_connections` at a time: further ones wait in the listen queue.
+/// Each fails unless its peer completes the HTTP/2 handshake within `handshake_timeout`. The stream itself never fails.
 pub(super) fn incoming(
     listener: TcpListener,
     max_connections: usize,
+    handshake_timeout: Duration,
 ) -> impl Stream<Item = io::Result<Connection>> + Send {
-    let permits = Arc::new(Semaphore::new(max_connections));
+    let mut slots = Slots::new(max_connections);
     stream! {
-        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+        while let Some(slot) = slots.take().await {
             let stream = accept(&listener).await;
-            yield Ok(Connection { stream, _permit: permit });
+            yield Ok(Connection::new(stream, slot, handshake_timeout));
         }
+    }
+}
+
+/// The connections that may be open at a time.
+#[derive(Debug)]
+struct Slots {
+    free: Arc<Semaphore>,
+    max: usize,
+    logged: Option<Instant>,
+}
+
+impl Slots {
+    fn new(max: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(max)), max, logged: None }
+    }
+
+    /// Waits for a free slot, and logs once a minute that it has to. `None` only if the semaphore were closed.
+    async fn take(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() {
+            return Some(slot);
+        }
+        if self.logged.is_none_or(|logged| logged.elapsed() >= FULL_LOG_INTERVAL) {
+            self.logged = Some(Instant::now());
+            tracing::warn!(
+                max_connections = self.max,
+                "all connections are in use, new clients wait: raise --max-connections, or find the clients that \
+                 open many connections instead of sharing one"
+            );
+        }
+        Arc::clone(&self.free).acquire_owned().await.ok()
     }
 }
 
@@ -49,45 +74,5 @@ async fn accept(listener: &TcpListener) -> TcpStream {
         };
         tracing::warn!(error = %failure, "accepting a connection failed");
         tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

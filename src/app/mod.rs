@@ -1,6 +1,7 @@
 //! The composition root: builds the parts, connects them, and takes them down in order.
 
 mod backend;
+mod connection;
 mod incoming;
 mod late_queue;
 mod supervisor;
@@ -109,7 +110,11 @@ impl App {
             }
             (Role::Api | Role::Worker, _) => {}
         }
-        let incoming = incoming::incoming(listener, config.server.max_connections as usize);
+        let incoming = incoming::incoming(
+            listener,
+            config.server.max_connections as usize,
+            config.server.handshake_timeout,
+        );
         let stop = self.tokens.stop_accepting.clone().cancelled_owned();
         let serve =
             grpc::server().serve_with_incoming_shutdown(self.grpc.routes.clone().prepare(), incoming, stop);

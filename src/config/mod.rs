@@ -105,6 +105,7 @@ impl TryFrom<Args> for Config {
                 "api needs --redis-url: no worker could reach a queue in this process's memory",
             ));
         }
+        let server = server.check()?;
         Ok(Self { server, queue, worker: worker.check()?, limits, log })
     }
 }
@@ -134,6 +135,7 @@ impl fmt::Display for Config {
         writeln!(f, "role = {:?}", server.role)?;
         writeln!(f, "drain_timeout = {}", humantime::format_duration(server.drain_timeout))?;
         writeln!(f, "max_connections = {}", server.max_connections)?;
+        writeln!(f, "handshake_timeout = {}", humantime::format_duration(server.handshake_timeout))?;
         writeln!(f, "max_subscriptions = {}", server.max_subscriptions)?;
         writeln!(f, "max_concurrent_submits = {}", server.max_concurrent_submits)?;
         writeln!(f, "rendition_threads = {}", server.rendition_threads())?;
@@ -204,6 +206,7 @@ mod tests {
             (&["--lease-term", "1ms"], "--lease-term"),
             (&["--max-streams", "0"], "--max-streams"),
             (&["--max-pixels", "0"], "--max-pixels"),
+            (&["--handshake-timeout", "0s"], "--handshake-timeout"),
         ] {
             assert_eq!(config(flags).map_err(|e| e.field).err().as_deref(), Some(flag));
         }

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::domain::ValidationError;
+
+/// Shortest time for a handshake. Clients behind a slow path need some round trips.
+const SHORTEST_HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// Which parts of Frameway a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
@@ -41,6 +46,11 @@ pub struct ServerArgs {
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections: u32,
 
+    /// How long a new connection may take to complete the HTTP/2 handshake before it is closed.
+    #[arg(long, env = "FRAMEWAY_HANDSHAKE_TIMEOUT", value_name = "TIME", default_value = "10s",
+          value_parser = humantime::parse_duration)]
+    pub handshake_timeout: Duration,
+
     /// Most subscriptions at a time on this server; further ones are refused with RESOURCE_EXHAUSTED.
     #[arg(long, env = "FRAMEWAY_MAX_SUBSCRIPTIONS", value_name = "N", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -67,6 +77,14 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
+    pub(super) fn check(self) -> Result<Self, ValidationError> {
+        if self.handshake_timeout < SHORTEST_HANDSHAKE_TIMEOUT {
+            let rule = format!("must be at least {}", humantime::format_duration(SHORTEST_HANDSHAKE_TIMEOUT));
+            return Err(ValidationError::new("--handshake-timeout", rule));
+        }
+        Ok(self)
+    }
+
     /// How many threads make renditions.
     #[must_use]
     pub fn rendition_threads(&self) -> usize {

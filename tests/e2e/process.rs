@@ -96,3 +96,29 @@ fn a_signal_drains_and_the_exit_code_is_0() {
         assert!(log.contains("drained"), "{log}");
     }
 }
+
+#[test]
+fn reaching_the_limit_of_connections_is_logged_once_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("address");
+    let path = file.to_str().expect("a plain path");
+    let flags = ["--max-connections", "3", "--handshake-timeout", "1s", "--address-file", path];
+    let mut child =
+        frameway(&["serve", "--listen", "127.0.0.1:0"]).args(flags).spawn().expect("the program runs");
+    let address = wait_for_file(&file, &mut child);
+    let connect = || std::net::TcpStream::connect(&address).expect("the listen queue takes it");
+    let sockets: Vec<std::net::TcpStream> = (0..9).map(|_| connect()).collect();
+    // Each is closed in its turn, the last after three times the timeout.
+    for mut socket in sockets {
+        socket.set_read_timeout(Some(PATIENCE)).expect("can be set");
+        let mut received = Vec::new();
+        let end = socket.read_to_end(&mut received);
+        assert!(!matches!(&end, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "still open");
+    }
+    kill(Pid::from_raw(child.id().try_into().expect("a pid")), Signal::SIGTERM).expect("can be signalled");
+    child.wait().expect("it ends");
+    let mut log = String::new();
+    child.stderr.take().expect("a log").read_to_string(&mut log).expect("a log");
+    assert_eq!(log.matches("all connections are in use").count(), 1, "{log}");
+    assert!(log.contains("--max-connections"), "{log}");
+}
