@@ -19,11 +19,6 @@ impl<'a> Chunks<'a> {
     pub(super) fn body(&self, name: &[u8; 4]) -> Option<&'a [u8]> {
         self.list.iter().find(|chunk| chunk.name == *name).map(|chunk| chunk.body)
     }
-
-    /// The TIFF block in the first chunk of this name. WebP's writers are not of one mind about JPEG's prefix.
-    pub(super) fn tiff(&self, name: &[u8; 4]) -> Option<&'a [u8]> {
-        self.body(name).map(|body| body.strip_prefix(b"Exif\0\0").unwrap_or(body))
-    }
 }
 
 pub(super) struct Chunk<'a> {
@@ -36,41 +31,64 @@ pub(super) struct Chunk<'a> {
 /// The chunks of a PNG up to IEND: length, name, body, checksum. `None` if they do not go together.
 pub(super) fn png(data: &[u8]) -> Option<Chunks<'_>> {
     let (mut list, mut at) = (Vec::new(), PNG_SIGNATURE);
-    loop {
-        let head = data.get(at..at.checked_add(8)?)?;
-        let len = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
-        let end = at.checked_add(12)?.checked_add(len)?;
-        let whole = data.get(at..end)?;
-        let name: [u8; 4] = head[4..].try_into().ok()?;
-        list.push(Chunk { name, body: &whole[8..8 + len], whole });
-        at = end;
-        if name == *b"IEND" {
-            return Some(Chunks { list, trailer: at < data.len() });
-        }
+    for chunk in png_chunks(data) {
         if list.len() == MOST_CHUNKS {
             return None;
         }
+        at += chunk.whole.len();
+        list.push(chunk);
     }
+    let ends = list.last().is_some_and(|chunk| chunk.name == *b"IEND");
+    ends.then_some(Chunks { list, trailer: at < data.len() })
+}
+
+/// Iterates over the chunks of a PNG up to IEND, or as far as they go together.
+pub(super) fn png_chunks(data: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
+    let (mut at, mut ended) = (PNG_SIGNATURE, false);
+    std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let head = data.get(at..at.checked_add(8)?)?;
+        let len = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
+        let whole = data.get(at..at.checked_add(12)?.checked_add(len)?)?;
+        let name: [u8; 4] = head[4..].try_into().ok()?;
+        at += whole.len();
+        ended = name == *b"IEND";
+        Some(Chunk { name, body: &whole[8..8 + len], whole })
+    })
 }
 
 /// The chunks of a WebP: name, length, body, a byte that makes it even. `None` if they do not go together.
 pub(super) fn webp(data: &[u8]) -> Option<Chunks<'_>> {
     let riff = u32::from_le_bytes(data.get(4..8)?.try_into().ok()?) as usize;
-    let all = data.get(..riff.checked_add(8)?)?;
+    let end = riff.checked_add(8).filter(|end| *end <= data.len())?;
     let (mut list, mut at) = (Vec::new(), RIFF_HEADER);
-    while at < all.len() {
+    for chunk in webp_chunks(data) {
         if list.len() == MOST_CHUNKS {
             return None;
         }
+        at += chunk.whole.len();
+        list.push(chunk);
+    }
+    (at >= end).then_some(Chunks { list, trailer: end < data.len() })
+}
+
+/// Iterates over the chunks of a WebP up to the end that its header names, or as far as they go together.
+pub(super) fn webp_chunks(data: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
+    let riff = data.get(4..8).and_then(|size| size.try_into().ok()).map_or(0, u32::from_le_bytes) as usize;
+    let all = &data[..riff.saturating_add(8).min(data.len())];
+    let mut at = RIFF_HEADER;
+    std::iter::from_fn(move || {
         let head = all.get(at..at.checked_add(8)?)?;
         let len = u32::from_le_bytes(head[4..].try_into().ok()?) as usize;
         let name: [u8; 4] = head[..4].try_into().ok()?;
         let body = all.get(at + 8..(at + 8).checked_add(len)?)?;
         let end = (at + 8 + len.next_multiple_of(2)).min(all.len());
-        list.push(Chunk { name, body, whole: &all[at..end] });
+        let whole = &all[at..end];
         at = end;
-    }
-    Some(Chunks { list, trailer: all.len() < data.len() })
+        Some(Chunk { name, body, whole })
+    })
 }
 
 /// Writes a chunk of a PNG.

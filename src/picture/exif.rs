@@ -1,12 +1,12 @@
-//! The one thing that is read of EXIF: which way up the picture is shown.
+//! The one thing that is read of EXIF, which way up the picture is shown, and the turn.
 
 use super::{Planes, Subsampling};
 
-/// The orientation tag of TIFF, and its type.
+/// The orientation tag of TIFF, and the type that it should have.
 const TAG: u16 = 0x0112;
 const SHORT: u16 = 3;
-/// Most entries of a directory that are looked at.
-const MOST_ENTRIES: usize = 512;
+/// Bytes of a directory's entry: tag, type, count, and the value or where it stands.
+const ENTRY_BYTES: usize = 12;
 
 /// How stored rows and columns are shown, numbered as EXIF does: 1 = as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,51 +41,114 @@ impl Orientation {
     }
 }
 
-/// What a TIFF block says of the orientation.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    pub(super) orientation: Orientation,
-    /// Where its two bytes stand in the block.
-    at: usize,
+/// The first directory of a TIFF block, in which the orientation stands.
+struct Directory<'a> {
+    tiff: &'a [u8],
     little_endian: bool,
+    /// Where its first entry stands.
+    at: usize,
+    entries: usize,
 }
 
-/// Looks for the orientation in a TIFF block (what follows `Exif\0\0`).
-pub(super) fn find(tiff: &[u8]) -> Option<Found> {
-    let little_endian = match tiff.get(..4)? {
-        [b'I', b'I', 42, 0] => true,
-        [b'M', b'M', 0, 42] => false,
-        _ => return None,
-    };
-    let short = |at: usize| {
-        let pair = [*tiff.get(at)?, *tiff.get(at.checked_add(1)?)?];
-        Some(if little_endian { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
-    };
-    let long: [u8; 4] = tiff.get(4..8)?.try_into().ok()?;
-    let directory = if little_endian { u32::from_le_bytes(long) } else { u32::from_be_bytes(long) } as usize;
-    let entries = usize::from(short(directory)?).min(MOST_ENTRIES);
-    for index in 0..entries {
-        let entry = directory.checked_add(2 + 12 * index)?;
-        if short(entry)? == TAG && short(entry + 2)? == SHORT {
-            let number = u8::try_from(short(entry + 8)?).ok()?;
-            let orientation = Orientation::new(number)?;
-            return Some(Found { orientation, at: entry + 8, little_endian });
-        }
+impl<'a> Directory<'a> {
+    fn of(tiff: &'a [u8]) -> Option<Self> {
+        let mut directory = Self { tiff, little_endian: tiff.starts_with(b"I"), at: 0, entries: 0 };
+        let start = is_tiff(tiff).then(|| directory.long(4)).flatten()? as usize;
+        directory.at = start.checked_add(2)?;
+        directory.entries = usize::from(directory.short(start)?);
+        Some(directory)
     }
-    None
+
+    fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        let mut bytes: [u8; N] = self.tiff.get(at..at.checked_add(N)?)?.try_into().ok()?;
+        if self.little_endian {
+            bytes.reverse();
+        }
+        Some(bytes)
+    }
+
+    fn short(&self, at: usize) -> Option<u16> {
+        self.bytes(at).map(u16::from_be_bytes)
+    }
+
+    fn long(&self, at: usize) -> Option<u32> {
+        self.bytes(at).map(u32::from_be_bytes)
+    }
+
+    /// Where the entries of the orientation stand, as far as the block goes.
+    fn orientations(&self) -> impl Iterator<Item = usize> {
+        let there = self.tiff.len().saturating_sub(self.at) / ENTRY_BYTES;
+        let entries = (0..self.entries.min(there)).map(|index| self.at + ENTRY_BYTES * index);
+        entries.filter(|entry| self.short(*entry) == Some(TAG))
+    }
+
+    /// The first value of an entry, of whatever type it is.
+    fn value(&self, entry: usize) -> Option<Orientation> {
+        let (kind, count) = (self.short(entry + 2)?, self.long(entry + 4)?);
+        let size = match kind {
+            3 | 8 => 2,
+            4 | 9 | 11 => 4,
+            5 | 10 | 12 => 8,
+            _ => 1,
+        };
+        let is_inline = count.checked_mul(size).is_some_and(|bytes| bytes <= 4);
+        let at = if is_inline { entry + 8 } else { self.long(entry + 8)? as usize };
+        let number = match kind {
+            // BYTE, SBYTE, UNDEFINED.
+            1 | 6 | 7 => u32::from(*self.tiff.get(at)?),
+            // ASCII: a digit.
+            2 => (*self.tiff.get(at)? as char).to_digit(10)?,
+            // SHORT, SSHORT.
+            3 | 8 => u32::from(self.short(at)?),
+            // LONG, SLONG.
+            4 | 9 => self.long(at)?,
+            // RATIONAL, SRATIONAL.
+            5 | 10 => {
+                let (over, under) = (self.long(at)?, self.long(at.checked_add(4)?)?);
+                over.checked_div(under).filter(|number| number * under == over)?
+            }
+            11 => whole(f64::from(f32::from_bits(self.long(at)?)))?,
+            12 => whole(f64::from_be_bytes(self.bytes(at)?))?,
+            _ => return None,
+        };
+        Orientation::new(u8::try_from(number).ok()?)
+    }
 }
 
-/// Whether bytes begin like a TIFF block.
+fn whole(number: f64) -> Option<u32> {
+    (1..=8).find(|whole| f64::from(*whole) == number)
+}
+
+/// Looks for the orientation in a TIFF block (what follows `Exif\0\0`). EXIF wants a SHORT; phones write a LONG, others
+/// another type of number, and readers take them all.
+pub(super) fn find(tiff: &[u8]) -> Option<Orientation> {
+    let directory = Directory::of(tiff)?;
+    directory.orientations().find_map(|entry| directory.value(entry))
+}
+
+/// Whether bytes begin like a TIFF block. Its second half in the other byte order is a fault that readers put up with.
 pub(super) fn is_tiff(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"II\x2A\0") || bytes.starts_with(b"MM\0\x2A")
+    matches!(bytes, [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..])
+        || matches!(bytes, [b'I', b'I', 0, 42, ..] | [b'M', b'M', 42, 0, ..])
 }
 
-/// A copy of a TIFF block that says "as stored".
+/// Whether a TIFF block says anything.
+pub(super) fn has_entries(tiff: &[u8]) -> bool {
+    Directory::of(tiff).is_some_and(|directory| directory.entries > 0)
+}
+
+/// A copy of a TIFF block that says "as stored", wherever it said something of the orientation.
 pub(super) fn made_upright(tiff: &[u8]) -> Vec<u8> {
     let mut copy = tiff.to_vec();
-    if let Some(found) = find(tiff) {
-        let value = if found.little_endian { 1_u16.to_le_bytes() } else { 1_u16.to_be_bytes() };
-        copy[found.at..found.at + 2].copy_from_slice(&value);
+    if let Some(directory) = Directory::of(tiff) {
+        let short = |value: u16| {
+            if directory.little_endian { value.to_le_bytes() } else { value.to_be_bytes() }
+        };
+        let count = if directory.little_endian { 1_u32.to_le_bytes() } else { 1_u32.to_be_bytes() };
+        let rest = [&short(SHORT)[..], &count, &short(1), &[0, 0]].concat();
+        for entry in directory.orientations() {
+            copy[entry + 2..entry + ENTRY_BYTES].copy_from_slice(&rest);
+        }
     }
     copy
 }

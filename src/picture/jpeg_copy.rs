@@ -9,7 +9,9 @@ const APP1: u8 = 0xE1;
 const APP2: u8 = 0xE2;
 const COM: u8 = 0xFE;
 const DQT: u8 = 0xDB;
-const EXIF: &[u8] = b"Exif\0\0";
+/// How the APP1 segments of an EXIF block and of an XMP packet begin.
+pub(super) const EXIF: &[u8] = b"Exif\0\0";
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
 /// A JFIF segment without a thumbnail in it.
 const JFIF_BYTES: usize = 14;
@@ -22,29 +24,35 @@ const MOST_ICC_PARTS: usize = 255;
 // No profile that is kept has more parts than can be numbered.
 const _: () = assert!(MOST_KEPT_BYTES / ICC_PART_BYTES < MOST_ICC_PARTS);
 
-/// What a JPEG says beside its pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extras {
-    pub(super) orientation: Orientation,
-    /// There are bytes that a decoder does not need.
-    pub(super) any: bool,
-}
-
-pub(super) fn extras(data: &[u8]) -> Result<Extras, DecodeError> {
-    let mut found = Extras { orientation: Orientation::UPRIGHT, any: false };
-    let mut has_exif = false;
+/// Whether there are bytes that a decoder does not need.
+pub(super) fn has_extras(data: &[u8]) -> Result<bool, DecodeError> {
+    let mut found = false;
     walk(data, |segment| match segment {
         Segment::Marker(marker) => {
-            found.any |= marker.after_garbage || needed(marker).is_none_or(|len| len < marker.payload.len());
-            if let Some(tiff) = exif_of(marker).filter(|_| !has_exif) {
-                has_exif = true;
-                found.orientation = exif::find(tiff).map_or(Orientation::UPRIGHT, |found| found.orientation);
-            }
+            found |= marker.after_garbage || needed(marker).is_none_or(|len| len < marker.payload.len());
         }
         Segment::Scan(_) => {}
-        Segment::Trailer(bytes) => found.any |= !bytes.is_empty(),
+        Segment::Trailer(bytes) => found |= !bytes.is_empty(),
     })?;
     Ok(found)
+}
+
+/// The EXIF blocks before the first scan, as TIFF.
+pub(super) fn exif_blocks(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    app1(data, EXIF)
+}
+
+/// The XMP packets before the first scan.
+pub(super) fn xmp_packets(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    app1(data, XMP)
+}
+
+/// What follows `prefix` in each APP1 segment of the header, as far as it can be read.
+fn app1<'a>(data: &'a [u8], prefix: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let mut markers = Markers::new(data);
+    let header =
+        std::iter::from_fn(move || markers.next().ok().filter(|marker| !matches!(marker.code, SOS | EOI)));
+    header.filter(|marker| marker.code == APP1).filter_map(move |marker| marker.payload.strip_prefix(prefix))
 }
 
 /// A copy with nothing in it that a decoder does not need, but for a rotation that the pixels do not have.
@@ -72,21 +80,16 @@ pub(super) fn stripped(data: &[u8], orientation: Orientation) -> Result<Vec<u8>,
     Ok(copy)
 }
 
-/// The TIFF of an EXIF block, and a whole ICC profile.
-type ExifAndIcc<'a> = (Option<&'a [u8]>, Option<Vec<u8>>);
-
-/// The first EXIF block of a file, as TIFF, and its ICC profile put together.
-pub(super) fn exif_and_icc(data: &[u8]) -> Result<ExifAndIcc<'_>, DecodeError> {
-    let mut tiff = None;
+/// The ICC profile of a file, put together.
+pub(super) fn icc(data: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
     let mut parts: Vec<(u8, u8, &[u8])> = Vec::new();
     walk(data, |segment| {
         let Segment::Marker(marker) = segment else { return };
-        tiff = tiff.or_else(|| exif_of(marker));
         if let Some([number, count, part @ ..]) = icc_of(marker).filter(|_| parts.len() < MOST_ICC_PARTS) {
             parts.push((*number, *count, part));
         }
     })?;
-    Ok((tiff, joined(parts)))
+    Ok(joined(parts))
 }
 
 /// A profile of its parts; `None` if one is missing, or there twice.
@@ -210,10 +213,6 @@ fn needed(marker: &Marker<'_>) -> Option<usize> {
         (APP0..=0xEF | COM, _) => None,
         (_, payload) => Some(payload.len()),
     }
-}
-
-fn exif_of<'a>(marker: &Marker<'a>) -> Option<&'a [u8]> {
-    (marker.code == APP1).then(|| marker.payload.strip_prefix(EXIF)).flatten()
 }
 
 fn icc_of<'a>(marker: &Marker<'a>) -> Option<&'a [u8]> {

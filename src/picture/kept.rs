@@ -9,7 +9,7 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
 use super::chunks::{self, PNG_SIGNATURE, RIFF_HEADER};
-use super::{EncodeError, exif, jpeg_copy, jpeg_markers, probe};
+use super::{EncodeError, exif, jpeg_copy, jpeg_markers, orientation, probe};
 use crate::domain::PictureFormat;
 
 /// Most bytes of an EXIF block, and of a profile as it is when it is unpacked. Profiles of cameras and screens take a few
@@ -43,22 +43,24 @@ impl KeptMetadata {
     /// Reads them of a file that has been decoded. What cannot be read, or is larger than a mebibyte, is not kept.
     #[must_use]
     pub fn of(format: PictureFormat, data: &[u8]) -> Self {
-        let found = match format {
-            PictureFormat::Jpeg => jpeg_copy::exif_and_icc(data).ok(),
-            PictureFormat::Png => chunks::png(data)
-                .map(|chunks| (chunks.tiff(b"eXIf"), chunks.body(b"iCCP").and_then(unpacked))),
-            PictureFormat::WebP => chunks::webp(data)
-                .map(|chunks| (chunks.tiff(b"EXIF"), chunks.body(b"ICCP").map(<[u8]>::to_vec))),
+        let icc = match format {
+            PictureFormat::Jpeg => jpeg_copy::icc(data).ok().flatten(),
+            PictureFormat::Png => {
+                chunks::png(data).and_then(|chunks| chunks.body(b"iCCP").and_then(unpacked))
+            }
+            PictureFormat::WebP => {
+                chunks::webp(data).and_then(|chunks| chunks.body(b"ICCP").map(<[u8]>::to_vec))
+            }
             PictureFormat::Rgb8
             | PictureFormat::Bgr8
             | PictureFormat::Gray8
             | PictureFormat::Nv12
             | PictureFormat::I420 => None,
         };
-        let (exif, icc) = found.unwrap_or_default();
+        let exif = orientation::exif_block(format, data);
         let is_small = |bytes: usize| bytes <= MOST_KEPT_BYTES;
         Self {
-            exif: exif.filter(|tiff| is_small(tiff.len()) && exif::is_tiff(tiff)).map(exif::made_upright),
+            exif: exif.filter(|tiff| is_small(tiff.len())).map(|tiff| exif::made_upright(&tiff)),
             icc: icc.filter(|icc| is_small(icc.len())),
         }
     }

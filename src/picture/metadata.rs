@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::chunks::{self, Chunk, Chunks, PNG_SIGNATURE, RIFF_HEADER};
-use super::exif::{self, Orientation};
-use super::jpeg_copy;
+use super::exif::Orientation;
+use super::{jpeg_copy, orientation};
 use crate::domain::PictureFormat;
 
 /// PNG chunks that say how to show the pixels and nothing else. An ICC profile is not among them: it may name a device.
@@ -27,29 +27,21 @@ impl Metadata {
     /// Looks at a file that has been decoded. Of one that cannot be read so far all the same, it has extras.
     #[must_use]
     pub fn of(format: PictureFormat, data: &[u8]) -> Self {
-        let unreadable = Self { orientation: Orientation::UPRIGHT, extras: true };
-        let found = |chunks: Option<Chunks<'_>>, kept: &[&[u8; 4]], name: &[u8; 4]| {
-            let chunks = chunks?;
+        let has_extras = |chunks: Option<Chunks<'_>>, kept: &[&[u8; 4]]| {
             let is_kept = |chunk: &Chunk<'_>| kept.iter().any(|name| chunk.name == **name);
-            let orientation = chunks
-                .tiff(name)
-                .and_then(exif::find)
-                .map_or(Orientation::UPRIGHT, |found| found.orientation);
-            Some(Self { orientation, extras: chunks.trailer || !chunks.list.iter().all(is_kept) })
+            chunks.map(|chunks| chunks.trailer || !chunks.list.iter().all(is_kept))
         };
-        match format {
-            PictureFormat::Jpeg => jpeg_copy::extras(data)
-                .ok()
-                .map(|jpeg_copy::Extras { orientation, any }| Self { orientation, extras: any }),
-            PictureFormat::Png => found(chunks::png(data), &PNG_KEPT, b"eXIf"),
-            PictureFormat::WebP => found(chunks::webp(data), &WEBP_KEPT, b"EXIF"),
+        let extras = match format {
+            PictureFormat::Jpeg => jpeg_copy::has_extras(data).ok(),
+            PictureFormat::Png => has_extras(chunks::png(data), &PNG_KEPT),
+            PictureFormat::WebP => has_extras(chunks::webp(data), &WEBP_KEPT),
             PictureFormat::Rgb8
             | PictureFormat::Bgr8
             | PictureFormat::Gray8
             | PictureFormat::Nv12
-            | PictureFormat::I420 => Some(Self { orientation: Orientation::UPRIGHT, extras: false }),
-        }
-        .unwrap_or(unreadable)
+            | PictureFormat::I420 => Some(false),
+        };
+        Self { orientation: orientation::find(format, data), extras: extras.unwrap_or(true) }
     }
 }
 

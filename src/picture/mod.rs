@@ -17,6 +17,7 @@ mod kept;
 mod limits;
 mod mask;
 mod metadata;
+mod orientation;
 mod planes;
 mod probe;
 mod raw;
@@ -25,8 +26,9 @@ mod rgb;
 mod sheet;
 mod still;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod webp_codes;
+mod xmp;
 
 use crate::domain::picture::PictureFormat;
 

@@ -3,6 +3,7 @@
 mod formats;
 mod hostile;
 mod kept;
+pub(crate) mod orientation;
 mod outputs;
 mod round_trip;
 mod scaled;

@@ -8,6 +8,7 @@ use crate::domain::{
     PictureFormat, PictureRole, Polygon, PrivacyMask, Reencode, ReencodeMode, Rendition, SourceInfo,
     StoredPicture, StreamSettings,
 };
+use crate::picture::tests::orientation::{Form, SIZE, forms};
 use crate::picture::{self, Codec, Limits, Planes, SourcePicture};
 use crate::scene::Scene;
 use crate::worker::adaptive::Allowance;
@@ -260,6 +261,62 @@ fn masks_lie_on_the_picture_as_it_is_shown_and_before_it_is_measured() {
     assert_eq!(dark, 150 * 180, "the upper half of the turned picture");
     let (whole, _) = work(&with_exif(&jpeg(60), 6), PictureFormat::Jpeg, &StreamSettings::default());
     assert!(luma(&product) < luma(&whole) * 0.75);
+}
+
+/// The upper left quarter, as it is shown, in every form in which a file says how that is.
+#[test]
+fn masks_lie_where_they_were_drawn_in_whatever_form_the_picture_is_turned() {
+    let corners = [(0.0, 0.0), (0.5, 0.0), (0.5, 0.5), (0.0, 0.5)];
+    let points = corners.map(|(x, y)| NormalizedPoint { x, y }).to_vec();
+    let mask = PrivacyMask { id: "door".to_owned(), polygon: Polygon::new(points).unwrap() };
+    let rendition = Rendition { format: OutputFormat::Png, ..Rendition::default() };
+    for reencode in [ReencodeMode::Auto, ReencodeMode::Never] {
+        let output = OutputPolicy { reencode, rendition, keep_metadata: true, ..OutputPolicy::default() };
+        let settings =
+            StreamSettings { privacy_masks: vec![mask.clone()], mask_version: 1, ..policy(output) };
+        for Form { name, format, data } in forms(6) {
+            let (product, _) = work(&data.into(), format, &settings);
+            let planes = decode(&bytes(&product, PictureRole::Processed));
+            let (width, height) = (SIZE.1 as usize, SIZE.0 as usize);
+            assert_eq!((planes.width(), planes.height()), (SIZE.1, SIZE.0), "{name}");
+            let black: Vec<bool> = planes.luma().rows().flatten().map(|luma| *luma == 0).collect();
+            let quarter = |x: usize, y: usize| {
+                let rows = (y * height / 2..(y + 1) * height / 2).map(|row| row * width + x * width / 2);
+                rows.flat_map(|row| &black[row..row + width / 2]).filter(|black| **black).count()
+            };
+            assert_eq!(quarter(0, 0), width * height / 4, "{name}: the mask");
+            let beside = quarter(1, 0) + quarter(0, 1) + quarter(1, 1);
+            // The drawn road has a few black pixels of its own.
+            assert!(beside < width * height / 16, "{name}: {beside} more are black");
+        }
+    }
+}
+
+/// A reader that knows nothing but the SHORT of EXIF shows it upright, and one that reads everything does not turn it twice.
+#[test]
+fn a_picture_goes_out_so_that_every_reader_shows_it_upright() {
+    for Form { name, format, data } in forms(6) {
+        let data = Bytes::from(data);
+        for (reencode, keep_metadata) in [
+            (ReencodeMode::Auto, false),
+            (ReencodeMode::Auto, true),
+            (ReencodeMode::Always, true),
+            (ReencodeMode::Never, false),
+        ] {
+            let output = OutputPolicy { reencode, keep_metadata, ..OutputPolicy::default() };
+            let (product, _) = work(&data, format, &policy(output));
+            let made = bytes(&product, PictureRole::Processed);
+            let found = picture(&product, PictureRole::Processed).unwrap().format;
+            let orientation = picture::Metadata::of(found, &made).orientation;
+            let planes = decode(&made);
+            let shown = orientation.turned(planes.width(), planes.height());
+            assert_eq!(shown, (SIZE.1, SIZE.0), "{name}, {reencode:?}, {keep_metadata}");
+            let short = [&b"\x01\x12\0\x03\0\0\0\x01\0"[..], &[orientation.number()]].concat();
+            let says_short = made.windows(short.len()).any(|part| part == short);
+            let is_upright = orientation == picture::Orientation::UPRIGHT;
+            assert!(is_upright || says_short, "{name}, {reencode:?}, {keep_metadata}");
+        }
+    }
 }
 
 /// A reason is something to act on: fewer pixels, fewer bytes, another encoding, or nothing but to try again.
