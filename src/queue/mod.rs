@@ -187,7 +187,7 @@ pub trait Queue:
     async fn partition_streams(&self, partition: PartitionId) -> Result<Vec<StreamRecord>>;
 
     /// Removes the oldest entries of an output, with their pictures: those above `max_frames` or `max_bytes`, and those
-    /// received before `oldest`; a bounded number a call.
+    /// received before `oldest`; of a stream that is unregistered at that moment, all. A bounded number a call.
     ///
     /// # Errors
     /// [`Error::LeaseLost`].

@@ -100,12 +100,11 @@ impl Retention {
         }
         let now = Timestamp::now();
         for stream in self.those(|output| output.is_over(now)) {
-            let Some(Output { policy, removed, .. }) = self.outputs.get(&stream) else { continue };
-            let (frames, bytes, oldest) = match removed {
-                true => (0, 0, now),
-                false => (policy.max_frames, policy.max_bytes, now.before(policy.max_age)),
-            };
-            self.trim(&stream, frames, bytes, oldest).await?;
+            // Of an unregistered stream the queue removes all, by the record of that moment: it may be registered again
+            // since it was read here.
+            let Some(Output { policy, .. }) = self.outputs.get(&stream) else { continue };
+            let (frames, bytes) = (policy.max_frames, policy.max_bytes);
+            self.trim(&stream, frames, bytes, now.before(policy.max_age)).await?;
         }
         let sizes: Vec<u64> = self.outputs.values().map(|output| output.bytes).collect();
         let total = sizes.iter().sum::<u64>();

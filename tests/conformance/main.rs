@@ -20,6 +20,7 @@ mod lease;
 mod output;
 mod registry;
 mod replies;
+mod returning;
 mod seek;
 mod strikes;
 mod support;
@@ -56,6 +57,10 @@ behaviours! {
         an_unregistered_stream_takes_no_frames_but_finishes_those_it_has,
         a_stream_that_returns_goes_on_counting,
         streams_are_limited_in_number,
+    }
+    returning {
+        it_keeps_every_frame_while_retention_runs,
+        what_was_asked_of_an_unregistered_stream_is_decided_anew,
     }
     accept {
         numbers_run_without_holes_in_call_order,

@@ -38,7 +38,8 @@ impl Partition {
         let Some(stream) = self.streams.get_mut(id) else { return Ok(trimmed) };
         let is_due = |stream: &Stream| {
             stream.outputs.front().is_some_and(|entry| {
-                stream.counters.output_frames > max_frames
+                stream.removed
+                    || stream.counters.output_frames > max_frames
                     || stream.counters.output_bytes > max_bytes
                     || entry.received_time < oldest
             })

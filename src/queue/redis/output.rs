@@ -119,7 +119,7 @@ impl RedisQueue {
         let (mut trimmed, mut payloads, mut keep_from) = (Trimmed::default(), Vec::new(), Sequence::FIRST);
         for entry in &page.entries {
             let late = entry.received_time < oldest;
-            if frames <= max_frames && bytes <= max_bytes && !late {
+            if frames <= max_frames && bytes <= max_bytes && !late && !page.removed {
                 trimmed.oldest = Some(entry.received_time);
                 break;
             }
@@ -143,7 +143,7 @@ impl RedisQueue {
             call.key(keys.payload(payload.key));
         }
         call.arg(fence(lease)).arg(stream.as_str()).number(keep_from.get());
-        call.number(trimmed.frames).number(trimmed.bytes).number(first);
+        call.number(trimmed.frames).number(trimmed.bytes).number(first).flag(page.removed);
         match self.scripts.trim.run(&self.control, &call).await? {
             Value::Nil => Err(Error::LeaseLost),
             // Nothing: the output is not what the page showed; the next pass sees it anew.

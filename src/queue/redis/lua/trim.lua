@@ -1,9 +1,12 @@
 -- Removes the oldest entries of an output, with their payloads.
 -- KEYS: lease, stream, output, counts, gone; then the entries' payloads.
--- ARGV: fence, stream id, first sequence to keep, entries to remove, their bytes, oldest sequence.
+-- ARGV: fence, stream id, first sequence to keep, entries to remove, their bytes, oldest sequence, "1" if the caller
+--       removes them because the stream is unregistered.
 -- Answers nil if the lease is lost, else the number of entries removed: 0 if the output is not what the caller saw.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local entries = tonumber(ARGV[4])
+-- It may have been registered again since the caller read it.
+if ARGV[7] == '1' and redis.call('HGET', KEYS[2], 'removed') ~= '1' then return 0 end
 if entries > 0 then
   local oldest = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)
   if #oldest == 0 or oldest[1][1] ~= ARGV[6] .. '-0' then return 0 end
