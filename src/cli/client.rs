@@ -19,9 +19,12 @@ pub(super) const MAX_PICTURE_BYTES: u32 = 31 << 20;
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A dead peer is noticed after the interval and the timeout together.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A dead peer is noticed after the interval and the timeout together: no later than a long call is given up for its silence, so
+/// that the next call goes over a new connection.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A call whose answer has not begun by then is given up. Behind a proxy, a server that hangs has a connection that lives.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which server to talk to.
 #[derive(Debug, Clone, Args)]
@@ -57,6 +60,7 @@ impl Client {
             .user_agent(concat!("frameway/", env!("CARGO_PKG_VERSION")))
             .map_err(|error| Failure::Failed(error.into()))?
             .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
             .tcp_nodelay(true)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)

@@ -16,6 +16,7 @@ mod publisher;
 mod queues;
 mod send;
 mod serve;
+mod silence;
 mod sources;
 mod streams;
 mod submit;

@@ -22,6 +22,7 @@ use super::Failure;
 use super::fault;
 use super::output::{duration, pb_duration};
 use super::send::Decision;
+use super::silence::HEARTBEAT;
 use crate::pb::v1 as pb;
 use crate::pb::v1::submit_frames_response::Event;
 use outbox::{Outbox, Window};
@@ -33,8 +34,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// What a call may take to be ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
-/// A call that says nothing for three heartbeats is dead.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A call that brings nothing for three heartbeats is given up. Answers are small: no slow link makes them late.
 const SILENCE: Duration = Duration::from_secs(15);
 /// What unanswered batches get when the user ends it.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);

@@ -9,7 +9,8 @@ use tokio::time::sleep;
 use super::{Common, show};
 use crate::cli::Failure;
 use crate::cli::fault::{self, short};
-use crate::cli::output::{print, print_json, time_json};
+use crate::cli::output::{pb_duration, print, print_json, time_json};
+use crate::cli::silence::{HEARTBEAT, Silence};
 use crate::cli::sources::is_pattern;
 use crate::pb::v1 as pb;
 use crate::pb::v1::stream_match::By;
@@ -17,6 +18,7 @@ use crate::pb::v1::watch_streams_response::Event;
 use crate::shutdown;
 
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Show the streams, and then what happens to them: registered, updated, live, stalled, error, removed.
 ///
@@ -45,20 +47,22 @@ pub(super) async fn run(args: WatchArgs) -> Result<(), Failure> {
     let streams = by.map(|by| pb::StreamMatch { by: Some(by) });
     let mut left = args.count;
     let mut resume_token = String::new();
+    let mut silence = Silence::default();
     let follow = async {
         loop {
             let request = pb::WatchStreamsRequest {
                 streams: streams.clone(),
                 resume_token: resume_token.clone(),
-                heartbeat_interval: None,
+                heartbeat_interval: Some(pb_duration(HEARTBEAT)),
             };
-            let broken = match client.streaming.watch_streams(request).await {
+            let broken = match silence.bound(client.streaming.watch_streams(request)).await {
                 Err(status) => status,
                 Ok(answer) => {
                     let mut events = answer.into_inner();
                     loop {
-                        match events.message().await {
+                        match silence.bound(events.message()).await {
                             Ok(Some(message)) => {
+                                silence.over();
                                 if !message.resume_token.is_empty() {
                                     resume_token = message.resume_token;
                                 }
@@ -78,7 +82,10 @@ pub(super) async fn run(args: WatchArgs) -> Result<(), Failure> {
                 }
             };
             match fault::retry(&broken) {
-                Some(told) => sleep(told.unwrap_or(PAUSE)).await,
+                Some(told) => {
+                    eprintln!("{}; connecting again", fault::words(&broken));
+                    sleep(told.unwrap_or(PAUSE).min(LONGEST_PAUSE)).await;
+                }
                 None => return Err(fault::refused("watching the streams", &broken)),
             }
         }

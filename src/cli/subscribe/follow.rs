@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
@@ -12,6 +12,7 @@ use crate::cli::Failure;
 use crate::cli::client::MAX_PICTURE_BYTES;
 use crate::cli::fault;
 use crate::cli::output::{duration, pb_duration};
+use crate::cli::silence::{HEARTBEAT, Silence};
 use crate::cli::sources::is_pattern;
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
@@ -19,9 +20,6 @@ use crate::pb::v1::stream_match::By;
 use crate::pb::v1::streaming_service_client::StreamingServiceClient;
 use crate::pb::v1::subscribe_frames_response::Event as Message;
 
-const HEARTBEAT: Duration = Duration::from_secs(5);
-/// A server that says nothing for so many heartbeats is gone.
-const SILENCE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -57,6 +55,7 @@ pub(in crate::cli) struct Follower {
     call: Option<Streaming<pb::SubscribeFramesResponse>>,
     /// A first checkpoint has come, so that `cursors` knows every selected stream.
     started: bool,
+    silence: Silence,
     pause: Duration,
     /// Wait this long before the next call.
     wait: Option<Duration>,
@@ -83,6 +82,7 @@ impl Follower {
             options: Options::default(),
             frames_left: count,
             call: None,
+            silence: Silence::default(),
             pause: FIRST_PAUSE,
             wait: None,
         }
@@ -101,19 +101,23 @@ impl Follower {
                     sleep(wait).await;
                     self.wait = None;
                 }
-                match self.client.subscribe_frames(self.request()).await {
+                let request = self.request();
+                match self.silence.bound(self.client.subscribe_frames(request)).await {
                     Ok(answer) => self.call = Some(answer.into_inner()),
                     Err(status) => return self.broken(&status),
                 }
             }
             let Some(call) = &mut self.call else { continue };
-            let message = match timeout(SILENCE, call.message()).await {
-                Ok(Ok(Some(message))) => message,
-                Ok(Ok(None)) => return Ok(Event::End),
-                Ok(Err(status)) => return self.broken(&status),
-                Err(_) => return self.broken(&Status::unavailable("the server is silent")),
+            let message = match self.silence.bound(call.message()).await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(Event::End),
+                Err(status) => return self.broken(&status),
             };
-            self.pause = FIRST_PAUSE;
+            // A checkpoint proves nothing: every call begins with one, also a call that cannot go on.
+            if !matches!(message.event, Some(Message::Checkpoint(_))) {
+                self.pause = FIRST_PAUSE;
+                self.silence.over();
+            }
             if let Some(event) = self.event(message) {
                 return Ok(event);
             }

@@ -7,12 +7,16 @@ use tokio_util::sync::CancellationToken;
 use super::report::Report;
 use super::save::Saver;
 use crate::cli::client::Client;
+use crate::cli::output::pb_duration;
+use crate::cli::silence::{HEARTBEAT, Silence};
 use crate::cli::{Failure, fault};
 use crate::pb::v1 as pb;
 use crate::pb::v1::subscribe_frames_response::Event;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// After it the call is begun again, and the frame comes again.
+const ACK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Who takes part in what.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ impl Member {
                 pictures: Some(pictures),
                 ..Default::default()
             }),
+            heartbeat_interval: Some(pb_duration(HEARTBEAT)),
             stop_after_frames: left.unwrap_or_default(),
             ..Default::default()
         }
@@ -53,9 +58,10 @@ impl Member {
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let mut pause = FIRST_PAUSE;
+        let mut silence = Silence::default();
         loop {
             let before = report.frames();
-            let followed = self.follow(&mut client, &mut saver, report);
+            let followed = self.follow(&mut client, &mut saver, report, &mut silence);
             let Some(followed) = stop.run_until_cancelled(followed).await else { return Ok(()) };
             let Err(status) = followed? else { return Ok(()) };
             let Some(told) = fault::retry(&status) else {
@@ -76,22 +82,27 @@ impl Member {
         client: &mut Client,
         saver: &mut Option<Saver>,
         report: &mut Report,
+        silence: &mut Silence,
     ) -> Result<Result<(), tonic::Status>, Failure> {
         let left = self.count.map(|count| count.saturating_sub(report.frames()));
         if left == Some(0) {
             // The call ended between the last frame and its ack; to ask for 0 frames would be to ask for all.
             return Ok(Ok(()));
         }
-        let mut events = match client.streaming.subscribe_frames(self.request(left)).await {
+        let call = client.streaming.subscribe_frames(self.request(left));
+        let mut events = match silence.bound(call).await {
             Ok(answer) => answer.into_inner(),
             Err(status) => return Ok(Err(status)),
         };
         loop {
-            let event = match events.message().await {
+            let event = match silence.bound(events.message()).await {
                 Ok(Some(message)) => message.event,
                 Ok(None) => return Ok(Ok(())),
                 Err(status) => return Ok(Err(status)),
             };
+            if !matches!(event, Some(Event::Checkpoint(_))) {
+                silence.over();
+            }
             match event {
                 Some(Event::Frame(delivered)) => {
                     let frame = delivered.frame.unwrap_or_default();
@@ -121,6 +132,8 @@ impl Member {
         report: &Report,
     ) -> Result<(), tonic::Status> {
         let request = pb::AcknowledgeFramesRequest { group_id: self.group.clone(), ack_ids: vec![ack_id] };
+        let mut request = tonic::Request::new(request);
+        request.set_timeout(ACK_TIMEOUT);
         let answer = client.streaming.acknowledge_frames(request).await?.into_inner();
         for result in answer.results {
             if let Some(pb::ack_result::Outcome::Refused(error)) = result.outcome {

@@ -36,7 +36,13 @@ class StreamingServiceStub:
     RetryInfo: the message is too large), UNAVAILABLE with RetryInfo (the queue backend cannot be reached, or the server drains:
     try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INTERNAL.
 
-    Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED.
+    Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED, and after a CANCELLED
+    that the caller did not ask for.
+
+    SubmitFrames, SubscribeFrames and WatchStreams send heartbeats. A client uses them as its watchdog: where nothing at all has
+    come for three heartbeat intervals, the server hangs or the way to it is cut, which TCP may not notice for many minutes. Cancel
+    the call then, and open another one, as after UNAVAILABLE. The interval must suit the link: a message counts when all of it has
+    come, so that a large picture on a slow link may take longer than three short intervals.
     """
 
     def __init__(self, channel):
@@ -128,7 +134,13 @@ class StreamingServiceServicer:
     RetryInfo: the message is too large), UNAVAILABLE with RetryInfo (the queue backend cannot be reached, or the server drains:
     try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INTERNAL.
 
-    Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED.
+    Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED, and after a CANCELLED
+    that the caller did not ask for.
+
+    SubmitFrames, SubscribeFrames and WatchStreams send heartbeats. A client uses them as its watchdog: where nothing at all has
+    come for three heartbeat intervals, the server hangs or the way to it is cut, which TCP may not notice for many minutes. Cancel
+    the call then, and open another one, as after UNAVAILABLE. The interval must suit the link: a message counts when all of it has
+    come, so that a large picture on a slow link may take longer than three short intervals.
     """
 
     def SubmitFrameBatch(self, request, context):
@@ -396,7 +408,13 @@ class StreamingService:
     RetryInfo: the message is too large), UNAVAILABLE with RetryInfo (the queue backend cannot be reached, or the server drains:
     try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INTERNAL.
 
-    Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED.
+    Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED, and after a CANCELLED
+    that the caller did not ask for.
+
+    SubmitFrames, SubscribeFrames and WatchStreams send heartbeats. A client uses them as its watchdog: where nothing at all has
+    come for three heartbeat intervals, the server hangs or the way to it is cut, which TCP may not notice for many minutes. Cancel
+    the call then, and open another one, as after UNAVAILABLE. The interval must suit the link: a message counts when all of it has
+    come, so that a large picture on a slow link may take longer than three short intervals.
     """
 
     @staticmethod
