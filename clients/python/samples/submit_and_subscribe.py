@@ -1,10 +1,11 @@
 """Submits pictures as a camera and receives them as a subscriber.
 
-    python samples/submit_and_subscribe.py --address localhost:7400 --stream road-1 *.jpg
+    python samples/submit_and_subscribe.py --address localhost:7400 --stream road-1 --register *.jpg
 
-Without files it draws some. Prints sequence, size and quality of every frame it receives. Exit code 0: every frame came, once
+Without files it draws some. With --register it registers a stream that is not registered, with the default settings, which have
+no privacy masks; without, such a stream is an error. Prints sequence, size and quality of every frame it receives. Exit code 0: every frame came, once
 and in order; 1: something did not; 2: wrong arguments.
-Needs `pip install grpcio protobuf` and nothing else.
+Needs `pip install grpcio grpcio-status protobuf` and nothing else.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def make_frames(stream_id: str, files: list[pathlib.Path], drawn_count: int) -> 
 
 
 def register(client: frameway.Client, stream_id: str) -> None:
+    """Registers the stream with the default settings; one that is registered keeps its own."""
     request = streaming_service_pb2.RegisterStreamRequest(stream=stream_pb2.Stream(stream_id=stream_id))
     try:
         client.streaming.RegisterStream(request, timeout=10, wait_for_ready=True)
@@ -100,7 +102,6 @@ def describe(frame: processed_frame_pb2.ProcessedFrame) -> str:
 
 
 def run(client: frameway.Client, stream_id: str, frames: list[frame_pb2.Frame], timeout_seconds: float) -> int:
-    register(client, stream_id)
     request = streaming_service_pb2.SubscribeFramesRequest(
         selectors=[
             streaming_service_pb2.StreamSelector(
@@ -158,6 +159,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="picture files (JPEG, PNG, WebP); none = drawn ones")
     parser.add_argument("--address", default="localhost:7400", help="host:port of the server (default: %(default)s)")
     parser.add_argument("--stream", default="python-sample", help="stream id (default: %(default)s)")
+    parser.add_argument("--register", action="store_true", help="register the stream, without privacy masks, if it is not registered")
     parser.add_argument("--frames", type=int, default=10, help="number of drawn pictures (default: %(default)s)")
     parser.add_argument("--timeout-seconds", type=float, default=60.0, help="give up after (default: %(default)s)")
     arguments = parser.parse_args()
@@ -169,9 +171,13 @@ def main() -> int:
         parser.error(str(error))
     try:
         with frameway.connect(arguments.address) as client:
+            if arguments.register:
+                register(client, arguments.stream)
             return run(client, arguments.stream, frames, arguments.timeout_seconds)
     except grpc.RpcError as error:
         print(f"{arguments.address}: {error.code().name}: {error.details()}", file=sys.stderr)
+        if frameway.error_reason(error) == "STREAM_NOT_FOUND":
+            print("register the stream with its settings, or give --register", file=sys.stderr)
         return 1
 
 

@@ -4,6 +4,7 @@
 limits that fit pictures, submitting that sends unconfirmed frames again, and subscribing that resumes after a lost connection.
 """
 
-from frameway.client import Client, FrameRefused, connect
+from frameway.client import Client, connect
+from frameway.errors import FrameRefused, error_reason, retry_delay_seconds
 
-__all__ = ["Client", "FrameRefused", "connect"]
+__all__ = ["Client", "FrameRefused", "connect", "error_reason", "retry_delay_seconds"]

@@ -8,70 +8,52 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import grpc
 
+from frameway.channels import open_channel
+from frameway.errors import FrameRefused, error_reason, reason_name, retry_delay_seconds
 from frameway.v1 import (
-    error_reason_pb2,
     frame_pb2,
     queue_service_pb2_grpc,
     streaming_service_pb2,
     streaming_service_pb2_grpc,
 )
+from frameway.watchdog import Watched
 
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024
-"""The server's own default for one message, either way."""
+# What a call may be sent again after, as the comment of every RPC says. CANCELLED, where this client did not cancel: a deadline
+# that passed at a server or proxy in between may come back as that.
+_RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 
-_CHANNEL_OPTIONS = (
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-)
-
-# What a call may be sent again after. The server says so in the comment of every RPC.
-_RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-
-
-class FrameRefused(Exception):
-    """A frame that the server surely did not store, and will not as it is.
-
-    `index` is the frame's place in the submitted list, `reason` the name of the ErrorReason without its prefix. `results` are
-    those of the whole list; frames behind a refused one may be stored.
-    """
-
-    def __init__(self, index: int, error: frame_pb2.FrameError, results: Sequence[frame_pb2.FrameResult]) -> None:
-        self.index = index
-        self.reason = reason_name(error.reason)
-        self.error = error
-        self.results = results
-        super().__init__(f"frame {index}: {self.reason}: {error.message}")
-
-
-def reason_name(reason: int) -> str:
-    """The name of an ErrorReason without its prefix; a number that this client does not know, as text."""
-    try:
-        return error_reason_pb2.ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
-    except ValueError:
-        return str(reason)
+_DEFAULT_HEARTBEAT_SECONDS = 10.0
+"""The server's, where a request does not ask for another."""
+_SILENT_HEARTBEATS = 3
+"""A server that sends nothing for so many heartbeat intervals is gone."""
+_FIRST_MESSAGE_SECONDS = 15.0
+"""The least time for the first message, before which the server looks up where every stream starts."""
+_LONGEST_SILENCE_SECONDS = 300.0
+"""The longest time that is allowed for one message, which a slow link may need for a large picture."""
+_LONGEST_PAUSE_SECONDS = 5.0
+"""Between two calls, unless the server asks for more."""
 
 
 def connect(address: str, credentials: grpc.ChannelCredentials | None = None) -> Client:
-    """A client of the server at `address` (`host:port`). Without credentials the connection is not encrypted.
+    """Returns a client of the server at `address` (`host:port`). Without credentials the connection is not encrypted.
 
     Nothing is sent yet; the first call connects. Use it in a `with` block, or close it.
     """
-    if credentials is None:
-        channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
-    else:
-        channel = grpc.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
-    return Client(channel)
+    return Client(open_channel(address, credentials))
 
 
 class Client:
-    """A connection to a server. Its stubs, `streaming` and `queues`, have every RPC of the API."""
+    """A connection to a server. Its stubs, `streaming` and `queues`, have every RPC of the API.
+
+    `connect` makes one. A channel of your own needs keepalive options, and a second connection for acknowledgements where it
+    carries many subscriptions: see `frameway.channels`.
+    """
 
     def __init__(self, channel: grpc.Channel) -> None:
         self.channel = channel
         self.streaming = streaming_service_pb2_grpc.StreamingServiceStub(channel)
         self.queues = queue_service_pb2_grpc.QueueServiceStub(channel)
+        self._closed = False
 
     def __enter__(self) -> Client:
         return self
@@ -80,6 +62,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """Closes the connection. Calls that other threads wait for raise grpc.RpcError with CANCELLED."""
+        self._closed = True
         self.channel.close()
 
     def submit(
@@ -109,8 +93,10 @@ class Client:
                 left = max(0.1, deadline - time.monotonic())
                 answer = self.streaming.SubmitFrameBatch(request, timeout=min(call_timeout_seconds, left))
             except grpc.RpcError as error:
-                if error.code() not in _RETRYABLE:
+                told = self._retry_delay(error)
+                if told is None:
                     raise
+                delay = told
                 last_error = f"{error.code().name}: {error.details()}"
             else:
                 refused = None
@@ -130,8 +116,7 @@ class Client:
                 if all(result is not None for result in results):
                     return [result for result in results if result is not None]
             attempt += 1
-            if delay == 0:
-                delay = _backoff_seconds(attempt)
+            delay = delay or _backoff_seconds(attempt)
             if time.monotonic() + delay > deadline:
                 open_count = sum(result is None for result in results)
                 raise TimeoutError(f"{open_count} of {len(frames)} frames not confirmed; last: {last_error}")
@@ -145,44 +130,90 @@ class Client:
         """Subscribes, and resumes after the last frame that was yielded whenever the connection is lost.
 
         Yields every message of the server: frames, gaps, heartbeats, checkpoints. Ends when the server ends the call, with all
-        stop positions reached. Gives up, raising the last grpc.RpcError, when no message came for `max_quiet_seconds`.
+        stop positions reached. A server that sends nothing for three heartbeat intervals counts as lost.
+
+        Raises grpc.RpcError for a status that another call would end with, too: a stream that is not there, a message over this
+        client's own limit. For one that another call may get past, it goes on until no frame, gap or heartbeat has come for
+        `max_quiet_seconds`; then it raises that grpc.RpcError, or TimeoutError where the server was silent.
 
         `stop_after_frames` counts on over connections; `stop.frame_count` of a selector starts again with each.
         """
         request = _copy(request)
         frames_left = request.stop_after_frames
         cursors: dict[str, str] = {}
-        last_message = time.monotonic()
+        patience = _silence_seconds(request)
+        silence = patience
+        quiet_since = time.monotonic()
         attempt = 0
         while True:
-            call = self.streaming.SubscribeFrames(request)
+            delay = 0.0
+            call = Watched(self.streaming.SubscribeFrames(request), max(silence, _FIRST_MESSAGE_SECONDS), silence)
             try:
                 for message in call:
-                    last_message = time.monotonic()
-                    attempt = 0
+                    event = message.WhichOneof("event")
+                    # A checkpoint proves nothing: every call begins with one, also a call that cannot go on.
+                    if event in ("frame", "gap", "heartbeat"):
+                        quiet_since = time.monotonic()
+                        silence = patience
+                    if event in ("frame", "gap"):
+                        attempt = 0
                     _remember(cursors, message)
-                    if frames_left and message.WhichOneof("event") == "frame":
+                    if event == "draining":
+                        delay = message.draining.reconnect_delay.ToTimedelta().total_seconds()
+                    if event == "frame" and frames_left:
                         frames_left -= 1
                         if frames_left == 0:
                             yield message
                             return
+                    handed_over = time.monotonic()
                     yield message
+                    # What the caller does with a message is no quiet of the server.
+                    quiet_since += time.monotonic() - handed_over
                 return
             except grpc.RpcError as error:
-                slow = error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and bool(cursors)
-                quiet = time.monotonic() - last_message > max_quiet_seconds
-                if quiet or not (slow or error.code() in _RETRYABLE):
-                    raise
+                quiet = time.monotonic() - quiet_since
+                if call.silent:
+                    if quiet >= max_quiet_seconds:
+                        raise TimeoutError(
+                            f"the server sent nothing for {quiet:.0f} s: it hangs, the way to it is cut, or this connection "
+                            "has as many calls as the server allows"
+                        ) from error
+                    # A large picture on a slow link may be no silence: the next call may take longer for one.
+                    silence = max(patience, min(silence * 2, max_quiet_seconds - quiet, _LONGEST_SILENCE_SECONDS))
+                else:
+                    told = self._retry_delay(error)
+                    if told is None or quiet >= max_quiet_seconds:
+                        raise
+                    delay = max(delay, told)
             finally:
-                call.cancel()
+                call.close()
             request = _resumed(request, cursors, frames_left)
             attempt += 1
-            time.sleep(_backoff_seconds(attempt))
+            time.sleep(delay or _backoff_seconds(attempt))
+
+    def _retry_delay(self, error: grpc.RpcError) -> float | None:
+        """Returns how long to wait at least before the call is tried again; None if another call would end in the same way."""
+        told = retry_delay_seconds(error)
+        if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
+            # Without a delay or this reason, a message is too large: for the server, or for this client, which gives no reason.
+            again = told is not None or error_reason(error) == "SLOW_CONSUMER"
+        else:
+            again = error.code() in _RETRYABLE
+        if self._closed or not again:
+            return None
+        return told or 0.0
+
+
+def _silence_seconds(request: streaming_service_pb2.SubscribeFramesRequest) -> float:
+    interval = _DEFAULT_HEARTBEAT_SECONDS
+    if request.HasField("heartbeat_interval"):
+        interval = request.heartbeat_interval.ToTimedelta().total_seconds()
+    return _SILENT_HEARTBEATS * max(interval, 1.0)
 
 
 def _backoff_seconds(attempt: int) -> float:
     # Spread over half to all of it, so that many clients do not come back at once.
-    return min(5.0, 0.05 * 2 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
+    return min(_LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
 
 
 def _copy(request: streaming_service_pb2.SubscribeFramesRequest) -> streaming_service_pb2.SubscribeFramesRequest:

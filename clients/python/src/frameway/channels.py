@@ -1,0 +1,79 @@
+"""Connections to a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+"""The server's own default for one message, either way."""
+
+_OPTIONS = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A dead path is noticed after 15 s. Three options are needed for it: the core also waits `ping_timeout_ms` (60 s by default)
+    # for each ping, and sends pings less often on a connection that only receives, unless `max_pings_without_data` is 0.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # The defaults let a client wait up to two minutes after the server is back.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Without it, all channels of the process with the same options share one connection, and its limit of calls.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
+    """Returns a channel of two connections to `address`: one for long calls, one for calls with a single answer."""
+
+    def connection() -> grpc.Channel:
+        if credentials is None:
+            return grpc.insecure_channel(address, options=_OPTIONS)
+        return grpc.secure_channel(address, credentials, options=_OPTIONS)
+
+    return _TwoConnections(streaming=connection(), unary=connection())
+
+
+class _TwoConnections(grpc.Channel):
+    """Sends calls with a single answer over a connection of their own.
+
+    A server bounds the open calls of a connection, and a further call waits without an error until one ends. Subscriptions
+    never end by themselves: on a connection that they fill, no frame could be acknowledged.
+    """
+
+    def __init__(self, streaming: grpc.Channel, unary: grpc.Channel) -> None:
+        self._streaming = streaming
+        self._unary = unary
+
+    def subscribe(self, callback: Callable[[grpc.ChannelConnectivity], None], try_to_connect: bool | None = False) -> None:
+        self._streaming.subscribe(callback, bool(try_to_connect))
+
+    def unsubscribe(self, callback: Callable[[grpc.ChannelConnectivity], None]) -> None:
+        self._streaming.unsubscribe(callback)
+
+    def unary_unary(self, *args: Any, **kwargs: Any) -> grpc.UnaryUnaryMultiCallable:
+        return self._unary.unary_unary(*args, **kwargs)
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> grpc.UnaryStreamMultiCallable:
+        return self._streaming.unary_stream(*args, **kwargs)
+
+    def stream_unary(self, *args: Any, **kwargs: Any) -> grpc.StreamUnaryMultiCallable:
+        return self._streaming.stream_unary(*args, **kwargs)
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> grpc.StreamStreamMultiCallable:
+        return self._streaming.stream_stream(*args, **kwargs)
+
+    def close(self) -> None:
+        self._streaming.close()
+        self._unary.close()
+
+    def __enter__(self) -> _TwoConnections:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

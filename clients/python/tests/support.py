@@ -1,0 +1,164 @@
+"""Messages, and a server that does what a test says."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent import futures
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2, message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from processes import DEADLINE_SECONDS
+
+from frameway.v1 import frame_pb2, stream_pb2, streaming_service_pb2, streaming_service_pb2_grpc
+
+
+# --- Messages. ---
+
+
+def checkpoint(cursor: str) -> streaming_service_pb2.SubscribeFramesResponse:
+    response = streaming_service_pb2.SubscribeFramesResponse()
+    response.checkpoint.cursors.add(stream_id="cam", cursor=cursor)
+    return response
+
+
+def heartbeat() -> streaming_service_pb2.SubscribeFramesResponse:
+    response = streaming_service_pb2.SubscribeFramesResponse()
+    response.heartbeat.SetInParent()
+    return response
+
+
+def frame(sequence: int, picture: bytes = b"") -> streaming_service_pb2.SubscribeFramesResponse:
+    response = streaming_service_pb2.SubscribeFramesResponse()
+    response.frame.frame.stream_id = "cam"
+    response.frame.frame.sequence = sequence
+    if picture:
+        response.frame.frame.pictures.add(data=picture)
+    response.frame.cursor = f"after-{sequence}"
+    return response
+
+
+def subscription(stream_id: str = "cam", heartbeat_seconds: int = 1) -> streaming_service_pb2.SubscribeFramesRequest:
+    request = streaming_service_pb2.SubscribeFramesRequest()
+    selector = request.selectors.add()
+    selector.streams.id = stream_id
+    selector.start.earliest.SetInParent()
+    request.heartbeat_interval.FromSeconds(heartbeat_seconds)
+    return request
+
+
+def start_of(request: streaming_service_pb2.SubscribeFramesRequest) -> str:
+    """The cursor that a subscription resumes after; empty where it has none."""
+    cursors = request.selectors[0].start.cursors.cursors
+    return cursors[0].cursor if cursors else ""
+
+
+def refusal(code: int, text: str, reason: str = "", retry_seconds: float | None = None) -> grpc.Status:
+    """A status with details, as the server makes them."""
+    details: list[message.Message] = []
+    if reason:
+        details.append(error_details_pb2.ErrorInfo(reason=reason, domain="frameway.v1"))
+    if retry_seconds is not None:
+        delay = duration_pb2.Duration(nanos=int(retry_seconds * 1e9))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    status = status_pb2.Status(code=code, message=text)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return rpc_status.to_status(status)
+
+
+UNAVAILABLE = code_pb2.UNAVAILABLE
+RESOURCE_EXHAUSTED = code_pb2.RESOURCE_EXHAUSTED
+
+
+# --- A server that does what a test says. ---
+
+Subscribed = Callable[[streaming_service_pb2.SubscribeFramesRequest, grpc.ServicerContext], Iterable]
+Submitted = Callable[[streaming_service_pb2.SubmitFrameBatchRequest, grpc.ServicerContext], object]
+
+
+class Scripted(streaming_service_pb2_grpc.StreamingServiceServicer):
+    """Answers the nth call as the nth entry says, and further ones as the last."""
+
+    def __init__(self, subscriptions: Sequence[Subscribed] = (), batches: Sequence[Submitted] = ()) -> None:
+        self._subscriptions = subscriptions
+        self._batches = batches
+        self._lock = threading.Lock()
+        self.subscribed: list[streaming_service_pb2.SubscribeFramesRequest] = []
+        self.submitted: list[streaming_service_pb2.SubmitFrameBatchRequest] = []
+        self.peers: dict[str, set[str]] = {"subscribe": set(), "acknowledge": set()}
+
+    def SubscribeFrames(self, request, context):
+        with self._lock:
+            number = len(self.subscribed)
+            self.subscribed.append(request)
+            self.peers["subscribe"].add(context.peer())
+        yield from self._subscriptions[min(number, len(self._subscriptions) - 1)](request, context)
+
+    def SubmitFrameBatch(self, request, context):
+        with self._lock:
+            number = len(self.submitted)
+            self.submitted.append(request)
+        return self._batches[min(number, len(self._batches) - 1)](request, context)
+
+    def AcknowledgeFrames(self, request, context):
+        with self._lock:
+            self.peers["acknowledge"].add(context.peer())
+        response = streaming_service_pb2.AcknowledgeFramesResponse()
+        for _ in request.ack_ids:
+            response.results.add().done.SetInParent()
+        return response
+
+
+def accept(request, _context) -> streaming_service_pb2.SubmitFrameBatchResponse:
+    response = streaming_service_pb2.SubmitFrameBatchResponse()
+    for number, _ in enumerate(request.frames, start=1):
+        response.results.add().accepted.sequence = number
+    return response
+
+
+def refuse(status: grpc.Status) -> Callable:
+    def answer(_request, context):
+        context.abort_with_status(status)
+
+    return answer
+
+
+def wait_for_end(context: grpc.ServicerContext) -> None:
+    """Says nothing until the client ends the call."""
+    ended = threading.Event()
+    if context.add_callback(ended.set):
+        ended.wait(DEADLINE_SECONDS)
+
+
+@contextlib.contextmanager
+def serving(servicer: Scripted, options: Sequence[tuple[str, object]] = ()) -> Iterator[str]:
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=options)
+    streaming_service_pb2_grpc.add_StreamingServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(grace=None).wait(DEADLINE_SECONDS)
+
+
+def register(stub: streaming_service_pb2_grpc.StreamingServiceStub, stream_id: str) -> None:
+    request = streaming_service_pb2.RegisterStreamRequest(stream=stream_pb2.Stream(stream_id=stream_id))
+    stub.RegisterStream(request, timeout=DEADLINE_SECONDS, wait_for_ready=True)
+
+
+def grey_frame(stream_id: str, number: int) -> frame_pb2.Frame:
+    """A raw picture of 16 x 16 pixels."""
+    frame = frame_pb2.Frame(
+        stream_id=stream_id, publisher_id="camera", publisher_sequence=number, data=bytes([number % 256]) * 256
+    )
+    frame.format = frame_pb2.PICTURE_FORMAT_GRAY8
+    frame.width = 16
+    frame.height = 16
+    return frame

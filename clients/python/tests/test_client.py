@@ -1,0 +1,296 @@
+"""The client against a server that does what each test says."""
+
+from __future__ import annotations
+
+import threading
+import time
+import unittest
+
+import grpc
+import support
+from support import Scripted, accept, checkpoint, frame, heartbeat, refusal, refuse, start_of, subscription
+
+import frameway
+from frameway.v1 import streaming_service_pb2
+
+
+def abort(code: grpc.StatusCode, text: str):
+    return lambda _request, context: context.abort(code, text)
+
+
+def sequences(messages) -> list[int]:
+    return [message.frame.frame.sequence for message in messages if message.WhichOneof("event") == "frame"]
+
+
+def until_frames(client: frameway.Client, count: int, **arguments) -> list[int]:
+    """The sequences of the first frames of a subscription."""
+    request = subscription()
+    request.stop_after_frames = count
+    return sequences(client.subscribe(request, **arguments))
+
+
+class Submit(unittest.TestCase):
+    def submit(self, *batches, **arguments) -> Scripted:
+        """Submits a frame to a server that answers so."""
+        servicer = Scripted(batches=batches)
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            client.submit([support.grey_frame("cam", 1)], **arguments)
+        return servicer
+
+    def test_a_call_that_the_server_cancelled_is_sent_again(self):
+        servicer = self.submit(abort(grpc.StatusCode.CANCELLED, "Timeout expired"), accept)
+        self.assertEqual(len(servicer.submitted), 2)
+        self.assertEqual(servicer.submitted[0], servicer.submitted[1])
+
+    def test_a_call_whose_deadline_passed_is_sent_again(self):
+        def hang(_request, context):
+            support.wait_for_end(context)
+
+        servicer = self.submit(hang, accept, call_timeout_seconds=0.3)
+        self.assertEqual(len(servicer.submitted), 2)
+
+    def test_a_quota_is_waited_for(self):
+        full = refuse(refusal(support.RESOURCE_EXHAUSTED, "too many calls", "QUOTA", retry_seconds=0.05))
+        self.assertEqual(len(self.submit(full, full, accept).submitted), 3)
+
+    def test_a_batch_that_is_too_large_is_not_sent_again(self):
+        servicer = Scripted(batches=[refuse(refusal(support.RESOURCE_EXHAUSTED, "too large", "BATCH_TOO_LARGE"))])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            with self.assertRaises(grpc.RpcError) as raised:
+                client.submit([support.grey_frame("cam", 1)])
+            self.assertEqual(frameway.error_reason(raised.exception), "BATCH_TOO_LARGE")
+            self.assertIsNone(frameway.retry_delay_seconds(raised.exception))
+        self.assertEqual(len(servicer.submitted), 1)
+
+    def test_a_client_that_is_closed_ends_a_submit(self):
+        entered = threading.Event()
+
+        def hang(_request, context):
+            entered.set()
+            support.wait_for_end(context)
+
+        with support.serving(Scripted(batches=[hang])) as address:
+            client = frameway.connect(address)
+            raised: list[BaseException] = []
+
+            def submit():
+                try:
+                    client.submit([support.grey_frame("cam", 1)], timeout_seconds=600, call_timeout_seconds=600)
+                except grpc.RpcError as error:
+                    raised.append(error)
+
+            submitting = threading.Thread(target=submit, daemon=True)
+            submitting.start()
+            self.assertTrue(entered.wait(support.DEADLINE_SECONDS))
+            client.close()
+            submitting.join(support.DEADLINE_SECONDS)
+            self.assertEqual([error.code() for error in raised], [grpc.StatusCode.CANCELLED])
+
+
+class Subscribe(unittest.TestCase):
+    def test_a_message_over_the_clients_own_limit_is_raised(self):
+        def large(_request, _context):
+            yield checkpoint("start")
+            yield frame(1, picture=bytes(5_000_000))
+
+        servicer = Scripted(subscriptions=[large])
+        with support.serving(servicer) as address, frameway.Client(grpc.insecure_channel(address)) as client:
+            with self.assertRaises(grpc.RpcError) as raised:
+                until_frames(client, 1)
+            self.assertEqual(raised.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+            self.assertEqual(frameway.error_reason(raised.exception), "")
+        self.assertEqual(len(servicer.subscribed), 1)
+
+    def test_a_slow_consumer_resumes_after_its_last_frame(self):
+        def disconnects(_request, context):
+            yield checkpoint("start")
+            yield frame(1)
+            context.abort_with_status(refusal(support.RESOURCE_EXHAUSTED, "too slow", "SLOW_CONSUMER"))
+
+        def goes_on(_request, _context):
+            yield checkpoint("after-1")
+            yield frame(2)
+
+        servicer = Scripted(subscriptions=[disconnects, goes_on])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            self.assertEqual(until_frames(client, 2), [1, 2])
+        self.assertEqual([start_of(request) for request in servicer.subscribed], ["", "after-1"])
+
+    def test_a_subscription_that_the_server_cancelled_resumes(self):
+        def cancelled(_request, context):
+            yield checkpoint("start")
+            context.abort(grpc.StatusCode.CANCELLED, "Timeout expired")
+
+        def goes_on(_request, _context):
+            yield checkpoint("start")
+            yield frame(1)
+
+        servicer = Scripted(subscriptions=[cancelled, goes_on])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            self.assertEqual(until_frames(client, 1), [1])
+
+    def test_what_another_call_would_end_with_too_is_raised(self):
+        def no_such_stream(_request, context):
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such stream")
+            yield
+
+        servicer = Scripted(subscriptions=[no_such_stream])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            with self.assertRaises(grpc.RpcError) as raised:
+                until_frames(client, 1)
+            self.assertEqual(raised.exception.code(), grpc.StatusCode.NOT_FOUND)
+        self.assertEqual(len(servicer.subscribed), 1)
+
+    def test_checkpoints_are_no_progress(self):
+        def ends(_request, context):
+            yield checkpoint("start")
+            context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
+
+        servicer = Scripted(subscriptions=[ends])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            with self.assertRaises(grpc.RpcError) as raised:
+                until_frames(client, 1, max_quiet_seconds=2)
+            self.assertEqual(raised.exception.code(), grpc.StatusCode.UNAVAILABLE)
+        # Pauses of 0.05 s that double: after eight calls, more than four seconds have passed.
+        self.assertLessEqual(len(servicer.subscribed), 8)
+
+    def test_an_idle_subscription_outlives_cuts(self):
+        def idle(_request, context):
+            yield checkpoint("start")
+            yield heartbeat()
+            context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
+
+        def goes_on(_request, _context):
+            yield checkpoint("start")
+            yield frame(1)
+
+        # Longer in all than the client may be quiet, and never quiet for so long.
+        servicer = Scripted(subscriptions=[idle] * 6 + [goes_on])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            begin = time.monotonic()
+            self.assertEqual(until_frames(client, 1, max_quiet_seconds=1.7), [1])
+            self.assertGreater(time.monotonic() - begin, 1.7)
+
+    def test_the_delay_of_a_draining_server_is_kept(self):
+        seen: list[float] = []
+
+        def drains(_request, context):
+            yield checkpoint("start")
+            told = streaming_service_pb2.SubscribeFramesResponse()
+            told.draining.reconnect_delay.FromMilliseconds(1500)
+            seen.append(time.monotonic())
+            yield told
+            context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+
+        def goes_on(_request, _context):
+            seen.append(time.monotonic())
+            yield checkpoint("start")
+            yield frame(1)
+
+        with support.serving(Scripted(subscriptions=[drains, goes_on])) as address, frameway.connect(address) as client:
+            self.assertEqual(until_frames(client, 1), [1])
+        self.assertGreaterEqual(seen[1] - seen[0], 1.5)
+
+
+class Silence(unittest.TestCase):
+    @staticmethod
+    def silent(_request, context):
+        yield checkpoint("start")
+        support.wait_for_end(context)
+
+    def test_three_heartbeats_without_a_message_end_a_call(self):
+        def goes_on(_request, _context):
+            yield checkpoint("start")
+            yield frame(1)
+
+        servicer = Scripted(subscriptions=[self.silent, goes_on])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            begin = time.monotonic()
+            self.assertEqual(until_frames(client, 1), [1])
+            self.assertGreaterEqual(time.monotonic() - begin, 3.0)
+        self.assertEqual(start_of(servicer.subscribed[1]), "start")
+
+    def test_a_server_that_stays_silent_is_given_up(self):
+        servicer = Scripted(subscriptions=[self.silent])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            with self.assertRaisesRegex(TimeoutError, "the server sent nothing for"):
+                until_frames(client, 1, max_quiet_seconds=4)
+        self.assertEqual(len(servicer.subscribed), 2)
+
+    def test_a_reader_that_takes_its_time_is_no_silence(self):
+        def steady(_request, context):
+            yield checkpoint("start")
+            for number in range(1, 5):
+                yield frame(number)
+            support.wait_for_end(context)
+
+        servicer = Scripted(subscriptions=[steady])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            request = subscription()
+            request.stop_after_frames = 4
+            seen = []
+            for message in client.subscribe(request, max_quiet_seconds=1):
+                seen += sequences([message])
+                if seen == [1]:
+                    time.sleep(4)  # longer than three heartbeats
+            self.assertEqual(seen, [1, 2, 3, 4])
+        self.assertEqual(len(servicer.subscribed), 1)
+
+    def test_a_picture_that_takes_longer_than_three_heartbeats_comes_with_the_next_call(self):
+        def slow_link(_request, context):
+            yield checkpoint("start")
+            ended = threading.Event()
+            if context.add_callback(ended.set) and not ended.wait(4):
+                yield frame(1)
+
+        servicer = Scripted(subscriptions=[slow_link])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            self.assertEqual(until_frames(client, 1), [1])
+        self.assertEqual(len(servicer.subscribed), 2)
+
+
+class Connections(unittest.TestCase):
+    def test_acknowledgements_do_not_wait_for_subscriptions(self):
+        calls = 4
+        servicer = Scripted(subscriptions=[Silence.silent])
+        with support.serving(servicer, [("grpc.max_concurrent_streams", calls)]) as address:
+            with frameway.connect(address) as client:
+                subscriptions = [client.streaming.SubscribeFrames(subscription()) for _ in range(calls)]
+                for one in subscriptions:
+                    self.assertEqual(next(one).WhichOneof("event"), "checkpoint")
+                request = streaming_service_pb2.AcknowledgeFramesRequest(group_id="g", ack_ids=["a"])
+                answer = client.streaming.AcknowledgeFrames(request, timeout=support.DEADLINE_SECONDS)
+                self.assertEqual(len(answer.results), 1)
+                for one in subscriptions:
+                    one.cancel()
+        self.assertEqual(len(servicer.peers["subscribe"] & servicer.peers["acknowledge"]), 0)
+
+    def test_a_second_client_has_connections_of_its_own(self):
+        servicer = Scripted(subscriptions=[Silence.silent])
+        with support.serving(servicer, [("grpc.max_concurrent_streams", 1)]) as address:
+            with frameway.connect(address) as one, frameway.connect(address) as other:
+                calls = [client.streaming.SubscribeFrames(subscription()) for client in (one, other)]
+                for call in calls:
+                    self.assertEqual(next(call).WhichOneof("event"), "checkpoint")
+                    call.cancel()
+        self.assertEqual(len(servicer.peers["subscribe"]), 2)
+
+    def test_a_subscription_over_the_limit_of_a_connection_does_not_wait_for_ever(self):
+        servicer = Scripted(subscriptions=[Silence.silent])
+        with support.serving(servicer, [("grpc.max_concurrent_streams", 1)]) as address:
+            with frameway.connect(address) as client:
+                first = client.streaming.SubscribeFrames(subscription())
+                next(first)
+                with self.assertRaisesRegex(TimeoutError, "as many calls as the server allows"):
+                    until_frames(client, 1, max_quiet_seconds=1)
+                first.cancel()
+
+    def test_a_channel_of_ones_own_serves(self):
+        with support.serving(Scripted(batches=[accept])) as address:
+            channel = grpc.insecure_channel(address)
+            with frameway.Client(channel) as client:
+                client.submit([support.grey_frame("cam", 1)])
+
+
+if __name__ == "__main__":
+    unittest.main()
