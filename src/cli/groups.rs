@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::client::{Client, ConnectArgs};
-use super::output::{Table, bytes, pb_duration, print, print_json, timestamp};
+use super::output::{Table, bytes, duration, ms_json, pb_duration, print, print_json, span, timestamp};
 use super::sources::is_pattern;
 use super::{Failure, fault};
 use crate::pb::v1 as pb;
@@ -133,19 +133,25 @@ struct SettingsArgs {
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
 
-    /// Time that a member has to acknowledge a frame, 1s to 1h.
+    /// Time that a member has to acknowledge a frame, 1s to 1h; 30s unless it is given.
+    ///
+    /// Then it comes again, to any member. Choose a little more than the slowest frame takes: sooner, and frames are handled
+    /// twice; later, and the frames of a member that died wait for longer. A member that returns within it keeps its frames.
     #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
     ack_deadline: Option<Duration>,
 
-    /// Deliveries before a frame becomes a dead letter, 1 to 100.
+    /// Deliveries before a frame becomes a dead letter, 1 to 100; 5 unless it is given.
     #[arg(long, value_name = "N")]
     max_attempts: Option<u32>,
 
-    /// Most unacknowledged frames of all members together.
+    /// Most unacknowledged frames of all members together, to 100,000; 10,000 unless it is given.
+    ///
+    /// It bounds what is handled twice when everything restarts. How many each member holds is its own choice when it joins;
+    /// unless it makes one, the server gives it what it handles in about a second while others have room, and 100 at most.
     #[arg(long, value_name = "N")]
     max_outstanding: Option<u32>,
 
-    /// Any frame to any member, or all frames of a stream to one.
+    /// Any frame to any member, or all frames of a stream to one; none unless it is given.
     #[arg(long, value_enum)]
     affinity: Option<Affinity>,
 }
@@ -355,10 +361,11 @@ async fn show(args: NamedArgs) -> Result<(), Failure> {
     let mut text = table(std::slice::from_ref(&group));
     let members = group.status.map(|status| status.members).unwrap_or_default();
     if !members.is_empty() {
-        let mut table = Table::new(&["MEMBER", "OUTSTANDING", "BYTES"], &[1, 2]);
+        let mut table = Table::new(&["MEMBER", "OUTSTANDING", "WINDOW", "BYTES", "OLDEST"], &[1, 2, 3, 4]);
         for member in members {
-            let held = member.outstanding_frames.to_string();
-            table.row([member.member_id, held, bytes(member.outstanding_bytes)]);
+            let (held, window) = (member.outstanding_frames.to_string(), member.window_frames.to_string());
+            let oldest = age(member.oldest_outstanding_age.as_ref());
+            table.row([member.member_id, held, window, bytes(member.outstanding_bytes), oldest]);
         }
         text.push_str(&format!("\n{}", table.render()));
     }
@@ -383,8 +390,9 @@ async fn show(args: NamedArgs) -> Result<(), Failure> {
 }
 
 fn table(groups: &[pb::ConsumerGroup]) -> String {
-    let headings = ["GROUP", "STREAMS", "MEMBERS", "LAG", "OUTSTANDING", "DONE", "AGAIN", "DEAD", "LOST"];
-    let mut table = Table::new(&headings, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    let headings =
+        ["GROUP", "STREAMS", "MEMBERS", "LAG", "OUTSTANDING", "OLDEST", "DONE", "AGAIN", "DEAD", "LOST"];
+    let mut table = Table::new(&headings, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
     for group in groups {
         let status = group.status.clone().unwrap_or_default();
         table.row([
@@ -393,6 +401,7 @@ fn table(groups: &[pb::ConsumerGroup]) -> String {
             status.members.len().to_string(),
             status.lag_frames.to_string(),
             status.outstanding_frames.to_string(),
+            age(status.oldest_outstanding_age.as_ref()),
             status.acknowledged_frames.to_string(),
             status.redelivered_frames.to_string(),
             status.dead_letter_frames.to_string(),
@@ -402,6 +411,11 @@ fn table(groups: &[pb::ConsumerGroup]) -> String {
     table.render()
 }
 
+/// How long the oldest outstanding frame has been out.
+fn age(oldest: Option<&prost_types::Duration>) -> String {
+    oldest.map_or_else(|| "-".to_owned(), |oldest| span(duration(oldest)))
+}
+
 fn group_json(group: &pb::ConsumerGroup) -> Value {
     let status = group.status.clone().unwrap_or_default();
     let members = status.members.iter().map(|member| {
@@ -409,6 +423,8 @@ fn group_json(group: &pb::ConsumerGroup) -> Value {
             "member_id": member.member_id,
             "outstanding_frames": member.outstanding_frames,
             "outstanding_bytes": member.outstanding_bytes,
+            "oldest_outstanding_age_ms": ms_json(member.oldest_outstanding_age.as_ref().map(duration)),
+            "window_frames": member.window_frames,
         })
     });
     json!({
@@ -416,11 +432,17 @@ fn group_json(group: &pb::ConsumerGroup) -> Value {
         "display_name": group.display_name,
         "etag": group.etag,
         "generation": group.generation,
+        "ack_deadline_ms": ms_json(group.ack_deadline.as_ref().map(duration)),
+        "affinity": match group.affinity() {
+            pb::GroupAffinity::Stream => "stream",
+            pb::GroupAffinity::None | pb::GroupAffinity::Unspecified => "none",
+        },
         "max_delivery_attempts": group.max_delivery_attempts,
         "max_outstanding_frames": group.max_outstanding_frames,
         "stream_count": status.stream_count,
         "lag_frames": status.lag_frames,
         "outstanding_frames": status.outstanding_frames,
+        "oldest_outstanding_age_ms": ms_json(status.oldest_outstanding_age.as_ref().map(duration)),
         "acknowledged_frames": status.acknowledged_frames,
         "redelivered_frames": status.redelivered_frames,
         "dead_letter_frames": status.dead_letter_frames,

@@ -13,7 +13,7 @@ use crate::hub::Consumers;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::ack_result::Outcome;
-use crate::queue::{self, Answer, AnswerResult, Queue, Verdict};
+use crate::queue::{self, Answer, AnswerResult, Ended, Queue, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -87,9 +87,14 @@ impl GroupAcks {
         }
         let mut exhausted = Vec::new();
         if !answers.is_empty() {
-            let mut results = self.queue.answer_frames(group, &answers).await?.into_iter();
+            let results = self.queue.answer_frames(group, &answers).await?;
+            let mut results = results.into_iter().zip(&answers);
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
-                *outcome = results.next().map(|result| outcome_of(result, &mut exhausted));
+                *outcome = results.next().map(|(result, answer)| {
+                    let is_rejection =
+                        matches!(answer.verdict, Verdict::Retry { .. } | Verdict::GiveUp { .. });
+                    outcome_of(result, is_rejection, &mut exhausted)
+                });
             }
         }
         if !exhausted.is_empty()
@@ -103,7 +108,7 @@ impl GroupAcks {
     }
 }
 
-fn outcome_of(result: AnswerResult, exhausted: &mut Vec<queue::Exhausted>) -> Outcome {
+fn outcome_of(result: AnswerResult, is_rejection: bool, exhausted: &mut Vec<queue::Exhausted>) -> Outcome {
     let done = |already_acknowledged, deadline: Option<Timestamp>| {
         Outcome::Done(pb::AckDone { already_acknowledged, ack_deadline: deadline.map(time::to_pb) })
     };
@@ -114,11 +119,30 @@ fn outcome_of(result: AnswerResult, exhausted: &mut Vec<queue::Exhausted>) -> Ou
             exhausted.push(frame);
             done(false, None)
         }
-        AnswerResult::Stale => {
-            let message = "the ack id is from before a seek, or its frame was delivered again since";
-            Outcome::Refused(Fault::new(ErrorReason::AckIdStale, message).field("ack_id").into_frame_error())
+        AnswerResult::Stale => refused(
+            ErrorReason::AckIdStale,
+            "the ack id is from before a seek, or its frame was delivered again since",
+        ),
+        AnswerResult::Rejected => refused(
+            ErrorReason::AckIdStale,
+            "the frame was rejected: it has no deadline, and comes again after its delay",
+        ),
+        AnswerResult::Ended(Ended::GivenUp | Ended::Rejected) if is_rejection => done(false, None),
+        AnswerResult::Ended(Ended::GivenUp) => refused(
+            ErrorReason::DeliveryAttemptsExhausted,
+            "the frame was delivered as often as it may before it was acknowledged: it is a dead letter",
+        ),
+        AnswerResult::Ended(Ended::Rejected) => {
+            refused(ErrorReason::RejectedByConsumer, "the frame was rejected for good: it is a dead letter")
+        }
+        AnswerResult::Ended(Ended::Lost) => {
+            refused(ErrorReason::AckIdStale, "the frame was not acknowledged before retention took it")
         }
     }
+}
+
+fn refused(reason: ErrorReason, message: &str) -> Outcome {
+    Outcome::Refused(Fault::new(reason, message).field("ack_id").into_frame_error())
 }
 
 fn verdict(rejection: pb::Rejection) -> Result<(String, Verdict)> {

@@ -30,7 +30,7 @@ macro_rules! delegate_groups {
             fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> ();
             fn group_state(&self, id: &GroupId) -> GroupState;
             fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> ();
-            fn join_group(&self, seat: &Seat, ttl: Duration) -> GroupRecord;
+            fn join_group(&self, seat: &Seat, ttl: Duration) -> Joined;
             fn keep_seat(&self, seat: &Seat, ttl: Duration) -> ();
             fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> ();
             fn claim_frames(&self, seat: &Seat, claim: &Claim) -> Claimed;
@@ -48,8 +48,8 @@ macro_rules! delegate_groups {
 
             use $crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId};
             use $crate::queue::{
-                Answer, AnswerResult, Claim, Claimed, GroupState, Groups, Offer, OutputSpan, Result, Seat,
-                Settled,
+                Answer, AnswerResult, Claim, Claimed, GroupState, Groups, Joined, Offer, OutputSpan, Result,
+                Seat, Settled,
             };
 
             #[async_trait::async_trait]

@@ -21,6 +21,12 @@ pub(crate) const SETTLE_TIME: Duration = Duration::from_secs(30);
 pub(crate) const MAX_DUE: usize = 1_024;
 /// Most exhausted frames that one claim hands out.
 pub(crate) const MAX_EXHAUSTED: usize = 16;
+/// Most frames of a group of which it remembers that they ended unacknowledged: late acks of them are told so.
+pub(crate) const MAX_ENDED: u64 = 10_000;
+/// A frame that a member takes longer for is handled slowly: its window shrinks while others could handle it.
+pub(crate) const SLOW_FRAME: Duration = Duration::from_secs(2);
+/// Most frames of a member's window.
+pub(crate) const MAX_WINDOW: u64 = 10_000;
 
 /// A member's place in its group, for the length of one call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -73,6 +79,9 @@ pub struct Claim {
     pub max_frames: u64,
     /// Most bytes of them; one frame is always given.
     pub max_bytes: u64,
+    /// The member's window bounds its frames, too: what it handles in about a second, as it has shown so far. It is passed
+    /// only while no other member has room. Not where streams belong to members: nobody else could take their frames.
+    pub paced: bool,
     /// Most frames to give now.
     pub most: usize,
     /// Go on living for so long.
@@ -92,6 +101,10 @@ pub struct Delivery {
     pub attempt: u32,
     /// When it comes again unless it is acknowledged, by the backend's clock.
     pub deadline: Timestamp,
+    /// The time until then.
+    pub left: Duration,
+    /// The group's generation when the stream was last sought.
+    pub generation: u64,
     /// The dead letter that it was replayed from, which has the frame when its output entry is gone.
     pub letter: Option<DeadLetterId>,
 }
@@ -193,8 +206,32 @@ pub enum AnswerResult {
     Before,
     /// It is of an older generation, or the frame was delivered again since.
     Stale,
+    /// There is nothing to extend: the frame was rejected.
+    Rejected,
+    /// The frame ended before, and nobody had acknowledged it.
+    Ended(Ended),
     /// The frame is given up now.
     Exhausted(Exhausted),
+}
+
+/// How a frame ended that nobody acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is a dead letter: it was delivered as often as it may.
+    GivenUp,
+    /// It is a dead letter: a member asked for that.
+    Rejected,
+    /// Retention took it.
+    Lost,
+}
+
+/// What a member finds when it takes its seat.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joined {
+    /// The group.
+    pub record: GroupRecord,
+    /// Frames that it holds from before, by stream and number: they were not acknowledged, and their deadlines are ahead.
+    pub held: Vec<Delivery>,
 }
 
 /// How an exhausted frame, or one without an entry, ended.
@@ -255,6 +292,10 @@ pub struct MemberState {
     pub outstanding_frames: u64,
     /// Bytes of them.
     pub outstanding_bytes: u64,
+    /// How long it has had the one that it got first.
+    pub oldest_outstanding: Option<Duration>,
+    /// How many frames it is given while others have room.
+    pub window_frames: u64,
 }
 
 /// What a group is doing.
@@ -268,6 +309,8 @@ pub struct GroupState {
     pub members: Vec<MemberState>,
     /// Since the group was made.
     pub counters: GroupCounters,
+    /// How long ago the frame was given to a member that has been outstanding for longest.
+    pub oldest_outstanding: Option<Duration>,
 }
 
 /// Counters of a group since it was made.
@@ -342,21 +385,23 @@ pub trait Groups {
     /// Forgets a group's state in streams that are gone; what was not acknowledged there counts as lost.
     async fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> Result<()>;
 
-    /// Takes a seat for `ttl`. A call that had it under the same name loses it, and its frames are due at once.
+    /// Takes a seat for `ttl`. A call that had it under the same name loses it. The member keeps the frames that it has: they
+    /// are its own until their deadlines, and are answered for the new call to send again, as the same attempts.
     ///
     /// # Errors
     /// [`Error::TooManyMembers`](super::Error::TooManyMembers).
-    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<GroupRecord>;
+    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<Joined>;
 
     /// Keeps a seat for another `ttl`; takes it again if it had lapsed.
     async fn keep_seat(&self, seat: &Seat, ttl: Duration) -> Result<()>;
 
-    /// Gives a seat up: the member's frames are due at once, and for those that were never sent the delivery does not count.
-    /// Nothing happens if the seat, or the group, is gone.
+    /// Gives a seat up. What was sent stays the member's until its deadline, for one ack deadline at most; what was never sent is
+    /// due at once, and that delivery does not count. Nothing happens if the seat, or the group, is gone.
     async fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> Result<()>;
 
-    /// Gives frames to a member: first those that are due again, then new ones of the offers. Frames of members whose time
-    /// is over are due at once.
+    /// Gives frames to a member: first those that are due again, then new ones of the offers. Members whose time is over are
+    /// away: their frames stay their own as after [`leave_group`](Self::leave_group). A clock that was set back takes all times
+    /// back with it that were reckoned by it.
     ///
     /// # Errors
     /// [`Error::RevisionMismatch`](super::Error::RevisionMismatch): the settings are others by now.

@@ -32,11 +32,11 @@ pub use dead_letters::{
 };
 pub use error::Error;
 pub use groups::{
-    Answer, AnswerResult, Candidate, Claim, Claimed, Delivery, Exhausted, GroupCounters, GroupPosition,
-    GroupState, Groups, MemberState, OfferResult, OutputSpan, Seat, Settled, Settlement, StreamOffer,
-    Verdict,
+    Answer, AnswerResult, Candidate, Claim, Claimed, Delivery, Ended, Exhausted, GroupCounters,
+    GroupPosition, GroupState, Groups, Joined, MemberState, OfferResult, OutputSpan, Seat, Settled,
+    Settlement, StreamOffer, Verdict,
 };
-pub(crate) use groups::{MAX_DUE, MAX_EXHAUSTED, SETTLE_TIME};
+pub(crate) use groups::{MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME};
 pub use seek::Seek;
 pub use strikes::Strikes;
 pub use types::{

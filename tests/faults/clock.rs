@@ -3,16 +3,22 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use frameway::pb::v1 as pb;
+use frameway::pb::v1::queue_service_client::QueueServiceClient;
+use frameway::pb::v1::subscribe_frames_response::Event;
 use tempfile::TempDir;
 
 use crate::campaign::slow_rounds;
+use crate::common::DEADLINE;
 use crate::common::redis::{Persistence, RedisServer, Setup};
+use crate::ledger::Ledger;
 use crate::process::Process;
 use crate::stage::Stage;
 use crate::table::{Row, record, skip};
-use crate::traffic::read_output;
+use crate::traffic::{Publisher, client, read_output, register, streams};
 
 const NAME: &str = "the clock jumps an hour, forward and back";
 
@@ -111,4 +117,78 @@ async fn a_clock_that_jumps_an_hour_changes_neither_numbers_nor_order() {
         assert!(times.is_sorted(), "{stream}: received_time went back");
     }
     record(Row::of(23, NAME, rounds * 6, &verdict).recovered(longest));
+}
+
+/// Frames of a group that were given out while the clock was ahead are due in their time, and its members live no longer than
+/// they say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_groups_due_times_survive_a_clock_that_jumps_an_hour_and_back() {
+    let name = "the clock jumps an hour and back under a group";
+    let clock = match Clock::new() {
+        Ok(clock) => clock,
+        Err(why) => return skip(33, name, &why),
+    };
+    let environment = clock.environment();
+    let redis = RedisServer::start_as(Setup { environment, ..Setup::default() });
+    let server = Process::server(&["--redis-url", &redis.url()]);
+    let (client, ledger, streams) = (client(&server.url()), Arc::new(Ledger::default()), streams(1));
+    register(&client, &streams).await;
+    let mut operator = QueueServiceClient::connect(server.url()).await.expect("connects");
+    let group = pb::ConsumerGroup {
+        group_id: "site".to_owned(),
+        streams: vec![pb::StreamMatch { by: Some(pb::stream_match::By::Glob("cam-*".to_owned())) }],
+        ack_deadline: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
+        max_delivery_attempts: 100,
+        ..Default::default()
+    };
+    let request = pb::CreateConsumerGroupRequest { group: Some(group) };
+    operator.create_consumer_group(request).await.expect("creates");
+    let join = async |member: &str| {
+        let member = pb::GroupMember {
+            group_id: "site".to_owned(),
+            member_id: member.to_owned(),
+            max_outstanding_frames: 10,
+            ..Default::default()
+        };
+        let request = pb::SubscribeFramesRequest { group: Some(member), ..Default::default() };
+        client.clone().subscribe_frames(request).await.expect("joins").into_inner()
+    };
+    let attempt = async |events: &mut tonic::Streaming<pb::SubscribeFramesResponse>| {
+        let next = async {
+            loop {
+                let message = events.message().await.expect("no error").expect("not the end");
+                if let Some(Event::Frame(frame)) = message.event {
+                    return frame;
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, next).await.expect("the frame comes again in time")
+    };
+    let mut events = join("a").await;
+    let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &streams);
+    publisher.submit(1).await;
+    let mut last = attempt(&mut events).await;
+    let rounds = slow_rounds(1, 10);
+    for _ in 0..rounds {
+        for offset in [3600, 0] {
+            clock.set(offset);
+            // One that was given out before the jump may come once more; the next was given out after it.
+            for _ in 0..2 {
+                let again = attempt(&mut events).await;
+                assert!(again.delivery_attempt > last.delivery_attempt, "{again:?}");
+                last = again;
+            }
+        }
+    }
+    let request =
+        pb::AcknowledgeFramesRequest { group_id: "site".to_owned(), ack_ids: vec![last.ack_id.clone()] };
+    client.clone().acknowledge_frames(request).await.expect("answers");
+    record(Row {
+        number: 33,
+        name: name.to_owned(),
+        rounds,
+        frames_at_stake: 1,
+        note: format!("delivered {} times with a deadline of 1 s", last.delivery_attempt),
+        ..Row::default()
+    });
 }

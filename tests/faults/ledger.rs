@@ -145,6 +145,11 @@ impl Ledger {
         self.books().promised.keys().filter(|(stream, _)| streams.contains(stream)).count()
     }
 
+    /// All promised frames: stream and sequence.
+    pub(crate) fn promised_frames(&self) -> Vec<(String, u64)> {
+        self.books().promised.keys().cloned().collect()
+    }
+
     /// All promises: stream, publisher's number, and when.
     pub(crate) fn promises(&self) -> Vec<(String, u64, Instant)> {
         self.books().promises.clone()

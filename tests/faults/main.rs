@@ -11,6 +11,8 @@ mod disk;
 mod failover;
 mod fanout;
 mod full;
+mod group_faults;
+mod group_ledger;
 mod groups;
 mod ledger;
 mod live;

@@ -234,12 +234,21 @@ pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
 /// A group's settings with its status.
 pub(crate) fn state_to_pb(state: GroupState, totals: GroupTotals) -> pb::ConsumerGroup {
     let member = |member: MemberState| {
-        let MemberState { id, connect_time, outstanding_frames, outstanding_bytes } = member;
+        let MemberState {
+            id,
+            connect_time,
+            outstanding_frames,
+            outstanding_bytes,
+            oldest_outstanding,
+            window_frames,
+        } = member;
         pb::ConsumerGroupMember {
             member_id: id.to_string(),
             connect_time: Some(time::to_pb(connect_time)),
             outstanding_frames,
             outstanding_bytes,
+            oldest_outstanding_age: oldest_outstanding.map(time::duration_to_pb),
+            window_frames: u32::try_from(window_frames).unwrap_or(u32::MAX),
         }
     };
     let status = pb::ConsumerGroupStatus {
@@ -251,6 +260,7 @@ pub(crate) fn state_to_pb(state: GroupState, totals: GroupTotals) -> pb::Consume
         redelivered_frames: state.counters.redelivered,
         dead_letter_frames: state.counters.dead,
         lost_to_retention_frames: state.counters.lost,
+        oldest_outstanding_age: state.oldest_outstanding.map(time::duration_to_pb),
     };
     pb::ConsumerGroup { status: Some(status), ..to_pb(state.record) }
 }

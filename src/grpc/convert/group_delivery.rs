@@ -51,6 +51,7 @@ fn member(member: pb::GroupMember) -> Result<MemberRequest> {
         group: group_id.parse()?,
         member: member_id.parse()?,
         max_frames: if max_outstanding_frames == 0 { DEFAULT_FRAMES } else { max_outstanding_frames },
+        paced: max_outstanding_frames == 0,
         max_bytes: if max_outstanding_bytes == 0 { DEFAULT_BYTES } else { max_outstanding_bytes },
         want: picture::want("pictures", pictures)?,
         heartbeat_interval: DEFAULT_HEARTBEAT,
@@ -85,7 +86,7 @@ fn frame_to_pb(
     group: &GroupId,
     mut room: u64,
 ) -> Option<pb::DeliveredFrame> {
-    let GroupDelivery { entry, pictures, attempt, deadline, generation, incarnation, partition } = frame;
+    let GroupDelivery { entry, pictures, attempt, deadline, generation, incarnation, partition, .. } = frame;
     let pictures = pictures.into_iter().map(|one| SentPicture::within(&mut room, one)).collect();
     let id = AckId {
         partition,
@@ -122,7 +123,8 @@ mod tests {
             from_pb(pb::SubscribeFramesRequest { group: Some(group), ..Default::default() })
         };
         let member = with(|_| {}).unwrap();
-        assert_eq!((member.max_frames, member.max_bytes), (100, 64 << 20));
+        assert_eq!((member.max_frames, member.max_bytes, member.paced), (100, 64 << 20, true));
+        assert!(!with(|m| m.max_outstanding_frames = 100).unwrap().paced);
         assert!(member.want.processed);
         for (bad, field) in [
             (with(|m| m.group_id = String::new()), "group.group_id"),

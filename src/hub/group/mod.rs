@@ -11,6 +11,7 @@
 //! and give frames back when the client is gone. Members of one group on one server claim in turns, with one book of
 //! positions, so that a new frame costs one claim and not one for each of them.
 
+mod call;
 mod choice;
 mod desk;
 mod member;
@@ -18,11 +19,12 @@ mod offer;
 mod positions;
 mod status;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, mpsc};
+use tokio::time::Instant;
 
 use super::event::{DeliveredPicture, Gap, StreamHead, SubscribeError};
 use super::select::PictureWant;
@@ -34,9 +36,11 @@ use crate::domain::{
 };
 use crate::queue::{self, Offer, Queue, Seat, Settled, Settlement};
 use crate::shutdown::Tasks;
+use call::Handover;
 use desk::Desk;
 use member::Member;
 
+pub use call::GroupCall;
 pub use positions::GroupStart;
 pub use status::{GroupTotals, lag_of};
 
@@ -52,6 +56,8 @@ pub struct MemberRequest {
     pub member: MemberId,
     /// Most unacknowledged frames.
     pub max_frames: u32,
+    /// The server chooses how many of them, by what the member has shown to handle.
+    pub paced: bool,
     /// Most bytes of them; one frame is always sent.
     pub max_bytes: u64,
     /// Which pictures.
@@ -90,12 +96,16 @@ pub struct GroupDelivery {
     pub attempt: u32,
     /// When it comes again unless it is acknowledged.
     pub deadline: Timestamp,
-    /// The group's generation.
+    /// The group's generation when the stream was last sought.
     pub generation: u64,
     /// The group's incarnation.
     pub incarnation: u64,
     /// The stream's partition.
     pub partition: PartitionId,
+    /// Where it waits for longer than this, it may be another member's.
+    check_at: Instant,
+    /// In the handover; `None` for one that an earlier call has sent before.
+    token: Option<u64>,
 }
 
 /// Why a call of a member, or an operation on a group, failed.
@@ -149,15 +159,18 @@ impl Consumers {
             // Below 2^53: Redis scripts carry it as text, people as a number.
             session: rand::random::<u64>() >> 11,
         };
-        let record = self.queue.join_group(&seat, MEMBER_TTL).await?;
-        let desk = self.desk(&record);
+        let joined = self.queue.join_group(&seat, MEMBER_TTL).await?;
+        let desk = self.desk(&joined.record);
         // Whoever sat here before finds out at once, if it is on this server.
         desk.nudge();
         let (sender, events) = mpsc::channel(1);
-        let unsent = Arc::default();
-        let call = GroupCall { events, unsent: Arc::clone(&unsent) };
-        let member = match Member::open(self, desk, seat.clone(), request, sender, unsent).await {
-            Ok(member) => member,
+        let handover = Arc::new(Handover::default());
+        let call = GroupCall::new(events, Arc::clone(&handover), Arc::clone(self), request.group.clone());
+        let member = match Member::open(self, desk, seat.clone(), request, sender, handover).await {
+            Ok(mut member) => {
+                member.send_again(joined.held);
+                member
+            }
             Err(error) => {
                 let _gone_anyway = self.queue.leave_group(&seat, &[]).await;
                 return Err(error);
@@ -296,26 +309,5 @@ impl Consumers {
         let desk = Arc::new(Desk::new(record.clone()));
         desks.insert(record.id.clone(), Arc::downgrade(&desk));
         desk
-    }
-}
-
-/// Frames that were claimed and not handed over yet.
-type Unsent = Arc<Mutex<HashSet<(StreamId, Sequence)>>>;
-
-/// A member's call. Dropping it ends it: its frames are due at once for others.
-#[derive(Debug)]
-pub struct GroupCall {
-    events: mpsc::Receiver<Result<GroupEvent, GroupError>>,
-    unsent: Unsent,
-}
-
-impl GroupCall {
-    /// The next event; `None` after the last. May be dropped and called again at any time.
-    pub async fn next(&mut self) -> Option<Result<GroupEvent, GroupError>> {
-        let event = self.events.recv().await;
-        if let Some(Ok(GroupEvent::Frame(frame))) = &event {
-            lock(&self.unsent).remove(&(frame.entry.stream_id.clone(), frame.entry.sequence));
-        }
-        event
     }
 }

@@ -8,6 +8,7 @@ mod changes;
 mod client;
 mod delivery;
 mod faulty;
+mod groups;
 mod options;
 mod outages;
 mod seeds;

@@ -11,8 +11,8 @@ use super::state::Now;
 use crate::domain::limits::MAX_GROUPS;
 use crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
 use crate::queue::{
-    Answer, AnswerResult, Claim, Claimed, Error, GroupState, Groups, OFFER_TTL, Offer, OutputSpan, Result,
-    SETTLE_TIME, Seat, Settled,
+    Answer, AnswerResult, Claim, Claimed, Error, GroupState, Groups, Joined, OFFER_TTL, Offer, OutputSpan,
+    Result, SETTLE_TIME, Seat, Settled,
 };
 
 /// Most groups that one page lists.
@@ -108,7 +108,7 @@ impl Groups for MemoryQueue {
         Ok(())
     }
 
-    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<GroupRecord> {
+    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<Joined> {
         self.state().groups.get(&seat.group)?.join(seat, ttl, Now::read())
     }
 

@@ -8,6 +8,7 @@ use redis::Value;
 
 use super::gauge::Gauge;
 use super::group_reply::{Word, corrupt, millis, word};
+use super::groups::group_call;
 use super::keys::{GroupKeys, Keys};
 use super::lease::fence;
 use super::scripts::Call;
@@ -261,10 +262,8 @@ impl RedisQueue {
         if !kept && frame.output_entry().is_none() {
             return Ok(ReplayResult::NoPicture);
         }
-        let keys = GroupKeys(group);
-        let mut call = Call::default();
-        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due());
-        call.key(keys.letters()).key(keys.replayed(id));
+        let mut call = group_call(group);
+        call.key(GroupKeys(group).replayed(id));
         call.arg(frame.stream_id.as_str()).arg(format!("{:016}", frame.sequence.get()));
         call.number(frame.picture.map_or(0, |picture| picture.payload.size_bytes));
         call.arg(id.to_string()).flag(kept).number(millis(REPLAY_TOKEN));

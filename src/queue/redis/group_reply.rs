@@ -1,5 +1,6 @@
 //! What the scripts of consumer groups are told, and what they answer.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::Value;
@@ -8,7 +9,7 @@ use super::reply;
 use super::scripts::Call;
 use super::status::moment;
 use crate::domain::{DeadLetterId, GroupId, GroupRecord, Partitions, Sequence, StreamId, Timestamp};
-use crate::queue::{Answer, AnswerResult, Delivery, Error, Exhausted, OfferResult, Result, Verdict};
+use crate::queue::{Answer, AnswerResult, Delivery, Ended, Error, Exhausted, OfferResult, Result, Verdict};
 
 /// What the scripts answer first.
 pub(super) enum Word {
@@ -77,7 +78,10 @@ pub(super) fn delivery(partitions: Partitions, value: Value) -> Result<Delivery>
     let (stream_id, sequence) = frame_of(&reply::text(next())?.unwrap_or_default())?;
     let attempt = u32::try_from(reply::number(next())?).map_err(corrupt)?;
     let deadline = at_millis(reply::number(next())?);
-    Ok(Delivery { stream_id, sequence, attempt, deadline, letter: letter(partitions, next())? })
+    let letter = letter(partitions, next())?;
+    let generation = reply::number(next())?;
+    let left = Duration::from_millis(reply::number(next())?);
+    Ok(Delivery { stream_id, sequence, attempt, deadline, left, generation, letter })
 }
 
 pub(super) fn exhausted(partitions: Partitions, value: Value) -> Result<Exhausted> {
@@ -130,6 +134,12 @@ pub(super) fn answer_result(partitions: Partitions, answer: &Answer, value: Valu
         })),
         "before" => Ok(AnswerResult::Before),
         "stale" => Ok(AnswerResult::Stale),
+        "rejected" => Ok(AnswerResult::Rejected),
+        "ended" => Ok(AnswerResult::Ended(match reply::number(next())? {
+            0 => Ended::GivenUp,
+            1 => Ended::Rejected,
+            _ => Ended::Lost,
+        })),
         "exhausted" => Ok(AnswerResult::Exhausted(Exhausted {
             stream_id: answer.stream_id.clone(),
             sequence: answer.sequence,
@@ -155,6 +165,26 @@ pub(super) fn record(id: &GroupId, about: &reply::Fields) -> Result<Option<Group
         create_time: moment(about.number("created")?),
         update_time: moment(about.number("updated")?),
     }))
+}
+
+/// When the longest outstanding frames were given to members, in milliseconds.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    pub(super) of_group: Option<u64>,
+    pub(super) by_member: HashMap<String, u64>,
+}
+
+pub(super) fn waits(value: Value) -> Result<Given> {
+    let mut items = reply::array(value)?.into_iter();
+    let mut given = Given::default();
+    // The first pair is the group's.
+    if let (Some(_), Some(at)) = (items.next(), items.next()) {
+        given.of_group = Some(reply::number(at)?).filter(|&at| at > 0);
+    }
+    while let (Some(name), Some(at)) = (items.next(), items.next()) {
+        given.by_member.insert(reply::text(name)?.unwrap_or_default(), reply::number(at)?);
+    }
+    Ok(given)
 }
 
 /// Names and scores.

@@ -10,7 +10,7 @@ use redis::Value;
 use super::accept::push_offer;
 use super::group_reply::{
     Word, answer_result, corrupt, delivery, exhausted, frame_key, frame_of, millis, number, offer_result,
-    push_answer, record, scores, word,
+    push_answer, record, scores, waits, word,
 };
 use super::keys::{ACK_KEY, GROUPS, GroupKeys};
 use super::scripts::Call;
@@ -22,8 +22,9 @@ use crate::domain::{
     DeadFrame, GroupAffinity, GroupId, GroupRecord, GroupSettings, MemberId, PayloadKey, Sequence, StreamId,
 };
 use crate::queue::{
-    Answer, AnswerResult, Claim, Claimed, Error, GroupCounters, GroupPosition, GroupState, Groups, MAX_DUE,
-    MAX_EXHAUSTED, MemberState, OFFER_TTL, Offer, OutputSpan, Result, SETTLE_TIME, Seat, Settled, Settlement,
+    Answer, AnswerResult, Claim, Claimed, Delivery, Error, GroupCounters, GroupPosition, GroupState, Groups,
+    Joined, MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_WINDOW, MemberState, OFFER_TTL, Offer, OutputSpan, Result,
+    SETTLE_TIME, SLOW_FRAME, Seat, Settled, Settlement,
 };
 
 /// Arguments of group_write.lua that settings fill.
@@ -39,10 +40,7 @@ impl RedisQueue {
         settings: Option<&GroupSettings>,
         positions: impl Iterator<Item = (&StreamId, Option<Sequence>)> + Send,
     ) -> Result<()> {
-        let mut call = Call::default();
-        let keys = GroupKeys(id);
-        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due()).key(keys.members());
-        call.key(keys.letters());
+        let mut call = group_call(id);
         call.arg(what).arg(expected.map(|revision| revision.to_string()).unwrap_or_default());
         match settings {
             Some(settings) => {
@@ -85,22 +83,28 @@ impl RedisQueue {
         seat: &Seat,
         ttl: Duration,
         unsent: &[(StreamId, Sequence)],
-    ) -> Result<Word> {
-        let keys = GroupKeys(&seat.group);
-        let mut call = Call::default();
-        call.key(keys.about()).key(keys.pending()).key(keys.due()).key(keys.members()).key(keys.alive());
+    ) -> Result<(Word, Vec<Delivery>)> {
+        let mut call = group_call(&seat.group);
         call.arg(what).arg(seat.member.as_str()).number(seat.session).number(millis(ttl));
         call.number(MAX_GROUP_MEMBERS as u64);
         for (stream, sequence) in unsent {
             call.arg(frame_key(stream, *sequence));
         }
         let answer = self.scripts.group_seat.run(&self.control, &call).await?;
-        word(&mut reply::array(answer)?.into_iter())
+        let mut parts = reply::array(answer)?.into_iter();
+        let word = word(&mut parts)?;
+        let held = match (&word, parts.next()) {
+            (Word::Ok, Some(held)) => reply::array(held)?,
+            _ => Vec::new(),
+        };
+        let partitions = self.config.partitions;
+        Ok((word, held.into_iter().map(|one| delivery(partitions, one)).collect::<Result<_>>()?))
     }
 
-    async fn sit(&self, what: &str, seat: &Seat, ttl: Duration) -> Result<()> {
-        match self.seat(what, seat, ttl, &[]).await? {
-            Word::Ok => Ok(()),
+    async fn sit(&self, what: &str, seat: &Seat, ttl: Duration) -> Result<Vec<Delivery>> {
+        let (word, held) = self.seat(what, seat, ttl, &[]).await?;
+        match word {
+            Word::Ok => Ok(held),
             Word::Gone => Err(Error::GroupNotFound(seat.group.clone())),
             Word::Replaced => Err(Error::MemberReplaced),
             Word::Full => Err(Error::TooManyMembers { limit: MAX_GROUP_MEMBERS }),
@@ -110,14 +114,11 @@ impl RedisQueue {
 
     /// Runs group_claim.lua; `None` if the seat has lapsed.
     async fn claim(&self, seat: &Seat, claim: &Claim) -> Result<Option<Claimed>> {
-        let keys = GroupKeys(&seat.group);
-        let mut call = Call::default();
-        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due());
-        call.key(keys.members()).key(keys.alive()).key(keys.letters());
+        let mut call = group_call(&seat.group);
         call.arg(seat.member.as_str()).number(seat.session).number(claim.revision);
         call.number(claim.max_frames).number(claim.max_bytes).number(claim.most as u64);
         call.number(millis(claim.ttl)).number(MAX_DUE as u64).number(MAX_EXHAUSTED as u64);
-        call.number(millis(SETTLE_TIME)).number(claim.incarnation);
+        call.number(millis(SETTLE_TIME)).number(claim.incarnation).flag(claim.paced);
         for offer in &claim.offers {
             call.arg(offer.stream_id.as_str()).flag(offer.begin).number(offer.from.get());
             call.number(offer.lost).number(offer.candidates.len() as u64);
@@ -237,10 +238,7 @@ impl Groups for RedisQueue {
     }
 
     async fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> Result<()> {
-        let keys = GroupKeys(id);
-        let mut call = Call::default();
-        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due());
-        call.key(keys.members()).key(keys.alive()).key(keys.letters());
+        let mut call = group_call(id);
         call.arg(expected.map(|revision| revision.to_string()).unwrap_or_default());
         let answer = self.scripts.group_delete.run(&self.control, &call).await?;
         match word(&mut reply::array(answer)?.into_iter())? {
@@ -264,13 +262,7 @@ impl Groups for RedisQueue {
     }
 
     async fn group_state(&self, id: &GroupId) -> Result<GroupState> {
-        let keys = GroupKeys(id);
-        let mut call = Call::default();
-        call.key(keys.about())
-            .key(keys.positions())
-            .key(keys.pending())
-            .key(keys.members())
-            .key(keys.alive());
+        let call = group_call(id);
         let answer = self.scripts.group_state.run(self.reader_of_groups(), &call).await?;
         let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
@@ -284,8 +276,13 @@ impl Groups for RedisQueue {
         }
         let seats = reply::Fields::read(next())?;
         let alive = scores(next())?;
-        let clock = reply::array(next())?.into_iter().next().unwrap_or(Value::Nil);
-        let now = reply::number(clock)? as f64 * 1_000.0;
+        let mut clock = reply::array(next())?.into_iter();
+        let mut tick = || reply::number(clock.next().unwrap_or(Value::Nil));
+        let (seconds, micros) = (tick()?, tick()?);
+        let now_ms = seconds * 1_000 + micros / 1_000;
+        let now = now_ms as f64;
+        let given = waits(next())?;
+        let age = |given: &u64| Duration::from_millis(now_ms.saturating_sub(*given));
         let mut members = Vec::new();
         for (name, _) in alive.iter().filter(|(_, expires)| *expires > now) {
             members.push(MemberState {
@@ -293,6 +290,8 @@ impl Groups for RedisQueue {
                 connect_time: moment(seats.number(&format!("c:{name}"))?),
                 outstanding_frames: seats.number(&format!("f:{name}"))?,
                 outstanding_bytes: seats.number(&format!("b:{name}"))?,
+                oldest_outstanding: given.by_member.get(name.as_str()).map(age),
+                window_frames: seats.number(&format!("w:{name}"))?,
             });
         }
         members.sort_unstable_by(|a, b| a.id.cmp(&b.id));
@@ -306,6 +305,7 @@ impl Groups for RedisQueue {
                 dead: about.number("dead")?,
                 lost: about.number("lost")?,
             },
+            oldest_outstanding: given.of_group.as_ref().map(age),
         };
         for name in positions.names().filter_map(|name| name.strip_prefix("n:")) {
             let owner: Option<MemberId> = match positions.text(&format!("o:{name}"))? {
@@ -331,13 +331,13 @@ impl Groups for RedisQueue {
         self.write_group(id, "drop", None, None, streams.iter().map(|stream| (stream, None))).await
     }
 
-    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<GroupRecord> {
-        self.sit("join", seat, ttl).await?;
-        self.read_group(&seat.group).await
+    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<Joined> {
+        let held = self.sit("join", seat, ttl).await?;
+        Ok(Joined { record: self.read_group(&seat.group).await?, held })
     }
 
     async fn keep_seat(&self, seat: &Seat, ttl: Duration) -> Result<()> {
-        self.sit("keep", seat, ttl).await
+        self.sit("keep", seat, ttl).await.map(drop)
     }
 
     async fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> Result<()> {
@@ -353,11 +353,8 @@ impl Groups for RedisQueue {
     }
 
     async fn answer_frames(&self, id: &GroupId, answers: &[Answer]) -> Result<Vec<AnswerResult>> {
-        let keys = GroupKeys(id);
-        let mut call = Call::default();
-        call.key(keys.about()).key(keys.positions()).key(keys.pending()).key(keys.due()).key(keys.members());
-        call.key(keys.letters());
-        call.number(millis(SETTLE_TIME));
+        let mut call = group_call(id);
+        call.number(millis(SETTLE_TIME)).number(millis(SLOW_FRAME)).number(MAX_WINDOW);
         answers.iter().for_each(|answer| push_answer(&mut call, answer));
         match self.scripts.group_answer.run(&self.control, &call).await? {
             Value::Nil => Err(Error::GroupNotFound(id.clone())),
@@ -370,9 +367,8 @@ impl Groups for RedisQueue {
     }
 
     async fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> Result<()> {
-        let keys = GroupKeys(id);
-        let mut call = Call::default();
-        call.key(keys.about()).key(keys.pending()).key(keys.due()).key(keys.members()).key(keys.letters());
+        let mut call = group_call(id);
+        call.number(MAX_ENDED);
         for frame in frames {
             call.arg(frame_key(&frame.stream_id, frame.sequence)).number(frame.attempt.into());
             call.arg(match frame.settlement {
@@ -430,6 +426,15 @@ impl Groups for RedisQueue {
         }
         Ok(spans)
     }
+}
+
+/// A call of a group's script.
+pub(super) fn group_call(id: &GroupId) -> Call {
+    let mut call = Call::default();
+    for key in GroupKeys(id).all() {
+        call.key(key);
+    }
+    call
 }
 
 /// Outputs counted at the same time.

@@ -59,6 +59,37 @@ impl GroupKeys<'_> {
     pub(super) fn alive(self) -> String {
         self.with("alive")
     }
+
+    /// Hash: gaps that members' calls were given to tell.
+    pub(super) fn gaps(self) -> String {
+        self.with("gaps")
+    }
+
+    /// Hash: gaps that no member's call has taken.
+    pub(super) fn untold(self) -> String {
+        self.with("untold")
+    }
+
+    /// Sorted set: frames that ended unacknowledged, by the time and how.
+    pub(super) fn ended(self) -> String {
+        self.with("ended")
+    }
+
+    /// All but [`replayed`](Self::replayed), in the order that the scripts know.
+    pub(super) fn all(self) -> [String; 10] {
+        [
+            self.about(),
+            self.positions(),
+            self.pending(),
+            self.due(),
+            self.members(),
+            self.alive(),
+            self.letters(),
+            self.gaps(),
+            self.untold(),
+            self.ended(),
+        ]
+    }
 }
 
 /// Keys of one partition.

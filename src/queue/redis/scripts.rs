@@ -100,6 +100,13 @@ impl Script {
     }
 }
 
+/// The text of a script of consumer groups, behind what they share.
+macro_rules! of_groups {
+    ($name:literal) => {
+        concat!(include_str!("lua/group_common.lua"), include_str!(concat!("lua/", $name, ".lua")))
+    };
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Scripts {
@@ -155,15 +162,15 @@ impl Scripts {
             state: Script::new(include_str!("lua/state.lua")),
             mark: Script::new(include_str!("lua/mark.lua")),
             sweep: Script::new(include_str!("lua/sweep.lua")),
-            group_state: Script::new(include_str!("lua/group_state.lua")),
-            group_write: Script::new(include_str!("lua/group_write.lua")),
-            group_delete: Script::new(include_str!("lua/group_delete.lua")),
-            group_seat: Script::new(include_str!("lua/group_seat.lua")),
-            group_claim: Script::new(include_str!("lua/group_claim.lua")),
-            group_answer: Script::new(include_str!("lua/group_answer.lua")),
-            group_settle: Script::new(include_str!("lua/group_settle.lua")),
+            group_state: Script::new(of_groups!("group_state")),
+            group_write: Script::new(of_groups!("group_write")),
+            group_delete: Script::new(of_groups!("group_delete")),
+            group_seat: Script::new(of_groups!("group_seat")),
+            group_claim: Script::new(of_groups!("group_claim")),
+            group_answer: Script::new(of_groups!("group_answer")),
+            group_settle: Script::new(of_groups!("group_settle")),
             group_bury: Script::new(include_str!("lua/group_bury.lua")),
-            group_replay: Script::new(include_str!("lua/group_replay.lua")),
+            group_replay: Script::new(of_groups!("group_replay")),
             dead_mark: Script::new(include_str!("lua/dead_mark.lua")),
             output_count: Script::new(include_str!("lua/output_count.lua")),
         }

@@ -13,7 +13,6 @@ use crate::hub::event::GapReason;
 use crate::hub::group::desk::{Book, Place};
 use crate::hub::group::offer::{Draft, Taste};
 use crate::hub::group::{GroupError, GroupEvent, MEMBER_TTL};
-use crate::hub::lock;
 use crate::queue::{self, Claim, Claimed, Delivery, Exhausted, OfferResult};
 
 /// Most frames of one claim: few, so that members share what there is, and little waits for a slow client.
@@ -57,6 +56,7 @@ impl Member {
             incarnation: self.incarnation,
             max_frames: self.request.max_frames.into(),
             max_bytes: self.request.max_bytes,
+            paced: self.request.paced,
             most: CLAIM_FRAMES.min(usize::try_from(left).unwrap_or(usize::MAX)),
             ttl: MEMBER_TTL,
             offers: drafts.iter().map(|(_, draft)| draft.offer.clone()).collect(),
@@ -181,16 +181,18 @@ impl Member {
     ) -> (bool, Vec<Exhausted>) {
         let Claimed { deliveries, exhausted, offers, generation, outstanding_frames, next_due } = claimed;
         let now = Instant::now();
-        self.claim_time = now;
         self.outstanding = outstanding_frames;
         self.next_due = next_due.map(|wait| now + wait);
         if generation != book.record.generation {
             book.stale = true;
         }
-        lock(&self.unsent).extend(deliveries.iter().map(|one| (one.stream_id.clone(), one.sequence)));
-        let again = deliveries.iter().filter(|one| !is_told(&drafts, &offers, one)).cloned();
-        let again = again.map(|delivery| ClaimedFrame { delivery, entry: None, generation });
-        self.ready.extend(again.map(Ready::Frame));
+        // Noted before anything else can fail: what is not sent is given back.
+        let note = |one: Delivery| (self.handover.note(&one.stream_id, one.sequence), one);
+        let deliveries: Vec<(u64, Delivery)> = deliveries.into_iter().map(note).collect();
+        for (token, delivery) in deliveries.iter().filter(|(_, one)| !is_told(&drafts, &offers, one)) {
+            let again = ClaimedFrame::new(delivery.clone(), None, Some(*token));
+            self.ready.push_back(Ready::Frame(again));
+        }
         let mut left_over = false;
         let took = deliveries.len();
         for ((index, draft), result) in drafts.into_iter().zip(offers) {
@@ -199,7 +201,7 @@ impl Member {
                 OfferResult::At(next, mark) => {
                     let all = draft.entries.last().is_none_or(|last| last.entry.sequence < next);
                     left_over |= !all;
-                    self.tell(index, draft, next, &deliveries, generation);
+                    self.tell(index, draft, next, &deliveries);
                     book.note(&id, next, mark);
                     self.stands_at(index, next);
                     self.enqueue_if_behind(index, next);
@@ -247,7 +249,7 @@ impl Member {
     }
 
     /// Queues what is to be told of a stream's numbers below `next`.
-    fn tell(&mut self, index: u32, draft: Draft, next: Sequence, deliveries: &[Delivery], generation: u64) {
+    fn tell(&mut self, index: u32, draft: Draft, next: Sequence, deliveries: &[(u64, Delivery)]) {
         let Some(stream) = self.streams.get_mut(&index) else { return };
         let mut from = draft.offer.from;
         for drafted in draft.entries.into_iter().take_while(|drafted| drafted.entry.sequence < next) {
@@ -259,13 +261,13 @@ impl Member {
             }
             if let Some(reason) = drafted.reason {
                 stream.pass_over(&mut self.ready, sequence, sequence.get(), reason);
-            } else if let Some(delivery) = deliveries
+            } else if let Some((token, delivery)) = deliveries
                 .iter()
-                .find(|one| one.sequence == sequence && one.stream_id == draft.offer.stream_id)
+                .find(|(_, one)| one.sequence == sequence && one.stream_id == draft.offer.stream_id)
             {
                 self.ready.extend(stream.take_gap().map(|gap| Ready::Event(GroupEvent::Gap(gap))));
-                let (delivery, entry) = (delivery.clone(), Some(drafted.entry));
-                self.ready.push_back(Ready::Frame(ClaimedFrame { delivery, entry, generation }));
+                let frame = ClaimedFrame::new(delivery.clone(), Some(drafted.entry), Some(*token));
+                self.ready.push_back(Ready::Frame(frame));
             }
             from = sequence.next();
         }
@@ -306,6 +308,8 @@ mod tests {
             sequence: number(at),
             attempt: 1,
             deadline: Timestamp::default(),
+            left: Duration::ZERO,
+            generation: 1,
             letter: None,
         };
         let told = |result, at| is_told(&drafts, &[result], &delivery(at));

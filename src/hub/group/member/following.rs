@@ -87,7 +87,6 @@ impl Member {
         self.follow(book).await?;
         // Last: if it failed, the next claim begins anew.
         self.revision = book.record.revision;
-        self.ack_deadline = book.record.settings.ack_deadline;
         Ok(())
     }
 }

@@ -8,16 +8,15 @@ use super::{ClaimedFrame, End, Member, Ready};
 use crate::hub::event::{GapReason, PicturesOrLost};
 use crate::hub::gaps::PendingGap;
 use crate::hub::group::{GroupDelivery, GroupEvent, MEMBER_TTL};
-use crate::hub::lock;
-use crate::queue::{self, Answer, AnswerResult, Delivery, Settled, Settlement, Verdict};
+use crate::queue::{self, Delivery, Settled, Settlement};
 
 impl Member {
     /// Sends one thing, when the client has room for it.
     pub(super) async fn hand_over(&mut self, ready: Ready) -> Result<(), End> {
-        let (event, claimed) = match ready {
-            Ready::Event(event) => (event, None),
+        let event = match ready {
+            Ready::Event(event) => event,
             Ready::Frame(claimed) => match self.frame(&claimed).await {
-                Ok(Some(event)) => (event, Some(claimed)),
+                Ok(Some(event)) => event,
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     self.ready.push_front(Ready::Frame(claimed));
@@ -52,44 +51,9 @@ impl Member {
                 return Err(self.failed(error));
             }
         };
-        let event = match event {
-            GroupEvent::Frame(mut frame) => {
-                // It has waited for the client: from here on the client has its time.
-                if self.claim_time.elapsed() > self.ack_deadline / 4 {
-                    let key = (frame.entry.stream_id.clone(), frame.entry.sequence);
-                    let answer = Answer {
-                        stream_id: key.0.clone(),
-                        sequence: key.1,
-                        attempt: frame.attempt,
-                        generation: frame.generation,
-                        incarnation: frame.incarnation,
-                        verdict: Verdict::Extend(None),
-                    };
-                    let answered = self.consumers.queue.answer_frames(&self.seat.group, &[answer]).await;
-                    match answered.map(|mut results| results.pop()) {
-                        Ok(Some(AnswerResult::Done(Some(deadline)))) => frame.deadline = deadline,
-                        Err(error) if error.is_retryable() => {
-                            if let Some(claimed) = claimed {
-                                self.ready.push_front(Ready::Frame(claimed));
-                            }
-                            return Err(error.into());
-                        }
-                        // It is another's by now, or unknown: not sent, it comes again.
-                        Ok(_) | Err(_) => {
-                            lock(&self.unsent).remove(&key);
-                            return Ok(());
-                        }
-                    }
-                }
-                self.sent += 1;
-                GroupEvent::Frame(frame)
-            }
-            event @ (GroupEvent::Opened
-            | GroupEvent::Gap(_)
-            | GroupEvent::Heartbeat(..)
-            | GroupEvent::Draining
-            | GroupEvent::Finished) => event,
-        };
+        if let GroupEvent::Frame(_) = &event {
+            self.sent += 1;
+        }
         permit.send(Ok(event));
         Ok(())
     }
@@ -103,8 +67,8 @@ impl Member {
 
     /// A delivery with its entry and pictures, or the gap that it is where they are gone.
     async fn frame(&self, claimed: &ClaimedFrame) -> queue::Result<Option<GroupEvent>> {
-        let ClaimedFrame { delivery, entry, generation } = claimed;
-        let Delivery { stream_id, sequence, attempt, deadline, letter } = delivery;
+        let ClaimedFrame { delivery, entry, check_at, token } = claimed;
+        let Delivery { stream_id, sequence, attempt, deadline, left: _, generation, letter } = delivery;
         let mut entry = match entry {
             Some(entry) => Some(Arc::clone(entry)),
             None => self.consumers.entry(stream_id, *sequence, *letter).await?,
@@ -123,6 +87,8 @@ impl Member {
                         generation: *generation,
                         incarnation: self.incarnation,
                         partition: self.consumers.queue.partitions().of(stream_id),
+                        check_at: *check_at,
+                        token: *token,
                     })));
                 }
                 PicturesOrLost::Lost(reason) => lost = reason,
@@ -140,7 +106,9 @@ impl Member {
             settlement: Settlement::Lost,
         };
         self.consumers.queue.settle_frames(&self.seat.group, &[settled]).await?;
-        lock(&self.unsent).remove(&(stream_id.clone(), *sequence));
+        if let Some(token) = token {
+            self.handover.take(*token);
+        }
         let mut gap = PendingGap::default();
         gap.add(*sequence, *sequence, lost);
         Ok(gap.take(stream_id, 0).map(GroupEvent::Gap))

@@ -11,10 +11,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::desk::Desk;
-use super::{Consumers, GroupError, GroupEvent, MEMBER_TTL, MemberRequest, Unsent};
+use super::{Consumers, GroupError, GroupEvent, Handover, MEMBER_TTL, MemberRequest};
 use crate::domain::OutputEntry;
 use crate::hub::event::{Gap, StreamHead};
-use crate::hub::lock;
 use crate::hub::subscribe::Registration;
 use crate::queue::{self, Delivery, Seat};
 use following::register;
@@ -48,12 +47,22 @@ impl From<queue::Error> for End {
     }
 }
 
-/// A frame that was claimed, and by which generation of the group; without its entry, one that comes again.
+/// A frame that was claimed; without its entry, one that comes again.
 #[derive(Debug, Clone)]
 struct ClaimedFrame {
     delivery: Delivery,
     entry: Option<Arc<OutputEntry>>,
-    generation: u64,
+    /// When it may have become another member's.
+    check_at: Instant,
+    /// In the handover; `None` for one that an earlier call has sent before.
+    token: Option<u64>,
+}
+
+impl ClaimedFrame {
+    fn new(delivery: Delivery, entry: Option<Arc<OutputEntry>>, token: Option<u64>) -> Self {
+        let check_at = Instant::now() + delivery.left / 4;
+        Self { delivery, entry, check_at, token }
+    }
 }
 
 /// What waits to be handed over.
@@ -72,16 +81,14 @@ pub(super) struct Member {
     seat: Seat,
     request: MemberRequest,
     sender: mpsc::Sender<Result<GroupEvent, GroupError>>,
-    unsent: Unsent,
+    handover: Arc<Handover>,
     registration: Registration,
     /// Of the settings that it follows streams by, and of the book's positions that it has looked at.
     revision: u64,
     generation: u64,
     incarnation: u64,
-    ack_deadline: Duration,
     streams: BTreeMap<u32, Stream>,
     ready: VecDeque<Ready>,
-    claim_time: Instant,
     outstanding: u64,
     sent: u64,
     next_due: Option<Instant>,
@@ -100,7 +107,7 @@ impl Member {
         seat: Seat,
         request: MemberRequest,
         sender: mpsc::Sender<Result<GroupEvent, GroupError>>,
-        unsent: Unsent,
+        handover: Arc<Handover>,
     ) -> Result<Self, GroupError> {
         let now = Instant::now();
         let news = desk.news();
@@ -116,15 +123,13 @@ impl Member {
             news,
             seat,
             sender,
-            unsent,
+            handover,
             registration,
             revision: record.revision,
             generation: 0,
             incarnation: record.incarnation,
-            ack_deadline: record.settings.ack_deadline,
             streams: BTreeMap::new(),
             ready: VecDeque::new(),
-            claim_time: now,
             outstanding: 0,
             sent: 0,
             next_due: None,
@@ -142,6 +147,12 @@ impl Member {
         Ok(member)
     }
 
+    /// Queues what the member had before this call: it may be at work on it, or have lost it.
+    pub(super) fn send_again(&mut self, held: Vec<Delivery>) {
+        self.outstanding = held.len() as u64;
+        self.ready.extend(held.into_iter().map(|one| Ready::Frame(ClaimedFrame::new(one, None, None))));
+    }
+
     /// Serves until the client goes, the server drains or the group ends.
     pub(super) async fn run(mut self) {
         let end = loop {
@@ -156,7 +167,7 @@ impl Member {
             }
         };
         let last = match end {
-            // Its frames stay its own until the seat lapses: it is about to acknowledge them.
+            // Its seat stays its own until it lapses: it is about to acknowledge what it asked for.
             End::Finished => {
                 self.tell_rest().await;
                 Ok(GroupEvent::Finished)
@@ -193,9 +204,9 @@ impl Member {
         }
     }
 
-    /// Gives everything back. If that fails, the frames are due when the seat lapses.
+    /// Gives back what was not sent. If that fails, it is due at its deadline.
     async fn leave(&self) {
-        let unsent: Vec<_> = lock(&self.unsent).drain().collect();
+        let unsent = self.handover.drain();
         let _lapses = self.consumers.queue.leave_group(&self.seat, &unsent).await;
         self.desk.nudge();
     }

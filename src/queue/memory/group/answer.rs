@@ -1,9 +1,13 @@
 //! What becomes of delivered frames: answered, ended, or brought back.
 
+use std::time::Duration;
+
 use super::super::state::Now;
 use super::{Group, Pending, after, exhausted};
-use crate::domain::{DeadFrame, DeadLetterId};
-use crate::queue::{Answer, AnswerResult, SETTLE_TIME, Settled, Settlement, Verdict};
+use crate::domain::{DeadFrame, DeadLetterId, MemberId};
+use crate::queue::{
+    Answer, AnswerResult, Ended, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME, Settled, Settlement, Verdict,
+};
 
 /// What became of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +30,13 @@ impl Group {
             return AnswerResult::Stale;
         }
         let key = (stream_id.clone(), *sequence);
-        // One that was replayed may lie ahead of where the group is now.
-        if *sequence >= position.next && !self.pending.contains_key(&key) {
-            return AnswerResult::Stale;
+        if !self.pending.contains_key(&key) {
+            return match self.ended.get(&key) {
+                Some(how) => AnswerResult::Ended(*how),
+                // One that was replayed may lie ahead of where the group is now.
+                None if *sequence >= position.next => AnswerResult::Stale,
+                None => AnswerResult::Before,
+            };
         }
         let settings = &self.record.settings;
         let (most_attempts, ack_deadline) = (settings.max_delivery_attempts, settings.ack_deadline);
@@ -40,11 +48,16 @@ impl Group {
         let mut give_up = false;
         match verdict {
             Verdict::Acknowledge => {
+                let (holder, given) = (pending.holder.clone(), pending.given);
+                if let Some(holder) = holder {
+                    self.note_pace(&holder, given.map_or(Duration::ZERO, |given| now.instant - given), now);
+                }
                 self.remove_pending(&key);
                 self.counters.acknowledged += 1;
                 return AnswerResult::Done(None);
             }
-            Verdict::Extend(_) if pending.holder.is_none() => return AnswerResult::Stale,
+            Verdict::Extend(_) if pending.retrying || pending.rejected => return AnswerResult::Rejected,
+            // Where nobody has it any more, it comes again that much later.
             Verdict::Extend(span) => {
                 let span = span.unwrap_or(ack_deadline);
                 self.due.remove(&(pending.due, key.0.clone(), key.1));
@@ -52,11 +65,17 @@ impl Group {
                 self.due.insert((pending.due, key.0, key.1));
                 return AnswerResult::Done(Some(after(now, span)));
             }
-            // Rejected before, or nobody has it: it comes again. Giving it up holds also then.
-            Verdict::Retry { .. } if pending.holder.is_none() => return AnswerResult::Done(None),
+            // Rejected before; giving it up holds also then.
+            Verdict::Retry { .. } if pending.retrying || pending.rejected => return AnswerResult::Done(None),
             Verdict::GiveUp { .. } if pending.rejected => return AnswerResult::Done(None),
             Verdict::Retry { delay, message } => {
                 pending.message.clone_from(message);
+                pending.retrying = true;
+                let holder = pending.holder.clone();
+                if let Some(member) = holder.and_then(|holder| self.members.get_mut(&holder)) {
+                    member.answered = Some(now.instant);
+                }
+                let Some(pending) = self.pending.get(&key) else { return AnswerResult::Before };
                 if pending.attempt < most_attempts {
                     self.release(&key, now.instant + delay.unwrap_or(back_off));
                     return AnswerResult::Done(None);
@@ -67,6 +86,7 @@ impl Group {
                 give_up = true;
             }
         }
+        let Some(pending) = self.pending.get_mut(&key) else { return AnswerResult::Before };
         pending.rejected = give_up;
         let given_up = exhausted(&key, pending);
         self.release(&key, now.instant + SETTLE_TIME);
@@ -77,11 +97,32 @@ impl Group {
         let key = (frame.stream_id.clone(), frame.sequence);
         let is_same = |one: &Pending| one.attempt == frame.attempt && one.letter == frame.letter;
         if self.pending.get(&key).is_some_and(is_same) {
+            let rejected = self.pending.get(&key).is_some_and(|one| one.rejected);
             self.remove_pending(&key);
+            let how = match frame.settlement {
+                Settlement::DeadLetter if rejected => Ended::Rejected,
+                Settlement::DeadLetter => Ended::GivenUp,
+                Settlement::Lost => Ended::Lost,
+            };
             match frame.settlement {
                 Settlement::DeadLetter => self.counters.dead += 1,
                 Settlement::Lost => self.counters.lost += 1,
             }
+            self.remember_end(key, how);
+        }
+    }
+
+    /// A member's window is what it handles in about a second: it grows with each frame that comes back soon while the member
+    /// has use for it, and shrinks with each that comes late while others could have handled it.
+    fn note_pace(&mut self, member: &MemberId, took: Duration, now: Now) {
+        let alone = self.members.values().filter(|member| member.lives(now)).count() <= 1;
+        let Some(member) = self.members.get_mut(member) else { return };
+        member.answered = Some(now.instant);
+        if took * 4 <= SLOW_FRAME && member.frames * 2 >= member.window {
+            member.window = (member.window + 1).min(MAX_WINDOW);
+        } else if took > SLOW_FRAME && !alone {
+            let window = u128::from(member.window) * SLOW_FRAME.as_millis() / took.as_millis();
+            member.window = u64::try_from(window).unwrap_or(MAX_WINDOW).max(1);
         }
     }
 
@@ -120,10 +161,13 @@ impl Group {
             holder: None,
             size_bytes: frame.picture.map_or(0, |picture| picture.payload.size_bytes),
             due: now.instant,
+            given: None,
+            retrying: false,
             rejected: false,
             message: String::new(),
             letter: Some(letter),
         };
+        self.ended.remove(&key);
         self.pending.insert(key, pending);
         Replay::Done
     }

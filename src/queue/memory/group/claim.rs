@@ -5,21 +5,27 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::state::Now;
-use super::{Group, Key, Pending, after, exhausted};
+use super::{Group, Key, Member, Pending, after, exhausted};
 use crate::domain::{GroupAffinity, StreamId};
 use crate::queue::{
     Claim, Claimed, Delivery, Error, MAX_DUE, MAX_EXHAUSTED, OfferResult, Result, SETTLE_TIME, Seat,
     StreamOffer,
 };
 
+/// Between two times that a window is widened because nobody else has room.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Who acknowledged a frame within this goes on to.
+const BUSY: Duration = Duration::from_secs(2);
+/// Who claimed within this claims again: a member looks once a second.
+const PRESENT: Duration = Duration::from_secs(3);
+
 impl Group {
     pub(in super::super) fn claim(&mut self, seat: &Seat, claim: &Claim, now: Now) -> Result<Claimed> {
         if claim.incarnation != self.record.incarnation {
             return Err(Error::GroupNotFound(seat.group.clone()));
         }
-        self.check_revision(Some(claim.revision))?;
         self.keep(seat, claim.ttl, now)?;
-        self.bury_members(now);
+        self.check_revision(Some(claim.revision))?;
         let mut claimed = Claimed {
             deliveries: Vec::new(),
             exhausted: Vec::new(),
@@ -34,21 +40,55 @@ impl Group {
             let result = self.claim_new(seat, claim, offer, now, &mut adopted, &mut claimed.deliveries);
             claimed.offers.push(result);
         }
-        claimed.outstanding_frames = self.members.get(&seat.member).map_or(0, |member| member.frames);
+        if let Some(member) = self.members.get_mut(&seat.member) {
+            member.claimed = Some(now.instant);
+            if !claim.paced {
+                member.window = claim.max_frames;
+            }
+            member.window = member.window.min(claim.max_frames);
+            claimed.outstanding_frames = member.frames;
+        }
         let later = self.due.iter().find(|(due, _, _)| *due > now.instant);
         claimed.next_due = later.map(|(due, _, _)| *due - now.instant);
         Ok(claimed)
     }
 
-    fn has_room(&self, seat: &Seat, claim: &Claim, size_bytes: u64, taken: usize) -> bool {
-        taken < claim.most
-            && self.members.get(&seat.member).is_some_and(|member| {
-                member.frames < claim.max_frames
-                    && (member.frames == 0 || member.bytes + size_bytes <= claim.max_bytes)
-            })
+    fn has_room(&mut self, seat: &Seat, claim: &Claim, size_bytes: u64, taken: usize, now: Now) -> bool {
+        let paced = claim.paced && self.record.settings.affinity == GroupAffinity::None;
+        let Some(member) = self.members.get(&seat.member) else { return false };
+        if taken >= claim.most
+            || member.frames >= claim.max_frames
+            || (member.frames > 0 && member.bytes + size_bytes > claim.max_bytes)
+        {
+            return false;
+        }
+        if !paced {
+            return true;
+        }
+        let asks_again = member.grown.is_none_or(|at| now.instant - at >= PAUSE);
+        let widen = member.frames >= member.window && asks_again && !self.others_have_room(seat, now);
+        let Some(member) = self.members.get_mut(&seat.member) else { return false };
+        if member.frames >= member.window && asks_again {
+            member.grown = Some(now.instant); // not asked again at once
+        }
+        if widen {
+            member.window *= 2;
+        }
+        member.frames < member.window
     }
 
-    /// Whether a stream is another member's.
+    /// Whether another member will soon take what this one leaves.
+    fn others_have_room(&self, seat: &Seat, now: Now) -> bool {
+        let within = |at: Option<Instant>, span| at.is_some_and(|at| now.instant - at < span);
+        let will = |member: &Member| {
+            member.lives(now)
+                && within(member.claimed, PRESENT)
+                && (member.frames < member.window || within(member.answered, BUSY))
+        };
+        self.members.iter().any(|(id, member)| *id != seat.member && will(member))
+    }
+
+    /// Whether a stream is another member's. It is as long as that one has a call, or frames.
     fn is_owned(&self, seat: &Seat, stream: &StreamId) -> bool {
         match self.record.settings.affinity {
             GroupAffinity::None => false,
@@ -72,10 +112,19 @@ impl Group {
     fn claim_due(&mut self, seat: &Seat, claim: &Claim, now: Now, claimed: &mut Claimed) {
         let settings = &self.record.settings;
         let (most_attempts, ack_deadline) = (settings.max_delivery_attempts, settings.ack_deadline);
+        let affine = settings.affinity == GroupAffinity::Stream;
         let due = self.due.iter().take_while(|(due, _, _)| *due <= now.instant).take(MAX_DUE);
-        let due: Vec<(Instant, Key)> = due.map(|(at, stream, seq)| (*at, (stream.clone(), *seq))).collect();
-        for (at, key) in due {
-            self.release(&key, at); // whoever has it has run out of time
+        let mut due: Vec<(Instant, Key)> =
+            due.map(|(at, stream, seq)| (*at, (stream.clone(), *seq))).collect();
+        // Whoever has one has run out of time. All of them first: a stream whose owner is away goes to another member with its
+        // frames in order.
+        for (at, key) in &due {
+            self.release(key, *at);
+        }
+        if affine {
+            due.sort_unstable_by(|(_, a), (_, b)| a.cmp(b));
+        }
+        for (_, key) in due {
             let Some(pending) = self.pending.get_mut(&key) else { continue };
             if pending.rejected || pending.attempt >= most_attempts {
                 if claimed.exhausted.len() < MAX_EXHAUSTED {
@@ -86,7 +135,7 @@ impl Group {
             }
             let (size_bytes, comes_again) = (pending.size_bytes, pending.attempt > 0);
             if self.is_owned(seat, &key.0)
-                || !self.has_room(seat, claim, size_bytes, claimed.deliveries.len())
+                || !self.has_room(seat, claim, size_bytes, claimed.deliveries.len(), now)
             {
                 continue;
             }
@@ -99,9 +148,12 @@ impl Group {
 
     /// Gives a frame that is pending to a member.
     fn give(&mut self, seat: &Seat, key: &Key, ack_deadline: Duration, now: Now) -> Option<Delivery> {
+        let generation = self.generation_of(&key.0);
         let pending = self.pending.get_mut(key)?;
         pending.attempt += 1;
         pending.holder = Some(seat.member.clone());
+        pending.given = Some(now.instant);
+        pending.retrying = false;
         if let Some(member) = self.members.get_mut(&seat.member) {
             member.frames += 1;
             member.bytes += pending.size_bytes;
@@ -111,8 +163,14 @@ impl Group {
             sequence: key.1,
             attempt: pending.attempt,
             deadline: after(now, ack_deadline),
+            left: ack_deadline,
+            generation,
             letter: pending.letter,
         })
+    }
+
+    pub(super) fn generation_of(&self, stream: &StreamId) -> u64 {
+        self.positions.get(stream).map_or(self.record.generation, |position| position.generation)
     }
 
     fn claim_new(
@@ -147,7 +205,7 @@ impl Group {
             if candidate.skip {
                 self.counters.acknowledged += 1;
             } else if self.pending.len() >= most
-                || !self.has_room(seat, claim, candidate.size_bytes, deliveries.len())
+                || !self.has_room(seat, claim, candidate.size_bytes, deliveries.len(), now)
             {
                 break;
             } else {
@@ -157,6 +215,8 @@ impl Group {
                     holder: None,
                     size_bytes: candidate.size_bytes,
                     due,
+                    given: None,
+                    retrying: false,
                     rejected: false,
                     message: String::new(),
                     letter: None,

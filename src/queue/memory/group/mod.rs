@@ -2,16 +2,18 @@
 
 mod answer;
 mod claim;
+mod seat;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::state::Now;
-use crate::domain::limits::MAX_GROUP_MEMBERS;
 use crate::domain::{DeadLetterId, GroupId, GroupRecord, MemberId, Sequence, StreamId, Timestamp};
-use crate::queue::{Error, Exhausted, GroupCounters, GroupPosition, GroupState, MemberState, Result, Seat};
+use crate::queue::{
+    Ended, Error, Exhausted, GroupCounters, GroupPosition, GroupState, MAX_ENDED, MemberState, Result,
+};
 
 pub(super) use answer::Replay;
 
@@ -25,8 +27,12 @@ pub(super) struct Group {
     pending: HashMap<Key, Pending>,
     /// When which frame is due again.
     due: BTreeSet<(Instant, StreamId, Sequence)>,
+    /// Those with a call, and those that are away and hold frames.
     members: BTreeMap<MemberId, Member>,
     counters: GroupCounters,
+    /// How frames ended that nobody acknowledged, the latest of them.
+    ended: HashMap<Key, Ended>,
+    ended_order: VecDeque<Key>,
 }
 
 #[derive(Debug)]
@@ -47,6 +53,10 @@ struct Pending {
     holder: Option<MemberId>,
     size_bytes: u64,
     due: Instant,
+    /// When it was given to who has it, or had it last.
+    given: Option<Instant>,
+    /// It was rejected, and waits to be delivered again.
+    retrying: bool,
     /// A member wants no more of it.
     rejected: bool,
     message: String,
@@ -54,13 +64,27 @@ struct Pending {
     letter: Option<DeadLetterId>,
 }
 
+/// A member with a call, or that is away and has frames.
 #[derive(Debug)]
 struct Member {
-    session: u64,
+    /// Its call; `None` while it is away.
+    session: Option<u64>,
     connect_time: Timestamp,
     expires: Instant,
     frames: u64,
     bytes: u64,
+    /// How many frames it is given while others have room.
+    window: u64,
+    /// When it last asked whether its window may be widened.
+    grown: Option<Instant>,
+    claimed: Option<Instant>,
+    answered: Option<Instant>,
+}
+
+impl Member {
+    fn lives(&self, now: Now) -> bool {
+        self.session.is_some() && self.expires > now.instant
+    }
 }
 
 impl Group {
@@ -72,6 +96,8 @@ impl Group {
             due: BTreeSet::new(),
             members: BTreeMap::new(),
             counters: GroupCounters::default(),
+            ended: HashMap::new(),
+            ended_order: VecDeque::new(),
         }
     }
 
@@ -129,17 +155,22 @@ impl Group {
     }
 
     fn remove_pending(&mut self, key: &Key) {
+        self.ended.remove(key);
         if let Some(pending) = self.pending.remove(key) {
             self.due.remove(&(pending.due, key.0.clone(), key.1));
             self.free(pending.holder.as_ref(), pending.size_bytes);
         }
     }
 
-    /// A member has a frame less.
+    /// A member has a frame less. One that is away is forgotten with its last frame.
     fn free(&mut self, holder: Option<&MemberId>, size_bytes: u64) {
-        if let Some(member) = holder.and_then(|holder| self.members.get_mut(holder)) {
+        let Some(holder) = holder else { return };
+        if let Some(member) = self.members.get_mut(holder) {
             member.frames = member.frames.saturating_sub(1);
             member.bytes = member.bytes.saturating_sub(size_bytes);
+            if member.frames == 0 && member.session.is_none() {
+                self.members.remove(holder);
+            }
         }
     }
 
@@ -153,74 +184,13 @@ impl Group {
         self.free(holder.as_ref(), size_bytes);
     }
 
-    fn release_all_of(&mut self, gone: &[MemberId], now: Now) {
-        let held = |pending: &Pending| pending.holder.as_ref().is_some_and(|holder| gone.contains(holder));
-        let keys: Vec<Key> =
-            self.pending.iter().filter(|(_, one)| held(one)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            self.release(&key, now.instant);
-        }
-    }
-
-    /// Lets go of members whose time is over.
-    fn bury_members(&mut self, now: Now) {
-        let over = |member: &Member| member.expires <= now.instant;
-        let gone: Vec<MemberId> =
-            self.members.iter().filter(|(_, member)| over(member)).map(|(id, _)| id.clone()).collect();
-        if !gone.is_empty() {
-            self.release_all_of(&gone, now);
-            self.members.retain(|id, _| !gone.contains(id));
-        }
-    }
-
-    pub(super) fn join(&mut self, seat: &Seat, ttl: Duration, now: Now) -> Result<GroupRecord> {
-        self.bury_members(now);
-        if !self.members.contains_key(&seat.member) && self.members.len() >= MAX_GROUP_MEMBERS {
-            return Err(Error::TooManyMembers { limit: MAX_GROUP_MEMBERS });
-        }
-        if self.members.get(&seat.member).is_none_or(|member| member.session != seat.session) {
-            self.release_all_of(std::slice::from_ref(&seat.member), now);
-            let member = Member {
-                session: seat.session,
-                connect_time: now.wall,
-                expires: now.instant + ttl,
-                frames: 0,
-                bytes: 0,
-            };
-            self.members.insert(seat.member.clone(), member);
-        }
-        self.keep(seat, ttl, now)?;
-        Ok(self.record.clone())
-    }
-
-    pub(super) fn keep(&mut self, seat: &Seat, ttl: Duration, now: Now) -> Result<()> {
-        match self.members.get_mut(&seat.member) {
-            Some(member) if member.session != seat.session => Err(Error::MemberReplaced),
-            Some(member) => {
-                member.expires = now.instant + ttl;
-                Ok(())
-            }
-            None => self.join(seat, ttl, now).map(drop),
-        }
-    }
-
-    pub(super) fn leave(&mut self, seat: &Seat, unsent: &[Key], now: Now) {
-        if self.members.get(&seat.member).is_none_or(|member| member.session != seat.session) {
-            return;
-        }
-        for key in unsent {
-            if let Some(pending) = self.pending.get_mut(key)
-                && pending.holder.as_ref() == Some(&seat.member)
-            {
-                pending.attempt -= 1;
-            }
-        }
-        self.release_all_of(std::slice::from_ref(&seat.member), now);
-        self.members.remove(&seat.member);
-    }
-
     pub(super) fn state(&self, now: Now) -> GroupState {
-        let lives = |id: &MemberId| self.members.get(id).is_some_and(|member| member.expires > now.instant);
+        let has_call = |id: &MemberId| self.members.get(id).is_some_and(|member| member.lives(now));
+        let mut oldest: HashMap<&MemberId, Instant> = HashMap::new();
+        for (holder, given) in self.pending.values().filter_map(|one| one.holder.as_ref().zip(one.given)) {
+            oldest.entry(holder).and_modify(|at| *at = given.min(*at)).or_insert(given);
+        }
+        let age = |given: Instant| now.instant.saturating_duration_since(given);
         let mut pending: BTreeMap<&StreamId, Vec<Sequence>> = BTreeMap::new();
         for (stream, sequence) in self.pending.keys() {
             pending.entry(stream).or_default().push(*sequence);
@@ -228,22 +198,37 @@ impl Group {
         let position = |(stream, position): (&StreamId, &Position)| {
             let mut pending = pending.get(stream).cloned().unwrap_or_default();
             pending.sort_unstable();
-            let owner = position.owner.clone().filter(lives);
+            let owner = position.owner.clone().filter(has_call);
             let Position { next, delivered, mark, .. } = position;
             let (next, delivered, mark) = (*next, *delivered, mark.clone());
             (stream.clone(), GroupPosition { next, delivered, mark, owner, pending })
         };
-        let members = self.members.iter().filter(|(id, _)| lives(id)).map(|(id, member)| MemberState {
+        let members = self.members.iter().filter(|(id, _)| has_call(id)).map(|(id, member)| MemberState {
             id: id.clone(),
             connect_time: member.connect_time,
             outstanding_frames: member.frames,
             outstanding_bytes: member.bytes,
+            oldest_outstanding: oldest.get(id).copied().map(age),
+            window_frames: member.window,
         });
         GroupState {
             record: self.record.clone(),
             positions: self.positions.iter().map(position).collect(),
             members: members.collect(),
             counters: self.counters,
+            oldest_outstanding: self.pending.values().filter_map(|one| one.given).min().map(age),
+        }
+    }
+
+    /// Remembers how a frame ended that nobody acknowledged.
+    fn remember_end(&mut self, key: Key, how: Ended) {
+        if self.ended.insert(key.clone(), how).is_none() {
+            self.ended_order.push_back(key);
+        }
+        while self.ended_order.len() as u64 > MAX_ENDED {
+            if let Some(oldest) = self.ended_order.pop_front() {
+                self.ended.remove(&oldest);
+            }
         }
     }
 }

@@ -1,75 +1,96 @@
 -- Takes members' answers to deliveries, each decided by itself.
--- KEYS: about, positions, pending, due, members, letters.
--- ARGV: time to settle an exhausted frame (ms); then for each answer: verdict ("a" acknowledge, "r" retry, "g" give up,
---       "e" extend), stream, sequence (16 digits), attempt, generation, incarnation, span (ms; "" = the group's own), message.
--- Answers nil without a group, else for each: {"done", deadline (ms; 0 = none)}, {"before"}, {"stale"}, or
--- {"exhausted", attempt, "1" if rejected for good, message, letter it was replayed from}.
-local function text(number) return string.format('%.0f', number) end
-local about = redis.call('HMGET', KEYS[1], 'incarnation', 'ack_ms', 'attempts', 'min_ms', 'max_ms')
+-- KEYS: as in group_common.lua.
+-- ARGV: time to settle an exhausted frame (ms); from how long a frame is handled slowly, and the most frames that a window holds;
+--       then for each answer: verdict ("a" acknowledge, "r" retry, "g" give up, "e" extend), stream, sequence (16 digits),
+--       attempt, generation, incarnation, span (ms; "" = the group's own), message.
+-- Answers nil without a group, else for each: {"done", deadline (ms; 0 = none)}, {"before"}, {"stale"}, {"rejected"} to an
+-- extension, {"ended", how (group_settle.lua)}, or {"exhausted", attempt, "1" if rejected for good, message, letter it was
+-- replayed from}.
+local about = redis.call('HMGET', ABOUT, 'incarnation', 'ack_ms', 'attempts', 'min_ms', 'max_ms')
 if not about[1] then return false end
 local ack_ms, attempts = tonumber(about[2]), tonumber(about[3])
 local min_ms, max_ms = tonumber(about[4]), math.max(tonumber(about[4]), tonumber(about[5]))
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local slow_ms, most_window = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 -- The first write, of a field that is never there: a Redis at its memory limit allows it and what follows.
-redis.call('HDEL', KEYS[1], '-')
+redis.call('HDEL', ABOUT, '-')
 local answers, acknowledged = {}, 0
-for a = 2, #ARGV, 8 do
-  local verdict, id, seq, attempt = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+
+-- A member's window is what it handles in about a second: it grows with each frame that comes back soon while the member has
+-- use for it, and shrinks with each that comes late while others could have handled it.
+local function note_pace(member, given)
+  local seat = redis.call('HMGET', MEMBERS, 'f:' .. member, 'w:' .. member)
+  if not seat[1] then return end
+  local frames, window = tonumber(seat[1]), tonumber(seat[2] or 1)
+  local took = math.max(0, now - given)
+  if took * 4 <= slow_ms and frames * 2 >= window then
+    window = math.min(most_window, window + 1)
+  elseif took > slow_ms and redis.call('ZCARD', ALIVE) > 1 then
+    window = math.max(1, math.floor(window * slow_ms / took))
+  end
+  redis.call('HSET', MEMBERS, 'w:' .. member, text(window), 'l:' .. member, text(now))
+end
+
+for a = 4, #ARGV, 8 do
+  local verdict, id, seq = ARGV[a], ARGV[a + 1], ARGV[a + 2]
   local span, message = ARGV[a + 6], ARGV[a + 7]
   local key = id .. ':' .. seq
-  local at = redis.call('HMGET', KEYS[2], 'n:' .. id, 'g:' .. id)
-  local entry = redis.call('HGET', KEYS[3], key)
+  local at = redis.call('HMGET', POSITIONS, 'n:' .. id, 'g:' .. id)
+  local entry = redis.call('HGET', PENDING, key)
   local answer
-  if not at[1] or ARGV[a + 5] ~= about[1] or tonumber(ARGV[a + 4]) < tonumber(at[2])
-    or (not entry and tonumber(seq) >= tonumber(at[1])) then -- one that was replayed may lie ahead of the group
+  if not at[1] or ARGV[a + 5] ~= about[1] or tonumber(ARGV[a + 4]) < tonumber(at[2]) then
     answer = { 'stale' }
   elseif not entry then
-    answer = { 'before' }
-  else
-    local current, state, size, holder, reason = string.match(entry, '^(%d+) (%a) (%d+) (%S*) (.*)$')
-    local function free()
-      if state == 'h' and redis.call('HEXISTS', KEYS[5], 's:' .. holder) == 1 then
-        redis.call('HINCRBY', KEYS[5], 'f:' .. holder, -1)
-        redis.call('HINCRBY', KEYS[5], 'b:' .. holder, text(0 - tonumber(size)))
-      end
+    local ended = redis.call('ZSCORE', ENDED, key)
+    if ended then
+      answer = { 'ended', tonumber(ended) % 4 }
+    else -- one that was replayed may lie ahead of the group
+      answer = { tonumber(seq) >= tonumber(at[1]) and 'stale' or 'before' }
     end
-    if current ~= attempt then
+  else
+    local attempt, state, size, given, holder = read(entry)
+    if text(attempt) ~= ARGV[a + 3] then
       answer = { 'stale' }
     elseif verdict == 'a' then
-      redis.call('HDEL', KEYS[3], key)
-      redis.call('ZREM', KEYS[4], key)
-      redis.call('HDEL', KEYS[6], key)
-      free()
+      drop(key)
+      if state == 'h' then
+        note_pace(holder, given)
+        free(holder, size)
+      end
       acknowledged = acknowledged + 1
       answer = { 'done', 0 }
     elseif verdict == 'e' then
-      if state ~= 'h' then
-        answer = { 'stale' }
-      else
+      if state == 'r' or state == 'x' then
+        answer = { 'rejected' }
+      else -- where nobody has it any more, it comes again that much later
         local due = now + (span == '' and ack_ms or tonumber(span))
-        redis.call('ZADD', KEYS[4], text(due), key)
+        redis.call('ZADD', DUE, text(due), key)
         answer = { 'done', due }
       end
-    elseif state == 'x' or (state == 'w' and verdict ~= 'g') then
-      answer = { 'done', 0 } -- rejected before, or nobody has it: it comes again; giving it up holds also then
+    elseif state == 'x' or (state == 'r' and verdict ~= 'g') then
+      answer = { 'done', 0 } -- rejected before; giving it up holds also then
     else
       local given_up = verdict == 'g'
-      local wait, after = 0, 'w'
-      if given_up or tonumber(attempt) >= attempts then
-        wait, after = tonumber(ARGV[1]), given_up and 'x' or 'w'
-        answer = { 'exhausted', tonumber(attempt), given_up and '1' or '0', message, redis.call('HGET', KEYS[6], key) or '' }
+      local wait, after = 0, given_up and 'x' or 'r'
+      if given_up or attempt >= attempts then
+        wait = tonumber(ARGV[1])
+        answer = { 'exhausted', attempt, given_up and '1' or '0', message, redis.call('HGET', LETTERS, key) or '' }
       else
-        wait = span == '' and math.min(max_ms, min_ms * 2 ^ (tonumber(attempt) - 1)) or tonumber(span)
+        wait = span == '' and math.min(max_ms, min_ms * 2 ^ (attempt - 1)) or tonumber(span)
         answer = { 'done', 0 }
       end
-      redis.call('HSET', KEYS[3], key, attempt .. ' ' .. after .. ' ' .. size .. '  ' .. message)
-      redis.call('ZADD', KEYS[4], text(now + wait), key)
-      free()
+      write(key, attempt, after, size, given, '', message)
+      redis.call('ZADD', DUE, text(now + wait), key)
+      if state == 'h' then
+        -- Its hands are free, and it is no slower for it.
+        if redis.call('HEXISTS', MEMBERS, 'f:' .. holder) == 1 then
+          redis.call('HSET', MEMBERS, 'l:' .. holder, text(now))
+        end
+        free(holder, size)
+      end
     end
   end
   answers[#answers + 1] = answer
 end
-if acknowledged > 0 then redis.call('HINCRBY', KEYS[1], 'acknowledged', acknowledged) end
+if acknowledged > 0 then redis.call('HINCRBY', ABOUT, 'acknowledged', acknowledged) end
 return answers

@@ -1,43 +1,56 @@
 -- Takes, keeps or gives up a member's seat.
--- KEYS: about, pending, due, members, alive.
+-- KEYS: as in group_common.lua.
 -- ARGV: what ("join", "keep", "leave"), member, session, time to live (ms), most members; with "leave", then the frames
 --       ("stream:sequence") that were never sent.
--- Answers {"ok"}, {"gone"}, {"replaced"} or {"full"}.
-local function text(number) return string.format('%.0f', number) end
+-- Answers {"gone"}, {"replaced"}, {"full"} or {"ok", deliveries}: to "join", the frames that the member holds, as in
+-- group_claim.lua.
 local what, me, session = ARGV[1], ARGV[2], ARGV[3]
-if redis.call('EXISTS', KEYS[1]) == 0 then return { 'gone' } end
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local seated = redis.call('HGET', KEYS[4], 's:' .. me)
+local ack_ms = tonumber(redis.call('HGET', ABOUT, 'ack_ms'))
+if not ack_ms then return { 'gone' } end
+local seated = redis.call('HGET', MEMBERS, 's:' .. me)
 if what ~= 'join' and seated and seated ~= session then return { 'replaced' } end
-if what == 'leave' and not seated then return { 'ok' } end
-if not seated and redis.call('ZCOUNT', KEYS[5], '(' .. text(now), '+inf') >= tonumber(ARGV[5]) then
+if what == 'leave' and not seated then return { 'ok', {} } end
+if not seated and redis.call('ZCOUNT', ALIVE, '(' .. text(now), '+inf') >= tonumber(ARGV[5]) then
   return { 'full' }
 end
 
 -- The first write, of a field that is never there: a Redis at its memory limit allows it and what follows.
-redis.call('HDEL', KEYS[1], '-')
-if what ~= 'leave' then
-  redis.call('ZADD', KEYS[5], text(now + tonumber(ARGV[4])), me)
-end
-if what == 'leave' or seated ~= session then
-  local unsent = {}
-  for a = 6, #ARGV do unsent[ARGV[a]] = true end
-  local all = redis.call('HGETALL', KEYS[2])
-  for i = 1, #all, 2 do
-    local attempt, state, size, holder, message = string.match(all[i + 1], '^(%d+) (%a) (%d+) (%S*) (.*)$')
-    if state == 'h' and holder == me then
-      if unsent[all[i]] then attempt = text(tonumber(attempt) - 1) end
-      redis.call('HSET', KEYS[2], all[i], attempt .. ' w ' .. size .. '  ' .. message)
-      redis.call('ZADD', KEYS[3], text(now), all[i])
+redis.call('HDEL', ABOUT, '-')
+if what == 'leave' then
+  for a = 6, #ARGV do
+    local entry = redis.call('HGET', PENDING, ARGV[a])
+    if entry then
+      local attempt, state, size, _, holder, message = read(entry)
+      if state == 'h' and holder == me then
+        write(ARGV[a], attempt - 1, 'w', size, 0, '', message)
+        redis.call('ZADD', DUE, text(now), ARGV[a])
+        free(me, size)
+      end
     end
   end
+  go_away({ [me] = true }, ack_ms)
+  return { 'ok', {} }
 end
-if what == 'leave' then
-  redis.call('HDEL', KEYS[4], 's:' .. me, 'c:' .. me, 'f:' .. me, 'b:' .. me)
-  redis.call('ZREM', KEYS[5], me)
-elseif seated ~= session then
-  redis.call('HSET', KEYS[4], 's:' .. me, session, 'c:' .. me, text(clock[1] * 1000000 + clock[2]),
-    'f:' .. me, '0', 'b:' .. me, '0')
+
+redis.call('ZADD', ALIVE, text(now + tonumber(ARGV[4])), me)
+local held = {}
+if seated ~= session then
+  redis.call('HSET', MEMBERS, 's:' .. me, session, 'c:' .. me, text(clock[1] * 1000000 + clock[2]))
+  redis.call('HSETNX', MEMBERS, 'f:' .. me, '0')
+  redis.call('HSETNX', MEMBERS, 'b:' .. me, '0')
+  redis.call('HSETNX', MEMBERS, 'w:' .. me, '1')
 end
-return { 'ok' }
+if seated ~= session and what == 'join' and redis.call('HGET', MEMBERS, 'f:' .. me) ~= '0' then
+  local all = redis.call('HGETALL', PENDING)
+  for i = 1, #all, 2 do
+    local attempt, state, _, _, holder = read(all[i + 1])
+    local due = tonumber(redis.call('ZSCORE', DUE, all[i]))
+    if state == 'h' and holder == me and due > now then
+      local generation = redis.call('HGET', POSITIONS, 'g:' .. string.match(all[i], '^([^:]+):'))
+      local letter = redis.call('HGET', LETTERS, all[i]) or ''
+      held[#held + 1] = { all[i], attempt, due, letter, tonumber(generation), due - now }
+    end
+  end
+  table.sort(held, function(a, b) return a[1] < b[1] end)
+end
+return { 'ok', held }

@@ -1,20 +1,23 @@
 -- Takes frames off that have ended: as dead letters, or because retention took them.
--- KEYS: about, pending, due, members, letters.
--- ARGV: for each frame: "stream:sequence", attempt, counter ("dead" or "lost"), letter it was replayed from ("" = none).
+-- KEYS: as in group_common.lua.
+-- ARGV: ended frames remembered, at most; then for each frame: "stream:sequence", attempt, counter ("dead" or "lost"), letter it
+--       was replayed from ("" = none).
 -- Answers nil without a group.
-if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-for a = 1, #ARGV, 4 do
-  local entry = redis.call('HGET', KEYS[2], ARGV[a])
-  local attempt, state, size, holder = string.match(entry or '', '^(%d+) (%a) (%d+) (%S*) ')
-  if attempt == ARGV[a + 1] and (redis.call('HGET', KEYS[5], ARGV[a]) or '') == ARGV[a + 3] then
-    redis.call('HDEL', KEYS[2], ARGV[a])
-    redis.call('ZREM', KEYS[3], ARGV[a])
-    redis.call('HDEL', KEYS[5], ARGV[a])
-    if state == 'h' and redis.call('HEXISTS', KEYS[4], 's:' .. holder) == 1 then
-      redis.call('HINCRBY', KEYS[4], 'f:' .. holder, -1)
-      redis.call('HINCRBY', KEYS[4], 'b:' .. holder, string.format('%.0f', 0 - tonumber(size)))
+if redis.call('EXISTS', ABOUT) == 0 then return false end
+for a = 2, #ARGV, 4 do
+  local key, counter = ARGV[a], ARGV[a + 2]
+  local entry = redis.call('HGET', PENDING, key)
+  if entry then
+    local attempt, state, size, _, holder = read(entry)
+    if text(attempt) == ARGV[a + 1] and (redis.call('HGET', LETTERS, key) or '') == ARGV[a + 3] then
+      drop(key)
+      if state == 'h' then free(holder, size) end
+      redis.call('HINCRBY', ABOUT, counter, 1)
+      -- How it ended is in the score, below the time: 0 given up, 1 rejected for good, 2 lost.
+      local how = counter == 'lost' and 2 or state == 'x' and 1 or 0
+      redis.call('ZADD', ENDED, text(now * 4 + how), key)
     end
-    redis.call('HINCRBY', KEYS[1], ARGV[a + 2], 1)
   end
 end
+redis.call('ZREMRANGEBYRANK', ENDED, 0, text(-1 - tonumber(ARGV[1])))
 return 1

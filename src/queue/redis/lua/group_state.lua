@@ -1,10 +1,28 @@
 -- Reads all that is stored of a group, of one moment. A script and no transaction: see page.lua.
--- KEYS: about, positions, pending, members, alive.
+-- KEYS: as in group_common.lua.
+-- Answers about, positions, names of pending frames, members, alive, the time in seconds and microseconds, and when the longest
+-- outstanding frame was given (ms; 0 = none): of the group, then of each member that has one, after its name.
+local names, oldest, by_member = {}, 0, {}
+local all = redis.call('HGETALL', PENDING)
+for i = 1, #all, 2 do
+  names[#names + 1] = all[i]
+  local _, state, _, given, holder = read(all[i + 1])
+  if given > 0 then
+    if oldest == 0 or given < oldest then oldest = given end
+    if state == 'h' and (not by_member[holder] or given < by_member[holder]) then by_member[holder] = given end
+  end
+end
+local waits = { 'group', oldest }
+for member, given in pairs(by_member) do
+  waits[#waits + 1] = member
+  waits[#waits + 1] = given
+end
 return {
-  redis.call('HGETALL', KEYS[1]),
-  redis.call('HGETALL', KEYS[2]),
-  redis.call('HKEYS', KEYS[3]),
-  redis.call('HGETALL', KEYS[4]),
-  redis.call('ZRANGE', KEYS[5], 0, -1, 'WITHSCORES'),
-  redis.call('TIME'),
+  redis.call('HGETALL', ABOUT),
+  redis.call('HGETALL', POSITIONS),
+  names,
+  redis.call('HGETALL', MEMBERS),
+  redis.call('ZRANGE', ALIVE, 0, -1, 'WITHSCORES'),
+  clock,
+  waits,
 }

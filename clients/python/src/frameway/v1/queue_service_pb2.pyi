@@ -369,7 +369,7 @@ class ConsumerGroup(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., display_name: _Optional[str] = ..., streams: _Optional[_Iterable[_Union[_stream_pb2.StreamMatch, _Mapping]]] = ..., filter: _Optional[_Union[_streaming_service_pb2.FrameFilter, _Mapping]] = ..., sampling: _Optional[_Union[_streaming_service_pb2.Sampling, _Mapping]] = ..., start: _Optional[_Union[_streaming_service_pb2.StartPosition, _Mapping]] = ..., ack_deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_delivery_attempts: _Optional[int] = ..., backoff: _Optional[_Union[RetryBackoff, _Mapping]] = ..., affinity: _Optional[_Union[GroupAffinity, str]] = ..., max_outstanding_frames: _Optional[int] = ..., etag: _Optional[str] = ..., generation: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[_Union[ConsumerGroupStatus, _Mapping]] = ...) -> None: ...
 
 class ConsumerGroupStatus(_message.Message):
-    __slots__ = ("members", "stream_count", "lag_frames", "outstanding_frames", "acknowledged_frames", "redelivered_frames", "dead_letter_frames", "lost_to_retention_frames")
+    __slots__ = ("members", "stream_count", "lag_frames", "outstanding_frames", "acknowledged_frames", "redelivered_frames", "dead_letter_frames", "lost_to_retention_frames", "oldest_outstanding_age")
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     STREAM_COUNT_FIELD_NUMBER: _ClassVar[int]
     LAG_FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -378,6 +378,7 @@ class ConsumerGroupStatus(_message.Message):
     REDELIVERED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_FRAMES_FIELD_NUMBER: _ClassVar[int]
     LOST_TO_RETENTION_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_OUTSTANDING_AGE_FIELD_NUMBER: _ClassVar[int]
     members: _containers.RepeatedCompositeFieldContainer[ConsumerGroupMember]
     stream_count: int
     lag_frames: int
@@ -386,19 +387,24 @@ class ConsumerGroupStatus(_message.Message):
     redelivered_frames: int
     dead_letter_frames: int
     lost_to_retention_frames: int
-    def __init__(self, members: _Optional[_Iterable[_Union[ConsumerGroupMember, _Mapping]]] = ..., stream_count: _Optional[int] = ..., lag_frames: _Optional[int] = ..., outstanding_frames: _Optional[int] = ..., acknowledged_frames: _Optional[int] = ..., redelivered_frames: _Optional[int] = ..., dead_letter_frames: _Optional[int] = ..., lost_to_retention_frames: _Optional[int] = ...) -> None: ...
+    oldest_outstanding_age: _duration_pb2.Duration
+    def __init__(self, members: _Optional[_Iterable[_Union[ConsumerGroupMember, _Mapping]]] = ..., stream_count: _Optional[int] = ..., lag_frames: _Optional[int] = ..., outstanding_frames: _Optional[int] = ..., acknowledged_frames: _Optional[int] = ..., redelivered_frames: _Optional[int] = ..., dead_letter_frames: _Optional[int] = ..., lost_to_retention_frames: _Optional[int] = ..., oldest_outstanding_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ConsumerGroupMember(_message.Message):
-    __slots__ = ("member_id", "connect_time", "outstanding_frames", "outstanding_bytes")
+    __slots__ = ("member_id", "connect_time", "outstanding_frames", "outstanding_bytes", "oldest_outstanding_age", "window_frames")
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     CONNECT_TIME_FIELD_NUMBER: _ClassVar[int]
     OUTSTANDING_FRAMES_FIELD_NUMBER: _ClassVar[int]
     OUTSTANDING_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_OUTSTANDING_AGE_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FRAMES_FIELD_NUMBER: _ClassVar[int]
     member_id: str
     connect_time: _timestamp_pb2.Timestamp
     outstanding_frames: int
     outstanding_bytes: int
-    def __init__(self, member_id: _Optional[str] = ..., connect_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., outstanding_frames: _Optional[int] = ..., outstanding_bytes: _Optional[int] = ...) -> None: ...
+    oldest_outstanding_age: _duration_pb2.Duration
+    window_frames: int
+    def __init__(self, member_id: _Optional[str] = ..., connect_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., outstanding_frames: _Optional[int] = ..., outstanding_bytes: _Optional[int] = ..., oldest_outstanding_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., window_frames: _Optional[int] = ...) -> None: ...
 
 class GroupStreamPosition(_message.Message):
     __slots__ = ("stream_id", "acknowledged_sequence", "delivered_sequence", "head_sequence", "lag_frames", "outstanding_frames", "member_id")

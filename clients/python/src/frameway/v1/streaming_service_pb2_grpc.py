@@ -184,7 +184,10 @@ class StreamingServiceServicer:
         each other. Every sequence after the start is accounted for: by its frame or by a gap. In a group, redeliveries come out of
         order and more than once.
         Retry: safe. Resume after the last cursor that was handled (StartPosition.cursors); without a group nothing is lost within
-        retention and nothing comes twice. In a group, subscribe again: unacknowledged frames come again.
+        retention and nothing comes twice. In a group, subscribe again under the same member_id, at any server: until their ack
+        deadlines the member's frames stay its own. The new call sends them again as the same attempts with the same ack ids, since
+        the server cannot know whether the member still works on them or has lost them; a member that still works on them passes
+        over frames whose ack id it has in hand. Ack ids from the earlier call stay good.
         Status: OK when every stop position is reached. INVALID_ARGUMENT (bad selector, CURSOR_INVALID), NOT_FOUND (a group, or a
         stream selected by id that is not registered while auto-registration is off), OUT_OF_RANGE (CURSOR_TRIMMED with fail_if_trimmed, POSITION_IN_FUTURE),
         RESOURCE_EXHAUSTED (SLOW_CONSUMER after OVERFLOW_POLICY_DISCONNECT, TOO_MANY_SUBSCRIPTIONS), ABORTED (MEMBER_REPLACED),
@@ -198,7 +201,8 @@ class StreamingServiceServicer:
         """AcknowledgeFrames tells a consumer group that frames are done, so that they do not come again.
 
         Ordering: none; results have the order of the ids. Any server takes any ack id.
-        Retry: safe; acknowledging again succeeds. A late ack of a frame that nobody acknowledged succeeds too.
+        Retry: safe; acknowledging again succeeds. A late ack of a frame that nobody acknowledged succeeds too, unless the frame was
+        delivered again since (ACK_ID_STALE) or has become a dead letter (DELIVERY_ATTEMPTS_EXHAUSTED, REJECTED_BY_CONSUMER).
         Status: OK with a result per id; NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (no ids, TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -209,6 +213,7 @@ class StreamingServiceServicer:
         """RejectFrames tells a consumer group that frames could not be handled: they come again after a delay, or become dead letters.
 
         Ordering: none; results have the order of the rejections. Any server takes any ack id.
+        It also holds for a member whose call has ended, and for a frame whose ack deadline has passed while nobody else has it.
         Retry: safe; rejecting the same ack id again changes nothing.
         Status: OK with a result per id; NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (no ids, TOO_MANY_ITEMS, a bad delay).
         """
@@ -220,6 +225,8 @@ class StreamingServiceServicer:
         """ExtendAckDeadline gives a group member more time for frames that it still works on.
 
         Ordering: none; results have the order of the ids. Any server takes any ack id.
+        It also holds for a frame whose ack deadline has passed, while nobody else has it. A frame that was rejected has no deadline
+        to extend (ACK_ID_STALE). A member that is away keeps its frames for one ack deadline of the group at most.
         Retry: safe; the last call counts.
         Status: OK with a result per id; NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (no ids, TOO_MANY_ITEMS, a bad extension).
         """

@@ -1,0 +1,225 @@
+//! Members of consumer groups: what they keep, what they are told, and what a server that stood still may send.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::world::*;
+use crate::domain::{GroupId, GroupSettings, Sequence, StreamMatch};
+use crate::hub::{
+    Consumers, GroupCall, GroupDelivery, GroupEvent, Hub, HubConfig, MemberRequest, PictureWant,
+};
+use crate::queue::{Answer, AnswerResult, Groups as _, Verdict};
+use crate::shutdown::Tasks;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+struct Site {
+    world: World,
+    consumers: Arc<Consumers>,
+}
+
+fn group() -> GroupId {
+    "site".parse().unwrap()
+}
+
+impl Site {
+    async fn new() -> Self {
+        let world = World::new();
+        world.register(&["cam"]).await;
+        let settings = GroupSettings {
+            streams: vec![StreamMatch::Glob("*".to_owned())],
+            ack_deadline: DEADLINE,
+            ..GroupSettings::default()
+        };
+        let begin = [(stream("cam"), Sequence::FIRST)];
+        world.memory.create_group(&group(), &settings, &begin).await.unwrap();
+        let consumers = Consumers::new(Arc::clone(&world.hub), Tasks::new());
+        Self { world, consumers }
+    }
+
+    async fn join(&self, member: &str, max_frames: u32) -> GroupCall {
+        join(&self.consumers, member, max_frames).await
+    }
+
+    async fn say(&self, frame: &GroupDelivery, verdict: Verdict) -> AnswerResult {
+        let answer = Answer {
+            stream_id: frame.entry.stream_id.clone(),
+            sequence: frame.entry.sequence,
+            attempt: frame.attempt,
+            generation: frame.generation,
+            incarnation: frame.incarnation,
+            verdict,
+        };
+        self.world.memory.answer_frames(&group(), &[answer]).await.unwrap().remove(0)
+    }
+
+    async fn acknowledge(&self, frame: &GroupDelivery) -> AnswerResult {
+        self.say(frame, Verdict::Acknowledge).await
+    }
+
+    /// Waits until so many frames are outstanding: members' tasks have claimed what they may.
+    async fn outstanding(&self, count: usize) {
+        loop {
+            let state = self.world.memory.group_state(&group()).await.unwrap();
+            if state.positions[&stream("cam")].pending.len() == count {
+                return self.world.settle().await;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Opens a call of a member that takes up to `max_frames`.
+async fn join(consumers: &Arc<Consumers>, member: &str, max_frames: u32) -> GroupCall {
+    let request = MemberRequest {
+        group: group(),
+        member: member.parse().unwrap(),
+        max_frames,
+        paced: false,
+        max_bytes: 1 << 20,
+        want: PictureWant::default(),
+        heartbeat_interval: Duration::from_secs(10),
+        stop_after_frames: None,
+    };
+    let mut call = consumers.subscribe(request).await.unwrap();
+    assert!(matches!(call.next().await, Some(Ok(GroupEvent::Opened))));
+    call
+}
+
+async fn frame(call: &mut GroupCall) -> GroupDelivery {
+    loop {
+        match call.next().await.expect("not the end").expect("no error") {
+            GroupEvent::Frame(frame) => return frame,
+            GroupEvent::Gap(_) | GroupEvent::Heartbeat(..) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Frames that come until the call ends.
+async fn rest(call: &mut GroupCall) -> Vec<GroupDelivery> {
+    let mut frames = Vec::new();
+    while let Some(event) = call.next().await {
+        match event {
+            Ok(GroupEvent::Frame(frame)) => frames.push(frame),
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    frames
+}
+
+fn numbers(frames: &[GroupDelivery]) -> Vec<(u64, u32)> {
+    frames.iter().map(|frame| (frame.entry.sequence.get(), frame.attempt)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_connects_again_gets_its_frames_as_the_same_attempts() {
+    let site = Site::new().await;
+    site.world.publish("cam", 3).await;
+    let mut first = Vec::new();
+    let mut call = site.join("a", 10).await;
+    for _ in 0..3 {
+        first.push(frame(&mut call).await);
+    }
+    for _ in 0..10 {
+        drop(call);
+        site.world.settle().await;
+        call = site.join("a", 10).await;
+        for before in &first {
+            let again = frame(&mut call).await;
+            assert_eq!((again.entry.sequence, again.attempt), (before.entry.sequence, 1));
+            assert_eq!(again.generation, before.generation);
+            // Two clocks: to the millisecond or so.
+            let moved = again.deadline.as_micros() - before.deadline.as_micros();
+            assert!(moved.abs() < 1_000_000, "the deadline stays: moved by {moved} us");
+        }
+    }
+    for frame in &first {
+        assert_eq!(site.acknowledge(frame).await, AnswerResult::Done(None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_stays_away_loses_its_frames_at_their_deadlines() {
+    let site = Site::new().await;
+    site.world.publish("cam", 2).await;
+    let mut a = site.join("a", 10).await;
+    let began = tokio::time::Instant::now();
+    (frame(&mut a).await, frame(&mut a).await);
+    drop(a);
+    let mut b = site.join("b", 10).await;
+    let again = frame(&mut b).await;
+    assert!(began.elapsed() >= DEADLINE, "{:?}", began.elapsed());
+    assert_eq!(numbers(&[again, frame(&mut b).await]), [(1, 2), (2, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_draining_server_sends_can_be_acknowledged_and_the_rest_is_given_back() {
+    let site = Site::new().await;
+    site.world.publish("cam", 8).await;
+    let mut call = site.join("a", 10).await;
+    let mut sent = vec![frame(&mut call).await];
+    // All are claimed; one lies in the channel.
+    site.outstanding(8).await;
+    site.world.hub.drain();
+    site.world.settle().await;
+    sent.extend(rest(&mut call).await);
+    for frame in &sent {
+        assert_eq!(site.acknowledge(frame).await, AnswerResult::Done(None), "{:?}", frame.entry.sequence);
+    }
+    // The others were never sent: another server delivers them, as first attempts.
+    let state = site.world.memory.group_state(&group()).await.unwrap();
+    assert_eq!(state.positions[&stream("cam")].pending.len(), 8 - sent.len());
+    let other =
+        Consumers::new(Hub::new(Arc::clone(&site.world.memory) as _, HubConfig::default()), Tasks::new());
+    let mut call = join(&other, "a", 10).await;
+    let mut given_back = Vec::new();
+    for _ in sent.len()..8 {
+        given_back.push(frame(&mut call).await);
+    }
+    let mut all: Vec<_> = numbers(&sent);
+    all.extend(numbers(&given_back));
+    all.sort_unstable();
+    assert_eq!(all, (1..=8).map(|number| (number, 1)).collect::<Vec<_>>(), "each came once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_waited_past_its_deadline_is_not_sent_after_another_member_acknowledged_it() {
+    let site = Site::new().await;
+    site.world.publish("cam", 3).await;
+    // Its connection takes nothing: one frame lies in the channel, the others behind it.
+    let mut slow = site.join("slow", 10).await;
+    site.outstanding(3).await;
+    tokio::time::sleep(DEADLINE + Duration::from_secs(1)).await;
+    let mut quick = site.join("quick", 10).await;
+    for number in 1..=3 {
+        let again = frame(&mut quick).await;
+        assert_eq!((again.entry.sequence.get(), again.attempt), (number, 2));
+        assert_eq!(site.acknowledge(&again).await, AnswerResult::Done(None));
+    }
+    site.world.publish("cam", 1).await;
+    let next = tokio::select! {
+        frame = frame(&mut slow) => frame,
+        frame = frame(&mut quick) => frame,
+    };
+    assert_eq!((next.entry.sequence.get(), next.attempt), (4, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delayed_rejection_holds_after_the_call_has_ended() {
+    let site = Site::new().await;
+    site.world.publish("cam", 1).await;
+    let mut a = site.join("a", 10).await;
+    let first = frame(&mut a).await;
+    drop(a);
+    site.world.settle().await;
+    let delay = Duration::from_secs(300);
+    let rejected_at = tokio::time::Instant::now();
+    let retry = Verdict::Retry { delay: Some(delay), message: String::new() };
+    assert_eq!(site.say(&first, retry).await, AnswerResult::Done(None));
+    let mut a = site.join("a", 10).await;
+    let again = frame(&mut a).await;
+    assert!(rejected_at.elapsed() >= delay, "{:?}", rejected_at.elapsed());
+    assert_eq!(again.attempt, 2);
+}

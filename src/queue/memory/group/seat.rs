@@ -1,0 +1,121 @@
+//! Who has a seat, and what a member keeps while it is away.
+
+use std::time::Duration;
+
+use super::super::state::Now;
+use super::{Group, Key, Member, after};
+use crate::domain::MemberId;
+use crate::domain::limits::MAX_GROUP_MEMBERS;
+use crate::queue::{Delivery, Error, Joined, Result, Seat};
+
+impl Group {
+    /// Ends the calls of members: their frames stay their own until the deadlines, or for one ack deadline, whichever is
+    /// sooner.
+    fn go_away(&mut self, gone: &[MemberId], now: Now) {
+        for id in gone {
+            if let Some(member) = self.members.get_mut(id) {
+                member.session = None;
+                (member.claimed, member.answered) = (None, None);
+            }
+        }
+        self.members.retain(|_, member| member.session.is_some() || member.frames > 0);
+        let latest = now.instant + self.record.settings.ack_deadline;
+        for (key, pending) in &mut self.pending {
+            if pending.due > latest && pending.holder.as_ref().is_some_and(|holder| gone.contains(holder)) {
+                self.due.remove(&(pending.due, key.0.clone(), key.1));
+                pending.due = latest;
+                self.due.insert((latest, key.0.clone(), key.1));
+            }
+        }
+    }
+
+    /// Members that nobody has heard of for too long are away.
+    pub(super) fn dismiss_members(&mut self, now: Now) {
+        let over = |member: &Member| member.session.is_some() && member.expires <= now.instant;
+        let gone: Vec<MemberId> =
+            self.members.iter().filter(|(_, member)| over(member)).map(|(id, _)| id.clone()).collect();
+        if !gone.is_empty() {
+            self.go_away(&gone, now);
+        }
+    }
+
+    fn session(&self, member: &MemberId) -> Option<u64> {
+        self.members.get(member).and_then(|member| member.session)
+    }
+
+    pub(in super::super) fn join(&mut self, seat: &Seat, ttl: Duration, now: Now) -> Result<Joined> {
+        self.dismiss_members(now);
+        let new = self.session(&seat.member) != Some(seat.session);
+        self.sit(seat, ttl, now)?;
+        let held = if new { self.held_by(&seat.member, now) } else { Vec::new() };
+        Ok(Joined { record: self.record.clone(), held })
+    }
+
+    fn sit(&mut self, seat: &Seat, ttl: Duration, now: Now) -> Result<()> {
+        let seated = self.session(&seat.member);
+        let others = self.members.values().filter(|member| member.lives(now)).count();
+        if seated.is_none() && others >= MAX_GROUP_MEMBERS {
+            return Err(Error::TooManyMembers { limit: MAX_GROUP_MEMBERS });
+        }
+        let member = self.members.entry(seat.member.clone()).or_insert_with(|| Member {
+            session: None,
+            connect_time: now.wall,
+            expires: now.instant + ttl,
+            frames: 0,
+            bytes: 0,
+            window: 1,
+            grown: None,
+            claimed: None,
+            answered: None,
+        });
+        if member.session != Some(seat.session) {
+            member.session = Some(seat.session);
+            member.connect_time = now.wall;
+        }
+        member.expires = now.instant + ttl;
+        Ok(())
+    }
+
+    /// What a member has, and has time for.
+    fn held_by(&self, member: &MemberId, now: Now) -> Vec<Delivery> {
+        let held = self.pending.iter().filter(|(_, one)| one.holder.as_ref() == Some(member));
+        let mut held: Vec<Delivery> = held
+            .filter(|(_, one)| one.due > now.instant)
+            .map(|(key, one)| Delivery {
+                stream_id: key.0.clone(),
+                sequence: key.1,
+                attempt: one.attempt,
+                deadline: after(now, one.due - now.instant),
+                left: one.due - now.instant,
+                generation: self.generation_of(&key.0),
+                letter: one.letter,
+            })
+            .collect();
+        held.sort_unstable_by(|a, b| (&a.stream_id, a.sequence).cmp(&(&b.stream_id, b.sequence)));
+        held
+    }
+
+    pub(in super::super) fn keep(&mut self, seat: &Seat, ttl: Duration, now: Now) -> Result<()> {
+        self.dismiss_members(now);
+        match self.session(&seat.member) {
+            Some(session) if session != seat.session => Err(Error::MemberReplaced),
+            Some(_) | None => self.sit(seat, ttl, now),
+        }
+    }
+
+    pub(in super::super) fn leave(&mut self, seat: &Seat, unsent: &[Key], now: Now) {
+        if self.session(&seat.member) != Some(seat.session) {
+            return;
+        }
+        for key in unsent {
+            if let Some(pending) = self.pending.get_mut(key)
+                && pending.holder.as_ref() == Some(&seat.member)
+            {
+                pending.attempt -= 1;
+                pending.given = None;
+                self.release(key, now.instant);
+            }
+        }
+        self.go_away(std::slice::from_ref(&seat.member), now);
+    }
+}

@@ -1,0 +1,276 @@
+//! Rows 31 and 32: consumer groups whose servers are killed while there are gaps to tell, and whose servers are drained.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use frameway::pb::v1 as pb;
+use frameway::pb::v1::queue_service_client::QueueServiceClient;
+use frameway::pb::v1::subscribe_frames_response::Event;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::transport::Endpoint;
+
+use crate::campaign::{rounds, seed};
+use crate::common::redis::{Persistence, RedisServer};
+use crate::common::{DEADLINE, eventually, spawn};
+use crate::group_ledger::{GroupLedger, GroupVerdict};
+use crate::ledger::Ledger;
+use crate::process::Process;
+use crate::table::{Row, record};
+use crate::traffic::{Publisher, client, register, streams};
+
+const GROUP: &str = "site";
+/// What a member does with a frame.
+const WORK: Duration = Duration::from_millis(3);
+
+type Operator = QueueServiceClient<tonic::transport::Channel>;
+
+fn operator(url: &str) -> Operator {
+    let endpoint = Endpoint::from_shared(url.to_owned()).expect("an address");
+    QueueServiceClient::new(endpoint.connect_timeout(Duration::from_secs(2)).connect_lazy())
+}
+
+async fn create_group(operator: &Operator, attempts: u32) {
+    let group = pb::ConsumerGroup {
+        group_id: GROUP.to_owned(),
+        streams: vec![pb::StreamMatch { by: Some(pb::stream_match::By::Glob("cam-*".to_owned())) }],
+        start: Some(pb::StartPosition {
+            position: Some(pb::start_position::Position::Earliest(pb::StartEarliest {})),
+        }),
+        max_delivery_attempts: attempts,
+        ..Default::default()
+    };
+    let request = pb::CreateConsumerGroupRequest { group: Some(group) };
+    operator.clone().create_consumer_group(request).await.expect("creates");
+}
+
+async fn status(operator: &Operator) -> Option<pb::ConsumerGroupStatus> {
+    let request = pb::GetConsumerGroupRequest { group_id: GROUP.to_owned(), ..Default::default() };
+    operator.clone().get_consumer_group(request).await.ok()?.into_inner().group?.status
+}
+
+/// A member that goes to another server when its call ends, under the same name.
+struct Member {
+    id: String,
+    urls: Vec<String>,
+    books: Arc<GroupLedger>,
+    /// One call in so many frames is hung up by the member itself; 0 = none.
+    hangs_up: u32,
+    dice: StdRng,
+    attempt: usize,
+}
+
+impl Member {
+    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow_and_update() {
+            tokio::select! {
+                () = self.call() => {}
+                _stopped = stop.changed() => return,
+            }
+            self.attempt += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn url(&self) -> String {
+        self.urls[self.attempt % self.urls.len()].clone()
+    }
+
+    async fn call(&mut self) {
+        let no_pictures =
+            pb::PictureSelection { roles: vec![pb::PictureRole::None.into()], ..Default::default() };
+        let member = pb::GroupMember {
+            group_id: GROUP.to_owned(),
+            member_id: self.id.clone(),
+            pictures: Some(no_pictures),
+            ..Default::default()
+        };
+        let heartbeat_interval = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+        let request =
+            pb::SubscribeFramesRequest { group: Some(member), heartbeat_interval, ..Default::default() };
+        let Ok(answer) = client(&self.url()).subscribe_frames(request).await else { return };
+        let mut events = answer.into_inner();
+        while let Ok(Some(message)) = events.message().await {
+            match message.event {
+                Some(Event::Frame(delivered)) => {
+                    let frame = delivered.frame.unwrap_or_default();
+                    let key = (frame.stream_id, frame.sequence);
+                    self.books.delivered(key.clone(), delivered.delivery_attempt);
+                    if self.hangs_up > 0 && self.dice.random_ratio(1, self.hangs_up) {
+                        return;
+                    }
+                    tokio::time::sleep(WORK).await;
+                    self.acknowledge(key, delivered.delivery_attempt, delivered.ack_id).await;
+                }
+                Some(Event::Gap(gap)) => self.books.told(&gap),
+                Some(Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_)) | None => {}
+            }
+        }
+    }
+
+    /// Through any server that answers.
+    async fn acknowledge(&self, key: (String, u64), attempt: u32, ack_id: String) {
+        for server in 0.. {
+            let url = &self.urls[(self.attempt + server) % self.urls.len()];
+            let request =
+                pb::AcknowledgeFramesRequest { group_id: GROUP.to_owned(), ack_ids: vec![ack_id.clone()] };
+            if let Ok(answer) = client(url).acknowledge_frames(request).await {
+                let outcome = answer.into_inner().results.remove(0).outcome.expect("an outcome");
+                return self.books.answered(key, attempt, &outcome);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn members(
+    count: u64,
+    urls: &[String],
+    books: &Arc<GroupLedger>,
+    hangs_up: u32,
+    stop: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    (0..count)
+        .map(|n| {
+            let member = Member {
+                id: format!("m{n}"),
+                urls: urls.to_vec(),
+                books: Arc::clone(books),
+                hangs_up,
+                dice: StdRng::seed_from_u64(seed().wrapping_add(n)),
+                attempt: n as usize,
+            };
+            spawn(member.run(stop.clone()))
+        })
+        .collect()
+}
+
+/// Waits until the group's members have heard of every promised frame, and answers the books.
+async fn settled(operator: &Operator, books: &GroupLedger, ledger: &Ledger) -> GroupVerdict {
+    let start = std::time::Instant::now();
+    loop {
+        let verdict = books.verdict(ledger);
+        let status = status(operator).await;
+        let done = status.as_ref().is_some_and(|one| one.lag_frames == 0 && one.outstanding_frames == 0);
+        if verdict.lost.is_empty() && done {
+            return verdict;
+        }
+        assert!(start.elapsed() < DEADLINE, "{} lost: {verdict:#?}\n{status:?}", verdict.lost.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_groups_gaps_are_told_though_servers_die_and_members_hang_up() {
+    let redis = RedisServer::start_with(Persistence::AofAlways);
+    let url = redis.url();
+    let api = ["--role", "api", "--redis-url", &url];
+    let mut servers = [Process::server(&api), Process::server(&api)];
+    let _worker = Process::worker(&["--redis-url", &url]);
+    let urls: Vec<String> = servers.iter().map(Process::url).collect();
+    let operators: Vec<Operator> = urls.iter().map(|url| operator(url)).collect();
+    let (ledger, streams, books) =
+        (Arc::new(Ledger::default()), streams(3), Arc::new(GroupLedger::default()));
+    register(&client(&urls[0]), &streams).await;
+    create_group(&operators[0], 100).await;
+    let (stop, stopping) = watch::channel(false);
+    let members = members(3, &urls, &books, 25, &stopping);
+    println!("SEED={}", seed());
+    let mut dice = StdRng::seed_from_u64(seed());
+    let rounds = rounds(3);
+    for round in 0..rounds {
+        // Through the server that will live on.
+        let (dies, lives) = (round as usize % 2, (round as usize + 1) % 2);
+        let mut publisher = Publisher::new(client(&urls[lives]), Arc::clone(&ledger), &streams);
+        publisher.next_number = 1 + 1_000 * u64::from(round);
+        publisher.submit(4).await;
+        let pause = pb::PauseQueueRequest { reason: "a test".into(), ..Default::default() };
+        operators[lives].clone().pause_queue(pause).await.expect("pauses");
+        publisher.submit(6).await;
+        let purge = pb::PurgeQueueRequest { all_queues: true, reason: "a test".into(), ..Default::default() };
+        operators[lives].clone().purge_queue(purge).await.expect("purges");
+        publisher.submit(2).await;
+        operators[lives].clone().resume_queue(pb::ResumeQueueRequest::default()).await.expect("resumes");
+        // While they are told.
+        tokio::time::sleep(Duration::from_millis(dice.random_range(0..400))).await;
+        tokio::task::block_in_place(|| servers[dies].kill_hard());
+        publisher.submit(2).await;
+        tokio::task::block_in_place(|| servers[dies].restart());
+    }
+    let verdict = settled(&operators[0], &books, &ledger).await;
+    assert!(verdict.told >= rounds as usize, "{} told as purged", verdict.told);
+    assert!(verdict.both.is_empty(), "acknowledged, and told as a gap: {:?}", verdict.both);
+    stop.send_replace(true);
+    for member in members {
+        member.await.expect("the member ends well");
+    }
+    let at_stake = ledger.promised_count() as u64;
+    record(Row {
+        number: 31,
+        name: "group gaps under kills and purges".to_owned(),
+        rounds,
+        frames_at_stake: at_stake,
+        note: format!(
+            "{} acknowledged, {} told as gaps, {} of them again",
+            verdict.acknowledged, verdict.told, verdict.told_again
+        ),
+        ..Row::default()
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_costs_a_groups_members_no_attempt_and_no_ack() {
+    let redis = RedisServer::start_with(Persistence::AofAlways);
+    let url = redis.url();
+    let api = ["--role", "api", "--redis-url", &url];
+    let mut servers = [Process::server(&api), Process::server(&api), Process::server(&api)];
+    let _worker = Process::worker(&["--redis-url", &url]);
+    let urls: Vec<String> = servers.iter().map(Process::url).collect();
+    let (ledger, streams, books) =
+        (Arc::new(Ledger::default()), streams(3), Arc::new(GroupLedger::default()));
+    register(&client(&urls[0]), &streams).await;
+    let operators: Vec<Operator> = urls.iter().map(|url| operator(url)).collect();
+    create_group(&operators[0], 2).await;
+    let (stop, stopping) = watch::channel(false);
+    let members = members(4, &urls, &books, 0, &stopping);
+    let rounds = rounds(1);
+    for round in 0..rounds {
+        for restarted in 0..servers.len() {
+            let beside = (restarted + 1) % servers.len();
+            let mut publisher = Publisher::new(client(&urls[beside]), Arc::clone(&ledger), &streams);
+            publisher.next_number =
+                1 + 100_000 * (u64::from(round) * servers.len() as u64 + restarted as u64);
+            let load = publisher.keep_submitting(2);
+            let before = books.acknowledged_count();
+            eventually("the members are at work", || async {
+                (books.acknowledged_count() >= before + 10).then_some(())
+            })
+            .await;
+            let ended = tokio::task::block_in_place(|| servers[restarted].terminate());
+            assert!(ended.success(), "ended with {ended}:\n{}", servers[restarted].log());
+            tokio::task::block_in_place(|| servers[restarted].restart());
+            load.stop().await;
+        }
+    }
+    let verdict = settled(&operators[0], &books, &ledger).await;
+    assert!(verdict.refused.is_empty(), "acks were refused: {:#?}", verdict.refused);
+    assert_eq!((verdict.most_attempts, verdict.dead), (1, 0), "a restart is no attempt");
+    let status = status(&operators[0]).await.expect("a status");
+    assert_eq!((status.redelivered_frames, status.dead_letter_frames), (0, 0));
+    stop.send_replace(true);
+    for member in members {
+        member.await.expect("the member ends well");
+    }
+    let at_stake = ledger.promised_count() as u64;
+    let note = format!("{} deliveries, no ack refused, attempts stay 1", verdict.deliveries);
+    record(Row {
+        number: 32,
+        name: "drains with groups".to_owned(),
+        rounds,
+        frames_at_stake: at_stake,
+        note,
+        ..Row::default()
+    });
+}
