@@ -103,6 +103,33 @@ pub enum GapReason {
 }
 
 impl GapReason {
+    /// As consumer groups keep it: stays what it is.
+    pub(super) fn code(self) -> u16 {
+        match self {
+            Self::Sampled => 1,
+            Self::Filtered => 2,
+            Self::SlowConsumer => 3,
+            Self::Stale => 4,
+            Self::Overflow => 5,
+            Self::Failed => 6,
+            Self::Purged => 7,
+            Self::Retention => 8,
+            Self::PayloadLost => 9,
+            Self::BackendFailover => 10,
+            Self::Unregistered => 11,
+        }
+    }
+
+    /// What a code means.
+    pub(super) fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
+    /// Whether a group passes such frames over by its own choice: they count as acknowledged.
+    pub(super) fn is_chosen(self) -> bool {
+        matches!(self, Self::Sampled | Self::Filtered)
+    }
+
     /// All of them.
     pub const ALL: [Self; 11] = [
         Self::Sampled,

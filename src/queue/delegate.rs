@@ -29,7 +29,7 @@ macro_rules! delegate_groups {
             ) -> GroupRecord;
             fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> ();
             fn group_state(&self, id: &GroupId) -> GroupState;
-            fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> ();
+            fn drop_group_streams(&self, id: &GroupId, streams: &[(StreamId, u64)], reason: u16) -> ();
             fn join_group(&self, seat: &Seat, ttl: Duration) -> Joined;
             fn keep_seat(&self, seat: &Seat, ttl: Duration) -> ();
             fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> ();

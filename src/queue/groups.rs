@@ -25,6 +25,8 @@ pub(crate) const MAX_EXHAUSTED: usize = 16;
 pub(crate) const MAX_ENDED: u64 = 10_000;
 /// A frame that a member takes longer for is handled slowly: its window shrinks while others could handle it.
 pub(crate) const SLOW_FRAME: Duration = Duration::from_secs(2);
+/// Most runs of gaps that a group keeps until they are taken; beyond, it comes to no further gap.
+pub(crate) const MAX_GAP_RUNS: usize = 10_000;
 /// Most frames of a member's window.
 pub(crate) const MAX_WINDOW: u64 = 10_000;
 
@@ -50,6 +52,29 @@ pub struct Candidate {
     pub skip: bool,
     /// What sampling must remember behind it; opaque, empty = nothing.
     pub mark: String,
+    /// Numbers that the group passes over with it, below it or its own, ascending: whoever claims it tells them. They stay the
+    /// group's until [a member's client has them](Claim::told).
+    pub gaps: Vec<GapRun>,
+}
+
+/// Numbers of a stream that a group passes over, and why: a code that the queue only keeps, below 1,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GapRun {
+    /// The first one.
+    pub from: Sequence,
+    /// The last one.
+    pub to: Sequence,
+    /// Why.
+    pub reason: u16,
+}
+
+/// Gaps of a stream that nobody has told, or whose telling may not have reached anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UntoldGaps {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// The numbers: ascending within what one call was to tell.
+    pub runs: Vec<GapRun>,
 }
 
 /// The entries of one stream from the group's position on: no number between `from` and the last candidate has an entry but
@@ -86,6 +111,9 @@ pub struct Claim {
     pub most: usize,
     /// Go on living for so long.
     pub ttl: Duration,
+    /// Ranges of gaps that this call was to tell, and that its client has: they are forgotten. So are those below a frame of their
+    /// stream that it acknowledged, of its offers. All others are handed out again when the call has ended.
+    pub told: Vec<(StreamId, Sequence, Sequence)>,
     /// New entries.
     pub offers: Vec<StreamOffer>,
 }
@@ -151,6 +179,8 @@ pub struct Claimed {
     pub exhausted: Vec<Exhausted>,
     /// One for each offer.
     pub offers: Vec<OfferResult>,
+    /// Gaps that are this call's to tell from now on, in no order with anything else.
+    pub gaps: Vec<UntoldGaps>,
     /// The group's generation.
     pub generation: u64,
     /// Unacknowledged frames of the member.
@@ -239,8 +269,8 @@ pub struct Joined {
 pub enum Settlement {
     /// It is a dead letter.
     DeadLetter,
-    /// Retention took it.
-    Lost,
+    /// Its entry is gone: whoever claims next is told so with this reason ([`GapRun::reason`]).
+    Lost(u16),
 }
 
 /// A frame that has ended.
@@ -382,8 +412,9 @@ pub trait Groups {
     /// What a group is doing.
     async fn group_state(&self, id: &GroupId) -> Result<GroupState>;
 
-    /// Forgets a group's state in streams that are gone; what was not acknowledged there counts as lost.
-    async fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> Result<()>;
+    /// Forgets a group's state in streams that are gone; what was not acknowledged there counts as lost, and whoever claims next
+    /// is told so of all numbers to `head`, with `reason` ([`GapRun::reason`]).
+    async fn drop_group_streams(&self, id: &GroupId, streams: &[(StreamId, u64)], reason: u16) -> Result<()>;
 
     /// Takes a seat for `ttl`. A call that had it under the same name loses it. The member keeps the frames that it has: they
     /// are its own until their deadlines, and are answered for the new call to send again, as the same attempts.

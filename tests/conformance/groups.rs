@@ -15,7 +15,7 @@ use crate::backend::Backend;
 use crate::common::eventually;
 use crate::support::*;
 
-const SHORT: Duration = Duration::from_millis(50);
+pub(crate) const SHORT: Duration = Duration::from_millis(50);
 const NOTHING_IS_TOO_OLD: Timestamp = Timestamp::from_micros(0);
 
 pub(crate) fn group_id() -> GroupId {
@@ -39,7 +39,13 @@ pub(crate) async fn join(queue: &dyn Queue, member: &str, session: u64, ttl: Dur
 
 /// An offer of these numbers of a stream, a hundred bytes each.
 pub(crate) fn offer(stream: &str, from: u64, numbers: std::ops::RangeInclusive<u64>) -> StreamOffer {
-    let candidate = |n| Candidate { sequence: number(n), size_bytes: 100, skip: false, mark: String::new() };
+    let candidate = |n| Candidate {
+        sequence: number(n),
+        size_bytes: 100,
+        skip: false,
+        mark: String::new(),
+        gaps: Vec::new(),
+    };
     StreamOffer {
         stream_id: id(stream),
         from: number(from),
@@ -58,6 +64,7 @@ pub(crate) fn claim(record: &GroupRecord, offers: Vec<StreamOffer>) -> Claim {
         paced: false,
         most: 100,
         ttl: LONG,
+        told: Vec::new(),
         offers,
     }
 }
@@ -87,7 +94,7 @@ pub(crate) async fn say(
 }
 
 /// Claims until something comes that is due again.
-async fn wait_for_due(queue: &dyn Queue, seat: &Seat, claim: &Claim) -> Claimed {
+pub(crate) async fn wait_for_due(queue: &dyn Queue, seat: &Seat, claim: &Claim) -> Claimed {
     eventually("a frame that is due", || async {
         let claimed = queue.claim_frames(seat, claim).await.unwrap();
         (!claimed.deliveries.is_empty() || !claimed.exhausted.is_empty()).then_some(claimed)
@@ -180,105 +187,7 @@ pub(crate) async fn a_seek_makes_old_deliveries_stale(backend: Backend) {
 }
 
 /// How long a member may be away here: long enough for the machine to be busy in between.
-const AWAY: Duration = Duration::from_secs(2);
-
-pub(crate) async fn frames_of_a_member_that_does_not_return_come_to_others_at_their_deadlines(
-    backend: Backend,
-) {
-    let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { ack_deadline: AWAY, ..settings() }, &["cam"]).await;
-    let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
-    let dying = Claim { ttl: SHORT, ..claim(&record, vec![offer("cam", 1, 1..=3)]) };
-    let given_at = std::time::Instant::now();
-    store.claim_frames(&a, &dying).await.unwrap();
-    eventually("the dead member is not counted", || async {
-        store.claim_frames(&b, &claim(&record, vec![])).await.unwrap();
-        let members = store.group_state(&group_id()).await.unwrap().members;
-        members.iter().all(|one| one.id.as_str() == "b").then_some(())
-    })
-    .await;
-    let again = wait_for_due(&*store, &b, &claim(&record, vec![])).await;
-    assert!(given_at.elapsed() >= AWAY, "they were the dead member's until then");
-    assert_eq!(given(&again), [(1, 2), (2, 2), (3, 2)]);
-    // It was only slow: it sits down again, without its frames.
-    store.keep_seat(&a, LONG).await.unwrap();
-    let state = store.group_state(&group_id()).await.unwrap();
-    assert_eq!(state.members[0].outstanding_frames, 0);
-}
-
-pub(crate) async fn a_member_that_leaves_gives_back_what_was_not_sent_and_that_does_not_count(
-    backend: Backend,
-) {
-    let store = backend.open().await;
-    let record = create(&*store, &settings(), &["cam"]).await;
-    let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
-    let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=3)])).await.unwrap();
-    store.leave_group(&a, &[(id("cam"), number(3))]).await.unwrap();
-    store.leave_group(&a, &[]).await.unwrap();
-    let again = wait_for_due(&*store, &b, &claim(&record, vec![])).await;
-    assert_eq!(given(&again), [(3, 1)], "what was sent is still the first member's");
-    // It acknowledges what it had, though it has no call.
-    for delivery in &first.deliveries[..2] {
-        assert_eq!(say(&*store, &record, delivery, Verdict::Acknowledge).await, AnswerResult::Done(None));
-    }
-    let state = store.group_state(&group_id()).await.unwrap();
-    assert_eq!((state.counters.redelivered, state.counters.acknowledged), (0, 2));
-}
-
-pub(crate) async fn a_member_that_returns_keeps_its_frames_as_the_same_attempts(backend: Backend) {
-    let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { max_delivery_attempts: 2, ..settings() }, &["cam"]).await;
-    let b = join(&*store, "b", 99, LONG).await;
-    let mut seat = join(&*store, "a", 0, LONG).await;
-    let first = store.claim_frames(&seat, &claim(&record, vec![offer("cam", 1, 1..=3)])).await.unwrap();
-    // More often than a frame may be delivered: the call ends, the seat lapses, or another call takes it.
-    for session in 1..=6 {
-        match session % 3 {
-            0 => store.leave_group(&seat, &[]).await.unwrap(),
-            1 => {
-                store.claim_frames(&seat, &Claim { ttl: SHORT, ..claim(&record, vec![]) }).await.unwrap();
-                eventually("the seat has lapsed", || async {
-                    store.claim_frames(&b, &claim(&record, vec![])).await.unwrap();
-                    (store.group_state(&group_id()).await.unwrap().members.len() == 1).then_some(())
-                })
-                .await;
-            }
-            _ => {}
-        }
-        seat = Seat { group: group_id(), member: "a".parse().unwrap(), session };
-        let held = store.join_group(&seat, LONG).await.unwrap().held;
-        let same = |one: &Delivery| (one.stream_id.clone(), one.sequence, one.attempt, one.generation);
-        assert_eq!(
-            held.iter().map(same).collect::<Vec<_>>(),
-            first.deliveries.iter().map(same).collect::<Vec<_>>()
-        );
-        let none = store.claim_frames(&b, &claim(&record, vec![])).await.unwrap();
-        assert!(none.deliveries.is_empty() && none.exhausted.is_empty(), "they are nobody else's");
-    }
-    let state = store.group_state(&group_id()).await.unwrap();
-    assert_eq!((state.members[0].outstanding_frames, state.counters.redelivered), (3, 0));
-    for delivery in &first.deliveries {
-        assert_eq!(say(&*store, &record, delivery, Verdict::Acknowledge).await, AnswerResult::Done(None));
-    }
-    let again = Seat { session: 50, ..seat };
-    assert!(store.join_group(&again, LONG).await.unwrap().held.is_empty(), "nothing is left");
-}
-
-pub(crate) async fn a_second_call_of_a_member_takes_its_seat(backend: Backend) {
-    let store = backend.open().await;
-    let record = create(&*store, &settings(), &["cam"]).await;
-    let old = join(&*store, "a", 1, LONG).await;
-    store.claim_frames(&old, &claim(&record, vec![offer("cam", 1, 1..=1)])).await.unwrap();
-    let new = Seat { session: 2, ..old.clone() };
-    let held = store.join_group(&new, LONG).await.unwrap().held;
-    assert_eq!(held.iter().map(|one| (one.sequence.get(), one.attempt)).collect::<Vec<_>>(), [(1, 1)]);
-    let replaced = store.claim_frames(&old, &claim(&record, vec![])).await;
-    assert_eq!(replaced.unwrap_err(), Error::MemberReplaced);
-    assert_eq!(store.keep_seat(&old, LONG).await.unwrap_err(), Error::MemberReplaced);
-    store.leave_group(&old, &[(id("cam"), number(1))]).await.unwrap();
-    let again = store.claim_frames(&new, &claim(&record, vec![])).await.unwrap();
-    assert_eq!((given(&again), again.outstanding_frames), (vec![], 1), "it has it already");
-}
+pub(crate) const AWAY: Duration = Duration::from_secs(2);
 
 pub(crate) async fn what_is_outstanding_is_bounded(backend: Backend) {
     let store = backend.open().await;
@@ -377,85 +286,6 @@ pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Ba
     }
 }
 
-pub(crate) async fn a_rejection_and_an_extension_hold_when_the_call_has_ended(backend: Backend) {
-    let store = backend.open().await;
-    let record = create(&*store, &settings(), &["cam"]).await;
-    let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
-    let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
-    store.leave_group(&a, &[]).await.unwrap();
-    let soon = Verdict::Retry { delay: Some(SHORT), message: "busy".to_owned() };
-    assert_eq!(say(&*store, &record, &first.deliveries[0], soon).await, AnswerResult::Done(None));
-    let more = say(&*store, &record, &first.deliveries[1], Verdict::Extend(Some(LONG))).await;
-    assert!(matches!(more, AnswerResult::Done(Some(_))), "{more:?}");
-    let again = wait_for_due(&*store, &b, &claim(&record, vec![])).await;
-    assert_eq!(given(&again), [(1, 2)], "at its delay, and the other one not at all");
-}
-
-pub(crate) async fn a_rejection_and_an_extension_hold_past_the_deadline_while_nobody_has_the_frame(
-    backend: Backend,
-) {
-    let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { ack_deadline: SHORT, ..settings() }, &["cam"]).await;
-    let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
-    let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
-    // Another member takes notice, and has no room.
-    eventually("the deadlines have passed", || async {
-        store.claim_frames(&b, &Claim { most: 0, ..claim(&record, vec![]) }).await.unwrap();
-        let state = store.group_state(&group_id()).await.unwrap();
-        (state.members[0].outstanding_frames == 0).then_some(())
-    })
-    .await;
-    let later = Verdict::Retry { delay: Some(LONG), message: "busy".to_owned() };
-    assert_eq!(say(&*store, &record, &first.deliveries[0], later).await, AnswerResult::Done(None));
-    let more = say(&*store, &record, &first.deliveries[1], Verdict::Extend(Some(LONG))).await;
-    assert!(matches!(more, AnswerResult::Done(Some(_))), "{more:?}");
-    let none = store.claim_frames(&b, &claim(&record, vec![])).await.unwrap();
-    assert!(none.deliveries.is_empty(), "both wait: {:?}", none.deliveries);
-    let late = say(&*store, &record, &first.deliveries[1], Verdict::Acknowledge).await;
-    assert_eq!(late, AnswerResult::Done(None));
-}
-
-pub(crate) async fn a_member_is_given_no_more_than_it_handles_while_another_has_room(backend: Backend) {
-    let store = backend.open().await;
-    let record = create(&*store, &settings(), &["cam"]).await;
-    let (slow, quick) = (join(&*store, "slow", 1, LONG).await, join(&*store, "quick", 2, LONG).await);
-    let paced = |offers| Claim { paced: true, ..claim(&record, offers) };
-    store.claim_frames(&quick, &paced(vec![])).await.unwrap();
-    let first = store.claim_frames(&slow, &paced(vec![offer("cam", 1, 1..=50)])).await.unwrap();
-    assert_eq!(given(&first), [(1, 1)], "it begins with one");
-    let none = store.claim_frames(&slow, &paced(vec![offer("cam", 2, 2..=50)])).await.unwrap();
-    assert!(none.deliveries.is_empty(), "the other one has room");
-    // Whoever acknowledges at once is given more and more.
-    let mut next = 2;
-    let mut most = 0;
-    while next <= 40 {
-        let got = store.claim_frames(&quick, &paced(vec![offer("cam", next, next..=50)])).await.unwrap();
-        assert!(!got.deliveries.is_empty(), "stuck at {next}");
-        most = most.max(got.deliveries.len());
-        next += got.deliveries.len() as u64;
-        for delivery in &got.deliveries {
-            say(&*store, &record, delivery, Verdict::Acknowledge).await;
-        }
-    }
-    assert!(most >= 8, "its window grew to {most}");
-    let state = store.group_state(&group_id()).await.unwrap();
-    let windows: Vec<_> = state.members.iter().map(|one| (one.id.as_str(), one.window_frames >= 8)).collect();
-    assert_eq!(windows, [("quick", true), ("slow", false)]);
-    assert!(
-        state.oldest_outstanding.is_some() && state.oldest_outstanding == state.members[1].oldest_outstanding
-    );
-    assert_eq!(state.members[0].oldest_outstanding, None);
-    // Alone, it is given all that it takes, step by step.
-    store.leave_group(&quick, &[]).await.unwrap();
-    eventually("it has what it may have", || async {
-        let next = store.group_state(&group_id()).await.unwrap().positions[&id("cam")].next.get();
-        let offers = vec![offer("cam", next, next..=next + 99)];
-        let got = store.claim_frames(&slow, &Claim { max_frames: 20, ..paced(offers) }).await.unwrap();
-        (got.outstanding_frames == 20).then_some(())
-    })
-    .await;
-}
-
 pub(crate) async fn a_frame_can_be_given_up_by_who_had_it_last(backend: Backend) {
     let store = backend.open().await;
     let record = create(&*store, &GroupSettings { ack_deadline: AWAY, ..settings() }, &["cam"]).await;
@@ -474,7 +304,7 @@ pub(crate) async fn a_frame_can_be_given_up_by_who_had_it_last(backend: Backend)
     let late = say(&*store, &record, &first.deliveries[1], never()).await;
     assert_eq!(late, AnswerResult::Stale, "it was delivered again since");
     // What goes with its stream is counted: one waits to be settled, one is out.
-    store.drop_group_streams(&group_id(), &[id("cam")]).await.unwrap();
+    store.drop_group_streams(&group_id(), &[(id("cam"), 2)], 11).await.unwrap();
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.counters.lost, state.members[0].outstanding_frames), (2, 0));
 }

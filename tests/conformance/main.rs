@@ -14,6 +14,8 @@ mod control;
 mod dead_letters;
 mod dedup;
 mod feed;
+mod group_gaps;
+mod group_members;
 mod group_replay;
 mod groups;
 mod lease;
@@ -154,22 +156,30 @@ behaviours! {
         each_frame_goes_to_one_member,
         a_frame_comes_again_after_its_deadline,
         a_seek_makes_old_deliveries_stale,
-        frames_of_a_member_that_does_not_return_come_to_others_at_their_deadlines,
-        a_member_that_leaves_gives_back_what_was_not_sent_and_that_does_not_count,
-        a_member_that_returns_keeps_its_frames_as_the_same_attempts,
-        a_second_call_of_a_member_takes_its_seat,
         what_is_outstanding_is_bounded,
         a_stream_stays_with_its_member_while_it_lives,
         rejected_frames_wait_and_are_given_up_in_the_end,
-        a_rejection_and_an_extension_hold_when_the_call_has_ended,
-        a_rejection_and_an_extension_hold_past_the_deadline_while_nobody_has_the_frame,
-        a_member_is_given_no_more_than_it_handles_while_another_has_room,
         a_frame_can_be_given_up_by_who_had_it_last,
         a_given_up_frame_is_entered_once_with_a_copy_of_its_own,
         lag_is_exact_also_after_trimming,
         groups_are_made_changed_listed_and_deleted,
         what_is_passed_over_counts_as_done,
         all_servers_have_one_key_for_ack_ids,
+    }
+    group_members {
+        frames_of_a_member_that_does_not_return_come_to_others_at_their_deadlines,
+        a_member_that_leaves_gives_back_what_was_not_sent_and_that_does_not_count,
+        a_member_that_returns_keeps_its_frames_as_the_same_attempts,
+        a_second_call_of_a_member_takes_its_seat,
+        a_rejection_and_an_extension_hold_when_the_call_has_ended,
+        a_rejection_and_an_extension_hold_past_the_deadline_while_nobody_has_the_frame,
+        a_member_is_given_no_more_than_it_handles_while_another_has_room,
+    }
+    group_gaps {
+        a_gap_goes_to_another_call_until_a_client_has_it,
+        an_ack_of_a_frame_proves_the_gaps_below_it,
+        frames_that_are_lost_and_streams_that_go_are_told,
+        gaps_that_nobody_takes_are_bounded_and_none_is_lost,
     }
     group_replay {
         the_group_gets_the_frame_again_once,

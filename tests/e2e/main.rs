@@ -9,6 +9,7 @@ mod connections;
 mod dead_letters;
 mod drain;
 mod frames;
+mod group_members;
 mod group_operators;
 mod group_replay;
 mod groups;

@@ -1,6 +1,6 @@
 //! A member's call as its connection sees it, and what passes between it and its task.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ use crate::queue::{Answer, AnswerResult, Verdict};
 
 /// Between two tries to learn whether a frame that waited is still the member's.
 const RETRY: Duration = Duration::from_millis(200);
+/// A gap has reached the client if its call goes on for so long: a connection that is dead is closed before, by its pings
+/// (20 s, and 10 s for an answer).
+const GAP_PROOF: Duration = Duration::from_secs(45);
 
 /// What a call's task has claimed and its connection has not taken yet. Whichever of the two takes an entry out decides: the
 /// connection sends the frame, or the task gives it back, and never both.
@@ -24,6 +27,18 @@ pub(super) struct Handover(Mutex<Unsent>);
 struct Unsent {
     next_token: u64,
     frames: HashMap<u64, (StreamId, Sequence)>,
+    /// Gaps that the connection has taken, in that order.
+    told: VecDeque<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    stream: StreamId,
+    from: Sequence,
+    to: Sequence,
+    at: Instant,
+    /// The connection has taken something behind it.
+    followed: bool,
 }
 
 impl Handover {
@@ -39,6 +54,35 @@ impl Handover {
     /// Takes a frame out; false if it was out already.
     pub(super) fn take(&self, token: u64) -> bool {
         lock(&self.0).frames.remove(&token).is_some()
+    }
+
+    /// The connection takes an event.
+    fn hand_out(&self, event: &GroupEvent) {
+        let mut unsent = lock(&self.0);
+        for one in unsent.told.iter_mut().rev().take_while(|one| !one.followed) {
+            one.followed = true;
+        }
+        if let GroupEvent::Gap(gap) = event
+            && gap.causes.iter().any(|(reason, _)| !reason.is_chosen())
+        {
+            let (stream, from, to) = (gap.stream_id.clone(), gap.from, gap.to);
+            unsent.told.push_back(Told { stream, from, to, at: Instant::now(), followed: false });
+        }
+    }
+
+    /// Takes out gaps that the client has: the call has gone on for longer than a dead connection can remain unnoticed.
+    pub(super) fn proven(&self, most: usize) -> Vec<(StreamId, Sequence, Sequence)> {
+        let mut unsent = lock(&self.0);
+        let mut proven = Vec::new();
+        while proven.len() < most
+            && let Some(first) = unsent.told.front()
+            && first.followed
+            && first.at.elapsed() >= GAP_PROOF
+            && let Some(Told { stream, from, to, .. }) = unsent.told.pop_front()
+        {
+            proven.push((stream, from, to));
+        }
+        proven
     }
 
     fn holds(&self, token: u64) -> bool {
@@ -78,11 +122,19 @@ impl GroupCall {
             if self.taken.is_none() {
                 self.taken = Some(self.events.recv().await?);
             }
-            let Some(Ok(GroupEvent::Frame(frame))) = &mut self.taken else { return self.taken.take() };
+            let Some(Ok(GroupEvent::Frame(frame))) = &mut self.taken else {
+                if let Some(Ok(event)) = &self.taken {
+                    self.handover.hand_out(event);
+                }
+                return self.taken.take();
+            };
             let is_given = renew(&self.consumers, &self.group, &self.handover, frame).await
                 && frame.token.is_none_or(|token| self.handover.take(token));
             let event = self.taken.take();
             if is_given {
+                if let Some(Ok(event)) = &event {
+                    self.handover.hand_out(event);
+                }
                 return event;
             }
         }

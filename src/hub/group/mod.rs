@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
-use super::event::{DeliveredPicture, Gap, StreamHead, SubscribeError};
+use super::event::{DeliveredPicture, Gap, GapReason, StreamHead, SubscribeError};
 use super::select::PictureWant;
 use super::{Hub, lock};
 use crate::domain::{
@@ -209,7 +209,7 @@ impl Consumers {
                     self.bury_one(record, frame, &entry).await?;
                     Settlement::DeadLetter
                 }
-                None => Settlement::Lost,
+                None => Settlement::Lost(GapReason::Retention.code()),
             };
             settled.push(Settled {
                 stream_id: frame.stream_id.clone(),

@@ -7,7 +7,7 @@ use crate::domain::{GroupSettings, OutputEntry, PictureRole, Sequence, StreamRec
 use crate::hub::event::GapReason;
 use crate::hub::select::PictureWant;
 use crate::hub::topic::{Look, Topic};
-use crate::queue::{self, Candidate, StreamOffer};
+use crate::queue::{self, Candidate, GapRun, StreamOffer};
 
 /// Most entries of one stream in one claim, those passed over included.
 const MAX_ENTRIES: usize = 64;
@@ -85,10 +85,21 @@ impl Consumers {
                 missing.extend([(by, taken), (GapReason::BackendFailover, hole - taken)]);
                 missing.retain(|(_, count)| *count > 0);
             }
+            let mut gaps = Vec::new();
+            let mut from = next;
+            for (reason, count) in &missing {
+                let to = Sequence::after(from.get() + count - 2);
+                gaps.push(GapRun { from, to, reason: reason.code() });
+                from = to.next();
+            }
+            // What the group leaves out by its own choice is done, and told as far as its members live.
+            if let Some(reason) = reason.filter(|reason| !reason.is_chosen()) {
+                gaps.push(GapRun { from: entry.sequence, to: entry.sequence, reason: reason.code() });
+            }
             next = entry.sequence.next();
             let size_bytes = size(&entry, &taste.want);
             let (sequence, skip, mark) = (entry.sequence, reason.is_some(), mark.write());
-            candidates.push(Candidate { sequence, size_bytes, skip, mark });
+            candidates.push(Candidate { sequence, size_bytes, skip, mark, gaps });
             entries.push(Drafted { entry, missing, reason });
         }
         let (stream_id, from, begin) = (topic.id().clone(), place.next, place.begin);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::world::*;
 use crate::domain::{GroupId, GroupSettings, Sequence, StreamMatch};
 use crate::hub::{
-    Consumers, GroupCall, GroupDelivery, GroupEvent, Hub, HubConfig, MemberRequest, PictureWant,
+    Consumers, GapReason, GroupCall, GroupDelivery, GroupEvent, Hub, HubConfig, MemberRequest, PictureWant,
 };
 use crate::queue::{Answer, AnswerResult, Groups as _, Verdict};
 use crate::shutdown::Tasks;
@@ -222,4 +222,101 @@ async fn a_delayed_rejection_holds_after_the_call_has_ended() {
     let again = frame(&mut a).await;
     assert!(rejected_at.elapsed() >= delay, "{:?}", rejected_at.elapsed());
     assert_eq!(again.attempt, 2);
+}
+
+/// The gaps that come within a minute, and no frame.
+async fn gaps_only(call: &mut GroupCall) -> Vec<(u64, u64, GapReason)> {
+    let mut gaps = Vec::new();
+    let listening = async {
+        while let Some(event) = call.next().await {
+            match event.expect("no error") {
+                GroupEvent::Gap(gap) => gaps.push((gap.from.get(), gap.to.get(), gap.causes[0].0)),
+                GroupEvent::Heartbeat(..) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let _ended = tokio::time::timeout(Duration::from_secs(60), listening).await;
+    gaps
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_that_a_call_did_not_send_is_told_to_the_next_member() {
+    let site = Site::new().await;
+    site.world.publish_as("cam", &[Publish::Frame, Publish::Purged, Publish::Purged, Publish::Frame]).await;
+    let mut a = site.join("a", 10).await;
+    let first = frame(&mut a).await;
+    site.outstanding(2).await;
+    drop(a);
+    site.world.settle().await;
+    assert_eq!(site.acknowledge(&first).await, AnswerResult::Done(None));
+    let mut b = site.join("b", 10).await;
+    let (mut gaps, mut frames) = (Vec::new(), Vec::new());
+    while gaps.is_empty() || frames.is_empty() {
+        match b.next().await.expect("not the end").expect("no error") {
+            GroupEvent::Gap(gap) => gaps.push((gap.from.get(), gap.to.get(), gap.causes)),
+            GroupEvent::Frame(frame) => frames.push(frame),
+            _ => {}
+        }
+    }
+    assert_eq!(gaps, [(2, 3, vec![(GapReason::Purged, 2)])]);
+    assert_eq!(numbers(&frames), [(4, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_told_again_unless_the_client_is_known_to_have_it() {
+    let site = Site::new().await;
+    site.world.publish_as("cam", &[Publish::Purged, Publish::Frame]).await;
+    let mut a = site.join("a", 10).await;
+    let behind = frame(&mut a).await;
+    // Sent, but the client may be gone: nothing behind it was acknowledged.
+    drop(a);
+    site.world.settle().await;
+    let mut b = site.join("b", 1).await;
+    let gap = async {
+        loop {
+            if let GroupEvent::Gap(gap) = b.next().await.expect("not the end").expect("no error") {
+                return gap;
+            }
+        }
+    };
+    assert_eq!(gap.await.to.get(), 1);
+    // The call goes on for longer than a dead connection could.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(site.acknowledge(&behind).await, AnswerResult::Done(None));
+    assert!(gaps_only(&mut b).await.is_empty());
+    drop(b);
+    site.world.settle().await;
+    let mut c = site.join("c", 10).await;
+    assert!(gaps_only(&mut c).await.is_empty(), "it is known to be told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledged_frame_settles_the_gaps_before_it() {
+    let site = Site::new().await;
+    site.world.publish_as("cam", &[Publish::Purged, Publish::Frame, Publish::Failed]).await;
+    let mut a = site.join("a", 10).await;
+    let behind = frame(&mut a).await;
+    assert_eq!(site.acknowledge(&behind).await, AnswerResult::Done(None));
+    drop(a);
+    site.world.settle().await;
+    let mut b = site.join("b", 10).await;
+    assert_eq!(gaps_only(&mut b).await, [(3, 3, GapReason::Failed)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_retention_takes_from_a_member_that_died_are_told() {
+    let site = Site::new().await;
+    site.world.publish("cam", 3).await;
+    let mut a = site.join("a", 10).await;
+    let first = frame(&mut a).await;
+    assert_eq!(site.acknowledge(&first).await, AnswerResult::Done(None));
+    frame(&mut a).await;
+    drop(a);
+    site.world.keep("cam", 0).await;
+    let mut b = site.join("b", 10).await;
+    let told = gaps_only(&mut b).await;
+    let mut numbers: Vec<u64> = told.iter().flat_map(|(from, to, _)| *from..=*to).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [2, 3], "{told:?}");
 }

@@ -103,8 +103,8 @@ impl Groups for MemoryQueue {
         Ok(self.state().groups.get(id)?.state(Now::read()))
     }
 
-    async fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> Result<()> {
-        self.state().groups.get(id)?.lose_streams(streams);
+    async fn drop_group_streams(&self, id: &GroupId, streams: &[(StreamId, u64)], reason: u16) -> Result<()> {
+        self.state().groups.get(id)?.lose_streams(streams, reason);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What the scripts of consumer groups are told, and what they answer.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use redis::Value;
@@ -9,7 +10,9 @@ use super::reply;
 use super::scripts::Call;
 use super::status::moment;
 use crate::domain::{DeadLetterId, GroupId, GroupRecord, Partitions, Sequence, StreamId, Timestamp};
-use crate::queue::{Answer, AnswerResult, Delivery, Ended, Error, Exhausted, OfferResult, Result, Verdict};
+use crate::queue::{
+    Answer, AnswerResult, Delivery, Ended, Error, Exhausted, GapRun, OfferResult, Result, UntoldGaps, Verdict,
+};
 
 /// What the scripts answer first.
 pub(super) enum Word {
@@ -109,6 +112,31 @@ pub(super) fn offer_result(value: Value) -> Result<OfferResult> {
         "later" => Ok(OfferResult::Later),
         other => Err(corrupt(other)),
     }
+}
+
+/// Runs of gaps as the scripts keep them.
+pub(super) fn runs_text(runs: &[GapRun]) -> String {
+    let mut text = String::new();
+    for GapRun { from, to, reason } in runs {
+        // Writing to a string does not fail.
+        let _infallible = write!(text, "{from}-{to}-{reason};");
+    }
+    text
+}
+
+pub(super) fn untold(value: Value) -> Result<UntoldGaps> {
+    let mut parts = reply::array(value)?.into_iter();
+    let mut next = || reply::text(parts.next().unwrap_or(Value::Nil)).map(Option::unwrap_or_default);
+    let stream_id = next()?.parse().map_err(corrupt)?;
+    let run = |text: &str| {
+        let mut parts = text.split('-');
+        let mut part = || reply::parse::<u64>(parts.next().unwrap_or_default());
+        let (from, to) = (number(part()?)?, number(part()?)?);
+        // A run that was another session's before says so with a thousand more.
+        Ok(GapRun { from, to, reason: (part()? % 1_000) as u16 })
+    };
+    let runs = next()?.split_terminator(';').map(run).collect::<Result<_>>()?;
+    Ok(UntoldGaps { stream_id, runs })
 }
 
 pub(super) fn push_answer(call: &mut Call, answer: &Answer) {

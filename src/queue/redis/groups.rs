@@ -10,7 +10,7 @@ use redis::Value;
 use super::accept::push_offer;
 use super::group_reply::{
     Word, answer_result, corrupt, delivery, exhausted, frame_key, frame_of, millis, number, offer_result,
-    push_answer, record, scores, waits, word,
+    push_answer, record, runs_text, scores, untold, waits, word,
 };
 use super::keys::{ACK_KEY, GROUPS, GroupKeys};
 use super::scripts::Call;
@@ -38,7 +38,7 @@ impl RedisQueue {
         what: &str,
         expected: Option<u64>,
         settings: Option<&GroupSettings>,
-        positions: impl Iterator<Item = (&StreamId, Option<Sequence>)> + Send,
+        positions: impl Iterator<Item = (&StreamId, Option<Sequence>, String)> + Send,
     ) -> Result<()> {
         let mut call = group_call(id);
         call.arg(what).arg(expected.map(|revision| revision.to_string()).unwrap_or_default());
@@ -58,8 +58,8 @@ impl RedisQueue {
             }
         }
         call.number(rand::random::<u64>() >> 11);
-        for (stream, next) in positions {
-            call.arg(stream.as_str()).arg(next.map(|next| next.to_string()).unwrap_or_default());
+        for (stream, next, rest) in positions {
+            call.arg(stream.as_str()).arg(next.map(|next| next.to_string()).unwrap_or_default()).arg(rest);
         }
         let answer = self.scripts.group_write.run(&self.control, &call).await?;
         match word(&mut reply::array(answer)?.into_iter())? {
@@ -119,12 +119,16 @@ impl RedisQueue {
         call.number(claim.max_frames).number(claim.max_bytes).number(claim.most as u64);
         call.number(millis(claim.ttl)).number(MAX_DUE as u64).number(MAX_EXHAUSTED as u64);
         call.number(millis(SETTLE_TIME)).number(claim.incarnation).flag(claim.paced);
+        call.number(claim.told.len() as u64);
+        for (stream, from, to) in &claim.told {
+            call.arg(stream.as_str()).number(from.get()).number(to.get());
+        }
         for offer in &claim.offers {
             call.arg(offer.stream_id.as_str()).flag(offer.begin).number(offer.from.get());
             call.number(offer.lost).number(offer.candidates.len() as u64);
             for candidate in &offer.candidates {
                 call.number(candidate.sequence.get()).number(candidate.size_bytes).flag(candidate.skip);
-                call.arg(candidate.mark.as_str());
+                call.arg(candidate.mark.as_str()).arg(runs_text(&candidate.gaps));
             }
         }
         let answer = self.scripts.group_claim.run(&self.control, &call).await?;
@@ -150,7 +154,8 @@ impl RedisQueue {
         let exhausted =
             reply::array(next())?.into_iter().map(|one| exhausted(partitions, one)).collect::<Result<_>>()?;
         let offers = reply::array(next())?.into_iter().map(offer_result).collect::<Result<_>>()?;
-        Ok(Some(Claimed { deliveries, exhausted, offers, generation, outstanding_frames, next_due }))
+        let gaps = reply::array(next())?.into_iter().map(untold).collect::<Result<_>>()?;
+        Ok(Some(Claimed { deliveries, exhausted, offers, gaps, generation, outstanding_frames, next_due }))
     }
 }
 
@@ -175,7 +180,7 @@ impl Groups for RedisQueue {
         let mut add = redis::cmd("ZADD");
         add.arg(GROUPS).arg(0).arg(id.as_str());
         self.control.command(&add).await?;
-        let positions = positions.iter().map(|(stream, next)| (stream, Some(*next)));
+        let positions = positions.iter().map(|(stream, next)| (stream, Some(*next), String::new()));
         self.write_group(id, "create", None, Some(settings), positions).await?;
         self.read_group(id).await
     }
@@ -221,7 +226,7 @@ impl Groups for RedisQueue {
         expected: u64,
         streams: &[(StreamId, Option<Sequence>)],
     ) -> Result<GroupRecord> {
-        let streams = streams.iter().map(|(stream, next)| (stream, *next));
+        let streams = streams.iter().map(|(stream, next)| (stream, *next, String::new()));
         self.write_group(id, "update", Some(expected), Some(settings), streams).await?;
         self.read_group(id).await
     }
@@ -232,7 +237,7 @@ impl Groups for RedisQueue {
         positions: &[(StreamId, Sequence)],
         expected: Option<u64>,
     ) -> Result<GroupRecord> {
-        let positions = positions.iter().map(|(stream, next)| (stream, Some(*next)));
+        let positions = positions.iter().map(|(stream, next)| (stream, Some(*next), String::new()));
         self.write_group(id, "seek", expected, None, positions).await?;
         self.read_group(id).await
     }
@@ -327,8 +332,9 @@ impl Groups for RedisQueue {
         Ok(state)
     }
 
-    async fn drop_group_streams(&self, id: &GroupId, streams: &[StreamId]) -> Result<()> {
-        self.write_group(id, "drop", None, None, streams.iter().map(|stream| (stream, None))).await
+    async fn drop_group_streams(&self, id: &GroupId, streams: &[(StreamId, u64)], reason: u16) -> Result<()> {
+        let gone = streams.iter().map(|(stream, head)| (stream, None, format!("{head} {reason}")));
+        self.write_group(id, "drop", None, None, gone).await
     }
 
     async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<Joined> {
@@ -372,8 +378,8 @@ impl Groups for RedisQueue {
         for frame in frames {
             call.arg(frame_key(&frame.stream_id, frame.sequence)).number(frame.attempt.into());
             call.arg(match frame.settlement {
-                Settlement::DeadLetter => "dead",
-                Settlement::Lost => "lost",
+                Settlement::DeadLetter => String::new(),
+                Settlement::Lost(reason) => reason.to_string(),
             });
             call.arg(frame.letter.map(|letter| letter.to_string()).unwrap_or_default());
         }

@@ -10,13 +10,16 @@ use super::stream::Stream;
 use super::{ClaimedFrame, End, Member, Ready};
 use crate::domain::{GroupAffinity, Sequence};
 use crate::hub::event::GapReason;
+use crate::hub::gaps::PendingGap;
 use crate::hub::group::desk::{Book, Place};
 use crate::hub::group::offer::{Draft, Taste};
 use crate::hub::group::{GroupError, GroupEvent, MEMBER_TTL};
-use crate::queue::{self, Claim, Claimed, Delivery, Exhausted, OfferResult};
+use crate::queue::{self, Claim, Claimed, Delivery, Exhausted, GapRun, OfferResult, UntoldGaps};
 
 /// Most frames of one claim: few, so that members share what there is, and little waits for a slow client.
 const CLAIM_FRAMES: usize = 8;
+/// Most gaps that one claim says the client has.
+const MAX_PROVEN: usize = 64;
 /// Most streams of one claim.
 const CLAIM_STREAMS: usize = 16;
 /// How often a member looks for what nobody told it of: due frames, seeks and answers through other servers.
@@ -59,6 +62,7 @@ impl Member {
             paced: self.request.paced,
             most: CLAIM_FRAMES.min(usize::try_from(left).unwrap_or(usize::MAX)),
             ttl: MEMBER_TTL,
+            told: self.handover.proven(MAX_PROVEN),
             offers: drafts.iter().map(|(_, draft)| draft.offer.clone()).collect(),
         };
         let claimed = self.consumers.queue.claim_frames(&self.seat, &claim).await;
@@ -135,15 +139,13 @@ impl Member {
 
     /// Nothing is left of a stream: what the group had not come to is told, and its position forgotten.
     async fn drop_stream(&mut self, book: &mut Book, index: u32) -> queue::Result<()> {
-        let Some(stream) = self.streams.get_mut(&index) else { return Ok(()) };
-        let id = stream.topic.id().clone();
-        self.consumers.queue.drop_group_streams(&self.seat.group, std::slice::from_ref(&id)).await?;
-        let head = stream.topic.head();
-        if let Some(place) = book.positions.remove(&id)
-            && place.next.get() <= head
-        {
-            stream.pass_over(&mut self.ready, place.next, head, GapReason::Unregistered);
-        }
+        let Some(stream) = self.streams.get(&index) else { return Ok(()) };
+        let gone = [(stream.topic.id().clone(), stream.topic.head())];
+        let reason = GapReason::Unregistered.code();
+        self.consumers.queue.drop_group_streams(&self.seat.group, &gone, reason).await?;
+        book.positions.remove(&gone[0].0);
+        // The claim brings what is to be told.
+        self.poll_at = Instant::now();
         self.forget(index);
         Ok(())
     }
@@ -179,7 +181,8 @@ impl Member {
         claimed: Claimed,
         most: usize,
     ) -> (bool, Vec<Exhausted>) {
-        let Claimed { deliveries, exhausted, offers, generation, outstanding_frames, next_due } = claimed;
+        let Claimed { deliveries, exhausted, offers, gaps, generation, outstanding_frames, next_due } =
+            claimed;
         let now = Instant::now();
         self.outstanding = outstanding_frames;
         self.next_due = next_due.map(|wait| now + wait);
@@ -189,7 +192,12 @@ impl Member {
         // Noted before anything else can fail: what is not sent is given back.
         let note = |one: Delivery| (self.handover.note(&one.stream_id, one.sequence), one);
         let deliveries: Vec<(u64, Delivery)> = deliveries.into_iter().map(note).collect();
+        self.ready.extend(gaps.into_iter().flat_map(untold_events));
         for (token, delivery) in deliveries.iter().filter(|(_, one)| !is_told(&drafts, &offers, one)) {
+            // An ack of it is taken to prove that all gaps below it were sent.
+            let stream = self.streams.values_mut().find(|one| *one.topic.id() == delivery.stream_id);
+            self.ready
+                .extend(stream.and_then(Stream::take_gap).map(|gap| Ready::Event(GroupEvent::Gap(gap))));
             let again = ClaimedFrame::new(delivery.clone(), None, Some(*token));
             self.ready.push_back(Ready::Frame(again));
         }
@@ -274,6 +282,23 @@ impl Member {
     }
 }
 
+/// What is to be told of gaps that another call was to tell before, or nobody: a gap for each range.
+fn untold_events(untold: UntoldGaps) -> Vec<Ready> {
+    let UntoldGaps { stream_id, runs } = untold;
+    let mut events = Vec::new();
+    let (mut gap, mut end) = (PendingGap::default(), None);
+    for GapRun { from, to, reason } in runs {
+        if end != Some(from) {
+            events.extend(gap.take(&stream_id, 0));
+        }
+        // One that a newer server knows is still a gap.
+        gap.add(from, to, GapReason::from_code(reason).unwrap_or(GapReason::Retention));
+        end = Some(to.next());
+    }
+    events.extend(gap.take(&stream_id, 0));
+    events.into_iter().map(|gap| Ready::Event(GroupEvent::Gap(gap))).collect()
+}
+
 /// Whether a delivery is one of the frames that were offered, and so told with its stream's gaps, in order. One that comes
 /// again may have the same number as a candidate of an offer that came too late.
 fn is_told(drafts: &[(u32, Draft)], offers: &[OfferResult], delivery: &Delivery) -> bool {
@@ -293,8 +318,13 @@ mod tests {
     #[test]
     fn a_frame_is_told_once_by_its_offer_or_as_one_that_comes_again() {
         let number = |number| Sequence::new(number).unwrap();
-        let candidate =
-            |at| Candidate { sequence: number(at), size_bytes: 1, skip: false, mark: String::new() };
+        let candidate = |at| Candidate {
+            sequence: number(at),
+            size_bytes: 1,
+            skip: false,
+            mark: String::new(),
+            gaps: Vec::new(),
+        };
         let offer = StreamOffer {
             stream_id: "cam".parse().unwrap(),
             from: number(1),

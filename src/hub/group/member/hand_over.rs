@@ -6,7 +6,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{ClaimedFrame, End, Member, Ready};
 use crate::hub::event::{GapReason, PicturesOrLost};
-use crate::hub::gaps::PendingGap;
 use crate::hub::group::{GroupDelivery, GroupEvent, MEMBER_TTL};
 use crate::queue::{self, Delivery, Settled, Settlement};
 
@@ -103,14 +102,14 @@ impl Member {
             sequence: *sequence,
             attempt: *attempt,
             letter: *letter,
-            settlement: Settlement::Lost,
+            settlement: Settlement::Lost(lost.code()),
         };
         self.consumers.queue.settle_frames(&self.seat.group, &[settled]).await?;
         if let Some(token) = token {
             self.handover.take(*token);
         }
-        let mut gap = PendingGap::default();
-        gap.add(*sequence, *sequence, lost);
-        Ok(gap.take(stream_id, 0).map(GroupEvent::Gap))
+        // Somebody's next claim brings it to be told.
+        self.desk.nudge();
+        Ok(None)
     }
 }

@@ -6,7 +6,7 @@ use super::super::state::Now;
 use super::{Group, Pending, after, exhausted};
 use crate::domain::{DeadFrame, DeadLetterId, MemberId};
 use crate::queue::{
-    Answer, AnswerResult, Ended, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME, Settled, Settlement, Verdict,
+    Answer, AnswerResult, Ended, GapRun, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME, Settled, Settlement, Verdict,
 };
 
 /// What became of a replay.
@@ -50,6 +50,9 @@ impl Group {
             Verdict::Acknowledge => {
                 let (holder, given) = (pending.holder.clone(), pending.given);
                 if let Some(holder) = holder {
+                    if let Some(session) = self.members.get(&holder).and_then(|member| member.session) {
+                        self.gaps.acknowledged(session, stream_id, *sequence);
+                    }
                     self.note_pace(&holder, given.map_or(Duration::ZERO, |given| now.instant - given), now);
                 }
                 self.remove_pending(&key);
@@ -102,11 +105,14 @@ impl Group {
             let how = match frame.settlement {
                 Settlement::DeadLetter if rejected => Ended::Rejected,
                 Settlement::DeadLetter => Ended::GivenUp,
-                Settlement::Lost => Ended::Lost,
+                Settlement::Lost(_) => Ended::Lost,
             };
             match frame.settlement {
                 Settlement::DeadLetter => self.counters.dead += 1,
-                Settlement::Lost => self.counters.lost += 1,
+                Settlement::Lost(reason) => {
+                    self.counters.lost += 1;
+                    self.gaps.leave_untold(&key.0, GapRun { from: key.1, to: key.1, reason });
+                }
             }
             self.remember_end(key, how);
         }

@@ -8,8 +8,8 @@ use super::super::state::Now;
 use super::{Group, Key, Member, Pending, after, exhausted};
 use crate::domain::{GroupAffinity, StreamId};
 use crate::queue::{
-    Claim, Claimed, Delivery, Error, MAX_DUE, MAX_EXHAUSTED, OfferResult, Result, SETTLE_TIME, Seat,
-    StreamOffer,
+    Claim, Claimed, Delivery, Error, MAX_DUE, MAX_EXHAUSTED, MAX_GAP_RUNS, OfferResult, Result, SETTLE_TIME,
+    Seat, StreamOffer,
 };
 
 /// Between two times that a window is widened because nobody else has room.
@@ -30,11 +30,16 @@ impl Group {
             deliveries: Vec::new(),
             exhausted: Vec::new(),
             offers: Vec::new(),
+            gaps: Vec::new(),
             generation: self.record.generation,
             outstanding_frames: 0,
             next_due: None,
         };
         self.claim_due(seat, claim, now, &mut claimed);
+        for (stream, from, to) in &claim.told {
+            self.gaps.told(seat.session, stream, *from, *to);
+        }
+        claimed.gaps = self.gaps.take_over(seat.session);
         let mut adopted = false;
         for offer in &claim.offers {
             let result = self.claim_new(seat, claim, offer, now, &mut adopted, &mut claimed.deliveries);
@@ -202,7 +207,9 @@ impl Group {
         let mut delivered = 0;
         for candidate in &offer.candidates {
             let key = (stream.clone(), candidate.sequence);
-            if candidate.skip {
+            if !candidate.gaps.is_empty() && self.gaps.len() + candidate.gaps.len() > MAX_GAP_RUNS {
+                break;
+            } else if candidate.skip {
                 self.counters.acknowledged += 1;
             } else if self.pending.len() >= most
                 || !self.has_room(seat, claim, candidate.size_bytes, deliveries.len(), now)
@@ -225,6 +232,9 @@ impl Group {
                 self.pending.insert(key.clone(), pending);
                 deliveries.extend(self.give(seat, &key, ack_deadline, now));
                 delivered = candidate.sequence.get();
+            }
+            for run in &candidate.gaps {
+                self.gaps.give(seat.session, stream, *run);
             }
             next = candidate.sequence.next();
             mark.clone_from(&candidate.mark);

@@ -2,6 +2,7 @@
 
 mod answer;
 mod claim;
+mod gaps;
 mod seat;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -12,8 +13,10 @@ use tokio::time::Instant;
 use super::state::Now;
 use crate::domain::{DeadLetterId, GroupId, GroupRecord, MemberId, Sequence, StreamId, Timestamp};
 use crate::queue::{
-    Ended, Error, Exhausted, GroupCounters, GroupPosition, GroupState, MAX_ENDED, MemberState, Result,
+    Ended, Error, Exhausted, GapRun, GroupCounters, GroupPosition, GroupState, MAX_ENDED, MemberState, Result,
 };
+
+use gaps::Gaps;
 
 pub(super) use answer::Replay;
 
@@ -33,6 +36,7 @@ pub(super) struct Group {
     /// How frames ended that nobody acknowledged, the latest of them.
     ended: HashMap<Key, Ended>,
     ended_order: VecDeque<Key>,
+    gaps: Gaps,
 }
 
 #[derive(Debug)]
@@ -98,6 +102,7 @@ impl Group {
             counters: GroupCounters::default(),
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
+            gaps: Gaps::default(),
         }
     }
 
@@ -113,6 +118,7 @@ impl Group {
     /// Sets positions, as of this generation.
     pub(super) fn place(&mut self, positions: &[(StreamId, Sequence)]) {
         self.forget_pending(positions.iter().map(|(stream, _)| stream));
+        self.gaps.forget(&positions.iter().map(|(stream, _)| stream).collect());
         let generation = self.record.generation;
         for (stream, next) in positions {
             let owner = self.positions.remove(stream).and_then(|position| position.owner);
@@ -125,17 +131,36 @@ impl Group {
     pub(super) fn reselect(&mut self, streams: &[(StreamId, Option<Sequence>)]) {
         for (stream, next) in streams {
             match next {
-                None => self.drop_streams(std::slice::from_ref(stream)),
+                None => {
+                    self.gaps.forget(&HashSet::from([stream]));
+                    self.drop_streams(std::slice::from_ref(stream));
+                }
                 Some(next) if !self.positions.contains_key(stream) => self.place(&[(stream.clone(), *next)]),
                 Some(_) => {}
             }
         }
     }
 
-    /// Forgets streams whose output is gone, also for those who had not acknowledged it.
-    pub(super) fn lose_streams(&mut self, streams: &[StreamId]) {
+    /// Forgets streams whose output is gone, also for those who had not acknowledged it: they are told.
+    pub(super) fn lose_streams(&mut self, streams: &[(StreamId, u64)], reason: u16) {
         let before = self.pending.len();
-        self.drop_streams(streams);
+        for (stream, head) in streams {
+            let Some(position) = self.positions.get(stream) else { continue };
+            let next = position.next;
+            let pending = self.pending.keys().filter(|(id, sequence)| id == stream && *sequence < next);
+            let mut lost: Vec<Sequence> = pending.map(|(_, sequence)| *sequence).collect();
+            lost.sort_unstable();
+            for sequence in lost {
+                self.gaps.leave_untold(stream, GapRun { from: sequence, to: sequence, reason });
+            }
+            if let Ok(to) = Sequence::new(*head)
+                && next <= to
+            {
+                self.gaps.leave_untold(stream, GapRun { from: next, to, reason });
+            }
+        }
+        let streams: Vec<StreamId> = streams.iter().map(|(stream, _)| stream.clone()).collect();
+        self.drop_streams(&streams);
         self.counters.lost += (before - self.pending.len()) as u64;
     }
 

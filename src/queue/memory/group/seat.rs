@@ -14,7 +14,9 @@ impl Group {
     fn go_away(&mut self, gone: &[MemberId], now: Now) {
         for id in gone {
             if let Some(member) = self.members.get_mut(id) {
-                member.session = None;
+                if let Some(session) = member.session.take() {
+                    self.gaps.abandon(session);
+                }
                 (member.claimed, member.answered) = (None, None);
             }
         }
@@ -69,7 +71,9 @@ impl Group {
             answered: None,
         });
         if member.session != Some(seat.session) {
-            member.session = Some(seat.session);
+            if let Some(before) = member.session.replace(seat.session) {
+                self.gaps.abandon(before);
+            }
             member.connect_time = now.wall;
         }
         member.expires = now.instant + ttl;

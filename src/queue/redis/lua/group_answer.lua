@@ -31,6 +31,8 @@ local function note_pace(member, given)
   redis.call('HSET', MEMBERS, 'w:' .. member, text(window), 'l:' .. member, text(now))
 end
 
+local has_gaps = redis.call('EXISTS', GAPS) == 1
+
 for a = 4, #ARGV, 8 do
   local verdict, id, seq = ARGV[a], ARGV[a + 1], ARGV[a + 2]
   local span, message = ARGV[a + 6], ARGV[a + 7]
@@ -55,6 +57,11 @@ for a = 4, #ARGV, 8 do
       drop(key)
       if state == 'h' then
         note_pace(holder, given)
+        local session = has_gaps and redis.call('HGET', MEMBERS, 's:' .. holder)
+        if session then
+          -- Its stream's gaps below it were sent before it, on the same call.
+          take_runs(session .. ':' .. id, function(_, last, why) return why < AGAIN and last < tonumber(seq) end)
+        end
         free(holder, size)
       end
       acknowledged = acknowledged + 1

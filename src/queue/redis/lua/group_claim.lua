@@ -2,18 +2,20 @@
 --
 -- KEYS: as in group_common.lua.
 -- ARGV: member, session, revision, most frames and bytes of the member, most frames now, time to live (ms), most due frames
---       looked at, most exhausted ones, time to settle them (ms), incarnation, "1" if the member's window bounds its frames, too;
---       then for each offered stream: id, "1" to begin there, the position, entries lost before it, candidates; and for each of
---       these: sequence, bytes, "1" to skip, mark.
+--       looked at, most exhausted ones, time to settle them (ms), incarnation, "1" if the member's window bounds its frames, too,
+--       gaps that its client has taken; for each of these: stream, from, to; then for each offered stream: id, "1" to begin there,
+--       the position, entries lost before it, candidates; and for each of these: sequence, bytes, "1" to skip, mark, and the runs
+--       of numbers that are passed over with it, as in group_common.lua.
 -- Answers {"gone"}, {"replaced"}, {"lapsed"}, {"changed", revision}, or
--- {"ok", generation, member's frames, time to the next due frame (ms; -1 = none), deliveries, exhausted, streams}:
+-- {"ok", generation, member's frames, time to the next due frame (ms; -1 = none), deliveries, exhausted, streams, gaps}:
 -- a delivery is {stream:sequence, attempt, deadline (ms), letter it was replayed from, generation of its stream, time to the
 -- deadline (ms)}, an exhausted frame {stream:sequence, attempt, "1" if rejected, message, letter}, a stream {word, position, mark}
--- with the words "at", "moved", "unknown", "owned", "later".
+-- with the words "at", "moved", "unknown", "owned", "later"; gaps that nobody has told are {stream, runs}.
 local PAUSE_MS = 500       -- between two times that a window is widened because nobody else has room
 local BUSY_MS = 2000       -- who acknowledged a frame within this goes on to
 local PRESENT_MS = 3000    -- who claimed within this claims again: a member looks once a second
 local NEIGHBOURS = 50      -- of more members, so many are asked whether they have room
+local GAP_STREAMS = 16     -- most streams whose untold gaps are handed out at once
 local BACK_MS = 1000       -- a clock that went back by less is not corrected
 
 local me, session = ARGV[1], ARGV[2]
@@ -151,13 +153,34 @@ for _, key in ipairs(due) do
   end
 end
 
+local a = 14
+for _ = 1, tonumber(ARGV[13]) do
+  local from, to = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])
+  take_runs(session .. ':' .. ARGV[a], function(first, last) return first >= from and last <= to end)
+  a = a + 3
+end
+local gaps = {}
+if redis.call('EXISTS', UNTOLD) == 1 then
+  for _, id in ipairs(redis.call('HRANDFIELD', UNTOLD, GAP_STREAMS)) do
+    local runs = redis.call('HGET', UNTOLD, id)
+    redis.call('HDEL', UNTOLD, id)
+    local mine = string.gsub(runs, '%-(%d+);', function(why)
+      return '-' .. text(tonumber(why) % AGAIN + AGAIN) .. ';'
+    end)
+    local field = session .. ':' .. id
+    redis.call('HSET', GAPS, field, (redis.call('HGET', GAPS, field) or '') .. mine)
+    gaps[#gaps + 1] = { id, runs }
+  end
+end
+
 local pending = redis.call('HLEN', PENDING)
+local gap_runs = tonumber(redis.call('HGET', ABOUT, 'gap_runs') or 0)
+local gap_runs_before = gap_runs
 local acknowledged, lost, adopted = 0, 0, false
-local a = 13
 while a <= #ARGV do
   local id, begin, from, missing, count = ARGV[a], ARGV[a + 1] == '1', ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])
   local first = a + 5
-  a = first + count * 4
+  a = first + count * 5
   local at = redis.call('HMGET', POSITIONS, 'n:' .. id, 'k:' .. id)
   local position, mark = at[1], at[2] or ''
   if not position and begin then
@@ -175,9 +198,12 @@ while a <= #ARGV do
     streams[#streams + 1] = { 'later', 0, '' }
   else
     local next, delivered = tonumber(position), 0
-    for c = first, first + (count - 1) * 4, 4 do
+    local field, passed = session .. ':' .. id, nil
+    for c = first, first + (count - 1) * 5, 5 do
       local seq, size = tonumber(ARGV[c]), tonumber(ARGV[c + 1])
-      if ARGV[c + 2] == '1' then
+      if ARGV[c + 4] ~= '' and gap_runs + count_runs(ARGV[c + 4]) > MAX_GAPS then
+        break
+      elseif ARGV[c + 2] == '1' then
         acknowledged = acknowledged + 1
       elseif pending >= outstanding or not room(size) then
         break
@@ -186,7 +212,13 @@ while a <= #ARGV do
         pending, delivered = pending + 1, seq
       end
       next, mark = seq + 1, ARGV[c + 3]
+      for from, to, why in string.gmatch(ARGV[c + 4], '(%d+)%-(%d+)%-(%d+);') do
+        local grown
+        passed, grown = add_run(passed or redis.call('HGET', GAPS, field) or '', tonumber(from), tonumber(to), tonumber(why))
+        gap_runs = gap_runs + grown
+      end
     end
+    if passed then redis.call('HSET', GAPS, field, passed) end
     if next ~= tonumber(position) then
       lost = lost + missing
       redis.call('HSET', POSITIONS, 'n:' .. id, text(next))
@@ -205,5 +237,7 @@ redis.call('HSET', MEMBERS, 'f:' .. me, text(my_frames), 'b:' .. me, text(my_byt
 if redelivered > 0 then redis.call('HINCRBY', ABOUT, 'redelivered', redelivered) end
 if acknowledged > 0 then redis.call('HINCRBY', ABOUT, 'acknowledged', acknowledged) end
 if lost > 0 then redis.call('HINCRBY', ABOUT, 'lost', text(lost)) end
+if gap_runs ~= gap_runs_before then redis.call('HSET', ABOUT, 'gap_runs', text(gap_runs)) end
 local later = redis.call('ZRANGEBYSCORE', DUE, '(' .. text(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-return { 'ok', tonumber(about[2]), my_frames, later[2] and tonumber(later[2]) - now or -1, deliveries, exhausted, streams }
+return { 'ok', tonumber(about[2]), my_frames, later[2] and tonumber(later[2]) - now or -1, deliveries, exhausted, streams,
+  gaps }

@@ -21,6 +21,64 @@ local function write(key, attempt, state, size, given, holder, message)
     text(attempt) .. ' ' .. state .. ' ' .. text(size) .. '@' .. text(given) .. ' ' .. holder .. ' ' .. message)
 end
 
+-- Gaps are runs of numbers, "from-to-reason;" one after the other: in GAPS by the session whose call tells them and the stream, in
+-- UNTOLD by the stream, told by nobody. A reason from AGAIN on is of a run that was another session's before.
+local AGAIN = 1000
+local LONGEST_RUN = 64   -- characters of one, at least
+local MAX_GAPS = 10000 -- runs of a group; beyond, its streams wait until some are taken
+
+local function count_runs(value)
+  local _, count = string.gsub(value, ';', '')
+  return count
+end
+
+-- Adds runs to a text of such; answers it, and by how many it grew. What goes on where the text ends makes it no longer.
+local function add_run(value, from, to, reason)
+  local first, last, why = string.match(string.sub(value, -LONGEST_RUN), '(%d+)%-(%d+)%-(%d+);$')
+  if first and tonumber(last) + 1 == from and tonumber(why) == reason then
+    local tail = #first + #last + #why + 3
+    return string.sub(value, 1, #value - tail) .. first .. '-' .. text(to) .. '-' .. why .. ';', 0
+  end
+  return value .. text(from) .. '-' .. text(to) .. '-' .. text(reason) .. ';', 1
+end
+
+local function add_untold(id, from, to, reason)
+  local value, grown = add_run(redis.call('HGET', UNTOLD, id) or '', from, to, reason)
+  redis.call('HSET', UNTOLD, id, value)
+  if grown > 0 then redis.call('HINCRBY', ABOUT, 'gap_runs', grown) end
+end
+
+-- Takes runs off a field of GAPS: those that `is_taken` says so of.
+local function take_runs(field, is_taken)
+  local value = redis.call('HGET', GAPS, field)
+  if not value then return end
+  local kept, taken = {}, 0
+  for first, last, why in string.gmatch(value, '(%d+)%-(%d+)%-(%d+);') do
+    if is_taken(tonumber(first), tonumber(last), tonumber(why)) then
+      taken = taken + 1
+    else
+      kept[#kept + 1] = first .. '-' .. last .. '-' .. why .. ';'
+    end
+  end
+  if #kept == 0 then
+    redis.call('HDEL', GAPS, field)
+  elseif taken > 0 then
+    redis.call('HSET', GAPS, field, table.concat(kept))
+  end
+  if taken > 0 then redis.call('HINCRBY', ABOUT, 'gap_runs', text(0 - taken)) end
+end
+
+-- What sessions had to tell, and may not have told, is nobody's.
+local function abandon(sessions)
+  for _, field in ipairs(redis.call('HKEYS', GAPS)) do
+    local session, id = string.match(field, '^(%d+):(.*)$')
+    if sessions[session] then
+      redis.call('HSET', UNTOLD, id, (redis.call('HGET', UNTOLD, id) or '') .. redis.call('HGET', GAPS, field))
+      redis.call('HDEL', GAPS, field)
+    end
+  end
+end
+
 local function forget_member(member)
   redis.call('HDEL', MEMBERS, 's:' .. member, 'c:' .. member, 'f:' .. member, 'b:' .. member, 'w:' .. member,
     'g:' .. member, 'l:' .. member, 'p:' .. member)
@@ -36,12 +94,14 @@ end
 
 -- Ends the calls of members: their frames stay their own until the deadlines, or for one ack deadline, whichever is sooner.
 local function go_away(members, ack_ms)
-  local held = false
+  local held, sessions = false, {}
   for member in pairs(members) do
+    sessions[redis.call('HGET', MEMBERS, 's:' .. member) or ''] = true
     redis.call('ZREM', ALIVE, member)
     redis.call('HDEL', MEMBERS, 's:' .. member, 'c:' .. member, 'l:' .. member, 'p:' .. member)
     if tonumber(redis.call('HGET', MEMBERS, 'f:' .. member) or 0) > 0 then held = true else forget_member(member) end
   end
+  abandon(sessions)
   if not held then return end
   local all = redis.call('HGETALL', PENDING)
   for i = 1, #all, 2 do

@@ -35,6 +35,7 @@ end
 redis.call('ZADD', ALIVE, text(now + tonumber(ARGV[4])), me)
 local held = {}
 if seated ~= session then
+  if seated then abandon({ [seated] = true }) end
   redis.call('HSET', MEMBERS, 's:' .. me, session, 'c:' .. me, text(clock[1] * 1000000 + clock[2]))
   redis.call('HSETNX', MEMBERS, 'f:' .. me, '0')
   redis.call('HSETNX', MEMBERS, 'b:' .. me, '0')

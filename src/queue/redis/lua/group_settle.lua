@@ -1,20 +1,24 @@
 -- Takes frames off that have ended: as dead letters, or because retention took them.
 -- KEYS: as in group_common.lua.
--- ARGV: ended frames remembered, at most; then for each frame: "stream:sequence", attempt, counter ("dead" or "lost"), letter it
---       was replayed from ("" = none).
+-- ARGV: ended frames remembered, at most; then for each frame: "stream:sequence", attempt, why it is lost ("" = it is a dead
+--       letter), letter it was replayed from ("" = none).
 -- Answers nil without a group.
 if redis.call('EXISTS', ABOUT) == 0 then return false end
 for a = 2, #ARGV, 4 do
-  local key, counter = ARGV[a], ARGV[a + 2]
+  local key, lost = ARGV[a], ARGV[a + 2] ~= ''
   local entry = redis.call('HGET', PENDING, key)
   if entry then
     local attempt, state, size, _, holder = read(entry)
     if text(attempt) == ARGV[a + 1] and (redis.call('HGET', LETTERS, key) or '') == ARGV[a + 3] then
       drop(key)
       if state == 'h' then free(holder, size) end
-      redis.call('HINCRBY', ABOUT, counter, 1)
+      redis.call('HINCRBY', ABOUT, lost and 'lost' or 'dead', 1)
+      if lost then
+        local id, seq = string.match(key, '^([^:]+):(.*)$')
+        add_untold(id, tonumber(seq), tonumber(seq), tonumber(ARGV[a + 2]))
+      end
       -- How it ended is in the score, below the time: 0 given up, 1 rejected for good, 2 lost.
-      local how = counter == 'lost' and 2 or state == 'x' and 1 or 0
+      local how = lost and 2 or state == 'x' and 1 or 0
       redis.call('ZADD', ENDED, text(now * 4 + how), key)
     end
   end

@@ -2,7 +2,8 @@
 -- KEYS: as in group_common.lua.
 -- ARGV: what ("create", "update", "seek", "drop"), expected revision or "", settings, ack deadline (ms), most attempts,
 --       most outstanding frames, affinity, shortest and longest back-off (ms), incarnation; then for each stream: id, the
---       new position ("" = forget the stream).
+--       new position ("" = forget the stream), with "drop" the stream's last number and the reason to tell what the group had not
+--       come to, or "".
 -- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", revision}.
 local what = ARGV[1]
 local about = redis.call('HMGET', ABOUT, 'revision', 'generation')
@@ -29,8 +30,23 @@ elseif what == 'seek' then
 end
 
 local chosen = {}
-for a = 11, #ARGV, 2 do
+for a = 11, #ARGV, 3 do
   local id, next = ARGV[a], ARGV[a + 1]
+  if what == 'drop' then
+    local at, head, why = tonumber(redis.call('HGET', POSITIONS, 'n:' .. id)), string.match(ARGV[a + 2], '^(%d+) (%d+)$')
+    if at and head then
+      local lost = {}
+      for _, key in ipairs(redis.call('HKEYS', PENDING)) do
+        local stream, seq = string.match(key, '^([^:]+):(.*)$')
+        if stream == id then lost[#lost + 1] = tonumber(seq) end
+      end
+      table.sort(lost)
+      for _, seq in ipairs(lost) do
+        if seq < at then add_untold(id, seq, seq, tonumber(why)) end
+      end
+      if at <= tonumber(head) then add_untold(id, at, tonumber(head), tonumber(why)) end
+    end
+  end
   -- An update begins where there is no position, and moves none.
   if what ~= 'update' or next == '' or redis.call('HEXISTS', POSITIONS, 'n:' .. id) == 0 then
     chosen[id] = true
@@ -44,6 +60,16 @@ for a = 11, #ARGV, 2 do
 end
 local lost = 0
 if what ~= 'create' and #ARGV >= 11 then
+  if what ~= 'drop' then -- it reads them again, or wants no more of them
+    for _, hash in ipairs({ GAPS, UNTOLD }) do
+      for _, field in ipairs(redis.call('HKEYS', hash)) do
+        if chosen[string.match(field, '([^:]+)$')] then
+          redis.call('HINCRBY', ABOUT, 'gap_runs', text(0 - count_runs(redis.call('HGET', hash, field))))
+          redis.call('HDEL', hash, field)
+        end
+      end
+    end
+  end
   local all = redis.call('HGETALL', PENDING)
   for i = 1, #all, 2 do
     if chosen[string.match(all[i], '^([^:]+):')] then

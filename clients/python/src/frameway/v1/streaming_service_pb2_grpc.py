@@ -182,7 +182,10 @@ class StreamingServiceServicer:
 
         Ordering: frames and gaps of one stream come in sequence order, each sequence at most once; streams are not ordered against
         each other. Every sequence after the start is accounted for: by its frame or by a gap. In a group, redeliveries come out of
-        order and more than once.
+        order and more than once, and so do gaps: a gap is the group's until a member's client has it, which is known when it has
+        acknowledged a frame of the stream that was sent behind it on the same call, or the call has gone on for a minute. Until then
+        it is told again when the call ends, to whichever member asks next. Gaps that the group's own filter and sampling make are
+        told once: such frames count as acknowledged.
         Retry: safe. Resume after the last cursor that was handled (StartPosition.cursors); without a group nothing is lost within
         retention and nothing comes twice. In a group, subscribe again under the same member_id, at any server: until their ack
         deadlines the member's frames stay its own. The new call sends them again as the same attempts with the same ack ids, since
