@@ -43,21 +43,21 @@ pub(crate) async fn a_gap_goes_to_another_call_until_a_client_has_it(backend: Ba
     assert_eq!((given(&first), &first.gaps), (vec![(4, 1)], &vec![]), "its own offers tell it");
     let b = join(&*store, "b", 2, LONG).await;
     assert!(next(&*store, &b, &claim(&record, vec![])).await.gaps.is_empty(), "the first call lives");
-    let all = untold("cam", &[run(1, 3, PURGED)]);
+    let all = [untold("cam", &[run(1, 3, PURGED)])];
     // Its call ends; another call of it takes its place; its seat lapses: each time they are somebody else's to tell.
     store.leave_group(&a, &[]).await.unwrap();
-    assert_eq!(next(&*store, &b, &claim(&record, vec![])).await.gaps, [all.clone()]);
+    assert_eq!(next(&*store, &b, &claim(&record, vec![])).await.gaps, all);
     assert!(next(&*store, &b, &claim(&record, vec![])).await.gaps.is_empty(), "once");
     let b = seat("b", 3);
     store.join_group(&b, LONG).await.unwrap();
     let short = Claim { ttl: std::time::Duration::from_millis(50), ..claim(&record, vec![]) };
-    assert_eq!(next(&*store, &b, &short).await.gaps, [all.clone()]);
+    assert_eq!(next(&*store, &b, &short).await.gaps, all);
     let c = join(&*store, "c", 4, LONG).await;
     let taken = crate::common::eventually("the seat lapses", || async {
         Some(next(&*store, &c, &claim(&record, vec![])).await.gaps).filter(|gaps| !gaps.is_empty())
     })
     .await;
-    assert_eq!(taken, [all]);
+    assert_eq!(taken, all);
     // A part that the client has is forgotten, and nothing else.
     let told = vec![(id("cam"), number(1), number(3)), (id("other"), number(1), number(9))];
     next(&*store, &c, &Claim { told, ..claim(&record, vec![]) }).await;

@@ -146,7 +146,8 @@ async fn a_member_that_stays_away_loses_its_frames_at_their_deadlines() {
     site.world.publish("cam", 2).await;
     let mut a = site.join("a", 10).await;
     let began = tokio::time::Instant::now();
-    (frame(&mut a).await, frame(&mut a).await);
+    frame(&mut a).await;
+    frame(&mut a).await;
     drop(a);
     let mut b = site.join("b", 10).await;
     let again = frame(&mut b).await;
