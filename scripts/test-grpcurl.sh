@@ -25,6 +25,9 @@ says() { # says WHAT TEXT: the last answer has TEXT in it
     *) fail "$1: no $2 in the answer" ;;
   esac
 }
+refuses() { # refuses WHAT METHOD JSON: the call must fail; `answer` is what grpcurl says then
+  if answer=$("$here/grpcurl.sh" -plaintext -max-time 20 -format-error -d "$3" "$address" "$2" 2>&1); then fail "$1: it succeeded"; fi
+}
 call() { # call METHOD JSON: `answer` is what comes back; a status that is not OK fails
   answer=$("$here/grpcurl.sh" -plaintext -max-time 20 -d "$2" "$address" "$1" 2>&1) || fail "$1"
 }
@@ -64,6 +67,9 @@ says "with the processed picture" '"role":"PICTURE_ROLE_PROCESSED","format":"PIC
 says "and its bytes" '"data":"/9j/'
 says "and the thumbnail" '"role":"PICTURE_ROLE_THUMBNAIL"'
 says "and a cursor" '"cursor":"'
+
+refuses "an unknown stream" "$service/GetStream" '{"stream_id": "not-registered"}'
+says "the details of an error are shown by reflection" '"reason":"STREAM_NOT_FOUND"'
 
 call frameway.v1.QueueService/GetServerInfo '{}'
 says "the server names its API" '"apiVersion":"frameway.v1"'

@@ -1,28 +1,27 @@
 //! The composition root: builds the parts, connects them, and takes them down in order.
 
 mod backend;
-mod connection;
-mod incoming;
 mod late_queue;
 mod supervisor;
+pub(crate) mod transport;
 mod working;
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Role};
-use crate::grpc::{self, Grpc};
+use crate::grpc::Grpc;
 use crate::hub::{Consumers, Hub, HubConfig};
 use crate::queue::Queue;
 use crate::shutdown::Tasks;
 use supervisor::Supervisor;
+pub use transport::BoundAddress;
+use transport::{Ends, Listener, Settings};
 
 /// What connections without calls get to close by themselves.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
@@ -37,7 +36,7 @@ const FORCE_GRACE: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct App {
-    address: SocketAddr,
+    address: BoundAddress,
     drain_timeout: Duration,
     tasks: Tasks,
     queue: Arc<dyn Queue>,
@@ -63,10 +62,9 @@ impl App {
     /// # Errors
     /// The address cannot be listened on, or the backend does not fit the configuration. One that is away is no error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let listen = config.server.listen;
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-        let address = listener.local_addr().context("reading the bound address")?;
+        let listen = &config.server.listen;
+        let listener = Listener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let address = listener.address().clone();
         let tasks = Tasks::new();
         let queue = backend::open(&config.queue, &tasks).await?;
         let max_subscriptions = config.server.max_subscriptions as usize;
@@ -82,7 +80,7 @@ impl App {
             Grpc::new(&config, Arc::clone(&queue), Arc::clone(&hub), consumers, tasks.stopping()).await;
         let tokens = Tokens::default();
         let app = Self {
-            address,
+            address: address.clone(),
             drain_timeout: config.server.drain_timeout,
             tasks,
             queue,
@@ -95,7 +93,7 @@ impl App {
         Ok(app)
     }
 
-    fn start_tasks(&self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
+    fn start_tasks(&self, config: &Config, listener: Listener) -> anyhow::Result<()> {
         let tasks = &self.tasks;
         tasks.spawn_vital("hub", Arc::clone(&self.hub).run(self.tokens.stop_hub.clone()));
         tasks.spawn("health", Arc::clone(&self.grpc).watch_backend(tasks.stopping()));
@@ -110,26 +108,19 @@ impl App {
             }
             (Role::Api | Role::Worker, _) => {}
         }
-        let incoming = incoming::incoming(
-            listener,
-            config.server.max_connections as usize,
-            config.server.handshake_timeout,
-        );
-        let stop = self.tokens.stop_accepting.clone().cancelled_owned();
-        let serve =
-            grpc::server().serve_with_incoming_shutdown(self.grpc.routes.clone().prepare(), incoming, stop);
-        let cut = self.tokens.cut_connections.clone();
-        tasks.spawn_vital("server", async move {
-            if let Some(Err(error)) = cut.run_until_cancelled(serve).await {
-                tracing::error!(%error, "the server failed");
-            }
-        });
+        let ends = Ends {
+            stop_accepting: self.tokens.stop_accepting.clone(),
+            end_calls: self.grpc.drain_streams.clone(),
+            cut: self.tokens.cut_connections.clone(),
+        };
+        let settings = Settings::from(&config.server);
+        tasks.spawn_vital("server", transport::serve(listener, self.grpc.front.clone(), settings, ends));
         if let Some(file) = config.server.address_file.clone() {
-            let (grpc, address, stopping) = (Arc::clone(&self.grpc), self.address, tasks.stopping());
+            let (grpc, address, stopping) = (Arc::clone(&self.grpc), self.address.clone(), tasks.stopping());
             let failing = tasks.clone();
             tasks.spawn("address-file", async move {
                 if stopping.run_until_cancelled(grpc.serving()).await.is_some()
-                    && let Err(error) = write_address(&file, address)
+                    && let Err(error) = write_address(&file, &address)
                 {
                     tracing::error!(file = %file.display(), %error, "cannot write the address file");
                     failing.fail("address-file");
@@ -141,8 +132,8 @@ impl App {
 
     /// Where it listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &BoundAddress {
+        &self.address
     }
 
     /// Serves until `stop`, then drains: health says NOT_SERVING, subscriptions end with their cursors, calls finish,
@@ -220,7 +211,7 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
 }
 
 /// Writes a file that is there whole or not at all.
-fn write_address(file: &Path, address: SocketAddr) -> std::io::Result<()> {
+fn write_address(file: &Path, address: &BoundAddress) -> std::io::Result<()> {
     let mut fresh = file.as_os_str().to_owned();
     fresh.push(".new");
     std::fs::write(&fresh, address.to_string())?;

@@ -29,7 +29,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Which server to talk to.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ConnectArgs {
-    /// The server: HOST:PORT or http://HOST:PORT.
+    /// The server: HOST:PORT, http://HOST:PORT or unix:/run/frameway.sock.
     #[arg(long, env = "FRAMEWAY_ADDRESS", value_name = "ADDRESS", default_value = "http://127.0.0.1:7400",
           value_parser = parse_address)]
     pub(super) address: String,
@@ -97,6 +97,9 @@ fn unreachable(address: &str, error: &tonic::transport::Error) -> anyhow::Error 
 /// `host:port`, with or without a scheme, as a URL.
 fn parse_address(text: &str) -> Result<String, String> {
     let text = text.trim().trim_end_matches('/');
+    if text.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) {
+        return Ok(text.to_owned());
+    }
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     if scheme.eq_ignore_ascii_case("https") {
         return Err("TLS is not offered yet: use http://HOST:PORT".to_owned());
@@ -106,7 +109,7 @@ fn parse_address(text: &str) -> Result<String, String> {
         Some((host, port)) if scheme.eq_ignore_ascii_case("http") && !host.is_empty() && port > 0 => {
             Ok(format!("http://{host}:{port}"))
         }
-        _ => Err("write HOST:PORT, for example 127.0.0.1:7400".to_owned()),
+        _ => Err("write HOST:PORT, for example 127.0.0.1:7400, or unix:/run/frameway.sock".to_owned()),
     }
 }
 
@@ -122,6 +125,7 @@ mod tests {
             assert_eq!(parse_address(text).as_deref(), Ok("http://127.0.0.1:7400"), "{text}");
         }
         assert_eq!(parse_address("[::1]:7400").as_deref(), Ok("http://[::1]:7400"));
+        assert_eq!(parse_address("unix:/run/a.sock").as_deref(), Ok("unix:/run/a.sock"));
         for text in ["", "localhost", ":7400", "host:0", "host:seven", "ftp://host:21", "https://host:443"] {
             assert!(parse_address(text).is_err(), "{text}");
         }

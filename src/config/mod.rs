@@ -3,6 +3,7 @@
 //! Every flag has a variable of its name: `--listen` is `FRAMEWAY_LISTEN`. A flag wins over its variable.
 
 mod limits;
+mod listen;
 mod log;
 mod queue;
 mod server;
@@ -12,6 +13,7 @@ mod worker;
 use std::fmt;
 
 pub use limits::{LimitArgs, Limits};
+pub use listen::Listen;
 pub use log::{LogArgs, LogFormat};
 pub use queue::{QueueArgs, QueueConfig};
 pub use server::{Role, ServerArgs};
@@ -136,6 +138,10 @@ impl fmt::Display for Config {
         writeln!(f, "drain_timeout = {}", humantime::format_duration(server.drain_timeout))?;
         writeln!(f, "max_connections = {}", server.max_connections)?;
         writeln!(f, "handshake_timeout = {}", humantime::format_duration(server.handshake_timeout))?;
+        let age = server.max_connection_age.map(|age| humantime::format_duration(age).to_string());
+        writeln!(f, "max_connection_age = {}", age.unwrap_or_else(|| "none".to_owned()))?;
+        let grace = humantime::format_duration(server.max_connection_age_grace);
+        writeln!(f, "max_connection_age_grace = {grace}")?;
         writeln!(f, "max_subscriptions = {}", server.max_subscriptions)?;
         writeln!(f, "max_concurrent_submits = {}", server.max_concurrent_submits)?;
         writeln!(f, "rendition_threads = {}", server.rendition_threads())?;
@@ -207,6 +213,7 @@ mod tests {
             (&["--max-streams", "0"], "--max-streams"),
             (&["--max-pixels", "0"], "--max-pixels"),
             (&["--handshake-timeout", "0s"], "--handshake-timeout"),
+            (&["--max-connection-age", "100ms"], "--max-connection-age"),
         ] {
             assert_eq!(config(flags).map_err(|e| e.field).err().as_deref(), Some(flag));
         }

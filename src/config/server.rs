@@ -1,13 +1,19 @@
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::Listen;
 use crate::domain::ValidationError;
 
 /// Shortest time for a handshake. Clients behind a slow path need some round trips.
 const SHORTEST_HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(100);
+/// Shortest maximum age of a connection. With less, clients would do little but connect.
+const SHORTEST_CONNECTION_AGE: Duration = Duration::from_secs(1);
+/// Calls on one connection beyond its subscriptions: submits, acks, queries and watches.
+const CALLS_BESIDE_SUBSCRIPTIONS: u32 = 1024;
+/// Calls of a server beyond its subscriptions and watches.
+const CALLS_BESIDE_STREAMS: usize = 8192;
 
 /// Which parts of Frameway a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,9 +30,10 @@ pub enum Role {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// Address and port to listen on, plaintext HTTP/2. Port 0 takes any free port (see --address-file).
+    /// Where to listen, plaintext HTTP/2: an address or name and a port, a port alone for this machine only, :PORT for all
+    /// interfaces (IPv6 and IPv4), or unix:/run/frameway.sock. Port 0 takes any free port (see --address-file).
     #[arg(long, env = "FRAMEWAY_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7400")]
-    pub listen: SocketAddr,
+    pub listen: Listen,
 
     /// Write the address that was bound to this file once the server is SERVING. For scripts that use port 0.
     #[arg(long, env = "FRAMEWAY_ADDRESS_FILE", value_name = "FILE")]
@@ -50,6 +57,17 @@ pub struct ServerArgs {
     #[arg(long, env = "FRAMEWAY_HANDSHAKE_TIMEOUT", value_name = "TIME", default_value = "10s",
           value_parser = humantime::parse_duration)]
     pub handshake_timeout: Duration,
+
+    /// After this time, give or take a tenth, a connection takes no new calls: clients open another one, on another server if a
+    /// balancer says so. Unset: connections stay as long as their clients like.
+    #[arg(long, env = "FRAMEWAY_MAX_CONNECTION_AGE", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub max_connection_age: Option<Duration>,
+
+    /// How long calls may go on on a connection that has reached its maximum age, before they are told to end (subscriptions
+    /// with their cursors).
+    #[arg(long, env = "FRAMEWAY_MAX_CONNECTION_AGE_GRACE", value_name = "TIME", default_value = "60s",
+          value_parser = humantime::parse_duration)]
+    pub max_connection_age_grace: Duration,
 
     /// Most subscriptions at a time on this server; further ones are refused with RESOURCE_EXHAUSTED.
     #[arg(long, env = "FRAMEWAY_MAX_SUBSCRIPTIONS", value_name = "N", default_value_t = 4096,
@@ -82,7 +100,24 @@ impl ServerArgs {
             let rule = format!("must be at least {}", humantime::format_duration(SHORTEST_HANDSHAKE_TIMEOUT));
             return Err(ValidationError::new("--handshake-timeout", rule));
         }
+        if self.max_connection_age.is_some_and(|age| age < SHORTEST_CONNECTION_AGE) {
+            let rule = format!("must be at least {}", humantime::format_duration(SHORTEST_CONNECTION_AGE));
+            return Err(ValidationError::new("--max-connection-age", rule));
+        }
         Ok(self)
+    }
+
+    /// How many calls one connection may have at a time. Further ones wait at the client, without a word: subscriptions
+    /// alone never come so far, since they are refused before.
+    #[must_use]
+    pub fn max_calls_per_connection(&self) -> u32 {
+        self.max_subscriptions + CALLS_BESIDE_SUBSCRIPTIONS
+    }
+
+    /// How many calls the server may have at a time: as many watches as subscriptions, and others.
+    #[must_use]
+    pub fn max_calls(&self) -> usize {
+        2 * self.max_subscriptions as usize + CALLS_BESIDE_STREAMS
     }
 
     /// How many threads make renditions.

@@ -2,11 +2,13 @@
 
 use tonic::Request;
 
-use super::fault::{Fault, Result};
+use super::fault::{Fault, Result, shortened};
 use crate::domain::limits::MAX_REASON_BYTES;
 
 /// What is told of a caller's own words about itself, in characters.
 const MAX_NAME_CHARS: usize = 128;
+/// What is told of a failure, in characters: it may repeat the request.
+const MAX_OUTCOME_CHARS: usize = 512;
 
 /// Who asks for what, and why.
 #[derive(Debug, Clone)]
@@ -45,8 +47,9 @@ impl Audit {
         let Self { action, address, request_id, reason } = self;
         let outcome = match result {
             Ok(value) => done(value),
-            Err(fault) => format!("failed: {}", fault.message),
+            Err(fault) => format!("failed: {}", shortened(&fault.message, MAX_OUTCOME_CHARS)),
         };
+        let target = shortened(target, MAX_NAME_CHARS);
         tracing::info!(target: "audit", action, on = target, caller = address, request_id, reason, outcome);
     }
 }

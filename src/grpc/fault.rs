@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -13,8 +14,13 @@ use crate::pb::v1::ErrorReason;
 /// `google.rpc.ErrorInfo.domain` of every error.
 pub const ERROR_DOMAIN: &str = "frameway.v1";
 
-/// What `FrameError.message` may hold, in characters.
-const MAX_MESSAGE_CHARS: usize = 512;
+/// What a message, a field path or a fact may hold, in characters. They repeat what the caller sent.
+const MAX_TEXT_CHARS: usize = 512;
+/// What a status may take in the trailers, in bytes as they are sent: nginx has a page (4 KiB) for all of an answer's
+/// headers, grpc-java 8 KiB.
+const MAX_STATUS_BYTES: usize = 3 << 10;
+/// Below this no text is shortened further: what is left is more than names need.
+const MIN_TEXT_CHARS: usize = 32;
 
 /// Result of a conversion or of a handler's step.
 pub(crate) type Result<T> = std::result::Result<T, Fault>;
@@ -78,14 +84,10 @@ impl Fault {
 
     /// The same fault as one item's result.
     pub(crate) fn into_frame_error(self) -> pb::FrameError {
-        let mut message = self.message;
-        if let Some((at, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
-            message.truncate(at);
-        }
         pb::FrameError {
             reason: self.reason.into(),
-            message,
-            field: self.field,
+            message: shortened(&self.message, MAX_TEXT_CHARS),
+            field: shortened(&self.field, MAX_TEXT_CHARS),
             retry_delay: self.retry_delay.map(time::duration_to_pb),
         }
     }
@@ -109,29 +111,68 @@ impl From<ValidationError> for Fault {
 }
 
 impl From<Fault> for Status {
+    /// The status with its details. Texts are cut so that the whole fits what clients and proxies take: an answer that
+    /// does not would reach the caller as another error, or end its connection.
     fn from(fault: Fault) -> Self {
-        let Fault { reason, message, field, retry_delay, facts } = fault;
-        let mut details = ErrorDetails::new();
-        let stream = facts.iter().find(|(name, _)| *name == "stream_id").map(|(_, id)| id.clone());
-        if let Some(id) = stream {
-            details.set_resource_info("frameway.v1.Stream", id, "", message.clone());
+        let mut max_chars = MAX_TEXT_CHARS;
+        loop {
+            let status = status(&fault, max_chars);
+            if max_chars <= MIN_TEXT_CHARS || sent_bytes(&status) <= MAX_STATUS_BYTES {
+                return status;
+            }
+            max_chars /= 2;
         }
-        let group = facts.iter().find(|(name, _)| *name == "group_id").map(|(_, id)| id.clone());
-        if let Some(id) = group {
-            details.set_resource_info("frameway.v1.ConsumerGroup", id, "", message.clone());
-        }
-        let mut metadata: std::collections::HashMap<String, String> =
-            facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        if !field.is_empty() {
-            metadata.insert("field".to_owned(), field.clone());
-            details.add_bad_request_violation(field, message.clone());
-        }
-        if retry_delay.is_some() {
-            details.set_retry_info(retry_delay);
-        }
-        details.set_error_info(reason_name(reason), ERROR_DOMAIN, metadata);
-        Self::with_error_details(code(reason), message, details)
     }
+}
+
+/// The status of a fault, with at most so many characters of each text.
+fn status(fault: &Fault, max_chars: usize) -> Status {
+    let Fault { reason, message, field, retry_delay, facts } = fault;
+    let cut = |text: &str| shortened(text, max_chars);
+    let message = cut(message);
+    let mut details = ErrorDetails::new();
+    let fact = |wanted: &str| facts.iter().find(|(name, _)| *name == wanted).map(|(_, id)| cut(id));
+    if let Some(id) = fact("stream_id") {
+        details.set_resource_info("frameway.v1.Stream", id, "", message.clone());
+    }
+    if let Some(id) = fact("group_id") {
+        details.set_resource_info("frameway.v1.ConsumerGroup", id, "", message.clone());
+    }
+    let mut metadata: std::collections::HashMap<String, String> =
+        facts.iter().map(|(name, value)| ((*name).to_owned(), cut(value))).collect();
+    if !field.is_empty() {
+        metadata.insert("field".to_owned(), cut(field));
+        details.add_bad_request_violation(cut(field), message.clone());
+    }
+    if retry_delay.is_some() {
+        details.set_retry_info(*retry_delay);
+    }
+    details.set_error_info(reason_name(*reason), ERROR_DOMAIN, metadata);
+    Status::with_error_details(code(*reason), message, details)
+}
+
+/// The first characters of a text, and a sign that there were more.
+pub(crate) fn shortened(text: &str, max_chars: usize) -> String {
+    const SIGN: &str = "...";
+    match text.char_indices().nth(max_chars) {
+        Some(_) => text.chars().take(max_chars - SIGN.len()).chain(SIGN.chars()).collect(),
+        None => text.to_owned(),
+    }
+}
+
+/// What a status takes in the trailers.
+fn sent_bytes(status: &Status) -> usize {
+    trailers(status).iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+/// The trailers that end a call with this status.
+pub(crate) fn trailers(status: &Status) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Err(unfit) = status.add_header(&mut headers) {
+        // A header takes the words of this one.
+        return trailers(&unfit);
+    }
+    headers
 }
 
 /// The reason as `ErrorInfo` has it.
@@ -191,6 +232,7 @@ pub(crate) fn code(reason: ErrorReason) -> Code {
         | R::TooManySubscriptions
         | R::TooManyGroups
         | R::TooManyInFlight
+        | R::MetadataTooLarge
         | R::SlowConsumer
         | R::QueueOverflow
         | R::OutputTooLarge

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::MAX_PLAIN_MESSAGE_BYTES;
+use super::convert::output::MAX_MASKS;
 use super::convert::{picture, stats, time};
 use super::frames::MAX_LOOKUP_ITEMS;
+use super::front::MAX_METADATA_BYTES;
 use super::health::Health;
 use super::page::MAX_PAGE_SIZE;
 use crate::config::Limits;
 use crate::domain::limits as maxima;
 use crate::domain::{Partitions, Timestamp};
+use crate::hub::HubConfig;
 use crate::pb::v1 as pb;
 use crate::queue::{self, BackendStatus, Durability};
 
@@ -23,6 +27,7 @@ pub(crate) struct ServerInfo {
     pub(crate) limits: Limits,
     pub(crate) max_streams: usize,
     pub(crate) max_subscriptions: usize,
+    pub(crate) max_calls_per_connection: u32,
     pub(crate) auto_register: Option<usize>,
     pub(crate) partitions: Partitions,
     pub(crate) kind: pb::BackendKind,
@@ -101,18 +106,20 @@ impl ServerInfo {
             dedup_window: maxima::DEDUP_WINDOW as u32,
             max_in_flight_batches: maxima::MAX_IN_FLIGHT_BATCHES as u32,
             max_in_flight_bytes: self.limits.max_in_flight_bytes() as u64,
-            // Of calls and options that are not offered yet.
-            max_subscriber_buffer_bytes: 0,
+            max_subscriber_buffer_bytes: HubConfig::default().overflow_bytes,
             max_ack_ids: super::dead_letters::MAX_ITEMS as u32,
-            max_consumer_groups: 0,
+            max_consumer_groups: maxima::MAX_GROUPS as u32,
             max_rois: maxima::MAX_ROIS as u32,
-            max_privacy_masks: 0,
+            max_privacy_masks: MAX_MASKS as u32,
             max_selectors: maxima::MAX_SELECTORS as u32,
             max_subscriptions: self.max_subscriptions as u32,
             default_response_picture_bytes: maxima::DEFAULT_MAX_DELIVERED_PICTURE_BYTES,
             max_response_picture_bytes: picture::MAX_DELIVERED_PICTURE_BYTES,
             max_lookup_items: MAX_LOOKUP_ITEMS as u32,
             max_page_size: MAX_PAGE_SIZE as u32,
+            max_calls_per_connection: self.max_calls_per_connection,
+            max_metadata_bytes: MAX_METADATA_BYTES as u32,
+            max_control_message_bytes: MAX_PLAIN_MESSAGE_BYTES as u64,
             max_capture_time_ahead: Some(time::duration_to_pb(ahead)),
         }
     }

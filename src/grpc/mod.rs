@@ -5,6 +5,7 @@
 
 mod ack_id;
 mod audit;
+mod connection_end;
 mod convert;
 mod counters;
 mod dead_letters;
@@ -12,6 +13,7 @@ mod delivery;
 mod fault;
 mod filter;
 mod frames;
+mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod group_acks;
@@ -21,7 +23,6 @@ mod info;
 mod mask;
 mod metrics;
 mod operate;
-mod oversize;
 mod page;
 mod queue_service;
 mod registry;
@@ -36,13 +37,16 @@ mod watch_streams;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
-use tonic::transport::Server;
 
+pub(crate) use connection_end::ConnectionEnd;
 pub use fault::ERROR_DOMAIN;
+pub(crate) use front::Front;
 
 use crate::config::{Config, Role};
 use crate::domain::Timestamp;
@@ -55,11 +59,11 @@ use counters::Counters;
 use dead_letters::DeadLetterDesk;
 use delivery::ByReference;
 use frames::FrameReader;
+use front::Admission;
 use group_acks::GroupAcks;
 use groups::GroupDesk;
 use health::{Health, HealthWatch};
 use info::ServerInfo;
-use oversize::TellLimit;
 use queue_service::QueueHandlers;
 use registry::Registry;
 use settings::SettingsCache;
@@ -81,19 +85,19 @@ const MAX_RESPONSE_BYTES: usize = (32 << 20) + (4 << 20);
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 const MAX_HTTP2_FRAME_BYTES: u32 = 1 << 20;
-const MAX_CALLS_PER_CONNECTION: u32 = 256;
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_HEADER_BYTES: u32 = 16 << 10;
-/// Guards against floods of resets; tonic's default switches the second one off.
-const MAX_PENDING_RESETS: usize = 20;
+/// Metadata that the transport still takes, so that calls with too much get a status; a call beyond this gets HTTP 431, one
+/// of four times as much ends its connection. Clients that send it in frames of 16 KiB may send six.
+const MAX_HEADER_BYTES: u32 = 96 << 10;
+/// Guards against floods of resets by the server's own errors; hyper's default for servers is none.
 const MAX_LOCAL_RESETS: usize = 1024;
 
 /// The services of one server.
 #[derive(Debug)]
 pub(crate) struct Grpc {
     /// What serves requests.
-    pub(crate) routes: Routes,
+    pub(crate) front: Front,
     health: HealthWatch,
     /// Calls under way.
     pub(crate) calls: TaskTracker,
@@ -115,16 +119,13 @@ impl Grpc {
         let health = HealthWatch::new(Arc::clone(&queue), reporter).await;
         let calls = TaskTracker::new();
         let drain_streams = CancellationToken::new();
-        let life = Life {
-            health: health.state(),
-            calls: calls.clone(),
-            draining,
-            drain_streams: drain_streams.clone(),
-        };
+        let life = Life { health: health.state(), calls: calls.clone(), draining };
         let (streaming, operating) = services(config, queue, hub, consumers, life);
         let routes = Routes::new(streaming).add_service(operating).add_service(health_service);
         let routes = with_reflection(routes);
-        Self { routes, health, calls, drain_streams }
+        let admission = Admission::new(config.server.max_calls());
+        let front = Front::new(routes, admission, config.limits.max_message_bytes);
+        Self { front, health, calls, drain_streams }
     }
 
     /// Follows the backend and tells the health service, until `draining`; then tells that.
@@ -151,7 +152,6 @@ struct Life {
     health: watch::Receiver<Health>,
     calls: TaskTracker,
     draining: CancellationToken,
-    drain_streams: CancellationToken,
 }
 
 fn services(
@@ -160,8 +160,8 @@ fn services(
     hub: Arc<Hub>,
     consumers: Arc<Consumers>,
     life: Life,
-) -> (TellLimit<ByReference<StreamingServer>>, QueueServer) {
-    let Life { health, calls, draining, drain_streams } = life;
+) -> (ByReference<StreamingServer>, QueueServer) {
+    let Life { health, calls, draining } = life;
     let limits = config.limits;
     let auto_register = config.server.auto_register.then_some(config.server.max_auto_registered_streams);
     let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), Arc::clone(&hub), auto_register));
@@ -182,7 +182,6 @@ fn services(
             queue: Arc::clone(&queue),
             budget: config.queue.budget,
             limits,
-            draining: drain_streams,
             grace: submit_frames::LONGEST_GRACE.min(config.server.drain_timeout / 4),
         },
         submitter,
@@ -209,6 +208,7 @@ fn services(
             limits,
             max_streams: config.queue.max_streams,
             max_subscriptions: config.server.max_subscriptions as usize,
+            max_calls_per_connection: config.server.max_calls_per_connection(),
             auto_register,
             partitions: config.queue.partitions,
             kind: match config.queue.redis_url {
@@ -229,7 +229,7 @@ fn services(
     let operating = QueueServer::new(operating)
         .max_decoding_message_size(MAX_PLAIN_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
-    (TellLimit::new(ByReference(streaming), limits.max_message_bytes), operating)
+    (ByReference(streaming), operating)
 }
 
 /// Adds reflection, in the version of today and in the one that older clients ask for.
@@ -238,6 +238,8 @@ fn with_reflection(routes: Routes) -> Routes {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(crate::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // google.rpc, so that clients that know messages by reflection can show the details of errors.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     match (builder().build_v1(), builder().build_v1alpha()) {
         (Ok(v1), Ok(v1alpha)) => routes.add_service(v1).add_service(v1alpha),
@@ -248,17 +250,22 @@ fn with_reflection(routes: Routes) -> Routes {
     }
 }
 
-/// A server with every limit set: the defaults of tonic and hyper leave several open.
-pub(crate) fn server() -> Server {
-    Server::builder()
+/// HTTP/2 with every limit set: the defaults of hyper leave several open.
+pub(crate) fn http2(max_calls_per_connection: u32) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(MAX_HTTP2_FRAME_BYTES)
-        .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
-        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .http2_adaptive_window(Some(false))
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
-        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
+        .max_concurrent_streams(max_calls_per_connection)
+        .keep_alive_interval(KEEPALIVE_EVERY)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .adaptive_window(false)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        // A client may cancel all its calls at once, before the server has looked at one of them. That must not end its
+        // connection, which others may share.
+        .max_pending_accept_reset_streams(max_calls_per_connection as usize)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS);
+    builder
 }

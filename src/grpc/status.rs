@@ -12,8 +12,10 @@ use crate::queue::{Error as QueueError, Refusal};
 pub(crate) const BACKEND_RETRY: Duration = Duration::from_secs(2);
 /// When to try again after a full queue: some frames have been processed by then.
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(500);
-/// When to try again after a server said that it drains: a restart takes about so long.
+/// When to try again after a server said that it drains, at the earliest: a restart takes about so long.
 pub(crate) const DRAINING_RETRY: Duration = Duration::from_secs(1);
+/// How much later some clients try again than others, so that they do not all come at once.
+const DRAINING_SPREAD: Duration = Duration::from_secs(1);
 /// When to try again after a race that the next attempt wins.
 pub(crate) const SOON: Duration = Duration::from_millis(100);
 
@@ -153,10 +155,14 @@ impl From<GroupError> for Fault {
 }
 
 impl Fault {
-    /// The server shuts down.
+    /// The server shuts down, or the connection has reached its maximum age. Each fault has a delay of its own.
     pub(crate) fn draining() -> Self {
-        Self::new(ErrorReason::Draining, "the server is draining; connect to another")
-            .retry_in(DRAINING_RETRY)
+        let spread = Duration::from_millis(rand::random_range(0..=DRAINING_SPREAD.as_millis() as u64));
+        Self::new(
+            ErrorReason::Draining,
+            "the server or this connection is going away: connect again, to another server if there is one",
+        )
+        .retry_in(DRAINING_RETRY + spread)
     }
 }
 

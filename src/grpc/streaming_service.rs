@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::connection_end::ConnectionEnd;
 use super::counters::Counters;
 use super::fault::Fault;
 use super::frames::FrameReader;
@@ -67,11 +68,14 @@ impl StreamingService for StreamingHandlers {
         self.refuse_if_draining()?;
         let call = self.calls.token();
         let counters = Arc::clone(&self.counters);
+        let end = ConnectionEnd::of(&request);
         let request = request.into_inner();
         if request.group.is_some() {
-            return Ok(delivery::respond(subscribe::join(&self.consumers, request, counters, call).await?));
+            let frames = subscribe::join(&self.consumers, request, counters, call, end).await?;
+            return Ok(delivery::respond(frames));
         }
-        let frames = subscribe::subscribe(&self.hub, request, self.auto_register, counters, call).await?;
+        let frames =
+            subscribe::subscribe(&self.hub, request, self.auto_register, counters, call, end).await?;
         Ok(delivery::respond(frames))
     }
 
@@ -129,7 +133,8 @@ impl StreamingService for StreamingHandlers {
         request: Request<Streaming<pb::SubmitFramesRequest>>,
     ) -> Reply<Self::SubmitFramesStream> {
         self.refuse_if_draining()?;
-        Ok(Response::new(self.submit_frames.open(request.into_inner(), &self.calls)))
+        let end = ConnectionEnd::of(&request);
+        Ok(Response::new(self.submit_frames.open(request.into_inner(), &self.calls, end)))
     }
 
     async fn acknowledge_frames(
@@ -163,7 +168,8 @@ impl StreamingService for StreamingHandlers {
         request: Request<pb::WatchStreamsRequest>,
     ) -> Reply<Self::WatchStreamsStream> {
         self.refuse_if_draining()?;
-        let call = self.calls.token();
-        Ok(Response::new(watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call).await?))
+        let (call, end) = (self.calls.token(), ConnectionEnd::of(&request));
+        let watch = watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call, end);
+        Ok(Response::new(watch.await?))
     }
 }

@@ -9,6 +9,7 @@ use futures::Stream;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::Status;
 
+use super::connection_end::ConnectionEnd;
 use super::convert::{processed, stream, subscription, time};
 use super::fault::{Fault, Result};
 use crate::domain::LabelMatch;
@@ -31,6 +32,7 @@ pub(crate) async fn watch(
     request: pb::WatchStreamsRequest,
     partitions: Partitions,
     call: TaskTrackerToken,
+    end: ConnectionEnd,
 ) -> Result<Responses> {
     let pb::WatchStreamsRequest { streams, resume_token, heartbeat_interval } = request;
     let streams = match streams.unwrap_or_default() {
@@ -47,7 +49,10 @@ pub(crate) async fn watch(
     Ok(Box::pin(try_stream! {
         let _held = call;
         loop {
-            let event = watch.next().await.map_err(Fault::from)?;
+            let event = match end.unless_too_old(watch.next()).await {
+                Some(event) => event.map_err(Fault::from)?,
+                None => Err(Fault::draining())?,
+            };
             yield to_pb(event, partitions);
         }
     }))

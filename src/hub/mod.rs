@@ -59,7 +59,7 @@ pub use group::{
 };
 pub use roster::ChangeKind;
 pub use select::{PictureWant, Selector, StreamSet, SubscriptionRequest};
-pub use subscription::Subscription;
+pub use subscription::{Drainer, Subscription};
 pub use tail::TailState;
 pub use told::Omitted;
 pub use watch_token::WatchToken;

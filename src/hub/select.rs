@@ -102,6 +102,16 @@ impl PictureWant {
     }
 }
 
+impl StreamSet {
+    /// Checks that the set can be asked for.
+    ///
+    /// # Errors
+    /// [`SubscribeError::InvalidGlob`].
+    pub fn check(&self) -> Result<(), SubscribeError> {
+        Matcher::new(self).map(drop)
+    }
+}
+
 /// A [`StreamSet`] that is ready to be asked.
 #[derive(Debug)]
 pub(super) enum Matcher {

@@ -101,6 +101,17 @@ impl SelectorState {
     }
 }
 
+/// Ends one subscription.
+#[derive(Debug)]
+pub struct Drainer(Arc<Inbox>);
+
+impl Drainer {
+    /// Has the subscription tell its cursors and end.
+    pub fn drain(&self) {
+        self.0.drain();
+    }
+}
+
 #[derive(Debug)]
 enum Phase {
     Fresh,
@@ -172,6 +183,12 @@ impl Subscription {
     /// Positions of all streams. What came before them has been told, but for gaps that are pending.
     fn cursors(&self) -> Vec<Cursor> {
         self.streams.values().map(Followed::cursor).collect()
+    }
+
+    /// Answers what ends this subscription alone, from outside, as a drain of the server does: with its cursors.
+    #[must_use]
+    pub fn drainer(&self) -> Drainer {
+        Drainer(Arc::clone(&self.registration.inbox))
     }
 
     pub(super) fn inbox(&self) -> &Inbox {

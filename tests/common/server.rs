@@ -42,7 +42,7 @@ impl TestServer {
         config.worker.worker_threads = Some(1);
         change(&mut config);
         let app = App::start(config).await.expect("the server starts");
-        let address = app.address();
+        let address = app.address().tcp().expect("a TCP address");
         let stop = CancellationToken::new();
         let running = Tasks::new().spawn("server under test", app.run(stop.clone()));
         let channel = Endpoint::from_shared(format!("http://{address}"))

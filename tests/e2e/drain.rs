@@ -1,5 +1,7 @@
 //! How a server goes: subscribers get their cursors, calls finish, watchers are cut, a deadline holds.
 
+use std::time::Duration;
+
 use frameway::app::App;
 use frameway::config::Config;
 use frameway::pb::v1 as pb;
@@ -9,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_types::StatusExt as _;
 
 use crate::frames::{next, selector, subscribe};
 use crate::reason;
@@ -30,6 +33,10 @@ async fn subscriptions_end_with_cursors_and_health_says_so_first() {
     assert_eq!(draining.cursors.len(), 1);
     let end = timeout(PATIENCE, events.message()).await.expect("in time").expect_err("ends with a status");
     assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "DRAINING"));
+    let retry = end.get_error_details().retry_info().and_then(|info| info.retry_delay).expect("a delay");
+    let told: Duration = draining.reconnect_delay.and_then(|delay| delay.try_into().ok()).expect("a delay");
+    assert_eq!(told, retry);
+    assert!((Duration::from_secs(1)..=Duration::from_secs(2)).contains(&told), "{told:?}");
     assert_eq!(health.message().await.ok().flatten().map(|m| m.status()), Some(ServingStatus::NotServing));
     // The open health watch would hold the server for ever.
     server.stop().await;
@@ -40,7 +47,7 @@ async fn subscriptions_end_with_cursors_and_health_says_so_first() {
 async fn a_port_in_use_is_told() {
     let server = TestServer::start(|_| {}).await;
     let mut config = Config::default();
-    config.server.listen = server.address;
+    config.server.listen = server.address.into();
     let error = App::start(config).await.expect_err("the port is in use");
     let text = format!("{error:#}");
     assert!(text.contains(&server.address.to_string()) && text.contains("in use"), "{text}");

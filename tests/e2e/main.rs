@@ -19,6 +19,7 @@ mod options;
 mod outputs;
 mod pictures;
 mod process;
+mod raw;
 mod registry;
 mod relay;
 #[path = "../common/server.rs"]
@@ -26,6 +27,7 @@ mod server;
 mod service;
 mod submit;
 mod submit_frames;
+mod transport;
 mod watch;
 
 use frameway::pb::v1::ErrorReason;

@@ -38,6 +38,7 @@ fn assert_refused(arguments: &[&str], culprit: &str) {
 fn wrong_flags_are_told_in_one_line() {
     assert_refused(&["serve", "--no-such-flag"], "--no-such-flag");
     assert_refused(&["serve", "--listen", "nowhere"], "--listen");
+    assert_refused(&["serve", "--listen", "nowhere"], "127.0.0.1:7400");
     assert_refused(&["serve", "--partitions", "7"], "--partitions");
     assert_refused(&["serve", "--memory-budget", "1MiB"], "--memory-budget");
     assert_refused(&["serve", "--redis-url", "localhost"], "--redis-url");

@@ -77,6 +77,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &["pb", "grpc", "middleware", "app", "cli", "main", "lib"],
         "the transport stays at the edge",
     ),
+    (&["hyper", "hyper_util", "h2"], &["grpc", "app", "cli"], "HTTP/2 stays at the edge"),
     (
         &["prost", "prost_types"],
         &["pb", "grpc", "middleware", "app", "cli", "queue/redis"],

@@ -10,18 +10,19 @@ use bytes::Bytes;
 use clap::Args;
 use futures::future::{BoxFuture, Ready, ready};
 use futures::{Stream, stream};
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::server::{Grpc, NamedService, ServerStreamingService};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
-use tower::Service;
+use tower::{Service, ServiceExt as _};
 
+use crate::app::transport::{self, Ends, Listener, Settings};
 use crate::cli::Failure;
 use crate::cli::client::MAX_MESSAGE_BYTES;
+use crate::config::Config;
 use crate::pb::v1 as pb;
 
 /// A server of one message.
@@ -80,15 +81,16 @@ impl Service<http::Request<Body>> for Bare {
 /// Serves until it is told to end.
 pub(super) async fn run(args: BareArgs) -> Result<(), Failure> {
     let error = |error: std::io::Error| Failure::Failed(error.into());
-    let listener = TcpListener::bind(args.listen).await.map_err(error)?;
-    let address = listener.local_addr().map_err(error)?;
+    let listener = Listener::bind(&args.listen.into()).await.map_err(error)?;
+    let address = listener.address().clone();
     let message = Bare(message(Bytes::from(vec![0x5a; args.bytes])));
     let fresh = args.address_file.with_extension("new");
     std::fs::write(&fresh, address.to_string()).map_err(error)?;
     std::fs::rename(&fresh, &args.address_file).map_err(error)?;
-    let serving =
-        crate::grpc::server().add_service(message).serve_with_incoming(TcpListenerStream::new(listener));
-    serving.await.map_err(|error| Failure::Failed(error.into()))
+    let service = message.map_request(|request: http::Request<Incoming>| request.map(Body::new));
+    let settings = Settings::from(&Config::default().server);
+    transport::serve(listener, service, settings, Ends::default()).await;
+    Ok(())
 }
 
 /// Asks for the messages.

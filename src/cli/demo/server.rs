@@ -1,5 +1,6 @@
 //! The server of the demo: a whole one, in this process.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::cli::Failure;
 use crate::cli::client::Client;
-use crate::config::{Config, without_password};
+use crate::config::{Config, Listen, without_password};
 use crate::pb::v1 as pb;
 
 /// How long the backend may take to answer first.
@@ -45,12 +46,12 @@ impl DemoServer {
             )));
         }
         config.queue.redis_url = redis_url;
-        config.server.listen.set_port(0);
+        config.server.listen = Listen::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         config.server.drain_timeout = DRAIN_TIMEOUT;
         config.log.log = std::env::var("FRAMEWAY_LOG").unwrap_or_else(|_| LOG.to_owned());
         config.log.init().map_err(|error| Failure::Usage(error.into()))?;
         let app = App::start(config).await.map_err(Failure::Usage)?;
-        let address = format!("http://{}", app.address());
+        let address = app.address().url();
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
         running.spawn(app.run(stop.clone()));

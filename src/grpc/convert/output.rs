@@ -12,7 +12,7 @@ use crate::pb::v1 as pb;
 const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
 const FRAME_BYTES: (u64, u64) = (1 << 10, 16 << 20);
 const DEFAULT_MIN_QUALITY: u64 = 30;
-const MAX_MASKS: usize = 32;
+pub(crate) const MAX_MASKS: usize = 32;
 
 /// Reads format, quality and size; faults name the fields as they are called in `OutputPolicy` and `Rendition`.
 pub(crate) fn rendition(wanted: pb::Rendition) -> Result<Rendition> {

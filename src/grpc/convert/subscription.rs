@@ -110,7 +110,12 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
         Some(By::Glob(glob)) if glob.is_empty() || glob.len() > MAX_GLOB_CHARS => {
             Err(Fault::invalid("glob", format!("must be 1 to {MAX_GLOB_CHARS} characters")))
         }
-        Some(By::Glob(glob)) => Ok(StreamSet::Glob(glob)),
+        Some(By::Glob(glob)) => {
+            let set = StreamSet::Glob(glob);
+            set.check()
+                .map_err(|error| Fault::new(ErrorReason::InvalidField, error.to_string()).field("glob"))?;
+            Ok(set)
+        }
         Some(By::Labels(labels)) => {
             let pb::LabelSelector { equal, present, absent } = labels;
             let counts = [("equal", equal.len()), ("present", present.len()), ("absent", absent.len())];

@@ -21,10 +21,11 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::codegen::http::{Request, Response};
 use tonic::server::NamedService;
 use tower::Service;
 
+use super::fault::trailers;
 use crate::pb::v1::SubscribeFramesResponse;
 use encode::encode;
 
@@ -99,13 +100,4 @@ fn frames(mut messages: Messages) -> impl Stream<Item = Result<Frame<bytes::Byte
         }
         yield Ok(Frame::trailers(trailers(&end)));
     }
-}
-
-fn trailers(status: &Status) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    if let Err(unfit) = status.add_header(&mut headers) {
-        // A header takes the words of this one.
-        return trailers(&unfit);
-    }
-    headers
 }

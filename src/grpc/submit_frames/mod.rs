@@ -20,13 +20,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio::time::{MissedTickBehavior, interval_at, sleep_until, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
 
+use super::connection_end::ConnectionEnd;
 use super::convert::{result, time};
 use super::fault::Fault;
-use super::oversize;
+use super::front;
 use super::submit::{self, Prepared, Submitter};
 use crate::config::Limits;
 use crate::domain::Timestamp;
@@ -59,9 +59,7 @@ pub(crate) struct SubmitFrames {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
-    /// Ends the calls that are open.
-    pub(crate) draining: CancellationToken,
-    /// How long they may go on then.
+    /// How long calls may go on when they are told to end.
     pub(crate) grace: Duration,
 }
 
@@ -82,12 +80,12 @@ struct Ready {
 
 impl SubmitFrames {
     /// Serves a call until it ends; `calls` waits for it.
-    pub(crate) fn open<S>(&self, inbound: S, calls: &TaskTracker) -> Responses
+    pub(crate) fn open<S>(&self, inbound: S, calls: &TaskTracker, end: ConnectionEnd) -> Responses
     where
         S: Stream<Item = std::result::Result<pb::SubmitFramesRequest, Status>> + Send + Unpin + 'static,
     {
         let (out, responses) = mpsc::channel(RESPONSES_WAITING);
-        let call = Call { of: self.clone(), out };
+        let call = Call { of: self.clone(), out, end, farewell: Fault::draining() };
         calls.spawn(call.run(inbound));
         Box::pin(ReceiverStream::new(responses))
     }
@@ -95,6 +93,10 @@ impl SubmitFrames {
 
 struct Call {
     of: SubmitFrames,
+    /// Tells the call to end.
+    end: ConnectionEnd,
+    /// How it ends then.
+    farewell: Fault,
     out: mpsc::Sender<std::result::Result<pb::SubmitFramesResponse, Status>>,
 }
 
@@ -159,7 +161,7 @@ impl Call {
         let violation = |what: &str| Fault::new(ErrorReason::ProtocolViolation, what);
         let first = tokio::select! {
             first = timeout(SETUP_TIMEOUT, inbound.next()) => first,
-            () = self.of.draining.cancelled() => return Err(Fault::draining().into()),
+            () = self.end.any().cancelled() => return Err(self.farewell.clone().into()),
         };
         match first {
             Ok(Some(Ok(pb::SubmitFramesRequest { request: Some(Request::Setup(setup)) }))) => {
@@ -190,13 +192,13 @@ impl Call {
         loop {
             let message = tokio::select! {
                 biased;
-                () = &mut grace_over => return Err(Fault::draining().into()),
+                () = &mut grace_over => return Err(self.farewell.clone().into()),
                 message = inbound.next() => message,
             };
             let message = match message {
                 Some(Ok(message)) => message,
                 Some(Err(status)) => return Err(self.refused(status)),
-                None if self.of.draining.is_cancelled() => return Err(Fault::draining().into()),
+                None if self.end.any().is_cancelled() => return Err(self.farewell.clone().into()),
                 None => return Ok(()),
             };
             let bytes = message.encoded_len();
@@ -221,17 +223,19 @@ impl Call {
 
     /// Says `draining` when the server does, and ends when the call must.
     async fn grace_over(&self) {
-        self.of.draining.cancelled().await;
+        self.end.any().cancelled().await;
         let end = Instant::now() + self.of.grace;
-        let draining =
-            pb::SubmitDraining { reconnect_delay: None, grace: Some(time::duration_to_pb(self.of.grace)) };
+        let draining = pb::SubmitDraining {
+            reconnect_delay: self.farewell.retry_delay.map(time::duration_to_pb),
+            grace: Some(time::duration_to_pb(self.of.grace)),
+        };
         let _in_time = timeout_at(end, self.say(Event::Draining(draining))).await;
         sleep_until(end).await;
     }
 
     /// What failed the transport, in the contract's words where it has some.
     fn refused(&self, status: Status) -> Status {
-        match oversize::too_large(&status, self.of.limits.max_message_bytes) {
+        match front::contract_fault(&status, self.of.limits.max_message_bytes) {
             Some(fault) => fault.into(),
             None => status,
         }

@@ -34,7 +34,17 @@ class StreamingServiceStub:
     Any RPC may also answer, beside the codes that it names:
     UNAUTHENTICATED (no or bad credentials), PERMISSION_DENIED, RESOURCE_EXHAUSTED with RetryInfo (the caller's quota; without
     RetryInfo: the message is too large), UNAVAILABLE with RetryInfo (the queue backend cannot be reached, or the server drains:
-    try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INTERNAL.
+    try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INVALID_ARGUMENT (reason
+    PROTOCOL_VIOLATION: the bytes are not a message of the call), INTERNAL. Texts that repeat the request's are cut at 512
+    characters.
+
+    The content type must be application/grpc or application/grpc+proto: any other answers HTTP status 415, and nothing is
+    done. Messages must not be compressed (encoding identity): pictures are already.
+
+    A call's deadline (grpc-timeout) is enforced by the server, too, over the whole life of the call, streams included.
+
+    Connections may have a maximum age at the server: then new calls need a new connection, and calls that last end with
+    `draining` and UNAVAILABLE as when the server drains.
 
     Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED, and after a CANCELLED
     that the caller did not ask for.
@@ -132,7 +142,17 @@ class StreamingServiceServicer:
     Any RPC may also answer, beside the codes that it names:
     UNAUTHENTICATED (no or bad credentials), PERMISSION_DENIED, RESOURCE_EXHAUSTED with RetryInfo (the caller's quota; without
     RetryInfo: the message is too large), UNAVAILABLE with RetryInfo (the queue backend cannot be reached, or the server drains:
-    try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INTERNAL.
+    try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INVALID_ARGUMENT (reason
+    PROTOCOL_VIOLATION: the bytes are not a message of the call), INTERNAL. Texts that repeat the request's are cut at 512
+    characters.
+
+    The content type must be application/grpc or application/grpc+proto: any other answers HTTP status 415, and nothing is
+    done. Messages must not be compressed (encoding identity): pictures are already.
+
+    A call's deadline (grpc-timeout) is enforced by the server, too, over the whole life of the call, streams included.
+
+    Connections may have a maximum age at the server: then new calls need a new connection, and calls that last end with
+    `draining` and UNAVAILABLE as when the server drains.
 
     Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED, and after a CANCELLED
     that the caller did not ask for.
@@ -416,7 +436,17 @@ class StreamingService:
     Any RPC may also answer, beside the codes that it names:
     UNAUTHENTICATED (no or bad credentials), PERMISSION_DENIED, RESOURCE_EXHAUSTED with RetryInfo (the caller's quota; without
     RetryInfo: the message is too large), UNAVAILABLE with RetryInfo (the queue backend cannot be reached, or the server drains:
-    try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INTERNAL.
+    try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INVALID_ARGUMENT (reason
+    PROTOCOL_VIOLATION: the bytes are not a message of the call), INTERNAL. Texts that repeat the request's are cut at 512
+    characters.
+
+    The content type must be application/grpc or application/grpc+proto: any other answers HTTP status 415, and nothing is
+    done. Messages must not be compressed (encoding identity): pictures are already.
+
+    A call's deadline (grpc-timeout) is enforced by the server, too, over the whole life of the call, streams included.
+
+    Connections may have a maximum age at the server: then new calls need a new connection, and calls that last end with
+    `draining` and UNAVAILABLE as when the server drains.
 
     Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED, and after a CANCELLED
     that the caller did not ask for.

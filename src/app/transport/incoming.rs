@@ -1,33 +1,35 @@
 //! Accepts connections: caps their number, switches Nagle's delay off, and pauses when accepting fails.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_stream::stream;
 use futures::Stream;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connection::Connection;
+use super::listen::{Listener, Peer, Socket};
 
 /// Pause after a failed accept. Without it, a process that has run out of file descriptors would spin.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// How often the log repeats that the server takes no more connections.
 const FULL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A new connection, and its share of those that are allowed.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) socket: Socket,
+    pub(super) peer: Peer,
+    pub(super) slot: OwnedSemaphorePermit,
+}
+
 /// Yields the connections of `listener`, at most `max_connections` at a time: further ones wait in the listen queue.
-/// Each fails unless its peer completes the HTTP/2 handshake within `handshake_timeout`. The stream itself never fails.
-pub(super) fn incoming(
-    listener: TcpListener,
-    max_connections: usize,
-    handshake_timeout: Duration,
-) -> impl Stream<Item = io::Result<Connection>> + Send {
+/// Never fails.
+pub(super) fn incoming(listener: Listener, max_connections: usize) -> impl Stream<Item = Accepted> + Send {
     let mut slots = Slots::new(max_connections);
     stream! {
         while let Some(slot) = slots.take().await {
-            let stream = accept(&listener).await;
-            yield Ok(Connection::new(stream, slot, handshake_timeout));
+            let (socket, peer) = accept(&listener).await;
+            yield Accepted { socket, peer, slot };
         }
     }
 }
@@ -62,17 +64,12 @@ impl Slots {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &Listener) -> (Socket, Peer) {
     loop {
-        let failure = match listener.accept().await {
-            Ok((stream, _)) => match stream.set_nodelay(true) {
-                Ok(()) => return stream,
-                // The peer has gone already.
-                Err(_) => continue,
-            },
-            Err(error) => error,
-        };
-        tracing::warn!(error = %failure, "accepting a connection failed");
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => tracing::warn!(%error, "accepting a connection failed"),
+        }
         tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
     }
 }
