@@ -21,7 +21,7 @@ FILTER :=
 
 # What `make test` runs, in this order: quick verdicts first, long suites last.
 STEPS := fmt-check scripts deny lint doc proto build layering unit compose \
-         $(filter-out layering faults,$(SUITES)) clients-grpcurl clients-python faults
+         $(filter-out layering faults,$(SUITES)) clients-grpcurl clients-python interop faults
 
 # A script that cannot run here says "skipped: why" and leaves with 3: that is no failure, and the summary of
 # `make test` names it. `make test NO_SKIP=1` makes it one.
@@ -32,7 +32,7 @@ MAY_SKIP = || [ $$? -eq 3 ]
 PROGRAM = cargo test --locked --no-run --quiet --test layering
 
 .PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto deny clients clients-grpcurl \
-        clients-python compose scripts bench fuzz $(SUITES)
+        clients-python interop compose scripts bench fuzz $(SUITES)
 
 help: ## this list
 	@echo "Frameway: camera frames over gRPC. The two that matter:"
@@ -98,15 +98,22 @@ compose: ## the command lines in docker-compose.yml and Dockerfile are ones that
 	@$(PROGRAM)
 	python3 scripts/check-compose.py --binary target/debug/frameway
 
-clients: clients-grpcurl clients-python ## strangers' clients against a running server
+clients: clients-grpcurl clients-python interop ## strangers' clients against a running server
 
 clients-grpcurl: ## the real grpcurl lists, describes, submits, subscribes
 	@$(PROGRAM)
 	scripts/grpcurl.sh --version && scripts/with-server.sh scripts/test-grpcurl.sh $(MAY_SKIP)
 
-clients-python: ## the Python client's sample submits and subscribes
+clients-python: ## the Python client's sample and its tests, with servers that hang, end and are cut off
 	@$(PROGRAM)
 	scripts/with-server.sh scripts/test-python-client.sh $(MAY_SKIP)
+
+# Clients of `interop`: go, sync, aio, node, grpcurl, nginx; none = all.
+CLIENTS :=
+
+interop: ## grpc-go, grpcio, grpc-js and grpcurl, hung servers and drains, and nginx in front; CLIENTS="go nginx" picks some
+	@$(PROGRAM)
+	tests/interop/run.py $(CLIENTS) $(MAY_SKIP)
 
 $(filter-out faults,$(SUITES)):
 	cargo test --locked --test $@ -- $(FILTER)

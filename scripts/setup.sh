@@ -2,11 +2,11 @@
 # Installs what building, the demo and the tests need, and nothing that is already there.
 #
 #   scripts/setup.sh demo    C compiler, cmake, nasm: libjpeg-turbo is compiled from source
-#   scripts/setup.sh test    that, and redis-server, Python with venv, shellcheck, rustfmt, clippy
+#   scripts/setup.sh test    that, and redis-server, nginx, openssl, Python with venv, shellcheck, rustfmt, clippy
 #
 # Debian and Ubuntu (apt, as root or through sudo) and macOS (Homebrew). Elsewhere it says what is missing.
-# It asks no questions, and does not start the Redis service that Debian's package brings: the tests start
-# servers of their own, on free ports. The Rust toolchain is yours to choose and must be there first.
+# It asks no questions, and does not start the Redis and nginx services that Debian's packages bring: the tests
+# start servers of their own, on free ports. The Rust toolchain is yours to choose and must be there first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -46,6 +46,7 @@ has_x86_assembler() {
     *) true ;; # other processors' SIMD code goes through the C compiler
   esac
 }
+has_nginx() { have nginx || [ -x /usr/sbin/nginx ]; }
 python_makes_venvs() { python3 -c 'import venv, ensurepip'; }
 
 look() {
@@ -57,6 +58,8 @@ look() {
   if [ "$mode" = test ]; then
     need "redis-server" "redis" "a real Redis; the tests start their own, on free ports" have redis-server
     need "redis-tools" "redis" "redis-cli, for tests on a Redis Cluster" have redis-cli
+    need "nginx-light" "nginx" "a proxy in front of the server; the tests start their own, on free ports" has_nginx
+    need "openssl" "openssl" "a certificate for that proxy" have openssl
     need "python3 python3-venv" "python" "runs the Python client's test and a few checks" python_makes_venvs
     need "git" "git" "lists the files that checks look at" have git
     need "shellcheck" "shellcheck" "checks the shell scripts" have shellcheck
@@ -106,7 +109,7 @@ as_root() {
   fi
 }
 
-# Debian's redis-server package starts a service on port 6379 and enables it for every boot. Nobody asked for one,
+# Debian's packages of redis-server and nginx start services and enable them for every boot. Nobody asked for them,
 # so: while apt works no service may start (policy-rc.d is Debian's own switch for this; an existing one is an
 # administrator's and stays), and a service that this installation brought is stopped and disabled.
 policy=/usr/sbin/policy-rc.d
@@ -125,12 +128,12 @@ unblock_services() {
   if [ -n "$policy_is_ours" ]; then as_root rm -f "$policy"; fi
   policy_is_ours=
 }
-quiet_redis_service() {
+quiet_service() { # quiet_service NAME
   if have systemctl && [ -d /run/systemd/system ]; then
-    as_root systemctl disable --now redis-server.service >/dev/null 2>&1 || true
+    as_root systemctl disable --now "$1.service" >/dev/null 2>&1 || true
   else
-    if have invoke-rc.d; then as_root invoke-rc.d --force redis-server stop >/dev/null 2>&1 || true; fi
-    if have update-rc.d; then as_root update-rc.d redis-server disable >/dev/null 2>&1 || true; fi
+    if have invoke-rc.d; then as_root invoke-rc.d --force "$1" stop >/dev/null 2>&1 || true; fi
+    if have update-rc.d; then as_root update-rc.d "$1" disable >/dev/null 2>&1 || true; fi
   fi
 }
 
@@ -138,11 +141,16 @@ install_with_apt() {
   if [ "$(id -u)" -ne 0 ] && ! have sudo; then
     fail "installing needs root, and there is no sudo" "as root: apt-get install ${missing_apt[*]}" "then run this again"
   fi
-  local redis_is_new=
-  case " ${missing_apt[*]} " in *" redis-server "*) redis_is_new=yes ;; esac
+  local package new_services=()
+  for package in "${missing_apt[@]}"; do
+    case $package in
+      redis-server) new_services+=(redis-server) ;;
+      nginx-light) new_services+=(nginx) ;;
+    esac
+  done
 
   as_root true || fail "sudo wants a password and nobody is there to type it" "run: sudo apt-get install ${missing_apt[*]}" "then run this again"
-  if [ -n "$redis_is_new" ]; then block_services; fi
+  if [ ${#new_services[@]} -gt 0 ]; then block_services; fi
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
   as_root "${apt[@]}" update >/dev/null || say "apt-get update failed; trying with the package lists that are here"
   as_root "${apt[@]}" install --no-install-recommends "${missing_apt[@]}" </dev/null >"$log" 2>&1 || {
@@ -150,7 +158,7 @@ install_with_apt() {
     fail "apt-get could not install: ${missing_apt[*]}" "the whole output is in $log" \
       "mend what it says (network? another apt running?), then run this again"
   }
-  if [ -n "$redis_is_new" ]; then quiet_redis_service; fi
+  for package in ${new_services[@]+"${new_services[@]}"}; do quiet_service "$package"; done
   unblock_services
 }
 
@@ -189,4 +197,5 @@ if [ "$mode" = test ]; then check_rust_components; fi
 
 say "everything for \`make $mode\` is here"
 if [ "$mode" = demo ] && ! have ffmpeg; then say "optional: ffmpeg, only for \`frameway demo --source VIDEO\`"; fi
-if [ "$mode" = test ] && ! have go; then say "optional: Go (https://go.dev), for the test that uses grpcurl; without it that is skipped by name"; fi
+if [ "$mode" = test ] && ! have go; then say "optional: Go (https://go.dev), for the tests with grpc-go and grpcurl; without it they are skipped by name"; fi
+if [ "$mode" = test ] && ! have npm; then say "optional: Node.js with npm (https://nodejs.org), for the test with grpc-js; without it that is skipped by name"; fi

@@ -9,6 +9,9 @@ use tonic_types::StatusExt as _;
 use super::Failure;
 use crate::pb::v1 as pb;
 
+/// How tonic words a status that it had to infer from an HTTP status 4xx.
+const HTTP_CLIENT_ERROR: &str = "mapped from HTTP status code 4";
+
 /// A refused call as the failure of a command; `doing` says what was tried.
 pub(super) fn refused(doing: &str, status: &Status) -> Failure {
     let failure = anyhow!("{doing}: {}", words(status));
@@ -31,6 +34,9 @@ pub(super) fn words(status: &Status) -> String {
         text.push(')');
     } else {
         text = format!("{text} [{:?}]", status.code());
+    }
+    if status.message().contains(&format!("{HTTP_CLIENT_ERROR}13")) {
+        text.push_str(": a proxy takes no messages of this size (nginx: client_max_body_size)");
     }
     if let Some(bad) = details.bad_request() {
         for violation in &bad.field_violations {
@@ -69,7 +75,9 @@ pub(super) fn short(name: &str, prefix: &str) -> String {
 pub(super) fn retry(status: &Status) -> Option<Option<Duration>> {
     let told = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
     let code = status.code();
-    let bare = status.details().is_empty();
+    // An answer with an HTTP status alone is a proxy's; one with 4xx is about the request, and comes again.
+    let refused_by_proxy = status.message().contains(HTTP_CLIENT_ERROR);
+    let bare = status.details().is_empty() && !refused_by_proxy;
     let again = matches!(code, Code::Unavailable | Code::DeadlineExceeded)
         // A connection that is cut shows as one of these, without details.
         || bare && matches!(code, Code::Cancelled | Code::Unknown)
@@ -110,6 +118,16 @@ mod tests {
         assert_eq!(retry(&with(Code::ResourceExhausted, details)), Some(Some(Duration::from_millis(500))));
         assert_eq!(retry(&Status::unavailable("")), Some(None));
         assert_eq!(retry(&Status::not_found("")), None);
+    }
+
+    #[test]
+    fn what_a_proxy_refuses_for_its_size_is_not_tried_again() {
+        let mapped = |code: u16| format!("grpc-status header missing, mapped from HTTP status code {code}");
+        let too_large = Status::unknown(mapped(413));
+        assert_eq!(retry(&too_large), None);
+        assert!(words(&too_large).contains("client_max_body_size"), "{}", words(&too_large));
+        assert_eq!(retry(&Status::unavailable(mapped(502))), Some(None));
+        assert_eq!(retry(&Status::unknown("transport error")), Some(None), "a connection that is cut");
     }
 
     fn own((name, value): (&str, &str)) -> (String, String) {

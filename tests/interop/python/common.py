@@ -1,0 +1,60 @@
+"""Messages that both Python clients send."""
+
+from __future__ import annotations
+
+import pathlib
+import random
+
+import grpc
+
+from frameway.v1 import frame_pb2, processed_frame_pb2, streaming_service_pb2 as streaming
+
+PATIENCE_SECONDS = 60.0
+SIDES = {"submit-subscribe": 16, "large-pictures": 3000}
+
+
+def credentials(root: str) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(pathlib.Path(root).read_bytes())
+
+
+def channel_options(**options) -> list[tuple[str, object]]:
+    all_options = {"max_receive_message_length": 32 << 20, "use_local_subchannel_pool": 1, **options}
+    return [(f"grpc.{name}", value) for name, value in all_options.items()]
+
+
+def frame(publisher: str, stream: str, side: int, number: int) -> frame_pb2.Frame:
+    """A frame of noise, which no codec makes much smaller."""
+    return frame_pb2.Frame(
+        stream_id=stream,
+        publisher_id=publisher,
+        publisher_sequence=number,
+        format=frame_pb2.PICTURE_FORMAT_GRAY8,
+        width=side,
+        height=side,
+        data=random.Random(number).randbytes(side * side),
+    )
+
+
+def earliest() -> streaming.StartPosition:
+    return streaming.StartPosition(earliest=streaming.StartEarliest())
+
+
+def live() -> streaming.StartPosition:
+    return streaming.StartPosition(live=streaming.StartLive())
+
+
+def after(stream: str, cursor: str) -> streaming.StartPosition:
+    cursors = [streaming.StreamCursor(stream_id=stream, cursor=cursor)]
+    return streaming.StartPosition(cursors=streaming.CursorList(cursors=cursors))
+
+
+def selection(stream: str, start: streaming.StartPosition) -> streaming.SubscribeFramesRequest:
+    request = streaming.SubscribeFramesRequest()
+    selector = request.selectors.add()
+    selector.streams.id = stream
+    selector.start.CopyFrom(start)
+    # A large picture of noise is larger than the default bound, and would be left out.
+    selector.pictures.roles.append(processed_frame_pb2.PICTURE_ROLE_PROCESSED)
+    selector.pictures.max_picture_bytes = 31 << 20
+    request.heartbeat_interval.FromSeconds(1)
+    return request
