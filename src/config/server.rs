@@ -85,7 +85,8 @@ pub struct ServerArgs {
           value_parser = clap::value_parser!(u16).range(0..=1024))]
     pub rendition_threads: Option<u16>,
 
-    /// Register a stream by itself when its first frame comes. Off: frames of unknown streams are rejected.
+    /// Register a stream by itself when its first frame comes, with the default settings: no privacy masks. Not for streams
+    /// that need masks: the embedded queue forgets them when the server ends. Off: frames of unknown streams are rejected.
     #[arg(long, env = "FRAMEWAY_AUTO_REGISTER")]
     pub auto_register: bool,
 

@@ -133,7 +133,8 @@ impl SettingsCache {
         };
         match self.queue.register_stream(stream, &settings).await {
             Ok(record) => {
-                tracing::info!(stream_id = %stream, "registered by its first frame");
+                let privacy_masks = settings.privacy_masks.len();
+                tracing::info!(stream_id = %stream, privacy_masks, "registered by its first frame");
                 Ok(Some(SubmitSettings::from(&record.settings)))
             }
             Err(error) => {

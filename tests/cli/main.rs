@@ -1,5 +1,6 @@
 //! The `frameway` program as its users meet it: what it prints, where, and what it exits with.
 
+mod clients;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/redis.rs"]
 mod redis;
@@ -130,7 +131,7 @@ fn queues_are_operated_from_the_command_line() {
     assert!(
         with(&["queues", "pause", "--all", "--reason", "a look"]).starts_with("paused: all queues (0 frames")
     );
-    with(&["submit", &source, "--stream", "cam"]);
+    with(&["submit", &source, "--stream", "cam", "--register"]);
     let listed = with(&["queues", "list"]);
     assert!(
         listed.lines().count() == 33 && listed.contains("paused") && listed.contains("a look"),
@@ -284,7 +285,7 @@ fn what_is_submitted_is_saved_by_a_subscriber() {
     let pattern = road.join("*.jpg").to_string_lossy().into_owned();
     let address = server.address();
 
-    let told = json(&["submit", &pattern, "--address", &address, "--json", "--batch", "5"]);
+    let told = json(&["submit", &pattern, "--address", &address, "--json", "--batch", "5", "--register"]);
     assert_eq!((told["accepted"].as_u64(), told["rejected"].as_u64()), (Some(12), Some(0)), "{told}");
     assert_eq!(told["streams"], serde_json::json!(["road"]));
 
@@ -347,7 +348,7 @@ fn paced_frames_are_captured_when_they_are_sent() {
     let pattern = folder.path().join("*.jpg").to_string_lossy().into_owned();
     let address = server.address();
     for (stream, more) in [("call", &[][..]), ("calls", &["--unary"])] {
-        let submit = ["submit", &pattern, "--address", &address, "--stream", stream];
+        let submit = ["submit", &pattern, "--register", "--address", &address, "--stream", stream];
         let paced = ["--rate", "1", "--capture-time", "now", "--json"];
         assert_eq!(json(&[&submit[..], &paced, more].concat())["accepted"], 3);
         let subscribe =
@@ -372,7 +373,8 @@ fn refused_frames_are_named_with_their_reason() {
     draw(folder.path(), 2);
     fs::write(folder.path().join("3.jpg"), "").expect("a temporary file can be written");
     let source = folder.path().to_string_lossy().into_owned();
-    let output = frameway(&["submit", &source, "--stream", "cam", "--address", &server.address()]);
+    let output =
+        frameway(&["submit", &source, "--register", "--stream", "cam", "--address", &server.address()]);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("refused: 3.jpg in cam: PICTURE_MISSING"), "{said}");
@@ -411,7 +413,8 @@ fn dead_letters_are_listed_saved_replayed_and_discarded() {
     bytes.truncate(bytes.len() / 2);
     fs::write(&picture, &bytes).expect("a temporary file can be written");
     let source = picture.to_string_lossy().into_owned();
-    assert!(frameway(&["submit", &source, "--stream", "cam", "--address", &address]).status.success());
+    let submit = ["submit", &source, "--register", "--stream", "cam", "--address", &address];
+    assert!(frameway(&submit).status.success());
     let letters = |arguments: &[&str]| {
         json(&[&["dead-letters"], arguments, &["--json", "--address", &address]].concat())
     };

@@ -101,7 +101,7 @@ async fn the_submit_command_outlives_the_server_that_it_talks_to() {
     }
     let total = 8 * 40;
     let command = Command::new(env!("CARGO_BIN_EXE_frameway"))
-        .args(["submit", "--json", "--stream", "cam-1", "--repeat", "40", "--rate", "100"])
+        .args(["submit", "--json", "--register", "--stream", "cam-1", "--repeat", "40", "--rate", "100"])
         .args(["--address", &server.url()])
         .arg(folder.path())
         .stdin(Stdio::null())

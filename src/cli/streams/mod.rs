@@ -259,18 +259,30 @@ async fn remove(args: RemoveArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Registers streams that are not registered yet; answers those that it added.
-pub(super) async fn register_missing(client: &mut Client, ids: &[String]) -> Result<Vec<String>, Failure> {
-    let mut added = Vec::new();
+/// Returns the streams that are not registered.
+pub(super) async fn missing(client: &mut Client, ids: &[String]) -> Result<Vec<String>, Failure> {
+    let mut missing = Vec::new();
+    for id in ids {
+        match client.streaming.get_stream(pb::GetStreamRequest { stream_id: id.clone() }).await {
+            Ok(_) => {}
+            Err(status) if status.code() == tonic::Code::NotFound => missing.push(id.clone()),
+            Err(status) => return Err(fault::refused(&format!("looking for {id}"), &status)),
+        }
+    }
+    Ok(missing)
+}
+
+/// Registers streams with the default settings; one that somebody else has registered meanwhile keeps its own.
+pub(super) async fn register_default(client: &mut Client, ids: &[String]) -> Result<(), Failure> {
     for id in ids {
         let stream = pb::Stream { stream_id: id.clone(), ..Default::default() };
         match client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await {
-            Ok(_) => added.push(id.clone()),
+            Ok(_) => {}
             Err(status) if status.code() == tonic::Code::AlreadyExists => {}
             Err(status) => return Err(fault::refused(&format!("registering {id}"), &status)),
         }
     }
-    Ok(added)
+    Ok(())
 }
 
 fn tell(common: &Common, stream: Option<pb::Stream>, text: &str) {

@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use super::Failure;
-use super::client::ConnectArgs;
+use super::client::{Client, ConnectArgs};
 use super::publisher::{self, Ended, Grpc, Options};
 use super::send::Sender;
 use super::sources;
-use super::streams::{key_value, register_missing};
+use super::streams::{self, key_value};
 use crate::pb::v1 as pb;
 use crate::pb::v1::streaming_service_client::StreamingServiceClient;
 use crate::shutdown;
@@ -27,10 +27,15 @@ use report::Report;
 
 /// A batch keeps this much of the largest message free for everything beside the pictures.
 const MESSAGE_MARGIN_BYTES: u64 = 1 << 20;
+/// Streams that a message names.
+const MOST_NAMED: usize = 5;
 /// Frames that are read before they can be sent.
 const FRAMES_AHEAD: usize = 16;
 
 /// Submit picture files as frames: files, folders, patterns.
+///
+/// The streams must be registered: their settings, privacy masks among them, are not the submitter's to choose. A server with
+/// the embedded queue forgets its streams when it ends.
 ///
 /// Frames go in the order of the arguments, sorted within a folder or pattern. Without --stream, a file alone is a stream
 /// of its name, and the files of a folder are a stream of the folder's name. Refused frames are printed with the reason;
@@ -42,7 +47,7 @@ const FRAMES_AHEAD: usize = 16;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  frameway submit photo.jpg
+  frameway submit photo.jpg --register
   frameway submit recordings/north-gate --stream north-gate --rate 10
   frameway submit 'recordings/*/*.jpg' --batch 32
   frameway submit frame.raw --raw-format nv12 --width 1920 --height 1080 --stream cam-1
@@ -59,9 +64,10 @@ pub(super) struct SubmitArgs {
     #[arg(long, value_name = "ID")]
     stream: Option<String>,
 
-    /// Leave streams that are not registered alone: their frames are refused. By default they are registered.
+    /// Register streams that are not registered, with the default settings: no privacy masks. Without it nothing is submitted
+    /// where a stream is not registered.
     #[arg(long)]
-    no_register: bool,
+    register: bool,
 
     /// Who submits; frames of one stream and publisher are numbered together. Two runs at the same time into one stream
     /// need two names. Default: submit-HOST.
@@ -174,15 +180,14 @@ pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
     };
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     let mut client = args.connect.connect().await?;
-    let limits = client.server_info().await.ok().and_then(|info| info.limits).unwrap_or_default();
+    let info = client.server_info().await.ok().unwrap_or_default();
+    let limits = info.limits.unwrap_or_default();
     let mut names = streams.clone();
     names.sort();
     names.dedup();
-    if !args.no_register {
-        let added = register_missing(&mut client, &names).await?;
-        if !added.is_empty() && !args.json {
-            eprintln!("registered {}", added.join(", "));
-        }
+    let missing = streams::missing(&mut client, &names).await?;
+    if !missing.is_empty() {
+        settle_missing(&mut client, &missing, args.register, info.auto_registration).await?;
     }
     let first_number = args.first_number.unwrap_or_else(microseconds_now);
     let total = files.len() as u64 * args.repeat;
@@ -215,6 +220,40 @@ pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
     report.finish();
     ended?;
     report.verdict()
+}
+
+/// Registers the streams that are not registered, if that is asked for. What that costs is told also beside JSON: a stream that
+/// had privacy masks before the server forgot it has none now.
+async fn settle_missing(
+    client: &mut Client,
+    missing: &[String],
+    register: bool,
+    server_registers: bool,
+) -> Result<(), Failure> {
+    let (first, all) = (&missing[0], named(missing));
+    let defaults = "with the default settings: no privacy masks";
+    if register {
+        streams::register_default(client, missing).await?;
+        eprintln!("registered {all} {defaults}");
+    } else if server_registers {
+        eprintln!("the server registers {all} {defaults}");
+    } else {
+        return Err(Failure::Failed(anyhow!(
+            "not registered: {all}. Register each with its settings (frameway streams register {first} ...), \
+             or submit with --register to register {defaults}"
+        )));
+    }
+    Ok(())
+}
+
+/// The first few of many ids.
+fn named(ids: &[String]) -> String {
+    match ids.get(..MOST_NAMED) {
+        Some(first) if ids.len() > MOST_NAMED => {
+            format!("{} and {} more", first.join(", "), ids.len() - MOST_NAMED)
+        }
+        _ => ids.join(", "),
+    }
 }
 
 /// Submits over one call at a time, and over the next one where that ends.

@@ -119,6 +119,9 @@ impl Report {
         if error.reason() == pb::ErrorReason::OutOfOrder {
             line.push_str(" - is another run with this --publisher submitting to the stream?");
         }
+        if error.reason() == pb::ErrorReason::StreamNotFound {
+            line.push_str(" - was the server started again? Register the stream with its settings");
+        }
         if printed == MOST_PRINTED {
             line.push_str("\nfurther refusals are only counted");
         }
