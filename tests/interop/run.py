@@ -36,9 +36,9 @@ HEARTBEATS_SECONDS = 30.0
 """A hung server must be noticed within it: three heartbeats of 1 s, and room for a busy machine. Without heartbeats it takes a
 client from 40 s on, or for ever."""
 
-PLAIN_CASES = ("submit-subscribe", "large-pictures", "error-details", "receive-limit", "idle")
+PLAIN_CASES = ("submit-subscribe", "large-pictures", "many-calls", "cancellations", "error-details", "receive-limit", "idle")
 SYNC_CASES = ("submit-frames",)
-NGINX_CASES = ("submit-subscribe", "large-pictures", "error-details", "idle")
+NGINX_CASES = ("submit-subscribe", "large-pictures", "many-calls", "cancellations", "error-details", "idle")
 
 
 class Skipped(Exception):
@@ -218,12 +218,18 @@ def drain(client: str, command: list[str], server: Server) -> None:
 
 
 def clients_against_a_server(client: str, command: list[str]) -> None:
-    with redis() as (url, _), Server("--redis-url", url, "--log", "warn") as server:
+    with redis() as (url, queue), Server("--redis-url", url, "--log", "warn") as server:
         for name in (*PLAIN_CASES, *(SYNC_CASES if client == "sync" else ())):
             with Case(client, command, name, server.address) as case:
                 case.finish()
         hung_server(client, command, server)
         drain(client, command, server)
+        queue.send_signal(signal.SIGSTOP)
+        try:
+            with Case(client, command, "deadlines", server.address) as case:
+                case.finish()
+        finally:
+            queue.send_signal(signal.SIGCONT)
 
 
 # --- grpcurl. ---
@@ -248,7 +254,7 @@ def grpcurl(_client: str) -> None:
     with Server("--log", "warn") as server:
         at = server.address
         expect("registers", '"streamId": "curl"', call("RegisterStream", '{"stream": {"stream_id": "curl"}}', at))
-        expect("shows the code of an error", "NotFound", call("GetStream", '{"stream_id": "nobody"}', at))
+        expect("shows the reason of an error", "STREAM_NOT_FOUND", call("GetStream", '{"stream_id": "nobody"}', at))
         submit_three(server, "curl")
         wanted = (
             '{"selectors": [{"streams": {"id": "curl"}, "start": {"earliest": {}}, "pictures": {"roles": ["PICTURE_ROLE_NONE"]}}],'
