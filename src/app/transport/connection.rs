@@ -33,7 +33,7 @@ struct Settings {
     progress: Progress,
 }
 
-/// How much of the SETTINGS frame has come. It only counts: whether the bytes are HTTP/2 is for the HTTP/2 library to
+/// Counts how much of the SETTINGS frame has come. Whether the bytes are HTTP/2 is for the HTTP/2 library to
 /// judge, which ends the connection if they are not.
 #[derive(Debug, Default)]
 struct Progress {

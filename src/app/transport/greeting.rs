@@ -5,21 +5,21 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// What every HTTP/2 client sends first.
+/// The bytes that every HTTP/2 client sends first.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What a browser, curl or a probe over HTTP/1.1 is told.
+/// The answer to a browser, curl or a probe over HTTP/1.1.
 const HTTP1_ANSWER: &str = "HTTP/1.1 400 Bad Request\r\n\
     content-type: text/plain; charset=utf-8\r\n\
     content-length: 94\r\n\
     connection: close\r\n\r\n\
     This port speaks gRPC over HTTP/2 without TLS. Use a gRPC client, for example grpcurl or buf.\n";
-/// How long the answer may take to be sent and what the client still sends to be thrown away.
+/// Maximum time to send the answer and to discard what the client still sends.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How much of that is thrown away at most.
+/// Maximum number of bytes that are discarded.
 const MAX_LEFTOVER_BYTES: u64 = 64 << 10;
 
-/// Who is there.
+/// The kind of client, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Greeting {
     /// The whole preface has come, and been taken.

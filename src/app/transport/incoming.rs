@@ -11,7 +11,7 @@ use super::listen::{Listener, Peer, Socket};
 
 /// Pause after a failed accept. Without it, a process that has run out of file descriptors would spin.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// How often the log repeats that the server takes no more connections.
+/// Interval at which the log repeats that the server takes no more connections.
 const FULL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A new connection, and its share of those that are allowed.

@@ -16,7 +16,7 @@ use crate::config::Listen;
 /// A socket of either kind.
 pub(crate) type Socket = Either<TcpStream, UnixStream>;
 
-/// Where a server listens.
+/// The address that a server listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BoundAddress {
     /// A TCP address.
@@ -35,7 +35,7 @@ impl BoundAddress {
         }
     }
 
-    /// What clients connect to, as a URL.
+    /// Returns the URL that clients connect to.
     #[must_use]
     pub fn url(&self) -> String {
         match self {

@@ -32,12 +32,12 @@ use incoming::{Accepted, incoming};
 pub use listen::BoundAddress;
 pub(crate) use listen::Listener;
 
-/// What calls get to end after they were told that their connection ends, before it is cut.
+/// Time between telling calls that their connection ends and cutting it.
 const LAST_GRACE: Duration = Duration::from_secs(10);
-/// By how much the maximum age of connections differs, so that clients that came together do not return together.
+/// Fraction by which the maximum age of connections varies, so that clients that came together do not return together.
 const AGE_JITTER: f64 = 0.1;
 
-/// How connections are served.
+/// Settings of the connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) max_connections: usize,
@@ -45,7 +45,7 @@ pub(crate) struct Settings {
     pub(crate) handshake_timeout: Duration,
     /// After this time a connection takes no new calls.
     pub(crate) max_age: Option<Duration>,
-    /// How long calls may go on after that before they are told to end.
+    /// Time that calls have after that before they are told to end.
     pub(crate) age_grace: Duration,
 }
 
@@ -61,7 +61,7 @@ impl From<&ServerArgs> for Settings {
     }
 }
 
-/// What ends connections.
+/// The signals that end connections, in the order in which they come.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ends {
     /// No new connections; those that are there take no new calls.
@@ -151,7 +151,7 @@ where
     }
 }
 
-/// How far a connection is on its way to its maximum age.
+/// The age of a connection, relative to its maximum.
 #[derive(Debug, Clone, Copy)]
 enum Age {
     /// It takes calls.
