@@ -117,28 +117,29 @@ impl Topic {
         state.head = state.head.max(published);
     }
 
-    /// The same for one who begins to follow. What is kept here but lies behind all that the store has, is of a store
-    /// that was lost; the tail will notice.
+    /// Notes the same for one who begins to follow. Forgets entries that do not reach up to `published`, or that lie wholly
+    /// above it: they may be of a store that has lost them since, and the tail may not have noticed yet.
     pub(super) fn begin(&self, published: u64) {
         let mut state = lock(&self.state);
-        if state.ring.front().is_some_and(|oldest| published < oldest.sequence.get()) {
+        if published > state.head
+            || state.ring.front().is_some_and(|oldest| published < oldest.sequence.get())
+        {
             state.ring.clear();
         }
         state.head = state.head.max(published);
     }
 
-    /// Notes the same, as the store itself says it, and has every follower look. A store that has gone back behind what
-    /// was heard of it has lost the rest: nobody is shown that any more.
+    /// Notes the same after something was missed, and wakes every follower. Forgets the entries unless the store ends where
+    /// they end: a store that went back, or that leapt ahead after it, has lost some of them.
     pub(super) fn refresh(&self, published: u64) {
         let mut state = lock(&self.state);
-        if published < state.head {
+        if published != state.head {
             state.ring.clear();
-            state.head = published;
         }
         if published > state.head {
             state.volume.generation += 1; // nobody knows how much was missed
         }
-        state.head = state.head.max(published);
+        state.head = published;
         state.followers.values_mut().for_each(|follower| follower.wake(None));
     }
 

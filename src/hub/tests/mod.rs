@@ -14,5 +14,6 @@ mod outages;
 mod seeds;
 mod sharing;
 mod starts;
+mod topics;
 mod watching;
 mod world;

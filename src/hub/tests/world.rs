@@ -190,7 +190,7 @@ pub(super) fn labels_of(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
     labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn header(bytes: &Bytes) -> FrameHeader {
+pub(super) fn header(bytes: &Bytes) -> FrameHeader {
     FrameHeader {
         publisher: None,
         capture_time: None,
