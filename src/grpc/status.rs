@@ -123,7 +123,9 @@ impl From<SubscribeError> for Fault {
             SubscribeError::TooManyStreams { limit } => {
                 Self::new(R::TooManyItems, message).fact("limit", limit)
             }
-            SubscribeError::CursorTrimmed { stream, oldest } => {
+            SubscribeError::CursorTrimmed { stream, oldest }
+            | SubscribeError::CursorOfAnotherStore { stream, oldest }
+            | SubscribeError::CursorBeyondStore { stream, oldest } => {
                 Self::new(R::CursorTrimmed, message).fact("stream_id", stream).fact("oldest_sequence", oldest)
             }
             SubscribeError::OtherSelection => Self::new(R::InvalidField, message).field("resume_token"),

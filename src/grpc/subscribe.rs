@@ -23,17 +23,19 @@ pub(crate) async fn subscribe(
     counters: Arc<Counters>,
     call: TaskTrackerToken,
 ) -> Result<Messages> {
-    let mut request = subscription::from_pb(request)?;
+    let store = if subscription::has_cursors(&request) { hub.read_store().await? } else { hub.store() };
+    let mut request = subscription::from_pb(request, &store)?;
     request.allow_unregistered = auto_register;
     // The hub keeps each picture within its selector's bound; here it bounds those of one message together.
     let max_bytes = request.selectors.iter().map(|one| u64::from(one.want.max_picture_bytes)).collect();
     let subscription = hub.subscribe(request).await?;
-    Ok(Box::pin(responses(subscription, max_bytes, counters, call)))
+    Ok(Box::pin(responses(Arc::clone(hub), subscription, max_bytes, counters, call)))
 }
 
 /// Each event is fetched when the connection has room for it: a slow reader waits here, not in memory. `held` lives as
 /// long as the stream.
 fn responses<H: Send + 'static>(
+    hub: Arc<Hub>,
     mut subscription: Subscription,
     max_bytes: Vec<u64>,
     counters: Arc<Counters>,
@@ -44,7 +46,7 @@ fn responses<H: Send + 'static>(
         while let Some(event) = subscription.next().await {
             let event = event.map_err(Fault::from)?;
             let last = matches!(event, Event::Draining(_));
-            if let Some(message) = delivery::to_pb(event, &max_bytes) {
+            if let Some(message) = delivery::to_pb(event, &max_bytes, &hub.store()) {
                 counters.sent(&message);
                 yield message;
             }

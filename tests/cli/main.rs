@@ -4,6 +4,7 @@
 #[path = "../common/redis.rs"]
 mod redis;
 mod server;
+mod stores;
 
 use std::fs;
 use std::path::Path;

@@ -24,6 +24,7 @@ mod relay;
 #[path = "../common/server.rs"]
 mod server;
 mod service;
+mod stores;
 mod submit;
 mod submit_frames;
 mod watch;

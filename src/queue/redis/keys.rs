@@ -4,6 +4,8 @@ use crate::domain::{DeadLetterId, GroupId, PartitionId, PayloadKey, PublisherId,
 
 /// Layout of this store: version, hash and number of partitions.
 pub(super) const LAYOUT: &str = "frameway:layout";
+/// The store's identity: a random number (8 bytes) and a key (32 bytes).
+pub(super) const STORE: &str = "frameway:store";
 /// Live workers: a sorted set by the time at which each expires.
 pub(super) const WORKERS: &str = "frameway:workers";
 /// Names of all consumer groups: a sorted set, all scores 0.

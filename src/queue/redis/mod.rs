@@ -20,6 +20,7 @@ mod groups;
 mod instance;
 mod keys;
 mod lease;
+mod life;
 mod output;
 mod registry;
 mod reply;
@@ -41,6 +42,7 @@ use bytes::Bytes;
 use self::conn::{BlockingPool, Link};
 use self::gauge::Gauge;
 use self::keys::Keys;
+use self::life::KnownIdentity;
 use self::scripts::Scripts;
 use super::{
     AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
@@ -100,6 +102,7 @@ pub struct RedisQueue {
     readers: [Link; PAYLOAD_LINKS],
     blocking: BlockingPool,
     gauge: Gauge,
+    identity: KnownIdentity,
 }
 
 impl RedisQueue {
@@ -118,6 +121,7 @@ impl RedisQueue {
             readers: std::array::from_fn(|_| link()),
             blocking: BlockingPool::new(client.clone()),
             gauge: Gauge::new(config.budget),
+            identity: KnownIdentity::default(),
             config,
         };
         queue.check_layout().await?;

@@ -6,7 +6,7 @@ use super::keys::{Keys, LAYOUT};
 use super::reply::Info;
 use super::{RedisQueue, reply};
 use crate::domain::{PartitionId, Timestamp};
-use crate::queue::{BackendStatus, Durability, Error, PartitionStats, Result};
+use crate::queue::{BackendStatus, Durability, Error, Life as _, PartitionStats, Result};
 
 impl RedisQueue {
     fn layout(&self) -> String {
@@ -39,7 +39,7 @@ impl RedisQueue {
             Some(stored) if stored != ours => {
                 Err(Error::Layout(format!("this Redis holds \"{stored}\", this program wants \"{ours}\"")))
             }
-            Some(_) | None => Ok(()),
+            Some(_) | None => self.identify().await.map(drop),
         }
     }
 
@@ -63,6 +63,7 @@ impl RedisQueue {
         };
         self.gauge.note(&info);
         self.instance_is(&Instance::read(&info, &fsync));
+        self.read_identity().await?;
         let replicas = field("connected_slaves").parse().unwrap_or(0);
         let durability = match (field("aof_enabled"), fsync.as_str()) {
             _ if (1..=replicas).contains(&self.config.wait_replicas) => {
