@@ -56,11 +56,30 @@ async fn keep_opening(config: QueueConfig, late: Arc<LateQueue>, tasks: Tasks) {
     }
 }
 
+/// How long a check of the configuration waits for Redis.
+const CHECK_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Looks whether the backend is there and fits the configuration, and changes nothing; answers what it is, in a line, or `None`
+/// for the embedded queue.
+///
+/// # Errors
+/// Those of the backend.
+pub(crate) async fn check(config: &QueueConfig) -> queue::Result<Option<String>> {
+    if config.redis_url.is_none() {
+        return Ok(None);
+    }
+    let late = || queue::Error::Unreachable(format!("no answer within {} s", CHECK_PATIENCE.as_secs()));
+    let checked = tokio::time::timeout(CHECK_PATIENCE, RedisQueue::check(redis_config(config))).await;
+    checked.unwrap_or_else(|_| Err(late())).map(Some)
+}
+
 async fn open_redis(config: &QueueConfig) -> queue::Result<Arc<dyn Queue>> {
+    Ok(RedisQueue::open(redis_config(config)).await?)
+}
+
+fn redis_config(config: &QueueConfig) -> RedisConfig {
     let QueueConfig { redis_url, memory_budget: _, partitions, budget, wait_replicas, max_streams } =
         config.clone();
     let url = redis_url.unwrap_or_default();
-    let config =
-        RedisConfig { url, partitions, budget, max_streams, wait_replicas, ..RedisConfig::default() };
-    Ok(RedisQueue::open(config).await?)
+    RedisConfig { url, partitions, budget, max_streams, wait_replicas, ..RedisConfig::default() }
 }

@@ -22,6 +22,7 @@ use crate::grpc::{self, Grpc};
 use crate::hub::{Consumers, Hub, HubConfig};
 use crate::queue::Queue;
 use crate::shutdown::Tasks;
+pub(crate) use backend::check as check_backend;
 use supervisor::Supervisor;
 
 /// What connections without calls get to close by themselves.

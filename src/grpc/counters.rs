@@ -168,7 +168,8 @@ mod tests {
     #[test]
     fn gaps_are_counted_by_cause() {
         let counters = Counters::new(Partitions::default());
-        let cause = |reason: pb::GapReason, count| pb::GapCause { reason: reason.into(), count, frames: Some(count) };
+        let cause =
+            |reason: pb::GapReason, count| pb::GapCause { reason: reason.into(), count, frames: Some(count) };
         let causes = vec![cause(pb::GapReason::Purged, 3), cause(pb::GapReason::Overflow, 2)];
         let gap = Event::Gap(pb::Gap { causes, ..Default::default() });
         let message = pb::SubscribeFramesResponse { event: Some(gap) };

@@ -56,7 +56,9 @@ impl From<QueueError> for Fault {
                 .fact("limit", limit)
                 .retry_in(BACKEND_RETRY),
             QueueError::MemberReplaced => Self::new(ErrorReason::MemberReplaced, message),
-            QueueError::Layout(_) | QueueError::Corrupt(_) => Self::new(ErrorReason::Internal, message),
+            QueueError::Layout(_) | QueueError::Unsuitable(_) | QueueError::Corrupt(_) => {
+                Self::new(ErrorReason::Internal, message)
+            }
         }
     }
 }
@@ -210,6 +212,7 @@ mod tests {
             ),
             (QueueError::MemberReplaced, Code::Aborted, "MEMBER_REPLACED", false),
             (QueueError::Layout(text()), Code::Internal, "INTERNAL", false),
+            (QueueError::Unsuitable(text()), Code::Internal, "INTERNAL", false),
             (QueueError::Corrupt(text()), Code::Internal, "INTERNAL", false),
         ] {
             assert_eq!(seen(error.clone()), (code, reason.to_owned(), retry), "{error:?}");

@@ -216,7 +216,9 @@ pub enum SubscribeError {
         oldest: Sequence,
     },
     /// The store was put back to an older state, and the subscriber asked to be refused where frames are gone.
-    #[error("the cursor of stream {stream} lies beyond all that the store has: it was put back to an older state")]
+    #[error(
+        "the cursor of stream {stream} lies beyond all that the store has: it was put back to an older state"
+    )]
     CursorBeyondStore {
         /// The stream.
         stream: StreamId,

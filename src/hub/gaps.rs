@@ -20,7 +20,13 @@ impl PendingGap {
     }
 
     /// The same; of what a failover passed over, `frames` can have been frames.
-    pub(super) fn add_frames(&mut self, from: Sequence, to: Sequence, reason: GapReason, frames: Option<u64>) {
+    pub(super) fn add_frames(
+        &mut self,
+        from: Sequence,
+        to: Sequence,
+        reason: GapReason,
+        frames: Option<u64>,
+    ) {
         debug_assert!(from <= to);
         self.extend(from, to.next());
         self.count(reason, to.get() - from.get() + 1, frames);

@@ -190,7 +190,8 @@ impl Selector {
     /// The position in this store that its cursor names and that lies beyond all numbers that the store has given out: the
     /// store was put back to an older state.
     pub(super) fn beyond_store(&self, record: &StreamRecord) -> Option<Sequence> {
-        let cursor = self.cursor_of(&record.id).filter(|cursor| cursor.foreign.is_none() && !cursor.awaited)?;
+        let cursor =
+            self.cursor_of(&record.id).filter(|cursor| cursor.foreign.is_none() && !cursor.awaited)?;
         let last = record.counters.accepted_sequence.max(record.counters.published_sequence);
         (cursor.next.get() > last + 1).then_some(cursor.next)
     }
@@ -225,11 +226,7 @@ impl Selector {
 }
 
 /// Checks that a number to begin with is not further ahead than a subscriber may wait for.
-fn within_reach(
-    record: &StreamRecord,
-    live: Sequence,
-    number: Sequence,
-) -> Result<Sequence, SubscribeError> {
+fn within_reach(record: &StreamRecord, live: Sequence, number: Sequence) -> Result<Sequence, SubscribeError> {
     let last = live.get() + MAX_AHEAD;
     if number.get() > last {
         return Err(SubscribeError::PositionInFuture(format!(

@@ -19,6 +19,7 @@ mod options;
 mod outputs;
 mod pictures;
 mod process;
+mod refused_backends;
 mod registry;
 mod relay;
 #[path = "../common/server.rs"]

@@ -48,7 +48,8 @@ struct Missing {
 
 impl Missing {
     fn of(cause: &pb::GapCause) -> Self {
-        let countable = !matches!(cause.reason(), pb::GapReason::StoreReplaced | pb::GapReason::BackendFailover);
+        let countable =
+            !matches!(cause.reason(), pb::GapReason::StoreReplaced | pb::GapReason::BackendFailover);
         match cause.frames.or(countable.then_some(cause.count)) {
             Some(frames) => Self { frames, uncounted: false },
             None => Self { frames: 0, uncounted: true },
@@ -162,9 +163,7 @@ impl Report {
             self.gaps.entry(reason.clone()).or_default().add(Missing::of(cause));
         }
         if self.style == Style::Json {
-            let cause_json = |(reason, cause): &(String, &pb::GapCause)| {
-                json!({ "reason": reason, "count": cause.count, "frames": Missing::of(cause).as_json() })
-            };
+            let cause_json = |(reason, cause): &(String, &pb::GapCause)| json!({ "reason": reason, "count": cause.count, "frames": Missing::of(cause).as_json() });
             let causes: Vec<Value> = causes.iter().map(cause_json).collect();
             print_json(&json!({
                 "type": "gap",
@@ -316,7 +315,8 @@ mod tests {
     }
 
     fn line(from_sequence: u64, to_sequence: u64, causes: Vec<pb::GapCause>) -> String {
-        let gap = pb::Gap { stream_id: "cam".to_owned(), from_sequence, to_sequence, causes, ..Default::default() };
+        let gap =
+            pb::Gap { stream_id: "cam".to_owned(), from_sequence, to_sequence, causes, ..Default::default() };
         let named: Vec<_> = gap.causes.iter().map(|one| (format!("{:?}", one.reason()), one)).collect();
         gap_line(&gap, &named)
     }

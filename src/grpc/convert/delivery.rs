@@ -19,13 +19,13 @@ pub(crate) fn to_pb(
         Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes, store)?),
         Event::Gap(gap) => Wire::Gap(gap_to_pb(gap, store)),
         Event::Heartbeat(heads) => Wire::Heartbeat(heartbeat_to_pb(heads)),
-        Event::Checkpoint(cursors) => Wire::Checkpoint(pb::Checkpoint { cursors: cursors_to_pb(cursors, store) }),
-        Event::Draining(cursors) => {
-            Wire::Draining(pb::SubscribeDraining {
-                cursors: cursors_to_pb(cursors, store),
-                reconnect_delay: None,
-            })
+        Event::Checkpoint(cursors) => {
+            Wire::Checkpoint(pb::Checkpoint { cursors: cursors_to_pb(cursors, store) })
         }
+        Event::Draining(cursors) => Wire::Draining(pb::SubscribeDraining {
+            cursors: cursors_to_pb(cursors, store),
+            reconnect_delay: None,
+        }),
     };
     Some(pb::SubscribeFramesResponse { event: Some(event) })
 }

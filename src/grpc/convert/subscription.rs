@@ -46,10 +46,9 @@ pub(crate) fn from_pb(
     let heartbeat = time::duration_within("heartbeat_interval", heartbeat_interval, SECOND, MAX_HEARTBEAT)?;
     let checkpoint =
         time::duration_within("checkpoint_interval", checkpoint_interval, SECOND, MAX_CHECKPOINT)?;
-    let selectors = selectors
-        .into_iter()
-        .enumerate()
-        .map(|(index, one)| selector(one, store).map_err(|fault| fault.within(&format!("selectors[{index}]"))));
+    let selectors = selectors.into_iter().enumerate().map(|(index, one)| {
+        selector(one, store).map_err(|fault| fault.within(&format!("selectors[{index}]")))
+    });
     Ok(SubscriptionRequest {
         selectors: selectors.collect::<Result<_>>()?,
         heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
@@ -89,8 +88,7 @@ fn selector(selector: pb::StreamSelector, store: &StoreIdentity) -> Result<Selec
             pb::OverflowPolicy::Disconnect => OverflowPolicy::Disconnect,
         },
     };
-    let (start, cursors) =
-        start_position(start.unwrap_or_default(), store).map_err(|f| f.within("start"))?;
+    let (start, cursors) = start_position(start.unwrap_or_default(), store).map_err(|f| f.within("start"))?;
     let pb::StopPosition { sequence, received_time, frame_count } = stop.unwrap_or_default();
     let stop_time = received_time.map(|at| time::from_pb("stop.received_time", at)).transpose()?;
     let stop_sequence = match sequence {
@@ -137,10 +135,7 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
     }
 }
 
-fn start_position(
-    start: pb::StartPosition,
-    store: &StoreIdentity,
-) -> Result<(StartPosition, Vec<Cursor>)> {
+fn start_position(start: pb::StartPosition, store: &StoreIdentity) -> Result<(StartPosition, Vec<Cursor>)> {
     let pb::StartPosition { position } = start;
     let start = match position {
         None | Some(Position::Live(pb::StartLive {})) => StartPosition::Live,

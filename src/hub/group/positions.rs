@@ -104,7 +104,8 @@ impl Consumers {
                         }
                         // This store gave it out; put back to an older state, it may have forgotten that.
                         Some(cursor) => {
-                            if let (false, Ok(last)) = (cursor.awaited, Sequence::new(cursor.next.get() - 1)) {
+                            if let (false, Ok(last)) = (cursor.awaited, Sequence::new(cursor.next.get() - 1))
+                            {
                                 self.queue.has_given(&record.id, last).await?;
                             }
                             cursor.next

@@ -12,9 +12,9 @@ use crate::domain::{
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
-    FeedPosition, FinishResult, Finished, Lease, Life, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
-    PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result, Seek,
-    Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    FeedPosition, FinishResult, Finished, Lease, Life, ListDeadLetters, ListStreams, NewFrame, Offer,
+    OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result,
+    Seek, Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.

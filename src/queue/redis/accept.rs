@@ -251,6 +251,7 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::TooManyMembers { .. }
         | Error::MemberReplaced
         | Error::Layout(_)
+        | Error::Unsuitable(_)
         | Error::Corrupt(_) => {
             tracing::warn!(%error, "frames are not confirmed");
             AcceptResult::Unconfirmed("the queue backend did not confirm the frame in time".to_owned())

@@ -110,11 +110,27 @@ impl RedisQueue {
     ///
     /// # Errors
     /// [`Error::Unreachable`](super::Error::Unreachable), or [`Error::Layout`](super::Error::Layout) if another number of
-    /// partitions or another version is in force, or if this Redis may evict what it holds.
+    /// partitions or another version is in force, or [`Error::Unsuitable`](super::Error::Unsuitable) if this Redis may evict what
+    /// it holds.
     pub async fn open(config: RedisConfig) -> Result<Arc<Self>> {
+        let queue = Self::connect(config)?;
+        queue.check_layout().await?;
+        queue.check_eviction().await?;
+        Ok(Arc::new(queue))
+    }
+
+    /// Looks whether a Redis can be used with this configuration, and changes nothing; answers what it is, in a line.
+    ///
+    /// # Errors
+    /// Those of [`RedisQueue::open`].
+    pub async fn check(config: RedisConfig) -> Result<String> {
+        Self::connect(config)?.describe().await
+    }
+
+    fn connect(config: RedisConfig) -> Result<Self> {
         let client = conn::client(&config.url)?;
         let link = || Link::new(client.clone(), config.timeout);
-        let queue = Self {
+        Ok(Self {
             scripts: Scripts::new(),
             control: link(),
             writers: std::array::from_fn(|_| link()),
@@ -123,10 +139,7 @@ impl RedisQueue {
             gauge: Gauge::new(config.budget),
             identity: KnownIdentity::default(),
             config,
-        };
-        queue.check_layout().await?;
-        queue.check_eviction().await?;
-        Ok(Arc::new(queue))
+        })
     }
 
     fn keys(&self, stream: &StreamId) -> Keys {

@@ -36,11 +36,40 @@ impl RedisQueue {
         let mut set = redis::cmd("SET");
         set.arg(LAYOUT).arg(&ours).arg("NX").arg("GET");
         match reply::text(self.control.command(&set).await?)? {
-            Some(stored) if stored != ours => {
-                Err(Error::Layout(format!("this Redis holds \"{stored}\", this program wants \"{ours}\"")))
-            }
+            Some(stored) if stored != ours => Err(self.other_layout(&stored)),
             Some(_) | None => self.identify().await.map(drop),
         }
+    }
+
+    /// See [`RedisQueue::check`].
+    pub(super) async fn describe(&self) -> Result<String> {
+        let mut get = redis::cmd("GET");
+        get.arg(LAYOUT);
+        let stored = reply::text(self.control.command(&get).await?)?;
+        if let Some(stored) = &stored
+            && *stored != self.layout()
+        {
+            return Err(self.other_layout(stored));
+        }
+        self.check_eviction().await?;
+        let mut info = redis::cmd("INFO");
+        info.arg("everything");
+        let info = reply::text(self.control.command(&info).await?)?.unwrap_or_default();
+        let info = Info::parse(&info);
+        if info.get("role") == "slave" {
+            let why =
+                "this Redis is a replica, which takes no writes: put the primary's address into the URL";
+            return Err(Error::Unsuitable(why.to_owned()));
+        }
+        let version = info.get("redis_version");
+        Ok(match stored {
+            Some(_) => format!("Redis {version}, holds a store of this layout"),
+            None => format!("Redis {version}, holds no store yet"),
+        })
+    }
+
+    fn other_layout(&self, stored: &str) -> Error {
+        Error::Layout(format!("this Redis holds \"{stored}\", this program wants \"{}\"", self.layout()))
     }
 
     pub(super) async fn read_status(&self) -> Result<BackendStatus> {
@@ -98,7 +127,7 @@ impl RedisQueue {
         let info = reply::text(self.control.command(&Gauge::question()).await?)?.unwrap_or_default();
         let info = Info::parse(&info);
         self.gauge.note(&info);
-        eviction(&info).map_or(Ok(()), |why| Err(Error::Layout(why)))
+        eviction(&info).map_or(Ok(()), |why| Err(Error::Unsuitable(why)))
     }
 
     /// Has connections ask anew what they lead to, if that has changed under them (CONFIG SET appendfsync).
