@@ -54,6 +54,18 @@ impl Life for LateQueue {
         self.get()?.read_identity().await
     }
 
+    async fn join(&self) -> Result<()> {
+        self.get()?.join().await
+    }
+
+    async fn attend(&self) -> Result<()> {
+        self.get()?.attend().await
+    }
+
+    async fn leave(&self) -> Result<()> {
+        self.get()?.leave().await
+    }
+
     async fn has_given(&self, stream: &StreamId, given: Sequence) -> Result<()> {
         self.get()?.has_given(stream, given).await
     }

@@ -69,7 +69,7 @@ impl App {
             TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr().context("reading the bound address")?;
         let tasks = Tasks::new();
-        let queue = backend::open(&config.queue, &tasks).await?;
+        let queue = backend::open(&config.queue, config.server.role, &tasks).await?;
         let max_subscriptions = config.server.max_subscriptions as usize;
         let hub = HubConfig {
             max_subscriptions,
@@ -99,6 +99,8 @@ impl App {
     fn start_tasks(&self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
         let tasks = &self.tasks;
         tasks.spawn_vital("hub", Arc::clone(&self.hub).run(self.tokens.stop_hub.clone()));
+        let attend = backend::attend(Arc::clone(&self.queue), self.tokens.stop_hub.clone());
+        tasks.spawn("attend", attend);
         tasks.spawn("health", Arc::clone(&self.grpc).watch_backend(tasks.stopping()));
         match (config.server.role, &config.queue.redis_url) {
             (Role::All, None) => {
@@ -201,7 +203,7 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
     let tasks = Tasks::new();
     let parent_gone =
         if config.worker.parent_pipe { supervisor::parent_gone() } else { CancellationToken::new() };
-    let queue = backend::open(&config.queue, &tasks).await?;
+    let queue = backend::open(&config.queue, config.server.role, &tasks).await?;
     let worker = working::run(queue, &config, tasks.stopping())?;
     tasks.spawn_vital("worker", worker);
     let stopping = tasks.stopping();

@@ -131,10 +131,8 @@ impl Counters {
 
 /// How many frames a cause stands for, as far as that is known: a failover passes numbers over that were never frames.
 fn frames_of(cause: &pb::GapCause) -> u64 {
-    match cause.reason() {
-        pb::GapReason::BackendFailover | pb::GapReason::StoreReplaced => cause.frames.unwrap_or_default(),
-        _ => cause.count,
-    }
+    let unnumbered = [pb::GapReason::BackendFailover, pb::GapReason::StoreReplaced].contains(&cause.reason());
+    cause.frames.unwrap_or(if unnumbered { 0 } else { cause.count })
 }
 
 /// What Linux says of this process; 0 elsewhere.

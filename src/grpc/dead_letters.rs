@@ -262,7 +262,9 @@ impl DeadLetterDesk {
             )
             .retry_in(FULL_RETRY)),
             ReplayResult::Refused(refusal) => Err(match refusal {
-                Refusal::StreamQueueFull | Refusal::PartitionFull => Fault::from(refusal).because_of_queue(),
+                Refusal::StreamQueueFull | Refusal::PartitionFull | Refusal::StreamTooFast => {
+                    Fault::from(refusal).because_of_queue()
+                }
                 Refusal::PayloadGone => Fault::from(refusal).retry_in(SOON),
                 Refusal::StreamNotFound
                 | Refusal::SequenceReused { .. }

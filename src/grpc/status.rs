@@ -97,6 +97,10 @@ impl From<Refusal> for Fault {
             Refusal::PartitionFull => {
                 Self::new(R::QueueFull, "the partition's queue is full").retry_in(FULL_RETRY)
             }
+            Refusal::StreamTooFast => {
+                Self::new(R::StreamQueueFull, "the stream takes at most 10,000 frames a second")
+                    .retry_in(FULL_RETRY)
+            }
             Refusal::QueueDraining => Self::new(
                 R::QueueDraining,
                 "an operator drains the queue: it takes no new frames until it is resumed",

@@ -121,6 +121,7 @@ impl GapReason {
             Self::PayloadLost => 9,
             Self::BackendFailover => 10,
             Self::Unregistered => 11,
+            Self::StoreReplaced => 12,
         }
     }
 

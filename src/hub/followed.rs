@@ -220,7 +220,8 @@ impl Followed {
             let entry = Arc::clone(entry);
             if entry.sequence > self.next {
                 self.skip(entry.previous_sequence, self.hole);
-                self.skip(entry.sequence.get() - 1, GapReason::BackendFailover);
+                let given = entry.given_before.map(|given| (given + 1).saturating_sub(self.next.get()));
+                self.skip_frames(entry.sequence.get() - 1, GapReason::BackendFailover, given);
             }
             return if self.is_done() { Peek::Nothing } else { Peek::Entry(entry) };
         }
@@ -325,6 +326,11 @@ impl Followed {
     /// Leaves out all numbers up to `last`, as far as they lie before the stop. They were not looked at, so that nobody
     /// knows how far behind the subscriber is, until it has caught up again.
     pub(super) fn skip(&mut self, last: u64, reason: GapReason) {
+        self.skip_frames(last, reason, None);
+    }
+
+    /// The same; of what a failover passed over, `frames` can have been frames.
+    fn skip_frames(&mut self, last: u64, reason: GapReason, frames: Option<u64>) {
         let last = self.stops.sequence.map_or(last, |stop| last.min(stop.get()));
         if last < self.next.get() {
             return;
@@ -332,7 +338,7 @@ impl Followed {
         let Ok(to) = Sequence::new(last) else { return };
         self.live = None;
         if self.not_before.is_none() {
-            self.gap.add(self.next, to, reason);
+            self.gap.add_frames(self.next, to, reason, frames);
         }
         self.next = to.next();
     }

@@ -40,7 +40,7 @@ pub use groups::{
 pub(crate) use groups::{
     MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_GAP_RUNS, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME,
 };
-pub use life::Life;
+pub use life::{ATTEND_EVERY, Life};
 pub use seek::Seek;
 pub use strikes::Strikes;
 pub use types::{

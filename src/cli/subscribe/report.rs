@@ -256,10 +256,8 @@ fn gap_line(gap: &pb::Gap, causes: &[(String, &pb::GapCause)]) -> String {
         false => format!("{}-{}", gap.from_sequence, gap.to_sequence),
     };
     let cause = |(reason, cause): &(String, &pb::GapCause)| {
-        let hint = match cause.reason() {
-            pb::GapReason::StoreReplaced => " (the cursor is of another store)",
-            _ => "",
-        };
+        let replaced = cause.reason() == pb::GapReason::StoreReplaced;
+        let hint = if replaced { " (the cursor is of another store)" } else { "" };
         format!("{} {reason}{hint}", Missing::of(cause).words())
     };
     let causes: Vec<String> = causes.iter().map(cause).collect();

@@ -85,6 +85,18 @@ impl Life for Faulty {
         self.memory.read_identity().await
     }
 
+    async fn join(&self) -> Result<()> {
+        self.memory.join().await
+    }
+
+    async fn attend(&self) -> Result<()> {
+        self.memory.attend().await
+    }
+
+    async fn leave(&self) -> Result<()> {
+        self.memory.leave().await
+    }
+
     async fn has_given(&self, stream: &StreamId, given: Sequence) -> Result<()> {
         self.memory.has_given(stream, given).await
     }

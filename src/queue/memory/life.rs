@@ -14,6 +14,18 @@ impl Life for MemoryQueue {
         Ok(self.identity)
     }
 
+    async fn join(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn attend(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn leave(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Nothing to do: this store lives and ends as a whole.
     async fn has_given(&self, _stream: &StreamId, _given: Sequence) -> Result<()> {
         Ok(())

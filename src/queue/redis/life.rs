@@ -3,12 +3,16 @@
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use redis::Value;
+use redis::{RedisResult, Value};
+use tokio::time::Instant;
 
-use super::keys::{LAYOUT, STORE};
+use super::conn::refused;
+use super::keys::{Keys, LAYOUT, SERVERS, STORE};
 use super::scripts::Call;
+use super::wire::Request;
+use super::witness::{JOIN_WAIT, Known, MAY_ACCEPT};
 use super::{RedisQueue, reply};
-use crate::domain::{Sequence, StoreIdentity, StreamId};
+use crate::domain::{PartitionId, Sequence, StoreIdentity, StreamId};
 use crate::queue::{Error, Life, Result};
 
 /// The store's identity, as it was last read.
@@ -35,6 +39,62 @@ impl RedisQueue {
         self.take_identity(stored)
     }
 
+    /// Gives a sign of life; answers how many servers accept frames. Looks at the partitions' states behind it: what others had
+    /// accepted that are not on the list any more is known then.
+    async fn show_up(&self) -> Result<u64> {
+        let _one = self.witness.attending.lock().await;
+        let shown = self.try_to_show_up().await;
+        if shown.is_err() {
+            self.witness.not_answered();
+        }
+        shown
+    }
+
+    async fn try_to_show_up(&self) -> Result<u64> {
+        let connected = self.control.connected().await?;
+        let sent = Instant::now();
+        let mut call = Call::default();
+        call.key(SERVERS.to_owned()).arg(self.witness.server.as_str());
+        call.number(MAY_ACCEPT.as_millis() as u64);
+        let shown = self.scripts.attend.run_on(&connected, Request::default(), &call, None).await?;
+        let mut shown = reply::array(one(shown)?)?.into_iter();
+        let servers = reply::number(shown.next().unwrap_or(Value::Nil))?;
+        let until = reply::number(shown.next().unwrap_or(Value::Nil))?;
+        let mut states = Request::default();
+        for partition in self.config.partitions.all() {
+            let mut get = redis::cmd("HMGET");
+            get.arg(Keys(partition).counts()).arg("epoch").arg("accepted").arg("feed");
+            states.add(&get);
+        }
+        for (partition, state) in self.config.partitions.all().zip(connected.ask(states).await?) {
+            let stored = known(&mut reply::array(state.map_err(refused)?)?.into_iter())?;
+            if self.witness.known(partition).exceeds(stored) {
+                self.remember(partition).await?;
+            } else {
+                self.witness.note(partition, stored);
+            }
+        }
+        self.witness.answered(connected.instance.run_id(), sent, servers, until);
+        Ok(servers)
+    }
+
+    /// The store has less of a partition than it had: unless it was emptied, its numbers are to leap.
+    async fn remember(&self, partition: PartitionId) -> Result<()> {
+        let mut get = redis::cmd("EXISTS");
+        get.arg(LAYOUT);
+        if reply::number(self.control.command(&get).await?)? == 0 {
+            return Ok(());
+        }
+        let mut call = Call::default();
+        call.key(Keys(partition).counts()).arg(self.witness.known(partition).argument());
+        let mut answer = reply::array(self.scripts.forgot.run(&self.control, &call).await?)?.into_iter();
+        self.witness.note(partition, known(&mut answer)?);
+        if reply::number(answer.next().unwrap_or(Value::Nil))? > 0 {
+            tracing::error!(%partition, "Redis was put back to an older state: the partition's numbers leap");
+        }
+        Ok(())
+    }
+
     fn take_identity(&self, stored: Value) -> Result<StoreIdentity> {
         let bytes = reply::bytes(stored)?.unwrap_or_default();
         let identity = StoreIdentity::from_bytes(&bytes)
@@ -42,6 +102,17 @@ impl RedisQueue {
         self.identity.set(identity);
         Ok(identity)
     }
+}
+
+/// The only answer.
+fn one(mut answers: Vec<RedisResult<Value>>) -> Result<Value> {
+    answers.pop().unwrap_or(Ok(Value::Nil)).map_err(refused)
+}
+
+/// Epoch, accepted frames, feed number.
+fn known(values: &mut impl Iterator<Item = Value>) -> Result<Known> {
+    let mut next = || reply::number(values.next().unwrap_or(Value::Nil));
+    Ok(Known { epoch: next()?, accepted: next()?, feed: next()? })
 }
 
 #[async_trait]
@@ -60,6 +131,28 @@ impl Life for RedisQueue {
             (Some(_), None | Some(Value::Nil)) => self.identify().await,
             (Some(_), Some(stored)) => self.take_identity(stored),
         }
+    }
+
+    async fn join(&self) -> Result<()> {
+        if self.show_up().await? > 1 {
+            tokio::time::sleep(JOIN_WAIT).await;
+        }
+        self.witness.joined();
+        self.attend().await
+    }
+
+    async fn attend(&self) -> Result<()> {
+        if self.witness.takes_part() {
+            self.show_up().await?;
+        }
+        Ok(())
+    }
+
+    async fn leave(&self) -> Result<()> {
+        self.witness.end();
+        let mut call = Call::default();
+        call.key(SERVERS.to_owned()).arg(self.witness.server.as_str()).number(0);
+        self.scripts.attend.run(&self.control, &call).await.map(drop)
     }
 
     async fn has_given(&self, stream: &StreamId, given: Sequence) -> Result<()> {

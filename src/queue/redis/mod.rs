@@ -29,6 +29,7 @@ mod seek;
 mod status;
 mod strikes;
 mod wire;
+mod witness;
 mod work;
 
 pub(crate) use bench::{Probe, raw_hop};
@@ -44,6 +45,7 @@ use self::gauge::Gauge;
 use self::keys::Keys;
 use self::life::KnownIdentity;
 use self::scripts::Scripts;
+use self::witness::Witness;
 use super::{
     AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
     Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem,
@@ -103,6 +105,7 @@ pub struct RedisQueue {
     blocking: BlockingPool,
     gauge: Gauge,
     identity: KnownIdentity,
+    witness: Witness,
 }
 
 impl RedisQueue {
@@ -127,6 +130,12 @@ impl RedisQueue {
         Self::connect(config)?.describe().await
     }
 
+    /// Makes this server one of those that accept frames: it is to [join](super::Life::join) them before it does. Without this, a
+    /// queue accepts frames at once, and vouches for nothing.
+    pub fn take_part(&self) {
+        self.witness.begin();
+    }
+
     fn connect(config: RedisConfig) -> Result<Self> {
         let client = conn::client(&config.url)?;
         let link = || Link::new(client.clone(), config.timeout);
@@ -138,6 +147,7 @@ impl RedisQueue {
             blocking: BlockingPool::new(client.clone()),
             gauge: Gauge::new(config.budget),
             identity: KnownIdentity::default(),
+            witness: Witness::new(config.partitions),
             config,
         })
     }

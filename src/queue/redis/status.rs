@@ -21,6 +21,7 @@ impl RedisQueue {
         if reply::text(self.control.command(&get).await?)?.is_some() {
             return Ok(());
         }
+        self.witness.forget();
         let base = Timestamp::now().as_micros().unsigned_abs();
         tracing::error!("the store is empty: its frames and streams are gone; register the streams again");
         let mut pipe = redis::pipe();
@@ -93,6 +94,9 @@ impl RedisQueue {
         self.gauge.note(&info);
         self.instance_is(&Instance::read(&info, &fsync));
         self.read_identity().await?;
+        if self.witness.is_joining() {
+            return Err(Error::Refused("this server is about to join the others".to_owned()));
+        }
         let replicas = field("connected_slaves").parse().unwrap_or(0);
         let durability = match (field("aof_enabled"), fsync.as_str()) {
             _ if (1..=replicas).contains(&self.config.wait_replicas) => {

@@ -234,8 +234,8 @@ async fn receive<R: AsyncRead + Unpin>(
                 (Ok(true), Ok(next)) => Some(next),
                 (Ok(true), Err(_)) => {
                     // Said without having been asked.
-                    let said = replies.next().await.map(Value::extract_error);
-                    note_last_words(&last_words, said.as_slice(), &replies);
+                    let said: Vec<_> = replies.next().await.map(Value::extract_error).into_iter().collect();
+                    note_last_words(&last_words, &said, &replies);
                     None
                 }
                 (Ok(false) | Err(_), _) => None,
