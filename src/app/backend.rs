@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use super::late_queue::LateQueue;
-use crate::config::{QueueConfig, without_password};
+use crate::config::{QueueConfig, Role, without_password};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
 use crate::queue::redis::{RedisConfig, RedisQueue};
-use crate::queue::{self, Queue};
+use crate::queue::{self, ATTEND_EVERY, Queue};
 use crate::shutdown::Tasks;
 
 /// Pause between two attempts to reach a backend that is not there yet.
@@ -20,29 +22,29 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// It can be reached, and does not fit this configuration.
-pub(super) async fn open(config: &QueueConfig, tasks: &Tasks) -> anyhow::Result<Arc<dyn Queue>> {
+pub(super) async fn open(config: &QueueConfig, role: Role, tasks: &Tasks) -> anyhow::Result<Arc<dyn Queue>> {
     let Some(url) = &config.redis_url else {
         let QueueConfig { redis_url: _, memory_budget: _, partitions, budget, wait_replicas: _, max_streams } =
             *config;
         return Ok(Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams })));
     };
     let shown = without_password(url);
-    match open_redis(config).await {
+    match open_redis(config, role).await {
         Ok(queue) => Ok(queue),
         Err(error) if error.is_retryable() => {
             tracing::error!(redis = shown, %error, "Redis cannot be reached: not serving until it comes");
             let late = Arc::new(LateQueue::new(config.partitions));
-            tasks.spawn("open-redis", keep_opening(config.clone(), Arc::clone(&late), tasks.clone()));
+            tasks.spawn("open-redis", keep_opening(config.clone(), role, Arc::clone(&late), tasks.clone()));
             Ok(late)
         }
         Err(error) => Err(error).with_context(|| format!("using Redis at {shown}")),
     }
 }
 
-async fn keep_opening(config: QueueConfig, late: Arc<LateQueue>, tasks: Tasks) {
+async fn keep_opening(config: QueueConfig, role: Role, late: Arc<LateQueue>, tasks: Tasks) {
     let stopping = tasks.stopping();
     while stopping.run_until_cancelled(tokio::time::sleep(RETRY_EVERY)).await.is_some() {
-        match open_redis(&config).await {
+        match open_redis(&config, role).await {
             Ok(queue) => {
                 tracing::info!("Redis is there");
                 return late.open(queue);
@@ -56,11 +58,54 @@ async fn keep_opening(config: QueueConfig, late: Arc<LateQueue>, tasks: Tasks) {
     }
 }
 
-async fn open_redis(config: &QueueConfig) -> queue::Result<Arc<dyn Queue>> {
+/// How long a good-bye may take.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+/// How long a check of the configuration waits for Redis.
+const CHECK_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Looks whether the backend is there and fits the configuration, and changes nothing; answers what it is, in a line, or `None`
+/// for the embedded queue.
+///
+/// # Errors
+/// Those of the backend.
+pub(crate) async fn check(config: &QueueConfig) -> queue::Result<Option<String>> {
+    if config.redis_url.is_none() {
+        return Ok(None);
+    }
+    let late = || queue::Error::Unreachable(format!("no answer within {} s", CHECK_PATIENCE.as_secs()));
+    let checked = tokio::time::timeout(CHECK_PATIENCE, RedisQueue::check(redis_config(config))).await;
+    checked.unwrap_or_else(|_| Err(late())).map(Some)
+}
+
+async fn open_redis(config: &QueueConfig, role: Role) -> queue::Result<Arc<dyn Queue>> {
+    let queue = RedisQueue::open(redis_config(config)).await?;
+    match role {
+        Role::All | Role::Api => queue.take_part(),
+        // It accepts no frames.
+        Role::Worker => {}
+    }
+    Ok(queue)
+}
+
+/// Gives signs of life to the backend until `stop`, then says good-bye.
+pub(super) async fn attend(queue: Arc<dyn Queue>, stop: CancellationToken) {
+    let mut every = tokio::time::interval(ATTEND_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut joined = false;
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        let sign = async { if joined { queue.attend().await } else { queue.join().await } };
+        match stop.run_until_cancelled(sign).await {
+            Some(Ok(())) => joined = true,
+            Some(Err(error)) => tracing::debug!(%error, "the backend does not hear that this server lives"),
+            None => {}
+        }
+    }
+    let _lapses = tokio::time::timeout(GOOD_BYE, queue.leave()).await;
+}
+
+fn redis_config(config: &QueueConfig) -> RedisConfig {
     let QueueConfig { redis_url, memory_budget: _, partitions, budget, wait_replicas, max_streams } =
         config.clone();
     let url = redis_url.unwrap_or_default();
-    let config =
-        RedisConfig { url, partitions, budget, max_streams, wait_replicas, ..RedisConfig::default() };
-    Ok(RedisQueue::open(config).await?)
+    RedisConfig { url, partitions, budget, max_streams, wait_replicas, ..RedisConfig::default() }
 }

@@ -8,11 +8,11 @@ use bytes::Bytes;
 
 use crate::domain::{
     DeadLetter, DeadLetterId, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
-    StreamId, StreamRecord, StreamSettings, Timestamp,
+    StoreIdentity, StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
-    FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, Memory, NewFrame, Offer,
+    FeedPosition, FinishResult, Finished, Lease, Life, ListDeadLetters, ListStreams, Memory, NewFrame, Offer,
     OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, Refusal,
     ReplayResult, Result, Seek, Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
@@ -43,6 +43,33 @@ impl LateQueue {
 }
 
 crate::queue::delegate::delegate_groups!(LateQueue, LateQueue::get);
+
+#[async_trait]
+impl Life for LateQueue {
+    fn identity(&self) -> StoreIdentity {
+        self.opened.get().map_or_else(StoreIdentity::default, |queue| queue.identity())
+    }
+
+    async fn read_identity(&self) -> Result<StoreIdentity> {
+        self.get()?.read_identity().await
+    }
+
+    async fn join(&self) -> Result<()> {
+        self.get()?.join().await
+    }
+
+    async fn attend(&self) -> Result<()> {
+        self.get()?.attend().await
+    }
+
+    async fn leave(&self) -> Result<()> {
+        self.get()?.leave().await
+    }
+
+    async fn has_given(&self, stream: &StreamId, given: Sequence) -> Result<()> {
+        self.get()?.has_given(stream, given).await
+    }
+}
 
 #[async_trait]
 impl Seek for LateQueue {

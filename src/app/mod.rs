@@ -19,6 +19,7 @@ use crate::grpc::Grpc;
 use crate::hub::{Consumers, Hub, HubConfig};
 use crate::queue::Queue;
 use crate::shutdown::Tasks;
+pub(crate) use backend::check as check_backend;
 use supervisor::Supervisor;
 pub use transport::BoundAddress;
 use transport::{Ends, Listener, Settings};
@@ -66,7 +67,7 @@ impl App {
         let listener = Listener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.address().clone();
         let tasks = Tasks::new();
-        let queue = backend::open(&config.queue, &tasks).await?;
+        let queue = backend::open(&config.queue, config.server.role, &tasks).await?;
         let max_subscriptions = config.server.max_subscriptions as usize;
         let hub = HubConfig {
             max_subscriptions,
@@ -96,6 +97,8 @@ impl App {
     fn start_tasks(&self, config: &Config, listener: Listener) -> anyhow::Result<()> {
         let tasks = &self.tasks;
         tasks.spawn_vital("hub", Arc::clone(&self.hub).run(self.tokens.stop_hub.clone()));
+        let attend = backend::attend(Arc::clone(&self.queue), self.tokens.stop_hub.clone());
+        tasks.spawn("attend", attend);
         tasks.spawn("health", Arc::clone(&self.grpc).watch_backend(tasks.stopping()));
         match (config.server.role, &config.queue.redis_url) {
             (Role::All, None) => {
@@ -191,7 +194,7 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
     let tasks = Tasks::new();
     let parent_gone =
         if config.worker.parent_pipe { supervisor::parent_gone() } else { CancellationToken::new() };
-    let queue = backend::open(&config.queue, &tasks).await?;
+    let queue = backend::open(&config.queue, config.server.role, &tasks).await?;
     let worker = working::run(queue, &config, tasks.stopping())?;
     tasks.spawn_vital("worker", worker);
     let stopping = tasks.stopping();

@@ -1,6 +1,6 @@
 use super::Failure;
 use crate::app;
-use crate::config::{Args, Config, Role};
+use crate::config::{Args, Config, Role, without_password};
 use crate::shutdown;
 
 /// Run the server: the gRPC API, the queue and a worker.
@@ -21,9 +21,27 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     config: Args,
 
-    /// Check the configuration, print what is in force, and exit.
+    /// Check the configuration, and that Redis is there and can be used; print what is in force, and exit.
     #[arg(long)]
     check: bool,
+}
+
+/// Contacts the backend that is configured, and changes nothing there.
+async fn check_backend(config: &Config) -> Result<(), Failure> {
+    let shown = config.queue.redis_url.as_deref().map(without_password).unwrap_or_default();
+    match app::check_backend(&config.queue).await {
+        Ok(None) => Ok(()),
+        Ok(Some(found)) => {
+            println!("found = {found}");
+            Ok(())
+        }
+        Err(error) => {
+            let retryable = error.is_retryable();
+            let error = anyhow::Error::from(error).context(format!("using Redis at {shown}"));
+            // What somebody must change is a wrong setting; what may come by itself is not.
+            Err(if retryable { Failure::Failed(error) } else { Failure::Usage(error) })
+        }
+    }
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
@@ -31,7 +49,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = Config::try_from(config).map_err(|error| Failure::Usage(error.into()))?;
     if check {
         print!("{config}");
-        return Ok(());
+        return check_backend(&config).await;
     }
     config.log.init().map_err(|error| Failure::Usage(error.into()))?;
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;

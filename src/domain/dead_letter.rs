@@ -137,6 +137,7 @@ impl DeadFrame {
             stream_id: self.stream_id.clone(),
             sequence: self.sequence,
             previous_sequence: output.previous_sequence,
+            given_before: None,
             received_time: self.received_time,
             published_time: output.published_time,
             body: OutputBody::Frame(Box::new(ProcessedFrame {

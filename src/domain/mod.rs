@@ -14,6 +14,7 @@ mod polygon;
 mod position;
 mod rendition;
 mod roi;
+mod store;
 mod stream;
 mod time;
 mod validation;
@@ -37,6 +38,7 @@ pub use polygon::{NormalizedPoint, Polygon, PolygonError};
 pub use position::{Cursor, StartPosition};
 pub use rendition::{AdaptiveQuality, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition};
 pub use roi::{Roi, RoiKind};
+pub use store::StoreIdentity;
 pub use stream::{
     ClockAction, ClockPolicy, Location, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters,
     StreamRecord, StreamSettings, StreamState,

@@ -307,6 +307,9 @@ pub struct OutputEntry {
     /// The number before it in its stream, 0 if it is the first: one less, but where the backend failed over and numbers
     /// were passed over or lost.
     pub previous_sequence: u64,
+    /// Behind a failover: the highest number that was given out before it, where a server knew that. Numbers from there to this
+    /// one were never frames.
+    pub given_before: Option<u64>,
     /// When the frame was accepted; never goes back within a stream.
     pub received_time: Timestamp,
     /// When this entry was written.

@@ -90,7 +90,7 @@ impl Counters {
             Some(Event::Gap(gap)) => {
                 let mut omitted = lock(&self.omitted);
                 for cause in &gap.causes {
-                    *omitted.entry(cause.reason).or_default() += cause.count;
+                    *omitted.entry(cause.reason).or_default() += frames_of(cause);
                 }
             }
             Some(Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_)) | None => {}
@@ -112,7 +112,7 @@ impl Counters {
 
     /// The counters as callers see them; `subscriptions` are those open now.
     pub(crate) fn to_pb(&self, subscriptions: usize) -> pb::ServerMetrics {
-        let causes = |(&reason, &count): (&i32, &u64)| pb::GapCause { reason, count };
+        let causes = |(&reason, &count): (&i32, &u64)| pb::GapCause { reason, count, frames: Some(count) };
         let reasons = |(&reason, &count): (&i32, &u64)| pb::ReasonCount { reason, count };
         pb::ServerMetrics {
             uptime: Some(super::convert::time::duration_to_pb(self.start.elapsed())),
@@ -127,6 +127,12 @@ impl Counters {
             rejected_frames: lock(&self.refused).by_reason.iter().map(reasons).collect(),
         }
     }
+}
+
+/// How many frames a cause stands for, as far as that is known: a failover passes numbers over that were never frames.
+fn frames_of(cause: &pb::GapCause) -> u64 {
+    let unnumbered = [pb::GapReason::BackendFailover, pb::GapReason::StoreReplaced].contains(&cause.reason());
+    cause.frames.unwrap_or(if unnumbered { 0 } else { cause.count })
 }
 
 /// What Linux says of this process; 0 elsewhere.
@@ -160,7 +166,8 @@ mod tests {
     #[test]
     fn gaps_are_counted_by_cause() {
         let counters = Counters::new(Partitions::default());
-        let cause = |reason: pb::GapReason, count| pb::GapCause { reason: reason.into(), count };
+        let cause =
+            |reason: pb::GapReason, count| pb::GapCause { reason: reason.into(), count, frames: Some(count) };
         let causes = vec![cause(pb::GapReason::Purged, 3), cause(pb::GapReason::Overflow, 2)];
         let gap = Event::Gap(pb::Gap { causes, ..Default::default() });
         let message = pb::SubscribeFramesResponse { event: Some(gap) };

@@ -55,7 +55,7 @@ impl DeadLetterDesk {
         let partitions = self.queue.partitions();
         let filter = dead_letter::filter(filter, partitions).map_err(|fault| fault.within("filter"))?;
         // A token is good for the filter that it was made with.
-        let kind = format!("{LIST} {filter:?}");
+        let kind = format!("{} {filter:?}", page::kind(LIST, &self.queue.identity()));
         let after = match page::after::<String>(&kind, &page_token)? {
             None => None,
             Some(id) => Some(DeadLetterId::parse(&id, partitions).map_err(|_| page::bad_token())?),
@@ -262,7 +262,9 @@ impl DeadLetterDesk {
             )
             .retry_in(FULL_RETRY)),
             ReplayResult::Refused(refusal) => Err(match refusal {
-                Refusal::StreamQueueFull | Refusal::PartitionFull => Fault::from(refusal).because_of_queue(),
+                Refusal::StreamQueueFull | Refusal::PartitionFull | Refusal::StreamTooFast => {
+                    Fault::from(refusal).because_of_queue()
+                }
                 Refusal::PayloadGone => Fault::from(refusal).retry_in(SOON),
                 Refusal::StreamNotFound
                 | Refusal::SequenceReused { .. }

@@ -179,7 +179,8 @@ fn lost_to_pb(reason: GapReason) -> pb::OmittedReason {
         | GapReason::Purged
         | GapReason::Retention
         | GapReason::BackendFailover
-        | GapReason::Unregistered => pb::OmittedReason::Retention,
+        | GapReason::Unregistered
+        | GapReason::StoreReplaced => pb::OmittedReason::Retention,
     }
 }
 

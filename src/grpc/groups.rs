@@ -34,7 +34,8 @@ impl GroupDesk {
     ) -> Result<pb::CreateConsumerGroupResponse> {
         let pb::CreateConsumerGroupRequest { group } = request;
         let group = group.ok_or_else(|| Fault::invalid("group", "must be set"))?;
-        let wanted = group::from_pb(group).map_err(|fault| fault.within("group"))?;
+        let store = self.queue.read_identity().await?;
+        let wanted = group::from_pb(group, &store).map_err(|fault| fault.within("group"))?;
         let WantedGroup { id, settings, start } = wanted;
         let records = self.consumers.selected(&settings.streams).await?;
         let positions = self.consumers.positions(&records, &start, false).await;
@@ -49,7 +50,7 @@ impl GroupDesk {
     ) -> Result<pb::GetConsumerGroupResponse> {
         let pb::GetConsumerGroupRequest { group_id, page_size, page_token } = request;
         let id: GroupId = group_id.parse()?;
-        let list = format!("group-streams:{id}");
+        let list = page::kind(&format!("group-streams:{id}"), &self.queue.identity());
         let after: Option<StreamId> = page::after(&list, &page_token)?;
         let state = self.queue.group_state(&id).await?;
         let streams = self.streams(&state.record).await?;
@@ -76,10 +77,11 @@ impl GroupDesk {
     ) -> Result<pb::ListConsumerGroupsResponse> {
         let pb::ListConsumerGroupsRequest { page_size, page_token } = request;
         let limit = page::size(page_size);
-        let after: Option<GroupId> = page::after(LIST, &page_token)?;
+        let list = page::kind(LIST, &self.queue.identity());
+        let after: Option<GroupId> = page::after(&list, &page_token)?;
         let records = self.queue.list_groups(after.as_ref(), limit).await?;
         let next_page_token = match records.last() {
-            Some(last) if records.len() >= limit => page::token(LIST, &last.id),
+            Some(last) if records.len() >= limit => page::token(&list, &last.id),
             Some(_) | None => String::new(),
         };
         let mut groups = Vec::with_capacity(records.len());
@@ -109,7 +111,8 @@ impl GroupDesk {
             let revision = expected.unwrap_or(state.record.revision);
             let mut merged = group::to_pb(state.record.clone());
             mask::apply(&mut merged, &wanted, &paths)?;
-            let settings = group::from_pb(merged).map_err(|fault| fault.within("group"))?.settings;
+            let settings = group::from_pb(merged, &self.queue.identity());
+            let settings = settings.map_err(|fault| fault.within("group"))?.settings;
             let changes = match settings.streams == state.record.settings.streams {
                 true => Vec::new(),
                 false => self.reselected(&state, &settings.streams).await?,
@@ -151,7 +154,8 @@ impl GroupDesk {
         let position = position
             .filter(|start| start.position.is_some())
             .ok_or_else(|| Fault::invalid("position", "must say where to go on"))?;
-        let start = group::start_from_pb(position).map_err(|fault| fault.within("position"))?;
+        let store = self.queue.read_identity().await?;
+        let start = group::start_from_pb(position, &store).map_err(|fault| fault.within("position"))?;
         let expected = stream::revision("etag", &etag)?;
         let narrowed = match streams.filter(|streams| streams.by.is_some()) {
             Some(one) => Some(group::stream_match(one).map_err(|fault| fault.within("streams"))?),

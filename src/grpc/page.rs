@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::fault::{Fault, Result};
+use crate::domain::StoreIdentity;
 use crate::pb::v1::ErrorReason;
 
 /// Largest page.
@@ -20,6 +21,11 @@ pub(crate) fn size(asked: u32) -> usize {
         0 => DEFAULT_PAGE_SIZE,
         asked => (asked as usize).min(MAX_PAGE_SIZE),
     }
+}
+
+/// The kind of a list in one store: a token of another store, or of this one before it was emptied, is none of this list's.
+pub(crate) fn kind(list: &str, store: &StoreIdentity) -> String {
+    format!("{list} of {:016x}", store.id())
 }
 
 /// A token for the page behind `last`, good for the list `kind` only.
@@ -72,6 +78,15 @@ mod tests {
             let fault = after::<StreamId>("streams", &bad).unwrap_err();
             assert_eq!(fault.reason, ErrorReason::PageTokenInvalid);
         }
+    }
+
+    #[test]
+    fn a_token_of_another_store_is_refused() {
+        let id: StreamId = "cam-7".parse().unwrap();
+        let ours = kind("streams", &StoreIdentity::random());
+        let theirs = token(&kind("streams", &StoreIdentity::random()), &id);
+        assert_eq!(after(&ours, &token(&ours, &id)), Ok(Some(id)));
+        assert_eq!(after::<StreamId>(&ours, &theirs).unwrap_err().reason, ErrorReason::PageTokenInvalid);
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl QueueHandlers {
     async fn stats(&self, request: pb::GetQueueStatsRequest) -> Result<pb::GetQueueStatsResponse> {
         let pb::GetQueueStatsRequest { queue_id, include_streams, page_size, page_token } = request;
         let asked = self.partitions(&queue_id)?;
-        let after = page::after(LIST, &page_token)?;
+        let list = page::kind(LIST, &self.queue.identity());
+        let after = page::after(&list, &page_token)?;
         let first_page = after.is_none();
         let stats = try_join_all(asked.iter().map(|&one| self.queue.partition_stats(one))).await?;
         let now = Timestamp::now();
@@ -61,7 +62,7 @@ impl QueueHandlers {
             let limit = page::size(page_size);
             let records = self.queue.list_streams(&ListStreams { after, limit }).await?;
             if let Some(last) = records.last().filter(|_| records.len() >= limit) {
-                response.next_page_token = page::token(LIST, &last.id);
+                response.next_page_token = page::token(&list, &last.id);
             }
             // A page of one queue may be short: streams are listed by id, whatever their partition.
             let asked_for = |id| asked.contains(&partitions.of(id));

@@ -64,7 +64,8 @@ impl Registry {
         let pb::ListStreamsRequest { page_size, page_token, filter } = request;
         let terms = Filter::parse(&filter)?;
         // A token leads on in its own filter only.
-        let list = if filter.is_empty() { LIST.to_owned() } else { format!("{LIST} where {filter}") };
+        let list = page::kind(LIST, &self.queue.identity());
+        let list = if filter.is_empty() { list } else { format!("{list} where {filter}") };
         let size = page::size(page_size);
         let mut after = page::after(&list, &page_token)?;
         let mut streams = Vec::new();

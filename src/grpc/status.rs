@@ -58,7 +58,9 @@ impl From<QueueError> for Fault {
                 .fact("limit", limit)
                 .retry_in(BACKEND_RETRY),
             QueueError::MemberReplaced => Self::new(ErrorReason::MemberReplaced, message),
-            QueueError::Layout(_) | QueueError::Corrupt(_) => Self::new(ErrorReason::Internal, message),
+            QueueError::Layout(_) | QueueError::Unsuitable(_) | QueueError::Corrupt(_) => {
+                Self::new(ErrorReason::Internal, message)
+            }
         }
     }
 }
@@ -97,6 +99,10 @@ impl From<Refusal> for Fault {
             Refusal::PartitionFull => {
                 Self::new(R::QueueFull, "the partition's queue is full").retry_in(FULL_RETRY)
             }
+            Refusal::StreamTooFast => {
+                Self::new(R::StreamQueueFull, "the stream takes at most 10,000 frames a second")
+                    .retry_in(FULL_RETRY)
+            }
             Refusal::QueueDraining => Self::new(
                 R::QueueDraining,
                 "an operator drains the queue: it takes no new frames until it is resumed",
@@ -125,7 +131,9 @@ impl From<SubscribeError> for Fault {
             SubscribeError::TooManyStreams { limit } => {
                 Self::new(R::TooManyItems, message).fact("limit", limit)
             }
-            SubscribeError::CursorTrimmed { stream, oldest } => {
+            SubscribeError::CursorTrimmed { stream, oldest }
+            | SubscribeError::CursorOfAnotherStore { stream, oldest }
+            | SubscribeError::CursorBeyondStore { stream, oldest } => {
                 Self::new(R::CursorTrimmed, message).fact("stream_id", stream).fact("oldest_sequence", oldest)
             }
             SubscribeError::OtherSelection => Self::new(R::InvalidField, message).field("resume_token"),
@@ -214,6 +222,7 @@ mod tests {
             ),
             (QueueError::MemberReplaced, Code::Aborted, "MEMBER_REPLACED", false),
             (QueueError::Layout(text()), Code::Internal, "INTERNAL", false),
+            (QueueError::Unsuitable(text()), Code::Internal, "INTERNAL", false),
             (QueueError::Corrupt(text()), Code::Internal, "INTERNAL", false),
         ] {
             assert_eq!(seen(error.clone()), (code, reason.to_owned(), retry), "{error:?}");

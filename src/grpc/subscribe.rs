@@ -27,17 +27,19 @@ pub(crate) async fn subscribe(
     call: TaskTrackerToken,
     end: ConnectionEnd,
 ) -> Result<Messages> {
-    let mut request = subscription::from_pb(request)?;
+    let store = if subscription::has_cursors(&request) { hub.read_store().await? } else { hub.store() };
+    let mut request = subscription::from_pb(request, &store)?;
     request.allow_unregistered = auto_register;
     // The hub keeps each picture within its selector's bound; here it bounds those of one message together.
     let max_bytes = request.selectors.iter().map(|one| u64::from(one.want.max_picture_bytes)).collect();
     let subscription = hub.subscribe(request).await?;
-    Ok(Box::pin(responses(subscription, max_bytes, counters, call, end)))
+    Ok(Box::pin(responses(Arc::clone(hub), subscription, max_bytes, counters, call, end)))
 }
 
 /// Each event is fetched when the connection has room for it: a slow reader waits here, not in memory. `held` lives as
 /// long as the stream.
 fn responses<H: Send + 'static>(
+    hub: Arc<Hub>,
     mut subscription: Subscription,
     max_bytes: Vec<u64>,
     counters: Arc<Counters>,
@@ -49,7 +51,7 @@ fn responses<H: Send + 'static>(
         while let Some(event) = next_until(&mut subscription, &end).await {
             let event = event.map_err(Fault::from)?;
             let farewell = matches!(event, Event::Draining(_)).then(Fault::draining);
-            if let Some(message) = delivery::to_pb(event, &max_bytes) {
+            if let Some(message) = delivery::to_pb(event, &max_bytes, &hub.store()) {
                 let message = with_delay(message, farewell.as_ref());
                 counters.sent(&message);
                 yield message;

@@ -67,10 +67,12 @@ pub struct Gap {
     pub selector: usize,
     /// The first one.
     pub from: Sequence,
-    /// The last one.
-    pub to: Sequence,
+    /// The last one; the number before `from` where no number of this store is left out.
+    pub to: u64,
     /// How many for which reason; the counts add up to the length of the range.
     pub causes: Vec<(GapReason, u64)>,
+    /// How many of the numbers that a failover passed over can have been frames; `None` = unknown.
+    pub failover_frames: Option<u64>,
     /// The position behind the gap.
     pub cursor: Cursor,
 }
@@ -100,6 +102,8 @@ pub enum GapReason {
     BackendFailover,
     /// The stream was unregistered and its output removed.
     Unregistered,
+    /// The position is one of another store: nobody knows how many frames lie between. Counts no number of this store.
+    StoreReplaced,
 }
 
 impl GapReason {
@@ -117,6 +121,7 @@ impl GapReason {
             Self::PayloadLost => 9,
             Self::BackendFailover => 10,
             Self::Unregistered => 11,
+            Self::StoreReplaced => 12,
         }
     }
 
@@ -131,7 +136,7 @@ impl GapReason {
     }
 
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Sampled,
         Self::Filtered,
         Self::SlowConsumer,
@@ -143,6 +148,7 @@ impl GapReason {
         Self::PayloadLost,
         Self::BackendFailover,
         Self::Unregistered,
+        Self::StoreReplaced,
     ];
 }
 
@@ -197,6 +203,24 @@ pub enum SubscribeError {
     /// Retention took frames behind the start, and the subscriber asked to be refused then.
     #[error("stream {stream}: frames before {oldest} are gone")]
     CursorTrimmed {
+        /// The stream.
+        stream: StreamId,
+        /// The oldest number that is kept; one past the newest if none is.
+        oldest: Sequence,
+    },
+    /// A cursor is one of another store, and the subscriber asked to be refused where frames are gone.
+    #[error("the cursor of stream {stream} is of another store; the oldest frame here is {oldest}")]
+    CursorOfAnotherStore {
+        /// The stream.
+        stream: StreamId,
+        /// The oldest number that is kept; one past the newest if none is.
+        oldest: Sequence,
+    },
+    /// The store was put back to an older state, and the subscriber asked to be refused where frames are gone.
+    #[error(
+        "the cursor of stream {stream} lies beyond all that the store has: it was put back to an older state"
+    )]
+    CursorBeyondStore {
         /// The stream.
         stream: StreamId,
         /// The oldest number that is kept; one past the newest if none is.

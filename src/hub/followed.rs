@@ -51,6 +51,10 @@ pub(super) struct Followed {
     /// Why numbers are missing before the entries read ahead.
     hole: GapReason,
     gap: PendingGap,
+    /// Until the pending gap is told: the position that the subscriber came with, of another store.
+    foreign: Option<Cursor>,
+    /// The subscriber asked to begin with this number.
+    awaited: Option<Sequence>,
 }
 
 /// Where a stream is done: whichever comes first.
@@ -85,16 +89,20 @@ impl Stops {
 const NEWEST_OF: u64 = 32;
 
 /// Where a stream was when it went.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Departed {
     next: Sequence,
     unregistered: bool,
+    /// The subscriber came with this position, of another store, and was not told so.
+    foreign: Option<Cursor>,
 }
 
 impl Departed {
     /// Of a stream that is unregistered and forgotten.
-    pub(super) fn before(next: Sequence) -> Self {
-        Self { next, unregistered: true }
+    pub(super) fn before(cursor: &Cursor) -> Self {
+        let foreign = cursor.foreign.is_some().then(|| cursor.clone());
+        let next = if foreign.is_some() { Sequence::FIRST } else { cursor.next };
+        Self { next, unregistered: true, foreign }
     }
 }
 
@@ -143,6 +151,8 @@ impl Followed {
             ahead: VecDeque::new(),
             hole: GapReason::Retention,
             gap: PendingGap::default(),
+            foreign: None,
+            awaited: None,
         }
     }
 
@@ -157,8 +167,29 @@ impl Followed {
             || self.stops.sequence.is_some_and(|stop| self.next > stop)
     }
 
+    /// Where it is. While it is not told that the subscriber's position was of another store, that position: a subscriber
+    /// that ends before comes back with it.
     pub(super) fn cursor(&self) -> Cursor {
-        position(self.id(), self.next)
+        match &self.foreign {
+            Some(foreign) => foreign.clone(),
+            None => Cursor { awaited: self.awaited == Some(self.next), ..position(self.id(), self.next) },
+        }
+    }
+
+    /// The subscriber's position may lie beyond the newest number: it waits for that.
+    pub(super) fn awaits(&mut self, number: Sequence) {
+        self.awaited = Some(number);
+    }
+
+    /// The subscriber's position is one of another store.
+    pub(super) fn begins_anew(&mut self, foreign: Cursor) {
+        self.gap.add_unnumbered(self.next, GapReason::StoreReplaced);
+        self.foreign = Some(foreign);
+    }
+
+    /// The store was put back to before the subscriber's position: what was lost behind it cannot be counted.
+    pub(super) fn lost_behind(&mut self) {
+        self.gap.add_unnumbered(self.next, GapReason::BackendFailover);
     }
 
     pub(super) fn head(&self) -> StreamHead {
@@ -189,7 +220,8 @@ impl Followed {
             let entry = Arc::clone(entry);
             if entry.sequence > self.next {
                 self.skip(entry.previous_sequence, self.hole);
-                self.skip(entry.sequence.get() - 1, GapReason::BackendFailover);
+                let given = entry.given_before.map(|given| (given + 1).saturating_sub(self.next.get()));
+                self.skip_frames(entry.sequence.get() - 1, GapReason::BackendFailover, given);
             }
             return if self.is_done() { Peek::Nothing } else { Peek::Entry(entry) };
         }
@@ -294,6 +326,11 @@ impl Followed {
     /// Leaves out all numbers up to `last`, as far as they lie before the stop. They were not looked at, so that nobody
     /// knows how far behind the subscriber is, until it has caught up again.
     pub(super) fn skip(&mut self, last: u64, reason: GapReason) {
+        self.skip_frames(last, reason, None);
+    }
+
+    /// The same; of what a failover passed over, `frames` can have been frames.
+    fn skip_frames(&mut self, last: u64, reason: GapReason, frames: Option<u64>) {
         let last = self.stops.sequence.map_or(last, |stop| last.min(stop.get()));
         if last < self.next.get() {
             return;
@@ -301,7 +338,7 @@ impl Followed {
         let Ok(to) = Sequence::new(last) else { return };
         self.live = None;
         if self.not_before.is_none() {
-            self.gap.add(self.next, to, reason);
+            self.gap.add_frames(self.next, to, reason, frames);
         }
         self.next = to.next();
     }
@@ -316,7 +353,7 @@ impl Followed {
 
     /// Where it goes from the subscription, in case it comes back.
     pub(super) fn departed(&self) -> Departed {
-        Departed { next: self.next, unregistered: self.unregistered }
+        Departed { next: self.next, unregistered: self.unregistered, foreign: None }
     }
 
     /// It was here before. What an unregistered stream has published since it came back is still to be told; one that was
@@ -325,6 +362,9 @@ impl Followed {
         self.floor = departed.next;
         self.next = if departed.unregistered { departed.next } else { self.next.max(departed.next) };
         self.settled |= departed.unregistered;
+        if let Some(foreign) = departed.foreign {
+            self.begins_anew(foreign);
+        }
     }
 
     pub(super) fn has_gap(&self) -> bool {
@@ -332,6 +372,7 @@ impl Followed {
     }
 
     pub(super) fn take_gap(&mut self) -> Option<Gap> {
+        self.foreign = None;
         self.gap.take(self.topic.id(), self.selector)
     }
 

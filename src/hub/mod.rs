@@ -65,7 +65,7 @@ pub use told::Omitted;
 pub use watch_token::WatchToken;
 pub use watching::{StreamChange, Watch, WatchBody, WatchEvent};
 
-use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
+use crate::domain::{Cursor, OutputEntry, Sequence, StoreIdentity, StreamId, Timestamp};
 use crate::picture::Limits;
 use crate::queue::{self, Queue};
 use followers::Followers;
@@ -212,6 +212,20 @@ impl Hub {
         subscribe::subscribe(self, request).await
     }
 
+    /// The store that positions belong to, as it was last read.
+    #[must_use]
+    pub fn store(&self) -> StoreIdentity {
+        self.queue.identity()
+    }
+
+    /// Reads which store it is: whoever brings a position must know.
+    ///
+    /// # Errors
+    /// Those of the queue.
+    pub async fn read_store(&self) -> queue::Result<StoreIdentity> {
+        self.queue.read_identity().await
+    }
+
     /// Whether a subscription follows the stream.
     #[must_use]
     pub fn is_followed(&self, stream: &StreamId) -> bool {
@@ -285,7 +299,7 @@ impl fmt::Debug for Hub {
 
 /// The position before number `next` of a stream.
 fn position(stream: &StreamId, next: Sequence) -> Cursor {
-    Cursor { stream_id: stream.clone(), next }
+    Cursor::new(stream.clone(), next)
 }
 
 /// Locks a mutex whose data is whole after every statement, so that a panic elsewhere need not spread.

@@ -172,27 +172,38 @@ impl Selector {
         let live = Sequence::after(record.counters.published_sequence);
         let oldest = Sequence::after(record.counters.oldest_sequence.saturating_sub(1));
         let asked = match (self.cursor_of(&record.id), &self.start) {
+            (Some(Cursor { foreign: Some(_), .. }), _) if self.fail_if_trimmed => {
+                let stream = record.id.clone();
+                return Err(SubscribeError::CursorOfAnotherStore { stream, oldest });
+            }
+            // Whatever this store has is new to the subscriber.
+            (Some(Cursor { foreign: Some(_), .. }), _) => return Ok(Sequence::FIRST),
+            (Some(cursor), _) if cursor.awaited => within_reach(record, live, cursor.next)?,
+            (Some(_), _) if self.fail_if_trimmed && self.beyond_store(record).is_some() => {
+                let stream = record.id.clone();
+                return Err(SubscribeError::CursorBeyondStore { stream, oldest });
+            }
             (Some(cursor), _) => cursor.next,
             // What was there at a start by time has been looked up by now, if anything was.
             (None, StartPosition::Live | StartPosition::Cursor(_) | StartPosition::Time(_)) => {
                 return Ok(live);
             }
             (None, StartPosition::Earliest) => return Ok(oldest),
-            (None, StartPosition::Sequence(number)) => {
-                let last = live.get() + MAX_AHEAD;
-                if number.get() > last {
-                    return Err(SubscribeError::PositionInFuture(format!(
-                        "stream {}: sequence {number} is further ahead than {last}",
-                        record.id
-                    )));
-                }
-                *number
-            }
+            (None, StartPosition::Sequence(number)) => within_reach(record, live, *number)?,
         };
         if self.fail_if_trimmed && asked < oldest {
             return Err(SubscribeError::CursorTrimmed { stream: record.id.clone(), oldest });
         }
         Ok(asked)
+    }
+
+    /// The position in this store that its cursor names and that lies beyond all numbers that the store has given out: the
+    /// store was put back to an older state.
+    pub(super) fn beyond_store(&self, record: &StreamRecord) -> Option<Sequence> {
+        let cursor =
+            self.cursor_of(&record.id).filter(|cursor| cursor.foreign.is_none() && !cursor.awaited)?;
+        let last = record.counters.accepted_sequence.max(record.counters.published_sequence);
+        (cursor.next.get() > last + 1).then_some(cursor.next)
     }
 
     /// The time that a stream begins at, where it does by time.
@@ -222,4 +233,16 @@ impl Selector {
         };
         self.cursors.iter().chain(start)
     }
+}
+
+/// Checks that a number to begin with is not further ahead than a subscriber may wait for.
+fn within_reach(record: &StreamRecord, live: Sequence, number: Sequence) -> Result<Sequence, SubscribeError> {
+    let last = live.get() + MAX_AHEAD;
+    if number.get() > last {
+        return Err(SubscribeError::PositionInFuture(format!(
+            "stream {}: sequence {number} is further ahead than {last}",
+            record.id
+        )));
+    }
+    Ok(number)
 }

@@ -78,6 +78,10 @@ pub(super) async fn subscribe(
             }
             None => selector.first_sequence(&record)?,
         };
+        let beyond = selector.beyond_store(&record);
+        if let Some(last) = beyond.and_then(|next| Sequence::new(next.get() - 1).ok()) {
+            hub.queue.has_given(&record.id, last).await?;
+        }
         inbox.clear_changes(place.index);
         inbox.place_for(&record.id, Some(index));
         topic.begin(record.counters.published_sequence);
@@ -88,6 +92,14 @@ pub(super) async fn subscribe(
             frames: selector.stop_after_frames,
         };
         let mut followed = Followed::new(topic, index, first, stops);
+        match selector.cursor_of(&record.id) {
+            Some(foreign) if foreign.foreign.is_some() => followed.begins_anew(foreign.clone()),
+            Some(_) if beyond.is_some() => followed.lost_behind(),
+            Some(cursor) if cursor.awaited => followed.awaits(cursor.next),
+            Some(_) => {}
+            None if matches!(selector.start, StartPosition::Sequence(_)) => followed.awaits(first),
+            None => {}
+        }
         // What waits for a worker may have been received before.
         followed.not_before = selector.start_time(&record.id).filter(|_| found.is_none());
         if record.removed && !by_id {
@@ -105,7 +117,7 @@ pub(super) async fn subscribe(
         hub.followers.forget(inbox, &id, place.index);
         // Nothing is known of it now. If it comes back, it goes on behind the cursor.
         if let Some(cursor) = request.selectors.iter().find_map(|selector| selector.cursor_of(&id)) {
-            departed.push((id, Departed::before(cursor.next)));
+            departed.push((id, Departed::before(cursor)));
         }
     }
     let mut subscription = Subscription::new(registration, &request, streams);

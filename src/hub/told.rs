@@ -40,6 +40,9 @@ impl Told {
             }
             Event::Gap(gap) => {
                 for &(reason, count) in &gap.causes {
+                    // A failover passes numbers over that were never frames.
+                    let failover = reason == GapReason::BackendFailover;
+                    let count = if failover { gap.failover_frames.unwrap_or_default() } else { count };
                     self.omitted[reason as usize].fetch_add(count, Ordering::Relaxed);
                 }
             }

@@ -5,7 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::{Timestamp, ValidationError};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Tokens of this version named no store.
+const STORELESS_VERSION: u8 = 1;
 const CHECK_BYTES: usize = 4;
 /// Longest text. More partitions than fit into it leave their positions out: such a token begins with a new snapshot.
 const MAX_CHARS: usize = 512;
@@ -13,6 +15,8 @@ const MAX_CHARS: usize = 512;
 /// Where a watch was: what it selects, how far it had read each partition's feed, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchToken {
+    /// Number of the store; 0 = unknown.
+    pub(super) store: u64,
     /// Digest of the selection.
     pub(super) selection: [u8; 4],
     pub(super) time: Timestamp,
@@ -30,6 +34,7 @@ impl WatchToken {
 
     fn encode_with(&self, positions: &[u64]) -> String {
         let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&self.store.to_be_bytes());
         bytes.extend_from_slice(&self.selection);
         bytes.extend_from_slice(&self.time.as_micros().to_be_bytes());
         for &position in positions {
@@ -67,9 +72,15 @@ impl FromStr for WatchToken {
         if check(body) != *sum {
             return Err(bad());
         }
-        let (head, rest) = body.split_first_chunk::<5>().ok_or_else(bad)?;
+        let (&version, rest) = body.split_first().ok_or_else(bad)?;
+        let (store, rest) = match version {
+            VERSION => rest.split_first_chunk::<8>().map(|(id, rest)| (u64::from_be_bytes(*id), rest)),
+            STORELESS_VERSION => Some((0, rest)),
+            _ => None,
+        }
+        .ok_or_else(bad)?;
+        let (&selection, rest) = rest.split_first_chunk::<4>().ok_or_else(bad)?;
         let (time, mut rest) = rest.split_first_chunk::<8>().ok_or_else(bad)?;
-        let [VERSION, selection @ ..] = *head else { return Err(bad()) };
         let mut positions = Vec::new();
         while !rest.is_empty() {
             let mut position = 0_u64;
@@ -88,7 +99,7 @@ impl FromStr for WatchToken {
             }
             positions.push(position);
         }
-        Ok(Self { selection, time: Timestamp::from_micros(i64::from_be_bytes(*time)), positions })
+        Ok(Self { store, selection, time: Timestamp::from_micros(i64::from_be_bytes(*time)), positions })
     }
 }
 
@@ -99,6 +110,7 @@ mod tests {
     #[test]
     fn tokens_come_back_whole_or_not_at_all() {
         let token = |positions| WatchToken {
+            store: u64::MAX,
             selection: [1, 2, 3, 4],
             time: Timestamp::from_micros(1_700_000_000_000_000),
             positions,

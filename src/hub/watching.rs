@@ -112,14 +112,20 @@ impl Hub {
             known: HashSet::new(),
             out: VecDeque::new(),
             snapshot: None,
-            token: WatchToken { selection, time: clock::now(), positions: Vec::new() },
+            token: WatchToken {
+                store: self.store().id(),
+                selection,
+                time: clock::now(),
+                positions: Vec::new(),
+            },
             heartbeat,
             next_heartbeat: Instant::now() + heartbeat,
             news: self.roster.news(),
             tail: self.tail_state(),
         };
         self.roster.load(self).await?;
-        match resume {
+        let store = if resume.is_some() { self.read_store().await?.id() } else { 0 };
+        match resume.filter(|token| token.store == store) {
             Some(token) if watch.resume(&token).await? => {}
             Some(_) | None => watch.begin(),
         }
@@ -279,6 +285,7 @@ impl Watch {
 
     fn reached(&mut self, positions: Positions) {
         self.token = WatchToken {
+            store: self.hub.store().id(),
             selection: self.selection,
             time: clock::now(),
             positions: positions.into_values().map(|position| position.0).collect(),

@@ -57,6 +57,9 @@ pub enum Error {
     /// The stored data was laid out by other rules than this program's.
     #[error("the stored layout does not fit: {0}")]
     Layout(String),
+    /// The backend cannot be used as it is, or is named wrongly: somebody must change a setting.
+    #[error("{0}")]
+    Unsuitable(String),
     /// A stored entry cannot be read.
     #[error("a stored entry is corrupt: {0}")]
     Corrupt(String),
@@ -79,6 +82,7 @@ impl Error {
             | Self::TooManyMembers { .. }
             | Self::MemberReplaced
             | Self::Layout(_)
+            | Self::Unsuitable(_)
             | Self::Corrupt(_) => false,
         }
     }

@@ -13,6 +13,7 @@ mod dead_letters;
 pub(crate) mod delegate;
 mod error;
 mod groups;
+mod life;
 pub mod memory;
 pub mod redis;
 mod seek;
@@ -39,6 +40,7 @@ pub use groups::{
 pub(crate) use groups::{
     MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_GAP_RUNS, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME,
 };
+pub use life::{ATTEND_EVERY, Life};
 pub use seek::Seek;
 pub use strikes::Strikes;
 pub use types::{
@@ -61,7 +63,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// been done.
 #[async_trait]
 pub trait Queue:
-    Control + DeadLetters + Groups + Seek + Strikes + fmt::Debug + Send + Sync + 'static
+    Control + DeadLetters + Groups + Life + Seek + Strikes + fmt::Debug + Send + Sync + 'static
 {
     /// The partitions, fixed when the store was first opened.
     fn partitions(&self) -> Partitions;

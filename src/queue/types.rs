@@ -89,6 +89,8 @@ pub enum Refusal {
     StreamQueueFull,
     /// The partition's budget is reached.
     PartitionFull,
+    /// The stream gives its numbers out faster than a backend that can lose the newest of them may.
+    StreamTooFast,
     /// An operator drains the partition's queue.
     QueueDraining,
     /// The offered bytes were gone (or never there) when the frame was to be entered: offer them anew.
@@ -105,6 +107,7 @@ impl Refusal {
             Self::BehindRefused
             | Self::StreamQueueFull
             | Self::PartitionFull
+            | Self::StreamTooFast
             | Self::PayloadGone
             | Self::Backend(_) => true,
             Self::StreamNotFound

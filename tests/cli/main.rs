@@ -5,6 +5,7 @@ mod clients;
 #[path = "../common/redis.rs"]
 mod redis;
 mod server;
+mod stores;
 
 use std::fs;
 use std::path::Path;

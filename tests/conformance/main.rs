@@ -19,6 +19,7 @@ mod group_members;
 mod group_replay;
 mod groups;
 mod lease;
+mod life;
 mod output;
 mod registry;
 mod replies;
@@ -209,6 +210,11 @@ behaviours! {
         the_first_entry_since_a_time_is_found,
         failures_in_a_row_are_counted,
         a_stall_timeout_is_kept,
+    }
+    life {
+        a_store_has_an_identity_of_its_own,
+        a_number_that_the_store_has_given_out_is_no_news,
+        a_server_joins_gives_signs_of_life_and_leaves,
     }
     chaos {
         every_frame_is_published_once_in_order,

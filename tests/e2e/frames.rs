@@ -98,7 +98,10 @@ async fn a_broken_picture_becomes_a_gap_and_a_tombstone() {
     assert_eq!(next_frame(&mut events).await.frame.map(|frame| frame.sequence), Some(1));
     let Some(Event::Gap(gap)) = next(&mut events).await else { panic!("a gap") };
     assert_eq!((gap.from_sequence, gap.to_sequence), (2, 2));
-    assert_eq!(gap.causes, [pb::GapCause { reason: pb::GapReason::Failed.into(), count: 1 }]);
+    assert_eq!(
+        gap.causes,
+        [pb::GapCause { reason: pb::GapReason::Failed.into(), count: 1, frames: Some(1) }]
+    );
     assert_eq!(next_frame(&mut events).await.frame.map(|frame| frame.sequence), Some(3));
 
     let request = pb::GetFramesRequest {

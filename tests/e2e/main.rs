@@ -20,11 +20,13 @@ mod outputs;
 mod pictures;
 mod process;
 mod raw;
+mod refused_backends;
 mod registry;
 mod relay;
 #[path = "../common/server.rs"]
 mod server;
 mod service;
+mod stores;
 mod submit;
 mod submit_frames;
 mod transport;

@@ -22,6 +22,7 @@ mod poison;
 mod process;
 mod proxy;
 mod replay;
+mod restored;
 mod rolling;
 mod server;
 mod shutdown;

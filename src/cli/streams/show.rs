@@ -21,7 +21,7 @@ pub(super) fn table(streams: &[pb::Stream]) -> String {
         table.row([
             stream.stream_id.clone(),
             state(stream.status.as_ref()),
-            status.accepted_sequence.to_string(),
+            status.accepted_frames.to_string(),
             status.queued_frames.to_string(),
             status.retained_frames.to_string(),
             bytes(status.retained_bytes),
@@ -39,6 +39,14 @@ fn labels(stream: &pb::Stream) -> String {
     stream.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
 }
 
+/// How many frames, and the newest one's number where a failover passed numbers over.
+fn frames(count: u64, sequence: u64) -> String {
+    match count == sequence {
+        true => format!("{count} frames"),
+        false => format!("{count} frames, the newest has number {sequence}"),
+    }
+}
+
 /// A line a setting; settings that follow the server's defaults are left out.
 pub(super) fn details(stream: &pb::Stream) -> String {
     let mut table = Table::new(&["STREAM", &stream.stream_id], &[]);
@@ -53,8 +61,8 @@ pub(super) fn details(stream: &pb::Stream) -> String {
     row("state", state(stream.status.as_ref()));
     row("labels", labels(stream));
     if let Some(status) = &stream.status {
-        row("accepted", format!("{} frames", status.accepted_sequence));
-        row("published", format!("{} frames", status.published_sequence));
+        row("accepted", frames(status.accepted_frames, status.accepted_sequence));
+        row("published", frames(status.published_frames, status.published_sequence));
         row("waiting", format!("{} frames, {}", status.queued_frames, bytes(status.queued_bytes)));
         let oldest = match status.oldest_sequence {
             0 => String::new(),
@@ -203,6 +211,8 @@ pub(in crate::cli) fn status_json(status: Option<&pb::StreamStatus>) -> Value {
     json!({
         "state": short(status.state().as_str_name(), "STREAM_STATE_"),
         "accepted_sequence": status.accepted_sequence,
+        "accepted_frames": status.accepted_frames,
+        "published_frames": status.published_frames,
         "published_sequence": status.published_sequence,
         "oldest_sequence": status.oldest_sequence,
         "last_received_time": time_json(status.last_received_time.as_ref()),

@@ -37,6 +37,44 @@ impl Style {
     }
 }
 
+/// Frames that were not sent for one reason.
+#[derive(Debug, Clone, Copy, Default)]
+struct Missing {
+    /// Those that can be counted.
+    frames: u64,
+    /// There are others, and nobody knows how many.
+    uncounted: bool,
+}
+
+impl Missing {
+    fn of(cause: &pb::GapCause) -> Self {
+        let countable =
+            !matches!(cause.reason(), pb::GapReason::StoreReplaced | pb::GapReason::BackendFailover);
+        match cause.frames.or(countable.then_some(cause.count)) {
+            Some(frames) => Self { frames, uncounted: false },
+            None => Self { frames: 0, uncounted: true },
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.uncounted |= other.uncounted;
+    }
+
+    fn words(self) -> String {
+        match (self.frames, self.uncounted) {
+            (frames, false) => frames.to_string(),
+            (0, true) => "an unknown number".to_owned(),
+            (frames, true) => format!("{frames} and an unknown number more"),
+        }
+    }
+
+    /// A number, or null if it is not known.
+    fn as_json(self) -> Value {
+        if self.uncounted { Value::Null } else { self.frames.into() }
+    }
+}
+
 /// Counts, and prints as it goes.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -47,7 +85,7 @@ pub(super) struct Report {
     bytes: u64,
     saved: u64,
     lag: u64,
-    gaps: BTreeMap<String, u64>,
+    gaps: BTreeMap<String, Missing>,
     received: Latency,
     captured: Latency,
 }
@@ -116,17 +154,17 @@ impl Report {
 
     /// Frames do not come.
     pub(super) fn gap(&mut self, gap: &pb::Gap) {
-        let causes: Vec<(String, u64)> = gap
+        let causes: Vec<(String, &pb::GapCause)> = gap
             .causes
             .iter()
-            .map(|cause| (short(cause.reason().as_str_name(), "GAP_REASON_"), cause.count))
+            .map(|cause| (short(cause.reason().as_str_name(), "GAP_REASON_"), cause))
             .collect();
-        for (reason, count) in &causes {
-            *self.gaps.entry(reason.clone()).or_default() += count;
+        for (reason, cause) in &causes {
+            self.gaps.entry(reason.clone()).or_default().add(Missing::of(cause));
         }
         if self.style == Style::Json {
-            let causes: Vec<Value> =
-                causes.iter().map(|(reason, count)| json!({ "reason": reason, "count": count })).collect();
+            let cause_json = |(reason, cause): &(String, &pb::GapCause)| json!({ "reason": reason, "count": cause.count, "frames": Missing::of(cause).as_json() });
+            let causes: Vec<Value> = causes.iter().map(cause_json).collect();
             print_json(&json!({
                 "type": "gap",
                 "stream_id": gap.stream_id,
@@ -136,14 +174,7 @@ impl Report {
             }));
             return;
         }
-        let causes: Vec<String> = causes.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-        let line = format!(
-            "{} {}-{} not sent: {}",
-            gap.stream_id,
-            gap.from_sequence,
-            gap.to_sequence,
-            causes.join(", "),
-        );
+        let line = gap_line(gap, &causes);
         if self.style == Style::Lines { print(&format!("{line}\n")) } else { self.note(&line) }
     }
 
@@ -170,7 +201,7 @@ impl Report {
                 "frames": self.frames,
                 "bytes": self.bytes,
                 "saved": self.saved,
-                "gaps": self.gaps,
+                "gaps": self.gaps.iter().map(|(reason, missing)| (reason, missing.as_json())).collect::<BTreeMap<_, _>>(),
                 "seconds": (seconds.as_secs_f64() * 1e3).round() / 1e3,
                 "received_to_now": self.received.as_json(),
                 "captured_to_now": self.captured.as_json(),
@@ -184,8 +215,8 @@ impl Report {
         if self.gaps.is_empty() {
             text.push_str("; no gaps");
         }
-        for (reason, count) in &self.gaps {
-            text.push_str(&format!("; {count} not sent ({reason})"));
+        for (reason, missing) in &self.gaps {
+            text.push_str(&format!("; {} not sent ({reason})", missing.words()));
         }
         text.push('\n');
         for (name, latency) in [("received to now", &self.received), ("captured to now", &self.captured)] {
@@ -210,12 +241,27 @@ impl Report {
         if self.lag > 0 {
             text.push_str(&format!("  {} behind", self.lag));
         }
-        let gaps: u64 = self.gaps.values().sum();
-        if gaps > 0 {
-            text.push_str(&format!("  {gaps} not sent"));
+        if !self.gaps.is_empty() {
+            let mut all = Missing::default();
+            self.gaps.values().for_each(|missing| all.add(*missing));
+            text.push_str(&format!("  {} not sent", all.words()));
         }
         text
     }
+}
+
+fn gap_line(gap: &pb::Gap, causes: &[(String, &pb::GapCause)]) -> String {
+    let range = match gap.to_sequence < gap.from_sequence {
+        true => format!("before {}", gap.from_sequence),
+        false => format!("{}-{}", gap.from_sequence, gap.to_sequence),
+    };
+    let cause = |(reason, cause): &(String, &pb::GapCause)| {
+        let replaced = cause.reason() == pb::GapReason::StoreReplaced;
+        let hint = if replaced { " (the cursor is of another store)" } else { "" };
+        format!("{} {reason}{hint}", Missing::of(cause).words())
+    };
+    let causes: Vec<String> = causes.iter().map(cause).collect();
+    format!("{} {range} not sent: {}", gap.stream_id, causes.join(", "))
 }
 
 fn data_bytes(picture: &pb::Picture) -> u64 {
@@ -256,4 +302,42 @@ fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: 
     }
     line.push('\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(reason: pb::GapReason, count: u64, frames: Option<u64>) -> pb::GapCause {
+        pb::GapCause { reason: reason.into(), count, frames }
+    }
+
+    fn line(from_sequence: u64, to_sequence: u64, causes: Vec<pb::GapCause>) -> String {
+        let gap =
+            pb::Gap { stream_id: "cam".to_owned(), from_sequence, to_sequence, causes, ..Default::default() };
+        let named: Vec<_> = gap.causes.iter().map(|one| (format!("{:?}", one.reason()), one)).collect();
+        gap_line(&gap, &named)
+    }
+
+    #[test]
+    fn a_gap_says_how_many_frames_can_be_missing_and_not_how_far_the_numbers_jump() {
+        use pb::GapReason::{BackendFailover, Retention, StoreReplaced};
+        assert_eq!(line(3, 5, vec![cause(Retention, 3, None)]), "cam 3-5 not sent: 3 Retention");
+        let jump = |frames| line(6, 40_000, vec![cause(BackendFailover, 39_995, frames)]);
+        assert_eq!(jump(Some(2)), "cam 6-40000 not sent: 2 BackendFailover");
+        assert_eq!(jump(None), "cam 6-40000 not sent: an unknown number BackendFailover");
+        assert_eq!(
+            line(1, 0, vec![cause(StoreReplaced, 0, None)]),
+            "cam before 1 not sent: an unknown number StoreReplaced (the cursor is of another store)"
+        );
+    }
+
+    #[test]
+    fn a_summary_adds_up_what_is_known() {
+        let mut all = Missing::default();
+        all.add(Missing::of(&cause(pb::GapReason::Retention, 3, Some(3))));
+        assert_eq!((all.words(), all.as_json()), ("3".to_owned(), 3.into()));
+        all.add(Missing::of(&cause(pb::GapReason::BackendFailover, 1 << 40, None)));
+        assert_eq!((all.words(), all.as_json()), ("3 and an unknown number more".to_owned(), Value::Null));
+    }
 }

@@ -1,6 +1,6 @@
 use super::processed::{self, Entry, SentPicture};
 use super::time;
-use crate::domain::{Cursor, Timestamp};
+use crate::domain::{Cursor, StoreIdentity, Timestamp};
 use crate::hub::{DeliveredFrame, Event, Gap, GapReason, StreamHead};
 use crate::pb::v1 as pb;
 use crate::pb::v1::subscribe_frames_response::Event as Wire;
@@ -9,28 +9,39 @@ use crate::pb::v1::subscribe_frames_response::Event as Wire;
 const MAX_HEARTBEAT_STREAMS: usize = 1000;
 
 /// One message of a subscription. `max_bytes` has the bound of its picture data for each selector; `None` for what has
-/// no place on the wire.
-pub(crate) fn to_pb(event: Event, max_bytes: &[u64]) -> Option<pb::SubscribeFramesResponse> {
+/// no place on the wire. Cursors are those of `store`.
+pub(crate) fn to_pb(
+    event: Event,
+    max_bytes: &[u64],
+    store: &StoreIdentity,
+) -> Option<pb::SubscribeFramesResponse> {
     let event = match event {
-        Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes)?),
-        Event::Gap(gap) => Wire::Gap(gap_to_pb(gap)),
+        Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes, store)?),
+        Event::Gap(gap) => Wire::Gap(gap_to_pb(gap, store)),
         Event::Heartbeat(heads) => Wire::Heartbeat(heartbeat_to_pb(heads)),
-        Event::Checkpoint(cursors) => Wire::Checkpoint(pb::Checkpoint { cursors: cursors_to_pb(cursors) }),
-        Event::Draining(cursors) => {
-            Wire::Draining(pb::SubscribeDraining { cursors: cursors_to_pb(cursors), reconnect_delay: None })
+        Event::Checkpoint(cursors) => {
+            Wire::Checkpoint(pb::Checkpoint { cursors: cursors_to_pb(cursors, store) })
         }
+        Event::Draining(cursors) => Wire::Draining(pb::SubscribeDraining {
+            cursors: cursors_to_pb(cursors, store),
+            reconnect_delay: None,
+        }),
     };
     Some(pb::SubscribeFramesResponse { event: Some(event) })
 }
 
-fn frame_to_pb(frame: DeliveredFrame, max_bytes: &[u64]) -> Option<pb::DeliveredFrame> {
+fn frame_to_pb(
+    frame: DeliveredFrame,
+    max_bytes: &[u64],
+    store: &StoreIdentity,
+) -> Option<pb::DeliveredFrame> {
     let DeliveredFrame { entry, selector, pictures, cursor } = frame;
     let mut room = max_bytes.get(selector).copied().unwrap_or_default();
     let pictures = pictures.into_iter().map(|one| SentPicture::within(&mut room, one)).collect();
     match processed::to_pb(&entry, pictures) {
         Entry::Frame(frame) => Some(pb::DeliveredFrame {
             frame: Some(*frame),
-            cursor: cursor.encode(),
+            cursor: cursor.encode(store),
             selector_index: index_to_pb(selector),
             ack_id: String::new(),
             delivery_attempt: 0,
@@ -46,15 +57,31 @@ fn index_to_pb(selector: usize) -> u32 {
     u32::try_from(selector).unwrap_or(u32::MAX)
 }
 
-pub(crate) fn gap_to_pb(gap: Gap) -> pb::Gap {
-    let Gap { stream_id, selector, from, to, causes, cursor } = gap;
-    let cause = |(reason, count)| pb::GapCause { reason: reason_to_pb(reason).into(), count };
+pub(crate) fn gap_to_pb(gap: Gap, store: &StoreIdentity) -> pb::Gap {
+    let Gap { stream_id, selector, from, to, causes, failover_frames, cursor } = gap;
+    let cause = |(reason, count)| {
+        let frames = match reason {
+            GapReason::BackendFailover => failover_frames,
+            GapReason::StoreReplaced => None,
+            GapReason::Sampled
+            | GapReason::Filtered
+            | GapReason::SlowConsumer
+            | GapReason::Stale
+            | GapReason::Overflow
+            | GapReason::Failed
+            | GapReason::Purged
+            | GapReason::Retention
+            | GapReason::PayloadLost
+            | GapReason::Unregistered => Some(count),
+        };
+        pb::GapCause { reason: reason_to_pb(reason).into(), count, frames }
+    };
     pb::Gap {
         stream_id: stream_id.to_string(),
         from_sequence: from.get(),
-        to_sequence: to.get(),
+        to_sequence: to,
         causes: causes.into_iter().map(cause).collect(),
-        cursor: cursor.encode(),
+        cursor: cursor.encode(store),
         selector_index: index_to_pb(selector),
     }
 }
@@ -72,6 +99,7 @@ fn reason_to_pb(reason: GapReason) -> pb::GapReason {
         GapReason::PayloadLost => pb::GapReason::PayloadLost,
         GapReason::BackendFailover => pb::GapReason::BackendFailover,
         GapReason::Unregistered => pb::GapReason::Unregistered,
+        GapReason::StoreReplaced => pb::GapReason::StoreReplaced,
     }
 }
 
@@ -93,11 +121,11 @@ pub(crate) fn heartbeat_to_pb(mut heads: Vec<StreamHead>) -> pb::Heartbeat {
     }
 }
 
-fn cursors_to_pb(mut cursors: Vec<Cursor>) -> Vec<pb::StreamCursor> {
+fn cursors_to_pb(mut cursors: Vec<Cursor>, store: &StoreIdentity) -> Vec<pb::StreamCursor> {
     cursors.sort_by(|a, b| a.stream_id.cmp(&b.stream_id));
     let to_pb = |cursor: Cursor| pb::StreamCursor {
         stream_id: cursor.stream_id.to_string(),
-        cursor: cursor.encode(),
+        cursor: cursor.encode(store),
     };
     cursors.into_iter().map(to_pb).collect()
 }
@@ -113,8 +141,9 @@ mod tests {
 
     #[test]
     fn cursors_come_by_stream_id() {
-        let cursor = |stream: &str| Cursor { stream_id: id(stream), next: Sequence::FIRST };
-        let event = to_pb(Event::Draining(vec![cursor("b"), cursor("a")]), &[]).unwrap().event;
+        let cursor = |stream: &str| Cursor::new(id(stream), Sequence::FIRST);
+        let store = StoreIdentity::random();
+        let event = to_pb(Event::Draining(vec![cursor("b"), cursor("a")]), &[], &store).unwrap().event;
         let Some(Wire::Draining(draining)) = event else { panic!("{event:?}") };
         let ids: Vec<_> = draining.cursors.iter().map(|c| c.stream_id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);

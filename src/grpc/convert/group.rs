@@ -7,7 +7,7 @@ use super::{choice, known, stream, time};
 use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES, MAX_SELECTORS};
 use crate::domain::{
     FrameFilter, GroupAffinity, GroupId, GroupRecord, GroupSettings, RetryBackoff, Sampling, Sequence,
-    StreamMatch,
+    StoreIdentity, StreamMatch,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::{self, Consumers, GroupStart, GroupTotals, StreamSet, lag_of};
@@ -32,7 +32,7 @@ pub(crate) struct WantedGroup {
 }
 
 /// Reads a group's id, settings and start. The etag is the handlers' to read; output-only fields are passed over.
-pub(crate) fn from_pb(group: pb::ConsumerGroup) -> Result<WantedGroup> {
+pub(crate) fn from_pb(group: pb::ConsumerGroup, store: &StoreIdentity) -> Result<WantedGroup> {
     let pb::ConsumerGroup {
         group_id,
         display_name,
@@ -95,7 +95,7 @@ pub(crate) fn from_pb(group: pb::ConsumerGroup) -> Result<WantedGroup> {
             default.max_outstanding_frames,
         )?,
     };
-    let start = start_from_pb(start.unwrap_or_default()).map_err(|fault| fault.within("start"))?;
+    let start = start_from_pb(start.unwrap_or_default(), store).map_err(|fault| fault.within("start"))?;
     Ok(WantedGroup { id, settings, start })
 }
 
@@ -119,8 +119,8 @@ pub(crate) fn stream_match(one: pb::StreamMatch) -> Result<StreamMatch> {
     }
 }
 
-/// A position to begin or go on at.
-pub(crate) fn start_from_pb(start: pb::StartPosition) -> Result<GroupStart> {
+/// A position to begin or go on at, in `store`.
+pub(crate) fn start_from_pb(start: pb::StartPosition, store: &StoreIdentity) -> Result<GroupStart> {
     let pb::StartPosition { position } = start;
     Ok(match position {
         None | Some(Position::Live(pb::StartLive {})) => GroupStart::Live,
@@ -131,7 +131,7 @@ pub(crate) fn start_from_pb(start: pb::StartPosition) -> Result<GroupStart> {
             let age = time::duration_within("age", Some(age), Duration::ZERO, MAX_AGE)?;
             GroupStart::Age(age.unwrap_or_default())
         }
-        Some(Position::Cursors(list)) => GroupStart::Cursors(cursors(list)?),
+        Some(Position::Cursors(list)) => GroupStart::Cursors(cursors(list, store)?),
     })
 }
 
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_contract() {
-        let WantedGroup { settings, start, .. } = from_pb(group()).unwrap();
+        let WantedGroup { settings, start, .. } = from_pb(group(), &StoreIdentity::default()).unwrap();
         assert_eq!(start, GroupStart::Live);
         assert_eq!((settings.ack_deadline, settings.max_delivery_attempts), (Duration::from_secs(30), 5));
         assert_eq!(settings.max_outstanding_frames, 10_000);
@@ -305,7 +305,7 @@ mod tests {
         let refused = |change: fn(&mut pb::ConsumerGroup)| {
             let mut group = group();
             change(&mut group);
-            from_pb(group).unwrap_err().field
+            from_pb(group, &StoreIdentity::default()).unwrap_err().field
         };
         assert_eq!(refused(|g| g.group_id = "a b".into()), "group_id");
         assert_eq!(refused(|g| g.streams.clear()), "streams");

@@ -3,8 +3,8 @@
 use super::processed::{self, Entry, SentPicture};
 use super::subscription::{DEFAULT_HEARTBEAT, MAX_CHECKPOINT, MAX_HEARTBEAT, SECOND};
 use super::{delivery, picture, time};
-use crate::domain::GroupId;
 use crate::domain::limits::{MAX_MEMBER_BYTES, MAX_MEMBER_FRAMES};
+use crate::domain::{GroupId, StoreIdentity};
 use crate::grpc::ack_id::{AckId, AckKey};
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::{GroupDelivery, GroupEvent, MemberRequest};
@@ -69,7 +69,10 @@ pub(crate) fn to_pb(
     let event = match event {
         GroupEvent::Opened | GroupEvent::Finished => Wire::Checkpoint(pb::Checkpoint { cursors: Vec::new() }),
         GroupEvent::Frame(frame) => Wire::Frame(frame_to_pb(frame, key, group, room)?),
-        GroupEvent::Gap(gap) => Wire::Gap(pb::Gap { cursor: String::new(), ..delivery::gap_to_pb(gap) }),
+        GroupEvent::Gap(gap) => Wire::Gap(pb::Gap {
+            cursor: String::new(),
+            ..delivery::gap_to_pb(gap, &StoreIdentity::default())
+        }),
         GroupEvent::Heartbeat(heads, outstanding_frames) => {
             Wire::Heartbeat(pb::Heartbeat { outstanding_frames, ..delivery::heartbeat_to_pb(heads) })
         }

@@ -172,7 +172,7 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         accepted_sequence,
         published_sequence,
         oldest_sequence,
-        accepted_frames: _,
+        accepted_frames,
         queued_frames,
         queued_bytes,
         output_frames,
@@ -198,6 +198,8 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         retained_frames: output_frames,
         retained_bytes: output_bytes,
         partition: partitions.of(&record.id).index() as u32,
+        accepted_frames,
+        published_frames: accepted_frames.saturating_sub(queued_frames),
     }
 }
 

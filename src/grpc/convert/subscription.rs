@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{choice, known, picture, time};
 use crate::domain::LabelMatch;
 use crate::domain::limits::MAX_SELECTORS;
-use crate::domain::{Cursor, Sequence, StartPosition, Timestamp};
+use crate::domain::{Cursor, Sequence, StartPosition, StoreIdentity, Timestamp};
 use crate::grpc::fault::{Fault, Result, unless_set};
 use crate::hub::{Choice, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
 use crate::pb::v1 as pb;
@@ -24,8 +24,11 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// An age beyond any output's: a hundred years.
 const MOST_AGE: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
-/// What a subscriber asks for.
-pub(crate) fn from_pb(request: pb::SubscribeFramesRequest) -> Result<SubscriptionRequest> {
+/// What a subscriber of `store` asks for.
+pub(crate) fn from_pb(
+    request: pb::SubscribeFramesRequest,
+    store: &StoreIdentity,
+) -> Result<SubscriptionRequest> {
     let pb::SubscribeFramesRequest {
         selectors,
         heartbeat_interval,
@@ -43,10 +46,9 @@ pub(crate) fn from_pb(request: pb::SubscribeFramesRequest) -> Result<Subscriptio
     let heartbeat = time::duration_within("heartbeat_interval", heartbeat_interval, SECOND, MAX_HEARTBEAT)?;
     let checkpoint =
         time::duration_within("checkpoint_interval", checkpoint_interval, SECOND, MAX_CHECKPOINT)?;
-    let selectors = selectors
-        .into_iter()
-        .enumerate()
-        .map(|(index, one)| selector(one).map_err(|fault| fault.within(&format!("selectors[{index}]"))));
+    let selectors = selectors.into_iter().enumerate().map(|(index, one)| {
+        selector(one, store).map_err(|fault| fault.within(&format!("selectors[{index}]")))
+    });
     Ok(SubscriptionRequest {
         selectors: selectors.collect::<Result<_>>()?,
         heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
@@ -56,7 +58,15 @@ pub(crate) fn from_pb(request: pb::SubscribeFramesRequest) -> Result<Subscriptio
     })
 }
 
-fn selector(selector: pb::StreamSelector) -> Result<Selector> {
+/// Whether a request brings positions, which only the store that gave them out can read.
+pub(crate) fn has_cursors(request: &pb::SubscribeFramesRequest) -> bool {
+    request.selectors.iter().any(|selector| {
+        let start = selector.start.as_ref().and_then(|start| start.position.as_ref());
+        matches!(start, Some(Position::Cursors(_)))
+    })
+}
+
+fn selector(selector: pb::StreamSelector, store: &StoreIdentity) -> Result<Selector> {
     let pb::StreamSelector {
         streams,
         start,
@@ -78,7 +88,7 @@ fn selector(selector: pb::StreamSelector) -> Result<Selector> {
             pb::OverflowPolicy::Disconnect => OverflowPolicy::Disconnect,
         },
     };
-    let (start, cursors) = start_position(start.unwrap_or_default()).map_err(|f| f.within("start"))?;
+    let (start, cursors) = start_position(start.unwrap_or_default(), store).map_err(|f| f.within("start"))?;
     let pb::StopPosition { sequence, received_time, frame_count } = stop.unwrap_or_default();
     let stop_time = received_time.map(|at| time::from_pb("stop.received_time", at)).transpose()?;
     let stop_sequence = match sequence {
@@ -130,7 +140,7 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
     }
 }
 
-fn start_position(start: pb::StartPosition) -> Result<(StartPosition, Vec<Cursor>)> {
+fn start_position(start: pb::StartPosition, store: &StoreIdentity) -> Result<(StartPosition, Vec<Cursor>)> {
     let pb::StartPosition { position } = start;
     let start = match position {
         None | Some(Position::Live(pb::StartLive {})) => StartPosition::Live,
@@ -142,12 +152,12 @@ fn start_position(start: pb::StartPosition) -> Result<(StartPosition, Vec<Cursor
             StartPosition::Time(Timestamp::now().before(age.unwrap_or_default()))
         }
         // A selected stream without a cursor starts at its oldest kept frame.
-        Some(Position::Cursors(list)) => return Ok((StartPosition::Earliest, cursors(list)?)),
+        Some(Position::Cursors(list)) => return Ok((StartPosition::Earliest, cursors(list, store)?)),
     };
     Ok((start, Vec::new()))
 }
 
-pub(crate) fn cursors(list: pb::CursorList) -> Result<Vec<Cursor>> {
+pub(crate) fn cursors(list: pb::CursorList, store: &StoreIdentity) -> Result<Vec<Cursor>> {
     let pb::CursorList { cursors } = list;
     if cursors.len() > MAX_CURSORS {
         return Err(too_many("cursors", MAX_CURSORS));
@@ -155,7 +165,7 @@ pub(crate) fn cursors(list: pb::CursorList) -> Result<Vec<Cursor>> {
     let parse = |(index, cursor): (usize, pb::StreamCursor)| {
         let pb::StreamCursor { stream_id, cursor } = cursor;
         let path = format!("cursors[{index}]");
-        let parsed: Cursor = cursor.parse().map_err(|error| Fault::from(error).within(&path))?;
+        let parsed = Cursor::decode(&cursor, store).map_err(|error| Fault::from(error).within(&path))?;
         if parsed.stream_id.as_str() != stream_id {
             let message = format!("the cursor is one of stream {}", parsed.stream_id);
             return Err(Fault::new(ErrorReason::CursorInvalid, message).field(format!("{path}.stream_id")));
@@ -173,7 +183,11 @@ pub(crate) fn too_many(field: &str, limit: usize) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+
+    static STORE: LazyLock<StoreIdentity> = LazyLock::new(StoreIdentity::random);
 
     fn by(by: By) -> pb::StreamSelector {
         pb::StreamSelector { streams: Some(pb::StreamMatch { by: Some(by) }), ..Default::default() }
@@ -185,13 +199,13 @@ mod tests {
 
     fn converted(selector: pb::StreamSelector) -> Result<Selector> {
         let request = pb::SubscribeFramesRequest { selectors: vec![selector], ..Default::default() };
-        from_pb(request).map(|mut request| request.selectors.remove(0))
+        from_pb(request, &STORE).map(|mut request| request.selectors.remove(0))
     }
 
     #[test]
     fn defaults_are_live_and_the_processed_picture() {
         let request = pb::SubscribeFramesRequest { selectors: vec![one()], ..Default::default() };
-        let request = from_pb(request).unwrap();
+        let request = from_pb(request, &STORE).unwrap();
         assert_eq!(request.heartbeat_interval, DEFAULT_HEARTBEAT);
         assert_eq!(request.checkpoint_interval, DEFAULT_CHECKPOINT);
         assert_eq!(request.stop_after_frames, None);
@@ -202,16 +216,16 @@ mod tests {
 
     #[test]
     fn cursors_carry_their_stream() {
-        let cursor = Cursor { stream_id: "cam-1".parse().unwrap(), next: Sequence::FIRST };
+        let cursor = Cursor::new("cam-1".parse().unwrap(), Sequence::FIRST);
         let with = |stream_id: &str, text: String| {
             let cursors = vec![pb::StreamCursor { stream_id: stream_id.into(), cursor: text }];
             let position = Some(Position::Cursors(pb::CursorList { cursors }));
             converted(pb::StreamSelector { start: Some(pb::StartPosition { position }), ..one() })
         };
-        let selector = with("cam-1", cursor.encode()).unwrap();
+        let selector = with("cam-1", cursor.encode(&STORE)).unwrap();
         assert_eq!(selector.start, StartPosition::Earliest);
         assert_eq!(selector.cursors, std::slice::from_ref(&cursor));
-        for bad in [with("cam-2", cursor.encode()), with("cam-1", "rubbish".into())] {
+        for bad in [with("cam-2", cursor.encode(&STORE)), with("cam-1", "rubbish".into())] {
             let fault = bad.unwrap_err();
             assert_eq!(fault.reason, ErrorReason::CursorInvalid);
             assert!(fault.field.starts_with("selectors[0].start.cursors[0]."), "{}", fault.field);
@@ -222,7 +236,7 @@ mod tests {
     fn groups_are_not_plain_subscriptions() {
         let group =
             pb::SubscribeFramesRequest { group: Some(pb::GroupMember::default()), ..Default::default() };
-        assert_eq!(from_pb(group).unwrap_err().reason, ErrorReason::NotImplemented);
+        assert_eq!(from_pb(group, &STORE).unwrap_err().reason, ErrorReason::NotImplemented);
     }
 
     #[test]
@@ -317,6 +331,6 @@ mod tests {
         ] {
             assert!(converted(selector).is_err());
         }
-        assert!(from_pb(pb::SubscribeFramesRequest::default()).is_err());
+        assert!(from_pb(pb::SubscribeFramesRequest::default(), &STORE).is_err());
     }
 }

@@ -95,8 +95,21 @@ impl Consumers {
                 GroupStart::Age(age) => self.first_at(record, now.before(*age)).await?,
                 GroupStart::Cursors(cursors) => {
                     match cursors.iter().find(|cursor| cursor.stream_id == record.id) {
-                        // This service gave it out; after a failover it may lie far ahead of what is left.
-                        Some(cursor) => cursor.next,
+                        Some(cursor) if cursor.foreign.is_some() => {
+                            return Err(SubscribeError::CursorOfAnotherStore {
+                                stream: record.id.clone(),
+                                oldest: self.oldest(record).await?,
+                            }
+                            .into());
+                        }
+                        // This store gave it out; put back to an older state, it may have forgotten that.
+                        Some(cursor) => {
+                            if let (false, Ok(last)) = (cursor.awaited, Sequence::new(cursor.next.get() - 1))
+                            {
+                                self.queue.has_given(&record.id, last).await?;
+                            }
+                            cursor.next
+                        }
                         None => self.oldest(record).await?,
                     }
                 }

@@ -101,7 +101,7 @@ async fn a_cursor_of_a_glob_resumes_a_stream_that_was_unregistered_meanwhile() {
     world.publish("cam", 3).await;
     world.unregister("cam").await;
     let mut selector = glob("*");
-    selector.cursors = vec![Cursor { stream_id: stream("cam"), next: number(2) }];
+    selector.cursors = vec![Cursor::new(stream("cam"), number(2))];
     let mut subscription = world.subscribe(request(vec![selector])).await;
     expect(&mut subscription, &["checkpoint cam@2 other@1", "cam#2", "cam#3"]).await;
     assert!(is_quiet(&mut subscription).await);

@@ -98,7 +98,7 @@ fn shortly(event: &Event) -> String {
             format!("{}#{}", frame.entry.stream_id, frame.entry.sequence)
         }
         Event::Gap(gap) => {
-            assert_eq!(gap.cursor.next, gap.to.next());
+            assert_eq!(gap.cursor.next.get(), gap.to + 1);
             let causes: String =
                 gap.causes.iter().map(|(reason, count)| format!(" {reason:?}:{count}")).collect();
             format!("{} gap {}-{}{causes}", gap.stream_id, gap.from, gap.to)

@@ -7,14 +7,14 @@ use bytes::Bytes;
 
 use crate::domain::{
     DeadLetter, DeadLetterId, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
-    StreamId, StreamRecord, StreamSettings, Timestamp,
+    StoreIdentity, StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
-    FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, NewFrame, Offer, OutputPage,
-    PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result, Seek,
-    Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    FeedPosition, FinishResult, Finished, Lease, Life, ListDeadLetters, ListStreams, NewFrame, Offer,
+    OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result,
+    Seek, Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.
@@ -71,6 +71,34 @@ impl Faulty {
         if self.slow.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    }
+}
+
+#[async_trait]
+impl Life for Faulty {
+    fn identity(&self) -> StoreIdentity {
+        self.memory.identity()
+    }
+
+    async fn read_identity(&self) -> Result<StoreIdentity> {
+        self.up()?;
+        self.memory.read_identity().await
+    }
+
+    async fn join(&self) -> Result<()> {
+        self.memory.join().await
+    }
+
+    async fn attend(&self) -> Result<()> {
+        self.memory.attend().await
+    }
+
+    async fn leave(&self) -> Result<()> {
+        self.memory.leave().await
+    }
+
+    async fn has_given(&self, stream: &StreamId, given: Sequence) -> Result<()> {
+        self.memory.has_given(stream, given).await
     }
 }
 

@@ -66,7 +66,7 @@ impl Reader {
     async fn open(&mut self, world: &World) {
         let mut request = self.request.clone();
         if !self.next.is_empty() {
-            let cursor = |(id, &next): (&String, &u64)| Cursor { stream_id: stream(id), next: number(next) };
+            let cursor = |(id, &next): (&String, &u64)| Cursor::new(stream(id), number(next));
             // What came to be selected meanwhile starts at its oldest frame.
             request.selectors[0].start = StartPosition::Earliest;
             request.selectors[0].cursors = self.next.iter().map(cursor).collect();
@@ -100,7 +100,7 @@ impl Reader {
                 self.frames += 1;
             }
             Event::Gap(gap) => {
-                let (from, to) = (gap.from.get(), gap.to.get());
+                let (from, to) = (gap.from.get(), gap.to);
                 let counted: u64 = gap.causes.iter().map(|(_, count)| count).sum();
                 assert_eq!(counted, to - from + 1, "the counts of a gap add up: {gap:?}");
                 assert_eq!(self.expected(gap.stream_id.as_str(), from), from, "{gap:?}");

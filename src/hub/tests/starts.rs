@@ -4,7 +4,7 @@ use crate::domain::{Cursor, StartPosition};
 use crate::hub::{HubConfig, SubscribeError};
 
 fn cursor(id: &str, next: u64) -> Cursor {
-    Cursor { stream_id: stream(id), next: number(next) }
+    Cursor::new(stream(id), number(next))
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,4 +94,27 @@ async fn more_streams_than_one_may_follow_are_refused_and_end_those_that_grow_in
     assert_eq!(last[1..], ["error: more than 2000 streams are selected", "end"]);
     let refusal = world.refusal(request(vec![glob("cam-*")])).await;
     assert_eq!(refusal, SubscribeError::TooManyStreams { limit: 2000 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_of_another_store_is_told_and_everything_here_comes() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    world.publish("cam", 4).await;
+    let foreign = Cursor { foreign: Some("theirs".into()), ..cursor("cam", 46) };
+    let mut selector = ids(&["cam"]).earliest();
+    selector.cursors = vec![foreign];
+    let mut subscription = world.subscribe(request(vec![selector.clone()])).await;
+    let replaced = "cam gap 1-0 StoreReplaced:0";
+    expect(&mut subscription, &["checkpoint cam@46", replaced, "cam#1", "cam#2"]).await;
+
+    // What retention took here is told in the same gap.
+    world.keep("cam", 2).await;
+    let mut subscription = world.subscribe(request(vec![selector.clone()])).await;
+    let told = "cam gap 1-2 StoreReplaced:0 Retention:2";
+    expect(&mut subscription, &["checkpoint cam@46", told, "cam#3"]).await;
+
+    selector.fail_if_trimmed = true;
+    let refusal = world.refusal(request(vec![selector])).await;
+    assert_eq!(refusal, SubscribeError::CursorOfAnotherStore { stream: stream("cam"), oldest: number(3) });
 }

@@ -62,6 +62,7 @@ impl Partition {
             stream_id: frame.stream_id.clone(),
             sequence: frame.sequence,
             previous_sequence: frame.sequence.get() - 1,
+            given_before: None,
             received_time: frame.received_time,
             published_time: now.wall.max(frame.received_time),
             body: frame.body.clone(),

@@ -16,6 +16,7 @@ mod finish;
 mod group;
 mod groups;
 mod lease;
+mod life;
 mod output;
 mod payloads;
 mod registry;
@@ -42,8 +43,8 @@ use super::{
     PurgeMark, Queue, QueueState, Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
-    StreamSettings, Timestamp,
+    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StoreIdentity, StreamId,
+    StreamRecord, StreamSettings, Timestamp,
 };
 
 /// What a [`MemoryQueue`] is made with.
@@ -60,6 +61,7 @@ pub struct MemoryConfig {
 /// The embedded backend of [`Queue`].
 pub struct MemoryQueue {
     config: MemoryConfig,
+    identity: StoreIdentity,
     state: Mutex<State>,
     /// Told after work was added.
     work_added: Notify,
@@ -73,6 +75,7 @@ impl MemoryQueue {
     pub fn new(config: MemoryConfig) -> Self {
         Self {
             config,
+            identity: StoreIdentity::random(),
             state: Mutex::new(State::new(config)),
             work_added: Notify::new(),
             feed_grown: Notify::new(),

@@ -12,10 +12,13 @@ use super::gauge::Gauge;
 use super::keys::Keys;
 use super::scripts::Call;
 use super::wire::Request;
+use super::witness::Known;
 use super::{RedisQueue, entry, reply};
 use crate::domain::limits::{DEDUP_WINDOW, MAX_PUBLISHERS_PER_STREAM};
 use crate::domain::{DeadLetterId, PartitionId, PublisherId, Sequence, StreamId};
-use crate::queue::{AcceptResult, Error, NewFrame, OFFER_TTL, Offer, PublisherPosition, Refusal, Result};
+use crate::queue::{
+    AcceptResult, Error, Life as _, NewFrame, OFFER_TTL, Offer, PublisherPosition, Refusal, Result,
+};
 
 /// Size of a publisher's slot: number, sequence, half a digest. Slot 0 holds the highest number. `lua/accept.lua` has it too.
 const DEDUP_SLOT_BYTES: u64 = 32;
@@ -93,9 +96,29 @@ impl RedisQueue {
         dry: bool,
         replay: Option<DeadLetterId>,
     ) -> Result<Vec<AcceptResult>> {
+        let entered = self.enter_once(partition, frames, dry, replay).await?;
+        if entered != Entered::Lapsed {
+            return entered.answers();
+        }
+        // This server has not shown itself for too long: Redis was away, or its clock was set.
+        self.attend().await?;
+        self.enter_once(partition, frames, dry, replay).await?.answers()
+    }
+
+    async fn enter_once(
+        &self,
+        partition: PartitionId,
+        frames: &[&NewFrame],
+        dry: bool,
+        replay: Option<DeadLetterId>,
+    ) -> Result<Entered> {
         let keys = Keys(partition);
         let budget = &self.config.budget;
         let connected = self.writer(partition).connected().await?;
+        if self.witness.is_due(connected.instance.run_id()) {
+            self.attend().await?;
+        }
+        let known = self.witness.known(partition);
         let mut request = Request::default();
         let looks = self.gauge.is_due();
         if looks {
@@ -105,7 +128,8 @@ impl RedisQueue {
         call.key(keys.work()).key(keys.counts());
         call.number(self.gauge.work_bytes()).number(budget.work_frames);
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
-        call.arg(connected.instance.argument());
+        call.arg(connected.instance.argument()).arg(self.witness.vouched()).arg(known.argument());
+        call.number(self.witness.may_accept_until());
         for frame in frames {
             let NewFrame { stream_id, header, offer } = frame;
             if !dry {
@@ -126,7 +150,8 @@ impl RedisQueue {
                 .arg(replay.map_or_else(|| header.source.digest.0[..16].to_vec(), |id| redis_id(id).into()))
                 .number(offer.payload.size_bytes)
                 .arg(offer.payload.key.to_string())
-                .arg(if dry { Vec::new() } else { entry::encode_header(header) });
+                .arg(if dry { Vec::new() } else { entry::encode_header(header) })
+                .arg(self.witness.given(partition, stream_id));
         }
         let wait = self.wait_command().filter(|_| !dry);
         let mut answers = self.scripts.accept.run_on(&connected, request, &call, wait.as_ref()).await?;
@@ -138,23 +163,55 @@ impl RedisQueue {
         let not_durable = reached.and_then(|reached| self.too_few(reached));
         let not_offered = answers.into_iter().find_map(|answer| answer.err().map(|error| error.to_string()));
         let mut answers = reply::array(entered)?.into_iter();
-        frames
-            .iter()
-            .map(|_| {
-                let letter = reply::text(answers.next().unwrap_or(Value::Nil))?.unwrap_or_default();
-                let result = decided(&letter, reply::number(answers.next().unwrap_or(Value::Nil))?)?;
-                Ok(match (&not_offered, result) {
-                    // The bytes are missing because Redis would not take them: say that.
-                    (Some(why), AcceptResult::Refused(Refusal::PayloadGone)) => {
-                        AcceptResult::Refused(backend_refusal(why.clone()))
-                    }
-                    (_, AcceptResult::Accepted(_) | AcceptResult::Duplicate(_)) if not_durable.is_some() => {
-                        AcceptResult::NotDurable(not_durable.clone().unwrap_or_default())
-                    }
-                    (_, result) => result,
-                })
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let mut decisions = Vec::with_capacity(frames.len());
+        for _ in frames {
+            let letter = reply::text(next())?.unwrap_or_default();
+            decisions.push((letter, reply::number(next())?));
+        }
+        let stored = Known {
+            epoch: reply::number(next())?,
+            accepted: reply::number(next())?,
+            feed: reply::number(next())?,
+        };
+        self.learn(partition, known, stored, frames, &decisions);
+        if decisions.iter().any(|(letter, _)| letter == "W") {
+            return Ok(Entered::Lapsed);
+        }
+        let answers = decisions.into_iter().map(|(letter, number)| {
+            let result = decided(&letter, number)?;
+            Ok(match (&not_offered, result) {
+                // The bytes are missing because Redis would not take them: say that.
+                (Some(why), AcceptResult::Refused(Refusal::PayloadGone)) => {
+                    AcceptResult::Refused(backend_refusal(why.clone()))
+                }
+                (_, AcceptResult::Accepted(_) | AcceptResult::Duplicate(_)) if not_durable.is_some() => {
+                    AcceptResult::NotDurable(not_durable.clone().unwrap_or_default())
+                }
+                (_, result) => result,
             })
-            .collect()
+        });
+        answers.collect::<Result<_>>().map(Entered::Answered)
+    }
+
+    /// Takes note of what an accept tells of the partition and of its streams.
+    fn learn(
+        &self,
+        partition: PartitionId,
+        known: Known,
+        stored: Known,
+        frames: &[&NewFrame],
+        decisions: &[(String, u64)],
+    ) {
+        if known != Known::default() && stored.epoch > known.epoch {
+            tracing::warn!(%partition, "Redis came back and may have lost frames: the partition's numbers leap");
+        }
+        self.witness.note(partition, stored);
+        for (frame, (letter, number)) in frames.iter().zip(decisions) {
+            if letter == "A" || letter == "D" {
+                self.witness.note_given(partition, stored.epoch, &frame.stream_id, *number);
+            }
+        }
     }
 
     /// Has Redis wait, behind the script, until enough replicas have what it wrote.
@@ -202,6 +259,26 @@ impl RedisQueue {
     }
 }
 
+/// What became of a call of the script.
+#[derive(Debug, PartialEq, Eq)]
+enum Entered {
+    /// The frames are decided.
+    Answered(Vec<AcceptResult>),
+    /// Nothing was done: this server may not accept frames before it has shown itself.
+    Lapsed,
+}
+
+impl Entered {
+    fn answers(self) -> Result<Vec<AcceptResult>> {
+        match self {
+            Self::Answered(answers) => Ok(answers),
+            Self::Lapsed => {
+                Err(Error::Unreachable("this server is about to join the others, or to leave".to_owned()))
+            }
+        }
+    }
+}
+
 /// What the script's letter says; `lua/accept.lua` has the table.
 fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
     let sequence = || Sequence::new(number).map_err(|error| Error::Corrupt(format!("{error}")));
@@ -216,6 +293,7 @@ fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
         "P" => AcceptResult::Refused(Refusal::TooManyPublishers),
         "S" => AcceptResult::Refused(Refusal::StreamQueueFull),
         "F" => AcceptResult::Refused(Refusal::PartitionFull),
+        "L" => AcceptResult::Refused(Refusal::StreamTooFast),
         "Q" => AcceptResult::Refused(Refusal::QueueDraining),
         "B" => AcceptResult::Refused(Refusal::BehindRefused),
         "G" | "X" => AcceptResult::Refused(Refusal::PayloadGone),
@@ -251,6 +329,7 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::TooManyMembers { .. }
         | Error::MemberReplaced
         | Error::Layout(_)
+        | Error::Unsuitable(_)
         | Error::Corrupt(_) => {
             tracing::warn!(%error, "frames are not confirmed");
             AcceptResult::Unconfirmed("the queue backend did not confirm the frame in time".to_owned())

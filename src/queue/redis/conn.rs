@@ -12,7 +12,7 @@ use redis::{
 use tokio::time::timeout;
 
 use super::instance::Instance;
-use super::wire::{Request, SILENT_PEER, Wire, WireError};
+use super::wire::{Request, SILENT_PEER, Wire, WireError, explained};
 use crate::queue::{Error, Result};
 
 /// How long connecting may take, and how long asking a new peer what it is.
@@ -29,7 +29,7 @@ pub(super) fn client(url: &str) -> Result<Client> {
         .set_user_timeout(SILENT_PEER);
     url.into_connection_info()
         .and_then(|info| Client::open(info.set_tcp_settings(tcp)))
-        .map_err(|error| Error::Layout(format!("the Redis URL is not valid: {error}")))
+        .map_err(|error| Error::Unsuitable(format!("the Redis URL is not valid: {error}")))
 }
 
 fn config(response_timeout: Duration) -> AsyncConnectionConfig {
@@ -113,7 +113,7 @@ impl Link {
                 Ok(Connected { link: self, wire, generation, instance })
             }
             Err(error) => {
-                let why = error.to_string();
+                let why = explained(&error.to_string());
                 state.failed_at = Some((Instant::now(), why.clone()));
                 Err(Error::Unreachable(why))
             }
@@ -174,7 +174,7 @@ impl Connected<'_> {
     pub(super) async fn ask(&self, request: Request) -> Result<Vec<RedisResult<Value>>> {
         let answered = self.wire.ask(request).await;
         self.link.note(self.generation, answered.as_ref().err());
-        answered.map_err(|error| Error::NoAnswer(error.to_string()))
+        answered.map_err(|error| Error::NoAnswer(explained(&error.to_string())))
     }
 
     /// See [`Link::command`].
@@ -188,9 +188,9 @@ impl Connected<'_> {
 /// What a failed command means for its caller.
 pub(super) fn refused(error: RedisError) -> Error {
     if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() {
-        return Error::NoAnswer(error.to_string());
+        return Error::NoAnswer(explained(&error.to_string()));
     }
-    Error::Refused(error.to_string())
+    Error::Refused(explained(&error.to_string()))
 }
 
 /// Whether a server asks for the script's text.
@@ -227,7 +227,7 @@ impl BlockingPool {
                 .client
                 .get_multiplexed_async_connection_with_config(&config(patience))
                 .await
-                .map_err(|error| Error::Unreachable(error.to_string()))?,
+                .map_err(|error| Error::Unreachable(explained(&error.to_string())))?,
         };
         connection.set_response_timeout(patience);
         let value = command.query_async(&mut connection).await.map_err(refused)?;

@@ -50,6 +50,11 @@ impl Instance {
         }
     }
 
+    /// Redis's own name for this life.
+    pub(super) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
     /// As `lua/accept.lua` takes it: run id, whether it keeps all, whether it was promoted.
     pub(super) fn argument(&self) -> String {
         format!("{}:{}:{}", self.run_id, u8::from(self.keeps_all), u8::from(self.promoted))

@@ -4,8 +4,12 @@ use crate::domain::{DeadLetterId, GroupId, PartitionId, PayloadKey, PublisherId,
 
 /// Layout of this store: version, hash and number of partitions.
 pub(super) const LAYOUT: &str = "frameway:layout";
+/// The store's identity: a random number (8 bytes) and a key (32 bytes).
+pub(super) const STORE: &str = "frameway:store";
 /// Live workers: a sorted set by the time at which each expires.
 pub(super) const WORKERS: &str = "frameway:workers";
+/// Servers that accept frames: a sorted set by the time until which each may, milliseconds.
+pub(super) const SERVERS: &str = "frameway:servers";
 /// Names of all consumer groups: a sorted set, all scores 0.
 pub(super) const GROUPS: &str = "frameway:groups";
 /// The key that ack ids are authenticated with: 32 random bytes.

@@ -20,6 +20,7 @@ mod groups;
 mod instance;
 mod keys;
 mod lease;
+mod life;
 mod output;
 mod registry;
 mod reply;
@@ -28,6 +29,7 @@ mod seek;
 mod status;
 mod strikes;
 mod wire;
+mod witness;
 mod work;
 
 pub(crate) use bench::{Probe, raw_hop};
@@ -41,7 +43,9 @@ use bytes::Bytes;
 use self::conn::{BlockingPool, Link};
 use self::gauge::Gauge;
 use self::keys::Keys;
+use self::life::KnownIdentity;
 use self::scripts::Scripts;
+use self::witness::Witness;
 use super::{
     AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
     Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem,
@@ -100,6 +104,8 @@ pub struct RedisQueue {
     readers: [Link; PAYLOAD_LINKS],
     blocking: BlockingPool,
     gauge: Gauge,
+    identity: KnownIdentity,
+    witness: Witness,
 }
 
 impl RedisQueue {
@@ -107,22 +113,43 @@ impl RedisQueue {
     ///
     /// # Errors
     /// [`Error::Unreachable`](super::Error::Unreachable), or [`Error::Layout`](super::Error::Layout) if another number of
-    /// partitions or another version is in force, or if this Redis may evict what it holds.
+    /// partitions or another version is in force, or [`Error::Unsuitable`](super::Error::Unsuitable) if this Redis may evict what
+    /// it holds.
     pub async fn open(config: RedisConfig) -> Result<Arc<Self>> {
+        let queue = Self::connect(config)?;
+        queue.check_layout().await?;
+        queue.check_eviction().await?;
+        Ok(Arc::new(queue))
+    }
+
+    /// Looks whether a Redis can be used with this configuration, and changes nothing; answers what it is, in a line.
+    ///
+    /// # Errors
+    /// Those of [`RedisQueue::open`].
+    pub async fn check(config: RedisConfig) -> Result<String> {
+        Self::connect(config)?.describe().await
+    }
+
+    /// Makes this server one of those that accept frames: it is to [join](super::Life::join) them before it does. Without this, a
+    /// queue accepts frames at once, and vouches for nothing.
+    pub fn take_part(&self) {
+        self.witness.begin();
+    }
+
+    fn connect(config: RedisConfig) -> Result<Self> {
         let client = conn::client(&config.url)?;
         let link = || Link::new(client.clone(), config.timeout);
-        let queue = Self {
+        Ok(Self {
             scripts: Scripts::new(),
             control: link(),
             writers: std::array::from_fn(|_| link()),
             readers: std::array::from_fn(|_| link()),
             blocking: BlockingPool::new(client.clone()),
             gauge: Gauge::new(config.budget),
+            identity: KnownIdentity::default(),
+            witness: Witness::new(config.partitions),
             config,
-        };
-        queue.check_layout().await?;
-        queue.check_eviction().await?;
-        Ok(Arc::new(queue))
+        })
     }
 
     fn keys(&self, stream: &StreamId) -> Keys {

@@ -31,6 +31,7 @@ fn output_entry(
         stream_id: stream.clone(),
         sequence,
         previous_sequence: if fields.has("v") { fields.number("v")? } else { sequence.get() - 1 },
+        given_before: fields.has("g").then(|| fields.number("g")).transpose()?,
         received_time: time(fields, "t")?,
         published_time: time(fields, "p")?,
         body: entry::decode_output(&fields.bytes("b"))?,
@@ -188,6 +189,11 @@ impl RedisQueue {
             .iter()
             .filter_map(|&(partition, after)| {
                 found.remove(&Keys(partition).feed()).map(|entries| feed_page(partition, after, entries))
+            })
+            .inspect(|page| {
+                if let Ok(page) = page {
+                    self.witness.note_feed(page.partition, page.next.0);
+                }
             })
             .collect()
     }

@@ -6,7 +6,7 @@ use super::keys::{Keys, LAYOUT};
 use super::reply::Info;
 use super::{RedisQueue, reply};
 use crate::domain::{PartitionId, Timestamp};
-use crate::queue::{BackendStatus, Durability, Error, PartitionStats, Result};
+use crate::queue::{BackendStatus, Durability, Error, Life as _, PartitionStats, Result};
 
 impl RedisQueue {
     fn layout(&self) -> String {
@@ -21,6 +21,7 @@ impl RedisQueue {
         if reply::text(self.control.command(&get).await?)?.is_some() {
             return Ok(());
         }
+        self.witness.forget();
         let base = Timestamp::now().as_micros().unsigned_abs();
         tracing::error!("the store is empty: its frames and streams are gone; register the streams again");
         let mut pipe = redis::pipe();
@@ -36,11 +37,40 @@ impl RedisQueue {
         let mut set = redis::cmd("SET");
         set.arg(LAYOUT).arg(&ours).arg("NX").arg("GET");
         match reply::text(self.control.command(&set).await?)? {
-            Some(stored) if stored != ours => {
-                Err(Error::Layout(format!("this Redis holds \"{stored}\", this program wants \"{ours}\"")))
-            }
-            Some(_) | None => Ok(()),
+            Some(stored) if stored != ours => Err(self.other_layout(&stored)),
+            Some(_) | None => self.identify().await.map(drop),
         }
+    }
+
+    /// See [`RedisQueue::check`].
+    pub(super) async fn describe(&self) -> Result<String> {
+        let mut get = redis::cmd("GET");
+        get.arg(LAYOUT);
+        let stored = reply::text(self.control.command(&get).await?)?;
+        if let Some(stored) = &stored
+            && *stored != self.layout()
+        {
+            return Err(self.other_layout(stored));
+        }
+        self.check_eviction().await?;
+        let mut info = redis::cmd("INFO");
+        info.arg("everything");
+        let info = reply::text(self.control.command(&info).await?)?.unwrap_or_default();
+        let info = Info::parse(&info);
+        if info.get("role") == "slave" {
+            let why =
+                "this Redis is a replica, which takes no writes: put the primary's address into the URL";
+            return Err(Error::Unsuitable(why.to_owned()));
+        }
+        let version = info.get("redis_version");
+        Ok(match stored {
+            Some(_) => format!("Redis {version}, holds a store of this layout"),
+            None => format!("Redis {version}, holds no store yet"),
+        })
+    }
+
+    fn other_layout(&self, stored: &str) -> Error {
+        Error::Layout(format!("this Redis holds \"{stored}\", this program wants \"{}\"", self.layout()))
     }
 
     pub(super) async fn read_status(&self) -> Result<BackendStatus> {
@@ -63,6 +93,10 @@ impl RedisQueue {
         };
         self.gauge.note(&info);
         self.instance_is(&Instance::read(&info, &fsync));
+        self.read_identity().await?;
+        if self.witness.is_joining() {
+            return Err(Error::Refused("this server is about to join the others".to_owned()));
+        }
         let replicas = field("connected_slaves").parse().unwrap_or(0);
         let durability = match (field("aof_enabled"), fsync.as_str()) {
             _ if (1..=replicas).contains(&self.config.wait_replicas) => {
@@ -97,7 +131,7 @@ impl RedisQueue {
         let info = reply::text(self.control.command(&Gauge::question()).await?)?.unwrap_or_default();
         let info = Info::parse(&info);
         self.gauge.note(&info);
-        eviction(&info).map_or(Ok(()), |why| Err(Error::Layout(why)))
+        eviction(&info).map_or(Ok(()), |why| Err(Error::Unsuitable(why)))
     }
 
     /// Has connections ask anew what they lead to, if that has changed under them (CONFIG SET appendfsync).

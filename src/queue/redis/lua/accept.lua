@@ -1,14 +1,17 @@
 -- Enters offered frames into a partition's work queue, in order, each decided by itself.
 --
 -- KEYS: work queue, counts; then for each frame: stream, publishers, dedup, payload.
--- ARGV: budget bytes, budget frames, most publishers, dedup window, "1" to change nothing, the server's instance;
---       then for each frame: stream id, publisher ("" = none), its number, digest (16 bytes), size, payload name, header.
--- Answers for each frame a letter and a number:
+-- ARGV: budget bytes, budget frames, most publishers, dedup window, "1" to change nothing, the server's instance, run ids of
+--       earlier lives that the server vouches for, what it knows of the partition, until when it may accept (milliseconds; 0 = no
+--       bound); then for each frame: stream id, publisher ("" = none), its number, digest (16 bytes), size, payload name,
+--       header, the highest number of the stream that the server knows to be given out, as "epoch:number" (number 0 = it cannot say).
+-- Answers for each frame a letter and a number, and behind them the partition's epoch, accepted frames and feed number:
 --   A accepted (sequence)            D duplicate (sequence)          U unknown stream
 --   R number used for other bytes (sequence)   T number too old (last)   O number out of order (last)
 --   P too many publishers            S stream's queue full           F partition full
 --   B behind a refused frame         G payload gone                  E payload entered before
---   Q queue draining                 X dead letter gone
+--   Q queue draining                 X dead letter gone              L faster than numbers are given out
+--   W the server has not shown itself for too long
 --
 -- A replay of a dead letter has no publisher, the number 1 and the dead letter's id for the digest; in place of its
 -- stream's publishers and the dedup key stand the dead letters and their replays. One that was replayed answers D.
@@ -16,30 +19,47 @@
 -- Nothing after the first write of a frame can fail: XADD is that first write, so a full Redis refuses cleanly.
 --
 -- Failover: the instance is "run id:keeps all:was promoted". Another run id than the partition last saw means that newest
--- writes may be lost, numbers given out among them, unless the old life kept all on its disk and the new one has that disk.
--- Then the partition's epoch rises, and each stream leaps ahead before it gives a number out again: behind what is stored,
--- and to the clock's microseconds, so that no number comes twice however often that happens. `after:<last before>` = first
--- behind a leap, until it is published. Within one life the level told only falls: who tells more may have asked earlier.
+-- writes may be lost, numbers given out among them, unless the old life kept all on its disk and the new one has that disk, or
+-- the server vouches for the old life: it was the only one that accepted frames in it. What it knows of the partition is "epoch:
+-- accepted frames:feed number", each as high as it ever was: a store that has less was put back to an older state, whatever its
+-- settings. Then the partition's epoch rises, and each stream leaps ahead before it gives a number out again, as far as its
+-- numbers can have come since the stored state: docs/adr/0005 proves it. `after:<last before>` = first behind a leap, until it
+-- is published, and behind a colon the highest number that the server knew to be given out before.
+-- Within one life the level told only falls: who tells more may have asked earlier.
+--
+-- Pace: a stream gives out one number in STEP microseconds, and BURST of them at once. `paced` is the time at which its numbers
+-- would have been given out at that pace, so that their number never grows faster than `paced`.
 local function text(number) return string.format('%.0f', number) end
 
 local budget_bytes, budget_frames = tonumber(ARGV[1]), tonumber(ARGV[2])
 local max_publishers, window = tonumber(ARGV[3]), tonumber(ARGV[4])
 local dry = ARGV[5] == '1'
-local LEAP = 1048576
+local STEP, BURST, MARGIN = 100, 10000, 8
+local UNPACED_LEAP = 1048576 -- of a stream whose last numbers an older version gave out, at no pace
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'state')
+local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'state', 'accepted', 'feed')
 local work_frames, work_bytes = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
+local stored_epoch, accepted, feed = tonumber(counts[4] or 0), tonumber(counts[6] or 0), tonumber(counts[7] or 0)
+local lapsed = ARGV[9] ~= '0' and now > tonumber(ARGV[9]) * 1000
 
 local function life(instance) return string.match(instance, '^(.-):(%d):(%d)') end
-local epoch, new_instance = tonumber(counts[4] or 0), not counts[3]
-if counts[3] then
-  local old_run, kept_all = life(counts[3])
-  local run, keeps_all, promoted = life(ARGV[6])
+local epoch, new_instance = stored_epoch, not counts[3]
+local known_epoch, known_accepted, known_feed = string.match(ARGV[8], '^(%d+):(%d+):(%d+)$')
+known_epoch, known_accepted, known_feed = tonumber(known_epoch), tonumber(known_accepted), tonumber(known_feed)
+local old_run, kept_all = life(counts[3] or ARGV[6])
+local run, keeps_all, promoted = life(ARGV[6])
+local vouched = run ~= old_run and string.find(' ' .. ARGV[7] .. ' ', ' ' .. old_run .. ' ', 1, true)
+-- Who vouches knows of all accepted frames. One that is published twice is the same frame: the feed need not be whole then.
+if known_epoch > epoch
+  or (known_epoch == epoch and (accepted < known_accepted or (feed < known_feed and not vouched))) then
+  epoch, new_instance = math.max(epoch, known_epoch) + 1, true
+elseif counts[3] then
   if run ~= old_run then
     new_instance = true
-    if kept_all ~= '1' or keeps_all ~= '1' or promoted == '1' then epoch = epoch + 1 end
+    local kept = kept_all == '1' and keeps_all == '1' and promoted ~= '1'
+    if not kept and not vouched then epoch = epoch + 1 end
   else
     new_instance = keeps_all < kept_all
   end
@@ -52,12 +72,22 @@ local draining, duplicates = counts[5] == 'draining', 0
 local function load_stream(key)
   if not streams[key] then
     local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes',
-      'epoch', 'leapt', 'fin_leapt')
+      'epoch', 'leapt', 'fin_leapt', 'paced')
     local seq, leapt, leap = tonumber(f[2] or 0), tonumber(f[10] or 0), 0
-    if epoch > tonumber(f[9] or 0) then leap = math.max(LEAP, now - seq) end
+    local paced = tonumber(f[12] or now)
+    -- Further ahead than any number is given out: the clock was set back.
+    if paced > now + (BURST + 2 * MARGIN) * STEP then paced = now end
+    if epoch > tonumber(f[9] or 0) then
+      if f[12] then
+        leap = math.ceil((now - paced) / STEP) + BURST + MARGIN
+        paced = paced + leap * STEP
+      else
+        leap = math.max(UNPACED_LEAP, now - seq)
+      end
+    end
     streams[key] = {
       known = f[1] == '0', seq = seq, queued = seq - leapt - tonumber(f[3] or 0) + tonumber(f[11] or 0),
-      leap = leap, leapt = leapt, new_epoch = epoch > tonumber(f[9] or 0),
+      paced = paced, epoch = tonumber(f[9] or 0), leap = leap, leapt = leapt, new_epoch = epoch > tonumber(f[9] or 0),
       queued_bytes = tonumber(f[4] or 0),
       received = tonumber(f[5] or 0), revision = f[6], max_frames = tonumber(f[7] or 0), max_bytes = tonumber(f[8] or 0),
       duplicates = 0, bytes = 0, entered = false, blocked = false, tops = {}, fresh = {},
@@ -93,7 +123,7 @@ end
 local frames = (#KEYS - 2) / 4
 for i = 0, frames - 1 do
   local stream_key, publishers, dedup, payload = KEYS[3 + i * 4], KEYS[4 + i * 4], KEYS[5 + i * 4], KEYS[6 + i * 4]
-  local a = 6 + i * 7
+  local a = 9 + i * 8
   local id, publisher, number, digest, size = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4], tonumber(ARGV[a + 5])
   local name, header = ARGV[a + 6], ARGV[a + 7]
   local stream = load_stream(stream_key)
@@ -120,9 +150,11 @@ for i = 0, frames - 1 do
   if ttl == -1 and answer ~= 'D' then answer, value = 'E', 0 end
   if not answer then
     if stream.blocked then answer = 'B'
+    elseif lapsed then answer = 'W'
     elseif draining then answer = 'Q'
     elseif stream.queued + 1 > stream.max_frames or stream.queued_bytes + size > stream.max_bytes then answer = 'S'
     elseif work_frames + entered_frames + 1 > budget_frames or work_bytes + entered_bytes + size > budget_bytes then answer = 'F'
+    elseif stream.leap == 0 and stream.paced > now + BURST * STEP then answer = 'L'
     elseif ttl == -2 then answer = 'G'
     end
     if answer and answer ~= 'Q' then stream.blocked = true end
@@ -131,13 +163,19 @@ for i = 0, frames - 1 do
   if not answer then
     answer, value = 'A', stream.seq + stream.leap + 1
     local received = math.max(stream.received, now)
+    local paced = math.max(stream.paced, now) + STEP
     if not dry then
       redis.call('XADD', KEYS[1], '*', 's', id, 'q', text(value), 't', text(received), 'r', stream.revision,
         'k', name, 'n', text(size), 'h', header)
       redis.call('PERSIST', payload)
-      redis.call('HSET', stream_key, 'seq', text(value), 'received', text(received))
+      redis.call('HSET', stream_key, 'seq', text(value), 'received', text(received), 'paced', text(paced))
       if stream.leap > 0 then
-        redis.call('HSET', stream_key, 'leapt', text(stream.leapt + stream.leap), 'after:' .. text(stream.seq), text(value))
+        local first = text(value)
+        local given_epoch, given = string.match(ARGV[a + 8], '^(%d+):(%d+)$')
+        if tonumber(given) > 0 and tonumber(given_epoch) == stream.epoch then
+          first = first .. ':' .. text(math.max(tonumber(given), stream.seq))
+        end
+        redis.call('HSET', stream_key, 'leapt', text(stream.leapt + stream.leap), 'after:' .. text(stream.seq), first)
       end
       if stream.new_epoch then redis.call('HSET', stream_key, 'epoch', text(epoch)) end
       if publisher ~= '' then
@@ -152,7 +190,7 @@ for i = 0, frames - 1 do
       if dry then stream.fresh[dedup .. ':' .. text(number)] = { digest = digest, seq = value } end
       stream.tops[dedup] = number
     end
-    stream.seq, stream.received, stream.entered = value, received, true
+    stream.seq, stream.received, stream.paced, stream.entered = value, received, paced, true
     stream.queued, stream.leap, stream.new_epoch = stream.queued + 1, 0, false
     stream.queued_bytes = stream.queued_bytes + size
     stream.bytes = stream.bytes + size
@@ -186,4 +224,8 @@ if not dry then
     redis.call('HINCRBY', KEYS[2], 'accepted_bytes', entered_bytes)
   end
 end
+if entered_frames == 0 or dry then epoch = stored_epoch end
+answers[#answers + 1] = epoch
+answers[#answers + 1] = accepted + (dry and 0 or entered_frames)
+answers[#answers + 1] = feed
 return answers

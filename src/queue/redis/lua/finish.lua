@@ -14,7 +14,7 @@
 -- after it, the writes that follow: so a full Redis drains.
 --
 -- A frame is the next of its stream if its number is, or if it is the first behind a leap (see accept.lua); then the entry
--- says in `v` which number came before it.
+-- says in `v` which number came before it, and in `g` the highest one that was given out before, where that is known.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
 local function text(number) return string.format('%.0f', number) end
@@ -35,7 +35,7 @@ while k <= #KEYS do
 
   local ends = redis.call('HMGET', stream, 'fin', 'base')
   local fin = tonumber(ends[1] or 0)
-  local answer, leap
+  local answer, leap, given
   local before = fin -- 0 for the first frame of a stream whose numbers began behind a lost store's
   if ends[2] and fin == tonumber(ends[2]) then before = 0 end
   if seq <= fin then
@@ -45,7 +45,9 @@ while k <= #KEYS do
     end
   else
     if seq > fin + 1 then
-      leap = redis.call('HGET', stream, 'after:' .. text(fin)) == text(seq)
+      local first
+      first, given = string.match(redis.call('HGET', stream, 'after:' .. text(fin)) or '', '^(%d+):?(%d*)$')
+      leap = first == text(seq)
       if not leap then answer = 'N' end
     end
     for o = first_offer, last_offer do
@@ -85,6 +87,10 @@ while k <= #KEYS do
     if before ~= seq - 1 then
       fields[#fields + 1] = 'v'
       fields[#fields + 1] = text(before)
+    end
+    if leap and given ~= '' then
+      fields[#fields + 1] = 'g'
+      fields[#fields + 1] = given
     end
     if leap then
       redis.call('HDEL', stream, 'after:' .. text(fin))

@@ -25,6 +25,7 @@ if not known then
     redis.call('HSET', KEYS[1], 'fin', base, 'leapt', base, 'fin_leapt', base, 'base', base)
   end
   redis.call('HSETNX', KEYS[1], 'epoch', redis.call('HGET', KEYS[5], 'epoch') or '0')
+  redis.call('HSETNX', KEYS[1], 'paced', now) -- its first number is given out later
   redis.call('HSETNX', KEYS[1], 'seq', '0')
   redis.call('HSETNX', KEYS[1], 'fin', '0')
   redis.call('ZADD', KEYS[2], 0, ARGV[1])

@@ -3,12 +3,13 @@
 //! The redis crate copies an argument three times on its way out, and a reply about as often; with pictures that is most of
 //! what a hop through Redis costs (`docs/performance.md`). Commands, replies and errors are still its own.
 
+mod last_words;
 mod replies;
 mod request;
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub(super) use self::last_words::explained;
 use self::replies::Replies;
 pub(super) use self::request::Request;
 
@@ -62,6 +64,8 @@ struct Outgoing {
 pub(super) struct Wire {
     requests: mpsc::Sender<Outgoing>,
     patience: Duration,
+    /// What the peer said before it hung up.
+    last_words: Arc<OnceLock<String>>,
     /// They end with the last copy of this.
     _tasks: Arc<JoinSet<()>>,
 }
@@ -100,10 +104,11 @@ impl Wire {
     ) -> Self {
         let (requests, outgoing) = mpsc::channel(WAITING_REQUESTS);
         let (written, waiting) = mpsc::unbounded_channel();
+        let last_words = Arc::new(OnceLock::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(send(write, outgoing, written));
-        tasks.spawn(receive(Replies::new(read), waiting));
-        Self { requests, patience, _tasks: Arc::new(tasks) }
+        tasks.spawn(receive(Replies::new(read), waiting, Arc::clone(&last_words)));
+        Self { requests, patience, last_words, _tasks: Arc::new(tasks) }
     }
 
     async fn log_in(&self, info: &ConnectionInfo) -> RedisResult<()> {
@@ -119,7 +124,7 @@ impl Wire {
             select.arg(settings.db());
             request.add(&select);
         }
-        let answers = self.ask(request).await.map_err(io::Error::other)?;
+        let answers = self.ask(request).await?;
         answers.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
@@ -137,14 +142,23 @@ impl Wire {
         if commands == 0 {
             return Ok(Vec::new());
         }
-        let gone = |_| WireError::Gone("Redis ended it".to_owned());
         let asked = async {
             let (answers, answered) = oneshot::channel();
             let outgoing = Outgoing { parts, waiting: Waiting { commands, answers } };
-            self.requests.send(outgoing).await.map_err(|_| WireError::Gone("it had ended".to_owned()))?;
-            answered.await.map_err(gone)
+            self.requests.send(outgoing).await.map_err(|_| self.gone("it had ended"))?;
+            answered.await.map_err(|_| self.gone("Redis ended it"))
         };
         timeout(self.patience, asked).await.unwrap_or(Err(WireError::TimedOut(self.patience)))
+    }
+}
+
+impl Wire {
+    /// Why it has ended: by what the peer said, if it said anything.
+    fn gone(&self, otherwise: &str) -> WireError {
+        WireError::Gone(match self.last_words.get() {
+            Some(said) => explained(&format!("Redis ended it and said: {said}")),
+            None => otherwise.to_owned(),
+        })
     }
 }
 
@@ -209,6 +223,7 @@ async fn write_all(stream: &mut (impl AsyncWrite + Unpin), parts: &mut VecDeque<
 async fn receive<R: AsyncRead + Unpin>(
     mut replies: Replies<R>,
     mut waiting: mpsc::UnboundedReceiver<Waiting>,
+    last_words: Arc<OnceLock<String>>,
 ) {
     loop {
         let next = tokio::select! {
@@ -217,7 +232,13 @@ async fn receive<R: AsyncRead + Unpin>(
             // Nothing is expected: this is its end, or the answer to what was written just now.
             open = replies.wait() => match (open, waiting.try_recv()) {
                 (Ok(true), Ok(next)) => Some(next),
-                _ => None,
+                (Ok(true), Err(_)) => {
+                    // Said without having been asked.
+                    let said: Vec<_> = replies.next().await.map(Value::extract_error).into_iter().collect();
+                    note_last_words(&last_words, &said, &replies);
+                    None
+                }
+                (Ok(false) | Err(_), _) => None,
             },
         };
         let Some(Waiting { commands, answers }) = next else { return };
@@ -227,12 +248,26 @@ async fn receive<R: AsyncRead + Unpin>(
                 Ok(value) => read.push(value.extract_error()),
                 Err(error) => {
                     tracing::debug!(%error, "reading from Redis failed");
+                    note_last_words(&last_words, &read, &replies);
                     return;
                 }
             }
         }
         // Who asked may have lost patience.
         let _ = answers.send(read);
+    }
+}
+
+/// Notes what a peer said last that hung up, or that speaks another language.
+fn note_last_words<R: AsyncRead + Unpin>(
+    last_words: &OnceLock<String>,
+    answers: &[RedisResult<Value>],
+    replies: &Replies<R>,
+) {
+    let refused = answers.iter().rev().find_map(|answer| answer.as_ref().err());
+    let refused = refused.map(|error| last_words::printable(error.to_string().as_bytes()));
+    if let Some(said) = refused.or_else(|| last_words::of_stranger(replies.unread())) {
+        let _first_stays = last_words.set(said);
     }
 }
 
@@ -297,6 +332,43 @@ mod tests {
         let gone = ask(&wire, &["PING"]).await.unwrap_err();
         assert!(matches!(gone, WireError::Gone(_)), "{gone}");
         assert!(wire.is_gone());
+    }
+
+    #[tokio::test]
+    async fn what_a_peer_says_before_it_hangs_up_is_told_whenever_it_is_said() {
+        for (said, told) in [
+            (&b"-DENIED Redis is running in protected mode.\r\n"[..], "protected mode: give it a password"),
+            (b"-ERR max number of clients reached\r\n", "raise maxclients"),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks HTTP (HTTP/1.1 400 Bad Request)"),
+            (&[0x15, 3, 3, 0, 2, 2, 40], "speaks TLS"),
+        ] {
+            // Before anything was asked, and as the only answer to two questions.
+            for asked_first in [false, true] {
+                let (ours, mut theirs) = tokio::io::duplex(1 << 10);
+                let (read, write) = tokio::io::split(ours);
+                let wire = Wire::over(read, write, Duration::from_secs(5));
+                let mut request = Request::default();
+                request.add(&command(&["INFO"]));
+                request.add(&command(&["PING"]));
+                let gone = if asked_first {
+                    let peer = async {
+                        let mut first = [0; 1];
+                        theirs.read_exact(&mut first).await.unwrap();
+                        theirs.write_all(said).await.unwrap();
+                        theirs.shutdown().await.unwrap();
+                    };
+                    tokio::join!(wire.ask(request), peer).0.unwrap_err()
+                } else {
+                    theirs.write_all(said).await.unwrap();
+                    theirs.shutdown().await.unwrap();
+                    while !wire.is_gone() {
+                        tokio::task::yield_now().await;
+                    }
+                    wire.ask(request).await.unwrap_err()
+                };
+                assert!(gone.to_string().contains(told), "{gone}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

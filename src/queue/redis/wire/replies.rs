@@ -37,6 +37,12 @@ impl<R: AsyncRead + Unpin> Replies<R> {
         Ok(!self.stream.fill_buf().await?.is_empty())
     }
 
+    /// What was read of a reply that could not be: the bytes of its line, and what has come behind them.
+    pub(super) fn unread(&self) -> &[u8] {
+        // A line that was a reply is not what was wrong.
+        if matches!(self.line.first(), Some(b'+' | b':' | b'$' | b'*')) { &[] } else { &self.line }
+    }
+
     /// The next reply. An error that Redis answers is a value.
     pub(super) async fn next(&mut self) -> io::Result<Value> {
         // Arrays that are not full yet, the innermost last: what is missing, and what is there.

@@ -229,7 +229,7 @@ class QueuePolicy(_message.Message):
     def __init__(self, max_frames: _Optional[int] = ..., max_bytes: _Optional[int] = ..., overflow: _Optional[_Union[QueueOverflow, str]] = ...) -> None: ...
 
 class StreamStatus(_message.Message):
-    __slots__ = ("state", "accepted_sequence", "published_sequence", "oldest_sequence", "last_received_time", "queued_frames", "queued_bytes", "retained_frames", "retained_bytes", "partition")
+    __slots__ = ("state", "accepted_sequence", "published_sequence", "oldest_sequence", "last_received_time", "queued_frames", "queued_bytes", "retained_frames", "retained_bytes", "partition", "accepted_frames", "published_frames")
     STATE_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
@@ -240,6 +240,8 @@ class StreamStatus(_message.Message):
     RETAINED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     RETAINED_BYTES_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     state: StreamState
     accepted_sequence: int
     published_sequence: int
@@ -250,7 +252,9 @@ class StreamStatus(_message.Message):
     retained_frames: int
     retained_bytes: int
     partition: int
-    def __init__(self, state: _Optional[_Union[StreamState, str]] = ..., accepted_sequence: _Optional[int] = ..., published_sequence: _Optional[int] = ..., oldest_sequence: _Optional[int] = ..., last_received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued_frames: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., retained_frames: _Optional[int] = ..., retained_bytes: _Optional[int] = ..., partition: _Optional[int] = ...) -> None: ...
+    accepted_frames: int
+    published_frames: int
+    def __init__(self, state: _Optional[_Union[StreamState, str]] = ..., accepted_sequence: _Optional[int] = ..., published_sequence: _Optional[int] = ..., oldest_sequence: _Optional[int] = ..., last_received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued_frames: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., retained_frames: _Optional[int] = ..., retained_bytes: _Optional[int] = ..., partition: _Optional[int] = ..., accepted_frames: _Optional[int] = ..., published_frames: _Optional[int] = ...) -> None: ...
 
 class StreamMatch(_message.Message):
     __slots__ = ("id", "glob", "labels")

@@ -36,6 +36,7 @@ class GapReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GAP_REASON_PAYLOAD_LOST: _ClassVar[GapReason]
     GAP_REASON_BACKEND_FAILOVER: _ClassVar[GapReason]
     GAP_REASON_UNREGISTERED: _ClassVar[GapReason]
+    GAP_REASON_STORE_REPLACED: _ClassVar[GapReason]
 
 class MissingReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -72,6 +73,7 @@ GAP_REASON_RETENTION: GapReason
 GAP_REASON_PAYLOAD_LOST: GapReason
 GAP_REASON_BACKEND_FAILOVER: GapReason
 GAP_REASON_UNREGISTERED: GapReason
+GAP_REASON_STORE_REPLACED: GapReason
 MISSING_REASON_UNSPECIFIED: MissingReason
 MISSING_REASON_PENDING: MissingReason
 MISSING_REASON_NOT_ACCEPTED: MissingReason
@@ -368,12 +370,14 @@ class DeliveredFrame(_message.Message):
     def __init__(self, frame: _Optional[_Union[_processed_frame_pb2.ProcessedFrame, _Mapping]] = ..., cursor: _Optional[str] = ..., selector_index: _Optional[int] = ..., ack_id: _Optional[str] = ..., delivery_attempt: _Optional[int] = ..., ack_deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GapCause(_message.Message):
-    __slots__ = ("reason", "count")
+    __slots__ = ("reason", "count", "frames")
     REASON_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
     reason: GapReason
     count: int
-    def __init__(self, reason: _Optional[_Union[GapReason, str]] = ..., count: _Optional[int] = ...) -> None: ...
+    frames: int
+    def __init__(self, reason: _Optional[_Union[GapReason, str]] = ..., count: _Optional[int] = ..., frames: _Optional[int] = ...) -> None: ...
 
 class Gap(_message.Message):
     __slots__ = ("stream_id", "from_sequence", "to_sequence", "causes", "cursor", "selector_index")

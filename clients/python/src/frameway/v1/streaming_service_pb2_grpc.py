@@ -337,8 +337,8 @@ class StreamingServiceServicer:
         """WatchStreams sends the registered streams, then every change: registered, updated, live, stalled, error, removed.
 
         Ordering: the changes of one stream come in the order they happened. Several quick changes of one stream may come as the
-        last of them. Retry: safe; resume with the last resume_token that was handled. A token that is too old, or from before a
-        failover, starts with a new snapshot.
+        last of them. Retry: safe; resume with the last resume_token that was handled. A token that is too old, from before a
+        failover, or of another store, starts with a new snapshot.
         Status: INVALID_ARGUMENT (a bad match, or a resume token that is not one of this service's), UNAVAILABLE when the server
         drains.
         """

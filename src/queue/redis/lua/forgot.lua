@@ -1,0 +1,15 @@
+-- Raises a partition's epoch if the store has less of it than a server knows that it had: it was put back to an older state.
+-- KEYS: counts.  ARGV: what the server knows, "epoch:accepted frames:feed number" (see accept.lua).
+-- Answers what is true then: epoch, accepted frames, feed number, and 1 if the epoch rose.
+-- HDEL is the first write: a Redis at its memory limit allows it and what follows.
+local counts = redis.call('HMGET', KEYS[1], 'epoch', 'accepted', 'feed')
+local epoch, accepted, feed = tonumber(counts[1] or 0), tonumber(counts[2] or 0), tonumber(counts[3] or 0)
+local known_epoch, known_accepted = string.match(ARGV[1], '^(%d+):(%d+):')
+known_epoch = tonumber(known_epoch)
+local forgot = known_epoch > epoch or (known_epoch == epoch and accepted < tonumber(known_accepted))
+if forgot then
+  epoch = math.max(epoch, known_epoch) + 1
+  redis.call('HDEL', KEYS[1], '-')
+  redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch))
+end
+return { epoch, accepted, feed, forgot and 1 or 0 }
