@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use super::backlog::Volume;
 use super::inbox::{Change, Inbox};
 use super::lock;
-use crate::domain::{OutputEntry, Sequence, StreamId};
+use crate::domain::{OutputEntry, Sequence, StreamCounters, StreamId};
 
 /// A stream that somebody follows: its newest entries, its published head, and who is to be woken.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ struct State {
     ring: VecDeque<Arc<OutputEntry>>,
     /// The highest number that is known to be published; 0 = none.
     head: u64,
+    /// Nothing up to this number may be shown any more: the stream was unregistered behind it; 0 = it never was.
+    floor: u64,
     followers: HashMap<u64, Follower>,
     /// All entries of the ring, ever.
     volume: Volume,
@@ -33,6 +35,19 @@ struct Follower {
     /// It waits for its first number: the tail joined it and guessed the number from a record that may be newer than
     /// the event that caused it. The first entry behind that event in the feed settles it.
     guess: Option<Sequence>,
+}
+
+impl State {
+    /// Notes that numbers up to `published` are out, and that those up to `floor` may not be shown any more; answers whether
+    /// either is news.
+    fn observe(&mut self, published: u64, floor: u64) -> bool {
+        if floor > self.floor {
+            self.floor = floor;
+            self.ring.retain(|entry| entry.sequence.get() > floor);
+        }
+        let head = self.head.max(published).max(floor);
+        std::mem::replace(&mut self.head, head) != head
+    }
 }
 
 impl Follower {
@@ -111,34 +126,47 @@ impl Topic {
         (state.head, front)
     }
 
-    /// Notes that numbers up to `published` are out.
-    pub(super) fn observe(&self, published: u64) {
-        let mut state = lock(&self.state);
-        state.head = state.head.max(published);
+    /// Notes what a record or a page of the stream says.
+    pub(super) fn observe(&self, counters: &StreamCounters) {
+        lock(&self.state).observe(counters.published_sequence, counters.floor_sequence);
     }
 
-    /// The same for one who begins to follow. What is kept here but lies behind all that the store has, is of a store
-    /// that was lost; the tail will notice.
-    pub(super) fn begin(&self, published: u64) {
+    /// The stream was unregistered behind this number: has every follower told so.
+    pub(super) fn cut(&self, floor: u64) {
         let mut state = lock(&self.state);
+        state.observe(floor, floor);
+        state.followers.values_mut().for_each(|follower| follower.wake(None));
+    }
+
+    /// Nothing up to this number may be shown any more.
+    pub(super) fn floor(&self) -> u64 {
+        lock(&self.state).floor
+    }
+
+    /// The same as [`Self::observe`] for one who begins to follow. What is kept here but lies behind all that the store has, is of
+    /// a store that was lost; the tail will notice.
+    pub(super) fn begin(&self, counters: &StreamCounters) {
+        let mut state = lock(&self.state);
+        let published = counters.published_sequence;
         if state.ring.front().is_some_and(|oldest| published < oldest.sequence.get()) {
             state.ring.clear();
         }
-        state.head = state.head.max(published);
+        state.observe(published, counters.floor_sequence);
     }
 
     /// Notes the same, as the store itself says it, and has every follower look. A store that has gone back behind what
     /// was heard of it has lost the rest: nobody is shown that any more.
-    pub(super) fn refresh(&self, published: u64) {
+    pub(super) fn refresh(&self, counters: &StreamCounters) {
         let mut state = lock(&self.state);
+        let published = counters.published_sequence;
         if published < state.head {
             state.ring.clear();
             state.head = published;
+            state.floor = counters.floor_sequence;
         }
-        if published > state.head {
+        if state.observe(published, counters.floor_sequence) {
             state.volume.generation += 1; // nobody knows how much was missed
         }
-        state.head = state.head.max(published);
         state.followers.values_mut().for_each(|follower| follower.wake(None));
     }
 
@@ -147,7 +175,7 @@ impl Topic {
         let mut state = lock(&self.state);
         let state = &mut *state;
         let newest = state.ring.back().map(|newest| newest.sequence);
-        if newest.is_some_and(|newest| entry.sequence <= newest) {
+        if newest.is_some_and(|newest| entry.sequence <= newest) || entry.sequence.get() <= state.floor {
             return;
         }
         if newest.is_some_and(|newest| entry.sequence != newest.next()) {

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, mpsc};
 
-use super::event::{DeliveredPicture, Gap, StreamHead, SubscribeError};
+use super::event::{DeliveredPicture, Gap, GapReason, StreamHead, SubscribeError};
 use super::select::PictureWant;
 use super::{Hub, lock};
 use crate::domain::{
@@ -227,6 +227,15 @@ impl Consumers {
             }
             (kept, _) => Ok(kept),
         }
+    }
+
+    /// Why the output has no entry of a number that it had.
+    async fn why_gone(&self, stream: &StreamId, sequence: Sequence) -> queue::Result<GapReason> {
+        let floor = match self.queue.read_outputs(stream, sequence, 1).await {
+            Err(queue::Error::StreamNotFound(_)) => return Ok(GapReason::Unregistered),
+            page => page?.counters.floor_sequence,
+        };
+        Ok(if sequence.get() <= floor { GapReason::Unregistered } else { GapReason::Retention })
     }
 
     /// Enters a dead letter with a copy of the processed picture: the output's own goes by the output's retention.

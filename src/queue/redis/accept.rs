@@ -14,7 +14,7 @@ use super::scripts::Call;
 use super::wire::Request;
 use super::{RedisQueue, entry, reply};
 use crate::domain::limits::{DEDUP_WINDOW, MAX_PUBLISHERS_PER_STREAM};
-use crate::domain::{DeadLetterId, PartitionId, PublisherId, Sequence, StreamId};
+use crate::domain::{DeadLetterId, FrameHeader, PartitionId, PublisherId, Sequence, StreamId};
 use crate::queue::{AcceptResult, Error, NewFrame, OFFER_TTL, Offer, PublisherPosition, Refusal, Result};
 
 /// Size of a publisher's slot: number, sequence, half a digest. Slot 0 holds the highest number. `lua/accept.lua` has it too.
@@ -105,7 +105,7 @@ impl RedisQueue {
         call.key(keys.work()).key(keys.counts());
         call.number(self.gauge.work_bytes()).number(budget.work_frames);
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
-        call.arg(connected.instance.argument());
+        call.arg(connected.instance.argument()).number(budget.publishers());
         for frame in frames {
             let NewFrame { stream_id, header, offer } = frame;
             if !dry {
@@ -122,7 +122,7 @@ impl RedisQueue {
             call.key(keys.payload(offer.payload.key));
             call.arg(stream_id.as_str())
                 .arg(mark.map(|m| m.id.as_str()).unwrap_or_default())
-                .number(mark.map_or(u64::from(replay.is_some()), |m| m.sequence))
+                .number(mark.map_or(replayed_from(header, replay), |m| m.sequence))
                 .arg(replay.map_or_else(|| header.source.digest.0[..16].to_vec(), |id| redis_id(id).into()))
                 .number(offer.payload.size_bytes)
                 .arg(offer.payload.key.to_string())
@@ -202,6 +202,11 @@ impl RedisQueue {
     }
 }
 
+/// The number of the frame whose dead letter is replayed; 0 if none is.
+fn replayed_from(header: &FrameHeader, replay: Option<DeadLetterId>) -> u64 {
+    replay.and(header.replayed_from).map_or(0, Sequence::get)
+}
+
 /// What the script's letter says; `lua/accept.lua` has the table.
 fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
     let sequence = || Sequence::new(number).map_err(|error| Error::Corrupt(format!("{error}")));
@@ -245,6 +250,7 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::StreamExists(_)
         | Error::RevisionMismatch { .. }
         | Error::TooManyStreams { .. }
+        | Error::TooManySettings { .. }
         | Error::GroupNotFound(_)
         | Error::GroupExists(_)
         | Error::TooManyGroups { .. }

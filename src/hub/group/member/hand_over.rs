@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
 use super::{ClaimedFrame, End, Member, Ready};
+use crate::domain::{Sequence, StreamId};
 use crate::hub::event::{GapReason, PicturesOrLost};
 use crate::hub::gaps::PendingGap;
 use crate::hub::group::{GroupDelivery, GroupEvent, MEMBER_TTL};
-use crate::hub::lock;
+use crate::hub::{Hub, lock};
 use crate::queue::{self, Answer, AnswerResult, Delivery, Settled, Settlement, Verdict};
 
 impl Member {
@@ -109,7 +110,11 @@ impl Member {
             Some(entry) => Some(Arc::clone(entry)),
             None => self.consumers.entry(stream_id, *sequence, *letter).await?,
         };
-        let mut lost = GapReason::Retention;
+        let mut lost = None;
+        // It may be in this server's memory still.
+        if is_cut(&self.consumers.hub, stream_id, *sequence) {
+            (entry, lost) = (None, Some(GapReason::Unregistered));
+        }
         // Retention may take the entry before its pictures are read: one that was replayed is in its dead letter then.
         for _ in 0..2 {
             let Some(found) = entry else { break };
@@ -125,7 +130,7 @@ impl Member {
                         partition: self.consumers.queue.partitions().of(stream_id),
                     })));
                 }
-                PicturesOrLost::Lost(reason) => lost = reason,
+                PicturesOrLost::Lost(reason) => lost = Some(reason),
             }
             if letter.is_none() {
                 break;
@@ -141,8 +146,17 @@ impl Member {
         };
         self.consumers.queue.settle_frames(&self.seat.group, &[settled]).await?;
         lock(&self.unsent).remove(&(stream_id.clone(), *sequence));
+        let lost = match lost {
+            Some(lost) => lost,
+            None => self.consumers.why_gone(stream_id, *sequence).await?,
+        };
         let mut gap = PendingGap::default();
         gap.add(*sequence, *sequence, lost);
         Ok(gap.take(stream_id, 0).map(GroupEvent::Gap))
     }
+}
+
+/// Whether this server has heard that the stream was unregistered behind this number.
+fn is_cut(hub: &Hub, stream: &StreamId, sequence: Sequence) -> bool {
+    hub.followers.topic(stream).is_some_and(|topic| sequence.get() <= topic.floor())
 }
