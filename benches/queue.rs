@@ -36,7 +36,7 @@ async fn once(queue: &dyn Queue, lease: &Lease) -> (Duration, Duration) {
     let published = start.elapsed();
     // Not timed: what is published goes, so that the store does not fill.
     let oldest = frameway::domain::Timestamp::from_micros(0);
-    queue.trim_output(lease, &support::id(STREAM), 1, 0, oldest).await.expect("it is trimmed");
+    queue.trim_output(lease, &support::id(STREAM), None, 1, 0, oldest).await.expect("it is trimmed");
     (accepted, published)
 }
 

@@ -14,7 +14,7 @@ use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
     FeedPosition, FinishResult, Finished, Lease, Life, ListDeadLetters, ListStreams, Memory, NewFrame, Offer,
     OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, Refusal,
-    ReplayResult, Result, Seek, Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    ReplayResult, Result, Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -123,7 +123,7 @@ pass_on! {
     fn get_streams(&self, ids: &[StreamId]) -> Vec<Option<StreamRecord>>;
     fn list_streams(&self, query: &ListStreams) -> Vec<StreamRecord>;
     fn update_stream(&self, id: &StreamId, settings: &StreamSettings, expected: u64) -> StreamRecord;
-    fn unregister_stream(&self, id: &StreamId, expected: Option<u64>) -> ();
+    fn unregister_stream(&self, id: &StreamId, expected: Option<u64>) -> Unregistered;
     fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> ();
     fn would_refuse(&self, frames: &[NewFrame]) -> Vec<Option<AcceptResult>>;
     fn publisher_position(&self, stream: &StreamId, publisher: &PublisherId) -> Option<PublisherPosition>;
@@ -135,11 +135,13 @@ pass_on! {
     fn take(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Vec<WorkItem>;
     fn wait_for_work(&self, positions: &[(PartitionId, WorkPosition)], wait: Duration) -> Vec<(PartitionId, WorkPosition)>;
     fn finish(&self, lease: &Lease, frames: &[Finished]) -> Vec<FinishResult>;
+    fn remove_leftovers(&self, lease: &Lease) -> bool;
     fn partition_streams(&self, partition: PartitionId) -> Vec<StreamRecord>;
     fn trim_output(
         &self,
         lease: &Lease,
         stream: &StreamId,
+        revision: Option<u64>,
         max_frames: u64,
         max_bytes: u64,
         oldest: Timestamp

@@ -31,6 +31,13 @@ pub enum PolygonError {
 }
 
 impl Polygon {
+    /// The whole picture.
+    #[must_use]
+    pub fn whole() -> Self {
+        let corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)];
+        Self(corners.into_iter().map(|(x, y)| NormalizedPoint { x, y }).collect())
+    }
+
     /// Checks the points.
     ///
     /// # Errors

@@ -153,12 +153,13 @@ impl StreamSettings {
 pub struct StreamCounters {
     /// Number of the last accepted frame; 0 = none yet.
     pub accepted_sequence: u64,
-    /// Number of the last frame in the output; 0 = none yet.
+    /// Number of the last frame in the output, or the floor, where that is higher; 0 = none yet.
     pub published_sequence: u64,
     /// Number of the oldest entry in the output; one past the newest if it is empty.
     pub oldest_sequence: u64,
-    /// Frames accepted since the stream began: less than their last number where the backend failed over and numbers
-    /// were passed over, so that none is given out twice.
+    /// Frames accepted since the stream was registered, with those of an earlier registration that still waited then: less
+    /// than their last number where the stream was registered before, and where the backend failed over and numbers were
+    /// passed over, so that none is given out twice.
     pub accepted_frames: u64,
     /// Accepted frames that no worker has finished.
     pub queued_frames: u64,
@@ -176,6 +177,11 @@ pub struct StreamCounters {
     pub dropped_frames: u64,
     /// Tombstones of frames that operators purged.
     pub purged_frames: u64,
+    /// Frames that were still queued when the stream was unregistered, and that no worker has worked on.
+    pub removed_frames: u64,
+    /// Number of the last frame that was accepted before the stream was last unregistered; 0 = it never was. Nothing up to
+    /// it is readable.
+    pub floor_sequence: u64,
     /// Bytes of the pictures accepted since the stream began.
     pub accepted_bytes: u64,
     /// Bytes of the pictures published since the stream began.
@@ -192,8 +198,8 @@ impl StreamCounters {
     /// Frames published with a picture.
     #[must_use]
     pub fn processed_frames(&self) -> u64 {
-        let tombstones = self.failed_frames + self.dropped_frames + self.purged_frames;
-        self.accepted_frames.saturating_sub(self.queued_frames + tombstones)
+        let others = self.failed_frames + self.dropped_frames + self.purged_frames + self.removed_frames;
+        self.accepted_frames.saturating_sub(self.queued_frames + others)
     }
 }
 
@@ -213,6 +219,8 @@ impl Default for StreamCounters {
             failed_in_row: 0,
             dropped_frames: 0,
             purged_frames: 0,
+            removed_frames: 0,
+            floor_sequence: 0,
             accepted_bytes: 0,
             published_bytes: 0,
             duplicate_frames: 0,
@@ -234,7 +242,7 @@ pub struct StreamRecord {
     pub create_time: Timestamp,
     /// When its settings last changed.
     pub update_time: Timestamp,
-    /// Unregistered: takes no frames; what is left of its output is going.
+    /// Unregistered: takes no frames, and nothing of it is readable. Of its settings only the privacy masks are left.
     pub removed: bool,
     /// What it has gone through.
     pub counters: StreamCounters,

@@ -6,7 +6,9 @@ use super::convert::picture;
 use super::convert::processed::{self, Entry, SentPicture};
 use super::convert::time;
 use super::fault::{Fault, Result};
-use crate::domain::{OutputBody, OutputEntry, PictureRole, Sequence, StoredPicture, StreamId, Timestamp};
+use crate::domain::{
+    OutputBody, OutputEntry, PictureRole, Sequence, StoredPicture, StreamId, StreamRecord, Timestamp,
+};
 use crate::hub::{GapReason, Hub, PictureWant, PicturesOrLost};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
@@ -43,6 +45,9 @@ impl FrameReader {
         let mut results = Vec::with_capacity(numbers.len());
         for number in numbers {
             let page = self.queue.read_outputs(&stream, number, 1).await?;
+            if page.removed {
+                return Err(queue::Error::StreamNotFound(stream).into());
+            }
             let found = page.entries.first().filter(|entry| entry.sequence == number);
             let result = match found {
                 Some(entry) => match message.add(&self.hub, entry).await? {
@@ -101,9 +106,15 @@ impl FrameReader {
         Ok(match record {
             None => pb::MissingReason::StreamNotFound,
             Some(record) if record.removed => pb::MissingReason::StreamNotFound,
-            Some(record) if record.counters.published_sequence > 0 => pb::MissingReason::Retention,
-            Some(record) if record.counters.accepted_sequence > 0 => pb::MissingReason::Pending,
-            Some(_) => pb::MissingReason::NotAccepted,
+            Some(StreamRecord { counters, .. }) => {
+                if counters.published_sequence > counters.floor_sequence {
+                    pb::MissingReason::Retention
+                } else if counters.accepted_sequence > counters.floor_sequence {
+                    pb::MissingReason::Pending
+                } else {
+                    pb::MissingReason::NotAccepted
+                }
+            }
         })
     }
 }
@@ -187,7 +198,9 @@ fn lost_to_pb(reason: GapReason) -> pb::OmittedReason {
 /// Why there is no entry under a number.
 fn missing(number: Sequence, page: &OutputPage) -> pb::MissingReason {
     let counters = &page.counters;
-    if number.get() > counters.accepted_sequence {
+    if number.get() <= counters.floor_sequence {
+        pb::MissingReason::Unregistered
+    } else if number.get() > counters.accepted_sequence {
         pb::MissingReason::NotAccepted
     } else if number.get() > counters.published_sequence {
         pb::MissingReason::Pending

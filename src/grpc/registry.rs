@@ -36,18 +36,8 @@ impl Registry {
         let pb::RegisterStreamRequest { stream } = request;
         let stream = stream.ok_or_else(|| Fault::invalid("stream", "must be set"))?;
         let WantedStream { id, mut settings } = stream::from_pb(stream).map_err(|f| f.within("stream"))?;
-        // What is left of a stream of that id still tells which masks it had.
+        // What is remembered of a stream of that id still tells which masks it had.
         let before = self.queue.get_streams(std::slice::from_ref(&id)).await?.into_iter().next().flatten();
-        if let Some(before) = &before
-            && before.counters.queued_frames > 0
-            && !before.settings.privacy_masks.is_empty()
-            && before.settings.privacy_masks != settings.privacy_masks
-        {
-            // They would be shown without what they were accepted to be masked with.
-            let rule = "must be those of the unregistered stream of this id while frames of it wait for a worker; change \
-                        them with UpdateStream, or register again when those are done";
-            return Err(Fault::invalid("stream.privacy_masks", rule));
-        }
         settings.number_masks(before.as_ref().map(|record| &record.settings));
         let record = self.queue.register_stream(&id, &settings).await?;
         self.settings.forget(&id);
@@ -130,13 +120,13 @@ impl Registry {
         let pb::UnregisterStreamRequest { stream_id, etag } = request;
         let id: StreamId = stream_id.parse()?;
         let expected = stream::revision("etag", &etag)?;
-        let counters = self.read(&id).await?.counters;
-        self.queue.unregister_stream(&id, expected).await?;
+        let removed = self.queue.unregister_stream(&id, expected).await?;
         self.settings.forget(&id);
+        let queue::Unregistered { last_sequence, queued_frames, output_frames } = removed;
         Ok(pb::UnregisterStreamResponse {
-            last_sequence: counters.accepted_sequence,
-            removed_queued_frames: counters.queued_frames,
-            removed_output_frames: counters.output_frames,
+            last_sequence,
+            removed_queued_frames: queued_frames,
+            removed_output_frames: output_frames,
         })
     }
 

@@ -45,6 +45,9 @@ impl From<QueueError> for Fault {
             QueueError::TooManyStreams { limit } => {
                 Self::new(ErrorReason::TooManyStreams, message).fact("limit", limit)
             }
+            QueueError::TooManySettings { limit_bytes } => {
+                Self::new(ErrorReason::TooManyStreams, message).fact("limit_bytes", limit_bytes)
+            }
             QueueError::GroupNotFound(id) => {
                 Self::new(ErrorReason::GroupNotFound, message).fact("group_id", id)
             }
@@ -90,9 +93,11 @@ impl From<Refusal> for Fault {
                 "an earlier frame of the stream was refused: send that one again first",
             )
             .retry_in(FULL_RETRY),
-            Refusal::TooManyPublishers => {
-                Self::new(R::TooManyPublishers, "the stream remembers as many publishers as it may")
-            }
+            Refusal::TooManyPublishers => Self::new(
+                R::TooManyPublishers,
+                "the stream, or its queue, remembers as many publishers as it may: submit under a publisher id that is \
+                 known, or without one, or unregister streams that are not needed",
+            ),
             Refusal::StreamQueueFull => {
                 Self::new(R::StreamQueueFull, "the stream's queue is full").retry_in(FULL_RETRY)
             }

@@ -48,8 +48,6 @@ pub(super) struct Followed {
     pub(super) closed: bool,
     /// Entries read ahead, by a page.
     ahead: VecDeque<Arc<OutputEntry>>,
-    /// Why numbers are missing before the entries read ahead.
-    hole: GapReason,
     gap: PendingGap,
     /// Until the pending gap is told: the position that the subscriber came with, of another store.
     foreign: Option<Cursor>,
@@ -149,7 +147,6 @@ impl Followed {
             exit: Exit::Stays,
             closed: false,
             ahead: VecDeque::new(),
-            hole: GapReason::Retention,
             gap: PendingGap::default(),
             foreign: None,
             awaited: None,
@@ -208,6 +205,10 @@ impl Followed {
             return Peek::Nothing;
         }
         self.asks_for_stop = false;
+        self.skip(self.topic.floor(), GapReason::Unregistered);
+        if self.is_done() {
+            return Peek::Nothing;
+        }
         if let Some(reason) = self.newest
             && !self.stops.is_over(now)
         {
@@ -219,7 +220,7 @@ impl Followed {
         if let Some(entry) = self.ahead.front() {
             let entry = Arc::clone(entry);
             if entry.sequence > self.next {
-                self.skip(entry.previous_sequence, self.hole);
+                self.skip(entry.previous_sequence, GapReason::Retention);
                 let given = entry.given_before.map(|given| (given + 1).saturating_sub(self.next.get()));
                 self.skip_frames(entry.sequence.get() - 1, GapReason::BackendFailover, given);
             }
@@ -274,22 +275,23 @@ impl Followed {
     /// Takes a page that was read from `next` on; answers whether there is more to come now.
     pub(super) fn ingest(&mut self, page: OutputPage) -> bool {
         let published = page.counters.published_sequence;
-        self.topic.observe(published);
+        self.topic.observe(&page.counters);
         self.read_head = published;
+        self.skip(page.counters.floor_sequence, GapReason::Unregistered);
         if self.asks_for_stop {
             // Everything that was received before the stop is published: what comes now came later.
             self.stop_asked = Some(self.next);
             let last = page.counters.accepted_sequence.max(published);
             self.stopped |= page.entries.is_empty() && self.next.get() > last;
         }
-        self.hole = if page.removed { GapReason::Unregistered } else { GapReason::Retention };
         if !page.removed && self.exit == Exit::WhenDrained {
             self.exit = Exit::Stays; // it came back before it was gone
         }
         if page.entries.is_empty() {
             // Nothing was ever accepted, and yet numbers were passed over: those of a store that was lost.
             let nothing_yet = page.counters.accepted_frames == 0;
-            self.skip(published, if nothing_yet { GapReason::BackendFailover } else { self.hole });
+            let reason = if nothing_yet { GapReason::BackendFailover } else { GapReason::Retention };
+            self.skip(published, reason);
             let drained = self.next.get() > published && page.counters.accepted_sequence <= published;
             if drained && self.exit == Exit::WhenDrained {
                 self.unregistered = true;

@@ -148,7 +148,7 @@ impl Followers {
                     };
                     let topic = state.topic(&record.id);
                     topic.add(&inbox, place.index, (!settled).then_some(first));
-                    topic.observe(record.counters.published_sequence);
+                    topic.observe(&record.counters);
                     inbox.change(Change::Joined { index: place.index, topic, selector, first, settled });
                     inbox.mark(place.index);
                 }

@@ -214,6 +214,9 @@ impl Payloads {
             Err(queue::Error::StreamNotFound(_)) => return Ok(GapReason::Unregistered),
             page => page?,
         };
+        if entry.sequence.get() <= page.counters.floor_sequence {
+            return Ok(GapReason::Unregistered);
+        }
         if page.entries.first().is_some_and(|found| found.sequence == entry.sequence) {
             tracing::error!(stream = %entry.stream_id, sequence = %entry.sequence,
                 "a published frame has lost its picture");
@@ -222,7 +225,7 @@ impl Payloads {
         if entry.sequence.get() > page.counters.published_sequence {
             return Ok(GapReason::BackendFailover);
         }
-        Ok(if page.removed { GapReason::Unregistered } else { GapReason::Retention })
+        Ok(GapReason::Retention)
     }
 
     pub(super) async fn get(self: &Arc<Self>, partition: PartitionId, payload: PayloadRef) -> Found {

@@ -187,10 +187,12 @@ impl Roster {
         for event in &page.events {
             match event {
                 FeedEvent::Output(entry) => state.output(entry, now),
-                FeedEvent::StreamChanged(id) => match records.iter().find(|record| record.id == *id) {
-                    Some(record) => state.changed(record, now),
-                    None => state.gone(id, now),
-                },
+                FeedEvent::StreamChanged(id) | FeedEvent::StreamRemoved(id, _) => {
+                    match records.iter().find(|record| record.id == *id) {
+                        Some(record) => state.changed(record, now),
+                        None => state.gone(id, now),
+                    }
+                }
             }
         }
         let position = state.positions.entry(page.partition).or_default();

@@ -84,7 +84,7 @@ pub(super) async fn subscribe(
         }
         inbox.clear_changes(place.index);
         inbox.place_for(&record.id, Some(index));
-        topic.begin(record.counters.published_sequence);
+        topic.begin(&record.counters);
         topic.relabel(&record.settings.labels);
         let stops = Stops {
             sequence: selector.stop_sequence,

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Hub;
 use super::roster::all_streams;
-use crate::domain::{PartitionId, Sequence, StreamId, StreamRecord, Timestamp};
+use crate::domain::{PartitionId, Sequence, StreamCounters, StreamId, StreamRecord, Timestamp};
 use crate::queue::{self, FeedEvent, FeedPage, FeedPosition};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
@@ -159,7 +159,7 @@ impl Tail {
 
     async fn page(&mut self, page: FeedPage) -> queue::Result<()> {
         let dynamic = self.hub.followers.any_dynamic() || self.hub.roster.is_active();
-        if page.missed || page.events.iter().any(|event| matches!(event, FeedEvent::StreamChanged(_))) {
+        if page.missed || page.events.iter().any(|event| event.changed_stream().is_some()) {
             self.hub.registry_changed();
         }
         let records = if dynamic { self.changed_streams(&page).await? } else { Vec::new() };
@@ -171,13 +171,18 @@ impl Tail {
                         topic.publish(entry, ring_entries);
                     }
                 }
-                FeedEvent::StreamChanged(id) if dynamic => {
-                    match records.iter().find(|record| record.id == *id) {
-                        Some(record) => self.hub.followers.stream_changed(record, None),
-                        None => self.hub.followers.stream_gone(id),
+                FeedEvent::StreamRemoved(id, floor) => {
+                    if let Some(topic) = self.hub.followers.topic(id) {
+                        topic.cut(*floor);
                     }
                 }
                 FeedEvent::StreamChanged(_) => {}
+            }
+            if let Some(id) = event.changed_stream().filter(|_| dynamic) {
+                match records.iter().find(|record| record.id == *id) {
+                    Some(record) => self.hub.followers.stream_changed(record, None),
+                    None => self.hub.followers.stream_gone(id),
+                }
             }
         }
         self.hub.roster.page(&page, &records);
@@ -194,14 +199,8 @@ impl Tail {
 
     /// The records of the streams that a page says have changed.
     async fn changed_streams(&self, page: &FeedPage) -> queue::Result<Vec<StreamRecord>> {
-        let changed: HashSet<StreamId> = page
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                FeedEvent::StreamChanged(id) => Some(id.clone()),
-                FeedEvent::Output(_) => None,
-            })
-            .collect();
+        let changed: HashSet<StreamId> =
+            page.events.iter().filter_map(|event| event.changed_stream().cloned()).collect();
         self.hub.records(&changed.into_iter().collect::<Vec<_>>()).await
     }
 
@@ -217,13 +216,13 @@ impl Tail {
             let records = hub.records(&ids).await?;
             for id in ids.iter().filter(|id| !records.iter().any(|record| record.id == **id)) {
                 if let Some(topic) = hub.followers.topic(id) {
-                    topic.refresh(0);
+                    topic.refresh(&StreamCounters::default());
                 }
                 hub.followers.stream_gone(id);
             }
             for record in records {
                 if let Some(topic) = hub.followers.topic(&record.id) {
-                    topic.refresh(record.counters.published_sequence);
+                    topic.refresh(&record.counters);
                 }
                 hub.followers.stream_changed(&record, Some(self.first_unheard(&record)));
             }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use super::backlog::Volume;
 use super::inbox::{Change, Inbox};
 use super::lock;
-use crate::domain::{OutputEntry, Sequence, StreamId};
+use crate::domain::{OutputEntry, Sequence, StreamCounters, StreamId};
 
 /// A stream that somebody follows: its newest entries, its published head, and who is to be woken.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ struct State {
     ring: VecDeque<Arc<OutputEntry>>,
     /// The highest number that is known to be published; 0 = none.
     head: u64,
+    /// Nothing up to this number may be shown any more: the stream was unregistered behind it; 0 = it never was.
+    floor: u64,
     followers: HashMap<u64, Follower>,
     /// All entries of the ring, ever.
     volume: Volume,
@@ -33,6 +35,19 @@ struct Follower {
     /// It waits for its first number: the tail joined it and guessed the number from a record that may be newer than
     /// the event that caused it. The first entry behind that event in the feed settles it.
     guess: Option<Sequence>,
+}
+
+impl State {
+    /// Notes that numbers up to `published` are out, and that those up to `floor` may not be shown any more; answers whether
+    /// either is news.
+    fn observe(&mut self, published: u64, floor: u64) -> bool {
+        if floor > self.floor {
+            self.floor = floor;
+            self.ring.retain(|entry| entry.sequence.get() > floor);
+        }
+        let head = self.head.max(published).max(floor);
+        std::mem::replace(&mut self.head, head) != head
+    }
 }
 
 impl Follower {
@@ -111,35 +126,48 @@ impl Topic {
         (state.head, front)
     }
 
-    /// Notes that numbers up to `published` are out.
-    pub(super) fn observe(&self, published: u64) {
-        let mut state = lock(&self.state);
-        state.head = state.head.max(published);
+    /// Notes what a record or a page of the stream says.
+    pub(super) fn observe(&self, counters: &StreamCounters) {
+        lock(&self.state).observe(counters.published_sequence, counters.floor_sequence);
     }
 
-    /// Notes the same for one who begins to follow. Forgets entries that do not reach up to `published`, or that lie wholly
-    /// above it: they may be of a store that has lost them since, and the tail may not have noticed yet.
-    pub(super) fn begin(&self, published: u64) {
+    /// Notes the same for one who begins to follow. Forgets entries that do not reach up to what is published, or that lie
+    /// wholly above it: they may be of a store that has lost them since, and the tail may not have noticed yet.
+    pub(super) fn begin(&self, counters: &StreamCounters) {
         let mut state = lock(&self.state);
-        if published > state.head
-            || state.ring.front().is_some_and(|oldest| published < oldest.sequence.get())
-        {
+        let end = counters.published_sequence.max(counters.floor_sequence);
+        if end > state.head || state.ring.front().is_some_and(|oldest| end < oldest.sequence.get()) {
             state.ring.clear();
         }
-        state.head = state.head.max(published);
+        state.observe(counters.published_sequence, counters.floor_sequence);
     }
 
-    /// Notes the same after something was missed, and wakes every follower. Forgets the entries unless the store ends where
-    /// they end: a store that went back, or that leapt ahead after it, has lost some of them.
-    pub(super) fn refresh(&self, published: u64) {
+    /// Notes that the stream was unregistered behind `floor`, and wakes every follower to be told so.
+    pub(super) fn cut(&self, floor: u64) {
         let mut state = lock(&self.state);
-        if published != state.head {
+        state.observe(floor, floor);
+        state.followers.values_mut().for_each(|follower| follower.wake(None));
+    }
+
+    /// Returns the number up to which nothing may be shown any more; 0 = none.
+    pub(super) fn floor(&self) -> u64 {
+        lock(&self.state).floor
+    }
+
+    /// Notes the same as [`Self::observe`] after something was missed, and wakes every follower. Forgets the entries unless
+    /// the store ends where they end: a store that went back, or that leapt ahead after it, has lost some of them.
+    pub(super) fn refresh(&self, counters: &StreamCounters) {
+        let mut state = lock(&self.state);
+        let end = counters.published_sequence.max(counters.floor_sequence);
+        if end != state.head {
             state.ring.clear();
         }
-        if published > state.head {
+        if end > state.head {
             state.volume.generation += 1; // nobody knows how much was missed
         }
-        state.head = published;
+        state.head = end;
+        state.floor = counters.floor_sequence;
+        state.ring.retain(|entry| entry.sequence.get() > counters.floor_sequence);
         state.followers.values_mut().for_each(|follower| follower.wake(None));
     }
 
@@ -148,7 +176,7 @@ impl Topic {
         let mut state = lock(&self.state);
         let state = &mut *state;
         let newest = state.ring.back().map(|newest| newest.sequence);
-        if newest.is_some_and(|newest| entry.sequence <= newest) {
+        if newest.is_some_and(|newest| entry.sequence <= newest) || entry.sequence.get() <= state.floor {
             return;
         }
         if newest.is_some_and(|newest| entry.sequence != newest.next()) {

@@ -165,7 +165,8 @@ impl Subscription {
     fn deliver(&mut self, index: u32, entry: Arc<OutputEntry>, pictures: Vec<DeliveredPicture>) {
         self.inbox().enqueue(index);
         let Some(stream) = self.streams.get_mut(&index) else { return };
-        if entry.sequence != stream.next {
+        // It may have been unregistered while its pictures were read: its next turn tells that.
+        if entry.sequence != stream.next || entry.sequence.get() <= stream.topic.floor() {
             return;
         }
         let Some(selector) = self.selectors.get(stream.selector) else { return };

@@ -368,7 +368,9 @@ impl Watch {
             for page in pages {
                 for event in &page.events {
                     match event {
-                        FeedEvent::StreamChanged(id) => registry.insert(id.clone()),
+                        FeedEvent::StreamChanged(id) | FeedEvent::StreamRemoved(id, _) => {
+                            registry.insert(id.clone())
+                        }
                         FeedEvent::Output(entry) => outputs.insert(entry.stream_id.clone()),
                     };
                 }

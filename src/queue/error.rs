@@ -54,6 +54,15 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The settings of all streams take as many bytes as they may.
+    #[error(
+        "the settings of all streams may take {limit_bytes} bytes, a tenth of --memory-budget: unregister streams, or give \
+         them fewer regions, masks and labels"
+    )]
+    TooManySettings {
+        /// What they may take.
+        limit_bytes: u64,
+    },
     /// The stored data was laid out by other rules than this program's.
     #[error("the stored layout does not fit: {0}")]
     Layout(String),
@@ -76,6 +85,7 @@ impl Error {
             | Self::StreamExists(_)
             | Self::RevisionMismatch { .. }
             | Self::TooManyStreams { .. }
+            | Self::TooManySettings { .. }
             | Self::GroupNotFound(_)
             | Self::GroupExists(_)
             | Self::TooManyGroups { .. }

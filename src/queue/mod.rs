@@ -16,6 +16,7 @@ mod groups;
 mod life;
 pub mod memory;
 pub mod redis;
+mod removal;
 mod seek;
 mod strikes;
 mod types;
@@ -41,12 +42,13 @@ pub(crate) use groups::{
     MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_GAP_RUNS, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME,
 };
 pub use life::{ATTEND_EVERY, Life};
+pub(crate) use removal::{UNREGISTERED, left_behind, remembered_streams, settings_bytes};
 pub use seek::Seek;
 pub use strikes::Strikes;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
     Finished, Lease, ListStreams, Memory, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats,
-    PublisherPosition, Refusal, Trimmed, WorkItem, WorkPosition, WorkerReport, WorkerTotals,
+    PublisherPosition, Refusal, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport, WorkerTotals,
 };
 
 use crate::domain::{
@@ -76,14 +78,15 @@ pub trait Queue:
 
     // ---- registry ----
 
-    /// Registers a stream. One that was unregistered comes back and goes on counting sequences.
+    /// Registers a stream. One that was unregistered comes back: its numbers go on behind all that were given out, and
+    /// its counters begin anew.
     ///
     /// # Errors
-    /// [`Error::StreamExists`], [`Error::TooManyStreams`].
+    /// [`Error::StreamExists`], [`Error::TooManyStreams`], [`Error::TooManySettings`].
     async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord>;
 
-    /// Reads streams, in the order of `ids`; `None` for one that was never registered. Unregistered ones come with
-    /// `removed` set for as long as the store remembers them.
+    /// Reads streams, in the order of `ids`; `None` for one that was never registered, or is forgotten. Unregistered ones
+    /// come with `removed` set for as long as the store remembers them.
     async fn get_streams(&self, ids: &[StreamId]) -> Result<Vec<Option<StreamRecord>>>;
 
     /// Lists registered streams by id, ascending (byte order).
@@ -92,7 +95,7 @@ pub trait Queue:
     /// Replaces a stream's settings if its revision is still `expected_revision`.
     ///
     /// # Errors
-    /// [`Error::StreamNotFound`], [`Error::RevisionMismatch`].
+    /// [`Error::StreamNotFound`], [`Error::RevisionMismatch`], [`Error::TooManySettings`].
     async fn update_stream(
         &self,
         id: &StreamId,
@@ -100,13 +103,15 @@ pub trait Queue:
         expected_revision: u64,
     ) -> Result<StreamRecord>;
 
-    /// Unregisters a stream, if its revision is `expected_revision` where one is given: it takes no more frames at once,
-    /// accepted ones are still processed, and retention then takes its output. What is remembered of its publishers is
-    /// forgotten; its sequence counter stays.
+    /// Unregisters a stream, if its revision is `expected_revision` where one is given. From then on it takes no frames,
+    /// and nothing that it accepted is readable, also if the id is registered again: not its output, not its dead letters.
+    /// What still waits for a worker is not published; it is finished as [`FinishResult::Removed`]. The bytes go with
+    /// [`Queue::remove_leftovers`]. Its settings but the privacy masks and what is remembered of its publishers are gone;
+    /// its sequence counter stays.
     ///
     /// # Errors
     /// [`Error::StreamNotFound`], [`Error::RevisionMismatch`].
-    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<()>;
+    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<Unregistered>;
 
     // ---- accept ----
 
@@ -187,18 +192,27 @@ pub trait Queue:
     /// [`Error::LeaseLost`]: none was published by this call.
     async fn finish(&self, lease: &Lease, frames: &[Finished]) -> Result<Vec<FinishResult>>;
 
-    /// Streams of a partition, unregistered ones with output left among them. For the retention pass.
+    /// Streams of a partition, unregistered ones with frames left in the work queue among them.
     async fn partition_streams(&self, partition: PartitionId) -> Result<Vec<StreamRecord>>;
 
-    /// Removes the oldest entries of an output, with their pictures: those above `max_frames` or `max_bytes`, and those
-    /// received before `oldest`; of a stream that is unregistered at that moment, all. A bounded number a call.
+    /// Removes a bounded piece of what unregistered streams have left in the lease's partition: output entries and dead
+    /// letters with their pictures, and records of streams of which nothing is left. Answers whether there is more.
     ///
     /// # Errors
     /// [`Error::LeaseLost`].
+    async fn remove_leftovers(&self, lease: &Lease) -> Result<bool>;
+
+    /// Removes the oldest entries of an output, with their pictures: those above `max_frames` or `max_bytes`, and those
+    /// received before `oldest`; a bounded number a call. With `revision`, only if the stream's settings are still of that
+    /// revision: a bound of older ones would remove what the newer ones keep.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`], [`Error::RevisionMismatch`].
     async fn trim_output(
         &self,
         lease: &Lease,
         stream: &StreamId,
+        revision: Option<u64>,
         max_frames: u64,
         max_bytes: u64,
         oldest: Timestamp,

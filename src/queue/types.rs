@@ -132,6 +132,9 @@ pub struct PublisherPosition {
 /// Even shares that one partition may use.
 const LENT_SHARES: u64 = 8;
 
+/// A partition remembers so many publishers at least: few streams of a small store work all the same.
+const LEAST_PUBLISHERS: u64 = 16;
+
 /// What a partition may hold; tested by the operations that add to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
@@ -190,6 +193,20 @@ impl Budget {
     #[must_use]
     pub fn short_dead_bytes(&self) -> u64 {
         self.dead_bytes / LENT_SHARES
+    }
+
+    /// Most bytes of all streams' settings: a tenth of the store.
+    #[must_use]
+    pub fn settings_bytes(&self) -> u64 {
+        self.store_bytes / 10
+    }
+
+    /// Most publishers that a partition remembers, over all its streams: as many as take an eighth of what its waiting work
+    /// may, at 32 KiB each.
+    #[must_use]
+    pub fn publishers(&self) -> u64 {
+        const PUBLISHER_BYTES: u64 = 32 << 10;
+        (self.work_bytes / 8 / PUBLISHER_BYTES).max(LEAST_PUBLISHERS)
     }
 
     /// The memory of which [`Budget::store_bytes`] is three quarters.
@@ -274,6 +291,8 @@ pub enum FinishResult {
     NotNext,
     /// An offered picture was gone: nothing was done; offer it anew.
     PayloadGone,
+    /// Its stream was unregistered after it was accepted: it left the work queue, and nothing of it is published.
+    Removed,
 }
 
 /// Place in a partition's feed; opaque, rising.
@@ -285,8 +304,33 @@ pub struct FeedPosition(pub u64, pub u64);
 pub enum FeedEvent {
     /// An entry was written to an output.
     Output(Arc<OutputEntry>),
-    /// A stream was registered, changed or unregistered.
+    /// A stream was registered, or its settings were changed.
     StreamChanged(StreamId),
+    /// A stream was unregistered: nothing up to the number of its last frame, which is 0 if there was none, is readable any
+    /// more.
+    StreamRemoved(StreamId, u64),
+}
+
+impl FeedEvent {
+    /// The stream whose registration or settings changed; `None` for an output entry.
+    #[must_use]
+    pub fn changed_stream(&self) -> Option<&StreamId> {
+        match self {
+            Self::Output(_) => None,
+            Self::StreamChanged(id) | Self::StreamRemoved(id, _) => Some(id),
+        }
+    }
+}
+
+/// What was removed with a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unregistered {
+    /// Number of its last accepted frame; 0 = there was none.
+    pub last_sequence: u64,
+    /// Accepted frames that no worker had finished.
+    pub queued_frames: u64,
+    /// Output entries that were kept.
+    pub output_frames: u64,
 }
 
 /// What happened in a partition since a position.
@@ -387,6 +431,8 @@ pub struct PartitionStats {
     pub dropped: u64,
     /// Frames purged by operators.
     pub purged: u64,
+    /// Frames that were queued when their stream was unregistered.
+    pub removed: u64,
     /// Frames answered DUPLICATE.
     pub duplicates: u64,
     /// Bytes of the pictures published, since the partition began.

@@ -337,6 +337,11 @@ impl Partition {
                 self.shared.totals.published(&done.finished.body);
                 false
             }
+            Some(FinishResult::Removed) => {
+                self.handle.published(done.leased.elapsed());
+                self.overflow.published(&done.finished);
+                false
+            }
             Some(FinishResult::PayloadGone | FinishResult::NotNext) | None => true,
         });
         may_wait

@@ -9,7 +9,7 @@ use crate::domain::{RetentionPolicy, StreamId, StreamRecord, Timestamp};
 use crate::queue::{Error, Finished, Lease, Result};
 
 /// Passes from one reading of all of the partition's streams to the next: changed policies and unregistered streams are found
-/// by it. Between two, what the holder of the lease itself publishes and trims is all that changes.
+/// by it, at the latest. Between two, what the holder of the lease itself publishes and trims is all that changes.
 const PASSES_A_READING: u32 = 10;
 
 #[derive(Debug)]
@@ -26,7 +26,8 @@ pub(super) struct Retention {
 #[derive(Debug, Clone, PartialEq)]
 struct Output {
     policy: RetentionPolicy,
-    removed: bool,
+    /// Of the settings that the policy is of.
+    revision: u64,
     frames: u64,
     bytes: u64,
     /// When its oldest entry was received; `None` if that must be looked at.
@@ -93,6 +94,7 @@ impl Retention {
         let budget = self.shared.config.budget;
         let short = self.shared.queue.memory().excess_bytes() > 0;
         let dead = if short { budget.short_dead_bytes() } else { budget.dead_bytes };
+        while self.shared.queue.remove_leftovers(&self.lease).await? {}
         self.trim_dead_letters(dead - dead / 8).await?;
         let interval = self.shared.config.retention_interval * PASSES_A_READING;
         if self.read.is_none_or(|read| read.elapsed() >= interval) {
@@ -100,17 +102,15 @@ impl Retention {
         }
         let now = Timestamp::now();
         for stream in self.those(|output| output.is_over(now)) {
-            // Of an unregistered stream the queue removes all, by the record of that moment: it may be registered again
-            // since it was read here.
-            let Some(Output { policy, .. }) = self.outputs.get(&stream) else { continue };
-            let (frames, bytes) = (policy.max_frames, policy.max_bytes);
-            self.trim(&stream, frames, bytes, now.before(policy.max_age)).await?;
+            let Some(Output { policy, revision, .. }) = self.outputs.get(&stream) else { continue };
+            let (revision, frames, bytes) = (*revision, policy.max_frames, policy.max_bytes);
+            self.trim(&stream, Some(revision), frames, bytes, now.before(policy.max_age)).await?;
         }
         let sizes: Vec<u64> = self.outputs.values().map(|output| output.bytes).collect();
         let total = sizes.iter().sum::<u64>();
         let height = level(sizes, total.saturating_sub(self.budget(total)));
         for stream in self.those(|output| output.bytes > height) {
-            self.trim(&stream, u64::MAX, height, Timestamp::default()).await?;
+            self.trim(&stream, None, u64::MAX, height, Timestamp::default()).await?;
         }
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Retention {
             let oldest = self.outputs.get(&record.id).and_then(|output| output.oldest);
             let output = Output {
                 policy: record.settings.retention,
-                removed: record.removed,
+                revision: record.revision,
                 frames: record.counters.output_frames,
                 bytes: record.counters.output_bytes,
                 oldest,
@@ -151,10 +151,23 @@ impl Retention {
         most.min(left.max(share))
     }
 
-    async fn trim(&mut self, stream: &StreamId, frames: u64, bytes: u64, oldest: Timestamp) -> Result<()> {
+    async fn trim(
+        &mut self,
+        stream: &StreamId,
+        revision: Option<u64>,
+        frames: u64,
+        bytes: u64,
+        oldest: Timestamp,
+    ) -> Result<()> {
         loop {
-            let trimmed = self.shared.queue.trim_output(&self.lease, stream, frames, bytes, oldest).await;
-            let trimmed = match trimmed {
+            let queue = &self.shared.queue;
+            let trimmed = match queue.trim_output(&self.lease, stream, revision, frames, bytes, oldest).await
+            {
+                // Its policy is another by now: the next pass reads it.
+                Err(Error::RevisionMismatch { .. }) => {
+                    self.read = None;
+                    return Ok(());
+                }
                 // Gone in between.
                 Err(Error::StreamNotFound(_)) => return Ok(()),
                 // One stream must not keep the others from being trimmed.
@@ -187,9 +200,9 @@ impl Output {
 
     /// Whether it is beyond its policy, or may be.
     fn is_over(&self, now: Timestamp) -> bool {
-        let Self { policy, removed, frames, bytes, oldest } = *self;
+        let Self { policy, revision: _, frames, bytes, oldest } = *self;
         let late = frames > 0 && oldest.is_none_or(|oldest| oldest < now.before(policy.max_age));
-        removed || frames > policy.max_frames || bytes > policy.max_bytes || late
+        frames > policy.max_frames || bytes > policy.max_bytes || late
     }
 }
 
@@ -230,14 +243,13 @@ mod tests {
     fn an_output_is_looked_at_when_its_policy_says_so() {
         let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
         let policy = RetentionPolicy { max_frames: 2, max_bytes: 100, max_age: Duration::from_secs(60) };
-        let mut output = Output { policy, removed: false, frames: 0, bytes: 0, oldest: None };
+        let mut output = Output { policy, revision: 1, frames: 0, bytes: 0, oldest: None };
         assert!(!output.is_over(at(1_000)), "there is nothing to be old");
         output.grow(50, at(1_000));
         output.grow(50, at(1_030));
         assert_eq!(output.oldest, Some(at(1_000)));
         assert!(!output.is_over(at(1_060)) && output.is_over(at(1_061)), "by age");
         assert!(Output { oldest: None, ..output.clone() }.is_over(at(1_031)), "its oldest is not known");
-        assert!(Output { removed: true, ..output.clone() }.is_over(at(1_031)));
         output.grow(0, at(1_031));
         assert!(output.is_over(at(1_031)), "by count");
         let large = Output { frames: 2, bytes: 101, ..output };

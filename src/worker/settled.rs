@@ -81,8 +81,10 @@ impl Pause {
                 continue;
             }
             let results = self.shared.queue.finish(&self.lease, &frames).await?;
-            let done =
-                |one: &FinishResult| matches!(one, FinishResult::Published | FinishResult::AlreadyPublished);
+            let done = |one: &FinishResult| match one {
+                FinishResult::Published | FinishResult::AlreadyPublished | FinishResult::Removed => true,
+                FinishResult::NotNext | FinishResult::PayloadGone => false,
+            };
             if !results.iter().all(done) {
                 // What is missing lies behind what was taken: a new lease takes from the start.
                 return Err(Error::LeaseLost);

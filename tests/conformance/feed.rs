@@ -31,6 +31,7 @@ async fn drain(
         events.extend(page.events.iter().map(|event| match event {
             FeedEvent::Output(entry) => format!("{} {}", entry.stream_id, entry.sequence),
             FeedEvent::StreamChanged(stream) => format!("{stream} changed"),
+            FeedEvent::StreamRemoved(stream, last) => format!("{stream} removed behind {last}"),
         }));
     }
 }
@@ -53,7 +54,7 @@ pub(crate) async fn it_tells_all_that_happens_in_order(backend: Backend) {
     store.finish(&lease, &frames).await.unwrap();
     store.finish(&lease, &frames).await.unwrap();
     store.unregister_stream(&id("cam"), None).await.unwrap();
-    let told = ["cam changed", "cam changed", "cam 1", "cam 2", "cam changed"];
+    let told = ["cam changed", "cam changed", "cam 1", "cam 2", "cam removed behind 2"];
     let (events, end, missed) = drain(&*store, partition, start).await;
     assert_eq!((events, missed), (told.map(str::to_owned).to_vec(), false));
     assert_eq!(store.feed_ends().await.unwrap()[partition.index()], (partition, end));

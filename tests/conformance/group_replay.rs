@@ -100,7 +100,7 @@ impl Scene {
 
     async fn trim(&self) {
         let all = Timestamp::from_micros(0);
-        self.store.trim_output(&self.lease, &id("cam"), 0, u64::MAX, all).await.unwrap();
+        self.store.trim_output(&self.lease, &id("cam"), None, 0, u64::MAX, all).await.unwrap();
     }
 
     async fn is_marked(&self) -> bool {

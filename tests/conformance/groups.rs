@@ -339,7 +339,7 @@ pub(crate) async fn a_given_up_frame_is_entered_once_with_a_copy_of_its_own(back
     }
     assert_eq!(store.dead_letter_totals().await.unwrap().letters, 1);
     // The output's retention does not take it.
-    store.trim_output(&lease, &id("cam"), 0, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    store.trim_output(&lease, &id("cam"), None, 0, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
     assert!(is_stored(&*store, "cam", copy.payload).await);
     // A second copy of the same frame is not kept.
     let again = Offer::new(bytes::Bytes::from_static(b"another"));
@@ -366,9 +366,9 @@ pub(crate) async fn lag_is_exact_also_after_trimming(backend: Backend) {
     };
     assert_eq!(lag().await, 9);
     // Takes 1 to 5, of which 3 is done: 6 is pending, 7 to 10 wait.
-    store.trim_output(&lease, &id("cam"), 5, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    store.trim_output(&lease, &id("cam"), None, 5, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
     assert_eq!(lag().await, 5);
-    store.trim_output(&lease, &id("cam"), 2, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    store.trim_output(&lease, &id("cam"), None, 2, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
     assert_eq!(lag().await, 2);
     let span = store.count_outputs(&[(id("cam"), number(10)), (id("cam"), number(99))]).await.unwrap();
     assert_eq!((span[0].oldest, span[0].head, span[0].entries, span[1].entries), (9, 10, 1, 0));

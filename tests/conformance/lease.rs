@@ -152,7 +152,7 @@ pub(crate) async fn a_zombie_changes_nothing(backend: Backend) {
             assert_eq!(taken.unwrap_err(), Error::LeaseLost);
             let renewed = store.renew_lease(lease, LONG, &report("zombie")).await;
             assert_eq!(renewed, Err(Error::LeaseLost));
-            let trimmed = store.trim_output(lease, &id("cam"), 0, 0, Timestamp::now()).await;
+            let trimmed = store.trim_output(lease, &id("cam"), None, 0, 0, Timestamp::now()).await;
             assert_eq!(trimmed, Err(Error::LeaseLost));
             assert_eq!(store.finish(lease, &stale).await, Err(Error::LeaseLost));
             store.release_lease(lease).await.unwrap();

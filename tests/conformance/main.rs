@@ -57,13 +57,20 @@ behaviours! {
         reading_answers_in_the_order_asked,
         an_update_replaces_what_was_read_and_nothing_newer,
         unregistering_asks_for_the_revision_where_one_is_given,
-        an_unregistered_stream_takes_no_frames_but_finishes_those_it_has,
+        an_unregistered_stream_takes_no_frames_and_publishes_none,
         a_stream_that_returns_goes_on_counting,
         streams_are_limited_in_number,
     }
     returning {
         it_keeps_every_frame_while_retention_runs,
-        what_was_asked_of_an_unregistered_stream_is_decided_anew,
+        a_bound_of_older_settings_removes_nothing,
+        what_it_had_is_found_under_no_read,
+        its_dead_letters_are_gone,
+        its_old_output_is_removed_piece_by_piece_by_any_holder,
+        what_waited_when_it_went_is_counted,
+        few_removed_streams_are_remembered_and_no_number_comes_twice,
+        settings_are_bounded_in_bytes,
+        publishers_are_bounded_in_each_partition,
     }
     accept {
         numbers_run_without_holes_in_call_order,

@@ -38,7 +38,7 @@ pub(crate) async fn a_page_below_what_is_kept_begins_at_the_oldest(backend: Back
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     publish(&*store, &lease, "cam", 10).await;
-    store.trim_output(&lease, &id("cam"), 4, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    store.trim_output(&lease, &id("cam"), None, 4, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
     let page = store.read_outputs(&id("cam"), number(2), 2).await.unwrap();
     assert_eq!(numbers(&page.entries), [7, 8]);
     assert_eq!((page.counters.oldest_sequence, page.counters.trimmed_frames), (7, 6));
@@ -77,7 +77,10 @@ pub(crate) async fn retention_takes_the_oldest_by_count_and_bytes(backend: Backe
     let trim = |max_frames, max_bytes| {
         let (store, lease) = (&store, &lease);
         async move {
-            store.trim_output(lease, &id("cam"), max_frames, max_bytes, NOTHING_IS_TOO_OLD).await.unwrap()
+            store
+                .trim_output(lease, &id("cam"), None, max_frames, max_bytes, NOTHING_IS_TOO_OLD)
+                .await
+                .unwrap()
         }
     };
     let nothing = Trimmed { oldest: Some(oldest.received_time), ..Trimmed::default() };
@@ -105,7 +108,8 @@ pub(crate) async fn retention_takes_what_was_received_before_a_moment(backend: B
     let third = store.read_outputs(&id("cam"), number(3), 1).await.unwrap().entries.remove(0);
     let second = store.read_outputs(&id("cam"), number(2), 1).await.unwrap().entries.remove(0);
     assert!(second.received_time < third.received_time);
-    let trimmed = store.trim_output(&lease, &id("cam"), 100, u64::MAX, third.received_time).await.unwrap();
+    let trimmed =
+        store.trim_output(&lease, &id("cam"), None, 100, u64::MAX, third.received_time).await.unwrap();
     assert_eq!((trimmed.frames, trimmed.more), (2, false));
     let page = store.read_outputs(&id("cam"), number(1), 100).await.unwrap();
     assert_eq!(numbers(&page.entries), [3, 4]);
@@ -119,7 +123,7 @@ pub(crate) async fn retention_takes_tombstones_too(backend: Backend) {
     accept(&*store, (1..=3).map(|n| numbered("cam", n)).collect()).await;
     let frames: Vec<_> = take_all(&*store, &lease).await.iter().map(failed).collect();
     store.finish(&lease, &frames).await.unwrap();
-    let trimmed = store.trim_output(&lease, &id("cam"), 1, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    let trimmed = store.trim_output(&lease, &id("cam"), None, 1, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
     assert_eq!((trimmed.frames, trimmed.bytes, trimmed.more), (2, 0, false));
     let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
     assert_eq!((numbers(&page.entries), page.counters.trimmed_frames), (vec![3], 2));
@@ -133,7 +137,8 @@ pub(crate) async fn retention_does_a_bounded_piece_at_a_time(backend: Backend) {
     publish(&*store, &lease, "cam", 600).await;
     let (mut pieces, mut taken) = (0, 0);
     loop {
-        let trimmed = store.trim_output(&lease, &id("cam"), 50, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+        let trimmed =
+            store.trim_output(&lease, &id("cam"), None, 50, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
         assert!(trimmed.frames <= 256, "{} at once", trimmed.frames);
         taken += trimmed.frames;
         pieces += 1;

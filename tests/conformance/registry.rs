@@ -1,7 +1,7 @@
 //! Streams and their settings.
 
 use frameway::domain::{StreamId, StreamSettings, Timestamp};
-use frameway::queue::{Error, ListStreams, Refusal};
+use frameway::queue::{Error, FinishResult, ListStreams, Refusal, Unregistered};
 
 use crate::backend::{Backend, Settings};
 use crate::support::*;
@@ -85,28 +85,42 @@ pub(crate) async fn unregistering_asks_for_the_revision_where_one_is_given(backe
     assert!(known.is_some_and(|record| record.removed), "its masks are not forgotten");
 }
 
-pub(crate) async fn an_unregistered_stream_takes_no_frames_but_finishes_those_it_has(backend: Backend) {
+pub(crate) async fn an_unregistered_stream_takes_no_frames_and_publishes_none(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
-    accept(&*store, vec![frame("cam", "one"), frame("cam", "two")]).await;
-    store.unregister_stream(&id("cam"), None).await.unwrap();
-    let late = frame("cam", "three");
+    let lease = lease_of(&*store, "cam", "w").await;
+    publish(&*store, &lease, "cam", 2).await;
+    let (third, fourth) = (frame("cam", "three"), frame("cam", "four"));
+    accept(&*store, vec![third.clone()]).await;
+    // One is in a worker's hands by then, one is not.
+    let in_hand = take_all(&*store, &lease).await.remove(0);
+    accept(&*store, vec![fourth.clone()]).await;
+    let removed = store.unregister_stream(&id("cam"), None).await.unwrap();
+    assert_eq!(removed, Unregistered { last_sequence: 4, queued_frames: 2, output_frames: 2 });
+    let late = frame("cam", "five");
     assert_eq!(accept_one(&*store, late.clone()).await, refused(Refusal::StreamNotFound));
     assert!(!is_stored(&*store, "cam", late.offer.payload).await);
-
-    let lease = lease_of(&*store, "cam", "w").await;
-    assert_eq!(work_off(&*store, &lease).await, 2);
     let left = store.partition_streams(lease.partition).await.unwrap();
-    assert_eq!(left.len(), 1, "retention must find what is left");
-    assert!(left[0].removed);
+    assert!(left.iter().any(|stream| stream.removed && stream.counters.queued_frames == 2));
     let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
-    assert!(page.removed);
-    assert_eq!(numbers(&page.entries), [1, 2]);
-    audit(&*store).await;
+    assert!(page.removed && page.entries.is_empty(), "{page:?}");
 
-    let gone = store.trim_output(&lease, &id("cam"), 0, 0, Timestamp::now()).await.unwrap();
-    assert_eq!((gone.frames, gone.more), (2, false));
+    let marked = take_all(&*store, &lease).await;
+    let fates: Vec<bool> = marked.iter().map(|item| item.fate.is_some()).collect();
+    assert_eq!(fates, [true, true], "a worker is told that it need not work on them");
+    let finished = [processed(&in_hand), failed(&marked[1])];
+    assert_eq!(store.finish(&lease, &finished).await.unwrap(), [FinishResult::Removed; 2]);
+    let again = store.finish(&lease, &finished.each_ref().map(|frame| refinish(frame))).await.unwrap();
+    assert_eq!(again, [FinishResult::AlreadyPublished; 2]);
+    for picture in [third.offer.payload, fourth.offer.payload, finished[0].offers[0].payload] {
+        assert!(!is_stored(&*store, "cam", picture).await);
+    }
+    remove_leftovers(&*store, &lease).await;
     assert!(store.partition_streams(lease.partition).await.unwrap().is_empty());
+    assert!(store.read_outputs(&id("cam"), number(1), 10).await.unwrap().entries.is_empty());
+    assert_eq!(store.dead_letter_totals().await.unwrap().letters, 0);
+    let stats = store.partition_stats(lease.partition).await.unwrap();
+    assert_eq!((stats.accepted, stats.processed, stats.removed, stats.depth), (4, 2, 2, 0));
     audit(&*store).await;
 }
 
@@ -120,7 +134,7 @@ pub(crate) async fn a_stream_that_returns_goes_on_counting(backend: Backend) {
         store.unregister_stream(&id("cam"), None).await.unwrap();
         assert_eq!(store.publisher_position(&id("cam"), &"agent".parse().unwrap()).await.unwrap(), None);
         if trimmed {
-            store.trim_output(&lease, &id("cam"), 0, 0, Timestamp::now()).await.unwrap();
+            remove_leftovers(&*store, &lease).await;
         }
         let before =
             store.get_streams(&[id("cam")]).await.unwrap().pop().flatten().expect("it is not forgotten");
@@ -128,11 +142,12 @@ pub(crate) async fn a_stream_that_returns_goes_on_counting(backend: Backend) {
         let back = register(&*store, "cam").await;
         assert!(back.revision > before.revision && !back.removed);
         assert!(back.create_time > first.create_time, "it was created anew");
-        assert_eq!(back.counters.oldest_sequence, if trimmed { round + 1 } else { 1 });
+        assert_eq!((back.counters.oldest_sequence, back.counters.accepted_frames), (round + 1, 0));
         // Its publishers are forgotten: their numbers are new again.
         assert_eq!(accept_one(&*store, numbered("cam", 1)).await, accepted(round + 1));
         work_off(&*store, &lease).await;
     }
+    remove_leftovers(&*store, &lease).await;
     audit(&*store).await;
 }
 

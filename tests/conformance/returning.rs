@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use frameway::domain::{RetentionPolicy, StreamSettings, Timestamp};
-use frameway::queue::{AcceptResult, Queue};
+use frameway::domain::{DeadLetterFilter, RetentionPolicy, StreamSettings, Timestamp};
+use frameway::queue::{
+    AcceptResult, Budget, DeadLetterOrder, Error, FinishResult, Lease, ListDeadLetters, Queue, Refusal,
+    ReplayResult,
+};
 use frameway::worker::{Worker, WorkerConfig};
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Settings};
 use crate::common::{DEADLINE, spawn};
 use crate::support::*;
 
@@ -31,7 +34,7 @@ async fn wait_for_output(store: &dyn Queue, stream: &str, expected: &[u64]) {
 }
 
 pub(crate) async fn it_keeps_every_frame_while_retention_runs(backend: Backend) {
-    let store = backend.open_with(crate::backend::Settings { partitions: 1, ..Default::default() }).await;
+    let store = backend.open_with(Settings { partitions: 1, ..Default::default() }).await;
     let one = RetentionPolicy { max_frames: 1, ..RetentionPolicy::default() };
     let witness = StreamSettings { retention: one, ..StreamSettings::default() };
     store.register_stream(&id(WITNESS), &witness).await.unwrap();
@@ -67,21 +70,220 @@ pub(crate) async fn it_keeps_every_frame_while_retention_runs(backend: Backend) 
     }
     stop.cancel();
     worker.await.unwrap();
+    let lease = lease_of(&*store, "cam", "after it").await;
+    remove_leftovers(&*store, &lease).await;
     audit(&*store).await;
 }
 
-pub(crate) async fn what_was_asked_of_an_unregistered_stream_is_decided_anew(backend: Backend) {
+pub(crate) async fn a_bound_of_older_settings_removes_nothing(backend: Backend) {
+    let store = backend.open().await;
+    let old = register(&*store, "cam").await.revision;
+    let lease = lease_of(&*store, "cam", "w").await;
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    let new = register(&*store, "cam").await.revision;
+    publish(&*store, &lease, "cam", 3).await;
+    let never = Timestamp::from_micros(0);
+    let trim = async |revision| store.trim_output(&lease, &id("cam"), revision, 1, u64::MAX, never).await;
+    assert_eq!(trim(Some(old)).await, Err(Error::RevisionMismatch { current: new }));
+    assert_eq!(trim(Some(new)).await.unwrap().frames, 2);
+    audit(&*store).await;
+}
+
+pub(crate) async fn what_it_had_is_found_under_no_read(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
+    publish(&*store, &lease, "cam", 3).await;
+    let old = store.latest_outputs(&id("cam"), 1).await.unwrap().remove(0);
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    for comes_back in [false, true] {
+        if comes_back {
+            register(&*store, "cam").await;
+        }
+        let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
+        assert!(page.entries.is_empty(), "{page:?}");
+        let (floor, published) = (page.counters.floor_sequence, page.counters.published_sequence);
+        assert_eq!((page.removed, floor, published), (!comes_back, 3, 3));
+        assert_eq!(page.counters.output_frames, 0);
+        assert!(store.latest_outputs(&id("cam"), 10).await.unwrap().is_empty());
+        let ever = Timestamp::from_micros(0);
+        assert_eq!(store.first_at(&id("cam"), ever).await.unwrap(), None);
+        let span = store.count_outputs(&[(id("cam"), number(1))]).await.unwrap().remove(0);
+        assert_eq!((span.oldest, span.entries, span.head), (0, 0, 3));
+    }
+    publish(&*store, &lease, "cam", 2).await;
+    let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
+    assert_eq!((numbers(&page.entries), page.counters.oldest_sequence), (vec![4, 5], 4));
+    assert_eq!(page.entries[0].previous_sequence, 3);
+    remove_leftovers(&*store, &lease).await;
+    assert!(!is_stored(&*store, "cam", old.body.pictures()[0].payload).await, "its pictures are removed");
+    let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
+    assert_eq!(numbers(&page.entries), [4, 5], "and those of the new life are not");
+    audit(&*store).await;
+}
+
+pub(crate) async fn its_dead_letters_are_gone(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let fail = async |picture: &'static str| {
+        accept(&*store, vec![frame("cam", picture)]).await;
+        let frames: Vec<_> = take_all(&*store, &lease).await.iter().map(failed).collect();
+        store.finish(&lease, &frames).await.unwrap();
+    };
+    let list = async || {
+        let query = ListDeadLetters {
+            filter: DeadLetterFilter::default(),
+            order: DeadLetterOrder::OldestFirst,
+            after: None,
+            limit: 10,
+        };
+        store.list_dead_letters(&query).await.unwrap().letters
+    };
+    fail("broken").await;
+    let old = list().await.remove(0);
+    let picture = old.frame.picture.unwrap().payload;
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    for comes_back in [false, true] {
+        if comes_back {
+            register(&*store, "cam").await;
+        }
+        assert!(list().await.is_empty());
+        assert_eq!(store.get_dead_letter(old.id).await.unwrap(), None);
+        assert_eq!(store.replay_dead_letter(old.id).await.unwrap(), ReplayResult::NotFound);
+        assert!(!store.discard_dead_letter(old.id).await.unwrap());
+    }
+    fail("broken again").await;
+    let new = list().await;
+    assert_eq!(new.iter().map(|letter| letter.frame.sequence.get()).collect::<Vec<_>>(), [2]);
+    remove_leftovers(&*store, &lease).await;
+    assert!(!is_stored(&*store, "cam", picture).await, "its picture is removed");
+    assert_eq!(list().await, new);
+    assert_eq!(store.dead_letter_totals().await.unwrap().letters, 1);
+    audit(&*store).await;
+}
+
+pub(crate) async fn its_old_output_is_removed_piece_by_piece_by_any_holder(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let first = lease_of(&*store, "cam", "dies").await;
+    publish(&*store, &first, "cam", 600).await;
     store.unregister_stream(&id("cam"), None).await.unwrap();
     register(&*store, "cam").await;
-    publish(&*store, &lease, "cam", 3).await;
-    let never = Timestamp::from_micros(0);
-    let trimmed = store.trim_output(&lease, &id("cam"), u64::MAX, u64::MAX, never).await.unwrap();
-    assert_eq!((trimmed.frames, trimmed.more), (0, false), "it is registered");
+    publish(&*store, &first, "cam", 3).await;
     store.unregister_stream(&id("cam"), None).await.unwrap();
-    let trimmed = store.trim_output(&lease, &id("cam"), u64::MAX, u64::MAX, never).await.unwrap();
-    assert_eq!((trimmed.frames, trimmed.more), (3, false), "of an unregistered one all goes");
+    register(&*store, "cam").await;
+    publish(&*store, &first, "cam", 2).await;
+    assert!(store.remove_leftovers(&first).await.unwrap(), "there is more than one piece");
+    store.forget_worker("dies").await.unwrap();
+    assert_eq!(store.remove_leftovers(&first).await, Err(Error::LeaseLost));
+    let next = lease_of(&*store, "cam", "goes on").await;
+    remove_leftovers(&*store, &next).await;
+    let page = store.read_outputs(&id("cam"), number(1), 1_000).await.unwrap();
+    assert_eq!(numbers(&page.entries), [604, 605]);
     audit(&*store).await;
+}
+
+pub(crate) async fn what_waited_when_it_went_is_counted(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    publish(&*store, &lease, "cam", 2).await;
+    accept(&*store, vec![frame("cam", "three"), frame("cam", "four")]).await;
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    let back = register(&*store, "cam").await.counters;
+    assert_eq!((back.accepted_frames, back.queued_frames, back.removed_frames), (2, 2, 0));
+    assert_eq!(accept(&*store, vec![frame("cam", "five")]).await, [5]);
+    // A worker that died in between is followed by one that gets them all.
+    let items = take_all(&*store, &lease).await;
+    store.forget_worker("w").await.unwrap();
+    let lease = lease_of(&*store, "cam", "next").await;
+    let frames: Vec<_> = items.iter().map(processed).collect();
+    let results = store.finish(&lease, &frames).await.unwrap();
+    assert_eq!(results, [FinishResult::Removed, FinishResult::Removed, FinishResult::Published]);
+    let done = record(&*store, "cam").await.counters;
+    assert_eq!((done.accepted_frames, done.removed_frames, done.processed_frames()), (3, 2, 1));
+    assert_eq!((done.queued_frames, done.queued_bytes), (0, 0));
+    remove_leftovers(&*store, &lease).await;
+    audit(&*store).await;
+}
+
+pub(crate) async fn few_removed_streams_are_remembered_and_no_number_comes_twice(backend: Backend) {
+    // Each partition remembers 8,192 / 1,024.
+    let store = backend.open_with(Settings { partitions: 1_024, ..Settings::default() }).await;
+    let home = store.partitions().of(&id("cam"));
+    let here = (0..).map(|n| format!("cam-{n}")).filter(|name| store.partitions().of(&id(name)) == home);
+    let names: Vec<String> = here.take(12).collect();
+    let lease = lease_of(&*store, "cam", "w").await;
+    let mut last = Vec::new();
+    for (frames, name) in names.iter().enumerate() {
+        register(&*store, name).await;
+        accept(&*store, (0..frames).map(|n| frame(name, format!("{n}"))).collect()).await;
+        last.push(store.unregister_stream(&id(name), None).await.unwrap().last_sequence);
+        work_off_removed(&*store, &lease).await;
+        remove_leftovers(&*store, &lease).await;
+    }
+    let ids: Vec<_> = names.iter().map(|name| id(name)).collect();
+    let known = store.get_streams(&ids).await.unwrap();
+    let known: Vec<usize> = (0..known.len()).filter(|&n| known[n].is_some()).collect();
+    assert_eq!(known, (4..12).collect::<Vec<_>>(), "the highest numbers are remembered");
+    // The highest number of those that are forgotten is 3.
+    for (name, last) in names.iter().zip(last) {
+        let record = register(&*store, name).await;
+        let first = accept(&*store, vec![frame(name, "new")]).await[0];
+        assert_eq!(first, last.max(3) + 1, "{name}");
+        assert_eq!((record.counters.floor_sequence, record.counters.accepted_frames), (first - 1, 0));
+    }
+    work_off(&*store, &lease).await;
+    let page = store.read_outputs(&id(&names[0]), number(1), 10).await.unwrap();
+    assert_eq!((numbers(&page.entries), page.entries[0].previous_sequence), (vec![4], 3));
+    audit(&*store).await;
+}
+
+/// Finishes frames of unregistered streams.
+async fn work_off_removed(store: &dyn Queue, lease: &Lease) {
+    let frames: Vec<_> = take_all(store, lease).await.iter().map(processed).collect();
+    let results = store.finish(lease, &frames).await.unwrap();
+    assert_eq!(results, vec![FinishResult::Removed; frames.len()]);
+}
+
+pub(crate) async fn settings_are_bounded_in_bytes(backend: Backend) {
+    let budget = Budget { store_bytes: 100_000, ..Settings::default().budget };
+    let store = backend.open_with(Settings { budget, ..Settings::default() }).await;
+    let large = StreamSettings { display_name: "x".repeat(4_000), ..StreamSettings::default() };
+    let full = Err(Error::TooManySettings { limit_bytes: 10_000 });
+    for round in 0..5 {
+        store.register_stream(&id("a"), &large).await.unwrap();
+        let b = store.register_stream(&id("b"), &large).await.unwrap();
+        assert_eq!(store.register_stream(&id("c"), &large).await, full, "round {round}");
+        assert_eq!(store.register_stream(&id("a"), &large).await, Err(Error::StreamExists(id("a"))));
+        let larger = StreamSettings { display_name: "x".repeat(9_000), ..StreamSettings::default() };
+        assert_eq!(store.update_stream(&id("b"), &larger, b.revision).await, full);
+        let small = StreamSettings::default();
+        store.update_stream(&id("b"), &small, b.revision).await.unwrap();
+        store.register_stream(&id("c"), &large).await.unwrap();
+        for name in ["a", "b", "c"] {
+            store.unregister_stream(&id(name), None).await.unwrap();
+        }
+    }
+}
+
+pub(crate) async fn publishers_are_bounded_in_each_partition(backend: Backend) {
+    // The least that a partition remembers, 16, is less than a stream may have.
+    let budget = Budget { work_bytes: 1 << 20, ..Settings::default().budget };
+    let store = backend.open_with(Settings { budget, partitions: 1, ..Settings::default() }).await;
+    let by = |stream: &str, publisher: usize| marked(stream, &format!("agent-{publisher}"), 1, "x");
+    for round in 0..3 {
+        register(&*store, "a").await;
+        register(&*store, "b").await;
+        let frames = (0..10).map(|n| by("a", n)).chain((0..6).map(|n| by("b", n))).collect();
+        accept(&*store, frames).await;
+        let refused = refused(Refusal::TooManyPublishers);
+        assert_eq!(accept_one(&*store, by("b", 6)).await, refused, "round {round}");
+        let known = marked("b", "agent-5", 2, "y");
+        assert!(matches!(accept_one(&*store, known).await, AcceptResult::Accepted(_)));
+        store.unregister_stream(&id("a"), None).await.unwrap();
+        assert!(matches!(accept_one(&*store, by("b", 6)).await, AcceptResult::Accepted(_)));
+        store.unregister_stream(&id("b"), None).await.unwrap();
+    }
 }

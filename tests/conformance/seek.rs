@@ -24,7 +24,7 @@ pub(crate) async fn the_first_entry_since_a_time_is_found(backend: Backend) {
     }
     for trimmed in [0, 3] {
         if trimmed > 0 {
-            store.trim_output(&lease, &id("cam"), 17 - trimmed, u64::MAX, begin).await.unwrap();
+            store.trim_output(&lease, &id("cam"), None, 17 - trimmed, u64::MAX, begin).await.unwrap();
         }
         let entries = store.read_outputs(&id("cam"), number(1), 100).await.unwrap().entries;
         assert_eq!(entries.len() as u64, 17 - trimmed);

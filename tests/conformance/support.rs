@@ -221,6 +221,11 @@ fn payloads(entry: &OutputEntry) -> Vec<PayloadRef> {
     payloads.into_values().collect()
 }
 
+/// Has the lease holder remove all that unregistered streams have left.
+pub(crate) async fn remove_leftovers(queue: &dyn Queue, lease: &Lease) {
+    while queue.remove_leftovers(lease).await.unwrap() {}
+}
+
 /// Holds every counter against what is really there: in each partition, outputs without holes, all of their pictures
 /// in place, and sums that add up.
 pub(crate) async fn audit(queue: &dyn Queue) {
@@ -230,6 +235,12 @@ pub(crate) async fn audit(queue: &dyn Queue) {
         let (mut queued_frames, mut queued_bytes, mut output_bytes) = (0, 0, 0);
         for stream in &streams {
             let counters = stream.counters;
+            let finished = counters.processed_frames()
+                + counters.failed_frames
+                + counters.dropped_frames
+                + counters.purged_frames
+                + counters.removed_frames;
+            assert_eq!(counters.accepted_frames, finished + counters.queued_frames, "{}: frames", stream.id);
             let page = queue.read_outputs(&stream.id, Sequence::FIRST, 100_000).await.unwrap();
             let kept: Vec<_> = (counters.oldest_sequence..=counters.published_sequence).collect();
             assert_eq!(numbers(&page.entries), kept, "{}: the output has holes", stream.id);
@@ -248,7 +259,7 @@ pub(crate) async fn audit(queue: &dyn Queue) {
         assert_eq!(stats.depth, queued_frames, "{partition}: depth");
         assert_eq!(stats.queued_bytes, queued_bytes, "{partition}: queued bytes");
         assert_eq!(stats.output_bytes, output_bytes, "{partition}: output bytes");
-        let finished = stats.processed + stats.failed + stats.dropped + stats.purged;
+        let finished = stats.processed + stats.failed + stats.dropped + stats.purged + stats.removed;
         assert_eq!(stats.accepted, finished + stats.depth, "{partition}: frames");
         let registered = streams.iter().filter(|stream| !stream.removed).count() as u64;
         assert_eq!(stats.streams, registered, "{partition}: streams");

@@ -129,7 +129,7 @@ pub(crate) async fn a_source_that_a_picture_refers_to_stays(backend: Backend) {
     assert_eq!(record(&*store, "cam").await.counters.output_bytes, 16, "shared bytes count once");
     audit(&*store).await;
     let now = frameway::domain::Timestamp::now();
-    let trimmed = store.trim_output(&lease, &id("cam"), 0, u64::MAX, now).await.unwrap();
+    let trimmed = store.trim_output(&lease, &id("cam"), None, 0, u64::MAX, now).await.unwrap();
     assert_eq!((trimmed.frames, trimmed.bytes), (1, 16));
     assert!(!is_stored(&*store, "cam", item.payload).await);
     audit(&*store).await;

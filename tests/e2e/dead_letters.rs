@@ -165,7 +165,7 @@ async fn a_replay_goes_through_the_worker_once_under_a_new_sequence() {
 }
 
 #[tokio::test]
-async fn a_replay_to_a_stream_that_is_gone_is_refused() {
+async fn a_dead_letter_goes_with_its_stream() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     server.submit(vec![broken_frame("cam", 1)]).await;
@@ -173,10 +173,14 @@ async fn a_replay_to_a_stream_that_is_gone_is_refused() {
     let id = list(&server, pb::DeadLetterFilter::default()).await.dead_letters.remove(0).dead_letter_id;
     let request = pb::UnregisterStreamRequest { stream_id: "cam".into(), ..Default::default() };
     server.streaming().unregister_stream(request).await.expect("unregisters");
-    assert_eq!(refusal(&replay(&server, &[&id], true).await[0]), R::ReplayTargetGone);
-    assert_eq!(get(&server, &id).await.expect("it stays").replayed_sequence, 0);
-    server.register(&["cam"]).await;
-    assert_eq!(replay(&server, &[&id], false).await, [done(2)]);
+    for comes_back in [false, true] {
+        if comes_back {
+            server.register(&["cam"]).await;
+        }
+        assert_eq!(refusal(&replay(&server, &[&id], true).await[0]), R::DeadLetterNotFound);
+        assert_eq!(reason(&get(&server, &id).await.expect_err("gone")), name(R::DeadLetterNotFound));
+        assert!(list(&server, pb::DeadLetterFilter::default()).await.dead_letters.is_empty());
+    }
     server.stop().await;
 }
 

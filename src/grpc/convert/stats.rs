@@ -75,6 +75,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
             failed,
             dropped,
             purged,
+            removed,
             duplicates,
             published_bytes,
             trimmed,
@@ -96,6 +97,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
         sum.failed += failed;
         sum.dropped += dropped;
         sum.purged += purged;
+        sum.removed += removed;
         sum.duplicates += duplicates;
         sum.published_bytes += published_bytes;
         sum.trimmed += trimmed;
@@ -139,6 +141,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::Queu
         failed,
         dropped,
         purged,
+        removed,
         duplicates,
         published_bytes,
         trimmed,
@@ -156,8 +159,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::Queu
         failed_frames: *failed,
         dropped_frames: *dropped,
         purged_frames: *purged,
-        // Frames of an unregistered stream are still processed: none is removed.
-        removed_frames: 0,
+        removed_frames: *removed,
         queued_frames: *depth,
         duplicate_frames: *duplicates,
         rejected_frames: refused,
@@ -213,7 +215,7 @@ pub(crate) fn stream_to_pb(
         failed_frames: counters.failed_frames,
         dropped_frames: counters.dropped_frames,
         purged_frames: counters.purged_frames,
-        removed_frames: 0,
+        removed_frames: counters.removed_frames,
         queued_frames: counters.queued_frames,
         duplicate_frames: counters.duplicate_frames,
         rejected_frames: refused,

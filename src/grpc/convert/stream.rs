@@ -181,6 +181,8 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         failed_frames: _,
         dropped_frames: _,
         purged_frames: _,
+        removed_frames: _,
+        floor_sequence: _,
         accepted_bytes: _,
         published_bytes: _,
         failed_in_row: _,

@@ -242,6 +242,15 @@ impl Consumers {
         }
     }
 
+    /// Why the output has no entry of a number that it had.
+    async fn why_gone(&self, stream: &StreamId, sequence: Sequence) -> queue::Result<GapReason> {
+        let floor = match self.queue.read_outputs(stream, sequence, 1).await {
+            Err(queue::Error::StreamNotFound(_)) => return Ok(GapReason::Unregistered),
+            page => page?.counters.floor_sequence,
+        };
+        Ok(if sequence.get() <= floor { GapReason::Unregistered } else { GapReason::Retention })
+    }
+
     /// Enters a dead letter with a copy of the processed picture: the output's own goes by the output's retention.
     async fn bury_one(
         &self,

@@ -39,8 +39,8 @@ struct Found {
     entries: Vec<Arc<OutputEntry>>,
     /// How many it has lost to retention in all, as far as its output was read.
     trimmed: u64,
-    /// It is unregistered: what is left of its output is going.
-    removed: bool,
+    /// Nothing up to this number is left, since the stream was unregistered behind it.
+    floor: u64,
     /// Nothing is left, nor will be.
     gone: bool,
 }
@@ -63,7 +63,7 @@ impl Consumers {
         record: Option<&StreamRecord>,
         taste: &Taste<'_>,
     ) -> queue::Result<Draft> {
-        let Found { entries: found, trimmed, removed, gone } =
+        let Found { entries: found, trimmed, floor, gone } =
             self.entries(topic, place.next, taste.most).await?;
         let mut mark = Mark::read(&place.mark);
         let (mut candidates, mut entries) = (Vec::new(), Vec::new());
@@ -77,12 +77,13 @@ impl Consumers {
             let hole = entry.sequence.get() - next.get();
             let mut missing = Vec::new();
             if hole > 0 {
+                let removed = (floor + 1).saturating_sub(next.get()).min(hole);
                 // At the beginning of what is kept, retention has taken as many as it ever took, at most.
                 let first = candidates.is_empty() && self.is_oldest(&entry).await?;
-                let taken = if first { hole.min(trimmed) } else { 0 };
-                lost += taken;
-                let by = if removed { GapReason::Unregistered } else { GapReason::Retention };
-                missing.extend([(by, taken), (GapReason::BackendFailover, hole - taken)]);
+                let taken = if first { (hole - removed).min(trimmed) } else { 0 };
+                lost += removed + taken;
+                missing.extend([(GapReason::Unregistered, removed), (GapReason::Retention, taken)]);
+                missing.push((GapReason::BackendFailover, hole - removed - taken));
                 missing.retain(|(_, count)| *count > 0);
             }
             let mut gaps = Vec::new();
@@ -121,9 +122,9 @@ impl Consumers {
                         Err(queue::Error::StreamNotFound(_)) => return Ok(Found { gone: true, ..found }),
                         page => page?,
                     };
-                    topic.observe(page.counters.published_sequence);
+                    topic.observe(&page.counters);
                     found.gone = page.removed && page.entries.is_empty() && found.entries.is_empty();
-                    found.removed = page.removed;
+                    found.floor = page.counters.floor_sequence;
                     found.trimmed = page.counters.trimmed_frames;
                     found.entries.extend(page.entries);
                     return Ok(found);

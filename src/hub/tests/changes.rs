@@ -57,41 +57,50 @@ async fn told_until_quiet(subscription: &mut crate::hub::Subscription) -> Vec<Ev
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unregistered_stream_is_told_to_its_end() {
+async fn nothing_of_an_unregistered_stream_is_shown_any_more() {
     let world = World::new();
     world.settle().await;
     world.register(&["cam"]).await;
     let mut by_glob = world.subscribe(request(vec![glob("*")])).await;
     let mut by_id = world.subscribe(request(vec![ids(&["cam"])])).await;
+    expect(&mut by_id, &["checkpoint cam@1"]).await;
     world.publish("cam", 2).await;
+    expect(&mut by_id, &["cam#1"]).await; // the ring and the cache have both of them now
     world.accept("cam", 2).await;
     world.unregister("cam").await;
-    expect(&mut by_glob, &["checkpoint cam@1", "cam#1", "cam#2"]).await;
-    assert!(is_quiet(&mut by_glob).await);
+    world.heard().await;
+    expect(&mut by_glob, &["checkpoint cam@1", "cam gap 1-4 Unregistered:4"]).await;
+    expect(&mut by_id, &["cam gap 2-4 Unregistered:3"]).await;
     world.finish("cam", &[]).await;
-    expect(&mut by_glob, &["cam#3", "cam#4"]).await;
-    assert!(is_quiet(&mut by_glob).await);
+    assert!(is_quiet(&mut by_glob).await && is_quiet(&mut by_id).await, "what waited is not published");
 
-    world.keep("cam", 1).await;
-    expect(&mut by_id, &["checkpoint cam@1", "cam#1"]).await; // the ring still has it, and its picture was cached
-    drop(by_id);
-    assert_eq!(world.hub.stats().followed_streams, 0, "the glob has let it go");
-
+    // At once, and by whoever.
     world.register(&["cam"]).await;
+    let earliest = ids(&["cam"]).from(StartPosition::Earliest);
+    let old = ids(&["cam"]).from(StartPosition::Cursor(Cursor { stream_id: stream("cam"), next: number(3) }));
+    let mut earliest = world.subscribe(request(vec![earliest])).await;
+    let mut old = world.subscribe(request(vec![old])).await;
     world.publish("cam", 1).await;
-    expect(&mut by_glob, &["cam#5"]).await; // back, and counting on
+    expect(&mut by_glob, &["cam#5"]).await;
+    expect(&mut by_id, &["cam#5"]).await;
+    expect(&mut earliest, &["checkpoint cam@5", "cam#5"]).await;
+    expect(&mut old, &["checkpoint cam@3", "cam gap 3-4 Unregistered:2", "cam#5"]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_unregistered_stream_lost_is_told_as_such() {
+async fn a_stream_that_came_back_unseen_is_told_apart_from_what_retention_took() {
     let world = World::new();
     world.register(&["cam"]).await;
     world.publish("cam", 5).await;
-    let mut subscription =
-        world.subscribe(request(vec![ids(&["cam"]).from(StartPosition::Sequence(number(2)))])).await;
+    let from_2 = ids(&["cam"]).from(StartPosition::Sequence(number(2)));
+    let mut subscription = world.subscribe(request(vec![from_2])).await;
     world.unregister("cam").await;
-    world.keep("cam", 0).await;
-    expect(&mut subscription, &["checkpoint cam@2", "cam gap 2-5 Unregistered:4"]).await;
+    world.register(&["cam"]).await;
+    world.publish("cam", 5).await;
+    world.keep("cam", 2).await;
+    world.heard().await;
+    let gap = "cam gap 2-8 Unregistered:4 Retention:3";
+    expect(&mut subscription, &["checkpoint cam@2", gap, "cam#9", "cam#10"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +112,7 @@ async fn a_cursor_of_a_glob_resumes_a_stream_that_was_unregistered_meanwhile() {
     let mut selector = glob("*");
     selector.cursors = vec![Cursor::new(stream("cam"), number(2))];
     let mut subscription = world.subscribe(request(vec![selector])).await;
-    expect(&mut subscription, &["checkpoint cam@2 other@1", "cam#2", "cam#3"]).await;
+    expect(&mut subscription, &["checkpoint cam@2 other@1", "cam gap 2-3 Unregistered:2"]).await;
     assert!(is_quiet(&mut subscription).await);
     assert_eq!(world.hub.stats().followed_streams, 1);
 }

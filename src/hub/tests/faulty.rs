@@ -14,7 +14,7 @@ use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
     FeedPosition, FinishResult, Finished, Lease, Life, ListDeadLetters, ListStreams, NewFrame, Offer,
     OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result,
-    Seek, Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.
@@ -145,7 +145,7 @@ impl Queue for Faulty {
         self.memory.update_stream(id, to, revision).await
     }
 
-    async fn unregister_stream(&self, id: &StreamId, revision: Option<u64>) -> Result<()> {
+    async fn unregister_stream(&self, id: &StreamId, revision: Option<u64>) -> Result<Unregistered> {
         self.memory.unregister_stream(id, revision).await
     }
 
@@ -209,15 +209,20 @@ impl Queue for Faulty {
         self.memory.partition_streams(partition).await
     }
 
+    async fn remove_leftovers(&self, lease: &Lease) -> Result<bool> {
+        self.memory.remove_leftovers(lease).await
+    }
+
     async fn trim_output(
         &self,
         lease: &Lease,
         stream: &StreamId,
+        revision: Option<u64>,
         max_frames: u64,
         max_bytes: u64,
         oldest: Timestamp,
     ) -> Result<Trimmed> {
-        self.memory.trim_output(lease, stream, max_frames, max_bytes, oldest).await
+        self.memory.trim_output(lease, stream, revision, max_frames, max_bytes, oldest).await
     }
 
     async fn feed_ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {

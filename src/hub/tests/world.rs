@@ -92,6 +92,11 @@ impl World {
         self.memory.unregister_stream(&stream(id), None).await.unwrap();
     }
 
+    /// Waits until the hub has heard of all that happened: the clock only goes on when it has.
+    pub(super) async fn heard(&self) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+
     pub(super) async fn lease(&self, partition: PartitionId) -> Lease {
         if let Some(lease) = self.leases.lock().unwrap().get(&partition) {
             return lease.clone();
@@ -145,7 +150,8 @@ impl World {
             })
             .collect();
         let results = self.memory.finish(&lease, &finished).await.unwrap();
-        assert!(results.iter().all(|result| *result == FinishResult::Published), "{results:?}");
+        let done = |one: &FinishResult| matches!(one, FinishResult::Published | FinishResult::Removed);
+        assert!(results.iter().all(done), "{results:?}");
     }
 
     /// All that is kept of a stream's output.
@@ -157,7 +163,13 @@ impl World {
     pub(super) async fn keep(&self, id: &str, max_frames: u64) {
         let lease = self.lease(self.memory.partitions().of(&stream(id))).await;
         let ever = Timestamp::from_micros(0);
-        while self.memory.trim_output(&lease, &stream(id), max_frames, u64::MAX, ever).await.unwrap().more {}
+        while self
+            .memory
+            .trim_output(&lease, &stream(id), None, max_frames, u64::MAX, ever)
+            .await
+            .unwrap()
+            .more
+        {}
     }
 
     pub(super) async fn subscribe(&self, request: SubscriptionRequest) -> Subscription {

@@ -79,7 +79,8 @@ impl Partition {
         let Some(stream) = stream else {
             return Some(AcceptResult::Refused(Refusal::StreamNotFound));
         };
-        let refusal = if let Some(refusal) = publisher_refusal(stream, frame, known, ahead) {
+        let room = self.totals.publishers < budget.publishers();
+        let refusal = if let Some(refusal) = publisher_refusal(stream, frame, known, ahead, room) {
             Some(refusal)
         } else if self.control.is_draining() {
             Some(Refusal::QueueDraining)
@@ -120,8 +121,11 @@ impl Partition {
         counters.queued_bytes += payload.size_bytes;
         counters.accepted_bytes += payload.size_bytes;
         if let Some(mark) = &frame.header.publisher {
+            self.totals.publishers += u64::from(!stream.publishers.contains_key(&mark.id));
             let window = stream.publishers.entry(mark.id.clone()).or_default();
+            self.totals.window_bytes -= window.bytes();
             window.remember(mark.sequence, &frame.header.source.digest, sequence);
+            self.totals.window_bytes += window.bytes();
         }
         self.payloads.enter_source(payload.key, now.instant);
         self.totals.accepted += 1;
@@ -132,7 +136,14 @@ impl Partition {
     }
 }
 
-fn publisher_refusal(stream: &Stream, frame: &NewFrame, known: Known, ahead: &Ahead) -> Option<Refusal> {
+/// `room`: the partition may remember another publisher.
+fn publisher_refusal(
+    stream: &Stream,
+    frame: &NewFrame,
+    known: Known,
+    ahead: &Ahead,
+    room: bool,
+) -> Option<Refusal> {
     let mark = frame.header.publisher.as_ref()?;
     let window = ahead.window(stream, &frame.stream_id, &mark.id);
     let last = window.map_or(0, |window| window.top());
@@ -142,7 +153,7 @@ fn publisher_refusal(stream: &Stream, frame: &NewFrame, known: Known, ahead: &Ah
         Known::Skipped => Some(Refusal::SequenceOutOfOrder { last }),
         Known::New
             if window.is_none()
-                && ahead.publishers(stream, &frame.stream_id) >= MAX_PUBLISHERS_PER_STREAM =>
+                && (!room || ahead.publishers(stream, &frame.stream_id) >= MAX_PUBLISHERS_PER_STREAM) =>
         {
             Some(Refusal::TooManyPublishers)
         }

@@ -28,6 +28,11 @@ impl ControlSlot {
         self.state == QueueState::Draining
     }
 
+    /// Marks the waiting frames of a stream up to a number, as a purge does.
+    pub(super) fn mark(&mut self, stream: &StreamId, to: Sequence, reason: &str) {
+        self.marks.insert(stream.clone(), Mark { to, reason: reason.to_owned() });
+    }
+
     fn is_paused(&self) -> bool {
         self.state == QueueState::Paused
     }

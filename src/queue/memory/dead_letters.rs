@@ -36,6 +36,10 @@ impl DeadStore {
         self.bytes
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &DeadLetter> {
+        self.letters.values()
+    }
+
     pub(super) fn expired(&self) -> u64 {
         self.expired
     }
@@ -48,6 +52,11 @@ impl DeadStore {
 }
 
 impl Partition {
+    /// A dead letter that may be read.
+    fn letter(&self, id: DeadLetterId) -> Option<&DeadLetter> {
+        self.dead.letters.get(&id).filter(|letter| self.admits(&letter.frame))
+    }
+
     /// Enters a dead letter, whose picture's bytes are entered already; without it if there is no room for it.
     pub(super) fn bury(&mut self, mut frame: DeadFrame, dead_bytes: u64, now: Now) -> DeadLetterId {
         let fits = self.dead.bytes.saturating_add(frame.size_bytes()) <= dead_bytes;
@@ -62,7 +71,7 @@ impl Partition {
         id
     }
 
-    fn discard(&mut self, id: DeadLetterId, now: Now) -> Option<u64> {
+    pub(super) fn discard(&mut self, id: DeadLetterId, now: Now) -> Option<u64> {
         let letter = self.dead.letters.remove(&id)?;
         let bytes = letter.frame.size_bytes();
         self.dead.bytes -= bytes;
@@ -101,7 +110,9 @@ impl State {
         let mut found: Vec<&DeadLetter> = self
             .all_partitions()
             .iter()
-            .flat_map(|partition| partition.dead.letters.values())
+            .flat_map(|partition| {
+                partition.dead.letters.values().filter(|letter| partition.admits(&letter.frame))
+            })
             .filter(|letter| behind(letter.id) && filter.selects(letter))
             .collect();
         found.sort_unstable_by_key(|letter| letter.id);
@@ -125,7 +136,7 @@ impl State {
     /// Under one lock, so that accept and mark are one.
     pub(super) fn replay_dead_letter(&mut self, id: DeadLetterId, now: Now) -> ReplayResult {
         let partition = self.partition(id.partition, now);
-        let Some(letter) = partition.dead.letters.get(&id) else { return ReplayResult::NotFound };
+        let Some(letter) = partition.letter(id) else { return ReplayResult::NotFound };
         if let Some(DeadLetterReplay { sequence, time: _ }) = letter.replay {
             return sequence.map_or(ReplayResult::Redelivered, ReplayResult::Replayed);
         }
@@ -196,7 +207,7 @@ impl DeadLetters for MemoryQueue {
     }
 
     async fn get_dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
-        Ok(self.state().partition_ref(id.partition).dead.letters.get(&id).cloned())
+        Ok(self.state().partition_ref(id.partition).letter(id).cloned())
     }
 
     async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
@@ -207,7 +218,10 @@ impl DeadLetters for MemoryQueue {
 
     async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {
         let now = Now::read();
-        Ok(self.state().partition(id.partition, now).discard(id, now).is_some())
+        let mut state = self.state();
+        let partition = state.partition(id.partition, now);
+        let found = partition.letter(id).is_some();
+        Ok(found && partition.discard(id, now).is_some())
     }
 
     async fn trim_dead_letters(&self, lease: &Lease, max_bytes: u64) -> Result<Trimmed> {

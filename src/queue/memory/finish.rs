@@ -31,6 +31,10 @@ impl Partition {
         if !self.is_next(frame) {
             return FinishResult::NotNext;
         }
+        if self.is_removed(frame) {
+            self.remove(frame, now);
+            return FinishResult::Removed;
+        }
         let kept = frame.body.payloads();
         let is_here = |presence| presence != Presence::Gone;
         if !kept.iter().all(|payload| is_here(self.payloads.presence(payload.key))) {
@@ -49,6 +53,30 @@ impl Partition {
         let queued = self.work.get(frame.position);
         queued.is_some_and(|item| item.stream_id == frame.stream_id && item.sequence == frame.sequence)
             && self.published_sequence(&frame.stream_id) == Some(frame.sequence.get() - 1)
+    }
+
+    /// Its stream was unregistered after it was accepted.
+    fn is_removed(&self, frame: &Finished) -> bool {
+        let floor = self.streams.get(&frame.stream_id).map(|stream| stream.counters.floor_sequence);
+        floor.is_some_and(|floor| frame.sequence.get() <= floor)
+    }
+
+    /// Takes a frame off the work queue of which nothing is published.
+    fn remove(&mut self, frame: &Finished, now: Now) {
+        self.work.remove(frame.position);
+        self.payloads.remove_entered(frame.source.key, now.instant);
+        for offer in &frame.offers {
+            self.payloads.withdraw(offer.payload.key);
+        }
+        self.totals.queued_bytes -= frame.source.size_bytes;
+        self.totals.removed += 1;
+        if let Some(stream) = self.streams.get_mut(&frame.stream_id) {
+            stream.counters.published_sequence = frame.sequence.get();
+            stream.counters.queued_frames -= 1;
+            stream.counters.queued_bytes -= frame.source.size_bytes;
+            stream.counters.removed_frames += 1;
+        }
+        self.settle_removed(&frame.stream_id);
     }
 
     /// Moves a frame, all of it checked, from the work queue to its output.

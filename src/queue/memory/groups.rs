@@ -175,7 +175,7 @@ impl Groups for MemoryQueue {
             let below = stream.outputs.partition_point(|entry| entry.sequence < *from);
             OutputSpan {
                 oldest: stream.outputs.front().map_or(0, |entry| entry.sequence.get()),
-                head: stream.counters.published_sequence,
+                head: stream.counters().published_sequence,
                 entries: (stream.outputs.len() - below) as u64,
             }
         };

@@ -16,6 +16,7 @@ mod finish;
 mod group;
 mod groups;
 mod lease;
+mod leftovers;
 mod life;
 mod output;
 mod payloads;
@@ -36,11 +37,12 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::output::Keep;
 use self::state::{Now, State};
 use super::{
     AcceptResult, BackendStatus, Budget, Control, Durability, FeedPage, FeedPosition, FinishResult, Finished,
     Lease, ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Purge,
-    PurgeMark, Queue, QueueState, Result, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
+    PurgeMark, Queue, QueueState, Result, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StoreIdentity, StreamId,
@@ -159,10 +161,10 @@ impl Queue for MemoryQueue {
         Ok(record)
     }
 
-    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<()> {
-        self.state().unregister(id, expected_revision)?;
+    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<Unregistered> {
+        let removed = self.state().unregister(id, expected_revision)?;
         self.feed_grown.notify_waiters();
-        Ok(())
+        Ok(removed)
     }
 
     async fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> Result<()> {
@@ -255,13 +257,19 @@ impl Queue for MemoryQueue {
         &self,
         lease: &Lease,
         stream: &StreamId,
+        revision: Option<u64>,
         max_frames: u64,
         max_bytes: u64,
         oldest: Timestamp,
     ) -> Result<Trimmed> {
         let now = Now::read();
-        let mut state = self.state();
-        state.partition(lease.partition, now).trim_output(lease, stream, max_frames, max_bytes, oldest, now)
+        let keep = Keep { revision, max_frames, max_bytes, oldest };
+        self.state().partition(lease.partition, now).trim_output(lease, stream, &keep, now)
+    }
+
+    async fn remove_leftovers(&self, lease: &Lease) -> Result<bool> {
+        let now = Now::read();
+        self.state().partition(lease.partition, now).remove_leftovers(lease, now)
     }
 
     async fn feed_ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {

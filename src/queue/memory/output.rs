@@ -5,7 +5,7 @@ use crate::domain::{OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::{Error, Lease, OutputPage, Result, Trimmed};
 
 /// Most entries that one call removes: the lock is held meanwhile.
-const MAX_TRIMMED: u64 = 256;
+pub(super) const MAX_TRIMMED: u64 = 256;
 
 impl State {
     pub(super) fn read_outputs(&self, id: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
@@ -14,7 +14,7 @@ impl State {
         let skip = from.get().saturating_sub(stream.counters.oldest_sequence);
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let entries = stream.outputs.iter().skip(skip).take(limit).map(Arc::clone).collect();
-        Ok(OutputPage { entries, counters: stream.counters, removed: stream.removed })
+        Ok(OutputPage { entries, counters: stream.counters(), removed: stream.removed })
     }
 
     pub(super) fn latest_outputs(&self, id: &StreamId, limit: usize) -> Vec<Arc<OutputEntry>> {
@@ -23,14 +23,23 @@ impl State {
     }
 }
 
+/// What an output may keep.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    /// Of the settings that say so; `None` = any.
+    pub(super) revision: Option<u64>,
+    pub(super) max_frames: u64,
+    pub(super) max_bytes: u64,
+    /// What was received before goes.
+    pub(super) oldest: Timestamp,
+}
+
 impl Partition {
     pub(super) fn trim_output(
         &mut self,
         lease: &Lease,
         id: &StreamId,
-        max_frames: u64,
-        max_bytes: u64,
-        oldest: Timestamp,
+        keep: &Keep,
         now: Now,
     ) -> Result<Trimmed> {
         self.lease.check(lease, now.instant)?;
@@ -38,12 +47,14 @@ impl Partition {
         let Some(stream) = self.streams.get_mut(id) else { return Ok(trimmed) };
         let is_due = |stream: &Stream| {
             stream.outputs.front().is_some_and(|entry| {
-                stream.removed
-                    || stream.counters.output_frames > max_frames
-                    || stream.counters.output_bytes > max_bytes
-                    || entry.received_time < oldest
+                stream.counters.output_frames > keep.max_frames
+                    || stream.counters.output_bytes > keep.max_bytes
+                    || entry.received_time < keep.oldest
             })
         };
+        if is_due(stream) && keep.revision.is_some_and(|revision| revision != stream.revision) {
+            return Err(Error::RevisionMismatch { current: stream.revision });
+        }
         while trimmed.frames < MAX_TRIMMED
             && is_due(stream)
             && let Some(entry) = stream.outputs.pop_front()

@@ -2,8 +2,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
 use super::state::{Now, Partition, State, Stream};
-use crate::domain::{StreamCounters, StreamId, StreamRecord, StreamSettings};
-use crate::queue::{Error, FeedEvent, ListStreams, Result};
+use super::window::PublisherWindow;
+use crate::domain::{Sequence, StreamCounters, StreamId, StreamRecord, StreamSettings};
+use crate::queue::{
+    Error, FeedEvent, ListStreams, Result, UNREGISTERED, Unregistered, left_behind, settings_bytes,
+};
 
 /// Most streams that one page lists.
 const MAX_PAGE: usize = 1_000;
@@ -22,24 +25,50 @@ impl State {
         if self.registered.len() >= limit {
             return Err(Error::TooManyStreams { limit });
         }
+        self.check_settings(0, settings)?;
         let partition = self.partition(self.config.partitions.of(id), now);
-        // One that was here goes on where it stopped, with the output that is left of it.
-        let (revision, counters, outputs) = match partition.streams.remove(id) {
-            Some(Stream { revision, counters, outputs, .. }) => (revision, counters, outputs),
-            None => (0, StreamCounters::default(), VecDeque::new()),
+        // Numbers go on behind all that were given out under this id, and counters begin anew. What still waits of it is
+        // counted as accepted, to be removed.
+        let before = partition.streams.remove(id);
+        let (revision, numbers) = match &before {
+            Some(before) => (before.revision, before.counters),
+            None => {
+                let start = partition.forgotten;
+                let numbers = StreamCounters {
+                    accepted_sequence: start,
+                    published_sequence: start,
+                    floor_sequence: start,
+                    ..StreamCounters::default()
+                };
+                (0, numbers)
+            }
+        };
+        partition.removed.remove(&(numbers.accepted_sequence, id.clone()));
+        let counters = StreamCounters {
+            accepted_sequence: numbers.accepted_sequence,
+            published_sequence: numbers.published_sequence,
+            oldest_sequence: numbers.accepted_sequence + 1,
+            floor_sequence: numbers.floor_sequence,
+            accepted_frames: numbers.queued_frames,
+            accepted_bytes: numbers.queued_bytes,
+            queued_frames: numbers.queued_frames,
+            queued_bytes: numbers.queued_bytes,
+            last_received_time: numbers.last_received_time,
+            ..StreamCounters::default()
         };
         let stream = Stream {
             settings: settings.clone(),
-            revision: revision + 1,
+            revision: revision.max(partition.forgotten_revision) + 1,
             create_time: now.wall,
             update_time: now.wall,
             removed: false,
             counters,
             publishers: BTreeMap::new(),
-            outputs,
+            outputs: VecDeque::new(),
         };
         let record = stream.record(id);
         partition.streams.insert(id.clone(), stream);
+        partition.totals.settings_bytes += settings_bytes(settings);
         partition.feed.push(FeedEvent::StreamChanged(id.clone()));
         self.registered.insert(id.clone());
         Ok(record)
@@ -64,6 +93,9 @@ impl State {
         expected_revision: u64,
         now: Now,
     ) -> Result<StreamRecord> {
+        let known = self.home(id).streams.get(id).filter(|stream| !stream.removed);
+        let before = known.map_or(0, |stream| settings_bytes(&stream.settings));
+        self.check_settings(before, settings)?;
         let partition = self.partition(self.config.partitions.of(id), now);
         let stream = partition.registered_mut(id)?;
         check_revision(stream, Some(expected_revision))?;
@@ -71,28 +103,63 @@ impl State {
         stream.revision += 1;
         stream.update_time = now.wall;
         let record = stream.record(id);
+        partition.totals.settings_bytes -= before;
+        partition.totals.settings_bytes += settings_bytes(settings);
         partition.feed.push(FeedEvent::StreamChanged(id.clone()));
         Ok(record)
     }
 
-    pub(super) fn unregister(&mut self, id: &StreamId, expected_revision: Option<u64>) -> Result<()> {
+    /// Refuses settings that take more than those `before` them, where all together would take more than they may.
+    fn check_settings(&self, before: u64, settings: &StreamSettings) -> Result<()> {
+        let all: u64 = self.all_partitions().iter().map(|partition| partition.totals.settings_bytes).sum();
+        let (bytes, limit_bytes) = (settings_bytes(settings), self.config.budget.settings_bytes());
+        if bytes > before && all - before + bytes > limit_bytes {
+            return Err(Error::TooManySettings { limit_bytes });
+        }
+        Ok(())
+    }
+
+    pub(super) fn unregister(
+        &mut self,
+        id: &StreamId,
+        expected_revision: Option<u64>,
+    ) -> Result<Unregistered> {
         let partition = self.partition_mut(self.config.partitions.of(id));
         let stream = partition.registered_mut(id)?;
         check_revision(stream, expected_revision)?;
+        let counters = &mut stream.counters;
+        let removed = Unregistered {
+            last_sequence: counters.accepted_sequence,
+            queued_frames: counters.queued_frames,
+            output_frames: counters.output_frames,
+        };
+        counters.floor_sequence = counters.accepted_sequence;
+        counters.oldest_sequence = counters.accepted_sequence + 1;
+        (counters.output_frames, counters.output_bytes) = (0, 0);
         stream.removed = true;
-        stream.publishers.clear();
-        partition.feed.push(FeedEvent::StreamChanged(id.clone()));
+        let settings = settings_bytes(&stream.settings);
+        stream.settings = left_behind(&stream.settings);
+        let publishers = std::mem::take(&mut stream.publishers);
+        let mut outputs = std::mem::take(&mut stream.outputs);
+        partition.old_outputs.append(&mut outputs);
+        partition.totals.settings_bytes -= settings;
+        partition.totals.publishers -= publishers.len() as u64;
+        partition.totals.window_bytes -= publishers.values().map(PublisherWindow::bytes).sum::<u64>();
+        if removed.queued_frames > 0 {
+            partition.control.mark(id, Sequence::after(removed.last_sequence - 1), UNREGISTERED);
+        }
+        partition.stream_was_removed = true;
+        partition.feed.push(FeedEvent::StreamRemoved(id.clone(), removed.last_sequence));
+        partition.settle_removed(id);
         self.registered.remove(id);
-        Ok(())
+        Ok(removed)
     }
 }
 
 impl Partition {
     /// Registered streams and those with something left, by id.
     pub(super) fn records(&self) -> Vec<StreamRecord> {
-        let left = |stream: &Stream| {
-            !stream.removed || !stream.outputs.is_empty() || stream.counters.queued_frames > 0
-        };
+        let left = |stream: &Stream| !stream.removed || stream.counters.queued_frames > 0;
         let streams = self.streams.iter().filter(|(_, stream)| left(stream));
         let mut records: Vec<_> = streams.map(|(id, stream)| stream.record(id)).collect();
         records.sort_unstable_by(|a, b| a.id.cmp(&b.id));

@@ -15,7 +15,8 @@ use super::strikes::Suspects;
 use super::window::PublisherWindow;
 use super::work::Work;
 use crate::domain::{
-    OutputEntry, PartitionId, PublisherId, StreamCounters, StreamId, StreamRecord, StreamSettings, Timestamp,
+    OutputEntry, PartitionId, Partitions, PublisherId, StreamCounters, StreamId, StreamRecord,
+    StreamSettings, Timestamp,
 };
 use crate::queue::{Budget, Memory};
 
@@ -57,7 +58,7 @@ impl State {
     pub(super) fn new(config: MemoryConfig) -> Self {
         Self {
             config,
-            partitions: config.partitions.all().map(Partition::new).collect(),
+            partitions: config.partitions.all().map(|id| Partition::new(id, config.partitions)).collect(),
             registered: BTreeSet::new(),
             workers: HashMap::new(),
             groups: GroupTable::default(),
@@ -115,12 +116,30 @@ pub(super) struct Partition {
     pub(super) totals: Totals,
     pub(super) dead: DeadStore,
     pub(super) suspects: Suspects,
+    /// Outputs of unregistered streams: nobody reads them any more.
+    pub(super) old_outputs: VecDeque<Arc<OutputEntry>>,
+    /// A stream was unregistered since all dead letters were last held against the streams.
+    pub(super) stream_was_removed: bool,
+    /// Unregistered streams of which nothing waits, by their last number.
+    pub(super) removed: BTreeSet<(u64, StreamId)>,
+    /// No number above this was given out by a stream that is forgotten.
+    pub(super) forgotten: u64,
+    /// The same of revisions.
+    pub(super) forgotten_revision: u64,
+    /// Of the whole store.
+    pub(super) partitions: Partitions,
 }
 
 impl Partition {
-    fn new(id: PartitionId) -> Self {
+    fn new(id: PartitionId, partitions: Partitions) -> Self {
         Self {
             id,
+            old_outputs: VecDeque::new(),
+            stream_was_removed: false,
+            removed: BTreeSet::new(),
+            forgotten: 0,
+            forgotten_revision: 0,
+            partitions,
             streams: HashMap::new(),
             payloads: Payloads::default(),
             work: Work::default(),
@@ -145,18 +164,27 @@ pub(super) struct Totals {
     pub(super) failed: u64,
     pub(super) dropped: u64,
     pub(super) purged: u64,
+    pub(super) removed: u64,
     pub(super) duplicates: u64,
     pub(super) published_bytes: u64,
     pub(super) trimmed: u64,
+    /// Of registered streams.
+    pub(super) settings_bytes: u64,
+    /// Publishers that are remembered.
+    pub(super) publishers: u64,
+    /// What is remembered of them.
+    pub(super) window_bytes: u64,
 }
 
-/// A stream that is registered, or was: its numbers go on, and its privacy masks are not forgotten, should it come back.
+/// A stream that is registered, or was and is remembered: its numbers go on, and its privacy masks are not forgotten, should
+/// it come back.
 pub(super) struct Stream {
     pub(super) settings: StreamSettings,
     pub(super) revision: u64,
     pub(super) create_time: Timestamp,
     pub(super) update_time: Timestamp,
     pub(super) removed: bool,
+    /// As they are kept: the published number is that of the last finished frame, below the floor while frames wait.
     pub(super) counters: StreamCounters,
     pub(super) publishers: BTreeMap<PublisherId, PublisherWindow>,
     /// The output, without holes, up to `counters.published_sequence`.
@@ -164,6 +192,12 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// As readers see them.
+    pub(super) fn counters(&self) -> StreamCounters {
+        let published_sequence = self.counters.published_sequence.max(self.counters.floor_sequence);
+        StreamCounters { published_sequence, ..self.counters }
+    }
+
     pub(super) fn record(&self, id: &StreamId) -> StreamRecord {
         StreamRecord {
             id: id.clone(),
@@ -172,7 +206,7 @@ impl Stream {
             create_time: self.create_time,
             update_time: self.update_time,
             removed: self.removed,
-            counters: self.counters,
+            counters: self.counters(),
         }
     }
 }

@@ -2,9 +2,12 @@ use super::state::{Now, Partition, State};
 use crate::queue::PartitionStats;
 
 impl State {
-    /// Bytes of all payloads, those on offer included.
+    /// Bytes of all payloads, those on offer included, of settings, and of what is remembered of publishers.
     pub(super) fn used_bytes(&self) -> u64 {
-        self.all_partitions().iter().map(|partition| partition.payloads.bytes()).sum()
+        let used = |partition: &Partition| {
+            partition.payloads.bytes() + partition.totals.settings_bytes + partition.totals.window_bytes
+        };
+        self.all_partitions().iter().map(used).sum()
     }
 }
 
@@ -21,6 +24,7 @@ impl Partition {
             failed: self.totals.failed,
             dropped: self.totals.dropped,
             purged: self.totals.purged,
+            removed: self.totals.removed,
             duplicates: self.totals.duplicates,
             published_bytes: self.totals.published_bytes,
             trimmed: self.totals.trimmed,

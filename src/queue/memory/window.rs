@@ -46,6 +46,11 @@ fn slot_of(number: u64) -> usize {
 }
 
 impl PublisherWindow {
+    /// What it takes.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.slots.len() * size_of::<Slot>()) as u64
+    }
+
     pub(super) fn top(&self) -> u64 {
         self.top
     }

@@ -15,7 +15,7 @@ use super::wire::Request;
 use super::witness::Known;
 use super::{RedisQueue, entry, reply};
 use crate::domain::limits::{DEDUP_WINDOW, MAX_PUBLISHERS_PER_STREAM};
-use crate::domain::{DeadLetterId, PartitionId, PublisherId, Sequence, StreamId};
+use crate::domain::{DeadLetterId, FrameHeader, PartitionId, PublisherId, Sequence, StreamId};
 use crate::queue::{
     AcceptResult, Error, Life as _, NewFrame, OFFER_TTL, Offer, PublisherPosition, Refusal, Result,
 };
@@ -129,7 +129,7 @@ impl RedisQueue {
         call.number(self.gauge.work_bytes()).number(budget.work_frames);
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
         call.arg(connected.instance.argument()).arg(self.witness.vouched()).arg(known.argument());
-        call.number(self.witness.may_accept_until());
+        call.number(self.witness.may_accept_until()).number(budget.publishers());
         for frame in frames {
             let NewFrame { stream_id, header, offer } = frame;
             if !dry {
@@ -146,7 +146,7 @@ impl RedisQueue {
             call.key(keys.payload(offer.payload.key));
             call.arg(stream_id.as_str())
                 .arg(mark.map(|m| m.id.as_str()).unwrap_or_default())
-                .number(mark.map_or(u64::from(replay.is_some()), |m| m.sequence))
+                .number(mark.map_or(replayed_from(header, replay), |m| m.sequence))
                 .arg(replay.map_or_else(|| header.source.digest.0[..16].to_vec(), |id| redis_id(id).into()))
                 .number(offer.payload.size_bytes)
                 .arg(offer.payload.key.to_string())
@@ -279,6 +279,11 @@ impl Entered {
     }
 }
 
+/// Returns the number of the frame whose dead letter is replayed; 0 if none is.
+fn replayed_from(header: &FrameHeader, replay: Option<DeadLetterId>) -> u64 {
+    replay.and(header.replayed_from).map_or(0, Sequence::get)
+}
+
 /// What the script's letter says; `lua/accept.lua` has the table.
 fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
     let sequence = || Sequence::new(number).map_err(|error| Error::Corrupt(format!("{error}")));
@@ -323,6 +328,7 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::StreamExists(_)
         | Error::RevisionMismatch { .. }
         | Error::TooManyStreams { .. }
+        | Error::TooManySettings { .. }
         | Error::GroupNotFound(_)
         | Error::GroupExists(_)
         | Error::TooManyGroups { .. }

@@ -108,7 +108,10 @@ impl RedisQueue {
             .collect();
         let (mut page, mut looked_at) = (DeadLetterPage { letters: Vec::new(), next: None }, 0);
         loop {
-            self.fill(&mut parts, query.order).await?;
+            // What a read brought may be unreadable, all of it.
+            while parts.iter().any(|part| part.read.is_empty() && part.left.is_some()) {
+                self.fill(&mut parts, query.order).await?;
+            }
             let heads =
                 parts.iter().enumerate().filter_map(|(index, part)| Some((part.read.front()?.id, index)));
             let head = match query.order {
@@ -171,7 +174,9 @@ impl RedisQueue {
             let letters = entries
                 .into_iter()
                 .map(|(at, fields)| dead_entry::decode(letter_id(part.partition, at), &fields));
-            part.read = letters.collect::<Result<_>>()?;
+            let letters: Vec<DeadLetter> = letters.collect::<Result<_>>()?;
+            let floors = self.floors(letters.iter().map(|letter| &letter.frame)).await?;
+            part.read = letters.into_iter().filter(|letter| floors.admit(&letter.frame)).collect();
             if !part.read.is_empty() {
                 replays.cmd("HMGET").arg(Keys(part.partition).dead_replays());
                 for letter in &part.read {
@@ -201,7 +206,9 @@ impl RedisQueue {
             return Ok(None);
         };
         let replay = dead_entry::replay(answers.next().unwrap_or(Value::Nil))?;
-        Ok(Some(DeadLetter { replay, ..dead_entry::decode(id, &fields)? }))
+        let letter = DeadLetter { replay, ..dead_entry::decode(id, &fields)? };
+        let floors = self.floors(std::iter::once(&letter.frame)).await?;
+        Ok(Some(letter).filter(|letter| floors.admit(&letter.frame)))
     }
 
     pub(super) async fn replay_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
@@ -285,6 +292,9 @@ impl RedisQueue {
     }
 
     pub(super) async fn discard_letter(&self, id: DeadLetterId) -> Result<bool> {
+        if self.letter(id).await?.is_none() {
+            return Ok(false);
+        }
         let keys = Keys(id.partition);
         let mut range = redis::cmd("XRANGE");
         range.arg(keys.dead()).arg(redis_id(id)).arg(redis_id(id));
@@ -294,7 +304,7 @@ impl RedisQueue {
     }
 
     /// `None`: the lease is lost.
-    async fn remove_letters(
+    pub(super) async fn remove_letters(
         &self,
         keys: Keys,
         fence: &str,

@@ -130,9 +130,24 @@ impl Keys {
         self.with("streams")
     }
 
-    /// Set: unregistered streams with work or output left.
+    /// Set: unregistered streams with frames left in the work queue, or which nobody has looked at yet.
     pub(super) fn gone(self) -> String {
         self.with("gone")
+    }
+
+    /// Sorted set: unregistered streams of which only the last number is left, by that.
+    pub(super) fn removed(self) -> String {
+        self.with("removed")
+    }
+
+    /// Set: the keys of outputs of unregistered streams, which nobody reads any more.
+    pub(super) fn old_outputs(self) -> String {
+        self.with("old")
+    }
+
+    /// Stream: one of these outputs.
+    pub(super) fn old_output(self, name: u64) -> String {
+        self.with(&format!("old:{name:016x}"))
     }
 
     /// String with a time to live: the fence of the lease in force.

@@ -20,6 +20,7 @@ mod groups;
 mod instance;
 mod keys;
 mod lease;
+mod leftovers;
 mod life;
 mod output;
 mod registry;
@@ -48,8 +49,8 @@ use self::scripts::Scripts;
 use self::witness::Witness;
 use super::{
     AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed, WorkItem,
-    WorkPosition, WorkerReport,
+    Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed,
+    Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
@@ -205,7 +206,7 @@ impl Queue for RedisQueue {
         self.update(id, settings, expected_revision).await
     }
 
-    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<()> {
+    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<Unregistered> {
         self.unregister(id, expected_revision).await
     }
 
@@ -278,11 +279,16 @@ impl Queue for RedisQueue {
         &self,
         lease: &Lease,
         stream: &StreamId,
+        revision: Option<u64>,
         max_frames: u64,
         max_bytes: u64,
         oldest: Timestamp,
     ) -> Result<Trimmed> {
-        self.trim(lease, stream, max_frames, max_bytes, oldest).await
+        self.trim(lease, stream, revision, max_frames, max_bytes, oldest).await
+    }
+
+    async fn remove_leftovers(&self, lease: &Lease) -> Result<bool> {
+        self.leftovers(lease).await
     }
 
     async fn feed_ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {

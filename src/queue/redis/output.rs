@@ -17,7 +17,7 @@ use crate::domain::{OutputEntry, PartitionId, PayloadRef, Sequence, StreamId, Ti
 use crate::queue::{Error, FeedEvent, FeedPage, FeedPosition, Lease, OutputPage, Result, Trimmed};
 
 /// Most entries that one trim looks at: bounds how long the script may hold Redis.
-const TRIM_ENTRIES: usize = 256;
+pub(super) const TRIM_ENTRIES: usize = 256;
 /// Most feed entries of one partition in one read.
 const FEED_PAGE: usize = 256;
 
@@ -102,6 +102,7 @@ impl RedisQueue {
         &self,
         lease: &Lease,
         stream: &StreamId,
+        revision: Option<u64>,
         max_frames: u64,
         max_bytes: u64,
         oldest: Timestamp,
@@ -111,7 +112,7 @@ impl RedisQueue {
         let page = self.page(stream, Sequence::FIRST, 1).await?;
         let within = page.counters.output_frames <= max_frames && page.counters.output_bytes <= max_bytes;
         let late = page.entries.first().is_some_and(|entry| entry.received_time < oldest);
-        if within && !late && !page.removed {
+        if within && !late {
             let oldest = page.entries.first().map(|entry| entry.received_time);
             return Ok(Trimmed { oldest, ..Trimmed::default() });
         }
@@ -120,36 +121,39 @@ impl RedisQueue {
         let (mut trimmed, mut payloads, mut keep_from) = (Trimmed::default(), Vec::new(), Sequence::FIRST);
         for entry in &page.entries {
             let late = entry.received_time < oldest;
-            if frames <= max_frames && bytes <= max_bytes && !late && !page.removed {
+            if frames <= max_frames && bytes <= max_bytes && !late {
                 trimmed.oldest = Some(entry.received_time);
                 break;
             }
             let pictures = entry.body.payloads();
             let size: u64 = pictures.iter().map(|payload| payload.size_bytes).sum();
             payloads.extend(pictures);
-            frames -= 1;
+            frames = frames.saturating_sub(1);
             bytes = bytes.saturating_sub(size);
             trimmed.frames += 1;
             trimmed.bytes += size;
             keep_from = entry.sequence.next();
         }
-        if trimmed.frames == 0 && !page.removed {
+        if trimmed.frames == 0 {
             return Ok(trimmed);
         }
         let first = page.entries.first().map_or(0, |entry| entry.sequence.get());
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.stream(stream)).key(keys.output(stream)).key(keys.counts());
-        call.key(keys.gone());
         for payload in &payloads {
             call.key(keys.payload(payload.key));
         }
-        call.arg(fence(lease)).arg(stream.as_str()).number(keep_from.get());
-        call.number(trimmed.frames).number(trimmed.bytes).number(first).flag(page.removed);
+        call.arg(fence(lease)).arg(revision.map(|revision| revision.to_string()).unwrap_or_default());
+        call.number(keep_from.get()).number(trimmed.frames).number(trimmed.bytes).number(first);
         match self.scripts.trim.run(&self.control, &call).await? {
             Value::Nil => Err(Error::LeaseLost),
             // Nothing: the output is not what the page showed; the next pass sees it anew.
             Value::Int(0) => Ok(Trimmed::default()),
-            _ => Ok(Trimmed { more: trimmed.frames as usize == TRIM_ENTRIES, ..trimmed }),
+            Value::Int(_) => Ok(Trimmed { more: trimmed.frames as usize == TRIM_ENTRIES, ..trimmed }),
+            stale => {
+                let current = reply::array(stale)?.pop().unwrap_or(Value::Nil);
+                Err(Error::RevisionMismatch { current: reply::number(current)? })
+            }
         }
     }
 
@@ -211,6 +215,9 @@ fn feed_event(partition: PartitionId, fields: &reply::Fields) -> Result<FeedEven
     let stream = |name: &str| {
         fields.text(name)?.parse::<StreamId>().map_err(|error| Error::Corrupt(format!("{error}")))
     };
+    if fields.has("u") {
+        return Ok(FeedEvent::StreamRemoved(stream("c")?, fields.number("u")?));
+    }
     if fields.has("c") {
         return Ok(FeedEvent::StreamChanged(stream("c")?));
     }

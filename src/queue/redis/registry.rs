@@ -7,11 +7,11 @@ use super::scripts::Call;
 use super::status::moment;
 use super::{FEED_ENTRIES, RedisQueue, entry, reply};
 use crate::domain::{PartitionId, StreamCounters, StreamId, StreamRecord, StreamSettings};
-use crate::queue::{Error, ListStreams, Result};
+use crate::queue::{Error, ListStreams, Result, UNREGISTERED, Unregistered, left_behind};
 
 /// What the registry scripts answer.
 enum Answer {
-    Done,
+    Done(Vec<u64>),
     Exists,
     Unknown,
     Stale(u64),
@@ -21,12 +21,12 @@ enum Answer {
 fn answer(value: Value) -> Result<Answer> {
     let mut parts = reply::array(value)?.into_iter();
     let word = reply::text(parts.next().unwrap_or(Value::Nil))?.unwrap_or_default();
-    let number = reply::number(parts.next().unwrap_or(Value::Nil))?;
+    let numbers: Vec<u64> = parts.map(reply::number).collect::<Result<_>>()?;
     match word.as_str() {
-        "ok" => Ok(Answer::Done),
+        "ok" => Ok(Answer::Done(numbers)),
         "exists" => Ok(Answer::Exists),
         "unknown" => Ok(Answer::Unknown),
-        "stale" => Ok(Answer::Stale(number)),
+        "stale" => Ok(Answer::Stale(numbers.first().copied().unwrap_or_default())),
         "again" => Ok(Answer::Again),
         other => Err(Error::Corrupt(format!("registry answered {other:?}"))),
     }
@@ -35,11 +35,17 @@ fn answer(value: Value) -> Result<Answer> {
 impl RedisQueue {
     pub(super) async fn register(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
         self.mend_layout().await?;
-        // A soft limit: streams registered at the same moment may pass it by a few.
-        if self.count_streams().await? >= self.config.max_streams as u64 {
+        // Soft limits: streams registered at the same moment may pass them by a few.
+        let (streams, bytes) = self.registry_size().await?;
+        let over = if streams >= self.config.max_streams as u64 {
+            Some(Error::TooManyStreams { limit: self.config.max_streams })
+        } else {
+            self.check_settings(bytes, 0, settings).err()
+        };
+        if let Some(over) = over {
             return Err(match self.records(std::slice::from_ref(id)).await?.pop().flatten() {
                 Some(record) if !record.removed => Error::StreamExists(id.clone()),
-                Some(_) | None => Error::TooManyStreams { limit: self.config.max_streams },
+                Some(_) | None => over,
             });
         }
         self.write_settings(id, settings, None).await
@@ -51,7 +57,21 @@ impl RedisQueue {
         settings: &StreamSettings,
         revision: u64,
     ) -> Result<StreamRecord> {
+        let mut length = redis::cmd("HSTRLEN");
+        length.arg(self.keys(id).stream(id)).arg("settings");
+        let before = reply::number(self.control.command(&length).await?)?;
+        self.check_settings(self.registry_size().await?.1, before, settings)?;
         self.write_settings(id, settings, Some(revision)).await
+    }
+
+    /// Refuses settings that take more than those `before` them, where all together would take more than they may.
+    fn check_settings(&self, all_bytes: u64, before: u64, settings: &StreamSettings) -> Result<()> {
+        let limit_bytes = self.config.budget.settings_bytes();
+        let bytes = entry::encode_settings(settings).len() as u64;
+        if bytes > before && all_bytes.saturating_sub(before) + bytes > limit_bytes {
+            return Err(Error::TooManySettings { limit_bytes });
+        }
+        Ok(())
     }
 
     async fn write_settings(
@@ -63,6 +83,7 @@ impl RedisQueue {
         let keys = self.keys(id);
         let mut call = Call::default();
         call.key(keys.stream(id)).key(keys.streams()).key(keys.gone()).key(keys.feed()).key(keys.counts());
+        call.key(keys.removed());
         call.arg(id.as_str())
             .arg(entry::encode_settings(settings))
             .arg(expected.map(|revision| revision.to_string()).unwrap_or_default())
@@ -70,7 +91,7 @@ impl RedisQueue {
             .number(settings.queue.refusal_bytes())
             .number(FEED_ENTRIES);
         match answer(self.scripts.register.run(&self.control, &call).await?)? {
-            Answer::Done => {}
+            Answer::Done(_) => {}
             Answer::Exists => return Err(Error::StreamExists(id.clone())),
             Answer::Unknown => return Err(Error::StreamNotFound(id.clone())),
             Answer::Stale(current) => return Err(Error::RevisionMismatch { current }),
@@ -80,19 +101,23 @@ impl RedisQueue {
         record.ok_or_else(|| Error::StreamNotFound(id.clone()))
     }
 
-    pub(super) async fn unregister(&self, id: &StreamId, expected: Option<u64>) -> Result<()> {
+    pub(super) async fn unregister(&self, id: &StreamId, expected: Option<u64>) -> Result<Unregistered> {
         let keys = self.keys(id);
-        loop {
-            let mut members = redis::cmd("SMEMBERS");
-            members.arg(keys.publishers(id));
-            let publishers = reply::array(self.control.command(&members).await?)?;
+        let removed = loop {
+            let mut read = redis::pipe();
+            read.cmd("SMEMBERS").arg(keys.publishers(id));
+            read.cmd("HMGET").arg(keys.stream(id)).arg("settings").arg("revision");
+            let mut answers = self.all(&self.control, &read).await?.into_iter();
+            let mut next = || reply::array(answers.next().unwrap_or(Value::Nil));
+            let (publishers, mut record) = (next()?, next()?.into_iter());
+            let mut field = || reply::bytes(record.next().unwrap_or(Value::Nil));
+            let Some(settings) = field()? else { return Err(Error::StreamNotFound(id.clone())) };
+            let revision = field()?.unwrap_or_default();
+            let left = left_behind(&entry::decode_settings(&settings)?);
             let mut call = Call::default();
-            call.key(keys.stream(id))
-                .key(keys.streams())
-                .key(keys.gone())
-                .key(keys.feed())
-                .key(keys.counts());
-            call.key(keys.publishers(id));
+            call.key(keys.stream(id)).key(keys.streams()).key(keys.gone()).key(keys.feed());
+            call.key(keys.counts()).key(keys.publishers(id)).key(keys.output(id)).key(keys.old_outputs());
+            call.key(keys.old_output(rand::random())).key(keys.work()).key(keys.purge());
             for publisher in publishers {
                 let publisher = reply::text(publisher)?.unwrap_or_default();
                 let publisher = publisher.parse().map_err(|e| Error::Corrupt(format!("{e}")))?;
@@ -100,23 +125,45 @@ impl RedisQueue {
             }
             call.arg(id.as_str())
                 .arg(expected.map(|revision| revision.to_string()).unwrap_or_default())
-                .number(FEED_ENTRIES);
+                .arg(revision.to_vec())
+                .number(FEED_ENTRIES)
+                .arg(entry::encode_settings(&left))
+                .arg(UNREGISTERED);
             match answer(self.scripts.unregister.run(&self.control, &call).await?)? {
-                Answer::Done => return Ok(()),
+                Answer::Done(numbers) => match numbers[..] {
+                    [last_sequence, queued_frames, output_frames] => {
+                        break Unregistered { last_sequence, queued_frames, output_frames };
+                    }
+                    _ => return Err(Error::Corrupt("unregister answered other numbers".to_owned())),
+                },
                 Answer::Unknown | Answer::Exists => return Err(Error::StreamNotFound(id.clone())),
                 Answer::Stale(current) => return Err(Error::RevisionMismatch { current }),
-                // A new publisher came in between; there are only so many.
+                // A new publisher came in between, of which there are only so many, or an update.
                 Answer::Again => {}
             }
+        };
+        // It is unregistered, whatever becomes of this: the lease holder does the same later.
+        if let Err(error) = self.forget_stream(keys, id).await {
+            tracing::debug!(stream = %id, %error, "cannot clear an unregistered stream's record yet");
         }
+        Ok(removed)
     }
 
-    async fn count_streams(&self) -> Result<u64> {
+    /// How many streams are registered, and how many bytes their settings take.
+    async fn registry_size(&self) -> Result<(u64, u64)> {
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
-            pipe.cmd("ZCARD").arg(Keys(partition).streams());
+            let keys = Keys(partition);
+            pipe.cmd("ZCARD").arg(keys.streams()).cmd("HGET").arg(keys.counts()).arg("settings_bytes");
         }
-        self.all(&self.control, &pipe).await?.into_iter().map(reply::number).sum()
+        let mut answers = self.all(&self.control, &pipe).await?.into_iter();
+        let mut size = (0, 0);
+        while let (Some(streams), Some(bytes)) = (answers.next(), answers.next()) {
+            size.0 += reply::number(streams)?;
+            // Of a store that an older version wrote to, the counter may have fallen below 0.
+            size.1 += reply::number(bytes).unwrap_or(0);
+        }
+        Ok(size)
     }
 
     pub(super) async fn records(&self, ids: &[StreamId]) -> Result<Vec<Option<StreamRecord>>> {
@@ -199,7 +246,9 @@ pub(super) fn record(
 }
 
 fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters> {
-    let (accepted, published) = (fields.number("seq")?, fields.number("fin")?);
+    let (accepted, finished) = (fields.number("seq")?, fields.number("fin")?);
+    let floor = fields.number("floor")?;
+    let published = finished.max(floor);
     let (leapt, published_leapt) = (fields.number("leapt")?, fields.number("fin_leapt")?);
     Ok(StreamCounters {
         accepted_sequence: accepted,
@@ -208,7 +257,7 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         accepted_frames: accepted.saturating_sub(leapt),
         queued_frames: accepted
             .saturating_sub(leapt)
-            .saturating_sub(published.saturating_sub(published_leapt)),
+            .saturating_sub(finished.saturating_sub(published_leapt)),
         queued_bytes: fields.number("queued_bytes")?,
         output_frames,
         output_bytes: fields.number("output_bytes")?,
@@ -216,6 +265,8 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         failed_frames: fields.number("failed")?,
         dropped_frames: fields.number("dropped")?,
         purged_frames: fields.number("purged")?,
+        removed_frames: fields.number("deleted")?,
+        floor_sequence: floor,
         accepted_bytes: fields.number("accepted_bytes")?,
         published_bytes: fields.number("published_bytes")?,
         failed_in_row: fields.number("failing")?,

@@ -167,6 +167,7 @@ impl RedisQueue {
             failed: counts.number("failed")?,
             dropped: counts.number("dropped")?,
             purged: counts.number("purged")?,
+            removed: counts.number("deleted")?,
             duplicates: counts.number("duplicates")?,
             published_bytes: counts.number("published_bytes")?,
             trimmed: counts.number("trimmed")?,

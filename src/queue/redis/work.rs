@@ -160,6 +160,7 @@ fn finish_result(letter: Value) -> Result<FinishResult> {
         Some("A") => Ok(FinishResult::AlreadyPublished),
         Some("N" | "L") => Ok(FinishResult::NotNext),
         Some("G") => Ok(FinishResult::PayloadGone),
+        Some("R") => Ok(FinishResult::Removed),
         other => Err(Error::Corrupt(format!("finish answered {other:?}"))),
     }
 }

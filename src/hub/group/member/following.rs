@@ -72,7 +72,7 @@ impl Member {
         // Only now, so that no entry falls between.
         for record in hub.records(&ids).await? {
             if let Some(topic) = hub.followers.topic(&record.id) {
-                topic.observe(record.counters.published_sequence);
+                topic.observe(&record.counters);
             }
         }
         Ok(())

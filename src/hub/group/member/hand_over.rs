@@ -5,8 +5,10 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
 use super::{ClaimedFrame, End, Member, Ready};
+use crate::domain::{Sequence, StreamId};
 use crate::hub::event::{GapReason, PicturesOrLost};
 use crate::hub::group::{GroupDelivery, GroupEvent, MEMBER_TTL};
+use crate::hub::{Hub, lock};
 use crate::queue::{self, Delivery, Settled, Settlement};
 
 impl Member {
@@ -72,7 +74,11 @@ impl Member {
             Some(entry) => Some(Arc::clone(entry)),
             None => self.consumers.entry(stream_id, *sequence, *letter).await?,
         };
-        let mut lost = GapReason::Retention;
+        let mut lost = None;
+        // It may be in this server's memory still.
+        if is_cut(&self.consumers.hub, stream_id, *sequence) {
+            (entry, lost) = (None, Some(GapReason::Unregistered));
+        }
         // Retention may take the entry before its pictures are read: one that was replayed is in its dead letter then.
         for _ in 0..2 {
             let Some(found) = entry else { break };
@@ -90,7 +96,7 @@ impl Member {
                         token: *token,
                     })));
                 }
-                PicturesOrLost::Lost(reason) => lost = reason,
+                PicturesOrLost::Lost(reason) => lost = Some(reason),
             }
             if letter.is_none() {
                 break;
@@ -112,4 +118,9 @@ impl Member {
         self.desk.nudge();
         Ok(None)
     }
+}
+
+/// Whether this server has heard that the stream was unregistered behind this number.
+fn is_cut(hub: &Hub, stream: &StreamId, sequence: Sequence) -> bool {
+    hub.followers.topic(stream).is_some_and(|topic| sequence.get() <= topic.floor())
 }

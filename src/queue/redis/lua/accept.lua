@@ -1,10 +1,11 @@
 -- Enters offered frames into a partition's work queue, in order, each decided by itself.
 --
 -- KEYS: work queue, counts; then for each frame: stream, publishers, dedup, payload.
--- ARGV: budget bytes, budget frames, most publishers, dedup window, "1" to change nothing, the server's instance, run ids of
---       earlier lives that the server vouches for, what it knows of the partition, until when it may accept (milliseconds; 0 = no
---       bound); then for each frame: stream id, publisher ("" = none), its number, digest (16 bytes), size, payload name,
---       header, the highest number of the stream that the server knows to be given out, as "epoch:number" (number 0 = it cannot say).
+-- ARGV: budget bytes, budget frames, most publishers of a stream, dedup window, "1" to change nothing, the server's instance,
+--       run ids of earlier lives that the server vouches for, what it knows of the partition, until when it may accept
+--       (milliseconds; 0 = no bound), most publishers of the partition; then for each frame: stream id, publisher ("" = none),
+--       its number, digest (16 bytes), size, payload name, header, the highest number of the stream that the server knows to be
+--       given out, as "epoch:number" (number 0 = it cannot say).
 -- Answers for each frame a letter and a number, and behind them the partition's epoch, accepted frames and feed number:
 --   A accepted (sequence)            D duplicate (sequence)          U unknown stream
 --   R number used for other bytes (sequence)   T number too old (last)   O number out of order (last)
@@ -13,8 +14,9 @@
 --   Q queue draining                 X dead letter gone              L faster than numbers are given out
 --   W the server has not shown itself for too long
 --
--- A replay of a dead letter has no publisher, the number 1 and the dead letter's id for the digest; in place of its
--- stream's publishers and the dedup key stand the dead letters and their replays. One that was replayed answers D.
+-- A replay of a dead letter has no publisher, the number of its frame and the dead letter's id for the digest; in place of
+-- its stream's publishers and the dedup key stand the dead letters and their replays. One that was replayed answers D; one
+-- of a frame from before the stream was last unregistered answers X.
 --
 -- Nothing after the first write of a frame can fail: XADD is that first write, so a full Redis refuses cleanly.
 --
@@ -32,14 +34,15 @@
 local function text(number) return string.format('%.0f', number) end
 
 local budget_bytes, budget_frames = tonumber(ARGV[1]), tonumber(ARGV[2])
-local max_publishers, window = tonumber(ARGV[3]), tonumber(ARGV[4])
+local max_publishers, window, most_publishers = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[10])
 local dry = ARGV[5] == '1'
 local STEP, BURST, MARGIN = 100, 10000, 8
 local UNPACED_LEAP = 1048576 -- of a stream whose last numbers an older version gave out, at no pace
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'state', 'accepted', 'feed')
+local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'state', 'accepted', 'feed',
+  'publishers')
 local work_frames, work_bytes = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
 local stored_epoch, accepted, feed = tonumber(counts[4] or 0), tonumber(counts[6] or 0), tonumber(counts[7] or 0)
 local lapsed = ARGV[9] ~= '0' and now > tonumber(ARGV[9]) * 1000
@@ -68,11 +71,12 @@ end
 local SLOT = 32 -- number and sequence (8 bytes each), digest (16); slot 0 holds the highest number
 local streams, entered_frames, entered_bytes, answers = {}, 0, 0, {}
 local draining, duplicates = counts[5] == 'draining', 0
+local known_publishers, new_publishers = tonumber(counts[8] or 0), 0
 
 local function load_stream(key)
   if not streams[key] then
     local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes',
-      'epoch', 'leapt', 'fin_leapt', 'paced')
+      'epoch', 'leapt', 'fin_leapt', 'paced', 'floor')
     local seq, leapt, leap = tonumber(f[2] or 0), tonumber(f[10] or 0), 0
     local paced = tonumber(f[12] or now)
     -- Further ahead than any number is given out: the clock was set back.
@@ -88,7 +92,7 @@ local function load_stream(key)
     streams[key] = {
       known = f[1] == '0', seq = seq, queued = seq - leapt - tonumber(f[3] or 0) + tonumber(f[11] or 0),
       paced = paced, epoch = tonumber(f[9] or 0), leap = leap, leapt = leapt, new_epoch = epoch > tonumber(f[9] or 0),
-      queued_bytes = tonumber(f[4] or 0),
+      queued_bytes = tonumber(f[4] or 0), floor = tonumber(f[13] or 0),
       received = tonumber(f[5] or 0), revision = f[6], max_frames = tonumber(f[7] or 0), max_bytes = tonumber(f[8] or 0),
       duplicates = 0, bytes = 0, entered = false, blocked = false, tops = {}, fresh = {},
     }
@@ -123,7 +127,7 @@ end
 local frames = (#KEYS - 2) / 4
 for i = 0, frames - 1 do
   local stream_key, publishers, dedup, payload = KEYS[3 + i * 4], KEYS[4 + i * 4], KEYS[5 + i * 4], KEYS[6 + i * 4]
-  local a = 9 + i * 8
+  local a = 10 + i * 8
   local id, publisher, number, digest, size = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4], tonumber(ARGV[a + 5])
   local name, header = ARGV[a + 6], ARGV[a + 7]
   local stream = load_stream(stream_key)
@@ -136,14 +140,15 @@ for i = 0, frames - 1 do
     answer, value = check_number(stream, dedup, number, digest)
     if not answer and stream.tops[dedup] == 0
       and redis.call('SISMEMBER', publishers, publisher) == 0
-      and redis.call('SCARD', publishers) >= max_publishers then
+      and (redis.call('SCARD', publishers) >= max_publishers or known_publishers + new_publishers >= most_publishers) then
       answer, value = 'P', 0
     end
   end
   local letter = publisher == '' and number > 0 and digest
   if letter then
     local replayed = redis.call('HGET', dedup, letter)
-    if replayed then answer, value = 'D', tonumber(string.match(replayed, '^%d+'))
+    if number <= stream.floor then answer = 'X'
+    elseif replayed then answer, value = 'D', tonumber(string.match(replayed, '^%d+'))
     elseif #redis.call('XRANGE', publishers, letter, letter) == 0 then answer = 'X' end
   end
   -- Entered by an earlier attempt: whatever is true by now, it is not "surely not stored".
@@ -182,7 +187,9 @@ for i = 0, frames - 1 do
         local at = SLOT * (1 + number % window)
         redis.call('SETRANGE', dedup, at, struct.pack('>I8I8', number, value) .. digest)
         redis.call('SETRANGE', dedup, 0, struct.pack('>I8', number))
-        if stream.tops[dedup] == 0 then redis.call('SADD', publishers, publisher) end
+        if stream.tops[dedup] == 0 then
+          new_publishers = new_publishers + redis.call('SADD', publishers, publisher)
+        end
       end
       if letter then redis.call('HSET', dedup, letter, text(value) .. ':' .. text(now)) end
     end
@@ -222,6 +229,7 @@ if not dry then
     redis.call('HINCRBY', KEYS[2], 'work_bytes', entered_bytes)
     redis.call('HINCRBY', KEYS[2], 'accepted', entered_frames)
     redis.call('HINCRBY', KEYS[2], 'accepted_bytes', entered_bytes)
+    if new_publishers > 0 then redis.call('HINCRBY', KEYS[2], 'publishers', new_publishers) end
   end
 end
 if entered_frames == 0 or dry then epoch = stored_epoch end

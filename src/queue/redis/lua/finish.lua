@@ -8,7 +8,7 @@
 --       the picture and without, then for each offered payload its bytes, where a full Redis would not take them before
 --       ("" = they were offered).
 -- Answers nil if the lease is lost, else for each frame: P published, A published before, N not next, G payload gone,
--- L not in the work queue.
+-- L not in the work queue, R removed: its stream was unregistered after it was accepted, and nothing of it is published.
 --
 -- XDEL is the first write of a frame: it proves that the frame was there, and a Redis at its memory limit allows it and,
 -- after it, the writes that follow: so a full Redis drains.
@@ -33,9 +33,10 @@ while k <= #KEYS do
   local letter, picture, letter_size, text_size = ARGV[a + 10], ARGV[a + 11], tonumber(ARGV[a + 12]), ARGV[a + 13]
   k, a = last_offer + 1, a + 14 + offered
 
-  local ends = redis.call('HMGET', stream, 'fin', 'base')
+  local ends = redis.call('HMGET', stream, 'fin', 'base', 'floor')
   local fin = tonumber(ends[1] or 0)
   local answer, leap, given
+  local removed = seq <= tonumber(ends[3] or 0)
   local before = fin -- 0 for the first frame of a stream whose numbers began behind a lost store's
   if ends[2] and fin == tonumber(ends[2]) then before = 0 end
   if seq <= fin then
@@ -51,14 +52,28 @@ while k <= #KEYS do
       if not leap then answer = 'N' end
     end
     for o = first_offer, last_offer do
-      if not answer and ARGV[first_bytes + o - first_offer] == '' and redis.call('EXISTS', KEYS[o]) == 0 then
+      if not answer and not removed and ARGV[first_bytes + o - first_offer] == '' and redis.call('EXISTS', KEYS[o]) == 0 then
         answer = 'G'
       end
     end
     if not answer and redis.call('XDEL', KEYS[2], place) == 0 then answer = 'L' end
   end
 
-  if not answer then
+  if not answer and removed then
+    answer = 'R'
+    redis.call('UNLINK', source)
+    for o = first_offer, last_offer do redis.call('UNLINK', KEYS[o]) end
+    if leap then
+      redis.call('HDEL', stream, 'after:' .. text(fin))
+      redis.call('HINCRBY', stream, 'fin_leapt', text(seq - fin - 1))
+    end
+    redis.call('HSET', stream, 'fin', text(seq))
+    redis.call('HINCRBY', stream, 'queued_bytes', text(0 - source_size))
+    redis.call('HINCRBY', stream, 'deleted', 1)
+    redis.call('HINCRBY', KEYS[4], 'work_frames', -1)
+    redis.call('HINCRBY', KEYS[4], 'work_bytes', text(0 - source_size))
+    redis.call('HINCRBY', KEYS[4], 'deleted', 1)
+  elseif not answer then
     answer = 'P'
     local letter_id -- the submitted picture moves to the dead letter, if there is room for it
     if letter ~= '' then

@@ -2,7 +2,8 @@
 -- nearly always.
 -- KEYS: stream, output.  ARGV: number to count from.
 -- Answers {oldest, head, entries from that number on}.
-local head = tonumber(redis.call('HGET', KEYS[1], 'fin') or 0)
+local ends = redis.call('HMGET', KEYS[1], 'fin', 'floor')
+local head = math.max(tonumber(ends[1] or 0), tonumber(ends[2] or 0))
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)
 if #oldest == 0 then return { 0, head, 0 } end
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)

@@ -1,36 +1,52 @@
 -- Registers a stream (ARGV[3] = ""), or replaces its settings if its revision is ARGV[3].
--- KEYS: stream, streams, gone, feed, counts.
+-- KEYS: stream, streams, gone, feed, counts, removed.
 -- ARGV: stream id, settings, expected revision, queue frames, queue bytes, most feed entries.
 -- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", revision}.
-local f = redis.call('HMGET', KEYS[1], 'removed', 'revision')
+local function text(number) return string.format('%.0f', number) end
+local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'queued_bytes')
 local known, revision = f[1] == '0', tonumber(f[2] or 0)
 if ARGV[3] == '' then
   if known then return { 'exists' } end
 elseif not known then
   return { 'unknown' }
-elseif ARGV[3] ~= string.format('%.0f', revision) then
+elseif ARGV[3] ~= text(revision) then
   return { 'stale', revision }
 end
 local clock = redis.call('TIME')
-local now = string.format('%.0f', clock[1] * 1000000 + clock[2])
+local now = text(clock[1] * 1000000 + clock[2])
+local counts = redis.call('HMGET', KEYS[5], 'base', 'forgotten', 'forgotten_revision', 'epoch')
 -- Never one that was given out before, also where a failover lost writes: workers go by it when they decide what to show.
-revision = math.max(revision + 1, clock[1] * 1000000 + clock[2])
-redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', string.format('%.0f', revision), 'updated', now,
+revision = math.max(revision + 1, tonumber(counts[3] or 0) + 1, clock[1] * 1000000 + clock[2])
+local before = known and redis.call('HSTRLEN', KEYS[1], 'settings') or 0
+redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', text(revision), 'updated', now,
   'queue_frames', ARGV[4], 'queue_bytes', ARGV[5])
+redis.call('HINCRBY', KEYS[5], 'settings_bytes', #ARGV[2] - before)
 if not known then
   redis.call('HSET', KEYS[1], 'removed', '0', 'created', now)
-  -- In a store that was emptied under living servers, numbers begin behind all that can have been given out.
-  local base = redis.call('HGET', KEYS[5], 'base')
-  if base and redis.call('HSETNX', KEYS[1], 'seq', base) == 1 then
-    redis.call('HSET', KEYS[1], 'fin', base, 'leapt', base, 'fin_leapt', base, 'base', base)
+  local seq, fin = tonumber(f[3] or 0), tonumber(f[4] or 0)
+  if f[3] then
+    -- It was here: numbers go on, counters begin anew. What still waits of it is counted as accepted, to be removed.
+    local queued = seq - tonumber(f[5] or 0) - (fin - tonumber(f[6] or 0))
+    redis.call('HDEL', KEYS[1], 'base', 'failed', 'dropped', 'purged', 'deleted', 'trimmed', 'duplicates', 'failing',
+      'published_bytes')
+    redis.call('HSET', KEYS[1], 'leapt', text(seq - queued), 'fin_leapt', text(fin), 'accepted_bytes', f[7] or '0')
+  else
+    -- Numbers begin behind all that can have been given out under this id: by a stream that was removed and is forgotten,
+    -- or in a store that was emptied under living servers.
+    local base, forgotten = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
+    seq = math.max(base, forgotten)
+    local start = text(seq)
+    redis.call('HSET', KEYS[1], 'seq', start, 'fin', start)
+    if seq > 0 then redis.call('HSET', KEYS[1], 'leapt', start, 'fin_leapt', start) end
+    if forgotten > 0 then redis.call('HSET', KEYS[1], 'floor', text(forgotten)) end
+    if base > forgotten then redis.call('HSET', KEYS[1], 'base', start) end
   end
-  redis.call('HSETNX', KEYS[1], 'epoch', redis.call('HGET', KEYS[5], 'epoch') or '0')
+  redis.call('HSETNX', KEYS[1], 'epoch', counts[4] or '0')
   redis.call('HSETNX', KEYS[1], 'paced', now) -- its first number is given out later
-  redis.call('HSETNX', KEYS[1], 'seq', '0')
-  redis.call('HSETNX', KEYS[1], 'fin', '0')
   redis.call('ZADD', KEYS[2], 0, ARGV[1])
   redis.call('SREM', KEYS[3], ARGV[1])
+  redis.call('ZREM', KEYS[6], ARGV[1])
 end
 local event = redis.call('HINCRBY', KEYS[5], 'feed', 1)
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[6], string.format('%.0f', event) .. '-0', 'c', ARGV[1])
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[6], text(event) .. '-0', 'c', ARGV[1])
 return { 'ok' }

@@ -1,16 +1,48 @@
 -- Unregisters a stream, if its revision is ARGV[2] where that is not "".
--- KEYS: stream, streams, gone, feed, counts, publishers; then the dedup keys of all its publishers.
--- ARGV: stream id, expected revision, most feed entries.
--- Answers {"ok"}, {"unknown"}, {"stale", revision}, or {"again"} if the publishers are not those of the keys.
-local f = redis.call('HMGET', KEYS[1], 'removed', 'revision')
+-- KEYS: stream, streams, gone, feed, counts, publishers, output, old outputs, the output's name among them, work queue,
+--       purge marks; then the dedup keys of all its publishers.
+-- ARGV: stream id, expected revision, the revision that the caller read, most feed entries, what stays of the settings,
+--       what the lease holder is told of frames that wait.
+-- Answers {"ok", last sequence, frames that wait, entries kept}, {"unknown"}, {"stale", revision}, or {"again"} if the
+-- stream is not what the caller read.
+--
+-- The output is moved away in the moment in which the stream goes: no reader finds it under this id any more, also when
+-- the id is registered again. The stream's last number becomes its floor: frames up to it that still wait are marked for
+-- the lease holder, and finish.lua publishes none of them.
+--
+-- UNLINK is the first write: a Redis at its memory limit allows it and what follows.
+local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt')
 if f[1] ~= '0' then return { 'unknown' } end
 if ARGV[2] ~= '' and ARGV[2] ~= f[2] then return { 'stale', tonumber(f[2]) } end
-if redis.call('SCARD', KEYS[6]) ~= #KEYS - 6 then return { 'again' } end
-for k = 6, #KEYS do redis.call('UNLINK', KEYS[k]) end
+if ARGV[3] ~= f[2] or redis.call('SCARD', KEYS[6]) ~= #KEYS - 11 then return { 'again' } end
+redis.call('UNLINK', KEYS[6])
+for k = 12, #KEYS do redis.call('UNLINK', KEYS[k]) end
+local publishers = tonumber(redis.call('HGET', KEYS[5], 'publishers') or 0)
+redis.call('HSET', KEYS[5], 'publishers', math.max(publishers - (#KEYS - 11), 0))
+local function text(number) return string.format('%.0f', number) end
+local seq, fin = tonumber(f[3] or 0), tonumber(f[4] or 0)
+local queued = seq - tonumber(f[5] or 0) - (fin - tonumber(f[6] or 0))
+local kept = redis.call('XLEN', KEYS[7])
+if kept > 0 then
+  redis.call('RENAME', KEYS[7], KEYS[9])
+  redis.call('SADD', KEYS[8], KEYS[9])
+else
+  redis.call('UNLINK', KEYS[7])
+end
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('SADD', KEYS[3], ARGV[1])
 local clock = redis.call('TIME')
-redis.call('HSET', KEYS[1], 'removed', '1', 'updated', string.format('%.0f', clock[1] * 1000000 + clock[2]))
+redis.call('HINCRBY', KEYS[5], 'settings_bytes', 0 - redis.call('HSTRLEN', KEYS[1], 'settings'))
+redis.call('HDEL', KEYS[1], 'queue_frames', 'queue_bytes', 'oldest')
+redis.call('HSET', KEYS[1], 'removed', '1', 'updated', text(clock[1] * 1000000 + clock[2]), 'settings', ARGV[5],
+  'floor', text(seq), 'output_bytes', '0')
+if queued > 0 then
+  local newest = redis.call('XREVRANGE', KEYS[10], '+', '-', 'COUNT', 1)
+  if #newest > 0 then redis.call('HSET', KEYS[5], 'purge_to', newest[1][1]) end
+  redis.call('HSET', KEYS[11], ARGV[1], text(seq) .. ' ' .. ARGV[6])
+end
+-- Dead letters of it may be there: the lease holder looks at all of them when this has changed.
+if seq > 0 then redis.call('HINCRBY', KEYS[5], 'removals', 1) end
 local event = redis.call('HINCRBY', KEYS[5], 'feed', 1)
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[3], string.format('%.0f', event) .. '-0', 'c', ARGV[1])
-return { 'ok' }
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[4], text(event) .. '-0', 'c', ARGV[1], 'u', text(seq))
+return { 'ok', seq, queued, kept }

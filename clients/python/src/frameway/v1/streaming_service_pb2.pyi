@@ -47,6 +47,7 @@ class MissingReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MISSING_REASON_BACKEND_FAILOVER: _ClassVar[MissingReason]
     MISSING_REASON_STREAM_NOT_FOUND: _ClassVar[MissingReason]
     MISSING_REASON_NO_PICTURE: _ClassVar[MissingReason]
+    MISSING_REASON_UNREGISTERED: _ClassVar[MissingReason]
 
 class StreamChangeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -81,6 +82,7 @@ MISSING_REASON_RETENTION: MissingReason
 MISSING_REASON_BACKEND_FAILOVER: MissingReason
 MISSING_REASON_STREAM_NOT_FOUND: MissingReason
 MISSING_REASON_NO_PICTURE: MissingReason
+MISSING_REASON_UNREGISTERED: MissingReason
 STREAM_CHANGE_KIND_UNSPECIFIED: StreamChangeKind
 STREAM_CHANGE_KIND_REGISTERED: StreamChangeKind
 STREAM_CHANGE_KIND_UPDATED: StreamChangeKind

@@ -322,8 +322,14 @@ class StreamingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UnregisterStream(self, request, context):
-        """UnregisterStream removes a stream with its settings, its queued frames and its output. Subscribers get a gap
-        (GAP_REASON_UNREGISTERED). Its sequence counter is kept.
+        """UnregisterStream removes a stream with its settings, its queued frames, its output and its dead letters. From the answer
+        on none of these can be read, also where the id is registered again at once, by anybody; a worker removes the bytes from
+        the store within seconds. Queued frames are not processed. Subscribers, consumer groups and cursors get what they had not
+        seen as a gap (GAP_REASON_UNREGISTERED); what was sent to a client before the answer may still arrive after it.
+
+        An id that is registered again begins a new stream: its counters start at 0, and its sequences go on behind all that
+        were given out under the id. That holds also where the server has forgotten the removed stream (it remembers 8,192 of
+        them in all, those with the highest sequences); the new sequences may then begin further ahead.
 
         Ordering: frames submitted after the answer are rejected (or register the stream anew, where auto-registration is on).
         Retry: safe; a repeat answers NOT_FOUND.

@@ -1,0 +1,55 @@
+//! What unregistered streams leave behind.
+
+use super::output::MAX_TRIMMED;
+use super::state::{Now, Partition, Stream};
+use crate::domain::{DeadFrame, DeadLetterId, StreamId};
+use crate::queue::{Lease, Result, remembered_streams};
+
+impl Partition {
+    /// Whether the dead letter of a frame may be read: its stream is known, and was registered when the frame was accepted.
+    pub(super) fn admits(&self, frame: &DeadFrame) -> bool {
+        let floor = self.streams.get(&frame.stream_id).map(|stream| stream.counters.floor_sequence);
+        floor.is_some_and(|floor| frame.sequence.get() > floor)
+    }
+
+    pub(super) fn remove_leftovers(&mut self, lease: &Lease, now: Now) -> Result<bool> {
+        self.lease.check(lease, now.instant)?;
+        for _ in 0..MAX_TRIMMED {
+            let Some(entry) = self.old_outputs.pop_front() else { break };
+            for payload in entry.body.payloads() {
+                self.totals.output_bytes -= payload.size_bytes;
+                self.payloads.remove_entered(payload.key, now.instant);
+            }
+            self.totals.trimmed += 1;
+        }
+        if std::mem::take(&mut self.stream_was_removed) {
+            let letters = self.dead.iter().filter(|letter| !self.admits(&letter.frame));
+            let old: Vec<DeadLetterId> = letters.map(|letter| letter.id).collect();
+            for id in old {
+                self.discard(id, now);
+            }
+        }
+        Ok(!self.old_outputs.is_empty())
+    }
+
+    /// Forgets the unregistered streams with the lowest numbers of which nothing waits, where there are too many.
+    pub(super) fn forget_streams(&mut self) {
+        let most = usize::try_from(remembered_streams(self.partitions)).unwrap_or(usize::MAX);
+        while self.removed.len() > most
+            && let Some((number, id)) = self.removed.pop_first()
+        {
+            let revision = self.streams.remove(&id).map_or(0, |stream| stream.revision);
+            self.forgotten = self.forgotten.max(number);
+            self.forgotten_revision = self.forgotten_revision.max(revision);
+        }
+    }
+
+    /// Remembers a stream as one that may be forgotten, if it is unregistered and nothing of it waits.
+    pub(super) fn settle_removed(&mut self, id: &StreamId) {
+        let settled = |stream: &&Stream| stream.removed && stream.counters.queued_frames == 0;
+        if let Some(stream) = self.streams.get(id).filter(settled) {
+            self.removed.insert((stream.counters.accepted_sequence, id.clone()));
+            self.forget_streams();
+        }
+    }
+}
