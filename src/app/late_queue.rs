@@ -12,8 +12,8 @@ use crate::domain::{
 };
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
-    FeedPosition, FinishResult, Finished, Lease, ListDeadLetters, ListStreams, Memory, NewFrame, Offer,
-    OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, Refusal,
+    FeedPosition, FinishResult, Finished, FoundAt, Lease, ListDeadLetters, ListStreams, Memory, NewFrame,
+    Offer, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, Refusal,
     ReplayResult, Result, Seek, Strikes, Swept, Trimmed, WorkItem, WorkPosition, WorkerReport,
 };
 
@@ -46,7 +46,7 @@ crate::queue::delegate::delegate_groups!(LateQueue, LateQueue::get);
 
 #[async_trait]
 impl Seek for LateQueue {
-    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {
+    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<FoundAt> {
         self.get()?.first_at(stream, time).await
     }
 }
@@ -92,6 +92,7 @@ macro_rules! pass_on {
 
 pass_on! {
     fn status(&self) -> BackendStatus;
+    fn probe(&self) -> ();
     fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> StreamRecord;
     fn get_streams(&self, ids: &[StreamId]) -> Vec<Option<StreamRecord>>;
     fn list_streams(&self, query: &ListStreams) -> Vec<StreamRecord>;

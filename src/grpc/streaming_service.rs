@@ -156,7 +156,7 @@ impl StreamingService for StreamingHandlers {
         Ok(Response::new(self.acks.extend(request.into_inner()).await?))
     }
 
-    type WatchStreamsStream = watch_streams::Responses;
+    type WatchStreamsStream = delivery::Nothing<pb::WatchStreamsResponse>;
 
     async fn watch_streams(
         &self,
@@ -164,6 +164,7 @@ impl StreamingService for StreamingHandlers {
     ) -> Reply<Self::WatchStreamsStream> {
         self.refuse_if_draining()?;
         let call = self.calls.token();
-        Ok(Response::new(watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call).await?))
+        let changes = watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call).await?;
+        Ok(delivery::respond_in_pieces(changes))
     }
 }

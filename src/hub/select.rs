@@ -180,7 +180,8 @@ impl Selector {
             }
         };
         if self.fail_if_trimmed && asked < oldest {
-            return Err(SubscribeError::CursorTrimmed { stream: record.id.clone(), oldest });
+            let stream = record.id.clone();
+            return Err(SubscribeError::CursorTrimmed { stream, oldest, oldest_time: None });
         }
         Ok(asked)
     }

@@ -12,7 +12,7 @@ use super::json::{failures, frame_json, omitted};
 use super::save::role_name;
 use crate::cli::fault::short;
 use crate::cli::latency::Latency;
-use crate::cli::output::{bytes, print, print_json, since, span};
+use crate::cli::output::{bytes, print, print_json, since, span, time_gap_words, time_json};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 
@@ -48,6 +48,8 @@ pub(super) struct Report {
     saved: u64,
     lag: u64,
     gaps: BTreeMap<String, u64>,
+    /// Gaps of time, in which nobody knows how many frames there were.
+    time_gaps: u64,
     received: Latency,
     captured: Latency,
 }
@@ -73,6 +75,7 @@ impl Report {
             saved: 0,
             lag: 0,
             gaps: BTreeMap::new(),
+            time_gaps: 0,
             received: Latency::new(),
             captured: Latency::new(),
         }
@@ -116,6 +119,9 @@ impl Report {
 
     /// Frames do not come.
     pub(super) fn gap(&mut self, gap: &pb::Gap) {
+        if let Some(end) = &gap.end_receive_time {
+            return self.time_gap(gap, end);
+        }
         let causes: Vec<(String, u64)> = gap
             .causes
             .iter()
@@ -147,6 +153,26 @@ impl Report {
         if self.style == Style::Lines { print(&format!("{line}\n")) } else { self.note(&line) }
     }
 
+    /// Frames of a stretch of time are not kept.
+    fn time_gap(&mut self, gap: &pb::Gap, end: &prost_types::Timestamp) {
+        self.time_gaps += 1;
+        let reasons: Vec<String> =
+            gap.causes.iter().map(|cause| short(cause.reason().as_str_name(), "GAP_REASON_")).collect();
+        if self.style == Style::Json {
+            print_json(&json!({
+                "type": "gap",
+                "stream_id": gap.stream_id,
+                "start_receive_time": time_json(gap.start_receive_time.as_ref()),
+                "end_receive_time": time_json(Some(end)),
+                "oldest_receive_time": time_json(gap.oldest_receive_time.as_ref()),
+                "causes": reasons.iter().map(|reason| json!({ "reason": reason })).collect::<Vec<_>>(),
+            }));
+            return;
+        }
+        let line = time_gap_words(gap).unwrap_or_default();
+        if self.style == Style::Lines { print(&format!("{line}\n")) } else { self.note(&line) }
+    }
+
     /// Frames that are published and not here yet.
     pub(super) fn lag(&mut self, frames: u64) {
         self.lag = frames;
@@ -171,6 +197,7 @@ impl Report {
                 "bytes": self.bytes,
                 "saved": self.saved,
                 "gaps": self.gaps,
+                "time_gaps": self.time_gaps,
                 "seconds": (seconds.as_secs_f64() * 1e3).round() / 1e3,
                 "received_to_now": self.received.as_json(),
                 "captured_to_now": self.captured.as_json(),
@@ -181,8 +208,11 @@ impl Report {
         if self.saved > 0 {
             text.push_str(&format!(", {} files saved", self.saved));
         }
-        if self.gaps.is_empty() {
+        if self.gaps.is_empty() && self.time_gaps == 0 {
             text.push_str("; no gaps");
+        }
+        if self.time_gaps > 0 {
+            text.push_str(&format!("; {} of the time asked for not kept", stretches(self.time_gaps)));
         }
         for (reason, count) in &self.gaps {
             text.push_str(&format!("; {count} not sent ({reason})"));
@@ -214,8 +244,15 @@ impl Report {
         if gaps > 0 {
             text.push_str(&format!("  {gaps} not sent"));
         }
+        if self.time_gaps > 0 {
+            text.push_str(&format!("  {} not kept", stretches(self.time_gaps)));
+        }
         text
     }
+}
+
+fn stretches(count: u64) -> String {
+    if count == 1 { "1 stretch".to_owned() } else { format!("{count} stretches") }
 }
 
 fn data_bytes(picture: &pb::Picture) -> u64 {
@@ -248,6 +285,9 @@ fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: 
     let failures = failures(frame);
     if !failures.is_empty() {
         line.push_str(&format!("  flagged {}", failures.join(", ")));
+    }
+    if frame.over_budget {
+        line.push_str("  over budget");
     }
     for (name, latency) in [("received", received), ("captured", captured)] {
         if let Some(latency) = latency {

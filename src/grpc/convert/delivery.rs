@@ -1,7 +1,7 @@
 use super::processed::{self, Entry, SentPicture};
 use super::time;
 use crate::domain::{Cursor, Timestamp};
-use crate::hub::{DeliveredFrame, Event, Gap, GapReason, StreamHead};
+use crate::hub::{DeliveredFrame, Event, Gap, GapReason, StreamHead, TimeGap};
 use crate::pb::v1 as pb;
 use crate::pb::v1::subscribe_frames_response::Event as Wire;
 
@@ -14,6 +14,7 @@ pub(crate) fn to_pb(event: Event, max_bytes: &[u64]) -> Option<pb::SubscribeFram
     let event = match event {
         Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes)?),
         Event::Gap(gap) => Wire::Gap(gap_to_pb(gap)),
+        Event::TimeGap(gap) => Wire::Gap(time_gap_to_pb(gap)),
         Event::Heartbeat(heads) => Wire::Heartbeat(heartbeat_to_pb(heads)),
         Event::Checkpoint(cursors) => Wire::Checkpoint(pb::Checkpoint { cursors: cursors_to_pb(cursors) }),
         Event::Draining(cursors) => {
@@ -56,6 +57,25 @@ pub(crate) fn gap_to_pb(gap: Gap) -> pb::Gap {
         causes: causes.into_iter().map(cause).collect(),
         cursor: cursor.encode(),
         selector_index: index_to_pb(selector),
+        start_receive_time: None,
+        end_receive_time: None,
+        oldest_receive_time: None,
+    }
+}
+
+/// Its numbers are not known, and neither is how many they are.
+pub(crate) fn time_gap_to_pb(gap: TimeGap) -> pb::Gap {
+    let TimeGap { stream_id, selector, reason, start, end, oldest, cursor } = gap;
+    pb::Gap {
+        stream_id: stream_id.to_string(),
+        from_sequence: 0,
+        to_sequence: 0,
+        causes: vec![pb::GapCause { reason: reason_to_pb(reason).into(), count: 0 }],
+        cursor: cursor.encode(),
+        selector_index: index_to_pb(selector),
+        start_receive_time: start.map(time::to_pb),
+        end_receive_time: Some(time::to_pb(end)),
+        oldest_receive_time: oldest.map(time::to_pb),
     }
 }
 

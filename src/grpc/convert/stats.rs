@@ -76,6 +76,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
             dropped,
             purged,
             duplicates,
+            over_budget,
             published_bytes,
             trimmed,
             dead_letters,
@@ -97,6 +98,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
         sum.dropped += dropped;
         sum.purged += purged;
         sum.duplicates += duplicates;
+        sum.over_budget += over_budget;
         sum.published_bytes += published_bytes;
         sum.trimmed += trimmed;
         sum.dead_letters += dead_letters;
@@ -140,6 +142,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::Queu
         dropped,
         purged,
         duplicates,
+        over_budget,
         published_bytes,
         trimmed,
         dead_letters,
@@ -162,6 +165,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::Queu
         duplicate_frames: *duplicates,
         rejected_frames: refused,
         output_bytes: *published_bytes,
+        over_budget_frames: *over_budget,
     };
     pb::QueueStats {
         depth_frames: *depth,
@@ -219,6 +223,7 @@ pub(crate) fn stream_to_pb(
         rejected_frames: refused,
         accepted_bytes: counters.accepted_bytes,
         output_bytes: counters.published_bytes,
+        over_budget_frames: counters.over_budget_frames,
     };
     pb::StreamQueueStats {
         stream_id: record.id.to_string(),

@@ -37,7 +37,7 @@ use crate::shutdown::Tasks;
 use desk::Desk;
 use member::Member;
 
-pub use positions::GroupStart;
+pub use positions::{Beginnings, GroupStart};
 pub use status::{GroupTotals, lag_of};
 
 /// How long a member lives without a sign of life: its server renews it several times in this.

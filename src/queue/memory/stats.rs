@@ -22,6 +22,7 @@ impl Partition {
             dropped: self.totals.dropped,
             purged: self.totals.purged,
             duplicates: self.totals.duplicates,
+            over_budget: self.totals.over_budget,
             published_bytes: self.totals.published_bytes,
             trimmed: self.totals.trimmed,
             dead_letters: self.dead.len() as u64,

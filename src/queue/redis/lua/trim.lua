@@ -1,7 +1,7 @@
 -- Removes the oldest entries of an output, with their payloads.
 -- KEYS: lease, stream, output, counts, gone; then the entries' payloads.
 -- ARGV: fence, stream id, first sequence to keep, entries to remove, their bytes, oldest sequence, "1" if the caller
---       removes them because the stream is unregistered.
+--       removes them because the stream is unregistered, when the newest of them was received.
 -- Answers nil if the lease is lost, else the number of entries removed: 0 if the output is not what the caller saw.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local entries = tonumber(ARGV[4])
@@ -17,6 +17,7 @@ if entries > 0 then
   local bytes = string.format('%.0f', 0 - tonumber(ARGV[5])) -- not '-' .. bytes: Redis takes no "-0"
   redis.call('HINCRBY', KEYS[2], 'output_bytes', bytes)
   redis.call('HINCRBY', KEYS[2], 'trimmed', entries)
+  redis.call('HSET', KEYS[2], 'trimmed_until', ARGV[8])
   redis.call('HINCRBY', KEYS[4], 'output_bytes', bytes)
   redis.call('HINCRBY', KEYS[4], 'trimmed', entries)
 end
