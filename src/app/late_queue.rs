@@ -12,9 +12,10 @@ use crate::domain::{
 };
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
-    FeedPosition, FinishResult, Finished, Lease, Life, ListDeadLetters, ListStreams, Memory, NewFrame, Offer,
-    OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, Refusal,
-    ReplayResult, Result, Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
+    FeedPosition, FinishResult, Finished, FoundAt, Lease, Life, ListDeadLetters, ListStreams, Memory,
+    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState,
+    Refusal, ReplayResult, Result, Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition,
+    WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -73,7 +74,7 @@ impl Life for LateQueue {
 
 #[async_trait]
 impl Seek for LateQueue {
-    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {
+    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<FoundAt> {
         self.get()?.first_at(stream, time).await
     }
 }
@@ -119,6 +120,7 @@ macro_rules! pass_on {
 
 pass_on! {
     fn status(&self) -> BackendStatus;
+    fn probe(&self) -> ();
     fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> StreamRecord;
     fn get_streams(&self, ids: &[StreamId]) -> Vec<Option<StreamRecord>>;
     fn list_streams(&self, query: &ListStreams) -> Vec<StreamRecord>;

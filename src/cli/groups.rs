@@ -7,7 +7,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::client::{Client, ConnectArgs};
-use super::output::{Table, bytes, duration, ms_json, pb_duration, print, print_json, span, timestamp};
+use super::moment::parse_moment;
+use super::output::{
+    Table, bytes, duration, ms_json, pb_duration, print, print_json, span, time_gap_words, timestamp,
+};
 use super::sources::is_pattern;
 use super::{Failure, fault};
 use crate::pb::v1 as pb;
@@ -178,12 +181,12 @@ impl std::str::FromStr for Where {
             text => match (text.parse::<u64>(), humantime::parse_duration(text)) {
                 (Ok(number), _) if number > 0 => Position::Sequence(number),
                 (Err(_), Ok(age)) => Position::Age(pb_duration(age)),
-                _ => match humantime::parse_rfc3339_weak(text) {
+                _ => match parse_moment(text) {
                     Ok(time) => Position::ReceivedTime(timestamp(time)),
-                    Err(_) => {
-                        return Err(
-                            "write live, earliest, a sequence from 1, a span (15m) or a time".to_owned()
-                        );
+                    Err(why) => {
+                        return Err(format!(
+                            "write live, earliest, a sequence from 1, a span (15m) or a moment: it {why}"
+                        ));
                     }
                 },
             },
@@ -224,6 +227,11 @@ impl SettingsArgs {
     }
 }
 
+/// Says on standard error which frames a start by time does not find any more.
+fn note_time_gaps(gaps: &[pb::Gap]) {
+    gaps.iter().filter_map(time_gap_words).for_each(|words| eprintln!("{words}"));
+}
+
 fn selection(streams: &[String]) -> Vec<pb::StreamMatch> {
     let by = |text: &String| if is_pattern(text) { By::Glob(text.clone()) } else { By::Id(text.clone()) };
     streams.iter().map(|text| pb::StreamMatch { by: Some(by(text)) }).collect()
@@ -253,7 +261,9 @@ pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
             let request = pb::CreateConsumerGroupRequest { group: Some(group) };
             let answer = client.queues.create_consumer_group(request).await;
             let answer = answer.map_err(|status| fault::refused("creating the group", &status))?;
-            told(args.common.json, "created", answer.into_inner().group)
+            let answer = answer.into_inner();
+            note_time_gaps(&answer.time_gaps);
+            told(args.common.json, "created", answer.group)
         }
         GroupsCommand::Show(args) => show(args).await,
         GroupsCommand::Update(args) => {
@@ -287,6 +297,7 @@ pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
             };
             let answer = client.queues.seek_consumer_group(request).await;
             let answer = answer.map_err(|status| fault::refused("moving the group", &status))?.into_inner();
+            note_time_gaps(&answer.time_gaps);
             told(args.common.json, &format!("moved in {} streams:", answer.moved_streams), answer.group)
         }
         GroupsCommand::Delete(args) => {

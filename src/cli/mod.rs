@@ -11,6 +11,7 @@ mod info;
 mod latency;
 mod ledger;
 mod leftovers;
+mod moment;
 mod output;
 mod publisher;
 mod queues;

@@ -9,6 +9,9 @@ use anyhow::Context as _;
 use prost_types::{Duration as PbDuration, Timestamp};
 use serde_json::Value;
 
+use super::fault::short;
+use crate::pb::v1 as pb;
+
 /// Columns of text, as wide as their widest cell. The last is not padded.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -113,6 +116,26 @@ pub(super) fn timestamp(time: SystemTime) -> Timestamp {
 /// RFC 3339 in UTC, to the millisecond; `null` for none.
 pub(super) fn time_json(time: Option<&Timestamp>) -> Value {
     time.map_or(Value::Null, |time| humantime::format_rfc3339_millis(system_time(time)).to_string().into())
+}
+
+/// A gap of time in words; `None` for any other gap.
+pub(super) fn time_gap_words(gap: &pb::Gap) -> Option<String> {
+    let end = gap.end_receive_time.as_ref()?;
+    let time = |time: &Timestamp| humantime::format_rfc3339_millis(system_time(time)).to_string();
+    let start = gap.start_receive_time.as_ref().map(|start| format!("from {} on and ", time(start)));
+    let reasons: Vec<String> =
+        gap.causes.iter().map(|cause| short(cause.reason().as_str_name(), "GAP_REASON_")).collect();
+    let oldest = match &gap.oldest_receive_time {
+        Some(oldest) => format!("oldest kept is {}", time(oldest)),
+        None => "none is kept".to_owned(),
+    };
+    Some(format!(
+        "{} frames received {}before {} are not kept: {}; {oldest}",
+        gap.stream_id,
+        start.unwrap_or_default(),
+        time(end),
+        reasons.join(", "),
+    ))
 }
 
 /// A wire span; negative ones count as 0.

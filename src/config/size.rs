@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A number of bytes, written as `1500`, `64KiB`, `16MiB` or `2GiB`.
+/// A number of bytes, written as `1500`, `250kB`, `64KiB`, `16MiB` or `2GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
 
@@ -11,11 +11,14 @@ impl FromStr for ByteSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is not a size; write for example 1500, 64KiB, 16MiB or 2GiB");
+        let bad = || format!("`{text}` is not a size; write for example 1500, 250kB, 64KiB, 16MiB or 2GiB");
         let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
         let number: u64 = digits.parse().map_err(|_| bad())?;
         let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
             "" | "b" => 1,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
             "k" | "kib" => 1 << 10,
             "m" | "mib" => 1 << 20,
             "g" | "gib" => 1 << 30,
@@ -44,6 +47,9 @@ mod tests {
         for (text, bytes) in
             [("1500", 1500), ("64KiB", 65_536), ("16m", 16 << 20), ("2GiB", 2 << 30), ("7 MiB", 7 << 20)]
         {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
+        for (text, bytes) in [("250kB", 250_000), ("3MB", 3_000_000), ("1 gb", 1_000_000_000)] {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
         assert_eq!(ByteSize(2 << 30).to_string(), "2GiB");

@@ -156,6 +156,8 @@ pub struct ProcessedFrame {
     pub reencode: Reencode,
     /// The quality it was encoded at, 1..=100; `None` if it was passed on, its format has none, or its worker did not tell.
     pub encoded_quality: Option<u8>,
+    /// The processed picture takes more than its stream's budget of bytes has left.
+    pub over_budget: bool,
     /// Version of the privacy masks that were painted into it; 0 = none were.
     pub mask_version: u64,
     /// Version of the worker's software.

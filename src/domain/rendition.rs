@@ -68,7 +68,7 @@ pub enum ReencodeMode {
     Relay,
 }
 
-/// A budget of bytes that the quality is steered to. At least one is set.
+/// A budget of bytes that pictures are made to fit, first by their quality, then by their size. At least one is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdaptiveQuality {
     /// Most bytes of a picture; 0 = not bounded.
@@ -77,6 +77,14 @@ pub struct AdaptiveQuality {
     pub max_bytes_per_second: u64,
     /// The lowest quality that may be chosen, 1..=100.
     pub min_quality: u8,
+    /// The least that the sides may be scaled to where the lowest quality does not suffice, as a percentage, 5..=100; 100 = they
+    /// are not scaled.
+    pub min_scale_percent: u8,
+}
+
+impl AdaptiveQuality {
+    /// A sixteenth of the pixels: what an operator who asks for a budget gets rather than an exceeded one.
+    pub const DEFAULT_MIN_SCALE_PERCENT: u8 = 25;
 }
 
 /// What workers make of a stream's pictures.

@@ -171,6 +171,8 @@ pub struct StreamCounters {
     pub output_bytes: u64,
     /// Entries that retention has taken since the stream began.
     pub trimmed_frames: u64,
+    /// When the newest of them was received; `None` if retention has taken none, or an earlier version took them.
+    pub trimmed_until: Option<Timestamp>,
     /// Tombstones of failed frames since the stream began.
     pub failed_frames: u64,
     /// Tombstones of frames that the stream's queue policy dropped.
@@ -188,6 +190,10 @@ pub struct StreamCounters {
     pub published_bytes: u64,
     /// Failed frames since the last processed one.
     pub failed_in_row: u64,
+    /// Processed frames whose picture took more than the stream's budget of bytes had left.
+    pub over_budget_frames: u64,
+    /// The same since the last processed frame that kept to the budget.
+    pub over_budget_in_row: u64,
     /// Frames answered DUPLICATE since the stream began.
     pub duplicate_frames: u64,
     /// When the last frame was accepted.
@@ -215,6 +221,7 @@ impl Default for StreamCounters {
             output_frames: 0,
             output_bytes: 0,
             trimmed_frames: 0,
+            trimmed_until: None,
             failed_frames: 0,
             failed_in_row: 0,
             dropped_frames: 0,
@@ -223,6 +230,8 @@ impl Default for StreamCounters {
             floor_sequence: 0,
             accepted_bytes: 0,
             published_bytes: 0,
+            over_budget_frames: 0,
+            over_budget_in_row: 0,
             duplicate_frames: 0,
             last_received_time: None,
         }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment: whole microseconds since 1970-01-01 00:00 UTC.
@@ -46,5 +47,33 @@ impl Timestamp {
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match u64::try_from(self.0) {
+            Ok(micros) => humantime::format_rfc3339_micros(
+                UNIX_EPOCH + Duration::from_micros(micros.min(MAX_SHOWN_MICROS)),
+            )
+            .fmt(f),
+            Err(_) => write!(f, "{} us before 1970", self.0.unsigned_abs()),
+        }
+    }
+}
+
+/// The end of the year 9999: RFC 3339 has no later one.
+const MAX_SHOWN_MICROS: u64 = 253_402_300_799_999_999;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_in_utc() {
+        assert_eq!(Timestamp::from_micros(1_700_000_000_000_001).to_string(), "2023-11-14T22:13:20.000001Z");
+        assert_eq!(Timestamp::from_micros(i64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(Timestamp::from_micros(-5).to_string(), "5 us before 1970");
     }
 }

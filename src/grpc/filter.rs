@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! filter = term { " AND " term }
-//! term   = "id" op glob | "label." key op glob | [ "NOT " ] "label." key | "state" op state
+//! term   = "id" op glob | "label." key op glob | [ "NOT " ] "label." key | "state" op state | [ "NOT " ] "over_budget"
 //! op     = "=" | "!="        glob = '"' text with * ? [ab], \" and \\ for those two '"'
 //! ```
 
@@ -32,6 +32,7 @@ enum About {
     Label(String, GlobMatcher),
     HasLabel(String),
     State(pb::StreamState),
+    OverBudget,
 }
 
 impl Filter {
@@ -78,6 +79,7 @@ impl About {
             }
             Self::HasLabel(key) => record.settings.labels.contains_key(key),
             Self::State(state) => state_to_pb(record.state(now)) == *state,
+            Self::OverBudget => record.counters.over_budget_in_row > 0,
         }
     }
 }
@@ -149,10 +151,15 @@ impl<'a> Parser<'a> {
             self.at = end;
             return Ok(Term { about: About::HasLabel(key), negated });
         }
-        if negated {
-            return Err(self.fault("expected `label.KEY` behind NOT"));
+        let name = self.name();
+        if name == "over_budget" {
+            return Ok(Term { about: About::OverBudget, negated });
         }
-        match self.name() {
+        if negated {
+            self.at -= name.len();
+            return Err(self.fault("expected `label.KEY` or `over_budget` behind NOT"));
+        }
+        match name {
             "id" => {
                 let negated = self.operator()?;
                 Ok(Term { about: About::Id(self.glob()?), negated })
@@ -163,7 +170,7 @@ impl<'a> Parser<'a> {
             }
             _ => {
                 self.at = start;
-                Err(self.fault("expected `id`, `label.KEY` or `state`"))
+                Err(self.fault("expected `id`, `label.KEY`, `state` or `over_budget`"))
             }
         }
     }

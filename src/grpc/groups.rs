@@ -4,17 +4,25 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::convert::group::{self, WantedGroup};
-use super::convert::stream;
+use super::convert::{delivery, stream};
 use super::fault::{Fault, Result};
 use super::{mask, page};
-use crate::domain::{GroupId, GroupRecord, StreamId, StreamMatch};
-use crate::hub::{Consumers, GroupStart};
+use crate::domain::{GroupId, GroupRecord, StoreIdentity, StreamId, StreamMatch};
+use crate::hub::{Beginnings, Consumers, GroupStart, TimeGap};
 use crate::pb::v1 as pb;
 use crate::queue::{self, GroupState, Queue};
 
 const LIST: &str = "groups";
 /// How often an update without an etag starts again when others change the group at the same time.
 const UPDATE_TRIES: usize = 8;
+
+/// Most gaps of time in one answer.
+const MAX_TIME_GAPS: usize = 1_000;
+
+fn time_gaps(gaps: Vec<TimeGap>, store: &StoreIdentity) -> Vec<pb::Gap> {
+    let to_pb = |gap| pb::Gap { cursor: String::new(), ..delivery::time_gap_to_pb(gap, store) };
+    gaps.into_iter().take(MAX_TIME_GAPS).map(to_pb).collect()
+}
 
 /// The operators' view of consumer groups.
 #[derive(Debug)]
@@ -38,10 +46,11 @@ impl GroupDesk {
         let wanted = group::from_pb(group, &store).map_err(|fault| fault.within("group"))?;
         let WantedGroup { id, settings, start } = wanted;
         let records = self.consumers.selected(&settings.streams).await?;
-        let positions = self.consumers.positions(&records, &start, false).await;
-        let positions = positions.map_err(|error| Fault::from(error).within("group.start"))?;
-        let record = self.queue.create_group(&id, &settings, &positions).await?;
-        Ok(pb::CreateConsumerGroupResponse { group: Some(group::to_pb(record)) })
+        let begun = self.consumers.positions(&records, &start, false).await;
+        let begun = begun.map_err(|error| Fault::from(error).within("group.start"))?;
+        let record = self.queue.create_group(&id, &settings, &begun.positions).await?;
+        let time_gaps = time_gaps(begun.time_gaps, &self.queue.identity());
+        Ok(pb::CreateConsumerGroupResponse { group: Some(group::to_pb(record)), time_gaps })
     }
 
     pub(crate) async fn get(
@@ -141,7 +150,7 @@ impl GroupDesk {
         let new = |id: &StreamId| !state.positions.contains_key(id);
         let new: Vec<_> = records.iter().filter(|record| new(&record.id)).cloned().collect();
         let begun = self.consumers.positions(&new, &GroupStart::Live, false).await?;
-        changes.extend(begun.into_iter().map(|(id, next)| (id, Some(next))));
+        changes.extend(begun.positions.into_iter().map(|(id, next)| (id, Some(next))));
         Ok(changes)
     }
 
@@ -168,12 +177,17 @@ impl GroupDesk {
             let chosen: HashSet<StreamId> = chosen.into_iter().map(|record| record.id).collect();
             records.retain(|record| chosen.contains(&record.id));
         }
-        let positions = self.consumers.positions(&records, &start, true).await;
-        let positions = positions.map_err(|error| Fault::from(error).within("position"))?;
+        let sought = self.consumers.positions(&records, &start, true).await;
+        let Beginnings { positions, time_gaps: gaps } =
+            sought.map_err(|error| Fault::from(error).within("position"))?;
         self.queue.seek_group(&id, &positions, expected).await?;
         self.consumers.nudge(&id);
         let group = self.with_status(&id).await?;
-        Ok(pb::SeekConsumerGroupResponse { group: Some(group), moved_streams: positions.len() as u64 })
+        Ok(pb::SeekConsumerGroupResponse {
+            group: Some(group),
+            moved_streams: positions.len() as u64,
+            time_gaps: time_gaps(gaps, &self.queue.identity()),
+        })
     }
 
     pub(crate) async fn delete(

@@ -1,9 +1,9 @@
-//! grpc.health.v1, told by what the queue backend answers and by whether the server drains.
+//! grpc.health.v1, told by what the queue backend answers and by whether the server drains; how busy the server is has no say.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService as _;
@@ -76,9 +76,9 @@ impl HealthWatch {
         let mut failures = 0;
         loop {
             ticks.tick().await;
-            let answer = timeout(PROBE_TIMEOUT, self.queue.status()).await;
+            let answer = timeout(PROBE_TIMEOUT, self.queue.probe()).await;
             let failure = match answer {
-                Ok(Ok(_)) => None,
+                Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(_) => Some(format!("no answer within {} s", PROBE_TIMEOUT.as_secs())),
             };
@@ -117,5 +117,44 @@ impl HealthWatch {
             self.reporter.set_service_status(service, status).await;
         }
         self.state.send_replace(health);
+    }
+}
+
+/// Runs a task on a thread with a runtime of its own.
+///
+/// # Errors
+/// Why it could not be run, or did not end.
+pub(crate) async fn on_a_thread_of_its_own(
+    name: &str,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> std::result::Result<(), String> {
+    let (ended, end) = oneshot::channel();
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let ran = runtime.map(|runtime| runtime.block_on(task)).map_err(|error| error.to_string());
+        let _nobody_waits = ended.send(ran);
+    };
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(run).map_err(|error| error.to_string())?;
+    end.await.unwrap_or_else(|_| Err("its thread panicked".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_on_its_own_thread_runs_while_this_runtime_is_busy() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let task = async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            sender.send(std::thread::current().name().map(str::to_owned)).unwrap();
+        };
+        let mut running = Box::pin(on_a_thread_of_its_own("health", task));
+        assert!(futures::poll!(&mut running).is_pending());
+        // Nothing else can run here now: this is the runtime's only thread.
+        let name = receiver.recv_timeout(Duration::from_secs(60)).expect("it runs meanwhile");
+        assert_eq!(name.as_deref(), Some("health"));
+        assert_eq!(running.await, Ok(()));
     }
 }

@@ -11,6 +11,9 @@ pub(crate) trait Settings {
 
     /// Copies one field of `wanted`; false if the path is no setting.
     fn copy(&mut self, wanted: &Self, path: &str) -> bool;
+
+    /// Draws the consequences once all fields are copied.
+    fn settle(&mut self, _paths: &[String]) {}
 }
 
 /// Copies the named fields of `wanted` over `current`.
@@ -26,7 +29,10 @@ pub(crate) fn apply<M: Settings>(current: &mut M, wanted: &M, paths: &[String]) 
     }
     match paths.iter().find(|path| !current.copy(wanted, path)) {
         Some(path) => Err(bad(format!("`{path}` is not a setting of a {} that can be changed", M::NAME))),
-        None => Ok(()),
+        None => {
+            current.settle(paths);
+            Ok(())
+        }
     }
 }
 
@@ -35,6 +41,14 @@ macro_rules! nested {
     ($current:ident, $wanted:ident, $message:ident . $field:ident) => {{
         let value = $wanted.$message.clone().unwrap_or_default().$field;
         $current.$message.get_or_insert_default().$field = value;
+    }};
+}
+
+/// Copies one field of the byte budget.
+macro_rules! budget {
+    ($current:ident, $wanted:ident, $field:ident) => {{
+        let value = $wanted.output.and_then(|output| output.adaptive).unwrap_or_default().$field;
+        $current.output.get_or_insert_default().adaptive.get_or_insert_default().$field = value;
     }};
 }
 
@@ -67,6 +81,10 @@ impl Settings for pb::Stream {
             "output.keep_original" => nested!(current, wanted, output.keep_original),
             "output.reencode_mode" => nested!(current, wanted, output.reencode_mode),
             "output.adaptive" => nested!(current, wanted, output.adaptive),
+            "output.adaptive.max_bytes_per_frame" => budget!(current, wanted, max_bytes_per_frame),
+            "output.adaptive.max_bytes_per_second" => budget!(current, wanted, max_bytes_per_second),
+            "output.adaptive.min_quality" => budget!(current, wanted, min_quality),
+            "output.adaptive.min_scale_percent" => budget!(current, wanted, min_scale_percent),
             "output.keep_metadata" => nested!(current, wanted, output.keep_metadata),
             "output.keep_unmasked_original" => nested!(current, wanted, output.keep_unmasked_original),
             "validation" => current.validation = wanted.validation,
@@ -84,6 +102,17 @@ impl Settings for pb::Stream {
             _ => return false,
         }
         true
+    }
+
+    /// A budget whose last bound was taken away is none.
+    fn settle(&mut self, paths: &[String]) {
+        let Some(output) = &mut self.output else { return };
+        let bounds = |path: &String| path.starts_with("output.adaptive.max_bytes_per_");
+        let is_unbounded =
+            |one: pb::AdaptiveQuality| one.max_bytes_per_frame == 0 && one.max_bytes_per_second == 0;
+        if output.adaptive.is_some_and(is_unbounded) && paths.iter().any(bounds) {
+            output.adaptive = None;
+        }
     }
 }
 
@@ -148,6 +177,35 @@ mod tests {
         assert_eq!(current.display_name, "new");
         assert!(current.labels.is_empty());
         assert_eq!(current.retention, wanted.retention);
+    }
+
+    #[test]
+    fn what_is_not_named_of_a_byte_budget_stays_as_it_is() {
+        let budget =
+            pb::AdaptiveQuality { max_bytes_per_second: 9_000, min_quality: 40, ..Default::default() };
+        let with = |adaptive| pb::Stream {
+            output: Some(pb::OutputPolicy { quality: 77, adaptive, ..Default::default() }),
+            ..Default::default()
+        };
+        let changed = |wanted, names: &[&str]| {
+            let mut current = with(Some(budget));
+            let names: Vec<_> = names.iter().map(|name| format!("output.adaptive.{name}")).collect();
+            apply(&mut current, &with(Some(wanted)), &names).unwrap();
+            let output = current.output.unwrap();
+            assert_eq!(output.quality, 77);
+            output.adaptive
+        };
+        let wanted = pb::AdaptiveQuality { min_quality: 20, min_scale_percent: 50, ..Default::default() };
+        assert_eq!(
+            changed(wanted, &["min_quality"]),
+            Some(pb::AdaptiveQuality { min_quality: 20, ..budget })
+        );
+        let scaled = pb::AdaptiveQuality { min_scale_percent: 50, ..budget };
+        assert_eq!(changed(wanted, &["min_scale_percent"]), Some(scaled));
+        assert_eq!(changed(wanted, &["max_bytes_per_second"]), None, "nothing bounds it any more");
+        let wanted = pb::AdaptiveQuality { max_bytes_per_frame: 5_000, ..Default::default() };
+        let other = pb::AdaptiveQuality { max_bytes_per_frame: 5_000, max_bytes_per_second: 0, ..budget };
+        assert_eq!(changed(wanted, &["max_bytes_per_second", "max_bytes_per_frame"]), Some(other));
     }
 
     #[test]

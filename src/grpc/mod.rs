@@ -128,9 +128,15 @@ impl Grpc {
         Self { front, health, calls, drain_streams }
     }
 
-    /// Follows the backend and tells the health service, until `draining`; then tells that.
+    /// Follows the backend and tells the health service, until `draining`; then tells that. Does so on a thread with a runtime
+    /// and a connection of its own: however busy the server is, an answer that came is an answer in time.
     pub(crate) async fn watch_backend(self: Arc<Self>, draining: CancellationToken) {
-        self.health.run(draining).await;
+        let (grpc, stop) = (Arc::clone(&self), draining.clone());
+        let watch = async move { grpc.health.run(stop).await };
+        if let Err(error) = health::on_a_thread_of_its_own("health", watch).await {
+            tracing::error!(error, "no thread of its own watches the backend");
+            self.health.run(draining).await;
+        }
     }
 
     /// Waits until the server has said that it drains.

@@ -23,6 +23,8 @@ use crate::pb::v1::queue_service_server::QueueService;
 use crate::queue::{Budget, ListStreams, Queue, QueueState};
 
 const LIST: &str = "queue-stats";
+/// Streams that are read at once for a page.
+const READ_AT_ONCE: usize = 100;
 
 /// The handlers of QueueService.
 #[derive(Debug)]
@@ -60,17 +62,26 @@ impl QueueHandlers {
         if include_streams {
             let partitions = self.queue.partitions();
             let limit = page::size(page_size);
-            let records = self.queue.list_streams(&ListStreams { after, limit }).await?;
-            if let Some(last) = records.last().filter(|_| records.len() >= limit) {
-                response.next_page_token = page::token(&list, &last.id);
-            }
             // A page of one queue may be short: streams are listed by id, whatever their partition.
-            let asked_for = |id| asked.contains(&partitions.of(id));
-            let records = records.iter().filter(|record| asked_for(&record.id));
+            let asked_for = |record: &&StreamRecord| asked.contains(&partitions.of(&record.id));
             let to_pb = |record: &StreamRecord| {
                 stats::stream_to_pb(record, self.counters.refused_of_stream(&record.id), partitions, now)
             };
-            response.streams = records.map(to_pb).collect();
+            let (mut after, mut left) = (after, limit);
+            while left > 0 {
+                let asked = left.min(READ_AT_ONCE);
+                let records = self.queue.list_streams(&ListStreams { after, limit: asked }).await?;
+                let those = records.iter().filter(asked_for);
+                response.streams.extend(those.map(to_pb));
+                left -= records.len().min(left);
+                after = records.last().map(|record| record.id.clone()).filter(|_| records.len() >= asked);
+                if after.is_none() {
+                    break;
+                }
+                // Large settings take a while to read: others have their turn.
+                tokio::task::yield_now().await;
+            }
+            response.next_page_token = after.map(|last| page::token(&list, &last)).unwrap_or_default();
         }
         Ok(response)
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use prost::Message as _;
+
 use super::convert::stream::{self, WantedStream};
 use super::fault::{Fault, Result};
 use super::filter::Filter;
@@ -12,8 +14,12 @@ use crate::pb::v1 as pb;
 use crate::queue::{self, ListStreams, Queue};
 
 const LIST: &str = "streams";
-/// How often one call with a filter reads on, a thousand streams at a time.
-const READS_A_PAGE: usize = 4;
+/// Streams that are read at once for a page.
+const READ_AT_ONCE: usize = 100;
+/// Most such reads for one page: 4,000 streams are looked at for those few that pass a filter.
+const READS_A_PAGE: usize = 40;
+/// Bytes of a page's streams, but for one that has more alone: every gRPC client takes a message of 4 MiB.
+const PAGE_BYTES: usize = 3 << 20;
 /// How often an update without an etag starts again when others change the stream at the same time.
 const UPDATE_TRIES: usize = 8;
 
@@ -58,29 +64,37 @@ impl Registry {
         let list = if filter.is_empty() { list } else { format!("{list} where {filter}") };
         let size = page::size(page_size);
         let mut after = page::after(&list, &page_token)?;
-        let mut streams = Vec::new();
+        let mut streams: Vec<pb::Stream> = Vec::new();
+        let mut room = PAGE_BYTES;
         let now = Timestamp::now();
-        for _ in 0..READS_A_PAGE {
-            let limit = if filter.is_empty() { size } else { page::MAX_PAGE_SIZE };
-            let records = self.queue.list_streams(&ListStreams { after, limit }).await?;
+        'page: for _ in 0..READS_A_PAGE {
+            let limit = if filter.is_empty() { READ_AT_ONCE.min(size - streams.len()) } else { READ_AT_ONCE };
+            let records = self.queue.list_streams(&ListStreams { after: after.clone(), limit }).await?;
             let is_last = records.len() < limit;
-            after = None;
             for record in records {
                 let id = record.id.clone();
                 if terms.passes(&record, now) {
-                    streams.push(self.to_pb(record));
+                    let stream = self.to_pb(record);
+                    let bytes = stream.encoded_len();
+                    if bytes > room && !streams.is_empty() {
+                        break 'page;
+                    }
+                    room = room.saturating_sub(bytes);
+                    streams.push(stream);
                 }
                 after = Some(id);
                 if streams.len() >= size {
-                    let next_page_token = after.map(|last| page::token(&list, &last)).unwrap_or_default();
-                    return Ok(pb::ListStreamsResponse { streams, next_page_token });
+                    break 'page;
                 }
             }
             if is_last {
                 return Ok(pb::ListStreamsResponse { streams, next_page_token: String::new() });
             }
+            // Large settings take a while to read: others have their turn.
+            tokio::task::yield_now().await;
         }
-        // A short page: what few streams pass is not looked for without end in one call.
+        // A page may be short: what few streams pass is not looked for without end in one call, and a page of large settings
+        // must fit into a message.
         let next_page_token = after.map(|last| page::token(&list, &last)).unwrap_or_default();
         Ok(pb::ListStreamsResponse { streams, next_page_token })
     }

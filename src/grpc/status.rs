@@ -136,8 +136,15 @@ impl From<SubscribeError> for Fault {
             SubscribeError::TooManyStreams { limit } => {
                 Self::new(R::TooManyItems, message).fact("limit", limit)
             }
-            SubscribeError::CursorTrimmed { stream, oldest }
-            | SubscribeError::CursorOfAnotherStore { stream, oldest }
+            SubscribeError::CursorTrimmed { stream, oldest, oldest_time } => {
+                let fault = Self::new(R::CursorTrimmed, message);
+                let fault = fault.fact("stream_id", stream).fact("oldest_sequence", oldest);
+                match oldest_time {
+                    Some(time) => fault.fact("oldest_receive_time", time),
+                    None => fault,
+                }
+            }
+            SubscribeError::CursorOfAnotherStore { stream, oldest }
             | SubscribeError::CursorBeyondStore { stream, oldest } => {
                 Self::new(R::CursorTrimmed, message).fact("stream_id", stream).fact("oldest_sequence", oldest)
             }
@@ -238,7 +245,7 @@ mod tests {
     fn every_subscribe_error_has_its_code_and_reason() {
         use SubscribeError as E;
         let glob = E::InvalidGlob { glob: "[".into(), message: "not closed".into() };
-        let trimmed = E::CursorTrimmed { stream: stream(), oldest: Sequence::FIRST };
+        let trimmed = E::CursorTrimmed { stream: stream(), oldest: Sequence::FIRST, oldest_time: None };
         for (error, code, reason, retry) in [
             (glob, Code::InvalidArgument, "INVALID_FIELD", false),
             (E::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),

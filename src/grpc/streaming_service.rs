@@ -161,7 +161,7 @@ impl StreamingService for StreamingHandlers {
         Ok(Response::new(self.acks.extend(request.into_inner()).await?))
     }
 
-    type WatchStreamsStream = watch_streams::Responses;
+    type WatchStreamsStream = delivery::Nothing<pb::WatchStreamsResponse>;
 
     async fn watch_streams(
         &self,
@@ -169,7 +169,8 @@ impl StreamingService for StreamingHandlers {
     ) -> Reply<Self::WatchStreamsStream> {
         self.refuse_if_draining()?;
         let (call, end) = (self.calls.token(), ConnectionEnd::of(&request));
-        let watch = watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call, end);
-        Ok(Response::new(watch.await?))
+        let changes =
+            watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call, end).await?;
+        Ok(delivery::respond_in_pieces(changes))
     }
 }

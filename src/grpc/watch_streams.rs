@@ -1,19 +1,19 @@
 //! WatchStreams: a watch of the hub as a response stream.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_stream::try_stream;
-use futures::Stream;
+use bytes::Bytes;
+use prost::Message;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tonic::Status;
 
 use super::connection_end::ConnectionEnd;
 use super::convert::{processed, stream, subscription, time};
+use super::delivery::{InPieces, around, whole};
 use super::fault::{Fault, Result};
 use crate::domain::LabelMatch;
-use crate::domain::{Partitions, Timestamp};
+use crate::domain::{Partitions, StreamRecord, Timestamp};
 use crate::hub::{ChangeKind, Hub, StreamChange, StreamSet, WatchBody, WatchEvent};
 use crate::pb::v1 as pb;
 use crate::pb::v1::watch_streams_response::Event as Wire;
@@ -22,9 +22,9 @@ const LEAST_HEARTBEAT: Duration = Duration::from_secs(1);
 const MOST_HEARTBEAT: Duration = Duration::from_secs(60);
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// A response stream of WatchStreams.
-pub(crate) type Responses =
-    Pin<Box<dyn Stream<Item = std::result::Result<pb::WatchStreamsResponse, Status>> + Send>>;
+/// Numbers of fields of WatchStreamsResponse whose bytes watchers share.
+const EXISTING_FIELD: u8 = 2;
+const CHANGE_FIELD: u8 = 4;
 
 /// Opens a watch. `call` keeps a drain waiting until its stream has ended.
 pub(crate) async fn watch(
@@ -33,7 +33,7 @@ pub(crate) async fn watch(
     partitions: Partitions,
     call: TaskTrackerToken,
     end: ConnectionEnd,
-) -> Result<Responses> {
+) -> Result<InPieces> {
     let pb::WatchStreamsRequest { streams, resume_token, heartbeat_interval } = request;
     let streams = match streams.unwrap_or_default() {
         pb::StreamMatch { by: None } => StreamSet::Labels(LabelMatch::default()),
@@ -53,32 +53,47 @@ pub(crate) async fn watch(
                 Some(event) => event.map_err(Fault::from)?,
                 None => Err(Fault::draining())?,
             };
-            yield to_pb(event, partitions);
+            yield encode(event, partitions);
         }
     }))
 }
 
-fn to_pb(event: WatchEvent, partitions: Partitions) -> pb::WatchStreamsResponse {
+/// A message in pieces. A stream's settings and status are encoded once for all watchers.
+fn encode(event: WatchEvent, partitions: Partitions) -> Vec<Bytes> {
     let WatchEvent { body, token } = event;
-    let event = match body {
+    let mut message = pb::WatchStreamsResponse {
+        event: None,
+        resume_token: token.map(|token| token.encode()).unwrap_or_default(),
+    };
+    message.event = Some(match body {
+        WatchBody::Existing(shared) => {
+            let existing =
+                |record: &StreamRecord| encoded(&stream::to_pb(record.clone(), partitions, Timestamp::now()));
+            return around(EXISTING_FIELD, shared.existing(existing), &message);
+        }
+        WatchBody::Change(change) => {
+            let change = change.encoded(|change| encoded(&change_to_pb(change, partitions)));
+            return around(CHANGE_FIELD, change, &message);
+        }
         WatchBody::SnapshotStart => Wire::SnapshotStart(pb::WatchSnapshotStart {}),
-        WatchBody::Existing(record) => Wire::Existing(stream::to_pb(record, partitions, Timestamp::now())),
         WatchBody::SnapshotEnd(stream_count) => Wire::SnapshotEnd(pb::WatchSnapshotEnd { stream_count }),
-        WatchBody::Change(change) => Wire::Change(change_to_pb(change, partitions)),
         WatchBody::Heartbeat => {
             Wire::Heartbeat(pb::WatchHeartbeat { server_time: Some(time::to_pb(Timestamp::now())) })
         }
-    };
-    let resume_token = token.map(|token| token.encode()).unwrap_or_default();
-    pb::WatchStreamsResponse { event: Some(event), resume_token }
+    });
+    whole(&message)
 }
 
-fn change_to_pb(change: StreamChange, partitions: Partitions) -> pb::StreamChange {
+fn encoded(message: &impl Message) -> Bytes {
+    message.encode_to_vec().into()
+}
+
+fn change_to_pb(change: &StreamChange, partitions: Partitions) -> pb::StreamChange {
     let StreamChange { kind, record, state, time: at, failure } = change;
-    let mut stream = stream::to_pb(record, partitions, Timestamp::now());
+    let mut stream = stream::to_pb(record.record().clone(), partitions, Timestamp::now());
     if let Some(status) = &mut stream.status {
         // As it was after this change: the next one tells what has come since.
-        status.set_state(stream::state_to_pb(state));
+        status.set_state(stream::state_to_pb(*state));
     }
     let kind = match kind {
         ChangeKind::Registered => pb::StreamChangeKind::Registered,
@@ -91,8 +106,8 @@ fn change_to_pb(change: StreamChange, partitions: Partitions) -> pb::StreamChang
     pb::StreamChange {
         kind: kind.into(),
         stream: Some(stream),
-        change_time: Some(time::to_pb(at)),
-        error: failure.filter(|_| kind == pb::StreamChangeKind::Error).map(|failure| {
+        change_time: Some(time::to_pb(*at)),
+        error: failure.clone().filter(|_| kind == pb::StreamChangeKind::Error).map(|failure| {
             Fault::new(processed::failure_to_pb(failure.reason), failure.message).into_frame_error()
         }),
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{Cursor, OutputEntry, Sequence, StoredPicture, StreamId};
+use crate::domain::{Cursor, OutputEntry, Sequence, StoredPicture, StreamId, Timestamp};
 use crate::queue;
 
 /// What a subscription tells.
@@ -12,6 +12,8 @@ pub enum Event {
     Frame(DeliveredFrame),
     /// Frames of one stream that are not delivered, and why.
     Gap(Gap),
+    /// A stretch of time of one stream whose frames are not kept, where a start or a stop by time asked for them.
+    TimeGap(TimeGap),
     /// Where the followed streams stand.
     Heartbeat(Vec<StreamHead>),
     /// The positions of all followed streams. Everything below them has been told.
@@ -74,6 +76,25 @@ pub struct Gap {
     /// How many of the numbers that a failover passed over can have been frames; `None` = unknown.
     pub failover_frames: Option<u64>,
     /// The position behind the gap.
+    pub cursor: Cursor,
+}
+
+/// A stretch of time, asked for, of which retention has taken frames. Which numbers they had is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeGap {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// Index, in the request, of the selector that the stream belongs to.
+    pub selector: usize,
+    /// [`GapReason::Retention`], or [`GapReason::Unregistered`] if the stream was unregistered since.
+    pub reason: GapReason,
+    /// Frames received from this time on may be gone; `None` = from the stream's beginning on.
+    pub start: Option<Timestamp>,
+    /// Frames received from this time on are kept, or were not asked for.
+    pub end: Timestamp,
+    /// When the oldest kept frame was received; `None` = none is kept.
+    pub oldest: Option<Timestamp>,
+    /// The position that the stream goes on from.
     pub cursor: Cursor,
 }
 
@@ -201,12 +222,14 @@ pub enum SubscribeError {
         limit: usize,
     },
     /// Retention took frames behind the start, and the subscriber asked to be refused then.
-    #[error("stream {stream}: frames before {oldest} are gone")]
+    #[error("stream {stream}: frames before {oldest} are gone{}", kept_since(*.oldest_time))]
     CursorTrimmed {
         /// The stream.
         stream: StreamId,
         /// The oldest number that is kept; one past the newest if none is.
         oldest: Sequence,
+        /// When that was received, where the start is by time and one is kept.
+        oldest_time: Option<Timestamp>,
     },
     /// A cursor is one of another store, and the subscriber asked to be refused where frames are gone.
     #[error("the cursor of stream {stream} is of another store; the oldest frame here is {oldest}")]
@@ -247,4 +270,8 @@ pub enum SubscribeError {
     /// The backend does not answer, or has not for [`HubConfig::outage_limit`](super::HubConfig::outage_limit).
     #[error(transparent)]
     Backend(#[from] queue::Error),
+}
+
+fn kept_since(oldest: Option<Timestamp>) -> String {
+    oldest.map(|time| format!("; the oldest kept was received at {time}")).unwrap_or_default()
 }

@@ -28,11 +28,13 @@ mod payloads;
 mod renditions;
 mod roster;
 mod select;
+mod shared_record;
 mod subscribe;
 mod subscription;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod time_gap;
 mod timers;
 mod told;
 mod topic;
@@ -51,14 +53,15 @@ use tokio_util::sync::CancellationToken;
 pub use choice::{Choice, OverflowPolicy, Sampling};
 pub use event::{
     DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
-    SubscribeError,
+    SubscribeError, TimeGap,
 };
 pub use group::{
-    Consumers, GroupCall, GroupDelivery, GroupError, GroupEvent, GroupStart, GroupTotals, MemberRequest,
-    lag_of,
+    Beginnings, Consumers, GroupCall, GroupDelivery, GroupError, GroupEvent, GroupStart, GroupTotals,
+    MemberRequest, lag_of,
 };
 pub use roster::ChangeKind;
 pub use select::{PictureWant, Selector, StreamSet, SubscriptionRequest};
+pub use shared_record::SharedRecord;
 pub use subscription::{Drainer, Subscription};
 pub use tail::TailState;
 pub use told::Omitted;

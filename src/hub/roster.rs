@@ -4,22 +4,25 @@
 //! Changes are a log with a version for each; of each stream it holds the last change only. So a watcher is a version, and
 //! one that is slow finds several changes of a stream as the last of them: it costs nothing to be slow.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod snapshots;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::event::SubscribeError;
-use super::select::Matcher;
+use super::shared_record::SharedRecord;
 use super::{Hub, clock, lock};
 use crate::domain::{
     Failure, OutputBody, OutputEntry, PartitionId, StreamId, StreamRecord, StreamState, Timestamp,
     TombstoneKind,
 };
 use crate::queue::{self, FeedEvent, FeedPage, FeedPosition, ListStreams};
+pub(super) use snapshots::{Existing, READ_AT_ONCE, Snapshot};
 
 /// How often streams are looked at that should have had a frame by now.
 const TICK: Duration = Duration::from_millis(500);
@@ -27,6 +30,9 @@ const TICK: Duration = Duration::from_millis(500);
 const QUIET_TICKS: u32 = 10;
 /// Removals that are remembered; who has not seen an older one gets a new snapshot.
 const MAX_REMOVED: usize = 10_000;
+/// How old a record may be that a watcher is told, but for settings and what the feeds tell, which are always new: thousands who
+/// watch at once cost the backend one reading a second.
+const SHARED_FOR: Duration = Duration::from_secs(1);
 
 /// What happened to a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +62,30 @@ pub(super) struct Known {
     version: u64,
     /// The change with which it came.
     pub(super) registered: u64,
+    /// Its number among the streams that are known here; another's once it is forgotten.
+    pub(super) slot: u32,
+    /// The record as it was last read, and when.
+    shared: Option<(Instant, Arc<SharedRecord>)>,
+}
+
+impl Known {
+    /// The record as watchers share it, or for this one alone where it was not read yet.
+    pub(super) fn shared_record(&self) -> Arc<SharedRecord> {
+        match &self.shared {
+            Some((_, shared)) if shared.record().revision == self.record.revision && !self.record.removed => {
+                Arc::clone(shared)
+            }
+            Some(_) | None => Arc::new(SharedRecord::new(StreamRecord::clone(&self.record))),
+        }
+    }
+
+    /// The record that watchers share, unless it must be read again.
+    fn fresh(&self, now: Instant) -> Option<&Arc<SharedRecord>> {
+        let (read, shared) = self.shared.as_ref()?;
+        let is_fresh =
+            now.duration_since(*read) < SHARED_FOR && shared.record().revision == self.record.revision;
+        is_fresh.then_some(shared)
+    }
 }
 
 /// All streams, while somebody watches.
@@ -65,6 +95,8 @@ pub(super) struct Roster {
     news: watch::Sender<u64>,
     joined: Notify,
     loading: tokio::sync::Mutex<()>,
+    /// Held by the one who reads records again; the others wait for what it reads.
+    reading: tokio::sync::Mutex<()>,
     max_watches: usize,
 }
 
@@ -76,9 +108,11 @@ struct State {
     version: u64,
     /// Removals up to this version are forgotten.
     forgotten: u64,
-    streams: HashMap<StreamId, Known>,
+    streams: BTreeMap<StreamId, Known>,
     log: BTreeMap<u64, StreamId>,
     removed: BTreeSet<u64>,
+    /// Slots of streams that are forgotten.
+    free_slots: Vec<u32>,
     /// What happened up to here is in `streams`.
     positions: Positions,
 }
@@ -95,14 +129,6 @@ pub(super) enum Found {
     Forgotten,
 }
 
-/// Where a snapshot was taken.
-#[derive(Debug)]
-pub(super) struct Snapshot {
-    pub(super) version: u64,
-    pub(super) positions: Positions,
-    pub(super) streams: Vec<Known>,
-}
-
 impl Roster {
     pub(super) fn new(max_watches: usize) -> Self {
         Self {
@@ -110,6 +136,7 @@ impl Roster {
             news: watch::Sender::new(0),
             joined: Notify::new(),
             loading: tokio::sync::Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
             max_watches,
         }
     }
@@ -252,14 +279,6 @@ impl Roster {
         known.filter(doubtful).map(|known| known.record.id.clone()).collect()
     }
 
-    pub(super) fn snapshot(&self, matcher: &Matcher) -> Snapshot {
-        let state = lock(&self.state);
-        let selected = |known: &&Known| !known.record.removed && matcher.matches(&known.record);
-        let mut streams: Vec<Known> = state.streams.values().filter(selected).cloned().collect();
-        streams.sort_unstable_by(|a, b| a.record.id.cmp(&b.record.id));
-        Snapshot { version: state.version, positions: state.positions.clone(), streams }
-    }
-
     /// What is known of some streams.
     pub(super) fn known(&self, id: &StreamId) -> Option<Known> {
         lock(&self.state).streams.get(id).cloned()
@@ -367,8 +386,9 @@ impl State {
             && let Some(oldest) = self.removed.pop_first()
         {
             self.forgotten = oldest;
-            if let Some(id) = self.log.remove(&oldest) {
-                self.streams.remove(&id);
+            if let Some(known) = self.log.remove(&oldest).and_then(|id| self.streams.remove(&id)) {
+                // Whoever knew of it has been told, or begins anew.
+                self.free_slots.push(known.slot);
             }
         }
     }
@@ -383,20 +403,29 @@ impl State {
     ) {
         self.version += 1;
         let (version, id) = (self.version, record.id.clone());
-        let before = self.streams.get(&id).map(|known| (known.version, known.registered));
-        if let Some((old, _)) = before {
-            self.log.remove(&old);
-            self.removed.remove(&old);
+        let before = self.streams.remove(&id);
+        if let Some(known) = &before {
+            self.log.remove(&known.version);
+            self.removed.remove(&known.version);
         }
-        let registered = match (kind, before) {
+        let registered = match (kind, &before) {
             (ChangeKind::Registered, _) | (_, None) => version,
-            (_, Some((_, registered))) => registered,
+            (_, Some(known)) => known.registered,
+        };
+        let (slot, shared) = match before {
+            Some(known) => (known.slot, known.shared),
+            // Slots are given out from 0 on, so that one that is not free is in use.
+            None => {
+                let next = u32::try_from(self.streams.len() + self.free_slots.len()).unwrap_or(u32::MAX);
+                (self.free_slots.pop().unwrap_or(next), None)
+            }
         };
         if kind == ChangeKind::Removed {
             self.removed.insert(version);
         }
         self.log.insert(version, id.clone());
-        let known = Known { record: Arc::new(record), state, kind, time, failure, version, registered };
+        let record = Arc::new(record);
+        let known = Known { record, state, kind, time, failure, version, registered, slot, shared };
         self.streams.insert(id, known);
     }
 }

@@ -192,7 +192,8 @@ impl Selector {
             (None, StartPosition::Sequence(number)) => within_reach(record, live, *number)?,
         };
         if self.fail_if_trimmed && asked < oldest {
-            return Err(SubscribeError::CursorTrimmed { stream: record.id.clone(), oldest });
+            let stream = record.id.clone();
+            return Err(SubscribeError::CursorTrimmed { stream, oldest, oldest_time: None });
         }
         Ok(asked)
     }

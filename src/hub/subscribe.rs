@@ -5,17 +5,19 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::Hub;
 use super::clock;
-use super::event::SubscribeError;
+use super::event::{SubscribeError, TimeGap};
 use super::followed::{Departed, Exit, Followed, Stops};
 use super::inbox::Inbox;
 use super::select::{Matcher, Selector, StreamSet, SubscriptionRequest, first_match};
 use super::subscription::Subscription;
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
-use crate::domain::{OutputEntry, Sequence, StartPosition, StreamCounters, StreamId, StreamRecord};
-use crate::queue::{self, ListStreams};
+use crate::domain::{Sequence, StartPosition, StreamCounters, StreamId, StreamRecord, Timestamp};
+use crate::queue::{self, FoundAt, ListStreams};
 
 /// Outputs that are searched at the same time.
 const LOOKS_AT_ONCE: usize = 16;
+/// Streams that are read at once where all are looked at.
+const STREAMS_A_READ: usize = 100;
 
 /// A subscription's entry in the hub; gone when dropped.
 #[derive(Debug)]
@@ -69,18 +71,27 @@ pub(super) async fn subscribe(
         }
     }
     let found = found_by_time(hub, &chosen).await?;
+    let mut time_gaps = Vec::new();
     for ((record, by_id, index, selector), found) in chosen.into_iter().zip(found) {
         let Some((place, topic)) = places.remove(&record.id) else { continue };
-        let first = match &found {
-            Some(entry) => {
-                selector.check_time(&record, entry)?;
-                entry.sequence
-            }
+        let starts_at = selector.start_time(&record.id);
+        let entry = found.as_ref().and_then(|found| found.entry.clone()).filter(|_| starts_at.is_some());
+        let first = match &entry {
+            Some(entry) => entry.sequence,
             None => selector.first_sequence(&record)?,
         };
         let beyond = selector.beyond_store(&record);
         if let Some(last) = beyond.and_then(|next| Sequence::new(next.get() - 1).ok()) {
             hub.queue.has_given(&record.id, last).await?;
+        }
+        if let Some(gap) = found
+            .and_then(|found| TimeGap::between(&record, index, starts_at, selector.stop_time, first, &found))
+        {
+            if selector.fail_if_trimmed && starts_at.is_some() {
+                let (stream, oldest_time) = (gap.stream_id, gap.oldest);
+                return Err(SubscribeError::CursorTrimmed { stream, oldest: first, oldest_time });
+            }
+            time_gaps.push(gap);
         }
         inbox.clear_changes(place.index);
         inbox.place_for(&record.id, Some(index));
@@ -101,7 +112,7 @@ pub(super) async fn subscribe(
             None => {}
         }
         // What waits for a worker may have been received before.
-        followed.not_before = selector.start_time(&record.id).filter(|_| found.is_none());
+        followed.not_before = selector.start_time(&record.id).filter(|_| entry.is_none());
         if record.removed && !by_id {
             followed.exit = Exit::WhenDrained;
         }
@@ -120,7 +131,7 @@ pub(super) async fn subscribe(
             departed.push((id, Departed::before(cursor)));
         }
     }
-    let mut subscription = Subscription::new(registration, &request, streams);
+    let mut subscription = Subscription::new(registration, &request, streams, time_gaps);
     subscription.departed.extend(departed);
     Ok(subscription)
 }
@@ -159,16 +170,16 @@ async fn records(
     Ok(records)
 }
 
-/// Looks the starts by time up; `None` where the stream does not start by time, or nothing is kept that came since.
+/// Looks starts and stops by time up; `None` where the stream has neither.
 async fn found_by_time(
     hub: &Hub,
     chosen: &[(StreamRecord, bool, usize, &Selector)],
-) -> queue::Result<Vec<Option<Arc<OutputEntry>>>> {
+) -> queue::Result<Vec<Option<FoundAt>>> {
     let look = |(record, _, _, selector): &(StreamRecord, bool, usize, &Selector)| {
-        let asked = selector.start_time(&record.id).map(|time| (record.id.clone(), time));
+        let asked = selector.asked_from(&record.id).map(|time| (record.id.clone(), time));
         async move {
             match asked {
-                Some((id, time)) => hub.queue.first_at(&id, time).await,
+                Some((id, time)) => hub.queue.first_at(&id, time).await.map(Some),
                 None => Ok(None),
             }
         }
@@ -178,16 +189,14 @@ async fn found_by_time(
 }
 
 impl Selector {
-    /// Refuses a start by time that lies before what is kept, where the subscriber asked for that.
-    fn check_time(&self, record: &StreamRecord, found: &OutputEntry) -> Result<(), SubscribeError> {
-        let trimmed = self.start_time(&record.id).is_some_and(|time| found.received_time > time)
-            && found.sequence.get() == record.counters.oldest_sequence
-            && found.sequence > Sequence::FIRST;
-        if self.fail_if_trimmed && trimmed {
-            let stream = record.id.clone();
-            return Err(SubscribeError::CursorTrimmed { stream, oldest: found.sequence });
-        }
-        Ok(())
+    /// The time from which on a stream's frames are asked for: that of a start by time; where a stop by time bounds all that
+    /// is kept, any. `None` where no time says what is asked for.
+    fn asked_from(&self, id: &StreamId) -> Option<Timestamp> {
+        let all = || {
+            let earliest = self.start == StartPosition::Earliest && self.cursor_of(id).is_none();
+            (earliest && self.stop_time.is_some()).then(Timestamp::default)
+        };
+        self.start_time(id).or_else(all)
     }
 }
 
@@ -217,9 +226,11 @@ async fn candidates(
     if !matchers.iter().any(Matcher::is_dynamic) {
         return Ok(ids);
     }
-    let mut query = ListStreams { after: None, limit: 1000 };
+    let mut query = ListStreams { after: None, limit: STREAMS_A_READ };
     loop {
         let records = hub.queue.list_streams(&query).await?;
+        // Thousands of large settings take a while to read: others have their turn.
+        tokio::task::yield_now().await;
         let mut matching = records.iter().filter(|record| first_match(matchers, record).is_some());
         matching.try_for_each(|record| add(&record.id))?;
         match records.last() {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::choice::Choice;
 use super::clock;
-use super::event::{Event, GapReason, SubscribeError};
+use super::event::{Event, GapReason, SubscribeError, TimeGap};
 use super::followed::{Departed, Followed, Stops};
 use super::inbox::Inbox;
 use super::load::{Found, Load, Trouble};
@@ -46,6 +46,8 @@ pub struct Subscription {
     tail: watch::Receiver<TailState>,
     /// When streams are to be asked whether they are done.
     stop_times: BTreeSet<Timestamp>,
+    /// What starts and stops by time asked for and retention has taken; told behind the first checkpoint.
+    time_gaps: Vec<TimeGap>,
     /// Streams that went, and where: they may come back.
     pub(super) departed: BTreeMap<StreamId, Departed>,
 }
@@ -131,6 +133,7 @@ impl Subscription {
         registration: Registration,
         request: &SubscriptionRequest,
         mut streams: Vec<(u32, Followed)>,
+        time_gaps: Vec<TimeGap>,
     ) -> Self {
         let mut selectors: Vec<SelectorState> = request.selectors.iter().map(SelectorState::new).collect();
         for (_, stream) in &mut streams {
@@ -154,6 +157,7 @@ impl Subscription {
             timers: Timers::new(request.heartbeat_interval, request.checkpoint_interval),
             tail,
             stop_times,
+            time_gaps,
             departed: BTreeMap::new(),
         };
         let indices: Vec<u32> = subscription.streams.keys().copied().collect();
@@ -206,6 +210,7 @@ impl Subscription {
         if let Phase::Fresh = self.phase {
             self.phase = Phase::Running;
             self.out.push_back(Event::Checkpoint(self.cursors()));
+            self.out.extend(self.time_gaps.drain(..).map(Event::TimeGap));
         } else if mail.draining {
             self.end(Event::Draining, None);
         } else if mail.overflowed {

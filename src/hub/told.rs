@@ -46,7 +46,8 @@ impl Told {
                     self.omitted[reason as usize].fetch_add(count, Ordering::Relaxed);
                 }
             }
-            Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_) => {}
+            // How many frames were there is not known.
+            Event::TimeGap(_) | Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_) => {}
         }
     }
 

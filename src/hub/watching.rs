@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::event::SubscribeError;
-use super::roster::{ChangeKind, Found, Known, Positions, Snapshot};
+use super::roster::{ChangeKind, Existing, Found, Known, Positions, READ_AT_ONCE, Snapshot};
 use super::select::{Matcher, StreamSet};
+use super::shared_record::{SharedRecord, Slots};
 use super::tail::TailState;
 use super::watch_token::WatchToken;
 use super::{Hub, clock};
 use crate::domain::{Failure, OutputBody, StreamId, StreamRecord, StreamState, Timestamp, TombstoneKind};
 use crate::queue::{self, FeedEvent, FeedPosition};
 
-/// Streams that are read, and changes that are taken, at once.
+/// Changes that are taken at once.
 const AT_ONCE: usize = 100;
 /// Events of the feeds that a resumed watch reads; one that missed more begins anew.
 const MOST_MISSED: u64 = 5_000;
@@ -37,7 +39,7 @@ pub enum WatchBody {
     /// A snapshot begins: what was told before does not hold.
     SnapshotStart,
     /// A stream of the snapshot.
-    Existing(StreamRecord),
+    Existing(Arc<SharedRecord>),
     /// The snapshot had so many.
     SnapshotEnd(u64),
     /// A stream has changed.
@@ -52,13 +54,20 @@ pub struct StreamChange {
     /// What happened.
     pub kind: ChangeKind,
     /// The stream after it.
-    pub record: StreamRecord,
+    pub record: Arc<SharedRecord>,
     /// What it was doing after it.
     pub state: StreamState,
     /// When it happened.
     pub time: Timestamp,
     /// The last failure of a stream in [`StreamState::Error`].
     pub failure: Option<Failure>,
+}
+
+impl StreamChange {
+    /// The bytes that tell of it; `encode` makes them for the first of all watchers who asks.
+    pub fn encoded(&self, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
+        self.record.change((self.kind, self.state, self.time), || encode(self))
+    }
 }
 
 /// Follows streams. Ends when it is dropped.
@@ -70,15 +79,24 @@ pub struct Watch {
     /// Changes up to this version have been told.
     seen: u64,
     /// The streams that the watcher knows of.
-    known: HashSet<StreamId>,
+    known: Slots,
     out: VecDeque<WatchEvent>,
-    /// The rest of a snapshot.
-    snapshot: Option<(VecDeque<StreamId>, u64)>,
+    /// How far a snapshot has come.
+    snapshot: Option<Progress>,
     token: WatchToken,
     heartbeat: Duration,
     next_heartbeat: Instant,
     news: watch::Receiver<u64>,
     tail: watch::Receiver<TailState>,
+}
+
+/// How far a snapshot has come. Nothing of its streams is held: a slow watcher costs no memory.
+#[derive(Debug)]
+struct Progress {
+    /// Streams that came later are told as changes.
+    version: u64,
+    after: Option<StreamId>,
+    count: u64,
 }
 
 impl Drop for Watch {
@@ -109,7 +127,7 @@ impl Hub {
             matcher,
             selection,
             seen: 0,
-            known: HashSet::new(),
+            known: Slots::default(),
             out: VecDeque::new(),
             snapshot: None,
             token: WatchToken {
@@ -153,6 +171,8 @@ impl Watch {
                 self.next_heartbeat = Instant::now() + self.heartbeat;
                 return Ok(event);
             }
+            // Thousands of snapshots must not keep others waiting.
+            tokio::task::consume_budget().await;
             if self.snapshot.is_some() {
                 self.read_snapshot().await?;
             } else if !self.take_changes().await? {
@@ -163,28 +183,31 @@ impl Watch {
 
     /// Begins with a snapshot.
     fn begin(&mut self) {
-        let Snapshot { version, positions, streams } = self.hub.roster.snapshot(&self.matcher);
+        let (version, positions) = self.hub.roster.moment();
         self.seen = version;
         self.known.clear();
         self.reached(positions);
         self.out.push_back(WatchEvent { body: WatchBody::SnapshotStart, token: None });
-        self.snapshot = Some((streams.into_iter().map(|known| known.record.id.clone()).collect(), 0));
+        self.snapshot = Some(Progress { version, after: None, count: 0 });
     }
 
+    /// Takes one step of a snapshot.
     async fn read_snapshot(&mut self) -> Result<(), SubscribeError> {
-        let Some((rest, mut count)) = self.snapshot.take() else { return Ok(()) };
-        let ids: Vec<StreamId> = rest.iter().take(AT_ONCE).cloned().collect();
-        for record in self.records(&ids).await?.into_values().filter(|record| !record.removed) {
-            count += 1;
-            self.known.insert(record.id.clone());
-            self.out.push_back(WatchEvent { body: WatchBody::Existing(record), token: None });
-        }
-        let rest: VecDeque<StreamId> = rest.into_iter().skip(ids.len()).collect();
-        if rest.is_empty() {
-            let token = Some(self.token.clone());
-            self.out.push_back(WatchEvent { body: WatchBody::SnapshotEnd(count), token });
-        } else {
-            self.snapshot = Some((rest, count));
+        let Some(progress) = &mut self.snapshot else { return Ok(()) };
+        match self.hub.roster.next_existing(&self.matcher, progress.after.as_ref(), progress.version) {
+            Existing::Stream(slot, shared) => {
+                progress.after = Some(shared.record().id.clone());
+                progress.count += 1;
+                self.known.insert(slot);
+                self.out.push_back(WatchEvent { body: WatchBody::Existing(shared), token: None });
+            }
+            Existing::Stale(ids) => self.renew(&ids).await?,
+            Existing::Scanned(last) => progress.after = Some(last),
+            Existing::End => {
+                let (token, count) = (Some(self.token.clone()), progress.count);
+                self.snapshot = None;
+                self.out.push_back(WatchEvent { body: WatchBody::SnapshotEnd(count), token });
+            }
         }
         Ok(())
     }
@@ -217,20 +240,19 @@ impl Watch {
 
     /// Tells a change to this watcher, who has seen what happened up to `seen`.
     fn tell(&mut self, known: Known, seen: u64) {
-        let id = known.record.id.clone();
         let selected = !known.record.removed && self.matcher.matches(&known.record);
-        match (self.known.contains(&id), selected) {
+        match (self.known.contains(known.slot), selected) {
             (false, false) => {}
             (true, true) => self.push(known.kind, &known, known.time),
             (false, true) => {
                 if known.registered > seen && known.kind != ChangeKind::Registered {
                     self.push(ChangeKind::Registered, &known, known.record.create_time);
                 }
-                self.known.insert(id);
+                self.known.insert(known.slot);
                 self.push(known.kind, &known, known.time);
             }
             (true, false) => {
-                self.known.remove(&id);
+                self.known.remove(known.slot);
                 self.push(ChangeKind::Removed, &known, known.time);
             }
         }
@@ -239,7 +261,7 @@ impl Watch {
     fn push(&mut self, kind: ChangeKind, known: &Known, time: Timestamp) {
         let change = StreamChange {
             kind,
-            record: StreamRecord::clone(&known.record),
+            record: known.shared_record(),
             state: known.state,
             time,
             failure: known.failure.clone(),
@@ -256,31 +278,57 @@ impl Watch {
             if let WatchBody::Change(change) = &event.body
                 && change.kind != ChangeKind::Removed
             {
-                ids.push(change.record.id.clone());
+                let id = &change.record.record().id;
+                ids.push(id.clone());
                 if change.kind == ChangeKind::Error && change.failure.is_none() {
-                    failing.push(change.record.id.clone());
+                    failing.push(id.clone());
                 }
             }
         }
-        let mut records = self.records(&ids).await?;
+        for ids in ids.chunks(READ_AT_ONCE) {
+            self.renew(ids).await?;
+        }
+        let records = self.hub.roster.shared(&ids);
         let mut failures = BTreeMap::new();
         for id in failing {
-            if let Some(failure) = last_failure(&self.hub, &id).await? {
+            // Another watcher may have found out meanwhile.
+            let known = self.hub.roster.known(&id).and_then(|known| known.failure);
+            let failure = match known {
+                Some(failure) => Some(failure),
+                None => last_failure(&self.hub, &id).await?,
+            };
+            if let Some(failure) = failure {
+                self.hub.roster.note_failure(&id, &failure);
                 failures.insert(id, failure);
             }
         }
         for event in self.out.iter_mut().skip(told) {
             let WatchBody::Change(change) = &mut event.body else { continue };
+            let id = &change.record.record().id;
             if change.kind == ChangeKind::Error && change.failure.is_none() {
-                change.failure = failures.remove(&change.record.id);
+                change.failure = failures.remove(id);
             }
             if change.kind != ChangeKind::Removed
-                && let Some(record) = records.get_mut(&change.record.id).filter(|record| !record.removed)
+                && let Some(record) = records.get(id).filter(|shared| !shared.record().removed)
             {
-                change.record = record.clone();
+                change.record = Arc::clone(record);
             }
         }
         Ok(())
+    }
+
+    /// Has records read again that are too old. Waits while the backend is away, but not for ever.
+    async fn renew(&self, ids: &[StreamId]) -> Result<(), SubscribeError> {
+        let start = Instant::now();
+        loop {
+            match self.hub.roster.renew(&self.hub, ids).await {
+                Ok(()) => return Ok(()),
+                Err(error) if !error.is_retryable() || start.elapsed() >= self.hub.config.outage_limit => {
+                    return Err(error.into());
+                }
+                Err(_) => sleep(RETRY).await,
+            }
+        }
     }
 
     fn reached(&mut self, positions: Positions) {
@@ -382,7 +430,8 @@ impl Watch {
         }
         self.seen = version;
         let older = streams.iter().filter(|known| known.record.create_time <= token.time);
-        self.known = older.map(|known| known.record.id.clone()).collect();
+        self.known.clear();
+        older.for_each(|known| self.known.insert(known.slot));
         self.tell_missed(token, &streams, &registry, &outputs).await?;
         self.reached(reached);
         if let Some(last) = self.out.back_mut() {
@@ -402,7 +451,7 @@ impl Watch {
         for known in selected {
             let (id, record) = (&known.record.id, &known.record);
             if record.create_time > token.time {
-                self.known.insert(id.clone());
+                self.known.insert(known.slot);
                 self.push(ChangeKind::Registered, known, record.create_time);
             } else if registry.contains(id) {
                 self.push(ChangeKind::Updated, known, record.update_time);
@@ -437,6 +486,7 @@ impl Watch {
             };
             if record.create_time <= token.time {
                 let (state, time) = (record.state(clock::now()), clock::now());
+                let record = Arc::new(SharedRecord::new(record));
                 let change = StreamChange { kind: ChangeKind::Removed, record, state, time, failure: None };
                 let token = Some(self.token.clone());
                 self.out.push_back(WatchEvent { body: WatchBody::Change(change), token });

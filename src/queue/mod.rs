@@ -43,7 +43,7 @@ pub(crate) use groups::{
 };
 pub use life::{ATTEND_EVERY, Life};
 pub(crate) use removal::{UNREGISTERED, left_behind, remembered_streams, settings_bytes};
-pub use seek::Seek;
+pub use seek::{FoundAt, Seek};
 pub use strikes::Strikes;
 pub use types::{
     AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
@@ -75,6 +75,12 @@ pub trait Queue:
 
     /// Asks the backend how it is. Fails while it cannot be reached.
     async fn status(&self) -> Result<BackendStatus>;
+
+    /// Asks the backend for a sign of life, over a connection that carries nothing else. To be asked by one task: the connection
+    /// lives in the runtime of the one who asked first.
+    async fn probe(&self) -> Result<()> {
+        self.status().await.map(drop)
+    }
 
     // ---- registry ----
 

@@ -435,6 +435,8 @@ pub struct PartitionStats {
     pub removed: u64,
     /// Frames answered DUPLICATE.
     pub duplicates: u64,
+    /// Processed frames whose picture took more than its stream's budget had left.
+    pub over_budget: u64,
     /// Bytes of the pictures published, since the partition began.
     pub published_bytes: u64,
     /// Output entries that retention took.

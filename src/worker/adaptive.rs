@@ -1,5 +1,5 @@
-//! Quality steered to a budget of bytes. What is known of a stream's last pictures lives in this process: after a restart, or
-//! on another worker, it is learnt anew.
+//! Quality, and then size, steered to a budget of bytes. What is known of a stream's last pictures lives in this process: after
+//! a restart, or on another worker, it is learnt anew.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -14,35 +14,65 @@ const MOST_STREAMS: usize = 4096;
 const WINDOW: i64 = 100;
 /// How many qualities are tried between the first one and the least.
 const TRIES: usize = 3;
+/// How many sizes are tried below the first one, at the least quality.
+const SIZE_TRIES: usize = 4;
 /// By how much the quality rises again from one picture to the next.
 const STEP_UP: u8 = 3;
+/// Pictures between two tries of a larger size: one that does not fit was encoded for nothing.
+const LARGER_EVERY: u32 = 30;
+
+/// The size of a picture that is not scaled down.
+const WHOLE: u8 = 100;
+
+/// How a picture is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// Of what the sides would be without a budget, as a percentage.
+    pub(super) scale_percent: u8,
+    /// The quality.
+    pub(super) quality: u8,
+}
 
 /// What one picture may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Allowance {
-    /// Most bytes.
+    /// Most bytes that are aimed at.
     pub(super) bytes: u64,
-    /// The quality to try first.
-    pub(super) first: u8,
-    /// The lowest one.
-    pub(super) least: u8,
+    /// Bytes above which the budget is exceeded.
+    pub(super) limit: u64,
+    /// What to try first.
+    pub(super) first: Choice,
+    /// The lowest of each.
+    pub(super) least: Choice,
+    /// A larger size to try before.
+    pub(super) larger: Option<u8>,
 }
 
 impl Allowance {
-    /// A fixed quality, whatever it takes.
+    /// A fixed quality and size, whatever they take.
     pub(super) fn fixed(quality: u8) -> Self {
-        Self { bytes: u64::MAX, first: quality, least: quality }
+        let choice = Choice { scale_percent: WHOLE, quality };
+        Self { bytes: u64::MAX, limit: u64::MAX, first: choice, least: choice, larger: None }
     }
+}
+
+/// A picture that was made.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) bytes: Bytes,
+    pub(super) choice: Choice,
 }
 
 #[derive(Debug, Default)]
 struct Steered {
     /// By tenths of a second of received time: frames, and bytes of their pictures.
     spent: VecDeque<(i64, u64, u64)>,
-    quality: Option<u8>,
+    choice: Option<Choice>,
+    /// Pictures until a larger size may be tried.
+    larger_in: u32,
 }
 
-/// The streams whose quality is steered.
+/// The streams that are steered.
 #[derive(Debug, Default)]
 pub(super) struct Steering(Mutex<HashMap<StreamId, Steered>>);
 
@@ -68,8 +98,10 @@ impl Steering {
         while steered.spent.front().is_some_and(|(at, ..)| *at <= now - WINDOW) {
             steered.spent.pop_front();
         }
-        let AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality } = policy;
+        let AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent } =
+            policy;
         let mut bytes = if max_bytes_per_frame == 0 { u64::MAX } else { u64::from(max_bytes_per_frame) };
+        let mut limit = bytes;
         if max_bytes_per_second > 0 {
             let (frames, spent) =
                 steered.spent.iter().fold((0, 0), |sum, (_, frames, bytes)| (sum.0 + frames, sum.1 + bytes));
@@ -81,30 +113,56 @@ impl Steering {
             let elapsed = (now - first + 10).clamp(10, WINDOW).unsigned_abs();
             let left = (max_bytes_per_second.saturating_mul(elapsed) / 10).saturating_sub(spent);
             bytes = bytes.min(share).min(left / 2);
+            limit = limit.min(left);
         }
         steered.note(now, 1, 0);
-        let least = min_quality.min(quality);
-        Allowance { bytes, first: steered.quality.unwrap_or(quality).clamp(least, quality), least }
+        let least = Choice { scale_percent: min_scale_percent.min(WHOLE), quality: min_quality.min(quality) };
+        let first = steered.choice.unwrap_or(Choice { scale_percent: WHOLE, quality });
+        let first = Choice {
+            scale_percent: first.scale_percent.clamp(least.scale_percent, WHOLE),
+            quality: first.quality.clamp(least.quality, quality),
+        };
+        // From half-way up the quality on, a size more is worth a try.
+        let is_good = first.quality >= least.quality + (quality - least.quality) / 2;
+        steered.larger_in = steered.larger_in.saturating_sub(1);
+        let larger = (first.scale_percent < WHOLE && is_good && steered.larger_in == 0)
+            .then(|| larger(first.scale_percent));
+        if larger.is_some() {
+            steered.larger_in = LARGER_EVERY;
+        }
+        Allowance { bytes, limit, first, least, larger }
     }
 
-    /// A picture was made: what it took, at which quality (`None` = it was passed on), of what it might have taken.
+    /// A picture was made: what it took, how it was encoded (`None` = it was passed on), of what it might have taken.
     pub(super) fn spent(
         &self,
         stream: &StreamId,
         received: Timestamp,
         bytes: u64,
-        quality: Option<u8>,
+        choice: Option<Choice>,
         allowance: Allowance,
     ) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(steered) = streams.get_mut(stream) else { return };
         steered.note(tenths(received), 0, bytes);
-        if let Some(quality) = quality {
+        if let Some(Choice { scale_percent, quality }) = choice {
             // Up again only from where there is room.
             let step = if bytes <= allowance.bytes { STEP_UP } else { 0 };
-            steered.quality = Some(quality.saturating_add(step));
+            steered.choice = Some(Choice { scale_percent, quality: quality.saturating_add(step) });
         }
     }
+}
+
+/// The next size above a smaller one: four thirds of its sides.
+fn larger(scale_percent: u8) -> u8 {
+    (scale_percent.saturating_add(scale_percent / 3).saturating_add(1)).min(WHOLE)
+}
+
+/// A size below one of which a picture takes `bytes` where `most` are allowed: bytes go about with the number of pixels.
+fn smaller(scale_percent: u8, bytes: u64, most: u64, least: u8) -> u8 {
+    let fits = f64::from(scale_percent) * (most as f64 / bytes.max(1) as f64).sqrt();
+    let most = scale_percent - scale_percent / 8 - 1;
+    (fits as u8).clamp(least, most.max(least))
 }
 
 impl Steered {
@@ -124,18 +182,54 @@ fn tenths(time: Timestamp) -> i64 {
     time.as_micros().div_euclid(100_000)
 }
 
-/// Encodes at the highest quality found that fits, in a few tries; at the least where none does.
+/// Encodes at the highest quality found that fits, in a few tries; where the least does not, at the largest size found that does
+/// with it; at the least of both where nothing fits.
 pub(super) fn encode_within<E>(
     allowance: Allowance,
-    mut encode: impl FnMut(u8) -> Result<Bytes, E>,
-) -> Result<(Bytes, u8), E> {
-    let Allowance { bytes: most, first, least } = allowance;
-    let fits = |encoded: &Bytes| encoded.len() as u64 <= most;
-    // Nothing fits: no use in looking for it.
-    let first = if most == 0 { least } else { first };
-    let encoded = encode(first)?;
+    mut encode: impl FnMut(Choice) -> Result<Bytes, E>,
+) -> Result<Encoded, E> {
+    let Allowance { bytes: most, limit: _, first, least, larger } = allowance;
+    let mut make = |scale_percent, quality| {
+        let choice = Choice { scale_percent, quality };
+        encode(choice).map(|bytes| Encoded { bytes, choice })
+    };
+    let fits = |encoded: &Encoded| encoded.bytes.len() as u64 <= most;
+    if most == 0 {
+        // Nothing fits: no use in looking for it.
+        return make(least.scale_percent, least.quality);
+    }
+    if let Some(larger) = larger {
+        let encoded = make(larger, least.quality)?;
+        if fits(&encoded) {
+            return Ok(encoded);
+        }
+    }
+    let mut encoded = best_quality(first, least.quality, &fits, &mut make)?;
+    for attempt in 1..=SIZE_TRIES {
+        let scale_percent = encoded.choice.scale_percent;
+        if fits(&encoded) || scale_percent <= least.scale_percent {
+            break;
+        }
+        let next = match attempt {
+            SIZE_TRIES => least.scale_percent,
+            _ => smaller(scale_percent, encoded.bytes.len() as u64, most, least.scale_percent),
+        };
+        encoded = make(next, least.quality)?;
+    }
+    Ok(encoded)
+}
+
+/// Encodes at the highest quality found that fits, at one size; at the least where none does.
+fn best_quality<E>(
+    first: Choice,
+    least: u8,
+    fits: &impl Fn(&Encoded) -> bool,
+    make: &mut impl FnMut(u8, u8) -> Result<Encoded, E>,
+) -> Result<Encoded, E> {
+    let Choice { scale_percent, quality: first } = first;
+    let encoded = make(scale_percent, first)?;
     if fits(&encoded) || first <= least {
-        return Ok((encoded, first));
+        return Ok(encoded);
     }
     let (mut low, mut high, mut found) = (least, first, None);
     for _ in 0..TRIES {
@@ -143,16 +237,16 @@ pub(super) fn encode_within<E>(
             break;
         }
         let quality = low + (high - low) / 2;
-        let encoded = encode(quality)?;
+        let encoded = make(scale_percent, quality)?;
         if fits(&encoded) {
-            (low, found) = (quality, Some((encoded, quality)));
+            (low, found) = (quality, Some(encoded));
         } else {
             high = quality;
         }
     }
     match found {
         Some(found) => Ok(found),
-        None => Ok((encode(least)?, least)),
+        None => make(scale_percent, least),
     }
 }
 
@@ -160,71 +254,142 @@ pub(super) fn encode_within<E>(
 mod tests {
     use super::*;
 
-    /// A picture of a kilobyte a step of quality.
-    fn picture(quality: u8) -> Result<Bytes, ()> {
-        Ok(Bytes::from(vec![0; usize::from(quality) * 1024]))
+    const ADAPTIVE: AdaptiveQuality = AdaptiveQuality {
+        max_bytes_per_frame: 0,
+        max_bytes_per_second: 0,
+        min_quality: 30,
+        min_scale_percent: 25,
+    };
+
+    /// A picture of a kilobyte a step of quality; its bytes go with its pixels.
+    fn picture(choice: Choice) -> Result<Bytes, ()> {
+        let scale = usize::from(choice.scale_percent);
+        Ok(Bytes::from(vec![0; usize::from(choice.quality) * 1024 * scale * scale / 10_000]))
+    }
+
+    fn allowance(bytes: u64, least_scale: u8) -> Allowance {
+        Allowance {
+            bytes,
+            limit: bytes,
+            first: Choice { scale_percent: 100, quality: 85 },
+            least: Choice { scale_percent: least_scale, quality: 30 },
+            larger: None,
+        }
     }
 
     #[test]
     fn the_quality_is_found_in_a_few_tries() {
         let mut tries = 0;
-        let mut counted = |quality| {
+        let counted = |choice| {
             tries += 1;
-            picture(quality)
+            picture(choice)
         };
-        let allowance = Allowance { bytes: 40 << 10, first: 85, least: 30 };
-        let (encoded, quality) = encode_within(allowance, &mut counted).unwrap();
-        assert!((33..=40).contains(&quality), "{quality}");
-        assert_eq!(encoded.len(), usize::from(quality) << 10);
+        let Encoded { bytes, choice } = encode_within(allowance(40 << 10, 25), counted).unwrap();
+        assert!((33..=40).contains(&choice.quality) && choice.scale_percent == 100, "{choice:?}");
+        assert_eq!(bytes.len(), usize::from(choice.quality) << 10);
         assert!(tries <= 5, "{tries}");
-        let (_, quality) = encode_within(Allowance { bytes: 1, ..allowance }, picture).unwrap();
-        assert_eq!(quality, 30, "the least, though it does not fit");
-        let (_, quality) = encode_within(Allowance::fixed(85), picture).unwrap();
-        assert_eq!(quality, 85);
+        let fixed = encode_within(Allowance::fixed(85), picture).unwrap().choice;
+        assert_eq!(fixed, Choice { scale_percent: 100, quality: 85 });
+    }
+
+    #[test]
+    fn where_the_least_quality_does_not_suffice_the_size_is_lowered() {
+        for (most, scales) in [(20, 60..=85), (10, 40..=60), (4, 25..=40)] {
+            let mut tries = 0;
+            let counted = |choice| {
+                tries += 1;
+                picture(choice)
+            };
+            let Encoded { bytes, choice } = encode_within(allowance(most << 10, 25), counted).unwrap();
+            assert!(bytes.len() as u64 <= most << 10, "{most} kB: {} bytes", bytes.len());
+            assert!(choice.quality == 30 && scales.contains(&choice.scale_percent), "{most} kB: {choice:?}");
+            assert!(tries <= 9, "{tries}");
+        }
+        // As far down as it may, and no further.
+        let least = Choice { scale_percent: 25, quality: 30 };
+        assert_eq!(encode_within(allowance(1, 25), picture).unwrap().choice, least);
+        let whole = Choice { scale_percent: 100, quality: 30 };
+        assert_eq!(encode_within(allowance(10 << 10, 100), picture).unwrap().choice, whole);
+    }
+
+    /// What 300 pictures take that come ten a second, with how they were made and whether they exceed the budget.
+    fn run(
+        policy: AdaptiveQuality,
+        picture: impl Fn(usize, Choice) -> Result<Bytes, ()>,
+    ) -> Vec<(usize, Choice, bool)> {
+        let (steering, stream) = (Steering::default(), "cam".parse().unwrap());
+        let mut made = Vec::new();
+        for frame in 0..300 {
+            let received = Timestamp::from_micros(1_000_000_000 + frame as i64 * 100_000);
+            let allowance = steering.allow(&stream, policy, 85, received);
+            let Encoded { bytes, choice } =
+                encode_within(allowance, |choice| picture(frame, choice)).unwrap();
+            let size = bytes.len() as u64;
+            steering.spent(&stream, received, size, Some(choice), allowance);
+            made.push((bytes.len(), choice, size > allowance.limit));
+        }
+        made
     }
 
     #[test]
     fn a_stream_keeps_to_its_bytes_a_second() {
-        let (steering, stream) = (Steering::default(), "cam".parse().unwrap());
-        let policy =
-            AdaptiveQuality { max_bytes_per_frame: 0, max_bytes_per_second: 200 << 10, min_quality: 5 };
-        let mut sizes = Vec::new();
-        for frame in 0..300 {
-            let received = Timestamp::from_micros(1_000_000_000 + frame * 100_000);
-            let allowance = steering.allow(&stream, policy, 85, received);
-            let (encoded, quality) = encode_within(allowance, picture).unwrap();
-            steering.spent(&stream, received, encoded.len() as u64, Some(quality), allowance);
-            sizes.push(encoded.len());
+        for (budget, used) in [(200 << 10, 7), (100 << 10, 5), (30 << 10, 5)] {
+            let policy = AdaptiveQuality { max_bytes_per_second: budget, ..ADAPTIVE };
+            let made = run(policy, |_, choice| picture(choice));
+            for window in made.windows(100) {
+                let total: usize = window.iter().map(|(size, ..)| size).sum();
+                assert!(total as u64 <= 10 * budget, "{total} of {budget} a second");
+            }
+            assert!(!made.iter().any(|(.., over)| *over), "none is flagged");
+            let last: usize = made[200..].iter().map(|(size, ..)| size).sum();
+            assert!(last as u64 > 10 * budget * used / 10, "the budget is used: {last} of {budget} a second");
         }
-        for window in sizes.windows(100) {
-            let total: usize = window.iter().sum();
-            // What the lowest quality takes goes over it.
-            assert!(total <= 10 * (200 << 10) * 101 / 100, "{total}");
-        }
-        let last: usize = sizes[200..].iter().sum();
-        assert!(last > 10 * (200 << 10) * 7 / 10, "the budget is used: {last}");
+    }
+
+    #[test]
+    fn a_budget_that_cannot_be_kept_is_flagged_on_every_frame() {
+        let policy = AdaptiveQuality { max_bytes_per_second: 60 << 10, min_scale_percent: 100, ..ADAPTIVE };
+        let made = run(policy, |_, choice| picture(choice));
+        assert!(made.iter().all(|(_, choice, _)| choice.scale_percent == 100));
+        assert!(made[10..].iter().all(|(.., over)| *over), "five times the budget");
+        let policy = AdaptiveQuality { max_bytes_per_frame: 20 << 10, ..policy };
+        assert!(run(policy, |_, choice| picture(choice)).iter().all(|(.., over)| *over));
+    }
+
+    #[test]
+    fn the_size_comes_back_when_there_is_room() {
+        let policy = AdaptiveQuality { max_bytes_per_frame: 20 << 10, ..ADAPTIVE };
+        // A busy scene for a while, then a calm one that takes a quarter.
+        let made = run(policy, |frame, choice| {
+            let bytes = picture(choice)?;
+            Ok(if frame < 100 { bytes } else { bytes.slice(..bytes.len() / 4) })
+        });
+        assert!(made[..100].iter().all(|(_, choice, _)| choice.scale_percent < 100));
+        assert!(made[250..].iter().all(|(_, choice, _)| choice.scale_percent == 100), "{:?}", made.last());
+        assert!(made.iter().all(|(size, ..)| *size <= 20 << 10));
+        assert!(made[299].1.quality > 60, "{:?}", made.last());
     }
 
     #[test]
     fn a_frames_budget_holds_and_the_quality_comes_back() {
         let (steering, stream) = (Steering::default(), "cam".parse().unwrap());
-        let policy =
-            AdaptiveQuality { max_bytes_per_frame: 40 << 10, max_bytes_per_second: 0, min_quality: 30 };
+        let policy = AdaptiveQuality { max_bytes_per_frame: 40 << 10, ..ADAPTIVE };
         let now = Timestamp::now();
+        let whole = |quality| Some(Choice { scale_percent: 100, quality });
         let allowance = steering.allow(&stream, policy, 85, now);
-        steering.spent(&stream, now, 40 << 10, Some(40), allowance);
+        steering.spent(&stream, now, 40 << 10, whole(40), allowance);
         let next = steering.allow(&stream, policy, 85, now);
-        assert_eq!((next.bytes, next.first), (40 << 10, 43));
-        steering.spent(&stream, now, 10, Some(84), allowance);
-        assert_eq!(steering.allow(&stream, policy, 85, now).first, 85);
+        assert_eq!((next.bytes, next.first.quality), (40 << 10, 43));
+        steering.spent(&stream, now, 10, whole(84), allowance);
+        assert_eq!(steering.allow(&stream, policy, 85, now).first.quality, 85);
         // What does not fit at the least is not tried higher again and again.
-        steering.spent(&stream, now, 50 << 10, Some(30), allowance);
-        assert_eq!(steering.allow(&stream, policy, 85, now).first, 30);
+        steering.spent(&stream, now, 50 << 10, whole(30), allowance);
+        assert_eq!(steering.allow(&stream, policy, 85, now).first.quality, 30);
         let mut tries = 0;
-        let all = encode_within(Allowance { bytes: 0, ..allowance }, |quality| {
+        let all = encode_within(Allowance { bytes: 0, ..allowance }, |choice| {
             tries += 1;
-            picture(quality)
+            picture(choice)
         });
-        assert_eq!((all.map(|(_, quality)| quality), tries), (Ok(30), 1));
+        assert_eq!((all.map(|encoded| encoded.choice), tries), (Ok(allowance.least), 1));
     }
 }

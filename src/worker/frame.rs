@@ -78,7 +78,8 @@ pub(super) fn passed_on(item: WorkItem, settings: Arc<StreamSettings>) -> Done {
     if settings.output.keep_original {
         pictures.push(picture(PictureRole::Original));
     }
-    let outcome = Outcome { reencode: Reencode::Relayed, bytes: payload.size_bytes, quality: None };
+    let (reencode, bytes) = (Reencode::Relayed, payload.size_bytes);
+    let outcome = Outcome { reencode, bytes, quality: None, choice: None, over_budget: false };
     let (offers, stages) = (Vec::new(), Vec::new());
     let product = Product { width, height, still: None, outcome, mask_version: 0, pictures, offers, stages };
     let (finished, observed) = published(item, leased_time, product, settings, 1);
@@ -111,6 +112,7 @@ fn published(
         stages,
         reencode: product.outcome.reencode,
         encoded_quality: product.outcome.quality,
+        over_budget: product.outcome.over_budget,
         mask_version: product.mask_version,
         worker_version: env!("CARGO_PKG_VERSION").to_owned(),
         attempt,
@@ -178,8 +180,8 @@ async fn make(
         Ok(product) => product.map(|mut product| {
             product.stages.insert(0, fetch);
             if policy.adaptive.is_some() {
-                let Outcome { bytes, quality, .. } = product.outcome;
-                shared.steering.spent(&item.stream_id, item.received_time, bytes, quality, allowance);
+                let Outcome { bytes, choice, .. } = product.outcome;
+                shared.steering.spent(&item.stream_id, item.received_time, bytes, choice, allowance);
             }
             product
         }),

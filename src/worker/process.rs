@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::adaptive::{self, Allowance};
+use super::adaptive::{self, Allowance, Choice, Encoded};
 use crate::analysis::{self, Samples, Still};
 use crate::domain::{
     Failure, FailureReason, OutputFormat, PayloadRef, PictureFormat, PictureRole, Reencode, ReencodeMode,
@@ -45,6 +45,10 @@ pub(super) struct Outcome {
     pub(super) bytes: u64,
     /// `None` if it was passed on, or its format has none.
     pub(super) quality: Option<u8>,
+    /// How it was encoded; `None` if it was passed on.
+    pub(super) choice: Option<Choice>,
+    /// It takes more than its stream's budget has left.
+    pub(super) over_budget: bool,
 }
 
 /// Runs each step and notes how long it took.
@@ -175,29 +179,41 @@ fn make_pictures(
             Some(copy) => made.add(PictureRole::Processed, source.format, decoded, copy),
             None => made.add_stored(PictureRole::Processed, source.format, decoded, stored),
         }
-        return Ok(Outcome { reencode, bytes, quality: None });
+        let over_budget = bytes > allowance.limit;
+        return Ok(Outcome { reencode, bytes, quality: None, choice: None, over_budget });
     }
     let Rendition { format, quality: _, max_width, max_height } = policy.rendition;
-    let size = picture::fit_within(shown.0, shown.1, max_width, max_height);
-    let scaled = if size == shown {
-        None
-    } else {
-        Some(watch.time(Stage::Resize, || codec.scale(planes, size.0, size.1))?)
+    let whole = picture::fit_within(shown.0, shown.1, max_width, max_height);
+    let of_size = |choice: Choice| {
+        let scaled = |side: u32| (side * u32::from(choice.scale_percent) / 100).max(1);
+        (scaled(whole.0), scaled(whole.1))
     };
-    let planes = scaled.as_ref().unwrap_or(planes);
+    // The last one made: the next try is mostly of the same size.
+    let mut scaled: Option<Planes> = None;
+    let first = of_size(allowance.first);
+    if first != shown {
+        scaled = Some(watch.time(Stage::Resize, || codec.scale(planes, first.0, first.1))?);
+    }
     // EXIF may hold a small copy of the whole picture.
     let keeps = policy.keep_metadata && metadata.extras && !settings.hides_originals();
     let kept = if keeps { KeptMetadata::of(source.format, data) } else { KeptMetadata::default() };
-    let (encoded, quality) = watch.time(Stage::Encode, || {
-        adaptive::encode_within(allowance, |quality| {
-            let encoded = codec.encode(planes, format, quality)?;
+    let Encoded { bytes: encoded, choice } = watch.time(Stage::Encode, || {
+        adaptive::encode_within(allowance, |choice| {
+            let size = of_size(choice);
+            let is_of_size = |planes: &Planes| (planes.width(), planes.height()) == size;
+            if size != shown && !scaled.as_ref().is_some_and(is_of_size) {
+                scaled = Some(codec.scale(planes, size.0, size.1)?);
+            }
+            let planes = scaled.as_ref().filter(|planes| is_of_size(planes)).unwrap_or(planes);
+            let encoded = codec.encode(planes, format, choice.quality)?;
             kept.put_into(format.picture_format(), encoded)
         })
     })?;
     let bytes = encoded.len() as u64;
-    made.add(PictureRole::Processed, format.picture_format(), size, encoded);
-    let quality = format.is_lossy().then_some(quality);
-    Ok(Outcome { reencode: Reencode::Encoded, bytes, quality })
+    made.add(PictureRole::Processed, format.picture_format(), of_size(choice), encoded);
+    let quality = format.is_lossy().then_some(choice.quality);
+    let over_budget = bytes > allowance.limit;
+    Ok(Outcome { reencode: Reencode::Encoded, bytes, quality, choice: Some(choice), over_budget })
 }
 
 /// Whether the submitted file is the processed picture, and the copy of it without metadata where it has some that must go.

@@ -10,7 +10,7 @@ mod stores;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use frameway::picture::{Codec, Limits, SourcePicture};
 use frameway::scene::Scene;
@@ -154,6 +154,42 @@ fn queues_are_operated_from_the_command_line() {
     assert_fails(&["queues", "pause", "p99", "--address", &address], 1, "QUEUE_NOT_FOUND");
     assert_fails(&["queues", "purge", "--address", &address], 2, "--all");
     assert_fails(&["queues", "pause", "--address", &address], 2, "--all");
+}
+
+#[test]
+fn frames_of_a_time_that_are_not_kept_are_told_and_the_summary_says_so() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    draw(folder.path(), 6);
+    let (source, address) = (folder.path().to_string_lossy(), server.address());
+    let run = |arguments: &[&str]| {
+        let output = frameway(&[arguments, &["--address", &address]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        (stdout(&output), stderr(&output))
+    };
+    run(&["streams", "register", "cam", "--retain-frames", "2"]);
+    run(&["submit", &source, "--stream", "cam"]);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !run(&["subscribe", "cam", "--from", "earliest", "--count", "1", "--lines"]).0.contains("cam 5 ") {
+        assert!(Instant::now() < deadline, "retention leaves two frames");
+    }
+    let since = ["subscribe", "cam", "--since", "1h", "--count", "2"];
+    let (lines, summary) = run(&[&since[..], &["--lines"]].concat());
+    assert!(lines.starts_with("cam frames received from 2"), "{lines}");
+    assert!(lines.contains(" are not kept: RETENTION; oldest kept is 2"), "{lines}");
+    assert!(summary.contains("1 stretch of the time asked for not kept"), "{summary}");
+    assert!(!summary.contains("no gaps"), "{summary}");
+    let told = json(&[&since[..], &["--json", "--address", &address]].concat());
+    assert_eq!(told["time_gaps"], 1, "{told}");
+    let yesterday =
+        ["subscribe", "cam", "--from-time", "2020-01-01T12:00:00+01:00", "--until", "2020-01-01 12:00:00"];
+    let (lines, summary) = run(&[&yesterday[..], &["--lines"]].concat());
+    assert!(
+        lines.starts_with("cam frames received from 2020-01-01T11:00:00.000Z on and before 2020"),
+        "{lines}"
+    );
+    assert!(summary.starts_with("0 frames") && !summary.contains("no gaps"), "{summary}");
+    assert_fails(&["subscribe", "cam", "--from-time", "14:03:20"], 2, "T14:03:20Z (UTC");
 }
 
 #[test]

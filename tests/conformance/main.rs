@@ -214,6 +214,8 @@ behaviours! {
         what_counts_as_no_strike,
     }
     seek {
+        up_to_when_retention_has_taken_frames_is_known,
+        frames_over_their_budget_are_counted,
         the_first_entry_since_a_time_is_found,
         failures_in_a_row_are_counted,
         a_stall_timeout_is_kept,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use frameway::domain::{StallTimeout, StreamSettings, Timestamp};
+use frameway::domain::{OutputBody, OutputEntry, StallTimeout, StreamSettings, Timestamp};
+use frameway::queue::FoundAt;
 
 use crate::backend::Backend;
 use crate::support::*;
@@ -12,11 +13,11 @@ pub(crate) async fn the_first_entry_since_a_time_is_found(backend: Backend) {
     register(&*store, "cam").await;
     let first_at = async |time| {
         let found = store.first_at(&id("cam"), time).await.unwrap();
-        found.map(|entry| entry.sequence.get())
+        found.entry.map(|entry| entry.sequence.get())
     };
     let begin = Timestamp::from_micros(0);
     assert_eq!(first_at(begin).await, None);
-    assert!(store.first_at(&id("nobody"), begin).await.unwrap().is_none());
+    assert_eq!(store.first_at(&id("nobody"), begin).await.unwrap(), FoundAt::default());
     let lease = lease_of(&*store, "cam", "w").await;
     for count in [1, 4, 2, 9, 1] {
         publish(&*store, &lease, "cam", count).await; // those of one call are received at the same time, or nearly
@@ -35,9 +36,42 @@ pub(crate) async fn the_first_entry_since_a_time_is_found(backend: Backend) {
             }
         }
         assert_eq!(first_at(begin).await, Some(1 + trimmed));
-        let whole = store.first_at(&id("cam"), begin).await.unwrap().unwrap();
-        assert_eq!(whole, entries[0]);
+        let whole = store.first_at(&id("cam"), begin).await.unwrap();
+        assert_eq!(whole.entry.as_ref(), Some(&entries[0]));
+        assert_eq!(whole.oldest, Some(entries[0].received_time));
     }
+    audit(&*store).await;
+}
+
+pub(crate) async fn up_to_when_retention_has_taken_frames_is_known(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    register(&*store, "other").await;
+    let begin = Timestamp::from_micros(0);
+    let lease = lease_of(&*store, "cam", "w").await;
+    for _ in 0..6 {
+        publish(&*store, &lease, "cam", 1).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let entries = store.read_outputs(&id("cam"), number(1), 100).await.unwrap().entries;
+    assert_eq!(store.first_at(&id("cam"), begin).await.unwrap().trimmed_until, None);
+    for (keep, taken) in [(4, 1), (3, 2), (3, 2), (0, 5)] {
+        store.trim_output(&lease, &id("cam"), keep, u64::MAX, begin).await.unwrap();
+        let (until, oldest) =
+            (Some(entries[taken].received_time), entries.get(taken + 1).map(|entry| entry.received_time));
+        // Also where the time asked for lies behind all that is kept.
+        for time in [begin, entries[5].received_time.after(Duration::from_micros(1))] {
+            let found = store.first_at(&id("cam"), time).await.unwrap();
+            assert_eq!((found.trimmed_until, found.oldest), (until, oldest), "{keep} kept");
+        }
+        assert_eq!(record(&*store, "cam").await.counters.trimmed_until, until);
+    }
+    assert_eq!(store.first_at(&id("other"), begin).await.unwrap(), FoundAt::default());
+    // A stream that comes back does not forget what it lost.
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    register(&*store, "cam").await;
+    let until = store.first_at(&id("cam"), begin).await.unwrap().trimmed_until;
+    assert_eq!(until, Some(entries[5].received_time));
     audit(&*store).await;
 }
 
@@ -52,6 +86,37 @@ pub(crate) async fn failures_in_a_row_are_counted(backend: Backend) {
         store.finish(&lease, &[done]).await.unwrap();
         assert_eq!(record(&*store, "cam").await.counters.failed_in_row, in_row);
     }
+}
+
+pub(crate) async fn frames_over_their_budget_are_counted(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let steps = [(true, 1, 1), (true, 2, 2), (false, 2, 0), (true, 3, 1)];
+    for (over, frames, in_row) in steps {
+        accept(&*store, vec![frame("cam", "x")]).await;
+        let items = take_all(&*store, &lease).await;
+        let mut done = processed(&items[0]);
+        let OutputBody::Frame(frame) = &mut done.body else { unreachable!("it is processed") };
+        frame.over_budget = over;
+        store.finish(&lease, &[done]).await.unwrap();
+        let counters = record(&*store, "cam").await.counters;
+        assert_eq!((counters.over_budget_frames, counters.over_budget_in_row), (frames, in_row));
+    }
+    // A frame that failed says nothing of the budget.
+    accept(&*store, vec![frame("cam", "x")]).await;
+    let items = take_all(&*store, &lease).await;
+    store.finish(&lease, &[failed(&items[0])]).await.unwrap();
+    assert_eq!(record(&*store, "cam").await.counters.over_budget_in_row, 1);
+    let stats = store.partition_stats(lease.partition).await.unwrap();
+    assert_eq!((stats.over_budget, stats.processed, stats.failed), (3, 4, 1));
+    let entries = store.read_outputs(&id("cam"), number(1), 100).await.unwrap().entries;
+    let flagged = |entry: &OutputEntry| matches!(&entry.body, OutputBody::Frame(frame) if frame.over_budget);
+    assert_eq!(
+        entries.iter().map(|entry| flagged(entry)).collect::<Vec<_>>(),
+        [true, true, false, true, false]
+    );
+    audit(&*store).await;
 }
 
 pub(crate) async fn a_stall_timeout_is_kept(backend: Backend) {

@@ -146,6 +146,7 @@ pub(crate) fn finished_with(
         stages: Vec::new(),
         reencode: Reencode::Encoded,
         encoded_quality: Some(85),
+        over_budget: false,
         mask_version: 0,
         worker_version: "test".to_owned(),
         attempt: 1,

@@ -249,6 +249,111 @@ async fn a_cursor_from_before_retention_resumes_or_is_refused_as_asked() {
     server.stop().await;
 }
 
+/// Waits until retention has left nothing below this number.
+async fn oldest_is(server: &TestServer, oldest: u64) {
+    let trimmed = async {
+        loop {
+            let request = pb::GetStreamRequest { stream_id: "cam".into() };
+            let stream = server.streaming().get_stream(request).await.expect("reads").into_inner().stream;
+            if stream.and_then(|stream| stream.status).is_some_and(|status| status.oldest_sequence == oldest)
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, trimmed).await.expect("retention takes the others");
+}
+
+#[tokio::test]
+async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused_as_asked() {
+    let server = TestServer::start(|_| {}).await;
+    let retention = Some(pb::RetentionPolicy { max_frames: 2, ..Default::default() });
+    server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
+    server.submit((0..6).map(|shade| frame("cam", shade)).collect()).await;
+    oldest_is(&server, 5).await;
+    let day = prost_types::Duration { seconds: 86_400, nanos: 0 };
+    let mut events = subscribe(&server, selector("cam", Position::Age(day)), 2).await;
+    assert!(matches!(next(&mut events).await, Some(Event::Checkpoint(_))));
+    let Some(Event::Gap(gap)) = next(&mut events).await else { panic!("a gap comes first") };
+    let Some(Event::Frame(first)) = next(&mut events).await else { panic!("then a frame") };
+    let first = first.frame.expect("a frame");
+    assert_eq!((first.sequence, gap.from_sequence, gap.to_sequence), (5, 0, 0), "no number is invented");
+    assert_eq!(gap.causes, [pb::GapCause { reason: pb::GapReason::Retention.into(), count: 0 }]);
+    let nanos = |time: Option<prost_types::Timestamp>| {
+        time.map(|time| i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos))
+    };
+    assert_eq!(gap.oldest_receive_time, first.received_time);
+    let (start, end, oldest) =
+        (nanos(gap.start_receive_time), nanos(gap.end_receive_time), nanos(gap.oldest_receive_time));
+    let is_a_day_ago = |start: i128| oldest.is_some_and(|oldest| oldest - start > 86_000_000_000_000);
+    assert!(start.is_some_and(is_a_day_ago) && end <= oldest.map(|oldest| oldest + 1_000), "{gap:?}");
+
+    // The cursor of the gap stands behind it.
+    let cursor = pb::StreamCursor { stream_id: "cam".into(), cursor: gap.cursor };
+    let resumed = Position::Cursors(pb::CursorList { cursors: vec![cursor] });
+    let mut events = subscribe(&server, selector("cam", resumed), 2).await;
+    assert_eq!(counted(&mut events, 6).await, (vec![5, 6], BTreeMap::new()));
+
+    let strict = pb::StreamSelector { fail_if_trimmed: true, ..selector("cam", Position::Age(day)) };
+    let request = pb::SubscribeFramesRequest { selectors: vec![strict], ..Default::default() };
+    let refused = server.streaming().subscribe_frames(request).await.expect_err("frames are gone");
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::OutOfRange, "CURSOR_TRIMMED"));
+    assert!(refused.message().contains("the oldest kept was received at 2"), "{}", refused.message());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
+    let server = TestServer::start(|_| {}).await;
+    let retention = Some(pb::RetentionPolicy { max_frames: 2, ..Default::default() });
+    server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
+    server.submit((0..6).map(|shade| frame("cam", shade)).collect()).await;
+    oldest_is(&server, 5).await;
+    server.register(&["later"]).await;
+    let day = prost_types::Duration { seconds: 86_400, nanos: 0 };
+    let start = Some(pb::StartPosition { position: Some(Position::Age(day)) });
+    let by = |glob: &str| pb::StreamMatch { by: Some(By::Glob(glob.into())) };
+    let group = pb::ConsumerGroup {
+        group_id: "site".into(),
+        streams: vec![by("*")],
+        start: start.clone(),
+        ..Default::default()
+    };
+    let mut operating = server.operating();
+    let request = pb::CreateConsumerGroupRequest { group: Some(group) };
+    let created = operating.create_consumer_group(request).await.expect("creates").into_inner();
+    let request =
+        pb::SeekConsumerGroupRequest { group_id: "site".into(), position: start, ..Default::default() };
+    let sought = operating.seek_consumer_group(request).await.expect("seeks").into_inner();
+    for gaps in [&created.time_gaps, &sought.time_gaps] {
+        let told: Vec<_> = gaps.iter().map(|gap| (gap.stream_id.as_str(), gap.causes[0].reason())).collect();
+        assert_eq!(told, [("cam", pb::GapReason::Retention)], "nothing was taken of the other");
+        let gap = &gaps[0];
+        assert!(gap.start_receive_time.is_some() && gap.oldest_receive_time.is_some(), "{gap:?}");
+        assert!(gap.end_receive_time.is_some() && gap.from_sequence == 0, "{gap:?}");
+    }
+    // The members are told, too: of the last one that was taken, which is known to be gone.
+    let member = pb::GroupMember { group_id: "site".into(), member_id: "a".into(), ..Default::default() };
+    let request = pb::SubscribeFramesRequest { group: Some(member), ..Default::default() };
+    let mut events = server.streaming().subscribe_frames(request).await.expect("joins").into_inner();
+    let told = async {
+        loop {
+            match next(&mut events).await {
+                Some(Event::Gap(gap)) => return gap,
+                Some(Event::Frame(frame)) => panic!("a frame before the gap: {frame:?}"),
+                _ => {}
+            }
+        }
+    };
+    let gap = timeout(PATIENCE, told).await.expect("a gap");
+    assert_eq!((gap.from_sequence, gap.to_sequence), (4, 4));
+    assert_eq!(gap.causes, [pb::GapCause { reason: pb::GapReason::Retention.into(), count: 1 }]);
+    let Some(Event::Frame(first)) = next(&mut events).await else { panic!("a frame") };
+    assert_eq!(first.frame.map(|frame| frame.sequence), Some(5));
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_stream_may_be_awaited_where_frames_register_it() {
     let server = TestServer::start(|config| config.server.auto_register = true).await;

@@ -263,6 +263,79 @@ async fn what_is_masked_is_nowhere_to_be_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
+    let server = TestServer::start(|_| {}).await;
+    let source = scene(95);
+    let mut codec = Codec::new(Limits::default());
+    let least = codec.encode_jpeg(&decode(&source), 30).expect("encodes").len() as u32;
+    let adaptive = pb::AdaptiveQuality { max_bytes_per_frame: least / 3, ..Default::default() };
+    let output = |min_scale_percent| pb::OutputPolicy {
+        adaptive: Some(pb::AdaptiveQuality { min_scale_percent, ..adaptive }),
+        ..Default::default()
+    };
+    let shown = register(&server, "scaled", output(0)).await.output.and_then(|output| output.adaptive);
+    assert_eq!(shown, Some(pb::AdaptiveQuality { min_quality: 30, min_scale_percent: 25, ..adaptive }));
+    register(&server, "whole", output(100)).await;
+    for stream in ["scaled", "whole"] {
+        server.submit(vec![frame(stream, &source); 2]).await;
+    }
+    for sequence in 1..=2 {
+        let scaled = processed(&server, "scaled", sequence, None).await;
+        let picture = &scaled.pictures[0];
+        assert!(data(picture).len() as u32 <= least / 3 && !scaled.over_budget, "{}", data(picture).len());
+        assert!((160..640).contains(&picture.width), "{} pixels across", picture.width);
+        let seen = decode(data(picture));
+        assert_eq!((seen.width(), seen.height()), (picture.width, picture.height));
+        let whole = processed(&server, "whole", sequence, None).await;
+        let picture = &whole.pictures[0];
+        assert!(whole.over_budget && data(picture).len() as u32 > least / 3, "{}", data(picture).len());
+        assert_eq!((picture.width, whole.encoded_quality), (640, 30));
+    }
+
+    // It is to be seen of the stream, in lists and in the counters.
+    let mut client = server.streaming();
+    let over = |negated: &str| pb::ListStreamsRequest {
+        filter: format!("{negated}over_budget"),
+        ..Default::default()
+    };
+    for (negated, stream, in_row) in [("", "whole", 2), ("NOT ", "scaled", 0)] {
+        let listed = client.list_streams(over(negated)).await.expect("lists").into_inner().streams;
+        let listed: Vec<_> = listed
+            .iter()
+            .map(|one| (one.stream_id.as_str(), one.status.unwrap().over_budget_in_row))
+            .collect();
+        assert_eq!(listed, [(stream, in_row)]);
+    }
+    let request = pb::GetQueueStatsRequest { include_streams: true, ..Default::default() };
+    let stats = server.operating().get_queue_stats(request).await.expect("answers").into_inner();
+    let frames = |account: Option<pb::FrameAccount>| account.map(|account| account.over_budget_frames);
+    assert_eq!(frames(stats.total.and_then(|total| total.account)), Some(2));
+    assert_eq!(stats.streams.iter().map(|one| frames(one.account)).collect::<Vec<_>>(), [Some(0), Some(2)]);
+
+    // What is not named of the budget stays as it is.
+    let update = |adaptive, path: &str| pb::UpdateStreamRequest {
+        stream: Some(pb::Stream {
+            stream_id: "whole".to_owned(),
+            output: Some(pb::OutputPolicy { adaptive: Some(adaptive), ..Default::default() }),
+            ..Default::default()
+        }),
+        update_mask: Some(prost_types::FieldMask { paths: vec![path.to_owned()] }),
+    };
+    let lower = pb::AdaptiveQuality { min_quality: 20, ..Default::default() };
+    let changed = client.update_stream(update(lower, "output.adaptive.min_quality")).await.expect("updates");
+    let budget =
+        changed.into_inner().stream.and_then(|stream| stream.output).and_then(|output| output.adaptive);
+    assert_eq!(budget, Some(pb::AdaptiveQuality { min_quality: 20, min_scale_percent: 100, ..adaptive }));
+    let none = pb::AdaptiveQuality::default();
+    let changed =
+        client.update_stream(update(none, "output.adaptive.max_bytes_per_frame")).await.expect("updates");
+    let budget =
+        changed.into_inner().stream.and_then(|stream| stream.output).and_then(|output| output.adaptive);
+    assert_eq!(budget, None, "a budget that bounds nothing is none");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_kept_by_quality() {
     let server = TestServer::start(|_| {}).await;
     let source = scene(95);
@@ -272,7 +345,7 @@ async fn a_budget_is_kept_by_quality() {
         pb::AdaptiveQuality { max_bytes_per_frame: plain / 2, min_quality: 10, ..Default::default() };
     let output = pb::OutputPolicy { adaptive: Some(adaptive), ..Default::default() };
     let shown = register(&server, "cam", output).await.output.and_then(|output| output.adaptive);
-    assert_eq!(shown, Some(adaptive));
+    assert_eq!(shown, Some(pb::AdaptiveQuality { min_scale_percent: 25, ..adaptive }));
     server.submit(vec![frame("cam", &source); 4]).await;
     for sequence in 1..=4 {
         let made = processed(&server, "cam", sequence, None).await;

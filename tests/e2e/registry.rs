@@ -1,7 +1,10 @@
 //! Streams: register, get, list in pages, update by mask and etag, unregister.
 
+use std::collections::BTreeMap;
+
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
+use frameway::pb::v1::streaming_service_client::StreamingServiceClient;
 use tonic::Code;
 
 use crate::server::{TestServer, frame};
@@ -123,5 +126,41 @@ async fn updates_follow_the_mask_and_the_etag() {
     }
     let nobody = client.update_stream(update(named("nobody"), &["labels"])).await.expect_err("not there");
     assert_eq!(nobody.code(), Code::NotFound);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_of_large_settings_fits_every_clients_message() {
+    let server = TestServer::start(|_| {}).await;
+    let labels: BTreeMap<String, String> = (0..32).map(|n| (format!("{n:064}"), "x".repeat(256))).collect();
+    let angle = |n: u32| f64::from(n) / 64.0 * std::f64::consts::TAU;
+    let point = |n| pb::NormalizedPoint { x: 0.5 + 0.4 * angle(n).cos(), y: 0.5 + 0.4 * angle(n).sin() };
+    let polygon: Vec<_> = (0..64).map(point).collect();
+    let mask = |n| pb::PrivacyMask { mask_id: format!("{n:064}"), polygon: polygon.clone() };
+    let ids: Vec<String> = (0..100).map(|n| format!("cam-{n:03}")).collect();
+    for id in &ids {
+        let privacy_masks = (0..32).map(mask).collect();
+        let labels = labels.clone().into_iter().collect();
+        let stream = pb::Stream { stream_id: id.clone(), labels, privacy_masks, ..Default::default() };
+        server.register_with(stream).await;
+    }
+    // A client with the receive limit that every gRPC client has: 4 MiB.
+    let mut client = StreamingServiceClient::new(server.channel());
+    for filter in ["", "state = IDLE"] {
+        let (mut listed, mut page_token, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let request = pb::ListStreamsRequest { page_size: 1_000, page_token, filter: filter.to_owned() };
+            let page = client.list_streams(request).await.expect("fits into a message").into_inner();
+            assert!(!page.streams.is_empty(), "every page leads on");
+            listed.extend(page.streams.into_iter().map(|stream| stream.stream_id));
+            pages += 1;
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            page_token = page.next_page_token;
+        }
+        assert_eq!(listed, ids, "each once, in order");
+        assert!(pages > 1, "{pages} pages: these are too large for one");
+    }
     server.stop().await;
 }

@@ -231,6 +231,7 @@ fn account_json(account: Option<&pb::FrameAccount>) -> Value {
         "rejected_frames": account.rejected_frames,
         "accepted_bytes": account.accepted_bytes,
         "output_bytes": account.output_bytes,
+        "over_budget_frames": account.over_budget_frames,
     })
 }
 

@@ -75,8 +75,8 @@ Examples:
   frameway streams list --filter 'label.site AND state != LIVE'
   frameway streams list --json | jq -r '.streams[].stream_id'")]
 struct ListArgs {
-    /// Only streams of which all of these hold, joined by AND: id = "GLOB", label.KEY = "GLOB", label.KEY, state = LIVE; != and
-    /// NOT label.KEY for the contrary.
+    /// Only streams of which all of these hold, joined by AND: id = "GLOB", label.KEY = "GLOB", label.KEY, state = LIVE,
+    /// over_budget; != and NOT label.KEY, NOT over_budget for the contrary.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     filter: String,
 

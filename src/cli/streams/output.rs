@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::config::ByteSize;
 use crate::pb::v1 as pb;
 
 /// What is made of the pictures.
@@ -40,17 +41,24 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "PIXELS")]
     pub(super) thumbnail_size: Option<u32>,
 
-    /// Steer the quality so that a picture takes at most so many bytes; 0 = not steered. Replaces all of the budget.
+    /// Byte budget: a processed picture takes at most so many bytes, for example 60kB; 0 = no such bound. The quality is lowered
+    /// first, down to --min-quality, then the size, down to --min-scale; a picture that is still too large is flagged.
     #[arg(long, value_name = "BYTES")]
-    pub(super) max_bytes_per_frame: Option<u32>,
+    pub(super) max_bytes_per_frame: Option<ByteSize>,
 
-    /// Steer the quality so that the stream takes at most so many bytes a second; 0 = not steered. Replaces all of the budget.
+    /// Byte budget: the stream's processed pictures take at most so many bytes a second over any 10 seconds, for example 250kB;
+    /// 0 = no such bound. It holds from the server to subscribers, not from the camera to the server. Kept in the same way.
     #[arg(long, value_name = "BYTES")]
-    pub(super) max_bytes_per_second: Option<u64>,
+    pub(super) max_bytes_per_second: Option<ByteSize>,
 
-    /// Lowest quality that steering may choose.
+    /// Lowest quality that a byte budget may choose.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) min_quality: Option<u32>,
+
+    /// Least size that a byte budget may scale pictures to, as a percentage of width and height (default 25); 100 = the size is
+    /// never lowered.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(5..=100))]
+    pub(super) min_scale: Option<u32>,
 
     /// Keep the EXIF block and the ICC profile.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
@@ -130,12 +138,12 @@ impl OutputArgs {
             max_bytes_per_frame,
             max_bytes_per_second,
             min_quality,
+            min_scale,
             keep_metadata,
             keep_unmasked_original,
             masks,
             no_masks,
         } = self;
-        let budget = max_bytes_per_frame.is_some() || max_bytes_per_second.is_some() || min_quality.is_some();
         let before = paths.len();
         for (path, is_given) in [
             ("output.format", format.is_some()),
@@ -146,7 +154,10 @@ impl OutputArgs {
             ("output.quality", quality.is_some()),
             ("output.reencode_mode", reencode.is_some()),
             ("output.thumbnail_size", thumbnail_size.is_some()),
-            ("output.adaptive", budget),
+            ("output.adaptive.max_bytes_per_frame", max_bytes_per_frame.is_some()),
+            ("output.adaptive.max_bytes_per_second", max_bytes_per_second.is_some()),
+            ("output.adaptive.min_quality", min_quality.is_some()),
+            ("output.adaptive.min_scale_percent", min_scale.is_some()),
             ("output.keep_metadata", keep_metadata.is_some()),
             ("output.keep_unmasked_original", keep_unmasked_original.is_some()),
         ] {
@@ -156,11 +167,14 @@ impl OutputArgs {
         }
         if paths.len() > before {
             let adaptive = pb::AdaptiveQuality {
-                max_bytes_per_frame: max_bytes_per_frame.unwrap_or_default(),
-                max_bytes_per_second: max_bytes_per_second.unwrap_or_default(),
+                // More than the field holds is more than the server takes.
+                max_bytes_per_frame: max_bytes_per_frame
+                    .map_or(0, |size| u32::try_from(size.0).unwrap_or(u32::MAX)),
+                max_bytes_per_second: max_bytes_per_second.map_or(0, |size| size.0),
                 min_quality: min_quality.unwrap_or_default(),
+                min_scale_percent: min_scale.unwrap_or_default(),
             };
-            let steers = budget && adaptive != pb::AdaptiveQuality::default();
+            let steers = adaptive != pb::AdaptiveQuality::default();
             let mode = reencode.map_or(pb::ReencodeMode::Unspecified, Reencode::to_pb);
             stream.output = Some(pb::OutputPolicy {
                 format: format.map_or(pb::PictureFormat::Unspecified, Format::to_pb).into(),
@@ -216,12 +230,13 @@ mod tests {
             args.write(&mut stream, &mut paths);
             (stream, paths)
         };
-        let args = OutputArgs { max_bytes_per_frame: Some(9000), no_masks: true, ..Default::default() };
+        let args =
+            OutputArgs { max_bytes_per_frame: Some(ByteSize(9000)), no_masks: true, ..Default::default() };
         let (stream, paths) = written(args);
-        assert_eq!(paths, ["output.adaptive", "privacy_masks"]);
+        assert_eq!(paths, ["output.adaptive.max_bytes_per_frame", "privacy_masks"]);
         let adaptive = stream.output.and_then(|output| output.adaptive);
         assert_eq!(adaptive.map(|adaptive| adaptive.max_bytes_per_frame), Some(9000));
-        let off = OutputArgs { max_bytes_per_frame: Some(0), ..Default::default() };
+        let off = OutputArgs { max_bytes_per_frame: Some(ByteSize(0)), ..Default::default() };
         assert_eq!(written(off).0.output, Some(pb::OutputPolicy::default()), "no budget any more");
         assert_eq!(written(OutputArgs::default()), (pb::Stream::default(), Vec::new()));
     }

@@ -8,6 +8,7 @@ use prost_types::FieldMask;
 use super::output::OutputArgs;
 use super::scene::SceneArgs;
 use crate::cli::output::pb_duration;
+use crate::config::ByteSize;
 use crate::pb::v1 as pb;
 
 /// Settings of a stream; what is not given follows the server's defaults (`register`) or stays (`update`).
@@ -30,17 +31,17 @@ pub(super) struct SettingsArgs {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     retain_age: Option<Duration>,
 
-    /// Bytes that are kept.
+    /// Bytes that are kept, for example 4GiB.
     #[arg(long, value_name = "BYTES")]
-    retain_bytes: Option<u64>,
+    retain_bytes: Option<ByteSize>,
 
     /// Frames that may wait for a worker.
     #[arg(long, value_name = "N")]
     queue_frames: Option<u64>,
 
-    /// Bytes that may wait for a worker.
+    /// Bytes that may wait for a worker, for example 64MiB.
     #[arg(long, value_name = "BYTES")]
-    queue_bytes: Option<u64>,
+    queue_bytes: Option<ByteSize>,
 
     /// What happens when more would wait: new frames are refused, or the oldest waiting ones dropped.
     #[arg(long, value_name = "POLICY", value_enum)]
@@ -102,7 +103,7 @@ impl SettingsArgs {
             stream.retention = Some(pb::RetentionPolicy {
                 max_frames: retain_frames.unwrap_or_default(),
                 max_age: retain_age.map(pb_duration),
-                max_bytes: retain_bytes.unwrap_or_default(),
+                max_bytes: retain_bytes.map_or(0, |size| size.0),
             });
         }
         let queue = [
@@ -117,7 +118,7 @@ impl SettingsArgs {
             });
             stream.queue = Some(pb::QueuePolicy {
                 max_frames: queue_frames.unwrap_or_default(),
-                max_bytes: queue_bytes.unwrap_or_default(),
+                max_bytes: queue_bytes.map_or(0, |size| size.0),
                 overflow: overflow.into(),
             });
         }

@@ -1,5 +1,7 @@
 //! Streams as tables and as JSON.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::cli::fault::short;
@@ -69,9 +71,26 @@ pub(super) fn details(stream: &pb::Stream) -> String {
             oldest => format!(", from sequence {oldest}"),
         };
         row("kept", format!("{} frames, {}{oldest}", status.retained_frames, bytes(status.retained_bytes)));
+        if let Some(until) = &status.trimmed_until_receive_time {
+            let bound = bound_by(status, since(until), &stream.retention.unwrap_or_default());
+            let time = time_json(Some(until));
+            row(
+                "kept since",
+                format!(
+                    "{} ({} ago), bounded by {bound}",
+                    time.as_str().unwrap_or_default(),
+                    span(since(until))
+                ),
+            );
+        }
         if let Some(time) = &status.last_received_time {
             row("last frame", format!("{} ago", span(since(time))));
         }
+        let over = status.over_budget_in_row;
+        row(
+            "over budget",
+            if over == 0 { String::new() } else { format!("the last {over} processed frames") },
+        );
         row("partition", status.partition.to_string());
     }
     if let Some(keep) = &stream.retention {
@@ -100,6 +119,14 @@ pub(super) fn details(stream: &pb::Stream) -> String {
             ];
             row("budget", budgets.into_iter().flatten().collect::<Vec<_>>().join(", "));
             row("min quality", unless_zero(budget.min_quality.into()));
+            row(
+                "min scale",
+                if budget.min_scale_percent == 0 {
+                    String::new()
+                } else {
+                    format!("{} %", budget.min_scale_percent)
+                },
+            );
         }
         row("keep metadata", yes(output.keep_metadata));
         row("keep original", yes(output.keep_original));
@@ -137,6 +164,23 @@ pub(super) fn details(stream: &pb::Stream) -> String {
     table.render()
 }
 
+/// Two passes of retention: so much older than its policy says may the oldest frame be.
+const RETENTION_SLACK: Duration = Duration::from_secs(5);
+
+/// What keeps an output from reaching back further: its policy, where it is at one of that policy's bounds.
+fn bound_by(status: &pb::StreamStatus, age: Duration, policy: &pb::RetentionPolicy) -> &'static str {
+    let mean = status.retained_bytes / status.retained_frames.max(1);
+    if status.retained_frames >= policy.max_frames {
+        "retain frames"
+    } else if policy.max_age.as_ref().is_some_and(|most| age + RETENTION_SLACK >= duration(most)) {
+        "retain age"
+    } else if status.retained_bytes + 2 * mean >= policy.max_bytes {
+        "retain bytes"
+    } else {
+        "the server's memory budget, or an earlier policy"
+    }
+}
+
 /// A stream with its settings and status.
 pub(super) fn stream_json(stream: &pb::Stream) -> Value {
     let retention = stream.retention.as_ref().map(|keep| {
@@ -157,6 +201,7 @@ pub(super) fn stream_json(stream: &pb::Stream) -> Value {
                 "max_bytes_per_frame": budget.max_bytes_per_frame,
                 "max_bytes_per_second": budget.max_bytes_per_second,
                 "min_quality": budget.min_quality,
+                "min_scale_percent": budget.min_scale_percent,
             })),
             "keep_metadata": output.keep_metadata,
             "keep_unmasked_original": output.keep_unmasked_original,
@@ -220,6 +265,31 @@ pub(in crate::cli) fn status_json(status: Option<&pb::StreamStatus>) -> Value {
         "queued_bytes": status.queued_bytes,
         "retained_frames": status.retained_frames,
         "retained_bytes": status.retained_bytes,
+        "over_budget_in_row": status.over_budget_in_row,
+        "trimmed_until_receive_time": time_json(status.trimmed_until_receive_time.as_ref()),
         "partition": status.partition,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_bounds_an_output_is_told() {
+        let policy = pb::RetentionPolicy {
+            max_frames: 10,
+            max_age: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),
+            max_bytes: 1_000_000,
+        };
+        let bound = |retained_frames, retained_bytes, age| {
+            let status = pb::StreamStatus { retained_frames, retained_bytes, ..Default::default() };
+            bound_by(&status, Duration::from_secs(age), &policy)
+        };
+        assert_eq!(bound(10, 1_000, 5), "retain frames");
+        assert_eq!(bound(9, 1_000, 3_598), "retain age");
+        assert_eq!(bound(9, 900_000, 5), "retain bytes");
+        assert!(bound(9, 9_000, 5).contains("memory budget"));
+        assert!(bound(0, 0, 5).contains("memory budget"));
+    }
 }

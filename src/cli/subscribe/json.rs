@@ -52,6 +52,7 @@ pub(super) fn frame_json(
         "pictures": pictures.collect::<Vec<_>>(),
         "reencode_outcome": short(frame.reencode_outcome().as_str_name(), "REENCODE_OUTCOME_"),
         "encoded_quality": if frame.encoded_quality == 0 { Value::Null } else { frame.encoded_quality.into() },
+        "over_budget": frame.over_budget,
         "quality": frame.quality.as_ref().map(quality_json),
         "traffic": frame.traffic.as_ref().map(traffic_json),
         "rois": frame.rois.iter().map(roi_json).collect::<Vec<_>>(),

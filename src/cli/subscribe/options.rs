@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::moment::parse_moment;
 use crate::cli::output::pb_duration;
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
@@ -16,13 +17,14 @@ pub(super) struct OptionsArgs {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with_all = ["from", "group"])]
     since: Option<Duration>,
 
-    /// Start with what the server received at or after this moment, for example 2026-05-01T12:00:00Z.
-    #[arg(long, value_name = "MOMENT", value_parser = humantime::parse_rfc3339_weak,
+    /// Start with what the server received at or after this moment: 2026-05-01T12:00:00Z, or with a zone,
+    /// 2026-05-01T14:00:00+02:00; without one it is UTC. Where frames of that time are not kept any more, a line says so.
+    #[arg(long, value_name = "MOMENT", value_parser = parse_moment,
           conflicts_with_all = ["from", "since", "group"])]
     from_time: Option<SystemTime>,
 
-    /// End before what the server received at or after this moment.
-    #[arg(long, value_name = "MOMENT", value_parser = humantime::parse_rfc3339_weak, conflicts_with = "group")]
+    /// End before what the server received at or after this moment, written as for --from-time.
+    #[arg(long, value_name = "MOMENT", value_parser = parse_moment, conflicts_with = "group")]
     until: Option<SystemTime>,
 
     /// At most this many frames a second of each stream.

@@ -12,7 +12,7 @@ use super::json::{failures, frame_json, omitted};
 use super::save::role_name;
 use crate::cli::fault::short;
 use crate::cli::latency::Latency;
-use crate::cli::output::{bytes, print, print_json, since, span};
+use crate::cli::output::{bytes, print, print_json, since, span, time_gap_words, time_json};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 
@@ -86,6 +86,8 @@ pub(super) struct Report {
     saved: u64,
     lag: u64,
     gaps: BTreeMap<String, Missing>,
+    /// Gaps of time, in which nobody knows how many frames there were.
+    time_gaps: u64,
     received: Latency,
     captured: Latency,
 }
@@ -111,6 +113,7 @@ impl Report {
             saved: 0,
             lag: 0,
             gaps: BTreeMap::new(),
+            time_gaps: 0,
             received: Latency::new(),
             captured: Latency::new(),
         }
@@ -154,6 +157,9 @@ impl Report {
 
     /// Frames do not come.
     pub(super) fn gap(&mut self, gap: &pb::Gap) {
+        if let Some(end) = &gap.end_receive_time {
+            return self.time_gap(gap, end);
+        }
         let causes: Vec<(String, &pb::GapCause)> = gap
             .causes
             .iter()
@@ -175,6 +181,26 @@ impl Report {
             return;
         }
         let line = gap_line(gap, &causes);
+        if self.style == Style::Lines { print(&format!("{line}\n")) } else { self.note(&line) }
+    }
+
+    /// Frames of a stretch of time are not kept.
+    fn time_gap(&mut self, gap: &pb::Gap, end: &prost_types::Timestamp) {
+        self.time_gaps += 1;
+        let reasons: Vec<String> =
+            gap.causes.iter().map(|cause| short(cause.reason().as_str_name(), "GAP_REASON_")).collect();
+        if self.style == Style::Json {
+            print_json(&json!({
+                "type": "gap",
+                "stream_id": gap.stream_id,
+                "start_receive_time": time_json(gap.start_receive_time.as_ref()),
+                "end_receive_time": time_json(Some(end)),
+                "oldest_receive_time": time_json(gap.oldest_receive_time.as_ref()),
+                "causes": reasons.iter().map(|reason| json!({ "reason": reason })).collect::<Vec<_>>(),
+            }));
+            return;
+        }
+        let line = time_gap_words(gap).unwrap_or_default();
         if self.style == Style::Lines { print(&format!("{line}\n")) } else { self.note(&line) }
     }
 
@@ -202,6 +228,7 @@ impl Report {
                 "bytes": self.bytes,
                 "saved": self.saved,
                 "gaps": self.gaps.iter().map(|(reason, missing)| (reason, missing.as_json())).collect::<BTreeMap<_, _>>(),
+                "time_gaps": self.time_gaps,
                 "seconds": (seconds.as_secs_f64() * 1e3).round() / 1e3,
                 "received_to_now": self.received.as_json(),
                 "captured_to_now": self.captured.as_json(),
@@ -212,8 +239,11 @@ impl Report {
         if self.saved > 0 {
             text.push_str(&format!(", {} files saved", self.saved));
         }
-        if self.gaps.is_empty() {
+        if self.gaps.is_empty() && self.time_gaps == 0 {
             text.push_str("; no gaps");
+        }
+        if self.time_gaps > 0 {
+            text.push_str(&format!("; {} of the time asked for not kept", stretches(self.time_gaps)));
         }
         for (reason, missing) in &self.gaps {
             text.push_str(&format!("; {} not sent ({reason})", missing.words()));
@@ -246,6 +276,9 @@ impl Report {
             self.gaps.values().for_each(|missing| all.add(*missing));
             text.push_str(&format!("  {} not sent", all.words()));
         }
+        if self.time_gaps > 0 {
+            text.push_str(&format!("  {} not kept", stretches(self.time_gaps)));
+        }
         text
     }
 }
@@ -262,6 +295,10 @@ fn gap_line(gap: &pb::Gap, causes: &[(String, &pb::GapCause)]) -> String {
     };
     let causes: Vec<String> = causes.iter().map(cause).collect();
     format!("{} {range} not sent: {}", gap.stream_id, causes.join(", "))
+}
+
+fn stretches(count: u64) -> String {
+    if count == 1 { "1 stretch".to_owned() } else { format!("{count} stretches") }
 }
 
 fn data_bytes(picture: &pb::Picture) -> u64 {
@@ -294,6 +331,9 @@ fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: 
     let failures = failures(frame);
     if !failures.is_empty() {
         line.push_str(&format!("  flagged {}", failures.join(", ")));
+    }
+    if frame.over_budget {
+        line.push_str("  over budget");
     }
     for (name, latency) in [("received", received), ("captured", captured)] {
         if let Some(latency) = latency {

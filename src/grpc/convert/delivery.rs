@@ -1,7 +1,7 @@
 use super::processed::{self, Entry, SentPicture};
 use super::time;
 use crate::domain::{Cursor, StoreIdentity, Timestamp};
-use crate::hub::{DeliveredFrame, Event, Gap, GapReason, StreamHead};
+use crate::hub::{DeliveredFrame, Event, Gap, GapReason, StreamHead, TimeGap};
 use crate::pb::v1 as pb;
 use crate::pb::v1::subscribe_frames_response::Event as Wire;
 
@@ -18,6 +18,7 @@ pub(crate) fn to_pb(
     let event = match event {
         Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes, store)?),
         Event::Gap(gap) => Wire::Gap(gap_to_pb(gap, store)),
+        Event::TimeGap(gap) => Wire::Gap(time_gap_to_pb(gap, store)),
         Event::Heartbeat(heads) => Wire::Heartbeat(heartbeat_to_pb(heads)),
         Event::Checkpoint(cursors) => {
             Wire::Checkpoint(pb::Checkpoint { cursors: cursors_to_pb(cursors, store) })
@@ -83,6 +84,25 @@ pub(crate) fn gap_to_pb(gap: Gap, store: &StoreIdentity) -> pb::Gap {
         causes: causes.into_iter().map(cause).collect(),
         cursor: cursor.encode(store),
         selector_index: index_to_pb(selector),
+        start_receive_time: None,
+        end_receive_time: None,
+        oldest_receive_time: None,
+    }
+}
+
+/// Its numbers are not known, and neither is how many they are.
+pub(crate) fn time_gap_to_pb(gap: TimeGap, store: &StoreIdentity) -> pb::Gap {
+    let TimeGap { stream_id, selector, reason, start, end, oldest, cursor } = gap;
+    pb::Gap {
+        stream_id: stream_id.to_string(),
+        from_sequence: 0,
+        to_sequence: 0,
+        causes: vec![pb::GapCause { reason: reason_to_pb(reason).into(), count: 0, frames: None }],
+        cursor: cursor.encode(store),
+        selector_index: index_to_pb(selector),
+        start_receive_time: start.map(time::to_pb),
+        end_receive_time: Some(time::to_pb(end)),
+        oldest_receive_time: oldest.map(time::to_pb),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::pb::v1 as pb;
 const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
 const FRAME_BYTES: (u64, u64) = (1 << 10, 16 << 20);
 const DEFAULT_MIN_QUALITY: u64 = 30;
+const MIN_SCALE_PERCENT: (u64, u64) = (5, 100);
 pub(crate) const MAX_MASKS: usize = 32;
 
 /// Reads format, quality and size; faults name the fields as they are called in `OutputPolicy` and `Rendition`.
@@ -83,16 +84,20 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
 }
 
 fn adaptive(wanted: pb::AdaptiveQuality) -> Result<AdaptiveQuality> {
-    let pb::AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality } = wanted;
+    let pb::AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent } =
+        wanted;
     if max_bytes_per_frame == 0 && max_bytes_per_second == 0 {
-        let rule = "or max_bytes_per_second must be set";
+        let rule = "or max_bytes_per_second must be set: the stream has no byte budget yet";
         return Err(Fault::invalid("max_bytes_per_frame", rule));
     }
     let (least, most) = FRAME_BYTES;
     bounded("max_bytes_per_frame", max_bytes_per_frame.into(), least, most, 0)?;
     bounded("max_bytes_per_second", max_bytes_per_second, least, u64::MAX >> 8, 0)?;
     let min_quality = bounded("min_quality", min_quality.into(), 1, 100, DEFAULT_MIN_QUALITY)? as u8;
-    Ok(AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality })
+    let (least, most) = MIN_SCALE_PERCENT;
+    let default = AdaptiveQuality::DEFAULT_MIN_SCALE_PERCENT.into();
+    let scale = bounded("min_scale_percent", min_scale_percent.into(), least, most, default)? as u8;
+    Ok(AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent: scale })
 }
 
 pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
@@ -124,6 +129,7 @@ pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
             max_bytes_per_frame: adaptive.max_bytes_per_frame,
             max_bytes_per_second: adaptive.max_bytes_per_second,
             min_quality: adaptive.min_quality.into(),
+            min_scale_percent: adaptive.min_scale_percent.into(),
         }),
         keep_metadata,
         keep_unmasked_original,
@@ -191,12 +197,13 @@ mod tests {
             (OutputFormat::Png, ReencodeMode::Always, None),
             (OutputFormat::WebPLossless, ReencodeMode::Auto, None),
             (OutputFormat::Jpeg, ReencodeMode::Relay, None),
-            (OutputFormat::WebP, ReencodeMode::Auto, Some((9000, 0, 12))),
+            (OutputFormat::WebP, ReencodeMode::Auto, Some((9000, 0, 12, 50))),
         ] {
-            let adaptive = adaptive.map(|(frame, second, least)| AdaptiveQuality {
+            let adaptive = adaptive.map(|(frame, second, least, scale)| AdaptiveQuality {
                 max_bytes_per_frame: frame,
                 max_bytes_per_second: second,
                 min_quality: least,
+                min_scale_percent: scale,
             });
             let policy = OutputPolicy {
                 rendition: Rendition { format, quality: 40, max_width: 640, max_height: 480 },
@@ -220,6 +227,9 @@ mod tests {
         let steered = |max_bytes_per_frame, min_quality| {
             Some(pb::AdaptiveQuality { max_bytes_per_frame, min_quality, ..Default::default() })
         };
+        let scaled = |min_scale_percent| {
+            Some(pb::AdaptiveQuality { max_bytes_per_frame: 5000, min_scale_percent, ..Default::default() })
+        };
         for (policy, field) in [
             (pb::OutputPolicy { format: pb::PictureFormat::Nv12.into(), ..default() }, "format"),
             (pb::OutputPolicy { quality: 101, ..default() }, "quality"),
@@ -229,6 +239,8 @@ mod tests {
             (pb::OutputPolicy { adaptive: steered(0, 0), ..default() }, "adaptive.max_bytes_per_frame"),
             (pb::OutputPolicy { adaptive: steered(10, 0), ..default() }, "adaptive.max_bytes_per_frame"),
             (pb::OutputPolicy { adaptive: steered(5000, 101), ..default() }, "adaptive.min_quality"),
+            (pb::OutputPolicy { adaptive: scaled(4), ..default() }, "adaptive.min_scale_percent"),
+            (pb::OutputPolicy { adaptive: scaled(101), ..default() }, "adaptive.min_scale_percent"),
             (
                 pb::OutputPolicy { adaptive: steered(5000, 0), format: webp, lossless: true, ..default() },
                 "adaptive",

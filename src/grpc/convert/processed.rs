@@ -81,6 +81,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         stages,
         reencode,
         encoded_quality,
+        over_budget,
         mask_version,
         worker_version,
         attempt,
@@ -132,6 +133,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         processing_attempt: *attempt,
         replayed_from: replayed_from.map_or(0, Sequence::get),
         encoded_quality: encoded_quality.map_or(0, u32::from),
+        over_budget: *over_budget,
     }
 }
 

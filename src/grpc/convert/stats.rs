@@ -77,6 +77,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
             purged,
             removed,
             duplicates,
+            over_budget,
             published_bytes,
             trimmed,
             dead_letters,
@@ -99,6 +100,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
         sum.purged += purged;
         sum.removed += removed;
         sum.duplicates += duplicates;
+        sum.over_budget += over_budget;
         sum.published_bytes += published_bytes;
         sum.trimmed += trimmed;
         sum.dead_letters += dead_letters;
@@ -143,6 +145,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::Queu
         purged,
         removed,
         duplicates,
+        over_budget,
         published_bytes,
         trimmed,
         dead_letters,
@@ -164,6 +167,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::Queu
         duplicate_frames: *duplicates,
         rejected_frames: refused,
         output_bytes: *published_bytes,
+        over_budget_frames: *over_budget,
     };
     pb::QueueStats {
         depth_frames: *depth,
@@ -221,6 +225,7 @@ pub(crate) fn stream_to_pb(
         rejected_frames: refused,
         accepted_bytes: counters.accepted_bytes,
         output_bytes: counters.published_bytes,
+        over_budget_frames: counters.over_budget_frames,
     };
     pb::StreamQueueStats {
         stream_id: record.id.to_string(),

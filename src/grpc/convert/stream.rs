@@ -178,6 +178,7 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         output_frames,
         output_bytes,
         trimmed_frames: _,
+        trimmed_until,
         failed_frames: _,
         dropped_frames: _,
         purged_frames: _,
@@ -186,6 +187,8 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         accepted_bytes: _,
         published_bytes: _,
         failed_in_row: _,
+        over_budget_frames: _,
+        over_budget_in_row,
         duplicate_frames: _,
         last_received_time,
     } = record.counters;
@@ -200,6 +203,8 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         retained_frames: output_frames,
         retained_bytes: output_bytes,
         partition: partitions.of(&record.id).index() as u32,
+        over_budget_in_row,
+        trimmed_until_receive_time: trimmed_until.map(time::to_pb),
         accepted_frames,
         published_frames: accepted_frames.saturating_sub(queued_frames),
     }

@@ -9,6 +9,8 @@ use crate::pb::v1::{Picture, SubscribeFramesResponse};
 
 /// Smaller pictures are copied: a piece of its own costs a system call.
 const LEAST_SHARED_BYTES: usize = 32 << 10;
+/// Smaller fields are copied. Larger ones lie in memory once, however many slow connections they wait for.
+const LEAST_SHARED_FIELD_BYTES: usize = 2 << 10;
 /// HTTP/2 cuts pieces into frames of this size, unless the peer allows larger ones. The start of a picture is copied to fill
 /// the first: the few bytes before it would be a frame, and a system call, of their own.
 const HTTP2_FRAME_BYTES: usize = 16 << 10;
@@ -86,6 +88,29 @@ pub(super) fn encode(mut message: SubscribeFramesResponse) -> Vec<Bytes> {
             pieces.open(PICTURE_DATA, data.len());
             pieces.share(data);
         }
+    }
+    pieces.into_vec()
+}
+
+/// A message as gRPC sends it.
+pub(crate) fn whole(message: &impl Message) -> Vec<Bytes> {
+    let mut pieces = Pieces::default();
+    pieces.start(message.encoded_len());
+    pieces.put(message);
+    pieces.into_vec()
+}
+
+/// The same for a message of which one field is encoded already: `rest` with `value` as its field of this number.
+pub(crate) fn around(field: u8, value: Bytes, rest: &impl Message) -> Vec<Bytes> {
+    let mut pieces = Pieces::default();
+    pieces.start(rest.encoded_len() + field_len(value.len()));
+    pieces.put(rest);
+    pieces.open(key(field), value.len());
+    if value.len() >= LEAST_SHARED_FIELD_BYTES {
+        pieces.close();
+        pieces.done.push(value);
+    } else {
+        pieces.open.extend_from_slice(&value);
     }
     pieces.into_vec()
 }
@@ -208,6 +233,22 @@ mod tests {
         for event in [Some(Event::Gap(gap)), Some(Event::Heartbeat(pb::Heartbeat::default())), None] {
             let message = SubscribeFramesResponse { event };
             assert_eq!(decoded(&encode(message.clone())), message);
+        }
+    }
+
+    #[test]
+    fn a_message_around_an_encoded_field_is_the_message() {
+        use crate::pb::v1::watch_streams_response::Event as Wire;
+        for size in [0, 1, LEAST_SHARED_FIELD_BYTES, 70_000] {
+            let stream = pb::Stream { display_name: "x".repeat(size), ..Default::default() };
+            let rest = pb::WatchStreamsResponse { event: None, resume_token: "a token".to_owned() };
+            let pieces = around(2, stream.encode_to_vec().into(), &rest);
+            let wire = pieces.concat();
+            let (header, body) = wire.split_at(GRPC_HEADER_BYTES);
+            assert_eq!(header[1..], (body.len() as u32).to_be_bytes());
+            let expected = pb::WatchStreamsResponse { event: Some(Wire::Existing(stream)), ..rest };
+            assert_eq!(pb::WatchStreamsResponse::decode(body).unwrap(), expected);
+            assert_eq!(whole(&expected).concat().len(), wire.len());
         }
     }
 

@@ -1,4 +1,5 @@
-//! Sends the messages of SubscribeFrames without copying their pictures.
+//! Sends the messages of SubscribeFrames without copying their pictures, and those of WatchStreams without encoding a stream
+//! for each watcher.
 //!
 //! tonic encodes a message into one buffer, for each subscriber, so that a picture for 200 subscribers would be copied 200 times
 //! and lie in memory as often as their connections are slow. Here a call's messages leave as pieces (`encode`), and a picture's
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use async_stream::stream;
+use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::{Stream, StreamExt as _};
 use http_body::Frame;
@@ -28,18 +30,26 @@ use tower::Service;
 use super::fault::trailers;
 use crate::pb::v1::SubscribeFramesResponse;
 use encode::encode;
+pub(crate) use encode::{around, whole};
 
 /// The messages of one call.
 pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<SubscribeFramesResponse, Status>> + Send>>;
+/// The messages of one call, each in pieces.
+pub(crate) type InPieces = Pin<Box<dyn Stream<Item = Result<Vec<Bytes>, Status>> + Send>>;
 /// What tonic is told that it sends: nothing.
-pub(crate) type Nothing = futures::stream::Empty<Result<SubscribeFramesResponse, Status>>;
+pub(crate) type Nothing<T = SubscribeFramesResponse> = futures::stream::Empty<Result<T, Status>>;
 
 /// Messages on their way past tonic. Extensions of responses must be `Clone` and `Sync`.
 #[derive(Clone)]
-struct Aside(Arc<Mutex<Option<Messages>>>);
+struct Aside(Arc<Mutex<Option<InPieces>>>);
 
 /// The answer of a handler whose messages go out by reference.
 pub(crate) fn respond(messages: Messages) -> tonic::Response<Nothing> {
+    respond_in_pieces(Box::pin(messages.map(|message| message.map(encode))))
+}
+
+/// The same for messages that are in pieces already.
+pub(crate) fn respond_in_pieces<T>(messages: InPieces) -> tonic::Response<Nothing<T>> {
     let mut response = tonic::Response::new(futures::stream::empty());
     response.extensions_mut().insert(Aside(Arc::new(Mutex::new(Some(messages)))));
     response
@@ -82,13 +92,13 @@ fn with_messages(mut response: Response<Body>) -> Response<Body> {
 }
 
 /// The frames of a response body: pieces of messages, and the status at last.
-fn frames(mut messages: Messages) -> impl Stream<Item = Result<Frame<bytes::Bytes>, Infallible>> + Send {
+fn frames(mut messages: InPieces) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send {
     stream! {
         let mut end = Status::ok("");
         while let Some(message) = messages.next().await {
             match message {
-                Ok(message) => {
-                    for piece in encode(message) {
+                Ok(pieces) => {
+                    for piece in pieces {
                         yield Ok(Frame::data(piece));
                     }
                 }

@@ -65,8 +65,11 @@ impl Handover {
         if let GroupEvent::Gap(gap) = event
             && gap.causes.iter().any(|(reason, _)| !reason.is_chosen())
         {
-            let (stream, from, to) = (gap.stream_id.clone(), gap.from, gap.to);
-            unsent.told.push_back(Told { stream, from, to, at: Instant::now(), followed: false });
+            // A gap without numbers is told by no group.
+            if let Ok(to) = Sequence::new(gap.to) {
+                let (stream, from) = (gap.stream_id.clone(), gap.from);
+                unsent.told.push_back(Told { stream, from, to, at: Instant::now(), followed: false });
+            }
         }
     }
 

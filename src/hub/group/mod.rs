@@ -41,7 +41,7 @@ use desk::Desk;
 use member::Member;
 
 pub use call::GroupCall;
-pub use positions::GroupStart;
+pub use positions::{Beginnings, GroupStart};
 pub use status::{GroupTotals, lag_of};
 
 /// How long a member lives without a sign of life: its server renews it several times in this.

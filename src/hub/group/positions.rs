@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Consumers, GroupError};
 use crate::domain::limits::MAX_STREAMS;
 use crate::domain::{Cursor, Sequence, StreamId, StreamMatch, StreamRecord, Timestamp};
-use crate::hub::event::SubscribeError;
+use crate::hub::event::{SubscribeError, TimeGap};
 use crate::hub::select::{Matcher, StreamSet, first_match};
-use crate::queue::{self, ListStreams};
+use crate::queue::{self, FoundAt, ListStreams};
 
 /// How far ahead of a stream a sequence may lie.
 const MAX_AHEAD: u64 = 1_000_000;
@@ -27,6 +27,15 @@ pub enum GroupStart {
     Age(Duration),
     /// After these cursors; other streams begin with their oldest kept frame.
     Cursors(Vec<Cursor>),
+}
+
+/// Where a group begins, or goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Beginnings {
+    /// The first number in each stream.
+    pub positions: Vec<(StreamId, Sequence)>,
+    /// What a start by time asked for and retention has taken.
+    pub time_gaps: Vec<TimeGap>,
 }
 
 /// A group's selection, ready to be asked. Ids are patterns like others: a group takes streams that are not there yet.
@@ -77,7 +86,7 @@ impl Consumers {
         records: &[StreamRecord],
         start: &GroupStart,
         clamp: bool,
-    ) -> Result<Vec<(StreamId, Sequence)>, GroupError> {
+    ) -> Result<Beginnings, GroupError> {
         let now = Timestamp::now();
         if let GroupStart::Time(time) = start
             && *time > now
@@ -86,13 +95,27 @@ impl Consumers {
             return Err(GroupError::PositionInFuture { field: "received_time", message });
         }
         let mut positions = Vec::with_capacity(records.len());
+        let mut time_gaps = Vec::new();
         for record in records {
+            let since = match start {
+                GroupStart::Time(time) => Some(*time),
+                GroupStart::Age(age) => Some(now.before(*age)),
+                GroupStart::Live
+                | GroupStart::Earliest
+                | GroupStart::Sequence(_)
+                | GroupStart::Cursors(_) => None,
+            };
+            if let Some(since) = since {
+                let (next, gap) = self.first_since(record, since).await?;
+                time_gaps.extend(gap);
+                positions.push((record.id.clone(), next));
+                continue;
+            }
             let next = match start {
                 GroupStart::Live => Sequence::after(record.counters.published_sequence),
                 GroupStart::Earliest => self.oldest(record).await?,
                 GroupStart::Sequence(number) => ahead(record, "sequence", *number)?,
-                GroupStart::Time(time) => self.first_at(record, *time).await?,
-                GroupStart::Age(age) => self.first_at(record, now.before(*age)).await?,
+                GroupStart::Time(_) | GroupStart::Age(_) => continue, // above
                 GroupStart::Cursors(cursors) => {
                     match cursors.iter().find(|cursor| cursor.stream_id == record.id) {
                         Some(cursor) if cursor.foreign.is_some() => {
@@ -117,7 +140,29 @@ impl Consumers {
             let next = if clamp { next.max(self.oldest(record).await?) } else { next };
             positions.push((record.id.clone(), next));
         }
-        Ok(positions)
+        Ok(Beginnings { positions, time_gaps })
+    }
+
+    /// Where a group begins in a stream that begins at a time. Where retention has taken frames that were received since, the
+    /// gap says so, and the group begins with the last number that it took: its members are told of that one as of any other
+    /// that is gone.
+    async fn first_since(
+        &self,
+        record: &StreamRecord,
+        since: Timestamp,
+    ) -> queue::Result<(Sequence, Option<TimeGap>)> {
+        let found = match self.queue.first_at(&record.id, since).await {
+            Err(queue::Error::StreamNotFound(_)) => FoundAt::default(),
+            found => found?,
+        };
+        let published = record.counters.published_sequence;
+        let next = found.entry.as_ref().map_or(Sequence::after(published), |entry| entry.sequence);
+        let gap = TimeGap::between(record, 0, Some(since), None, next, &found);
+        let last_taken = found.entry.map_or(published, |entry| entry.previous_sequence);
+        match (&gap, Sequence::new(last_taken)) {
+            (Some(_), Ok(last_taken)) => Ok((last_taken, gap)),
+            (_, _) => Ok((next, gap)),
+        }
     }
 
     /// Where a group begins in a stream that it has no position in: it came to be selected after the group was made, and
@@ -133,7 +178,7 @@ impl Consumers {
     async fn first_at(&self, record: &StreamRecord, time: Timestamp) -> queue::Result<Sequence> {
         let found = match self.queue.first_at(&record.id, time).await {
             Err(queue::Error::StreamNotFound(_)) => None,
-            found => found?,
+            found => found?.entry,
         };
         let next = Sequence::after(record.counters.published_sequence);
         Ok(found.map_or(next, |entry| entry.sequence))

@@ -103,6 +103,13 @@ fn shortly(event: &Event) -> String {
                 gap.causes.iter().map(|(reason, count)| format!(" {reason:?}:{count}")).collect();
             format!("{} gap {}-{}{causes}", gap.stream_id, gap.from, gap.to)
         }
+        Event::TimeGap(gap) => {
+            let time =
+                |time: Option<crate::domain::Timestamp>| time.map_or("?".to_owned(), |time| time.to_string());
+            let (start, oldest) = (time(gap.start), time(gap.oldest));
+            let (id, reason, end, next) = (&gap.stream_id, gap.reason, gap.end, gap.cursor.next);
+            format!("{id} gap {start}..{end} {reason:?} oldest {oldest} next {next}")
+        }
         Event::Heartbeat(heads) => {
             let head = |head: &crate::hub::StreamHead| {
                 format!(" {}:{} lag {}", head.stream_id, head.head_sequence, head.lag_frames)

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,9 +12,9 @@ use crate::domain::{
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
     AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
-    FeedPosition, FinishResult, Finished, Lease, Life, ListDeadLetters, ListStreams, NewFrame, Offer,
-    OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, ReplayResult, Result,
-    Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
+    FeedPosition, FinishResult, Finished, FoundAt, Lease, Life, ListDeadLetters, ListStreams, NewFrame,
+    Offer, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, ReplayResult,
+    Result, Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.
@@ -25,6 +25,8 @@ pub(super) struct Faulty {
     feed_lossy: AtomicBool,
     payloads_lost: AtomicBool,
     slow: AtomicBool,
+    /// Records that were read by id.
+    pub(super) records_read: AtomicUsize,
 }
 
 impl Faulty {
@@ -35,6 +37,7 @@ impl Faulty {
             feed_lossy: AtomicBool::default(),
             payloads_lost: AtomicBool::default(),
             slow: AtomicBool::default(),
+            records_read: AtomicUsize::default(),
         }
     }
 
@@ -104,7 +107,7 @@ impl Life for Faulty {
 
 #[async_trait]
 impl Seek for Faulty {
-    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {
+    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<FoundAt> {
         self.up()?;
         self.memory.first_at(stream, time).await
     }
@@ -133,6 +136,7 @@ impl Queue for Faulty {
 
     async fn get_streams(&self, ids: &[StreamId]) -> Result<Vec<Option<StreamRecord>>> {
         self.up()?;
+        self.records_read.fetch_add(ids.len(), Ordering::SeqCst);
         self.memory.get_streams(ids).await
     }
 

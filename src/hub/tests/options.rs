@@ -297,11 +297,24 @@ async fn a_start_by_time_begins_with_the_first_that_was_received_since() {
     expect(&mut some, &["checkpoint cam@7", "cam#7"]).await;
     world.keep("cam", 2).await;
     let mut some = world.subscribe(request(vec![from(since)])).await;
-    expect(&mut some, &["checkpoint cam@9", "cam#9"]).await;
+    let behind = entries[7].received_time.after(Duration::from_micros(1));
+    let oldest = entries[8].received_time;
+    let gap = format!("cam gap {since}..{behind} Retention oldest {oldest} next 9");
+    expect(&mut some, &["checkpoint cam@9", &gap, "cam#9"]).await;
     let mut strict = from(since);
     strict.fail_if_trimmed = true;
-    let refusal = world.refusal(request(vec![strict])).await;
-    assert_eq!(refusal, SubscribeError::CursorTrimmed { stream: stream("cam"), oldest: number(9) });
+    let refusal = world.refusal(request(vec![strict.clone()])).await;
+    let trimmed =
+        SubscribeError::CursorTrimmed { stream: stream("cam"), oldest: number(9), oldest_time: Some(oldest) };
+    assert_eq!(refusal, trimmed);
+    assert!(refusal.to_string().ends_with(&format!("the oldest kept was received at {oldest}")), "{refusal}");
+    // Nothing was taken of what was received since.
+    let mut whole = Selector { start: StartPosition::Time(behind), ..strict };
+    let mut some = world.subscribe(request(vec![whole.clone()])).await;
+    expect(&mut some, &["checkpoint cam@9", "cam#9"]).await;
+    whole.start = StartPosition::Earliest;
+    let mut some = world.subscribe(request(vec![whole])).await;
+    expect(&mut some, &["checkpoint cam@9", "cam#9"]).await;
 
     // Nothing came since: what was received before and waits for a worker is passed over.
     world.accept("cam", 2).await;
@@ -320,6 +333,54 @@ async fn a_start_by_time_begins_with_the_first_that_was_received_since() {
     world.subscribe(far(number(1_000_014))).await;
     let refusal = world.refusal(far(number(1_000_015))).await;
     assert!(matches!(refusal, SubscribeError::PositionInFuture(_)), "{refusal}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_by_time_before_all_that_is_kept_is_told_and_ends() {
+    let world = World::new();
+    world.register(&["cam"]).await;
+    publish_every(&world, 1000, 10).await;
+    let entries = world.memory_entries("cam").await;
+    let time = |place: usize| entries[place].received_time;
+    world.keep("cam", 2).await;
+    world.register(&["later"]).await;
+    let until = |start, stop| {
+        let mut selector = ids(&["cam", "later"]).from(start);
+        selector.stop_time = Some(stop);
+        request(vec![selector])
+    };
+    let (stop, oldest, taken) = (time(4), time(8), time(7).after(Duration::from_micros(1)));
+    for (start, begin) in
+        [(StartPosition::Time(time(2)), time(2).to_string()), (StartPosition::Earliest, "?".into())]
+    {
+        let gap = format!("cam gap {begin}..{stop} Retention oldest {oldest} next 9");
+        let mut some = world.subscribe(until(start, stop)).await;
+        let told = until_quiet(&mut some).await;
+        // A stream that was registered later has never had frames there.
+        assert_eq!(told[1..], [gap.as_str(), "checkpoint cam@9 later@1", "end"]);
+    }
+    // What is kept reaches back before the stop: only a start by time asks for more.
+    let mut some = world.subscribe(until(StartPosition::Earliest, time(9))).await;
+    assert_eq!(until_quiet(&mut some).await[1..], ["cam#9", "checkpoint cam@10 later@1", "end"]);
+    let gap = format!("cam gap {}..{taken} Retention oldest {oldest} next 9", time(2));
+    let mut some = world.subscribe(until(StartPosition::Time(time(2)), time(9))).await;
+    assert_eq!(
+        until_quiet(&mut some).await[1..],
+        [gap.as_str(), "cam#9", "checkpoint cam@10 later@1", "end"]
+    );
+
+    // Nothing is kept at all; then the stream is unregistered and comes back.
+    world.keep("cam", 0).await;
+    let since = |start| request(vec![ids(&["cam"]).from(StartPosition::Time(start))]);
+    let mut some = world.subscribe(since(time(5))).await;
+    let end = time(9).after(Duration::from_micros(1));
+    let gap = format!("cam gap {}..{end} Retention oldest ? next 11", time(5));
+    expect(&mut some, &["checkpoint cam@11", &gap]).await;
+    world.unregister("cam").await;
+    world.register(&["cam"]).await;
+    let mut some = world.subscribe(since(time(5))).await;
+    let gap = format!("cam gap {}..{end} Unregistered oldest ? next 11", time(5));
+    expect(&mut some, &["checkpoint cam@11", &gap]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -114,6 +114,7 @@ impl Reader {
                     assert!(next <= cursor.next.get(), "{cursor:?} before {next}");
                 }
             }
+            Event::TimeGap(gap) => panic!("nobody starts or stops by time: {gap:?}"),
             Event::Heartbeat(_) | Event::Draining(_) => {}
         }
     }

@@ -66,7 +66,9 @@ async fn what_cannot_be_served_is_refused() {
     let mut selector = ids(&["cam"]).from(StartPosition::Cursor(cursor("cam", 6)));
     selector.fail_if_trimmed = true;
     let refusal = world.refusal(request(vec![selector.clone()])).await;
-    assert_eq!(refusal, SubscribeError::CursorTrimmed { stream: stream("cam"), oldest: number(7) });
+    let trimmed =
+        SubscribeError::CursorTrimmed { stream: stream("cam"), oldest: number(7), oldest_time: None };
+    assert_eq!(refusal, trimmed);
     selector.cursors = vec![cursor("north", 1)];
     let refusal = world.refusal(request(vec![selector])).await;
     assert_eq!(refusal, SubscribeError::CursorStreamNotSelected(stream("north")));

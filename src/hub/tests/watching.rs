@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::client::glob;
 use super::world::*;
 use crate::domain::LabelMatch;
-use crate::hub::{HubConfig, StreamSet, SubscribeError, Watch, WatchBody, WatchToken};
+use crate::hub::{HubConfig, StreamSet, SubscribeError, Watch, WatchBody, WatchEvent, WatchToken};
 
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -26,17 +26,22 @@ async fn resume(world: &World, streams: &StreamSet, token: &str) -> Watch {
 async fn next(watch: &mut Watch) -> (String, Option<String>) {
     let event = tokio::time::timeout(Duration::from_secs(120), watch.next()).await.expect("an event in time");
     let event = event.expect("no error");
-    let told = match event.body {
+    let told = shortly(&event);
+    (told, event.token.map(|token| token.encode()))
+}
+
+fn shortly(event: &WatchEvent) -> String {
+    match &event.body {
         WatchBody::SnapshotStart => "start".to_owned(),
-        WatchBody::Existing(record) => format!("existing {}", record.id),
+        WatchBody::Existing(record) => format!("existing {}", record.record().id),
         WatchBody::SnapshotEnd(count) => format!("end {count}"),
         WatchBody::Change(change) => {
-            let why = change.failure.map(|failure| format!(": {}", failure.message)).unwrap_or_default();
-            format!("{} {:?} {:?}{why}", change.record.id, change.kind, change.state)
+            let why =
+                change.failure.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
+            format!("{} {:?} {:?}{why}", change.record.record().id, change.kind, change.state)
         }
         WatchBody::Heartbeat => "heartbeat".to_owned(),
-    };
-    (told, event.token.map(|token| token.encode()))
+    }
 }
 
 async fn expect(watch: &mut Watch, expected: &[&str]) -> String {
@@ -96,6 +101,81 @@ async fn a_slow_watcher_gets_the_last_of_several_changes() {
     world.settle().await;
     expect(&mut slow, &["a Registered Idle", "a Updated Idle", "b Registered Live", "b Live Live"]).await;
     expect(&mut slow, &["b Stalled Stalled"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_that_begin_together_read_each_stream_once() {
+    let world = World::new();
+    let ids: Vec<String> = (0..250).map(|n| format!("cam-{n:03}")).collect();
+    for id in &ids {
+        world.register_labelled(id, &[("site", &"x".repeat(200))]).await;
+    }
+    world.register(&["other"]).await;
+    world.settle().await;
+    let read = || world.queue.records_read.load(std::sync::atomic::Ordering::SeqCst);
+    let before = read();
+    let mut watches = Vec::new();
+    for _ in 0..40 {
+        watches.push(watch(&world, &StreamSet::Glob("cam-*".to_owned())).await);
+    }
+    let mut expected = vec!["start".to_owned()];
+    expected.extend(ids.iter().map(|id| format!("existing {id}")));
+    expected.push("end 250".to_owned());
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    let mut shared = Vec::new();
+    for watch in &mut watches {
+        for expected in &expected {
+            let event = watch.next().await.unwrap();
+            if let WatchBody::Existing(record) = &event.body
+                && record.record().id == ids[7].parse().unwrap()
+            {
+                shared.push(std::sync::Arc::clone(record));
+            }
+            assert_eq!(shortly(&event), *expected);
+        }
+    }
+    assert_eq!(read() - before, 250, "40 watches, one reading");
+    assert!(shared.iter().all(|one| std::sync::Arc::ptr_eq(one, &shared[0])), "and one record for all");
+
+    // A change is told with the settings of now, and its record is read once, too.
+    let before = read();
+    world.relabel("cam-007", &[("site", "north")]).await;
+    world.settle().await;
+    for watch in &mut watches {
+        let event = watch.next().await.unwrap();
+        assert_eq!(shortly(&event), "cam-007 Updated Idle");
+        let WatchBody::Change(change) = event.body else { unreachable!() };
+        assert_eq!(change.record.record().settings.labels["site"], "north");
+    }
+    assert!(read() - before <= 3, "{} records", read() - before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_during_a_snapshot_is_told_once() {
+    let world = World::new();
+    world.register(&["a", "b", "c", "d"]).await;
+    world.settle().await;
+    let mut slow = watch(&world, &all()).await;
+    expect(&mut slow, &["start", "existing a", "existing b"]).await;
+    world.register(&["bb", "e"]).await;
+    world.unregister("c").await;
+    world.unregister("a").await;
+    world.relabel("d", &[("site", "north")]).await;
+    world.settle().await;
+    // "c" was never told, and "bb" and "e" come as what they are: new.
+    let rest = [
+        "existing d",
+        "end 3",
+        "bb Registered Idle",
+        "e Registered Idle",
+        "a Removed Idle",
+        "d Updated Idle",
+    ];
+    expect(&mut slow, &rest).await;
+    // Removed and registered again, a stream is known once.
+    world.register(&["a"]).await;
+    world.settle().await;
+    expect(&mut slow, &["a Registered Idle", "heartbeat"]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -275,6 +275,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         stages: Vec::new(),
         reencode: Reencode::Encoded,
         encoded_quality: Some(85),
+        over_budget: false,
         mask_version: 0,
         worker_version: "test".into(),
         attempt: 1,

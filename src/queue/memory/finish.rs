@@ -117,9 +117,16 @@ impl Partition {
         self.totals.output_bytes += output_bytes;
         self.totals.published_bytes += output_bytes;
         match &frame.body {
-            OutputBody::Frame(_) => {
+            OutputBody::Frame(frame) => {
                 stream.counters.failed_in_row = 0;
                 self.totals.processed += 1;
+                if frame.over_budget {
+                    stream.counters.over_budget_frames += 1;
+                    stream.counters.over_budget_in_row += 1;
+                    self.totals.over_budget += 1;
+                } else {
+                    stream.counters.over_budget_in_row = 0;
+                }
             }
             OutputBody::Tombstone(tombstone) => match tombstone.kind {
                 TombstoneKind::Failed(_) => {

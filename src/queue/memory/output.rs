@@ -68,6 +68,7 @@ impl Partition {
             stream.counters.oldest_sequence = entry.sequence.get() + 1;
             stream.counters.output_bytes -= bytes;
             stream.counters.trimmed_frames += 1;
+            stream.counters.trimmed_until = Some(entry.received_time);
             trimmed.frames += 1;
             trimmed.bytes += bytes;
         }

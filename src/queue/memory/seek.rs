@@ -3,15 +3,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::MemoryQueue;
-use crate::domain::{OutputEntry, StreamId, Timestamp};
-use crate::queue::{Result, Seek};
+use crate::domain::{StreamId, Timestamp};
+use crate::queue::{FoundAt, Result, Seek};
 
 #[async_trait]
 impl Seek for MemoryQueue {
-    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {
+    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<FoundAt> {
         let state = self.state();
-        let Some(found) = state.home(stream).streams.get(stream) else { return Ok(None) };
+        let Some(found) = state.home(stream).streams.get(stream) else { return Ok(FoundAt::default()) };
         let place = found.outputs.partition_point(|entry| entry.received_time < time);
-        Ok(found.outputs.get(place).map(Arc::clone))
+        Ok(FoundAt {
+            entry: found.outputs.get(place).map(Arc::clone),
+            trimmed_until: found.counters.trimmed_until,
+            oldest: found.outputs.front().map(|entry| entry.received_time),
+        })
     }
 }

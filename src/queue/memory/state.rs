@@ -166,6 +166,7 @@ pub(super) struct Totals {
     pub(super) purged: u64,
     pub(super) removed: u64,
     pub(super) duplicates: u64,
+    pub(super) over_budget: u64,
     pub(super) published_bytes: u64,
     pub(super) trimmed: u64,
     /// Of registered streams.

@@ -26,6 +26,7 @@ impl Partition {
             purged: self.totals.purged,
             removed: self.totals.removed,
             duplicates: self.totals.duplicates,
+            over_budget: self.totals.over_budget,
             published_bytes: self.totals.published_bytes,
             trimmed: self.totals.trimmed,
             dead_letters: self.dead.len() as u64,

@@ -73,6 +73,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         validation_failures: Vec::new(),
         reencode: Reencode::Encoded,
         encoded_quality: Some(85),
+        over_budget: false,
         mask_version: 3,
         worker_version: "0.1.0".to_owned(),
         attempt: 1,

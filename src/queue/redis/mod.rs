@@ -104,6 +104,8 @@ pub struct RedisQueue {
     /// Pictures and output entries on their way out.
     readers: [Link; PAYLOAD_LINKS],
     blocking: BlockingPool,
+    /// Signs of life.
+    probes: Link,
     gauge: Gauge,
     identity: KnownIdentity,
     witness: Witness,
@@ -146,6 +148,7 @@ impl RedisQueue {
             writers: std::array::from_fn(|_| link()),
             readers: std::array::from_fn(|_| link()),
             blocking: BlockingPool::new(client.clone()),
+            probes: link(),
             gauge: Gauge::new(config.budget),
             identity: KnownIdentity::default(),
             witness: Witness::new(config.partitions),
@@ -182,7 +185,11 @@ impl Queue for RedisQueue {
     }
 
     async fn status(&self) -> Result<BackendStatus> {
-        self.read_status().await
+        self.read_status(&self.control).await
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.read_status(&self.probes).await.map(drop)
     }
 
     async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {

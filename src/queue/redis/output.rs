@@ -119,6 +119,7 @@ impl RedisQueue {
         let page = self.page(stream, Sequence::FIRST, TRIM_ENTRIES).await?;
         let (mut frames, mut bytes) = (page.counters.output_frames, page.counters.output_bytes);
         let (mut trimmed, mut payloads, mut keep_from) = (Trimmed::default(), Vec::new(), Sequence::FIRST);
+        let mut until = Timestamp::default();
         for entry in &page.entries {
             let late = entry.received_time < oldest;
             if frames <= max_frames && bytes <= max_bytes && !late {
@@ -133,6 +134,7 @@ impl RedisQueue {
             trimmed.frames += 1;
             trimmed.bytes += size;
             keep_from = entry.sequence.next();
+            until = entry.received_time;
         }
         if trimmed.frames == 0 {
             return Ok(trimmed);
@@ -145,6 +147,7 @@ impl RedisQueue {
         }
         call.arg(fence(lease)).arg(revision.map(|revision| revision.to_string()).unwrap_or_default());
         call.number(keep_from.get()).number(trimmed.frames).number(trimmed.bytes).number(first);
+        call.arg(until.as_micros().to_string());
         match self.scripts.trim.run(&self.control, &call).await? {
             Value::Nil => Err(Error::LeaseLost),
             // Nothing: the output is not what the page showed; the next pass sees it anew.

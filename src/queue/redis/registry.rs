@@ -262,6 +262,7 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         output_frames,
         output_bytes: fields.number("output_bytes")?,
         trimmed_frames: fields.number("trimmed")?,
+        trimmed_until: Some(fields.number("trimmed_until")?).filter(|&micros| micros > 0).map(moment),
         failed_frames: fields.number("failed")?,
         dropped_frames: fields.number("dropped")?,
         purged_frames: fields.number("purged")?,
@@ -270,6 +271,8 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         accepted_bytes: fields.number("accepted_bytes")?,
         published_bytes: fields.number("published_bytes")?,
         failed_in_row: fields.number("failing")?,
+        over_budget_frames: fields.number("over_budget")?,
+        over_budget_in_row: fields.number("over_budget_in_row")?,
         duplicate_frames: fields.number("duplicates")?,
         last_received_time: match fields.number("received")? {
             0 => None,

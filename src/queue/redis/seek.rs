@@ -1,23 +1,24 @@
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use redis::Value;
 
-use super::RedisQueue;
 use super::output::output_entries;
 use super::scripts::Call;
-use crate::domain::{OutputEntry, StreamId, Timestamp};
-use crate::queue::{Result, Seek};
+use super::status::moment;
+use super::{RedisQueue, reply};
+use crate::domain::{StreamId, Timestamp};
+use crate::queue::{FoundAt, Result, Seek};
 
 #[async_trait]
 impl Seek for RedisQueue {
-    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<Option<Arc<OutputEntry>>> {
+    async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<FoundAt> {
         let keys = self.keys(stream);
         let mut call = Call::default();
-        call.key(keys.output(stream)).arg(time.as_micros().to_string());
-        match self.scripts.first_at.run(self.reader(keys.0), &call).await? {
-            Value::Nil => Ok(None),
-            found => Ok(output_entries(keys.0, stream, found)?.into_iter().next()),
-        }
+        call.key(keys.output(stream)).key(keys.stream(stream)).arg(time.as_micros().to_string());
+        let answer = self.scripts.first_at.run(self.reader(keys.0), &call).await?;
+        let mut answers = reply::array(answer)?.into_iter();
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let entries = output_entries(keys.0, stream, next())?;
+        let time = |value| reply::number(value).map(|micros| Some(micros).filter(|&at| at > 0).map(moment));
+        Ok(FoundAt { entry: entries.into_iter().next(), trimmed_until: time(next())?, oldest: time(next())? })
     }
 }

@@ -1,5 +1,6 @@
 //! The store's layout, the server's state, and the partitions' counters.
 
+use super::conn::Link;
 use super::gauge::Gauge;
 use super::instance::Instance;
 use super::keys::{Keys, LAYOUT};
@@ -73,11 +74,11 @@ impl RedisQueue {
         Error::Layout(format!("this Redis holds \"{stored}\", this program wants \"{}\"", self.layout()))
     }
 
-    pub(super) async fn read_status(&self) -> Result<BackendStatus> {
+    pub(super) async fn read_status(&self, link: &Link) -> Result<BackendStatus> {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").arg("everything");
         pipe.cmd("CONFIG").arg("GET").arg("appendfsync");
-        let mut answers = self.control.run(&pipe).await?.into_iter();
+        let mut answers = link.run(&pipe).await?.into_iter();
         let info =
             answers.next().ok_or_else(|| Error::Corrupt("no INFO".into()))?.map_err(super::conn::refused)?;
         let info = reply::text(info)?.unwrap_or_default();
@@ -169,6 +170,7 @@ impl RedisQueue {
             purged: counts.number("purged")?,
             removed: counts.number("deleted")?,
             duplicates: counts.number("duplicates")?,
+            over_budget: counts.number("over_budget")?,
             published_bytes: counts.number("published_bytes")?,
             trimmed: counts.number("trimmed")?,
             dead_letters: counts.number("dead_frames")?,

@@ -110,6 +110,7 @@ impl RedisQueue {
             }
             let kept = pictures.iter().any(|picture| picture.payload.key == frame.source.key);
             let counter = match &frame.body {
+                OutputBody::Frame(frame) if frame.over_budget => "over_budget",
                 OutputBody::Frame(_) => "processed",
                 OutputBody::Tombstone(tombstone) => match tombstone.kind {
                     TombstoneKind::Failed(_) => "failed",

@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{ClaimedFrame, End, Member, Ready};
 use crate::domain::{Sequence, StreamId};
+use crate::hub::Hub;
 use crate::hub::event::{GapReason, PicturesOrLost};
 use crate::hub::group::{GroupDelivery, GroupEvent, MEMBER_TTL};
-use crate::hub::{Hub, lock};
 use crate::queue::{self, Delivery, Settled, Settlement};
 
 impl Member {
@@ -103,6 +103,10 @@ impl Member {
             }
             entry = self.consumers.entry(stream_id, *sequence, *letter).await?;
         }
+        let lost = match lost {
+            Some(lost) => lost,
+            None => self.consumers.why_gone(stream_id, *sequence).await?,
+        };
         let settled = Settled {
             stream_id: stream_id.clone(),
             sequence: *sequence,

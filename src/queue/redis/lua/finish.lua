@@ -4,7 +4,7 @@
 --       payloads.
 -- ARGV: fence, most feed entries, most bytes of dead letters; then for each frame: offered payloads, place in the work
 --       queue, stream id, sequence, received time, source size, "1" to keep the source, output bytes, counter
---       ("processed", "failed", "dropped" or "purged"), body, dead letter ("" = none), its picture's name, its bytes with
+--       ("processed", "over_budget" = processed as well, "failed", "dropped" or "purged"), body, dead letter ("" = none), its picture's name, its bytes with
 --       the picture and without, then for each offered payload its bytes, where a full Redis would not take them before
 --       ("" = they were offered).
 -- Answers nil if the lease is lost, else for each frame: P published, A published before, N not next, G payload gone,
@@ -119,8 +119,14 @@ while k <= #KEYS do
     redis.call('HINCRBY', stream, 'queued_bytes', text(0 - source_size))
     redis.call('HINCRBY', stream, 'output_bytes', text(output_size))
     redis.call('HINCRBY', stream, 'published_bytes', text(output_size))
-    if counter == 'processed' then
+    if counter == 'over_budget' then
+      redis.call('HINCRBY', stream, 'over_budget', 1)
+      redis.call('HINCRBY', stream, 'over_budget_in_row', 1)
+      redis.call('HINCRBY', KEYS[4], 'over_budget', 1)
       redis.call('HSET', stream, 'failing', 0)
+      counter = 'processed'
+    elseif counter == 'processed' then
+      redis.call('HSET', stream, 'failing', 0, 'over_budget_in_row', 0)
     else
       redis.call('HINCRBY', stream, counter, 1)
     end

@@ -1,7 +1,8 @@
 -- Finds the oldest entry of an output that was received at or after a time. Reads only; halves the range of numbers, which may
 -- have holes: at most 53 steps, since numbers stay below 2^53.
--- KEYS: output. ARGV: time in microseconds.
--- Answers {entry}, or nil if there is none.
+-- KEYS: output, stream. ARGV: time in microseconds.
+-- Answers {{entry} or {} if there is none, when the newest entry that retention took was received, when the oldest that is left
+-- was received}; times in microseconds, 0 = there is none.
 local wanted = tonumber(ARGV[1])
 local function first_from(number)
   return redis.call('XRANGE', KEYS[1], string.format('%.0f', number) .. '-0', '+', 'COUNT', 1)[1]
@@ -12,11 +13,19 @@ local function received(entry)
     if entry[2][f] == 't' then return tonumber(entry[2][f + 1]) end
   end
 end
+local function text(number) return string.format('%.0f', number) end
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if not newest or received(newest) < wanted then return false end
+local first = first_from(0)
+local oldest = first and received(first) or 0
+local state = redis.call('HMGET', KEYS[2], 'trimmed_until', 'trimmed', 'received')
+local taken = tonumber(state[1] or 0)
+if taken == 0 and tonumber(state[2] or 0) > 0 then -- taken by an earlier version, which noted no time
+  taken = first and oldest or tonumber(state[3] or 0)
+end
+if not newest or received(newest) < wanted then return { {}, text(taken), text(oldest) } end
 -- From number `high` on, `found` comes first; below `low` all are too early.
 local found = newest
-local low, high = number_of(first_from(0)), number_of(newest)
+local low, high = number_of(first), number_of(newest)
 while low < high do
   local middle = low + math.floor((high - low) / 2)
   local entry = first_from(middle)
@@ -26,4 +35,4 @@ while low < high do
     low = number_of(entry) + 1
   end
 end
-return { found }
+return { { found }, text(taken), text(oldest) }

@@ -1,7 +1,7 @@
 -- Removes the oldest entries of an output, with their payloads.
 -- KEYS: lease, stream, output, counts; then the entries' payloads.
 -- ARGV: fence, revision of the settings that say so ("" = any), first sequence to keep, entries to remove, their bytes,
---       oldest sequence.
+--       oldest sequence, when the newest of them was received.
 -- Answers nil if the lease is lost, {"stale", revision} if the settings are others by now, else the number of entries
 -- removed: 0 if the output is not what the caller saw.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
@@ -16,6 +16,7 @@ for p = 5, #KEYS do redis.call('UNLINK', KEYS[p]) end
 local bytes = string.format('%.0f', 0 - tonumber(ARGV[5])) -- not '-' .. bytes: Redis takes no "-0"
 redis.call('HINCRBY', KEYS[2], 'output_bytes', bytes)
 redis.call('HINCRBY', KEYS[2], 'trimmed', ARGV[4])
+redis.call('HSET', KEYS[2], 'trimmed_until', ARGV[7])
 redis.call('HINCRBY', KEYS[4], 'output_bytes', bytes)
 redis.call('HINCRBY', KEYS[4], 'trimmed', ARGV[4])
 return tonumber(ARGV[4])

@@ -151,7 +151,7 @@ TOMBSTONE_OUTCOME_DROPPED: TombstoneOutcome
 TOMBSTONE_OUTCOME_PURGED: TombstoneOutcome
 
 class ProcessedFrame(_message.Message):
-    __slots__ = ("stream_id", "sequence", "capture_time", "received_time", "leased_time", "processed_time", "published_time", "publisher_id", "publisher_sequence", "attributes", "traceparent", "source", "pictures", "reencode_outcome", "mask_version", "quality", "traffic", "rois", "validation_failures", "clock_skew", "stages", "worker_version", "processing_attempt", "replayed_from", "encoded_quality")
+    __slots__ = ("stream_id", "sequence", "capture_time", "received_time", "leased_time", "processed_time", "published_time", "publisher_id", "publisher_sequence", "attributes", "traceparent", "source", "pictures", "reencode_outcome", "mask_version", "quality", "traffic", "rois", "validation_failures", "clock_skew", "stages", "worker_version", "processing_attempt", "replayed_from", "encoded_quality", "over_budget")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +184,7 @@ class ProcessedFrame(_message.Message):
     PROCESSING_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FROM_FIELD_NUMBER: _ClassVar[int]
     ENCODED_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    OVER_BUDGET_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     sequence: int
     capture_time: _timestamp_pb2.Timestamp
@@ -209,7 +210,8 @@ class ProcessedFrame(_message.Message):
     processing_attempt: int
     replayed_from: int
     encoded_quality: int
-    def __init__(self, stream_id: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leased_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., processed_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., source: _Optional[_Union[PictureSource, _Mapping]] = ..., pictures: _Optional[_Iterable[_Union[Picture, _Mapping]]] = ..., reencode_outcome: _Optional[_Union[ReencodeOutcome, str]] = ..., mask_version: _Optional[int] = ..., quality: _Optional[_Union[QualityMetrics, _Mapping]] = ..., traffic: _Optional[_Union[TrafficFeatures, _Mapping]] = ..., rois: _Optional[_Iterable[_Union[RoiAnalysis, _Mapping]]] = ..., validation_failures: _Optional[_Iterable[_Union[ValidationFailure, str]]] = ..., clock_skew: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[ProcessingStage, _Mapping]]] = ..., worker_version: _Optional[str] = ..., processing_attempt: _Optional[int] = ..., replayed_from: _Optional[int] = ..., encoded_quality: _Optional[int] = ...) -> None: ...
+    over_budget: bool
+    def __init__(self, stream_id: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leased_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., processed_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., source: _Optional[_Union[PictureSource, _Mapping]] = ..., pictures: _Optional[_Iterable[_Union[Picture, _Mapping]]] = ..., reencode_outcome: _Optional[_Union[ReencodeOutcome, str]] = ..., mask_version: _Optional[int] = ..., quality: _Optional[_Union[QualityMetrics, _Mapping]] = ..., traffic: _Optional[_Union[TrafficFeatures, _Mapping]] = ..., rois: _Optional[_Iterable[_Union[RoiAnalysis, _Mapping]]] = ..., validation_failures: _Optional[_Iterable[_Union[ValidationFailure, str]]] = ..., clock_skew: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[ProcessingStage, _Mapping]]] = ..., worker_version: _Optional[str] = ..., processing_attempt: _Optional[int] = ..., replayed_from: _Optional[int] = ..., encoded_quality: _Optional[int] = ..., over_budget: _Optional[bool] = ...) -> None: ...
 
 class PictureSource(_message.Message):
     __slots__ = ("format", "width", "height", "size_bytes", "blake3_digest")

@@ -133,7 +133,7 @@ class ListQueuesResponse(_message.Message):
     def __init__(self, queues: _Optional[_Iterable[_Union[Queue, _Mapping]]] = ...) -> None: ...
 
 class FrameAccount(_message.Message):
-    __slots__ = ("accepted_frames", "processed_frames", "failed_frames", "dropped_frames", "purged_frames", "removed_frames", "queued_frames", "duplicate_frames", "rejected_frames", "accepted_bytes", "output_bytes")
+    __slots__ = ("accepted_frames", "processed_frames", "failed_frames", "dropped_frames", "purged_frames", "removed_frames", "queued_frames", "duplicate_frames", "rejected_frames", "accepted_bytes", "output_bytes", "over_budget_frames")
     ACCEPTED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     PROCESSED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     FAILED_FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +145,7 @@ class FrameAccount(_message.Message):
     REJECTED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_BYTES_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OVER_BUDGET_FRAMES_FIELD_NUMBER: _ClassVar[int]
     accepted_frames: int
     processed_frames: int
     failed_frames: int
@@ -156,7 +157,8 @@ class FrameAccount(_message.Message):
     rejected_frames: int
     accepted_bytes: int
     output_bytes: int
-    def __init__(self, accepted_frames: _Optional[int] = ..., processed_frames: _Optional[int] = ..., failed_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., purged_frames: _Optional[int] = ..., removed_frames: _Optional[int] = ..., queued_frames: _Optional[int] = ..., duplicate_frames: _Optional[int] = ..., rejected_frames: _Optional[int] = ..., accepted_bytes: _Optional[int] = ..., output_bytes: _Optional[int] = ...) -> None: ...
+    over_budget_frames: int
+    def __init__(self, accepted_frames: _Optional[int] = ..., processed_frames: _Optional[int] = ..., failed_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., purged_frames: _Optional[int] = ..., removed_frames: _Optional[int] = ..., queued_frames: _Optional[int] = ..., duplicate_frames: _Optional[int] = ..., rejected_frames: _Optional[int] = ..., accepted_bytes: _Optional[int] = ..., output_bytes: _Optional[int] = ..., over_budget_frames: _Optional[int] = ...) -> None: ...
 
 class RateStats(_message.Message):
     __slots__ = ("accepted_fps", "completed_fps", "failed_fps", "accepted_bytes_per_second")
@@ -431,10 +433,12 @@ class CreateConsumerGroupRequest(_message.Message):
     def __init__(self, group: _Optional[_Union[ConsumerGroup, _Mapping]] = ...) -> None: ...
 
 class CreateConsumerGroupResponse(_message.Message):
-    __slots__ = ("group",)
+    __slots__ = ("group", "time_gaps")
     GROUP_FIELD_NUMBER: _ClassVar[int]
+    TIME_GAPS_FIELD_NUMBER: _ClassVar[int]
     group: ConsumerGroup
-    def __init__(self, group: _Optional[_Union[ConsumerGroup, _Mapping]] = ...) -> None: ...
+    time_gaps: _containers.RepeatedCompositeFieldContainer[_streaming_service_pb2.Gap]
+    def __init__(self, group: _Optional[_Union[ConsumerGroup, _Mapping]] = ..., time_gaps: _Optional[_Iterable[_Union[_streaming_service_pb2.Gap, _Mapping]]] = ...) -> None: ...
 
 class GetConsumerGroupRequest(_message.Message):
     __slots__ = ("group_id", "page_size", "page_token")
@@ -501,12 +505,14 @@ class SeekConsumerGroupRequest(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., position: _Optional[_Union[_streaming_service_pb2.StartPosition, _Mapping]] = ..., streams: _Optional[_Union[_stream_pb2.StreamMatch, _Mapping]] = ..., etag: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class SeekConsumerGroupResponse(_message.Message):
-    __slots__ = ("group", "moved_streams")
+    __slots__ = ("group", "moved_streams", "time_gaps")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     MOVED_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    TIME_GAPS_FIELD_NUMBER: _ClassVar[int]
     group: ConsumerGroup
     moved_streams: int
-    def __init__(self, group: _Optional[_Union[ConsumerGroup, _Mapping]] = ..., moved_streams: _Optional[int] = ...) -> None: ...
+    time_gaps: _containers.RepeatedCompositeFieldContainer[_streaming_service_pb2.Gap]
+    def __init__(self, group: _Optional[_Union[ConsumerGroup, _Mapping]] = ..., moved_streams: _Optional[int] = ..., time_gaps: _Optional[_Iterable[_Union[_streaming_service_pb2.Gap, _Mapping]]] = ...) -> None: ...
 
 class DeleteConsumerGroupRequest(_message.Message):
     __slots__ = ("group_id", "etag")

@@ -193,14 +193,16 @@ class OutputPolicy(_message.Message):
     def __init__(self, format: _Optional[_Union[_frame_pb2.PictureFormat, str]] = ..., quality: _Optional[int] = ..., lossless: _Optional[bool] = ..., max_width: _Optional[int] = ..., max_height: _Optional[int] = ..., thumbnail_size: _Optional[int] = ..., keep_original: _Optional[bool] = ..., reencode_mode: _Optional[_Union[ReencodeMode, str]] = ..., adaptive: _Optional[_Union[AdaptiveQuality, _Mapping]] = ..., keep_metadata: _Optional[bool] = ..., keep_unmasked_original: _Optional[bool] = ...) -> None: ...
 
 class AdaptiveQuality(_message.Message):
-    __slots__ = ("max_bytes_per_frame", "max_bytes_per_second", "min_quality")
+    __slots__ = ("max_bytes_per_frame", "max_bytes_per_second", "min_quality", "min_scale_percent")
     MAX_BYTES_PER_FRAME_FIELD_NUMBER: _ClassVar[int]
     MAX_BYTES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     MIN_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    MIN_SCALE_PERCENT_FIELD_NUMBER: _ClassVar[int]
     max_bytes_per_frame: int
     max_bytes_per_second: int
     min_quality: int
-    def __init__(self, max_bytes_per_frame: _Optional[int] = ..., max_bytes_per_second: _Optional[int] = ..., min_quality: _Optional[int] = ...) -> None: ...
+    min_scale_percent: int
+    def __init__(self, max_bytes_per_frame: _Optional[int] = ..., max_bytes_per_second: _Optional[int] = ..., min_quality: _Optional[int] = ..., min_scale_percent: _Optional[int] = ...) -> None: ...
 
 class ValidationPolicy(_message.Message):
     __slots__ = ("min_quality_score", "min_width", "min_height", "max_age", "clock_policy", "clock_tolerance")
@@ -229,7 +231,7 @@ class QueuePolicy(_message.Message):
     def __init__(self, max_frames: _Optional[int] = ..., max_bytes: _Optional[int] = ..., overflow: _Optional[_Union[QueueOverflow, str]] = ...) -> None: ...
 
 class StreamStatus(_message.Message):
-    __slots__ = ("state", "accepted_sequence", "published_sequence", "oldest_sequence", "last_received_time", "queued_frames", "queued_bytes", "retained_frames", "retained_bytes", "partition", "accepted_frames", "published_frames")
+    __slots__ = ("state", "accepted_sequence", "published_sequence", "oldest_sequence", "last_received_time", "queued_frames", "queued_bytes", "retained_frames", "retained_bytes", "partition", "over_budget_in_row", "trimmed_until_receive_time", "accepted_frames", "published_frames")
     STATE_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
@@ -240,6 +242,8 @@ class StreamStatus(_message.Message):
     RETAINED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     RETAINED_BYTES_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
+    OVER_BUDGET_IN_ROW_FIELD_NUMBER: _ClassVar[int]
+    TRIMMED_UNTIL_RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     state: StreamState
@@ -252,9 +256,11 @@ class StreamStatus(_message.Message):
     retained_frames: int
     retained_bytes: int
     partition: int
+    over_budget_in_row: int
+    trimmed_until_receive_time: _timestamp_pb2.Timestamp
     accepted_frames: int
     published_frames: int
-    def __init__(self, state: _Optional[_Union[StreamState, str]] = ..., accepted_sequence: _Optional[int] = ..., published_sequence: _Optional[int] = ..., oldest_sequence: _Optional[int] = ..., last_received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued_frames: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., retained_frames: _Optional[int] = ..., retained_bytes: _Optional[int] = ..., partition: _Optional[int] = ..., accepted_frames: _Optional[int] = ..., published_frames: _Optional[int] = ...) -> None: ...
+    def __init__(self, state: _Optional[_Union[StreamState, str]] = ..., accepted_sequence: _Optional[int] = ..., published_sequence: _Optional[int] = ..., oldest_sequence: _Optional[int] = ..., last_received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued_frames: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., retained_frames: _Optional[int] = ..., retained_bytes: _Optional[int] = ..., partition: _Optional[int] = ..., over_budget_in_row: _Optional[int] = ..., trimmed_until_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_frames: _Optional[int] = ..., published_frames: _Optional[int] = ...) -> None: ...
 
 class StreamMatch(_message.Message):
     __slots__ = ("id", "glob", "labels")

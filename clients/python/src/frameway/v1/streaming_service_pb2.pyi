@@ -382,20 +382,26 @@ class GapCause(_message.Message):
     def __init__(self, reason: _Optional[_Union[GapReason, str]] = ..., count: _Optional[int] = ..., frames: _Optional[int] = ...) -> None: ...
 
 class Gap(_message.Message):
-    __slots__ = ("stream_id", "from_sequence", "to_sequence", "causes", "cursor", "selector_index")
+    __slots__ = ("stream_id", "from_sequence", "to_sequence", "causes", "cursor", "selector_index", "start_receive_time", "end_receive_time", "oldest_receive_time")
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TO_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CAUSES_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     SELECTOR_INDEX_FIELD_NUMBER: _ClassVar[int]
+    START_RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     from_sequence: int
     to_sequence: int
     causes: _containers.RepeatedCompositeFieldContainer[GapCause]
     cursor: str
     selector_index: int
-    def __init__(self, stream_id: _Optional[str] = ..., from_sequence: _Optional[int] = ..., to_sequence: _Optional[int] = ..., causes: _Optional[_Iterable[_Union[GapCause, _Mapping]]] = ..., cursor: _Optional[str] = ..., selector_index: _Optional[int] = ...) -> None: ...
+    start_receive_time: _timestamp_pb2.Timestamp
+    end_receive_time: _timestamp_pb2.Timestamp
+    oldest_receive_time: _timestamp_pb2.Timestamp
+    def __init__(self, stream_id: _Optional[str] = ..., from_sequence: _Optional[int] = ..., to_sequence: _Optional[int] = ..., causes: _Optional[_Iterable[_Union[GapCause, _Mapping]]] = ..., cursor: _Optional[str] = ..., selector_index: _Optional[int] = ..., start_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., oldest_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("server_time", "streams", "outstanding_frames")
