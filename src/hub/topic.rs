@@ -135,7 +135,7 @@ impl Topic {
     /// wholly above it: they may be of a store that has lost them since, and the tail may not have noticed yet.
     pub(super) fn begin(&self, counters: &StreamCounters) {
         let mut state = lock(&self.state);
-        let end = counters.published_sequence.max(counters.floor_sequence);
+        let end = counters.published_sequence;
         if end > state.head || state.ring.front().is_some_and(|oldest| end < oldest.sequence.get()) {
             state.ring.clear();
         }
@@ -158,7 +158,7 @@ impl Topic {
     /// the store ends where they end: a store that went back, or that leapt ahead after it, has lost some of them.
     pub(super) fn refresh(&self, counters: &StreamCounters) {
         let mut state = lock(&self.state);
-        let end = counters.published_sequence.max(counters.floor_sequence);
+        let end = counters.published_sequence;
         if end != state.head {
             state.ring.clear();
         }

@@ -110,7 +110,7 @@ pub(crate) async fn an_unregistered_stream_takes_no_frames_and_publishes_none(ba
     assert_eq!(fates, [true, true], "a worker is told that it need not work on them");
     let finished = [processed(&in_hand), failed(&marked[1])];
     assert_eq!(store.finish(&lease, &finished).await.unwrap(), [FinishResult::Removed; 2]);
-    let again = store.finish(&lease, &finished.each_ref().map(|frame| refinish(frame))).await.unwrap();
+    let again = store.finish(&lease, &finished.each_ref().map(refinish)).await.unwrap();
     assert_eq!(again, [FinishResult::AlreadyPublished; 2]);
     for picture in [third.offer.payload, fourth.offer.payload, finished[0].offers[0].payload] {
         assert!(!is_stored(&*store, "cam", picture).await);

@@ -107,7 +107,7 @@ pub(crate) async fn what_it_had_is_found_under_no_read(backend: Backend) {
         assert_eq!(page.counters.output_frames, 0);
         assert!(store.latest_outputs(&id("cam"), 10).await.unwrap().is_empty());
         let ever = Timestamp::from_micros(0);
-        assert_eq!(store.first_at(&id("cam"), ever).await.unwrap(), None);
+        assert_eq!(store.first_at(&id("cam"), ever).await.unwrap().entry, None);
         let span = store.count_outputs(&[(id("cam"), number(1))]).await.unwrap().remove(0);
         assert_eq!((span.oldest, span.entries, span.head), (0, 0, 3));
     }

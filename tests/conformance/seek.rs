@@ -56,7 +56,7 @@ pub(crate) async fn up_to_when_retention_has_taken_frames_is_known(backend: Back
     let entries = store.read_outputs(&id("cam"), number(1), 100).await.unwrap().entries;
     assert_eq!(store.first_at(&id("cam"), begin).await.unwrap().trimmed_until, None);
     for (keep, taken) in [(4, 1), (3, 2), (3, 2), (0, 5)] {
-        store.trim_output(&lease, &id("cam"), keep, u64::MAX, begin).await.unwrap();
+        store.trim_output(&lease, &id("cam"), None, keep, u64::MAX, begin).await.unwrap();
         let (until, oldest) =
             (Some(entries[taken].received_time), entries.get(taken + 1).map(|entry| entry.received_time));
         // Also where the time asked for lies behind all that is kept.

@@ -279,7 +279,10 @@ async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused
     let Some(Event::Frame(first)) = next(&mut events).await else { panic!("then a frame") };
     let first = first.frame.expect("a frame");
     assert_eq!((first.sequence, gap.from_sequence, gap.to_sequence), (5, 0, 0), "no number is invented");
-    assert_eq!(gap.causes, [pb::GapCause { reason: pb::GapReason::Retention.into(), count: 0 }]);
+    assert_eq!(
+        gap.causes,
+        [pb::GapCause { reason: pb::GapReason::Retention.into(), count: 0, frames: None }]
+    );
     let nanos = |time: Option<prost_types::Timestamp>| {
         time.map(|time| i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos))
     };
@@ -348,7 +351,10 @@ async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
     };
     let gap = timeout(PATIENCE, told).await.expect("a gap");
     assert_eq!((gap.from_sequence, gap.to_sequence), (4, 4));
-    assert_eq!(gap.causes, [pb::GapCause { reason: pb::GapReason::Retention.into(), count: 1 }]);
+    assert_eq!(
+        gap.causes,
+        [pb::GapCause { reason: pb::GapReason::Retention.into(), count: 1, frames: Some(1) }]
+    );
     let Some(Event::Frame(first)) = next(&mut events).await else { panic!("a frame") };
     assert_eq!(first.frame.map(|frame| frame.sequence), Some(5));
     server.stop().await;

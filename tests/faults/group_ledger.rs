@@ -124,6 +124,7 @@ fn the_group_ledger_finds_frames_that_nobody_was_told_of() {
         causes: vec![pb::GapCause {
             reason: pb::GapReason::Purged.into(),
             count: to_sequence + 1 - from_sequence,
+            frames: None,
         }],
         ..Default::default()
     };

@@ -77,7 +77,7 @@ async fn nothing_of_an_unregistered_stream_is_shown_any_more() {
     // At once, and by whoever.
     world.register(&["cam"]).await;
     let earliest = ids(&["cam"]).from(StartPosition::Earliest);
-    let old = ids(&["cam"]).from(StartPosition::Cursor(Cursor { stream_id: stream("cam"), next: number(3) }));
+    let old = ids(&["cam"]).from(StartPosition::Cursor(Cursor::new(stream("cam"), number(3))));
     let mut earliest = world.subscribe(request(vec![earliest])).await;
     let mut old = world.subscribe(request(vec![old])).await;
     world.publish("cam", 1).await;

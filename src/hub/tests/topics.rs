@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::world::header;
-use crate::domain::{OutputBody, OutputEntry, Sequence, Timestamp, Tombstone, TombstoneKind};
+use crate::domain::{OutputBody, OutputEntry, Sequence, StreamCounters, Timestamp, Tombstone, TombstoneKind};
 use crate::hub::topic::{Look, Topic};
 
 /// A topic that heard of the numbers 1 to 3.
@@ -18,6 +18,7 @@ fn topic() -> Topic {
             stream_id: topic.id().clone(),
             sequence: Sequence::after(number - 1),
             previous_sequence: number - 1,
+            given_before: None,
             received_time: Timestamp::default(),
             published_time: Timestamp::default(),
             body: OutputBody::Tombstone(Box::new(tombstone)),
@@ -33,13 +34,13 @@ fn entries_of_a_store_that_went_on_elsewhere_are_forgotten() {
     let shows_last = |topic: &Topic| matches!(topic.look(Sequence::after(2)), Look::Entry(_));
     for (published, kept) in [(3, true), (2, false), (1_000_000, false)] {
         let topic = topic();
-        topic.refresh(published);
+        topic.refresh(&StreamCounters { published_sequence: published, ..StreamCounters::default() });
         assert_eq!(shows_last(&topic), kept, "the store ends at {published}");
     }
     // One who begins may have read the store before the newest entry came.
     for (published, kept) in [(3, true), (2, true), (0, false), (1_000_000, false)] {
         let topic = topic();
-        topic.begin(published);
+        topic.begin(&StreamCounters { published_sequence: published, ..StreamCounters::default() });
         assert_eq!(shows_last(&topic), kept, "the store ended at {published}");
     }
 }
