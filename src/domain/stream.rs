@@ -171,7 +171,8 @@ pub struct StreamCounters {
     pub output_bytes: u64,
     /// Entries that retention has taken since the stream began.
     pub trimmed_frames: u64,
-    /// When the newest of them was received; `None` if retention has taken none, or an earlier version took them.
+    /// When the newest frame was received that retention, or an unregistration, has taken; `None` if none was, or an earlier
+    /// version took it.
     pub trimmed_until: Option<Timestamp>,
     /// Tombstones of failed frames since the stream began.
     pub failed_frames: u64,

@@ -8,7 +8,16 @@ use crate::{draw, frameway, json, stderr, stdout};
 
 /// Submits twelve drawn frames of `cam`.
 fn submit(server: &Server, pictures: &str) {
-    let told = json(&["submit", pictures, "--stream", "cam", "--address", &server.address(), "--json"]);
+    let told = json(&[
+        "submit",
+        pictures,
+        "--stream",
+        "cam",
+        "--register",
+        "--address",
+        &server.address(),
+        "--json",
+    ]);
     assert_eq!(told["accepted"], 12, "{told}");
 }
 

@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Output, Stdio};
 
 use crate::common::redis::{RedisServer, Setup};
-use crate::server::{PATIENCE, TestServer};
 
 fn check(url: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_frameway"));
@@ -104,11 +103,16 @@ fn an_address_that_is_none_and_one_where_nobody_is_are_told() {
     assert_says(&format!("redis://{free}"), 1, &["refused"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_port_where_something_else_listens_is_told() {
-    let server = TestServer::start(|_| {}).await;
-    let url = format!("redis://{}", server.address);
-    let checked = tokio::task::spawn_blocking(move || assert_says(&url, 1, &["HTTP", "6379"]));
-    tokio::time::timeout(PATIENCE, checked).await.expect("in time").expect("it says so");
-    server.stop().await;
+#[test]
+fn a_port_where_something_else_listens_is_told() {
+    let web = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let url = format!("redis://{}", web.local_addr().expect("its address"));
+    let serving = std::thread::spawn(move || {
+        let (mut caller, _) = web.accept().expect("the check connects");
+        let mut asked = [0; 1];
+        std::io::Read::read_exact(&mut caller, &mut asked).expect("it asks");
+        std::io::Write::write_all(&mut caller, b"HTTP/1.1 400 Bad Request\r\n\r\n").expect("it listens");
+    });
+    assert_says(&url, 1, &["HTTP", "6379"]);
+    serving.join().expect("it was asked");
 }

@@ -54,6 +54,7 @@ impl State {
             queued_frames: numbers.queued_frames,
             queued_bytes: numbers.queued_bytes,
             last_received_time: numbers.last_received_time,
+            trimmed_until: numbers.trimmed_until,
             ..StreamCounters::default()
         };
         let stream = Stream {
@@ -136,6 +137,7 @@ impl State {
         counters.floor_sequence = counters.accepted_sequence;
         counters.oldest_sequence = counters.accepted_sequence + 1;
         (counters.output_frames, counters.output_bytes) = (0, 0);
+        counters.trimmed_until = counters.last_received_time;
         stream.removed = true;
         let settings = settings_bytes(&stream.settings);
         stream.settings = left_behind(&stream.settings);

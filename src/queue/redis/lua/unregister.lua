@@ -11,7 +11,7 @@
 -- the lease holder, and finish.lua publishes none of them.
 --
 -- UNLINK is the first write: a Redis at its memory limit allows it and what follows.
-local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt')
+local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'received')
 if f[1] ~= '0' then return { 'unknown' } end
 if ARGV[2] ~= '' and ARGV[2] ~= f[2] then return { 'stale', tonumber(f[2]) } end
 if ARGV[3] ~= f[2] or redis.call('SCARD', KEYS[6]) ~= #KEYS - 11 then return { 'again' } end
@@ -29,6 +29,8 @@ if kept > 0 then
 else
   redis.call('UNLINK', KEYS[7])
 end
+-- All that was received up to now is not kept.
+if f[7] then redis.call('HSET', KEYS[1], 'trimmed_until', f[7]) end
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('SADD', KEYS[3], ARGV[1])
 local clock = redis.call('TIME')
