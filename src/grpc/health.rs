@@ -11,7 +11,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::{QueueServer, StreamingServer};
-use crate::queue::Queue;
+use crate::queue::{self, Queue};
 
 /// Time between two looks at the backend.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -77,6 +77,7 @@ impl HealthWatch {
         loop {
             ticks.tick().await;
             let answer = timeout(PROBE_TIMEOUT, self.queue.probe()).await;
+            let joining = matches!(answer, Ok(Err(queue::Error::Joining)));
             let failure = match answer {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
@@ -95,10 +96,14 @@ impl HealthWatch {
                     failures += 1;
                     let fell = state == Health::Starting || failures >= FAILURES_TO_FALL;
                     if fell && !matches!(state, Health::BackendDown(_)) {
-                        tracing::error!(
-                            error = why,
-                            "not serving: the queue backend does not answer; trying on"
-                        );
+                        if joining {
+                            tracing::info!("not serving yet: {why}");
+                        } else {
+                            tracing::error!(
+                                error = why,
+                                "not serving: the queue backend does not answer; trying on"
+                            );
+                        }
                         self.tell(Health::BackendDown(why)).await;
                     }
                 }

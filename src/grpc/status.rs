@@ -33,6 +33,7 @@ impl From<QueueError> for Fault {
             QueueError::Refused(_) => {
                 unavailable("the queue backend takes no orders now; the server's log says why")
             }
+            QueueError::Joining => unavailable(&message),
             QueueError::LeaseLost => Self::new(ErrorReason::LeaseLost, message),
             QueueError::StreamNotFound(id) => {
                 Self::new(ErrorReason::StreamNotFound, message).fact("stream_id", id)
@@ -218,6 +219,7 @@ mod tests {
             (QueueError::Unreachable(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
             (QueueError::NoAnswer(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
             (QueueError::Refused(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
+            (QueueError::Joining, Code::Unavailable, "BACKEND_UNAVAILABLE", true),
             (QueueError::LeaseLost, Code::FailedPrecondition, "LEASE_LOST", false),
             (QueueError::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
             (QueueError::StreamExists(stream()), Code::AlreadyExists, "ALREADY_EXISTS", false),

@@ -12,6 +12,11 @@ pub enum Error {
     /// The backend refused, for want of memory, disk or rights: nothing was done.
     #[error("queue backend refused: {0}")]
     Refused(String),
+    /// This server may not accept frames at the moment: the others do not know of it yet, or it has left them. Nothing was done.
+    #[error(
+        "this server does not accept frames yet: it is joining the servers that do, which takes about 3 s"
+    )]
+    Joining,
     /// The lease is not, or no longer, held.
     #[error("the lease on the partition is lost")]
     LeaseLost,
@@ -79,7 +84,7 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::NoAnswer(_) | Self::Refused(_) => true,
+            Self::Unreachable(_) | Self::NoAnswer(_) | Self::Refused(_) | Self::Joining => true,
             Self::LeaseLost
             | Self::StreamNotFound(_)
             | Self::StreamExists(_)

@@ -272,9 +272,7 @@ impl Entered {
     fn answers(self) -> Result<Vec<AcceptResult>> {
         match self {
             Self::Answered(answers) => Ok(answers),
-            Self::Lapsed => {
-                Err(Error::Unreachable("this server is about to join the others, or to leave".to_owned()))
-            }
+            Self::Lapsed => Err(Error::Joining),
         }
     }
 }
@@ -322,6 +320,7 @@ fn failed(error: &Error) -> AcceptResult {
             AcceptResult::Refused(Refusal::Backend("the queue backend cannot be reached".to_owned()))
         }
         Error::Refused(why) => AcceptResult::Refused(backend_refusal(why.clone())),
+        Error::Joining => AcceptResult::Refused(Refusal::Backend(error.to_string())),
         Error::NoAnswer(_)
         | Error::LeaseLost
         | Error::StreamNotFound(_)

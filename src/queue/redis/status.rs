@@ -96,7 +96,7 @@ impl RedisQueue {
         self.instance_is(&Instance::read(&info, &fsync));
         self.read_identity().await?;
         if self.witness.is_joining() {
-            return Err(Error::Refused("this server is about to join the others".to_owned()));
+            return Err(Error::Joining);
         }
         let replicas = field("connected_slaves").parse().unwrap_or(0);
         let durability = match (field("aof_enabled"), fsync.as_str()) {
