@@ -80,16 +80,19 @@ pub(super) fn stripped(data: &[u8], orientation: Orientation) -> Result<Vec<u8>,
     Ok(copy)
 }
 
-/// The ICC profile of a file, put together.
-pub(super) fn icc(data: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
+/// The ICC profile in the header of a file, put together.
+pub(super) fn icc(data: &[u8]) -> Option<Vec<u8>> {
+    let mut markers = Markers::new(data);
     let mut parts: Vec<(u8, u8, &[u8])> = Vec::new();
-    walk(data, |segment| {
-        let Segment::Marker(marker) = segment else { return };
-        if let Some([number, count, part @ ..]) = icc_of(marker).filter(|_| parts.len() < MOST_ICC_PARTS) {
+    while let Ok(marker) = markers.next() {
+        if marker.code == SOS || marker.code == EOI {
+            break;
+        }
+        if let Some([number, count, part @ ..]) = icc_of(&marker).filter(|_| parts.len() < MOST_ICC_PARTS) {
             parts.push((*number, *count, part));
         }
-    })?;
-    Ok(joined(parts))
+    }
+    joined(parts)
 }
 
 /// A profile of its parts; `None` if one is missing, or there twice.
@@ -168,16 +171,25 @@ impl Tables {
         }
     }
 
-    /// Whether every step is at least as coarse as in `target`.
+    /// Whether the steps are at least as coarse as in `target`, on the whole: a few finer ones make no larger picture, where
+    /// the others are coarser.
     pub(super) fn as_coarse_as(&self, target: &Self) -> bool {
-        let coarse = |one: &[u16; 64], other: &[u16; 64]| one.iter().zip(other).all(|(a, b)| a >= b);
         let chroma = match (&self.chroma, &target.chroma) {
-            (None, _) => true,
-            (Some(one), Some(other)) => coarse(one, other),
-            (Some(_), None) => false,
+            (None, _) => 0.0,
+            (Some(one), Some(other)) => coarser(one, other),
+            (Some(_), None) => return false,
         };
-        chroma && coarse(&self.luma, &target.luma)
+        // Of the samples of 4:2:0, two thirds are luma.
+        2.0 * coarser(&self.luma, &target.luma) + chroma >= 0.0
     }
+}
+
+/// How much coarser one table is than another, in octaves: 0 = the same on the whole. Of a picture's bits, low frequencies
+/// take most. No single step counts for more than an octave, since a coefficient that vanishes does so once.
+fn coarser(one: &[u16; 64], other: &[u16; 64]) -> f64 {
+    let octaves = |(one, other): (&u16, &u16)| (f64::from(*one).max(1.0) / f64::from(*other).max(1.0)).log2();
+    let steps = one.iter().zip(other).map(octaves).zip(1_u32..);
+    steps.map(|(octaves, place)| octaves.clamp(-1.0, 1.0) / f64::from(place)).sum()
 }
 
 /// `None` if it is malformed, or replaces a table.

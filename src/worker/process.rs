@@ -1,5 +1,6 @@
 //! One frame's work: bytes in, pictures and measures out. Knows nothing of queues.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use crate::domain::{
 };
 use crate::picture::{
     self, Codec, Counted, DecodeError, EncodeError, KeptMetadata, Metadata, Orientation, Plane, Planes,
-    SourcePicture,
+    SourcePicture, Standing,
 };
 use crate::queue::Offer;
 
@@ -90,6 +91,7 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
         width: source.width,
         height: source.height,
         stride: source.row_stride_bytes,
+        colors: source.colors,
         data,
     };
     let mut metadata = Metadata { orientation: Orientation::UPRIGHT, extras: false };
@@ -160,7 +162,7 @@ fn make_pictures(
     watch: &mut Stopwatch,
     made: &mut Made,
 ) -> Result<Outcome, EncodeError> {
-    let Task { source, data, stored, settings, allowance } = *task;
+    let Task { source, data, stored: _, settings, allowance } = *task;
     let policy = &settings.output;
     let shown = (planes.width(), planes.height());
     if policy.thumbnail_size > 0 {
@@ -169,82 +171,94 @@ fn make_pictures(
         let size = picture::fit(shown.0, shown.1, policy.thumbnail_size);
         made.add(PictureRole::Thumbnail, PictureFormat::Jpeg, size, thumbnail);
     }
-    if let Some((reencode, copy)) = passed_on(codec, task, shown, metadata) {
-        let bytes = copy.as_ref().map_or(data.len(), Bytes::len) as u64;
-        match copy {
-            Some(copy) => made.add(PictureRole::Processed, source.format, decoded, copy),
-            None => made.add_stored(PictureRole::Processed, source.format, decoded, stored),
-        }
-        return Ok(Outcome { reencode, bytes, quality: None });
+    let standing = standing(codec, task, shown, metadata);
+    let as_it_is = match policy.reencode {
+        ReencodeMode::Auto => standing == Standing::AsItIs && data.len() as u64 <= allowance.bytes,
+        ReencodeMode::Always | ReencodeMode::Never | ReencodeMode::Relay => standing == Standing::AsItIs,
+    };
+    if as_it_is && let Some(copy) = copy_to_pass_on(task, metadata) {
+        return Ok(pass_on(made, task, decoded, copy));
     }
     let Rendition { format, quality: _, max_width, max_height } = policy.rendition;
     let size = picture::fit_within(shown.0, shown.1, max_width, max_height);
     let scaled = if size == shown {
         None
     } else {
-        Some(watch.time(Stage::Resize, || codec.scale(planes, size.0, size.1))?)
+        Some(watch.time(Stage::Resize, || codec.scale_for(planes, size.0, size.1, policy.chroma))?)
     };
     let planes = scaled.as_ref().unwrap_or(planes);
     // EXIF may hold a small copy of the whole picture.
     let keeps = policy.keep_metadata && metadata.extras && !settings.hides_originals();
     let kept = if keeps { KeptMetadata::of(source.format, data) } else { KeptMetadata::default() };
     let (encoded, quality) = watch.time(Stage::Encode, || {
+        let planes = match format {
+            OutputFormat::Jpeg => Codec::with_chroma(planes, source.format, policy.chroma),
+            OutputFormat::Png | OutputFormat::WebP | OutputFormat::WebPLossless => Cow::Borrowed(planes),
+        };
         adaptive::encode_within(allowance, |quality| {
-            let encoded = codec.encode(planes, format, quality)?;
+            let encoded = codec.encode(&planes, format, quality)?;
             kept.put_into(format.picture_format(), encoded)
         })
     })?;
+    if standing != Standing::Other
+        && let Some(copy) = copy_to_pass_on(task, metadata)
+        && standing.holds_against(copy.as_ref().map_or(data.len(), Bytes::len), encoded.len())
+    {
+        return Ok(pass_on(made, task, decoded, copy));
+    }
     let bytes = encoded.len() as u64;
     made.add(PictureRole::Processed, format.picture_format(), size, encoded);
     let quality = format.is_lossy().then_some(quality);
     Ok(Outcome { reencode: Reencode::Encoded, bytes, quality })
 }
 
-/// Whether the submitted file is the processed picture, and the copy of it without metadata where it has some that must go.
-fn passed_on(
-    codec: &mut Codec,
-    task: &Task<'_>,
-    shown: (u32, u32),
-    metadata: Metadata,
-) -> Option<(Reencode, Option<Bytes>)> {
-    let Task { source, data, settings, allowance, .. } = *task;
-    let policy = &settings.output;
+/// Whether the submitted file may be the processed picture, by its stream's mode.
+fn standing(codec: &mut Codec, task: &Task<'_>, shown: (u32, u32), metadata: Metadata) -> Standing {
+    let Task { source, data, settings, .. } = *task;
     // Nobody can show raw pixels without knowing their layout. And whatever the mode says: a mask is no mask otherwise.
     if source.format.is_raw() || !settings.privacy_masks.is_empty() {
-        return None;
+        return Standing::Other;
     }
-    let reencode = match policy.reencode {
-        ReencodeMode::Always => return None,
+    match settings.output.reencode {
+        ReencodeMode::Always => Standing::Other,
         // Who would relay it is asked before it is read.
-        ReencodeMode::Never | ReencodeMode::Relay => Reencode::Disabled,
-        ReencodeMode::Auto => {
-            let Rendition { format, quality, max_width, max_height } = policy.rendition;
-            let fits = picture::fit_within(shown.0, shown.1, max_width, max_height) == shown
-                && data.len() as u64 <= allowance.bytes;
-            let same = fits
-                && metadata.orientation == Orientation::UPRIGHT
-                && match (source.format, format) {
-                    (PictureFormat::Jpeg, OutputFormat::Jpeg) => codec.is_as_coarse(data, quality),
-                    (PictureFormat::Png, OutputFormat::Png) => true,
-                    (PictureFormat::WebP, OutputFormat::WebPLossless) => {
-                        picture::is_plain_lossless_webp(data)
-                    }
-                    _ => false,
-                };
-            if !same {
-                return None;
-            }
-            Reencode::PassedThrough
+        ReencodeMode::Never | ReencodeMode::Relay if picture::is_sound(source.format, data) => {
+            Standing::AsItIs
         }
-    };
-    if policy.keep_metadata || !metadata.extras {
-        return Some((reencode, None));
+        ReencodeMode::Never | ReencodeMode::Relay => Standing::Other,
+        ReencodeMode::Auto => {
+            Standing::of(codec, (source.format, data), metadata, shown, &settings.output.rendition)
+        }
+    }
+}
+
+/// What goes out of a file that is passed on: a copy without metadata where it has some that must go, or the file itself
+/// (`Some(None)`). `None` if no such copy can be made.
+fn copy_to_pass_on(task: &Task<'_>, metadata: Metadata) -> Option<Option<Bytes>> {
+    let Task { source, data, settings, .. } = *task;
+    if settings.output.keep_metadata || !metadata.extras {
+        return Some(None);
     }
     // A copy of a JPEG goes on saying which way up it is; others cannot, and are encoded upright.
     if source.format != PictureFormat::Jpeg && metadata.orientation != Orientation::UPRIGHT {
         return None;
     }
-    Some((reencode, Some(picture::stripped(source.format, data, metadata.orientation)?)))
+    picture::stripped(source.format, data, metadata.orientation).map(Some)
+}
+
+/// Makes the submitted file the processed picture, or the copy of it.
+fn pass_on(made: &mut Made, task: &Task<'_>, decoded: (u32, u32), copy: Option<Bytes>) -> Outcome {
+    let Task { source, data, stored, settings, .. } = *task;
+    let bytes = copy.as_ref().map_or(data.len(), Bytes::len) as u64;
+    match copy {
+        Some(copy) => made.add(PictureRole::Processed, source.format, decoded, copy),
+        None => made.add_stored(PictureRole::Processed, source.format, decoded, stored),
+    }
+    let reencode = match settings.output.reencode {
+        ReencodeMode::Auto => Reencode::PassedThrough,
+        ReencodeMode::Always | ReencodeMode::Never | ReencodeMode::Relay => Reencode::Disabled,
+    };
+    Outcome { reencode, bytes, quality: None }
 }
 
 /// A decoder's finding as the reason that subscribers are told.
