@@ -224,6 +224,9 @@ impl Renditions {
 
 fn render(codec: &mut Codec, data: &Bytes, source: &StoredPicture, rendition: Rendition) -> Rendered {
     let Rendition { format, quality, max_width, max_height } = rendition;
+    // A relayed picture is as it was submitted.
+    let repaired = picture::repaired(source.format, data, codec.limits());
+    let data = repaired.as_ref().unwrap_or(data);
     let picture = SourcePicture { format: source.format, width: 0, height: 0, stride: 0, data };
     let Ok(stored) = picture::probe(&picture, codec.limits()) else { return Rendered::Failed };
     let orientation = Metadata::of(source.format, data).orientation;

@@ -5,7 +5,7 @@ use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, Scalin
 
 use super::jpeg_markers::{self, FrameHeader, Survey};
 use super::raw::{self, Order};
-use super::{DecodeError, EncodeError, Limits, Planes, Subsampling};
+use super::{DecodeError, EncodeError, Limits, Planes, Subsampling, jpeg_entropy, jpeg_repair};
 
 /// Above this an encoder's scratch buffer is given back after use.
 const KEPT_SCRATCH_BYTES: usize = 32 * 1024 * 1024;
@@ -29,25 +29,21 @@ pub(super) fn decode(
     buffer: &mut Vec<u8>,
     wanted: Option<(u32, u32)>,
 ) -> Result<Planes, DecodeError> {
-    let survey = jpeg_markers::survey(data, limits)?;
+    let repaired = jpeg_repair::repaired(data, limits);
+    let survey = jpeg_markers::survey(repaired.as_deref().unwrap_or(data), limits)?;
     limits.check_scan_pixels(survey.frame.width, survey.frame.height, survey.scans)?;
     let handle = Decompressor::new().map_err(|error| DecodeError::Codec(error.to_string()))?;
-    if survey.needs_repair {
-        let repaired = jpeg_markers::repaired(&survey)?;
-        return decode_surveyed(handle, &repaired, &survey, limits, buffer, wanted);
-    }
-    decode_surveyed(handle, survey.data, &survey, limits, buffer, wanted)
+    decode_surveyed(handle, &survey, limits, buffer, wanted)
 }
 
 fn decode_surveyed(
     mut handle: Decompressor,
-    data: &[u8],
     survey: &Survey<'_>,
     limits: &Limits,
     buffer: &mut Vec<u8>,
     wanted: Option<(u32, u32)>,
 ) -> Result<Planes, DecodeError> {
-    let frame = survey.frame;
+    let (data, frame) = (survey.data, survey.frame);
     if frame.bits != 8 || !matches!(frame.components, 1 | 3) {
         // Four components are CMYK or YCCK: print, not cameras.
         let (bits, components) = (frame.bits, frame.components);
@@ -63,7 +59,7 @@ fn decode_surveyed(
         return Err(DecodeError::Corrupt("two different sizes in one file".to_owned()));
     }
     let subsampling = match header.colorspace {
-        Colorspace::RGB => return decode_rgb(handle, data, survey, limits, buffer),
+        Colorspace::RGB => return decode_rgb(handle, survey, limits, buffer),
         Colorspace::YCbCr | Colorspace::Gray => from_subsamp(header.subsamp)?,
         Colorspace::CMYK | Colorspace::YCCK => {
             return Err(DecodeError::Unsupported("CMYK JPEG".to_owned()));
@@ -83,7 +79,7 @@ fn decode_surveyed(
         height: height as usize,
         subsamp: header.subsamp,
     };
-    match judge(handle.decompress_to_yuv(data, target)) {
+    match judge(handle.decompress_to_yuv(data, target), data, limits) {
         Ok(()) => {
             if eighths < 8 {
                 // Of a scaled picture the library may leave the padding as it was.
@@ -121,7 +117,6 @@ fn scaled(side: u32, eighths: u32) -> u32 {
 /// JPEG whose components are R, G, B has no planes to read: decoded to pixels and converted.
 fn decode_rgb(
     mut handle: Decompressor,
-    data: &[u8],
     survey: &Survey<'_>,
     limits: &Limits,
     buffer: &mut Vec<u8>,
@@ -139,7 +134,7 @@ fn decode_rgb(
         height: height as usize,
         format: PixelFormat::RGB,
     };
-    judge(handle.decompress(data, target))?;
+    judge(handle.decompress(survey.data, target), survey.data, limits)?;
     let mut planes = Planes::in_buffer(width, height, Subsampling::S420, std::mem::take(buffer));
     raw::from_packed(&pixels, pitch, Order::Rgb, &mut planes)?;
     Ok(planes)
@@ -187,10 +182,12 @@ fn coefficient_bytes(survey: &Survey<'_>, samples: u64) -> u64 {
 ///
 /// The library says "failed" for any warning, though all rows are decoded, and gives the text of the first one.
 /// An error that ended the decode early replaces that text. Superfluous bytes are the one warning that takes nothing
-/// from the picture: some cameras pad their scans.
-fn judge(result: turbojpeg::Result<()>) -> Result<(), DecodeError> {
+/// from the picture: some cameras pad their scans. What the library may have found behind them is looked for here.
+fn judge(result: turbojpeg::Result<()>, data: &[u8], limits: &Limits) -> Result<(), DecodeError> {
     match result.map_err(map_error) {
-        Err(DecodeError::Corrupt(text)) if text.contains("extraneous bytes before marker") => Ok(()),
+        Err(DecodeError::Corrupt(text)) if text.contains("extraneous bytes before marker") => {
+            jpeg_entropy::read(data, limits).map(drop)
+        }
         other => other,
     }
 }

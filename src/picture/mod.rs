@@ -12,7 +12,10 @@ mod exif;
 mod font;
 mod jpeg;
 mod jpeg_copy;
+mod jpeg_entropy;
 mod jpeg_markers;
+mod jpeg_repair;
+mod jpeg_scans;
 mod kept;
 mod limits;
 mod mask;
@@ -29,6 +32,8 @@ mod still;
 pub(crate) mod tests;
 mod webp_codes;
 mod xmp;
+
+use bytes::Bytes;
 
 use crate::domain::picture::PictureFormat;
 
@@ -50,6 +55,13 @@ pub const DEFAULT_JPEG_QUALITY: u8 = 85;
 
 /// Longest side of a thumbnail, in pixels, where a stream does not say otherwise.
 pub const DEFAULT_THUMBNAIL_SIDE: u32 = 128;
+
+/// A copy of a picture without the flaws that take nothing from it, but over which some viewers stumble; `None` if it has none,
+/// or if they cannot be repaired. Only JPEGs are repaired.
+#[must_use]
+pub fn repaired(format: PictureFormat, data: &[u8], limits: &Limits) -> Option<Bytes> {
+    (format == PictureFormat::Jpeg).then(|| jpeg_repair::repaired(data, limits)).flatten().map(Bytes::from)
+}
 
 /// A submitted picture: its bytes and what was said of them.
 #[derive(Debug, Clone, Copy)]

@@ -64,6 +64,8 @@ impl Stopwatch {
 pub(super) struct Task<'a> {
     pub(super) source: &'a SourceInfo,
     pub(super) data: &'a Bytes,
+    /// `data` is a copy of what was submitted, without its flaws.
+    pub(super) is_repaired: bool,
     /// Where the submitted bytes lie.
     pub(super) stored: PayloadRef,
     pub(super) settings: &'a StreamSettings,
@@ -82,9 +84,13 @@ pub fn measure(planes: &Planes, rois: &[Roi]) -> Still {
 /// Decodes, masks, measures and encodes one picture by its stream's policy. What is masked is gone before anything is made
 /// of the picture: measures, thumbnail, output.
 pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Failure> {
-    let Task { source, data, stored, settings, allowance: _ } = *task;
+    let Task { source, data, stored, settings, .. } = *task;
     let policy = &settings.output;
     let mut watch = Stopwatch::default();
+    // Everything is made of the copy without flaws, and what is passed on is that copy.
+    let repaired = picture::repaired(source.format, data, codec.limits());
+    let data = repaired.as_ref().unwrap_or(data);
+    let task = &Task { data, is_repaired: repaired.is_some(), ..*task };
     let picture = SourcePicture {
         format: source.format,
         width: source.width,
@@ -160,7 +166,7 @@ fn make_pictures(
     watch: &mut Stopwatch,
     made: &mut Made,
 ) -> Result<Outcome, EncodeError> {
-    let Task { source, data, stored, settings, allowance } = *task;
+    let Task { source, data, stored, settings, allowance, .. } = *task;
     let policy = &settings.output;
     let shown = (planes.width(), planes.height());
     if policy.thumbnail_size > 0 {
@@ -200,14 +206,14 @@ fn make_pictures(
     Ok(Outcome { reencode: Reencode::Encoded, bytes, quality })
 }
 
-/// Whether the submitted file is the processed picture, and the copy of it without metadata where it has some that must go.
+/// Whether the submitted file is the processed picture, and the copy of it where it has flaws, or metadata that must go.
 fn passed_on(
     codec: &mut Codec,
     task: &Task<'_>,
     shown: (u32, u32),
     metadata: Metadata,
 ) -> Option<(Reencode, Option<Bytes>)> {
-    let Task { source, data, settings, allowance, .. } = *task;
+    let Task { source, data, is_repaired, settings, allowance, .. } = *task;
     let policy = &settings.output;
     // Nobody can show raw pixels without knowing their layout. And whatever the mode says: a mask is no mask otherwise.
     if source.format.is_raw() || !settings.privacy_masks.is_empty() {
@@ -238,7 +244,7 @@ fn passed_on(
         }
     };
     if policy.keep_metadata || !metadata.extras {
-        return Some((reencode, None));
+        return Some((reencode, is_repaired.then(|| data.clone())));
     }
     // A copy of a JPEG goes on saying which way up it is; others cannot, and are encoded upright.
     if source.format != PictureFormat::Jpeg && metadata.orientation != Orientation::UPRIGHT {

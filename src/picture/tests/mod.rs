@@ -1,5 +1,6 @@
 //! Tests of the whole picture module: what a frame meets on its way through a [`super::Codec`].
 
+mod flaws;
 mod formats;
 mod hostile;
 mod kept;
