@@ -21,6 +21,10 @@ const ADOBE_TRANSFORM: usize = 11;
 /// A copy of a JPEG without its flaws; `None` if it has none, or if it cannot be repaired. The copy has the same pixels and the
 /// same metadata.
 pub(super) fn repaired(data: &[u8], limits: &Limits) -> Option<Vec<u8>> {
+    // Whatever begins like something else is no JPEG, and must not become one.
+    if !data.starts_with(&[0xFF, SOI, 0xFF]) {
+        return None;
+    }
     let found = Findings::of(data, limits)?;
     let Some(end) = found.end else {
         return ended(data, &found, limits);

@@ -333,7 +333,8 @@ fn progressive_scans_in_an_odd_order_are_put_in_order() {
         }
         let mut lost = units.clone();
         lost.remove(index);
-        if kinds.iter().skip(index + 1).any(|(other, bits)| other == first && bits >> 4 != 0) {
+        // Up to here, a later scan goes on from each; of a component that only lacks its last bits, viewers show what is there.
+        if index < 6 {
             assert_fails(&format!("{index} lost"), &file(&lost));
         }
         let open = file(&lost);
@@ -460,6 +461,9 @@ fn bytes_before_the_picture_and_a_second_start_marker_are_told_apart() {
     let before = |bytes: &[u8]| decode_jpeg(&[bytes, &plain].concat()).unwrap_err();
     assert_eq!(before(&[0xFF]), DecodeError::UnknownFormat);
     assert_eq!(before(b"\r\n"), DecodeError::UnknownFormat);
+    // What begins like something else is not made a JPEG by repairing it.
+    let other = [b"GIF8", &plain[4..]].concat();
+    assert_eq!(repaired(PictureFormat::Jpeg, &other, &Limits::default()), None);
     let DecodeError::Corrupt(text) = before(&[0xFF, 0xD8]) else { panic!("two start markers") };
     assert!(text.contains("second start marker"), "{text}");
 }
