@@ -227,6 +227,9 @@ impl Renditions {
 
 fn render(codec: &mut Codec, data: &Bytes, source: &StoredPicture, rendition: Rendition) -> Rendered {
     let Rendition { format: _, quality: _, max_width, max_height } = rendition;
+    // A relayed picture is as it was submitted.
+    let repaired = picture::repaired(source.format, data, codec.limits());
+    let data = repaired.as_ref().unwrap_or(data);
     let picture = SourcePicture {
         format: source.format,
         width: 0,

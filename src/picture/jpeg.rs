@@ -9,7 +9,10 @@ use super::jpeg_markers::{self, FrameHeader, Survey};
 use super::planes::Shown;
 use super::profile::{Conversion, Profile};
 use super::raw::{self, Order};
-use super::{DecodeError, EncodeError, Limits, Planes, Subsampling, jpeg_copy, jpeg_sampling};
+use super::{
+    DecodeError, EncodeError, Limits, Planes, Subsampling, jpeg_copy, jpeg_entropy, jpeg_repair,
+    jpeg_sampling,
+};
 
 /// Above this an encoder's scratch buffer is given back after use.
 const KEPT_SCRATCH_BYTES: usize = 32 * 1024 * 1024;
@@ -33,25 +36,21 @@ pub(super) fn decode(
     buffer: &mut Vec<u8>,
     wanted: Option<(u32, u32)>,
 ) -> Result<Planes, DecodeError> {
-    let survey = jpeg_markers::survey(data, limits)?;
+    let repaired = jpeg_repair::repaired(data, limits);
+    let survey = jpeg_markers::survey(repaired.as_deref().unwrap_or(data), limits)?;
     limits.check_scan_pixels(survey.frame.width, survey.frame.height, survey.scans)?;
     let handle = Decompressor::new().map_err(|error| DecodeError::Codec(error.to_string()))?;
-    if survey.needs_repair {
-        let repaired = jpeg_markers::repaired(&survey)?;
-        return decode_surveyed(handle, &repaired, &survey, limits, buffer, wanted);
-    }
-    decode_surveyed(handle, survey.data, &survey, limits, buffer, wanted)
+    decode_surveyed(handle, &survey, limits, buffer, wanted)
 }
 
 fn decode_surveyed(
     mut handle: Decompressor,
-    data: &[u8],
     survey: &Survey<'_>,
     limits: &Limits,
     buffer: &mut Vec<u8>,
     wanted: Option<(u32, u32)>,
 ) -> Result<Planes, DecodeError> {
-    let frame = survey.frame;
+    let (data, frame) = (survey.data, survey.frame);
     if frame.bits != 8 || !matches!(frame.components, 1 | 3) {
         // Four components are CMYK or YCCK: print, not cameras.
         let (bits, components) = (frame.bits, frame.components);
@@ -67,10 +66,10 @@ fn decode_surveyed(
         return Err(DecodeError::Corrupt("two different sizes in one file".to_owned()));
     }
     let subsampling = match header.colorspace {
-        Colorspace::RGB => return decode_pixels(handle, data, survey, limits, buffer),
+        Colorspace::RGB => return decode_pixels(handle, survey, limits, buffer),
         Colorspace::YCbCr | Colorspace::Gray => match from_subsamp(header.subsamp) {
             Some(subsampling) => subsampling,
-            None => return decode_pixels(handle, data, survey, limits, buffer),
+            None => return decode_pixels(handle, survey, limits, buffer),
         },
         Colorspace::CMYK | Colorspace::YCCK => {
             return Err(DecodeError::Unsupported("CMYK JPEG".to_owned()));
@@ -90,7 +89,7 @@ fn decode_surveyed(
         height: height as usize,
         subsamp: header.subsamp,
     };
-    match judge(handle.decompress_to_yuv(data, target)) {
+    match judge(handle.decompress_to_yuv(data, target), data, limits) {
         Ok(()) => {
             if let Some(conversion) = conversion(data, planes.chroma().is_none()) {
                 conversion.convert_planes(&mut planes, limits, coefficient_bytes(survey, whole))?;
@@ -134,13 +133,12 @@ fn scaled(side: u32, eighths: u32) -> u32 {
 /// an unusual way. It is decoded to pixels, and these are converted, with as much chroma as the finer of its components has.
 fn decode_pixels(
     mut handle: Decompressor,
-    data: &[u8],
     survey: &Survey<'_>,
     limits: &Limits,
     buffer: &mut Vec<u8>,
 ) -> Result<Planes, DecodeError> {
     let (width, height) = (survey.frame.width, survey.frame.height);
-    let sampling = jpeg_sampling::read(data)?;
+    let sampling = jpeg_sampling::read(survey.data)?;
     let subsampling = sampling.nearest();
     let pixel_bytes = 3 * u64::from(width) * u64::from(height);
     let len = Planes::len_for(width, height, subsampling);
@@ -156,8 +154,8 @@ fn decode_pixels(
         height: height as usize,
         format: PixelFormat::RGB,
     };
-    judge(handle.decompress(data, target))?;
-    if let Some(conversion) = conversion(data, false) {
+    judge(handle.decompress(survey.data, target), survey.data, limits)?;
+    if let Some(conversion) = conversion(survey.data, false) {
         conversion.convert(&mut pixels)?;
     }
     let mut planes = Planes::in_buffer(width, height, subsampling, std::mem::take(buffer));
@@ -213,10 +211,12 @@ fn coefficient_bytes(survey: &Survey<'_>, samples: u64) -> u64 {
 ///
 /// The library says "failed" for any warning, though all rows are decoded, and gives the text of the first one.
 /// An error that ended the decode early replaces that text. Superfluous bytes are the one warning that takes nothing
-/// from the picture: some cameras pad their scans.
-fn judge(result: turbojpeg::Result<()>) -> Result<(), DecodeError> {
+/// from the picture: some cameras pad their scans. What the library may have found behind them is looked for here.
+fn judge(result: turbojpeg::Result<()>, data: &[u8], limits: &Limits) -> Result<(), DecodeError> {
     match result.map_err(map_error) {
-        Err(DecodeError::Corrupt(text)) if text.contains("extraneous bytes before marker") => Ok(()),
+        Err(DecodeError::Corrupt(text)) if text.contains("extraneous bytes before marker") => {
+            jpeg_entropy::read(data, limits).map(drop)
+        }
         other => other,
     }
 }

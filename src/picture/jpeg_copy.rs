@@ -2,12 +2,11 @@
 
 use super::DecodeError;
 use super::exif::{self, Orientation};
-use super::jpeg_markers::{APP0, APP14, EOI, Marker, Markers, SOI, SOS};
+use super::jpeg_markers::{APP0, APP14, EOI, Marker, Markers, SOI, SOS, is_metadata};
 use super::kept::MOST_KEPT_BYTES;
 
 const APP1: u8 = 0xE1;
 const APP2: u8 = 0xE2;
-const COM: u8 = 0xFE;
 const DQT: u8 = 0xDB;
 /// How the APP1 segments of an EXIF block and of an XMP packet begin.
 pub(super) const EXIF: &[u8] = b"Exif\0\0";
@@ -222,16 +221,15 @@ fn needed(marker: &Marker<'_>) -> Option<usize> {
         (APP14, [b'A', b'd', b'o', b'b', b'e', ..]) if marker.payload.len() >= ADOBE_BYTES => {
             Some(ADOBE_BYTES)
         }
-        (APP0..=0xEF | COM, _) => None,
-        (_, payload) => Some(payload.len()),
+        (code, payload) => (!is_metadata(code)).then_some(payload.len()),
     }
 }
 
-fn icc_of<'a>(marker: &Marker<'a>) -> Option<&'a [u8]> {
+pub(super) fn icc_of<'a>(marker: &Marker<'a>) -> Option<&'a [u8]> {
     (marker.code == APP2).then(|| marker.payload.strip_prefix(ICC)).flatten()
 }
 
-fn push(copy: &mut Vec<u8>, code: u8, payload: &[u8]) {
+pub(super) fn push(copy: &mut Vec<u8>, code: u8, payload: &[u8]) {
     // Every payload was one already, or is a few bytes long.
     let len = u16::try_from(payload.len() + 2).unwrap_or(u16::MAX);
     copy.extend_from_slice(&[0xFF, code]);

@@ -13,8 +13,11 @@ mod exif;
 mod font;
 mod jpeg;
 mod jpeg_copy;
+mod jpeg_entropy;
 mod jpeg_markers;
+mod jpeg_repair;
 mod jpeg_sampling;
+mod jpeg_scans;
 mod kept;
 mod limits;
 mod mask;
@@ -38,6 +41,10 @@ mod turn;
 mod webp_codes;
 mod xmp;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+
 use crate::domain::picture::{PictureFormat, RawColors};
 
 pub use canvas::{Canvas, Color};
@@ -60,6 +67,18 @@ pub const DEFAULT_JPEG_QUALITY: u8 = 85;
 
 /// Longest side of a thumbnail, in pixels, where a stream does not say otherwise.
 pub const DEFAULT_THUMBNAIL_SIDE: u32 = 128;
+
+/// A copy of a picture without the flaws that take nothing from it, but over which some viewers stumble; `None` if it has none,
+/// or if they cannot be repaired. Only JPEGs are repaired.
+#[must_use]
+pub fn repaired(format: PictureFormat, data: &[u8], limits: &Limits) -> Option<Bytes> {
+    if format != PictureFormat::Jpeg {
+        return None;
+    }
+    // What cannot be repaired goes to the decoder as it is.
+    let repaired = catch_unwind(AssertUnwindSafe(|| jpeg_repair::repaired(data, limits)));
+    repaired.ok().flatten().map(Bytes::from)
+}
 
 /// A submitted picture: its bytes and what was said of them.
 #[derive(Debug, Clone, Copy)]

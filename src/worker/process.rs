@@ -65,6 +65,8 @@ impl Stopwatch {
 pub(super) struct Task<'a> {
     pub(super) source: &'a SourceInfo,
     pub(super) data: &'a Bytes,
+    /// `data` is a copy of what was submitted, without its flaws.
+    pub(super) is_repaired: bool,
     /// Where the submitted bytes lie.
     pub(super) stored: PayloadRef,
     pub(super) settings: &'a StreamSettings,
@@ -83,27 +85,32 @@ pub fn measure(planes: &Planes, rois: &[Roi]) -> Still {
 /// Decodes, masks, measures and encodes one picture by its stream's policy. What is masked is gone before anything is made
 /// of the picture: measures, thumbnail, output.
 pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Failure> {
-    let Task { source, data, stored, settings, allowance: _ } = *task;
+    let Task { source, data, stored, settings, .. } = *task;
     let policy = &settings.output;
     let mut watch = Stopwatch::default();
-    let picture = SourcePicture {
-        format: source.format,
-        width: source.width,
-        height: source.height,
-        stride: source.row_stride_bytes,
-        colors: source.colors,
-        data,
-    };
     let mut metadata = Metadata { orientation: Orientation::UPRIGHT, extras: false };
     let mut decoded = (0, 0);
+    let mut repaired = None;
     let mut planes = watch
         .time(Stage::Decode, || {
+            repaired = picture::repaired(source.format, data, codec.limits());
+            let data = repaired.as_ref().unwrap_or(data);
+            let picture = SourcePicture {
+                format: source.format,
+                width: source.width,
+                height: source.height,
+                stride: source.row_stride_bytes,
+                colors: source.colors,
+                data,
+            };
             let planes = codec.decode(&picture)?;
             decoded = (planes.width(), planes.height());
             metadata = Metadata::of(source.format, data);
             Ok(codec.upright(planes, metadata.orientation))
         })
         .map_err(|e| failure(&e))?;
+    // All is made of the copy without flaws, and what is passed on is that copy.
+    let task = &Task { data: repaired.as_ref().unwrap_or(data), is_repaired: repaired.is_some(), ..*task };
     if !settings.privacy_masks.is_empty() {
         let masks = settings.privacy_masks.iter().map(|mask| &mask.polygon);
         watch.time(Stage::Mask, || picture::paint(&mut planes, masks));
@@ -162,7 +169,7 @@ fn make_pictures(
     watch: &mut Stopwatch,
     made: &mut Made,
 ) -> Result<Outcome, EncodeError> {
-    let Task { source, data, stored: _, settings, allowance } = *task;
+    let Task { source, data, settings, allowance, .. } = *task;
     let policy = &settings.output;
     let shown = (planes.width(), planes.height());
     if policy.thumbnail_size > 0 {
@@ -232,12 +239,12 @@ fn standing(codec: &mut Codec, task: &Task<'_>, shown: (u32, u32), metadata: Met
     }
 }
 
-/// What goes out of a file that is passed on: a copy without metadata where it has some that must go, or the file itself
-/// (`Some(None)`). `None` if no such copy can be made.
+/// What goes out of a file that is passed on: a copy without flaws, and without metadata where it has some that must go, or the
+/// file itself (`Some(None)`). `None` if no such copy can be made.
 fn copy_to_pass_on(task: &Task<'_>, metadata: Metadata) -> Option<Option<Bytes>> {
-    let Task { source, data, settings, .. } = *task;
+    let Task { source, data, is_repaired, settings, .. } = *task;
     if settings.output.keep_metadata || !metadata.extras {
-        return Some(None);
+        return Some(is_repaired.then(|| data.clone()));
     }
     // A copy of a JPEG goes on saying which way up it is; others cannot, and are encoded upright.
     if source.format != PictureFormat::Jpeg && metadata.orientation != Orientation::UPRIGHT {

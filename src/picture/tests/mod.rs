@@ -1,6 +1,7 @@
 //! Tests of the whole picture module: what a frame meets on its way through a [`super::Codec`].
 
 mod edges;
+mod flaws;
 mod formats;
 mod hostile;
 mod kept;

@@ -56,7 +56,7 @@ fn try_work(
         digest: Digest([0; 32]),
     };
     let allowance = Allowance::fixed(settings.output.rendition.quality);
-    let task = Task { source: &source, data, stored, settings, allowance };
+    let task = Task { source: &source, data, is_repaired: false, stored, settings, allowance };
     (process(codec, &task), stored)
 }
 
@@ -316,6 +316,39 @@ fn a_picture_goes_out_so_that_every_reader_shows_it_upright() {
             let says_short = made.windows(short.len()).any(|part| part == short);
             let is_upright = orientation == picture::Orientation::UPRIGHT;
             assert!(is_upright || says_short, "{name}, {reencode:?}, {keep_metadata}");
+        }
+    }
+}
+
+/// Safari, Go and Windows refuse a JPEG without Huffman tables, and many viewers one without an end marker.
+#[test]
+fn what_is_passed_on_can_be_shown_by_every_viewer() {
+    let plain = jpeg(60);
+    let mut flawed = plain.to_vec();
+    // The tables, which are the standard ones, as webcams leave them out; and the end marker.
+    while let Some(at) = flawed.windows(2).position(|pair| pair == [0xFF, 0xC4]) {
+        let len = usize::from(u16::from_be_bytes([flawed[at + 2], flawed[at + 3]]));
+        flawed.drain(at..at + 2 + len);
+    }
+    flawed.truncate(flawed.len() - 2);
+    let flawed = Bytes::from(flawed);
+    for reencode in [ReencodeMode::Auto, ReencodeMode::Never] {
+        for keep_metadata in [false, true] {
+            for source in [flawed.clone(), with_exif(&flawed, 1)] {
+                let output =
+                    OutputPolicy { reencode, keep_metadata, keep_original: true, ..OutputPolicy::default() };
+                let (product, stored) = work(&source, PictureFormat::Jpeg, &policy(output));
+                assert_ne!(product.outcome.reencode, Reencode::Encoded);
+                let made = bytes(&product, PictureRole::Processed);
+                assert_eq!(product.outcome.bytes, made.len() as u64);
+                assert!(made.windows(2).any(|pair| pair == [0xFF, 0xC4]), "{reencode:?}: Huffman tables");
+                assert!(made.ends_with(&[0xFF, 0xD9]), "{reencode:?}: an end marker");
+                assert_eq!(decode(&made), decode(&plain), "{reencode:?}");
+                let tells = made.windows(6).any(|window| window == b"SECRET");
+                assert_eq!(tells, keep_metadata && source.len() > flawed.len(), "{reencode:?}");
+                // The original is what was submitted.
+                assert_eq!(picture(&product, PictureRole::Original).unwrap().payload, stored);
+            }
         }
     }
 }

@@ -258,6 +258,7 @@ fn a_lossless_output_of_pixels_loses_no_colour() {
         let task = Task {
             source: &source,
             data: &data,
+            is_repaired: false,
             stored,
             settings: &settings,
             allowance: Allowance::fixed(85),
