@@ -251,7 +251,7 @@ impl Codec {
         info: &PictureInfo,
     ) -> Result<Planes, DecodeError> {
         if let Some(icc) = profile::icc(source.format, source.data) {
-            pixels.to_srgb(&icc)?;
+            pixels.convert_to_srgb(&icc)?;
         }
         let buffer = std::mem::take(&mut self.spare);
         let subsampling = pixels.subsampling(info, &self.limits);

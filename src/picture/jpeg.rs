@@ -248,7 +248,7 @@ fn from_subsamp(subsamp: Subsamp) -> Option<Subsampling> {
         Subsamp::Sub4x1 => Some(Subsampling::S411),
         Subsamp::Sub1x4 => Some(Subsampling::S441),
         // The binding's enum is open.
-        _ => None,
+        Subsamp::Unknown | _ => None,
     }
 }
 

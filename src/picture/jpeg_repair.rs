@@ -95,7 +95,7 @@ impl Findings {
                 found.is_walked = false;
                 break;
             };
-            found.is_flawed |= marker.after_garbage || marker.is_too_short;
+            found.is_flawed |= marker.after_garbage || marker.is_too_short || is_icc_stub(&marker);
             match marker.code {
                 EOI => {
                     found.end = Some(marker.end);
@@ -156,6 +156,7 @@ impl Findings {
             match marker.code {
                 EOI | SOI => break,
                 _ if marker.is_too_short => continue,
+                _ if is_icc_stub(&marker) => continue,
                 _ if self.bad_icc && jpeg_copy::icc_of(&marker).is_some() => continue,
                 SOS if scans == 0 && self.frame == PROGRESSIVE => {
                     if let Some(ordered) = jpeg_scans::in_order(data) {
@@ -217,6 +218,11 @@ fn is_odd_jfif(marker: &Marker<'_>) -> bool {
 /// An Adobe segment that names a transform of four components, or none that is known: of three, all decoders take YCbCr.
 fn is_odd_adobe(marker: &Marker<'_>) -> bool {
     marker.payload.starts_with(b"Adobe") && marker.payload.get(ADOBE_TRANSFORM).is_some_and(|it| *it > 1)
+}
+
+/// A part of an ICC profile that ends before its numbers. Decoders pass over it, some viewers refuse the file.
+fn is_icc_stub(marker: &Marker<'_>) -> bool {
+    jpeg_copy::icc_of(marker).is_some_and(|part| part.len() < 2)
 }
 
 /// The numbers of an ICC profile's parts.

@@ -51,7 +51,7 @@ pub(super) enum Profile {
 /// Converts pixels to sRGB.
 pub(super) enum Conversion {
     Color(Arc<Transform8BitExecutor>),
-    Gray([u8; 256]),
+    Gray(Box<[u8; 256]>),
 }
 
 struct Known {
@@ -227,7 +227,7 @@ impl Conversion {
         let levels: Vec<u8> = (0..=u8::MAX).collect();
         let mut shown = vec![0; 3 * levels.len()];
         transform.transform(&levels, &mut shown).ok()?;
-        let mut table = [0; 256];
+        let mut table = Box::new([0; 256]);
         for (level, pixel) in table.iter_mut().zip(shown.as_chunks::<3>().0) {
             // Green is most of luma. The three differ by rounding only.
             *level = pixel[1];
@@ -239,7 +239,7 @@ impl Conversion {
         let is_same =
             |before: &[u8], after: &[u8]| before.iter().zip(after).all(|(a, b)| a.abs_diff(*b) <= SAME);
         match self {
-            Self::Gray(table) => is_same(&(0..=u8::MAX).collect::<Vec<u8>>(), table),
+            Self::Gray(table) => is_same(&(0..=u8::MAX).collect::<Vec<u8>>(), &table[..]),
             Self::Color(_) => {
                 let levels = || (0..=u8::MAX).step_by(STEP);
                 let colors =

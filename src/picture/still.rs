@@ -81,7 +81,7 @@ impl Pixels {
     }
 
     /// Converts colours of this ICC profile to sRGB.
-    pub(super) fn to_srgb(&mut self, icc: &[u8]) -> Result<(), DecodeError> {
+    pub(super) fn convert_to_srgb(&mut self, icc: &[u8]) -> Result<(), DecodeError> {
         match Profile::read(icc, self.gray).conversion() {
             Some(conversion) => conversion.convert(&mut self.data),
             None => Ok(()),

@@ -155,7 +155,7 @@ impl Block {
         let exif = self.pointer(first, EXIF);
         let interoperability = exif.and_then(|exif| self.pointer(exif, INTEROPERABILITY));
         let directories = [Some(first), exif, self.pointer(first, GPS), interoperability];
-        let mut used = vec![0..8];
+        let mut used: Vec<Range<usize>> = std::iter::once(0..8).collect();
         for directory in directories.into_iter().flatten() {
             let count = self.short(directory).map_or(0, usize::from);
             used.push(directory..directory.saturating_add(2 + ENTRY_BYTES * count + 4));

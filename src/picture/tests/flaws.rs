@@ -249,6 +249,13 @@ fn profiles_whose_parts_do_not_go_together_are_left_out() {
             assert_repaired(name, &plain, &with(&plain, 2, &parts));
             assert_fails(name, &with(&cut(&plain), 2, &parts));
         }
+        // Decoders pass over a part that ends before its numbers, viewers do not.
+        let stubs = [segment(0xE2, b"ICC_PROFILE\0"), segment(0xE2, b"ICC_PROFILE\0\x01")].concat();
+        let stub = with(&plain, 2, &stubs);
+        assert_repaired("a stub", &plain, &stub);
+        assert_fails("a stub", &with(&cut(&plain), 2, &stubs));
+        let copy = repaired(PictureFormat::Jpeg, &with(&stub, 2, &part(1, 1, b"whole")), &Limits::default());
+        assert!(copy.unwrap() == with(&plain, 2, &part(1, 1, b"whole")), "the stub goes, the profile stays");
         // One that is as it should be stays.
         let good = with(&plain, 2, &[part(2, 2, b"two"), part(1, 2, b"one")].concat());
         assert_eq!(repaired(PictureFormat::Jpeg, &good, &Limits::default()), None);

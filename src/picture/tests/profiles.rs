@@ -77,12 +77,12 @@ fn swapped_by_table() -> Vec<u8> {
         );
     }
     for corner in 0..8 {
-        for axis in 0..3 {
-            let parts = (0..3).filter(|channel| corner >> (2 - channel) & 1 == 1);
-            let sum: f64 = parts.map(|channel| colorants[channel as usize][axis]).sum();
+        lut.extend((0..3_usize).flat_map(|axis| {
+            let parts = (0..3_usize).filter(|channel| corner >> (2 - channel) & 1 == 1);
+            let sum: f64 = parts.map(|channel| colorants[channel][axis]).sum();
             // XYZ is written with 1 bit before the point.
-            lut.extend(word(sum / (1.0 + 32_767.0 / 32_768.0)).to_be_bytes());
-        }
+            word(sum / (1.0 + 32_767.0 / 32_768.0)).to_be_bytes()
+        }));
     }
     for _ in 0..3 {
         lut.extend([0, 0, 0xFF, 0xFF]);
