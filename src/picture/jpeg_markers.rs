@@ -22,6 +22,8 @@ pub(super) struct FrameHeader {
     pub(super) components: u8,
     pub(super) bits: u8,
     pub(super) progressive: bool,
+    /// Baseline, extended or progressive, and coded by Huffman: browsers show no other.
+    pub(super) common: bool,
 }
 
 /// What a walk over the whole file found.
@@ -206,6 +208,7 @@ fn parse_frame(marker: &Marker<'_>) -> Result<FrameHeader, DecodeError> {
         components,
         bits,
         progressive: matches!(marker.code, 0xC2 | 0xC6 | 0xCA | 0xCE),
+        common: matches!(marker.code, 0xC0..=0xC2),
     })
 }
 

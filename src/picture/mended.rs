@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::chunks::{self, PNG_SIGNATURE, RIFF_HEADER};
-use super::{DecodeError, probe};
+use super::{DecodeError, jpeg_markers, probe};
 use crate::domain::PictureFormat;
 
 /// Length and name before a PNG chunk's body, and the checksum behind it.
@@ -34,8 +34,9 @@ pub fn is_sound(format: PictureFormat, data: &[u8]) -> bool {
             chunks::png(data).is_some() && matches!(png(data), Ok(Cow::Borrowed(_))) && has_png_checksum(data)
         }
         PictureFormat::WebP => chunks::webp(data).is_some() && matches!(webp(data), Ok(Cow::Borrowed(_))),
-        PictureFormat::Jpeg
-        | PictureFormat::Rgb8
+        // Other flaws are repaired in the copy that goes out.
+        PictureFormat::Jpeg => jpeg_markers::frame_header(data).is_ok_and(|frame| frame.common),
+        PictureFormat::Rgb8
         | PictureFormat::Bgr8
         | PictureFormat::Gray8
         | PictureFormat::Nv12

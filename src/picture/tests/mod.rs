@@ -102,6 +102,11 @@ pub(crate) fn foreign_jpeg(rgb: &[u8], width: u32, height: u32, look: Look) -> V
     })
 }
 
+/// A JPEG of these pixels with arithmetic codes.
+pub(crate) fn arithmetic_jpeg(rgb: &[u8], width: u32, height: u32) -> Vec<u8> {
+    formats::turbo(rgb, width, height, |c| c.set_arithmetic(true).unwrap())
+}
+
 /// A PNG of these pixels that did not come out of the codec here.
 pub(crate) fn foreign_png(rgb: &[u8], width: u32, height: u32) -> Vec<u8> {
     let mut file = Vec::new();

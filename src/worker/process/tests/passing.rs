@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::ChromaSubsampling;
-use crate::picture::tests::{Look, foreign_jpeg, foreign_png, pixels_of};
+use crate::picture::tests::{Look, arithmetic_jpeg, foreign_jpeg, foreign_png, pixels_of};
 use crate::picture::{Plane, Subsampling};
 
 /// The drawn road by another encoder.
@@ -141,6 +141,23 @@ fn what_other_viewers_refuse_is_encoded_again() {
             let pairs = pixels_of(&made).into_iter().zip(pixels_of(&png));
             assert!(pairs.map(|(a, b)| a.abs_diff(b)).max().unwrap() <= 4, "{reencode:?}");
         }
+    }
+}
+
+/// Browsers, Safari and Go show Huffman codes only, and arithmetic codes take fewer bytes than these.
+#[test]
+fn a_jpeg_of_arithmetic_codes_is_encoded_again() {
+    let canvas = Scene::new(5, 320, 240).draw(40).0;
+    let source = Bytes::from(arithmetic_jpeg(canvas.pixels(), 320, 240));
+    for (reencode, keep_metadata) in
+        [(ReencodeMode::Auto, false), (ReencodeMode::Never, false), (ReencodeMode::Never, true)]
+    {
+        let output = OutputPolicy { reencode, keep_metadata, ..OutputPolicy::default() };
+        let (product, _) = work(&source, PictureFormat::Jpeg, &policy(output));
+        assert_eq!(product.outcome.reencode, Reencode::Encoded, "{reencode:?}");
+        let made = bytes(&product, PictureRole::Processed);
+        assert!(picture::is_sound(PictureFormat::Jpeg, &made), "{reencode:?}");
+        assert!(!picture::is_sound(PictureFormat::Jpeg, &source));
     }
 }
 
