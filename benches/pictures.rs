@@ -28,6 +28,7 @@ impl Input {
             width: self.width,
             height: self.height,
             stride: 0,
+            colors: Default::default(),
             data: &self.data,
         }
     }

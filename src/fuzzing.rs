@@ -64,13 +64,24 @@ fn decode(data: &[u8]) {
     let metadata = Metadata::of(format, data);
     let copy = stripped(format, data, metadata.orientation);
     let kept = KeptMetadata::of(format, data);
-    let Ok(planes) = codec.decode(&SourcePicture { format, width, height, stride: 0, data }) else { return };
+    let Ok(planes) =
+        codec.decode(&SourcePicture { format, width, height, stride: 0, colors: Default::default(), data })
+    else {
+        return;
+    };
     let pixels = u64::from(planes.width()) * u64::from(planes.height());
     assert!(pixels > 0 && pixels <= limits.max_pixels, "{pixels} pixels");
     // Whatever it decodes to can be shown, and so can its copies.
     assert!(codec.thumbnail(&planes, 32, 75).is_ok());
     if let Some(copy) = copy {
-        let again = codec.decode(&SourcePicture { format, width, height, stride: 0, data: &copy });
+        let again = codec.decode(&SourcePicture {
+            format,
+            width,
+            height,
+            stride: 0,
+            colors: Default::default(),
+            data: &copy,
+        });
         assert_eq!(again.map(|again| (again.width(), again.height())), Ok((planes.width(), planes.height())));
     }
     // What it says beside its pixels can be put into a picture of any format, which stays one.
@@ -80,7 +91,14 @@ fn decode(data: &[u8]) {
         let format = output.picture_format();
         let made = codec.encode(&small, output, 60).and_then(|encoded| kept.put_into(format, encoded));
         let made = made.unwrap_or_else(|error| panic!("{output:?}: {error}"));
-        let again = codec.decode(&SourcePicture { format, width: 0, height: 0, stride: 0, data: &made });
+        let again = codec.decode(&SourcePicture {
+            format,
+            width: 0,
+            height: 0,
+            stride: 0,
+            colors: Default::default(),
+            data: &made,
+        });
         assert_eq!(again.map(|again| (again.width(), again.height())), Ok((small.width(), small.height())));
         assert_eq!(Metadata::of(format, &made).orientation, Orientation::UPRIGHT);
     }

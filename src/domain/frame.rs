@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{PictureFormat, PublisherId, Sequence, Timestamp};
+use super::{PictureFormat, PublisherId, RawColors, Sequence, Timestamp};
 
 /// BLAKE3 of a picture's bytes as the camera sent them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +41,8 @@ pub struct SourceInfo {
     pub height: u32,
     /// Bytes from one row of a raw picture to the next; 0 = rows lie tight.
     pub row_stride_bytes: u32,
+    /// What the numbers of raw luma and chroma mean.
+    pub colors: RawColors,
     /// Size of the bytes.
     pub size_bytes: u64,
     /// BLAKE3 of the bytes.

@@ -33,10 +33,12 @@ pub use output::{
     Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,
     Reencode, Stage, StageTiming, StoredPicture, Tombstone, TombstoneKind,
 };
-pub use picture::PictureFormat;
+pub use picture::{ColorMatrix, ColorRange, PictureFormat, RawColors};
 pub use polygon::{NormalizedPoint, Polygon, PolygonError};
 pub use position::{Cursor, StartPosition};
-pub use rendition::{AdaptiveQuality, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition};
+pub use rendition::{
+    AdaptiveQuality, ChromaSubsampling, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition,
+};
 pub use roi::{Roi, RoiKind};
 pub use store::StoreIdentity;
 pub use stream::{

@@ -21,6 +21,37 @@ pub enum PictureFormat {
     I420,
 }
 
+/// Which numbers stand for black and white in raw luma.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColorRange {
+    /// 0 and 255, as in JPEG.
+    #[default]
+    Full,
+    /// 16 and 235, as in video.
+    Limited,
+}
+
+/// How raw luma and chroma were made of red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColorMatrix {
+    /// JPEG, and video of standard definition.
+    #[default]
+    Bt601,
+    /// Video of high definition.
+    Bt709,
+    /// Video of ultra-high definition.
+    Bt2020,
+}
+
+/// What the numbers of raw luma and chroma mean; the default is JPEG's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RawColors {
+    /// Black and white.
+    pub range: ColorRange,
+    /// Colours.
+    pub matrix: ColorMatrix,
+}
+
 impl PictureFormat {
     /// Every format, in the order of the declaration.
     pub const ALL: [Self; 8] =

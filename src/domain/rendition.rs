@@ -54,6 +54,20 @@ impl Default for Rendition {
     }
 }
 
+/// How much chroma a JPEG has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ChromaSubsampling {
+    /// As much as a submitted JPEG; of other pictures as much as it takes to look like them.
+    #[default]
+    Auto,
+    /// Half the width, half the height.
+    S420,
+    /// Half the width.
+    S422,
+    /// At every pixel.
+    S444,
+}
+
 /// When a picture is encoded again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ReencodeMode {
@@ -104,6 +118,8 @@ pub struct OutputPolicy {
     pub keep_metadata: bool,
     /// Originals may be kept although there are privacy masks.
     pub keep_unmasked_original: bool,
+    /// Chroma of the processed picture; counts for JPEG.
+    pub chroma: ChromaSubsampling,
 }
 
 impl OutputPolicy {
@@ -125,6 +141,7 @@ impl Default for OutputPolicy {
             adaptive: None,
             keep_metadata: false,
             keep_unmasked_original: false,
+            chroma: ChromaSubsampling::Auto,
         }
     }
 }

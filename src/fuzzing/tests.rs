@@ -81,7 +81,8 @@ fn every_seed_of_a_picture_is_one() {
     for seed in seeds {
         let format = PictureFormat::ALL[usize::from(seed[0])];
         let (width, height) = if format.is_raw() { (16, 12) } else { (0, 0) };
-        let source = SourcePicture { format, width, height, stride: 0, data: &seed[1..] };
+        let source =
+            SourcePicture { format, width, height, stride: 0, colors: Default::default(), data: &seed[1..] };
         assert!(Codec::new(Limits::default()).decode(&source).is_ok(), "{format}");
     }
 }

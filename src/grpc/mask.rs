@@ -87,6 +87,7 @@ impl Settings for pb::Stream {
             "output.adaptive.min_scale_percent" => budget!(current, wanted, min_scale_percent),
             "output.keep_metadata" => nested!(current, wanted, output.keep_metadata),
             "output.keep_unmasked_original" => nested!(current, wanted, output.keep_unmasked_original),
+            "output.chroma_subsampling" => nested!(current, wanted, output.chroma_subsampling),
             "validation" => current.validation = wanted.validation,
             "validation.min_quality_score" => nested!(current, wanted, validation.min_quality_score),
             "validation.min_width" => nested!(current, wanted, validation.min_width),

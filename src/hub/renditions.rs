@@ -1,5 +1,6 @@
 //! Pictures made on demand from processed ones: once for all who ask for the same, on threads of their own.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::lock;
 use super::payloads::{Payloads, weighted_cache};
-use crate::domain::{OutputFormat, PartitionId, PayloadKey, Rendition, StoredPicture};
-use crate::picture::{self, Codec, Limits, Metadata, Orientation, SourcePicture};
+use crate::domain::{
+    ChromaSubsampling, OutputFormat, PartitionId, PayloadKey, PictureFormat, Rendition, StoredPicture,
+};
+use crate::picture::{self, Codec, EncodeError, Limits, Metadata, Planes, SourcePicture, Standing};
 use crate::queue;
 
 /// Jobs that may wait for each thread. Each holds a processed picture.
@@ -223,30 +226,43 @@ impl Renditions {
 }
 
 fn render(codec: &mut Codec, data: &Bytes, source: &StoredPicture, rendition: Rendition) -> Rendered {
-    let Rendition { format, quality, max_width, max_height } = rendition;
-    let picture = SourcePicture { format: source.format, width: 0, height: 0, stride: 0, data };
+    let Rendition { format: _, quality: _, max_width, max_height } = rendition;
+    // A relayed picture is as it was submitted.
+    let repaired = picture::repaired(source.format, data, codec.limits());
+    let data = repaired.as_ref().unwrap_or(data);
+    let picture = SourcePicture {
+        format: source.format,
+        width: 0,
+        height: 0,
+        stride: 0,
+        colors: Default::default(),
+        data,
+    };
     let Ok(stored) = picture::probe(&picture, codec.limits()) else { return Rendered::Failed };
     let orientation = Metadata::of(source.format, data).orientation;
     let shown = orientation.turned(stored.width, stored.height);
     let (width, height) = picture::fit_within(shown.0, shown.1, max_width, max_height);
-    let whole = (width, height) == shown;
     // Nothing but the smaller picture is needed; it is turned like the one that is stored.
     let wanted = orientation.turned(width, height);
     let Ok(planes) = codec.decode_at_least(&picture, wanted.0, wanted.1) else { return Rendered::Failed };
     let planes = codec.upright(planes, orientation);
     // What would come out no better goes out as it is.
-    let same = whole && orientation == Orientation::UPRIGHT && source.format == format.picture_format();
-    if same && format == OutputFormat::Jpeg && codec.is_as_coarse(data, quality) {
+    let metadata = Metadata { orientation, extras: false };
+    let standing = Standing::of(codec, (source.format, data), metadata, shown, &rendition);
+    if standing == Standing::AsItIs {
         codec.recycle(planes);
         return Rendered::Picture { bytes: data.clone(), width, height };
     }
     let encoded = if (width, height) == (planes.width(), planes.height()) {
-        codec.encode(&planes, format, quality)
+        encode(codec, &planes, source.format, rendition)
     } else {
-        codec.scale(&planes, width, height).and_then(|small| codec.encode(&small, format, quality))
+        codec.scale(&planes, width, height).and_then(|small| encode(codec, &small, source.format, rendition))
     };
     codec.recycle(planes);
     match encoded {
+        Ok(bytes) if standing.holds_against(data.len(), bytes.len()) => {
+            Rendered::Picture { bytes: data.clone(), width, height }
+        }
         Ok(bytes) => Rendered::Picture { bytes, width, height },
         Err(error) => {
             tracing::warn!(%error, "a rendition could not be encoded");
@@ -255,10 +271,23 @@ fn render(codec: &mut Codec, data: &Bytes, source: &StoredPicture, rendition: Re
     }
 }
 
+fn encode(
+    codec: &mut Codec,
+    planes: &Planes,
+    from: PictureFormat,
+    rendition: Rendition,
+) -> Result<Bytes, EncodeError> {
+    let planes = match rendition.format {
+        OutputFormat::Jpeg => Codec::with_chroma(planes, from, ChromaSubsampling::Auto),
+        OutputFormat::Png | OutputFormat::WebP | OutputFormat::WebPLossless => Cow::Borrowed(planes),
+    };
+    codec.encode(&planes, rendition.format, rendition.quality)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Partitions, PayloadRef, PictureFormat, PictureRole};
+    use crate::domain::{Partitions, PayloadRef, PictureRole};
     use crate::queue::Budget;
     use crate::queue::memory::{MemoryConfig, MemoryQueue};
     use crate::scene::Scene;

@@ -1,6 +1,7 @@
 //! The codec that a CPU thread owns.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
@@ -9,11 +10,11 @@ use fast_image_resize::Resizer;
 use super::jpeg::{self, JpegEncoder};
 use super::jpeg_copy::Tables;
 use super::{
-    DecodeError, EncodeError, Limits, Orientation, PictureInfo, Planes, SourcePicture, Subsampling, encode,
-    exif, probe, raw, resize, still,
+    DecodeError, EncodeError, Limits, Orientation, PictureInfo, Planes, SourcePicture, Subsampling, chroma,
+    encode, probe, profile, raw, resize, still, turn,
 };
-use crate::domain::OutputFormat;
 use crate::domain::picture::PictureFormat;
+use crate::domain::{ChromaSubsampling, OutputFormat};
 
 /// A spare buffer above this is not kept: one huge frame must not hold its memory for good.
 const KEPT_PLANE_BYTES: usize = 32 * 1024 * 1024;
@@ -44,8 +45,9 @@ impl Codec {
 
     /// Decodes a picture to planes.
     ///
-    /// JPEG keeps its subsampling, Gray8 and grey files stay grey, everything else becomes 4:2:0. Alpha is composited
-    /// over black, 16-bit samples keep their high byte. A picture that is cut off is an error, never filled with grey.
+    /// A JPEG and raw planes keep their subsampling, Gray8 and grey files stay grey, everything else becomes 4:4:4. Alpha is
+    /// composited over black, 16-bit samples keep their high byte, colours of an ICC profile become sRGB. A picture that is
+    /// cut off is an error, never filled with grey.
     ///
     /// # Errors
     ///
@@ -98,13 +100,47 @@ impl Codec {
         })
     }
 
-    /// A smaller copy of the picture.
+    /// A smaller copy of the picture. 4:4:4 stays 4:4:4, other colours become 4:2:0.
     ///
     /// # Errors
     ///
     /// If the scaler fails.
     pub fn scale(&mut self, planes: &Planes, width: u32, height: u32) -> Result<Planes, EncodeError> {
-        self.resize(planes, width, height)
+        self.scale_for(planes, width, height, ChromaSubsampling::Auto)
+    }
+
+    /// A smaller copy of the picture with the chroma that is asked for; `Auto` is what [`Codec::scale`] makes.
+    ///
+    /// # Errors
+    ///
+    /// If the scaler fails.
+    pub fn scale_for(
+        &mut self,
+        planes: &Planes,
+        width: u32,
+        height: u32,
+        chroma: ChromaSubsampling,
+    ) -> Result<Planes, EncodeError> {
+        let whole = planes.subsampling() == Subsampling::S444;
+        let subsampling = named(chroma).unwrap_or(if whole { Subsampling::S444 } else { Subsampling::S420 });
+        self.resize(planes, width, height, subsampling)
+    }
+
+    /// The planes with the chroma that a JPEG of them shall have, if they came `from` such a picture. `Auto` keeps that of a
+    /// JPEG; of others it takes 4:2:0 where that looks the same, and 4:4:4 where it does not.
+    #[must_use]
+    pub fn with_chroma<'a>(
+        planes: &'a Planes,
+        from: PictureFormat,
+        chroma: ChromaSubsampling,
+    ) -> Cow<'a, Planes> {
+        match named(chroma) {
+            Some(subsampling) => chroma::with_subsampling(planes, subsampling),
+            None if from != PictureFormat::Jpeg && chroma::is_fine_in_420(planes) => {
+                chroma::with_subsampling(planes, Subsampling::S420)
+            }
+            None => Cow::Borrowed(planes),
+        }
     }
 
     /// The picture as it is to be shown; its stored planes are recycled.
@@ -113,13 +149,13 @@ impl Codec {
         if orientation == Orientation::UPRIGHT {
             return planes;
         }
-        let turned = exif::upright(&planes, orientation, std::mem::take(&mut self.spare));
+        let turned = turn::upright(&planes, orientation, std::mem::take(&mut self.spare));
         self.recycle(planes);
         turned
     }
 
-    /// Whether a JPEG is quantised at least as coarsely as this encoder would at `quality`: encoding it again could only
-    /// make it worse. False for files that some viewers do not show, or show otherwise.
+    /// Whether a JPEG is quantised at least as coarsely, on the whole, as this encoder would at `quality`: encoding it again
+    /// could only make it worse. False for files that some viewers do not show, or show otherwise.
     pub fn is_as_coarse(&mut self, jpeg: &[u8], quality: u8) -> bool {
         let Some(tables) = Tables::read(jpeg) else { return false };
         // The encoder itself is asked for its tables: the smallest picture with chroma holds them.
@@ -145,7 +181,7 @@ impl Codec {
             return self.encode_jpeg(planes, quality);
         }
         self.encoding(|codec| {
-            let small = resize::resize(&mut codec.resizer, planes, width, height)?;
+            let small = resize::resize(&mut codec.resizer, planes, width, height, Subsampling::S420)?;
             codec.encoder()?.encode(&small, quality)
         })
     }
@@ -158,8 +194,14 @@ impl Codec {
         }
     }
 
-    pub(super) fn resize(&mut self, planes: &Planes, width: u32, height: u32) -> Result<Planes, EncodeError> {
-        self.encoding(|codec| resize::resize(&mut codec.resizer, planes, width, height))
+    pub(super) fn resize(
+        &mut self,
+        planes: &Planes,
+        width: u32,
+        height: u32,
+        subsampling: Subsampling,
+    ) -> Result<Planes, EncodeError> {
+        self.encoding(|codec| resize::resize(&mut codec.resizer, planes, width, height, subsampling))
     }
 
     fn decoding(
@@ -181,11 +223,11 @@ impl Codec {
             PictureFormat::Jpeg => jpeg::decode(source.data, &self.limits, &mut self.spare, wanted),
             PictureFormat::Png => {
                 let pixels = still::decode_png(source.data, &info, &self.limits)?;
-                self.planes_of(&pixels, &info)
+                self.planes_of(pixels, source, &info)
             }
             PictureFormat::WebP => {
                 let pixels = still::decode_webp(source.data, &info, &self.limits)?;
-                self.planes_of(&pixels, &info)
+                self.planes_of(pixels, source, &info)
             }
             PictureFormat::Rgb8
             | PictureFormat::Bgr8
@@ -202,9 +244,18 @@ impl Codec {
         }
     }
 
-    fn planes_of(&mut self, pixels: &still::Pixels, info: &PictureInfo) -> Result<Planes, DecodeError> {
+    fn planes_of(
+        &mut self,
+        mut pixels: still::Pixels,
+        source: &SourcePicture<'_>,
+        info: &PictureInfo,
+    ) -> Result<Planes, DecodeError> {
+        if let Some(icc) = profile::icc(source.format, source.data) {
+            pixels.convert_to_srgb(&icc)?;
+        }
         let buffer = std::mem::take(&mut self.spare);
-        let mut planes = Planes::in_buffer(info.width, info.height, pixels.subsampling(), buffer);
+        let subsampling = pixels.subsampling(info, &self.limits);
+        let mut planes = Planes::in_buffer(info.width, info.height, subsampling, buffer);
         pixels.fill(&mut planes)?;
         Ok(planes)
     }
@@ -232,6 +283,16 @@ impl Codec {
 impl std::fmt::Debug for Codec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Codec").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// The subsampling that is asked for; `None` leaves it to the picture.
+fn named(chroma: ChromaSubsampling) -> Option<Subsampling> {
+    match chroma {
+        ChromaSubsampling::Auto => None,
+        ChromaSubsampling::S420 => Some(Subsampling::S420),
+        ChromaSubsampling::S422 => Some(Subsampling::S422),
+        ChromaSubsampling::S444 => Some(Subsampling::S444),
     }
 }
 

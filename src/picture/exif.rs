@@ -1,6 +1,4 @@
-//! The one thing that is read of EXIF, which way up the picture is shown, and the turn.
-
-use super::{Planes, Subsampling};
+//! The one thing that is read of EXIF: which way up the picture is shown.
 
 /// The orientation tag of TIFF, and the type that it should have.
 const TAG: u16 = 0x0112;
@@ -158,55 +156,4 @@ pub(super) fn only(orientation: Orientation) -> [u8; 26] {
     let mut tiff = *b"MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0";
     tiff[19] = orientation.number();
     tiff
-}
-
-/// The picture as it is to be shown. Of an odd side that is turned round, chroma moves by at most half a pixel.
-pub(super) fn upright(planes: &Planes, orientation: Orientation, buffer: Vec<u8>) -> Planes {
-    let (mut width, mut height, mut subsampling) = (planes.width(), planes.height(), planes.subsampling());
-    if orientation.swaps_sides() {
-        (width, height) = (height, width);
-        subsampling = match subsampling {
-            Subsampling::S422 => Subsampling::S440,
-            Subsampling::S440 => Subsampling::S422,
-            Subsampling::S411 => Subsampling::S441,
-            Subsampling::S441 => Subsampling::S411,
-            same @ (Subsampling::Gray | Subsampling::S444 | Subsampling::S420) => same,
-        };
-    }
-    let mut turned = Planes::in_buffer(width, height, subsampling, buffer);
-    let (luma_stride, _) = turned.luma_size();
-    let (chroma_width, _) = turned.chroma_size();
-    let [y, cb, cr] = turned.split_mut();
-    turn(planes.luma(), orientation, y, width as usize, luma_stride);
-    if let Some([from_cb, from_cr]) = planes.chroma() {
-        turn(from_cb, orientation, cb, chroma_width, chroma_width);
-        turn(from_cr, orientation, cr, chroma_width, chroma_width);
-    }
-    turned.pad_luma();
-    turned
-}
-
-fn turn(from: super::Plane<'_>, orientation: Orientation, to: &mut [u8], width: usize, stride: usize) {
-    let (right, down) = (1_isize, from.stride as isize);
-    let last_column = from.width as isize - 1;
-    let last_row = (from.height as isize - 1) * down;
-    // Where the first shown sample is stored, and the steps to the next column and row.
-    let (start, column, row) = match orientation.number() {
-        2 => (last_column, -right, down),
-        3 => (last_row + last_column, -right, -down),
-        4 => (last_row, right, -down),
-        5 => (0, down, right),
-        6 => (last_row, -down, right),
-        7 => (last_row + last_column, -down, -right),
-        8 => (last_column, down, -right),
-        _ => (0, right, down),
-    };
-    let rows = if orientation.swaps_sides() { from.width } else { from.height };
-    for (line, to) in to.chunks_exact_mut(stride).take(rows).enumerate() {
-        let mut at = start + line as isize * row;
-        for sample in &mut to[..width] {
-            *sample = from.data[at as usize];
-            at += column;
-        }
-    }
 }

@@ -1,11 +1,18 @@
 //! JPEG to planes and back through libjpeg-turbo.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
 use super::jpeg_markers::{self, FrameHeader, Survey};
+use super::planes::Shown;
+use super::profile::{Conversion, Profile};
 use super::raw::{self, Order};
-use super::{DecodeError, EncodeError, Limits, Planes, Subsampling};
+use super::{
+    DecodeError, EncodeError, Limits, Planes, Subsampling, jpeg_copy, jpeg_entropy, jpeg_repair,
+    jpeg_sampling,
+};
 
 /// Above this an encoder's scratch buffer is given back after use.
 const KEPT_SCRATCH_BYTES: usize = 32 * 1024 * 1024;
@@ -29,25 +36,21 @@ pub(super) fn decode(
     buffer: &mut Vec<u8>,
     wanted: Option<(u32, u32)>,
 ) -> Result<Planes, DecodeError> {
-    let survey = jpeg_markers::survey(data, limits)?;
+    let repaired = jpeg_repair::repaired(data, limits);
+    let survey = jpeg_markers::survey(repaired.as_deref().unwrap_or(data), limits)?;
     limits.check_scan_pixels(survey.frame.width, survey.frame.height, survey.scans)?;
     let handle = Decompressor::new().map_err(|error| DecodeError::Codec(error.to_string()))?;
-    if survey.needs_repair {
-        let repaired = jpeg_markers::repaired(&survey)?;
-        return decode_surveyed(handle, &repaired, &survey, limits, buffer, wanted);
-    }
-    decode_surveyed(handle, survey.data, &survey, limits, buffer, wanted)
+    decode_surveyed(handle, &survey, limits, buffer, wanted)
 }
 
 fn decode_surveyed(
     mut handle: Decompressor,
-    data: &[u8],
     survey: &Survey<'_>,
     limits: &Limits,
     buffer: &mut Vec<u8>,
     wanted: Option<(u32, u32)>,
 ) -> Result<Planes, DecodeError> {
-    let frame = survey.frame;
+    let (data, frame) = (survey.data, survey.frame);
     if frame.bits != 8 || !matches!(frame.components, 1 | 3) {
         // Four components are CMYK or YCCK: print, not cameras.
         let (bits, components) = (frame.bits, frame.components);
@@ -63,8 +66,11 @@ fn decode_surveyed(
         return Err(DecodeError::Corrupt("two different sizes in one file".to_owned()));
     }
     let subsampling = match header.colorspace {
-        Colorspace::RGB => return decode_rgb(handle, data, survey, limits, buffer),
-        Colorspace::YCbCr | Colorspace::Gray => from_subsamp(header.subsamp)?,
+        Colorspace::RGB => return decode_pixels(handle, survey, limits, buffer),
+        Colorspace::YCbCr | Colorspace::Gray => match from_subsamp(header.subsamp) {
+            Some(subsampling) => subsampling,
+            None => return decode_pixels(handle, survey, limits, buffer),
+        },
         Colorspace::CMYK | Colorspace::YCCK => {
             return Err(DecodeError::Unsupported("CMYK JPEG".to_owned()));
         }
@@ -83,11 +89,16 @@ fn decode_surveyed(
         height: height as usize,
         subsamp: header.subsamp,
     };
-    match judge(handle.decompress_to_yuv(data, target)) {
+    match judge(handle.decompress_to_yuv(data, target), data, limits) {
         Ok(()) => {
+            if let Some(conversion) = conversion(data, planes.chroma().is_none()) {
+                conversion.convert_planes(&mut planes, limits, coefficient_bytes(survey, whole))?;
+            }
             if eighths < 8 {
                 // Of a scaled picture the library may leave the padding as it was.
                 planes.pad_luma();
+                let (width, height) = (frame.width * eighths, frame.height * eighths);
+                planes.set_shown(Shown { left: 0, top: 0, width, height });
             }
             Ok(planes)
         }
@@ -118,18 +129,22 @@ fn scaled(side: u32, eighths: u32) -> u32 {
     (side * eighths).div_ceil(8)
 }
 
-/// JPEG whose components are R, G, B has no planes to read: decoded to pixels and converted.
-fn decode_rgb(
+/// Decodes a JPEG that has no planes of a kind that [`Planes`] knows: its components are R, G and B, or they are sampled in
+/// an unusual way. It is decoded to pixels, and these are converted, with as much chroma as the finer of its components has.
+fn decode_pixels(
     mut handle: Decompressor,
-    data: &[u8],
     survey: &Survey<'_>,
     limits: &Limits,
     buffer: &mut Vec<u8>,
 ) -> Result<Planes, DecodeError> {
     let (width, height) = (survey.frame.width, survey.frame.height);
+    let sampling = jpeg_sampling::read(survey.data)?;
+    let subsampling = sampling.nearest();
     let pixel_bytes = 3 * u64::from(width) * u64::from(height);
-    let len = Planes::len_for(width, height, Subsampling::S420);
+    let len = Planes::len_for(width, height, subsampling);
     limits.check_alloc(len + pixel_bytes + coefficient_bytes(survey, pixel_bytes))?;
+    // Each sample is repeated, not blended with its neighbours: a privacy mask must know which pixels it is part of.
+    handle.set_fast_upsample(true).map_err(map_error)?;
     let pitch = 3 * width as usize;
     let mut pixels = vec![0; pixel_bytes as usize];
     let target = Image {
@@ -139,10 +154,19 @@ fn decode_rgb(
         height: height as usize,
         format: PixelFormat::RGB,
     };
-    judge(handle.decompress(data, target))?;
-    let mut planes = Planes::in_buffer(width, height, Subsampling::S420, std::mem::take(buffer));
+    judge(handle.decompress(survey.data, target), survey.data, limits)?;
+    if let Some(conversion) = conversion(survey.data, false) {
+        conversion.convert(&mut pixels)?;
+    }
+    let mut planes = Planes::in_buffer(width, height, subsampling, std::mem::take(buffer));
     raw::from_packed(&pixels, pitch, Order::Rgb, &mut planes)?;
+    planes.set_reach(sampling.reach(subsampling));
     Ok(planes)
+}
+
+/// What the file's ICC profile asks for, if it has one.
+fn conversion(data: &[u8], gray: bool) -> Option<Arc<Conversion>> {
+    Profile::read(&jpeg_copy::icc(data)?, gray).conversion()
 }
 
 /// One encoder, used again and again.
@@ -187,10 +211,12 @@ fn coefficient_bytes(survey: &Survey<'_>, samples: u64) -> u64 {
 ///
 /// The library says "failed" for any warning, though all rows are decoded, and gives the text of the first one.
 /// An error that ended the decode early replaces that text. Superfluous bytes are the one warning that takes nothing
-/// from the picture: some cameras pad their scans.
-fn judge(result: turbojpeg::Result<()>) -> Result<(), DecodeError> {
+/// from the picture: some cameras pad their scans. What the library may have found behind them is looked for here.
+fn judge(result: turbojpeg::Result<()>, data: &[u8], limits: &Limits) -> Result<(), DecodeError> {
     match result.map_err(map_error) {
-        Err(DecodeError::Corrupt(text)) if text.contains("extraneous bytes before marker") => Ok(()),
+        Err(DecodeError::Corrupt(text)) if text.contains("extraneous bytes before marker") => {
+            jpeg_entropy::read(data, limits).map(drop)
+        }
         other => other,
     }
 }
@@ -199,6 +225,10 @@ fn map_error(error: turbojpeg::Error) -> DecodeError {
     let turbojpeg::Error::TurboJpegError(text) = error else {
         return DecodeError::Codec(error.to_string());
     };
+    if text.contains("ractional sampling") {
+        // "Fractional sampling not implemented yet": factors that do not divide the largest one.
+        return DecodeError::Unsupported("JPEG with chroma samples of fractions of a pixel".to_owned());
+    }
     // "Premature end of JPEG file" and "premature end of data segment".
     if text.contains("remature end") { DecodeError::Truncated } else { DecodeError::Corrupt(text) }
 }
@@ -207,19 +237,18 @@ fn encode_error(error: turbojpeg::Error) -> EncodeError {
     EncodeError::Codec(error.to_string())
 }
 
-fn from_subsamp(subsamp: Subsamp) -> Result<Subsampling, DecodeError> {
-    let unusual = Err(DecodeError::Unsupported("unusual JPEG sampling factors".to_owned()));
+/// `None` for sampling factors that are none of those with a name.
+fn from_subsamp(subsamp: Subsamp) -> Option<Subsampling> {
     match subsamp {
-        Subsamp::Gray => Ok(Subsampling::Gray),
-        Subsamp::None => Ok(Subsampling::S444),
-        Subsamp::Sub2x1 => Ok(Subsampling::S422),
-        Subsamp::Sub2x2 => Ok(Subsampling::S420),
-        Subsamp::Sub1x2 => Ok(Subsampling::S440),
-        Subsamp::Sub4x1 => Ok(Subsampling::S411),
-        Subsamp::Sub1x4 => Ok(Subsampling::S441),
-        // The binding's enum is open, and it has this name of its own for the same thing.
-        Subsamp::Unknown => unusual,
-        _ => unusual,
+        Subsamp::Gray => Some(Subsampling::Gray),
+        Subsamp::None => Some(Subsampling::S444),
+        Subsamp::Sub2x1 => Some(Subsampling::S422),
+        Subsamp::Sub2x2 => Some(Subsampling::S420),
+        Subsamp::Sub1x2 => Some(Subsampling::S440),
+        Subsamp::Sub4x1 => Some(Subsampling::S411),
+        Subsamp::Sub1x4 => Some(Subsampling::S441),
+        // The binding's enum is open.
+        Subsamp::Unknown | _ => None,
     }
 }
 

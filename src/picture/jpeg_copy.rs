@@ -2,12 +2,11 @@
 
 use super::DecodeError;
 use super::exif::{self, Orientation};
-use super::jpeg_markers::{APP0, APP14, EOI, Marker, Markers, SOI, SOS};
+use super::jpeg_markers::{APP0, APP14, EOI, Marker, Markers, SOI, SOS, is_metadata};
 use super::kept::MOST_KEPT_BYTES;
 
 const APP1: u8 = 0xE1;
 const APP2: u8 = 0xE2;
-const COM: u8 = 0xFE;
 const DQT: u8 = 0xDB;
 /// How the APP1 segments of an EXIF block and of an XMP packet begin.
 pub(super) const EXIF: &[u8] = b"Exif\0\0";
@@ -80,16 +79,19 @@ pub(super) fn stripped(data: &[u8], orientation: Orientation) -> Result<Vec<u8>,
     Ok(copy)
 }
 
-/// The ICC profile of a file, put together.
-pub(super) fn icc(data: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
+/// The ICC profile in the header of a file, put together.
+pub(super) fn icc(data: &[u8]) -> Option<Vec<u8>> {
+    let mut markers = Markers::new(data);
     let mut parts: Vec<(u8, u8, &[u8])> = Vec::new();
-    walk(data, |segment| {
-        let Segment::Marker(marker) = segment else { return };
-        if let Some([number, count, part @ ..]) = icc_of(marker).filter(|_| parts.len() < MOST_ICC_PARTS) {
+    while let Ok(marker) = markers.next() {
+        if marker.code == SOS || marker.code == EOI {
+            break;
+        }
+        if let Some([number, count, part @ ..]) = icc_of(&marker).filter(|_| parts.len() < MOST_ICC_PARTS) {
             parts.push((*number, *count, part));
         }
-    })?;
-    Ok(joined(parts))
+    }
+    joined(parts)
 }
 
 /// A profile of its parts; `None` if one is missing, or there twice.
@@ -168,16 +170,25 @@ impl Tables {
         }
     }
 
-    /// Whether every step is at least as coarse as in `target`.
+    /// Whether the steps are at least as coarse as in `target`, on the whole: a few finer ones make no larger picture, where
+    /// the others are coarser.
     pub(super) fn as_coarse_as(&self, target: &Self) -> bool {
-        let coarse = |one: &[u16; 64], other: &[u16; 64]| one.iter().zip(other).all(|(a, b)| a >= b);
         let chroma = match (&self.chroma, &target.chroma) {
-            (None, _) => true,
-            (Some(one), Some(other)) => coarse(one, other),
-            (Some(_), None) => false,
+            (None, _) => 0.0,
+            (Some(one), Some(other)) => coarser(one, other),
+            (Some(_), None) => return false,
         };
-        chroma && coarse(&self.luma, &target.luma)
+        // Of the samples of 4:2:0, two thirds are luma.
+        2.0 * coarser(&self.luma, &target.luma) + chroma >= 0.0
     }
+}
+
+/// How much coarser one table is than another, in octaves: 0 = the same on the whole. Of a picture's bits, low frequencies
+/// take most. No single step counts for more than an octave, since a coefficient that vanishes does so once.
+fn coarser(one: &[u16; 64], other: &[u16; 64]) -> f64 {
+    let octaves = |(one, other): (&u16, &u16)| (f64::from(*one).max(1.0) / f64::from(*other).max(1.0)).log2();
+    let steps = one.iter().zip(other).map(octaves).zip(1_u32..);
+    steps.map(|(octaves, place)| octaves.clamp(-1.0, 1.0) / f64::from(place)).sum()
 }
 
 /// `None` if it is malformed, or replaces a table.
@@ -210,16 +221,15 @@ fn needed(marker: &Marker<'_>) -> Option<usize> {
         (APP14, [b'A', b'd', b'o', b'b', b'e', ..]) if marker.payload.len() >= ADOBE_BYTES => {
             Some(ADOBE_BYTES)
         }
-        (APP0..=0xEF | COM, _) => None,
-        (_, payload) => Some(payload.len()),
+        (code, payload) => (!is_metadata(code)).then_some(payload.len()),
     }
 }
 
-fn icc_of<'a>(marker: &Marker<'a>) -> Option<&'a [u8]> {
+pub(super) fn icc_of<'a>(marker: &Marker<'a>) -> Option<&'a [u8]> {
     (marker.code == APP2).then(|| marker.payload.strip_prefix(ICC)).flatten()
 }
 
-fn push(copy: &mut Vec<u8>, code: u8, payload: &[u8]) {
+pub(super) fn push(copy: &mut Vec<u8>, code: u8, payload: &[u8]) {
     // Every payload was one already, or is a few bytes long.
     let len = u16::try_from(payload.len() + 2).unwrap_or(u16::MAX);
     copy.extend_from_slice(&[0xFF, code]);

@@ -2,7 +2,7 @@
 //!
 //! libjpeg-turbo decodes a file that was cut off, fills the rest with grey, and reports only the first of its warnings.
 //! So the structure is walked here first: it tells whether the file is complete, how many scans it has and how large it
-//! is, and it leaves the decoder only warnings that can be told apart by their text.
+//! is. What is known to be harmless is repaired before (`jpeg_repair`), so that a warning of the decoder means damage.
 
 use super::{DecodeError, Limits};
 
@@ -11,6 +11,8 @@ pub(super) const EOI: u8 = 0xD9;
 pub(super) const SOS: u8 = 0xDA;
 pub(super) const APP0: u8 = 0xE0;
 pub(super) const APP14: u8 = 0xEE;
+pub(super) const COM: u8 = 0xFE;
+pub(super) const DHT: u8 = 0xC4;
 
 /// The frame header (SOF).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(super) struct FrameHeader {
     pub(super) components: u8,
     pub(super) bits: u8,
     pub(super) progressive: bool,
+    /// Baseline, extended or progressive, and coded by Huffman: browsers show no other.
+    pub(super) common: bool,
 }
 
 /// What a walk over the whole file found.
@@ -29,8 +33,6 @@ pub(super) struct Survey<'a> {
     pub(super) scans: u32,
     /// The file from SOI to EOI; what follows (padding of fixed-size camera buffers) is left out.
     pub(super) data: &'a [u8],
-    /// The header has harmless faults over which libjpeg's header reader would stumble: see [`repaired`].
-    pub(super) needs_repair: bool,
 }
 
 /// One marker with its segment, if it has one.
@@ -43,6 +45,8 @@ pub(super) struct Marker<'a> {
     pub(super) payload: &'a [u8],
     /// Bytes that belong to nothing stand before it.
     pub(super) after_garbage: bool,
+    /// Its length is less than that of the length itself. Decoders go on behind the length of a comment like that.
+    pub(super) is_too_short: bool,
 }
 
 /// Walks from marker to marker.
@@ -58,6 +62,10 @@ impl<'a> Markers<'a> {
 
     pub(super) fn position(&self) -> usize {
         self.position
+    }
+
+    pub(super) fn go_to(&mut self, position: usize) {
+        self.position = position;
     }
 
     pub(super) fn next(&mut self) -> Result<Marker<'a>, DecodeError> {
@@ -84,21 +92,22 @@ impl<'a> Markers<'a> {
         // RST0..7, SOI, EOI and TEM stand alone.
         if matches!(code, 0x01 | 0xD0..=EOI) {
             self.position = body;
-            return Ok(Marker { code, start, end: body, payload: &[], after_garbage });
+            return Ok(Marker { code, start, end: body, payload: &[], after_garbage, is_too_short: false });
         }
         let Some(length) = self.data.get(body..body + 2) else {
             return Err(DecodeError::Truncated);
         };
         let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-        if length < 2 {
+        let is_too_short = length < 2;
+        if is_too_short && !is_metadata(code) {
             return Err(corrupt("a segment shorter than its own length field"));
         }
-        let end = body + length;
+        let end = body + length.max(2);
         let Some(payload) = self.data.get(body + 2..end) else {
             return Err(DecodeError::Truncated);
         };
         self.position = end;
-        Ok(Marker { code, start, end, payload, after_garbage })
+        Ok(Marker { code, start, end, payload, after_garbage, is_too_short })
     }
 
     /// Goes on behind the entropy-coded data that starts here. Stuffed zeros and restart markers belong to it.
@@ -128,13 +137,15 @@ pub(super) fn frame_header(data: &[u8]) -> Result<FrameHeader, DecodeError> {
         if is_frame(marker.code) {
             return parse_frame(&marker);
         }
-        if matches!(marker.code, SOI | EOI | SOS) {
-            return Err(corrupt("no frame header"));
+        match marker.code {
+            SOI => return Err(corrupt("a second start marker before the frame header")),
+            EOI | SOS => return Err(corrupt("no frame header")),
+            _ => {}
         }
     }
 }
 
-/// Walks over the whole file.
+/// Walks over the whole file, which has been repaired where that can be done.
 ///
 /// # Errors
 ///
@@ -143,12 +154,8 @@ pub(super) fn survey<'a>(data: &'a [u8], limits: &Limits) -> Result<Survey<'a>, 
     let mut markers = Markers::new(data);
     let mut frame = None;
     let mut scans = 0;
-    let mut needs_repair = false;
     loop {
         let marker = markers.next()?;
-        if scans == 0 {
-            needs_repair |= marker.after_garbage || !is_harmless(&marker);
-        }
         match marker.code {
             EOI => {
                 let Some(frame) = frame else {
@@ -157,7 +164,7 @@ pub(super) fn survey<'a>(data: &'a [u8], limits: &Limits) -> Result<Survey<'a>, 
                 if scans == 0 {
                     return Err(corrupt("no scan"));
                 }
-                return Ok(Survey { frame, scans, data: &data[..marker.end], needs_repair });
+                return Ok(Survey { frame, scans, data: &data[..marker.end] });
             }
             SOI => return Err(corrupt("a second picture begins inside the first")),
             SOS => {
@@ -181,34 +188,12 @@ pub(super) fn survey<'a>(data: &'a [u8], limits: &Limits) -> Result<Survey<'a>, 
     }
 }
 
-/// A copy whose header libjpeg reads without a warning: bytes between segments, and JFIF and Adobe segments of unknown
-/// version, are left out. They say nothing about the pixels.
-pub(super) fn repaired(survey: &Survey<'_>) -> Result<Vec<u8>, DecodeError> {
-    let mut markers = Markers::new(survey.data);
-    let mut copy = Vec::with_capacity(survey.data.len());
-    copy.extend_from_slice(&[0xFF, SOI]);
-    loop {
-        let marker = markers.next()?;
-        if marker.code == SOS {
-            copy.extend_from_slice(&survey.data[marker.start..]);
-            return Ok(copy);
-        }
-        if is_harmless(&marker) {
-            copy.extend_from_slice(&survey.data[marker.start..marker.end]);
-        }
-    }
+/// Comments and application segments.
+pub(super) fn is_metadata(code: u8) -> bool {
+    matches!(code, APP0..=0xEF | COM)
 }
 
-/// False for the segments that make libjpeg warn while it reads the header.
-fn is_harmless(marker: &Marker<'_>) -> bool {
-    match (marker.code, marker.payload) {
-        (APP0, [b'J', b'F', b'I', b'F', 0, major, ..]) => *major == 1,
-        (APP14, [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, transform, ..]) => *transform <= 2,
-        _ => true,
-    }
-}
-
-fn is_frame(code: u8) -> bool {
+pub(super) fn is_frame(code: u8) -> bool {
     // SOF0..15 without DHT, JPG and DAC, which stand among them.
     matches!(code, 0xC0..=0xCF) && !matches!(code, 0xC4 | 0xC8 | 0xCC)
 }
@@ -223,6 +208,7 @@ fn parse_frame(marker: &Marker<'_>) -> Result<FrameHeader, DecodeError> {
         components,
         bits,
         progressive: matches!(marker.code, 0xC2 | 0xC6 | 0xCA | 0xCE),
+        common: matches!(marker.code, 0xC0..=0xC2),
     })
 }
 

@@ -9,7 +9,7 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
 use super::chunks::{self, PNG_SIGNATURE, RIFF_HEADER};
-use super::{EncodeError, exif, jpeg_copy, jpeg_markers, orientation, probe};
+use super::{EncodeError, exif, jpeg_copy, jpeg_markers, orientation, probe, profile, tiff};
 use crate::domain::PictureFormat;
 
 /// Most bytes of an EXIF block, and of a profile as it is when it is unpacked. Profiles of cameras and screens take a few
@@ -20,14 +20,14 @@ const MOST_NAME_BYTES: usize = 79;
 /// Signature, then IHDR, whose body is 13 bytes.
 const PNG_HEADER_BYTES: usize = PNG_SIGNATURE + 25;
 /// Where PNG's header says how its pixels are coloured, and what it says of grey ones.
-const PNG_COLOR: usize = 25;
+pub(super) const PNG_COLOR: usize = 25;
 const PNG_GRAY: u8 = 0;
 /// An ICC profile's header (ICC.1, 7.2), where it has its signature and where it names its colours.
 const ICC_HEADER_BYTES: usize = 128;
 const ICC_SIGNATURE: std::ops::Range<usize> = 36..40;
 const ICC_COLORS: std::ops::Range<usize> = 16..20;
 /// Flags of VP8X.
-const WEBP_ICC: u8 = 0x20;
+pub(super) const WEBP_ICC: u8 = 0x20;
 const WEBP_ALPHA: u8 = 0x10;
 const WEBP_EXIF: u8 = 0x08;
 
@@ -40,33 +40,21 @@ pub struct KeptMetadata {
 }
 
 impl KeptMetadata {
-    /// Reads them of a file that has been decoded. What cannot be read, or is larger than a mebibyte, is not kept.
+    /// Reads them of a file that has been decoded. What cannot be read, or is larger than a mebibyte, is not kept; nor is a
+    /// profile whose colours were converted to sRGB.
     #[must_use]
     pub fn of(format: PictureFormat, data: &[u8]) -> Self {
-        let icc = match format {
-            PictureFormat::Jpeg => jpeg_copy::icc(data).ok().flatten(),
-            PictureFormat::Png => {
-                chunks::png(data).and_then(|chunks| chunks.body(b"iCCP").and_then(unpacked))
-            }
-            PictureFormat::WebP => {
-                chunks::webp(data).and_then(|chunks| chunks.body(b"ICCP").map(<[u8]>::to_vec))
-            }
-            PictureFormat::Rgb8
-            | PictureFormat::Bgr8
-            | PictureFormat::Gray8
-            | PictureFormat::Nv12
-            | PictureFormat::I420 => None,
-        };
         let exif = orientation::exif_block(format, data);
         let is_small = |bytes: usize| bytes <= MOST_KEPT_BYTES;
         Self {
             exif: exif.filter(|tiff| is_small(tiff.len())).map(|tiff| exif::made_upright(&tiff)),
-            icc: icc.filter(|icc| is_small(icc.len())),
+            icc: profile::unapplied(format, data),
         }
     }
 
     /// The picture with them in it: a file of this format that was just encoded, and has none. Left out is what the format
-    /// cannot hold, and a profile of other colours than the picture's.
+    /// cannot hold, a profile of other colours than the picture's, and what EXIF says of another picture: other sizes, a
+    /// thumbnail.
     ///
     /// # Errors
     ///
@@ -75,10 +63,13 @@ impl KeptMetadata {
         if *self == Self::default() {
             return Ok(encoded);
         }
+        let exif = probe::size_of(format, &encoded)
+            .and_then(|(width, height)| Some(tiff::corrected(self.exif.as_deref()?, width, height)));
+        let it = Self { exif, icc: self.icc.clone() };
         let written = match format {
-            PictureFormat::Jpeg => self.put_into_jpeg(&encoded),
-            PictureFormat::Png => self.put_into_png(&encoded),
-            PictureFormat::WebP => self.put_into_webp(&encoded),
+            PictureFormat::Jpeg => it.put_into_jpeg(&encoded),
+            PictureFormat::Png => it.put_into_png(&encoded),
+            PictureFormat::WebP => it.put_into_webp(&encoded),
             PictureFormat::Rgb8
             | PictureFormat::Bgr8
             | PictureFormat::Gray8
@@ -106,8 +97,7 @@ impl KeptMetadata {
         let gray = header[PNG_COLOR] == PNG_GRAY;
         let mut file = header.to_vec();
         if let Some(icc) = self.profile(if gray { b"GRAY" } else { b"RGB " }) {
-            // A name, which nobody reads, and method 0: zlib.
-            chunks::push_png(&mut file, b"iCCP", &[b"ICC profile\0\0", &packed(icc)?[..]].concat());
+            push_png_profile(&mut file, icc)?;
         }
         if let Some(exif) = &self.exif {
             chunks::push_png(&mut file, b"eXIf", exif);
@@ -146,13 +136,20 @@ impl KeptMetadata {
 }
 
 /// The profile in an iCCP chunk: a name, 0, the method (0 is the only one), and the profile packed by zlib.
-fn unpacked(chunk: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn unpacked(chunk: &[u8]) -> Option<Vec<u8>> {
     let name = chunk.iter().take(MOST_NAME_BYTES + 1).position(|byte| *byte == 0)?;
     let [0, packed @ ..] = chunk.get(name + 1..)? else { return None };
     let mut icc = Vec::new();
     // A byte beyond what is kept tells that there is more.
     ZlibDecoder::new(packed).take(MOST_KEPT_BYTES as u64 + 1).read_to_end(&mut icc).ok()?;
     Some(icc)
+}
+
+/// Writes a profile into a PNG.
+pub(super) fn push_png_profile(file: &mut Vec<u8>, icc: &[u8]) -> Option<()> {
+    // A name, which nobody reads, and method 0: zlib.
+    chunks::push_png(file, b"iCCP", &[b"ICC profile\0\0", &packed(icc)?[..]].concat());
+    Some(())
 }
 
 fn packed(icc: &[u8]) -> Option<Vec<u8>> {

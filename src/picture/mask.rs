@@ -11,22 +11,24 @@ const CHROMA: u8 = 128;
 /// Rounding errors touch, too.
 const SLACK: f64 = 1e-6;
 
-/// Paints the regions over: every pixel that one touches, however little, and every chroma sample that such a pixel has
-/// or, before a turn, had part in.
+/// Paints the regions over: every pixel that one touches, however little, and every chroma sample that such a pixel is part
+/// of.
 pub fn paint<'a>(planes: &mut Planes, masks: impl IntoIterator<Item = &'a Polygon>) {
     let (width, height) = (planes.width() as usize, planes.height() as usize);
     let (h, v) = planes.subsampling().factors();
     let (stride, _) = planes.luma_size();
     let (chroma_width, chroma_height) = planes.chroma_size();
+    // The colour of a pixel may be part of chroma samples beside its own: see `Planes::reach`.
+    let (across, down) = planes.reach();
     for mask in masks {
         for (row, columns) in touched(mask, width, height) {
             let [luma, cb, cr] = planes.split_mut();
             luma[row * stride + columns.start..row * stride + columns.end].fill(LUMA);
             if !cb.is_empty() {
-                // A picture of odd size that was turned has its chroma samples between other pixels than one that was not:
-                // half of a pixel's colour may lie one sample further.
-                let columns = columns.start / h..((columns.end - 1) / h + 2).min(chroma_width);
-                for row in (row / v..row / v + 2).take_while(|row| *row < chroma_height) {
+                let columns = (columns.start / h).saturating_sub(across)
+                    ..((columns.end - 1) / h + across + 1).min(chroma_width);
+                let rows = (row / v).saturating_sub(down)..(row / v + down + 1).min(chroma_height);
+                for row in rows {
                     let columns = row * chroma_width + columns.start..row * chroma_width + columns.end;
                     cb[columns.clone()].fill(CHROMA);
                     cr[columns].fill(CHROMA);

@@ -4,12 +4,15 @@ use bytes::Bytes;
 
 use super::chunks::{self, Chunk, Chunks, PNG_SIGNATURE, RIFF_HEADER};
 use super::exif::Orientation;
-use super::{jpeg_copy, orientation};
+use super::{jpeg_copy, kept, orientation, profile};
 use crate::domain::PictureFormat;
 
-/// PNG chunks that say how to show the pixels and nothing else. An ICC profile is not among them: it may name a device.
-const PNG_KEPT: [&[u8; 4]; 11] =
-    [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"pHYs", b"bKGD"];
+/// PNG chunks that say how to show the pixels and nothing else. An ICC profile is not among them: it may name a device, and a
+/// copy has a profile that does not.
+const PNG_KEPT: [&[u8; 4]; 14] = [
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI",
+    b"sBIT", b"pHYs", b"bKGD",
+];
 const WEBP_KEPT: [&[u8; 4]; 4] = [b"VP8X", b"ALPH", b"VP8 ", b"VP8L"];
 /// Flags of VP8X for chunks that do not stay: ICC, EXIF, XMP.
 const WEBP_FLAGS: u8 = 0x2C;
@@ -46,16 +49,24 @@ impl Metadata {
 }
 
 /// A copy of the file without its extras, the pixels as they are; `None` if it cannot be made. A JPEG goes on saying which
-/// way up it is.
+/// way up it is. Colours that are not sRGB keep their profile, without what it tells beside them.
 #[must_use]
 pub fn stripped(format: PictureFormat, data: &[u8], orientation: Orientation) -> Option<Bytes> {
+    let icc = profile::to_carry(format, data);
     match format {
-        PictureFormat::Jpeg => jpeg_copy::stripped(data, orientation).ok().map(Bytes::from),
+        PictureFormat::Jpeg => {
+            let copy = jpeg_copy::stripped(data, orientation).ok()?;
+            let with_profile = icc.map(|icc| jpeg_copy::with_blocks(&copy, None, Some(&icc)).ok());
+            with_profile.unwrap_or(Some(copy)).map(Bytes::from)
+        }
         PictureFormat::Png => {
             let mut copy = data.get(..PNG_SIGNATURE)?.to_vec();
             for chunk in chunks::png(data)?.list {
                 if PNG_KEPT.iter().any(|name| chunk.name == **name) {
                     copy.extend_from_slice(chunk.whole);
+                }
+                if let Some(icc) = icc.as_ref().filter(|_| chunk.name == *b"IHDR") {
+                    kept::push_png_profile(&mut copy, icc)?;
                 }
             }
             Some(copy.into())
@@ -68,6 +79,10 @@ pub fn stripped(format: PictureFormat, data: &[u8], orientation: Orientation) ->
                     copy.extend_from_slice(chunk.whole);
                     if chunk.name == *b"VP8X" && !chunk.body.is_empty() {
                         copy[at + 8] &= !WEBP_FLAGS;
+                        if let Some(icc) = &icc {
+                            copy[at + 8] |= kept::WEBP_ICC;
+                            chunks::push_webp(&mut copy, b"ICCP", icc);
+                        }
                     }
                 }
             }
@@ -81,10 +96,4 @@ pub fn stripped(format: PictureFormat, data: &[u8], orientation: Orientation) ->
         | PictureFormat::Nv12
         | PictureFormat::I420 => None,
     }
-}
-
-/// Whether a WebP file is lossless, and nothing but its pixels.
-#[must_use]
-pub fn is_plain_lossless_webp(data: &[u8]) -> bool {
-    data.get(RIFF_HEADER..RIFF_HEADER + 4) == Some(b"VP8L")
 }

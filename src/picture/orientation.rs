@@ -6,8 +6,9 @@ use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
 
-use super::chunks::{self, Chunk};
+use super::chunks::{self, Chunk, RIFF_HEADER};
 use super::kept::MOST_KEPT_BYTES;
+use super::mended::{WEBP_EXIF, WEBP_FLAGS, WEBP_XMP};
 use super::{Orientation, exif, jpeg_copy, xmp};
 use crate::domain::PictureFormat;
 
@@ -49,7 +50,9 @@ fn exif_blocks(format: PictureFormat, data: &[u8]) -> Blocks<'_> {
             Box::new(chunks.map(Cow::Borrowed).chain(texts).map(without_exif_prefix))
         }
         PictureFormat::WebP => {
-            let chunks = bodies(chunks::webp_chunks(data), *b"EXIF");
+            // Readers look for the chunk only if the header has its flag, and do not turn the picture otherwise.
+            let chunks =
+                bodies(chunks::webp_chunks(data), *b"EXIF").filter(|_| has_webp_flag(data, WEBP_EXIF));
             Box::new(chunks.map(Cow::Borrowed).map(without_exif_prefix))
         }
         PictureFormat::Rgb8
@@ -67,13 +70,23 @@ fn xmp_packets(format: PictureFormat, data: &[u8]) -> Blocks<'_> {
         PictureFormat::Png => {
             Box::new(png_texts(data, |kind| kind == XMP_TEXT || kind == b"xmp" || kind == b"APP1"))
         }
-        PictureFormat::WebP => Box::new(bodies(chunks::webp_chunks(data), *b"XMP ").map(Cow::Borrowed)),
+        PictureFormat::WebP => {
+            let chunks =
+                bodies(chunks::webp_chunks(data), *b"XMP ").filter(|_| has_webp_flag(data, WEBP_XMP));
+            Box::new(chunks.map(Cow::Borrowed))
+        }
         PictureFormat::Rgb8
         | PictureFormat::Bgr8
         | PictureFormat::Gray8
         | PictureFormat::Nv12
         | PictureFormat::I420 => Box::new(std::iter::empty()),
     }
+}
+
+/// Whether the extended header of a WebP has a flag.
+fn has_webp_flag(data: &[u8], flag: u8) -> bool {
+    data.get(RIFF_HEADER..RIFF_HEADER + 4) == Some(b"VP8X")
+        && data.get(WEBP_FLAGS).is_some_and(|flags| flags & flag != 0)
 }
 
 fn bodies<'a>(

@@ -63,7 +63,19 @@ pub struct Planes {
     width: usize,
     height: usize,
     subsampling: Subsampling,
+    shown: Shown,
+    reach: (usize, usize),
     data: Vec<u8>,
+}
+
+/// The part of the planes that shows the picture, in eighths of a pixel. A JPEG that was scaled while it was decoded ends
+/// within its last pixel: the rest of that pixel shows nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) left: u32,
+    pub(super) top: u32,
+    pub(super) width: u32,
+    pub(super) height: u32,
 }
 
 impl Planes {
@@ -93,7 +105,26 @@ impl Planes {
         } else {
             data.resize(len, 0);
         }
-        Self { width: width as usize, height: height as usize, subsampling, data }
+        let shown = Shown { left: 0, top: 0, width: 8 * width, height: 8 * height };
+        Self { width: width as usize, height: height as usize, subsampling, shown, reach: (0, 0), data }
+    }
+
+    /// The part that shows the picture.
+    pub(super) fn shown(&self) -> Shown {
+        self.shown
+    }
+
+    pub(super) fn set_shown(&mut self, shown: Shown) {
+        self.shown = shown;
+    }
+
+    /// How many chroma samples beside its own, across and down, a pixel's colour may be part of.
+    pub(super) fn reach(&self) -> (usize, usize) {
+        self.reach
+    }
+
+    pub(super) fn set_reach(&mut self, reach: (usize, usize)) {
+        self.reach = reach;
     }
 
     /// Width in pixels.

@@ -1,6 +1,6 @@
 //! Format and size from the first bytes, without decoding.
 
-use super::{DecodeError, Limits, SourcePicture, jpeg_markers};
+use super::{DecodeError, Limits, SourcePicture, jpeg_markers, mended};
 use crate::domain::picture::PictureFormat;
 
 /// What a picture's header says.
@@ -51,7 +51,7 @@ pub fn probe(source: &SourcePicture<'_>, limits: &Limits) -> Result<PictureInfo,
 /// Width and height as an encoded picture's header says; `None` for raw pixels, and if it cannot be read.
 #[must_use]
 pub fn size_of(format: PictureFormat, data: &[u8]) -> Option<(u32, u32)> {
-    let source = SourcePicture { format, width: 0, height: 0, stride: 0, data };
+    let source = SourcePicture { format, width: 0, height: 0, stride: 0, colors: Default::default(), data };
     let info = (!format.is_raw()).then(|| probe(&source, &Limits::default()))?.ok()?;
     Some((info.width, info.height))
 }
@@ -84,7 +84,7 @@ fn encoded_size(source: &SourcePicture<'_>, limits: &Limits) -> Result<(u32, u32
 }
 
 fn raw_size(source: &SourcePicture<'_>, limits: &Limits) -> Result<(u32, u32), DecodeError> {
-    let SourcePicture { format, width, height, stride, data } = *source;
+    let SourcePicture { format, width, height, stride, colors: _, data } = *source;
     let Some(expected_bytes) = format.raw_size(width, height, stride) else {
         return Err(DecodeError::BadGeometry { width, height, stride });
     };
@@ -97,7 +97,7 @@ fn raw_size(source: &SourcePicture<'_>, limits: &Limits) -> Result<(u32, u32), D
 }
 
 /// Signature, then IHDR: length, name, width, height.
-fn png_size(data: &[u8]) -> Result<(u32, u32), DecodeError> {
+pub(super) fn png_size(data: &[u8]) -> Result<(u32, u32), DecodeError> {
     match data.get(8..24) {
         None => Err(DecodeError::Truncated),
         Some(&[_, _, _, _, b'I', b'H', b'D', b'R', w3, w2, w1, w0, h3, h2, h1, h0]) => {
@@ -122,7 +122,8 @@ pub(super) fn webp_size(data: &[u8]) -> Result<(u32, u32), DecodeError> {
     let (name, body) = (&chunk[..4], &chunk[8..]);
     let size = match name {
         b"VP8X" => {
-            if body[0] & ANIMATION != 0 {
+            // One of a single frame is a still picture.
+            if body[0] & ANIMATION != 0 && mended::webp_frames(data) != 1 {
                 return Err(DecodeError::Animated(PictureFormat::WebP));
             }
             let side = |at: usize| 1 + u32::from_le_bytes([body[at], body[at + 1], body[at + 2], 0]);

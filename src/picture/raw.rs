@@ -2,7 +2,7 @@
 
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
-use super::{DecodeError, Planes, SourcePicture, Subsampling};
+use super::{DecodeError, Planes, SourcePicture, Subsampling, chroma, raw_colors};
 use crate::domain::picture::PictureFormat;
 
 /// Order of the colours in packed pixels.
@@ -12,15 +12,14 @@ pub(super) enum Order {
     Bgr,
 }
 
-/// The planes' subsampling for a raw format; colours from packed pixels get what cameras use, 4:2:0.
+/// The planes' subsampling for a raw format. Packed pixels keep their chroma whole.
 pub(super) fn subsampling(format: PictureFormat) -> Subsampling {
     match format {
         PictureFormat::Gray8 => Subsampling::Gray,
+        PictureFormat::Rgb8 | PictureFormat::Bgr8 => Subsampling::S444,
         PictureFormat::Jpeg
         | PictureFormat::Png
         | PictureFormat::WebP
-        | PictureFormat::Rgb8
-        | PictureFormat::Bgr8
         | PictureFormat::Nv12
         | PictureFormat::I420 => Subsampling::S420,
     }
@@ -63,16 +62,35 @@ pub(super) fn fill(source: &SourcePicture<'_>, planes: &mut Planes) -> Result<()
         }
     }
     planes.pad_luma();
+    raw_colors::to_jpeg(planes, source.colors);
     Ok(())
 }
 
-/// Fills 4:2:0 planes from packed RGB or BGR: BT.601, full range, chroma averaged over 2x2 pixels.
+/// Fills planes from packed RGB or BGR: BT.601, full range, chroma averaged over the pixels that a sample covers.
 pub(super) fn from_packed(
     pixels: &[u8],
     stride: usize,
     order: Order,
     planes: &mut Planes,
 ) -> Result<(), DecodeError> {
+    let convert = match (planes.subsampling(), order) {
+        (Subsampling::S420, Order::Rgb) => yuv::rgb_to_yuv420,
+        (Subsampling::S420, Order::Bgr) => yuv::bgr_to_yuv420,
+        (Subsampling::S422, Order::Rgb) => yuv::rgb_to_yuv422,
+        (Subsampling::S422, Order::Bgr) => yuv::bgr_to_yuv422,
+        (Subsampling::S444, Order::Rgb) => yuv::rgb_to_yuv444,
+        (Subsampling::S444, Order::Bgr) => yuv::bgr_to_yuv444,
+        (Subsampling::Gray, _) => {
+            return Err(DecodeError::Codec("packed pixels for grey planes".to_owned()));
+        }
+        (other @ (Subsampling::S440 | Subsampling::S411 | Subsampling::S441), _) => {
+            // The converter has no name for these.
+            let mut whole = Planes::in_buffer(planes.width(), planes.height(), Subsampling::S444, Vec::new());
+            from_packed(pixels, stride, order, &mut whole)?;
+            *planes = chroma::with_subsampling(&whole, other).into_owned();
+            return Ok(());
+        }
+    };
     let (width, height) = (planes.width(), planes.height());
     let (y_stride, _) = planes.luma_size();
     let (uv_stride, _) = planes.chroma_size();
@@ -88,10 +106,6 @@ pub(super) fn from_packed(
         v_stride: uv_stride as u32,
         width,
         height,
-    };
-    let convert = match order {
-        Order::Rgb => yuv::rgb_to_yuv420,
-        Order::Bgr => yuv::bgr_to_yuv420,
     };
     convert(
         &mut target,

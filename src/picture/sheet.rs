@@ -1,6 +1,6 @@
 //! Contact sheets: many pictures, small and labelled, on one.
 
-use super::{Canvas, Codec, Color, EncodeError, Planes, SourcePicture, resize, rgb};
+use super::{Canvas, Codec, Color, EncodeError, Planes, SourcePicture, Subsampling, chroma, resize, rgb};
 use crate::domain::picture::PictureFormat;
 use bytes::Bytes;
 
@@ -71,10 +71,11 @@ impl Codec {
             width: canvas.width(),
             height: canvas.height(),
             stride: 0,
+            colors: Default::default(),
             data: canvas.pixels(),
         };
         let planes = self.decode(&source).map_err(|error| EncodeError::Codec(error.to_string()))?;
-        let encoded = self.encode_jpeg(&planes, quality);
+        let encoded = self.encode_jpeg(&chroma::with_subsampling(&planes, Subsampling::S420), quality);
         self.recycle(planes);
         encoded
     }
@@ -84,7 +85,7 @@ impl Codec {
         let longest = (u64::from(planes.height().max(planes.width())) * u64::from(width)
             / u64::from(planes.width())) as u32;
         let (width, height) = resize::fit(planes.width(), planes.height(), longest);
-        let small = self.resize(planes, width, height)?;
+        let small = self.resize(planes, width, height, Subsampling::S420)?;
         let pixels = rgb::to_rgb(&small)?;
         Canvas::from_pixels(small.width(), small.height(), pixels)
             .ok_or_else(|| EncodeError::Codec("a picture of another size".to_owned()))

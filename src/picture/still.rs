@@ -5,8 +5,9 @@ use std::io::{Cursor, ErrorKind};
 use image::codecs::{png::PngDecoder, webp::WebPDecoder};
 use image::{ColorType, ImageDecoder, ImageError};
 
+use super::profile::Profile;
 use super::raw::{self, Order};
-use super::{DecodeError, Limits, PictureInfo, Planes, Subsampling, webp_codes};
+use super::{DecodeError, Limits, PictureInfo, Planes, Subsampling, mended, webp_codes};
 use crate::domain::picture::PictureFormat;
 
 /// 8-bit pixels, packed: grey or RGB.
@@ -17,6 +18,17 @@ pub(super) struct Pixels {
 
 /// Decodes a PNG.
 pub(super) fn decode_png(data: &[u8], info: &PictureInfo, limits: &Limits) -> Result<Pixels, DecodeError> {
+    let data = mended::png(data)?;
+    match decode_still_png(&data, info, limits) {
+        // All pixels may be there all the same: then only the end is missing, and viewers show the picture.
+        Err(DecodeError::Truncated) => mended::png_with_end(&data)
+            .and_then(|whole| decode_still_png(&whole, info, limits).ok())
+            .ok_or(DecodeError::Truncated),
+        decoded => decoded,
+    }
+}
+
+fn decode_still_png(data: &[u8], info: &PictureInfo, limits: &Limits) -> Result<Pixels, DecodeError> {
     // What this bounds inside the decoder are chunks and rows, not the output: twice what came in is plenty, and a
     // compressed profile that unpacks to gigabytes ends here.
     let mut inner = image::Limits::no_limits();
@@ -32,6 +44,7 @@ pub(super) fn decode_png(data: &[u8], info: &PictureInfo, limits: &Limits) -> Re
 
 /// Decodes a WebP.
 pub(super) fn decode_webp(data: &[u8], info: &PictureInfo, limits: &Limits) -> Result<Pixels, DecodeError> {
+    let data = &mended::webp(data)?[..];
     let decoder = WebPDecoder::new(Cursor::new(data)).map_err(map_error)?;
     if decoder.has_animation() {
         return Err(DecodeError::Animated(PictureFormat::WebP));
@@ -57,9 +70,22 @@ fn webp_scratch_bytes(data: &[u8], info: &PictureInfo, alpha: bool) -> u64 {
 }
 
 impl Pixels {
-    /// The subsampling that the planes of these pixels get.
-    pub(super) fn subsampling(&self) -> Subsampling {
-        if self.gray { Subsampling::Gray } else { Subsampling::S420 }
+    /// The subsampling that the planes of these pixels get: colours stay whole where there is memory for them.
+    pub(super) fn subsampling(&self, info: &PictureInfo, limits: &Limits) -> Subsampling {
+        if self.gray {
+            return Subsampling::Gray;
+        }
+        let whole = Planes::len_for(info.width, info.height, Subsampling::S444);
+        let is_allowed = limits.check_alloc(self.data.capacity() as u64 + whole).is_ok();
+        if is_allowed { Subsampling::S444 } else { Subsampling::S420 }
+    }
+
+    /// Converts colours of this ICC profile to sRGB.
+    pub(super) fn convert_to_srgb(&mut self, icc: &[u8]) -> Result<(), DecodeError> {
+        match Profile::read(icc, self.gray).conversion() {
+            Some(conversion) => conversion.convert(&mut self.data),
+            None => Ok(()),
+        }
     }
 
     /// Converts to planes of the same size.

@@ -173,7 +173,8 @@ async fn make(
         if crash {
             std::process::abort();
         }
-        let task = Task { source: &source, data: &data, stored, settings: &settings, allowance };
+        let task =
+            Task { source: &source, data: &data, is_repaired: false, stored, settings: &settings, allowance };
         process::process(codec, &task)
     });
     match worked.await {

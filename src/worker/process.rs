@@ -1,5 +1,6 @@
 //! One frame's work: bytes in, pictures and measures out. Knows nothing of queues.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use crate::domain::{
 };
 use crate::picture::{
     self, Codec, Counted, DecodeError, EncodeError, KeptMetadata, Metadata, Orientation, Plane, Planes,
-    SourcePicture,
+    SourcePicture, Standing,
 };
 use crate::queue::Offer;
 
@@ -68,6 +69,8 @@ impl Stopwatch {
 pub(super) struct Task<'a> {
     pub(super) source: &'a SourceInfo,
     pub(super) data: &'a Bytes,
+    /// `data` is a copy of what was submitted, without its flaws.
+    pub(super) is_repaired: bool,
     /// Where the submitted bytes lie.
     pub(super) stored: PayloadRef,
     pub(super) settings: &'a StreamSettings,
@@ -86,26 +89,32 @@ pub fn measure(planes: &Planes, rois: &[Roi]) -> Still {
 /// Decodes, masks, measures and encodes one picture by its stream's policy. What is masked is gone before anything is made
 /// of the picture: measures, thumbnail, output.
 pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Failure> {
-    let Task { source, data, stored, settings, allowance: _ } = *task;
+    let Task { source, data, stored, settings, .. } = *task;
     let policy = &settings.output;
     let mut watch = Stopwatch::default();
-    let picture = SourcePicture {
-        format: source.format,
-        width: source.width,
-        height: source.height,
-        stride: source.row_stride_bytes,
-        data,
-    };
     let mut metadata = Metadata { orientation: Orientation::UPRIGHT, extras: false };
     let mut decoded = (0, 0);
+    let mut repaired = None;
     let mut planes = watch
         .time(Stage::Decode, || {
+            repaired = picture::repaired(source.format, data, codec.limits());
+            let data = repaired.as_ref().unwrap_or(data);
+            let picture = SourcePicture {
+                format: source.format,
+                width: source.width,
+                height: source.height,
+                stride: source.row_stride_bytes,
+                colors: source.colors,
+                data,
+            };
             let planes = codec.decode(&picture)?;
             decoded = (planes.width(), planes.height());
             metadata = Metadata::of(source.format, data);
             Ok(codec.upright(planes, metadata.orientation))
         })
         .map_err(|e| failure(&e))?;
+    // All is made of the copy without flaws, and what is passed on is that copy.
+    let task = &Task { data: repaired.as_ref().unwrap_or(data), is_repaired: repaired.is_some(), ..*task };
     if !settings.privacy_masks.is_empty() {
         let masks = settings.privacy_masks.iter().map(|mask| &mask.polygon);
         watch.time(Stage::Mask, || picture::paint(&mut planes, masks));
@@ -164,7 +173,7 @@ fn make_pictures(
     watch: &mut Stopwatch,
     made: &mut Made,
 ) -> Result<Outcome, EncodeError> {
-    let Task { source, data, stored, settings, allowance } = *task;
+    let Task { source, data, settings, allowance, .. } = *task;
     let policy = &settings.output;
     let shown = (planes.width(), planes.height());
     if policy.thumbnail_size > 0 {
@@ -173,14 +182,13 @@ fn make_pictures(
         let size = picture::fit(shown.0, shown.1, policy.thumbnail_size);
         made.add(PictureRole::Thumbnail, PictureFormat::Jpeg, size, thumbnail);
     }
-    if let Some((reencode, copy)) = passed_on(codec, task, shown, metadata) {
-        let bytes = copy.as_ref().map_or(data.len(), Bytes::len) as u64;
-        match copy {
-            Some(copy) => made.add(PictureRole::Processed, source.format, decoded, copy),
-            None => made.add_stored(PictureRole::Processed, source.format, decoded, stored),
-        }
-        let over_budget = bytes > allowance.limit;
-        return Ok(Outcome { reencode, bytes, quality: None, choice: None, over_budget });
+    let standing = standing(codec, task, shown, metadata);
+    let as_it_is = match policy.reencode {
+        ReencodeMode::Auto => standing == Standing::AsItIs && data.len() as u64 <= allowance.bytes,
+        ReencodeMode::Always | ReencodeMode::Never | ReencodeMode::Relay => standing == Standing::AsItIs,
+    };
+    if as_it_is && let Some(copy) = copy_to_pass_on(task, metadata) {
+        return Ok(pass_on(made, task, decoded, copy));
     }
     let Rendition { format, quality: _, max_width, max_height } = policy.rendition;
     let whole = picture::fit_within(shown.0, shown.1, max_width, max_height);
@@ -188,27 +196,38 @@ fn make_pictures(
         let scaled = |side: u32| (side * u32::from(choice.scale_percent) / 100).max(1);
         (scaled(whole.0), scaled(whole.1))
     };
+    let scaled = |codec: &mut Codec, size: (u32, u32)| {
+        Ok::<_, EncodeError>(match size == shown {
+            true => with_chroma(Cow::Borrowed(planes), task, format),
+            false => {
+                let scaled = codec.scale_for(planes, size.0, size.1, policy.chroma)?;
+                with_chroma(Cow::Owned(scaled), task, format)
+            }
+        })
+    };
     // The last one made: the next try is mostly of the same size.
-    let mut scaled: Option<Planes> = None;
     let first = of_size(allowance.first);
-    if first != shown {
-        scaled = Some(watch.time(Stage::Resize, || codec.scale(planes, first.0, first.1))?);
-    }
+    let stage = if first == shown { Stage::Encode } else { Stage::Resize };
+    let mut ready = watch.time(stage, || scaled(codec, first))?;
     // EXIF may hold a small copy of the whole picture.
     let keeps = policy.keep_metadata && metadata.extras && !settings.hides_originals();
     let kept = if keeps { KeptMetadata::of(source.format, data) } else { KeptMetadata::default() };
     let Encoded { bytes: encoded, choice } = watch.time(Stage::Encode, || {
         adaptive::encode_within(allowance, |choice| {
             let size = of_size(choice);
-            let is_of_size = |planes: &Planes| (planes.width(), planes.height()) == size;
-            if size != shown && !scaled.as_ref().is_some_and(is_of_size) {
-                scaled = Some(codec.scale(planes, size.0, size.1)?);
+            if (ready.width(), ready.height()) != size {
+                ready = scaled(codec, size)?;
             }
-            let planes = scaled.as_ref().filter(|planes| is_of_size(planes)).unwrap_or(planes);
-            let encoded = codec.encode(planes, format, choice.quality)?;
+            let encoded = codec.encode(&ready, format, choice.quality)?;
             kept.put_into(format.picture_format(), encoded)
         })
     })?;
+    if standing != Standing::Other
+        && let Some(copy) = copy_to_pass_on(task, metadata)
+        && standing.holds_against(copy.as_ref().map_or(data.len(), Bytes::len), encoded.len())
+    {
+        return Ok(pass_on(made, task, decoded, copy));
+    }
     let bytes = encoded.len() as u64;
     made.add(PictureRole::Processed, format.picture_format(), of_size(choice), encoded);
     let quality = format.is_lossy().then_some(choice.quality);
@@ -216,51 +235,71 @@ fn make_pictures(
     Ok(Outcome { reencode: Reencode::Encoded, bytes, quality, choice: Some(choice), over_budget })
 }
 
-/// Whether the submitted file is the processed picture, and the copy of it without metadata where it has some that must go.
-fn passed_on(
-    codec: &mut Codec,
-    task: &Task<'_>,
-    shown: (u32, u32),
-    metadata: Metadata,
-) -> Option<(Reencode, Option<Bytes>)> {
-    let Task { source, data, settings, allowance, .. } = *task;
-    let policy = &settings.output;
+/// Returns the planes with the chroma that a picture of this format shall have.
+fn with_chroma<'a>(planes: Cow<'a, Planes>, task: &Task<'_>, format: OutputFormat) -> Cow<'a, Planes> {
+    if format != OutputFormat::Jpeg {
+        return planes;
+    }
+    let (from, chroma) = (task.source.format, task.settings.output.chroma);
+    match planes {
+        Cow::Borrowed(planes) => Codec::with_chroma(planes, from, chroma),
+        Cow::Owned(planes) => {
+            let changed = match Codec::with_chroma(&planes, from, chroma) {
+                Cow::Owned(changed) => Some(changed),
+                Cow::Borrowed(_) => None,
+            };
+            Cow::Owned(changed.unwrap_or(planes))
+        }
+    }
+}
+
+/// Whether the submitted file may be the processed picture, by its stream's mode.
+fn standing(codec: &mut Codec, task: &Task<'_>, shown: (u32, u32), metadata: Metadata) -> Standing {
+    let Task { source, data, settings, .. } = *task;
     // Nobody can show raw pixels without knowing their layout. And whatever the mode says: a mask is no mask otherwise.
     if source.format.is_raw() || !settings.privacy_masks.is_empty() {
-        return None;
+        return Standing::Other;
     }
-    let reencode = match policy.reencode {
-        ReencodeMode::Always => return None,
+    match settings.output.reencode {
+        ReencodeMode::Always => Standing::Other,
         // Who would relay it is asked before it is read.
-        ReencodeMode::Never | ReencodeMode::Relay => Reencode::Disabled,
-        ReencodeMode::Auto => {
-            let Rendition { format, quality, max_width, max_height } = policy.rendition;
-            let fits = picture::fit_within(shown.0, shown.1, max_width, max_height) == shown
-                && data.len() as u64 <= allowance.bytes;
-            let same = fits
-                && metadata.orientation == Orientation::UPRIGHT
-                && match (source.format, format) {
-                    (PictureFormat::Jpeg, OutputFormat::Jpeg) => codec.is_as_coarse(data, quality),
-                    (PictureFormat::Png, OutputFormat::Png) => true,
-                    (PictureFormat::WebP, OutputFormat::WebPLossless) => {
-                        picture::is_plain_lossless_webp(data)
-                    }
-                    _ => false,
-                };
-            if !same {
-                return None;
-            }
-            Reencode::PassedThrough
+        ReencodeMode::Never | ReencodeMode::Relay if picture::is_sound(source.format, data) => {
+            Standing::AsItIs
         }
-    };
-    if policy.keep_metadata || !metadata.extras {
-        return Some((reencode, None));
+        ReencodeMode::Never | ReencodeMode::Relay => Standing::Other,
+        ReencodeMode::Auto => {
+            Standing::of(codec, (source.format, data), metadata, shown, &settings.output.rendition)
+        }
+    }
+}
+
+/// What goes out of a file that is passed on: a copy without flaws, and without metadata where it has some that must go, or the
+/// file itself (`Some(None)`). `None` if no such copy can be made.
+fn copy_to_pass_on(task: &Task<'_>, metadata: Metadata) -> Option<Option<Bytes>> {
+    let Task { source, data, is_repaired, settings, .. } = *task;
+    if settings.output.keep_metadata || !metadata.extras {
+        return Some(is_repaired.then(|| data.clone()));
     }
     // A copy of a JPEG goes on saying which way up it is; others cannot, and are encoded upright.
     if source.format != PictureFormat::Jpeg && metadata.orientation != Orientation::UPRIGHT {
         return None;
     }
-    Some((reencode, Some(picture::stripped(source.format, data, metadata.orientation)?)))
+    picture::stripped(source.format, data, metadata.orientation).map(Some)
+}
+
+/// Makes the submitted file the processed picture, or the copy of it.
+fn pass_on(made: &mut Made, task: &Task<'_>, decoded: (u32, u32), copy: Option<Bytes>) -> Outcome {
+    let Task { source, data, stored, settings, allowance, .. } = *task;
+    let bytes = copy.as_ref().map_or(data.len(), Bytes::len) as u64;
+    match copy {
+        Some(copy) => made.add(PictureRole::Processed, source.format, decoded, copy),
+        None => made.add_stored(PictureRole::Processed, source.format, decoded, stored),
+    }
+    let reencode = match settings.output.reencode {
+        ReencodeMode::Auto => Reencode::PassedThrough,
+        ReencodeMode::Always | ReencodeMode::Never | ReencodeMode::Relay => Reencode::Disabled,
+    };
+    Outcome { reencode, bytes, quality: None, choice: None, over_budget: bytes > allowance.limit }
 }
 
 /// A decoder's finding as the reason that subscribers are told.

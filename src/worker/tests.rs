@@ -46,6 +46,7 @@ async fn accept(queue: &MemoryQueue, hang: &[bool]) {
             width: 0,
             height: 0,
             row_stride_bytes: 0,
+            colors: Default::default(),
             size_bytes: picture.len() as u64,
             digest: Digest::of(&picture),
         };

@@ -58,6 +58,10 @@ pub(crate) fn header(bytes: &Bytes) -> FrameHeader {
             width: 64,
             height: 48,
             row_stride_bytes: 0,
+            colors: frameway::domain::RawColors {
+                range: frameway::domain::ColorRange::Limited,
+                matrix: frameway::domain::ColorMatrix::Bt2020,
+            },
             size_bytes: bytes.len() as u64,
             digest: Digest::of(bytes),
         },

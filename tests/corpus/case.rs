@@ -99,7 +99,7 @@ impl Case {
 
     pub(crate) fn source(&self) -> SourcePicture<'_> {
         let Self { format, width, height, stride, .. } = *self;
-        SourcePicture { format, width, height, stride, data: &self.data }
+        SourcePicture { format, width, height, stride, colors: Default::default(), data: &self.data }
     }
 }
 

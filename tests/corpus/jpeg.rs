@@ -96,13 +96,45 @@ pub(crate) fn cases() -> Vec<Case> {
     // DNL: the number of lines, told behind the first scan.
     let lines = [0xFF, 0xDC, 0, 4, 0, 90];
     let late = with(&sized(0, 160), end, &lines);
+    let tables_end = segments(&plain).into_iter().find(|segment| segment.0 > 0xC0 && segment.1 > frame);
+    let codes = tables_end.map_or(scan, |(_, start, _)| start);
+    // A quarter of the data is missing, and somebody closed the file.
+    let closed = |jpeg: &[u8]| [jpeg[..jpeg.len() * 3 / 4].trim_ascii_end(), &EOI].concat();
+    let odd_scan = patched(&plain, scan + 11, &[0, 0, 0]);
+    let half_a_profile = [&[0xFF, 0xE2, 0, 17][..], b"ICC_PROFILE\0\x01\x02A"].concat();
+    let many = progressive(160, 90);
+    let (first_scan, first_scan_end) = first(&many, SOS);
+    let junk_behind_a_scan = with(&many, first_scan_end, &[0x5A; 40]);
     [
+        ("nothing but the end marker is missing", plain[..end].to_vec(), Want::Picture),
+        ("the end marker is missing, filled with zeros", [&plain[..end], &[0; 512]].concat(), Want::Picture),
+        ("the end marker and a byte are missing", plain[..end - 1].to_vec(), Want::Truncated),
+        (
+            "the end marker and bytes are missing, filled with zeros",
+            [&plain[..end - 40], &[0; 512]].concat(),
+            Want::Truncated,
+        ),
+        ("no Huffman tables", [&plain[..codes], &plain[scan..]].concat(), Want::Picture),
+        ("no Huffman tables, cut", closed(&[&plain[..codes], &plain[scan..]].concat()), Want::Truncated),
+        ("scan parameters of a sequential picture", odd_scan.clone(), Want::Picture),
+        ("scan parameters of a sequential picture, cut", closed(&odd_scan), Want::Truncated),
+        ("half a profile", with(&plain, tables, &half_a_profile), Want::Picture),
+        ("half a profile, cut", closed(&with(&plain, tables, &half_a_profile)), Want::Truncated),
+        (
+            "a progressive scan twice",
+            with(&many, first_scan_end, &many[first_scan..first_scan_end]),
+            Want::Picture,
+        ),
+        ("junk behind a scan", junk_behind_a_scan.clone(), Want::Picture),
+        ("junk behind a scan, the last one cut", closed(&junk_behind_a_scan), Want::Truncated),
+        ("two start markers", with(&plain, 0, &plain[..2]), Want::Corrupt),
+        ("a byte before the start marker", with(&plain, 0, &[0xFF]), Want::Format),
         ("trailing garbage", [&plain[..], &[0x5A; 9_999]].concat(), Want::Picture),
         ("a second picture behind the first", plain.repeat(2), Want::Picture),
         ("a second picture in the first", with(&plain, scan, &plain), Want::Corrupt),
         ("two frame headers", with(&plain, frame_end, &plain[frame..frame_end]), Want::Corrupt),
-        ("a segment of length 0", with(&plain, tables, &[0xFF, 0xE5, 0, 0]), Want::Corrupt),
-        ("a segment of length 1", with(&plain, tables, &[0xFF, 0xE5, 0, 1]), Want::Corrupt),
+        ("a segment of length 0", with(&plain, tables, &[0xFF, 0xE5, 0, 0]), Want::Picture),
+        ("a segment of length 1", with(&plain, tables, &[0xFF, 0xE5, 0, 1]), Want::Picture),
         ("empty segments", with(&plain, tables, &[0xFF, 0xE5, 0, 2].repeat(5_000)), Want::Picture),
         (
             "comments",

@@ -101,7 +101,14 @@ fn mutated_pictures_end_as_pictures_or_typed_errors() {
         let mut data = original.clone();
         mutate(&mut random, &mut data, other);
         let (width, height) = if format.is_raw() { (160, 90) } else { (0, 0) };
-        let source = SourcePicture { format: *format, width, height, stride: 0, data: &data };
+        let source = SourcePicture {
+            format: *format,
+            width,
+            height,
+            stride: 0,
+            colors: Default::default(),
+            data: &data,
+        };
         let (result, time) = timed(|| codec.decode(&source));
         assert!(time < MAX_TIME, "SEED={own} ITERATIONS=1: {format} took {time:?}");
         match result {
@@ -129,6 +136,7 @@ fn mutated_pictures_end_as_pictures_or_typed_errors() {
                             height: 0,
                             format: *format,
                             stride: 0,
+                            colors: Default::default(),
                         });
                         assert!(
                             again.is_ok(),
@@ -147,7 +155,14 @@ fn mutated_pictures_end_as_pictures_or_typed_errors() {
     eprintln!("seed {seed}: {decoded} decoded, {refused} refused");
     for (format, original) in &originals {
         let (width, height) = if format.is_raw() { (160, 90) } else { (0, 0) };
-        let source = SourcePicture { format: *format, width, height, stride: 0, data: original };
+        let source = SourcePicture {
+            format: *format,
+            width,
+            height,
+            stride: 0,
+            colors: Default::default(),
+            data: original,
+        };
         assert!(codec.decode(&source).is_ok(), "SEED={seed}: the codec is harmed: {format}");
     }
 }

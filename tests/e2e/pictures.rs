@@ -64,9 +64,20 @@ fn layouts(scene: &Scene) -> Vec<(pb::PictureFormat, Vec<u8>)> {
     let (width, height) = (canvas.width(), canvas.height());
     let rgb = canvas.pixels().to_vec();
     let bgr = rgb.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
-    let planes = decode(&SourcePicture { format: PictureFormat::Rgb8, width, height, stride: 0, data: &rgb });
+    let planes = decode(&SourcePicture {
+        format: PictureFormat::Rgb8,
+        width,
+        height,
+        stride: 0,
+        colors: Default::default(),
+        data: &rgb,
+    });
     let luma: Vec<u8> = planes.luma().rows().flatten().copied().collect();
-    let [cb, cr] = planes.chroma().expect("colour").map(|plane| plane.rows().flatten().copied().collect());
+    // Of whole chroma, every second sample of every second row.
+    let [cb, cr] = planes
+        .chroma()
+        .expect("colour")
+        .map(|plane| plane.rows().step_by(2).flat_map(|row| row.iter().step_by(2).copied()).collect());
     let (cb, cr): (Vec<u8>, Vec<u8>) = (cb, cr);
     let interleaved: Vec<u8> = cb.iter().zip(&cr).flat_map(|(&b, &r)| [b, r]).collect();
     let encode = |format| {
@@ -111,6 +122,7 @@ async fn every_format_comes_out_as_the_picture_it_was() {
         width: 322,
         height: 178,
         stride: 0,
+        colors: Default::default(),
         data: canvas.pixels(),
     };
     let source = decode(&source);

@@ -84,7 +84,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         "wire types stay where they are encoded",
     ),
     (
-        &["turbojpeg", "image", "webp", "yuv", "fast_image_resize"],
+        &["turbojpeg", "image", "webp", "yuv", "fast_image_resize", "moxcms"],
         &["picture"],
         "codecs stay behind the bounds that `picture` sets",
     ),

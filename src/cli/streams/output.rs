@@ -68,6 +68,10 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) keep_unmasked_original: Option<bool>,
 
+    /// Chroma of JPEG pictures that are encoded; auto keeps that of a JPEG, and takes what is needed of others.
+    #[arg(long, value_name = "CHROMA", value_enum)]
+    pub(super) chroma_subsampling: Option<Chroma>,
+
     /// Paint a region over: its corners in shares of the picture's sides, for example door=0.2,0.1;0.4,0.1;0.4,0.9;0.2,0.9. Once
     /// for each; all masks are replaced.
     #[arg(long = "mask", value_name = "ID=X,Y;X,Y;X,Y", value_parser = mask)]
@@ -123,6 +127,33 @@ impl Reencode {
     }
 }
 
+/// How much chroma a JPEG has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Chroma {
+    /// As much as came, or as it takes.
+    Auto,
+    /// 4:2:0: half the width, half the height.
+    #[value(name = "420")]
+    Half,
+    /// 4:2:2: half the width.
+    #[value(name = "422")]
+    HalfWidth,
+    /// 4:4:4: at every pixel.
+    #[value(name = "444")]
+    Whole,
+}
+
+impl Chroma {
+    fn to_pb(self) -> pb::ChromaSubsampling {
+        match self {
+            Self::Auto => pb::ChromaSubsampling::Unspecified,
+            Self::Half => pb::ChromaSubsampling::ChromaSubsampling420,
+            Self::HalfWidth => pb::ChromaSubsampling::ChromaSubsampling422,
+            Self::Whole => pb::ChromaSubsampling::ChromaSubsampling444,
+        }
+    }
+}
+
 impl OutputArgs {
     /// Writes what was given into `stream`, and its paths into the mask.
     pub(super) fn write(self, stream: &mut pb::Stream, paths: &mut Vec<String>) {
@@ -141,6 +172,7 @@ impl OutputArgs {
             min_scale,
             keep_metadata,
             keep_unmasked_original,
+            chroma_subsampling,
             masks,
             no_masks,
         } = self;
@@ -160,6 +192,7 @@ impl OutputArgs {
             ("output.adaptive.min_scale_percent", min_scale.is_some()),
             ("output.keep_metadata", keep_metadata.is_some()),
             ("output.keep_unmasked_original", keep_unmasked_original.is_some()),
+            ("output.chroma_subsampling", chroma_subsampling.is_some()),
         ] {
             if is_given {
                 paths.push(path.to_owned());
@@ -188,6 +221,7 @@ impl OutputArgs {
                 adaptive: steers.then_some(adaptive),
                 keep_metadata: keep_metadata.unwrap_or_default(),
                 keep_unmasked_original: keep_unmasked_original.unwrap_or_default(),
+                chroma_subsampling: chroma_subsampling.map_or(0, |chroma| chroma.to_pb().into()),
             });
         }
         if no_masks || !masks.is_empty() {

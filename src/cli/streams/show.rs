@@ -128,6 +128,9 @@ pub(super) fn details(stream: &pb::Stream) -> String {
                 },
             );
         }
+        if output.chroma_subsampling() != pb::ChromaSubsampling::Unspecified {
+            row("chroma", short(output.chroma_subsampling().as_str_name(), "CHROMA_SUBSAMPLING_").to_owned());
+        }
         row("keep metadata", yes(output.keep_metadata));
         row("keep original", yes(output.keep_original));
         row("keep unmasked original", yes(output.keep_unmasked_original));
@@ -205,6 +208,7 @@ pub(super) fn stream_json(stream: &pb::Stream) -> Value {
             })),
             "keep_metadata": output.keep_metadata,
             "keep_unmasked_original": output.keep_unmasked_original,
+            "chroma_subsampling": short(output.chroma_subsampling().as_str_name(), "CHROMA_SUBSAMPLING_"),
             "thumbnail_size": output.thumbnail_size,
             "keep_original": output.keep_original,
             "reencode_mode": short(output.reencode_mode().as_str_name(), "REENCODE_MODE_"),

@@ -79,12 +79,13 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         traceparent,
         replayed_from: _,
     } = header;
-    let (kind, role, row_stride_bytes, group_id) = match source {
+    let (kind, role, (row_stride_bytes, (color_range, color_matrix)), group_id) = match source {
         DeadLetterSource::Worker => {
-            (pb::DeadLetterSource::Worker, PictureRole::Original, submitted.row_stride_bytes, String::new())
+            let layout = (submitted.row_stride_bytes, picture::colors_to_pb(&submitted));
+            (pb::DeadLetterSource::Worker, PictureRole::Original, layout, String::new())
         }
         DeadLetterSource::Group(group) => {
-            (pb::DeadLetterSource::Group, PictureRole::Processed, 0, group.to_string())
+            (pb::DeadLetterSource::Group, PictureRole::Processed, Default::default(), group.to_string())
         }
     };
     let picture = picture.map(|DeadPicture { format, width, height, payload }| pb::Picture {
@@ -99,6 +100,8 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
             Shown::Omitted(reason) => Some(Content::OmittedReason(reason.into())),
         },
         row_stride_bytes,
+        color_range: color_range.into(),
+        color_matrix: color_matrix.into(),
     });
     pb::DeadLetter {
         dead_letter_id: id.to_string(),

@@ -1,12 +1,12 @@
 use bytes::Bytes;
 
-use super::picture::format_from_pb;
+use super::picture::{format_from_pb, matrix_from_pb, range_from_pb};
 use super::{checked_map, known, time};
 use crate::config::Limits;
 use crate::domain::limits::{MAX_CLOCK_ERROR_YEARS, MAX_SEQUENCE, MAX_TRACEPARENT_BYTES};
 use crate::domain::{
-    ClockAction, ClockPolicy, Digest, FrameHeader, PictureFormat, PublisherMark, SourceInfo, StreamId,
-    Timestamp,
+    ClockAction, ClockPolicy, Digest, FrameHeader, PictureFormat, PublisherMark, RawColors, SourceInfo,
+    StreamId, Timestamp,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
@@ -28,6 +28,7 @@ pub(crate) struct SubmittedFrame {
     width: u32,
     height: u32,
     row_stride_bytes: u32,
+    colors: RawColors,
     pub(crate) data: Bytes,
     attributes: std::collections::BTreeMap<String, String>,
     traceparent: String,
@@ -51,6 +52,8 @@ impl SubmittedFrame {
             data,
             attributes,
             traceparent,
+            color_range,
+            color_matrix,
         } = frame;
         let stream_id = stream_id.parse()?;
         let publisher = publisher(&publisher_id, publisher_sequence)?;
@@ -70,6 +73,7 @@ impl SubmittedFrame {
             }
             None => {}
         }
+        let colors = raw_colors(format, color_range, color_matrix)?;
         Ok(Self {
             stream_id,
             publisher,
@@ -79,6 +83,7 @@ impl SubmittedFrame {
             width,
             height,
             row_stride_bytes,
+            colors,
             data,
             attributes: checked_map("attributes", attributes)?,
             traceparent: well_formed_traceparent(traceparent),
@@ -119,6 +124,7 @@ impl SubmittedFrame {
             width,
             height,
             row_stride_bytes: self.row_stride_bytes,
+            colors: self.colors,
             size_bytes: self.data.len() as u64,
             digest,
         };
@@ -220,6 +226,28 @@ fn check_raw(
         .field("data"));
     }
     Ok(())
+}
+
+/// Of formats whose numbers mean one thing only, nothing must be said.
+fn raw_colors(format: PictureFormat, range: i32, matrix: i32) -> Result<RawColors> {
+    let (range, matrix) =
+        (known::<pb::ColorRange>("color_range", range)?, known::<pb::ColorMatrix>("color_matrix", matrix)?);
+    let (has_range, has_matrix) = match format {
+        PictureFormat::Nv12 | PictureFormat::I420 => (true, true),
+        PictureFormat::Gray8 => (true, false),
+        PictureFormat::Jpeg
+        | PictureFormat::Png
+        | PictureFormat::WebP
+        | PictureFormat::Rgb8
+        | PictureFormat::Bgr8 => (false, false),
+    };
+    if range != pb::ColorRange::Unspecified && !has_range {
+        return Err(Fault::invalid("color_range", "must be unspecified but for NV12, I420 and GRAY8"));
+    }
+    if matrix != pb::ColorMatrix::Unspecified && !has_matrix {
+        return Err(Fault::invalid("color_matrix", "must be unspecified but for NV12 and I420"));
+    }
+    Ok(RawColors { range: range_from_pb(range), matrix: matrix_from_pb(matrix) })
 }
 
 fn too_large(field: &str, unit: &str, limit: impl ToString, actual: impl ToString) -> Fault {

@@ -65,6 +65,10 @@ fn each_fault_has_its_reason_and_field() {
         (pb::Frame { format: 99, ..jpeg() }, R::InvalidField, "format"),
         (pb::Frame { format: pb::PictureFormat::Png.into(), ..jpeg() }, R::PictureFormatMismatch, "format"),
         (pb::Frame { row_stride_bytes: 4, ..jpeg() }, R::InvalidField, "row_stride_bytes"),
+        (pb::Frame { color_range: 2, ..jpeg() }, R::InvalidField, "color_range"),
+        (pb::Frame { color_matrix: 2, ..jpeg() }, R::InvalidField, "color_matrix"),
+        (pb::Frame { color_matrix: 1, ..gray(4, 4, 0, 16) }, R::InvalidField, "color_matrix"),
+        (pb::Frame { color_range: 9, ..gray(4, 4, 0, 16) }, R::InvalidField, "color_range"),
         (pb::Frame { width: 8193, ..jpeg() }, R::PictureTooLarge, "width"),
         (pb::Frame { width: 8000, height: 8000, ..jpeg() }, R::PictureTooLarge, "width"),
         (pb::Frame { data: vec![0; (16 << 20) + 1].into(), ..jpeg() }, R::PictureTooLarge, "data"),
@@ -142,4 +146,22 @@ fn a_clock_may_be_passed_over() {
     let mut frame = converted(pb::Frame { capture_time: at(1_700_000_000), ..jpeg() }).unwrap();
     frame.check_clock(policy, NOW).unwrap();
     assert!(!frame.clock_skewed);
+}
+
+#[test]
+fn what_raw_numbers_mean_is_taken_over() {
+    use crate::domain::{ColorMatrix, ColorRange, RawColors};
+    let nv12 = || pb::Frame { format: pb::PictureFormat::Nv12.into(), ..gray(4, 4, 0, 24) };
+    for (range, expected_range) in [(0, ColorRange::Full), (1, ColorRange::Full), (2, ColorRange::Limited)] {
+        for (matrix, expected_matrix) in [
+            (0, ColorMatrix::Bt601),
+            (1, ColorMatrix::Bt601),
+            (2, ColorMatrix::Bt709),
+            (3, ColorMatrix::Bt2020),
+        ] {
+            let frame = converted(pb::Frame { color_range: range, color_matrix: matrix, ..nv12() }).unwrap();
+            let expected = RawColors { range: expected_range, matrix: expected_matrix };
+            assert_eq!(frame.into_new_frame(crate::domain::Digest([0; 32])).header.source.colors, expected);
+        }
+    }
 }

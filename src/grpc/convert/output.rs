@@ -4,7 +4,8 @@ use super::policy::bounded;
 use super::{known, polygon};
 use crate::domain::limits::MAX_SIDE;
 use crate::domain::{
-    AdaptiveQuality, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition, StreamId,
+    AdaptiveQuality, ChromaSubsampling, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition,
+    StreamId,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
@@ -52,6 +53,7 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
         adaptive,
         keep_metadata,
         keep_unmasked_original,
+        chroma_subsampling,
     } = policy;
     let default = OutputPolicy::default();
     let rendition = rendition(pb::Rendition { format, quality, max_width, max_height, lossless })?;
@@ -72,6 +74,12 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
         let rule = "needs a format with a quality (JPEG, lossy WEBP), and pictures that are encoded";
         return Err(Fault::invalid("adaptive", rule));
     }
+    let chroma = match known("chroma_subsampling", chroma_subsampling)? {
+        pb::ChromaSubsampling::Unspecified => default.chroma,
+        pb::ChromaSubsampling::ChromaSubsampling420 => ChromaSubsampling::S420,
+        pb::ChromaSubsampling::ChromaSubsampling422 => ChromaSubsampling::S422,
+        pb::ChromaSubsampling::ChromaSubsampling444 => ChromaSubsampling::S444,
+    };
     Ok(OutputPolicy {
         rendition,
         thumbnail_size,
@@ -80,6 +88,7 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
         adaptive,
         keep_metadata,
         keep_unmasked_original,
+        chroma,
     })
 }
 
@@ -109,12 +118,19 @@ pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
         adaptive,
         keep_metadata,
         keep_unmasked_original,
+        chroma,
     } = policy;
     let mode = match reencode {
         ReencodeMode::Always => pb::ReencodeMode::Always,
         ReencodeMode::Never => pb::ReencodeMode::Never,
         ReencodeMode::Auto => pb::ReencodeMode::Auto,
         ReencodeMode::Relay => pb::ReencodeMode::Relay,
+    };
+    let chroma = match chroma {
+        ChromaSubsampling::Auto => pb::ChromaSubsampling::Unspecified,
+        ChromaSubsampling::S420 => pb::ChromaSubsampling::ChromaSubsampling420,
+        ChromaSubsampling::S422 => pb::ChromaSubsampling::ChromaSubsampling422,
+        ChromaSubsampling::S444 => pb::ChromaSubsampling::ChromaSubsampling444,
     };
     pb::OutputPolicy {
         format: super::picture::format_to_pb(format.picture_format()).into(),
@@ -133,6 +149,7 @@ pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
         }),
         keep_metadata,
         keep_unmasked_original,
+        chroma_subsampling: chroma.into(),
     }
 }
 
@@ -192,12 +209,12 @@ mod tests {
     #[test]
     fn policies_go_both_ways() {
         assert_eq!(output(pb::OutputPolicy::default()), Ok(OutputPolicy::default()));
-        for (format, reencode, adaptive) in [
-            (OutputFormat::Jpeg, ReencodeMode::Never, None),
-            (OutputFormat::Png, ReencodeMode::Always, None),
-            (OutputFormat::WebPLossless, ReencodeMode::Auto, None),
-            (OutputFormat::Jpeg, ReencodeMode::Relay, None),
-            (OutputFormat::WebP, ReencodeMode::Auto, Some((9000, 0, 12, 50))),
+        for (format, reencode, adaptive, chroma) in [
+            (OutputFormat::Jpeg, ReencodeMode::Never, None, ChromaSubsampling::S444),
+            (OutputFormat::Png, ReencodeMode::Always, None, ChromaSubsampling::S422),
+            (OutputFormat::WebPLossless, ReencodeMode::Auto, None, ChromaSubsampling::S420),
+            (OutputFormat::Jpeg, ReencodeMode::Relay, None, ChromaSubsampling::Auto),
+            (OutputFormat::WebP, ReencodeMode::Auto, Some((9000, 0, 12, 50)), ChromaSubsampling::Auto),
         ] {
             let adaptive = adaptive.map(|(frame, second, least, scale)| AdaptiveQuality {
                 max_bytes_per_frame: frame,
@@ -213,6 +230,7 @@ mod tests {
                 adaptive,
                 keep_metadata: true,
                 keep_unmasked_original: true,
+                chroma,
             };
             assert_eq!(output(output_to_pb(policy)), Ok(policy));
         }

@@ -1,10 +1,47 @@
-use crate::domain::{PictureFormat, PictureRole};
+use crate::domain::{ColorMatrix, ColorRange, PictureFormat, PictureRole, SourceInfo};
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::PictureWant;
 use crate::pb::v1 as pb;
 
 /// The most that a caller may ask for with `max_picture_bytes`.
 pub(crate) const MAX_DELIVERED_PICTURE_BYTES: u32 = 32 << 20;
+
+pub(crate) fn range_from_pb(range: pb::ColorRange) -> ColorRange {
+    match range {
+        pb::ColorRange::Unspecified | pb::ColorRange::Full => ColorRange::Full,
+        pb::ColorRange::Limited => ColorRange::Limited,
+    }
+}
+
+pub(crate) fn matrix_from_pb(matrix: pb::ColorMatrix) -> ColorMatrix {
+    match matrix {
+        pb::ColorMatrix::Unspecified | pb::ColorMatrix::Bt601 => ColorMatrix::Bt601,
+        pb::ColorMatrix::Bt709 => ColorMatrix::Bt709,
+        pb::ColorMatrix::Bt2020 => ColorMatrix::Bt2020,
+    }
+}
+
+/// What the numbers of a submitted picture mean, where they may mean different things.
+pub(crate) fn colors_to_pb(source: &SourceInfo) -> (pb::ColorRange, pb::ColorMatrix) {
+    let range = match source.colors.range {
+        ColorRange::Full => pb::ColorRange::Full,
+        ColorRange::Limited => pb::ColorRange::Limited,
+    };
+    let matrix = match source.colors.matrix {
+        ColorMatrix::Bt601 => pb::ColorMatrix::Bt601,
+        ColorMatrix::Bt709 => pb::ColorMatrix::Bt709,
+        ColorMatrix::Bt2020 => pb::ColorMatrix::Bt2020,
+    };
+    match source.format {
+        PictureFormat::Nv12 | PictureFormat::I420 => (range, matrix),
+        PictureFormat::Gray8 => (range, pb::ColorMatrix::Unspecified),
+        PictureFormat::Jpeg
+        | PictureFormat::Png
+        | PictureFormat::WebP
+        | PictureFormat::Rgb8
+        | PictureFormat::Bgr8 => Default::default(),
+    }
+}
 
 pub(crate) fn format_to_pb(format: PictureFormat) -> pb::PictureFormat {
     match format {

@@ -88,7 +88,8 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
     } = frame;
     let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent, replayed_from } =
         header;
-    let SourceInfo { format, width: _, height: _, row_stride_bytes, size_bytes, digest } = source;
+    let SourceInfo { format, width: _, height: _, row_stride_bytes: _, colors: _, size_bytes, digest } =
+        source;
     let skew = capture_time.filter(|_| *clock_skewed);
     pb::ProcessedFrame {
         stream_id: stream_id.to_string(),
@@ -109,7 +110,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
             size_bytes: *size_bytes,
             blake3_digest: digest.0.to_vec().into(),
         }),
-        pictures: sent.into_iter().map(|one| picture_to_pb(one, *row_stride_bytes)).collect(),
+        pictures: sent.into_iter().map(|one| picture_to_pb(one, source)).collect(),
         reencode_outcome: match reencode {
             Reencode::Encoded => pb::ReencodeOutcome::Reencoded,
             Reencode::PassedThrough => pb::ReencodeOutcome::PassedThrough,
@@ -137,16 +138,21 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
     }
 }
 
-fn picture_to_pb(sent: SentPicture, source_stride: u32) -> pb::Picture {
+fn picture_to_pb(sent: SentPicture, source: &SourceInfo) -> pb::Picture {
     let SentPicture { picture, content } = sent;
     let StoredPicture { role, format, width, height, payload } = picture;
+    let is_original = role == PictureRole::Original;
+    let (color_range, color_matrix) =
+        if is_original { picture::colors_to_pb(source) } else { Default::default() };
     pb::Picture {
         role: picture::role_to_pb(role).into(),
         format: picture::format_to_pb(format).into(),
         width,
         height,
         size_bytes: payload.size_bytes,
-        row_stride_bytes: if role == PictureRole::Original { source_stride } else { 0 },
+        row_stride_bytes: if is_original { source.row_stride_bytes } else { 0 },
+        color_range: color_range.into(),
+        color_matrix: color_matrix.into(),
         content: Some(content),
     }
 }
@@ -271,7 +277,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::domain::{PayloadKey, PayloadRef, PictureFormat};
+    use crate::domain::{ColorMatrix, ColorRange, Digest, PayloadKey, PayloadRef, PictureFormat, RawColors};
 
     fn delivered(role: PictureRole, size: usize) -> DeliveredPicture {
         let payload = PayloadRef { key: PayloadKey::from_bits(1), size_bytes: size as u64 };
@@ -291,8 +297,20 @@ mod tests {
         let third = SentPicture::within(&mut room, delivered(PictureRole::Processed, 40));
         assert!(matches!(&third.content, Content::Data(_)));
         assert_eq!(room, 0);
-        let second = picture_to_pb(second, 16);
+        let source = SourceInfo {
+            format: PictureFormat::Nv12,
+            width: 4,
+            height: 3,
+            row_stride_bytes: 16,
+            colors: RawColors { range: ColorRange::Limited, matrix: ColorMatrix::Bt709 },
+            size_bytes: 60,
+            digest: Digest([0; 32]),
+        };
+        let second = picture_to_pb(second, &source);
         assert_eq!((second.size_bytes, second.row_stride_bytes), (60, 16));
-        assert_eq!(picture_to_pb(third, 16).row_stride_bytes, 0);
+        let colors = (second.color_range(), second.color_matrix());
+        assert_eq!(colors, (pb::ColorRange::Limited, pb::ColorMatrix::Bt709));
+        let third = picture_to_pb(third, &source);
+        assert_eq!((third.row_stride_bytes, third.color_range, third.color_matrix), (0, 0, 0));
     }
 }

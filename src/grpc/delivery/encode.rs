@@ -179,6 +179,8 @@ mod tests {
             height: 1_080,
             size_bytes: bytes as u64,
             row_stride_bytes: 7,
+            color_range: pb::ColorRange::Limited.into(),
+            color_matrix: pb::ColorMatrix::Bt2020.into(),
             content: Some(Content::Data(vec![bytes as u8; bytes].into())),
         }
     }

@@ -212,6 +212,7 @@ pub(super) fn header(bytes: &Bytes) -> FrameHeader {
             width: 64,
             height: 48,
             row_stride_bytes: 0,
+            colors: Default::default(),
             size_bytes: bytes.len() as u64,
             digest: Digest::of(bytes),
         },

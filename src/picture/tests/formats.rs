@@ -39,7 +39,7 @@ fn raw_rgb_and_bgr_become_the_same_planes() {
         let rgb = gradient(width, height);
         let bgr: Vec<u8> = rgb.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
         let planes = codec().decode(&raw(PictureFormat::Rgb8, width, height, 0, &rgb)).unwrap();
-        assert_eq!(planes.subsampling(), Subsampling::S420);
+        assert_eq!(planes.subsampling(), Subsampling::S444);
         assert_luma_of(&planes, &rgb, 1.5);
         assert_eq!(planes, codec().decode(&raw(PictureFormat::Bgr8, width, height, 0, &bgr)).unwrap());
     }

@@ -32,7 +32,7 @@ fn profile(colors: &[u8; 4], bytes: usize) -> Vec<u8> {
     icc
 }
 
-fn icc_segments(icc: &[u8], part_bytes: usize) -> Vec<u8> {
+pub(super) fn icc_segments(icc: &[u8], part_bytes: usize) -> Vec<u8> {
     let parts = icc.chunks(part_bytes);
     let count = parts.len() as u8;
     (1..)

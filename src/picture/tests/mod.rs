@@ -1,16 +1,23 @@
 //! Tests of the whole picture module: what a frame meets on its way through a [`super::Codec`].
 
+mod edges;
+mod flaws;
 mod formats;
 mod hostile;
 mod kept;
+mod mended;
 pub(crate) mod orientation;
 mod outputs;
+pub(crate) mod profiles;
+mod raw_colors;
 mod round_trip;
+mod sampling;
 mod scaled;
+mod stale_exif;
 
 use std::path::PathBuf;
 
-use super::{Codec, DEFAULT_JPEG_QUALITY, DecodeError, Limits, Planes, SourcePicture};
+use super::{Codec, DEFAULT_JPEG_QUALITY, DecodeError, Limits, Planes, SourcePicture, Subsampling};
 use crate::domain::picture::PictureFormat;
 use crate::scene::Scene;
 
@@ -19,11 +26,11 @@ fn codec() -> Codec {
 }
 
 fn encoded(format: PictureFormat, data: &[u8]) -> SourcePicture<'_> {
-    SourcePicture { format, width: 0, height: 0, stride: 0, data }
+    SourcePicture { format, width: 0, height: 0, stride: 0, colors: Default::default(), data }
 }
 
 fn raw(format: PictureFormat, width: u32, height: u32, stride: u32, data: &[u8]) -> SourcePicture<'_> {
-    SourcePicture { format, width, height, stride, data }
+    SourcePicture { format, width, height, stride, colors: Default::default(), data }
 }
 
 fn decode_jpeg(data: &[u8]) -> Result<Planes, DecodeError> {
@@ -60,4 +67,56 @@ fn psnr(a: &Planes, b: &Planes) -> f64 {
 /// Where each JPEG marker of this code stands, header segments skipped roughly: good enough for encoder output.
 fn find_markers(data: &[u8], code: u8) -> Vec<usize> {
     (0..data.len() - 1).filter(|at| data[*at] == 0xFF && data[at + 1] == code).collect()
+}
+
+/// How another encoder is set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) quality: i32,
+    pub(crate) subsampling: Subsampling,
+    pub(crate) progressive: bool,
+    pub(crate) optimize: bool,
+}
+
+impl Look {
+    pub(crate) const PLAIN: Self =
+        Self { quality: 90, subsampling: Subsampling::S420, progressive: false, optimize: false };
+}
+
+/// A JPEG of these pixels that did not come out of the codec here.
+pub(crate) fn foreign_jpeg(rgb: &[u8], width: u32, height: u32, look: Look) -> Vec<u8> {
+    let subsamp = match look.subsampling {
+        Subsampling::Gray => turbojpeg::Subsamp::Gray,
+        Subsampling::S444 => turbojpeg::Subsamp::None,
+        Subsampling::S422 => turbojpeg::Subsamp::Sub2x1,
+        Subsampling::S420 => turbojpeg::Subsamp::Sub2x2,
+        Subsampling::S440 => turbojpeg::Subsamp::Sub1x2,
+        Subsampling::S411 => turbojpeg::Subsamp::Sub4x1,
+        Subsampling::S441 => turbojpeg::Subsamp::Sub1x4,
+    };
+    formats::turbo(rgb, width, height, |c| {
+        c.set_quality(look.quality).unwrap();
+        c.set_subsamp(subsamp).unwrap();
+        c.set_progressive(look.progressive).unwrap();
+        c.set_optimize(look.optimize).unwrap();
+    })
+}
+
+/// A JPEG of these pixels with arithmetic codes.
+pub(crate) fn arithmetic_jpeg(rgb: &[u8], width: u32, height: u32) -> Vec<u8> {
+    formats::turbo(rgb, width, height, |c| c.set_arithmetic(true).unwrap())
+}
+
+/// A PNG of these pixels that did not come out of the codec here.
+pub(crate) fn foreign_png(rgb: &[u8], width: u32, height: u32) -> Vec<u8> {
+    let mut file = Vec::new();
+    let encoder = image::codecs::png::PngEncoder::new(&mut file);
+    let color = image::ExtendedColorType::Rgb8;
+    image::ImageEncoder::write_image(encoder, rgb, width, height, color).unwrap();
+    file
+}
+
+/// The pixels of a PNG or WebP, as others decode it.
+pub(crate) fn pixels_of(file: &[u8]) -> Vec<u8> {
+    image::load_from_memory(file).unwrap().to_rgb8().into_raw()
 }

@@ -204,6 +204,7 @@ mod tests {
                 width: 0,
                 height: 0,
                 row_stride_bytes: 0,
+                colors: Default::default(),
                 size_bytes: 1,
                 digest: Digest::of(b"x"),
             };

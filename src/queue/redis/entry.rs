@@ -6,11 +6,12 @@ use std::time::Duration;
 use prost::Message as _;
 
 use crate::domain::{
-    AdaptiveQuality, ClockAction, ClockPolicy, Digest, Failure, FailureReason, FrameHeader, Location,
-    NormalizedPoint, OutputBody, OutputFormat, OutputPolicy, PayloadKey, PayloadRef, PictureFormat,
-    PictureRole, Polygon, PrivacyMask, ProcessedFrame, PublisherMark, QueuePolicy, Reencode, ReencodeMode,
-    Rendition, RetentionPolicy, Sequence, SourceInfo, Stage, StageTiming, StallTimeout, StoredPicture,
-    StreamSettings, Timestamp, Tombstone, TombstoneKind, ValidationPolicy,
+    AdaptiveQuality, ChromaSubsampling, ClockAction, ClockPolicy, ColorMatrix, ColorRange, Digest, Failure,
+    FailureReason, FrameHeader, Location, NormalizedPoint, OutputBody, OutputFormat, OutputPolicy,
+    PayloadKey, PayloadRef, PictureFormat, PictureRole, Polygon, PrivacyMask, ProcessedFrame, PublisherMark,
+    QueuePolicy, RawColors, Reencode, ReencodeMode, Rendition, RetentionPolicy, Sequence, SourceInfo, Stage,
+    StageTiming, StallTimeout, StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind,
+    ValidationPolicy,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
@@ -41,6 +42,9 @@ numbered!(from_stage, to_stage, Stage {
     Fetch = 1, Decode = 2, Analyze = 3, Encode = 4, Mask = 40, Resize = 41, Thumbnail = 42, QueueWait = 60, OrderWait = 62,
 });
 numbered!(from_output_format, to_output_format, OutputFormat { Jpeg = 1, Png = 2, WebP = 3, WebPLossless = 4 });
+numbered!(from_chroma, to_chroma, ChromaSubsampling { Auto = 0, S420 = 1, S422 = 2, S444 = 3 });
+numbered!(from_range, to_range, ColorRange { Full = 0, Limited = 1 });
+numbered!(from_matrix, to_matrix, ColorMatrix { Bt601 = 0, Bt709 = 1, Bt2020 = 2 });
 numbered!(from_reencode, to_reencode, ReencodeMode { Always = 1, Never = 2, Auto = 3, Relay = 4 });
 numbered!(from_reason, to_reason, FailureReason {
     Truncated = 1, Corrupt = 2, UnknownFormat = 3, TooManyPixels = 4, Animated = 5, Unsupported = 6,
@@ -72,6 +76,8 @@ pub(super) fn header_to_pb(header: &FrameHeader) -> pb::FrameHeader {
         source_width: source.width,
         source_height: source.height,
         source_row_stride: source.row_stride_bytes,
+        source_color_range: from_range(source.colors.range),
+        source_color_matrix: from_matrix(source.colors.matrix),
         source_bytes: source.size_bytes,
         source_digest: source.digest.0.to_vec().into(),
         attributes: attributes.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -96,6 +102,10 @@ pub(super) fn header_from_pb(header: pb::FrameHeader) -> Result<FrameHeader> {
             width: header.source_width,
             height: header.source_height,
             row_stride_bytes: header.source_row_stride,
+            colors: RawColors {
+                range: to_range(header.source_color_range)?,
+                matrix: to_matrix(header.source_color_matrix)?,
+            },
             size_bytes: header.source_bytes,
             digest: Digest(fixed(&header.source_digest)?),
         },
@@ -283,6 +293,7 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         adaptive,
         keep_metadata,
         keep_unmasked_original,
+        chroma,
     } = *output;
     pb::StreamSettings {
         display_name: display_name.clone(),
@@ -310,6 +321,7 @@ pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
         adaptive_min_scale_percent: adaptive.map_or(0, |a| u32::from(a.min_scale_percent)),
         keep_metadata,
         keep_unmasked_original,
+        chroma_subsampling: from_chroma(chroma),
         privacy_masks: privacy_masks.iter().map(mask_to_pb).collect(),
         mask_version: *mask_version,
         clock_tolerance: micros(clock.tolerance),
@@ -381,6 +393,7 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
             },
             keep_metadata: s.keep_metadata,
             keep_unmasked_original: s.keep_unmasked_original,
+            chroma: to_chroma(s.chroma_subsampling)?,
         },
         privacy_masks: s.privacy_masks.into_iter().map(mask_from_pb).collect::<Result<_>>()?,
         mask_version: s.mask_version,

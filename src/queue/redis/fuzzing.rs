@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::entry;
 use crate::domain::{
-    Digest, Failure, FailureReason, FrameHeader, OutputBody, PayloadKey, PayloadRef, PictureFormat,
-    PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, Reencode, SourceInfo, Stage, StageTiming,
-    StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind,
+    ColorMatrix, ColorRange, Digest, Failure, FailureReason, FrameHeader, OutputBody, PayloadKey, PayloadRef,
+    PictureFormat, PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, RawColors, Reencode,
+    SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind,
 };
 use crate::queue::Result;
 
@@ -44,6 +44,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             width: 64,
             height: 48,
             row_stride_bytes: 80,
+            colors: RawColors { range: ColorRange::Limited, matrix: ColorMatrix::Bt709 },
             size_bytes: 5_760,
             digest: Digest([7; 32]),
         },

@@ -51,11 +51,12 @@ fn try_work(
         width: 0,
         height: 0,
         row_stride_bytes: 0,
+        colors: Default::default(),
         size_bytes: data.len() as u64,
         digest: Digest([0; 32]),
     };
     let allowance = Allowance::fixed(settings.output.rendition.quality);
-    let task = Task { source: &source, data, stored, settings, allowance };
+    let task = Task { source: &source, data, is_repaired: false, stored, settings, allowance };
     (process(codec, &task), stored)
 }
 
@@ -319,6 +320,39 @@ fn a_picture_goes_out_so_that_every_reader_shows_it_upright() {
     }
 }
 
+/// Safari, Go and Windows refuse a JPEG without Huffman tables, and many viewers one without an end marker.
+#[test]
+fn what_is_passed_on_can_be_shown_by_every_viewer() {
+    let plain = jpeg(60);
+    let mut flawed = plain.to_vec();
+    // The tables, which are the standard ones, as webcams leave them out; and the end marker.
+    while let Some(at) = flawed.windows(2).position(|pair| pair == [0xFF, 0xC4]) {
+        let len = usize::from(u16::from_be_bytes([flawed[at + 2], flawed[at + 3]]));
+        flawed.drain(at..at + 2 + len);
+    }
+    flawed.truncate(flawed.len() - 2);
+    let flawed = Bytes::from(flawed);
+    for reencode in [ReencodeMode::Auto, ReencodeMode::Never] {
+        for keep_metadata in [false, true] {
+            for source in [flawed.clone(), with_exif(&flawed, 1)] {
+                let output =
+                    OutputPolicy { reencode, keep_metadata, keep_original: true, ..OutputPolicy::default() };
+                let (product, stored) = work(&source, PictureFormat::Jpeg, &policy(output));
+                assert_ne!(product.outcome.reencode, Reencode::Encoded);
+                let made = bytes(&product, PictureRole::Processed);
+                assert_eq!(product.outcome.bytes, made.len() as u64);
+                assert!(made.windows(2).any(|pair| pair == [0xFF, 0xC4]), "{reencode:?}: Huffman tables");
+                assert!(made.ends_with(&[0xFF, 0xD9]), "{reencode:?}: an end marker");
+                assert_eq!(decode(&made), decode(&plain), "{reencode:?}");
+                let tells = made.windows(6).any(|window| window == b"SECRET");
+                assert_eq!(tells, keep_metadata && source.len() > flawed.len(), "{reencode:?}");
+                // The original is what was submitted.
+                assert_eq!(picture(&product, PictureRole::Original).unwrap().payload, stored);
+            }
+        }
+    }
+}
+
 /// A reason is something to act on: fewer pixels, fewer bytes, another encoding, or nothing but to try again.
 #[test]
 fn what_was_too_much_is_told_apart() {
@@ -349,6 +383,7 @@ fn what_an_encoder_refuses_fails_and_says_so() {
         width: 66_000,
         height: 1,
         stride: 0,
+        colors: Default::default(),
         data: &[99; 66_000],
     });
     let png = codec.encode(&planes.unwrap(), OutputFormat::Png, 0).unwrap();
@@ -363,3 +398,5 @@ fn what_an_encoder_refuses_fails_and_says_so() {
     let settings = StreamSettings::default();
     try_work(&mut codec, &jpeg(95), PictureFormat::Jpeg, &settings).0.unwrap();
 }
+
+mod passing;

@@ -23,6 +23,19 @@ class PictureFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PICTURE_FORMAT_GRAY8: _ClassVar[PictureFormat]
     PICTURE_FORMAT_NV12: _ClassVar[PictureFormat]
     PICTURE_FORMAT_I420: _ClassVar[PictureFormat]
+
+class ColorRange(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLOR_RANGE_UNSPECIFIED: _ClassVar[ColorRange]
+    COLOR_RANGE_FULL: _ClassVar[ColorRange]
+    COLOR_RANGE_LIMITED: _ClassVar[ColorRange]
+
+class ColorMatrix(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLOR_MATRIX_UNSPECIFIED: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_BT601: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_BT709: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_BT2020: _ClassVar[ColorMatrix]
 PICTURE_FORMAT_UNSPECIFIED: PictureFormat
 PICTURE_FORMAT_JPEG: PictureFormat
 PICTURE_FORMAT_PNG: PictureFormat
@@ -32,9 +45,16 @@ PICTURE_FORMAT_BGR8: PictureFormat
 PICTURE_FORMAT_GRAY8: PictureFormat
 PICTURE_FORMAT_NV12: PictureFormat
 PICTURE_FORMAT_I420: PictureFormat
+COLOR_RANGE_UNSPECIFIED: ColorRange
+COLOR_RANGE_FULL: ColorRange
+COLOR_RANGE_LIMITED: ColorRange
+COLOR_MATRIX_UNSPECIFIED: ColorMatrix
+COLOR_MATRIX_BT601: ColorMatrix
+COLOR_MATRIX_BT709: ColorMatrix
+COLOR_MATRIX_BT2020: ColorMatrix
 
 class Frame(_message.Message):
-    __slots__ = ("stream_id", "publisher_id", "publisher_sequence", "capture_time", "format", "width", "height", "row_stride_bytes", "data", "attributes", "traceparent")
+    __slots__ = ("stream_id", "publisher_id", "publisher_sequence", "capture_time", "format", "width", "height", "row_stride_bytes", "data", "attributes", "traceparent", "color_range", "color_matrix")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +73,8 @@ class Frame(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    COLOR_RANGE_FIELD_NUMBER: _ClassVar[int]
+    COLOR_MATRIX_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     publisher_id: str
     publisher_sequence: int
@@ -64,7 +86,9 @@ class Frame(_message.Message):
     data: bytes
     attributes: _containers.ScalarMap[str, str]
     traceparent: str
-    def __init__(self, stream_id: _Optional[str] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[PictureFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., row_stride_bytes: _Optional[int] = ..., data: _Optional[bytes] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    color_range: ColorRange
+    color_matrix: ColorMatrix
+    def __init__(self, stream_id: _Optional[str] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[PictureFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., row_stride_bytes: _Optional[int] = ..., data: _Optional[bytes] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., color_range: _Optional[_Union[ColorRange, str]] = ..., color_matrix: _Optional[_Union[ColorMatrix, str]] = ...) -> None: ...
 
 class FrameResult(_message.Message):
     __slots__ = ("accepted", "duplicate", "rejected", "unconfirmed")

@@ -228,7 +228,7 @@ class PictureSource(_message.Message):
     def __init__(self, format: _Optional[_Union[_frame_pb2.PictureFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., size_bytes: _Optional[int] = ..., blake3_digest: _Optional[bytes] = ...) -> None: ...
 
 class Picture(_message.Message):
-    __slots__ = ("role", "format", "width", "height", "size_bytes", "data", "omitted_reason", "row_stride_bytes")
+    __slots__ = ("role", "format", "width", "height", "size_bytes", "data", "omitted_reason", "row_stride_bytes", "color_range", "color_matrix")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -237,6 +237,8 @@ class Picture(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     OMITTED_REASON_FIELD_NUMBER: _ClassVar[int]
     ROW_STRIDE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    COLOR_RANGE_FIELD_NUMBER: _ClassVar[int]
+    COLOR_MATRIX_FIELD_NUMBER: _ClassVar[int]
     role: PictureRole
     format: _frame_pb2.PictureFormat
     width: int
@@ -245,7 +247,9 @@ class Picture(_message.Message):
     data: bytes
     omitted_reason: OmittedReason
     row_stride_bytes: int
-    def __init__(self, role: _Optional[_Union[PictureRole, str]] = ..., format: _Optional[_Union[_frame_pb2.PictureFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., size_bytes: _Optional[int] = ..., data: _Optional[bytes] = ..., omitted_reason: _Optional[_Union[OmittedReason, str]] = ..., row_stride_bytes: _Optional[int] = ...) -> None: ...
+    color_range: _frame_pb2.ColorRange
+    color_matrix: _frame_pb2.ColorMatrix
+    def __init__(self, role: _Optional[_Union[PictureRole, str]] = ..., format: _Optional[_Union[_frame_pb2.PictureFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., size_bytes: _Optional[int] = ..., data: _Optional[bytes] = ..., omitted_reason: _Optional[_Union[OmittedReason, str]] = ..., row_stride_bytes: _Optional[int] = ..., color_range: _Optional[_Union[_frame_pb2.ColorRange, str]] = ..., color_matrix: _Optional[_Union[_frame_pb2.ColorMatrix, str]] = ...) -> None: ...
 
 class Rendition(_message.Message):
     __slots__ = ("format", "quality", "max_width", "max_height", "lossless")

@@ -29,6 +29,13 @@ class ReencodeMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REENCODE_MODE_AUTO: _ClassVar[ReencodeMode]
     REENCODE_MODE_RELAY: _ClassVar[ReencodeMode]
 
+class ChromaSubsampling(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHROMA_SUBSAMPLING_UNSPECIFIED: _ClassVar[ChromaSubsampling]
+    CHROMA_SUBSAMPLING_420: _ClassVar[ChromaSubsampling]
+    CHROMA_SUBSAMPLING_422: _ClassVar[ChromaSubsampling]
+    CHROMA_SUBSAMPLING_444: _ClassVar[ChromaSubsampling]
+
 class ClockPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CLOCK_POLICY_UNSPECIFIED: _ClassVar[ClockPolicy]
@@ -60,6 +67,10 @@ REENCODE_MODE_ALWAYS: ReencodeMode
 REENCODE_MODE_NEVER: ReencodeMode
 REENCODE_MODE_AUTO: ReencodeMode
 REENCODE_MODE_RELAY: ReencodeMode
+CHROMA_SUBSAMPLING_UNSPECIFIED: ChromaSubsampling
+CHROMA_SUBSAMPLING_420: ChromaSubsampling
+CHROMA_SUBSAMPLING_422: ChromaSubsampling
+CHROMA_SUBSAMPLING_444: ChromaSubsampling
 CLOCK_POLICY_UNSPECIFIED: ClockPolicy
 CLOCK_POLICY_FLAG: ClockPolicy
 CLOCK_POLICY_REJECT: ClockPolicy
@@ -167,7 +178,7 @@ class RetentionPolicy(_message.Message):
     def __init__(self, max_frames: _Optional[int] = ..., max_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_bytes: _Optional[int] = ...) -> None: ...
 
 class OutputPolicy(_message.Message):
-    __slots__ = ("format", "quality", "lossless", "max_width", "max_height", "thumbnail_size", "keep_original", "reencode_mode", "adaptive", "keep_metadata", "keep_unmasked_original")
+    __slots__ = ("format", "quality", "lossless", "max_width", "max_height", "thumbnail_size", "keep_original", "reencode_mode", "adaptive", "keep_metadata", "keep_unmasked_original", "chroma_subsampling")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     LOSSLESS_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +190,7 @@ class OutputPolicy(_message.Message):
     ADAPTIVE_FIELD_NUMBER: _ClassVar[int]
     KEEP_METADATA_FIELD_NUMBER: _ClassVar[int]
     KEEP_UNMASKED_ORIGINAL_FIELD_NUMBER: _ClassVar[int]
+    CHROMA_SUBSAMPLING_FIELD_NUMBER: _ClassVar[int]
     format: _frame_pb2.PictureFormat
     quality: int
     lossless: bool
@@ -190,7 +202,8 @@ class OutputPolicy(_message.Message):
     adaptive: AdaptiveQuality
     keep_metadata: bool
     keep_unmasked_original: bool
-    def __init__(self, format: _Optional[_Union[_frame_pb2.PictureFormat, str]] = ..., quality: _Optional[int] = ..., lossless: _Optional[bool] = ..., max_width: _Optional[int] = ..., max_height: _Optional[int] = ..., thumbnail_size: _Optional[int] = ..., keep_original: _Optional[bool] = ..., reencode_mode: _Optional[_Union[ReencodeMode, str]] = ..., adaptive: _Optional[_Union[AdaptiveQuality, _Mapping]] = ..., keep_metadata: _Optional[bool] = ..., keep_unmasked_original: _Optional[bool] = ...) -> None: ...
+    chroma_subsampling: ChromaSubsampling
+    def __init__(self, format: _Optional[_Union[_frame_pb2.PictureFormat, str]] = ..., quality: _Optional[int] = ..., lossless: _Optional[bool] = ..., max_width: _Optional[int] = ..., max_height: _Optional[int] = ..., thumbnail_size: _Optional[int] = ..., keep_original: _Optional[bool] = ..., reencode_mode: _Optional[_Union[ReencodeMode, str]] = ..., adaptive: _Optional[_Union[AdaptiveQuality, _Mapping]] = ..., keep_metadata: _Optional[bool] = ..., keep_unmasked_original: _Optional[bool] = ..., chroma_subsampling: _Optional[_Union[ChromaSubsampling, str]] = ...) -> None: ...
 
 class AdaptiveQuality(_message.Message):
     __slots__ = ("max_bytes_per_frame", "max_bytes_per_second", "min_quality", "min_scale_percent")
