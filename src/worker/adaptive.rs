@@ -105,15 +105,15 @@ impl Steering {
         if max_bytes_per_second > 0 {
             let (frames, spent) =
                 steered.spent.iter().fold((0, 0), |sum, (_, frames, bytes)| (sum.0 + frames, sum.1 + bytes));
-            // An even share at the rate at which frames come, and half of what is left: of ten seconds, or at the start of the time
-            // since and a second, so that the first pictures do not starve the last ones.
             let first = steered.spent.front().map_or(now, |(at, ..)| *at);
-            let window = (now - first).clamp(10, WINDOW).unsigned_abs();
-            let share = max_bytes_per_second.saturating_mul(window) / (10 * (frames + 1));
-            let elapsed = (now - first + 10).clamp(10, WINDOW).unsigned_abs();
-            let left = (max_bytes_per_second.saturating_mul(elapsed) / 10).saturating_sub(spent);
-            bytes = bytes.min(share).min(left / 2);
-            limit = limit.min(left);
+            let elapsed = (now - first).clamp(0, WINDOW).unsigned_abs();
+            // An even share at the rate at which frames have come.
+            let share = max_bytes_per_second.saturating_mul(elapsed.max(10)) / (10 * frames.max(1));
+            // Half of what is left. At the start that is what one second may take, and nine tenths of the time since: when the
+            // ten seconds are full, as much is left as one second takes, so that the first pictures do not starve the last ones.
+            let earned = max_bytes_per_second.saturating_mul(100 + 9 * elapsed) / 100;
+            bytes = bytes.min(share).min(earned.saturating_sub(spent) / 2);
+            limit = limit.min((10 * max_bytes_per_second.min(u64::MAX / 10)).saturating_sub(spent));
         }
         steered.note(now, 1, 0);
         let least = Choice { scale_percent: min_scale_percent.min(WHOLE), quality: min_quality.min(quality) };
@@ -312,15 +312,17 @@ mod tests {
         assert_eq!(encode_within(allowance(10 << 10, 100), picture).unwrap().choice, whole);
     }
 
-    /// What 300 pictures take that come ten a second, with how they were made and whether they exceed the budget.
+    /// What 300 pictures take that come so many tenths of a second apart, with how they were made and whether they exceed the
+    /// budget.
     fn run(
         policy: AdaptiveQuality,
+        apart: i64,
         picture: impl Fn(usize, Choice) -> Result<Bytes, ()>,
     ) -> Vec<(usize, Choice, bool)> {
         let (steering, stream) = (Steering::default(), "cam".parse().unwrap());
         let mut made = Vec::new();
         for frame in 0..300 {
-            let received = Timestamp::from_micros(1_000_000_000 + frame as i64 * 100_000);
+            let received = Timestamp::from_micros(1_000_000_000 + frame as i64 * apart * 100_000);
             let allowance = steering.allow(&stream, policy, 85, received);
             let Encoded { bytes, choice } =
                 encode_within(allowance, |choice| picture(frame, choice)).unwrap();
@@ -333,34 +335,55 @@ mod tests {
 
     #[test]
     fn a_stream_keeps_to_its_bytes_a_second() {
-        for (budget, used) in [(200 << 10, 7), (100 << 10, 5), (30 << 10, 5)] {
+        // Budgets that need a lower quality, a smaller size, and almost the least of both; at 10, 2 and 1/3 frames a second.
+        for (budget, apart, used) in [
+            (200 << 10, 1, 7),
+            (100 << 10, 1, 6),
+            (30 << 10, 1, 6),
+            (40 << 10, 5, 6),
+            (10 << 10, 5, 6),
+            (8 << 10, 30, 5),
+            (2 << 10, 30, 5),
+        ] {
             let policy = AdaptiveQuality { max_bytes_per_second: budget, ..ADAPTIVE };
-            let made = run(policy, |_, choice| picture(choice));
-            for window in made.windows(100) {
-                let total: usize = window.iter().map(|(size, ..)| size).sum();
-                assert!(total as u64 <= 10 * budget, "{total} of {budget} a second");
+            let made = run(policy, apart, |_, choice| picture(choice));
+            let tenths = |frame: usize| frame as i64 * apart;
+            for start in 0..made.len() {
+                let window = (start..made.len()).take_while(|&frame| tenths(frame) < tenths(start) + WINDOW);
+                let total: usize = window.map(|frame| made[frame].0).sum();
+                assert!(
+                    total as u64 <= 10 * budget,
+                    "{total} in ten seconds, {budget} a second, {apart} apart"
+                );
             }
-            assert!(!made.iter().any(|(.., over)| *over), "none is flagged");
+            assert!(
+                !made.iter().any(|(.., over)| *over),
+                "none is flagged: {budget} a second, {apart} apart"
+            );
             let last: usize = made[200..].iter().map(|(size, ..)| size).sum();
-            assert!(last as u64 > 10 * budget * used / 10, "the budget is used: {last} of {budget} a second");
+            let seconds = 10 * apart.unsigned_abs();
+            let told = format!("the budget is used: {last} in {seconds} s of {budget} a second");
+            assert!(last as u64 > seconds * budget * used / 10, "{told}");
         }
     }
 
     #[test]
     fn a_budget_that_cannot_be_kept_is_flagged_on_every_frame() {
+        // The least takes 300 kB a second: after two seconds, the ten seconds' budget is gone.
         let policy = AdaptiveQuality { max_bytes_per_second: 60 << 10, min_scale_percent: 100, ..ADAPTIVE };
-        let made = run(policy, |_, choice| picture(choice));
+        let made = run(policy, 1, |_, choice| picture(choice));
         assert!(made.iter().all(|(_, choice, _)| choice.scale_percent == 100));
-        assert!(made[10..].iter().all(|(.., over)| *over), "five times the budget");
+        assert!(!made[..15].iter().any(|(.., over)| *over), "they fit");
+        assert!(made[20..].iter().all(|(.., over)| *over), "five times the budget");
         let policy = AdaptiveQuality { max_bytes_per_frame: 20 << 10, ..policy };
-        assert!(run(policy, |_, choice| picture(choice)).iter().all(|(.., over)| *over));
+        assert!(run(policy, 1, |_, choice| picture(choice)).iter().all(|(.., over)| *over));
     }
 
     #[test]
     fn the_size_comes_back_when_there_is_room() {
         let policy = AdaptiveQuality { max_bytes_per_frame: 20 << 10, ..ADAPTIVE };
         // A busy scene for a while, then a calm one that takes a quarter.
-        let made = run(policy, |frame, choice| {
+        let made = run(policy, 1, |frame, choice| {
             let bytes = picture(choice)?;
             Ok(if frame < 100 { bytes } else { bytes.slice(..bytes.len() / 4) })
         });
