@@ -40,6 +40,8 @@ pub(super) struct Allowance {
     pub(super) bytes: u64,
     /// Bytes above which the budget is exceeded.
     pub(super) limit: u64,
+    /// Bytes that count as taken until it is known what the picture took.
+    reserved: u64,
     /// What to try first.
     pub(super) first: Choice,
     /// The lowest of each.
@@ -52,7 +54,7 @@ impl Allowance {
     /// A fixed quality and size, whatever they take.
     pub(super) fn fixed(quality: u8) -> Self {
         let choice = Choice { scale_percent: WHOLE, quality };
-        Self { bytes: u64::MAX, limit: u64::MAX, first: choice, least: choice, larger: None }
+        Self { bytes: u64::MAX, limit: u64::MAX, reserved: 0, first: choice, least: choice, larger: None }
     }
 }
 
@@ -95,13 +97,14 @@ impl Steering {
         }
         let steered = streams.entry(stream.clone()).or_default();
         let now = tenths(received);
-        while steered.spent.front().is_some_and(|(at, ..)| *at <= now - WINDOW) {
+        // What lies this many tenths back may be a little younger than the window.
+        while steered.spent.front().is_some_and(|(at, ..)| *at < now - WINDOW) {
             steered.spent.pop_front();
         }
         let AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent } =
             policy;
         let mut bytes = if max_bytes_per_frame == 0 { u64::MAX } else { u64::from(max_bytes_per_frame) };
-        let mut limit = bytes;
+        let (mut limit, mut reserved) = (bytes, 0);
         if max_bytes_per_second > 0 {
             let (frames, spent) =
                 steered.spent.iter().fold((0, 0), |sum, (_, frames, bytes)| (sum.0 + frames, sum.1 + bytes));
@@ -113,9 +116,11 @@ impl Steering {
             // ten seconds are full, as much is left as one second takes, so that the first pictures do not starve the last ones.
             let earned = max_bytes_per_second.saturating_mul(100 + 9 * elapsed) / 100;
             bytes = bytes.min(share).min(earned.saturating_sub(spent) / 2);
+            reserved = bytes;
             limit = limit.min((10 * max_bytes_per_second.min(u64::MAX / 10)).saturating_sub(spent));
         }
-        steered.note(now, 1, 0);
+        // Until it is made: the next pictures may be asked for before.
+        steered.note(now, 1, reserved);
         let least = Choice { scale_percent: min_scale_percent.min(WHOLE), quality: min_quality.min(quality) };
         let first = steered.choice.unwrap_or(Choice { scale_percent: WHOLE, quality });
         let first = Choice {
@@ -130,10 +135,11 @@ impl Steering {
         if larger.is_some() {
             steered.larger_in = LARGER_EVERY;
         }
-        Allowance { bytes, limit, first, least, larger }
+        Allowance { bytes, limit, reserved, first, least, larger }
     }
 
-    /// A picture was made: what it took, how it was encoded (`None` = it was passed on), of what it might have taken.
+    /// Notes that a picture was made: what it took, how it was encoded (`None` = it was passed on), of what it might have taken.
+    /// A picture that failed took nothing.
     pub(super) fn spent(
         &self,
         stream: &StreamId,
@@ -144,6 +150,7 @@ impl Steering {
     ) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(steered) = streams.get_mut(stream) else { return };
+        steered.release(tenths(received), allowance.reserved);
         steered.note(tenths(received), 0, bytes);
         if let Some(Choice { scale_percent, quality }) = choice {
             // Up again only from where there is room.
@@ -166,6 +173,18 @@ fn smaller(scale_percent: u8, bytes: u64, most: u64, least: u8) -> u8 {
 }
 
 impl Steered {
+    /// Takes a reservation back, unless it is too old to count.
+    fn release(&mut self, at: i64, reserved: u64) {
+        if self.spent.front().is_none_or(|(oldest, ..)| at < *oldest) {
+            return;
+        }
+        // As in `note`: what was noted late counts for the newest.
+        let place = self.spent.iter().rposition(|(one, ..)| *one == at).unwrap_or(self.spent.len() - 1);
+        if let Some((.., bytes)) = self.spent.get_mut(place) {
+            *bytes = bytes.saturating_sub(reserved);
+        }
+    }
+
     fn note(&mut self, at: i64, frames: u64, bytes: u64) {
         match self.spent.iter_mut().rfind(|(one, ..)| *one == at) {
             Some((_, f, b)) => (*f, *b) = (*f + frames, *b + bytes),
@@ -188,7 +207,7 @@ pub(super) fn encode_within<E>(
     allowance: Allowance,
     mut encode: impl FnMut(Choice) -> Result<Bytes, E>,
 ) -> Result<Encoded, E> {
-    let Allowance { bytes: most, limit: _, first, least, larger } = allowance;
+    let Allowance { bytes: most, first, least, larger, .. } = allowance;
     let mut make = |scale_percent, quality| {
         let choice = Choice { scale_percent, quality };
         encode(choice).map(|bytes| Encoded { bytes, choice })
@@ -271,6 +290,7 @@ mod tests {
         Allowance {
             bytes,
             limit: bytes,
+            reserved: 0,
             first: Choice { scale_percent: 100, quality: 85 },
             least: Choice { scale_percent: least_scale, quality: 30 },
             larger: None,
@@ -312,6 +332,11 @@ mod tests {
         assert_eq!(encode_within(allowance(10 << 10, 100), picture).unwrap().choice, whole);
     }
 
+    /// When such a picture is received, in microseconds: some come a little earlier than others.
+    fn received(frame: usize, apart: i64) -> i64 {
+        1_000_000_000 + frame as i64 * apart * 100_000 - [0, 30_000, 0, 60_000][frame % 4]
+    }
+
     /// What 300 pictures take that come so many tenths of a second apart, with how they were made and whether they exceed the
     /// budget.
     fn run(
@@ -322,7 +347,7 @@ mod tests {
         let (steering, stream) = (Steering::default(), "cam".parse().unwrap());
         let mut made = Vec::new();
         for frame in 0..300 {
-            let received = Timestamp::from_micros(1_000_000_000 + frame as i64 * apart * 100_000);
+            let received = Timestamp::from_micros(received(frame, apart));
             let allowance = steering.allow(&stream, policy, 85, received);
             let Encoded { bytes, choice } =
                 encode_within(allowance, |choice| picture(frame, choice)).unwrap();
@@ -347,9 +372,9 @@ mod tests {
         ] {
             let policy = AdaptiveQuality { max_bytes_per_second: budget, ..ADAPTIVE };
             let made = run(policy, apart, |_, choice| picture(choice));
-            let tenths = |frame: usize| frame as i64 * apart;
             for start in 0..made.len() {
-                let window = (start..made.len()).take_while(|&frame| tenths(frame) < tenths(start) + WINDOW);
+                let end = received(start, apart) + 10_000_000;
+                let window = (start..made.len()).take_while(|&frame| received(frame, apart) < end);
                 let total: usize = window.map(|frame| made[frame].0).sum();
                 assert!(
                     total as u64 <= 10 * budget,
@@ -365,6 +390,23 @@ mod tests {
             let told = format!("the budget is used: {last} in {seconds} s of {budget} a second");
             assert!(last as u64 > seconds * budget * used / 10, "{told}");
         }
+    }
+
+    #[test]
+    fn pictures_that_are_being_made_count_as_what_they_may_take() {
+        let (steering, stream) = (Steering::default(), "cam".parse().unwrap());
+        let policy = AdaptiveQuality { max_bytes_per_second: 100 << 10, ..ADAPTIVE };
+        let now = Timestamp::from_micros(1_000_000_000);
+        let allowed = [(); 20].map(|()| steering.allow(&stream, policy, 85, now));
+        let all: u64 = allowed.iter().map(|allowance| allowance.bytes).sum();
+        assert!((99 << 10..=100 << 10).contains(&all), "{all}: what one second may take, for all of them");
+        // Those that fail take nothing, and another may take their part.
+        let took = [allowed[0].bytes].into_iter().chain([0; 19]);
+        for (allowance, bytes) in allowed.into_iter().zip(took) {
+            steering.spent(&stream, now, bytes, None, allowance);
+        }
+        let next = steering.allow(&stream, policy, 85, now);
+        assert_eq!(next.limit, (1000 << 10) - allowed[0].bytes);
     }
 
     #[test]
