@@ -37,7 +37,8 @@ fn split_zone(text: &str) -> (&str, i64) {
 fn advice(text: &str) -> String {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let today = now.get(..10).unwrap_or("2026-05-01");
-    let is_time_only = text.len() <= 12 && text.get(2..3) == Some(":") && !text.contains('-');
+    let is_of_a_time = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.');
+    let is_time_only = text.len() <= 12 && text.get(2..3) == Some(":") && text.bytes().all(is_of_a_time);
     let time = if is_time_only && text.len() == 8 { text } else { "14:03:20" };
     let why = if is_time_only { "has no date" } else { "is no moment" };
     format!("{why}: write {today}T{time}Z (UTC; a moment without a zone is UTC, too) or {today}T{time}+02:00")

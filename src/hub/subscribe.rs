@@ -229,8 +229,10 @@ async fn candidates(
     let mut query = ListStreams { after: None, limit: STREAMS_A_READ };
     loop {
         let records = hub.queue.list_streams(&query).await?;
-        // Thousands of large settings take a while to read: others have their turn.
-        tokio::task::yield_now().await;
+        for _ in &records {
+            // Thousands of large settings take a while to read: others have their turn.
+            tokio::task::consume_budget().await;
+        }
         let mut matching = records.iter().filter(|record| first_match(matchers, record).is_some());
         matching.try_for_each(|record| add(&record.id))?;
         match records.last() {

@@ -22,7 +22,7 @@ impl TimeGap {
         let is_missed = match start {
             Some(start) => start < end,
             // All that is kept is sent, if any of it lies before the stop.
-            None => found.oldest.is_none_or(|oldest| oldest >= end),
+            None => found.oldest.is_none_or(|oldest| stop.is_some_and(|stop| oldest >= stop)),
         };
         let reason = if record.removed || trimmed_until < record.create_time {
             GapReason::Unregistered

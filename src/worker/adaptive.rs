@@ -40,6 +40,8 @@ pub(super) struct Allowance {
     pub(super) bytes: u64,
     /// Bytes above which the budget is exceeded.
     pub(super) limit: u64,
+    /// Bytes that count as taken until it is known what the picture took.
+    reserved: u64,
     /// What to try first.
     pub(super) first: Choice,
     /// The lowest of each.
@@ -52,7 +54,7 @@ impl Allowance {
     /// A fixed quality and size, whatever they take.
     pub(super) fn fixed(quality: u8) -> Self {
         let choice = Choice { scale_percent: WHOLE, quality };
-        Self { bytes: u64::MAX, limit: u64::MAX, first: choice, least: choice, larger: None }
+        Self { bytes: u64::MAX, limit: u64::MAX, reserved: 0, first: choice, least: choice, larger: None }
     }
 }
 
@@ -95,27 +97,30 @@ impl Steering {
         }
         let steered = streams.entry(stream.clone()).or_default();
         let now = tenths(received);
-        while steered.spent.front().is_some_and(|(at, ..)| *at <= now - WINDOW) {
+        // What lies this many tenths back may be a little younger than the window.
+        while steered.spent.front().is_some_and(|(at, ..)| *at < now - WINDOW) {
             steered.spent.pop_front();
         }
         let AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent } =
             policy;
         let mut bytes = if max_bytes_per_frame == 0 { u64::MAX } else { u64::from(max_bytes_per_frame) };
-        let mut limit = bytes;
+        let (mut limit, mut reserved) = (bytes, 0);
         if max_bytes_per_second > 0 {
             let (frames, spent) =
                 steered.spent.iter().fold((0, 0), |sum, (_, frames, bytes)| (sum.0 + frames, sum.1 + bytes));
-            // An even share at the rate at which frames come, and half of what is left: of ten seconds, or at the start of the time
-            // since and a second, so that the first pictures do not starve the last ones.
             let first = steered.spent.front().map_or(now, |(at, ..)| *at);
-            let window = (now - first).clamp(10, WINDOW).unsigned_abs();
-            let share = max_bytes_per_second.saturating_mul(window) / (10 * (frames + 1));
-            let elapsed = (now - first + 10).clamp(10, WINDOW).unsigned_abs();
-            let left = (max_bytes_per_second.saturating_mul(elapsed) / 10).saturating_sub(spent);
-            bytes = bytes.min(share).min(left / 2);
-            limit = limit.min(left);
+            let elapsed = (now - first).clamp(0, WINDOW).unsigned_abs();
+            // An even share at the rate at which frames have come.
+            let share = max_bytes_per_second.saturating_mul(elapsed.max(10)) / (10 * frames.max(1));
+            // Half of what is left. At the start that is what one second may take, and nine tenths of the time since: when the
+            // ten seconds are full, as much is left as one second takes, so that the first pictures do not starve the last ones.
+            let earned = max_bytes_per_second.saturating_mul(100 + 9 * elapsed) / 100;
+            bytes = bytes.min(share).min(earned.saturating_sub(spent) / 2);
+            reserved = bytes;
+            limit = limit.min((10 * max_bytes_per_second.min(u64::MAX / 10)).saturating_sub(spent));
         }
-        steered.note(now, 1, 0);
+        // Until it is made: the next pictures may be asked for before.
+        steered.note(now, 1, reserved);
         let least = Choice { scale_percent: min_scale_percent.min(WHOLE), quality: min_quality.min(quality) };
         let first = steered.choice.unwrap_or(Choice { scale_percent: WHOLE, quality });
         let first = Choice {
@@ -130,10 +135,11 @@ impl Steering {
         if larger.is_some() {
             steered.larger_in = LARGER_EVERY;
         }
-        Allowance { bytes, limit, first, least, larger }
+        Allowance { bytes, limit, reserved, first, least, larger }
     }
 
-    /// A picture was made: what it took, how it was encoded (`None` = it was passed on), of what it might have taken.
+    /// Notes that a picture was made: what it took, how it was encoded (`None` = it was passed on), of what it might have taken.
+    /// A picture that failed took nothing.
     pub(super) fn spent(
         &self,
         stream: &StreamId,
@@ -144,6 +150,7 @@ impl Steering {
     ) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(steered) = streams.get_mut(stream) else { return };
+        steered.release(tenths(received), allowance.reserved);
         steered.note(tenths(received), 0, bytes);
         if let Some(Choice { scale_percent, quality }) = choice {
             // Up again only from where there is room.
@@ -166,6 +173,18 @@ fn smaller(scale_percent: u8, bytes: u64, most: u64, least: u8) -> u8 {
 }
 
 impl Steered {
+    /// Takes a reservation back, unless it is too old to count.
+    fn release(&mut self, at: i64, reserved: u64) {
+        if self.spent.front().is_none_or(|(oldest, ..)| at < *oldest) {
+            return;
+        }
+        // As in `note`: what was noted late counts for the newest.
+        let place = self.spent.iter().rposition(|(one, ..)| *one == at).unwrap_or(self.spent.len() - 1);
+        if let Some((.., bytes)) = self.spent.get_mut(place) {
+            *bytes = bytes.saturating_sub(reserved);
+        }
+    }
+
     fn note(&mut self, at: i64, frames: u64, bytes: u64) {
         match self.spent.iter_mut().rfind(|(one, ..)| *one == at) {
             Some((_, f, b)) => (*f, *b) = (*f + frames, *b + bytes),
@@ -188,7 +207,7 @@ pub(super) fn encode_within<E>(
     allowance: Allowance,
     mut encode: impl FnMut(Choice) -> Result<Bytes, E>,
 ) -> Result<Encoded, E> {
-    let Allowance { bytes: most, limit: _, first, least, larger } = allowance;
+    let Allowance { bytes: most, first, least, larger, .. } = allowance;
     let mut make = |scale_percent, quality| {
         let choice = Choice { scale_percent, quality };
         encode(choice).map(|bytes| Encoded { bytes, choice })
@@ -271,6 +290,7 @@ mod tests {
         Allowance {
             bytes,
             limit: bytes,
+            reserved: 0,
             first: Choice { scale_percent: 100, quality: 85 },
             least: Choice { scale_percent: least_scale, quality: 30 },
             larger: None,
@@ -312,15 +332,22 @@ mod tests {
         assert_eq!(encode_within(allowance(10 << 10, 100), picture).unwrap().choice, whole);
     }
 
-    /// What 300 pictures take that come ten a second, with how they were made and whether they exceed the budget.
+    /// When such a picture is received, in microseconds: some come a little earlier than others.
+    fn received(frame: usize, apart: i64) -> i64 {
+        1_000_000_000 + frame as i64 * apart * 100_000 - [0, 30_000, 0, 60_000][frame % 4]
+    }
+
+    /// What 300 pictures take that come so many tenths of a second apart, with how they were made and whether they exceed the
+    /// budget.
     fn run(
         policy: AdaptiveQuality,
+        apart: i64,
         picture: impl Fn(usize, Choice) -> Result<Bytes, ()>,
     ) -> Vec<(usize, Choice, bool)> {
         let (steering, stream) = (Steering::default(), "cam".parse().unwrap());
         let mut made = Vec::new();
         for frame in 0..300 {
-            let received = Timestamp::from_micros(1_000_000_000 + frame as i64 * 100_000);
+            let received = Timestamp::from_micros(received(frame, apart));
             let allowance = steering.allow(&stream, policy, 85, received);
             let Encoded { bytes, choice } =
                 encode_within(allowance, |choice| picture(frame, choice)).unwrap();
@@ -333,34 +360,72 @@ mod tests {
 
     #[test]
     fn a_stream_keeps_to_its_bytes_a_second() {
-        for (budget, used) in [(200 << 10, 7), (100 << 10, 5), (30 << 10, 5)] {
+        // Budgets that need a lower quality, a smaller size, and almost the least of both; at 10, 2 and 1/3 frames a second.
+        for (budget, apart, used) in [
+            (200 << 10, 1, 7),
+            (100 << 10, 1, 6),
+            (30 << 10, 1, 6),
+            (40 << 10, 5, 6),
+            (10 << 10, 5, 6),
+            (8 << 10, 30, 5),
+            (2 << 10, 30, 5),
+        ] {
             let policy = AdaptiveQuality { max_bytes_per_second: budget, ..ADAPTIVE };
-            let made = run(policy, |_, choice| picture(choice));
-            for window in made.windows(100) {
-                let total: usize = window.iter().map(|(size, ..)| size).sum();
-                assert!(total as u64 <= 10 * budget, "{total} of {budget} a second");
+            let made = run(policy, apart, |_, choice| picture(choice));
+            for start in 0..made.len() {
+                let end = received(start, apart) + 10_000_000;
+                let window = (start..made.len()).take_while(|&frame| received(frame, apart) < end);
+                let total: usize = window.map(|frame| made[frame].0).sum();
+                assert!(
+                    total as u64 <= 10 * budget,
+                    "{total} in ten seconds, {budget} a second, {apart} apart"
+                );
             }
-            assert!(!made.iter().any(|(.., over)| *over), "none is flagged");
+            assert!(
+                !made.iter().any(|(.., over)| *over),
+                "none is flagged: {budget} a second, {apart} apart"
+            );
             let last: usize = made[200..].iter().map(|(size, ..)| size).sum();
-            assert!(last as u64 > 10 * budget * used / 10, "the budget is used: {last} of {budget} a second");
+            let seconds = 10 * apart.unsigned_abs();
+            let told = format!("the budget is used: {last} in {seconds} s of {budget} a second");
+            assert!(last as u64 > seconds * budget * used / 10, "{told}");
         }
     }
 
     #[test]
+    fn pictures_that_are_being_made_count_as_what_they_may_take() {
+        let (steering, stream) = (Steering::default(), "cam".parse().unwrap());
+        let policy = AdaptiveQuality { max_bytes_per_second: 100 << 10, ..ADAPTIVE };
+        let now = Timestamp::from_micros(1_000_000_000);
+        let allowed = [(); 20].map(|()| steering.allow(&stream, policy, 85, now));
+        let all: u64 = allowed.iter().map(|allowance| allowance.bytes).sum();
+        assert!((99 << 10..=100 << 10).contains(&all), "{all}: what one second may take, for all of them");
+        // Those that fail take nothing, and another may take their part.
+        let took = [allowed[0].bytes].into_iter().chain([0; 19]);
+        for (allowance, bytes) in allowed.into_iter().zip(took) {
+            steering.spent(&stream, now, bytes, None, allowance);
+        }
+        let next = steering.allow(&stream, policy, 85, now);
+        assert_eq!(next.limit, (1000 << 10) - allowed[0].bytes);
+    }
+
+    #[test]
     fn a_budget_that_cannot_be_kept_is_flagged_on_every_frame() {
+        // The least takes 300 kB a second: after two seconds, the ten seconds' budget is gone.
         let policy = AdaptiveQuality { max_bytes_per_second: 60 << 10, min_scale_percent: 100, ..ADAPTIVE };
-        let made = run(policy, |_, choice| picture(choice));
+        let made = run(policy, 1, |_, choice| picture(choice));
         assert!(made.iter().all(|(_, choice, _)| choice.scale_percent == 100));
-        assert!(made[10..].iter().all(|(.., over)| *over), "five times the budget");
+        assert!(!made[..15].iter().any(|(.., over)| *over), "they fit");
+        assert!(made[20..].iter().all(|(.., over)| *over), "five times the budget");
         let policy = AdaptiveQuality { max_bytes_per_frame: 20 << 10, ..policy };
-        assert!(run(policy, |_, choice| picture(choice)).iter().all(|(.., over)| *over));
+        assert!(run(policy, 1, |_, choice| picture(choice)).iter().all(|(.., over)| *over));
     }
 
     #[test]
     fn the_size_comes_back_when_there_is_room() {
         let policy = AdaptiveQuality { max_bytes_per_frame: 20 << 10, ..ADAPTIVE };
         // A busy scene for a while, then a calm one that takes a quarter.
-        let made = run(policy, |frame, choice| {
+        let made = run(policy, 1, |frame, choice| {
             let bytes = picture(choice)?;
             Ok(if frame < 100 { bytes } else { bytes.slice(..bytes.len() / 4) })
         });

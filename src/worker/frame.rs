@@ -177,13 +177,17 @@ async fn make(
             Task { source: &source, data: &data, is_repaired: false, stored, settings: &settings, allowance };
         process::process(codec, &task)
     });
-    match worked.await {
+    let worked = worked.await;
+    if policy.adaptive.is_some() {
+        let (bytes, choice) = match &worked {
+            Ok(Ok(product)) => (product.outcome.bytes, product.outcome.choice),
+            Ok(Err(_)) | Err(_) => (0, None),
+        };
+        shared.steering.spent(&item.stream_id, item.received_time, bytes, choice, allowance);
+    }
+    match worked {
         Ok(product) => product.map(|mut product| {
             product.stages.insert(0, fetch);
-            if policy.adaptive.is_some() {
-                let Outcome { bytes, choice, .. } = product.outcome;
-                shared.steering.spent(&item.stream_id, item.received_time, bytes, choice, allowance);
-            }
             product
         }),
         Err(JobError::TimedOut) => Err(process::timed_out(timeout)),

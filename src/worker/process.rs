@@ -207,18 +207,22 @@ fn make_pictures(
     };
     // The last one made: the next try is mostly of the same size.
     let first = of_size(allowance.first);
-    let stage = if first == shown { Stage::Encode } else { Stage::Resize };
-    let mut ready = watch.time(stage, || scaled(codec, first))?;
+    let mut ready: Option<Cow<'_, Planes>> = None;
+    if first != shown {
+        ready = Some(watch.time(Stage::Resize, || scaled(codec, first))?);
+    }
     // EXIF may hold a small copy of the whole picture.
     let keeps = policy.keep_metadata && metadata.extras && !settings.hides_originals();
     let kept = if keeps { KeptMetadata::of(source.format, data) } else { KeptMetadata::default() };
     let Encoded { bytes: encoded, choice } = watch.time(Stage::Encode, || {
         adaptive::encode_within(allowance, |choice| {
             let size = of_size(choice);
-            if (ready.width(), ready.height()) != size {
-                ready = scaled(codec, size)?;
-            }
-            let encoded = codec.encode(&ready, format, choice.quality)?;
+            let of_this_size = |planes: &Cow<'_, Planes>| (planes.width(), planes.height()) == size;
+            let planes = match ready.take().filter(of_this_size) {
+                Some(ready) => ready,
+                None => scaled(codec, size)?,
+            };
+            let encoded = codec.encode(ready.insert(planes), format, choice.quality)?;
             kept.put_into(format.picture_format(), encoded)
         })
     })?;

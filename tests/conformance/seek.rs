@@ -117,6 +117,12 @@ pub(crate) async fn frames_over_their_budget_are_counted(backend: Backend) {
         [true, true, false, true, false]
     );
     audit(&*store).await;
+    // A stream that comes back counts anew, also where a frame of it still waits.
+    accept(&*store, vec![frame("cam", "x")]).await;
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    register(&*store, "cam").await;
+    let counters = record(&*store, "cam").await.counters;
+    assert_eq!((counters.over_budget_frames, counters.over_budget_in_row), (0, 0));
 }
 
 pub(crate) async fn a_stall_timeout_is_kept(backend: Backend) {

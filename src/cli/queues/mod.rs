@@ -160,7 +160,7 @@ fn totals(total: &pb::QueueStats) -> String {
         text.push_str(&format!(", oldest {}", span(duration(age))));
     }
     text.push_str(&format!(
-        "\naccepted   {} frames, {}\nprocessed  {}, failed {}, dropped {}, purged {}\n",
+        "\naccepted   {} frames, {}\nprocessed  {}, failed {}, dropped {}, purged {}",
         account.accepted_frames,
         bytes(account.accepted_bytes),
         account.processed_frames,
@@ -168,7 +168,14 @@ fn totals(total: &pb::QueueStats) -> String {
         account.dropped_frames,
         account.purged_frames,
     ));
-    text.push_str(&format!("kept       {} frames, {}\n", total.retained_frames, bytes(total.retained_bytes)));
+    if account.over_budget_frames > 0 {
+        text.push_str(&format!(", over their byte budget {}", account.over_budget_frames));
+    }
+    text.push_str(&format!(
+        "\nkept       {} frames, {}\n",
+        total.retained_frames,
+        bytes(total.retained_bytes)
+    ));
     if let Some(rates) = &total.rates {
         text.push_str(&format!("rate       {:.1} completed/s\n", rates.completed_fps));
     }

@@ -4,9 +4,9 @@
 --       payloads.
 -- ARGV: fence, most feed entries, most bytes of dead letters; then for each frame: offered payloads, place in the work
 --       queue, stream id, sequence, received time, source size, "1" to keep the source, output bytes, counter
---       ("processed", "over_budget" = processed as well, "failed", "dropped" or "purged"), body, dead letter ("" = none), its picture's name, its bytes with
---       the picture and without, then for each offered payload its bytes, where a full Redis would not take them before
---       ("" = they were offered).
+--       ("processed", "over_budget" = processed as well, "failed", "dropped" or "purged"), body, dead letter ("" = none), its
+--       picture's name, its bytes with the picture and without, then for each offered payload its bytes, where a full Redis
+--       would not take them before ("" = they were offered).
 -- Answers nil if the lease is lost, else for each frame: P published, A published before, N not next, G payload gone,
 -- L not in the work queue, R removed: its stream was unregistered after it was accepted, and nothing of it is published.
 --

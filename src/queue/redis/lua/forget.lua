@@ -1,5 +1,5 @@
--- Keeps of an unregistered stream, once nothing of it waits, only what stops its numbers from being given out twice; and
--- forgets the streams with the lowest numbers where too many are remembered. Whoever runs it: it goes by what it reads.
+-- Keeps of an unregistered stream, once nothing of it waits, only what stops its numbers from being given out twice, and up
+-- to which time nothing is kept; and forgets the streams with the lowest numbers where too many are remembered. Whoever runs it: it goes by what it reads.
 -- KEYS: gone, removed, counts, stream; then the records of remembered streams, the lowest numbers first.
 -- ARGV: stream id, most remembered streams; then the ids of those records.
 -- Answers 1 if the stream is not in `gone` any more, else 0.
