@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use frameway::domain::{DeadLetterFilter, RetentionPolicy, StreamSettings, Timestamp};
+use frameway::domain::{DeadLetterFilter, OutputBody, RetentionPolicy, StreamSettings, Timestamp};
 use frameway::queue::{
     AcceptResult, Budget, DeadLetterOrder, Error, FinishResult, Lease, ListDeadLetters, Queue, Refusal,
     ReplayResult,
@@ -189,11 +189,17 @@ pub(crate) async fn what_waited_when_it_went_is_counted(backend: Backend) {
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     publish(&*store, &lease, "cam", 2).await;
-    accept(&*store, vec![frame("cam", "three"), frame("cam", "four")]).await;
+    accept(&*store, vec![frame("cam", "large")]).await;
+    let mut large = processed(&take_all(&*store, &lease).await[0]);
+    let OutputBody::Frame(body) = &mut large.body else { panic!("a frame") };
+    body.over_budget = true;
+    store.finish(&lease, &[large]).await.unwrap();
+    accept(&*store, vec![frame("cam", "four"), frame("cam", "five")]).await;
     store.unregister_stream(&id("cam"), None).await.unwrap();
     let back = register(&*store, "cam").await.counters;
+    assert_eq!((back.over_budget_frames, back.over_budget_in_row, back.published_bytes), (0, 0, 0));
     assert_eq!((back.accepted_frames, back.queued_frames, back.removed_frames), (2, 2, 0));
-    assert_eq!(accept(&*store, vec![frame("cam", "five")]).await, [5]);
+    assert_eq!(accept(&*store, vec![frame("cam", "six")]).await, [6]);
     // A worker that died in between is followed by one that gets them all.
     let items = take_all(&*store, &lease).await;
     store.forget_worker("w").await.unwrap();

@@ -1,9 +1,11 @@
 //! Which streams a member follows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::stream::Stream;
 use super::{End, Member, Ready};
+use crate::domain::StreamId;
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::hub::event::SubscribeError;
 use crate::hub::group::desk::Book;
@@ -11,6 +13,9 @@ use crate::hub::group::positions::matchers;
 use crate::hub::group::{Consumers, GroupError, GroupEvent};
 use crate::hub::inbox::Change;
 use crate::hub::subscribe::Registration;
+
+/// Streams in one look at whether they are still registered.
+const STREAMS_A_LOOK: usize = 500;
 
 impl Member {
     pub(super) fn take_mail(&mut self) -> Result<(), End> {
@@ -75,6 +80,18 @@ impl Member {
                 topic.observe(&record.counters);
             }
         }
+        Ok(())
+    }
+
+    /// Has the group forget streams that were unregistered while nobody was there to see it.
+    pub(super) async fn forget_removed(&mut self, book: &mut Book) -> Result<(), GroupError> {
+        let followed: HashSet<&StreamId> = self.streams.values().map(|stream| stream.topic.id()).collect();
+        let others = book.positions.iter().filter(|(id, place)| !place.begin && !followed.contains(id));
+        let others: Vec<StreamId> = others.map(|(id, _)| id.clone()).collect();
+        for ids in others.chunks(STREAMS_A_LOOK) {
+            self.consumers.forget_removed(&self.seat.group, ids).await?;
+        }
+        book.stale |= !others.is_empty();
         Ok(())
     }
 

@@ -8,6 +8,9 @@
 -- that are not known begin behind that. SREM is the first write: a Redis at its memory limit allows it and what follows.
 local function text(number) return string.format('%.0f', number) end
 local f = redis.call('HMGET', KEYS[4], 'removed', 'seq', 'fin', 'settings', 'revision', 'epoch')
+-- Numbers go on no faster, and times not back; and it is known until when frames were removed.
+local lasting = { 'paced', 'received', 'trimmed_until' }
+local kept = redis.call('HMGET', KEYS[4], unpack(lasting))
 if f[1] == '1' and f[2] ~= f[3] then return 0 end
 redis.call('SREM', KEYS[1], ARGV[1])
 if f[1] ~= '1' then return 1 end
@@ -15,6 +18,9 @@ local seq = tonumber(f[2] or 0)
 redis.call('UNLINK', KEYS[4])
 redis.call('HSET', KEYS[4], 'removed', '1', 'seq', f[2], 'fin', f[2], 'floor', f[2], 'leapt', f[2], 'fin_leapt', f[2],
   'settings', f[4] or '', 'revision', f[5] or '0', 'epoch', f[6] or '0')
+for i, field in ipairs(lasting) do
+  if kept[i] then redis.call('HSET', KEYS[4], field, kept[i]) end
+end
 redis.call('ZADD', KEYS[2], f[2], ARGV[1])
 
 local records = { [ARGV[1]] = KEYS[4] }

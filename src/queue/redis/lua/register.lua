@@ -28,7 +28,7 @@ if not known then
     -- It was here: numbers go on, counters begin anew. What still waits of it is counted as accepted, to be removed.
     local queued = seq - tonumber(f[5] or 0) - (fin - tonumber(f[6] or 0))
     redis.call('HDEL', KEYS[1], 'base', 'failed', 'dropped', 'purged', 'deleted', 'trimmed', 'duplicates', 'failing',
-      'published_bytes')
+      'published_bytes', 'over_budget', 'over_budget_in_row')
     redis.call('HSET', KEYS[1], 'leapt', text(seq - queued), 'fin_leapt', text(fin), 'accepted_bytes', f[7] or '0')
   else
     -- Numbers begin behind all that can have been given out under this id: by a stream that was removed and is forgotten,
