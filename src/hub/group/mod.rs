@@ -195,23 +195,25 @@ impl Consumers {
         self.ack_key.get_or_try_init(|| self.queue.ack_key()).await.copied()
     }
 
-    /// Forgets what a group knows of streams that were unregistered while no member of it was there; what it had not come to is
-    /// told to the next. So its positions are bounded by the streams that were registered since.
+    /// Has a group take note of streams that were unregistered where no member saw it: what it had not come to is told to the
+    /// next that claims. Its positions in streams that the store has forgotten are forgotten.
     ///
     /// # Errors
     /// Those of the queue.
-    pub async fn forget_removed(&self, group: &GroupId, streams: &[StreamId]) -> queue::Result<()> {
-        let found = self.queue.get_streams(streams).await?;
-        let gone: Vec<_> = streams
-            .iter()
-            .zip(found)
-            .filter(|(_, record)| record.as_ref().is_none_or(|record| record.removed))
-            .map(|(id, record)| RemovedStream {
-                stream_id: id.clone(),
-                last: record.map(|record| record.counters.floor_sequence),
-                goes_on: false,
-            })
-            .collect();
+    pub async fn note_removed(&self, group: &GroupId, streams: &[(StreamId, Sequence)]) -> queue::Result<()> {
+        let ids: Vec<StreamId> = streams.iter().map(|(id, _)| id.clone()).collect();
+        let found = self.queue.get_streams(&ids).await?;
+        let mut gone = Vec::new();
+        for ((stream_id, next), record) in streams.iter().zip(found) {
+            let last = match record {
+                None => None,
+                Some(record) if record.removed && next.get() <= record.counters.floor_sequence => {
+                    Some(record.counters.floor_sequence)
+                }
+                Some(_) => continue,
+            };
+            gone.push(RemovedStream { stream_id: stream_id.clone(), last, goes_on: last.is_some() });
+        }
         if gone.is_empty() {
             return Ok(());
         }

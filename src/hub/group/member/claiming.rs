@@ -36,6 +36,9 @@ impl Member {
         let desk = Arc::clone(&self.desk);
         let mut book = desk.book.lock().await;
         self.refresh(&mut book).await?;
+        if book.look_at <= Instant::now() {
+            self.look_for_removed(&mut book).await?;
+        }
         if self.poll_at <= Instant::now() && book.record.settings.affinity == GroupAffinity::Stream {
             // Streams that were another's: nobody tells when their owner dies.
             let behind = |stream: &Stream| {
@@ -140,14 +143,15 @@ impl Member {
         Ok(drafts)
     }
 
-    /// Nothing is left of a stream: what the group had not come to is told, and its position forgotten.
+    /// Nothing is left of a stream: what the group had not come to is told. Its position stays behind that, so that what is
+    /// published when the stream comes back is the group's, until the store has forgotten the stream.
     async fn drop_stream(&mut self, book: &mut Book, index: u32, draft: &Draft) -> queue::Result<()> {
         let Some(stream) = self.streams.get(&index) else { return Ok(()) };
         let id = stream.topic.id().clone();
-        // Where the store has forgotten it: what this server knows of it, and what the group has passed.
+        // Where its output was not read: what this server knows of it, and what the group has passed.
         let heard = stream.topic.head().max(draft.offer.from.get() - 1);
-        self.lose(book, &id, draft.floor.unwrap_or(heard), false).await?;
-        book.positions.remove(&id);
+        let is_forgotten = draft.gone && draft.floor.is_none();
+        self.lose(book, &id, draft.floor.unwrap_or(heard), !is_forgotten).await?;
         self.forget(index);
         Ok(())
     }
@@ -157,17 +161,21 @@ impl Member {
         let (Some(stream), Some(floor)) = (self.streams.get(&index), draft.floor) else { return Ok(()) };
         let id = stream.topic.id().clone();
         self.lose(book, &id, floor, true).await?;
-        // If the store did not do it yet, or is further, the next claim says so.
-        let next = Sequence::after(floor);
-        book.note(&id, next, String::new());
-        self.stands_at(index, next);
+        self.stands_at(index, Sequence::after(floor));
         Ok(())
     }
 
-    async fn lose(&mut self, book: &Book, id: &StreamId, last: u64, goes_on: bool) -> queue::Result<()> {
+    async fn lose(&mut self, book: &mut Book, id: &StreamId, last: u64, goes_on: bool) -> queue::Result<()> {
         let gone = [RemovedStream { stream_id: id.clone(), last: Some(last), goes_on }];
         let reason = GapReason::Unregistered.code();
         self.consumers.queue.drop_group_streams(&book.record.id, &gone, reason).await?;
+        // If the store did not do it yet, or is further, the next claim says so.
+        let begun = book.positions.get(id).is_some_and(|place| !place.begin);
+        if goes_on && begun {
+            book.note(id, Sequence::after(last), String::new());
+        } else {
+            book.positions.remove(id);
+        }
         // The claim brings what is to be told.
         self.poll_at = Instant::now();
         Ok(())

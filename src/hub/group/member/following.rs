@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::stream::Stream;
 use super::{End, Member, Ready};
@@ -13,7 +16,10 @@ use crate::hub::group::positions::matchers;
 use crate::hub::group::{Consumers, GroupError, GroupEvent};
 use crate::hub::inbox::Change;
 use crate::hub::subscribe::Registration;
+use crate::queue;
 
+/// How often a group's members on one server look whether the store has forgotten streams that the group has positions in.
+const LOOK: Duration = Duration::from_secs(60);
 /// Streams in one look at whether they are still registered.
 const STREAMS_A_LOOK: usize = 500;
 
@@ -83,13 +89,15 @@ impl Member {
         Ok(())
     }
 
-    /// Has the group forget streams that were unregistered while nobody was there to see it.
-    pub(super) async fn forget_removed(&mut self, book: &mut Book) -> Result<(), GroupError> {
+    /// Looks for streams that were unregistered while nobody was there to see it, and for those that the store has forgotten
+    /// since.
+    pub(super) async fn look_for_removed(&mut self, book: &mut Book) -> queue::Result<()> {
+        book.look_at = Instant::now() + LOOK;
         let followed: HashSet<&StreamId> = self.streams.values().map(|stream| stream.topic.id()).collect();
         let others = book.positions.iter().filter(|(id, place)| !place.begin && !followed.contains(id));
-        let others: Vec<StreamId> = others.map(|(id, _)| id.clone()).collect();
-        for ids in others.chunks(STREAMS_A_LOOK) {
-            self.consumers.forget_removed(&self.seat.group, ids).await?;
+        let others: Vec<_> = others.map(|(id, place)| (id.clone(), place.next)).collect();
+        for some in others.chunks(STREAMS_A_LOOK) {
+            self.consumers.note_removed(&self.seat.group, some).await?;
         }
         book.stale |= !others.is_empty();
         Ok(())

@@ -142,7 +142,7 @@ impl Member {
         {
             let mut book = desk.book.lock().await;
             member.follow(&book).await?;
-            member.forget_removed(&mut book).await?;
+            member.look_for_removed(&mut book).await?;
         }
         member.ready.push_back(Ready::Event(GroupEvent::Opened));
         Ok(member)
