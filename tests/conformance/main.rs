@@ -72,6 +72,7 @@ behaviours! {
         few_removed_streams_are_remembered_and_no_number_comes_twice,
         settings_are_bounded_in_bytes,
         publishers_are_bounded_in_each_partition,
+        little_is_left_of_each_where_the_queue_never_empties,
     }
     accept {
         numbers_run_without_holes_in_call_order,

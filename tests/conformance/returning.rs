@@ -293,3 +293,38 @@ pub(crate) async fn publishers_are_bounded_in_each_partition(backend: Backend) {
         store.unregister_stream(&id("b"), None).await.unwrap();
     }
 }
+
+pub(crate) async fn little_is_left_of_each_where_the_queue_never_empties(backend: Backend) {
+    let store = backend.open_with(Settings { partitions: 1, ..Settings::default() }).await;
+    register(&*store, "busy").await;
+    let lease = lease_of(&*store, "busy", "w").await;
+    accept(&*store, vec![frame("busy", "waits")]).await;
+    for name in ["a", "b", "c"] {
+        register(&*store, name).await;
+        publish_some(&*store, &lease, name).await;
+        accept(&*store, vec![marked(name, "agent", 1, "x")]).await;
+        store.unregister_stream(&id(name), None).await.unwrap();
+        let items = take_all(&*store, &lease).await;
+        let items = items.iter().filter(|item| item.stream_id == id(name));
+        let frames: Vec<_> = items.map(processed).collect();
+        assert_eq!(store.finish(&lease, &frames).await.unwrap(), [FinishResult::Removed]);
+        remove_leftovers(&*store, &lease).await;
+    }
+    if let Some(keys) = store.redis(&["KEYS", "frameway:*"]) {
+        let of = |name: &str| keys.lines().filter(|key| key.contains(&format!("}}:{name}"))).count();
+        assert_eq!((of("stream:"), of("removed")), (4, 1), "{keys}");
+        for name in ["purge", "gone", "old", "publishers:", "dedup:"] {
+            assert_eq!(of(name), 0, "{name}: {keys}");
+        }
+        assert_eq!((of("out:"), of("pay:")), (0, 1), "{keys}");
+    }
+    audit(&*store).await;
+}
+
+/// Publishes a frame of a stream while others wait.
+async fn publish_some(store: &dyn Queue, lease: &Lease, stream: &str) {
+    accept(store, vec![frame(stream, "x")]).await;
+    let items = take_all(store, lease).await;
+    let frames: Vec<_> = items.iter().filter(|item| item.stream_id == id(stream)).map(processed).collect();
+    assert_eq!(store.finish(lease, &frames).await.unwrap(), [FinishResult::Published]);
+}
