@@ -47,6 +47,7 @@ help: ## this list
 	@echo
 	@echo "Suites (cargo test --test NAME; FILTER=words picks tests): $(SUITES)"
 	@echo "  make faults ROUNDS=100     more rounds of the fault tests"
+	@echo "  make faults FILTER=flood PAIRS=100000   that many streams registered and unregistered, minutes"
 	@echo "  make corpus ITERATIONS=n   more mutated pictures; SEED=n repeats a run"
 	@echo
 	@echo "Not in \`make test\`, for they take long, or more tools:"

@@ -38,15 +38,13 @@ struct Follower {
 }
 
 impl State {
-    /// Notes that numbers up to `published` are out, and that those up to `floor` may not be shown any more; answers whether
-    /// either is news.
-    fn observe(&mut self, published: u64, floor: u64) -> bool {
+    /// Notes that numbers up to `published` are out, and that those up to `floor` may not be shown any more.
+    fn observe(&mut self, published: u64, floor: u64) {
         if floor > self.floor {
             self.floor = floor;
             self.ring.retain(|entry| entry.sequence.get() > floor);
         }
-        let head = self.head.max(published).max(floor);
-        std::mem::replace(&mut self.head, head) != head
+        self.head = self.head.max(published).max(floor);
     }
 }
 

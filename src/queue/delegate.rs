@@ -29,14 +29,14 @@ macro_rules! delegate_groups {
             ) -> GroupRecord;
             fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> ();
             fn group_state(&self, id: &GroupId) -> GroupState;
-            fn drop_group_streams(&self, id: &GroupId, streams: &[(StreamId, u64)], reason: u16) -> ();
+            fn drop_group_streams(&self, id: &GroupId, streams: &[RemovedStream], reason: u16) -> ();
             fn join_group(&self, seat: &Seat, ttl: Duration) -> Joined;
             fn keep_seat(&self, seat: &Seat, ttl: Duration) -> ();
             fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> ();
             fn claim_frames(&self, seat: &Seat, claim: &Claim) -> Claimed;
             fn answer_frames(&self, id: &GroupId, answers: &[Answer]) -> Vec<AnswerResult>;
             fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> ();
-            fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> ();
+            fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> bool;
             fn ack_key(&self) -> [u8; 32];
             fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Vec<OutputSpan>;
         }
@@ -48,8 +48,8 @@ macro_rules! delegate_groups {
 
             use $crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId};
             use $crate::queue::{
-                Answer, AnswerResult, Claim, Claimed, GroupState, Groups, Joined, Offer, OutputSpan, Result,
-                Seat, Settled,
+                Answer, AnswerResult, Claim, Claimed, GroupState, Groups, Joined, Offer, OutputSpan, RemovedStream,
+                Result, Seat, Settled,
             };
 
             #[async_trait::async_trait]

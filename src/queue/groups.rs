@@ -68,6 +68,17 @@ pub struct GapRun {
     pub reason: u16,
 }
 
+/// A stream that was unregistered, as a group is to take note of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedStream {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// The last number that is gone; `None` where nobody knows it any more.
+    pub last: Option<u64>,
+    /// It is registered again: the group goes on behind that number. Otherwise its position is forgotten.
+    pub goes_on: bool,
+}
+
 /// Gaps of a stream that nobody has told, or whose telling may not have reached anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UntoldGaps {
@@ -412,9 +423,10 @@ pub trait Groups {
     /// What a group is doing.
     async fn group_state(&self, id: &GroupId) -> Result<GroupState>;
 
-    /// Forgets a group's state in streams that are gone; what was not acknowledged there counts as lost, and whoever claims next
-    /// is told so of all numbers to `head`, with `reason` ([`GapRun::reason`]).
-    async fn drop_group_streams(&self, id: &GroupId, streams: &[(StreamId, u64)], reason: u16) -> Result<()>;
+    /// Forgets a group's state in streams that were removed; what was not acknowledged there counts as lost, and whoever claims next
+    /// is told so with `reason` ([`GapRun::reason`]). Does nothing about a stream in which the group is further, nor while
+    /// too many gaps wait to be told.
+    async fn drop_group_streams(&self, id: &GroupId, streams: &[RemovedStream], reason: u16) -> Result<()>;
 
     /// Takes a seat for `ttl`. A call that had it under the same name loses it. The member keeps the frames that it has: they
     /// are its own until their deadlines, and are answered for the new call to send again, as the same attempts.
@@ -446,7 +458,7 @@ pub trait Groups {
 
     /// Enters a frame that a group has given up as a dead letter, with a copy of its picture: `copy`, which the frame's
     /// picture names. Called again with the same `token` within twice the time that a burial may take, it enters nothing more.
-    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<()>;
+    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<bool>;
 
     /// The key of all ack ids: random, made once, the same for all servers.
     async fn ack_key(&self) -> Result<[u8; 32]>;

@@ -35,8 +35,8 @@ pub use dead_letters::{
 pub use error::Error;
 pub use groups::{
     Answer, AnswerResult, Candidate, Claim, Claimed, Delivery, Ended, Exhausted, GapRun, GroupCounters,
-    GroupPosition, GroupState, Groups, Joined, MemberState, OfferResult, OutputSpan, Seat, Settled,
-    Settlement, StreamOffer, UntoldGaps, Verdict,
+    GroupPosition, GroupState, Groups, Joined, MemberState, OfferResult, OutputSpan, RemovedStream, Seat,
+    Settled, Settlement, StreamOffer, UntoldGaps, Verdict,
 };
 pub(crate) use groups::{
     MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_GAP_RUNS, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME,

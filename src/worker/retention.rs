@@ -12,6 +12,10 @@ use crate::queue::{Error, Finished, Lease, Result};
 /// by it, at the latest. Between two, what the holder of the lease itself publishes and trims is all that changes.
 const PASSES_A_READING: u32 = 10;
 
+/// Pieces of unregistered streams' outputs that one pass removes, of 500 entries at most each: however fast streams go, the
+/// others are trimmed, too.
+const LEFTOVERS_A_PASS: usize = 256;
+
 #[derive(Debug)]
 pub(super) struct Retention {
     shared: Arc<Shared>,
@@ -94,7 +98,11 @@ impl Retention {
         let budget = self.shared.config.budget;
         let short = self.shared.queue.memory().excess_bytes() > 0;
         let dead = if short { budget.short_dead_bytes() } else { budget.dead_bytes };
-        while self.shared.queue.remove_leftovers(&self.lease).await? {}
+        for _ in 0..LEFTOVERS_A_PASS {
+            if !self.shared.queue.remove_leftovers(&self.lease).await? {
+                break;
+            }
+        }
         self.trim_dead_letters(dead - dead / 8).await?;
         let interval = self.shared.config.retention_interval * PASSES_A_READING;
         if self.read.is_none_or(|read| read.elapsed() >= interval) {

@@ -40,7 +40,14 @@ impl Default for Settings {
 /// An open store; what it stands on goes with it.
 pub(crate) struct Store {
     pub(crate) queue: Arc<dyn Queue>,
-    _server: Option<RedisServer>,
+    server: Option<RedisServer>,
+}
+
+impl Store {
+    /// What Redis itself answers; `None` of a store without one.
+    pub(crate) fn redis(&self, command: &[&str]) -> Option<String> {
+        self.server.as_ref().map(|server| server.cli(command))
+    }
 }
 
 impl Deref for Store {
@@ -62,7 +69,7 @@ impl Backend {
         match self {
             Self::Memory => {
                 let queue = Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams }));
-                Store { queue, _server: None }
+                Store { queue, server: None }
             }
             Self::Redis => {
                 let server = RedisServer::start();
@@ -76,7 +83,7 @@ impl Backend {
                     wait_replicas: 0,
                 };
                 let queue = RedisQueue::open(config).await.unwrap();
-                Store { queue, _server: Some(server) }
+                Store { queue, server: Some(server) }
             }
         }
     }

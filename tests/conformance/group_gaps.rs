@@ -111,7 +111,7 @@ pub(crate) async fn frames_that_are_lost_and_streams_that_go_are_told(backend: B
     say(&*store, &record, done.unwrap(), Verdict::Acknowledge).await;
     // Its output had five: 2 is done, 1 and 3 are outstanding, the group did not come to 4 and 5.
     for _ in 0..2 {
-        store.drop_group_streams(&group_id(), &[(id("gone"), 5)], GONE).await.unwrap();
+        store.drop_group_streams(&group_id(), &[removed("gone", 5)], GONE).await.unwrap();
     }
     let mut gaps = next(&*store, &a, &claim(&record, vec![])).await.gaps;
     gaps.sort_unstable_by(|a, b| a.stream_id.cmp(&b.stream_id));

@@ -33,7 +33,7 @@ fn never() -> Verdict {
 }
 
 /// The dead letter of an output entry, with a picture of its own.
-fn dead(entry: &OutputEntry, copy: &Offer) -> DeadFrame {
+pub(crate) fn dead(entry: &OutputEntry, copy: &Offer) -> DeadFrame {
     let OutputBody::Frame(frame) = &entry.body else { panic!("a frame") };
     let picture = &frame.pictures[0];
     DeadFrame {
@@ -169,7 +169,7 @@ pub(crate) async fn a_replay_that_cannot_reach_its_group_changes_nothing(backend
     let in_the_way = store.claim_frames(seat, &claim(record, vec![offer("cam", 2, 2..=2)])).await.unwrap();
     assert_eq!(given(&in_the_way), [(2, 1)]);
     assert_eq!(scene.replay().await, ReplayResult::GroupFull);
-    store.drop_group_streams(&group_id(), &[(id("cam"), 3)], 11).await.unwrap();
+    store.drop_group_streams(&group_id(), &[removed("cam", 3)], 11).await.unwrap();
     assert_eq!(scene.replay().await, ReplayResult::TargetGone, "the group does not read the stream");
     store.delete_group(&group_id(), None).await.unwrap();
     assert_eq!(scene.replay().await, ReplayResult::TargetGone);

@@ -304,7 +304,7 @@ pub(crate) async fn a_frame_can_be_given_up_by_who_had_it_last(backend: Backend)
     let late = say(&*store, &record, &first.deliveries[1], never()).await;
     assert_eq!(late, AnswerResult::Stale, "it was delivered again since");
     // What goes with its stream is counted: one waits to be settled, one is out.
-    store.drop_group_streams(&group_id(), &[(id("cam"), 2)], 11).await.unwrap();
+    store.drop_group_streams(&group_id(), &[removed("cam", 2)], 11).await.unwrap();
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.counters.lost, state.members[0].outstanding_frames), (2, 0));
 }

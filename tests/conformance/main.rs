@@ -16,6 +16,7 @@ mod dedup;
 mod feed;
 mod group_gaps;
 mod group_members;
+mod group_removal;
 mod group_replay;
 mod groups;
 mod lease;
@@ -71,6 +72,7 @@ behaviours! {
         few_removed_streams_are_remembered_and_no_number_comes_twice,
         settings_are_bounded_in_bytes,
         publishers_are_bounded_in_each_partition,
+        little_is_left_of_each_where_the_queue_never_empties,
     }
     accept {
         numbers_run_without_holes_in_call_order,
@@ -188,6 +190,11 @@ behaviours! {
         an_ack_of_a_frame_proves_the_gaps_below_it,
         frames_that_are_lost_and_streams_that_go_are_told,
         gaps_that_nobody_takes_are_bounded_and_none_is_lost,
+    }
+    group_removal {
+        a_group_goes_on_behind_what_was_removed,
+        positions_wait_where_too_many_gaps_are_untold,
+        a_frame_of_a_removed_stream_becomes_no_dead_letter,
     }
     group_replay {
         the_group_gets_the_frame_again_once,

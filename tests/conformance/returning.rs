@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use frameway::domain::{DeadLetterFilter, RetentionPolicy, StreamSettings, Timestamp};
+use frameway::domain::{DeadLetterFilter, OutputBody, RetentionPolicy, StreamSettings, Timestamp};
 use frameway::queue::{
     AcceptResult, Budget, DeadLetterOrder, Error, FinishResult, Lease, ListDeadLetters, Queue, Refusal,
     ReplayResult,
@@ -189,11 +189,17 @@ pub(crate) async fn what_waited_when_it_went_is_counted(backend: Backend) {
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     publish(&*store, &lease, "cam", 2).await;
-    accept(&*store, vec![frame("cam", "three"), frame("cam", "four")]).await;
+    accept(&*store, vec![frame("cam", "large")]).await;
+    let mut large = processed(&take_all(&*store, &lease).await[0]);
+    let OutputBody::Frame(body) = &mut large.body else { panic!("a frame") };
+    body.over_budget = true;
+    store.finish(&lease, &[large]).await.unwrap();
+    accept(&*store, vec![frame("cam", "four"), frame("cam", "five")]).await;
     store.unregister_stream(&id("cam"), None).await.unwrap();
     let back = register(&*store, "cam").await.counters;
+    assert_eq!((back.over_budget_frames, back.over_budget_in_row, back.published_bytes), (0, 0, 0));
     assert_eq!((back.accepted_frames, back.queued_frames, back.removed_frames), (2, 2, 0));
-    assert_eq!(accept(&*store, vec![frame("cam", "five")]).await, [5]);
+    assert_eq!(accept(&*store, vec![frame("cam", "six")]).await, [6]);
     // A worker that died in between is followed by one that gets them all.
     let items = take_all(&*store, &lease).await;
     store.forget_worker("w").await.unwrap();
@@ -286,4 +292,39 @@ pub(crate) async fn publishers_are_bounded_in_each_partition(backend: Backend) {
         assert!(matches!(accept_one(&*store, by("b", 6)).await, AcceptResult::Accepted(_)));
         store.unregister_stream(&id("b"), None).await.unwrap();
     }
+}
+
+pub(crate) async fn little_is_left_of_each_where_the_queue_never_empties(backend: Backend) {
+    let store = backend.open_with(Settings { partitions: 1, ..Settings::default() }).await;
+    register(&*store, "busy").await;
+    let lease = lease_of(&*store, "busy", "w").await;
+    accept(&*store, vec![frame("busy", "waits")]).await;
+    for name in ["a", "b", "c"] {
+        register(&*store, name).await;
+        publish_some(&*store, &lease, name).await;
+        accept(&*store, vec![marked(name, "agent", 1, "x")]).await;
+        store.unregister_stream(&id(name), None).await.unwrap();
+        let items = take_all(&*store, &lease).await;
+        let items = items.iter().filter(|item| item.stream_id == id(name));
+        let frames: Vec<_> = items.map(processed).collect();
+        assert_eq!(store.finish(&lease, &frames).await.unwrap(), [FinishResult::Removed]);
+        remove_leftovers(&*store, &lease).await;
+    }
+    if let Some(keys) = store.redis(&["KEYS", "frameway:*"]) {
+        let of = |name: &str| keys.lines().filter(|key| key.contains(&format!("}}:{name}"))).count();
+        assert_eq!((of("stream:"), of("removed")), (4, 1), "{keys}");
+        for name in ["purge", "gone", "old", "publishers:", "dedup:"] {
+            assert_eq!(of(name), 0, "{name}: {keys}");
+        }
+        assert_eq!((of("out:"), of("pay:")), (0, 1), "{keys}");
+    }
+    audit(&*store).await;
+}
+
+/// Publishes a frame of a stream while others wait.
+async fn publish_some(store: &dyn Queue, lease: &Lease, stream: &str) {
+    accept(store, vec![frame(stream, "x")]).await;
+    let items = take_all(store, lease).await;
+    let frames: Vec<_> = items.iter().filter(|item| item.stream_id == id(stream)).map(processed).collect();
+    assert_eq!(store.finish(lease, &frames).await.unwrap(), [FinishResult::Published]);
 }

@@ -10,7 +10,8 @@ use frameway::domain::{
     StoredPicture, StreamId, StreamRecord, StreamSettings, Timestamp, Tombstone, TombstoneKind,
 };
 use frameway::queue::{
-    AcceptResult, FinishResult, Finished, Lease, NewFrame, Offer, Queue, Refusal, WorkItem, WorkPosition,
+    AcceptResult, FinishResult, Finished, Lease, NewFrame, Offer, Queue, Refusal, RemovedStream, WorkItem,
+    WorkPosition,
 };
 
 /// Longer than any test.
@@ -188,6 +189,11 @@ pub(crate) fn failed(item: &WorkItem) -> Finished {
 /// The same, with its bytes sent before.
 pub(crate) fn refinish(frame: &Finished) -> Finished {
     Finished { offers: frame.offers.iter().map(Offer::sent).collect(), ..frame.clone() }
+}
+
+/// A stream that is unregistered, and nothing more.
+pub(crate) fn removed(stream: &str, last: u64) -> RemovedStream {
+    RemovedStream { stream_id: id(stream), last: Some(last), goes_on: false }
 }
 
 /// Finishes all that waits in the lease's partition.

@@ -23,6 +23,7 @@ mod raw;
 mod refused_backends;
 mod registry;
 mod relay;
+mod removal;
 #[path = "../common/server.rs"]
 mod server;
 mod service;

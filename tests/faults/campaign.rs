@@ -22,6 +22,11 @@ pub(crate) fn slow_rounds(few: u32, most: u32) -> u32 {
     rounds(few).min(most)
 }
 
+/// Streams that are registered and unregistered in a flood: `PAIRS`, or some.
+pub(crate) fn pairs(some: u32) -> u32 {
+    number("PAIRS").unwrap_or(some)
+}
+
 /// Whether faults last as long as the plan says.
 pub(crate) fn long() -> bool {
     rounds(0) >= LONG_FROM

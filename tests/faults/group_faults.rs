@@ -25,14 +25,14 @@ const GROUP: &str = "site";
 /// What a member does with a frame.
 const WORK: Duration = Duration::from_millis(3);
 
-type Operator = QueueServiceClient<tonic::transport::Channel>;
+pub(crate) type Operator = QueueServiceClient<tonic::transport::Channel>;
 
-fn operator(url: &str) -> Operator {
+pub(crate) fn operator(url: &str) -> Operator {
     let endpoint = Endpoint::from_shared(url.to_owned()).expect("an address");
     QueueServiceClient::new(endpoint.connect_timeout(Duration::from_secs(2)).connect_lazy())
 }
 
-async fn create_group(operator: &Operator, attempts: u32) {
+pub(crate) async fn create_group(operator: &Operator, attempts: u32) {
     let group = pb::ConsumerGroup {
         group_id: GROUP.to_owned(),
         streams: vec![pb::StreamMatch { by: Some(pb::stream_match::By::Glob("cam-*".to_owned())) }],
@@ -46,7 +46,7 @@ async fn create_group(operator: &Operator, attempts: u32) {
     operator.clone().create_consumer_group(request).await.expect("creates");
 }
 
-async fn status(operator: &Operator) -> Option<pb::ConsumerGroupStatus> {
+pub(crate) async fn status(operator: &Operator) -> Option<pb::ConsumerGroupStatus> {
     let request = pb::GetConsumerGroupRequest { group_id: GROUP.to_owned(), ..Default::default() };
     operator.clone().get_consumer_group(request).await.ok()?.into_inner().group?.status
 }
@@ -98,6 +98,7 @@ impl Member {
                     let frame = delivered.frame.unwrap_or_default();
                     let key = (frame.stream_id, frame.sequence);
                     self.books.delivered(key.clone(), delivered.delivery_attempt);
+                    self.books.came(&self.id, self.attempt, key.clone());
                     if self.hangs_up > 0 && self.dice.random_ratio(1, self.hangs_up) {
                         return;
                     }
@@ -125,7 +126,7 @@ impl Member {
     }
 }
 
-fn members(
+pub(crate) fn members(
     count: u64,
     urls: &[String],
     books: &Arc<GroupLedger>,
@@ -148,7 +149,7 @@ fn members(
 }
 
 /// Waits until the group's members have heard of every promised frame, and answers the books.
-async fn settled(operator: &Operator, books: &GroupLedger, ledger: &Ledger) -> GroupVerdict {
+pub(crate) async fn settled(operator: &Operator, books: &GroupLedger, ledger: &Ledger) -> GroupVerdict {
     let start = std::time::Instant::now();
     loop {
         let verdict = books.verdict(ledger);

@@ -16,6 +16,8 @@ struct Books {
     /// Attempts by frame, of all deliveries.
     attempts: BTreeMap<Frame, BTreeSet<u32>>,
     deliveries: u64,
+    /// Deliveries in the order of each call, by member and call.
+    calls: BTreeMap<(String, usize), Vec<Frame>>,
     acknowledged: BTreeSet<Frame>,
     dead: BTreeSet<Frame>,
     told: BTreeSet<Frame>,
@@ -56,6 +58,27 @@ impl GroupLedger {
         let mut books = self.books();
         books.deliveries += 1;
         books.attempts.entry(frame).or_default().insert(attempt);
+    }
+
+    /// What a call brings, in its order.
+    pub(crate) fn came(&self, member: &str, call: usize, frame: Frame) {
+        self.books().calls.entry((member.to_owned(), call)).or_default().push(frame);
+    }
+
+    /// Frames that came behind one of a later life of their stream, in the same call.
+    pub(crate) fn revived(&self, ledger: &Ledger) -> Vec<Frame> {
+        let mut revived = Vec::new();
+        for frames in self.books().calls.values() {
+            let mut lives = BTreeMap::new();
+            for frame in frames {
+                let (life, latest) = (ledger.life_of(frame), lives.entry(&frame.0).or_insert(0));
+                if life < *latest {
+                    revived.push(frame.clone());
+                }
+                *latest = life.max(*latest);
+            }
+        }
+        revived
     }
 
     pub(crate) fn answered(&self, frame: Frame, attempt: u32, outcome: &Outcome) {
@@ -143,4 +166,15 @@ fn the_group_ledger_finds_frames_that_nobody_was_told_of() {
     assert!(verdict.lost.is_empty() && verdict.told_again == 1 && verdict.both.is_empty(), "{verdict:?}");
     group.told(&gap(1, 1));
     assert_eq!(group.verdict(&ledger).both, [frame(1)]);
+}
+
+#[test]
+fn the_group_ledger_finds_frames_of_an_earlier_life() {
+    let (ledger, group) = (Ledger::default(), GroupLedger::default());
+    ledger.removed("cam", 3);
+    let came = |call, sequence| group.came("a", call, ("cam".to_owned(), sequence));
+    [(0, 2), (0, 1), (0, 4), (1, 3), (1, 5)].into_iter().for_each(|(call, sequence)| came(call, sequence));
+    assert!(group.revived(&ledger).is_empty());
+    came(1, 2);
+    assert_eq!(group.revived(&ledger), [("cam".to_owned(), 2)]);
 }

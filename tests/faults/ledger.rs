@@ -59,6 +59,8 @@ struct Books {
     arrived: BTreeMap<String, Vec<Arrival>>,
     /// Reasons for which a frame may be missing, if the output says so.
     tombstones: Vec<GapReason>,
+    /// By stream: the last numbers of its lives that were ended by unregistering it.
+    floors: BTreeMap<String, BTreeSet<u64>>,
     faults: Vec<String>,
 }
 
@@ -96,6 +98,23 @@ impl Ledger {
     /// Frames may be missing for these reasons, if the output says so.
     pub(crate) fn allow(&self, reasons: &[GapReason]) {
         self.books().tombstones.extend(reasons);
+    }
+
+    /// The stream was unregistered, and this was its last number: what its subscribers did not have is told, and nothing of it
+    /// comes behind that. Publishers' numbers begin anew.
+    pub(crate) fn removed(&self, stream: &str, last: u64) {
+        self.books().floors.entry(stream.to_owned()).or_default().insert(last);
+    }
+
+    /// Whether streams are unregistered in this test.
+    pub(crate) fn has_removals(&self) -> bool {
+        let books = self.books();
+        !books.floors.is_empty() || books.tombstones.contains(&GapReason::Unregistered)
+    }
+
+    /// How many times the stream had been unregistered when this number was given out.
+    pub(crate) fn life_of(&self, (stream, sequence): &(String, u64)) -> usize {
+        self.books().floors.get(stream).map_or(0, |floors| floors.range(..*sequence).count())
     }
 
     /// The publisher is about to send this frame, and will until it is answered.
@@ -219,7 +238,17 @@ impl Ledger {
     }
 }
 
+impl Missing {
+    fn is_removed(&self) -> bool {
+        self.reasons.iter().any(|(reason, _)| *reason == GapReason::Unregistered)
+    }
+}
+
 impl Books {
+    fn last_floor(&self, stream: &str) -> u64 {
+        self.floors.get(stream).and_then(|floors| floors.last()).copied().unwrap_or(0)
+    }
+
     /// One stream's arrivals, in their order.
     fn follow<'a>(
         &'a self,
@@ -234,6 +263,7 @@ impl Books {
         });
         let (mut next, mut last_number, mut numbers) =
             (if self.begins_anywhere { first } else { 1 }, 0, BTreeSet::new());
+        let mut ends = None;
         for arrival in arrivals {
             let (from, to) = match arrival {
                 Arrival::Frame(frame) => (frame.sequence, frame.sequence),
@@ -241,6 +271,11 @@ impl Books {
             };
             if from != next {
                 verdict.faults.push(format!("{stream}: {from} came where {next} was due"));
+            }
+            let life = self.floors.get(stream).and_then(|floors| floors.range(from..).next());
+            if life != ends {
+                ends = life;
+                (last_number, numbers) = (0, BTreeSet::new());
             }
             next = to + 1;
             match arrival {
@@ -261,10 +296,15 @@ impl Books {
                         Some(other) => {
                             verdict.faults.push(format!("{stream}: {other:?} came as {frame:?}"));
                         }
+                        // Its answer was lost, and its number was given another time in the stream's next life.
+                        None if life.is_some() => {}
                         None => verdict.faults.push(format!("{stream}: {from} was not promised")),
                     }
                 }
                 Arrival::Gap(gap) => match tombstones(gap, &self.tombstones) {
+                    Some(_) if gap.is_removed() && self.last_floor(stream) < to => {
+                        verdict.faults.push(format!("{stream}: {gap:?} reaches into what was not removed"));
+                    }
                     Some(count) => {
                         verdict.tombstones += count;
                         // A gap may be long: it is the promises in it that it settles.
@@ -326,4 +366,27 @@ fn the_ledger_finds_loss_repeats_disorder_and_changed_bytes() {
     let ledger = books();
     ledger.sent("cam", 30);
     assert!(ledger.verdict().faults.iter().any(|fault| fault.contains("never answered")));
+}
+
+#[test]
+fn the_ledger_knows_what_a_removal_may_take() {
+    let frame = |sequence, number| Delivered { sequence, number, digest: vec![1] };
+    let check = |to, arrived: &[Delivered]| {
+        let ledger = Ledger::default();
+        ledger.allow(&[GapReason::Unregistered]);
+        // Numbers begin anew behind 3; the answer to 1 was lost.
+        for (sequence, number) in [(2, 20), (3, 30), (4, 10), (5, 20)] {
+            ledger.promised("cam", sequence, number, vec![1]);
+        }
+        ledger.removed("cam", 3);
+        ledger.delivered("cam", frame(1, 10));
+        let reasons = vec![(GapReason::Unregistered, to - 1)];
+        ledger.missing("cam", Missing { from: 2, to, reasons });
+        arrived.iter().for_each(|one| ledger.delivered("cam", one.clone()));
+        ledger.verdict().faults
+    };
+    assert!(check(3, &[frame(4, 10), frame(5, 20)]).is_empty());
+    assert!(!check(3, &[frame(4, 10)]).is_empty(), "one of the new life is lost");
+    assert!(!check(3, &[frame(3, 30), frame(4, 10), frame(5, 20)]).is_empty(), "one comes after it was told");
+    assert!(!check(4, &[frame(5, 20)]).is_empty(), "more is told than was removed");
 }

@@ -21,6 +21,7 @@ mod outage;
 mod poison;
 mod process;
 mod proxy;
+mod registry;
 mod replay;
 mod restored;
 mod rolling;

@@ -24,20 +24,23 @@ pub(crate) fn client(url: &str) -> Client {
     StreamingServiceClient::new(channel).max_decoding_message_size(32 << 20)
 }
 
-/// Registers streams, waiting for a server that is only starting. They keep what is submitted, so that every byte can be
-/// compared, and for longer than a clock may jump.
+/// A stream that keeps what is submitted, so that every byte can be compared, and for longer than a clock may jump.
+pub(crate) fn keeping(stream: &str) -> pb::Stream {
+    let output = pb::OutputPolicy { keep_original: true, ..Default::default() };
+    let a_day = prost_types::Duration { seconds: 24 * 3600, nanos: 0 };
+    let retention = pb::RetentionPolicy { max_age: Some(a_day), ..Default::default() };
+    pb::Stream {
+        stream_id: stream.to_owned(),
+        output: Some(output),
+        retention: Some(retention),
+        ..Default::default()
+    }
+}
+
+/// Registers streams that [keep](keeping) everything, waiting for a server that is only starting.
 pub(crate) async fn register(client: &Client, streams: &[String]) {
     for stream in streams {
-        let output = pb::OutputPolicy { keep_original: true, ..Default::default() };
-        let a_day = prost_types::Duration { seconds: 24 * 3600, nanos: 0 };
-        let retention = pb::RetentionPolicy { max_age: Some(a_day), ..Default::default() };
-        let stream = pb::Stream {
-            stream_id: stream.clone(),
-            output: Some(output),
-            retention: Some(retention),
-            ..Default::default()
-        };
-        register_as(client, stream).await;
+        register_as(client, keeping(stream)).await;
     }
 }
 
@@ -72,6 +75,8 @@ pub(crate) struct Publisher {
     pub(crate) slowest: Duration,
     /// How long a frame may remain without a promise.
     pub(crate) patience: Duration,
+    /// Streams are unregistered, and come back: a frame of one that is not there is sent again.
+    pub(crate) waits_for_streams: bool,
     /// What was answered instead of a promise, and how often: of calls the code, of frames the reason; with the message,
     /// and whether a retry delay came along.
     pub(crate) refusals: BTreeMap<(String, String, bool), u64>,
@@ -103,6 +108,7 @@ impl Publisher {
             unavailable: 0,
             slowest: Duration::ZERO,
             patience: DEADLINE,
+            waits_for_streams: false,
             refusals: BTreeMap::new(),
         }
     }
@@ -199,6 +205,11 @@ impl Publisher {
         let sequence = match result.and_then(|result| result.outcome) {
             Some(Outcome::Accepted(accepted)) => accepted.sequence,
             Some(Outcome::Duplicate(duplicate)) => duplicate.sequence,
+            Some(Outcome::Rejected(error))
+                if self.waits_for_streams && error.reason() == pb::ErrorReason::StreamNotFound =>
+            {
+                return false;
+            }
             Some(Outcome::Rejected(error)) if error.retry_delay.is_none() => {
                 self.ledger.fault(format!("{}: {error:?}", frame.stream_id));
                 self.ledger.refused(&frame.stream_id, frame.publisher_sequence());
@@ -238,6 +249,7 @@ pub(crate) fn subscribe(client: Client, ledger: Arc<Ledger>, streams: Vec<String
         let mut cursors = BTreeMap::new();
         loop {
             if let Err(status) = follow(client.clone(), &ledger, &streams, &mut cursors).await
+                && !(status.code() == tonic::Code::NotFound && ledger.has_removals())
                 && !matches!(
                     status.code(),
                     tonic::Code::Unavailable

@@ -182,7 +182,7 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         failed_frames: _,
         dropped_frames: _,
         purged_frames: _,
-        removed_frames: _,
+        removed_frames,
         floor_sequence: _,
         accepted_bytes: _,
         published_bytes: _,
@@ -206,7 +206,7 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         over_budget_in_row,
         trimmed_until_receive_time: trimmed_until.map(time::to_pb),
         accepted_frames,
-        published_frames: accepted_frames.saturating_sub(queued_frames),
+        published_frames: accepted_frames.saturating_sub(queued_frames + removed_frames),
     }
 }
 

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use crate::domain::{GroupRecord, Sequence, StreamId};
 use crate::queue::{self, Queue};
@@ -15,7 +16,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(record: GroupRecord) -> Self {
-        let book = Book { record, positions: HashMap::new(), stale: true };
+        let book = Book { record, positions: HashMap::new(), stale: true, look_at: Instant::now() };
         Self { book: Mutex::new(book), news: watch::Sender::new(0) }
     }
 
@@ -36,6 +37,8 @@ pub(super) struct Book {
     pub(super) positions: HashMap<StreamId, Place>,
     /// To be read anew.
     pub(super) stale: bool,
+    /// When to look for positions in streams that are gone.
+    pub(super) look_at: Instant,
 }
 
 /// A group's position in one stream.

@@ -34,7 +34,7 @@ use crate::domain::{
     GroupRecord, MemberId, OutputBody, OutputEntry, PartitionId, PictureRole, ProcessedFrame, Sequence,
     StoredPicture, StreamId, Timestamp,
 };
-use crate::queue::{self, Offer, Queue, Seat, Settled, Settlement};
+use crate::queue::{self, Offer, Queue, RemovedStream, Seat, Settled, Settlement};
 use crate::shutdown::Tasks;
 use call::Handover;
 use desk::Desk;
@@ -195,6 +195,31 @@ impl Consumers {
         self.ack_key.get_or_try_init(|| self.queue.ack_key()).await.copied()
     }
 
+    /// Has a group take note of streams that were unregistered where no member saw it: what it had not come to is told to the
+    /// next that claims. Its positions in streams that the store has forgotten are forgotten.
+    ///
+    /// # Errors
+    /// Those of the queue.
+    pub async fn note_removed(&self, group: &GroupId, streams: &[(StreamId, Sequence)]) -> queue::Result<()> {
+        let ids: Vec<StreamId> = streams.iter().map(|(id, _)| id.clone()).collect();
+        let found = self.queue.get_streams(&ids).await?;
+        let mut gone = Vec::new();
+        for ((stream_id, next), record) in streams.iter().zip(found) {
+            let last = match record {
+                None => None,
+                Some(record) if record.removed && next.get() <= record.counters.floor_sequence => {
+                    Some(record.counters.floor_sequence)
+                }
+                Some(_) => continue,
+            };
+            gone.push(RemovedStream { stream_id: stream_id.clone(), last, goes_on: last.is_some() });
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.queue.drop_group_streams(group, &gone, GapReason::Unregistered.code()).await
+    }
+
     /// Enters frames that are given up as dead letters, and takes them off their group. What fails is tried again when they
     /// are due the next time.
     ///
@@ -205,11 +230,9 @@ impl Consumers {
         for frame in frames {
             let found = self.entry(&frame.stream_id, frame.sequence, frame.letter).await?;
             let settlement = match found {
-                Some(entry) => {
-                    self.bury_one(record, frame, &entry).await?;
-                    Settlement::DeadLetter
-                }
-                None => Settlement::Lost(GapReason::Retention.code()),
+                Some(entry) if self.bury_one(record, frame, &entry).await? => Settlement::DeadLetter,
+                Some(_) => Settlement::Lost(GapReason::Unregistered.code()),
+                None => Settlement::Lost(self.why_gone(&frame.stream_id, frame.sequence).await?.code()),
             };
             settled.push(Settled {
                 stream_id: frame.stream_id.clone(),
@@ -251,13 +274,14 @@ impl Consumers {
         Ok(if sequence.get() <= floor { GapReason::Unregistered } else { GapReason::Retention })
     }
 
-    /// Enters a dead letter with a copy of the processed picture: the output's own goes by the output's retention.
+    /// Enters a dead letter with a copy of the processed picture: the output's own goes by the output's retention. Answers false
+    /// if the stream was unregistered since.
     async fn bury_one(
         &self,
         record: &GroupRecord,
         frame: &queue::Exhausted,
         entry: &OutputEntry,
-    ) -> queue::Result<()> {
+    ) -> queue::Result<bool> {
         let partition = self.queue.partitions().of(&entry.stream_id);
         let picture = entry.body.pictures().iter().find(|picture| picture.role == PictureRole::Processed);
         let bytes = match picture {

@@ -20,8 +20,18 @@ pub(super) struct Draft {
     pub(super) offer: StreamOffer,
     /// One for each candidate, in order.
     pub(super) entries: Vec<Drafted>,
+    /// Nothing up to this number is left, since the stream was unregistered behind it; `None` = as far as is known, it never was.
+    pub(super) floor: Option<u64>,
     /// Nothing is left of the stream's output, nor will be.
     pub(super) gone: bool,
+}
+
+impl Draft {
+    /// Whether the group has come to nothing but what was removed, of a stream that the store has a position in.
+    pub(super) fn is_cut(&self) -> bool {
+        let below = self.floor.is_some_and(|floor| self.offer.from.get() <= floor);
+        below && self.offer.candidates.is_empty() && !self.offer.begin
+    }
 }
 
 #[derive(Debug)]
@@ -39,8 +49,8 @@ struct Found {
     entries: Vec<Arc<OutputEntry>>,
     /// How many it has lost to retention in all, as far as its output was read.
     trimmed: u64,
-    /// Nothing up to this number is left, since the stream was unregistered behind it.
-    floor: u64,
+    /// Nothing up to this number is left, since the stream was unregistered behind it; `None` where its output was not read.
+    floor: Option<u64>,
     /// Nothing is left, nor will be.
     gone: bool,
 }
@@ -77,7 +87,7 @@ impl Consumers {
             let hole = entry.sequence.get() - next.get();
             let mut missing = Vec::new();
             if hole > 0 {
-                let removed = (floor + 1).saturating_sub(next.get()).min(hole);
+                let removed = (floor.unwrap_or(0) + 1).saturating_sub(next.get()).min(hole);
                 // At the beginning of what is kept, retention has taken as many as it ever took, at most.
                 let first = candidates.is_empty() && self.is_oldest(&entry).await?;
                 let taken = if first { (hole - removed).min(trimmed) } else { 0 };
@@ -104,7 +114,7 @@ impl Consumers {
             entries.push(Drafted { entry, missing, reason });
         }
         let (stream_id, from, begin) = (topic.id().clone(), place.next, place.begin);
-        Ok(Draft { offer: StreamOffer { stream_id, from, begin, lost, candidates }, entries, gone })
+        Ok(Draft { offer: StreamOffer { stream_id, from, begin, lost, candidates }, entries, floor, gone })
     }
 
     /// Entries from a number on.
@@ -124,7 +134,7 @@ impl Consumers {
                     };
                     topic.observe(&page.counters);
                     found.gone = page.removed && page.entries.is_empty() && found.entries.is_empty();
-                    found.floor = page.counters.floor_sequence;
+                    found.floor = Some(page.counters.floor_sequence);
                     found.trimmed = page.counters.trimmed_frames;
                     found.entries.extend(page.entries);
                     return Ok(found);

@@ -33,6 +33,11 @@ impl ControlSlot {
         self.marks.insert(stream.clone(), Mark { to, reason: reason.to_owned() });
     }
 
+    /// Forgets the mark of a stream of which nothing waits.
+    pub(super) fn unmark(&mut self, stream: &StreamId) {
+        self.marks.remove(stream);
+    }
+
     fn is_paused(&self) -> bool {
         self.state == QueueState::Paused
     }

@@ -12,7 +12,7 @@ use crate::domain::limits::MAX_GROUPS;
 use crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
 use crate::queue::{
     Answer, AnswerResult, Claim, Claimed, Error, GroupState, Groups, Joined, OFFER_TTL, Offer, OutputSpan,
-    Result, SETTLE_TIME, Seat, Settled,
+    RemovedStream, Result, SETTLE_TIME, Seat, Settled,
 };
 
 /// Most groups that one page lists.
@@ -103,7 +103,7 @@ impl Groups for MemoryQueue {
         Ok(self.state().groups.get(id)?.state(Now::read()))
     }
 
-    async fn drop_group_streams(&self, id: &GroupId, streams: &[(StreamId, u64)], reason: u16) -> Result<()> {
+    async fn drop_group_streams(&self, id: &GroupId, streams: &[RemovedStream], reason: u16) -> Result<()> {
         self.state().groups.get(id)?.lose_streams(streams, reason);
         Ok(())
     }
@@ -141,13 +141,16 @@ impl Groups for MemoryQueue {
         Ok(())
     }
 
-    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<()> {
+    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<bool> {
         let now = Now::read();
         let mut state = self.state();
         let state = &mut *state;
+        if !state.home(&frame.stream_id).admits(frame) {
+            return Ok(false);
+        }
         state.groups.buried.retain(|_, until| *until > now.instant);
         if state.groups.buried.insert(token.to_owned(), now.instant + SETTLE_TIME * 2).is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let dead_bytes = self.config.budget.dead_bytes;
         let partition = state.partition(self.config.partitions.of(&frame.stream_id), now);
@@ -161,7 +164,7 @@ impl Groups for MemoryQueue {
         {
             partition.payloads.remove_entered(copy.payload.key, now.instant);
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn ack_key(&self) -> Result<[u8; 32]> {

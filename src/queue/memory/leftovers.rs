@@ -48,6 +48,7 @@ impl Partition {
     pub(super) fn settle_removed(&mut self, id: &StreamId) {
         let settled = |stream: &&Stream| stream.removed && stream.counters.queued_frames == 0;
         if let Some(stream) = self.streams.get(id).filter(settled) {
+            self.control.unmark(id);
             self.removed.insert((stream.counters.accepted_sequence, id.clone()));
             self.forget_streams();
         }

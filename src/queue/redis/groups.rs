@@ -23,8 +23,8 @@ use crate::domain::{
 };
 use crate::queue::{
     Answer, AnswerResult, Claim, Claimed, Delivery, Error, GroupCounters, GroupPosition, GroupState, Groups,
-    Joined, MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_WINDOW, MemberState, OFFER_TTL, Offer, OutputSpan, Result,
-    SETTLE_TIME, SLOW_FRAME, Seat, Settled, Settlement,
+    Joined, MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_WINDOW, MemberState, OFFER_TTL, Offer, OutputSpan,
+    RemovedStream, Result, SETTLE_TIME, SLOW_FRAME, Seat, Settled, Settlement,
 };
 
 /// Arguments of group_write.lua that settings fill.
@@ -332,8 +332,12 @@ impl Groups for RedisQueue {
         Ok(state)
     }
 
-    async fn drop_group_streams(&self, id: &GroupId, streams: &[(StreamId, u64)], reason: u16) -> Result<()> {
-        let gone = streams.iter().map(|(stream, head)| (stream, None, format!("{head} {reason}")));
+    async fn drop_group_streams(&self, id: &GroupId, streams: &[RemovedStream], reason: u16) -> Result<()> {
+        let gone = streams.iter().map(|RemovedStream { stream_id, last, goes_on }| {
+            let next = last.filter(|_| *goes_on).map(Sequence::after);
+            let last = last.map(|last| last.to_string()).unwrap_or_default();
+            (stream_id, next, format!("{last} {reason}"))
+        });
         self.write_group(id, "drop", None, None, gone).await
     }
 
@@ -389,19 +393,22 @@ impl Groups for RedisQueue {
         }
     }
 
-    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<()> {
+    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<bool> {
         let keys = self.keys(&frame.stream_id);
         let mut request = Request::default();
         let mut call = Call::default();
         // Without a copy, a key that nobody has.
         let payload = copy.map_or(PayloadKey::from_bits(0), |copy| copy.payload.key);
         call.key(keys.counts()).key(keys.dead()).key(keys.buried(token)).key(keys.payload(payload));
+        call.key(keys.stream(&frame.stream_id));
         call.number(self.config.budget.dead_bytes).number(millis(SETTLE_TIME * 2));
         dead_entry::push_letter(&mut call, Some(frame));
+        call.number(frame.sequence.get());
         if let Some(copy) = copy {
             push_offer(&mut request, keys, copy, OFFER_TTL);
         }
-        self.scripts.group_bury.run_behind(self.writer(keys.0), request, &call).await.map(drop)
+        let (entered, _) = self.scripts.group_bury.run_behind(self.writer(keys.0), request, &call).await?;
+        Ok(reply::number(entered)? == 1)
     }
 
     async fn ack_key(&self) -> Result<[u8; 32]> {

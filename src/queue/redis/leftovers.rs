@@ -152,7 +152,8 @@ impl RedisQueue {
         lowest.arg(keys.removed()).arg(0).arg(FORGET_A_CALL - 1);
         let lowest = reply::array(self.control.command(&lowest).await?)?;
         let mut call = Call::default();
-        call.key(keys.gone()).key(keys.removed()).key(keys.counts()).key(keys.stream(id));
+        call.key(keys.gone()).key(keys.removed()).key(keys.counts());
+        call.key(keys.purge()).key(keys.stream(id));
         call.arg(id.as_str()).number(remembered_streams(self.config.partitions));
         for other in lowest {
             let other = reply::text(other)?.unwrap_or_default();

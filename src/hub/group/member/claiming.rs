@@ -8,13 +8,15 @@ use tokio::time::Instant;
 
 use super::stream::Stream;
 use super::{ClaimedFrame, End, Member, Ready};
-use crate::domain::{GroupAffinity, Sequence};
+use crate::domain::{GroupAffinity, Sequence, StreamId};
 use crate::hub::event::GapReason;
 use crate::hub::gaps::PendingGap;
 use crate::hub::group::desk::{Book, Place};
 use crate::hub::group::offer::{Draft, Taste};
 use crate::hub::group::{GroupError, GroupEvent, MEMBER_TTL};
-use crate::queue::{self, Claim, Claimed, Delivery, Exhausted, GapRun, OfferResult, UntoldGaps};
+use crate::queue::{
+    self, Claim, Claimed, Delivery, Exhausted, GapRun, OfferResult, RemovedStream, UntoldGaps,
+};
 
 /// Most frames of one claim: few, so that members share what there is, and little waits for a slow client.
 const CLAIM_FRAMES: usize = 8;
@@ -34,6 +36,9 @@ impl Member {
         let desk = Arc::clone(&self.desk);
         let mut book = desk.book.lock().await;
         self.refresh(&mut book).await?;
+        if book.look_at <= Instant::now() {
+            self.look_for_removed(&mut book).await?;
+        }
         if self.poll_at <= Instant::now() && book.record.settings.affinity == GroupAffinity::Stream {
             // Streams that were another's: nobody tells when their owner dies.
             let behind = |stream: &Stream| {
@@ -120,8 +125,9 @@ impl Member {
             let Some(stream) = self.streams.get(&index) else { continue };
             let looked = match self.draft(book, stream).await {
                 Ok(draft) if draft.gone || (stream.removed && draft.offer.candidates.is_empty()) => {
-                    self.drop_stream(book, index).await.map(|()| None)
+                    self.drop_stream(book, index, &draft).await.map(|()| None)
                 }
+                Ok(draft) if draft.is_cut() => self.go_on_behind(book, index, &draft).await.map(|()| None),
                 Ok(draft) => Ok(Some(draft).filter(|draft| !draft.offer.candidates.is_empty())),
                 Err(error) => Err(error),
             };
@@ -137,16 +143,41 @@ impl Member {
         Ok(drafts)
     }
 
-    /// Nothing is left of a stream: what the group had not come to is told, and its position forgotten.
-    async fn drop_stream(&mut self, book: &mut Book, index: u32) -> queue::Result<()> {
+    /// Nothing is left of a stream: what the group had not come to is told. Its position stays behind that, so that what is
+    /// published when the stream comes back is the group's, until the store has forgotten the stream.
+    async fn drop_stream(&mut self, book: &mut Book, index: u32, draft: &Draft) -> queue::Result<()> {
         let Some(stream) = self.streams.get(&index) else { return Ok(()) };
-        let gone = [(stream.topic.id().clone(), stream.topic.head())];
+        let id = stream.topic.id().clone();
+        // Where its output was not read: what this server knows of it, and what the group has passed.
+        let heard = stream.topic.head().max(draft.offer.from.get() - 1);
+        let is_forgotten = draft.gone && draft.floor.is_none();
+        self.lose(book, &id, draft.floor.unwrap_or(heard), !is_forgotten).await?;
+        self.forget(index);
+        Ok(())
+    }
+
+    /// A stream was unregistered and is registered again: what the group had not come to is told, and it goes on behind that.
+    async fn go_on_behind(&mut self, book: &mut Book, index: u32, draft: &Draft) -> queue::Result<()> {
+        let (Some(stream), Some(floor)) = (self.streams.get(&index), draft.floor) else { return Ok(()) };
+        let id = stream.topic.id().clone();
+        self.lose(book, &id, floor, true).await?;
+        self.stands_at(index, Sequence::after(floor));
+        Ok(())
+    }
+
+    async fn lose(&mut self, book: &mut Book, id: &StreamId, last: u64, goes_on: bool) -> queue::Result<()> {
+        let gone = [RemovedStream { stream_id: id.clone(), last: Some(last), goes_on }];
         let reason = GapReason::Unregistered.code();
-        self.consumers.queue.drop_group_streams(&self.seat.group, &gone, reason).await?;
-        book.positions.remove(&gone[0].0);
+        self.consumers.queue.drop_group_streams(&book.record.id, &gone, reason).await?;
+        // If the store did not do it yet, or is further, the next claim says so.
+        let begun = book.positions.get(id).is_some_and(|place| !place.begin);
+        if goes_on && begun {
+            book.note(id, Sequence::after(last), String::new());
+        } else {
+            book.positions.remove(id);
+        }
         // The claim brings what is to be told.
         self.poll_at = Instant::now();
-        self.forget(index);
         Ok(())
     }
 

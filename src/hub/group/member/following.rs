@@ -1,9 +1,14 @@
 //! Which streams a member follows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::stream::Stream;
 use super::{End, Member, Ready};
+use crate::domain::StreamId;
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::hub::event::SubscribeError;
 use crate::hub::group::desk::Book;
@@ -11,6 +16,12 @@ use crate::hub::group::positions::matchers;
 use crate::hub::group::{Consumers, GroupError, GroupEvent};
 use crate::hub::inbox::Change;
 use crate::hub::subscribe::Registration;
+use crate::queue;
+
+/// How often a group's members on one server look whether the store has forgotten streams that the group has positions in.
+const LOOK: Duration = Duration::from_secs(60);
+/// Streams in one look at whether they are still registered.
+const STREAMS_A_LOOK: usize = 500;
 
 impl Member {
     pub(super) fn take_mail(&mut self) -> Result<(), End> {
@@ -75,6 +86,20 @@ impl Member {
                 topic.observe(&record.counters);
             }
         }
+        Ok(())
+    }
+
+    /// Looks for streams that were unregistered while nobody was there to see it, and for those that the store has forgotten
+    /// since.
+    pub(super) async fn look_for_removed(&mut self, book: &mut Book) -> queue::Result<()> {
+        book.look_at = Instant::now() + LOOK;
+        let followed: HashSet<&StreamId> = self.streams.values().map(|stream| stream.topic.id()).collect();
+        let others = book.positions.iter().filter(|(id, place)| !place.begin && !followed.contains(id));
+        let others: Vec<_> = others.map(|(id, place)| (id.clone(), place.next)).collect();
+        for some in others.chunks(STREAMS_A_LOOK) {
+            self.consumers.note_removed(&self.seat.group, some).await?;
+        }
+        book.stale |= !others.is_empty();
         Ok(())
     }
 

@@ -140,8 +140,9 @@ impl Member {
             request,
         };
         {
-            let book = desk.book.lock().await;
+            let mut book = desk.book.lock().await;
             member.follow(&book).await?;
+            member.look_for_removed(&mut book).await?;
         }
         member.ready.push_back(Ready::Event(GroupEvent::Opened));
         Ok(member)

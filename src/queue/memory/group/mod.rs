@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::state::Now;
 use crate::domain::{DeadLetterId, GroupId, GroupRecord, MemberId, Sequence, StreamId, Timestamp};
 use crate::queue::{
-    Ended, Error, Exhausted, GapRun, GroupCounters, GroupPosition, GroupState, MAX_ENDED, MemberState, Result,
+    Ended, Error, Exhausted, GapRun, GroupCounters, GroupPosition, GroupState, MAX_ENDED, MAX_GAP_RUNS,
+    MemberState, RemovedStream, Result,
 };
 
 use gaps::Gaps;
@@ -141,27 +142,36 @@ impl Group {
         }
     }
 
-    /// Forgets streams whose output is gone, also for those who had not acknowledged it: they are told.
-    pub(super) fn lose_streams(&mut self, streams: &[(StreamId, u64)], reason: u16) {
-        let before = self.pending.len();
-        for (stream, head) in streams {
-            let Some(position) = self.positions.get(stream) else { continue };
-            let next = position.next;
-            let pending = self.pending.keys().filter(|(id, sequence)| id == stream && *sequence < next);
+    /// Forgets streams whose output was removed, also for those who had not acknowledged it: they are told.
+    pub(super) fn lose_streams(&mut self, streams: &[RemovedStream], reason: u16) {
+        for RemovedStream { stream_id, last, goes_on } in streams {
+            let Some(position) = self.positions.get(stream_id) else { continue };
+            let (next, owner) = (position.next, position.owner.clone());
+            // A group that is further is at work on what was published since.
+            let is_further = last.is_some_and(|last| next.get() > last + 1);
+            if is_further || self.gaps.len() >= MAX_GAP_RUNS {
+                continue;
+            }
+            let pending = self.pending.keys().filter(|(id, sequence)| id == stream_id && *sequence < next);
             let mut lost: Vec<Sequence> = pending.map(|(_, sequence)| *sequence).collect();
             lost.sort_unstable();
             for sequence in lost {
-                self.gaps.leave_untold(stream, GapRun { from: sequence, to: sequence, reason });
+                self.gaps.leave_untold(stream_id, GapRun { from: sequence, to: sequence, reason });
             }
-            if let Ok(to) = Sequence::new(*head)
+            if let Some(Ok(to)) = last.map(Sequence::new)
                 && next <= to
             {
-                self.gaps.leave_untold(stream, GapRun { from: next, to, reason });
+                self.gaps.leave_untold(stream_id, GapRun { from: next, to, reason });
+            }
+            let before = self.pending.len();
+            self.drop_streams(std::slice::from_ref(stream_id));
+            self.counters.lost += (before - self.pending.len()) as u64;
+            if let Some(last) = last.filter(|_| *goes_on) {
+                let (next, generation) = (Sequence::after(last), self.record.generation);
+                let position = Position { next, delivered: 0, mark: String::new(), owner, generation };
+                self.positions.insert(stream_id.clone(), position);
             }
         }
-        let streams: Vec<StreamId> = streams.iter().map(|(stream, _)| stream.clone()).collect();
-        self.drop_streams(&streams);
-        self.counters.lost += (before - self.pending.len()) as u64;
     }
 
     fn drop_streams(&mut self, streams: &[StreamId]) {

@@ -1,28 +1,30 @@
--- Keeps of an unregistered stream, once nothing of it waits, only what stops its numbers from being given out twice, and up
--- to which time nothing is kept; and forgets the streams with the lowest numbers where too many are remembered. Whoever runs it: it goes by what it reads.
--- KEYS: gone, removed, counts, stream; then the records of remembered streams, the lowest numbers first.
+-- Keeps of an unregistered stream, once nothing of it waits, only what stops its numbers from being given out twice; and
+-- forgets the streams with the lowest numbers where too many are remembered. Whoever runs it: it goes by what it reads.
+-- KEYS: gone, removed, counts, purge marks, stream; then the records of remembered streams, the lowest numbers first.
 -- ARGV: stream id, most remembered streams; then the ids of those records.
 -- Answers 1 if the stream is not in `gone` any more, else 0.
 --
 -- `removed` has each stream by its last number. Where one is forgotten, `forgotten` rises to its number at least, and ids
 -- that are not known begin behind that. SREM is the first write: a Redis at its memory limit allows it and what follows.
 local function text(number) return string.format('%.0f', number) end
-local f = redis.call('HMGET', KEYS[4], 'removed', 'seq', 'fin', 'settings', 'revision', 'epoch', 'paced', 'received', 'trimmed_until')
+local f = redis.call('HMGET', KEYS[5], 'removed', 'seq', 'fin', 'settings', 'revision', 'epoch')
+-- Numbers go on no faster, and times not back; and it is known until when frames were removed.
+local lasting = { 'paced', 'received', 'trimmed_until' }
+local kept = redis.call('HMGET', KEYS[5], unpack(lasting))
 if f[1] == '1' and f[2] ~= f[3] then return 0 end
 redis.call('SREM', KEYS[1], ARGV[1])
 if f[1] ~= '1' then return 1 end
-local seq = tonumber(f[2] or 0)
-redis.call('UNLINK', KEYS[4])
-redis.call('HSET', KEYS[4], 'removed', '1', 'seq', f[2], 'fin', f[2], 'floor', f[2], 'leapt', f[2], 'fin_leapt', f[2],
+redis.call('HDEL', KEYS[4], ARGV[1])
+redis.call('UNLINK', KEYS[5])
+redis.call('HSET', KEYS[5], 'removed', '1', 'seq', f[2], 'fin', f[2], 'floor', f[2], 'leapt', f[2], 'fin_leapt', f[2],
   'settings', f[4] or '', 'revision', f[5] or '0', 'epoch', f[6] or '0')
--- If it comes back, its numbers go on at their pace, and its times do not run back.
-for i, field in ipairs({ 'paced', 'received', 'trimmed_until' }) do
-  if f[6 + i] then redis.call('HSET', KEYS[4], field, f[6 + i]) end
+for i, field in ipairs(lasting) do
+  if kept[i] then redis.call('HSET', KEYS[5], field, kept[i]) end
 end
 redis.call('ZADD', KEYS[2], f[2], ARGV[1])
 
-local records = { [ARGV[1]] = KEYS[4] }
-for k = 5, #KEYS do records[ARGV[k - 2]] = KEYS[k] end
+local records = { [ARGV[1]] = KEYS[5] }
+for k = 6, #KEYS do records[ARGV[k - 3]] = KEYS[k] end
 for _ = 1, redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[2]) do
   local lowest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
   local record = records[lowest[1]]

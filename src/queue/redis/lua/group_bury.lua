@@ -1,12 +1,15 @@
 -- Enters a frame that a consumer group has given up as a dead letter, once for each token.
--- KEYS: counts, dead letters, token, the copy of its picture.
+-- KEYS: counts, dead letters, token, the copy of its picture, stream.
 -- ARGV: most bytes of dead letters, time that the token is remembered (ms), letter, picture's name ("" = none), the bytes
---       that it counts for with the picture and without.
+--       that it counts for with the picture and without, the frame's number.
+-- Answers 1, or 0 if its stream was unregistered after it was accepted: nothing is entered then.
 local function text(number) return string.format('%.0f', number) end
 local has_copy = redis.call('EXISTS', KEYS[4]) == 1
-if redis.call('EXISTS', KEYS[3]) == 1 then
+local stream = redis.call('HMGET', KEYS[5], 'seq', 'floor')
+local removed = not stream[1] or tonumber(ARGV[7]) <= tonumber(stream[2] or 0)
+if removed or redis.call('EXISTS', KEYS[3]) == 1 then
   if has_copy and redis.call('PTTL', KEYS[4]) >= 0 then redis.call('UNLINK', KEYS[4]) end -- offered, entered nowhere
-  return 0
+  return removed and 0 or 1
 end
 local clock = redis.call('TIME')
 local dead = redis.call('HMGET', KEYS[1], 'dead_time', 'dead_bytes')

@@ -2,8 +2,8 @@
 -- KEYS: as in group_common.lua.
 -- ARGV: what ("create", "update", "seek", "drop"), expected revision or "", settings, ack deadline (ms), most attempts,
 --       most outstanding frames, affinity, shortest and longest back-off (ms), incarnation; then for each stream: id, the
---       new position ("" = forget the stream), with "drop" the stream's last number and the reason to tell what the group had not
---       come to, or "".
+--       new position ("" = forget the stream), with "drop" the last number that is gone ("" = unknown), a space, and the reason to
+--       tell what the group had not come to, else "".
 -- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", revision}.
 local what = ARGV[1]
 local about = redis.call('HMGET', ABOUT, 'revision', 'generation')
@@ -32,9 +32,15 @@ end
 local chosen = {}
 for a = 11, #ARGV, 3 do
   local id, next = ARGV[a], ARGV[a + 1]
+  local holds = true
   if what == 'drop' then
-    local at, head, why = tonumber(redis.call('HGET', POSITIONS, 'n:' .. id)), string.match(ARGV[a + 2], '^(%d+) (%d+)$')
-    if at and head then
+    local at, head, why = tonumber(redis.call('HGET', POSITIONS, 'n:' .. id)), string.match(ARGV[a + 2], '^(%d*) (%d+)$')
+    head = tonumber(head)
+    -- A group that is further is at work on what was published since. Where too many gaps wait to be told, this one's position
+    -- waits with them.
+    holds = at and not (head and at > head + 1)
+      and tonumber(redis.call('HGET', ABOUT, 'gap_runs') or 0) < MAX_GAPS
+    if holds then
       local lost = {}
       for _, key in ipairs(redis.call('HKEYS', PENDING)) do
         local stream, seq = string.match(key, '^([^:]+):(.*)$')
@@ -44,11 +50,11 @@ for a = 11, #ARGV, 3 do
       for _, seq in ipairs(lost) do
         if seq < at then add_untold(id, seq, seq, tonumber(why)) end
       end
-      if at <= tonumber(head) then add_untold(id, at, tonumber(head), tonumber(why)) end
+      if head and at <= head then add_untold(id, at, head, tonumber(why)) end
     end
   end
   -- An update begins where there is no position, and moves none.
-  if what ~= 'update' or next == '' or redis.call('HEXISTS', POSITIONS, 'n:' .. id) == 0 then
+  if holds and (what ~= 'update' or next == '' or redis.call('HEXISTS', POSITIONS, 'n:' .. id) == 0) then
     chosen[id] = true
     redis.call('HDEL', POSITIONS, 'd:' .. id, 'k:' .. id)
     if next == '' then
