@@ -224,14 +224,14 @@ const LEFT_BESIDE: u64 = 4 << 20;
 async fn pair(client: &Client, n: u32, picture: &bytes::Bytes) {
     let stream_id = format!("flood-{n}");
     let mut stream = largest(&stream_id);
-    if n % LARGE != 0 {
+    if !n.is_multiple_of(LARGE) {
         stream.rois.clear();
         stream.privacy_masks.truncate(n as usize % 3);
     }
     let mut client = client.clone();
     let request = pb::RegisterStreamRequest { stream: Some(stream) };
     client.register_stream(request).await.expect("registers");
-    if n % WITH_FRAMES == 0 {
+    if n.is_multiple_of(WITH_FRAMES) {
         let frame = pb::Frame { stream_id: stream_id.clone(), data: picture.clone(), ..Default::default() };
         let batch = pb::SubmitFrameBatchRequest { frames: vec![frame] };
         let answer = client.submit_frame_batch(batch).await.expect("is answered").into_inner();

@@ -363,7 +363,7 @@ mod tests {
             lost: 0,
             candidates: vec![candidate(1), candidate(2)],
         };
-        let drafts = [(0, Draft { offer, entries: Vec::new(), gone: false, floor: None })];
+        let drafts = [(0, Draft { offer, entries: Vec::new(), floor: None, gone: false })];
         let delivery = |at| Delivery {
             stream_id: "cam".parse().unwrap(),
             sequence: number(at),
