@@ -52,10 +52,14 @@ mod redis {
         RedisQueue::open(config).await.unwrap()
     }
 
-    /// Accepts a frame, as soon as Redis is back; answers its number.
+    /// Accepts a frame of `cam`, as soon as Redis is back; answers its number.
     async fn number_of(queue: &RedisQueue, number: u64) -> u64 {
+        number_in(queue, "cam", number).await
+    }
+
+    async fn number_in(queue: &RedisQueue, stream: &str, number: u64) -> u64 {
         crate::common::eventually("a frame to be accepted", || async {
-            match queue.accept(vec![numbered("cam", number)]).await.remove(0) {
+            match queue.accept(vec![numbered(stream, number)]).await.remove(0) {
                 AcceptResult::Accepted(sequence) => Some(sequence.get()),
                 _ => None,
             }
@@ -121,6 +125,42 @@ mod redis {
         let first = number_of(&queue, 6).await;
         assert!(first > 5 && first < 1_000_000_000, "{first}");
         assert_eq!(number_of(&queue, 7).await, first + 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_stream_that_was_lost_with_its_registration_gets_no_number_twice() {
+        for registers_first in [false, true] {
+            let redis = RedisServer::start_with(Persistence::AofAlways);
+            let queue = open(&redis).await;
+            register(&*queue, "other").await;
+            assert_eq!(number_in(&queue, "other", 1).await, 1);
+            let names = redis.cli(&["KEYS", "frameway:{p00}:*"]);
+            let names: Vec<&str> = names.split_whitespace().collect();
+            for name in &names {
+                redis.cli(&["COPY", name, &format!("copy:{name}")]);
+            }
+            register(&*queue, "cam").await;
+            for number in 1..=5 {
+                assert_eq!(number_of(&queue, number).await, number);
+            }
+            let lost = redis.cli(&["KEYS", "frameway:{p00}:*"]);
+            for name in lost.split_whitespace() {
+                redis.cli(&["DEL", name]);
+            }
+            for name in &names {
+                redis.cli(&["COPY", &format!("copy:{name}"), name]);
+            }
+            if registers_first {
+                register(&*queue, "cam").await;
+            } else {
+                let leapt = number_in(&queue, "other", 2).await;
+                assert!(leapt > 2 && leapt < 1_000_000_000, "{leapt}");
+                register(&*queue, "cam").await;
+            }
+            let first = number_of(&queue, 6).await;
+            assert!(first > 5 && first < 1_000_000_000, "{first}, registered first: {registers_first}");
+            assert_eq!(number_of(&queue, 7).await, first + 1);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,7 +42,7 @@ local UNPACED_LEAP = 1048576 -- of a stream whose last numbers an older version 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local counts = redis.call('HMGET', KEYS[2], 'work_frames', 'work_bytes', 'instance', 'epoch', 'state', 'accepted', 'feed',
-  'publishers')
+  'publishers', 'base', 'base_epoch', 'base_paced')
 local work_frames, work_bytes = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
 local stored_epoch, accepted, feed = tonumber(counts[4] or 0), tonumber(counts[6] or 0), tonumber(counts[7] or 0)
 local lapsed = ARGV[9] ~= '0' and now > tonumber(ARGV[9]) * 1000
@@ -69,6 +69,28 @@ elseif counts[3] then
 end
 
 local SLOT = 32 -- number and sequence (8 bytes each), digest (16); slot 0 holds the highest number
+-- A stream that the store does not know may have been lost with its registration and all its numbers. Streams that it does not
+-- know begin behind `base`, which is behind them for all epochs up to `base_epoch`, and reach `base_paced` at the pace.
+local base, base_epoch, base_paced = tonumber(counts[9] or 0), tonumber(counts[10] or 0), tonumber(counts[11] or 0)
+local new_base = epoch > base_epoch
+if new_base then
+  if redis.call('EXISTS', KEYS[1]) == 1 then
+    local about = redis.call('XINFO', 'STREAM', KEYS[1])
+    for i = 1, #about, 2 do
+      if about[i] == 'last-generated-id' then
+        base_paced = math.max(base_paced, tonumber(string.match(about[i + 1], '^%d+')) * 1000)
+      end
+    end
+  end
+  if base_paced == 0 then -- nothing is known at all
+    base, base_paced = math.max(base, now), now
+  else
+    base_paced = math.min(base_paced, now + (BURST + 2 * MARGIN) * STEP)
+    local ahead = math.max(0, math.ceil((now - base_paced) / STEP) + BURST + MARGIN)
+    base, base_paced = base + ahead, base_paced + ahead * STEP
+  end
+end
+
 local streams, entered_frames, entered_bytes, answers = {}, 0, 0, {}
 local draining, duplicates = counts[5] == 'draining', 0
 local known_publishers, new_publishers = tonumber(counts[8] or 0), 0
@@ -88,6 +110,7 @@ local function load_stream(key)
       else
         leap = math.max(UNPACED_LEAP, now - seq)
       end
+      if seq + leap < base then leap, paced = base - seq, base_paced end
     end
     streams[key] = {
       known = f[1] == '0', seq = seq, queued = seq - leapt - tonumber(f[3] or 0) + tonumber(f[11] or 0),
@@ -223,6 +246,9 @@ if not dry then
   -- Only with a frame: it, or its refusal, came first, and what a full Redis refused would fail here.
   if entered_frames > 0 and new_instance then
     redis.call('HSET', KEYS[2], 'instance', ARGV[6], 'epoch', text(epoch))
+  end
+  if entered_frames > 0 and new_base then
+    redis.call('HSET', KEYS[2], 'base', text(base), 'base_epoch', text(epoch), 'base_paced', text(base_paced))
   end
   if entered_frames > 0 then
     redis.call('HINCRBY', KEYS[2], 'work_frames', entered_frames)

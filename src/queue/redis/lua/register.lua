@@ -14,7 +14,7 @@ elseif ARGV[3] ~= text(revision) then
 end
 local clock = redis.call('TIME')
 local now = text(clock[1] * 1000000 + clock[2])
-local counts = redis.call('HMGET', KEYS[5], 'base', 'forgotten', 'forgotten_revision', 'epoch')
+local counts = redis.call('HMGET', KEYS[5], 'base', 'forgotten', 'forgotten_revision', 'base_epoch', 'base_paced')
 -- Never one that was given out before, also where a failover lost writes: workers go by it when they decide what to show.
 revision = math.max(revision + 1, tonumber(counts[3] or 0) + 1, clock[1] * 1000000 + clock[2])
 local before = known and redis.call('HSTRLEN', KEYS[1], 'settings') or 0
@@ -41,8 +41,10 @@ if not known then
     if forgotten > 0 then redis.call('HSET', KEYS[1], 'floor', text(forgotten)) end
     if base > forgotten then redis.call('HSET', KEYS[1], 'base', start) end
   end
+  -- If the epoch is higher, the first number leaps (see accept.lua). It is given out later than now.
   redis.call('HSETNX', KEYS[1], 'epoch', counts[4] or '0')
-  redis.call('HSETNX', KEYS[1], 'paced', now) -- its first number is given out later
+  redis.call('HSETNX', KEYS[1], 'paced', text(math.max(tonumber(now), tonumber(counts[5] or 0))))
+  redis.call('HSETNX', KEYS[5], 'base_paced', now)
   redis.call('ZADD', KEYS[2], 0, ARGV[1])
   redis.call('SREM', KEYS[3], ARGV[1])
   redis.call('ZREM', KEYS[6], ARGV[1])
