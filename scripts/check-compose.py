@@ -4,7 +4,7 @@
     scripts/check-compose.py --binary target/debug/frameway
 
 Each `serve` line is run with `--check` added: the program validates its configuration, prints it and leaves with 0, or
-with 1 where it finds no host of the Redis service's name. For any other subcommand, every flag used must stand in its `--help`.
+with 1 where it cannot reach the Redis service. For any other subcommand, every flag used must stand in its `--help`.
 Nothing is started.
 
 Standard library only, so this is no YAML parser: it reads the layout that our compose file keeps (services indented
@@ -94,7 +94,7 @@ def check(binary, where, arguments):
     if arguments[0] == "serve":
         code, output = run(binary, [*arguments, "--check"])
         # The names of the services are known inside the compose network only: 1 says that the backend was not reached there.
-        elsewhere = code == 1 and "queue backend unreachable: failed to lookup address" in output
+        elsewhere = code == 1 and "queue backend unreachable" in output
         if code != 0 and not elsewhere:
             fail(f"{where}: `{line}` is refused with {code}:\n{output}")
     else:
