@@ -58,16 +58,16 @@ async fn keep_opening(config: QueueConfig, role: Role, late: Arc<LateQueue>, tas
     }
 }
 
-/// How long a good-bye may take.
+/// Bounds the time that leaving the list of servers may take.
 const GOOD_BYE: Duration = Duration::from_secs(1);
-/// How long a check of the configuration waits for Redis.
+/// Bounds the time that a check of the configuration waits for Redis.
 const CHECK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Looks whether the backend is there and fits the configuration, and changes nothing; answers what it is, in a line, or `None`
 /// for the embedded queue.
 ///
 /// # Errors
-/// Those of the backend.
+/// The backend cannot be reached, or does not fit.
 pub(crate) async fn check(config: &QueueConfig) -> queue::Result<Option<String>> {
     if config.redis_url.is_none() {
         return Ok(None);

@@ -33,7 +33,7 @@ fn split_zone(text: &str) -> (&str, i64) {
     }
 }
 
-/// What to write instead, with today's date.
+/// Returns an example of what to write instead, with today's date.
 fn advice(text: &str) -> String {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let today = now.get(..10).unwrap_or("2026-05-01");

@@ -31,7 +31,7 @@ pub enum ColorRange {
     Limited,
 }
 
-/// How raw luma and chroma were made of red, green and blue.
+/// Names the formula by which raw luma and chroma were made of red, green and blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ColorMatrix {
     /// JPEG, and video of standard definition.
@@ -43,7 +43,7 @@ pub enum ColorMatrix {
     Bt2020,
 }
 
-/// What the numbers of raw luma and chroma mean; the default is JPEG's.
+/// Says what the numbers of raw luma and chroma mean; the default is JPEG's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RawColors {
     /// Black and white.

@@ -54,7 +54,7 @@ impl Default for Rendition {
     }
 }
 
-/// How much chroma a JPEG has.
+/// Selects how much chroma a JPEG has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ChromaSubsampling {
     /// As much as a submitted JPEG; of other pictures as much as it takes to look like them.

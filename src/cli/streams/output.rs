@@ -127,7 +127,7 @@ impl Reencode {
     }
 }
 
-/// How much chroma a JPEG has.
+/// Selects how much chroma a JPEG has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Chroma {
     /// As much as came, or as it takes.

@@ -41,7 +41,7 @@ fn labels(stream: &pb::Stream) -> String {
     stream.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
 }
 
-/// How many frames, and the newest one's number where a failover passed numbers over.
+/// Writes how many frames there are, and the newest one's number where numbers were passed over.
 fn frames(count: u64, sequence: u64) -> String {
     match count == sequence {
         true => format!("{count} frames"),
@@ -170,7 +170,7 @@ pub(super) fn details(stream: &pb::Stream) -> String {
 /// Two passes of retention: so much older than its policy says may the oldest frame be.
 const RETENTION_SLACK: Duration = Duration::from_secs(5);
 
-/// What keeps an output from reaching back further: its policy, where it is at one of that policy's bounds.
+/// Names what keeps an output from reaching back further: the bound of its policy that it has reached, if it has reached one.
 fn bound_by(status: &pb::StreamStatus, age: Duration, policy: &pb::RetentionPolicy) -> &'static str {
     let mean = status.retained_bytes / status.retained_frames.max(1);
     if status.retained_frames >= policy.max_frames {

@@ -32,7 +32,7 @@ if not known then
     redis.call('HSET', KEYS[1], 'leapt', text(seq - queued), 'fin_leapt', text(fin), 'accepted_bytes', f[7] or '0')
   else
     -- Numbers begin behind all that can have been given out under this id: by a stream that was removed and is forgotten,
-    -- or in a store that was emptied under living servers.
+    -- in a store that was emptied under living servers, or by a stream that a failover lost with its registration.
     local base, forgotten = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
     seq = math.max(base, forgotten)
     local start = text(seq)
