@@ -17,11 +17,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut public = Vec::new();
     let mut private = Vec::new();
     collect(&Path::new(PROTO_ROOT).join("frameway/v1"), &mut public)?;
+    collect(&Path::new(PROTO_ROOT).join("frameway/admin/v1beta1"), &mut public)?;
     collect(&Path::new(PROTO_ROOT).join("frameway/storage/v1"), &mut private)?;
 
-    // Reflection serves the public package only, with its comments: `grpcurl describe` prints them.
+    // Reflection serves the public packages only, with its comments: `grpcurl describe` prints them.
     let public_set = compile(&public)?;
-    fs::write(out_dir.join("frameway_v1_descriptor.bin"), public_set)?;
+    fs::write(out_dir.join("frameway_descriptor.bin"), public_set)?;
 
     let all: Vec<PathBuf> = public.into_iter().chain(private).collect();
     let mut files = protox::compile(&all, [PROTO_ROOT])?;

@@ -18,8 +18,29 @@ pub mod v1 {
     tonic::include_proto!("frameway.v1");
 }
 
-/// The descriptor set of `frameway.v1` and what it imports, with comments: what reflection serves.
-pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("frameway_v1_descriptor");
+/// What operators see of the insides, package `frameway.admin.v1beta1`.
+pub mod admin {
+    /// Not stable: it may change with any version of the server.
+    #[allow(
+        missing_docs,
+        missing_debug_implementations,
+        unreachable_pub,
+        rust_2018_idioms,
+        clippy::all,
+        clippy::wildcard_enum_match_arm,
+        clippy::unused_async,
+        clippy::large_futures,
+        clippy::unwrap_used,
+        clippy::uninlined_format_args,
+        rustdoc::all
+    )]
+    pub mod v1beta1 {
+        tonic::include_proto!("frameway.admin.v1beta1");
+    }
+}
+
+/// The descriptor set of the public packages and what they import, with comments: what reflection serves.
+pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("frameway_descriptor");
 
 /// What the Redis backend stores, package `frameway.storage.v1`.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]

@@ -41,6 +41,20 @@ pub const MAX_PUBLISHERS_PER_STREAM: usize = 64;
 pub const MAX_STREAMS: usize = 10_000;
 /// Most selectors of one subscription.
 pub const MAX_SELECTORS: usize = 100;
+/// Most items of a list of stream selections.
+pub const MAX_STREAM_MATCHES: usize = 100;
+/// Longest glob, in characters.
+pub const MAX_GLOB_CHARS: usize = 128;
+/// Most cursors in a request.
+pub const MAX_CURSORS: usize = 10_000;
+/// Most privacy masks of a stream.
+pub const MAX_PRIVACY_MASKS: usize = 32;
+/// Most points of a polygon.
+pub const MAX_POLYGON_POINTS: usize = 64;
+/// Longest filter of a list, in bytes.
+pub const MAX_FILTER_BYTES: usize = 1_024;
+/// Most bytes of a page, or of a response with pictures at the default `max_picture_bytes`: every gRPC client takes 4 MiB.
+pub const MAX_PAGE_BYTES: usize = 4 << 20;
 /// Most streams that one subscription may follow.
 pub const MAX_STREAMS_PER_SUBSCRIPTION: usize = 2_000;
 /// Default for a subscriber's `max_picture_bytes`: below every client's default receive limit of 4 MiB.

@@ -1,7 +1,9 @@
 use std::ops::{Range, RangeInclusive};
 
+use super::limits::MAX_POLYGON_POINTS;
+
 /// Points that a polygon may have.
-const POINTS: RangeInclusive<usize> = 3..=64;
+const POINTS: RangeInclusive<usize> = 3..=MAX_POLYGON_POINTS;
 
 /// A point of a picture in shares of its width and height, both 0..=1, as the picture is shown.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::domain::{PartitionId, Partitions, StreamId};
+use crate::pb::admin::v1beta1 as admin;
 use crate::pb::v1 as pb;
 use crate::pb::v1::frame_result::Outcome;
 use crate::pb::v1::picture::Content;
-use crate::pb::v1::subscribe_frames_response::Event;
 
 /// Most streams whose refusals are told apart: refusals of further ones count for their partition only.
 const MAX_STREAMS: usize = 16_384;
@@ -77,23 +77,38 @@ impl Counters {
 
     /// Counts what a subscriber is sent.
     pub(crate) fn sent(&self, message: &pb::SubscribeFramesResponse) {
+        use crate::pb::v1::subscribe_frames_response::Event;
         match &message.event {
-            Some(Event::Frame(frame)) => {
-                let pictures = frame.frame.iter().flat_map(|frame| &frame.pictures);
-                let bytes = pictures.map(|picture| match &picture.content {
-                    Some(Content::Data(data)) => data.len() as u64,
-                    Some(Content::OmittedReason(_)) | None => 0,
-                });
-                self.delivered_frames.fetch_add(1, Ordering::Relaxed);
-                self.delivered_bytes.fetch_add(bytes.sum(), Ordering::Relaxed);
-            }
-            Some(Event::Gap(gap)) => {
-                let mut omitted = lock(&self.omitted);
-                for cause in &gap.causes {
-                    *omitted.entry(cause.reason).or_default() += frames_of(cause);
-                }
-            }
+            Some(Event::Frame(sent)) => self.sent_frame(sent.frame.as_ref()),
+            Some(Event::Gap(sent)) => self.sent_gap(sent.gap.as_ref()),
             Some(Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_)) | None => {}
+        }
+    }
+
+    /// Counts what a member of a group is sent.
+    pub(crate) fn sent_to_member(&self, message: &pb::ConsumeFramesResponse) {
+        use crate::pb::v1::consume_frames_response::Event;
+        match &message.event {
+            Some(Event::Frame(sent)) => self.sent_frame(sent.frame.as_ref()),
+            Some(Event::Gap(gap)) => self.sent_gap(Some(gap)),
+            Some(Event::Heartbeat(_) | Event::Ready(_) | Event::Draining(_)) | None => {}
+        }
+    }
+
+    fn sent_frame(&self, frame: Option<&pb::ProcessedFrame>) {
+        let pictures = frame.into_iter().flat_map(|frame| &frame.pictures);
+        let bytes = pictures.map(|picture| match &picture.content {
+            Some(Content::Data(data)) => data.len() as u64,
+            Some(Content::OmittedReason(_)) | None => 0,
+        });
+        self.delivered_frames.fetch_add(1, Ordering::Relaxed);
+        self.delivered_bytes.fetch_add(bytes.sum(), Ordering::Relaxed);
+    }
+
+    fn sent_gap(&self, gap: Option<&pb::Gap>) {
+        let mut omitted = lock(&self.omitted);
+        for cause in gap.into_iter().flat_map(|gap| &gap.causes) {
+            *omitted.entry(cause.reason).or_default() += frames_of(cause);
         }
     }
 
@@ -111,16 +126,13 @@ impl Counters {
     }
 
     /// The counters as callers see them; `subscriptions` are those open now.
-    pub(crate) fn to_pb(&self, subscriptions: usize) -> pb::ServerMetrics {
+    pub(crate) fn to_pb(&self, subscriptions: usize) -> admin::ServerMetrics {
         let causes = |(&reason, &count): (&i32, &u64)| pb::GapCause { reason, count, frames: Some(count) };
-        let reasons = |(&reason, &count): (&i32, &u64)| pb::ReasonCount { reason, count };
-        pb::ServerMetrics {
+        let reasons = |(&reason, &count): (&i32, &u64)| admin::ReasonCount { reason, count };
+        admin::ServerMetrics {
             uptime: Some(super::convert::time::duration_to_pb(self.start.elapsed())),
-            cpu_time: None,
             resident_bytes: resident_bytes(),
-            connections: 0,
             subscriptions: subscriptions as u64,
-            submit_calls: 0,
             delivered_frames: self.delivered_frames.load(Ordering::Relaxed),
             delivered_bytes: self.delivered_bytes.load(Ordering::Relaxed),
             omitted_frames: lock(&self.omitted).iter().map(causes).collect(),
@@ -135,12 +147,12 @@ fn frames_of(cause: &pb::GapCause) -> u64 {
     cause.frames.unwrap_or(if unnumbered { 0 } else { cause.count })
 }
 
-/// What Linux says of this process; 0 elsewhere.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// What Linux says of this process; `None` elsewhere.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = resident.and_then(|text| text.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.unwrap_or_default() << 10
+    kib.map(|kib| kib << 10)
 }
 
 #[cfg(test)]
@@ -169,10 +181,12 @@ mod tests {
         let cause =
             |reason: pb::GapReason, count| pb::GapCause { reason: reason.into(), count, frames: Some(count) };
         let causes = vec![cause(pb::GapReason::Purged, 3), cause(pb::GapReason::Overflow, 2)];
-        let gap = Event::Gap(pb::Gap { causes, ..Default::default() });
-        let message = pb::SubscribeFramesResponse { event: Some(gap) };
-        counters.sent(&message);
-        counters.sent(&message);
+        let gap = pb::Gap { causes, ..Default::default() };
+        let event = crate::pb::v1::consume_frames_response::Event::Gap(gap.clone());
+        counters.sent_to_member(&pb::ConsumeFramesResponse { event: Some(event) });
+        let gap = pb::DeliveredGap { gap: Some(gap), ..Default::default() };
+        let event = crate::pb::v1::subscribe_frames_response::Event::Gap(gap);
+        counters.sent(&pb::SubscribeFramesResponse { event: Some(event) });
         let told = counters.to_pb(0).omitted_frames;
         let count =
             |reason: pb::GapReason| told.iter().find(|one| one.reason() == reason).map(|one| one.count);

@@ -4,22 +4,47 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::convert::dead_letter::{self, Shown};
-use super::convert::picture::MAX_DELIVERED_PICTURE_BYTES;
+use super::convert::policy::bounded;
+use super::convert::{picture, stats};
 use super::fault::{Fault, Result};
-use super::page;
+use super::filter::Filter;
+use super::page::{self, Page};
 use super::status::{FULL_RETRY, SOON};
-use crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
-use crate::domain::{DeadLetter, DeadLetterId, DeadLetterSource, GroupId, Sequence, StreamId};
+use crate::domain::limits::MAX_ACK_IDS;
+use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSource, GroupId, Sequence, StreamId};
 use crate::hub::Consumers;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::dead_letter_result::Outcome;
 use crate::pb::v1::{discard_dead_letters_request, replay_dead_letters_request};
-use crate::queue::{DeadLetterOrder, ListDeadLetters, Queue, Refusal, ReplayResult};
+use crate::queue::{DeadLetterOrder, DeadLetterPage, ListDeadLetters, Queue, Refusal, ReplayResult};
 
 const LIST: &str = "dead-letters";
-/// Most ids of a request, and most dead letters that a filter may take at once.
-pub(crate) const MAX_ITEMS: usize = 1_000;
+/// What a filter of dead letters may name: all but `message` and `picture`.
+const FILTER_FIELDS: &[&str] = &[
+    "dead_letter_id",
+    "source",
+    "stream_id",
+    "sequence",
+    "queue_id",
+    "group_id",
+    "reason",
+    "attempts",
+    "dead_letter_time",
+    "capture_time",
+    "receive_time",
+    "publisher_id",
+    "publisher_sequence",
+    "attributes",
+    "traceparent",
+    "tracestate",
+    "replayed_sequence",
+    "replay_time",
+];
+/// Dead letters that are read at once.
+const READ_AT_ONCE: usize = 100;
+/// Most such reads for one page.
+const READS_A_PAGE: usize = 40;
 const DEFAULT_MAX_COUNT: usize = 100;
 
 /// The handlers.
@@ -30,9 +55,12 @@ pub(crate) struct DeadLetterDesk {
 }
 
 /// Which dead letters a request means.
-enum Which {
+enum Target {
     Ids(pb::DeadLetterIdList),
-    Filter(pb::DeadLetterFilter),
+    /// It must not be empty.
+    Filter(String),
+    /// All, if it is true.
+    All(bool),
 }
 
 /// What a request means, in the order of its results.
@@ -51,49 +79,70 @@ impl DeadLetterDesk {
         &self,
         request: pb::ListDeadLettersRequest,
     ) -> Result<pb::ListDeadLettersResponse> {
-        let pb::ListDeadLettersRequest { filter, page_size, page_token } = request;
-        let partitions = self.queue.partitions();
-        let filter = dead_letter::filter(filter, partitions).map_err(|fault| fault.within("filter"))?;
-        // A token is good for the filter that it was made with.
-        let kind = format!("{} {filter:?}", page::kind(LIST, &self.queue.identity()));
-        let after = match page::after::<String>(&kind, &page_token)? {
+        let pb::ListDeadLettersRequest { page_size, page_token, filter } = request;
+        let list = page::filtered(LIST, &filter, &self.queue.identity());
+        let filter = Filter::<pb::DeadLetter>::parse(&filter, FILTER_FIELDS)?;
+        let after = match page::after::<String>(&list, &page_token)? {
             None => None,
-            Some(id) => Some(DeadLetterId::parse(&id, partitions).map_err(|_| page::bad_token())?),
+            Some(id) => {
+                let id = DeadLetterId::parse(&id, self.queue.partitions()).map_err(|_| page::bad_token())?;
+                Some(id)
+            }
         };
-        let query = ListDeadLetters {
-            filter,
-            order: DeadLetterOrder::NewestFirst,
-            after,
-            limit: page::size(page_size),
-        };
-        let found = self.queue.list_dead_letters(&query).await?;
+        let mut page = Page::new(page::size(page_size));
+        let mut walk = self.walk(&filter, DeadLetterOrder::NewestFirst, after);
+        let mut reads = 0;
+        'page: while let Some(letters) = walk.read().await? {
+            for letter in letters {
+                let id = letter.id;
+                let letter = dead_letter::to_pb(letter, Shown::Described);
+                if !filter.passes(&letter) {
+                    page.pass(id);
+                } else if !page.add(id, letter) {
+                    break 'page;
+                }
+            }
+            reads += 1;
+            if reads >= READS_A_PAGE {
+                break;
+            }
+        }
+        let (dead_letters, last) = if walk.is_over() { page.end() } else { page.cut() };
         let totals = self.queue.dead_letter_totals().await?;
-        let to_pb = |letter| dead_letter::to_pb(letter, Shown::Described);
         Ok(pb::ListDeadLettersResponse {
-            dead_letters: found.letters.into_iter().map(to_pb).collect(),
-            next_page_token: found.next.map(|id| page::token(&kind, &id.to_string())).unwrap_or_default(),
-            total_count: totals.letters,
-            total_bytes: totals.bytes,
+            dead_letters,
+            next_page_token: last.map(|id| page::token(&list, &id.to_string())).unwrap_or_default(),
+            kept_count: totals.letters,
+            kept_bytes: totals.bytes,
         })
     }
 
+    /// A walk over the dead letters that a filter can select.
+    fn walk<'a>(
+        &'a self,
+        filter: &Filter<pb::DeadLetter>,
+        order: DeadLetterOrder,
+        after: Option<DeadLetterId>,
+    ) -> Walk<'a> {
+        let partitions = self.queue.partitions();
+        let queue_id = filter.required("queue_id");
+        let partition = partitions.all().find(|&one| queue_id == Some(stats::queue_id(one).as_str()));
+        let stream = filter.required("stream_id").and_then(|id| id.parse().ok());
+        let filter = DeadLetterFilter { stream, partition, ..Default::default() };
+        let query = ListDeadLetters { filter, order, after, limit: READ_AT_ONCE };
+        Walk { queue: &*self.queue, query, over: false }
+    }
+
     pub(crate) async fn get(&self, request: pb::GetDeadLetterRequest) -> Result<pb::GetDeadLetterResponse> {
-        let pb::GetDeadLetterRequest { dead_letter_id, max_picture_bytes, without_picture } = request;
-        let most = match max_picture_bytes {
-            0 => DEFAULT_MAX_DELIVERED_PICTURE_BYTES,
-            asked if asked > MAX_DELIVERED_PICTURE_BYTES => {
-                let rule = format!("must be at most {MAX_DELIVERED_PICTURE_BYTES}");
-                return Err(Fault::invalid("max_picture_bytes", rule));
-            }
-            asked => asked,
-        };
+        let pb::GetDeadLetterRequest { dead_letter_id, max_picture_bytes, metadata_only } = request;
+        let most = picture::checked_bound("max_picture_bytes", max_picture_bytes)?;
         if dead_letter_id.is_empty() {
             return Err(Fault::invalid("dead_letter_id", "is required"));
         }
         let letter = self.look_up(&dead_letter_id).await?.ok_or_else(|| not_found(&dead_letter_id))?;
         let shown = match letter.frame.picture {
             None => Shown::Described,
-            Some(_) if without_picture => Shown::Described,
+            Some(_) if metadata_only => Shown::Described,
             Some(picture) if picture.payload.size_bytes > u64::from(most) => {
                 Shown::Omitted(pb::OmittedReason::TooLarge)
             }
@@ -116,14 +165,19 @@ impl DeadLetterDesk {
         &self,
         request: pb::ReplayDeadLettersRequest,
     ) -> Result<pb::ReplayDeadLettersResponse> {
-        use replay_dead_letters_request::Which as W;
-        let pb::ReplayDeadLettersRequest { which, max_count, discard_after, reason: _ } = request;
-        let which = which.map(|which| match which {
-            W::Ids(ids) => Which::Ids(ids),
-            // Those that were replayed before are passed over.
-            W::Filter(filter) => Which::Filter(pb::DeadLetterFilter { not_replayed: true, ..filter }),
+        use replay_dead_letters_request::Target as T;
+        let pb::ReplayDeadLettersRequest { target, max_count, dry_run, discard_replayed, reason: _ } = request;
+        let target = target.map(|target| match target {
+            T::Ids(ids) => Target::Ids(ids),
+            T::Filter(filter) => Target::Filter(filter),
+            T::All(all) => Target::All(all),
         });
-        let Chosen { letters, more } = self.choose(which, max_count).await?;
+        // By filter or `all`, those that were replayed before are passed over.
+        let Chosen { letters, more } = self.choose(target, max_count, |letter| letter.replay.is_none()).await?;
+        if dry_run {
+            let results = self.would_replay(&letters).await?;
+            return Ok(pb::ReplayDeadLettersResponse { results, more });
+        }
         let mut results: HashMap<usize, pb::DeadLetterResult> = HashMap::new();
         let mut refused: HashSet<(&StreamId, &DeadLetterSource)> = HashSet::new();
         let mut groups: HashSet<&GroupId> = HashSet::new();
@@ -146,7 +200,7 @@ impl DeadLetterDesk {
                             groups.insert(group);
                         }
                         // A group's stays: until a member has the frame, it may be all that is left of it.
-                        if discard_after
+                        if discard_replayed
                             && letter.frame.source == DeadLetterSource::Worker
                             && let Err(error) = self.queue.discard_dead_letter(letter.id).await
                         {
@@ -167,17 +221,19 @@ impl DeadLetterDesk {
         &self,
         request: pb::DiscardDeadLettersRequest,
     ) -> Result<pb::DiscardDeadLettersResponse> {
-        use discard_dead_letters_request::Which as W;
-        let pb::DiscardDeadLettersRequest { which, max_count, reason: _ } = request;
-        let which = which.map(|which| match which {
-            W::Ids(ids) => Which::Ids(ids),
-            W::Filter(filter) => Which::Filter(filter),
+        use discard_dead_letters_request::Target as T;
+        let pb::DiscardDeadLettersRequest { target, max_count, dry_run, reason: _ } = request;
+        let target = target.map(|target| match target {
+            T::Ids(ids) => Target::Ids(ids),
+            T::Filter(filter) => Target::Filter(filter),
+            T::All(all) => Target::All(all),
         });
-        let Chosen { letters, more } = self.choose(which, max_count).await?;
+        let Chosen { letters, more } = self.choose(target, max_count, |_| true).await?;
         let mut results = Vec::with_capacity(letters.len());
         for (id, letter) in letters {
             let outcome = match letter {
                 None => Err(not_found(&id)),
+                Some(_) if dry_run => Ok(None),
                 Some(letter) => match self.queue.discard_dead_letter(letter.id).await {
                     Ok(true) => Ok(None),
                     Ok(false) => Err(not_found(&id)),
@@ -197,45 +253,80 @@ impl DeadLetterDesk {
         }
     }
 
-    async fn choose(&self, which: Option<Which>, max_count: u32) -> Result<Chosen> {
-        match which {
-            None => Err(Fault::invalid("which", "is required: ids or a filter")),
-            Some(Which::Ids(pb::DeadLetterIdList { ids })) => {
-                if ids.is_empty() {
-                    return Err(Fault::invalid("ids.ids", "must name at least one dead letter"));
+    /// Reads what a target means; `eligible` holds for what a filter or `all` may select.
+    async fn choose(
+        &self,
+        target: Option<Target>,
+        max_count: Option<u32>,
+        eligible: impl Fn(&DeadLetter) -> bool,
+    ) -> Result<Chosen> {
+        let filter = match target {
+            None => return Err(Fault::invalid("target", "must say which dead letters: there is no default")),
+            Some(Target::Ids(pb::DeadLetterIdList { ids })) => {
+                if max_count.is_some() {
+                    return Err(Fault::invalid("max_count", "must not be set with ids"));
                 }
-                if ids.len() > MAX_ITEMS {
-                    let message = format!("ids.ids: at most {MAX_ITEMS} dead letters, not {}", ids.len());
-                    let fault = Fault::new(ErrorReason::TooManyItems, message).field("ids.ids");
-                    return Err(fault.fact("limit", MAX_ITEMS));
-                }
-                let mut letters = Vec::with_capacity(ids.len());
-                for id in ids {
-                    let found = self.look_up(&id).await?;
-                    letters.push((id, found));
-                }
-                Ok(Chosen { letters, more: false })
+                return self.named(ids).await;
             }
-            Some(Which::Filter(filter)) => {
-                let limit = match max_count as usize {
-                    0 => DEFAULT_MAX_COUNT,
-                    asked if asked > MAX_ITEMS => {
-                        return Err(Fault::invalid("max_count", format!("must be at most {MAX_ITEMS}")));
-                    }
-                    asked => asked,
-                };
-                let filter = dead_letter::filter(Some(filter), self.queue.partitions())
-                    .map_err(|fault| fault.within("filter"))?;
-                let order = DeadLetterOrder::OldestFirst;
-                let query = ListDeadLetters { filter, order, after: None, limit };
-                let page = self.queue.list_dead_letters(&query).await?;
-                let named = |letter: DeadLetter| (letter.id.to_string(), Some(letter));
-                Ok(Chosen {
-                    letters: page.letters.into_iter().map(named).collect(),
-                    more: page.next.is_some(),
-                })
+            Some(Target::All(false)) => return Err(Fault::invalid("all", "must be true, or not be set")),
+            Some(Target::All(true)) => String::new(),
+            Some(Target::Filter(filter)) if filter.trim().is_empty() => {
+                let rule = "must not be empty; `all` means all dead letters";
+                return Err(Fault::invalid("filter", rule));
+            }
+            Some(Target::Filter(filter)) => filter,
+        };
+        let filter = Filter::<pb::DeadLetter>::parse(&filter, FILTER_FIELDS)?;
+        let most = bounded("max_count", max_count, 1, MAX_ACK_IDS as u64)?;
+        let most = most.map_or(DEFAULT_MAX_COUNT, |count| count as usize);
+        let mut letters = Vec::new();
+        let mut walk = self.walk(&filter, DeadLetterOrder::OldestFirst, None);
+        // Not bounded but by what is kept: a call that ended early would never get beyond what it passes over.
+        while let Some(found) = walk.read().await? {
+            for letter in found {
+                let selected =
+                    eligible(&letter) && filter.passes(&dead_letter::to_pb(letter.clone(), Shown::Described));
+                if selected && letters.len() >= most {
+                    return Ok(Chosen { letters, more: true });
+                }
+                if selected {
+                    letters.push((letter.id.to_string(), Some(letter)));
+                }
             }
         }
+        Ok(Chosen { letters, more: false })
+    }
+
+    async fn named(&self, ids: Vec<String>) -> Result<Chosen> {
+        if ids.is_empty() {
+            return Err(Fault::invalid("ids.ids", "must name at least one dead letter"));
+        }
+        if ids.len() > MAX_ACK_IDS {
+            let message = format!("ids.ids: at most {MAX_ACK_IDS} dead letters, not {}", ids.len());
+            let fault = Fault::new(ErrorReason::TooManyItems, message).field("ids.ids");
+            return Err(fault.fact("limit", MAX_ACK_IDS).fact("actual", ids.len()));
+        }
+        let mut letters = Vec::with_capacity(ids.len());
+        for id in ids {
+            let found = self.look_up(&id).await?;
+            letters.push((id, found));
+        }
+        Ok(Chosen { letters, more: false })
+    }
+
+    /// What a replay would answer.
+    async fn would_replay(
+        &self,
+        letters: &[(String, Option<DeadLetter>)],
+    ) -> Result<Vec<pb::DeadLetterResult>> {
+        let one = |(id, letter): &(String, Option<DeadLetter>)| {
+            let outcome = match letter {
+                None => Err(not_found(id)),
+                Some(_) => Ok(None),
+            };
+            result(id.clone(), outcome)
+        };
+        Ok(letters.iter().map(one).collect())
     }
 
     async fn replay_one(&self, letter: &DeadLetter) -> Result<Option<Sequence>> {
@@ -279,6 +370,33 @@ impl DeadLetterDesk {
     }
 }
 
+/// A walk over dead letters, some at a time.
+struct Walk<'a> {
+    queue: &'a dyn Queue,
+    query: ListDeadLetters,
+    over: bool,
+}
+
+impl Walk<'_> {
+    /// The next ones; `None` after the last.
+    async fn read(&mut self) -> Result<Option<Vec<DeadLetter>>> {
+        if self.over {
+            return Ok(None);
+        }
+        let DeadLetterPage { letters, next } = self.queue.list_dead_letters(&self.query).await?;
+        self.over = next.is_none();
+        self.query.after = next;
+        // Others have their turn.
+        tokio::task::yield_now().await;
+        Ok(Some(letters))
+    }
+
+    /// Everything was read.
+    fn is_over(&self) -> bool {
+        self.over
+    }
+}
+
 impl Fault {
     /// A full queue has one reason here, whichever bound was reached.
     fn because_of_queue(self) -> Self {
@@ -309,7 +427,7 @@ fn result(dead_letter_id: String, outcome: Result<Option<Sequence>>) -> pb::Dead
         Ok(sequence) => {
             Outcome::Done(pb::DeadLetterDone { replayed_sequence: sequence.map_or(0, Sequence::get) })
         }
-        Err(fault) => Outcome::Refused(fault.into_frame_error()),
+        Err(fault) => Outcome::Refused(fault.into_item_error()),
     };
     pb::DeadLetterResult { dead_letter_id, outcome: Some(outcome) }
 }

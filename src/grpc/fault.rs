@@ -1,4 +1,4 @@
-//! Why a call, or one item of it, is refused: the fact, before it becomes a status or a `FrameError`.
+//! Why a call, or one item of it, is refused: the fact, before it becomes a status or a `ItemError`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 
 /// `google.rpc.ErrorInfo.domain` of every error.
-pub const ERROR_DOMAIN: &str = "frameway.v1";
+pub const ERROR_DOMAIN: &str = "frameway.example";
 
 /// What a message, a field path or a fact may hold, in characters. They repeat what the caller sent.
 const MAX_TEXT_CHARS: usize = 512;
@@ -83,19 +83,16 @@ impl Fault {
     }
 
     /// The same fault as one item's result.
-    pub(crate) fn into_frame_error(self) -> pb::FrameError {
-        pb::FrameError {
+    pub(crate) fn into_item_error(self) -> pb::ItemError {
+        let metadata = metadata(&self.field, &self.facts, |text| shortened(text, MAX_TEXT_CHARS));
+        pb::ItemError {
             reason: self.reason.into(),
             message: shortened(&self.message, MAX_TEXT_CHARS),
             field: shortened(&self.field, MAX_TEXT_CHARS),
             retry_delay: self.retry_delay.map(time::duration_to_pb),
+            metadata,
         }
     }
-}
-
-/// Refuses a field that is set although this server does not offer it yet.
-pub(crate) fn unless_set(set: bool, path: &str) -> Result<()> {
-    if set { Err(Fault::not_offered(path)) } else { Ok(()) }
 }
 
 impl From<ValidationError> for Fault {
@@ -138,17 +135,25 @@ fn status(fault: &Fault, max_chars: usize) -> Status {
     if let Some(id) = fact("group_id") {
         details.set_resource_info("frameway.v1.ConsumerGroup", id, "", message.clone());
     }
-    let mut metadata: std::collections::HashMap<String, String> =
-        facts.iter().map(|(name, value)| ((*name).to_owned(), cut(value))).collect();
+    let metadata: std::collections::HashMap<String, String> = metadata(field, facts, cut);
     if !field.is_empty() {
-        metadata.insert("field".to_owned(), cut(field));
         details.add_bad_request_violation(cut(field), message.clone());
     }
     if retry_delay.is_some() {
         details.set_retry_info(*retry_delay);
     }
-    details.set_error_info(reason_name(*reason), ERROR_DOMAIN, metadata);
+    details.set_error_info(reason.as_str_name(), ERROR_DOMAIN, metadata);
     Status::with_error_details(code(*reason), message, details)
+}
+
+/// The facts of a fault, and the field at fault, as `ErrorInfo.metadata` and `ItemError.metadata` have them.
+fn metadata<M: FromIterator<(String, String)>>(
+    field: &str,
+    facts: &[(&'static str, String)],
+    cut: impl Fn(&str) -> String,
+) -> M {
+    let field = (!field.is_empty()).then(|| ("field".to_owned(), cut(field)));
+    facts.iter().map(|(name, value)| ((*name).to_owned(), cut(value))).chain(field).collect()
 }
 
 /// The first characters of a text, and a sign that there were more.
@@ -175,12 +180,6 @@ pub(crate) fn trailers(status: &Status) -> HeaderMap {
     headers
 }
 
-/// The reason as `ErrorInfo` has it.
-pub(crate) fn reason_name(reason: ErrorReason) -> &'static str {
-    let name = reason.as_str_name();
-    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
-}
-
 /// The status code of a reason, as `error_reason.proto` gives it. Reasons that appear only inside messages have the code
 /// that would fit, should one ever fail a call.
 pub(crate) fn code(reason: ErrorReason) -> Code {
@@ -195,13 +194,13 @@ pub(crate) fn code(reason: ErrorReason) -> Code {
         | R::PageTokenInvalid
         | R::UpdateMaskInvalid
         | R::ProtocolViolation
+        | R::UnknownField
         | R::PictureMissing
         | R::PictureTooLarge
         | R::PictureSizeMismatch
         | R::PictureFormatUnknown
         | R::PictureFormatMismatch
         | R::CaptureTimeOutOfRange
-        | R::FrameTooOld
         | R::PublisherMismatch
         | R::CursorInvalid
         | R::AckIdInvalid
@@ -217,8 +216,6 @@ pub(crate) fn code(reason: ErrorReason) -> Code {
         | R::GroupNotFound
         | R::QueueNotFound
         | R::DeadLetterNotFound
-        | R::FrameNotFound
-        | R::StreamUnregistered
         | R::GroupDeleted
         | R::ReplayTargetGone => Code::NotFound,
         R::AlreadyExists => Code::AlreadyExists,
@@ -235,14 +232,12 @@ pub(crate) fn code(reason: ErrorReason) -> Code {
         | R::MetadataTooLarge
         | R::SlowConsumer
         | R::QueueOverflow
-        | R::OutputTooLarge
         | R::DeliveryAttemptsExhausted => Code::ResourceExhausted,
         R::PublisherSequenceReused
         | R::PublisherSequenceTooOld
         | R::OutOfOrder
         | R::QueueDraining
         | R::AckIdStale
-        | R::LeaseLost
         | R::Purged
         | R::RejectedByConsumer => Code::FailedPrecondition,
         R::BackendUnavailable | R::DurabilityNotReached | R::Draining | R::PayloadExpired => {
@@ -256,6 +251,7 @@ pub(crate) fn code(reason: ErrorReason) -> Code {
         | R::EncodeFailed
         | R::WorkerKilled
         | R::WorkerExhausted
+        | R::Erased
         | R::PayloadLost => Code::Internal,
         R::DeadlineExceeded => Code::DeadlineExceeded,
         R::CursorTrimmed | R::PositionInFuture => Code::OutOfRange,

@@ -12,8 +12,8 @@ use crate::domain::{
 use crate::hub::{GapReason, Hub, PictureWant, PicturesOrLost};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
-use crate::pb::v1::frame_lookup::Result as Lookup;
-use crate::pb::v1::latest_frame::Result as Latest;
+use crate::pb::v1::frame_lookup::Outcome as Lookup;
+use crate::pb::v1::latest_frame::Outcome as Latest;
 use crate::queue::{self, OutputPage, Queue};
 
 /// Most sequences or streams of one request.
@@ -56,7 +56,7 @@ impl FrameReader {
                 },
                 None => Lookup::Missing(pb::MissingFrame { reason: missing(number, &page).into() }),
             };
-            results.push(pb::FrameLookup { sequence: number.get(), result: Some(result) });
+            results.push(pb::FrameLookup { sequence: number.get(), outcome: Some(result) });
         }
         Ok(pb::GetFramesResponse { results })
     }
@@ -95,7 +95,7 @@ impl FrameReader {
                 },
                 Err(reason) => (no_frame(reason), None),
             };
-            results.push(pb::LatestFrame { stream_id: id.to_string(), result: Some(result), age });
+            results.push(pb::LatestFrame { stream_id: id.to_string(), outcome: Some(result), age });
         }
         Ok(pb::GetLatestFramesResponse { results })
     }

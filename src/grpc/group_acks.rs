@@ -82,7 +82,7 @@ impl GroupAcks {
                     });
                     outcomes.push(None);
                 }
-                Err(fault) => outcomes.push(Some(Outcome::Refused(fault.into_frame_error()))),
+                Err(fault) => outcomes.push(Some(Outcome::Refused(fault.into_item_error()))),
             }
         }
         let mut exhausted = Vec::new();
@@ -110,7 +110,7 @@ impl GroupAcks {
 
 fn outcome_of(result: AnswerResult, is_rejection: bool, exhausted: &mut Vec<queue::Exhausted>) -> Outcome {
     let done = |already_acknowledged, deadline: Option<Timestamp>| {
-        Outcome::Done(pb::AckDone { already_acknowledged, ack_deadline: deadline.map(time::to_pb) })
+        Outcome::Done(pb::AckDone { already_acknowledged, ack_expire_time: deadline.map(time::to_pb) })
     };
     match result {
         AnswerResult::Done(deadline) => done(false, deadline),
@@ -142,7 +142,7 @@ fn outcome_of(result: AnswerResult, is_rejection: bool, exhausted: &mut Vec<queu
 }
 
 fn refused(reason: ErrorReason, message: &str) -> Outcome {
-    Outcome::Refused(Fault::new(reason, message).field("ack_id").into_frame_error())
+    Outcome::Refused(Fault::new(reason, message).field("ack_id").into_item_error())
 }
 
 fn verdict(rejection: pb::Rejection) -> Result<(String, Verdict)> {

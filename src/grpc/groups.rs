@@ -6,22 +6,38 @@ use std::sync::Arc;
 use super::convert::group::{self, WantedGroup};
 use super::convert::{delivery, stream};
 use super::fault::{Fault, Result};
-use super::{mask, page};
-use crate::domain::{GroupId, GroupRecord, StoreIdentity, StreamId, StreamMatch};
+use super::filter::Filter;
+use super::mask;
+use super::page::{self, Page};
+use crate::domain::{GroupId, GroupRecord, StreamId, StreamMatch};
 use crate::hub::{Beginnings, Consumers, GroupStart, TimeGap};
 use crate::pb::v1 as pb;
 use crate::queue::{self, GroupState, Queue};
 
 const LIST: &str = "groups";
+/// What a filter of groups may name.
+const GROUP_FIELDS: &[&str] =
+    &["group_id", "display_name", "affinity", "create_time", "update_time", "status"];
+/// What a filter of positions may name.
+const POSITION_FIELDS: &[&str] = &[
+    "stream_id",
+    "acknowledged_sequence",
+    "delivered_sequence",
+    "head_sequence",
+    "lag_frames",
+    "outstanding_frames",
+    "member_id",
+];
+/// Groups or positions that are read at once for a page.
+const READ_AT_ONCE: usize = 100;
 /// How often an update without an etag starts again when others change the group at the same time.
 const UPDATE_TRIES: usize = 8;
 
 /// Most gaps of time in one answer.
 const MAX_TIME_GAPS: usize = 1_000;
 
-fn time_gaps(gaps: Vec<TimeGap>, store: &StoreIdentity) -> Vec<pb::Gap> {
-    let to_pb = |gap| pb::Gap { cursor: String::new(), ..delivery::time_gap_to_pb(gap, store) };
-    gaps.into_iter().take(MAX_TIME_GAPS).map(to_pb).collect()
+fn time_gaps(gaps: Vec<TimeGap>) -> Vec<pb::Gap> {
+    gaps.into_iter().take(MAX_TIME_GAPS).map(delivery::time_gap_to_pb).collect()
 }
 
 /// The operators' view of consumer groups.
@@ -49,59 +65,83 @@ impl GroupDesk {
         let begun = self.consumers.positions(&records, &start, false).await;
         let begun = begun.map_err(|error| Fault::from(error).within("group.start"))?;
         let record = self.queue.create_group(&id, &settings, &begun.positions).await?;
-        let time_gaps = time_gaps(begun.time_gaps, &self.queue.identity());
-        Ok(pb::CreateConsumerGroupResponse { group: Some(group::to_pb(record)), time_gaps })
+        let time_gaps = time_gaps(begun.time_gaps);
+        let group = Some(self.with_status(&record.id).await?);
+        Ok(pb::CreateConsumerGroupResponse { group, time_gaps })
     }
 
     pub(crate) async fn get(
         &self,
         request: pb::GetConsumerGroupRequest,
     ) -> Result<pb::GetConsumerGroupResponse> {
-        let pb::GetConsumerGroupRequest { group_id, page_size, page_token } = request;
+        let pb::GetConsumerGroupRequest { group_id } = request;
+        Ok(pb::GetConsumerGroupResponse { group: Some(self.with_status(&group_id.parse()?).await?) })
+    }
+
+    pub(crate) async fn list_positions(
+        &self,
+        request: pb::ListConsumerGroupPositionsRequest,
+    ) -> Result<pb::ListConsumerGroupPositionsResponse> {
+        let pb::ListConsumerGroupPositionsRequest { group_id, page_size, page_token, filter } = request;
         let id: GroupId = group_id.parse()?;
-        let list = page::kind(&format!("group-streams:{id}"), &self.queue.identity());
+        let list = page::filtered(&format!("group-positions:{id}"), &filter, &self.queue.identity());
+        let filter = Filter::<pb::ConsumerGroupPosition>::parse(&filter, POSITION_FIELDS)?;
         let after: Option<StreamId> = page::after(&list, &page_token)?;
         let state = self.queue.group_state(&id).await?;
-        let streams = self.streams(&state.record).await?;
-        let totals = self.consumers.totals(&state, &streams).await?;
-        let behind = |id: &&StreamId| after.as_ref().is_none_or(|after| *id > after);
-        let limit = page::size(page_size);
-        let ids: Vec<StreamId> = streams.iter().filter(behind).take(limit).cloned().collect();
-        let next_page_token = match ids.last() {
-            Some(last) if ids.len() >= limit && Some(last) != streams.last() => page::token(&list, last),
-            Some(_) | None => String::new(),
-        };
-        let spans = self.consumers.spans(&state, &ids).await?;
-        let streams = spans
-            .iter()
-            .map(|(id, position, span)| group::position_to_pb(id.to_string(), position, span))
-            .collect();
-        let group = Some(group::state_to_pb(state, totals));
-        Ok(pb::GetConsumerGroupResponse { group, streams, next_page_token })
+        let mut rest = self.streams(&state.record).await?;
+        rest.retain(|id| after.as_ref().is_none_or(|after| id > after));
+        let mut page = Page::new(page::size(page_size));
+        'page: for ids in rest.chunks(READ_AT_ONCE) {
+            for (id, position, span) in &self.consumers.spans(&state, ids).await? {
+                let position = group::position_to_pb(id.to_string(), position, span);
+                if !filter.passes(&position) {
+                    page.pass(id.clone());
+                } else if !page.add(id.clone(), position) {
+                    break 'page;
+                }
+            }
+        }
+        let (positions, last) = page.end();
+        let next_page_token =
+            last.filter(|last| rest.last() != Some(last)).map(|last| page::token(&list, &last));
+        let next_page_token = next_page_token.unwrap_or_default();
+        Ok(pb::ListConsumerGroupPositionsResponse { positions, next_page_token })
     }
 
     pub(crate) async fn list(
         &self,
         request: pb::ListConsumerGroupsRequest,
     ) -> Result<pb::ListConsumerGroupsResponse> {
-        let pb::ListConsumerGroupsRequest { page_size, page_token } = request;
-        let limit = page::size(page_size);
-        let list = page::kind(LIST, &self.queue.identity());
-        let after: Option<GroupId> = page::after(&list, &page_token)?;
-        let records = self.queue.list_groups(after.as_ref(), limit).await?;
-        let next_page_token = match records.last() {
-            Some(last) if records.len() >= limit => page::token(&list, &last.id),
-            Some(_) | None => String::new(),
-        };
-        let mut groups = Vec::with_capacity(records.len());
-        for record in records {
-            match self.with_status(&record.id).await {
-                Ok(group) => groups.push(group),
-                // Deleted meanwhile.
-                Err(fault) if fault.reason == pb::ErrorReason::GroupNotFound => {}
-                Err(fault) => return Err(fault),
+        let pb::ListConsumerGroupsRequest { page_size, page_token, filter } = request;
+        let list = page::filtered(LIST, &filter, &self.queue.identity());
+        let filter = Filter::<pb::ConsumerGroup>::parse(&filter, GROUP_FIELDS)?;
+        let mut after: Option<GroupId> = page::after(&list, &page_token)?;
+        let mut page = Page::new(page::size(page_size));
+        'page: loop {
+            // There are at most 1,000.
+            let limit = if filter.is_empty() { READ_AT_ONCE.min(page.left()) } else { READ_AT_ONCE };
+            let records = self.queue.list_groups(after.as_ref(), limit).await?;
+            let is_last = records.len() < limit;
+            after = records.last().map(|record| record.id.clone());
+            for record in records {
+                let group = match self.with_status(&record.id).await {
+                    Ok(group) => group,
+                    // Deleted meanwhile.
+                    Err(fault) if fault.reason == pb::ErrorReason::GroupNotFound => continue,
+                    Err(fault) => return Err(fault),
+                };
+                if !filter.passes(&group) {
+                    page.pass(record.id);
+                } else if !page.add(record.id, group) {
+                    break 'page;
+                }
+            }
+            if is_last {
+                return Ok(pb::ListConsumerGroupsResponse { groups: page.all(), ..Default::default() });
             }
         }
+        let (groups, last) = page.cut();
+        let next_page_token = last.map(|last| page::token(&list, &last)).unwrap_or_default();
         Ok(pb::ListConsumerGroupsResponse { groups, next_page_token })
     }
 
@@ -109,7 +149,7 @@ impl GroupDesk {
         &self,
         request: pb::UpdateConsumerGroupRequest,
     ) -> Result<pb::UpdateConsumerGroupResponse> {
-        let pb::UpdateConsumerGroupRequest { group, update_mask } = request;
+        let pb::UpdateConsumerGroupRequest { group, update_mask, reason: _ } = request;
         let wanted = group.ok_or_else(|| Fault::invalid("group", "must be set"))?;
         let id: GroupId = wanted.group_id.parse().map_err(|error| Fault::from(error).within("group"))?;
         let expected = stream::revision("group.etag", &wanted.etag)?;
@@ -131,7 +171,9 @@ impl GroupDesk {
                 Err(queue::Error::RevisionMismatch { .. }) if expected.is_none() && tries > 0 => {}
                 updated => {
                     self.consumers.nudge(&id);
-                    return Ok(pb::UpdateConsumerGroupResponse { group: Some(group::to_pb(updated?)) });
+                    let updated = updated?;
+                    let group = self.with_status(&updated.id).await?;
+                    return Ok(pb::UpdateConsumerGroupResponse { group: Some(group) });
                 }
             }
         }
@@ -158,22 +200,28 @@ impl GroupDesk {
         &self,
         request: pb::SeekConsumerGroupRequest,
     ) -> Result<pb::SeekConsumerGroupResponse> {
-        let pb::SeekConsumerGroupRequest { group_id, position, streams, etag, reason: _ } = request;
+        let pb::SeekConsumerGroupRequest { group_id, position, streams, all_streams, etag, reason: _ } = request;
         let id: GroupId = group_id.parse()?;
-        let position = position
-            .filter(|start| start.position.is_some())
-            .ok_or_else(|| Fault::invalid("position", "must say where to go on"))?;
+        let position = position.ok_or_else(|| Fault::invalid("position", "must say where to go on"))?;
         let store = self.queue.read_identity().await?;
         let start = group::start_from_pb(position, &store).map_err(|fault| fault.within("position"))?;
         let expected = stream::revision("etag", &etag)?;
-        let narrowed = match streams.filter(|streams| streams.by.is_some()) {
-            Some(one) => Some(group::stream_match(one).map_err(|fault| fault.within("streams"))?),
-            None => None,
+        let narrowed = match (all_streams, streams.is_empty()) {
+            (true, true) => None,
+            (true, false) => return Err(Fault::invalid("streams", "must be empty with all_streams")),
+            (false, true) => {
+                return Err(Fault::invalid("streams", "must hold at least one, or all_streams must be true"));
+            }
+            (false, false) => {
+                let streams = group::stream_matches("streams", streams)?;
+                Consumers::check_selection(&streams)?;
+                Some(streams)
+            }
         };
         let record = self.record(&id).await?;
         let mut records = self.consumers.selected(&record.settings.streams).await?;
         if let Some(narrowed) = narrowed {
-            let chosen = self.consumers.selected(&[narrowed]).await?;
+            let chosen = self.consumers.selected(&narrowed).await?;
             let chosen: HashSet<StreamId> = chosen.into_iter().map(|record| record.id).collect();
             records.retain(|record| chosen.contains(&record.id));
         }
@@ -186,7 +234,7 @@ impl GroupDesk {
         Ok(pb::SeekConsumerGroupResponse {
             group: Some(group),
             moved_streams: positions.len() as u64,
-            time_gaps: time_gaps(gaps, &self.queue.identity()),
+            time_gaps: time_gaps(gaps),
         })
     }
 
@@ -194,7 +242,7 @@ impl GroupDesk {
         &self,
         request: pb::DeleteConsumerGroupRequest,
     ) -> Result<pb::DeleteConsumerGroupResponse> {
-        let pb::DeleteConsumerGroupRequest { group_id, etag } = request;
+        let pb::DeleteConsumerGroupRequest { group_id, etag, reason: _ } = request;
         let id: GroupId = group_id.parse()?;
         let expected = stream::revision("etag", &etag)?;
         let state = self.queue.group_state(&id).await?;

@@ -10,7 +10,7 @@ use tonic::server::NamedService as _;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::{QueueServer, StreamingServer};
+use super::SERVICES;
 use crate::queue::{self, Queue};
 
 /// Time between two looks at the backend.
@@ -118,7 +118,7 @@ impl HealthWatch {
 
     async fn tell(&self, health: Health) {
         let status = health.status();
-        for service in ["", StreamingServer::NAME, QueueServer::NAME] {
+        for service in std::iter::once("").chain(SERVICES) {
             self.reporter.set_service_status(service, status).await;
         }
         self.state.send_replace(health);

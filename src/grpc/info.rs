@@ -1,11 +1,11 @@
 //! GetServerInfo: what this server is, and what it takes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::MAX_PLAIN_MESSAGE_BYTES;
-use super::convert::output::MAX_MASKS;
 use super::convert::{picture, stats, time};
 use super::frames::MAX_LOOKUP_ITEMS;
 use super::front::MAX_METADATA_BYTES;
@@ -16,7 +16,7 @@ use crate::domain::limits as maxima;
 use crate::domain::{Partitions, Timestamp};
 use crate::hub::HubConfig;
 use crate::pb::v1 as pb;
-use crate::queue::{self, BackendStatus, Durability};
+use crate::queue::{self, BackendStatus, Durability, Queue};
 
 /// What does not change while the server runs.
 #[derive(Debug, Clone)]
@@ -27,14 +27,21 @@ pub(crate) struct ServerInfo {
     pub(crate) limits: Limits,
     pub(crate) max_streams: usize,
     pub(crate) max_subscriptions: usize,
+    pub(crate) max_calls: usize,
     pub(crate) max_calls_per_connection: u32,
     pub(crate) auto_register: Option<usize>,
     pub(crate) partitions: Partitions,
     pub(crate) kind: pb::BackendKind,
+    pub(crate) health: watch::Receiver<Health>,
 }
 
 impl ServerInfo {
-    pub(crate) fn to_pb(
+    /// Reads what the server is. Answers also while the backend is away.
+    pub(crate) async fn read(&self, queue: &Arc<dyn Queue>) -> pb::GetServerInfoResponse {
+        self.to_pb(queue.status().await, &self.health)
+    }
+
+    fn to_pb(
         &self,
         backend: queue::Result<BackendStatus>,
         health: &watch::Receiver<Health>,
@@ -62,7 +69,6 @@ impl ServerInfo {
             }
             Err(_) => (String::new(), pb::Durability::Unspecified, 0, Vec::new()),
         };
-        let (retention, output, queue) = stats::defaults();
         pb::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: "frameway.v1".to_owned(),
@@ -77,12 +83,12 @@ impl ServerInfo {
             backend_version: version,
             durability: durability.into(),
             durability_replicas: replicas,
-            partitions: self.partitions.count().into(),
+            partition_count: self.partitions.count().into(),
             auto_registration: self.auto_register.is_some(),
-            default_retention: Some(retention),
-            default_output: Some(output),
-            default_queue: Some(queue),
+            defaults: Some(stats::defaults()),
             warnings,
+            features: Vec::new(),
+            cluster_id: String::new(),
         }
     }
 
@@ -90,7 +96,7 @@ impl ServerInfo {
         const SECONDS_PER_YEAR: u64 = 31_556_952;
         let Limits { max_picture_bytes, max_message_bytes, max_batch_frames, max_pixels, max_side } =
             self.limits;
-        let ahead = Duration::from_secs(maxima::MAX_CLOCK_ERROR_YEARS * SECONDS_PER_YEAR);
+        let offset = Duration::from_secs(maxima::MAX_CLOCK_ERROR_YEARS * SECONDS_PER_YEAR);
         pb::Limits {
             max_message_bytes: max_message_bytes as u64,
             max_batch_frames: max_batch_frames as u32,
@@ -107,10 +113,10 @@ impl ServerInfo {
             max_in_flight_batches: maxima::MAX_IN_FLIGHT_BATCHES as u32,
             max_in_flight_bytes: self.limits.max_in_flight_bytes() as u64,
             max_subscriber_buffer_bytes: HubConfig::default().overflow_bytes,
-            max_ack_ids: super::dead_letters::MAX_ITEMS as u32,
+            max_ack_ids: maxima::MAX_ACK_IDS as u32,
             max_consumer_groups: maxima::MAX_GROUPS as u32,
             max_rois: maxima::MAX_ROIS as u32,
-            max_privacy_masks: MAX_MASKS as u32,
+            max_privacy_masks: maxima::MAX_PRIVACY_MASKS as u32,
             max_selectors: maxima::MAX_SELECTORS as u32,
             max_subscriptions: self.max_subscriptions as u32,
             default_response_picture_bytes: maxima::DEFAULT_MAX_DELIVERED_PICTURE_BYTES,
@@ -120,7 +126,22 @@ impl ServerInfo {
             max_calls_per_connection: self.max_calls_per_connection,
             max_metadata_bytes: MAX_METADATA_BYTES as u32,
             max_control_message_bytes: MAX_PLAIN_MESSAGE_BYTES as u64,
-            max_capture_time_ahead: Some(time::duration_to_pb(ahead)),
+            max_capture_time_offset: Some(time::duration_to_pb(offset)),
+            max_resume_streams: maxima::MAX_RESUME_STREAMS as u32,
+            max_polygon_points: maxima::MAX_POLYGON_POINTS as u32,
+            max_stream_matches: maxima::MAX_STREAM_MATCHES as u32,
+            max_glob_chars: maxima::MAX_GLOB_CHARS as u32,
+            max_streams_per_subscription: maxima::MAX_STREAMS_PER_SUBSCRIPTION as u32,
+            max_cursors: maxima::MAX_CURSORS as u32,
+            max_group_members: maxima::MAX_GROUP_MEMBERS as u32,
+            max_group_outstanding_frames: maxima::MAX_GROUP_FRAMES,
+            max_member_outstanding_frames: maxima::MAX_MEMBER_FRAMES,
+            max_member_outstanding_bytes: maxima::MAX_MEMBER_BYTES,
+            max_page_bytes: maxima::MAX_PAGE_BYTES as u32,
+            max_filter_bytes: maxima::MAX_FILTER_BYTES as u32,
+            max_display_name_bytes: maxima::MAX_DISPLAY_NAME_BYTES as u32,
+            max_reason_bytes: maxima::MAX_REASON_BYTES as u32,
+            max_calls: self.max_calls as u32,
         }
     }
 }

@@ -110,7 +110,7 @@ impl Settings for pb::Stream {
         let Some(output) = &mut self.output else { return };
         let bounds = |path: &String| path.starts_with("output.adaptive.max_bytes_per_");
         let is_unbounded =
-            |one: pb::AdaptiveQuality| one.max_bytes_per_frame == 0 && one.max_bytes_per_second == 0;
+            |one: pb::AdaptiveQuality| one.max_bytes_per_frame.is_none() && one.max_bytes_per_second.is_none();
         if output.adaptive.is_some_and(is_unbounded) && paths.iter().any(bounds) {
             output.adaptive = None;
         }
@@ -128,10 +128,10 @@ impl Settings for pb::ConsumerGroup {
             "filter" => current.filter.clone_from(&wanted.filter),
             "filter.min_quality_score" => nested!(current, wanted, filter.min_quality_score),
             "filter.min_motion_intensity" => nested!(current, wanted, filter.min_motion_intensity),
-            "filter.min_vehicle_density" => nested!(current, wanted, filter.min_vehicle_density),
+            "filter.min_foreground_ratio" => nested!(current, wanted, filter.min_foreground_ratio),
             "filter.attributes" => nested!(current, wanted, filter.attributes),
             "filter.stream_labels" => nested!(current, wanted, filter.stream_labels),
-            "filter.exclude_invalid" => nested!(current, wanted, filter.exclude_invalid),
+            "filter.valid_only" => nested!(current, wanted, filter.valid_only),
             "sampling" => current.sampling = wanted.sampling,
             "sampling.max_fps" => nested!(current, wanted, sampling.max_fps),
             "sampling.every_nth" => nested!(current, wanted, sampling.every_nth),

@@ -6,42 +6,38 @@ use futures::future::try_join_all;
 
 use super::convert::{stats, time};
 use super::fault::Result;
-use super::queue_service::QueueHandlers;
+use super::admin_service::AdminHandlers;
 use crate::domain::{PartitionId, Timestamp};
-use crate::pb::v1 as pb;
-use crate::queue::{PartitionStats, WorkerTotals};
+use crate::pb::admin::v1beta1 as admin;
+use crate::queue::{BackendStatus, PartitionStats, WorkerTotals};
 
-impl QueueHandlers {
-    pub(crate) async fn system_metrics(&self) -> Result<pb::GetSystemMetricsResponse> {
+impl AdminHandlers {
+    pub(crate) async fn system_metrics(&self) -> Result<admin::GetSystemMetricsResponse> {
         let all: Vec<PartitionId> = self.queue.partitions().all().collect();
         let stats = try_join_all(all.iter().map(|&one| self.queue.partition_stats(one))).await?;
         let live = self.queue.live_workers().await?;
         let status = self.queue.status().await;
         let now = Timestamp::now();
-        let total = stats::total_to_pb(&stats, self.counters.refused_in_all(), now);
-        let (used_bytes, max_bytes) = status.as_ref().map_or((0, 0), |one| (one.used_bytes, one.max_bytes));
-        Ok(pb::GetSystemMetricsResponse {
+        let total = stats::total_to_pb(&stats, self.counters.refused_in_all());
+        let known = |bytes: fn(&BackendStatus) -> u64| status.as_ref().ok().map(bytes).filter(|&bytes| bytes > 0);
+        Ok(admin::GetSystemMetricsResponse {
             collect_time: Some(time::to_pb(now)),
             account: total.account,
-            rates: total.rates,
-            end_to_end: None,
+            completed_fps: total.completed_fps,
             server: Some(self.counters.to_pb(self.hub.stats().subscriptions)),
             workers: workers(live, &all, &stats),
-            backend: Some(pb::BackendMetrics {
-                kind: self.info.kind.into(),
+            backend: Some(admin::BackendMetrics {
+                kind: self.backend_kind.into(),
                 reachable: status.is_ok(),
-                used_bytes,
-                max_bytes,
-                round_trip: None,
-                failovers: 0,
-                clients: 0,
+                used_bytes: known(|status| status.used_bytes),
+                max_bytes: known(|status| status.max_bytes),
             }),
         })
     }
 }
 
 /// Those that have announced themselves, and those that hold a partition.
-fn workers(live: Vec<String>, all: &[PartitionId], stats: &[PartitionStats]) -> Vec<pb::WorkerMetrics> {
+fn workers(live: Vec<String>, all: &[PartitionId], stats: &[PartitionStats]) -> Vec<admin::WorkerMetrics> {
     let mut workers: BTreeMap<String, (Vec<u32>, WorkerTotals)> =
         live.into_iter().map(|worker| (worker, Default::default())).collect();
     for (partition, one) in all.iter().zip(stats) {
@@ -57,17 +53,15 @@ fn workers(live: Vec<String>, all: &[PartitionId], stats: &[PartitionStats]) -> 
     let moment = |micros| (micros > 0).then(|| time::to_pb(Timestamp::from_micros(micros)));
     let to_pb = |(worker_id, (partitions, totals)): (String, (Vec<u32>, WorkerTotals))| {
         let WorkerTotals { version, start_time_us, report_time_us, processed_frames, failed_frames } = totals;
-        pb::WorkerMetrics {
+        let known = report_time_us > 0;
+        admin::WorkerMetrics {
             worker_id,
             version,
             start_time: moment(start_time_us),
-            last_seen_time: moment(report_time_us),
+            last_renew_time: moment(report_time_us),
             partitions,
-            processed_frames,
-            failed_frames,
-            cpu_time: None,
-            resident_bytes: 0,
-            stages: Vec::new(),
+            processed_frames: known.then_some(processed_frames),
+            failed_frames: known.then_some(failed_frames),
         }
     };
     workers.into_iter().map(to_pb).collect()

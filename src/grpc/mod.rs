@@ -4,10 +4,12 @@
 //! `fault::Fault`, and that a status or an item's error, in one place.
 
 mod ack_id;
+mod admin_service;
 mod audit;
 mod connection_end;
 mod convert;
 mod counters;
+mod dead_letter_service;
 mod dead_letters;
 mod delivery;
 mod fault;
@@ -17,6 +19,7 @@ mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod group_acks;
+mod group_service;
 mod groups;
 mod health;
 mod info;
@@ -26,6 +29,7 @@ mod operate;
 mod page;
 mod queue_service;
 mod registry;
+mod registry_service;
 mod settings;
 mod status;
 mod streaming_service;
@@ -52,27 +56,42 @@ use crate::config::{Config, Role};
 use crate::domain::Timestamp;
 use crate::hub::{Consumers, Hub};
 use crate::pb::v1 as pb;
-use crate::pb::v1::queue_service_server::QueueServiceServer;
-use crate::pb::v1::streaming_service_server::StreamingServiceServer;
+use crate::pb::admin::v1beta1::admin_service_server::{self, AdminServiceServer};
+use crate::pb::v1::consumer_group_service_server::{self, ConsumerGroupServiceServer};
+use crate::pb::v1::dead_letter_service_server::{self, DeadLetterServiceServer};
+use crate::pb::v1::queue_service_server::{self, QueueServiceServer};
+use crate::pb::v1::stream_registry_service_server::{self, StreamRegistryServiceServer};
+use crate::pb::v1::streaming_service_server::{self, StreamingServiceServer};
 use crate::queue::Queue;
+use admin_service::AdminHandlers;
 use counters::Counters;
+use dead_letter_service::DeadLetterHandlers;
 use dead_letters::DeadLetterDesk;
 use delivery::ByReference;
 use frames::FrameReader;
 use front::Admission;
 use group_acks::GroupAcks;
+use group_service::GroupHandlers;
 use groups::GroupDesk;
 use health::{Health, HealthWatch};
 use info::ServerInfo;
 use queue_service::QueueHandlers;
 use registry::Registry;
+use registry_service::RegistryHandlers;
 use settings::SettingsCache;
 use streaming_service::StreamingHandlers;
 use submit::Submitter;
 use submit_frames::SubmitFrames;
 
-type StreamingServer = StreamingServiceServer<StreamingHandlers>;
-type QueueServer = QueueServiceServer<QueueHandlers>;
+/// The names of all services of the contract.
+pub(crate) const SERVICES: [&str; 6] = [
+    streaming_service_server::SERVICE_NAME,
+    stream_registry_service_server::SERVICE_NAME,
+    consumer_group_service_server::SERVICE_NAME,
+    dead_letter_service_server::SERVICE_NAME,
+    queue_service_server::SERVICE_NAME,
+    admin_service_server::SERVICE_NAME,
+];
 
 /// Above the limit that handlers check, so that it is they who refuse a message that is a little too large.
 const DECODE_SLACK_BYTES: usize = 64 << 10;
@@ -120,8 +139,7 @@ impl Grpc {
         let calls = TaskTracker::new();
         let drain_streams = CancellationToken::new();
         let life = Life { health: health.state(), calls: calls.clone(), draining };
-        let (streaming, operating) = services(config, queue, hub, consumers, life);
-        let routes = Routes::new(streaming).add_service(operating).add_service(health_service);
+        let routes = services(config, queue, hub, consumers, life).add_service(health_service);
         let routes = with_reflection(routes);
         let admission = Admission::new(config.server.max_calls());
         let front = Front::new(routes, admission, config.limits.max_message_bytes);
@@ -160,13 +178,14 @@ struct Life {
     draining: CancellationToken,
 }
 
+/// The services of the contract, ready to be routed.
 fn services(
     config: &Config,
     queue: Arc<dyn Queue>,
     hub: Arc<Hub>,
     consumers: Arc<Consumers>,
     life: Life,
-) -> (ByReference<StreamingServer>, QueueServer) {
+) -> Routes {
     let Life { health, calls, draining } = life;
     let limits = config.limits;
     let auto_register = config.server.auto_register.then_some(config.server.max_auto_registered_streams);
@@ -182,6 +201,10 @@ fn services(
         Arc::clone(&counters),
     );
     let submitter = Arc::new(submitter);
+    let backend_kind = match config.queue.redis_url {
+        Some(_) => pb::BackendKind::Redis,
+        None => pb::BackendKind::Memory,
+    };
     let streaming = StreamingHandlers {
         submit_frames: SubmitFrames {
             submitter: Arc::clone(&submitter),
@@ -191,51 +214,73 @@ fn services(
             grace: submit_frames::LONGEST_GRACE.min(config.server.drain_timeout / 4),
         },
         submitter,
-        registry: Registry::new(Arc::clone(&queue), settings),
         frames: FrameReader::new(Arc::clone(&queue), Arc::clone(&hub)),
         hub: Arc::clone(&hub),
+        queue: Arc::clone(&queue),
+        info: server_info(config, auto_register, backend_kind, health),
         counters: Arc::clone(&counters),
         auto_register: config.server.auto_register,
-        partitions: config.queue.partitions,
         acks: GroupAcks::new(Arc::clone(&queue), Arc::clone(&consumers)),
         consumers: Arc::clone(&consumers),
+        calls: calls.clone(),
+        draining: draining.clone(),
+    };
+    let registry = RegistryHandlers {
+        registry: Registry::new(Arc::clone(&queue), settings),
+        hub: Arc::clone(&hub),
+        partitions: config.queue.partitions,
         calls,
         draining,
     };
-    let operating = QueueHandlers {
+    let groups = GroupHandlers { desk: GroupDesk::new(Arc::clone(&queue), Arc::clone(&consumers)) };
+    let dead_letters = DeadLetterHandlers { desk: DeadLetterDesk::new(Arc::clone(&queue), consumers) };
+    let queues = QueueHandlers {
+        queue: Arc::clone(&queue),
+        counters: Arc::clone(&counters),
         budget: config.queue.budget,
-        info: ServerInfo {
-            server_id: format!("{:016x}", rand::random::<u64>()),
-            start_time: Timestamp::now(),
-            role: match config.server.role {
-                Role::All => pb::ServerRole::All,
-                Role::Api | Role::Worker => pb::ServerRole::Api,
-            },
-            limits,
-            max_streams: config.queue.max_streams,
-            max_subscriptions: config.server.max_subscriptions as usize,
-            max_calls_per_connection: config.server.max_calls_per_connection(),
-            auto_register,
-            partitions: config.queue.partitions,
-            kind: match config.queue.redis_url {
-                Some(_) => pb::BackendKind::Redis,
-                None => pb::BackendKind::Memory,
-            },
-        },
-        dead_letters: DeadLetterDesk::new(Arc::clone(&queue), Arc::clone(&consumers)),
-        groups: GroupDesk::new(Arc::clone(&queue), consumers),
-        queue,
-        hub,
-        counters,
-        health,
     };
-    let streaming = StreamingServer::new(streaming)
+    let admin = AdminHandlers { queue, hub, counters, backend_kind };
+    macro_rules! plain {
+        ($server:ident, $handlers:ident) => {
+            $server::new($handlers)
+                .max_decoding_message_size(MAX_PLAIN_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_RESPONSE_BYTES)
+        };
+    }
+    let streaming = StreamingServiceServer::new(streaming)
         .max_decoding_message_size(limits.max_message_bytes + DECODE_SLACK_BYTES)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
-    let operating = QueueServer::new(operating)
-        .max_decoding_message_size(MAX_PLAIN_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_RESPONSE_BYTES);
-    (ByReference(streaming), operating)
+    Routes::new(ByReference(streaming))
+        .add_service(ByReference(plain!(StreamRegistryServiceServer, registry)))
+        .add_service(plain!(ConsumerGroupServiceServer, groups))
+        .add_service(plain!(DeadLetterServiceServer, dead_letters))
+        .add_service(plain!(QueueServiceServer, queues))
+        .add_service(plain!(AdminServiceServer, admin))
+}
+
+fn server_info(
+    config: &Config,
+    auto_register: Option<usize>,
+    kind: pb::BackendKind,
+    health: watch::Receiver<Health>,
+) -> ServerInfo {
+    ServerInfo {
+        server_id: format!("{:016x}", rand::random::<u64>()),
+        start_time: Timestamp::now(),
+        role: match config.server.role {
+            Role::All => pb::ServerRole::All,
+            Role::Api | Role::Worker => pb::ServerRole::Api,
+        },
+        limits: config.limits,
+        max_streams: config.queue.max_streams,
+        max_subscriptions: config.server.max_subscriptions as usize,
+        max_calls: config.server.max_calls(),
+        max_calls_per_connection: config.server.max_calls_per_connection(),
+        auto_register,
+        partitions: config.queue.partitions,
+        kind,
+        health,
+    }
 }
 
 /// Adds reflection, in the version of today and in the one that older clients ask for.

@@ -8,43 +8,82 @@ use tokio::time::Instant;
 
 use super::audit::Audit;
 use super::convert::{stats, time};
-use super::fault::{Fault, Result};
+use super::fault::{Fault, Result, shortened};
+use super::page::{self, Page};
 use super::queue_service::QueueHandlers;
+use crate::domain::limits::MAX_ID_CHARS;
 use crate::domain::{PartitionId, StreamCounters, StreamId, Timestamp};
 use crate::pb::v1 as pb;
-use crate::pb::v1::ErrorReason;
-use crate::queue::{Purge, PurgeMark, QueueState};
+use crate::pb::v1::{ErrorReason, purge_queue_request};
+use crate::queue::{self, Purge, PurgeMark, QueueState};
 
+const QUEUE_LIST: &str = "queues";
 /// How long a purge waits for its tombstones before it answers how many are pending.
 const PURGE_WAIT: Duration = Duration::from_secs(2);
 /// Pauses between two looks at them.
 const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_millis(200);
 
+/// Which queues a call means.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// One, by its id.
+    Queue(String),
+    /// The queue of one stream, and of its frames only those of the stream.
+    Stream(String),
+    /// All, if it is true.
+    All(bool),
+}
+
+impl Target {
+    /// What the audit log calls it.
+    fn name(target: Option<&Self>) -> String {
+        match target {
+            Some(Self::Queue(queue)) => queue.clone(),
+            Some(Self::Stream(stream)) => format!("stream {stream}"),
+            Some(Self::All(_)) => "all queues".to_owned(),
+            None => "no queue".to_owned(),
+        }
+    }
+}
+
 impl QueueHandlers {
-    /// All work queues.
-    pub(crate) async fn list_all(&self) -> Result<pb::ListQueuesResponse> {
+    /// Reads a page of the work queues.
+    pub(crate) async fn list(&self, request: pb::ListQueuesRequest) -> Result<pb::ListQueuesResponse> {
+        let pb::ListQueuesRequest { page_size, page_token, filter } = request;
+        let list = page::filtered(QUEUE_LIST, &filter, &self.queue.identity());
+        let after: Option<usize> = page::after(&list, &page_token)?;
         let all: Vec<PartitionId> = self.queue.partitions().all().collect();
-        Ok(pb::ListQueuesResponse { queues: self.read_queues(&all).await? })
+        let rest: Vec<PartitionId> =
+            all.into_iter().filter(|one| after.is_none_or(|after| one.index() > after)).collect();
+        let mut page = Page::new(page::size(page_size));
+        for (partition, queue) in rest.iter().zip(self.read_queues(&rest).await?) {
+            if !page.add(partition.index(), queue) {
+                break;
+            }
+        }
+        let (queues, last) = page.end();
+        let next_page_token = last.map(|last| page::token(&list, &last)).unwrap_or_default();
+        Ok(pb::ListQueuesResponse { queues, next_page_token })
     }
 
-    /// Sets the state of one queue or all, and answers how they are then.
+    /// Sets the state of one queue or all, and returns how they are then.
     pub(crate) async fn change(
         &self,
         mut audit: Audit,
-        queue_id: &str,
+        target: Option<Target>,
         state: QueueState,
         reason: String,
     ) -> Result<Vec<pb::Queue>> {
+        let name = Target::name(target.as_ref());
         let changed = async {
             let reason = audit.because(reason)?;
-            let asked = self.partitions(queue_id)?;
+            let (asked, _) = self.targets(target).await?;
             try_join_all(asked.iter().map(|&one| self.queue.set_queue_state(one, state, &reason))).await?;
             self.read_queues(&asked).await
         }
         .await;
-        let target = if queue_id.is_empty() { "all queues" } else { queue_id };
-        audit.write(target, &changed, |queues| format!("done, {} queues", queues.len()));
+        audit.write(&name, &changed, |queues| format!("done, {} queues", queues.len()));
         changed
     }
 
@@ -61,18 +100,19 @@ impl QueueHandlers {
         mut audit: Audit,
         request: pb::PurgeQueueRequest,
     ) -> Result<pb::PurgeQueueResponse> {
-        let pb::PurgeQueueRequest { queue_id, stream_id, received_before, all_queues, reason } = request;
-        let target = match (all_queues, queue_id.as_str(), stream_id.as_str()) {
-            (true, _, _) => "all queues".to_owned(),
-            (false, queue, "") => queue.to_owned(),
-            (false, "", stream) => format!("stream {stream}"),
-            (false, queue, stream) => format!("stream {stream} of {queue}"),
-        };
+        use purge_queue_request::Target as T;
+        let pb::PurgeQueueRequest { target, before_receive_time, dry_run, reason } = request;
+        let target = target.map(|target| match target {
+            T::QueueId(id) => Target::Queue(id),
+            T::StreamId(id) => Target::Stream(id),
+            T::AllQueues(all) => Target::All(all),
+        });
+        let name = Target::name(target.as_ref());
         let purged = async {
             let reason = audit.because(reason)?;
             let received_before =
-                received_before.map(|before| time::from_pb("received_before", before)).transpose()?;
-            let (asked, stream_id) = self.purged_queues(&queue_id, &stream_id, all_queues).await?;
+                before_receive_time.map(|at| time::from_pb("before_receive_time", at)).transpose()?;
+            let (asked, stream_id) = self.targets(target).await?;
             let purge = Purge { stream_id, received_before, reason };
             let marks: Vec<PurgeMark> =
                 try_join_all(asked.iter().map(|&one| self.queue.purge(one, &purge))).await?.concat();
@@ -83,45 +123,43 @@ impl QueueHandlers {
             })
         }
         .await;
-        audit.write(&target, &purged, |purged| {
+        audit.write(&name, &purged, |purged| {
             let pb::PurgeQueueResponse { marked_frames, marked_bytes, pending_frames } = purged;
             format!("marked {marked_frames} frames, {marked_bytes} bytes, {pending_frames} pending")
         });
         purged
     }
 
-    /// The queues that a purge is meant for, and its stream.
-    async fn purged_queues(
-        &self,
-        queue_id: &str,
-        stream_id: &str,
-        all_queues: bool,
-    ) -> Result<(Vec<PartitionId>, Option<StreamId>)> {
-        if all_queues {
-            if !queue_id.is_empty() || !stream_id.is_empty() {
-                return Err(Fault::invalid("all_queues", "goes without queue_id and stream_id"));
+    /// The queues that a call is meant for, and its stream.
+    async fn targets(&self, target: Option<Target>) -> Result<(Vec<PartitionId>, Option<StreamId>)> {
+        match target {
+            None => Err(Fault::invalid("target", "must say which queues: there is no default")),
+            Some(Target::All(false)) => Err(Fault::invalid("all_queues", "must be true, or not be set")),
+            Some(Target::All(true)) => Ok((self.queue.partitions().all().collect(), None)),
+            Some(Target::Queue(id)) => Ok((vec![self.partition("queue_id", &id)?], None)),
+            Some(Target::Stream(id)) => {
+                let id: StreamId = id.parse()?;
+                let record = self.queue.get_streams(std::slice::from_ref(&id)).await?.pop().flatten();
+                if record.is_none_or(|record| record.removed) {
+                    return Err(queue::Error::StreamNotFound(id).into());
+                }
+                Ok((vec![self.queue.partitions().of(&id)], Some(id)))
             }
-            return Ok((self.partitions("")?, None));
         }
-        let asked = if queue_id.is_empty() { None } else { Some(self.partitions(queue_id)?) };
-        if stream_id.is_empty() {
-            let asked = asked.ok_or_else(|| {
-                Fault::invalid("queue_id", "must name a queue, unless stream_id or all_queues is set")
-            })?;
-            return Ok((asked, None));
+    }
+
+    /// The partition of a queue id.
+    pub(crate) fn partition(&self, field: &str, queue_id: &str) -> Result<PartitionId> {
+        if queue_id.is_empty() {
+            return Err(Fault::invalid(field, "must not be empty"));
         }
-        let id: StreamId = stream_id.parse()?;
-        let record = self.queue.get_streams(std::slice::from_ref(&id)).await?.pop().flatten();
-        let home = self.queue.partitions().of(&id);
-        let elsewhere = asked.is_some_and(|asked| !asked.contains(&home));
-        if elsewhere || record.is_none_or(|record| record.removed) {
-            let message = match elsewhere {
-                true => format!("stream {id} belongs to queue {}", stats::queue_id(home)),
-                false => format!("stream {id} is not registered"),
-            };
-            return Err(Fault::new(ErrorReason::StreamNotFound, message).fact("stream_id", id));
-        }
-        Ok((vec![home], Some(id)))
+        let found = self.queue.partitions().all().find(|&one| stats::queue_id(one) == queue_id);
+        found.ok_or_else(|| {
+            let shown = shortened(queue_id, MAX_ID_CHARS);
+            Fault::new(ErrorReason::QueueNotFound, format!("there is no queue {shown}"))
+                .field(field)
+                .fact("queue_id", shown)
+        })
     }
 
     /// How long to wait for the tombstones of marked frames: not at all where no worker is there to write them.

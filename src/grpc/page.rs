@@ -6,14 +6,21 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use prost::Message;
+
 use super::fault::{Fault, Result};
 use crate::domain::StoreIdentity;
+use crate::domain::limits::MAX_PAGE_BYTES;
 use crate::pb::v1::ErrorReason;
 
 /// Largest page.
 pub(crate) const MAX_PAGE_SIZE: usize = 1000;
 const DEFAULT_PAGE_SIZE: usize = 100;
 const CHECK_BYTES: usize = 4;
+/// Bytes of a page's items, but for one that has more alone: with its token the page stays below `MAX_PAGE_BYTES`.
+const PAGE_BYTES: usize = MAX_PAGE_BYTES - (512 << 10);
+/// The key and the length of an item.
+const ITEM_OVERHEAD_BYTES: usize = 6;
 
 /// The page size in force.
 pub(crate) fn size(asked: u32) -> usize {
@@ -26,6 +33,69 @@ pub(crate) fn size(asked: u32) -> usize {
 /// The kind of a list in one store: a token of another store, or of this one before it was emptied, is none of this list's.
 pub(crate) fn kind(list: &str, store: &StoreIdentity) -> String {
     format!("{list} of {:016x}", store.id())
+}
+
+/// The kind of a list with a filter: a token leads on in its own filter only.
+pub(crate) fn filtered(list: &str, filter: &str, store: &StoreIdentity) -> String {
+    format!("{} where {filter}", kind(list, store))
+}
+
+/// A page that grows until it is full, in items or in bytes.
+#[derive(Debug)]
+pub(crate) struct Page<T, K> {
+    items: Vec<T>,
+    /// The last item that was looked at, on the page or passed over.
+    last: Option<K>,
+    size: usize,
+    room: usize,
+    full: bool,
+}
+
+impl<T: Message, K> Page<T, K> {
+    pub(crate) fn new(size: usize) -> Self {
+        Self { items: Vec::new(), last: None, size, room: PAGE_BYTES, full: false }
+    }
+
+    /// Adds an item; false if the page is full before or after it. The first item fits, whatever its size.
+    pub(crate) fn add(&mut self, key: K, item: T) -> bool {
+        // The key and the length of a field.
+        let bytes = item.encoded_len() + ITEM_OVERHEAD_BYTES;
+        if bytes > self.room && !self.items.is_empty() {
+            self.full = true;
+            return false;
+        }
+        self.room = self.room.saturating_sub(bytes);
+        self.items.push(item);
+        self.pass(key);
+        self.full = self.items.len() >= self.size;
+        !self.full
+    }
+
+    /// Passes over an item that does not belong to the page.
+    pub(crate) fn pass(&mut self, key: K) {
+        self.last = Some(key);
+    }
+
+    /// How many more items the page takes.
+    pub(crate) fn left(&self) -> usize {
+        self.size - self.items.len()
+    }
+
+    /// The items, and the key that the next page goes on behind if the page was filled.
+    pub(crate) fn end(self) -> (Vec<T>, Option<K>) {
+        let last = self.last.filter(|_| self.full);
+        (self.items, last)
+    }
+
+    /// The items of a page that is the last.
+    pub(crate) fn all(self) -> Vec<T> {
+        self.items
+    }
+
+    /// The same for a page whose list may go on although the page is not full.
+    pub(crate) fn cut(self) -> (Vec<T>, Option<K>) {
+        (self.items, self.last)
+    }
 }
 
 /// A token for the page behind `last`, good for the list `kind` only.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use prost::Message as _;
-
 use super::convert::stream::{self, WantedStream};
 use super::fault::{Fault, Result};
 use super::filter::Filter;
 use super::settings::SettingsCache;
-use super::{mask, page};
+use super::mask;
+use super::page::{self, Page};
 use crate::domain::{StreamId, StreamRecord, Timestamp};
 use crate::pb::v1 as pb;
 use crate::queue::{self, ListStreams, Queue};
@@ -18,8 +17,17 @@ const LIST: &str = "streams";
 const READ_AT_ONCE: usize = 100;
 /// Most such reads for one page: 4,000 streams are looked at for those few that pass a filter.
 const READS_A_PAGE: usize = 40;
-/// Bytes of a page's streams, but for one that has more alone: every gRPC client takes a message of 4 MiB.
-const PAGE_BYTES: usize = 3 << 20;
+/// What a filter of streams may name.
+const FILTER_FIELDS: &[&str] = &[
+    "stream_id",
+    "display_name",
+    "labels",
+    "create_time",
+    "update_time",
+    "auto_registered",
+    "mask_version",
+    "status",
+];
 /// How often an update without an etag starts again when others change the stream at the same time.
 const UPDATE_TRIES: usize = 8;
 
@@ -58,49 +66,39 @@ impl Registry {
 
     pub(crate) async fn list(&self, request: pb::ListStreamsRequest) -> Result<pb::ListStreamsResponse> {
         let pb::ListStreamsRequest { page_size, page_token, filter } = request;
-        let terms = Filter::parse(&filter)?;
-        // A token leads on in its own filter only.
-        let list = page::kind(LIST, &self.queue.identity());
-        let list = if filter.is_empty() { list } else { format!("{list} where {filter}") };
-        let size = page::size(page_size);
-        let mut after = page::after(&list, &page_token)?;
-        let mut streams: Vec<pb::Stream> = Vec::new();
-        let mut room = PAGE_BYTES;
-        let now = Timestamp::now();
+        let list = page::filtered(LIST, &filter, &self.queue.identity());
+        let filter = Filter::<pb::Stream>::parse(&filter, FILTER_FIELDS)?;
+        let mut after: Option<StreamId> = page::after(&list, &page_token)?;
+        let mut page = Page::new(page::size(page_size));
         'page: for _ in 0..READS_A_PAGE {
-            let limit = if filter.is_empty() { READ_AT_ONCE.min(size - streams.len()) } else { READ_AT_ONCE };
-            let records = self.queue.list_streams(&ListStreams { after: after.clone(), limit }).await?;
+            let limit = if filter.is_empty() { READ_AT_ONCE.min(page.left()) } else { READ_AT_ONCE };
+            let records = self.queue.list_streams(&ListStreams { after, limit }).await?;
             let is_last = records.len() < limit;
+            after = records.last().map(|record| record.id.clone());
             for record in records {
                 let id = record.id.clone();
-                if terms.passes(&record, now) {
-                    let stream = self.to_pb(record);
-                    let bytes = stream.encoded_len();
-                    if bytes > room && !streams.is_empty() {
-                        break 'page;
-                    }
-                    room = room.saturating_sub(bytes);
-                    streams.push(stream);
-                }
-                after = Some(id);
-                if streams.len() >= size {
+                let stream = self.to_pb(record);
+                if !filter.passes(&stream) {
+                    page.pass(id);
+                } else if !page.add(id, stream) {
                     break 'page;
                 }
             }
             if is_last {
-                return Ok(pb::ListStreamsResponse { streams, next_page_token: String::new() });
+                return Ok(pb::ListStreamsResponse { streams: page.all(), next_page_token: String::new() });
             }
             // Large settings take a while to read: others have their turn.
             tokio::task::yield_now().await;
         }
         // A page may be short: what few streams pass is not looked for without end in one call, and a page of large settings
         // must fit into a message.
-        let next_page_token = after.map(|last| page::token(&list, &last)).unwrap_or_default();
+        let (streams, last) = page.cut();
+        let next_page_token = last.map(|last| page::token(&list, &last)).unwrap_or_default();
         Ok(pb::ListStreamsResponse { streams, next_page_token })
     }
 
     pub(crate) async fn update(&self, request: pb::UpdateStreamRequest) -> Result<pb::UpdateStreamResponse> {
-        let pb::UpdateStreamRequest { stream, update_mask } = request;
+        let pb::UpdateStreamRequest { stream, update_mask, reason: _ } = request;
         let wanted = stream.ok_or_else(|| Fault::invalid("stream", "must be set"))?;
         let id: StreamId = wanted.stream_id.parse().map_err(|e| Fault::from(e).within("stream"))?;
         let expected = stream::revision("stream.etag", &wanted.etag)?;
@@ -131,7 +129,7 @@ impl Registry {
         &self,
         request: pb::UnregisterStreamRequest,
     ) -> Result<pb::UnregisterStreamResponse> {
-        let pb::UnregisterStreamRequest { stream_id, etag } = request;
+        let pb::UnregisterStreamRequest { stream_id, etag, reason: _ } = request;
         let id: StreamId = stream_id.parse()?;
         let expected = stream::revision("etag", &etag)?;
         let removed = self.queue.unregister_stream(&id, expected).await?;
@@ -141,6 +139,7 @@ impl Registry {
             last_sequence,
             removed_queued_frames: queued_frames,
             removed_output_frames: output_frames,
+            removed_dead_letters: 0,
         })
     }
 

@@ -34,7 +34,7 @@ impl From<QueueError> for Fault {
                 unavailable("the queue backend takes no orders now; the server's log says why")
             }
             QueueError::Joining => unavailable(&message),
-            QueueError::LeaseLost => Self::new(ErrorReason::LeaseLost, message),
+            QueueError::LeaseLost => Self::new(ErrorReason::Internal, message),
             QueueError::StreamNotFound(id) => {
                 Self::new(ErrorReason::StreamNotFound, message).fact("stream_id", id)
             }
@@ -135,7 +135,7 @@ impl From<SubscribeError> for Fault {
                 Self::new(R::TooManySubscriptions, message).fact("limit", limit).retry_in(BACKEND_RETRY)
             }
             SubscribeError::TooManyStreams { limit } => {
-                Self::new(R::TooManyItems, message).fact("limit", limit)
+                Self::new(R::TooManyStreams, message).fact("limit", limit)
             }
             SubscribeError::CursorTrimmed { stream, oldest, oldest_time } => {
                 let fault = Self::new(R::CursorTrimmed, message);
@@ -208,8 +208,9 @@ mod tests {
         let status = Status::from(fault.into());
         let details = status.get_error_details();
         let info = details.error_info().unwrap().clone();
-        assert_eq!(info.domain, "frameway.v1");
-        (status.code(), info.reason, details.retry_info().is_some())
+        assert_eq!(info.domain, crate::grpc::ERROR_DOMAIN);
+        let reason = info.reason.strip_prefix("ERROR_REASON_").unwrap().to_owned();
+        (status.code(), reason, details.retry_info().is_some())
     }
 
     #[test]
@@ -220,7 +221,7 @@ mod tests {
             (QueueError::NoAnswer(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
             (QueueError::Refused(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
             (QueueError::Joining, Code::Unavailable, "BACKEND_UNAVAILABLE", true),
-            (QueueError::LeaseLost, Code::FailedPrecondition, "LEASE_LOST", false),
+            (QueueError::LeaseLost, Code::Internal, "INTERNAL", false),
             (QueueError::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
             (QueueError::StreamExists(stream()), Code::AlreadyExists, "ALREADY_EXISTS", false),
             (QueueError::RevisionMismatch { current: 3 }, Code::Aborted, "ETAG_MISMATCH", false),
@@ -252,14 +253,14 @@ mod tests {
             (glob, Code::InvalidArgument, "INVALID_FIELD", false),
             (E::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
             (E::TooManySubscriptions { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_SUBSCRIPTIONS", true),
-            (E::TooManyStreams { limit: 1 }, Code::InvalidArgument, "TOO_MANY_ITEMS", false),
+            (E::TooManyStreams { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
             (trimmed, Code::OutOfRange, "CURSOR_TRIMMED", false),
             (E::CursorStreamNotSelected(stream()), Code::InvalidArgument, "CURSOR_INVALID", false),
             (E::OtherSelection, Code::InvalidArgument, "INVALID_FIELD", false),
             (E::PositionInFuture("x".into()), Code::OutOfRange, "POSITION_IN_FUTURE", false),
             (E::SlowConsumer { limit_bytes: 1 }, Code::ResourceExhausted, "SLOW_CONSUMER", true),
             (E::Draining, Code::Unavailable, "DRAINING", true),
-            (E::Backend(QueueError::LeaseLost), Code::FailedPrecondition, "LEASE_LOST", false),
+            (E::Backend(QueueError::LeaseLost), Code::Internal, "INTERNAL", false),
         ] {
             assert_eq!(seen(error.clone()), (code, reason.to_owned(), retry), "{error:?}");
         }
@@ -282,7 +283,7 @@ mod tests {
             (Refusal::Backend("gone".into()), ErrorReason::BackendUnavailable),
         ] {
             let retryable = refusal.is_retryable();
-            let error = Fault::from(refusal.clone()).into_frame_error();
+            let error = Fault::from(refusal.clone()).into_item_error();
             assert_eq!(error.reason(), reason, "{refusal:?}");
             assert_eq!(error.retry_delay.is_some(), retryable, "{refusal:?}");
         }
@@ -295,7 +296,7 @@ mod tests {
         let details = status.get_error_details();
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, "stream.stream_id");
         let info = details.error_info().unwrap();
-        assert_eq!(info.reason, "INVALID_STREAM_ID");
+        assert_eq!(info.reason, "ERROR_REASON_INVALID_STREAM_ID");
         assert_eq!(info.metadata["field"], "stream.stream_id");
         assert_eq!(seen(ValidationError::new("cursor", "is bad")).1, "CURSOR_INVALID");
         assert_eq!(seen(ValidationError::new("quality", "is bad")).1, "INVALID_FIELD");

@@ -1,4 +1,4 @@
-//! StreamingService: each handler converts, asks one part, and converts back.
+//! StreamingService: the data plane. Each handler converts, asks one part, and converts back.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::counters::Counters;
 use super::fault::Fault;
 use super::frames::FrameReader;
 use super::group_acks::GroupAcks;
-use super::registry::Registry;
+use super::info::ServerInfo;
 use super::submit::Submitter;
 use super::submit_frames::{self, SubmitFrames};
-use super::{delivery, subscribe, watch_streams};
-use crate::domain::Partitions;
+use super::{delivery, subscribe};
 use crate::hub::{Consumers, Hub};
 use crate::pb::v1 as pb;
 use crate::pb::v1::streaming_service_server::StreamingService;
+use crate::queue::Queue;
 
 type Reply<T> = std::result::Result<Response<T>, Status>;
 
@@ -27,13 +27,13 @@ type Reply<T> = std::result::Result<Response<T>, Status>;
 pub(crate) struct StreamingHandlers {
     pub(crate) submitter: Arc<Submitter>,
     pub(crate) submit_frames: SubmitFrames,
-    pub(crate) registry: Registry,
     pub(crate) frames: FrameReader,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) info: ServerInfo,
     pub(crate) counters: Arc<Counters>,
     /// Streams are registered by their first frame.
     pub(crate) auto_register: bool,
-    pub(crate) partitions: Partitions,
     pub(crate) acks: GroupAcks,
     pub(crate) consumers: Arc<Consumers>,
     /// Calls that a drain waits for.
@@ -59,7 +59,7 @@ impl StreamingService for StreamingHandlers {
         Ok(Response::new(self.submitter.submit(request.into_inner()).await?))
     }
 
-    type SubscribeFramesStream = delivery::Nothing;
+    type SubscribeFramesStream = delivery::Nothing<pb::SubscribeFramesResponse>;
 
     async fn subscribe_frames(
         &self,
@@ -70,12 +70,22 @@ impl StreamingService for StreamingHandlers {
         let counters = Arc::clone(&self.counters);
         let end = ConnectionEnd::of(&request);
         let request = request.into_inner();
-        if request.group.is_some() {
-            let frames = subscribe::join(&self.consumers, request, counters, call, end).await?;
-            return Ok(delivery::respond(frames));
-        }
         let frames =
             subscribe::subscribe(&self.hub, request, self.auto_register, counters, call, end).await?;
+        Ok(delivery::respond(frames))
+    }
+
+    type ConsumeFramesStream = delivery::Nothing<pb::ConsumeFramesResponse>;
+
+    async fn consume_frames(
+        &self,
+        request: Request<pb::ConsumeFramesRequest>,
+    ) -> Reply<Self::ConsumeFramesStream> {
+        self.refuse_if_draining()?;
+        let call = self.calls.token();
+        let counters = Arc::clone(&self.counters);
+        let end = ConnectionEnd::of(&request);
+        let frames = subscribe::join(&self.consumers, request.into_inner(), counters, call, end).await?;
         Ok(delivery::respond(frames))
     }
 
@@ -92,38 +102,12 @@ impl StreamingService for StreamingHandlers {
         Ok(Response::new(self.frames.latest(request.into_inner()).await?))
     }
 
-    async fn register_stream(
+    async fn get_server_info(
         &self,
-        request: Request<pb::RegisterStreamRequest>,
-    ) -> Reply<pb::RegisterStreamResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.registry.register(request.into_inner()).await?))
-    }
-
-    async fn get_stream(&self, request: Request<pb::GetStreamRequest>) -> Reply<pb::GetStreamResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.registry.get(request.into_inner()).await?))
-    }
-
-    async fn list_streams(&self, request: Request<pb::ListStreamsRequest>) -> Reply<pb::ListStreamsResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.registry.list(request.into_inner()).await?))
-    }
-
-    async fn update_stream(
-        &self,
-        request: Request<pb::UpdateStreamRequest>,
-    ) -> Reply<pb::UpdateStreamResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.registry.update(request.into_inner()).await?))
-    }
-
-    async fn unregister_stream(
-        &self,
-        request: Request<pb::UnregisterStreamRequest>,
-    ) -> Reply<pb::UnregisterStreamResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.registry.unregister(request.into_inner()).await?))
+        request: Request<pb::GetServerInfoRequest>,
+    ) -> Reply<pb::GetServerInfoResponse> {
+        let pb::GetServerInfoRequest {} = request.into_inner();
+        Ok(Response::new(self.info.read(&self.queue).await))
     }
 
     type SubmitFramesStream = submit_frames::Responses;
@@ -159,18 +143,5 @@ impl StreamingService for StreamingHandlers {
     ) -> Reply<pb::ExtendAckDeadlineResponse> {
         let _call = self.calls.token();
         Ok(Response::new(self.acks.extend(request.into_inner()).await?))
-    }
-
-    type WatchStreamsStream = delivery::Nothing<pb::WatchStreamsResponse>;
-
-    async fn watch_streams(
-        &self,
-        request: Request<pb::WatchStreamsRequest>,
-    ) -> Reply<Self::WatchStreamsStream> {
-        self.refuse_if_draining()?;
-        let (call, end) = (self.calls.token(), ConnectionEnd::of(&request));
-        let changes =
-            watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call, end).await?;
-        Ok(delivery::respond_in_pieces(changes))
     }
 }

@@ -1,4 +1,4 @@
-//! SubscribeFrames: a subscription of the hub as a response stream.
+//! SubscribeFrames and ConsumeFrames: subscriptions and members' calls of the hub as response streams.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::delivery::Messages;
 use super::fault::{Fault, Result};
 use crate::hub::{Consumers, Event, GroupCall, GroupEvent, Hub, SubscribeError, Subscription};
 use crate::pb::v1 as pb;
+use crate::pb::v1::consume_frames_response;
 use crate::pb::v1::subscribe_frames_response::Event as Wire;
 
 /// Opens a subscription; streams named by id need not be there yet where frames register them. `call` keeps a drain waiting until its stream has ended.
@@ -26,7 +27,7 @@ pub(crate) async fn subscribe(
     counters: Arc<Counters>,
     call: TaskTrackerToken,
     end: ConnectionEnd,
-) -> Result<Messages> {
+) -> Result<Messages<pb::SubscribeFramesResponse>> {
     let store = if subscription::has_cursors(&request) { hub.read_store().await? } else { hub.store() };
     let mut request = subscription::from_pb(request, &store)?;
     request.allow_unregistered = auto_register;
@@ -93,11 +94,11 @@ fn with_delay(
 /// Opens the call of a group's member.
 pub(crate) async fn join(
     consumers: &Arc<Consumers>,
-    request: pb::SubscribeFramesRequest,
+    request: pb::ConsumeFramesRequest,
     counters: Arc<Counters>,
     call: TaskTrackerToken,
     end: ConnectionEnd,
-) -> Result<Messages> {
+) -> Result<Messages<pb::ConsumeFramesResponse>> {
     let request = group_delivery::from_pb(request)?;
     let key = AckKey::new(consumers.ack_key().await?);
     let (group, room) = (request.group.clone(), u64::from(request.want.max_picture_bytes));
@@ -109,11 +110,11 @@ pub(crate) async fn join(
 /// The member's task works ahead by one event; the rest waits for the connection. `held` lives as long as the stream.
 fn member_responses<H: Send + 'static>(
     mut member: GroupCall,
-    to_pb: impl Fn(GroupEvent) -> Option<pb::SubscribeFramesResponse> + Send + 'static,
+    to_pb: impl Fn(GroupEvent) -> Option<pb::ConsumeFramesResponse> + Send + 'static,
     counters: Arc<Counters>,
     held: H,
     end: ConnectionEnd,
-) -> impl Stream<Item = std::result::Result<pb::SubscribeFramesResponse, Status>> + Send {
+) -> impl Stream<Item = std::result::Result<pb::ConsumeFramesResponse, Status>> + Send {
     try_stream! {
         let _held = held;
         let farewell = Fault::draining();
@@ -122,9 +123,11 @@ fn member_responses<H: Send + 'static>(
             let event = event.map_err(Fault::from)?;
             let finished = matches!(event, GroupEvent::Finished);
             let draining = matches!(event, GroupEvent::Draining);
-            if let Some(message) = to_pb(event) {
-                let message = with_delay(message, Some(&farewell));
-                counters.sent(&message);
+            if let Some(mut message) = to_pb(event) {
+                if let Some(consume_frames_response::Event::Draining(draining)) = &mut message.event {
+                    draining.reconnect_delay = farewell.retry_delay.map(time::duration_to_pb);
+                }
+                counters.sent_to_member(&message);
                 yield message;
             }
             if finished {

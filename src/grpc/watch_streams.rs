@@ -35,9 +35,9 @@ pub(crate) async fn watch(
     end: ConnectionEnd,
 ) -> Result<InPieces> {
     let pb::WatchStreamsRequest { streams, resume_token, heartbeat_interval } = request;
-    let streams = match streams.unwrap_or_default() {
-        pb::StreamMatch { by: None } => StreamSet::Labels(LabelMatch::default()),
-        some => subscription::streams_from_pb(some).map_err(|f| f.within("streams"))?,
+    let streams = match streams.is_empty() {
+        true => StreamSet::Labels(LabelMatch::default()),
+        false => subscription::stream_set("streams", streams)?,
     };
     let resume = match resume_token.as_str() {
         "" => None,
@@ -108,7 +108,7 @@ fn change_to_pb(change: &StreamChange, partitions: Partitions) -> pb::StreamChan
         stream: Some(stream),
         change_time: Some(time::to_pb(*at)),
         error: failure.clone().filter(|_| kind == pb::StreamChangeKind::Error).map(|failure| {
-            Fault::new(processed::failure_to_pb(failure.reason), failure.message).into_frame_error()
+            Fault::new(processed::failure_to_pb(failure.reason), failure.message).into_item_error()
         }),
     }
 }

@@ -63,6 +63,8 @@ pub enum StreamSet {
     Glob(String),
     /// Those whose labels match, also such as get them later.
     Labels(LabelMatch),
+    /// Those of any of these sets.
+    Any(Vec<StreamSet>),
 }
 
 /// Which pictures of a frame, and how large at most.
@@ -110,6 +112,24 @@ impl StreamSet {
     pub fn check(&self) -> Result<(), SubscribeError> {
         Matcher::new(self).map(drop)
     }
+
+    /// Returns the streams that are selected by their ids.
+    pub(super) fn named(&self) -> Vec<&StreamId> {
+        match self {
+            Self::Ids(ids) => ids.iter().collect(),
+            Self::Glob(_) | Self::Labels(_) => Vec::new(),
+            Self::Any(sets) => sets.iter().flat_map(Self::named).collect(),
+        }
+    }
+
+    /// Returns true if streams that are registered later can belong to the set.
+    pub(super) fn is_dynamic(&self) -> bool {
+        match self {
+            Self::Ids(_) => false,
+            Self::Glob(_) | Self::Labels(_) => true,
+            Self::Any(sets) => sets.iter().any(Self::is_dynamic),
+        }
+    }
 }
 
 /// A [`StreamSet`] that is ready to be asked.
@@ -118,6 +138,7 @@ pub(super) enum Matcher {
     Ids(HashSet<StreamId>),
     Glob(GlobMatcher),
     Labels(LabelMatch),
+    Any(Vec<Matcher>),
 }
 
 impl Matcher {
@@ -125,6 +146,7 @@ impl Matcher {
         match set {
             StreamSet::Ids(ids) => Ok(Self::Ids(ids.iter().cloned().collect())),
             StreamSet::Labels(labels) => Ok(Self::Labels(labels.clone())),
+            StreamSet::Any(sets) => sets.iter().map(Self::new).collect::<Result<_, _>>().map(Self::Any),
             StreamSet::Glob(glob) => {
                 let invalid = |message| SubscribeError::InvalidGlob { glob: glob.clone(), message };
                 if glob.len() > MAX_GLOB_BYTES {
@@ -141,6 +163,16 @@ impl Matcher {
         match self {
             Self::Ids(_) => false,
             Self::Glob(_) | Self::Labels(_) => true,
+            Self::Any(matchers) => matchers.iter().any(Self::is_dynamic),
+        }
+    }
+
+    /// Returns true if the set selects the stream by its id.
+    pub(super) fn names(&self, id: &StreamId) -> bool {
+        match self {
+            Self::Ids(ids) => ids.contains(id),
+            Self::Glob(_) | Self::Labels(_) => false,
+            Self::Any(matchers) => matchers.iter().any(|matcher| matcher.names(id)),
         }
     }
 
@@ -150,6 +182,7 @@ impl Matcher {
             Self::Ids(ids) => !ids.contains(id),
             Self::Glob(glob) => !glob.is_match(id.as_str()),
             Self::Labels(_) => false,
+            Self::Any(matchers) => matchers.iter().all(|matcher| matcher.excludes(id)),
         }
     }
 
@@ -157,6 +190,7 @@ impl Matcher {
         match self {
             Self::Ids(_) | Self::Glob(_) => !self.excludes(&record.id),
             Self::Labels(labels) => labels.matches(&record.settings.labels),
+            Self::Any(matchers) => matchers.iter().any(|matcher| matcher.matches(record)),
         }
     }
 }

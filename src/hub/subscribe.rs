@@ -8,7 +8,7 @@ use super::clock;
 use super::event::{SubscribeError, TimeGap};
 use super::followed::{Departed, Exit, Followed, Stops};
 use super::inbox::Inbox;
-use super::select::{Matcher, Selector, StreamSet, SubscriptionRequest, first_match};
+use super::select::{Matcher, Selector, SubscriptionRequest, first_match};
 use super::subscription::Subscription;
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::domain::{Sequence, StartPosition, StreamCounters, StreamId, StreamRecord, Timestamp};
@@ -216,11 +216,9 @@ async fn candidates(
         if ids.len() > MAX_STREAMS_PER_SUBSCRIPTION { Err(too_many_streams()) } else { Ok(()) }
     };
     for selector in &request.selectors {
-        match &selector.streams {
-            StreamSet::Ids(named) => named.iter().try_for_each(&mut add)?,
-            StreamSet::Glob(_) | StreamSet::Labels(_) => {
-                selector.all_cursors().try_for_each(|cursor| add(&cursor.stream_id))?;
-            }
+        selector.streams.named().into_iter().try_for_each(&mut add)?;
+        if selector.streams.is_dynamic() {
+            selector.all_cursors().try_for_each(|cursor| add(&cursor.stream_id))?;
         }
     }
     if !matchers.iter().any(Matcher::is_dynamic) {
@@ -243,10 +241,7 @@ async fn candidates(
 }
 
 fn is_named(matchers: &[Matcher], id: &StreamId) -> bool {
-    matchers.iter().any(|matcher| match matcher {
-        Matcher::Ids(ids) => ids.contains(id),
-        Matcher::Glob(_) | Matcher::Labels(_) => false,
-    })
+    matchers.iter().any(|matcher| matcher.names(id))
 }
 
 pub(super) fn too_many_streams() -> SubscribeError {

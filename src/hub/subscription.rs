@@ -11,7 +11,7 @@ use super::event::{Event, GapReason, SubscribeError, TimeGap};
 use super::followed::{Departed, Followed, Stops};
 use super::inbox::Inbox;
 use super::load::{Found, Load, Trouble};
-use super::select::{PictureWant, StreamSet, SubscriptionRequest};
+use super::select::{PictureWant, SubscriptionRequest};
 use super::subscribe::{Registration, too_many_streams};
 use super::tail::TailState;
 use super::timers::{Due, Timers};
@@ -75,7 +75,7 @@ impl SelectorState {
                 time: selector.stop_time,
                 frames: selector.stop_after_frames,
             },
-            is_fixed: matches!(selector.streams, StreamSet::Ids(_)),
+            is_fixed: !selector.streams.is_dynamic(),
             open: 0,
             had_any: false,
         }

@@ -13,28 +13,31 @@ const MAX_TERMS: usize = 16;
 
 pub(super) fn sampling(sampling: pb::Sampling) -> Result<Sampling> {
     let pb::Sampling { max_fps, every_nth, latest_only } = sampling;
+    if every_nth == Some(0) {
+        return Err(Fault::invalid("every_nth", "must be at least 1"));
+    }
     if max_fps.is_some_and(|fps| !(fps > 0.0 && fps <= MAX_FPS)) {
         return Err(Fault::invalid("max_fps", "must be above 0, and at most 1,000"));
     }
-    Ok(Sampling { max_fps, every_nth, latest_only })
+    Ok(Sampling { max_fps, every_nth: every_nth.unwrap_or_default(), latest_only })
 }
 
 pub(super) fn filter(filter: pb::FrameFilter) -> Result<FrameFilter> {
     let pb::FrameFilter {
         min_quality_score,
         min_motion_intensity,
-        min_vehicle_density,
+        min_foreground_ratio,
         attributes,
         stream_labels,
-        exclude_invalid,
+        valid_only,
     } = filter;
     Ok(FrameFilter {
         min_quality_score: share("min_quality_score", min_quality_score)?,
         min_motion_intensity: share("min_motion_intensity", min_motion_intensity)?,
-        min_vehicle_density: share("min_vehicle_density", min_vehicle_density)?,
+        min_vehicle_density: share("min_foreground_ratio", min_foreground_ratio)?,
         attributes: terms("attributes", attributes)?,
         stream_labels: terms("stream_labels", stream_labels)?,
-        exclude_invalid,
+        exclude_invalid: valid_only,
     })
 }
 

@@ -1,42 +1,14 @@
 use bytes::Bytes;
 
 use super::processed::failure_to_pb;
-use super::{known, picture, stats, time};
+use super::{picture, stats, time};
 use crate::domain::{
-    DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterReason, DeadLetterReplay, DeadLetterSource,
-    DeadLetterSourceKind, DeadPicture, FailureReason, FrameHeader, Partitions, PictureRole, Sequence,
+    DeadFrame, DeadLetter, DeadLetterReason, DeadLetterReplay, DeadLetterSource, DeadPicture, FrameHeader,
+    PictureRole, Sequence,
 };
-use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::picture::Content;
-
-/// Most reasons of a filter.
-const MAX_REASONS: usize = 32;
-
-/// Every reason that a dead letter can have.
-const REASONS: [DeadLetterReason; 17] = {
-    use DeadLetterReason::{AttemptsExhausted, Failed, Rejected};
-    [
-        Failed(FailureReason::Truncated),
-        Failed(FailureReason::Corrupt),
-        Failed(FailureReason::UnknownFormat),
-        Failed(FailureReason::TooManyPixels),
-        Failed(FailureReason::TooManyBytes),
-        Failed(FailureReason::TooComplex),
-        Failed(FailureReason::Animated),
-        Failed(FailureReason::Unsupported),
-        Failed(FailureReason::SizeMismatch),
-        Failed(FailureReason::TimedOut),
-        Failed(FailureReason::DecoderPanicked),
-        Failed(FailureReason::KilledWorker),
-        Failed(FailureReason::PayloadLost),
-        Failed(FailureReason::EncodeFailed),
-        Failed(FailureReason::WorkerExhausted),
-        AttemptsExhausted,
-        Rejected,
-    ]
-};
 
 fn reason_to_pb(reason: DeadLetterReason) -> ErrorReason {
     match reason {
@@ -113,9 +85,9 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         reason: reason_to_pb(reason).into(),
         message,
         attempts,
-        dead_time: Some(time::to_pb(id.dead_time)),
+        dead_letter_time: Some(time::to_pb(id.dead_time)),
         capture_time: capture_time.map(time::to_pb),
-        received_time: Some(time::to_pb(received_time)),
+        receive_time: Some(time::to_pb(received_time)),
         publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes,
@@ -123,67 +95,6 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         replayed_sequence: replay.and_then(|replay| replay.sequence).map_or(0, Sequence::get),
         replay_time: replay.map(|DeadLetterReplay { sequence: _, time: at }| time::to_pb(at)),
         traceparent,
-    }
-}
-
-/// Reads a filter; unset is all.
-pub(crate) fn filter(
-    filter: Option<pb::DeadLetterFilter>,
-    partitions: Partitions,
-) -> Result<DeadLetterFilter> {
-    let pb::DeadLetterFilter {
-        stream_id,
-        queue_id,
-        source,
-        group_id,
-        reasons,
-        dead_after,
-        dead_before,
-        not_replayed,
-    } = filter.unwrap_or_default();
-    let partition = match queue_id.as_str() {
-        "" => None,
-        asked => Some(partitions.all().find(|&one| stats::queue_id(one) == asked).ok_or_else(|| {
-            Fault::invalid("queue_id", format!("must be one of this server's queues; there is no {asked}"))
-        })?),
-    };
-    if reasons.len() > MAX_REASONS {
-        return Err(Fault::invalid("reasons", format!("must be at most {MAX_REASONS}")));
-    }
-    let asked: Vec<ErrorReason> =
-        reasons.into_iter().map(|number| known("reasons", number)).collect::<Result<_>>()?;
-    let chosen = REASONS.into_iter().filter(|&reason| asked.contains(&reason_to_pb(reason)));
-    Ok(DeadLetterFilter {
-        stream: (!stream_id.is_empty()).then(|| stream_id.parse()).transpose()?,
-        partition,
-        source: match known("source", source)? {
-            pb::DeadLetterSource::Unspecified => None,
-            pb::DeadLetterSource::Worker => Some(DeadLetterSourceKind::Worker),
-            pb::DeadLetterSource::Group => Some(DeadLetterSourceKind::Group),
-        },
-        group: (!group_id.is_empty()).then(|| group_id.parse()).transpose()?,
-        reasons: (!asked.is_empty()).then(|| chosen.collect()),
-        dead_after: dead_after.map(|at| time::from_pb("dead_after", at)).transpose()?,
-        dead_before: dead_before.map(|at| time::from_pb("dead_before", at)).transpose()?,
-        not_replayed,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn every_reason_can_be_asked_for_and_means_itself_alone() {
-        let told: HashSet<ErrorReason> = REASONS.into_iter().map(reason_to_pb).collect();
-        assert_eq!(told.len(), REASONS.len());
-        for reason in REASONS {
-            let asked = vec![reason_to_pb(reason).into()];
-            let filter = pb::DeadLetterFilter { reasons: asked, ..Default::default() };
-            let read = super::filter(Some(filter), Partitions::default()).unwrap();
-            assert_eq!(read.reasons, Some(vec![reason]));
-        }
+        tracestate: String::new(),
     }
 }

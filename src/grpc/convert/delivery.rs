@@ -17,11 +17,12 @@ pub(crate) fn to_pb(
 ) -> Option<pb::SubscribeFramesResponse> {
     let event = match event {
         Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes, store)?),
-        Event::Gap(gap) => Wire::Gap(gap_to_pb(gap, store)),
-        Event::TimeGap(gap) => Wire::Gap(time_gap_to_pb(gap, store)),
+        Event::Gap(gap) => Wire::Gap(delivered_gap(gap, store)),
+        Event::TimeGap(gap) => Wire::Gap(delivered_time_gap(gap, store)),
         Event::Heartbeat(heads) => Wire::Heartbeat(heartbeat_to_pb(heads)),
         Event::Checkpoint(cursors) => {
-            Wire::Checkpoint(pb::Checkpoint { cursors: cursors_to_pb(cursors, store) })
+            let cursors = cursors_to_pb(cursors, store);
+            Wire::Checkpoint(pb::Checkpoint { cursors, unfollowed_streams: 0 })
         }
         Event::Draining(cursors) => Wire::Draining(pb::SubscribeDraining {
             cursors: cursors_to_pb(cursors, store),
@@ -44,9 +45,6 @@ fn frame_to_pb(
             frame: Some(*frame),
             cursor: cursor.encode(store),
             selector_index: index_to_pb(selector),
-            ack_id: String::new(),
-            delivery_attempt: 0,
-            ack_deadline: None,
         }),
         // The hub tells tombstones as gaps.
         Entry::Tombstone(_) => None,
@@ -58,8 +56,19 @@ fn index_to_pb(selector: usize) -> u32 {
     u32::try_from(selector).unwrap_or(u32::MAX)
 }
 
-pub(crate) fn gap_to_pb(gap: Gap, store: &StoreIdentity) -> pb::Gap {
-    let Gap { stream_id, selector, from, to, causes, failover_frames, cursor } = gap;
+fn delivered_gap(gap: Gap, store: &StoreIdentity) -> pb::DeliveredGap {
+    let (cursor, selector_index) = (gap.cursor.encode(store), index_to_pb(gap.selector));
+    pb::DeliveredGap { gap: Some(gap_to_pb(gap)), cursor, selector_index }
+}
+
+fn delivered_time_gap(gap: TimeGap, store: &StoreIdentity) -> pb::DeliveredGap {
+    let (cursor, selector_index) = (gap.cursor.encode(store), index_to_pb(gap.selector));
+    pb::DeliveredGap { gap: Some(time_gap_to_pb(gap)), cursor, selector_index }
+}
+
+/// A run of sequences that are not sent.
+pub(crate) fn gap_to_pb(gap: Gap) -> pb::Gap {
+    let Gap { stream_id, selector: _, from, to, causes, failover_frames, cursor: _ } = gap;
     let cause = |(reason, count)| {
         let frames = match reason {
             GapReason::BackendFailover => failover_frames,
@@ -82,24 +91,20 @@ pub(crate) fn gap_to_pb(gap: Gap, store: &StoreIdentity) -> pb::Gap {
         from_sequence: from.get(),
         to_sequence: to,
         causes: causes.into_iter().map(cause).collect(),
-        cursor: cursor.encode(store),
-        selector_index: index_to_pb(selector),
         start_receive_time: None,
         end_receive_time: None,
         oldest_receive_time: None,
     }
 }
 
-/// Its numbers are not known, and neither is how many they are.
-pub(crate) fn time_gap_to_pb(gap: TimeGap, store: &StoreIdentity) -> pb::Gap {
-    let TimeGap { stream_id, selector, reason, start, end, oldest, cursor } = gap;
+/// A stretch of time. Its sequences are not known, and neither is how many they are.
+pub(crate) fn time_gap_to_pb(gap: TimeGap) -> pb::Gap {
+    let TimeGap { stream_id, selector: _, reason, start, end, oldest, cursor: _ } = gap;
     pb::Gap {
         stream_id: stream_id.to_string(),
         from_sequence: 0,
         to_sequence: 0,
         causes: vec![pb::GapCause { reason: reason_to_pb(reason).into(), count: 0, frames: None }],
-        cursor: cursor.encode(store),
-        selector_index: index_to_pb(selector),
         start_receive_time: start.map(time::to_pb),
         end_receive_time: Some(time::to_pb(end)),
         oldest_receive_time: oldest.map(time::to_pb),
@@ -123,8 +128,16 @@ fn reason_to_pb(reason: GapReason) -> pb::GapReason {
     }
 }
 
-/// Those that lag most, by stream id.
-pub(crate) fn heartbeat_to_pb(mut heads: Vec<StreamHead>) -> pb::Heartbeat {
+fn heartbeat_to_pb(heads: Vec<StreamHead>) -> pb::Heartbeat {
+    pb::Heartbeat {
+        server_time: Some(time::to_pb(Timestamp::now())),
+        streams: lags_to_pb(heads),
+        unfollowed_streams: 0,
+    }
+}
+
+/// The streams that are furthest behind, by stream id.
+pub(crate) fn lags_to_pb(mut heads: Vec<StreamHead>) -> Vec<pb::StreamLag> {
     if heads.len() > MAX_HEARTBEAT_STREAMS {
         heads.sort_by_key(|head| std::cmp::Reverse(head.lag_frames));
         heads.truncate(MAX_HEARTBEAT_STREAMS);
@@ -134,11 +147,7 @@ pub(crate) fn heartbeat_to_pb(mut heads: Vec<StreamHead>) -> pb::Heartbeat {
         let StreamHead { stream_id, head_sequence, lag_frames } = head;
         pb::StreamLag { stream_id: stream_id.to_string(), head_sequence, lag_frames }
     };
-    pb::Heartbeat {
-        server_time: Some(time::to_pb(Timestamp::now())),
-        streams: heads.into_iter().map(lag).collect(),
-        outstanding_frames: 0,
-    }
+    heads.into_iter().map(lag).collect()
 }
 
 fn cursors_to_pb(mut cursors: Vec<Cursor>, store: &StoreIdentity) -> Vec<pb::StreamCursor> {

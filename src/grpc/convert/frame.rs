@@ -52,6 +52,7 @@ impl SubmittedFrame {
             data,
             attributes,
             traceparent,
+            tracestate: _,
             color_range,
             color_matrix,
         } = frame;

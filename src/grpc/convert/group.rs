@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::subscription::{cursors, streams_from_pb, too_many};
+use super::policy::bounded;
+use super::subscription::{cursors, stream_sets};
 use super::{choice, known, stream, time};
-use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES, MAX_SELECTORS};
+use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES};
 use crate::domain::{
     FrameFilter, GroupAffinity, GroupId, GroupRecord, GroupSettings, RetryBackoff, Sampling, Sequence,
     StoreIdentity, StreamMatch,
@@ -13,13 +14,13 @@ use crate::grpc::fault::{Fault, Result};
 use crate::hub::{self, Consumers, GroupStart, GroupTotals, StreamSet, lag_of};
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
-use crate::pb::v1::stream_match::By;
+use crate::pb::v1::stream_match::Selector as By;
 use crate::queue::{GroupPosition, GroupState, MemberState, OutputSpan};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
-const MAX_ATTEMPTS: u32 = 100;
+const MAX_ATTEMPTS: u64 = 100;
 /// Further back than anything is kept.
 const MAX_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
@@ -50,28 +51,19 @@ pub(crate) fn from_pb(group: pb::ConsumerGroup, store: &StoreIdentity) -> Result
         create_time: _,
         update_time: _,
         status: _,
+        effective: _,
     } = group;
     let id = group_id.parse()?;
     if display_name.len() > MAX_DISPLAY_NAME_BYTES {
         let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
         return Err(Fault::invalid("display_name", rule));
     }
-    if streams.is_empty() {
-        return Err(Fault::invalid("streams", "must hold at least one"));
-    }
-    if streams.len() > MAX_SELECTORS {
-        return Err(too_many("streams", MAX_SELECTORS));
-    }
-    let streams = streams
-        .into_iter()
-        .enumerate()
-        .map(|(index, one)| stream_match(one).map_err(|fault| fault.within(&format!("streams[{index}]"))));
-    let streams: Vec<StreamMatch> = streams.collect::<Result<_>>()?;
+    let streams = stream_matches("streams", streams)?;
     Consumers::check_selection(&streams)?;
     let default = GroupSettings::default();
     let deadline = time::duration_within("ack_deadline", ack_deadline, SECOND, HOUR)?;
     let affinity = match known("affinity", affinity)? {
-        pb::GroupAffinity::Unspecified | pb::GroupAffinity::None => GroupAffinity::None,
+        pb::GroupAffinity::Unspecified | pb::GroupAffinity::Any => GroupAffinity::None,
         pb::GroupAffinity::Stream => GroupAffinity::Stream,
     };
     let settings = GroupSettings {
@@ -80,42 +72,36 @@ pub(crate) fn from_pb(group: pb::ConsumerGroup, store: &StoreIdentity) -> Result
         filter: choice::filter(filter.unwrap_or_default()).map_err(|fault| fault.within("filter"))?,
         sampling: sampling_from_pb(sampling.unwrap_or_default()).map_err(|fault| fault.within("sampling"))?,
         ack_deadline: deadline.unwrap_or(default.ack_deadline),
-        max_delivery_attempts: bounded(
-            "max_delivery_attempts",
-            max_delivery_attempts,
-            MAX_ATTEMPTS,
-            default.max_delivery_attempts,
-        )?,
+        max_delivery_attempts: bounded("max_delivery_attempts", max_delivery_attempts, 1, MAX_ATTEMPTS)?
+            .map_or(default.max_delivery_attempts, |attempts| attempts as u32),
         backoff: backoff_from_pb(backoff.unwrap_or_default()).map_err(|fault| fault.within("backoff"))?,
         affinity,
         max_outstanding_frames: bounded(
             "max_outstanding_frames",
             max_outstanding_frames,
-            MAX_GROUP_FRAMES,
-            default.max_outstanding_frames,
-        )?,
+            1,
+            MAX_GROUP_FRAMES.into(),
+        )?
+        .map_or(default.max_outstanding_frames, |frames| frames as u32),
     };
-    let start = start_from_pb(start.unwrap_or_default(), store).map_err(|fault| fault.within("start"))?;
+    let start = match start {
+        Some(start) => start_from_pb(start, store).map_err(|fault| fault.within("start"))?,
+        None => GroupStart::Live,
+    };
     Ok(WantedGroup { id, settings, start })
 }
 
-fn bounded(field: &str, value: u32, most: u32, default: u32) -> Result<u32> {
-    match value {
-        0 => Ok(default),
-        value if value <= most => Ok(value),
-        _ => Err(Fault::invalid(field, format!("must be at most {most}"))),
-    }
+/// The terms of a selection, 1 to 100.
+pub(crate) fn stream_matches(field: &str, streams: Vec<pb::StreamMatch>) -> Result<Vec<StreamMatch>> {
+    stream_sets(field, streams).map(|sets| sets.into_iter().flat_map(terms).collect())
 }
 
-/// One term of a selection.
-pub(crate) fn stream_match(one: pb::StreamMatch) -> Result<StreamMatch> {
-    match streams_from_pb(one)? {
-        StreamSet::Ids(ids) => match ids.into_iter().next() {
-            Some(id) => Ok(StreamMatch::Id(id)),
-            None => Err(Fault::invalid("id", "must be set")),
-        },
-        StreamSet::Glob(glob) => Ok(StreamMatch::Glob(glob)),
-        StreamSet::Labels(labels) => Ok(StreamMatch::Labels(labels)),
+fn terms(set: StreamSet) -> Vec<StreamMatch> {
+    match set {
+        StreamSet::Ids(ids) => ids.into_iter().map(StreamMatch::Id).collect(),
+        StreamSet::Glob(glob) => vec![StreamMatch::Glob(glob)],
+        StreamSet::Labels(labels) => vec![StreamMatch::Labels(labels)],
+        StreamSet::Any(sets) => sets.into_iter().flat_map(terms).collect(),
     }
 }
 
@@ -123,10 +109,11 @@ pub(crate) fn stream_match(one: pb::StreamMatch) -> Result<StreamMatch> {
 pub(crate) fn start_from_pb(start: pb::StartPosition, store: &StoreIdentity) -> Result<GroupStart> {
     let pb::StartPosition { position } = start;
     Ok(match position {
-        None | Some(Position::Live(pb::StartLive {})) => GroupStart::Live,
+        None => return Err(Fault::invalid("position", "must say where to start")),
+        Some(Position::Live(pb::StartLive {})) => GroupStart::Live,
         Some(Position::Earliest(pb::StartEarliest {})) => GroupStart::Earliest,
         Some(Position::Sequence(number)) => GroupStart::Sequence(Sequence::new(number)?),
-        Some(Position::ReceivedTime(at)) => GroupStart::Time(time::from_pb("received_time", at)?),
+        Some(Position::ReceiveTime(at)) => GroupStart::Time(time::from_pb("receive_time", at)?),
         Some(Position::Age(age)) => {
             let age = time::duration_within("age", Some(age), Duration::ZERO, MAX_AGE)?;
             GroupStart::Age(age.unwrap_or_default())
@@ -150,10 +137,10 @@ fn filter_to_pb(filter: FrameFilter) -> Option<pb::FrameFilter> {
     Some(pb::FrameFilter {
         min_quality_score,
         min_motion_intensity,
-        min_vehicle_density,
+        min_foreground_ratio: min_vehicle_density,
         attributes: attributes.into_iter().collect(),
         stream_labels: stream_labels.into_iter().collect(),
-        exclude_invalid,
+        valid_only: exclude_invalid,
     })
 }
 
@@ -176,7 +163,7 @@ fn backoff_from_pb(backoff: pb::RetryBackoff) -> Result<RetryBackoff> {
 
 fn match_to_pb(one: StreamMatch) -> pb::StreamMatch {
     pb::StreamMatch {
-        by: Some(match one {
+        selector: Some(match one {
             StreamMatch::Id(id) => By::Id(id.to_string()),
             StreamMatch::Glob(glob) => By::Glob(glob),
             StreamMatch::Labels(labels) => By::Labels(pb::LabelSelector {
@@ -204,30 +191,43 @@ pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
     } = settings;
     let Sampling { max_fps, every_nth } = sampling;
     let sampled = sampling != Sampling::default();
+    let backoff = pb::RetryBackoff {
+        min_delay: Some(time::duration_to_pb(backoff.min_delay)),
+        max_delay: Some(time::duration_to_pb(backoff.max_delay)),
+    };
+    let affinity = match affinity {
+        GroupAffinity::None => pb::GroupAffinity::Any,
+        GroupAffinity::Stream => pb::GroupAffinity::Stream,
+    };
+    let effective = pb::ConsumerGroupPolicies {
+        ack_deadline: Some(time::duration_to_pb(ack_deadline)),
+        max_delivery_attempts: Some(max_delivery_attempts),
+        backoff: Some(backoff),
+        affinity: affinity.into(),
+        max_outstanding_frames: Some(max_outstanding_frames),
+    };
     pb::ConsumerGroup {
         group_id: id.to_string(),
         display_name,
         streams: streams.into_iter().map(match_to_pb).collect(),
         filter: filter_to_pb(filter),
-        sampling: sampled.then_some(pb::Sampling { max_fps, every_nth, latest_only: false }),
+        sampling: sampled.then_some(pb::Sampling {
+            max_fps,
+            every_nth: Some(every_nth).filter(|&nth| nth > 0),
+            latest_only: false,
+        }),
         start: None,
         ack_deadline: Some(time::duration_to_pb(ack_deadline)),
-        max_delivery_attempts,
-        backoff: Some(pb::RetryBackoff {
-            min_delay: Some(time::duration_to_pb(backoff.min_delay)),
-            max_delay: Some(time::duration_to_pb(backoff.max_delay)),
-        }),
-        affinity: match affinity {
-            GroupAffinity::None => pb::GroupAffinity::None,
-            GroupAffinity::Stream => pb::GroupAffinity::Stream,
-        }
-        .into(),
-        max_outstanding_frames,
+        max_delivery_attempts: Some(max_delivery_attempts),
+        backoff: Some(backoff),
+        affinity: affinity.into(),
+        max_outstanding_frames: Some(max_outstanding_frames),
         etag: stream::etag(revision),
         generation,
         create_time: Some(time::to_pb(create_time)),
         update_time: Some(time::to_pb(update_time)),
         status: None,
+        effective: Some(effective),
     }
 }
 
@@ -270,8 +270,8 @@ pub(crate) fn position_to_pb(
     stream_id: String,
     position: &GroupPosition,
     span: &OutputSpan,
-) -> pb::GroupStreamPosition {
-    pb::GroupStreamPosition {
+) -> pb::ConsumerGroupPosition {
+    pb::ConsumerGroupPosition {
         stream_id,
         acknowledged_sequence: position.acknowledged(),
         delivered_sequence: position.delivered,
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     fn group() -> pb::ConsumerGroup {
-        let streams = vec![pb::StreamMatch { by: Some(By::Glob("cam-*".into())) }];
+        let streams = vec![pb::StreamMatch { selector: Some(By::Glob("cam-*".into())) }];
         pb::ConsumerGroup { group_id: "site.a".into(), streams, ..Default::default() }
     }
 
@@ -309,9 +309,9 @@ mod tests {
         };
         assert_eq!(refused(|g| g.group_id = "a b".into()), "group_id");
         assert_eq!(refused(|g| g.streams.clear()), "streams");
-        assert_eq!(refused(|g| g.streams[0].by = None), "streams[0].by");
-        assert_eq!(refused(|g| g.max_delivery_attempts = 101), "max_delivery_attempts");
-        assert_eq!(refused(|g| g.max_outstanding_frames = 100_001), "max_outstanding_frames");
+        assert_eq!(refused(|g| g.streams[0].selector = None), "streams[0].selector");
+        assert_eq!(refused(|g| g.max_delivery_attempts = Some(101)), "max_delivery_attempts");
+        assert_eq!(refused(|g| g.max_outstanding_frames = Some(100_001)), "max_outstanding_frames");
         assert_eq!(
             refused(|g| g.ack_deadline = Some(prost_types::Duration { seconds: 3601, nanos: 0 })),
             "ack_deadline"

@@ -1,9 +1,9 @@
 use crate::domain::{Congestion, Graded, Lighting, RoiAnalysis, TrafficFeatures, ValidationFailure, Weather};
 use crate::pb::v1 as pb;
 
-pub(crate) fn traffic_to_pb(traffic: TrafficFeatures) -> pb::TrafficFeatures {
+pub(crate) fn scene_to_pb(scene: TrafficFeatures) -> pb::SceneMeasures {
     let TrafficFeatures { motion_intensity, vehicle_density, congestion, lighting, weather, model_frames } =
-        traffic;
+        scene;
     let (congestion, congestion_confidence) = congestion_to_pb(congestion);
     let lit = match lighting.class {
         Lighting::Night => pb::Lighting::Night,
@@ -18,9 +18,9 @@ pub(crate) fn traffic_to_pb(traffic: TrafficFeatures) -> pb::TrafficFeatures {
         Weather::Foggy => pb::Weather::Foggy,
         Weather::Dark => pb::Weather::Dark,
     };
-    pb::TrafficFeatures {
+    pb::SceneMeasures {
         motion_intensity,
-        vehicle_density,
+        foreground_ratio: vehicle_density,
         congestion: congestion.into(),
         congestion_confidence,
         lighting: lit.into(),
@@ -31,12 +31,12 @@ pub(crate) fn traffic_to_pb(traffic: TrafficFeatures) -> pb::TrafficFeatures {
     }
 }
 
-pub(crate) fn roi_to_pb(roi: &RoiAnalysis) -> pb::RoiAnalysis {
+pub(crate) fn roi_to_pb(roi: &RoiAnalysis) -> pb::RoiMeasures {
     let RoiAnalysis { roi_id, mean_luma, rms_contrast, vehicle_density, motion_intensity, congestion } = roi;
     let (congestion, congestion_confidence) = congestion_to_pb(*congestion);
-    pb::RoiAnalysis {
+    pb::RoiMeasures {
         roi_id: roi_id.to_string(),
-        vehicle_density: *vehicle_density,
+        foreground_ratio: *vehicle_density,
         mean_luma: *mean_luma,
         rms_contrast: *rms_contrast,
         motion_intensity: *motion_intensity,

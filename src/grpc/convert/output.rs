@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use super::policy::bounded;
 use super::{known, polygon};
-use crate::domain::limits::MAX_SIDE;
+use crate::domain::limits::{MAX_PRIVACY_MASKS, MAX_SEQUENCE, MAX_SIDE};
 use crate::domain::{
     AdaptiveQuality, ChromaSubsampling, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition,
     StreamId,
@@ -14,7 +14,6 @@ const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
 const FRAME_BYTES: (u64, u64) = (1 << 10, 16 << 20);
 const DEFAULT_MIN_QUALITY: u64 = 30;
 const MIN_SCALE_PERCENT: (u64, u64) = (5, 100);
-pub(crate) const MAX_MASKS: usize = 32;
 
 /// Reads format, quality and size; faults name the fields as they are called in `OutputPolicy` and `Rendition`.
 pub(crate) fn rendition(wanted: pb::Rendition) -> Result<Rendition> {
@@ -31,13 +30,12 @@ pub(crate) fn rendition(wanted: pb::Rendition) -> Result<Rendition> {
         | pb::PictureFormat::Nv12
         | pb::PictureFormat::I420 => return Err(Fault::invalid("format", "must be JPEG, PNG or WEBP")),
     };
-    for (field, side) in [("max_width", max_width), ("max_height", max_height)] {
-        if side > MAX_SIDE {
-            return Err(Fault::invalid(field, format!("must be at most {MAX_SIDE}")));
-        }
-    }
-    let quality = bounded("quality", quality.into(), 1, 100, default.quality.into())?;
-    Ok(Rendition { format, quality: quality as u8, max_width, max_height })
+    let side = |field, side: Option<u32>| {
+        bounded(field, side, 1, MAX_SIDE.into()).map(|side| side.map_or(0, |side| side as u32))
+    };
+    let (max_width, max_height) = (side("max_width", max_width)?, side("max_height", max_height)?);
+    let quality = bounded("quality", quality, 1, 100)?.map_or(default.quality, |quality| quality as u8);
+    Ok(Rendition { format, quality, max_width, max_height })
 }
 
 pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
@@ -95,18 +93,22 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
 fn adaptive(wanted: pb::AdaptiveQuality) -> Result<AdaptiveQuality> {
     let pb::AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent } =
         wanted;
-    if max_bytes_per_frame == 0 && max_bytes_per_second == 0 {
+    if max_bytes_per_frame.is_none() && max_bytes_per_second.is_none() {
         let rule = "or max_bytes_per_second must be set: the stream has no byte budget yet";
         return Err(Fault::invalid("max_bytes_per_frame", rule));
     }
     let (least, most) = FRAME_BYTES;
-    bounded("max_bytes_per_frame", max_bytes_per_frame.into(), least, most, 0)?;
-    bounded("max_bytes_per_second", max_bytes_per_second, least, u64::MAX >> 8, 0)?;
-    let min_quality = bounded("min_quality", min_quality.into(), 1, 100, DEFAULT_MIN_QUALITY)? as u8;
+    let per_frame = bounded("max_bytes_per_frame", max_bytes_per_frame, least, most)?;
+    let per_second = bounded("max_bytes_per_second", max_bytes_per_second, least, MAX_SEQUENCE)?;
+    let min_quality = bounded("min_quality", min_quality, 1, 100)?.unwrap_or(DEFAULT_MIN_QUALITY);
     let (least, most) = MIN_SCALE_PERCENT;
-    let default = AdaptiveQuality::DEFAULT_MIN_SCALE_PERCENT.into();
-    let scale = bounded("min_scale_percent", min_scale_percent.into(), least, most, default)? as u8;
-    Ok(AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent: scale })
+    let scale = bounded("min_scale_percent", min_scale_percent, least, most)?;
+    Ok(AdaptiveQuality {
+        max_bytes_per_frame: per_frame.unwrap_or_default() as u32,
+        max_bytes_per_second: per_second.unwrap_or_default(),
+        min_quality: min_quality as u8,
+        min_scale_percent: scale.map_or(AdaptiveQuality::DEFAULT_MIN_SCALE_PERCENT, |scale| scale as u8),
+    })
 }
 
 pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
@@ -134,18 +136,18 @@ pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
     };
     pb::OutputPolicy {
         format: super::picture::format_to_pb(format.picture_format()).into(),
-        quality: quality.into(),
+        quality: Some(quality.into()),
         lossless: format == OutputFormat::WebPLossless,
-        max_width,
-        max_height,
+        max_width: Some(max_width).filter(|&side| side > 0),
+        max_height: Some(max_height).filter(|&side| side > 0),
         thumbnail_size: Some(thumbnail_size),
         keep_original,
         reencode_mode: mode.into(),
         adaptive: adaptive.map(|adaptive| pb::AdaptiveQuality {
-            max_bytes_per_frame: adaptive.max_bytes_per_frame,
-            max_bytes_per_second: adaptive.max_bytes_per_second,
-            min_quality: adaptive.min_quality.into(),
-            min_scale_percent: adaptive.min_scale_percent.into(),
+            max_bytes_per_frame: Some(adaptive.max_bytes_per_frame).filter(|&bytes| bytes > 0),
+            max_bytes_per_second: Some(adaptive.max_bytes_per_second).filter(|&bytes| bytes > 0),
+            min_quality: Some(adaptive.min_quality.into()),
+            min_scale_percent: Some(adaptive.min_scale_percent.into()),
         }),
         keep_metadata,
         keep_unmasked_original,
@@ -155,8 +157,8 @@ pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
 
 /// Reads privacy masks; faults name `privacy_masks`.
 pub(crate) fn masks(wanted: Vec<pb::PrivacyMask>) -> Result<Vec<PrivacyMask>> {
-    if wanted.len() > MAX_MASKS {
-        return Err(super::subscription::too_many("privacy_masks", MAX_MASKS));
+    if wanted.len() > MAX_PRIVACY_MASKS {
+        return Err(super::subscription::too_many("privacy_masks", MAX_PRIVACY_MASKS));
     }
     let mut seen = HashSet::new();
     let mut masks = Vec::with_capacity(wanted.len());

@@ -1,3 +1,4 @@
+use crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
 use crate::domain::{ColorMatrix, ColorRange, PictureFormat, PictureRole, SourceInfo};
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::PictureWant;
@@ -85,26 +86,26 @@ const ONCE: &str = "must name each role at most once";
 /// Which pictures are wanted. Unset = the processed one.
 pub(crate) fn want(field: &str, selection: Option<pb::PictureSelection>) -> Result<PictureWant> {
     let selection = selection.unwrap_or_default();
-    let pb::PictureSelection { roles, rendition, max_picture_bytes } = selection;
+    let pb::PictureSelection { roles, metadata_only, rendition, max_picture_bytes } = selection;
+    if metadata_only && !roles.is_empty() {
+        return Err(Fault::invalid(format!("{field}.roles"), "must be empty with metadata_only"));
+    }
     // Checked where it is not asked for, too.
     let rendition = super::output::rendition(rendition.unwrap_or_default())
         .map_err(|fault| fault.within(&format!("{field}.rendition")))?;
     let mut want = PictureWant {
         thumbnail: false,
-        processed: roles.is_empty(),
+        processed: roles.is_empty() && !metadata_only,
         original: false,
         rendition: None,
-        max_picture_bytes: checked_bound(field, max_picture_bytes)?,
+        max_picture_bytes: checked_bound(&format!("{field}.max_picture_bytes"), max_picture_bytes)?,
     };
     let path = format!("{field}.roles");
-    let count = roles.len();
     for role in roles {
         let wanted = match super::known(&path, role)? {
             pb::PictureRole::Thumbnail => &mut want.thumbnail,
             pb::PictureRole::Processed => &mut want.processed,
             pb::PictureRole::Original => &mut want.original,
-            pb::PictureRole::None if count == 1 => return Ok(want),
-            pb::PictureRole::None => return Err(Fault::invalid(path, "PICTURE_ROLE_NONE must stand alone")),
             pb::PictureRole::Rendition if want.rendition.is_none() => {
                 want.rendition = Some(rendition);
                 continue;
@@ -119,15 +120,11 @@ pub(crate) fn want(field: &str, selection: Option<pb::PictureSelection>) -> Resu
     Ok(want)
 }
 
-fn checked_bound(field: &str, max_picture_bytes: u32) -> Result<u32> {
-    match max_picture_bytes {
-        0 => Ok(crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES),
-        1..=MAX_DELIVERED_PICTURE_BYTES => Ok(max_picture_bytes),
-        _ => {
-            let rule = format!("must be at most {MAX_DELIVERED_PICTURE_BYTES}");
-            Err(Fault::invalid(format!("{field}.max_picture_bytes"), rule))
-        }
-    }
+/// The bound of a response's picture data in force.
+pub(crate) fn checked_bound(field: &str, max_picture_bytes: Option<u32>) -> Result<u32> {
+    let most = MAX_DELIVERED_PICTURE_BYTES.into();
+    let bytes = super::policy::bounded(field, max_picture_bytes, 1, most)?;
+    Ok(bytes.map_or(DEFAULT_MAX_DELIVERED_PICTURE_BYTES, |bytes| bytes as u32))
 }
 
 #[cfg(test)]
@@ -145,28 +142,33 @@ mod tests {
         let flags =
             |roles: &[R]| want("pictures", selection(roles)).map(|w| (w.thumbnail, w.processed, w.original));
         assert_eq!(flags(&[]), Ok((false, true, false)));
-        assert_eq!(flags(&[R::None]), Ok((false, false, false)));
+        let bare = |roles| {
+            let asked = pb::PictureSelection { metadata_only: true, ..selection(roles).unwrap() };
+            want("pictures", Some(asked)).map(|w| w.roles().count()).map_err(|fault| fault.field)
+        };
+        assert_eq!(bare(&[]), Ok(0));
+        assert_eq!(bare(&[R::Processed]), Err("pictures.roles".to_owned()));
         assert_eq!(flags(&[R::Original, R::Thumbnail]), Ok((true, false, true)));
         for (roles, reason) in [
-            (&[R::None, R::Processed][..], ErrorReason::InvalidField),
-            (&[R::Processed, R::Processed], ErrorReason::InvalidField),
+            (&[R::Processed, R::Processed][..], ErrorReason::InvalidField),
             (&[R::Unspecified], ErrorReason::InvalidField),
             (&[R::Rendition, R::Rendition], ErrorReason::InvalidField),
         ] {
             assert_eq!(flags(roles).map_err(|f| f.reason), Err(reason), "{roles:?}");
         }
-        let small = pb::Rendition { max_width: 320, quality: 40, ..Default::default() };
+        let small = pb::Rendition { max_width: Some(320), quality: Some(40), ..Default::default() };
         let asked = pb::PictureSelection { rendition: Some(small), ..selection(&[R::Rendition]).unwrap() };
         let made = want("pictures", Some(asked)).unwrap().rendition.unwrap();
         assert_eq!((made.max_width, made.quality), (320, 40));
-        let huge = pb::Rendition { max_width: 9000, ..small };
+        let huge = pb::Rendition { max_width: Some(9000), ..small };
         let asked = pb::PictureSelection { rendition: Some(huge), ..Default::default() };
         let refused = want("pictures", Some(asked)).map_err(|fault| fault.field);
         assert_eq!(refused, Err("pictures.rendition.max_width".to_owned()));
         let bound = |max_picture_bytes| {
             want("pictures", Some(pb::PictureSelection { max_picture_bytes, ..Default::default() }))
         };
-        assert_eq!(bound(0).map(|w| w.max_picture_bytes), Ok(3_670_016));
-        assert!(bound(MAX_DELIVERED_PICTURE_BYTES + 1).is_err());
+        assert_eq!(bound(None).map(|w| w.max_picture_bytes), Ok(3_670_016));
+        assert!(bound(Some(0)).is_err());
+        assert!(bound(Some(MAX_DELIVERED_PICTURE_BYTES + 1)).is_err());
     }
 }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::{known, time};
+use crate::domain::limits::MAX_SIDE;
 use crate::domain::{ClockAction, ClockPolicy, QueuePolicy, RetentionPolicy, ValidationPolicy};
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
@@ -14,12 +15,13 @@ const MAX_QUEUE_BYTES: u64 = 64 << 30;
 const MAX_AGES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(30 * 24 * 3600));
 const CLOCK_TOLERANCES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(24 * 3600));
 
-/// A number within bounds; 0 is the default.
-pub(super) fn bounded(field: &str, value: u64, least: u64, most: u64, default: u64) -> Result<u64> {
-    match value {
-        0 => Ok(default),
-        value if (least..=most).contains(&value) => Ok(value),
-        _ => Err(Fault::invalid(field, format!("must be 0 (the default) or from {least} to {most}"))),
+/// Checks that a number, where it is set, is from `least` to `most`.
+pub(crate) fn bounded<N: Into<u64>>(field: &str, value: Option<N>, least: u64, most: u64) -> Result<Option<u64>> {
+    match value.map(Into::into) {
+        Some(value) if !(least..=most).contains(&value) => {
+            Err(Fault::invalid(field, format!("must be from {least} to {most}")))
+        }
+        value => Ok(value),
     }
 }
 
@@ -28,15 +30,19 @@ pub(crate) fn retention(policy: pb::RetentionPolicy) -> Result<RetentionPolicy> 
     let default = RetentionPolicy::default();
     let age = time::duration_within("max_age", max_age, Duration::from_secs(1), MAX_RETENTION_AGE)?;
     Ok(RetentionPolicy {
-        max_frames: bounded("max_frames", max_frames, 1, MAX_RETENTION_FRAMES, default.max_frames)?,
+        max_frames: bounded("max_frames", max_frames, 1, MAX_RETENTION_FRAMES)?.unwrap_or(default.max_frames),
         max_age: age.unwrap_or(default.max_age),
-        max_bytes: bounded("max_bytes", max_bytes, MIB, TIB, default.max_bytes)?,
+        max_bytes: bounded("max_bytes", max_bytes, MIB, TIB)?.unwrap_or(default.max_bytes),
     })
 }
 
 pub(crate) fn retention_to_pb(policy: RetentionPolicy) -> pb::RetentionPolicy {
     let RetentionPolicy { max_frames, max_age, max_bytes } = policy;
-    pb::RetentionPolicy { max_frames, max_age: Some(time::duration_to_pb(max_age)), max_bytes }
+    pb::RetentionPolicy {
+        max_frames: Some(max_frames),
+        max_age: Some(time::duration_to_pb(max_age)),
+        max_bytes: Some(max_bytes),
+    }
 }
 
 pub(crate) fn queue(policy: pb::QueuePolicy) -> Result<QueuePolicy> {
@@ -47,8 +53,8 @@ pub(crate) fn queue(policy: pb::QueuePolicy) -> Result<QueuePolicy> {
         pb::QueueOverflow::DropOldest => true,
     };
     Ok(QueuePolicy {
-        max_frames: bounded("max_frames", max_frames, 1, MAX_QUEUE_FRAMES, default.max_frames)?,
-        max_bytes: bounded("max_bytes", max_bytes, MIB, MAX_QUEUE_BYTES, default.max_bytes)?,
+        max_frames: bounded("max_frames", max_frames, 1, MAX_QUEUE_FRAMES)?.unwrap_or(default.max_frames),
+        max_bytes: bounded("max_bytes", max_bytes, MIB, MAX_QUEUE_BYTES)?.unwrap_or(default.max_bytes),
         drop_oldest,
     })
 }
@@ -56,7 +62,7 @@ pub(crate) fn queue(policy: pb::QueuePolicy) -> Result<QueuePolicy> {
 pub(crate) fn queue_to_pb(policy: QueuePolicy) -> pb::QueuePolicy {
     let QueuePolicy { max_frames, max_bytes, drop_oldest } = policy;
     let overflow = if drop_oldest { pb::QueueOverflow::DropOldest } else { pb::QueueOverflow::Reject };
-    pb::QueuePolicy { max_frames, max_bytes, overflow: overflow.into() }
+    pb::QueuePolicy { max_frames: Some(max_frames), max_bytes: Some(max_bytes), overflow: overflow.into() }
 }
 
 /// What is checked when a frame is accepted, and what when it is processed.
@@ -82,7 +88,16 @@ pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockPolicy, V
     let (least, most) = CLOCK_TOLERANCES;
     let tolerance = time::duration_within("clock_tolerance", clock_tolerance, least, most)?;
     let tolerance = tolerance.unwrap_or(ClockPolicy::default().tolerance);
-    let bounds = ValidationPolicy { min_quality_score, min_width, min_height, max_age };
+    let most = u64::from(MAX_SIDE);
+    let side = |field, side: Option<u32>| {
+        bounded(field, side, 1, most).map(|side| side.map_or(0, |side| side as u32))
+    };
+    let bounds = ValidationPolicy {
+        min_quality_score,
+        min_width: side("min_width", min_width)?,
+        min_height: side("min_height", min_height)?,
+        max_age,
+    };
     Ok((ClockPolicy { tolerance, action }, bounds))
 }
 
@@ -96,8 +111,8 @@ pub(crate) fn validation_to_pb(clock: ClockPolicy, bounds: ValidationPolicy) -> 
     };
     pb::ValidationPolicy {
         min_quality_score,
-        min_width,
-        min_height,
+        min_width: Some(min_width).filter(|&side| side > 0),
+        min_height: Some(min_height).filter(|&side| side > 0),
         max_age: max_age.map(time::duration_to_pb),
         clock_policy: clock_policy.into(),
         clock_tolerance: Some(time::duration_to_pb(tolerance)),
@@ -135,8 +150,8 @@ mod tests {
 
     #[test]
     fn bounds_hold() {
-        assert!(retention(pb::RetentionPolicy { max_frames: 1_000_001, ..Default::default() }).is_err());
-        assert!(retention(pb::RetentionPolicy { max_bytes: 1, ..Default::default() }).is_err());
+        assert!(retention(pb::RetentionPolicy { max_frames: Some(1_000_001), ..Default::default() }).is_err());
+        assert!(retention(pb::RetentionPolicy { max_bytes: Some(1), ..Default::default() }).is_err());
         for min_quality_score in [-0.1, 1.1, f64::NAN] {
             let policy =
                 pb::ValidationPolicy { min_quality_score: Some(min_quality_score), ..Default::default() };

@@ -95,14 +95,15 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         stream_id: stream_id.to_string(),
         sequence: sequence.get(),
         capture_time: capture_time.map(time::to_pb),
-        received_time: Some(time::to_pb(*received_time)),
-        leased_time: Some(time::to_pb(*leased_time)),
-        processed_time: Some(time::to_pb(*processed_time)),
-        published_time: Some(time::to_pb(*published_time)),
+        receive_time: Some(time::to_pb(*received_time)),
+        lease_time: Some(time::to_pb(*leased_time)),
+        process_time: Some(time::to_pb(*processed_time)),
+        publish_time: Some(time::to_pb(*published_time)),
         publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes: attributes.clone(),
         traceparent: traceparent.clone(),
+        tracestate: String::new(),
         source: Some(pb::PictureSource {
             format: picture::format_to_pb(*format).into(),
             width: *width,
@@ -120,7 +121,8 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         .into(),
         mask_version: *mask_version,
         quality: quality.as_ref().map(quality_to_pb),
-        traffic: traffic.map(measures::traffic_to_pb),
+        scene: traffic.map(measures::scene_to_pb),
+        measures_version: 0,
         rois: rois.iter().map(measures::roi_to_pb).collect(),
         validation_failures: validation_failures
             .iter()
@@ -133,7 +135,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         worker_version: worker_version.clone(),
         processing_attempt: *attempt,
         replayed_from: replayed_from.map_or(0, Sequence::get),
-        encoded_quality: encoded_quality.map_or(0, u32::from),
+        encoded_quality: encoded_quality.map(u32::from),
         over_budget: *over_budget,
     }
 }
@@ -241,14 +243,15 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         reason: reason.into(),
         message: message.to_owned(),
         capture_time: capture_time.map(time::to_pb),
-        received_time: Some(time::to_pb(*received_time)),
-        published_time: Some(time::to_pb(*published_time)),
+        receive_time: Some(time::to_pb(*received_time)),
+        publish_time: Some(time::to_pb(*published_time)),
         publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes: attributes.clone(),
         processing_attempts: *attempts,
         dead_letter_id: dead_letter.map(|id| id.to_string()).unwrap_or_default(),
         traceparent: traceparent.clone(),
+        tracestate: String::new(),
     }
 }
 

@@ -9,17 +9,17 @@ use crate::queue::{AcceptResult, Refusal};
 pub(crate) fn to_pb(result: AcceptResult) -> pb::FrameResult {
     let outcome = match result {
         AcceptResult::Accepted(sequence) => {
-            Outcome::Accepted(pb::FrameAccepted { sequence: sequence.get(), received_time: None })
+            Outcome::Accepted(pb::FrameAccepted { sequence: sequence.get(), receive_time: None })
         }
         AcceptResult::Duplicate(sequence) => {
             Outcome::Duplicate(pb::FrameDuplicate { sequence: sequence.get() })
         }
         AcceptResult::Refused(refusal) => return rejected(refusal.into()),
         AcceptResult::Unconfirmed(why) => Outcome::Unconfirmed(
-            Fault::new(ErrorReason::BackendUnavailable, why).retry_in(SOON).into_frame_error(),
+            Fault::new(ErrorReason::BackendUnavailable, why).retry_in(SOON).into_item_error(),
         ),
         AcceptResult::NotDurable(why) => Outcome::Unconfirmed(
-            Fault::new(ErrorReason::DurabilityNotReached, why).retry_in(SOON).into_frame_error(),
+            Fault::new(ErrorReason::DurabilityNotReached, why).retry_in(SOON).into_item_error(),
         ),
     };
     pb::FrameResult { outcome: Some(outcome) }
@@ -27,7 +27,7 @@ pub(crate) fn to_pb(result: AcceptResult) -> pb::FrameResult {
 
 /// A frame that is surely not stored.
 pub(crate) fn rejected(fault: Fault) -> pb::FrameResult {
-    pb::FrameResult { outcome: Some(Outcome::Rejected(fault.into_frame_error())) }
+    pb::FrameResult { outcome: Some(Outcome::Rejected(fault.into_item_error())) }
 }
 
 /// The backend was the reason, not the frame.

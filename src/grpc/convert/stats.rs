@@ -21,7 +21,7 @@ pub(crate) fn partition_to_pb(
     now: Timestamp,
 ) -> pb::PartitionStats {
     let queue = queue_to_pb(partition, stats, budget, now);
-    pb::PartitionStats { queue: Some(queue), stats: Some(queue_stats(stats, refused, now)) }
+    pb::PartitionStats { queue: Some(queue), stats: Some(queue_stats(stats, refused)) }
 }
 
 /// One partition's work queue.
@@ -41,9 +41,9 @@ pub(crate) fn queue_to_pb(
         queue_id: queue_id(partition),
         partition: partition.index() as u32,
         state: state.into(),
-        depth_frames: stats.depth,
-        depth_bytes: stats.queued_bytes,
-        max_bytes: budget.work_bytes,
+        queued_frames: stats.depth,
+        queued_bytes: stats.queued_bytes,
+        max_queued_bytes: budget.work_bytes,
         in_flight_frames: stats.report.as_ref().map_or(0, |report| report.in_flight),
         oldest_age: oldest_age(stats, now),
         stream_count: stats.streams,
@@ -59,15 +59,15 @@ fn lease_end(holder: &LeaseHolder, now: Timestamp) -> prost_types::Timestamp {
 }
 
 /// All partitions together. Percentiles of several cannot be joined: the worst partition's are told.
-pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) -> pb::QueueStats {
+pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64) -> pb::QueueStats {
     let mut sum = PartitionStats::default();
     let mut report = WorkerReport::default();
     let mut reported = false;
     for one in all {
         let PartitionStats {
             depth,
-            queued_bytes,
-            oldest_received_time,
+            queued_bytes: _,
+            oldest_received_time: _,
             output_bytes,
             accepted,
             accepted_bytes,
@@ -83,14 +83,11 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
             dead_letters,
             dead_letter_bytes,
             dead_letters_expired,
-            streams,
+            streams: _,
             report: one_report,
             control: _,
         } = one;
         sum.depth += depth;
-        sum.queued_bytes += queued_bytes;
-        sum.oldest_received_time =
-            [sum.oldest_received_time, *oldest_received_time].into_iter().flatten().min();
         sum.output_bytes += output_bytes;
         sum.accepted += accepted;
         sum.accepted_bytes += accepted_bytes;
@@ -106,11 +103,10 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
         sum.dead_letters += dead_letters;
         sum.dead_letter_bytes += dead_letter_bytes;
         sum.dead_letters_expired += dead_letters_expired;
-        sum.streams += streams;
         if let Some(one) = one_report {
             let WorkerReport {
                 worker_id: _,
-                in_flight,
+                in_flight: _,
                 samples,
                 frames_per_second,
                 processing_p50_ms,
@@ -119,7 +115,6 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
                 totals: _,
             } = one;
             reported = true;
-            report.in_flight += in_flight;
             report.samples += samples;
             report.frames_per_second += frames_per_second;
             report.processing_p50_ms = report.processing_p50_ms.max(*processing_p50_ms);
@@ -128,13 +123,13 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64, now: Timestamp) 
         }
     }
     sum.report = reported.then_some(report);
-    queue_stats(&sum, refused, now)
+    queue_stats(&sum, refused)
 }
 
-fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::QueueStats {
+fn queue_stats(stats: &PartitionStats, refused: u64) -> pb::QueueStats {
     let PartitionStats {
         depth,
-        queued_bytes,
+        queued_bytes: _,
         oldest_received_time: _,
         output_bytes,
         accepted,
@@ -170,16 +165,9 @@ fn queue_stats(stats: &PartitionStats, refused: u64, now: Timestamp) -> pb::Queu
         over_budget_frames: *over_budget,
     };
     pb::QueueStats {
-        depth_frames: *depth,
-        depth_bytes: *queued_bytes,
-        in_flight_frames: report.as_ref().map_or(0, |r| r.in_flight),
-        oldest_age: oldest_age(stats, now),
         account: Some(account),
-        rates: report
-            .as_ref()
-            .map(|r| pb::RateStats { completed_fps: r.frames_per_second, ..Default::default() }),
+        completed_fps: report.as_ref().map(|report| report.frames_per_second),
         processing: report.as_ref().filter(|r| r.samples > 0).map(latency),
-        waiting: None,
         retained_frames: (processed + failed + dropped + purged).saturating_sub(*trimmed),
         retained_bytes: *output_bytes,
         dead_letter_count: *dead_letters,
@@ -200,7 +188,6 @@ fn latency(report: &WorkerReport) -> pb::LatencyStats {
         p50: span(report.processing_p50_ms),
         p95: span(report.processing_p95_ms),
         p99: span(report.processing_p99_ms),
-        max: None,
         sample_count: report.samples,
     }
 }
@@ -211,7 +198,7 @@ pub(crate) fn stream_to_pb(
     refused: u64,
     partitions: Partitions,
     now: Timestamp,
-) -> pb::StreamQueueStats {
+) -> pb::StreamStats {
     let counters = &record.counters;
     let account = pb::FrameAccount {
         accepted_frames: counters.accepted_frames,
@@ -227,12 +214,11 @@ pub(crate) fn stream_to_pb(
         output_bytes: counters.published_bytes,
         over_budget_frames: counters.over_budget_frames,
     };
-    pb::StreamQueueStats {
+    pb::StreamStats {
         stream_id: record.id.to_string(),
         queue_id: queue_id(partitions.of(&record.id)),
         status: Some(stream::status(record, partitions, now)),
         account: Some(account),
-        oldest_age: None,
     }
 }
 
@@ -246,12 +232,12 @@ pub(crate) fn durability_to_pb(durability: Durability) -> pb::Durability {
 }
 
 /// The policies of a stream that sets none.
-pub(crate) fn defaults() -> (pb::RetentionPolicy, pb::OutputPolicy, pb::QueuePolicy) {
-    (
-        policy::retention_to_pb(RetentionPolicy::default()),
-        output::output_to_pb(OutputPolicy::default()),
-        policy::queue_to_pb(QueuePolicy::default()),
-    )
+pub(crate) fn defaults() -> pb::ServerDefaults {
+    pb::ServerDefaults {
+        retention: Some(policy::retention_to_pb(RetentionPolicy::default())),
+        output: Some(output::output_to_pb(OutputPolicy::default())),
+        queue: Some(policy::queue_to_pb(QueuePolicy::default())),
+    }
 }
 
 #[cfg(test)]
@@ -260,7 +246,6 @@ mod tests {
 
     #[test]
     fn the_total_sums_up_and_takes_the_worst_times() {
-        let now = Timestamp::from_micros(10_000_000);
         let report = |fps, p99| {
             Some(WorkerReport {
                 samples: 1,
@@ -269,7 +254,6 @@ mod tests {
                 ..Default::default()
             })
         };
-        let old = Timestamp::from_micros(4_000_000);
         let all = [
             PartitionStats {
                 depth: 2,
@@ -281,16 +265,14 @@ mod tests {
             },
             PartitionStats {
                 depth: 1,
-                oldest_received_time: Some(old),
                 report: report(3.0, 80.0),
                 ..Default::default()
             },
             PartitionStats::default(),
         ];
-        let total = total_to_pb(&all, 0, now);
-        assert_eq!((total.depth_frames, total.retained_frames), (3, 7));
-        assert_eq!(total.oldest_age.map(|age| age.seconds), Some(6));
-        assert_eq!(total.rates.map(|r| r.completed_fps), Some(8.0));
+        let total = total_to_pb(&all, 0);
+        assert_eq!((total.account.map(|account| account.queued_frames), total.retained_frames), (Some(3), 7));
+        assert_eq!(total.completed_fps, Some(8.0));
         assert_eq!(total.processing.and_then(|p| p.p99).map(|p| p.nanos), Some(80_000_000));
     }
 }

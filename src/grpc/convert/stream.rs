@@ -56,6 +56,7 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         mask_version: _,
         auto_registered: _,
         status: _,
+        effective: _,
     } = stream;
     if display_name.len() > MAX_DISPLAY_NAME_BYTES {
         let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
@@ -96,31 +97,26 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
 
 fn location(location: pb::GeoLocation) -> Result<Location> {
     let pb::GeoLocation { latitude_degrees, longitude_degrees, altitude_meters, heading_degrees } = location;
-    if !(-90.0..=90.0).contains(&latitude_degrees) {
-        return Err(Fault::invalid("latitude_degrees", "must be from -90 to 90"));
-    }
-    if !(-180.0..=180.0).contains(&longitude_degrees) {
-        return Err(Fault::invalid("longitude_degrees", "must be from -180 to 180"));
-    }
+    let Some(latitude) = latitude_degrees.filter(|latitude| (-90.0..=90.0).contains(latitude)) else {
+        return Err(Fault::invalid("latitude_degrees", "must be set, from -90 to 90"));
+    };
+    let Some(longitude) = longitude_degrees.filter(|longitude| (-180.0..=180.0).contains(longitude)) else {
+        return Err(Fault::invalid("longitude_degrees", "must be set, from -180 to 180"));
+    };
     if altitude_meters.is_some_and(|altitude| !ALTITUDES.contains(&altitude)) {
         return Err(Fault::invalid("altitude_meters", "must be from -1,000 to 100,000"));
     }
     if heading_degrees.is_some_and(|heading| !(0.0..360.0).contains(&heading)) {
         return Err(Fault::invalid("heading_degrees", "must be from 0 to below 360"));
     }
-    Ok(Location {
-        latitude: latitude_degrees,
-        longitude: longitude_degrees,
-        altitude: altitude_meters,
-        heading: heading_degrees,
-    })
+    Ok(Location { latitude, longitude, altitude: altitude_meters, heading: heading_degrees })
 }
 
 fn location_to_pb(location: Location) -> pb::GeoLocation {
     let Location { latitude, longitude, altitude, heading } = location;
     pb::GeoLocation {
-        latitude_degrees: latitude,
-        longitude_degrees: longitude,
+        latitude_degrees: Some(latitude),
+        longitude_degrees: Some(longitude),
         altitude_meters: altitude,
         heading_degrees: heading,
     }
@@ -145,8 +141,16 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         stall_timeout,
         auto_registered,
     } = settings;
+    let effective = pb::StreamPolicies {
+        retention: Some(policy::retention_to_pb(retention)),
+        output: Some(output::output_to_pb(output)),
+        validation: Some(policy::validation_to_pb(clock, validation)),
+        queue: Some(policy::queue_to_pb(queue)),
+        stall_timeout: Some(time::duration_to_pb(stall_timeout.0)),
+    };
     pb::Stream {
         status: Some(status),
+        effective: Some(effective),
         stream_id: id.to_string(),
         display_name,
         labels,
@@ -197,7 +201,7 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         accepted_sequence,
         published_sequence,
         oldest_sequence: if output_frames == 0 { 0 } else { oldest_sequence },
-        last_received_time: last_received_time.map(time::to_pb),
+        last_receive_time: last_received_time.map(time::to_pb),
         queued_frames,
         queued_bytes,
         retained_frames: output_frames,
@@ -258,7 +262,11 @@ mod tests {
     fn bad_settings_are_refused_with_their_path() {
         use ErrorReason as R;
         let named = || pb::Stream { stream_id: "cam-1".into(), ..Default::default() };
-        let place = |latitude_degrees| pb::GeoLocation { latitude_degrees, ..Default::default() };
+        let place = |latitude_degrees| pb::GeoLocation {
+            latitude_degrees: Some(latitude_degrees),
+            longitude_degrees: Some(0.0),
+            ..Default::default()
+        };
         for (stream, reason, field) in [
             (pb::Stream { stream_id: String::new(), ..named() }, R::InvalidStreamId, "stream_id"),
             (pb::Stream { display_name: "x".repeat(257), ..named() }, R::InvalidField, "display_name"),
@@ -288,7 +296,7 @@ mod tests {
             ),
             (
                 pb::Stream {
-                    retention: Some(pb::RetentionPolicy { max_bytes: 1, ..Default::default() }),
+                    retention: Some(pb::RetentionPolicy { max_bytes: Some(1), ..Default::default() }),
                     ..named()
                 },
                 R::InvalidField,

@@ -2,22 +2,22 @@ use std::time::Duration;
 
 use super::{choice, known, picture, time};
 use crate::domain::LabelMatch;
-use crate::domain::limits::MAX_SELECTORS;
+use crate::domain::limits::{
+    MAX_CURSORS, MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES,
+};
 use crate::domain::{Cursor, Sequence, StartPosition, StoreIdentity, Timestamp};
-use crate::grpc::fault::{Fault, Result, unless_set};
+use crate::grpc::fault::{Fault, Result};
 use crate::hub::{Choice, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::start_position::Position;
-use crate::pb::v1::stream_match::By;
+use crate::pb::v1::stream_match::Selector as By;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
 pub(crate) const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
 pub(crate) const MAX_CHECKPOINT: Duration = Duration::from_secs(300);
 const DEFAULT_CHECKPOINT: Duration = Duration::from_secs(30);
-const MAX_CURSORS: usize = 10_000;
-const MAX_GLOB_CHARS: usize = 128;
 const MAX_LABEL_TERMS: usize = 16;
 const LEAST_MAX_AGE: Duration = Duration::from_millis(10);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -34,9 +34,9 @@ pub(crate) fn from_pb(
         heartbeat_interval,
         checkpoint_interval,
         stop_after_frames,
-        group,
+        stop_at_head,
+        subscriber_name,
     } = request;
-    unless_set(group.is_some(), "group")?;
     if selectors.is_empty() {
         return Err(Fault::invalid("selectors", "must hold at least one"));
     }
@@ -53,7 +53,7 @@ pub(crate) fn from_pb(
         selectors: selectors.collect::<Result<_>>()?,
         heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
         checkpoint_interval: checkpoint.unwrap_or(DEFAULT_CHECKPOINT),
-        stop_after_frames: Some(stop_after_frames).filter(|&count| count > 0),
+        stop_after_frames: from_one("stop_after_frames", stop_after_frames)?,
         allow_unregistered: false,
     })
 }
@@ -88,36 +88,90 @@ fn selector(selector: pb::StreamSelector, store: &StoreIdentity) -> Result<Selec
             pb::OverflowPolicy::Disconnect => OverflowPolicy::Disconnect,
         },
     };
-    let (start, cursors) = start_position(start.unwrap_or_default(), store).map_err(|f| f.within("start"))?;
-    let pb::StopPosition { sequence, received_time, frame_count } = stop.unwrap_or_default();
-    let stop_time = received_time.map(|at| time::from_pb("stop.received_time", at)).transpose()?;
-    let stop_sequence = match sequence {
-        0 => None,
-        number => Some(Sequence::new(number).map_err(|error| Fault::from(error).within("stop"))?),
+    let (start, cursors) = match start {
+        Some(start) => start_position(start, store).map_err(|fault| fault.within("start"))?,
+        None => (StartPosition::Live, Vec::new()),
     };
+    let stop = stop.map(self::stop).transpose().map_err(|fault| fault.within("stop"))?.unwrap_or_default();
     Ok(Selector {
-        streams: streams_from_pb(streams.unwrap_or_default()).map_err(|f| f.within("streams"))?,
+        streams: stream_set("streams", streams)?,
         start,
         cursors,
-        stop_sequence,
-        stop_time,
-        stop_after_frames: Some(frame_count).filter(|&count| count > 0),
+        stop_sequence: stop.sequence,
+        stop_time: stop.time,
+        stop_after_frames: stop.frames,
         choice,
         want: picture::want("pictures", pictures)?,
         fail_if_trimmed,
     })
 }
 
+/// Where a selector's streams stop.
+#[derive(Debug, Default)]
+struct Stop {
+    sequence: Option<Sequence>,
+    time: Option<Timestamp>,
+    frames: Option<u64>,
+}
+
+fn stop(stop: pb::StopPosition) -> Result<Stop> {
+    let pb::StopPosition { sequence, receive_time, frame_count } = stop;
+    if sequence.is_none() && receive_time.is_none() && frame_count.is_none() {
+        return Err(Fault::invalid("", "must have at least one bound: sequence, receive_time or frame_count"));
+    }
+    Ok(Stop {
+        sequence: sequence.map(Sequence::new).transpose()?,
+        time: receive_time.map(|at| time::from_pb("receive_time", at)).transpose()?,
+        frames: from_one("frame_count", frame_count)?,
+    })
+}
+
+/// Checks that a count, where it is set, is at least 1.
+pub(crate) fn from_one(field: &str, count: Option<u64>) -> Result<Option<u64>> {
+    super::policy::bounded(field, count, 1, MAX_SEQUENCE)
+}
+
+/// Reads the union of 1 to 100 selections of streams; faults name them by their index.
+pub(crate) fn stream_set(field: &str, streams: Vec<pb::StreamMatch>) -> Result<StreamSet> {
+    let mut ids = Vec::new();
+    let mut sets = Vec::new();
+    for set in stream_sets(field, streams)? {
+        match set {
+            StreamSet::Ids(named) => ids.extend(named),
+            StreamSet::Glob(_) | StreamSet::Labels(_) | StreamSet::Any(_) => sets.push(set),
+        }
+    }
+    if !ids.is_empty() {
+        sets.push(StreamSet::Ids(ids));
+    }
+    Ok(match sets.pop() {
+        Some(only) if sets.is_empty() => only,
+        last => StreamSet::Any(sets.into_iter().chain(last).collect()),
+    })
+}
+
+/// Reads 1 to 100 selections of streams; faults name them by their index.
+pub(crate) fn stream_sets(field: &str, streams: Vec<pb::StreamMatch>) -> Result<Vec<StreamSet>> {
+    if streams.is_empty() {
+        return Err(Fault::invalid(field, "must hold at least one"));
+    }
+    if streams.len() > MAX_STREAM_MATCHES {
+        return Err(too_many(field, MAX_STREAM_MATCHES));
+    }
+    let read = |(index, one)| streams_from_pb(one).map_err(|fault| fault.within(&format!("{field}[{index}]")));
+    streams.into_iter().enumerate().map(read).collect()
+}
+
 /// Which streams; the field paths begin at the match.
 pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
-    let pb::StreamMatch { by } = streams;
-    match by {
-        None => Err(Fault::invalid("by", "must say which streams: id, glob or labels")),
+    let pb::StreamMatch { selector } = streams;
+    match selector {
+        None => Err(Fault::invalid("selector", "must say which streams: id, glob or labels")),
         Some(By::Id(id)) => Ok(StreamSet::Ids(vec![id.parse().map_err(|_| {
             let rule = "must match ^[A-Za-z0-9_-]{1,64}$";
             Fault::new(ErrorReason::InvalidStreamId, format!("id {rule}")).field("id")
         })?])),
-        Some(By::Glob(glob)) if glob.is_empty() || glob.len() > MAX_GLOB_CHARS => {
+        Some(By::Glob(glob)) if glob.is_empty() || glob.chars().count() > MAX_GLOB_CHARS => {
             Err(Fault::invalid("glob", format!("must be 1 to {MAX_GLOB_CHARS} characters")))
         }
         Some(By::Glob(glob)) => {
@@ -143,10 +197,11 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
 fn start_position(start: pb::StartPosition, store: &StoreIdentity) -> Result<(StartPosition, Vec<Cursor>)> {
     let pb::StartPosition { position } = start;
     let start = match position {
-        None | Some(Position::Live(pb::StartLive {})) => StartPosition::Live,
+        None => return Err(Fault::invalid("position", "must say where to start")),
+        Some(Position::Live(pb::StartLive {})) => StartPosition::Live,
         Some(Position::Earliest(pb::StartEarliest {})) => StartPosition::Earliest,
         Some(Position::Sequence(number)) => StartPosition::Sequence(Sequence::new(number)?),
-        Some(Position::ReceivedTime(at)) => StartPosition::Time(time::from_pb("received_time", at)?),
+        Some(Position::ReceiveTime(at)) => StartPosition::Time(time::from_pb("receive_time", at)?),
         Some(Position::Age(age)) => {
             let age = time::duration_within("age", Some(age), Duration::ZERO, MOST_AGE)?;
             StartPosition::Time(Timestamp::now().before(age.unwrap_or_default()))
@@ -247,7 +302,7 @@ mod tests {
         };
         let time = prost_types::Timestamp { seconds: 5, nanos: 1_000 };
         assert_eq!(
-            start(Position::ReceivedTime(time)),
+            start(Position::ReceiveTime(time)),
             StartPosition::Time(Timestamp::from_micros(5_000_001))
         );
         let StartPosition::Time(ago) = start(Position::Age(prost_types::Duration { seconds: 60, nanos: 0 }))
@@ -311,7 +366,7 @@ mod tests {
             (pb::StreamSelector { overflow_policy: 99, ..one() }, "overflow_policy"),
             (start(Position::Age(prost_types::Duration { seconds: -1, nanos: 0 })), "start.age"),
             (
-                start(Position::ReceivedTime(prost_types::Timestamp { seconds: 0, nanos: -1 })),
+                start(Position::ReceiveTime(prost_types::Timestamp { seconds: 0, nanos: -1 })),
                 "start.received_time",
             ),
         ] {

@@ -4,8 +4,10 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message;
 
 use crate::pb::v1::picture::Content;
-use crate::pb::v1::subscribe_frames_response::Event;
-use crate::pb::v1::{Picture, SubscribeFramesResponse};
+use crate::pb::v1::{
+    ConsumeFramesResponse, ConsumedFrame, DeliveredFrame, Picture, ProcessedFrame, SubscribeFramesResponse,
+    consume_frames_response, subscribe_frames_response,
+};
 
 /// Smaller pictures are copied: a piece of its own costs a system call.
 const LEAST_SHARED_BYTES: usize = 32 << 10;
@@ -20,8 +22,8 @@ const GRPC_HEADER_BYTES: usize = 5;
 
 /// Keys of the fields on the way to a picture's bytes, by their numbers in the contract.
 const EVENT_FRAME: u8 = key(1);
-const DELIVERED_FRAME: u8 = key(1);
-const FRAME_PICTURES: u8 = key(13);
+const CARRIED_FRAME: u8 = key(1);
+const FRAME_PICTURES: u8 = key(14);
 const PICTURE_DATA: u8 = key(6);
 
 /// The key of a field that has its length before it.
@@ -60,16 +62,58 @@ fn is_large(picture: &Picture) -> bool {
     matches!(&picture.content, Some(Content::Data(data)) if data.len() >= LEAST_SHARED_BYTES)
 }
 
+/// A message that may carry a processed frame: field 1 is what carries it, whose field 1 is the frame.
+pub(crate) trait Carrier: Message {
+    /// What carries the frame, with a cursor or an ack id.
+    type Carried: Message;
+
+    /// What carries the frame, if the message is one.
+    fn carried(&mut self) -> Option<&mut Self::Carried>;
+
+    /// The frame's place in it.
+    fn frame(carried: &mut Self::Carried) -> &mut Option<ProcessedFrame>;
+}
+
+impl Carrier for SubscribeFramesResponse {
+    type Carried = DeliveredFrame;
+
+    fn carried(&mut self) -> Option<&mut DeliveredFrame> {
+        match &mut self.event {
+            Some(subscribe_frames_response::Event::Frame(delivered)) => Some(delivered),
+            _ => None,
+        }
+    }
+
+    fn frame(carried: &mut DeliveredFrame) -> &mut Option<ProcessedFrame> {
+        &mut carried.frame
+    }
+}
+
+impl Carrier for ConsumeFramesResponse {
+    type Carried = ConsumedFrame;
+
+    fn carried(&mut self) -> Option<&mut ConsumedFrame> {
+        match &mut self.event {
+            Some(consume_frames_response::Event::Frame(consumed)) => Some(consumed),
+            _ => None,
+        }
+    }
+
+    fn frame(carried: &mut ConsumedFrame) -> &mut Option<ProcessedFrame> {
+        &mut carried.frame
+    }
+}
+
 /// The message as gRPC sends it. What it is after decoding, no matter by whom, is `message`.
-pub(super) fn encode(mut message: SubscribeFramesResponse) -> Vec<Bytes> {
+pub(super) fn encode<M: Carrier>(mut message: M) -> Vec<Bytes> {
     let mut pieces = Pieces::default();
     let pictures = take_pictures(&mut message);
-    let Some(Event::Frame(delivered)) = message.event.as_mut().filter(|_| !pictures.is_empty()) else {
+    let Some(delivered) = message.carried().filter(|_| !pictures.is_empty()) else {
         pieces.start(message.encoded_len());
         pieces.put(&message);
         return pieces.into_vec();
     };
-    let frame = delivered.frame.take().unwrap_or_default();
+    let frame = M::frame(delivered).take().unwrap_or_default();
     // From the inside out: a message's length stands before it.
     let parts: Vec<Part> = pictures.into_iter().map(Part::of).collect();
     let in_frame: usize = parts.iter().map(|part| field_len(part.encoded_len())).sum();
@@ -79,7 +123,7 @@ pub(super) fn encode(mut message: SubscribeFramesResponse) -> Vec<Bytes> {
     pieces.start(field_len(delivered_len));
     pieces.open(EVENT_FRAME, delivered_len);
     pieces.put(&*delivered);
-    pieces.open(DELIVERED_FRAME, frame_len);
+    pieces.open(CARRIED_FRAME, frame_len);
     pieces.put(&frame);
     for part in parts {
         pieces.open(FRAME_PICTURES, part.encoded_len());
@@ -116,9 +160,8 @@ pub(crate) fn around(field: u8, value: Bytes, rest: &impl Message) -> Vec<Bytes>
 }
 
 /// Takes all pictures out of the message if one of them is large.
-fn take_pictures(message: &mut SubscribeFramesResponse) -> Vec<Picture> {
-    let Some(Event::Frame(delivered)) = &mut message.event else { return Vec::new() };
-    let Some(frame) = &mut delivered.frame else { return Vec::new() };
+fn take_pictures<M: Carrier>(message: &mut M) -> Vec<Picture> {
+    let Some(frame) = message.carried().and_then(|carried| M::frame(carried).as_mut()) else { return Vec::new() };
     if frame.pictures.iter().any(is_large) { std::mem::take(&mut frame.pictures) } else { Vec::new() }
 }
 
@@ -170,6 +213,7 @@ impl Pieces {
 mod tests {
     use super::*;
     use crate::pb::v1 as pb;
+    use crate::pb::v1::subscribe_frames_response::Event;
 
     fn picture(role: pb::PictureRole, bytes: usize) -> Picture {
         Picture {
@@ -197,9 +241,6 @@ mod tests {
             frame: Some(frame),
             cursor: "x".repeat(60),
             selector_index: 3,
-            ack_id: "an id".to_owned(),
-            delivery_attempt: 2,
-            ack_deadline: Some(prost_types::Timestamp { seconds: 1, nanos: 2 }),
         };
         SubscribeFramesResponse { event: Some(Event::Frame(delivered)) }
     }
@@ -232,10 +273,28 @@ mod tests {
             assert_eq!(decoded(&encode(message.clone())), message);
         }
         let gap = pb::Gap { stream_id: "cam".to_owned(), from_sequence: 3, ..Default::default() };
+        let gap = pb::DeliveredGap { gap: Some(gap), cursor: "x".to_owned(), selector_index: 1 };
         for event in [Some(Event::Gap(gap)), Some(Event::Heartbeat(pb::Heartbeat::default())), None] {
             let message = SubscribeFramesResponse { event };
             assert_eq!(decoded(&encode(message.clone())), message);
         }
+    }
+
+    #[test]
+    fn a_member_gets_its_pictures_in_the_same_pieces() {
+        let delivered = message(vec![picture(pb::PictureRole::Processed, 300_000)]);
+        let Some(Event::Frame(delivered)) = delivered.event else { unreachable!() };
+        let consumed = ConsumedFrame {
+            frame: delivered.frame,
+            ack_id: "an id".to_owned(),
+            delivery_attempt: 2,
+            ack_expire_time: Some(prost_types::Timestamp { seconds: 1, nanos: 2 }),
+        };
+        let event = Some(consume_frames_response::Event::Frame(consumed));
+        let message = ConsumeFramesResponse { event };
+        let pieces = encode(message.clone());
+        assert_eq!(pieces.len(), 2);
+        assert_eq!(ConsumeFramesResponse::decode(&pieces.concat()[GRPC_HEADER_BYTES..]), Ok(message));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sends the messages of SubscribeFrames without copying their pictures, and those of WatchStreams without encoding a stream
+//! Sends the messages of SubscribeFrames and ConsumeFrames without copying their pictures, and those of WatchStreams without encoding a stream
 //! for each watcher.
 //!
 //! tonic encodes a message into one buffer, for each subscriber, so that a picture for 200 subscribers would be copied 200 times
@@ -28,23 +28,22 @@ use tonic::server::NamedService;
 use tower::Service;
 
 use super::fault::trailers;
-use crate::pb::v1::SubscribeFramesResponse;
 use encode::encode;
-pub(crate) use encode::{around, whole};
+pub(crate) use encode::{Carrier, around, whole};
 
 /// The messages of one call.
-pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<SubscribeFramesResponse, Status>> + Send>>;
+pub(crate) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 /// The messages of one call, each in pieces.
 pub(crate) type InPieces = Pin<Box<dyn Stream<Item = Result<Vec<Bytes>, Status>> + Send>>;
 /// What tonic is told that it sends: nothing.
-pub(crate) type Nothing<T = SubscribeFramesResponse> = futures::stream::Empty<Result<T, Status>>;
+pub(crate) type Nothing<T> = futures::stream::Empty<Result<T, Status>>;
 
 /// Messages on their way past tonic. Extensions of responses must be `Clone` and `Sync`.
 #[derive(Clone)]
 struct Aside(Arc<Mutex<Option<InPieces>>>);
 
 /// The answer of a handler whose messages go out by reference.
-pub(crate) fn respond(messages: Messages) -> tonic::Response<Nothing> {
+pub(crate) fn respond<T: Carrier + 'static>(messages: Messages<T>) -> tonic::Response<Nothing<T>> {
     respond_in_pieces(Box::pin(messages.map(|message| message.map(encode))))
 }
 

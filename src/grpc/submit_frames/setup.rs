@@ -65,7 +65,7 @@ impl Setup {
             Result::Ok(pb::PublisherPosition {
                 stream_id: stream.to_string(),
                 last_publisher_sequence: found.map(|found| found.publisher_sequence),
-                last_sequence: found.map_or(0, |found| found.sequence.get()),
+                last_sequence: found.map(|found| found.sequence.get()),
             })
         };
         stream::iter(self.resume.clone()).map(read).buffered(READS_AT_ONCE).try_collect().await

@@ -71,8 +71,8 @@ pub struct MemberRequest {
 /// What a member is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GroupEvent {
-    /// The call is open: what comes from here on is not missed.
-    Opened,
+    /// The member has joined, and has this long to acknowledge a frame.
+    Opened(Duration),
     /// A frame to acknowledge.
     Frame(GroupDelivery),
     /// Frames that the group passes over; they count as done.

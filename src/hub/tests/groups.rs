@@ -82,7 +82,7 @@ async fn join(consumers: &Arc<Consumers>, member: &str, max_frames: u32) -> Grou
         stop_after_frames: None,
     };
     let mut call = consumers.subscribe(request).await.unwrap();
-    assert!(matches!(call.next().await, Some(Ok(GroupEvent::Opened))));
+    assert!(matches!(call.next().await, Some(Ok(GroupEvent::Opened(_)))));
     call
 }
 

@@ -117,6 +117,7 @@ impl Member {
             book.refresh(&*consumers.queue).await?;
             (book.record.clone(), register(consumers, &book)?)
         };
+        let ack_deadline = record.settings.ack_deadline;
         let mut member = Self {
             consumers: Arc::clone(consumers),
             desk: Arc::clone(&desk),
@@ -144,7 +145,7 @@ impl Member {
             member.follow(&book).await?;
             member.look_for_removed(&mut book).await?;
         }
-        member.ready.push_back(Ready::Event(GroupEvent::Opened));
+        member.ready.push_back(Ready::Event(GroupEvent::Opened(ack_deadline)));
         Ok(member)
     }
 

@@ -1,0 +1,91 @@
+//! ConsumerGroupService: the consumer groups and their positions.
+
+use tonic::{Request, Response, Status};
+
+use super::audit::Audit;
+use super::groups::GroupDesk;
+use crate::pb::v1 as pb;
+use crate::pb::v1::consumer_group_service_server::ConsumerGroupService;
+
+type Reply<T> = std::result::Result<Response<T>, Status>;
+
+/// The handlers of ConsumerGroupService.
+#[derive(Debug)]
+pub(crate) struct GroupHandlers {
+    pub(crate) desk: GroupDesk,
+}
+
+#[tonic::async_trait]
+impl ConsumerGroupService for GroupHandlers {
+    async fn create_consumer_group(
+        &self,
+        request: Request<pb::CreateConsumerGroupRequest>,
+    ) -> Reply<pb::CreateConsumerGroupResponse> {
+        let audit = Audit::of("CreateConsumerGroup", &request);
+        let request = request.into_inner();
+        let group_id = request.group.as_ref().map(|group| group.group_id.clone()).unwrap_or_default();
+        let answer = self.desk.create(request).await;
+        audit.write(&group_id, &answer, |_| "done".to_owned());
+        Ok(Response::new(answer?))
+    }
+
+    async fn get_consumer_group(
+        &self,
+        request: Request<pb::GetConsumerGroupRequest>,
+    ) -> Reply<pb::GetConsumerGroupResponse> {
+        Ok(Response::new(self.desk.get(request.into_inner()).await?))
+    }
+
+    async fn list_consumer_groups(
+        &self,
+        request: Request<pb::ListConsumerGroupsRequest>,
+    ) -> Reply<pb::ListConsumerGroupsResponse> {
+        Ok(Response::new(self.desk.list(request.into_inner()).await?))
+    }
+
+    async fn list_consumer_group_positions(
+        &self,
+        request: Request<pb::ListConsumerGroupPositionsRequest>,
+    ) -> Reply<pb::ListConsumerGroupPositionsResponse> {
+        Ok(Response::new(self.desk.list_positions(request.into_inner()).await?))
+    }
+
+    async fn update_consumer_group(
+        &self,
+        request: Request<pb::UpdateConsumerGroupRequest>,
+    ) -> Reply<pb::UpdateConsumerGroupResponse> {
+        let mut audit = Audit::of("UpdateConsumerGroup", &request);
+        let request = request.into_inner();
+        audit.because(request.reason.clone())?;
+        let group_id = request.group.as_ref().map(|group| group.group_id.clone()).unwrap_or_default();
+        let answer = self.desk.update(request).await;
+        audit.write(&group_id, &answer, |_| "done".to_owned());
+        Ok(Response::new(answer?))
+    }
+
+    async fn seek_consumer_group(
+        &self,
+        request: Request<pb::SeekConsumerGroupRequest>,
+    ) -> Reply<pb::SeekConsumerGroupResponse> {
+        let mut audit = Audit::of("SeekConsumerGroup", &request);
+        let request = request.into_inner();
+        audit.because(request.reason.clone())?;
+        let group_id = request.group_id.clone();
+        let answer = self.desk.seek(request).await;
+        audit.write(&group_id, &answer, |answer| format!("done, {} streams moved", answer.moved_streams));
+        Ok(Response::new(answer?))
+    }
+
+    async fn delete_consumer_group(
+        &self,
+        request: Request<pb::DeleteConsumerGroupRequest>,
+    ) -> Reply<pb::DeleteConsumerGroupResponse> {
+        let mut audit = Audit::of("DeleteConsumerGroup", &request);
+        let request = request.into_inner();
+        audit.because(request.reason.clone())?;
+        let group_id = request.group_id.clone();
+        let answer = self.desk.delete(request).await;
+        audit.write(&group_id, &answer, |answer| format!("done, {} frames behind", answer.lag_frames));
+        Ok(Response::new(answer?))
+    }
+}
