@@ -8,7 +8,10 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::Failure;
 use crate::pb::v1 as pb;
+use crate::pb::v1::consumer_group_service_client::ConsumerGroupServiceClient;
+use crate::pb::v1::dead_letter_service_client::DeadLetterServiceClient;
 use crate::pb::v1::queue_service_client::QueueServiceClient;
+use crate::pb::v1::stream_registry_service_client::StreamRegistryServiceClient;
 use crate::pb::v1::streaming_service_client::StreamingServiceClient;
 
 /// Largest message that is read, in bytes: the contract's maximum of one message.
@@ -35,12 +38,15 @@ pub(super) struct ConnectArgs {
     pub(super) address: String,
 }
 
-/// Clients of both services over one connection, which opens again by itself when it breaks.
+/// Clients of all services over one connection, which opens again by itself when it breaks.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     pub(super) address: String,
     pub(super) channel: Channel,
     pub(super) streaming: StreamingServiceClient<Channel>,
+    pub(super) registry: StreamRegistryServiceClient<Channel>,
+    pub(super) groups: ConsumerGroupServiceClient<Channel>,
+    pub(super) dead_letters: DeadLetterServiceClient<Channel>,
     pub(super) queues: QueueServiceClient<Channel>,
 }
 
@@ -72,13 +78,21 @@ impl Client {
         let streaming = StreamingServiceClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(usize::MAX);
-        let queues = QueueServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(Self { address, channel, streaming, queues })
+        Ok(Self {
+            address,
+            streaming,
+            registry: StreamRegistryServiceClient::new(channel.clone()),
+            groups: ConsumerGroupServiceClient::new(channel.clone()),
+            dead_letters: DeadLetterServiceClient::new(channel.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES),
+            queues: QueueServiceClient::new(channel.clone()),
+            channel,
+        })
     }
 
     /// What the server says of itself.
     pub(super) async fn server_info(&mut self) -> Result<pb::GetServerInfoResponse, Failure> {
-        let answer = self.queues.get_server_info(pb::GetServerInfoRequest {}).await;
+        let answer = self.streaming.get_server_info(pb::GetServerInfoRequest {}).await;
         Ok(answer
             .map_err(|status| super::fault::refused("reading what the server offers", &status))?
             .into_inner())

@@ -27,7 +27,7 @@ pub(super) fn words(status: &Status) -> String {
         text = format!("{:?}", status.code());
     }
     if let Some(info) = details.error_info() {
-        text = format!("{} ({text}", info.reason);
+        text = format!("{} ({text}", short(&info.reason, "ERROR_REASON_"));
         for (name, value) in &info.metadata {
             text.push_str(&format!("; {name} {}", one_line(value)));
         }
@@ -52,13 +52,13 @@ pub(super) fn words(status: &Status) -> String {
 }
 
 /// A refused frame, on one line.
-pub(super) fn frame_words(error: &pb::FrameError) -> String {
+pub(super) fn frame_words(error: &pb::ItemError) -> String {
     let field = if error.field.is_empty() { String::new() } else { format!("{}: ", error.field) };
     format!("{} ({field}{})", reason(error), one_line(&error.message))
 }
 
 /// The reason's name without its prefix.
-pub(super) fn reason(error: &pb::FrameError) -> String {
+pub(super) fn reason(error: &pb::ItemError) -> String {
     match pb::ErrorReason::try_from(error.reason) {
         Ok(reason) => short(reason.as_str_name(), "ERROR_REASON_"),
         Err(_) => format!("reason {}", error.reason),
@@ -95,6 +95,7 @@ mod tests {
     use tonic_types::ErrorDetails;
 
     use super::*;
+    use crate::grpc::ERROR_DOMAIN;
 
     fn with(code: Code, details: ErrorDetails) -> Status {
         Status::with_error_details(code, "the queue\nis full", details)
@@ -103,7 +104,7 @@ mod tests {
     #[test]
     fn details_become_words_on_one_line() {
         let mut details =
-            ErrorDetails::with_error_info("QUEUE_FULL", "frameway.v1", [("limit", "5")].map(own));
+            ErrorDetails::with_error_info("ERROR_REASON_QUEUE_FULL", ERROR_DOMAIN, [("limit", "5")].map(own));
         details.add_bad_request_violation("frames", "must hold at least one");
         let text = words(&with(Code::InvalidArgument, details));
         assert_eq!(text, "QUEUE_FULL (the queue is full; limit 5); frames: must hold at least one");

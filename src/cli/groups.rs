@@ -15,7 +15,7 @@ use super::sources::is_pattern;
 use super::{Failure, fault};
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
-use crate::pb::v1::stream_match::By;
+use crate::pb::v1::stream_match::Selector as By;
 
 /// List, create, show, change, move and delete consumer groups.
 ///
@@ -51,7 +51,7 @@ enum GroupsCommand {
     /// Move a group to another position: what is outstanding is forgotten.
     Seek(SeekArgs),
     /// Remove a group with its positions.
-    Delete(NamedArgs),
+    Delete(DeleteArgs),
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +105,23 @@ struct UpdateArgs {
     #[command(flatten)]
     settings: SettingsArgs,
 
+    /// Why, for the audit log; at most 512 bytes.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct DeleteArgs {
+    /// The group.
+    group: String,
+
+    /// Why, for the audit log; at most 512 bytes.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+
     #[command(flatten)]
     common: Common,
 }
@@ -154,7 +171,7 @@ struct SettingsArgs {
     #[arg(long, value_name = "N")]
     max_outstanding: Option<u32>,
 
-    /// Any frame to any member, or all frames of a stream to one; none unless it is given.
+    /// Any frame to any member, or all frames of a stream to one; any unless it is given.
     #[arg(long, value_enum)]
     affinity: Option<Affinity>,
 }
@@ -162,7 +179,7 @@ struct SettingsArgs {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Affinity {
     /// Any frame to any member that has room.
-    None,
+    Any,
     /// All frames of a stream to one member, in order.
     Stream,
 }
@@ -182,7 +199,7 @@ impl std::str::FromStr for Where {
                 (Ok(number), _) if number > 0 => Position::Sequence(number),
                 (Err(_), Ok(age)) => Position::Age(pb_duration(age)),
                 _ => match parse_moment(text) {
-                    Ok(time) => Position::ReceivedTime(timestamp(time)),
+                    Ok(time) => Position::ReceiveTime(timestamp(time)),
                     Err(why) => {
                         return Err(format!(
                             "write live, earliest, a sequence from 1, a span (15m) or a moment: it {why}"
@@ -208,16 +225,16 @@ impl SettingsArgs {
             named("ack_deadline");
         }
         if let Some(attempts) = self.max_attempts {
-            group.max_delivery_attempts = attempts;
+            group.max_delivery_attempts = Some(attempts);
             named("max_delivery_attempts");
         }
         if let Some(frames) = self.max_outstanding {
-            group.max_outstanding_frames = frames;
+            group.max_outstanding_frames = Some(frames);
             named("max_outstanding_frames");
         }
         if let Some(affinity) = self.affinity {
             let affinity = match affinity {
-                Affinity::None => pb::GroupAffinity::None,
+                Affinity::Any => pb::GroupAffinity::Any,
                 Affinity::Stream => pb::GroupAffinity::Stream,
             };
             group.affinity = affinity.into();
@@ -234,7 +251,7 @@ fn note_time_gaps(gaps: &[pb::Gap]) {
 
 fn selection(streams: &[String]) -> Vec<pb::StreamMatch> {
     let by = |text: &String| if is_pattern(text) { By::Glob(text.clone()) } else { By::Id(text.clone()) };
-    streams.iter().map(|text| pb::StreamMatch { by: Some(by(text)) }).collect()
+    streams.iter().map(|text| pb::StreamMatch { selector: Some(by(text)) }).collect()
 }
 
 /// Asks and prints.
@@ -259,7 +276,7 @@ pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
             args.settings.apply(&mut group);
             let mut client = args.common.connect.connect().await?;
             let request = pb::CreateConsumerGroupRequest { group: Some(group) };
-            let answer = client.queues.create_consumer_group(request).await;
+            let answer = client.groups.create_consumer_group(request).await;
             let answer = answer.map_err(|status| fault::refused("creating the group", &status))?;
             let answer = answer.into_inner();
             note_time_gaps(&answer.time_gaps);
@@ -281,8 +298,9 @@ pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
             let request = pb::UpdateConsumerGroupRequest {
                 group: Some(group),
                 update_mask: Some(prost_types::FieldMask { paths }),
+                reason: args.reason,
             };
-            let answer = client.queues.update_consumer_group(request).await;
+            let answer = client.groups.update_consumer_group(request).await;
             let answer = answer.map_err(|status| fault::refused("updating the group", &status))?;
             told(args.common.json, "updated", answer.into_inner().group)
         }
@@ -291,11 +309,12 @@ pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
             let request = pb::SeekConsumerGroupRequest {
                 group_id: args.group,
                 position: Some(pb::StartPosition { position: Some(args.to.0) }),
-                streams: args.stream.and_then(|stream| selection(&[stream]).pop()),
+                all_streams: args.stream.is_none(),
+                streams: selection(args.stream.as_slice()),
                 etag: String::new(),
                 reason: args.reason,
             };
-            let answer = client.queues.seek_consumer_group(request).await;
+            let answer = client.groups.seek_consumer_group(request).await;
             let answer = answer.map_err(|status| fault::refused("moving the group", &status))?.into_inner();
             note_time_gaps(&answer.time_gaps);
             told(args.common.json, &format!("moved in {} streams:", answer.moved_streams), answer.group)
@@ -303,8 +322,12 @@ pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
         GroupsCommand::Delete(args) => {
             let mut client = args.common.connect.connect().await?;
             let request =
-                pb::DeleteConsumerGroupRequest { group_id: args.group.clone(), ..Default::default() };
-            let answer = client.queues.delete_consumer_group(request).await;
+                pb::DeleteConsumerGroupRequest {
+                    group_id: args.group.clone(),
+                    reason: args.reason,
+                    ..Default::default()
+                };
+            let answer = client.groups.delete_consumer_group(request).await;
             let gone = answer.map_err(|status| fault::refused("deleting the group", &status))?.into_inner();
             if args.common.json {
                 print_json(&json!({
@@ -337,8 +360,8 @@ async fn list(client: &mut Client) -> Result<Vec<pb::ConsumerGroup>, Failure> {
     let mut groups = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = pb::ListConsumerGroupsRequest { page_size: 1_000, page_token };
-        let answer = client.queues.list_consumer_groups(request).await;
+        let request = pb::ListConsumerGroupsRequest { page_size: 1_000, page_token, ..Default::default() };
+        let answer = client.groups.list_consumer_groups(request).await;
         let page = answer.map_err(|status| fault::refused("listing the groups", &status))?.into_inner();
         groups.extend(page.groups);
         page_token = page.next_page_token;
@@ -350,19 +373,28 @@ async fn list(client: &mut Client) -> Result<Vec<pb::ConsumerGroup>, Failure> {
 
 async fn show(args: NamedArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
+    let request = pb::GetConsumerGroupRequest { group_id: args.group.clone() };
+    let answer = client.groups.get_consumer_group(request).await;
+    let answer = answer.map_err(|status| fault::refused("reading the group", &status))?;
+    let group = answer.into_inner().group.unwrap_or_default();
     let mut streams = Vec::new();
     let mut page_token = String::new();
-    let group = loop {
-        let request =
-            pb::GetConsumerGroupRequest { group_id: args.group.clone(), page_size: 1_000, page_token };
-        let answer = client.queues.get_consumer_group(request).await;
-        let page = answer.map_err(|status| fault::refused("reading the group", &status))?.into_inner();
-        streams.extend(page.streams);
+    loop {
+        let request = pb::ListConsumerGroupPositionsRequest {
+            group_id: args.group.clone(),
+            page_size: 1_000,
+            page_token,
+            ..Default::default()
+        };
+        let answer = client.groups.list_consumer_group_positions(request).await;
+        let page = answer.map_err(|status| fault::refused("reading the group's positions", &status))?;
+        let page = page.into_inner();
+        streams.extend(page.positions);
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            break page.group.unwrap_or_default();
+            break;
         }
-    };
+    }
     if args.common.json {
         let mut value = group_json(&group);
         value["streams"] = streams.iter().map(position_json).collect();
@@ -428,6 +460,7 @@ fn age(oldest: Option<&prost_types::Duration>) -> String {
 }
 
 fn group_json(group: &pb::ConsumerGroup) -> Value {
+    let effective = group.effective.unwrap_or_default();
     let status = group.status.clone().unwrap_or_default();
     let members = status.members.iter().map(|member| {
         json!({
@@ -443,13 +476,13 @@ fn group_json(group: &pb::ConsumerGroup) -> Value {
         "display_name": group.display_name,
         "etag": group.etag,
         "generation": group.generation,
-        "ack_deadline_ms": ms_json(group.ack_deadline.as_ref().map(duration)),
-        "affinity": match group.affinity() {
+        "ack_deadline_ms": ms_json(effective.ack_deadline.as_ref().map(duration)),
+        "affinity": match effective.affinity() {
             pb::GroupAffinity::Stream => "stream",
-            pb::GroupAffinity::None | pb::GroupAffinity::Unspecified => "none",
+            pb::GroupAffinity::Any | pb::GroupAffinity::Unspecified => "any",
         },
-        "max_delivery_attempts": group.max_delivery_attempts,
-        "max_outstanding_frames": group.max_outstanding_frames,
+        "max_delivery_attempts": effective.max_delivery_attempts,
+        "max_outstanding_frames": effective.max_outstanding_frames,
         "stream_count": status.stream_count,
         "lag_frames": status.lag_frames,
         "outstanding_frames": status.outstanding_frames,
@@ -462,7 +495,7 @@ fn group_json(group: &pb::ConsumerGroup) -> Value {
     })
 }
 
-fn position_json(one: &pb::GroupStreamPosition) -> Value {
+fn position_json(one: &pb::ConsumerGroupPosition) -> Value {
     json!({
         "stream_id": one.stream_id,
         "acknowledged_sequence": one.acknowledged_sequence,
@@ -484,7 +517,7 @@ mod tests {
         assert!(matches!(read("live"), Ok(Position::Live(_))));
         assert_eq!(read("17"), Ok(Position::Sequence(17)));
         assert!(matches!(read("15m"), Ok(Position::Age(age)) if age.seconds == 900));
-        assert!(matches!(read("2026-01-02T03:04:05Z"), Ok(Position::ReceivedTime(_))));
+        assert!(matches!(read("2026-01-02T03:04:05Z"), Ok(Position::ReceiveTime(_))));
         assert!(read("0").is_err() && read("sometime").is_err());
     }
 }

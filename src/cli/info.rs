@@ -69,7 +69,10 @@ fn as_text(address: &str, info: &pb::GetServerInfoResponse) -> String {
     }
     row("backend", format!("{} {}", backend(info), info.backend_version).trim().to_owned());
     row("durability", durability(info));
-    row("partitions", info.partitions.to_string());
+    row("partitions", info.partition_count.to_string());
+    if !info.cluster_id.is_empty() {
+        row("cluster id", info.cluster_id.clone());
+    }
     row("auto-register", if info.auto_registration { "on" } else { "off" }.to_owned());
     if let Some(limits) = &info.limits {
         row("max message", bytes(limits.max_message_bytes));
@@ -80,9 +83,9 @@ fn as_text(address: &str, info: &pb::GetServerInfoResponse) -> String {
         row("max batch", format!("{} frames", limits.max_batch_frames));
         row("max streams", limits.max_streams.to_string());
     }
-    if let Some(keep) = &info.default_retention {
+    if let Some(keep) = info.defaults.as_ref().and_then(|defaults| defaults.retention.as_ref()) {
         let age = keep.max_age.as_ref().map(|age| span(duration(age))).unwrap_or_default();
-        row("kept by default", format!("{} frames, {age}, {}", keep.max_frames, bytes(keep.max_bytes)));
+        row("kept by default", format!("{} frames, {age}, {}", keep.max_frames(), bytes(keep.max_bytes())));
     }
     for warning in &info.warnings {
         row("warning", warning.clone());
@@ -92,9 +95,10 @@ fn as_text(address: &str, info: &pb::GetServerInfoResponse) -> String {
 
 fn as_json(address: &str, info: &pb::GetServerInfoResponse) -> Value {
     let limits = info.limits.unwrap_or_default();
-    let keep = info.default_retention.unwrap_or_default();
-    let output = info.default_output.unwrap_or_default();
-    let queue = info.default_queue.unwrap_or_default();
+    let defaults = info.defaults.unwrap_or_default();
+    let keep = defaults.retention.unwrap_or_default();
+    let output = defaults.output.unwrap_or_default();
+    let queue = defaults.queue.unwrap_or_default();
     json!({
         "address": address,
         "version": info.version,
@@ -108,7 +112,9 @@ fn as_json(address: &str, info: &pb::GetServerInfoResponse) -> Value {
         "backend": backend(info),
         "backend_version": info.backend_version,
         "durability": durability(info),
-        "partitions": info.partitions,
+        "partition_count": info.partition_count,
+        "cluster_id": info.cluster_id,
+        "features": info.features,
         "auto_registration": info.auto_registration,
         "limits": {
             "max_message_bytes": limits.max_message_bytes,

@@ -27,8 +27,8 @@ impl Leftovers {
     /// Removes the streams, and waits a moment until retention has taken their frames.
     pub(super) async fn remove(self, client: &mut Client, streams: &[String]) {
         for stream in streams {
-            let request = pb::UnregisterStreamRequest { stream_id: stream.clone(), etag: String::new() };
-            if let Err(status) = client.streaming.unregister_stream(request).await {
+            let request = pb::UnregisterStreamRequest { stream_id: stream.clone(), ..Default::default() };
+            if let Err(status) = client.registry.unregister_stream(request).await {
                 eprintln!("cannot remove {stream} again: {}", fault::words(&status));
             }
         }

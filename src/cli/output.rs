@@ -144,6 +144,11 @@ pub(super) fn duration(span: &PbDuration) -> Duration {
 }
 
 /// A span for the wire.
+/// A number that stands for itself: 0 on the command line means the server's default, which is unset in the contract.
+pub(super) fn is_set<N: Default + PartialEq>(number: &N) -> bool {
+    *number != N::default()
+}
+
 pub(super) fn pb_duration(span: Duration) -> PbDuration {
     PbDuration { seconds: span.as_secs() as i64, nanos: span.subsec_nanos() as i32 }
 }

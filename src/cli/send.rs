@@ -36,9 +36,9 @@ pub(super) enum Decision {
     /// Stored before as this sequence.
     Duplicate { sequence: u64 },
     /// Refused for good.
-    Refused(pb::FrameError),
+    Refused(pb::ItemError),
     /// Not decided when patience or time ended; the last refusal, where there was one. It may be stored.
-    Open(Option<pb::FrameError>),
+    Open(Option<pb::ItemError>),
 }
 
 /// A batch that was sent.
@@ -119,7 +119,7 @@ fn sort(
     let outcomes = results.into_iter().map(|result| result.outcome).chain(std::iter::repeat(None));
     for ((index, frame), outcome) in sent.into_iter().zip(outcomes) {
         decisions[index] = match outcome {
-            Some(Outcome::Accepted(pb::FrameAccepted { sequence, received_time: _ })) => {
+            Some(Outcome::Accepted(pb::FrameAccepted { sequence, receive_time: _ })) => {
                 Decision::Accepted { sequence }
             }
             Some(Outcome::Duplicate(pb::FrameDuplicate { sequence })) => Decision::Duplicate { sequence },
@@ -143,15 +143,15 @@ mod tests {
     use super::*;
     use crate::cli::output::pb_duration;
 
-    fn error(delay_ms: Option<u64>) -> pb::FrameError {
+    fn error(delay_ms: Option<u64>) -> pb::ItemError {
         let retry_delay = delay_ms.map(|ms| pb_duration(Duration::from_millis(ms)));
-        pb::FrameError { retry_delay, ..Default::default() }
+        pb::ItemError { retry_delay, ..Default::default() }
     }
 
     #[test]
     fn what_may_be_tried_again_stays_in_order() {
         let results = [
-            Outcome::Accepted(pb::FrameAccepted { sequence: 1, received_time: None }),
+            Outcome::Accepted(pb::FrameAccepted { sequence: 1, receive_time: None }),
             Outcome::Rejected(error(Some(500))),
             Outcome::Rejected(error(None)),
             Outcome::Unconfirmed(error(None)),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tonic::server::NamedService as _;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use frameway::domain::PictureFormat;
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
-use frameway::pb::v1::frame_lookup::Result as Lookup;
+use frameway::pb::v1::frame_lookup::Outcome as Lookup;
 use frameway::pb::v1::frame_result::Outcome;
 use frameway::pb::v1::picture::Content;
 use frameway::pb::v1::queue_service_client::QueueServiceClient;

@@ -152,7 +152,7 @@ async fn a_group_member_and_a_publisher_on_a_connection_that_is_too_old_are_told
     })
     .await;
     server.register(&["cam"]).await;
-    let streams = vec![pb::StreamMatch { by: Some(pb::stream_match::By::Glob("*".to_owned())) }];
+    let streams = vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("*".to_owned())) }];
     let group = pb::ConsumerGroup { group_id: "site".to_owned(), streams, ..Default::default() };
     let create = pb::CreateConsumerGroupRequest { group: Some(group) };
     server.operating().create_consumer_group(create).await.expect("creates");

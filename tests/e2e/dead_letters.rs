@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
 use frameway::pb::v1::dead_letter_result::Outcome;
-use frameway::pb::v1::frame_lookup::Result as Lookup;
+use frameway::pb::v1::frame_lookup::Outcome as Lookup;
 use frameway::pb::v1::picture::Content;
 use frameway::pb::v1::{discard_dead_letters_request, replay_dead_letters_request};
 use tonic::{Code, Status};
@@ -52,10 +52,10 @@ async fn get(server: &TestServer, id: &str) -> Result<pb::DeadLetter, Status> {
     Ok(answer.dead_letter.expect("a dead letter"))
 }
 
-async fn replay(server: &TestServer, ids: &[&str], discard_after: bool) -> Vec<Outcome> {
+async fn replay(server: &TestServer, ids: &[&str], discard_replayed: bool) -> Vec<Outcome> {
     let ids = pb::DeadLetterIdList { ids: ids.iter().map(|&id| id.to_owned()).collect() };
     let which = Some(replay_dead_letters_request::Which::Ids(ids));
-    let request = pb::ReplayDeadLettersRequest { which, discard_after, ..Default::default() };
+    let request = pb::ReplayDeadLettersRequest { which, discard_replayed, ..Default::default() };
     let answer = server.operating().replay_dead_letters(request).await.expect("replays").into_inner();
     answer.results.into_iter().map(|result| result.outcome.expect("an outcome")).collect()
 }
@@ -105,7 +105,7 @@ async fn a_broken_picture_is_kept_byte_for_byte_with_all_that_was_said_of_it() {
     assert_eq!((letter.publisher_id.as_str(), letter.publisher_sequence), ("agent", Some(5)));
     assert_eq!(letter.attributes, sent.attributes);
     assert!(!letter.message.is_empty() && letter.group_id.is_empty());
-    assert!(letter.dead_time.is_some() && letter.received_time.is_some() && letter.replay_time.is_none());
+    assert!(letter.dead_letter_time.is_some() && letter.receive_time.is_some() && letter.replay_time.is_none());
     let picture = letter.picture.clone().expect("a picture");
     assert_eq!((picture.role(), picture.format()), (pb::PictureRole::Original, pb::PictureFormat::Jpeg));
     assert_eq!(picture.content, Some(Content::Data(sent.data.clone())), "byte for byte");
@@ -122,11 +122,11 @@ async fn a_broken_picture_is_kept_byte_for_byte_with_all_that_was_said_of_it() {
 
     // Without the picture, and with one that is too large for the caller.
     let id = letter.dead_letter_id.clone();
-    for (without_picture, content) in
+    for (metadata_only, content) in
         [(true, None), (false, Some(Content::OmittedReason(pb::OmittedReason::TooLarge.into())))]
     {
         let request =
-            pb::GetDeadLetterRequest { dead_letter_id: id.clone(), max_picture_bytes: 10, without_picture };
+            pb::GetDeadLetterRequest { dead_letter_id: id.clone(), max_picture_bytes: 10, metadata_only };
         let answer = server.operating().get_dead_letter(request).await.expect("reads").into_inner();
         assert_eq!(answer.dead_letter.and_then(|l| l.picture).map(|p| p.content), Some(content));
     }
@@ -154,7 +154,7 @@ async fn a_replay_goes_through_the_worker_once_under_a_new_sequence() {
     // By a filter: those that were replayed before are passed over, the oldest come first.
     let which = Some(replay_dead_letters_request::Which::Filter(pb::DeadLetterFilter::default()));
     let request =
-        pb::ReplayDeadLettersRequest { which, max_count: 1, discard_after: true, ..Default::default() };
+        pb::ReplayDeadLettersRequest { which, max_count: 1, discard_replayed: true, ..Default::default() };
     let answer = server.operating().replay_dead_letters(request).await.expect("replays").into_inner();
     assert_eq!((answer.results.len(), answer.more), (1, true));
     assert_eq!(answer.results[0].dead_letter_id, all.dead_letters[1].dead_letter_id);

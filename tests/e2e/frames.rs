@@ -5,7 +5,7 @@ use std::time::Duration;
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::picture::Content;
 use frameway::pb::v1::start_position::Position;
-use frameway::pb::v1::stream_match::By;
+use frameway::pb::v1::stream_match::Selector as By;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use tokio::time::timeout;
 use tonic::{Code, Streaming};
@@ -15,7 +15,7 @@ use crate::{name, reason};
 
 pub(crate) fn selector(stream: &str, position: Position) -> pb::StreamSelector {
     pb::StreamSelector {
-        streams: Some(pb::StreamMatch { by: Some(By::Id(stream.to_owned())) }),
+        streams: Some(pb::StreamMatch { selector: Some(By::Id(stream.to_owned())) }),
         start: Some(pb::StartPosition { position: Some(position) }),
         ..Default::default()
     }
@@ -115,9 +115,9 @@ async fn a_broken_picture_becomes_a_gap_and_a_tombstone() {
     let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
     let results: Vec<_> = found.into_iter().map(|one| one.result.expect("a result")).collect();
     let [
-        pb::frame_lookup::Result::Frame(third),
-        pb::frame_lookup::Result::Tombstone(second),
-        pb::frame_lookup::Result::Missing(ninth),
+        pb::frame_lookup::Outcome::Frame(third),
+        pb::frame_lookup::Outcome::Tombstone(second),
+        pb::frame_lookup::Outcome::Missing(ninth),
     ] = &results[..]
     else {
         panic!("{results:?}")
@@ -143,7 +143,7 @@ async fn the_newest_frame_of_each_stream() {
     let stream_ids = ["busy", "idle", "nobody"].map(str::to_owned).to_vec();
     let request = pb::GetLatestFramesRequest { stream_ids, pictures: None };
     let latest = server.streaming().get_latest_frames(request).await.expect("reads").into_inner().results;
-    use pb::latest_frame::Result as Latest;
+    use pb::latest_frame::Outcome as Latest;
     assert!(matches!(&latest[0].result, Some(Latest::Frame(frame)) if frame.sequence == 2));
     assert!(latest[0].age.is_some_and(|age| age.seconds < PATIENCE.as_secs() as i64));
     let missing = |at: usize| match &latest[at].result {
@@ -171,7 +171,7 @@ async fn pictures_of_one_answer_share_its_bound() {
     let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
     let full = Content::OmittedReason(pb::OmittedReason::MessageFull.into());
     let sent = found.iter().filter(|one| match &one.result {
-        Some(pb::frame_lookup::Result::Frame(frame)) => frame.pictures[0].content != Some(full.clone()),
+        Some(pb::frame_lookup::Outcome::Frame(frame)) => frame.pictures[0].content != Some(full.clone()),
         other => panic!("{other:?}"),
     });
     assert_eq!(sent.count(), 2, "two and a half pictures fit");

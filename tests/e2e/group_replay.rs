@@ -22,15 +22,15 @@ async fn letters(server: &TestServer) -> Vec<pb::DeadLetter> {
     server.operating().list_dead_letters(request).await.expect("lists").into_inner().dead_letters
 }
 
-async fn send(server: &TestServer, which: Which, discard_after: bool) -> Vec<Outcome> {
-    let request = pb::ReplayDeadLettersRequest { which: Some(which), discard_after, ..Default::default() };
+async fn send(server: &TestServer, which: Which, discard_replayed: bool) -> Vec<Outcome> {
+    let request = pb::ReplayDeadLettersRequest { which: Some(which), discard_replayed, ..Default::default() };
     let answer = server.operating().replay_dead_letters(request).await.expect("replays").into_inner();
     answer.results.into_iter().map(|result| result.outcome.expect("an outcome")).collect()
 }
 
-async fn replay(server: &TestServer, id: &str, discard_after: bool) -> Outcome {
+async fn replay(server: &TestServer, id: &str, discard_replayed: bool) -> Outcome {
     let which = Which::Ids(pb::DeadLetterIdList { ids: vec![id.to_owned()] });
-    send(server, which, discard_after).await.remove(0)
+    send(server, which, discard_replayed).await.remove(0)
 }
 
 fn refusal(outcome: &Outcome) -> R {
@@ -132,7 +132,7 @@ async fn a_frame_that_retention_took_comes_from_its_dead_letter() {
         let request =
             pb::GetFramesRequest { stream_id: "cam".into(), sequences: vec![1], ..Default::default() };
         let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
-        if matches!(found[0].result, Some(pb::frame_lookup::Result::Missing(_))) {
+        if matches!(found[0].result, Some(pb::frame_lookup::Outcome::Missing(_))) {
             break;
         }
         assert!(start.elapsed() < PATIENCE, "retention takes it");

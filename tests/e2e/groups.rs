@@ -5,7 +5,7 @@ use std::time::Duration;
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ack_result::Outcome;
 use frameway::pb::v1::start_position::Position;
-use frameway::pb::v1::stream_match::By;
+use frameway::pb::v1::stream_match::Selector as By;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Status, Streaming};
@@ -22,7 +22,7 @@ pub(crate) fn seconds(seconds: i64) -> Option<prost_types::Duration> {
 pub(crate) fn group(id: &str, glob: &str) -> pb::ConsumerGroup {
     pb::ConsumerGroup {
         group_id: id.to_owned(),
-        streams: vec![pb::StreamMatch { by: Some(By::Glob(glob.to_owned())) }],
+        streams: vec![pb::StreamMatch { selector: Some(By::Glob(glob.to_owned())) }],
         start: earliest(),
         ..Default::default()
     }
@@ -353,14 +353,14 @@ async fn a_seek_moves_the_group_and_makes_old_ack_ids_stale() {
         assert_eq!((sequence(&delivered), delivered.delivery_attempt), (expected, 1));
         ack(&server, "site", &[&delivered]).await;
     }
-    let at = frames[3].frame.as_ref().and_then(|frame| frame.received_time).expect("a time");
-    seek(Some(Position::ReceivedTime(at))).await.expect("seeks by time");
+    let at = frames[3].frame.as_ref().and_then(|frame| frame.receive_time).expect("a time");
+    seek(Some(Position::ReceiveTime(at))).await.expect("seeks by time");
     let delivered = next_frame(&mut events).await;
-    let time = delivered.frame.as_ref().and_then(|frame| frame.received_time).expect("a time");
+    let time = delivered.frame.as_ref().and_then(|frame| frame.receive_time).expect("a time");
     assert!((time.seconds, time.nanos) >= (at.seconds, at.nanos));
 
     let future = prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 };
-    for ahead in [Position::ReceivedTime(future), Position::Sequence(9_000_000)] {
+    for ahead in [Position::ReceiveTime(future), Position::Sequence(9_000_000)] {
         let status = seek(Some(ahead)).await.expect_err("lies in the future");
         assert_eq!(
             (status.code(), reason(&status)),

@@ -78,19 +78,19 @@ async fn a_camera_over_a_road_is_measured() {
     let arrived = receive(&server, selector("cam", earliest()), FRAMES).await;
     assert_eq!(arrived.len() as u64, FRAMES);
     for (index, (frame, (_, truth))) in arrived.iter().zip(&drawn).enumerate() {
-        let traffic = frame.traffic.expect("measures of the scene");
+        let traffic = frame.scene.expect("measures of the scene");
         assert_eq!(traffic.model_frames, index as u64 + 1, "frames are learnt in order, each once");
         assert_eq!(traffic.lighting(), pb::Lighting::Daylight);
         assert!(traffic.lighting_confidence.is_some() && traffic.weather_confidence.is_some());
         assert_eq!(traffic.motion_intensity.is_some(), index > 0);
-        assert_eq!(traffic.vehicle_density.is_some(), index >= 15);
+        assert_eq!(traffic.foreground_ratio.is_some(), index >= 15);
         let [road, sky] = frame.rois.as_slice() else { panic!("{:?}", frame.rois) };
         assert_eq!((road.roi_id.as_str(), sky.roi_id.as_str()), ("road", "sky"));
         assert!(sky.mean_luma > road.mean_luma && road.rms_contrast > Some(0.0));
-        assert_eq!((road.vehicle_density, road.congestion), (traffic.vehicle_density, traffic.congestion));
+        assert_eq!((road.foreground_ratio, road.congestion), (traffic.foreground_ratio, traffic.congestion));
         if index >= 40 {
-            assert_eq!(sky.vehicle_density, Some(0.0));
-            assert!(truth.covered_share == 0.0 || road.vehicle_density > Some(truth.covered_share / 2.0));
+            assert_eq!(sky.foreground_ratio, Some(0.0));
+            assert!(truth.covered_share == 0.0 || road.foreground_ratio > Some(truth.covered_share / 2.0));
             assert!(road.motion_intensity > Some(0.0));
         }
         let failures: Vec<_> = frame.validation_failures().collect();
@@ -98,19 +98,19 @@ async fn a_camera_over_a_road_is_measured() {
         let kinds: Vec<_> = frame.stages.iter().map(pb::ProcessingStage::kind).collect();
         use pb::StageKind::{Analysis, Decode, Encode, Fetch, OrderWait, QueueWait, Thumbnail};
         assert_eq!(kinds, [QueueWait, Fetch, Decode, Analysis, Thumbnail, Encode, OrderWait]);
-        let times = [frame.received_time, frame.leased_time, frame.processed_time, frame.published_time];
+        let times = [frame.receive_time, frame.lease_time, frame.process_time, frame.publish_time];
         let times = times.map(|time| time.map(|time| (time.seconds, time.nanos)).expect("a time"));
         assert!(times.is_sorted(), "{times:?}");
     }
     // What is measured can be filtered by.
-    let densities = arrived.iter().filter_map(|frame| frame.traffic?.vehicle_density);
+    let densities = arrived.iter().filter_map(|frame| frame.scene?.foreground_ratio);
     let middle = { densities.clone().sum::<f64>() / densities.clone().count() as f64 };
     let above = densities.filter(|density| *density >= middle).count() as u64;
     assert!(above > 0 && above < 45, "{above}");
-    let filter = pb::FrameFilter { min_vehicle_density: Some(middle), ..Default::default() };
+    let filter = pb::FrameFilter { min_foreground_ratio: Some(middle), ..Default::default() };
     let asked = pb::StreamSelector { filter: Some(filter), ..selector("cam", earliest()) };
     let fuller = receive(&server, asked, above).await;
-    assert!(fuller.iter().all(|frame| frame.traffic.unwrap().vehicle_density >= Some(middle)));
+    assert!(fuller.iter().all(|frame| frame.scene.unwrap().foreground_ratio >= Some(middle)));
     let filter = pb::FrameFilter { min_motion_intensity: Some(0.0), ..Default::default() };
     let asked = pb::StreamSelector { filter: Some(filter), ..selector("cam", earliest()) };
     assert_eq!(receive(&server, asked, 1).await[0].sequence, 2, "the first has no motion");

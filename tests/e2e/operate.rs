@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use frameway::config::Role;
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
-use frameway::pb::v1::frame_lookup::Result as Lookup;
+use frameway::pb::v1::frame_lookup::Outcome as Lookup;
 use frameway::pb::v1::frame_result::Outcome;
 use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::subscribe_frames_response::Event;
@@ -297,7 +297,7 @@ async fn system_metrics_have_the_accounts_and_the_parts() {
     loop {
         let worker = metrics().await.workers.remove(0);
         if worker.processed_frames == 2 {
-            assert!(worker.start_time.is_some() && worker.last_seen_time.is_some());
+            assert!(worker.start_time.is_some() && worker.last_renew_time.is_some());
             assert_eq!(worker.version, env!("CARGO_PKG_VERSION"));
             break;
         }

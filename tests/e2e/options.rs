@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::start_position::Position;
-use frameway::pb::v1::stream_match::By;
+use frameway::pb::v1::stream_match::Selector as By;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use tokio::time::timeout;
 use tonic::{Code, Streaming};
@@ -117,7 +117,7 @@ async fn each_omission_is_a_gap_with_its_reason() {
         ),
         (
             // After twelve frames the background is not known yet.
-            filter(pb::FrameFilter { min_vehicle_density: Some(0.0), ..Default::default() }),
+            filter(pb::FrameFilter { min_foreground_ratio: Some(0.0), ..Default::default() }),
             vec![],
             G::Filtered,
             11,
@@ -170,10 +170,10 @@ async fn starts_and_stops_by_time() {
     for _ in 0..5 {
         server.submit(vec![frame("cam", 1)]).await;
         let Some(Event::Frame(delivered)) = next(&mut live).await else { panic!("a frame") };
-        times.push(delivered.frame.and_then(|frame| frame.received_time).expect("a time"));
+        times.push(delivered.frame.and_then(|frame| frame.receive_time).expect("a time"));
     }
-    let mut from_third = selector("cam", Position::ReceivedTime(times[2]));
-    from_third.stop = Some(pb::StopPosition { received_time: Some(times[4]), ..Default::default() });
+    let mut from_third = selector("cam", Position::ReceiveTime(times[2]));
+    from_third.stop = Some(pb::StopPosition { receive_time: Some(times[4]), ..Default::default() });
     let mut events = subscribe(&server, from_third, 0).await;
     let mut got = Vec::new();
     while let Some(event) = next(&mut events).await {
@@ -188,7 +188,7 @@ async fn starts_and_stops_by_time() {
     assert_eq!(counted(&mut events, 5).await.0, [1, 2, 3, 4, 5]);
 
     let future = prost_types::Timestamp { seconds: times[4].seconds + 3600, nanos: 0 };
-    for position in [Position::ReceivedTime(future), Position::Sequence(1_000_007)] {
+    for position in [Position::ReceiveTime(future), Position::Sequence(1_000_007)] {
         let selectors = vec![selector("cam", position)];
         let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
         let refused = server.streaming().subscribe_frames(request).await.expect_err("is in the future");
@@ -286,7 +286,7 @@ async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused
     let nanos = |time: Option<prost_types::Timestamp>| {
         time.map(|time| i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos))
     };
-    assert_eq!(gap.oldest_receive_time, first.received_time);
+    assert_eq!(gap.oldest_receive_time, first.receive_time);
     let (start, end, oldest) =
         (nanos(gap.start_receive_time), nanos(gap.end_receive_time), nanos(gap.oldest_receive_time));
     let is_a_day_ago = |start: i128| oldest.is_some_and(|oldest| oldest - start > 86_000_000_000_000);
@@ -316,7 +316,7 @@ async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
     server.register(&["later"]).await;
     let day = prost_types::Duration { seconds: 86_400, nanos: 0 };
     let start = Some(pb::StartPosition { position: Some(Position::Age(day)) });
-    let by = |glob: &str| pb::StreamMatch { by: Some(By::Glob(glob.into())) };
+    let by = |glob: &str| pb::StreamMatch { selector: Some(By::Glob(glob.into())) };
     let group = pb::ConsumerGroup {
         group_id: "site".into(),
         streams: vec![by("*")],
@@ -382,7 +382,7 @@ async fn labels_select_by_presence_and_absence() {
         absent: vec!["retired".into()],
         ..Default::default()
     };
-    let streams = Some(pb::StreamMatch { by: Some(By::Labels(labels)) });
+    let streams = Some(pb::StreamMatch { selector: Some(By::Labels(labels)) });
     let mut events = subscribe(&server, pb::StreamSelector { streams, ..Default::default() }, 0).await;
     let Some(Event::Checkpoint(first)) = next(&mut events).await else { panic!("a checkpoint") };
     let ids: Vec<_> = first.cursors.iter().map(|one| one.stream_id.as_str()).collect();

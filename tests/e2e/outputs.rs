@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
-use frameway::pb::v1::frame_lookup::Result as Lookup;
+use frameway::pb::v1::frame_lookup::Outcome as Lookup;
 use frameway::pb::v1::picture::Content;
 use frameway::picture::{Codec, Limits, Planes, SourcePicture, sniff};
 use frameway::scene::Scene;
@@ -414,6 +414,6 @@ async fn waiting_frames_of_a_stream_that_was_unregistered_are_shown_to_nobody() 
         pb::GetFramesRequest { stream_id: "cam".into(), sequences: vec![1, 2], ..Default::default() };
     let mut found = client.get_frames(request).await.expect("reads").into_inner().results;
     let missing = pb::MissingFrame { reason: pb::MissingReason::Unregistered.into() };
-    assert_eq!(found.remove(0).result, Some(pb::frame_lookup::Result::Missing(missing)));
+    assert_eq!(found.remove(0).result, Some(pb::frame_lookup::Outcome::Missing(missing)));
     server.stop().await;
 }

@@ -253,7 +253,7 @@ async fn pictures_that_are_none_become_tombstones_in_their_place_and_in_time() {
     let request = pb::GetFramesRequest { stream_id: "cam".to_owned(), sequences, pictures: None };
     let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
     for (lookup, (name, _, reasons)) in found.iter().zip(&hostile) {
-        let Some(pb::frame_lookup::Result::Tombstone(stone)) = &lookup.result else {
+        let Some(pb::frame_lookup::Outcome::Tombstone(stone)) = &lookup.result else {
             panic!("{name}: {lookup:?}")
         };
         assert!(reasons.contains(&stone.reason()), "{name}: {:?} {}", stone.reason(), stone.message);

@@ -31,7 +31,7 @@ async fn what_is_relayed_comes_out_as_it_went_in_in_order() {
     };
     let subscribe = pb::SubscribeFramesRequest {
         selectors: vec![pb::StreamSelector {
-            streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Id("cam".to_owned())) }),
+            streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam".to_owned())) }),
             ..Default::default()
         }],
         stop_after_frames: 4,
@@ -64,11 +64,11 @@ async fn what_is_relayed_comes_out_as_it_went_in_in_order() {
         assert_eq!((source.width, source.height), size);
         assert_eq!(source.blake3_digest[..], blake3::hash(sent).as_bytes()[..]);
         assert_eq!(
-            (&frame.quality, &frame.traffic, frame.rois.len()),
+            (&frame.quality, &frame.scene, frame.rois.len()),
             (&None, &None, 0),
             "nothing is measured"
         );
-        assert!(frame.published_time.is_some() && frame.leased_time.is_some());
+        assert!(frame.publish_time.is_some() && frame.lease_time.is_some());
     }
     let raw = &frames[3];
     assert_eq!(raw.reencode_outcome(), pb::ReencodeOutcome::Reencoded, "nobody could show raw pixels");

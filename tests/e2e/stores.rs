@@ -95,7 +95,7 @@ async fn a_stream_that_comes_after_a_subscriber_with_an_old_cursor_is_told_as_re
     first.stop().await;
     let second = TestServer::start(|_| {}).await;
     let glob = pb::StreamSelector {
-        streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Glob("c*".to_owned())) }),
+        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("c*".to_owned())) }),
         ..selector("cam", cursors(&cursor))
     };
     let mut events = subscribe(&second, glob, 2).await;
@@ -147,7 +147,7 @@ async fn a_group_is_not_put_at_a_cursor_of_another_store() {
     let (second, here) = server_with(5).await;
     let group = |start: &str| pb::ConsumerGroup {
         group_id: "site".to_owned(),
-        streams: vec![pb::StreamMatch { by: Some(pb::stream_match::By::Id("cam".to_owned())) }],
+        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam".to_owned())) }],
         start: Some(pb::StartPosition { position: Some(cursors(start)) }),
         ..Default::default()
     };

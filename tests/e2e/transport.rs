@@ -361,8 +361,8 @@ async fn bytes_that_are_no_message_are_an_invalid_argument() {
 async fn a_bad_glob_is_named_by_the_same_path_whatever_is_wrong_with_it() {
     let server = TestServer::start(|_| {}).await;
     for glob in ["[", "a{b", &"x".repeat(300), ""] {
-        let by = pb::stream_match::By::Glob(glob.to_owned());
-        let streams = Some(pb::StreamMatch { by: Some(by) });
+        let by = pb::stream_match::Selector::Glob(glob.to_owned());
+        let streams = Some(pb::StreamMatch { selector: Some(by) });
         let one = pb::StreamSelector { streams: streams.clone(), ..Default::default() };
         let request = pb::SubscribeFramesRequest { selectors: vec![one], ..Default::default() };
         let refused = server.streaming().subscribe_frames(request).await.expect_err("a bad glob");

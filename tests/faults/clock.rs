@@ -111,10 +111,10 @@ async fn a_clock_that_jumps_an_hour_changes_neither_numbers_nor_order() {
     for stream in &stage.streams {
         let frames = read_output(&stage.client, stream, publisher.next_number - 1).await;
         let times = frames.iter().map(|frame| {
-            let time = frame.received_time.expect("a received_time");
+            let time = frame.receive_time.expect("a receive_time");
             (time.seconds, time.nanos)
         });
-        assert!(times.is_sorted(), "{stream}: received_time went back");
+        assert!(times.is_sorted(), "{stream}: receive_time went back");
     }
     record(Row::of(23, NAME, rounds * 6, &verdict).recovered(longest));
 }
@@ -136,7 +136,7 @@ async fn a_groups_due_times_survive_a_clock_that_jumps_an_hour_and_back() {
     let mut operator = QueueServiceClient::connect(server.url()).await.expect("connects");
     let group = pb::ConsumerGroup {
         group_id: "site".to_owned(),
-        streams: vec![pb::StreamMatch { by: Some(pb::stream_match::By::Glob("cam-*".to_owned())) }],
+        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("cam-*".to_owned())) }],
         ack_deadline: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
         max_delivery_attempts: 100,
         ..Default::default()

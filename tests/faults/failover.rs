@@ -44,7 +44,7 @@ async fn subscribe(
     start: pb::start_position::Position,
 ) -> Streaming<pb::SubscribeFramesResponse> {
     let selector = pb::StreamSelector {
-        streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Id(STREAM.to_owned())) }),
+        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(STREAM.to_owned())) }),
         start: Some(pb::StartPosition { position: Some(start) }),
         ..Default::default()
     };
@@ -151,7 +151,7 @@ async fn numbers_lost_with_a_failover_are_told_and_never_given_out_again() {
         ..Default::default()
     };
     let found = client.clone().get_frames(request).await.expect("an answer").into_inner().results;
-    use pb::frame_lookup::Result::{Frame, Missing};
+    use pb::frame_lookup::Outcome::{Frame, Missing};
     assert!(matches!(found[0].result, Some(Frame(_))), "{found:?}");
     assert!(
         matches!(&found[1].result, Some(Missing(missing)) if missing.reason() == pb::MissingReason::BackendFailover),

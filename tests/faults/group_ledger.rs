@@ -155,7 +155,7 @@ fn the_group_ledger_finds_frames_that_nobody_was_told_of() {
     group.answered(frame(1), 1, &Outcome::Done(pb::AckDone::default()));
     group.delivered(frame(2), 1);
     group.delivered(frame(2), 2);
-    group.answered(frame(2), 1, &Outcome::Refused(pb::FrameError::default()));
+    group.answered(frame(2), 1, &Outcome::Refused(pb::ItemError::default()));
     group.told(&gap(3, 3));
     let verdict = group.verdict(&ledger);
     assert_eq!(verdict.lost, [frame(2), frame(4)], "delivered is not done; and one that nobody heard of");

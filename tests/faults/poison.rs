@@ -43,7 +43,7 @@ async fn outcome(
     patience: Duration,
 ) -> (Vec<u64>, Vec<RangeInclusive<u64>>) {
     let selector = pb::StreamSelector {
-        streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Id(BAD.to_owned())) }),
+        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(BAD.to_owned())) }),
         start: Some(pb::StartPosition {
             position: Some(pb::start_position::Position::Earliest(pb::StartEarliest {})),
         }),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use frameway::pb::v1::frame_lookup::Result as Lookup;
+use frameway::pb::v1::frame_lookup::Outcome as Lookup;
 use frameway::pb::v1::{self as pb, GapReason};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};

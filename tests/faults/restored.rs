@@ -74,7 +74,7 @@ impl Told {
 
 fn request(start: Position) -> pb::SubscribeFramesRequest {
     let selector = pb::StreamSelector {
-        streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Id(STREAM.to_owned())) }),
+        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(STREAM.to_owned())) }),
         start: Some(pb::StartPosition { position: Some(start) }),
         ..Default::default()
     };
@@ -160,7 +160,7 @@ async fn put_back(witness: bool) -> (u64, u64) {
     register(&client, &[STREAM.to_owned()]).await;
     let group = pb::ConsumerGroup {
         group_id: GROUP.to_owned(),
-        streams: vec![pb::StreamMatch { by: Some(pb::stream_match::By::Id(STREAM.to_owned())) }],
+        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(STREAM.to_owned())) }],
         ..Default::default()
     };
     let mut operator = QueueServiceClient::connect(server.url()).await.expect("connects");

@@ -356,7 +356,7 @@ pub(crate) fn selector(stream: &str, cursor: Option<&String>) -> pb::StreamSelec
         None => Position::Earliest(pb::StartEarliest {}),
     };
     pb::StreamSelector {
-        streams: Some(pb::StreamMatch { by: Some(pb::stream_match::By::Id(stream.to_owned())) }),
+        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(stream.to_owned())) }),
         start: Some(pb::StartPosition { position: Some(position) }),
         pictures: Some(pb::PictureSelection {
             roles: vec![pb::PictureRole::Original.into()],

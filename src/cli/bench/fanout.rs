@@ -219,7 +219,7 @@ impl Load {
                 thumbnail_size: Some(0),
                 ..Default::default()
             };
-            let retention = pb::RetentionPolicy { max_frames: 2 * self.ahead + 16, ..Default::default() };
+            let retention = pb::RetentionPolicy { max_frames: Some(2 * self.ahead + 16), ..Default::default() };
             let stream = pb::Stream {
                 stream_id: stream.clone(),
                 output: Some(output),
@@ -227,7 +227,7 @@ impl Load {
                 ..Default::default()
             };
             let answer =
-                client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
+                client.registry.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
             answer.map_err(|status| refused("registering the benchmark's streams", &status))?;
         }
         Ok(streams)
@@ -397,7 +397,7 @@ async fn take(
             Some(Event::Checkpoint(_)) => {
                 received.ready.fetch_add(1, Ordering::Relaxed);
             }
-            Some(Event::Gap(gap)) => received.breaks(gap_words(&gap)),
+            Some(Event::Gap(gap)) => received.breaks(gap_words(&gap.gap.unwrap_or_default())),
             Some(Event::Heartbeat(_) | Event::Draining(_)) | None => {}
         }
     }
@@ -405,9 +405,9 @@ async fn take(
 }
 
 fn request(stream: String) -> pb::SubscribeFramesRequest {
-    let streams = pb::StreamMatch { by: Some(pb::stream_match::By::Id(stream)) };
-    let pictures = pb::PictureSelection { max_picture_bytes: MAX_PICTURE_BYTES, ..Default::default() };
+    let streams = pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(stream)) };
+    let pictures = pb::PictureSelection { max_picture_bytes: Some(MAX_PICTURE_BYTES), ..Default::default() };
     let selector =
-        pb::StreamSelector { streams: Some(streams), pictures: Some(pictures), ..Default::default() };
+        pb::StreamSelector { streams: vec![streams], pictures: Some(pictures), ..Default::default() };
     pb::SubscribeFramesRequest { selectors: vec![selector], ..Default::default() }
 }

@@ -48,7 +48,7 @@ pub(super) async fn run(args: LatencyArgs) -> Result<(), Failure> {
         in_flight: IN_FLIGHT,
         seconds: common.seconds(),
         output: pb::OutputPolicy {
-            quality: QUALITY.into(),
+            quality: Some(QUALITY.into()),
             reencode_mode: reencode.to_pb().into(),
             ..Default::default()
         },

@@ -287,7 +287,7 @@ async fn watch<T>(
 }
 
 async fn register(client: &mut Client, stream: &str, output: pb::OutputPolicy) -> Result<(), Failure> {
-    let retention = pb::RetentionPolicy { max_frames: KEPT_FRAMES, ..Default::default() };
+    let retention = pb::RetentionPolicy { max_frames: Some(KEPT_FRAMES), ..Default::default() };
     let stream = pb::Stream {
         stream_id: stream.to_owned(),
         display_name: "frameway bench".to_owned(),
@@ -295,7 +295,7 @@ async fn register(client: &mut Client, stream: &str, output: pb::OutputPolicy) -
         output: Some(output),
         ..Default::default()
     };
-    let answer = client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
+    let answer = client.registry.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
     answer.map(|_| ()).map_err(|status| refused("registering the benchmark's streams", &status))
 }
 
@@ -392,7 +392,7 @@ async fn view(
                 }
             }
             Event::Frame(delivered) => arrived(&board, delivered.frame.unwrap_or_default()),
-            Event::Gap(gap) => return Err(failed(gap_words(&gap))),
+            Event::Gap(gap) => return Err(failed(gap_words(&gap.gap.unwrap_or_default()))),
             Event::Checkpoint(_) | Event::Lag(_) => {}
             Event::Reconnecting(why) => eprintln!("the subscriber connects again: {why}"),
             Event::End => return Ok(()),

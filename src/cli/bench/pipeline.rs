@@ -52,7 +52,7 @@ pub(super) async fn run(args: PipelineArgs) -> Result<(), Failure> {
         in_flight: in_flight as usize,
         seconds: common.seconds(),
         output: pb::OutputPolicy {
-            quality: quality.into(),
+            quality: Some(quality.into()),
             reencode_mode: reencode.to_pb().into(),
             ..Default::default()
         },

@@ -6,7 +6,6 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
 use crate::cli::Failure;
-use crate::cli::output::timestamp;
 use crate::pb::v1 as pb;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -50,6 +49,10 @@ pub(super) struct FilterArgs {
     /// Not replayed yet.
     #[arg(long)]
     not_replayed: bool,
+
+    /// An expression over the fields of a dead letter, for example 'attempts > 1 AND receive_time >= "2026-01-31T12:00:00Z"'.
+    #[arg(long, value_name = "FILTER", default_value = "", hide_default_value = true)]
+    filter: String,
 }
 
 /// By name, by filter, or all.
@@ -65,56 +68,84 @@ pub(super) struct ChooseArgs {
     #[arg(long)]
     all: bool,
 
-    /// Most that a filter takes at once, to 1000.
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(super) max: u32,
+    /// Most that a filter or --all takes at once, to 1000; 100 unless given.
+    #[arg(long, value_name = "N")]
+    pub(super) max: Option<u32>,
+
+    /// Show what would be done, and change nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
 
     /// Why, for the audit log.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(super) because: String,
 }
 
-pub(super) enum Which {
+pub(super) enum Target {
     Ids(pb::DeadLetterIdList),
-    Filter(pb::DeadLetterFilter),
+    Filter(String),
+    All,
 }
 
 impl FilterArgs {
-    pub(super) fn to_pb(&self) -> Result<pb::DeadLetterFilter, Failure> {
-        let ago = |age: Duration| SystemTime::now().checked_sub(age).map(timestamp);
-        let reason = |name: &String| {
-            let full = format!("ERROR_REASON_{}", name.to_uppercase().replace('-', "_"));
-            let found = pb::ErrorReason::from_str_name(&full).map(i32::from);
-            found.ok_or_else(|| Failure::Usage(anyhow!("--reason {name}: there is no such reason")))
-        };
-        Ok(pb::DeadLetterFilter {
-            stream_id: self.stream.clone(),
-            queue_id: self.queue.clone(),
-            source: match self.source {
-                None => pb::DeadLetterSource::Unspecified,
-                Some(Source::Worker) => pb::DeadLetterSource::Worker,
-                Some(Source::Group) => pb::DeadLetterSource::Group,
+    /// The filter in the words of the contract; empty if nothing is asked for.
+    pub(super) fn text(&self) -> Result<String, Failure> {
+        let mut terms = Vec::new();
+        let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        for (field, value) in [("stream_id", &self.stream), ("queue_id", &self.queue), ("group_id", &self.group)] {
+            if !value.is_empty() {
+                terms.push(format!("{field} = {}", quoted(value)));
             }
-            .into(),
-            group_id: self.group.clone(),
-            reasons: self.reason.iter().map(reason).collect::<Result<_, _>>()?,
-            dead_after: self.younger_than.and_then(ago),
-            dead_before: self.older_than.and_then(ago),
-            not_replayed: self.not_replayed,
-        })
+        }
+        match self.source {
+            None => {}
+            Some(Source::Worker) => terms.push("source = DEAD_LETTER_SOURCE_WORKER".to_owned()),
+            Some(Source::Group) => terms.push("source = DEAD_LETTER_SOURCE_GROUP".to_owned()),
+        }
+        let reasons: Vec<String> = self.reason.iter().map(reason_term).collect::<Result<_, _>>()?;
+        if !reasons.is_empty() {
+            terms.push(format!("({})", reasons.join(" OR ")));
+        }
+        let ago = |age: Duration| SystemTime::now().checked_sub(age).map(humantime::format_rfc3339_micros);
+        if let Some(time) = self.younger_than.and_then(ago) {
+            terms.push(format!("dead_letter_time >= \"{time}\""));
+        }
+        if let Some(time) = self.older_than.and_then(ago) {
+            terms.push(format!("dead_letter_time < \"{time}\""));
+        }
+        if self.not_replayed {
+            terms.push("NOT replay_time:*".to_owned());
+        }
+        if !self.filter.is_empty() {
+            terms.push(format!("({})", self.filter));
+        }
+        Ok(terms.join(" AND "))
+    }
+}
+
+fn reason_term(name: &String) -> Result<String, Failure> {
+    let full = format!("ERROR_REASON_{}", name.to_uppercase().replace('-', "_"));
+    match pb::ErrorReason::from_str_name(&full) {
+        Some(_) => Ok(format!("reason = {full}")),
+        None => Err(Failure::Usage(anyhow!("--reason {name}: there is no such reason"))),
     }
 }
 
 impl ChooseArgs {
     /// Ids, a filter or --all: one of them, so that a forgotten argument does not mean everything.
-    pub(super) fn which(&self) -> Result<Which, Failure> {
-        let filter = self.filter.to_pb()?;
-        let filtered = filter != pb::DeadLetterFilter::default();
-        match (self.ids.is_empty(), filtered || self.all) {
-            (false, false) => Ok(Which::Ids(pb::DeadLetterIdList { ids: self.ids.clone() })),
-            (true, true) => Ok(Which::Filter(filter)),
-            (true, false) => Err(Failure::Usage(anyhow!("name dead letters, give a filter, or say --all"))),
-            (false, true) => Err(Failure::Usage(anyhow!("give ids or a filter, not both"))),
+    pub(super) fn target(&self) -> Result<Target, Failure> {
+        let filter = self.filter.text()?;
+        match (self.ids.is_empty(), filter.is_empty(), self.all) {
+            (false, true, false) if self.max.is_none() => {
+                Ok(Target::Ids(pb::DeadLetterIdList { ids: self.ids.clone() }))
+            }
+            (false, true, false) => Err(Failure::Usage(anyhow!("--max goes with a filter or --all"))),
+            (true, false, false) => Ok(Target::Filter(filter)),
+            (true, true, true) => Ok(Target::All),
+            (true, true, false) => {
+                Err(Failure::Usage(anyhow!("name dead letters, give a filter, or say --all")))
+            }
+            _ => Err(Failure::Usage(anyhow!("give ids, a filter or --all: one of them"))),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::fault;
 use super::output::{print, print_json, write_whole};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
-use choose::{ChooseArgs, FilterArgs, Which};
+use choose::{ChooseArgs, FilterArgs, Target};
 
 /// Largest page that the contract allows.
 const MAX_PAGE: u32 = 1_000;
@@ -115,7 +115,7 @@ struct ReplayArgs {
     /// Remove each one that was replayed. Default: keep it, marked as replayed. A group's stays if the output has not kept
     /// the frame: members get it from the dead letter.
     #[arg(long)]
-    discard_after: bool,
+    discard_replayed: bool,
 
     #[command(flatten)]
     common: Common,
@@ -149,21 +149,21 @@ pub(super) async fn run(args: DeadLettersArgs) -> Result<(), Failure> {
 
 async fn list(args: ListArgs) -> Result<(), Failure> {
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
-    let filter = args.filter.to_pb()?;
+    let filter = args.filter.text()?;
     let mut client = args.common.connect.connect().await?;
     let mut all = pb::ListDeadLettersResponse::default();
     loop {
         let left = u32::try_from(limit - all.dead_letters.len()).unwrap_or(MAX_PAGE);
         let request = pb::ListDeadLettersRequest {
-            filter: Some(filter.clone()),
+            filter: filter.clone(),
             page_size: left.min(MAX_PAGE),
             page_token: all.next_page_token,
         };
-        let answer = client.queues.list_dead_letters(request).await;
+        let answer = client.dead_letters.list_dead_letters(request).await;
         let page = answer.map_err(|status| fault::refused("listing dead letters", &status))?.into_inner();
         all.dead_letters.extend(page.dead_letters);
         all.next_page_token = page.next_page_token;
-        (all.total_count, all.total_bytes) = (page.total_count, page.total_bytes);
+        (all.kept_count, all.kept_bytes) = (page.kept_count, page.kept_bytes);
         if all.next_page_token.is_empty() || all.dead_letters.len() >= limit {
             break;
         }
@@ -172,8 +172,8 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
         print_json(&json!({
             "dead_letters": all.dead_letters.iter().map(show::as_json).collect::<Vec<_>>(),
             "more": !all.next_page_token.is_empty(),
-            "total_count": all.total_count,
-            "total_bytes": all.total_bytes,
+            "kept_count": all.kept_count,
+            "kept_bytes": all.kept_bytes,
         }));
     } else {
         print(&show::table(&all));
@@ -185,10 +185,10 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
     let request = pb::GetDeadLetterRequest {
         dead_letter_id: args.id.clone(),
-        max_picture_bytes: super::client::MAX_PICTURE_BYTES,
-        without_picture: args.save.is_none(),
+        max_picture_bytes: Some(super::client::MAX_PICTURE_BYTES),
+        metadata_only: args.save.is_none(),
     };
-    let answer = client.queues.get_dead_letter(request).await;
+    let answer = client.dead_letters.get_dead_letter(request).await;
     let answer = answer.map_err(|status| fault::refused("reading the dead letter", &status))?.into_inner();
     let letter = answer.dead_letter.unwrap_or_default();
     if let Some(file) = &args.save {
@@ -211,38 +211,42 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
 }
 
 async fn replay(args: ReplayArgs) -> Result<(), Failure> {
-    use pb::replay_dead_letters_request::Which as W;
-    let which = match args.choose.which()? {
-        Which::Ids(ids) => W::Ids(ids),
-        Which::Filter(filter) => W::Filter(filter),
+    use pb::replay_dead_letters_request::Target as T;
+    let target = match args.choose.target()? {
+        Target::Ids(ids) => T::Ids(ids),
+        Target::Filter(filter) => T::Filter(filter),
+        Target::All => T::All(true),
     };
     let mut client = args.common.connect.connect().await?;
     let request = pb::ReplayDeadLettersRequest {
-        which: Some(which),
+        target: Some(target),
         max_count: args.choose.max,
-        discard_after: args.discard_after,
-        reason: args.choose.because,
+        dry_run: args.choose.dry_run,
+        discard_replayed: args.discard_replayed,
+        reason: args.choose.because.clone(),
     };
-    let answer = client.queues.replay_dead_letters(request).await;
+    let answer = client.dead_letters.replay_dead_letters(request).await;
     let answer = answer.map_err(|status| fault::refused("replaying dead letters", &status))?.into_inner();
-    told("replayed", &answer.results, answer.more, args.common.json)
+    told(if args.choose.dry_run { "would replay" } else { "replayed" }, &answer.results, answer.more, args.common.json)
 }
 
 async fn discard(args: DiscardArgs) -> Result<(), Failure> {
-    use pb::discard_dead_letters_request::Which as W;
-    let which = match args.choose.which()? {
-        Which::Ids(ids) => W::Ids(ids),
-        Which::Filter(filter) => W::Filter(filter),
+    use pb::discard_dead_letters_request::Target as T;
+    let target = match args.choose.target()? {
+        Target::Ids(ids) => T::Ids(ids),
+        Target::Filter(filter) => T::Filter(filter),
+        Target::All => T::All(true),
     };
     let mut client: Client = args.common.connect.connect().await?;
     let request = pb::DiscardDeadLettersRequest {
-        which: Some(which),
+        target: Some(target),
         max_count: args.choose.max,
-        reason: args.choose.because,
+        dry_run: args.choose.dry_run,
+        reason: args.choose.because.clone(),
     };
-    let answer = client.queues.discard_dead_letters(request).await;
+    let answer = client.dead_letters.discard_dead_letters(request).await;
     let answer = answer.map_err(|status| fault::refused("discarding dead letters", &status))?.into_inner();
-    told("discarded", &answer.results, answer.more, args.common.json)
+    told(if args.choose.dry_run { "would discard" } else { "discarded" }, &answer.results, answer.more, args.common.json)
 }
 
 /// Prints what became of each; a failure if any was refused.

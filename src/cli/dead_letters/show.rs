@@ -34,7 +34,7 @@ pub(super) fn table(list: &pb::ListDeadLettersResponse) -> String {
             letter.dead_letter_id.clone(),
             letter.stream_id.clone(),
             letter.sequence.to_string(),
-            letter.dead_time.as_ref().map_or("-".to_owned(), |time| span(since(time))),
+            letter.dead_letter_time.as_ref().map_or("-".to_owned(), |time| span(since(time))),
             source(letter),
             reason(letter),
             letter.picture.as_ref().map_or("none".to_owned(), |picture| bytes(picture.size_bytes)),
@@ -45,8 +45,8 @@ pub(super) fn table(list: &pb::ListDeadLettersResponse) -> String {
     text.push_str(&format!(
         "{} shown of {}, {}\n",
         list.dead_letters.len(),
-        list.total_count,
-        bytes(list.total_bytes)
+        list.kept_count,
+        bytes(list.kept_bytes)
     ));
     text
 }
@@ -55,7 +55,7 @@ pub(super) fn as_text(letter: &pb::DeadLetter) -> String {
     let mut text = format!("id         {}\n", letter.dead_letter_id);
     text.push_str(&format!("frame      {}/{} in {}\n", letter.stream_id, letter.sequence, letter.queue_id));
     text.push_str(&format!("given up   by {}, after {} attempts", source(letter), letter.attempts));
-    if let Some(time) = &letter.dead_time {
+    if let Some(time) = &letter.dead_letter_time {
         text.push_str(&format!(", {} ago", span(since(time))));
     }
     text.push_str(&format!("\nreason     {} ({})\n", reason(letter), letter.message));
@@ -93,9 +93,9 @@ pub(super) fn as_json(letter: &pb::DeadLetter) -> Value {
         "reason": reason(letter),
         "message": letter.message,
         "attempts": letter.attempts,
-        "dead_time": time_json(letter.dead_time.as_ref()),
+        "dead_letter_time": time_json(letter.dead_letter_time.as_ref()),
         "capture_time": time_json(letter.capture_time.as_ref()),
-        "received_time": time_json(letter.received_time.as_ref()),
+        "receive_time": time_json(letter.receive_time.as_ref()),
         "publisher_id": letter.publisher_id,
         "publisher_sequence": letter.publisher_sequence,
         "attributes": letter.attributes,
@@ -110,7 +110,7 @@ pub(super) fn as_json(letter: &pb::DeadLetter) -> Value {
     })
 }
 
-pub(super) fn refusal(result: &pb::DeadLetterResult) -> Option<&pb::FrameError> {
+pub(super) fn refusal(result: &pb::DeadLetterResult) -> Option<&pb::ItemError> {
     match &result.outcome {
         Some(Outcome::Refused(error)) => Some(error),
         Some(Outcome::Done(_)) | None => None,

@@ -98,7 +98,7 @@ impl Board {
 
     /// The subscriber has got a frame.
     pub(super) fn delivered(&self, frame: pb::ProcessedFrame) {
-        let latency = frame.received_time.as_ref().map(since);
+        let latency = frame.receive_time.as_ref().map(since);
         let mut state = self.state();
         state.ledger.delivered(&frame.stream_id, frame.sequence, frame.publisher_sequence);
         state.latency.enter(latency);

@@ -234,14 +234,14 @@ fn stream_ids(args: &DemoArgs) -> Vec<String> {
 }
 
 async fn register(client: &mut Client, stream: &str) -> Result<(), Failure> {
-    let retention = pb::RetentionPolicy { max_frames: KEPT_FRAMES, ..Default::default() };
+    let retention = pb::RetentionPolicy { max_frames: Some(KEPT_FRAMES), ..Default::default() };
     let stream = pb::Stream {
         stream_id: stream.to_owned(),
         display_name: "frameway demo".to_owned(),
         retention: Some(retention),
         ..Default::default()
     };
-    let answer = client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
+    let answer = client.registry.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
     answer.map(|_| ()).map_err(|status| fault::refused("registering the demo's streams", &status))
 }
 

@@ -92,7 +92,7 @@ impl Summary<'_> {
             "p50_ms": state.latency.ms(0.5),
             "p95_ms": state.latency.ms(0.95),
             "p99_ms": state.latency.ms(0.99),
-            "latency": "received_time to delivery",
+            "latency": "receive_time to delivery",
             "cameras": self.args.cameras,
             "backend": self.backend,
             "seconds": (self.seconds.as_secs_f64() * 1e3).round() / 1e3,

@@ -31,7 +31,7 @@ pub(super) async fn watch(
                 }
             }
             Event::Frame(delivered) => board.delivered(delivered.frame.unwrap_or_default()),
-            Event::Gap(gap) => board.gap(&gap),
+            Event::Gap(gap) => board.gap(&gap.gap.unwrap_or_default()),
             Event::Checkpoint(_) | Event::Lag(_) => {}
             Event::Reconnecting(why) => eprintln!("the subscriber connects again: {why}"),
             Event::End => return Ok(()),

@@ -36,7 +36,7 @@ pub(super) struct Entry {
     bytes: u64,
     /// It was sent before: it may be stored.
     sent: bool,
-    refused: Option<pb::FrameError>,
+    refused: Option<pb::ItemError>,
 }
 
 /// One stream's frames.
@@ -224,7 +224,7 @@ impl Outbox {
             let Some(lane) = self.lanes.get_mut(&entry.frame.stream_id) else { continue };
             lane.in_flight -= 1;
             let decision = match result.outcome {
-                Some(Outcome::Accepted(pb::FrameAccepted { sequence, received_time: _ })) => {
+                Some(Outcome::Accepted(pb::FrameAccepted { sequence, receive_time: _ })) => {
                     Decision::Accepted { sequence }
                 }
                 Some(Outcome::Duplicate(pb::FrameDuplicate { sequence })) => Decision::Duplicate { sequence },
@@ -286,7 +286,7 @@ impl Outbox {
             {
                 self.frames -= 1;
                 self.bytes -= entry.bytes;
-                decided(entry.frame, Decision::Duplicate { sequence: last_sequence });
+                decided(entry.frame, Decision::Duplicate { sequence: last_sequence.unwrap_or_default() });
             }
         }
     }

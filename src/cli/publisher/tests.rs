@@ -51,9 +51,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn error(reason: R, retry: bool) -> pb::FrameError {
+fn error(reason: R, retry: bool) -> pb::ItemError {
     let retry_delay = retry.then(|| pb_duration(Duration::from_millis(100)));
-    pb::FrameError { reason: reason.into(), retry_delay, ..Default::default() }
+    pb::ItemError { reason: reason.into(), retry_delay, ..Default::default() }
 }
 
 impl Store {
@@ -84,7 +84,7 @@ impl Store {
                         Err(at) => {
                             stored.push(number);
                             let sequence = at as u64 + 1;
-                            Outcome::Accepted(pb::FrameAccepted { sequence, received_time: None })
+                            Outcome::Accepted(pb::FrameAccepted { sequence, receive_time: None })
                         }
                     },
                 };

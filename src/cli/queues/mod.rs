@@ -88,40 +88,43 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All pages of the statistics.
-async fn read(client: &mut Client, queue: &str, streams: bool) -> Result<pb::GetQueueStatsResponse, Failure> {
-    let mut all: Option<pb::GetQueueStatsResponse> = None;
-    let mut page_token = String::new();
-    loop {
-        let request = pb::GetQueueStatsRequest {
-            queue_id: queue.to_owned(),
-            include_streams: streams,
-            page_size: 1_000,
-            page_token,
-        };
-        let answer = client.queues.get_queue_stats(request).await;
-        let page = answer.map_err(|status| fault::refused("reading the queues", &status))?.into_inner();
-        page_token = page.next_page_token.clone();
-        match &mut all {
-            Some(all) => all.streams.extend(page.streams),
-            None => all = Some(page),
-        }
-        if page_token.is_empty() {
-            return Ok(all.unwrap_or_default());
-        }
-    }
+/// The numbers of queues, and of their streams.
+struct Numbers {
+    queues: pb::GetQueueStatsResponse,
+    streams: Vec<pb::StreamStats>,
 }
 
-fn as_text(stats: &pb::GetQueueStatsResponse) -> String {
+/// Reads the numbers of one queue, or of all.
+async fn read(client: &mut Client, queue: &str, with_streams: bool) -> Result<Numbers, Failure> {
+    let answer = client.queues.get_queue_stats(pb::GetQueueStatsRequest { queue_id: queue.to_owned() }).await;
+    let queues = answer.map_err(|status| fault::refused("reading the queues", &status))?.into_inner();
+    let filter = if queue.is_empty() { String::new() } else { format!("queue_id = \"{queue}\"") };
+    let mut streams = Vec::new();
+    let mut page_token = String::new();
+    while with_streams {
+        let request = pb::ListStreamStatsRequest { page_size: 1_000, page_token, filter: filter.clone() };
+        let answer = client.queues.list_stream_stats(request).await;
+        let page = answer.map_err(|status| fault::refused("reading the streams", &status))?.into_inner();
+        streams.extend(page.streams);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    Ok(Numbers { queues, streams })
+}
+
+fn as_text(numbers: &Numbers) -> String {
+    let Numbers { queues: stats, streams } = numbers;
     let mut text = String::new();
     if let Some(total) = &stats.total {
-        text.push_str(&totals(total));
+        text.push_str(&totals(total, &stats.partitions));
     }
     let busy = |one: &&pb::PartitionStats| {
         let queue = one.queue.as_ref();
         queue.is_some_and(|queue| {
             queue.stream_count > 0
-                || queue.depth_frames > 0
+                || queue.queued_frames > 0
                 || queue.in_flight_frames > 0
                 || queue.state() != pb::QueueState::Running
         })
@@ -137,8 +140,8 @@ fn as_text(stats: &pb::GetQueueStatsResponse) -> String {
             queue.queue_id.clone(),
             short(queue.state().as_str_name(), "QUEUE_STATE_").to_lowercase(),
             queue.stream_count.to_string(),
-            queue.depth_frames.to_string(),
-            bytes(queue.depth_bytes),
+            queue.queued_frames.to_string(),
+            bytes(queue.queued_bytes),
             queue.in_flight_frames.to_string(),
             queue.oldest_age.as_ref().map_or("-".to_owned(), |age| span(duration(age))),
             if queue.worker_id.is_empty() { "none".to_owned() } else { queue.worker_id.clone() },
@@ -147,17 +150,19 @@ fn as_text(stats: &pb::GetQueueStatsResponse) -> String {
     if any {
         text.push_str(&format!("\n{}", table.render()));
     }
-    if !stats.streams.is_empty() {
-        text.push_str(&format!("\n{}", streams_table(&stats.streams)));
+    if !streams.is_empty() {
+        text.push_str(&format!("\n{}", streams_table(streams)));
     }
     text
 }
 
-fn totals(total: &pb::QueueStats) -> String {
+fn totals(total: &pb::QueueStats, partitions: &[pb::PartitionStats]) -> String {
     let account = total.account.unwrap_or_default();
-    let mut text = format!("waiting    {} frames, {}", total.depth_frames, bytes(total.depth_bytes));
-    if let Some(age) = &total.oldest_age {
-        text.push_str(&format!(", oldest {}", span(duration(age))));
+    let queues = || partitions.iter().filter_map(|one| one.queue.as_ref());
+    let waiting_bytes = queues().map(|queue| queue.queued_bytes).sum();
+    let mut text = format!("waiting    {} frames, {}", account.queued_frames, bytes(waiting_bytes));
+    if let Some(age) = queues().filter_map(|queue| queue.oldest_age.as_ref().map(duration)).max() {
+        text.push_str(&format!(", oldest {}", span(age)));
     }
     text.push_str(&format!(
         "\naccepted   {} frames, {}\nprocessed  {}, failed {}, dropped {}, purged {}",
@@ -176,8 +181,8 @@ fn totals(total: &pb::QueueStats) -> String {
         total.retained_frames,
         bytes(total.retained_bytes)
     ));
-    if let Some(rates) = &total.rates {
-        text.push_str(&format!("rate       {:.1} completed/s\n", rates.completed_fps));
+    if let Some(fps) = total.completed_fps {
+        text.push_str(&format!("rate       {fps:.1} completed/s\n"));
     }
     if let Some(processing) = total.processing.as_ref().filter(|latency| latency.sample_count > 0) {
         text.push_str(&format!("processing {}\n", latency_text(processing)));
@@ -192,7 +197,7 @@ fn latency_text(latency: &pb::LatencyStats) -> String {
     format!("p50 {}, p95 {}, p99 {}", one(&latency.p50), one(&latency.p95), one(&latency.p99))
 }
 
-fn streams_table(streams: &[pb::StreamQueueStats]) -> String {
+fn streams_table(streams: &[pb::StreamStats]) -> String {
     let headings = [
         "STREAM",
         "QUEUE",
@@ -251,26 +256,17 @@ fn stats_json(stats: Option<&pb::QueueStats>) -> Value {
         })
     };
     json!({
-        "depth_frames": stats.depth_frames,
-        "depth_bytes": stats.depth_bytes,
-        "in_flight_frames": stats.in_flight_frames,
-        "oldest_age_ms": ms_json(stats.oldest_age.as_ref().map(duration)),
         "account": account_json(stats.account.as_ref()),
-        "rates": stats.rates.as_ref().map(|rates| json!({
-            "accepted_fps": rates.accepted_fps,
-            "completed_fps": rates.completed_fps,
-            "failed_fps": rates.failed_fps,
-            "accepted_bytes_per_second": rates.accepted_bytes_per_second,
-        })),
+        "completed_fps": stats.completed_fps,
         "processing": latency(stats.processing.as_ref()),
-        "waiting": latency(stats.waiting.as_ref()),
         "retained_frames": stats.retained_frames,
         "retained_bytes": stats.retained_bytes,
         "dead_letter_count": stats.dead_letter_count,
     })
 }
 
-fn as_json(stats: &pb::GetQueueStatsResponse) -> Value {
+fn as_json(numbers: &Numbers) -> Value {
+    let Numbers { queues: stats, streams } = numbers;
     let partitions = stats.partitions.iter().map(|one| {
         let queue = one.queue.clone().unwrap_or_default();
         json!({
@@ -278,17 +274,20 @@ fn as_json(stats: &pb::GetQueueStatsResponse) -> Value {
             "state": short(queue.state().as_str_name(), "QUEUE_STATE_"),
             "worker_id": queue.worker_id,
             "stream_count": queue.stream_count,
-            "max_bytes": queue.max_bytes,
+            "queued_frames": queue.queued_frames,
+            "queued_bytes": queue.queued_bytes,
+            "max_queued_bytes": queue.max_queued_bytes,
+            "in_flight_frames": queue.in_flight_frames,
+            "oldest_age_ms": ms_json(queue.oldest_age.as_ref().map(duration)),
             "stats": stats_json(one.stats.as_ref()),
         })
     });
-    let streams = stats.streams.iter().map(|one| {
+    let streams = streams.iter().map(|one| {
         json!({
             "stream_id": one.stream_id,
             "queue_id": one.queue_id,
             "status": status_json(one.status.as_ref()),
             "account": account_json(one.account.as_ref()),
-            "oldest_age_ms": ms_json(one.oldest_age.as_ref().map(duration)),
         })
     });
     json!({

@@ -42,11 +42,11 @@ struct Which {
 }
 
 impl Which {
-    /// The queue's id; empty for all of them, which must be asked for.
-    fn id(&self) -> Result<String, Failure> {
+    /// The queue, or all of them, which must be asked for.
+    fn target<T>(&self, one: fn(String) -> T, all: fn(bool) -> T) -> Result<T, Failure> {
         match &self.queue {
-            Some(queue) => Ok(queue.clone()),
-            None if self.all => Ok(String::new()),
+            Some(queue) => Ok(one(queue.clone())),
+            None if self.all => Ok(all(true)),
             None => Err(Failure::Usage(anyhow!("which queue? name one, or say --all"))),
         }
     }
@@ -113,8 +113,8 @@ pub(super) struct PurgeArgs {
     #[arg(conflicts_with = "all")]
     queue: Option<String>,
 
-    /// Only frames of this stream.
-    #[arg(long, value_name = "STREAM", conflicts_with = "all")]
+    /// The waiting frames of this stream.
+    #[arg(long, value_name = "STREAM", conflicts_with_all = ["all", "queue"])]
     stream: Option<String>,
 
     /// All queues.
@@ -124,6 +124,10 @@ pub(super) struct PurgeArgs {
     /// Only frames that have waited for longer, for example 10min.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     older_than: Option<std::time::Duration>,
+
+    /// Show what would be purged, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
 
     /// Why, for the audit log and the tombstones; at most 512 bytes.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -135,8 +139,18 @@ pub(super) struct PurgeArgs {
 
 pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
-    let answer = client.queues.list_queues(pb::ListQueuesRequest {}).await;
-    let queues = answer.map_err(|status| fault::refused("listing the queues", &status))?.into_inner().queues;
+    let mut queues = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = pb::ListQueuesRequest { page_size: 1_000, page_token, ..Default::default() };
+        let answer = client.queues.list_queues(request).await;
+        let page = answer.map_err(|status| fault::refused("listing the queues", &status))?.into_inner();
+        queues.extend(page.queues);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
     if args.common.json {
         print_json(&queues_json(&queues));
         return Ok(());
@@ -148,9 +162,9 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
             queue.queue_id.clone(),
             state(queue),
             queue.stream_count.to_string(),
-            queue.depth_frames.to_string(),
-            bytes(queue.depth_bytes),
-            bytes(queue.max_bytes),
+            queue.queued_frames.to_string(),
+            bytes(queue.queued_bytes),
+            bytes(queue.max_queued_bytes),
             queue.oldest_age.as_ref().map_or("-".to_owned(), |age| span(duration(age))),
             if queue.worker_id.is_empty() { "none".to_owned() } else { queue.worker_id.clone() },
             if queue.state_reason.is_empty() { "-".to_owned() } else { queue.state_reason.clone() },
@@ -161,8 +175,10 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn pause(args: PauseArgs) -> Result<(), Failure> {
+    use pb::pause_queue_request::Target as T;
     let which = args.which;
-    let request = pb::PauseQueueRequest { queue_id: which.id()?, reason: which.reason.clone() };
+    let target = Some(which.target(T::QueueId, T::AllQueues)?);
+    let request = pb::PauseQueueRequest { target, reason: which.reason.clone() };
     let mut client = which.common.connect.connect().await?;
     let answer = client.queues.pause_queue(request).await;
     let doing = format!("pausing {}", which.name());
@@ -172,8 +188,10 @@ pub(super) async fn pause(args: PauseArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
+    use pb::resume_queue_request::Target as T;
     let which = args.which;
-    let request = pb::ResumeQueueRequest { queue_id: which.id()?, reason: which.reason.clone() };
+    let target = Some(which.target(T::QueueId, T::AllQueues)?);
+    let request = pb::ResumeQueueRequest { target, reason: which.reason.clone() };
     let mut client = which.common.connect.connect().await?;
     let answer = client.queues.resume_queue(request).await;
     let doing = format!("resuming {}", which.name());
@@ -183,8 +201,10 @@ pub(super) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn drain(args: DrainArgs) -> Result<(), Failure> {
+    use pb::drain_queue_request::Target as T;
     let which = args.which;
-    let request = pb::DrainQueueRequest { queue_id: which.id()?, reason: which.reason.clone() };
+    let target = Some(which.target(T::QueueId, T::AllQueues)?);
+    let request = pb::DrainQueueRequest { target, reason: which.reason.clone() };
     let mut client = which.common.connect.connect().await?;
     let answer = client.queues.drain_queue(request).await;
     let doing = format!("draining {}", which.name());
@@ -194,7 +214,8 @@ pub(super) async fn drain(args: DrainArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn purge(args: PurgeArgs) -> Result<(), Failure> {
-    let received_before = match args.older_than {
+    use pb::purge_queue_request::Target as T;
+    let before_receive_time = match args.older_than {
         None => None,
         Some(age) => Some(
             SystemTime::now()
@@ -202,20 +223,17 @@ pub(super) async fn purge(args: PurgeArgs) -> Result<(), Failure> {
                 .ok_or_else(|| Failure::Usage(anyhow!("--older-than: that is before time began")))?,
         ),
     };
-    if args.queue.is_none() && args.stream.is_none() && !args.all {
-        return Err(Failure::Usage(anyhow!("which frames? name a queue or --stream, or say --all")));
-    }
-    let name = match (&args.queue, &args.stream) {
-        (Some(queue), Some(stream)) => format!("{stream} in {queue}"),
-        (Some(one), None) | (None, Some(one)) => one.clone(),
-        (None, None) => "all queues".to_owned(),
+    let (name, target) = match (args.queue, args.stream, args.all) {
+        (Some(queue), None, false) => (queue.clone(), T::QueueId(queue)),
+        (None, Some(stream), false) => (stream.clone(), T::StreamId(stream)),
+        (None, None, true) => ("all queues".to_owned(), T::AllQueues(true)),
+        _ => return Err(Failure::Usage(anyhow!("which frames? name a queue or --stream, or say --all"))),
     };
     let mut client = args.common.connect.connect().await?;
     let request = pb::PurgeQueueRequest {
-        queue_id: args.queue.unwrap_or_default(),
-        stream_id: args.stream.unwrap_or_default(),
-        received_before: received_before.map(Into::into),
-        all_queues: args.all,
+        target: Some(target),
+        before_receive_time: before_receive_time.map(Into::into),
+        dry_run: args.dry_run,
         reason: args.reason,
     };
     let answer = client.queues.purge_queue(request).await;
@@ -233,7 +251,8 @@ pub(super) async fn purge(args: PurgeArgs) -> Result<(), Failure> {
         0 => String::new(),
         count => format!("; {count} of them still wait for a worker to do it"),
     };
-    print(&format!("purged {name}: {marked_frames} frames, {}{pending}\n", bytes(marked_bytes)));
+    let done = if args.dry_run { "would purge" } else { "purged" };
+    print(&format!("{done} {name}: {marked_frames} frames, {}{pending}\n", bytes(marked_bytes)));
     Ok(())
 }
 
@@ -242,7 +261,7 @@ fn tell(which: &Which, done: &str, queues: &[pb::Queue], next: &str) {
         print_json(&queues_json(queues));
         return;
     }
-    let frames: u64 = queues.iter().map(|queue| queue.depth_frames).sum();
+    let frames: u64 = queues.iter().map(|queue| queue.queued_frames).sum();
     print(&format!("{done}: {} ({frames} frames wait); {next}\n", which.name()));
 }
 
@@ -256,9 +275,9 @@ fn queues_json(queues: &[pb::Queue]) -> Value {
             "queue_id": queue.queue_id,
             "state": short(queue.state().as_str_name(), "QUEUE_STATE_"),
             "state_reason": queue.state_reason,
-            "depth_frames": queue.depth_frames,
-            "depth_bytes": queue.depth_bytes,
-            "max_bytes": queue.max_bytes,
+            "queued_frames": queue.queued_frames,
+            "queued_bytes": queue.queued_bytes,
+            "max_queued_bytes": queue.max_queued_bytes,
             "in_flight_frames": queue.in_flight_frames,
             "oldest_age_ms": ms_json(queue.oldest_age.as_ref().map(duration)),
             "stream_count": queue.stream_count,

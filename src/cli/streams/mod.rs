@@ -139,11 +139,15 @@ struct UpdateArgs {
     #[arg(long, value_name = "ETAG", default_value = "", hide_default_value = true)]
     etag: String,
 
+    /// Why, for the audit log; at most 512 bytes.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+
     #[command(flatten)]
     common: Common,
 }
 
-/// Remove a stream with its settings, its queued frames and its output.
+/// Remove a stream with its settings, its queued frames, its output and its dead letters.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -155,6 +159,10 @@ struct RemoveArgs {
     /// Remove nothing if the stream was changed since this etag was read.
     #[arg(long, value_name = "ETAG", default_value = "", hide_default_value = true)]
     etag: String,
+
+    /// Why, for the audit log; at most 512 bytes.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
 
     #[command(flatten)]
     common: Common,
@@ -178,7 +186,7 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut page_token = String::new();
     loop {
         let request = pb::ListStreamsRequest { page_size: 1_000, page_token, filter: args.filter.clone() };
-        let answer = client.streaming.list_streams(request).await;
+        let answer = client.registry.list_streams(request).await;
         let page = answer.map_err(|status| fault::refused("listing the streams", &status))?.into_inner();
         streams.extend(page.streams);
         page_token = page.next_page_token;
@@ -200,7 +208,7 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
 async fn register(args: RegisterArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
     let (stream, _mask) = args.settings.into_stream(&args.stream);
-    let answer = client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
+    let answer = client.registry.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
     let doing = format!("registering {}", args.stream);
     let stream = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream;
     tell(&args.common, stream, &format!("registered {}\n", args.stream));
@@ -209,7 +217,7 @@ async fn register(args: RegisterArgs) -> Result<(), Failure> {
 
 async fn show(args: ShowArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
-    let answer = client.streaming.get_stream(pb::GetStreamRequest { stream_id: args.stream.clone() }).await;
+    let answer = client.registry.get_stream(pb::GetStreamRequest { stream_id: args.stream.clone() }).await;
     let doing = format!("reading {}", args.stream);
     let stream =
         answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream.unwrap_or_default();
@@ -229,8 +237,8 @@ async fn update(args: UpdateArgs) -> Result<(), Failure> {
     stream.etag = args.etag;
     let mut client = args.common.connect.connect().await?;
     let changed = mask.paths.join(", ");
-    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask: Some(mask) };
-    let answer = client.streaming.update_stream(request).await;
+    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask: Some(mask), reason: args.reason };
+    let answer = client.registry.update_stream(request).await;
     let doing = format!("changing {}", args.stream);
     let stream = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream;
     tell(&args.common, stream, &format!("changed {changed} of {}\n", args.stream));
@@ -239,8 +247,12 @@ async fn update(args: UpdateArgs) -> Result<(), Failure> {
 
 async fn remove(args: RemoveArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
-    let request = pb::UnregisterStreamRequest { stream_id: args.stream.clone(), etag: args.etag };
-    let answer = client.streaming.unregister_stream(request).await;
+    let request = pb::UnregisterStreamRequest {
+        stream_id: args.stream.clone(),
+        etag: args.etag,
+        reason: args.reason,
+    };
+    let answer = client.registry.unregister_stream(request).await;
     let doing = format!("removing {}", args.stream);
     let gone = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner();
     if args.common.json {
@@ -249,11 +261,16 @@ async fn remove(args: RemoveArgs) -> Result<(), Failure> {
             "last_sequence": gone.last_sequence,
             "removed_queued_frames": gone.removed_queued_frames,
             "removed_output_frames": gone.removed_output_frames,
+            "removed_dead_letters": gone.removed_dead_letters,
         }));
     } else {
         print(&format!(
-            "removed {} with {} waiting and {} kept frames; its last sequence was {}\n",
-            args.stream, gone.removed_queued_frames, gone.removed_output_frames, gone.last_sequence,
+            "removed {} with {} waiting and {} kept frames and {} dead letters; its last sequence was {}\n",
+            args.stream,
+            gone.removed_queued_frames,
+            gone.removed_output_frames,
+            gone.removed_dead_letters,
+            gone.last_sequence,
         ));
     }
     Ok(())
@@ -263,7 +280,7 @@ async fn remove(args: RemoveArgs) -> Result<(), Failure> {
 pub(super) async fn missing(client: &mut Client, ids: &[String]) -> Result<Vec<String>, Failure> {
     let mut missing = Vec::new();
     for id in ids {
-        match client.streaming.get_stream(pb::GetStreamRequest { stream_id: id.clone() }).await {
+        match client.registry.get_stream(pb::GetStreamRequest { stream_id: id.clone() }).await {
             Ok(_) => {}
             Err(status) if status.code() == tonic::Code::NotFound => missing.push(id.clone()),
             Err(status) => return Err(fault::refused(&format!("looking for {id}"), &status)),
@@ -276,7 +293,7 @@ pub(super) async fn missing(client: &mut Client, ids: &[String]) -> Result<Vec<S
 pub(super) async fn register_default(client: &mut Client, ids: &[String]) -> Result<(), Failure> {
     for id in ids {
         let stream = pb::Stream { stream_id: id.clone(), ..Default::default() };
-        match client.streaming.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await {
+        match client.registry.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await {
             Ok(_) => {}
             Err(status) if status.code() == tonic::Code::AlreadyExists => {}
             Err(status) => return Err(fault::refused(&format!("registering {id}"), &status)),

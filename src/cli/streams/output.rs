@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::output::is_set;
 use crate::config::ByteSize;
 use crate::pb::v1 as pb;
 
@@ -202,19 +203,20 @@ impl OutputArgs {
             let adaptive = pb::AdaptiveQuality {
                 // More than the field holds is more than the server takes.
                 max_bytes_per_frame: max_bytes_per_frame
-                    .map_or(0, |size| u32::try_from(size.0).unwrap_or(u32::MAX)),
-                max_bytes_per_second: max_bytes_per_second.map_or(0, |size| size.0),
-                min_quality: min_quality.unwrap_or_default(),
-                min_scale_percent: min_scale.unwrap_or_default(),
+                    .map(|size| u32::try_from(size.0).unwrap_or(u32::MAX))
+                    .filter(is_set),
+                max_bytes_per_second: max_bytes_per_second.map(|size| size.0).filter(is_set),
+                min_quality: min_quality.filter(is_set),
+                min_scale_percent: min_scale.filter(is_set),
             };
             let steers = adaptive != pb::AdaptiveQuality::default();
             let mode = reencode.map_or(pb::ReencodeMode::Unspecified, Reencode::to_pb);
             stream.output = Some(pb::OutputPolicy {
                 format: format.map_or(pb::PictureFormat::Unspecified, Format::to_pb).into(),
-                quality: quality.unwrap_or_default(),
+                quality: quality.filter(is_set),
                 lossless: lossless.unwrap_or_default(),
-                max_width: max_width.unwrap_or_default(),
-                max_height: max_height.unwrap_or_default(),
+                max_width: max_width.filter(is_set),
+                max_height: max_height.filter(is_set),
                 thumbnail_size,
                 keep_original: keep_original.unwrap_or_default(),
                 reencode_mode: mode.into(),

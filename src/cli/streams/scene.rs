@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::output::pb_duration;
+use crate::cli::output::{is_set, pb_duration};
 use crate::pb::v1 as pb;
 
 #[derive(Debug, Clone, Default, Args)]
@@ -73,8 +73,8 @@ impl SceneArgs {
             });
             stream.validation = Some(pb::ValidationPolicy {
                 min_quality_score,
-                min_width: min_width.unwrap_or_default(),
-                min_height: min_height.unwrap_or_default(),
+                min_width: min_width.filter(is_set),
+                min_height: min_height.filter(is_set),
                 max_age: max_age.map(pb_duration),
                 clock_policy: policy.into(),
                 clock_tolerance: None,

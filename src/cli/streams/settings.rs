@@ -7,7 +7,7 @@ use prost_types::FieldMask;
 
 use super::output::OutputArgs;
 use super::scene::SceneArgs;
-use crate::cli::output::pb_duration;
+use crate::cli::output::{is_set, pb_duration};
 use crate::config::ByteSize;
 use crate::pb::v1 as pb;
 
@@ -101,9 +101,9 @@ impl SettingsArgs {
         ];
         if retention.contains(&true) {
             stream.retention = Some(pb::RetentionPolicy {
-                max_frames: retain_frames.unwrap_or_default(),
+                max_frames: retain_frames.filter(is_set),
                 max_age: retain_age.map(pb_duration),
-                max_bytes: retain_bytes.map_or(0, |size| size.0),
+                max_bytes: retain_bytes.map(|size| size.0).filter(is_set),
             });
         }
         let queue = [
@@ -117,8 +117,8 @@ impl SettingsArgs {
                 Overflow::DropOldest => pb::QueueOverflow::DropOldest,
             });
             stream.queue = Some(pb::QueuePolicy {
-                max_frames: queue_frames.unwrap_or_default(),
-                max_bytes: queue_bytes.map_or(0, |size| size.0),
+                max_frames: queue_frames.filter(is_set),
+                max_bytes: queue_bytes.map(|size| size.0).filter(is_set),
                 overflow: overflow.into(),
             });
         }

@@ -28,7 +28,7 @@ pub(super) fn table(streams: &[pb::Stream]) -> String {
             status.retained_frames.to_string(),
             bytes(status.retained_bytes),
             status
-                .last_received_time
+                .last_receive_time
                 .as_ref()
                 .map_or("never".to_owned(), |time| format!("{} ago", span(since(time)))),
             labels(stream),
@@ -72,7 +72,7 @@ pub(super) fn details(stream: &pb::Stream) -> String {
         };
         row("kept", format!("{} frames, {}{oldest}", status.retained_frames, bytes(status.retained_bytes)));
         if let Some(until) = &status.trimmed_until_receive_time {
-            let bound = bound_by(status, since(until), &stream.retention.unwrap_or_default());
+            let bound = bound_by(status, since(until), &stream.effective.and_then(|one| one.retention).unwrap_or_default());
             let time = time_json(Some(until));
             row(
                 "kept since",
@@ -83,7 +83,7 @@ pub(super) fn details(stream: &pb::Stream) -> String {
                 ),
             );
         }
-        if let Some(time) = &status.last_received_time {
+        if let Some(time) = &status.last_receive_time {
             row("last frame", format!("{} ago", span(since(time))));
         }
         let over = status.over_budget_in_row;
@@ -93,12 +93,13 @@ pub(super) fn details(stream: &pb::Stream) -> String {
         );
         row("partition", status.partition.to_string());
     }
-    if let Some(keep) = &stream.retention {
-        row("retain frames", unless_zero(keep.max_frames));
+    let effective = stream.effective.unwrap_or_default();
+    if let Some(keep) = &effective.retention {
+        row("retain frames", unless_zero(keep.max_frames()));
         row("retain age", keep.max_age.as_ref().map(|age| span(duration(age))).unwrap_or_default());
-        row("retain bytes", if keep.max_bytes == 0 { String::new() } else { bytes(keep.max_bytes) });
+        row("retain bytes", keep.max_bytes.map(bytes).unwrap_or_default());
     }
-    if let Some(output) = &stream.output {
+    if let Some(output) = &effective.output {
         row(
             "format",
             match (output.format(), output.lossless) {
@@ -109,23 +110,19 @@ pub(super) fn details(stream: &pb::Stream) -> String {
                 }
             },
         );
-        row("max width", unless_zero(output.max_width.into()));
-        row("max height", unless_zero(output.max_height.into()));
+        row("max width", unless_zero(output.max_width().into()));
+        row("max height", unless_zero(output.max_height().into()));
         if let Some(budget) = &output.adaptive {
             let most = |count: u64, per: &str| (count > 0).then(|| format!("{} a {per}", bytes(count)));
             let budgets = [
-                most(budget.max_bytes_per_frame.into(), "picture"),
-                most(budget.max_bytes_per_second, "second"),
+                most(budget.max_bytes_per_frame().into(), "picture"),
+                most(budget.max_bytes_per_second(), "second"),
             ];
             row("budget", budgets.into_iter().flatten().collect::<Vec<_>>().join(", "));
-            row("min quality", unless_zero(budget.min_quality.into()));
+            row("min quality", unless_zero(budget.min_quality().into()));
             row(
                 "min scale",
-                if budget.min_scale_percent == 0 {
-                    String::new()
-                } else {
-                    format!("{} %", budget.min_scale_percent)
-                },
+                budget.min_scale_percent.map(|percent| format!("{percent} %")).unwrap_or_default(),
             );
         }
         if output.chroma_subsampling() != pb::ChromaSubsampling::Unspecified {
@@ -134,7 +131,7 @@ pub(super) fn details(stream: &pb::Stream) -> String {
         row("keep metadata", yes(output.keep_metadata));
         row("keep original", yes(output.keep_original));
         row("keep unmasked original", yes(output.keep_unmasked_original));
-        row("quality", unless_zero(output.quality.into()));
+        row("quality", unless_zero(output.quality().into()));
         row("thumbnail", output.thumbnail_size.map(|side| format!("{side} pixels")).unwrap_or_default());
         if output.reencode_mode() != pb::ReencodeMode::Unspecified {
             row("re-encode", short(output.reencode_mode().as_str_name(), "REENCODE_MODE_").to_lowercase());
@@ -143,23 +140,23 @@ pub(super) fn details(stream: &pb::Stream) -> String {
     let masks: Vec<&str> = stream.privacy_masks.iter().map(|mask| mask.mask_id.as_str()).collect();
     row("masks", masks.join(", "));
     row("mask version", unless_zero(stream.mask_version));
-    if let Some(queue) = &stream.queue {
-        row("queue frames", unless_zero(queue.max_frames));
-        row("queue bytes", if queue.max_bytes == 0 { String::new() } else { bytes(queue.max_bytes) });
+    if let Some(queue) = &effective.queue {
+        row("queue frames", unless_zero(queue.max_frames()));
+        row("queue bytes", queue.max_bytes.map(bytes).unwrap_or_default());
         row("queue overflow", short(queue.overflow().as_str_name(), "QUEUE_OVERFLOW_").to_lowercase());
     }
     for roi in &stream.rois {
         let kind = short(roi.kind().as_str_name(), "ROI_KIND_").to_lowercase();
         row("region", format!("{} ({kind}, {} points)", roi.roi_id, roi.polygon.len()));
     }
-    if let Some(validation) = &stream.validation {
+    if let Some(validation) = &effective.validation {
         row("min quality", validation.min_quality_score.map(|score| score.to_string()).unwrap_or_default());
-        row("min width", unless_zero(validation.min_width.into()));
-        row("min height", unless_zero(validation.min_height.into()));
+        row("min width", unless_zero(validation.min_width().into()));
+        row("min height", unless_zero(validation.min_height().into()));
         row("max age", validation.max_age.as_ref().map(|age| span(duration(age))).unwrap_or_default());
         row("clock", short(validation.clock_policy().as_str_name(), "CLOCK_POLICY_").to_lowercase());
     }
-    row("stall timeout", stream.stall_timeout.as_ref().map(|time| span(duration(time))).unwrap_or_default());
+    row("stall timeout", effective.stall_timeout.as_ref().map(|time| span(duration(time))).unwrap_or_default());
     row("auto-registered", yes(stream.auto_registered));
     row("registered", time_json(stream.create_time.as_ref()).as_str().unwrap_or_default().to_owned());
     row("changed", time_json(stream.update_time.as_ref()).as_str().unwrap_or_default().to_owned());
@@ -173,11 +170,11 @@ const RETENTION_SLACK: Duration = Duration::from_secs(5);
 /// Names what keeps an output from reaching back further: the bound of its policy that it has reached, if it has reached one.
 fn bound_by(status: &pb::StreamStatus, age: Duration, policy: &pb::RetentionPolicy) -> &'static str {
     let mean = status.retained_bytes / status.retained_frames.max(1);
-    if status.retained_frames >= policy.max_frames {
+    if status.retained_frames >= policy.max_frames() {
         "retain frames"
     } else if policy.max_age.as_ref().is_some_and(|most| age + RETENTION_SLACK >= duration(most)) {
         "retain age"
-    } else if status.retained_bytes + 2 * mean >= policy.max_bytes {
+    } else if status.retained_bytes + 2 * mean >= policy.max_bytes() {
         "retain bytes"
     } else {
         "the server's memory budget, or an earlier policy"
@@ -186,14 +183,15 @@ fn bound_by(status: &pb::StreamStatus, age: Duration, policy: &pb::RetentionPoli
 
 /// A stream with its settings and status.
 pub(super) fn stream_json(stream: &pb::Stream) -> Value {
-    let retention = stream.retention.as_ref().map(|keep| {
+    let effective = stream.effective.unwrap_or_default();
+    let retention = effective.retention.as_ref().map(|keep| {
         json!({
             "max_frames": keep.max_frames,
             "max_age_ms": ms_json(keep.max_age.as_ref().map(duration)),
             "max_bytes": keep.max_bytes,
         })
     });
-    let output = stream.output.as_ref().map(|output| {
+    let output = effective.output.as_ref().map(|output| {
         json!({
             "format": short(output.format().as_str_name(), "PICTURE_FORMAT_"),
             "quality": output.quality,
@@ -214,7 +212,7 @@ pub(super) fn stream_json(stream: &pb::Stream) -> Value {
             "reencode_mode": short(output.reencode_mode().as_str_name(), "REENCODE_MODE_"),
         })
     });
-    let queue = stream.queue.as_ref();
+    let queue = effective.queue.as_ref();
     let masks = stream.privacy_masks.iter().map(|mask| {
         let points: Vec<Value> = mask.polygon.iter().map(|point| json!([point.x, point.y])).collect();
         json!({ "mask_id": mask.mask_id, "polygon": points })
@@ -238,14 +236,14 @@ pub(super) fn stream_json(stream: &pb::Stream) -> Value {
             "kind": short(roi.kind().as_str_name(), "ROI_KIND_"),
             "polygon": roi.polygon.iter().map(|point| [point.x, point.y]).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
-        "validation": stream.validation.as_ref().map(|validation| json!({
+        "validation": effective.validation.as_ref().map(|validation| json!({
             "min_quality_score": validation.min_quality_score,
             "min_width": validation.min_width,
             "min_height": validation.min_height,
             "max_age_ms": ms_json(validation.max_age.as_ref().map(duration)),
             "clock_policy": short(validation.clock_policy().as_str_name(), "CLOCK_POLICY_"),
         })),
-        "stall_timeout_ms": ms_json(stream.stall_timeout.as_ref().map(duration)),
+        "stall_timeout_ms": ms_json(effective.stall_timeout.as_ref().map(duration)),
         "auto_registered": stream.auto_registered,
         "create_time": time_json(stream.create_time.as_ref()),
         "update_time": time_json(stream.update_time.as_ref()),
@@ -264,7 +262,7 @@ pub(in crate::cli) fn status_json(status: Option<&pb::StreamStatus>) -> Value {
         "published_frames": status.published_frames,
         "published_sequence": status.published_sequence,
         "oldest_sequence": status.oldest_sequence,
-        "last_received_time": time_json(status.last_received_time.as_ref()),
+        "last_receive_time": time_json(status.last_receive_time.as_ref()),
         "queued_frames": status.queued_frames,
         "queued_bytes": status.queued_bytes,
         "retained_frames": status.retained_frames,
@@ -282,9 +280,9 @@ mod tests {
     #[test]
     fn what_bounds_an_output_is_told() {
         let policy = pb::RetentionPolicy {
-            max_frames: 10,
+            max_frames: Some(10),
             max_age: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),
-            max_bytes: 1_000_000,
+            max_bytes: Some(1_000_000),
         };
         let bound = |retained_frames, retained_bytes, age| {
             let status = pb::StreamStatus { retained_frames, retained_bytes, ..Default::default() };

@@ -13,7 +13,7 @@ use crate::cli::output::{pb_duration, print, print_json, time_json};
 use crate::cli::silence::{HEARTBEAT, Silence};
 use crate::cli::sources::is_pattern;
 use crate::pb::v1 as pb;
-use crate::pb::v1::stream_match::By;
+use crate::pb::v1::stream_match::Selector as By;
 use crate::pb::v1::watch_streams_response::Event;
 use crate::shutdown;
 
@@ -44,7 +44,7 @@ pub(super) async fn run(args: WatchArgs) -> Result<(), Failure> {
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     let mut client = args.common.connect.connect().await?;
     let by = args.stream.map(|name| if is_pattern(&name) { By::Glob(name) } else { By::Id(name) });
-    let streams = by.map(|by| pb::StreamMatch { by: Some(by) });
+    let streams: Vec<_> = by.into_iter().map(|by| pb::StreamMatch { selector: Some(by) }).collect();
     let mut left = args.count;
     let mut resume_token = String::new();
     let mut silence = Silence::default();
@@ -55,7 +55,7 @@ pub(super) async fn run(args: WatchArgs) -> Result<(), Failure> {
                 resume_token: resume_token.clone(),
                 heartbeat_interval: Some(pb_duration(HEARTBEAT)),
             };
-            let broken = match silence.bound(client.streaming.watch_streams(request)).await {
+            let broken = match silence.bound(client.registry.watch_streams(request)).await {
                 Err(status) => status,
                 Ok(answer) => {
                     let mut events = answer.into_inner();

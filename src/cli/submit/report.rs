@@ -108,7 +108,7 @@ impl Report {
         self.bar.set_message(format!("{} refused, {}", self.refused, bytes(self.bytes)));
     }
 
-    fn refusal(&mut self, frame: &pb::Frame, what: &str, error: &pb::FrameError) {
+    fn refusal(&mut self, frame: &pb::Frame, what: &str, error: &pb::ItemError) {
         *self.reasons.entry(reason(error)).or_default() += 1;
         let printed: u64 = self.reasons.values().sum();
         if printed > MOST_PRINTED {

@@ -16,7 +16,7 @@ use crate::cli::silence::{HEARTBEAT, Silence};
 use crate::cli::sources::is_pattern;
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
-use crate::pb::v1::stream_match::By;
+use crate::pb::v1::stream_match::Selector as By;
 use crate::pb::v1::streaming_service_client::StreamingServiceClient;
 use crate::pb::v1::subscribe_frames_response::Event as Message;
 
@@ -31,7 +31,7 @@ pub(in crate::cli) enum Event {
         streams: usize,
     },
     Frame(Box<pb::DeliveredFrame>),
-    Gap(pb::Gap),
+    Gap(pb::DeliveredGap),
     /// Everything up to these cursors has come.
     Checkpoint(Vec<pb::StreamCursor>),
     /// Frames that are published and not here yet.
@@ -135,7 +135,8 @@ impl Follower {
                 Some(Event::Frame(Box::new(delivered)))
             }
             Message::Gap(gap) => {
-                self.advance(gap.stream_id.clone(), gap.cursor.clone());
+                let stream = gap.gap.as_ref().map(|gap| gap.stream_id.clone()).unwrap_or_default();
+                self.advance(stream, gap.cursor.clone());
                 Some(Event::Gap(gap))
             }
             Message::Heartbeat(heartbeat) => {
@@ -187,11 +188,12 @@ impl Follower {
 
     fn request(&self) -> pb::SubscribeFramesRequest {
         let selectors = self.streams.iter().map(|by| pb::StreamSelector {
-            streams: Some(pb::StreamMatch { by: Some(by.clone()) }),
+            streams: vec![pb::StreamMatch { selector: Some(by.clone()) }],
             start: Some(pb::StartPosition { position: Some(self.position(by)) }),
             pictures: Some(pb::PictureSelection {
                 roles: self.roles.iter().map(|&role| role.into()).collect(),
-                max_picture_bytes: MAX_PICTURE_BYTES,
+                metadata_only: self.roles.is_empty(),
+                max_picture_bytes: Some(MAX_PICTURE_BYTES),
                 rendition: self.options.rendition,
             }),
             stop: self.options.stop,
@@ -204,7 +206,7 @@ impl Follower {
         pb::SubscribeFramesRequest {
             selectors: selectors.collect(),
             heartbeat_interval: Some(pb_duration(HEARTBEAT)),
-            stop_after_frames: self.frames_left.unwrap_or_default(),
+            stop_after_frames: self.frames_left,
             ..Default::default()
         }
     }

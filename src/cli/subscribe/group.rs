@@ -11,7 +11,7 @@ use crate::cli::output::pb_duration;
 use crate::cli::silence::{HEARTBEAT, Silence};
 use crate::cli::{Failure, fault};
 use crate::pb::v1 as pb;
-use crate::pb::v1::subscribe_frames_response::Event;
+use crate::pb::v1::consume_frames_response::Event;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -30,21 +30,19 @@ pub(super) struct Member {
 }
 
 impl Member {
-    fn request(&self, left: Option<u64>) -> pb::SubscribeFramesRequest {
+    fn request(&self, left: Option<u64>) -> pb::ConsumeFramesRequest {
         let pictures = pb::PictureSelection {
             roles: self.roles.iter().map(|&role| role.into()).collect(),
-            max_picture_bytes: self.max_picture_bytes,
+            metadata_only: self.roles.is_empty(),
+            max_picture_bytes: Some(self.max_picture_bytes),
             rendition: self.rendition,
         };
-        pb::SubscribeFramesRequest {
-            group: Some(pb::GroupMember {
-                group_id: self.group.clone(),
-                member_id: self.member.clone(),
-                pictures: Some(pictures),
-                ..Default::default()
-            }),
+        pb::ConsumeFramesRequest {
+            group_id: self.group.clone(),
+            member_id: self.member.clone(),
+            pictures: Some(pictures),
             heartbeat_interval: Some(pb_duration(HEARTBEAT)),
-            stop_after_frames: left.unwrap_or_default(),
+            stop_after_frames: left,
             ..Default::default()
         }
     }
@@ -86,10 +84,10 @@ impl Member {
     ) -> Result<Result<(), tonic::Status>, Failure> {
         let left = self.count.map(|count| count.saturating_sub(report.frames()));
         if left == Some(0) {
-            // The call ended between the last frame and its ack; to ask for 0 frames would be to ask for all.
+            // The call ended between the last frame and its ack; a call for 0 frames would be refused.
             return Ok(Ok(()));
         }
-        let call = client.streaming.subscribe_frames(self.request(left));
+        let call = client.streaming.consume_frames(self.request(left));
         let mut events = match silence.bound(call).await {
             Ok(answer) => answer.into_inner(),
             Err(status) => return Ok(Err(status)),
@@ -100,7 +98,7 @@ impl Member {
                 Ok(None) => return Ok(Ok(())),
                 Err(status) => return Ok(Err(status)),
             };
-            if !matches!(event, Some(Event::Checkpoint(_))) {
+            if !matches!(event, Some(Event::Ready(_))) {
                 silence.over();
             }
             match event {
@@ -120,7 +118,7 @@ impl Member {
                 Some(Event::Heartbeat(heartbeat)) => {
                     report.lag(heartbeat.streams.iter().map(|stream| stream.lag_frames).sum());
                 }
-                Some(Event::Checkpoint(_) | Event::Draining(_)) | None => {}
+                Some(Event::Ready(_) | Event::Draining(_)) | None => {}
             }
         }
     }

@@ -37,8 +37,8 @@ pub(super) fn frame_json(
         "publisher_id": frame.publisher_id,
         "publisher_sequence": frame.publisher_sequence,
         "capture_time": time_json(frame.capture_time.as_ref()),
-        "received_time": time_json(frame.received_time.as_ref()),
-        "published_time": time_json(frame.published_time.as_ref()),
+        "receive_time": time_json(frame.receive_time.as_ref()),
+        "publish_time": time_json(frame.publish_time.as_ref()),
         "received_to_now_ms": ms_json(received),
         "captured_to_now_ms": ms_json(captured),
         "attributes": frame.attributes,
@@ -51,10 +51,11 @@ pub(super) fn frame_json(
         },
         "pictures": pictures.collect::<Vec<_>>(),
         "reencode_outcome": short(frame.reencode_outcome().as_str_name(), "REENCODE_OUTCOME_"),
-        "encoded_quality": if frame.encoded_quality == 0 { Value::Null } else { frame.encoded_quality.into() },
+        "encoded_quality": frame.encoded_quality,
         "over_budget": frame.over_budget,
         "quality": frame.quality.as_ref().map(quality_json),
-        "traffic": frame.traffic.as_ref().map(traffic_json),
+        "scene": frame.scene.as_ref().map(scene_json),
+        "measures_version": frame.measures_version,
         "rois": frame.rois.iter().map(roi_json).collect::<Vec<_>>(),
         "validation_failures": failures(frame),
         "saved": saved.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
@@ -75,26 +76,26 @@ fn quality_json(quality: &pb::QualityMetrics) -> Value {
     })
 }
 
-fn traffic_json(traffic: &pb::TrafficFeatures) -> Value {
+fn scene_json(scene: &pb::SceneMeasures) -> Value {
     json!({
-        "motion_intensity": traffic.motion_intensity,
-        "vehicle_density": traffic.vehicle_density,
-        "congestion": short(traffic.congestion().as_str_name(), "CONGESTION_"),
-        "congestion_confidence": traffic.congestion_confidence,
-        "lighting": short(traffic.lighting().as_str_name(), "LIGHTING_"),
-        "lighting_confidence": traffic.lighting_confidence,
-        "weather": short(traffic.weather().as_str_name(), "WEATHER_"),
-        "weather_confidence": traffic.weather_confidence,
-        "model_frames": traffic.model_frames,
+        "motion_intensity": scene.motion_intensity,
+        "foreground_ratio": scene.foreground_ratio,
+        "congestion": short(scene.congestion().as_str_name(), "CONGESTION_"),
+        "congestion_confidence": scene.congestion_confidence,
+        "lighting": short(scene.lighting().as_str_name(), "LIGHTING_"),
+        "lighting_confidence": scene.lighting_confidence,
+        "weather": short(scene.weather().as_str_name(), "WEATHER_"),
+        "weather_confidence": scene.weather_confidence,
+        "model_frames": scene.model_frames,
     })
 }
 
-fn roi_json(roi: &pb::RoiAnalysis) -> Value {
+fn roi_json(roi: &pb::RoiMeasures) -> Value {
     json!({
         "roi_id": roi.roi_id,
         "mean_luma": roi.mean_luma,
         "rms_contrast": roi.rms_contrast,
-        "vehicle_density": roi.vehicle_density,
+        "foreground_ratio": roi.foreground_ratio,
         "motion_intensity": roi.motion_intensity,
         "congestion": short(roi.congestion().as_str_name(), "CONGESTION_"),
         "congestion_confidence": roi.congestion_confidence,

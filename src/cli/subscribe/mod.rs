@@ -114,13 +114,14 @@ enum Pictures {
 }
 
 impl Pictures {
-    fn role(self) -> pb::PictureRole {
+    /// The role; `None` for no picture at all.
+    fn role(self) -> Option<pb::PictureRole> {
         match self {
-            Self::None => pb::PictureRole::None,
-            Self::Thumbnail => pb::PictureRole::Thumbnail,
-            Self::Processed => pb::PictureRole::Processed,
-            Self::Original => pb::PictureRole::Original,
-            Self::Rendition => pb::PictureRole::Rendition,
+            Self::None => None,
+            Self::Thumbnail => Some(pb::PictureRole::Thumbnail),
+            Self::Processed => Some(pb::PictureRole::Processed),
+            Self::Original => Some(pb::PictureRole::Original),
+            Self::Rendition => Some(pb::PictureRole::Rendition),
         }
     }
 }
@@ -204,10 +205,11 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
                     break;
                 }
             }
-            Event::Gap(gap) => {
+            Event::Gap(pb::DeliveredGap { gap, cursor, selector_index: _ }) => {
+                let gap = gap.unwrap_or_default();
                 report.gap(&gap);
                 if let Some(file) = &mut cursors {
-                    file.advance(&gap.stream_id, gap.cursor)?;
+                    file.advance(&gap.stream_id, cursor)?;
                 }
             }
             Event::Checkpoint(checkpoint) => {
@@ -263,7 +265,7 @@ fn roles(pictures: &[Pictures], saves: bool) -> Result<Vec<pb::PictureRole>, Fai
         }
     }
     let mut roles: Vec<pb::PictureRole> = Vec::new();
-    for role in pictures.iter().map(|which| which.role()) {
+    for role in pictures.iter().filter_map(|which| which.role()) {
         if !roles.contains(&role) {
             roles.push(role);
         }

@@ -86,25 +86,25 @@ impl OptionsArgs {
     /// Where to start, if that is by time.
     pub(super) fn start(&self) -> Option<Position> {
         let since = self.since.map(|since| Position::Age(pb_duration(since)));
-        since.or_else(|| self.from_time.map(|time| Position::ReceivedTime(time.into())))
+        since.or_else(|| self.from_time.map(|time| Position::ReceiveTime(time.into())))
     }
 
     pub(super) fn into_options(self) -> Options {
         let sampling = pb::Sampling {
             max_fps: self.max_fps,
-            every_nth: self.every_nth.unwrap_or_default(),
+            every_nth: self.every_nth,
             latest_only: self.latest_only,
         };
         let filter = pb::FrameFilter {
             min_quality_score: self.min_quality,
             attributes: self.attributes.into_iter().collect(),
-            exclude_invalid: self.valid_only,
+            valid_only: self.valid_only,
             ..Default::default()
         };
         Options {
             stop: self
                 .until
-                .map(|until| pb::StopPosition { received_time: Some(until.into()), ..Default::default() }),
+                .map(|until| pb::StopPosition { receive_time: Some(until.into()), ..Default::default() }),
             sampling: (sampling != pb::Sampling::default()).then_some(sampling),
             max_age: self.max_age.map(pb_duration),
             filter: (filter != pb::FrameFilter::default()).then_some(filter),

@@ -37,9 +37,9 @@ impl RenditionArgs {
         let Self { format, quality, lossless, max_width, max_height } = self;
         let rendition = pb::Rendition {
             format: format.map_or(pb::PictureFormat::Unspecified, Format::to_pb).into(),
-            quality: quality.unwrap_or_default(),
-            max_width: max_width.unwrap_or_default(),
-            max_height: max_height.unwrap_or_default(),
+            quality: *quality,
+            max_width: *max_width,
+            max_height: *max_height,
             lossless: *lossless,
         };
         (rendition != pb::Rendition::default()).then_some(rendition)

@@ -140,7 +140,7 @@ impl Report {
     pub(super) fn frame(&mut self, frame: &pb::ProcessedFrame, saved: &[PathBuf]) {
         self.frames += 1;
         self.saved += saved.len() as u64;
-        let received = frame.received_time.as_ref().map(since);
+        let received = frame.receive_time.as_ref().map(since);
         let captured = frame.capture_time.as_ref().map(since);
         self.received.enter(received);
         self.captured.enter(captured);
@@ -322,8 +322,8 @@ fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: 
     if let Some(score) = frame.quality.as_ref().and_then(|quality| quality.quality_score) {
         line.push_str(&format!("  quality {score:.2}"));
     }
-    let traffic = frame.traffic.unwrap_or_default();
-    for (name, share) in [("density", traffic.vehicle_density), ("motion", traffic.motion_intensity)] {
+    let traffic = frame.scene.unwrap_or_default();
+    for (name, share) in [("density", traffic.foreground_ratio), ("motion", traffic.motion_intensity)] {
         if let Some(share) = share {
             line.push_str(&format!("  {name} {share:.2}"));
         }
