@@ -33,6 +33,8 @@ pub const MAX_DISPLAY_NAME_BYTES: usize = 256;
 pub const MAX_ROIS: usize = 32;
 /// Longest W3C `traceparent`, in bytes.
 pub const MAX_TRACEPARENT_BYTES: usize = 64;
+/// Longest W3C `tracestate`, in bytes: what the standard asks everyone to carry.
+pub const MAX_TRACESTATE_BYTES: usize = 512;
 /// Publisher numbers that a stream remembers of each publisher, with a digest.
 pub const DEDUP_WINDOW: u64 = 1024;
 /// Most publishers that a stream remembers; each costs 32 KiB.

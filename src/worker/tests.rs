@@ -57,6 +57,7 @@ async fn accept(queue: &MemoryQueue, hang: &[bool]) {
             source,
             attributes: BTreeMap::from_iter(hanging),
             traceparent: String::new(),
+            tracestate: String::new(),
             replayed_from: None,
         };
         NewFrame { stream_id: stream(), header, offer: Offer::new(Bytes::clone(&picture)) }

@@ -67,7 +67,8 @@ pub(crate) fn header(bytes: &Bytes) -> FrameHeader {
             digest: Digest::of(bytes),
         },
         attributes: BTreeMap::from([("lane".to_owned(), "2".to_owned())]),
-        traceparent: String::new(),
+        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+        tracestate: "congo=t61rcWkgMzE".to_owned(),
         replayed_from: None,
     }
 }

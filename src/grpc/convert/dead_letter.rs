@@ -77,6 +77,7 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         source: submitted,
         attributes,
         traceparent,
+        tracestate: _,
         replayed_from: _,
     } = header;
     let (kind, role, (row_stride_bytes, (color_range, color_matrix)), group_id) = match source {

@@ -86,8 +86,16 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         worker_version,
         attempt,
     } = frame;
-    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent, replayed_from } =
-        header;
+    let FrameHeader {
+        publisher,
+        capture_time,
+        clock_skewed,
+        source,
+        attributes,
+        traceparent,
+        tracestate: _,
+        replayed_from,
+    } = header;
     let SourceInfo { format, width: _, height: _, row_stride_bytes: _, colors: _, size_bytes, digest } =
         source;
     let skew = capture_time.filter(|_| *clock_skewed);
@@ -217,6 +225,7 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         source: _,
         attributes,
         traceparent,
+        tracestate: _,
         replayed_from: _,
     } = header;
     let (outcome, reason, message) = match kind {

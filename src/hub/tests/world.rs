@@ -218,6 +218,7 @@ pub(super) fn header(bytes: &Bytes) -> FrameHeader {
         },
         attributes: BTreeMap::new(),
         traceparent: String::new(),
+        tracestate: String::new(),
         replayed_from: None,
     }
 }

@@ -215,6 +215,7 @@ mod tests {
                 source,
                 attributes: Default::default(),
                 traceparent: String::new(),
+                tracestate: String::new(),
                 replayed_from: None,
             };
             state.accept(vec![NewFrame { stream_id: id.clone(), header, offer }], at(micros));

@@ -65,8 +65,16 @@ pub(super) fn decode_header(bytes: &[u8]) -> Result<FrameHeader> {
 }
 
 pub(super) fn header_to_pb(header: &FrameHeader) -> pb::FrameHeader {
-    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent, replayed_from } =
-        header;
+    let FrameHeader {
+        publisher,
+        capture_time,
+        clock_skewed,
+        source,
+        attributes,
+        traceparent,
+        tracestate,
+        replayed_from,
+    } = header;
     pb::FrameHeader {
         publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map_or(0, |p| p.sequence),
@@ -82,6 +90,7 @@ pub(super) fn header_to_pb(header: &FrameHeader) -> pb::FrameHeader {
         source_digest: source.digest.0.to_vec().into(),
         attributes: attributes.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         traceparent: traceparent.clone(),
+        tracestate: tracestate.clone(),
         replayed_from: replayed_from.map_or(0, Sequence::get),
     }
 }
@@ -111,6 +120,7 @@ pub(super) fn header_from_pb(header: pb::FrameHeader) -> Result<FrameHeader> {
         },
         attributes: header.attributes.into_iter().collect::<BTreeMap<_, _>>(),
         traceparent: header.traceparent,
+        tracestate: header.tracestate,
         replayed_from: Sequence::new(header.replayed_from).ok(),
     })
 }
