@@ -49,8 +49,8 @@ pub struct NewFrame {
 /// What became of one frame of an accept call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcceptResult {
-    /// Stored, under this number.
-    Accepted(Sequence),
+    /// Stored, under this number, with this time of receipt.
+    Accepted(Sequence, Timestamp),
     /// The same publisher sequence with the same bytes was stored before, under this number.
     Duplicate(Sequence),
     /// Surely not stored.

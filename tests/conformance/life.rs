@@ -60,7 +60,7 @@ mod redis {
     async fn number_in(queue: &RedisQueue, stream: &str, number: u64) -> u64 {
         crate::common::eventually("a frame to be accepted", || async {
             match queue.accept(vec![numbered(stream, number)]).await.remove(0) {
-                AcceptResult::Accepted(sequence) => Some(sequence.get()),
+                AcceptResult::Accepted(sequence, _) => Some(sequence.get()),
                 _ => None,
             }
         })

@@ -77,6 +77,7 @@ behaviours! {
     accept {
         numbers_run_without_holes_in_call_order,
         what_was_accepted_is_what_is_taken,
+        an_accept_answers_the_time_that_the_frame_is_published_with,
         received_times_never_go_back,
         a_frame_for_an_unknown_stream_harms_no_neighbour,
         a_full_stream_refuses_until_work_is_finished,

@@ -54,7 +54,7 @@ pub(crate) async fn it_keeps_every_frame_while_retention_runs(backend: Backend) 
         expected.clear();
         for picture in ["a", "b", "c"] {
             match accept_one(&*store, frame("cam", picture)).await {
-                AcceptResult::Accepted(sequence) => expected.push(sequence.get()),
+                AcceptResult::Accepted(sequence, _) => expected.push(sequence.get()),
                 other => panic!("not accepted: {other:?}"),
             }
             wait_for_output(&*store, "cam", &expected).await;
@@ -287,9 +287,9 @@ pub(crate) async fn publishers_are_bounded_in_each_partition(backend: Backend) {
         let refused = refused(Refusal::TooManyPublishers);
         assert_eq!(accept_one(&*store, by("b", 6)).await, refused, "round {round}");
         let known = marked("b", "agent-5", 2, "y");
-        assert!(matches!(accept_one(&*store, known).await, AcceptResult::Accepted(_)));
+        assert!(matches!(accept_one(&*store, known).await, AcceptResult::Accepted(..)));
         store.unregister_stream(&id("a"), None).await.unwrap();
-        assert!(matches!(accept_one(&*store, by("b", 6)).await, AcceptResult::Accepted(_)));
+        assert!(matches!(accept_one(&*store, by("b", 6)).await, AcceptResult::Accepted(..)));
         store.unregister_stream(&id("b"), None).await.unwrap();
     }
 }

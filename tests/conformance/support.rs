@@ -26,7 +26,7 @@ pub(crate) fn number(number: u64) -> Sequence {
 }
 
 pub(crate) fn accepted(sequence: u64) -> AcceptResult {
-    AcceptResult::Accepted(number(sequence))
+    AcceptResult::Accepted(number(sequence), Timestamp::default())
 }
 
 pub(crate) fn duplicate(sequence: u64) -> AcceptResult {
@@ -101,14 +101,23 @@ pub(crate) fn rerun(frame: &NewFrame) -> NewFrame {
 }
 
 pub(crate) async fn accept_one(queue: &dyn Queue, frame: NewFrame) -> AcceptResult {
-    queue.accept(vec![frame]).await.remove(0)
+    answers(queue, vec![frame]).await.remove(0)
+}
+
+/// Accepts frames; answers what became of them, without the times of receipt: to be compared with [`accepted`].
+pub(crate) async fn answers(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
+    let untimed = |result| match result {
+        AcceptResult::Accepted(sequence, _) => accepted(sequence.get()),
+        other => other,
+    };
+    queue.accept(frames).await.into_iter().map(untimed).collect()
 }
 
 /// Accepts frames that must all be accepted; answers their numbers.
 pub(crate) async fn accept(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<u64> {
     let results = queue.accept(frames).await;
     let sequence = |result| match result {
-        AcceptResult::Accepted(sequence) => sequence.get(),
+        AcceptResult::Accepted(sequence, _) => sequence.get(),
         AcceptResult::Duplicate(_)
         | AcceptResult::Refused(_)
         | AcceptResult::Unconfirmed(_)

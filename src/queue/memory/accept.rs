@@ -132,7 +132,7 @@ impl Partition {
         self.totals.accepted_bytes += payload.size_bytes;
         self.totals.queued_bytes += payload.size_bytes;
         self.work.push(frame, sequence, received_time, stream.revision);
-        AcceptResult::Accepted(sequence)
+        AcceptResult::Accepted(sequence, received_time)
     }
 }
 

@@ -152,7 +152,7 @@ impl State {
         let header = FrameHeader { replayed_from, publisher: None, ..letter.frame.header.clone() };
         let anew = NewFrame { stream_id, header, offer: Offer::new(bytes) };
         match self.accept(vec![anew], now).pop() {
-            Some(AcceptResult::Accepted(sequence) | AcceptResult::Duplicate(sequence)) => {
+            Some(AcceptResult::Accepted(sequence, _) | AcceptResult::Duplicate(sequence)) => {
                 let partition = self.partition(id.partition, now);
                 if let Some(item) = partition.work.newest_mut() {
                     item.header.publisher = publisher;

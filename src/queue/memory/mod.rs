@@ -175,7 +175,7 @@ impl Queue for MemoryQueue {
 
     async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
         let results = self.state().accept(frames, Now::read());
-        if results.iter().any(|result| matches!(result, AcceptResult::Accepted(_))) {
+        if results.iter().any(|result| matches!(result, AcceptResult::Accepted(..))) {
             self.work_added.notify_waiters();
         }
         results

@@ -11,6 +11,7 @@ use super::dead_letters::redis_id;
 use super::gauge::Gauge;
 use super::keys::Keys;
 use super::scripts::Call;
+use super::status::moment;
 use super::wire::Request;
 use super::witness::Known;
 use super::{RedisQueue, entry, reply};
@@ -72,7 +73,7 @@ impl RedisQueue {
             let part: Vec<&NewFrame> = indexes.iter().map(|&i| &frames[i]).collect();
             for (index, answer) in indexes.into_iter().zip(self.enter(partition, &part, true, None).await?) {
                 results[index] = match answer {
-                    AcceptResult::Accepted(_) => None,
+                    AcceptResult::Accepted(..) => None,
                     refused => Some(refused),
                 };
             }
@@ -167,7 +168,7 @@ impl RedisQueue {
         let mut decisions = Vec::with_capacity(frames.len());
         for _ in frames {
             let letter = reply::text(next())?.unwrap_or_default();
-            decisions.push((letter, reply::number(next())?));
+            decisions.push((letter, reply::number(next())?, reply::number(next())?));
         }
         let stored = Known {
             epoch: reply::number(next())?,
@@ -175,17 +176,17 @@ impl RedisQueue {
             feed: reply::number(next())?,
         };
         self.learn(partition, known, stored, frames, &decisions);
-        if decisions.iter().any(|(letter, _)| letter == "W") {
+        if decisions.iter().any(|(letter, ..)| letter == "W") {
             return Ok(Entered::Lapsed);
         }
-        let answers = decisions.into_iter().map(|(letter, number)| {
-            let result = decided(&letter, number)?;
+        let answers = decisions.into_iter().map(|(letter, number, received)| {
+            let result = decided(&letter, number, received)?;
             Ok(match (&not_offered, result) {
                 // The bytes are missing because Redis would not take them: say that.
                 (Some(why), AcceptResult::Refused(Refusal::PayloadGone)) => {
                     AcceptResult::Refused(backend_refusal(why.clone()))
                 }
-                (_, AcceptResult::Accepted(_) | AcceptResult::Duplicate(_)) if not_durable.is_some() => {
+                (_, AcceptResult::Accepted(..) | AcceptResult::Duplicate(_)) if not_durable.is_some() => {
                     AcceptResult::NotDurable(not_durable.clone().unwrap_or_default())
                 }
                 (_, result) => result,
@@ -201,13 +202,13 @@ impl RedisQueue {
         known: Known,
         stored: Known,
         frames: &[&NewFrame],
-        decisions: &[(String, u64)],
+        decisions: &[(String, u64, u64)],
     ) {
         if known != Known::default() && stored.epoch > known.epoch {
             tracing::warn!(%partition, "Redis came back and may have lost frames: the partition's numbers leap");
         }
         self.witness.note(partition, stored);
-        for (frame, (letter, number)) in frames.iter().zip(decisions) {
+        for (frame, (letter, number, _)) in frames.iter().zip(decisions) {
             if letter == "A" || letter == "D" {
                 self.witness.note_given(partition, stored.epoch, &frame.stream_id, *number);
             }
@@ -283,10 +284,10 @@ fn replayed_from(header: &FrameHeader, replay: Option<DeadLetterId>) -> u64 {
 }
 
 /// What the script's letter says; `lua/accept.lua` has the table.
-fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
+fn decided(letter: &str, number: u64, received: u64) -> Result<AcceptResult> {
     let sequence = || Sequence::new(number).map_err(|error| Error::Corrupt(format!("{error}")));
     Ok(match letter {
-        "A" => AcceptResult::Accepted(sequence()?),
+        "A" => AcceptResult::Accepted(sequence()?, moment(received)),
         "D" => AcceptResult::Duplicate(sequence()?),
         "E" => AcceptResult::Unconfirmed("these bytes were entered by an earlier attempt".to_owned()),
         "U" => AcceptResult::Refused(Refusal::StreamNotFound),

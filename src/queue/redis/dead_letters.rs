@@ -231,7 +231,7 @@ impl RedisQueue {
         let anew = NewFrame { stream_id: frame.stream_id, header, offer: Offer::new(bytes) };
         let answer = self.enter(id.partition, &[&anew], false, Some(id)).await?.pop();
         Ok(match answer {
-            Some(AcceptResult::Accepted(sequence) | AcceptResult::Duplicate(sequence)) => {
+            Some(AcceptResult::Accepted(sequence, _) | AcceptResult::Duplicate(sequence)) => {
                 ReplayResult::Replayed(sequence)
             }
             Some(AcceptResult::Refused(Refusal::StreamNotFound)) => ReplayResult::TargetGone,
