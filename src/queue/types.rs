@@ -108,14 +108,14 @@ impl Refusal {
             | Self::StreamQueueFull
             | Self::PartitionFull
             | Self::StreamTooFast
+            | Self::QueueDraining
             | Self::PayloadGone
             | Self::Backend(_) => true,
             Self::StreamNotFound
             | Self::SequenceReused { .. }
             | Self::SequenceTooOld { .. }
             | Self::SequenceOutOfOrder { .. }
-            | Self::TooManyPublishers
-            | Self::QueueDraining => false,
+            | Self::TooManyPublishers => false,
         }
     }
 }

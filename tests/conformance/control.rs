@@ -97,7 +97,8 @@ pub(crate) async fn a_draining_queue_refuses_frames_and_gives_those_it_has(backe
     let asked = store.would_refuse(&frames).await.unwrap();
     let results = store.accept(frames.clone()).await;
     // What is stored already is a duplicate, whatever the queue does.
-    let expected = [duplicate(2), draining.clone(), draining, refused(Refusal::StreamNotFound)];
+    let behind = refused(Refusal::BehindRefused);
+    let expected = [duplicate(2), draining, behind, refused(Refusal::StreamNotFound)];
     assert_eq!(results, expected);
     assert_eq!(asked.into_iter().flatten().collect::<Vec<_>>(), expected);
     assert!(!is_stored(&*store, "cam", frames[1].offer.payload).await, "a refused picture is not kept");

@@ -82,10 +82,10 @@ impl Partition {
         let room = self.totals.publishers < budget.publishers();
         let refusal = if let Some(refusal) = publisher_refusal(stream, frame, known, ahead, room) {
             Some(refusal)
-        } else if self.control.is_draining() {
-            Some(Refusal::QueueDraining)
         } else if ahead.is_blocked(&frame.stream_id) {
             Some(Refusal::BehindRefused)
+        } else if self.control.is_draining() {
+            Some(Refusal::QueueDraining)
         } else if stream_is_full(stream, frame, ahead) {
             Some(Refusal::StreamQueueFull)
         } else if self.is_full(frame, ahead, budget) {

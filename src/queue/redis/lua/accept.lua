@@ -186,12 +186,12 @@ for i = 0, frames - 1 do
     elseif stream.leap == 0 and stream.paced > now + BURST * STEP then answer = 'L'
     elseif ttl == -2 then answer = 'G'
     end
-    if answer and answer ~= 'Q' then stream.blocked = true end
+    if answer then stream.blocked = true end
   end
 
   if not answer then
     answer, value = 'A', stream.seq + stream.leap + 1
-    local received = math.max(stream.received, now)
+    received = math.max(stream.received, now)
     local paced = math.max(stream.paced, now) + STEP
     if not dry then
       redis.call('XADD', KEYS[1], '*', 's', id, 'q', text(value), 't', text(received), 'r', stream.revision,
