@@ -157,6 +157,7 @@ pub(crate) fn finished_with(
         quality: Some(QualityMeasures::default()),
         traffic: None,
         rois: Vec::new(),
+        measures_version: 1,
         validation_failures: Vec::new(),
         stages: Vec::new(),
         reencode: Reencode::Encoded,

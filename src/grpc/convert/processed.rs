@@ -77,6 +77,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         quality,
         traffic,
         rois,
+        measures_version: _,
         validation_failures,
         stages,
         reencode,

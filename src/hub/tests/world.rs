@@ -273,6 +273,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         quality: Some(quality),
         traffic: None,
         rois: Vec::new(),
+        measures_version: 1,
         validation_failures: Vec::new(),
         stages: Vec::new(),
         reencode: Reencode::Encoded,

@@ -192,6 +192,7 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
         mask_version: frame.mask_version,
         traffic: frame.traffic.map(measures::traffic_to_pb),
         rois: frame.rois.iter().map(measures::roi_to_pb).collect(),
+        measures_version: frame.measures_version,
         validation_failures: frame.validation_failures.iter().copied().map(measures::from_failure).collect(),
         worker_version: frame.worker_version.clone(),
         attempt: frame.attempt,
@@ -228,6 +229,7 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
         mask_version: frame.mask_version,
         traffic: frame.traffic.map(measures::traffic_from_pb).transpose()?,
         rois: frame.rois.into_iter().map(measures::roi_from_pb).collect::<Result<_>>()?,
+        measures_version: frame.measures_version,
         validation_failures: {
             frame.validation_failures.into_iter().map(measures::to_failure).collect::<Result<_>>()?
         },

@@ -72,6 +72,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         stages: vec![StageTiming { stage: Stage::Decode, duration: Duration::from_micros(900) }],
         traffic: None,
         rois: Vec::new(),
+        measures_version: 1,
         validation_failures: Vec::new(),
         reencode: Reencode::Encoded,
         encoded_quality: Some(85),
