@@ -3,7 +3,7 @@
 
 /// Largest sequence number: what a double holds exactly, so that every language can carry it.
 pub const MAX_SEQUENCE: u64 = (1 << 53) - 1;
-/// Longest stream id and publisher id, in characters.
+/// Longest id of a stream, region, mask, publisher, consumer group or member, in characters.
 pub const MAX_ID_CHARS: usize = 64;
 /// Largest encoded or raw picture, in bytes.
 pub const MAX_PICTURE_BYTES: usize = 16 << 20;

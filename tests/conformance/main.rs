@@ -59,6 +59,7 @@ behaviours! {
         an_update_replaces_what_was_read_and_nothing_newer,
         unregistering_asks_for_the_revision_where_one_is_given,
         an_unregistered_stream_takes_no_frames_and_publishes_none,
+        ids_that_are_alike_share_nothing,
         a_stream_that_returns_goes_on_counting,
         streams_are_limited_in_number,
     }

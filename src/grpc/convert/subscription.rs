@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{choice, known, picture, time};
 use crate::domain::LabelMatch;
 use crate::domain::limits::MAX_SELECTORS;
-use crate::domain::{Cursor, Sequence, StartPosition, StoreIdentity, Timestamp};
+use crate::domain::{Cursor, ID_PATTERN, Sequence, StartPosition, StoreIdentity, Timestamp};
 use crate::grpc::fault::{Fault, Result, unless_set};
 use crate::hub::{Choice, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
 use crate::pb::v1 as pb;
@@ -114,8 +114,7 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
     match by {
         None => Err(Fault::invalid("by", "must say which streams: id, glob or labels")),
         Some(By::Id(id)) => Ok(StreamSet::Ids(vec![id.parse().map_err(|_| {
-            let rule = "must match ^[A-Za-z0-9_-]{1,64}$";
-            Fault::new(ErrorReason::InvalidStreamId, format!("id {rule}")).field("id")
+            Fault::new(ErrorReason::InvalidStreamId, format!("id must match {ID_PATTERN}")).field("id")
         })?])),
         Some(By::Glob(glob)) if glob.is_empty() || glob.len() > MAX_GLOB_CHARS => {
             Err(Fault::invalid("glob", format!("must be 1 to {MAX_GLOB_CHARS} characters")))
