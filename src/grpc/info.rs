@@ -50,7 +50,15 @@ impl ServerInfo {
             Health::Draining => (pb::ServerHealth::Draining, "the server is draining".to_owned()),
         };
         let (version, durability, replicas, warnings) = match backend {
-            Ok(BackendStatus { kind: _, version, durability, used_bytes: _, max_bytes: _, warnings }) => {
+            Ok(BackendStatus {
+                kind: _,
+                store: _,
+                version,
+                durability,
+                used_bytes: _,
+                max_bytes: _,
+                warnings,
+            }) => {
                 let replicas = match durability {
                     Durability::Replicated(replicas) => replicas,
                     Durability::Memory

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::domain::{
     FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions, PayloadKey, PayloadRef, Sequence,
-    StreamCounters, StreamId, Timestamp, TombstoneKind,
+    StoreIdentity, StreamCounters, StreamId, Timestamp, TombstoneKind,
 };
 
 /// A picture's bytes on their way in, under a key that is new for this attempt.
@@ -475,6 +475,8 @@ pub enum Durability {
 pub struct BackendStatus {
     /// `memory` or `redis`.
     pub kind: &'static str,
+    /// Which store it holds.
+    pub store: StoreIdentity,
     /// Version of the backend's server; this program's own for `memory`.
     pub version: String,
     /// What an ACCEPTED answer survives.

@@ -11,6 +11,7 @@ pub(crate) async fn a_store_has_an_identity_of_its_own(backend: Backend) {
     assert_ne!(one.identity().id(), 0);
     assert_ne!(one.identity(), other.identity());
     assert_eq!(one.read_identity().await.unwrap(), one.identity());
+    assert_eq!(one.status().await.unwrap().store, one.identity());
 }
 
 pub(crate) async fn a_number_that_the_store_has_given_out_is_no_news(backend: Backend) {

@@ -128,6 +128,7 @@ impl Queue for MemoryQueue {
     async fn status(&self) -> Result<BackendStatus> {
         Ok(BackendStatus {
             kind: "memory",
+            store: self.identity,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             durability: Durability::Memory,
             used_bytes: self.state().used_bytes(),
