@@ -73,7 +73,7 @@ impl QueueHandlers {
             let received_before =
                 received_before.map(|before| time::from_pb("received_before", before)).transpose()?;
             let (asked, stream_id) = self.purged_queues(&queue_id, &stream_id, all_queues).await?;
-            let purge = Purge { stream_id, received_before, reason };
+            let purge = Purge { stream_id, received_before, reason, dry_run: false };
             let marks: Vec<PurgeMark> =
                 try_join_all(asked.iter().map(|&one| self.queue.purge(one, &purge))).await?.concat();
             Ok(pb::PurgeQueueResponse {

@@ -136,7 +136,7 @@ impl Registry {
         let expected = stream::revision("etag", &etag)?;
         let removed = self.queue.unregister_stream(&id, expected).await?;
         self.settings.forget(&id);
-        let queue::Unregistered { last_sequence, queued_frames, output_frames } = removed;
+        let queue::Unregistered { last_sequence, queued_frames, output_frames, dead_letters: _ } = removed;
         Ok(pb::UnregisterStreamResponse {
             last_sequence,
             removed_queued_frames: queued_frames,

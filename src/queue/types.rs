@@ -331,6 +331,8 @@ pub struct Unregistered {
     pub queued_frames: u64,
     /// Output entries that were kept.
     pub output_frames: u64,
+    /// Dead letters that were kept, those that were replayed included.
+    pub dead_letters: u64,
 }
 
 /// What happened in a partition since a position.

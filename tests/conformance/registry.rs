@@ -96,7 +96,10 @@ pub(crate) async fn an_unregistered_stream_takes_no_frames_and_publishes_none(ba
     let in_hand = take_all(&*store, &lease).await.remove(0);
     accept(&*store, vec![fourth.clone()]).await;
     let removed = store.unregister_stream(&id("cam"), None).await.unwrap();
-    assert_eq!(removed, Unregistered { last_sequence: 4, queued_frames: 2, output_frames: 2 });
+    assert_eq!(
+        removed,
+        Unregistered { last_sequence: 4, queued_frames: 2, output_frames: 2, dead_letters: 0 }
+    );
     let late = frame("cam", "five");
     assert_eq!(accept_one(&*store, late.clone()).await, refused(Refusal::StreamNotFound));
     assert!(!is_stored(&*store, "cam", late.offer.payload).await);

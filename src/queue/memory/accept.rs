@@ -60,7 +60,7 @@ impl Partition {
     ///
     /// First what is true of a frame that an earlier run of the same call stored, whatever has happened since:
     /// "refused" would mean that it surely is not.
-    fn decide(
+    pub(super) fn decide(
         &self,
         frame: &NewFrame,
         presence: Presence,

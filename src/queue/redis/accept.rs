@@ -51,7 +51,7 @@ impl RedisQueue {
         let parts = self.by_partition(frames);
         let answers = join_all(parts.iter().map(|(partition, indexes)| async move {
             let frames: Vec<&NewFrame> = indexes.iter().map(|&i| &frames[i]).collect();
-            self.enter(*partition, &frames, false, None).await
+            self.enter(*partition, &frames, false, &[]).await
         }))
         .await;
         for (indexes, answer) in parts.values().zip(answers) {
@@ -71,7 +71,7 @@ impl RedisQueue {
         let mut results = vec![None; frames.len()];
         for (partition, indexes) in self.by_partition(frames) {
             let part: Vec<&NewFrame> = indexes.iter().map(|&i| &frames[i]).collect();
-            for (index, answer) in indexes.into_iter().zip(self.enter(partition, &part, true, None).await?) {
+            for (index, answer) in indexes.into_iter().zip(self.enter(partition, &part, true, &[]).await?) {
                 results[index] = match answer {
                     AcceptResult::Accepted(..) => None,
                     refused => Some(refused),
@@ -89,21 +89,21 @@ impl RedisQueue {
         parts
     }
 
-    /// With `replay`, the one frame is that of a dead letter: the script compares and marks that instead of a publisher.
+    /// With `replays`, the frames are those of these dead letters: the script compares and marks them instead of publishers.
     pub(super) async fn enter(
         &self,
         partition: PartitionId,
         frames: &[&NewFrame],
         dry: bool,
-        replay: Option<DeadLetterId>,
+        replays: &[DeadLetterId],
     ) -> Result<Vec<AcceptResult>> {
-        let entered = self.enter_once(partition, frames, dry, replay).await?;
+        let entered = self.enter_once(partition, frames, dry, replays).await?;
         if entered != Entered::Lapsed {
             return entered.answers();
         }
         // This server has not shown itself for too long: Redis was away, or its clock was set.
         self.attend().await?;
-        self.enter_once(partition, frames, dry, replay).await?.answers()
+        self.enter_once(partition, frames, dry, replays).await?.answers()
     }
 
     async fn enter_once(
@@ -111,7 +111,7 @@ impl RedisQueue {
         partition: PartitionId,
         frames: &[&NewFrame],
         dry: bool,
-        replay: Option<DeadLetterId>,
+        replays: &[DeadLetterId],
     ) -> Result<Entered> {
         let keys = Keys(partition);
         let budget = &self.config.budget;
@@ -131,8 +131,9 @@ impl RedisQueue {
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
         call.arg(connected.instance.argument()).arg(self.witness.vouched()).arg(known.argument());
         call.number(self.witness.may_accept_until()).number(budget.publishers());
-        for frame in frames {
+        for (index, frame) in frames.iter().enumerate() {
             let NewFrame { stream_id, header, offer } = frame;
+            let replay = replays.get(index).copied();
             if !dry {
                 push_offer(&mut request, keys, offer, OFFER_TTL);
             }
