@@ -11,7 +11,9 @@ use super::filter::Filter;
 use super::page::{self, Page};
 use super::status::{FULL_RETRY, SOON};
 use crate::domain::limits::MAX_ACK_IDS;
-use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSource, GroupId, Sequence, StreamId};
+use crate::domain::{
+    DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSource, GroupId, Sequence, StreamId,
+};
 use crate::hub::Consumers;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
@@ -166,14 +168,16 @@ impl DeadLetterDesk {
         request: pb::ReplayDeadLettersRequest,
     ) -> Result<pb::ReplayDeadLettersResponse> {
         use replay_dead_letters_request::Target as T;
-        let pb::ReplayDeadLettersRequest { target, max_count, dry_run, discard_replayed, reason: _ } = request;
+        let pb::ReplayDeadLettersRequest { target, max_count, dry_run, discard_replayed, reason: _ } =
+            request;
         let target = target.map(|target| match target {
             T::Ids(ids) => Target::Ids(ids),
             T::Filter(filter) => Target::Filter(filter),
             T::All(all) => Target::All(all),
         });
         // By filter or `all`, those that were replayed before are passed over.
-        let Chosen { letters, more } = self.choose(target, max_count, |letter| letter.replay.is_none()).await?;
+        let Chosen { letters, more } =
+            self.choose(target, max_count, |letter| letter.replay.is_none()).await?;
         if dry_run {
             let results = self.would_replay(&letters).await?;
             return Ok(pb::ReplayDeadLettersResponse { results, more });
@@ -319,54 +323,67 @@ impl DeadLetterDesk {
         &self,
         letters: &[(String, Option<DeadLetter>)],
     ) -> Result<Vec<pb::DeadLetterResult>> {
-        let one = |(id, letter): &(String, Option<DeadLetter>)| {
-            let outcome = match letter {
+        let order = in_stream_order(letters);
+        let ids: Vec<DeadLetterId> =
+            order.iter().filter_map(|(_, letter)| letter.map(|letter| letter.id)).collect();
+        let mut answers = self.queue.would_replay(&ids).await?.into_iter();
+        let mut results: HashMap<usize, pb::DeadLetterResult> = HashMap::new();
+        for (index, letter) in order {
+            let id = &letters[index].0;
+            let outcome = match letter.map(|letter| (letter, answers.next().flatten())) {
                 None => Err(not_found(id)),
-                Some(_) => Ok(None),
+                Some((_, None)) => Ok(None),
+                // A dry run tells no sequence, not even one that was given before.
+                Some((letter, Some(answer))) => replayed(letter, answer).map(|_| None),
             };
-            result(id.clone(), outcome)
-        };
-        Ok(letters.iter().map(one).collect())
+            results.insert(index, result(id.clone(), outcome));
+        }
+        Ok((0..letters.len()).filter_map(|index| results.remove(&index)).collect())
     }
 
     async fn replay_one(&self, letter: &DeadLetter) -> Result<Option<Sequence>> {
-        let gone = |message: String| Fault::new(ErrorReason::ReplayTargetGone, message);
-        match self.queue.replay_dead_letter(letter.id).await? {
-            ReplayResult::Replayed(sequence) => Ok(Some(sequence)),
-            ReplayResult::Redelivered | ReplayResult::Ahead => Ok(None),
-            ReplayResult::NotFound => Err(not_found(&letter.id.to_string())),
-            ReplayResult::NoPicture => {
-                let message = "the dead letter has no picture to process or to deliver";
-                Err(Fault::new(ErrorReason::PictureMissing, message))
-            }
-            ReplayResult::TargetGone => Err(match &letter.frame.source {
-                DeadLetterSource::Worker => {
-                    gone("the stream is not registered any more; register it and replay again".to_owned())
-                }
-                DeadLetterSource::Group(group) => {
-                    gone(format!("consumer group {group} is gone, or does not read the stream any more"))
-                }
-            }),
-            ReplayResult::GroupFull => Err(Fault::new(
-                ErrorReason::QueueFull,
-                "the consumer group has as many frames outstanding as it may",
-            )
-            .retry_in(FULL_RETRY)),
-            ReplayResult::Refused(refusal) => Err(match refusal {
-                Refusal::StreamQueueFull | Refusal::PartitionFull | Refusal::StreamTooFast => {
-                    Fault::from(refusal).because_of_queue()
-                }
-                Refusal::PayloadGone => Fault::from(refusal).retry_in(SOON),
-                Refusal::StreamNotFound
-                | Refusal::SequenceReused { .. }
-                | Refusal::SequenceTooOld { .. }
-                | Refusal::SequenceOutOfOrder { .. }
-                | Refusal::BehindRefused
-                | Refusal::TooManyPublishers
-                | Refusal::QueueDraining
-                | Refusal::Backend(_) => refusal.into(),
-            }),
+        replayed(letter, self.queue.replay_dead_letter(letter.id).await?)
+    }
+}
+
+/// What came of a replay: the new sequence, if it has one, or why there was none.
+fn replayed(letter: &DeadLetter, result: ReplayResult) -> Result<Option<Sequence>> {
+    let gone = |message: String| Fault::new(ErrorReason::ReplayTargetGone, message);
+    match result {
+        ReplayResult::Replayed(sequence) => Ok(Some(sequence)),
+        ReplayResult::Redelivered | ReplayResult::Ahead => Ok(None),
+        ReplayResult::NotFound => Err(not_found(&letter.id.to_string())),
+        ReplayResult::NoPicture => {
+            let message = "the dead letter has no picture to process or to deliver";
+            Err(Fault::new(ErrorReason::PictureMissing, message))
         }
+        ReplayResult::TargetGone => Err(match &letter.frame.source {
+            DeadLetterSource::Worker => {
+                gone("the stream is not registered any more; register it and replay again".to_owned())
+            }
+            DeadLetterSource::Group(group) => {
+                gone(format!("consumer group {group} is gone, or does not read the stream any more"))
+            }
+        }),
+        ReplayResult::GroupFull => Err(Fault::new(
+            ErrorReason::QueueFull,
+            "the consumer group has as many frames outstanding as it may",
+        )
+        .retry_in(FULL_RETRY)),
+        ReplayResult::Refused(refusal) => Err(match refusal {
+            Refusal::StreamQueueFull | Refusal::PartitionFull | Refusal::StreamTooFast => {
+                Fault::from(refusal).because_of_queue()
+            }
+            Refusal::PayloadGone => Fault::from(refusal).retry_in(SOON),
+            Refusal::StreamNotFound
+            | Refusal::SequenceReused { .. }
+            | Refusal::SequenceTooOld { .. }
+            | Refusal::SequenceOutOfOrder { .. }
+            | Refusal::BehindRefused
+            | Refusal::TooManyPublishers
+            | Refusal::QueueDraining
+            | Refusal::Backend(_) => refusal.into(),
+        }),
     }
 }
 

@@ -109,8 +109,9 @@ impl Settings for pb::Stream {
     fn settle(&mut self, paths: &[String]) {
         let Some(output) = &mut self.output else { return };
         let bounds = |path: &String| path.starts_with("output.adaptive.max_bytes_per_");
-        let is_unbounded =
-            |one: pb::AdaptiveQuality| one.max_bytes_per_frame.is_none() && one.max_bytes_per_second.is_none();
+        let is_unbounded = |one: pb::AdaptiveQuality| {
+            one.max_bytes_per_frame.is_none() && one.max_bytes_per_second.is_none()
+        };
         if output.adaptive.is_some_and(is_unbounded) && paths.iter().any(bounds) {
             output.adaptive = None;
         }

@@ -113,19 +113,20 @@ impl QueueHandlers {
             let received_before =
                 before_receive_time.map(|at| time::from_pb("before_receive_time", at)).transpose()?;
             let (asked, stream_id) = self.targets(target).await?;
-            let purge = Purge { stream_id, received_before, reason };
+            let purge = Purge { stream_id, received_before, reason, dry_run };
             let marks: Vec<PurgeMark> =
                 try_join_all(asked.iter().map(|&one| self.queue.purge(one, &purge))).await?.concat();
             Ok(pb::PurgeQueueResponse {
                 marked_frames: marks.iter().map(|mark| mark.frames).sum(),
                 marked_bytes: marks.iter().map(|mark| mark.bytes).sum(),
-                pending_frames: self.await_tombstones(marks).await?,
+                pending_frames: if dry_run { 0 } else { self.await_tombstones(marks).await? },
             })
         }
         .await;
         audit.write(&name, &purged, |purged| {
             let pb::PurgeQueueResponse { marked_frames, marked_bytes, pending_frames } = purged;
-            format!("marked {marked_frames} frames, {marked_bytes} bytes, {pending_frames} pending")
+            let done = if dry_run { "would mark" } else { "marked" };
+            format!("{done} {marked_frames} frames, {marked_bytes} bytes, {pending_frames} pending")
         });
         purged
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::convert::stream::{self, WantedStream};
 use super::fault::{Fault, Result};
 use super::filter::Filter;
-use super::settings::SettingsCache;
 use super::mask;
 use super::page::{self, Page};
+use super::settings::SettingsCache;
 use crate::domain::{StreamId, StreamRecord, Timestamp};
 use crate::pb::v1 as pb;
 use crate::queue::{self, ListStreams, Queue};
@@ -134,12 +134,12 @@ impl Registry {
         let expected = stream::revision("etag", &etag)?;
         let removed = self.queue.unregister_stream(&id, expected).await?;
         self.settings.forget(&id);
-        let queue::Unregistered { last_sequence, queued_frames, output_frames } = removed;
+        let queue::Unregistered { last_sequence, queued_frames, output_frames, dead_letters } = removed;
         Ok(pb::UnregisterStreamResponse {
             last_sequence,
             removed_queued_frames: queued_frames,
             removed_output_frames: output_frames,
-            removed_dead_letters: 0,
+            removed_dead_letters: dead_letters,
         })
     }
 
