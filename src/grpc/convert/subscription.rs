@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{choice, known, picture, time};
 use crate::domain::LabelMatch;
 use crate::domain::limits::{MAX_CURSORS, MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES};
-use crate::domain::{Cursor, ID_PATTERN, Sequence, StartPosition, StoreIdentity, Timestamp};
+use crate::domain::{Cursor, ID_PATTERN, Sequence, StartPosition, StoreIdentity, Timestamp, check_id};
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::{Choice, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
 use crate::pb::v1 as pb;
@@ -35,6 +35,9 @@ pub(crate) fn from_pb(
         stop_at_head,
         subscriber_name,
     } = request;
+    if !subscriber_name.is_empty() {
+        check_id("subscriber_name", &subscriber_name)?;
+    }
     if selectors.is_empty() {
         return Err(Fault::invalid("selectors", "must hold at least one"));
     }
