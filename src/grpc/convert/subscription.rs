@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{choice, known, picture, time};
+use super::{checked_entries, checked_key, choice, known, picture, time};
 use crate::domain::LabelMatch;
 use crate::domain::limits::{MAX_CURSORS, MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES};
 use crate::domain::{Cursor, ID_PATTERN, Sequence, StartPosition, StoreIdentity, Timestamp, check_id};
@@ -192,6 +192,10 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
             }
             if let Some((terms, _)) = counts.iter().find(|(_, count)| *count > MAX_LABEL_TERMS) {
                 return Err(too_many(&format!("labels.{terms}"), MAX_LABEL_TERMS));
+            }
+            let equal = checked_entries("labels.equal", equal)?;
+            for (field, keys) in [("labels.present", &present), ("labels.absent", &absent)] {
+                keys.iter().try_for_each(|key| checked_key(field, key))?;
             }
             Ok(StreamSet::Labels(LabelMatch { equal, present, absent }))
         }
