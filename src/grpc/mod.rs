@@ -5,6 +5,7 @@
 
 mod ack_id;
 mod audit;
+pub(crate) mod codec;
 mod connection_end;
 mod convert;
 mod counters;
@@ -12,6 +13,8 @@ mod dead_letters;
 mod delivery;
 mod fault;
 mod filter;
+#[allow(dead_code, reason = "the lists are to use it in place of `filter`")]
+mod filters;
 mod frames;
 mod front;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -21,10 +24,13 @@ mod groups;
 mod health;
 mod info;
 mod mask;
+#[allow(dead_code, reason = "updates are to use it in place of `mask`")]
+mod masks;
 mod metrics;
 mod operate;
 mod page;
 mod queue_service;
+mod reflect;
 mod registry;
 mod settings;
 mod status;
@@ -32,6 +38,7 @@ mod streaming_service;
 mod submit;
 mod submit_frames;
 mod subscribe;
+mod unknown;
 mod watch_streams;
 
 use std::sync::Arc;
