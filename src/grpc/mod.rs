@@ -6,6 +6,7 @@
 mod ack_id;
 mod admin_service;
 mod audit;
+pub(crate) mod codec;
 mod connection_end;
 mod convert;
 mod counters;
@@ -14,6 +15,8 @@ mod dead_letters;
 mod delivery;
 mod fault;
 mod filter;
+#[allow(dead_code, reason = "the lists are to use it in place of `filter`")]
+mod filters;
 mod frames;
 mod front;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -24,10 +27,13 @@ mod groups;
 mod health;
 mod info;
 mod mask;
+#[allow(dead_code, reason = "updates are to use it in place of `mask`")]
+mod masks;
 mod metrics;
 mod operate;
 mod page;
 mod queue_service;
+mod reflect;
 mod registry;
 mod registry_service;
 mod settings;
@@ -36,6 +42,7 @@ mod streaming_service;
 mod submit;
 mod submit_frames;
 mod subscribe;
+mod unknown;
 mod watch_streams;
 
 use std::sync::Arc;
