@@ -6,7 +6,7 @@ use prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
 
 use super::ack_id::{AckId, AckKey};
-use super::filters::{Fields, Filter};
+use super::filter::{Fields, Filter};
 use super::{page, reflect, unknown};
 use crate::domain::{GroupId, Partitions, Sequence, StreamId};
 use crate::pb::v1 as pb;

@@ -15,8 +15,6 @@ mod dead_letters;
 mod delivery;
 mod fault;
 mod filter;
-#[allow(dead_code, reason = "the lists are to use it in place of `filter`")]
-mod filters;
 mod frames;
 mod front;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -27,8 +25,6 @@ mod groups;
 mod health;
 mod info;
 mod mask;
-#[allow(dead_code, reason = "updates are to use it in place of `mask`")]
-mod masks;
 mod metrics;
 mod operate;
 mod page;

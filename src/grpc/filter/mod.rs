@@ -31,8 +31,6 @@ use super::reflect;
 use crate::pb::v1::ErrorReason;
 use compile::Node;
 
-/// Longest filter, in bytes. One of a page of text, and more than an operator writes by hand.
-pub(crate) const MAX_BYTES: usize = 1024;
 /// Deepest nesting of parentheses: reading and asking recurse.
 pub(crate) const MAX_DEPTH: usize = 16;
 

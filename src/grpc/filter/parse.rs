@@ -2,7 +2,8 @@
 
 use super::super::reflect::path;
 use super::expression::{Expression, Operator, Value};
-use super::{Flaw, MAX_BYTES, MAX_DEPTH};
+use super::{Flaw, MAX_DEPTH};
+use crate::domain::limits::MAX_FILTER_BYTES;
 
 type Result<T> = std::result::Result<T, Flaw>;
 
@@ -18,9 +19,9 @@ enum Joint {
 /// # Errors
 /// The first flaw.
 pub(super) fn parse(text: &str) -> Result<Option<Expression>> {
-    if text.len() > MAX_BYTES {
-        let at = (0..=MAX_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-        return Err(Flaw::new(at, format!("a filter has at most {MAX_BYTES} bytes")));
+    if text.len() > MAX_FILTER_BYTES {
+        let at = (0..=MAX_FILTER_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        return Err(Flaw::new(at, format!("a filter has at most {MAX_FILTER_BYTES} bytes")));
     }
     let mut parser = Parser { text, at: 0 };
     parser.spaces();
