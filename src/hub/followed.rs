@@ -2,10 +2,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backlog::Volume;
-use super::choice::Sampler;
 use super::event::{Gap, GapReason, StreamHead};
 use super::gaps::PendingGap;
 use super::position;
+use super::sampling::Sampler;
 use super::topic::{Look, Topic};
 use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::OutputPage;
@@ -205,7 +205,12 @@ impl Followed {
             return Peek::Nothing;
         }
         self.asks_for_stop = false;
-        self.skip(self.topic.floor(), GapReason::Unregistered);
+        let floor = self.topic.floor();
+        self.skip(floor, GapReason::Unregistered);
+        if self.next.get() <= floor + 1 {
+            // It came back, or will: it is thinned out from its beginning, as for a group.
+            self.sampler = Sampler::default();
+        }
         if self.is_done() {
             return Peek::Nothing;
         }

@@ -174,6 +174,7 @@ behaviours! {
         lag_is_exact_also_after_trimming,
         groups_are_made_changed_listed_and_deleted,
         what_is_passed_over_counts_as_done,
+        what_sampling_remembers_is_kept_with_the_position,
         all_servers_have_one_key_for_ack_ids,
     }
     group_members {
