@@ -135,7 +135,7 @@ impl From<SubscribeError> for Fault {
                 Self::new(R::TooManySubscriptions, message).fact("limit", limit).retry_in(BACKEND_RETRY)
             }
             SubscribeError::TooManyStreams { limit } => {
-                Self::new(R::TooManyItems, message).fact("limit", limit)
+                Self::new(R::TooManyStreams, message).fact("limit", limit)
             }
             SubscribeError::CursorTrimmed { stream, oldest, oldest_time } => {
                 let fault = Self::new(R::CursorTrimmed, message);
@@ -154,7 +154,6 @@ impl From<SubscribeError> for Fault {
             SubscribeError::SlowConsumer { limit_bytes } => {
                 Self::new(R::SlowConsumer, message).fact("limit", limit_bytes).retry_in(SOON)
             }
-            SubscribeError::CursorStreamNotSelected(_) => Self::new(R::CursorInvalid, message),
             SubscribeError::Draining => Self::draining(),
             SubscribeError::Backend(error) => error.into(),
         }
@@ -252,9 +251,8 @@ mod tests {
             (glob, Code::InvalidArgument, "INVALID_FIELD", false),
             (E::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
             (E::TooManySubscriptions { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_SUBSCRIPTIONS", true),
-            (E::TooManyStreams { limit: 1 }, Code::InvalidArgument, "TOO_MANY_ITEMS", false),
+            (E::TooManyStreams { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
             (trimmed, Code::OutOfRange, "CURSOR_TRIMMED", false),
-            (E::CursorStreamNotSelected(stream()), Code::InvalidArgument, "CURSOR_INVALID", false),
             (E::OtherSelection, Code::InvalidArgument, "INVALID_FIELD", false),
             (E::PositionInFuture("x".into()), Code::OutOfRange, "POSITION_IN_FUTURE", false),
             (E::SlowConsumer { limit_bytes: 1 }, Code::ResourceExhausted, "SLOW_CONSUMER", true),

@@ -19,8 +19,8 @@ pub(crate) fn to_pb(
         Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes, store)?),
         Event::Gap(gap) => Wire::Gap(gap_to_pb(gap, store)),
         Event::TimeGap(gap) => Wire::Gap(time_gap_to_pb(gap, store)),
-        Event::Heartbeat(heads) => Wire::Heartbeat(heartbeat_to_pb(heads)),
-        Event::Checkpoint(cursors) => {
+        Event::Heartbeat { heads, unfollowed_streams: _ } => Wire::Heartbeat(heartbeat_to_pb(heads)),
+        Event::Checkpoint { cursors, unfollowed_streams: _ } => {
             Wire::Checkpoint(pb::Checkpoint { cursors: cursors_to_pb(cursors, store) })
         }
         Event::Draining(cursors) => Wire::Draining(pb::SubscribeDraining {

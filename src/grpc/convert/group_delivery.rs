@@ -73,7 +73,7 @@ pub(crate) fn to_pb(
             cursor: String::new(),
             ..delivery::gap_to_pb(gap, &StoreIdentity::default())
         }),
-        GroupEvent::Heartbeat(heads, outstanding_frames) => {
+        GroupEvent::Heartbeat { heads, outstanding_frames, unfollowed_streams: _ } => {
             Wire::Heartbeat(pb::Heartbeat { outstanding_frames, ..delivery::heartbeat_to_pb(heads) })
         }
         GroupEvent::Draining => {

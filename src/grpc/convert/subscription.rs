@@ -54,6 +54,7 @@ pub(crate) fn from_pb(
         heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
         checkpoint_interval: checkpoint.unwrap_or(DEFAULT_CHECKPOINT),
         stop_after_frames: Some(stop_after_frames).filter(|&count| count > 0),
+        stop_at_head: false,
         allow_unregistered: false,
     })
 }
