@@ -18,8 +18,6 @@ use crate::queue::{self, OutputPage, Queue};
 
 /// Most sequences or streams of one request.
 pub(crate) const MAX_LOOKUP_ITEMS: usize = 100;
-/// How many of the newest entries are searched for one that is no tombstone.
-const LATEST_SEARCHED: usize = 16;
 
 /// Reads outputs.
 #[derive(Debug)]
@@ -72,19 +70,7 @@ impl FrameReader {
             stream_ids.iter().map(|id| id.parse().map_err(Fault::from)).collect::<Result<_>>()?;
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
-            let newest = match self.queue.latest_outputs(&id, LATEST_SEARCHED).await {
-                Ok(newest) => Ok(newest),
-                Err(queue::Error::StreamNotFound(_)) => Err(pb::MissingReason::StreamNotFound),
-                Err(error) => return Err(error.into()),
-            };
-            let found = match newest {
-                Err(reason) => Err(reason),
-                Ok(newest) if newest.is_empty() => Err(self.why_empty(&id).await?),
-                Ok(newest) => newest
-                    .into_iter()
-                    .find(|entry| matches!(entry.body, OutputBody::Frame(_)))
-                    .ok_or(pb::MissingReason::NoPicture),
-            };
+            let found = self.latest_frame(&id).await?;
             let (result, age) = match found {
                 Ok(entry) => match message.add(&self.hub, &entry).await? {
                     Entry::Frame(frame) => {
@@ -98,6 +84,23 @@ impl FrameReader {
             results.push(pb::LatestFrame { stream_id: id.to_string(), outcome: Some(result), age });
         }
         Ok(pb::GetLatestFramesResponse { results })
+    }
+
+    /// A stream's newest processed frame, or why there is none.
+    async fn latest_frame(
+        &self,
+        id: &StreamId,
+    ) -> Result<std::result::Result<Arc<OutputEntry>, pb::MissingReason>> {
+        if let Some(frame) = self.queue.latest_frame(id).await? {
+            return Ok(Ok(frame));
+        }
+        let newest = self.queue.latest_outputs(id, 1).await?.pop();
+        Ok(match newest {
+            None => Err(self.why_empty(id).await?),
+            // It came just now.
+            Some(entry) if matches!(entry.body, OutputBody::Frame(_)) => Ok(entry),
+            Some(_) => Err(pb::MissingReason::NoPicture),
+        })
     }
 
     /// Why a stream's output has no entries.

@@ -158,7 +158,6 @@ impl From<SubscribeError> for Fault {
             SubscribeError::SlowConsumer { limit_bytes } => {
                 Self::new(R::SlowConsumer, message).fact("limit", limit_bytes).retry_in(SOON)
             }
-            SubscribeError::CursorStreamNotSelected(_) => Self::new(R::CursorInvalid, message),
             SubscribeError::Draining => Self::draining(),
             SubscribeError::Backend(error) => error.into(),
         }
@@ -259,7 +258,6 @@ mod tests {
             (E::TooManySubscriptions { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_SUBSCRIPTIONS", true),
             (E::TooManyStreams { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
             (trimmed, Code::OutOfRange, "CURSOR_TRIMMED", false),
-            (E::CursorStreamNotSelected(stream()), Code::InvalidArgument, "CURSOR_INVALID", false),
             (E::OtherSelection, Code::InvalidArgument, "INVALID_FIELD", false),
             (E::PositionInFuture("x".into()), Code::OutOfRange, "POSITION_IN_FUTURE", false),
             (E::SlowConsumer { limit_bytes: 1 }, Code::ResourceExhausted, "SLOW_CONSUMER", true),

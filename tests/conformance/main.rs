@@ -25,6 +25,7 @@ mod output;
 mod registry;
 mod replies;
 mod returning;
+mod sampling;
 mod seek;
 mod strikes;
 mod support;
@@ -161,12 +162,16 @@ behaviours! {
         pages_begin_where_asked,
         a_page_below_what_is_kept_begins_at_the_oldest,
         the_newest_come_first_when_asked_for,
+        the_newest_frame_is_found_behind_any_number_of_tombstones,
         fetching_answers_in_the_order_asked,
         retention_takes_the_oldest_by_count_and_bytes,
         retention_takes_what_was_received_before_a_moment,
         retention_takes_tombstones_too,
         retention_does_a_bounded_piece_at_a_time,
         the_backend_says_how_it_is,
+    }
+    sampling {
+        a_group_and_a_subscription_choose_the_same_frames,
     }
     groups {
         each_frame_goes_to_one_member,
@@ -180,6 +185,7 @@ behaviours! {
         lag_is_exact_also_after_trimming,
         groups_are_made_changed_listed_and_deleted,
         what_is_passed_over_counts_as_done,
+        what_sampling_remembers_is_kept_with_the_position,
         all_servers_have_one_key_for_ack_ids,
     }
     group_members {

@@ -19,10 +19,14 @@ pub(crate) fn to_pb(
         Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes, store)?),
         Event::Gap(gap) => Wire::Gap(delivered_gap(gap, store)),
         Event::TimeGap(gap) => Wire::Gap(delivered_time_gap(gap, store)),
-        Event::Heartbeat(heads) => Wire::Heartbeat(heartbeat_to_pb(heads)),
-        Event::Checkpoint(cursors) => {
+        Event::Heartbeat { heads, unfollowed_streams } => Wire::Heartbeat(pb::Heartbeat {
+            server_time: Some(time::to_pb(Timestamp::now())),
+            streams: lags_to_pb(heads),
+            unfollowed_streams,
+        }),
+        Event::Checkpoint { cursors, unfollowed_streams } => {
             let cursors = cursors_to_pb(cursors, store);
-            Wire::Checkpoint(pb::Checkpoint { cursors, unfollowed_streams: 0 })
+            Wire::Checkpoint(pb::Checkpoint { cursors, unfollowed_streams })
         }
         Event::Draining(cursors) => Wire::Draining(pb::SubscribeDraining {
             cursors: cursors_to_pb(cursors, store),
@@ -125,14 +129,6 @@ fn reason_to_pb(reason: GapReason) -> pb::GapReason {
         GapReason::BackendFailover => pb::GapReason::BackendFailover,
         GapReason::Unregistered => pb::GapReason::Unregistered,
         GapReason::StoreReplaced => pb::GapReason::StoreReplaced,
-    }
-}
-
-fn heartbeat_to_pb(heads: Vec<StreamHead>) -> pb::Heartbeat {
-    pb::Heartbeat {
-        server_time: Some(time::to_pb(Timestamp::now())),
-        streams: lags_to_pb(heads),
-        unfollowed_streams: 0,
     }
 }
 

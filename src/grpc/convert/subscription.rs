@@ -55,6 +55,7 @@ pub(crate) fn from_pb(
         heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
         checkpoint_interval: checkpoint.unwrap_or(DEFAULT_CHECKPOINT),
         stop_after_frames: from_one("stop_after_frames", stop_after_frames)?,
+        stop_at_head,
         allow_unregistered: false,
     })
 }

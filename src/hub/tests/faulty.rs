@@ -262,6 +262,11 @@ impl Queue for Faulty {
         self.memory.latest_outputs(stream, limit).await
     }
 
+    async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        self.up()?;
+        self.memory.latest_frame(stream).await
+    }
+
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {
         self.up()?;
         self.dawdle().await;

@@ -293,6 +293,10 @@ impl Queue for MemoryQueue {
         Ok(self.state().latest_outputs(stream, limit))
     }
 
+    async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        Ok(self.state().latest_frame(stream))
+    }
+
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {
         let mut state = self.state();
         let partition = state.partition(partition, Now::read());

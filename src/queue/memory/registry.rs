@@ -66,6 +66,7 @@ impl State {
             counters,
             publishers: BTreeMap::new(),
             outputs: VecDeque::new(),
+            newest_frame: 0,
         };
         let record = stream.record(id);
         partition.streams.insert(id.clone(), stream);

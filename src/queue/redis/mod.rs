@@ -319,6 +319,10 @@ impl Queue for RedisQueue {
         self.latest(stream, limit).await
     }
 
+    async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        self.newest_frame(stream).await
+    }
+
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {
         self.payloads(partition, payloads).await
     }
