@@ -108,7 +108,10 @@ pub(crate) async fn accept_one(queue: &dyn Queue, frame: NewFrame) -> AcceptResu
 pub(crate) async fn answers(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
     let untimed = |result| match result {
         AcceptResult::Accepted(sequence, _) => accepted(sequence.get()),
-        other => other,
+        AcceptResult::Duplicate(_)
+        | AcceptResult::Refused(_)
+        | AcceptResult::Unconfirmed(_)
+        | AcceptResult::NotDurable(_) => result,
     };
     queue.accept(frames).await.into_iter().map(untimed).collect()
 }
