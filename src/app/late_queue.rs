@@ -176,6 +176,10 @@ impl DeadLetters for LateQueue {
         self.get()?.replay_dead_letter(id).await
     }
 
+    async fn would_replay(&self, ids: &[DeadLetterId]) -> Result<Vec<Option<ReplayResult>>> {
+        self.get()?.would_replay(ids).await
+    }
+
     async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {
         self.get()?.discard_dead_letter(id).await
     }

@@ -12,6 +12,9 @@ use crate::queue::{Error as QueueError, Refusal};
 pub(crate) const BACKEND_RETRY: Duration = Duration::from_secs(2);
 /// When to try again after a full queue: some frames have been processed by then.
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(500);
+/// When to try again after a queue that an operator drains refused a frame: a drain takes minutes rather than seconds, and
+/// a publisher should notice its end soon.
+const QUEUE_DRAINING_RETRY: Duration = Duration::from_secs(5);
 /// When to try again after a server said that it drains, at the earliest: a restart takes about so long.
 pub(crate) const DRAINING_RETRY: Duration = Duration::from_secs(1);
 /// How much later some clients try again than others, so that they do not all come at once.
@@ -112,7 +115,8 @@ impl From<Refusal> for Fault {
             Refusal::QueueDraining => Self::new(
                 R::QueueDraining,
                 "an operator drains the queue: it takes no new frames until it is resumed",
-            ),
+            )
+            .retry_in(QUEUE_DRAINING_RETRY),
             Refusal::PayloadGone => {
                 Self::new(R::PayloadExpired, "the picture expired before the frame was entered")
                     .retry_in(SOON)

@@ -281,3 +281,23 @@ fn within_reach(record: &StreamRecord, live: Sequence, number: Sequence) -> Resu
     }
     Ok(number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_is_a_character_like_any_other_to_a_glob() {
+        let chosen = |glob: &str| -> Vec<&str> {
+            let matcher = Matcher::new(&StreamSet::Glob(glob.to_owned())).unwrap();
+            let ids = ["north", "north.cam-1", "north.cam-1.raw", "northXcam-1"];
+            ids.into_iter().filter(|id| !matcher.excludes(&id.parse().unwrap())).collect()
+        };
+        assert_eq!(chosen("*"), ["north", "north.cam-1", "north.cam-1.raw", "northXcam-1"]);
+        assert_eq!(chosen("north.*"), ["north.cam-1", "north.cam-1.raw"]);
+        assert_eq!(chosen("*.raw"), ["north.cam-1.raw"]);
+        assert_eq!(chosen("*cam-1"), ["north.cam-1", "northXcam-1"]);
+        assert_eq!(chosen("north?cam-1"), ["north.cam-1", "northXcam-1"]);
+        assert_eq!(chosen("north"), ["north"]);
+    }
+}

@@ -105,7 +105,9 @@ async fn a_broken_picture_is_kept_byte_for_byte_with_all_that_was_said_of_it() {
     assert_eq!((letter.publisher_id.as_str(), letter.publisher_sequence), ("agent", Some(5)));
     assert_eq!(letter.attributes, sent.attributes);
     assert!(!letter.message.is_empty() && letter.group_id.is_empty());
-    assert!(letter.dead_letter_time.is_some() && letter.receive_time.is_some() && letter.replay_time.is_none());
+    assert!(
+        letter.dead_letter_time.is_some() && letter.receive_time.is_some() && letter.replay_time.is_none()
+    );
     let picture = letter.picture.clone().expect("a picture");
     assert_eq!((picture.role(), picture.format()), (pb::PictureRole::Original, pb::PictureFormat::Jpeg));
     assert_eq!(picture.content, Some(Content::Data(sent.data.clone())), "byte for byte");

@@ -31,7 +31,9 @@ async fn what_is_relayed_comes_out_as_it_went_in_in_order() {
     };
     let subscribe = pb::SubscribeFramesRequest {
         selectors: vec![pb::StreamSelector {
-            streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam".to_owned())) }),
+            streams: Some(pb::StreamMatch {
+                selector: Some(pb::stream_match::Selector::Id("cam".to_owned())),
+            }),
             ..Default::default()
         }],
         stop_after_frames: 4,

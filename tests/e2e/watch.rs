@@ -131,7 +131,8 @@ async fn a_watch_that_cannot_be_is_refused_and_draining_ends_it() {
     let server = TestServer::start(|_| {}).await;
     let mut events = watch(&server, "").await;
     let (_, token) = snapshot(&mut events).await;
-    let glob = |glob: &str| Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob(glob.into())) });
+    let glob =
+        |glob: &str| Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob(glob.into())) });
     let request = pb::WatchStreamsRequest::default;
     for request in [
         pb::WatchStreamsRequest { resume_token: "rubbish".into(), ..request() },

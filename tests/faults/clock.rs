@@ -136,7 +136,9 @@ async fn a_groups_due_times_survive_a_clock_that_jumps_an_hour_and_back() {
     let mut operator = QueueServiceClient::connect(server.url()).await.expect("connects");
     let group = pb::ConsumerGroup {
         group_id: "site".to_owned(),
-        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("cam-*".to_owned())) }],
+        streams: vec![pb::StreamMatch {
+            selector: Some(pb::stream_match::Selector::Glob("cam-*".to_owned())),
+        }],
         ack_deadline: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
         max_delivery_attempts: 100,
         ..Default::default()

@@ -35,7 +35,9 @@ pub(crate) fn operator(url: &str) -> Operator {
 pub(crate) async fn create_group(operator: &Operator, attempts: u32) {
     let group = pb::ConsumerGroup {
         group_id: GROUP.to_owned(),
-        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("cam-*".to_owned())) }],
+        streams: vec![pb::StreamMatch {
+            selector: Some(pb::stream_match::Selector::Glob("cam-*".to_owned())),
+        }],
         start: Some(pb::StartPosition {
             position: Some(pb::start_position::Position::Earliest(pb::StartEarliest {})),
         }),

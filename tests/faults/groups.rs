@@ -76,7 +76,9 @@ async fn a_member_that_never_acknowledges_holds_nobody_up() {
     let operator = QueueServiceClient::connect(server.url()).await.expect("connects");
     let group = pb::ConsumerGroup {
         group_id: GROUP.to_owned(),
-        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("cam-*".to_owned())) }],
+        streams: vec![pb::StreamMatch {
+            selector: Some(pb::stream_match::Selector::Glob("cam-*".to_owned())),
+        }],
         ack_deadline: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
         max_delivery_attempts: 3,
         ..Default::default()

@@ -90,11 +90,8 @@ impl OptionsArgs {
     }
 
     pub(super) fn into_options(self) -> Options {
-        let sampling = pb::Sampling {
-            max_fps: self.max_fps,
-            every_nth: self.every_nth,
-            latest_only: self.latest_only,
-        };
+        let sampling =
+            pb::Sampling { max_fps: self.max_fps, every_nth: self.every_nth, latest_only: self.latest_only };
         let filter = pb::FrameFilter {
             min_quality_score: self.min_quality,
             attributes: self.attributes.into_iter().collect(),

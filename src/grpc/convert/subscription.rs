@@ -1,11 +1,9 @@
 use std::time::Duration;
 
-use super::{choice, known, picture, time};
+use super::{checked_entries, checked_key, choice, known, picture, time};
 use crate::domain::LabelMatch;
-use crate::domain::limits::{
-    MAX_CURSORS, MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES,
-};
-use crate::domain::{Cursor, Sequence, StartPosition, StoreIdentity, Timestamp};
+use crate::domain::limits::{MAX_CURSORS, MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES};
+use crate::domain::{Cursor, ID_PATTERN, Sequence, StartPosition, StoreIdentity, Timestamp, check_id};
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::{Choice, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
 use crate::pb::v1 as pb;
@@ -37,6 +35,9 @@ pub(crate) fn from_pb(
         stop_at_head,
         subscriber_name,
     } = request;
+    if !subscriber_name.is_empty() {
+        check_id("subscriber_name", &subscriber_name)?;
+    }
     if selectors.is_empty() {
         return Err(Fault::invalid("selectors", "must hold at least one"));
     }
@@ -117,7 +118,10 @@ struct Stop {
 fn stop(stop: pb::StopPosition) -> Result<Stop> {
     let pb::StopPosition { sequence, receive_time, frame_count } = stop;
     if sequence.is_none() && receive_time.is_none() && frame_count.is_none() {
-        return Err(Fault::invalid("", "must have at least one bound: sequence, receive_time or frame_count"));
+        return Err(Fault::invalid(
+            "",
+            "must have at least one bound: sequence, receive_time or frame_count",
+        ));
     }
     Ok(Stop {
         sequence: sequence.map(Sequence::new).transpose()?,
@@ -158,7 +162,8 @@ pub(crate) fn stream_sets(field: &str, streams: Vec<pb::StreamMatch>) -> Result<
     if streams.len() > MAX_STREAM_MATCHES {
         return Err(too_many(field, MAX_STREAM_MATCHES));
     }
-    let read = |(index, one)| streams_from_pb(one).map_err(|fault| fault.within(&format!("{field}[{index}]")));
+    let read =
+        |(index, one)| streams_from_pb(one).map_err(|fault| fault.within(&format!("{field}[{index}]")));
     streams.into_iter().enumerate().map(read).collect()
 }
 
@@ -168,8 +173,7 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
     match selector {
         None => Err(Fault::invalid("selector", "must say which streams: id, glob or labels")),
         Some(By::Id(id)) => Ok(StreamSet::Ids(vec![id.parse().map_err(|_| {
-            let rule = "must match ^[A-Za-z0-9_-]{1,64}$";
-            Fault::new(ErrorReason::InvalidStreamId, format!("id {rule}")).field("id")
+            Fault::new(ErrorReason::InvalidStreamId, format!("id must match {ID_PATTERN}")).field("id")
         })?])),
         Some(By::Glob(glob)) if glob.is_empty() || glob.chars().count() > MAX_GLOB_CHARS => {
             Err(Fault::invalid("glob", format!("must be 1 to {MAX_GLOB_CHARS} characters")))
@@ -188,6 +192,10 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
             }
             if let Some((terms, _)) = counts.iter().find(|(_, count)| *count > MAX_LABEL_TERMS) {
                 return Err(too_many(&format!("labels.{terms}"), MAX_LABEL_TERMS));
+            }
+            let equal = checked_entries("labels.equal", equal)?;
+            for (field, keys) in [("labels.present", &present), ("labels.absent", &absent)] {
+                keys.iter().try_for_each(|key| checked_key(field, key))?;
             }
             Ok(StreamSet::Labels(LabelMatch { equal, present, absent }))
         }

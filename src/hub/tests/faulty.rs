@@ -309,6 +309,10 @@ impl DeadLetters for Faulty {
         self.memory.replay_dead_letter(id).await
     }
 
+    async fn would_replay(&self, ids: &[DeadLetterId]) -> Result<Vec<Option<ReplayResult>>> {
+        self.memory.would_replay(ids).await
+    }
+
     async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {
         self.memory.discard_dead_letter(id).await
     }

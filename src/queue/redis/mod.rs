@@ -24,6 +24,7 @@ mod leftovers;
 mod life;
 mod output;
 mod registry;
+mod replay;
 mod reply;
 mod scripts;
 mod seek;
