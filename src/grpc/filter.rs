@@ -236,13 +236,14 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{StreamCounters, StreamSettings};
+    use crate::domain::{StreamCounters, StreamPolicies, StreamSettings};
 
     fn passes(filter: &str, id: &str, labels: &[(&str, &str)]) -> bool {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let record = StreamRecord {
             id: id.parse().unwrap(),
             settings: StreamSettings { labels, ..StreamSettings::default() },
+            effective: StreamPolicies::default(),
             revision: 1,
             create_time: Timestamp::from_micros(1),
             update_time: Timestamp::from_micros(1),

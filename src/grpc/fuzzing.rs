@@ -7,7 +7,8 @@ use super::ack_id::{AckId, AckKey};
 use super::filter::Filter;
 use super::page;
 use crate::domain::{
-    GroupId, Partitions, Sequence, StreamCounters, StreamId, StreamRecord, StreamSettings, Timestamp,
+    GroupId, Partitions, Sequence, StreamCounters, StreamId, StreamPolicies, StreamRecord, StreamSettings,
+    Timestamp,
 };
 
 const KEY: [u8; 32] = [7; 32];
@@ -76,6 +77,7 @@ pub(crate) fn check_filter(data: &[u8]) {
                     labels: [("site".to_owned(), "north \"gate\"".to_owned())].into(),
                     ..StreamSettings::default()
                 },
+                effective: StreamPolicies::default(),
                 revision: 1,
                 create_time: Timestamp::from_micros(1),
                 update_time: Timestamp::from_micros(1),

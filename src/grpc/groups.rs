@@ -118,7 +118,7 @@ impl GroupDesk {
         loop {
             let state = self.queue.group_state(&id).await?;
             let revision = expected.unwrap_or(state.record.revision);
-            let mut merged = group::to_pb(state.record.clone());
+            let mut merged = group::said_to_pb(state.record.clone());
             mask::apply(&mut merged, &wanted, &paths)?;
             let settings = group::from_pb(merged, &self.queue.identity());
             let settings = settings.map_err(|fault| fault.within("group"))?.settings;

@@ -110,7 +110,7 @@ impl Registry {
             let current = self.read(&id).await?;
             let revision = expected.unwrap_or(current.revision);
             let before = current.settings.clone();
-            let mut merged = self.to_pb(current);
+            let mut merged = stream::said_to_pb(current, self.queue.partitions(), Timestamp::now());
             mask::apply(&mut merged, &wanted, &paths)?;
             let WantedStream { id: _, mut settings } =
                 stream::from_pb(merged).map_err(|f| f.within("stream"))?;

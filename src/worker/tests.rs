@@ -11,7 +11,7 @@ use super::pool::MOST_REPLACED;
 use super::{CRASH_ATTRIBUTE, CRASH_BY_HANGING, Worker, WorkerConfig};
 use crate::domain::{
     Digest, FailureReason, FrameHeader, OutputBody, OutputEntry, Partitions, PictureFormat, Sequence,
-    SourceInfo, StreamId, StreamSettings, TombstoneKind,
+    SourceInfo, StreamId, StreamPolicies, StreamSettings, TombstoneKind,
 };
 use crate::picture::{Codec, Limits};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
@@ -31,7 +31,12 @@ fn stream() -> StreamId {
 async fn store() -> Arc<MemoryQueue> {
     let partitions = Partitions::new(1).unwrap();
     let budget = Budget::share(1 << 30, partitions);
-    let queue = MemoryQueue::new(MemoryConfig { partitions, budget, max_streams: 10 });
+    let queue = MemoryQueue::new(MemoryConfig {
+        partitions,
+        budget,
+        max_streams: 10,
+        defaults: StreamPolicies::default(),
+    });
     queue.register_stream(&stream(), &StreamSettings::default()).await.unwrap();
     Arc::new(queue)
 }

@@ -26,6 +26,7 @@ mod registry;
 mod replies;
 mod returning;
 mod seek;
+mod settings;
 mod strikes;
 mod support;
 mod work;
@@ -61,6 +62,10 @@ behaviours! {
         an_unregistered_stream_takes_no_frames_and_publishes_none,
         a_stream_that_returns_goes_on_counting,
         streams_are_limited_in_number,
+    }
+    settings {
+        what_is_unset_stays_unset_and_its_default_holds,
+        a_group_keeps_what_was_said_of_it,
     }
     returning {
         it_keeps_every_frame_while_retention_runs,

@@ -6,8 +6,8 @@ use super::subscription::{cursors, streams_from_pb, too_many};
 use super::{choice, known, stream, time};
 use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES, MAX_SELECTORS};
 use crate::domain::{
-    FrameFilter, GroupAffinity, GroupId, GroupRecord, GroupSettings, RetryBackoff, Sampling, Sequence,
-    StoreIdentity, StreamMatch,
+    BackoffSettings, FrameFilter, GroupAffinity, GroupId, GroupPolicies, GroupRecord, GroupSettings,
+    Sampling, Sequence, StoreIdentity, StreamMatch,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::{self, Consumers, GroupStart, GroupTotals, StreamSet, lag_of};
@@ -68,41 +68,32 @@ pub(crate) fn from_pb(group: pb::ConsumerGroup, store: &StoreIdentity) -> Result
         .map(|(index, one)| stream_match(one).map_err(|fault| fault.within(&format!("streams[{index}]"))));
     let streams: Vec<StreamMatch> = streams.collect::<Result<_>>()?;
     Consumers::check_selection(&streams)?;
-    let default = GroupSettings::default();
     let deadline = time::duration_within("ack_deadline", ack_deadline, SECOND, HOUR)?;
     let affinity = match known("affinity", affinity)? {
-        pb::GroupAffinity::Unspecified | pb::GroupAffinity::None => GroupAffinity::None,
-        pb::GroupAffinity::Stream => GroupAffinity::Stream,
+        pb::GroupAffinity::Unspecified => None,
+        pb::GroupAffinity::None => Some(GroupAffinity::None),
+        pb::GroupAffinity::Stream => Some(GroupAffinity::Stream),
     };
     let settings = GroupSettings {
         display_name,
         streams,
         filter: choice::filter(filter.unwrap_or_default()).map_err(|fault| fault.within("filter"))?,
         sampling: sampling_from_pb(sampling.unwrap_or_default()).map_err(|fault| fault.within("sampling"))?,
-        ack_deadline: deadline.unwrap_or(default.ack_deadline),
-        max_delivery_attempts: bounded(
-            "max_delivery_attempts",
-            max_delivery_attempts,
-            MAX_ATTEMPTS,
-            default.max_delivery_attempts,
-        )?,
+        ack_deadline: deadline,
+        max_delivery_attempts: bounded("max_delivery_attempts", max_delivery_attempts, MAX_ATTEMPTS)?,
         backoff: backoff_from_pb(backoff.unwrap_or_default()).map_err(|fault| fault.within("backoff"))?,
         affinity,
-        max_outstanding_frames: bounded(
-            "max_outstanding_frames",
-            max_outstanding_frames,
-            MAX_GROUP_FRAMES,
-            default.max_outstanding_frames,
-        )?,
+        max_outstanding_frames: bounded("max_outstanding_frames", max_outstanding_frames, MAX_GROUP_FRAMES)?,
     };
     let start = start_from_pb(start.unwrap_or_default(), store).map_err(|fault| fault.within("start"))?;
     Ok(WantedGroup { id, settings, start })
 }
 
-fn bounded(field: &str, value: u32, most: u32, default: u32) -> Result<u32> {
+/// A number within bounds; 0 is unset.
+fn bounded(field: &str, value: u32, most: u32) -> Result<Option<u32>> {
     match value {
-        0 => Ok(default),
-        value if value <= most => Ok(value),
+        0 => Ok(None),
+        value if value <= most => Ok(Some(value)),
         _ => Err(Fault::invalid(field, format!("must be at most {most}"))),
     }
 }
@@ -165,13 +156,12 @@ fn sampling_from_pb(sampling: pb::Sampling) -> Result<Sampling> {
     Ok(Sampling { max_fps, every_nth })
 }
 
-fn backoff_from_pb(backoff: pb::RetryBackoff) -> Result<RetryBackoff> {
+fn backoff_from_pb(backoff: pb::RetryBackoff) -> Result<BackoffSettings> {
     let pb::RetryBackoff { min_delay, max_delay } = backoff;
-    let default = RetryBackoff::default();
     let min_delay = time::duration_within("min_delay", min_delay, Duration::ZERO, TEN_MINUTES)?;
-    let min_delay = min_delay.unwrap_or(default.min_delay);
-    let max_delay = time::duration_within("max_delay", max_delay, min_delay, HOUR)?;
-    Ok(RetryBackoff { min_delay, max_delay: max_delay.unwrap_or(default.max_delay.max(min_delay)) })
+    let least = BackoffSettings { min_delay, max_delay: None }.effective().min_delay;
+    let max_delay = time::duration_within("max_delay", max_delay, least, HOUR)?;
+    Ok(BackoffSettings { min_delay, max_delay })
 }
 
 fn match_to_pb(one: StreamMatch) -> pb::StreamMatch {
@@ -188,8 +178,38 @@ fn match_to_pb(one: StreamMatch) -> pb::StreamMatch {
     }
 }
 
-/// A group's settings, without status.
+/// A group's settings in force, without status.
 pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
+    let GroupPolicies { ack_deadline, max_delivery_attempts, backoff, affinity, max_outstanding_frames } =
+        record.settings.effective();
+    pb::ConsumerGroup {
+        ack_deadline: Some(time::duration_to_pb(ack_deadline)),
+        max_delivery_attempts,
+        backoff: backoff_to_pb(backoff.into()),
+        affinity: affinity_to_pb(Some(affinity)).into(),
+        max_outstanding_frames,
+        ..said_to_pb(record)
+    }
+}
+
+fn backoff_to_pb(backoff: BackoffSettings) -> Option<pb::RetryBackoff> {
+    let BackoffSettings { min_delay, max_delay } = backoff;
+    (backoff != BackoffSettings::default()).then(|| pb::RetryBackoff {
+        min_delay: min_delay.map(time::duration_to_pb),
+        max_delay: max_delay.map(time::duration_to_pb),
+    })
+}
+
+fn affinity_to_pb(affinity: Option<GroupAffinity>) -> pb::GroupAffinity {
+    match affinity {
+        None => pb::GroupAffinity::Unspecified,
+        Some(GroupAffinity::None) => pb::GroupAffinity::None,
+        Some(GroupAffinity::Stream) => pb::GroupAffinity::Stream,
+    }
+}
+
+/// A group's settings as they were said, without status: what an update by mask goes out from.
+pub(crate) fn said_to_pb(record: GroupRecord) -> pb::ConsumerGroup {
     let GroupRecord { id, settings, revision, generation, incarnation: _, create_time, update_time } = record;
     let GroupSettings {
         display_name,
@@ -211,18 +231,11 @@ pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
         filter: filter_to_pb(filter),
         sampling: sampled.then_some(pb::Sampling { max_fps, every_nth, latest_only: false }),
         start: None,
-        ack_deadline: Some(time::duration_to_pb(ack_deadline)),
-        max_delivery_attempts,
-        backoff: Some(pb::RetryBackoff {
-            min_delay: Some(time::duration_to_pb(backoff.min_delay)),
-            max_delay: Some(time::duration_to_pb(backoff.max_delay)),
-        }),
-        affinity: match affinity {
-            GroupAffinity::None => pb::GroupAffinity::None,
-            GroupAffinity::Stream => pb::GroupAffinity::Stream,
-        }
-        .into(),
-        max_outstanding_frames,
+        ack_deadline: ack_deadline.map(time::duration_to_pb),
+        max_delivery_attempts: max_delivery_attempts.unwrap_or(0),
+        backoff: backoff_to_pb(backoff),
+        affinity: affinity_to_pb(affinity).into(),
+        max_outstanding_frames: max_outstanding_frames.unwrap_or(0),
         etag: stream::etag(revision),
         generation,
         create_time: Some(time::to_pb(create_time)),
@@ -285,6 +298,7 @@ pub(crate) fn position_to_pb(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::RetryBackoff;
 
     fn group() -> pb::ConsumerGroup {
         let streams = vec![pb::StreamMatch { by: Some(By::Glob("cam-*".into())) }];
@@ -295,6 +309,7 @@ mod tests {
     fn defaults_are_those_of_the_contract() {
         let WantedGroup { settings, start, .. } = from_pb(group(), &StoreIdentity::default()).unwrap();
         assert_eq!(start, GroupStart::Live);
+        let settings = settings.effective();
         assert_eq!((settings.ack_deadline, settings.max_delivery_attempts), (Duration::from_secs(30), 5));
         assert_eq!(settings.max_outstanding_frames, 10_000);
         assert_eq!(settings.backoff, RetryBackoff::default());

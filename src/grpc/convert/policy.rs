@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{known, time};
-use crate::domain::{ClockAction, ClockPolicy, QueuePolicy, RetentionPolicy, ValidationPolicy};
+use crate::domain::{ClockAction, ClockSettings, QueueSettings, RetentionSettings, ValidationSettings};
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
@@ -14,53 +14,63 @@ const MAX_QUEUE_BYTES: u64 = 64 << 30;
 const MAX_AGES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(30 * 24 * 3600));
 const CLOCK_TOLERANCES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(24 * 3600));
 
-/// A number within bounds; 0 is the default.
-pub(super) fn bounded(field: &str, value: u64, least: u64, most: u64, default: u64) -> Result<u64> {
+/// A number within bounds; 0 is unset.
+pub(super) fn bounded(field: &str, value: u64, least: u64, most: u64) -> Result<Option<u64>> {
     match value {
-        0 => Ok(default),
-        value if (least..=most).contains(&value) => Ok(value),
+        0 => Ok(None),
+        value if (least..=most).contains(&value) => Ok(Some(value)),
         _ => Err(Fault::invalid(field, format!("must be 0 (the default) or from {least} to {most}"))),
     }
 }
 
-pub(crate) fn retention(policy: pb::RetentionPolicy) -> Result<RetentionPolicy> {
+pub(crate) fn retention(policy: pb::RetentionPolicy) -> Result<RetentionSettings> {
     let pb::RetentionPolicy { max_frames, max_age, max_bytes } = policy;
-    let default = RetentionPolicy::default();
-    let age = time::duration_within("max_age", max_age, Duration::from_secs(1), MAX_RETENTION_AGE)?;
-    Ok(RetentionPolicy {
-        max_frames: bounded("max_frames", max_frames, 1, MAX_RETENTION_FRAMES, default.max_frames)?,
-        max_age: age.unwrap_or(default.max_age),
-        max_bytes: bounded("max_bytes", max_bytes, MIB, TIB, default.max_bytes)?,
+    Ok(RetentionSettings {
+        max_frames: bounded("max_frames", max_frames, 1, MAX_RETENTION_FRAMES)?,
+        max_age: time::duration_within("max_age", max_age, Duration::from_secs(1), MAX_RETENTION_AGE)?,
+        max_bytes: bounded("max_bytes", max_bytes, MIB, TIB)?,
     })
 }
 
-pub(crate) fn retention_to_pb(policy: RetentionPolicy) -> pb::RetentionPolicy {
-    let RetentionPolicy { max_frames, max_age, max_bytes } = policy;
-    pb::RetentionPolicy { max_frames, max_age: Some(time::duration_to_pb(max_age)), max_bytes }
+pub(crate) fn retention_to_pb(settings: RetentionSettings) -> pb::RetentionPolicy {
+    let RetentionSettings { max_frames, max_age, max_bytes } = settings;
+    pb::RetentionPolicy {
+        max_frames: max_frames.unwrap_or(0),
+        max_age: max_age.map(time::duration_to_pb),
+        max_bytes: max_bytes.unwrap_or(0),
+    }
 }
 
-pub(crate) fn queue(policy: pb::QueuePolicy) -> Result<QueuePolicy> {
+pub(crate) fn queue(policy: pb::QueuePolicy) -> Result<QueueSettings> {
     let pb::QueuePolicy { max_frames, max_bytes, overflow } = policy;
-    let default = QueuePolicy::default();
     let drop_oldest = match known("overflow", overflow)? {
-        pb::QueueOverflow::Unspecified | pb::QueueOverflow::Reject => false,
-        pb::QueueOverflow::DropOldest => true,
+        pb::QueueOverflow::Unspecified => None,
+        pb::QueueOverflow::Reject => Some(false),
+        pb::QueueOverflow::DropOldest => Some(true),
     };
-    Ok(QueuePolicy {
-        max_frames: bounded("max_frames", max_frames, 1, MAX_QUEUE_FRAMES, default.max_frames)?,
-        max_bytes: bounded("max_bytes", max_bytes, MIB, MAX_QUEUE_BYTES, default.max_bytes)?,
+    Ok(QueueSettings {
+        max_frames: bounded("max_frames", max_frames, 1, MAX_QUEUE_FRAMES)?,
+        max_bytes: bounded("max_bytes", max_bytes, MIB, MAX_QUEUE_BYTES)?,
         drop_oldest,
     })
 }
 
-pub(crate) fn queue_to_pb(policy: QueuePolicy) -> pb::QueuePolicy {
-    let QueuePolicy { max_frames, max_bytes, drop_oldest } = policy;
-    let overflow = if drop_oldest { pb::QueueOverflow::DropOldest } else { pb::QueueOverflow::Reject };
-    pb::QueuePolicy { max_frames, max_bytes, overflow: overflow.into() }
+pub(crate) fn queue_to_pb(settings: QueueSettings) -> pb::QueuePolicy {
+    let QueueSettings { max_frames, max_bytes, drop_oldest } = settings;
+    let overflow = match drop_oldest {
+        None => pb::QueueOverflow::Unspecified,
+        Some(false) => pb::QueueOverflow::Reject,
+        Some(true) => pb::QueueOverflow::DropOldest,
+    };
+    pb::QueuePolicy {
+        max_frames: max_frames.unwrap_or(0),
+        max_bytes: max_bytes.unwrap_or(0),
+        overflow: overflow.into(),
+    }
 }
 
 /// What is checked when a frame is accepted, and what when it is processed.
-pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockPolicy, ValidationPolicy)> {
+pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockSettings, ValidationSettings)> {
     let pb::ValidationPolicy {
         min_quality_score,
         min_width,
@@ -73,62 +83,75 @@ pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockPolicy, V
         return Err(Fault::invalid("min_quality_score", "must be from 0 to 1"));
     }
     let action = match known("clock_policy", clock_policy)? {
-        pb::ClockPolicy::Unspecified | pb::ClockPolicy::Flag => ClockAction::Flag,
-        pb::ClockPolicy::Reject => ClockAction::Reject,
-        pb::ClockPolicy::Ignore => ClockAction::Ignore,
+        pb::ClockPolicy::Unspecified => None,
+        pb::ClockPolicy::Flag => Some(ClockAction::Flag),
+        pb::ClockPolicy::Reject => Some(ClockAction::Reject),
+        pb::ClockPolicy::Ignore => Some(ClockAction::Ignore),
     };
     let (least, most) = MAX_AGES;
     let max_age = time::duration_within("max_age", max_age, least, most)?;
     let (least, most) = CLOCK_TOLERANCES;
     let tolerance = time::duration_within("clock_tolerance", clock_tolerance, least, most)?;
-    let tolerance = tolerance.unwrap_or(ClockPolicy::default().tolerance);
-    let bounds = ValidationPolicy { min_quality_score, min_width, min_height, max_age };
-    Ok((ClockPolicy { tolerance, action }, bounds))
+    let side = |side: u32| Some(side).filter(|&side| side > 0);
+    let bounds = ValidationSettings {
+        min_quality_score,
+        min_width: side(min_width),
+        min_height: side(min_height),
+        max_age,
+    };
+    Ok((ClockSettings { tolerance, action }, bounds))
 }
 
-pub(crate) fn validation_to_pb(clock: ClockPolicy, bounds: ValidationPolicy) -> pb::ValidationPolicy {
-    let ClockPolicy { tolerance, action } = clock;
-    let ValidationPolicy { min_quality_score, min_width, min_height, max_age } = bounds;
+pub(crate) fn validation_to_pb(clock: ClockSettings, bounds: ValidationSettings) -> pb::ValidationPolicy {
+    let ClockSettings { tolerance, action } = clock;
+    let ValidationSettings { min_quality_score, min_width, min_height, max_age } = bounds;
     let clock_policy = match action {
-        ClockAction::Flag => pb::ClockPolicy::Flag,
-        ClockAction::Reject => pb::ClockPolicy::Reject,
-        ClockAction::Ignore => pb::ClockPolicy::Ignore,
+        None => pb::ClockPolicy::Unspecified,
+        Some(ClockAction::Flag) => pb::ClockPolicy::Flag,
+        Some(ClockAction::Reject) => pb::ClockPolicy::Reject,
+        Some(ClockAction::Ignore) => pb::ClockPolicy::Ignore,
     };
     pb::ValidationPolicy {
         min_quality_score,
-        min_width,
-        min_height,
+        min_width: min_width.unwrap_or(0),
+        min_height: min_height.unwrap_or(0),
         max_age: max_age.map(time::duration_to_pb),
         clock_policy: clock_policy.into(),
-        clock_tolerance: Some(time::duration_to_pb(tolerance)),
+        clock_tolerance: tolerance.map(time::duration_to_pb),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{QueuePolicy, RetentionPolicy};
 
     #[test]
-    fn unset_policies_are_the_defaults() {
-        assert_eq!(retention(pb::RetentionPolicy::default()), Ok(RetentionPolicy::default()));
-        assert_eq!(queue(pb::QueuePolicy::default()), Ok(QueuePolicy::default()));
-        let unset = (ClockPolicy::default(), ValidationPolicy::default());
-        assert_eq!(validation(pb::ValidationPolicy::default()), Ok(unset));
+    fn what_is_unset_stays_unset() {
+        let (r, q) = (RetentionSettings::default(), QueueSettings::default());
+        assert_eq!(retention(pb::RetentionPolicy::default()), Ok(r));
+        assert_eq!(retention_to_pb(r), pb::RetentionPolicy::default());
+        assert_eq!(queue(pb::QueuePolicy::default()), Ok(q));
+        assert_eq!(queue_to_pb(q), pb::QueuePolicy::default());
+        let (clock, bounds) = (ClockSettings::default(), ValidationSettings::default());
+        assert_eq!(validation(pb::ValidationPolicy::default()), Ok((clock, bounds)));
+        assert_eq!(validation_to_pb(clock, bounds), pb::ValidationPolicy::default());
     }
 
     #[test]
     fn policies_go_both_ways() {
-        let (r, q) = (RetentionPolicy::default(), QueuePolicy { drop_oldest: true, ..Default::default() });
-        let bounds = ValidationPolicy {
+        let r = RetentionSettings::from(RetentionPolicy::default());
+        let q = QueueSettings::from(QueuePolicy { drop_oldest: true, ..Default::default() });
+        let bounds = ValidationSettings {
             min_quality_score: Some(0.25),
-            min_width: 640,
-            min_height: 360,
+            min_width: Some(640),
+            min_height: Some(360),
             max_age: Some(Duration::from_millis(2500)),
         };
         assert_eq!(retention(retention_to_pb(r)), Ok(r));
         assert_eq!(queue(queue_to_pb(q)), Ok(q));
         for action in [ClockAction::Flag, ClockAction::Reject, ClockAction::Ignore] {
-            let c = ClockPolicy { tolerance: Duration::from_millis(1500), action };
+            let c = ClockSettings { tolerance: Some(Duration::from_millis(1500)), action: Some(action) };
             assert_eq!(validation(validation_to_pb(c, bounds)), Ok((c, bounds)));
         }
     }

@@ -248,9 +248,9 @@ pub(crate) fn durability_to_pb(durability: Durability) -> pb::Durability {
 /// The policies of a stream that sets none.
 pub(crate) fn defaults() -> (pb::RetentionPolicy, pb::OutputPolicy, pb::QueuePolicy) {
     (
-        policy::retention_to_pb(RetentionPolicy::default()),
-        output::output_to_pb(OutputPolicy::default()),
-        policy::queue_to_pb(QueuePolicy::default()),
+        policy::retention_to_pb(RetentionPolicy::default().into()),
+        output::output_to_pb(OutputPolicy::default().into()),
+        policy::queue_to_pb(QueuePolicy::default().into()),
     )
 }
 
