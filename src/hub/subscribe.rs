@@ -167,6 +167,7 @@ async fn records(
         records.extend(unknown.map(|id| StreamRecord {
             id: id.clone(),
             settings: crate::domain::StreamSettings::default(),
+            effective: crate::domain::StreamPolicies::default(),
             revision: 0,
             create_time: clock::now(),
             update_time: clock::now(),

@@ -501,6 +501,7 @@ fn forgotten(id: StreamId) -> StreamRecord {
     StreamRecord {
         id,
         settings: crate::domain::StreamSettings::default(),
+        effective: crate::domain::StreamPolicies::default(),
         revision: 0,
         create_time: Timestamp::default(),
         update_time: Timestamp::default(),

@@ -164,7 +164,7 @@ pub(crate) async fn the_letter_has_the_frame_when_its_output_is_gone(backend: Ba
 }
 
 pub(crate) async fn a_replay_that_cannot_reach_its_group_changes_nothing(backend: Backend) {
-    let scene = Scene::of(backend, GroupSettings { max_outstanding_frames: 1, ..settings() }).await;
+    let scene = Scene::of(backend, GroupSettings { max_outstanding_frames: Some(1), ..settings() }).await;
     let Scene { store, record, seat, .. } = &scene;
     let in_the_way = store.claim_frames(seat, &claim(record, vec![offer("cam", 2, 2..=2)])).await.unwrap();
     assert_eq!(given(&in_the_way), [(2, 1)]);
@@ -191,7 +191,8 @@ pub(crate) async fn a_replay_that_cannot_reach_its_group_changes_nothing(backend
 }
 
 pub(crate) async fn a_late_settlement_is_not_of_a_replayed_frame(backend: Backend) {
-    let scene = Scene::unsettled(backend, GroupSettings { max_delivery_attempts: 1, ..settings() }).await;
+    let scene =
+        Scene::unsettled(backend, GroupSettings { max_delivery_attempts: Some(1), ..settings() }).await;
     // Between the dead letter and its settlement: it begins anew at once.
     assert_eq!(scene.replay().await, ReplayResult::Redelivered);
     let due = scene.due().await;

@@ -141,7 +141,7 @@ pub(crate) async fn each_frame_goes_to_one_member(backend: Backend) {
 
 pub(crate) async fn a_frame_comes_again_after_its_deadline(backend: Backend) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { ack_deadline: SHORT, ..settings() }, &["cam"]).await;
+    let record = create(&*store, &GroupSettings { ack_deadline: Some(SHORT), ..settings() }, &["cam"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
     assert!(first.next_due.is_some_and(|due| due <= SHORT), "{:?}", first.next_due);
@@ -191,7 +191,8 @@ pub(crate) const AWAY: Duration = Duration::from_secs(2);
 
 pub(crate) async fn what_is_outstanding_is_bounded(backend: Backend) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { max_outstanding_frames: 5, ..settings() }, &["cam"]).await;
+    let record =
+        create(&*store, &GroupSettings { max_outstanding_frames: Some(5), ..settings() }, &["cam"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     // A member's frames.
     let frames = Claim { max_frames: 2, ..claim(&record, vec![offer("cam", 1, 1..=9)]) };
@@ -212,7 +213,8 @@ pub(crate) async fn what_is_outstanding_is_bounded(backend: Backend) {
 
 pub(crate) async fn a_stream_stays_with_its_member_while_it_lives(backend: Backend) {
     let store = backend.open().await;
-    let affine = GroupSettings { affinity: GroupAffinity::Stream, ack_deadline: AWAY, ..settings() };
+    let affine =
+        GroupSettings { affinity: Some(GroupAffinity::Stream), ack_deadline: Some(AWAY), ..settings() };
     let record = create(&*store, &affine, &["x", "y"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     let offers = || vec![offer("x", 1, 1..=1), offer("y", 1, 1..=1)];
@@ -241,7 +243,8 @@ pub(crate) async fn a_stream_stays_with_its_member_while_it_lives(backend: Backe
 
 pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Backend) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { max_delivery_attempts: 2, ..settings() }, &["cam"]).await;
+    let record =
+        create(&*store, &GroupSettings { max_delivery_attempts: Some(2), ..settings() }, &["cam"]).await;
     let a = join(&*store, "a", 1, LONG).await;
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
     let retry = |delay| Verdict::Retry { delay, message: "busy".to_owned() };
@@ -288,7 +291,7 @@ pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Ba
 
 pub(crate) async fn a_frame_can_be_given_up_by_who_had_it_last(backend: Backend) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { ack_deadline: AWAY, ..settings() }, &["cam"]).await;
+    let record = create(&*store, &GroupSettings { ack_deadline: Some(AWAY), ..settings() }, &["cam"]).await;
     let a = join(&*store, "a", 1, LONG).await;
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
     store.leave_group(&a, &[]).await.unwrap();

@@ -27,6 +27,7 @@ mod replies;
 mod returning;
 mod sampling;
 mod seek;
+mod settings;
 mod strikes;
 mod support;
 mod work;
@@ -63,6 +64,10 @@ behaviours! {
         ids_that_are_alike_share_nothing,
         a_stream_that_returns_goes_on_counting,
         streams_are_limited_in_number,
+    }
+    settings {
+        what_is_unset_stays_unset_and_its_default_holds,
+        a_group_keeps_what_was_said_of_it,
     }
     returning {
         it_keeps_every_frame_while_retention_runs,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use frameway::domain::{
-    DeadFrame, DeadLetterFilter, DeadLetterSource, OutputBody, RetentionPolicy, StreamSettings, Timestamp,
+    DeadFrame, DeadLetterFilter, DeadLetterSource, OutputBody, RetentionSettings, StreamSettings, Timestamp,
 };
 use frameway::queue::{
     AcceptResult, Budget, DeadLetterOrder, Error, FinishResult, Lease, ListDeadLetters, Queue, Refusal,
@@ -37,7 +37,7 @@ async fn wait_for_output(store: &dyn Queue, stream: &str, expected: &[u64]) {
 
 pub(crate) async fn it_keeps_every_frame_while_retention_runs(backend: Backend) {
     let store = backend.open_with(Settings { partitions: 1, ..Default::default() }).await;
-    let one = RetentionPolicy { max_frames: 1, ..RetentionPolicy::default() };
+    let one = RetentionSettings { max_frames: Some(1), ..RetentionSettings::default() };
     let witness = StreamSettings { retention: one, ..StreamSettings::default() };
     store.register_stream(&id(WITNESS), &witness).await.unwrap();
     register(&*store, "cam").await;

@@ -44,8 +44,8 @@ pub(crate) async fn register(queue: &dyn Queue, name: &str) -> StreamRecord {
 /// Registers a stream that may have so many frames and bytes waiting.
 pub(crate) async fn register_bounded(queue: &dyn Queue, name: &str, max_frames: u64, max_bytes: u64) {
     let mut settings = StreamSettings::default();
-    settings.queue.max_frames = max_frames;
-    settings.queue.max_bytes = max_bytes;
+    settings.queue.max_frames = Some(max_frames);
+    settings.queue.max_bytes = Some(max_bytes);
     queue.register_stream(&id(name), &settings).await.unwrap();
 }
 

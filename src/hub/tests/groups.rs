@@ -28,7 +28,7 @@ impl Site {
         world.register(&["cam"]).await;
         let settings = GroupSettings {
             streams: vec![StreamMatch::Glob("*".to_owned())],
-            ack_deadline: DEADLINE,
+            ack_deadline: Some(DEADLINE),
             ..GroupSettings::default()
         };
         let begin = [(stream("cam"), Sequence::FIRST)];

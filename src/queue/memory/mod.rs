@@ -46,11 +46,11 @@ use super::{
 };
 use crate::domain::{
     OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StoreIdentity, StreamId,
-    StreamRecord, StreamSettings, Timestamp,
+    StreamPolicies, StreamRecord, StreamSettings, Timestamp,
 };
 
 /// What a [`MemoryQueue`] is made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MemoryConfig {
     /// How many partitions.
     pub partitions: Partitions,
@@ -58,6 +58,8 @@ pub struct MemoryConfig {
     pub budget: Budget,
     /// Most streams that may be registered.
     pub max_streams: usize,
+    /// What holds where a stream's settings say nothing.
+    pub defaults: StreamPolicies,
 }
 
 /// The embedded backend of [`Queue`].

@@ -26,6 +26,7 @@ impl State {
             return Err(Error::TooManyStreams { limit });
         }
         self.check_settings(0, settings)?;
+        let defaults = self.config.defaults;
         let partition = self.partition(self.config.partitions.of(id), now);
         // Numbers go on behind all that were given out under this id, and counters begin anew. What still waits of it is
         // counted as accepted, to be removed.
@@ -59,6 +60,7 @@ impl State {
         };
         let stream = Stream {
             settings: settings.clone(),
+            effective: settings.effective(&defaults),
             revision: revision.max(partition.forgotten_revision) + 1,
             create_time: now.wall,
             update_time: now.wall,
@@ -98,10 +100,12 @@ impl State {
         let known = self.home(id).streams.get(id).filter(|stream| !stream.removed);
         let before = known.map_or(0, |stream| settings_bytes(&stream.settings));
         self.check_settings(before, settings)?;
+        let defaults = self.config.defaults;
         let partition = self.partition(self.config.partitions.of(id), now);
         let stream = partition.registered_mut(id)?;
         check_revision(stream, Some(expected_revision))?;
         stream.settings = settings.clone();
+        stream.effective = settings.effective(&defaults);
         stream.revision += 1;
         stream.update_time = now.wall;
         let record = stream.record(id);
@@ -126,6 +130,7 @@ impl State {
         id: &StreamId,
         expected_revision: Option<u64>,
     ) -> Result<Unregistered> {
+        let defaults = self.config.defaults;
         let partition = self.partition_mut(self.config.partitions.of(id));
         let letters = partition.dead.iter().map(|letter| &letter.frame);
         let dead_letters =
@@ -146,6 +151,7 @@ impl State {
         stream.removed = true;
         let settings = settings_bytes(&stream.settings);
         stream.settings = left_behind(&stream.settings);
+        stream.effective = stream.settings.effective(&defaults);
         let publishers = std::mem::take(&mut stream.publishers);
         let mut outputs = std::mem::take(&mut stream.outputs);
         partition.old_outputs.append(&mut outputs);

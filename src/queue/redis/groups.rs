@@ -45,11 +45,13 @@ impl RedisQueue {
         match settings {
             Some(settings) => {
                 let text = serde_json::to_string(settings).map_err(corrupt)?;
-                call.arg(text).number(millis(settings.ack_deadline));
-                call.number(settings.max_delivery_attempts.into());
-                call.number(settings.max_outstanding_frames.into());
-                call.flag(settings.affinity == GroupAffinity::Stream);
-                call.number(millis(settings.backoff.min_delay)).number(millis(settings.backoff.max_delay));
+                // As said for readers, and as the scripts reckon with them.
+                let policies = settings.effective();
+                call.arg(text).number(millis(policies.ack_deadline));
+                call.number(policies.max_delivery_attempts.into());
+                call.number(policies.max_outstanding_frames.into());
+                call.flag(policies.affinity == GroupAffinity::Stream);
+                call.number(millis(policies.backoff.min_delay)).number(millis(policies.backoff.max_delay));
             }
             None => {
                 for _ in 0..SETTINGS_ARGS {

@@ -54,8 +54,8 @@ use super::{
     Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
-    StreamSettings, Timestamp,
+    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamPolicies,
+    StreamRecord, StreamSettings, Timestamp,
 };
 
 /// Feed entries kept per partition: how far a tail may fall behind before it must look at the outputs.
@@ -78,6 +78,8 @@ pub struct RedisConfig {
     pub timeout: Duration,
     /// Replicas that must have a frame before it counts as accepted.
     pub wait_replicas: u32,
+    /// What holds where a stream's settings say nothing. Servers of one store may differ: docs/adr/0014 says what holds then.
+    pub defaults: StreamPolicies,
 }
 
 impl Default for RedisConfig {
@@ -89,6 +91,7 @@ impl Default for RedisConfig {
             max_streams: crate::domain::limits::MAX_STREAMS,
             timeout: Duration::from_secs(2),
             wait_replicas: 0,
+            defaults: StreamPolicies::default(),
         }
     }
 }

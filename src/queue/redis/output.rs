@@ -66,7 +66,7 @@ impl RedisQueue {
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let fields = reply::Fields::read(next())?;
         let length = reply::number(next())?;
-        let record = registry::record(stream, &fields, length)?;
+        let record = registry::record(stream, &fields, length, &self.config.defaults)?;
         let record = record.ok_or_else(|| Error::StreamNotFound(stream.clone()))?;
         Ok(OutputPage {
             entries: output_entries(keys.0, stream, next())?,

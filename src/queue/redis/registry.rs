@@ -6,7 +6,7 @@ use super::keys::Keys;
 use super::scripts::Call;
 use super::status::moment;
 use super::{FEED_ENTRIES, RedisQueue, entry, reply};
-use crate::domain::{PartitionId, StreamCounters, StreamId, StreamRecord, StreamSettings};
+use crate::domain::{PartitionId, StreamCounters, StreamId, StreamPolicies, StreamRecord, StreamSettings};
 use crate::queue::{Error, ListStreams, Result, UNREGISTERED, Unregistered, left_behind};
 
 /// What the registry scripts answer.
@@ -81,14 +81,17 @@ impl RedisQueue {
         expected: Option<u64>,
     ) -> Result<StreamRecord> {
         let keys = self.keys(id);
+        let queue = &settings.queue;
+        let said = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
         let mut call = Call::default();
         call.key(keys.stream(id)).key(keys.streams()).key(keys.gone()).key(keys.feed()).key(keys.counts());
         call.key(keys.removed());
         call.arg(id.as_str())
             .arg(entry::encode_settings(settings))
             .arg(expected.map(|revision| revision.to_string()).unwrap_or_default())
-            .number(settings.queue.refusal_frames())
-            .number(settings.queue.refusal_bytes())
+            .arg(said(queue.max_frames))
+            .arg(said(queue.max_bytes))
+            .arg(said(queue.drop_oldest.map(u64::from)))
             .number(FEED_ENTRIES);
         match answer(self.scripts.register.run(&self.control, &call).await?)? {
             Answer::Done(_) => {}
@@ -180,7 +183,7 @@ impl RedisQueue {
             .map(|id| {
                 let fields = reply::Fields::read(answers.next().unwrap_or(Value::Nil))?;
                 let length = reply::number(answers.next().unwrap_or(Value::Nil))?;
-                record(id, &fields, length)
+                record(id, &fields, length, &self.config.defaults)
             })
             .collect()
     }
@@ -225,18 +228,21 @@ fn stream_ids(value: Value) -> Result<Vec<StreamId>> {
         .collect()
 }
 
-/// A stream's record out of its hash.
+/// A stream's record out of its hash; its policies are completed by `defaults`.
 pub(super) fn record(
     id: &StreamId,
     fields: &reply::Fields,
     output_frames: u64,
+    defaults: &StreamPolicies,
 ) -> Result<Option<StreamRecord>> {
     if fields.is_empty() {
         return Ok(None);
     }
+    let settings = entry::decode_settings(&fields.bytes("settings"))?;
     Ok(Some(StreamRecord {
         id: id.clone(),
-        settings: entry::decode_settings(&fields.bytes("settings"))?,
+        effective: settings.effective(defaults),
+        settings,
         revision: fields.number("revision")?,
         create_time: moment(fields.number("created")?),
         update_time: moment(fields.number("updated")?),

@@ -42,7 +42,9 @@ impl Member {
         if book.look_at <= Instant::now() {
             self.look_for_removed(&mut book).await?;
         }
-        if self.poll_at <= Instant::now() && book.record.settings.affinity == GroupAffinity::Stream {
+        if self.poll_at <= Instant::now()
+            && book.record.settings.effective().affinity == GroupAffinity::Stream
+        {
             // Streams that were another's: nobody tells when their owner dies.
             let behind = |stream: &Stream| {
                 let place = book.positions.get(stream.topic.id());

@@ -119,7 +119,7 @@ impl Member {
             book.refresh(&*consumers.queue).await?;
             (book.record.clone(), register(consumers, &book)?)
         };
-        let ack_deadline = record.settings.ack_deadline;
+        let ack_deadline = record.settings.effective().ack_deadline;
         let mut member = Self {
             consumers: Arc::clone(consumers),
             desk: Arc::clone(&desk),

@@ -1,6 +1,7 @@
 -- Registers a stream (ARGV[3] = ""), or replaces its settings if its revision is ARGV[3].
 -- KEYS: stream, streams, gone, feed, counts, removed.
--- ARGV: stream id, settings, expected revision, queue frames, queue bytes, most feed entries.
+-- ARGV: stream id, settings, expected revision, most frames and bytes that may wait and whether the oldest are dropped ("1", "0"),
+--       each "" where the settings do not say, most feed entries.
 -- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", revision}.
 local function text(number) return string.format('%.0f', number) end
 local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'queued_bytes')
@@ -18,8 +19,11 @@ local counts = redis.call('HMGET', KEYS[5], 'base', 'forgotten', 'forgotten_revi
 -- Never one that was given out before, also where a failover lost writes: workers go by it when they decide what to show.
 revision = math.max(revision + 1, tonumber(counts[3] or 0) + 1, clock[1] * 1000000 + clock[2])
 local before = known and redis.call('HSTRLEN', KEYS[1], 'settings') or 0
-redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', text(revision), 'updated', now,
-  'queue_frames', ARGV[4], 'queue_bytes', ARGV[5])
+redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', text(revision), 'updated', now)
+for i, field in ipairs({ 'queue_frames', 'queue_bytes', 'queue_drops' }) do
+  local said = ARGV[3 + i]
+  if said == '' then redis.call('HDEL', KEYS[1], field) else redis.call('HSET', KEYS[1], field, said) end
+end
 redis.call('HINCRBY', KEYS[5], 'settings_bytes', #ARGV[2] - before)
 if not known then
   redis.call('HSET', KEYS[1], 'removed', '0', 'created', now)
@@ -50,5 +54,5 @@ if not known then
   redis.call('ZREM', KEYS[6], ARGV[1])
 end
 local event = redis.call('HINCRBY', KEYS[5], 'feed', 1)
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[6], text(event) .. '-0', 'c', ARGV[1])
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[7], text(event) .. '-0', 'c', ARGV[1])
 return { 'ok' }
