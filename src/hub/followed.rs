@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backlog::Volume;
+use super::ends::{Departed, Exit, Stops};
 use super::event::{Gap, GapReason, StreamHead};
 use super::gaps::PendingGap;
 use super::position;
@@ -59,67 +60,8 @@ pub(super) struct Followed {
     awaited: Option<Sequence>,
 }
 
-/// Where a stream is done: whichever comes first.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stops {
-    /// Behind this number.
-    pub(super) sequence: Option<Sequence>,
-    /// Before the first frame received at or after this time.
-    pub(super) time: Option<Timestamp>,
-    /// After so many more frames.
-    pub(super) frames: Option<u64>,
-}
-
-impl Stops {
-    pub(super) fn are_set(&self) -> bool {
-        self.sequence.is_some() || self.time.is_some() || self.frames.is_some()
-    }
-
-    /// Whether an entry lies behind the stop.
-    pub(super) fn reached(&self, entry: &OutputEntry) -> bool {
-        self.time.is_some_and(|stop| entry.received_time >= stop)
-            || self.sequence.is_some_and(|stop| entry.sequence > stop)
-    }
-
-    /// Whether the time to stop has passed.
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        self.time.is_some_and(|stop| now >= stop)
-    }
-}
-
 /// Entries behind which a subscriber that wants the newest looks for it.
 const NEWEST_OF: u64 = 32;
-
-/// Where a stream was when it went.
-#[derive(Debug, Clone)]
-pub(super) struct Departed {
-    next: Sequence,
-    unregistered: bool,
-    /// The subscriber came with this position, of another store, and was not told so.
-    foreign: Option<Cursor>,
-}
-
-impl Departed {
-    /// Of a stream that is unregistered and forgotten.
-    pub(super) fn before(cursor: &Cursor) -> Self {
-        let foreign = cursor.foreign.is_some().then(|| cursor.clone());
-        let next = if foreign.is_some() { Sequence::FIRST } else { cursor.next };
-        Self { next, unregistered: true, foreign }
-    }
-}
-
-/// Whether and when a stream goes from its subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
-    /// It stays.
-    Stays,
-    /// When all it ever published has been told.
-    WhenDrained,
-    /// When numbers up to this one have been told.
-    Behind(u64),
-    /// Now.
-    Due,
-}
 
 /// What comes next in a stream.
 #[derive(Debug)]

@@ -34,6 +34,8 @@ struct State {
     changes: Vec<Change>,
     /// Streams that are selected and for which there is no place. At most as many as are registered.
     unfollowed: BTreeMap<StreamId, Waiting>,
+    /// More streams wait than when the subscription last looked.
+    more_waiting: bool,
     draining: bool,
 }
 
@@ -119,6 +121,7 @@ impl State {
 #[derive(Debug, Default)]
 pub(super) struct Mail {
     pub(super) changes: Vec<Change>,
+    pub(super) more_waiting: bool,
     pub(super) draining: bool,
 }
 
@@ -201,7 +204,8 @@ impl Inbox {
     pub(super) fn take_mail(&self) -> Mail {
         let mut state = lock(&self.state);
         let changes = std::mem::take(&mut state.changes);
-        Mail { changes, draining: state.draining }
+        let more_waiting = std::mem::take(&mut state.more_waiting);
+        Mail { changes, more_waiting, draining: state.draining }
     }
 
     pub(super) fn place_of(&self, id: &StreamId) -> Option<Place> {
@@ -227,6 +231,7 @@ impl Inbox {
         let mut state = lock(&self.state);
         if !state.followed.contains_key(id) {
             state.unfollowed.entry(id.clone()).or_insert(waiting).selector = waiting.selector;
+            state.more_waiting = true;
         }
         drop(state);
         // A group follows the first by id.

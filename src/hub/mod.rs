@@ -17,6 +17,7 @@
 mod backlog;
 mod choice;
 mod clock;
+mod ends;
 mod event;
 mod followed;
 mod followers;

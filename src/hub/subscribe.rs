@@ -5,8 +5,9 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::Hub;
 use super::clock;
+use super::ends::{Departed, Exit, Stops};
 use super::event::{SubscribeError, TimeGap};
-use super::followed::{Departed, Exit, Followed, Stops};
+use super::followed::Followed;
 use super::inbox::{Inbox, Waiting};
 use super::select::{Matcher, Selector, SubscriptionRequest, first_match};
 use super::subscription::Subscription;

@@ -7,8 +7,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::choice::Choice;
 use super::clock;
+use super::ends::{Departed, Stops};
 use super::event::{Event, GapReason, SubscribeError, TimeGap};
-use super::followed::{Departed, Followed, Stops};
+use super::followed::Followed;
 use super::inbox::Inbox;
 use super::load::{Found, Load, Trouble};
 use super::select::{PictureWant, SubscriptionRequest};
@@ -187,9 +188,11 @@ impl Subscription {
         }
     }
 
-    /// Positions of all streams. What came before them has been told, but for gaps that are pending.
+    /// Positions of all streams, by stream id. What came before them has been told, but for gaps that are pending.
     fn cursors(&self) -> Vec<Cursor> {
-        self.streams.values().map(Followed::cursor).collect()
+        let mut cursors: Vec<Cursor> = self.streams.values().map(Followed::cursor).collect();
+        cursors.sort_unstable_by(|a, b| a.stream_id.cmp(&b.stream_id));
+        cursors
     }
 
     /// Answers what ends this subscription alone, from outside, as a drain of the server does: with its cursors.
@@ -323,7 +326,8 @@ impl Subscription {
         self.out.extend(self.streams.values_mut().filter_map(Followed::take_gap).map(Event::Gap));
         match due {
             Due::Heartbeat => {
-                let heads = self.streams.values().map(Followed::head).collect();
+                let mut heads: Vec<_> = self.streams.values().map(Followed::head).collect();
+                heads.sort_unstable_by(|a, b| a.stream_id.cmp(&b.stream_id));
                 let unfollowed_streams = self.inbox().unfollowed();
                 self.out.push_back(Event::Heartbeat { heads, unfollowed_streams });
             }

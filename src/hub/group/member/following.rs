@@ -28,6 +28,7 @@ impl Member {
         if mail.draining {
             return Err(End::Draining);
         }
+        let may_move = mail.more_waiting || !mail.changes.is_empty();
         for change in mail.changes {
             match change {
                 Change::Joined { index, topic, .. } => {
@@ -51,7 +52,9 @@ impl Member {
                 Change::Left { index, .. } => self.forget(index),
             }
         }
-        self.keep_first();
+        if may_move {
+            self.keep_first();
+        }
         Ok(())
     }
 

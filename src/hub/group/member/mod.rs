@@ -278,7 +278,8 @@ impl Member {
                 lag_frames: head.saturating_sub(done),
             }
         };
-        let heads = self.streams.values().map(head).collect();
+        let mut heads: Vec<_> = self.streams.values().map(head).collect();
+        heads.sort_unstable_by(|a, b| a.stream_id.cmp(&b.stream_id));
         self.ready.push_back(Ready::Event(GroupEvent::Heartbeat {
             heads,
             outstanding_frames: self.outstanding,
