@@ -244,6 +244,7 @@ mod tests {
             id: id.parse().unwrap(),
             settings: StreamSettings { labels, ..StreamSettings::default() },
             effective: StreamPolicies::default(),
+            incarnation: 1,
             revision: 1,
             create_time: Timestamp::from_micros(1),
             update_time: Timestamp::from_micros(1),

@@ -78,6 +78,7 @@ pub(crate) fn check_filter(data: &[u8]) {
                     ..StreamSettings::default()
                 },
                 effective: StreamPolicies::default(),
+                incarnation: 1,
                 revision: 1,
                 create_time: Timestamp::from_micros(1),
                 update_time: Timestamp::from_micros(1),

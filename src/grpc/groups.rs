@@ -45,11 +45,21 @@ impl GroupDesk {
         let store = self.queue.read_identity().await?;
         let wanted = group::from_pb(group, &store).map_err(|fault| fault.within("group"))?;
         let WantedGroup { id, settings, start } = wanted;
+        // A repeated call is answered whatever has become of the start since: its frames may be gone by now.
+        if let Some(record) = self.queue.get_groups(std::slice::from_ref(&id)).await?.pop().flatten() {
+            if record.settings != settings || record.start != start.digest() {
+                return Err(queue::Error::GroupExists(id).into());
+            }
+            let group = Some(group::to_pb(record));
+            return Ok(pb::CreateConsumerGroupResponse { group, time_gaps: Vec::new() });
+        }
         let records = self.consumers.selected(&settings.streams).await?;
         let begun = self.consumers.positions(&records, &start, false).await;
         let begun = begun.map_err(|error| Fault::from(error).within("group.start"))?;
-        let record = self.queue.create_group(&id, &settings, &begun.positions).await?;
-        let time_gaps = time_gaps(begun.time_gaps, &self.queue.identity());
+        let queue::Created { record, is_new } =
+            self.queue.create_group(&id, &settings, start.digest(), &begun.positions).await?;
+        let gaps = if is_new { begun.time_gaps } else { Vec::new() };
+        let time_gaps = time_gaps(gaps, &self.queue.identity());
         Ok(pb::CreateConsumerGroupResponse { group: Some(group::to_pb(record)), time_gaps })
     }
 
@@ -112,12 +122,12 @@ impl GroupDesk {
         let pb::UpdateConsumerGroupRequest { group, update_mask } = request;
         let wanted = group.ok_or_else(|| Fault::invalid("group", "must be set"))?;
         let id: GroupId = wanted.group_id.parse().map_err(|error| Fault::from(error).within("group"))?;
-        let expected = stream::revision("group.etag", &wanted.etag)?;
+        let expected = stream::etag("group.etag", &wanted.etag)?;
         let paths = update_mask.unwrap_or_default().paths;
         let mut tries = UPDATE_TRIES;
         loop {
             let state = self.queue.group_state(&id).await?;
-            let revision = expected.unwrap_or(state.record.revision);
+            let etag = expected.unwrap_or(state.record.etag());
             let mut merged = group::said_to_pb(state.record.clone());
             mask::apply(&mut merged, &wanted, &paths)?;
             let settings = group::from_pb(merged, &self.queue.identity());
@@ -127,8 +137,8 @@ impl GroupDesk {
                 false => self.reselected(&state, &settings.streams).await?,
             };
             tries -= 1;
-            match self.queue.update_group(&id, &settings, revision, &changes).await {
-                Err(queue::Error::RevisionMismatch { .. }) if expected.is_none() && tries > 0 => {}
+            match self.queue.update_group(&id, &settings, etag, &changes).await {
+                Err(queue::Error::EtagMismatch { .. }) if expected.is_none() && tries > 0 => {}
                 updated => {
                     self.consumers.nudge(&id);
                     return Ok(pb::UpdateConsumerGroupResponse { group: Some(group::to_pb(updated?)) });
@@ -165,7 +175,7 @@ impl GroupDesk {
             .ok_or_else(|| Fault::invalid("position", "must say where to go on"))?;
         let store = self.queue.read_identity().await?;
         let start = group::start_from_pb(position, &store).map_err(|fault| fault.within("position"))?;
-        let expected = stream::revision("etag", &etag)?;
+        let expected = stream::etag("etag", &etag)?;
         let narrowed = match streams.filter(|streams| streams.by.is_some()) {
             Some(one) => Some(group::stream_match(one).map_err(|fault| fault.within("streams"))?),
             None => None,
@@ -196,7 +206,7 @@ impl GroupDesk {
     ) -> Result<pb::DeleteConsumerGroupResponse> {
         let pb::DeleteConsumerGroupRequest { group_id, etag } = request;
         let id: GroupId = group_id.parse()?;
-        let expected = stream::revision("etag", &etag)?;
+        let expected = stream::etag("etag", &etag)?;
         let state = self.queue.group_state(&id).await?;
         let streams = self.streams(&state.record).await?;
         let totals = self.consumers.totals(&state, &streams).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::subscription::{cursors, streams_from_pb, too_many};
-use super::{choice, known, stream, time};
+use super::{choice, known, time};
 use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES, MAX_SELECTORS};
 use crate::domain::{
     BackoffSettings, FrameFilter, GroupAffinity, GroupId, GroupPolicies, GroupRecord, GroupSettings,
@@ -210,7 +210,17 @@ fn affinity_to_pb(affinity: Option<GroupAffinity>) -> pb::GroupAffinity {
 
 /// A group's settings as they were said, without status: what an update by mask goes out from.
 pub(crate) fn said_to_pb(record: GroupRecord) -> pb::ConsumerGroup {
-    let GroupRecord { id, settings, revision, generation, incarnation: _, create_time, update_time } = record;
+    let etag = record.etag();
+    let GroupRecord {
+        id,
+        settings,
+        start: _,
+        revision: _,
+        generation,
+        incarnation: _,
+        create_time,
+        update_time,
+    } = record;
     let GroupSettings {
         display_name,
         streams,
@@ -236,7 +246,7 @@ pub(crate) fn said_to_pb(record: GroupRecord) -> pb::ConsumerGroup {
         backoff: backoff_to_pb(backoff),
         affinity: affinity_to_pb(affinity).into(),
         max_outstanding_frames: max_outstanding_frames.unwrap_or(0),
-        etag: stream::etag(revision),
+        etag: etag.to_string(),
         generation,
         create_time: Some(time::to_pb(create_time)),
         update_time: Some(time::to_pb(update_time)),

@@ -280,7 +280,7 @@ impl RedisQueue {
             Word::Gone => return Ok(ReplayResult::TargetGone),
             Word::Full => return Ok(ReplayResult::GroupFull),
             Word::Ahead => return Ok(ReplayResult::Ahead),
-            Word::Exists | Word::Replaced | Word::Lapsed | Word::Stale(_) => {
+            Word::Exists | Word::Replaced | Word::Lapsed | Word::Stale(_) | Word::Mismatch(_) => {
                 return Err(corrupt("group_replay"));
             }
         }
