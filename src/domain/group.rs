@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{FrameFilter, GroupId, LabelMatch, StreamId, Timestamp};
+use super::{Digest, Etag, FrameFilter, GroupId, LabelMatch, StreamId, Timestamp};
 
 /// Selects streams.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +170,9 @@ pub struct GroupRecord {
     pub id: GroupId,
     /// What the operator says.
     pub settings: GroupSettings,
-    /// Rises by one with every change of the settings; the etag is made of it.
+    /// Of where the group was asked to begin when it was made.
+    pub start: Digest,
+    /// Rises by one with every change of the settings; 1 at first.
     pub revision: u64,
     /// Rises by one with every seek; 1 at first.
     pub generation: u64,
@@ -180,6 +182,14 @@ pub struct GroupRecord {
     pub create_time: Timestamp,
     /// When its settings last changed.
     pub update_time: Timestamp,
+}
+
+impl GroupRecord {
+    /// Names the group's settings and its last seek as they are: each change and each seek raises the version by one.
+    #[must_use]
+    pub fn etag(&self) -> Etag {
+        Etag { incarnation: self.incarnation, version: self.revision + self.generation }
+    }
 }
 
 impl Serialize for StreamId {

@@ -2,6 +2,7 @@
 
 mod dead_letter;
 mod error;
+mod etag;
 mod filter;
 mod frame;
 mod group;
@@ -26,6 +27,7 @@ pub use dead_letter::{
     DeadLetterSource, DeadLetterSourceKind, DeadOutput, DeadPicture,
 };
 pub use error::ValidationError;
+pub use etag::{Etag, NoEtag};
 pub use filter::{FrameFilter, LabelMatch};
 pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo, well_formed_trace};
 pub use group::{

@@ -342,6 +342,31 @@ impl StreamSettings {
         }
     }
 
+    /// Whether two say the same; what the server notes beside them does not count.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let Self {
+            display_name,
+            labels,
+            location,
+            rois,
+            retention,
+            queue,
+            output,
+            privacy_masks,
+            mask_version: _,
+            clock,
+            validation,
+            stall_timeout,
+            auto_registered: _,
+        } = self;
+        (display_name, labels, location, rois)
+            == (&other.display_name, &other.labels, &other.location, &other.rois)
+            && (retention, queue, output) == (&other.retention, &other.queue, &other.output)
+            && (privacy_masks, clock) == (&other.privacy_masks, &other.clock)
+            && (validation, stall_timeout) == (&other.validation, &other.stall_timeout)
+    }
+
     /// Whether submitted pictures must not be kept as they are: the stream has masks, and they hold for originals too.
     #[must_use]
     pub fn hides_originals(&self) -> bool {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{StreamId, StreamPolicies, StreamSettings, Timestamp};
+use super::{Etag, StreamId, StreamPolicies, StreamSettings, Timestamp};
 
 /// How much of a stream's output is kept; the first bound reached counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,7 +195,9 @@ pub struct StreamRecord {
     pub settings: StreamSettings,
     /// The policies in force: the settings, completed by this server's defaults.
     pub effective: StreamPolicies,
-    /// Rises with every change of the settings; the etag is made of it.
+    /// Random: tells this registration from others of the same name.
+    pub incarnation: u64,
+    /// Rises with every change of the settings.
     pub revision: u64,
     /// When it was registered.
     pub create_time: Timestamp,
@@ -224,6 +226,12 @@ pub enum StreamState {
 }
 
 impl StreamRecord {
+    /// Names the settings as they are.
+    #[must_use]
+    pub fn etag(&self) -> Etag {
+        Etag { incarnation: self.incarnation, version: self.revision }
+    }
+
     /// When the stream stalls, or stalled, if no other frame comes; `None` while none has come since it was registered.
     #[must_use]
     pub fn stall_time(&self) -> Option<Timestamp> {
@@ -254,6 +262,7 @@ mod tests {
             id: "cam".parse().unwrap(),
             settings: StreamSettings::default(),
             effective: StreamPolicies::default(),
+            incarnation: 1,
             revision: 1,
             create_time: at(100),
             update_time: at(100),

@@ -132,14 +132,19 @@ impl SettingsCache {
             ..StreamSettings::default()
         };
         match self.queue.register_stream(stream, &settings).await {
-            Ok(record) => {
+            // Another server was quicker.
+            Ok(queue::Created { record, is_new: false }) => {
+                auto.left.fetch_add(1, Ordering::Relaxed);
+                Ok(Some(SubmitSettings::from(&record.effective)))
+            }
+            Ok(queue::Created { record, is_new: true }) => {
                 let privacy_masks = settings.privacy_masks.len();
                 tracing::info!(stream_id = %stream, privacy_masks, "registered by its first frame");
                 Ok(Some(SubmitSettings::from(&record.effective)))
             }
             Err(error) => {
                 auto.left.fetch_add(1, Ordering::Relaxed);
-                // Another server was quicker: the frame is accepted under the default policy.
+                // Somebody was quicker, with settings: the frame is accepted under the default policy.
                 if error == queue::Error::StreamExists(stream.clone()) {
                     return Ok(Some(SubmitSettings::from(&StreamPolicies::default())));
                 }

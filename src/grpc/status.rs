@@ -44,8 +44,9 @@ impl From<QueueError> for Fault {
             QueueError::StreamExists(id) => {
                 Self::new(ErrorReason::AlreadyExists, message).fact("stream_id", id)
             }
-            QueueError::RevisionMismatch { current } => Self::new(ErrorReason::EtagMismatch, message)
-                .fact("etag", super::convert::stream::etag(current)),
+            QueueError::EtagMismatch { current } => {
+                Self::new(ErrorReason::EtagMismatch, message).fact("etag", current)
+            }
             QueueError::TooManyStreams { limit } => {
                 Self::new(ErrorReason::TooManyStreams, message).fact("limit", limit)
             }
@@ -65,9 +66,10 @@ impl From<QueueError> for Fault {
                 .fact("limit", limit)
                 .retry_in(BACKEND_RETRY),
             QueueError::MemberReplaced => Self::new(ErrorReason::MemberReplaced, message),
-            QueueError::Layout(_) | QueueError::Unsuitable(_) | QueueError::Corrupt(_) => {
-                Self::new(ErrorReason::Internal, message)
-            }
+            QueueError::RevisionMismatch { .. }
+            | QueueError::Layout(_)
+            | QueueError::Unsuitable(_)
+            | QueueError::Corrupt(_) => Self::new(ErrorReason::Internal, message),
         }
     }
 }
@@ -227,7 +229,12 @@ mod tests {
             (QueueError::LeaseLost, Code::Internal, "INTERNAL", false),
             (QueueError::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
             (QueueError::StreamExists(stream()), Code::AlreadyExists, "ALREADY_EXISTS", false),
-            (QueueError::RevisionMismatch { current: 3 }, Code::Aborted, "ETAG_MISMATCH", false),
+            (
+                QueueError::EtagMismatch { current: crate::domain::Etag { incarnation: 7, version: 3 } },
+                Code::Aborted,
+                "ETAG_MISMATCH",
+                false,
+            ),
             (QueueError::TooManyStreams { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
             (QueueError::GroupNotFound(group()), Code::NotFound, "GROUP_NOT_FOUND", false),
             (QueueError::GroupExists(group()), Code::AlreadyExists, "ALREADY_EXISTS", false),

@@ -101,6 +101,7 @@ mod tests {
             id: "cam".parse().unwrap(),
             settings: StreamSettings::default(),
             effective: StreamPolicies::default(),
+            incarnation: 1,
             revision: 1,
             create_time: Timestamp::default(),
             update_time: Timestamp::default(),

@@ -169,6 +169,7 @@ async fn records(
             id: id.clone(),
             settings: crate::domain::StreamSettings::default(),
             effective: crate::domain::StreamPolicies::default(),
+            incarnation: 0,
             revision: 0,
             create_time: clock::now(),
             update_time: clock::now(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frameway::domain::{
-    DeadFrame, DeadLetterReason, DeadLetterSource, DeadPicture, GroupAffinity, GroupId, GroupRecord,
+    DeadFrame, DeadLetterReason, DeadLetterSource, DeadPicture, Digest, GroupAffinity, GroupId, GroupRecord,
     GroupSettings, Sequence, StreamMatch, Timestamp,
 };
 use frameway::queue::{
@@ -18,6 +18,9 @@ use crate::support::*;
 pub(crate) const SHORT: Duration = Duration::from_millis(50);
 const NOTHING_IS_TOO_OLD: Timestamp = Timestamp::from_micros(0);
 
+/// Of where groups are asked to begin here.
+pub(crate) const START: Digest = Digest([7; 32]);
+
 pub(crate) fn group_id() -> GroupId {
     "site".parse().unwrap()
 }
@@ -28,7 +31,7 @@ pub(crate) fn settings() -> GroupSettings {
 
 pub(crate) async fn create(queue: &dyn Queue, settings: &GroupSettings, streams: &[&str]) -> GroupRecord {
     let positions: Vec<_> = streams.iter().map(|stream| (id(stream), Sequence::FIRST)).collect();
-    queue.create_group(&group_id(), settings, &positions).await.unwrap()
+    queue.create_group(&group_id(), settings, START, &positions).await.unwrap().record
 }
 
 pub(crate) async fn join(queue: &dyn Queue, member: &str, session: u64, ttl: Duration) -> Seat {
@@ -182,8 +185,8 @@ pub(crate) async fn a_seek_makes_old_deliveries_stale(backend: Backend) {
     assert_eq!(stale, AnswerResult::Stale, "the generation of the delivery counts");
     let done = say(&*store, &sought, &second.deliveries[0], Verdict::Acknowledge).await;
     assert_eq!(done, AnswerResult::Done(None));
-    let wrong = store.seek_group(&group_id(), &[], Some(7)).await;
-    assert_eq!(wrong.unwrap_err(), Error::RevisionMismatch { current: 1 });
+    let wrong = store.seek_group(&group_id(), &[], Some(record.etag())).await;
+    assert_eq!(wrong.unwrap_err(), Error::EtagMismatch { current: sought.etag() });
 }
 
 /// How long a member may be away here: long enough for the machine to be busy in between.
@@ -381,10 +384,8 @@ pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend)
     let store = backend.open().await;
     let record = create(&*store, &settings(), &["cam", "old"]).await;
     assert_eq!((record.revision, record.generation), (1, 1));
-    let again = store.create_group(&group_id(), &settings(), &[]).await;
-    assert_eq!(again.unwrap_err(), Error::GroupExists(group_id()));
     for name in ["b.2", "a-1"] {
-        store.create_group(&name.parse().unwrap(), &settings(), &[]).await.unwrap();
+        store.create_group(&name.parse().unwrap(), &settings(), START, &[]).await.unwrap();
     }
     let names = async |after: Option<&GroupId>, limit| {
         let page = store.list_groups(after, limit).await.unwrap();
@@ -395,13 +396,13 @@ pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend)
 
     let changed = GroupSettings { display_name: "north".to_owned(), ..settings() };
     let streams = [(id("old"), None), (id("new"), Some(number(7))), (id("cam"), Some(number(9)))];
-    let updated = store.update_group(&group_id(), &changed, 1, &streams).await.unwrap();
+    let updated = store.update_group(&group_id(), &changed, record.etag(), &streams).await.unwrap();
     assert_eq!((updated.revision, &updated.settings), (2, &changed));
     let state = store.group_state(&group_id()).await.unwrap();
     let positions: Vec<_> = state.positions.iter().map(|(id, at)| (id.as_str(), at.next.get())).collect();
     assert_eq!(positions, [("cam", 1), ("new", 7)], "a position that is there stays");
-    let stale = store.update_group(&group_id(), &changed, 1, &[]).await;
-    assert_eq!(stale.unwrap_err(), Error::RevisionMismatch { current: 2 });
+    let stale = store.update_group(&group_id(), &changed, record.etag(), &[]).await;
+    assert_eq!(stale.unwrap_err(), Error::EtagMismatch { current: updated.etag() });
     // A claim by the old settings takes nothing.
     let a = join(&*store, "a", 1, LONG).await;
     let old = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=1)])).await;
@@ -414,8 +415,8 @@ pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend)
     assert_eq!(claimed.offers[1], OfferResult::Unknown);
 
     assert_eq!(
-        store.delete_group(&group_id(), Some(1)).await.unwrap_err(),
-        Error::RevisionMismatch { current: 2 }
+        store.delete_group(&group_id(), Some(record.etag())).await.unwrap_err(),
+        Error::EtagMismatch { current: updated.etag() }
     );
     store.delete_group(&group_id(), None).await.unwrap();
     let gone = || Error::GroupNotFound(group_id());

@@ -16,6 +16,7 @@ mod dedup;
 mod feed;
 mod group_gaps;
 mod group_members;
+mod group_registry;
 mod group_removal;
 mod group_replay;
 mod groups;
@@ -55,11 +56,15 @@ macro_rules! behaviours {
 
 behaviours! {
     registry {
-        registering_twice_is_refused,
+        registering_with_other_settings_is_refused,
+        registering_again_with_equal_settings_answers_what_is_stored,
+        a_stream_that_its_first_frame_registered_has_said_nothing,
+        of_many_that_register_at_once_one_does,
+        an_etag_is_of_one_registration,
         listing_goes_by_id_across_partitions_in_pages,
         reading_answers_in_the_order_asked,
         an_update_replaces_what_was_read_and_nothing_newer,
-        unregistering_asks_for_the_revision_where_one_is_given,
+        unregistering_asks_for_the_etag_where_one_is_given,
         an_unregistered_stream_takes_no_frames_and_publishes_none,
         ids_that_are_alike_share_nothing,
         a_stream_that_returns_goes_on_counting,
@@ -192,6 +197,11 @@ behaviours! {
         what_is_passed_over_counts_as_done,
         what_sampling_remembers_is_kept_with_the_position,
         all_servers_have_one_key_for_ack_ids,
+    }
+    group_registry {
+        an_etag_is_of_one_group_and_of_its_last_change_or_seek,
+        a_group_that_is_made_again_as_it_was_is_answered_as_it_is,
+        of_many_that_make_a_group_at_once_one_makes_it,
     }
     group_members {
         frames_of_a_member_that_does_not_return_come_to_others_at_their_deadlines,

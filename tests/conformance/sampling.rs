@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Backend;
-use crate::groups::group_id;
+use crate::groups::{START, group_id};
 use crate::support::*;
 
 /// Longer than anything takes.
@@ -113,10 +113,10 @@ pub(crate) async fn a_group_and_a_subscription_choose_the_same_frames(backend: B
         let settings = GroupSettings {
             streams: vec![StreamMatch::Id(id("cam"))],
             sampling: domain::Sampling { max_fps, every_nth },
-            ack_deadline: LONG,
+            ack_deadline: Some(LONG),
             ..GroupSettings::default()
         };
-        store.create_group(&group_id(), &settings, &[(id("cam"), Sequence::FIRST)]).await.unwrap();
+        store.create_group(&group_id(), &settings, START, &[(id("cam"), Sequence::FIRST)]).await.unwrap();
         let (tasks, stop) = (Tasks::new(), CancellationToken::new());
         let servers = [Server::new(&queue, &tasks, &stop), Server::new(&queue, &tasks, &stop)];
         let mut grouped = Vec::new();

@@ -25,14 +25,14 @@ pub(crate) async fn what_is_unset_stays_unset_and_its_default_holds(backend: Bac
         output: OutputSettings { lossless: true, max_width: Some(64), ..OutputSettings::default() },
         ..StreamSettings::default()
     };
-    store.update_stream(&id("cam"), &said, plain.revision).await.unwrap();
+    store.update_stream(&id("cam"), &said, plain.etag()).await.unwrap();
     let updated = record(&*store, "cam").await;
     assert_eq!((&updated.settings, updated.effective), (&said, said.effective(&StreamPolicies::default())));
     assert_eq!(updated.effective.queue.max_bytes, StreamPolicies::default().queue.max_bytes);
     accept(&*store, vec![frame("cam", "1"), frame("cam", "2")]).await;
     assert_eq!(accept_one(&*store, frame("cam", "3")).await, refused(Refusal::StreamQueueFull));
     // Unset again: the default's bound, which is far away.
-    let unset = store.update_stream(&id("cam"), &StreamSettings::default(), updated.revision).await.unwrap();
+    let unset = store.update_stream(&id("cam"), &StreamSettings::default(), updated.etag()).await.unwrap();
     assert_eq!((&unset.settings, unset.effective), (&StreamSettings::default(), StreamPolicies::default()));
     assert_eq!(accept_one(&*store, frame("cam", "3")).await, accepted(3));
 }
@@ -44,7 +44,7 @@ pub(crate) async fn a_group_keeps_what_was_said_of_it(backend: Backend) {
     let min_delay = Some(Duration::from_nanos(90_000_000_001));
     let backoff = BackoffSettings { min_delay, max_delay: None };
     let said = GroupSettings { max_delivery_attempts: Some(5), backoff, ..settings() };
-    store.update_group(&group_id(), &said, plain.revision, &[]).await.unwrap();
+    store.update_group(&group_id(), &said, plain.etag(), &[]).await.unwrap();
     let stored = store.get_groups(&[group_id()]).await.unwrap().remove(0).unwrap();
     assert_eq!(stored.settings, said, "also where it is what the default says");
     let longest = min_delay.unwrap();
@@ -79,7 +79,7 @@ mod redis {
     async fn is_accepted(queue: &RedisQueue, stream: &str) -> bool {
         crate::common::eventually("a decision", || async {
             match accept_one(queue, frame(stream, "picture")).await {
-                AcceptResult::Accepted(_) => Some(true),
+                AcceptResult::Accepted(..) => Some(true),
                 AcceptResult::Refused(Refusal::StreamQueueFull) => Some(false),
                 _ => None,
             }
@@ -107,7 +107,7 @@ mod redis {
         // Dropping is said, the bounds are not.
         let drop_oldest = QueueSettings { drop_oldest: Some(true), ..QueueSettings::default() };
         let dropping = StreamSettings { queue: drop_oldest, ..StreamSettings::default() };
-        let stored = narrow.register_stream(&id("dropping"), &dropping).await.unwrap();
+        let stored = narrow.register_stream(&id("dropping"), &dropping).await.unwrap().record;
         let bound = stored.effective.queue.refusal_frames();
         for _ in 0..bound {
             assert!(is_accepted(&narrow, "dropping").await);

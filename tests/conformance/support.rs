@@ -38,7 +38,7 @@ pub(crate) fn refused(why: Refusal) -> AcceptResult {
 }
 
 pub(crate) async fn register(queue: &dyn Queue, name: &str) -> StreamRecord {
-    queue.register_stream(&id(name), &StreamSettings::default()).await.unwrap()
+    queue.register_stream(&id(name), &StreamSettings::default()).await.unwrap().record
 }
 
 /// Registers a stream that may have so many frames and bytes waiting.

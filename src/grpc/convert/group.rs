@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::policy::bounded;
 use super::subscription::{cursors, stream_sets};
-use super::{choice, known, stream, time};
+use super::{choice, known, time};
 use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES};
 use crate::domain::{
     BackoffSettings, FrameFilter, GroupAffinity, GroupId, GroupPolicies, GroupRecord, GroupSettings,
@@ -202,8 +202,17 @@ fn effective_to_pb(policies: GroupPolicies) -> pb::ConsumerGroupPolicies {
 
 /// A group's settings as they were said and as they are in force, without status.
 pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
-    let effective = effective_to_pb(record.settings.effective());
-    let GroupRecord { id, settings, revision, generation, incarnation: _, create_time, update_time } = record;
+    let (etag, effective) = (record.etag(), effective_to_pb(record.settings.effective()));
+    let GroupRecord {
+        id,
+        settings,
+        start: _,
+        revision: _,
+        generation,
+        incarnation: _,
+        create_time,
+        update_time,
+    } = record;
     let GroupSettings {
         display_name,
         streams,
@@ -233,7 +242,7 @@ pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
         backoff: backoff_to_pb(backoff),
         affinity: affinity_to_pb(affinity).into(),
         max_outstanding_frames,
-        etag: stream::etag(revision),
+        etag: etag.to_string(),
         generation,
         create_time: Some(time::to_pb(create_time)),
         update_time: Some(time::to_pb(update_time)),

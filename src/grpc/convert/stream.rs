@@ -3,30 +3,21 @@ use std::time::Duration;
 use super::{checked_map, output, policy, roi, time};
 use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
 use crate::domain::{
-    Location, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId, StreamPolicies, StreamRecord,
-    StreamSettings, StreamState, Timestamp,
+    Etag, Location, NoEtag, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId, StreamPolicies,
+    StreamRecord, StreamSettings, StreamState, Timestamp,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
 const LEAST_STALL_TIMEOUT: Duration = Duration::from_secs(1);
 const MOST_STALL_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-/// Meters: from below the Dead Sea to the edge of space.
-const ALTITUDES: std::ops::RangeInclusive<f64> = -1_000.0..=100_000.0;
-const ETAG_PREFIX: &str = "r";
 
-/// The etag of a revision.
-pub(crate) fn etag(revision: u64) -> String {
-    format!("{ETAG_PREFIX}{revision}")
-}
-
-/// The revision that an etag means; `None` for an empty one.
-pub(crate) fn revision(field: &str, etag: &str) -> Result<Option<u64>> {
+/// Reads an etag; `None` for an empty one.
+pub(crate) fn etag(field: &str, etag: &str) -> Result<Option<Etag>> {
     if etag.is_empty() {
         return Ok(None);
     }
-    let number = etag.strip_prefix(ETAG_PREFIX).and_then(|digits| digits.parse().ok());
-    number.map(Some).ok_or_else(|| Fault::invalid(field, "is not an etag of this server"))
+    etag.parse().map(Some).map_err(|error: NoEtag| Fault::invalid(field, error.to_string()))
 }
 
 /// What a caller says of a stream.
@@ -97,19 +88,7 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
 
 fn location(location: pb::GeoLocation) -> Result<Location> {
     let pb::GeoLocation { latitude_degrees, longitude_degrees, altitude_meters, heading_degrees } = location;
-    let Some(latitude) = latitude_degrees.filter(|latitude| (-90.0..=90.0).contains(latitude)) else {
-        return Err(Fault::invalid("latitude_degrees", "must be set, from -90 to 90"));
-    };
-    let Some(longitude) = longitude_degrees.filter(|longitude| (-180.0..=180.0).contains(longitude)) else {
-        return Err(Fault::invalid("longitude_degrees", "must be set, from -180 to 180"));
-    };
-    if altitude_meters.is_some_and(|altitude| !ALTITUDES.contains(&altitude)) {
-        return Err(Fault::invalid("altitude_meters", "must be from -1,000 to 100,000"));
-    }
-    if heading_degrees.is_some_and(|heading| !(0.0..360.0).contains(&heading)) {
-        return Err(Fault::invalid("heading_degrees", "must be from 0 to below 360"));
-    }
-    Ok(Location { latitude, longitude, altitude: altitude_meters, heading: heading_degrees })
+    Ok(Location::new(latitude_degrees, longitude_degrees, altitude_meters, heading_degrees)?)
 }
 
 fn location_to_pb(location: Location) -> pb::GeoLocation {
@@ -125,8 +104,18 @@ fn location_to_pb(location: Location) -> pb::GeoLocation {
 /// The stream as callers see it: its settings as they were said, the policies in force, and its status.
 pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp) -> pb::Stream {
     let status = status(&record, partitions, now);
-    let StreamRecord { id, settings, effective, revision, create_time, update_time, removed: _, counters: _ } =
-        record;
+    let etag = record.etag();
+    let StreamRecord {
+        id,
+        settings,
+        effective,
+        incarnation: _,
+        revision: _,
+        create_time,
+        update_time,
+        removed: _,
+        counters: _,
+    } = record;
     let StreamSettings {
         display_name,
         labels,
@@ -156,7 +145,7 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         validation: said(policy::validation_to_pb(clock, validation)),
         queue: said(policy::queue_to_pb(queue)),
         stall_timeout: stall_timeout.map(|timeout| time::duration_to_pb(timeout.0)),
-        etag: etag(revision),
+        etag: etag.to_string(),
         create_time: Some(time::to_pb(create_time)),
         update_time: Some(time::to_pb(update_time)),
         mask_version,
@@ -253,6 +242,7 @@ mod tests {
                 ..Default::default()
             },
             effective: StreamPolicies::default(),
+            incarnation: 3,
             revision: 4,
             create_time: Timestamp::from_micros(1),
             update_time: Timestamp::from_micros(2),
@@ -338,10 +328,11 @@ mod tests {
     }
 
     #[test]
-    fn an_etag_means_a_revision() {
-        assert_eq!(revision("etag", &etag(7)), Ok(Some(7)));
-        assert_eq!(revision("etag", ""), Ok(None));
-        assert_eq!(revision("etag", "??").map_err(|f| f.field), Err("etag".to_owned()));
+    fn an_etag_is_read_where_there_is_one() {
+        let one = Etag { incarnation: 3, version: 7 };
+        assert_eq!(etag("etag", &one.to_string()), Ok(Some(one)));
+        assert_eq!(etag("etag", ""), Ok(None));
+        assert_eq!(etag("etag", "??").map_err(|f| f.field), Err("etag".to_owned()));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::world::*;
 use crate::domain::{GroupId, GroupSettings, Sequence, StreamMatch};
 use crate::hub::{
-    Consumers, GapReason, GroupCall, GroupDelivery, GroupEvent, Hub, HubConfig, MemberRequest, PictureWant,
+    Consumers, GapReason, GroupCall, GroupDelivery, GroupEvent, GroupStart, Hub, HubConfig, MemberRequest,
+    PictureWant,
 };
 use crate::queue::{Answer, AnswerResult, Groups as _, Verdict};
 use crate::shutdown::Tasks;
@@ -32,7 +33,7 @@ impl Site {
             ..GroupSettings::default()
         };
         let begin = [(stream("cam"), Sequence::FIRST)];
-        world.memory.create_group(&group(), &settings, &begin).await.unwrap();
+        world.memory.create_group(&group(), &settings, GroupStart::Earliest.digest(), &begin).await.unwrap();
         let consumers = Consumers::new(Arc::clone(&world.hub), Tasks::new());
         Self { world, consumers }
     }

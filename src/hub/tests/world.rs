@@ -86,7 +86,7 @@ impl World {
 
     pub(super) async fn relabel(&self, id: &str, labels: &[(&str, &str)]) {
         let record = self.memory.get_streams(&[stream(id)]).await.unwrap().remove(0).unwrap();
-        self.memory.update_stream(&stream(id), &labelled(labels), record.revision).await.unwrap();
+        self.memory.update_stream(&stream(id), &labelled(labels), record.etag()).await.unwrap();
     }
 
     pub(super) async fn unregister(&self, id: &str) {

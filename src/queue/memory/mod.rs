@@ -40,12 +40,13 @@ use tokio::time::Instant;
 use self::output::Keep;
 use self::state::{Now, State};
 use super::{
-    AcceptResult, BackendStatus, Budget, Control, Durability, FeedPage, FeedPosition, FinishResult, Finished,
-    Lease, ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Purge,
-    PurgeMark, Queue, QueueState, Result, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
+    AcceptResult, BackendStatus, Budget, Control, Created, Durability, FeedPage, FeedPosition, FinishResult,
+    Finished, Lease, ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition,
+    Purge, PurgeMark, Queue, QueueState, Result, Swept, Trimmed, Unregistered, WorkItem, WorkPosition,
+    WorkerReport,
 };
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StoreIdentity, StreamId,
+    Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StoreIdentity, StreamId,
     StreamPolicies, StreamRecord, StreamSettings, Timestamp,
 };
 
@@ -139,10 +140,14 @@ impl Queue for MemoryQueue {
         })
     }
 
-    async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
-        let record = self.state().register(id, settings, Now::read())?;
+    async fn register_stream(
+        &self,
+        id: &StreamId,
+        settings: &StreamSettings,
+    ) -> Result<Created<StreamRecord>> {
+        let created = self.state().register(id, settings, Now::read())?;
         self.feed_grown.notify_waiters();
-        Ok(record)
+        Ok(created)
     }
 
     async fn get_streams(&self, ids: &[StreamId]) -> Result<Vec<Option<StreamRecord>>> {
@@ -157,15 +162,15 @@ impl Queue for MemoryQueue {
         &self,
         id: &StreamId,
         settings: &StreamSettings,
-        expected_revision: u64,
+        expected: Etag,
     ) -> Result<StreamRecord> {
-        let record = self.state().update(id, settings, expected_revision, Now::read())?;
+        let record = self.state().update(id, settings, expected, Now::read())?;
         self.feed_grown.notify_waiters();
         Ok(record)
     }
 
-    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<Unregistered> {
-        let removed = self.state().unregister(id, expected_revision)?;
+    async fn unregister_stream(&self, id: &StreamId, expected: Option<Etag>) -> Result<Unregistered> {
+        let removed = self.state().unregister(id, expected)?;
         self.feed_grown.notify_waiters();
         Ok(removed)
     }

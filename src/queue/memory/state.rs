@@ -183,6 +183,7 @@ pub(super) struct Stream {
     pub(super) settings: StreamSettings,
     /// Of the settings, with this store's defaults.
     pub(super) effective: StreamPolicies,
+    pub(super) incarnation: u64,
     pub(super) revision: u64,
     pub(super) create_time: Timestamp,
     pub(super) update_time: Timestamp,
@@ -208,6 +209,7 @@ impl Stream {
             id: id.clone(),
             settings: self.settings.clone(),
             effective: self.effective,
+            incarnation: self.incarnation,
             revision: self.revision,
             create_time: self.create_time,
             update_time: self.update_time,

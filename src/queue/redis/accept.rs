@@ -331,6 +331,7 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::StreamNotFound(_)
         | Error::StreamExists(_)
         | Error::RevisionMismatch { .. }
+        | Error::EtagMismatch { .. }
         | Error::TooManyStreams { .. }
         | Error::TooManySettings { .. }
         | Error::GroupNotFound(_)

@@ -49,12 +49,12 @@ use self::life::KnownIdentity;
 use self::scripts::Scripts;
 use self::witness::Witness;
 use super::{
-    AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed,
-    Unregistered, WorkItem, WorkPosition, WorkerReport,
+    AcceptResult, BackendStatus, Budget, Created, FeedPage, FeedPosition, FinishResult, Finished, Lease,
+    ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result,
+    Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamPolicies,
+    Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamPolicies,
     StreamRecord, StreamSettings, Timestamp,
 };
 
@@ -196,7 +196,11 @@ impl Queue for RedisQueue {
         self.read_status(&self.probes).await.map(drop)
     }
 
-    async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
+    async fn register_stream(
+        &self,
+        id: &StreamId,
+        settings: &StreamSettings,
+    ) -> Result<Created<StreamRecord>> {
         self.register(id, settings).await
     }
 
@@ -212,13 +216,13 @@ impl Queue for RedisQueue {
         &self,
         id: &StreamId,
         settings: &StreamSettings,
-        expected_revision: u64,
+        expected: Etag,
     ) -> Result<StreamRecord> {
-        self.update(id, settings, expected_revision).await
+        self.update(id, settings, expected).await
     }
 
-    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<Unregistered> {
-        self.unregister(id, expected_revision).await
+    async fn unregister_stream(&self, id: &StreamId, expected: Option<Etag>) -> Result<Unregistered> {
+        self.unregister(id, expected).await
     }
 
     async fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> Result<()> {

@@ -25,7 +25,9 @@ impl Group {
             return Err(Error::GroupNotFound(seat.group.clone()));
         }
         self.keep(seat, claim.ttl, now)?;
-        self.check_revision(Some(claim.revision))?;
+        if claim.revision != self.record.revision {
+            return Err(Error::RevisionMismatch { current: self.record.revision });
+        }
         let mut claimed = Claimed {
             deliveries: Vec::new(),
             exhausted: Vec::new(),

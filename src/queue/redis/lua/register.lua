@@ -1,17 +1,18 @@
--- Registers a stream (ARGV[3] = ""), or replaces its settings if its revision is ARGV[3].
+-- Registers a stream (ARGV[3] = ""), or replaces its settings if its etag is ARGV[3].
 -- KEYS: stream, streams, gone, feed, counts, removed.
--- ARGV: stream id, settings, expected revision, most frames and bytes that may wait and whether the oldest are dropped ("1", "0"),
---       each "" where the settings do not say, most feed entries.
--- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", revision}.
+-- ARGV: stream id, settings, expected etag, most frames and bytes that may wait and whether the oldest are dropped ("1", "0"),
+--       each "" where the settings do not say, most feed entries, incarnation of a new one.
+-- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", incarnation, revision}.
 local function text(number) return string.format('%.0f', number) end
-local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'queued_bytes')
+local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'queued_bytes',
+  'incarnation')
 local known, revision = f[1] == '0', tonumber(f[2] or 0)
 if ARGV[3] == '' then
   if known then return { 'exists' } end
 elseif not known then
   return { 'unknown' }
-elseif ARGV[3] ~= text(revision) then
-  return { 'stale', revision }
+elseif ARGV[3] ~= (f[8] or '0') .. '-' .. text(revision) then
+  return { 'stale', f[8] or '0', revision }
 end
 local clock = redis.call('TIME')
 local now = text(clock[1] * 1000000 + clock[2])
@@ -26,7 +27,7 @@ for i, field in ipairs({ 'queue_frames', 'queue_bytes', 'queue_drops' }) do
 end
 redis.call('HINCRBY', KEYS[5], 'settings_bytes', #ARGV[2] - before)
 if not known then
-  redis.call('HSET', KEYS[1], 'removed', '0', 'created', now)
+  redis.call('HSET', KEYS[1], 'removed', '0', 'created', now, 'incarnation', ARGV[8])
   local seq, fin = tonumber(f[3] or 0), tonumber(f[4] or 0)
   if f[3] then
     -- It was here: numbers go on, counters begin anew. What still waits of it is counted as accepted, to be removed.
