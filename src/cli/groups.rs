@@ -321,12 +321,11 @@ pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
         }
         GroupsCommand::Delete(args) => {
             let mut client = args.common.connect.connect().await?;
-            let request =
-                pb::DeleteConsumerGroupRequest {
-                    group_id: args.group.clone(),
-                    reason: args.reason,
-                    ..Default::default()
-                };
+            let request = pb::DeleteConsumerGroupRequest {
+                group_id: args.group.clone(),
+                reason: args.reason,
+                ..Default::default()
+            };
             let answer = client.groups.delete_consumer_group(request).await;
             let gone = answer.map_err(|status| fault::refused("deleting the group", &status))?.into_inner();
             if args.common.json {

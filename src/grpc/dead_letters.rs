@@ -11,7 +11,9 @@ use super::filter::Filter;
 use super::page::{self, Page};
 use super::status::{FULL_RETRY, SOON};
 use crate::domain::limits::MAX_ACK_IDS;
-use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSource, GroupId, Sequence, StreamId};
+use crate::domain::{
+    DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSource, GroupId, Sequence, StreamId,
+};
 use crate::hub::Consumers;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
@@ -166,14 +168,16 @@ impl DeadLetterDesk {
         request: pb::ReplayDeadLettersRequest,
     ) -> Result<pb::ReplayDeadLettersResponse> {
         use replay_dead_letters_request::Target as T;
-        let pb::ReplayDeadLettersRequest { target, max_count, dry_run, discard_replayed, reason: _ } = request;
+        let pb::ReplayDeadLettersRequest { target, max_count, dry_run, discard_replayed, reason: _ } =
+            request;
         let target = target.map(|target| match target {
             T::Ids(ids) => Target::Ids(ids),
             T::Filter(filter) => Target::Filter(filter),
             T::All(all) => Target::All(all),
         });
         // By filter or `all`, those that were replayed before are passed over.
-        let Chosen { letters, more } = self.choose(target, max_count, |letter| letter.replay.is_none()).await?;
+        let Chosen { letters, more } =
+            self.choose(target, max_count, |letter| letter.replay.is_none()).await?;
         if dry_run {
             let results = self.would_replay(&letters).await?;
             return Ok(pb::ReplayDeadLettersResponse { results, more });

@@ -6,9 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::ack_id::{AckId, AckKey};
 use super::filter::Filter;
 use super::page;
-use crate::domain::{
-    GroupId, Partitions, Sequence, StreamCounters, StreamId, StreamRecord, StreamSettings, Timestamp,
-};
+use super::registry::FILTER_FIELDS;
+use crate::domain::{GroupId, Partitions, Sequence, StreamId};
+use crate::pb::v1 as pb;
 
 const KEY: [u8; 32] = [7; 32];
 pub(crate) const MAC_BYTES: usize = 16;
@@ -67,22 +67,15 @@ pub(crate) fn check_page_token(text: &str) {
 /// If a refusal does not point into the text.
 pub(crate) fn check_filter(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let Ok(id) = "cam-1".parse::<StreamId>() else { return };
-    match Filter::parse(text) {
+    match Filter::<pb::Stream>::parse(text, FILTER_FIELDS) {
         Ok(filter) => {
-            let record = StreamRecord {
-                id,
-                settings: StreamSettings {
-                    labels: [("site".to_owned(), "north \"gate\"".to_owned())].into(),
-                    ..StreamSettings::default()
-                },
-                revision: 1,
-                create_time: Timestamp::from_micros(1),
-                update_time: Timestamp::from_micros(1),
-                removed: false,
-                counters: StreamCounters::default(),
+            let stream = pb::Stream {
+                stream_id: "cam-1".to_owned(),
+                labels: [("site".to_owned(), "north \"gate\"".to_owned())].into(),
+                status: Some(pb::StreamStatus::default()),
+                ..Default::default()
             };
-            let _ = filter.passes(&record, Timestamp::from_micros(2));
+            let _ = filter.passes(&stream);
         }
         Err(fault) => {
             let told = fault.message.strip_prefix("at character ").and_then(|rest| rest.split(':').next());
@@ -96,9 +89,10 @@ pub(crate) fn check_filter(data: &[u8]) {
 /// Filters of every kind of term.
 pub(crate) fn filter_seeds() -> Vec<Vec<u8>> {
     [
-        r#"id = "cam-*" AND state != STALLED AND NOT label.site"#,
-        r#"label.a.b-c != "\"\\{x}[a-z]?" AND label.site = "north*""#,
-        r#"id="[!0-9]*" AND state = LIVE"#,
+        r#"stream_id = "cam-*" AND status.state != STREAM_STATE_STALLED AND NOT labels:site"#,
+        r#"(labels."a.b-c" != "\"\\x*?\*" OR -labels.site = "north*") AND auto_registered = false"#,
+        r#"status.queued_frames >= 12 OR create_time < "2026-01-31T12:00:00.5+01:00" OR mask_version > 5"#,
+        r#"status:*"#,
     ]
     .map(|text| text.as_bytes().to_vec())
     .to_vec()

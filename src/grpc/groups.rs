@@ -200,7 +200,8 @@ impl GroupDesk {
         &self,
         request: pb::SeekConsumerGroupRequest,
     ) -> Result<pb::SeekConsumerGroupResponse> {
-        let pb::SeekConsumerGroupRequest { group_id, position, streams, all_streams, etag, reason: _ } = request;
+        let pb::SeekConsumerGroupRequest { group_id, position, streams, all_streams, etag, reason: _ } =
+            request;
         let id: GroupId = group_id.parse()?;
         let position = position.ok_or_else(|| Fault::invalid("position", "must say where to go on"))?;
         let store = self.queue.read_identity().await?;

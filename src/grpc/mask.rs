@@ -109,8 +109,9 @@ impl Settings for pb::Stream {
     fn settle(&mut self, paths: &[String]) {
         let Some(output) = &mut self.output else { return };
         let bounds = |path: &String| path.starts_with("output.adaptive.max_bytes_per_");
-        let is_unbounded =
-            |one: pb::AdaptiveQuality| one.max_bytes_per_frame.is_none() && one.max_bytes_per_second.is_none();
+        let is_unbounded = |one: pb::AdaptiveQuality| {
+            one.max_bytes_per_frame.is_none() && one.max_bytes_per_second.is_none()
+        };
         if output.adaptive.is_some_and(is_unbounded) && paths.iter().any(bounds) {
             output.adaptive = None;
         }
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn only_named_fields_change() {
-        let retention = pb::RetentionPolicy { max_frames: 5, max_bytes: 7 << 20, max_age: None };
+        let retention = pb::RetentionPolicy { max_frames: Some(5), max_bytes: Some(7 << 20), max_age: None };
         let mut current = pb::Stream {
             display_name: "old".into(),
             labels: [("a".into(), "1".into())].into(),
@@ -168,12 +169,12 @@ mod tests {
         };
         let wanted = pb::Stream {
             display_name: "new".into(),
-            retention: Some(pb::RetentionPolicy { max_frames: 9, ..Default::default() }),
+            retention: Some(pb::RetentionPolicy { max_frames: Some(9), ..Default::default() }),
             ..Default::default()
         };
         apply(&mut current, &wanted, &paths(&["retention.max_frames"])).unwrap();
         assert_eq!(current.display_name, "old");
-        assert_eq!(current.retention, Some(pb::RetentionPolicy { max_frames: 9, ..retention }));
+        assert_eq!(current.retention, Some(pb::RetentionPolicy { max_frames: Some(9), ..retention }));
         apply(&mut current, &wanted, &paths(&["labels", "display_name", "retention"])).unwrap();
         assert_eq!(current.display_name, "new");
         assert!(current.labels.is_empty());
@@ -182,10 +183,13 @@ mod tests {
 
     #[test]
     fn what_is_not_named_of_a_byte_budget_stays_as_it_is() {
-        let budget =
-            pb::AdaptiveQuality { max_bytes_per_second: 9_000, min_quality: 40, ..Default::default() };
+        let budget = pb::AdaptiveQuality {
+            max_bytes_per_second: Some(9_000),
+            min_quality: Some(40),
+            ..Default::default()
+        };
         let with = |adaptive| pb::Stream {
-            output: Some(pb::OutputPolicy { quality: 77, adaptive, ..Default::default() }),
+            output: Some(pb::OutputPolicy { quality: Some(77), adaptive, ..Default::default() }),
             ..Default::default()
         };
         let changed = |wanted, names: &[&str]| {
@@ -193,19 +197,21 @@ mod tests {
             let names: Vec<_> = names.iter().map(|name| format!("output.adaptive.{name}")).collect();
             apply(&mut current, &with(Some(wanted)), &names).unwrap();
             let output = current.output.unwrap();
-            assert_eq!(output.quality, 77);
+            assert_eq!(output.quality, Some(77));
             output.adaptive
         };
-        let wanted = pb::AdaptiveQuality { min_quality: 20, min_scale_percent: 50, ..Default::default() };
+        let wanted =
+            pb::AdaptiveQuality { min_quality: Some(20), min_scale_percent: Some(50), ..Default::default() };
         assert_eq!(
             changed(wanted, &["min_quality"]),
-            Some(pb::AdaptiveQuality { min_quality: 20, ..budget })
+            Some(pb::AdaptiveQuality { min_quality: Some(20), ..budget })
         );
-        let scaled = pb::AdaptiveQuality { min_scale_percent: 50, ..budget };
+        let scaled = pb::AdaptiveQuality { min_scale_percent: Some(50), ..budget };
         assert_eq!(changed(wanted, &["min_scale_percent"]), Some(scaled));
         assert_eq!(changed(wanted, &["max_bytes_per_second"]), None, "nothing bounds it any more");
-        let wanted = pb::AdaptiveQuality { max_bytes_per_frame: 5_000, ..Default::default() };
-        let other = pb::AdaptiveQuality { max_bytes_per_frame: 5_000, max_bytes_per_second: 0, ..budget };
+        let wanted = pb::AdaptiveQuality { max_bytes_per_frame: Some(5_000), ..Default::default() };
+        let other =
+            pb::AdaptiveQuality { max_bytes_per_frame: Some(5_000), max_bytes_per_second: None, ..budget };
         assert_eq!(changed(wanted, &["max_bytes_per_second", "max_bytes_per_frame"]), Some(other));
     }
 
@@ -222,10 +228,13 @@ mod tests {
     #[test]
     fn a_groups_start_and_name_cannot_be_changed() {
         let mut current = pb::ConsumerGroup::default();
-        let wanted =
-            pb::ConsumerGroup { display_name: "new".into(), max_delivery_attempts: 9, ..Default::default() };
+        let wanted = pb::ConsumerGroup {
+            display_name: "new".into(),
+            max_delivery_attempts: Some(9),
+            ..Default::default()
+        };
         apply(&mut current, &wanted, &paths(&["max_delivery_attempts"])).unwrap();
-        assert_eq!((current.display_name.as_str(), current.max_delivery_attempts), ("", 9));
+        assert_eq!((current.display_name.as_str(), current.max_delivery_attempts), ("", Some(9)));
         for bad in ["", "start", "group_id", "etag", "status", "generation", "filter.nothing"] {
             let fault = apply(&mut current, &wanted, &paths(&[bad])).unwrap_err();
             assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{bad}");

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
 
+use super::admin_service::AdminHandlers;
 use super::convert::{stats, time};
 use super::fault::Result;
-use super::admin_service::AdminHandlers;
 use crate::domain::{PartitionId, Timestamp};
 use crate::pb::admin::v1beta1 as admin;
 use crate::queue::{BackendStatus, PartitionStats, WorkerTotals};
@@ -19,7 +19,8 @@ impl AdminHandlers {
         let status = self.queue.status().await;
         let now = Timestamp::now();
         let total = stats::total_to_pb(&stats, self.counters.refused_in_all());
-        let known = |bytes: fn(&BackendStatus) -> u64| status.as_ref().ok().map(bytes).filter(|&bytes| bytes > 0);
+        let known =
+            |bytes: fn(&BackendStatus) -> u64| status.as_ref().ok().map(bytes).filter(|&bytes| bytes > 0);
         Ok(admin::GetSystemMetricsResponse {
             collect_time: Some(time::to_pb(now)),
             account: total.account,

@@ -80,7 +80,10 @@ impl QueueHandlers {
                 }
             }
             if is_last {
-                return Ok(pb::ListStreamStatsResponse { streams: page.all(), next_page_token: String::new() });
+                return Ok(pb::ListStreamStatsResponse {
+                    streams: page.all(),
+                    next_page_token: String::new(),
+                });
             }
             // Large settings take a while to read: others have their turn.
             tokio::task::yield_now().await;
@@ -123,10 +126,7 @@ impl QueueService for QueueHandlers {
         Ok(Response::new(pb::PauseQueueResponse { queues }))
     }
 
-    async fn resume_queue(
-        &self,
-        request: Request<pb::ResumeQueueRequest>,
-    ) -> Reply<pb::ResumeQueueResponse> {
+    async fn resume_queue(&self, request: Request<pb::ResumeQueueRequest>) -> Reply<pb::ResumeQueueResponse> {
         use resume_queue_request::Target as T;
         let audit = Audit::of("ResumeQueue", &request);
         let pb::ResumeQueueRequest { target, reason } = request.into_inner();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::convert::stream::{self, WantedStream};
 use super::fault::{Fault, Result};
 use super::filter::Filter;
-use super::settings::SettingsCache;
 use super::mask;
 use super::page::{self, Page};
+use super::settings::SettingsCache;
 use crate::domain::{StreamId, StreamRecord, Timestamp};
 use crate::pb::v1 as pb;
 use crate::queue::{self, ListStreams, Queue};
@@ -18,7 +18,7 @@ const READ_AT_ONCE: usize = 100;
 /// Most such reads for one page: 4,000 streams are looked at for those few that pass a filter.
 const READS_A_PAGE: usize = 40;
 /// What a filter of streams may name.
-const FILTER_FIELDS: &[&str] = &[
+pub(crate) const FILTER_FIELDS: &[&str] = &[
     "stream_id",
     "display_name",
     "labels",

@@ -219,7 +219,8 @@ impl Load {
                 thumbnail_size: Some(0),
                 ..Default::default()
             };
-            let retention = pb::RetentionPolicy { max_frames: Some(2 * self.ahead + 16), ..Default::default() };
+            let retention =
+                pb::RetentionPolicy { max_frames: Some(2 * self.ahead + 16), ..Default::default() };
             let stream = pb::Stream {
                 stream_id: stream.clone(),
                 output: Some(output),

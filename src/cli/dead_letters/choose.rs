@@ -92,7 +92,9 @@ impl FilterArgs {
     pub(super) fn text(&self) -> Result<String, Failure> {
         let mut terms = Vec::new();
         let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-        for (field, value) in [("stream_id", &self.stream), ("queue_id", &self.queue), ("group_id", &self.group)] {
+        for (field, value) in
+            [("stream_id", &self.stream), ("queue_id", &self.queue), ("group_id", &self.group)]
+        {
             if !value.is_empty() {
                 terms.push(format!("{field} = {}", quoted(value)));
             }

@@ -227,7 +227,12 @@ async fn replay(args: ReplayArgs) -> Result<(), Failure> {
     };
     let answer = client.dead_letters.replay_dead_letters(request).await;
     let answer = answer.map_err(|status| fault::refused("replaying dead letters", &status))?.into_inner();
-    told(if args.choose.dry_run { "would replay" } else { "replayed" }, &answer.results, answer.more, args.common.json)
+    told(
+        if args.choose.dry_run { "would replay" } else { "replayed" },
+        &answer.results,
+        answer.more,
+        args.common.json,
+    )
 }
 
 async fn discard(args: DiscardArgs) -> Result<(), Failure> {
@@ -246,7 +251,12 @@ async fn discard(args: DiscardArgs) -> Result<(), Failure> {
     };
     let answer = client.dead_letters.discard_dead_letters(request).await;
     let answer = answer.map_err(|status| fault::refused("discarding dead letters", &status))?.into_inner();
-    told(if args.choose.dry_run { "would discard" } else { "discarded" }, &answer.results, answer.more, args.common.json)
+    told(
+        if args.choose.dry_run { "would discard" } else { "discarded" },
+        &answer.results,
+        answer.more,
+        args.common.json,
+    )
 }
 
 /// Prints what became of each; a failure if any was refused.

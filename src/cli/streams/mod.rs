@@ -237,7 +237,8 @@ async fn update(args: UpdateArgs) -> Result<(), Failure> {
     stream.etag = args.etag;
     let mut client = args.common.connect.connect().await?;
     let changed = mask.paths.join(", ");
-    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask: Some(mask), reason: args.reason };
+    let request =
+        pb::UpdateStreamRequest { stream: Some(stream), update_mask: Some(mask), reason: args.reason };
     let answer = client.registry.update_stream(request).await;
     let doing = format!("changing {}", args.stream);
     let stream = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream;
@@ -247,11 +248,8 @@ async fn update(args: UpdateArgs) -> Result<(), Failure> {
 
 async fn remove(args: RemoveArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
-    let request = pb::UnregisterStreamRequest {
-        stream_id: args.stream.clone(),
-        etag: args.etag,
-        reason: args.reason,
-    };
+    let request =
+        pb::UnregisterStreamRequest { stream_id: args.stream.clone(), etag: args.etag, reason: args.reason };
     let answer = client.registry.unregister_stream(request).await;
     let doing = format!("removing {}", args.stream);
     let gone = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner();

@@ -72,7 +72,11 @@ pub(super) fn details(stream: &pb::Stream) -> String {
         };
         row("kept", format!("{} frames, {}{oldest}", status.retained_frames, bytes(status.retained_bytes)));
         if let Some(until) = &status.trimmed_until_receive_time {
-            let bound = bound_by(status, since(until), &stream.effective.and_then(|one| one.retention).unwrap_or_default());
+            let bound = bound_by(
+                status,
+                since(until),
+                &stream.effective.and_then(|one| one.retention).unwrap_or_default(),
+            );
             let time = time_json(Some(until));
             row(
                 "kept since",
@@ -156,7 +160,10 @@ pub(super) fn details(stream: &pb::Stream) -> String {
         row("max age", validation.max_age.as_ref().map(|age| span(duration(age))).unwrap_or_default());
         row("clock", short(validation.clock_policy().as_str_name(), "CLOCK_POLICY_").to_lowercase());
     }
-    row("stall timeout", effective.stall_timeout.as_ref().map(|time| span(duration(time))).unwrap_or_default());
+    row(
+        "stall timeout",
+        effective.stall_timeout.as_ref().map(|time| span(duration(time))).unwrap_or_default(),
+    );
     row("auto-registered", yes(stream.auto_registered));
     row("registered", time_json(stream.create_time.as_ref()).as_str().unwrap_or_default().to_owned());
     row("changed", time_json(stream.update_time.as_ref()).as_str().unwrap_or_default().to_owned());

@@ -90,11 +90,8 @@ impl OptionsArgs {
     }
 
     pub(super) fn into_options(self) -> Options {
-        let sampling = pb::Sampling {
-            max_fps: self.max_fps,
-            every_nth: self.every_nth,
-            latest_only: self.latest_only,
-        };
+        let sampling =
+            pb::Sampling { max_fps: self.max_fps, every_nth: self.every_nth, latest_only: self.latest_only };
         let filter = pb::FrameFilter {
             min_quality_score: self.min_quality,
             attributes: self.attributes.into_iter().collect(),
@@ -132,6 +129,6 @@ mod tests {
         let args =
             OptionsArgs { since: Some(Duration::from_secs(5)), every_nth: Some(3), ..Default::default() };
         assert!(matches!(args.start(), Some(Position::Age(age)) if age.seconds == 5));
-        assert_eq!(args.into_options().sampling.map(|sampling| sampling.every_nth), Some(3));
+        assert_eq!(args.into_options().sampling.and_then(|sampling| sampling.every_nth), Some(3));
     }
 }

@@ -1,7 +1,7 @@
 //! ConsumeFrames: what a group's member asks for and gets.
 
-use super::processed::{self, Entry, SentPicture};
 use super::policy::bounded;
+use super::processed::{self, Entry, SentPicture};
 use super::subscription::{DEFAULT_HEARTBEAT, MAX_HEARTBEAT, SECOND, from_one};
 use super::{delivery, picture, time};
 use crate::domain::limits::{MAX_MEMBER_BYTES, MAX_MEMBER_FRAMES};

@@ -16,7 +16,12 @@ const MAX_AGES: (Duration, Duration) = (Duration::from_millis(10), Duration::fro
 const CLOCK_TOLERANCES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(24 * 3600));
 
 /// Checks that a number, where it is set, is from `least` to `most`.
-pub(crate) fn bounded<N: Into<u64>>(field: &str, value: Option<N>, least: u64, most: u64) -> Result<Option<u64>> {
+pub(crate) fn bounded<N: Into<u64>>(
+    field: &str,
+    value: Option<N>,
+    least: u64,
+    most: u64,
+) -> Result<Option<u64>> {
     match value.map(Into::into) {
         Some(value) if !(least..=most).contains(&value) => {
             Err(Fault::invalid(field, format!("must be from {least} to {most}")))
@@ -150,7 +155,9 @@ mod tests {
 
     #[test]
     fn bounds_hold() {
-        assert!(retention(pb::RetentionPolicy { max_frames: Some(1_000_001), ..Default::default() }).is_err());
+        assert!(
+            retention(pb::RetentionPolicy { max_frames: Some(1_000_001), ..Default::default() }).is_err()
+        );
         assert!(retention(pb::RetentionPolicy { max_bytes: Some(1), ..Default::default() }).is_err());
         for min_quality_score in [-0.1, 1.1, f64::NAN] {
             let policy =

@@ -263,11 +263,7 @@ mod tests {
                 report: report(5.0, 20.0),
                 ..Default::default()
             },
-            PartitionStats {
-                depth: 1,
-                report: report(3.0, 80.0),
-                ..Default::default()
-            },
+            PartitionStats { depth: 1, report: report(3.0, 80.0), ..Default::default() },
             PartitionStats::default(),
         ];
         let total = total_to_pb(&all, 0);

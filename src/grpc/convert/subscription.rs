@@ -2,9 +2,7 @@ use std::time::Duration;
 
 use super::{choice, known, picture, time};
 use crate::domain::LabelMatch;
-use crate::domain::limits::{
-    MAX_CURSORS, MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES,
-};
+use crate::domain::limits::{MAX_CURSORS, MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES};
 use crate::domain::{Cursor, Sequence, StartPosition, StoreIdentity, Timestamp};
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::{Choice, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
@@ -117,7 +115,10 @@ struct Stop {
 fn stop(stop: pb::StopPosition) -> Result<Stop> {
     let pb::StopPosition { sequence, receive_time, frame_count } = stop;
     if sequence.is_none() && receive_time.is_none() && frame_count.is_none() {
-        return Err(Fault::invalid("", "must have at least one bound: sequence, receive_time or frame_count"));
+        return Err(Fault::invalid(
+            "",
+            "must have at least one bound: sequence, receive_time or frame_count",
+        ));
     }
     Ok(Stop {
         sequence: sequence.map(Sequence::new).transpose()?,
@@ -158,7 +159,8 @@ pub(crate) fn stream_sets(field: &str, streams: Vec<pb::StreamMatch>) -> Result<
     if streams.len() > MAX_STREAM_MATCHES {
         return Err(too_many(field, MAX_STREAM_MATCHES));
     }
-    let read = |(index, one)| streams_from_pb(one).map_err(|fault| fault.within(&format!("{field}[{index}]")));
+    let read =
+        |(index, one)| streams_from_pb(one).map_err(|fault| fault.within(&format!("{field}[{index}]")));
     streams.into_iter().enumerate().map(read).collect()
 }
 
@@ -245,7 +247,7 @@ mod tests {
     static STORE: LazyLock<StoreIdentity> = LazyLock::new(StoreIdentity::random);
 
     fn by(by: By) -> pb::StreamSelector {
-        pb::StreamSelector { streams: Some(pb::StreamMatch { by: Some(by) }), ..Default::default() }
+        pb::StreamSelector { streams: vec![pb::StreamMatch { selector: Some(by) }], ..Default::default() }
     }
 
     fn one() -> pb::StreamSelector {
@@ -288,13 +290,6 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_not_plain_subscriptions() {
-        let group =
-            pb::SubscribeFramesRequest { group: Some(pb::GroupMember::default()), ..Default::default() };
-        assert_eq!(from_pb(group, &STORE).unwrap_err().reason, ErrorReason::NotImplemented);
-    }
-
-    #[test]
     fn every_option_is_read() {
         let start = |position| {
             let start = Some(pb::StartPosition { position: Some(position) });
@@ -312,12 +307,12 @@ mod tests {
         let since = Timestamp::now().since(ago).as_secs();
         assert!((60..90).contains(&since), "{since}");
 
-        let stop = pb::StopPosition { sequence: 7, received_time: Some(time), frame_count: 3 };
+        let stop = pb::StopPosition { sequence: Some(7), receive_time: Some(time), frame_count: Some(3) };
         let labels =
             pb::LabelSelector { present: vec!["a".into()], absent: vec!["b".into()], ..Default::default() };
         let selector = converted(pb::StreamSelector {
             stop: Some(stop),
-            sampling: Some(pb::Sampling { max_fps: Some(2.5), every_nth: 3, latest_only: true }),
+            sampling: Some(pb::Sampling { max_fps: Some(2.5), every_nth: Some(3), latest_only: true }),
             max_age: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
             overflow_policy: pb::OverflowPolicy::Disconnect.into(),
             ..by(By::Labels(labels))
@@ -340,6 +335,7 @@ mod tests {
             sampling: Some(pb::Sampling { max_fps: Some(max_fps), ..Default::default() }),
             ..one()
         };
+        let stopped = |stop| pb::StreamSelector { stop: Some(stop), ..one() };
         let filtered = |filter| pb::StreamSelector { filter: Some(filter), ..one() };
         let many = (0..17).map(|n| (n.to_string(), String::new())).collect();
         let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
@@ -352,6 +348,16 @@ mod tests {
             (sampled(-1.0), "sampling.max_fps"),
             (sampled(f64::NAN), "sampling.max_fps"),
             (sampled(1000.5), "sampling.max_fps"),
+            (
+                pb::StreamSelector {
+                    sampling: Some(pb::Sampling { every_nth: Some(0), ..Default::default() }),
+                    ..one()
+                },
+                "sampling.every_nth",
+            ),
+            (stopped(pb::StopPosition { sequence: Some(0), ..Default::default() }), "stop.sequence"),
+            (stopped(pb::StopPosition { frame_count: Some(0), ..Default::default() }), "stop.frame_count"),
+            (stopped(pb::StopPosition::default()), "stop"),
             (
                 filtered(pb::FrameFilter { min_quality_score: Some(1.5), ..Default::default() }),
                 "filter.min_quality_score",
@@ -367,7 +373,7 @@ mod tests {
             (start(Position::Age(prost_types::Duration { seconds: -1, nanos: 0 })), "start.age"),
             (
                 start(Position::ReceiveTime(prost_types::Timestamp { seconds: 0, nanos: -1 })),
-                "start.received_time",
+                "start.receive_time",
             ),
         ] {
             let fault = converted(selector).unwrap_err();

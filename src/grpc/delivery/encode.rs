@@ -161,7 +161,9 @@ pub(crate) fn around(field: u8, value: Bytes, rest: &impl Message) -> Vec<Bytes>
 
 /// Takes all pictures out of the message if one of them is large.
 fn take_pictures<M: Carrier>(message: &mut M) -> Vec<Picture> {
-    let Some(frame) = message.carried().and_then(|carried| M::frame(carried).as_mut()) else { return Vec::new() };
+    let Some(frame) = message.carried().and_then(|carried| M::frame(carried).as_mut()) else {
+        return Vec::new();
+    };
     if frame.pictures.iter().any(is_large) { std::mem::take(&mut frame.pictures) } else { Vec::new() }
 }
 
@@ -237,11 +239,7 @@ mod tests {
             worker_version: "0.1.0".to_owned(),
             ..Default::default()
         };
-        let delivered = pb::DeliveredFrame {
-            frame: Some(frame),
-            cursor: "x".repeat(60),
-            selector_index: 3,
-        };
+        let delivered = pb::DeliveredFrame { frame: Some(frame), cursor: "x".repeat(60), selector_index: 3 };
         SubscribeFramesResponse { event: Some(Event::Frame(delivered)) }
     }
 
