@@ -20,8 +20,8 @@ SUITES := $(sort conformance e2e faults layering $(basename $(notdir $(wildcard 
 FILTER :=
 
 # What `make test` runs, in this order: quick verdicts first, long suites last.
-STEPS := fmt-check scripts deny lint doc proto build layering unit compose \
-         $(filter-out layering faults,$(SUITES)) clients-grpcurl clients-python interop faults
+STEPS := fmt-check scripts deny lint doc proto languages build layering unit compose \
+         $(filter-out layering faults,$(SUITES)) clients-grpcurl quickstart clients-python interop faults
 
 # A script that cannot run here says "skipped: why" and leaves with 3: that is no failure, and the summary of
 # `make test` names it. `make test NO_SKIP=1` makes it one.
@@ -31,8 +31,8 @@ MAY_SKIP = || [ $$? -eq 3 ]
 # shared dependencies, and so compile those a second time.
 PROGRAM = cargo test --locked --no-run --quiet --test layering
 
-.PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto deny clients clients-grpcurl \
-        clients-python interop compose scripts bench fuzz $(SUITES)
+.PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto languages deny clients \
+        clients-grpcurl quickstart clients-python interop compose scripts bench fuzz $(SUITES)
 
 help: ## this list
 	@echo "Frameway: camera frames over gRPC. The two that matter:"
@@ -79,8 +79,14 @@ lint: ## clippy, warnings are errors
 doc: ## rustdoc, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-proto: ## the proto: format, lint, no breaking change, generated code fresh
+proto: ## the proto: format, lint, no breaking change, service config, generated code fresh
 	scripts/proto-check.sh $(MAY_SKIP)
+
+# Of: python, go, typescript, java, csharp, php, ruby; none = all.
+LANGUAGES :=
+
+languages: ## code generated from the proto in seven languages, that of four compiled; LANGUAGES="go java" picks some
+	scripts/test-languages.sh $(LANGUAGES) $(MAY_SKIP)
 
 deny: ## dependencies: licences, sources, bans, advisories
 	scripts/deny.sh $(MAY_SKIP)
@@ -99,11 +105,15 @@ compose: ## the command lines in docker-compose.yml and Dockerfile are ones that
 	@$(PROGRAM)
 	python3 scripts/check-compose.py --binary target/debug/frameway
 
-clients: clients-grpcurl clients-python interop ## strangers' clients against a running server
+clients: clients-grpcurl quickstart clients-python interop ## strangers' clients against a running server
 
 clients-grpcurl: ## the real grpcurl lists, describes, submits, subscribes
 	@$(PROGRAM)
 	scripts/grpcurl.sh --version && scripts/with-server.sh scripts/test-grpcurl.sh $(MAY_SKIP)
+
+quickstart: ## the commands of docs/quickstart.md, as they stand there
+	@$(PROGRAM)
+	scripts/with-server.sh scripts/test-quickstart.sh $(MAY_SKIP)
 
 clients-python: ## the Python client's sample and its tests, with servers that hang, end and are cut off
 	@$(PROGRAM)

@@ -31,12 +31,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in &mut files.file {
         file.source_code_info = None;
     }
+    let mut config = tonic_prost_build::Config::new();
+    // A message's descriptor is found by its name.
+    config.enable_type_names();
     tonic_prost_build::configure()
         // Pictures are shared, never copied.
         .bytes(".")
         // The same message has the same bytes.
         .btree_map(".")
-        .compile_fds(files)?;
+        // Requests are checked for what the server does not know before they are decoded.
+        .codec_path("crate::grpc::codec::CheckedCodec")
+        .compile_fds_with_config(files, config)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes the generated code of the clients anew, from proto/frameway/v1. With --check it changes nothing and fails where the
-# committed code is not what the proto files give. Exit code 3: a tool could not be had; the check counts as skipped.
+# Writes the generated code of the clients anew, from proto/frameway/v1 and proto/frameway/admin/v1beta1, and their copy of the
+# service config. With --check it changes nothing and fails where the committed code is not what the proto files give. Exit code 3: a tool could not be had; the check counts as skipped.
 set -euo pipefail
 
 # The generated code asks for the protobuf runtime of this release or a newer one: see clients/python/pyproject.toml.
@@ -11,7 +11,7 @@ cd "$root"
 
 usage() {
     echo "usage: scripts/gen-clients.sh [--check]"
-    echo "  writes clients/python/src/frameway/v1 anew; --check only compares"
+    echo "  writes clients/python/src/frameway/v1 and .../admin anew; --check only compares"
 }
 
 check=false
@@ -40,22 +40,26 @@ then
         || { echo "skipped: grpcio-tools $GRPCIO_TOOLS_VERSION could not be installed from PyPI" >&2; exit 3; }
 fi
 
-readonly generated=clients/python/src/frameway/v1
+readonly package=clients/python/src/frameway
+readonly generated=("$package/v1" "$package/admin")
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
 # Outputs stand under their path in the repository, within $out.
 scripts/buf.sh generate --output "$out"
-echo '"""Generated from proto/frameway/v1 by scripts/gen-clients.sh. Do not edit."""' >"$out/$generated/__init__.py"
+cp proto/frameway_v1_service_config.json "$out/$package/v1/service_config.json"
 
 if $check; then
-    if ! diff -ru --exclude=__pycache__ "$generated" "$out/$generated"; then
-        echo "gen-clients.sh: $generated is stale: run scripts/gen-clients.sh and commit the result" >&2
-        exit 1
-    fi
+    for folder in "${generated[@]}"; do
+        if ! diff -ru --exclude=__pycache__ "$folder" "$out/$folder"; then
+            echo "gen-clients.sh: $folder is stale: run scripts/gen-clients.sh and commit the result" >&2
+            exit 1
+        fi
+    done
     echo "generated clients: fresh"
 else
-    rm -rf "$generated"
-    mkdir -p "$generated"
-    cp "$out/$generated"/* "$generated/"
-    echo "wrote $generated"
+    for folder in "${generated[@]}"; do
+        rm -rf "$folder"
+        cp -R "$out/$folder" "$folder"
+        echo "wrote $folder"
+    done
 fi

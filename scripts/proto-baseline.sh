@@ -25,6 +25,6 @@ if [ -f proto/baseline.binpb ]; then
     echo "breaking changes against the old baseline:"
     if scripts/buf.sh breaking --against proto/baseline.binpb; then echo "  none"; fi
 fi
-# Comments are left out: rewording one is no change of the contract.
+# Comments are left out: rewording one is no change of the contract. So is frameway.admin: it is beta, and may change at any time.
 scripts/buf.sh build --path proto/frameway/v1 --exclude-source-info -o proto/baseline.binpb
 echo "wrote proto/baseline.binpb"

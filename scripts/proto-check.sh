@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the proto files: format, lint, no break of the contract, generated clients fresh.
+# Checks the proto files: format, lint, no break of the contract, the service config, generated clients fresh.
 # Exit codes: 0 all good, 1 something is not, 3 a tool could not be had, so that something was skipped (its line says what).
 set -uo pipefail
 
@@ -20,6 +20,11 @@ step() {
     esac
 }
 
+service_config() {
+    command -v python3 >/dev/null || { echo "skipped: service config: there is no python3"; return 3; }
+    scripts/buf.sh build -o -#format=json | scripts/check-service-config.py || return 1
+}
+
 # buf's own exit codes must not be taken for `skipped`: ask for the tool first.
 if scripts/buf.sh --version >/dev/null; then
     buf() {
@@ -28,9 +33,10 @@ if scripts/buf.sh --version >/dev/null; then
     step "buf format" buf format --diff --exit-code
     step "buf lint" buf lint
     step "buf breaking against proto/baseline.binpb" buf breaking --against proto/baseline.binpb
+    step "service config" service_config
     step "generated clients" scripts/gen-clients.sh --check
 else
-    echo "skipped: buf format, buf lint, buf breaking, generated clients"
+    echo "skipped: buf format, buf lint, buf breaking, service config, generated clients"
     skipped=1
 fi
 

@@ -7,6 +7,7 @@ set -euo pipefail
 address=${1:?usage: scripts/test-grpcurl.sh HOST:PORT}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 service=frameway.v1.StreamingService
+registry=frameway.v1.StreamRegistryService
 stream=grpcurl-$$-$RANDOM
 passed=0
 
@@ -36,18 +37,27 @@ call() { # call METHOD JSON: `answer` is what comes back; a status that is not O
 
 answer=$("$here/grpcurl.sh" -plaintext "$address" list 2>&1) || fail "list"
 says "list has the data plane" "$service"
-says "list has the operators' service" "frameway.v1.QueueService"
+says "list has the registry" "$registry"
+says "list has the consumer groups" "frameway.v1.ConsumerGroupService"
+says "list has the dead letters" "frameway.v1.DeadLetterService"
+says "list has the work queues" "frameway.v1.QueueService"
+says "list has the operators' counters, which are beta" "frameway.admin.v1beta1.AdminService"
 says "list has health" "grpc.health.v1.Health"
 
 answer=$("$here/grpcurl.sh" -plaintext "$address" describe "$service" 2>&1) || fail "describe"
 says "describe knows SubmitFrameBatch" "rpcSubmitFrameBatch(.frameway.v1.SubmitFrameBatchRequest)returns(.frameway.v1.SubmitFrameBatchResponse)"
 says "describe knows SubscribeFrames" "rpcSubscribeFrames(.frameway.v1.SubscribeFramesRequest)returns(stream.frameway.v1.SubscribeFramesResponse)"
+says "and that it changes nothing" "optionidempotency_level=NO_SIDE_EFFECTS"
 
 call grpc.health.v1.Health/Check '{}'
 says "health is SERVING" '"status":"SERVING"'
 
-call "$service/RegisterStream" "{\"stream\": {\"stream_id\": \"$stream\", \"display_name\": \"grpcurl\"}}"
+call "$registry/RegisterStream" "{\"stream\": {\"stream_id\": \"$stream\", \"display_name\": \"grpcurl\"}}"
 says "a stream is registered" "\"streamId\":\"$stream\""
+call "$registry/RegisterStream" "{\"stream\": {\"stream_id\": \"$stream\", \"display_name\": \"grpcurl\"}}"
+says "and registered again with equal settings" "\"streamId\":\"$stream\""
+refuses "the same stream with other settings" "$registry/RegisterStream" "{\"stream\": {\"stream_id\": \"$stream\"}}"
+says "which says why" '"reason":"ERROR_REASON_ALREADY_EXISTS"'
 
 call "$service/SubmitFrameBatch" "{\"frames\": [
   {\"stream_id\": \"$stream\", \"publisher_id\": \"grpcurl\", \"publisher_sequence\": 1, \"data\": \"$jpeg\"},
@@ -60,7 +70,7 @@ call "$service/SubmitFrameBatch" "{\"frames\": [
 says "the same frame again is a duplicate" '"duplicate":{"sequence":"1"}'
 
 call "$service/SubscribeFrames" "{\"stop_after_frames\": 1, \"selectors\": [{
-  \"streams\": {\"id\": \"$stream\"}, \"start\": {\"earliest\": {}},
+  \"streams\": [{\"id\": \"$stream\"}], \"start\": {\"earliest\": {}},
   \"pictures\": {\"roles\": [\"PICTURE_ROLE_PROCESSED\", \"PICTURE_ROLE_THUMBNAIL\"]}}]}"
 says "the subscriber gets the frame" "\"frame\":{\"frame\":{\"streamId\":\"$stream\",\"sequence\":\"1\""
 says "with the processed picture" '"role":"PICTURE_ROLE_PROCESSED","format":"PICTURE_FORMAT_JPEG","width":48,"height":32'
@@ -68,12 +78,16 @@ says "and its bytes" '"data":"/9j/'
 says "and the thumbnail" '"role":"PICTURE_ROLE_THUMBNAIL"'
 says "and a cursor" '"cursor":"'
 
-refuses "an unknown stream" "$service/GetStream" '{"stream_id": "not-registered"}'
-says "the details of an error are shown by reflection" '"reason":"STREAM_NOT_FOUND"'
+refuses "an unknown stream" "$registry/GetStream" '{"stream_id": "not-registered"}'
+says "the details of an error are shown by reflection" '"reason":"ERROR_REASON_STREAM_NOT_FOUND"'
+says "with the facts" '"metadata":{"stream_id":"not-registered"}'
 
-call frameway.v1.QueueService/GetServerInfo '{}'
+call "$service/GetServerInfo" '{}'
 says "the server names its API" '"apiVersion":"frameway.v1"'
 says "and its durability" '"durability":"DURABILITY_'
 
-call "$service/UnregisterStream" "{\"stream_id\": \"$stream\"}"
+call frameway.admin.v1beta1.AdminService/GetSystemMetrics '{}'
+says "the operators' counters come" '"collectTime":"'
+
+call "$registry/UnregisterStream" "{\"stream_id\": \"$stream\"}"
 echo "grpcurl: $passed checks held against $address"

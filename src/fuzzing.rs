@@ -28,13 +28,14 @@ pub struct Target {
 }
 
 /// All readers.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "decode", check: decode, seeds: decode_seeds },
     Target { name: "entry", check: queue::redis::fuzzing::check, seeds: queue::redis::fuzzing::seeds },
     Target { name: "cursor", check: cursor, seeds: cursor_seeds },
     Target { name: "watch_token", check: watch_token, seeds: watch_token_seeds },
     Target { name: "ack_id", check: grpc::fuzzing::check_ack_id, seeds: ack_id_seeds },
     Target { name: "filter", check: grpc::fuzzing::check_filter, seeds: grpc::fuzzing::filter_seeds },
+    Target { name: "request", check: grpc::fuzzing::check_request, seeds: grpc::fuzzing::request_seeds },
 ];
 
 /// The target of this name.

@@ -3,6 +3,10 @@
 //! [`still()`] measures one frame by itself, on any thread. A [`SceneModel`] compares the frames of one stream and must see
 //! them in order. `docs/measures.md` has the formulas.
 
+/// Version of the formulas: rises when a change of them changes numbers. `docs/measures.md` has those of each version; 0 stands
+/// for frames that are not measured.
+pub const MEASURES_VERSION: u32 = 1;
+
 mod area;
 mod background;
 mod congestion;

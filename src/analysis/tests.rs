@@ -261,3 +261,46 @@ fn a_real_road_is_empty_until_a_car_comes() {
     let least = densities.iter().copied().fold(1.0, f64::min);
     assert!(most > 0.05 && least < 0.03, "{least} to {most}");
 }
+
+/// Numbers that this version gives. Where they change by more than the last digits, so do those of everyone who compares frames:
+/// raise [`MEASURES_VERSION`] and give its formulas in `docs/measures.md`.
+#[test]
+fn version_1_gives_these_numbers() {
+    assert_eq!(MEASURES_VERSION, 1);
+    let (width, height) = (320, 180);
+    let drawn = |shift: usize| -> Vec<u8> {
+        let pixel = |at: usize| ((at % width) * 3 / 4 + (at / width) + 37 * (at % 5) + shift) % 200;
+        (0..width * height).map(|at| pixel(at) as u8 + 20).collect()
+    };
+    let square = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)];
+    let mut camera = Camera { rois: vec![roi("road", RoiKind::Road, &square)], ..Camera::default() };
+    let mut last = camera.see(&drawn(0), width);
+    for frame in 1..40 {
+        last = camera.see(&drawn(if frame == 39 { 30 } else { frame % 3 }), width);
+    }
+    let luma = drawn(30);
+    let samples = Samples { data: &luma, width, height, stride: width };
+    let quality = still(samples, None, &[]).quality;
+    let (traffic, rois) = last;
+    let numbers = [
+        (quality.mean_luma, 119.416_667),
+        (quality.rms_contrast, 57.774_526),
+        (quality.laplacian_variance, 17_503.123_568),
+        (quality.noise_sigma, 1.684_253),
+        (quality.quality_score, 0.917_071),
+        (traffic.motion_intensity.unwrap(), 0.156_192),
+        (traffic.vehicle_density.unwrap(), 0.664_822),
+        (traffic.congestion.unwrap().confidence, 0.312_5),
+        (rois[0].mean_luma.unwrap(), 119.528_429),
+        (rois[0].rms_contrast.unwrap(), 57.715_759),
+        (rois[0].motion_intensity.unwrap(), 0.155_778),
+    ];
+    for (index, (measured, expected)) in numbers.into_iter().enumerate() {
+        assert!(
+            (measured - expected).abs() < 2e-6 * expected.max(1.0),
+            "number {index}: {measured}, {expected}"
+        );
+    }
+    assert_eq!((traffic.lighting.class, traffic.weather.class), (Lighting::Daylight, Weather::Unknown));
+    assert_eq!(traffic.model_frames, 40);
+}

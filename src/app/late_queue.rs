@@ -152,6 +152,7 @@ pass_on! {
     fn read_feed(&self, positions: &[(PartitionId, FeedPosition)], wait: Duration) -> Vec<FeedPage>;
     fn read_outputs(&self, stream: &StreamId, from: Sequence, limit: usize) -> OutputPage;
     fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Vec<Arc<OutputEntry>>;
+    fn latest_frame(&self, stream: &StreamId) -> Option<Arc<OutputEntry>>;
     fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Vec<Option<Bytes>>;
     fn partition_stats(&self, partition: PartitionId) -> PartitionStats;
 
@@ -174,6 +175,10 @@ impl DeadLetters for LateQueue {
 
     async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
         self.get()?.replay_dead_letter(id).await
+    }
+
+    async fn would_replay(&self, ids: &[DeadLetterId]) -> Result<Vec<Option<ReplayResult>>> {
+        self.get()?.would_replay(ids).await
     }
 
     async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::domain::ValidationError;
+use crate::domain::{ValidationError, check_id};
 
 /// How frames are processed.
 #[derive(Debug, Clone, Args)]
@@ -37,10 +37,9 @@ impl WorkerArgs {
             return Err(ValidationError::new("--lease-term", "must be from 500ms to 5m"));
         }
         if let Some(id) = &self.worker_id
-            && id.parse::<crate::domain::PublisherId>().is_err()
+            && let Err(error) = check_id("--worker-id", id)
         {
-            let rule = "must be 1 to 64 characters of A-Z a-z 0-9 _ . -";
-            return Err(ValidationError::new("--worker-id", rule));
+            return Err(error);
         }
         Ok(self)
     }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::limits::{MAX_TRACEPARENT_BYTES, MAX_TRACESTATE_BYTES};
 use super::{PictureFormat, PublisherId, RawColors, Sequence, Timestamp};
 
 /// BLAKE3 of a picture's bytes as the camera sent them.
@@ -62,8 +63,61 @@ pub struct FrameHeader {
     pub source: SourceInfo,
     /// The sender's own key-value pairs.
     pub attributes: BTreeMap<String, String>,
-    /// W3C trace context of the submit call; empty if none.
+    /// W3C trace context as submitted; empty if none.
     pub traceparent: String,
+    /// What tracing systems add to the trace context; empty if there is none, and without a `traceparent`.
+    pub tracestate: String,
     /// Number of the dead letter's frame that this one is a replay of.
     pub replayed_from: Option<Sequence>,
+}
+
+/// Returns a W3C trace context, `traceparent` and `tracestate`, as far as it can be passed on: a malformed part is empty,
+/// since it is no reason to lose a frame. Without a `traceparent` a `tracestate` means nothing, says the standard.
+#[must_use]
+pub fn well_formed_trace(traceparent: String, tracestate: String) -> (String, String) {
+    let hex = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut parts = traceparent.split('-');
+    let whole = [2, 32, 16, 2].into_iter().all(|length| parts.next().is_some_and(|part| hex(part, length)));
+    if !whole || traceparent.len() > MAX_TRACEPARENT_BYTES || parts.next().is_some() {
+        return (String::new(), String::new());
+    }
+    // It becomes a header of HTTP again: printable characters and tabs.
+    let printable = |b: u8| b == b'\t' || (b' '..=b'~').contains(&b);
+    let fits = tracestate.len() <= MAX_TRACESTATE_BYTES && tracestate.bytes().all(printable);
+    (traceparent, if fits { tracestate } else { String::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn passed_on(traceparent: &str, tracestate: &str) -> (String, String) {
+        well_formed_trace(traceparent.to_owned(), tracestate.to_owned())
+    }
+
+    #[test]
+    fn a_well_formed_trace_context_is_passed_on_as_it_is() {
+        let longest = "x".repeat(MAX_TRACESTATE_BYTES);
+        for state in ["", "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7", "a=1\t,b=2", &longest] {
+            assert_eq!(passed_on(PARENT, state), (PARENT.to_owned(), state.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_tracestate_that_cannot_be_passed_on_leaves_the_traceparent() {
+        let too_long = "x".repeat(MAX_TRACESTATE_BYTES + 1);
+        for state in ["a=1\r\nx: y", "a=\u{e9}", "a=\0", &too_long] {
+            assert_eq!(passed_on(PARENT, state), (PARENT.to_owned(), String::new()), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_tracestate_means_nothing_without_a_well_formed_traceparent() {
+        let too_long = format!("{PARENT}-{}", "0".repeat(MAX_TRACEPARENT_BYTES));
+        for parent in ["", "hello", "00-xyz-1-01", &too_long] {
+            assert_eq!(passed_on(parent, "a=1"), (String::new(), String::new()), "{parent:?}");
+        }
+    }
 }

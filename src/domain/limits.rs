@@ -3,7 +3,7 @@
 
 /// Largest sequence number: what a double holds exactly, so that every language can carry it.
 pub const MAX_SEQUENCE: u64 = (1 << 53) - 1;
-/// Longest stream id and publisher id, in characters.
+/// Longest id of a stream, region, mask, publisher, consumer group or member, in characters.
 pub const MAX_ID_CHARS: usize = 64;
 /// Largest encoded or raw picture, in bytes.
 pub const MAX_PICTURE_BYTES: usize = 16 << 20;
@@ -33,6 +33,8 @@ pub const MAX_DISPLAY_NAME_BYTES: usize = 256;
 pub const MAX_ROIS: usize = 32;
 /// Longest W3C `traceparent`, in bytes.
 pub const MAX_TRACEPARENT_BYTES: usize = 64;
+/// Longest W3C `tracestate`, in bytes: what the standard asks everyone to carry.
+pub const MAX_TRACESTATE_BYTES: usize = 512;
 /// Publisher numbers that a stream remembers of each publisher, with a digest.
 pub const DEDUP_WINDOW: u64 = 1024;
 /// Most publishers that a stream remembers; each costs 32 KiB.

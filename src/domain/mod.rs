@@ -25,9 +25,11 @@ pub use dead_letter::{
 };
 pub use error::ValidationError;
 pub use filter::{FrameFilter, LabelMatch};
-pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo};
+pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo, well_formed_trace};
 pub use group::{GroupAffinity, GroupRecord, GroupSettings, RetryBackoff, Sampling, StreamMatch};
-pub use ids::{GroupId, MemberId, PartitionId, Partitions, PublisherId, RoiId, Sequence, StreamId};
+pub use ids::{
+    GroupId, ID_PATTERN, MemberId, PartitionId, Partitions, PublisherId, RoiId, Sequence, StreamId, check_id,
+};
 pub use measures::{Congestion, Graded, Lighting, QualityMeasures, RoiAnalysis, TrafficFeatures, Weather};
 pub use output::{
     Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,

@@ -148,6 +148,8 @@ pub struct ProcessedFrame {
     pub traffic: Option<TrafficFeatures>,
     /// Measures of each region, in the order of the stream's.
     pub rois: Vec<RoiAnalysis>,
+    /// Version of the formulas behind its measures; 0 = it was not measured.
+    pub measures_version: u32,
     /// Bounds of its stream that it fails, but for the clock's: the header holds that.
     pub validation_failures: Vec<ValidationFailure>,
     /// What took how long.

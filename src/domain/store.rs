@@ -27,6 +27,13 @@ impl StoreIdentity {
         self.id
     }
 
+    /// The name of the cluster that shares the store, for people and programs: 16 hexadecimal digits, another for every store. It
+    /// tells nothing of the key.
+    #[must_use]
+    pub fn cluster_id(&self) -> String {
+        format!("{:016x}", self.id)
+    }
+
     /// The stored form.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
@@ -69,5 +76,12 @@ mod tests {
         assert_eq!(StoreIdentity::from_bytes(&bytes), Some(identity));
         assert_eq!(StoreIdentity::from_bytes(&bytes[1..]), None);
         assert_eq!(StoreIdentity::from_bytes(&[0; StoreIdentity::BYTES]), None);
+    }
+
+    #[test]
+    fn a_cluster_id_names_the_store_and_nothing_of_its_key() {
+        let identity = StoreIdentity { id: 0xAB, key: [0xCD; 32] };
+        assert_eq!(identity.cluster_id(), "00000000000000ab");
+        assert_ne!(StoreIdentity::random().cluster_id(), StoreIdentity::random().cluster_id());
     }
 }

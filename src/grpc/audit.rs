@@ -3,6 +3,7 @@
 use tonic::Request;
 
 use super::fault::{Fault, Result, shortened};
+use super::front::REQUEST_ID;
 use crate::domain::limits::MAX_REASON_BYTES;
 
 /// What is told of a caller's own words about itself, in characters.
@@ -25,7 +26,7 @@ impl Audit {
         let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
         let address =
             request.remote_addr().map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-        let request_id = header("x-request-id").unwrap_or_default().chars().take(MAX_NAME_CHARS).collect();
+        let request_id = header(REQUEST_ID).unwrap_or_default().chars().take(MAX_NAME_CHARS).collect();
         Self { action, address, request_id, reason: String::new() }
     }
 

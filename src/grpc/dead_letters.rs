@@ -7,7 +7,7 @@ use super::convert::dead_letter::{self, Shown};
 use super::convert::policy::bounded;
 use super::convert::{picture, stats};
 use super::fault::{Fault, Result};
-use super::filter::Filter;
+use super::filter::{Fields, Filter};
 use super::page::{self, Page};
 use super::status::{FULL_RETRY, SOON};
 use crate::domain::limits::MAX_ACK_IDS;
@@ -22,27 +22,8 @@ use crate::pb::v1::{discard_dead_letters_request, replay_dead_letters_request};
 use crate::queue::{DeadLetterOrder, DeadLetterPage, ListDeadLetters, Queue, Refusal, ReplayResult};
 
 const LIST: &str = "dead-letters";
-/// What a filter of dead letters may name: all but `message` and `picture`.
-const FILTER_FIELDS: &[&str] = &[
-    "dead_letter_id",
-    "source",
-    "stream_id",
-    "sequence",
-    "queue_id",
-    "group_id",
-    "reason",
-    "attempts",
-    "dead_letter_time",
-    "capture_time",
-    "receive_time",
-    "publisher_id",
-    "publisher_sequence",
-    "attributes",
-    "traceparent",
-    "tracestate",
-    "replayed_sequence",
-    "replay_time",
-];
+/// What a filter of dead letters may name.
+const FILTER_FIELDS: Fields = Fields { only: &[], except: &["message", "picture"] };
 /// Dead letters that are read at once.
 const READ_AT_ONCE: usize = 100;
 /// Most such reads for one page.
@@ -83,7 +64,7 @@ impl DeadLetterDesk {
     ) -> Result<pb::ListDeadLettersResponse> {
         let pb::ListDeadLettersRequest { page_size, page_token, filter } = request;
         let list = page::filtered(LIST, &filter, &self.queue.identity());
-        let filter = Filter::<pb::DeadLetter>::parse(&filter, FILTER_FIELDS)?;
+        let filter = Filter::of::<pb::DeadLetter>(&filter, FILTER_FIELDS)?;
         let after = match page::after::<String>(&list, &page_token)? {
             None => None,
             Some(id) => {
@@ -98,7 +79,7 @@ impl DeadLetterDesk {
             for letter in letters {
                 let id = letter.id;
                 let letter = dead_letter::to_pb(letter, Shown::Described);
-                if !filter.passes(&letter) {
+                if !filter.passes(&letter)? {
                     page.pass(id);
                 } else if !page.add(id, letter) {
                     break 'page;
@@ -120,16 +101,11 @@ impl DeadLetterDesk {
     }
 
     /// A walk over the dead letters that a filter can select.
-    fn walk<'a>(
-        &'a self,
-        filter: &Filter<pb::DeadLetter>,
-        order: DeadLetterOrder,
-        after: Option<DeadLetterId>,
-    ) -> Walk<'a> {
+    fn walk<'a>(&'a self, filter: &Filter, order: DeadLetterOrder, after: Option<DeadLetterId>) -> Walk<'a> {
         let partitions = self.queue.partitions();
-        let queue_id = filter.required("queue_id");
+        let queue_id = filter.equal_text("queue_id");
         let partition = partitions.all().find(|&one| queue_id == Some(stats::queue_id(one).as_str()));
-        let stream = filter.required("stream_id").and_then(|id| id.parse().ok());
+        let stream = filter.equal_text("stream_id").and_then(|id| id.parse().ok());
         let filter = DeadLetterFilter { stream, partition, ..Default::default() };
         let query = ListDeadLetters { filter, order, after, limit: READ_AT_ONCE };
         Walk { queue: &*self.queue, query, over: false }
@@ -280,7 +256,7 @@ impl DeadLetterDesk {
             }
             Some(Target::Filter(filter)) => filter,
         };
-        let filter = Filter::<pb::DeadLetter>::parse(&filter, FILTER_FIELDS)?;
+        let filter = Filter::of::<pb::DeadLetter>(&filter, FILTER_FIELDS)?;
         let most = bounded("max_count", max_count, 1, MAX_ACK_IDS as u64)?;
         let most = most.map_or(DEFAULT_MAX_COUNT, |count| count as usize);
         let mut letters = Vec::new();
@@ -288,8 +264,8 @@ impl DeadLetterDesk {
         // Not bounded but by what is kept: a call that ended early would never get beyond what it passes over.
         while let Some(found) = walk.read().await? {
             for letter in found {
-                let selected =
-                    eligible(&letter) && filter.passes(&dead_letter::to_pb(letter.clone(), Shown::Described));
+                let selected = eligible(&letter)
+                    && filter.passes(&dead_letter::to_pb(letter.clone(), Shown::Described))?;
                 if selected && letters.len() >= most {
                     return Ok(Chosen { letters, more: true });
                 }
@@ -323,54 +299,67 @@ impl DeadLetterDesk {
         &self,
         letters: &[(String, Option<DeadLetter>)],
     ) -> Result<Vec<pb::DeadLetterResult>> {
-        let one = |(id, letter): &(String, Option<DeadLetter>)| {
-            let outcome = match letter {
+        let order = in_stream_order(letters);
+        let ids: Vec<DeadLetterId> =
+            order.iter().filter_map(|(_, letter)| letter.map(|letter| letter.id)).collect();
+        let mut answers = self.queue.would_replay(&ids).await?.into_iter();
+        let mut results: HashMap<usize, pb::DeadLetterResult> = HashMap::new();
+        for (index, letter) in order {
+            let id = &letters[index].0;
+            let outcome = match letter.map(|letter| (letter, answers.next().flatten())) {
                 None => Err(not_found(id)),
-                Some(_) => Ok(None),
+                Some((_, None)) => Ok(None),
+                // A dry run tells no sequence, not even one that was given before.
+                Some((letter, Some(answer))) => replayed(letter, answer).map(|_| None),
             };
-            result(id.clone(), outcome)
-        };
-        Ok(letters.iter().map(one).collect())
+            results.insert(index, result(id.clone(), outcome));
+        }
+        Ok((0..letters.len()).filter_map(|index| results.remove(&index)).collect())
     }
 
     async fn replay_one(&self, letter: &DeadLetter) -> Result<Option<Sequence>> {
-        let gone = |message: String| Fault::new(ErrorReason::ReplayTargetGone, message);
-        match self.queue.replay_dead_letter(letter.id).await? {
-            ReplayResult::Replayed(sequence) => Ok(Some(sequence)),
-            ReplayResult::Redelivered | ReplayResult::Ahead => Ok(None),
-            ReplayResult::NotFound => Err(not_found(&letter.id.to_string())),
-            ReplayResult::NoPicture => {
-                let message = "the dead letter has no picture to process or to deliver";
-                Err(Fault::new(ErrorReason::PictureMissing, message))
-            }
-            ReplayResult::TargetGone => Err(match &letter.frame.source {
-                DeadLetterSource::Worker => {
-                    gone("the stream is not registered any more; register it and replay again".to_owned())
-                }
-                DeadLetterSource::Group(group) => {
-                    gone(format!("consumer group {group} is gone, or does not read the stream any more"))
-                }
-            }),
-            ReplayResult::GroupFull => Err(Fault::new(
-                ErrorReason::QueueFull,
-                "the consumer group has as many frames outstanding as it may",
-            )
-            .retry_in(FULL_RETRY)),
-            ReplayResult::Refused(refusal) => Err(match refusal {
-                Refusal::StreamQueueFull | Refusal::PartitionFull | Refusal::StreamTooFast => {
-                    Fault::from(refusal).because_of_queue()
-                }
-                Refusal::PayloadGone => Fault::from(refusal).retry_in(SOON),
-                Refusal::StreamNotFound
-                | Refusal::SequenceReused { .. }
-                | Refusal::SequenceTooOld { .. }
-                | Refusal::SequenceOutOfOrder { .. }
-                | Refusal::BehindRefused
-                | Refusal::TooManyPublishers
-                | Refusal::QueueDraining
-                | Refusal::Backend(_) => refusal.into(),
-            }),
+        replayed(letter, self.queue.replay_dead_letter(letter.id).await?)
+    }
+}
+
+/// What came of a replay: the new sequence, if it has one, or why there was none.
+fn replayed(letter: &DeadLetter, result: ReplayResult) -> Result<Option<Sequence>> {
+    let gone = |message: String| Fault::new(ErrorReason::ReplayTargetGone, message);
+    match result {
+        ReplayResult::Replayed(sequence) => Ok(Some(sequence)),
+        ReplayResult::Redelivered | ReplayResult::Ahead => Ok(None),
+        ReplayResult::NotFound => Err(not_found(&letter.id.to_string())),
+        ReplayResult::NoPicture => {
+            let message = "the dead letter has no picture to process or to deliver";
+            Err(Fault::new(ErrorReason::PictureMissing, message))
         }
+        ReplayResult::TargetGone => Err(match &letter.frame.source {
+            DeadLetterSource::Worker => {
+                gone("the stream is not registered any more; register it and replay again".to_owned())
+            }
+            DeadLetterSource::Group(group) => {
+                gone(format!("consumer group {group} is gone, or does not read the stream any more"))
+            }
+        }),
+        ReplayResult::GroupFull => Err(Fault::new(
+            ErrorReason::QueueFull,
+            "the consumer group has as many frames outstanding as it may",
+        )
+        .retry_in(FULL_RETRY)),
+        ReplayResult::Refused(refusal) => Err(match refusal {
+            Refusal::StreamQueueFull | Refusal::PartitionFull | Refusal::StreamTooFast => {
+                Fault::from(refusal).because_of_queue()
+            }
+            Refusal::PayloadGone => Fault::from(refusal).retry_in(SOON),
+            Refusal::StreamNotFound
+            | Refusal::SequenceReused { .. }
+            | Refusal::SequenceTooOld { .. }
+            | Refusal::SequenceOutOfOrder { .. }
+            | Refusal::BehindRefused
+            | Refusal::TooManyPublishers
+            | Refusal::QueueDraining
+            | Refusal::Backend(_) => refusal.into(),
+        }),
     }
 }
 

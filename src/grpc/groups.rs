@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::convert::group::{self, WantedGroup};
 use super::convert::{delivery, stream};
 use super::fault::{Fault, Result};
-use super::filter::Filter;
+use super::filter::{Fields, Filter};
 use super::mask;
 use super::page::{self, Page};
 use crate::domain::{GroupId, GroupRecord, StreamId, StreamMatch};
@@ -16,18 +16,29 @@ use crate::queue::{self, GroupState, Queue};
 
 const LIST: &str = "groups";
 /// What a filter of groups may name.
-const GROUP_FIELDS: &[&str] =
-    &["group_id", "display_name", "affinity", "create_time", "update_time", "status"];
+const GROUP_FIELDS: Fields = Fields {
+    only: &["group_id", "display_name", "affinity", "create_time", "update_time", "status"],
+    except: &[],
+};
 /// What a filter of positions may name.
-const POSITION_FIELDS: &[&str] = &[
-    "stream_id",
-    "acknowledged_sequence",
-    "delivered_sequence",
-    "head_sequence",
-    "lag_frames",
-    "outstanding_frames",
-    "member_id",
-];
+const POSITION_FIELDS: Fields = Fields {
+    only: &[
+        "stream_id",
+        "acknowledged_sequence",
+        "delivered_sequence",
+        "head_sequence",
+        "lag_frames",
+        "outstanding_frames",
+        "member_id",
+    ],
+    except: &[],
+};
+/// What an update may change.
+const MASK_RULES: mask::Rules = mask::Rules {
+    name: "group",
+    fixed: &["group_id", "start"],
+    output_only: &["etag", "generation", "create_time", "update_time", "status", "effective"],
+};
 /// Groups or positions that are read at once for a page.
 const READ_AT_ONCE: usize = 100;
 /// How often an update without an etag starts again when others change the group at the same time.
@@ -85,7 +96,7 @@ impl GroupDesk {
         let pb::ListConsumerGroupPositionsRequest { group_id, page_size, page_token, filter } = request;
         let id: GroupId = group_id.parse()?;
         let list = page::filtered(&format!("group-positions:{id}"), &filter, &self.queue.identity());
-        let filter = Filter::<pb::ConsumerGroupPosition>::parse(&filter, POSITION_FIELDS)?;
+        let filter = Filter::of::<pb::ConsumerGroupPosition>(&filter, POSITION_FIELDS)?;
         let after: Option<StreamId> = page::after(&list, &page_token)?;
         let state = self.queue.group_state(&id).await?;
         let mut rest = self.streams(&state.record).await?;
@@ -94,7 +105,7 @@ impl GroupDesk {
         'page: for ids in rest.chunks(READ_AT_ONCE) {
             for (id, position, span) in &self.consumers.spans(&state, ids).await? {
                 let position = group::position_to_pb(id.to_string(), position, span);
-                if !filter.passes(&position) {
+                if !filter.passes(&position)? {
                     page.pass(id.clone());
                 } else if !page.add(id.clone(), position) {
                     break 'page;
@@ -114,7 +125,7 @@ impl GroupDesk {
     ) -> Result<pb::ListConsumerGroupsResponse> {
         let pb::ListConsumerGroupsRequest { page_size, page_token, filter } = request;
         let list = page::filtered(LIST, &filter, &self.queue.identity());
-        let filter = Filter::<pb::ConsumerGroup>::parse(&filter, GROUP_FIELDS)?;
+        let filter = Filter::of::<pb::ConsumerGroup>(&filter, GROUP_FIELDS)?;
         let mut after: Option<GroupId> = page::after(&list, &page_token)?;
         let mut page = Page::new(page::size(page_size));
         'page: loop {
@@ -130,7 +141,7 @@ impl GroupDesk {
                     Err(fault) if fault.reason == pb::ErrorReason::GroupNotFound => continue,
                     Err(fault) => return Err(fault),
                 };
-                if !filter.passes(&group) {
+                if !filter.passes(&group)? {
                     page.pass(record.id);
                 } else if !page.add(record.id, group) {
                     break 'page;
@@ -158,8 +169,8 @@ impl GroupDesk {
         loop {
             let state = self.queue.group_state(&id).await?;
             let revision = expected.unwrap_or(state.record.revision);
-            let mut merged = group::to_pb(state.record.clone());
-            mask::apply(&mut merged, &wanted, &paths)?;
+            let current = group::to_pb(state.record.clone());
+            let merged = mask::merge(&MASK_RULES, &paths, &current, &wanted)?;
             let settings = group::from_pb(merged, &self.queue.identity());
             let settings = settings.map_err(|fault| fault.within("group"))?.settings;
             let changes = match settings.streams == state.record.settings.streams {

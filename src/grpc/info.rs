@@ -56,8 +56,16 @@ impl ServerInfo {
             Health::BackendDown(why) => (pb::ServerHealth::BackendUnavailable, why.clone()),
             Health::Draining => (pb::ServerHealth::Draining, "the server is draining".to_owned()),
         };
-        let (version, durability, replicas, warnings) = match backend {
-            Ok(BackendStatus { kind: _, version, durability, used_bytes: _, max_bytes: _, warnings }) => {
+        let (cluster_id, version, durability, replicas, warnings) = match backend {
+            Ok(BackendStatus {
+                kind: _,
+                store,
+                version,
+                durability,
+                used_bytes: _,
+                max_bytes: _,
+                warnings,
+            }) => {
                 let replicas = match durability {
                     Durability::Replicated(replicas) => replicas,
                     Durability::Memory
@@ -65,9 +73,9 @@ impl ServerInfo {
                     | Durability::AofEverySec
                     | Durability::AofAlways => 0,
                 };
-                (version, stats::durability_to_pb(durability), replicas, warnings)
+                (store.cluster_id(), version, stats::durability_to_pb(durability), replicas, warnings)
             }
-            Err(_) => (String::new(), pb::Durability::Unspecified, 0, Vec::new()),
+            Err(_) => (String::new(), String::new(), pb::Durability::Unspecified, 0, Vec::new()),
         };
         pb::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -88,7 +96,7 @@ impl ServerInfo {
             defaults: Some(stats::defaults()),
             warnings,
             features: Vec::new(),
-            cluster_id: String::new(),
+            cluster_id,
         }
     }
 

@@ -1,243 +1,369 @@
-//! Update masks of streams and groups: which settings change, and to what.
+//! Update masks: which settings of a resource change, by the descriptor of its message.
+
+use prost::Name;
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value,
+};
 
 use super::fault::{Fault, Result};
-use crate::pb::v1 as pb;
+use super::reflect::{self, path};
 use crate::pb::v1::ErrorReason;
 
-/// A message whose settings can be changed one by one.
-pub(crate) trait Settings {
+/// Changes all settings.
+const ALL: &str = "*";
+/// Most levels of a path, as in `output.adaptive.min_quality`.
+const MAX_LEVELS: usize = 3;
+/// Most paths of a mask: several times the settings of a resource.
+pub(crate) const MAX_PATHS: usize = 1_000;
+
+/// What may be changed of a resource. All other fields of its message are settings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
     /// What it is, for callers.
-    const NAME: &'static str;
-
-    /// Copies one field of `wanted`; false if the path is no setting.
-    fn copy(&mut self, wanted: &Self, path: &str) -> bool;
-
-    /// Draws the consequences once all fields are copied.
-    fn settle(&mut self, _paths: &[String]) {}
+    pub(crate) name: &'static str,
+    /// Fields that cannot be changed: a mask that names one is refused.
+    pub(crate) fixed: &'static [&'static str],
+    /// Fields that the server writes: a mask may name them, and nothing changes.
+    pub(crate) output_only: &'static [&'static str],
 }
 
-/// Copies the named fields of `wanted` over `current`.
+/// Copies the named fields of `wanted` over `current`; what is unset in `wanted` becomes unset.
 ///
 /// Both are wire messages: a mask names wire fields, and the result is checked as a whole when it is converted.
 ///
 /// # Errors
-/// A path that is no setting, or none at all.
-pub(crate) fn apply<M: Settings>(current: &mut M, wanted: &M, paths: &[String]) -> Result<()> {
-    let bad = |message: String| Fault::new(ErrorReason::UpdateMaskInvalid, message).field("update_mask");
+/// UPDATE_MASK_INVALID: no path, or one that is no setting.
+pub(crate) fn merge<M: Name + Default>(
+    rules: &Rules,
+    paths: &[String],
+    current: &M,
+    wanted: &M,
+) -> Result<M> {
+    let mut merged = reflect::to_dynamic(current)?;
+    merge_dynamic(rules, paths, &mut merged, &reflect::to_dynamic(wanted)?)?;
+    reflect::from_dynamic(&merged)
+}
+
+/// The same for messages with their fields by name; changes nothing if it fails.
+///
+/// # Errors
+/// UPDATE_MASK_INVALID: no path, or one that is no setting.
+pub(crate) fn merge_dynamic(
+    rules: &Rules,
+    paths: &[String],
+    current: &mut DynamicMessage,
+    wanted: &DynamicMessage,
+) -> Result<()> {
+    let message = current.descriptor();
     if paths.is_empty() {
-        return Err(bad("update_mask must name at least one field".to_owned()));
+        return Err(invalid(format!(
+            "update_mask must name at least one field, or `{ALL}` for all settings"
+        )));
     }
-    match paths.iter().find(|path| !current.copy(wanted, path)) {
-        Some(path) => Err(bad(format!("`{path}` is not a setting of a {} that can be changed", M::NAME))),
-        None => {
-            current.settle(paths);
-            Ok(())
+    if paths.len() > MAX_PATHS {
+        return Err(invalid(format!("update_mask names {} fields, at most {MAX_PATHS}", paths.len())));
+    }
+    if paths.iter().any(|path| path == ALL) {
+        if paths.len() > 1 {
+            return Err(invalid(format!(
+                "`{ALL}` stands for all settings; it cannot be joined by other paths"
+            )));
+        }
+        for field in message.fields().filter(|field| rules.is_setting(field.name())) {
+            replace(current, wanted, &[Step::Field(field)]);
+        }
+        return Ok(());
+    }
+    let paths = paths.iter().map(|path| rules.read(&message, path)).collect::<Result<Vec<_>>>()?;
+    for steps in paths {
+        let is_setting = matches!(&steps[..], [Step::Field(field), ..] if rules.is_setting(field.name()));
+        if is_setting {
+            replace(current, wanted, &steps);
         }
     }
+    Ok(())
 }
 
-/// Copies one field of a nested message, making the message where it is not there.
-macro_rules! nested {
-    ($current:ident, $wanted:ident, $message:ident . $field:ident) => {{
-        let value = $wanted.$message.clone().unwrap_or_default().$field;
-        $current.$message.get_or_insert_default().$field = value;
-    }};
+/// A step from a message to what it holds.
+#[derive(Debug, Clone)]
+enum Step {
+    Field(FieldDescriptor),
+    /// Behind the field of a map.
+    Key(MapKey),
 }
 
-/// Copies one field of the byte budget.
-macro_rules! budget {
-    ($current:ident, $wanted:ident, $field:ident) => {{
-        let value = $wanted.output.and_then(|output| output.adaptive).unwrap_or_default().$field;
-        $current.output.get_or_insert_default().adaptive.get_or_insert_default().$field = value;
-    }};
-}
-
-impl Settings for pb::Stream {
-    const NAME: &'static str = "stream";
-
-    fn copy(&mut self, wanted: &Self, path: &str) -> bool {
-        let current = self;
-        match path {
-            "display_name" => current.display_name.clone_from(&wanted.display_name),
-            "labels" => current.labels.clone_from(&wanted.labels),
-            "location" => current.location = wanted.location,
-            "location.latitude_degrees" => nested!(current, wanted, location.latitude_degrees),
-            "location.longitude_degrees" => nested!(current, wanted, location.longitude_degrees),
-            "location.altitude_meters" => nested!(current, wanted, location.altitude_meters),
-            "location.heading_degrees" => nested!(current, wanted, location.heading_degrees),
-            "rois" => current.rois.clone_from(&wanted.rois),
-            "privacy_masks" => current.privacy_masks.clone_from(&wanted.privacy_masks),
-            "retention" => current.retention = wanted.retention,
-            "retention.max_frames" => nested!(current, wanted, retention.max_frames),
-            "retention.max_age" => nested!(current, wanted, retention.max_age),
-            "retention.max_bytes" => nested!(current, wanted, retention.max_bytes),
-            "output" => current.output = wanted.output,
-            "output.format" => nested!(current, wanted, output.format),
-            "output.quality" => nested!(current, wanted, output.quality),
-            "output.lossless" => nested!(current, wanted, output.lossless),
-            "output.max_width" => nested!(current, wanted, output.max_width),
-            "output.max_height" => nested!(current, wanted, output.max_height),
-            "output.thumbnail_size" => nested!(current, wanted, output.thumbnail_size),
-            "output.keep_original" => nested!(current, wanted, output.keep_original),
-            "output.reencode_mode" => nested!(current, wanted, output.reencode_mode),
-            "output.adaptive" => nested!(current, wanted, output.adaptive),
-            "output.adaptive.max_bytes_per_frame" => budget!(current, wanted, max_bytes_per_frame),
-            "output.adaptive.max_bytes_per_second" => budget!(current, wanted, max_bytes_per_second),
-            "output.adaptive.min_quality" => budget!(current, wanted, min_quality),
-            "output.adaptive.min_scale_percent" => budget!(current, wanted, min_scale_percent),
-            "output.keep_metadata" => nested!(current, wanted, output.keep_metadata),
-            "output.keep_unmasked_original" => nested!(current, wanted, output.keep_unmasked_original),
-            "output.chroma_subsampling" => nested!(current, wanted, output.chroma_subsampling),
-            "validation" => current.validation = wanted.validation,
-            "validation.min_quality_score" => nested!(current, wanted, validation.min_quality_score),
-            "validation.min_width" => nested!(current, wanted, validation.min_width),
-            "validation.min_height" => nested!(current, wanted, validation.min_height),
-            "validation.max_age" => nested!(current, wanted, validation.max_age),
-            "validation.clock_policy" => nested!(current, wanted, validation.clock_policy),
-            "validation.clock_tolerance" => nested!(current, wanted, validation.clock_tolerance),
-            "queue" => current.queue = wanted.queue,
-            "queue.max_frames" => nested!(current, wanted, queue.max_frames),
-            "queue.max_bytes" => nested!(current, wanted, queue.max_bytes),
-            "queue.overflow" => nested!(current, wanted, queue.overflow),
-            "stall_timeout" => current.stall_timeout = wanted.stall_timeout,
-            _ => return false,
-        }
-        true
+impl Rules {
+    fn is_setting(&self, field: &str) -> bool {
+        !self.fixed.contains(&field) && !self.output_only.contains(&field)
     }
 
-    /// A budget whose last bound was taken away is none.
-    fn settle(&mut self, paths: &[String]) {
-        let Some(output) = &mut self.output else { return };
-        let bounds = |path: &String| path.starts_with("output.adaptive.max_bytes_per_");
-        let is_unbounded = |one: pb::AdaptiveQuality| {
-            one.max_bytes_per_frame.is_none() && one.max_bytes_per_second.is_none()
+    /// Reads a path.
+    fn read(&self, message: &MessageDescriptor, text: &str) -> Result<Vec<Step>> {
+        let bad = |why: &str| {
+            invalid(format!("`{text}` is not a setting of a {} that can be changed{why}", self.name))
         };
-        if output.adaptive.is_some_and(is_unbounded) && paths.iter().any(bounds) {
-            output.adaptive = None;
+        let (parts, end) = path::read(text, 0).map_err(|broken| bad(&format!(": {}", broken.expected)))?;
+        if end < text.len() {
+            return Err(bad(""));
+        }
+        if self.fixed.contains(&parts[0].name.as_str()) {
+            return Err(bad(""));
+        }
+        if parts.len() > MAX_LEVELS {
+            return Err(bad(": a path has at most three levels; a key with dots stands in double quotes"));
+        }
+        let mut message = message.clone();
+        let mut steps = Vec::new();
+        let mut parts = parts.iter().peekable();
+        while let Some(part) = parts.next() {
+            let field = message.get_field_by_name(&part.name).filter(|_| !part.quoted);
+            let field = field.ok_or_else(|| bad(""))?;
+            steps.push(Step::Field(field.clone()));
+            if field.is_map()
+                && let Some(key) = parts.next()
+            {
+                let Kind::Message(entry) = field.kind() else { return Err(bad("")) };
+                if !matches!(entry.map_entry_key_field().kind(), Kind::String) {
+                    return Err(bad(": this map is replaced as a whole"));
+                }
+                steps.push(Step::Key(MapKey::String(key.name.clone())));
+                if parts.peek().is_some() {
+                    return Err(bad(
+                        ": a value of a map is replaced as a whole; a key with dots stands in double quotes",
+                    ));
+                }
+            }
+            if parts.peek().is_some() {
+                if field.is_list() {
+                    return Err(bad(": a list is replaced as a whole"));
+                }
+                message = match field.kind() {
+                    // Times and durations are values.
+                    Kind::Message(inner) if inner.package_name() != "google.protobuf" => inner,
+                    _ => return Err(bad("")),
+                };
+            }
+        }
+        Ok(steps)
+    }
+}
+
+/// Sets what the steps lead to, to what it is in `wanted`; a message that is left without anything is unset too.
+fn replace(current: &mut DynamicMessage, wanted: &DynamicMessage, steps: &[Step]) {
+    let [Step::Field(field), rest @ ..] = steps else { return };
+    let value = wanted.has_field(field).then(|| wanted.get_field(field));
+    match rest {
+        [] => match value {
+            Some(value) => current.set_field(field, value.into_owned()),
+            None => current.clear_field(field),
+        },
+        [Step::Key(key), ..] => {
+            let value = value.as_ref().and_then(|map| map.as_map()).and_then(|map| map.get(key)).cloned();
+            let Some(map) = current.get_field_mut(field).as_map_mut() else { return };
+            match value {
+                Some(value) => drop(map.insert(key.clone(), value)),
+                None => drop(map.remove(key)),
+            }
+        }
+        [Step::Field(_), ..] => {
+            let Kind::Message(of) = field.kind() else { return };
+            let wanted = value.and_then(|value| value.as_message().cloned());
+            let wanted = wanted.unwrap_or_else(|| DynamicMessage::new(of.clone()));
+            let had = current.has_field(field);
+            let mut inner = match current.take_field(field) {
+                Some(Value::Message(inner)) => inner,
+                Some(_) | None => DynamicMessage::new(of),
+            };
+            let was_empty = had && inner.fields().next().is_none();
+            replace(&mut inner, &wanted, rest);
+            if was_empty || inner.fields().next().is_some() {
+                current.set_field(field, Value::Message(inner));
+            }
         }
     }
 }
 
-impl Settings for pb::ConsumerGroup {
-    const NAME: &'static str = "group";
-
-    fn copy(&mut self, wanted: &Self, path: &str) -> bool {
-        let current = self;
-        match path {
-            "display_name" => current.display_name.clone_from(&wanted.display_name),
-            "streams" => current.streams.clone_from(&wanted.streams),
-            "filter" => current.filter.clone_from(&wanted.filter),
-            "filter.min_quality_score" => nested!(current, wanted, filter.min_quality_score),
-            "filter.min_motion_intensity" => nested!(current, wanted, filter.min_motion_intensity),
-            "filter.min_foreground_ratio" => nested!(current, wanted, filter.min_foreground_ratio),
-            "filter.attributes" => nested!(current, wanted, filter.attributes),
-            "filter.stream_labels" => nested!(current, wanted, filter.stream_labels),
-            "filter.valid_only" => nested!(current, wanted, filter.valid_only),
-            "sampling" => current.sampling = wanted.sampling,
-            "sampling.max_fps" => nested!(current, wanted, sampling.max_fps),
-            "sampling.every_nth" => nested!(current, wanted, sampling.every_nth),
-            "sampling.latest_only" => nested!(current, wanted, sampling.latest_only),
-            "ack_deadline" => current.ack_deadline = wanted.ack_deadline,
-            "max_delivery_attempts" => current.max_delivery_attempts = wanted.max_delivery_attempts,
-            "backoff" => current.backoff = wanted.backoff,
-            "backoff.min_delay" => nested!(current, wanted, backoff.min_delay),
-            "backoff.max_delay" => nested!(current, wanted, backoff.max_delay),
-            "affinity" => current.affinity = wanted.affinity,
-            "max_outstanding_frames" => current.max_outstanding_frames = wanted.max_outstanding_frames,
-            _ => return false,
-        }
-        true
-    }
+fn invalid(message: String) -> Fault {
+    Fault::new(ErrorReason::UpdateMaskInvalid, message).field("update_mask")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grpc::reflect::sample::{labels, new, text, time, with};
 
-    fn paths(paths: &[&str]) -> Vec<String> {
-        paths.iter().map(|path| (*path).to_owned()).collect()
+    const RULES: Rules = Rules {
+        name: "camera",
+        fixed: &["camera_id", "selectors"],
+        output_only: &["etag", "create_time", "status"],
+    };
+
+    fn budget(quality: Option<u32>, bytes: Option<u64>) -> Value {
+        let mut budget = new("Budget");
+        if let Some(quality) = quality {
+            budget.set_field_by_name("min_quality", Value::U32(quality));
+        }
+        if let Some(bytes) = bytes {
+            budget.set_field_by_name("max_bytes", Value::U64(bytes));
+        }
+        Value::Message(budget)
+    }
+
+    fn output(quality: u32, adaptive: Value) -> Value {
+        Value::Message(with(with(new("Output"), "quality", Value::U32(quality)), "adaptive", adaptive))
+    }
+
+    fn current() -> DynamicMessage {
+        let camera = with(new("Camera"), "camera_id", text("a"));
+        let camera = with(camera, "display_name", text("old"));
+        let camera = with(camera, "labels", labels(&[("site", "north"), ("a.b", "1")]));
+        let camera = with(camera, "output", output(77, budget(Some(40), Some(9_000))));
+        let camera = with(camera, "timeout", time("Duration", 20, 0));
+        let camera = with(camera, "numbers", Value::List(vec![Value::U64(1), Value::U64(2)]));
+        with(camera, "etag", text("e1"))
+    }
+
+    fn merged(paths: &[&str], wanted: &DynamicMessage) -> Result<DynamicMessage> {
+        let paths: Vec<_> = paths.iter().map(|path| (*path).to_owned()).collect();
+        let mut merged = current();
+        merge_dynamic(&RULES, &paths, &mut merged, wanted).map(|()| merged)
     }
 
     #[test]
     fn only_named_fields_change() {
-        let retention = pb::RetentionPolicy { max_frames: Some(5), max_bytes: Some(7 << 20), max_age: None };
-        let mut current = pb::Stream {
-            display_name: "old".into(),
-            labels: [("a".into(), "1".into())].into(),
-            retention: Some(retention),
-            ..Default::default()
-        };
-        let wanted = pb::Stream {
-            display_name: "new".into(),
-            retention: Some(pb::RetentionPolicy { max_frames: Some(9), ..Default::default() }),
-            ..Default::default()
-        };
-        apply(&mut current, &wanted, &paths(&["retention.max_frames"])).unwrap();
-        assert_eq!(current.display_name, "old");
-        assert_eq!(current.retention, Some(pb::RetentionPolicy { max_frames: Some(9), ..retention }));
-        apply(&mut current, &wanted, &paths(&["labels", "display_name", "retention"])).unwrap();
-        assert_eq!(current.display_name, "new");
-        assert!(current.labels.is_empty());
-        assert_eq!(current.retention, wanted.retention);
-    }
-
-    #[test]
-    fn what_is_not_named_of_a_byte_budget_stays_as_it_is() {
-        let budget = pb::AdaptiveQuality {
-            max_bytes_per_second: Some(9_000),
-            min_quality: Some(40),
-            ..Default::default()
-        };
-        let with = |adaptive| pb::Stream {
-            output: Some(pb::OutputPolicy { quality: Some(77), adaptive, ..Default::default() }),
-            ..Default::default()
-        };
-        let changed = |wanted, names: &[&str]| {
-            let mut current = with(Some(budget));
-            let names: Vec<_> = names.iter().map(|name| format!("output.adaptive.{name}")).collect();
-            apply(&mut current, &with(Some(wanted)), &names).unwrap();
-            let output = current.output.unwrap();
-            assert_eq!(output.quality, Some(77));
-            output.adaptive
-        };
-        let wanted =
-            pb::AdaptiveQuality { min_quality: Some(20), min_scale_percent: Some(50), ..Default::default() };
+        let wanted = with(new("Camera"), "display_name", text("new"));
+        let wanted = with(wanted, "output", output(5, budget(Some(20), None)));
+        let wanted = with(wanted, "numbers", Value::List(vec![Value::U64(3)]));
+        assert_eq!(merged(&["display_name"], &wanted).unwrap(), with(current(), "display_name", text("new")));
         assert_eq!(
-            changed(wanted, &["min_quality"]),
-            Some(pb::AdaptiveQuality { min_quality: Some(20), ..budget })
+            merged(&["output.adaptive.min_quality"], &wanted).unwrap(),
+            with(current(), "output", output(77, budget(Some(20), Some(9_000))))
         );
-        let scaled = pb::AdaptiveQuality { min_scale_percent: Some(50), ..budget };
-        assert_eq!(changed(wanted, &["min_scale_percent"]), Some(scaled));
-        assert_eq!(changed(wanted, &["max_bytes_per_second"]), None, "nothing bounds it any more");
-        let wanted = pb::AdaptiveQuality { max_bytes_per_frame: Some(5_000), ..Default::default() };
-        let other =
-            pb::AdaptiveQuality { max_bytes_per_frame: Some(5_000), max_bytes_per_second: None, ..budget };
-        assert_eq!(changed(wanted, &["max_bytes_per_second", "max_bytes_per_frame"]), Some(other));
+        assert_eq!(
+            merged(&["output.adaptive", "numbers"], &wanted).unwrap(),
+            with(
+                with(current(), "output", output(77, budget(Some(20), None))),
+                "numbers",
+                Value::List(vec![Value::U64(3)])
+            )
+        );
+        let output = output(5, budget(Some(20), None));
+        assert_eq!(merged(&["output"], &wanted).unwrap(), with(current(), "output", output));
+        // A part that was not there before.
+        let wanted =
+            with(new("Camera"), "location", Value::Message(with(new("Point"), "x", Value::F64(0.0))));
+        assert_eq!(
+            merged(&["location.x", "location.y"], &wanted).unwrap(),
+            with(current(), "location", Value::Message(with(new("Point"), "x", Value::F64(0.0))))
+        );
     }
 
     #[test]
-    fn unknown_and_read_only_fields_are_refused() {
-        let mut current = pb::Stream::default();
-        for bad in ["", "stream_id", "etag", "status", "create_time", "retention.nothing", "labels.a"] {
-            let fault = apply(&mut current, &pb::Stream::default(), &paths(&[bad])).unwrap_err();
-            assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{bad}");
-        }
-        assert!(apply(&mut current, &pb::Stream::default(), &[]).is_err());
-    }
-
-    #[test]
-    fn a_groups_start_and_name_cannot_be_changed() {
-        let mut current = pb::ConsumerGroup::default();
-        let wanted = pb::ConsumerGroup {
-            display_name: "new".into(),
-            max_delivery_attempts: Some(9),
-            ..Default::default()
+    fn what_is_unset_in_the_new_values_becomes_unset() {
+        let nothing = new("Camera");
+        let cleared = |field: &str| {
+            let mut camera = current();
+            camera.clear_field_by_name(field);
+            camera
         };
-        apply(&mut current, &wanted, &paths(&["max_delivery_attempts"])).unwrap();
-        assert_eq!((current.display_name.as_str(), current.max_delivery_attempts), ("", Some(9)));
-        for bad in ["", "start", "group_id", "etag", "status", "generation", "filter.nothing"] {
-            let fault = apply(&mut current, &wanted, &paths(&[bad])).unwrap_err();
-            assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{bad}");
+        for field in ["display_name", "labels", "output", "timeout", "numbers"] {
+            assert_eq!(merged(&[field], &nothing).unwrap(), cleared(field), "{field}");
         }
+        assert_eq!(
+            merged(&["output.adaptive.max_bytes"], &nothing).unwrap(),
+            with(current(), "output", output(77, budget(Some(40), None)))
+        );
+        // A message that is left without anything is no setting any more.
+        assert_eq!(
+            merged(&["output.adaptive.max_bytes", "output.adaptive.min_quality"], &nothing).unwrap(),
+            with(current(), "output", Value::Message(with(new("Output"), "quality", Value::U32(77))))
+        );
+        assert_eq!(merged(&["location.x"], &nothing).unwrap(), current());
+    }
+
+    #[test]
+    fn one_label_can_be_set_or_removed() {
+        let wanted = with(new("Camera"), "labels", labels(&[("site", "south"), ("a.b", "2"), ("new", "3")]));
+        for (path, expected) in [
+            ("labels.site", &[("site", "south"), ("a.b", "1")][..]),
+            ("labels.\"a.b\"", &[("site", "north"), ("a.b", "2")]),
+            ("labels.new", &[("site", "north"), ("a.b", "1"), ("new", "3")]),
+            ("labels.none", &[("site", "north"), ("a.b", "1")]),
+        ] {
+            assert_eq!(
+                merged(&[path], &wanted).unwrap(),
+                with(current(), "labels", labels(expected)),
+                "{path}"
+            );
+        }
+        let removed = merged(&["labels.site"], &new("Camera")).unwrap();
+        assert_eq!(removed, with(current(), "labels", labels(&[("a.b", "1")])));
+    }
+
+    #[test]
+    fn a_star_changes_all_settings_and_nothing_else() {
+        let wanted = with(new("Camera"), "camera_id", text("other"));
+        let wanted = with(wanted, "display_name", text("new"));
+        let wanted = with(wanted, "etag", text("e0"));
+        let expected = with(new("Camera"), "camera_id", text("a"));
+        let expected = with(expected, "display_name", text("new"));
+        assert_eq!(merged(&["*"], &wanted).unwrap(), with(expected, "etag", text("e1")));
+        assert!(merged(&["*", "labels"], &wanted).is_err());
+    }
+
+    #[test]
+    fn what_the_server_writes_is_ignored() {
+        let wanted = with(new("Camera"), "etag", text("e9"));
+        let wanted = with(wanted, "display_name", text("new"));
+        let paths = ["etag", "create_time", "status.state", "display_name"];
+        assert_eq!(merged(&paths, &wanted).unwrap(), with(current(), "display_name", text("new")));
+    }
+
+    #[test]
+    fn what_is_no_setting_is_refused() {
+        let refused = |paths: &[&str]| merged(paths, &new("Camera")).unwrap_err();
+        for path in [
+            "",
+            "camera_id",
+            "selectors",
+            "selectors.id",
+            "nothing",
+            "output.nothing",
+            "output.*",
+            "status.nothing",
+            "points.x",
+            "timeout.seconds",
+            "display_name.x",
+            "output.adaptive.min_quality.x",
+            "labels.a.b",
+            "labels.",
+            "labels.\"a",
+            "labels.\"a\"x",
+            "\"labels\".a",
+            " labels",
+            "displayName",
+            "labels.a,display_name",
+        ] {
+            let fault = refused(&["display_name", path]);
+            assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{path}");
+            assert_eq!(fault.field, "update_mask");
+            assert!(
+                fault.message.starts_with(&format!("`{path}` is not a setting of a camera")),
+                "{}",
+                fault.message
+            );
+        }
+        assert!(refused(&[]).message.contains("at least one"));
+        assert!(refused(&vec!["labels"; MAX_PATHS + 1]).message.contains("at most"));
+    }
+
+    #[test]
+    fn messages_of_the_contract_are_merged() {
+        use crate::pb::v1 as pb;
+        let rules = Rules { name: "stream", fixed: &["stream_id"], output_only: &["etag"] };
+        let old = pb::Stream { stream_id: "a".into(), display_name: "old".into(), ..Default::default() };
+        let new = pb::Stream { display_name: "new".into(), etag: "x".into(), ..Default::default() };
+        let merged = merge(&rules, &["display_name".into(), "etag".into()], &old, &new).unwrap();
+        assert_eq!(merged, pb::Stream { display_name: "new".into(), ..old });
     }
 }

@@ -6,6 +6,7 @@
 mod ack_id;
 mod admin_service;
 mod audit;
+pub(crate) mod codec;
 mod connection_end;
 mod convert;
 mod counters;
@@ -28,6 +29,7 @@ mod metrics;
 mod operate;
 mod page;
 mod queue_service;
+mod reflect;
 mod registry;
 mod registry_service;
 mod settings;
@@ -36,6 +38,7 @@ mod streaming_service;
 mod submit;
 mod submit_frames;
 mod subscribe;
+mod unknown;
 mod watch_streams;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::audit::Audit;
 use super::convert::{stats, time};
 use super::fault::{Fault, Result, shortened};
+use super::filter::{Fields, Filter};
 use super::page::{self, Page};
 use super::queue_service::QueueHandlers;
 use crate::domain::limits::MAX_ID_CHARS;
@@ -18,6 +19,8 @@ use crate::pb::v1::{ErrorReason, purge_queue_request};
 use crate::queue::{self, Purge, PurgeMark, QueueState};
 
 const QUEUE_LIST: &str = "queues";
+/// What a filter of queues may name.
+const FILTER_FIELDS: Fields = Fields { only: &[], except: &[] };
 /// How long a purge waits for its tombstones before it answers how many are pending.
 const PURGE_WAIT: Duration = Duration::from_secs(2);
 /// Pauses between two looks at them.
@@ -53,12 +56,15 @@ impl QueueHandlers {
         let pb::ListQueuesRequest { page_size, page_token, filter } = request;
         let list = page::filtered(QUEUE_LIST, &filter, &self.queue.identity());
         let after: Option<usize> = page::after(&list, &page_token)?;
+        let filter = Filter::of::<pb::Queue>(&filter, FILTER_FIELDS)?;
         let all: Vec<PartitionId> = self.queue.partitions().all().collect();
         let rest: Vec<PartitionId> =
             all.into_iter().filter(|one| after.is_none_or(|after| one.index() > after)).collect();
         let mut page = Page::new(page::size(page_size));
         for (partition, queue) in rest.iter().zip(self.read_queues(&rest).await?) {
-            if !page.add(partition.index(), queue) {
+            if !filter.passes(&queue)? {
+                page.pass(partition.index());
+            } else if !page.add(partition.index(), queue) {
                 break;
             }
         }
@@ -113,19 +119,20 @@ impl QueueHandlers {
             let received_before =
                 before_receive_time.map(|at| time::from_pb("before_receive_time", at)).transpose()?;
             let (asked, stream_id) = self.targets(target).await?;
-            let purge = Purge { stream_id, received_before, reason };
+            let purge = Purge { stream_id, received_before, reason, dry_run };
             let marks: Vec<PurgeMark> =
                 try_join_all(asked.iter().map(|&one| self.queue.purge(one, &purge))).await?.concat();
             Ok(pb::PurgeQueueResponse {
                 marked_frames: marks.iter().map(|mark| mark.frames).sum(),
                 marked_bytes: marks.iter().map(|mark| mark.bytes).sum(),
-                pending_frames: self.await_tombstones(marks).await?,
+                pending_frames: if dry_run { 0 } else { self.await_tombstones(marks).await? },
             })
         }
         .await;
         audit.write(&name, &purged, |purged| {
             let pb::PurgeQueueResponse { marked_frames, marked_bytes, pending_frames } = purged;
-            format!("marked {marked_frames} frames, {marked_bytes} bytes, {pending_frames} pending")
+            let done = if dry_run { "would mark" } else { "marked" };
+            format!("{done} {marked_frames} frames, {marked_bytes} bytes, {pending_frames} pending")
         });
         purged
     }

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_token_leads_on_in_its_own_list() {
-        let id: StreamId = "cam-7".parse().unwrap();
+        let id: StreamId = "site.north.cam-7".parse().unwrap();
         assert_eq!(after("streams", &token("streams", &id)), Ok(Some(id.clone())));
         assert_eq!(after::<StreamId>("streams", ""), Ok(None));
         for bad in

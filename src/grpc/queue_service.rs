@@ -9,7 +9,7 @@ use super::audit::Audit;
 use super::convert::stats;
 use super::counters::Counters;
 use super::fault::Result;
-use super::filter::Filter;
+use super::filter::{Fields, Filter};
 use super::operate::Target;
 use super::page::{self, Page};
 use crate::domain::{PartitionId, StreamId, Timestamp};
@@ -22,7 +22,7 @@ type Reply<T> = std::result::Result<Response<T>, Status>;
 
 const STREAM_LIST: &str = "stream-stats";
 /// What a filter of stream statistics may name.
-const STREAM_FIELDS: &[&str] = &["stream_id", "queue_id", "status", "account"];
+const STREAM_FIELDS: Fields = Fields { only: &["stream_id", "queue_id", "status", "account"], except: &[] };
 /// Streams that are read at once for a page.
 const READ_AT_ONCE: usize = 100;
 /// Most such reads for one page: 4,000 streams are looked at for those few that pass a filter.
@@ -60,7 +60,7 @@ impl QueueHandlers {
     async fn stream_stats(&self, request: pb::ListStreamStatsRequest) -> Result<pb::ListStreamStatsResponse> {
         let pb::ListStreamStatsRequest { page_size, page_token, filter } = request;
         let list = page::filtered(STREAM_LIST, &filter, &self.queue.identity());
-        let filter = Filter::<pb::StreamStats>::parse(&filter, STREAM_FIELDS)?;
+        let filter = Filter::of::<pb::StreamStats>(&filter, STREAM_FIELDS)?;
         let mut after: Option<StreamId> = page::after(&list, &page_token)?;
         let partitions = self.queue.partitions();
         let mut page = Page::new(page::size(page_size));
@@ -73,7 +73,7 @@ impl QueueHandlers {
             for record in &records {
                 let refused = self.counters.refused_of_stream(&record.id);
                 let stats = stats::stream_to_pb(record, refused, partitions, now);
-                if !filter.passes(&stats) {
+                if !filter.passes(&stats)? {
                     page.pass(record.id.clone());
                 } else if !page.add(record.id.clone(), stats) {
                     break 'page;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::convert::stream::{self, WantedStream};
 use super::fault::{Fault, Result};
-use super::filter::Filter;
+use super::filter::{Fields, Filter};
 use super::mask;
 use super::page::{self, Page};
 use super::settings::SettingsCache;
@@ -13,21 +13,38 @@ use crate::pb::v1 as pb;
 use crate::queue::{self, ListStreams, Queue};
 
 const LIST: &str = "streams";
+/// What an update may change.
+const MASK_RULES: mask::Rules = mask::Rules {
+    name: "stream",
+    fixed: &["stream_id"],
+    output_only: &[
+        "etag",
+        "create_time",
+        "update_time",
+        "mask_version",
+        "auto_registered",
+        "status",
+        "effective",
+    ],
+};
 /// Streams that are read at once for a page.
 const READ_AT_ONCE: usize = 100;
 /// Most such reads for one page: 4,000 streams are looked at for those few that pass a filter.
 const READS_A_PAGE: usize = 40;
 /// What a filter of streams may name.
-pub(crate) const FILTER_FIELDS: &[&str] = &[
-    "stream_id",
-    "display_name",
-    "labels",
-    "create_time",
-    "update_time",
-    "auto_registered",
-    "mask_version",
-    "status",
-];
+const FILTER_FIELDS: Fields = Fields {
+    only: &[
+        "stream_id",
+        "display_name",
+        "labels",
+        "create_time",
+        "update_time",
+        "auto_registered",
+        "mask_version",
+        "status",
+    ],
+    except: &[],
+};
 /// How often an update without an etag starts again when others change the stream at the same time.
 const UPDATE_TRIES: usize = 8;
 
@@ -67,7 +84,7 @@ impl Registry {
     pub(crate) async fn list(&self, request: pb::ListStreamsRequest) -> Result<pb::ListStreamsResponse> {
         let pb::ListStreamsRequest { page_size, page_token, filter } = request;
         let list = page::filtered(LIST, &filter, &self.queue.identity());
-        let filter = Filter::<pb::Stream>::parse(&filter, FILTER_FIELDS)?;
+        let filter = Filter::of::<pb::Stream>(&filter, FILTER_FIELDS)?;
         let mut after: Option<StreamId> = page::after(&list, &page_token)?;
         let mut page = Page::new(page::size(page_size));
         'page: for _ in 0..READS_A_PAGE {
@@ -78,7 +95,7 @@ impl Registry {
             for record in records {
                 let id = record.id.clone();
                 let stream = self.to_pb(record);
-                if !filter.passes(&stream) {
+                if !filter.passes(&stream)? {
                     page.pass(id);
                 } else if !page.add(id, stream) {
                     break 'page;
@@ -108,8 +125,7 @@ impl Registry {
             let current = self.read(&id).await?;
             let revision = expected.unwrap_or(current.revision);
             let before = current.settings.clone();
-            let mut merged = self.to_pb(current);
-            mask::apply(&mut merged, &wanted, &paths)?;
+            let merged = mask::merge(&MASK_RULES, &paths, &self.to_pb(current), &wanted)?;
             let WantedStream { id: _, mut settings } =
                 stream::from_pb(merged).map_err(|f| f.within("stream"))?;
             settings.number_masks(Some(&before));
@@ -134,12 +150,12 @@ impl Registry {
         let expected = stream::revision("etag", &etag)?;
         let removed = self.queue.unregister_stream(&id, expected).await?;
         self.settings.forget(&id);
-        let queue::Unregistered { last_sequence, queued_frames, output_frames } = removed;
+        let queue::Unregistered { last_sequence, queued_frames, output_frames, dead_letters } = removed;
         Ok(pb::UnregisterStreamResponse {
             last_sequence,
             removed_queued_frames: queued_frames,
             removed_output_frames: output_frames,
-            removed_dead_letters: 0,
+            removed_dead_letters: dead_letters,
         })
     }
 

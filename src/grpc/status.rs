@@ -12,6 +12,9 @@ use crate::queue::{Error as QueueError, Refusal};
 pub(crate) const BACKEND_RETRY: Duration = Duration::from_secs(2);
 /// When to try again after a full queue: some frames have been processed by then.
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(500);
+/// When to try again after a queue that an operator drains refused a frame: a drain takes minutes rather than seconds, and
+/// a publisher should notice its end soon.
+const QUEUE_DRAINING_RETRY: Duration = Duration::from_secs(5);
 /// When to try again after a server said that it drains, at the earliest: a restart takes about so long.
 pub(crate) const DRAINING_RETRY: Duration = Duration::from_secs(1);
 /// How much later some clients try again than others, so that they do not all come at once.
@@ -112,7 +115,8 @@ impl From<Refusal> for Fault {
             Refusal::QueueDraining => Self::new(
                 R::QueueDraining,
                 "an operator drains the queue: it takes no new frames until it is resumed",
-            ),
+            )
+            .retry_in(QUEUE_DRAINING_RETRY),
             Refusal::PayloadGone => {
                 Self::new(R::PayloadExpired, "the picture expired before the frame was entered")
                     .retry_in(SOON)
@@ -154,7 +158,6 @@ impl From<SubscribeError> for Fault {
             SubscribeError::SlowConsumer { limit_bytes } => {
                 Self::new(R::SlowConsumer, message).fact("limit", limit_bytes).retry_in(SOON)
             }
-            SubscribeError::CursorStreamNotSelected(_) => Self::new(R::CursorInvalid, message),
             SubscribeError::Draining => Self::draining(),
             SubscribeError::Backend(error) => error.into(),
         }
@@ -255,7 +258,6 @@ mod tests {
             (E::TooManySubscriptions { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_SUBSCRIPTIONS", true),
             (E::TooManyStreams { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
             (trimmed, Code::OutOfRange, "CURSOR_TRIMMED", false),
-            (E::CursorStreamNotSelected(stream()), Code::InvalidArgument, "CURSOR_INVALID", false),
             (E::OtherSelection, Code::InvalidArgument, "INVALID_FIELD", false),
             (E::PositionInFuture("x".into()), Code::OutOfRange, "POSITION_IN_FUTURE", false),
             (E::SlowConsumer { limit_bytes: 1 }, Code::ResourceExhausted, "SLOW_CONSUMER", true),

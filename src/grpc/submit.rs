@@ -242,8 +242,8 @@ impl Submitter {
         };
         for (offer, accepted) in offers.into_iter().zip(&accepted) {
             match (accepted, offer) {
-                (AcceptResult::Accepted(_), Some(offer)) => self.hub.keep(&offer),
-                (AcceptResult::Accepted(_), None) => {}
+                (AcceptResult::Accepted(..), Some(offer)) => self.hub.keep(&offer),
+                (AcceptResult::Accepted(..), None) => {}
                 _ => *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now()),
             }
         }
@@ -287,7 +287,7 @@ impl Submitter {
         for ((place, frame), refused) in places.into_iter().zip(frames).zip(refused) {
             match refused {
                 // A duplicate is entered like a new frame: the backend counts it, and confirms it like one.
-                None | Some(AcceptResult::Duplicate(_) | AcceptResult::Accepted(_)) => {
+                None | Some(AcceptResult::Duplicate(_) | AcceptResult::Accepted(..)) => {
                     wanted.push((place, frame))
                 }
                 Some(refused) => results[place] = Some(result::to_pb(refused)),

@@ -29,11 +29,15 @@ pub(crate) async fn subscribe(
     end: ConnectionEnd,
 ) -> Result<Messages<pb::SubscribeFramesResponse>> {
     let store = if subscription::has_cursors(&request) { hub.read_store().await? } else { hub.store() };
+    let name = request.subscriber_name.clone();
     let mut request = subscription::from_pb(request, &store)?;
     request.allow_unregistered = auto_register;
     // The hub keeps each picture within its selector's bound; here it bounds those of one message together.
     let max_bytes = request.selectors.iter().map(|one| u64::from(one.want.max_picture_bytes)).collect();
     let subscription = hub.subscribe(request).await?;
+    if !name.is_empty() {
+        tracing::info!(subscriber = name, "a subscription begins");
+    }
     Ok(Box::pin(responses(Arc::clone(hub), subscription, max_bytes, counters, call, end)))
 }
 

@@ -2,10 +2,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backlog::Volume;
-use super::choice::Sampler;
 use super::event::{Gap, GapReason, StreamHead};
 use super::gaps::PendingGap;
 use super::position;
+use super::sampling::Sampler;
 use super::topic::{Look, Topic};
 use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::OutputPage;
@@ -22,6 +22,8 @@ pub(super) struct Followed {
     pub(super) stops: Stops,
     /// It is done, although its numbers go on.
     stopped: bool,
+    /// It is done when nothing more is published.
+    ends_at_head: bool,
     /// The output is being read to see whether anything before the stop is still to come.
     asks_for_stop: bool,
     /// The number at which that was asked.
@@ -40,6 +42,8 @@ pub(super) struct Followed {
     pub(super) floor: Sequence,
     /// The head when the output was last read.
     read_head: u64,
+    /// Its output was not looked at since it got its place: more may be published than the topic knows.
+    pub(super) unheard: bool,
     /// Whether its first number is known; until then nothing of it is told.
     pub(super) settled: bool,
     /// Whether and when it goes from the subscription.
@@ -134,6 +138,7 @@ impl Followed {
             next,
             stops,
             stopped: false,
+            ends_at_head: false,
             asks_for_stop: false,
             stop_asked: None,
             not_before: None,
@@ -143,6 +148,7 @@ impl Followed {
             unregistered: false,
             floor: Sequence::FIRST,
             read_head: 0,
+            unheard: false,
             settled: true,
             exit: Exit::Stays,
             closed: false,
@@ -205,7 +211,12 @@ impl Followed {
             return Peek::Nothing;
         }
         self.asks_for_stop = false;
-        self.skip(self.topic.floor(), GapReason::Unregistered);
+        let floor = self.topic.floor();
+        self.skip(floor, GapReason::Unregistered);
+        if self.next.get() <= floor + 1 {
+            // It came back, or will: it is thinned out from its beginning, as for a group.
+            self.sampler = Sampler::default();
+        }
         if self.is_done() {
             return Peek::Nothing;
         }
@@ -231,8 +242,14 @@ impl Followed {
             Look::Older => Peek::Read,
             Look::NotYet(volume) => {
                 self.live = Some(volume);
+                if self.ends_at_head && !self.unheard {
+                    // Also where the store went back to before the head that it had.
+                    self.stopped = true;
+                    return Peek::Nothing;
+                }
                 self.asks_for_stop = self.stops.is_over(now) && self.stop_asked != Some(self.next);
-                if self.asks_for_stop || self.exit == Exit::WhenDrained { Peek::Read } else { Peek::Nothing }
+                let reads = self.asks_for_stop || self.unheard || self.exit == Exit::WhenDrained;
+                if reads { Peek::Read } else { Peek::Nothing }
             }
         }
     }
@@ -272,10 +289,28 @@ impl Followed {
         self.stopped
     }
 
+    /// Ends it behind what is published now. One that has joined just now has nothing to tell but what comes.
+    pub(super) fn end_at_head(&mut self) {
+        self.ends_at_head = true;
+        match Sequence::new(self.topic.head()) {
+            _ if self.unheard => {}
+            Ok(head) if self.settled => {
+                self.stops.sequence = Some(self.stops.sequence.map_or(head, |stop| stop.min(head)));
+            }
+            Ok(_) | Err(_) => self.stopped = true,
+        }
+    }
+
+    /// Ends it where it is.
+    pub(super) fn end_now(&mut self) {
+        self.stopped = true;
+    }
+
     /// Takes a page that was read from `next` on; answers whether there is more to come now.
     pub(super) fn ingest(&mut self, page: OutputPage) -> bool {
         let published = page.counters.published_sequence;
         self.topic.observe(&page.counters);
+        self.heard(page.removed);
         self.read_head = published;
         self.skip(page.counters.floor_sequence, GapReason::Unregistered);
         if self.asks_for_stop {
@@ -302,8 +337,16 @@ impl Followed {
         !self.ahead.is_empty() || self.next.get() <= published
     }
 
+    /// The output was read: a stream that was unregistered while it waited for its place goes when it is told.
+    fn heard(&mut self, removed: bool) {
+        if std::mem::take(&mut self.unheard) && removed {
+            self.exit = Exit::WhenDrained;
+        }
+    }
+
     /// Nothing is known of the stream any more: what was published and not told is gone with it.
     pub(super) fn vanish(&mut self) {
+        self.heard(true);
         self.skip(self.topic.head(), GapReason::Unregistered);
         if self.exit == Exit::WhenDrained {
             self.unregistered = true;

@@ -27,6 +27,7 @@ mod load;
 mod payloads;
 mod renditions;
 mod roster;
+mod sampling;
 mod select;
 mod shared_record;
 mod subscribe;

@@ -26,6 +26,8 @@ pub struct SubscriptionRequest {
     pub checkpoint_interval: Duration,
     /// End after so many frames in all.
     pub stop_after_frames: Option<u64>,
+    /// End when everything is sent that was published before the first event. Streams that come later do not keep it open.
+    pub stop_at_head: bool,
     /// Streams named by id need not be registered (yet): streams are registered by their first frame.
     pub allow_unregistered: bool,
 }
@@ -280,4 +282,24 @@ fn within_reach(record: &StreamRecord, live: Sequence, number: Sequence) -> Resu
         )));
     }
     Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_is_a_character_like_any_other_to_a_glob() {
+        let chosen = |glob: &str| -> Vec<&str> {
+            let matcher = Matcher::new(&StreamSet::Glob(glob.to_owned())).unwrap();
+            let ids = ["north", "north.cam-1", "north.cam-1.raw", "northXcam-1"];
+            ids.into_iter().filter(|id| !matcher.excludes(&id.parse().unwrap())).collect()
+        };
+        assert_eq!(chosen("*"), ["north", "north.cam-1", "north.cam-1.raw", "northXcam-1"]);
+        assert_eq!(chosen("north.*"), ["north.cam-1", "north.cam-1.raw"]);
+        assert_eq!(chosen("*.raw"), ["north.cam-1.raw"]);
+        assert_eq!(chosen("*cam-1"), ["north.cam-1", "northXcam-1"]);
+        assert_eq!(chosen("north?cam-1"), ["north.cam-1", "northXcam-1"]);
+        assert_eq!(chosen("north"), ["north"]);
+    }
 }

@@ -48,6 +48,8 @@ pub struct Purge {
     pub received_before: Option<Timestamp>,
     /// Why, for the tombstones; at most 512 bytes.
     pub reason: String,
+    /// Answers what would be marked, and marks nothing.
+    pub dry_run: bool,
 }
 
 /// What a purge marked of one stream.

@@ -89,6 +89,11 @@ pub trait DeadLetters: Send + Sync {
     /// first and the mark behind it, so a failure in between may deliver a frame twice and loses none.
     async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult>;
 
+    /// What [`replay_dead_letter`](Self::replay_dead_letter) would answer to these, one after the other, without changing
+    /// anything; `None` where it would replay one now. Those that it would replay count as if they were, where queues and groups
+    /// have room for so many only.
+    async fn would_replay(&self, ids: &[DeadLetterId]) -> Result<Vec<Option<ReplayResult>>>;
+
     /// Removes a dead letter with its picture; false if there is none of that name.
     async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool>;
 

@@ -249,6 +249,12 @@ pub trait Queue:
         limit: usize,
     ) -> Result<Vec<std::sync::Arc<crate::domain::OutputEntry>>>;
 
+    /// The newest processed frame of an output that is kept, however many tombstones lie behind it; `None` if it has none.
+    async fn latest_frame(
+        &self,
+        stream: &StreamId,
+    ) -> Result<Option<std::sync::Arc<crate::domain::OutputEntry>>>;
+
     /// Payloads of a partition, in the order asked; `None` for one that is gone.
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>>;
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::domain::{
     FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions, PayloadKey, PayloadRef, Sequence,
-    StreamCounters, StreamId, Timestamp, TombstoneKind,
+    StoreIdentity, StreamCounters, StreamId, Timestamp, TombstoneKind,
 };
 
 /// A picture's bytes on their way in, under a key that is new for this attempt.
@@ -49,8 +49,8 @@ pub struct NewFrame {
 /// What became of one frame of an accept call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcceptResult {
-    /// Stored, under this number.
-    Accepted(Sequence),
+    /// Stored, under this number, with this time of receipt.
+    Accepted(Sequence, Timestamp),
     /// The same publisher sequence with the same bytes was stored before, under this number.
     Duplicate(Sequence),
     /// Surely not stored.
@@ -108,14 +108,14 @@ impl Refusal {
             | Self::StreamQueueFull
             | Self::PartitionFull
             | Self::StreamTooFast
+            | Self::QueueDraining
             | Self::PayloadGone
             | Self::Backend(_) => true,
             Self::StreamNotFound
             | Self::SequenceReused { .. }
             | Self::SequenceTooOld { .. }
             | Self::SequenceOutOfOrder { .. }
-            | Self::TooManyPublishers
-            | Self::QueueDraining => false,
+            | Self::TooManyPublishers => false,
         }
     }
 }
@@ -331,6 +331,8 @@ pub struct Unregistered {
     pub queued_frames: u64,
     /// Output entries that were kept.
     pub output_frames: u64,
+    /// Dead letters that were kept, those that were replayed included.
+    pub dead_letters: u64,
 }
 
 /// What happened in a partition since a position.
@@ -475,6 +477,8 @@ pub enum Durability {
 pub struct BackendStatus {
     /// `memory` or `redis`.
     pub kind: &'static str,
+    /// Which store it holds.
+    pub store: StoreIdentity,
     /// Version of the backend's server; this program's own for `memory`.
     pub version: String,
     /// What an ACCEPTED answer survives.

@@ -12,6 +12,7 @@ use super::process::{self, Outcome, Product, Task};
 use super::scenes::Observed;
 use super::settled::tombstone;
 use super::{CRASH_ATTRIBUTE, CRASH_BY_HANGING, RETRY_PAUSE, Shared};
+use crate::analysis::MEASURES_VERSION;
 use crate::domain::{
     Failure, FailureReason, OutputBody, PictureRole, ProcessedFrame, Reencode, Stage, StageTiming,
     StoredPicture, StreamSettings, Timestamp, TombstoneKind,
@@ -108,6 +109,7 @@ fn published(
         quality: product.still.as_ref().map(|still| still.quality),
         traffic: None,
         rois: Vec::new(),
+        measures_version: if product.still.is_some() { MEASURES_VERSION } else { 0 },
         validation_failures: Vec::new(),
         stages,
         reencode: product.outcome.reencode,

@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::pool::MOST_REPLACED;
 use super::{CRASH_ATTRIBUTE, CRASH_BY_HANGING, Worker, WorkerConfig};
+use crate::analysis::MEASURES_VERSION;
 use crate::domain::{
-    Digest, FailureReason, FrameHeader, OutputBody, OutputEntry, Partitions, PictureFormat, Sequence,
-    SourceInfo, StreamId, StreamSettings, TombstoneKind,
+    Digest, FailureReason, FrameHeader, OutputBody, OutputEntry, Partitions, PictureFormat, ReencodeMode,
+    Sequence, SourceInfo, StreamId, StreamSettings, TombstoneKind,
 };
 use crate::picture::{Codec, Limits};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
@@ -57,12 +58,13 @@ async fn accept(queue: &MemoryQueue, hang: &[bool]) {
             source,
             attributes: BTreeMap::from_iter(hanging),
             traceparent: String::new(),
+            tracestate: String::new(),
             replayed_from: None,
         };
         NewFrame { stream_id: stream(), header, offer: Offer::new(Bytes::clone(&picture)) }
     };
     let results = queue.accept(hang.iter().map(frame).collect()).await;
-    assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(_))), "{results:?}");
+    assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(..))), "{results:?}");
 }
 
 fn config(name: &str) -> WorkerConfig {
@@ -167,4 +169,23 @@ async fn a_frame_tells_which_attempt_it_was() {
     }
     assert!(!work(&queue, config("third"), 3).await);
     assert_eq!(fates(&queue).await, [Ok(1), Ok(2), Ok(1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_names_the_version_of_its_measures_where_it_was_measured() {
+    let queue = store().await;
+    accept(&queue, &[false]).await;
+    assert!(!work(&queue, config("measures"), 1).await);
+    let record = queue.get_streams(&[stream()]).await.unwrap().remove(0).unwrap();
+    let mut settings = record.settings;
+    settings.output.reencode = ReencodeMode::Relay;
+    queue.update_stream(&stream(), &settings, record.revision).await.unwrap();
+    accept(&queue, &[false]).await;
+    assert!(!work(&queue, config("relays"), 2).await);
+    let measures = |entry: &Arc<OutputEntry>| match &entry.body {
+        OutputBody::Frame(frame) => (frame.quality.is_some(), frame.measures_version),
+        OutputBody::Tombstone(tombstone) => panic!("{tombstone:?}"),
+    };
+    let published: Vec<_> = outputs(&queue).await.iter().map(measures).collect();
+    assert_eq!(published, [(true, MEASURES_VERSION), (false, 0)]);
 }

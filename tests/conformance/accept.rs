@@ -1,7 +1,7 @@
 //! Numbers, order and limits of accepted frames.
 
-use frameway::domain::StreamSettings;
 use frameway::domain::limits::MAX_PUBLISHERS_PER_STREAM;
+use frameway::domain::{StreamSettings, Timestamp};
 use frameway::queue::{AcceptResult, Budget, Refusal};
 
 use crate::backend::{Backend, Settings};
@@ -48,6 +48,27 @@ pub(crate) async fn what_was_accepted_is_what_is_taken(backend: Backend) {
     assert_eq!(counters.last_received_time, Some(item.received_time));
 }
 
+pub(crate) async fn an_accept_answers_the_time_that_the_frame_is_published_with(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let before = Timestamp::now();
+    let mut answered = Vec::new();
+    for round in 0..5 {
+        let results =
+            store.accept(vec![numbered("cam", 2 * round + 1), numbered("cam", 2 * round + 2)]).await;
+        answered.extend(results.into_iter().map(|result| match result {
+            AcceptResult::Accepted(sequence, received) => (sequence, received),
+            other => panic!("{other:?}"),
+        }));
+    }
+    assert!(answered[0].1.distance(before).as_secs() < 60, "{answered:?}");
+    let lease = lease_of(&*store, "cam", "w").await;
+    work_off(&*store, &lease).await;
+    let page = store.read_outputs(&id("cam"), number(1), 100).await.unwrap();
+    let published: Vec<_> = page.entries.iter().map(|entry| (entry.sequence, entry.received_time)).collect();
+    assert_eq!(answered, published);
+}
+
 pub(crate) async fn received_times_never_go_back(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
@@ -66,7 +87,7 @@ pub(crate) async fn a_frame_for_an_unknown_stream_harms_no_neighbour(backend: Ba
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lost = frame("nobody", "x");
-    let results = store.accept(vec![frame("cam", "a"), lost.clone(), frame("cam", "b")]).await;
+    let results = answers(&*store, vec![frame("cam", "a"), lost.clone(), frame("cam", "b")]).await;
     assert_eq!(results, [accepted(1), refused(Refusal::StreamNotFound), accepted(2)]);
     assert!(!is_stored(&*store, "nobody", lost.offer.payload).await, "its bytes must go");
     audit(&*store).await;
@@ -106,7 +127,7 @@ pub(crate) async fn a_full_partition_refuses_until_work_is_finished(backend: Bac
         let store = backend.open_with(settings).await;
         register(&*store, "a").await;
         register(&*store, "b").await;
-        let results = store.accept(vec![frame("a", "1"), frame("b", "2"), frame("b", "3")]).await;
+        let results = answers(&*store, vec![frame("a", "1"), frame("b", "2"), frame("b", "3")]).await;
         assert_eq!(results, [accepted(1), accepted(1), refused(Refusal::PartitionFull)]);
         let lease = lease_of(&*store, "a", "w").await;
         let items = take_all(&*store, &lease).await;
@@ -120,15 +141,14 @@ pub(crate) async fn behind_a_passing_refusal_a_stream_waits_and_its_neighbours_d
     let store = backend.open().await;
     register_bounded(&*store, "narrow", 100, 10).await;
     register(&*store, "wide").await;
-    let results = store
-        .accept(vec![
-            frame("narrow", "12345"),
-            frame("wide", "1"),
-            frame("narrow", "too much now"),
-            frame("narrow", "fits"),
-            frame("wide", "2"),
-        ])
-        .await;
+    let frames = vec![
+        frame("narrow", "12345"),
+        frame("wide", "1"),
+        frame("narrow", "too much now"),
+        frame("narrow", "fits"),
+        frame("wide", "2"),
+    ];
+    let results = answers(&*store, frames).await;
     let full = refused(Refusal::StreamQueueFull);
     assert_eq!(results, [accepted(1), accepted(1), full, refused(Refusal::BehindRefused), accepted(2)]);
     // The next call starts afresh.
@@ -140,7 +160,7 @@ pub(crate) async fn behind_a_lasting_refusal_a_stream_goes_on(backend: Backend) 
     let store = backend.open().await;
     register(&*store, "cam").await;
     accept(&*store, vec![numbered("cam", 5)]).await;
-    let results = store.accept(vec![numbered("cam", 4), numbered("cam", 6)]).await;
+    let results = answers(&*store, vec![numbered("cam", 4), numbered("cam", 6)]).await;
     assert_eq!(results, [refused(Refusal::SequenceOutOfOrder { last: 5 }), accepted(2)]);
 }
 
@@ -153,7 +173,7 @@ pub(crate) async fn a_stream_remembers_only_so_many_publishers(backend: Backend)
     let one_more = by(MAX_PUBLISHERS_PER_STREAM, 1);
     assert_eq!(accept_one(&*store, one_more).await, refused(Refusal::TooManyPublishers));
     let results = store.accept(vec![by(3, 2), frame("cam", "without publisher")]).await;
-    assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(_))), "{results:?}");
+    assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(..))), "{results:?}");
 }
 
 pub(crate) async fn asking_first_answers_the_same_and_changes_nothing(backend: Backend) {
@@ -192,7 +212,7 @@ pub(crate) async fn asking_first_answers_the_same_and_changes_nothing(backend: B
     let answered: Vec<_> = store.accept(frames).await;
     let refusals: Vec<_> = answered
         .into_iter()
-        .map(|result| if matches!(result, AcceptResult::Accepted(_)) { None } else { Some(result) })
+        .map(|result| if matches!(result, AcceptResult::Accepted(..)) { None } else { Some(result) })
         .collect();
     assert_eq!(refusals, expected, "what was said is what happens");
     audit(&*store).await;
@@ -213,7 +233,7 @@ pub(crate) async fn a_full_store_refuses_new_frames_and_nothing_else(backend: Ba
     loop {
         let stream = ["a", "b", "c", "d"][sent as usize % 4];
         match accept_one(&*store, frame(stream, sent + 1)).await {
-            AcceptResult::Accepted(_) => sent += 1,
+            AcceptResult::Accepted(..) => sent += 1,
             other => break assert_eq!(other, refused(Refusal::PartitionFull)),
         }
         assert!(sent <= 16 && start.elapsed() < DEADLINE, "far more than the store may hold");
@@ -237,7 +257,7 @@ pub(crate) async fn a_full_store_refuses_new_frames_and_nothing_else(backend: Ba
         }
     }
     eventually("room", || async {
-        matches!(accept_one(&*store, frame("a", 100)).await, AcceptResult::Accepted(_)).then_some(())
+        matches!(accept_one(&*store, frame("a", 100)).await, AcceptResult::Accepted(..)).then_some(())
     })
     .await;
 }

@@ -41,7 +41,7 @@ async fn publisher(queue: Arc<dyn Queue>, mut rng: StdRng, streams: Vec<String>)
         for _ in 0..repeats {
             for result in queue.accept(batch.clone()).await {
                 assert!(
-                    matches!(result, AcceptResult::Accepted(_) | AcceptResult::Duplicate(_)),
+                    matches!(result, AcceptResult::Accepted(..) | AcceptResult::Duplicate(_)),
                     "answered {result:?}"
                 );
             }

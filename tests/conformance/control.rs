@@ -97,7 +97,8 @@ pub(crate) async fn a_draining_queue_refuses_frames_and_gives_those_it_has(backe
     let asked = store.would_refuse(&frames).await.unwrap();
     let results = store.accept(frames.clone()).await;
     // What is stored already is a duplicate, whatever the queue does.
-    let expected = [duplicate(2), draining.clone(), draining, refused(Refusal::StreamNotFound)];
+    let behind = refused(Refusal::BehindRefused);
+    let expected = [duplicate(2), draining, behind, refused(Refusal::StreamNotFound)];
     assert_eq!(results, expected);
     assert_eq!(asked.into_iter().flatten().collect::<Vec<_>>(), expected);
     assert!(!is_stored(&*store, "cam", frames[1].offer.payload).await, "a refused picture is not kept");
@@ -107,6 +108,47 @@ pub(crate) async fn a_draining_queue_refuses_frames_and_gives_those_it_has(backe
     store.set_queue_state(partition, QueueState::Running, "").await.unwrap();
     assert_eq!(accept_one(&*store, again(&frames[1])).await, accepted(3));
     audit(&*store).await;
+}
+
+pub(crate) async fn a_purge_that_only_asks_marks_nothing(backend: Backend) {
+    let (store, partition) = one_partition(backend).await;
+    register(&*store, "a").await;
+    register(&*store, "b").await;
+    submit(&store, "a", 1..=3).await;
+    submit(&store, "b", 1..=2).await;
+    let lease = lease_of(&*store, "a", "w").await;
+    assert_eq!(store.take(&lease, WorkPosition::default(), 1).await.unwrap().len(), 1);
+    for purge in [because("too much"), of_stream("b"), of_stream("nobody")] {
+        let asked = Purge { dry_run: true, ..purge.clone() };
+        let answered = store.purge(partition, &asked).await.unwrap();
+        assert_eq!(store.purge(partition, &asked).await.unwrap(), answered, "asking changes nothing");
+        if purge == of_stream("b") {
+            // Nothing of it was marked by the question before; then all of it is.
+            assert_eq!(answered.iter().map(|mark| mark.frames).sum::<u64>(), 2);
+            assert_eq!(fates(&take_all(&*store, &lease).await), ["a 1", "a 2", "a 3", "b 1", "b 2"]);
+            return;
+        }
+        let (frames, bytes): (u64, u64) =
+            answered.iter().fold((0, 0), |sum, mark| (sum.0 + mark.frames, sum.1 + mark.bytes));
+        assert_eq!((frames, bytes), (4, 4 * "a 1".len() as u64), "but what a worker has taken");
+    }
+}
+
+pub(crate) async fn a_purge_does_what_was_answered_when_it_was_asked_for(backend: Backend) {
+    let (store, partition) = one_partition(backend).await;
+    register(&*store, "a").await;
+    register(&*store, "b").await;
+    submit(&store, "a", 1..=3).await;
+    submit(&store, "b", 1..=2).await;
+    for purge in [of_stream("b"), because("too much")] {
+        let asked = store.purge(partition, &Purge { dry_run: true, ..purge.clone() }).await.unwrap();
+        assert_eq!(store.purge(partition, &purge).await.unwrap(), asked);
+        assert!(!asked.is_empty());
+        let rest = store.purge(partition, &Purge { dry_run: true, ..purge }).await.unwrap();
+        assert_eq!(rest, [], "nothing is left to be marked");
+    }
+    let lease = lease_of(&*store, "a", "w").await;
+    assert_eq!(fates(&take_all(&*store, &lease).await), ["a 1!", "a 2!", "a 3!", "b 1!", "b 2!"]);
 }
 
 pub(crate) async fn a_purge_leaves_tombstones_in_order_and_later_frames_alone(backend: Backend) {

@@ -9,7 +9,7 @@ use frameway::domain::{
 };
 use frameway::queue::{
     Budget, DeadLetterOrder, DeadLetterTotals, Error, FinishResult, Finished, Lease, ListDeadLetters, Queue,
-    Refusal, ReplayResult,
+    QueueState, Refusal, ReplayResult,
 };
 
 use crate::backend::{Backend, Settings};
@@ -225,7 +225,7 @@ pub(crate) async fn a_replay_is_a_new_frame_and_happens_once(backend: Backend) {
     // What the publisher sends again is a duplicate of the first, as before.
     assert_eq!(store.accept(vec![again(&sent)]).await, [duplicate(1)]);
     let next = marked("cam", "agent", 8, "the next");
-    assert_eq!(store.accept(vec![next]).await, [accepted(3)]);
+    assert_eq!(answers(&*store, vec![next]).await, [accepted(3)]);
     work_off(&*store, &lease).await;
     let page = store.read_outputs(&id("cam"), number(2), 1).await.unwrap();
     assert_eq!(page.entries[0].body.header().replayed_from, Some(number(1)));
@@ -246,6 +246,64 @@ pub(crate) async fn a_replay_that_cannot_be_changes_nothing(backend: Backend) {
     assert_eq!(store.get_dead_letter(name).await.unwrap().unwrap().replay, None);
     let unknown = DeadLetterId { number: name.number + 1, ..name };
     assert_eq!(store.replay_dead_letter(unknown).await.unwrap(), ReplayResult::NotFound);
+    audit(&*store).await;
+}
+
+pub(crate) async fn what_a_replay_would_answer_is_asked_without_changing_anything(backend: Backend) {
+    let budget = Budget {
+        work_bytes: 64 << 20,
+        work_frames: 1_000,
+        output_bytes: 64 << 20,
+        dead_bytes: 10_000,
+        ..Budget::default()
+    };
+    let store = backend.open_with(Settings { partitions: 1, budget, ..Settings::default() }).await;
+    register_bounded(&*store, "cam", 2, 1 << 20).await;
+    register(&*store, "other").await;
+    register(&*store, "gone").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let mut asked = fail(&*store, &lease, "cam", &["1", "2"]).await;
+    asked.extend(fail(&*store, &lease, "cam", &["3", "4"]).await);
+    asked.extend(fail(&*store, &lease, "other", &["done before", &"no room for it".repeat(1_000)]).await);
+    asked.extend(fail(&*store, &lease, "gone", &["5"]).await);
+    asked.push(DeadLetterId { number: 1_000, ..asked[0] });
+    let ReplayResult::Replayed(before) = store.replay_dead_letter(asked[4]).await.unwrap() else { panic!() };
+    store.unregister_stream(&id("gone"), None).await.unwrap();
+
+    let state = async || {
+        let letters = ids(&*store, DeadLetterFilter::default()).await;
+        (record(&*store, "cam").await, letters, take_all(&*store, &lease).await.len())
+    };
+    let was = state().await;
+    let refused = |refusal| Some(ReplayResult::Refused(refusal));
+    let expected = [
+        None,
+        None,
+        refused(Refusal::StreamQueueFull),
+        refused(Refusal::BehindRefused),
+        Some(ReplayResult::Replayed(before)),
+        Some(ReplayResult::NoPicture),
+        Some(ReplayResult::NotFound),
+        Some(ReplayResult::NotFound),
+    ];
+    for _ in 0..2 {
+        assert_eq!(store.would_replay(&asked).await.unwrap(), expected);
+    }
+    assert_eq!(state().await, was);
+    assert_eq!(store.would_replay(&[]).await.unwrap(), []);
+    // What was said is what happens.
+    for (name, would) in asked.iter().zip(expected) {
+        let answer = store.replay_dead_letter(*name).await.unwrap();
+        match would {
+            None => assert!(matches!(answer, ReplayResult::Replayed(_)), "{answer:?}"),
+            Some(ReplayResult::Refused(_)) => {
+                assert_eq!(answer, ReplayResult::Refused(Refusal::StreamQueueFull));
+            }
+            Some(would) => assert_eq!(answer, would),
+        }
+    }
+    store.set_queue_state(lease.partition, QueueState::Draining, "").await.unwrap();
+    assert_eq!(store.would_replay(&asked[2..3]).await.unwrap(), [refused(Refusal::QueueDraining)]);
     audit(&*store).await;
 }
 

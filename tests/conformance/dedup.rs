@@ -51,7 +51,7 @@ pub(crate) async fn a_duplicate_is_known_after_its_frame_is_finished(backend: Ba
 pub(crate) async fn a_batch_can_hold_its_own_duplicate(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
-    let results = store.accept(vec![numbered("cam", 1), numbered("cam", 1), numbered("cam", 2)]).await;
+    let results = answers(&*store, vec![numbered("cam", 1), numbered("cam", 1), numbered("cam", 2)]).await;
     assert_eq!(results, [accepted(1), duplicate(1), accepted(2)]);
 }
 
@@ -118,9 +118,9 @@ pub(crate) async fn a_thousand_at_once_store_one(backend: Backend) {
     let (mut stored, mut duplicates) = (0, 0);
     for task in tasks {
         match task.await.unwrap() {
-            AcceptResult::Accepted(sequence) if sequence == number(1) => stored += 1,
+            AcceptResult::Accepted(sequence, _) if sequence == number(1) => stored += 1,
             AcceptResult::Duplicate(sequence) if sequence == number(1) => duplicates += 1,
-            other @ (AcceptResult::Accepted(_)
+            other @ (AcceptResult::Accepted(..)
             | AcceptResult::Duplicate(_)
             | AcceptResult::Refused(_)
             | AcceptResult::Unconfirmed(_)

@@ -249,3 +249,33 @@ pub(crate) async fn a_group_behind_the_frame_gets_it_once(backend: Backend) {
     let said = scene.store.answer_frames(&group_id(), &[answer]).await.unwrap();
     assert_eq!(said, [AnswerResult::Done(None)]);
 }
+
+pub(crate) async fn what_the_group_would_get_again_is_asked_without_giving_it(backend: Backend) {
+    let one_at_a_time = GroupSettings { max_outstanding_frames: 1, ..settings() };
+    let scene = Scene::of(backend, one_at_a_time).await;
+    let store = &scene.store;
+    // A second one, of the next frame.
+    let offers = vec![offer("cam", 2, 2..=2)];
+    let next = store.claim_frames(&scene.seat, &claim(&scene.record, offers)).await.unwrap();
+    let said = say(&**store, &scene.record, &next.deliveries[0], never()).await;
+    assert!(matches!(said, AnswerResult::Exhausted(_)), "{said:?}");
+    let entry = store.read_outputs(&id("cam"), number(2), 1).await.unwrap().entries.remove(0);
+    let copy = Offer::new(Bytes::from_static(b"a copy"));
+    store.bury_frame(&dead(&entry, &copy), Some(&copy), "second").await.unwrap();
+    store.settle_frames(&group_id(), &[Settled { sequence: number(2), ..settled(1, None) }]).await.unwrap();
+    let both = letters(&**store).await;
+    assert_eq!(both.len(), 2);
+
+    let full = Some(ReplayResult::GroupFull);
+    for _ in 0..2 {
+        assert_eq!(store.would_replay(&both).await.unwrap(), [None, full.clone()]);
+    }
+    assert!(!scene.is_marked().await);
+    assert_eq!(scene.due().await, []);
+    assert_eq!(scene.replay().await, ReplayResult::Redelivered);
+    let redelivered = Some(ReplayResult::Redelivered);
+    assert_eq!(store.would_replay(&both).await.unwrap(), [redelivered.clone(), full]);
+    store.delete_group(&group_id(), None).await.unwrap();
+    let gone = Some(ReplayResult::TargetGone);
+    assert_eq!(store.would_replay(&both).await.unwrap(), [redelivered, gone]);
+}

@@ -454,3 +454,35 @@ pub(crate) async fn all_servers_have_one_key_for_ack_ids(backend: Backend) {
     assert_ne!(key, [0; 32]);
     assert_eq!(store.ack_key().await.unwrap(), key);
 }
+
+pub(crate) async fn what_sampling_remembers_is_kept_with_the_position(backend: Backend) {
+    let store = backend.open().await;
+    let record = create(&*store, &settings(), &["cam"]).await;
+    let a = join(&*store, "a", 1, LONG).await;
+    let marked = |from, marks: &[&str]| {
+        let mut offer = offer("cam", from, from..=from + marks.len() as u64 - 1);
+        for (candidate, mark) in offer.candidates.iter_mut().zip(marks) {
+            candidate.mark = (*mark).to_owned();
+        }
+        offer
+    };
+    let kept = async || store.group_state(&group_id()).await.unwrap().positions[&id("cam")].mark.clone();
+    let take = async |most, offer| {
+        let claimed = store.claim_frames(&a, &Claim { most, ..claim(&record, vec![offer]) }).await.unwrap();
+        claimed.offers[0].clone()
+    };
+    // Only as far as frames were taken.
+    assert_eq!(take(1, marked(1, &["1:10", "0:20"])).await, OfferResult::At(number(2), "1:10".into()));
+    assert_eq!(kept().await, "1:10");
+    // Whoever comes with an old position learns what is remembered at the new one.
+    assert_eq!(take(9, marked(1, &["2:30"])).await, OfferResult::Moved(number(2), "1:10".into()));
+    assert_eq!(take(9, marked(2, &["0:20", "1:20"])).await, OfferResult::At(number(4), "1:20".into()));
+    assert_eq!(kept().await, "1:20");
+    // Nothing to remember any more.
+    assert_eq!(take(9, marked(4, &[""])).await, OfferResult::At(number(5), String::new()));
+    assert_eq!(kept().await, "");
+    assert_eq!(take(9, marked(5, &["2:50"])).await, OfferResult::At(number(6), "2:50".into()));
+    // From another position on it is another selection.
+    store.seek_group(&group_id(), &[(id("cam"), number(2))], None).await.unwrap();
+    assert_eq!(kept().await, "");
+}

@@ -11,6 +11,7 @@ pub(crate) async fn a_store_has_an_identity_of_its_own(backend: Backend) {
     assert_ne!(one.identity().id(), 0);
     assert_ne!(one.identity(), other.identity());
     assert_eq!(one.read_identity().await.unwrap(), one.identity());
+    assert_eq!(one.status().await.unwrap().store, one.identity());
 }
 
 pub(crate) async fn a_number_that_the_store_has_given_out_is_no_news(backend: Backend) {
@@ -60,7 +61,7 @@ mod redis {
     async fn number_in(queue: &RedisQueue, stream: &str, number: u64) -> u64 {
         crate::common::eventually("a frame to be accepted", || async {
             match queue.accept(vec![numbered(stream, number)]).await.remove(0) {
-                AcceptResult::Accepted(sequence) => Some(sequence.get()),
+                AcceptResult::Accepted(sequence, _) => Some(sequence.get()),
                 _ => None,
             }
         })

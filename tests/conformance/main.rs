@@ -25,6 +25,7 @@ mod output;
 mod registry;
 mod replies;
 mod returning;
+mod sampling;
 mod seek;
 mod strikes;
 mod support;
@@ -59,6 +60,7 @@ behaviours! {
         an_update_replaces_what_was_read_and_nothing_newer,
         unregistering_asks_for_the_revision_where_one_is_given,
         an_unregistered_stream_takes_no_frames_and_publishes_none,
+        ids_that_are_alike_share_nothing,
         a_stream_that_returns_goes_on_counting,
         streams_are_limited_in_number,
     }
@@ -67,6 +69,8 @@ behaviours! {
         a_bound_of_older_settings_removes_nothing,
         what_it_had_is_found_under_no_read,
         its_dead_letters_are_gone,
+        its_dead_letters_are_counted_and_unreadable_at_once_however_many,
+        a_list_passes_over_its_dead_letters_in_bounded_pieces,
         its_old_output_is_removed_piece_by_piece_by_any_holder,
         what_waited_when_it_went_is_counted,
         few_removed_streams_are_remembered_and_no_number_comes_twice,
@@ -77,6 +81,7 @@ behaviours! {
     accept {
         numbers_run_without_holes_in_call_order,
         what_was_accepted_is_what_is_taken,
+        an_accept_answers_the_time_that_the_frame_is_published_with,
         received_times_never_go_back,
         a_frame_for_an_unknown_stream_harms_no_neighbour,
         a_full_stream_refuses_until_work_is_finished,
@@ -135,6 +140,8 @@ behaviours! {
         a_paused_queue_takes_frames_and_gives_none,
         pausing_one_queue_leaves_the_others,
         a_draining_queue_refuses_frames_and_gives_those_it_has,
+        a_purge_that_only_asks_marks_nothing,
+        a_purge_does_what_was_answered_when_it_was_asked_for,
         a_purge_leaves_tombstones_in_order_and_later_frames_alone,
         a_purge_can_name_a_stream_and_a_moment,
         a_purge_of_a_paused_queue_is_swept,
@@ -155,12 +162,16 @@ behaviours! {
         pages_begin_where_asked,
         a_page_below_what_is_kept_begins_at_the_oldest,
         the_newest_come_first_when_asked_for,
+        the_newest_frame_is_found_behind_any_number_of_tombstones,
         fetching_answers_in_the_order_asked,
         retention_takes_the_oldest_by_count_and_bytes,
         retention_takes_what_was_received_before_a_moment,
         retention_takes_tombstones_too,
         retention_does_a_bounded_piece_at_a_time,
         the_backend_says_how_it_is,
+    }
+    sampling {
+        a_group_and_a_subscription_choose_the_same_frames,
     }
     groups {
         each_frame_goes_to_one_member,
@@ -174,6 +185,7 @@ behaviours! {
         lag_is_exact_also_after_trimming,
         groups_are_made_changed_listed_and_deleted,
         what_is_passed_over_counts_as_done,
+        what_sampling_remembers_is_kept_with_the_position,
         all_servers_have_one_key_for_ack_ids,
     }
     group_members {
@@ -202,6 +214,7 @@ behaviours! {
         a_replay_that_cannot_reach_its_group_changes_nothing,
         a_late_settlement_is_not_of_a_replayed_frame,
         a_group_behind_the_frame_gets_it_once,
+        what_the_group_would_get_again_is_asked_without_giving_it,
     }
     dead_letters {
         a_failed_frame_becomes_one_with_its_picture,
@@ -211,6 +224,7 @@ behaviours! {
         a_filter_selects,
         a_replay_is_a_new_frame_and_happens_once,
         a_replay_that_cannot_be_changes_nothing,
+        what_a_replay_would_answer_is_asked_without_changing_anything,
         a_discarded_one_is_gone_with_its_picture,
         their_bytes_are_bounded,
     }

@@ -96,7 +96,10 @@ pub(crate) async fn an_unregistered_stream_takes_no_frames_and_publishes_none(ba
     let in_hand = take_all(&*store, &lease).await.remove(0);
     accept(&*store, vec![fourth.clone()]).await;
     let removed = store.unregister_stream(&id("cam"), None).await.unwrap();
-    assert_eq!(removed, Unregistered { last_sequence: 4, queued_frames: 2, output_frames: 2 });
+    assert_eq!(
+        removed,
+        Unregistered { last_sequence: 4, queued_frames: 2, output_frames: 2, dead_letters: 0 }
+    );
     let late = frame("cam", "five");
     assert_eq!(accept_one(&*store, late.clone()).await, refused(Refusal::StreamNotFound));
     assert!(!is_stored(&*store, "cam", late.offer.payload).await);
@@ -121,6 +124,42 @@ pub(crate) async fn an_unregistered_stream_takes_no_frames_and_publishes_none(ba
     assert_eq!(store.dead_letter_totals().await.unwrap().letters, 0);
     let stats = store.partition_stats(lease.partition).await.unwrap();
     assert_eq!((stats.accepted, stats.processed, stats.removed, stats.depth), (4, 2, 2, 0));
+    audit(&*store).await;
+}
+
+pub(crate) async fn ids_that_are_alike_share_nothing(backend: Backend) {
+    // In one partition, so that all keys lie in one slot.
+    let store = backend.open_with(Settings { partitions: 1, ..Settings::default() }).await;
+    let names = ["a", "a.b", "a-b", "a.b.c", "a.1", "a-1", "b.c"];
+    for name in names {
+        register(&*store, name).await;
+    }
+    // The same characters in a row, divided otherwise into stream and publisher.
+    let pairs = [("a", "b.c"), ("a.b", "c"), ("a.b", "c.1"), ("a.b.c", "1"), ("a-b", "c")];
+    let mut expected = std::collections::BTreeMap::<&str, u64>::new();
+    for (stream, publisher) in pairs {
+        let next = expected.entry(stream).or_default();
+        *next += 1;
+        let sent = marked(stream, publisher, 7, format!("{stream} of {publisher}"));
+        assert_eq!(accept_one(&*store, sent).await, accepted(*next), "{stream} of {publisher}");
+    }
+    for (stream, publisher) in pairs {
+        let position = store.publisher_position(&id(stream), &publisher.parse().unwrap()).await.unwrap();
+        assert_eq!(position.map(|position| position.publisher_sequence), Some(7));
+    }
+    let lease = lease_of(&*store, "a", "w").await;
+    assert_eq!(work_off(&*store, &lease).await, pairs.len());
+    let removed = store.unregister_stream(&id("a.b"), None).await.unwrap();
+    assert_eq!((removed.last_sequence, removed.output_frames), (2, 2));
+    remove_leftovers(&*store, &lease).await;
+    for (stream, count) in expected {
+        let left = if stream == "a.b" { 0 } else { count as usize };
+        let page = store.read_outputs(&id(stream), number(1), 10).await.unwrap();
+        assert_eq!((page.entries.len(), page.removed), (left, stream == "a.b"), "{stream}");
+    }
+    let listed = store.list_streams(&ListStreams { after: Some(id("a")), limit: 10 }).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|record| record.id.as_str()).collect();
+    assert_eq!(listed, ["a-1", "a-b", "a.1", "a.b.c", "b.c"], "in the order of bytes");
     audit(&*store).await;
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn an_accept_run_again_stores_no_unmarked_frame_twice(backend: 
         assert!(results.iter().all(|r| matches!(r, AcceptResult::Unconfirmed(_))), "{results:?}");
     }
     // Neither does a repeat hold back what is new behind it.
-    let results = store.accept(vec![rerun(&frames[1]), frame("cam", "c")]).await;
+    let results = answers(&*store, vec![rerun(&frames[1]), frame("cam", "c")]).await;
     assert!(matches!(results[0], AcceptResult::Unconfirmed(_)), "{results:?}");
     assert_eq!(results[1], accepted(3));
     let lease = lease_of(&*store, "cam", "w").await;
@@ -57,7 +57,7 @@ pub(crate) async fn an_accept_that_was_cut_off_in_the_middle_is_completed(backen
     register(&*store, "cam").await;
     let frames: Vec<_> = (1..=3).map(|n| numbered("cam", n)).collect();
     accept(&*store, vec![frames[0].clone()]).await;
-    assert_eq!(store.accept(frames).await, [duplicate(1), accepted(2), accepted(3)]);
+    assert_eq!(answers(&*store, frames).await, [duplicate(1), accepted(2), accepted(3)]);
     audit(&*store).await;
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn a_payload_that_expired_is_gone(backend: Backend) {
     let results = store.accept(vec![rerun(&frames[0]), frames[1].clone()]).await;
     assert_eq!(results, [refused(Refusal::PayloadGone), refused(Refusal::BehindRefused)]);
     assert!(!is_stored(&*store, "cam", frames[1].offer.payload).await);
-    assert_eq!(store.accept(frames.iter().map(again).collect()).await, [accepted(1), accepted(2)]);
+    assert_eq!(answers(&*store, frames.iter().map(again).collect()).await, [accepted(1), accepted(2)]);
     audit(&*store).await;
 }
 

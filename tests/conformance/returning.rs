@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use frameway::domain::{DeadLetterFilter, OutputBody, RetentionPolicy, StreamSettings, Timestamp};
+use frameway::domain::{
+    DeadFrame, DeadLetterFilter, DeadLetterSource, OutputBody, RetentionPolicy, StreamSettings, Timestamp,
+};
 use frameway::queue::{
     AcceptResult, Budget, DeadLetterOrder, Error, FinishResult, Lease, ListDeadLetters, Queue, Refusal,
     ReplayResult,
@@ -54,7 +56,7 @@ pub(crate) async fn it_keeps_every_frame_while_retention_runs(backend: Backend) 
         expected.clear();
         for picture in ["a", "b", "c"] {
             match accept_one(&*store, frame("cam", picture)).await {
-                AcceptResult::Accepted(sequence) => expected.push(sequence.get()),
+                AcceptResult::Accepted(sequence, _) => expected.push(sequence.get()),
                 other => panic!("not accepted: {other:?}"),
             }
             wait_for_output(&*store, "cam", &expected).await;
@@ -161,6 +163,93 @@ pub(crate) async fn its_dead_letters_are_gone(backend: Backend) {
     assert_eq!(list().await, new);
     assert_eq!(store.dead_letter_totals().await.unwrap().letters, 1);
     audit(&*store).await;
+}
+
+pub(crate) async fn its_dead_letters_are_counted_and_unreadable_at_once_however_many(backend: Backend) {
+    let store = backend.open_with(Settings { partitions: 1, ..Settings::default() }).await;
+    register(&*store, "cam").await;
+    register(&*store, "other").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let fail = async |stream: &str, count: usize| {
+        accept(&*store, (0..count).map(|i| frame(stream, format!("{stream} {i}"))).collect()).await;
+        let frames: Vec<_> = take_all(&*store, &lease).await.iter().map(failed).collect();
+        store.finish(&lease, &frames).await.unwrap();
+    };
+    let query = ListDeadLetters {
+        filter: DeadLetterFilter::default(),
+        order: DeadLetterOrder::OldestFirst,
+        after: None,
+        limit: 1_000,
+    };
+    let list = async || store.list_dead_letters(&query).await.unwrap().letters;
+    fail("cam", 300).await;
+    fail("other", 2).await;
+    // One that a group gave up counts; one that was discarded does not, and one that was replayed does.
+    let letters = list().await;
+    let source = DeadLetterSource::Group("site".parse().unwrap());
+    let given_up = DeadFrame { source, picture: None, ..letters[0].frame.clone() };
+    assert!(store.bury_frame(&given_up, None, "token").await.unwrap());
+    assert!(store.discard_dead_letter(letters[1].id).await.unwrap());
+    assert_eq!(store.replay_dead_letter(letters[2].id).await.unwrap(), ReplayResult::Replayed(number(301)));
+    work_off(&*store, &lease).await;
+    assert_eq!(list().await.len(), 302);
+    let removed = store.unregister_stream(&id("cam"), None).await.unwrap();
+    assert_eq!((removed.last_sequence, removed.output_frames, removed.dead_letters), (301, 301, 300));
+    let left: Vec<_> = list().await.into_iter().map(|letter| letter.frame.stream_id).collect();
+    assert_eq!(left, [id("other"), id("other")]);
+
+    // Its next life counts its own, also while the holder removes those of the last.
+    register(&*store, "cam").await;
+    fail("cam", 3).await;
+    remove_leftovers(&*store, &lease).await;
+    assert_eq!(store.dead_letter_totals().await.unwrap().letters, 5);
+    assert_eq!(store.unregister_stream(&id("cam"), None).await.unwrap().dead_letters, 3);
+    assert_eq!(store.unregister_stream(&id("other"), None).await.unwrap().dead_letters, 2);
+    remove_leftovers(&*store, &lease).await;
+    let totals = store.dead_letter_totals().await.unwrap();
+    assert_eq!((totals.letters, totals.bytes), (0, 0));
+    audit(&*store).await;
+}
+
+pub(crate) async fn a_list_passes_over_its_dead_letters_in_bounded_pieces(backend: Backend) {
+    const LETTERS: usize = 5_200;
+    let store = backend.open_with(Settings { partitions: 1, ..Settings::default() }).await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let fail = async |stream: &str, count: usize| {
+        register(&*store, stream).await;
+        for part in (0..count).collect::<Vec<_>>().chunks(400) {
+            accept(&*store, part.iter().map(|i| frame(stream, format!("{i}"))).collect()).await;
+            let frames: Vec<_> = take_all(&*store, &lease).await.iter().map(failed).collect();
+            store.finish(&lease, &frames).await.unwrap();
+        }
+    };
+    fail("older", 2).await;
+    fail("cam", LETTERS).await;
+    fail("newer", 2).await;
+    let removed = store.unregister_stream(&id("cam"), None).await.unwrap();
+    assert_eq!(removed.dead_letters, LETTERS as u64);
+    let walk = async |order| {
+        let (mut pages, mut seen, mut after) = (0, Vec::new(), None);
+        loop {
+            let filter = DeadLetterFilter::default();
+            let page =
+                store.list_dead_letters(&ListDeadLetters { filter, order, after, limit: 10 }).await.unwrap();
+            pages += 1;
+            seen.extend(
+                page.letters.into_iter().map(|letter| (letter.frame.stream_id, letter.frame.sequence.get())),
+            );
+            after = page.next;
+            if after.is_none() {
+                return (pages, seen);
+            }
+        }
+    };
+    let mut expected = vec![(id("older"), 1), (id("older"), 2), (id("newer"), 1), (id("newer"), 2)];
+    let (pages, seen) = walk(DeadLetterOrder::OldestFirst).await;
+    assert_eq!(seen, expected);
+    assert_eq!(pages > 1, backend == Backend::Redis, "what is read in one call is bounded: {pages}");
+    expected.reverse();
+    assert_eq!(walk(DeadLetterOrder::NewestFirst).await, (pages, expected));
 }
 
 pub(crate) async fn its_old_output_is_removed_piece_by_piece_by_any_holder(backend: Backend) {
@@ -287,9 +376,9 @@ pub(crate) async fn publishers_are_bounded_in_each_partition(backend: Backend) {
         let refused = refused(Refusal::TooManyPublishers);
         assert_eq!(accept_one(&*store, by("b", 6)).await, refused, "round {round}");
         let known = marked("b", "agent-5", 2, "y");
-        assert!(matches!(accept_one(&*store, known).await, AcceptResult::Accepted(_)));
+        assert!(matches!(accept_one(&*store, known).await, AcceptResult::Accepted(..)));
         store.unregister_stream(&id("a"), None).await.unwrap();
-        assert!(matches!(accept_one(&*store, by("b", 6)).await, AcceptResult::Accepted(_)));
+        assert!(matches!(accept_one(&*store, by("b", 6)).await, AcceptResult::Accepted(..)));
         store.unregister_stream(&id("b"), None).await.unwrap();
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn number(number: u64) -> Sequence {
 }
 
 pub(crate) fn accepted(sequence: u64) -> AcceptResult {
-    AcceptResult::Accepted(number(sequence))
+    AcceptResult::Accepted(number(sequence), Timestamp::default())
 }
 
 pub(crate) fn duplicate(sequence: u64) -> AcceptResult {
@@ -67,7 +67,8 @@ pub(crate) fn header(bytes: &Bytes) -> FrameHeader {
             digest: Digest::of(bytes),
         },
         attributes: BTreeMap::from([("lane".to_owned(), "2".to_owned())]),
-        traceparent: String::new(),
+        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+        tracestate: "congo=t61rcWkgMzE".to_owned(),
         replayed_from: None,
     }
 }
@@ -100,14 +101,26 @@ pub(crate) fn rerun(frame: &NewFrame) -> NewFrame {
 }
 
 pub(crate) async fn accept_one(queue: &dyn Queue, frame: NewFrame) -> AcceptResult {
-    queue.accept(vec![frame]).await.remove(0)
+    answers(queue, vec![frame]).await.remove(0)
+}
+
+/// Accepts frames; answers what became of them, without the times of receipt: to be compared with [`accepted`].
+pub(crate) async fn answers(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
+    let untimed = |result| match result {
+        AcceptResult::Accepted(sequence, _) => accepted(sequence.get()),
+        AcceptResult::Duplicate(_)
+        | AcceptResult::Refused(_)
+        | AcceptResult::Unconfirmed(_)
+        | AcceptResult::NotDurable(_) => result,
+    };
+    queue.accept(frames).await.into_iter().map(untimed).collect()
 }
 
 /// Accepts frames that must all be accepted; answers their numbers.
 pub(crate) async fn accept(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<u64> {
     let results = queue.accept(frames).await;
     let sequence = |result| match result {
-        AcceptResult::Accepted(sequence) => sequence.get(),
+        AcceptResult::Accepted(sequence, _) => sequence.get(),
         AcceptResult::Duplicate(_)
         | AcceptResult::Refused(_)
         | AcceptResult::Unconfirmed(_)
@@ -147,6 +160,7 @@ pub(crate) fn finished_with(
         quality: Some(QualityMeasures::default()),
         traffic: None,
         rois: Vec::new(),
+        measures_version: 1,
         validation_failures: Vec::new(),
         stages: Vec::new(),
         reencode: Reencode::Encoded,

@@ -16,7 +16,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::server::{PATIENCE, TestServer, frame};
-use crate::{fact, name, reason};
+use crate::{fact, name, reason, resume_all};
 
 /// A client's side of a call.
 struct Call {
@@ -291,6 +291,54 @@ async fn what_is_behind_a_refused_frame_waits_also_in_batches_in_flight() {
     call.batch(5, vec![numbered("cam", 5)]).await;
     assert_eq!(call.result(4).await.iter().map(accepted).collect::<Vec<_>>(), [3, 4]);
     assert_eq!(accepted(&call.result(5).await[0]), 5);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_publisher_that_obeys_loses_no_frame_over_a_drain_and_stays_in_order() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    let mut call = Call::open(&server).await;
+    let mut left: Vec<u64> = (1..=12).collect();
+    let (mut stored, mut refused, mut longest) = (Vec::new(), Vec::new(), Duration::ZERO);
+    for batch_id in 1.. {
+        let sent: Vec<u64> = left.iter().copied().take(4).collect();
+        call.batch(batch_id, sent.iter().map(|&number| numbered("cam", number)).collect()).await;
+        let mut wait = Duration::ZERO;
+        for (number, outcome) in sent.into_iter().zip(call.result(batch_id).await) {
+            match outcome {
+                Outcome::Accepted(done) => stored.push((number, done.sequence)),
+                Outcome::Rejected(error) => {
+                    let delay = error.retry_delay.expect("it may come again");
+                    wait = wait.max(delay.try_into().expect("a delay"));
+                    refused.push((number, error.reason()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        left.retain(|number| stored.iter().all(|(done, _)| done != number));
+        if left.is_empty() {
+            break;
+        }
+        if stored.len() == 4 && refused.is_empty() {
+            let target = Some(pb::drain_queue_request::Target::AllQueues(true));
+            let request = pb::DrainQueueRequest { target, ..Default::default() };
+            server.queues().drain_queue(request).await.expect("drains");
+        }
+        if wait > Duration::ZERO && longest == Duration::ZERO {
+            resume_all(&server).await;
+            // The stream waits for the refused frame, although there is room for others now.
+            call.batch(100, vec![numbered("cam", 6), numbered("cam", 7)]).await;
+            let early: Vec<_> = call.result(100).await.iter().map(rejected).collect();
+            assert_eq!(early, [(R::OutOfOrder, true); 2]);
+        }
+        longest = longest.max(wait);
+        tokio::time::sleep(wait).await;
+    }
+    let behind = |number| (number, R::OutOfOrder);
+    assert_eq!(refused, [(5, R::QueueDraining), behind(6), behind(7), behind(8)]);
+    assert_eq!(longest, Duration::from_secs(5));
+    assert_eq!(stored, (1..=12).map(|number| (number, number)).collect::<Vec<_>>());
     server.stop().await;
 }
 

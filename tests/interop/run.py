@@ -61,7 +61,12 @@ class Case:
         self._begin = time.monotonic()
         self._lines: list[str] = []
         self._changed = threading.Condition()
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients/python/src"), "PYTHONUNBUFFERED": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "clients/python/src"),
+            "PYTHONUNBUFFERED": "1",
+            "FRAMEWAY_SERVICE_CONFIG": str(ROOT / "proto/frameway_v1_service_config.json"),
+        }
         self._process = subprocess.Popen(
             [*command, name, *arguments],
             stdin=subprocess.DEVNULL,
@@ -242,7 +247,7 @@ def grpcurl(_client: str) -> None:
         raise Skipped("grpcurl: it is not on PATH, and there is no Go toolchain to install it with")
 
     def call(method: str, request: str, address: str) -> str:
-        command = [*tool, "-plaintext", "-max-time", "60", "-d", request, address, f"frameway.v1.StreamingService/{method}"]
+        command = [*tool, "-plaintext", "-max-time", "60", "-d", request, address, f"frameway.v1.{method}"]
         done = subprocess.run(command, text=True, capture_output=True)
         return done.stdout + done.stderr
 
@@ -253,14 +258,15 @@ def grpcurl(_client: str) -> None:
 
     with Server("--log", "warn") as server:
         at = server.address
-        expect("registers", '"streamId": "curl"', call("RegisterStream", '{"stream": {"stream_id": "curl"}}', at))
-        expect("shows the reason of an error", "STREAM_NOT_FOUND", call("GetStream", '{"stream_id": "nobody"}', at))
+        expect("registers", '"streamId": "curl"', call("StreamRegistryService/RegisterStream", '{"stream": {"stream_id": "curl"}}', at))
+        said = call("StreamRegistryService/GetStream", '{"stream_id": "nobody"}', at)
+        expect("shows the reason of an error", "ERROR_REASON_STREAM_NOT_FOUND", said)
         submit_three(server, "curl")
         wanted = (
-            '{"selectors": [{"streams": {"id": "curl"}, "start": {"earliest": {}}, "pictures": {"roles": ["PICTURE_ROLE_NONE"]}}],'
+            '{"selectors": [{"streams": [{"id": "curl"}], "start": {"earliest": {}}, "pictures": {"metadata_only": true}}],'
             ' "stop_after_frames": 3}'
         )
-        expect("subscribes", '"sequence": "3"', call("SubscribeFrames", wanted, at))
+        expect("subscribes", '"sequence": "3"', call("StreamingService/SubscribeFrames", wanted, at))
 
 
 # --- nginx. ---

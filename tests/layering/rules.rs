@@ -79,7 +79,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["hyper", "hyper_util", "h2"], &["grpc", "app", "cli"], "HTTP/2 stays at the edge"),
     (
-        &["prost", "prost_types"],
+        &["prost", "prost_reflect", "prost_types"],
         &["pb", "grpc", "middleware", "app", "cli", "queue/redis"],
         "wire types stay where they are encoded",
     ),

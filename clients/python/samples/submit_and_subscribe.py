@@ -26,7 +26,7 @@ except ModuleNotFoundError:
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "src"))
     import frameway
 
-from frameway.v1 import frame_pb2, processed_frame_pb2, stream_pb2, streaming_service_pb2
+from frameway import v1
 
 PUBLISHER_ID = "python-sample"
 BATCH_FRAMES = 10
@@ -46,13 +46,13 @@ def drawn_picture(number: int, width: int = 320, height: int = 240) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def make_frames(stream_id: str, files: list[pathlib.Path], drawn_count: int) -> list[frame_pb2.Frame]:
+def make_frames(stream_id: str, files: list[pathlib.Path], drawn_count: int) -> list[v1.Frame]:
     pictures = [path.read_bytes() for path in files] or [drawn_picture(number) for number in range(drawn_count)]
     # Microseconds: rising from run to run, so that a run never repeats the numbers of the last one.
     first_number = time.time_ns() // 1000
     frames = []
     for offset, picture in enumerate(pictures):
-        frame = frame_pb2.Frame(
+        frame = v1.Frame(
             stream_id=stream_id,
             publisher_id=PUBLISHER_ID,
             publisher_sequence=first_number + offset,
@@ -64,10 +64,10 @@ def make_frames(stream_id: str, files: list[pathlib.Path], drawn_count: int) -> 
 
 
 def register(client: frameway.Client, stream_id: str) -> None:
-    """Registers the stream with the default settings; one that is registered keeps its own."""
-    request = streaming_service_pb2.RegisterStreamRequest(stream=stream_pb2.Stream(stream_id=stream_id))
+    """Registers the stream with the default settings; one that is registered with other settings keeps its own."""
+    request = v1.RegisterStreamRequest(stream=v1.Stream(stream_id=stream_id))
     try:
-        client.streaming.RegisterStream(request, timeout=10, wait_for_ready=True)
+        client.registry.RegisterStream(request, timeout=10, wait_for_ready=True)
     except grpc.RpcError as error:
         if error.code() != grpc.StatusCode.ALREADY_EXISTS:
             raise
@@ -76,7 +76,7 @@ def register(client: frameway.Client, stream_id: str) -> None:
 class Submitter(threading.Thread):
     """Submits all frames; then `sequences` are those that the server gave, or `error` says why not."""
 
-    def __init__(self, client: frameway.Client, frames: list[frame_pb2.Frame]) -> None:
+    def __init__(self, client: frameway.Client, frames: list[v1.Frame]) -> None:
         super().__init__(daemon=True)
         self.client = client
         self.frames = frames
@@ -92,21 +92,21 @@ class Submitter(threading.Thread):
             self.error = error
 
 
-def describe(frame: processed_frame_pb2.ProcessedFrame) -> str:
-    picture = frame.pictures[0] if frame.pictures else processed_frame_pb2.Picture()
+def describe(frame: v1.ProcessedFrame) -> str:
+    picture = frame.pictures[0] if frame.pictures else v1.Picture()
     size = f"{picture.width}x{picture.height} {picture.size_bytes} bytes"
     if picture.WhichOneof("content") == "omitted_reason":
-        size += f" (omitted: {processed_frame_pb2.OmittedReason.Name(picture.omitted_reason)})"
+        size += f" (omitted: {frameway.enum_name(v1.OmittedReason, picture.omitted_reason)})"
     quality = f"{frame.quality.quality_score:.3f}" if frame.quality.HasField("quality_score") else "not measured"
     return f"sequence {frame.sequence}: {size}, quality {quality}"
 
 
-def run(client: frameway.Client, stream_id: str, frames: list[frame_pb2.Frame], timeout_seconds: float) -> int:
-    request = streaming_service_pb2.SubscribeFramesRequest(
+def run(client: frameway.Client, stream_id: str, frames: list[v1.Frame], timeout_seconds: float) -> int:
+    request = v1.SubscribeFramesRequest(
         selectors=[
-            streaming_service_pb2.StreamSelector(
-                streams=stream_pb2.StreamMatch(id=stream_id),
-                start=streaming_service_pb2.StartPosition(live=streaming_service_pb2.StartLive()),
+            v1.StreamSelector(
+                streams=[v1.StreamMatch(id=stream_id)],
+                start=v1.StartPosition(live=v1.StartLive()),
             )
         ]
     )
@@ -128,12 +128,9 @@ def run(client: frameway.Client, stream_id: str, frames: list[frame_pb2.Frame], 
                 received.append(frame.sequence)
                 print(describe(frame), flush=True)
         elif event == "gap":
-            gap = message.gap
+            gap = message.gap.gap
             not_sent.update(range(gap.from_sequence, gap.to_sequence + 1))
-            causes = ", ".join(
-                f"{cause.count} {streaming_service_pb2.GapReason.Name(cause.reason).removeprefix('GAP_REASON_')}"
-                for cause in gap.causes
-            )
+            causes = ", ".join(f"{cause.count} {frameway.enum_name(v1.GapReason, cause.reason)}" for cause in gap.causes)
             print(f"sequences {gap.from_sequence} to {gap.to_sequence} not sent: {causes}", flush=True)
         done_submitting = submitter.ident is not None and not submitter.is_alive()
         if done_submitting and set(submitter.sequences) <= set(received) | not_sent:
@@ -176,7 +173,7 @@ def main() -> int:
             return run(client, arguments.stream, frames, arguments.timeout_seconds)
     except grpc.RpcError as error:
         print(f"{arguments.address}: {error.code().name}: {error.details()}", file=sys.stderr)
-        if frameway.error_reason(error) == "STREAM_NOT_FOUND":
+        if frameway.error_reason(error) == "ERROR_REASON_STREAM_NOT_FOUND":
             print("register the stream with its settings, or give --register", file=sys.stderr)
         return 1
 

@@ -13,26 +13,26 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from processes import DEADLINE_SECONDS
 
-from frameway.v1 import frame_pb2, stream_pb2, streaming_service_pb2, streaming_service_pb2_grpc
+from frameway import v1
 
 
 # --- Messages. ---
 
 
-def checkpoint(cursor: str) -> streaming_service_pb2.SubscribeFramesResponse:
-    response = streaming_service_pb2.SubscribeFramesResponse()
+def checkpoint(cursor: str) -> v1.SubscribeFramesResponse:
+    response = v1.SubscribeFramesResponse()
     response.checkpoint.cursors.add(stream_id="cam", cursor=cursor)
     return response
 
 
-def heartbeat() -> streaming_service_pb2.SubscribeFramesResponse:
-    response = streaming_service_pb2.SubscribeFramesResponse()
+def heartbeat() -> v1.SubscribeFramesResponse:
+    response = v1.SubscribeFramesResponse()
     response.heartbeat.SetInParent()
     return response
 
 
-def frame(sequence: int, picture: bytes = b"") -> streaming_service_pb2.SubscribeFramesResponse:
-    response = streaming_service_pb2.SubscribeFramesResponse()
+def frame(sequence: int, picture: bytes = b"") -> v1.SubscribeFramesResponse:
+    response = v1.SubscribeFramesResponse()
     response.frame.frame.stream_id = "cam"
     response.frame.frame.sequence = sequence
     if picture:
@@ -41,26 +41,42 @@ def frame(sequence: int, picture: bytes = b"") -> streaming_service_pb2.Subscrib
     return response
 
 
-def subscription(stream_id: str = "cam", heartbeat_seconds: int = 1) -> streaming_service_pb2.SubscribeFramesRequest:
-    request = streaming_service_pb2.SubscribeFramesRequest()
+def ready() -> v1.ConsumeFramesResponse:
+    response = v1.ConsumeFramesResponse()
+    response.ready.ack_deadline.FromSeconds(30)
+    return response
+
+
+def consumed(sequence: int) -> v1.ConsumeFramesResponse:
+    response = v1.ConsumeFramesResponse()
+    response.frame.frame.stream_id = "cam"
+    response.frame.frame.sequence = sequence
+    response.frame.ack_id = f"ack-{sequence}"
+    return response
+
+
+def subscription(stream_id: str = "cam", heartbeat_seconds: int = 1) -> v1.SubscribeFramesRequest:
+    request = v1.SubscribeFramesRequest()
     selector = request.selectors.add()
-    selector.streams.id = stream_id
+    selector.streams.add(id=stream_id)
     selector.start.earliest.SetInParent()
     request.heartbeat_interval.FromSeconds(heartbeat_seconds)
     return request
 
 
-def start_of(request: streaming_service_pb2.SubscribeFramesRequest) -> str:
+def start_of(request: v1.SubscribeFramesRequest) -> str:
     """The cursor that a subscription resumes after; empty where it has none."""
     cursors = request.selectors[0].start.cursors.cursors
     return cursors[0].cursor if cursors else ""
 
 
-def refusal(code: int, text: str, reason: str = "", retry_seconds: float | None = None) -> grpc.Status:
+def refusal(
+    code: int, text: str, reason: int = 0, retry_seconds: float | None = None, metadata: dict[str, str] | None = None
+) -> grpc.Status:
     """A status with details, as the server makes them."""
     details: list[message.Message] = []
     if reason:
-        details.append(error_details_pb2.ErrorInfo(reason=reason, domain="frameway.v1"))
+        details.append(error_details_pb2.ErrorInfo(reason=v1.ErrorReason.Name(reason), domain="frameway.example", metadata=metadata))
     if retry_seconds is not None:
         delay = duration_pb2.Duration(nanos=int(retry_seconds * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
@@ -72,25 +88,37 @@ def refusal(code: int, text: str, reason: str = "", retry_seconds: float | None 
     return rpc_status.to_status(status)
 
 
+ABORTED = code_pb2.ABORTED
 UNAVAILABLE = code_pb2.UNAVAILABLE
 RESOURCE_EXHAUSTED = code_pb2.RESOURCE_EXHAUSTED
 
 
 # --- A server that does what a test says. ---
 
-Subscribed = Callable[[streaming_service_pb2.SubscribeFramesRequest, grpc.ServicerContext], Iterable]
-Submitted = Callable[[streaming_service_pb2.SubmitFrameBatchRequest, grpc.ServicerContext], object]
+Subscribed = Callable[[v1.SubscribeFramesRequest, grpc.ServicerContext], Iterable]
+Consumed = Callable[[v1.ConsumeFramesRequest, grpc.ServicerContext], Iterable]
+Submitted = Callable[[v1.SubmitFrameBatchRequest, grpc.ServicerContext], object]
 
 
-class Scripted(streaming_service_pb2_grpc.StreamingServiceServicer):
+class Scripted(v1.StreamingServiceServicer):
     """Answers the nth call as the nth entry says, and further ones as the last."""
 
-    def __init__(self, subscriptions: Sequence[Subscribed] = (), batches: Sequence[Submitted] = ()) -> None:
+    def __init__(
+        self,
+        subscriptions: Sequence[Subscribed] = (),
+        batches: Sequence[Submitted] = (),
+        members: Sequence[Consumed] = (),
+        acknowledgements: Sequence[Callable] = (),
+    ) -> None:
         self._subscriptions = subscriptions
+        self._members = members
+        self._acknowledgements = acknowledgements
         self._batches = batches
         self._lock = threading.Lock()
-        self.subscribed: list[streaming_service_pb2.SubscribeFramesRequest] = []
-        self.submitted: list[streaming_service_pb2.SubmitFrameBatchRequest] = []
+        self.subscribed: list[v1.SubscribeFramesRequest] = []
+        self.submitted: list[v1.SubmitFrameBatchRequest] = []
+        self.consumed: list[v1.ConsumeFramesRequest] = []
+        self.acknowledged: list[v1.AcknowledgeFramesRequest] = []
         self.peers: dict[str, set[str]] = {"subscribe": set(), "acknowledge": set()}
 
     def SubscribeFrames(self, request, context):
@@ -100,6 +128,12 @@ class Scripted(streaming_service_pb2_grpc.StreamingServiceServicer):
             self.peers["subscribe"].add(context.peer())
         yield from self._subscriptions[min(number, len(self._subscriptions) - 1)](request, context)
 
+    def ConsumeFrames(self, request, context):
+        with self._lock:
+            number = len(self.consumed)
+            self.consumed.append(request)
+        yield from self._members[min(number, len(self._members) - 1)](request, context)
+
     def SubmitFrameBatch(self, request, context):
         with self._lock:
             number = len(self.submitted)
@@ -108,15 +142,19 @@ class Scripted(streaming_service_pb2_grpc.StreamingServiceServicer):
 
     def AcknowledgeFrames(self, request, context):
         with self._lock:
+            number = len(self.acknowledged)
+            self.acknowledged.append(request)
             self.peers["acknowledge"].add(context.peer())
-        response = streaming_service_pb2.AcknowledgeFramesResponse()
+        if self._acknowledgements:
+            self._acknowledgements[min(number, len(self._acknowledgements) - 1)](request, context)
+        response = v1.AcknowledgeFramesResponse()
         for _ in request.ack_ids:
             response.results.add().done.SetInParent()
         return response
 
 
-def accept(request, _context) -> streaming_service_pb2.SubmitFrameBatchResponse:
-    response = streaming_service_pb2.SubmitFrameBatchResponse()
+def accept(request, _context) -> v1.SubmitFrameBatchResponse:
+    response = v1.SubmitFrameBatchResponse()
     for number, _ in enumerate(request.frames, start=1):
         response.results.add().accepted.sequence = number
     return response
@@ -139,7 +177,7 @@ def wait_for_end(context: grpc.ServicerContext) -> None:
 @contextlib.contextmanager
 def serving(servicer: Scripted, options: Sequence[tuple[str, object]] = ()) -> Iterator[str]:
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=options)
-    streaming_service_pb2_grpc.add_StreamingServiceServicer_to_server(servicer, server)
+    v1.add_StreamingServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -148,17 +186,17 @@ def serving(servicer: Scripted, options: Sequence[tuple[str, object]] = ()) -> I
         server.stop(grace=None).wait(DEADLINE_SECONDS)
 
 
-def register(stub: streaming_service_pb2_grpc.StreamingServiceStub, stream_id: str) -> None:
-    request = streaming_service_pb2.RegisterStreamRequest(stream=stream_pb2.Stream(stream_id=stream_id))
+def register(stub: v1.StreamRegistryServiceStub, stream_id: str) -> None:
+    request = v1.RegisterStreamRequest(stream=v1.Stream(stream_id=stream_id))
     stub.RegisterStream(request, timeout=DEADLINE_SECONDS, wait_for_ready=True)
 
 
-def grey_frame(stream_id: str, number: int) -> frame_pb2.Frame:
+def grey_frame(stream_id: str, number: int) -> v1.Frame:
     """A raw picture of 16 x 16 pixels."""
-    frame = frame_pb2.Frame(
+    frame = v1.Frame(
         stream_id=stream_id, publisher_id="camera", publisher_sequence=number, data=bytes([number % 256]) * 256
     )
-    frame.format = frame_pb2.PICTURE_FORMAT_GRAY8
+    frame.format = v1.PICTURE_FORMAT_GRAY8
     frame.width = 16
     frame.height = 16
     return frame

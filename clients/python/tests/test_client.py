@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import pathlib
 import threading
 import time
 import unittest
 
 import grpc
 import support
-from support import Scripted, accept, checkpoint, frame, heartbeat, refusal, refuse, start_of, subscription
+from support import Scripted, accept, checkpoint, consumed, frame, heartbeat, ready, refusal, refuse, start_of, subscription
 
 import frameway
-from frameway.v1 import streaming_service_pb2
+from frameway import channels, v1
+
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def abort(code: grpc.StatusCode, text: str):
@@ -50,17 +55,63 @@ class Submit(unittest.TestCase):
         self.assertEqual(len(servicer.submitted), 2)
 
     def test_a_quota_is_waited_for(self):
-        full = refuse(refusal(support.RESOURCE_EXHAUSTED, "too many calls", "QUOTA", retry_seconds=0.05))
+        full = refuse(refusal(support.RESOURCE_EXHAUSTED, "too many calls", v1.ERROR_REASON_QUOTA_EXCEEDED, retry_seconds=0.05))
         self.assertEqual(len(self.submit(full, full, accept).submitted), 3)
 
     def test_a_batch_that_is_too_large_is_not_sent_again(self):
-        servicer = Scripted(batches=[refuse(refusal(support.RESOURCE_EXHAUSTED, "too large", "BATCH_TOO_LARGE"))])
+        servicer = Scripted(batches=[refuse(refusal(support.RESOURCE_EXHAUSTED, "too large", v1.ERROR_REASON_BATCH_TOO_LARGE))])
         with support.serving(servicer) as address, frameway.connect(address) as client:
             with self.assertRaises(grpc.RpcError) as raised:
                 client.submit([support.grey_frame("cam", 1)])
-            self.assertEqual(frameway.error_reason(raised.exception), "BATCH_TOO_LARGE")
+            self.assertEqual(frameway.error_reason(raised.exception), "ERROR_REASON_BATCH_TOO_LARGE")
             self.assertIsNone(frameway.retry_delay_seconds(raised.exception))
         self.assertEqual(len(servicer.submitted), 1)
+
+    def test_an_outcome_that_the_client_does_not_know_counts_as_unconfirmed(self):
+        def newer_server(_request, _context):
+            # Field 15 of a FrameResult, as a message: a case of the oneof that came later.
+            unknown = v1.FrameResult.FromString(b"\x7a\x00")
+            return v1.SubmitFrameBatchResponse(results=[unknown])
+
+        servicer = self.submit(newer_server, accept)
+        self.assertEqual(len(servicer.submitted), 2)
+        self.assertEqual(servicer.submitted[0], servicer.submitted[1])
+        with self.assertRaisesRegex(TimeoutError, "an outcome that this client does not know"):
+            self.submit(newer_server, timeout_seconds=0.2)
+
+    def test_a_refused_frame_tells_its_reason_and_facts(self):
+        def too_large(_request, _context):
+            response = v1.SubmitFrameBatchResponse()
+            error = response.results.add().rejected
+            error.reason = v1.ERROR_REASON_PICTURE_TOO_LARGE
+            error.metadata["limit"] = "16777216"
+            return response
+
+        with self.assertRaises(frameway.FrameRefused) as raised:
+            self.submit(too_large)
+        self.assertEqual(raised.exception.index, 0)
+        self.assertEqual(raised.exception.reason, "ERROR_REASON_PICTURE_TOO_LARGE")
+        self.assertEqual(raised.exception.metadata, {"limit": "16777216"})
+
+    def test_a_reason_that_the_client_does_not_know_is_told_as_its_number(self):
+        def later(_request, _context):
+            response = v1.SubmitFrameBatchResponse()
+            response.results.add().rejected.reason = 999
+            return response
+
+        with self.assertRaises(frameway.FrameRefused) as raised:
+            self.submit(later)
+        self.assertEqual(raised.exception.reason, "999")
+
+    def test_a_draining_queue_is_waited_for(self):
+        def draining(_request, _context):
+            response = v1.SubmitFrameBatchResponse()
+            error = response.results.add().rejected
+            error.reason = v1.ERROR_REASON_QUEUE_DRAINING
+            error.retry_delay.FromMilliseconds(50)
+            return response
+
+        self.assertEqual(len(self.submit(draining, draining, accept).submitted), 3)
 
     def test_a_client_that_is_closed_ends_a_submit(self):
         entered = threading.Event()
@@ -105,7 +156,7 @@ class Subscribe(unittest.TestCase):
         def disconnects(_request, context):
             yield checkpoint("start")
             yield frame(1)
-            context.abort_with_status(refusal(support.RESOURCE_EXHAUSTED, "too slow", "SLOW_CONSUMER"))
+            context.abort_with_status(refusal(support.RESOURCE_EXHAUSTED, "too slow", v1.ERROR_REASON_SLOW_CONSUMER))
 
         def goes_on(_request, _context):
             yield checkpoint("after-1")
@@ -176,7 +227,7 @@ class Subscribe(unittest.TestCase):
 
         def drains(_request, context):
             yield checkpoint("start")
-            told = streaming_service_pb2.SubscribeFramesResponse()
+            told = v1.SubscribeFramesResponse()
             told.draining.reconnect_delay.FromMilliseconds(1500)
             seen.append(time.monotonic())
             yield told
@@ -190,6 +241,88 @@ class Subscribe(unittest.TestCase):
         with support.serving(Scripted(subscriptions=[drains, goes_on])) as address, frameway.connect(address) as client:
             self.assertEqual(until_frames(client, 1), [1])
         self.assertGreaterEqual(seen[1] - seen[0], 1.5)
+
+
+class Consume(unittest.TestCase):
+    @staticmethod
+    def request(stop_after_frames: int) -> v1.ConsumeFramesRequest:
+        return v1.ConsumeFramesRequest(group_id="g", member_id="m", stop_after_frames=stop_after_frames)
+
+    def test_a_member_whose_call_was_cut_joins_again_under_its_name(self):
+        def cut(_request, context):
+            yield ready()
+            yield consumed(1)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
+
+        def goes_on(_request, _context):
+            yield ready()
+            yield consumed(1)
+            yield consumed(2)
+
+        servicer = Scripted(members=[cut, goes_on])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            messages = list(client.consume(self.request(3)))
+        # What was not acknowledged came again.
+        self.assertEqual(sequences(messages), [1, 1, 2])
+        self.assertEqual([request.member_id for request in servicer.consumed], ["m", "m"])
+        self.assertEqual([request.stop_after_frames for request in servicer.consumed], [3, 2])
+
+    def test_a_member_that_was_replaced_ends(self):
+        replaced = refusal(support.ABORTED, "another call", v1.ERROR_REASON_MEMBER_REPLACED)
+
+        def ends(_request, context):
+            yield ready()
+            context.abort_with_status(replaced)
+
+        servicer = Scripted(members=[ends])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            with self.assertRaises(grpc.RpcError) as raised:
+                list(client.consume(self.request(1)))
+            self.assertEqual(frameway.error_reason(raised.exception), "ERROR_REASON_MEMBER_REPLACED")
+        self.assertEqual(len(servicer.consumed), 1)
+
+
+class Errors(unittest.TestCase):
+    def test_the_facts_of_an_error_are_its_metadata(self):
+        status = refusal(support.ABORTED, "changed", v1.ERROR_REASON_ETAG_MISMATCH, metadata={"etag": "e2"})
+        with support.serving(Scripted(batches=[refuse(status)])) as address, frameway.connect(address) as client:
+            with self.assertRaises(grpc.RpcError) as raised:
+                client.submit([support.grey_frame("cam", 1)])
+            self.assertEqual(frameway.error_metadata(raised.exception), {"etag": "e2"})
+
+
+class ServiceConfig(unittest.TestCase):
+    def test_the_packaged_copy_is_that_of_the_contract(self):
+        original = json.loads((ROOT / "proto/frameway_v1_service_config.json").read_text())
+        self.assertEqual(json.loads(channels.service_config()), original)
+
+    def test_what_is_safe_to_send_again_is_sent_again_by_the_channel(self):
+        def restarting(_request, context):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
+
+        servicer = Scripted(acknowledgements=[restarting, restarting, lambda _request, _context: None])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            answer = client.streaming.AcknowledgeFrames(v1.AcknowledgeFramesRequest(group_id="g", ack_ids=["a"]))
+            self.assertEqual(len(answer.results), 1)
+        self.assertEqual(len(servicer.acknowledged), 3)
+
+    def test_a_batch_is_not_sent_again_by_the_channel(self):
+        servicer = Scripted(batches=[abort(grpc.StatusCode.UNAVAILABLE, "restarting")])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            with self.assertRaises(grpc.RpcError):
+                client.streaming.SubmitFrameBatch(v1.SubmitFrameBatchRequest())
+        self.assertEqual(len(servicer.submitted), 1)
+
+    def test_a_subscription_is_resumed_by_the_client_alone(self):
+        def restarting(_request, context):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
+            yield
+
+        servicer = Scripted(subscriptions=[restarting])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            with self.assertRaises(grpc.RpcError):
+                list(client.streaming.SubscribeFrames(subscription()))
+        self.assertEqual(len(servicer.subscribed), 1)
 
 
 class Silence(unittest.TestCase):
@@ -258,7 +391,7 @@ class Connections(unittest.TestCase):
                 subscriptions = [client.streaming.SubscribeFrames(subscription()) for _ in range(calls)]
                 for one in subscriptions:
                     self.assertEqual(next(one).WhichOneof("event"), "checkpoint")
-                request = streaming_service_pb2.AcknowledgeFramesRequest(group_id="g", ack_ids=["a"])
+                request = v1.AcknowledgeFramesRequest(group_id="g", ack_ids=["a"])
                 answer = client.streaming.AcknowledgeFrames(request, timeout=support.DEADLINE_SECONDS)
                 self.assertEqual(len(answer.results), 1)
                 for one in subscriptions:

@@ -40,7 +40,7 @@ class Submitter(threading.Thread):
 class Faults(unittest.TestCase):
     def follow(self, client: frameway.Client, disturb) -> None:
         """Submits frames and subscribes, while `disturb` is called after each frame; every frame comes once and in order."""
-        support.register(client.streaming, "cam")
+        support.register(client.registry, "cam")
         submitter = Submitter(client, "cam")
         received: list[int] = []
         missing: list[int] = []
@@ -49,7 +49,8 @@ class Faults(unittest.TestCase):
             if event == "checkpoint" and submitter.ident is None:
                 submitter.start()
             elif event == "gap":
-                missing += range(message.gap.from_sequence, message.gap.to_sequence + 1)
+                gap = message.gap.gap
+                missing += range(gap.from_sequence, gap.to_sequence + 1)
             elif event == "frame":
                 received.append(message.frame.frame.sequence)
                 disturb(len(received))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::checked_entries;
 use super::subscription::too_many;
 use crate::domain::FrameFilter;
 use crate::grpc::fault::{Fault, Result};
@@ -49,5 +50,5 @@ fn share(field: &str, value: Option<f64>) -> Result<Option<f64>> {
 }
 
 fn terms(field: &str, terms: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
-    if terms.len() > MAX_TERMS { Err(too_many(field, MAX_TERMS)) } else { Ok(terms) }
+    if terms.len() > MAX_TERMS { Err(too_many(field, MAX_TERMS)) } else { checked_entries(field, terms) }
 }

@@ -49,6 +49,7 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         source: submitted,
         attributes,
         traceparent,
+        tracestate,
         replayed_from: _,
     } = header;
     let (kind, role, (row_stride_bytes, (color_range, color_matrix)), group_id) = match source {
@@ -95,6 +96,6 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         replayed_sequence: replay.and_then(|replay| replay.sequence).map_or(0, Sequence::get),
         replay_time: replay.map(|DeadLetterReplay { sequence: _, time: at }| time::to_pb(at)),
         traceparent,
-        tracestate: String::new(),
+        tracestate,
     }
 }

@@ -3,10 +3,10 @@ use bytes::Bytes;
 use super::picture::{format_from_pb, matrix_from_pb, range_from_pb};
 use super::{checked_map, known, time};
 use crate::config::Limits;
-use crate::domain::limits::{MAX_CLOCK_ERROR_YEARS, MAX_SEQUENCE, MAX_TRACEPARENT_BYTES};
+use crate::domain::limits::{MAX_CLOCK_ERROR_YEARS, MAX_SEQUENCE};
 use crate::domain::{
     ClockAction, ClockPolicy, Digest, FrameHeader, PictureFormat, PublisherMark, RawColors, SourceInfo,
-    StreamId, Timestamp,
+    StreamId, Timestamp, well_formed_trace,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
@@ -32,6 +32,7 @@ pub(crate) struct SubmittedFrame {
     pub(crate) data: Bytes,
     attributes: std::collections::BTreeMap<String, String>,
     traceparent: String,
+    tracestate: String,
 }
 
 impl SubmittedFrame {
@@ -52,7 +53,7 @@ impl SubmittedFrame {
             data,
             attributes,
             traceparent,
-            tracestate: _,
+            tracestate,
             color_range,
             color_matrix,
         } = frame;
@@ -75,6 +76,7 @@ impl SubmittedFrame {
             None => {}
         }
         let colors = raw_colors(format, color_range, color_matrix)?;
+        let (traceparent, tracestate) = well_formed_trace(traceparent, tracestate);
         Ok(Self {
             stream_id,
             publisher,
@@ -87,7 +89,8 @@ impl SubmittedFrame {
             colors,
             data,
             attributes: checked_map("attributes", attributes)?,
-            traceparent: well_formed_traceparent(traceparent),
+            traceparent,
+            tracestate,
         })
     }
 
@@ -136,6 +139,7 @@ impl SubmittedFrame {
             source,
             attributes: self.attributes,
             traceparent: self.traceparent,
+            tracestate: self.tracestate,
             replayed_from: None,
         };
         NewFrame { stream_id: self.stream_id, header, offer: Offer::new(self.data) }
@@ -257,14 +261,6 @@ fn too_large(field: &str, unit: &str, limit: impl ToString, actual: impl ToStrin
         .field(field)
         .fact("limit", limit)
         .fact("actual", actual)
-}
-
-/// The trace context as it came, or nothing: a malformed one is no reason to lose a frame.
-fn well_formed_traceparent(text: String) -> String {
-    let hex = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit());
-    let mut parts = text.split('-');
-    let whole = [2, 32, 16, 2].into_iter().all(|length| parts.next().is_some_and(|part| hex(part, length)));
-    if whole && text.len() <= MAX_TRACEPARENT_BYTES && parts.next().is_none() { text } else { String::new() }
 }
 
 #[cfg(test)]

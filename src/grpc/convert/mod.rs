@@ -28,21 +28,35 @@ use crate::domain::limits::{MAX_ATTRIBUTE_KEY_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, 
 
 /// Checks the bounds of attributes and labels: how many, and each key and value.
 pub(crate) fn checked_map(field: &str, map: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
     if map.len() > MAX_ATTRIBUTES {
         return Err(Fault::invalid(field, format!("must be at most {MAX_ATTRIBUTES} entries")));
     }
+    checked_entries(field, map)
+}
+
+/// Checks each key and value of attributes, labels, or terms that select by them.
+pub(crate) fn checked_entries(
+    field: &str,
+    map: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
     for (key, value) in &map {
-        if key.is_empty() || key.len() > MAX_ATTRIBUTE_KEY_BYTES || !key.bytes().all(allowed) {
-            let rule = format!("keys must be 1 to {MAX_ATTRIBUTE_KEY_BYTES} characters of A-Z a-z 0-9 _ . -");
-            return Err(Fault::invalid(field, rule));
-        }
+        checked_key(field, key)?;
         if value.len() > MAX_ATTRIBUTE_VALUE_BYTES {
             let rule = format!("value of `{key}` must be at most {MAX_ATTRIBUTE_VALUE_BYTES} bytes");
             return Err(Fault::invalid(field, rule));
         }
     }
     Ok(map)
+}
+
+/// Checks a key of an attribute or label.
+pub(crate) fn checked_key(field: &str, key: &str) -> Result<()> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    if key.is_empty() || key.len() > MAX_ATTRIBUTE_KEY_BYTES || !key.bytes().all(allowed) {
+        let rule = format!("keys must be 1 to {MAX_ATTRIBUTE_KEY_BYTES} characters of A-Z a-z 0-9 _ . -");
+        return Err(Fault::invalid(field, rule));
+    }
+    Ok(())
 }
 
 /// Reads an enum field. Numbers that this server does not know are bad values, not the default.

@@ -5,7 +5,7 @@ use super::{known, polygon};
 use crate::domain::limits::{MAX_PRIVACY_MASKS, MAX_SEQUENCE, MAX_SIDE};
 use crate::domain::{
     AdaptiveQuality, ChromaSubsampling, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition,
-    StreamId,
+    check_id,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
@@ -164,10 +164,9 @@ pub(crate) fn masks(wanted: Vec<pb::PrivacyMask>) -> Result<Vec<PrivacyMask>> {
     let mut masks = Vec::with_capacity(wanted.len());
     for (index, pb::PrivacyMask { mask_id, polygon }) in wanted.into_iter().enumerate() {
         let path = format!("privacy_masks[{index}]");
-        // The same rule as for streams.
-        if mask_id.parse::<StreamId>().is_err() || !seen.insert(mask_id.clone()) {
-            let rule = "must be 1 to 64 characters of A-Z a-z 0-9 _ -, and be there once";
-            return Err(Fault::invalid(format!("{path}.mask_id"), rule));
+        check_id("mask_id", &mask_id).map_err(|error| error.within(&path))?;
+        if !seen.insert(mask_id.clone()) {
+            return Err(Fault::invalid(format!("{path}.mask_id"), "must be there once"));
         }
         let polygon = polygon::from_pb(polygon).map_err(|fault| fault.within(&path))?;
         masks.push(PrivacyMask { id: mask_id, polygon });

@@ -77,6 +77,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         quality,
         traffic,
         rois,
+        measures_version,
         validation_failures,
         stages,
         reencode,
@@ -86,8 +87,16 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         worker_version,
         attempt,
     } = frame;
-    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent, replayed_from } =
-        header;
+    let FrameHeader {
+        publisher,
+        capture_time,
+        clock_skewed,
+        source,
+        attributes,
+        traceparent,
+        tracestate,
+        replayed_from,
+    } = header;
     let SourceInfo { format, width: _, height: _, row_stride_bytes: _, colors: _, size_bytes, digest } =
         source;
     let skew = capture_time.filter(|_| *clock_skewed);
@@ -103,7 +112,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes: attributes.clone(),
         traceparent: traceparent.clone(),
-        tracestate: String::new(),
+        tracestate: tracestate.clone(),
         source: Some(pb::PictureSource {
             format: picture::format_to_pb(*format).into(),
             width: *width,
@@ -122,7 +131,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         mask_version: *mask_version,
         quality: quality.as_ref().map(quality_to_pb),
         scene: traffic.map(measures::scene_to_pb),
-        measures_version: 0,
+        measures_version: *measures_version,
         rois: rois.iter().map(measures::roi_to_pb).collect(),
         validation_failures: validation_failures
             .iter()
@@ -219,6 +228,7 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         source: _,
         attributes,
         traceparent,
+        tracestate,
         replayed_from: _,
     } = header;
     let (outcome, reason, message) = match kind {
@@ -251,7 +261,7 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         processing_attempts: *attempts,
         dead_letter_id: dead_letter.map(|id| id.to_string()).unwrap_or_default(),
         traceparent: traceparent.clone(),
-        tracestate: String::new(),
+        tracestate: tracestate.clone(),
     }
 }
 

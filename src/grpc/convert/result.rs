@@ -1,3 +1,4 @@
+use super::time;
 use crate::grpc::fault::Fault;
 use crate::grpc::status::SOON;
 use crate::pb::v1 as pb;
@@ -8,9 +9,10 @@ use crate::queue::{AcceptResult, Refusal};
 /// What became of one frame, as its sender is told.
 pub(crate) fn to_pb(result: AcceptResult) -> pb::FrameResult {
     let outcome = match result {
-        AcceptResult::Accepted(sequence) => {
-            Outcome::Accepted(pb::FrameAccepted { sequence: sequence.get(), receive_time: None })
-        }
+        AcceptResult::Accepted(sequence, received_time) => Outcome::Accepted(pb::FrameAccepted {
+            sequence: sequence.get(),
+            receive_time: Some(time::to_pb(received_time)),
+        }),
         AcceptResult::Duplicate(sequence) => {
             Outcome::Duplicate(pb::FrameDuplicate { sequence: sequence.get() })
         }
@@ -34,7 +36,7 @@ pub(crate) fn rejected(fault: Fault) -> pb::FrameResult {
 pub(crate) fn is_backend_failure(result: &AcceptResult) -> bool {
     match result {
         AcceptResult::Refused(Refusal::Backend(_)) | AcceptResult::Unconfirmed(_) => true,
-        AcceptResult::Accepted(_)
+        AcceptResult::Accepted(..)
         | AcceptResult::Duplicate(_)
         | AcceptResult::Refused(_)
         | AcceptResult::NotDurable(_) => false,
@@ -44,12 +46,16 @@ pub(crate) fn is_backend_failure(result: &AcceptResult) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Sequence;
+    use crate::domain::{Sequence, Timestamp};
 
     #[test]
     fn each_result_has_its_outcome() {
-        let accepted = to_pb(AcceptResult::Accepted(Sequence::FIRST)).outcome;
-        assert!(matches!(accepted, Some(Outcome::Accepted(a)) if a.sequence == 1));
+        let accepted =
+            to_pb(AcceptResult::Accepted(Sequence::FIRST, Timestamp::from_micros(5_000_000))).outcome;
+        let received = Some(prost_types::Timestamp { seconds: 5, nanos: 0 });
+        assert!(
+            matches!(accepted, Some(Outcome::Accepted(a)) if a.sequence == 1 && a.receive_time == received)
+        );
         let duplicate = to_pb(AcceptResult::Duplicate(Sequence::FIRST)).outcome;
         assert!(matches!(duplicate, Some(Outcome::Duplicate(d)) if d.sequence == 1));
         let rejected = to_pb(AcceptResult::Refused(Refusal::StreamNotFound)).outcome;

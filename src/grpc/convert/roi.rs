@@ -69,7 +69,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         let field = |rois| from_pb(rois).map_err(|fault| fault.field).unwrap_err();
         assert_eq!(field(vec![roi("a"), roi("")]), "rois[1].roi_id");
-        assert_eq!(field(vec![roi("a.b")]), "rois[0].roi_id");
+        assert_eq!(field(vec![roi("a:b")]), "rois[0].roi_id");
         assert_eq!(field(vec![roi("a"), roi("b"), roi("a")]), "rois[2].roi_id");
         assert_eq!(field(vec![pb::Roi { kind: 77, ..roi("a") }]), "rois[0].kind");
         assert_eq!(field(vec![pb::Roi { polygon: Vec::new(), ..roi("a") }]), "rois[0].polygon");

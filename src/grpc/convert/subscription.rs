@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use super::{choice, known, picture, time};
+use super::{checked_entries, checked_key, choice, known, picture, time};
 use crate::domain::LabelMatch;
 use crate::domain::limits::{MAX_CURSORS, MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES};
-use crate::domain::{Cursor, Sequence, StartPosition, StoreIdentity, Timestamp};
+use crate::domain::{Cursor, ID_PATTERN, Sequence, StartPosition, StoreIdentity, Timestamp, check_id};
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::{Choice, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
 use crate::pb::v1 as pb;
@@ -35,6 +35,9 @@ pub(crate) fn from_pb(
         stop_at_head,
         subscriber_name,
     } = request;
+    if !subscriber_name.is_empty() {
+        check_id("subscriber_name", &subscriber_name)?;
+    }
     if selectors.is_empty() {
         return Err(Fault::invalid("selectors", "must hold at least one"));
     }
@@ -52,6 +55,7 @@ pub(crate) fn from_pb(
         heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
         checkpoint_interval: checkpoint.unwrap_or(DEFAULT_CHECKPOINT),
         stop_after_frames: from_one("stop_after_frames", stop_after_frames)?,
+        stop_at_head,
         allow_unregistered: false,
     })
 }
@@ -170,8 +174,7 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
     match selector {
         None => Err(Fault::invalid("selector", "must say which streams: id, glob or labels")),
         Some(By::Id(id)) => Ok(StreamSet::Ids(vec![id.parse().map_err(|_| {
-            let rule = "must match ^[A-Za-z0-9_-]{1,64}$";
-            Fault::new(ErrorReason::InvalidStreamId, format!("id {rule}")).field("id")
+            Fault::new(ErrorReason::InvalidStreamId, format!("id must match {ID_PATTERN}")).field("id")
         })?])),
         Some(By::Glob(glob)) if glob.is_empty() || glob.chars().count() > MAX_GLOB_CHARS => {
             Err(Fault::invalid("glob", format!("must be 1 to {MAX_GLOB_CHARS} characters")))
@@ -190,6 +193,10 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
             }
             if let Some((terms, _)) = counts.iter().find(|(_, count)| *count > MAX_LABEL_TERMS) {
                 return Err(too_many(&format!("labels.{terms}"), MAX_LABEL_TERMS));
+            }
+            let equal = checked_entries("labels.equal", equal)?;
+            for (field, keys) in [("labels.present", &present), ("labels.absent", &absent)] {
+                keys.iter().try_for_each(|key| checked_key(field, key))?;
             }
             Ok(StreamSet::Labels(LabelMatch { equal, present, absent }))
         }

@@ -14,9 +14,10 @@ use tokio::time::{Instant, Sleep};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::HeaderMap;
+use tonic::codegen::http::header::HeaderValue;
 
 use super::admission::Slot;
-use super::violation;
+use super::{request_id, violation};
 use crate::grpc::fault::{Fault, trailers};
 use crate::pb::v1::ErrorReason;
 
@@ -58,20 +59,27 @@ pub(super) fn exceeded() -> Fault {
     )
 }
 
-/// A response body that ends with DEADLINE_EXCEEDED when the call's time is over, and keeps the call's place among those
-/// under way until then.
+/// A response body that ends with DEADLINE_EXCEEDED when the call's time is over, names the request id where the server failed,
+/// and keeps the call's place among those under way until then.
 #[derive(Debug)]
 pub(super) struct Limited {
     /// `None` after the end.
     body: Option<Body>,
     deadline: Option<Pin<Box<Sleep>>>,
     _slot: Slot,
+    /// The call's request id and method.
+    named: (HeaderValue, String),
 }
 
 impl Limited {
-    pub(super) fn new(body: Body, deadline: Option<Instant>, slot: Slot) -> Self {
+    pub(super) fn new(
+        body: Body,
+        deadline: Option<Instant>,
+        slot: Slot,
+        named: (HeaderValue, String),
+    ) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
-        Self { body: Some(body), deadline, _slot: slot }
+        Self { body: Some(body), deadline, _slot: slot, named }
     }
 }
 
@@ -89,9 +97,15 @@ impl http_body::Body for Limited {
             this.body = None;
             return Poll::Ready(Some(Ok(Frame::trailers(trailers(&exceeded().into())))));
         }
-        let frame = ready!(Pin::new(body).poll_frame(cx));
+        let mut frame = ready!(Pin::new(body).poll_frame(cx));
         if frame.is_none() {
             this.body = None;
+        }
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            let (id, path) = &this.named;
+            request_id::tell(trailers, id, path);
         }
         Poll::Ready(frame)
     }

@@ -6,6 +6,7 @@
 mod admission;
 mod deadline;
 mod refusal;
+mod request_id;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::pb::v1::ErrorReason;
 pub(crate) use admission::{Admission, MAX_METADATA_BYTES};
 use deadline::Limited;
 pub(crate) use refusal::contract_fault;
+pub(crate) use request_id::HEADER as REQUEST_ID;
 
 /// All services of a server behind the checks that they share.
 #[derive(Debug, Clone)]
@@ -54,14 +56,22 @@ where
         <Routes as Service<Request<B>>>::poll_ready(&mut self.routes, cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let arrived = Instant::now();
         if let Some(refusal) = admission::not_grpc(request.method(), request.headers()) {
             return futures::future::ready(Ok(refusal)).boxed();
         }
-        let (slot, deadline) = match self.admit(&request, arrived) {
+        let admitted = self.admit(&request, arrived);
+        // Behind the check of the metadata: it may add to it.
+        let id = request_id::of(&mut request);
+        let told = id.clone();
+        let named = move |mut answer: Response<Body>| {
+            answer.headers_mut().insert(request_id::HEADER, told);
+            answer
+        };
+        let (slot, deadline) = match admitted {
             Ok(admitted) => admitted,
-            Err(fault) => return futures::future::ready(Ok(Status::from(fault).into_http())).boxed(),
+            Err(fault) => return futures::future::ready(Ok(named(Status::from(fault).into_http()))).boxed(),
         };
         let path = request.uri().path().to_owned();
         let max_bytes = refusal::max_request_bytes(&path, self.max_message_bytes);
@@ -70,12 +80,13 @@ where
             let answer = match deadline {
                 Some(deadline) => match timeout_at(deadline, answer).await {
                     Ok(answer) => answer?,
-                    Err(_elapsed) => return Ok(Status::from(deadline::exceeded()).into_http()),
+                    Err(_elapsed) => return Ok(named(Status::from(deadline::exceeded()).into_http())),
                 },
                 None => answer.await?,
             };
-            let answer = refusal::in_contract_terms(answer, &path, max_bytes);
-            Ok(answer.map(|body| Body::new(Limited::new(body, deadline, slot))))
+            let mut answer = refusal::in_contract_terms(answer, &path, max_bytes);
+            request_id::tell(answer.headers_mut(), &id, &path);
+            Ok(named(answer.map(|body| Body::new(Limited::new(body, deadline, slot, (id, path))))))
         }
         .boxed()
     }

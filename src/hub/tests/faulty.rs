@@ -262,6 +262,11 @@ impl Queue for Faulty {
         self.memory.latest_outputs(stream, limit).await
     }
 
+    async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        self.up()?;
+        self.memory.latest_frame(stream).await
+    }
+
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {
         self.up()?;
         self.dawdle().await;
@@ -307,6 +312,10 @@ impl DeadLetters for Faulty {
 
     async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
         self.memory.replay_dead_letter(id).await
+    }
+
+    async fn would_replay(&self, ids: &[DeadLetterId]) -> Result<Vec<Option<ReplayResult>>> {
+        self.memory.would_replay(ids).await
     }
 
     async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {

@@ -117,7 +117,7 @@ impl World {
             NewFrame { stream_id: stream(id), header: header(&bytes), offer: Offer::new(bytes) }
         };
         let results = self.memory.accept((0..count).map(frame).collect()).await;
-        assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(_))), "{results:?}");
+        assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(..))), "{results:?}");
     }
 
     /// Accepts frames of a stream and publishes them, and whatever else waits in its partition.
@@ -218,6 +218,7 @@ pub(super) fn header(bytes: &Bytes) -> FrameHeader {
         },
         attributes: BTreeMap::new(),
         traceparent: String::new(),
+        tracestate: String::new(),
         replayed_from: None,
     }
 }
@@ -272,6 +273,7 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         quality: Some(quality),
         traffic: None,
         rois: Vec::new(),
+        measures_version: 1,
         validation_failures: Vec::new(),
         stages: Vec::new(),
         reencode: Reencode::Encoded,

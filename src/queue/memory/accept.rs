@@ -60,7 +60,7 @@ impl Partition {
     ///
     /// First what is true of a frame that an earlier run of the same call stored, whatever has happened since:
     /// "refused" would mean that it surely is not.
-    fn decide(
+    pub(super) fn decide(
         &self,
         frame: &NewFrame,
         presence: Presence,
@@ -82,10 +82,10 @@ impl Partition {
         let room = self.totals.publishers < budget.publishers();
         let refusal = if let Some(refusal) = publisher_refusal(stream, frame, known, ahead, room) {
             Some(refusal)
-        } else if self.control.is_draining() {
-            Some(Refusal::QueueDraining)
         } else if ahead.is_blocked(&frame.stream_id) {
             Some(Refusal::BehindRefused)
+        } else if self.control.is_draining() {
+            Some(Refusal::QueueDraining)
         } else if stream_is_full(stream, frame, ahead) {
             Some(Refusal::StreamQueueFull)
         } else if self.is_full(frame, ahead, budget) {
@@ -132,7 +132,7 @@ impl Partition {
         self.totals.accepted_bytes += payload.size_bytes;
         self.totals.queued_bytes += payload.size_bytes;
         self.work.push(frame, sequence, received_time, stream.revision);
-        AcceptResult::Accepted(sequence)
+        AcceptResult::Accepted(sequence, received_time)
     }
 }
 
@@ -215,6 +215,7 @@ mod tests {
                 source,
                 attributes: Default::default(),
                 traceparent: String::new(),
+                tracestate: String::new(),
                 replayed_from: None,
             };
             state.accept(vec![NewFrame { stream_id: id.clone(), header, offer }], at(micros));

@@ -132,7 +132,7 @@ impl Partition {
             mark.frames += 1;
             mark.bytes += item.payload.size_bytes;
         }
-        for mark in marks.values() {
+        for mark in marks.values().filter(|_| !purge.dry_run) {
             let stored = Mark { to: mark.to, reason: purge.reason.clone() };
             self.control.marks.insert(mark.stream_id.clone(), stored);
         }

@@ -1,15 +1,17 @@
 //! Dead letters of the embedded backend.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 
 use super::MemoryQueue;
+use super::ahead::Ahead;
 use super::group::Replay;
+use super::payloads::Presence;
 use super::state::{Now, Partition, State};
 use crate::domain::{
     DeadFrame, DeadLetter, DeadLetterId, DeadLetterReplay, DeadLetterSource, FrameHeader, GroupId,
-    PayloadKey, Timestamp,
+    PayloadKey, PublisherMark, Timestamp,
 };
 use crate::queue::{
     AcceptResult, DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Lease, ListDeadLetters,
@@ -133,70 +135,117 @@ impl State {
         })
     }
 
-    /// Under one lock, so that accept and mark are one.
-    pub(super) fn replay_dead_letter(&mut self, id: DeadLetterId, now: Now) -> ReplayResult {
-        let partition = self.partition(id.partition, now);
-        let Some(letter) = partition.letter(id) else { return ReplayResult::NotFound };
+    /// What a replay of a dead letter is to do.
+    ///
+    /// # Errors
+    /// The answer, where nothing is to be done.
+    fn to_replay(&self, id: DeadLetterId) -> std::result::Result<ToReplay, ReplayResult> {
+        let partition = self.partition_ref(id.partition);
+        let letter = partition.letter(id).ok_or(ReplayResult::NotFound)?;
         if let Some(DeadLetterReplay { sequence, time: _ }) = letter.replay {
-            return sequence.map_or(ReplayResult::Redelivered, ReplayResult::Replayed);
+            return Err(sequence.map_or(ReplayResult::Redelivered, ReplayResult::Replayed));
         }
-        if let DeadLetterSource::Group(group) = &letter.frame.source {
-            let (group, frame) = (group.clone(), letter.frame.clone());
-            return self.replay_to_group(id, &group, &frame, now);
-        }
-        let picture = letter.frame.picture.and_then(|picture| partition.payloads.get(picture.payload.key));
-        let Some(bytes) = picture else { return ReplayResult::NoPicture };
-        let (stream_id, replayed_from) = (letter.frame.stream_id.clone(), Some(letter.frame.sequence));
-        // Its publisher's number is used up: that stays for readers, and is no mark to compare by.
-        let publisher = letter.frame.header.publisher.clone();
-        let header = FrameHeader { replayed_from, publisher: None, ..letter.frame.header.clone() };
-        let anew = NewFrame { stream_id, header, offer: Offer::new(bytes) };
-        match self.accept(vec![anew], now).pop() {
-            Some(AcceptResult::Accepted(sequence) | AcceptResult::Duplicate(sequence)) => {
-                let partition = self.partition(id.partition, now);
-                if let Some(item) = partition.work.newest_mut() {
-                    item.header.publisher = publisher;
-                }
-                if let Some(letter) = partition.dead.letters.get_mut(&id) {
-                    letter.replay = Some(DeadLetterReplay { sequence: Some(sequence), time: now.wall });
-                }
-                ReplayResult::Replayed(sequence)
+        let frame = &letter.frame;
+        if let DeadLetterSource::Group(group) = &frame.source {
+            let page = self.read_outputs(&frame.stream_id, frame.sequence, 1);
+            let page = page.map_err(|_| ReplayResult::TargetGone)?;
+            let kept = page.entries.iter().any(|entry| entry.sequence == frame.sequence);
+            // What groups know of an unregistered stream goes with its output.
+            if (page.removed && !kept) || self.groups.look(group).is_none() {
+                return Err(ReplayResult::TargetGone);
             }
-            Some(AcceptResult::Refused(Refusal::StreamNotFound)) => ReplayResult::TargetGone,
-            Some(AcceptResult::Refused(refusal)) => ReplayResult::Refused(refusal),
-            Some(AcceptResult::Unconfirmed(_) | AcceptResult::NotDurable(_)) | None => ReplayResult::NotFound,
+            if !kept && frame.output_entry().is_none() {
+                return Err(ReplayResult::NoPicture);
+            }
+            return Ok(ToReplay::Group { group: group.clone(), frame: Box::new(frame.clone()), kept });
         }
+        let picture = frame.picture.and_then(|picture| partition.payloads.get(picture.payload.key));
+        let bytes = picture.ok_or(ReplayResult::NoPicture)?;
+        // Its publisher's number is used up: that stays for readers, and is no mark to compare by.
+        let replayed_from = Some(frame.sequence);
+        let header = FrameHeader { replayed_from, publisher: None, ..frame.header.clone() };
+        let anew = NewFrame { stream_id: frame.stream_id.clone(), header, offer: Offer::new(bytes) };
+        Ok(ToReplay::Worker { anew: Box::new(anew), publisher: frame.header.publisher.clone() })
     }
 
-    fn replay_to_group(
-        &mut self,
-        id: DeadLetterId,
-        group: &GroupId,
-        frame: &DeadFrame,
-        now: Now,
-    ) -> ReplayResult {
-        let Ok(page) = self.read_outputs(&frame.stream_id, frame.sequence, 1) else {
-            return ReplayResult::TargetGone;
+    pub(super) fn would_replay(&self, ids: &[DeadLetterId]) -> Vec<Option<ReplayResult>> {
+        let (budget, mut ahead) = (self.budget(), Ahead::default());
+        let mut given = HashMap::<GroupId, usize>::new();
+        let mut ask = |id: &DeadLetterId| -> std::result::Result<(), ReplayResult> {
+            match self.to_replay(*id)? {
+                ToReplay::Worker { anew, publisher: _ } => {
+                    let partition = self.home(&anew.stream_id);
+                    let decided = partition.decide(&anew, Presence::Offered, &ahead, &budget);
+                    match (&decided, partition.streams.get(&anew.stream_id)) {
+                        (Some(decided), _) => ahead.note(&anew.stream_id, decided),
+                        (None, Some(stream)) => ahead.assume(stream, partition.id, &anew),
+                        (None, None) => {}
+                    }
+                    decided.map_or(Ok(()), |decided| Err(replayed(decided)))
+                }
+                ToReplay::Group { group, frame, kept } => {
+                    let found = self.groups.look(&group).ok_or(ReplayResult::TargetGone)?;
+                    let given = given.entry(group).or_default();
+                    match found.would_replay(&frame, kept, *given) {
+                        (Replay::Done, adds) => {
+                            *given += usize::from(adds);
+                            Ok(())
+                        }
+                        (refused, _) => refused.answer().map_or(Ok(()), Err),
+                    }
+                }
+            }
         };
-        let kept = page.entries.iter().any(|entry| entry.sequence == frame.sequence);
-        let Ok(group) = self.groups.get(group) else { return ReplayResult::TargetGone };
-        // What groups know of an unregistered stream goes with its output.
-        if page.removed && !kept {
-            return ReplayResult::TargetGone;
-        }
-        if !kept && frame.output_entry().is_none() {
-            return ReplayResult::NoPicture;
-        }
-        match group.replay(frame, id, kept, now) {
-            Replay::Done => {}
-            Replay::NoStream => return ReplayResult::TargetGone,
-            Replay::Full => return ReplayResult::GroupFull,
-            Replay::Ahead => return ReplayResult::Ahead,
-        }
+        ids.iter().map(|id| ask(id).err()).collect()
+    }
+
+    /// Under one lock, so that accept and mark are one.
+    pub(super) fn replay_dead_letter(&mut self, id: DeadLetterId, now: Now) -> ReplayResult {
+        let (sequence, answer) = match self.to_replay(id) {
+            Err(answer) => return answer,
+            Ok(ToReplay::Worker { anew, publisher }) => {
+                match self.accept(vec![*anew], now).pop().map(replayed) {
+                    Some(ReplayResult::Replayed(sequence)) => {
+                        if let Some(item) = self.partition(id.partition, now).work.newest_mut() {
+                            item.header.publisher = publisher;
+                        }
+                        (Some(sequence), ReplayResult::Replayed(sequence))
+                    }
+                    answer => return answer.unwrap_or(ReplayResult::NotFound),
+                }
+            }
+            Ok(ToReplay::Group { group, frame, kept }) => {
+                let Ok(group) = self.groups.get(&group) else { return ReplayResult::TargetGone };
+                if let Some(refused) = group.replay(&frame, id, kept, now).answer() {
+                    return refused;
+                }
+                (None, ReplayResult::Redelivered)
+            }
+        };
         if let Some(letter) = self.partition(id.partition, now).dead.letters.get_mut(&id) {
-            letter.replay = Some(DeadLetterReplay { sequence: None, time: now.wall });
+            letter.replay = Some(DeadLetterReplay { sequence, time: now.wall });
         }
-        ReplayResult::Redelivered
+        answer
+    }
+}
+
+/// What a replay is to do.
+enum ToReplay {
+    /// Accept this frame.
+    Worker { anew: Box<NewFrame>, publisher: Option<PublisherMark> },
+    /// Give this frame back to its group; `kept`: its output entry is there.
+    Group { group: GroupId, frame: Box<DeadFrame>, kept: bool },
+}
+
+/// What an accept of a replayed frame says of the replay.
+fn replayed(answer: AcceptResult) -> ReplayResult {
+    match answer {
+        AcceptResult::Accepted(sequence, _) | AcceptResult::Duplicate(sequence) => {
+            ReplayResult::Replayed(sequence)
+        }
+        AcceptResult::Refused(Refusal::StreamNotFound) => ReplayResult::TargetGone,
+        AcceptResult::Refused(refusal) => ReplayResult::Refused(refusal),
+        AcceptResult::Unconfirmed(_) | AcceptResult::NotDurable(_) => ReplayResult::NotFound,
     }
 }
 
@@ -214,6 +263,10 @@ impl DeadLetters for MemoryQueue {
         let result = self.state().replay_dead_letter(id, Now::read());
         self.work_added.notify_waiters();
         Ok(result)
+    }
+
+    async fn would_replay(&self, ids: &[DeadLetterId]) -> Result<Vec<Option<ReplayResult>>> {
+        Ok(self.state().would_replay(ids))
     }
 
     async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {

@@ -128,6 +128,7 @@ impl Queue for MemoryQueue {
     async fn status(&self) -> Result<BackendStatus> {
         Ok(BackendStatus {
             kind: "memory",
+            store: self.identity,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             durability: Durability::Memory,
             used_bytes: self.state().used_bytes(),
@@ -175,7 +176,7 @@ impl Queue for MemoryQueue {
 
     async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
         let results = self.state().accept(frames, Now::read());
-        if results.iter().any(|result| matches!(result, AcceptResult::Accepted(_))) {
+        if results.iter().any(|result| matches!(result, AcceptResult::Accepted(..))) {
             self.work_added.notify_waiters();
         }
         results
@@ -290,6 +291,10 @@ impl Queue for MemoryQueue {
 
     async fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
         Ok(self.state().latest_outputs(stream, limit))
+    }
+
+    async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        Ok(self.state().latest_frame(stream))
     }
 
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {

@@ -66,6 +66,7 @@ impl State {
             counters,
             publishers: BTreeMap::new(),
             outputs: VecDeque::new(),
+            newest_frame: 0,
         };
         let record = stream.record(id);
         partition.streams.insert(id.clone(), stream);
@@ -126,6 +127,9 @@ impl State {
         expected_revision: Option<u64>,
     ) -> Result<Unregistered> {
         let partition = self.partition_mut(self.config.partitions.of(id));
+        let letters = partition.dead.iter().map(|letter| &letter.frame);
+        let dead_letters =
+            letters.filter(|frame| frame.stream_id == *id && partition.admits(frame)).count() as u64;
         let stream = partition.registered_mut(id)?;
         check_revision(stream, expected_revision)?;
         let counters = &mut stream.counters;
@@ -133,6 +137,7 @@ impl State {
             last_sequence: counters.accepted_sequence,
             queued_frames: counters.queued_frames,
             output_frames: counters.output_frames,
+            dead_letters,
         };
         counters.floor_sequence = counters.accepted_sequence;
         counters.oldest_sequence = counters.accepted_sequence + 1;

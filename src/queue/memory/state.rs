@@ -190,6 +190,8 @@ pub(super) struct Stream {
     pub(super) publishers: BTreeMap<PublisherId, PublisherWindow>,
     /// The output, without holes, up to `counters.published_sequence`.
     pub(super) outputs: VecDeque<Arc<OutputEntry>>,
+    /// Number of the newest processed frame; 0 = none.
+    pub(super) newest_frame: u64,
 }
 
 impl Stream {

@@ -11,6 +11,7 @@ use super::dead_letters::redis_id;
 use super::gauge::Gauge;
 use super::keys::Keys;
 use super::scripts::Call;
+use super::status::moment;
 use super::wire::Request;
 use super::witness::Known;
 use super::{RedisQueue, entry, reply};
@@ -50,7 +51,7 @@ impl RedisQueue {
         let parts = self.by_partition(frames);
         let answers = join_all(parts.iter().map(|(partition, indexes)| async move {
             let frames: Vec<&NewFrame> = indexes.iter().map(|&i| &frames[i]).collect();
-            self.enter(*partition, &frames, false, None).await
+            self.enter(*partition, &frames, false, &[]).await
         }))
         .await;
         for (indexes, answer) in parts.values().zip(answers) {
@@ -70,9 +71,9 @@ impl RedisQueue {
         let mut results = vec![None; frames.len()];
         for (partition, indexes) in self.by_partition(frames) {
             let part: Vec<&NewFrame> = indexes.iter().map(|&i| &frames[i]).collect();
-            for (index, answer) in indexes.into_iter().zip(self.enter(partition, &part, true, None).await?) {
+            for (index, answer) in indexes.into_iter().zip(self.enter(partition, &part, true, &[]).await?) {
                 results[index] = match answer {
-                    AcceptResult::Accepted(_) => None,
+                    AcceptResult::Accepted(..) => None,
                     refused => Some(refused),
                 };
             }
@@ -88,21 +89,21 @@ impl RedisQueue {
         parts
     }
 
-    /// With `replay`, the one frame is that of a dead letter: the script compares and marks that instead of a publisher.
+    /// With `replays`, the frames are those of these dead letters: the script compares and marks them instead of publishers.
     pub(super) async fn enter(
         &self,
         partition: PartitionId,
         frames: &[&NewFrame],
         dry: bool,
-        replay: Option<DeadLetterId>,
+        replays: &[DeadLetterId],
     ) -> Result<Vec<AcceptResult>> {
-        let entered = self.enter_once(partition, frames, dry, replay).await?;
+        let entered = self.enter_once(partition, frames, dry, replays).await?;
         if entered != Entered::Lapsed {
             return entered.answers();
         }
         // This server has not shown itself for too long: Redis was away, or its clock was set.
         self.attend().await?;
-        self.enter_once(partition, frames, dry, replay).await?.answers()
+        self.enter_once(partition, frames, dry, replays).await?.answers()
     }
 
     async fn enter_once(
@@ -110,7 +111,7 @@ impl RedisQueue {
         partition: PartitionId,
         frames: &[&NewFrame],
         dry: bool,
-        replay: Option<DeadLetterId>,
+        replays: &[DeadLetterId],
     ) -> Result<Entered> {
         let keys = Keys(partition);
         let budget = &self.config.budget;
@@ -130,8 +131,9 @@ impl RedisQueue {
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
         call.arg(connected.instance.argument()).arg(self.witness.vouched()).arg(known.argument());
         call.number(self.witness.may_accept_until()).number(budget.publishers());
-        for frame in frames {
+        for (index, frame) in frames.iter().enumerate() {
             let NewFrame { stream_id, header, offer } = frame;
+            let replay = replays.get(index).copied();
             if !dry {
                 push_offer(&mut request, keys, offer, OFFER_TTL);
             }
@@ -167,7 +169,7 @@ impl RedisQueue {
         let mut decisions = Vec::with_capacity(frames.len());
         for _ in frames {
             let letter = reply::text(next())?.unwrap_or_default();
-            decisions.push((letter, reply::number(next())?));
+            decisions.push((letter, reply::number(next())?, reply::number(next())?));
         }
         let stored = Known {
             epoch: reply::number(next())?,
@@ -175,17 +177,17 @@ impl RedisQueue {
             feed: reply::number(next())?,
         };
         self.learn(partition, known, stored, frames, &decisions);
-        if decisions.iter().any(|(letter, _)| letter == "W") {
+        if decisions.iter().any(|(letter, ..)| letter == "W") {
             return Ok(Entered::Lapsed);
         }
-        let answers = decisions.into_iter().map(|(letter, number)| {
-            let result = decided(&letter, number)?;
+        let answers = decisions.into_iter().map(|(letter, number, received)| {
+            let result = decided(&letter, number, received)?;
             Ok(match (&not_offered, result) {
                 // The bytes are missing because Redis would not take them: say that.
                 (Some(why), AcceptResult::Refused(Refusal::PayloadGone)) => {
                     AcceptResult::Refused(backend_refusal(why.clone()))
                 }
-                (_, AcceptResult::Accepted(_) | AcceptResult::Duplicate(_)) if not_durable.is_some() => {
+                (_, AcceptResult::Accepted(..) | AcceptResult::Duplicate(_)) if not_durable.is_some() => {
                     AcceptResult::NotDurable(not_durable.clone().unwrap_or_default())
                 }
                 (_, result) => result,
@@ -201,13 +203,13 @@ impl RedisQueue {
         known: Known,
         stored: Known,
         frames: &[&NewFrame],
-        decisions: &[(String, u64)],
+        decisions: &[(String, u64, u64)],
     ) {
         if known != Known::default() && stored.epoch > known.epoch {
             tracing::warn!(%partition, "Redis came back and may have lost frames: the partition's numbers leap");
         }
         self.witness.note(partition, stored);
-        for (frame, (letter, number)) in frames.iter().zip(decisions) {
+        for (frame, (letter, number, _)) in frames.iter().zip(decisions) {
             if letter == "A" || letter == "D" {
                 self.witness.note_given(partition, stored.epoch, &frame.stream_id, *number);
             }
@@ -283,10 +285,10 @@ fn replayed_from(header: &FrameHeader, replay: Option<DeadLetterId>) -> u64 {
 }
 
 /// What the script's letter says; `lua/accept.lua` has the table.
-fn decided(letter: &str, number: u64) -> Result<AcceptResult> {
+fn decided(letter: &str, number: u64, received: u64) -> Result<AcceptResult> {
     let sequence = || Sequence::new(number).map_err(|error| Error::Corrupt(format!("{error}")));
     Ok(match letter {
-        "A" => AcceptResult::Accepted(sequence()?),
+        "A" => AcceptResult::Accepted(sequence()?, moment(received)),
         "D" => AcceptResult::Duplicate(sequence()?),
         "E" => AcceptResult::Unconfirmed("these bytes were entered by an earlier attempt".to_owned()),
         "U" => AcceptResult::Refused(Refusal::StreamNotFound),

@@ -145,7 +145,7 @@ impl Control for RedisQueue {
         let ends = scan.newest();
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.counts()).key(keys.purge());
-        call.arg(format!("{}-{}", newest.0, newest.1)).arg(purge.reason.as_str());
+        call.arg(format!("{}-{}", newest.0, newest.1)).arg(purge.reason.as_str()).flag(purge.dry_run);
         for (stream, (end, (a, b))) in scan.streams.iter().zip(&ends) {
             call.arg(stream.as_str()).number(end.get()).arg(format!("{a}-{b}"));
         }

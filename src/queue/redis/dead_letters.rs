@@ -1,31 +1,23 @@
-//! Dead letters: entered by the scripts that give frames up, listed over all partitions, replayed by the script that accepts.
+//! Dead letters: entered by the scripts that give frames up, listed over all partitions.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::Value;
 
 use super::gauge::Gauge;
-use super::group_reply::{Word, corrupt, millis, word};
-use super::groups::group_call;
-use super::keys::{GroupKeys, Keys};
+use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
 use super::{RedisQueue, dead_entry, reply};
-use crate::domain::{
-    DeadFrame, DeadLetter, DeadLetterId, DeadLetterReplay, DeadLetterSource, FrameHeader, GroupId,
-    PartitionId, Timestamp,
-};
+use crate::domain::{DeadLetter, DeadLetterId, PartitionId, StreamId, Timestamp};
 use crate::queue::{
-    AcceptResult, DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, Groups as _, Lease,
-    ListDeadLetters, NewFrame, Offer, Queue as _, Refusal, ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
+    DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, Lease, ListDeadLetters,
+    ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
 };
 
 /// Letters of one partition in one read of a list.
 const PAGE: usize = 64;
-/// How long a group remembers that it was given a dead letter's frame: longer than a replay may hang, and be tried again.
-const REPLAY_TOKEN: Duration = Duration::from_secs(600);
 /// Most letters that one list looks at, so that a filter that selects few does not hold its caller for long.
 const MOST_LOOKED_AT: usize = 5_000;
 
@@ -95,6 +87,27 @@ struct Part {
     read: VecDeque<DeadLetter>,
 }
 
+/// The place right before the first letter that is still to be looked at.
+fn goes_on_behind(parts: &[Part], order: DeadLetterOrder) -> Option<DeadLetterId> {
+    let ahead = parts.iter().filter_map(|part| {
+        let left = part.left.map(|(first, last)| match order {
+            DeadLetterOrder::NewestFirst => letter_id(part.partition, last),
+            DeadLetterOrder::OldestFirst => letter_id(part.partition, first),
+        });
+        part.read.front().map(|letter| letter.id).or(left)
+    });
+    Some(match order {
+        DeadLetterOrder::NewestFirst => {
+            let first = ahead.max()?;
+            DeadLetterId { number: first.number.saturating_add(1), ..first }
+        }
+        DeadLetterOrder::OldestFirst => {
+            let first = ahead.min()?;
+            DeadLetterId { number: first.number.saturating_sub(1), ..first }
+        }
+    })
+}
+
 impl RedisQueue {
     pub(super) async fn list_letters(&self, query: &ListDeadLetters) -> Result<DeadLetterPage> {
         let of_stream = query.filter.stream.as_ref().map(|stream| self.config.partitions.of(stream));
@@ -108,9 +121,13 @@ impl RedisQueue {
             .collect();
         let (mut page, mut looked_at) = (DeadLetterPage { letters: Vec::new(), next: None }, 0);
         loop {
-            // What a read brought may be unreadable, all of it.
+            // What a read brought may be unreadable, all of it: of streams that were unregistered, and not removed yet.
             while parts.iter().any(|part| part.read.is_empty() && part.left.is_some()) {
-                self.fill(&mut parts, query.order).await?;
+                if looked_at >= MOST_LOOKED_AT {
+                    page.next = goes_on_behind(&parts, query.order);
+                    return Ok(page);
+                }
+                looked_at += self.fill(&mut parts, query.order).await?;
             }
             let heads =
                 parts.iter().enumerate().filter_map(|(index, part)| Some((part.read.front()?.id, index)));
@@ -134,12 +151,13 @@ impl RedisQueue {
         }
     }
 
-    /// Reads on where a part has nothing in hand and something left.
-    async fn fill(&self, parts: &mut [Part], order: DeadLetterOrder) -> Result<()> {
+    /// Reads on where a part has nothing in hand and something left; answers how many it read that nobody may.
+    async fn fill(&self, parts: &mut [Part], order: DeadLetterOrder) -> Result<usize> {
         let mut empty: Vec<_> =
             parts.iter_mut().filter(|part| part.read.is_empty() && part.left.is_some()).collect();
+        let mut unreadable = 0;
         if empty.is_empty() {
-            return Ok(());
+            return Ok(unreadable);
         }
         let mut ranges = redis::pipe();
         for part in &empty {
@@ -176,7 +194,9 @@ impl RedisQueue {
                 .map(|(at, fields)| dead_entry::decode(letter_id(part.partition, at), &fields));
             let letters: Vec<DeadLetter> = letters.collect::<Result<_>>()?;
             let floors = self.floors(letters.iter().map(|letter| &letter.frame)).await?;
+            let read = letters.len();
             part.read = letters.into_iter().filter(|letter| floors.admit(&letter.frame)).collect();
+            unreadable += read - part.read.len();
             if !part.read.is_empty() {
                 replays.cmd("HMGET").arg(Keys(part.partition).dead_replays());
                 for letter in &part.read {
@@ -185,7 +205,7 @@ impl RedisQueue {
             }
         }
         if replays.is_empty() {
-            return Ok(());
+            return Ok(unreadable);
         }
         let answers = self.all(&self.control, &replays).await?;
         for (part, marks) in empty.iter_mut().filter(|part| !part.read.is_empty()).zip(answers) {
@@ -193,7 +213,7 @@ impl RedisQueue {
                 letter.replay = dead_entry::replay(mark)?;
             }
         }
-        Ok(())
+        Ok(unreadable)
     }
 
     pub(super) async fn letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
@@ -209,86 +229,6 @@ impl RedisQueue {
         let letter = DeadLetter { replay, ..dead_entry::decode(id, &fields)? };
         let floors = self.floors(std::iter::once(&letter.frame)).await?;
         Ok(Some(letter).filter(|letter| floors.admit(&letter.frame)))
-    }
-
-    pub(super) async fn replay_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
-        let Some(letter) = self.letter(id).await? else { return Ok(ReplayResult::NotFound) };
-        if let Some(DeadLetterReplay { sequence, time: _ }) = letter.replay {
-            return Ok(sequence.map_or(ReplayResult::Redelivered, ReplayResult::Replayed));
-        }
-        let frame = letter.frame;
-        if let DeadLetterSource::Group(group) = &frame.source {
-            return self.replay_to_group(id, group, &frame).await;
-        }
-        let Some(picture) = frame.picture else { return Ok(ReplayResult::NoPicture) };
-        let bytes = self.payloads(id.partition, &[picture.payload]).await?.pop().flatten();
-        let Some(bytes) = bytes else {
-            // Discarded since it was read, or lost.
-            let gone = self.letter(id).await?.is_none();
-            return Ok(if gone { ReplayResult::NotFound } else { ReplayResult::NoPicture });
-        };
-        let header = FrameHeader { replayed_from: Some(frame.sequence), ..frame.header };
-        let anew = NewFrame { stream_id: frame.stream_id, header, offer: Offer::new(bytes) };
-        let answer = self.enter(id.partition, &[&anew], false, Some(id)).await?.pop();
-        Ok(match answer {
-            Some(AcceptResult::Accepted(sequence) | AcceptResult::Duplicate(sequence)) => {
-                ReplayResult::Replayed(sequence)
-            }
-            Some(AcceptResult::Refused(Refusal::StreamNotFound)) => ReplayResult::TargetGone,
-            Some(AcceptResult::Refused(Refusal::PayloadGone)) if self.letter(id).await?.is_none() => {
-                ReplayResult::NotFound
-            }
-            Some(AcceptResult::Refused(refusal)) => ReplayResult::Refused(refusal),
-            Some(AcceptResult::Unconfirmed(why) | AcceptResult::NotDurable(why)) => {
-                return Err(Error::NoAnswer(why));
-            }
-            None => return Err(Error::Corrupt("no answer to a replay".to_owned())),
-        })
-    }
-
-    /// The group's state lies in another slot than the letter. The frame goes to the group first, under a token that makes a
-    /// second try harmless, and the mark follows: a server that dies in between leaves a letter that can be replayed again.
-    async fn replay_to_group(
-        &self,
-        id: DeadLetterId,
-        group: &GroupId,
-        frame: &DeadFrame,
-    ) -> Result<ReplayResult> {
-        let page = match self.read_outputs(&frame.stream_id, frame.sequence, 1).await {
-            Err(Error::StreamNotFound(_)) => return Ok(ReplayResult::TargetGone),
-            page => page?,
-        };
-        let kept = page.entries.iter().any(|entry| entry.sequence == frame.sequence);
-        // What groups know of an unregistered stream goes with its output.
-        if page.removed && !kept {
-            return Ok(ReplayResult::TargetGone);
-        }
-        if self.get_groups(std::slice::from_ref(group)).await?.iter().flatten().next().is_none() {
-            return Ok(ReplayResult::TargetGone);
-        }
-        if !kept && frame.output_entry().is_none() {
-            return Ok(ReplayResult::NoPicture);
-        }
-        let mut call = group_call(group);
-        call.key(GroupKeys(group).replayed(id));
-        call.arg(frame.stream_id.as_str()).arg(format!("{:016}", frame.sequence.get()));
-        call.number(frame.picture.map_or(0, |picture| picture.payload.size_bytes));
-        call.arg(id.to_string()).flag(kept).number(millis(REPLAY_TOKEN));
-        let answer = self.scripts.group_replay.run(&self.control, &call).await?;
-        match word(&mut reply::array(answer)?.into_iter())? {
-            Word::Ok => {}
-            Word::Gone => return Ok(ReplayResult::TargetGone),
-            Word::Full => return Ok(ReplayResult::GroupFull),
-            Word::Ahead => return Ok(ReplayResult::Ahead),
-            Word::Exists | Word::Replaced | Word::Lapsed | Word::Stale(_) => {
-                return Err(corrupt("group_replay"));
-            }
-        }
-        let keys = Keys(id.partition);
-        let mut call = Call::default();
-        call.key(keys.dead()).key(keys.dead_replays()).arg(redis_id(id));
-        self.scripts.dead_mark.run(&self.control, &call).await?;
-        Ok(ReplayResult::Redelivered)
     }
 
     pub(super) async fn discard_letter(&self, id: DeadLetterId) -> Result<bool> {
@@ -315,9 +255,17 @@ impl RedisQueue {
         call.key(keys.lease()).key(keys.dead()).key(keys.dead_replays()).key(keys.counts());
         call.arg(fence).arg(counter);
         for (at, fields) in letters {
+            let stream: StreamId = fields
+                .text("s")?
+                .parse()
+                .map_err(|error| Error::Corrupt(format!("a dead letter: {error}")))?;
             let picture = dead_entry::payload_key(fields)?;
+            call.key(keys.stream(&stream));
             call.key(picture.map_or_else(|| keys.dead_replays(), |key| keys.payload(key)));
-            call.arg(text(*at)).number(fields.number("n")?).flag(picture.is_some());
+            call.arg(text(*at))
+                .number(fields.number("n")?)
+                .flag(picture.is_some())
+                .number(fields.number("q")?);
         }
         match self.scripts.discard.run(&self.control, &call).await? {
             Value::Nil => Ok(None),
@@ -389,6 +337,10 @@ impl DeadLetters for RedisQueue {
 
     async fn replay_dead_letter(&self, id: DeadLetterId) -> Result<ReplayResult> {
         self.replay_letter(id).await
+    }
+
+    async fn would_replay(&self, ids: &[DeadLetterId]) -> Result<Vec<Option<ReplayResult>>> {
+        self.would_replay_letters(ids).await
     }
 
     async fn discard_dead_letter(&self, id: DeadLetterId) -> Result<bool> {

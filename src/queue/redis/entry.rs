@@ -65,8 +65,16 @@ pub(super) fn decode_header(bytes: &[u8]) -> Result<FrameHeader> {
 }
 
 pub(super) fn header_to_pb(header: &FrameHeader) -> pb::FrameHeader {
-    let FrameHeader { publisher, capture_time, clock_skewed, source, attributes, traceparent, replayed_from } =
-        header;
+    let FrameHeader {
+        publisher,
+        capture_time,
+        clock_skewed,
+        source,
+        attributes,
+        traceparent,
+        tracestate,
+        replayed_from,
+    } = header;
     pb::FrameHeader {
         publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map_or(0, |p| p.sequence),
@@ -82,6 +90,7 @@ pub(super) fn header_to_pb(header: &FrameHeader) -> pb::FrameHeader {
         source_digest: source.digest.0.to_vec().into(),
         attributes: attributes.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         traceparent: traceparent.clone(),
+        tracestate: tracestate.clone(),
         replayed_from: replayed_from.map_or(0, Sequence::get),
     }
 }
@@ -111,6 +120,7 @@ pub(super) fn header_from_pb(header: pb::FrameHeader) -> Result<FrameHeader> {
         },
         attributes: header.attributes.into_iter().collect::<BTreeMap<_, _>>(),
         traceparent: header.traceparent,
+        tracestate: header.tracestate,
         replayed_from: Sequence::new(header.replayed_from).ok(),
     })
 }
@@ -182,6 +192,7 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
         mask_version: frame.mask_version,
         traffic: frame.traffic.map(measures::traffic_to_pb),
         rois: frame.rois.iter().map(measures::roi_to_pb).collect(),
+        measures_version: frame.measures_version,
         validation_failures: frame.validation_failures.iter().copied().map(measures::from_failure).collect(),
         worker_version: frame.worker_version.clone(),
         attempt: frame.attempt,
@@ -218,6 +229,7 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
         mask_version: frame.mask_version,
         traffic: frame.traffic.map(measures::traffic_from_pb).transpose()?,
         rois: frame.rois.into_iter().map(measures::roi_from_pb).collect::<Result<_>>()?,
+        measures_version: frame.measures_version,
         validation_failures: {
             frame.validation_failures.into_iter().map(measures::to_failure).collect::<Result<_>>()?
         },

@@ -50,6 +50,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         },
         attributes: [("lane".to_owned(), "2".to_owned())].into(),
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+        tracestate: "congo=t61rcWkgMzE".to_owned(),
         replayed_from: None,
     };
     let payload = PayloadRef { key: PayloadKey::from_bits(1 << 100), size_bytes: 300_000 };
@@ -71,6 +72,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         stages: vec![StageTiming { stage: Stage::Decode, duration: Duration::from_micros(900) }],
         traffic: None,
         rois: Vec::new(),
+        measures_version: 1,
         validation_failures: Vec::new(),
         reencode: Reencode::Encoded,
         encoded_quality: Some(85),

@@ -403,7 +403,7 @@ impl Groups for RedisQueue {
         call.key(keys.stream(&frame.stream_id));
         call.number(self.config.budget.dead_bytes).number(millis(SETTLE_TIME * 2));
         dead_entry::push_letter(&mut call, Some(frame));
-        call.number(frame.sequence.get());
+        call.number(frame.sequence.get()).arg(frame.stream_id.as_str());
         if let Some(copy) = copy {
             push_offer(&mut request, keys, copy, OFFER_TTL);
         }

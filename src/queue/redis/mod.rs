@@ -24,6 +24,7 @@ mod leftovers;
 mod life;
 mod output;
 mod registry;
+mod replay;
 mod reply;
 mod scripts;
 mod seek;
@@ -316,6 +317,10 @@ impl Queue for RedisQueue {
 
     async fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
         self.latest(stream, limit).await
+    }
+
+    async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        self.newest_frame(stream).await
     }
 
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {

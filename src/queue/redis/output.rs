@@ -82,6 +82,14 @@ impl RedisQueue {
         output_entries(keys.0, stream, self.reader(keys.0).command(&range).await?)
     }
 
+    pub(super) async fn newest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        let keys = self.keys(stream);
+        let mut call = Call::default();
+        call.key(keys.stream(stream)).key(keys.output(stream));
+        let answer = self.scripts.latest_frame.run(self.reader(keys.0), &call).await?;
+        Ok(output_entries(keys.0, stream, answer)?.pop())
+    }
+
     pub(super) async fn payloads(
         &self,
         partition: PartitionId,

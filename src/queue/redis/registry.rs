@@ -131,8 +131,8 @@ impl RedisQueue {
                 .arg(UNREGISTERED);
             match answer(self.scripts.unregister.run(&self.control, &call).await?)? {
                 Answer::Done(numbers) => match numbers[..] {
-                    [last_sequence, queued_frames, output_frames] => {
-                        break Unregistered { last_sequence, queued_frames, output_frames };
+                    [last_sequence, queued_frames, output_frames, dead_letters] => {
+                        break Unregistered { last_sequence, queued_frames, output_frames, dead_letters };
                     }
                     _ => return Err(Error::Corrupt("unregister answered other numbers".to_owned())),
                 },

@@ -94,7 +94,7 @@ impl RedisQueue {
         };
         self.gauge.note(&info);
         self.instance_is(&Instance::read(&info, &fsync));
-        self.read_identity().await?;
+        let store = self.read_identity().await?;
         if self.witness.is_joining() {
             return Err(Error::Joining);
         }
@@ -119,6 +119,7 @@ impl RedisQueue {
         }
         Ok(BackendStatus {
             kind: "redis",
+            store,
             version: field("redis_version").to_owned(),
             durability,
             used_bytes: field("used_memory").parse().unwrap_or(0),

@@ -31,17 +31,17 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-const (
-	service  = "frameway.v1.StreamingService"
-	patience = 60 * time.Second
-)
+const patience = 60 * time.Second
+
+// The services whose methods the cases call.
+var services = []protoreflect.FullName{"frameway.v1.StreamingService", "frameway.v1.StreamRegistryService"}
 
 // A JSON object, as the contract's messages have it.
 type object = map[string]any
 
 type client struct {
 	conn    *grpc.ClientConn
-	methods protoreflect.MethodDescriptors
+	methods map[protoreflect.Name]protoreflect.MethodDescriptor
 }
 
 func connect(ctx context.Context, address, rootFile string, options ...grpc.DialOption) (*client, error) {
@@ -55,7 +55,13 @@ func connect(ctx context.Context, address, rootFile string, options ...grpc.Dial
 		roots.AppendCertsFromPEM(pem)
 		secrets = credentials.NewTLS(&tls.Config{RootCAs: roots, ServerName: "localhost"})
 	}
+	// The timeouts and retries of the contract.
+	config, err := os.ReadFile(os.Getenv("FRAMEWAY_SERVICE_CONFIG"))
+	if err != nil {
+		return nil, fmt.Errorf("FRAMEWAY_SERVICE_CONFIG: %w", err)
+	}
 	options = append([]grpc.DialOption{
+		grpc.WithDefaultServiceConfig(string(config)),
 		grpc.WithTransportCredentials(secrets),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(32 << 20)),
 	}, options...)
@@ -65,11 +71,23 @@ func connect(ctx context.Context, address, rootFile string, options ...grpc.Dial
 	}
 	reflection := grpcreflect.NewClientAuto(ctx, conn)
 	defer reflection.Reset()
-	file, err := reflection.FileContainingSymbol(service)
-	if err != nil {
-		return nil, fmt.Errorf("reflection: %w", err)
+	methods := map[protoreflect.Name]protoreflect.MethodDescriptor{}
+	for _, service := range services {
+		file, err := reflection.FileContainingSymbol(service)
+		if err != nil {
+			return nil, fmt.Errorf("reflection: %w", err)
+		}
+		found := file.Services().ByName(service.Name()).Methods()
+		for index := range found.Len() {
+			methods[found.Get(index).Name()] = found.Get(index)
+		}
 	}
-	return &client{conn, file.Services().ByName("StreamingService").Methods()}, nil
+	return &client{conn, methods}, nil
+}
+
+// The method's path, as it stands in an HTTP request.
+func path(method protoreflect.MethodDescriptor) string {
+	return fmt.Sprintf("/%s/%s", method.Parent().FullName(), method.Name())
 }
 
 func (c *client) message(kind protoreflect.MessageDescriptor, value object) (*dynamicpb.Message, error) {
@@ -89,13 +107,13 @@ func plain(message *dynamicpb.Message) object {
 }
 
 func (c *client) call(ctx context.Context, name protoreflect.Name, request object) (object, error) {
-	method := c.methods.ByName(name)
+	method := c.methods[name]
 	in, err := c.message(method.Input(), request)
 	if err != nil {
 		return nil, err
 	}
 	out := dynamicpb.NewMessage(method.Output())
-	err = c.conn.Invoke(ctx, "/"+service+"/"+string(name), in, out)
+	err = c.conn.Invoke(ctx, path(method), in, out)
 	return plain(out), err
 }
 
@@ -106,12 +124,12 @@ type subscription struct {
 }
 
 func (c *client) subscribe(ctx context.Context, request object) (*subscription, error) {
-	method := c.methods.ByName("SubscribeFrames")
+	method := c.methods["SubscribeFrames"]
 	in, err := c.message(method.Input(), request)
 	if err != nil {
 		return nil, err
 	}
-	stream, err := c.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/"+service+"/SubscribeFrames")
+	stream, err := c.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, path(method))
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +164,7 @@ func selection(stream string, start object) object {
 	// A large picture of noise is larger than the default bound, and would be left out.
 	pictures := object{"roles": []string{"PICTURE_ROLE_PROCESSED"}, "maxPictureBytes": 31 << 20}
 	return object{
-		"selectors":         []object{{"streams": object{"id": stream}, "start": start, "pictures": pictures}},
+		"selectors":         []object{{"streams": []object{{"id": stream}}, "start": start, "pictures": pictures}},
 		"heartbeatInterval": "1s",
 	}
 }
@@ -159,9 +177,6 @@ func after(cursor, stream string) object {
 
 func (c *client) register(ctx context.Context, stream string) error {
 	_, err := c.call(ctx, "RegisterStream", object{"stream": object{"streamId": stream}})
-	if status.Code(err) == codes.AlreadyExists {
-		return nil
-	}
 	return err
 }
 
@@ -363,7 +378,10 @@ func details(ctx context.Context, c *client) error {
 		return fmt.Errorf("expected NOT_FOUND: %w", err)
 	}
 	for _, detail := range status.Convert(err).Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.Reason == "STREAM_NOT_FOUND" {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.Reason == "ERROR_REASON_STREAM_NOT_FOUND" {
+			if info.Metadata["stream_id"] != "nobody" {
+				return fmt.Errorf("the metadata do not name the stream: %v", info.Metadata)
+			}
 			return nil
 		}
 	}

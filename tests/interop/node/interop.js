@@ -13,16 +13,34 @@ const loader = require("@grpc/proto-loader");
 
 const PATIENCE_MS = 60_000;
 const proto = path.join(__dirname, "../../../proto");
-const definition = loader.loadSync("frameway/v1/streaming_service.proto", {
+const definition = loader.loadSync(["frameway/v1/streaming_service.proto", "frameway/v1/stream_registry_service.proto"], {
   includeDirs: [proto], keepCase: true, longs: String, enums: String, oneofs: true,
 });
-const { StreamingService } = grpc.loadPackageDefinition(definition).frameway.v1;
+const { StreamingService, StreamRegistryService } = grpc.loadPackageDefinition(definition).frameway.v1;
+// The timeouts and retries of the contract.
+const serviceConfig = fs.readFileSync(path.join(proto, "frameway_v1_service_config.json"), "utf8");
+
+// Both services over one connection.
+class Client extends StreamingService {
+  constructor(address, secrets, options) {
+    super(address, secrets, options);
+    this.registry = new StreamRegistryService(address, secrets, { ...options, channelOverride: this.getChannel() });
+  }
+
+  RegisterStream(...call) {
+    return this.registry.RegisterStream(...call);
+  }
+
+  GetStream(...call) {
+    return this.registry.GetStream(...call);
+  }
+}
 
 function connect(address, rootFile, options = {}) {
   const secrets = rootFile ? grpc.credentials.createSsl(fs.readFileSync(rootFile)) : grpc.credentials.createInsecure();
-  const all = { "grpc.max_receive_message_length": 32 << 20, "grpc.use_local_subchannel_pool": 1, ...options };
+  const all = { "grpc.max_receive_message_length": 32 << 20, "grpc.use_local_subchannel_pool": 1, "grpc.service_config": serviceConfig, ...options };
   if (rootFile) all["grpc.ssl_target_name_override"] = "localhost";
-  return new StreamingService(address, secrets, all);
+  return new Client(address, secrets, all);
 }
 
 const within = (ms) => ({ deadline: Date.now() + ms });
@@ -33,13 +51,8 @@ function call(client, name, request, ms = PATIENCE_MS) {
   });
 }
 
-async function register(client, stream) {
-  try {
-    await call(client, "RegisterStream", { stream: { stream_id: stream } });
-  } catch (error) {
-    if (error.code !== grpc.status.ALREADY_EXISTS) throw error;
-  }
-}
+// Registering again with equal settings succeeds.
+const register = (client, stream) => call(client, "RegisterStream", { stream: { stream_id: stream } });
 
 // Submits frames of noise, which no codec makes much smaller.
 async function submit(client, stream, side, from, to, ms = PATIENCE_MS) {
@@ -55,7 +68,7 @@ async function submit(client, stream, side, from, to, ms = PATIENCE_MS) {
 
 const selection = (stream, start) => ({
   // A large picture of noise is larger than the default bound, and would be left out.
-  selectors: [{ streams: { id: stream }, start, pictures: { roles: ["PICTURE_ROLE_PROCESSED"], max_picture_bytes: 31 << 20 } }],
+  selectors: [{ streams: [{ id: stream }], start, pictures: { roles: ["PICTURE_ROLE_PROCESSED"], max_picture_bytes: 31 << 20 } }],
   heartbeat_interval: { seconds: 1 },
 });
 const earliest = { earliest: {} };
@@ -154,7 +167,7 @@ const cases = {
     if (error?.code !== grpc.status.NOT_FOUND) throw error ?? new Error("found");
     const details = error.metadata.get("grpc-status-details-bin")[0];
     // The reason is plain text within the message.
-    if (!details?.includes("STREAM_NOT_FOUND")) throw new Error("no ErrorInfo in the details");
+    if (!details?.includes("ERROR_REASON_STREAM_NOT_FOUND")) throw new Error("no ErrorInfo in the details");
   },
 
   async "receive-limit"(client, address, root) {

@@ -13,8 +13,7 @@ import sys
 import grpc
 from common import PATIENCE_SECONDS, SIDES, after, channel_options, credentials, earliest, frame, live, selection
 
-from frameway.v1 import stream_pb2, streaming_service_pb2 as streaming
-from frameway.v1.streaming_service_pb2_grpc import StreamingServiceStub
+from frameway import v1
 
 
 def connect(address: str, root: str | None, **options) -> grpc.aio.Channel:
@@ -24,18 +23,23 @@ def connect(address: str, root: str | None, **options) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(address, wanted)
 
 
-async def register(stub: StreamingServiceStub, stream: str) -> None:
-    try:
-        request = streaming.RegisterStreamRequest(stream=stream_pb2.Stream(stream_id=stream))
-        await stub.RegisterStream(request, timeout=PATIENCE_SECONDS)
-    except grpc.RpcError as error:
-        if error.code() != grpc.StatusCode.ALREADY_EXISTS:
-            raise
+class Stub(v1.StreamingServiceStub):
+    """The RPCs of StreamingService, and in `registry` those of StreamRegistryService."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        super().__init__(channel)
+        self.registry = v1.StreamRegistryServiceStub(channel)
 
 
-async def submit(stub: StreamingServiceStub, stream: str, side: int, first: int, last: int, timeout=PATIENCE_SECONDS) -> None:
+async def register(stub: Stub, stream: str) -> None:
+    """Registers a stream. Again with equal settings succeeds."""
+    request = v1.RegisterStreamRequest(stream=v1.Stream(stream_id=stream))
+    await stub.registry.RegisterStream(request, timeout=PATIENCE_SECONDS)
+
+
+async def submit(stub: Stub, stream: str, side: int, first: int, last: int, timeout=PATIENCE_SECONDS) -> None:
     for number in range(first, last + 1):
-        request = streaming.SubmitFrameBatchRequest(frames=[frame("aio", stream, side, number)])
+        request = v1.SubmitFrameBatchRequest(frames=[frame("aio", stream, side, number)])
         answer = await stub.SubmitFrameBatch(request, timeout=timeout)
         outcome = answer.results[0].WhichOneof("outcome")
         assert outcome in ("accepted", "duplicate"), answer
@@ -53,7 +57,7 @@ async def expect(call, first: int, last: int) -> None:
     raise AssertionError("the call ended")
 
 
-async def submit_and_subscribe(stub: StreamingServiceStub, case: str) -> None:
+async def submit_and_subscribe(stub: Stub, case: str) -> None:
     stream = f"aio-{case}"
     await register(stub, stream)
     call = stub.SubscribeFrames(selection(stream, live()), timeout=PATIENCE_SECONDS)
@@ -62,19 +66,19 @@ async def submit_and_subscribe(stub: StreamingServiceStub, case: str) -> None:
     await expect(call, 1, 3)
 
 
-async def many_calls(stub: StreamingServiceStub, _case: str) -> None:
+async def many_calls(stub: Stub, _case: str) -> None:
     """Many subscriptions on one connection; each begins, and a unary call gets through beside them."""
     await register(stub, "aio-many")
     request = selection("aio-many", earliest())
     calls = [stub.SubscribeFrames(request, timeout=PATIENCE_SECONDS) for _ in range(300)]
     await asyncio.gather(*(call.read() for call in calls))
     await calls[0].read()  # none had to wait for the end of another
-    await stub.GetStream(streaming.GetStreamRequest(stream_id="aio-many"), timeout=PATIENCE_SECONDS)
+    await stub.registry.GetStream(v1.GetStreamRequest(stream_id="aio-many"), timeout=PATIENCE_SECONDS)
     for call in calls:
         call.cancel()
 
 
-async def cancellations(stub: StreamingServiceStub, _case: str) -> None:
+async def cancellations(stub: Stub, _case: str) -> None:
     """Opens calls and cancels each at once; a subscription on the same connection lives on."""
     await register(stub, "aio-cancel")
     request = selection("aio-cancel", earliest())
@@ -89,7 +93,7 @@ async def cancellations(stub: StreamingServiceStub, _case: str) -> None:
         await expect(bystander, number, number)
 
 
-async def resume(stub: StreamingServiceStub, case: str) -> None:
+async def resume(stub: Stub, case: str) -> None:
     """Six frames over any number of calls, as the contract asks: nothing for three heartbeats = cancel and resume."""
     stream = f"aio-{case}"
     await register(stub, stream)
@@ -118,7 +122,7 @@ async def resume(stub: StreamingServiceStub, case: str) -> None:
             call.cancel()
 
 
-async def deadlines(stub: StreamingServiceStub, _case: str) -> None:
+async def deadlines(stub: Stub, _case: str) -> None:
     """The queue backend hangs: deadlines pass, at the server or here, until the server has noticed. None comes back as CANCELLED."""
     late = 0
     for number in range(1000, 1040):
@@ -132,7 +136,7 @@ async def deadlines(stub: StreamingServiceStub, _case: str) -> None:
     assert late > 0, "no deadline passed"
 
 
-async def idle(stub: StreamingServiceStub, _case: str) -> None:
+async def idle(stub: Stub, _case: str) -> None:
     """A subscription without frames; heartbeats keep it, and whatever is in between, alive."""
     await register(stub, "aio-idle")
     beats = 0
@@ -143,11 +147,11 @@ async def idle(stub: StreamingServiceStub, _case: str) -> None:
     raise AssertionError("the call ended")
 
 
-async def receive_limit(stub: StreamingServiceStub, _case: str) -> None:
+async def receive_limit(stub: Stub, _case: str) -> None:
     await register(stub, "aio-limit")
     await submit(stub, "aio-limit", 1024, 1, 1)
     async with connect(ADDRESS, ROOT, max_receive_message_length=256 << 10) as channel:
-        call = StreamingServiceStub(channel).SubscribeFrames(selection("aio-limit", earliest()), timeout=PATIENCE_SECONDS)
+        call = Stub(channel).SubscribeFrames(selection("aio-limit", earliest()), timeout=PATIENCE_SECONDS)
         try:
             await expect(call, 1, 1)
         except grpc.RpcError as error:
@@ -156,13 +160,13 @@ async def receive_limit(stub: StreamingServiceStub, _case: str) -> None:
             raise AssertionError("a message over the limit came")
 
 
-async def error_details(stub: StreamingServiceStub, _case: str) -> None:
+async def error_details(stub: Stub, _case: str) -> None:
     try:
-        await stub.GetStream(streaming.GetStreamRequest(stream_id="nobody"), timeout=PATIENCE_SECONDS)
+        await stub.registry.GetStream(v1.GetStreamRequest(stream_id="nobody"), timeout=PATIENCE_SECONDS)
     except grpc.RpcError as error:
         assert error.code() == grpc.StatusCode.NOT_FOUND, error
         details = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")
-        assert b"STREAM_NOT_FOUND" in details, error
+        assert b"ERROR_REASON_STREAM_NOT_FOUND" in details, error
     else:
         raise AssertionError("found")
 
@@ -183,7 +187,7 @@ CASES = {
 
 async def main(case: str) -> None:
     async with connect(ADDRESS, ROOT) as channel:
-        await CASES[case](StreamingServiceStub(channel), case)
+        await CASES[case](Stub(channel), case)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import random
 
 import grpc
 
-from frameway.v1 import frame_pb2, processed_frame_pb2, streaming_service_pb2 as streaming
+from frameway import v1
 
 PATIENCE_SECONDS = 60.0
 SIDES = {"submit-subscribe": 16, "large-pictures": 3000}
@@ -22,39 +22,39 @@ def channel_options(**options) -> list[tuple[str, object]]:
     return [(f"grpc.{name}", value) for name, value in all_options.items()]
 
 
-def frame(publisher: str, stream: str, side: int, number: int) -> frame_pb2.Frame:
+def frame(publisher: str, stream: str, side: int, number: int) -> v1.Frame:
     """A frame of noise, which no codec makes much smaller."""
-    return frame_pb2.Frame(
+    return v1.Frame(
         stream_id=stream,
         publisher_id=publisher,
         publisher_sequence=number,
-        format=frame_pb2.PICTURE_FORMAT_GRAY8,
+        format=v1.PICTURE_FORMAT_GRAY8,
         width=side,
         height=side,
         data=random.Random(number).randbytes(side * side),
     )
 
 
-def earliest() -> streaming.StartPosition:
-    return streaming.StartPosition(earliest=streaming.StartEarliest())
+def earliest() -> v1.StartPosition:
+    return v1.StartPosition(earliest=v1.StartEarliest())
 
 
-def live() -> streaming.StartPosition:
-    return streaming.StartPosition(live=streaming.StartLive())
+def live() -> v1.StartPosition:
+    return v1.StartPosition(live=v1.StartLive())
 
 
-def after(stream: str, cursor: str) -> streaming.StartPosition:
-    cursors = [streaming.StreamCursor(stream_id=stream, cursor=cursor)]
-    return streaming.StartPosition(cursors=streaming.CursorList(cursors=cursors))
+def after(stream: str, cursor: str) -> v1.StartPosition:
+    cursors = [v1.StreamCursor(stream_id=stream, cursor=cursor)]
+    return v1.StartPosition(cursors=v1.CursorList(cursors=cursors))
 
 
-def selection(stream: str, start: streaming.StartPosition) -> streaming.SubscribeFramesRequest:
-    request = streaming.SubscribeFramesRequest()
+def selection(stream: str, start: v1.StartPosition) -> v1.SubscribeFramesRequest:
+    request = v1.SubscribeFramesRequest()
     selector = request.selectors.add()
-    selector.streams.id = stream
+    selector.streams.add(id=stream)
     selector.start.CopyFrom(start)
     # A large picture of noise is larger than the default bound, and would be left out.
-    selector.pictures.roles.append(processed_frame_pb2.PICTURE_ROLE_PROCESSED)
+    selector.pictures.roles.append(v1.PICTURE_ROLE_PROCESSED)
     selector.pictures.max_picture_bytes = 31 << 20
     request.heartbeat_interval.FromSeconds(1)
     return request

@@ -14,7 +14,7 @@ import grpc
 from common import PATIENCE_SECONDS, SIDES, channel_options, credentials, earliest, frame, live, selection
 
 import frameway
-from frameway.v1 import stream_pb2, streaming_service_pb2 as streaming
+from frameway import v1
 
 
 def connect(address: str, root: str | None) -> frameway.Client:
@@ -30,12 +30,7 @@ def plain(address: str, root: str | None, **options) -> frameway.Client:
 
 
 def register(client: frameway.Client, stream: str) -> None:
-    try:
-        request = streaming.RegisterStreamRequest(stream=stream_pb2.Stream(stream_id=stream))
-        client.streaming.RegisterStream(request, timeout=PATIENCE_SECONDS)
-    except grpc.RpcError as error:
-        if error.code() != grpc.StatusCode.ALREADY_EXISTS:
-            raise
+    client.registry.RegisterStream(v1.RegisterStreamRequest(stream=v1.Stream(stream_id=stream)), timeout=PATIENCE_SECONDS)
 
 
 def submit(client: frameway.Client, stream: str, side: int, first: int, last: int) -> None:
@@ -68,17 +63,17 @@ def submit_and_subscribe(address: str, root: str | None, case: str) -> None:
 def submit_frames(address: str, root: str | None, _case: str) -> None:
     """One call carries more than a proxy's usual limit of a request, and goes on after a pause."""
     stream = "sync-submit-frames"
-    requests: queue.SimpleQueue[streaming.SubmitFramesRequest | None] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[v1.SubmitFramesRequest | None] = queue.SimpleQueue()
     with connect(address, root) as client:
         register(client, stream)
-        setup = streaming.SubmitFramesRequest()
+        setup = v1.SubmitFramesRequest()
         setup.setup.publisher_id = "sync"
         setup.setup.heartbeat_interval.FromSeconds(1)
         requests.put(setup)
         call = client.streaming.SubmitFrames(iter(requests.get, None), timeout=PATIENCE_SECONDS)
         assert next(call).WhichOneof("event") == "ready"
         for number in range(1, 6):
-            batch = streaming.SubmitFramesRequest()
+            batch = v1.SubmitFramesRequest()
             batch.batch.batch_id = number
             batch.batch.frames.append(frame("sync", stream, 1024, number))
             requests.put(batch)
@@ -103,7 +98,7 @@ def many_calls(address: str, root: str | None, _case: str) -> None:
         for call in calls:
             next(call)
         next(calls[0])  # none had to wait for the end of another
-        client.streaming.GetStream(streaming.GetStreamRequest(stream_id="sync-many"), timeout=PATIENCE_SECONDS)
+        client.registry.GetStream(v1.GetStreamRequest(stream_id="sync-many"), timeout=PATIENCE_SECONDS)
         for call in calls:
             call.cancel()
 
@@ -150,7 +145,7 @@ def deadlines(address: str, root: str | None, _case: str) -> None:
     late = 0
     with connect(address, root) as client:
         for number in range(1000, 1040):
-            request = streaming.SubmitFrameBatchRequest(frames=[frame("sync", "sync-submit-subscribe", 16, number)])
+            request = v1.SubmitFrameBatchRequest(frames=[frame("sync", "sync-submit-subscribe", 16, number)])
             try:
                 client.streaming.SubmitFrameBatch(request, timeout=0.3)
             except grpc.RpcError as error:
@@ -164,10 +159,10 @@ def deadlines(address: str, root: str | None, _case: str) -> None:
 def error_details(address: str, root: str | None, _case: str) -> None:
     with connect(address, root) as client:
         try:
-            client.streaming.GetStream(streaming.GetStreamRequest(stream_id="nobody"), timeout=PATIENCE_SECONDS)
+            client.registry.GetStream(v1.GetStreamRequest(stream_id="nobody"), timeout=PATIENCE_SECONDS)
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.NOT_FOUND, error
-            assert frameway.error_reason(error) == "STREAM_NOT_FOUND", error
+            assert frameway.error_reason(error) == "ERROR_REASON_STREAM_NOT_FOUND", error
         else:
             raise AssertionError("found")
 

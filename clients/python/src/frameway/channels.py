@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from importlib import resources
 from typing import Any
 
 import grpc
@@ -28,13 +30,33 @@ _OPTIONS = (
 )
 
 
+_RESUMED = ({"service": "frameway.v1.StreamingService", "method": "SubscribeFrames"},)
+"""What `Client` goes on with by itself, with pauses of its own. The service config has no retries for ConsumeFrames anyway."""
+
+
+def service_config(without_retries: tuple[dict[str, str], ...] = ()) -> str:
+    """Returns the timeouts and retries of the API for the channel option `grpc.service_config`.
+
+    gRPC does not send the calls named in `without_retries` again by itself.
+    """
+    config = json.loads(resources.files("frameway.v1").joinpath("service_config.json").read_text(encoding="utf-8"))
+    methods = []
+    for method in config["methodConfig"]:
+        plain = [name for name in method["name"] if name in without_retries]
+        methods.append(method | {"name": [name for name in method["name"] if name not in plain]})
+        if plain:
+            methods.append({key: value for key, value in method.items() if key != "retryPolicy"} | {"name": plain})
+    return json.dumps(config | {"methodConfig": [method for method in methods if method["name"]]})
+
+
 def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
     """Returns a channel of two connections to `address`: one for long calls, one for calls with a single answer."""
+    options = (*_OPTIONS, ("grpc.service_config", service_config(without_retries=_RESUMED)))
 
     def connection() -> grpc.Channel:
         if credentials is None:
-            return grpc.insecure_channel(address, options=_OPTIONS)
-        return grpc.secure_channel(address, credentials, options=_OPTIONS)
+            return grpc.insecure_channel(address, options=options)
+        return grpc.secure_channel(address, credentials, options=options)
 
     return _TwoConnections(streaming=connection(), unary=connection())
 

@@ -36,6 +36,9 @@ impl Member {
         let desk = Arc::clone(&self.desk);
         let mut book = desk.book.lock().await;
         self.refresh(&mut book).await?;
+        if !self.unheard.is_empty() {
+            self.hear().await?;
+        }
         if book.look_at <= Instant::now() {
             self.look_for_removed(&mut book).await?;
         }

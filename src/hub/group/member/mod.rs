@@ -88,6 +88,8 @@ pub(super) struct Member {
     generation: u64,
     incarnation: u64,
     streams: BTreeMap<u32, Stream>,
+    /// Of these, those that got their places late: how much is published in them is not known yet.
+    unheard: Vec<u32>,
     ready: VecDeque<Ready>,
     outstanding: u64,
     sent: u64,
@@ -130,6 +132,7 @@ impl Member {
             generation: 0,
             incarnation: record.incarnation,
             streams: BTreeMap::new(),
+            unheard: Vec::new(),
             ready: VecDeque::new(),
             outstanding: 0,
             sent: 0,
@@ -276,6 +279,10 @@ impl Member {
             }
         };
         let heads = self.streams.values().map(head).collect();
-        self.ready.push_back(Ready::Event(GroupEvent::Heartbeat(heads, self.outstanding)));
+        self.ready.push_back(Ready::Event(GroupEvent::Heartbeat {
+            heads,
+            outstanding_frames: self.outstanding,
+            unfollowed_streams: self.registration.inbox.unfollowed(),
+        }));
     }
 }

@@ -6,7 +6,8 @@ use super::super::state::Now;
 use super::{Group, Pending, after, exhausted};
 use crate::domain::{DeadFrame, DeadLetterId, MemberId};
 use crate::queue::{
-    Answer, AnswerResult, Ended, GapRun, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME, Settled, Settlement, Verdict,
+    Answer, AnswerResult, Ended, GapRun, MAX_WINDOW, ReplayResult, SETTLE_TIME, SLOW_FRAME, Settled,
+    Settlement, Verdict,
 };
 
 /// What became of a replay.
@@ -20,6 +21,18 @@ pub(in super::super) enum Replay {
     NoStream,
     /// As much is outstanding as may be.
     Full,
+}
+
+impl Replay {
+    /// What it says of a replay that was not done; `None` of one that was.
+    pub(in super::super) fn answer(self) -> Option<ReplayResult> {
+        match self {
+            Self::Done => None,
+            Self::Ahead => Some(ReplayResult::Ahead),
+            Self::NoStream => Some(ReplayResult::TargetGone),
+            Self::Full => Some(ReplayResult::GroupFull),
+        }
+    }
 }
 
 impl Group {
@@ -133,6 +146,25 @@ impl Group {
     }
 
     /// Puts a frame that was given up back among those that are due. `kept`: its output entry is there.
+    /// What [`Group::replay`] would answer if `given` frames were outstanding beside those that are, and whether it would make one
+    /// more.
+    pub(in super::super) fn would_replay(
+        &self,
+        frame: &DeadFrame,
+        kept: bool,
+        given: usize,
+    ) -> (Replay, bool) {
+        let Some(position) = self.positions.get(&frame.stream_id) else { return (Replay::NoStream, false) };
+        if kept && frame.sequence >= position.next {
+            return (Replay::Ahead, false);
+        }
+        if self.pending.contains_key(&(frame.stream_id.clone(), frame.sequence)) {
+            return (Replay::Done, false);
+        }
+        let most = self.record.settings.max_outstanding_frames as usize;
+        if self.pending.len() + given >= most { (Replay::Full, false) } else { (Replay::Done, true) }
+    }
+
     pub(in super::super) fn replay(
         &mut self,
         frame: &DeadFrame,

@@ -296,6 +296,10 @@ pub(super) struct GroupTable {
 }
 
 impl GroupTable {
+    pub(super) fn look(&self, id: &GroupId) -> Option<&Group> {
+        self.groups.get(id)
+    }
+
     pub(super) fn get(&mut self, id: &GroupId) -> Result<&mut Group> {
         self.groups.get_mut(id).ok_or_else(|| Error::GroupNotFound(id.clone()))
     }

@@ -6,7 +6,8 @@
 --       (milliseconds; 0 = no bound), most publishers of the partition; then for each frame: stream id, publisher ("" = none),
 --       its number, digest (16 bytes), size, payload name, header, the highest number of the stream that the server knows to be
 --       given out, as "epoch:number" (number 0 = it cannot say).
--- Answers for each frame a letter and a number, and behind them the partition's epoch, accepted frames and feed number:
+-- Answers for each frame a letter, a number and, of one that is accepted, when it was received (else 0); behind them the
+-- partition's epoch, accepted frames and feed number:
 --   A accepted (sequence)            D duplicate (sequence)          U unknown stream
 --   R number used for other bytes (sequence)   T number too old (last)   O number out of order (last)
 --   P too many publishers            S stream's queue full           F partition full
@@ -155,7 +156,7 @@ for i = 0, frames - 1 do
   local name, header = ARGV[a + 6], ARGV[a + 7]
   local stream = load_stream(stream_key)
   local ttl = dry and 0 or redis.call('PTTL', payload) -- -2 not there, -1 entered, else offered
-  local answer, value = nil, 0
+  local answer, value, received = nil, 0, 0
 
   if not stream.known then
     answer = 'U'
@@ -185,12 +186,12 @@ for i = 0, frames - 1 do
     elseif stream.leap == 0 and stream.paced > now + BURST * STEP then answer = 'L'
     elseif ttl == -2 then answer = 'G'
     end
-    if answer and answer ~= 'Q' then stream.blocked = true end
+    if answer then stream.blocked = true end
   end
 
   if not answer then
     answer, value = 'A', stream.seq + stream.leap + 1
-    local received = math.max(stream.received, now)
+    received = math.max(stream.received, now)
     local paced = math.max(stream.paced, now) + STEP
     if not dry then
       redis.call('XADD', KEYS[1], '*', 's', id, 'q', text(value), 't', text(received), 'r', stream.revision,
@@ -231,6 +232,7 @@ for i = 0, frames - 1 do
   end
   answers[#answers + 1] = answer
   answers[#answers + 1] = value or 0
+  answers[#answers + 1] = received
 end
 
 if not dry then

@@ -1,14 +1,19 @@
 -- Removes dead letters with their pictures, each decided by itself.
--- KEYS: lease, dead letters, replays, counts; then for each the key of its picture (its own, or the replays' for none).
+-- KEYS: lease, dead letters, replays, counts; then for each its stream, and its picture (the replays stand for none).
 -- ARGV: fence ("" = no lease is needed), counter that counts them ("" = none); then for each its id, the bytes that it
--- counts for, "1" if it has a picture.
+-- counts for, "1" if it has a picture, its frame's number.
 -- Answers nil if the lease is lost, else how many there were. XDEL is the first write: a full Redis allows it.
+--
+-- A stream counts its dead letters but those up to its floor, which were counted when it was unregistered.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local removed, bytes = 0, 0
-for i = 0, #KEYS - 5 do
-  local id, size, has_picture = ARGV[3 + i * 3], tonumber(ARGV[4 + i * 3]), ARGV[5 + i * 3] == '1'
+for i = 0, (#KEYS - 4) / 2 - 1 do
+  local stream, picture, a = KEYS[5 + i * 2], KEYS[6 + i * 2], 3 + i * 4
+  local id, size, has_picture, number = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2] == '1', tonumber(ARGV[a + 3])
   if redis.call('XDEL', KEYS[2], id) == 1 then
-    if has_picture then redis.call('UNLINK', KEYS[5 + i]) end
+    if has_picture then redis.call('UNLINK', picture) end
+    local known = redis.call('HMGET', stream, 'dead', 'floor')
+    if known[1] and number > tonumber(known[2] or 0) then redis.call('HINCRBY', stream, 'dead', -1) end
     redis.call('HDEL', KEYS[3], id)
     removed, bytes = removed + 1, bytes + size
   end

@@ -83,7 +83,9 @@ while k <= #KEYS do
         and redis.call('EXISTS', source) == 1
       local size = keep_source and text(letter_size) or text_size
       letter_id = text(dead_time) .. '-' .. text(redis.call('HINCRBY', KEYS[4], 'dead_letters', 1))
-      redis.call('XADD', KEYS[5], letter_id, 'b', letter, 'k', keep_source and picture or '', 'n', size)
+      redis.call('XADD', KEYS[5], letter_id, 'b', letter, 'k', keep_source and picture or '', 'n', size,
+        's', id, 'q', text(seq))
+      redis.call('HINCRBY', stream, 'dead', 1)
       redis.call('HSET', KEYS[4], 'dead_time', text(dead_time))
       redis.call('HINCRBY', KEYS[4], 'dead_frames', 1)
       redis.call('HINCRBY', KEYS[4], 'dead_bytes', size)
@@ -123,10 +125,10 @@ while k <= #KEYS do
       redis.call('HINCRBY', stream, 'over_budget', 1)
       redis.call('HINCRBY', stream, 'over_budget_in_row', 1)
       redis.call('HINCRBY', KEYS[4], 'over_budget', 1)
-      redis.call('HSET', stream, 'failing', 0)
+      redis.call('HSET', stream, 'failing', 0, 'picture', text(seq))
       counter = 'processed'
     elseif counter == 'processed' then
-      redis.call('HSET', stream, 'failing', 0, 'over_budget_in_row', 0)
+      redis.call('HSET', stream, 'failing', 0, 'over_budget_in_row', 0, 'picture', text(seq))
     else
       redis.call('HINCRBY', stream, counter, 1)
     end

@@ -1,7 +1,7 @@
 -- Enters a frame that a consumer group has given up as a dead letter, once for each token.
 -- KEYS: counts, dead letters, token, the copy of its picture, stream.
 -- ARGV: most bytes of dead letters, time that the token is remembered (ms), letter, picture's name ("" = none), the bytes
---       that it counts for with the picture and without, the frame's number.
+--       that it counts for with the picture and without, the frame's number, its stream's id.
 -- Answers 1, or 0 if its stream was unregistered after it was accepted: nothing is entered then.
 local function text(number) return string.format('%.0f', number) end
 local has_copy = redis.call('EXISTS', KEYS[4]) == 1
@@ -18,7 +18,9 @@ local keeps = has_copy and ARGV[4] ~= '' and tonumber(dead[2] or 0) + tonumber(A
 local size = keeps and ARGV[5] or ARGV[6]
 redis.call('SET', KEYS[3], '1', 'PX', ARGV[2])
 local id = text(dead_time) .. '-' .. text(redis.call('HINCRBY', KEYS[1], 'dead_letters', 1))
-redis.call('XADD', KEYS[2], id, 'b', ARGV[3], 'k', keeps and ARGV[4] or '', 'n', size)
+redis.call('XADD', KEYS[2], id, 'b', ARGV[3], 'k', keeps and ARGV[4] or '', 'n', size, 's', ARGV[8],
+  'q', ARGV[7])
+redis.call('HINCRBY', KEYS[5], 'dead', 1)
 redis.call('HSET', KEYS[1], 'dead_time', text(dead_time))
 redis.call('HINCRBY', KEYS[1], 'dead_frames', 1)
 redis.call('HINCRBY', KEYS[1], 'dead_bytes', size)

@@ -22,36 +22,34 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from frameway.v1 import error_reason_pb2 as frameway_dot_v1_dot_error__reason__pb2
-from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from frameway.v1 import error_pb2 as frameway_dot_v1_dot_error__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66rameway/v1/frame.proto\x12\x0b\x66rameway.v1\x1a\x1e\x66rameway/v1/error_reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x05\n\x05\x46rame\x12\x1b\n\tstream_id\x18\x01 \x01(\tR\x08streamId\x12!\n\x0cpublisher_id\x18\x02 \x01(\tR\x0bpublisherId\x12\x32\n\x12publisher_sequence\x18\x03 \x01(\x04H\x00R\x11publisherSequence\x88\x01\x01\x12=\n\x0c\x63\x61pture_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63\x61ptureTime\x12\x32\n\x06\x66ormat\x18\x05 \x01(\x0e\x32\x1a.frameway.v1.PictureFormatR\x06\x66ormat\x12\x14\n\x05width\x18\x06 \x01(\rR\x05width\x12\x16\n\x06height\x18\x07 \x01(\rR\x06height\x12(\n\x10row_stride_bytes\x18\x08 \x01(\rR\x0erowStrideBytes\x12\x12\n\x04\x64\x61ta\x18\t \x01(\x0cR\x04\x64\x61ta\x12\x42\n\nattributes\x18\n \x03(\x0b\x32\".frameway.v1.Frame.AttributesEntryR\nattributes\x12 \n\x0btraceparent\x18\x0b \x01(\tR\x0btraceparent\x12\x38\n\x0b\x63olor_range\x18\x0c \x01(\x0e\x32\x17.frameway.v1.ColorRangeR\ncolorRange\x12;\n\x0c\x63olor_matrix\x18\r \x01(\x0e\x32\x18.frameway.v1.ColorMatrixR\x0b\x63olorMatrix\x1a=\n\x0f\x41ttributesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x15\n\x13_publisher_sequence\"\x83\x02\n\x0b\x46rameResult\x12\x38\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1a.frameway.v1.FrameAcceptedH\x00R\x08\x61\x63\x63\x65pted\x12;\n\tduplicate\x18\x02 \x01(\x0b\x32\x1b.frameway.v1.FrameDuplicateH\x00R\tduplicate\x12\x35\n\x08rejected\x18\x03 \x01(\x0b\x32\x17.frameway.v1.FrameErrorH\x00R\x08rejected\x12;\n\x0bunconfirmed\x18\x04 \x01(\x0b\x32\x17.frameway.v1.FrameErrorH\x00R\x0bunconfirmedB\t\n\x07outcome\"l\n\rFrameAccepted\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence\x12?\n\rreceived_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0creceivedTime\",\n\x0e\x46rameDuplicate\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence\"\xaa\x01\n\nFrameError\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32\x18.frameway.v1.ErrorReasonR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ield\x12:\n\x0bretry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryDelay*\xf7\x01\n\rPictureFormat\x12\x1e\n\x1aPICTURE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13PICTURE_FORMAT_JPEG\x10\x01\x12\x16\n\x12PICTURE_FORMAT_PNG\x10\x02\x12\x17\n\x13PICTURE_FORMAT_WEBP\x10\x03\x12\x17\n\x13PICTURE_FORMAT_RGB8\x10\x10\x12\x17\n\x13PICTURE_FORMAT_BGR8\x10\x11\x12\x18\n\x14PICTURE_FORMAT_GRAY8\x10\x12\x12\x17\n\x13PICTURE_FORMAT_NV12\x10\x13\x12\x17\n\x13PICTURE_FORMAT_I420\x10\x14*X\n\nColorRange\x12\x1b\n\x17\x43OLOR_RANGE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OLOR_RANGE_FULL\x10\x01\x12\x17\n\x13\x43OLOR_RANGE_LIMITED\x10\x02*t\n\x0b\x43olorMatrix\x12\x1c\n\x18\x43OLOR_MATRIX_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OLOR_MATRIX_BT601\x10\x01\x12\x16\n\x12\x43OLOR_MATRIX_BT709\x10\x02\x12\x17\n\x13\x43OLOR_MATRIX_BT2020\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66rameway/v1/frame.proto\x12\x0b\x66rameway.v1\x1a\x17\x66rameway/v1/error.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x05\n\x05\x46rame\x12\x1b\n\tstream_id\x18\x01 \x01(\tR\x08streamId\x12!\n\x0cpublisher_id\x18\x02 \x01(\tR\x0bpublisherId\x12\x32\n\x12publisher_sequence\x18\x03 \x01(\x04H\x00R\x11publisherSequence\x88\x01\x01\x12=\n\x0c\x63\x61pture_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x63\x61ptureTime\x12\x32\n\x06\x66ormat\x18\x05 \x01(\x0e\x32\x1a.frameway.v1.PictureFormatR\x06\x66ormat\x12\x14\n\x05width\x18\x06 \x01(\rR\x05width\x12\x16\n\x06height\x18\x07 \x01(\rR\x06height\x12(\n\x10row_stride_bytes\x18\x08 \x01(\rR\x0erowStrideBytes\x12\x12\n\x04\x64\x61ta\x18\t \x01(\x0cR\x04\x64\x61ta\x12\x42\n\nattributes\x18\n \x03(\x0b\x32\".frameway.v1.Frame.AttributesEntryR\nattributes\x12 \n\x0btraceparent\x18\x0b \x01(\tR\x0btraceparent\x12\x1e\n\ntracestate\x18\x0c \x01(\tR\ntracestate\x12\x38\n\x0b\x63olor_range\x18\r \x01(\x0e\x32\x17.frameway.v1.ColorRangeR\ncolorRange\x12;\n\x0c\x63olor_matrix\x18\x0e \x01(\x0e\x32\x18.frameway.v1.ColorMatrixR\x0b\x63olorMatrix\x1a=\n\x0f\x41ttributesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x15\n\x13_publisher_sequence\"\x81\x02\n\x0b\x46rameResult\x12\x38\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1a.frameway.v1.FrameAcceptedH\x00R\x08\x61\x63\x63\x65pted\x12;\n\tduplicate\x18\x02 \x01(\x0b\x32\x1b.frameway.v1.FrameDuplicateH\x00R\tduplicate\x12\x34\n\x08rejected\x18\x03 \x01(\x0b\x32\x16.frameway.v1.ItemErrorH\x00R\x08rejected\x12:\n\x0bunconfirmed\x18\x04 \x01(\x0b\x32\x16.frameway.v1.ItemErrorH\x00R\x0bunconfirmedB\t\n\x07outcome\"j\n\rFrameAccepted\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence\x12=\n\x0creceive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0breceiveTime\",\n\x0e\x46rameDuplicate\x12\x1a\n\x08sequence\x18\x01 \x01(\x04R\x08sequence*\xfd\x01\n\rPictureFormat\x12\x1e\n\x1aPICTURE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13PICTURE_FORMAT_JPEG\x10\x01\x12\x16\n\x12PICTURE_FORMAT_PNG\x10\x02\x12\x17\n\x13PICTURE_FORMAT_WEBP\x10\x03\x12\x17\n\x13PICTURE_FORMAT_RGB8\x10\x10\x12\x17\n\x13PICTURE_FORMAT_BGR8\x10\x11\x12\x18\n\x14PICTURE_FORMAT_GRAY8\x10\x12\x12\x17\n\x13PICTURE_FORMAT_NV12\x10\x13\x12\x17\n\x13PICTURE_FORMAT_I420\x10\x14\"\x04\x08 \x10?*X\n\nColorRange\x12\x1b\n\x17\x43OLOR_RANGE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OLOR_RANGE_FULL\x10\x01\x12\x17\n\x13\x43OLOR_RANGE_LIMITED\x10\x02*t\n\x0b\x43olorMatrix\x12\x1c\n\x18\x43OLOR_MATRIX_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OLOR_MATRIX_BT601\x10\x01\x12\x16\n\x12\x43OLOR_MATRIX_BT709\x10\x02\x12\x17\n\x13\x43OLOR_MATRIX_BT2020\x10\x03\x42V\n\x13\x65xample.frameway.v1B\nFrameProtoP\x01Z+frameway.example/gen/frameway/v1;framewayv1\xa2\x02\x03\x46WYb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'frameway.v1.frame_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023example.frameway.v1B\nFrameProtoP\001Z+frameway.example/gen/frameway/v1;framewayv1\242\002\003FWY'
   _globals['_FRAME_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_FRAME_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_PICTUREFORMAT']._serialized_start=1385
-  _globals['_PICTUREFORMAT']._serialized_end=1632
-  _globals['_COLORRANGE']._serialized_start=1634
-  _globals['_COLORRANGE']._serialized_end=1722
-  _globals['_COLORMATRIX']._serialized_start=1724
-  _globals['_COLORMATRIX']._serialized_end=1840
-  _globals['_FRAME']._serialized_start=138
-  _globals['_FRAME']._serialized_end=791
-  _globals['_FRAME_ATTRIBUTESENTRY']._serialized_start=707
-  _globals['_FRAME_ATTRIBUTESENTRY']._serialized_end=768
-  _globals['_FRAMERESULT']._serialized_start=794
-  _globals['_FRAMERESULT']._serialized_end=1053
-  _globals['_FRAMEACCEPTED']._serialized_start=1055
-  _globals['_FRAMEACCEPTED']._serialized_end=1163
-  _globals['_FRAMEDUPLICATE']._serialized_start=1165
-  _globals['_FRAMEDUPLICATE']._serialized_end=1209
-  _globals['_FRAMEERROR']._serialized_start=1212
-  _globals['_FRAMEERROR']._serialized_end=1382
+  _globals['_PICTUREFORMAT']._serialized_start=1201
+  _globals['_PICTUREFORMAT']._serialized_end=1454
+  _globals['_COLORRANGE']._serialized_start=1456
+  _globals['_COLORRANGE']._serialized_end=1544
+  _globals['_COLORMATRIX']._serialized_start=1546
+  _globals['_COLORMATRIX']._serialized_end=1662
+  _globals['_FRAME']._serialized_start=99
+  _globals['_FRAME']._serialized_end=784
+  _globals['_FRAME_ATTRIBUTESENTRY']._serialized_start=700
+  _globals['_FRAME_ATTRIBUTESENTRY']._serialized_end=761
+  _globals['_FRAMERESULT']._serialized_start=787
+  _globals['_FRAMERESULT']._serialized_end=1044
+  _globals['_FRAMEACCEPTED']._serialized_start=1046
+  _globals['_FRAMEACCEPTED']._serialized_end=1152
+  _globals['_FRAMEDUPLICATE']._serialized_start=1154
+  _globals['_FRAMEDUPLICATE']._serialized_end=1198
 # @@protoc_insertion_point(module_scope)

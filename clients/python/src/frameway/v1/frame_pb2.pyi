@@ -1,7 +1,6 @@
 import datetime
 
-from frameway.v1 import error_reason_pb2 as _error_reason_pb2
-from google.protobuf import duration_pb2 as _duration_pb2
+from frameway.v1 import error_pb2 as _error_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -54,7 +53,7 @@ COLOR_MATRIX_BT709: ColorMatrix
 COLOR_MATRIX_BT2020: ColorMatrix
 
 class Frame(_message.Message):
-    __slots__ = ("stream_id", "publisher_id", "publisher_sequence", "capture_time", "format", "width", "height", "row_stride_bytes", "data", "attributes", "traceparent", "color_range", "color_matrix")
+    __slots__ = ("stream_id", "publisher_id", "publisher_sequence", "capture_time", "format", "width", "height", "row_stride_bytes", "data", "attributes", "traceparent", "tracestate", "color_range", "color_matrix")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +72,7 @@ class Frame(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    TRACESTATE_FIELD_NUMBER: _ClassVar[int]
     COLOR_RANGE_FIELD_NUMBER: _ClassVar[int]
     COLOR_MATRIX_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
@@ -86,9 +86,10 @@ class Frame(_message.Message):
     data: bytes
     attributes: _containers.ScalarMap[str, str]
     traceparent: str
+    tracestate: str
     color_range: ColorRange
     color_matrix: ColorMatrix
-    def __init__(self, stream_id: _Optional[str] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[PictureFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., row_stride_bytes: _Optional[int] = ..., data: _Optional[bytes] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., color_range: _Optional[_Union[ColorRange, str]] = ..., color_matrix: _Optional[_Union[ColorMatrix, str]] = ...) -> None: ...
+    def __init__(self, stream_id: _Optional[str] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[PictureFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., row_stride_bytes: _Optional[int] = ..., data: _Optional[bytes] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ..., color_range: _Optional[_Union[ColorRange, str]] = ..., color_matrix: _Optional[_Union[ColorMatrix, str]] = ...) -> None: ...
 
 class FrameResult(_message.Message):
     __slots__ = ("accepted", "duplicate", "rejected", "unconfirmed")
@@ -98,32 +99,20 @@ class FrameResult(_message.Message):
     UNCONFIRMED_FIELD_NUMBER: _ClassVar[int]
     accepted: FrameAccepted
     duplicate: FrameDuplicate
-    rejected: FrameError
-    unconfirmed: FrameError
-    def __init__(self, accepted: _Optional[_Union[FrameAccepted, _Mapping]] = ..., duplicate: _Optional[_Union[FrameDuplicate, _Mapping]] = ..., rejected: _Optional[_Union[FrameError, _Mapping]] = ..., unconfirmed: _Optional[_Union[FrameError, _Mapping]] = ...) -> None: ...
+    rejected: _error_pb2.ItemError
+    unconfirmed: _error_pb2.ItemError
+    def __init__(self, accepted: _Optional[_Union[FrameAccepted, _Mapping]] = ..., duplicate: _Optional[_Union[FrameDuplicate, _Mapping]] = ..., rejected: _Optional[_Union[_error_pb2.ItemError, _Mapping]] = ..., unconfirmed: _Optional[_Union[_error_pb2.ItemError, _Mapping]] = ...) -> None: ...
 
 class FrameAccepted(_message.Message):
-    __slots__ = ("sequence", "received_time")
+    __slots__ = ("sequence", "receive_time")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
+    RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     sequence: int
-    received_time: _timestamp_pb2.Timestamp
-    def __init__(self, sequence: _Optional[int] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    receive_time: _timestamp_pb2.Timestamp
+    def __init__(self, sequence: _Optional[int] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class FrameDuplicate(_message.Message):
     __slots__ = ("sequence",)
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     def __init__(self, sequence: _Optional[int] = ...) -> None: ...
-
-class FrameError(_message.Message):
-    __slots__ = ("reason", "message", "field", "retry_delay")
-    REASON_FIELD_NUMBER: _ClassVar[int]
-    MESSAGE_FIELD_NUMBER: _ClassVar[int]
-    FIELD_FIELD_NUMBER: _ClassVar[int]
-    RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
-    reason: _error_reason_pb2.ErrorReason
-    message: str
-    field: str
-    retry_delay: _duration_pb2.Duration
-    def __init__(self, reason: _Optional[_Union[_error_reason_pb2.ErrorReason, str]] = ..., message: _Optional[str] = ..., field: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

@@ -16,7 +16,6 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class PictureRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PICTURE_ROLE_UNSPECIFIED: _ClassVar[PictureRole]
-    PICTURE_ROLE_NONE: _ClassVar[PictureRole]
     PICTURE_ROLE_THUMBNAIL: _ClassVar[PictureRole]
     PICTURE_ROLE_PROCESSED: _ClassVar[PictureRole]
     PICTURE_ROLE_ORIGINAL: _ClassVar[PictureRole]
@@ -32,6 +31,7 @@ class OmittedReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OMITTED_REASON_PAYLOAD_LOST: _ClassVar[OmittedReason]
     OMITTED_REASON_RENDITION_BUDGET: _ClassVar[OmittedReason]
     OMITTED_REASON_RENDITION_FAILED: _ClassVar[OmittedReason]
+    OMITTED_REASON_NOT_PERMITTED: _ClassVar[OmittedReason]
 
 class ReencodeOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -86,7 +86,6 @@ class StageKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STAGE_KIND_ENCODE: _ClassVar[StageKind]
     STAGE_KIND_THUMBNAIL: _ClassVar[StageKind]
     STAGE_KIND_ORDER_WAIT: _ClassVar[StageKind]
-    STAGE_KIND_STORE: _ClassVar[StageKind]
 
 class TombstoneOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -94,8 +93,8 @@ class TombstoneOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TOMBSTONE_OUTCOME_FAILED: _ClassVar[TombstoneOutcome]
     TOMBSTONE_OUTCOME_DROPPED: _ClassVar[TombstoneOutcome]
     TOMBSTONE_OUTCOME_PURGED: _ClassVar[TombstoneOutcome]
+    TOMBSTONE_OUTCOME_ERASED: _ClassVar[TombstoneOutcome]
 PICTURE_ROLE_UNSPECIFIED: PictureRole
-PICTURE_ROLE_NONE: PictureRole
 PICTURE_ROLE_THUMBNAIL: PictureRole
 PICTURE_ROLE_PROCESSED: PictureRole
 PICTURE_ROLE_ORIGINAL: PictureRole
@@ -108,6 +107,7 @@ OMITTED_REASON_RETENTION: OmittedReason
 OMITTED_REASON_PAYLOAD_LOST: OmittedReason
 OMITTED_REASON_RENDITION_BUDGET: OmittedReason
 OMITTED_REASON_RENDITION_FAILED: OmittedReason
+OMITTED_REASON_NOT_PERMITTED: OmittedReason
 REENCODE_OUTCOME_UNSPECIFIED: ReencodeOutcome
 REENCODE_OUTCOME_REENCODED: ReencodeOutcome
 REENCODE_OUTCOME_PASSED_THROUGH: ReencodeOutcome
@@ -144,14 +144,14 @@ STAGE_KIND_RESIZE: StageKind
 STAGE_KIND_ENCODE: StageKind
 STAGE_KIND_THUMBNAIL: StageKind
 STAGE_KIND_ORDER_WAIT: StageKind
-STAGE_KIND_STORE: StageKind
 TOMBSTONE_OUTCOME_UNSPECIFIED: TombstoneOutcome
 TOMBSTONE_OUTCOME_FAILED: TombstoneOutcome
 TOMBSTONE_OUTCOME_DROPPED: TombstoneOutcome
 TOMBSTONE_OUTCOME_PURGED: TombstoneOutcome
+TOMBSTONE_OUTCOME_ERASED: TombstoneOutcome
 
 class ProcessedFrame(_message.Message):
-    __slots__ = ("stream_id", "sequence", "capture_time", "received_time", "leased_time", "processed_time", "published_time", "publisher_id", "publisher_sequence", "attributes", "traceparent", "source", "pictures", "reencode_outcome", "mask_version", "quality", "traffic", "rois", "validation_failures", "clock_skew", "stages", "worker_version", "processing_attempt", "replayed_from", "encoded_quality", "over_budget")
+    __slots__ = ("stream_id", "sequence", "capture_time", "receive_time", "lease_time", "process_time", "publish_time", "publisher_id", "publisher_sequence", "attributes", "traceparent", "tracestate", "source", "pictures", "reencode_outcome", "encoded_quality", "over_budget", "mask_version", "quality", "scene", "rois", "measures_version", "validation_failures", "clock_skew", "stages", "worker_version", "processing_attempt", "replayed_from")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -162,56 +162,60 @@ class ProcessedFrame(_message.Message):
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
-    RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
-    LEASED_TIME_FIELD_NUMBER: _ClassVar[int]
-    PROCESSED_TIME_FIELD_NUMBER: _ClassVar[int]
-    PUBLISHED_TIME_FIELD_NUMBER: _ClassVar[int]
+    RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_TIME_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_TIME_FIELD_NUMBER: _ClassVar[int]
     PUBLISHER_ID_FIELD_NUMBER: _ClassVar[int]
     PUBLISHER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    TRACESTATE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     PICTURES_FIELD_NUMBER: _ClassVar[int]
     REENCODE_OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    ENCODED_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    OVER_BUDGET_FIELD_NUMBER: _ClassVar[int]
     MASK_VERSION_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
-    TRAFFIC_FIELD_NUMBER: _ClassVar[int]
+    SCENE_FIELD_NUMBER: _ClassVar[int]
     ROIS_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_VERSION_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_FAILURES_FIELD_NUMBER: _ClassVar[int]
     CLOCK_SKEW_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     WORKER_VERSION_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FROM_FIELD_NUMBER: _ClassVar[int]
-    ENCODED_QUALITY_FIELD_NUMBER: _ClassVar[int]
-    OVER_BUDGET_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     sequence: int
     capture_time: _timestamp_pb2.Timestamp
-    received_time: _timestamp_pb2.Timestamp
-    leased_time: _timestamp_pb2.Timestamp
-    processed_time: _timestamp_pb2.Timestamp
-    published_time: _timestamp_pb2.Timestamp
+    receive_time: _timestamp_pb2.Timestamp
+    lease_time: _timestamp_pb2.Timestamp
+    process_time: _timestamp_pb2.Timestamp
+    publish_time: _timestamp_pb2.Timestamp
     publisher_id: str
     publisher_sequence: int
     attributes: _containers.ScalarMap[str, str]
     traceparent: str
+    tracestate: str
     source: PictureSource
     pictures: _containers.RepeatedCompositeFieldContainer[Picture]
     reencode_outcome: ReencodeOutcome
+    encoded_quality: int
+    over_budget: bool
     mask_version: int
     quality: QualityMetrics
-    traffic: TrafficFeatures
-    rois: _containers.RepeatedCompositeFieldContainer[RoiAnalysis]
+    scene: SceneMeasures
+    rois: _containers.RepeatedCompositeFieldContainer[RoiMeasures]
+    measures_version: int
     validation_failures: _containers.RepeatedScalarFieldContainer[ValidationFailure]
     clock_skew: _duration_pb2.Duration
     stages: _containers.RepeatedCompositeFieldContainer[ProcessingStage]
     worker_version: str
     processing_attempt: int
     replayed_from: int
-    encoded_quality: int
-    over_budget: bool
-    def __init__(self, stream_id: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leased_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., processed_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., source: _Optional[_Union[PictureSource, _Mapping]] = ..., pictures: _Optional[_Iterable[_Union[Picture, _Mapping]]] = ..., reencode_outcome: _Optional[_Union[ReencodeOutcome, str]] = ..., mask_version: _Optional[int] = ..., quality: _Optional[_Union[QualityMetrics, _Mapping]] = ..., traffic: _Optional[_Union[TrafficFeatures, _Mapping]] = ..., rois: _Optional[_Iterable[_Union[RoiAnalysis, _Mapping]]] = ..., validation_failures: _Optional[_Iterable[_Union[ValidationFailure, str]]] = ..., clock_skew: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[ProcessingStage, _Mapping]]] = ..., worker_version: _Optional[str] = ..., processing_attempt: _Optional[int] = ..., replayed_from: _Optional[int] = ..., encoded_quality: _Optional[int] = ..., over_budget: _Optional[bool] = ...) -> None: ...
+    def __init__(self, stream_id: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lease_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., process_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ..., source: _Optional[_Union[PictureSource, _Mapping]] = ..., pictures: _Optional[_Iterable[_Union[Picture, _Mapping]]] = ..., reencode_outcome: _Optional[_Union[ReencodeOutcome, str]] = ..., encoded_quality: _Optional[int] = ..., over_budget: _Optional[bool] = ..., mask_version: _Optional[int] = ..., quality: _Optional[_Union[QualityMetrics, _Mapping]] = ..., scene: _Optional[_Union[SceneMeasures, _Mapping]] = ..., rois: _Optional[_Iterable[_Union[RoiMeasures, _Mapping]]] = ..., measures_version: _Optional[int] = ..., validation_failures: _Optional[_Iterable[_Union[ValidationFailure, str]]] = ..., clock_skew: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[ProcessingStage, _Mapping]]] = ..., worker_version: _Optional[str] = ..., processing_attempt: _Optional[int] = ..., replayed_from: _Optional[int] = ...) -> None: ...
 
 class PictureSource(_message.Message):
     __slots__ = ("format", "width", "height", "size_bytes", "blake3_digest")
@@ -266,14 +270,16 @@ class Rendition(_message.Message):
     def __init__(self, format: _Optional[_Union[_frame_pb2.PictureFormat, str]] = ..., quality: _Optional[int] = ..., max_width: _Optional[int] = ..., max_height: _Optional[int] = ..., lossless: _Optional[bool] = ...) -> None: ...
 
 class PictureSelection(_message.Message):
-    __slots__ = ("roles", "rendition", "max_picture_bytes")
+    __slots__ = ("roles", "metadata_only", "rendition", "max_picture_bytes")
     ROLES_FIELD_NUMBER: _ClassVar[int]
+    METADATA_ONLY_FIELD_NUMBER: _ClassVar[int]
     RENDITION_FIELD_NUMBER: _ClassVar[int]
     MAX_PICTURE_BYTES_FIELD_NUMBER: _ClassVar[int]
     roles: _containers.RepeatedScalarFieldContainer[PictureRole]
+    metadata_only: bool
     rendition: Rendition
     max_picture_bytes: int
-    def __init__(self, roles: _Optional[_Iterable[_Union[PictureRole, str]]] = ..., rendition: _Optional[_Union[Rendition, _Mapping]] = ..., max_picture_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(self, roles: _Optional[_Iterable[_Union[PictureRole, str]]] = ..., metadata_only: _Optional[bool] = ..., rendition: _Optional[_Union[Rendition, _Mapping]] = ..., max_picture_bytes: _Optional[int] = ...) -> None: ...
 
 class QualityMetrics(_message.Message):
     __slots__ = ("mean_luma", "rms_contrast", "laplacian_variance", "noise_sigma", "sharpness_score", "brightness_score", "contrast_score", "noise_cleanliness_score", "quality_score")
@@ -297,10 +303,10 @@ class QualityMetrics(_message.Message):
     quality_score: float
     def __init__(self, mean_luma: _Optional[float] = ..., rms_contrast: _Optional[float] = ..., laplacian_variance: _Optional[float] = ..., noise_sigma: _Optional[float] = ..., sharpness_score: _Optional[float] = ..., brightness_score: _Optional[float] = ..., contrast_score: _Optional[float] = ..., noise_cleanliness_score: _Optional[float] = ..., quality_score: _Optional[float] = ...) -> None: ...
 
-class TrafficFeatures(_message.Message):
-    __slots__ = ("motion_intensity", "vehicle_density", "congestion", "congestion_confidence", "lighting", "lighting_confidence", "weather", "weather_confidence", "model_frames")
+class SceneMeasures(_message.Message):
+    __slots__ = ("motion_intensity", "foreground_ratio", "congestion", "congestion_confidence", "lighting", "lighting_confidence", "weather", "weather_confidence", "model_frames")
     MOTION_INTENSITY_FIELD_NUMBER: _ClassVar[int]
-    VEHICLE_DENSITY_FIELD_NUMBER: _ClassVar[int]
+    FOREGROUND_RATIO_FIELD_NUMBER: _ClassVar[int]
     CONGESTION_FIELD_NUMBER: _ClassVar[int]
     CONGESTION_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     LIGHTING_FIELD_NUMBER: _ClassVar[int]
@@ -309,7 +315,7 @@ class TrafficFeatures(_message.Message):
     WEATHER_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FRAMES_FIELD_NUMBER: _ClassVar[int]
     motion_intensity: float
-    vehicle_density: float
+    foreground_ratio: float
     congestion: Congestion
     congestion_confidence: float
     lighting: Lighting
@@ -317,25 +323,25 @@ class TrafficFeatures(_message.Message):
     weather: Weather
     weather_confidence: float
     model_frames: int
-    def __init__(self, motion_intensity: _Optional[float] = ..., vehicle_density: _Optional[float] = ..., congestion: _Optional[_Union[Congestion, str]] = ..., congestion_confidence: _Optional[float] = ..., lighting: _Optional[_Union[Lighting, str]] = ..., lighting_confidence: _Optional[float] = ..., weather: _Optional[_Union[Weather, str]] = ..., weather_confidence: _Optional[float] = ..., model_frames: _Optional[int] = ...) -> None: ...
+    def __init__(self, motion_intensity: _Optional[float] = ..., foreground_ratio: _Optional[float] = ..., congestion: _Optional[_Union[Congestion, str]] = ..., congestion_confidence: _Optional[float] = ..., lighting: _Optional[_Union[Lighting, str]] = ..., lighting_confidence: _Optional[float] = ..., weather: _Optional[_Union[Weather, str]] = ..., weather_confidence: _Optional[float] = ..., model_frames: _Optional[int] = ...) -> None: ...
 
-class RoiAnalysis(_message.Message):
-    __slots__ = ("roi_id", "vehicle_density", "mean_luma", "rms_contrast", "motion_intensity", "congestion", "congestion_confidence")
+class RoiMeasures(_message.Message):
+    __slots__ = ("roi_id", "foreground_ratio", "mean_luma", "rms_contrast", "motion_intensity", "congestion", "congestion_confidence")
     ROI_ID_FIELD_NUMBER: _ClassVar[int]
-    VEHICLE_DENSITY_FIELD_NUMBER: _ClassVar[int]
+    FOREGROUND_RATIO_FIELD_NUMBER: _ClassVar[int]
     MEAN_LUMA_FIELD_NUMBER: _ClassVar[int]
     RMS_CONTRAST_FIELD_NUMBER: _ClassVar[int]
     MOTION_INTENSITY_FIELD_NUMBER: _ClassVar[int]
     CONGESTION_FIELD_NUMBER: _ClassVar[int]
     CONGESTION_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     roi_id: str
-    vehicle_density: float
+    foreground_ratio: float
     mean_luma: float
     rms_contrast: float
     motion_intensity: float
     congestion: Congestion
     congestion_confidence: float
-    def __init__(self, roi_id: _Optional[str] = ..., vehicle_density: _Optional[float] = ..., mean_luma: _Optional[float] = ..., rms_contrast: _Optional[float] = ..., motion_intensity: _Optional[float] = ..., congestion: _Optional[_Union[Congestion, str]] = ..., congestion_confidence: _Optional[float] = ...) -> None: ...
+    def __init__(self, roi_id: _Optional[str] = ..., foreground_ratio: _Optional[float] = ..., mean_luma: _Optional[float] = ..., rms_contrast: _Optional[float] = ..., motion_intensity: _Optional[float] = ..., congestion: _Optional[_Union[Congestion, str]] = ..., congestion_confidence: _Optional[float] = ...) -> None: ...
 
 class ProcessingStage(_message.Message):
     __slots__ = ("kind", "duration")
@@ -346,7 +352,7 @@ class ProcessingStage(_message.Message):
     def __init__(self, kind: _Optional[_Union[StageKind, str]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Tombstone(_message.Message):
-    __slots__ = ("stream_id", "sequence", "outcome", "reason", "message", "capture_time", "received_time", "published_time", "publisher_id", "publisher_sequence", "attributes", "processing_attempts", "dead_letter_id", "traceparent")
+    __slots__ = ("stream_id", "sequence", "outcome", "reason", "message", "capture_time", "receive_time", "publish_time", "publisher_id", "publisher_sequence", "attributes", "traceparent", "tracestate", "processing_attempts", "dead_letter_id")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -360,26 +366,28 @@ class Tombstone(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
-    RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
-    PUBLISHED_TIME_FIELD_NUMBER: _ClassVar[int]
+    RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_TIME_FIELD_NUMBER: _ClassVar[int]
     PUBLISHER_ID_FIELD_NUMBER: _ClassVar[int]
     PUBLISHER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    TRACESTATE_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]
-    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     sequence: int
     outcome: TombstoneOutcome
     reason: _error_reason_pb2.ErrorReason
     message: str
     capture_time: _timestamp_pb2.Timestamp
-    received_time: _timestamp_pb2.Timestamp
-    published_time: _timestamp_pb2.Timestamp
+    receive_time: _timestamp_pb2.Timestamp
+    publish_time: _timestamp_pb2.Timestamp
     publisher_id: str
     publisher_sequence: int
     attributes: _containers.ScalarMap[str, str]
+    traceparent: str
+    tracestate: str
     processing_attempts: int
     dead_letter_id: str
-    traceparent: str
-    def __init__(self, stream_id: _Optional[str] = ..., sequence: _Optional[int] = ..., outcome: _Optional[_Union[TombstoneOutcome, str]] = ..., reason: _Optional[_Union[_error_reason_pb2.ErrorReason, str]] = ..., message: _Optional[str] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ..., processing_attempts: _Optional[int] = ..., dead_letter_id: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    def __init__(self, stream_id: _Optional[str] = ..., sequence: _Optional[int] = ..., outcome: _Optional[_Union[TombstoneOutcome, str]] = ..., reason: _Optional[_Union[_error_reason_pb2.ErrorReason, str]] = ..., message: _Optional[str] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ..., processing_attempts: _Optional[int] = ..., dead_letter_id: _Optional[str] = ...) -> None: ...

@@ -26,13 +26,8 @@ if _version_not_supported:
 
 
 class QueueServiceStub:
-    """QueueService is for operators: work queues, consumer groups, dead letters, the server itself.
-
-    A queue here is the work queue of one partition: the accepted frames of its streams that no worker has finished. Its id is
-    `p` and the partition's number in at least two digits: `p00`, `p07`, `p31`. Every stream belongs to one partition for good.
-
-    Errors, and the codes that any RPC may answer beside its own, are those of StreamingService. Maxima stand at the top of
-    streaming_service.proto. Every RPC that changes something writes an audit line with the caller and, where the request has one, the reason.
+    """Operates the work queues. For words, errors, unknown values and retries see StreamingService. Every RPC that changes something
+    writes an audit line with the caller and the reason.
     """
 
     def __init__(self, channel):
@@ -50,6 +45,11 @@ class QueueServiceStub:
                 '/frameway.v1.QueueService/GetQueueStats',
                 request_serializer=frameway_dot_v1_dot_queue__service__pb2.GetQueueStatsRequest.SerializeToString,
                 response_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetQueueStatsResponse.FromString,
+                _registered_method=True)
+        self.ListStreamStats = channel.unary_unary(
+                '/frameway.v1.QueueService/ListStreamStats',
+                request_serializer=frameway_dot_v1_dot_queue__service__pb2.ListStreamStatsRequest.SerializeToString,
+                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.ListStreamStatsResponse.FromString,
                 _registered_method=True)
         self.PauseQueue = channel.unary_unary(
                 '/frameway.v1.QueueService/PauseQueue',
@@ -71,265 +71,87 @@ class QueueServiceStub:
                 request_serializer=frameway_dot_v1_dot_queue__service__pb2.PurgeQueueRequest.SerializeToString,
                 response_deserializer=frameway_dot_v1_dot_queue__service__pb2.PurgeQueueResponse.FromString,
                 _registered_method=True)
-        self.CreateConsumerGroup = channel.unary_unary(
-                '/frameway.v1.QueueService/CreateConsumerGroup',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.CreateConsumerGroupRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.CreateConsumerGroupResponse.FromString,
-                _registered_method=True)
-        self.GetConsumerGroup = channel.unary_unary(
-                '/frameway.v1.QueueService/GetConsumerGroup',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.GetConsumerGroupRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetConsumerGroupResponse.FromString,
-                _registered_method=True)
-        self.ListConsumerGroups = channel.unary_unary(
-                '/frameway.v1.QueueService/ListConsumerGroups',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.ListConsumerGroupsRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.ListConsumerGroupsResponse.FromString,
-                _registered_method=True)
-        self.UpdateConsumerGroup = channel.unary_unary(
-                '/frameway.v1.QueueService/UpdateConsumerGroup',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.UpdateConsumerGroupRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.UpdateConsumerGroupResponse.FromString,
-                _registered_method=True)
-        self.SeekConsumerGroup = channel.unary_unary(
-                '/frameway.v1.QueueService/SeekConsumerGroup',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.SeekConsumerGroupRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.SeekConsumerGroupResponse.FromString,
-                _registered_method=True)
-        self.DeleteConsumerGroup = channel.unary_unary(
-                '/frameway.v1.QueueService/DeleteConsumerGroup',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.DeleteConsumerGroupRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.DeleteConsumerGroupResponse.FromString,
-                _registered_method=True)
-        self.ListDeadLetters = channel.unary_unary(
-                '/frameway.v1.QueueService/ListDeadLetters',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.ListDeadLettersRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.ListDeadLettersResponse.FromString,
-                _registered_method=True)
-        self.GetDeadLetter = channel.unary_unary(
-                '/frameway.v1.QueueService/GetDeadLetter',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.GetDeadLetterRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetDeadLetterResponse.FromString,
-                _registered_method=True)
-        self.ReplayDeadLetters = channel.unary_unary(
-                '/frameway.v1.QueueService/ReplayDeadLetters',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.ReplayDeadLettersRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.ReplayDeadLettersResponse.FromString,
-                _registered_method=True)
-        self.DiscardDeadLetters = channel.unary_unary(
-                '/frameway.v1.QueueService/DiscardDeadLetters',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.DiscardDeadLettersRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.DiscardDeadLettersResponse.FromString,
-                _registered_method=True)
-        self.GetSystemMetrics = channel.unary_unary(
-                '/frameway.v1.QueueService/GetSystemMetrics',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.GetSystemMetricsRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetSystemMetricsResponse.FromString,
-                _registered_method=True)
-        self.GetServerInfo = channel.unary_unary(
-                '/frameway.v1.QueueService/GetServerInfo',
-                request_serializer=frameway_dot_v1_dot_queue__service__pb2.GetServerInfoRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetServerInfoResponse.FromString,
-                _registered_method=True)
 
 
 class QueueServiceServicer:
-    """QueueService is for operators: work queues, consumer groups, dead letters, the server itself.
-
-    A queue here is the work queue of one partition: the accepted frames of its streams that no worker has finished. Its id is
-    `p` and the partition's number in at least two digits: `p00`, `p07`, `p31`. Every stream belongs to one partition for good.
-
-    Errors, and the codes that any RPC may answer beside its own, are those of StreamingService. Maxima stand at the top of
-    streaming_service.proto. Every RPC that changes something writes an audit line with the caller and, where the request has one, the reason.
+    """Operates the work queues. For words, errors, unknown values and retries see StreamingService. Every RPC that changes something
+    writes an audit line with the caller and the reason.
     """
 
     def ListQueues(self, request, context):
-        """ListQueues reads all work queues and their states.
+        """Reads the work queues and their states, in pages.
 
-        Ordering: by queue id. Retry: safe, reads only. Status: only those that any RPC may answer.
+        - Ordering: by partition.
+        - Retry: safe, reads only.
+        - Status: INVALID_ARGUMENT (FILTER_INVALID, PAGE_TOKEN_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetQueueStats(self, request, context):
-        """GetQueueStats reads counts, rates and times: in total, per partition and, in pages, per stream.
+        """Reads numbers of the work queues: each, and all together.
 
-        Ordering: partitions by queue id, streams by stream id. The numbers of one partition belong to one moment, those of several
-        do not. Retry: safe, reads only.
-        Status: NOT_FOUND (QUEUE_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        - Ordering: by partition. The numbers of one queue belong to one moment, those of several do not.
+        - Retry: safe, reads only.
+        - Status: NOT_FOUND (QUEUE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStreamStats(self, request, context):
+        """Reads numbers of the streams, in pages.
+
+        - Ordering: by stream id.
+        - Retry: safe, reads only.
+        - Status: INVALID_ARGUMENT (FILTER_INVALID, PAGE_TOKEN_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseQueue(self, request, context):
-        """PauseQueue stops workers from taking frames. Frames being processed are finished. Submit goes on until the queue is full.
+        """Stops workers from taking frames. Frames being processed are finished. Frames are accepted until the queue is full.
 
-        Ordering: once answered, no worker takes another frame. Retry: safe; pausing again changes nothing.
-        Status: NOT_FOUND (QUEUE_NOT_FOUND). With several queues, UNAVAILABLE may leave some of them changed.
+        - Ordering: after the answer no worker takes another frame.
+        - Retry: safe.
+        - Status: NOT_FOUND (QUEUE_NOT_FOUND). With all_queues, a failed call may have changed some.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeQueue(self, request, context):
-        """ResumeQueue ends a pause or a drain.
+        """Ends a pause or a drain.
 
-        Ordering: frames go on in their order. Retry: safe; resuming again changes nothing.
-        Status: NOT_FOUND (QUEUE_NOT_FOUND). With several queues, UNAVAILABLE may leave some of them changed.
+        - Ordering: frames go on in their order.
+        - Retry: safe.
+        - Status: NOT_FOUND (QUEUE_NOT_FOUND). With all_queues, a failed call may have changed some.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DrainQueue(self, request, context):
-        """DrainQueue refuses new frames (QUEUE_DRAINING) while workers finish those that are there.
+        """Rejects new frames (QUEUE_DRAINING, with a retry_delay) while workers finish those that wait. Publishers keep their frames
+        and send them again after the queue is resumed.
 
-        Ordering: once answered, no new frame is accepted. The queue is empty when ListQueues says depth_frames 0. Retry: safe;
-        draining again changes nothing.
-        Status: NOT_FOUND (QUEUE_NOT_FOUND). With several queues, UNAVAILABLE may leave some of them changed.
+        - Ordering: after the answer no new frame is accepted. The queue is empty when ListQueues returns queued_frames 0.
+        - Retry: safe.
+        - Status: NOT_FOUND (QUEUE_NOT_FOUND). With all_queues, a failed call may have changed some.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PurgeQueue(self, request, context):
-        """PurgeQueue throws away the frames that wait at the moment of the call, each leaving a tombstone (PURGED). The worker that
-        holds the partition writes the tombstones, in order, also while the queue is paused.
+        """Removes the frames that wait at the moment of the call. Each leaves a tombstone (PURGED), written by the worker that holds
+        the partition, also while the queue is paused.
 
-        Ordering: frames accepted after the call are not touched; frames in the hands of a worker are finished.
-        Retry: safe; a repeat purges what came in between, too.
-        Status: NOT_FOUND (QUEUE_NOT_FOUND, STREAM_NOT_FOUND), INVALID_ARGUMENT (queue_id is empty and neither a stream nor
-        all_queues is given).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateConsumerGroup(self, request, context):
-        """CreateConsumerGroup makes a consumer group: a named, stored reader whose members share the frames.
-
-        Ordering: its start position is fixed when it answers. Retry: safe; a repeat answers ALREADY_EXISTS.
-        Status: ALREADY_EXISTS, INVALID_ARGUMENT (a bad field, CURSOR_INVALID), RESOURCE_EXHAUSTED (TOO_MANY_GROUPS),
-        OUT_OF_RANGE (POSITION_IN_FUTURE).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetConsumerGroup(self, request, context):
-        """GetConsumerGroup reads a group's settings and status and, in pages, its position in each stream.
-
-        Ordering: streams by stream id. Retry: safe, reads only.
-        Status: NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListConsumerGroups(self, request, context):
-        """ListConsumerGroups reads the groups in pages.
-
-        Ordering: by group id. Retry: safe, reads only. Status: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateConsumerGroup(self, request, context):
-        """UpdateConsumerGroup changes settings of a group. They apply to deliveries after the answer. A stream that is no longer
-        selected is not delivered any more, and its position is dropped.
-
-        Ordering: concurrent updates without etag apply one after the other. Retry: safe; with an etag a repeat of an update that
-        did apply answers ABORTED.
-        Status: NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID, a bad field), ABORTED (ETAG_MISMATCH).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def SeekConsumerGroup(self, request, context):
-        """SeekConsumerGroup moves a group's position, in all its streams or some. Outstanding frames of these are forgotten: their
-        ack ids become stale, since the group's generation rises.
-
-        Ordering: deliveries after the answer are from the new position. Retry: safe; a repeat seeks again, and for `live` and
-        `age` to a later position.
-        Status: NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (CURSOR_INVALID, no position), OUT_OF_RANGE (POSITION_IN_FUTURE),
-        ABORTED (ETAG_MISMATCH).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def DeleteConsumerGroup(self, request, context):
-        """DeleteConsumerGroup removes a group and its positions. Its members' calls end with NOT_FOUND (GROUP_DELETED). Its dead
-        letters are kept.
-
-        Ordering: no delivery after the answer. Retry: safe; a repeat answers NOT_FOUND.
-        Status: NOT_FOUND (GROUP_NOT_FOUND), ABORTED (ETAG_MISMATCH).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListDeadLetters(self, request, context):
-        """ListDeadLetters reads dead letters in pages, without their pictures.
-
-        Ordering: newest first. Retry: safe, reads only. Status: INVALID_ARGUMENT (a bad filter, PAGE_TOKEN_INVALID).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetDeadLetter(self, request, context):
-        """GetDeadLetter reads one dead letter with its picture.
-
-        Ordering: none. Retry: safe, reads only. Status: NOT_FOUND (DEAD_LETTER_NOT_FOUND).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ReplayDeadLetters(self, request, context):
-        """ReplayDeadLetters sends dead letters through again. Those of workers are accepted anew, with a new sequence and
-        `replayed_from`. Those of a group go back to that group and no other reader: the frame is delivered again under its own
-        sequence, beginning with attempt 1, acknowledged or rejected like any other, and may become another dead letter. If the
-        output has not kept the frame, members get it from the dead letter, with its measures and the processed picture.
-
-        Ordering: in the order of their first sequences within a stream. Retry: safe; a dead letter is replayed once, and a repeat
-        answers the same, or with discard_after DEAD_LETTER_NOT_FOUND. Should a server die during a replay to a group, a repeat
-        may deliver a frame again that the group has acknowledged in between.
-        Status: OK with a result per dead letter; INVALID_ARGUMENT (no or too many ids, a bad filter).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def DiscardDeadLetters(self, request, context):
-        """DiscardDeadLetters removes dead letters with their pictures.
-
-        Ordering: none. Retry: safe; those that are gone answer DEAD_LETTER_NOT_FOUND.
-        Status: OK with a result per dead letter; INVALID_ARGUMENT (no or too many ids, a bad filter).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetSystemMetrics(self, request, context):
-        """GetSystemMetrics reads the counters of the service, its workers and its backend: the accounts of every frame.
-
-        Ordering: none. Retry: safe, reads only. Status: only those that any RPC may answer.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetServerInfo(self, request, context):
-        """GetServerInfo reads what the server is: version, limits, defaults, backend, durability.
-
-        Ordering: none. Retry: safe, reads only. Answers also while the backend is away, and says so in `health`.
-        Status: only those that any RPC may answer.
+        - Ordering: frames accepted after the call stay; frames that a worker is processing are finished.
+        - Retry: a repeat removes also what came in between. With before_receive_time it does not.
+        - Status: NOT_FOUND (QUEUE_NOT_FOUND, STREAM_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -347,6 +169,11 @@ def add_QueueServiceServicer_to_server(servicer, server):
                     servicer.GetQueueStats,
                     request_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetQueueStatsRequest.FromString,
                     response_serializer=frameway_dot_v1_dot_queue__service__pb2.GetQueueStatsResponse.SerializeToString,
+            ),
+            'ListStreamStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStreamStats,
+                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.ListStreamStatsRequest.FromString,
+                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.ListStreamStatsResponse.SerializeToString,
             ),
             'PauseQueue': grpc.unary_unary_rpc_method_handler(
                     servicer.PauseQueue,
@@ -368,66 +195,6 @@ def add_QueueServiceServicer_to_server(servicer, server):
                     request_deserializer=frameway_dot_v1_dot_queue__service__pb2.PurgeQueueRequest.FromString,
                     response_serializer=frameway_dot_v1_dot_queue__service__pb2.PurgeQueueResponse.SerializeToString,
             ),
-            'CreateConsumerGroup': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateConsumerGroup,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.CreateConsumerGroupRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.CreateConsumerGroupResponse.SerializeToString,
-            ),
-            'GetConsumerGroup': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetConsumerGroup,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetConsumerGroupRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.GetConsumerGroupResponse.SerializeToString,
-            ),
-            'ListConsumerGroups': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListConsumerGroups,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.ListConsumerGroupsRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.ListConsumerGroupsResponse.SerializeToString,
-            ),
-            'UpdateConsumerGroup': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateConsumerGroup,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.UpdateConsumerGroupRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.UpdateConsumerGroupResponse.SerializeToString,
-            ),
-            'SeekConsumerGroup': grpc.unary_unary_rpc_method_handler(
-                    servicer.SeekConsumerGroup,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.SeekConsumerGroupRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.SeekConsumerGroupResponse.SerializeToString,
-            ),
-            'DeleteConsumerGroup': grpc.unary_unary_rpc_method_handler(
-                    servicer.DeleteConsumerGroup,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.DeleteConsumerGroupRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.DeleteConsumerGroupResponse.SerializeToString,
-            ),
-            'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListDeadLetters,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.ListDeadLettersRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.ListDeadLettersResponse.SerializeToString,
-            ),
-            'GetDeadLetter': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetDeadLetter,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetDeadLetterRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.GetDeadLetterResponse.SerializeToString,
-            ),
-            'ReplayDeadLetters': grpc.unary_unary_rpc_method_handler(
-                    servicer.ReplayDeadLetters,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.ReplayDeadLettersRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.ReplayDeadLettersResponse.SerializeToString,
-            ),
-            'DiscardDeadLetters': grpc.unary_unary_rpc_method_handler(
-                    servicer.DiscardDeadLetters,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.DiscardDeadLettersRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.DiscardDeadLettersResponse.SerializeToString,
-            ),
-            'GetSystemMetrics': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetSystemMetrics,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetSystemMetricsRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.GetSystemMetricsResponse.SerializeToString,
-            ),
-            'GetServerInfo': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetServerInfo,
-                    request_deserializer=frameway_dot_v1_dot_queue__service__pb2.GetServerInfoRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_queue__service__pb2.GetServerInfoResponse.SerializeToString,
-            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'frameway.v1.QueueService', rpc_method_handlers)
@@ -437,13 +204,8 @@ def add_QueueServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class QueueService:
-    """QueueService is for operators: work queues, consumer groups, dead letters, the server itself.
-
-    A queue here is the work queue of one partition: the accepted frames of its streams that no worker has finished. Its id is
-    `p` and the partition's number in at least two digits: `p00`, `p07`, `p31`. Every stream belongs to one partition for good.
-
-    Errors, and the codes that any RPC may answer beside its own, are those of StreamingService. Maxima stand at the top of
-    streaming_service.proto. Every RPC that changes something writes an audit line with the caller and, where the request has one, the reason.
+    """Operates the work queues. For words, errors, unknown values and retries see StreamingService. Every RPC that changes something
+    writes an audit line with the caller and the reason.
     """
 
     @staticmethod
@@ -490,6 +252,33 @@ class QueueService:
             '/frameway.v1.QueueService/GetQueueStats',
             frameway_dot_v1_dot_queue__service__pb2.GetQueueStatsRequest.SerializeToString,
             frameway_dot_v1_dot_queue__service__pb2.GetQueueStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStreamStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frameway.v1.QueueService/ListStreamStats',
+            frameway_dot_v1_dot_queue__service__pb2.ListStreamStatsRequest.SerializeToString,
+            frameway_dot_v1_dot_queue__service__pb2.ListStreamStatsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -598,330 +387,6 @@ class QueueService:
             '/frameway.v1.QueueService/PurgeQueue',
             frameway_dot_v1_dot_queue__service__pb2.PurgeQueueRequest.SerializeToString,
             frameway_dot_v1_dot_queue__service__pb2.PurgeQueueResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateConsumerGroup(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/CreateConsumerGroup',
-            frameway_dot_v1_dot_queue__service__pb2.CreateConsumerGroupRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.CreateConsumerGroupResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetConsumerGroup(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/GetConsumerGroup',
-            frameway_dot_v1_dot_queue__service__pb2.GetConsumerGroupRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.GetConsumerGroupResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListConsumerGroups(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/ListConsumerGroups',
-            frameway_dot_v1_dot_queue__service__pb2.ListConsumerGroupsRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.ListConsumerGroupsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpdateConsumerGroup(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/UpdateConsumerGroup',
-            frameway_dot_v1_dot_queue__service__pb2.UpdateConsumerGroupRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.UpdateConsumerGroupResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def SeekConsumerGroup(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/SeekConsumerGroup',
-            frameway_dot_v1_dot_queue__service__pb2.SeekConsumerGroupRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.SeekConsumerGroupResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def DeleteConsumerGroup(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/DeleteConsumerGroup',
-            frameway_dot_v1_dot_queue__service__pb2.DeleteConsumerGroupRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.DeleteConsumerGroupResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListDeadLetters(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/ListDeadLetters',
-            frameway_dot_v1_dot_queue__service__pb2.ListDeadLettersRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.ListDeadLettersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetDeadLetter(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/GetDeadLetter',
-            frameway_dot_v1_dot_queue__service__pb2.GetDeadLetterRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.GetDeadLetterResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ReplayDeadLetters(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/ReplayDeadLetters',
-            frameway_dot_v1_dot_queue__service__pb2.ReplayDeadLettersRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.ReplayDeadLettersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def DiscardDeadLetters(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/DiscardDeadLetters',
-            frameway_dot_v1_dot_queue__service__pb2.DiscardDeadLettersRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.DiscardDeadLettersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetSystemMetrics(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/GetSystemMetrics',
-            frameway_dot_v1_dot_queue__service__pb2.GetSystemMetricsRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.GetSystemMetricsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetServerInfo(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.QueueService/GetServerInfo',
-            frameway_dot_v1_dot_queue__service__pb2.GetServerInfoRequest.SerializeToString,
-            frameway_dot_v1_dot_queue__service__pb2.GetServerInfoResponse.FromString,
             options,
             channel_credentials,
             insecure,

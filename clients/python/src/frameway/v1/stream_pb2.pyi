@@ -85,7 +85,7 @@ STREAM_STATE_STALLED: StreamState
 STREAM_STATE_ERROR: StreamState
 
 class Stream(_message.Message):
-    __slots__ = ("stream_id", "display_name", "labels", "location", "rois", "privacy_masks", "retention", "output", "validation", "queue", "stall_timeout", "etag", "create_time", "update_time", "mask_version", "auto_registered", "status")
+    __slots__ = ("stream_id", "display_name", "labels", "location", "rois", "privacy_masks", "retention", "output", "validation", "queue", "stall_timeout", "etag", "create_time", "update_time", "mask_version", "auto_registered", "status", "effective")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -110,6 +110,7 @@ class Stream(_message.Message):
     MASK_VERSION_FIELD_NUMBER: _ClassVar[int]
     AUTO_REGISTERED_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     display_name: str
     labels: _containers.ScalarMap[str, str]
@@ -127,7 +128,22 @@ class Stream(_message.Message):
     mask_version: int
     auto_registered: bool
     status: StreamStatus
-    def __init__(self, stream_id: _Optional[str] = ..., display_name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., location: _Optional[_Union[GeoLocation, _Mapping]] = ..., rois: _Optional[_Iterable[_Union[Roi, _Mapping]]] = ..., privacy_masks: _Optional[_Iterable[_Union[PrivacyMask, _Mapping]]] = ..., retention: _Optional[_Union[RetentionPolicy, _Mapping]] = ..., output: _Optional[_Union[OutputPolicy, _Mapping]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., queue: _Optional[_Union[QueuePolicy, _Mapping]] = ..., stall_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., mask_version: _Optional[int] = ..., auto_registered: _Optional[bool] = ..., status: _Optional[_Union[StreamStatus, _Mapping]] = ...) -> None: ...
+    effective: StreamPolicies
+    def __init__(self, stream_id: _Optional[str] = ..., display_name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., location: _Optional[_Union[GeoLocation, _Mapping]] = ..., rois: _Optional[_Iterable[_Union[Roi, _Mapping]]] = ..., privacy_masks: _Optional[_Iterable[_Union[PrivacyMask, _Mapping]]] = ..., retention: _Optional[_Union[RetentionPolicy, _Mapping]] = ..., output: _Optional[_Union[OutputPolicy, _Mapping]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., queue: _Optional[_Union[QueuePolicy, _Mapping]] = ..., stall_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., mask_version: _Optional[int] = ..., auto_registered: _Optional[bool] = ..., status: _Optional[_Union[StreamStatus, _Mapping]] = ..., effective: _Optional[_Union[StreamPolicies, _Mapping]] = ...) -> None: ...
+
+class StreamPolicies(_message.Message):
+    __slots__ = ("retention", "output", "validation", "queue", "stall_timeout")
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    STALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    retention: RetentionPolicy
+    output: OutputPolicy
+    validation: ValidationPolicy
+    queue: QueuePolicy
+    stall_timeout: _duration_pb2.Duration
+    def __init__(self, retention: _Optional[_Union[RetentionPolicy, _Mapping]] = ..., output: _Optional[_Union[OutputPolicy, _Mapping]] = ..., validation: _Optional[_Union[ValidationPolicy, _Mapping]] = ..., queue: _Optional[_Union[QueuePolicy, _Mapping]] = ..., stall_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class GeoLocation(_message.Message):
     __slots__ = ("latitude_degrees", "longitude_degrees", "altitude_meters", "heading_degrees")
@@ -244,12 +260,12 @@ class QueuePolicy(_message.Message):
     def __init__(self, max_frames: _Optional[int] = ..., max_bytes: _Optional[int] = ..., overflow: _Optional[_Union[QueueOverflow, str]] = ...) -> None: ...
 
 class StreamStatus(_message.Message):
-    __slots__ = ("state", "accepted_sequence", "published_sequence", "oldest_sequence", "last_received_time", "queued_frames", "queued_bytes", "retained_frames", "retained_bytes", "partition", "over_budget_in_row", "trimmed_until_receive_time", "accepted_frames", "published_frames")
+    __slots__ = ("state", "accepted_sequence", "published_sequence", "oldest_sequence", "last_receive_time", "queued_frames", "queued_bytes", "retained_frames", "retained_bytes", "partition", "over_budget_in_row", "trimmed_until_receive_time", "accepted_frames", "published_frames")
     STATE_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     OLDEST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    LAST_RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     QUEUED_BYTES_FIELD_NUMBER: _ClassVar[int]
     RETAINED_FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -263,7 +279,7 @@ class StreamStatus(_message.Message):
     accepted_sequence: int
     published_sequence: int
     oldest_sequence: int
-    last_received_time: _timestamp_pb2.Timestamp
+    last_receive_time: _timestamp_pb2.Timestamp
     queued_frames: int
     queued_bytes: int
     retained_frames: int
@@ -273,7 +289,7 @@ class StreamStatus(_message.Message):
     trimmed_until_receive_time: _timestamp_pb2.Timestamp
     accepted_frames: int
     published_frames: int
-    def __init__(self, state: _Optional[_Union[StreamState, str]] = ..., accepted_sequence: _Optional[int] = ..., published_sequence: _Optional[int] = ..., oldest_sequence: _Optional[int] = ..., last_received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued_frames: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., retained_frames: _Optional[int] = ..., retained_bytes: _Optional[int] = ..., partition: _Optional[int] = ..., over_budget_in_row: _Optional[int] = ..., trimmed_until_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_frames: _Optional[int] = ..., published_frames: _Optional[int] = ...) -> None: ...
+    def __init__(self, state: _Optional[_Union[StreamState, str]] = ..., accepted_sequence: _Optional[int] = ..., published_sequence: _Optional[int] = ..., oldest_sequence: _Optional[int] = ..., last_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued_frames: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., retained_frames: _Optional[int] = ..., retained_bytes: _Optional[int] = ..., partition: _Optional[int] = ..., over_budget_in_row: _Optional[int] = ..., trimmed_until_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_frames: _Optional[int] = ..., published_frames: _Optional[int] = ...) -> None: ...
 
 class StreamMatch(_message.Message):
     __slots__ = ("id", "glob", "labels")

@@ -26,33 +26,65 @@ if _version_not_supported:
 
 
 class StreamingServiceStub:
-    """StreamingService carries frames from cameras to subscribers, and keeps the registry of streams.
+    """Carries frames from cameras to subscribers. To register a stream, submit a picture, and read it back:
 
-    Errors are google.rpc.Status with the details google.rpc.ErrorInfo (reason: ErrorReason, domain `frameway.v1`) and, where
-    they apply, BadRequest (the field paths), RetryInfo (when to try again) and ResourceInfo.
+    grpcurl -plaintext -d '{"stream": {"stream_id": "road-1"}}' \
+    127.0.0.1:7400 frameway.v1.StreamRegistryService/RegisterStream
+    echo '{"frames": [{"stream_id": "road-1", "data": "'$(base64 < road.jpg | tr -d '\n')'"}]}' |
+    grpcurl -plaintext -d @ 127.0.0.1:7400 frameway.v1.StreamingService/SubmitFrameBatch
+    grpcurl -plaintext -d '{"stop_after_frames": 1, "selectors": [{"streams": [{"id": "road-1"}], "start": {"earliest": {}}}]}' \
+    127.0.0.1:7400 frameway.v1.StreamingService/SubscribeFrames
 
-    Any RPC may also answer, beside the codes that it names:
-    UNAUTHENTICATED (no or bad credentials), PERMISSION_DENIED, RESOURCE_EXHAUSTED with RetryInfo (the caller's quota; without
-    RetryInfo: the message is too large), UNAVAILABLE with RetryInfo (the queue backend cannot be reached, or the server drains:
-    try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INVALID_ARGUMENT (reason
-    PROTOCOL_VIOLATION: the bytes are not a message of the call), INTERNAL. Texts that repeat the request's are cut at 512
-    characters.
+    Words:
 
-    The content type must be application/grpc or application/grpc+proto: any other answers HTTP status 415, and nothing is
-    done. Messages must not be compressed (encoding identity): pictures are already.
+    - A stream is one camera. A frame is one picture of it, and gets a sequence when it is accepted: 1, 2, 3, ...
+    - Each stream belongs to one partition for good. Its accepted frames wait in the partition's work queue, and a worker turns
+    each into a processed frame (pictures and measures) or, where there is no picture, a tombstone.
+    - Both are published to the stream's output, in order of sequence, and are kept there as long as the stream's RetentionPolicy
+    says.
+    - A subscription (SubscribeFrames) reads outputs by itself. A consumer group (ConsumeFrames) shares the frames among its
+    members, each of which acknowledges what it has handled.
+    - A gap tells a reader which sequences it does not get, and why. A cursor is a position in an output. The head is its newest
+    entry.
+    - A dead letter keeps a frame that could not be processed or handled.
+    - Durability (GetServerInfo) is what an accepted frame survives.
 
-    A call's deadline (grpc-timeout) is enforced by the server, too, over the whole life of the call, streams included.
+    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_ARGUMENT. Where a field
+    has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
+    inclusive. Text is UTF-8. GetServerInfo.limits has the maxima in force.
 
-    Connections may have a maximum age at the server: then new calls need a new connection, and calls that last end with
-    `draining` and UNAVAILABLE as when the server drains.
+    Errors are google.rpc.Status with the detail google.rpc.ErrorInfo (see ErrorReason) and, where they apply, BadRequest (field
+    paths), RetryInfo (when to try again), ResourceInfo, and RequestInfo (the request id). A call may bring its own request id in
+    the metadata `x-request-id` (at most 128 characters); otherwise the server makes one. The response metadata `x-request-id`
+    returns it.
 
-    Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED, and after a CANCELLED
-    that the caller did not ask for.
+    Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (a field out of its bounds, UNKNOWN_FIELD,
+    PROTOCOL_VIOLATION), UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED (with RetryInfo: too many calls or the caller's
+    quota; without: a message or the metadata is too large), UNAVAILABLE with RetryInfo (the backend cannot be reached, or the
+    server drains), DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A refused call changes nothing.
 
-    SubmitFrames, SubscribeFrames and WatchStreams send heartbeats. A client uses them as its watchdog: where nothing at all has
-    come for three heartbeat intervals, the server hangs or the way to it is cut, which TCP may not notice for many minutes. Cancel
-    the call then, and open another one, as after UNAVAILABLE. The interval must suit the link: a message counts when all of it has
-    come, so that a large picture on a slow link may take longer than three short intervals.
+    Newer and older programs:
+
+    - A server refuses what it does not know: an enum value, a oneof that is present without a known case, and (all RPCs but
+    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then.
+    - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
+    unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
+    FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
+    - Before a client uses what came after the first version of this API, it checks GetServerInfo.features.
+
+    Who may do what: credentials come in the metadata `authorization` (`Bearer ...`). They choose the tenant, within which ids are
+    unique. Publisher ids, groups and members belong to the caller's principal. Globs, labels, lists and watches see what the
+    caller may read. A resource that is named by its id and may not be used is PERMISSION_DENIED, whether it exists or not. A
+    picture that may not be read is omitted (NOT_PERMITTED). A server that does not authenticate treats all callers as one
+    principal that may do everything.
+
+    Retries: where an RPC is called safe to retry, send it again after UNAVAILABLE, DEADLINE_EXCEEDED, and a CANCELLED that the
+    caller did not ask for. proto/frameway_v1_service_config.json has timeouts and retries for gRPC clients.
+
+    Transport: content type application/grpc or application/grpc+proto; messages uncompressed. The server enforces a call's
+    deadline over the whole call. A connection may have a maximum age: calls on it then end as when the server drains. On calls
+    that last, treat three heartbeat intervals without any message (at least 15 s before the first one) as a lost connection:
+    cancel, and open another.
     """
 
     def __init__(self, channel):
@@ -75,6 +107,11 @@ class StreamingServiceStub:
                 '/frameway.v1.StreamingService/SubscribeFrames',
                 request_serializer=frameway_dot_v1_dot_streaming__service__pb2.SubscribeFramesRequest.SerializeToString,
                 response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.SubscribeFramesResponse.FromString,
+                _registered_method=True)
+        self.ConsumeFrames = channel.unary_stream(
+                '/frameway.v1.StreamingService/ConsumeFrames',
+                request_serializer=frameway_dot_v1_dot_streaming__service__pb2.ConsumeFramesRequest.SerializeToString,
+                response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.ConsumeFramesResponse.FromString,
                 _registered_method=True)
         self.AcknowledgeFrames = channel.unary_unary(
                 '/frameway.v1.StreamingService/AcknowledgeFrames',
@@ -101,252 +138,202 @@ class StreamingServiceStub:
                 request_serializer=frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesRequest.SerializeToString,
                 response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesResponse.FromString,
                 _registered_method=True)
-        self.RegisterStream = channel.unary_unary(
-                '/frameway.v1.StreamingService/RegisterStream',
-                request_serializer=frameway_dot_v1_dot_streaming__service__pb2.RegisterStreamRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.RegisterStreamResponse.FromString,
-                _registered_method=True)
-        self.GetStream = channel.unary_unary(
-                '/frameway.v1.StreamingService/GetStream',
-                request_serializer=frameway_dot_v1_dot_streaming__service__pb2.GetStreamRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.GetStreamResponse.FromString,
-                _registered_method=True)
-        self.ListStreams = channel.unary_unary(
-                '/frameway.v1.StreamingService/ListStreams',
-                request_serializer=frameway_dot_v1_dot_streaming__service__pb2.ListStreamsRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.ListStreamsResponse.FromString,
-                _registered_method=True)
-        self.UpdateStream = channel.unary_unary(
-                '/frameway.v1.StreamingService/UpdateStream',
-                request_serializer=frameway_dot_v1_dot_streaming__service__pb2.UpdateStreamRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.UpdateStreamResponse.FromString,
-                _registered_method=True)
-        self.UnregisterStream = channel.unary_unary(
-                '/frameway.v1.StreamingService/UnregisterStream',
-                request_serializer=frameway_dot_v1_dot_streaming__service__pb2.UnregisterStreamRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.UnregisterStreamResponse.FromString,
-                _registered_method=True)
-        self.WatchStreams = channel.unary_stream(
-                '/frameway.v1.StreamingService/WatchStreams',
-                request_serializer=frameway_dot_v1_dot_streaming__service__pb2.WatchStreamsRequest.SerializeToString,
-                response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.WatchStreamsResponse.FromString,
+        self.GetServerInfo = channel.unary_unary(
+                '/frameway.v1.StreamingService/GetServerInfo',
+                request_serializer=frameway_dot_v1_dot_streaming__service__pb2.GetServerInfoRequest.SerializeToString,
+                response_deserializer=frameway_dot_v1_dot_streaming__service__pb2.GetServerInfoResponse.FromString,
                 _registered_method=True)
 
 
 class StreamingServiceServicer:
-    """StreamingService carries frames from cameras to subscribers, and keeps the registry of streams.
+    """Carries frames from cameras to subscribers. To register a stream, submit a picture, and read it back:
 
-    Errors are google.rpc.Status with the details google.rpc.ErrorInfo (reason: ErrorReason, domain `frameway.v1`) and, where
-    they apply, BadRequest (the field paths), RetryInfo (when to try again) and ResourceInfo.
+    grpcurl -plaintext -d '{"stream": {"stream_id": "road-1"}}' \
+    127.0.0.1:7400 frameway.v1.StreamRegistryService/RegisterStream
+    echo '{"frames": [{"stream_id": "road-1", "data": "'$(base64 < road.jpg | tr -d '\n')'"}]}' |
+    grpcurl -plaintext -d @ 127.0.0.1:7400 frameway.v1.StreamingService/SubmitFrameBatch
+    grpcurl -plaintext -d '{"stop_after_frames": 1, "selectors": [{"streams": [{"id": "road-1"}], "start": {"earliest": {}}}]}' \
+    127.0.0.1:7400 frameway.v1.StreamingService/SubscribeFrames
 
-    Any RPC may also answer, beside the codes that it names:
-    UNAUTHENTICATED (no or bad credentials), PERMISSION_DENIED, RESOURCE_EXHAUSTED with RetryInfo (the caller's quota; without
-    RetryInfo: the message is too large), UNAVAILABLE with RetryInfo (the queue backend cannot be reached, or the server drains:
-    try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INVALID_ARGUMENT (reason
-    PROTOCOL_VIOLATION: the bytes are not a message of the call), INTERNAL. Texts that repeat the request's are cut at 512
-    characters.
+    Words:
 
-    The content type must be application/grpc or application/grpc+proto: any other answers HTTP status 415, and nothing is
-    done. Messages must not be compressed (encoding identity): pictures are already.
+    - A stream is one camera. A frame is one picture of it, and gets a sequence when it is accepted: 1, 2, 3, ...
+    - Each stream belongs to one partition for good. Its accepted frames wait in the partition's work queue, and a worker turns
+    each into a processed frame (pictures and measures) or, where there is no picture, a tombstone.
+    - Both are published to the stream's output, in order of sequence, and are kept there as long as the stream's RetentionPolicy
+    says.
+    - A subscription (SubscribeFrames) reads outputs by itself. A consumer group (ConsumeFrames) shares the frames among its
+    members, each of which acknowledges what it has handled.
+    - A gap tells a reader which sequences it does not get, and why. A cursor is a position in an output. The head is its newest
+    entry.
+    - A dead letter keeps a frame that could not be processed or handled.
+    - Durability (GetServerInfo) is what an accepted frame survives.
 
-    A call's deadline (grpc-timeout) is enforced by the server, too, over the whole life of the call, streams included.
+    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_ARGUMENT. Where a field
+    has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
+    inclusive. Text is UTF-8. GetServerInfo.limits has the maxima in force.
 
-    Connections may have a maximum age at the server: then new calls need a new connection, and calls that last end with
-    `draining` and UNAVAILABLE as when the server drains.
+    Errors are google.rpc.Status with the detail google.rpc.ErrorInfo (see ErrorReason) and, where they apply, BadRequest (field
+    paths), RetryInfo (when to try again), ResourceInfo, and RequestInfo (the request id). A call may bring its own request id in
+    the metadata `x-request-id` (at most 128 characters); otherwise the server makes one. The response metadata `x-request-id`
+    returns it.
 
-    Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED, and after a CANCELLED
-    that the caller did not ask for.
+    Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (a field out of its bounds, UNKNOWN_FIELD,
+    PROTOCOL_VIOLATION), UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED (with RetryInfo: too many calls or the caller's
+    quota; without: a message or the metadata is too large), UNAVAILABLE with RetryInfo (the backend cannot be reached, or the
+    server drains), DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A refused call changes nothing.
 
-    SubmitFrames, SubscribeFrames and WatchStreams send heartbeats. A client uses them as its watchdog: where nothing at all has
-    come for three heartbeat intervals, the server hangs or the way to it is cut, which TCP may not notice for many minutes. Cancel
-    the call then, and open another one, as after UNAVAILABLE. The interval must suit the link: a message counts when all of it has
-    come, so that a large picture on a slow link may take longer than three short intervals.
+    Newer and older programs:
+
+    - A server refuses what it does not know: an enum value, a oneof that is present without a known case, and (all RPCs but
+    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then.
+    - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
+    unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
+    FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
+    - Before a client uses what came after the first version of this API, it checks GetServerInfo.features.
+
+    Who may do what: credentials come in the metadata `authorization` (`Bearer ...`). They choose the tenant, within which ids are
+    unique. Publisher ids, groups and members belong to the caller's principal. Globs, labels, lists and watches see what the
+    caller may read. A resource that is named by its id and may not be used is PERMISSION_DENIED, whether it exists or not. A
+    picture that may not be read is omitted (NOT_PERMITTED). A server that does not authenticate treats all callers as one
+    principal that may do everything.
+
+    Retries: where an RPC is called safe to retry, send it again after UNAVAILABLE, DEADLINE_EXCEEDED, and a CANCELLED that the
+    caller did not ask for. proto/frameway_v1_service_config.json has timeouts and retries for gRPC clients.
+
+    Transport: content type application/grpc or application/grpc+proto; messages uncompressed. The server enforces a call's
+    deadline over the whole call. A connection may have a maximum age: calls on it then end as when the server drains. On calls
+    that last, treat three heartbeat intervals without any message (at least 15 s before the first one) as a lost connection:
+    cancel, and open another.
     """
 
     def SubmitFrameBatch(self, request, context):
-        """SubmitFrameBatch stores 1 to 100 frames, of any streams, and answers once they are stored at the server's durability level.
+        """Stores 1 to 100 frames of any streams, and answers when they are stored at the server's durability.
 
-        Ordering: frames of one stream and one publisher get rising sequences in the order of the batch. Calls that run at the same
-        time are not ordered against each other: await one before sending the next, or use SubmitFrames. After a refusal that may
-        be tried again, later frames of that stream in the batch are refused too (OUT_OF_ORDER).
-        Retry: safe for frames with publisher_id and publisher_sequence: a repeat answers `duplicate`. After UNAVAILABLE,
-        DEADLINE_EXCEEDED or CANCELLED every frame counts as unconfirmed: send the same batch again. Frames without them may be
-        stored twice.
-        Status: OK as soon as any frame was attempted, with a result for each; a frame's own faults (unknown stream, bad picture,
-        full queue) are in its result. INVALID_ARGUMENT (EMPTY_BATCH, TOO_MANY_FRAMES), RESOURCE_EXHAUSTED (BATCH_TOO_LARGE) and
-        UNAVAILABLE: nothing was attempted, except that after UNAVAILABLE some may be stored.
+        - Ordering: frames of one stream and publisher get rising sequences in the order of the batch. After a refusal with a
+        retry_delay, later frames of that stream in the batch are refused too (OUT_OF_ORDER). Calls that run at the same time are
+        not ordered.
+        - Retry: safe for frames with publisher_id and publisher_sequence; others may be stored twice. If the call fails with
+        UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED, every frame counts as unconfirmed.
+        - Status: OK when frames were tried, with a result for each; a frame's own faults are in its result. INVALID_ARGUMENT
+        (EMPTY_BATCH, TOO_MANY_FRAMES), RESOURCE_EXHAUSTED (BATCH_TOO_LARGE): no frame was tried.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitFrames(self, request_iterator, context):
-        """SubmitFrames stores frames of a live camera over one call: a setup first, then batches, each answered by its batch_id. Not
-        for browsers: gRPC-Web has no bidirectional streams; they use SubmitFrameBatch.
+        """Stores the batches of a live camera over one call: first a setup, then batches, each answered by its batch_id. Not for
+        browsers: gRPC-Web has no streams of requests.
 
-        Ordering: batches are stored and answered in the order sent. After a refusal that may be tried again, later frames of that
-        stream are refused (OUT_OF_ORDER), also in batches in flight, until the refused publisher sequence comes again.
-        Retry: after the call ends, every unanswered batch counts as unconfirmed: open another call, read SubmitReady.positions and
-        send what is above them again. Safe for frames with publisher sequences, as in SubmitFrameBatch.
-        Status: OK after the client closed its side and everything is answered. INVALID_ARGUMENT (PROTOCOL_VIOLATION, a bad setup,
-        EMPTY_BATCH, TOO_MANY_FRAMES), RESOURCE_EXHAUSTED (BATCH_TOO_LARGE, TOO_MANY_IN_FLIGHT), UNAVAILABLE after SubmitDraining.
+        - Ordering: batches are stored and answered in the order sent. After a refusal with a retry_delay, later frames of that
+        stream are refused (OUT_OF_ORDER), in batches under way too, until the refused publisher sequence comes again.
+        - Retry: when the call has ended, every unanswered batch counts as unconfirmed. Open another call, read
+        SubmitReady.positions, and send what is above them.
+        - Status: OK after the client has closed its side and everything is answered. INVALID_ARGUMENT (PROTOCOL_VIOLATION: among
+        others no setup within 30 s; EMPTY_BATCH, TOO_MANY_FRAMES), RESOURCE_EXHAUSTED (BATCH_TOO_LARGE, TOO_MANY_IN_FLIGHT),
+        UNAVAILABLE after `draining`, UNIMPLEMENTED (a kind of request that the server does not know).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubscribeFrames(self, request, context):
-        """SubscribeFrames sends processed frames as they are published, or from a position on. The first message is always a
-        checkpoint: it says that the starting position of every selected stream is fixed. A client that waits for it before it
-        submits, or before it tells others to, misses nothing.
+        """Sends processed frames as they are published, or from a position on. The first message is a checkpoint: the start of every
+        selected stream is then fixed, and a client that waits for it before it submits misses nothing.
 
-        Ordering: frames and gaps of one stream come in sequence order, each sequence at most once; streams are not ordered against
-        each other. Every sequence after the start is accounted for: by its frame or by a gap. In a group, redeliveries come out of
-        order and more than once, and so do gaps: a gap is the group's until a member's client has it, which is known when it has
-        acknowledged a frame of the stream that was sent behind it on the same call, or the call has gone on for a minute. Until then
-        it is told again when the call ends, to whichever member asks next. Gaps that the group's own filter and sampling make are
-        told once: such frames count as acknowledged.
-        Retry: safe. Resume after the last cursor that was handled (StartPosition.cursors); without a group nothing is lost within
-        retention and nothing comes twice. In a group, subscribe again under the same member_id, at any server: until their ack
-        deadlines the member's frames stay its own. The new call sends them again as the same attempts with the same ack ids, since
-        the server cannot know whether the member still works on them or has lost them; a member that still works on them passes
-        over frames whose ack id it has in hand. Ack ids from the earlier call stay good.
-        Status: OK when every stop position is reached. INVALID_ARGUMENT (bad selector, CURSOR_INVALID), NOT_FOUND (a group, or a
-        stream selected by id that is not registered while auto-registration is off), OUT_OF_RANGE (CURSOR_TRIMMED with fail_if_trimmed, POSITION_IN_FUTURE),
-        RESOURCE_EXHAUSTED (SLOW_CONSUMER after OVERFLOW_POLICY_DISCONNECT, TOO_MANY_SUBSCRIPTIONS), ABORTED (MEMBER_REPLACED),
-        UNAVAILABLE after SubscribeDraining.
+        - Ordering: frames and gaps of one stream come in the order of sequences, each sequence once: as a frame or in a gap. Streams
+        are not ordered against each other.
+        - Retry: safe. Resume behind the last cursor that was handled (StartPosition.cursors): nothing comes twice, and nothing is
+        lost within retention.
+        - Status: OK when every stop is reached. NOT_FOUND (a stream selected by id that is not registered, unless its first frame
+        may register it), INVALID_ARGUMENT (CURSOR_INVALID, TOO_MANY_ITEMS), OUT_OF_RANGE (CURSOR_TRIMMED, POSITION_IN_FUTURE),
+        RESOURCE_EXHAUSTED (SLOW_CONSUMER, TOO_MANY_SUBSCRIPTIONS, TOO_MANY_STREAMS), UNAVAILABLE after `draining`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConsumeFrames(self, request, context):
+        """Joins a consumer group as a member, and sends the member's share of the group's frames. Each must be acknowledged
+        (AcknowledgeFrames) before its deadline, or it is delivered again.
+
+        - Ordering: frames of one stream come in the order of sequences; redeliveries come out of order, and more than once. A gap is
+        told at least once: it comes again, to whichever member asks next, unless a frame behind it was acknowledged or its call
+        went on for a minute. Gaps that the group's own filter and sampling make come once.
+        - Retry: safe. Join again under the same member_id, at any server. Until their deadlines the member's frames stay its own:
+        the new call sends them again, as the same attempts with the same ack ids, which stay good.
+        - Status: OK after stop_after_frames. NOT_FOUND (GROUP_NOT_FOUND, GROUP_DELETED), ABORTED (MEMBER_REPLACED),
+        RESOURCE_EXHAUSTED (TOO_MANY_SUBSCRIPTIONS), UNAVAILABLE after `draining`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeFrames(self, request, context):
-        """AcknowledgeFrames tells a consumer group that frames are done, so that they do not come again.
+        """Tells a consumer group that frames are done. Any server takes any ack id of the cluster.
 
-        Ordering: none; results have the order of the ids. Any server takes any ack id.
-        Retry: safe; acknowledging again succeeds. A late ack of a frame that nobody acknowledged succeeds too, unless the frame was
-        delivered again since (ACK_ID_STALE) or has become a dead letter (DELIVERY_ATTEMPTS_EXHAUSTED, REJECTED_BY_CONSUMER).
-        Status: OK with a result per id; NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (no ids, TOO_MANY_ITEMS).
+        - Ordering: results have the order of the ids.
+        - Retry: safe; acknowledging again succeeds. A late ack succeeds too, unless the frame was delivered again since
+        (ACK_ID_STALE) or has become a dead letter.
+        - Status: OK with a result for each id. NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RejectFrames(self, request, context):
-        """RejectFrames tells a consumer group that frames could not be handled: they come again after a delay, or become dead letters.
+        """Tells a consumer group that frames could not be handled: they come again after a delay, or become dead letters. This holds
+        also after the member's call has ended, and after the deadline while no other member has the frame.
 
-        Ordering: none; results have the order of the rejections. Any server takes any ack id.
-        It also holds for a member whose call has ended, and for a frame whose ack deadline has passed while nobody else has it.
-        Retry: safe; rejecting the same ack id again changes nothing.
-        Status: OK with a result per id; NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (no ids, TOO_MANY_ITEMS, a bad delay).
+        - Ordering: results have the order of the rejections.
+        - Retry: safe; rejecting an ack id again changes nothing.
+        - Status: OK with a result for each ack id. NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExtendAckDeadline(self, request, context):
-        """ExtendAckDeadline gives a group member more time for frames that it still works on.
+        """Gives a group member more time for frames. This holds also after the deadline, while no other member has the frame. A member
+        that is away keeps its frames for one ack_deadline of the group at most.
 
-        Ordering: none; results have the order of the ids. Any server takes any ack id.
-        It also holds for a frame whose ack deadline has passed, while nobody else has it. A frame that was rejected has no deadline
-        to extend (ACK_ID_STALE). A member that is away keeps its frames for one ack deadline of the group at most.
-        Retry: safe; the last call counts.
-        Status: OK with a result per id; NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (no ids, TOO_MANY_ITEMS, a bad extension).
+        - Ordering: results have the order of the ids.
+        - Retry: safe; the last call counts.
+        - Status: OK with a result for each id. NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetFrames(self, request, context):
-        """GetFrames reads processed frames of one stream by their sequences.
+        """Reads frames of one stream by their sequences.
 
-        Ordering: results have the order of the request. Retry: safe, reads only.
-        Status: OK with a result per sequence, also where none was found; NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (no
-        sequences, TOO_MANY_ITEMS, a bad selection).
+        - Ordering: results have the order of the request.
+        - Retry: safe, reads only.
+        - Status: OK with a result for each sequence. NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLatestFrames(self, request, context):
-        """GetLatestFrames reads the newest processed frame of each of several streams; tombstones are passed over.
+        """Reads the newest processed frame of each of several streams. Tombstones are skipped, however many there are.
 
-        Ordering: results have the order of the request. Retry: safe, reads only.
-        Status: OK with a result per stream, also for unknown ones; INVALID_ARGUMENT (no streams, TOO_MANY_ITEMS, a bad id or
-        selection).
+        - Ordering: results have the order of the request.
+        - Retry: safe, reads only.
+        - Status: OK with a result for each stream, also for unknown ones. INVALID_ARGUMENT (TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RegisterStream(self, request, context):
-        """RegisterStream adds a stream. An id that was registered before goes on counting its sequences where it stopped.
+    def GetServerInfo(self, request, context):
+        """Reads what the server is: version, features, limits, defaults, backend, durability. Answers also while the backend is away.
 
-        Ordering: frames submitted after the answer are accepted. Retry: safe; a repeat answers ALREADY_EXISTS.
-        Status: ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetStream(self, request, context):
-        """GetStream reads a stream's settings and status.
-
-        Ordering: sees every change that was answered before. Retry: safe, reads only.
-        Status: NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (INVALID_STREAM_ID).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListStreams(self, request, context):
-        """ListStreams reads the registered streams in pages.
-
-        Ordering: by stream id within all pages. Streams that are added or removed meanwhile may or may not be seen; no other is
-        missed or repeated. Retry: safe, reads only.
-        Status: INVALID_ARGUMENT (FILTER_INVALID, PAGE_TOKEN_INVALID).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateStream(self, request, context):
-        """UpdateStream changes settings of a stream. They apply to frames that a worker takes after the answer.
-
-        Ordering: concurrent updates without etag apply one after the other. Retry: safe; with an etag a repeat of an update that
-        did apply answers ABORTED.
-        Status: NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID, a bad field), ABORTED (ETAG_MISMATCH).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UnregisterStream(self, request, context):
-        """UnregisterStream removes a stream with its settings, its queued frames, its output and its dead letters. From the answer
-        on none of these can be read, also where the id is registered again at once, by anybody; a worker removes the bytes from
-        the store within seconds. Queued frames are not processed. Subscribers, consumer groups and cursors get what they had not
-        seen as a gap (GAP_REASON_UNREGISTERED); what was sent to a client before the answer may still arrive after it.
-
-        An id that is registered again begins a new stream: its counters start at 0, and its sequences go on behind all that
-        were given out under the id. That holds also where the server has forgotten the removed stream (it remembers 8,192 of
-        them in all, those with the highest sequences); the new sequences may then begin further ahead.
-
-        Ordering: frames submitted after the answer are rejected (or register the stream anew, where auto-registration is on).
-        Retry: safe; a repeat answers NOT_FOUND.
-        Status: NOT_FOUND (STREAM_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_STREAM_ID).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def WatchStreams(self, request, context):
-        """WatchStreams sends the registered streams, then every change: registered, updated, live, stalled, error, removed.
-
-        Ordering: the changes of one stream come in the order they happened. Several quick changes of one stream may come as the
-        last of them. Retry: safe; resume with the last resume_token that was handled. A token that is too old, from before a
-        failover, or of another store, starts with a new snapshot.
-        Status: INVALID_ARGUMENT (a bad match, or a resume token that is not one of this service's), UNAVAILABLE when the server
-        drains.
+        - Ordering: none.
+        - Retry: safe, reads only.
+        - Status: those of any RPC.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -369,6 +356,11 @@ def add_StreamingServiceServicer_to_server(servicer, server):
                     servicer.SubscribeFrames,
                     request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.SubscribeFramesRequest.FromString,
                     response_serializer=frameway_dot_v1_dot_streaming__service__pb2.SubscribeFramesResponse.SerializeToString,
+            ),
+            'ConsumeFrames': grpc.unary_stream_rpc_method_handler(
+                    servicer.ConsumeFrames,
+                    request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.ConsumeFramesRequest.FromString,
+                    response_serializer=frameway_dot_v1_dot_streaming__service__pb2.ConsumeFramesResponse.SerializeToString,
             ),
             'AcknowledgeFrames': grpc.unary_unary_rpc_method_handler(
                     servicer.AcknowledgeFrames,
@@ -395,35 +387,10 @@ def add_StreamingServiceServicer_to_server(servicer, server):
                     request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesRequest.FromString,
                     response_serializer=frameway_dot_v1_dot_streaming__service__pb2.GetLatestFramesResponse.SerializeToString,
             ),
-            'RegisterStream': grpc.unary_unary_rpc_method_handler(
-                    servicer.RegisterStream,
-                    request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.RegisterStreamRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_streaming__service__pb2.RegisterStreamResponse.SerializeToString,
-            ),
-            'GetStream': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetStream,
-                    request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.GetStreamRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_streaming__service__pb2.GetStreamResponse.SerializeToString,
-            ),
-            'ListStreams': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListStreams,
-                    request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.ListStreamsRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_streaming__service__pb2.ListStreamsResponse.SerializeToString,
-            ),
-            'UpdateStream': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateStream,
-                    request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.UpdateStreamRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_streaming__service__pb2.UpdateStreamResponse.SerializeToString,
-            ),
-            'UnregisterStream': grpc.unary_unary_rpc_method_handler(
-                    servicer.UnregisterStream,
-                    request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.UnregisterStreamRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_streaming__service__pb2.UnregisterStreamResponse.SerializeToString,
-            ),
-            'WatchStreams': grpc.unary_stream_rpc_method_handler(
-                    servicer.WatchStreams,
-                    request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.WatchStreamsRequest.FromString,
-                    response_serializer=frameway_dot_v1_dot_streaming__service__pb2.WatchStreamsResponse.SerializeToString,
+            'GetServerInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServerInfo,
+                    request_deserializer=frameway_dot_v1_dot_streaming__service__pb2.GetServerInfoRequest.FromString,
+                    response_serializer=frameway_dot_v1_dot_streaming__service__pb2.GetServerInfoResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -434,33 +401,65 @@ def add_StreamingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StreamingService:
-    """StreamingService carries frames from cameras to subscribers, and keeps the registry of streams.
+    """Carries frames from cameras to subscribers. To register a stream, submit a picture, and read it back:
 
-    Errors are google.rpc.Status with the details google.rpc.ErrorInfo (reason: ErrorReason, domain `frameway.v1`) and, where
-    they apply, BadRequest (the field paths), RetryInfo (when to try again) and ResourceInfo.
+    grpcurl -plaintext -d '{"stream": {"stream_id": "road-1"}}' \
+    127.0.0.1:7400 frameway.v1.StreamRegistryService/RegisterStream
+    echo '{"frames": [{"stream_id": "road-1", "data": "'$(base64 < road.jpg | tr -d '\n')'"}]}' |
+    grpcurl -plaintext -d @ 127.0.0.1:7400 frameway.v1.StreamingService/SubmitFrameBatch
+    grpcurl -plaintext -d '{"stop_after_frames": 1, "selectors": [{"streams": [{"id": "road-1"}], "start": {"earliest": {}}}]}' \
+    127.0.0.1:7400 frameway.v1.StreamingService/SubscribeFrames
 
-    Any RPC may also answer, beside the codes that it names:
-    UNAUTHENTICATED (no or bad credentials), PERMISSION_DENIED, RESOURCE_EXHAUSTED with RetryInfo (the caller's quota; without
-    RetryInfo: the message is too large), UNAVAILABLE with RetryInfo (the queue backend cannot be reached, or the server drains:
-    try again, elsewhere if need be), DEADLINE_EXCEEDED, UNIMPLEMENTED (reason NOT_IMPLEMENTED), INVALID_ARGUMENT (reason
-    PROTOCOL_VIOLATION: the bytes are not a message of the call), INTERNAL. Texts that repeat the request's are cut at 512
-    characters.
+    Words:
 
-    The content type must be application/grpc or application/grpc+proto: any other answers HTTP status 415, and nothing is
-    done. Messages must not be compressed (encoding identity): pictures are already.
+    - A stream is one camera. A frame is one picture of it, and gets a sequence when it is accepted: 1, 2, 3, ...
+    - Each stream belongs to one partition for good. Its accepted frames wait in the partition's work queue, and a worker turns
+    each into a processed frame (pictures and measures) or, where there is no picture, a tombstone.
+    - Both are published to the stream's output, in order of sequence, and are kept there as long as the stream's RetentionPolicy
+    says.
+    - A subscription (SubscribeFrames) reads outputs by itself. A consumer group (ConsumeFrames) shares the frames among its
+    members, each of which acknowledges what it has handled.
+    - A gap tells a reader which sequences it does not get, and why. A cursor is a position in an output. The head is its newest
+    entry.
+    - A dead letter keeps a frame that could not be processed or handled.
+    - Durability (GetServerInfo) is what an accepted frame survives.
 
-    A call's deadline (grpc-timeout) is enforced by the server, too, over the whole life of the call, streams included.
+    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_ARGUMENT. Where a field
+    has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
+    inclusive. Text is UTF-8. GetServerInfo.limits has the maxima in force.
 
-    Connections may have a maximum age at the server: then new calls need a new connection, and calls that last end with
-    `draining` and UNAVAILABLE as when the server drains.
+    Errors are google.rpc.Status with the detail google.rpc.ErrorInfo (see ErrorReason) and, where they apply, BadRequest (field
+    paths), RetryInfo (when to try again), ResourceInfo, and RequestInfo (the request id). A call may bring its own request id in
+    the metadata `x-request-id` (at most 128 characters); otherwise the server makes one. The response metadata `x-request-id`
+    returns it.
 
-    Where a comment calls an RPC safe to retry, it may be sent again after UNAVAILABLE and DEADLINE_EXCEEDED, and after a CANCELLED
-    that the caller did not ask for.
+    Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (a field out of its bounds, UNKNOWN_FIELD,
+    PROTOCOL_VIOLATION), UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED (with RetryInfo: too many calls or the caller's
+    quota; without: a message or the metadata is too large), UNAVAILABLE with RetryInfo (the backend cannot be reached, or the
+    server drains), DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A refused call changes nothing.
 
-    SubmitFrames, SubscribeFrames and WatchStreams send heartbeats. A client uses them as its watchdog: where nothing at all has
-    come for three heartbeat intervals, the server hangs or the way to it is cut, which TCP may not notice for many minutes. Cancel
-    the call then, and open another one, as after UNAVAILABLE. The interval must suit the link: a message counts when all of it has
-    come, so that a large picture on a slow link may take longer than three short intervals.
+    Newer and older programs:
+
+    - A server refuses what it does not know: an enum value, a oneof that is present without a known case, and (all RPCs but
+    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then.
+    - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
+    unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
+    FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
+    - Before a client uses what came after the first version of this API, it checks GetServerInfo.features.
+
+    Who may do what: credentials come in the metadata `authorization` (`Bearer ...`). They choose the tenant, within which ids are
+    unique. Publisher ids, groups and members belong to the caller's principal. Globs, labels, lists and watches see what the
+    caller may read. A resource that is named by its id and may not be used is PERMISSION_DENIED, whether it exists or not. A
+    picture that may not be read is omitted (NOT_PERMITTED). A server that does not authenticate treats all callers as one
+    principal that may do everything.
+
+    Retries: where an RPC is called safe to retry, send it again after UNAVAILABLE, DEADLINE_EXCEEDED, and a CANCELLED that the
+    caller did not ask for. proto/frameway_v1_service_config.json has timeouts and retries for gRPC clients.
+
+    Transport: content type application/grpc or application/grpc+proto; messages uncompressed. The server enforces a call's
+    deadline over the whole call. A connection may have a maximum age: calls on it then end as when the server drains. On calls
+    that last, treat three heartbeat intervals without any message (at least 15 s before the first one) as a lost connection:
+    cancel, and open another.
     """
 
     @staticmethod
@@ -534,6 +533,33 @@ class StreamingService:
             '/frameway.v1.StreamingService/SubscribeFrames',
             frameway_dot_v1_dot_streaming__service__pb2.SubscribeFramesRequest.SerializeToString,
             frameway_dot_v1_dot_streaming__service__pb2.SubscribeFramesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConsumeFrames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frameway.v1.StreamingService/ConsumeFrames',
+            frameway_dot_v1_dot_streaming__service__pb2.ConsumeFramesRequest.SerializeToString,
+            frameway_dot_v1_dot_streaming__service__pb2.ConsumeFramesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -680,7 +706,7 @@ class StreamingService:
             _registered_method=True)
 
     @staticmethod
-    def RegisterStream(request,
+    def GetServerInfo(request,
             target,
             options=(),
             channel_credentials=None,
@@ -693,144 +719,9 @@ class StreamingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/frameway.v1.StreamingService/RegisterStream',
-            frameway_dot_v1_dot_streaming__service__pb2.RegisterStreamRequest.SerializeToString,
-            frameway_dot_v1_dot_streaming__service__pb2.RegisterStreamResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetStream(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.StreamingService/GetStream',
-            frameway_dot_v1_dot_streaming__service__pb2.GetStreamRequest.SerializeToString,
-            frameway_dot_v1_dot_streaming__service__pb2.GetStreamResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListStreams(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.StreamingService/ListStreams',
-            frameway_dot_v1_dot_streaming__service__pb2.ListStreamsRequest.SerializeToString,
-            frameway_dot_v1_dot_streaming__service__pb2.ListStreamsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpdateStream(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.StreamingService/UpdateStream',
-            frameway_dot_v1_dot_streaming__service__pb2.UpdateStreamRequest.SerializeToString,
-            frameway_dot_v1_dot_streaming__service__pb2.UpdateStreamResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UnregisterStream(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frameway.v1.StreamingService/UnregisterStream',
-            frameway_dot_v1_dot_streaming__service__pb2.UnregisterStreamRequest.SerializeToString,
-            frameway_dot_v1_dot_streaming__service__pb2.UnregisterStreamResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def WatchStreams(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/frameway.v1.StreamingService/WatchStreams',
-            frameway_dot_v1_dot_streaming__service__pb2.WatchStreamsRequest.SerializeToString,
-            frameway_dot_v1_dot_streaming__service__pb2.WatchStreamsResponse.FromString,
+            '/frameway.v1.StreamingService/GetServerInfo',
+            frameway_dot_v1_dot_streaming__service__pb2.GetServerInfoRequest.SerializeToString,
+            frameway_dot_v1_dot_streaming__service__pb2.GetServerInfoResponse.FromString,
             options,
             channel_credentials,
             insecure,

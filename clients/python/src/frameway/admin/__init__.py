@@ -1,0 +1,1 @@
+"""Generated from proto/frameway/admin by scripts/gen-clients.sh. Do not edit."""
