@@ -117,6 +117,7 @@ mod tests {
             source,
             attributes: BTreeMap::new(),
             traceparent: String::new(),
+            tracestate: String::new(),
             replayed_from: None,
         };
         // The sampler does not look at it.

@@ -16,7 +16,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::server::{PATIENCE, TestServer, frame};
-use crate::{fact, name, reason};
+use crate::{fact, name, reason, resume_all};
 
 /// A client's side of a call.
 struct Call {
@@ -125,7 +125,7 @@ fn rejected(outcome: &Outcome) -> (R, bool) {
 /// A server on which nobody works, and a stream that takes so many frames.
 async fn bounded(max_frames: u64) -> TestServer {
     let server = TestServer::start(|config| config.server.role = Role::Api).await;
-    let queue = Some(pb::QueuePolicy { max_frames, ..Default::default() });
+    let queue = Some(pb::QueuePolicy { max_frames: Some(max_frames), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
     server
 }
@@ -170,11 +170,12 @@ async fn ready_tells_the_limits_and_where_the_publisher_is() {
         last_publisher_sequence,
         last_sequence,
     };
-    let wanted = [position("fresh", None, 0), position("cam", Some(44), 3), position("nobody", None, 0)];
+    let wanted =
+        [position("fresh", None, None), position("cam", Some(44), Some(3)), position("nobody", None, None)];
     assert_eq!(ready.positions, wanted);
     // The same in the table of limits.
     let info =
-        server.operating().get_server_info(pb::GetServerInfoRequest {}).await.expect("info").into_inner();
+        server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("info").into_inner();
     let limits = info.limits.expect("limits");
     assert_eq!((limits.max_in_flight_batches, limits.max_in_flight_bytes), (8, 64 << 20));
     server.stop().await;
@@ -277,11 +278,11 @@ async fn what_is_behind_a_refused_frame_waits_also_in_batches_in_flight() {
     assert_eq!(accepted(&second[1]), 1, "other streams go on");
 
     // There is room now: order is kept all the same.
-    let policy = pb::QueuePolicy { max_frames: 100, ..Default::default() };
+    let policy = pb::QueuePolicy { max_frames: Some(100), ..Default::default() };
     let stream = pb::Stream { stream_id: "cam".into(), queue: Some(policy), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["queue.max_frames".into()] });
-    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask };
-    server.streaming().update_stream(request).await.expect("updates");
+    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask, ..Default::default() };
+    server.registry().update_stream(request).await.expect("updates");
     call.batch(3, vec![numbered("cam", 5), numbered("cam", 1)]).await;
     let third = call.result(3).await;
     assert_eq!(rejected(&third[0]), (R::OutOfOrder, true));
@@ -320,10 +321,12 @@ async fn a_publisher_that_obeys_loses_no_frame_over_a_drain_and_stays_in_order()
             break;
         }
         if stored.len() == 4 && refused.is_empty() {
-            server.operating().drain_queue(pb::DrainQueueRequest::default()).await.expect("drains");
+            let target = Some(pb::drain_queue_request::Target::AllQueues(true));
+            let request = pb::DrainQueueRequest { target, ..Default::default() };
+            server.queues().drain_queue(request).await.expect("drains");
         }
         if wait > Duration::ZERO && longest == Duration::ZERO {
-            server.operating().resume_queue(pb::ResumeQueueRequest::default()).await.expect("resumes");
+            resume_all(&server).await;
             // The stream waits for the refused frame, although there is room for others now.
             call.batch(100, vec![numbered("cam", 6), numbered("cam", 7)]).await;
             let early: Vec<_> = call.result(100).await.iter().map(rejected).collect();
@@ -396,8 +399,8 @@ async fn a_stream_that_is_removed_meanwhile_is_told_per_frame() {
     let mut call = Call::open(&server).await;
     call.batch(1, vec![numbered("cam", 1)]).await;
     assert_eq!(accepted(&call.result(1).await[0]), 1);
-    let request = pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: String::new() };
-    server.streaming().unregister_stream(request).await.expect("unregisters");
+    let request = pb::UnregisterStreamRequest { stream_id: "cam".into(), ..Default::default() };
+    server.registry().unregister_stream(request).await.expect("unregisters");
     call.batch(2, vec![numbered("cam", 2), numbered("other", 1), numbered("cam", 3)]).await;
     let results = call.result(2).await;
     assert_eq!(rejected(&results[0]), (R::StreamNotFound, false));
@@ -538,11 +541,11 @@ async fn a_publisher_that_obeys_the_throttle_is_not_refused() {
     assert!(throttles.len() > 2, "a throttle that holds is told again: {throttles:?}");
 
     // Room again: the throttle ends, though no frame comes.
-    let policy = pb::QueuePolicy { max_frames: 1_000, ..Default::default() };
+    let policy = pb::QueuePolicy { max_frames: Some(1_000), ..Default::default() };
     let stream = pb::Stream { stream_id: "cam".into(), queue: Some(policy), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["queue.max_frames".into()] });
-    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask };
-    server.streaming().update_stream(request).await.expect("updates");
+    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask, ..Default::default() };
+    server.registry().update_stream(request).await.expect("updates");
     loop {
         let Event::Throttle(throttle) = call.next().await else { continue };
         if throttle.pause.is_none() && throttle.max_fps.is_none() && throttle.max_bytes_per_second.is_none() {
@@ -562,7 +565,7 @@ async fn a_publisher_that_ignores_the_throttle_is_told_first_and_refused_then() 
             config.queue.budget.work_frames = partition_frames;
         })
         .await;
-        let queue = Some(pb::QueuePolicy { max_frames: 40, ..Default::default() });
+        let queue = Some(pb::QueuePolicy { max_frames: Some(40), ..Default::default() });
         server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
         let mut call = Call::open(&server).await;
         let (outcomes, throttles) = publish(&mut call, PATIENCE, false).await;
@@ -575,7 +578,7 @@ async fn a_publisher_that_ignores_the_throttle_is_told_first_and_refused_then() 
 #[tokio::test]
 async fn a_throttled_publisher_keeps_up_with_the_worker() {
     let server = TestServer::start(|_| {}).await;
-    let queue = Some(pb::QueuePolicy { max_frames: 40, ..Default::default() });
+    let queue = Some(pb::QueuePolicy { max_frames: Some(40), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
     let mut call = Call::open(&server).await;
     let (outcomes, _) = publish(&mut call, Duration::from_secs(3), true).await;

@@ -8,6 +8,8 @@
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod caller;
+#[path = "../common/clients.rs"]
+mod clients;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/mod.rs"]
 mod common;

@@ -179,8 +179,8 @@ mod tests {
         let heads = (0..1500u64)
             .map(|n| StreamHead { stream_id: id(&format!("cam-{n:04}")), head_sequence: n, lag_frames: n })
             .collect();
-        let heartbeat = heartbeat_to_pb(heads);
-        assert_eq!(heartbeat.streams.len(), 1000);
-        assert_eq!(heartbeat.streams[0].stream_id, "cam-0500");
+        let lags = lags_to_pb(heads);
+        assert_eq!(lags.len(), 1000);
+        assert_eq!(lags[0].stream_id, "cam-0500");
     }
 }

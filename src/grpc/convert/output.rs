@@ -274,21 +274,36 @@ mod tests {
             Some(pb::AdaptiveQuality { max_bytes_per_frame, min_quality, ..Default::default() })
         };
         let scaled = |min_scale_percent| {
-            Some(pb::AdaptiveQuality { max_bytes_per_frame: 5000, min_scale_percent, ..Default::default() })
+            let (max_bytes_per_frame, min_scale_percent) = (Some(5000), Some(min_scale_percent));
+            Some(pb::AdaptiveQuality { max_bytes_per_frame, min_scale_percent, ..Default::default() })
         };
         for (policy, field) in [
             (pb::OutputPolicy { format: pb::PictureFormat::Nv12.into(), ..default() }, "format"),
-            (pb::OutputPolicy { quality: 101, ..default() }, "quality"),
-            (pb::OutputPolicy { max_width: 8193, ..default() }, "max_width"),
+            (pb::OutputPolicy { quality: Some(101), ..default() }, "quality"),
+            (pb::OutputPolicy { max_width: Some(8193), ..default() }, "max_width"),
             (pb::OutputPolicy { thumbnail_size: Some(4), ..default() }, "thumbnail_size"),
             (pb::OutputPolicy { reencode_mode: 9, ..default() }, "reencode_mode"),
-            (pb::OutputPolicy { adaptive: steered(0, 0), ..default() }, "adaptive.max_bytes_per_frame"),
-            (pb::OutputPolicy { adaptive: steered(10, 0), ..default() }, "adaptive.max_bytes_per_frame"),
-            (pb::OutputPolicy { adaptive: steered(5000, 101), ..default() }, "adaptive.min_quality"),
+            (
+                pb::OutputPolicy { adaptive: steered(Some(0), None), ..default() },
+                "adaptive.max_bytes_per_frame",
+            ),
+            (
+                pb::OutputPolicy { adaptive: steered(Some(10), None), ..default() },
+                "adaptive.max_bytes_per_frame",
+            ),
+            (
+                pb::OutputPolicy { adaptive: steered(Some(5000), Some(101)), ..default() },
+                "adaptive.min_quality",
+            ),
             (pb::OutputPolicy { adaptive: scaled(4), ..default() }, "adaptive.min_scale_percent"),
             (pb::OutputPolicy { adaptive: scaled(101), ..default() }, "adaptive.min_scale_percent"),
             (
-                pb::OutputPolicy { adaptive: steered(5000, 0), format: webp, lossless: true, ..default() },
+                pb::OutputPolicy {
+                    adaptive: steered(Some(5000), None),
+                    format: webp,
+                    lossless: true,
+                    ..default()
+                },
                 "adaptive",
             ),
         ] {

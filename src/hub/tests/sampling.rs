@@ -53,7 +53,7 @@ impl Servers {
             stop_after_frames: None,
         };
         let mut call = self.0[server].subscribe(request).await.unwrap();
-        assert!(matches!(call.next().await, Some(Ok(GroupEvent::Opened))));
+        assert!(matches!(call.next().await, Some(Ok(GroupEvent::Opened(_)))));
         call
     }
 }
