@@ -318,12 +318,4 @@ mod tests {
         assert_eq!(details.resource_info().unwrap().resource_name, "cam-1");
         assert_eq!(details.error_info().unwrap().metadata["stream_id"], "cam-1");
     }
-
-    #[test]
-    fn what_is_not_offered_says_so() {
-        assert_eq!(
-            seen(Fault::not_offered("group")),
-            (Code::Unimplemented, "NOT_IMPLEMENTED".to_owned(), false)
-        );
-    }
 }
