@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::late_queue::LateQueue;
 use crate::config::{QueueConfig, Role, without_password};
+use crate::domain::StreamPolicies;
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
 use crate::queue::redis::{RedisConfig, RedisQueue};
 use crate::queue::{self, ATTEND_EVERY, Queue};
@@ -26,7 +27,8 @@ pub(super) async fn open(config: &QueueConfig, role: Role, tasks: &Tasks) -> any
     let Some(url) = &config.redis_url else {
         let QueueConfig { redis_url: _, memory_budget: _, partitions, budget, wait_replicas: _, max_streams } =
             *config;
-        return Ok(Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams })));
+        let defaults = StreamPolicies::default();
+        return Ok(Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams, defaults })));
     };
     let shown = without_password(url);
     match open_redis(config, role).await {

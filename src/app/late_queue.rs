@@ -7,15 +7,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::{
-    DeadLetter, DeadLetterId, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
+    DeadLetter, DeadLetterId, Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
     StoreIdentity, StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::{
-    AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
-    FeedPosition, FinishResult, Finished, FoundAt, Lease, Life, ListDeadLetters, ListStreams, Memory,
-    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState,
-    Refusal, ReplayResult, Result, Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition,
-    WorkerReport,
+    AcceptResult, BackendStatus, Control, Created, DeadLetterPage, DeadLetterTotals, DeadLetters, Error,
+    FeedPage, FeedPosition, FinishResult, Finished, FoundAt, Lease, Life, ListDeadLetters, ListStreams,
+    Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue,
+    QueueState, Refusal, ReplayResult, Result, Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem,
+    WorkPosition, WorkerReport,
 };
 
 /// Stands in front of a backend that may come later, and passes everything on once it is there.
@@ -121,11 +121,11 @@ macro_rules! pass_on {
 pass_on! {
     fn status(&self) -> BackendStatus;
     fn probe(&self) -> ();
-    fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> StreamRecord;
+    fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Created<StreamRecord>;
     fn get_streams(&self, ids: &[StreamId]) -> Vec<Option<StreamRecord>>;
     fn list_streams(&self, query: &ListStreams) -> Vec<StreamRecord>;
-    fn update_stream(&self, id: &StreamId, settings: &StreamSettings, expected: u64) -> StreamRecord;
-    fn unregister_stream(&self, id: &StreamId, expected: Option<u64>) -> Unregistered;
+    fn update_stream(&self, id: &StreamId, settings: &StreamSettings, expected: Etag) -> StreamRecord;
+    fn unregister_stream(&self, id: &StreamId, expected: Option<Etag>) -> Unregistered;
     fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> ();
     fn would_refuse(&self, frames: &[NewFrame]) -> Vec<Option<AcceptResult>>;
     fn publisher_position(&self, stream: &StreamId, publisher: &PublisherId) -> Option<PublisherPosition>;
@@ -152,6 +152,7 @@ pass_on! {
     fn read_feed(&self, positions: &[(PartitionId, FeedPosition)], wait: Duration) -> Vec<FeedPage>;
     fn read_outputs(&self, stream: &StreamId, from: Sequence, limit: usize) -> OutputPage;
     fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Vec<Arc<OutputEntry>>;
+    fn latest_frame(&self, stream: &StreamId) -> Option<Arc<OutputEntry>>;
     fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Vec<Option<Bytes>>;
     fn partition_stats(&self, partition: PartitionId) -> PartitionStats;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use super::limits::{MAX_TRACEPARENT_BYTES, MAX_TRACESTATE_BYTES};
 use super::{PictureFormat, PublisherId, RawColors, Sequence, Timestamp};
 
-/// BLAKE3 of a picture's bytes as the camera sent them.
+/// BLAKE3 of some bytes: of a picture's as the camera sent them, or of a request that is compared with another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{FrameFilter, GroupId, LabelMatch, StreamId, Timestamp};
+use super::{Digest, Etag, FrameFilter, GroupId, LabelMatch, StreamId, Timestamp};
 
 /// Selects streams.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +70,35 @@ impl RetryBackoff {
     }
 }
 
-/// What an operator says of a group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// How long a rejected frame is to wait; `None` = the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackoffSettings {
+    /// The wait before the second attempt.
+    pub min_delay: Option<Duration>,
+    /// The longest wait; by default at least the shortest.
+    pub max_delay: Option<Duration>,
+}
+
+impl BackoffSettings {
+    /// Fills in what is unset.
+    #[must_use]
+    pub fn effective(&self) -> RetryBackoff {
+        let default = RetryBackoff::default();
+        let min_delay = self.min_delay.unwrap_or(default.min_delay);
+        RetryBackoff { min_delay, max_delay: self.max_delay.unwrap_or(default.max_delay.max(min_delay)) }
+    }
+}
+
+impl From<RetryBackoff> for BackoffSettings {
+    fn from(backoff: RetryBackoff) -> Self {
+        let RetryBackoff { min_delay, max_delay } = backoff;
+        Self { min_delay: Some(min_delay), max_delay: Some(max_delay) }
+    }
+}
+
+/// What an operator says of a group; `None` = the default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GroupSettings {
     /// For people.
@@ -82,6 +109,36 @@ pub struct GroupSettings {
     pub filter: FrameFilter,
     /// What it leaves out counts as acknowledged.
     pub sampling: Sampling,
+    /// Time that a member has to acknowledge a frame.
+    pub ack_deadline: Option<Duration>,
+    /// Deliveries before a frame is given up.
+    pub max_delivery_attempts: Option<u32>,
+    /// The wait after a rejection.
+    pub backoff: BackoffSettings,
+    /// How frames are spread.
+    pub affinity: Option<GroupAffinity>,
+    /// Most unacknowledged frames of all members together.
+    pub max_outstanding_frames: Option<u32>,
+}
+
+impl GroupSettings {
+    /// Fills in what is unset. The defaults are those of the contract, the same on every server.
+    #[must_use]
+    pub fn effective(&self) -> GroupPolicies {
+        let default = GroupPolicies::default();
+        GroupPolicies {
+            ack_deadline: self.ack_deadline.unwrap_or(default.ack_deadline),
+            max_delivery_attempts: self.max_delivery_attempts.unwrap_or(default.max_delivery_attempts),
+            backoff: self.backoff.effective(),
+            affinity: self.affinity.unwrap_or(default.affinity),
+            max_outstanding_frames: self.max_outstanding_frames.unwrap_or(default.max_outstanding_frames),
+        }
+    }
+}
+
+/// A group's settings in force, as far as they have defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupPolicies {
     /// Time that a member has to acknowledge a frame.
     pub ack_deadline: Duration,
     /// Deliveries before a frame is given up.
@@ -94,13 +151,9 @@ pub struct GroupSettings {
     pub max_outstanding_frames: u32,
 }
 
-impl Default for GroupSettings {
+impl Default for GroupPolicies {
     fn default() -> Self {
         Self {
-            display_name: String::new(),
-            streams: Vec::new(),
-            filter: FrameFilter::default(),
-            sampling: Sampling::default(),
             ack_deadline: Duration::from_secs(30),
             max_delivery_attempts: 5,
             backoff: RetryBackoff::default(),
@@ -117,7 +170,9 @@ pub struct GroupRecord {
     pub id: GroupId,
     /// What the operator says.
     pub settings: GroupSettings,
-    /// Rises by one with every change of the settings; the etag is made of it.
+    /// Of where the group was asked to begin when it was made.
+    pub start: Digest,
+    /// Rises by one with every change of the settings; 1 at first.
     pub revision: u64,
     /// Rises by one with every seek; 1 at first.
     pub generation: u64,
@@ -127,6 +182,14 @@ pub struct GroupRecord {
     pub create_time: Timestamp,
     /// When its settings last changed.
     pub update_time: Timestamp,
+}
+
+impl GroupRecord {
+    /// Names the group's settings and its last seek as they are: each change and each seek raises the version by one.
+    #[must_use]
+    pub fn etag(&self) -> Etag {
+        Etag { incarnation: self.incarnation, version: self.revision + self.generation }
+    }
 }
 
 impl Serialize for StreamId {
@@ -152,5 +215,19 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 32, 60, 60, 60]);
         let none = RetryBackoff { min_delay: Duration::ZERO, max_delay: Duration::ZERO };
         assert_eq!(none.after(9), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_unset_is_the_default_of_the_contract() {
+        assert_eq!(GroupSettings::default().effective(), GroupPolicies::default());
+        let five_minutes = Duration::from_secs(300);
+        let said = GroupSettings {
+            backoff: BackoffSettings { min_delay: Some(five_minutes), max_delay: None },
+            max_delivery_attempts: Some(2),
+            ..GroupSettings::default()
+        };
+        let backoff = RetryBackoff { min_delay: five_minutes, max_delay: five_minutes };
+        let expected = GroupPolicies { max_delivery_attempts: 2, backoff, ..GroupPolicies::default() };
+        assert_eq!(said.effective(), expected);
     }
 }

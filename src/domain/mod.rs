@@ -2,11 +2,13 @@
 
 mod dead_letter;
 mod error;
+mod etag;
 mod filter;
 mod frame;
 mod group;
 mod ids;
 pub mod limits;
+mod location;
 pub(crate) mod measures;
 mod output;
 pub(crate) mod picture;
@@ -14,6 +16,7 @@ mod polygon;
 mod position;
 mod rendition;
 mod roi;
+mod settings;
 mod store;
 mod stream;
 mod time;
@@ -24,12 +27,17 @@ pub use dead_letter::{
     DeadLetterSource, DeadLetterSourceKind, DeadOutput, DeadPicture,
 };
 pub use error::ValidationError;
+pub use etag::{Etag, NoEtag};
 pub use filter::{FrameFilter, LabelMatch};
 pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo, well_formed_trace};
-pub use group::{GroupAffinity, GroupRecord, GroupSettings, RetryBackoff, Sampling, StreamMatch};
+pub use group::{
+    BackoffSettings, GroupAffinity, GroupPolicies, GroupRecord, GroupSettings, RetryBackoff, Sampling,
+    StreamMatch,
+};
 pub use ids::{
     GroupId, ID_PATTERN, MemberId, PartitionId, Partitions, PublisherId, RoiId, Sequence, StreamId, check_id,
 };
+pub use location::Location;
 pub use measures::{Congestion, Graded, Lighting, QualityMeasures, RoiAnalysis, TrafficFeatures, Weather};
 pub use output::{
     Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,
@@ -42,10 +50,14 @@ pub use rendition::{
     AdaptiveQuality, ChromaSubsampling, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition,
 };
 pub use roi::{Roi, RoiKind};
+pub use settings::{
+    AdaptiveSettings, ClockSettings, EncodedFormat, OutputSettings, QueueSettings, RetentionSettings,
+    StreamPolicies, StreamSettings, ValidationSettings,
+};
 pub use store::StoreIdentity;
 pub use stream::{
-    ClockAction, ClockPolicy, Location, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters,
-    StreamRecord, StreamSettings, StreamState,
+    ClockAction, ClockPolicy, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters, StreamRecord,
+    StreamState,
 };
 pub use time::Timestamp;
 pub use validation::{ValidationFailure, ValidationPolicy};

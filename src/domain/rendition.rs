@@ -1,4 +1,4 @@
-use super::{PictureFormat, Polygon, StreamSettings};
+use super::{PictureFormat, Polygon};
 
 /// What pictures are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -97,6 +97,8 @@ pub struct AdaptiveQuality {
 }
 
 impl AdaptiveQuality {
+    /// As low as pictures of cameras can be read.
+    pub const DEFAULT_MIN_QUALITY: u8 = 30;
     /// A sixteenth of the pixels: what an operator who asks for a budget gets rather than an exceeded one.
     pub const DEFAULT_MIN_SCALE_PERCENT: u8 = 25;
 }
@@ -153,15 +155,4 @@ pub struct PrivacyMask {
     pub id: String,
     /// Its outline.
     pub polygon: Polygon,
-}
-
-impl StreamSettings {
-    /// Takes masks over from what was before: a new version, where they differ.
-    pub fn number_masks(&mut self, before: Option<&Self>) {
-        let (version, same) = match before {
-            Some(before) => (before.mask_version, before.privacy_masks == self.privacy_masks),
-            None => (0, self.privacy_masks.is_empty()),
-        };
-        self.mask_version = if same { version } else { version + 1 };
-    }
 }

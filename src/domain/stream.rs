@@ -1,7 +1,6 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{OutputPolicy, PrivacyMask, Roi, StreamId, Timestamp, ValidationPolicy};
+use super::{Etag, StreamId, StreamPolicies, StreamSettings, Timestamp};
 
 /// How much of a stream's output is kept; the first bound reached counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +38,7 @@ impl Default for QueuePolicy {
 
 impl QueuePolicy {
     /// How many unfinished frames a dropping stream may have beyond twice its bound: room for those in a worker's hands.
-    const SPARE_FRAMES: u64 = 64;
+    pub(crate) const SPARE_FRAMES: u64 = 64;
 
     /// Unfinished frames at which new ones are refused. Dropping takes a worker, and a moment; so a dropping stream may
     /// grow beyond its bound, but not without bound.
@@ -86,19 +85,6 @@ impl Default for ClockPolicy {
     }
 }
 
-/// Where a camera stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Location {
-    /// Degrees north, -90..90.
-    pub latitude: f64,
-    /// Degrees east, -180..180.
-    pub longitude: f64,
-    /// Meters above the ellipsoid.
-    pub altitude: Option<f64>,
-    /// Degrees clockwise from north that it looks, 0..360.
-    pub heading: Option<f64>,
-}
-
 /// The time without a frame after which a stream counts as stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StallTimeout(pub Duration);
@@ -106,45 +92,6 @@ pub struct StallTimeout(pub Duration);
 impl Default for StallTimeout {
     fn default() -> Self {
         Self(Duration::from_secs(10))
-    }
-}
-
-/// What an operator says of a stream.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct StreamSettings {
-    /// For people.
-    pub display_name: String,
-    /// For selectors and filters.
-    pub labels: BTreeMap<String, String>,
-    /// Where the camera stands.
-    pub location: Option<Location>,
-    /// Regions that get measures of their own; their ids differ.
-    pub rois: Vec<Roi>,
-    /// How much output is kept.
-    pub retention: RetentionPolicy,
-    /// How much work may wait.
-    pub queue: QueuePolicy,
-    /// What is made of the pictures.
-    pub output: OutputPolicy,
-    /// What is painted over in them.
-    pub privacy_masks: Vec<PrivacyMask>,
-    /// Rises with every change of the masks, also where the stream was unregistered meanwhile; 0 = there never were any.
-    pub mask_version: u64,
-    /// What to do about a wrong clock.
-    pub clock: ClockPolicy,
-    /// Which frames are flagged.
-    pub validation: ValidationPolicy,
-    /// After how long without a frame it counts as stalled.
-    pub stall_timeout: StallTimeout,
-    /// Its first frame registered it; a change of the settings does not change that.
-    pub auto_registered: bool,
-}
-
-impl StreamSettings {
-    /// Whether submitted pictures must not be kept as they are: the stream has masks, and they hold for originals too.
-    #[must_use]
-    pub fn hides_originals(&self) -> bool {
-        !self.privacy_masks.is_empty() && !self.output.keep_unmasked_original
     }
 }
 
@@ -246,7 +193,11 @@ pub struct StreamRecord {
     pub id: StreamId,
     /// What the operator says.
     pub settings: StreamSettings,
-    /// Rises with every change of the settings; the etag is made of it.
+    /// The policies in force: the settings, completed by this server's defaults.
+    pub effective: StreamPolicies,
+    /// Random: tells this registration from others of the same name.
+    pub incarnation: u64,
+    /// Rises with every change of the settings.
     pub revision: u64,
     /// When it was registered.
     pub create_time: Timestamp,
@@ -275,11 +226,17 @@ pub enum StreamState {
 }
 
 impl StreamRecord {
+    /// Names the settings as they are.
+    #[must_use]
+    pub fn etag(&self) -> Etag {
+        Etag { incarnation: self.incarnation, version: self.revision }
+    }
+
     /// When the stream stalls, or stalled, if no other frame comes; `None` while none has come since it was registered.
     #[must_use]
     pub fn stall_time(&self) -> Option<Timestamp> {
         let last = self.counters.last_received_time.filter(|last| *last >= self.create_time)?;
-        Some(last.after(self.settings.stall_timeout.0))
+        Some(last.after(self.effective.stall_timeout.0))
     }
 
     /// What the stream is doing at a moment.
@@ -304,6 +261,8 @@ mod tests {
         let mut record = StreamRecord {
             id: "cam".parse().unwrap(),
             settings: StreamSettings::default(),
+            effective: StreamPolicies::default(),
+            incarnation: 1,
             revision: 1,
             create_time: at(100),
             update_time: at(100),

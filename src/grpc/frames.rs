@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use prost::Message as _;
+
 use super::convert::picture;
 use super::convert::processed::{self, Entry, SentPicture};
 use super::convert::time;
 use super::fault::{Fault, Result};
+use crate::domain::limits::{DEFAULT_MAX_DELIVERED_PICTURE_BYTES, MAX_PAGE_BYTES};
 use crate::domain::{
     OutputBody, OutputEntry, PictureRole, Sequence, StoredPicture, StreamId, StreamRecord, Timestamp,
 };
@@ -18,8 +21,11 @@ use crate::queue::{self, OutputPage, Queue};
 
 /// Most sequences or streams of one request.
 pub(crate) const MAX_LOOKUP_ITEMS: usize = 100;
-/// How many of the newest entries are searched for one that is no tombstone.
-const LATEST_SEARCHED: usize = 16;
+
+/// What stands around an entry in a message: a stream's id, an age, keys, lengths, and four pictures' descriptions.
+const ITEM_OVERHEAD_BYTES: usize = 512;
+/// Kept free of a message.
+const MESSAGE_SLACK_BYTES: usize = 16 << 10;
 
 /// Reads outputs.
 #[derive(Debug)]
@@ -37,26 +43,31 @@ impl FrameReader {
         let pb::GetFramesRequest { stream_id, sequences, pictures } = request;
         let stream: StreamId = stream_id.parse()?;
         check_count("sequences", sequences.len())?;
-        let mut message = Message::new(picture::want("pictures", pictures)?);
-        let numbers: Vec<Sequence> = sequences
-            .into_iter()
-            .map(|number| Sequence::new(number).map_err(|e| Fault::invalid("sequences", e.message)))
-            .collect::<Result<_>>()?;
-        let mut results = Vec::with_capacity(numbers.len());
-        for number in numbers {
+        let want = picture::want("pictures", pictures)?;
+        let number = |(index, number)| {
+            Sequence::new(number).map_err(|e| Fault::invalid(format!("sequences[{index}]"), e.message))
+        };
+        let numbers: Vec<Sequence> = sequences.into_iter().enumerate().map(number).collect::<Result<_>>()?;
+        let mut found = Vec::with_capacity(numbers.len());
+        for &number in &numbers {
             let page = self.queue.read_outputs(&stream, number, 1).await?;
             if page.removed {
                 return Err(queue::Error::StreamNotFound(stream).into());
             }
-            let found = page.entries.first().filter(|entry| entry.sequence == number);
-            let result = match found {
-                Some(entry) => match message.add(&self.hub, entry).await? {
+            let entry = page.entries.first().filter(|entry| entry.sequence == number);
+            found.push(entry.cloned().ok_or_else(|| missing(number, &page)));
+        }
+        let mut message = Message::around(want, found.iter().flatten());
+        let mut results = Vec::with_capacity(numbers.len());
+        for (number, found) in numbers.into_iter().zip(found) {
+            let outcome = match found {
+                Ok(entry) => match message.add(&self.hub, &entry).await? {
                     Entry::Frame(frame) => Lookup::Frame(*frame),
                     Entry::Tombstone(tombstone) => Lookup::Tombstone(*tombstone),
                 },
-                None => Lookup::Missing(pb::MissingFrame { reason: missing(number, &page).into() }),
+                Err(reason) => Lookup::Missing(pb::MissingFrame { reason: reason.into() }),
             };
-            results.push(pb::FrameLookup { sequence: number.get(), outcome: Some(result) });
+            results.push(pb::FrameLookup { sequence: number.get(), outcome: Some(outcome) });
         }
         Ok(pb::GetFramesResponse { results })
     }
@@ -67,25 +78,19 @@ impl FrameReader {
     ) -> Result<pb::GetLatestFramesResponse> {
         let pb::GetLatestFramesRequest { stream_ids, pictures } = request;
         check_count("stream_ids", stream_ids.len())?;
-        let mut message = Message::new(picture::want("pictures", pictures)?);
-        let ids: Vec<StreamId> =
-            stream_ids.iter().map(|id| id.parse().map_err(Fault::from)).collect::<Result<_>>()?;
+        let want = picture::want("pictures", pictures)?;
+        let id = |(index, id): (usize, &String)| {
+            id.parse().map_err(|error| Fault::from(error).field(format!("stream_ids[{index}]")))
+        };
+        let ids: Vec<StreamId> = stream_ids.iter().enumerate().map(id).collect::<Result<_>>()?;
+        let mut found = Vec::with_capacity(ids.len());
+        for id in &ids {
+            found.push(self.latest_frame(id).await?);
+        }
+        let mut message = Message::around(want, found.iter().flatten());
         let mut results = Vec::with_capacity(ids.len());
-        for id in ids {
-            let newest = match self.queue.latest_outputs(&id, LATEST_SEARCHED).await {
-                Ok(newest) => Ok(newest),
-                Err(queue::Error::StreamNotFound(_)) => Err(pb::MissingReason::StreamNotFound),
-                Err(error) => return Err(error.into()),
-            };
-            let found = match newest {
-                Err(reason) => Err(reason),
-                Ok(newest) if newest.is_empty() => Err(self.why_empty(&id).await?),
-                Ok(newest) => newest
-                    .into_iter()
-                    .find(|entry| matches!(entry.body, OutputBody::Frame(_)))
-                    .ok_or(pb::MissingReason::NoPicture),
-            };
-            let (result, age) = match found {
+        for (id, found) in ids.into_iter().zip(found) {
+            let (outcome, age) = match found {
                 Ok(entry) => match message.add(&self.hub, &entry).await? {
                     Entry::Frame(frame) => {
                         let age = Timestamp::now().since(entry.received_time);
@@ -95,9 +100,26 @@ impl FrameReader {
                 },
                 Err(reason) => (no_frame(reason), None),
             };
-            results.push(pb::LatestFrame { stream_id: id.to_string(), outcome: Some(result), age });
+            results.push(pb::LatestFrame { stream_id: id.to_string(), outcome: Some(outcome), age });
         }
         Ok(pb::GetLatestFramesResponse { results })
+    }
+
+    /// A stream's newest processed frame, or why there is none.
+    async fn latest_frame(
+        &self,
+        id: &StreamId,
+    ) -> Result<std::result::Result<Arc<OutputEntry>, pb::MissingReason>> {
+        if let Some(frame) = self.queue.latest_frame(id).await? {
+            return Ok(Ok(frame));
+        }
+        let newest = self.queue.latest_outputs(id, 1).await?.pop();
+        Ok(match newest {
+            None => Err(self.why_empty(id).await?),
+            // It came just now.
+            Some(entry) if matches!(entry.body, OutputBody::Frame(_)) => Ok(entry),
+            Some(_) => Err(pb::MissingReason::NoPicture),
+        })
     }
 
     /// Why a stream's output has no entries.
@@ -126,8 +148,14 @@ struct Message {
 }
 
 impl Message {
-    fn new(want: PictureWant) -> Self {
-        Self { want, left_bytes: want.max_picture_bytes.into() }
+    /// A message for these entries. Where the caller asks for no more than the default, the whole message, words included, stays
+    /// below what every client takes.
+    fn around<'a>(want: PictureWant, entries: impl Iterator<Item = &'a Arc<OutputEntry>>) -> Self {
+        let words: usize = entries.map(|entry| words_of(entry)).sum();
+        let room = (MAX_PAGE_BYTES - MESSAGE_SLACK_BYTES).saturating_sub(words) as u64;
+        let asked = u64::from(want.max_picture_bytes);
+        let is_default = want.max_picture_bytes <= DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
+        Self { want, left_bytes: if is_default { asked.min(room) } else { asked } }
     }
 
     /// The entry, with the pictures that still fit; those that do not are not even fetched.
@@ -176,6 +204,15 @@ impl Message {
         }
         Ok(processed::to_pb(entry, sent))
     }
+}
+
+/// What an entry takes in a message without its pictures, in bytes.
+fn words_of(entry: &OutputEntry) -> usize {
+    let words = match processed::to_pb(entry, Vec::new()) {
+        Entry::Frame(frame) => frame.encoded_len(),
+        Entry::Tombstone(tombstone) => tombstone.encoded_len(),
+    };
+    words + ITEM_OVERHEAD_BYTES
 }
 
 fn lost_to_pb(reason: GapReason) -> pb::OmittedReason {

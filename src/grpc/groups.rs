@@ -72,11 +72,21 @@ impl GroupDesk {
         let store = self.queue.read_identity().await?;
         let wanted = group::from_pb(group, &store).map_err(|fault| fault.within("group"))?;
         let WantedGroup { id, settings, start } = wanted;
+        // A repeated call is answered whatever has become of the start since: its frames may be gone by now.
+        if let Some(record) = self.queue.get_groups(std::slice::from_ref(&id)).await?.pop().flatten() {
+            if record.settings != settings || record.start != start.digest() {
+                return Err(queue::Error::GroupExists(id).into());
+            }
+            let group = Some(group::to_pb(record));
+            return Ok(pb::CreateConsumerGroupResponse { group, time_gaps: Vec::new() });
+        }
         let records = self.consumers.selected(&settings.streams).await?;
         let begun = self.consumers.positions(&records, &start, false).await;
         let begun = begun.map_err(|error| Fault::from(error).within("group.start"))?;
-        let record = self.queue.create_group(&id, &settings, &begun.positions).await?;
-        let time_gaps = time_gaps(begun.time_gaps);
+        let queue::Created { record, is_new } =
+            self.queue.create_group(&id, &settings, start.digest(), &begun.positions).await?;
+        // A group that was there before keeps its positions.
+        let time_gaps = if is_new { time_gaps(begun.time_gaps) } else { Vec::new() };
         let group = Some(self.with_status(&record.id).await?);
         Ok(pb::CreateConsumerGroupResponse { group, time_gaps })
     }
@@ -163,12 +173,12 @@ impl GroupDesk {
         let pb::UpdateConsumerGroupRequest { group, update_mask, reason: _ } = request;
         let wanted = group.ok_or_else(|| Fault::invalid("group", "must be set"))?;
         let id: GroupId = wanted.group_id.parse().map_err(|error| Fault::from(error).within("group"))?;
-        let expected = stream::revision("group.etag", &wanted.etag)?;
+        let expected = stream::etag("group.etag", &wanted.etag)?;
         let paths = update_mask.unwrap_or_default().paths;
         let mut tries = UPDATE_TRIES;
         loop {
             let state = self.queue.group_state(&id).await?;
-            let revision = expected.unwrap_or(state.record.revision);
+            let etag = expected.unwrap_or(state.record.etag());
             let current = group::to_pb(state.record.clone());
             let merged = mask::merge(&MASK_RULES, &paths, &current, &wanted)?;
             let settings = group::from_pb(merged, &self.queue.identity());
@@ -178,8 +188,8 @@ impl GroupDesk {
                 false => self.reselected(&state, &settings.streams).await?,
             };
             tries -= 1;
-            match self.queue.update_group(&id, &settings, revision, &changes).await {
-                Err(queue::Error::RevisionMismatch { .. }) if expected.is_none() && tries > 0 => {}
+            match self.queue.update_group(&id, &settings, etag, &changes).await {
+                Err(queue::Error::EtagMismatch { .. }) if expected.is_none() && tries > 0 => {}
                 updated => {
                     self.consumers.nudge(&id);
                     let updated = updated?;
@@ -217,7 +227,7 @@ impl GroupDesk {
         let position = position.ok_or_else(|| Fault::invalid("position", "must say where to go on"))?;
         let store = self.queue.read_identity().await?;
         let start = group::start_from_pb(position, &store).map_err(|fault| fault.within("position"))?;
-        let expected = stream::revision("etag", &etag)?;
+        let expected = stream::etag("etag", &etag)?;
         let narrowed = match (all_streams, streams.is_empty()) {
             (true, true) => None,
             (true, false) => return Err(Fault::invalid("streams", "must be empty with all_streams")),
@@ -256,7 +266,7 @@ impl GroupDesk {
     ) -> Result<pb::DeleteConsumerGroupResponse> {
         let pb::DeleteConsumerGroupRequest { group_id, etag, reason: _ } = request;
         let id: GroupId = group_id.parse()?;
-        let expected = stream::revision("etag", &etag)?;
+        let expected = stream::etag("etag", &etag)?;
         let state = self.queue.group_state(&id).await?;
         let streams = self.streams(&state.record).await?;
         let totals = self.consumers.totals(&state, &streams).await?;

@@ -70,7 +70,7 @@ impl Registry {
         // What is remembered of a stream of that id still tells which masks it had.
         let before = self.queue.get_streams(std::slice::from_ref(&id)).await?.into_iter().next().flatten();
         settings.number_masks(before.as_ref().map(|record| &record.settings));
-        let record = self.queue.register_stream(&id, &settings).await?;
+        let record = self.queue.register_stream(&id, &settings).await?.record;
         self.settings.forget(&id);
         Ok(pb::RegisterStreamResponse { stream: Some(self.to_pb(record)) })
     }
@@ -118,12 +118,12 @@ impl Registry {
         let pb::UpdateStreamRequest { stream, update_mask, reason: _ } = request;
         let wanted = stream.ok_or_else(|| Fault::invalid("stream", "must be set"))?;
         let id: StreamId = wanted.stream_id.parse().map_err(|e| Fault::from(e).within("stream"))?;
-        let expected = stream::revision("stream.etag", &wanted.etag)?;
+        let expected = stream::etag("stream.etag", &wanted.etag)?;
         let paths = update_mask.unwrap_or_default().paths;
         let mut tries = UPDATE_TRIES;
         loop {
             let current = self.read(&id).await?;
-            let revision = expected.unwrap_or(current.revision);
+            let etag = expected.unwrap_or(current.etag());
             let before = current.settings.clone();
             let merged = mask::merge(&MASK_RULES, &paths, &self.to_pb(current), &wanted)?;
             let WantedStream { id: _, mut settings } =
@@ -131,8 +131,8 @@ impl Registry {
             settings.number_masks(Some(&before));
             settings.auto_registered = before.auto_registered;
             tries -= 1;
-            match self.queue.update_stream(&id, &settings, revision).await {
-                Err(queue::Error::RevisionMismatch { .. }) if expected.is_none() && tries > 0 => {}
+            match self.queue.update_stream(&id, &settings, etag).await {
+                Err(queue::Error::EtagMismatch { .. }) if expected.is_none() && tries > 0 => {}
                 updated => {
                     self.settings.forget(&id);
                     return Ok(pb::UpdateStreamResponse { stream: Some(self.to_pb(updated?)) });
@@ -147,7 +147,7 @@ impl Registry {
     ) -> Result<pb::UnregisterStreamResponse> {
         let pb::UnregisterStreamRequest { stream_id, etag, reason: _ } = request;
         let id: StreamId = stream_id.parse()?;
-        let expected = stream::revision("etag", &etag)?;
+        let expected = stream::etag("etag", &etag)?;
         let removed = self.queue.unregister_stream(&id, expected).await?;
         self.settings.forget(&id);
         let queue::Unregistered { last_sequence, queued_frames, output_frames, dead_letters } = removed;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::domain::{ClockPolicy, ReencodeMode, StreamId, StreamSettings};
+use crate::domain::{ClockPolicy, ReencodeMode, StreamId, StreamPolicies, StreamSettings};
 use crate::hub::Hub;
 use crate::queue::{self, Queue};
 
@@ -48,9 +48,9 @@ pub(crate) struct SubmitSettings {
     pub(crate) passes_on: bool,
 }
 
-impl From<&StreamSettings> for SubmitSettings {
-    fn from(settings: &StreamSettings) -> Self {
-        Self { clock: settings.clock, passes_on: settings.output.reencode != ReencodeMode::Always }
+impl From<&StreamPolicies> for SubmitSettings {
+    fn from(policies: &StreamPolicies) -> Self {
+        Self { clock: policies.clock, passes_on: policies.output.reencode != ReencodeMode::Always }
     }
 }
 
@@ -100,7 +100,7 @@ impl SettingsCache {
         let records = self.queue.get_streams(&asked).await?;
         for (stream, record) in asked.into_iter().zip(records) {
             let settings = match record {
-                Some(record) if !record.removed => Some(SubmitSettings::from(&record.settings)),
+                Some(record) if !record.removed => Some(SubmitSettings::from(&record.effective)),
                 removed => self.register(&stream, removed.map(|record| record.settings)).await?,
             };
             // What is not there is not remembered: a new stream's first frames must not be refused for a second.
@@ -132,16 +132,21 @@ impl SettingsCache {
             ..StreamSettings::default()
         };
         match self.queue.register_stream(stream, &settings).await {
-            Ok(record) => {
+            // Another server was quicker.
+            Ok(queue::Created { record, is_new: false }) => {
+                auto.left.fetch_add(1, Ordering::Relaxed);
+                Ok(Some(SubmitSettings::from(&record.effective)))
+            }
+            Ok(queue::Created { record, is_new: true }) => {
                 let privacy_masks = settings.privacy_masks.len();
                 tracing::info!(stream_id = %stream, privacy_masks, "registered by its first frame");
-                Ok(Some(SubmitSettings::from(&record.settings)))
+                Ok(Some(SubmitSettings::from(&record.effective)))
             }
             Err(error) => {
                 auto.left.fetch_add(1, Ordering::Relaxed);
-                // Another server was quicker: the frame is accepted under the default policy.
+                // Somebody was quicker, with settings: the frame is accepted under the default policy.
                 if error == queue::Error::StreamExists(stream.clone()) {
-                    return Ok(Some(SubmitSettings::from(&StreamSettings::default())));
+                    return Ok(Some(SubmitSettings::from(&StreamPolicies::default())));
                 }
                 if matches!(error, queue::Error::TooManyStreams { .. }) { Ok(None) } else { Err(error) }
             }

@@ -44,8 +44,9 @@ impl From<QueueError> for Fault {
             QueueError::StreamExists(id) => {
                 Self::new(ErrorReason::AlreadyExists, message).fact("stream_id", id)
             }
-            QueueError::RevisionMismatch { current } => Self::new(ErrorReason::EtagMismatch, message)
-                .fact("etag", super::convert::stream::etag(current)),
+            QueueError::EtagMismatch { current } => {
+                Self::new(ErrorReason::EtagMismatch, message).fact("etag", current)
+            }
             QueueError::TooManyStreams { limit } => {
                 Self::new(ErrorReason::TooManyStreams, message).fact("limit", limit)
             }
@@ -65,9 +66,10 @@ impl From<QueueError> for Fault {
                 .fact("limit", limit)
                 .retry_in(BACKEND_RETRY),
             QueueError::MemberReplaced => Self::new(ErrorReason::MemberReplaced, message),
-            QueueError::Layout(_) | QueueError::Unsuitable(_) | QueueError::Corrupt(_) => {
-                Self::new(ErrorReason::Internal, message)
-            }
+            QueueError::RevisionMismatch { .. }
+            | QueueError::Layout(_)
+            | QueueError::Unsuitable(_)
+            | QueueError::Corrupt(_) => Self::new(ErrorReason::Internal, message),
         }
     }
 }
@@ -158,7 +160,6 @@ impl From<SubscribeError> for Fault {
             SubscribeError::SlowConsumer { limit_bytes } => {
                 Self::new(R::SlowConsumer, message).fact("limit", limit_bytes).retry_in(SOON)
             }
-            SubscribeError::CursorStreamNotSelected(_) => Self::new(R::CursorInvalid, message),
             SubscribeError::Draining => Self::draining(),
             SubscribeError::Backend(error) => error.into(),
         }
@@ -228,7 +229,12 @@ mod tests {
             (QueueError::LeaseLost, Code::Internal, "INTERNAL", false),
             (QueueError::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
             (QueueError::StreamExists(stream()), Code::AlreadyExists, "ALREADY_EXISTS", false),
-            (QueueError::RevisionMismatch { current: 3 }, Code::Aborted, "ETAG_MISMATCH", false),
+            (
+                QueueError::EtagMismatch { current: crate::domain::Etag { incarnation: 7, version: 3 } },
+                Code::Aborted,
+                "ETAG_MISMATCH",
+                false,
+            ),
             (QueueError::TooManyStreams { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
             (QueueError::GroupNotFound(group()), Code::NotFound, "GROUP_NOT_FOUND", false),
             (QueueError::GroupExists(group()), Code::AlreadyExists, "ALREADY_EXISTS", false),
@@ -259,7 +265,6 @@ mod tests {
             (E::TooManySubscriptions { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_SUBSCRIPTIONS", true),
             (E::TooManyStreams { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
             (trimmed, Code::OutOfRange, "CURSOR_TRIMMED", false),
-            (E::CursorStreamNotSelected(stream()), Code::InvalidArgument, "CURSOR_INVALID", false),
             (E::OtherSelection, Code::InvalidArgument, "INVALID_FIELD", false),
             (E::PositionInFuture("x".into()), Code::OutOfRange, "POSITION_IN_FUTURE", false),
             (E::SlowConsumer { limit_bytes: 1 }, Code::ResourceExhausted, "SLOW_CONSUMER", true),

@@ -24,8 +24,7 @@ pub struct Choice {
 /// `latest_only`, then `max_fps`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sampling {
-    /// Most frames a second, by received time, on average; the time between two is at least that of the frames that
-    /// come. Above 0.
+    /// Most frames a second, by received time, on average. Above 0.
     pub max_fps: Option<f64>,
     /// The first frame and then each nth; 0 and 1 = every frame.
     pub every_nth: u32,
@@ -66,49 +65,6 @@ impl Choice {
         self.max_age.is_some_and(|most| now.since(entry.received_time) > most)
     }
 }
-
-/// How far the sampling of one stream is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sampler {
-    /// Frames that passed the filter, and the last of them: it may be looked at more than once.
-    passed: u64,
-    counted: Option<Sequence>,
-    /// From this received time on the next one may be sent.
-    due: Option<Timestamp>,
-    admitted: Option<Sequence>,
-}
-
-impl Sampler {
-    /// Whether a frame that passed the filter is the first or an nth.
-    fn is_nth(&mut self, nth: u32, sequence: Sequence) -> bool {
-        if self.counted != Some(sequence) {
-            self.passed += 1;
-            self.counted = Some(sequence);
-        }
-        nth <= 1 || (self.passed - 1).is_multiple_of(u64::from(nth))
-    }
-
-    /// Whether a frame is due. Due times lie on a grid of the interval, so that frames that come at another rate are not
-    /// thinned out to less than what was asked for.
-    fn is_due(&mut self, max_fps: Option<f64>, entry: &OutputEntry) -> bool {
-        let Some(fps) = max_fps else { return true };
-        if self.admitted == Some(entry.sequence) {
-            return true;
-        }
-        let received = entry.received_time;
-        if self.due.is_some_and(|due| received < due) {
-            return false;
-        }
-        let interval = Duration::from_secs_f64((1.0 / fps).min(MOST_SECONDS_BETWEEN));
-        let on_grid = self.due.map(|due| due.after(interval)).filter(|next| received < *next);
-        self.due = Some(on_grid.unwrap_or_else(|| received.after(interval)));
-        self.admitted = Some(entry.sequence);
-        true
-    }
-}
-
-/// A rate so low that its interval is longer is taken for this one: ten years.
-const MOST_SECONDS_BETWEEN: f64 = 3.2e8;
 
 impl Followed {
     /// Why the next frame of the stream is left out, if it is. `overflows`: frames must go until the rest fits.

@@ -15,9 +15,19 @@ pub enum Event {
     /// A stretch of time of one stream whose frames are not kept, where a start or a stop by time asked for them.
     TimeGap(TimeGap),
     /// Where the followed streams stand.
-    Heartbeat(Vec<StreamHead>),
+    Heartbeat {
+        /// One for each.
+        heads: Vec<StreamHead>,
+        /// Streams that are selected and not followed: there are more than one subscription may follow.
+        unfollowed_streams: u64,
+    },
     /// The positions of all followed streams. Everything below them has been told.
-    Checkpoint(Vec<Cursor>),
+    Checkpoint {
+        /// One for each.
+        cursors: Vec<Cursor>,
+        /// As in a heartbeat.
+        unfollowed_streams: u64,
+    },
     /// The server is going away: go on elsewhere from these positions. The last event.
     Draining(Vec<Cursor>),
 }
@@ -214,8 +224,7 @@ pub enum SubscribeError {
         /// The limit.
         limit: usize,
     },
-    /// More streams are selected than one subscription may follow; also tells the end of a running subscription whose
-    /// glob or labels came to select more.
+    /// A subscription that brings no cursors selects more streams than one may follow.
     #[error("more than {limit} streams are selected")]
     TooManyStreams {
         /// The limit.
@@ -261,9 +270,6 @@ pub enum SubscribeError {
         /// How far it may be behind.
         limit_bytes: u64,
     },
-    /// A cursor belongs to a stream that its selector does not name.
-    #[error("a cursor of stream {0}, which the selector does not select")]
-    CursorStreamNotSelected(StreamId),
     /// The server is going away.
     #[error("the server is draining")]
     Draining,

@@ -2,10 +2,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backlog::Volume;
-use super::choice::Sampler;
+use super::ends::{Departed, Exit, Stops};
 use super::event::{Gap, GapReason, StreamHead};
 use super::gaps::PendingGap;
 use super::position;
+use super::sampling::Sampler;
 use super::topic::{Look, Topic};
 use crate::domain::{Cursor, OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::OutputPage;
@@ -22,6 +23,8 @@ pub(super) struct Followed {
     pub(super) stops: Stops,
     /// It is done, although its numbers go on.
     stopped: bool,
+    /// It is done when nothing more is published.
+    ends_at_head: bool,
     /// The output is being read to see whether anything before the stop is still to come.
     asks_for_stop: bool,
     /// The number at which that was asked.
@@ -40,6 +43,8 @@ pub(super) struct Followed {
     pub(super) floor: Sequence,
     /// The head when the output was last read.
     read_head: u64,
+    /// Its output was not looked at since it got its place: more may be published than the topic knows.
+    pub(super) unheard: bool,
     /// Whether its first number is known; until then nothing of it is told.
     pub(super) settled: bool,
     /// Whether and when it goes from the subscription.
@@ -55,67 +60,8 @@ pub(super) struct Followed {
     awaited: Option<Sequence>,
 }
 
-/// Where a stream is done: whichever comes first.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stops {
-    /// Behind this number.
-    pub(super) sequence: Option<Sequence>,
-    /// Before the first frame received at or after this time.
-    pub(super) time: Option<Timestamp>,
-    /// After so many more frames.
-    pub(super) frames: Option<u64>,
-}
-
-impl Stops {
-    pub(super) fn are_set(&self) -> bool {
-        self.sequence.is_some() || self.time.is_some() || self.frames.is_some()
-    }
-
-    /// Whether an entry lies behind the stop.
-    pub(super) fn reached(&self, entry: &OutputEntry) -> bool {
-        self.time.is_some_and(|stop| entry.received_time >= stop)
-            || self.sequence.is_some_and(|stop| entry.sequence > stop)
-    }
-
-    /// Whether the time to stop has passed.
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        self.time.is_some_and(|stop| now >= stop)
-    }
-}
-
 /// Entries behind which a subscriber that wants the newest looks for it.
 const NEWEST_OF: u64 = 32;
-
-/// Where a stream was when it went.
-#[derive(Debug, Clone)]
-pub(super) struct Departed {
-    next: Sequence,
-    unregistered: bool,
-    /// The subscriber came with this position, of another store, and was not told so.
-    foreign: Option<Cursor>,
-}
-
-impl Departed {
-    /// Of a stream that is unregistered and forgotten.
-    pub(super) fn before(cursor: &Cursor) -> Self {
-        let foreign = cursor.foreign.is_some().then(|| cursor.clone());
-        let next = if foreign.is_some() { Sequence::FIRST } else { cursor.next };
-        Self { next, unregistered: true, foreign }
-    }
-}
-
-/// Whether and when a stream goes from its subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
-    /// It stays.
-    Stays,
-    /// When all it ever published has been told.
-    WhenDrained,
-    /// When numbers up to this one have been told.
-    Behind(u64),
-    /// Now.
-    Due,
-}
 
 /// What comes next in a stream.
 #[derive(Debug)]
@@ -134,6 +80,7 @@ impl Followed {
             next,
             stops,
             stopped: false,
+            ends_at_head: false,
             asks_for_stop: false,
             stop_asked: None,
             not_before: None,
@@ -143,6 +90,7 @@ impl Followed {
             unregistered: false,
             floor: Sequence::FIRST,
             read_head: 0,
+            unheard: false,
             settled: true,
             exit: Exit::Stays,
             closed: false,
@@ -205,7 +153,12 @@ impl Followed {
             return Peek::Nothing;
         }
         self.asks_for_stop = false;
-        self.skip(self.topic.floor(), GapReason::Unregistered);
+        let floor = self.topic.floor();
+        self.skip(floor, GapReason::Unregistered);
+        if self.next.get() <= floor + 1 {
+            // It came back, or will: it is thinned out from its beginning, as for a group.
+            self.sampler = Sampler::default();
+        }
         if self.is_done() {
             return Peek::Nothing;
         }
@@ -231,8 +184,14 @@ impl Followed {
             Look::Older => Peek::Read,
             Look::NotYet(volume) => {
                 self.live = Some(volume);
+                if self.ends_at_head && !self.unheard {
+                    // Also where the store went back to before the head that it had.
+                    self.stopped = true;
+                    return Peek::Nothing;
+                }
                 self.asks_for_stop = self.stops.is_over(now) && self.stop_asked != Some(self.next);
-                if self.asks_for_stop || self.exit == Exit::WhenDrained { Peek::Read } else { Peek::Nothing }
+                let reads = self.asks_for_stop || self.unheard || self.exit == Exit::WhenDrained;
+                if reads { Peek::Read } else { Peek::Nothing }
             }
         }
     }
@@ -272,10 +231,28 @@ impl Followed {
         self.stopped
     }
 
+    /// Ends it behind what is published now. One that has joined just now has nothing to tell but what comes.
+    pub(super) fn end_at_head(&mut self) {
+        self.ends_at_head = true;
+        match Sequence::new(self.topic.head()) {
+            _ if self.unheard => {}
+            Ok(head) if self.settled => {
+                self.stops.sequence = Some(self.stops.sequence.map_or(head, |stop| stop.min(head)));
+            }
+            Ok(_) | Err(_) => self.stopped = true,
+        }
+    }
+
+    /// Ends it where it is.
+    pub(super) fn end_now(&mut self) {
+        self.stopped = true;
+    }
+
     /// Takes a page that was read from `next` on; answers whether there is more to come now.
     pub(super) fn ingest(&mut self, page: OutputPage) -> bool {
         let published = page.counters.published_sequence;
         self.topic.observe(&page.counters);
+        self.heard(page.removed);
         self.read_head = published;
         self.skip(page.counters.floor_sequence, GapReason::Unregistered);
         if self.asks_for_stop {
@@ -302,8 +279,16 @@ impl Followed {
         !self.ahead.is_empty() || self.next.get() <= published
     }
 
+    /// The output was read: a stream that was unregistered while it waited for its place goes when it is told.
+    fn heard(&mut self, removed: bool) {
+        if std::mem::take(&mut self.unheard) && removed {
+            self.exit = Exit::WhenDrained;
+        }
+    }
+
     /// Nothing is known of the stream any more: what was published and not told is gone with it.
     pub(super) fn vanish(&mut self) {
+        self.heard(true);
         self.skip(self.topic.head(), GapReason::Unregistered);
         if self.exit == Exit::WhenDrained {
             self.unregistered = true;

@@ -1,12 +1,16 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use super::event::SubscribeError;
-use super::inbox::{Change, Inbox, Place};
+use super::inbox::{Change, Inbox, Place, Waiting};
 use super::lock;
 use super::select::{Matcher, first_match};
 use super::topic::Topic;
+use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::domain::{Sequence, StreamId, StreamRecord};
+
+/// Places of streams that are followed.
+pub(super) type Followed = HashMap<StreamId, (Place, Arc<Topic>)>;
 
 /// Who follows what. Locks are taken in the order followers, topic, inbox.
 #[derive(Debug)]
@@ -67,7 +71,7 @@ impl Followers {
         inbox.followed().iter().for_each(|id| state.unfollow(id, inbox.id()));
     }
 
-    /// Follows a stream; `None` if the subscription follows too many.
+    /// Follows a stream; `None` if there is no place for it.
     pub(super) fn follow(&self, inbox: &Arc<Inbox>, id: &StreamId) -> Option<(Place, Arc<Topic>)> {
         let mut state = lock(&self.state);
         let place = inbox.place_for(id, None)?;
@@ -76,14 +80,52 @@ impl Followers {
         Some((place, topic))
     }
 
-    /// Gives a stream up. Does nothing, and says so, if a change of it waits to be seen.
-    pub(super) fn forget(&self, inbox: &Inbox, id: &StreamId, index: u32) -> bool {
+    /// Follows streams, the first of them; the others wait for a place, as do those that came meanwhile and have to make room.
+    /// Answers the places, and which streams wait.
+    pub(super) fn follow_first(&self, inbox: &Arc<Inbox>, ids: &[StreamId]) -> (Followed, HashSet<StreamId>) {
         let mut state = lock(&self.state);
-        let vacated = inbox.vacate(id, index);
-        if vacated {
-            state.unfollow(id, inbox.id());
+        let (first, rest) = ids.split_at(ids.len().min(MAX_STREAMS_PER_SUBSCRIPTION));
+        let wanted: HashSet<&StreamId> = first.iter().collect();
+        let mut waiting: HashSet<StreamId> = rest.iter().cloned().collect();
+        let came: Vec<StreamId> = inbox.followed().into_iter().filter(|id| !wanted.contains(id)).collect();
+        if first.len() + came.len() > MAX_STREAMS_PER_SUBSCRIPTION {
+            for id in came {
+                if let Some(place) = inbox.place_of(&id) {
+                    inbox.clear_changes(place.index);
+                    inbox.vacate(&id, place.index);
+                    state.unfollow(&id, inbox.id());
+                }
+                waiting.insert(id);
+            }
         }
-        vacated
+        let mut followed = HashMap::with_capacity(first.len());
+        for id in first {
+            let Some(place) = inbox.place_for(id, None) else { continue };
+            let topic = state.topic(id);
+            topic.add(inbox, place.index, None);
+            followed.insert(id.clone(), (place, topic));
+        }
+        // Where they begin is said when it is read.
+        let begins = Waiting { selector: 0, first: Sequence::FIRST, not_before: None };
+        waiting.iter().for_each(|id| inbox.put_off(id, begins));
+        (followed, waiting)
+    }
+
+    /// Gives a stream up; another that waits for a place is followed instead. Does nothing, and says so, if a change of the
+    /// stream waits to be seen.
+    pub(super) fn forget(&self, inbox: &Arc<Inbox>, id: &StreamId, index: u32) -> bool {
+        let mut state = lock(&self.state);
+        if !inbox.vacate(id, index) {
+            return false;
+        }
+        state.unfollow(id, inbox.id());
+        while let Some((id, place, waiting)) = inbox.admit() {
+            let topic = state.topic(&id);
+            topic.add(inbox, place.index, None);
+            inbox.change(Change::Admitted { index: place.index, topic, waiting });
+            inbox.mark(place.index);
+        }
+        true
     }
 
     pub(super) fn drain(&self) {
@@ -119,8 +161,9 @@ impl Followers {
     pub(super) fn stream_gone(&self, id: &StreamId) {
         let state = lock(&self.state);
         for inbox in state.inboxes.values() {
-            if let Some(place) = inbox.place_of(id) {
-                change_followed(inbox, place, None);
+            match inbox.place_of(id) {
+                Some(place) => change_followed(inbox, place, None),
+                None => inbox.wait_no_more(id),
             }
         }
     }
@@ -139,11 +182,16 @@ impl Followers {
         for inbox in inboxes {
             match inbox.place_of(&record.id) {
                 Some(place) => change_followed(&inbox, place, Some(record)),
-                None if record.removed => {}
                 None => {
-                    let Some(selector) = first_match(inbox.matchers(), record) else { continue };
+                    let selector = first_match(inbox.matchers(), record).filter(|_| !record.removed);
+                    let Some(selector) = selector else {
+                        inbox.wait_no_more(&record.id);
+                        continue;
+                    };
                     let Some(place) = inbox.place_for(&record.id, Some(selector)) else {
-                        inbox.overflow();
+                        let now = Waiting::since_now(record, selector);
+                        let first = if settled { first } else { now.first };
+                        inbox.put_off(&record.id, Waiting { first, ..now });
                         continue;
                     };
                     let topic = state.topic(&record.id);

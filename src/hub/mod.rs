@@ -17,6 +17,7 @@
 mod backlog;
 mod choice;
 mod clock;
+mod ends;
 mod event;
 mod followed;
 mod followers;
@@ -27,6 +28,7 @@ mod load;
 mod payloads;
 mod renditions;
 mod roster;
+mod sampling;
 mod select;
 mod shared_record;
 mod subscribe;

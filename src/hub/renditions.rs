@@ -287,7 +287,7 @@ fn encode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Partitions, PayloadRef, PictureRole};
+    use crate::domain::{Partitions, PayloadRef, PictureRole, StreamPolicies};
     use crate::queue::Budget;
     use crate::queue::memory::{MemoryConfig, MemoryQueue};
     use crate::scene::Scene;
@@ -301,7 +301,9 @@ mod tests {
 
     fn bench(threads: usize, data: Bytes) -> Bench {
         let partitions = Partitions::new(4).unwrap();
-        let config = MemoryConfig { partitions, budget: Budget::share(1 << 30, partitions), max_streams: 10 };
+        let budget = Budget::share(1 << 30, partitions);
+        let config =
+            MemoryConfig { partitions, budget, max_streams: 10, defaults: StreamPolicies::default() };
         let renditions = Renditions::new(threads, 32 << 20, Limits::default());
         let payloads = Payloads::new(Arc::new(MemoryQueue::new(config)), 64 << 20, Arc::clone(&renditions));
         let payload = PayloadRef { key: PayloadKey::random(), size_bytes: data.len() as u64 };

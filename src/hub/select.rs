@@ -26,6 +26,8 @@ pub struct SubscriptionRequest {
     pub checkpoint_interval: Duration,
     /// End after so many frames in all.
     pub stop_after_frames: Option<u64>,
+    /// End when everything is sent that was published before the first event. Streams that come later do not keep it open.
+    pub stop_at_head: bool,
     /// Streams named by id need not be registered (yet): streams are registered by their first frame.
     pub allow_unregistered: bool,
 }

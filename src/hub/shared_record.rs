@@ -78,7 +78,7 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{StreamCounters, StreamSettings};
+    use crate::domain::{StreamCounters, StreamPolicies, StreamSettings};
 
     #[test]
     fn slots_are_known_until_they_are_taken_away() {
@@ -100,6 +100,8 @@ mod tests {
         let shared = SharedRecord::new(StreamRecord {
             id: "cam".parse().unwrap(),
             settings: StreamSettings::default(),
+            effective: StreamPolicies::default(),
+            incarnation: 1,
             revision: 1,
             create_time: Timestamp::default(),
             update_time: Timestamp::default(),

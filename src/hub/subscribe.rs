@@ -5,13 +5,14 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::Hub;
 use super::clock;
+use super::ends::{Departed, Exit, Stops};
 use super::event::{SubscribeError, TimeGap};
-use super::followed::{Departed, Exit, Followed, Stops};
-use super::inbox::Inbox;
+use super::followed::Followed;
+use super::inbox::{Inbox, Waiting};
 use super::select::{Matcher, Selector, SubscriptionRequest, first_match};
 use super::subscription::Subscription;
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
-use crate::domain::{Sequence, StartPosition, StreamCounters, StreamId, StreamRecord, Timestamp};
+use crate::domain::{Cursor, Sequence, StartPosition, StreamCounters, StreamId, StreamRecord, Timestamp};
 use crate::queue::{self, FoundAt, ListStreams};
 
 /// Outputs that are searched at the same time.
@@ -41,23 +42,16 @@ pub(super) async fn subscribe(
 ) -> Result<Subscription, SubscribeError> {
     let matchers: Vec<Matcher> =
         request.selectors.iter().map(|selector| Matcher::new(&selector.streams)).collect::<Result<_, _>>()?;
-    for (selector, matcher) in request.selectors.iter().zip(&matchers) {
-        if let Some(cursor) = selector.all_cursors().find(|cursor| matcher.excludes(&cursor.stream_id)) {
-            return Err(SubscribeError::CursorStreamNotSelected(cursor.stream_id.clone()));
-        }
-    }
     check_times(&request)?;
     let by_label = request.selectors.iter().any(|selector| !selector.choice.filter.stream_labels.is_empty());
     let inbox = hub.followers.register(matchers, by_label)?;
     let registration = Registration { hub: Arc::clone(hub), inbox };
     let inbox = &registration.inbox;
 
-    let ids = candidates(hub, &request, inbox.matchers()).await?;
-    let mut places = HashMap::with_capacity(ids.len());
-    for id in &ids {
-        let place = hub.followers.follow(inbox, id).ok_or_else(too_many_streams)?;
-        places.insert(id.clone(), place);
-    }
+    let mut ids = candidates(hub, &request, inbox.matchers()).await?;
+    let (mut places, mut put_off) = hub.followers.follow_first(inbox, &ids);
+    let listed: HashSet<StreamId> = ids.iter().cloned().collect();
+    ids.extend(put_off.iter().filter(|id| !listed.contains(*id)).cloned());
     let mut streams = Vec::with_capacity(ids.len());
     let records = records(hub, &request, inbox.matchers(), &ids).await?;
     let mut chosen = Vec::with_capacity(records.len());
@@ -65,10 +59,23 @@ pub(super) async fn subscribe(
         let by_id = is_named(inbox.matchers(), &record.id);
         let may_be_gone = !by_id || request.allow_unregistered;
         let found = first_match(inbox.matchers(), &record).filter(|_| may_be_gone || !record.removed);
-        if let Some((index, selector)) = found.and_then(|index| Some((index, request.selectors.get(index)?)))
-        {
+        let Some((index, selector)) = found.and_then(|index| Some((index, request.selectors.get(index)?)))
+        else {
+            continue;
+        };
+        if !put_off.contains(&record.id) {
             chosen.push((record, by_id, index, selector));
+        } else if !record.removed {
+            inbox.put_off_to(&record.id, selector.waiting(&record, index)?);
+            put_off.remove(&record.id);
         }
+    }
+    // They are not there, or not selected.
+    for id in put_off {
+        if is_named(inbox.matchers(), &id) {
+            return Err(SubscribeError::StreamNotFound(id));
+        }
+        inbox.wait_no_more(&id);
     }
     let found = found_by_time(hub, &chosen).await?;
     let mut time_gaps = Vec::new();
@@ -119,20 +126,21 @@ pub(super) async fn subscribe(
         inbox.enqueue(place.index);
         streams.push((place.index, followed));
     }
-    let mut departed = Vec::new();
     for (id, (place, _)) in places {
         if is_named(inbox.matchers(), &id) {
             return Err(SubscribeError::StreamNotFound(id));
         }
         inbox.clear_changes(place.index);
         hub.followers.forget(inbox, &id, place.index);
-        // Nothing is known of it now. If it comes back, it goes on behind the cursor.
-        if let Some(cursor) = request.selectors.iter().find_map(|selector| selector.cursor_of(&id)) {
-            departed.push((id, Departed::before(cursor)));
-        }
     }
+    // Streams of which nothing is known now, or that wait for a place: they go on behind their cursors.
+    let followed: HashSet<&StreamId> = streams.iter().map(|(_, stream)| stream.id()).collect();
+    let others: HashMap<StreamId, Departed> = cursors(&request, inbox.matchers())
+        .filter(|cursor| !followed.contains(&cursor.stream_id))
+        .map(|cursor| (cursor.stream_id.clone(), Departed::before(cursor)))
+        .collect();
     let mut subscription = Subscription::new(registration, &request, streams, time_gaps);
-    subscription.departed.extend(departed);
+    subscription.departed.extend(others);
     Ok(subscription)
 }
 
@@ -160,6 +168,8 @@ async fn records(
         records.extend(unknown.map(|id| StreamRecord {
             id: id.clone(),
             settings: crate::domain::StreamSettings::default(),
+            effective: crate::domain::StreamPolicies::default(),
+            incarnation: 0,
             revision: 0,
             create_time: clock::now(),
             update_time: clock::now(),
@@ -198,28 +208,57 @@ impl Selector {
         };
         self.start_time(id).or_else(all)
     }
+
+    /// Where a stream begins that has to wait for a place.
+    fn waiting(&self, record: &StreamRecord, index: usize) -> Result<Waiting, SubscribeError> {
+        let not_before = self.start_time(&record.id);
+        let first = match not_before {
+            Some(_) => Sequence::after(record.counters.oldest_sequence.saturating_sub(1)),
+            None => self.first_sequence(record)?,
+        };
+        Ok(Waiting { selector: index, first, not_before })
+    }
 }
 
-/// Streams that may be selected: those named, those listed that match, and those that cursors of a glob or of labels
-/// stand in, which may be unregistered by now and yet have output to tell of.
+/// The cursors of streams that their selectors can select; others are ignored.
+fn cursors<'a>(
+    request: &'a SubscriptionRequest,
+    matchers: &'a [Matcher],
+) -> impl Iterator<Item = &'a Cursor> {
+    request.selectors.iter().zip(matchers).flat_map(|(selector, matcher)| {
+        selector.all_cursors().filter(|cursor| !matcher.excludes(&cursor.stream_id))
+    })
+}
+
+/// Streams that may be selected, those first that are to be followed first: those that cursors stand in, which may be
+/// unregistered by now and yet have output to tell of; those named; and those listed that match. More than a subscription may
+/// follow only if it brings cursors: it goes on, whatever was registered meanwhile.
 async fn candidates(
     hub: &Hub,
     request: &SubscriptionRequest,
     matchers: &[Matcher],
 ) -> Result<Vec<StreamId>, SubscribeError> {
+    let goes_on = request.selectors.iter().any(|selector| selector.all_cursors().next().is_some());
     let mut ids: Vec<StreamId> = Vec::new();
     let mut known = HashSet::new();
     let mut add = |id: &StreamId| {
         if known.insert(id.clone()) {
             ids.push(id.clone());
         }
-        if ids.len() > MAX_STREAMS_PER_SUBSCRIPTION { Err(too_many_streams()) } else { Ok(()) }
+        let too_many = ids.len() > MAX_STREAMS_PER_SUBSCRIPTION && !goes_on;
+        if too_many { Err(too_many_streams()) } else { Ok(()) }
     };
+    let mut before: Vec<StreamId> =
+        cursors(request, matchers).map(|cursor| cursor.stream_id.clone()).collect();
+    if before.len() > MAX_STREAMS_PER_SUBSCRIPTION {
+        // Places are for those that are there.
+        let records = hub.records(&before).await?;
+        let selected = records.into_iter().filter(|record| first_match(matchers, record).is_some());
+        before = selected.map(|record| record.id).collect();
+    }
+    before.iter().try_for_each(&mut add)?;
     for selector in &request.selectors {
         selector.streams.named().into_iter().try_for_each(&mut add)?;
-        if selector.streams.is_dynamic() {
-            selector.all_cursors().try_for_each(|cursor| add(&cursor.stream_id))?;
-        }
     }
     if !matchers.iter().any(Matcher::is_dynamic) {
         return Ok(ids);
@@ -244,6 +283,6 @@ fn is_named(matchers: &[Matcher], id: &StreamId) -> bool {
     matchers.iter().any(|matcher| matcher.names(id))
 }
 
-pub(super) fn too_many_streams() -> SubscribeError {
+fn too_many_streams() -> SubscribeError {
     SubscribeError::TooManyStreams { limit: MAX_STREAMS_PER_SUBSCRIPTION }
 }

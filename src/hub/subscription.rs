@@ -7,12 +7,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::choice::Choice;
 use super::clock;
+use super::ends::{Departed, Stops};
 use super::event::{Event, GapReason, SubscribeError, TimeGap};
-use super::followed::{Departed, Followed, Stops};
+use super::followed::Followed;
 use super::inbox::Inbox;
 use super::load::{Found, Load, Trouble};
 use super::select::{PictureWant, SubscriptionRequest};
-use super::subscribe::{Registration, too_many_streams};
+use super::subscribe::Registration;
 use super::tail::TailState;
 use super::timers::{Due, Timers};
 use super::{Hub, queue};
@@ -34,6 +35,8 @@ pub struct Subscription {
     /// By their index in the inbox.
     pub(super) streams: BTreeMap<u32, Followed>,
     pub(super) selectors: Vec<SelectorState>,
+    /// It ends when all that was published before its first event is told.
+    stop_at_head: bool,
     /// Frames until the end.
     pub(super) remaining: Option<u64>,
     /// What is to be told before anything else; emptied before anything is added.
@@ -148,6 +151,7 @@ impl Subscription {
             registration,
             streams: streams.into_iter().collect(),
             selectors,
+            stop_at_head: request.stop_at_head,
             remaining: request.stop_after_frames,
             out: VecDeque::new(),
             phase: Phase::Fresh,
@@ -184,9 +188,11 @@ impl Subscription {
         }
     }
 
-    /// Positions of all streams. What came before them has been told, but for gaps that are pending.
+    /// Positions of all streams, by stream id. What came before them has been told, but for gaps that are pending.
     fn cursors(&self) -> Vec<Cursor> {
-        self.streams.values().map(Followed::cursor).collect()
+        let mut cursors: Vec<Cursor> = self.streams.values().map(Followed::cursor).collect();
+        cursors.sort_unstable_by(|a, b| a.stream_id.cmp(&b.stream_id));
+        cursors
     }
 
     /// Answers what ends this subscription alone, from outside, as a drain of the server does: with its cursors.
@@ -209,14 +215,15 @@ impl Subscription {
         mail.changes.into_iter().for_each(|change| self.apply(change));
         if let Phase::Fresh = self.phase {
             self.phase = Phase::Running;
-            self.out.push_back(Event::Checkpoint(self.cursors()));
+            self.stop_at_heads();
+            let first = self.checkpoint();
+            self.out.push_back(first);
             self.out.extend(self.time_gaps.drain(..).map(Event::TimeGap));
         } else if mail.draining {
-            self.end(Event::Draining, None);
-        } else if mail.overflowed {
-            self.end(Event::Checkpoint, Some(too_many_streams()));
+            self.tell(Due::Gaps);
+            self.finish(Event::Draining(self.cursors()), None);
         } else if self.remaining == Some(0) || self.all_done() {
-            self.end(Event::Checkpoint, None);
+            self.end(None);
         } else if self.take_stop_time() {
             // Streams were marked.
         } else if let Some(due) = self.timers.take_due() {
@@ -224,7 +231,7 @@ impl Subscription {
         } else if let Some((index, result)) = self.loaded.take() {
             self.take_loaded(index, result);
         } else if let Some(error) = self.long_outage() {
-            self.end(Event::Checkpoint, Some(SubscribeError::Backend(error)));
+            self.end(Some(SubscribeError::Backend(error)));
         } else if self.load.is_some()
             || self.trouble.as_ref().is_some_and(|trouble| trouble.retry_at > Instant::now())
         {
@@ -274,7 +281,22 @@ impl Subscription {
 
     fn all_done(&self) -> bool {
         let now = clock::now();
-        self.selectors.iter().all(|state| state.is_done(now))
+        self.selectors.iter().all(|state| state.is_done(now) || self.stop_at_head && state.open == 0)
+    }
+
+    /// Has each stream end at its head, where that is asked for.
+    fn stop_at_heads(&mut self) {
+        if !self.stop_at_head {
+            return;
+        }
+        self.streams.values_mut().for_each(Followed::end_at_head);
+        let indices: Vec<u32> = self.streams.keys().copied().collect();
+        indices.into_iter().for_each(|index| self.touch(index));
+    }
+
+    /// Whether a stream that joins is too late to be told anything of.
+    pub(super) fn ends_before_news(&self) -> bool {
+        self.stop_at_head && !matches!(self.phase, Phase::Fresh)
     }
 
     /// Has all streams looked at when a time to stop has come; answers whether one has.
@@ -304,16 +326,31 @@ impl Subscription {
         self.out.extend(self.streams.values_mut().filter_map(Followed::take_gap).map(Event::Gap));
         match due {
             Due::Heartbeat => {
-                self.out.push_back(Event::Heartbeat(self.streams.values().map(Followed::head).collect()));
+                let mut heads: Vec<_> = self.streams.values().map(Followed::head).collect();
+                heads.sort_unstable_by(|a, b| a.stream_id.cmp(&b.stream_id));
+                let unfollowed_streams = self.inbox().unfollowed();
+                self.out.push_back(Event::Heartbeat { heads, unfollowed_streams });
             }
-            Due::Checkpoint => self.out.push_back(Event::Checkpoint(self.cursors())),
+            Due::Checkpoint => {
+                let checkpoint = self.checkpoint();
+                self.out.push_back(checkpoint);
+            }
             Due::Gaps => {}
         }
     }
 
-    pub(super) fn end(&mut self, last: fn(Vec<Cursor>) -> Event, error: Option<SubscribeError>) {
+    fn checkpoint(&self) -> Event {
+        Event::Checkpoint { cursors: self.cursors(), unfollowed_streams: self.inbox().unfollowed() }
+    }
+
+    /// Tells what is pending and a last checkpoint.
+    pub(super) fn end(&mut self, error: Option<SubscribeError>) {
         self.tell(Due::Gaps);
-        self.out.push_back(last(self.cursors()));
+        self.finish(self.checkpoint(), error);
+    }
+
+    fn finish(&mut self, last: Event, error: Option<SubscribeError>) {
+        self.out.push_back(last);
         self.phase = Phase::Over(error);
         self.load = None;
     }

@@ -47,7 +47,7 @@ impl Told {
                 }
             }
             // How many frames were there is not known.
-            Event::TimeGap(_) | Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_) => {}
+            Event::TimeGap(_) | Event::Heartbeat { .. } | Event::Checkpoint { .. } | Event::Draining(_) => {}
         }
     }
 

@@ -4,13 +4,15 @@ use std::time::Duration;
 use super::backlog::cost;
 use super::choice::OverflowPolicy;
 use super::clock;
+use super::ends::Exit;
 use super::event::{DeliveredFrame, DeliveredPicture, Event, GapReason, PicturesOrLost, SubscribeError};
-use super::followed::{Exit, Followed, Peek};
-use super::inbox::Change;
+use super::followed::{Followed, Peek};
+use super::inbox::{Change, Waiting};
 use super::load::{Found, Load, Trouble};
 use super::subscription::Subscription;
-use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
-use crate::domain::{OutputBody, OutputEntry, TombstoneKind};
+use super::topic::Topic;
+use crate::domain::limits::MAX_STREAMS;
+use crate::domain::{OutputBody, OutputEntry, Sequence, TombstoneKind};
 use crate::queue;
 
 /// Tombstones passed over before another stream has its turn.
@@ -23,17 +25,14 @@ impl Subscription {
     pub(super) fn apply(&mut self, change: Change) {
         let (index, exit) = match change {
             Change::Joined { index, topic, selector, first, settled } => {
-                let Some(state) = self.selectors.get_mut(selector) else { return };
-                let mut joined = Followed::new(topic, selector, first, state.stops);
-                joined.settled = settled;
-                joined.newest = state.newest();
-                if let Some(departed) = self.departed.remove(joined.id()) {
-                    joined.rejoin(departed);
-                }
-                if self.streams.insert(index, joined).is_none() {
-                    state.opened();
-                }
-                return;
+                return self.join(index, topic, selector, first, |joined| joined.settled = settled);
+            }
+            Change::Admitted { index, topic, waiting } => {
+                let Waiting { selector, first, not_before } = waiting;
+                return self.join(index, topic, selector, first, |joined| {
+                    joined.not_before = not_before;
+                    joined.unheard = true;
+                });
             }
             Change::Begins { index, first } => {
                 if let Some(stream) = self.streams.get_mut(&index) {
@@ -48,6 +47,31 @@ impl Subscription {
         if let Some(stream) = self.streams.get_mut(&index) {
             stream.exit = exit;
         }
+    }
+
+    fn join(
+        &mut self,
+        index: u32,
+        topic: Arc<Topic>,
+        selector: usize,
+        first: Sequence,
+        set: impl FnOnce(&mut Followed),
+    ) {
+        let is_late = self.ends_before_news();
+        let Some(state) = self.selectors.get_mut(selector) else { return };
+        let mut joined = Followed::new(topic, selector, first, state.stops);
+        joined.newest = state.newest();
+        set(&mut joined);
+        if let Some(departed) = self.departed.remove(joined.id()) {
+            joined.rejoin(departed);
+        }
+        if is_late {
+            joined.end_now();
+        }
+        if self.streams.insert(index, joined).is_none() {
+            state.opened();
+        }
+        self.touch(index);
     }
 
     /// One stream's turn: at most one frame, or the read that it needs.
@@ -65,7 +89,7 @@ impl Subscription {
                     excess = 0;
                 }
                 OverflowPolicy::Disconnect => {
-                    return self.end(Event::Checkpoint, Some(SubscribeError::SlowConsumer { limit_bytes }));
+                    return self.end(Some(SubscribeError::SlowConsumer { limit_bytes }));
                 }
             }
         }
@@ -157,7 +181,7 @@ impl Subscription {
         let limit = self.hub().config.outage_limit;
         self.trouble = Trouble::again(self.trouble.as_ref(), limit, spread);
         if self.trouble.is_none() || !error.is_retryable() {
-            return self.end(Event::Checkpoint, Some(SubscribeError::Backend(error)));
+            return self.end(Some(SubscribeError::Backend(error)));
         }
         self.inbox().enqueue(index);
     }
@@ -212,7 +236,7 @@ impl Subscription {
                 {
                     state.closed();
                 }
-                if self.departed.len() < MAX_STREAMS_PER_SUBSCRIPTION {
+                if self.departed.len() < MAX_STREAMS {
                     self.departed.insert(id, stream.departed());
                 }
                 self.streams.remove(&index);

@@ -501,6 +501,8 @@ fn forgotten(id: StreamId) -> StreamRecord {
     StreamRecord {
         id,
         settings: crate::domain::StreamSettings::default(),
+        effective: crate::domain::StreamPolicies::default(),
+        incarnation: 0,
         revision: 0,
         create_time: Timestamp::default(),
         update_time: Timestamp::default(),

@@ -10,24 +10,25 @@ macro_rules! delegate_groups {
                 &self,
                 id: &GroupId,
                 settings: &GroupSettings,
+                start: Digest,
                 positions: &[(StreamId, Sequence)]
-            ) -> GroupRecord;
+            ) -> Created<GroupRecord>;
             fn get_groups(&self, ids: &[GroupId]) -> Vec<Option<GroupRecord>>;
             fn list_groups(&self, after: Option<&GroupId>, limit: usize) -> Vec<GroupRecord>;
             fn update_group(
                 &self,
                 id: &GroupId,
                 settings: &GroupSettings,
-                expected: u64,
+                expected: Etag,
                 streams: &[(StreamId, Option<Sequence>)]
             ) -> GroupRecord;
             fn seek_group(
                 &self,
                 id: &GroupId,
                 positions: &[(StreamId, Sequence)],
-                expected: Option<u64>
+                expected: Option<Etag>
             ) -> GroupRecord;
-            fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> ();
+            fn delete_group(&self, id: &GroupId, expected: Option<Etag>) -> ();
             fn group_state(&self, id: &GroupId) -> GroupState;
             fn drop_group_streams(&self, id: &GroupId, streams: &[RemovedStream], reason: u16) -> ();
             fn join_group(&self, seat: &Seat, ttl: Duration) -> Joined;
@@ -46,9 +47,9 @@ macro_rules! delegate_groups {
         const _: () = {
             use std::time::Duration;
 
-            use $crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId};
+            use $crate::domain::{DeadFrame, Digest, Etag, GroupId, GroupRecord, GroupSettings, Sequence, StreamId};
             use $crate::queue::{
-                Answer, AnswerResult, Claim, Claimed, GroupState, Groups, Joined, Offer, OutputSpan, RemovedStream,
+                Answer, AnswerResult, Claim, Claimed, Created, GroupState, Groups, Joined, Offer, OutputSpan, RemovedStream,
                 Result, Seat, Settled,
             };
 

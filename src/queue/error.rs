@@ -1,4 +1,4 @@
-use crate::domain::{GroupId, StreamId};
+use crate::domain::{Etag, GroupId, StreamId};
 
 /// What a caller of the queue can act on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,14 +23,14 @@ pub enum Error {
     /// No such stream is registered.
     #[error("stream {0} is not registered")]
     StreamNotFound(StreamId),
-    /// A stream of that name is registered.
-    #[error("stream {0} is registered already")]
+    /// A stream of that name is registered, with other settings.
+    #[error("stream {0} is registered already, with other settings")]
     StreamExists(StreamId),
     /// No such consumer group.
     #[error("there is no consumer group {0}")]
     GroupNotFound(GroupId),
-    /// A group of that name is there.
-    #[error("consumer group {0} is there already")]
+    /// A group of that name is there, with other settings or another start.
+    #[error("consumer group {0} is there already, with other settings or another start")]
     GroupExists(GroupId),
     /// No more groups may be made.
     #[error("the limit of {limit} consumer groups is reached")]
@@ -47,11 +47,17 @@ pub enum Error {
     /// Another call has joined the group under the same name.
     #[error("another call subscribed under the same group and member id")]
     MemberReplaced,
-    /// What was to be changed has changed since the caller read it.
+    /// The settings that the caller goes by are not in force any more.
     #[error("it has changed since it was read")]
     RevisionMismatch {
         /// The revision in force.
         current: u64,
+    },
+    /// What was to be changed is not what the caller means: it has changed, or is another of the same name.
+    #[error("it has changed since it was read")]
+    EtagMismatch {
+        /// The one in force.
+        current: Etag,
     },
     /// No more streams may be registered.
     #[error("the limit of {limit} streams is reached")]
@@ -89,6 +95,7 @@ impl Error {
             | Self::StreamNotFound(_)
             | Self::StreamExists(_)
             | Self::RevisionMismatch { .. }
+            | Self::EtagMismatch { .. }
             | Self::TooManyStreams { .. }
             | Self::TooManySettings { .. }
             | Self::GroupNotFound(_)

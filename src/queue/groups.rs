@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Offer, Result};
+use super::{Created, Offer, Result};
 use crate::domain::{
-    DeadFrame, DeadLetterId, GroupId, GroupRecord, GroupSettings, MemberId, Sequence, StreamId, Timestamp,
+    DeadFrame, DeadLetterId, Digest, Etag, GroupId, GroupRecord, GroupSettings, MemberId, Sequence, StreamId,
+    Timestamp,
 };
 
 /// A frame that is to become a dead letter, or whose output entry is to be looked for, is left alone by others for so long.
@@ -373,16 +374,20 @@ pub struct GroupCounters {
 /// seat that another call has taken over with [`Error::MemberReplaced`](super::Error::MemberReplaced).
 #[async_trait]
 pub trait Groups {
-    /// Makes a group with these positions. Streams without one begin when they are first offered.
+    /// Makes a group with these positions; `start` is of where it was asked to begin. Streams without a position begin when they
+    /// are first offered. A group that is there with equal settings and the same start is answered as it is, and its positions
+    /// stay, so that the call may be repeated.
     ///
     /// # Errors
-    /// [`Error::GroupExists`](super::Error::GroupExists), [`Error::TooManyGroups`](super::Error::TooManyGroups).
+    /// [`Error::GroupExists`](super::Error::GroupExists): it is there with others.
+    /// [`Error::TooManyGroups`](super::Error::TooManyGroups).
     async fn create_group(
         &self,
         id: &GroupId,
         settings: &GroupSettings,
+        start: Digest,
         positions: &[(StreamId, Sequence)],
-    ) -> Result<GroupRecord>;
+    ) -> Result<Created<GroupRecord>>;
 
     /// Reads groups in the order of `ids`.
     async fn get_groups(&self, ids: &[GroupId]) -> Result<Vec<Option<GroupRecord>>>;
@@ -390,35 +395,35 @@ pub trait Groups {
     /// Lists groups by id, ascending (byte order), behind `after`.
     async fn list_groups(&self, after: Option<&GroupId>, limit: usize) -> Result<Vec<GroupRecord>>;
 
-    /// Replaces a group's settings if its revision is still `expected`. Of the streams named, it forgets its state in those
+    /// Replaces a group's settings if its etag is still `expected`. Of the streams named, it forgets its state in those
     /// without a number, and begins with the number in those that it has no position in.
     ///
     /// # Errors
-    /// [`Error::RevisionMismatch`](super::Error::RevisionMismatch).
+    /// [`Error::EtagMismatch`](super::Error::EtagMismatch).
     async fn update_group(
         &self,
         id: &GroupId,
         settings: &GroupSettings,
-        expected: u64,
+        expected: Etag,
         streams: &[(StreamId, Option<Sequence>)],
     ) -> Result<GroupRecord>;
 
     /// Moves a group to these positions, forgets what is outstanding in their streams, and raises the generation.
     ///
     /// # Errors
-    /// [`Error::RevisionMismatch`](super::Error::RevisionMismatch), where a revision is given.
+    /// [`Error::EtagMismatch`](super::Error::EtagMismatch), where an etag is given.
     async fn seek_group(
         &self,
         id: &GroupId,
         positions: &[(StreamId, Sequence)],
-        expected: Option<u64>,
+        expected: Option<Etag>,
     ) -> Result<GroupRecord>;
 
     /// Removes a group.
     ///
     /// # Errors
-    /// [`Error::RevisionMismatch`](super::Error::RevisionMismatch), where a revision is given.
-    async fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> Result<()>;
+    /// [`Error::EtagMismatch`](super::Error::EtagMismatch), where an etag is given.
+    async fn delete_group(&self, id: &GroupId, expected: Option<Etag>) -> Result<()>;
 
     /// What a group is doing.
     async fn group_state(&self, id: &GroupId) -> Result<GroupState>;

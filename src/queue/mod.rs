@@ -46,13 +46,14 @@ pub(crate) use removal::{UNREGISTERED, left_behind, remembered_streams, settings
 pub use seek::{FoundAt, Seek};
 pub use strikes::Strikes;
 pub use types::{
-    AcceptResult, BackendStatus, Budget, Durability, FeedEvent, FeedPage, FeedPosition, FinishResult,
-    Finished, Lease, ListStreams, Memory, NewFrame, OFFER_TTL, Offer, OutputPage, PartitionStats,
-    PublisherPosition, Refusal, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport, WorkerTotals,
+    AcceptResult, BackendStatus, Budget, Created, Durability, FeedEvent, FeedPage, FeedPosition,
+    FinishResult, Finished, Lease, ListStreams, Memory, NewFrame, OFFER_TTL, Offer, OutputPage,
+    PartitionStats, PublisherPosition, Refusal, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
+    WorkerTotals,
 };
 
 use crate::domain::{
-    PartitionId, Partitions, PayloadRef, Sequence, StreamId, StreamRecord, StreamSettings, Timestamp,
+    Etag, PartitionId, Partitions, PayloadRef, Sequence, StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 
 /// Result of a queue operation.
@@ -85,11 +86,16 @@ pub trait Queue:
     // ---- registry ----
 
     /// Registers a stream. One that was unregistered comes back: its numbers go on behind all that were given out, and
-    /// its counters begin anew.
+    /// its counters begin anew. One that is registered with settings that [say the same](StreamSettings::says_the_same) is
+    /// answered as it is, so that the call may be repeated.
     ///
     /// # Errors
-    /// [`Error::StreamExists`], [`Error::TooManyStreams`], [`Error::TooManySettings`].
-    async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord>;
+    /// [`Error::StreamExists`]: it is registered with other settings. [`Error::TooManyStreams`], [`Error::TooManySettings`].
+    async fn register_stream(
+        &self,
+        id: &StreamId,
+        settings: &StreamSettings,
+    ) -> Result<Created<StreamRecord>>;
 
     /// Reads streams, in the order of `ids`; `None` for one that was never registered, or is forgotten. Unregistered ones
     /// come with `removed` set for as long as the store remembers them.
@@ -98,26 +104,26 @@ pub trait Queue:
     /// Lists registered streams by id, ascending (byte order).
     async fn list_streams(&self, query: &ListStreams) -> Result<Vec<StreamRecord>>;
 
-    /// Replaces a stream's settings if its revision is still `expected_revision`.
+    /// Replaces a stream's settings if its etag is still `expected`.
     ///
     /// # Errors
-    /// [`Error::StreamNotFound`], [`Error::RevisionMismatch`], [`Error::TooManySettings`].
+    /// [`Error::StreamNotFound`], [`Error::EtagMismatch`], [`Error::TooManySettings`].
     async fn update_stream(
         &self,
         id: &StreamId,
         settings: &StreamSettings,
-        expected_revision: u64,
+        expected: Etag,
     ) -> Result<StreamRecord>;
 
-    /// Unregisters a stream, if its revision is `expected_revision` where one is given. From then on it takes no frames,
+    /// Unregisters a stream, if its etag is `expected` where one is given. From then on it takes no frames,
     /// and nothing that it accepted is readable, also if the id is registered again: not its output, not its dead letters.
     /// What still waits for a worker is not published; it is finished as [`FinishResult::Removed`]. The bytes go with
     /// [`Queue::remove_leftovers`]. Its settings but the privacy masks and what is remembered of its publishers are gone;
     /// its sequence counter stays.
     ///
     /// # Errors
-    /// [`Error::StreamNotFound`], [`Error::RevisionMismatch`].
-    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<Unregistered>;
+    /// [`Error::StreamNotFound`], [`Error::EtagMismatch`].
+    async fn unregister_stream(&self, id: &StreamId, expected: Option<Etag>) -> Result<Unregistered>;
 
     // ---- accept ----
 
@@ -248,6 +254,12 @@ pub trait Queue:
         stream: &StreamId,
         limit: usize,
     ) -> Result<Vec<std::sync::Arc<crate::domain::OutputEntry>>>;
+
+    /// The newest processed frame of an output that is kept, however many tombstones lie behind it; `None` if it has none.
+    async fn latest_frame(
+        &self,
+        stream: &StreamId,
+    ) -> Result<Option<std::sync::Arc<crate::domain::OutputEntry>>>;
 
     /// Payloads of a partition, in the order asked; `None` for one that is gone.
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>>;

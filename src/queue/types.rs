@@ -322,6 +322,15 @@ impl FeedEvent {
     }
 }
 
+/// What a call made, or found made before as it was to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created<R> {
+    /// As it is.
+    pub record: R,
+    /// Whether this call made it.
+    pub is_new: bool,
+}
+
 /// What was removed with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unregistered {

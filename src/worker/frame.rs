@@ -15,7 +15,7 @@ use super::{CRASH_ATTRIBUTE, CRASH_BY_HANGING, RETRY_PAUSE, Shared};
 use crate::analysis::MEASURES_VERSION;
 use crate::domain::{
     Failure, FailureReason, OutputBody, PictureRole, ProcessedFrame, Reencode, Stage, StageTiming,
-    StoredPicture, StreamSettings, Timestamp, TombstoneKind,
+    StoredPicture, StreamRecord, Timestamp, TombstoneKind,
 };
 use crate::queue::{Finished, WorkItem};
 
@@ -35,11 +35,11 @@ pub(super) struct Done {
 pub(super) async fn work_out(
     shared: &Shared,
     item: WorkItem,
-    settings: Arc<StreamSettings>,
+    stream: Arc<StreamRecord>,
     memory: OwnedSemaphorePermit,
     alone: Option<Alone>,
 ) -> Done {
-    let hides_originals = settings.hides_originals();
+    let hides_originals = stream.settings.hides_originals();
     let leased = Instant::now();
     let leased_time = Timestamp::now();
     let mut attempt = 1 + alone.as_ref().map_or(0, Alone::strikes);
@@ -49,18 +49,18 @@ pub(super) async fn work_out(
                 attempt -= 1; // Not tried again.
                 Err(failure)
             }
-            None => make(shared, &item, Arc::clone(&settings)).await,
+            None => make(shared, &item, Arc::clone(&stream)).await,
         },
         None => {
             let _others = shared.running.read().await;
-            make(shared, &item, Arc::clone(&settings)).await
+            make(shared, &item, Arc::clone(&stream)).await
         }
     };
     let (mut finished, observed) = match made {
-        Ok(product) => published(item, leased_time, product, settings, attempt),
+        Ok(product) => published(item, leased_time, product, stream, attempt),
         Err(failure) => {
-            let (stream, sequence) = (&item.stream_id, item.sequence);
-            tracing::info!(%stream, %sequence, reason = ?failure.reason, "frame failed");
+            let (stream_id, sequence) = (&item.stream_id, item.sequence);
+            tracing::info!(stream = %stream_id, %sequence, reason = ?failure.reason, "frame failed");
             (tombstone(item, TombstoneKind::Failed(failure), attempt), None)
         }
     };
@@ -70,20 +70,20 @@ pub(super) async fn work_out(
 }
 
 /// A frame whose picture is not read: it is published as it came.
-pub(super) fn passed_on(item: WorkItem, settings: Arc<StreamSettings>) -> Done {
+pub(super) fn passed_on(item: WorkItem, stream: Arc<StreamRecord>) -> Done {
     let (leased, leased_time) = (Instant::now(), Timestamp::now());
     let (format, payload) = (item.header.source.format, item.payload);
     let (width, height) = (item.header.source.width, item.header.source.height);
     let picture = |role| StoredPicture { role, format, width, height, payload };
     let mut pictures = vec![picture(PictureRole::Processed)];
-    if settings.output.keep_original {
+    if stream.effective.output.keep_original {
         pictures.push(picture(PictureRole::Original));
     }
     let (reencode, bytes) = (Reencode::Relayed, payload.size_bytes);
     let outcome = Outcome { reencode, bytes, quality: None, choice: None, over_budget: false };
     let (offers, stages) = (Vec::new(), Vec::new());
     let product = Product { width, height, still: None, outcome, mask_version: 0, pictures, offers, stages };
-    let (finished, observed) = published(item, leased_time, product, settings, 1);
+    let (finished, observed) = published(item, leased_time, product, stream, 1);
     Done { finished, observed, leased, _memory: None, _alone: None }
 }
 
@@ -92,7 +92,7 @@ fn published(
     item: WorkItem,
     leased_time: Timestamp,
     product: Product,
-    settings: Arc<StreamSettings>,
+    stream: Arc<StreamRecord>,
     attempt: u32,
 ) -> (Finished, Option<Observed>) {
     let waited = leased_time.as_micros().saturating_sub(item.received_time.as_micros());
@@ -129,13 +129,13 @@ fn published(
         body: OutputBody::Frame(Box::new(frame)),
         offers: product.offers,
     };
-    (finished, Some(Observed { still: product.still, settings, since: Instant::now() }))
+    (finished, Some(Observed { still: product.still, stream, since: Instant::now() }))
 }
 
 async fn make(
     shared: &Shared,
     item: &WorkItem,
-    settings: Arc<StreamSettings>,
+    stream: Arc<StreamRecord>,
 ) -> std::result::Result<Product, Failure> {
     // In the order in which they are asked for; closed never.
     let _fetched = shared.fetches.acquire().await;
@@ -162,7 +162,7 @@ async fn make(
     let asked = item.header.attributes.get(CRASH_ATTRIBUTE).filter(|_| shared.config.crash_on_request);
     let (hang, crash) = (asked.is_some_and(|how| how == CRASH_BY_HANGING), asked.is_some());
     let timeout = shared.config.frame_timeout;
-    let policy = settings.output;
+    let policy = stream.effective.output;
     let quality = policy.rendition.quality;
     let steered = |adaptive| shared.steering.allow(&item.stream_id, adaptive, quality, item.received_time);
     let allowance = policy.adaptive.map_or_else(|| Allowance::fixed(quality), steered);
@@ -175,8 +175,15 @@ async fn make(
         if crash {
             std::process::abort();
         }
-        let task =
-            Task { source: &source, data: &data, is_repaired: false, stored, settings: &settings, allowance };
+        let task = Task {
+            source: &source,
+            data: &data,
+            is_repaired: false,
+            stored,
+            settings: &stream.settings,
+            output: &stream.effective.output,
+            allowance,
+        };
         process::process(codec, &task)
     });
     let worked = worked.await;

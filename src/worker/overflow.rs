@@ -83,7 +83,7 @@ impl Overflow {
             self.policies.clear();
         }
         for record in records.into_iter().flatten() {
-            let policy = Some(record.settings.queue).filter(|policy| policy.drop_oldest);
+            let policy = Some(record.effective.queue).filter(|policy| policy.drop_oldest);
             self.policies.insert(record.id.clone(), (record.revision, policy));
             if let Some(policy) = policy {
                 let counters = record.counters;

@@ -15,20 +15,20 @@ use super::retention::Retention;
 use super::scenes::Scenes;
 use super::settled::{PAUSED_POLL, Pause, settled};
 use super::{RETRY_PAUSE, Shared};
-use crate::domain::{StreamId, StreamSettings, TombstoneKind};
+use crate::domain::{StreamId, StreamRecord, TombstoneKind};
 use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
 
 /// Most frames that one call publishes.
 const FINISH_BATCH: usize = 16;
-/// Most streams whose settings are remembered.
-const CACHED_SETTINGS: usize = 4096;
+/// Most streams whose records are remembered.
+const CACHED_STREAMS: usize = 4096;
 
 pub(super) struct Partition {
     shared: Arc<Shared>,
     lease: Lease,
     handle: Arc<Handle>,
-    /// By stream: the revision that its settings were read for, and they.
-    settings: HashMap<StreamId, (u64, Arc<StreamSettings>)>,
+    /// By stream: its record, as its settings were last read.
+    streams: HashMap<StreamId, Arc<StreamRecord>>,
     /// Position of the newest work taken.
     taken: WorkPosition,
     /// Taken, waiting for memory.
@@ -55,7 +55,7 @@ impl Partition {
             shared,
             lease,
             handle,
-            settings: HashMap::new(),
+            streams: HashMap::new(),
             taken: WorkPosition::default(),
             waiting: VecDeque::new(),
             working: JoinSet::new(),
@@ -172,7 +172,7 @@ impl Partition {
             }
             let (position, size_bytes) = (item.position, item.payload.size_bytes);
             let format = item.header.source.format;
-            let Some(settings) = self.settings().await? else {
+            let Some(stream) = self.stream().await? else {
                 // Nobody knows what may be shown of it: its masks are forgotten with everything else.
                 let forgotten = TombstoneKind::Purged("the stream's settings are gone".to_owned());
                 if let Some(item) = self.waiting.front_mut() {
@@ -180,8 +180,8 @@ impl Partition {
                 }
                 continue;
             };
-            if settings.output.relays(format) {
-                self.relay_first(settings);
+            if stream.effective.output.relays(format) {
+                self.relay_first(stream);
                 continue;
             }
             let alone = self.caution.applies_to(position);
@@ -205,15 +205,15 @@ impl Partition {
             let turn = self.next_turn;
             self.next_turn += 1;
             let shared = Arc::clone(&self.shared);
-            self.working.spawn(async move { (turn, work_out(&shared, item, settings, memory, alone).await) });
+            self.working.spawn(async move { (turn, work_out(&shared, item, stream, memory, alone).await) });
         }
         Ok(())
     }
 
     /// Gives the first waiting frame, which is not to be read, its turn to be published.
-    fn relay_first(&mut self, settings: Arc<StreamSettings>) {
+    fn relay_first(&mut self, stream: Arc<StreamRecord>) {
         let Some(item) = self.waiting.pop_front() else { return };
-        self.done.insert(self.next_turn, frame::passed_on(item, settings));
+        self.done.insert(self.next_turn, frame::passed_on(item, stream));
         self.next_turn += 1;
     }
 
@@ -236,14 +236,14 @@ impl Partition {
         }
     }
 
-    /// The settings of the first waiting frame's stream: as they were when the frame was accepted, or newer. `None` if the
-    /// stream is unknown.
-    async fn settings(&mut self) -> Result<Option<Arc<StreamSettings>>> {
+    /// The first waiting frame's stream, with its settings as they were when the frame was accepted, or newer. `None` if it is
+    /// unknown.
+    async fn stream(&mut self) -> Result<Option<Arc<StreamRecord>>> {
         let Some(item) = self.waiting.front() else { return Ok(None) };
-        if let Some((revision, settings)) = self.settings.get(&item.stream_id)
-            && *revision >= item.settings_revision
+        if let Some(stream) = self.streams.get(&item.stream_id)
+            && stream.revision >= item.settings_revision
         {
-            return Ok(Some(Arc::clone(settings)));
+            return Ok(Some(Arc::clone(stream)));
         }
         let id = item.stream_id.clone();
         let record = loop {
@@ -253,12 +253,12 @@ impl Partition {
             }
         };
         let Some(record) = record else { return Ok(None) };
-        let (revision, settings) = (record.revision, Arc::new(record.settings));
-        if self.settings.len() >= CACHED_SETTINGS {
-            self.settings.clear();
+        let stream = Arc::new(record);
+        if self.streams.len() >= CACHED_STREAMS {
+            self.streams.clear();
         }
-        self.settings.insert(id, (revision, Arc::clone(&settings)));
-        Ok(Some(settings))
+        self.streams.insert(id, Arc::clone(&stream));
+        Ok(Some(stream))
     }
 
     fn collect(&mut self, ended: std::result::Result<(u64, Done), tokio::task::JoinError>) {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::adaptive::{self, Allowance, Choice, Encoded};
 use crate::analysis::{self, Samples, Still};
 use crate::domain::{
-    Failure, FailureReason, OutputFormat, PayloadRef, PictureFormat, PictureRole, Reencode, ReencodeMode,
-    Rendition, Roi, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
+    Failure, FailureReason, OutputFormat, OutputPolicy, PayloadRef, PictureFormat, PictureRole, Reencode,
+    ReencodeMode, Rendition, Roi, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
 };
 use crate::picture::{
     self, Codec, Counted, DecodeError, EncodeError, KeptMetadata, Metadata, Orientation, Plane, Planes,
@@ -74,6 +74,8 @@ pub(super) struct Task<'a> {
     /// Where the submitted bytes lie.
     pub(super) stored: PayloadRef,
     pub(super) settings: &'a StreamSettings,
+    /// Of the settings, with the defaults.
+    pub(super) output: &'a OutputPolicy,
     /// What the processed picture may take.
     pub(super) allowance: Allowance,
 }
@@ -89,8 +91,7 @@ pub fn measure(planes: &Planes, rois: &[Roi]) -> Still {
 /// Decodes, masks, measures and encodes one picture by its stream's policy. What is masked is gone before anything is made
 /// of the picture: measures, thumbnail, output.
 pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Failure> {
-    let Task { source, data, stored, settings, .. } = *task;
-    let policy = &settings.output;
+    let Task { source, data, stored, settings, output: policy, .. } = *task;
     let mut watch = Stopwatch::default();
     let mut metadata = Metadata { orientation: Orientation::UPRIGHT, extras: false };
     let mut decoded = (0, 0);
@@ -173,8 +174,7 @@ fn make_pictures(
     watch: &mut Stopwatch,
     made: &mut Made,
 ) -> Result<Outcome, EncodeError> {
-    let Task { source, data, settings, allowance, .. } = *task;
-    let policy = &settings.output;
+    let Task { source, data, settings, output: policy, allowance, .. } = *task;
     let shown = (planes.width(), planes.height());
     if policy.thumbnail_size > 0 {
         let thumbnail = watch
@@ -244,7 +244,7 @@ fn with_chroma<'a>(planes: Cow<'a, Planes>, task: &Task<'_>, format: OutputForma
     if format != OutputFormat::Jpeg {
         return planes;
     }
-    let (from, chroma) = (task.source.format, task.settings.output.chroma);
+    let (from, chroma) = (task.source.format, task.output.chroma);
     match planes {
         Cow::Borrowed(planes) => Codec::with_chroma(planes, from, chroma),
         Cow::Owned(planes) => {
@@ -259,29 +259,27 @@ fn with_chroma<'a>(planes: Cow<'a, Planes>, task: &Task<'_>, format: OutputForma
 
 /// Whether the submitted file may be the processed picture, by its stream's mode.
 fn standing(codec: &mut Codec, task: &Task<'_>, shown: (u32, u32), metadata: Metadata) -> Standing {
-    let Task { source, data, settings, .. } = *task;
+    let Task { source, data, settings, output, .. } = *task;
     // Nobody can show raw pixels without knowing their layout. And whatever the mode says: a mask is no mask otherwise.
     if source.format.is_raw() || !settings.privacy_masks.is_empty() {
         return Standing::Other;
     }
-    match settings.output.reencode {
+    match output.reencode {
         ReencodeMode::Always => Standing::Other,
         // Who would relay it is asked before it is read.
         ReencodeMode::Never | ReencodeMode::Relay if picture::is_sound(source.format, data) => {
             Standing::AsItIs
         }
         ReencodeMode::Never | ReencodeMode::Relay => Standing::Other,
-        ReencodeMode::Auto => {
-            Standing::of(codec, (source.format, data), metadata, shown, &settings.output.rendition)
-        }
+        ReencodeMode::Auto => Standing::of(codec, (source.format, data), metadata, shown, &output.rendition),
     }
 }
 
 /// What goes out of a file that is passed on: a copy without flaws, and without metadata where it has some that must go, or the
 /// file itself (`Some(None)`). `None` if no such copy can be made.
 fn copy_to_pass_on(task: &Task<'_>, metadata: Metadata) -> Option<Option<Bytes>> {
-    let Task { source, data, is_repaired, settings, .. } = *task;
-    if settings.output.keep_metadata || !metadata.extras {
+    let Task { source, data, is_repaired, output, .. } = *task;
+    if output.keep_metadata || !metadata.extras {
         return Some(is_repaired.then(|| data.clone()));
     }
     // A copy of a JPEG goes on saying which way up it is; others cannot, and are encoded upright.
@@ -293,13 +291,13 @@ fn copy_to_pass_on(task: &Task<'_>, metadata: Metadata) -> Option<Option<Bytes>>
 
 /// Makes the submitted file the processed picture, or the copy of it.
 fn pass_on(made: &mut Made, task: &Task<'_>, decoded: (u32, u32), copy: Option<Bytes>) -> Outcome {
-    let Task { source, data, stored, settings, allowance, .. } = *task;
+    let Task { source, data, stored, output, allowance, .. } = *task;
     let bytes = copy.as_ref().map_or(data.len(), Bytes::len) as u64;
     match copy {
         Some(copy) => made.add(PictureRole::Processed, source.format, decoded, copy),
         None => made.add_stored(PictureRole::Processed, source.format, decoded, stored),
     }
-    let reencode = match settings.output.reencode {
+    let reencode = match output.reencode {
         ReencodeMode::Auto => Reencode::PassedThrough,
         ReencodeMode::Always | ReencodeMode::Never | ReencodeMode::Relay => Reencode::Disabled,
     };

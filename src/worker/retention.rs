@@ -129,7 +129,7 @@ impl Retention {
         let known = |record: StreamRecord| {
             let oldest = self.outputs.get(&record.id).and_then(|output| output.oldest);
             let output = Output {
-                policy: record.settings.retention,
+                policy: record.effective.retention,
                 revision: record.revision,
                 frames: record.counters.output_frames,
                 bytes: record.counters.output_bytes,

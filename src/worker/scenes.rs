@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analysis::{SceneModel, Still};
-use crate::domain::{OutputBody, Stage, StageTiming, StreamId, StreamSettings, Timestamp};
+use crate::domain::{OutputBody, Stage, StageTiming, StreamId, StreamRecord, Timestamp};
 use crate::queue::Finished;
 
 /// Most streams of a partition that are remembered, at 58 kB each.
@@ -16,7 +16,7 @@ const MAX_SCENES: usize = 1_024;
 pub(super) struct Observed {
     /// `None` if its picture was not read.
     pub(super) still: Option<Still>,
-    pub(super) settings: Arc<StreamSettings>,
+    pub(super) stream: Arc<StreamRecord>,
     /// When its picture was worked out.
     pub(super) since: Instant,
 }
@@ -38,7 +38,7 @@ struct Scene {
 impl Scenes {
     /// Completes a frame whose turn has come. It takes what the frame brings: no frame is learnt twice.
     pub(super) fn complete(&mut self, finished: &mut Finished, observed: &mut Option<Observed>) {
-        let Some(Observed { still, settings, since }) = observed.take() else { return };
+        let Some(Observed { still, stream, since }) = observed.take() else { return };
         let OutputBody::Frame(frame) = &mut finished.body else { return };
         frame.stages.push(StageTiming { stage: Stage::OrderWait, duration: since.elapsed() });
         if let Some(still) = still {
@@ -47,7 +47,7 @@ impl Scenes {
             (frame.traffic, frame.rois) = (Some(traffic), rois);
         }
         frame.processed_time = Timestamp::now();
-        frame.validation_failures = settings.validation.failures(frame, finished.received_time);
+        frame.validation_failures = stream.effective.validation.failures(frame, finished.received_time);
     }
 
     fn scene(&mut self, stream: &StreamId) -> &mut Scene {

@@ -12,7 +12,7 @@ use super::{CRASH_ATTRIBUTE, CRASH_BY_HANGING, Worker, WorkerConfig};
 use crate::analysis::MEASURES_VERSION;
 use crate::domain::{
     Digest, FailureReason, FrameHeader, OutputBody, OutputEntry, Partitions, PictureFormat, ReencodeMode,
-    Sequence, SourceInfo, StreamId, StreamSettings, TombstoneKind,
+    Sequence, SourceInfo, StreamId, StreamPolicies, StreamSettings, TombstoneKind,
 };
 use crate::picture::{Codec, Limits};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
@@ -32,7 +32,12 @@ fn stream() -> StreamId {
 async fn store() -> Arc<MemoryQueue> {
     let partitions = Partitions::new(1).unwrap();
     let budget = Budget::share(1 << 30, partitions);
-    let queue = MemoryQueue::new(MemoryConfig { partitions, budget, max_streams: 10 });
+    let queue = MemoryQueue::new(MemoryConfig {
+        partitions,
+        budget,
+        max_streams: 10,
+        defaults: StreamPolicies::default(),
+    });
     queue.register_stream(&stream(), &StreamSettings::default()).await.unwrap();
     Arc::new(queue)
 }

@@ -11,8 +11,12 @@ use std::time::Duration;
 
 use frameway::app::App;
 use frameway::config::Config;
+use frameway::pb::admin::v1beta1::admin_service_client::AdminServiceClient;
 use frameway::pb::v1 as pb;
+use frameway::pb::v1::consumer_group_service_client::ConsumerGroupServiceClient;
+use frameway::pb::v1::dead_letter_service_client::DeadLetterServiceClient;
 use frameway::pb::v1::queue_service_client::QueueServiceClient;
+use frameway::pb::v1::stream_registry_service_client::StreamRegistryServiceClient;
 use frameway::pb::v1::streaming_service_client::StreamingServiceClient;
 use frameway::picture::{Canvas, Codec, Limits};
 use frameway::shutdown::Tasks;
@@ -23,13 +27,15 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::clients::Clients;
+
 /// Longer than anything here should take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     channel: Channel,
+    clients: Clients,
     stop: CancellationToken,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -50,19 +56,33 @@ impl TestServer {
             .connect()
             .await
             .expect("the server listens");
-        let server = Self { address, channel, stop, running };
+        let server = Self { address, clients: Clients::over(channel.clone()), channel, stop, running };
         server.wait_for(ServingStatus::Serving).await;
         server
     }
 
     pub(crate) fn streaming(&self) -> StreamingServiceClient<Channel> {
-        StreamingServiceClient::new(self.channel())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        self.clients.streaming.clone()
     }
 
-    pub(crate) fn operating(&self) -> QueueServiceClient<Channel> {
-        QueueServiceClient::new(self.channel())
+    pub(crate) fn registry(&self) -> StreamRegistryServiceClient<Channel> {
+        self.clients.registry.clone()
+    }
+
+    pub(crate) fn groups(&self) -> ConsumerGroupServiceClient<Channel> {
+        self.clients.groups.clone()
+    }
+
+    pub(crate) fn dead_letters(&self) -> DeadLetterServiceClient<Channel> {
+        self.clients.dead_letters.clone()
+    }
+
+    pub(crate) fn queues(&self) -> QueueServiceClient<Channel> {
+        self.clients.queues.clone()
+    }
+
+    pub(crate) fn admin(&self) -> AdminServiceClient<Channel> {
+        self.clients.admin.clone()
     }
 
     pub(crate) fn health(&self) -> HealthClient<Channel> {
@@ -97,7 +117,7 @@ impl TestServer {
 
     pub(crate) async fn register_with(&self, stream: pb::Stream) -> pb::Stream {
         let request = pb::RegisterStreamRequest { stream: Some(stream) };
-        let answer = self.streaming().register_stream(request).await.expect("registers");
+        let answer = self.registry().register_stream(request).await.expect("registers");
         answer.into_inner().stream.expect("a stream")
     }
 
@@ -116,7 +136,7 @@ impl TestServer {
     /// Stops the server and waits for its end.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        drop(self.channel);
+        drop((self.channel, self.clients));
         let ended = tokio::time::timeout(PATIENCE, self.running).await.expect("the server ends in time");
         ended.expect("the server does not panic").expect("the server ends well");
     }

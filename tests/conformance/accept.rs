@@ -34,7 +34,7 @@ pub(crate) async fn what_was_accepted_is_what_is_taken(backend: Backend) {
     let store = backend.open().await;
     let first = register(&*store, "cam").await;
     let settings = StreamSettings { display_name: "gate".to_owned(), ..StreamSettings::default() };
-    let updated = store.update_stream(&id("cam"), &settings, first.revision).await.unwrap();
+    let updated = store.update_stream(&id("cam"), &settings, first.etag()).await.unwrap();
     let sent = marked("cam", "agent", 41, "the picture");
     accept(&*store, vec![sent.clone()]).await;
     let lease = lease_of(&*store, "cam", "w").await;

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use frameway::domain::Partitions;
+use frameway::domain::{Partitions, StreamPolicies};
 use frameway::queue::memory::{MemoryConfig, MemoryQueue};
 use frameway::queue::redis::{RedisConfig, RedisQueue};
 use frameway::queue::{Budget, Queue};
@@ -66,9 +66,11 @@ impl Backend {
     pub(crate) async fn open_with(self, settings: Settings) -> Store {
         let Settings { partitions, budget, max_streams } = settings;
         let partitions = Partitions::new(partitions).unwrap();
+        let defaults = StreamPolicies::default();
         match self {
             Self::Memory => {
-                let queue = Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams }));
+                let queue =
+                    Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams, defaults }));
                 Store { queue, server: None }
             }
             Self::Redis => {
@@ -81,6 +83,7 @@ impl Backend {
                     // Many servers share the machine's few cores here.
                     timeout: crate::common::DEADLINE,
                     wait_replicas: 0,
+                    defaults,
                 };
                 let queue = RedisQueue::open(config).await.unwrap();
                 Store { queue, server: Some(server) }

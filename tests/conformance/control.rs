@@ -282,17 +282,17 @@ pub(crate) async fn what_a_dead_worker_had_taken_waits_again(backend: Backend) {
 pub(crate) async fn a_dropping_stream_takes_more_than_its_bound_but_not_without_end(backend: Backend) {
     let store = backend.open().await;
     let mut settings = StreamSettings::default();
-    settings.queue.max_frames = 3;
-    settings.queue.drop_oldest = true;
-    let stored = store.register_stream(&id("cam"), &settings).await.unwrap();
+    settings.queue.max_frames = Some(3);
+    settings.queue.drop_oldest = Some(true);
+    let stored = store.register_stream(&id("cam"), &settings).await.unwrap().record;
     assert_eq!(stored.settings, settings);
-    let bound = settings.queue.refusal_frames();
+    let bound = stored.effective.queue.refusal_frames();
     assert!(bound > 3 && bound < 100);
     submit(&store, "cam", 1..=bound).await;
     assert_eq!(accept_one(&*store, numbered("cam", bound + 1)).await, refused(Refusal::StreamQueueFull));
     // Back to refusing: the bound is the policy's own again.
-    settings.queue.drop_oldest = false;
-    store.update_stream(&id("cam"), &settings, stored.revision).await.unwrap();
+    settings.queue.drop_oldest = Some(false);
+    store.update_stream(&id("cam"), &settings, stored.etag()).await.unwrap();
     let lease = lease_of(&*store, "cam", "w").await;
     let items = take_all(&*store, &lease).await;
     let dropped = |item: &WorkItem| settled(&WorkItem { fate: Some(TombstoneKind::Dropped), ..item.clone() });

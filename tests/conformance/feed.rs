@@ -46,7 +46,7 @@ pub(crate) async fn it_tells_all_that_happens_in_order(backend: Backend) {
     );
     let (_, start) = ends[partition.index()];
     let first = register(&*store, "cam").await;
-    store.update_stream(&id("cam"), &StreamSettings::default(), first.revision).await.unwrap();
+    store.update_stream(&id("cam"), &StreamSettings::default(), first.etag()).await.unwrap();
     accept(&*store, vec![numbered("cam", 1), numbered("cam", 2)]).await;
     let lease = lease_of(&*store, "cam", "w").await;
     let items = take_all(&*store, &lease).await;
@@ -75,19 +75,19 @@ pub(crate) async fn an_event_carries_the_whole_entry(backend: Backend) {
 
 pub(crate) async fn a_reader_that_fell_behind_is_told(backend: Backend) {
     let store = backend.open().await;
-    let mut revision = register(&*store, "cam").await.revision;
+    let mut etag = register(&*store, "cam").await.etag();
     let partition = store.partitions().of(&id("cam"));
     let (_, start) = store.feed_ends().await.unwrap()[partition.index()];
     for _ in 0..5_000 {
-        let updated = store.update_stream(&id("cam"), &StreamSettings::default(), revision).await.unwrap();
-        revision = updated.revision;
+        let updated = store.update_stream(&id("cam"), &StreamSettings::default(), etag).await.unwrap();
+        etag = updated.etag();
     }
     let (events, end, missed) = drain(&*store, partition, start).await;
     assert!(missed, "5,000 events are more than a feed keeps");
     assert!((100..5_000).contains(&events.len()), "{} events were kept", events.len());
     assert_eq!(store.feed_ends().await.unwrap()[partition.index()], (partition, end));
     // At the end again, nothing more is missed.
-    store.update_stream(&id("cam"), &StreamSettings::default(), revision).await.unwrap();
+    store.update_stream(&id("cam"), &StreamSettings::default(), etag).await.unwrap();
     let (events, _, missed) = drain(&*store, partition, end).await;
     assert_eq!((events.len(), missed), (1, false));
 }

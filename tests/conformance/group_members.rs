@@ -12,7 +12,7 @@ pub(crate) async fn frames_of_a_member_that_does_not_return_come_to_others_at_th
     backend: Backend,
 ) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { ack_deadline: AWAY, ..settings() }, &["cam"]).await;
+    let record = create(&*store, &GroupSettings { ack_deadline: Some(AWAY), ..settings() }, &["cam"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     let dying = Claim { ttl: SHORT, ..claim(&record, vec![offer("cam", 1, 1..=3)]) };
     let given_at = std::time::Instant::now();
@@ -53,7 +53,8 @@ pub(crate) async fn a_member_that_leaves_gives_back_what_was_not_sent_and_that_d
 
 pub(crate) async fn a_member_that_returns_keeps_its_frames_as_the_same_attempts(backend: Backend) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { max_delivery_attempts: 2, ..settings() }, &["cam"]).await;
+    let record =
+        create(&*store, &GroupSettings { max_delivery_attempts: Some(2), ..settings() }, &["cam"]).await;
     let b = join(&*store, "b", 99, LONG).await;
     let mut seat = join(&*store, "a", 0, LONG).await;
     let first = store.claim_frames(&seat, &claim(&record, vec![offer("cam", 1, 1..=3)])).await.unwrap();
@@ -124,7 +125,7 @@ pub(crate) async fn a_rejection_and_an_extension_hold_past_the_deadline_while_no
     backend: Backend,
 ) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { ack_deadline: SHORT, ..settings() }, &["cam"]).await;
+    let record = create(&*store, &GroupSettings { ack_deadline: Some(SHORT), ..settings() }, &["cam"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
     // Another member takes notice, and has no room.

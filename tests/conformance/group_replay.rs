@@ -15,7 +15,7 @@ use frameway::queue::{
 
 use crate::backend::{Backend, Store};
 use crate::common::spawn;
-use crate::groups::{claim, create, given, group_id, join, offer, say, settings};
+use crate::groups::{START, claim, create, given, group_id, join, offer, say, settings};
 use crate::support::*;
 
 /// A group with one member, and one frame that it has given up, which is a dead letter.
@@ -164,7 +164,7 @@ pub(crate) async fn the_letter_has_the_frame_when_its_output_is_gone(backend: Ba
 }
 
 pub(crate) async fn a_replay_that_cannot_reach_its_group_changes_nothing(backend: Backend) {
-    let scene = Scene::of(backend, GroupSettings { max_outstanding_frames: 1, ..settings() }).await;
+    let scene = Scene::of(backend, GroupSettings { max_outstanding_frames: Some(1), ..settings() }).await;
     let Scene { store, record, seat, .. } = &scene;
     let in_the_way = store.claim_frames(seat, &claim(record, vec![offer("cam", 2, 2..=2)])).await.unwrap();
     assert_eq!(given(&in_the_way), [(2, 1)]);
@@ -175,7 +175,8 @@ pub(crate) async fn a_replay_that_cannot_reach_its_group_changes_nothing(backend
     assert_eq!(scene.replay().await, ReplayResult::TargetGone);
     assert!(!scene.is_marked().await);
     // A group that is made again under the name takes it.
-    let again = store.create_group(&group_id(), &settings(), &[(id("cam"), number(9))]).await.unwrap();
+    let again =
+        store.create_group(&group_id(), &settings(), START, &[(id("cam"), number(9))]).await.unwrap().record;
     let seat = join(&**store, "a", 2, LONG).await;
     assert_eq!(scene.replay().await, ReplayResult::Redelivered);
     let due = store.claim_frames(&seat, &claim(&again, vec![])).await.unwrap();
@@ -191,7 +192,8 @@ pub(crate) async fn a_replay_that_cannot_reach_its_group_changes_nothing(backend
 }
 
 pub(crate) async fn a_late_settlement_is_not_of_a_replayed_frame(backend: Backend) {
-    let scene = Scene::unsettled(backend, GroupSettings { max_delivery_attempts: 1, ..settings() }).await;
+    let scene =
+        Scene::unsettled(backend, GroupSettings { max_delivery_attempts: Some(1), ..settings() }).await;
     // Between the dead letter and its settlement: it begins anew at once.
     assert_eq!(scene.replay().await, ReplayResult::Redelivered);
     let due = scene.due().await;
@@ -251,7 +253,7 @@ pub(crate) async fn a_group_behind_the_frame_gets_it_once(backend: Backend) {
 }
 
 pub(crate) async fn what_the_group_would_get_again_is_asked_without_giving_it(backend: Backend) {
-    let one_at_a_time = GroupSettings { max_outstanding_frames: 1, ..settings() };
+    let one_at_a_time = GroupSettings { max_outstanding_frames: Some(1), ..settings() };
     let scene = Scene::of(backend, one_at_a_time).await;
     let store = &scene.store;
     // A second one, of the next frame.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frameway::domain::{
-    DeadFrame, DeadLetterReason, DeadLetterSource, DeadPicture, GroupAffinity, GroupId, GroupRecord,
+    DeadFrame, DeadLetterReason, DeadLetterSource, DeadPicture, Digest, GroupAffinity, GroupId, GroupRecord,
     GroupSettings, Sequence, StreamMatch, Timestamp,
 };
 use frameway::queue::{
@@ -18,6 +18,9 @@ use crate::support::*;
 pub(crate) const SHORT: Duration = Duration::from_millis(50);
 const NOTHING_IS_TOO_OLD: Timestamp = Timestamp::from_micros(0);
 
+/// Of where groups are asked to begin here.
+pub(crate) const START: Digest = Digest([7; 32]);
+
 pub(crate) fn group_id() -> GroupId {
     "site".parse().unwrap()
 }
@@ -28,7 +31,7 @@ pub(crate) fn settings() -> GroupSettings {
 
 pub(crate) async fn create(queue: &dyn Queue, settings: &GroupSettings, streams: &[&str]) -> GroupRecord {
     let positions: Vec<_> = streams.iter().map(|stream| (id(stream), Sequence::FIRST)).collect();
-    queue.create_group(&group_id(), settings, &positions).await.unwrap()
+    queue.create_group(&group_id(), settings, START, &positions).await.unwrap().record
 }
 
 pub(crate) async fn join(queue: &dyn Queue, member: &str, session: u64, ttl: Duration) -> Seat {
@@ -141,7 +144,7 @@ pub(crate) async fn each_frame_goes_to_one_member(backend: Backend) {
 
 pub(crate) async fn a_frame_comes_again_after_its_deadline(backend: Backend) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { ack_deadline: SHORT, ..settings() }, &["cam"]).await;
+    let record = create(&*store, &GroupSettings { ack_deadline: Some(SHORT), ..settings() }, &["cam"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
     assert!(first.next_due.is_some_and(|due| due <= SHORT), "{:?}", first.next_due);
@@ -182,8 +185,8 @@ pub(crate) async fn a_seek_makes_old_deliveries_stale(backend: Backend) {
     assert_eq!(stale, AnswerResult::Stale, "the generation of the delivery counts");
     let done = say(&*store, &sought, &second.deliveries[0], Verdict::Acknowledge).await;
     assert_eq!(done, AnswerResult::Done(None));
-    let wrong = store.seek_group(&group_id(), &[], Some(7)).await;
-    assert_eq!(wrong.unwrap_err(), Error::RevisionMismatch { current: 1 });
+    let wrong = store.seek_group(&group_id(), &[], Some(record.etag())).await;
+    assert_eq!(wrong.unwrap_err(), Error::EtagMismatch { current: sought.etag() });
 }
 
 /// How long a member may be away here: long enough for the machine to be busy in between.
@@ -191,7 +194,8 @@ pub(crate) const AWAY: Duration = Duration::from_secs(2);
 
 pub(crate) async fn what_is_outstanding_is_bounded(backend: Backend) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { max_outstanding_frames: 5, ..settings() }, &["cam"]).await;
+    let record =
+        create(&*store, &GroupSettings { max_outstanding_frames: Some(5), ..settings() }, &["cam"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     // A member's frames.
     let frames = Claim { max_frames: 2, ..claim(&record, vec![offer("cam", 1, 1..=9)]) };
@@ -212,7 +216,8 @@ pub(crate) async fn what_is_outstanding_is_bounded(backend: Backend) {
 
 pub(crate) async fn a_stream_stays_with_its_member_while_it_lives(backend: Backend) {
     let store = backend.open().await;
-    let affine = GroupSettings { affinity: GroupAffinity::Stream, ack_deadline: AWAY, ..settings() };
+    let affine =
+        GroupSettings { affinity: Some(GroupAffinity::Stream), ack_deadline: Some(AWAY), ..settings() };
     let record = create(&*store, &affine, &["x", "y"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     let offers = || vec![offer("x", 1, 1..=1), offer("y", 1, 1..=1)];
@@ -241,7 +246,8 @@ pub(crate) async fn a_stream_stays_with_its_member_while_it_lives(backend: Backe
 
 pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Backend) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { max_delivery_attempts: 2, ..settings() }, &["cam"]).await;
+    let record =
+        create(&*store, &GroupSettings { max_delivery_attempts: Some(2), ..settings() }, &["cam"]).await;
     let a = join(&*store, "a", 1, LONG).await;
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
     let retry = |delay| Verdict::Retry { delay, message: "busy".to_owned() };
@@ -288,7 +294,7 @@ pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Ba
 
 pub(crate) async fn a_frame_can_be_given_up_by_who_had_it_last(backend: Backend) {
     let store = backend.open().await;
-    let record = create(&*store, &GroupSettings { ack_deadline: AWAY, ..settings() }, &["cam"]).await;
+    let record = create(&*store, &GroupSettings { ack_deadline: Some(AWAY), ..settings() }, &["cam"]).await;
     let a = join(&*store, "a", 1, LONG).await;
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
     store.leave_group(&a, &[]).await.unwrap();
@@ -378,10 +384,8 @@ pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend)
     let store = backend.open().await;
     let record = create(&*store, &settings(), &["cam", "old"]).await;
     assert_eq!((record.revision, record.generation), (1, 1));
-    let again = store.create_group(&group_id(), &settings(), &[]).await;
-    assert_eq!(again.unwrap_err(), Error::GroupExists(group_id()));
     for name in ["b.2", "a-1"] {
-        store.create_group(&name.parse().unwrap(), &settings(), &[]).await.unwrap();
+        store.create_group(&name.parse().unwrap(), &settings(), START, &[]).await.unwrap();
     }
     let names = async |after: Option<&GroupId>, limit| {
         let page = store.list_groups(after, limit).await.unwrap();
@@ -392,13 +396,13 @@ pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend)
 
     let changed = GroupSettings { display_name: "north".to_owned(), ..settings() };
     let streams = [(id("old"), None), (id("new"), Some(number(7))), (id("cam"), Some(number(9)))];
-    let updated = store.update_group(&group_id(), &changed, 1, &streams).await.unwrap();
+    let updated = store.update_group(&group_id(), &changed, record.etag(), &streams).await.unwrap();
     assert_eq!((updated.revision, &updated.settings), (2, &changed));
     let state = store.group_state(&group_id()).await.unwrap();
     let positions: Vec<_> = state.positions.iter().map(|(id, at)| (id.as_str(), at.next.get())).collect();
     assert_eq!(positions, [("cam", 1), ("new", 7)], "a position that is there stays");
-    let stale = store.update_group(&group_id(), &changed, 1, &[]).await;
-    assert_eq!(stale.unwrap_err(), Error::RevisionMismatch { current: 2 });
+    let stale = store.update_group(&group_id(), &changed, record.etag(), &[]).await;
+    assert_eq!(stale.unwrap_err(), Error::EtagMismatch { current: updated.etag() });
     // A claim by the old settings takes nothing.
     let a = join(&*store, "a", 1, LONG).await;
     let old = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=1)])).await;
@@ -411,8 +415,8 @@ pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend)
     assert_eq!(claimed.offers[1], OfferResult::Unknown);
 
     assert_eq!(
-        store.delete_group(&group_id(), Some(1)).await.unwrap_err(),
-        Error::RevisionMismatch { current: 2 }
+        store.delete_group(&group_id(), Some(record.etag())).await.unwrap_err(),
+        Error::EtagMismatch { current: updated.etag() }
     );
     store.delete_group(&group_id(), None).await.unwrap();
     let gone = || Error::GroupNotFound(group_id());
@@ -453,4 +457,36 @@ pub(crate) async fn all_servers_have_one_key_for_ack_ids(backend: Backend) {
     let key = store.ack_key().await.unwrap();
     assert_ne!(key, [0; 32]);
     assert_eq!(store.ack_key().await.unwrap(), key);
+}
+
+pub(crate) async fn what_sampling_remembers_is_kept_with_the_position(backend: Backend) {
+    let store = backend.open().await;
+    let record = create(&*store, &settings(), &["cam"]).await;
+    let a = join(&*store, "a", 1, LONG).await;
+    let marked = |from, marks: &[&str]| {
+        let mut offer = offer("cam", from, from..=from + marks.len() as u64 - 1);
+        for (candidate, mark) in offer.candidates.iter_mut().zip(marks) {
+            candidate.mark = (*mark).to_owned();
+        }
+        offer
+    };
+    let kept = async || store.group_state(&group_id()).await.unwrap().positions[&id("cam")].mark.clone();
+    let take = async |most, offer| {
+        let claimed = store.claim_frames(&a, &Claim { most, ..claim(&record, vec![offer]) }).await.unwrap();
+        claimed.offers[0].clone()
+    };
+    // Only as far as frames were taken.
+    assert_eq!(take(1, marked(1, &["1:10", "0:20"])).await, OfferResult::At(number(2), "1:10".into()));
+    assert_eq!(kept().await, "1:10");
+    // Whoever comes with an old position learns what is remembered at the new one.
+    assert_eq!(take(9, marked(1, &["2:30"])).await, OfferResult::Moved(number(2), "1:10".into()));
+    assert_eq!(take(9, marked(2, &["0:20", "1:20"])).await, OfferResult::At(number(4), "1:20".into()));
+    assert_eq!(kept().await, "1:20");
+    // Nothing to remember any more.
+    assert_eq!(take(9, marked(4, &[""])).await, OfferResult::At(number(5), String::new()));
+    assert_eq!(kept().await, "");
+    assert_eq!(take(9, marked(5, &["2:50"])).await, OfferResult::At(number(6), "2:50".into()));
+    // From another position on it is another selection.
+    store.seek_group(&group_id(), &[(id("cam"), number(2))], None).await.unwrap();
+    assert_eq!(kept().await, "");
 }

@@ -16,6 +16,7 @@ mod dedup;
 mod feed;
 mod group_gaps;
 mod group_members;
+mod group_registry;
 mod group_removal;
 mod group_replay;
 mod groups;
@@ -25,7 +26,9 @@ mod output;
 mod registry;
 mod replies;
 mod returning;
+mod sampling;
 mod seek;
+mod settings;
 mod strikes;
 mod support;
 mod work;
@@ -53,15 +56,23 @@ macro_rules! behaviours {
 
 behaviours! {
     registry {
-        registering_twice_is_refused,
+        registering_with_other_settings_is_refused,
+        registering_again_with_equal_settings_answers_what_is_stored,
+        a_stream_that_its_first_frame_registered_has_said_nothing,
+        of_many_that_register_at_once_one_does,
+        an_etag_is_of_one_registration,
         listing_goes_by_id_across_partitions_in_pages,
         reading_answers_in_the_order_asked,
         an_update_replaces_what_was_read_and_nothing_newer,
-        unregistering_asks_for_the_revision_where_one_is_given,
+        unregistering_asks_for_the_etag_where_one_is_given,
         an_unregistered_stream_takes_no_frames_and_publishes_none,
         ids_that_are_alike_share_nothing,
         a_stream_that_returns_goes_on_counting,
         streams_are_limited_in_number,
+    }
+    settings {
+        what_is_unset_stays_unset_and_its_default_holds,
+        a_group_keeps_what_was_said_of_it,
     }
     returning {
         it_keeps_every_frame_while_retention_runs,
@@ -161,12 +172,16 @@ behaviours! {
         pages_begin_where_asked,
         a_page_below_what_is_kept_begins_at_the_oldest,
         the_newest_come_first_when_asked_for,
+        the_newest_frame_is_found_behind_any_number_of_tombstones,
         fetching_answers_in_the_order_asked,
         retention_takes_the_oldest_by_count_and_bytes,
         retention_takes_what_was_received_before_a_moment,
         retention_takes_tombstones_too,
         retention_does_a_bounded_piece_at_a_time,
         the_backend_says_how_it_is,
+    }
+    sampling {
+        a_group_and_a_subscription_choose_the_same_frames,
     }
     groups {
         each_frame_goes_to_one_member,
@@ -180,7 +195,13 @@ behaviours! {
         lag_is_exact_also_after_trimming,
         groups_are_made_changed_listed_and_deleted,
         what_is_passed_over_counts_as_done,
+        what_sampling_remembers_is_kept_with_the_position,
         all_servers_have_one_key_for_ack_ids,
+    }
+    group_registry {
+        an_etag_is_of_one_group_and_of_its_last_change_or_seek,
+        a_group_that_is_made_again_as_it_was_is_answered_as_it_is,
+        of_many_that_make_a_group_at_once_one_makes_it,
     }
     group_members {
         frames_of_a_member_that_does_not_return_come_to_others_at_their_deadlines,

@@ -1,6 +1,6 @@
 //! Reading outputs, and retention.
 
-use frameway::domain::{Sequence, Timestamp};
+use frameway::domain::{OutputBody, Sequence, Timestamp};
 use frameway::queue::{Error, Trimmed};
 
 use crate::backend::Backend;
@@ -54,6 +54,51 @@ pub(crate) async fn the_newest_come_first_when_asked_for(backend: Backend) {
     assert_eq!(numbers(&store.latest_outputs(&id("cam"), 3).await.unwrap()), [5, 4, 3]);
     assert_eq!(numbers(&store.latest_outputs(&id("cam"), 99).await.unwrap()), [5, 4, 3, 2, 1]);
     assert!(store.latest_outputs(&id("nobody"), 3).await.unwrap().is_empty());
+}
+
+pub(crate) async fn the_newest_frame_is_found_behind_any_number_of_tombstones(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let newest = async || {
+        let entry = store.latest_frame(&id("cam")).await.unwrap();
+        assert!(entry.iter().all(|entry| matches!(entry.body, OutputBody::Frame(_))));
+        entry.map(|entry| entry.sequence.get())
+    };
+    let finish = async |count: usize, fails: bool| {
+        accept(&*store, (0..count).map(|_| frame("cam", "x")).collect()).await;
+        for item in take_all(&*store, &lease).await {
+            let done = if fails { failed(&item) } else { processed(&item) };
+            store.finish(&lease, &[done]).await.unwrap();
+        }
+    };
+    assert_eq!(newest().await, None);
+    assert_eq!(store.latest_frame(&id("nobody")).await.unwrap(), None);
+    finish(40, true).await;
+    assert_eq!(newest().await, None);
+    finish(2, false).await;
+    assert_eq!(newest().await, Some(42));
+    finish(40, true).await;
+    assert_eq!(newest().await, Some(42));
+    let page = store.read_outputs(&id("cam"), number(42), 1).await.unwrap();
+    assert_eq!(store.latest_frame(&id("cam")).await.unwrap().as_ref(), page.entries.first());
+    // Retention leaves it, and takes it.
+    store.trim_output(&lease, &id("cam"), None, 41, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    assert_eq!(newest().await, Some(42));
+    store.trim_output(&lease, &id("cam"), None, 40, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    assert_eq!(newest().await, None);
+    finish(1, false).await;
+    assert_eq!(newest().await, Some(83));
+    audit(&*store).await;
+    // What was unregistered is not found, also when the stream comes back.
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    assert_eq!(newest().await, None);
+    register(&*store, "cam").await;
+    assert_eq!(newest().await, None);
+    finish(1, true).await;
+    assert_eq!(newest().await, None);
+    finish(1, false).await;
+    assert_eq!(newest().await, Some(85));
 }
 
 pub(crate) async fn fetching_answers_in_the_order_asked(backend: Backend) {

@@ -1,7 +1,9 @@
 //! Streams and their settings.
 
-use frameway::domain::{StreamId, StreamSettings, Timestamp};
-use frameway::queue::{Error, FinishResult, ListStreams, Refusal, Unregistered};
+use std::time::Duration;
+
+use frameway::domain::{Etag, StreamId, StreamSettings, Timestamp};
+use frameway::queue::{Created, Error, FinishResult, ListStreams, Refusal, Unregistered};
 
 use crate::backend::{Backend, Settings};
 use crate::support::*;
@@ -12,16 +14,95 @@ fn named(display_name: &str) -> StreamSettings {
     settings
 }
 
-pub(crate) async fn registering_twice_is_refused(backend: Backend) {
+pub(crate) async fn registering_with_other_settings_is_refused(backend: Backend) {
     let store = backend.open().await;
     let before = Timestamp::now();
-    let first = store.register_stream(&id("cam"), &named("gate")).await.unwrap();
-    assert!(first.revision > 0);
+    let Created { record: first, is_new } = store.register_stream(&id("cam"), &named("gate")).await.unwrap();
+    assert!(first.revision > 0 && is_new);
     assert_eq!((first.removed, &first.settings), (false, &named("gate")));
     assert!(first.create_time.distance(before).as_secs() < 60);
-    let second = store.register_stream(&id("cam"), &named("other")).await;
-    assert_eq!(second, Err(Error::StreamExists(id("cam"))));
+    for other in [named("other"), StreamSettings::default()] {
+        let second = store.register_stream(&id("cam"), &other).await;
+        assert_eq!(second, Err(Error::StreamExists(id("cam"))));
+    }
+    // What is unset is not the same as the default's value: another default would tell them apart.
+    let mut said = named("gate");
+    said.queue.max_frames = Some(first.effective.queue.max_frames);
+    assert_eq!(store.register_stream(&id("cam"), &said).await, Err(Error::StreamExists(id("cam"))));
     assert_eq!(record(&*store, "cam").await, first);
+}
+
+pub(crate) async fn registering_again_with_equal_settings_answers_what_is_stored(backend: Backend) {
+    let store = backend.open().await;
+    let mut settings = named("gate");
+    settings.retention.max_age = Some(Duration::from_nanos(60_000_000_001));
+    settings.mask_version = 3;
+    let first = store.register_stream(&id("cam"), &settings).await.unwrap();
+    accept(&*store, vec![frame("cam", "1")]).await;
+    // What the server notes beside the settings is the stored one's.
+    settings.mask_version = 0;
+    let again = store.register_stream(&id("cam"), &settings).await.unwrap();
+    assert_eq!((first.is_new, again.is_new), (true, false));
+    assert_eq!(again.record, record(&*store, "cam").await);
+    assert_eq!((again.record.etag(), again.record.settings.mask_version), (first.record.etag(), 3));
+    assert_eq!(again.record.counters.accepted_sequence, 1, "nothing of it begins anew");
+    let updated = store.update_stream(&id("cam"), &named("late"), again.record.etag()).await.unwrap();
+    assert_eq!(
+        store.register_stream(&id("cam"), &named("late")).await.unwrap().record.etag(),
+        updated.etag()
+    );
+    assert_eq!(store.register_stream(&id("cam"), &settings).await, Err(Error::StreamExists(id("cam"))));
+}
+
+pub(crate) async fn a_stream_that_its_first_frame_registered_has_said_nothing(backend: Backend) {
+    let store = backend.open().await;
+    let auto = StreamSettings { auto_registered: true, ..StreamSettings::default() };
+    let first = store.register_stream(&id("cam"), &auto).await.unwrap().record;
+    let again = store.register_stream(&id("cam"), &StreamSettings::default()).await.unwrap();
+    assert_eq!((again.is_new, &again.record), (false, &first));
+    assert!(again.record.settings.auto_registered);
+    assert_eq!(store.register_stream(&id("cam"), &named("x")).await, Err(Error::StreamExists(id("cam"))));
+}
+
+pub(crate) async fn of_many_that_register_at_once_one_does(backend: Backend) {
+    let store = backend.open().await;
+    for round in 0..10 {
+        let calls = (0..8).map(|index| {
+            let queue = std::sync::Arc::clone(&store.queue);
+            let name = if index % 2 == 0 { "gate" } else { "door" };
+            tokio::spawn(async move { (name, queue.register_stream(&id("cam"), &named(name)).await) })
+        });
+        let calls: Vec<_> = calls.collect();
+        let mut answers = Vec::new();
+        for call in calls {
+            answers.push(call.await.unwrap());
+        }
+        let made: Vec<_> =
+            answers.iter().filter(|(_, answer)| answer.as_ref().is_ok_and(|made| made.is_new)).collect();
+        let [(winner, Ok(made))] = &made[..] else { panic!("round {round}: {answers:?}") };
+        for (name, answer) in &answers {
+            let expected =
+                if name == winner { Ok(&made.record) } else { Err(&Error::StreamExists(id("cam"))) };
+            assert_eq!(answer.as_ref().map(|made| &made.record), expected, "round {round}");
+        }
+        store.unregister_stream(&id("cam"), Some(made.record.etag())).await.unwrap();
+    }
+}
+
+pub(crate) async fn an_etag_is_of_one_registration(backend: Backend) {
+    let store = backend.open().await;
+    let first = register(&*store, "cam").await;
+    store.unregister_stream(&id("cam"), Some(first.etag())).await.unwrap();
+    let second = register(&*store, "cam").await;
+    // The same version of another registration, as of a store that began anew, is another etag too.
+    let foreign = Etag { version: second.etag().version, ..first.etag() };
+    assert_ne!(foreign, second.etag());
+    let mismatch = || Error::EtagMismatch { current: second.etag() };
+    for stale in [first.etag(), foreign] {
+        assert_eq!(store.update_stream(&id("cam"), &named("x"), stale).await, Err(mismatch()));
+        assert_eq!(store.unregister_stream(&id("cam"), Some(stale)).await, Err(mismatch()));
+    }
+    assert_eq!(record(&*store, "cam").await, second);
 }
 
 pub(crate) async fn listing_goes_by_id_across_partitions_in_pages(backend: Backend) {
@@ -59,26 +140,27 @@ pub(crate) async fn reading_answers_in_the_order_asked(backend: Backend) {
 pub(crate) async fn an_update_replaces_what_was_read_and_nothing_newer(backend: Backend) {
     let store = backend.open().await;
     let first = register(&*store, "cam").await;
-    let second = store.update_stream(&id("cam"), &named("gate"), first.revision).await.unwrap();
+    let second = store.update_stream(&id("cam"), &named("gate"), first.etag()).await.unwrap();
     assert!(second.revision > first.revision);
     assert_eq!(second.settings, named("gate"));
     assert_eq!(second.create_time, first.create_time);
     assert!(second.update_time >= first.update_time);
-    let stale = store.update_stream(&id("cam"), &named("late"), first.revision).await;
-    assert_eq!(stale, Err(Error::RevisionMismatch { current: second.revision }));
+    let stale = store.update_stream(&id("cam"), &named("late"), first.etag()).await;
+    assert_eq!(stale, Err(Error::EtagMismatch { current: second.etag() }));
     assert_eq!(record(&*store, "cam").await.settings, named("gate"));
-    let unknown = store.update_stream(&id("none"), &named("x"), 1).await;
+    let unknown = store.update_stream(&id("none"), &named("x"), first.etag()).await;
     assert_eq!(unknown, Err(Error::StreamNotFound(id("none"))));
 }
 
-pub(crate) async fn unregistering_asks_for_the_revision_where_one_is_given(backend: Backend) {
+pub(crate) async fn unregistering_asks_for_the_etag_where_one_is_given(backend: Backend) {
     let store = backend.open().await;
-    let revision = register(&*store, "cam").await.revision;
-    let stale = store.unregister_stream(&id("cam"), Some(revision + 1)).await;
-    assert_eq!(stale, Err(Error::RevisionMismatch { current: revision }));
-    store.unregister_stream(&id("cam"), Some(revision)).await.unwrap();
+    let etag = register(&*store, "cam").await.etag();
+    let next = Etag { version: etag.version + 1, ..etag };
+    let stale = store.unregister_stream(&id("cam"), Some(next)).await;
+    assert_eq!(stale, Err(Error::EtagMismatch { current: etag }));
+    store.unregister_stream(&id("cam"), Some(etag)).await.unwrap();
     assert_eq!(store.unregister_stream(&id("cam"), None).await, Err(Error::StreamNotFound(id("cam"))));
-    let update = store.update_stream(&id("cam"), &named("x"), revision).await;
+    let update = store.update_stream(&id("cam"), &named("x"), etag).await;
     assert_eq!(update, Err(Error::StreamNotFound(id("cam"))));
     assert!(store.list_streams(&ListStreams { after: None, limit: 10 }).await.unwrap().is_empty());
     let known = store.get_streams(&[id("cam")]).await.unwrap().remove(0);
@@ -196,7 +278,8 @@ pub(crate) async fn streams_are_limited_in_number(backend: Backend) {
     register(&*store, "b").await;
     let third = store.register_stream(&id("c"), &StreamSettings::default()).await;
     assert_eq!(third, Err(Error::TooManyStreams { limit: 2 }));
-    let known = store.register_stream(&id("a"), &StreamSettings::default()).await;
+    assert!(!store.register_stream(&id("a"), &StreamSettings::default()).await.unwrap().is_new);
+    let known = store.register_stream(&id("a"), &named("gate")).await;
     assert_eq!(known, Err(Error::StreamExists(id("a"))));
     store.unregister_stream(&id("a"), None).await.unwrap();
     register(&*store, "c").await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use frameway::domain::{
-    DeadFrame, DeadLetterFilter, DeadLetterSource, OutputBody, RetentionPolicy, StreamSettings, Timestamp,
+    DeadFrame, DeadLetterFilter, DeadLetterSource, OutputBody, RetentionSettings, StreamSettings, Timestamp,
 };
 use frameway::queue::{
     AcceptResult, Budget, DeadLetterOrder, Error, FinishResult, Lease, ListDeadLetters, Queue, Refusal,
@@ -37,7 +37,7 @@ async fn wait_for_output(store: &dyn Queue, stream: &str, expected: &[u64]) {
 
 pub(crate) async fn it_keeps_every_frame_while_retention_runs(backend: Backend) {
     let store = backend.open_with(Settings { partitions: 1, ..Default::default() }).await;
-    let one = RetentionPolicy { max_frames: 1, ..RetentionPolicy::default() };
+    let one = RetentionSettings { max_frames: Some(1), ..RetentionSettings::default() };
     let witness = StreamSettings { retention: one, ..StreamSettings::default() };
     store.register_stream(&id(WITNESS), &witness).await.unwrap();
     register(&*store, "cam").await;
@@ -349,13 +349,15 @@ pub(crate) async fn settings_are_bounded_in_bytes(backend: Backend) {
     let full = Err(Error::TooManySettings { limit_bytes: 10_000 });
     for round in 0..5 {
         store.register_stream(&id("a"), &large).await.unwrap();
-        let b = store.register_stream(&id("b"), &large).await.unwrap();
-        assert_eq!(store.register_stream(&id("c"), &large).await, full, "round {round}");
-        assert_eq!(store.register_stream(&id("a"), &large).await, Err(Error::StreamExists(id("a"))));
+        let b = store.register_stream(&id("b"), &large).await.unwrap().record;
+        assert_eq!(store.register_stream(&id("c"), &large).await.err(), full.clone().err(), "round {round}");
+        assert!(!store.register_stream(&id("a"), &large).await.unwrap().is_new, "it takes no more");
+        let other = store.register_stream(&id("a"), &StreamSettings::default()).await;
+        assert_eq!(other, Err(Error::StreamExists(id("a"))));
         let larger = StreamSettings { display_name: "x".repeat(9_000), ..StreamSettings::default() };
-        assert_eq!(store.update_stream(&id("b"), &larger, b.revision).await, full);
+        assert_eq!(store.update_stream(&id("b"), &larger, b.etag()).await, full);
         let small = StreamSettings::default();
-        store.update_stream(&id("b"), &small, b.revision).await.unwrap();
+        store.update_stream(&id("b"), &small, b.etag()).await.unwrap();
         store.register_stream(&id("c"), &large).await.unwrap();
         for name in ["a", "b", "c"] {
             store.unregister_stream(&id(name), None).await.unwrap();

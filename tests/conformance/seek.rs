@@ -128,9 +128,9 @@ pub(crate) async fn frames_over_their_budget_are_counted(backend: Backend) {
 pub(crate) async fn a_stall_timeout_is_kept(backend: Backend) {
     let store = backend.open().await;
     let stall_timeout = StallTimeout(Duration::from_millis(2_500));
-    let settings = StreamSettings { stall_timeout, ..StreamSettings::default() };
+    let settings = StreamSettings { stall_timeout: Some(stall_timeout), ..StreamSettings::default() };
     store.register_stream(&id("cam"), &settings).await.unwrap();
     assert_eq!(record(&*store, "cam").await.settings, settings);
     register(&*store, "plain").await;
-    assert_eq!(record(&*store, "plain").await.settings.stall_timeout, StallTimeout::default());
+    assert_eq!(record(&*store, "plain").await.settings.stall_timeout, None);
 }

@@ -38,14 +38,14 @@ pub(crate) fn refused(why: Refusal) -> AcceptResult {
 }
 
 pub(crate) async fn register(queue: &dyn Queue, name: &str) -> StreamRecord {
-    queue.register_stream(&id(name), &StreamSettings::default()).await.unwrap()
+    queue.register_stream(&id(name), &StreamSettings::default()).await.unwrap().record
 }
 
 /// Registers a stream that may have so many frames and bytes waiting.
 pub(crate) async fn register_bounded(queue: &dyn Queue, name: &str, max_frames: u64, max_bytes: u64) {
     let mut settings = StreamSettings::default();
-    settings.queue.max_frames = max_frames;
-    settings.queue.max_bytes = max_bytes;
+    settings.queue.max_frames = Some(max_frames);
+    settings.queue.max_bytes = Some(max_bytes);
     queue.register_stream(&id(name), &settings).await.unwrap();
 }
 
@@ -108,7 +108,10 @@ pub(crate) async fn accept_one(queue: &dyn Queue, frame: NewFrame) -> AcceptResu
 pub(crate) async fn answers(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
     let untimed = |result| match result {
         AcceptResult::Accepted(sequence, _) => accepted(sequence.get()),
-        other => other,
+        AcceptResult::Duplicate(_)
+        | AcceptResult::Refused(_)
+        | AcceptResult::Unconfirmed(_)
+        | AcceptResult::NotDurable(_) => result,
     };
     queue.accept(frames).await.into_iter().map(untimed).collect()
 }

@@ -5,6 +5,8 @@
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod case;
+#[path = "../common/clients.rs"]
+mod clients;
 mod decode;
 mod jpeg;
 mod memory;

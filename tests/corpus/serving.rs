@@ -9,7 +9,6 @@ use frameway::pb::v1::ErrorReason as R;
 use frameway::pb::v1::frame_lookup::Outcome as Lookup;
 use frameway::pb::v1::frame_result::Outcome;
 use frameway::pb::v1::picture::Content;
-use frameway::pb::v1::queue_service_client::QueueServiceClient;
 
 use crate::alone;
 use crate::case::{Case, Want, all};
@@ -60,7 +59,7 @@ async fn published(server: &TestServer, sequence: u64) -> Lookup {
             ..Default::default()
         };
         let answer = server.streaming().get_frames(request).await.expect("the server answers").into_inner();
-        match answer.results.into_iter().next().and_then(|lookup| lookup.result) {
+        match answer.results.into_iter().next().and_then(|lookup| lookup.outcome) {
             Some(Lookup::Missing(_)) | None => {}
             Some(found) => return found,
         }
@@ -75,11 +74,10 @@ async fn check_tombstone(server: &TestServer, case: &Case, tombstone: &pb::Tombs
     assert!(!tombstone.message.is_empty(), "{name}");
     let request = pb::GetDeadLetterRequest {
         dead_letter_id: tombstone.dead_letter_id.clone(),
-        max_picture_bytes: 16 << 20,
+        max_picture_bytes: Some(16 << 20),
         ..Default::default()
     };
-    let mut client = QueueServiceClient::new(server.channel()).max_decoding_message_size(32 << 20);
-    let answer = client.get_dead_letter(request).await.expect("it has a dead letter");
+    let answer = server.dead_letters().get_dead_letter(request).await.expect("it has a dead letter");
     let letter = answer.into_inner().dead_letter.expect("a dead letter");
     assert_eq!(letter.reason(), tombstone.reason(), "{name}");
     let picture = letter.picture.and_then(|picture| picture.content);
@@ -124,7 +122,7 @@ async fn a_server_outlives_the_corpus() {
     }
     eprintln!("{frames} frames, {tombstones} tombstones, {refused} refused at the door");
     assert!(frames > 20 && tombstones > 100 && refused > 5);
-    let info = server.operating().get_server_info(pb::GetServerInfoRequest {}).await;
+    let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await;
     assert!(info.is_ok(), "{info:?}");
     server.stop().await;
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use frameway::app::App;
 use frameway::config::{Config, Listen};
 use frameway::pb::v1 as pb;
-use frameway::pb::v1::queue_service_client::QueueServiceClient;
+use frameway::pb::v1::consume_frames_response;
 use frameway::pb::v1::start_position::Position;
+use frameway::pb::v1::streaming_service_client::StreamingServiceClient;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use frameway::shutdown::Tasks;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,6 +20,7 @@ use tonic::transport::Endpoint;
 use tonic_types::StatusExt as _;
 
 use crate::frames::{next, selector, subscribe};
+use crate::groups::{join, member};
 use crate::raw::{PREFACE, SETTINGS};
 use crate::reason;
 use crate::server::{PATIENCE, TestServer, frame, spawn};
@@ -70,7 +72,7 @@ async fn peers_that_do_not_complete_the_handshake_shut_nobody_out() {
     let began = Instant::now();
     let mut client = loop {
         match endpoint.connect().await {
-            Ok(channel) => break QueueServiceClient::new(channel),
+            Ok(channel) => break StreamingServiceClient::new(channel),
             Err(error) => assert!(began.elapsed() < PATIENCE, "nobody gets in: {error}"),
         }
     };
@@ -80,7 +82,7 @@ async fn peers_that_do_not_complete_the_handshake_shut_nobody_out() {
         timeout(PATIENCE, peer).await.expect("the server ends it").expect("the peer runs");
     }
     // Those that completed it stay.
-    let answer = server.operating().get_server_info(pb::GetServerInfoRequest {}).await;
+    let answer = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await;
     answer.expect("the first client is still connected");
     server.stop().await;
 }
@@ -119,12 +121,12 @@ async fn a_connection_that_is_too_old_ends_its_calls_with_cursors_and_a_new_one_
     server.register(&["cam"]).await;
     let mut live = subscribe(&server, selector("cam", Position::Live(pb::StartLive {})), 0).await;
     assert!(matches!(next(&mut live).await, Some(Event::Checkpoint(_))));
-    let watch = server.streaming().watch_streams(pb::WatchStreamsRequest::default()).await;
+    let watch = server.registry().watch_streams(pb::WatchStreamsRequest::default()).await;
     let mut watch = watch.expect("watches").into_inner();
 
     let Some(Event::Draining(draining)) = next(&mut live).await else { panic!("draining") };
     let end = timeout(PATIENCE, live.message()).await.expect("in time").expect_err("ends with a status");
-    assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "DRAINING"));
+    assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "ERROR_REASON_DRAINING"));
     assert_eq!(ms(draining.reconnect_delay), retry_ms(&end));
     assert!((1000..=2000).contains(&retry_ms(&end)));
     let ended = loop {
@@ -133,7 +135,7 @@ async fn a_connection_that_is_too_old_ends_its_calls_with_cursors_and_a_new_one_
             Err(status) => break status,
         }
     };
-    assert_eq!((ended.code(), reason(&ended).as_str()), (Code::Unavailable, "DRAINING"));
+    assert_eq!((ended.code(), reason(&ended).as_str()), (Code::Unavailable, "ERROR_REASON_DRAINING"));
 
     // The same channel goes on over another connection, from the cursor.
     let position = Position::Cursors(pb::CursorList { cursors: draining.cursors });
@@ -155,10 +157,8 @@ async fn a_group_member_and_a_publisher_on_a_connection_that_is_too_old_are_told
     let streams = vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("*".to_owned())) }];
     let group = pb::ConsumerGroup { group_id: "site".to_owned(), streams, ..Default::default() };
     let create = pb::CreateConsumerGroupRequest { group: Some(group) };
-    server.operating().create_consumer_group(create).await.expect("creates");
-    let member = pb::GroupMember { group_id: "site".into(), member_id: "one".into(), ..Default::default() };
-    let request = pb::SubscribeFramesRequest { group: Some(member), ..Default::default() };
-    let mut joined = server.streaming().subscribe_frames(request).await.expect("joins").into_inner();
+    server.groups().create_consumer_group(create).await.expect("creates");
+    let mut joined = join(&server, member("site", "one")).await;
     let setup = pb::SubmitSetup { publisher_id: "agent".to_owned(), ..Default::default() };
     let setup = pb::SubmitFramesRequest { request: Some(pb::submit_frames_request::Request::Setup(setup)) };
     let (requests, sent) = tokio::sync::mpsc::channel(1);
@@ -167,13 +167,17 @@ async fn a_group_member_and_a_publisher_on_a_connection_that_is_too_old_are_told
     let mut publisher = server.streaming().submit_frames(sent).await.expect("opens").into_inner();
 
     let told = loop {
-        match next(&mut joined).await.expect("not the end") {
-            Event::Draining(draining) => break ms(draining.reconnect_delay),
+        let message = timeout(PATIENCE, joined.message()).await.expect("in time").expect("no error yet");
+        match message.and_then(|message| message.event).expect("an event") {
+            consume_frames_response::Event::Draining(draining) => break ms(draining.reconnect_delay),
             _ => continue,
         }
     };
     let end = timeout(PATIENCE, joined.message()).await.expect("in time").expect_err("ends with a status");
-    assert_eq!((end.code(), reason(&end).as_str(), retry_ms(&end)), (Code::Unavailable, "DRAINING", told));
+    assert_eq!(
+        (end.code(), reason(&end).as_str(), retry_ms(&end)),
+        (Code::Unavailable, "ERROR_REASON_DRAINING", told)
+    );
 
     let told = loop {
         let message = timeout(PATIENCE, publisher.message()).await.expect("in time").expect("no error yet");
@@ -183,7 +187,10 @@ async fn a_group_member_and_a_publisher_on_a_connection_that_is_too_old_are_told
         }
     };
     let end = timeout(PATIENCE, publisher.message()).await.expect("in time").expect_err("ends with a status");
-    assert_eq!((end.code(), reason(&end).as_str(), retry_ms(&end)), (Code::Unavailable, "DRAINING", told));
+    assert_eq!(
+        (end.code(), reason(&end).as_str(), retry_ms(&end)),
+        (Code::Unavailable, "ERROR_REASON_DRAINING", told)
+    );
     server.stop().await;
 }
 
@@ -197,7 +204,7 @@ async fn served_on(listen: &str, url: impl Fn(&App) -> String) {
     let stop = CancellationToken::new();
     let running = Tasks::new().spawn("server under test", app.run(stop.clone()));
     let channel = Endpoint::from_shared(url).expect("an endpoint").connect().await.expect("connects");
-    let mut client = QueueServiceClient::new(channel);
+    let mut client = StreamingServiceClient::new(channel);
     let info = timeout(PATIENCE, client.get_server_info(pb::GetServerInfoRequest {})).await;
     info.expect("in time").expect("answers");
     drop(client);

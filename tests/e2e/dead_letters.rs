@@ -33,7 +33,7 @@ async fn published(server: &TestServer, stream: &str, sequence: u64) {
             ..Default::default()
         };
         let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
-        if !matches!(found[0].result, Some(Lookup::Missing(_))) {
+        if !matches!(found[0].outcome, Some(Lookup::Missing(_))) {
             return;
         }
         assert!(start.elapsed() < PATIENCE, "{stream}/{sequence} does not come");
@@ -41,30 +41,30 @@ async fn published(server: &TestServer, stream: &str, sequence: u64) {
     }
 }
 
-async fn list(server: &TestServer, filter: pb::DeadLetterFilter) -> pb::ListDeadLettersResponse {
-    let request = pb::ListDeadLettersRequest { filter: Some(filter), ..Default::default() };
-    server.operating().list_dead_letters(request).await.expect("lists").into_inner()
+async fn list(server: &TestServer, filter: &str) -> pb::ListDeadLettersResponse {
+    let request = pb::ListDeadLettersRequest { filter: filter.to_owned(), ..Default::default() };
+    server.dead_letters().list_dead_letters(request).await.expect("lists").into_inner()
 }
 
 async fn get(server: &TestServer, id: &str) -> Result<pb::DeadLetter, Status> {
     let request = pb::GetDeadLetterRequest { dead_letter_id: id.to_owned(), ..Default::default() };
-    let answer = server.operating().get_dead_letter(request).await?.into_inner();
+    let answer = server.dead_letters().get_dead_letter(request).await?.into_inner();
     Ok(answer.dead_letter.expect("a dead letter"))
 }
 
 async fn replay(server: &TestServer, ids: &[&str], discard_replayed: bool) -> Vec<Outcome> {
     let ids = pb::DeadLetterIdList { ids: ids.iter().map(|&id| id.to_owned()).collect() };
-    let which = Some(replay_dead_letters_request::Which::Ids(ids));
-    let request = pb::ReplayDeadLettersRequest { which, discard_replayed, ..Default::default() };
-    let answer = server.operating().replay_dead_letters(request).await.expect("replays").into_inner();
+    let target = Some(replay_dead_letters_request::Target::Ids(ids));
+    let request = pb::ReplayDeadLettersRequest { target, discard_replayed, ..Default::default() };
+    let answer = server.dead_letters().replay_dead_letters(request).await.expect("replays").into_inner();
     answer.results.into_iter().map(|result| result.outcome.expect("an outcome")).collect()
 }
 
 async fn discard(server: &TestServer, ids: &[&str]) -> Vec<Outcome> {
     let ids = pb::DeadLetterIdList { ids: ids.iter().map(|&id| id.to_owned()).collect() };
-    let which = Some(discard_dead_letters_request::Which::Ids(ids));
-    let request = pb::DiscardDeadLettersRequest { which, ..Default::default() };
-    let answer = server.operating().discard_dead_letters(request).await.expect("discards").into_inner();
+    let target = Some(discard_dead_letters_request::Target::Ids(ids));
+    let request = pb::DiscardDeadLettersRequest { target, ..Default::default() };
+    let answer = server.dead_letters().discard_dead_letters(request).await.expect("discards").into_inner();
     answer.results.into_iter().map(|result| result.outcome.expect("an outcome")).collect()
 }
 
@@ -91,9 +91,9 @@ async fn a_broken_picture_is_kept_byte_for_byte_with_all_that_was_said_of_it() {
     };
     server.submit(vec![sent.clone()]).await;
     published(&server, "cam", 1).await;
-    let listed = list(&server, pb::DeadLetterFilter::default()).await;
-    assert_eq!((listed.dead_letters.len(), listed.total_count), (1, 1));
-    assert!(listed.total_bytes > sent.data.len() as u64);
+    let listed = list(&server, "").await;
+    assert_eq!((listed.dead_letters.len(), listed.kept_count), (1, 1));
+    assert!(listed.kept_bytes > sent.data.len() as u64);
     let brief = &listed.dead_letters[0];
     assert_eq!(
         brief.picture.as_ref().map(|p| (p.size_bytes, p.content.clone())),
@@ -116,20 +116,23 @@ async fn a_broken_picture_is_kept_byte_for_byte_with_all_that_was_said_of_it() {
     let request = pb::GetFramesRequest { stream_id: "cam".into(), sequences: vec![1], ..Default::default() };
     let found =
         server.streaming().get_frames(request).await.expect("looks up").into_inner().results.remove(0);
-    let Some(Lookup::Tombstone(tombstone)) = found.result else { panic!("no tombstone: {found:?}") };
+    let Some(Lookup::Tombstone(tombstone)) = found.outcome else { panic!("no tombstone: {found:?}") };
     assert_eq!(tombstone.dead_letter_id, letter.dead_letter_id);
-    let stats = server.operating().get_queue_stats(pb::GetQueueStatsRequest::default()).await.expect("tells");
+    let stats = server.queues().get_queue_stats(pb::GetQueueStatsRequest::default()).await.expect("tells");
     let total = stats.into_inner().total.expect("a total");
-    assert_eq!((total.dead_letter_count, total.dead_letter_bytes), (1, listed.total_bytes));
+    assert_eq!((total.dead_letter_count, total.dead_letter_bytes), (1, listed.kept_bytes));
 
     // Without the picture, and with one that is too large for the caller.
     let id = letter.dead_letter_id.clone();
     for (metadata_only, content) in
         [(true, None), (false, Some(Content::OmittedReason(pb::OmittedReason::TooLarge.into())))]
     {
-        let request =
-            pb::GetDeadLetterRequest { dead_letter_id: id.clone(), max_picture_bytes: 10, metadata_only };
-        let answer = server.operating().get_dead_letter(request).await.expect("reads").into_inner();
+        let request = pb::GetDeadLetterRequest {
+            dead_letter_id: id.clone(),
+            max_picture_bytes: Some(10),
+            metadata_only,
+        };
+        let answer = server.dead_letters().get_dead_letter(request).await.expect("reads").into_inner();
         assert_eq!(answer.dead_letter.and_then(|l| l.picture).map(|p| p.content), Some(content));
     }
     server.stop().await;
@@ -141,7 +144,7 @@ async fn a_replay_goes_through_the_worker_once_under_a_new_sequence() {
     server.register(&["cam", "other"]).await;
     server.submit(vec![broken_frame("cam", 1), broken_frame("cam", 2), frame("cam", 3)]).await;
     published(&server, "cam", 3).await;
-    let listed = list(&server, pb::DeadLetterFilter::default()).await.dead_letters;
+    let listed = list(&server, "").await.dead_letters;
     let ids: Vec<&str> = listed.iter().map(|letter| letter.dead_letter_id.as_str()).collect();
     assert_eq!(listed.iter().map(|letter| letter.sequence).collect::<Vec<_>>(), [2, 1], "newest first");
     // Results stand as asked; sequences are given in the order of the first ones.
@@ -149,15 +152,19 @@ async fn a_replay_goes_through_the_worker_once_under_a_new_sequence() {
     assert_eq!(replay(&server, &ids, false).await, [done(5), done(4)], "once");
     published(&server, "cam", 5).await;
     // Broken it still is: it fails again, under its new number, as a dead letter of its own.
-    let all = list(&server, pb::DeadLetterFilter { stream_id: "cam".into(), ..Default::default() }).await;
+    let all = list(&server, r#"stream_id = "cam""#).await;
     let seen: Vec<_> = all.dead_letters.iter().map(|one| (one.sequence, one.replayed_sequence)).collect();
     assert_eq!(seen, [(5, 0), (4, 0), (2, 5), (1, 4)]);
     assert!(all.dead_letters[3].replay_time.is_some());
-    // By a filter: those that were replayed before are passed over, the oldest come first.
-    let which = Some(replay_dead_letters_request::Which::Filter(pb::DeadLetterFilter::default()));
-    let request =
-        pb::ReplayDeadLettersRequest { which, max_count: 1, discard_replayed: true, ..Default::default() };
-    let answer = server.operating().replay_dead_letters(request).await.expect("replays").into_inner();
+    // Of all: those that were replayed before are passed over, the oldest come first.
+    let target = Some(replay_dead_letters_request::Target::All(true));
+    let request = pb::ReplayDeadLettersRequest {
+        target,
+        max_count: Some(1),
+        discard_replayed: true,
+        ..Default::default()
+    };
+    let answer = server.dead_letters().replay_dead_letters(request).await.expect("replays").into_inner();
     assert_eq!((answer.results.len(), answer.more), (1, true));
     assert_eq!(answer.results[0].dead_letter_id, all.dead_letters[1].dead_letter_id);
     assert_eq!(answer.results[0].outcome, Some(done(6)));
@@ -172,16 +179,16 @@ async fn a_dead_letter_goes_with_its_stream() {
     server.register(&["cam"]).await;
     server.submit(vec![broken_frame("cam", 1)]).await;
     published(&server, "cam", 1).await;
-    let id = list(&server, pb::DeadLetterFilter::default()).await.dead_letters.remove(0).dead_letter_id;
+    let id = list(&server, "").await.dead_letters.remove(0).dead_letter_id;
     let request = pb::UnregisterStreamRequest { stream_id: "cam".into(), ..Default::default() };
-    server.streaming().unregister_stream(request).await.expect("unregisters");
+    server.registry().unregister_stream(request).await.expect("unregisters");
     for comes_back in [false, true] {
         if comes_back {
             server.register(&["cam"]).await;
         }
         assert_eq!(refusal(&replay(&server, &[&id], true).await[0]), R::DeadLetterNotFound);
         assert_eq!(reason(&get(&server, &id).await.expect_err("gone")), name(R::DeadLetterNotFound));
-        assert!(list(&server, pb::DeadLetterFilter::default()).await.dead_letters.is_empty());
+        assert!(list(&server, "").await.dead_letters.is_empty());
     }
     server.stop().await;
 }
@@ -198,8 +205,8 @@ async fn discarded_ones_are_gone_and_pages_go_on() {
     let (mut ids, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = pb::ListDeadLettersRequest { page_size: 4, page_token, ..Default::default() };
-        let page = server.operating().list_dead_letters(request).await.expect("lists").into_inner();
-        assert_eq!(page.total_count, 6);
+        let page = server.dead_letters().list_dead_letters(request).await.expect("lists").into_inner();
+        assert_eq!(page.kept_count, 6);
         ids.extend(page.dead_letters.into_iter().map(|letter| letter.dead_letter_id));
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -210,15 +217,12 @@ async fn discarded_ones_are_gone_and_pages_go_on() {
     let outcomes = discard(&server, &[&ids[0], "nonsense", &ids[0], "p99-1-1"]).await;
     assert_eq!(outcomes[0], done(0));
     assert!(outcomes[1..].iter().all(|outcome| refusal(outcome) == R::DeadLetterNotFound));
-    let which = Some(discard_dead_letters_request::Which::Filter(pb::DeadLetterFilter {
-        stream_id: "a".into(),
-        reasons: vec![R::DecodeTruncated.into()],
-        ..Default::default()
-    }));
-    let request = pb::DiscardDeadLettersRequest { which, ..Default::default() };
-    let answer = server.operating().discard_dead_letters(request).await.expect("discards").into_inner();
-    let left = list(&server, pb::DeadLetterFilter::default()).await;
-    assert_eq!(answer.results.len() as u64 + left.total_count, 5);
+    let filter = r#"stream_id = "a" AND reason = ERROR_REASON_DECODE_TRUNCATED"#;
+    let target = Some(discard_dead_letters_request::Target::Filter(filter.to_owned()));
+    let request = pb::DiscardDeadLettersRequest { target, ..Default::default() };
+    let answer = server.dead_letters().discard_dead_letters(request).await.expect("discards").into_inner();
+    let left = list(&server, "").await;
+    assert_eq!(answer.results.len() as u64 + left.kept_count, 5);
     assert!(left.dead_letters.iter().all(|letter| letter.stream_id == "b") && !answer.more);
     server.stop().await;
 }
@@ -226,41 +230,54 @@ async fn discarded_ones_are_gone_and_pages_go_on() {
 #[tokio::test]
 async fn bad_requests_are_refused_and_change_nothing() {
     let server = TestServer::start(|_| {}).await;
-    let mut client = server.operating();
+    let mut client = server.dead_letters();
     let invalid = |status: Status, wanted: R| {
         assert_eq!((status.code(), reason(&status)), (Code::InvalidArgument, name(wanted)), "{status:?}");
     };
     for filter in [
-        pb::DeadLetterFilter { stream_id: "no stream".into(), ..Default::default() },
-        pb::DeadLetterFilter { queue_id: "p99".into(), ..Default::default() },
-        pb::DeadLetterFilter { group_id: "a/b".into(), ..Default::default() },
-        pb::DeadLetterFilter { source: 77, ..Default::default() },
-        pb::DeadLetterFilter { reasons: vec![R::DecodeCorrupt.into(); 33], ..Default::default() },
-        pb::DeadLetterFilter { reasons: vec![9999], ..Default::default() },
-        pb::DeadLetterFilter {
-            dead_after: Some(prost_types::Timestamp { seconds: 0, nanos: -1 }),
-            ..Default::default()
-        },
+        r#"stream = "cam""#,
+        r#"stream_id = "cam" AND"#,
+        "source = NOBODY",
+        "reason = ERROR_REASON_NONE",
+        r#"dead_letter_time > "yesterday""#,
+        r#"message = "broken""#,
+        "picture:*",
+        "cam",
+        &format!(r#"stream_id = "{}""#, "x".repeat(1_024)),
     ] {
-        let wanted = if filter.stream_id.is_empty() { R::InvalidField } else { R::InvalidStreamId };
-        let request = pb::ListDeadLettersRequest { filter: Some(filter), ..Default::default() };
-        invalid(client.list_dead_letters(request).await.expect_err("a bad filter"), wanted);
+        let request = pb::ListDeadLettersRequest { filter: filter.to_owned(), ..Default::default() };
+        invalid(client.list_dead_letters(request).await.expect_err(filter), R::FilterInvalid);
     }
     let request = pb::ListDeadLettersRequest { page_token: "xxxx".into(), ..Default::default() };
     invalid(client.list_dead_letters(request).await.expect_err("a bad token"), R::PageTokenInvalid);
+    use discard_dead_letters_request::Target as Discard;
+    use replay_dead_letters_request::Target as Replay;
     let ids = |count| {
         let ids = pb::DeadLetterIdList { ids: vec!["p00-1-1".to_owned(); count] };
-        Some(replay_dead_letters_request::Which::Ids(ids))
+        Some(Replay::Ids(ids))
     };
-    for (which, wanted) in [(None, R::InvalidField), (ids(0), R::InvalidField), (ids(1_001), R::TooManyItems)]
-    {
-        let request = pb::ReplayDeadLettersRequest { which, ..Default::default() };
+    for (target, max_count, wanted) in [
+        (None, None, R::InvalidField),
+        (ids(0), None, R::InvalidField),
+        (ids(1), Some(1), R::InvalidField),
+        (ids(1_001), None, R::TooManyItems),
+        (Some(Replay::All(false)), None, R::InvalidField),
+        (Some(Replay::All(true)), Some(0), R::InvalidField),
+        (Some(Replay::All(true)), Some(1_001), R::InvalidField),
+        // What selects all must say so.
+        (Some(Replay::Filter(String::new())), None, R::InvalidField),
+        (Some(Replay::Filter(" ".to_owned())), None, R::InvalidField),
+        (Some(Replay::Filter("nothing".to_owned())), None, R::FilterInvalid),
+    ] {
+        let request = pb::ReplayDeadLettersRequest { target, max_count, ..Default::default() };
         invalid(client.replay_dead_letters(request).await.expect_err("which?"), wanted);
     }
-    let request = pb::DiscardDeadLettersRequest::default();
-    invalid(client.discard_dead_letters(request).await.expect_err("which?"), R::InvalidField);
+    for target in [None, Some(Discard::All(false)), Some(Discard::Filter(String::new()))] {
+        let request = pb::DiscardDeadLettersRequest { target, ..Default::default() };
+        invalid(client.discard_dead_letters(request).await.expect_err("which?"), R::InvalidField);
+    }
     let request =
-        pb::ReplayDeadLettersRequest { which: ids(1), reason: "x".repeat(513), ..Default::default() };
+        pb::ReplayDeadLettersRequest { target: ids(1), reason: "x".repeat(513), ..Default::default() };
     invalid(client.replay_dead_letters(request).await.expect_err("a long reason"), R::InvalidField);
     invalid(get(&server, "").await.expect_err("no id"), R::InvalidField);
     let missing = get(&server, "p00-1-1").await.expect_err("no such");

@@ -32,7 +32,7 @@ async fn subscriptions_end_with_cursors_and_health_says_so_first() {
     let Some(Event::Draining(draining)) = next(&mut events).await else { panic!("draining") };
     assert_eq!(draining.cursors.len(), 1);
     let end = timeout(PATIENCE, events.message()).await.expect("in time").expect_err("ends with a status");
-    assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "DRAINING"));
+    assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "ERROR_REASON_DRAINING"));
     let retry = end.get_error_details().retry_info().and_then(|info| info.retry_delay).expect("a delay");
     let told: Duration = draining.reconnect_delay.and_then(|delay| delay.try_into().ok()).expect("a delay");
     assert_eq!(told, retry);

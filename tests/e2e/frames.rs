@@ -15,7 +15,7 @@ use crate::{name, reason};
 
 pub(crate) fn selector(stream: &str, position: Position) -> pb::StreamSelector {
     pb::StreamSelector {
-        streams: Some(pb::StreamMatch { selector: Some(By::Id(stream.to_owned())) }),
+        streams: vec![pb::StreamMatch { selector: Some(By::Id(stream.to_owned())) }],
         start: Some(pb::StartPosition { position: Some(position) }),
         ..Default::default()
     }
@@ -26,9 +26,15 @@ pub(crate) async fn subscribe(
     selector: pb::StreamSelector,
     stop_after_frames: u64,
 ) -> Streaming<pb::SubscribeFramesResponse> {
+    let stop_after_frames = Some(stop_after_frames).filter(|&frames| frames > 0);
     let request =
         pb::SubscribeFramesRequest { selectors: vec![selector], stop_after_frames, ..Default::default() };
     server.streaming().subscribe_frames(request).await.expect("subscribes").into_inner()
+}
+
+/// The gap of an event.
+pub(crate) fn gap_of(told: pb::DeliveredGap) -> pb::Gap {
+    told.gap.expect("a gap")
 }
 
 /// The next event that is no heartbeat; `None` at the end.
@@ -96,7 +102,9 @@ async fn a_broken_picture_becomes_a_gap_and_a_tombstone() {
     server.submit(vec![frame("cam", 1), broken, frame("cam", 3)]).await;
     let mut events = subscribe(&server, selector("cam", Position::Earliest(pb::StartEarliest {})), 2).await;
     assert_eq!(next_frame(&mut events).await.frame.map(|frame| frame.sequence), Some(1));
-    let Some(Event::Gap(gap)) = next(&mut events).await else { panic!("a gap") };
+    let Some(Event::Gap(told)) = next(&mut events).await else { panic!("a gap") };
+    assert!(!told.cursor.is_empty());
+    let gap = gap_of(told);
     assert_eq!((gap.from_sequence, gap.to_sequence), (2, 2));
     assert_eq!(
         gap.causes,
@@ -113,7 +121,7 @@ async fn a_broken_picture_becomes_a_gap_and_a_tombstone() {
         }),
     };
     let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
-    let results: Vec<_> = found.into_iter().map(|one| one.result.expect("a result")).collect();
+    let results: Vec<_> = found.into_iter().map(|one| one.outcome.expect("a result")).collect();
     let [
         pb::frame_lookup::Outcome::Frame(third),
         pb::frame_lookup::Outcome::Tombstone(second),
@@ -144,9 +152,9 @@ async fn the_newest_frame_of_each_stream() {
     let request = pb::GetLatestFramesRequest { stream_ids, pictures: None };
     let latest = server.streaming().get_latest_frames(request).await.expect("reads").into_inner().results;
     use pb::latest_frame::Outcome as Latest;
-    assert!(matches!(&latest[0].result, Some(Latest::Frame(frame)) if frame.sequence == 2));
+    assert!(matches!(&latest[0].outcome, Some(Latest::Frame(frame)) if frame.sequence == 2));
     assert!(latest[0].age.is_some_and(|age| age.seconds < PATIENCE.as_secs() as i64));
-    let missing = |at: usize| match &latest[at].result {
+    let missing = |at: usize| match &latest[at].outcome {
         Some(Latest::Missing(missing)) => missing.reason(),
         other => panic!("{other:?}"),
     };
@@ -166,11 +174,11 @@ async fn pictures_of_one_answer_share_its_bound() {
         other => panic!("{other:?}"),
     };
     while next(&mut events).await.is_some() {}
-    let pictures = Some(pb::PictureSelection { max_picture_bytes: size * 5 / 2, ..Default::default() });
+    let pictures = Some(pb::PictureSelection { max_picture_bytes: Some(size * 5 / 2), ..Default::default() });
     let request = pb::GetFramesRequest { stream_id: "cam".into(), sequences: vec![1, 2, 3, 4], pictures };
     let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
     let full = Content::OmittedReason(pb::OmittedReason::MessageFull.into());
-    let sent = found.iter().filter(|one| match &one.result {
+    let sent = found.iter().filter(|one| match &one.outcome {
         Some(pb::frame_lookup::Outcome::Frame(frame)) => frame.pictures[0].content != Some(full.clone()),
         other => panic!("{other:?}"),
     });
@@ -184,11 +192,10 @@ async fn each_frame_tells_its_selector() {
     server.register(&["a", "b"]).await;
     server.submit(vec![frame("a", 1), frame("b", 1)]).await;
     let earliest = || Position::Earliest(pb::StartEarliest {});
-    let no_pictures =
-        pb::PictureSelection { roles: vec![pb::PictureRole::None.into()], ..Default::default() };
+    let no_pictures = pb::PictureSelection { metadata_only: true, ..Default::default() };
     let bare = pb::StreamSelector { pictures: Some(no_pictures), ..selector("a", earliest()) };
     let selectors = vec![selector("b", earliest()), bare];
-    let request = pb::SubscribeFramesRequest { selectors, stop_after_frames: 2, ..Default::default() };
+    let request = pb::SubscribeFramesRequest { selectors, stop_after_frames: Some(2), ..Default::default() };
     let mut events = server.streaming().subscribe_frames(request).await.expect("subscribes").into_inner();
     for _ in 0..2 {
         let delivered = next_frame(&mut events).await;
@@ -211,19 +218,22 @@ async fn subscriptions_that_cannot_be_are_refused() {
     };
     assert_eq!(refused(Vec::new()).await.0, Code::InvalidArgument);
     let nobody = refused(vec![selector("nobody", live())]).await;
-    assert_eq!(nobody, (Code::NotFound, "STREAM_NOT_FOUND".to_owned()));
+    assert_eq!(nobody, (Code::NotFound, "ERROR_REASON_STREAM_NOT_FOUND".to_owned()));
     let cursor = pb::StreamCursor { stream_id: "cam".into(), cursor: "cut".into() };
     let cut = Position::Cursors(pb::CursorList { cursors: vec![cursor] });
     let cut = refused(vec![selector("cam", cut)]).await;
     assert_eq!(cut, (Code::InvalidArgument, name(pb::ErrorReason::CursorInvalid)));
     let sampling = Some(pb::Sampling { max_fps: Some(-1.0), ..Default::default() });
     let sampled = pb::StreamSelector { sampling, ..selector("cam", live()) };
-    assert_eq!(refused(vec![sampled]).await, (Code::InvalidArgument, "INVALID_FIELD".to_owned()));
+    assert_eq!(
+        refused(vec![sampled]).await,
+        (Code::InvalidArgument, "ERROR_REASON_INVALID_FIELD".to_owned())
+    );
 
     let mut open = subscribe(&server, selector("cam", live()), 0).await;
     assert!(next(&mut open).await.is_some());
     let second = refused(vec![selector("cam", live())]).await;
-    assert_eq!(second, (Code::ResourceExhausted, "TOO_MANY_SUBSCRIPTIONS".to_owned()));
+    assert_eq!(second, (Code::ResourceExhausted, "ERROR_REASON_TOO_MANY_SUBSCRIPTIONS".to_owned()));
     drop(open);
     let free_again = async {
         let request =

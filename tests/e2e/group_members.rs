@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frameway::pb::v1 as pb;
-use frameway::pb::v1::subscribe_frames_response::Event;
+use frameway::pb::v1::consume_frames_response::Event;
 use tokio::time::{Instant, timeout};
 use tonic::Code;
 
@@ -20,7 +20,7 @@ async fn frames_of_a_member_that_stays_away_come_to_another_at_their_deadlines()
     server.register(&["cam"]).await;
     create(&server, pb::ConsumerGroup { ack_deadline: seconds(3), ..group("site", "cam") }).await;
     submit(&server, "cam", 3).await;
-    let two = pb::GroupMember { max_outstanding_frames: 2, ..member("site", "a") };
+    let two = pb::ConsumeFramesRequest { max_outstanding_frames: Some(2), ..member("site", "a") };
     let mut a = join(&server, two).await;
     let first = next_frame(&mut a).await;
     next_frame(&mut a).await;
@@ -44,7 +44,7 @@ async fn frames_of_a_member_that_stays_away_come_to_another_at_their_deadlines()
 async fn a_member_that_connects_again_keeps_its_frames_and_their_ack_ids() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
-    create(&server, pb::ConsumerGroup { max_delivery_attempts: 2, ..group("site", "cam") }).await;
+    create(&server, pb::ConsumerGroup { max_delivery_attempts: Some(2), ..group("site", "cam") }).await;
     submit(&server, "cam", 3).await;
     let mut events = join(&server, member("site", "a")).await;
     let mut had = Vec::new();
@@ -127,7 +127,8 @@ async fn a_member_takes_no_more_than_it_may_and_goes_on_after_an_ack() {
     server.register(&["cam"]).await;
     create(&server, group("site", "cam")).await;
     let mut events =
-        join(&server, pb::GroupMember { max_outstanding_frames: 2, ..member("site", "a") }).await;
+        join(&server, pb::ConsumeFramesRequest { max_outstanding_frames: Some(2), ..member("site", "a") })
+            .await;
     submit(&server, "cam", 5).await;
     let first = next_frame(&mut events).await;
     let second = next_frame(&mut events).await;
@@ -137,7 +138,7 @@ async fn a_member_takes_no_more_than_it_may_and_goes_on_after_an_ack() {
         let message = timeout(PATIENCE, events.message()).await.expect("in time").expect("no error");
         match message.and_then(|message| message.event).expect("an event") {
             Event::Heartbeat(heartbeat) if heartbeat.outstanding_frames == 2 => break heartbeat,
-            Event::Heartbeat(_) | Event::Checkpoint(_) => {}
+            Event::Heartbeat(_) => {}
             other => panic!("{other:?}"),
         }
     };

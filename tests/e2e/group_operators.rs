@@ -21,15 +21,15 @@ async fn groups_are_made_listed_changed_and_refused() {
     for id in ["g1", "g2", "g3"] {
         create(&server, group(id, "a-*")).await;
     }
-    let mut operating = server.operating();
+    let mut client = server.groups();
     let again = pb::CreateConsumerGroupRequest { group: Some(group("g1", "a-*")) };
-    let status = operating.create_consumer_group(again).await.expect_err("is there");
+    let status = client.create_consumer_group(again).await.expect_err("is there");
     assert_eq!((status.code(), reason(&status)), (Code::AlreadyExists, name(pb::ErrorReason::AlreadyExists)));
     let mut seen = Vec::new();
     let mut page_token = String::new();
     loop {
-        let request = pb::ListConsumerGroupsRequest { page_size: 2, page_token };
-        let page = operating.list_consumer_groups(request).await.expect("lists").into_inner();
+        let request = pb::ListConsumerGroupsRequest { page_size: 2, page_token, ..Default::default() };
+        let page = client.list_consumer_groups(request).await.expect("lists").into_inner();
         seen.extend(page.groups.into_iter().map(|group| group.group_id));
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -44,16 +44,17 @@ async fn groups_are_made_listed_changed_and_refused() {
     create(&server, group("b", "b-*")).await;
     until(&server, "g1", |status| status.lag_frames == 2).await;
     until(&server, "b", |status| status.lag_frames == 2).await;
-    let read = pb::GetConsumerGroupRequest { group_id: "g1".into(), ..Default::default() };
+    let read = pb::GetConsumerGroupRequest { group_id: "g1".into() };
     let etag =
-        operating.get_consumer_group(read).await.expect("reads").into_inner().group.expect("a group").etag;
+        client.get_consumer_group(read).await.expect("reads").into_inner().group.expect("a group").etag;
     let update = |etag: &str| pb::UpdateConsumerGroupRequest {
         group: Some(pb::ConsumerGroup { etag: etag.to_owned(), ..group("g1", "b-*") }),
         update_mask: Some(prost_types::FieldMask { paths: vec!["streams".into()] }),
+        ..Default::default()
     };
-    let changed = operating.update_consumer_group(update(&etag)).await.expect("updates").into_inner();
+    let changed = client.update_consumer_group(update(&etag)).await.expect("updates").into_inner();
     assert_ne!(changed.group.expect("a group").etag, etag);
-    let status = operating.update_consumer_group(update(&etag)).await.expect_err("has changed");
+    let status = client.update_consumer_group(update(&etag)).await.expect_err("has changed");
     assert_eq!((status.code(), reason(&status)), (Code::Aborted, name(pb::ErrorReason::EtagMismatch)));
     // What came to be selected begins now; what is not selected any more is dropped.
     let mut events = join(&server, member("g1", "a")).await;
@@ -62,8 +63,7 @@ async fn groups_are_made_listed_changed_and_refused() {
     let delivered = next_frame(&mut events).await.frame.expect("a frame");
     assert_eq!((delivered.stream_id.as_str(), delivered.sequence), ("b-1", 3));
 
-    let bad = pb::SubscribeFramesRequest { group: Some(member("nobody", "a")), ..Default::default() };
-    let status = server.streaming().subscribe_frames(bad).await.expect_err("no such group");
+    let status = server.streaming().consume_frames(member("nobody", "a")).await.expect_err("no such group");
     assert_eq!((status.code(), reason(&status)), (Code::NotFound, name(pb::ErrorReason::GroupNotFound)));
     server.stop().await;
 }
@@ -86,7 +86,7 @@ async fn an_extension_gives_more_time() {
         panic!("not extended")
     };
     assert!(
-        extended.ack_deadline.expect("a deadline").seconds > first.ack_deadline.expect("a deadline").seconds
+        extended.ack_expire_time.expect("a time").seconds > first.ack_expire_time.expect("a time").seconds
     );
     // Only the other one comes again.
     let again = next_frame(&mut events).await;
@@ -133,8 +133,11 @@ async fn an_ack_through_another_server_frees_the_member() {
     let pair = Pair::start().await;
     pair.first.register(&["cam"]).await;
     create(&pair.first, group("site", "cam")).await;
-    let mut events =
-        join(&pair.first, pb::GroupMember { max_outstanding_frames: 1, ..member("site", "a") }).await;
+    let mut events = join(
+        &pair.first,
+        pb::ConsumeFramesRequest { max_outstanding_frames: Some(1), ..member("site", "a") },
+    )
+    .await;
     submit(&pair.second, "cam", 5).await;
     for expected in 1..=5 {
         let delivered = next_frame(&mut events).await;
@@ -174,7 +177,7 @@ async fn members_of_two_servers_share_the_frames_and_hear_of_each_other() {
     let end = ended(&mut a).await;
     assert_eq!((end.code(), reason(&end)), (Code::Aborted, name(pb::ErrorReason::MemberReplaced)));
     let request = pb::DeleteConsumerGroupRequest { group_id: "site".into(), ..Default::default() };
-    pair.first.operating().delete_consumer_group(request).await.expect("deletes");
+    pair.first.groups().delete_consumer_group(request).await.expect("deletes");
     for events in [&mut b, &mut taken] {
         assert_eq!(reason(&ended(events).await), name(pb::ErrorReason::GroupDeleted));
     }

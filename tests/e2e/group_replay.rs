@@ -6,7 +6,7 @@ use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
 use frameway::pb::v1::dead_letter_result::Outcome;
 use frameway::pb::v1::picture::Content;
-use frameway::pb::v1::replay_dead_letters_request::Which;
+use frameway::pb::v1::replay_dead_letters_request::Target;
 
 use crate::group_operators::Pair;
 use crate::groups::{
@@ -17,20 +17,21 @@ use crate::server::{PATIENCE, TestServer};
 const REDELIVERED: Outcome = Outcome::Done(pb::DeadLetterDone { replayed_sequence: 0 });
 
 async fn letters(server: &TestServer) -> Vec<pb::DeadLetter> {
-    let filter = pb::DeadLetterFilter { group_id: "site".into(), ..Default::default() };
-    let request = pb::ListDeadLettersRequest { filter: Some(filter), ..Default::default() };
-    server.operating().list_dead_letters(request).await.expect("lists").into_inner().dead_letters
+    let filter = r#"group_id = "site""#.to_owned();
+    let request = pb::ListDeadLettersRequest { filter, ..Default::default() };
+    server.dead_letters().list_dead_letters(request).await.expect("lists").into_inner().dead_letters
 }
 
-async fn send(server: &TestServer, which: Which, discard_replayed: bool) -> Vec<Outcome> {
-    let request = pb::ReplayDeadLettersRequest { which: Some(which), discard_replayed, ..Default::default() };
-    let answer = server.operating().replay_dead_letters(request).await.expect("replays").into_inner();
+async fn send(server: &TestServer, target: Target, discard_replayed: bool) -> Vec<Outcome> {
+    let request =
+        pb::ReplayDeadLettersRequest { target: Some(target), discard_replayed, ..Default::default() };
+    let answer = server.dead_letters().replay_dead_letters(request).await.expect("replays").into_inner();
     answer.results.into_iter().map(|result| result.outcome.expect("an outcome")).collect()
 }
 
 async fn replay(server: &TestServer, id: &str, discard_replayed: bool) -> Outcome {
-    let which = Which::Ids(pb::DeadLetterIdList { ids: vec![id.to_owned()] });
-    send(server, which, discard_replayed).await.remove(0)
+    let target = Target::Ids(pb::DeadLetterIdList { ids: vec![id.to_owned()] });
+    send(server, target, discard_replayed).await.remove(0)
 }
 
 fn refusal(outcome: &Outcome) -> R {
@@ -40,7 +41,7 @@ fn refusal(outcome: &Outcome) -> R {
     }
 }
 
-fn rejection(frame: &pb::DeliveredFrame, dead_letter: bool) -> pb::Rejection {
+fn rejection(frame: &pb::ConsumedFrame, dead_letter: bool) -> pb::Rejection {
     let retry_delay = (!dead_letter).then(prost_types::Duration::default);
     pb::Rejection { ack_id: frame.ack_id.clone(), retry_delay, dead_letter, ..Default::default() }
 }
@@ -55,7 +56,7 @@ async fn give_up(server: &TestServer, events: &mut Events, attempts: u32) {
 }
 
 fn twice() -> pb::ConsumerGroup {
-    pb::ConsumerGroup { max_delivery_attempts: 2, ..group("site", "cam") }
+    pb::ConsumerGroup { max_delivery_attempts: Some(2), ..group("site", "cam") }
 }
 
 #[tokio::test]
@@ -67,8 +68,8 @@ async fn a_replayed_frame_begins_anew_and_can_be_given_up_again() {
     let mut events = join(&server, member("site", "a")).await;
     give_up(&server, &mut events, 2).await;
     until(&server, "site", |status| status.dead_letter_frames == 1 && status.lag_frames == 0).await;
-    // By a filter, which does not pass over groups.
-    let all = || Which::Filter(pb::DeadLetterFilter::default());
+    // Groups are not passed over.
+    let all = || Target::All(true);
     assert_eq!(send(&server, all(), false).await, [REDELIVERED]);
     assert!(send(&server, all(), false).await.is_empty(), "those that were replayed are passed over");
     // At once it is given up again: another dead letter, not the same.
@@ -101,7 +102,7 @@ async fn a_dead_letter_of_a_deleted_group_stays() {
     assert!(done(&reject(&server, "site", rejection(&frame, true)).await));
     until(&server, "site", |status| status.dead_letter_frames == 1).await;
     let request = pb::DeleteConsumerGroupRequest { group_id: "site".into(), ..Default::default() };
-    server.operating().delete_consumer_group(request).await.expect("deletes");
+    server.groups().delete_consumer_group(request).await.expect("deletes");
     let id = letters(&server).await.remove(0).dead_letter_id;
     assert_eq!(refusal(&replay(&server, &id, true).await), R::ReplayTargetGone);
     assert!(letters(&server).await[0].replay_time.is_none(), "nothing changes");
@@ -111,7 +112,7 @@ async fn a_dead_letter_of_a_deleted_group_stays() {
 #[tokio::test]
 async fn a_frame_that_retention_took_comes_from_its_dead_letter() {
     let server = TestServer::start(|_| {}).await;
-    let retention = Some(pb::RetentionPolicy { max_frames: 1, ..Default::default() });
+    let retention = Some(pb::RetentionPolicy { max_frames: Some(1), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
     create(&server, group("site", "cam")).await;
     submit(&server, "cam", 1).await;
@@ -120,7 +121,7 @@ async fn a_frame_that_retention_took_comes_from_its_dead_letter() {
         ..Default::default()
     };
     let mut events =
-        join(&server, pb::GroupMember { pictures: Some(processed), ..member("site", "a") }).await;
+        join(&server, pb::ConsumeFramesRequest { pictures: Some(processed), ..member("site", "a") }).await;
     let first = next_frame(&mut events).await;
     assert!(done(&reject(&server, "site", rejection(&first, true)).await));
     until(&server, "site", |status| status.dead_letter_frames == 1).await;
@@ -132,7 +133,7 @@ async fn a_frame_that_retention_took_comes_from_its_dead_letter() {
         let request =
             pb::GetFramesRequest { stream_id: "cam".into(), sequences: vec![1], ..Default::default() };
         let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
-        if matches!(found[0].result, Some(pb::frame_lookup::Outcome::Missing(_))) {
+        if matches!(found[0].outcome, Some(pb::frame_lookup::Outcome::Missing(_))) {
             break;
         }
         assert!(start.elapsed() < PATIENCE, "retention takes it");

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ack_result::Outcome;
+use frameway::pb::v1::consume_frames_response::Event;
 use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::stream_match::Selector as By;
-use frameway::pb::v1::subscribe_frames_response::Event;
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Status, Streaming};
 
 use crate::server::{PATIENCE, TestServer, frame};
 use crate::{name, reason};
 
-pub(crate) type Events = Streaming<pb::SubscribeFramesResponse>;
+pub(crate) type Events = Streaming<pb::ConsumeFramesResponse>;
 
 pub(crate) fn seconds(seconds: i64) -> Option<prost_types::Duration> {
     Some(prost_types::Duration { seconds, nanos: 0 })
@@ -34,13 +34,13 @@ fn earliest() -> Option<pb::StartPosition> {
 
 pub(crate) async fn create(server: &TestServer, group: pb::ConsumerGroup) -> pb::ConsumerGroup {
     let request = pb::CreateConsumerGroupRequest { group: Some(group) };
-    let answer = server.operating().create_consumer_group(request).await.expect("creates");
+    let answer = server.groups().create_consumer_group(request).await.expect("creates");
     answer.into_inner().group.expect("a group")
 }
 
 pub(crate) async fn status(server: &TestServer, group: &str) -> pb::ConsumerGroupStatus {
-    let request = pb::GetConsumerGroupRequest { group_id: group.to_owned(), ..Default::default() };
-    let answer = server.operating().get_consumer_group(request).await.expect("reads").into_inner();
+    let request = pb::GetConsumerGroupRequest { group_id: group.to_owned() };
+    let answer = server.groups().get_consumer_group(request).await.expect("reads").into_inner();
     answer.group.and_then(|group| group.status).expect("a status")
 }
 
@@ -61,37 +61,35 @@ pub(crate) async fn until(
     }
 }
 
-pub(crate) fn member(group: &str, member: &str) -> pb::GroupMember {
-    let no_pictures =
-        pb::PictureSelection { roles: vec![pb::PictureRole::None.into()], ..Default::default() };
-    pb::GroupMember {
+pub(crate) fn member(group: &str, member: &str) -> pb::ConsumeFramesRequest {
+    let no_pictures = pb::PictureSelection { metadata_only: true, ..Default::default() };
+    pb::ConsumeFramesRequest {
         group_id: group.to_owned(),
         member_id: member.to_owned(),
         pictures: Some(no_pictures),
+        heartbeat_interval: seconds(1),
         ..Default::default()
     }
 }
 
-pub(crate) async fn join(server: &TestServer, member: pb::GroupMember) -> Events {
-    let request = pb::SubscribeFramesRequest {
-        group: Some(member),
-        heartbeat_interval: seconds(1),
-        ..Default::default()
-    };
-    let mut events = server.streaming().subscribe_frames(request).await.expect("joins").into_inner();
+pub(crate) async fn join(server: &TestServer, member: pb::ConsumeFramesRequest) -> Events {
+    let mut events = server.streaming().consume_frames(member).await.expect("joins").into_inner();
     let first = timeout(PATIENCE, events.message()).await.expect("in time").expect("no error");
     let first = first.and_then(|message| message.event);
-    assert!(matches!(first, Some(Event::Checkpoint(_))), "the first message is a checkpoint: {first:?}");
+    let Some(Event::Ready(ready)) = first else {
+        panic!("the first message says that it is ready: {first:?}")
+    };
+    assert!(ready.ack_deadline.is_some());
     events
 }
 
-pub(crate) async fn next_frame(events: &mut Events) -> pb::DeliveredFrame {
+pub(crate) async fn next_frame(events: &mut Events) -> pb::ConsumedFrame {
     loop {
         let message = timeout(PATIENCE, events.message()).await.expect("a frame in time").expect("no error");
         match message.and_then(|message| message.event).expect("not the end") {
             Event::Frame(frame) => return frame,
-            Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Gap(_) => {}
-            Event::Draining(_) => panic!("draining"),
+            Event::Heartbeat(_) | Event::Gap(_) => {}
+            other @ (Event::Ready(_) | Event::Draining(_)) => panic!("{other:?}"),
         }
     }
 }
@@ -110,11 +108,11 @@ pub(crate) async fn ended(events: &mut Events) -> Status {
     timeout(PATIENCE, end).await.expect("ends in time")
 }
 
-pub(crate) fn sequence(delivered: &pb::DeliveredFrame) -> u64 {
+pub(crate) fn sequence(delivered: &pb::ConsumedFrame) -> u64 {
     delivered.frame.as_ref().expect("a frame").sequence
 }
 
-pub(crate) async fn ack(server: &TestServer, group: &str, ids: &[&pb::DeliveredFrame]) -> Vec<Outcome> {
+pub(crate) async fn ack(server: &TestServer, group: &str, ids: &[&pb::ConsumedFrame]) -> Vec<Outcome> {
     ack_ids(server, group, ids.iter().map(|one| one.ack_id.clone()).collect()).await
 }
 
@@ -156,7 +154,7 @@ async fn two_members_share_the_frames_and_each_is_told_once() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam-1", "cam-2"]).await;
     create(&server, group("site", "cam-*")).await;
-    let small = |id| pb::GroupMember { max_outstanding_frames: 4, ..member("site", id) };
+    let small = |id| pb::ConsumeFramesRequest { max_outstanding_frames: Some(4), ..member("site", id) };
     let (mut a, mut b) = (join(&server, small("a")).await, join(&server, small("b")).await);
     submit(&server, "cam-1", 10).await;
     submit(&server, "cam-2", 10).await;
@@ -167,8 +165,8 @@ async fn two_members_share_the_frames_and_each_is_told_once() {
             delivered = next_frame(&mut a) => (0, delivered),
             delivered = next_frame(&mut b) => (1, delivered),
         };
-        assert_eq!((delivered.delivery_attempt, delivered.cursor.as_str()), (1, ""));
-        assert!(delivered.ack_deadline.is_some() && delivered.ack_id.len() <= 256);
+        assert_eq!(delivered.delivery_attempt, 1);
+        assert!(delivered.ack_expire_time.is_some() && delivered.ack_id.len() <= 256);
         by[who] += 1;
         let frame = delivered.frame.clone().expect("a frame");
         seen.push((frame.stream_id, frame.sequence));
@@ -216,11 +214,11 @@ async fn members_of_a_deleted_group_are_told() {
     let first = next_frame(&mut events).await;
     next_frame(&mut events).await;
     let delete = || pb::DeleteConsumerGroupRequest { group_id: "site".into(), ..Default::default() };
-    let deleted = server.operating().delete_consumer_group(delete()).await.expect("deletes").into_inner();
+    let deleted = server.groups().delete_consumer_group(delete()).await.expect("deletes").into_inner();
     assert_eq!((deleted.outstanding_frames, deleted.lag_frames), (2, 2));
     let end = ended(&mut events).await;
     assert_eq!((end.code(), reason(&end)), (Code::NotFound, name(pb::ErrorReason::GroupDeleted)));
-    let again = server.operating().delete_consumer_group(delete()).await.expect_err("is gone");
+    let again = server.groups().delete_consumer_group(delete()).await.expect_err("is gone");
     assert_eq!((again.code(), reason(&again)), (Code::NotFound, name(pb::ErrorReason::GroupNotFound)));
     // A group of the same name is another one.
     create(&server, group("site", "cam")).await;
@@ -232,12 +230,12 @@ async fn members_of_a_deleted_group_are_told() {
 async fn a_rejected_frame_waits_and_after_the_last_attempt_it_is_given_up() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
-    create(&server, pb::ConsumerGroup { max_delivery_attempts: 2, ..group("site", "cam") }).await;
+    create(&server, pb::ConsumerGroup { max_delivery_attempts: Some(2), ..group("site", "cam") }).await;
     submit(&server, "cam", 2).await;
     let mut events = join(&server, member("site", "a")).await;
     let (first, other) = (next_frame(&mut events).await, next_frame(&mut events).await);
     let delay = Some(prost_types::Duration { seconds: 0, nanos: 300_000_000 });
-    let rejection = |frame: &pb::DeliveredFrame| pb::Rejection {
+    let rejection = |frame: &pb::ConsumedFrame| pb::Rejection {
         ack_id: frame.ack_id.clone(),
         retry_delay: delay,
         ..Default::default()
@@ -259,9 +257,9 @@ async fn a_rejected_frame_waits_and_after_the_last_attempt_it_is_given_up() {
     assert!(done(&reject(&server, "site", dead).await));
     until(&server, "site", |status| status.dead_letter_frames == 2 && status.lag_frames == 0).await;
 
-    let filter = pb::DeadLetterFilter { group_id: "site".into(), ..Default::default() };
-    let request = pb::ListDeadLettersRequest { filter: Some(filter), ..Default::default() };
-    let page = server.operating().list_dead_letters(request).await.expect("lists").into_inner();
+    let filter = r#"group_id = "site""#.to_owned();
+    let request = pb::ListDeadLettersRequest { filter, ..Default::default() };
+    let page = server.dead_letters().list_dead_letters(request).await.expect("lists").into_inner();
     let found = |sequence| page.dead_letters.iter().find(|one| one.sequence == sequence).expect("a letter");
     let (exhausted, rejected) = (found(1), found(2));
     assert_eq!((exhausted.attempts, exhausted.source()), (2, pb::DeadLetterSource::Group));
@@ -278,7 +276,7 @@ async fn a_rejected_frame_waits_and_after_the_last_attempt_it_is_given_up() {
     // The picture is a copy of the processed one.
     let request =
         pb::GetDeadLetterRequest { dead_letter_id: rejected.dead_letter_id.clone(), ..Default::default() };
-    let letter = server.operating().get_dead_letter(request).await.expect("reads").into_inner();
+    let letter = server.dead_letters().get_dead_letter(request).await.expect("reads").into_inner();
     let picture = letter.dead_letter.and_then(|letter| letter.picture).expect("a picture");
     let Some(pb::picture::Content::Data(data)) = picture.content else { panic!("no data") };
     assert!(data.starts_with(b"\xFF\xD8\xFF"));
@@ -339,9 +337,10 @@ async fn a_seek_moves_the_group_and_makes_old_ack_ids_stale() {
     ack(&server, "site", &[&frames[0], &frames[1]]).await;
     let seek = async |position: Option<Position>| {
         let position = Some(pb::StartPosition { position });
+        let group_id = "site".into();
         let request =
-            pb::SeekConsumerGroupRequest { group_id: "site".into(), position, ..Default::default() };
-        server.operating().seek_consumer_group(request).await.map(tonic::Response::into_inner)
+            pb::SeekConsumerGroupRequest { group_id, position, all_streams: true, ..Default::default() };
+        server.groups().seek_consumer_group(request).await.map(tonic::Response::into_inner)
     };
     let sought = seek(Some(Position::Sequence(2))).await.expect("seeks");
     let after = sought.group.expect("a group");
@@ -375,6 +374,19 @@ async fn a_seek_moves_the_group_and_makes_old_ack_ids_stale() {
         (Code::InvalidArgument, name(pb::ErrorReason::CursorInvalid))
     );
     assert_eq!(seek(None).await.expect_err("says nothing").code(), Code::InvalidArgument);
+    // Which streams must be said, and once.
+    let streams = group("site", "cam").streams;
+    for (streams, all_streams) in [(Vec::new(), false), (streams, true)] {
+        let position = Some(pb::StartPosition { position: Some(Position::Live(pb::StartLive {})) });
+        let group_id = "site".into();
+        let request =
+            pb::SeekConsumerGroupRequest { group_id, position, streams, all_streams, ..Default::default() };
+        let status = server.groups().seek_consumer_group(request).await.expect_err("which streams?");
+        assert_eq!(
+            (status.code(), reason(&status)),
+            (Code::InvalidArgument, name(pb::ErrorReason::InvalidField))
+        );
+    }
     seek(Some(Position::Live(pb::StartLive {}))).await.expect("seeks to live");
     assert_eq!(status_of(&server).await, (0, 0));
     server.stop().await;
@@ -423,9 +435,22 @@ async fn a_stream_stays_with_its_member_where_the_group_says_so() {
             ack(&server, "site", &[&delivered]).await;
         }
     }
-    let request = pb::GetConsumerGroupRequest { group_id: "site".into(), ..Default::default() };
-    let read = server.operating().get_consumer_group(request).await.expect("reads").into_inner();
-    for position in &read.streams {
+    let list = |page_token: &str| pb::ListConsumerGroupPositionsRequest {
+        group_id: "site".into(),
+        page_size: 1,
+        page_token: page_token.to_owned(),
+        ..Default::default()
+    };
+    let page = async |token: &str| {
+        let answer = server.groups().list_consumer_group_positions(list(token)).await;
+        answer.expect("lists").into_inner()
+    };
+    let first = page("").await;
+    let second = page(&first.next_page_token).await;
+    let read = [first.positions, second.positions].concat();
+    let ids: Vec<_> = read.iter().map(|position| position.stream_id.as_str()).collect();
+    assert_eq!((ids, second.next_page_token.as_str()), (vec!["cam-1", "cam-2"], ""));
+    for position in &read {
         assert_eq!(position.member_id, owner[&position.stream_id], "{position:?}");
         assert_eq!(
             (position.acknowledged_sequence, position.delivered_sequence, position.lag_frames),
@@ -451,8 +476,8 @@ async fn filtered_and_sampled_frames_count_as_done_and_are_told_as_gaps() {
         match message.and_then(|message| message.event).expect("an event") {
             Event::Frame(frame) => break frame,
             Event::Gap(gap) => gaps.push(gap),
-            Event::Heartbeat(_) | Event::Checkpoint(_) => {}
-            Event::Draining(_) => panic!("draining"),
+            Event::Heartbeat(_) => {}
+            other @ (Event::Ready(_) | Event::Draining(_)) => panic!("{other:?}"),
         }
     };
     assert_eq!(sequence(&delivered), 3);
@@ -460,7 +485,6 @@ async fn filtered_and_sampled_frames_count_as_done_and_are_told_as_gaps() {
     assert_eq!(told, 2, "{gaps:?}");
     for gap in &gaps {
         assert_eq!(gap.causes[0].reason(), pb::GapReason::Filtered);
-        assert_eq!(gap.cursor, "");
     }
     ack(&server, "site", &[&delivered]).await;
     until(&server, "site", |status| status.lag_frames == 0 && status.acknowledged_frames == 4).await;

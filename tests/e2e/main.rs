@@ -3,6 +3,8 @@
 // A test names the answer it expects; any other fails it.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+#[path = "../common/clients.rs"]
+mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod connections;
@@ -33,15 +35,16 @@ mod submit_frames;
 mod transport;
 mod watch;
 
+use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-/// The reason in a status' ErrorInfo, without the enum's prefix.
+/// The reason in a status' ErrorInfo: the full name of a value of the enum.
 fn reason(status: &Status) -> String {
     let info = status.get_error_details().error_info().cloned();
     let info = info.unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
-    assert_eq!(info.domain, "frameway.v1");
+    assert_eq!(info.domain, "frameway.example");
     info.reason
 }
 
@@ -50,7 +53,27 @@ fn fact(status: &Status, name: &str) -> Option<String> {
     status.get_error_details().error_info().and_then(|info| info.metadata.get(name).cloned())
 }
 
+/// Pauses all queues; answers them.
+async fn pause_all(server: &server::TestServer) -> Vec<pb::Queue> {
+    let target = Some(pb::pause_queue_request::Target::AllQueues(true));
+    let request = pb::PauseQueueRequest { target, reason: "a test".into() };
+    server.queues().pause_queue(request).await.expect("pauses").into_inner().queues
+}
+
+/// Resumes all queues; answers them.
+async fn resume_all(server: &server::TestServer) -> Vec<pb::Queue> {
+    let target = Some(pb::resume_queue_request::Target::AllQueues(true));
+    let request = pb::ResumeQueueRequest { target, ..Default::default() };
+    server.queues().resume_queue(request).await.expect("resumes").into_inner().queues
+}
+
+/// The numbers of all streams, by id.
+async fn stream_stats(server: &server::TestServer) -> Vec<pb::StreamStats> {
+    let answer = server.queues().list_stream_stats(pb::ListStreamStatsRequest::default()).await;
+    answer.expect("tells").into_inner().streams
+}
+
 /// The name of a reason as ErrorInfo has it.
 fn name(reason: ErrorReason) -> String {
-    reason.as_str_name().trim_start_matches("ERROR_REASON_").to_owned()
+    reason.as_str_name().to_owned()
 }

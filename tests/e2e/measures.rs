@@ -55,7 +55,7 @@ async fn a_camera_over_a_road_is_measured() {
     let server = TestServer::start(|_| {}).await;
     let validation = pb::ValidationPolicy {
         min_quality_score: Some(1.0),
-        min_width: 321,
+        min_width: Some(321),
         max_age: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),
         ..Default::default()
     };
@@ -128,24 +128,28 @@ async fn bounds_and_regions_can_be_changed() {
         let request = pb::UpdateStreamRequest {
             stream: Some(pb::Stream { stream_id: "cam".into(), ..stream }),
             update_mask: Some(prost_types::FieldMask { paths }),
+            ..Default::default()
         };
-        server.streaming().update_stream(request).await.map(|answer| answer.into_inner().stream.expect("it"))
+        server.registry().update_stream(request).await.map(|answer| answer.into_inner().stream.expect("it"))
     };
     let bounds = |policy| pb::Stream { validation: Some(policy), ..Default::default() };
     let strict = pb::ValidationPolicy {
-        min_height: 1_000,
+        min_height: Some(1_000),
         clock_policy: pb::ClockPolicy::Ignore.into(),
         ..Default::default()
     };
     let stream = update(bounds(strict), &["validation.min_height", "validation.clock_policy"]).await.unwrap();
     let validation = stream.validation.expect("the policy in force");
-    assert_eq!((validation.min_height, validation.clock_policy()), (1_000, pb::ClockPolicy::Ignore));
+    assert_eq!((validation.min_height, validation.clock_policy()), (Some(1_000), pb::ClockPolicy::Ignore));
     assert_eq!(stream.rois, [road()], "as they were");
     let stream = update(pb::Stream { rois: vec![sky()], ..Default::default() }, &["rois"]).await.unwrap();
     assert_eq!(stream.rois, [sky()]);
     let twice = pb::Stream { rois: vec![road(), road()], ..Default::default() };
     let refused = update(twice, &["rois"]).await.unwrap_err();
-    assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, "INVALID_FIELD".to_owned()));
+    assert_eq!(
+        (refused.code(), reason(&refused)),
+        (Code::InvalidArgument, "ERROR_REASON_INVALID_FIELD".to_owned())
+    );
     assert!(refused.message().contains("rois[1].roi_id"), "{refused:?}");
 
     // Settings are read anew for the frames accepted after the change; a clock's after a second.

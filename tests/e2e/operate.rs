@@ -4,38 +4,50 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use frameway::config::Role;
+use frameway::pb::admin::v1beta1 as admin;
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
 use frameway::pb::v1::frame_lookup::Outcome as Lookup;
 use frameway::pb::v1::frame_result::Outcome;
+use frameway::pb::v1::purge_queue_request::Target as Purge;
 use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use tonic::{Code, Status};
 
-use crate::frames::{next, selector, subscribe};
+use crate::frames::{gap_of, next, selector, subscribe};
 use crate::server::{TestServer, frame};
-use crate::{name, reason};
+use crate::{name, pause_all, reason, resume_all};
 
 fn earliest() -> Position {
     Position::Earliest(pb::StartEarliest {})
 }
 
-async fn pause_all(server: &TestServer) -> Vec<pb::Queue> {
-    let request = pb::PauseQueueRequest { reason: "a test".into(), ..Default::default() };
-    server.operating().pause_queue(request).await.expect("pauses").into_inner().queues
-}
-
-async fn resume_all(server: &TestServer) -> Vec<pb::Queue> {
-    let request = pb::ResumeQueueRequest::default();
-    server.operating().resume_queue(request).await.expect("resumes").into_inner().queues
-}
-
 async fn purge(server: &TestServer, request: pb::PurgeQueueRequest) -> pb::PurgeQueueResponse {
-    server.operating().purge_queue(request).await.expect("purges").into_inner()
+    server.queues().purge_queue(request).await.expect("purges").into_inner()
+}
+
+/// A purge of all that waits at the target.
+fn all_of(target: Purge) -> pb::PurgeQueueRequest {
+    pb::PurgeQueueRequest { target: Some(target), ..Default::default() }
+}
+
+/// All queues, read in small pages.
+async fn queues(server: &TestServer) -> Vec<pb::Queue> {
+    let (mut queues, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = pb::ListQueuesRequest { page_size: 20, page_token, ..Default::default() };
+        let page = server.queues().list_queues(request).await.expect("lists").into_inner();
+        assert!(page.queues.len() <= 20);
+        queues.extend(page.queues);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return queues;
+        }
+    }
 }
 
 async fn account(server: &TestServer) -> pb::FrameAccount {
-    let stats = server.operating().get_queue_stats(pb::GetQueueStatsRequest::default()).await;
+    let stats = server.queues().get_queue_stats(pb::GetQueueStatsRequest::default()).await;
     stats.expect("tells").into_inner().total.and_then(|total| total.account).expect("an account")
 }
 
@@ -54,7 +66,8 @@ async fn read_until(server: &TestServer, stream: &str, last: u64) -> Vec<String>
     let mut seen = Vec::new();
     loop {
         match next(&mut events).await.expect("goes on") {
-            Event::Gap(gap) => {
+            Event::Gap(told) => {
+                let gap = gap_of(told);
                 let causes: Vec<_> = gap.causes.iter().map(|one| format!("{:?}", one.reason())).collect();
                 seen.push(format!("{}-{} {}", gap.from_sequence, gap.to_sequence, causes.join("+")));
             }
@@ -94,7 +107,7 @@ async fn a_paused_queue_is_purged_by_its_worker_and_goes_on_when_resumed() {
     assert!(paused.iter().all(|queue| queue.state_reason == "a test"));
     server.submit(vec![frame("cam", 1), frame("cam", 2), frame("cam", 3)]).await;
     let request = pb::PurgeQueueRequest {
-        stream_id: "cam".into(),
+        target: Some(Purge::StreamId("cam".into())),
         reason: "lens covered".into(),
         ..Default::default()
     };
@@ -108,7 +121,7 @@ async fn a_paused_queue_is_purged_by_its_worker_and_goes_on_when_resumed() {
     assert_eq!(read_until(&server, "cam", 4).await, ["1-3 Purged", "4"]);
     let request = pb::GetFramesRequest { stream_id: "cam".into(), sequences: vec![2], ..Default::default() };
     let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
-    let Some(Lookup::Tombstone(tombstone)) = &found[0].result else { panic!("{found:?}") };
+    let Some(Lookup::Tombstone(tombstone)) = &found[0].outcome else { panic!("{found:?}") };
     assert_eq!(tombstone.outcome(), pb::TombstoneOutcome::Purged);
     assert_eq!((tombstone.reason(), tombstone.message.as_str()), (R::Purged, "lens covered"));
     let account = account(&server).await;
@@ -123,21 +136,26 @@ async fn a_draining_queue_refuses_and_empties() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     server.submit(vec![frame("cam", 1)]).await;
-    let request = pb::DrainQueueRequest { reason: "upgrade".into(), ..Default::default() };
-    let drained = server.operating().drain_queue(request).await.expect("drains").into_inner().queues;
+    let target = Some(pb::drain_queue_request::Target::AllQueues(true));
+    let request = pb::DrainQueueRequest { target, reason: "upgrade".into() };
+    let drained = server.queues().drain_queue(request).await.expect("drains").into_inner().queues;
     assert!(drained.iter().all(|queue| queue.state() == pb::QueueState::Draining));
     let outcomes = server.submit(vec![frame("cam", 2), frame("cam", 3)]).await;
-    for outcome in &outcomes {
-        let Outcome::Rejected(error) = outcome else { panic!("{outcome:?}") };
-        assert_eq!((error.reason(), &error.retry_delay), (R::QueueDraining, &None));
-    }
+    let refused = |outcome: &Outcome| match outcome {
+        Outcome::Rejected(error) => (error.reason(), error.retry_delay.is_some()),
+        other => panic!("{other:?}"),
+    };
+    let refused: Vec<_> = outcomes.iter().map(refused).collect();
+    assert_eq!(refused, [(R::QueueDraining, true), (R::OutOfOrder, true)]);
     assert_eq!(read_until(&server, "cam", 1).await, ["1"]);
-    let queues = server.operating().list_queues(pb::ListQueuesRequest {}).await.expect("lists").into_inner();
-    let ids: Vec<_> = queues.queues.iter().map(|queue| queue.queue_id.as_str()).collect();
+    let queues = queues(&server).await;
+    let ids: Vec<_> = queues.iter().map(|queue| queue.queue_id.as_str()).collect();
     assert_eq!((ids.len(), ids[0], ids[31], ids.is_sorted()), (32, "p00", "p31", true));
-    for queue in &queues.queues {
-        assert_eq!((queue.depth_frames, queue.state_reason.as_str()), (0, "upgrade"));
-        assert!(!queue.worker_id.is_empty() && queue.lease_expire_time.is_some() && queue.max_bytes > 0);
+    for queue in &queues {
+        assert_eq!((queue.queued_frames, queue.state_reason.as_str()), (0, "upgrade"));
+        assert!(
+            !queue.worker_id.is_empty() && queue.lease_expire_time.is_some() && queue.max_queued_bytes > 0
+        );
     }
     resume_all(&server).await;
     assert!(matches!(server.submit(vec![frame("cam", 2)]).await[0], Outcome::Accepted(_)));
@@ -151,16 +169,12 @@ async fn without_a_worker_a_purge_is_pending() {
     let server = TestServer::start(|config| config.server.role = Role::Api).await;
     server.register(&["a", "b"]).await;
     server.submit(vec![frame("a", 1), frame("b", 1)]).await;
-    let stats = pb::GetQueueStatsRequest { include_streams: true, ..Default::default() };
-    let stats = server.operating().get_queue_stats(stats).await.expect("tells").into_inner();
-    let queue_id = stats.streams[0].queue_id.clone();
-    let request = pb::PurgeQueueRequest { queue_id, stream_id: "a".into(), ..Default::default() };
-    let purged = purge(&server, request).await;
+    let purged = purge(&server, all_of(Purge::StreamId("a".into()))).await;
     assert_eq!((purged.marked_frames, purged.pending_frames), (1, 1));
-    let purged = purge(&server, pb::PurgeQueueRequest { all_queues: true, ..Default::default() }).await;
+    let purged = purge(&server, all_of(Purge::AllQueues(true))).await;
     assert_eq!((purged.marked_frames, purged.pending_frames), (1, 1), "what came in between, and only that");
-    let queues = server.operating().list_queues(pb::ListQueuesRequest {}).await.expect("lists").into_inner();
-    assert!(queues.queues.iter().all(|one| one.worker_id.is_empty() && one.lease_expire_time.is_none()));
+    let queues = queues(&server).await;
+    assert!(queues.iter().all(|one| one.worker_id.is_empty() && one.lease_expire_time.is_none()));
     server.stop().await;
 }
 
@@ -168,66 +182,61 @@ async fn without_a_worker_a_purge_is_pending() {
 async fn what_cannot_be_operated_is_refused() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
-    let mut operating = server.operating();
-    let queue_id = || "p99".to_owned();
-    let refused: Vec<Option<Status>> = vec![
-        operating
-            .pause_queue(pb::PauseQueueRequest { queue_id: queue_id(), ..Default::default() })
-            .await
-            .err(),
-        operating
-            .resume_queue(pb::ResumeQueueRequest { queue_id: queue_id(), ..Default::default() })
-            .await
-            .err(),
-        operating
-            .drain_queue(pb::DrainQueueRequest { queue_id: queue_id(), ..Default::default() })
-            .await
-            .err(),
-        operating
-            .purge_queue(pb::PurgeQueueRequest { queue_id: queue_id(), ..Default::default() })
-            .await
-            .err(),
-    ];
-    for status in refused {
-        let status = status.expect("there is no such queue");
-        assert_eq!((status.code(), reason(&status)), (Code::NotFound, name(R::QueueNotFound)));
-    }
-    let long = "x".repeat(513);
-    let stats = pb::GetQueueStatsRequest { include_streams: true, ..Default::default() };
-    let stats = operating.get_queue_stats(stats).await.expect("tells").into_inner();
-    let other = if stats.streams[0].queue_id == "p00" { "p01" } else { "p00" };
-    let default = pb::PurgeQueueRequest::default;
-    for (request, code, why) in [
-        (default(), Code::InvalidArgument, R::InvalidField),
+    let mut client = server.queues();
+    use pb::{drain_queue_request, pause_queue_request, resume_queue_request};
+    type Targets = (
+        Option<pause_queue_request::Target>,
+        Option<resume_queue_request::Target>,
+        Option<drain_queue_request::Target>,
+        Option<Purge>,
+    );
+    let queue = |id: &str| -> Targets {
+        let id = id.to_owned();
         (
-            pb::PurgeQueueRequest { all_queues: true, queue_id: "p00".into(), ..default() },
-            Code::InvalidArgument,
-            R::InvalidField,
-        ),
-        (
-            pb::PurgeQueueRequest { all_queues: true, reason: long, ..default() },
-            Code::InvalidArgument,
-            R::InvalidField,
-        ),
-        (
-            pb::PurgeQueueRequest { stream_id: "a b".into(), ..default() },
-            Code::InvalidArgument,
-            R::InvalidStreamId,
-        ),
-        (
-            pb::PurgeQueueRequest { stream_id: "nobody".into(), ..default() },
-            Code::NotFound,
-            R::StreamNotFound,
-        ),
-        (
-            pb::PurgeQueueRequest { stream_id: "cam".into(), queue_id: other.into(), ..default() },
-            Code::NotFound,
-            R::StreamNotFound,
-        ),
+            Some(pause_queue_request::Target::QueueId(id.clone())),
+            Some(resume_queue_request::Target::QueueId(id.clone())),
+            Some(drain_queue_request::Target::QueueId(id.clone())),
+            Some(Purge::QueueId(id)),
+        )
+    };
+    let not_all: Targets = (
+        Some(pause_queue_request::Target::AllQueues(false)),
+        Some(resume_queue_request::Target::AllQueues(false)),
+        Some(drain_queue_request::Target::AllQueues(false)),
+        Some(Purge::AllQueues(false)),
+    );
+    for ((pause, resume, drain, purge), code, why) in [
+        (queue("p99"), Code::NotFound, R::QueueNotFound),
+        // Nothing named is not all.
+        (queue(""), Code::InvalidArgument, R::InvalidField),
+        ((None, None, None, None), Code::InvalidArgument, R::InvalidField),
+        (not_all, Code::InvalidArgument, R::InvalidField),
     ] {
-        let status = operating.purge_queue(request.clone()).await.expect_err("must be refused");
+        let reason_given = String::new;
+        let refused: Vec<Option<Status>> = vec![
+            client.pause_queue(pb::PauseQueueRequest { target: pause, reason: reason_given() }).await.err(),
+            client
+                .resume_queue(pb::ResumeQueueRequest { target: resume, reason: reason_given() })
+                .await
+                .err(),
+            client.drain_queue(pb::DrainQueueRequest { target: drain, reason: reason_given() }).await.err(),
+            client.purge_queue(pb::PurgeQueueRequest { target: purge, ..Default::default() }).await.err(),
+        ];
+        for status in refused {
+            let status = status.expect("must be refused");
+            assert_eq!((status.code(), reason(&status)), (code, name(why)), "{status:?}");
+        }
+    }
+    let long = pb::PurgeQueueRequest { reason: "x".repeat(513), ..all_of(Purge::AllQueues(true)) };
+    for (request, code, why) in [
+        (long, Code::InvalidArgument, R::InvalidField),
+        (all_of(Purge::StreamId("a b".into())), Code::InvalidArgument, R::InvalidStreamId),
+        (all_of(Purge::StreamId("nobody".into())), Code::NotFound, R::StreamNotFound),
+    ] {
+        let status = client.purge_queue(request.clone()).await.expect_err("must be refused");
         assert_eq!((status.code(), reason(&status)), (code, name(why)), "{request:?}");
     }
+    assert!(queues(&server).await.iter().all(|queue| queue.state() == pb::QueueState::Running));
     server.stop().await;
 }
 
@@ -235,10 +244,10 @@ async fn what_cannot_be_operated_is_refused() {
 async fn a_stream_that_drops_its_oldest_frames_tells_of_them() {
     let server = TestServer::start(|_| {}).await;
     let overflow = pb::QueueOverflow::DropOldest.into();
-    let queue = Some(pb::QueuePolicy { max_frames: 2, overflow, ..Default::default() });
+    let queue = Some(pb::QueuePolicy { max_frames: Some(2), overflow, ..Default::default() });
     let stream = pb::Stream { stream_id: "cam".into(), queue, ..Default::default() };
     let stored = server.register_with(stream).await.queue.expect("a policy");
-    assert_eq!((stored.max_frames, stored.overflow()), (2, pb::QueueOverflow::DropOldest));
+    assert_eq!((stored.max_frames, stored.overflow()), (Some(2), pb::QueueOverflow::DropOldest));
     server.register(&["keeps"]).await;
     // While its worker rests, more comes than the policy lets wait.
     pause_all(&server).await;
@@ -262,7 +271,7 @@ async fn system_metrics_have_the_accounts_and_the_parts() {
     server.submit(vec![frame("cam", 1), frame("nobody", 1)]).await;
     pause_all(&server).await;
     server.submit(vec![frame("cam", 2)]).await;
-    purge(&server, pb::PurgeQueueRequest { all_queues: true, ..Default::default() }).await;
+    purge(&server, all_of(Purge::AllQueues(true))).await;
     resume_all(&server).await;
     server.submit(vec![frame("cam", 3)]).await;
     let mut events = subscribe(&server, selector("cam", earliest()), 0).await;
@@ -273,7 +282,7 @@ async fn system_metrics_have_the_accounts_and_the_parts() {
         }
     }
     let metrics = async || {
-        let answer = server.operating().get_system_metrics(pb::GetSystemMetricsRequest {}).await;
+        let answer = server.admin().get_system_metrics(admin::GetSystemMetricsRequest {}).await;
         answer.expect("tells").into_inner()
     };
     let told = metrics().await;
@@ -289,14 +298,14 @@ async fn system_metrics_have_the_accounts_and_the_parts() {
     assert_eq!(refused, [(R::StreamNotFound, 1)]);
     let backend = told.backend.expect("the backend");
     assert_eq!((backend.kind(), backend.reachable), (pb::BackendKind::Memory, true));
-    assert!(backend.used_bytes > 0 && backend.max_bytes > backend.used_bytes);
+    assert!(backend.used_bytes > Some(0) && backend.max_bytes > backend.used_bytes);
     assert_eq!(told.workers.len(), 1);
     assert_eq!(told.workers[0].partitions, (0..32).collect::<Vec<u32>>());
     // Its own numbers come with the next renewal of a lease.
     let deadline = tokio::time::Instant::now() + crate::server::PATIENCE;
     loop {
         let worker = metrics().await.workers.remove(0);
-        if worker.processed_frames == 2 {
+        if worker.processed_frames == Some(2) {
             assert!(worker.start_time.is_some() && worker.last_renew_time.is_some());
             assert_eq!(worker.version, env!("CARGO_PKG_VERSION"));
             break;
@@ -336,29 +345,31 @@ fn audit_log() -> Arc<Mutex<Vec<u8>>> {
 async fn every_operation_leaves_an_audit_line() {
     let log = audit_log();
     let server = TestServer::start(|_| {}).await;
-    let mut operating = server.operating();
+    let mut queues = server.queues();
     let mut request = tonic::Request::new(pb::PauseQueueRequest {
-        queue_id: "p07".into(),
+        target: Some(pb::pause_queue_request::Target::QueueId("p07".into())),
         reason: "who did \"this\"?\n".into(),
     });
     request.metadata_mut().insert("x-request-id", "ticket-4711".parse().expect("ascii"));
-    operating.pause_queue(request).await.expect("pauses");
-    let purge =
-        pb::PurgeQueueRequest { queue_id: "p99".into(), reason: "by mistake".into(), ..Default::default() };
-    operating.purge_queue(purge).await.expect_err("there is no such queue");
+    queues.pause_queue(request).await.expect("pauses");
+    let purge = pb::PurgeQueueRequest { reason: "by mistake".into(), ..all_of(Purge::QueueId("p99".into())) };
+    queues.purge_queue(purge).await.expect_err("there is no such queue");
+    let live = pb::start_position::Position::Live(pb::StartLive {});
     let seek = pb::SeekConsumerGroupRequest {
         group_id: "nobody".into(),
+        position: Some(pb::StartPosition { position: Some(live) }),
+        all_streams: true,
         reason: "start over".into(),
         ..Default::default()
     };
-    operating.seek_consumer_group(seek).await.expect_err("there is no such group");
-    let which = pb::DeadLetterIdList { ids: vec!["no-such-letter".into()] };
+    server.groups().seek_consumer_group(seek).await.expect_err("there is no such group");
+    let ids = pb::DeadLetterIdList { ids: vec!["no-such-letter".into()] };
     let discard = pb::DiscardDeadLettersRequest {
-        which: Some(pb::discard_dead_letters_request::Which::Ids(which)),
+        target: Some(pb::discard_dead_letters_request::Target::Ids(ids)),
         reason: "clean up".into(),
         ..Default::default()
     };
-    operating.discard_dead_letters(discard).await.expect("answers for each");
+    server.dead_letters().discard_dead_letters(discard).await.expect("answers for each");
     let text = String::from_utf8(log.lock().expect("whole").clone()).expect("text");
     let line = |what: &str| {
         let found = text.lines().find(|line| line.contains(what));

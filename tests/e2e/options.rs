@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use frameway::pb::v1 as pb;
+use frameway::pb::v1::consume_frames_response;
 use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::stream_match::Selector as By;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use tokio::time::timeout;
 use tonic::{Code, Streaming};
 
-use crate::frames::{next, selector, subscribe};
+use crate::frames::{gap_of, next, selector, subscribe};
+use crate::groups::{join, member, next_frame, sequence};
 use crate::reason;
 use crate::server::{PATIENCE, TestServer, frame};
 
@@ -52,7 +54,8 @@ async fn counted(
                 told = delivered.frame.expect("a frame").sequence;
                 frames.push(told);
             }
-            Some(Event::Gap(gap)) => {
+            Some(Event::Gap(told_gap)) => {
+                let gap = gap_of(told_gap);
                 let total: u64 = gap.causes.iter().map(|cause| cause.count).sum();
                 assert_eq!(total, gap.to_sequence - gap.from_sequence + 1);
                 told = gap.to_sequence;
@@ -80,7 +83,7 @@ async fn each_omission_is_a_gap_with_its_reason() {
     let text = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
     for (asked, frames, reason, count) in [
         (
-            with(|one| one.sampling = Some(pb::Sampling { every_nth: 4, ..Default::default() })),
+            with(|one| one.sampling = Some(pb::Sampling { every_nth: Some(4), ..Default::default() })),
             vec![1, 6, 10],
             G::Sampled,
             8,
@@ -192,7 +195,10 @@ async fn starts_and_stops_by_time() {
         let selectors = vec![selector("cam", position)];
         let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
         let refused = server.streaming().subscribe_frames(request).await.expect_err("is in the future");
-        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::OutOfRange, "POSITION_IN_FUTURE"));
+        assert_eq!(
+            (refused.code(), reason(&refused).as_str()),
+            (Code::OutOfRange, "ERROR_REASON_POSITION_IN_FUTURE")
+        );
     }
     let waits = subscribe(&server, selector("cam", Position::Sequence(1_000_006)), 0).await;
     drop(waits);
@@ -202,7 +208,7 @@ async fn starts_and_stops_by_time() {
 #[tokio::test]
 async fn a_cursor_from_before_retention_resumes_or_is_refused_as_asked() {
     let server = TestServer::start(|_| {}).await;
-    let retention = Some(pb::RetentionPolicy { max_frames: 2, ..Default::default() });
+    let retention = Some(pb::RetentionPolicy { max_frames: Some(2), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
     server.register(&["other"]).await;
     let mut live = subscribe(&server, selector("cam", Position::Live(pb::StartLive {})), 0).await;
@@ -212,7 +218,7 @@ async fn a_cursor_from_before_retention_resumes_or_is_refused_as_asked() {
     let oldest = async {
         loop {
             let request = pb::GetStreamRequest { stream_id: "cam".into() };
-            let stream = server.streaming().get_stream(request).await.expect("reads").into_inner().stream;
+            let stream = server.registry().get_stream(request).await.expect("reads").into_inner().stream;
             if stream
                 .and_then(|stream| stream.status)
                 .is_some_and(|status| (status.oldest_sequence, status.published_sequence) == (5, 6))
@@ -237,10 +243,10 @@ async fn a_cursor_from_before_retention_resumes_or_is_refused_as_asked() {
     let cut = selector("cam", cursors("cam", &old[..old.len() - 2]));
     let garbage = selector("cam", cursors("cam", "%%%"));
     for (selector, code, why) in [
-        (strict, Code::OutOfRange, "CURSOR_TRIMMED"),
-        (of_another, Code::InvalidArgument, "CURSOR_INVALID"),
-        (cut, Code::InvalidArgument, "CURSOR_INVALID"),
-        (garbage, Code::InvalidArgument, "CURSOR_INVALID"),
+        (strict, Code::OutOfRange, "ERROR_REASON_CURSOR_TRIMMED"),
+        (of_another, Code::InvalidArgument, "ERROR_REASON_CURSOR_INVALID"),
+        (cut, Code::InvalidArgument, "ERROR_REASON_CURSOR_INVALID"),
+        (garbage, Code::InvalidArgument, "ERROR_REASON_CURSOR_INVALID"),
     ] {
         let request = pb::SubscribeFramesRequest { selectors: vec![selector], ..Default::default() };
         let refused = server.streaming().subscribe_frames(request).await.expect_err(why);
@@ -254,7 +260,7 @@ async fn oldest_is(server: &TestServer, oldest: u64) {
     let trimmed = async {
         loop {
             let request = pb::GetStreamRequest { stream_id: "cam".into() };
-            let stream = server.streaming().get_stream(request).await.expect("reads").into_inner().stream;
+            let stream = server.registry().get_stream(request).await.expect("reads").into_inner().stream;
             if stream.and_then(|stream| stream.status).is_some_and(|status| status.oldest_sequence == oldest)
             {
                 return;
@@ -268,14 +274,15 @@ async fn oldest_is(server: &TestServer, oldest: u64) {
 #[tokio::test]
 async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused_as_asked() {
     let server = TestServer::start(|_| {}).await;
-    let retention = Some(pb::RetentionPolicy { max_frames: 2, ..Default::default() });
+    let retention = Some(pb::RetentionPolicy { max_frames: Some(2), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
     server.submit((0..6).map(|shade| frame("cam", shade)).collect()).await;
     oldest_is(&server, 5).await;
     let day = prost_types::Duration { seconds: 86_400, nanos: 0 };
     let mut events = subscribe(&server, selector("cam", Position::Age(day)), 2).await;
     assert!(matches!(next(&mut events).await, Some(Event::Checkpoint(_))));
-    let Some(Event::Gap(gap)) = next(&mut events).await else { panic!("a gap comes first") };
+    let Some(Event::Gap(delivered)) = next(&mut events).await else { panic!("a gap comes first") };
+    let (cursor, gap) = (delivered.cursor.clone(), gap_of(delivered));
     let Some(Event::Frame(first)) = next(&mut events).await else { panic!("then a frame") };
     let first = first.frame.expect("a frame");
     assert_eq!((first.sequence, gap.from_sequence, gap.to_sequence), (5, 0, 0), "no number is invented");
@@ -293,7 +300,7 @@ async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused
     assert!(start.is_some_and(is_a_day_ago) && end <= oldest.map(|oldest| oldest + 1_000), "{gap:?}");
 
     // The cursor of the gap stands behind it.
-    let cursor = pb::StreamCursor { stream_id: "cam".into(), cursor: gap.cursor };
+    let cursor = pb::StreamCursor { stream_id: "cam".into(), cursor };
     let resumed = Position::Cursors(pb::CursorList { cursors: vec![cursor] });
     let mut events = subscribe(&server, selector("cam", resumed), 2).await;
     assert_eq!(counted(&mut events, 6).await, (vec![5, 6], BTreeMap::new()));
@@ -301,7 +308,10 @@ async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused
     let strict = pb::StreamSelector { fail_if_trimmed: true, ..selector("cam", Position::Age(day)) };
     let request = pb::SubscribeFramesRequest { selectors: vec![strict], ..Default::default() };
     let refused = server.streaming().subscribe_frames(request).await.expect_err("frames are gone");
-    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::OutOfRange, "CURSOR_TRIMMED"));
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::OutOfRange, "ERROR_REASON_CURSOR_TRIMMED")
+    );
     assert!(refused.message().contains("the oldest kept was received at 2"), "{}", refused.message());
     server.stop().await;
 }
@@ -309,7 +319,7 @@ async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused
 #[tokio::test]
 async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
     let server = TestServer::start(|_| {}).await;
-    let retention = Some(pb::RetentionPolicy { max_frames: 2, ..Default::default() });
+    let retention = Some(pb::RetentionPolicy { max_frames: Some(2), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
     server.submit((0..6).map(|shade| frame("cam", shade)).collect()).await;
     oldest_is(&server, 5).await;
@@ -323,12 +333,13 @@ async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
         start: start.clone(),
         ..Default::default()
     };
-    let mut operating = server.operating();
+    let mut client = server.groups();
     let request = pb::CreateConsumerGroupRequest { group: Some(group) };
-    let created = operating.create_consumer_group(request).await.expect("creates").into_inner();
+    let created = client.create_consumer_group(request).await.expect("creates").into_inner();
+    let (group_id, position) = ("site".into(), start);
     let request =
-        pb::SeekConsumerGroupRequest { group_id: "site".into(), position: start, ..Default::default() };
-    let sought = operating.seek_consumer_group(request).await.expect("seeks").into_inner();
+        pb::SeekConsumerGroupRequest { group_id, position, all_streams: true, ..Default::default() };
+    let sought = client.seek_consumer_group(request).await.expect("seeks").into_inner();
     for gaps in [&created.time_gaps, &sought.time_gaps] {
         let told: Vec<_> = gaps.iter().map(|gap| (gap.stream_id.as_str(), gap.causes[0].reason())).collect();
         assert_eq!(told, [("cam", pb::GapReason::Retention)], "nothing was taken of the other");
@@ -337,14 +348,13 @@ async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
         assert!(gap.end_receive_time.is_some() && gap.from_sequence == 0, "{gap:?}");
     }
     // The members are told, too: of the last one that was taken, which is known to be gone.
-    let member = pb::GroupMember { group_id: "site".into(), member_id: "a".into(), ..Default::default() };
-    let request = pb::SubscribeFramesRequest { group: Some(member), ..Default::default() };
-    let mut events = server.streaming().subscribe_frames(request).await.expect("joins").into_inner();
+    let mut events = join(&server, member("site", "a")).await;
     let told = async {
         loop {
-            match next(&mut events).await {
-                Some(Event::Gap(gap)) => return gap,
-                Some(Event::Frame(frame)) => panic!("a frame before the gap: {frame:?}"),
+            let message = events.message().await.expect("no error").expect("not the end");
+            match message.event {
+                Some(consume_frames_response::Event::Gap(gap)) => return gap,
+                Some(consume_frames_response::Event::Frame(frame)) => panic!("before the gap: {frame:?}"),
                 _ => {}
             }
         }
@@ -355,8 +365,7 @@ async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
         gap.causes,
         [pb::GapCause { reason: pb::GapReason::Retention.into(), count: 1, frames: Some(1) }]
     );
-    let Some(Event::Frame(first)) = next(&mut events).await else { panic!("a frame") };
-    assert_eq!(first.frame.map(|frame| frame.sequence), Some(5));
+    assert_eq!(sequence(&next_frame(&mut events).await), 5);
     server.stop().await;
 }
 
@@ -382,7 +391,7 @@ async fn labels_select_by_presence_and_absence() {
         absent: vec!["retired".into()],
         ..Default::default()
     };
-    let streams = Some(pb::StreamMatch { selector: Some(By::Labels(labels)) });
+    let streams = vec![pb::StreamMatch { selector: Some(By::Labels(labels)) }];
     let mut events = subscribe(&server, pb::StreamSelector { streams, ..Default::default() }, 0).await;
     let Some(Event::Checkpoint(first)) = next(&mut events).await else { panic!("a checkpoint") };
     let ids: Vec<_> = first.cursors.iter().map(|one| one.stream_id.as_str()).collect();

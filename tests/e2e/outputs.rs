@@ -11,7 +11,7 @@ use tonic::Code;
 
 use crate::pictures::psnr;
 use crate::server::{PATIENCE, TestServer};
-use crate::{name, reason};
+use crate::{name, pause_all, reason, resume_all, stream_stats};
 
 pub(crate) fn scene(quality: u8) -> Bytes {
     Scene::new(3, 640, 360).jpeg(&mut Codec::new(Limits::default()), 40, quality).expect("drawn").0
@@ -31,7 +31,7 @@ pub(crate) fn selection(
     rendition: Option<pb::Rendition>,
 ) -> Option<pb::PictureSelection> {
     let roles = roles.iter().map(|&role| role.into()).collect();
-    Some(pb::PictureSelection { roles, rendition, max_picture_bytes: 16 << 20 })
+    Some(pb::PictureSelection { roles, rendition, max_picture_bytes: Some(16 << 20), ..Default::default() })
 }
 
 /// One entry of an output, once it is published.
@@ -49,7 +49,7 @@ async fn entry(
                 pictures: pictures.clone(),
             };
             let answer = server.streaming().get_frames(request).await.expect("looks up").into_inner();
-            match answer.results.into_iter().next().and_then(|one| one.result).expect("an answer") {
+            match answer.results.into_iter().next().and_then(|one| one.outcome).expect("an answer") {
                 Lookup::Missing(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
                 found => return found,
             }
@@ -98,14 +98,14 @@ async fn every_output_format_is_what_it_says() {
         let shown = register(&server, id, output).await.output.expect("in force");
         assert_eq!((shown.format(), shown.lossless), (format, lossless));
         assert_eq!(shown.reencode_mode(), pb::ReencodeMode::Auto, "the default");
-        let small = pb::OutputPolicy { max_width: 200, max_height: 90, ..output };
+        let small = pb::OutputPolicy { max_width: Some(200), max_height: Some(90), ..output };
         register(&server, &format!("{id}-small"), small).await;
         server.submit(vec![frame(id, &source), frame(&format!("{id}-small"), &source)]).await;
         let whole = processed(&server, id, 1, None).await;
         let picture = &whole.pictures[0];
         assert_eq!(picture.format(), format);
         assert_eq!(whole.reencode_outcome(), pb::ReencodeOutcome::Reencoded);
-        let quality = if matches!(id, "jpeg" | "webp") { 85 } else { 0 };
+        let quality = matches!(id, "jpeg" | "webp").then_some(85);
         assert_eq!(whole.encoded_quality, quality, "{id}: that of the stream, where the format has one");
         let similarity = psnr(&decode(&source), &decode(data(picture)));
         assert!(similarity > least, "{id}: {similarity:.1} dB");
@@ -136,7 +136,7 @@ async fn a_coarse_jpeg_comes_out_as_it_went_in() {
     server.submit(vec![frame("cam", &coarse), frame("cam", &telling), frame("never", &telling)]).await;
     let passed = processed(&server, "cam", 1, None).await;
     assert_eq!(passed.reencode_outcome(), pb::ReencodeOutcome::PassedThrough);
-    assert_eq!(passed.encoded_quality, 0, "nothing was encoded");
+    assert_eq!(passed.encoded_quality, None, "nothing was encoded");
     let source = passed.source.expect("a source");
     let digest = blake3::hash(data(&passed.pictures[0]));
     assert_eq!(source.blake3_digest[..], digest.as_bytes()[..]);
@@ -228,13 +228,14 @@ async fn what_is_masked_is_nowhere_to_be_seen() {
 
     let Lookup::Tombstone(stone) = entry(&server, "cam", 2, None).await else { panic!("no tombstone") };
     let request = pb::GetDeadLetterRequest { dead_letter_id: stone.dead_letter_id, ..Default::default() };
-    let letter = server.operating().get_dead_letter(request).await.expect("is there").into_inner();
+    let letter = server.dead_letters().get_dead_letter(request).await.expect("is there").into_inner();
     assert!(letter.dead_letter.expect("a letter").picture.is_none(), "it would show what is hidden");
 
-    let mut client = server.streaming();
+    let mut client = server.registry();
     let update = |stream: pb::Stream, path: &str| pb::UpdateStreamRequest {
         stream: Some(stream),
         update_mask: Some(prost_types::FieldMask { paths: vec![path.to_owned()] }),
+        ..Default::default()
     };
     for (output, field) in [
         (
@@ -268,14 +269,17 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
     let source = scene(95);
     let mut codec = Codec::new(Limits::default());
     let least = codec.encode_jpeg(&decode(&source), 30).expect("encodes").len() as u32;
-    let adaptive = pb::AdaptiveQuality { max_bytes_per_frame: least / 3, ..Default::default() };
+    let adaptive = pb::AdaptiveQuality { max_bytes_per_frame: Some(least / 3), ..Default::default() };
     let output = |min_scale_percent| pb::OutputPolicy {
         adaptive: Some(pb::AdaptiveQuality { min_scale_percent, ..adaptive }),
         ..Default::default()
     };
-    let shown = register(&server, "scaled", output(0)).await.output.and_then(|output| output.adaptive);
-    assert_eq!(shown, Some(pb::AdaptiveQuality { min_quality: 30, min_scale_percent: 25, ..adaptive }));
-    register(&server, "whole", output(100)).await;
+    let shown = register(&server, "scaled", output(None)).await.output.and_then(|output| output.adaptive);
+    assert_eq!(
+        shown,
+        Some(pb::AdaptiveQuality { min_quality: Some(30), min_scale_percent: Some(25), ..adaptive })
+    );
+    register(&server, "whole", output(Some(100))).await;
     for stream in ["scaled", "whole"] {
         server.submit(vec![frame(stream, &source); 2]).await;
     }
@@ -289,13 +293,13 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
         let whole = processed(&server, "whole", sequence, None).await;
         let picture = &whole.pictures[0];
         assert!(whole.over_budget && data(picture).len() as u32 > least / 3, "{}", data(picture).len());
-        assert_eq!((picture.width, whole.encoded_quality), (640, 30));
+        assert_eq!((picture.width, whole.encoded_quality), (640, Some(30)));
     }
 
     // It is to be seen of the stream, in lists and in the counters.
-    let mut client = server.streaming();
+    let mut client = server.registry();
     let over = |negated: &str| pb::ListStreamsRequest {
-        filter: format!("{negated}over_budget"),
+        filter: format!("{negated}status.over_budget_in_row > 0"),
         ..Default::default()
     };
     for (negated, stream, in_row) in [("", "whole", 2), ("NOT ", "scaled", 0)] {
@@ -306,11 +310,12 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
             .collect();
         assert_eq!(listed, [(stream, in_row)]);
     }
-    let request = pb::GetQueueStatsRequest { include_streams: true, ..Default::default() };
-    let stats = server.operating().get_queue_stats(request).await.expect("answers").into_inner();
+    let request = pb::GetQueueStatsRequest::default();
+    let stats = server.queues().get_queue_stats(request).await.expect("answers").into_inner();
     let frames = |account: Option<pb::FrameAccount>| account.map(|account| account.over_budget_frames);
     assert_eq!(frames(stats.total.and_then(|total| total.account)), Some(2));
-    assert_eq!(stats.streams.iter().map(|one| frames(one.account)).collect::<Vec<_>>(), [Some(0), Some(2)]);
+    let of_streams = stream_stats(&server).await.into_iter().map(|one| frames(one.account));
+    assert_eq!(of_streams.collect::<Vec<_>>(), [Some(0), Some(2)]);
 
     // What is not named of the budget stays as it is.
     let update = |adaptive, path: &str| pb::UpdateStreamRequest {
@@ -320,12 +325,16 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
             ..Default::default()
         }),
         update_mask: Some(prost_types::FieldMask { paths: vec![path.to_owned()] }),
+        ..Default::default()
     };
-    let lower = pb::AdaptiveQuality { min_quality: 20, ..Default::default() };
+    let lower = pb::AdaptiveQuality { min_quality: Some(20), ..Default::default() };
     let changed = client.update_stream(update(lower, "output.adaptive.min_quality")).await.expect("updates");
     let budget =
         changed.into_inner().stream.and_then(|stream| stream.output).and_then(|output| output.adaptive);
-    assert_eq!(budget, Some(pb::AdaptiveQuality { min_quality: 20, min_scale_percent: 100, ..adaptive }));
+    assert_eq!(
+        budget,
+        Some(pb::AdaptiveQuality { min_quality: Some(20), min_scale_percent: Some(100), ..adaptive })
+    );
     let none = pb::AdaptiveQuality::default();
     let changed =
         client.update_stream(update(none, "output.adaptive.max_bytes_per_frame")).await.expect("updates");
@@ -341,11 +350,14 @@ async fn a_budget_is_kept_by_quality() {
     let source = scene(95);
     let mut codec = Codec::new(Limits::default());
     let plain = codec.encode_jpeg(&decode(&source), 85).expect("encodes").len() as u32;
-    let adaptive =
-        pb::AdaptiveQuality { max_bytes_per_frame: plain / 2, min_quality: 10, ..Default::default() };
+    let adaptive = pb::AdaptiveQuality {
+        max_bytes_per_frame: Some(plain / 2),
+        min_quality: Some(10),
+        ..Default::default()
+    };
     let output = pb::OutputPolicy { adaptive: Some(adaptive), ..Default::default() };
     let shown = register(&server, "cam", output).await.output.and_then(|output| output.adaptive);
-    assert_eq!(shown, Some(pb::AdaptiveQuality { min_scale_percent: 25, ..adaptive }));
+    assert_eq!(shown, Some(pb::AdaptiveQuality { min_scale_percent: Some(25), ..adaptive }));
     server.submit(vec![frame("cam", &source); 4]).await;
     for sequence in 1..=4 {
         let made = processed(&server, "cam", sequence, None).await;
@@ -353,8 +365,9 @@ async fn a_budget_is_kept_by_quality() {
         assert!(picture.len() <= plain as usize / 2, "{} of {}", picture.len(), plain / 2);
         assert!(psnr(&decode(&source), &decode(picture)) > 25.0);
         // The record tells what was chosen: encoding at that quality gives the very bytes.
-        assert!((10..85).contains(&made.encoded_quality), "{}", made.encoded_quality);
-        let again = codec.encode_jpeg(&decode(&source), made.encoded_quality as u8).expect("encodes");
+        let quality = made.encoded_quality.expect("a quality");
+        assert!((10..85).contains(&quality), "{quality}");
+        let again = codec.encode_jpeg(&decode(&source), quality as u8).expect("encodes");
         assert_eq!(&again, picture);
     }
     server.stop().await;
@@ -367,7 +380,7 @@ async fn a_rendition_is_made_as_it_is_asked_for() {
     server.submit(vec![frame("cam", &scene(95))]).await;
     let role = [pb::PictureRole::Rendition];
     for format in [pb::PictureFormat::Jpeg, pb::PictureFormat::Png, pb::PictureFormat::Webp] {
-        let rendition = pb::Rendition { format: format.into(), max_width: 160, ..Default::default() };
+        let rendition = pb::Rendition { format: format.into(), max_width: Some(160), ..Default::default() };
         let made = processed(&server, "cam", 1, selection(&role, Some(rendition))).await;
         let [picture] = &made.pictures[..] else { panic!("one picture: {:?}", made.pictures) };
         assert_eq!((picture.role(), picture.format()), (pb::PictureRole::Rendition, format));
@@ -390,30 +403,28 @@ async fn a_rendition_is_made_as_it_is_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_frames_of_a_stream_that_was_unregistered_are_shown_to_nobody() {
     let server = TestServer::start(|_| {}).await;
-    let mut client = server.streaming();
     let masked = pb::Stream {
         stream_id: "cam".to_owned(),
         privacy_masks: vec![mask("door", [0.3, 0.3, 0.7, 0.7])],
         ..Default::default()
     };
     server.register_with(masked).await;
-    let pause = pb::PauseQueueRequest { reason: "a test".into(), ..Default::default() };
-    server.operating().pause_queue(pause).await.expect("pauses");
+    pause_all(&server).await;
     server.submit(vec![frame("cam", &scene(60))]).await;
     let request = pb::UnregisterStreamRequest { stream_id: "cam".to_owned(), ..Default::default() };
-    let removed = client.unregister_stream(request).await.expect("unregisters").into_inner();
+    let removed = server.registry().unregister_stream(request).await.expect("unregisters").into_inner();
     assert_eq!((removed.last_sequence, removed.removed_queued_frames), (1, 1));
     let bare = pb::Stream { stream_id: "cam".to_owned(), ..Default::default() };
     let bare = server.register_with(bare).await;
     assert_eq!(bare.mask_version, 2, "other masks: none");
-    server.operating().resume_queue(pb::ResumeQueueRequest::default()).await.expect("resumes");
+    resume_all(&server).await;
     server.submit(vec![frame("cam", &scene(60))]).await;
     let made = processed(&server, "cam", 2, selection(&[pb::PictureRole::Processed], None)).await;
     assert_eq!(made.mask_version, 0, "no mask was painted");
     let request =
         pb::GetFramesRequest { stream_id: "cam".into(), sequences: vec![1, 2], ..Default::default() };
-    let mut found = client.get_frames(request).await.expect("reads").into_inner().results;
+    let mut found = server.streaming().get_frames(request).await.expect("reads").into_inner().results;
     let missing = pb::MissingFrame { reason: pb::MissingReason::Unregistered.into() };
-    assert_eq!(found.remove(0).result, Some(pb::frame_lookup::Outcome::Missing(missing)));
+    assert_eq!(found.remove(0).outcome, Some(pb::frame_lookup::Outcome::Missing(missing)));
     server.stop().await;
 }

@@ -20,7 +20,7 @@ async fn receive(server: &TestServer, stream: &str, frames: u64) -> (Vec<pb::Pro
     let start = Position::Earliest(pb::StartEarliest {});
     let pictures = Some(pb::PictureSelection {
         roles: vec![pb::PictureRole::Processed.into()],
-        max_picture_bytes: 16 << 20,
+        max_picture_bytes: Some(16 << 20),
         ..Default::default()
     });
     let selector = pb::StreamSelector { pictures, ..selector(stream, start) };
@@ -29,7 +29,7 @@ async fn receive(server: &TestServer, stream: &str, frames: u64) -> (Vec<pb::Pro
     while let Some(event) = next(&mut events).await {
         match event {
             Event::Frame(delivered) => arrived.extend(delivered.frame),
-            Event::Gap(gap) => gaps.push(gap),
+            Event::Gap(told) => gaps.extend(told.gap),
             Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_) => {}
         }
     }
@@ -253,7 +253,7 @@ async fn pictures_that_are_none_become_tombstones_in_their_place_and_in_time() {
     let request = pb::GetFramesRequest { stream_id: "cam".to_owned(), sequences, pictures: None };
     let found = server.streaming().get_frames(request).await.expect("looks up").into_inner().results;
     for (lookup, (name, _, reasons)) in found.iter().zip(&hostile) {
-        let Some(pb::frame_lookup::Outcome::Tombstone(stone)) = &lookup.result else {
+        let Some(pb::frame_lookup::Outcome::Tombstone(stone)) = &lookup.outcome else {
             panic!("{name}: {lookup:?}")
         };
         assert!(reasons.contains(&stone.reason()), "{name}: {:?} {}", stone.reason(), stone.message);

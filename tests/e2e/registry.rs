@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
-use frameway::pb::v1::streaming_service_client::StreamingServiceClient;
+use frameway::pb::v1::stream_registry_service_client::StreamRegistryServiceClient;
 use tonic::Code;
 
 use crate::server::{TestServer, frame};
@@ -16,19 +16,23 @@ fn named(id: &str) -> pb::Stream {
 
 fn update(stream: pb::Stream, paths: &[&str]) -> pb::UpdateStreamRequest {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-    pb::UpdateStreamRequest { stream: Some(stream), update_mask: Some(prost_types::FieldMask { paths }) }
+    pb::UpdateStreamRequest {
+        stream: Some(stream),
+        update_mask: Some(prost_types::FieldMask { paths }),
+        ..Default::default()
+    }
 }
 
 #[tokio::test]
 async fn a_stream_lives_from_register_to_unregister() {
     let server = TestServer::start(|_| {}).await;
-    let mut client = server.streaming();
+    let mut client = server.registry();
     let stream = pb::Stream { display_name: "North gate".into(), ..named("cam") };
     let registered = server.register_with(stream.clone()).await;
     assert_eq!(registered.display_name, "North gate");
     assert!(!registered.etag.is_empty() && registered.create_time.is_some());
     let retention = registered.retention.expect("the policy in force");
-    assert!(retention.max_frames > 0);
+    assert!(retention.max_frames > Some(0));
 
     let again = client.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
     let again = again.expect_err("is there already");
@@ -39,7 +43,7 @@ async fn a_stream_lives_from_register_to_unregister() {
     assert_eq!(read.expect("a stream").etag, registered.etag);
 
     server.submit(vec![frame("cam", 1)]).await;
-    let gone = pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: String::new() };
+    let gone = pb::UnregisterStreamRequest { stream_id: "cam".into(), ..Default::default() };
     let gone = client.unregister_stream(gone).await.expect("goes").into_inner();
     assert_eq!(gone.last_sequence, 1);
     let missing = client.get_stream(request).await.expect_err("is gone");
@@ -57,7 +61,7 @@ async fn streams_are_listed_in_pages() {
     let server = TestServer::start(|_| {}).await;
     let ids: Vec<String> = (0..7).map(|n| format!("cam-{n}")).collect();
     server.register(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let mut client = server.streaming();
+    let mut client = server.registry();
     let (mut seen, mut page_token, mut pages) = (Vec::new(), String::new(), 0);
     loop {
         let request = pb::ListStreamsRequest { page_size: 3, page_token, filter: String::new() };
@@ -78,7 +82,7 @@ async fn streams_are_listed_in_pages() {
         page_token: page_token.into(),
         filter: filter.into(),
     };
-    let some = r#"id != "cam-[135]" AND state = IDLE AND NOT label.site"#;
+    let some = r#"stream_id = "cam-*" AND NOT stream_id = "cam-1" AND stream_id != "cam-3" AND -stream_id = "cam-5" AND status.state = STREAM_STATE_IDLE AND NOT labels:site"#;
     let (mut seen, mut page_token) = (Vec::new(), String::new());
     loop {
         let page = client.list_streams(filtered(some, &page_token)).await.expect("lists").into_inner();
@@ -88,23 +92,25 @@ async fn streams_are_listed_in_pages() {
         if page_token.is_empty() {
             break;
         }
-        let other = client.list_streams(filtered("state = IDLE", &page_token)).await;
+        let other = client.list_streams(filtered("status.state = STREAM_STATE_IDLE", &page_token)).await;
         assert_eq!(reason(&other.expect_err("another filter's")), name(R::PageTokenInvalid));
     }
     let wanted = |id: &&String| !["cam-1", "cam-3", "cam-5"].contains(&id.as_str());
     assert_eq!(seen, ids.iter().filter(wanted).cloned().collect::<Vec<_>>());
-    let bad =
-        client.list_streams(filtered("state = LIVE AND colour = 1", "")).await.expect_err("no such term");
+    let bad = client
+        .list_streams(filtered("mask_version = 1 AND colour = 1", ""))
+        .await
+        .expect_err("no such field");
     assert_eq!((bad.code(), reason(&bad)), (Code::InvalidArgument, name(R::FilterInvalid)));
-    assert_eq!(fact(&bad, "position").as_deref(), Some("18"));
-    assert!(bad.message().starts_with("at character 18: "), "{}", bad.message());
+    assert_eq!(fact(&bad, "position").as_deref(), Some("22"));
+    assert!(bad.message().starts_with("at character 22: "), "{}", bad.message());
     server.stop().await;
 }
 
 #[tokio::test]
 async fn updates_follow_the_mask_and_the_etag() {
     let server = TestServer::start(|_| {}).await;
-    let mut client = server.streaming();
+    let mut client = server.registry();
     let labels = [("site".to_owned(), "north".to_owned())].into();
     let registered = server.register_with(pb::Stream { labels, ..named("cam") }).await;
 
@@ -116,7 +122,8 @@ async fn updates_follow_the_mask_and_the_etag() {
 
     let stale = client.update_stream(update(wanted, &["display_name"])).await.expect_err("has changed");
     assert_eq!((stale.code(), reason(&stale)), (Code::Aborted, name(R::EtagMismatch)));
-    let request = pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: registered.etag };
+    let request =
+        pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: registered.etag, ..Default::default() };
     let stale = client.unregister_stream(request).await.expect_err("has changed");
     assert_eq!(stale.code(), Code::Aborted);
 
@@ -145,8 +152,8 @@ async fn a_page_of_large_settings_fits_every_clients_message() {
         server.register_with(stream).await;
     }
     // A client with the receive limit that every gRPC client has: 4 MiB.
-    let mut client = StreamingServiceClient::new(server.channel());
-    for filter in ["", "state = IDLE"] {
+    let mut client = StreamRegistryServiceClient::new(server.channel());
+    for filter in ["", "status.state = STREAM_STATE_IDLE"] {
         let (mut listed, mut page_token, mut pages) = (Vec::new(), String::new(), 0);
         loop {
             let request = pb::ListStreamsRequest { page_size: 1_000, page_token, filter: filter.to_owned() };

@@ -31,12 +31,12 @@ async fn what_is_relayed_comes_out_as_it_went_in_in_order() {
     };
     let subscribe = pb::SubscribeFramesRequest {
         selectors: vec![pb::StreamSelector {
-            streams: Some(pb::StreamMatch {
+            streams: vec![pb::StreamMatch {
                 selector: Some(pb::stream_match::Selector::Id("cam".to_owned())),
-            }),
+            }],
             ..Default::default()
         }],
-        stop_after_frames: 4,
+        stop_after_frames: Some(4),
         ..Default::default()
     };
     let mut events = server.streaming().subscribe_frames(subscribe).await.expect("opens").into_inner();
@@ -86,7 +86,7 @@ async fn a_relayed_picture_has_renditions_and_no_thumbnail() {
     let whole = scene(80);
     server.submit(vec![frame("cam", &whole)]).await;
     let roles = [pb::PictureRole::Processed, pb::PictureRole::Thumbnail, pb::PictureRole::Rendition];
-    let small = pb::Rendition { max_width: 160, ..Default::default() };
+    let small = pb::Rendition { max_width: Some(160), ..Default::default() };
     let made = processed(&server, "cam", 1, selection(&roles, Some(small))).await;
     for picture in &made.pictures {
         match picture.role() {
@@ -110,7 +110,7 @@ async fn what_would_need_a_look_at_the_picture_is_refused() {
         mask_id: "door".to_owned(),
         polygon: vec![corner(0.0, 0.0), corner(0.5, 0.0), corner(0.0, 0.5)],
     };
-    let steered = pb::AdaptiveQuality { max_bytes_per_frame: 9_000, ..Default::default() };
+    let steered = pb::AdaptiveQuality { max_bytes_per_frame: Some(9_000), ..Default::default() };
     let mut adaptive = relaying("cam");
     if let Some(output) = &mut adaptive.output {
         output.adaptive = Some(steered);
@@ -122,7 +122,7 @@ async fn what_would_need_a_look_at_the_picture_is_refused() {
         (pb::Stream { validation: Some(least), ..relaying("cam") }, "stream.validation.min_quality_score"),
     ] {
         let request = pb::RegisterStreamRequest { stream: Some(stream) };
-        let refused = server.streaming().register_stream(request).await.expect_err(field);
+        let refused = server.registry().register_stream(request).await.expect_err(field);
         let details = refused.get_error_details();
         let violation = &details.bad_request().expect("says which field").field_violations[0];
         assert_eq!((refused.code(), violation.field.as_str()), (Code::InvalidArgument, field));

@@ -9,11 +9,13 @@ use frameway::pb::v1::frame_lookup::Outcome as Lookup;
 use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use tokio::time::{Instant, timeout};
+use tonic::Streaming;
 
-use crate::frames::{next, selector, subscribe};
+use crate::frames::{gap_of, next, selector, subscribe};
 use crate::group_operators::Pair;
-use crate::groups::{Events, ack, create, done, group, join, member, status, until};
+use crate::groups::{Events, ack, create, done, group, join, member, sequence, status, until};
 use crate::server::{PATIENCE, TestServer, frame};
+use crate::{pause_all, resume_all, stream_stats};
 
 /// Output entries that are kept when the stream goes, and frames that wait then.
 const KEPT: u64 = 4;
@@ -21,6 +23,9 @@ const WAITING: u64 = 3;
 const FLOOR: u64 = KEPT + WAITING;
 /// Frames of its next life.
 const NEW: RangeInclusive<u64> = FLOOR + 1..=FLOOR + 2;
+
+/// A subscription beside the group.
+type Plain = Streaming<pb::SubscribeFramesResponse>;
 
 fn earliest() -> Position {
     Position::Earliest(pb::StartEarliest {})
@@ -47,15 +52,16 @@ fn number(delivered: &pb::DeliveredFrame) -> u64 {
 }
 
 /// The next event is the gap of these numbers, and nothing else.
-async fn expect_unregistered(events: &mut Events, numbers: RangeInclusive<u64>) {
-    let Some(Event::Gap(gap)) = next(events).await else { panic!("a gap") };
+async fn expect_unregistered(events: &mut Plain, numbers: RangeInclusive<u64>) {
+    let Some(Event::Gap(told)) = next(events).await else { panic!("a gap") };
+    let gap = gap_of(told);
     assert_eq!(gap.from_sequence..=gap.to_sequence, numbers);
     let count = numbers.count() as u64;
     let cause = pb::GapCause { reason: pb::GapReason::Unregistered.into(), count, frames: Some(count) };
     assert_eq!(gap.causes, [cause]);
 }
 
-async fn expect_new(events: &mut Events) {
+async fn expect_new(events: &mut Plain) {
     for wanted in NEW {
         assert_eq!(number(&frame_of(next(events).await)), wanted);
     }
@@ -66,7 +72,8 @@ async fn read_member(
     events: &mut Events,
     removed: usize,
     frames: usize,
-) -> (BTreeSet<u64>, Vec<pb::DeliveredFrame>) {
+) -> (BTreeSet<u64>, Vec<pb::ConsumedFrame>) {
+    use pb::consume_frames_response::Event;
     let (mut told, mut got) = (BTreeSet::new(), Vec::new());
     while told.len() < removed || got.len() < frames {
         let message = timeout(PATIENCE, events.message()).await;
@@ -81,8 +88,8 @@ async fn read_member(
                 numbers.for_each(|number| assert!(told.insert(number), "{number} is told twice"));
             }
             Event::Frame(frame) => got.push(frame),
-            Event::Heartbeat(_) | Event::Checkpoint(_) => {}
-            other @ Event::Draining(_) => panic!("{other:?}"),
+            Event::Heartbeat(_) => {}
+            other @ (Event::Ready(_) | Event::Draining(_)) => panic!("{other:?}"),
         }
     }
     (told, got)
@@ -92,7 +99,7 @@ async fn lookups(server: &TestServer) -> Vec<Result<u64, pb::MissingReason>> {
     let sequences = (1..=*NEW.end()).collect();
     let request = pb::GetFramesRequest { stream_id: "cam".into(), sequences, ..Default::default() };
     let answer = server.streaming().get_frames(request).await.expect("looks up").into_inner();
-    let read = |lookup: pb::FrameLookup| match lookup.result.expect("an answer") {
+    let read = |lookup: pb::FrameLookup| match lookup.outcome.expect("an answer") {
         Lookup::Frame(frame) => Ok(frame.sequence),
         Lookup::Missing(missing) => Err(missing.reason()),
         other => panic!("{other:?}"),
@@ -102,7 +109,7 @@ async fn lookups(server: &TestServer) -> Vec<Result<u64, pb::MissingReason>> {
 
 async fn stream_status(server: &TestServer) -> pb::StreamStatus {
     let request = pb::GetStreamRequest { stream_id: "cam".into() };
-    let answer = server.streaming().get_stream(request).await.expect("is there").into_inner();
+    let answer = server.registry().get_stream(request).await.expect("is there").into_inner();
     answer.stream.and_then(|stream| stream.status).expect("a status")
 }
 
@@ -110,7 +117,9 @@ async fn stream_status(server: &TestServer) -> pb::StreamStatus {
 async fn removal(readers: &TestServer, operators: &TestServer) {
     operators.register(&["cam"]).await;
     create(operators, group("site", "*")).await;
-    let mut a = join(readers, pb::GroupMember { max_outstanding_frames: 2, ..member("site", "a") }).await;
+    let mut a =
+        join(readers, pb::ConsumeFramesRequest { max_outstanding_frames: Some(2), ..member("site", "a") })
+            .await;
     submit(operators, 1..=KEPT).await;
     let mut plain = subscribe(readers, selector("cam", earliest()), 0).await;
     let mut cursor = String::new();
@@ -123,13 +132,12 @@ async fn removal(readers: &TestServer, operators: &TestServer) {
         }
     }
     let (_, held) = read_member(&mut a, 0, 2).await;
-    assert_eq!(held.iter().map(number).collect::<Vec<_>>(), [1, 2]);
-    let pause = pb::PauseQueueRequest { reason: "a test".into(), ..Default::default() };
-    operators.operating().pause_queue(pause).await.expect("pauses");
+    assert_eq!(held.iter().map(sequence).collect::<Vec<_>>(), [1, 2]);
+    pause_all(operators).await;
     submit(operators, KEPT + 1..=FLOOR).await;
 
-    let gone = pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: String::new() };
-    let gone = operators.streaming().unregister_stream(gone).await.expect("goes").into_inner();
+    let gone = pb::UnregisterStreamRequest { stream_id: "cam".into(), ..Default::default() };
+    let gone = operators.registry().unregister_stream(gone).await.expect("goes").into_inner();
     assert_eq!(
         (gone.last_sequence, gone.removed_queued_frames, gone.removed_output_frames),
         (FLOOR, WAITING, KEPT)
@@ -141,11 +149,11 @@ async fn removal(readers: &TestServer, operators: &TestServer) {
     let (told, none) = read_member(&mut a, FLOOR as usize, 0).await;
     assert_eq!((told, none.len()), ((1..=FLOOR).collect(), 0), "two were outstanding");
 
-    operators.operating().resume_queue(pb::ResumeQueueRequest::default()).await.expect("resumes");
+    resume_all(operators).await;
     submit(operators, NEW).await;
     expect_new(&mut plain).await;
     let (_, new) = read_member(&mut a, 0, 2).await;
-    assert_eq!(new.iter().map(number).collect::<Vec<_>>(), NEW.collect::<Vec<_>>());
+    assert_eq!(new.iter().map(sequence).collect::<Vec<_>>(), NEW.collect::<Vec<_>>());
     assert!(ack(readers, "site", &new.iter().collect::<Vec<_>>()).await.iter().all(done));
 
     // Who comes now: from the beginning, from a number, from a cursor of before, by number.
@@ -182,15 +190,15 @@ async fn adds_up(server: &TestServer) {
     };
     let start = Instant::now();
     loop {
-        let request = pb::GetQueueStatsRequest { include_streams: true, ..Default::default() };
-        let stats = server.operating().get_queue_stats(request).await.expect("tells").into_inner();
+        let request = pb::GetQueueStatsRequest::default();
+        let stats = server.queues().get_queue_stats(request).await.expect("tells").into_inner();
         let total = stats.total.expect("a total");
         let account = total.account.expect("an account");
         if account.removed_frames == WAITING && total.retained_frames == 2 {
             assert_eq!((account.accepted_frames, account.processed_frames), (FLOOR + 2, KEPT + 2));
             assert_eq!(sum(&account), account.accepted_frames, "{account:?}");
-            assert_eq!((total.dead_letter_count, total.depth_bytes), (0, 0));
-            let stream = stats.streams[0].account.expect("an account");
+            assert_eq!((total.dead_letter_count, account.queued_frames), (0, 0));
+            let stream = stream_stats(server).await[0].account.expect("an account");
             assert_eq!((stream.accepted_frames, stream.removed_frames), (WAITING + 2, WAITING));
             assert_eq!(sum(&stream), stream.accepted_frames, "{stream:?}");
             break;
@@ -223,14 +231,14 @@ async fn a_member_that_comes_later_is_told_of_streams_that_went_meanwhile() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     create(&server, group("site", "*")).await;
-    let two = pb::GroupMember { max_outstanding_frames: 2, ..member("site", "a") };
+    let two = pb::ConsumeFramesRequest { max_outstanding_frames: Some(2), ..member("site", "a") };
     let mut a = join(&server, two.clone()).await;
     submit(&server, 1..=KEPT).await;
     read_member(&mut a, 0, 2).await;
     drop(a);
     until(&server, "site", |status| status.members.is_empty()).await;
-    let gone = pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: String::new() };
-    server.streaming().unregister_stream(gone).await.expect("goes");
+    let gone = pb::UnregisterStreamRequest { stream_id: "cam".into(), ..Default::default() };
+    server.registry().unregister_stream(gone).await.expect("goes");
     let mut a = join(&server, two).await;
     let (told, _) = read_member(&mut a, KEPT as usize, 0).await;
     assert_eq!(told, (1..=KEPT).collect());
@@ -239,6 +247,6 @@ async fn a_member_that_comes_later_is_told_of_streams_that_went_meanwhile() {
     server.register(&["cam"]).await;
     submit(&server, KEPT + 1..=KEPT + 1).await;
     let (_, new) = read_member(&mut a, 0, 1).await;
-    assert_eq!(number(&new[0]), KEPT + 1);
+    assert_eq!(sequence(&new[0]), KEPT + 1);
     server.stop().await;
 }

@@ -8,12 +8,12 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::server::{TestServer, frame};
-use crate::{name, reason};
+use crate::{name, reason, stream_stats};
 
 #[tokio::test]
 async fn health_is_told_for_the_server_and_each_service() {
     let server = TestServer::start(|_| {}).await;
-    for service in ["", "frameway.v1.StreamingService", "frameway.v1.QueueService"] {
+    for service in std::iter::once("").chain(SERVICES) {
         let request = HealthCheckRequest { service: service.to_owned() };
         let answer = server.health().check(request).await.expect("known").into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving, "{service}");
@@ -23,8 +23,14 @@ async fn health_is_told_for_the_server_and_each_service() {
     server.stop().await;
 }
 
-const SERVICES: [&str; 3] =
-    ["frameway.v1.QueueService", "frameway.v1.StreamingService", "grpc.health.v1.Health"];
+const SERVICES: [&str; 6] = [
+    "frameway.v1.StreamingService",
+    "frameway.v1.StreamRegistryService",
+    "frameway.v1.ConsumerGroupService",
+    "frameway.v1.DeadLetterService",
+    "frameway.v1.QueueService",
+    "frameway.admin.v1beta1.AdminService",
+];
 
 /// Both versions have the same messages under other names.
 macro_rules! reflected_services {
@@ -52,7 +58,7 @@ macro_rules! reflected_services {
 async fn reflection_lists_the_services_in_both_versions() {
     let server = TestServer::start(|_| {}).await;
     for listed in [reflected_services!(server, v1), reflected_services!(server, v1alpha)] {
-        for service in SERVICES {
+        for service in SERVICES.into_iter().chain(["grpc.health.v1.Health"]) {
             assert!(listed.iter().any(|one| one == service), "{service} in {listed:?}");
         }
     }
@@ -62,12 +68,12 @@ async fn reflection_lists_the_services_in_both_versions() {
 #[tokio::test]
 async fn server_info_has_the_limits_in_force() {
     let server = TestServer::start(|config| config.limits.max_batch_frames = 17).await;
-    let info = server.operating().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells");
+    let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells");
     let info = info.into_inner();
     assert_eq!(info.health(), pb::ServerHealth::Serving);
     assert_eq!(info.backend_kind(), pb::BackendKind::Memory);
     assert_eq!(info.durability(), pb::Durability::Memory);
-    assert_eq!(info.partitions, 32);
+    assert_eq!(info.partition_count, 32);
     assert_eq!(info.version, env!("CARGO_PKG_VERSION"));
     let limits = info.limits.expect("limits");
     assert_eq!((limits.max_batch_frames, limits.max_message_bytes), (17, 32 << 20));
@@ -79,15 +85,20 @@ async fn queue_stats_count_what_was_accepted() {
     let server = TestServer::start(|config| config.server.role = frameway::config::Role::Api).await;
     server.register(&["a", "b"]).await;
     server.submit(vec![frame("a", 1), frame("a", 2), frame("b", 1)]).await;
-    let request = pb::GetQueueStatsRequest { include_streams: true, ..Default::default() };
-    let stats = server.operating().get_queue_stats(request).await.expect("tells").into_inner();
+    let request = pb::GetQueueStatsRequest::default();
+    let stats = server.queues().get_queue_stats(request).await.expect("tells").into_inner();
     let total = stats.total.expect("a total");
-    assert_eq!((total.depth_frames, total.account.map(|account| account.accepted_frames)), (3, Some(3)));
+    let account = total.account.expect("an account");
+    assert_eq!((account.queued_frames, account.accepted_frames), (3, 3));
     assert_eq!(stats.partitions.len(), 32);
-    let depths: Vec<u64> = stats.streams.iter().filter_map(|s| s.status).map(|s| s.queued_frames).collect();
+    let of_queues: u64 =
+        stats.partitions.iter().filter_map(|one| one.queue.as_ref()).map(|one| one.queued_frames).sum();
+    assert_eq!(of_queues, 3);
+    let streams = stream_stats(&server).await;
+    let depths: Vec<u64> = streams.iter().filter_map(|s| s.status).map(|s| s.queued_frames).collect();
     assert_eq!(depths, [2, 1]);
-    let request = pb::GetQueueStatsRequest { queue_id: "p99".into(), ..Default::default() };
-    let missing = server.operating().get_queue_stats(request).await.expect_err("no such queue");
+    let request = pb::GetQueueStatsRequest { queue_id: "p99".into() };
+    let missing = server.queues().get_queue_stats(request).await.expect_err("no such queue");
     assert_eq!((missing.code(), reason(&missing)), (Code::NotFound, name(R::QueueNotFound)));
     server.stop().await;
 }

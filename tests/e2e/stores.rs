@@ -9,7 +9,7 @@ use frameway::pb::v1::watch_streams_response::Event as WatchEvent;
 use tokio::time::timeout;
 use tonic::{Code, Streaming};
 
-use crate::frames::{next, selector, subscribe};
+use crate::frames::{gap_of, next, selector, subscribe};
 use crate::reason;
 use crate::server::{PATIENCE, TestServer, frame};
 
@@ -44,12 +44,14 @@ async fn checkpoint(events: &mut Streaming<pb::SubscribeFramesResponse>) -> Stri
     }
 }
 
-async fn expect_replaced(events: &mut Streaming<pb::SubscribeFramesResponse>) -> pb::Gap {
-    let Some(Event::Gap(gap)) = next(events).await else { panic!("a gap") };
+/// The next event is the gap of another store; answers its cursor.
+async fn expect_replaced(events: &mut Streaming<pb::SubscribeFramesResponse>) -> String {
+    let Some(Event::Gap(told)) = next(events).await else { panic!("a gap") };
+    let (cursor, gap) = (told.cursor.clone(), gap_of(told));
     assert_eq!((gap.from_sequence, gap.to_sequence), (1, 0), "no number of this store is left out");
     let replaced = pb::GapCause { reason: pb::GapReason::StoreReplaced.into(), count: 0, frames: None };
     assert_eq!(gap.causes, [replaced]);
-    gap
+    cursor
 }
 
 async fn expect_frames(
@@ -74,17 +76,20 @@ async fn a_cursor_of_an_earlier_life_of_the_embedded_queue_is_told_and_skips_not
     drop(events);
     let mut events = subscribe(&second, selector("cam", cursors(&unread)), 5).await;
     checkpoint(&mut events).await;
-    let gap = expect_replaced(&mut events).await;
+    let behind = expect_replaced(&mut events).await;
     expect_frames(&mut events, 1..=5).await;
     // Behind the gap it is a position of this store.
-    let mut resumed = subscribe(&second, selector("cam", cursors(&gap.cursor)), 5).await;
+    let mut resumed = subscribe(&second, selector("cam", cursors(&behind)), 5).await;
     checkpoint(&mut resumed).await;
     expect_frames(&mut resumed, 1..=5).await;
 
     let strict = pb::StreamSelector { fail_if_trimmed: true, ..selector("cam", cursors(&cursor)) };
     let request = pb::SubscribeFramesRequest { selectors: vec![strict], ..Default::default() };
     let refused = second.streaming().subscribe_frames(request).await.expect_err("it is refused");
-    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::OutOfRange, "CURSOR_TRIMMED"));
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::OutOfRange, "ERROR_REASON_CURSOR_TRIMMED")
+    );
     assert!(refused.message().contains("another store"), "{refused:?}");
     second.stop().await;
 }
@@ -95,7 +100,7 @@ async fn a_stream_that_comes_after_a_subscriber_with_an_old_cursor_is_told_as_re
     first.stop().await;
     let second = TestServer::start(|_| {}).await;
     let glob = pb::StreamSelector {
-        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("c*".to_owned())) }),
+        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("c*".to_owned())) }],
         ..selector("cam", cursors(&cursor))
     };
     let mut events = subscribe(&second, glob, 2).await;
@@ -152,16 +157,23 @@ async fn a_group_is_not_put_at_a_cursor_of_another_store() {
         ..Default::default()
     };
     let create = |start: &str| pb::CreateConsumerGroupRequest { group: Some(group(start)) };
-    let refused = second.operating().create_consumer_group(create(&cursor)).await.expect_err("refused");
-    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::OutOfRange, "CURSOR_TRIMMED"));
-    second.operating().create_consumer_group(create(&here)).await.expect("a cursor of this store");
+    let refused = second.groups().create_consumer_group(create(&cursor)).await.expect_err("refused");
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::OutOfRange, "ERROR_REASON_CURSOR_TRIMMED")
+    );
+    second.groups().create_consumer_group(create(&here)).await.expect("a cursor of this store");
     let request = pb::SeekConsumerGroupRequest {
         group_id: "site".to_owned(),
         position: Some(pb::StartPosition { position: Some(cursors(&cursor)) }),
+        all_streams: true,
         ..Default::default()
     };
-    let refused = second.operating().seek_consumer_group(request).await.expect_err("refused");
-    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::OutOfRange, "CURSOR_TRIMMED"));
+    let refused = second.groups().seek_consumer_group(request).await.expect_err("refused");
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::OutOfRange, "ERROR_REASON_CURSOR_TRIMMED")
+    );
     second.stop().await;
 }
 
@@ -174,12 +186,12 @@ async fn page_tokens_and_watch_tokens_of_another_store_begin_nothing() {
         page_token: page_token.to_owned(),
         ..Default::default()
     };
-    let page = first.streaming().list_streams(list("")).await.expect("lists").into_inner().next_page_token;
+    let page = first.registry().list_streams(list("")).await.expect("lists").into_inner().next_page_token;
     let watch = |resume_token: &str| pb::WatchStreamsRequest {
         resume_token: resume_token.to_owned(),
         ..Default::default()
     };
-    let mut events = first.streaming().watch_streams(watch("")).await.expect("watches").into_inner();
+    let mut events = first.registry().watch_streams(watch("")).await.expect("watches").into_inner();
     let token = loop {
         let message = timeout(PATIENCE, events.message()).await.expect("in time").expect("no error");
         let message = message.expect("not the end");
@@ -188,14 +200,17 @@ async fn page_tokens_and_watch_tokens_of_another_store_begin_nothing() {
         }
     };
     drop(events);
-    first.streaming().list_streams(list(&page)).await.expect("its own token");
+    first.registry().list_streams(list(&page)).await.expect("its own token");
     first.stop().await;
 
     let second = TestServer::start(|_| {}).await;
     second.register(&["a", "b"]).await;
-    let refused = second.streaming().list_streams(list(&page)).await.expect_err("refused");
-    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "PAGE_TOKEN_INVALID"));
-    let mut events = second.streaming().watch_streams(watch(&token)).await.expect("watches").into_inner();
+    let refused = second.registry().list_streams(list(&page)).await.expect_err("refused");
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::InvalidArgument, "ERROR_REASON_PAGE_TOKEN_INVALID")
+    );
+    let mut events = second.registry().watch_streams(watch(&token)).await.expect("watches").into_inner();
     let message = timeout(PATIENCE, events.message()).await.expect("in time").expect("no error");
     let event = message.expect("not the end").event;
     assert!(matches!(event, Some(WatchEvent::SnapshotStart(_))), "{event:?}");

@@ -79,7 +79,7 @@ async fn a_publisher_sequence_is_stored_once() {
 async fn a_full_queue_refuses_with_a_delay_and_keeps_the_order() {
     // Nobody works: what is accepted stays.
     let server = TestServer::start(|config| config.server.role = Role::Api).await;
-    let queue = Some(pb::QueuePolicy { max_frames: 1, ..Default::default() });
+    let queue = Some(pb::QueuePolicy { max_frames: Some(1), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
     server.register(&["other"]).await;
     let outcomes =
@@ -97,7 +97,7 @@ async fn a_full_queue_refuses_with_a_delay_and_keeps_the_order() {
 #[tokio::test]
 async fn a_large_batch_is_refused_without_its_pictures() {
     let server = TestServer::start(|config| config.server.role = Role::Api).await;
-    let queue = Some(pb::QueuePolicy { max_frames: 1, ..Default::default() });
+    let queue = Some(pb::QueuePolicy { max_frames: Some(1), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
     let large = |shade: u8| pb::Frame {
         format: pb::PictureFormat::Gray8.into(),
@@ -138,7 +138,7 @@ async fn a_batch_over_a_limit_is_refused_whole_and_told_the_limit() {
         assert_eq!(fact(&large, "limit").as_deref(), Some("100000"));
     }
     let request = pb::GetStreamRequest { stream_id: "cam".into() };
-    let stream = server.streaming().get_stream(request).await.expect("is there").into_inner().stream;
+    let stream = server.registry().get_stream(request).await.expect("is there").into_inner().stream;
     let status = stream.and_then(|stream| stream.status).expect("a status");
     assert_eq!(status.accepted_sequence, 0, "nothing is stored");
     server.stop().await;
@@ -158,7 +158,7 @@ async fn unknown_streams_are_registered_where_that_is_on_up_to_its_bound() {
     assert!(refused.clone().all(|one| rejected(one).0 == R::StreamNotFound));
     // It is told of them, whatever is changed later; and of no other.
     server.register(&["named"]).await;
-    let mut registry = server.streaming();
+    let mut registry = server.registry();
     let listed = registry.list_streams(pb::ListStreamsRequest::default()).await.expect("lists");
     let mut streams = listed.into_inner().streams;
     let by_frames: Vec<_> =
@@ -167,7 +167,8 @@ async fn unknown_streams_are_registered_where_that_is_on_up_to_its_bound() {
     let location = pb::GeoLocation { altitude_meters: Some(34.5), ..Default::default() };
     let moved = pb::Stream { location: Some(location), ..streams.remove(0) };
     let mask = prost_types::FieldMask { paths: vec!["location".to_owned()] };
-    let update = pb::UpdateStreamRequest { stream: Some(moved), update_mask: Some(mask) };
+    let update =
+        pb::UpdateStreamRequest { stream: Some(moved), update_mask: Some(mask), ..Default::default() };
     let updated =
         registry.update_stream(update).await.expect("updates").into_inner().stream.expect("a stream");
     assert_eq!((updated.auto_registered, updated.location), (true, Some(location)));

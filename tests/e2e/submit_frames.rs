@@ -16,7 +16,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::server::{PATIENCE, TestServer, frame};
-use crate::{fact, name, reason};
+use crate::{fact, name, reason, resume_all};
 
 /// A client's side of a call.
 struct Call {
@@ -125,7 +125,7 @@ fn rejected(outcome: &Outcome) -> (R, bool) {
 /// A server on which nobody works, and a stream that takes so many frames.
 async fn bounded(max_frames: u64) -> TestServer {
     let server = TestServer::start(|config| config.server.role = Role::Api).await;
-    let queue = Some(pb::QueuePolicy { max_frames, ..Default::default() });
+    let queue = Some(pb::QueuePolicy { max_frames: Some(max_frames), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
     server
 }
@@ -170,11 +170,12 @@ async fn ready_tells_the_limits_and_where_the_publisher_is() {
         last_publisher_sequence,
         last_sequence,
     };
-    let wanted = [position("fresh", None, 0), position("cam", Some(44), 3), position("nobody", None, 0)];
+    let wanted =
+        [position("fresh", None, None), position("cam", Some(44), Some(3)), position("nobody", None, None)];
     assert_eq!(ready.positions, wanted);
     // The same in the table of limits.
     let info =
-        server.operating().get_server_info(pb::GetServerInfoRequest {}).await.expect("info").into_inner();
+        server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("info").into_inner();
     let limits = info.limits.expect("limits");
     assert_eq!((limits.max_in_flight_batches, limits.max_in_flight_bytes), (8, 64 << 20));
     server.stop().await;
@@ -277,11 +278,11 @@ async fn what_is_behind_a_refused_frame_waits_also_in_batches_in_flight() {
     assert_eq!(accepted(&second[1]), 1, "other streams go on");
 
     // There is room now: order is kept all the same.
-    let policy = pb::QueuePolicy { max_frames: 100, ..Default::default() };
+    let policy = pb::QueuePolicy { max_frames: Some(100), ..Default::default() };
     let stream = pb::Stream { stream_id: "cam".into(), queue: Some(policy), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["queue.max_frames".into()] });
-    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask };
-    server.streaming().update_stream(request).await.expect("updates");
+    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask, ..Default::default() };
+    server.registry().update_stream(request).await.expect("updates");
     call.batch(3, vec![numbered("cam", 5), numbered("cam", 1)]).await;
     let third = call.result(3).await;
     assert_eq!(rejected(&third[0]), (R::OutOfOrder, true));
@@ -290,6 +291,54 @@ async fn what_is_behind_a_refused_frame_waits_also_in_batches_in_flight() {
     call.batch(5, vec![numbered("cam", 5)]).await;
     assert_eq!(call.result(4).await.iter().map(accepted).collect::<Vec<_>>(), [3, 4]);
     assert_eq!(accepted(&call.result(5).await[0]), 5);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_publisher_that_obeys_loses_no_frame_over_a_drain_and_stays_in_order() {
+    let server = TestServer::start(|_| {}).await;
+    server.register(&["cam"]).await;
+    let mut call = Call::open(&server).await;
+    let mut left: Vec<u64> = (1..=12).collect();
+    let (mut stored, mut refused, mut longest) = (Vec::new(), Vec::new(), Duration::ZERO);
+    for batch_id in 1.. {
+        let sent: Vec<u64> = left.iter().copied().take(4).collect();
+        call.batch(batch_id, sent.iter().map(|&number| numbered("cam", number)).collect()).await;
+        let mut wait = Duration::ZERO;
+        for (number, outcome) in sent.into_iter().zip(call.result(batch_id).await) {
+            match outcome {
+                Outcome::Accepted(done) => stored.push((number, done.sequence)),
+                Outcome::Rejected(error) => {
+                    let delay = error.retry_delay.expect("it may come again");
+                    wait = wait.max(delay.try_into().expect("a delay"));
+                    refused.push((number, error.reason()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        left.retain(|number| stored.iter().all(|(done, _)| done != number));
+        if left.is_empty() {
+            break;
+        }
+        if stored.len() == 4 && refused.is_empty() {
+            let target = Some(pb::drain_queue_request::Target::AllQueues(true));
+            let request = pb::DrainQueueRequest { target, ..Default::default() };
+            server.queues().drain_queue(request).await.expect("drains");
+        }
+        if wait > Duration::ZERO && longest == Duration::ZERO {
+            resume_all(&server).await;
+            // The stream waits for the refused frame, although there is room for others now.
+            call.batch(100, vec![numbered("cam", 6), numbered("cam", 7)]).await;
+            let early: Vec<_> = call.result(100).await.iter().map(rejected).collect();
+            assert_eq!(early, [(R::OutOfOrder, true); 2]);
+        }
+        longest = longest.max(wait);
+        tokio::time::sleep(wait).await;
+    }
+    let behind = |number| (number, R::OutOfOrder);
+    assert_eq!(refused, [(5, R::QueueDraining), behind(6), behind(7), behind(8)]);
+    assert_eq!(longest, Duration::from_secs(5));
+    assert_eq!(stored, (1..=12).map(|number| (number, number)).collect::<Vec<_>>());
     server.stop().await;
 }
 
@@ -350,8 +399,8 @@ async fn a_stream_that_is_removed_meanwhile_is_told_per_frame() {
     let mut call = Call::open(&server).await;
     call.batch(1, vec![numbered("cam", 1)]).await;
     assert_eq!(accepted(&call.result(1).await[0]), 1);
-    let request = pb::UnregisterStreamRequest { stream_id: "cam".into(), etag: String::new() };
-    server.streaming().unregister_stream(request).await.expect("unregisters");
+    let request = pb::UnregisterStreamRequest { stream_id: "cam".into(), ..Default::default() };
+    server.registry().unregister_stream(request).await.expect("unregisters");
     call.batch(2, vec![numbered("cam", 2), numbered("other", 1), numbered("cam", 3)]).await;
     let results = call.result(2).await;
     assert_eq!(rejected(&results[0]), (R::StreamNotFound, false));
@@ -492,11 +541,11 @@ async fn a_publisher_that_obeys_the_throttle_is_not_refused() {
     assert!(throttles.len() > 2, "a throttle that holds is told again: {throttles:?}");
 
     // Room again: the throttle ends, though no frame comes.
-    let policy = pb::QueuePolicy { max_frames: 1_000, ..Default::default() };
+    let policy = pb::QueuePolicy { max_frames: Some(1_000), ..Default::default() };
     let stream = pb::Stream { stream_id: "cam".into(), queue: Some(policy), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["queue.max_frames".into()] });
-    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask };
-    server.streaming().update_stream(request).await.expect("updates");
+    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask, ..Default::default() };
+    server.registry().update_stream(request).await.expect("updates");
     loop {
         let Event::Throttle(throttle) = call.next().await else { continue };
         if throttle.pause.is_none() && throttle.max_fps.is_none() && throttle.max_bytes_per_second.is_none() {
@@ -516,7 +565,7 @@ async fn a_publisher_that_ignores_the_throttle_is_told_first_and_refused_then() 
             config.queue.budget.work_frames = partition_frames;
         })
         .await;
-        let queue = Some(pb::QueuePolicy { max_frames: 40, ..Default::default() });
+        let queue = Some(pb::QueuePolicy { max_frames: Some(40), ..Default::default() });
         server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
         let mut call = Call::open(&server).await;
         let (outcomes, throttles) = publish(&mut call, PATIENCE, false).await;
@@ -529,7 +578,7 @@ async fn a_publisher_that_ignores_the_throttle_is_told_first_and_refused_then() 
 #[tokio::test]
 async fn a_throttled_publisher_keeps_up_with_the_worker() {
     let server = TestServer::start(|_| {}).await;
-    let queue = Some(pb::QueuePolicy { max_frames: 40, ..Default::default() });
+    let queue = Some(pb::QueuePolicy { max_frames: Some(40), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
     let mut call = Call::open(&server).await;
     let (outcomes, _) = publish(&mut call, Duration::from_secs(3), true).await;

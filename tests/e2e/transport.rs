@@ -17,7 +17,9 @@ use crate::server::{PATIENCE, TestServer};
 use crate::{fact, name, reason};
 
 const STREAMING: &str = "/frameway.v1.StreamingService";
-const OPERATING: &str = "/frameway.v1.QueueService";
+const REGISTRY: &str = "/frameway.v1.StreamRegistryService";
+const GROUPS: &str = "/frameway.v1.ConsumerGroupService";
+const QUEUES: &str = "/frameway.v1.QueueService";
 
 fn assert_refused(status: &Status, code: Code, wanted: R) {
     assert_eq!((status.code(), reason(status)), (code, name(wanted)), "{status:?}");
@@ -30,15 +32,16 @@ fn live(stream: &str) -> pb::SubscribeFramesRequest {
 
 async fn is_registered(server: &TestServer, stream: &str) -> bool {
     let request = pb::GetStreamRequest { stream_id: stream.to_owned() };
-    server.streaming().get_stream(request).await.is_ok()
+    server.registry().get_stream(request).await.is_ok()
 }
 
 #[tokio::test]
 async fn a_deadline_that_passes_at_the_server_is_deadline_exceeded_with_its_reason() {
     let server = TestServer::start(|_| {}).await;
     let client = Raw::connect(server.address).await;
-    for method in ["SubmitFrameBatch", "RegisterStream", "GetFrames", "SubmitFrames", "SubscribeFrames"] {
-        let path = format!("{STREAMING}/{method}");
+    let streaming = ["SubmitFrameBatch", "GetFrames", "SubmitFrames", "SubscribeFrames", "ConsumeFrames"];
+    let paths = streaming.map(|method| format!("{STREAMING}/{method}"));
+    for path in paths.into_iter().chain([format!("{REGISTRY}/RegisterStream")]) {
         let answer = client.call(&path, &[("grpc-timeout", "300m")], Body::Endless(Vec::new())).await;
         assert_refused(&answer.refusal(), Code::DeadlineExceeded, R::DeadlineExceeded);
     }
@@ -57,7 +60,7 @@ async fn a_deadline_holds_for_the_whole_life_of_a_stream() {
     });
     for (path, body) in [
         (format!("{STREAMING}/SubscribeFrames"), Body::Whole(framed(&live("cam")))),
-        (format!("{STREAMING}/WatchStreams"), Body::Whole(framed(&pb::WatchStreamsRequest::default()))),
+        (format!("{REGISTRY}/WatchStreams"), Body::Whole(framed(&pb::WatchStreamsRequest::default()))),
         ("/grpc.health.v1.Health/Watch".to_owned(), Body::Whole(framed(&health))),
         (
             format!("{STREAMING}/SubmitFrames"),
@@ -79,14 +82,14 @@ async fn a_call_whose_time_is_over_when_it_comes_is_not_executed() {
         let stream_id = format!("cam-{at}");
         let stream = pb::Stream { stream_id: stream_id.clone(), ..Default::default() };
         let request = Body::Whole(framed(&pb::RegisterStreamRequest { stream: Some(stream) }));
-        let path = format!("{STREAMING}/RegisterStream");
+        let path = format!("{REGISTRY}/RegisterStream");
         let answer = client.call(&path, &[("grpc-timeout", value)], request).await;
         assert_refused(&answer.refusal(), Code::DeadlineExceeded, R::DeadlineExceeded);
         assert!(!is_registered(&server, &stream_id).await, "{value}");
     }
     for value in ["", "5", "S", "1s", "-1S", "123456789S"] {
         let request = Body::Whole(framed(&pb::GetServerInfoRequest {}));
-        let path = format!("{OPERATING}/GetServerInfo");
+        let path = format!("{STREAMING}/GetServerInfo");
         let answer = client.call(&path, &[("grpc-timeout", value)], request).await;
         assert_refused(&answer.refusal(), Code::InvalidArgument, R::ProtocolViolation);
     }
@@ -99,7 +102,7 @@ async fn what_is_not_grpc_is_answered_with_415_and_not_executed() {
     server.register(&["cam"]).await;
     let client = Raw::connect(server.address).await;
     let request = framed(&pb::UnregisterStreamRequest { stream_id: "cam".into(), ..Default::default() });
-    let path = format!("{STREAMING}/UnregisterStream");
+    let path = format!("{REGISTRY}/UnregisterStream");
     for content_type in [
         "text/plain",
         "application/x-www-form-urlencoded",
@@ -164,7 +167,7 @@ async fn cancelling_many_calls_at_once_does_not_end_the_connection() {
         Frame { kind: raw::RST_STREAM, flags: 0, stream, payload: cancel }.write(&mut flood);
     }
     let last = 5001;
-    let info = format!("{OPERATING}/GetServerInfo");
+    let info = format!("{STREAMING}/GetServerInfo");
     flood.extend(raw::request_frames(last, &info, &pb::GetServerInfoRequest {}));
     let (mut reader, mut writer) = socket.into_split();
     let (sent, answered) = tokio::join!(writer.write_all(&flood), async {
@@ -198,8 +201,8 @@ async fn one_connection_carries_many_subscriptions_and_calls_beside_them() {
         assert!(matches!(next(&mut events).await, Some(Event::Checkpoint(_))));
         open.push(events);
     }
-    let mut operating = server.operating();
-    let info = timeout(PATIENCE, operating.get_server_info(pb::GetServerInfoRequest {})).await;
+    let mut client = server.streaming();
+    let info = timeout(PATIENCE, client.get_server_info(pb::GetServerInfoRequest {})).await;
     let info = info.expect("a call beside them is served").expect("and answered").into_inner();
     let limits = info.limits.expect("limits");
     assert!(limits.max_calls_per_connection > limits.max_subscriptions, "{limits:?}");
@@ -232,14 +235,14 @@ async fn too_much_metadata_gets_a_status_and_spares_the_connection() {
     for size in [17 << 10, 70 << 10] {
         let mut request = Request::new(pb::GetServerInfoRequest {});
         request.metadata_mut().insert("x-large", "a".repeat(size).parse().expect("a value"));
-        let refused = server.operating().get_server_info(request).await.expect_err("too much");
+        let refused = server.streaming().get_server_info(request).await.expect_err("too much");
         assert_refused(&refused, Code::ResourceExhausted, R::MetadataTooLarge);
         assert_eq!(fact(&refused, "limit").as_deref(), Some("16384"));
         assert!(refused.get_error_details().retry_info().is_none());
     }
     let mut request = Request::new(pb::GetServerInfoRequest {});
     request.metadata_mut().insert("x-large", "a".repeat(15 << 10).parse().expect("a value"));
-    server.operating().get_server_info(request).await.expect("is within the limit");
+    server.streaming().get_server_info(request).await.expect("is within the limit");
     server.submit(vec![crate::server::frame("cam", 1)]).await;
     assert!(matches!(next(&mut bystander).await, Some(Event::Frame(_))), "the bystander's call ended");
     server.stop().await;
@@ -254,17 +257,18 @@ async fn errors_that_repeat_the_request_stay_short() {
         let long = unit.repeat(50_000);
         let stream = Some(pb::Stream { stream_id: "cam".to_owned(), ..Default::default() });
         let update_mask = Some(prost_types::FieldMask { paths: vec![long.clone()] });
-        let update = pb::UpdateStreamRequest { stream, update_mask };
-        let stats = pb::GetQueueStatsRequest { queue_id: long.clone(), ..Default::default() };
+        let update = pb::UpdateStreamRequest { stream, update_mask, ..Default::default() };
+        let stats = pb::GetQueueStatsRequest { queue_id: long.clone() };
         let get = pb::GetStreamRequest { stream_id: long.clone() };
-        let group = pb::GetConsumerGroupRequest { group_id: long.clone(), ..Default::default() };
-        let pause = pb::PauseQueueRequest { queue_id: long.clone(), ..Default::default() };
+        let group = pb::GetConsumerGroupRequest { group_id: long.clone() };
+        let target = Some(pb::pause_queue_request::Target::QueueId(long.clone()));
+        let pause = pb::PauseQueueRequest { target, ..Default::default() };
         for (path, body) in [
-            (format!("{STREAMING}/UpdateStream"), framed(&update)),
-            (format!("{STREAMING}/GetStream"), framed(&get)),
-            (format!("{OPERATING}/GetQueueStats"), framed(&stats)),
-            (format!("{OPERATING}/GetConsumerGroup"), framed(&group)),
-            (format!("{OPERATING}/PauseQueue"), framed(&pause)),
+            (format!("{REGISTRY}/UpdateStream"), framed(&update)),
+            (format!("{REGISTRY}/GetStream"), framed(&get)),
+            (format!("{QUEUES}/GetQueueStats"), framed(&stats)),
+            (format!("{GROUPS}/GetConsumerGroup"), framed(&group)),
+            (format!("{QUEUES}/PauseQueue"), framed(&pause)),
         ] {
             let answer = client.call(&path, &[], Body::Whole(body)).await;
             let bytes: usize =
@@ -285,7 +289,7 @@ async fn compressed_messages_are_refused_with_a_reason() {
     for encoding in ["gzip", "deflate", "zstd"] {
         let mut body = framed(&pb::GetServerInfoRequest {});
         body[0] = 1;
-        let path = format!("{OPERATING}/GetServerInfo");
+        let path = format!("{STREAMING}/GetServerInfo");
         let answer = client.call(&path, &[("grpc-encoding", encoding)], Body::Whole(body)).await;
         assert_refused(&answer.refusal(), Code::Unimplemented, R::NotImplemented);
         let accepted = answer.fields.get("grpc-accept-encoding").and_then(|value| value.to_str().ok());
@@ -299,10 +303,10 @@ async fn a_message_that_is_too_large_is_refused_alike_by_every_service() {
     let server = TestServer::start(|_| {}).await;
     let client = Raw::connect(server.address).await;
     for (path, limit) in [
-        (format!("{OPERATING}/CreateConsumerGroup"), 4 << 20),
+        (format!("{GROUPS}/CreateConsumerGroup"), 4 << 20),
         ("/grpc.health.v1.Health/Check".to_owned(), 4 << 20),
         (format!("{STREAMING}/SubmitFrameBatch"), 32 << 20),
-        (format!("{STREAMING}/RegisterStream"), 32 << 20),
+        (format!("{REGISTRY}/RegisterStream"), 4 << 20),
         (format!("{STREAMING}/SubmitFrames"), 32 << 20),
     ] {
         // The size is announced: the server need not see the rest.
@@ -313,7 +317,7 @@ async fn a_message_that_is_too_large_is_refused_alike_by_every_service() {
         assert_refused(&refused, Code::ResourceExhausted, R::BatchTooLarge);
         assert_eq!(fact(&refused, "limit"), Some(limit.to_string()), "{path}");
     }
-    let info = server.operating().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells");
+    let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells");
     let limits = info.into_inner().limits.expect("limits");
     assert_eq!((limits.max_message_bytes, limits.max_control_message_bytes), (32 << 20, 4 << 20));
     server.stop().await;
@@ -342,7 +346,7 @@ async fn bytes_that_are_no_message_are_an_invalid_argument() {
         format!("{STREAMING}/SubmitFrameBatch"),
         format!("{STREAMING}/SubscribeFrames"),
         format!("{STREAMING}/SubmitFrames"),
-        format!("{OPERATING}/GetQueueStats"),
+        format!("{QUEUES}/GetQueueStats"),
         "/grpc.health.v1.Health/Check".to_owned(),
     ] {
         for body in [framed_bytes(&[0xff; 20]), vec![7, 0, 0, 0, 0], vec![0, 0, 0, 0, 9, 1]] {
@@ -351,7 +355,7 @@ async fn bytes_that_are_no_message_are_an_invalid_argument() {
         }
     }
     // No message at all, where one must come.
-    let path = format!("{OPERATING}/GetQueueStats");
+    let path = format!("{QUEUES}/GetQueueStats");
     let answer = client.call(&path, &[], Body::Whole(Vec::new())).await;
     assert_refused(&answer.refusal(), Code::InvalidArgument, R::ProtocolViolation);
     server.stop().await;
@@ -362,15 +366,15 @@ async fn a_bad_glob_is_named_by_the_same_path_whatever_is_wrong_with_it() {
     let server = TestServer::start(|_| {}).await;
     for glob in ["[", "a{b", &"x".repeat(300), ""] {
         let by = pb::stream_match::Selector::Glob(glob.to_owned());
-        let streams = Some(pb::StreamMatch { selector: Some(by) });
+        let streams = vec![pb::StreamMatch { selector: Some(by) }];
         let one = pb::StreamSelector { streams: streams.clone(), ..Default::default() };
         let request = pb::SubscribeFramesRequest { selectors: vec![one], ..Default::default() };
         let refused = server.streaming().subscribe_frames(request).await.expect_err("a bad glob");
         assert_refused(&refused, Code::InvalidArgument, R::InvalidField);
-        assert_eq!(fact(&refused, "field").as_deref(), Some("selectors[0].streams.glob"), "{glob}");
+        assert_eq!(fact(&refused, "field").as_deref(), Some("selectors[0].streams[0].glob"), "{glob}");
         let request = pb::WatchStreamsRequest { streams, ..Default::default() };
-        let refused = server.streaming().watch_streams(request).await.expect_err("a bad glob");
-        assert_eq!(fact(&refused, "field").as_deref(), Some("streams.glob"), "{glob}");
+        let refused = server.registry().watch_streams(request).await.expect_err("a bad glob");
+        assert_eq!(fact(&refused, "field").as_deref(), Some("streams[0].glob"), "{glob}");
     }
     server.stop().await;
 }

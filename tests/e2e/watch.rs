@@ -17,7 +17,7 @@ async fn watch(server: &TestServer, resume_token: &str) -> Events {
         heartbeat_interval: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
         ..Default::default()
     };
-    server.streaming().watch_streams(request).await.expect("watches").into_inner()
+    server.registry().watch_streams(request).await.expect("watches").into_inner()
 }
 
 /// The next event that is no heartbeat, with its token.
@@ -62,7 +62,7 @@ async fn snapshot(events: &mut Events) -> (Vec<String>, String) {
 
 async fn state_of(server: &TestServer, id: &str) -> pb::StreamState {
     let request = pb::GetStreamRequest { stream_id: id.into() };
-    let stream = server.streaming().get_stream(request).await.expect("reads").into_inner().stream;
+    let stream = server.registry().get_stream(request).await.expect("reads").into_inner().stream;
     stream.and_then(|stream| stream.status).expect("a status").state()
 }
 
@@ -106,13 +106,14 @@ async fn a_watch_tells_what_streams_do_and_resumes() {
         assert_eq!(kind, Kind::Live, "the first failures alone are no error");
     }
     assert_eq!(state_of(&server, "a").await, pb::StreamState::Error);
-    let only = pb::ListStreamsRequest { filter: "state = ERROR".into(), ..Default::default() };
-    let listed = server.streaming().list_streams(only).await.expect("lists").into_inner().streams;
+    let only =
+        pb::ListStreamsRequest { filter: "status.state = STREAM_STATE_ERROR".into(), ..Default::default() };
+    let listed = server.registry().list_streams(only).await.expect("lists").into_inner().streams;
     assert_eq!(listed.iter().map(|stream| stream.stream_id.as_str()).collect::<Vec<_>>(), ["a"]);
     drop(events);
 
     let request = pb::UnregisterStreamRequest { stream_id: "quick".into(), ..Default::default() };
-    server.streaming().unregister_stream(request).await.expect("unregisters");
+    server.registry().unregister_stream(request).await.expect("unregisters");
     server.register(&["b"]).await;
     let mut resumed = watch(&server, &token).await;
     let mut seen = Vec::new();
@@ -132,7 +133,7 @@ async fn a_watch_that_cannot_be_is_refused_and_draining_ends_it() {
     let mut events = watch(&server, "").await;
     let (_, token) = snapshot(&mut events).await;
     let glob =
-        |glob: &str| Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob(glob.into())) });
+        |glob: &str| vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob(glob.into())) }];
     let request = pb::WatchStreamsRequest::default;
     for request in [
         pb::WatchStreamsRequest { resume_token: "rubbish".into(), ..request() },
@@ -144,8 +145,11 @@ async fn a_watch_that_cannot_be_is_refused_and_draining_ends_it() {
             ..request()
         },
     ] {
-        let refused = server.streaming().watch_streams(request).await.expect_err("must be refused");
-        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "INVALID_FIELD"));
+        let refused = server.registry().watch_streams(request).await.expect_err("must be refused");
+        assert_eq!(
+            (refused.code(), reason(&refused).as_str()),
+            (Code::InvalidArgument, "ERROR_REASON_INVALID_FIELD")
+        );
     }
     server.begin_to_stop();
     let end = async {
@@ -158,6 +162,6 @@ async fn a_watch_that_cannot_be_is_refused_and_draining_ends_it() {
         }
     };
     let end = timeout(PATIENCE, end).await.expect("in time");
-    assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "DRAINING"));
+    assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "ERROR_REASON_DRAINING"));
     server.stop().await;
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frameway::pb::v1 as pb;
-use frameway::pb::v1::queue_service_client::QueueServiceClient;
-use frameway::pb::v1::subscribe_frames_response::Event;
+use frameway::pb::v1::consume_frames_response::Event;
 use tempfile::TempDir;
 
 use crate::campaign::slow_rounds;
@@ -133,29 +132,27 @@ async fn a_groups_due_times_survive_a_clock_that_jumps_an_hour_and_back() {
     let server = Process::server(&["--redis-url", &redis.url()]);
     let (client, ledger, streams) = (client(&server.url()), Arc::new(Ledger::default()), streams(1));
     register(&client, &streams).await;
-    let mut operator = QueueServiceClient::connect(server.url()).await.expect("connects");
     let group = pb::ConsumerGroup {
         group_id: "site".to_owned(),
         streams: vec![pb::StreamMatch {
             selector: Some(pb::stream_match::Selector::Glob("cam-*".to_owned())),
         }],
         ack_deadline: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
-        max_delivery_attempts: 100,
+        max_delivery_attempts: Some(100),
         ..Default::default()
     };
     let request = pb::CreateConsumerGroupRequest { group: Some(group) };
-    operator.create_consumer_group(request).await.expect("creates");
+    client.groups.clone().create_consumer_group(request).await.expect("creates");
     let join = async |member: &str| {
-        let member = pb::GroupMember {
+        let request = pb::ConsumeFramesRequest {
             group_id: "site".to_owned(),
             member_id: member.to_owned(),
-            max_outstanding_frames: 10,
+            max_outstanding_frames: Some(10),
             ..Default::default()
         };
-        let request = pb::SubscribeFramesRequest { group: Some(member), ..Default::default() };
-        client.clone().subscribe_frames(request).await.expect("joins").into_inner()
+        client.streaming.clone().consume_frames(request).await.expect("joins").into_inner()
     };
-    let attempt = async |events: &mut tonic::Streaming<pb::SubscribeFramesResponse>| {
+    let attempt = async |events: &mut tonic::Streaming<pb::ConsumeFramesResponse>| {
         let next = async {
             loop {
                 let message = events.message().await.expect("no error").expect("not the end");
@@ -184,7 +181,7 @@ async fn a_groups_due_times_survive_a_clock_that_jumps_an_hour_and_back() {
     }
     let request =
         pb::AcknowledgeFramesRequest { group_id: "site".to_owned(), ack_ids: vec![last.ack_id.clone()] };
-    client.clone().acknowledge_frames(request).await.expect("answers");
+    client.streaming.clone().acknowledge_frames(request).await.expect("answers");
     record(Row {
         number: 33,
         name: name.to_owned(),

@@ -30,7 +30,7 @@ async fn submit_to(client: &Client, stream: &str, picture: &Bytes, number: u64) 
             ..Default::default()
         };
         let request = pb::SubmitFrameBatchRequest { frames: vec![frame] };
-        if let Ok(answer) = client.clone().submit_frame_batch(request).await
+        if let Ok(answer) = client.streaming.clone().submit_frame_batch(request).await
             && let Some(Outcome::Accepted(accepted)) = answer.into_inner().results.remove(0).outcome
         {
             return accepted.sequence;
@@ -44,12 +44,12 @@ async fn subscribe(
     start: pb::start_position::Position,
 ) -> Streaming<pb::SubscribeFramesResponse> {
     let selector = pb::StreamSelector {
-        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(STREAM.to_owned())) }),
+        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(STREAM.to_owned())) }],
         start: Some(pb::StartPosition { position: Some(start) }),
         ..Default::default()
     };
     let request = pb::SubscribeFramesRequest { selectors: vec![selector], ..Default::default() };
-    client.clone().subscribe_frames(request).await.expect("a subscription").into_inner()
+    client.streaming.clone().subscribe_frames(request).await.expect("a subscription").into_inner()
 }
 
 /// What a subscription tells: numbers of frames, and gaps with their reasons.
@@ -68,7 +68,8 @@ async fn next(events: &mut Streaming<pb::SubscribeFramesResponse>) -> Told {
                 Some(Event::Frame(frame)) => {
                     return Told::Frame(frame.frame.unwrap_or_default().sequence, frame.cursor);
                 }
-                Some(Event::Gap(gap)) => {
+                Some(Event::Gap(told)) => {
+                    let gap = told.gap.unwrap_or_default();
                     let causes =
                         gap.causes.iter().map(|cause| (cause.reason(), cause.count, cause.frames)).collect();
                     return Told::Gap(gap.from_sequence, gap.to_sequence, causes);
@@ -150,16 +151,16 @@ async fn numbers_lost_with_a_failover_are_told_and_never_given_out_again() {
         sequences: vec![3, 7, first],
         ..Default::default()
     };
-    let found = client.clone().get_frames(request).await.expect("an answer").into_inner().results;
+    let found = client.streaming.clone().get_frames(request).await.expect("an answer").into_inner().results;
     use pb::frame_lookup::Outcome::{Frame, Missing};
-    assert!(matches!(found[0].result, Some(Frame(_))), "{found:?}");
+    assert!(matches!(found[0].outcome, Some(Frame(_))), "{found:?}");
     assert!(
-        matches!(&found[1].result, Some(Missing(missing)) if missing.reason() == pb::MissingReason::BackendFailover),
+        matches!(&found[1].outcome, Some(Missing(missing)) if missing.reason() == pb::MissingReason::BackendFailover),
         "{found:?}"
     );
-    assert!(matches!(found[2].result, Some(Frame(_))), "{found:?}");
+    assert!(matches!(found[2].outcome, Some(Frame(_))), "{found:?}");
     let request = pb::GetStreamRequest { stream_id: STREAM.to_owned() };
-    let status = client.clone().get_stream(request).await.expect("a stream").into_inner().stream;
+    let status = client.registry.clone().get_stream(request).await.expect("a stream").into_inner().stream;
     let status = status.and_then(|stream| stream.status).expect("a status");
     assert_eq!((status.queued_frames, status.retained_frames, status.oldest_sequence), (0, 7, 1));
     assert_eq!((status.accepted_sequence, status.published_sequence), (second, second));
@@ -258,7 +259,7 @@ async fn a_store_that_was_emptied_gives_no_number_out_again() {
     }
     redis.cli(&["FLUSHALL"]);
     let request = pb::GetStreamRequest { stream_id: STREAM.to_owned() };
-    let status = client.clone().get_stream(request).await.expect_err("nothing is left");
+    let status = client.registry.clone().get_stream(request).await.expect_err("nothing is left");
     assert_eq!(status.code(), tonic::Code::NotFound, "{status:?}");
 
     register(&client, &[STREAM.to_owned()]).await;
@@ -272,7 +273,6 @@ async fn a_store_that_was_emptied_gives_no_number_out_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frame_that_too_few_replicas_have_is_not_confirmed() {
-    use frameway::pb::v1::queue_service_client::QueueServiceClient;
     use pb::frame_result::Outcome;
     let (primary, mut replica) = (RedisServer::start(), RedisServer::start());
     replica.replicate(&primary);
@@ -280,8 +280,13 @@ async fn a_frame_that_too_few_replicas_have_is_not_confirmed() {
     let (client, pictures) = (client(&server.url()), pictures(2));
     register(&client, &[STREAM.to_owned()]).await;
     assert_eq!(submit(&client, &pictures[0], 1).await, 1);
-    let mut operator = QueueServiceClient::connect(server.url()).await.expect("a connection");
-    let info = operator.get_server_info(pb::GetServerInfoRequest {}).await.expect("an answer").into_inner();
+    let info = client
+        .streaming
+        .clone()
+        .get_server_info(pb::GetServerInfoRequest {})
+        .await
+        .expect("an answer")
+        .into_inner();
     assert_eq!((info.durability(), info.durability_replicas), (pb::Durability::Replicated, 1));
 
     replica.kill_hard();
@@ -295,7 +300,8 @@ async fn a_frame_that_too_few_replicas_have_is_not_confirmed() {
     let request = pb::SubmitFrameBatchRequest { frames: vec![frame] };
     let outcome =
         |answer: tonic::Response<pb::SubmitFrameBatchResponse>| answer.into_inner().results.remove(0).outcome;
-    let answer = outcome(client.clone().submit_frame_batch(request.clone()).await.expect("an answer"));
+    let answer =
+        outcome(client.streaming.clone().submit_frame_batch(request.clone()).await.expect("an answer"));
     assert!(
         matches!(&answer, Some(Outcome::Unconfirmed(error))
             if error.reason() == pb::ErrorReason::DurabilityNotReached && error.retry_delay.is_some()),
@@ -306,7 +312,8 @@ async fn a_frame_that_too_few_replicas_have_is_not_confirmed() {
     replica.replicate(&primary);
     let start = std::time::Instant::now();
     loop {
-        match outcome(client.clone().submit_frame_batch(request.clone()).await.expect("an answer")) {
+        match outcome(client.streaming.clone().submit_frame_batch(request.clone()).await.expect("an answer"))
+        {
             Some(Outcome::Duplicate(duplicate)) => break assert_eq!(duplicate.sequence, 2),
             other => assert!(start.elapsed() < DEADLINE, "{other:?}"),
         }

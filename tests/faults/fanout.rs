@@ -57,7 +57,8 @@ impl Latencies {
         spawn(async move {
             let selectors = vec![selector(&stream, None)];
             let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
-            let mut events = client.subscribe_frames(request).await.expect("subscribes").into_inner();
+            let mut events =
+                client.streaming.subscribe_frames(request).await.expect("subscribes").into_inner();
             while let Ok(Some(message)) = events.message().await {
                 if let Some(Event::Frame(delivered)) = message.event {
                     let number = delivered.frame.map_or(0, |frame| frame.publisher_sequence());
@@ -150,7 +151,8 @@ async fn a_thousand_subscribers_of_a_camera_cost_redis_one_read() {
         spawn(async move {
             let selectors = vec![selector(&stream, None)];
             let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
-            let mut events = client.subscribe_frames(request).await.expect("subscribes").into_inner();
+            let mut events =
+                client.streaming.subscribe_frames(request).await.expect("subscribes").into_inner();
             while let Ok(Some(message)) = events.message().await {
                 match message.event {
                     // The first message.
@@ -226,8 +228,9 @@ async fn a_subscriber_that_vanished_gives_its_place_up() {
             pb::SubscribeFramesRequest { selectors, ..Default::default() }
         };
         // The one that found it free in the round before may be just giving it up.
-        let opened =
-            eventually("the only place", || async { far.clone().subscribe_frames(request()).await.ok() });
+        let opened = eventually("the only place", || async {
+            far.streaming.clone().subscribe_frames(request()).await.ok()
+        });
         let mut vanishing = opened.await.into_inner();
         let first = vanishing.message().await.expect("an event");
         assert!(first.is_some(), "the subscription ended");
@@ -235,7 +238,7 @@ async fn a_subscriber_that_vanished_gives_its_place_up() {
         let vanished = Instant::now();
         let freed = loop {
             publisher.submit(1).await;
-            match near.clone().subscribe_frames(request()).await {
+            match near.streaming.clone().subscribe_frames(request()).await {
                 Ok(_) => break vanished.elapsed(),
                 Err(status) => assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}"),
             }

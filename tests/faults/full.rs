@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use frameway::pb::v1::{self as pb, GapReason, queue_service_client::QueueServiceClient};
+use frameway::pb::v1::{self as pb, GapReason};
 
 use crate::campaign::slow_rounds;
 use crate::common::eventually;
@@ -110,7 +110,7 @@ fn keeps_little(stream: &str) -> pb::Stream {
     pb::Stream {
         stream_id: stream.to_owned(),
         output: Some(pb::OutputPolicy { keep_original: true, ..Default::default() }),
-        retention: Some(pb::RetentionPolicy { max_bytes: 12 << 20, ..Default::default() }),
+        retention: Some(pb::RetentionPolicy { max_bytes: Some(12 << 20), ..Default::default() }),
         ..Default::default()
     }
 }
@@ -124,11 +124,11 @@ fn padded(picture: &bytes::Bytes) -> bytes::Bytes {
 
 /// Waits until the work queues say that they are empty.
 async fn drained(server: &Process) {
-    let channel = tonic::transport::Endpoint::from_shared(server.url()).expect("an address").connect_lazy();
-    let operating = QueueServiceClient::new(channel);
+    let operating = client(&server.url());
     eventually("empty work queues", || async {
-        let answer = operating.clone().get_queue_stats(pb::GetQueueStatsRequest::default()).await.ok()?;
-        (answer.into_inner().total?.depth_frames == 0).then_some(())
+        let answer =
+            operating.queues.clone().get_queue_stats(pb::GetQueueStatsRequest::default()).await.ok()?;
+        (answer.into_inner().total?.account?.queued_frames == 0).then_some(())
     })
     .await;
 }

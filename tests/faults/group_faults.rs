@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frameway::pb::v1 as pb;
-use frameway::pb::v1::queue_service_client::QueueServiceClient;
-use frameway::pb::v1::subscribe_frames_response::Event;
+use frameway::pb::v1::consume_frames_response::Event;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tonic::transport::Endpoint;
 
 use crate::campaign::{rounds, seed};
 use crate::common::redis::{Persistence, RedisServer};
@@ -19,20 +17,13 @@ use crate::group_ledger::{GroupLedger, GroupVerdict};
 use crate::ledger::Ledger;
 use crate::process::Process;
 use crate::table::{Row, record};
-use crate::traffic::{Publisher, client, register, streams};
+use crate::traffic::{Client, Publisher, client, register, streams};
 
 const GROUP: &str = "site";
 /// What a member does with a frame.
 const WORK: Duration = Duration::from_millis(3);
 
-pub(crate) type Operator = QueueServiceClient<tonic::transport::Channel>;
-
-pub(crate) fn operator(url: &str) -> Operator {
-    let endpoint = Endpoint::from_shared(url.to_owned()).expect("an address");
-    QueueServiceClient::new(endpoint.connect_timeout(Duration::from_secs(2)).connect_lazy())
-}
-
-pub(crate) async fn create_group(operator: &Operator, attempts: u32) {
+pub(crate) async fn create_group(operator: &Client, attempts: u32) {
     let group = pb::ConsumerGroup {
         group_id: GROUP.to_owned(),
         streams: vec![pb::StreamMatch {
@@ -41,16 +32,16 @@ pub(crate) async fn create_group(operator: &Operator, attempts: u32) {
         start: Some(pb::StartPosition {
             position: Some(pb::start_position::Position::Earliest(pb::StartEarliest {})),
         }),
-        max_delivery_attempts: attempts,
+        max_delivery_attempts: Some(attempts),
         ..Default::default()
     };
     let request = pb::CreateConsumerGroupRequest { group: Some(group) };
-    operator.clone().create_consumer_group(request).await.expect("creates");
+    operator.groups.clone().create_consumer_group(request).await.expect("creates");
 }
 
-pub(crate) async fn status(operator: &Operator) -> Option<pb::ConsumerGroupStatus> {
-    let request = pb::GetConsumerGroupRequest { group_id: GROUP.to_owned(), ..Default::default() };
-    operator.clone().get_consumer_group(request).await.ok()?.into_inner().group?.status
+pub(crate) async fn status(operator: &Client) -> Option<pb::ConsumerGroupStatus> {
+    let request = pb::GetConsumerGroupRequest { group_id: GROUP.to_owned() };
+    operator.groups.clone().get_consumer_group(request).await.ok()?.into_inner().group?.status
 }
 
 /// A member that goes to another server when its call ends, under the same name.
@@ -81,18 +72,15 @@ impl Member {
     }
 
     async fn call(&mut self) {
-        let no_pictures =
-            pb::PictureSelection { roles: vec![pb::PictureRole::None.into()], ..Default::default() };
-        let member = pb::GroupMember {
+        let no_pictures = pb::PictureSelection { metadata_only: true, ..Default::default() };
+        let request = pb::ConsumeFramesRequest {
             group_id: GROUP.to_owned(),
             member_id: self.id.clone(),
             pictures: Some(no_pictures),
+            heartbeat_interval: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
             ..Default::default()
         };
-        let heartbeat_interval = Some(prost_types::Duration { seconds: 1, nanos: 0 });
-        let request =
-            pb::SubscribeFramesRequest { group: Some(member), heartbeat_interval, ..Default::default() };
-        let Ok(answer) = client(&self.url()).subscribe_frames(request).await else { return };
+        let Ok(answer) = client(&self.url()).streaming.consume_frames(request).await else { return };
         let mut events = answer.into_inner();
         while let Ok(Some(message)) = events.message().await {
             match message.event {
@@ -108,7 +96,7 @@ impl Member {
                     self.acknowledge(key, delivered.delivery_attempt, delivered.ack_id).await;
                 }
                 Some(Event::Gap(gap)) => self.books.told(&gap),
-                Some(Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_)) | None => {}
+                Some(Event::Heartbeat(_) | Event::Ready(_) | Event::Draining(_)) | None => {}
             }
         }
     }
@@ -119,7 +107,7 @@ impl Member {
             let url = &self.urls[(self.attempt + server) % self.urls.len()];
             let request =
                 pb::AcknowledgeFramesRequest { group_id: GROUP.to_owned(), ack_ids: vec![ack_id.clone()] };
-            if let Ok(answer) = client(url).acknowledge_frames(request).await {
+            if let Ok(answer) = client(url).streaming.acknowledge_frames(request).await {
                 let outcome = answer.into_inner().results.remove(0).outcome.expect("an outcome");
                 return self.books.answered(key, attempt, &outcome);
             }
@@ -151,7 +139,7 @@ pub(crate) fn members(
 }
 
 /// Waits until the group's members have heard of every promised frame, and answers the books.
-pub(crate) async fn settled(operator: &Operator, books: &GroupLedger, ledger: &Ledger) -> GroupVerdict {
+pub(crate) async fn settled(operator: &Client, books: &GroupLedger, ledger: &Ledger) -> GroupVerdict {
     let start = std::time::Instant::now();
     loop {
         let verdict = books.verdict(ledger);
@@ -173,7 +161,7 @@ async fn a_groups_gaps_are_told_though_servers_die_and_members_hang_up() {
     let mut servers = [Process::server(&api), Process::server(&api)];
     let _worker = Process::worker(&["--redis-url", &url]);
     let urls: Vec<String> = servers.iter().map(Process::url).collect();
-    let operators: Vec<Operator> = urls.iter().map(|url| operator(url)).collect();
+    let operators: Vec<Client> = urls.iter().map(|url| client(url)).collect();
     let (ledger, streams, books) =
         (Arc::new(Ledger::default()), streams(3), Arc::new(GroupLedger::default()));
     register(&client(&urls[0]), &streams).await;
@@ -189,13 +177,17 @@ async fn a_groups_gaps_are_told_though_servers_die_and_members_hang_up() {
         let mut publisher = Publisher::new(client(&urls[lives]), Arc::clone(&ledger), &streams);
         publisher.next_number = 1 + 1_000 * u64::from(round);
         publisher.submit(4).await;
-        let pause = pb::PauseQueueRequest { reason: "a test".into(), ..Default::default() };
-        operators[lives].clone().pause_queue(pause).await.expect("pauses");
+        let all = pb::pause_queue_request::Target::AllQueues(true);
+        let pause = pb::PauseQueueRequest { target: Some(all), reason: "a test".into() };
+        operators[lives].queues.clone().pause_queue(pause).await.expect("pauses");
         publisher.submit(6).await;
-        let purge = pb::PurgeQueueRequest { all_queues: true, reason: "a test".into(), ..Default::default() };
-        operators[lives].clone().purge_queue(purge).await.expect("purges");
+        let all = Some(pb::purge_queue_request::Target::AllQueues(true));
+        let purge = pb::PurgeQueueRequest { target: all, reason: "a test".into(), ..Default::default() };
+        operators[lives].queues.clone().purge_queue(purge).await.expect("purges");
         publisher.submit(2).await;
-        operators[lives].clone().resume_queue(pb::ResumeQueueRequest::default()).await.expect("resumes");
+        let all = Some(pb::resume_queue_request::Target::AllQueues(true));
+        let resume = pb::ResumeQueueRequest { target: all, ..Default::default() };
+        operators[lives].queues.clone().resume_queue(resume).await.expect("resumes");
         // While they are told.
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..400))).await;
         tokio::task::block_in_place(|| servers[dies].kill_hard());
@@ -234,7 +226,7 @@ async fn a_rolling_restart_costs_a_groups_members_no_attempt_and_no_ack() {
     let (ledger, streams, books) =
         (Arc::new(Ledger::default()), streams(3), Arc::new(GroupLedger::default()));
     register(&client(&urls[0]), &streams).await;
-    let operators: Vec<Operator> = urls.iter().map(|url| operator(url)).collect();
+    let operators: Vec<Client> = urls.iter().map(|url| client(url)).collect();
     create_group(&operators[0], 2).await;
     let (stop, stopping) = watch::channel(false);
     let members = members(4, &urls, &books, 0, &stopping);

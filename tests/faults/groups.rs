@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use frameway::pb::v1 as pb;
-use frameway::pb::v1::queue_service_client::QueueServiceClient;
-use frameway::pb::v1::subscribe_frames_response::Event;
+use frameway::pb::v1::consume_frames_response::Event;
 use tokio::sync::Mutex;
 
 use crate::common::redis::RedisServer;
@@ -17,20 +16,17 @@ use crate::traffic::{Client, Publisher, client, register, streams};
 
 const GROUP: &str = "site";
 
-type Operator = QueueServiceClient<tonic::transport::Channel>;
-
 /// Frames that a member has acknowledged.
 type Done = Arc<Mutex<BTreeSet<(String, u64)>>>;
 
-async fn join(client: &Client, member: &str) -> tonic::Streaming<pb::SubscribeFramesResponse> {
-    let member = pb::GroupMember {
+async fn join(client: &Client, member: &str) -> tonic::Streaming<pb::ConsumeFramesResponse> {
+    let request = pb::ConsumeFramesRequest {
         group_id: GROUP.to_owned(),
         member_id: member.to_owned(),
-        max_outstanding_frames: 5,
+        max_outstanding_frames: Some(5),
         ..Default::default()
     };
-    let request = pb::SubscribeFramesRequest { group: Some(member), ..Default::default() };
-    client.clone().subscribe_frames(request).await.expect("joins").into_inner()
+    client.streaming.clone().consume_frames(request).await.expect("joins").into_inner()
 }
 
 /// Takes frames as long as the test runs; acknowledges them if it is to.
@@ -41,7 +37,8 @@ async fn take(client: Client, member: &'static str, done: Option<Done>) {
         let Some(done) = &done else { continue };
         let request =
             pb::AcknowledgeFramesRequest { group_id: GROUP.to_owned(), ack_ids: vec![delivered.ack_id] };
-        let answer = client.clone().acknowledge_frames(request).await.expect("answers").into_inner();
+        let answer =
+            client.streaming.clone().acknowledge_frames(request).await.expect("answers").into_inner();
         let frame = delivered.frame.unwrap_or_default();
         if let Some(pb::ack_result::Outcome::Done(_)) = answer.results[0].outcome {
             done.lock().await.insert((frame.stream_id, frame.sequence));
@@ -49,13 +46,13 @@ async fn take(client: Client, member: &'static str, done: Option<Done>) {
     }
 }
 
-async fn status(operator: &Operator) -> pb::ConsumerGroupStatus {
-    let request = pb::GetConsumerGroupRequest { group_id: GROUP.to_owned(), ..Default::default() };
-    let answer = operator.clone().get_consumer_group(request).await.expect("reads").into_inner();
+async fn status(operator: &Client) -> pb::ConsumerGroupStatus {
+    let request = pb::GetConsumerGroupRequest { group_id: GROUP.to_owned() };
+    let answer = operator.groups.clone().get_consumer_group(request).await.expect("reads").into_inner();
     answer.group.and_then(|group| group.status).expect("a status")
 }
 
-async fn until(operator: &Operator, what: &str, wanted: impl Fn(&pb::ConsumerGroupStatus) -> bool) {
+async fn until(operator: &Client, what: &str, wanted: impl Fn(&pb::ConsumerGroupStatus) -> bool) {
     let start = Instant::now();
     loop {
         let status = status(operator).await;
@@ -73,18 +70,18 @@ async fn a_member_that_never_acknowledges_holds_nobody_up() {
     let server = Process::server(&["--redis-url", &redis.url()]);
     let (client, ledger, streams) = (client(&server.url()), Arc::new(Ledger::default()), streams(3));
     register(&client, &streams).await;
-    let operator = QueueServiceClient::connect(server.url()).await.expect("connects");
+    let operator = client.clone();
     let group = pb::ConsumerGroup {
         group_id: GROUP.to_owned(),
         streams: vec![pb::StreamMatch {
             selector: Some(pb::stream_match::Selector::Glob("cam-*".to_owned())),
         }],
         ack_deadline: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
-        max_delivery_attempts: 3,
+        max_delivery_attempts: Some(3),
         ..Default::default()
     };
     let request = pb::CreateConsumerGroupRequest { group: Some(group) };
-    operator.clone().create_consumer_group(request).await.expect("creates");
+    operator.groups.clone().create_consumer_group(request).await.expect("creates");
     let silent = spawn(take(client.clone(), "silent", None));
     until(&operator, "the silent member has joined", |status| status.members.len() == 1).await;
 
@@ -112,9 +109,16 @@ async fn a_member_that_never_acknowledges_holds_nobody_up() {
     publisher.submit(1).await;
     let dead = ended.dead_letter_frames + 3;
     until(&operator, "its frames are given up", |status| status.dead_letter_frames == dead).await;
-    let filter = pb::DeadLetterFilter { group_id: GROUP.to_owned(), ..Default::default() };
-    let request = pb::ListDeadLettersRequest { filter: Some(filter), ..Default::default() };
-    let letters = operator.clone().list_dead_letters(request).await.expect("lists").into_inner().dead_letters;
+    let filter = format!(r#"group_id = "{GROUP}""#);
+    let request = pb::ListDeadLettersRequest { filter, ..Default::default() };
+    let letters = operator
+        .dead_letters
+        .clone()
+        .list_dead_letters(request)
+        .await
+        .expect("lists")
+        .into_inner()
+        .dead_letters;
     assert_eq!(letters.len() as u64, dead);
     for letter in &letters {
         assert_eq!((letter.attempts, letter.reason()), (3, pb::ErrorReason::DeliveryAttemptsExhausted));

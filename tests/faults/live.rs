@@ -134,7 +134,7 @@ impl Camera {
         let setup = pb::SubmitSetup { publisher_id: "live".into(), ..Default::default() };
         send(&requests, Request::Setup(setup));
         let mut client = client(self.servers.url(attempt));
-        let mut responses = client.submit_frames(ReceiverStream::new(sent)).await?.into_inner();
+        let mut responses = client.streaming.submit_frames(ReceiverStream::new(sent)).await?.into_inner();
         let seen = Arc::clone(&self.servers.seen);
         seen.open.fetch_add(1, Ordering::Relaxed);
         let mut flying = VecDeque::new();
@@ -277,7 +277,7 @@ impl Viewer {
         let selectors = streams.iter().map(|stream| selector(stream, cursors.get(stream))).collect();
         let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
         let mut client = client(servers.url(attempt));
-        let mut events = client.subscribe_frames(request).await?.into_inner();
+        let mut events = client.streaming.subscribe_frames(request).await?.into_inner();
         servers.seen.open.fetch_add(1, Ordering::Relaxed);
         let ended = loop {
             let message = match events.message().await {

@@ -153,7 +153,7 @@ async fn ends(end: End, name: &str) {
 async fn everything(client: &Client, stream: &str) -> Vec<(String, u64)> {
     let retained = eventually("an empty queue", || async {
         let request = pb::GetStreamRequest { stream_id: stream.to_owned() };
-        let stream = client.clone().get_stream(request).await.ok()?.into_inner().stream?;
+        let stream = client.registry.clone().get_stream(request).await.ok()?.into_inner().stream?;
         let status = stream.status?;
         (status.published_sequence == status.accepted_sequence).then_some(status.retained_frames)
     })

@@ -4,6 +4,8 @@
 //! plan of faults, and the seed of each: `SEED=n` repeats it.
 
 mod campaign;
+#[path = "../common/clients.rs"]
+mod clients;
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;

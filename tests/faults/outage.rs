@@ -75,6 +75,7 @@ async fn a_redis_that_is_down_at_the_start_is_waited_for() {
     })
     .await;
     let status = client(&server.url())
+        .streaming
         .submit_frame_batch(frameway::pb::v1::SubmitFrameBatchRequest {
             frames: vec![frameway::pb::v1::Frame {
                 stream_id: "cam".to_owned(),

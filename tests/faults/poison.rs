@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frameway::domain::Partitions;
-use frameway::pb::v1::queue_service_client::QueueServiceClient;
 use frameway::pb::v1::{self as pb, ErrorReason};
 use frameway::worker::{CRASH_ATTRIBUTE, CRASH_BY_HANGING};
 
@@ -43,7 +42,7 @@ async fn outcome(
     patience: Duration,
 ) -> (Vec<u64>, Vec<RangeInclusive<u64>>) {
     let selector = pb::StreamSelector {
-        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(BAD.to_owned())) }),
+        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(BAD.to_owned())) }],
         start: Some(pb::StartPosition {
             position: Some(pb::start_position::Position::Earliest(pb::StartEarliest {})),
         }),
@@ -51,10 +50,10 @@ async fn outcome(
     };
     let request = pb::SubscribeFramesRequest {
         selectors: vec![selector],
-        stop_after_frames: frames,
+        stop_after_frames: Some(frames),
         ..Default::default()
     };
-    let mut events = client.subscribe_frames(request).await.expect("subscribes").into_inner();
+    let mut events = client.streaming.subscribe_frames(request).await.expect("subscribes").into_inner();
     let (mut came, mut gaps) = (Vec::new(), Vec::new());
     let reading = async {
         while let Some(message) = events.message().await.expect("the connection holds") {
@@ -64,7 +63,8 @@ async fn outcome(
                     assert_eq!(frame.processing_attempt, 1, "no worker died over {} alone", frame.sequence);
                     came.push(frame.sequence);
                 }
-                pb::subscribe_frames_response::Event::Gap(gap) => {
+                pb::subscribe_frames_response::Event::Gap(told) => {
+                    let gap = told.gap.expect("a gap");
                     gaps.push(gap.from_sequence..=gap.to_sequence);
                 }
                 pb::subscribe_frames_response::Event::Heartbeat(_)
@@ -77,14 +77,10 @@ async fn outcome(
     (came, gaps)
 }
 
-async fn operating(server: &Process) -> QueueServiceClient<tonic::transport::Channel> {
-    let client = QueueServiceClient::connect(server.url()).await.expect("connects");
-    client.max_decoding_message_size(32 << 20)
-}
-
 async fn dead_letters(server: &Process) -> Vec<pb::DeadLetter> {
     let request = pb::ListDeadLettersRequest::default();
-    operating(server).await.list_dead_letters(request).await.expect("lists").into_inner().dead_letters
+    let answer = client(&server.url()).dead_letters.list_dead_letters(request).await;
+    answer.expect("lists").into_inner().dead_letters
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +103,7 @@ async fn a_frame_that_kills_its_worker_costs_its_neighbours_only_time() {
         .enumerate()
         .map(|(index, picture)| frame(picture, (index == 2).then_some("1")))
         .collect();
-    client.submit_frame_batch(pb::SubmitFrameBatchRequest { frames }).await.expect("submits");
+    client.streaming.submit_frame_batch(pb::SubmitFrameBatchRequest { frames }).await.expect("submits");
     publisher.submit(3).await;
     delivered(&ledger, 6 * neighbours.len()).await;
     ledger.check();
@@ -118,7 +114,7 @@ async fn a_frame_that_kills_its_worker_costs_its_neighbours_only_time() {
     assert_eq!(letters.len(), 1, "no neighbour was given up: {letters:?}");
     let request =
         pb::GetDeadLetterRequest { dead_letter_id: letters[0].dead_letter_id.clone(), ..Default::default() };
-    let letter = operating(&server).await.get_dead_letter(request).await.expect("reads").into_inner();
+    let letter = client.dead_letters.get_dead_letter(request).await.expect("reads").into_inner();
     let letter = letter.dead_letter.expect("a dead letter");
     assert_eq!((letter.reason(), letter.attempts), (ErrorReason::WorkerKilled, 3));
     assert_eq!((letter.stream_id.as_str(), letter.sequence), (BAD, 3));
@@ -156,7 +152,7 @@ async fn pictures_that_hang_cost_their_worker_and_no_other_frame() {
     let frames = (1..).zip(&pictures);
     let frames = frames.map(|(n, picture)| frame(picture, (n <= HANGING).then_some(CRASH_BY_HANGING)));
     let request = pb::SubmitFrameBatchRequest { frames: frames.collect() };
-    client.submit_frame_batch(request).await.expect("submits");
+    client.streaming.submit_frame_batch(request).await.expect("submits");
     publisher.submit(3).await;
 
     let (came, gaps) = bad.await.expect("it reads");

@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use crate::campaign::{dice, pairs, rounds, seed};
 use crate::common::redis::{Persistence, RedisServer};
 use crate::common::{DEADLINE, eventually, spawn};
-use crate::group_faults::{create_group, members, operator, settled};
+use crate::group_faults::{create_group, members, settled};
 use crate::group_ledger::GroupLedger;
 use crate::ledger::Ledger;
 use crate::process::Process;
@@ -47,8 +47,8 @@ impl Remover {
     async fn remove(&mut self, stream: &str) -> u64 {
         let start = Instant::now();
         let last = loop {
-            let request = pb::UnregisterStreamRequest { stream_id: stream.to_owned(), etag: String::new() };
-            match self.any().unregister_stream(request).await {
+            let request = pb::UnregisterStreamRequest { stream_id: stream.to_owned(), ..Default::default() };
+            match self.any().registry.unregister_stream(request).await {
                 Ok(answer) => break Some(answer.into_inner().last_sequence),
                 // A try whose answer was lost did it.
                 Err(status) if status.code() == Code::NotFound => break None,
@@ -72,7 +72,7 @@ impl Remover {
     async fn register(&mut self, stream: &str) {
         let start = Instant::now();
         let request = pb::RegisterStreamRequest { stream: Some(keeping(stream)) };
-        while let Err(status) = self.any().register_stream(request.clone()).await {
+        while let Err(status) = self.any().registry.register_stream(request.clone()).await {
             if status.code() == Code::AlreadyExists {
                 return;
             }
@@ -89,9 +89,9 @@ impl Remover {
         }
         let request = pb::GetFramesRequest { stream_id: stream.to_owned(), sequences, ..Default::default() };
         // A server that dies answers nothing.
-        let Ok(answer) = self.any().get_frames(request).await else { return };
+        let Ok(answer) = self.any().streaming.get_frames(request).await else { return };
         for lookup in answer.into_inner().results {
-            if let Some(Lookup::Frame(frame)) = lookup.result {
+            if let Some(Lookup::Frame(frame)) = lookup.outcome {
                 self.ledger
                     .fault(format!("{stream}/{} is found, removed with all up to {floor}", frame.sequence));
             }
@@ -128,7 +128,7 @@ async fn streams_that_go_and_come_back_under_load_and_kills_lose_nothing_of_thei
     let mut worker = Process::worker(&["--redis-url", &url, "--lease-term", "500ms"]);
     let urls: Vec<String> = servers.iter().map(Process::url).collect();
     let clients: Vec<Client> = urls.iter().map(|url| client(url)).collect();
-    let operator = operator(&urls[0]);
+    let operator = client(&urls[0]);
     let (ledger, streams, books) =
         (Arc::new(Ledger::default()), streams(3), Arc::new(GroupLedger::default()));
     ledger.allow(&[GapReason::Unregistered]);
@@ -230,11 +230,11 @@ async fn pair(client: &Client, n: u32, picture: &bytes::Bytes) {
     }
     let mut client = client.clone();
     let request = pb::RegisterStreamRequest { stream: Some(stream) };
-    client.register_stream(request).await.expect("registers");
+    client.registry.register_stream(request).await.expect("registers");
     if n.is_multiple_of(WITH_FRAMES) {
         let frame = pb::Frame { stream_id: stream_id.clone(), data: picture.clone(), ..Default::default() };
         let batch = pb::SubmitFrameBatchRequest { frames: vec![frame] };
-        let answer = client.submit_frame_batch(batch).await.expect("is answered").into_inner();
+        let answer = client.streaming.submit_frame_batch(batch).await.expect("is answered").into_inner();
         use pb::frame_result::Outcome;
         match answer.results.into_iter().next().and_then(|one| one.outcome) {
             Some(Outcome::Accepted(_)) => {}
@@ -243,8 +243,8 @@ async fn pair(client: &Client, n: u32, picture: &bytes::Bytes) {
             other => panic!("{other:?}"),
         }
     }
-    let request = pb::UnregisterStreamRequest { stream_id, etag: String::new() };
-    client.unregister_stream(request).await.expect("unregisters");
+    let request = pb::UnregisterStreamRequest { stream_id, ..Default::default() };
+    client.registry.unregister_stream(request).await.expect("unregisters");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,7 +35,7 @@ async fn a_batch_sent_a_thousand_times_at_once_is_stored_once() {
         let calls = (0..TIMES).map(|n| {
             let mut client = clients[n % clients.len()].clone();
             let request = pb::SubmitFrameBatchRequest { frames: frames.clone() };
-            async move { client.submit_frame_batch(request).await }
+            async move { client.streaming.submit_frame_batch(request).await }
         });
         let mut accepted = vec![0; frames.len()];
         let mut again = 0;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use frameway::pb::v1 as pb;
-use frameway::pb::v1::queue_service_client::QueueServiceClient;
+use frameway::pb::v1::consume_frames_response;
 use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::subscribe_frames_response::Event;
 
@@ -38,23 +38,43 @@ impl Told {
         self.0.lock().expect("no panic")
     }
 
-    fn event(&self, event: Event) -> Option<String> {
-        let mut seen = self.lock();
+    fn frame(&self, frame: Option<pb::ProcessedFrame>) {
+        let (frame, mut seen) = (frame.unwrap_or_default(), self.lock());
+        let number = frame.publisher_sequence();
+        if seen.frames.insert(frame.sequence, number).is_some_and(|before| before != number) {
+            seen.twice.push(frame.sequence);
+        }
+    }
+
+    fn gap(&self, gap: pb::Gap) {
+        self.lock().gaps.push(gap);
+    }
+
+    /// What a subscription brings.
+    fn event(&self, event: Event) {
         match event {
             Event::Frame(delivered) => {
-                let frame = delivered.frame.unwrap_or_default();
-                let number = frame.publisher_sequence();
-                if seen.frames.insert(frame.sequence, number).is_some_and(|before| before != number) {
-                    seen.twice.push(frame.sequence);
-                }
-                seen.cursor = delivered.cursor;
-                return Some(delivered.ack_id).filter(|id| !id.is_empty());
+                self.frame(delivered.frame);
+                self.lock().cursor = delivered.cursor;
             }
-            Event::Gap(gap) => {
-                seen.cursor.clone_from(&gap.cursor);
-                seen.gaps.push(gap);
+            Event::Gap(delivered) => {
+                self.gap(delivered.gap.unwrap_or_default());
+                self.lock().cursor = delivered.cursor;
             }
             Event::Checkpoint(_) | Event::Heartbeat(_) | Event::Draining(_) => {}
+        }
+    }
+
+    /// What a group's member gets; answers the ack id of a frame.
+    fn consumed(&self, event: consume_frames_response::Event) -> Option<String> {
+        use consume_frames_response::Event;
+        match event {
+            Event::Frame(consumed) => {
+                self.frame(consumed.frame);
+                return Some(consumed.ack_id);
+            }
+            Event::Gap(gap) => self.gap(gap),
+            Event::Ready(_) | Event::Heartbeat(_) | Event::Draining(_) => {}
         }
         None
     }
@@ -74,7 +94,7 @@ impl Told {
 
 fn request(start: Position) -> pb::SubscribeFramesRequest {
     let selector = pb::StreamSelector {
-        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(STREAM.to_owned())) }),
+        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(STREAM.to_owned())) }],
         start: Some(pb::StartPosition { position: Some(start) }),
         ..Default::default()
     };
@@ -91,10 +111,12 @@ async fn follow(client: Client, told: Told) {
             let cursor = pb::StreamCursor { stream_id: STREAM.to_owned(), cursor };
             Position::Cursors(pb::CursorList { cursors: vec![cursor] })
         };
-        if let Ok(answer) = client.clone().subscribe_frames(request(start)).await {
+        if let Ok(answer) = client.streaming.clone().subscribe_frames(request(start)).await {
             let mut events = answer.into_inner();
             while let Ok(Some(message)) = events.message().await {
-                message.event.map(|event| told.event(event));
+                if let Some(event) = message.event {
+                    told.event(event);
+                }
             }
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -104,16 +126,15 @@ async fn follow(client: Client, told: Told) {
 /// Takes part in the group over any number of calls, and acknowledges all.
 async fn take_part(client: Client, told: Told) {
     loop {
-        let member =
-            pb::GroupMember { group_id: GROUP.to_owned(), member_id: "one".to_owned(), ..Default::default() };
-        let request = pb::SubscribeFramesRequest { group: Some(member), ..Default::default() };
-        if let Ok(answer) = client.clone().subscribe_frames(request).await {
+        let (group_id, member_id) = (GROUP.to_owned(), "one".to_owned());
+        let request = pb::ConsumeFramesRequest { group_id, member_id, ..Default::default() };
+        if let Ok(answer) = client.streaming.clone().consume_frames(request).await {
             let mut events = answer.into_inner();
             while let Ok(Some(message)) = events.message().await {
-                if let Some(ack_id) = message.event.and_then(|event| told.event(event)) {
+                if let Some(ack_id) = message.event.and_then(|event| told.consumed(event)) {
                     let ack =
                         pb::AcknowledgeFramesRequest { group_id: GROUP.to_owned(), ack_ids: vec![ack_id] };
-                    let _comes_again = client.clone().acknowledge_frames(ack).await;
+                    let _comes_again = client.streaming.clone().acknowledge_frames(ack).await;
                 }
             }
         }
@@ -141,7 +162,7 @@ async fn submit(client: &Client, picture: &bytes::Bytes, number: u64) -> u64 {
             ..Default::default()
         };
         let request = pb::SubmitFrameBatchRequest { frames: vec![frame] };
-        let mut answer = client.clone().submit_frame_batch(request).await.ok()?.into_inner();
+        let mut answer = client.streaming.clone().submit_frame_batch(request).await.ok()?.into_inner();
         match answer.results.remove(0).outcome {
             Some(Outcome::Accepted(accepted)) => Some(accepted.sequence),
             _ => None,
@@ -163,8 +184,9 @@ async fn put_back(witness: bool) -> (u64, u64) {
         streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(STREAM.to_owned())) }],
         ..Default::default()
     };
-    let mut operator = QueueServiceClient::connect(server.url()).await.expect("connects");
-    operator
+    client
+        .groups
+        .clone()
         .create_consumer_group(pb::CreateConsumerGroupRequest { group: Some(group) })
         .await
         .expect("a group");

@@ -111,7 +111,7 @@ async fn the_submit_command_outlives_the_server_that_it_talks_to() {
         .expect("the command starts");
     let accepted = async || {
         let request = frameway::pb::v1::GetStreamRequest { stream_id: "cam-1".into() };
-        let answer = client(&server.url()).get_stream(request).await.ok()?.into_inner();
+        let answer = client(&server.url()).registry.get_stream(request).await.ok()?.into_inner();
         Some(answer.stream?.status?.accepted_sequence)
     };
     eventually("frames come", || async { accepted().await.filter(|&count| count > 20) }).await;
@@ -119,7 +119,7 @@ async fn the_submit_command_outlives_the_server_that_it_talks_to() {
     tokio::task::block_in_place(|| server.restart());
     let accepted = async || {
         let request = frameway::pb::v1::GetStreamRequest { stream_id: "cam-1".into() };
-        let answer = client(&server.url()).get_stream(request).await.ok()?.into_inner();
+        let answer = client(&server.url()).registry.get_stream(request).await.ok()?.into_inner();
         Some(answer.stream?.status?.accepted_sequence)
     };
     eventually("more frames come", || async { accepted().await.filter(|&count| count > 100) }).await;
@@ -133,7 +133,8 @@ async fn the_submit_command_outlives_the_server_that_it_talks_to() {
     assert_eq!(number("accepted") + number("duplicates"), total, "{said}");
     assert!(number("reconnects") >= 2, "{said}");
     let request = frameway::pb::v1::GetStreamRequest { stream_id: "cam-1".into() };
-    let stream = client(&server.url()).get_stream(request).await.expect("is there").into_inner().stream;
+    let stream =
+        client(&server.url()).registry.get_stream(request).await.expect("is there").into_inner().stream;
     let stored = stream.and_then(|stream| stream.status).map(|status| status.accepted_sequence);
     assert_eq!(stored, Some(total), "each frame once");
 }

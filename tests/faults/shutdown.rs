@@ -47,7 +47,7 @@ async fn a_busy_server_with_50_streams_ends_in_20_s_with_code_0_and_everyone_goe
     for _ in 0..STALLED {
         let selectors = streams.iter().map(|stream| selector(stream, None)).collect();
         let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
-        stalled.push(client(&one.url()).subscribe_frames(request).await.expect("subscribes"));
+        stalled.push(client(&one.url()).streaming.subscribe_frames(request).await.expect("subscribes"));
     }
     let (stop, stopping) = watch::channel(false);
     let cameras: Vec<_> = streams

@@ -52,7 +52,7 @@ async fn after_flushall_nothing_is_known_and_all_can_begin_anew() {
         let request = |stream: &str| pb::GetStreamRequest { stream_id: stream.to_owned() };
         for stream in &stage.streams {
             eventually("the stream to be unknown", || async {
-                let answer = stage.client.clone().get_stream(request(stream)).await;
+                let answer = stage.client.registry.clone().get_stream(request(stream)).await;
                 answer.is_err_and(|status| status.code() == tonic::Code::NotFound).then_some(())
             })
             .await;

@@ -6,22 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use frameway::pb::v1::{self as pb, streaming_service_client::StreamingServiceClient};
+use frameway::pb::v1 as pb;
 use frameway::picture::{Codec, Limits};
 use frameway::scene::Scene;
 use tokio::task::JoinHandle;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
+use crate::clients::Clients;
 use crate::common::{DEADLINE, spawn};
 use crate::ledger::{Delivered, Ledger, Missing};
 
-pub(crate) type Client = StreamingServiceClient<Channel>;
+pub(crate) type Client = Clients;
 
-/// A client of the server at `url`, which need not be there.
+/// The clients of the server at `url`, which need not be there.
 pub(crate) fn client(url: &str) -> Client {
     let endpoint = Endpoint::from_shared(url.to_owned()).expect("an address");
-    let channel = endpoint.connect_timeout(Duration::from_secs(2)).connect_lazy();
-    StreamingServiceClient::new(channel).max_decoding_message_size(32 << 20)
+    Clients::over(endpoint.connect_timeout(Duration::from_secs(2)).connect_lazy())
 }
 
 /// A stream that keeps what is submitted, so that every byte can be compared, and for longer than a clock may jump.
@@ -48,7 +48,7 @@ pub(crate) async fn register(client: &Client, streams: &[String]) {
 pub(crate) async fn register_as(client: &Client, stream: pb::Stream) {
     let request = pb::RegisterStreamRequest { stream: Some(stream) };
     let start = Instant::now();
-    while let Err(status) = client.clone().register_stream(request.clone()).await {
+    while let Err(status) = client.registry.clone().register_stream(request.clone()).await {
         assert!(status.code() == tonic::Code::Unavailable && start.elapsed() < DEADLINE, "{status:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -166,7 +166,7 @@ impl Publisher {
         let mut request = tonic::Request::new(pb::SubmitFrameBatchRequest { frames: open.clone() });
         request.set_timeout(Duration::from_secs(10));
         let start = Instant::now();
-        let answer = self.client.submit_frame_batch(request).await;
+        let answer = self.client.streaming.submit_frame_batch(request).await;
         self.slowest = self.slowest.max(start.elapsed());
         match answer {
             Ok(answer) => {
@@ -273,15 +273,14 @@ pub(crate) fn subscribe(client: Client, ledger: Arc<Ledger>, streams: Vec<String
 pub(crate) async fn read_output(client: &Client, stream: &str, count: u64) -> Vec<pb::ProcessedFrame> {
     use pb::subscribe_frames_response::Event;
     let mut selector = selector(stream, None);
-    selector.pictures =
-        Some(pb::PictureSelection { roles: vec![pb::PictureRole::None.into()], ..Default::default() });
+    selector.pictures = Some(pb::PictureSelection { metadata_only: true, ..Default::default() });
     let request = pb::SubscribeFramesRequest {
         selectors: vec![selector],
-        stop_after_frames: count,
+        stop_after_frames: Some(count),
         ..Default::default()
     };
     let reading = async {
-        let mut events = client.clone().subscribe_frames(request).await?.into_inner();
+        let mut events = client.streaming.clone().subscribe_frames(request).await?.into_inner();
         let mut frames = Vec::new();
         while let Some(message) = events.message().await? {
             if let Some(Event::Frame(delivered)) = message.event {
@@ -308,7 +307,7 @@ async fn follow(
     };
     let selectors = streams.iter().map(lossless).collect();
     let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
-    let mut events = client.subscribe_frames(request).await?.into_inner();
+    let mut events = client.streaming.subscribe_frames(request).await?.into_inner();
     while let Some(message) = events.message().await? {
         match message.event {
             Some(Event::Frame(delivered)) => {
@@ -321,8 +320,9 @@ async fn follow(
                 let (sequence, number) = (frame.sequence, frame.publisher_sequence());
                 ledger.delivered(&frame.stream_id, Delivered { sequence, number, digest });
             }
-            Some(Event::Gap(gap)) => {
-                cursors.insert(gap.stream_id.clone(), gap.cursor.clone());
+            Some(Event::Gap(pb::DeliveredGap { gap, cursor, .. })) => {
+                let gap = gap.unwrap_or_default();
+                cursors.insert(gap.stream_id.clone(), cursor);
                 let reasons = gap.causes.iter().map(|cause| (cause.reason(), cause.count)).collect();
                 let missing = Missing { from: gap.from_sequence, to: gap.to_sequence, reasons };
                 ledger.missing(&gap.stream_id, missing);
@@ -356,7 +356,7 @@ pub(crate) fn selector(stream: &str, cursor: Option<&String>) -> pb::StreamSelec
         None => Position::Earliest(pb::StartEarliest {}),
     };
     pb::StreamSelector {
-        streams: Some(pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(stream.to_owned())) }),
+        streams: vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id(stream.to_owned())) }],
         start: Some(pb::StartPosition { position: Some(position) }),
         pictures: Some(pb::PictureSelection {
             roles: vec![pb::PictureRole::Original.into()],

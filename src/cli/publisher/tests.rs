@@ -119,7 +119,7 @@ impl Transport for Server {
             pb::PublisherPosition {
                 stream_id: stream.clone(),
                 last_publisher_sequence: stored.last().copied(),
-                last_sequence: stored.len() as u64,
+                last_sequence: Some(stored.len() as u64).filter(|&last| last > 0),
             }
         };
         let ready = pb::SubmitReady {

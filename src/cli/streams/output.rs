@@ -271,7 +271,7 @@ mod tests {
         let (stream, paths) = written(args);
         assert_eq!(paths, ["output.adaptive.max_bytes_per_frame", "privacy_masks"]);
         let adaptive = stream.output.and_then(|output| output.adaptive);
-        assert_eq!(adaptive.map(|adaptive| adaptive.max_bytes_per_frame), Some(9000));
+        assert_eq!(adaptive.and_then(|adaptive| adaptive.max_bytes_per_frame), Some(9000));
         let off = OutputArgs { max_bytes_per_frame: Some(ByteSize(0)), ..Default::default() };
         assert_eq!(written(off).0.output, Some(pb::OutputPolicy::default()), "no budget any more");
         assert_eq!(written(OutputArgs::default()), (pb::Stream::default(), Vec::new()));

@@ -122,6 +122,6 @@ mod tests {
         let args = SceneArgs { min_width: Some(640), clock: Some(Clock::Ignore), ..SceneArgs::default() };
         args.put(&mut stream, &mut paths);
         assert_eq!(paths, ["validation.min_width", "validation.clock_policy"]);
-        assert_eq!(stream.validation.map(|policy| policy.min_width), Some(640));
+        assert_eq!(stream.validation.and_then(|policy| policy.min_width), Some(640));
     }
 }

@@ -153,7 +153,7 @@ mod tests {
         let (stream, mask) = args.into_stream("cam");
         assert_eq!(mask.paths, ["labels", "retention.max_frames", "output.keep_original"]);
         assert_eq!(stream.labels["site"], "north");
-        assert_eq!(stream.retention.map(|keep| keep.max_frames), Some(10));
+        assert_eq!(stream.retention.and_then(|keep| keep.max_frames), Some(10));
         let (stream, mask) = SettingsArgs::default().into_stream("cam");
         assert!(mask.paths.is_empty());
         assert_eq!(stream, pb::Stream { stream_id: "cam".to_owned(), ..Default::default() });

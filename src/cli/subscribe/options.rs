@@ -129,6 +129,6 @@ mod tests {
         let args =
             OptionsArgs { since: Some(Duration::from_secs(5)), every_nth: Some(3), ..Default::default() };
         assert!(matches!(args.start(), Some(Position::Age(age)) if age.seconds == 5));
-        assert_eq!(args.into_options().sampling.map(|sampling| sampling.every_nth), Some(3));
+        assert_eq!(args.into_options().sampling.and_then(|sampling| sampling.every_nth), Some(3));
     }
 }

@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(none.rendition(), None);
         assert_eq!(none.in_place(vec![R::Processed]), [R::Processed]);
         let small = RenditionArgs { max_width: Some(320), ..none };
-        assert_eq!(small.rendition().map(|one| one.max_width), Some(320));
+        assert_eq!(small.rendition().and_then(|one| one.max_width), Some(320));
         assert_eq!(small.in_place(vec![R::Thumbnail, R::Processed]), [R::Thumbnail, R::Rendition]);
         assert_eq!(small.in_place(vec![R::Processed, R::Rendition]), [R::Processed, R::Rendition]);
     }

@@ -19,10 +19,14 @@ pub(crate) fn to_pb(
         Event::Frame(frame) => Wire::Frame(frame_to_pb(frame, max_bytes, store)?),
         Event::Gap(gap) => Wire::Gap(delivered_gap(gap, store)),
         Event::TimeGap(gap) => Wire::Gap(delivered_time_gap(gap, store)),
-        Event::Heartbeat(heads) => Wire::Heartbeat(heartbeat_to_pb(heads)),
-        Event::Checkpoint(cursors) => {
+        Event::Heartbeat { heads, unfollowed_streams } => Wire::Heartbeat(pb::Heartbeat {
+            server_time: Some(time::to_pb(Timestamp::now())),
+            streams: lags_to_pb(heads),
+            unfollowed_streams,
+        }),
+        Event::Checkpoint { cursors, unfollowed_streams } => {
             let cursors = cursors_to_pb(cursors, store);
-            Wire::Checkpoint(pb::Checkpoint { cursors, unfollowed_streams: 0 })
+            Wire::Checkpoint(pb::Checkpoint { cursors, unfollowed_streams })
         }
         Event::Draining(cursors) => Wire::Draining(pb::SubscribeDraining {
             cursors: cursors_to_pb(cursors, store),
@@ -128,14 +132,6 @@ fn reason_to_pb(reason: GapReason) -> pb::GapReason {
     }
 }
 
-fn heartbeat_to_pb(heads: Vec<StreamHead>) -> pb::Heartbeat {
-    pb::Heartbeat {
-        server_time: Some(time::to_pb(Timestamp::now())),
-        streams: lags_to_pb(heads),
-        unfollowed_streams: 0,
-    }
-}
-
 /// The streams that are furthest behind, by stream id.
 pub(crate) fn lags_to_pb(mut heads: Vec<StreamHead>) -> Vec<pb::StreamLag> {
     if heads.len() > MAX_HEARTBEAT_STREAMS {
@@ -183,8 +179,8 @@ mod tests {
         let heads = (0..1500u64)
             .map(|n| StreamHead { stream_id: id(&format!("cam-{n:04}")), head_sequence: n, lag_frames: n })
             .collect();
-        let heartbeat = heartbeat_to_pb(heads);
-        assert_eq!(heartbeat.streams.len(), 1000);
-        assert_eq!(heartbeat.streams[0].stream_id, "cam-0500");
+        let lags = lags_to_pb(heads);
+        assert_eq!(lags.len(), 1000);
+        assert_eq!(lags[0].stream_id, "cam-0500");
     }
 }

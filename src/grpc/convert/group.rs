@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::policy::bounded;
 use super::subscription::{cursors, stream_sets};
-use super::{choice, known, stream, time};
+use super::{choice, known, time};
 use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES};
 use crate::domain::{
-    FrameFilter, GroupAffinity, GroupId, GroupRecord, GroupSettings, RetryBackoff, Sampling, Sequence,
-    StoreIdentity, StreamMatch,
+    BackoffSettings, FrameFilter, GroupAffinity, GroupId, GroupPolicies, GroupRecord, GroupSettings,
+    Sampling, Sequence, StoreIdentity, StreamMatch,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::{self, Consumers, GroupStart, GroupTotals, StreamSet, lag_of};
@@ -20,7 +20,7 @@ use crate::queue::{GroupPosition, GroupState, MemberState, OutputSpan};
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
-const MAX_ATTEMPTS: u64 = 100;
+const MAX_ATTEMPTS: u32 = 100;
 /// Further back than anything is kept.
 const MAX_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
@@ -60,35 +60,33 @@ pub(crate) fn from_pb(group: pb::ConsumerGroup, store: &StoreIdentity) -> Result
     }
     let streams = stream_matches("streams", streams)?;
     Consumers::check_selection(&streams)?;
-    let default = GroupSettings::default();
     let deadline = time::duration_within("ack_deadline", ack_deadline, SECOND, HOUR)?;
     let affinity = match known("affinity", affinity)? {
-        pb::GroupAffinity::Unspecified | pb::GroupAffinity::Any => GroupAffinity::None,
-        pb::GroupAffinity::Stream => GroupAffinity::Stream,
+        pb::GroupAffinity::Unspecified => None,
+        pb::GroupAffinity::Any => Some(GroupAffinity::None),
+        pb::GroupAffinity::Stream => Some(GroupAffinity::Stream),
     };
     let settings = GroupSettings {
         display_name,
         streams,
         filter: choice::filter(filter.unwrap_or_default()).map_err(|fault| fault.within("filter"))?,
         sampling: sampling_from_pb(sampling.unwrap_or_default()).map_err(|fault| fault.within("sampling"))?,
-        ack_deadline: deadline.unwrap_or(default.ack_deadline),
-        max_delivery_attempts: bounded("max_delivery_attempts", max_delivery_attempts, 1, MAX_ATTEMPTS)?
-            .map_or(default.max_delivery_attempts, |attempts| attempts as u32),
+        ack_deadline: deadline,
+        max_delivery_attempts: count("max_delivery_attempts", max_delivery_attempts, MAX_ATTEMPTS)?,
         backoff: backoff_from_pb(backoff.unwrap_or_default()).map_err(|fault| fault.within("backoff"))?,
         affinity,
-        max_outstanding_frames: bounded(
-            "max_outstanding_frames",
-            max_outstanding_frames,
-            1,
-            MAX_GROUP_FRAMES.into(),
-        )?
-        .map_or(default.max_outstanding_frames, |frames| frames as u32),
+        max_outstanding_frames: count("max_outstanding_frames", max_outstanding_frames, MAX_GROUP_FRAMES)?,
     };
     let start = match start {
         Some(start) => start_from_pb(start, store).map_err(|fault| fault.within("start"))?,
         None => GroupStart::Live,
     };
     Ok(WantedGroup { id, settings, start })
+}
+
+/// A count from 1.
+fn count(field: &str, count: Option<u32>, most: u32) -> Result<Option<u32>> {
+    Ok(bounded(field, count, 1, most.into())?.map(|count| count as u32))
 }
 
 /// The terms of a selection, 1 to 100.
@@ -152,13 +150,12 @@ fn sampling_from_pb(sampling: pb::Sampling) -> Result<Sampling> {
     Ok(Sampling { max_fps, every_nth })
 }
 
-fn backoff_from_pb(backoff: pb::RetryBackoff) -> Result<RetryBackoff> {
+fn backoff_from_pb(backoff: pb::RetryBackoff) -> Result<BackoffSettings> {
     let pb::RetryBackoff { min_delay, max_delay } = backoff;
-    let default = RetryBackoff::default();
     let min_delay = time::duration_within("min_delay", min_delay, Duration::ZERO, TEN_MINUTES)?;
-    let min_delay = min_delay.unwrap_or(default.min_delay);
-    let max_delay = time::duration_within("max_delay", max_delay, min_delay, HOUR)?;
-    Ok(RetryBackoff { min_delay, max_delay: max_delay.unwrap_or(default.max_delay.max(min_delay)) })
+    let least = BackoffSettings { min_delay, max_delay: None }.effective().min_delay;
+    let max_delay = time::duration_within("max_delay", max_delay, least, HOUR)?;
+    Ok(BackoffSettings { min_delay, max_delay })
 }
 
 fn match_to_pb(one: StreamMatch) -> pb::StreamMatch {
@@ -175,9 +172,47 @@ fn match_to_pb(one: StreamMatch) -> pb::StreamMatch {
     }
 }
 
-/// A group's settings, without status.
+fn backoff_to_pb(backoff: BackoffSettings) -> Option<pb::RetryBackoff> {
+    let BackoffSettings { min_delay, max_delay } = backoff;
+    (backoff != BackoffSettings::default()).then(|| pb::RetryBackoff {
+        min_delay: min_delay.map(time::duration_to_pb),
+        max_delay: max_delay.map(time::duration_to_pb),
+    })
+}
+
+fn affinity_to_pb(affinity: Option<GroupAffinity>) -> pb::GroupAffinity {
+    match affinity {
+        None => pb::GroupAffinity::Unspecified,
+        Some(GroupAffinity::None) => pb::GroupAffinity::Any,
+        Some(GroupAffinity::Stream) => pb::GroupAffinity::Stream,
+    }
+}
+
+fn effective_to_pb(policies: GroupPolicies) -> pb::ConsumerGroupPolicies {
+    let GroupPolicies { ack_deadline, max_delivery_attempts, backoff, affinity, max_outstanding_frames } =
+        policies;
+    pb::ConsumerGroupPolicies {
+        ack_deadline: Some(time::duration_to_pb(ack_deadline)),
+        max_delivery_attempts: Some(max_delivery_attempts),
+        backoff: backoff_to_pb(backoff.into()),
+        affinity: affinity_to_pb(Some(affinity)).into(),
+        max_outstanding_frames: Some(max_outstanding_frames),
+    }
+}
+
+/// A group's settings as they were said and as they are in force, without status.
 pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
-    let GroupRecord { id, settings, revision, generation, incarnation: _, create_time, update_time } = record;
+    let (etag, effective) = (record.etag(), effective_to_pb(record.settings.effective()));
+    let GroupRecord {
+        id,
+        settings,
+        start: _,
+        revision: _,
+        generation,
+        incarnation: _,
+        create_time,
+        update_time,
+    } = record;
     let GroupSettings {
         display_name,
         streams,
@@ -191,21 +226,6 @@ pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
     } = settings;
     let Sampling { max_fps, every_nth } = sampling;
     let sampled = sampling != Sampling::default();
-    let backoff = pb::RetryBackoff {
-        min_delay: Some(time::duration_to_pb(backoff.min_delay)),
-        max_delay: Some(time::duration_to_pb(backoff.max_delay)),
-    };
-    let affinity = match affinity {
-        GroupAffinity::None => pb::GroupAffinity::Any,
-        GroupAffinity::Stream => pb::GroupAffinity::Stream,
-    };
-    let effective = pb::ConsumerGroupPolicies {
-        ack_deadline: Some(time::duration_to_pb(ack_deadline)),
-        max_delivery_attempts: Some(max_delivery_attempts),
-        backoff: Some(backoff),
-        affinity: affinity.into(),
-        max_outstanding_frames: Some(max_outstanding_frames),
-    };
     pb::ConsumerGroup {
         group_id: id.to_string(),
         display_name,
@@ -217,12 +237,12 @@ pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
             latest_only: false,
         }),
         start: None,
-        ack_deadline: Some(time::duration_to_pb(ack_deadline)),
-        max_delivery_attempts: Some(max_delivery_attempts),
-        backoff: Some(backoff),
-        affinity: affinity.into(),
-        max_outstanding_frames: Some(max_outstanding_frames),
-        etag: stream::etag(revision),
+        ack_deadline: ack_deadline.map(time::duration_to_pb),
+        max_delivery_attempts,
+        backoff: backoff_to_pb(backoff),
+        affinity: affinity_to_pb(affinity).into(),
+        max_outstanding_frames,
+        etag: etag.to_string(),
         generation,
         create_time: Some(time::to_pb(create_time)),
         update_time: Some(time::to_pb(update_time)),
@@ -285,6 +305,7 @@ pub(crate) fn position_to_pb(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::RetryBackoff;
 
     fn group() -> pb::ConsumerGroup {
         let streams = vec![pb::StreamMatch { selector: Some(By::Glob("cam-*".into())) }];
@@ -295,6 +316,7 @@ mod tests {
     fn defaults_are_those_of_the_contract() {
         let WantedGroup { settings, start, .. } = from_pb(group(), &StoreIdentity::default()).unwrap();
         assert_eq!(start, GroupStart::Live);
+        let settings = settings.effective();
         assert_eq!((settings.ack_deadline, settings.max_delivery_attempts), (Duration::from_secs(30), 5));
         assert_eq!(settings.max_outstanding_frames, 10_000);
         assert_eq!(settings.backoff, RetryBackoff::default());

@@ -56,12 +56,14 @@ pub(crate) fn to_pb(
         GroupEvent::Finished => return None,
         GroupEvent::Frame(frame) => Wire::Frame(frame_to_pb(frame, key, group, room)?),
         GroupEvent::Gap(gap) => Wire::Gap(delivery::gap_to_pb(gap)),
-        GroupEvent::Heartbeat(heads, outstanding_frames) => Wire::Heartbeat(pb::ConsumeHeartbeat {
-            server_time: Some(time::to_pb(Timestamp::now())),
-            outstanding_frames,
-            streams: delivery::lags_to_pb(heads),
-            unfollowed_streams: 0,
-        }),
+        GroupEvent::Heartbeat { heads, outstanding_frames, unfollowed_streams } => {
+            Wire::Heartbeat(pb::ConsumeHeartbeat {
+                server_time: Some(time::to_pb(Timestamp::now())),
+                outstanding_frames,
+                streams: delivery::lags_to_pb(heads),
+                unfollowed_streams,
+            })
+        }
         GroupEvent::Draining => Wire::Draining(pb::ConsumeDraining { reconnect_delay: None }),
     };
     Some(pb::ConsumeFramesResponse { event: Some(event) })

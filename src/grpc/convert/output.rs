@@ -4,26 +4,36 @@ use super::policy::bounded;
 use super::{known, polygon};
 use crate::domain::limits::{MAX_PRIVACY_MASKS, MAX_SEQUENCE, MAX_SIDE};
 use crate::domain::{
-    AdaptiveQuality, ChromaSubsampling, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition,
-    check_id,
+    AdaptiveSettings, ChromaSubsampling, EncodedFormat, OutputPolicy, OutputSettings, PrivacyMask,
+    ReencodeMode, Rendition, check_id,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
 const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
 const FRAME_BYTES: (u64, u64) = (1 << 10, 16 << 20);
-const DEFAULT_MIN_QUALITY: u64 = 30;
-const MIN_SCALE_PERCENT: (u64, u64) = (5, 100);
+const LEAST_SCALE_PERCENT: u64 = 5;
 
 /// Reads format, quality and size; faults name the fields as they are called in `OutputPolicy` and `Rendition`.
 pub(crate) fn rendition(wanted: pb::Rendition) -> Result<Rendition> {
     let pb::Rendition { format, quality, max_width, max_height, lossless } = wanted;
-    let default = Rendition::default();
+    let settings = rendition_settings(format, quality, max_width, max_height, lossless)?;
+    Ok(settings.effective(&OutputPolicy::default()).rendition)
+}
+
+/// Reads the part of an output's settings that a rendition has too.
+fn rendition_settings(
+    format: i32,
+    quality: Option<u32>,
+    max_width: Option<u32>,
+    max_height: Option<u32>,
+    lossless: bool,
+) -> Result<OutputSettings> {
     let format = match known("format", format)? {
-        pb::PictureFormat::Unspecified | pb::PictureFormat::Jpeg => OutputFormat::Jpeg,
-        pb::PictureFormat::Png => OutputFormat::Png,
-        pb::PictureFormat::Webp if lossless => OutputFormat::WebPLossless,
-        pb::PictureFormat::Webp => OutputFormat::WebP,
+        pb::PictureFormat::Unspecified => None,
+        pb::PictureFormat::Jpeg => Some(EncodedFormat::Jpeg),
+        pb::PictureFormat::Png => Some(EncodedFormat::Png),
+        pb::PictureFormat::Webp => Some(EncodedFormat::WebP),
         pb::PictureFormat::Rgb8
         | pb::PictureFormat::Bgr8
         | pb::PictureFormat::Gray8
@@ -31,14 +41,19 @@ pub(crate) fn rendition(wanted: pb::Rendition) -> Result<Rendition> {
         | pb::PictureFormat::I420 => return Err(Fault::invalid("format", "must be JPEG, PNG or WEBP")),
     };
     let side = |field, side: Option<u32>| {
-        bounded(field, side, 1, MAX_SIDE.into()).map(|side| side.map_or(0, |side| side as u32))
+        bounded(field, side, 1, MAX_SIDE.into()).map(|side| side.map(|side| side as u32))
     };
     let (max_width, max_height) = (side("max_width", max_width)?, side("max_height", max_height)?);
-    let quality = bounded("quality", quality, 1, 100)?.map_or(default.quality, |quality| quality as u8);
-    Ok(Rendition { format, quality, max_width, max_height })
+    let quality = percentage("quality", quality, 1)?;
+    Ok(OutputSettings { format, lossless, quality, max_width, max_height, ..OutputSettings::default() })
 }
 
-pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
+/// A number up to 100.
+fn percentage(field: &str, value: Option<u32>, least: u64) -> Result<Option<u8>> {
+    Ok(bounded(field, value, least, 100)?.map(|value| value as u8))
+}
+
+pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputSettings> {
     let pb::OutputPolicy {
         format,
         quality,
@@ -53,33 +68,25 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
         keep_unmasked_original,
         chroma_subsampling,
     } = policy;
-    let default = OutputPolicy::default();
-    let rendition = rendition(pb::Rendition { format, quality, max_width, max_height, lossless })?;
-    let thumbnail_size = thumbnail_size.unwrap_or(default.thumbnail_size);
-    if thumbnail_size != 0 && !THUMBNAIL_SIZES.contains(&thumbnail_size) {
+    let said = rendition_settings(format, quality, max_width, max_height, lossless)?;
+    if thumbnail_size.is_some_and(|size| size != 0 && !THUMBNAIL_SIZES.contains(&size)) {
         return Err(Fault::invalid("thumbnail_size", "must be 0 (none) or from 16 to 1024"));
     }
     let reencode = match known("reencode_mode", reencode_mode)? {
-        pb::ReencodeMode::Unspecified => default.reencode,
-        pb::ReencodeMode::Always => ReencodeMode::Always,
-        pb::ReencodeMode::Never => ReencodeMode::Never,
-        pb::ReencodeMode::Auto => ReencodeMode::Auto,
-        pb::ReencodeMode::Relay => ReencodeMode::Relay,
+        pb::ReencodeMode::Unspecified => None,
+        pb::ReencodeMode::Always => Some(ReencodeMode::Always),
+        pb::ReencodeMode::Never => Some(ReencodeMode::Never),
+        pb::ReencodeMode::Auto => Some(ReencodeMode::Auto),
+        pb::ReencodeMode::Relay => Some(ReencodeMode::Relay),
     };
     let adaptive = adaptive.map(self::adaptive).transpose().map_err(|f| f.within("adaptive"))?;
-    let encodes = !matches!(reencode, ReencodeMode::Never | ReencodeMode::Relay);
-    if adaptive.is_some() && !(rendition.format.is_lossy() && encodes) {
-        let rule = "needs a format with a quality (JPEG, lossy WEBP), and pictures that are encoded";
-        return Err(Fault::invalid("adaptive", rule));
-    }
     let chroma = match known("chroma_subsampling", chroma_subsampling)? {
-        pb::ChromaSubsampling::Unspecified => default.chroma,
-        pb::ChromaSubsampling::ChromaSubsampling420 => ChromaSubsampling::S420,
-        pb::ChromaSubsampling::ChromaSubsampling422 => ChromaSubsampling::S422,
-        pb::ChromaSubsampling::ChromaSubsampling444 => ChromaSubsampling::S444,
+        pb::ChromaSubsampling::Unspecified => None,
+        pb::ChromaSubsampling::ChromaSubsampling420 => Some(ChromaSubsampling::S420),
+        pb::ChromaSubsampling::ChromaSubsampling422 => Some(ChromaSubsampling::S422),
+        pb::ChromaSubsampling::ChromaSubsampling444 => Some(ChromaSubsampling::S444),
     };
-    Ok(OutputPolicy {
-        rendition,
+    let said = OutputSettings {
         thumbnail_size,
         keep_original,
         reencode,
@@ -87,10 +94,18 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputPolicy> {
         keep_metadata,
         keep_unmasked_original,
         chroma,
-    })
+        ..said
+    };
+    let policy = said.effective(&OutputPolicy::default());
+    let encodes = !matches!(policy.reencode, ReencodeMode::Never | ReencodeMode::Relay);
+    if policy.adaptive.is_some() && !(policy.rendition.format.is_lossy() && encodes) {
+        let rule = "needs a format with a quality (JPEG, lossy WEBP), and pictures that are encoded";
+        return Err(Fault::invalid("adaptive", rule));
+    }
+    Ok(said)
 }
 
-fn adaptive(wanted: pb::AdaptiveQuality) -> Result<AdaptiveQuality> {
+fn adaptive(wanted: pb::AdaptiveQuality) -> Result<AdaptiveSettings> {
     let pb::AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent } =
         wanted;
     if max_bytes_per_frame.is_none() && max_bytes_per_second.is_none() {
@@ -98,22 +113,22 @@ fn adaptive(wanted: pb::AdaptiveQuality) -> Result<AdaptiveQuality> {
         return Err(Fault::invalid("max_bytes_per_frame", rule));
     }
     let (least, most) = FRAME_BYTES;
-    let per_frame = bounded("max_bytes_per_frame", max_bytes_per_frame, least, most)?;
-    let per_second = bounded("max_bytes_per_second", max_bytes_per_second, least, MAX_SEQUENCE)?;
-    let min_quality = bounded("min_quality", min_quality, 1, 100)?.unwrap_or(DEFAULT_MIN_QUALITY);
-    let (least, most) = MIN_SCALE_PERCENT;
-    let scale = bounded("min_scale_percent", min_scale_percent, least, most)?;
-    Ok(AdaptiveQuality {
-        max_bytes_per_frame: per_frame.unwrap_or_default() as u32,
-        max_bytes_per_second: per_second.unwrap_or_default(),
-        min_quality: min_quality as u8,
-        min_scale_percent: scale.map_or(AdaptiveQuality::DEFAULT_MIN_SCALE_PERCENT, |scale| scale as u8),
+    let frame_bytes = bounded("max_bytes_per_frame", max_bytes_per_frame, least, most)?;
+    Ok(AdaptiveSettings {
+        max_bytes_per_frame: frame_bytes.map(|bytes| bytes as u32),
+        max_bytes_per_second: bounded("max_bytes_per_second", max_bytes_per_second, least, MAX_SEQUENCE)?,
+        min_quality: percentage("min_quality", min_quality, 1)?,
+        min_scale_percent: percentage("min_scale_percent", min_scale_percent, LEAST_SCALE_PERCENT)?,
     })
 }
 
-pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
-    let OutputPolicy {
-        rendition: Rendition { format, quality, max_width, max_height },
+pub(crate) fn output_to_pb(settings: OutputSettings) -> pb::OutputPolicy {
+    let OutputSettings {
+        format,
+        lossless,
+        quality,
+        max_width,
+        max_height,
         thumbnail_size,
         keep_original,
         reencode,
@@ -121,33 +136,40 @@ pub(crate) fn output_to_pb(policy: OutputPolicy) -> pb::OutputPolicy {
         keep_metadata,
         keep_unmasked_original,
         chroma,
-    } = policy;
+    } = settings;
+    let format = match format {
+        None => pb::PictureFormat::Unspecified,
+        Some(EncodedFormat::Jpeg) => pb::PictureFormat::Jpeg,
+        Some(EncodedFormat::Png) => pb::PictureFormat::Png,
+        Some(EncodedFormat::WebP) => pb::PictureFormat::Webp,
+    };
     let mode = match reencode {
-        ReencodeMode::Always => pb::ReencodeMode::Always,
-        ReencodeMode::Never => pb::ReencodeMode::Never,
-        ReencodeMode::Auto => pb::ReencodeMode::Auto,
-        ReencodeMode::Relay => pb::ReencodeMode::Relay,
+        None => pb::ReencodeMode::Unspecified,
+        Some(ReencodeMode::Always) => pb::ReencodeMode::Always,
+        Some(ReencodeMode::Never) => pb::ReencodeMode::Never,
+        Some(ReencodeMode::Auto) => pb::ReencodeMode::Auto,
+        Some(ReencodeMode::Relay) => pb::ReencodeMode::Relay,
     };
     let chroma = match chroma {
-        ChromaSubsampling::Auto => pb::ChromaSubsampling::Unspecified,
-        ChromaSubsampling::S420 => pb::ChromaSubsampling::ChromaSubsampling420,
-        ChromaSubsampling::S422 => pb::ChromaSubsampling::ChromaSubsampling422,
-        ChromaSubsampling::S444 => pb::ChromaSubsampling::ChromaSubsampling444,
+        None | Some(ChromaSubsampling::Auto) => pb::ChromaSubsampling::Unspecified,
+        Some(ChromaSubsampling::S420) => pb::ChromaSubsampling::ChromaSubsampling420,
+        Some(ChromaSubsampling::S422) => pb::ChromaSubsampling::ChromaSubsampling422,
+        Some(ChromaSubsampling::S444) => pb::ChromaSubsampling::ChromaSubsampling444,
     };
     pb::OutputPolicy {
-        format: super::picture::format_to_pb(format.picture_format()).into(),
-        quality: Some(quality.into()),
-        lossless: format == OutputFormat::WebPLossless,
-        max_width: Some(max_width).filter(|&side| side > 0),
-        max_height: Some(max_height).filter(|&side| side > 0),
-        thumbnail_size: Some(thumbnail_size),
+        format: format.into(),
+        quality: quality.map(u32::from),
+        lossless,
+        max_width,
+        max_height,
+        thumbnail_size,
         keep_original,
         reencode_mode: mode.into(),
         adaptive: adaptive.map(|adaptive| pb::AdaptiveQuality {
-            max_bytes_per_frame: Some(adaptive.max_bytes_per_frame).filter(|&bytes| bytes > 0),
-            max_bytes_per_second: Some(adaptive.max_bytes_per_second).filter(|&bytes| bytes > 0),
-            min_quality: Some(adaptive.min_quality.into()),
-            min_scale_percent: Some(adaptive.min_scale_percent.into()),
+            max_bytes_per_frame: adaptive.max_bytes_per_frame,
+            max_bytes_per_second: adaptive.max_bytes_per_second,
+            min_quality: adaptive.min_quality.map(u32::from),
+            min_scale_percent: adaptive.min_scale_percent.map(u32::from),
         }),
         keep_metadata,
         keep_unmasked_original,
@@ -183,7 +205,8 @@ pub(crate) fn masks_to_pb(masks: &[PrivacyMask]) -> Vec<pb::PrivacyMask> {
 }
 
 /// What an output may not be where there are masks: each would show what they hide.
-pub(crate) fn check_with_masks(policy: &OutputPolicy) -> Result<()> {
+pub(crate) fn check_with_masks(settings: &OutputSettings) -> Result<()> {
+    let policy = settings.effective(&OutputPolicy::default());
     if matches!(policy.reencode, ReencodeMode::Never | ReencodeMode::Relay) {
         let rule = "must not be NEVER or RELAY where the stream has privacy masks";
         return Err(Fault::invalid("output.reencode_mode", rule));
@@ -205,11 +228,13 @@ pub(crate) fn check_with_masks(policy: &OutputPolicy) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{AdaptiveQuality, OutputFormat};
     use crate::pb::v1::ErrorReason;
 
     #[test]
     fn policies_go_both_ways() {
-        assert_eq!(output(pb::OutputPolicy::default()), Ok(OutputPolicy::default()));
+        assert_eq!(output(pb::OutputPolicy::default()), Ok(OutputSettings::default()));
+        assert_eq!(output_to_pb(OutputSettings::default()), pb::OutputPolicy::default());
         for (format, reencode, adaptive, chroma) in [
             (OutputFormat::Jpeg, ReencodeMode::Never, None, ChromaSubsampling::S444),
             (OutputFormat::Png, ReencodeMode::Always, None, ChromaSubsampling::S422),
@@ -233,7 +258,9 @@ mod tests {
                 keep_unmasked_original: true,
                 chroma,
             };
-            assert_eq!(output(output_to_pb(policy)), Ok(policy));
+            let chroma = Some(chroma).filter(|&chroma| chroma != ChromaSubsampling::Auto);
+            let said = OutputSettings { chroma, ..policy.into() };
+            assert_eq!(output(output_to_pb(said)), Ok(said));
         }
     }
 
@@ -247,21 +274,36 @@ mod tests {
             Some(pb::AdaptiveQuality { max_bytes_per_frame, min_quality, ..Default::default() })
         };
         let scaled = |min_scale_percent| {
-            Some(pb::AdaptiveQuality { max_bytes_per_frame: 5000, min_scale_percent, ..Default::default() })
+            let (max_bytes_per_frame, min_scale_percent) = (Some(5000), Some(min_scale_percent));
+            Some(pb::AdaptiveQuality { max_bytes_per_frame, min_scale_percent, ..Default::default() })
         };
         for (policy, field) in [
             (pb::OutputPolicy { format: pb::PictureFormat::Nv12.into(), ..default() }, "format"),
-            (pb::OutputPolicy { quality: 101, ..default() }, "quality"),
-            (pb::OutputPolicy { max_width: 8193, ..default() }, "max_width"),
+            (pb::OutputPolicy { quality: Some(101), ..default() }, "quality"),
+            (pb::OutputPolicy { max_width: Some(8193), ..default() }, "max_width"),
             (pb::OutputPolicy { thumbnail_size: Some(4), ..default() }, "thumbnail_size"),
             (pb::OutputPolicy { reencode_mode: 9, ..default() }, "reencode_mode"),
-            (pb::OutputPolicy { adaptive: steered(0, 0), ..default() }, "adaptive.max_bytes_per_frame"),
-            (pb::OutputPolicy { adaptive: steered(10, 0), ..default() }, "adaptive.max_bytes_per_frame"),
-            (pb::OutputPolicy { adaptive: steered(5000, 101), ..default() }, "adaptive.min_quality"),
+            (
+                pb::OutputPolicy { adaptive: steered(Some(0), None), ..default() },
+                "adaptive.max_bytes_per_frame",
+            ),
+            (
+                pb::OutputPolicy { adaptive: steered(Some(10), None), ..default() },
+                "adaptive.max_bytes_per_frame",
+            ),
+            (
+                pb::OutputPolicy { adaptive: steered(Some(5000), Some(101)), ..default() },
+                "adaptive.min_quality",
+            ),
             (pb::OutputPolicy { adaptive: scaled(4), ..default() }, "adaptive.min_scale_percent"),
             (pb::OutputPolicy { adaptive: scaled(101), ..default() }, "adaptive.min_scale_percent"),
             (
-                pb::OutputPolicy { adaptive: steered(5000, 0), format: webp, lossless: true, ..default() },
+                pb::OutputPolicy {
+                    adaptive: steered(Some(5000), None),
+                    format: webp,
+                    lossless: true,
+                    ..default()
+                },
                 "adaptive",
             ),
         ] {
@@ -283,14 +325,15 @@ mod tests {
         let thin = pb::PrivacyMask { polygon: vec![corner(0.0, 0.0)], ..mask("a") };
         assert_eq!(refused(vec![thin]), Err("privacy_masks[0].polygon".to_owned()));
         assert!(refused((0..33).map(|n| mask(&format!("m{n}"))).collect()).is_err());
-        let policy = OutputPolicy::default();
+        let policy = OutputSettings::default();
         assert_eq!(check_with_masks(&policy), Ok(()));
-        let kept = OutputPolicy { keep_original: true, ..policy };
+        let kept = OutputSettings { keep_original: true, ..policy };
         let field = check_with_masks(&kept).map_err(|fault| fault.field);
         assert_eq!(field, Err("output.keep_original".to_owned()));
-        assert_eq!(check_with_masks(&OutputPolicy { keep_unmasked_original: true, ..kept }), Ok(()));
+        assert_eq!(check_with_masks(&OutputSettings { keep_unmasked_original: true, ..kept }), Ok(()));
         for reencode in [ReencodeMode::Never, ReencodeMode::Relay] {
-            let shown = OutputPolicy { reencode, keep_unmasked_original: true, ..policy };
+            let reencode = Some(reencode);
+            let shown = OutputSettings { reencode, keep_unmasked_original: true, ..policy };
             let field = check_with_masks(&shown).map_err(|fault| fault.field);
             assert_eq!(field, Err("output.reencode_mode".to_owned()));
         }

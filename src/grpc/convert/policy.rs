@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{known, time};
 use crate::domain::limits::MAX_SIDE;
-use crate::domain::{ClockAction, ClockPolicy, QueuePolicy, RetentionPolicy, ValidationPolicy};
+use crate::domain::{ClockAction, ClockSettings, QueueSettings, RetentionSettings, ValidationSettings};
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
@@ -30,48 +30,46 @@ pub(crate) fn bounded<N: Into<u64>>(
     }
 }
 
-pub(crate) fn retention(policy: pb::RetentionPolicy) -> Result<RetentionPolicy> {
+pub(crate) fn retention(policy: pb::RetentionPolicy) -> Result<RetentionSettings> {
     let pb::RetentionPolicy { max_frames, max_age, max_bytes } = policy;
-    let default = RetentionPolicy::default();
-    let age = time::duration_within("max_age", max_age, Duration::from_secs(1), MAX_RETENTION_AGE)?;
-    Ok(RetentionPolicy {
-        max_frames: bounded("max_frames", max_frames, 1, MAX_RETENTION_FRAMES)?.unwrap_or(default.max_frames),
-        max_age: age.unwrap_or(default.max_age),
-        max_bytes: bounded("max_bytes", max_bytes, MIB, TIB)?.unwrap_or(default.max_bytes),
+    Ok(RetentionSettings {
+        max_frames: bounded("max_frames", max_frames, 1, MAX_RETENTION_FRAMES)?,
+        max_age: time::duration_within("max_age", max_age, Duration::from_secs(1), MAX_RETENTION_AGE)?,
+        max_bytes: bounded("max_bytes", max_bytes, MIB, TIB)?,
     })
 }
 
-pub(crate) fn retention_to_pb(policy: RetentionPolicy) -> pb::RetentionPolicy {
-    let RetentionPolicy { max_frames, max_age, max_bytes } = policy;
-    pb::RetentionPolicy {
-        max_frames: Some(max_frames),
-        max_age: Some(time::duration_to_pb(max_age)),
-        max_bytes: Some(max_bytes),
-    }
+pub(crate) fn retention_to_pb(settings: RetentionSettings) -> pb::RetentionPolicy {
+    let RetentionSettings { max_frames, max_age, max_bytes } = settings;
+    pb::RetentionPolicy { max_frames, max_age: max_age.map(time::duration_to_pb), max_bytes }
 }
 
-pub(crate) fn queue(policy: pb::QueuePolicy) -> Result<QueuePolicy> {
+pub(crate) fn queue(policy: pb::QueuePolicy) -> Result<QueueSettings> {
     let pb::QueuePolicy { max_frames, max_bytes, overflow } = policy;
-    let default = QueuePolicy::default();
     let drop_oldest = match known("overflow", overflow)? {
-        pb::QueueOverflow::Unspecified | pb::QueueOverflow::Reject => false,
-        pb::QueueOverflow::DropOldest => true,
+        pb::QueueOverflow::Unspecified => None,
+        pb::QueueOverflow::Reject => Some(false),
+        pb::QueueOverflow::DropOldest => Some(true),
     };
-    Ok(QueuePolicy {
-        max_frames: bounded("max_frames", max_frames, 1, MAX_QUEUE_FRAMES)?.unwrap_or(default.max_frames),
-        max_bytes: bounded("max_bytes", max_bytes, MIB, MAX_QUEUE_BYTES)?.unwrap_or(default.max_bytes),
+    Ok(QueueSettings {
+        max_frames: bounded("max_frames", max_frames, 1, MAX_QUEUE_FRAMES)?,
+        max_bytes: bounded("max_bytes", max_bytes, MIB, MAX_QUEUE_BYTES)?,
         drop_oldest,
     })
 }
 
-pub(crate) fn queue_to_pb(policy: QueuePolicy) -> pb::QueuePolicy {
-    let QueuePolicy { max_frames, max_bytes, drop_oldest } = policy;
-    let overflow = if drop_oldest { pb::QueueOverflow::DropOldest } else { pb::QueueOverflow::Reject };
-    pb::QueuePolicy { max_frames: Some(max_frames), max_bytes: Some(max_bytes), overflow: overflow.into() }
+pub(crate) fn queue_to_pb(settings: QueueSettings) -> pb::QueuePolicy {
+    let QueueSettings { max_frames, max_bytes, drop_oldest } = settings;
+    let overflow = match drop_oldest {
+        None => pb::QueueOverflow::Unspecified,
+        Some(false) => pb::QueueOverflow::Reject,
+        Some(true) => pb::QueueOverflow::DropOldest,
+    };
+    pb::QueuePolicy { max_frames, max_bytes, overflow: overflow.into() }
 }
 
 /// What is checked when a frame is accepted, and what when it is processed.
-pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockPolicy, ValidationPolicy)> {
+pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockSettings, ValidationSettings)> {
     let pb::ValidationPolicy {
         min_quality_score,
         min_width,
@@ -84,71 +82,77 @@ pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockPolicy, V
         return Err(Fault::invalid("min_quality_score", "must be from 0 to 1"));
     }
     let action = match known("clock_policy", clock_policy)? {
-        pb::ClockPolicy::Unspecified | pb::ClockPolicy::Flag => ClockAction::Flag,
-        pb::ClockPolicy::Reject => ClockAction::Reject,
-        pb::ClockPolicy::Ignore => ClockAction::Ignore,
+        pb::ClockPolicy::Unspecified => None,
+        pb::ClockPolicy::Flag => Some(ClockAction::Flag),
+        pb::ClockPolicy::Reject => Some(ClockAction::Reject),
+        pb::ClockPolicy::Ignore => Some(ClockAction::Ignore),
     };
     let (least, most) = MAX_AGES;
     let max_age = time::duration_within("max_age", max_age, least, most)?;
     let (least, most) = CLOCK_TOLERANCES;
     let tolerance = time::duration_within("clock_tolerance", clock_tolerance, least, most)?;
-    let tolerance = tolerance.unwrap_or(ClockPolicy::default().tolerance);
-    let most = u64::from(MAX_SIDE);
     let side = |field, side: Option<u32>| {
-        bounded(field, side, 1, most).map(|side| side.map_or(0, |side| side as u32))
+        bounded(field, side, 1, MAX_SIDE.into()).map(|side| side.map(|side| side as u32))
     };
-    let bounds = ValidationPolicy {
+    let bounds = ValidationSettings {
         min_quality_score,
         min_width: side("min_width", min_width)?,
         min_height: side("min_height", min_height)?,
         max_age,
     };
-    Ok((ClockPolicy { tolerance, action }, bounds))
+    Ok((ClockSettings { tolerance, action }, bounds))
 }
 
-pub(crate) fn validation_to_pb(clock: ClockPolicy, bounds: ValidationPolicy) -> pb::ValidationPolicy {
-    let ClockPolicy { tolerance, action } = clock;
-    let ValidationPolicy { min_quality_score, min_width, min_height, max_age } = bounds;
+pub(crate) fn validation_to_pb(clock: ClockSettings, bounds: ValidationSettings) -> pb::ValidationPolicy {
+    let ClockSettings { tolerance, action } = clock;
+    let ValidationSettings { min_quality_score, min_width, min_height, max_age } = bounds;
     let clock_policy = match action {
-        ClockAction::Flag => pb::ClockPolicy::Flag,
-        ClockAction::Reject => pb::ClockPolicy::Reject,
-        ClockAction::Ignore => pb::ClockPolicy::Ignore,
+        None => pb::ClockPolicy::Unspecified,
+        Some(ClockAction::Flag) => pb::ClockPolicy::Flag,
+        Some(ClockAction::Reject) => pb::ClockPolicy::Reject,
+        Some(ClockAction::Ignore) => pb::ClockPolicy::Ignore,
     };
     pb::ValidationPolicy {
         min_quality_score,
-        min_width: Some(min_width).filter(|&side| side > 0),
-        min_height: Some(min_height).filter(|&side| side > 0),
+        min_width,
+        min_height,
         max_age: max_age.map(time::duration_to_pb),
         clock_policy: clock_policy.into(),
-        clock_tolerance: Some(time::duration_to_pb(tolerance)),
+        clock_tolerance: tolerance.map(time::duration_to_pb),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{QueuePolicy, RetentionPolicy};
 
     #[test]
-    fn unset_policies_are_the_defaults() {
-        assert_eq!(retention(pb::RetentionPolicy::default()), Ok(RetentionPolicy::default()));
-        assert_eq!(queue(pb::QueuePolicy::default()), Ok(QueuePolicy::default()));
-        let unset = (ClockPolicy::default(), ValidationPolicy::default());
-        assert_eq!(validation(pb::ValidationPolicy::default()), Ok(unset));
+    fn what_is_unset_stays_unset() {
+        let (r, q) = (RetentionSettings::default(), QueueSettings::default());
+        assert_eq!(retention(pb::RetentionPolicy::default()), Ok(r));
+        assert_eq!(retention_to_pb(r), pb::RetentionPolicy::default());
+        assert_eq!(queue(pb::QueuePolicy::default()), Ok(q));
+        assert_eq!(queue_to_pb(q), pb::QueuePolicy::default());
+        let (clock, bounds) = (ClockSettings::default(), ValidationSettings::default());
+        assert_eq!(validation(pb::ValidationPolicy::default()), Ok((clock, bounds)));
+        assert_eq!(validation_to_pb(clock, bounds), pb::ValidationPolicy::default());
     }
 
     #[test]
     fn policies_go_both_ways() {
-        let (r, q) = (RetentionPolicy::default(), QueuePolicy { drop_oldest: true, ..Default::default() });
-        let bounds = ValidationPolicy {
+        let r = RetentionSettings::from(RetentionPolicy::default());
+        let q = QueueSettings::from(QueuePolicy { drop_oldest: true, ..Default::default() });
+        let bounds = ValidationSettings {
             min_quality_score: Some(0.25),
-            min_width: 640,
-            min_height: 360,
+            min_width: Some(640),
+            min_height: Some(360),
             max_age: Some(Duration::from_millis(2500)),
         };
         assert_eq!(retention(retention_to_pb(r)), Ok(r));
         assert_eq!(queue(queue_to_pb(q)), Ok(q));
         for action in [ClockAction::Flag, ClockAction::Reject, ClockAction::Ignore] {
-            let c = ClockPolicy { tolerance: Duration::from_millis(1500), action };
+            let c = ClockSettings { tolerance: Some(Duration::from_millis(1500)), action: Some(action) };
             assert_eq!(validation(validation_to_pb(c, bounds)), Ok((c, bounds)));
         }
     }

@@ -234,9 +234,9 @@ pub(crate) fn durability_to_pb(durability: Durability) -> pb::Durability {
 /// The policies of a stream that sets none.
 pub(crate) fn defaults() -> pb::ServerDefaults {
     pb::ServerDefaults {
-        retention: Some(policy::retention_to_pb(RetentionPolicy::default())),
-        output: Some(output::output_to_pb(OutputPolicy::default())),
-        queue: Some(policy::queue_to_pb(QueuePolicy::default())),
+        retention: Some(policy::retention_to_pb(RetentionPolicy::default().into())),
+        output: Some(output::output_to_pb(OutputPolicy::default().into())),
+        queue: Some(policy::queue_to_pb(QueuePolicy::default().into())),
     }
 }
 

@@ -3,30 +3,21 @@ use std::time::Duration;
 use super::{checked_map, output, policy, roi, time};
 use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
 use crate::domain::{
-    Location, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId, StreamRecord, StreamSettings,
-    StreamState, Timestamp,
+    Etag, Location, NoEtag, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId, StreamPolicies,
+    StreamRecord, StreamSettings, StreamState, Timestamp,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
 const LEAST_STALL_TIMEOUT: Duration = Duration::from_secs(1);
 const MOST_STALL_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-/// Meters: from below the Dead Sea to the edge of space.
-const ALTITUDES: std::ops::RangeInclusive<f64> = -1_000.0..=100_000.0;
-const ETAG_PREFIX: &str = "r";
 
-/// The etag of a revision.
-pub(crate) fn etag(revision: u64) -> String {
-    format!("{ETAG_PREFIX}{revision}")
-}
-
-/// The revision that an etag means; `None` for an empty one.
-pub(crate) fn revision(field: &str, etag: &str) -> Result<Option<u64>> {
+/// Reads an etag; `None` for an empty one.
+pub(crate) fn etag(field: &str, etag: &str) -> Result<Option<Etag>> {
     if etag.is_empty() {
         return Ok(None);
     }
-    let number = etag.strip_prefix(ETAG_PREFIX).and_then(|digits| digits.parse().ok());
-    number.map(Some).ok_or_else(|| Fault::invalid(field, "is not an etag of this server"))
+    etag.parse().map(Some).map_err(|error: NoEtag| Fault::invalid(field, error.to_string()))
 }
 
 /// What a caller says of a stream.
@@ -71,7 +62,7 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
     }
     let (clock, validation) =
         policy::validation(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?;
-    if output.reencode == ReencodeMode::Relay && validation.min_quality_score.is_some() {
+    if output.reencode == Some(ReencodeMode::Relay) && validation.min_quality_score.is_some() {
         let rule = "must not be set where pictures are relayed: nothing is measured then";
         return Err(Fault::invalid("validation.min_quality_score", rule));
     }
@@ -88,7 +79,7 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         rois: roi::from_pb(rois)?,
         clock,
         validation,
-        stall_timeout: stall_timeout.map_or_else(StallTimeout::default, StallTimeout),
+        stall_timeout: stall_timeout.map(StallTimeout),
         // Said by those who register.
         auto_registered: false,
     };
@@ -97,19 +88,7 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
 
 fn location(location: pb::GeoLocation) -> Result<Location> {
     let pb::GeoLocation { latitude_degrees, longitude_degrees, altitude_meters, heading_degrees } = location;
-    let Some(latitude) = latitude_degrees.filter(|latitude| (-90.0..=90.0).contains(latitude)) else {
-        return Err(Fault::invalid("latitude_degrees", "must be set, from -90 to 90"));
-    };
-    let Some(longitude) = longitude_degrees.filter(|longitude| (-180.0..=180.0).contains(longitude)) else {
-        return Err(Fault::invalid("longitude_degrees", "must be set, from -180 to 180"));
-    };
-    if altitude_meters.is_some_and(|altitude| !ALTITUDES.contains(&altitude)) {
-        return Err(Fault::invalid("altitude_meters", "must be from -1,000 to 100,000"));
-    }
-    if heading_degrees.is_some_and(|heading| !(0.0..360.0).contains(&heading)) {
-        return Err(Fault::invalid("heading_degrees", "must be from 0 to below 360"));
-    }
-    Ok(Location { latitude, longitude, altitude: altitude_meters, heading: heading_degrees })
+    Ok(Location::new(latitude_degrees, longitude_degrees, altitude_meters, heading_degrees)?)
 }
 
 fn location_to_pb(location: Location) -> pb::GeoLocation {
@@ -122,10 +101,21 @@ fn location_to_pb(location: Location) -> pb::GeoLocation {
     }
 }
 
-/// The stream as callers see it, with its status.
+/// The stream as callers see it: its settings as they were said, the policies in force, and its status.
 pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp) -> pb::Stream {
     let status = status(&record, partitions, now);
-    let StreamRecord { id, settings, revision, create_time, update_time, removed: _, counters: _ } = record;
+    let etag = record.etag();
+    let StreamRecord {
+        id,
+        settings,
+        effective,
+        incarnation: _,
+        revision: _,
+        create_time,
+        update_time,
+        removed: _,
+        counters: _,
+    } = record;
     let StreamSettings {
         display_name,
         labels,
@@ -141,33 +131,42 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         stall_timeout,
         auto_registered,
     } = settings;
-    let effective = pb::StreamPolicies {
-        retention: Some(policy::retention_to_pb(retention)),
-        output: Some(output::output_to_pb(output)),
-        validation: Some(policy::validation_to_pb(clock, validation)),
-        queue: Some(policy::queue_to_pb(queue)),
-        stall_timeout: Some(time::duration_to_pb(stall_timeout.0)),
-    };
     pb::Stream {
         status: Some(status),
-        effective: Some(effective),
+        effective: Some(effective_to_pb(effective)),
         stream_id: id.to_string(),
         display_name,
         labels,
         location: location.map(location_to_pb),
         rois: rois.iter().map(roi::to_pb).collect(),
         privacy_masks: output::masks_to_pb(&privacy_masks),
-        retention: Some(policy::retention_to_pb(retention)),
-        output: Some(output::output_to_pb(output)),
-        validation: Some(policy::validation_to_pb(clock, validation)),
-        queue: Some(policy::queue_to_pb(queue)),
-        stall_timeout: Some(time::duration_to_pb(stall_timeout.0)),
-        etag: etag(revision),
+        retention: said(policy::retention_to_pb(retention)),
+        output: said(output::output_to_pb(output)),
+        validation: said(policy::validation_to_pb(clock, validation)),
+        queue: said(policy::queue_to_pb(queue)),
+        stall_timeout: stall_timeout.map(|timeout| time::duration_to_pb(timeout.0)),
+        etag: etag.to_string(),
         create_time: Some(time::to_pb(create_time)),
         update_time: Some(time::to_pb(update_time)),
         mask_version,
         auto_registered,
     }
+}
+
+fn effective_to_pb(policies: StreamPolicies) -> pb::StreamPolicies {
+    let StreamPolicies { retention, queue, output, clock, validation, stall_timeout } = policies;
+    pb::StreamPolicies {
+        retention: Some(policy::retention_to_pb(retention.into())),
+        output: Some(output::output_to_pb(output.into())),
+        validation: Some(policy::validation_to_pb(clock.into(), validation.into())),
+        queue: Some(policy::queue_to_pb(queue.into())),
+        stall_timeout: Some(time::duration_to_pb(stall_timeout.0)),
+    }
+}
+
+/// A message that says something.
+fn said<M: Default + PartialEq>(message: M) -> Option<M> {
+    (message != M::default()).then_some(message)
 }
 
 /// What the stream is doing.
@@ -242,6 +241,8 @@ mod tests {
                 }),
                 ..Default::default()
             },
+            effective: StreamPolicies::default(),
+            incarnation: 3,
             revision: 4,
             create_time: Timestamp::from_micros(1),
             update_time: Timestamp::from_micros(2),
@@ -256,6 +257,24 @@ mod tests {
         let wanted = from_pb(to_pb(record.clone(), Partitions::default(), Timestamp::now())).unwrap();
         assert_eq!(wanted.id, record.id);
         assert_eq!(wanted.settings, record.settings);
+    }
+
+    #[test]
+    fn a_mask_changes_what_it_names_and_unset_is_unset() {
+        let mut record = record(StreamCounters::default());
+        record.settings.retention.max_frames = Some(5);
+        record.effective = record.settings.effective(&StreamPolicies::default());
+        let said = to_pb(record.clone(), Partitions::default(), Timestamp::now());
+        let paths = ["retention.max_frames".to_owned(), "queue.max_frames".to_owned()];
+        let wanted = pb::Stream {
+            queue: Some(pb::QueuePolicy { max_frames: Some(7), ..Default::default() }),
+            ..Default::default()
+        };
+        let rules = crate::grpc::mask::Rules { name: "stream", fixed: &[], output_only: &[] };
+        let merged = crate::grpc::mask::merge(&rules, &paths, &said, &wanted).unwrap();
+        record.settings.retention.max_frames = None;
+        record.settings.queue.max_frames = Some(7);
+        assert_eq!(from_pb(merged).unwrap().settings, record.settings);
     }
 
     #[test]
@@ -309,10 +328,11 @@ mod tests {
     }
 
     #[test]
-    fn an_etag_means_a_revision() {
-        assert_eq!(revision("etag", &etag(7)), Ok(Some(7)));
-        assert_eq!(revision("etag", ""), Ok(None));
-        assert_eq!(revision("etag", "??").map_err(|f| f.field), Err("etag".to_owned()));
+    fn an_etag_is_read_where_there_is_one() {
+        let one = Etag { incarnation: 3, version: 7 };
+        assert_eq!(etag("etag", &one.to_string()), Ok(Some(one)));
+        assert_eq!(etag("etag", ""), Ok(None));
+        assert_eq!(etag("etag", "??").map_err(|f| f.field), Err("etag".to_owned()));
     }
 
     #[test]

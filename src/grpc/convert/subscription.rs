@@ -55,6 +55,7 @@ pub(crate) fn from_pb(
         heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
         checkpoint_interval: checkpoint.unwrap_or(DEFAULT_CHECKPOINT),
         stop_after_frames: from_one("stop_after_frames", stop_after_frames)?,
+        stop_at_head,
         allow_unregistered: false,
     })
 }
@@ -253,7 +254,7 @@ mod tests {
     static STORE: LazyLock<StoreIdentity> = LazyLock::new(StoreIdentity::random);
 
     fn by(by: By) -> pb::StreamSelector {
-        pb::StreamSelector { streams: Some(pb::StreamMatch { by: Some(by) }), ..Default::default() }
+        pb::StreamSelector { streams: vec![pb::StreamMatch { selector: Some(by) }], ..Default::default() }
     }
 
     fn one() -> pb::StreamSelector {
@@ -296,13 +297,6 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_not_plain_subscriptions() {
-        let group =
-            pb::SubscribeFramesRequest { group: Some(pb::GroupMember::default()), ..Default::default() };
-        assert_eq!(from_pb(group, &STORE).unwrap_err().reason, ErrorReason::NotImplemented);
-    }
-
-    #[test]
     fn every_option_is_read() {
         let start = |position| {
             let start = Some(pb::StartPosition { position: Some(position) });
@@ -320,12 +314,12 @@ mod tests {
         let since = Timestamp::now().since(ago).as_secs();
         assert!((60..90).contains(&since), "{since}");
 
-        let stop = pb::StopPosition { sequence: 7, received_time: Some(time), frame_count: 3 };
+        let stop = pb::StopPosition { sequence: Some(7), receive_time: Some(time), frame_count: Some(3) };
         let labels =
             pb::LabelSelector { present: vec!["a".into()], absent: vec!["b".into()], ..Default::default() };
         let selector = converted(pb::StreamSelector {
             stop: Some(stop),
-            sampling: Some(pb::Sampling { max_fps: Some(2.5), every_nth: 3, latest_only: true }),
+            sampling: Some(pb::Sampling { max_fps: Some(2.5), every_nth: Some(3), latest_only: true }),
             max_age: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
             overflow_policy: pb::OverflowPolicy::Disconnect.into(),
             ..by(By::Labels(labels))
@@ -348,6 +342,7 @@ mod tests {
             sampling: Some(pb::Sampling { max_fps: Some(max_fps), ..Default::default() }),
             ..one()
         };
+        let stopped = |stop| pb::StreamSelector { stop: Some(stop), ..one() };
         let filtered = |filter| pb::StreamSelector { filter: Some(filter), ..one() };
         let many = (0..17).map(|n| (n.to_string(), String::new())).collect();
         let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
@@ -360,6 +355,16 @@ mod tests {
             (sampled(-1.0), "sampling.max_fps"),
             (sampled(f64::NAN), "sampling.max_fps"),
             (sampled(1000.5), "sampling.max_fps"),
+            (
+                pb::StreamSelector {
+                    sampling: Some(pb::Sampling { every_nth: Some(0), ..Default::default() }),
+                    ..one()
+                },
+                "sampling.every_nth",
+            ),
+            (stopped(pb::StopPosition { sequence: Some(0), ..Default::default() }), "stop.sequence"),
+            (stopped(pb::StopPosition { frame_count: Some(0), ..Default::default() }), "stop.frame_count"),
+            (stopped(pb::StopPosition::default()), "stop"),
             (
                 filtered(pb::FrameFilter { min_quality_score: Some(1.5), ..Default::default() }),
                 "filter.min_quality_score",
@@ -375,7 +380,7 @@ mod tests {
             (start(Position::Age(prost_types::Duration { seconds: -1, nanos: 0 })), "start.age"),
             (
                 start(Position::ReceiveTime(prost_types::Timestamp { seconds: 0, nanos: -1 })),
-                "start.received_time",
+                "start.receive_time",
             ),
         ] {
             let fault = converted(selector).unwrap_err();

@@ -95,6 +95,7 @@ impl Filter {
     }
 
     /// The same for a message with its fields by name.
+    #[cfg(test)]
     pub(crate) fn passes_dynamic(&self, message: &DynamicMessage) -> bool {
         self.root.as_ref().is_none_or(|root| root.holds(message))
     }

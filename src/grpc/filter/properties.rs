@@ -7,6 +7,7 @@ use super::super::reflect::sample;
 use super::expression::{Expression, Operator, Value};
 use super::parse::parse;
 use super::*;
+use crate::domain::limits::MAX_FILTER_BYTES;
 
 fn name() -> impl Strategy<Value = String> {
     "[a-z_][a-z0-9_-]{0,6}"

@@ -246,8 +246,8 @@ impl Throttle {
             let stream = Fill {
                 frames: record.counters.queued_frames,
                 bytes: record.counters.queued_bytes,
-                max_frames: record.settings.queue.max_frames,
-                max_bytes: record.settings.queue.max_bytes,
+                max_frames: record.effective.queue.max_frames,
+                max_bytes: record.effective.queue.max_bytes,
             };
             // Counted, not by numbers: those leap after a failover.
             let published = record.counters.accepted_frames - record.counters.queued_frames;

@@ -77,8 +77,15 @@ pub enum GroupEvent {
     Frame(GroupDelivery),
     /// Frames that the group passes over; they count as done.
     Gap(Gap),
-    /// Where the streams stand, and how many frames the member has.
-    Heartbeat(Vec<StreamHead>, u64),
+    /// A sign of life.
+    Heartbeat {
+        /// Where the followed streams stand.
+        heads: Vec<StreamHead>,
+        /// Frames that the member has.
+        outstanding_frames: u64,
+        /// Streams that are selected and not followed: there are more than a group may follow.
+        unfollowed_streams: u64,
+    },
     /// The server is going away. The last event.
     Draining,
     /// The frames asked for have been sent. The last event.

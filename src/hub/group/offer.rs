@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use super::Consumers;
-use super::choice::{Mark, passes_over};
+use super::choice::passes_over;
 use super::desk::Place;
 use crate::domain::{GroupSettings, OutputEntry, PictureRole, Sequence, StreamRecord};
 use crate::hub::event::GapReason;
+use crate::hub::sampling::Sampler;
 use crate::hub::select::PictureWant;
 use crate::hub::topic::{Look, Topic};
 use crate::queue::{self, Candidate, GapRun, StreamOffer};
@@ -75,14 +76,16 @@ impl Consumers {
     ) -> queue::Result<Draft> {
         let Found { entries: found, trimmed, floor, gone } =
             self.entries(topic, place.next, taste.most).await?;
-        let mut mark = Mark::read(&place.mark);
+        // A stream that came back after it was unregistered is thinned out from its beginning, as for a subscription.
+        let is_new = place.next.get() <= topic.floor() + 1;
+        let mut sampler = if is_new { Sampler::default() } else { Sampler::read(&place.mark) };
         let (mut candidates, mut entries) = (Vec::new(), Vec::new());
         let (mut next, mut frames, mut lost) = (place.next, 0, 0);
         for entry in found {
             if frames >= taste.most || candidates.len() >= MAX_ENTRIES {
                 break;
             }
-            let reason = passes_over(taste.settings, record, &entry, &mut mark);
+            let reason = passes_over(taste.settings, record, &entry, &mut sampler);
             frames += usize::from(reason.is_none());
             let hole = entry.sequence.get() - next.get();
             let mut missing = Vec::new();
@@ -109,7 +112,7 @@ impl Consumers {
             }
             next = entry.sequence.next();
             let size_bytes = size(&entry, &taste.want);
-            let (sequence, skip, mark) = (entry.sequence, reason.is_some(), mark.write());
+            let (sequence, skip, mark) = (entry.sequence, reason.is_some(), sampler.write());
             candidates.push(Candidate { sequence, size_bytes, skip, mark, gaps });
             entries.push(Drafted { entry, missing, reason });
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Consumers, GroupError};
 use crate::domain::limits::MAX_STREAMS;
-use crate::domain::{Cursor, Sequence, StreamId, StreamMatch, StreamRecord, Timestamp};
+use crate::domain::{Cursor, Digest, Sequence, StreamId, StreamMatch, StreamRecord, Timestamp};
 use crate::hub::event::{SubscribeError, TimeGap};
 use crate::hub::select::{Matcher, StreamSet, first_match};
 use crate::queue::{self, FoundAt, ListStreams};
@@ -27,6 +27,31 @@ pub enum GroupStart {
     Age(Duration),
     /// After these cursors; other streams begin with their oldest kept frame.
     Cursors(Vec<Cursor>),
+}
+
+impl GroupStart {
+    /// A digest of what was asked, by which a call that makes a group is known when it is repeated: of the age that was said, not
+    /// of the time that it meant then. The order of cursors does not count.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut cursors: Vec<(&StreamId, u64, bool, Option<&str>)> = Vec::new();
+        let (case, number) = match self {
+            Self::Live => ("live", 0),
+            Self::Earliest => ("earliest", 0),
+            Self::Sequence(sequence) => ("sequence", i128::from(sequence.get())),
+            Self::Time(time) => ("time", i128::from(time.as_micros())),
+            Self::Age(age) => ("age", i128::try_from(age.as_nanos()).unwrap_or(i128::MAX)),
+            Self::Cursors(list) => {
+                cursors.extend(list.iter().map(|Cursor { stream_id, next, awaited, foreign }| {
+                    (stream_id, next.get(), *awaited, foreign.as_deref())
+                }));
+                cursors.sort_unstable();
+                ("cursors", 0)
+            }
+        };
+        // Every text in it is quoted: no two starts are written alike.
+        Digest::of(format!("{case} {number} {cursors:?}").as_bytes())
+    }
 }
 
 /// Where a group begins, or goes on.
@@ -198,4 +223,36 @@ fn ahead(record: &StreamRecord, field: &'static str, next: Sequence) -> Result<S
         return Err(GroupError::PositionInFuture { field, message });
     }
     Ok(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_is_known_by_what_was_asked() {
+        let cursor = |stream: &str, next| Cursor::new(stream.parse().unwrap(), Sequence::new(next).unwrap());
+        let (a, b) = (cursor("a", 1), cursor("b", 2));
+        let foreign = Cursor { foreign: Some("x\", 1".into()), ..a.clone() };
+        let starts = [
+            GroupStart::Live,
+            GroupStart::Earliest,
+            GroupStart::Sequence(Sequence::FIRST),
+            GroupStart::Time(Timestamp::from_micros(1)),
+            GroupStart::Age(Duration::from_nanos(1)),
+            GroupStart::Age(Duration::from_micros(1)),
+            GroupStart::Cursors(Vec::new()),
+            GroupStart::Cursors(vec![a.clone()]),
+            GroupStart::Cursors(vec![cursor("a", 2)]),
+            GroupStart::Cursors(vec![foreign]),
+            GroupStart::Cursors(vec![a.clone(), b.clone()]),
+        ];
+        for (index, one) in starts.iter().enumerate() {
+            for (other_index, other) in starts.iter().enumerate() {
+                assert_eq!(one.digest() == other.digest(), index == other_index, "{one:?} and {other:?}");
+            }
+        }
+        let turned = GroupStart::Cursors(vec![b, a]);
+        assert_eq!(turned.digest(), starts[10].digest(), "the order of cursors says nothing");
+    }
 }

@@ -48,6 +48,7 @@ pub(super) fn request(selectors: Vec<Selector>) -> SubscriptionRequest {
         heartbeat_interval: Duration::ZERO,
         checkpoint_interval: Duration::ZERO,
         stop_after_frames: None,
+        stop_at_head: false,
         allow_unregistered: false,
     }
 }
@@ -87,6 +88,7 @@ fn shortly(event: &Event) -> String {
     let cursors = |cursors: &[crate::domain::Cursor]| {
         cursors.iter().map(|cursor| format!(" {}@{}", cursor.stream_id, cursor.next)).collect::<String>()
     };
+    let unfollowed = |count| if count > 0 { format!(" and {count} unfollowed") } else { String::new() };
     match event {
         Event::Frame(frame) => {
             assert_eq!(frame.cursor.next, frame.entry.sequence.next());
@@ -110,13 +112,16 @@ fn shortly(event: &Event) -> String {
             let (id, reason, end, next) = (&gap.stream_id, gap.reason, gap.end, gap.cursor.next);
             format!("{id} gap {start}..{end} {reason:?} oldest {oldest} next {next}")
         }
-        Event::Heartbeat(heads) => {
+        Event::Heartbeat { heads, unfollowed_streams } => {
             let head = |head: &crate::hub::StreamHead| {
                 format!(" {}:{} lag {}", head.stream_id, head.head_sequence, head.lag_frames)
             };
-            format!("heartbeat{}", heads.iter().map(head).collect::<String>())
+            let heads = heads.iter().map(head).collect::<String>();
+            format!("heartbeat{heads}{}", unfollowed(*unfollowed_streams))
         }
-        Event::Checkpoint(all) => format!("checkpoint{}", cursors(all)),
+        Event::Checkpoint { cursors: all, unfollowed_streams } => {
+            format!("checkpoint{}{}", cursors(all), unfollowed(*unfollowed_streams))
+        }
         Event::Draining(all) => format!("draining{}", cursors(all)),
     }
 }

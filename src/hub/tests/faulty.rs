@@ -6,15 +6,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::{
-    DeadLetter, DeadLetterId, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
+    DeadLetter, DeadLetterId, Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence,
     StoreIdentity, StreamId, StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
-    AcceptResult, BackendStatus, Control, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, FeedPage,
-    FeedPosition, FinishResult, Finished, FoundAt, Lease, Life, ListDeadLetters, ListStreams, NewFrame,
-    Offer, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState, ReplayResult,
-    Result, Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
+    AcceptResult, BackendStatus, Control, Created, DeadLetterPage, DeadLetterTotals, DeadLetters, Error,
+    FeedPage, FeedPosition, FinishResult, Finished, FoundAt, Lease, Life, ListDeadLetters, ListStreams,
+    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState,
+    ReplayResult, Result, Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 
 /// The memory backend as a reader sees it through faults.
@@ -130,7 +130,11 @@ impl Queue for Faulty {
         self.memory.status().await
     }
 
-    async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
+    async fn register_stream(
+        &self,
+        id: &StreamId,
+        settings: &StreamSettings,
+    ) -> Result<Created<StreamRecord>> {
         self.memory.register_stream(id, settings).await
     }
 
@@ -145,12 +149,17 @@ impl Queue for Faulty {
         self.memory.list_streams(query).await
     }
 
-    async fn update_stream(&self, id: &StreamId, to: &StreamSettings, revision: u64) -> Result<StreamRecord> {
-        self.memory.update_stream(id, to, revision).await
+    async fn update_stream(
+        &self,
+        id: &StreamId,
+        to: &StreamSettings,
+        expected: Etag,
+    ) -> Result<StreamRecord> {
+        self.memory.update_stream(id, to, expected).await
     }
 
-    async fn unregister_stream(&self, id: &StreamId, revision: Option<u64>) -> Result<Unregistered> {
-        self.memory.unregister_stream(id, revision).await
+    async fn unregister_stream(&self, id: &StreamId, expected: Option<Etag>) -> Result<Unregistered> {
+        self.memory.unregister_stream(id, expected).await
     }
 
     async fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> Result<()> {
@@ -260,6 +269,11 @@ impl Queue for Faulty {
     async fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
         self.up()?;
         self.memory.latest_outputs(stream, limit).await
+    }
+
+    async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        self.up()?;
+        self.memory.latest_frame(stream).await
     }
 
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {

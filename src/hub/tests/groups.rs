@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::world::*;
 use crate::domain::{GroupId, GroupSettings, Sequence, StreamMatch};
 use crate::hub::{
-    Consumers, GapReason, GroupCall, GroupDelivery, GroupEvent, Hub, HubConfig, MemberRequest, PictureWant,
+    Consumers, GapReason, GroupCall, GroupDelivery, GroupEvent, GroupStart, Hub, HubConfig, MemberRequest,
+    PictureWant,
 };
 use crate::queue::{Answer, AnswerResult, Groups as _, Verdict};
 use crate::shutdown::Tasks;
@@ -28,11 +29,11 @@ impl Site {
         world.register(&["cam"]).await;
         let settings = GroupSettings {
             streams: vec![StreamMatch::Glob("*".to_owned())],
-            ack_deadline: DEADLINE,
+            ack_deadline: Some(DEADLINE),
             ..GroupSettings::default()
         };
         let begin = [(stream("cam"), Sequence::FIRST)];
-        world.memory.create_group(&group(), &settings, &begin).await.unwrap();
+        world.memory.create_group(&group(), &settings, GroupStart::Earliest.digest(), &begin).await.unwrap();
         let consumers = Consumers::new(Arc::clone(&world.hub), Tasks::new());
         Self { world, consumers }
     }
@@ -90,7 +91,7 @@ async fn frame(call: &mut GroupCall) -> GroupDelivery {
     loop {
         match call.next().await.expect("not the end").expect("no error") {
             GroupEvent::Frame(frame) => return frame,
-            GroupEvent::Gap(_) | GroupEvent::Heartbeat(..) => {}
+            GroupEvent::Gap(_) | GroupEvent::Heartbeat { .. } => {}
             other => panic!("{other:?}"),
         }
     }
@@ -232,7 +233,7 @@ async fn gaps_only(call: &mut GroupCall) -> Vec<(u64, u64, GapReason)> {
         while let Some(event) = call.next().await {
             match event.expect("no error") {
                 GroupEvent::Gap(gap) => gaps.push((gap.from.get(), gap.to, gap.causes[0].0)),
-                GroupEvent::Heartbeat(..) => {}
+                GroupEvent::Heartbeat { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -320,4 +321,61 @@ async fn frames_that_retention_takes_from_a_member_that_died_are_told() {
     let mut numbers: Vec<u64> = told.iter().flat_map(|(from, to, _)| *from..=*to).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [2, 3], "{told:?}");
+}
+
+/// The next heartbeat's count of unfollowed streams; frames that come before it are noted by stream.
+async fn unfollowed(call: &mut GroupCall, frames: &mut Vec<String>) -> u64 {
+    loop {
+        match call.next().await.expect("not the end").expect("no error") {
+            GroupEvent::Heartbeat { unfollowed_streams, heads, .. } => {
+                assert!(heads.len() <= 2000);
+                return unfollowed_streams;
+            }
+            // They come again: nobody acknowledges them.
+            GroupEvent::Frame(frame) if frame.attempt > 1 => {}
+            GroupEvent::Frame(frame) => {
+                frames.push(format!("{}#{}", frame.entry.stream_id, frame.entry.sequence));
+            }
+            GroupEvent::Gap(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_follows_its_first_streams_by_id_and_others_as_these_leave() {
+    let site = Site::new().await;
+    site.world.unregister("cam").await;
+    for n in 0..2001 {
+        site.world.register(&[&format!("cam-{n:04}")]).await;
+    }
+    site.world.publish("cam-1999", 1).await;
+    site.world.publish("cam-2000", 1).await;
+    let mut frames = Vec::new();
+    let mut call = site.join("a", 100).await;
+    assert_eq!(unfollowed(&mut call, &mut frames).await, 1);
+    assert_eq!(frames, ["cam-1999#1"]);
+    // One with a lower id takes the place of the last.
+    site.world.register(&["a-new-one"]).await;
+    site.world.publish("a-new-one", 1).await;
+    site.world.heard().await;
+    site.world.publish("cam-1999", 1).await;
+    assert_eq!(unfollowed(&mut call, &mut frames).await, 2);
+    assert_eq!(frames[1..], ["a-new-one#1"]);
+    // Another server follows the same ones.
+    let other =
+        Consumers::new(Hub::new(Arc::clone(&site.world.memory) as _, HubConfig::default()), Tasks::new());
+    let mut elsewhere = join(&other, "b", 100).await;
+    assert_eq!(unfollowed(&mut elsewhere, &mut frames).await, 2);
+    assert_eq!(frames.len(), 2);
+    drop(elsewhere);
+    // One that waits goes.
+    site.world.unregister("cam-2000").await;
+    site.world.heard().await;
+    while unfollowed(&mut call, &mut frames).await != 1 {}
+    // One that is followed goes: what the other published meanwhile comes.
+    site.world.unregister("cam-0000").await;
+    site.world.heard().await;
+    while unfollowed(&mut call, &mut frames).await != 0 {}
+    assert_eq!(frames[2..], ["cam-1999#2"]);
 }

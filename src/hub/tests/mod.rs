@@ -11,6 +11,7 @@ mod faulty;
 mod groups;
 mod options;
 mod outages;
+mod sampling;
 mod seeds;
 mod sharing;
 mod starts;

@@ -107,7 +107,7 @@ impl Reader {
                 self.advance(gap.stream_id.as_str(), to, &gap.cursor);
                 self.omitted += counted;
             }
-            Event::Checkpoint(cursors) => {
+            Event::Checkpoint { cursors, .. } => {
                 for cursor in cursors {
                     let next = self.expected(cursor.stream_id.as_str(), cursor.next.get());
                     // What a gap that is pending holds is not told yet.
@@ -115,7 +115,7 @@ impl Reader {
                 }
             }
             Event::TimeGap(gap) => panic!("nobody starts or stops by time: {gap:?}"),
-            Event::Heartbeat(_) | Event::Draining(_) => {}
+            Event::Heartbeat { .. } | Event::Draining(_) => {}
         }
     }
 

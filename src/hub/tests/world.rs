@@ -9,7 +9,7 @@ use super::faulty::Faulty;
 use crate::domain::{
     Digest, Failure, FailureReason, FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions,
     PictureFormat, PictureRole, ProcessedFrame, QualityMeasures, Reencode, Sequence, SourceInfo,
-    StoredPicture, StreamId, StreamSettings, Timestamp, Tombstone, TombstoneKind,
+    StoredPicture, StreamId, StreamPolicies, StreamSettings, Timestamp, Tombstone, TombstoneKind,
 };
 use crate::hub::{Hub, HubConfig, SubscribeError, Subscription, SubscriptionRequest};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
@@ -60,6 +60,7 @@ impl World {
             partitions: Partitions::new(4).unwrap(),
             budget: Budget::share(1 << 30, Partitions::new(4).unwrap()),
             max_streams: 5000,
+            defaults: StreamPolicies::default(),
         }));
         let queue = Arc::new(Faulty::new(Arc::clone(&memory)));
         let hub = Hub::new(Arc::clone(&queue) as Arc<dyn Queue>, config);
@@ -85,7 +86,7 @@ impl World {
 
     pub(super) async fn relabel(&self, id: &str, labels: &[(&str, &str)]) {
         let record = self.memory.get_streams(&[stream(id)]).await.unwrap().remove(0).unwrap();
-        self.memory.update_stream(&stream(id), &labelled(labels), record.revision).await.unwrap();
+        self.memory.update_stream(&stream(id), &labelled(labels), record.etag()).await.unwrap();
     }
 
     pub(super) async fn unregister(&self, id: &str) {

@@ -162,7 +162,7 @@ fn publisher_refusal(
 }
 
 fn stream_is_full(stream: &Stream, frame: &NewFrame, ahead: &Ahead) -> bool {
-    let (counters, policy) = (&stream.counters, &stream.settings.queue);
+    let (counters, policy) = (&stream.counters, &stream.effective.queue);
     let added = ahead.in_stream(&frame.stream_id);
     let bytes = counters.queued_bytes + added.bytes;
     counters.queued_frames + added.frames >= policy.refusal_frames()
@@ -176,7 +176,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        Digest, FrameHeader, Partitions, PictureFormat, SourceInfo, StreamSettings, Timestamp,
+        Digest, FrameHeader, Partitions, PictureFormat, SourceInfo, StreamPolicies, StreamSettings, Timestamp,
     };
     use crate::queue::memory::MemoryConfig;
     use crate::queue::{Offer, WorkPosition};
@@ -193,6 +193,7 @@ mod tests {
                 ..Budget::default()
             },
             max_streams: 1,
+            defaults: StreamPolicies::default(),
         };
         let (mut state, id) = (State::new(config), "cam".parse::<StreamId>().unwrap());
         let at = |micros| Now { instant: Instant::now(), wall: Timestamp::from_micros(micros) };

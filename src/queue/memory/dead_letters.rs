@@ -165,7 +165,7 @@ impl State {
         let replayed_from = Some(frame.sequence);
         let header = FrameHeader { replayed_from, publisher: None, ..frame.header.clone() };
         let anew = NewFrame { stream_id: frame.stream_id.clone(), header, offer: Offer::new(bytes) };
-        Ok(ToReplay::Worker { anew, publisher: frame.header.publisher.clone() })
+        Ok(ToReplay::Worker { anew: Box::new(anew), publisher: frame.header.publisher.clone() })
     }
 
     pub(super) fn would_replay(&self, ids: &[DeadLetterId]) -> Vec<Option<ReplayResult>> {
@@ -204,7 +204,7 @@ impl State {
         let (sequence, answer) = match self.to_replay(id) {
             Err(answer) => return answer,
             Ok(ToReplay::Worker { anew, publisher }) => {
-                match self.accept(vec![anew], now).pop().map(replayed) {
+                match self.accept(vec![*anew], now).pop().map(replayed) {
                     Some(ReplayResult::Replayed(sequence)) => {
                         if let Some(item) = self.partition(id.partition, now).work.newest_mut() {
                             item.header.publisher = publisher;
@@ -232,7 +232,7 @@ impl State {
 /// What a replay is to do.
 enum ToReplay {
     /// Accept this frame.
-    Worker { anew: NewFrame, publisher: Option<PublisherMark> },
+    Worker { anew: Box<NewFrame>, publisher: Option<PublisherMark> },
     /// Give this frame back to its group; `kept`: its output entry is there.
     Group { group: GroupId, frame: Box<DeadFrame>, kept: bool },
 }

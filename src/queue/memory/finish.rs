@@ -117,10 +117,11 @@ impl Partition {
         self.totals.output_bytes += output_bytes;
         self.totals.published_bytes += output_bytes;
         match &frame.body {
-            OutputBody::Frame(frame) => {
+            OutputBody::Frame(processed) => {
+                stream.newest_frame = frame.sequence.get();
                 stream.counters.failed_in_row = 0;
                 self.totals.processed += 1;
-                if frame.over_budget {
+                if processed.over_budget {
                     stream.counters.over_budget_frames += 1;
                     stream.counters.over_budget_in_row += 1;
                     self.totals.over_budget += 1;

@@ -9,10 +9,12 @@ use super::MemoryQueue;
 use super::group::Group;
 use super::state::Now;
 use crate::domain::limits::MAX_GROUPS;
-use crate::domain::{DeadFrame, GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp};
+use crate::domain::{
+    DeadFrame, Digest, Etag, GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp,
+};
 use crate::queue::{
-    Answer, AnswerResult, Claim, Claimed, Error, GroupState, Groups, Joined, OFFER_TTL, Offer, OutputSpan,
-    RemovedStream, Result, SETTLE_TIME, Seat, Settled,
+    Answer, AnswerResult, Claim, Claimed, Created, Error, GroupState, Groups, Joined, OFFER_TTL, Offer,
+    OutputSpan, RemovedStream, Result, SETTLE_TIME, Seat, Settled,
 };
 
 /// Most groups that one page lists.
@@ -24,12 +26,15 @@ impl Groups for MemoryQueue {
         &self,
         id: &GroupId,
         settings: &GroupSettings,
+        start: Digest,
         positions: &[(StreamId, Sequence)],
-    ) -> Result<GroupRecord> {
+    ) -> Result<Created<GroupRecord>> {
         let now = Now::read();
         let groups = &mut self.state().groups.groups;
-        if groups.contains_key(id) {
-            return Err(Error::GroupExists(id.clone()));
+        if let Some(Group { record, .. }) = groups.get(id) {
+            let is_same = record.settings == *settings && record.start == start;
+            let created = is_same.then(|| Created { record: record.clone(), is_new: false });
+            return created.ok_or_else(|| Error::GroupExists(id.clone()));
         }
         if groups.len() >= MAX_GROUPS {
             return Err(Error::TooManyGroups { limit: MAX_GROUPS });
@@ -37,16 +42,17 @@ impl Groups for MemoryQueue {
         let record = GroupRecord {
             id: id.clone(),
             settings: settings.clone(),
+            start,
             revision: 1,
             generation: 1,
-            incarnation: rand::random::<u64>() >> 11,
+            incarnation: Etag::new_incarnation(),
             create_time: now.wall,
             update_time: now.wall,
         };
         let mut group = Group::new(record.clone());
         group.place(positions);
         groups.insert(id.clone(), group);
-        Ok(record)
+        Ok(Created { record, is_new: true })
     }
 
     async fn get_groups(&self, ids: &[GroupId]) -> Result<Vec<Option<GroupRecord>>> {
@@ -65,12 +71,12 @@ impl Groups for MemoryQueue {
         &self,
         id: &GroupId,
         settings: &GroupSettings,
-        expected: u64,
+        expected: Etag,
         streams: &[(StreamId, Option<Sequence>)],
     ) -> Result<GroupRecord> {
         let mut state = self.state();
         let group = state.groups.get(id)?;
-        group.check_revision(Some(expected))?;
+        group.check_etag(Some(expected))?;
         group.record.settings = settings.clone();
         group.record.revision += 1;
         group.record.update_time = Timestamp::now();
@@ -82,19 +88,19 @@ impl Groups for MemoryQueue {
         &self,
         id: &GroupId,
         positions: &[(StreamId, Sequence)],
-        expected: Option<u64>,
+        expected: Option<Etag>,
     ) -> Result<GroupRecord> {
         let mut state = self.state();
         let group = state.groups.get(id)?;
-        group.check_revision(expected)?;
+        group.check_etag(expected)?;
         group.record.generation += 1;
         group.place(positions);
         Ok(group.record.clone())
     }
 
-    async fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> Result<()> {
+    async fn delete_group(&self, id: &GroupId, expected: Option<Etag>) -> Result<()> {
         let mut state = self.state();
-        state.groups.get(id)?.check_revision(expected)?;
+        state.groups.get(id)?.check_etag(expected)?;
         state.groups.groups.remove(id);
         Ok(())
     }

@@ -40,17 +40,18 @@ use tokio::time::Instant;
 use self::output::Keep;
 use self::state::{Now, State};
 use super::{
-    AcceptResult, BackendStatus, Budget, Control, Durability, FeedPage, FeedPosition, FinishResult, Finished,
-    Lease, ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Purge,
-    PurgeMark, Queue, QueueState, Result, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
+    AcceptResult, BackendStatus, Budget, Control, Created, Durability, FeedPage, FeedPosition, FinishResult,
+    Finished, Lease, ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition,
+    Purge, PurgeMark, Queue, QueueState, Result, Swept, Trimmed, Unregistered, WorkItem, WorkPosition,
+    WorkerReport,
 };
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StoreIdentity, StreamId,
-    StreamRecord, StreamSettings, Timestamp,
+    Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StoreIdentity, StreamId,
+    StreamPolicies, StreamRecord, StreamSettings, Timestamp,
 };
 
 /// What a [`MemoryQueue`] is made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MemoryConfig {
     /// How many partitions.
     pub partitions: Partitions,
@@ -58,6 +59,8 @@ pub struct MemoryConfig {
     pub budget: Budget,
     /// Most streams that may be registered.
     pub max_streams: usize,
+    /// What holds where a stream's settings say nothing.
+    pub defaults: StreamPolicies,
 }
 
 /// The embedded backend of [`Queue`].
@@ -137,10 +140,14 @@ impl Queue for MemoryQueue {
         })
     }
 
-    async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
-        let record = self.state().register(id, settings, Now::read())?;
+    async fn register_stream(
+        &self,
+        id: &StreamId,
+        settings: &StreamSettings,
+    ) -> Result<Created<StreamRecord>> {
+        let created = self.state().register(id, settings, Now::read())?;
         self.feed_grown.notify_waiters();
-        Ok(record)
+        Ok(created)
     }
 
     async fn get_streams(&self, ids: &[StreamId]) -> Result<Vec<Option<StreamRecord>>> {
@@ -155,15 +162,15 @@ impl Queue for MemoryQueue {
         &self,
         id: &StreamId,
         settings: &StreamSettings,
-        expected_revision: u64,
+        expected: Etag,
     ) -> Result<StreamRecord> {
-        let record = self.state().update(id, settings, expected_revision, Now::read())?;
+        let record = self.state().update(id, settings, expected, Now::read())?;
         self.feed_grown.notify_waiters();
         Ok(record)
     }
 
-    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<Unregistered> {
-        let removed = self.state().unregister(id, expected_revision)?;
+    async fn unregister_stream(&self, id: &StreamId, expected: Option<Etag>) -> Result<Unregistered> {
+        let removed = self.state().unregister(id, expected)?;
         self.feed_grown.notify_waiters();
         Ok(removed)
     }
@@ -291,6 +298,10 @@ impl Queue for MemoryQueue {
 
     async fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
         Ok(self.state().latest_outputs(stream, limit))
+    }
+
+    async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        Ok(self.state().latest_frame(stream))
     }
 
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {

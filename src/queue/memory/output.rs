@@ -21,6 +21,12 @@ impl State {
         let outputs = self.home(id).streams.get(id).map(|stream| &stream.outputs);
         outputs.into_iter().flat_map(|outputs| outputs.iter().rev()).take(limit).map(Arc::clone).collect()
     }
+
+    pub(super) fn latest_frame(&self, id: &StreamId) -> Option<Arc<OutputEntry>> {
+        let stream = self.home(id).streams.get(id)?;
+        let place = stream.newest_frame.checked_sub(stream.counters.oldest_sequence)?;
+        stream.outputs.get(usize::try_from(place).ok()?).map(Arc::clone)
+    }
 }
 
 /// What an output may keep.

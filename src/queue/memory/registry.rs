@@ -3,9 +3,9 @@ use std::ops::Bound;
 
 use super::state::{Now, Partition, State, Stream};
 use super::window::PublisherWindow;
-use crate::domain::{Sequence, StreamCounters, StreamId, StreamRecord, StreamSettings};
+use crate::domain::{Etag, Sequence, StreamCounters, StreamId, StreamRecord, StreamSettings};
 use crate::queue::{
-    Error, FeedEvent, ListStreams, Result, UNREGISTERED, Unregistered, left_behind, settings_bytes,
+    Created, Error, FeedEvent, ListStreams, Result, UNREGISTERED, Unregistered, left_behind, settings_bytes,
 };
 
 /// Most streams that one page lists.
@@ -17,15 +17,19 @@ impl State {
         id: &StreamId,
         settings: &StreamSettings,
         now: Now,
-    ) -> Result<StreamRecord> {
+    ) -> Result<Created<StreamRecord>> {
         if self.registered.contains(id) {
-            return Err(Error::StreamExists(id.clone()));
+            let known =
+                self.home(id).streams.get(id).filter(|stream| stream.settings.says_the_same(settings));
+            let known = known.ok_or_else(|| Error::StreamExists(id.clone()))?;
+            return Ok(Created { record: known.record(id), is_new: false });
         }
         let limit = self.config.max_streams;
         if self.registered.len() >= limit {
             return Err(Error::TooManyStreams { limit });
         }
         self.check_settings(0, settings)?;
+        let defaults = self.config.defaults;
         let partition = self.partition(self.config.partitions.of(id), now);
         // Numbers go on behind all that were given out under this id, and counters begin anew. What still waits of it is
         // counted as accepted, to be removed.
@@ -59,6 +63,8 @@ impl State {
         };
         let stream = Stream {
             settings: settings.clone(),
+            effective: settings.effective(&defaults),
+            incarnation: Etag::new_incarnation(),
             revision: revision.max(partition.forgotten_revision) + 1,
             create_time: now.wall,
             update_time: now.wall,
@@ -66,13 +72,14 @@ impl State {
             counters,
             publishers: BTreeMap::new(),
             outputs: VecDeque::new(),
+            newest_frame: 0,
         };
         let record = stream.record(id);
         partition.streams.insert(id.clone(), stream);
         partition.totals.settings_bytes += settings_bytes(settings);
         partition.feed.push(FeedEvent::StreamChanged(id.clone()));
         self.registered.insert(id.clone());
-        Ok(record)
+        Ok(Created { record, is_new: true })
     }
 
     pub(super) fn get_streams(&self, ids: &[StreamId]) -> Vec<Option<StreamRecord>> {
@@ -91,16 +98,18 @@ impl State {
         &mut self,
         id: &StreamId,
         settings: &StreamSettings,
-        expected_revision: u64,
+        expected: Etag,
         now: Now,
     ) -> Result<StreamRecord> {
         let known = self.home(id).streams.get(id).filter(|stream| !stream.removed);
         let before = known.map_or(0, |stream| settings_bytes(&stream.settings));
         self.check_settings(before, settings)?;
+        let defaults = self.config.defaults;
         let partition = self.partition(self.config.partitions.of(id), now);
         let stream = partition.registered_mut(id)?;
-        check_revision(stream, Some(expected_revision))?;
+        check_etag(stream, Some(expected))?;
         stream.settings = settings.clone();
+        stream.effective = settings.effective(&defaults);
         stream.revision += 1;
         stream.update_time = now.wall;
         let record = stream.record(id);
@@ -120,17 +129,14 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn unregister(
-        &mut self,
-        id: &StreamId,
-        expected_revision: Option<u64>,
-    ) -> Result<Unregistered> {
+    pub(super) fn unregister(&mut self, id: &StreamId, expected: Option<Etag>) -> Result<Unregistered> {
+        let defaults = self.config.defaults;
         let partition = self.partition_mut(self.config.partitions.of(id));
         let letters = partition.dead.iter().map(|letter| &letter.frame);
         let dead_letters =
             letters.filter(|frame| frame.stream_id == *id && partition.admits(frame)).count() as u64;
         let stream = partition.registered_mut(id)?;
-        check_revision(stream, expected_revision)?;
+        check_etag(stream, expected)?;
         let counters = &mut stream.counters;
         let removed = Unregistered {
             last_sequence: counters.accepted_sequence,
@@ -145,6 +151,7 @@ impl State {
         stream.removed = true;
         let settings = settings_bytes(&stream.settings);
         stream.settings = left_behind(&stream.settings);
+        stream.effective = stream.settings.effective(&defaults);
         let publishers = std::mem::take(&mut stream.publishers);
         let mut outputs = std::mem::take(&mut stream.outputs);
         partition.old_outputs.append(&mut outputs);
@@ -178,11 +185,10 @@ impl Partition {
     }
 }
 
-fn check_revision(stream: &Stream, expected: Option<u64>) -> Result<()> {
+fn check_etag(stream: &Stream, expected: Option<Etag>) -> Result<()> {
+    let current = Etag { incarnation: stream.incarnation, version: stream.revision };
     match expected {
-        Some(expected) if expected != stream.revision => {
-            Err(Error::RevisionMismatch { current: stream.revision })
-        }
+        Some(expected) if expected != current => Err(Error::EtagMismatch { current }),
         Some(_) | None => Ok(()),
     }
 }

@@ -15,8 +15,8 @@ use super::strikes::Suspects;
 use super::window::PublisherWindow;
 use super::work::Work;
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PublisherId, StreamCounters, StreamId, StreamRecord,
-    StreamSettings, Timestamp,
+    OutputEntry, PartitionId, Partitions, PublisherId, StreamCounters, StreamId, StreamPolicies,
+    StreamRecord, StreamSettings, Timestamp,
 };
 use crate::queue::{Budget, Memory};
 
@@ -181,6 +181,9 @@ pub(super) struct Totals {
 /// it come back.
 pub(super) struct Stream {
     pub(super) settings: StreamSettings,
+    /// Of the settings, with this store's defaults.
+    pub(super) effective: StreamPolicies,
+    pub(super) incarnation: u64,
     pub(super) revision: u64,
     pub(super) create_time: Timestamp,
     pub(super) update_time: Timestamp,
@@ -190,6 +193,8 @@ pub(super) struct Stream {
     pub(super) publishers: BTreeMap<PublisherId, PublisherWindow>,
     /// The output, without holes, up to `counters.published_sequence`.
     pub(super) outputs: VecDeque<Arc<OutputEntry>>,
+    /// Number of the newest processed frame; 0 = none.
+    pub(super) newest_frame: u64,
 }
 
 impl Stream {
@@ -203,6 +208,8 @@ impl Stream {
         StreamRecord {
             id: id.clone(),
             settings: self.settings.clone(),
+            effective: self.effective,
+            incarnation: self.incarnation,
             revision: self.revision,
             create_time: self.create_time,
             update_time: self.update_time,

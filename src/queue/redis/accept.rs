@@ -16,7 +16,7 @@ use super::wire::Request;
 use super::witness::Known;
 use super::{RedisQueue, entry, reply};
 use crate::domain::limits::{DEDUP_WINDOW, MAX_PUBLISHERS_PER_STREAM};
-use crate::domain::{DeadLetterId, FrameHeader, PartitionId, PublisherId, Sequence, StreamId};
+use crate::domain::{DeadLetterId, FrameHeader, PartitionId, PublisherId, QueuePolicy, Sequence, StreamId};
 use crate::queue::{
     AcceptResult, Error, Life as _, NewFrame, OFFER_TTL, Offer, PublisherPosition, Refusal, Result,
 };
@@ -131,6 +131,9 @@ impl RedisQueue {
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
         call.arg(connected.instance.argument()).arg(self.witness.vouched()).arg(known.argument());
         call.number(self.witness.may_accept_until()).number(budget.publishers());
+        let unsaid = &self.config.defaults.queue;
+        call.number(unsaid.max_frames).number(unsaid.max_bytes).flag(unsaid.drop_oldest);
+        call.number(QueuePolicy::SPARE_FRAMES);
         for (index, frame) in frames.iter().enumerate() {
             let NewFrame { stream_id, header, offer } = frame;
             let replay = replays.get(index).copied();
@@ -328,6 +331,7 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::StreamNotFound(_)
         | Error::StreamExists(_)
         | Error::RevisionMismatch { .. }
+        | Error::EtagMismatch { .. }
         | Error::TooManyStreams { .. }
         | Error::TooManySettings { .. }
         | Error::GroupNotFound(_)

@@ -6,12 +6,9 @@ use std::time::Duration;
 use prost::Message as _;
 
 use crate::domain::{
-    AdaptiveQuality, ChromaSubsampling, ClockAction, ClockPolicy, ColorMatrix, ColorRange, Digest, Failure,
-    FailureReason, FrameHeader, Location, NormalizedPoint, OutputBody, OutputFormat, OutputPolicy,
-    PayloadKey, PayloadRef, PictureFormat, PictureRole, Polygon, PrivacyMask, ProcessedFrame, PublisherMark,
-    QueuePolicy, RawColors, Reencode, ReencodeMode, Rendition, RetentionPolicy, Sequence, SourceInfo, Stage,
-    StageTiming, StallTimeout, StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind,
-    ValidationPolicy,
+    ColorMatrix, ColorRange, Digest, Failure, FailureReason, FrameHeader, OutputBody, PayloadKey, PayloadRef,
+    PictureFormat, PictureRole, ProcessedFrame, PublisherMark, RawColors, Reencode, Sequence, SourceInfo,
+    Stage, StageTiming, StoredPicture, Timestamp, Tombstone, TombstoneKind,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
@@ -33,6 +30,9 @@ macro_rules! numbered {
 }
 
 mod measures;
+mod settings;
+
+pub(super) use settings::{decode_settings, encode_settings};
 
 numbered!(from_format, to_format, PictureFormat {
     Jpeg = 1, Png = 2, WebP = 3, Rgb8 = 4, Bgr8 = 5, Gray8 = 6, Nv12 = 7, I420 = 8,
@@ -41,11 +41,8 @@ numbered!(from_role, to_role, PictureRole { Thumbnail = 1, Processed = 2, Origin
 numbered!(from_stage, to_stage, Stage {
     Fetch = 1, Decode = 2, Analyze = 3, Encode = 4, Mask = 40, Resize = 41, Thumbnail = 42, QueueWait = 60, OrderWait = 62,
 });
-numbered!(from_output_format, to_output_format, OutputFormat { Jpeg = 1, Png = 2, WebP = 3, WebPLossless = 4 });
-numbered!(from_chroma, to_chroma, ChromaSubsampling { Auto = 0, S420 = 1, S422 = 2, S444 = 3 });
 numbered!(from_range, to_range, ColorRange { Full = 0, Limited = 1 });
 numbered!(from_matrix, to_matrix, ColorMatrix { Bt601 = 0, Bt709 = 1, Bt2020 = 2 });
-numbered!(from_reencode, to_reencode, ReencodeMode { Always = 1, Never = 2, Auto = 3, Relay = 4 });
 numbered!(from_reason, to_reason, FailureReason {
     Truncated = 1, Corrupt = 2, UnknownFormat = 3, TooManyPixels = 4, Animated = 5, Unsupported = 6,
     SizeMismatch = 7, TimedOut = 8, DecoderPanicked = 9, KilledWorker = 10, PayloadLost = 11,
@@ -261,173 +258,6 @@ fn picture_from_pb(picture: pb::Picture) -> Result<StoredPicture> {
     })
 }
 
-fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
-}
-
 fn quality(number: u32) -> Result<u8> {
     u8::try_from(number).map_err(|_| Error::Corrupt(format!("quality {number}")))
-}
-
-fn mask_to_pb(mask: &PrivacyMask) -> pb::PrivacyMask {
-    let points = mask.polygon.points().iter().flat_map(|point| [point.x, point.y]).collect();
-    pb::PrivacyMask { id: mask.id.clone(), points }
-}
-
-fn mask_from_pb(mask: pb::PrivacyMask) -> Result<PrivacyMask> {
-    let points = mask.points.as_chunks::<2>().0.iter().map(|&[x, y]| NormalizedPoint { x, y }).collect();
-    let polygon =
-        Polygon::new(points).map_err(|error| Error::Corrupt(format!("mask {}: {error}", mask.id)))?;
-    Ok(PrivacyMask { id: mask.id, polygon })
-}
-
-pub(super) fn encode_settings(settings: &StreamSettings) -> Vec<u8> {
-    let StreamSettings {
-        display_name,
-        labels,
-        location,
-        rois,
-        retention,
-        queue,
-        output,
-        privacy_masks,
-        mask_version,
-        clock,
-        validation,
-        stall_timeout,
-        auto_registered,
-    } = settings;
-    let OutputPolicy {
-        rendition,
-        thumbnail_size,
-        keep_original,
-        reencode,
-        adaptive,
-        keep_metadata,
-        keep_unmasked_original,
-        chroma,
-    } = *output;
-    pb::StreamSettings {
-        display_name: display_name.clone(),
-        labels: labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-        latitude: location.map(|l| l.latitude),
-        longitude: location.map(|l| l.longitude),
-        heading: location.and_then(|l| l.heading),
-        altitude: location.and_then(|l| l.altitude),
-        retention_frames: retention.max_frames,
-        retention_age: micros(retention.max_age),
-        retention_bytes: retention.max_bytes,
-        queue_frames: queue.max_frames,
-        queue_bytes: queue.max_bytes,
-        quality: u32::from(rendition.quality),
-        thumbnail_size,
-        keep_original,
-        never_reencode: reencode == ReencodeMode::Never,
-        output_format: from_output_format(rendition.format),
-        max_width: rendition.max_width,
-        max_height: rendition.max_height,
-        reencode_mode: from_reencode(reencode),
-        adaptive_frame_bytes: adaptive.map_or(0, |a| a.max_bytes_per_frame),
-        adaptive_second_bytes: adaptive.map_or(0, |a| a.max_bytes_per_second),
-        adaptive_min_quality: adaptive.map_or(0, |a| u32::from(a.min_quality)),
-        adaptive_min_scale_percent: adaptive.map_or(0, |a| u32::from(a.min_scale_percent)),
-        keep_metadata,
-        keep_unmasked_original,
-        chroma_subsampling: from_chroma(chroma),
-        privacy_masks: privacy_masks.iter().map(mask_to_pb).collect(),
-        mask_version: *mask_version,
-        clock_tolerance: micros(clock.tolerance),
-        clock_reject: clock.action == ClockAction::Reject,
-        clock_ignore: clock.action == ClockAction::Ignore,
-        rois: rois.iter().map(measures::region_to_pb).collect(),
-        min_quality_score: validation.min_quality_score,
-        min_width: validation.min_width,
-        min_height: validation.min_height,
-        max_age: validation.max_age.map_or(0, micros),
-        queue_drop_oldest: queue.drop_oldest,
-        stall_timeout: micros(stall_timeout.0),
-        auto_registered: *auto_registered,
-    }
-    .encode_to_vec()
-}
-
-pub(super) fn decode_settings(bytes: &[u8]) -> Result<StreamSettings> {
-    let s = pb::StreamSettings::decode(bytes).map_err(|error| corrupt(&error))?;
-    let location = match (s.latitude, s.longitude) {
-        (Some(latitude), Some(longitude)) => {
-            Some(Location { latitude, longitude, altitude: s.altitude, heading: s.heading })
-        }
-        _ => None,
-    };
-    Ok(StreamSettings {
-        display_name: s.display_name,
-        labels: s.labels.into_iter().collect(),
-        location,
-        retention: RetentionPolicy {
-            max_frames: s.retention_frames,
-            max_age: Duration::from_micros(s.retention_age),
-            max_bytes: s.retention_bytes,
-        },
-        queue: QueuePolicy {
-            max_frames: s.queue_frames,
-            max_bytes: s.queue_bytes,
-            drop_oldest: s.queue_drop_oldest,
-        },
-        output: OutputPolicy {
-            rendition: Rendition {
-                format: if s.output_format == 0 {
-                    OutputFormat::Jpeg
-                } else {
-                    to_output_format(s.output_format)?
-                },
-                quality: quality(s.quality)?,
-                max_width: s.max_width,
-                max_height: s.max_height,
-            },
-            thumbnail_size: s.thumbnail_size,
-            keep_original: s.keep_original,
-            reencode: match (s.reencode_mode, s.never_reencode) {
-                (0, true) => ReencodeMode::Never,
-                (0, false) => ReencodeMode::default(),
-                (mode, _) => to_reencode(mode)?,
-            },
-            adaptive: match s.adaptive_min_quality {
-                0 => None,
-                min_quality => Some(AdaptiveQuality {
-                    max_bytes_per_frame: s.adaptive_frame_bytes,
-                    max_bytes_per_second: s.adaptive_second_bytes,
-                    min_quality: quality(min_quality)?,
-                    min_scale_percent: match s.adaptive_min_scale_percent {
-                        0 => AdaptiveQuality::DEFAULT_MIN_SCALE_PERCENT,
-                        percent => quality(percent)?,
-                    },
-                }),
-            },
-            keep_metadata: s.keep_metadata,
-            keep_unmasked_original: s.keep_unmasked_original,
-            chroma: to_chroma(s.chroma_subsampling)?,
-        },
-        privacy_masks: s.privacy_masks.into_iter().map(mask_from_pb).collect::<Result<_>>()?,
-        mask_version: s.mask_version,
-        rois: s.rois.into_iter().map(measures::region_from_pb).collect::<Result<_>>()?,
-        clock: ClockPolicy {
-            tolerance: Duration::from_micros(s.clock_tolerance),
-            action: match (s.clock_reject, s.clock_ignore) {
-                (true, _) => ClockAction::Reject,
-                (false, true) => ClockAction::Ignore,
-                (false, false) => ClockAction::Flag,
-            },
-        },
-        validation: ValidationPolicy {
-            min_quality_score: s.min_quality_score,
-            min_width: s.min_width,
-            min_height: s.min_height,
-            max_age: (s.max_age > 0).then(|| Duration::from_micros(s.max_age)),
-        },
-        stall_timeout: match s.stall_timeout {
-            0 => StallTimeout::default(),
-            micros => StallTimeout(Duration::from_micros(micros)),
-        },
-        auto_registered: s.auto_registered,
-    })
 }

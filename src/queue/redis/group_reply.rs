@@ -9,7 +9,9 @@ use redis::Value;
 use super::reply;
 use super::scripts::Call;
 use super::status::moment;
-use crate::domain::{DeadLetterId, GroupId, GroupRecord, Partitions, Sequence, StreamId, Timestamp};
+use crate::domain::{
+    DeadLetterId, Digest, Etag, GroupId, GroupRecord, Partitions, Sequence, StreamId, Timestamp,
+};
 use crate::queue::{
     Answer, AnswerResult, Delivery, Ended, Error, Exhausted, GapRun, OfferResult, Result, UntoldGaps, Verdict,
 };
@@ -24,6 +26,7 @@ pub(super) enum Word {
     Full,
     Ahead,
     Stale(u64),
+    Mismatch(Etag),
 }
 
 pub(super) fn word(parts: &mut std::vec::IntoIter<Value>) -> Result<Word> {
@@ -37,6 +40,10 @@ pub(super) fn word(parts: &mut std::vec::IntoIter<Value>) -> Result<Word> {
         "full" => Ok(Word::Full),
         "ahead" => Ok(Word::Ahead),
         "stale" | "changed" => Ok(Word::Stale(reply::number(parts.next().unwrap_or(Value::Nil))?)),
+        "mismatch" => {
+            let mut number = || reply::number(parts.next().unwrap_or(Value::Nil));
+            Ok(Word::Mismatch(Etag { incarnation: number()?, version: number()? }))
+        }
         other => Err(Error::Corrupt(format!("a group script answered {other:?}"))),
     }
 }
@@ -187,6 +194,7 @@ pub(super) fn record(id: &GroupId, about: &reply::Fields) -> Result<Option<Group
     Ok(Some(GroupRecord {
         id: id.clone(),
         settings: serde_json::from_str(about.text("settings")?).map_err(corrupt)?,
+        start: Digest(about.bytes("start").as_ref().try_into().map_err(corrupt)?),
         revision: about.number("revision")?,
         generation: about.number("generation")?,
         incarnation: about.number("incarnation")?,

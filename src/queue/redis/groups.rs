@@ -19,11 +19,12 @@ use super::wire::Request;
 use super::{RedisQueue, dead_entry, reply};
 use crate::domain::limits::{MAX_GROUP_MEMBERS, MAX_GROUPS};
 use crate::domain::{
-    DeadFrame, GroupAffinity, GroupId, GroupRecord, GroupSettings, MemberId, PayloadKey, Sequence, StreamId,
+    DeadFrame, Digest, Etag, GroupAffinity, GroupId, GroupRecord, GroupSettings, MemberId, PayloadKey,
+    Sequence, StreamId,
 };
 use crate::queue::{
-    Answer, AnswerResult, Claim, Claimed, Delivery, Error, GroupCounters, GroupPosition, GroupState, Groups,
-    Joined, MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_WINDOW, MemberState, OFFER_TTL, Offer, OutputSpan,
+    Answer, AnswerResult, Claim, Claimed, Created, Delivery, Error, GroupCounters, GroupPosition, GroupState,
+    Groups, Joined, MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_WINDOW, MemberState, OFFER_TTL, Offer, OutputSpan,
     RemovedStream, Result, SETTLE_TIME, SLOW_FRAME, Seat, Settled, Settlement,
 };
 
@@ -36,20 +37,23 @@ impl RedisQueue {
         &self,
         id: &GroupId,
         what: &str,
-        expected: Option<u64>,
+        expected: Option<Etag>,
         settings: Option<&GroupSettings>,
+        start: Option<Digest>,
         positions: impl Iterator<Item = (&StreamId, Option<Sequence>, String)> + Send,
     ) -> Result<()> {
         let mut call = group_call(id);
-        call.arg(what).arg(expected.map(|revision| revision.to_string()).unwrap_or_default());
+        call.arg(what).arg(expected.map(|etag| etag.to_string()).unwrap_or_default());
         match settings {
             Some(settings) => {
                 let text = serde_json::to_string(settings).map_err(corrupt)?;
-                call.arg(text).number(millis(settings.ack_deadline));
-                call.number(settings.max_delivery_attempts.into());
-                call.number(settings.max_outstanding_frames.into());
-                call.flag(settings.affinity == GroupAffinity::Stream);
-                call.number(millis(settings.backoff.min_delay)).number(millis(settings.backoff.max_delay));
+                // As said for readers, and as the scripts reckon with them.
+                let policies = settings.effective();
+                call.arg(text).number(millis(policies.ack_deadline));
+                call.number(policies.max_delivery_attempts.into());
+                call.number(policies.max_outstanding_frames.into());
+                call.flag(policies.affinity == GroupAffinity::Stream);
+                call.number(millis(policies.backoff.min_delay)).number(millis(policies.backoff.max_delay));
             }
             None => {
                 for _ in 0..SETTINGS_ARGS {
@@ -57,7 +61,7 @@ impl RedisQueue {
                 }
             }
         }
-        call.number(rand::random::<u64>() >> 11);
+        call.number(Etag::new_incarnation()).arg(start.map(|start| start.0.to_vec()).unwrap_or_default());
         for (stream, next, rest) in positions {
             call.arg(stream.as_str()).arg(next.map(|next| next.to_string()).unwrap_or_default()).arg(rest);
         }
@@ -66,9 +70,37 @@ impl RedisQueue {
             Word::Ok => Ok(()),
             Word::Exists => Err(Error::GroupExists(id.clone())),
             Word::Gone => Err(Error::GroupNotFound(id.clone())),
-            Word::Stale(current) => Err(Error::RevisionMismatch { current }),
-            Word::Replaced | Word::Lapsed | Word::Full | Word::Ahead => Err(corrupt("group_write")),
+            Word::Mismatch(current) => Err(Error::EtagMismatch { current }),
+            Word::Stale(_) | Word::Replaced | Word::Lapsed | Word::Full | Word::Ahead => {
+                Err(corrupt("group_write"))
+            }
         }
+    }
+
+    /// Makes a group that is not there yet.
+    async fn create_new_group(
+        &self,
+        id: &GroupId,
+        settings: &GroupSettings,
+        start: Digest,
+        positions: &[(StreamId, Sequence)],
+    ) -> Result<GroupRecord> {
+        // The index first: a name in it without a group does no harm, a group without a name could not be found. The
+        // limit is soft: groups made at the same moment may pass it by a few.
+        let mut look = redis::pipe();
+        look.cmd("ZCARD").arg(GROUPS).cmd("ZSCORE").arg(GROUPS).arg(id.as_str());
+        let mut found = self.all(&self.control, &look).await?.into_iter();
+        let count = reply::number(found.next().unwrap_or(Value::Nil))?;
+        let known = !matches!(found.next(), Some(Value::Nil) | None);
+        if !known && count >= MAX_GROUPS as u64 {
+            return Err(Error::TooManyGroups { limit: MAX_GROUPS });
+        }
+        let mut add = redis::cmd("ZADD");
+        add.arg(GROUPS).arg(0).arg(id.as_str());
+        self.control.command(&add).await?;
+        let positions = positions.iter().map(|(stream, next)| (stream, Some(*next), String::new()));
+        self.write_group(id, "create", None, Some(settings), Some(start), positions).await?;
+        self.read_group(id).await
     }
 
     async fn read_group(&self, id: &GroupId) -> Result<GroupRecord> {
@@ -108,7 +140,9 @@ impl RedisQueue {
             Word::Gone => Err(Error::GroupNotFound(seat.group.clone())),
             Word::Replaced => Err(Error::MemberReplaced),
             Word::Full => Err(Error::TooManyMembers { limit: MAX_GROUP_MEMBERS }),
-            Word::Exists | Word::Lapsed | Word::Ahead | Word::Stale(_) => Err(corrupt("group_seat")),
+            Word::Exists | Word::Lapsed | Word::Ahead | Word::Stale(_) | Word::Mismatch(_) => {
+                Err(corrupt("group_seat"))
+            }
         }
     }
 
@@ -139,7 +173,9 @@ impl RedisQueue {
             Word::Gone => return Err(Error::GroupNotFound(seat.group.clone())),
             Word::Replaced => return Err(Error::MemberReplaced),
             Word::Stale(current) => return Err(Error::RevisionMismatch { current }),
-            Word::Exists | Word::Full | Word::Ahead => return Err(corrupt("group_claim")),
+            Word::Exists | Word::Full | Word::Ahead | Word::Mismatch(_) => {
+                return Err(corrupt("group_claim"));
+            }
         }
         let mut next = || parts.next().unwrap_or(Value::Nil);
         let generation = reply::number(next())?;
@@ -165,24 +201,26 @@ impl Groups for RedisQueue {
         &self,
         id: &GroupId,
         settings: &GroupSettings,
+        start: Digest,
         positions: &[(StreamId, Sequence)],
-    ) -> Result<GroupRecord> {
-        // The index first: a name in it without a group does no harm, a group without a name could not be found. The
-        // limit is soft: groups made at the same moment may pass it by a few.
-        let mut look = redis::pipe();
-        look.cmd("ZCARD").arg(GROUPS).cmd("ZSCORE").arg(GROUPS).arg(id.as_str());
-        let mut found = self.all(&self.control, &look).await?.into_iter();
-        let count = reply::number(found.next().unwrap_or(Value::Nil))?;
-        let known = !matches!(found.next(), Some(Value::Nil) | None);
-        if !known && count >= MAX_GROUPS as u64 {
-            return Err(Error::TooManyGroups { limit: MAX_GROUPS });
+    ) -> Result<Created<GroupRecord>> {
+        loop {
+            match self.create_new_group(id, settings, start, positions).await {
+                Err(Error::GroupExists(_)) => {}
+                created => return created.map(|record| Created { record, is_new: true }),
+            }
+            // What is compared is what is answered, all of one moment.
+            match self.read_group(id).await {
+                // It was deleted in between.
+                Err(Error::GroupNotFound(_)) => {}
+                found => {
+                    let record = found?;
+                    let is_same = record.settings == *settings && record.start == start;
+                    let created = is_same.then_some(Created { record, is_new: false });
+                    return created.ok_or_else(|| Error::GroupExists(id.clone()));
+                }
+            }
         }
-        let mut add = redis::cmd("ZADD");
-        add.arg(GROUPS).arg(0).arg(id.as_str());
-        self.control.command(&add).await?;
-        let positions = positions.iter().map(|(stream, next)| (stream, Some(*next), String::new()));
-        self.write_group(id, "create", None, Some(settings), positions).await?;
-        self.read_group(id).await
     }
 
     async fn get_groups(&self, ids: &[GroupId]) -> Result<Vec<Option<GroupRecord>>> {
@@ -223,11 +261,11 @@ impl Groups for RedisQueue {
         &self,
         id: &GroupId,
         settings: &GroupSettings,
-        expected: u64,
+        expected: Etag,
         streams: &[(StreamId, Option<Sequence>)],
     ) -> Result<GroupRecord> {
         let streams = streams.iter().map(|(stream, next)| (stream, *next, String::new()));
-        self.write_group(id, "update", Some(expected), Some(settings), streams).await?;
+        self.write_group(id, "update", Some(expected), Some(settings), None, streams).await?;
         self.read_group(id).await
     }
 
@@ -235,22 +273,22 @@ impl Groups for RedisQueue {
         &self,
         id: &GroupId,
         positions: &[(StreamId, Sequence)],
-        expected: Option<u64>,
+        expected: Option<Etag>,
     ) -> Result<GroupRecord> {
         let positions = positions.iter().map(|(stream, next)| (stream, Some(*next), String::new()));
-        self.write_group(id, "seek", expected, None, positions).await?;
+        self.write_group(id, "seek", expected, None, None, positions).await?;
         self.read_group(id).await
     }
 
-    async fn delete_group(&self, id: &GroupId, expected: Option<u64>) -> Result<()> {
+    async fn delete_group(&self, id: &GroupId, expected: Option<Etag>) -> Result<()> {
         let mut call = group_call(id);
-        call.arg(expected.map(|revision| revision.to_string()).unwrap_or_default());
+        call.arg(expected.map(|etag| etag.to_string()).unwrap_or_default());
         let answer = self.scripts.group_delete.run(&self.control, &call).await?;
         match word(&mut reply::array(answer)?.into_iter())? {
             Word::Ok => {}
             Word::Gone => return Err(Error::GroupNotFound(id.clone())),
-            Word::Stale(current) => return Err(Error::RevisionMismatch { current }),
-            Word::Exists | Word::Replaced | Word::Lapsed | Word::Full | Word::Ahead => {
+            Word::Mismatch(current) => return Err(Error::EtagMismatch { current }),
+            Word::Exists | Word::Replaced | Word::Lapsed | Word::Full | Word::Ahead | Word::Stale(_) => {
                 return Err(corrupt("group_delete"));
             }
         }
@@ -338,7 +376,7 @@ impl Groups for RedisQueue {
             let last = last.map(|last| last.to_string()).unwrap_or_default();
             (stream_id, next, format!("{last} {reason}"))
         });
-        self.write_group(id, "drop", None, None, gone).await
+        self.write_group(id, "drop", None, None, None, gone).await
     }
 
     async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<Joined> {

@@ -49,13 +49,13 @@ use self::life::KnownIdentity;
 use self::scripts::Scripts;
 use self::witness::Witness;
 use super::{
-    AcceptResult, BackendStatus, Budget, FeedPage, FeedPosition, FinishResult, Finished, Lease, ListStreams,
-    Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed,
-    Unregistered, WorkItem, WorkPosition, WorkerReport,
+    AcceptResult, BackendStatus, Budget, Created, FeedPage, FeedPosition, FinishResult, Finished, Lease,
+    ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result,
+    Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamRecord,
-    StreamSettings, Timestamp,
+    Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamPolicies,
+    StreamRecord, StreamSettings, Timestamp,
 };
 
 /// Feed entries kept per partition: how far a tail may fall behind before it must look at the outputs.
@@ -78,6 +78,8 @@ pub struct RedisConfig {
     pub timeout: Duration,
     /// Replicas that must have a frame before it counts as accepted.
     pub wait_replicas: u32,
+    /// What holds where a stream's settings say nothing. Servers of one store may differ: docs/adr/0014 says what holds then.
+    pub defaults: StreamPolicies,
 }
 
 impl Default for RedisConfig {
@@ -89,6 +91,7 @@ impl Default for RedisConfig {
             max_streams: crate::domain::limits::MAX_STREAMS,
             timeout: Duration::from_secs(2),
             wait_replicas: 0,
+            defaults: StreamPolicies::default(),
         }
     }
 }
@@ -193,7 +196,11 @@ impl Queue for RedisQueue {
         self.read_status(&self.probes).await.map(drop)
     }
 
-    async fn register_stream(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
+    async fn register_stream(
+        &self,
+        id: &StreamId,
+        settings: &StreamSettings,
+    ) -> Result<Created<StreamRecord>> {
         self.register(id, settings).await
     }
 
@@ -209,13 +216,13 @@ impl Queue for RedisQueue {
         &self,
         id: &StreamId,
         settings: &StreamSettings,
-        expected_revision: u64,
+        expected: Etag,
     ) -> Result<StreamRecord> {
-        self.update(id, settings, expected_revision).await
+        self.update(id, settings, expected).await
     }
 
-    async fn unregister_stream(&self, id: &StreamId, expected_revision: Option<u64>) -> Result<Unregistered> {
-        self.unregister(id, expected_revision).await
+    async fn unregister_stream(&self, id: &StreamId, expected: Option<Etag>) -> Result<Unregistered> {
+        self.unregister(id, expected).await
     }
 
     async fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> Result<()> {
@@ -317,6 +324,10 @@ impl Queue for RedisQueue {
 
     async fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
         self.latest(stream, limit).await
+    }
+
+    async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        self.newest_frame(stream).await
     }
 
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {

@@ -66,7 +66,7 @@ impl RedisQueue {
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let fields = reply::Fields::read(next())?;
         let length = reply::number(next())?;
-        let record = registry::record(stream, &fields, length)?;
+        let record = registry::record(stream, &fields, length, &self.config.defaults)?;
         let record = record.ok_or_else(|| Error::StreamNotFound(stream.clone()))?;
         Ok(OutputPage {
             entries: output_entries(keys.0, stream, next())?,
@@ -80,6 +80,14 @@ impl RedisQueue {
         let mut range = redis::cmd("XREVRANGE");
         range.arg(keys.output(stream)).arg("+").arg("-").arg("COUNT").arg(limit);
         output_entries(keys.0, stream, self.reader(keys.0).command(&range).await?)
+    }
+
+    pub(super) async fn newest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
+        let keys = self.keys(stream);
+        let mut call = Call::default();
+        call.key(keys.stream(stream)).key(keys.output(stream));
+        let answer = self.scripts.latest_frame.run(self.reader(keys.0), &call).await?;
+        Ok(output_entries(keys.0, stream, answer)?.pop())
     }
 
     pub(super) async fn payloads(

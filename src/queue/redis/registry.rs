@@ -6,15 +6,17 @@ use super::keys::Keys;
 use super::scripts::Call;
 use super::status::moment;
 use super::{FEED_ENTRIES, RedisQueue, entry, reply};
-use crate::domain::{PartitionId, StreamCounters, StreamId, StreamRecord, StreamSettings};
-use crate::queue::{Error, ListStreams, Result, UNREGISTERED, Unregistered, left_behind};
+use crate::domain::{
+    Etag, PartitionId, StreamCounters, StreamId, StreamPolicies, StreamRecord, StreamSettings,
+};
+use crate::queue::{Created, Error, ListStreams, Result, UNREGISTERED, Unregistered, left_behind};
 
 /// What the registry scripts answer.
 enum Answer {
     Done(Vec<u64>),
     Exists,
     Unknown,
-    Stale(u64),
+    Stale(Etag),
     Again,
 }
 
@@ -26,15 +28,41 @@ fn answer(value: Value) -> Result<Answer> {
         "ok" => Ok(Answer::Done(numbers)),
         "exists" => Ok(Answer::Exists),
         "unknown" => Ok(Answer::Unknown),
-        "stale" => Ok(Answer::Stale(numbers.first().copied().unwrap_or_default())),
+        "stale" => match numbers[..] {
+            [incarnation, version] => Ok(Answer::Stale(Etag { incarnation, version })),
+            _ => Err(Error::Corrupt("registry answered half an etag".to_owned())),
+        },
         "again" => Ok(Answer::Again),
         other => Err(Error::Corrupt(format!("registry answered {other:?}"))),
     }
 }
 
 impl RedisQueue {
-    pub(super) async fn register(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
+    pub(super) async fn register(
+        &self,
+        id: &StreamId,
+        settings: &StreamSettings,
+    ) -> Result<Created<StreamRecord>> {
         self.mend_layout().await?;
+        loop {
+            match self.register_new(id, settings).await {
+                Err(Error::StreamExists(_)) => {}
+                registered => return registered.map(|record| Created { record, is_new: true }),
+            }
+            // What is compared is what is answered, all of one moment.
+            match self.records(std::slice::from_ref(id)).await?.pop().flatten() {
+                Some(record) if !record.removed && record.settings.says_the_same(settings) => {
+                    return Ok(Created { record, is_new: false });
+                }
+                Some(record) if !record.removed => return Err(Error::StreamExists(id.clone())),
+                // It was unregistered in between.
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    /// Registers a stream that is not registered yet.
+    async fn register_new(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
         // Soft limits: streams registered at the same moment may pass them by a few.
         let (streams, bytes) = self.registry_size().await?;
         let over = if streams >= self.config.max_streams as u64 {
@@ -55,13 +83,13 @@ impl RedisQueue {
         &self,
         id: &StreamId,
         settings: &StreamSettings,
-        revision: u64,
+        expected: Etag,
     ) -> Result<StreamRecord> {
         let mut length = redis::cmd("HSTRLEN");
         length.arg(self.keys(id).stream(id)).arg("settings");
         let before = reply::number(self.control.command(&length).await?)?;
         self.check_settings(self.registry_size().await?.1, before, settings)?;
-        self.write_settings(id, settings, Some(revision)).await
+        self.write_settings(id, settings, Some(expected)).await
     }
 
     /// Refuses settings that take more than those `before` them, where all together would take more than they may.
@@ -78,30 +106,34 @@ impl RedisQueue {
         &self,
         id: &StreamId,
         settings: &StreamSettings,
-        expected: Option<u64>,
+        expected: Option<Etag>,
     ) -> Result<StreamRecord> {
         let keys = self.keys(id);
+        let queue = &settings.queue;
+        let said = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
         let mut call = Call::default();
         call.key(keys.stream(id)).key(keys.streams()).key(keys.gone()).key(keys.feed()).key(keys.counts());
         call.key(keys.removed());
         call.arg(id.as_str())
             .arg(entry::encode_settings(settings))
-            .arg(expected.map(|revision| revision.to_string()).unwrap_or_default())
-            .number(settings.queue.refusal_frames())
-            .number(settings.queue.refusal_bytes())
-            .number(FEED_ENTRIES);
+            .arg(expected.map(|etag| etag.to_string()).unwrap_or_default())
+            .arg(said(queue.max_frames))
+            .arg(said(queue.max_bytes))
+            .arg(said(queue.drop_oldest.map(u64::from)))
+            .number(FEED_ENTRIES)
+            .number(Etag::new_incarnation());
         match answer(self.scripts.register.run(&self.control, &call).await?)? {
             Answer::Done(_) => {}
             Answer::Exists => return Err(Error::StreamExists(id.clone())),
             Answer::Unknown => return Err(Error::StreamNotFound(id.clone())),
-            Answer::Stale(current) => return Err(Error::RevisionMismatch { current }),
+            Answer::Stale(current) => return Err(Error::EtagMismatch { current }),
             Answer::Again => return Err(Error::Corrupt("register answered again".to_owned())),
         }
         let record = self.records(std::slice::from_ref(id)).await?.pop().flatten();
         record.ok_or_else(|| Error::StreamNotFound(id.clone()))
     }
 
-    pub(super) async fn unregister(&self, id: &StreamId, expected: Option<u64>) -> Result<Unregistered> {
+    pub(super) async fn unregister(&self, id: &StreamId, expected: Option<Etag>) -> Result<Unregistered> {
         let keys = self.keys(id);
         let removed = loop {
             let mut read = redis::pipe();
@@ -124,7 +156,7 @@ impl RedisQueue {
                 call.key(keys.dedup(id, &publisher));
             }
             call.arg(id.as_str())
-                .arg(expected.map(|revision| revision.to_string()).unwrap_or_default())
+                .arg(expected.map(|etag| etag.to_string()).unwrap_or_default())
                 .arg(revision.to_vec())
                 .number(FEED_ENTRIES)
                 .arg(entry::encode_settings(&left))
@@ -137,7 +169,7 @@ impl RedisQueue {
                     _ => return Err(Error::Corrupt("unregister answered other numbers".to_owned())),
                 },
                 Answer::Unknown | Answer::Exists => return Err(Error::StreamNotFound(id.clone())),
-                Answer::Stale(current) => return Err(Error::RevisionMismatch { current }),
+                Answer::Stale(current) => return Err(Error::EtagMismatch { current }),
                 // A new publisher came in between, of which there are only so many, or an update.
                 Answer::Again => {}
             }
@@ -180,7 +212,7 @@ impl RedisQueue {
             .map(|id| {
                 let fields = reply::Fields::read(answers.next().unwrap_or(Value::Nil))?;
                 let length = reply::number(answers.next().unwrap_or(Value::Nil))?;
-                record(id, &fields, length)
+                record(id, &fields, length, &self.config.defaults)
             })
             .collect()
     }
@@ -225,18 +257,22 @@ fn stream_ids(value: Value) -> Result<Vec<StreamId>> {
         .collect()
 }
 
-/// A stream's record out of its hash.
+/// A stream's record out of its hash; its policies are completed by `defaults`.
 pub(super) fn record(
     id: &StreamId,
     fields: &reply::Fields,
     output_frames: u64,
+    defaults: &StreamPolicies,
 ) -> Result<Option<StreamRecord>> {
     if fields.is_empty() {
         return Ok(None);
     }
+    let settings = entry::decode_settings(&fields.bytes("settings"))?;
     Ok(Some(StreamRecord {
         id: id.clone(),
-        settings: entry::decode_settings(&fields.bytes("settings"))?,
+        effective: settings.effective(defaults),
+        settings,
+        incarnation: fields.number("incarnation")?,
         revision: fields.number("revision")?,
         create_time: moment(fields.number("created")?),
         update_time: moment(fields.number("updated")?),

@@ -135,7 +135,7 @@ impl RedisQueue {
             Word::Gone => Err(ReplayResult::TargetGone),
             Word::Full => Err(ReplayResult::GroupFull),
             Word::Ahead => Err(ReplayResult::Ahead),
-            Word::Exists | Word::Replaced | Word::Lapsed | Word::Stale(_) => {
+            Word::Exists | Word::Replaced | Word::Lapsed | Word::Stale(_) | Word::Mismatch(_) => {
                 return Err(corrupt("group_replay"));
             }
         })

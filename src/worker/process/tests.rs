@@ -31,7 +31,7 @@ fn with_exif(jpeg: &[u8], orientation: u8) -> Bytes {
 }
 
 fn policy(output: OutputPolicy) -> StreamSettings {
-    StreamSettings { output, ..StreamSettings::default() }
+    StreamSettings { output: output.into(), ..StreamSettings::default() }
 }
 
 fn work(data: &Bytes, format: PictureFormat, settings: &StreamSettings) -> (Product, PayloadRef) {
@@ -55,8 +55,9 @@ fn try_work(
         size_bytes: data.len() as u64,
         digest: Digest([0; 32]),
     };
-    let allowance = Allowance::fixed(settings.output.rendition.quality);
-    let task = Task { source: &source, data, is_repaired: false, stored, settings, allowance };
+    let output = &settings.output.effective(&OutputPolicy::default());
+    let allowance = Allowance::fixed(output.rendition.quality);
+    let task = Task { source: &source, data, is_repaired: false, stored, settings, output, allowance };
     (process(codec, &task), stored)
 }
 

@@ -36,10 +36,15 @@ impl Member {
         let desk = Arc::clone(&self.desk);
         let mut book = desk.book.lock().await;
         self.refresh(&mut book).await?;
+        if !self.unheard.is_empty() {
+            self.hear().await?;
+        }
         if book.look_at <= Instant::now() {
             self.look_for_removed(&mut book).await?;
         }
-        if self.poll_at <= Instant::now() && book.record.settings.affinity == GroupAffinity::Stream {
+        if self.poll_at <= Instant::now()
+            && book.record.settings.effective().affinity == GroupAffinity::Stream
+        {
             // Streams that were another's: nobody tells when their owner dies.
             let behind = |stream: &Stream| {
                 let place = book.positions.get(stream.topic.id());

@@ -88,6 +88,8 @@ pub(super) struct Member {
     generation: u64,
     incarnation: u64,
     streams: BTreeMap<u32, Stream>,
+    /// Of these, those that got their places late: how much is published in them is not known yet.
+    unheard: Vec<u32>,
     ready: VecDeque<Ready>,
     outstanding: u64,
     sent: u64,
@@ -117,7 +119,7 @@ impl Member {
             book.refresh(&*consumers.queue).await?;
             (book.record.clone(), register(consumers, &book)?)
         };
-        let ack_deadline = record.settings.ack_deadline;
+        let ack_deadline = record.settings.effective().ack_deadline;
         let mut member = Self {
             consumers: Arc::clone(consumers),
             desk: Arc::clone(&desk),
@@ -130,6 +132,7 @@ impl Member {
             generation: 0,
             incarnation: record.incarnation,
             streams: BTreeMap::new(),
+            unheard: Vec::new(),
             ready: VecDeque::new(),
             outstanding: 0,
             sent: 0,
@@ -275,7 +278,12 @@ impl Member {
                 lag_frames: head.saturating_sub(done),
             }
         };
-        let heads = self.streams.values().map(head).collect();
-        self.ready.push_back(Ready::Event(GroupEvent::Heartbeat(heads, self.outstanding)));
+        let mut heads: Vec<_> = self.streams.values().map(head).collect();
+        heads.sort_unstable_by(|a, b| a.stream_id.cmp(&b.stream_id));
+        self.ready.push_back(Ready::Event(GroupEvent::Heartbeat {
+            heads,
+            outstanding_frames: self.outstanding,
+            unfollowed_streams: self.registration.inbox.unfollowed(),
+        }));
     }
 }

@@ -51,7 +51,7 @@ impl Group {
                 None => AnswerResult::Before,
             };
         }
-        let settings = &self.record.settings;
+        let settings = self.record.settings.effective();
         let (most_attempts, ack_deadline) = (settings.max_delivery_attempts, settings.ack_deadline);
         let back_off = settings.backoff.after(*attempt);
         let Some(pending) = self.pending.get_mut(&key) else { return AnswerResult::Before };
@@ -161,7 +161,7 @@ impl Group {
         if self.pending.contains_key(&(frame.stream_id.clone(), frame.sequence)) {
             return (Replay::Done, false);
         }
-        let most = self.record.settings.max_outstanding_frames as usize;
+        let most = self.record.settings.effective().max_outstanding_frames as usize;
         if self.pending.len() + given >= most { (Replay::Full, false) } else { (Replay::Done, true) }
     }
 
@@ -177,8 +177,9 @@ impl Group {
             return Replay::Ahead;
         }
         let key = (frame.stream_id.clone(), frame.sequence);
-        let most_attempts = self.record.settings.max_delivery_attempts;
-        let full = self.pending.len() >= self.record.settings.max_outstanding_frames as usize;
+        let settings = self.record.settings.effective();
+        let most_attempts = settings.max_delivery_attempts;
+        let full = self.pending.len() >= settings.max_outstanding_frames as usize;
         match self.pending.get_mut(&key) {
             // After a seek it may be on its way already.
             Some(one) if one.holder.is_some() || (!one.rejected && one.attempt < most_attempts) => {

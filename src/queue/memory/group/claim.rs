@@ -25,7 +25,9 @@ impl Group {
             return Err(Error::GroupNotFound(seat.group.clone()));
         }
         self.keep(seat, claim.ttl, now)?;
-        self.check_revision(Some(claim.revision))?;
+        if claim.revision != self.record.revision {
+            return Err(Error::RevisionMismatch { current: self.record.revision });
+        }
         let mut claimed = Claimed {
             deliveries: Vec::new(),
             exhausted: Vec::new(),
@@ -59,7 +61,7 @@ impl Group {
     }
 
     fn has_room(&mut self, seat: &Seat, claim: &Claim, size_bytes: u64, taken: usize, now: Now) -> bool {
-        let paced = claim.paced && self.record.settings.affinity == GroupAffinity::None;
+        let paced = claim.paced && self.record.settings.effective().affinity == GroupAffinity::None;
         let Some(member) = self.members.get(&seat.member) else { return false };
         if taken >= claim.most
             || member.frames >= claim.max_frames
@@ -95,7 +97,7 @@ impl Group {
 
     /// Whether a stream is another member's. It is as long as that one has a call, or frames.
     fn is_owned(&self, seat: &Seat, stream: &StreamId) -> bool {
-        match self.record.settings.affinity {
+        match self.record.settings.effective().affinity {
             GroupAffinity::None => false,
             GroupAffinity::Stream => self
                 .positions
@@ -107,7 +109,7 @@ impl Group {
 
     /// The stream becomes the member's; answers whether it was not before.
     fn adopt(&mut self, seat: &Seat, stream: &StreamId) -> bool {
-        if self.record.settings.affinity == GroupAffinity::None {
+        if self.record.settings.effective().affinity == GroupAffinity::None {
             return false;
         }
         let Some(position) = self.positions.get_mut(stream) else { return false };
@@ -115,7 +117,7 @@ impl Group {
     }
 
     fn claim_due(&mut self, seat: &Seat, claim: &Claim, now: Now, claimed: &mut Claimed) {
-        let settings = &self.record.settings;
+        let settings = self.record.settings.effective();
         let (most_attempts, ack_deadline) = (settings.max_delivery_attempts, settings.ack_deadline);
         let affine = settings.affinity == GroupAffinity::Stream;
         let due = self.due.iter().take_while(|(due, _, _)| *due <= now.instant).take(MAX_DUE);
@@ -196,7 +198,7 @@ impl Group {
         if next != offer.from {
             return OfferResult::Moved(next, mark);
         }
-        let settings = &self.record.settings;
+        let settings = self.record.settings.effective();
         let (most, ack_deadline) = (settings.max_outstanding_frames as usize, settings.ack_deadline);
         if self.is_owned(seat, stream) {
             return OfferResult::Owned(next, mark);
@@ -254,7 +256,7 @@ impl Group {
     }
 
     fn is_mine(&self, seat: &Seat, stream: &StreamId) -> bool {
-        self.record.settings.affinity == GroupAffinity::None
+        self.record.settings.effective().affinity == GroupAffinity::None
             || self.positions.get(stream).and_then(|position| position.owner.as_ref()) == Some(&seat.member)
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::state::Now;
-use crate::domain::{DeadLetterId, GroupId, GroupRecord, MemberId, Sequence, StreamId, Timestamp};
+use crate::domain::{DeadLetterId, Etag, GroupId, GroupRecord, MemberId, Sequence, StreamId, Timestamp};
 use crate::queue::{
     Ended, Error, Exhausted, GapRun, GroupCounters, GroupPosition, GroupState, MAX_ENDED, MAX_GAP_RUNS,
     MemberState, RemovedStream, Result,
@@ -107,11 +107,10 @@ impl Group {
         }
     }
 
-    pub(super) fn check_revision(&self, expected: Option<u64>) -> Result<()> {
+    pub(super) fn check_etag(&self, expected: Option<Etag>) -> Result<()> {
+        let current = self.record.etag();
         match expected {
-            Some(expected) if expected != self.record.revision => {
-                Err(Error::RevisionMismatch { current: self.record.revision })
-            }
+            Some(expected) if expected != current => Err(Error::EtagMismatch { current }),
             Some(_) | None => Ok(()),
         }
     }

@@ -21,7 +21,7 @@ impl Group {
             }
         }
         self.members.retain(|_, member| member.session.is_some() || member.frames > 0);
-        let latest = now.instant + self.record.settings.ack_deadline;
+        let latest = now.instant + self.record.settings.effective().ack_deadline;
         for (key, pending) in &mut self.pending {
             if pending.due > latest && pending.holder.as_ref().is_some_and(|holder| gone.contains(holder)) {
                 self.due.remove(&(pending.due, key.0.clone(), key.1));

@@ -135,11 +135,7 @@ pub(super) fn region_from_pb(roi: pb::Roi) -> Result<Roi> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::super::{decode_settings, encode_settings};
     use super::*;
-    use crate::domain::{ClockAction, ClockPolicy, StreamSettings, ValidationPolicy};
 
     #[test]
     fn measures_come_back_as_they_went() {
@@ -166,25 +162,5 @@ mod tests {
             congestion,
         };
         assert_eq!(roi_from_pb(roi_to_pb(&roi)), Ok(roi));
-    }
-
-    #[test]
-    fn settings_come_back_as_they_went() {
-        let points = [(0.0, 0.0), (1.0, 0.0), (0.5, 1.0)].map(|(x, y)| NormalizedPoint { x, y });
-        let polygon = Polygon::new(points.to_vec()).unwrap();
-        let mut settings = StreamSettings {
-            rois: vec![Roi { id: "left".parse().unwrap(), kind: RoiKind::Lane, polygon }],
-            validation: ValidationPolicy {
-                min_quality_score: Some(0.0),
-                min_width: 640,
-                min_height: 360,
-                max_age: Some(Duration::from_millis(1_500)),
-            },
-            ..StreamSettings::default()
-        };
-        for action in [ClockAction::Flag, ClockAction::Reject, ClockAction::Ignore] {
-            settings.clock = ClockPolicy { action, ..ClockPolicy::default() };
-            assert_eq!(decode_settings(&encode_settings(&settings)), Ok(settings.clone()));
-        }
     }
 }

@@ -3,7 +3,9 @@
 -- KEYS: work queue, counts; then for each frame: stream, publishers, dedup, payload.
 -- ARGV: budget bytes, budget frames, most publishers of a stream, dedup window, "1" to change nothing, the server's instance,
 --       run ids of earlier lives that the server vouches for, what it knows of the partition, until when it may accept
---       (milliseconds; 0 = no bound), most publishers of the partition; then for each frame: stream id, publisher ("" = none),
+--       (milliseconds; 0 = no bound), most publishers of the partition; for streams whose settings do not say: most frames and
+--       bytes that may wait and whether the oldest are dropped ("1", "0"); how many frames more a stream may hold that drops,
+--       beyond twice its bound; then for each frame: stream id, publisher ("" = none),
 --       its number, digest (16 bytes), size, payload name, header, the highest number of the stream that the server knows to be
 --       given out, as "epoch:number" (number 0 = it cannot say).
 -- Answers for each frame a letter, a number and, of one that is accepted, when it was received (else 0); behind them the
@@ -37,6 +39,7 @@ local function text(number) return string.format('%.0f', number) end
 local budget_bytes, budget_frames = tonumber(ARGV[1]), tonumber(ARGV[2])
 local max_publishers, window, most_publishers = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[10])
 local dry = ARGV[5] == '1'
+local default_frames, default_bytes, default_drops, spare_frames = ARGV[11], ARGV[12], ARGV[13], tonumber(ARGV[14])
 local STEP, BURST, MARGIN = 100, 10000, 8
 local UNPACED_LEAP = 1048576 -- of a stream whose last numbers an older version gave out, at no pace
 
@@ -99,7 +102,7 @@ local known_publishers, new_publishers = tonumber(counts[8] or 0), 0
 local function load_stream(key)
   if not streams[key] then
     local f = redis.call('HMGET', key, 'removed', 'seq', 'fin', 'queued_bytes', 'received', 'revision', 'queue_frames', 'queue_bytes',
-      'epoch', 'leapt', 'fin_leapt', 'paced', 'floor')
+      'epoch', 'leapt', 'fin_leapt', 'paced', 'floor', 'queue_drops')
     local seq, leapt, leap = tonumber(f[2] or 0), tonumber(f[10] or 0), 0
     local paced = tonumber(f[12] or now)
     -- Further ahead than any number is given out: the clock was set back.
@@ -113,11 +116,14 @@ local function load_stream(key)
       end
       if seq + leap < base then leap, paced = base - seq, base_paced end
     end
+    -- Dropping takes a worker, and a moment: see QueuePolicy::refusal_frames.
+    local max_frames, max_bytes = tonumber(f[7] or default_frames), tonumber(f[8] or default_bytes)
+    if (f[14] or default_drops) == '1' then max_frames, max_bytes = max_frames * 2 + spare_frames, max_bytes * 2 end
     streams[key] = {
       known = f[1] == '0', seq = seq, queued = seq - leapt - tonumber(f[3] or 0) + tonumber(f[11] or 0),
       paced = paced, epoch = tonumber(f[9] or 0), leap = leap, leapt = leapt, new_epoch = epoch > tonumber(f[9] or 0),
       queued_bytes = tonumber(f[4] or 0), floor = tonumber(f[13] or 0),
-      received = tonumber(f[5] or 0), revision = f[6], max_frames = tonumber(f[7] or 0), max_bytes = tonumber(f[8] or 0),
+      received = tonumber(f[5] or 0), revision = f[6], max_frames = max_frames, max_bytes = max_bytes,
       duplicates = 0, bytes = 0, entered = false, blocked = false, tops = {}, fresh = {},
     }
   end
@@ -151,7 +157,7 @@ end
 local frames = (#KEYS - 2) / 4
 for i = 0, frames - 1 do
   local stream_key, publishers, dedup, payload = KEYS[3 + i * 4], KEYS[4 + i * 4], KEYS[5 + i * 4], KEYS[6 + i * 4]
-  local a = 10 + i * 8
+  local a = 14 + i * 8
   local id, publisher, number, digest, size = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4], tonumber(ARGV[a + 5])
   local name, header = ARGV[a + 6], ARGV[a + 7]
   local stream = load_stream(stream_key)

@@ -125,10 +125,10 @@ while k <= #KEYS do
       redis.call('HINCRBY', stream, 'over_budget', 1)
       redis.call('HINCRBY', stream, 'over_budget_in_row', 1)
       redis.call('HINCRBY', KEYS[4], 'over_budget', 1)
-      redis.call('HSET', stream, 'failing', 0)
+      redis.call('HSET', stream, 'failing', 0, 'picture', text(seq))
       counter = 'processed'
     elseif counter == 'processed' then
-      redis.call('HSET', stream, 'failing', 0, 'over_budget_in_row', 0)
+      redis.call('HSET', stream, 'failing', 0, 'over_budget_in_row', 0, 'picture', text(seq))
     else
       redis.call('HINCRBY', stream, counter, 1)
     end

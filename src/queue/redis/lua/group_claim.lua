@@ -222,7 +222,11 @@ while a <= #ARGV do
     if next ~= tonumber(position) then
       lost = lost + missing
       redis.call('HSET', POSITIONS, 'n:' .. id, text(next))
-      if mark ~= '' then redis.call('HSET', POSITIONS, 'k:' .. id, mark) end
+      if mark ~= '' then
+        redis.call('HSET', POSITIONS, 'k:' .. id, mark)
+      elseif at[2] then
+        redis.call('HDEL', POSITIONS, 'k:' .. id)
+      end
       if delivered > 0 then
         redis.call('HSET', POSITIONS, 'd:' .. id, text(delivered))
         if adopt(id) then adopted = true end

@@ -8,6 +8,9 @@
 local ABOUT, POSITIONS, PENDING, DUE, MEMBERS, ALIVE, LETTERS, GAPS, UNTOLD, ENDED = unpack(KEYS)
 local function text(number) return string.format('%.0f', number) end
 
+-- A group's etag: every change of the settings and every seek raises its version by one.
+local function etag(incarnation, revision, generation) return incarnation .. '-' .. text(revision + generation) end
+
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 

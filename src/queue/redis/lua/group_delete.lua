@@ -1,8 +1,11 @@
--- Removes a consumer group, if its revision is ARGV[1] where that is not "".
+-- Removes a consumer group, if its etag is ARGV[1] where that is not "".
 -- KEYS: as in group_common.lua.
--- Answers {"ok"}, {"unknown"} or {"stale", revision}.
-local revision = redis.call('HGET', ABOUT, 'revision')
-if not revision then return { 'unknown' } end
-if ARGV[1] ~= '' and ARGV[1] ~= revision then return { 'stale', tonumber(revision) } end
+-- Answers {"ok"}, {"unknown"} or {"mismatch", incarnation, version}: see group_common.lua.
+local about = redis.call('HMGET', ABOUT, 'revision', 'generation', 'incarnation')
+if not about[1] then return { 'unknown' } end
+local revision, generation = tonumber(about[1]), tonumber(about[2])
+if ARGV[1] ~= '' and ARGV[1] ~= etag(about[3], revision, generation) then
+  return { 'mismatch', about[3], revision + generation }
+end
 redis.call('UNLINK', unpack(KEYS))
 return { 'ok' }

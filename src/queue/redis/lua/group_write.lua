@@ -1,19 +1,19 @@
 -- Makes a consumer group, changes it, moves it, or has it forget streams. All keys of a group share its hash tag.
 -- KEYS: as in group_common.lua.
--- ARGV: what ("create", "update", "seek", "drop"), expected revision or "", settings, ack deadline (ms), most attempts,
---       most outstanding frames, affinity, shortest and longest back-off (ms), incarnation; then for each stream: id, the
+-- ARGV: what ("create", "update", "seek", "drop"), expected etag or "", settings, ack deadline (ms), most attempts,
+--       most outstanding frames, affinity, shortest and longest back-off (ms), incarnation and start of a new one; then for each stream: id, the
 --       new position ("" = forget the stream), with "drop" the last number that is gone ("" = unknown), a space, and the reason to
 --       tell what the group had not come to, else "".
--- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", revision}.
+-- Answers {"ok"}, {"exists"}, {"unknown"} or {"mismatch", incarnation, version}: see group_common.lua.
 local what = ARGV[1]
-local about = redis.call('HMGET', ABOUT, 'revision', 'generation')
+local about = redis.call('HMGET', ABOUT, 'revision', 'generation', 'incarnation')
 local revision, generation = tonumber(about[1] or 0), tonumber(about[2] or 0)
 if what == 'create' then
   if about[1] then return { 'exists' } end
 elseif not about[1] then
   return { 'unknown' }
-elseif ARGV[2] ~= '' and ARGV[2] ~= about[1] then
-  return { 'stale', revision }
+elseif ARGV[2] ~= '' and ARGV[2] ~= etag(about[3], revision, generation) then
+  return { 'mismatch', about[3], revision + generation }
 end
 local micros = text(clock[1] * 1000000 + clock[2])
 
@@ -23,14 +23,14 @@ if what == 'create' or what == 'update' then
 end
 if what == 'create' then
   generation = 1
-  redis.call('HSET', ABOUT, 'generation', '1', 'incarnation', ARGV[10], 'created', micros)
+  redis.call('HSET', ABOUT, 'generation', '1', 'incarnation', ARGV[10], 'start', ARGV[11], 'created', micros)
 elseif what == 'seek' then
   generation = generation + 1
   redis.call('HSET', ABOUT, 'generation', text(generation))
 end
 
 local chosen = {}
-for a = 11, #ARGV, 3 do
+for a = 12, #ARGV, 3 do
   local id, next = ARGV[a], ARGV[a + 1]
   local holds = true
   if what == 'drop' then
@@ -65,7 +65,7 @@ for a = 11, #ARGV, 3 do
   end
 end
 local lost = 0
-if what ~= 'create' and #ARGV >= 11 then
+if what ~= 'create' and #ARGV >= 12 then
   if what ~= 'drop' then -- it reads them again, or wants no more of them
     for _, hash in ipairs({ GAPS, UNTOLD }) do
       for _, field in ipairs(redis.call('HKEYS', hash)) do

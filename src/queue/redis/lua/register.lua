@@ -1,16 +1,18 @@
--- Registers a stream (ARGV[3] = ""), or replaces its settings if its revision is ARGV[3].
+-- Registers a stream (ARGV[3] = ""), or replaces its settings if its etag is ARGV[3].
 -- KEYS: stream, streams, gone, feed, counts, removed.
--- ARGV: stream id, settings, expected revision, queue frames, queue bytes, most feed entries.
--- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", revision}.
+-- ARGV: stream id, settings, expected etag, most frames and bytes that may wait and whether the oldest are dropped ("1", "0"),
+--       each "" where the settings do not say, most feed entries, incarnation of a new one.
+-- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", incarnation, revision}.
 local function text(number) return string.format('%.0f', number) end
-local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'queued_bytes')
+local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'queued_bytes',
+  'incarnation')
 local known, revision = f[1] == '0', tonumber(f[2] or 0)
 if ARGV[3] == '' then
   if known then return { 'exists' } end
 elseif not known then
   return { 'unknown' }
-elseif ARGV[3] ~= text(revision) then
-  return { 'stale', revision }
+elseif ARGV[3] ~= (f[8] or '0') .. '-' .. text(revision) then
+  return { 'stale', f[8] or '0', revision }
 end
 local clock = redis.call('TIME')
 local now = text(clock[1] * 1000000 + clock[2])
@@ -18,11 +20,14 @@ local counts = redis.call('HMGET', KEYS[5], 'base', 'forgotten', 'forgotten_revi
 -- Never one that was given out before, also where a failover lost writes: workers go by it when they decide what to show.
 revision = math.max(revision + 1, tonumber(counts[3] or 0) + 1, clock[1] * 1000000 + clock[2])
 local before = known and redis.call('HSTRLEN', KEYS[1], 'settings') or 0
-redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', text(revision), 'updated', now,
-  'queue_frames', ARGV[4], 'queue_bytes', ARGV[5])
+redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', text(revision), 'updated', now)
+for i, field in ipairs({ 'queue_frames', 'queue_bytes', 'queue_drops' }) do
+  local said = ARGV[3 + i]
+  if said == '' then redis.call('HDEL', KEYS[1], field) else redis.call('HSET', KEYS[1], field, said) end
+end
 redis.call('HINCRBY', KEYS[5], 'settings_bytes', #ARGV[2] - before)
 if not known then
-  redis.call('HSET', KEYS[1], 'removed', '0', 'created', now)
+  redis.call('HSET', KEYS[1], 'removed', '0', 'created', now, 'incarnation', ARGV[8])
   local seq, fin = tonumber(f[3] or 0), tonumber(f[4] or 0)
   if f[3] then
     -- It was here: numbers go on, counters begin anew. What still waits of it is counted as accepted, to be removed.
@@ -50,5 +55,5 @@ if not known then
   redis.call('ZREM', KEYS[6], ARGV[1])
 end
 local event = redis.call('HINCRBY', KEYS[5], 'feed', 1)
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[6], text(event) .. '-0', 'c', ARGV[1])
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[7], text(event) .. '-0', 'c', ARGV[1])
 return { 'ok' }

@@ -1,10 +1,10 @@
--- Unregisters a stream, if its revision is ARGV[2] where that is not "".
+-- Unregisters a stream, if its etag is ARGV[2] where that is not "".
 -- KEYS: stream, streams, gone, feed, counts, publishers, output, old outputs, the output's name among them, work queue,
 --       purge marks; then the dedup keys of all its publishers.
--- ARGV: stream id, expected revision, the revision that the caller read, most feed entries, what stays of the settings,
+-- ARGV: stream id, expected etag, the revision that the caller read, most feed entries, what stays of the settings,
 --       what the lease holder is told of frames that wait.
--- Answers {"ok", last sequence, frames that wait, entries kept, dead letters kept}, {"unknown"}, {"stale", revision}, or {"again"} if the
--- stream is not what the caller read.
+-- Answers {"ok", last sequence, frames that wait, entries kept, dead letters kept}, {"unknown"}, {"stale", incarnation, revision},
+-- or {"again"} if the stream is not what the caller read.
 --
 -- The output is moved away in the moment in which the stream goes: no reader finds it under this id any more, also when
 -- the id is registered again. The stream's last number becomes its floor: frames up to it that still wait are marked for
@@ -12,9 +12,11 @@
 -- however many there are; the lease holder removes them.
 --
 -- UNLINK is the first write: a Redis at its memory limit allows it and what follows.
-local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'received', 'dead')
+local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'received', 'dead',
+  'incarnation')
 if f[1] ~= '0' then return { 'unknown' } end
-if ARGV[2] ~= '' and ARGV[2] ~= f[2] then return { 'stale', tonumber(f[2]) } end
+local incarnation = f[9] or '0'
+if ARGV[2] ~= '' and ARGV[2] ~= incarnation .. '-' .. f[2] then return { 'stale', incarnation, tonumber(f[2]) } end
 if ARGV[3] ~= f[2] or redis.call('SCARD', KEYS[6]) ~= #KEYS - 11 then return { 'again' } end
 redis.call('UNLINK', KEYS[6])
 for k = 12, #KEYS do redis.call('UNLINK', KEYS[k]) end
@@ -36,7 +38,7 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('SADD', KEYS[3], ARGV[1])
 local clock = redis.call('TIME')
 redis.call('HINCRBY', KEYS[5], 'settings_bytes', 0 - redis.call('HSTRLEN', KEYS[1], 'settings'))
-redis.call('HDEL', KEYS[1], 'queue_frames', 'queue_bytes', 'oldest', 'dead')
+redis.call('HDEL', KEYS[1], 'queue_frames', 'queue_bytes', 'queue_drops', 'oldest', 'dead', 'picture')
 redis.call('HSET', KEYS[1], 'removed', '1', 'updated', text(clock[1] * 1000000 + clock[2]), 'settings', ARGV[5],
   'floor', text(seq), 'output_bytes', '0')
 if queued > 0 then

@@ -271,13 +271,14 @@ fn a_lossless_output_of_pixels_loses_no_colour() {
         let data = Bytes::from(stripes.clone());
         let stored = PayloadRef { key: PayloadKey::random(), size_bytes: data.len() as u64 };
         let rendition = Rendition { format, ..Rendition::default() };
-        let settings = policy(OutputPolicy { rendition, ..OutputPolicy::default() });
+        let output = OutputPolicy { rendition, ..OutputPolicy::default() };
         let task = Task {
             source: &source,
             data: &data,
             is_repaired: false,
             stored,
-            settings: &settings,
+            settings: &StreamSettings::default(),
+            output: &output,
             allowance: Allowance::fixed(85),
         };
         let product = process(&mut codec(), &task).unwrap();

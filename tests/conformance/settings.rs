@@ -1,0 +1,117 @@
+//! Settings as they were said, and what holds where nothing was.
+
+use std::time::Duration;
+
+use frameway::domain::{
+    BackoffSettings, GroupPolicies, GroupSettings, OutputSettings, QueueSettings, RetentionSettings,
+    RetryBackoff, StreamPolicies, StreamSettings,
+};
+use frameway::queue::Refusal;
+
+use crate::backend::Backend;
+use crate::groups::{create, group_id, settings};
+use crate::support::*;
+
+pub(crate) async fn what_is_unset_stays_unset_and_its_default_holds(backend: Backend) {
+    let store = backend.open().await;
+    let plain = register(&*store, "cam").await;
+    assert_eq!((&plain.settings, plain.effective), (&StreamSettings::default(), StreamPolicies::default()));
+    let said = StreamSettings {
+        retention: RetentionSettings {
+            max_age: Some(Duration::from_nanos(5_000_000_001)),
+            ..Default::default()
+        },
+        queue: QueueSettings { max_frames: Some(2), ..QueueSettings::default() },
+        output: OutputSettings { lossless: true, max_width: Some(64), ..OutputSettings::default() },
+        ..StreamSettings::default()
+    };
+    store.update_stream(&id("cam"), &said, plain.etag()).await.unwrap();
+    let updated = record(&*store, "cam").await;
+    assert_eq!((&updated.settings, updated.effective), (&said, said.effective(&StreamPolicies::default())));
+    assert_eq!(updated.effective.queue.max_bytes, StreamPolicies::default().queue.max_bytes);
+    accept(&*store, vec![frame("cam", "1"), frame("cam", "2")]).await;
+    assert_eq!(accept_one(&*store, frame("cam", "3")).await, refused(Refusal::StreamQueueFull));
+    // Unset again: the default's bound, which is far away.
+    let unset = store.update_stream(&id("cam"), &StreamSettings::default(), updated.etag()).await.unwrap();
+    assert_eq!((&unset.settings, unset.effective), (&StreamSettings::default(), StreamPolicies::default()));
+    assert_eq!(accept_one(&*store, frame("cam", "3")).await, accepted(3));
+}
+
+pub(crate) async fn a_group_keeps_what_was_said_of_it(backend: Backend) {
+    let store = backend.open().await;
+    let plain = create(&*store, &settings(), &[]).await;
+    assert_eq!((&plain.settings, plain.settings.effective()), (&settings(), GroupPolicies::default()));
+    let min_delay = Some(Duration::from_nanos(90_000_000_001));
+    let backoff = BackoffSettings { min_delay, max_delay: None };
+    let said = GroupSettings { max_delivery_attempts: Some(5), backoff, ..settings() };
+    store.update_group(&group_id(), &said, plain.etag(), &[]).await.unwrap();
+    let stored = store.get_groups(&[group_id()]).await.unwrap().remove(0).unwrap();
+    assert_eq!(stored.settings, said, "also where it is what the default says");
+    let longest = min_delay.unwrap();
+    let backoff = RetryBackoff { min_delay: longest, max_delay: longest };
+    assert_eq!(stored.settings.effective(), GroupPolicies { backoff, ..GroupPolicies::default() });
+}
+
+mod redis {
+    use std::sync::Arc;
+
+    use frameway::domain::{Partitions, QueuePolicy};
+    use frameway::queue::redis::{RedisConfig, RedisQueue};
+    use frameway::queue::{AcceptResult, Queue};
+
+    use super::*;
+    use crate::common::redis::RedisServer;
+
+    /// Opens the store as a server whose streams may have `max_frames` frames waiting where they do not say.
+    async fn open(redis: &RedisServer, max_frames: u64) -> Arc<RedisQueue> {
+        let queue = QueuePolicy { max_frames, ..QueuePolicy::default() };
+        let config = RedisConfig {
+            url: redis.url(),
+            partitions: Partitions::new(1).unwrap(),
+            timeout: crate::common::DEADLINE,
+            defaults: StreamPolicies { queue, ..StreamPolicies::default() },
+            ..RedisConfig::default()
+        };
+        RedisQueue::open(config).await.unwrap()
+    }
+
+    /// Accepts a frame, as soon as the server may; answers whether it was accepted, or the stream is full.
+    async fn is_accepted(queue: &RedisQueue, stream: &str) -> bool {
+        crate::common::eventually("a decision", || async {
+            match accept_one(queue, frame(stream, "picture")).await {
+                AcceptResult::Accepted(..) => Some(true),
+                AcceptResult::Refused(Refusal::StreamQueueFull) => Some(false),
+                _ => None,
+            }
+        })
+        .await
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn each_server_goes_by_its_own_defaults_where_nothing_is_said() {
+        let redis = RedisServer::start();
+        let (narrow, wide) = (open(&redis, 1).await, open(&redis, 50).await);
+        register(&*wide, "unsaid").await;
+        register_bounded(&*wide, "said", 2, 1 << 20).await;
+        for (queue, bound) in [(&narrow, 1), (&wide, 50)] {
+            assert_eq!(record(&**queue, "unsaid").await.effective.queue.max_frames, bound);
+            assert_eq!(record(&**queue, "said").await.effective.queue.max_frames, 2);
+        }
+        // A new default holds for a stream that was registered before there was one, and for no settings that were said.
+        assert!(is_accepted(&narrow, "unsaid").await);
+        assert!(!is_accepted(&narrow, "unsaid").await);
+        assert!(is_accepted(&wide, "unsaid").await);
+        assert!(is_accepted(&narrow, "said").await);
+        assert!(is_accepted(&narrow, "said").await);
+        assert!(!is_accepted(&wide, "said").await);
+        // Dropping is said, the bounds are not.
+        let drop_oldest = QueueSettings { drop_oldest: Some(true), ..QueueSettings::default() };
+        let dropping = StreamSettings { queue: drop_oldest, ..StreamSettings::default() };
+        let stored = narrow.register_stream(&id("dropping"), &dropping).await.unwrap().record;
+        let bound = stored.effective.queue.refusal_frames();
+        for _ in 0..bound {
+            assert!(is_accepted(&narrow, "dropping").await);
+        }
+        assert!(!is_accepted(&narrow, "dropping").await);
+    }
+}

@@ -1,0 +1,109 @@
+//! Calls any RPC with any bytes.
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, MethodDescriptor};
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
+
+use crate::server::PATIENCE;
+
+/// A client without generated code.
+#[derive(Debug)]
+pub(crate) struct Caller(Channel);
+
+/// A status that is not OK.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) code: Code,
+    /// Without the enum's prefix; empty if there is none.
+    pub(crate) reason: String,
+    /// Path of the field at fault, as BadRequest has it.
+    pub(crate) field: String,
+    pub(crate) message: String,
+}
+
+impl Caller {
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self(channel)
+    }
+
+    /// Sends one request; answers the first response.
+    pub(crate) async fn call(
+        &self,
+        method: &MethodDescriptor,
+        request: &DynamicMessage,
+    ) -> Result<Bytes, Refused> {
+        self.send(method, request.encode_to_vec().into()).await
+    }
+
+    /// The same with bytes that need not be a message.
+    pub(crate) async fn send(&self, method: &MethodDescriptor, request: Bytes) -> Result<Bytes, Refused> {
+        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+        let answer = async {
+            let mut grpc = Grpc::new(self.0.clone());
+            grpc.ready().await.expect("the connection is open");
+            let path: PathAndQuery = path.parse().expect("a path");
+            // On the wire all kinds of RPCs are streams.
+            let request = Request::new(tokio_stream::once(request));
+            let mut responses = grpc.streaming(request, path, Raw).await?.into_inner();
+            Ok(responses.message().await?.unwrap_or_default())
+        };
+        let answer: Result<Bytes, Status> = tokio::time::timeout(PATIENCE, answer)
+            .await
+            .unwrap_or_else(|_| panic!("{} answers", method.name()));
+        answer.map_err(|status| {
+            let details = status.get_error_details();
+            let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
+            let violation = details.bad_request().and_then(|bad| bad.field_violations.first());
+            Refused {
+                code: status.code(),
+                reason: reason.trim_start_matches("ERROR_REASON_").to_owned(),
+                field: violation.map(|violation| violation.field.clone()).unwrap_or_default(),
+                message: status.message().to_owned(),
+            }
+        })
+    }
+}
+
+/// Bytes as they are.
+#[derive(Debug)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buf: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buf.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buf.copy_to_bytes(buf.remaining())))
+    }
+}

@@ -1,0 +1,215 @@
+//! Programs of another version: a newer client, whose contract knows more than the server's, calls every RPC with one thing in
+//! the request that the server does not know. The server must say so and do nothing.
+//!
+//! The newer contract is made from the server's own: every message has one more field, every oneof one more case, every enum
+//! one more value. RPCs, messages and fields are found by walking it, so that new ones are covered by themselves.
+
+// A test names the answer it expects; any other fails it.
+#![allow(clippy::wildcard_enum_match_arm)]
+
+mod caller;
+#[path = "../common/clients.rs"]
+mod clients;
+#[allow(dead_code, reason = "other suites use the rest of it")]
+#[path = "../common/mod.rs"]
+mod common;
+mod newer;
+#[allow(dead_code, reason = "other suites use the rest of it")]
+#[path = "../common/server.rs"]
+mod server;
+
+use std::collections::BTreeMap;
+
+use frameway::pb::v1 as pb;
+use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
+use tonic::Code;
+
+use caller::{Caller, Refused};
+use newer::{Newer, Skew, Variant};
+use server::TestServer;
+
+/// RPCs that take fields that they do not know.
+const LENIENT: [&str; 2] = ["SubmitFrameBatch", "SubmitFrames"];
+/// Lists that show whatever a request could have changed.
+const LISTS: [&str; 4] = ["ListStreams", "ListConsumerGroups", "ListQueues", "ListDeadLetters"];
+
+/// A server with a stream, a group and a dead letter; answers the dead letter's id too.
+async fn busy_server(newer: &Newer) -> (TestServer, Caller, String) {
+    let server = TestServer::start(|_| {}).await;
+    let caller = Caller::new(server.channel());
+    server.register(&["cam-1"]).await;
+    let broken = pb::Frame {
+        stream_id: "cam-1".to_owned(),
+        data: vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 0].into(),
+        ..Default::default()
+    };
+    server.submit(vec![broken]).await;
+    let create = newer.method("CreateConsumerGroup");
+    caller.call(&create, &newer.request(&create, "group-1", "")).await.expect("makes a group");
+    let list = newer.method("ListDeadLetters");
+    let dead_letter = common::eventually("the broken picture becomes a dead letter", async || {
+        let page = caller.call(&list, &DynamicMessage::new(list.input())).await.expect("lists");
+        let page = DynamicMessage::decode(list.output(), page).expect("a page");
+        let letters = page.get_field_by_name("dead_letters")?;
+        let id = letters.as_list()?.first()?.as_message()?.get_field_by_name("dead_letter_id")?;
+        id.as_str().map(str::to_owned)
+    });
+    let dead_letter = dead_letter.await;
+    (server, caller, dead_letter)
+}
+
+/// What the lists show, less what changes by itself: every field by its path.
+async fn state(newer: &Newer, caller: &Caller) -> BTreeMap<String, String> {
+    let mut facts = BTreeMap::new();
+    for list in LISTS.map(|name| newer.method(name)) {
+        let page = caller.call(&list, &DynamicMessage::new(list.input())).await.expect("lists");
+        let page = DynamicMessage::decode(list.output(), page).expect("a page");
+        note(list.name(), &Value::Message(page), &mut facts);
+    }
+    facts
+}
+
+/// Parts of paths to what changes by itself: ages, and who holds a queue's lease until when.
+const VOLATILE: [&str; 3] = ["_age.", ".lease_", ".worker"];
+
+/// Adds all that a value holds, but for counters (`status`), rates and what is volatile.
+fn note(path: &str, value: &Value, facts: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Message(message) => {
+            for (field, value) in message.fields().filter(|(field, _)| field.name() != "status") {
+                note(&format!("{path}.{}", field.name()), value, facts);
+            }
+        }
+        Value::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                note(&format!("{path}[{index}]"), item, facts);
+            }
+        }
+        Value::F64(_) | Value::F32(_) => {}
+        _ if VOLATILE.iter().any(|part| path.contains(part)) => {}
+        value => drop(facts.insert(path.to_owned(), format!("{value:?}"))),
+    }
+}
+
+fn describe(method: &MethodDescriptor, variant: &Variant) -> String {
+    format!("{} with {:?} at {}", method.full_name(), variant.skew, variant.path)
+}
+
+/// UNKNOWN_FIELD, where the server's contract has it.
+fn unknown_field() -> &'static str {
+    match pb::ErrorReason::from_str_name("ERROR_REASON_UNKNOWN_FIELD") {
+        Some(_) => "UNKNOWN_FIELD",
+        None => "INVALID_FIELD",
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_know_is_refused_at_every_place_of_every_request_and_changes_nothing() {
+    let newer = Newer::new();
+    let (server, caller, dead_letter) = busy_server(&newer).await;
+    let before = state(&newer, &caller).await;
+    let mut refused = 0;
+    for method in newer.methods().into_iter().filter(|method| !LENIENT.contains(&method.name())) {
+        let request = newer.request(&method, "new", &dead_letter);
+        for variant in newer.variants(&request) {
+            let what = describe(&method, &variant);
+            let answer = caller.call(&method, &variant.message).await;
+            let Err(Refused { code, reason, field, .. }) = answer else { panic!("{what} is obeyed") };
+            let expected = match variant.skew {
+                Skew::Field | Skew::Case => unknown_field(),
+                Skew::Value | Skew::Number | Skew::NoCase => "INVALID_FIELD",
+            };
+            let expected = (Code::InvalidArgument, expected, variant.path.as_str());
+            assert_eq!((code, reason.as_str(), field.as_str()), expected, "{what}");
+            refused += 1;
+        }
+        let after = state(&newer, &caller).await;
+        let changed: Vec<_> = before.iter().filter(|(path, value)| after.get(*path) != Some(value)).collect();
+        assert!(
+            changed.is_empty() && after.len() == before.len(),
+            "{} changed {changed:?} of {after:?}",
+            method.full_name()
+        );
+    }
+    assert!(refused > 200, "only {refused} variants");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_requests_without_anything_new_are_not_refused_for_it() {
+    let newer = Newer::new();
+    let (server, caller, dead_letter) = busy_server(&newer).await;
+    let mut done = 0;
+    for method in newer.methods() {
+        match caller.call(&method, &newer.request(&method, "new", &dead_letter)).await {
+            Ok(_) => done += 1,
+            Err(Refused { reason, message, .. }) => assert!(
+                !["UNKNOWN_FIELD", "PROTOCOL_VIOLATION"].contains(&reason.as_str()),
+                "{}: {message}",
+                method.full_name()
+            ),
+        }
+    }
+    // Nearly all are good as they are, so that what the other test sees refused would have been done.
+    let all = newer.methods().len();
+    assert!(done * 10 >= all * 8, "{done} of {all} are done");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn calls_that_carry_frames_take_unknown_fields_but_no_unknown_kind_of_request() {
+    let newer = Newer::new();
+    let (server, caller, _) = busy_server(&newer).await;
+    for method in LENIENT.map(|name| newer.method(name)) {
+        let request = newer.request(&method, "new", "");
+        for variant in newer.variants(&request) {
+            let what = describe(&method, &variant);
+            let in_item = variant.path.contains('[');
+            let answer = caller.call(&method, &variant.message).await;
+            match (variant.skew, answer) {
+                (Skew::Field, Ok(_)) => {}
+                // A batch is no first message.
+                (_, Err(Refused { reason, .. }))
+                    if variant.path.starts_with("batch.") && reason == "PROTOCOL_VIOLATION" => {}
+                (Skew::Field, Err(refused)) => {
+                    // For something else in it, such as a time of 0 s.
+                    assert!(
+                        !refused.field.contains("15000") && refused.reason != "UNKNOWN_FIELD",
+                        "{what}: {refused:?}"
+                    );
+                    assert!(variant.path != "15000", "{what}: {refused:?}");
+                }
+                (Skew::Case, Err(refused)) => {
+                    assert_eq!(
+                        (refused.code, refused.reason.as_str()),
+                        (Code::Unimplemented, "NOT_IMPLEMENTED")
+                    );
+                }
+                (Skew::NoCase, Err(refused)) => assert_eq!(refused.reason, "PROTOCOL_VIOLATION", "{what}"),
+                // Faults of a frame are in its result.
+                (Skew::Value | Skew::Number, Ok(_)) => assert!(in_item, "{what} is obeyed"),
+                (Skew::Value | Skew::Number, Err(refused)) => {
+                    assert_eq!(
+                        (refused.reason.as_str(), refused.field),
+                        ("INVALID_FIELD", variant.path),
+                        "{what}"
+                    );
+                }
+                (skew, answer) => panic!("{what}, {skew:?}: {answer:?}"),
+            }
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_message_of_the_call_is_a_protocol_violation() {
+    let newer = Newer::new();
+    let (server, caller, _) = busy_server(&newer).await;
+    for method in newer.methods() {
+        let refused = caller.send(&method, vec![0xFF; 12].into()).await.expect_err("is refused");
+        let got = (refused.code, refused.reason.as_str());
+        assert_eq!(got, (Code::InvalidArgument, "PROTOCOL_VIOLATION"), "{}", method.full_name());
+    }
+    server.stop().await;
+}
