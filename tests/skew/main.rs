@@ -8,7 +8,6 @@
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod caller;
-#[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/mod.rs"]
 mod common;
 mod newer;
