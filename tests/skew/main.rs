@@ -10,7 +10,6 @@
 mod caller;
 #[path = "../common/clients.rs"]
 mod clients;
-#[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/mod.rs"]
 mod common;
 mod newer;
