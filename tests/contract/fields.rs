@@ -102,16 +102,25 @@ fn change(
     message.set_field(step, value);
 }
 
-/// What a call said: why it refused the request, or why it refused the first item.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
+/// What a call said: why it refused the request, or the first item that it refused.
+#[derive(Debug)]
+pub(crate) struct Answer {
     /// `None` = OK.
-    code: Option<Code>,
-    reason: String,
-    field: String,
+    pub(crate) code: Option<Code>,
+    pub(crate) reason: String,
+    pub(crate) field: String,
+    /// For people.
+    pub(crate) message: String,
 }
 
-async fn answer(caller: &Caller, method: &MethodDescriptor, request: &DynamicMessage) -> Answer {
+/// The message is nobody's to rely on.
+impl PartialEq for Answer {
+    fn eq(&self, other: &Self) -> bool {
+        (self.code, &self.reason, &self.field) == (other.code, &other.reason, &other.field)
+    }
+}
+
+pub(crate) async fn answer(caller: &Caller, method: &MethodDescriptor, request: &DynamicMessage) -> Answer {
     let mut messages = vec![Bytes::from(request.encode_to_vec())];
     if method.name() == "SubmitFrames" && request.has_field_by_name("batch") {
         let setup = json::message(&method.input(), &serde_json::json!({"setup": {}}));
@@ -127,23 +136,27 @@ async fn answer(caller: &Caller, method: &MethodDescriptor, request: &DynamicMes
                 fault.field,
                 "the metadata names the field too"
             );
-            Answer { code: None, reason, field: fault.field }
+            Answer { code: None, reason, field: fault.field, message: fault.message }
         }
-        Err(Refused { code, reason, field, .. }) => Answer { code: Some(code), reason, field },
+        Err(Refused { code, reason, field, message }) => Answer { code: Some(code), reason, field, message },
     }
 }
 
-/// Why the first item was refused, if it was.
+/// Why the first refused item was refused, if one was.
 fn item_error(method: &MethodDescriptor, response: Bytes) -> Option<pb::ItemError> {
     use pb::submit_frames_response::Event;
     use pb::{ack_result, frame_result};
-    let frame = |results: Vec<pb::FrameResult>| match results.into_iter().next()?.outcome? {
-        frame_result::Outcome::Rejected(fault) => Some(fault),
-        _ => None,
+    let frame = |results: Vec<pb::FrameResult>| {
+        results.into_iter().find_map(|result| match result.outcome? {
+            frame_result::Outcome::Rejected(fault) => Some(fault),
+            _ => None,
+        })
     };
-    let ack = |results: Vec<pb::AckResult>| match results.into_iter().next()?.outcome? {
-        ack_result::Outcome::Refused(fault) => Some(fault),
-        _ => None,
+    let ack = |results: Vec<pb::AckResult>| {
+        results.into_iter().find_map(|result| match result.outcome? {
+            ack_result::Outcome::Refused(fault) => Some(fault),
+            _ => None,
+        })
     };
     match method.name() {
         "SubmitFrameBatch" => frame(pb::SubmitFrameBatchResponse::decode(response).ok()?.results),
@@ -167,11 +180,19 @@ fn expected(place: &Place, bad: &Bad) -> Answer {
         false => (Some(table::code(bad.reason)), place.parent()),
     };
     let field = if bad.names_no_field { String::new() } else { format!("{parent}{at}") };
-    Answer { code, reason: bad.reason.to_owned(), field: field.trim_end_matches('.').to_owned() }
+    let field = field.trim_end_matches('.').to_owned();
+    Answer { code, reason: bad.reason.to_owned(), field, message: String::new() }
 }
 
-async fn server() -> (TestServer, Caller, Given) {
-    let server = TestServer::start(|_| {}).await;
+/// Code and reason of a status.
+pub(crate) fn refusal(status: &tonic::Status) -> (Code, String) {
+    use tonic_types::StatusExt as _;
+    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    (status.code(), reason.trim_start_matches("ERROR_REASON_").to_owned())
+}
+
+/// Gives a server a stream, a group and a dead letter.
+pub(crate) async fn server_with(server: TestServer) -> (TestServer, Caller, Given) {
     server.register(&["cam-1"]).await;
     let broken = pb::Frame {
         stream_id: "cam-1".to_owned(),
@@ -207,6 +228,8 @@ fn every_field_of_every_request_has_a_rule_and_every_rule_a_field() {
     }
     let missing: Vec<_> = seen.iter().filter(|rule| !rules.contains_key(rule.as_str())).collect();
     assert!(missing.is_empty(), "fields without a rule in tests/contract/table: {missing:#?}");
+    let unexplained = rules.iter().filter(|(_, rule)| matches!(rule, Rule::Free(why) if why.is_empty()));
+    assert_eq!(unexplained.count(), 0, "fields are free without a reason");
     let unused: Vec<_> = rules.keys().filter(|rule| !seen.contains(**rule)).collect();
     assert!(unused.is_empty(), "rules of fields that no request has: {unused:#?}");
 }
@@ -270,7 +293,7 @@ async fn faults_of(
 #[tokio::test]
 async fn a_value_outside_its_bounds_is_refused_by_its_path_in_every_rpc_and_changes_nothing() {
     let (pool, rules) = (contract(), table::rules());
-    let (server, caller, given) = server().await;
+    let (server, caller, given) = server_with(TestServer::start(|_| {}).await).await;
     let lists = state::LISTS.map(|name| method(&pool, name));
     let before = state::read(&lists, &caller).await;
     let (tried, faults) = faults_of(&pool, &caller, &given, &rules).await;
@@ -285,7 +308,7 @@ async fn a_value_outside_its_bounds_is_refused_by_its_path_in_every_rpc_and_chan
 #[tokio::test]
 async fn the_requests_that_carry_the_bad_values_are_good_without_them() {
     let (pool, rules) = (contract(), table::rules());
-    let (server, caller, given) = server().await;
+    let (server, caller, given) = server_with(TestServer::start(|_| {}).await).await;
     // Those that would take away what others need come last.
     let last = ["UpdateStream", "DeleteConsumerGroup", "DiscardDeadLetters", "UnregisterStream"];
     let mut methods = methods(&pool);
@@ -294,9 +317,9 @@ async fn the_requests_that_carry_the_bad_values_are_good_without_them() {
         for place in places(&method, &rules, &mut BTreeSet::new()) {
             let mut request = given.request(&method);
             change(&mut request, &place.steps, &given, &|_| {});
-            let Answer { code, reason, field } = answer(&caller, &method, &request).await;
+            let answer = answer(&caller, &method, &request).await;
             let path = format!("{}.{}", method.name(), place.parent());
-            assert!(code.is_none_or(|code| code != Code::InvalidArgument), "{path}: {reason} at {field}");
+            assert!(answer.code != Some(Code::InvalidArgument), "{path}: {answer:?}");
         }
     }
     server.stop().await;

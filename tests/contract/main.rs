@@ -13,6 +13,7 @@ mod clients;
 mod common;
 mod fields;
 mod json;
+mod limits;
 mod samples;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/server.rs"]

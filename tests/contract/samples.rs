@@ -43,7 +43,7 @@ impl Given {
                 json!({"group_id": "group-1"})
             }
             "SeekConsumerGroup" => {
-                json!({"group_id": "group-1", "position": {"earliest": {}}, "all_streams": true})
+                json!({"group_id": "group-1", "position": {"earliest": {}}, "streams": [stream]})
             }
             "GetDeadLetter" => json!({"dead_letter_id": self.dead_letter}),
             "ReplayDeadLetters" | "DiscardDeadLetters" => json!({"ids": {"ids": [self.dead_letter]}}),

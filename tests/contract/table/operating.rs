@@ -75,7 +75,8 @@ fn queue_target() -> Rule {
 
 /// The call does not say which, or says it with `false`.
 fn all() -> Rule {
-    Rule::Bad(vec![invalid(json!(false)), required("INVALID_FIELD").at("target")])
+    let none = required("INVALID_FIELD").at("target");
+    Rule::Bad(vec![invalid(json!(false)), none.clone().only("Queue"), none.only("DeadLetters").with(json!({"ids": null}))])
 }
 
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
@@ -91,7 +92,7 @@ pub(super) fn rules() -> Vec<(&'static str, Rule)> {
 fn submitting() -> Vec<(&'static str, Rule)> {
     let frames = || {
         Rule::Bad(vec![
-            required("EMPTY_BATCH").names_no_field(),
+            required("EMPTY_BATCH"),
             Bad { reason: "TOO_MANY_FRAMES", ..over(100, json!({"stream_id": "cam-1"})) },
         ])
     };
@@ -193,9 +194,9 @@ fn registry() -> Vec<(&'static str, Rule)> {
 
 fn groups() -> Vec<(&'static str, Rule)> {
     let streams = Rule::Bad(vec![
-        required("INVALID_FIELD").with(json!({"all_streams": null})),
-        invalid(json!([{"id": "cam-1"}])),
-        over(100, json!({"id": "cam-1"})).with(json!({"all_streams": null})),
+        required("INVALID_FIELD"),
+        invalid(json!([{"id": "cam-1"}])).with(json!({"all_streams": true})),
+        over(100, json!({"id": "cam-1"})),
     ]);
     vec![
         ("CreateConsumerGroupRequest.group", Rule::Bad(vec![required("INVALID_FIELD")])),
@@ -221,7 +222,10 @@ fn groups() -> Vec<(&'static str, Rule)> {
         ("SeekConsumerGroupRequest.streams", streams),
         (
             "SeekConsumerGroupRequest.all_streams",
-            Rule::Bad(vec![invalid(json!(false)).at("streams")]),
+            Rule::Bad(vec![
+                invalid(json!(true)).at("streams"),
+                invalid(json!(false)).with(json!({"streams": null})).at("streams"),
+            ]),
         ),
         ("SeekConsumerGroupRequest.etag", etag()),
         ("SeekConsumerGroupRequest.reason", reason()),
