@@ -22,7 +22,11 @@ async fn a_dry_purge_counts_and_removes_nothing() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let target = Some(pb::pause_queue_request::Target::AllQueues(true));
-    server.queues().pause_queue(pb::PauseQueueRequest { target, ..Default::default() }).await.expect("pauses");
+    server
+        .queues()
+        .pause_queue(pb::PauseQueueRequest { target, ..Default::default() })
+        .await
+        .expect("pauses");
     server.submit((0..3).map(|shade| frame("cam", shade)).collect()).await;
     let purge = async |dry_run| {
         let target = Some(pb::purge_queue_request::Target::StreamId("cam".to_owned()));
@@ -55,7 +59,8 @@ async fn a_dry_replay_and_a_dry_discard_answer_and_change_nothing() {
     let ids = eventually("the broken pictures become dead letters", async || {
         let page = server.dead_letters().list_dead_letters(pb::ListDeadLettersRequest::default()).await;
         let letters = page.expect("lists").into_inner().dead_letters;
-        (letters.len() == 2).then(|| letters.into_iter().map(|letter| letter.dead_letter_id).collect::<Vec<_>>())
+        (letters.len() == 2)
+            .then(|| letters.into_iter().map(|letter| letter.dead_letter_id).collect::<Vec<_>>())
     })
     .await;
     let (pool, caller) = (contract(), Caller::new(server.channel()));
@@ -128,11 +133,15 @@ async fn a_stop_at_the_head_ends_the_call_when_all_that_was_published_is_sent() 
     ] {
         let start = Some(pb::StartPosition { position: Some(position) });
         let selector = pb::StreamSelector { streams: vec![all.clone()], start, ..Default::default() };
-        let request =
-            pb::SubscribeFramesRequest { selectors: vec![selector], stop_at_head: true, ..Default::default() };
+        let request = pb::SubscribeFramesRequest {
+            selectors: vec![selector],
+            stop_at_head: true,
+            ..Default::default()
+        };
         let mut events = server.streaming().subscribe_frames(request).await.expect("subscribes").into_inner();
         let (mut sequences, mut last) = (Vec::new(), None);
-        while let Some(message) = timeout(PATIENCE, events.message()).await.expect("ends in time").expect("ends with OK")
+        while let Some(message) =
+            timeout(PATIENCE, events.message()).await.expect("ends in time").expect("ends with OK")
         {
             match message.event.expect("an event") {
                 Event::Frame(delivered) => sequences.push(delivered.frame.expect("a frame").sequence),

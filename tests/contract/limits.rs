@@ -25,7 +25,8 @@ async fn small_server() -> TestServer {
 
 /// The numbers of `Limits`, by field; times in seconds.
 async fn limits(server: &TestServer) -> BTreeMap<String, u64> {
-    let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells").into_inner();
+    let info =
+        server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells").into_inner();
     let limits = info.limits.expect("limits").encode_to_vec();
     let of = contract().get_message_by_name("frameway.v1.Limits").expect("the message");
     let limits = DynamicMessage::decode(of.clone(), &limits[..]).expect("limits");
@@ -114,7 +115,8 @@ async fn a_page_that_asks_for_more_has_a_thousand_items() {
 }
 
 fn named_group(id: String) -> pb::CreateConsumerGroupRequest {
-    let streams = vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam-1".to_owned())) }];
+    let streams =
+        vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam-1".to_owned())) }];
     let group = pb::ConsumerGroup { group_id: id, streams, ..Default::default() };
     pb::CreateConsumerGroupRequest { group: Some(group) }
 }

@@ -17,11 +17,13 @@ const EVERY_CLIENTS_LIMIT: usize = 4 << 20;
 
 fn outline(points: u32) -> Vec<pb::NormalizedPoint> {
     let angle = |n: u32| f64::from(n) / f64::from(points) * std::f64::consts::TAU;
-    (0..points).map(|n| pb::NormalizedPoint { x: 0.5 + 0.4 * angle(n).cos(), y: 0.5 + 0.4 * angle(n).sin() }).collect()
+    (0..points)
+        .map(|n| pb::NormalizedPoint { x: 0.5 + 0.4 * angle(n).cos(), y: 0.5 + 0.4 * angle(n).sin() })
+        .collect()
 }
 
-fn rois() -> Vec<pb::Roi> {
-    (0..32).map(|n| pb::Roi { roi_id: format!("{n:064}"), kind: 1, polygon: outline(64) }).collect()
+fn rois(points: u32) -> Vec<pb::Roi> {
+    (0..32).map(|n| pb::Roi { roi_id: format!("{n:064}"), kind: 1, polygon: outline(points) }).collect()
 }
 
 fn masks() -> Vec<pb::PrivacyMask> {
@@ -34,23 +36,24 @@ fn words() -> BTreeMap<String, String> {
 
 /// A picture that takes more than a hundredth of what an answer holds.
 fn large_picture() -> Vec<u8> {
-    let mut canvas = Canvas::new(400, 300, [90, 90, 90]);
+    let mut canvas = Canvas::new(200, 160, [90, 90, 90]);
     let mut noise = 1_u32;
-    for y in 0..300 {
-        for x in 0..400 {
-            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let [red, green, blue, _] = noise.to_be_bytes();
-            canvas.fill_rect(x, y, 1, 1, [red, green, blue]);
-        }
+    for value in canvas.pixels_mut() {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        [*value, ..] = noise.to_be_bytes();
     }
-    Codec::new(Limits::default()).encode_canvas(&canvas, 90).expect("encodes").to_vec()
+    Codec::new(Limits::default()).encode_canvas(&canvas, 100).expect("encodes").to_vec()
 }
 
 #[tokio::test]
 async fn a_hundred_frames_with_the_longest_words_fit_every_clients_message() {
     let server = TestServer::start(|_| {}).await;
     let longest = "c".repeat(64);
-    server.register_with(pb::Stream { stream_id: longest.clone(), rois: rois(), ..Default::default() }).await;
+    // Passed on as they are, and measured.
+    let output = pb::OutputPolicy { reencode_mode: pb::ReencodeMode::Never.into(), ..Default::default() };
+    let rois = rois(3);
+    let stream = pb::Stream { stream_id: longest.clone(), rois, output: Some(output), ..Default::default() };
+    server.register_with(stream).await;
     let picture = large_picture();
     assert!(picture.len() * 100 > EVERY_CLIENTS_LIMIT, "{} bytes", picture.len());
     let frame = |number: u64| pb::Frame {
@@ -65,15 +68,16 @@ async fn a_hundred_frames_with_the_longest_words_fit_every_clients_message() {
     };
     for batch in 0..10 {
         let outcomes = server.submit((1..=10).map(|n| frame(batch * 10 + n)).collect()).await;
-        let accepted = |outcome: &pb::frame_result::Outcome| matches!(outcome, pb::frame_result::Outcome::Accepted(_));
+        let accepted =
+            |outcome: &pb::frame_result::Outcome| matches!(outcome, pb::frame_result::Outcome::Accepted(_));
         assert!(outcomes.iter().all(accepted), "{outcomes:?}");
+        eventually("they are published", async || {
+            let request = pb::GetStreamRequest { stream_id: longest.clone() };
+            let stream = server.registry().get_stream(request).await.expect("reads").into_inner().stream?;
+            (stream.status?.published_sequence == (batch + 1) * 10).then_some(())
+        })
+        .await;
     }
-    eventually("all frames are published", async || {
-        let request = pb::GetStreamRequest { stream_id: longest.clone() };
-        let stream = server.registry().get_stream(request).await.expect("reads").into_inner().stream?;
-        (stream.status?.published_sequence == 100).then_some(())
-    })
-    .await;
     let request =
         pb::GetFramesRequest { stream_id: longest.clone(), sequences: (1..=100).collect(), pictures: None };
     let mut client = StreamingServiceClient::new(server.channel());
@@ -98,7 +102,13 @@ async fn pages_of_streams_with_all_the_regions_they_may_have_fit_every_clients_m
     let ids: Vec<String> = (0..80).map(|n| format!("cam-{n:03}")).collect();
     for id in &ids {
         let stream_id = id.clone();
-        let stream = pb::Stream { stream_id, rois: rois(), privacy_masks: masks(), labels: words(), ..Default::default() };
+        let stream = pb::Stream {
+            stream_id,
+            rois: rois(64),
+            privacy_masks: masks(),
+            labels: words(),
+            ..Default::default()
+        };
         server.register_with(stream).await;
     }
     let mut client = StreamRegistryServiceClient::new(server.channel());
