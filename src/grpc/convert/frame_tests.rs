@@ -98,7 +98,7 @@ fn each_fault_has_its_reason_and_field() {
         ),
         (
             pb::Frame { attributes: (0..33).map(|n| (n.to_string(), String::new())).collect(), ..jpeg() },
-            R::InvalidField,
+            R::TooManyItems,
             "attributes",
         ),
     ] {
