@@ -29,7 +29,7 @@ use crate::domain::limits::{MAX_ATTRIBUTE_KEY_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, 
 /// Checks the bounds of attributes and labels: how many, and each key and value.
 pub(crate) fn checked_map(field: &str, map: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
     if map.len() > MAX_ATTRIBUTES {
-        return Err(Fault::invalid(field, format!("must be at most {MAX_ATTRIBUTES} entries")));
+        return Err(subscription::too_many(field, MAX_ATTRIBUTES));
     }
     checked_entries(field, map)
 }

@@ -1,9 +1,14 @@
+use super::subscription::too_many;
+use crate::domain::limits::MAX_POLYGON_POINTS;
 use crate::domain::{NormalizedPoint, Polygon};
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
 /// Reads a region's outline; a fault names `polygon`.
 pub(crate) fn from_pb(points: Vec<pb::NormalizedPoint>) -> Result<Polygon> {
+    if points.len() > MAX_POLYGON_POINTS {
+        return Err(too_many("polygon", MAX_POLYGON_POINTS));
+    }
     let points = points.into_iter().map(|pb::NormalizedPoint { x, y }| NormalizedPoint { x, y }).collect();
     Polygon::new(points).map_err(|error| Fault::invalid("polygon", error.to_string()))
 }
