@@ -10,7 +10,8 @@ use super::convert::time;
 use super::fault::{Fault, Result};
 use crate::domain::limits::{DEFAULT_MAX_DELIVERED_PICTURE_BYTES, MAX_PAGE_BYTES};
 use crate::domain::{
-    OutputBody, OutputEntry, PayloadRef, PictureRole, Sequence, StoredPicture, StreamId, StreamRecord, Timestamp,
+    OutputBody, OutputEntry, PayloadRef, PictureRole, Sequence, StoredPicture, StreamId, StreamRecord,
+    Timestamp,
 };
 use crate::hub::{GapReason, Hub, PictureWant, PicturesOrLost};
 use crate::pb::v1 as pb;

@@ -53,7 +53,8 @@ fn time_gaps(gaps: Vec<TimeGap>) -> Vec<pb::Gap> {
 
 /// What is wrong with a position; where the backend failed, no field is at fault.
 fn at_position(field: &str, error: GroupError) -> Fault {
-    let is_backend = matches!(error, GroupError::Queue(_) | GroupError::Subscribe(SubscribeError::Backend(_)));
+    let is_backend =
+        matches!(error, GroupError::Queue(_) | GroupError::Subscribe(SubscribeError::Backend(_)));
     let fault = Fault::from(error);
     if is_backend { fault } else { fault.within(field) }
 }

@@ -239,7 +239,12 @@ mod tests {
                 false,
             ),
             (QueueError::TooManyStreams { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
-            (QueueError::TooManySettings { limit_bytes: 2 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
+            (
+                QueueError::TooManySettings { limit_bytes: 2 },
+                Code::ResourceExhausted,
+                "TOO_MANY_STREAMS",
+                false,
+            ),
             (QueueError::RevisionMismatch { current: 2 }, Code::Internal, "INTERNAL", false),
             (QueueError::GroupNotFound(group()), Code::NotFound, "GROUP_NOT_FOUND", false),
             (QueueError::GroupExists(group()), Code::AlreadyExists, "ALREADY_EXISTS", false),

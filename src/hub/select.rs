@@ -12,7 +12,7 @@ use crate::domain::{
 
 /// Longest glob, in bytes: its automaton grows with it.
 const MAX_GLOB_BYTES: usize = 256;
-/// How far above the newest number a start may lie.
+/// How far behind the next number a start may lie.
 const MAX_AHEAD: u64 = 1_000_000;
 
 /// What a subscriber asks for.
@@ -274,7 +274,7 @@ impl Selector {
 
 /// Checks that a number to begin with is not further ahead than a subscriber may wait for.
 fn within_reach(record: &StreamRecord, live: Sequence, number: Sequence) -> Result<Sequence, SubscribeError> {
-    let last = live.get() - 1 + MAX_AHEAD;
+    let last = live.get() + MAX_AHEAD;
     if number.get() > last {
         return Err(SubscribeError::PositionInFuture(format!(
             "stream {}: sequence {number} is further ahead than {last}",

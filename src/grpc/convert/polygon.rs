@@ -4,10 +4,17 @@ use crate::domain::{NormalizedPoint, Polygon};
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
-/// Reads a region's outline; a fault names `polygon`.
+/// Reads a region's outline; a fault names `polygon`, or the coordinate in it that is outside.
 pub(crate) fn from_pb(points: Vec<pb::NormalizedPoint>) -> Result<Polygon> {
     if points.len() > MAX_POLYGON_POINTS {
         return Err(too_many("polygon", MAX_POLYGON_POINTS));
+    }
+    for (index, pb::NormalizedPoint { x, y }) in points.iter().enumerate() {
+        for (name, coordinate) in [("x", x), ("y", y)] {
+            if !(0.0..=1.0).contains(coordinate) {
+                return Err(Fault::invalid(format!("polygon[{index}].{name}"), "must be from 0 to 1"));
+            }
+        }
     }
     let points = points.into_iter().map(|pb::NormalizedPoint { x, y }| NormalizedPoint { x, y }).collect();
     Polygon::new(points).map_err(|error| Fault::invalid("polygon", error.to_string()))

@@ -1,6 +1,5 @@
 use std::collections::HashSet;
 
-use super::subscription::too_many;
 use super::{known, polygon};
 use crate::domain::limits::MAX_ROIS;
 use crate::domain::{Roi, RoiKind};
@@ -10,7 +9,7 @@ use crate::pb::v1 as pb;
 /// Reads a stream's regions of interest; a fault names the region by its index.
 pub(crate) fn from_pb(rois: Vec<pb::Roi>) -> Result<Vec<Roi>> {
     if rois.len() > MAX_ROIS {
-        return Err(too_many("rois", MAX_ROIS));
+        return Err(super::subscription::too_many("rois", MAX_ROIS));
     }
     let mut ids = HashSet::new();
     let mut read = Vec::with_capacity(rois.len());

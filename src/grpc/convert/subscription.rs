@@ -20,7 +20,7 @@ const MAX_LABEL_TERMS: usize = 16;
 const LEAST_MAX_AGE: Duration = Duration::from_millis(10);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// An age beyond any output's: a hundred years.
-pub(super) const MOST_AGE: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+const MOST_AGE: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// What a subscriber of `store` asks for.
 pub(crate) fn from_pb(

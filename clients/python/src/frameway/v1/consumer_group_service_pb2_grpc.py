@@ -107,7 +107,7 @@ class ConsumerGroupServiceServicer:
     def ListConsumerGroups(self, request, context):
         """Reads the groups in pages.
 
-        - Ordering: by group id.
+        - Ordering: by group id. Groups that are made or deleted meanwhile may be missing; no other is missing or repeated.
         - Retry: safe, reads only.
         - Status: INVALID_ARGUMENT (FILTER_INVALID, PAGE_TOKEN_INVALID).
         """
