@@ -90,7 +90,8 @@ impl DeadLetterDesk {
                 break;
             }
         }
-        let (dead_letters, last) = if walk.is_over() { page.end() } else { page.cut() };
+        let (dead_letters, last) = page.end();
+        let last = last.or_else(|| walk.position());
         let totals = self.queue.dead_letter_totals().await?;
         Ok(pb::ListDeadLettersResponse {
             dead_letters,
@@ -391,9 +392,9 @@ impl Walk<'_> {
         Ok(Some(letters))
     }
 
-    /// Everything was read.
-    fn is_over(&self) -> bool {
-        self.over
+    /// Where it goes on; `None` at its end.
+    fn position(&self) -> Option<DeadLetterId> {
+        self.query.after.filter(|_| !self.over)
     }
 }
 
