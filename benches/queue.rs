@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use frameway::domain::Partitions;
+use frameway::domain::{Partitions, StreamPolicies};
 use frameway::queue::memory::{MemoryConfig, MemoryQueue};
 use frameway::queue::redis::{RedisConfig, RedisQueue};
 use frameway::queue::{Budget, Lease, Queue};
@@ -64,7 +64,12 @@ fn queues(c: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let partitions = Partitions::new(4).expect("a power of two");
     let budget = Budget::share(1 << 30, partitions);
-    let memory = MemoryQueue::new(MemoryConfig { partitions, budget, max_streams: 10 });
+    let memory = MemoryQueue::new(MemoryConfig {
+        partitions,
+        budget,
+        max_streams: 10,
+        defaults: StreamPolicies::default(),
+    });
     bench(c, "embedded", &runtime, &memory);
 
     let server = RedisServer::start();
@@ -75,6 +80,7 @@ fn queues(c: &mut Criterion) {
         max_streams: 10,
         timeout: Duration::from_secs(30),
         wait_replicas: 0,
+        defaults: StreamPolicies::default(),
     };
     let redis: Arc<RedisQueue> = runtime.block_on(RedisQueue::open(config)).expect("it opens");
     bench(c, "Redis", &runtime, &*redis);

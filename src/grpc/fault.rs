@@ -75,13 +75,6 @@ impl Fault {
         ValidationError::new(path, rule).into()
     }
 
-    /// An option of the contract that this server does not offer yet: refused, never ignored.
-    pub(crate) fn not_offered(path: impl Into<String>) -> Self {
-        let path = path.into();
-        Self::new(ErrorReason::NotImplemented, format!("{path} is not offered by this server yet"))
-            .field(path)
-    }
-
     /// The same fault as one item's result.
     pub(crate) fn into_item_error(self) -> pb::ItemError {
         let metadata = metadata(&self.field, &self.facts, |text| shortened(text, MAX_TEXT_CHARS));

@@ -182,9 +182,10 @@ async fn a_frame_names_the_version_of_its_measures_where_it_was_measured() {
     accept(&queue, &[false]).await;
     assert!(!work(&queue, config("measures"), 1).await);
     let record = queue.get_streams(&[stream()]).await.unwrap().remove(0).unwrap();
+    let etag = record.etag();
     let mut settings = record.settings;
-    settings.output.reencode = ReencodeMode::Relay;
-    queue.update_stream(&stream(), &settings, record.revision).await.unwrap();
+    settings.output.reencode = Some(ReencodeMode::Relay);
+    queue.update_stream(&stream(), &settings, etag).await.unwrap();
     accept(&queue, &[false]).await;
     assert!(!work(&queue, config("relays"), 2).await);
     let measures = |entry: &Arc<OutputEntry>| match &entry.body {

@@ -24,7 +24,9 @@ mod tests;
 mod values;
 
 use prost::Name;
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+#[cfg(test)]
+use prost_reflect::DynamicMessage;
+use prost_reflect::MessageDescriptor;
 
 use super::fault::{Fault, Result};
 use super::reflect;

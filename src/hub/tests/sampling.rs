@@ -11,8 +11,8 @@ use super::client::*;
 use super::world::*;
 use crate::domain::{self, FrameFilter, GroupId, GroupSettings, Sequence, StreamMatch};
 use crate::hub::{
-    Choice, Consumers, Event, GroupCall, GroupEvent, Hub, HubConfig, MemberRequest, PictureWant, Sampling,
-    Selector, Subscription,
+    Choice, Consumers, Event, GroupCall, GroupEvent, GroupStart, Hub, HubConfig, MemberRequest, PictureWant,
+    Sampling, Selector, Subscription,
 };
 use crate::queue::Groups as _;
 use crate::shutdown::Tasks;
@@ -90,7 +90,7 @@ async fn make_group(world: &World, filter: &FrameFilter, sampling: Sampling) {
         ..GroupSettings::default()
     };
     let begin = [(stream("cam"), Sequence::FIRST)];
-    world.memory.create_group(&group(), &settings, &begin).await.unwrap();
+    world.memory.create_group(&group(), &settings, GroupStart::Earliest.digest(), &begin).await.unwrap();
 }
 
 fn selector(filter: &FrameFilter, sampling: Sampling) -> Selector {
