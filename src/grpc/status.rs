@@ -222,43 +222,33 @@ mod tests {
     fn every_queue_error_has_its_code_and_reason() {
         let text = String::new;
         for (error, code, reason, retry) in [
-            (QueueError::Unreachable(text()), Code::Unavailable, "ERROR_REASON_BACKEND_UNAVAILABLE", true),
-            (QueueError::NoAnswer(text()), Code::Unavailable, "ERROR_REASON_BACKEND_UNAVAILABLE", true),
-            (QueueError::Refused(text()), Code::Unavailable, "ERROR_REASON_BACKEND_UNAVAILABLE", true),
-            (QueueError::Joining, Code::Unavailable, "ERROR_REASON_BACKEND_UNAVAILABLE", true),
-            (QueueError::LeaseLost, Code::Internal, "ERROR_REASON_INTERNAL", false),
-            (QueueError::StreamNotFound(stream()), Code::NotFound, "ERROR_REASON_STREAM_NOT_FOUND", false),
-            (QueueError::StreamExists(stream()), Code::AlreadyExists, "ERROR_REASON_ALREADY_EXISTS", false),
+            (QueueError::Unreachable(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
+            (QueueError::NoAnswer(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
+            (QueueError::Refused(text()), Code::Unavailable, "BACKEND_UNAVAILABLE", true),
+            (QueueError::Joining, Code::Unavailable, "BACKEND_UNAVAILABLE", true),
+            (QueueError::LeaseLost, Code::Internal, "INTERNAL", false),
+            (QueueError::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
+            (QueueError::StreamExists(stream()), Code::AlreadyExists, "ALREADY_EXISTS", false),
             (
                 QueueError::EtagMismatch { current: crate::domain::Etag { incarnation: 7, version: 3 } },
                 Code::Aborted,
-                "ERROR_REASON_ETAG_MISMATCH",
+                "ETAG_MISMATCH",
                 false,
             ),
-            (
-                QueueError::TooManyStreams { limit: 2 },
-                Code::ResourceExhausted,
-                "ERROR_REASON_TOO_MANY_STREAMS",
-                false,
-            ),
-            (QueueError::GroupNotFound(group()), Code::NotFound, "ERROR_REASON_GROUP_NOT_FOUND", false),
-            (QueueError::GroupExists(group()), Code::AlreadyExists, "ERROR_REASON_ALREADY_EXISTS", false),
-            (
-                QueueError::TooManyGroups { limit: 2 },
-                Code::ResourceExhausted,
-                "ERROR_REASON_TOO_MANY_GROUPS",
-                false,
-            ),
+            (QueueError::TooManyStreams { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
+            (QueueError::GroupNotFound(group()), Code::NotFound, "GROUP_NOT_FOUND", false),
+            (QueueError::GroupExists(group()), Code::AlreadyExists, "ALREADY_EXISTS", false),
+            (QueueError::TooManyGroups { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_GROUPS", false),
             (
                 QueueError::TooManyMembers { limit: 2 },
                 Code::ResourceExhausted,
-                "ERROR_REASON_TOO_MANY_SUBSCRIPTIONS",
+                "TOO_MANY_SUBSCRIPTIONS",
                 true,
             ),
-            (QueueError::MemberReplaced, Code::Aborted, "ERROR_REASON_MEMBER_REPLACED", false),
-            (QueueError::Layout(text()), Code::Internal, "ERROR_REASON_INTERNAL", false),
-            (QueueError::Unsuitable(text()), Code::Internal, "ERROR_REASON_INTERNAL", false),
-            (QueueError::Corrupt(text()), Code::Internal, "ERROR_REASON_INTERNAL", false),
+            (QueueError::MemberReplaced, Code::Aborted, "MEMBER_REPLACED", false),
+            (QueueError::Layout(text()), Code::Internal, "INTERNAL", false),
+            (QueueError::Unsuitable(text()), Code::Internal, "INTERNAL", false),
+            (QueueError::Corrupt(text()), Code::Internal, "INTERNAL", false),
         ] {
             assert_eq!(seen(error.clone()), (code, reason.to_owned(), retry), "{error:?}");
         }
@@ -270,21 +260,16 @@ mod tests {
         let glob = E::InvalidGlob { glob: "[".into(), message: "not closed".into() };
         let trimmed = E::CursorTrimmed { stream: stream(), oldest: Sequence::FIRST, oldest_time: None };
         for (error, code, reason, retry) in [
-            (glob, Code::InvalidArgument, "ERROR_REASON_INVALID_FIELD", false),
-            (E::StreamNotFound(stream()), Code::NotFound, "ERROR_REASON_STREAM_NOT_FOUND", false),
-            (
-                E::TooManySubscriptions { limit: 1 },
-                Code::ResourceExhausted,
-                "ERROR_REASON_TOO_MANY_SUBSCRIPTIONS",
-                true,
-            ),
-            (E::TooManyStreams { limit: 1 }, Code::ResourceExhausted, "ERROR_REASON_TOO_MANY_STREAMS", false),
-            (trimmed, Code::OutOfRange, "ERROR_REASON_CURSOR_TRIMMED", false),
-            (E::OtherSelection, Code::InvalidArgument, "ERROR_REASON_INVALID_FIELD", false),
-            (E::PositionInFuture("x".into()), Code::OutOfRange, "ERROR_REASON_POSITION_IN_FUTURE", false),
-            (E::SlowConsumer { limit_bytes: 1 }, Code::ResourceExhausted, "ERROR_REASON_SLOW_CONSUMER", true),
-            (E::Draining, Code::Unavailable, "ERROR_REASON_DRAINING", true),
-            (E::Backend(QueueError::LeaseLost), Code::Internal, "ERROR_REASON_INTERNAL", false),
+            (glob, Code::InvalidArgument, "INVALID_FIELD", false),
+            (E::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
+            (E::TooManySubscriptions { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_SUBSCRIPTIONS", true),
+            (E::TooManyStreams { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
+            (trimmed, Code::OutOfRange, "CURSOR_TRIMMED", false),
+            (E::OtherSelection, Code::InvalidArgument, "INVALID_FIELD", false),
+            (E::PositionInFuture("x".into()), Code::OutOfRange, "POSITION_IN_FUTURE", false),
+            (E::SlowConsumer { limit_bytes: 1 }, Code::ResourceExhausted, "SLOW_CONSUMER", true),
+            (E::Draining, Code::Unavailable, "DRAINING", true),
+            (E::Backend(QueueError::LeaseLost), Code::Internal, "INTERNAL", false),
         ] {
             assert_eq!(seen(error.clone()), (code, reason.to_owned(), retry), "{error:?}");
         }
@@ -322,8 +307,8 @@ mod tests {
         let info = details.error_info().unwrap();
         assert_eq!(info.reason, "ERROR_REASON_INVALID_STREAM_ID");
         assert_eq!(info.metadata["field"], "stream.stream_id");
-        assert_eq!(seen(ValidationError::new("cursor", "is bad")).1, "ERROR_REASON_CURSOR_INVALID");
-        assert_eq!(seen(ValidationError::new("quality", "is bad")).1, "ERROR_REASON_INVALID_FIELD");
+        assert_eq!(seen(ValidationError::new("cursor", "is bad")).1, "CURSOR_INVALID");
+        assert_eq!(seen(ValidationError::new("quality", "is bad")).1, "INVALID_FIELD");
     }
 
     #[test]
