@@ -64,12 +64,8 @@ fn queues(c: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let partitions = Partitions::new(4).expect("a power of two");
     let budget = Budget::share(1 << 30, partitions);
-    let memory = MemoryQueue::new(MemoryConfig {
-        partitions,
-        budget,
-        max_streams: 10,
-        defaults: StreamPolicies::default(),
-    });
+    let defaults = StreamPolicies::default();
+    let memory = MemoryQueue::new(MemoryConfig { partitions, budget, max_streams: 10, defaults });
     bench(c, "embedded", &runtime, &memory);
 
     let server = RedisServer::start();
@@ -80,7 +76,7 @@ fn queues(c: &mut Criterion) {
         max_streams: 10,
         timeout: Duration::from_secs(30),
         wait_replicas: 0,
-        defaults: StreamPolicies::default(),
+        defaults,
     };
     let redis: Arc<RedisQueue> = runtime.block_on(RedisQueue::open(config)).expect("it opens");
     bench(c, "Redis", &runtime, &*redis);

@@ -85,6 +85,8 @@ says "with the facts" '"metadata":{"stream_id":"not-registered"}'
 call "$service/GetServerInfo" '{}'
 says "the server names its API" '"apiVersion":"frameway.v1"'
 says "and its durability" '"durability":"DURABILITY_'
+limits=$("$here/check-limits.py" <<<"$answer" 2>&1) || { answer=$limits; fail "the limits are those of docs/limits.md"; }
+passed=$((passed + 1)) && echo "ok     $limits"
 
 call frameway.admin.v1beta1.AdminService/GetSystemMetrics '{}'
 says "the operators' counters come" '"collectTime":"'

@@ -1,4 +1,4 @@
-//! Classes of vehicle density.
+//! Classes of foreground ratio.
 
 use crate::domain::{Congestion, Graded};
 

@@ -4,7 +4,7 @@ use super::background::{Background, Mask};
 use super::congestion::congestion;
 use super::small::SMALL_PIXELS;
 use super::{Region, SmallPlane, Still, morphology};
-use crate::domain::{RoiAnalysis, TrafficFeatures};
+use crate::domain::{RoiMeasures, SceneMeasures};
 
 /// Frames that the background model learns from before a density is answered.
 const LEAST_FRAMES: u64 = 16;
@@ -23,7 +23,7 @@ impl SceneModel {
     /// Measures a stream's frame against what came before, `None` before the first one, and remembers it.
     ///
     /// A picture of another size than before starts the model anew.
-    pub fn observe(memory: &mut Option<Self>, still: Still) -> (TrafficFeatures, Vec<RoiAnalysis>) {
+    pub fn observe(memory: &mut Option<Self>, still: Still) -> (SceneMeasures, Vec<RoiMeasures>) {
         let Still { quality: _, lighting, weather, regions, small, size } = still;
         let mut mask = [0; SMALL_PIXELS];
         let known = memory.take_if(|known| known.size == size);
@@ -45,16 +45,16 @@ impl SceneModel {
             known: if model.background.is_upset() { 0.0 } else { (frames as f64 / KNOWN_FRAMES).min(1.0) },
         };
         let rois = regions.iter().map(|region| compared.region(region)).collect();
-        let vehicle_density = compared.road_density(&regions);
-        let traffic = TrafficFeatures {
+        let foreground_ratio = compared.road_density(&regions);
+        let scene = SceneMeasures {
             motion_intensity: compared.motion(),
-            vehicle_density,
-            congestion: vehicle_density.map(|density| congestion(density, compared.known)),
+            foreground_ratio,
+            congestion: foreground_ratio.map(|density| congestion(density, compared.known)),
             lighting,
             weather,
             model_frames: frames,
         };
-        (traffic, rois)
+        (scene, rois)
     }
 }
 
@@ -88,23 +88,23 @@ impl Compared<'_> {
         share(covered, count(&road) as usize)
     }
 
-    fn region(&self, region: &Region) -> RoiAnalysis {
+    fn region(&self, region: &Region) -> RoiMeasures {
         let runs = || region.runs.iter().cloned();
         let pixels = runs().map(|run| run.len()).sum();
-        let vehicle_density =
+        let foreground_ratio =
             self.mask.and_then(|mask| share(runs().map(|run| count(&mask[run])).sum(), pixels));
         let motion_intensity = self.before.and_then(|before| {
             let (now, before) = (self.now.samples(), before.samples());
             let sum = runs().map(|run| difference(&now[run.clone()], &before[run])).sum();
             share(sum, 255 * pixels)
         });
-        RoiAnalysis {
+        RoiMeasures {
             roi_id: region.roi.id.clone(),
             mean_luma: region.luma.map(|(mean, _)| mean),
             rms_contrast: region.luma.map(|(_, contrast)| contrast),
-            vehicle_density,
+            foreground_ratio,
             motion_intensity,
-            congestion: vehicle_density.map(|density| congestion(density, self.known)),
+            congestion: foreground_ratio.map(|density| congestion(density, self.known)),
         }
     }
 }

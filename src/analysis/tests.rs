@@ -1,9 +1,7 @@
 //! Measures against the truth of drawn scenes.
 
 use super::*;
-use crate::domain::{
-    Lighting, NormalizedPoint, Polygon, Roi, RoiAnalysis, RoiKind, TrafficFeatures, Weather,
-};
+use crate::domain::{Lighting, NormalizedPoint, Polygon, Roi, RoiKind, RoiMeasures, SceneMeasures, Weather};
 use crate::picture::{Canvas, Codec, Limits, Plane, SourcePicture};
 use crate::scene::Scene;
 
@@ -23,12 +21,12 @@ struct Camera {
 }
 
 impl Camera {
-    fn see(&mut self, luma: &[u8], width: usize) -> (TrafficFeatures, Vec<RoiAnalysis>) {
+    fn see(&mut self, luma: &[u8], width: usize) -> (SceneMeasures, Vec<RoiMeasures>) {
         let samples = Samples { data: luma, width, height: luma.len() / width, stride: width };
         SceneModel::observe(&mut self.model, still(samples, None, &self.rois))
     }
 
-    fn watch(&mut self, scene: &Scene, number: u64) -> TrafficFeatures {
+    fn watch(&mut self, scene: &Scene, number: u64) -> SceneMeasures {
         self.see(&luma(&scene.draw(number).0, 1.0), WIDTH as usize).0
     }
 }
@@ -61,9 +59,9 @@ fn density_follows_the_share_that_vehicles_cover() {
                 let (canvas, truth) = scene.draw(number);
                 let (seen, _) = camera.see(&luma(&canvas, 1.0), width as usize);
                 assert_eq!(seen.model_frames, number + 1);
-                assert_eq!(seen.vehicle_density.is_some(), number >= 15, "frame {number}");
+                assert_eq!(seen.foreground_ratio.is_some(), number >= 15, "frame {number}");
                 if number >= 150 {
-                    let density = seen.vehicle_density.unwrap();
+                    let density = seen.foreground_ratio.unwrap();
                     worst = worst.max((density - truth.covered_share).abs());
                     measured += density / 100.0;
                     covered += truth.covered_share / 100.0;
@@ -88,7 +86,7 @@ fn an_empty_road_is_empty() {
     let (scene, mut camera) = (scene(0.0), Camera::default());
     for number in 0..200 {
         let seen = camera.watch(&scene, number);
-        assert!(seen.vehicle_density.is_none_or(|density| density < 0.05), "{number}: {seen:?}");
+        assert!(seen.foreground_ratio.is_none_or(|density| density < 0.05), "{number}: {seen:?}");
         assert!(seen.motion_intensity.is_none_or(|motion| motion < 0.01), "{number}: {seen:?}");
     }
 }
@@ -122,7 +120,7 @@ fn flicker_and_changes_of_light_are_no_traffic() {
             _ => 0.6 - 0.004 * f64::from(number - 300),
         };
         let (seen, _) = camera.see(&luma(&canvas, gain), WIDTH as usize);
-        most = most.max(seen.vehicle_density.unwrap_or_default());
+        most = most.max(seen.foreground_ratio.unwrap_or_default());
         assert!(most < 0.05, "{number}: {seen:?}");
     }
 }
@@ -135,7 +133,7 @@ fn traffic_is_still_seen_in_other_light() {
         let gain = if number < 200 { 1.0 } else { 0.7 };
         let seen = camera.see(&luma(&canvas, gain), WIDTH as usize).0;
         if number >= 150 {
-            let off = (seen.vehicle_density.unwrap() - truth.covered_share).abs();
+            let off = (seen.foreground_ratio.unwrap() - truth.covered_share).abs();
             assert!(off < 0.06, "{number}: {off}");
         }
     }
@@ -151,7 +149,7 @@ fn a_stopped_vehicle_is_seen_for_hundreds_of_frames_and_not_for_ever() {
     };
     let mut camera = Camera::default();
     let densities: Vec<_> = (0..1_000)
-        .map(|number| camera.see(&picture(number >= 100), width).0.vehicle_density.unwrap_or_default())
+        .map(|number| camera.see(&picture(number >= 100), width).0.foreground_ratio.unwrap_or_default())
         .collect();
     let seen = densities.iter().filter(|density| **density > 0.1).count();
     println!("seen for {seen} frames");
@@ -183,18 +181,18 @@ fn regions_are_measured_by_themselves() {
     for number in 0..60 {
         camera.watch(&scene, number);
     }
-    let whole = camera.watch(&scene, 60).vehicle_density.unwrap();
+    let whole = camera.watch(&scene, 60).foreground_ratio.unwrap();
     camera.rois = vec![sky, road, again, speck];
     let (seen, rois) = camera.see(&luma(&scene.draw(61).0, 1.0), WIDTH as usize);
     assert_eq!(seen.model_frames, 62, "other regions do not start the model anew");
     let [sky, road, lane, speck] = rois.as_slice() else { panic!("{rois:?}") };
-    assert_eq!(sky.vehicle_density, Some(0.0));
-    assert!(road.vehicle_density.unwrap() > 1.5 * whole, "{road:?}, the frame {whole}");
-    assert_eq!(seen.vehicle_density, road.vehicle_density, "road and lane cover each other");
+    assert_eq!(sky.foreground_ratio, Some(0.0));
+    assert!(road.foreground_ratio.unwrap() > 1.5 * whole, "{road:?}, the frame {whole}");
+    assert_eq!(seen.foreground_ratio, road.foreground_ratio, "road and lane cover each other");
     assert_eq!(lane.congestion, seen.congestion);
     assert!(road.motion_intensity > sky.motion_intensity);
     assert!(sky.mean_luma > road.mean_luma && sky.rms_contrast < road.rms_contrast);
-    assert_eq!((speck.mean_luma, speck.vehicle_density, speck.congestion), (None, None, None));
+    assert_eq!((speck.mean_luma, speck.foreground_ratio, speck.congestion), (None, None, None));
 }
 
 #[test]
@@ -204,7 +202,7 @@ fn another_size_starts_the_model_anew_and_another_scene_in_time() {
         camera.watch(&scene(0.0), number);
     }
     let seen = camera.see(&vec![90; 320 * 180], 320).0;
-    assert_eq!((seen.model_frames, seen.vehicle_density, seen.motion_intensity), (1, None, None));
+    assert_eq!((seen.model_frames, seen.foreground_ratio, seen.motion_intensity), (1, None, None));
     // Stripes across, and then stripes down: no change of light.
     let stripes = |across: bool| -> Vec<u8> {
         let index = |i: usize| if across { i / 320 } else { i % 320 };
@@ -216,7 +214,7 @@ fn another_size_starts_the_model_anew_and_another_scene_in_time() {
     }
     let frames: Vec<_> = (0..80).map(|_| camera.see(&stripes(false), 320).0).collect();
     assert!(frames.iter().any(|seen| seen.model_frames == 1), "{:?}", frames[79]);
-    assert_eq!(frames[79].vehicle_density, Some(0.0));
+    assert_eq!(frames[79].foreground_ratio, Some(0.0));
 }
 
 /// Real frames, where there are any: in the order of their names.
@@ -248,7 +246,7 @@ fn a_real_road_is_empty_until_a_car_comes() {
         // The camera closes its aperture when the white car fills the picture: down to a mean luma of 67.
         let bright = matches!(seen.lighting.class, Lighting::Daylight | Lighting::DawnDusk);
         assert!(bright, "{seen:?}");
-        densities.push(seen.vehicle_density);
+        densities.push(seen.foreground_ratio);
     }
     println!("{densities:?}");
     if densities.is_empty() {
@@ -289,7 +287,7 @@ fn version_1_gives_these_numbers() {
         (quality.noise_sigma, 1.684_253),
         (quality.quality_score, 0.917_071),
         (traffic.motion_intensity.unwrap(), 0.156_192),
-        (traffic.vehicle_density.unwrap(), 0.664_822),
+        (traffic.foreground_ratio.unwrap(), 0.664_822),
         (traffic.congestion.unwrap().confidence, 0.312_5),
         (rois[0].mean_luma.unwrap(), 119.528_429),
         (rois[0].rms_contrast.unwrap(), 57.715_759),

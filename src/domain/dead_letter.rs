@@ -18,7 +18,7 @@ const OUTPUT_BYTES: u64 = 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeadLetterId {
     /// When it was given up; never goes back within a partition.
-    pub dead_time: Timestamp,
+    pub dead_letter_time: Timestamp,
     /// Its partition.
     pub partition: PartitionId,
     /// Counts the partition's dead letters: 1, 2, 3, ...
@@ -42,7 +42,7 @@ impl DeadLetterId {
         let (Some(partition), Some(time), Some(count)) = (partition, time, count) else { return Err(bad()) };
         let partition = usize::try_from(partition).ok().and_then(|index| partitions.get(index));
         let id = Self {
-            dead_time: Timestamp::from_micros(i64::try_from(time).map_err(|_| bad())?),
+            dead_letter_time: Timestamp::from_micros(i64::try_from(time).map_err(|_| bad())?),
             partition: partition.ok_or_else(bad)?,
             number: count,
         };
@@ -52,7 +52,7 @@ impl DeadLetterId {
 
 impl fmt::Display for DeadLetterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{}", self.partition, self.dead_time.as_micros(), self.number)
+        write!(f, "{}-{}-{}", self.partition, self.dead_letter_time.as_micros(), self.number)
     }
 }
 
@@ -97,7 +97,7 @@ pub struct DeadOutput {
     /// The number before it in its stream.
     pub previous_sequence: u64,
     /// When the output entry was written.
-    pub published_time: Timestamp,
+    pub publish_time: Timestamp,
 }
 
 /// A frame that is given up.
@@ -110,7 +110,7 @@ pub struct DeadFrame {
     /// Its number.
     pub sequence: Sequence,
     /// When it was accepted.
-    pub received_time: Timestamp,
+    pub receive_time: Timestamp,
     /// What was said of it.
     pub header: FrameHeader,
     /// The fact.
@@ -138,8 +138,8 @@ impl DeadFrame {
             sequence: self.sequence,
             previous_sequence: output.previous_sequence,
             given_before: None,
-            received_time: self.received_time,
-            published_time: output.published_time,
+            receive_time: self.receive_time,
+            publish_time: output.publish_time,
             body: OutputBody::Frame(Box::new(ProcessedFrame {
                 pictures: vec![picture],
                 ..output.frame.clone()
@@ -184,15 +184,6 @@ pub struct DeadLetter {
     pub replay: Option<DeadLetterReplay>,
 }
 
-/// Which sources a filter selects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeadLetterSourceKind {
-    /// Workers.
-    Worker,
-    /// Consumer groups.
-    Group,
-}
-
 /// Selects dead letters: all that are set must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadLetterFilter {
@@ -200,38 +191,15 @@ pub struct DeadLetterFilter {
     pub stream: Option<StreamId>,
     /// Of this partition.
     pub partition: Option<PartitionId>,
-    /// From such a source.
-    pub source: Option<DeadLetterSourceKind>,
-    /// From this group.
-    pub group: Option<GroupId>,
-    /// For one of these reasons.
-    pub reasons: Option<Vec<DeadLetterReason>>,
-    /// Given up at or after this time.
-    pub dead_after: Option<Timestamp>,
-    /// Given up before this time.
-    pub dead_before: Option<Timestamp>,
-    /// Not replayed.
-    pub not_replayed: bool,
 }
 
 impl DeadLetterFilter {
-    /// Whether it selects `letter`.
+    /// Returns true if it selects `letter`.
     #[must_use]
     pub fn selects(&self, letter: &DeadLetter) -> bool {
-        let Self { stream, partition, source, group, reasons, dead_after, dead_before, not_replayed } = self;
-        let DeadLetter { id, frame, replay } = letter;
-        let (kind, by) = match &frame.source {
-            DeadLetterSource::Worker => (DeadLetterSourceKind::Worker, None),
-            DeadLetterSource::Group(group) => (DeadLetterSourceKind::Group, Some(group)),
-        };
-        stream.as_ref().is_none_or(|stream| *stream == frame.stream_id)
-            && partition.is_none_or(|partition| partition == id.partition)
-            && source.is_none_or(|source| source == kind)
-            && group.as_ref().is_none_or(|group| by == Some(group))
-            && reasons.as_ref().is_none_or(|reasons| reasons.contains(&frame.reason))
-            && dead_after.is_none_or(|after| id.dead_time >= after)
-            && dead_before.is_none_or(|before| id.dead_time < before)
-            && !(*not_replayed && replay.is_some())
+        let Self { stream, partition } = self;
+        stream.as_ref().is_none_or(|stream| *stream == letter.frame.stream_id)
+            && partition.is_none_or(|partition| partition == letter.id.partition)
     }
 }
 
@@ -243,7 +211,7 @@ mod tests {
     fn ids_come_back_whole_or_not_at_all() {
         let partitions = Partitions::default();
         let id = DeadLetterId {
-            dead_time: Timestamp::from_micros(1_700_000_000_000_000),
+            dead_letter_time: Timestamp::from_micros(1_700_000_000_000_000),
             partition: partitions.get(7).unwrap(),
             number: 12,
         };

@@ -36,14 +36,14 @@ pub struct FrameFilter {
     pub min_quality_score: Option<f64>,
     /// Least motion intensity, 0..1.
     pub min_motion_intensity: Option<f64>,
-    /// Least vehicle density, 0..1.
-    pub min_vehicle_density: Option<f64>,
+    /// Least foreground ratio, 0..1.
+    pub min_foreground_ratio: Option<f64>,
     /// The frame has these attributes.
     pub attributes: BTreeMap<String, String>,
     /// Its stream has these labels when the frame is about to be sent.
     pub stream_labels: BTreeMap<String, String>,
     /// Without frames that failed a check.
-    pub exclude_invalid: bool,
+    pub valid_only: bool,
 }
 
 impl FrameFilter {
@@ -53,10 +53,10 @@ impl FrameFilter {
         let Self {
             min_quality_score,
             min_motion_intensity,
-            min_vehicle_density,
+            min_foreground_ratio,
             attributes,
             stream_labels,
-            exclude_invalid,
+            valid_only,
         } = self;
         let at_least = |least: &Option<f64>, measured: Option<f64>| {
             least.is_none_or(|least| measured.is_some_and(|measured| measured >= least))
@@ -66,9 +66,9 @@ impl FrameFilter {
         };
         at_least(min_quality_score, frame.quality_score())
             && at_least(min_motion_intensity, frame.motion_intensity())
-            && at_least(min_vehicle_density, frame.vehicle_density())
+            && at_least(min_foreground_ratio, frame.foreground_ratio())
             && has_all(attributes, &frame.header.attributes)
             && has_all(stream_labels, labels)
-            && !(*exclude_invalid && frame.has_validation_failures())
+            && !(*valid_only && frame.has_validation_failures())
     }
 }

@@ -40,7 +40,7 @@ impl Sampling {
 pub enum GroupAffinity {
     /// Any frame to any member that has room.
     #[default]
-    None,
+    Any,
     /// All frames of a stream to one member, in order, as long as it lives.
     Stream,
 }
@@ -157,7 +157,7 @@ impl Default for GroupPolicies {
             ack_deadline: Duration::from_secs(30),
             max_delivery_attempts: 5,
             backoff: RetryBackoff::default(),
-            affinity: GroupAffinity::None,
+            affinity: GroupAffinity::Any,
             max_outstanding_frames: 10_000,
         }
     }

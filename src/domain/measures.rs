@@ -55,7 +55,7 @@ pub enum Weather {
     Dark,
 }
 
-/// How full a road is, from vehicle density alone.
+/// How full a road is, from foreground ratio alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Congestion {
     /// Density below 0.2.
@@ -79,11 +79,11 @@ pub struct Graded<T> {
 
 /// Measures of the scene. Those that compare frames are made in the order of the stream's frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TrafficFeatures {
+pub struct SceneMeasures {
     /// Mean absolute luma difference to the stream's previous frame at 160 x 90, 0..=1; `None` for the first.
     pub motion_intensity: Option<f64>,
     /// Share of the road that is foreground, 0..=1; `None` before the background is known.
-    pub vehicle_density: Option<f64>,
+    pub foreground_ratio: Option<f64>,
     /// The class of the density.
     pub congestion: Option<Graded<Congestion>>,
     /// How much light there is.
@@ -94,9 +94,9 @@ pub struct TrafficFeatures {
     pub model_frames: u64,
 }
 
-/// Measures of one region of interest; `None` = not made, as in [`TrafficFeatures`] or because the region has no pixel.
+/// Measures of one region of interest; `None` = not made, as in [`SceneMeasures`] or because the region has no pixel.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RoiAnalysis {
+pub struct RoiMeasures {
     /// The region.
     pub roi_id: RoiId,
     /// Mean luma within it, 0..=255.
@@ -104,7 +104,7 @@ pub struct RoiAnalysis {
     /// Population standard deviation of luma within it.
     pub rms_contrast: Option<f64>,
     /// Share of it that is foreground, 0..=1.
-    pub vehicle_density: Option<f64>,
+    pub foreground_ratio: Option<f64>,
     /// Mean absolute luma difference within it, 0..=1.
     pub motion_intensity: Option<f64>,
     /// The class of its density.

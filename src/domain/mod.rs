@@ -24,7 +24,7 @@ mod validation;
 
 pub use dead_letter::{
     DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterReplay,
-    DeadLetterSource, DeadLetterSourceKind, DeadOutput, DeadPicture,
+    DeadLetterSource, DeadOutput, DeadPicture,
 };
 pub use error::ValidationError;
 pub use etag::{Etag, NoEtag};
@@ -38,7 +38,7 @@ pub use ids::{
     GroupId, ID_PATTERN, MemberId, PartitionId, Partitions, PublisherId, RoiId, Sequence, StreamId, check_id,
 };
 pub use location::Location;
-pub use measures::{Congestion, Graded, Lighting, QualityMeasures, RoiAnalysis, TrafficFeatures, Weather};
+pub use measures::{Congestion, Graded, Lighting, QualityMeasures, RoiMeasures, SceneMeasures, Weather};
 pub use output::{
     Failure, FailureReason, OutputBody, OutputEntry, PayloadKey, PayloadRef, PictureRole, ProcessedFrame,
     Reencode, Stage, StageTiming, StoredPicture, Tombstone, TombstoneKind,

@@ -4,8 +4,8 @@ use std::time::Duration;
 use rand::RngExt as _;
 
 use super::{
-    DeadLetterId, FrameHeader, PictureFormat, QualityMeasures, RoiAnalysis, Sequence, StreamId, Timestamp,
-    TrafficFeatures, ValidationFailure,
+    DeadLetterId, FrameHeader, PictureFormat, QualityMeasures, RoiMeasures, SceneMeasures, Sequence,
+    StreamId, Timestamp, ValidationFailure,
 };
 
 /// Name of stored bytes: random, new for every attempt to store them.
@@ -137,17 +137,17 @@ pub struct ProcessedFrame {
     /// Pixels down.
     pub height: u32,
     /// When a worker took it.
-    pub leased_time: Timestamp,
+    pub lease_time: Timestamp,
     /// When the worker was done with its pictures and measures.
-    pub processed_time: Timestamp,
+    pub process_time: Timestamp,
     /// At most one of each role.
     pub pictures: Vec<StoredPicture>,
     /// Quality of the decoded picture; `None` if it was relayed.
     pub quality: Option<QualityMeasures>,
     /// Measures of the scene, where they were made.
-    pub traffic: Option<TrafficFeatures>,
+    pub scene: Option<SceneMeasures>,
     /// Measures of each region, in the order of the stream's.
-    pub rois: Vec<RoiAnalysis>,
+    pub rois: Vec<RoiMeasures>,
     /// Version of the formulas behind its measures; 0 = it was not measured.
     pub measures_version: u32,
     /// Bounds of its stream that it fails, but for the clock's: the header holds that.
@@ -184,13 +184,13 @@ impl ProcessedFrame {
     /// Motion intensity, where it was measured.
     #[must_use]
     pub fn motion_intensity(&self) -> Option<f64> {
-        self.traffic.and_then(|traffic| traffic.motion_intensity)
+        self.scene.and_then(|scene| scene.motion_intensity)
     }
 
-    /// Vehicle density, where it was measured.
+    /// Foreground ratio, where it was measured.
     #[must_use]
-    pub fn vehicle_density(&self) -> Option<f64> {
-        self.traffic.and_then(|traffic| traffic.vehicle_density)
+    pub fn foreground_ratio(&self) -> Option<f64> {
+        self.scene.and_then(|scene| scene.foreground_ratio)
     }
 }
 
@@ -315,9 +315,9 @@ pub struct OutputEntry {
     /// one were never frames.
     pub given_before: Option<u64>,
     /// When the frame was accepted; never goes back within a stream.
-    pub received_time: Timestamp,
+    pub receive_time: Timestamp,
     /// When this entry was written.
-    pub published_time: Timestamp,
+    pub publish_time: Timestamp,
     /// What became of the frame.
     pub body: OutputBody,
     /// The dead letter that was made of a failed frame; it may be gone by now.

@@ -145,7 +145,7 @@ pub struct StreamCounters {
     /// Frames answered DUPLICATE since the stream began.
     pub duplicate_frames: u64,
     /// When the last frame was accepted.
-    pub last_received_time: Option<Timestamp>,
+    pub last_receive_time: Option<Timestamp>,
 }
 
 impl StreamCounters {
@@ -181,7 +181,7 @@ impl Default for StreamCounters {
             over_budget_frames: 0,
             over_budget_in_row: 0,
             duplicate_frames: 0,
-            last_received_time: None,
+            last_receive_time: None,
         }
     }
 }
@@ -235,7 +235,7 @@ impl StreamRecord {
     /// When the stream stalls, or stalled, if no other frame comes; `None` while none has come since it was registered.
     #[must_use]
     pub fn stall_time(&self) -> Option<Timestamp> {
-        let last = self.counters.last_received_time.filter(|last| *last >= self.create_time)?;
+        let last = self.counters.last_receive_time.filter(|last| *last >= self.create_time)?;
         Some(last.after(self.effective.stall_timeout.0))
     }
 
@@ -267,10 +267,10 @@ mod tests {
             create_time: at(100),
             update_time: at(100),
             removed: false,
-            counters: StreamCounters { last_received_time: Some(at(99)), ..StreamCounters::default() },
+            counters: StreamCounters { last_receive_time: Some(at(99)), ..StreamCounters::default() },
         };
         assert_eq!(record.state(at(101)), StreamState::Idle, "what came in an earlier life does not count");
-        record.counters.last_received_time = Some(at(105));
+        record.counters.last_receive_time = Some(at(105));
         assert_eq!(record.state(at(115)), StreamState::Live);
         assert_eq!(record.state(at(116)), StreamState::Stalled);
         record.counters.failed_in_row = 2;

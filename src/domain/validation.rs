@@ -29,9 +29,9 @@ pub enum ValidationFailure {
 impl ValidationPolicy {
     /// The bounds that a frame fails. A clock that is off is noted when the frame is accepted, not here.
     #[must_use]
-    pub fn failures(&self, frame: &ProcessedFrame, received_time: Timestamp) -> Vec<ValidationFailure> {
+    pub fn failures(&self, frame: &ProcessedFrame, receive_time: Timestamp) -> Vec<ValidationFailure> {
         let Self { min_quality_score, min_width, min_height, max_age } = *self;
-        let age = frame.processed_time.as_micros().saturating_sub(received_time.as_micros());
+        let age = frame.process_time.as_micros().saturating_sub(receive_time.as_micros());
         let age = Duration::from_micros(u64::try_from(age).unwrap_or_default());
         let checks = [
             (

@@ -165,11 +165,7 @@ impl DeadLetterDesk {
             let outcome = match letter {
                 None => Err(not_found(&letters[index].0)),
                 // Behind a refused one its stream waits, so that the order holds.
-                Some(letter) if refused.contains(&way(letter)) => Err(Fault::new(
-                    ErrorReason::QueueFull,
-                    "an earlier dead letter of the stream was refused for a time",
-                )
-                .retry_in(FULL_RETRY)),
+                Some(letter) if refused.contains(&way(letter)) => Err(behind_refused()),
                 Some(letter) => {
                     let outcome = self.replay_one(letter).await;
                     if outcome.as_ref().is_err_and(|fault| fault.retry_delay.is_some()) {
@@ -303,6 +299,7 @@ impl DeadLetterDesk {
         let ids: Vec<DeadLetterId> =
             order.iter().filter_map(|(_, letter)| letter.map(|letter| letter.id)).collect();
         let mut answers = self.queue.would_replay(&ids).await?.into_iter();
+        let mut refused: HashSet<(&StreamId, &DeadLetterSource)> = HashSet::new();
         let mut results: HashMap<usize, pb::DeadLetterResult> = HashMap::new();
         for (index, letter) in order {
             let id = &letters[index].0;
@@ -311,6 +308,16 @@ impl DeadLetterDesk {
                 Some((_, None)) => Ok(None),
                 // A dry run tells no sequence, not even one that was given before.
                 Some((letter, Some(answer))) => replayed(letter, answer).map(|_| None),
+            };
+            let outcome = match letter {
+                Some(letter) if refused.contains(&way(letter)) => Err(behind_refused()),
+                Some(letter) => {
+                    if outcome.as_ref().is_err_and(|fault| fault.retry_delay.is_some()) {
+                        refused.insert(way(letter));
+                    }
+                    outcome
+                }
+                None => outcome,
             };
             results.insert(index, result(id.clone(), outcome));
         }
@@ -395,6 +402,11 @@ impl Fault {
     fn because_of_queue(self) -> Self {
         Self { reason: ErrorReason::QueueFull, ..self }
     }
+}
+
+fn behind_refused() -> Fault {
+    let message = "an earlier dead letter of the stream was refused for a time";
+    Fault::new(ErrorReason::QueueFull, message).retry_in(FULL_RETRY)
 }
 
 /// Where a letter goes: order holds within it.

@@ -93,7 +93,7 @@ impl FrameReader {
             let (outcome, age) = match found {
                 Ok(entry) => match message.add(&self.hub, &entry).await? {
                     Entry::Frame(frame) => {
-                        let age = Timestamp::now().since(entry.received_time);
+                        let age = Timestamp::now().since(entry.receive_time);
                         (Latest::Frame(*frame), Some(time::duration_to_pb(age)))
                     }
                     Entry::Tombstone(_) => (no_frame(pb::MissingReason::NoPicture), None),

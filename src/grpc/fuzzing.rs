@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
 
 use super::ack_id::{AckId, AckKey};
 use super::filter::{Fields, Filter};
@@ -136,10 +136,11 @@ pub(crate) fn request_seeds() -> Vec<Vec<u8>> {
 fn filled(of: &MessageDescriptor, depth: usize) -> DynamicMessage {
     let mut message = DynamicMessage::new(of.clone());
     for field in of.fields() {
-        let value = match field.kind() {
-            Kind::Message(_) if depth == 0 || field.is_map() => continue,
-            Kind::Message(inner) => Value::Message(filled(&inner, depth - 1)),
-            kind => Value::default_value(&kind),
+        let kind = field.kind();
+        let value = match kind.as_message() {
+            Some(_) if depth == 0 || field.is_map() => continue,
+            Some(inner) => Value::Message(filled(inner, depth - 1)),
+            None => Value::default_value(&kind),
         };
         message.set_field(&field, if field.is_list() { Value::List(vec![value]) } else { value });
     }

@@ -18,7 +18,7 @@ const LIST: &str = "groups";
 /// What a filter of groups may name.
 const GROUP_FIELDS: Fields = Fields {
     only: &["group_id", "display_name", "affinity", "create_time", "update_time", "status"],
-    except: &[],
+    except: &["status.members"],
 };
 /// What a filter of positions may name.
 const POSITION_FIELDS: Fields = Fields {

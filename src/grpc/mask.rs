@@ -137,11 +137,10 @@ impl Rules {
                 if field.is_list() {
                     return Err(bad(": a list is replaced as a whole"));
                 }
-                message = match field.kind() {
-                    // Times and durations are values.
-                    Kind::Message(inner) if inner.package_name() != "google.protobuf" => inner,
-                    _ => return Err(bad("")),
-                };
+                // Times and durations are values.
+                let inner = field.kind().as_message().cloned();
+                let inner = inner.filter(|inner| inner.package_name() != "google.protobuf");
+                message = inner.ok_or_else(|| bad(""))?;
             }
         }
         Ok(steps)

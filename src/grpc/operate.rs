@@ -116,10 +116,10 @@ impl QueueHandlers {
         let name = Target::name(target.as_ref());
         let purged = async {
             let reason = audit.because(reason)?;
-            let received_before =
+            let before_receive_time =
                 before_receive_time.map(|at| time::from_pb("before_receive_time", at)).transpose()?;
             let (asked, stream_id) = self.targets(target).await?;
-            let purge = Purge { stream_id, received_before, reason, dry_run };
+            let purge = Purge { stream_id, before_receive_time, reason, dry_run };
             let marks: Vec<PurgeMark> =
                 try_join_all(asked.iter().map(|&one| self.queue.purge(one, &purge))).await?.concat();
             Ok(pb::PurgeQueueResponse {

@@ -62,7 +62,7 @@ impl Choice {
 
     /// Whether an entry is too old to be sent.
     pub(super) fn is_stale(&self, entry: &OutputEntry, now: Timestamp) -> bool {
-        self.max_age.is_some_and(|most| now.since(entry.received_time) > most)
+        self.max_age.is_some_and(|most| now.since(entry.receive_time) > most)
     }
 }
 

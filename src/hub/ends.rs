@@ -20,7 +20,7 @@ impl Stops {
 
     /// Whether an entry lies behind the stop.
     pub(super) fn reached(&self, entry: &OutputEntry) -> bool {
-        self.time.is_some_and(|stop| entry.received_time >= stop)
+        self.time.is_some_and(|stop| entry.receive_time >= stop)
             || self.sequence.is_some_and(|stop| entry.sequence > stop)
     }
 

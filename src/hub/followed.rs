@@ -216,7 +216,7 @@ impl Followed {
 
     /// Whether an entry lies before the start, and is passed over.
     pub(super) fn precedes_start(&mut self, entry: &OutputEntry) -> bool {
-        let precedes = self.not_before.is_some_and(|start| entry.received_time < start);
+        let precedes = self.not_before.is_some_and(|start| entry.receive_time < start);
         if precedes {
             self.next = entry.sequence.next();
         } else {

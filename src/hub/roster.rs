@@ -341,7 +341,7 @@ impl State {
         let counters = &mut record.counters;
         counters.published_sequence = entry.sequence.get();
         counters.accepted_sequence = counters.accepted_sequence.max(entry.sequence.get());
-        counters.last_received_time = counters.last_received_time.max(Some(entry.received_time));
+        counters.last_receive_time = counters.last_receive_time.max(Some(entry.receive_time));
         let mut failure = None;
         match &entry.body {
             OutputBody::Frame(_) => counters.failed_in_row = 0,
@@ -369,7 +369,7 @@ impl State {
     ) {
         let (kind, time) = match state {
             StreamState::Idle => (ChangeKind::Updated, record.update_time),
-            StreamState::Live => (ChangeKind::Live, record.counters.last_received_time.unwrap_or(now)),
+            StreamState::Live => (ChangeKind::Live, record.counters.last_receive_time.unwrap_or(now)),
             StreamState::Stalled => (ChangeKind::Stalled, record.stall_time().unwrap_or(now)),
             StreamState::Error => (ChangeKind::Error, now),
         };

@@ -70,7 +70,7 @@ impl Sampler {
         if self.admitted == Some(entry.sequence) {
             return true;
         }
-        let received = entry.received_time;
+        let received = entry.receive_time;
         let interval = Duration::from_secs_f64((1.0 / fps).min(MOST_SECONDS_BETWEEN));
         // None is further ahead than an interval, unless the rate was lower when it was set.
         let due = self.due.filter(|due| *due <= received.after(interval));
@@ -128,8 +128,8 @@ mod tests {
             sequence: Sequence::new(number).unwrap(),
             previous_sequence: number - 1,
             given_before: None,
-            received_time: Timestamp::from_micros(received_micros),
-            published_time: Timestamp::from_micros(received_micros),
+            receive_time: Timestamp::from_micros(received_micros),
+            publish_time: Timestamp::from_micros(received_micros),
             body,
             dead_letter: None,
         }

@@ -459,7 +459,7 @@ impl Watch {
             let stalled = record.stall_time().filter(|stall| *stall > token.time);
             match known.state {
                 StreamState::Live if outputs.contains(id) => {
-                    let time = record.counters.last_received_time.unwrap_or(known.time);
+                    let time = record.counters.last_receive_time.unwrap_or(known.time);
                     self.push(ChangeKind::Live, known, time);
                 }
                 StreamState::Error if outputs.contains(id) => {

@@ -45,7 +45,7 @@ pub struct Purge {
     /// Those of one stream; `None` = of all.
     pub stream_id: Option<StreamId>,
     /// Those accepted before this; `None` = all that wait.
-    pub received_before: Option<Timestamp>,
+    pub before_receive_time: Option<Timestamp>,
     /// Why, for the tombstones; at most 512 bytes.
     pub reason: String,
     /// Answers what would be marked, and marks nothing.

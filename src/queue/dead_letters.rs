@@ -131,7 +131,7 @@ impl Finished {
             source: DeadLetterSource::Worker,
             stream_id: self.stream_id.clone(),
             sequence: self.sequence,
-            received_time: self.received_time,
+            receive_time: self.receive_time,
             header: tombstone.header.clone(),
             reason: DeadLetterReason::Failed(failure.reason),
             message: failure.message.clone(),

@@ -247,7 +247,7 @@ pub struct WorkItem {
     /// Its number.
     pub sequence: Sequence,
     /// When it was accepted.
-    pub received_time: Timestamp,
+    pub receive_time: Timestamp,
     /// Revision of the stream's settings when it was accepted.
     pub settings_revision: u64,
     /// What was said of it.
@@ -268,7 +268,7 @@ pub struct Finished {
     /// Its number.
     pub sequence: Sequence,
     /// When it was accepted.
-    pub received_time: Timestamp,
+    pub receive_time: Timestamp,
     /// Its submitted picture. Kept if one of the output's pictures refers to it, else removed.
     pub source: PayloadRef,
     /// The submitted picture may be kept nowhere: a dead letter comes without it.
@@ -427,7 +427,7 @@ pub struct PartitionStats {
     /// Bytes of their pictures.
     pub queued_bytes: u64,
     /// When the oldest of them was accepted.
-    pub oldest_received_time: Option<Timestamp>,
+    pub oldest_receive_time: Option<Timestamp>,
     /// Bytes of pictures in the outputs.
     pub output_bytes: u64,
     /// Frames accepted, since the partition began.

@@ -41,7 +41,7 @@ pub(super) async fn work_out(
 ) -> Done {
     let hides_originals = stream.settings.hides_originals();
     let leased = Instant::now();
-    let leased_time = Timestamp::now();
+    let lease_time = Timestamp::now();
     let mut attempt = 1 + alone.as_ref().map_or(0, Alone::strikes);
     let made = match &alone {
         Some(alone) => match alone.verdict() {
@@ -57,7 +57,7 @@ pub(super) async fn work_out(
         }
     };
     let (mut finished, observed) = match made {
-        Ok(product) => published(item, leased_time, product, stream, attempt),
+        Ok(product) => published(item, lease_time, product, stream, attempt),
         Err(failure) => {
             let (stream_id, sequence) = (&item.stream_id, item.sequence);
             tracing::info!(stream = %stream_id, %sequence, reason = ?failure.reason, "frame failed");
@@ -71,7 +71,7 @@ pub(super) async fn work_out(
 
 /// A frame whose picture is not read: it is published as it came.
 pub(super) fn passed_on(item: WorkItem, stream: Arc<StreamRecord>) -> Done {
-    let (leased, leased_time) = (Instant::now(), Timestamp::now());
+    let (leased, lease_time) = (Instant::now(), Timestamp::now());
     let (format, payload) = (item.header.source.format, item.payload);
     let (width, height) = (item.header.source.width, item.header.source.height);
     let picture = |role| StoredPicture { role, format, width, height, payload };
@@ -83,19 +83,19 @@ pub(super) fn passed_on(item: WorkItem, stream: Arc<StreamRecord>) -> Done {
     let outcome = Outcome { reencode, bytes, quality: None, choice: None, over_budget: false };
     let (offers, stages) = (Vec::new(), Vec::new());
     let product = Product { width, height, still: None, outcome, mask_version: 0, pictures, offers, stages };
-    let (finished, observed) = published(item, leased_time, product, stream, 1);
+    let (finished, observed) = published(item, lease_time, product, stream, 1);
     Done { finished, observed, leased, _memory: None, _alone: None }
 }
 
 /// What is published of a frame that was worked out, and what is left to be measured.
 fn published(
     item: WorkItem,
-    leased_time: Timestamp,
+    lease_time: Timestamp,
     product: Product,
     stream: Arc<StreamRecord>,
     attempt: u32,
 ) -> (Finished, Option<Observed>) {
-    let waited = leased_time.as_micros().saturating_sub(item.received_time.as_micros());
+    let waited = lease_time.as_micros().saturating_sub(item.receive_time.as_micros());
     let waited = Duration::from_micros(u64::try_from(waited).unwrap_or_default());
     let mut stages = vec![StageTiming { stage: Stage::QueueWait, duration: waited }];
     stages.extend(product.stages);
@@ -103,11 +103,11 @@ fn published(
         header: item.header,
         width: product.width,
         height: product.height,
-        leased_time,
-        processed_time: Timestamp::now(),
+        lease_time,
+        process_time: Timestamp::now(),
         pictures: product.pictures,
         quality: product.still.as_ref().map(|still| still.quality),
-        traffic: None,
+        scene: None,
         rois: Vec::new(),
         measures_version: if product.still.is_some() { MEASURES_VERSION } else { 0 },
         validation_failures: Vec::new(),
@@ -123,7 +123,7 @@ fn published(
         position: item.position,
         stream_id: item.stream_id,
         sequence: item.sequence,
-        received_time: item.received_time,
+        receive_time: item.receive_time,
         source: item.payload,
         source_withheld: false,
         body: OutputBody::Frame(Box::new(frame)),
@@ -164,7 +164,7 @@ async fn make(
     let timeout = shared.config.frame_timeout;
     let policy = stream.effective.output;
     let quality = policy.rendition.quality;
-    let steered = |adaptive| shared.steering.allow(&item.stream_id, adaptive, quality, item.received_time);
+    let steered = |adaptive| shared.steering.allow(&item.stream_id, adaptive, quality, item.receive_time);
     let allowance = policy.adaptive.map_or_else(|| Allowance::fixed(quality), steered);
     let worked = shared.pool.run(timeout, move |codec| {
         if hang {
@@ -192,7 +192,7 @@ async fn make(
             Ok(Ok(product)) => (product.outcome.bytes, product.outcome.choice),
             Ok(Err(_)) | Err(_) => (0, None),
         };
-        shared.steering.spent(&item.stream_id, item.received_time, bytes, choice, allowance);
+        shared.steering.spent(&item.stream_id, item.receive_time, bytes, choice, allowance);
     }
     match worked {
         Ok(product) => product.map(|mut product| {

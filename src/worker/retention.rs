@@ -48,7 +48,7 @@ impl Retention {
         let bytes = frame.body.payloads().iter().map(|payload| payload.size_bytes).sum::<u64>();
         self.grown += bytes;
         match self.outputs.get_mut(&frame.stream_id) {
-            Some(output) => output.grow(bytes, frame.received_time),
+            Some(output) => output.grow(bytes, frame.receive_time),
             // Nothing is known of it: the next pass reads.
             None => self.read = None,
         }
@@ -198,9 +198,9 @@ impl Retention {
 }
 
 impl Output {
-    fn grow(&mut self, bytes: u64, received_time: Timestamp) {
+    fn grow(&mut self, bytes: u64, receive_time: Timestamp) {
         if self.frames == 0 {
-            self.oldest = Some(received_time);
+            self.oldest = Some(receive_time);
         }
         self.frames += 1;
         self.bytes += bytes;

@@ -43,11 +43,11 @@ impl Scenes {
         frame.stages.push(StageTiming { stage: Stage::OrderWait, duration: since.elapsed() });
         if let Some(still) = still {
             let scene = self.scene(&finished.stream_id);
-            let (traffic, rois) = SceneModel::observe(&mut scene.model, still);
-            (frame.traffic, frame.rois) = (Some(traffic), rois);
+            let (measures, rois) = SceneModel::observe(&mut scene.model, still);
+            (frame.scene, frame.rois) = (Some(measures), rois);
         }
-        frame.processed_time = Timestamp::now();
-        frame.validation_failures = stream.effective.validation.failures(frame, finished.received_time);
+        frame.process_time = Timestamp::now();
+        frame.validation_failures = stream.effective.validation.failures(frame, finished.receive_time);
     }
 
     fn scene(&mut self, stream: &StreamId) -> &mut Scene {

@@ -45,7 +45,7 @@ pub(crate) async fn what_was_accepted_is_what_is_taken(backend: Backend) {
     assert_eq!(fetched, [sent.offer.bytes]);
     let counters = record(&*store, "cam").await.counters;
     assert_eq!((counters.accepted_sequence, counters.queued_frames, counters.queued_bytes), (1, 1, 11));
-    assert_eq!(counters.last_received_time, Some(item.received_time));
+    assert_eq!(counters.last_receive_time, Some(item.receive_time));
 }
 
 pub(crate) async fn an_accept_answers_the_time_that_the_frame_is_published_with(backend: Backend) {
@@ -65,7 +65,7 @@ pub(crate) async fn an_accept_answers_the_time_that_the_frame_is_published_with(
     let lease = lease_of(&*store, "cam", "w").await;
     work_off(&*store, &lease).await;
     let page = store.read_outputs(&id("cam"), number(1), 100).await.unwrap();
-    let published: Vec<_> = page.entries.iter().map(|entry| (entry.sequence, entry.received_time)).collect();
+    let published: Vec<_> = page.entries.iter().map(|entry| (entry.sequence, entry.receive_time)).collect();
     assert_eq!(answered, published);
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn received_times_never_go_back(backend: Backend) {
         accept(&*store, vec![frame("cam", format!("{i} a")), frame("cam", format!("{i} b"))]).await;
     }
     let lease = lease_of(&*store, "cam", "w").await;
-    let times: Vec<_> = take_all(&*store, &lease).await.iter().map(|item| item.received_time).collect();
+    let times: Vec<_> = take_all(&*store, &lease).await.iter().map(|item| item.receive_time).collect();
     assert_eq!(times.len(), 40);
     assert!(times.is_sorted(), "{times:?}");
     let newest = frameway::domain::Timestamp::now();

@@ -195,25 +195,26 @@ pub(crate) async fn a_purge_can_name_a_stream_and_a_moment(backend: Backend) {
     register(&*store, "b").await;
     submit(&store, "a", 1..=2).await;
     submit(&store, "b", 1..=1).await;
-    let last = record(&*store, "a").await.counters.last_received_time.unwrap();
+    let last = record(&*store, "a").await.counters.last_receive_time.unwrap();
     // Clocks stand still at times: wait for one that has moved.
     eventually("the clock moves", || async {
         accept(&*store, vec![frame("a", "more")]).await;
-        (record(&*store, "a").await.counters.last_received_time.unwrap() > last).then_some(())
+        (record(&*store, "a").await.counters.last_receive_time.unwrap() > last).then_some(())
     })
     .await;
-    let end = record(&*store, "a").await.counters.last_received_time.unwrap();
-    let purge = Purge { received_before: Some(end), ..of_stream("a") };
+    let end = record(&*store, "a").await.counters.last_receive_time.unwrap();
+    let purge = Purge { before_receive_time: Some(end), ..of_stream("a") };
     let marks = store.purge(partition, &purge).await.unwrap();
     assert_eq!(marks.len(), 1);
     assert!(marks[0].frames >= 2 && marks[0].frames == marks[0].to.get(), "{marks:?}");
     let lease = lease_of(&*store, "a", "w").await;
     for item in take_all(&*store, &lease).await {
-        let asked_for = item.stream_id == id("a") && item.received_time < end;
+        let asked_for = item.stream_id == id("a") && item.receive_time < end;
         assert_eq!(item.fate.is_some(), asked_for, "{item:?}");
     }
-    let none = Purge { received_before: Some(last), ..of_stream("b") };
-    let early = store.purge(partition, &Purge { received_before: Some(Default::default()), ..none }).await;
+    let none = Purge { before_receive_time: Some(last), ..of_stream("b") };
+    let early =
+        store.purge(partition, &Purge { before_receive_time: Some(Default::default()), ..none }).await;
     assert_eq!(early.unwrap(), []);
 }
 

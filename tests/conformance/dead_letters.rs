@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use frameway::domain::{
-    DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterSource, DeadLetterSourceKind, FailureReason,
-    OutputBody, StreamId, Timestamp, TombstoneKind,
+    DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterSource, FailureReason, OutputBody, StreamId,
+    TombstoneKind,
 };
 use frameway::queue::{
     Budget, DeadLetterOrder, DeadLetterTotals, Error, FinishResult, Finished, Lease, ListDeadLetters, Queue,
@@ -13,7 +13,7 @@ use frameway::queue::{
 };
 
 use crate::backend::{Backend, Settings};
-use crate::common::{eventually, spawn};
+use crate::common::spawn;
 use crate::support::*;
 
 /// Lets frames with these pictures fail; answers their dead letters' ids.
@@ -56,7 +56,7 @@ pub(crate) async fn a_failed_frame_becomes_one_with_its_picture(backend: Backend
         (&frame.source, &frame.stream_id, frame.sequence),
         (&DeadLetterSource::Worker, &id("cam"), number(1))
     );
-    assert_eq!((&frame.header, frame.received_time), (&sent.header, item.received_time));
+    assert_eq!((&frame.header, frame.receive_time), (&sent.header, item.receive_time));
     let reason = DeadLetterReason::Failed(FailureReason::Truncated);
     assert_eq!((frame.reason, frame.message.as_str(), frame.attempts), (reason, "ends early", 1));
     let picture = frame.picture.expect("it has a picture");
@@ -164,27 +164,16 @@ pub(crate) async fn a_filter_selects(backend: Backend) {
     let lease = lease_of(&*store, "a", "w").await;
     let of_a = fail(&*store, &lease, "a", &["1", "2", "3"]).await;
     store.release_lease(&lease).await.unwrap();
-    eventually("another moment", || async { (Timestamp::now() > of_a[2].dead_time).then_some(()) }).await;
     register(&*store, "b").await;
     let lease = lease_of(&*store, "b", "w").await;
     let of_b = fail(&*store, &lease, "b", &["4"]).await;
     let all: Vec<_> = of_a.iter().chain(&of_b).copied().collect();
     let any = DeadLetterFilter::default;
-    assert!(matches!(store.replay_dead_letter(of_a[1]).await.unwrap(), ReplayResult::Replayed(_)));
-    let reasons = |reason| Some(vec![DeadLetterReason::Rejected, DeadLetterReason::Failed(reason)]);
     let stream: fn(&str) -> Option<StreamId> = |name| Some(id(name));
     for (filter, expected) in [
         (any(), all.clone()),
         (DeadLetterFilter { stream: stream("a"), ..any() }, of_a.clone()),
         (DeadLetterFilter { stream: stream("c"), ..any() }, vec![]),
-        (DeadLetterFilter { source: Some(DeadLetterSourceKind::Worker), ..any() }, all.clone()),
-        (DeadLetterFilter { source: Some(DeadLetterSourceKind::Group), ..any() }, vec![]),
-        (DeadLetterFilter { group: Some("g".parse().unwrap()), ..any() }, vec![]),
-        (DeadLetterFilter { reasons: reasons(FailureReason::Truncated), ..any() }, all.clone()),
-        (DeadLetterFilter { reasons: reasons(FailureReason::Corrupt), ..any() }, vec![]),
-        (DeadLetterFilter { dead_after: Some(of_b[0].dead_time), ..any() }, of_b.clone()),
-        (DeadLetterFilter { dead_before: Some(of_b[0].dead_time), ..any() }, of_a.clone()),
-        (DeadLetterFilter { not_replayed: true, ..any() }, vec![of_a[0], of_a[2], of_b[0]]),
         (
             DeadLetterFilter { partition: Some(of_b[0].partition), ..any() },
             all.iter().filter(|one| one.partition == of_b[0].partition).copied().collect(),

@@ -4,6 +4,7 @@ use frameway::domain::{Digest, Etag, GroupSettings};
 use frameway::queue::Error;
 
 use crate::backend::Backend;
+use crate::common::spawn;
 use crate::groups::{START, create, group_id, settings};
 use crate::support::*;
 
@@ -69,7 +70,7 @@ pub(crate) async fn of_many_that_make_a_group_at_once_one_makes_it(backend: Back
             let make = async move {
                 (start, queue.create_group(&group_id(), &settings(), start, &[(id("cam"), position)]).await)
             };
-            tokio::spawn(make)
+            spawn(make)
         });
         let calls: Vec<_> = calls.collect();
         let mut answers = Vec::new();

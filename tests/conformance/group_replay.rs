@@ -40,7 +40,7 @@ pub(crate) fn dead(entry: &OutputEntry, copy: &Offer) -> DeadFrame {
         source: DeadLetterSource::Group(group_id()),
         stream_id: entry.stream_id.clone(),
         sequence: entry.sequence,
-        received_time: entry.received_time,
+        receive_time: entry.receive_time,
         header: frame.header.clone(),
         reason: DeadLetterReason::Rejected,
         message: "no road".to_owned(),
@@ -54,7 +54,7 @@ pub(crate) fn dead(entry: &OutputEntry, copy: &Offer) -> DeadFrame {
         output: Some(Box::new(DeadOutput {
             frame: ProcessedFrame { pictures: Vec::new(), ..(**frame).clone() },
             previous_sequence: entry.previous_sequence,
-            published_time: entry.published_time,
+            publish_time: entry.publish_time,
         })),
     }
 }
@@ -109,9 +109,17 @@ impl Scene {
 }
 
 async fn letters(queue: &dyn Queue) -> Vec<DeadLetterId> {
-    let filter = DeadLetterFilter { group: Some(group_id()), ..DeadLetterFilter::default() };
+    let filter = DeadLetterFilter::default();
     let query = ListDeadLetters { filter, order: DeadLetterOrder::OldestFirst, after: None, limit: 100 };
-    queue.list_dead_letters(&query).await.unwrap().letters.into_iter().map(|letter| letter.id).collect()
+    queue
+        .list_dead_letters(&query)
+        .await
+        .unwrap()
+        .letters
+        .into_iter()
+        .filter(|letter| letter.frame.source == DeadLetterSource::Group(group_id()))
+        .map(|letter| letter.id)
+        .collect()
 }
 
 pub(crate) async fn the_group_gets_the_frame_again_once(backend: Backend) {

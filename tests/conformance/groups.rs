@@ -327,7 +327,7 @@ pub(crate) async fn a_given_up_frame_is_entered_once_with_a_copy_of_its_own(back
         source: DeadLetterSource::Group(group_id()),
         stream_id: id("cam"),
         sequence: number(1),
-        received_time: entry.received_time,
+        receive_time: entry.receive_time,
         header: entry.body.header().clone(),
         reason: DeadLetterReason::Rejected,
         message: "no road".to_owned(),

@@ -128,10 +128,10 @@ pub(crate) async fn retention_takes_the_oldest_by_count_and_bytes(backend: Backe
                 .unwrap()
         }
     };
-    let nothing = Trimmed { oldest: Some(oldest.received_time), ..Trimmed::default() };
+    let nothing = Trimmed { oldest: Some(oldest.receive_time), ..Trimmed::default() };
     assert_eq!(trim(10, 1_000).await, nothing, "at the bound is within it");
     assert!(is_stored(&*store, "cam", oldest.body.pictures()[0].payload).await);
-    let third = store.read_outputs(&id("cam"), number(3), 1).await.unwrap().entries.remove(0).received_time;
+    let third = store.read_outputs(&id("cam"), number(3), 1).await.unwrap().entries.remove(0).receive_time;
     assert_eq!(trim(8, u64::MAX).await, Trimmed { frames: 2, bytes: 200, more: false, oldest: Some(third) });
     assert!(!is_stored(&*store, "cam", oldest.body.pictures()[0].payload).await, "pictures go with entries");
     let taken = trim(u64::MAX, 550).await;
@@ -152,9 +152,9 @@ pub(crate) async fn retention_takes_what_was_received_before_a_moment(backend: B
     }
     let third = store.read_outputs(&id("cam"), number(3), 1).await.unwrap().entries.remove(0);
     let second = store.read_outputs(&id("cam"), number(2), 1).await.unwrap().entries.remove(0);
-    assert!(second.received_time < third.received_time);
+    assert!(second.receive_time < third.receive_time);
     let trimmed =
-        store.trim_output(&lease, &id("cam"), None, 100, u64::MAX, third.received_time).await.unwrap();
+        store.trim_output(&lease, &id("cam"), None, 100, u64::MAX, third.receive_time).await.unwrap();
     assert_eq!((trimmed.frames, trimmed.more), (2, false));
     let page = store.read_outputs(&id("cam"), number(1), 100).await.unwrap();
     assert_eq!(numbers(&page.entries), [3, 4]);

@@ -6,6 +6,7 @@ use frameway::domain::{Etag, StreamId, StreamSettings, Timestamp};
 use frameway::queue::{Created, Error, FinishResult, ListStreams, Refusal, Unregistered};
 
 use crate::backend::{Backend, Settings};
+use crate::common::spawn;
 use crate::support::*;
 
 fn named(display_name: &str) -> StreamSettings {
@@ -70,7 +71,7 @@ pub(crate) async fn of_many_that_register_at_once_one_does(backend: Backend) {
         let calls = (0..8).map(|index| {
             let queue = std::sync::Arc::clone(&store.queue);
             let name = if index % 2 == 0 { "gate" } else { "door" };
-            tokio::spawn(async move { (name, queue.register_stream(&id("cam"), &named(name)).await) })
+            spawn(async move { (name, queue.register_stream(&id("cam"), &named(name)).await) })
         });
         let calls: Vec<_> = calls.collect();
         let mut answers = Vec::new();

@@ -204,6 +204,10 @@ pub(crate) async fn its_dead_letters_are_counted_and_unreadable_at_once_however_
     remove_leftovers(&*store, &lease).await;
     assert_eq!(store.dead_letter_totals().await.unwrap().letters, 5);
     assert_eq!(store.unregister_stream(&id("cam"), None).await.unwrap().dead_letters, 3);
+    // And while those of the last still lie there.
+    register(&*store, "cam").await;
+    fail("cam", 1).await;
+    assert_eq!(store.unregister_stream(&id("cam"), None).await.unwrap().dead_letters, 1);
     assert_eq!(store.unregister_stream(&id("other"), None).await.unwrap().dead_letters, 2);
     remove_leftovers(&*store, &lease).await;
     let totals = store.dead_letter_totals().await.unwrap();

@@ -30,15 +30,15 @@ pub(crate) async fn the_first_entry_since_a_time_is_found(backend: Backend) {
         let entries = store.read_outputs(&id("cam"), number(1), 100).await.unwrap().entries;
         assert_eq!(entries.len() as u64, 17 - trimmed);
         for entry in &entries {
-            for time in [entry.received_time, entry.received_time.after(Duration::from_micros(1))] {
-                let wanted = entries.iter().find(|entry| entry.received_time >= time);
+            for time in [entry.receive_time, entry.receive_time.after(Duration::from_micros(1))] {
+                let wanted = entries.iter().find(|entry| entry.receive_time >= time);
                 assert_eq!(first_at(time).await, wanted.map(|entry| entry.sequence.get()));
             }
         }
         assert_eq!(first_at(begin).await, Some(1 + trimmed));
         let whole = store.first_at(&id("cam"), begin).await.unwrap();
         assert_eq!(whole.entry.as_ref(), Some(&entries[0]));
-        assert_eq!(whole.oldest, Some(entries[0].received_time));
+        assert_eq!(whole.oldest, Some(entries[0].receive_time));
     }
     audit(&*store).await;
 }
@@ -58,9 +58,9 @@ pub(crate) async fn up_to_when_retention_has_taken_frames_is_known(backend: Back
     for (keep, taken) in [(4, 1), (3, 2), (3, 2), (0, 5)] {
         store.trim_output(&lease, &id("cam"), None, keep, u64::MAX, begin).await.unwrap();
         let (until, oldest) =
-            (Some(entries[taken].received_time), entries.get(taken + 1).map(|entry| entry.received_time));
+            (Some(entries[taken].receive_time), entries.get(taken + 1).map(|entry| entry.receive_time));
         // Also where the time asked for lies behind all that is kept.
-        for time in [begin, entries[5].received_time.after(Duration::from_micros(1))] {
+        for time in [begin, entries[5].receive_time.after(Duration::from_micros(1))] {
             let found = store.first_at(&id("cam"), time).await.unwrap();
             assert_eq!((found.trimmed_until, found.oldest), (until, oldest), "{keep} kept");
         }
@@ -71,7 +71,7 @@ pub(crate) async fn up_to_when_retention_has_taken_frames_is_known(backend: Back
     store.unregister_stream(&id("cam"), None).await.unwrap();
     register(&*store, "cam").await;
     let until = store.first_at(&id("cam"), begin).await.unwrap().trimmed_until;
-    assert_eq!(until, Some(entries[5].received_time));
+    assert_eq!(until, Some(entries[5].receive_time));
     audit(&*store).await;
 }
 

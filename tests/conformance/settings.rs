@@ -41,13 +41,12 @@ pub(crate) async fn a_group_keeps_what_was_said_of_it(backend: Backend) {
     let store = backend.open().await;
     let plain = create(&*store, &settings(), &[]).await;
     assert_eq!((&plain.settings, plain.settings.effective()), (&settings(), GroupPolicies::default()));
-    let min_delay = Some(Duration::from_nanos(90_000_000_001));
-    let backoff = BackoffSettings { min_delay, max_delay: None };
+    let longest = Duration::from_nanos(90_000_000_001);
+    let backoff = BackoffSettings { min_delay: Some(longest), max_delay: None };
     let said = GroupSettings { max_delivery_attempts: Some(5), backoff, ..settings() };
     store.update_group(&group_id(), &said, plain.etag(), &[]).await.unwrap();
     let stored = store.get_groups(&[group_id()]).await.unwrap().remove(0).unwrap();
     assert_eq!(stored.settings, said, "also where it is what the default says");
-    let longest = min_delay.unwrap();
     let backoff = RetryBackoff { min_delay: longest, max_delay: longest };
     assert_eq!(stored.settings.effective(), GroupPolicies { backoff, ..GroupPolicies::default() });
 }

@@ -154,11 +154,11 @@ pub(crate) fn finished_with(
         header: item.header.clone(),
         width: 64,
         height: 48,
-        leased_time: Timestamp::now(),
-        processed_time: Timestamp::now(),
+        lease_time: Timestamp::now(),
+        process_time: Timestamp::now(),
         pictures: pictures.iter().map(|&(role, payload)| picture(role, payload)).collect(),
         quality: Some(QualityMeasures::default()),
-        traffic: None,
+        scene: None,
         rois: Vec::new(),
         measures_version: 1,
         validation_failures: Vec::new(),
@@ -178,7 +178,7 @@ fn finished(item: &WorkItem, body: OutputBody, offers: Vec<Offer>) -> Finished {
         position: item.position,
         stream_id: item.stream_id.clone(),
         sequence: item.sequence,
-        received_time: item.received_time,
+        receive_time: item.receive_time,
         source: item.payload,
         source_withheld: false,
         body,
@@ -288,6 +288,6 @@ pub(crate) async fn audit(queue: &dyn Queue) {
         assert_eq!(stats.accepted, finished + stats.depth, "{partition}: frames");
         let registered = streams.iter().filter(|stream| !stream.removed).count() as u64;
         assert_eq!(stats.streams, registered, "{partition}: streams");
-        assert_eq!(stats.oldest_received_time.is_some(), stats.depth > 0, "{partition}: oldest frame");
+        assert_eq!(stats.oldest_receive_time.is_some(), stats.depth > 0, "{partition}: oldest frame");
     }
 }

@@ -82,8 +82,8 @@ pub(crate) async fn a_published_frame_is_what_the_worker_made_of_it(backend: Bac
     let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
     let entry = &page.entries[0];
     assert_eq!((&entry.stream_id, entry.sequence, &entry.body), (&id("cam"), number(1), &frame.body));
-    assert_eq!(entry.received_time, item.received_time);
-    assert!(entry.published_time >= entry.received_time);
+    assert_eq!(entry.receive_time, item.receive_time);
+    assert!(entry.publish_time >= entry.receive_time);
     let payloads: Vec<_> = entry.body.pictures().iter().map(|picture| picture.payload).collect();
     let fetched = store.fetch(lease.partition, &payloads).await.unwrap();
     assert_eq!(fetched, [thumbnail.bytes, large.bytes]);

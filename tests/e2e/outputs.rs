@@ -95,7 +95,9 @@ async fn every_output_format_is_what_it_says() {
     ];
     for (id, format, lossless, least) in cases {
         let output = pb::OutputPolicy { format: format.into(), lossless, ..Default::default() };
-        let shown = register(&server, id, output).await.output.expect("in force");
+        let stream = register(&server, id, output).await;
+        assert_eq!(stream.output, Some(output), "as it was said");
+        let shown = stream.effective.and_then(|policies| policies.output).expect("in force");
         assert_eq!((shown.format(), shown.lossless), (format, lossless));
         assert_eq!(shown.reencode_mode(), pb::ReencodeMode::Auto, "the default");
         let small = pb::OutputPolicy { max_width: Some(200), max_height: Some(90), ..output };
@@ -263,6 +265,10 @@ async fn what_is_masked_is_nowhere_to_be_seen() {
     server.stop().await;
 }
 
+fn budget_of(in_force: Option<pb::StreamPolicies>) -> Option<pb::AdaptiveQuality> {
+    in_force.and_then(|policies| policies.output).and_then(|output| output.adaptive)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
     let server = TestServer::start(|_| {}).await;
@@ -274,9 +280,10 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
         adaptive: Some(pb::AdaptiveQuality { min_scale_percent, ..adaptive }),
         ..Default::default()
     };
-    let shown = register(&server, "scaled", output(None)).await.output.and_then(|output| output.adaptive);
+    let shown = register(&server, "scaled", output(None)).await;
+    assert_eq!(shown.output, Some(output(None)), "as it was said");
     assert_eq!(
-        shown,
+        budget_of(shown.effective),
         Some(pb::AdaptiveQuality { min_quality: Some(30), min_scale_percent: Some(25), ..adaptive })
     );
     register(&server, "whole", output(Some(100))).await;
@@ -356,7 +363,7 @@ async fn a_budget_is_kept_by_quality() {
         ..Default::default()
     };
     let output = pb::OutputPolicy { adaptive: Some(adaptive), ..Default::default() };
-    let shown = register(&server, "cam", output).await.output.and_then(|output| output.adaptive);
+    let shown = budget_of(register(&server, "cam", output).await.effective);
     assert_eq!(shown, Some(pb::AdaptiveQuality { min_scale_percent: Some(25), ..adaptive }));
     server.submit(vec![frame("cam", &source); 4]).await;
     for sequence in 1..=4 {

@@ -12,6 +12,7 @@ from processes import DEADLINE_SECONDS, Relay, Server, redis
 from support import subscription
 
 import frameway
+from frameway import v1
 
 FRAMES = 40
 
@@ -102,6 +103,36 @@ class Faults(unittest.TestCase):
             relay.close()
             # Both connections, again after each cut.
             self.assertGreater(relay.connections, 4)
+
+    def test_a_member_whose_connection_is_cut_gets_every_frame_and_acknowledges_it(self):
+        with Server() as server:
+            relay = Relay(server.port)
+            with frameway.connect(server.address) as camera, frameway.connect(relay.address) as client:
+                support.register(camera.registry, "cam")
+                group = v1.ConsumerGroup(group_id="g", streams=[v1.StreamMatch(id="cam")])
+                group.start.earliest.SetInParent()
+                camera.groups.CreateConsumerGroup(v1.CreateConsumerGroupRequest(group=group))
+                frames = [support.grey_frame("cam", number) for number in range(1, FRAMES + 1)]
+                accepted = {result.accepted.sequence for result in camera.submit(frames, timeout_seconds=DEADLINE_SECONDS)}
+
+                request = v1.ConsumeFramesRequest(group_id="g", member_id="m")
+                request.heartbeat_interval.FromSeconds(1)
+                acknowledged: set[int] = set()
+                for message in client.consume(request, max_quiet_seconds=DEADLINE_SECONDS):
+                    if message.WhichOneof("event") != "frame":
+                        continue
+                    # Over a connection that is not cut: what was acknowledged stays so.
+                    ack = v1.AcknowledgeFramesRequest(group_id="g", ack_ids=[message.frame.ack_id])
+                    [result] = camera.streaming.AcknowledgeFrames(ack, timeout=DEADLINE_SECONDS).results
+                    self.assertEqual(result.WhichOneof("outcome"), "done")
+                    acknowledged.add(message.frame.frame.sequence)
+                    if acknowledged == accepted:
+                        break
+                    if len(acknowledged) % 10 == 0:
+                        relay.cut()
+            relay.close()
+            self.assertEqual(len(accepted), FRAMES)
+            self.assertGreater(relay.connections, 3)
 
 
 if __name__ == "__main__":

@@ -35,10 +35,10 @@ pub(super) fn filter(filter: pb::FrameFilter) -> Result<FrameFilter> {
     Ok(FrameFilter {
         min_quality_score: share("min_quality_score", min_quality_score)?,
         min_motion_intensity: share("min_motion_intensity", min_motion_intensity)?,
-        min_vehicle_density: share("min_foreground_ratio", min_foreground_ratio)?,
+        min_foreground_ratio: share("min_foreground_ratio", min_foreground_ratio)?,
         attributes: terms("attributes", attributes)?,
         stream_labels: terms("stream_labels", stream_labels)?,
-        exclude_invalid: valid_only,
+        valid_only: valid_only,
     })
 }
 

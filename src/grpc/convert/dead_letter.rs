@@ -3,8 +3,8 @@ use bytes::Bytes;
 use super::processed::failure_to_pb;
 use super::{picture, stats, time};
 use crate::domain::{
-    DeadFrame, DeadLetter, DeadLetterReason, DeadLetterReplay, DeadLetterSource, DeadPicture, FrameHeader,
-    PictureRole, Sequence,
+    DeadFrame, DeadLetter, DeadLetterReason, DeadLetterReplay, DeadLetterSource, DeadPicture, FailureReason,
+    FrameHeader, PictureRole, Sequence,
 };
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
@@ -34,7 +34,7 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         source,
         stream_id,
         sequence,
-        received_time,
+        receive_time,
         header,
         reason,
         message,
@@ -63,7 +63,14 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
     };
     let picture = picture.map(|DeadPicture { format, width, height, payload }| pb::Picture {
         role: picture::role_to_pb(role).into(),
-        format: picture::format_to_pb(format).into(),
+        // The bytes of no known format are stored as some format all the same.
+        format: match reason {
+            DeadLetterReason::Failed(FailureReason::UnknownFormat) => pb::PictureFormat::Unspecified,
+            DeadLetterReason::Failed(_)
+            | DeadLetterReason::AttemptsExhausted
+            | DeadLetterReason::Rejected => picture::format_to_pb(format),
+        }
+        .into(),
         width,
         height,
         size_bytes: payload.size_bytes,
@@ -86,9 +93,9 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         reason: reason_to_pb(reason).into(),
         message,
         attempts,
-        dead_letter_time: Some(time::to_pb(id.dead_time)),
+        dead_letter_time: Some(time::to_pb(id.dead_letter_time)),
         capture_time: capture_time.map(time::to_pb),
-        receive_time: Some(time::to_pb(received_time)),
+        receive_time: Some(time::to_pb(receive_time)),
         publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes,

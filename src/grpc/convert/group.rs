@@ -63,7 +63,7 @@ pub(crate) fn from_pb(group: pb::ConsumerGroup, store: &StoreIdentity) -> Result
     let deadline = time::duration_within("ack_deadline", ack_deadline, SECOND, HOUR)?;
     let affinity = match known("affinity", affinity)? {
         pb::GroupAffinity::Unspecified => None,
-        pb::GroupAffinity::Any => Some(GroupAffinity::None),
+        pb::GroupAffinity::Any => Some(GroupAffinity::Any),
         pb::GroupAffinity::Stream => Some(GroupAffinity::Stream),
     };
     let settings = GroupSettings {
@@ -127,18 +127,18 @@ fn filter_to_pb(filter: FrameFilter) -> Option<pb::FrameFilter> {
     let FrameFilter {
         min_quality_score,
         min_motion_intensity,
-        min_vehicle_density,
+        min_foreground_ratio,
         attributes,
         stream_labels,
-        exclude_invalid,
+        valid_only,
     } = filter;
     Some(pb::FrameFilter {
         min_quality_score,
         min_motion_intensity,
-        min_foreground_ratio: min_vehicle_density,
+        min_foreground_ratio: min_foreground_ratio,
         attributes: attributes.into_iter().collect(),
         stream_labels: stream_labels.into_iter().collect(),
-        valid_only: exclude_invalid,
+        valid_only: valid_only,
     })
 }
 
@@ -183,7 +183,7 @@ fn backoff_to_pb(backoff: BackoffSettings) -> Option<pb::RetryBackoff> {
 fn affinity_to_pb(affinity: Option<GroupAffinity>) -> pb::GroupAffinity {
     match affinity {
         None => pb::GroupAffinity::Unspecified,
-        Some(GroupAffinity::None) => pb::GroupAffinity::Any,
+        Some(GroupAffinity::Any) => pb::GroupAffinity::Any,
         Some(GroupAffinity::Stream) => pb::GroupAffinity::Stream,
     }
 }

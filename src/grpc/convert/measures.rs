@@ -1,8 +1,8 @@
-use crate::domain::{Congestion, Graded, Lighting, RoiAnalysis, TrafficFeatures, ValidationFailure, Weather};
+use crate::domain::{Congestion, Graded, Lighting, RoiMeasures, SceneMeasures, ValidationFailure, Weather};
 use crate::pb::v1 as pb;
 
-pub(crate) fn scene_to_pb(scene: TrafficFeatures) -> pb::SceneMeasures {
-    let TrafficFeatures { motion_intensity, vehicle_density, congestion, lighting, weather, model_frames } =
+pub(crate) fn scene_to_pb(scene: SceneMeasures) -> pb::SceneMeasures {
+    let SceneMeasures { motion_intensity, foreground_ratio, congestion, lighting, weather, model_frames } =
         scene;
     let (congestion, congestion_confidence) = congestion_to_pb(congestion);
     let lit = match lighting.class {
@@ -20,7 +20,7 @@ pub(crate) fn scene_to_pb(scene: TrafficFeatures) -> pb::SceneMeasures {
     };
     pb::SceneMeasures {
         motion_intensity,
-        foreground_ratio: vehicle_density,
+        foreground_ratio: foreground_ratio,
         congestion: congestion.into(),
         congestion_confidence,
         lighting: lit.into(),
@@ -31,12 +31,12 @@ pub(crate) fn scene_to_pb(scene: TrafficFeatures) -> pb::SceneMeasures {
     }
 }
 
-pub(crate) fn roi_to_pb(roi: &RoiAnalysis) -> pb::RoiMeasures {
-    let RoiAnalysis { roi_id, mean_luma, rms_contrast, vehicle_density, motion_intensity, congestion } = roi;
+pub(crate) fn roi_to_pb(roi: &RoiMeasures) -> pb::RoiMeasures {
+    let RoiMeasures { roi_id, mean_luma, rms_contrast, foreground_ratio, motion_intensity, congestion } = roi;
     let (congestion, congestion_confidence) = congestion_to_pb(*congestion);
     pb::RoiMeasures {
         roi_id: roi_id.to_string(),
-        foreground_ratio: *vehicle_density,
+        foreground_ratio: *foreground_ratio,
         mean_luma: *mean_luma,
         rms_contrast: *rms_contrast,
         motion_intensity: *motion_intensity,

@@ -9,9 +9,9 @@ use crate::queue::{AcceptResult, Refusal};
 /// What became of one frame, as its sender is told.
 pub(crate) fn to_pb(result: AcceptResult) -> pb::FrameResult {
     let outcome = match result {
-        AcceptResult::Accepted(sequence, received_time) => Outcome::Accepted(pb::FrameAccepted {
+        AcceptResult::Accepted(sequence, receive_time) => Outcome::Accepted(pb::FrameAccepted {
             sequence: sequence.get(),
-            receive_time: Some(time::to_pb(received_time)),
+            receive_time: Some(time::to_pb(receive_time)),
         }),
         AcceptResult::Duplicate(sequence) => {
             Outcome::Duplicate(pb::FrameDuplicate { sequence: sequence.get() })

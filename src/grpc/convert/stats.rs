@@ -67,7 +67,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64) -> pb::QueueStat
         let PartitionStats {
             depth,
             queued_bytes: _,
-            oldest_received_time: _,
+            oldest_receive_time: _,
             output_bytes,
             accepted,
             accepted_bytes,
@@ -130,7 +130,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64) -> pb::QueueStats {
     let PartitionStats {
         depth,
         queued_bytes: _,
-        oldest_received_time: _,
+        oldest_receive_time: _,
         output_bytes,
         accepted,
         accepted_bytes,
@@ -176,7 +176,7 @@ fn queue_stats(stats: &PartitionStats, refused: u64) -> pb::QueueStats {
 }
 
 fn oldest_age(stats: &PartitionStats, now: Timestamp) -> Option<prost_types::Duration> {
-    stats.oldest_received_time.map(|oldest| time::duration_to_pb(now.since(oldest)))
+    stats.oldest_receive_time.map(|oldest| time::duration_to_pb(now.since(oldest)))
 }
 
 fn latency(report: &WorkerReport) -> pb::LatencyStats {

@@ -193,14 +193,14 @@ pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timesta
         over_budget_frames: _,
         over_budget_in_row,
         duplicate_frames: _,
-        last_received_time,
+        last_receive_time,
     } = record.counters;
     pb::StreamStatus {
         state: state_to_pb(record.state(now)).into(),
         accepted_sequence,
         published_sequence,
         oldest_sequence: if output_frames == 0 { 0 } else { oldest_sequence },
-        last_receive_time: last_received_time.map(time::to_pb),
+        last_receive_time: last_receive_time.map(time::to_pb),
         queued_frames,
         queued_bytes,
         retained_frames: output_frames,
@@ -339,7 +339,7 @@ mod tests {
     fn the_state_follows_the_last_frame() {
         let now = Timestamp::now();
         let state = |last| {
-            let counters = StreamCounters { last_received_time: last, ..Default::default() };
+            let counters = StreamCounters { last_receive_time: last, ..Default::default() };
             to_pb(record(counters), Partitions::default(), now).status.unwrap().state()
         };
         assert_eq!(state(None), pb::StreamState::Idle);

@@ -179,8 +179,9 @@ fn matches(text: &str, pieces: &[String]) -> bool {
 
 /// The kind of a field's values; of a map's, those behind its keys.
 pub(super) fn value_kind(field: &FieldDescriptor) -> Kind {
-    match field.kind() {
-        Kind::Message(entry) if field.is_map() => entry.map_entry_value_field().kind(),
-        kind => kind,
+    let kind = field.kind();
+    match kind.as_message() {
+        Some(entry) if field.is_map() => entry.map_entry_value_field().kind(),
+        Some(_) | None => kind,
     }
 }

@@ -69,7 +69,7 @@ impl From<Refusal> for Fault {
                     "{path} is a field that this server ({}) does not know; nothing was done",
                     env!("CARGO_PKG_VERSION")
                 );
-                Self::new(unknown_field(), message).field(path)
+                Self::new(ErrorReason::UnknownField, message).field(path)
             }
             What::UnknownEnumValue(number) => {
                 invalid(format!("is {number}, a value that this server does not know"))
@@ -92,9 +92,4 @@ impl From<Refusal> for Fault {
             }
         }
     }
-}
-
-/// UNKNOWN_FIELD, and INVALID_FIELD for as long as the contract has no such reason.
-fn unknown_field() -> ErrorReason {
-    ErrorReason::from_str_name("ERROR_REASON_UNKNOWN_FIELD").unwrap_or(ErrorReason::InvalidField)
 }

@@ -309,7 +309,7 @@ impl Consumers {
             source: DeadLetterSource::Group(record.id.clone()),
             stream_id: entry.stream_id.clone(),
             sequence: entry.sequence,
-            received_time: entry.received_time,
+            receive_time: entry.receive_time,
             header: entry.body.header().clone(),
             reason: match frame.rejected {
                 true => DeadLetterReason::Rejected,
@@ -326,7 +326,7 @@ impl Consumers {
                 OutputBody::Frame(frame) => Some(Box::new(DeadOutput {
                     frame: ProcessedFrame { pictures: Vec::new(), ..(**frame).clone() },
                     previous_sequence: entry.previous_sequence,
-                    published_time: entry.published_time,
+                    publish_time: entry.publish_time,
                 })),
                 OutputBody::Tombstone(_) => None,
             },

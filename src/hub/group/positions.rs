@@ -117,7 +117,7 @@ impl Consumers {
             && *time > now
         {
             let message = "lies in the future".to_owned();
-            return Err(GroupError::PositionInFuture { field: "received_time", message });
+            return Err(GroupError::PositionInFuture { field: "receive_time", message });
         }
         let mut positions = Vec::with_capacity(records.len());
         let mut time_gaps = Vec::new();

@@ -342,6 +342,16 @@ async fn unfollowed(call: &mut GroupCall, frames: &mut Vec<String>) -> u64 {
     }
 }
 
+/// Reads on until a heartbeat has this count of unfollowed streams.
+async fn until_unfollowed(call: &mut GroupCall, wanted: u64, frames: &mut Vec<String>) {
+    for _ in 0..20 {
+        if unfollowed(call, frames).await == wanted {
+            return;
+        }
+    }
+    panic!("never are {wanted} unfollowed");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_group_follows_its_first_streams_by_id_and_others_as_these_leave() {
     let site = Site::new().await;
@@ -372,10 +382,10 @@ async fn a_group_follows_its_first_streams_by_id_and_others_as_these_leave() {
     // One that waits goes.
     site.world.unregister("cam-2000").await;
     site.world.heard().await;
-    while unfollowed(&mut call, &mut frames).await != 1 {}
+    until_unfollowed(&mut call, 1, &mut frames).await;
     // One that is followed goes: what the other published meanwhile comes.
     site.world.unregister("cam-0000").await;
     site.world.heard().await;
-    while unfollowed(&mut call, &mut frames).await != 0 {}
+    until_unfollowed(&mut call, 0, &mut frames).await;
     assert_eq!(frames[2..], ["cam-1999#2"]);
 }

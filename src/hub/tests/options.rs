@@ -133,10 +133,10 @@ async fn filters_leave_out_what_does_not_hold() {
         (FrameFilter { min_quality_score: Some(0.0), ..none() }, vec![1, 2, 3, 4]),
         (FrameFilter { attributes: lane("2"), ..none() }, vec![2]),
         (FrameFilter { attributes: lane("3"), ..none() }, vec![]),
-        (FrameFilter { exclude_invalid: true, ..none() }, vec![1, 2, 4]),
+        (FrameFilter { valid_only: true, ..none() }, vec![1, 2, 4]),
         // What nobody measured does not hold.
         (FrameFilter { min_motion_intensity: Some(0.0), ..none() }, vec![]),
-        (FrameFilter { min_vehicle_density: Some(0.0), ..none() }, vec![]),
+        (FrameFilter { min_foreground_ratio: Some(0.0), ..none() }, vec![]),
     ] {
         let before = world.hub.stats().omitted_frames.of(GapReason::Filtered);
         let asked = format!("{filter:?}");
@@ -288,17 +288,17 @@ async fn a_start_by_time_begins_with_the_first_that_was_received_since() {
     world.register(&["cam"]).await;
     publish_every(&world, 1000, 10).await;
     let entries = world.memory_entries("cam").await;
-    let since = entries[6].received_time;
+    let since = entries[6].receive_time;
     let from = |time| ids(&["cam"]).from(StartPosition::Time(time));
     let mut some = world.subscribe(request(vec![from(since)])).await;
     expect(&mut some, &["checkpoint cam@7", "cam#7"]).await;
-    let before = entries[5].received_time.after(Duration::from_micros(1));
+    let before = entries[5].receive_time.after(Duration::from_micros(1));
     let mut some = world.subscribe(request(vec![from(before)])).await;
     expect(&mut some, &["checkpoint cam@7", "cam#7"]).await;
     world.keep("cam", 2).await;
     let mut some = world.subscribe(request(vec![from(since)])).await;
-    let behind = entries[7].received_time.after(Duration::from_micros(1));
-    let oldest = entries[8].received_time;
+    let behind = entries[7].receive_time.after(Duration::from_micros(1));
+    let oldest = entries[8].receive_time;
     let gap = format!("cam gap {since}..{behind} Retention oldest {oldest} next 9");
     expect(&mut some, &["checkpoint cam@9", &gap, "cam#9"]).await;
     let mut strict = from(since);
@@ -319,7 +319,7 @@ async fn a_start_by_time_begins_with_the_first_that_was_received_since() {
     // Nothing came since: what was received before and waits for a worker is passed over.
     world.accept("cam", 2).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let now = entries[9].received_time.after(Duration::from_millis(1500));
+    let now = entries[9].receive_time.after(Duration::from_millis(1500));
     let mut late = world.subscribe(request(vec![from(now)])).await;
     expect(&mut late, &["checkpoint cam@11"]).await;
     world.finish("cam", &[]).await;
@@ -341,7 +341,7 @@ async fn a_stop_by_time_before_all_that_is_kept_is_told_and_ends() {
     world.register(&["cam"]).await;
     publish_every(&world, 1000, 10).await;
     let entries = world.memory_entries("cam").await;
-    let time = |place: usize| entries[place].received_time;
+    let time = |place: usize| entries[place].receive_time;
     world.keep("cam", 2).await;
     world.register(&["later"]).await;
     let until = |start, stop| {
@@ -388,7 +388,7 @@ async fn a_stop_by_time_waits_for_what_was_received_before_it() {
     let world = World::new();
     world.register(&["cam", "idle"]).await;
     world.publish("cam", 2).await;
-    let stop = world.memory_entries("cam").await[1].received_time.after(Duration::from_secs(5));
+    let stop = world.memory_entries("cam").await[1].receive_time.after(Duration::from_secs(5));
     let mut selector = ids(&["cam", "idle"]).earliest();
     selector.stop_time = Some(stop);
     let mut some = world.subscribe(request(vec![selector.clone()])).await;

@@ -127,6 +127,26 @@ async fn unfollowed(subscription: &mut Subscription) -> u64 {
     }
 }
 
+/// Reads on until this comes.
+async fn until(subscription: &mut Subscription, wanted: &str) {
+    for _ in 0..200 {
+        if told(subscription, 1).await == [wanted] {
+            return;
+        }
+    }
+    panic!("{wanted} does not come");
+}
+
+/// Reads on until a heartbeat has this count of unfollowed streams.
+async fn until_unfollowed(subscription: &mut Subscription, wanted: u64) {
+    for _ in 0..20 {
+        if unfollowed(subscription).await == wanted {
+            return;
+        }
+    }
+    panic!("never are {wanted} unfollowed");
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_streams_than_one_may_follow_are_refused_unless_the_subscription_goes_on() {
     let world = World::new();
@@ -154,10 +174,10 @@ async fn more_streams_than_one_may_follow_are_refused_unless_the_subscription_go
     // The others follow as some leave: from their oldest frame on, or their cursors.
     world.unregister("cam-0000").await;
     world.unregister("cam-0001").await;
-    while unfollowed(&mut all).await != 1 {}
+    until_unfollowed(&mut all, 1).await;
     world.unregister("cam-0002").await;
-    while told(&mut all, 1).await != ["cam-2001#1"] {}
-    while unfollowed(&mut all).await != 0 {}
+    until(&mut all, "cam-2001#1").await;
+    until_unfollowed(&mut all, 0).await;
 
     // More cursors than places.
     selector.cursors = (3..2003).map(|n| cursor(&format!("cam-{n:04}"), 1)).collect();
@@ -173,8 +193,8 @@ async fn more_streams_than_one_may_follow_are_refused_unless_the_subscription_go
     for n in 3..6 {
         world.unregister(&format!("cam-{n:04}")).await;
     }
-    while told(&mut all, 1).await != ["cam-0000#1"] {}
-    while unfollowed(&mut all).await != 0 {}
+    until(&mut all, "cam-0000#1").await;
+    until_unfollowed(&mut all, 0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,14 +217,14 @@ async fn streams_that_others_register_beyond_the_most_wait_until_some_leave() {
     world.heard().await;
     assert_eq!(unfollowed(&mut all).await, 2);
     world.publish("cam-0007", 1).await;
-    while told(&mut all, 1).await != ["cam-0007#1"] {}
+    until(&mut all, "cam-0007#1").await;
     // Nothing of what it published meanwhile is lost.
     world.unregister("cam-0001").await;
-    while told(&mut all, 1).await != ["cam-2001#1"] {}
+    until(&mut all, "cam-2001#1").await;
     expect(&mut all, &["cam-2001#2"]).await;
-    while unfollowed(&mut all).await != 1 {}
+    until_unfollowed(&mut all, 1).await;
     world.publish("cam-2001", 1).await;
-    while told(&mut all, 1).await != ["cam-2001#3"] {}
+    until(&mut all, "cam-2001#3").await;
 }
 
 #[tokio::test(start_paused = true)]

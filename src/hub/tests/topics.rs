@@ -19,8 +19,8 @@ fn topic() -> Topic {
             sequence: Sequence::after(number - 1),
             previous_sequence: number - 1,
             given_before: None,
-            received_time: Timestamp::default(),
-            published_time: Timestamp::default(),
+            receive_time: Timestamp::default(),
+            publish_time: Timestamp::default(),
             body: OutputBody::Tombstone(Box::new(tombstone)),
             dead_letter: None,
         };

@@ -112,12 +112,12 @@ impl Partition {
         };
         let counters = &mut stream.counters;
         let sequence = Sequence::after(counters.accepted_sequence);
-        let received_time = counters.last_received_time.map_or(now.wall, |last| last.max(now.wall));
+        let receive_time = counters.last_receive_time.map_or(now.wall, |last| last.max(now.wall));
         let payload = frame.offer.payload;
         counters.accepted_sequence = sequence.get();
         counters.accepted_frames += 1;
         counters.queued_frames += 1;
-        counters.last_received_time = Some(received_time);
+        counters.last_receive_time = Some(receive_time);
         counters.queued_bytes += payload.size_bytes;
         counters.accepted_bytes += payload.size_bytes;
         if let Some(mark) = &frame.header.publisher {
@@ -131,8 +131,8 @@ impl Partition {
         self.totals.accepted += 1;
         self.totals.accepted_bytes += payload.size_bytes;
         self.totals.queued_bytes += payload.size_bytes;
-        self.work.push(frame, sequence, received_time, stream.revision);
-        AcceptResult::Accepted(sequence, received_time)
+        self.work.push(frame, sequence, receive_time, stream.revision);
+        AcceptResult::Accepted(sequence, receive_time)
     }
 }
 
@@ -224,7 +224,7 @@ mod tests {
         let home = state.partition(config.partitions.of(&id), at(1_200));
         let lease = home.acquire_lease("w", 1, OFFER_TTL, at(1_200)).unwrap();
         let taken = home.take(&lease, WorkPosition::default(), 10, at(1_200)).unwrap();
-        let times: Vec<_> = taken.iter().map(|item| item.received_time.as_micros()).collect();
+        let times: Vec<_> = taken.iter().map(|item| item.receive_time.as_micros()).collect();
         assert_eq!(times, [1_000, 1_000, 1_200]);
     }
 }

@@ -117,7 +117,7 @@ impl Partition {
         let taken = held.map_or_else(WorkPosition::default, |(_, taken)| *taken);
         let asked_for = |item: &&WorkItem| {
             purge.stream_id.as_ref().is_none_or(|id| item.stream_id == *id)
-                && purge.received_before.is_none_or(|before| item.received_time < before)
+                && purge.before_receive_time.is_none_or(|before| item.receive_time < before)
         };
         let mut marks = BTreeMap::<StreamId, PurgeMark>::new();
         for item in self.work.behind(taken).filter(asked_for) {

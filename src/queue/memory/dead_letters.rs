@@ -68,7 +68,7 @@ impl Partition {
         store.count += 1;
         store.last_time = store.last_time.max(now.wall);
         store.bytes += frame.size_bytes();
-        let id = DeadLetterId { dead_time: store.last_time, partition: self.id, number: store.count };
+        let id = DeadLetterId { dead_letter_time: store.last_time, partition: self.id, number: store.count };
         store.letters.insert(id, DeadLetter { id, frame, replay: None });
         id
     }

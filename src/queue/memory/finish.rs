@@ -91,8 +91,8 @@ impl Partition {
             sequence: frame.sequence,
             previous_sequence: frame.sequence.get() - 1,
             given_before: None,
-            received_time: frame.received_time,
-            published_time: now.wall.max(frame.received_time),
+            receive_time: frame.receive_time,
+            publish_time: now.wall.max(frame.receive_time),
             body: frame.body.clone(),
             dead_letter,
         });

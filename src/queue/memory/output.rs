@@ -55,7 +55,7 @@ impl Partition {
             stream.outputs.front().is_some_and(|entry| {
                 stream.counters.output_frames > keep.max_frames
                     || stream.counters.output_bytes > keep.max_bytes
-                    || entry.received_time < keep.oldest
+                    || entry.receive_time < keep.oldest
             })
         };
         if is_due(stream) && keep.revision.is_some_and(|revision| revision != stream.revision) {
@@ -74,12 +74,12 @@ impl Partition {
             stream.counters.oldest_sequence = entry.sequence.get() + 1;
             stream.counters.output_bytes -= bytes;
             stream.counters.trimmed_frames += 1;
-            stream.counters.trimmed_until = Some(entry.received_time);
+            stream.counters.trimmed_until = Some(entry.receive_time);
             trimmed.frames += 1;
             trimmed.bytes += bytes;
         }
         trimmed.more = is_due(stream);
-        trimmed.oldest = stream.outputs.front().map(|entry| entry.received_time);
+        trimmed.oldest = stream.outputs.front().map(|entry| entry.receive_time);
         self.totals.output_bytes -= trimmed.bytes;
         self.totals.trimmed += trimmed.frames;
         Ok(trimmed)

@@ -57,7 +57,7 @@ impl State {
             accepted_bytes: numbers.queued_bytes,
             queued_frames: numbers.queued_frames,
             queued_bytes: numbers.queued_bytes,
-            last_received_time: numbers.last_received_time,
+            last_receive_time: numbers.last_receive_time,
             trimmed_until: numbers.trimmed_until,
             ..StreamCounters::default()
         };
@@ -147,7 +147,7 @@ impl State {
         counters.floor_sequence = counters.accepted_sequence;
         counters.oldest_sequence = counters.accepted_sequence + 1;
         (counters.output_frames, counters.output_bytes) = (0, 0);
-        counters.trimmed_until = counters.last_received_time;
+        counters.trimmed_until = counters.last_receive_time;
         stream.removed = true;
         let settings = settings_bytes(&stream.settings);
         stream.settings = left_behind(&stream.settings);

@@ -11,11 +11,11 @@ impl Seek for MemoryQueue {
     async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<FoundAt> {
         let state = self.state();
         let Some(found) = state.home(stream).streams.get(stream) else { return Ok(FoundAt::default()) };
-        let place = found.outputs.partition_point(|entry| entry.received_time < time);
+        let place = found.outputs.partition_point(|entry| entry.receive_time < time);
         Ok(FoundAt {
             entry: found.outputs.get(place).map(Arc::clone),
             trimmed_until: found.counters.trimmed_until,
-            oldest: found.outputs.front().map(|entry| entry.received_time),
+            oldest: found.outputs.front().map(|entry| entry.receive_time),
         })
     }
 }

@@ -16,7 +16,7 @@ impl Partition {
         PartitionStats {
             depth: self.work.len() as u64,
             queued_bytes: self.totals.queued_bytes,
-            oldest_received_time: self.work.oldest_received_time(),
+            oldest_receive_time: self.work.oldest_receive_time(),
             output_bytes: self.totals.output_bytes,
             accepted: self.totals.accepted,
             accepted_bytes: self.totals.accepted_bytes,

@@ -16,7 +16,7 @@ impl Work {
         &mut self,
         frame: NewFrame,
         sequence: Sequence,
-        received_time: Timestamp,
+        receive_time: Timestamp,
         settings_revision: u64,
     ) {
         self.last += 1;
@@ -25,7 +25,7 @@ impl Work {
             position,
             stream_id: frame.stream_id,
             sequence,
-            received_time,
+            receive_time,
             settings_revision,
             header: frame.header,
             payload: frame.offer.payload,
@@ -46,8 +46,8 @@ impl Work {
         self.entries.len()
     }
 
-    pub(super) fn oldest_received_time(&self) -> Option<Timestamp> {
-        self.entries.values().next().map(|item| item.received_time)
+    pub(super) fn oldest_receive_time(&self) -> Option<Timestamp> {
+        self.entries.values().next().map(|item| item.receive_time)
     }
 
     pub(super) fn newest_mut(&mut self) -> Option<&mut WorkItem> {

@@ -67,7 +67,7 @@ impl Scan {
         let id: StreamId = fields.text("s")?.parse().map_err(|e| Error::Corrupt(format!("{e}")))?;
         let received = time(fields, "t")?;
         if purge.stream_id.as_ref().is_some_and(|wanted| *wanted != id)
-            || purge.received_before.is_some_and(|before| received >= before)
+            || purge.before_receive_time.is_some_and(|before| received >= before)
         {
             return Ok(());
         }

@@ -51,7 +51,7 @@ fn encode(frame: &DeadFrame) -> Vec<u8> {
         source,
         stream_id,
         sequence,
-        received_time,
+        receive_time,
         header,
         reason,
         message,
@@ -62,7 +62,7 @@ fn encode(frame: &DeadFrame) -> Vec<u8> {
     pb::DeadLetter {
         stream_id: stream_id.to_string(),
         sequence: sequence.get(),
-        received_time: received_time.as_micros(),
+        receive_time: receive_time.as_micros(),
         header: Some(entry::header_to_pb(header)),
         group_id: match source {
             DeadLetterSource::Worker => String::new(),
@@ -81,7 +81,7 @@ fn encode(frame: &DeadFrame) -> Vec<u8> {
         picture_bytes: picture.map_or(0, |picture| picture.payload.size_bytes),
         processed: output.as_ref().map(|output| entry::processed_to_pb(&output.frame)),
         previous_sequence: output.as_ref().map_or(0, |output| output.previous_sequence),
-        published_time: output.as_ref().map_or(0, |output| output.published_time.as_micros()),
+        publish_time: output.as_ref().map_or(0, |output| output.publish_time.as_micros()),
     }
     .encode_to_vec()
 }
@@ -103,7 +103,7 @@ pub(super) fn decode(id: DeadLetterId, fields: &reply::Fields) -> Result<DeadLet
         Ok(Box::new(DeadOutput {
             frame: entry::processed_from_pb(processed, header.clone())?,
             previous_sequence: body.previous_sequence,
-            published_time: Timestamp::from_micros(body.published_time),
+            publish_time: Timestamp::from_micros(body.publish_time),
         }))
     };
     let output = body.processed.map(output).transpose()?;
@@ -114,7 +114,7 @@ pub(super) fn decode(id: DeadLetterId, fields: &reply::Fields) -> Result<DeadLet
         },
         stream_id: body.stream_id.parse::<StreamId>().map_err(bad)?,
         sequence: Sequence::new(body.sequence).map_err(bad)?,
-        received_time: Timestamp::from_micros(body.received_time),
+        receive_time: Timestamp::from_micros(body.receive_time),
         header,
         reason: match body.reason {
             100 => DeadLetterReason::AttemptsExhausted,

@@ -10,7 +10,7 @@ use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
 use super::{RedisQueue, dead_entry, reply};
-use crate::domain::{DeadLetter, DeadLetterId, PartitionId, StreamId, Timestamp};
+use crate::domain::{DeadLetter, DeadLetterId, PartitionId, StreamId};
 use crate::queue::{
     DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Error, Lease, ListDeadLetters,
     ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
@@ -25,11 +25,11 @@ const MOST_LOOKED_AT: usize = 5_000;
 type Place = (u64, u64);
 
 pub(super) fn letter_id(partition: PartitionId, (time, number): Place) -> DeadLetterId {
-    DeadLetterId { dead_time: super::status::moment(time), partition, number }
+    DeadLetterId { dead_letter_time: super::status::moment(time), partition, number }
 }
 
 fn place(id: DeadLetterId) -> Place {
-    (u64::try_from(id.dead_time.as_micros()).unwrap_or(0), id.number)
+    (u64::try_from(id.dead_letter_time.as_micros()).unwrap_or(0), id.number)
 }
 
 fn before((time, number): Place) -> Option<Place> {
@@ -50,12 +50,7 @@ pub(super) fn redis_id(id: DeadLetterId) -> String {
 
 /// The places of one partition that a list may look at, first and last, both inclusive.
 fn range(query: &ListDeadLetters, partition: PartitionId) -> Option<(Place, Place)> {
-    let micros = |time: Timestamp| u64::try_from(time.as_micros()).unwrap_or(0);
-    let mut first = (query.filter.dead_after.map_or(0, micros), 0);
-    let mut last = match query.filter.dead_before {
-        Some(time) => before((micros(time), 0))?,
-        None => (u64::MAX, u64::MAX),
-    };
+    let (mut first, mut last) = ((0, 0), (u64::MAX, u64::MAX));
     if let Some(after) = query.after {
         let (time, number) = place(after);
         // Letters of one moment are ordered by partition.

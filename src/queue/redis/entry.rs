@@ -172,8 +172,8 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
     pb::Processed {
         width: frame.width,
         height: frame.height,
-        leased_time: frame.leased_time.as_micros(),
-        processed_time: frame.processed_time.as_micros(),
+        lease_time: frame.lease_time.as_micros(),
+        process_time: frame.process_time.as_micros(),
         pictures: frame.pictures.iter().map(picture_to_pb).collect(),
         quality: frame.quality.map(measures::quality_to_pb),
         stages: frame
@@ -187,7 +187,7 @@ pub(super) fn processed_to_pb(frame: &ProcessedFrame) -> pb::Processed {
         encoded_quality: frame.encoded_quality.map_or(0, u32::from),
         over_budget: frame.over_budget,
         mask_version: frame.mask_version,
-        traffic: frame.traffic.map(measures::traffic_to_pb),
+        scene: frame.scene.map(measures::scene_to_pb),
         rois: frame.rois.iter().map(measures::roi_to_pb).collect(),
         measures_version: frame.measures_version,
         validation_failures: frame.validation_failures.iter().copied().map(measures::from_failure).collect(),
@@ -201,8 +201,8 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
         header,
         width: frame.width,
         height: frame.height,
-        leased_time: Timestamp::from_micros(frame.leased_time),
-        processed_time: Timestamp::from_micros(frame.processed_time),
+        lease_time: Timestamp::from_micros(frame.lease_time),
+        process_time: Timestamp::from_micros(frame.process_time),
         pictures: frame.pictures.into_iter().map(picture_from_pb).collect::<Result<_>>()?,
         quality: frame.quality.map(measures::quality_from_pb),
         stages: frame
@@ -224,7 +224,7 @@ pub(super) fn processed_from_pb(frame: pb::Processed, header: FrameHeader) -> Re
         },
         over_budget: frame.over_budget,
         mask_version: frame.mask_version,
-        traffic: frame.traffic.map(measures::traffic_from_pb).transpose()?,
+        scene: frame.scene.map(measures::scene_from_pb).transpose()?,
         rois: frame.rois.into_iter().map(measures::roi_from_pb).collect::<Result<_>>()?,
         measures_version: frame.measures_version,
         validation_failures: {

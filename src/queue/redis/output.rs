@@ -32,8 +32,8 @@ fn output_entry(
         sequence,
         previous_sequence: if fields.has("v") { fields.number("v")? } else { sequence.get() - 1 },
         given_before: fields.has("g").then(|| fields.number("g")).transpose()?,
-        received_time: time(fields, "t")?,
-        published_time: time(fields, "p")?,
+        receive_time: time(fields, "t")?,
+        publish_time: time(fields, "p")?,
         body: entry::decode_output(&fields.bytes("b"))?,
         dead_letter: match fields.text("d")? {
             "" => None,
@@ -119,9 +119,9 @@ impl RedisQueue {
         // Most passes find nothing to do: the oldest entry alone tells.
         let page = self.page(stream, Sequence::FIRST, 1).await?;
         let within = page.counters.output_frames <= max_frames && page.counters.output_bytes <= max_bytes;
-        let late = page.entries.first().is_some_and(|entry| entry.received_time < oldest);
+        let late = page.entries.first().is_some_and(|entry| entry.receive_time < oldest);
         if within && !late {
-            let oldest = page.entries.first().map(|entry| entry.received_time);
+            let oldest = page.entries.first().map(|entry| entry.receive_time);
             return Ok(Trimmed { oldest, ..Trimmed::default() });
         }
         let page = self.page(stream, Sequence::FIRST, TRIM_ENTRIES).await?;
@@ -129,9 +129,9 @@ impl RedisQueue {
         let (mut trimmed, mut payloads, mut keep_from) = (Trimmed::default(), Vec::new(), Sequence::FIRST);
         let mut until = Timestamp::default();
         for entry in &page.entries {
-            let late = entry.received_time < oldest;
+            let late = entry.receive_time < oldest;
             if frames <= max_frames && bytes <= max_bytes && !late {
-                trimmed.oldest = Some(entry.received_time);
+                trimmed.oldest = Some(entry.receive_time);
                 break;
             }
             let pictures = entry.body.payloads();
@@ -142,7 +142,7 @@ impl RedisQueue {
             trimmed.frames += 1;
             trimmed.bytes += size;
             keep_from = entry.sequence.next();
-            until = entry.received_time;
+            until = entry.receive_time;
         }
         if trimmed.frames == 0 {
             return Ok(trimmed);

@@ -310,7 +310,7 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         over_budget_frames: fields.number("over_budget")?,
         over_budget_in_row: fields.number("over_budget_in_row")?,
         duplicate_frames: fields.number("duplicates")?,
-        last_received_time: match fields.number("received")? {
+        last_receive_time: match fields.number("received")? {
             0 => None,
             micros => Some(moment(micros)),
         },

@@ -161,7 +161,7 @@ impl RedisQueue {
         Ok(PartitionStats {
             depth: counts.number("work_frames")?,
             queued_bytes: counts.number("work_bytes")?,
-            oldest_received_time: oldest.map(|(_, fields)| super::work::time(&fields, "t")).transpose()?,
+            oldest_receive_time: oldest.map(|(_, fields)| super::work::time(&fields, "t")).transpose()?,
             output_bytes: counts.number("output_bytes")?,
             accepted: counts.number("accepted")?,
             accepted_bytes: counts.number("accepted_bytes")?,

@@ -122,7 +122,7 @@ impl RedisQueue {
                 .arg(format!("{}-{}", frame.position.0, frame.position.1))
                 .arg(frame.stream_id.as_str())
                 .number(frame.sequence.get())
-                .arg(frame.received_time.as_micros().to_string())
+                .arg(frame.receive_time.as_micros().to_string())
                 .number(frame.source.size_bytes)
                 .flag(kept)
                 .number(frame.body.payloads().iter().map(|payload| payload.size_bytes).sum())
@@ -189,7 +189,7 @@ pub(super) fn work_item(position: WorkPosition, fields: &reply::Fields) -> Resul
         position,
         stream_id: fields.text("s")?.parse().map_err(|error| Error::Corrupt(format!("{error}")))?,
         sequence: sequence(fields, "q")?,
-        received_time: time(fields, "t")?,
+        receive_time: time(fields, "t")?,
         settings_revision: fields.number("r")?,
         header: entry::decode_header(&fields.bytes("h"))?,
         payload: PayloadRef { key: PayloadKey::from_bits(key), size_bytes: fields.number("n")? },

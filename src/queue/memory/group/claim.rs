@@ -61,7 +61,7 @@ impl Group {
     }
 
     fn has_room(&mut self, seat: &Seat, claim: &Claim, size_bytes: u64, taken: usize, now: Now) -> bool {
-        let paced = claim.paced && self.record.settings.effective().affinity == GroupAffinity::None;
+        let paced = claim.paced && self.record.settings.effective().affinity == GroupAffinity::Any;
         let Some(member) = self.members.get(&seat.member) else { return false };
         if taken >= claim.most
             || member.frames >= claim.max_frames
@@ -98,7 +98,7 @@ impl Group {
     /// Whether a stream is another member's. It is as long as that one has a call, or frames.
     fn is_owned(&self, seat: &Seat, stream: &StreamId) -> bool {
         match self.record.settings.effective().affinity {
-            GroupAffinity::None => false,
+            GroupAffinity::Any => false,
             GroupAffinity::Stream => self
                 .positions
                 .get(stream)
@@ -109,7 +109,7 @@ impl Group {
 
     /// The stream becomes the member's; answers whether it was not before.
     fn adopt(&mut self, seat: &Seat, stream: &StreamId) -> bool {
-        if self.record.settings.effective().affinity == GroupAffinity::None {
+        if self.record.settings.effective().affinity == GroupAffinity::Any {
             return false;
         }
         let Some(position) = self.positions.get_mut(stream) else { return false };
@@ -256,7 +256,7 @@ impl Group {
     }
 
     fn is_mine(&self, seat: &Seat, stream: &StreamId) -> bool {
-        self.record.settings.effective().affinity == GroupAffinity::None
+        self.record.settings.effective().affinity == GroupAffinity::Any
             || self.positions.get(stream).and_then(|position| position.owner.as_ref()) == Some(&seat.member)
     }
 }

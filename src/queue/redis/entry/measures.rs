@@ -2,8 +2,8 @@
 
 use super::pb;
 use crate::domain::{
-    Congestion, Graded, Lighting, NormalizedPoint, Polygon, QualityMeasures, Roi, RoiAnalysis, RoiKind,
-    TrafficFeatures, ValidationFailure, Weather,
+    Congestion, Graded, Lighting, NormalizedPoint, Polygon, QualityMeasures, Roi, RoiKind, RoiMeasures,
+    SceneMeasures, ValidationFailure, Weather,
 };
 use crate::queue::{Error, Result};
 
@@ -66,12 +66,12 @@ pub(super) fn quality_from_pb(quality: pb::Quality) -> QualityMeasures {
     }
 }
 
-pub(super) fn traffic_to_pb(traffic: TrafficFeatures) -> pb::Traffic {
-    let TrafficFeatures { motion_intensity, vehicle_density, congestion, lighting, weather, model_frames } =
-        traffic;
-    pb::Traffic {
+pub(super) fn scene_to_pb(scene: SceneMeasures) -> pb::SceneMeasures {
+    let SceneMeasures { motion_intensity, foreground_ratio, congestion, lighting, weather, model_frames } =
+        scene;
+    pb::SceneMeasures {
         motion_intensity,
-        vehicle_density,
+        foreground_ratio,
         congestion: congestion.map(|congestion| graded_to_pb(congestion, from_congestion)),
         lighting: Some(graded_to_pb(lighting, from_lighting)),
         weather: Some(graded_to_pb(weather, from_weather)),
@@ -79,37 +79,37 @@ pub(super) fn traffic_to_pb(traffic: TrafficFeatures) -> pb::Traffic {
     }
 }
 
-pub(super) fn traffic_from_pb(traffic: pb::Traffic) -> Result<TrafficFeatures> {
-    let congestion = traffic.congestion.map(|congestion| graded_from_pb(congestion, to_congestion));
-    Ok(TrafficFeatures {
-        motion_intensity: traffic.motion_intensity,
-        vehicle_density: traffic.vehicle_density,
+pub(super) fn scene_from_pb(scene: pb::SceneMeasures) -> Result<SceneMeasures> {
+    let congestion = scene.congestion.map(|congestion| graded_from_pb(congestion, to_congestion));
+    Ok(SceneMeasures {
+        motion_intensity: scene.motion_intensity,
+        foreground_ratio: scene.foreground_ratio,
         congestion: congestion.transpose()?,
-        lighting: graded_from_pb(traffic.lighting.unwrap_or_default(), to_lighting)?,
-        weather: graded_from_pb(traffic.weather.unwrap_or_default(), to_weather)?,
-        model_frames: traffic.model_frames,
+        lighting: graded_from_pb(scene.lighting.unwrap_or_default(), to_lighting)?,
+        weather: graded_from_pb(scene.weather.unwrap_or_default(), to_weather)?,
+        model_frames: scene.model_frames,
     })
 }
 
-pub(super) fn roi_to_pb(roi: &RoiAnalysis) -> pb::RoiAnalysis {
-    let RoiAnalysis { roi_id, mean_luma, rms_contrast, vehicle_density, motion_intensity, congestion } = roi;
-    pb::RoiAnalysis {
+pub(super) fn roi_to_pb(roi: &RoiMeasures) -> pb::RoiMeasures {
+    let RoiMeasures { roi_id, mean_luma, rms_contrast, foreground_ratio, motion_intensity, congestion } = roi;
+    pb::RoiMeasures {
         roi_id: roi_id.to_string(),
         mean_luma: *mean_luma,
         rms_contrast: *rms_contrast,
-        vehicle_density: *vehicle_density,
+        foreground_ratio: *foreground_ratio,
         motion_intensity: *motion_intensity,
         congestion: congestion.map(|congestion| graded_to_pb(congestion, from_congestion)),
     }
 }
 
-pub(super) fn roi_from_pb(roi: pb::RoiAnalysis) -> Result<RoiAnalysis> {
+pub(super) fn roi_from_pb(roi: pb::RoiMeasures) -> Result<RoiMeasures> {
     let congestion = roi.congestion.map(|congestion| graded_from_pb(congestion, to_congestion));
-    Ok(RoiAnalysis {
+    Ok(RoiMeasures {
         roi_id: roi.roi_id.parse().map_err(|error| Error::Corrupt(format!("{error}")))?,
         mean_luma: roi.mean_luma,
         rms_contrast: roi.rms_contrast,
-        vehicle_density: roi.vehicle_density,
+        foreground_ratio: roi.foreground_ratio,
         motion_intensity: roi.motion_intensity,
         congestion: congestion.transpose()?,
     })
@@ -140,24 +140,24 @@ mod tests {
     #[test]
     fn measures_come_back_as_they_went() {
         let congestion = Some(Graded { class: Congestion::Heavy, confidence: 0.25 });
-        let full = TrafficFeatures {
+        let full = SceneMeasures {
             motion_intensity: Some(0.0),
-            vehicle_density: Some(0.625),
+            foreground_ratio: Some(0.625),
             congestion,
             lighting: Graded { class: Lighting::DawnDusk, confidence: 0.5 },
             weather: Graded { class: Weather::Foggy, confidence: 0.75 },
             model_frames: 7,
         };
         let first =
-            TrafficFeatures { motion_intensity: None, vehicle_density: None, congestion: None, ..full };
-        for traffic in [full, first] {
-            assert_eq!(traffic_from_pb(traffic_to_pb(traffic)), Ok(traffic));
+            SceneMeasures { motion_intensity: None, foreground_ratio: None, congestion: None, ..full };
+        for scene in [full, first] {
+            assert_eq!(scene_from_pb(scene_to_pb(scene)), Ok(scene));
         }
-        let roi = RoiAnalysis {
+        let roi = RoiMeasures {
             roi_id: "left".parse().unwrap(),
             mean_luma: Some(90.5),
             rms_contrast: None,
-            vehicle_density: Some(0.0),
+            foreground_ratio: Some(0.0),
             motion_intensity: None,
             congestion,
         };

@@ -77,16 +77,16 @@ while k <= #KEYS do
     answer = 'P'
     local letter_id -- the submitted picture moves to the dead letter, if there is room for it
     if letter ~= '' then
-      local dead = redis.call('HMGET', KEYS[4], 'dead_time', 'dead_bytes')
-      local dead_time = math.max(now, tonumber(dead[1] or 0))
+      local dead = redis.call('HMGET', KEYS[4], 'dead_letter_time', 'dead_bytes')
+      local dead_letter_time = math.max(now, tonumber(dead[1] or 0))
       keep_source = picture ~= '' and tonumber(dead[2] or 0) + letter_size <= tonumber(ARGV[3])
         and redis.call('EXISTS', source) == 1
       local size = keep_source and text(letter_size) or text_size
-      letter_id = text(dead_time) .. '-' .. text(redis.call('HINCRBY', KEYS[4], 'dead_letters', 1))
+      letter_id = text(dead_letter_time) .. '-' .. text(redis.call('HINCRBY', KEYS[4], 'dead_letters', 1))
       redis.call('XADD', KEYS[5], letter_id, 'b', letter, 'k', keep_source and picture or '', 'n', size,
         's', id, 'q', text(seq))
       redis.call('HINCRBY', stream, 'dead', 1)
-      redis.call('HSET', KEYS[4], 'dead_time', text(dead_time))
+      redis.call('HSET', KEYS[4], 'dead_letter_time', text(dead_letter_time))
       redis.call('HINCRBY', KEYS[4], 'dead_frames', 1)
       redis.call('HINCRBY', KEYS[4], 'dead_bytes', size)
     end

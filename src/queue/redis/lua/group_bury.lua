@@ -12,16 +12,16 @@ if removed or redis.call('EXISTS', KEYS[3]) == 1 then
   return removed and 0 or 1
 end
 local clock = redis.call('TIME')
-local dead = redis.call('HMGET', KEYS[1], 'dead_time', 'dead_bytes')
-local dead_time = math.max(clock[1] * 1000000 + clock[2], tonumber(dead[1] or 0))
+local dead = redis.call('HMGET', KEYS[1], 'dead_letter_time', 'dead_bytes')
+local dead_letter_time = math.max(clock[1] * 1000000 + clock[2], tonumber(dead[1] or 0))
 local keeps = has_copy and ARGV[4] ~= '' and tonumber(dead[2] or 0) + tonumber(ARGV[5]) <= tonumber(ARGV[1])
 local size = keeps and ARGV[5] or ARGV[6]
 redis.call('SET', KEYS[3], '1', 'PX', ARGV[2])
-local id = text(dead_time) .. '-' .. text(redis.call('HINCRBY', KEYS[1], 'dead_letters', 1))
+local id = text(dead_letter_time) .. '-' .. text(redis.call('HINCRBY', KEYS[1], 'dead_letters', 1))
 redis.call('XADD', KEYS[2], id, 'b', ARGV[3], 'k', keeps and ARGV[4] or '', 'n', size, 's', ARGV[8],
   'q', ARGV[7])
 redis.call('HINCRBY', KEYS[5], 'dead', 1)
-redis.call('HSET', KEYS[1], 'dead_time', text(dead_time))
+redis.call('HSET', KEYS[1], 'dead_letter_time', text(dead_letter_time))
 redis.call('HINCRBY', KEYS[1], 'dead_frames', 1)
 redis.call('HINCRBY', KEYS[1], 'dead_bytes', size)
 if keeps then
