@@ -106,7 +106,7 @@ impl DeadLetterDesk {
         let queue_id = filter.equal_text("queue_id");
         let partition = partitions.all().find(|&one| queue_id == Some(stats::queue_id(one).as_str()));
         let stream = filter.equal_text("stream_id").and_then(|id| id.parse().ok());
-        let filter = DeadLetterFilter { stream, partition, ..Default::default() };
+        let filter = DeadLetterFilter { stream, partition };
         let query = ListDeadLetters { filter, order, after, limit: READ_AT_ONCE };
         Walk { queue: &*self.queue, query, over: false }
     }

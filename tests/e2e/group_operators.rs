@@ -22,9 +22,10 @@ async fn groups_are_made_listed_changed_and_refused() {
         create(&server, group(id, "a-*")).await;
     }
     let mut client = server.groups();
-    let again = |glob: &str| pb::CreateConsumerGroupRequest { group: Some(group("g1", glob)) };
-    client.create_consumer_group(again("a-*")).await.expect("a repeat answers as the first call did");
-    let status = client.create_consumer_group(again("b-*")).await.expect_err("is there, with other settings");
+    let again = pb::CreateConsumerGroupRequest { group: Some(group("g1", "a-*")) };
+    client.create_consumer_group(again).await.expect("equal settings are there already");
+    let other = pb::CreateConsumerGroupRequest { group: Some(group("g1", "b-*")) };
+    let status = client.create_consumer_group(other).await.expect_err("is there with other settings");
     assert_eq!((status.code(), reason(&status)), (Code::AlreadyExists, name(pb::ErrorReason::AlreadyExists)));
     let mut seen = Vec::new();
     let mut page_token = String::new();

@@ -95,9 +95,8 @@ async fn every_output_format_is_what_it_says() {
     ];
     for (id, format, lossless, least) in cases {
         let output = pb::OutputPolicy { format: format.into(), lossless, ..Default::default() };
-        let stream = register(&server, id, output).await;
-        assert_eq!(stream.output, Some(output), "as it was said");
-        let shown = stream.effective.and_then(|policies| policies.output).expect("in force");
+        let shown =
+            register(&server, id, output).await.effective.and_then(|one| one.output).expect("in force");
         assert_eq!((shown.format(), shown.lossless), (format, lossless));
         assert_eq!(shown.reencode_mode(), pb::ReencodeMode::Auto, "the default");
         let small = pb::OutputPolicy { max_width: Some(200), max_height: Some(90), ..output };
@@ -265,10 +264,6 @@ async fn what_is_masked_is_nowhere_to_be_seen() {
     server.stop().await;
 }
 
-fn budget_of(in_force: Option<pb::StreamPolicies>) -> Option<pb::AdaptiveQuality> {
-    in_force.and_then(|policies| policies.output).and_then(|output| output.adaptive)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
     let server = TestServer::start(|_| {}).await;
@@ -280,10 +275,10 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
         adaptive: Some(pb::AdaptiveQuality { min_scale_percent, ..adaptive }),
         ..Default::default()
     };
-    let shown = register(&server, "scaled", output(None)).await;
-    assert_eq!(shown.output, Some(output(None)), "as it was said");
+    let shown = register(&server, "scaled", output(None)).await.effective;
+    let shown = shown.and_then(|one| one.output?.adaptive);
     assert_eq!(
-        budget_of(shown.effective),
+        shown,
         Some(pb::AdaptiveQuality { min_quality: Some(30), min_scale_percent: Some(25), ..adaptive })
     );
     register(&server, "whole", output(Some(100))).await;
@@ -352,7 +347,8 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
         ..Default::default()
     };
     let changed = client.update_stream(update).await.expect("updates").into_inner().stream.expect("a stream");
-    assert_eq!((changed.output, budget_of(changed.effective)), (None, None), "no budget any more");
+    let in_force = changed.effective.and_then(|one| one.output?.adaptive);
+    assert_eq!((changed.output, in_force), (None, None), "no budget any more");
     server.stop().await;
 }
 
@@ -368,7 +364,9 @@ async fn a_budget_is_kept_by_quality() {
         ..Default::default()
     };
     let output = pb::OutputPolicy { adaptive: Some(adaptive), ..Default::default() };
-    let shown = budget_of(register(&server, "cam", output).await.effective);
+    let registered = register(&server, "cam", output).await;
+    assert_eq!(registered.output, Some(output), "as it was said");
+    let shown = registered.effective.and_then(|one| one.output?.adaptive);
     assert_eq!(shown, Some(pb::AdaptiveQuality { min_scale_percent: Some(25), ..adaptive }));
     server.submit(vec![frame("cam", &source); 4]).await;
     for sequence in 1..=4 {
