@@ -338,11 +338,17 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
         Some(pb::AdaptiveQuality { min_quality: Some(20), min_scale_percent: Some(100), ..adaptive })
     );
     let none = pb::AdaptiveQuality::default();
-    let changed =
-        client.update_stream(update(none, "output.adaptive.max_bytes_per_frame")).await.expect("updates");
-    let budget =
-        changed.into_inner().stream.and_then(|stream| stream.output).and_then(|output| output.adaptive);
-    assert_eq!(budget, None, "a budget that bounds nothing is none");
+    let update = update(none, "output.adaptive.max_bytes_per_frame");
+    let refused = client.update_stream(update).await.expect_err("the rest of it would bound nothing");
+    assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, name(R::InvalidField)));
+    let update = pb::UpdateStreamRequest {
+        stream: Some(pb::Stream { stream_id: "whole".to_owned(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["output.adaptive".to_owned()] }),
+        ..Default::default()
+    };
+    let changed = client.update_stream(update).await.expect("updates").into_inner().stream.expect("a stream");
+    let in_force = changed.effective.and_then(|one| one.output?.adaptive);
+    assert_eq!((changed.output, in_force), (None, None), "no budget any more");
     server.stop().await;
 }
 
