@@ -85,7 +85,7 @@ impl GroupDesk {
             if record.settings != settings || record.start != start.digest() {
                 return Err(queue::Error::GroupExists(id).into());
             }
-            let group = Some(self.with_status(&id).await?);
+            let group = Some(self.with_status(&record.id).await?);
             return Ok(pb::CreateConsumerGroupResponse { group, time_gaps: Vec::new() });
         }
         let records = self.consumers.selected(&settings.streams).await?;

@@ -143,7 +143,7 @@ async fn each_omission_is_a_gap_with_its_reason() {
 }
 
 #[tokio::test]
-async fn max_fps_counts_by_received_time() {
+async fn max_fps_counts_by_receive_time() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     for _ in 0..30 {

@@ -164,7 +164,8 @@ async fn unknown_streams_are_registered_where_that_is_on_up_to_its_bound() {
     let by_frames: Vec<_> =
         streams.iter().map(|one| (one.stream_id != "named", one.auto_registered)).collect();
     assert_eq!(by_frames, [(true, true), (true, true), (false, false)]);
-    let location = pb::GeoLocation { altitude_meters: Some(34.5), ..Default::default() };
+    let location =
+        pb::GeoLocation { latitude_degrees: Some(52.5), longitude_degrees: Some(13.4), ..Default::default() };
     let moved = pb::Stream { location: Some(location), ..streams.remove(0) };
     let mask = prost_types::FieldMask { paths: vec!["location".to_owned()] };
     let update =
