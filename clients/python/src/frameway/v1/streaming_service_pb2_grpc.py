@@ -67,7 +67,7 @@ class StreamingServiceStub:
     Newer and older programs:
 
     - A server refuses what it does not know: an enum value, a oneof that is present without a known case, and (all RPCs but
-    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then.
+    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then; in a batch, only the frame at fault is rejected.
     - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
     unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
     FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
@@ -188,7 +188,7 @@ class StreamingServiceServicer:
     Newer and older programs:
 
     - A server refuses what it does not know: an enum value, a oneof that is present without a known case, and (all RPCs but
-    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then.
+    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then; in a batch, only the frame at fault is rejected.
     - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
     unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
     FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
@@ -216,7 +216,7 @@ class StreamingServiceServicer:
         retry_delay, later frames of that stream in the batch are refused too (OUT_OF_ORDER). Calls that run at the same time are
         not ordered.
         - Retry: safe for frames with publisher_id and publisher_sequence; others may be stored twice. If the call fails with
-        UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED, every frame counts as unconfirmed.
+        UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED or INTERNAL, every frame counts as unconfirmed.
         - Status: OK when frames were tried, with a result for each; a frame's own faults are in its result. INVALID_ARGUMENT
         (EMPTY_BATCH, TOO_MANY_FRAMES), RESOURCE_EXHAUSTED (BATCH_TOO_LARGE): no frame was tried. UNAVAILABLE
         (BACKEND_UNAVAILABLE): no frame was confirmed.
@@ -446,7 +446,7 @@ class StreamingService:
     Newer and older programs:
 
     - A server refuses what it does not know: an enum value, a oneof that is present without a known case, and (all RPCs but
-    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then.
+    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then; in a batch, only the frame at fault is rejected.
     - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
     unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
     FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
