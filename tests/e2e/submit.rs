@@ -56,6 +56,8 @@ async fn bad_frames_are_rejected_and_their_neighbours_accepted() {
     assert_eq!(rejected(&outcomes[3]), (R::PictureSizeMismatch, "data"));
     assert_eq!(rejected(&outcomes[4]), (R::CaptureTimeOutOfRange, "capture_time"));
     assert_eq!(rejected(&outcomes[5]).0, R::StreamNotFound);
+    let Outcome::Rejected(unknown) = &outcomes[5] else { panic!("{:?}", outcomes[5]) };
+    assert_eq!(unknown.metadata["stream_id"], "nobody");
     assert_eq!(rejected(&outcomes[6]), (R::PictureFormatUnknown, "format"));
     assert_eq!((accepted(&outcomes[7]), accepted(&outcomes[8])), (2, 3));
     server.stop().await;
