@@ -204,7 +204,11 @@ pub(super) fn first_match(matchers: &[Matcher], record: &StreamRecord) -> Option
 
 impl Selector {
     /// The number that a stream's delivery begins with. `index` is the selector's.
-    pub(super) fn first_sequence(&self, record: &StreamRecord, index: usize) -> Result<Sequence, SubscribeError> {
+    pub(super) fn first_sequence(
+        &self,
+        record: &StreamRecord,
+        index: usize,
+    ) -> Result<Sequence, SubscribeError> {
         let live = Sequence::after(record.counters.published_sequence);
         let oldest = Sequence::after(record.counters.oldest_sequence.saturating_sub(1));
         let asked = match (self.cursor_of(&record.id), &self.start) {

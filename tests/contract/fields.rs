@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use frameway::pb::v1 as pb;
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value,
+};
 use tonic::Code;
 
 use crate::caller::{Caller, Refused};
@@ -41,7 +43,11 @@ fn index(field: &FieldDescriptor) -> &'static str {
 }
 
 /// All places of a request's fields, but for those that the table frees and what is below them.
-fn places(method: &MethodDescriptor, rules: &BTreeMap<&str, Rule>, seen: &mut BTreeSet<String>) -> Vec<Place> {
+fn places(
+    method: &MethodDescriptor,
+    rules: &BTreeMap<&str, Rule>,
+    seen: &mut BTreeSet<String>,
+) -> Vec<Place> {
     let mut found = Vec::new();
     walk(method.name(), &method.input(), &mut Vec::new(), rules, seen, &mut found);
     found
@@ -200,8 +206,10 @@ pub(crate) async fn server_with(server: TestServer) -> (TestServer, Caller, Give
         ..Default::default()
     };
     server.submit(vec![broken]).await;
-    let streams = vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam-1".to_owned())) }];
-    let group = pb::ConsumerGroup { group_id: "group-1".to_owned(), streams: streams.clone(), ..Default::default() };
+    let streams =
+        vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam-1".to_owned())) }];
+    let group =
+        pb::ConsumerGroup { group_id: "group-1".to_owned(), streams: streams.clone(), ..Default::default() };
     let create = pb::CreateConsumerGroupRequest { group: Some(group) };
     server.groups().create_consumer_group(create).await.expect("makes a group");
     let dead_letter = common::eventually("the broken picture becomes a dead letter", async || {
@@ -213,7 +221,9 @@ pub(crate) async fn server_with(server: TestServer) -> (TestServer, Caller, Give
     let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
     let mut events = server.streaming().subscribe_frames(request).await.expect("subscribes").into_inner();
     let first = events.message().await.expect("answers").and_then(|message| message.event);
-    let Some(pb::subscribe_frames_response::Event::Checkpoint(checkpoint)) = first else { panic!("{first:?}") };
+    let Some(pb::subscribe_frames_response::Event::Checkpoint(checkpoint)) = first else {
+        panic!("{first:?}")
+    };
     let cursor = checkpoint.cursors.first().expect("a cursor").cursor.clone();
     let caller = Caller::new(server.channel());
     (server, caller, Given { dead_letter, cursor })
@@ -275,7 +285,11 @@ async fn faults_of(
                 let mut expected = expected(&place, &bad);
                 // The check of a frame's raw bytes is its own.
                 if submits && place.rule.starts_with("Frame.") {
-                    expected = Answer { code: None, field: bad.at.unwrap_or(place.field.name()).to_owned(), ..expected };
+                    expected = Answer {
+                        code: None,
+                        field: bad.at.unwrap_or(place.field.name()).to_owned(),
+                        ..expected
+                    };
                 }
                 let got = answer(caller, &method, &request).await;
                 tried += 1;

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value,
+};
 use serde_json::Value as Json;
 
 /// A message with these fields.
@@ -46,7 +48,8 @@ fn one(kind: &Kind, json: &Json) -> Value {
         Kind::String => Value::String(json.as_str().expect("a text").to_owned()),
         // A character for each byte.
         Kind::Bytes => {
-            let bytes = json.as_str().expect("bytes as text").chars().map(|c| u8::try_from(c).expect("a byte"));
+            let bytes =
+                json.as_str().expect("bytes as text").chars().map(|c| u8::try_from(c).expect("a byte"));
             Value::Bytes(bytes.collect::<Vec<_>>().into())
         }
         Kind::Bool => Value::Bool(json.as_bool().expect("a boolean")),

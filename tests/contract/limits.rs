@@ -107,7 +107,7 @@ fn group(fields: Json) -> Json {
 fn capture_time(seconds: u64) -> Json {
     let now = Timestamp::now().as_micros() / 1_000_000;
     let offset = seconds as i64;
-    let at = if seconds % 2 == 0 { now + offset } else { now - offset };
+    let at = if seconds.is_multiple_of(2) { now + offset } else { now - offset };
     frame(json!({"capture_time": {"seconds": at, "nanos": 0}}))
 }
 
@@ -142,7 +142,10 @@ fn cases() -> BTreeMap<&'static str, Case> {
             "max_control_message_bytes",
             Shown("e2e/transport.rs::a_message_that_is_too_large_is_refused_alike_by_every_service"),
         ),
-        ("max_metadata_bytes", Shown("e2e/transport.rs::too_much_metadata_gets_a_status_and_spares_the_connection")),
+        (
+            "max_metadata_bytes",
+            Shown("e2e/transport.rs::too_much_metadata_gets_a_status_and_spares_the_connection"),
+        ),
         (
             "max_calls_per_connection",
             Shown("e2e/transport.rs::one_connection_carries_many_subscriptions_and_calls_beside_them"),
@@ -161,7 +164,10 @@ fn cases() -> BTreeMap<&'static str, Case> {
                 frame(json!({"data": "\u{ff}".repeat(n as usize)}))
             })]),
         ),
-        ("max_picture_pixels", tried([trial("SubmitFrameBatch", "PICTURE_TOO_LARGE", |n| grey(2, n / 2 + n % 2))])),
+        (
+            "max_picture_pixels",
+            tried([trial("SubmitFrameBatch", "PICTURE_TOO_LARGE", |n| grey(2, n / 2 + n % 2))]),
+        ),
         ("max_picture_side", tried([trial("SubmitFrameBatch", "PICTURE_TOO_LARGE", |n| grey(n, 1))])),
         (
             "max_attributes",
@@ -200,9 +206,11 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ),
         (
             "max_resume_streams",
-            tried([trial("SubmitFrames", MANY, |n| {
-                json!({"setup": {"resume_stream_ids": times(n, json!("cam-1"))}})
-            })]),
+            tried([trial(
+                "SubmitFrames",
+                MANY,
+                |n| json!({"setup": {"resume_stream_ids": times(n, json!("cam-1"))}}),
+            )]),
         ),
         ("max_streams", Shown("conformance/registry.rs::streams_are_limited_in_number")),
         (
@@ -222,16 +230,22 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ),
         (
             "max_selectors",
-            tried([trial("SubscribeFrames", MANY, |n| {
-                json!({"selectors": times(n, json!({"streams": [{"id": "cam-1"}]}))})
-            })]),
+            tried([trial(
+                "SubscribeFrames",
+                MANY,
+                |n| json!({"selectors": times(n, json!({"streams": [{"id": "cam-1"}]}))}),
+            )]),
         ),
         (
             "max_stream_matches",
             tried([
-                trial("SubscribeFrames", MANY, |n| selector(json!({"streams": times(n, json!({"id": "cam-1"}))}))),
+                trial("SubscribeFrames", MANY, |n| {
+                    selector(json!({"streams": times(n, json!({"id": "cam-1"}))}))
+                }),
                 trial("WatchStreams", MANY, |n| json!({"streams": times(n, json!({"id": "cam-1"}))})),
-                trial("UpdateConsumerGroup", MANY, |n| group(json!({"streams": times(n, json!({"id": "cam-1"}))}))),
+                trial("UpdateConsumerGroup", MANY, |n| {
+                    group(json!({"streams": times(n, json!({"id": "cam-1"}))}))
+                }),
                 trial("SeekConsumerGroup", MANY, |n| json!({"streams": times(n, json!({"id": "cam-1"}))})),
             ]),
         ),
@@ -241,7 +255,9 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ),
         (
             "max_streams_per_subscription",
-            Shown("e2e/many_streams.rs::more_streams_than_a_subscription_follows_are_refused_at_the_start_and_told_later"),
+            Shown(
+                "e2e/many_streams.rs::more_streams_than_a_subscription_follows_are_refused_at_the_start_and_told_later",
+            ),
         ),
         (
             "max_cursors",
@@ -249,12 +265,18 @@ fn cases() -> BTreeMap<&'static str, Case> {
                 trial("SubscribeFrames", MANY, |n| {
                     selector(json!({"start": {"cursors": {"cursors": cursors(n)}}}))
                 }),
-                trial("SeekConsumerGroup", MANY, |n| json!({"position": {"cursors": {"cursors": cursors(n)}}})),
+                trial(
+                    "SeekConsumerGroup",
+                    MANY,
+                    |n| json!({"position": {"cursors": {"cursors": cursors(n)}}}),
+                ),
             ]),
         ),
         (
             "max_subscriptions",
-            Shown("e2e/transport.rs::subscriptions_beyond_the_limit_are_refused_and_leave_room_for_other_calls"),
+            Shown(
+                "e2e/transport.rs::subscriptions_beyond_the_limit_are_refused_and_leave_room_for_other_calls",
+            ),
         ),
         (
             "max_subscriber_buffer_bytes",
@@ -306,9 +328,11 @@ fn cases() -> BTreeMap<&'static str, Case> {
         ("max_page_bytes", Shown("e2e/registry.rs::a_page_of_large_settings_fits_every_clients_message")),
         (
             "max_filter_bytes",
-            tried([trial("ListStreams", "FILTER_INVALID", |n| {
-                json!({"filter": format!("display_name = \"{}\"", text(n - 17))})
-            })]),
+            tried([trial(
+                "ListStreams",
+                "FILTER_INVALID",
+                |n| json!({"filter": format!("display_name = \"{}\"", text(n - 17))}),
+            )]),
         ),
         (
             "max_display_name_bytes",
@@ -322,7 +346,11 @@ fn cases() -> BTreeMap<&'static str, Case> {
             tried([
                 trial("ResumeQueue", BAD, |n| json!({"reason": text(n)})),
                 trial("UpdateStream", BAD, |n| json!({"reason": text(n)})),
-                trial("RejectFrames", BAD, |n| json!({"rejections": [{"ack_id": "none", "reason": text(n)}]})),
+                trial(
+                    "RejectFrames",
+                    BAD,
+                    |n| json!({"rejections": [{"ack_id": "none", "reason": text(n)}]}),
+                ),
             ]),
         ),
     ])
@@ -341,7 +369,8 @@ async fn small_server() -> TestServer {
 
 /// The numbers of `Limits`, by field; times in seconds.
 async fn limits(server: &TestServer) -> BTreeMap<String, u64> {
-    let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells").into_inner();
+    let info =
+        server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells").into_inner();
     let limits = info.limits.expect("limits").encode_to_vec();
     let of = contract().get_message_by_name("frameway.v1.Limits").expect("the message");
     let limits = DynamicMessage::decode(of.clone(), &limits[..]).expect("limits");
@@ -430,7 +459,8 @@ async fn a_page_that_asks_for_more_has_a_thousand_items() {
 }
 
 fn named_group(id: String) -> pb::CreateConsumerGroupRequest {
-    let streams = vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam-1".to_owned())) }];
+    let streams =
+        vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam-1".to_owned())) }];
     let group = pb::ConsumerGroup { group_id: id, streams, ..Default::default() };
     pb::CreateConsumerGroupRequest { group: Some(group) }
 }

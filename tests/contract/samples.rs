@@ -77,8 +77,8 @@ impl Given {
             "PrivacyMask" => json!({"mask_id": "window", "polygon": triangle}),
             "AdaptiveQuality" => json!({"max_bytes_per_frame": 100_000}),
             "DeadLetterIdList" => json!({"ids": [self.dead_letter]}),
-            "SubmitSetup" | "OutputPolicy" | "RetentionPolicy" | "ValidationPolicy" | "QueuePolicy" | "Sampling"
-            | "FrameFilter" | "PictureSelection" | "Rendition" | "RetryBackoff" => json!({}),
+            "SubmitSetup" | "OutputPolicy" | "RetentionPolicy" | "ValidationPolicy" | "QueuePolicy"
+            | "Sampling" | "FrameFilter" | "PictureSelection" | "Rendition" | "RetryBackoff" => json!({}),
             other => panic!("no sample of {other}"),
         }
     }

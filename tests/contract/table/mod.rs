@@ -147,7 +147,10 @@ pub(crate) fn no_times(reason: &'static str) -> Vec<Bad> {
 
 /// A map of so many good entries.
 pub(crate) fn map_of(entries: usize) -> Json {
-    (0..entries).map(|index| (format!("key-{index}"), json!("value"))).collect::<serde_json::Map<_, _>>().into()
+    (0..entries)
+        .map(|index| (format!("key-{index}"), json!("value")))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// Maps of attributes or labels: too many, bad keys, values that are too long.

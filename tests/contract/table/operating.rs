@@ -76,7 +76,11 @@ fn queue_target() -> Rule {
 /// The call does not say which, or says it with `false`.
 fn all() -> Rule {
     let none = required("INVALID_FIELD").at("target");
-    Rule::Bad(vec![invalid(json!(false)), none.clone().only("Queue"), none.only("DeadLetters").with(json!({"ids": null}))])
+    Rule::Bad(vec![
+        invalid(json!(false)),
+        none.clone().only("Queue"),
+        none.only("DeadLetters").with(json!({"ids": null})),
+    ])
 }
 
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
@@ -137,14 +141,18 @@ fn acknowledging() -> Vec<(&'static str, Rule)> {
         ),
         (
             "Rejection.ack_id",
-            Rule::Bad([json!(""), json!("none"), text(257)].map(|id| bad(id, "ACK_ID_INVALID").in_item()).to_vec()),
+            Rule::Bad(
+                [json!(""), json!("none"), text(257)].map(|id| bad(id, "ACK_ID_INVALID").in_item()).to_vec(),
+            ),
         ),
         ("Rejection.reason", reason()),
         ("Rejection.retry_delay", spans(0, 3_600)),
         (
             "Rejection.dead_letter",
             Rule::Bad(vec![
-                invalid(json!(true)).with(json!({"retry_delay": {"seconds": 1, "nanos": 0}})).at("retry_delay"),
+                invalid(json!(true))
+                    .with(json!({"retry_delay": {"seconds": 1, "nanos": 0}}))
+                    .at("retry_delay"),
             ]),
         ),
         ("ExtendAckDeadlineRequest.group_id", group_id()),

@@ -67,14 +67,8 @@ fn position() -> Vec<(&'static str, Rule)> {
         ("StartPosition.receive_time", Rule::Bad(times)),
         ("StartPosition.age", spans(0, MAX_START_AGE)),
         ("StartPosition.cursors", inner()),
-        (
-            "CursorList.cursors",
-            Rule::Bad(vec![over(10_000, json!({"stream_id": "cam-1", "cursor": "x"}))]),
-        ),
-        (
-            "StreamCursor.stream_id",
-            Rule::Bad(vec![cursor_of("cam-2"), cursor_of(""), cursor_of("a b")]),
-        ),
+        ("CursorList.cursors", Rule::Bad(vec![over(10_000, json!({"stream_id": "cam-1", "cursor": "x"}))])),
+        ("StreamCursor.stream_id", Rule::Bad(vec![cursor_of("cam-2"), cursor_of(""), cursor_of("a b")])),
         (
             "StreamCursor.cursor",
             Rule::Bad(["", "x", "AAAA", "a b"].map(|text| bad(json!(text), "CURSOR_INVALID")).to_vec())
@@ -115,10 +109,7 @@ fn pictures() -> Vec<(&'static str, Rule)> {
         ("PictureSelection.metadata_only", ANY_FLAG),
         ("PictureSelection.rendition", inner()),
         ("PictureSelection.max_picture_bytes", not([json!(0), json!((32 << 20) + 1)])),
-        (
-            "Rendition.format",
-            not([json!(99), json!("PICTURE_FORMAT_RGB8"), json!("PICTURE_FORMAT_NV12")]),
-        ),
+        ("Rendition.format", not([json!(99), json!("PICTURE_FORMAT_RGB8"), json!("PICTURE_FORMAT_NV12")])),
         ("Rendition.quality", not([json!(0), json!(101)])),
         ("Rendition.max_width", side()),
         ("Rendition.max_height", side()),

@@ -27,7 +27,8 @@ fn outline(points: usize) -> Json {
 }
 
 fn outlines() -> Rule {
-    let crossing = json!([{"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 1.0}, {"x": 1.0, "y": 0.0}, {"x": 0.0, "y": 1.0}]);
+    let crossing =
+        json!([{"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 1.0}, {"x": 1.0, "y": 0.0}, {"x": 0.0, "y": 1.0}]);
     Rule::Bad(vec![
         required("INVALID_FIELD"),
         invalid(outline(2)),
@@ -140,7 +141,8 @@ fn stream() -> Vec<(&'static str, Rule)> {
     let etags = etags.into_iter().chain([invalid(text(513)).only("UpdateStream")]);
     let relayed = json!({"output": {"reencode_mode": "REENCODE_MODE_RELAY"}});
     let masks = json!([{"mask_id": "window", "polygon": outline(3)}]);
-    let masked = |output: Json, at: &'static str| invalid(output).with(json!({"privacy_masks": masks})).at(at);
+    let masked =
+        |output: Json, at: &'static str| invalid(output).with(json!({"privacy_masks": masks})).at(at);
     vec![
         ("Stream.stream_id", Rule::Bad(no_id("INVALID_STREAM_ID", true))),
         ("Stream.display_name", not([text(257), json!("\u{e9}".repeat(129))])),
