@@ -156,7 +156,9 @@ impl From<SubscribeError> for Fault {
                 Self::new(R::CursorTrimmed, message).fact("stream_id", stream).fact("oldest_sequence", oldest)
             }
             SubscribeError::OtherSelection => Self::new(R::InvalidField, message).field("resume_token"),
-            SubscribeError::PositionInFuture(_) => Self::new(R::PositionInFuture, message),
+            SubscribeError::PositionInFuture { selector, field, message: _ } => {
+                Self::new(R::PositionInFuture, message).field(format!("selectors[{selector}].start.{field}"))
+            }
             SubscribeError::SlowConsumer { limit_bytes } => {
                 Self::new(R::SlowConsumer, message).fact("limit", limit_bytes).retry_in(SOON)
             }
@@ -281,7 +283,12 @@ mod tests {
             (E::CursorOfAnotherStore { stream: stream(), oldest }, Code::OutOfRange, "CURSOR_TRIMMED", false),
             (E::CursorBeyondStore { stream: stream(), oldest }, Code::OutOfRange, "CURSOR_TRIMMED", false),
             (E::OtherSelection, Code::InvalidArgument, "INVALID_FIELD", false),
-            (E::PositionInFuture("x".into()), Code::OutOfRange, "POSITION_IN_FUTURE", false),
+            (
+                E::PositionInFuture { selector: 0, field: "sequence", message: "x".into() },
+                Code::OutOfRange,
+                "POSITION_IN_FUTURE",
+                false,
+            ),
             (E::SlowConsumer { limit_bytes: 1 }, Code::ResourceExhausted, "SLOW_CONSUMER", true),
             (E::Draining, Code::Unavailable, "DRAINING", true),
             (E::Backend(QueueError::LeaseLost), Code::Internal, "INTERNAL", false),

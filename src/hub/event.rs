@@ -262,8 +262,15 @@ pub enum SubscribeError {
     #[error("the resume token is of a watch of other streams: `streams` must be the same")]
     OtherSelection,
     /// A position lies further ahead than anybody can know.
-    #[error("{0}")]
-    PositionInFuture(String),
+    #[error("{message}")]
+    PositionInFuture {
+        /// The selector that asks for it.
+        selector: usize,
+        /// The field of its start that is at fault.
+        field: &'static str,
+        /// For people.
+        message: String,
+    },
     /// The subscriber fell too far behind, and had chosen to be disconnected then.
     #[error("the subscriber is more than {limit_bytes} bytes behind; go on from the last cursors")]
     SlowConsumer {

@@ -203,8 +203,12 @@ pub(super) fn first_match(matchers: &[Matcher], record: &StreamRecord) -> Option
 }
 
 impl Selector {
-    /// The number that a stream's delivery begins with.
-    pub(super) fn first_sequence(&self, record: &StreamRecord) -> Result<Sequence, SubscribeError> {
+    /// The number that a stream's delivery begins with. `index` is the selector's.
+    pub(super) fn first_sequence(
+        &self,
+        record: &StreamRecord,
+        index: usize,
+    ) -> Result<Sequence, SubscribeError> {
         let live = Sequence::after(record.counters.published_sequence);
         let oldest = Sequence::after(record.counters.oldest_sequence.saturating_sub(1));
         let asked = match (self.cursor_of(&record.id), &self.start) {
@@ -214,7 +218,7 @@ impl Selector {
             }
             // Whatever this store has is new to the subscriber.
             (Some(Cursor { foreign: Some(_), .. }), _) => return Ok(Sequence::FIRST),
-            (Some(cursor), _) if cursor.awaited => within_reach(record, live, cursor.next)?,
+            (Some(cursor), _) if cursor.awaited => within_reach(record, index, "cursors", cursor.next)?,
             (Some(_), _) if self.fail_if_trimmed && self.beyond_store(record).is_some() => {
                 let stream = record.id.clone();
                 return Err(SubscribeError::CursorBeyondStore { stream, oldest });
@@ -225,7 +229,7 @@ impl Selector {
                 return Ok(live);
             }
             (None, StartPosition::Earliest) => return Ok(oldest),
-            (None, StartPosition::Sequence(number)) => within_reach(record, live, *number)?,
+            (None, StartPosition::Sequence(number)) => within_reach(record, index, "sequence", *number)?,
         };
         if self.fail_if_trimmed && asked < oldest {
             let stream = record.id.clone();
@@ -273,13 +277,16 @@ impl Selector {
 }
 
 /// Checks that a number to begin with is not further ahead than a subscriber may wait for.
-fn within_reach(record: &StreamRecord, live: Sequence, number: Sequence) -> Result<Sequence, SubscribeError> {
-    let last = live.get() + MAX_AHEAD;
+fn within_reach(
+    record: &StreamRecord,
+    selector: usize,
+    field: &'static str,
+    number: Sequence,
+) -> Result<Sequence, SubscribeError> {
+    let last = record.counters.published_sequence + MAX_AHEAD;
     if number.get() > last {
-        return Err(SubscribeError::PositionInFuture(format!(
-            "stream {}: sequence {number} is further ahead than {last}",
-            record.id
-        )));
+        let message = format!("stream {}: sequence {number} is further ahead than {last}", record.id);
+        return Err(SubscribeError::PositionInFuture { selector, field, message });
     }
     Ok(number)
 }

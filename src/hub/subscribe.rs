@@ -85,7 +85,7 @@ pub(super) async fn subscribe(
         let entry = found.as_ref().and_then(|found| found.entry.clone()).filter(|_| starts_at.is_some());
         let first = match &entry {
             Some(entry) => entry.sequence,
-            None => selector.first_sequence(&record)?,
+            None => selector.first_sequence(&record, index)?,
         };
         let beyond = selector.beyond_store(&record);
         if let Some(last) = beyond.and_then(|next| Sequence::new(next.get() - 1).ok()) {
@@ -148,8 +148,9 @@ pub(super) async fn subscribe(
 fn check_times(request: &SubscriptionRequest) -> Result<(), SubscribeError> {
     let now = clock::now();
     let is_future = |selector: &Selector| matches!(selector.start, StartPosition::Time(time) if time > now);
-    if request.selectors.iter().any(is_future) {
-        return Err(SubscribeError::PositionInFuture("the time to start at is in the future".to_owned()));
+    if let Some(selector) = request.selectors.iter().position(is_future) {
+        let message = "the time to start at is in the future".to_owned();
+        return Err(SubscribeError::PositionInFuture { selector, field: "receive_time", message });
     }
     Ok(())
 }
@@ -214,7 +215,7 @@ impl Selector {
         let not_before = self.start_time(&record.id);
         let first = match not_before {
             Some(_) => Sequence::after(record.counters.oldest_sequence.saturating_sub(1)),
-            None => self.first_sequence(record)?,
+            None => self.first_sequence(record, index)?,
         };
         Ok(Waiting { selector: index, first, not_before })
     }

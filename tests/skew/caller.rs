@@ -43,17 +43,34 @@ impl Caller {
 
     /// The same with bytes that need not be a message.
     pub(crate) async fn send(&self, method: &MethodDescriptor, request: Bytes) -> Result<Bytes, Refused> {
+        let responses = self.exchange(method, vec![request], 1).await?;
+        Ok(responses.into_iter().next().unwrap_or_default())
+    }
+
+    /// Sends requests on one call, and closes its side; answers the first responses, at most so many.
+    pub(crate) async fn exchange(
+        &self,
+        method: &MethodDescriptor,
+        requests: Vec<Bytes>,
+        most: usize,
+    ) -> Result<Vec<Bytes>, Refused> {
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
         let answer = async {
             let mut grpc = Grpc::new(self.0.clone());
             grpc.ready().await.expect("the connection is open");
             let path: PathAndQuery = path.parse().expect("a path");
             // On the wire all kinds of RPCs are streams.
-            let request = Request::new(tokio_stream::once(request));
+            let request = Request::new(tokio_stream::iter(requests));
             let mut responses = grpc.streaming(request, path, Raw).await?.into_inner();
-            Ok(responses.message().await?.unwrap_or_default())
+            let mut received = Vec::new();
+            while received.len() < most
+                && let Some(response) = responses.message().await?
+            {
+                received.push(response);
+            }
+            Ok(received)
         };
-        let answer: Result<Bytes, Status> = tokio::time::timeout(PATIENCE, answer)
+        let answer: Result<Vec<Bytes>, Status> = tokio::time::timeout(PATIENCE, answer)
             .await
             .unwrap_or_else(|_| panic!("{} answers", method.name()));
         answer.map_err(|status| {

@@ -16,11 +16,10 @@ mod newer;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/server.rs"]
 mod server;
-
-use std::collections::BTreeMap;
+mod state;
 
 use frameway::pb::v1 as pb;
-use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
+use prost_reflect::{DynamicMessage, MethodDescriptor};
 use tonic::Code;
 
 use caller::{Caller, Refused};
@@ -29,8 +28,6 @@ use server::TestServer;
 
 /// RPCs that take fields that they do not know.
 const LENIENT: [&str; 2] = ["SubmitFrameBatch", "SubmitFrames"];
-/// Lists that show whatever a request could have changed.
-const LISTS: [&str; 4] = ["ListStreams", "ListConsumerGroups", "ListQueues", "ListDeadLetters"];
 
 /// A server with a stream, a group and a dead letter; answers the dead letter's id too.
 async fn busy_server(newer: &Newer) -> (TestServer, Caller, String) {
@@ -57,39 +54,6 @@ async fn busy_server(newer: &Newer) -> (TestServer, Caller, String) {
     (server, caller, dead_letter)
 }
 
-/// What the lists show, less what changes by itself: every field by its path.
-async fn state(newer: &Newer, caller: &Caller) -> BTreeMap<String, String> {
-    let mut facts = BTreeMap::new();
-    for list in LISTS.map(|name| newer.method(name)) {
-        let page = caller.call(&list, &DynamicMessage::new(list.input())).await.expect("lists");
-        let page = DynamicMessage::decode(list.output(), page).expect("a page");
-        note(list.name(), &Value::Message(page), &mut facts);
-    }
-    facts
-}
-
-/// Parts of paths to what changes by itself: ages, and who holds a queue's lease until when.
-const VOLATILE: [&str; 3] = ["_age.", ".lease_", ".worker"];
-
-/// Adds all that a value holds, but for counters (`status`), rates and what is volatile.
-fn note(path: &str, value: &Value, facts: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Message(message) => {
-            for (field, value) in message.fields().filter(|(field, _)| field.name() != "status") {
-                note(&format!("{path}.{}", field.name()), value, facts);
-            }
-        }
-        Value::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                note(&format!("{path}[{index}]"), item, facts);
-            }
-        }
-        Value::F64(_) | Value::F32(_) => {}
-        _ if VOLATILE.iter().any(|part| path.contains(part)) => {}
-        value => drop(facts.insert(path.to_owned(), format!("{value:?}"))),
-    }
-}
-
 fn describe(method: &MethodDescriptor, variant: &Variant) -> String {
     format!("{} with {:?} at {}", method.full_name(), variant.skew, variant.path)
 }
@@ -98,7 +62,8 @@ fn describe(method: &MethodDescriptor, variant: &Variant) -> String {
 async fn what_a_server_does_not_know_is_refused_at_every_place_of_every_request_and_changes_nothing() {
     let newer = Newer::new();
     let (server, caller, dead_letter) = busy_server(&newer).await;
-    let before = state(&newer, &caller).await;
+    let lists = state::LISTS.map(|name| newer.method(name));
+    let before = state::read(&lists, &caller).await;
     let mut refused = 0;
     for method in newer.methods().into_iter().filter(|method| !LENIENT.contains(&method.name())) {
         let request = newer.request(&method, "new", &dead_letter);
@@ -114,13 +79,9 @@ async fn what_a_server_does_not_know_is_refused_at_every_place_of_every_request_
             assert_eq!((code, reason.as_str(), field.as_str()), expected, "{what}");
             refused += 1;
         }
-        let after = state(&newer, &caller).await;
-        let changed: Vec<_> = before.iter().filter(|(path, value)| after.get(*path) != Some(value)).collect();
-        assert!(
-            changed.is_empty() && after.len() == before.len(),
-            "{} changed {changed:?} of {after:?}",
-            method.full_name()
-        );
+        let after = state::read(&lists, &caller).await;
+        let changed = state::changes(&before, &after);
+        assert!(changed.is_empty(), "{} changed {changed:?}", method.full_name());
     }
     assert!(refused > 200, "only {refused} variants");
     server.stop().await;

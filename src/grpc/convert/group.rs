@@ -21,8 +21,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
 const MAX_ATTEMPTS: u32 = 100;
-/// Further back than anything is kept.
-const MAX_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// What a caller says of a group.
 #[derive(Debug)]
@@ -113,7 +111,7 @@ pub(crate) fn start_from_pb(start: pb::StartPosition, store: &StoreIdentity) -> 
         Some(Position::Sequence(number)) => GroupStart::Sequence(Sequence::new(number)?),
         Some(Position::ReceiveTime(at)) => GroupStart::Time(time::from_pb("receive_time", at)?),
         Some(Position::Age(age)) => {
-            let age = time::duration_within("age", Some(age), Duration::ZERO, MAX_AGE)?;
+            let age = time::duration_within("age", Some(age), Duration::ZERO, time::MAX_START_AGE)?;
             GroupStart::Age(age.unwrap_or_default())
         }
         Some(Position::Cursors(list)) => GroupStart::Cursors(cursors(list, store)?),

@@ -100,8 +100,8 @@ pub(crate) fn want(field: &str, selection: Option<pb::PictureSelection>) -> Resu
         rendition: None,
         max_picture_bytes: checked_bound(&format!("{field}.max_picture_bytes"), max_picture_bytes)?,
     };
-    let path = format!("{field}.roles");
-    for role in roles {
+    for (index, role) in roles.into_iter().enumerate() {
+        let path = format!("{field}.roles[{index}]");
         let wanted = match super::known(&path, role)? {
             pb::PictureRole::Thumbnail => &mut want.thumbnail,
             pb::PictureRole::Processed => &mut want.processed,

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{checked_entries, checked_key, choice, known, picture, time};
@@ -19,8 +20,6 @@ const DEFAULT_CHECKPOINT: Duration = Duration::from_secs(30);
 const MAX_LABEL_TERMS: usize = 16;
 const LEAST_MAX_AGE: Duration = Duration::from_millis(10);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// An age beyond any output's: a hundred years.
-const MOST_AGE: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// What a subscriber of `store` asks for.
 pub(crate) fn from_pb(
@@ -196,7 +195,9 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
             }
             let equal = checked_entries("labels.equal", equal)?;
             for (field, keys) in [("labels.present", &present), ("labels.absent", &absent)] {
-                keys.iter().try_for_each(|key| checked_key(field, key))?;
+                for (index, key) in keys.iter().enumerate() {
+                    checked_key(&format!("{field}[{index}]"), key)?;
+                }
             }
             Ok(StreamSet::Labels(LabelMatch { equal, present, absent }))
         }
@@ -212,7 +213,7 @@ fn start_position(start: pb::StartPosition, store: &StoreIdentity) -> Result<(St
         Some(Position::Sequence(number)) => StartPosition::Sequence(Sequence::new(number)?),
         Some(Position::ReceiveTime(at)) => StartPosition::Time(time::from_pb("receive_time", at)?),
         Some(Position::Age(age)) => {
-            let age = time::duration_within("age", Some(age), Duration::ZERO, MOST_AGE)?;
+            let age = time::duration_within("age", Some(age), Duration::ZERO, time::MAX_START_AGE)?;
             StartPosition::Time(Timestamp::now().before(age.unwrap_or_default()))
         }
         // A selected stream without a cursor starts at its oldest kept frame.
@@ -224,14 +225,19 @@ fn start_position(start: pb::StartPosition, store: &StoreIdentity) -> Result<(St
 pub(crate) fn cursors(list: pb::CursorList, store: &StoreIdentity) -> Result<Vec<Cursor>> {
     let pb::CursorList { cursors } = list;
     if cursors.len() > MAX_CURSORS {
-        return Err(too_many("cursors", MAX_CURSORS));
+        return Err(too_many("cursors.cursors", MAX_CURSORS));
     }
+    let mut streams = HashSet::new();
     let parse = |(index, cursor): (usize, pb::StreamCursor)| {
         let pb::StreamCursor { stream_id, cursor } = cursor;
-        let path = format!("cursors[{index}]");
+        let path = format!("cursors.cursors[{index}]");
         let parsed = Cursor::decode(&cursor, store).map_err(|error| Fault::from(error).within(&path))?;
         if parsed.stream_id.as_str() != stream_id {
             let message = format!("the cursor is one of stream {}", parsed.stream_id);
+            return Err(Fault::new(ErrorReason::CursorInvalid, message).field(format!("{path}.stream_id")));
+        }
+        if !streams.insert(stream_id) {
+            let message = format!("there is another cursor of stream {}", parsed.stream_id);
             return Err(Fault::new(ErrorReason::CursorInvalid, message).field(format!("{path}.stream_id")));
         }
         Ok(parsed)
@@ -281,18 +287,22 @@ mod tests {
     #[test]
     fn cursors_carry_their_stream() {
         let cursor = Cursor::new("cam-1".parse().unwrap(), Sequence::FIRST);
-        let with = |stream_id: &str, text: String| {
-            let cursors = vec![pb::StreamCursor { stream_id: stream_id.into(), cursor: text }];
+        let all = |cursors: Vec<pb::StreamCursor>| {
             let position = Some(Position::Cursors(pb::CursorList { cursors }));
             converted(pb::StreamSelector { start: Some(pb::StartPosition { position }), ..one() })
         };
+        let of = |stream_id: &str, cursor| pb::StreamCursor { stream_id: stream_id.into(), cursor };
+        let with = |stream_id: &str, cursor| all(vec![of(stream_id, cursor)]);
+        let twice = all(vec![of("cam-1", cursor.encode(&STORE)); 2]).unwrap_err();
+        let expected = (ErrorReason::CursorInvalid, "selectors[0].start.cursors.cursors[1].stream_id");
+        assert_eq!((twice.reason, twice.field.as_str()), expected);
         let selector = with("cam-1", cursor.encode(&STORE)).unwrap();
         assert_eq!(selector.start, StartPosition::Earliest);
         assert_eq!(selector.cursors, std::slice::from_ref(&cursor));
         for bad in [with("cam-2", cursor.encode(&STORE)), with("cam-1", "rubbish".into())] {
             let fault = bad.unwrap_err();
             assert_eq!(fault.reason, ErrorReason::CursorInvalid);
-            assert!(fault.field.starts_with("selectors[0].start.cursors[0]."), "{}", fault.field);
+            assert!(fault.field.starts_with("selectors[0].start.cursors.cursors[0]."), "{}", fault.field);
         }
     }
 

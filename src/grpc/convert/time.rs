@@ -1,3 +1,4 @@
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::domain::Timestamp;
@@ -6,6 +7,10 @@ use crate::grpc::fault::{Fault, Result};
 const NANOS_PER_MICRO: i32 = 1_000;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MAX_NANOS: i32 = 999_999_999;
+/// The years 1 to 9999 in seconds since 1970: what a `google.protobuf.Timestamp` may be.
+const SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+/// Greatest age to start at, further back than anything is kept: 36,500 days.
+pub(crate) const MAX_START_AGE: Duration = Duration::from_secs(36_500 * 86_400);
 
 pub(crate) fn to_pb(time: Timestamp) -> prost_types::Timestamp {
     let micros = time.as_micros();
@@ -22,11 +27,10 @@ pub(crate) fn from_pb(field: &str, time: prost_types::Timestamp) -> Result<Times
     if !(0..=MAX_NANOS).contains(&nanos) {
         return Err(Fault::invalid(field, "nanos must be from 0 to 999,999,999"));
     }
-    seconds
-        .checked_mul(MICROS_PER_SECOND)
-        .and_then(|micros| micros.checked_add(i64::from(nanos / NANOS_PER_MICRO)))
-        .map(Timestamp::from_micros)
-        .ok_or_else(|| Fault::invalid(field, "is out of range"))
+    if !SECONDS.contains(&seconds) {
+        return Err(Fault::invalid(field, "must be in the years 1 to 9999"));
+    }
+    Ok(Timestamp::from_micros(seconds * MICROS_PER_SECOND + i64::from(nanos / NANOS_PER_MICRO)))
 }
 
 pub(crate) fn duration_to_pb(span: Duration) -> prost_types::Duration {
@@ -81,7 +85,12 @@ mod tests {
 
     #[test]
     fn times_out_of_range_are_refused() {
-        for (seconds, nanos) in [(0, -1), (0, 1_000_000_000), (i64::MAX, 0), (i64::MIN, 0)] {
+        let (first, last) = SECONDS.into_inner();
+        assert!(from_pb("t", prost_types::Timestamp { seconds: first, nanos: 0 }).is_ok());
+        assert!(from_pb("t", prost_types::Timestamp { seconds: last, nanos: MAX_NANOS }).is_ok());
+        let nanos = [(0, -1), (0, 1_000_000_000)];
+        let seconds = [first - 1, last + 1, i64::MAX, i64::MIN].map(|seconds| (seconds, 0));
+        for (seconds, nanos) in nanos.into_iter().chain(seconds) {
             assert!(from_pb("t", prost_types::Timestamp { seconds, nanos }).is_err());
         }
     }

@@ -91,6 +91,11 @@ impl SubmitFrames {
     }
 }
 
+/// The field at fault, if there is one, seen from the call's message.
+fn within_batch(fault: Fault) -> Fault {
+    if fault.field.is_empty() { fault } else { fault.within("batch") }
+}
+
 struct Call {
     of: SubmitFrames,
     /// Tells the call to end.
@@ -213,7 +218,7 @@ impl Call {
                     return Err(Fault::new(ErrorReason::ProtocolViolation, what).into());
                 }
             };
-            self.of.submitter.check_batch(frames.len(), bytes)?;
+            self.of.submitter.check_batch(frames.len(), bytes).map_err(within_batch)?;
             window.enter(bytes)?;
             if received.send(Received { batch_id, frames, bytes }).await.is_err() {
                 return Ok(());

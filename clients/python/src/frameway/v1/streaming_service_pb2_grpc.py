@@ -51,7 +51,7 @@ class StreamingServiceStub:
 
     Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. Where a field
     has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
-    inclusive. Text is UTF-8. GetServerInfo.limits has the maxima in force.
+    inclusive. Text is UTF-8. Times are in the years 1 to 9999. GetServerInfo.limits has the maxima in force.
 
     Errors are google.rpc.Status with the detail google.rpc.ErrorInfo (see ErrorReason) and, where they apply, BadRequest (field
     paths), RetryInfo (when to try again), ResourceInfo, and RequestInfo (the request id). A call may bring its own request id in
@@ -172,7 +172,7 @@ class StreamingServiceServicer:
 
     Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. Where a field
     has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
-    inclusive. Text is UTF-8. GetServerInfo.limits has the maxima in force.
+    inclusive. Text is UTF-8. Times are in the years 1 to 9999. GetServerInfo.limits has the maxima in force.
 
     Errors are google.rpc.Status with the detail google.rpc.ErrorInfo (see ErrorReason) and, where they apply, BadRequest (field
     paths), RetryInfo (when to try again), ResourceInfo, and RequestInfo (the request id). A call may bring its own request id in
@@ -430,7 +430,7 @@ class StreamingService:
 
     Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. Where a field
     has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
-    inclusive. Text is UTF-8. GetServerInfo.limits has the maxima in force.
+    inclusive. Text is UTF-8. Times are in the years 1 to 9999. GetServerInfo.limits has the maxima in force.
 
     Errors are google.rpc.Status with the detail google.rpc.ErrorInfo (see ErrorReason) and, where they apply, BadRequest (field
     paths), RetryInfo (when to try again), ResourceInfo, and RequestInfo (the request id). A call may bring its own request id in
