@@ -10,8 +10,8 @@ usage: scripts/proto-baseline.sh --move
 
 Writes proto/baseline.binpb anew from the proto files as they are. The baseline is the contract that clients already have:
 scripts/proto-check.sh refuses every change that would break them. Moving it says that what was added since is now promised
-too, or, before the first release, that a break is meant. Do it in a commit of its own that says which of the two it is.
-First prints what would break against the old baseline.
+too. It is never moved for a break: v1 is frozen. Do it in a commit of its own that names the additions.
+First prints what would break against the old baseline: that must be nothing.
 TEXT
 }
 

@@ -137,7 +137,11 @@ mod tests {
         let text = key.write(&mine, &id);
         assert!(text.len() <= MAX_CHARS, "{}", text.len());
         assert_eq!(key.read(&mine, &text, partitions), Ok(id));
-        let refused = |key: &AckKey, group, text: &str| key.read(group, text, partitions).unwrap_err().reason;
+        let refused = |key: &AckKey, group, text: &str| {
+            let fault = key.read(group, text, partitions).unwrap_err();
+            crate::grpc::documented::check(&fault);
+            fault.reason
+        };
         assert_eq!(refused(&key, &other, &text), ErrorReason::AckIdForeign);
         assert_eq!(refused(&other_key, &mine, &text), ErrorReason::AckIdInvalid);
         for cut in 0..text.len() {

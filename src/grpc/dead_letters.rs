@@ -90,7 +90,8 @@ impl DeadLetterDesk {
                 break;
             }
         }
-        let (dead_letters, last) = if walk.is_over() { page.end() } else { page.cut() };
+        let (dead_letters, last) = page.end();
+        let last = last.or_else(|| walk.position());
         let totals = self.queue.dead_letter_totals().await?;
         Ok(pb::ListDeadLettersResponse {
             dead_letters,
@@ -106,7 +107,7 @@ impl DeadLetterDesk {
         let queue_id = filter.equal_text("queue_id");
         let partition = partitions.all().find(|&one| queue_id == Some(stats::queue_id(one).as_str()));
         let stream = filter.equal_text("stream_id").and_then(|id| id.parse().ok());
-        let filter = DeadLetterFilter { stream, partition, ..Default::default() };
+        let filter = DeadLetterFilter { stream, partition };
         let query = ListDeadLetters { filter, order, after, limit: READ_AT_ONCE };
         Walk { queue: &*self.queue, query, over: false }
     }
@@ -391,9 +392,9 @@ impl Walk<'_> {
         Ok(Some(letters))
     }
 
-    /// Everything was read.
-    fn is_over(&self) -> bool {
-        self.over
+    /// Where it goes on; `None` at its end.
+    fn position(&self) -> Option<DeadLetterId> {
+        self.query.after.filter(|_| !self.over)
     }
 }
 

@@ -10,7 +10,8 @@ use super::convert::time;
 use super::fault::{Fault, Result};
 use crate::domain::limits::{DEFAULT_MAX_DELIVERED_PICTURE_BYTES, MAX_PAGE_BYTES};
 use crate::domain::{
-    OutputBody, OutputEntry, PictureRole, Sequence, StoredPicture, StreamId, StreamRecord, Timestamp,
+    OutputBody, OutputEntry, PayloadRef, PictureRole, Sequence, StoredPicture, StreamId, StreamRecord,
+    Timestamp,
 };
 use crate::hub::{GapReason, Hub, PictureWant, PicturesOrLost};
 use crate::pb::v1 as pb;
@@ -198,7 +199,8 @@ impl Message {
                     entry.body.pictures().iter().find(|picture| picture.role == PictureRole::Processed);
                 if let (Some(rendition), Some(processed)) = (fetched.rendition, processed) {
                     let (role, format) = (PictureRole::Rendition, rendition.format.picture_format());
-                    omit(StoredPicture { role, format, width: 0, height: 0, payload: processed.payload });
+                    let payload = PayloadRef { size_bytes: 0, ..processed.payload };
+                    omit(StoredPicture { role, format, width: 0, height: 0, payload });
                 }
             }
         }

@@ -10,7 +10,7 @@ use super::filter::{Fields, Filter};
 use super::mask;
 use super::page::{self, Page};
 use crate::domain::{GroupId, GroupRecord, StreamId, StreamMatch};
-use crate::hub::{Beginnings, Consumers, GroupStart, TimeGap};
+use crate::hub::{Beginnings, Consumers, GroupError, GroupStart, SubscribeError, TimeGap};
 use crate::pb::v1 as pb;
 use crate::queue::{self, GroupState, Queue};
 
@@ -51,6 +51,14 @@ fn time_gaps(gaps: Vec<TimeGap>) -> Vec<pb::Gap> {
     gaps.into_iter().take(MAX_TIME_GAPS).map(delivery::time_gap_to_pb).collect()
 }
 
+/// What is wrong with a position; where the backend failed, no field is at fault.
+fn at_position(field: &str, error: GroupError) -> Fault {
+    let is_backend =
+        matches!(error, GroupError::Queue(_) | GroupError::Subscribe(SubscribeError::Backend(_)));
+    let fault = Fault::from(error);
+    if is_backend { fault } else { fault.within(field) }
+}
+
 /// The operators' view of consumer groups.
 #[derive(Debug)]
 pub(crate) struct GroupDesk {
@@ -77,12 +85,12 @@ impl GroupDesk {
             if record.settings != settings || record.start != start.digest() {
                 return Err(queue::Error::GroupExists(id).into());
             }
-            let group = Some(group::to_pb(record));
+            let group = Some(self.with_status(&record.id).await?);
             return Ok(pb::CreateConsumerGroupResponse { group, time_gaps: Vec::new() });
         }
         let records = self.consumers.selected(&settings.streams).await?;
         let begun = self.consumers.positions(&records, &start, false).await;
-        let begun = begun.map_err(|error| Fault::from(error).within("group.start"))?;
+        let begun = begun.map_err(|error| at_position("group.start", error))?;
         let queue::Created { record, is_new } =
             self.queue.create_group(&id, &settings, start.digest(), &begun.positions).await?;
         // A group that was there before keeps its positions.
@@ -249,7 +257,7 @@ impl GroupDesk {
         }
         let sought = self.consumers.positions(&records, &start, true).await;
         let Beginnings { positions, time_gaps: gaps } =
-            sought.map_err(|error| Fault::from(error).within("position"))?;
+            sought.map_err(|error| at_position("position", error))?;
         self.queue.seek_group(&id, &positions, expected).await?;
         self.consumers.nudge(&id);
         let group = self.with_status(&id).await?;

@@ -189,6 +189,7 @@ fn invalid(message: String) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grpc::documented;
     use crate::grpc::reflect::sample::{labels, new, text, time, with};
 
     const RULES: Rules = Rules {
@@ -344,6 +345,7 @@ mod tests {
             "labels.a,display_name",
         ] {
             let fault = refused(&["display_name", path]);
+            documented::check(&fault);
             assert_eq!(fault.reason, ErrorReason::UpdateMaskInvalid, "{path}");
             assert_eq!(fault.field, "update_mask");
             assert!(

@@ -13,6 +13,8 @@ mod counters;
 mod dead_letter_service;
 mod dead_letters;
 mod delivery;
+#[cfg(test)]
+mod documented;
 mod fault;
 mod filter;
 mod frames;

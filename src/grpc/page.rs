@@ -146,6 +146,7 @@ mod tests {
             [token("stats", &id), "x".to_owned(), "????".to_owned(), token("streams", &id)[..6].to_owned()]
         {
             let fault = after::<StreamId>("streams", &bad).unwrap_err();
+            crate::grpc::documented::check(&fault);
             assert_eq!(fault.reason, ErrorReason::PageTokenInvalid);
         }
     }

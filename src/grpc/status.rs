@@ -201,6 +201,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{Sequence, ValidationError};
+    use crate::grpc::documented;
 
     fn stream() -> crate::domain::StreamId {
         "cam-1".parse().unwrap()
@@ -212,7 +213,9 @@ mod tests {
 
     /// (code, reason, has RetryInfo) of a fault's status.
     fn seen(fault: impl Into<Fault>) -> (Code, String, bool) {
-        let status = Status::from(fault.into());
+        let fault = fault.into();
+        documented::check(&fault);
+        let status = Status::from(fault);
         let details = status.get_error_details();
         let info = details.error_info().unwrap().clone();
         assert_eq!(info.domain, crate::grpc::ERROR_DOMAIN);
@@ -238,6 +241,13 @@ mod tests {
                 false,
             ),
             (QueueError::TooManyStreams { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
+            (
+                QueueError::TooManySettings { limit_bytes: 2 },
+                Code::ResourceExhausted,
+                "TOO_MANY_STREAMS",
+                false,
+            ),
+            (QueueError::RevisionMismatch { current: 2 }, Code::Internal, "INTERNAL", false),
             (QueueError::GroupNotFound(group()), Code::NotFound, "GROUP_NOT_FOUND", false),
             (QueueError::GroupExists(group()), Code::AlreadyExists, "ALREADY_EXISTS", false),
             (QueueError::TooManyGroups { limit: 2 }, Code::ResourceExhausted, "TOO_MANY_GROUPS", false),
@@ -260,13 +270,18 @@ mod tests {
     fn every_subscribe_error_has_its_code_and_reason() {
         use SubscribeError as E;
         let glob = E::InvalidGlob { glob: "[".into(), message: "not closed".into() };
-        let trimmed = E::CursorTrimmed { stream: stream(), oldest: Sequence::FIRST, oldest_time: None };
+        let oldest = Sequence::FIRST;
+        let trimmed = E::CursorTrimmed { stream: stream(), oldest, oldest_time: None };
+        let timed = E::CursorTrimmed { stream: stream(), oldest, oldest_time: Some(Default::default()) };
         for (error, code, reason, retry) in [
             (glob, Code::InvalidArgument, "INVALID_FIELD", false),
             (E::StreamNotFound(stream()), Code::NotFound, "STREAM_NOT_FOUND", false),
             (E::TooManySubscriptions { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_SUBSCRIPTIONS", true),
             (E::TooManyStreams { limit: 1 }, Code::ResourceExhausted, "TOO_MANY_STREAMS", false),
             (trimmed, Code::OutOfRange, "CURSOR_TRIMMED", false),
+            (timed, Code::OutOfRange, "CURSOR_TRIMMED", false),
+            (E::CursorOfAnotherStore { stream: stream(), oldest }, Code::OutOfRange, "CURSOR_TRIMMED", false),
+            (E::CursorBeyondStore { stream: stream(), oldest }, Code::OutOfRange, "CURSOR_TRIMMED", false),
             (E::OtherSelection, Code::InvalidArgument, "INVALID_FIELD", false),
             (
                 E::PositionInFuture { selector: 0, field: "sequence", message: "x".into() },
@@ -283,6 +298,20 @@ mod tests {
     }
 
     #[test]
+    fn every_group_error_has_its_code_and_reason() {
+        let ahead = GroupError::PositionInFuture { field: "sequence", message: "x".into() };
+        for (error, code, reason) in [
+            (GroupError::Deleted(group()), Code::NotFound, "GROUP_DELETED"),
+            (ahead, Code::OutOfRange, "POSITION_IN_FUTURE"),
+            (GroupError::Subscribe(SubscribeError::Draining), Code::Unavailable, "DRAINING"),
+            (GroupError::Queue(QueueError::MemberReplaced), Code::Aborted, "MEMBER_REPLACED"),
+        ] {
+            let (seen_code, seen_reason, _) = seen(error.clone());
+            assert_eq!((seen_code, seen_reason.as_str()), (code, reason), "{error:?}");
+        }
+    }
+
+    #[test]
     fn every_refusal_has_its_reason_and_retryable_ones_a_delay() {
         let last = 7;
         for (refusal, reason) in [
@@ -294,12 +323,18 @@ mod tests {
             (Refusal::TooManyPublishers, ErrorReason::TooManyPublishers),
             (Refusal::StreamQueueFull, ErrorReason::StreamQueueFull),
             (Refusal::PartitionFull, ErrorReason::QueueFull),
+            (Refusal::StreamTooFast, ErrorReason::StreamQueueFull),
             (Refusal::QueueDraining, ErrorReason::QueueDraining),
             (Refusal::PayloadGone, ErrorReason::PayloadExpired),
             (Refusal::Backend("gone".into()), ErrorReason::BackendUnavailable),
         ] {
             let retryable = refusal.is_retryable();
-            let error = Fault::from(refusal.clone()).into_item_error();
+            let fault = Fault::from(refusal.clone());
+            // The stream is named by those who know it.
+            if refusal != Refusal::StreamNotFound {
+                documented::check(&fault);
+            }
+            let error = fault.into_item_error();
             assert_eq!(error.reason(), reason, "{refusal:?}");
             assert_eq!(error.retry_delay.is_some(), retryable, "{refusal:?}");
         }

@@ -115,7 +115,8 @@ impl Submitter {
     async fn enter(&self, prepared: Prepared) -> (Vec<pb::FrameResult>, Option<Fault>) {
         let Prepared { streams, frames, mut results } = prepared;
         let failed = self.accept(frames, &mut results).await;
-        let results: Vec<_> = results.into_iter().map(|found| found.unwrap_or_else(no_answer)).collect();
+        let mut results: Vec<_> = results.into_iter().map(|found| found.unwrap_or_else(no_answer)).collect();
+        streams.iter().zip(&mut results).for_each(|(stream, result)| result::name_stream(stream, result));
         if failed.is_none() {
             self.counters.answered(&streams, &results);
         }

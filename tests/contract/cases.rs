@@ -103,7 +103,7 @@ fn group(fields: Json) -> Json {
 fn capture_time(seconds: u64) -> Json {
     let now = Timestamp::now().as_micros() / 1_000_000;
     let offset = seconds as i64;
-    let at = if seconds % 2 == 0 { now + offset } else { now - offset };
+    let at = if seconds.is_multiple_of(2) { now + offset } else { now - offset };
     frame(json!({"capture_time": {"seconds": at, "nanos": 0}}))
 }
 

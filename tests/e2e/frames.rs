@@ -1,5 +1,6 @@
 //! From a camera's batch to a subscriber: live, from the start, from a cursor; lookups; tombstones.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use frameway::pb::v1 as pb;
@@ -7,6 +8,7 @@ use frameway::pb::v1::picture::Content;
 use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::stream_match::Selector as By;
 use frameway::pb::v1::subscribe_frames_response::Event;
+use prost::Message as _;
 use tokio::time::timeout;
 use tonic::{Code, Streaming};
 
@@ -183,6 +185,39 @@ async fn pictures_of_one_answer_share_its_bound() {
         other => panic!("{other:?}"),
     });
     assert_eq!(sent.count(), 2, "two and a half pictures fit");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_at_the_default_bound_fits_every_client_words_included() {
+    const FRAMES: u64 = 100;
+    let server = TestServer::start(|_| {}).await;
+    let relay = pb::OutputPolicy { reencode_mode: pb::ReencodeMode::Relay.into(), ..Default::default() };
+    server
+        .register_with(pb::Stream { stream_id: "cam".into(), output: Some(relay), ..Default::default() })
+        .await;
+    // Pictures that are relayed unread: 60 kB each, 6 MB in all, and with each frame 10 kB of attributes.
+    let data = [&[0xFF, 0xD8, 0xFF, 0xE0][..], &[7; 60_000]].concat();
+    let attributes: BTreeMap<_, _> = (0..32).map(|n| (format!("{n:064}"), "v".repeat(256))).collect();
+    let frame = pb::Frame { stream_id: "cam".into(), data: data.into(), attributes, ..Default::default() };
+    for batch in 0..FRAMES / 20 {
+        let results = server.submit(vec![frame.clone(); 20]).await;
+        assert_eq!(results.len(), 20, "batch {batch}");
+    }
+    let mut events =
+        subscribe(&server, selector("cam", Position::Earliest(pb::StartEarliest {})), FRAMES).await;
+    while next(&mut events).await.is_some() {}
+    let sequences = (1..=FRAMES).collect();
+    let request = pb::GetFramesRequest { stream_id: "cam".into(), sequences, pictures: None };
+    // The client of this test takes 4 MiB, like all others.
+    let found = server.streaming().get_frames(request).await.expect("looks up").into_inner();
+    let bytes = found.encoded_len();
+    assert!((3 << 20..4 << 20).contains(&bytes), "{bytes} bytes");
+    let has_words = |one: &pb::FrameLookup| match &one.outcome {
+        Some(pb::frame_lookup::Outcome::Frame(frame)) => frame.attributes.len() == 32,
+        other => panic!("{other:?}"),
+    };
+    assert!(found.results.iter().all(has_words), "each frame keeps its words");
     server.stop().await;
 }
 

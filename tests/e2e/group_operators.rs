@@ -23,7 +23,9 @@ async fn groups_are_made_listed_changed_and_refused() {
     }
     let mut client = server.groups();
     let again = pb::CreateConsumerGroupRequest { group: Some(group("g1", "a-*")) };
-    let status = client.create_consumer_group(again).await.expect_err("is there");
+    client.create_consumer_group(again).await.expect("equal settings are there already");
+    let other = pb::CreateConsumerGroupRequest { group: Some(group("g1", "b-*")) };
+    let status = client.create_consumer_group(other).await.expect_err("is there with other settings");
     assert_eq!((status.code(), reason(&status)), (Code::AlreadyExists, name(pb::ErrorReason::AlreadyExists)));
     let mut seen = Vec::new();
     let mut page_token = String::new();

@@ -370,6 +370,16 @@ async fn every_operation_leaves_an_audit_line() {
         ..Default::default()
     };
     server.dead_letters().discard_dead_letters(discard).await.expect("answers for each");
+    server.register(&["audited"]).await;
+    let unregister = pb::UnregisterStreamRequest {
+        stream_id: "audited".into(),
+        reason: "sold the camera".into(),
+        ..Default::default()
+    };
+    server.registry().unregister_stream(unregister).await.expect("unregisters");
+    let group = pb::ConsumerGroup { group_id: "audited-group".into(), ..Default::default() };
+    let create = pb::CreateConsumerGroupRequest { group: Some(group) };
+    server.groups().create_consumer_group(create).await.expect_err("it selects no streams");
     let text = String::from_utf8(log.lock().expect("whole").clone()).expect("text");
     let line = |what: &str| {
         let found = text.lines().find(|line| line.contains(what));
@@ -386,6 +396,16 @@ async fn every_operation_leaves_an_audit_line() {
     let discarded = line("clean up");
     for part in ["DiscardDeadLetters", "0 done, 1 refused"] {
         assert!(discarded.contains(part), "{part} in {discarded}");
+    }
+    let registered = line(r#"action="RegisterStream" on="audited""#);
+    assert!(registered.contains("done"), "{registered}");
+    let unregistered = line("sold the camera");
+    for part in ["UnregisterStream", "audited", "removed 0 queued frames"] {
+        assert!(unregistered.contains(part), "{part} in {unregistered}");
+    }
+    let created = line("audited-group");
+    for part in ["CreateConsumerGroup", "failed"] {
+        assert!(created.contains(part), "{part} in {created}");
     }
     let purged = line("by mistake");
     for part in ["PurgeQueue", "p99", "failed: there is no queue p99"] {

@@ -95,7 +95,8 @@ async fn every_output_format_is_what_it_says() {
     ];
     for (id, format, lossless, least) in cases {
         let output = pb::OutputPolicy { format: format.into(), lossless, ..Default::default() };
-        let shown = register(&server, id, output).await.output.expect("in force");
+        let shown =
+            register(&server, id, output).await.effective.and_then(|one| one.output).expect("in force");
         assert_eq!((shown.format(), shown.lossless), (format, lossless));
         assert_eq!(shown.reencode_mode(), pb::ReencodeMode::Auto, "the default");
         let small = pb::OutputPolicy { max_width: Some(200), max_height: Some(90), ..output };
@@ -274,7 +275,8 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
         adaptive: Some(pb::AdaptiveQuality { min_scale_percent, ..adaptive }),
         ..Default::default()
     };
-    let shown = register(&server, "scaled", output(None)).await.output.and_then(|output| output.adaptive);
+    let shown = register(&server, "scaled", output(None)).await.effective;
+    let shown = shown.and_then(|one| one.output?.adaptive);
     assert_eq!(
         shown,
         Some(pb::AdaptiveQuality { min_quality: Some(30), min_scale_percent: Some(25), ..adaptive })
@@ -336,11 +338,17 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
         Some(pb::AdaptiveQuality { min_quality: Some(20), min_scale_percent: Some(100), ..adaptive })
     );
     let none = pb::AdaptiveQuality::default();
-    let changed =
-        client.update_stream(update(none, "output.adaptive.max_bytes_per_frame")).await.expect("updates");
-    let budget =
-        changed.into_inner().stream.and_then(|stream| stream.output).and_then(|output| output.adaptive);
-    assert_eq!(budget, None, "a budget that bounds nothing is none");
+    let update = update(none, "output.adaptive.max_bytes_per_frame");
+    let refused = client.update_stream(update).await.expect_err("the rest of it would bound nothing");
+    assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, name(R::InvalidField)));
+    let update = pb::UpdateStreamRequest {
+        stream: Some(pb::Stream { stream_id: "whole".to_owned(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["output.adaptive".to_owned()] }),
+        ..Default::default()
+    };
+    let changed = client.update_stream(update).await.expect("updates").into_inner().stream.expect("a stream");
+    let in_force = changed.effective.and_then(|one| one.output?.adaptive);
+    assert_eq!((changed.output, in_force), (None, None), "no budget any more");
     server.stop().await;
 }
 
@@ -356,7 +364,9 @@ async fn a_budget_is_kept_by_quality() {
         ..Default::default()
     };
     let output = pb::OutputPolicy { adaptive: Some(adaptive), ..Default::default() };
-    let shown = register(&server, "cam", output).await.output.and_then(|output| output.adaptive);
+    let registered = register(&server, "cam", output).await;
+    assert_eq!(registered.output, Some(output), "as it was said");
+    let shown = registered.effective.and_then(|one| one.output?.adaptive);
     assert_eq!(shown, Some(pb::AdaptiveQuality { min_scale_percent: Some(25), ..adaptive }));
     server.submit(vec![frame("cam", &source); 4]).await;
     for sequence in 1..=4 {

@@ -31,12 +31,21 @@ async fn a_stream_lives_from_register_to_unregister() {
     let registered = server.register_with(stream.clone()).await;
     assert_eq!(registered.display_name, "North gate");
     assert!(!registered.etag.is_empty() && registered.create_time.is_some());
-    let retention = registered.retention.expect("the policy in force");
+    assert_eq!(
+        (registered.retention, registered.output, registered.queue),
+        (None, None, None),
+        "unset stays unset"
+    );
+    let retention = registered.effective.and_then(|one| one.retention).expect("the policy in force");
     assert!(retention.max_frames > Some(0));
 
-    let again = client.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
-    let again = again.expect_err("is there already");
-    assert_eq!((again.code(), reason(&again)), (Code::AlreadyExists, name(R::AlreadyExists)));
+    let again = client.register_stream(pb::RegisterStreamRequest { stream: Some(stream.clone()) }).await;
+    let again = again.expect("equal settings are there already").into_inner().stream.expect("a stream");
+    assert_eq!((again.etag, again.create_time), (registered.etag.clone(), registered.create_time));
+    let other = pb::Stream { display_name: "South gate".into(), ..stream };
+    let other = client.register_stream(pb::RegisterStreamRequest { stream: Some(other) }).await;
+    let other = other.expect_err("is there with other settings");
+    assert_eq!((other.code(), reason(&other)), (Code::AlreadyExists, name(R::AlreadyExists)));
 
     let request = pb::GetStreamRequest { stream_id: "cam".into() };
     let read = client.get_stream(request.clone()).await.expect("is there").into_inner().stream;
@@ -127,7 +136,7 @@ async fn updates_follow_the_mask_and_the_etag() {
     let stale = client.unregister_stream(request).await.expect_err("has changed");
     assert_eq!(stale.code(), Code::Aborted);
 
-    for paths in [&[][..], &["etag"], &["nothing"]] {
+    for paths in [&[][..], &["stream_id"], &["nothing"], &["labels", "*"]] {
         let refused = client.update_stream(update(named("cam"), paths)).await.expect_err("a bad mask");
         assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, name(R::UpdateMaskInvalid)));
     }

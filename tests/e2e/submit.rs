@@ -56,6 +56,8 @@ async fn bad_frames_are_rejected_and_their_neighbours_accepted() {
     assert_eq!(rejected(&outcomes[3]), (R::PictureSizeMismatch, "data"));
     assert_eq!(rejected(&outcomes[4]), (R::CaptureTimeOutOfRange, "capture_time"));
     assert_eq!(rejected(&outcomes[5]).0, R::StreamNotFound);
+    let Outcome::Rejected(unknown) = &outcomes[5] else { panic!("{:?}", outcomes[5]) };
+    assert_eq!(unknown.metadata["stream_id"], "nobody");
     assert_eq!(rejected(&outcomes[6]), (R::PictureFormatUnknown, "format"));
     assert_eq!((accepted(&outcomes[7]), accepted(&outcomes[8])), (2, 3));
     server.stop().await;
@@ -164,7 +166,8 @@ async fn unknown_streams_are_registered_where_that_is_on_up_to_its_bound() {
     let by_frames: Vec<_> =
         streams.iter().map(|one| (one.stream_id != "named", one.auto_registered)).collect();
     assert_eq!(by_frames, [(true, true), (true, true), (false, false)]);
-    let location = pb::GeoLocation { altitude_meters: Some(34.5), ..Default::default() };
+    let location =
+        pb::GeoLocation { latitude_degrees: Some(52.5), longitude_degrees: Some(13.4), ..Default::default() };
     let moved = pb::Stream { location: Some(location), ..streams.remove(0) };
     let mask = prost_types::FieldMask { paths: vec!["location".to_owned()] };
     let update =

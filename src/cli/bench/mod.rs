@@ -135,7 +135,7 @@ pub(super) async fn run(args: BenchArgs) -> Result<(), Failure> {
     };
     // What is dropped ends its processes and removes its files.
     let interrupted = || if serves { Ok(()) } else { Err(failed("interrupted")) };
-    stop.run_until_cancelled(running).await.unwrap_or_else(interrupted)
+    Box::pin(stop.run_until_cancelled(running)).await.unwrap_or_else(interrupted)
 }
 
 /// Mean size of the pictures.

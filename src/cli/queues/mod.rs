@@ -100,18 +100,20 @@ async fn read(client: &mut Client, queue: &str, with_streams: bool) -> Result<Nu
     let queues = answer.map_err(|status| fault::refused("reading the queues", &status))?.into_inner();
     let filter = if queue.is_empty() { String::new() } else { format!("queue_id = \"{queue}\"") };
     let mut streams = Vec::new();
+    if !with_streams {
+        return Ok(Numbers { queues, streams });
+    }
     let mut page_token = String::new();
-    while with_streams {
+    loop {
         let request = pb::ListStreamStatsRequest { page_size: 1_000, page_token, filter: filter.clone() };
         let answer = client.queues.list_stream_stats(request).await;
         let page = answer.map_err(|status| fault::refused("reading the streams", &status))?.into_inner();
         streams.extend(page.streams);
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            break;
+            return Ok(Numbers { queues, streams });
         }
     }
-    Ok(Numbers { queues, streams })
 }
 
 fn as_text(numbers: &Numbers) -> String {

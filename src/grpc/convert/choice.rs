@@ -38,7 +38,7 @@ pub(super) fn filter(filter: pb::FrameFilter) -> Result<FrameFilter> {
         min_foreground_ratio: share("min_foreground_ratio", min_foreground_ratio)?,
         attributes: terms("attributes", attributes)?,
         stream_labels: terms("stream_labels", stream_labels)?,
-        valid_only: valid_only,
+        valid_only,
     })
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::grpc::documented;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
@@ -27,6 +28,7 @@ fn converted(frame: pb::Frame) -> Result<SubmittedFrame> {
 
 fn refused(frame: pb::Frame) -> (ErrorReason, String) {
     let fault = converted(frame).expect_err("must be refused");
+    documented::check(&fault);
     (fault.reason, fault.field)
 }
 

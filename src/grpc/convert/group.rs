@@ -133,10 +133,10 @@ fn filter_to_pb(filter: FrameFilter) -> Option<pb::FrameFilter> {
     Some(pb::FrameFilter {
         min_quality_score,
         min_motion_intensity,
-        min_foreground_ratio: min_foreground_ratio,
+        min_foreground_ratio,
         attributes: attributes.into_iter().collect(),
         stream_labels: stream_labels.into_iter().collect(),
-        valid_only: valid_only,
+        valid_only,
     })
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn scene_to_pb(scene: SceneMeasures) -> pb::SceneMeasures {
     };
     pb::SceneMeasures {
         motion_intensity,
-        foreground_ratio: foreground_ratio,
+        foreground_ratio,
         congestion: congestion.into(),
         congestion_confidence,
         lighting: lit.into(),

@@ -109,7 +109,7 @@ fn adaptive(wanted: pb::AdaptiveQuality) -> Result<AdaptiveSettings> {
     let pb::AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent } =
         wanted;
     if max_bytes_per_frame.is_none() && max_bytes_per_second.is_none() {
-        let rule = "or max_bytes_per_second must be set: the stream has no byte budget yet";
+        let rule = "or max_bytes_per_second must be set; unset `adaptive` for no byte budget";
         return Err(Fault::invalid("max_bytes_per_frame", rule));
     }
     let (least, most) = FRAME_BYTES;

@@ -32,6 +32,15 @@ pub(crate) fn rejected(fault: Fault) -> pb::FrameResult {
     pb::FrameResult { outcome: Some(Outcome::Rejected(fault.into_item_error())) }
 }
 
+/// Says which stream is not registered, where that is the reason.
+pub(crate) fn name_stream(stream: &str, result: &mut pb::FrameResult) {
+    if let Some(Outcome::Rejected(error)) = &mut result.outcome
+        && error.reason() == ErrorReason::StreamNotFound
+    {
+        error.metadata.insert("stream_id".to_owned(), stream.to_owned());
+    }
+}
+
 /// The backend was the reason, not the frame.
 pub(crate) fn is_backend_failure(result: &AcceptResult) -> bool {
     match result {
@@ -58,8 +67,11 @@ mod tests {
         );
         let duplicate = to_pb(AcceptResult::Duplicate(Sequence::FIRST)).outcome;
         assert!(matches!(duplicate, Some(Outcome::Duplicate(d)) if d.sequence == 1));
-        let rejected = to_pb(AcceptResult::Refused(Refusal::StreamNotFound)).outcome;
-        assert!(matches!(rejected, Some(Outcome::Rejected(e)) if e.reason() == ErrorReason::StreamNotFound));
+        let mut rejected = to_pb(AcceptResult::Refused(Refusal::StreamNotFound));
+        name_stream("cam-1", &mut rejected);
+        let Some(Outcome::Rejected(error)) = rejected.outcome else { panic!("it is rejected") };
+        assert_eq!(error.reason(), ErrorReason::StreamNotFound);
+        assert_eq!(error.metadata["stream_id"], "cam-1");
         let unconfirmed = to_pb(AcceptResult::Unconfirmed("lost".into())).outcome;
         assert!(matches!(unconfirmed, Some(Outcome::Unconfirmed(e)) if e.retry_delay.is_some()));
     }

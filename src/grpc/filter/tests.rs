@@ -3,6 +3,7 @@
 use prost_reflect::Value;
 
 use super::*;
+use crate::grpc::documented;
 use crate::grpc::reflect::sample::{labels, message, new, text, time, with};
 
 const ALL: Fields = Fields { only: &[], except: &["picture", "status.members"] };
@@ -221,6 +222,7 @@ fn the_first_fault_is_pointed_at() {
         (wide.as_str(), 513, "at most 1024 bytes"),
     ] {
         let fault = compile(filter).expect_err(filter);
+        documented::check(&fault);
         assert_eq!(fault.reason, ErrorReason::FilterInvalid, "{filter}");
         assert_eq!(fault.field, "filter");
         assert_eq!(fault.facts, [("position", position.to_string())], "{filter}: {}", fault.message);

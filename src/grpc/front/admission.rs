@@ -115,11 +115,22 @@ mod tests {
     }
 
     #[test]
+    fn too_much_metadata_is_refused_with_its_bytes() {
+        let mut headers = HeaderMap::new();
+        assert!(check_metadata(&headers).is_ok());
+        headers.insert("x", "y".repeat(MAX_METADATA_BYTES).parse().unwrap());
+        let fault = check_metadata(&headers).unwrap_err();
+        crate::grpc::documented::check(&fault);
+        assert_eq!(fault.reason, ErrorReason::MetadataTooLarge);
+    }
+
+    #[test]
     fn calls_beyond_the_limit_are_refused_and_health_checks_never() {
         let admission = Admission::new(2);
         let slots: Vec<_> = (0..2).map(|_| admission.slot("/frameway.v1.QueueService/ListQueues")).collect();
         assert!(slots.iter().all(Result::is_ok));
         let refused = admission.slot("/frameway.v1.QueueService/ListQueues").unwrap_err();
+        crate::grpc::documented::check(&refused);
         assert_eq!(refused.reason, ErrorReason::QuotaExceeded);
         assert!(refused.retry_delay.is_some());
         assert!(admission.slot("/grpc.health.v1.Health/Check").is_ok());

@@ -87,6 +87,7 @@ impl Setup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grpc::documented;
 
     fn setup() -> pb::SubmitSetup {
         pb::SubmitSetup { publisher_id: "agent".into(), ..Default::default() }
@@ -94,7 +95,11 @@ mod tests {
 
     #[test]
     fn a_bad_setup_names_its_field() {
-        let refused = |setup| Setup::from_pb(setup).unwrap_err();
+        let refused = |setup| {
+            let fault = Setup::from_pb(setup).unwrap_err();
+            documented::check(&fault);
+            fault
+        };
         let bad = refused(pb::SubmitSetup { publisher_id: "a b".into(), ..setup() });
         assert_eq!((bad.reason, bad.field.as_str()), (ErrorReason::InvalidField, "setup.publisher_id"));
         let ids = vec!["cam".to_owned(), "c m".to_owned()];
@@ -114,7 +119,9 @@ mod tests {
         let named = |id: &str| pb::Frame { publisher_id: id.into(), ..Default::default() };
         assert_eq!(setup.adopt(named("")).unwrap().publisher_id, "agent");
         assert_eq!(setup.adopt(named("agent")).unwrap().publisher_id, "agent");
-        assert_eq!(setup.adopt(named("other")).unwrap_err().reason, ErrorReason::PublisherMismatch);
+        let other = setup.adopt(named("other")).unwrap_err();
+        documented::check(&other);
+        assert_eq!(other.reason, ErrorReason::PublisherMismatch);
         let nobody = Setup::from_pb(pb::SubmitSetup::default()).unwrap();
         assert!(nobody.adopt(named("")).is_ok() && nobody.adopt(named("agent")).is_err());
     }

@@ -59,6 +59,7 @@ mod tests {
         assert_eq!(window.enter(41).unwrap_err().reason, ErrorReason::TooManyInFlight);
         window.enter(40).unwrap();
         let full = window.enter(0).unwrap_err();
+        crate::grpc::documented::check(&full);
         assert_eq!(full.facts, [("limit", "2".to_owned()), ("actual", "3".to_owned())]);
         window.leave(60);
         window.enter(60).unwrap();

@@ -20,6 +20,8 @@ use prost_reflect::DescriptorPool;
 use super::fault::Fault;
 use super::reflect;
 pub(crate) use refusal::Refusal;
+#[cfg(test)]
+pub(crate) use refusal::What;
 use shape::Shapes;
 
 /// The largest uint64 of the contract, 2^53 - 1: every number is then exact as a double, as JSON has it.

@@ -69,7 +69,7 @@ async fn every_nth_sends_the_first_and_then_each_nth() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn max_fps_goes_by_received_time_and_keeps_the_rate() {
+async fn max_fps_goes_by_receive_time_and_keeps_the_rate() {
     let world = World::new();
     world.register(&["cam"]).await;
     publish_every(&world, 100, 40).await; // ten a second, over four seconds

@@ -107,7 +107,7 @@ class ConsumerGroupServiceServicer:
     def ListConsumerGroups(self, request, context):
         """Reads the groups in pages.
 
-        - Ordering: by group id.
+        - Ordering: by group id. Groups that are made or deleted meanwhile may be missing; no other is missing or repeated.
         - Retry: safe, reads only.
         - Status: INVALID_ARGUMENT (FILTER_INVALID, PAGE_TOKEN_INVALID).
         """
@@ -127,8 +127,8 @@ class ConsumerGroupServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateConsumerGroup(self, request, context):
-        """Changes settings of a group. They apply to deliveries after the answer. The position in a stream that is no longer selected
-        is removed.
+        """Changes settings of a group. They apply to frames that members are given after the answer; those given before may still
+        arrive. The position in a stream that is no longer selected is removed.
 
         - Ordering: updates that run at the same time apply one after the other.
         - Retry: send the etag, so that a repeat cannot undo another client's change: it answers ABORTED if the first call took
@@ -143,7 +143,7 @@ class ConsumerGroupServiceServicer:
         """Moves a group's position in its streams or some of them. Outstanding frames of these are forgotten, and all ack ids from
         before become stale.
 
-        - Ordering: deliveries after the answer are from the new position.
+        - Ordering: frames that members are given after the answer are from the new position; those given before may still arrive.
         - Retry: send the etag: a repeat answers ABORTED if the first call took effect. Without it a repeat moves the group again.
         - Status: NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (CURSOR_INVALID), OUT_OF_RANGE (CURSOR_TRIMMED, POSITION_IN_FUTURE),
         ABORTED (ETAG_MISMATCH).
@@ -155,7 +155,7 @@ class ConsumerGroupServiceServicer:
     def DeleteConsumerGroup(self, request, context):
         """Removes a group with its positions. Its members' calls end with NOT_FOUND (GROUP_DELETED). Its dead letters are kept.
 
-        - Ordering: nothing is delivered after the answer.
+        - Ordering: no member is given a frame after the answer; those given before may still arrive.
         - Retry: a repeat answers NOT_FOUND if the first call took effect. Send the etag, so that a repeat cannot remove a group that
         was made in between.
         - Status: NOT_FOUND (GROUP_NOT_FOUND), ABORTED (ETAG_MISMATCH).

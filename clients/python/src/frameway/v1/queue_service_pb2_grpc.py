@@ -151,7 +151,7 @@ class QueueServiceServicer:
 
         - Ordering: frames accepted after the call stay; frames that a worker is processing are finished.
         - Retry: a repeat removes also what came in between. With before_receive_time it does not.
-        - Status: NOT_FOUND (QUEUE_NOT_FOUND, STREAM_NOT_FOUND).
+        - Status: NOT_FOUND (QUEUE_NOT_FOUND, STREAM_NOT_FOUND). With all_queues, a failed call may have purged some.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

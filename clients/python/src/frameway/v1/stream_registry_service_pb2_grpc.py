@@ -109,7 +109,8 @@ class StreamRegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateStream(self, request, context):
-        """Changes settings of a stream. They apply to frames that a worker takes after the answer; see Stream.privacy_masks for masks.
+        """Changes settings of a stream. They apply to frames accepted after the answer, the ClockPolicy about a second later. Frames
+        that wait for a worker may get the old or the new ones.
 
         - Ordering: updates that run at the same time apply one after the other.
         - Retry: send the etag, so that a repeat cannot undo another client's change: it answers ABORTED if the first call took

@@ -37,7 +37,7 @@ class StreamingServiceStub:
 
     Words:
 
-    - A stream is one camera. A frame is one picture of it, and gets a sequence when it is accepted: 1, 2, 3, ...
+    - A stream is one camera. A frame is one picture of it, and gets a sequence when it is accepted: 1, 2, 3, and so on.
     - Each stream belongs to one partition for good. Its accepted frames wait in the partition's work queue, and a worker turns
     each into a processed frame (pictures and measures) or, where there is no picture, a tombstone.
     - Both are published to the stream's output, in order of sequence, and are kept there as long as the stream's RetentionPolicy
@@ -49,7 +49,7 @@ class StreamingServiceStub:
     - A dead letter keeps a frame that could not be processed or handled.
     - Durability (GetServerInfo) is what an accepted frame survives.
 
-    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_ARGUMENT. Where a field
+    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. Where a field
     has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
     inclusive. Text is UTF-8. Times are in the years 1 to 9999. GetServerInfo.limits has the maxima in force.
 
@@ -58,15 +58,16 @@ class StreamingServiceStub:
     the metadata `x-request-id` (at most 128 characters); otherwise the server makes one. The response metadata `x-request-id`
     returns it.
 
-    Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (a field out of its bounds, UNKNOWN_FIELD,
-    PROTOCOL_VIOLATION), UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED (with RetryInfo: too many calls or the caller's
-    quota; without: a message or the metadata is too large), UNAVAILABLE with RetryInfo (the backend cannot be reached, or the
-    server drains), DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A refused call changes nothing.
+    Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (INVALID_FIELD, INVALID_STREAM_ID, TOO_MANY_ITEMS,
+    UNKNOWN_FIELD, PROTOCOL_VIOLATION), UNAUTHENTICATED and PERMISSION_DENIED (not sent yet), RESOURCE_EXHAUSTED (QUOTA_EXCEEDED
+    with RetryInfo; BATCH_TOO_LARGE, METADATA_TOO_LARGE), UNAVAILABLE with RetryInfo (BACKEND_UNAVAILABLE, DRAINING),
+    DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A call that is refused changes nothing. After UNAVAILABLE,
+    DEADLINE_EXCEEDED and INTERNAL it may have taken effect.
 
     Newer and older programs:
 
     - A server refuses what it does not know: an enum value, a oneof that is present without a known case, and (all RPCs but
-    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then.
+    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then; in a batch, only the frame at fault is rejected.
     - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
     unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
     FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
@@ -157,7 +158,7 @@ class StreamingServiceServicer:
 
     Words:
 
-    - A stream is one camera. A frame is one picture of it, and gets a sequence when it is accepted: 1, 2, 3, ...
+    - A stream is one camera. A frame is one picture of it, and gets a sequence when it is accepted: 1, 2, 3, and so on.
     - Each stream belongs to one partition for good. Its accepted frames wait in the partition's work queue, and a worker turns
     each into a processed frame (pictures and measures) or, where there is no picture, a tombstone.
     - Both are published to the stream's output, in order of sequence, and are kept there as long as the stream's RetentionPolicy
@@ -169,7 +170,7 @@ class StreamingServiceServicer:
     - A dead letter keeps a frame that could not be processed or handled.
     - Durability (GetServerInfo) is what an accepted frame survives.
 
-    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_ARGUMENT. Where a field
+    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. Where a field
     has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
     inclusive. Text is UTF-8. Times are in the years 1 to 9999. GetServerInfo.limits has the maxima in force.
 
@@ -178,15 +179,16 @@ class StreamingServiceServicer:
     the metadata `x-request-id` (at most 128 characters); otherwise the server makes one. The response metadata `x-request-id`
     returns it.
 
-    Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (a field out of its bounds, UNKNOWN_FIELD,
-    PROTOCOL_VIOLATION), UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED (with RetryInfo: too many calls or the caller's
-    quota; without: a message or the metadata is too large), UNAVAILABLE with RetryInfo (the backend cannot be reached, or the
-    server drains), DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A refused call changes nothing.
+    Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (INVALID_FIELD, INVALID_STREAM_ID, TOO_MANY_ITEMS,
+    UNKNOWN_FIELD, PROTOCOL_VIOLATION), UNAUTHENTICATED and PERMISSION_DENIED (not sent yet), RESOURCE_EXHAUSTED (QUOTA_EXCEEDED
+    with RetryInfo; BATCH_TOO_LARGE, METADATA_TOO_LARGE), UNAVAILABLE with RetryInfo (BACKEND_UNAVAILABLE, DRAINING),
+    DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A call that is refused changes nothing. After UNAVAILABLE,
+    DEADLINE_EXCEEDED and INTERNAL it may have taken effect.
 
     Newer and older programs:
 
     - A server refuses what it does not know: an enum value, a oneof that is present without a known case, and (all RPCs but
-    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then.
+    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then; in a batch, only the frame at fault is rejected.
     - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
     unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
     FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
@@ -214,9 +216,10 @@ class StreamingServiceServicer:
         retry_delay, later frames of that stream in the batch are refused too (OUT_OF_ORDER). Calls that run at the same time are
         not ordered.
         - Retry: safe for frames with publisher_id and publisher_sequence; others may be stored twice. If the call fails with
-        UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED, every frame counts as unconfirmed.
+        UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED or INTERNAL, every frame counts as unconfirmed.
         - Status: OK when frames were tried, with a result for each; a frame's own faults are in its result. INVALID_ARGUMENT
-        (EMPTY_BATCH, TOO_MANY_FRAMES), RESOURCE_EXHAUSTED (BATCH_TOO_LARGE): no frame was tried.
+        (EMPTY_BATCH, TOO_MANY_FRAMES), RESOURCE_EXHAUSTED (BATCH_TOO_LARGE): no frame was tried. UNAVAILABLE
+        (BACKEND_UNAVAILABLE): no frame was confirmed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,12 +230,13 @@ class StreamingServiceServicer:
         browsers: gRPC-Web has no streams of requests.
 
         - Ordering: batches are stored and answered in the order sent. After a refusal with a retry_delay, later frames of that
-        stream are refused (OUT_OF_ORDER), in batches under way too, until the refused publisher sequence comes again.
+        stream are refused (OUT_OF_ORDER), in batches under way too, until the refused publisher sequence comes again. After the
+        refusal of a frame without a publisher sequence, only those in its batch are.
         - Retry: when the call has ended, every unanswered batch counts as unconfirmed. Open another call, read
         SubmitReady.positions, and send what is above them.
         - Status: OK after the client has closed its side and everything is answered. INVALID_ARGUMENT (PROTOCOL_VIOLATION: among
-        others no setup within 30 s; EMPTY_BATCH, TOO_MANY_FRAMES), RESOURCE_EXHAUSTED (BATCH_TOO_LARGE, TOO_MANY_IN_FLIGHT),
-        UNAVAILABLE after `draining`, UNIMPLEMENTED (a kind of request that the server does not know).
+        others no setup within 30 s; TOO_MANY_ITEMS; EMPTY_BATCH, TOO_MANY_FRAMES), RESOURCE_EXHAUSTED (BATCH_TOO_LARGE,
+        TOO_MANY_IN_FLIGHT), UNAVAILABLE after `draining`, UNIMPLEMENTED (a kind of request that the server does not know).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -260,7 +264,7 @@ class StreamingServiceServicer:
 
         - Ordering: frames of one stream come in the order of sequences; redeliveries come out of order, and more than once. A gap is
         told at least once: it comes again, to whichever member asks next, unless a frame behind it was acknowledged or its call
-        went on for a minute. Gaps that the group's own filter and sampling make come once.
+        went on for at least 45 s. Gaps that the group's own filter and sampling make come once.
         - Retry: safe. Join again under the same member_id, at any server. Until their deadlines the member's frames stay its own:
         the new call sends them again, as the same attempts with the same ack ids, which stay good.
         - Status: OK after stop_after_frames. NOT_FOUND (GROUP_NOT_FOUND, GROUP_DELETED), ABORTED (MEMBER_REPLACED),
@@ -275,7 +279,7 @@ class StreamingServiceServicer:
 
         - Ordering: results have the order of the ids.
         - Retry: safe; acknowledging again succeeds. A late ack succeeds too, unless the frame was delivered again since
-        (ACK_ID_STALE) or has become a dead letter.
+        or is no longer kept (ACK_ID_STALE), or has become a dead letter.
         - Status: OK with a result for each id. NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -412,7 +416,7 @@ class StreamingService:
 
     Words:
 
-    - A stream is one camera. A frame is one picture of it, and gets a sequence when it is accepted: 1, 2, 3, ...
+    - A stream is one camera. A frame is one picture of it, and gets a sequence when it is accepted: 1, 2, 3, and so on.
     - Each stream belongs to one partition for good. Its accepted frames wait in the partition's work queue, and a worker turns
     each into a processed frame (pictures and measures) or, where there is no picture, a tombstone.
     - Both are published to the stream's output, in order of sequence, and are kept there as long as the stream's RetentionPolicy
@@ -424,7 +428,7 @@ class StreamingService:
     - A dead letter keeps a frame that could not be processed or handled.
     - Durability (GetServerInfo) is what an accepted frame survives.
 
-    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_ARGUMENT. Where a field
+    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. Where a field
     has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
     inclusive. Text is UTF-8. Times are in the years 1 to 9999. GetServerInfo.limits has the maxima in force.
 
@@ -433,15 +437,16 @@ class StreamingService:
     the metadata `x-request-id` (at most 128 characters); otherwise the server makes one. The response metadata `x-request-id`
     returns it.
 
-    Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (a field out of its bounds, UNKNOWN_FIELD,
-    PROTOCOL_VIOLATION), UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED (with RetryInfo: too many calls or the caller's
-    quota; without: a message or the metadata is too large), UNAVAILABLE with RetryInfo (the backend cannot be reached, or the
-    server drains), DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A refused call changes nothing.
+    Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (INVALID_FIELD, INVALID_STREAM_ID, TOO_MANY_ITEMS,
+    UNKNOWN_FIELD, PROTOCOL_VIOLATION), UNAUTHENTICATED and PERMISSION_DENIED (not sent yet), RESOURCE_EXHAUSTED (QUOTA_EXCEEDED
+    with RetryInfo; BATCH_TOO_LARGE, METADATA_TOO_LARGE), UNAVAILABLE with RetryInfo (BACKEND_UNAVAILABLE, DRAINING),
+    DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A call that is refused changes nothing. After UNAVAILABLE,
+    DEADLINE_EXCEEDED and INTERNAL it may have taken effect.
 
     Newer and older programs:
 
     - A server refuses what it does not know: an enum value, a oneof that is present without a known case, and (all RPCs but
-    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then.
+    SubmitFrameBatch and SubmitFrames) any unknown field. Nothing is done then; in a batch, only the frame at fault is rejected.
     - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
     unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
     FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
