@@ -51,6 +51,21 @@ pub(crate) async fn a_member_that_leaves_gives_back_what_was_not_sent_and_that_d
     assert_eq!((state.counters.redelivered, state.counters.acknowledged), (0, 2));
 }
 
+pub(crate) async fn a_group_has_a_thousand_members_at_most(backend: Backend) {
+    let store = backend.open().await;
+    create(&*store, &settings(), &[]).await;
+    let seat = |member: String| Seat { group: group_id(), member: member.parse().unwrap(), session: 1 };
+    for index in 0..1_000 {
+        store.join_group(&seat(format!("m-{index}")), LONG).await.unwrap();
+    }
+    let one_more = store.join_group(&seat("one-more".to_owned()), LONG).await;
+    assert_eq!(one_more.err(), Some(Error::TooManyMembers { limit: 1_000 }));
+    // One that returns has its place, and one that leaves gives it up.
+    store.join_group(&Seat { session: 2, ..seat("m-7".to_owned()) }, LONG).await.unwrap();
+    store.leave_group(&seat("m-8".to_owned()), &[]).await.unwrap();
+    store.join_group(&seat("one-more".to_owned()), LONG).await.unwrap();
+}
+
 pub(crate) async fn a_member_that_returns_keeps_its_frames_as_the_same_attempts(backend: Backend) {
     let store = backend.open().await;
     let record =

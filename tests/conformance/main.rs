@@ -207,6 +207,7 @@ behaviours! {
         frames_of_a_member_that_does_not_return_come_to_others_at_their_deadlines,
         a_member_that_leaves_gives_back_what_was_not_sent_and_that_does_not_count,
         a_member_that_returns_keeps_its_frames_as_the_same_attempts,
+        a_group_has_a_thousand_members_at_most,
         a_second_call_of_a_member_takes_its_seat,
         a_rejection_and_an_extension_hold_when_the_call_has_ended,
         a_rejection_and_an_extension_hold_past_the_deadline_while_nobody_has_the_frame,

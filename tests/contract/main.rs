@@ -1,4 +1,5 @@
-//! The bounds of the contract: every field of every request with values outside, and every limit at its maximum and beyond.
+//! The contract over the wire: every field of every request with values outside its bounds, every limit at its maximum and
+//! beyond, and what the comments promise of answers, repeats and dry runs.
 //!
 //! Fields and limits are found by walking the descriptor, so that a new one without a case fails.
 
@@ -7,6 +8,8 @@
 
 #[path = "../skew/caller.rs"]
 mod caller;
+mod calls;
+mod cases;
 #[path = "../common/clients.rs"]
 mod clients;
 #[path = "../common/mod.rs"]
@@ -14,10 +17,13 @@ mod common;
 mod fields;
 mod json;
 mod limits;
+mod many_streams;
+mod repeats;
 mod samples;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/server.rs"]
 mod server;
+mod sizes;
 #[path = "../skew/state.rs"]
 mod state;
 mod table;

@@ -13,7 +13,22 @@ pub(crate) struct Given {
     pub(crate) cursor: String,
 }
 
+/// Stands for the cursor.
+pub(crate) const CURSOR: &str = "the cursor of cam-1";
+
 impl Given {
+    /// The value with the cursor in its places.
+    pub(crate) fn fill(&self, value: &Json) -> Json {
+        match value {
+            Json::String(text) if text == CURSOR => json!(self.cursor),
+            Json::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
+            Json::Object(fields) => {
+                fields.iter().map(|(name, value)| (name.clone(), self.fill(value))).collect()
+            }
+            value => value.clone(),
+        }
+    }
+
     /// A good request.
     pub(crate) fn request(&self, method: &MethodDescriptor) -> DynamicMessage {
         json::message(&method.input(), &self.request_json(method.name()))

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::samples::CURSOR;
+
 use super::{
     ABOVE_53_BITS, Bad, Rule, bad, inner, invalid, maps, no_id, no_times, not, over, required, spans, text,
 };
@@ -58,6 +60,7 @@ fn position() -> Vec<(&'static str, Rule)> {
     let future = || bad(json!({"seconds": 4_000_000_000_i64, "nanos": 0}), "POSITION_IN_FUTURE");
     let far = || bad(json!(1_000_002), "POSITION_IN_FUTURE");
     let cursor_of = |stream: &str| bad(json!(stream), "CURSOR_INVALID");
+    let cursor = json!({"stream_id": "cam-1", "cursor": CURSOR});
     let mut times = no_times("INVALID_FIELD");
     times.push(future());
     vec![
@@ -67,7 +70,14 @@ fn position() -> Vec<(&'static str, Rule)> {
         ("StartPosition.receive_time", Rule::Bad(times)),
         ("StartPosition.age", spans(0, MAX_START_AGE)),
         ("StartPosition.cursors", inner()),
-        ("CursorList.cursors", Rule::Bad(vec![over(10_000, json!({"stream_id": "cam-1", "cursor": "x"}))])),
+        (
+            "CursorList.cursors",
+            Rule::Bad(vec![
+                over(10_000, json!({"stream_id": "cam-1", "cursor": "x"})),
+                // One for each stream.
+                bad(json!([cursor, cursor]), "CURSOR_INVALID").at("cursors[1].stream_id"),
+            ]),
+        ),
         ("StreamCursor.stream_id", Rule::Bad(vec![cursor_of("cam-2"), cursor_of(""), cursor_of("a b")])),
         (
             "StreamCursor.cursor",
