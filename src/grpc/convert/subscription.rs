@@ -178,6 +178,10 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
         Some(By::Glob(glob)) if glob.is_empty() || glob.chars().count() > MAX_GLOB_CHARS => {
             Err(Fault::invalid("glob", format!("must be 1 to {MAX_GLOB_CHARS} characters")))
         }
+        Some(By::Glob(glob)) if has_more_than_promised(&glob) => Err(Fault::invalid(
+            "glob",
+            "may hold characters of ids, `*`, `?`, and sets such as `[ab]` and `[a-c]`",
+        )),
         Some(By::Glob(glob)) => {
             let set = StreamSet::Glob(glob);
             set.check()
@@ -243,6 +247,11 @@ pub(crate) fn cursors(list: pb::CursorList, store: &StoreIdentity) -> Result<Vec
         Ok(parsed)
     };
     cursors.into_iter().enumerate().map(parse).collect()
+}
+
+/// Returns true if a glob uses what the library knows and the contract does not: alternatives, escapes and negated sets.
+fn has_more_than_promised(glob: &str) -> bool {
+    glob.contains(['{', '}', '\\']) || glob.contains("[!") || glob.contains("[^")
 }
 
 pub(crate) fn too_many(field: &str, limit: usize) -> Fault {
@@ -405,10 +414,14 @@ mod tests {
             pb::StreamSelector::default(),
             by(By::Id("a b".into())),
             by(By::Glob(String::new())),
+            by(By::Glob("{a,b}".into())),
+            by(By::Glob("[!a]*".into())),
+            by(By::Glob("a\\*".into())),
             by(By::Labels(pb::LabelSelector::default())),
         ] {
             assert!(converted(selector).is_err());
         }
         assert!(from_pb(pb::SubscribeFramesRequest::default(), &STORE).is_err());
+        assert!(converted(by(By::Glob("cam-[a-c]?*".into()))).is_ok());
     }
 }

@@ -42,7 +42,10 @@ fn selection() -> Vec<(&'static str, Rule)> {
         ("StreamSelector.overflow_policy", not([json!(99)])),
         ("StreamSelector.fail_if_trimmed", ANY_FLAG),
         ("StreamMatch.id", Rule::Bad(no_id("INVALID_STREAM_ID", true))),
-        ("StreamMatch.glob", not([json!(""), text(129), json!("["), json!("a[b")])),
+        (
+            "StreamMatch.glob",
+            not([json!(""), text(129), json!("["), json!("a[b"), json!("{a,b}"), json!("[!a]")]),
+        ),
         ("StreamMatch.labels", Rule::Bad(vec![invalid(json!({}))])),
         ("Sampling.max_fps", not([json!(0.0), json!(-1.0), json!(1_000.000_1), json!("NaN")])),
         ("Sampling.every_nth", not([json!(0)])),
