@@ -8,7 +8,7 @@ use crate::domain::limits::MAX_REASON_BYTES;
 
 /// What is told of a caller's own words about itself, in characters.
 const MAX_NAME_CHARS: usize = 128;
-/// What is told of a failure, in characters: it may repeat the request.
+/// What is told of an outcome, in characters: it may repeat the request.
 const MAX_OUTCOME_CHARS: usize = 512;
 
 /// Who asks for what, and why.
@@ -47,7 +47,7 @@ impl Audit {
     pub(crate) fn write<T>(&self, target: &str, result: &Result<T>, done: impl FnOnce(&T) -> String) {
         let Self { action, address, request_id, reason } = self;
         let outcome = match result {
-            Ok(value) => done(value),
+            Ok(value) => shortened(&done(value), MAX_OUTCOME_CHARS),
             Err(fault) => format!("failed: {}", shortened(&fault.message, MAX_OUTCOME_CHARS)),
         };
         let target = shortened(target, MAX_NAME_CHARS);

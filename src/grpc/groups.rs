@@ -9,6 +9,7 @@ use super::fault::{Fault, Result};
 use super::filter::{Fields, Filter};
 use super::mask;
 use super::page::{self, Page};
+use crate::domain::limits::MAX_GROUPS;
 use crate::domain::{GroupId, GroupRecord, StreamId, StreamMatch};
 use crate::hub::{Beginnings, Consumers, GroupError, GroupStart, SubscribeError, TimeGap};
 use crate::pb::v1 as pb;
@@ -41,6 +42,8 @@ const MASK_RULES: mask::Rules = mask::Rules {
 };
 /// Groups or positions that are read at once for a page.
 const READ_AT_ONCE: usize = 100;
+/// Most such reads for one page of those groups that pass a filter: the status of each is made of all its streams.
+const READS_A_PAGE: usize = 3;
 /// How often an update without an etag starts again when others change the group at the same time.
 const UPDATE_TRIES: usize = 8;
 
@@ -146,8 +149,8 @@ impl GroupDesk {
         let filter = Filter::of::<pb::ConsumerGroup>(&filter, GROUP_FIELDS)?;
         let mut after: Option<GroupId> = page::after(&list, &page_token)?;
         let mut page = Page::new(page::size(page_size));
-        'page: loop {
-            // There are at most 1,000.
+        let reads = if filter.is_empty() { MAX_GROUPS / READ_AT_ONCE + 1 } else { READS_A_PAGE };
+        'page: for _ in 0..reads {
             let limit = if filter.is_empty() { READ_AT_ONCE.min(page.left()) } else { READ_AT_ONCE };
             let records = self.queue.list_groups(after.as_ref(), limit).await?;
             let is_last = records.len() < limit;
@@ -156,7 +159,10 @@ impl GroupDesk {
                 let group = match self.with_status(&record.id).await {
                     Ok(group) => group,
                     // Deleted meanwhile.
-                    Err(fault) if fault.reason == pb::ErrorReason::GroupNotFound => continue,
+                    Err(fault) if fault.reason == pb::ErrorReason::GroupNotFound => {
+                        page.pass(record.id);
+                        continue;
+                    }
                     Err(fault) => return Err(fault),
                 };
                 if !filter.passes(&group)? {

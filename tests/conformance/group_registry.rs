@@ -58,6 +58,12 @@ pub(crate) async fn a_group_that_is_made_again_as_it_was_is_answered_as_it_is(ba
     let updated = store.update_group(&group_id(), &named, sought.etag(), &[]).await.unwrap();
     assert_eq!(again(named, START).await.unwrap().record, updated);
     assert_eq!(again(settings(), START).await, exists());
+    // Numbers stay as said, to the last bit.
+    let mut exact = settings();
+    exact.sampling.max_fps = Some(1000.0 / 65.0);
+    exact.filter.min_foreground_ratio = Some(1.0 / 11.0);
+    let updated = store.update_group(&group_id(), &exact, updated.etag(), &[]).await.unwrap();
+    assert_eq!(again(exact, START).await.unwrap().record, updated);
 }
 
 pub(crate) async fn of_many_that_make_a_group_at_once_one_makes_it(backend: Backend) {

@@ -56,7 +56,7 @@ mod redis {
 
     use frameway::domain::{Partitions, QueuePolicy};
     use frameway::queue::redis::{RedisConfig, RedisQueue};
-    use frameway::queue::{AcceptResult, Queue};
+    use frameway::queue::{AcceptResult, ListStreams, Queue};
 
     use super::*;
     use crate::common::redis::RedisServer;
@@ -84,6 +84,31 @@ mod redis {
             }
         })
         .await
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_stream_that_goes_while_a_page_is_read_does_not_end_the_list() {
+        let redis = RedisServer::start();
+        let queue = open(&redis, 1).await;
+        for stream in ["a", "b", "c", "d"] {
+            register(&*queue, stream).await;
+        }
+        // Names without a stream: as if it had been unregistered between the two reads.
+        for gone in ["a-gone", "b-gone", "z-gone"] {
+            let key = format!("frameway:{{{}}}:streams", queue.partitions().of(&id(gone)));
+            redis.cli(&["ZADD", &key, "0", gone]);
+        }
+        let mut seen = Vec::new();
+        let mut after = None;
+        loop {
+            let page = queue.list_streams(&ListStreams { after, limit: 2 }).await.unwrap();
+            seen.extend(page.iter().map(|record| record.id.to_string()));
+            if page.len() < 2 {
+                break;
+            }
+            after = page.last().map(|record| record.id.clone());
+        }
+        assert_eq!(seen, ["a", "b", "c", "d"]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

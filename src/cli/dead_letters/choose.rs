@@ -108,7 +108,11 @@ impl FilterArgs {
         if !reasons.is_empty() {
             terms.push(format!("({})", reasons.join(" OR ")));
         }
-        let ago = |age: Duration| SystemTime::now().checked_sub(age).map(humantime::format_rfc3339_micros);
+        // Before 1970 nothing was given up.
+        let ago = |age: Duration| {
+            let time = SystemTime::now().checked_sub(age)?.max(SystemTime::UNIX_EPOCH);
+            Some(humantime::format_rfc3339_micros(time))
+        };
         if let Some(time) = self.younger_than.and_then(ago) {
             terms.push(format!("dead_letter_time >= \"{time}\""));
         }

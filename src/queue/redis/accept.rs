@@ -179,7 +179,8 @@ impl RedisQueue {
             accepted: reply::number(next())?,
             feed: reply::number(next())?,
         };
-        self.learn(partition, known, stored, frames, &decisions);
+        let given = if dry { &[][..] } else { &decisions[..] };
+        self.learn(partition, known, stored, frames, given);
         if decisions.iter().any(|(letter, ..)| letter == "W") {
             return Ok(Entered::Lapsed);
         }

@@ -100,6 +100,8 @@ impl RedisQueue {
         self.control.command(&add).await?;
         let positions = positions.iter().map(|(stream, next)| (stream, Some(*next), String::new()));
         self.write_group(id, "create", None, Some(settings), Some(start), positions).await?;
+        // Again: a deletion of the group before it may have taken the name out in between.
+        self.control.command(&add).await?;
         self.read_group(id).await
     }
 

@@ -218,21 +218,39 @@ impl RedisQueue {
     }
 
     pub(super) async fn list(&self, query: &ListStreams) -> Result<Vec<StreamRecord>> {
-        let from = query.after.as_ref().map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let mut found = Vec::new();
+        let mut after = query.after.clone();
+        // Those that are unregistered in between are passed over: a page that is not full is the last.
+        loop {
+            let ids = self.ids_after(after.as_ref(), query.limit).await?;
+            let records = self.records(&ids).await?;
+            found.extend(records.into_iter().flatten().filter(|record| !record.removed));
+            match ids.last() {
+                Some(last) if ids.len() >= query.limit && found.len() < query.limit => {
+                    after = Some(last.clone());
+                }
+                Some(_) | None => break,
+            }
+        }
+        found.truncate(query.limit);
+        Ok(found)
+    }
+
+    /// The ids of the registered streams behind one, at most `limit`.
+    async fn ids_after(&self, after: Option<&StreamId>, limit: usize) -> Result<Vec<StreamId>> {
+        let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
             pipe.cmd("ZRANGE").arg(Keys(partition).streams()).arg(&from).arg("+").arg("BYLEX");
-            pipe.arg("LIMIT").arg(0).arg(query.limit);
+            pipe.arg("LIMIT").arg(0).arg(limit);
         }
         let mut ids = Vec::new();
         for page in self.all(&self.control, &pipe).await? {
             ids.extend(stream_ids(page)?);
         }
         ids.sort_unstable();
-        ids.truncate(query.limit);
-        // One that was unregistered in between is left out.
-        let records = self.records(&ids).await?;
-        Ok(records.into_iter().flatten().filter(|record| !record.removed).collect())
+        ids.truncate(limit);
+        Ok(ids)
     }
 
     pub(super) async fn records_of(&self, partition: PartitionId) -> Result<Vec<StreamRecord>> {

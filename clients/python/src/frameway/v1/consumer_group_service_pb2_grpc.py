@@ -133,7 +133,8 @@ class ConsumerGroupServiceServicer:
         - Ordering: updates that run at the same time apply one after the other.
         - Retry: send the etag, so that a repeat cannot undo another client's change: it answers ABORTED if the first call took
         effect.
-        - Status: NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID), ABORTED (ETAG_MISMATCH).
+        - Status: NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID), ABORTED (ETAG_MISMATCH; without an
+        etag only where others keep changing the group).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -91,8 +91,8 @@ class DeadLetterServiceServicer:
 
         - Ordering: within a stream in the order of sequences.
         - Retry: safe with `ids`: a repeat answers the same, or, after discard_replayed, DEAD_LETTER_NOT_FOUND. By filter or `all`, a
-        repeat goes on with the next ones. If a server dies during a replay to a group, a repeat may deliver an acknowledged frame
-        again.
+        repeat goes on with the next ones, and tries again what was refused: leave it out by the filter, or discard it. If a server
+        dies during a replay to a group, a repeat may deliver an acknowledged frame again.
         - Status: OK with a result for each dead letter. INVALID_ARGUMENT (FILTER_INVALID, TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

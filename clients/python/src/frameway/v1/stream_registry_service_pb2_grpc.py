@@ -115,8 +115,8 @@ class StreamRegistryServiceServicer:
         - Ordering: updates that run at the same time apply one after the other.
         - Retry: send the etag, so that a repeat cannot undo another client's change: it answers ABORTED if the first call took
         effect.
-        - Status: NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID), ABORTED (ETAG_MISMATCH), RESOURCE_EXHAUSTED
-        (TOO_MANY_STREAMS: limit_bytes).
+        - Status: NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID), ABORTED (ETAG_MISMATCH; without an
+        etag only where others keep changing the stream), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS: limit_bytes).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
