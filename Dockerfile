@@ -1,13 +1,13 @@
 # syntax=docker/dockerfile:1
 #
-# Frameway's image: the program on a slim Debian, as an unprivileged user.
+# The image of Frameway: the program on a slim Debian, as an unprivileged user.
 #
 #   docker build -t frameway .
 #   docker run --rm -p 7400:7400 frameway                 the embedded queue; frames live as long as the container
 #   docker compose up                                     with Redis: see docker-compose.yml
 #
-# Tried: the command lines below, which `make compose` holds against the program. Not yet tried: the build itself;
-# no container engine was at hand when this was written.
+# Tested: that the program accepts the command lines below (tests/cli/compose.rs). Not yet tested: the build itself,
+# because no container engine was available.
 
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
@@ -15,7 +15,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-# The caches live with the builder, not in the image; the program is copied out of the cached folder.
+# The caches belong to the builder and are not in the image. The program is copied out of the cached folder.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --bin frameway \
@@ -28,10 +28,12 @@ COPY LICENSE /usr/share/doc/frameway/LICENSE
 USER 10001
 EXPOSE 7400
 
-# Exec form: the program is process 1 and gets SIGTERM itself, on which it drains (up to 30 s; give it that time:
-# docker stop --time 40). It waits for the worker processes that it starts, so no init is needed for reaping.
+# In exec form the program is process 1 and receives SIGTERM itself. It then drains for up to 30 s; give it that time
+# with `docker stop --time 40`. It waits for the worker processes that it starts, so the image needs no init.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
   CMD ["frameway", "health", "--address", "http://127.0.0.1:7400"]
 ENTRYPOINT ["frameway"]
+# Refuses to start until it has TLS and an access file (docs/security.md), or --insecure. With --insecure, publish the
+# port on this machine only: `docker run -p 127.0.0.1:7400:7400 frameway serve --listen 0.0.0.0:7400 --insecure`.
 CMD ["serve", "--listen", "0.0.0.0:7400"]

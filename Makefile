@@ -1,57 +1,66 @@
 # One command per job. `make` alone lists them.
 #
-# All tests and checks use Cargo's dev profile and the default features, so that nothing is compiled twice:
-# `lint` and `doc` share the checked dependencies, `build` makes every test and the program once, and the
-# suites after it only run what is there.
+# All tests and checks use Cargo's dev profile and the same features, so that no dependency is
+# compiled twice. `lint`, `doc` and `client_feature` share the dependencies that are only checked.
+# All steps share build scripts and macros. `build` compiles the program and every test once, and the
+# suites after it only run them.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-# rustup's own place, for shells that were opened before Rust was installed.
+# Rustup's folder is not in the PATH of a shell that was opened before Rust was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-# Every file in tests/ is a suite with a target of its name. The four named here must exist.
-SUITES := $(sort conformance e2e faults layering $(basename $(notdir $(wildcard tests/*.rs))) \
+# Every file and folder in tests/ is a suite with a make target of the same name. The five that are
+# named here must exist.
+SUITES := $(sort abuse conformance e2e faults layering $(basename $(notdir $(wildcard tests/*.rs))) \
             $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
 
-# Only from the command line: a variable of this name in somebody's shell must not make tests vanish.
+# Set it only on the command line. An environment variable of this name has no effect, so that it
+# cannot leave tests out.
 FILTER :=
 
-# What `make test` runs, in this order: quick verdicts first, long suites last.
-STEPS := fmt-check scripts deny lint doc proto languages build layering unit compose \
-         $(filter-out layering faults,$(SUITES)) clients-grpcurl quickstart clients-python interop faults
+# The steps of `make test`, in order: quick checks first, long suites last. Steps after a "+" run at
+# the same time as those before it: on two cores, steps that mostly wait run beside steps that
+# compile or compute. The faults run alone, because a busy machine delays the recovery that they
+# measure. A suite that is not named here runs beside the clients.
+STEPS := fmt-check scripts "lint doc + deny proto languages" build layering \
+         "unit corpus client_feature + cli" \
+         "$(filter-out layering corpus client_feature cli faults,$(SUITES)) + clients-python interop e2e-redis" faults
 
-# A script that cannot run here says "skipped: why" and leaves with 3: that is no failure, and the summary of
-# `make test` names it. `make test NO_SKIP=1` makes it one.
+# A script that cannot run on this machine prints "skipped: why" and exits with 3. That is a failure
+# only with `make test NO_SKIP=1`; the summary of `make test` lists it.
 MAY_SKIP = || [ $$? -eq 3 ]
 
-# Puts target/debug/frameway in place. `cargo build` would leave out the features that dev-dependencies add to
-# shared dependencies, and so compile those a second time.
+# Builds target/debug/frameway. `cargo build` would compile some dependencies a second time, without
+# the features that dev-dependencies add to them.
 PROGRAM = cargo test --locked --no-run --quiet --test layering
 
 .PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto languages deny clients \
-        clients-grpcurl quickstart clients-python interop compose scripts bench fuzz $(SUITES)
+        clients-python e2e-redis interop quickstart scripts bench coverage fuzz $(SUITES)
 
-help: ## this list
-	@echo "Frameway: camera frames over gRPC. The two that matter:"
+help: ## prints this list
+	@echo "Frameway: camera frames over gRPC. The main targets:"
 	@echo
 	@echo "  make demo           install what is missing, build, watch frames flow"
-	@echo "                        ARGS=\"--seconds 5 --json\" goes to \`frameway demo\`; ARGS=--help tells what it takes"
+	@echo "                        ARGS=\"--seconds 5 --json\" is passed to \`frameway demo\`; ARGS=--help lists its flags"
 	@echo "  make test           install what is missing, run every check and every test"
 	@echo "                        NO_SKIP=1: a check that cannot run here fails;  FAIL_FAST=1: stop at the first failure"
 	@echo
 	@echo "Parts of \`make test\`:"
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{ if ($$1 != "help") printf "  make %-17s%s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Suites (cargo test --test NAME; FILTER=words picks tests): $(SUITES)"
+	@echo "Suites (cargo test --test NAME; FILTER=words selects tests): $(SUITES)"
 	@echo "  make faults ROUNDS=100     more rounds of the fault tests"
-	@echo "  make faults FILTER=flood PAIRS=100000   that many streams registered and unregistered, minutes"
+	@echo "  make faults FILTER=flood PAIRS=100000   registers and unregisters so many streams; takes minutes"
+	@echo "  make abuse STRICT=1        longer attacks on a release build; the honest client's 99th percentile may at most double"
 	@echo "  make corpus ITERATIONS=n   more mutated pictures; SEED=n repeats a run"
 	@echo
-	@echo "Not in \`make test\`, for they take long, or more tools:"
-	@echo "  make bench                 benchmarks of the hot paths; FILTER=words picks some"
+	@echo "Not in \`make test\`, because they take long or need more tools:"
+	@echo "  make bench                 benchmarks of the hot paths; FILTER=words selects some"
+	@echo "  make coverage              lines and regions of each room in src/ that the tests run; ROOM=cli lists its files"
 	@echo "  make fuzz TARGET=decode SECONDS=60   with nightly Rust and cargo-fuzz; TARGET=list names the targets"
 
 demo: setup-demo
@@ -61,87 +70,113 @@ demo: setup-demo
 test: setup
 	@scripts/run-steps.sh $(STEPS)
 
-setup: ## installs what the tests need and is not there (apt or Homebrew)
+setup: ## installs missing packages that the tests need (apt or Homebrew)
 	@scripts/setup.sh test
 
-setup-demo: ## installs only what building and the demo need
+setup-demo: ## installs missing packages that the build and the demo need
 	@scripts/setup.sh demo
 
 fmt: ## formats the Rust code
 	cargo fmt
 
-fmt-check: ## the Rust code is formatted
+fmt-check: ## checks that the Rust code is formatted
 	cargo fmt --check
 
-lint: ## clippy, warnings are errors
+lint: ## runs clippy; warnings are errors
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features --features client --lib -- -D warnings
 
-doc: ## rustdoc, warnings are errors
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+# Documents the examples, too, because they bring in dev-dependencies: without the features of
+# these, dependencies such as libjpeg-turbo would be compiled again.
+doc: ## runs rustdoc; warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --lib --bins --examples
 
-proto: ## the proto: format, lint, no breaking change, service config, generated code fresh
+proto: ## checks the proto: format, lint, no breaking change, up-to-date generated code
 	scripts/proto-check.sh $(MAY_SKIP)
 
-# Of: python, go, typescript, java, csharp, php, ruby; none = all.
+# The languages of `make languages`: any of python, go, typescript, java, csharp, php and ruby. If
+# empty, all.
 LANGUAGES :=
 
-languages: ## code generated from the proto in seven languages, that of four compiled; LANGUAGES="go java" picks some
-	scripts/test-languages.sh $(LANGUAGES) $(MAY_SKIP)
+languages: ## generates code from the proto in seven languages, compiles four; LANGUAGES="go java" selects some
+	tests/languages/run.py $(LANGUAGES) $(MAY_SKIP)
 
-deny: ## dependencies: licences, sources, bans, advisories
+deny: ## checks the dependencies: licences, sources, bans, advisories
 	scripts/deny.sh $(MAY_SKIP)
 
-scripts: ## shellcheck over every shell script
-	scripts/check-scripts.sh $(MAY_SKIP)
+scripts: ## runs shellcheck on every shell script
+	git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run | xargs -0 shellcheck
 
 build: ## compiles the program and every test, once
 	cargo test --locked --no-run
 
-unit: ## the tests beside the code, and the examples in the documentation
+unit: ## runs the tests beside the code, and the examples in the documentation
 	cargo test --locked --lib --bins -- $(FILTER)
 	cargo test --locked --doc
 
-compose: ## the command lines in docker-compose.yml and Dockerfile are ones that the program takes
+clients: clients-python interop ## runs other clients against real servers
+
+clients-python: ## runs the Python client's tests and sample, with servers that hang, end and are cut off
 	@$(PROGRAM)
-	python3 scripts/check-compose.py --binary target/debug/frameway
+	@python=$$(scripts/tool.sh python) $(MAY_SKIP); [ -z "$$python" ] || \
+	  (cd clients/python/tests && PYTHONPATH=../src "$$python" -m unittest)
 
-clients: clients-grpcurl quickstart clients-python interop ## strangers' clients against a running server
-
-clients-grpcurl: ## the real grpcurl lists, describes, submits, subscribes
-	@$(PROGRAM)
-	scripts/grpcurl.sh --version && scripts/with-server.sh scripts/test-grpcurl.sh $(MAY_SKIP)
-
-quickstart: ## the commands of docs/quickstart.md, as they stand there
-	@$(PROGRAM)
-	scripts/with-server.sh scripts/test-quickstart.sh $(MAY_SKIP)
-
-clients-python: ## the Python client's sample and its tests, with servers that hang, end and are cut off
-	@$(PROGRAM)
-	scripts/with-server.sh scripts/test-python-client.sh $(MAY_SKIP)
-
-# Clients of `interop`: go, sync, aio, node, grpcurl, nginx; none = all.
+# The clients of `make interop`: any of go, sync, aio, node, grpcurl, quickstart, security and nginx.
+# If empty, all.
 CLIENTS :=
 
-interop: ## grpc-go, grpcio, grpc-js and grpcurl, hung servers and drains, and nginx in front; CLIENTS="go nginx" picks some
+interop: ## runs grpc-go, grpcio, grpc-js, grpcurl, the commands of two pages, and nginx in front; CLIENTS="go nginx" selects some
 	@$(PROGRAM)
 	tests/interop/run.py $(CLIENTS) $(MAY_SKIP)
 
-$(filter-out faults,$(SUITES)):
+quickstart: CLIENTS := quickstart
+quickstart: interop ## runs the commands of docs/quickstart.md
+
+e2e-redis: ## runs the suite e2e with its queues in Redis, as the Redis user of docs/redis.md
+	TEST_ON_REDIS=1 cargo test --locked --test e2e -- $(FILTER)
+
+$(filter-out abuse faults,$(SUITES)):
 	cargo test --locked --test $@ -- $(FILTER)
 
-# Each row of the campaign leaves a line here; a run begins with none and ends with the table, also if a row failed.
+# Each row of the fault campaign appends a line to this file. A run first removes the file, and
+# prints the table at its end even if a row failed.
 FAULTS_TABLE := $(or $(CARGO_TARGET_DIR),target)/tmp/faults-table.jsonl
 
-faults: ## real processes, killed, cut and starved; every frame counted. ROUNDS=20 for longer, SEED=n to repeat
+faults: ## kills, pauses and cuts off real processes, and counts every frame; ROUNDS=20 runs longer, SEED=n repeats
 	@rm -f $(FAULTS_TABLE)
 	@verdict=0; cargo test --locked --test $@ -- $(FILTER) || verdict=$$?; \
 	  scripts/faults-table.py $(FAULTS_TABLE); \
-	  [ $$verdict -eq 0 ] || echo "NOT IN THE TABLE: what failed, see above"; exit $$verdict
+	  [ $$verdict -eq 0 ] || echo "FAILED, and not in the table: see above"; exit $$verdict
 
-bench: ## (not in `make test`) benchmarks of the hot paths, FILTER=words picks some
+# Each attack appends a line to this file, as the faults do. Latencies are asserted only with
+# STRICT=1, with the release profile, because `make test` runs other suites at the same time, and a
+# call costs many times as much without optimisation. Most of the time, the tests wait until a
+# server has reaped an attack, so all of them run at once.
+ABUSE_TABLE := $(or $(CARGO_TARGET_DIR),target)/tmp/abuse-table.txt
+
+abuse: ## attacks servers while an honest client is served; STRICT=1 takes longer and asserts its latency
+	@rm -f $(ABUSE_TABLE)
+	@verdict=0; cargo test --locked $(if $(filter 1,$(STRICT)),--release) --test $@ -- --test-threads 64 $(FILTER) || verdict=$$?; \
+	  printf '\n%-40s %8s %8s %6s %8s %8s %6s %8s\n' "attack (p99 of an honest client)" "alone ms" attacked \
+	    ratio "new ms" "mem MiB" files "reaped s"; sort $(ABUSE_TABLE); exit $$verdict
+
+bench: ## (not in `make test`) runs benchmarks of the hot paths; FILTER=words selects some
 	cargo bench --locked --benches --features fuzzing -- $(FILTER)
 
+# A room of src/. With it, `make coverage` lists each file of the room.
+ROOM :=
+
+# Builds in a separate folder, target/llvm-cov-target. Leaves out the faults and the abuse, because the
+# processes that they kill write no counts. Prints the table even if a test failed.
+coverage: ## (not in `make test`) prints the lines and regions of each room in src/ that the tests run
+	@tool=$$(scripts/tool.sh cargo-llvm-cov); verdict=0; \
+	  "$$tool" llvm-cov clean --profraw-only; \
+	  "$$tool" llvm-cov --no-report --no-fail-fast --locked --lib --bins \
+	    $(addprefix --test ,$(filter-out abuse faults layering,$(SUITES))) || verdict=$$?; \
+	  "$$tool" llvm-cov report --json --summary-only --output-path target/coverage.json; \
+	  scripts/coverage.py target/coverage.json $(ROOM); exit $$verdict
+
 TARGET := decode
-# Not a plain variable: the shell has one of this name that counts.
-fuzz: ## (not in `make test`) fuzzes one reader, TARGET=decode SECONDS=60
+# SECONDS is read only from the command line: the shell has a variable of this name.
+fuzz: ## (not in `make test`) fuzzes one reader of bytes; TARGET=decode SECONDS=60
 	@scripts/fuzz.sh $(TARGET) $(if $(filter command line,$(origin SECONDS)),$(SECONDS),60) $(MAY_SKIP)

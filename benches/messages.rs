@@ -1,4 +1,4 @@
-//! What a frame costs on its way into bytes: the message to a subscriber, and the entry in the store.
+//! The time to encode a frame: the message to a subscriber, and the entry in the store.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn messages(c: &mut Criterion) {
     bare.pictures.clear();
     let wire = Bytes::from(message.encode_to_vec());
     group.throughput(Throughput::Bytes(wire.len() as u64));
-    // What encoding cannot beat.
+    // The lower bound of encoding: copying the bytes.
     group.bench_function("copy of its bytes, the limit of encode", |b| b.iter(|| black_box(&wire).to_vec()));
     group.bench_function("encode", |b| b.iter(|| black_box(&message).encode_to_vec()));
     group.bench_function("decode", |b| {
@@ -68,7 +68,8 @@ fn messages(c: &mut Criterion) {
         b.iter(|| black_box(&bare).encode_to_vec())
     });
 
-    // Private to the Redis backend: `make bench` opens the door.
+    // The entry is private to the Redis backend; `make bench` enables the `fuzzing` feature, which
+    // exports it.
     #[cfg(feature = "fuzzing")]
     {
         let stored = (frameway::fuzzing::target("entry").seeds)().swap_remove(1);
@@ -79,9 +80,54 @@ fn messages(c: &mut Criterion) {
     }
 }
 
+/// Measures the check of a request before it is decoded.
+#[cfg(feature = "fuzzing")]
+fn requests(c: &mut Criterion) {
+    let frame = pb::Frame {
+        stream_id: "cam-0001".to_owned(),
+        data: Bytes::from(vec![7; 15_000]),
+        format: pb::PictureFormat::Jpeg.into(),
+        capture_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 5 }),
+        publisher_id: "agent-1".to_owned(),
+        publisher_sequence: Some(123_456),
+        attributes: [("lane".to_owned(), "2".to_owned())].into(),
+        ..Default::default()
+    };
+    let batch = pb::SubmitFrameBatchRequest { frames: vec![frame; 20] };
+    let update = pb::UpdateStreamRequest {
+        stream: Some(pb::Stream {
+            stream_id: "cam-0001".to_owned(),
+            labels: [("site".to_owned(), "north".to_owned())].into(),
+            output: Some(pb::OutputPolicy { quality: Some(80), ..Default::default() }),
+            ..Default::default()
+        }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["output.quality".to_owned()] }),
+        ..Default::default()
+    };
+    let mut measure = |name: &str, message: &str, wire: Vec<u8>, decode: fn(Bytes)| {
+        assert!(frameway::fuzzing::knows_request(message, &wire), "{name}");
+        let mut group = c.benchmark_group(name);
+        let knows = |b: &mut criterion::Bencher<'_>| {
+            b.iter(|| frameway::fuzzing::knows_request(message, black_box(&wire)));
+        };
+        group.bench_function("check", knows);
+        let shared = Bytes::from(wire.clone());
+        group.bench_function("decode", |b| b.iter(|| decode(black_box(&shared).clone())));
+    };
+    measure("20 frames of 15 kB", "SubmitFrameBatchRequest", batch.encode_to_vec(), |wire| {
+        black_box(pb::SubmitFrameBatchRequest::decode(wire).expect("it decodes"));
+    });
+    measure("UpdateStreamRequest", "UpdateStreamRequest", update.encode_to_vec(), |wire| {
+        black_box(pb::UpdateStreamRequest::decode(wire).expect("it decodes"));
+    });
+}
+
+#[cfg(not(feature = "fuzzing"))]
+fn requests(_: &mut Criterion) {}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(50).measurement_time(Duration::from_secs(3));
-    targets = messages
+    targets = messages, requests
 }
 criterion_main!(benches);

@@ -1,4 +1,5 @@
-//! A picture's way through a worker: decode, measure, thumbnail, encode. 1080p and 720p, as cameras send them.
+//! The steps of processing a picture in a worker: decode, measure, thumbnail, encode. 1080p and
+//! 720p, as cameras send them.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -78,7 +79,7 @@ fn decode(c: &mut Criterion) {
     }
 }
 
-/// Each on the planes of a JPEG.
+/// Runs `work` on the planes of each JPEG.
 fn on_planes(c: &mut Criterion, name: &str, mut work: impl FnMut(&mut Codec, &Planes)) {
     let mut group = c.benchmark_group(name);
     for size in SIZES {
@@ -120,8 +121,9 @@ fn measures(c: &mut Criterion) {
     });
 }
 
-/// Says what share of the codec's time all measures of a 1080p picture take, the best of some runs each. With
-/// [`DENSE_JPEG`] in the environment it is that picture instead of a drawn one, which costs the codec less.
+/// Prints the time of all measures of a 1080p picture as a share of the codec's time; each time is
+/// the best of several runs. If [`DENSE_JPEG`] is set, uses the file that it names instead of a
+/// drawn picture, which takes the codec less time.
 fn measures_beside_the_codec(_: &mut Criterion) {
     let jpeg = match std::env::var_os(DENSE_JPEG) {
         Some(path) => std::fs::read(path).expect("a JPEG of 1920x1080"),
@@ -129,7 +131,7 @@ fn measures_beside_the_codec(_: &mut Criterion) {
     };
     let (mut codec, mut scene) = (Codec::new(Limits::default()), None);
     let mut best = [Duration::MAX; 4];
-    // A scene's first picture costs less than those that follow: it is not timed.
+    // The first picture of a scene takes less time than the following ones, so it is not measured.
     let planes = codec.decode(&SourcePicture::encoded(&jpeg).expect("a JPEG")).expect("it decodes");
     SceneModel::observe(&mut scene, measure(&planes, &[]));
     for _ in 0..40 {
@@ -156,7 +158,7 @@ fn measures_beside_the_codec(_: &mut Criterion) {
     );
 }
 
-/// Names a file.
+/// The environment variable with the path of a JPEG.
 const DENSE_JPEG: &str = "FRAMEWAY_BENCH_JPEG";
 
 criterion_group! {

@@ -1,9 +1,10 @@
-//! A batch into the work queue, and the same batch out of it, on both backends. Redis is a real one, started here.
+//! The time to accept a batch and to finish it, on both backends. The benchmark starts a real
+//! Redis.
 
-#[allow(dead_code, reason = "each user takes a part of it")]
+#[allow(dead_code, reason = "each user needs a part of it")]
 #[path = "../tests/common/redis.rs"]
 mod redis;
-#[allow(dead_code, clippy::unwrap_used, reason = "each user takes a part of it")]
+#[allow(dead_code, clippy::unwrap_used, reason = "each user needs a part of it")]
 #[path = "../tests/conformance/support.rs"]
 mod support;
 
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use frameway::domain::{Partitions, StreamPolicies};
 use frameway::queue::memory::{MemoryConfig, MemoryQueue};
-use frameway::queue::redis::{RedisConfig, RedisQueue};
+use frameway::queue::redis::{RedisConfig, RedisQueue, RedisSecurity};
 use frameway::queue::{Budget, Lease, Queue};
 use redis::RedisServer;
 use tokio::runtime::Runtime;
@@ -24,7 +25,7 @@ const STREAM: &str = "cam";
 const BATCH: usize = 8;
 const PICTURE_BYTES: usize = 100_000;
 
-/// Times of one batch: accepted, finished.
+/// Returns the times to accept and to finish one batch.
 async fn once(queue: &dyn Queue, lease: &Lease) -> (Duration, Duration) {
     let frames = (0..BATCH).map(|_| support::frame(STREAM, vec![7; PICTURE_BYTES])).collect();
     let start = Instant::now();
@@ -34,9 +35,8 @@ async fn once(queue: &dyn Queue, lease: &Lease) -> (Duration, Duration) {
     let start = Instant::now();
     queue.finish(lease, &finished).await.expect("it is finished");
     let published = start.elapsed();
-    // Not timed: what is published goes, so that the store does not fill.
-    let oldest = frameway::domain::Timestamp::from_micros(0);
-    queue.trim_output(lease, &support::id(STREAM), None, 1, 0, oldest).await.expect("it is trimmed");
+    // Not measured: the published entries are removed, so that the store does not fill.
+    support::keep_newest(queue, lease, STREAM, 0).await;
     (accepted, published)
 }
 
@@ -70,7 +70,8 @@ fn queues(c: &mut Criterion) {
 
     let server = RedisServer::start();
     let config = RedisConfig {
-        url: server.url(),
+        url: server.url().into(),
+        security: RedisSecurity::default(),
         partitions,
         budget,
         max_streams: 10,
@@ -83,7 +84,8 @@ fn queues(c: &mut Criterion) {
     limits(c, &server);
 }
 
-/// What accept and finish cannot beat, on one bare connection: storing the pictures of a batch, and one round trip.
+/// Measures the lower bounds of accept and finish, on one bare connection: storing the pictures of
+/// a batch, and one round trip.
 fn limits(c: &mut Criterion, server: &RedisServer) {
     let mut connection = TcpStream::connect(("127.0.0.1", server.port())).expect("it listens");
     connection.set_nodelay(true).expect("a TCP connection");

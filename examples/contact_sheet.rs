@@ -1,4 +1,5 @@
-//! Draws one frame in every output format, size, rotation and quality, and with masks, on one sheet, for eyes to judge.
+//! Draws one frame in every output format, size, rotation and quality, and with masks, on one sheet for visual
+//! inspection.
 //!
 //! ```text
 //! cargo run --example contact_sheet -- sheet.png [frame.jpg]

@@ -1,62 +1,54 @@
 #!/usr/bin/env bash
-# Runs make targets one after another, with a heading and a time for each, and a summary at the end.
+# Runs make targets with a heading and a time for each, and ends with a summary:
+# scripts/run-steps.sh TARGET... "TARGET... + TARGET..." ...
 #
-#   scripts/run-steps.sh TARGET...
+# Targets run one after another. Those after a "+" run at the same time as those before it, and the
+# output of each is printed when it ends.
 #
-# A step fails when its target fails; the others still run, so that one look shows all that is wrong
-# (FAIL_FAST=1 stops at the first). A line "skipped: WHAT: WHY" in a step's output is repeated in the summary,
-# so that nothing is left out unseen; with NO_SKIP=1 such a step fails. Each step's output is also kept in
-# target/steps/TARGET.log.
+# If a step fails, the others still run, so that one run shows everything that is wrong. FAIL_FAST=1
+# starts no more steps. A line "skipped: WHAT: WHY" in a step's output is repeated in the summary;
+# NO_SKIP=1 makes such a step fail. The output of each step is kept in target/steps/TARGET.log.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+: "${1:?usage: scripts/run-steps.sh TARGET...}"
 
-if [ $# -eq 0 ]; then
-  echo "usage: scripts/run-steps.sh TARGET..." >&2
-  exit 2
-fi
+readonly logs=target/steps results=target/steps/results skips=target/steps/skips
+rm -rf $logs && mkdir -p $logs && touch $results $skips
 
-logs=target/steps
-mkdir -p "$logs"
-names=() verdicts=() times=() skips=()
-failed=0
-begun=$SECONDS
-
-for step in "$@"; do
-  printf '\n=== %s ===\n' "$step"
-  started=$SECONDS
-  log="$logs/$step.log"
-  # Not --silent: the commands that a step runs are what a reader would type.
-  if ${MAKE:-make} --no-print-directory "$step" 2>&1 | tee "$log"; then verdict=ok; else verdict=FAILED; fi
-
-  skipped=$(grep -E '^skipped: ' "$log" || true)
-  if [ -n "$skipped" ]; then
-    while IFS= read -r line; do skips+=("$step: ${line#skipped: }"); done <<<"$skipped"
-    if [ "$verdict" = ok ]; then
-      if [ -n "${NO_SKIP:-}" ]; then verdict="FAILED, NO_SKIP is set"; else verdict="SKIPPED in whole or in part, see below"; fi
-    fi
+run_step() {
+  local log=$logs/$1.log started=$SECONDS verdict=ok
+  if [ -z "$beside" ]; then
+    printf '\n=== %s ===\n' "$1"
+    ${MAKE:-make} --no-print-directory "$1" 2>&1 | tee "$log" || verdict=FAILED
+  else
+    ${MAKE:-make} --no-print-directory "$1" >"$log" 2>&1 || verdict=FAILED
+    until mkdir $logs/printing 2>/dev/null; do sleep 0.1; done
+    printf '\n=== %s ===\n' "$1" | cat - "$log"
   fi
-
-  took=$((SECONDS - started))
-  names+=("$step") verdicts+=("$verdict") times+=("$took")
-  printf -- '--- %s: %s, %ds\n' "$step" "$verdict" "$took"
-  if [[ $verdict == FAILED* ]]; then
-    failed=$((failed + 1))
-    if [ -n "${FAIL_FAST:-}" ]; then break; fi
+  if sed -n "s/^skipped: /  SKIPPED $1: /p" "$log" | tee -a $skips | grep -q . && [ $verdict = ok ]; then
+    verdict="SKIPPED in whole or in part, see below"
+    if [ -n "${NO_SKIP:-}" ]; then verdict="FAILED, NO_SKIP is set"; fi
   fi
+  printf '  %-18s %5ds  %s\n' "$1" $((SECONDS - started)) "$verdict" >>$results
+  printf -- '--- %s: %s, %ds\n' "$1" "$verdict" $((SECONDS - started))
+  if [ -n "$beside" ]; then rmdir $logs/printing; fi
+}
+may_start() { [ -z "${FAIL_FAST:-}" ] || ! grep -q '  FAILED' $results; }
+run() { for step in $1; do if may_start; then run_step "$step"; fi; done; }
+
+for group in "$@"; do
+  beside=${group#*+}
+  if [ "$beside" = "$group" ]; then beside='' && run "$group"; continue; fi
+  # In a process group of its own, which ends when this script is interrupted.
+  set -m; run "$beside" </dev/null & set +m
+  trap 'kill -- -$! 2>/dev/null || true' EXIT
+  run "${group%+*}"
+  wait && trap - EXIT
 done
 
-printf '\n=== summary ===\n'
-for i in "${!names[@]}"; do
-  printf '  %-18s %5ds  %s\n' "${names[$i]}" "${times[$i]}" "${verdicts[$i]}"
-done
-if [ ${#skips[@]} -gt 0 ]; then
-  echo "skipped, in whole or in part:"
-  for line in "${skips[@]}"; do printf '  SKIPPED %s\n' "$line"; done
-fi
-if [ ${#names[@]} -lt $# ]; then echo "stopped early: $(($# - ${#names[@]})) of $# steps did not run"; fi
-if [ "$failed" -gt 0 ]; then
-  echo "$failed of ${#names[@]} steps FAILED in $((SECONDS - begun))s; the output of each is in $logs/"
-  exit 1
-fi
-if [ ${#skips[@]} -gt 0 ]; then but=", but for what was skipped"; else but=; fi
-echo "every step passed$but, in $((SECONDS - begun))s"
+steps=$(wc -w <<<"${*//+/}") ran=$(wc -l <$results) failed=$(grep -c '  FAILED' $results || true)
+printf '\n=== summary ===\n' | cat - $results
+if [ -s $skips ]; then echo "skipped, in whole or in part:" && cat $skips; fi
+if [ "$ran" -lt "$steps" ]; then echo "stopped early: $((steps - ran)) of $((steps)) steps did not run"; fi
+if [ "$failed" -gt 0 ]; then echo "$failed of $((ran)) steps FAILED in ${SECONDS}s; see $logs/*.log" && exit 1; fi
+echo "every step passed$([ ! -s $skips ] || echo ", except for the skipped steps"), in ${SECONDS}s"

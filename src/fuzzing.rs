@@ -1,7 +1,9 @@
-//! What the fuzz targets (`fuzz/`) and the seeded mutation test below throw bytes at: each reader of bytes that strangers
-//! can send, or that lie in a store. No part of the service: compiled for tests, and with the feature `fuzzing`.
+//! The code under test of the fuzz targets (`fuzz/`) and of the seeded mutation test below: each
+//! reader of untrusted or stored bytes. It is not part of the service: it is compiled for tests and
+//! with the feature `fuzzing` only.
 //!
-//! A check panics if a reader does, or if what it read is not what comes out when it is written again.
+//! A check panics if a reader panics, or if writing the value that was read does not give the same
+//! bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,25 +11,25 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::domain::{Cursor, DeadLetterId, OutputFormat, Partitions, PictureFormat, Sequence, StoreIdentity};
 use crate::hub::WatchToken;
 use crate::picture::{
-    Canvas, Codec, DecodeError, KeptMetadata, Limits, Metadata, Orientation, SourcePicture, stripped,
+    Canvas, Codec, DecodeError, Limits, Metadata, Orientation, PreservedMetadata, SourcePicture, stripped,
 };
 use crate::{grpc, queue};
 
 #[cfg(test)]
 mod tests;
 
-/// One reader under test.
+/// A reader under test.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Name of the fuzz target.
+    /// The name of the fuzz target.
     pub name: &'static str,
-    /// Reads bytes; panics if something is wrong with the reader.
+    /// The check, which reads bytes and panics if the reader has a fault.
     pub check: fn(&[u8]),
-    /// Bytes that are valid, to begin with.
+    /// The seeds: valid bytes to begin with.
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-/// All readers.
+/// All readers under test.
 pub const TARGETS: [Target; 7] = [
     Target { name: "decode", check: decode, seeds: decode_seeds },
     Target { name: "entry", check: queue::redis::fuzzing::check, seeds: queue::redis::fuzzing::seeds },
@@ -38,33 +40,42 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "request", check: grpc::fuzzing::check_request, seeds: grpc::fuzzing::request_seeds },
 ];
 
-/// The target of this name.
+/// Returns the target with this name.
 ///
 /// # Panics
-/// If there is none.
+/// Panics if there is none.
 #[must_use]
 pub fn target(name: &str) -> Target {
     let found = TARGETS.into_iter().find(|target| target.name == name);
     found.unwrap_or_else(|| panic!("no fuzz target `{name}`"))
 }
 
-/// The entry of a published frame, read and written again; `None` if it is none. For the benches.
+/// Reads the entry of a published frame and writes it again; `None` if it is invalid. For the
+/// benchmarks.
 #[must_use]
 pub fn rewrite_entry(bytes: &[u8]) -> Option<Vec<u8>> {
     queue::redis::fuzzing::rewrite_output(bytes)
 }
 
-/// A picture: the first byte chooses the format, raw ones are 16 x 12. Small bounds, so that each takes a moment.
+/// Reports whether the server's codec knows all fields and values in a request of `frameway.v1`.
+/// For the benchmarks.
+#[must_use]
+pub fn knows_request(name: &str, bytes: &[u8]) -> bool {
+    grpc::fuzzing::knows_request(name, bytes)
+}
+
+/// Reads a picture: the first byte selects the format, and raw pictures are 16 x 12. The limits are
+/// small, so that each check is fast.
 fn decode(data: &[u8]) {
     let Some((&choice, data)) = data.split_first() else { return };
     let format = PictureFormat::ALL[usize::from(choice) % PictureFormat::ALL.len()];
     let (width, height) = if format.is_raw() { (16, 12) } else { (0, 0) };
     let limits = Limits { max_pixels: 1 << 18, max_alloc_bytes: 4 << 20, ..Limits::default() };
     let mut codec = Codec::new(limits);
-    // Both read it, whether it can be decoded or not; what they make of a good picture is one.
+    // These must not fail on any bytes. The copy of a valid picture must be valid too.
     let metadata = Metadata::of(format, data);
     let copy = stripped(format, data, metadata.orientation);
-    let kept = KeptMetadata::of(format, data);
+    let kept = PreservedMetadata::of(format, data);
     let Ok(planes) =
         codec.decode(&SourcePicture { format, width, height, stride: 0, colors: Default::default(), data })
     else {
@@ -72,7 +83,7 @@ fn decode(data: &[u8]) {
     };
     let pixels = u64::from(planes.width()) * u64::from(planes.height());
     assert!(pixels > 0 && pixels <= limits.max_pixels, "{pixels} pixels");
-    // Whatever it decodes to can be shown, and so can its copies.
+    // Every decoded picture can be encoded, and its copies can be decoded.
     assert!(codec.thumbnail(&planes, 32, 75).is_ok());
     if let Some(copy) = copy {
         let again = codec.decode(&SourcePicture {
@@ -85,12 +96,12 @@ fn decode(data: &[u8]) {
         });
         assert_eq!(again.map(|again| (again.width(), again.height())), Ok((planes.width(), planes.height())));
     }
-    // What it says beside its pixels can be put into a picture of any format, which stays one.
+    // Its metadata can be inserted into a picture of any format, which stays valid.
     let small = codec.scale(&planes, planes.width().min(7), planes.height().min(5));
-    let small = small.unwrap_or_else(|error| panic!("it is not scaled: {error}"));
+    let small = small.unwrap_or_else(|error| panic!("cannot scale: {error}"));
     for output in OUTPUTS {
         let format = output.picture_format();
-        let made = codec.encode(&small, output, 60).and_then(|encoded| kept.put_into(format, encoded));
+        let made = codec.encode(&small, output, 60).and_then(|encoded| kept.insert_into(format, encoded));
         let made = made.unwrap_or_else(|error| panic!("{output:?}: {error}"));
         let again = codec.decode(&SourcePicture {
             format,
@@ -107,7 +118,8 @@ fn decode(data: &[u8]) {
 
 const OUTPUTS: [OutputFormat; 4] =
     [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::WebP, OutputFormat::WebPLossless];
-/// Segments of a JPEG: an EXIF block that says that the picture lies on its side, and a profile in two parts.
+/// Segments of a JPEG: an EXIF block with an orientation that swaps the sides, and a profile in two
+/// parts.
 const METADATA: &[u8] =
     b"\xFF\xE1\0\x22Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0\
     \xFF\xE2\0\x24ICC_PROFILE\0\x01\x02\0\0\0\x80FRWY\x04\0\0\0mntrRGB \
@@ -117,11 +129,11 @@ fn decode_seeds() -> Vec<Vec<u8>> {
     let canvas = Canvas::new(32, 24, [200, 90, 30]);
     let mut codec = Codec::new(Limits::default());
     let jpeg = codec.encode_canvas(&canvas, 85).unwrap_or_default();
-    // The rest of the profile says nothing.
-    let telling = [&jpeg[..2], METADATA, &[0; 88], &jpeg[2..]].concat();
-    let kept = KeptMetadata::of(PictureFormat::Jpeg, &telling);
+    // The rest of the profile is zeros.
+    let with_metadata = [&jpeg[..2], METADATA, &[0; 88], &jpeg[2..]].concat();
+    let kept = PreservedMetadata::of(PictureFormat::Jpeg, &with_metadata);
     let mut seeds =
-        vec![[&[0], &jpeg[..]].concat(), [&[0], &telling[..]].concat(), vec![6; 1 + 16 * 12 * 3 / 2]];
+        vec![[&[0], &jpeg[..]].concat(), [&[0], &with_metadata[..]].concat(), vec![6; 1 + 16 * 12 * 3 / 2]];
     let Ok(planes) =
         SourcePicture::encoded(&jpeg).map_or(Err(DecodeError::Empty), |jpeg| codec.decode(&jpeg))
     else {
@@ -130,13 +142,13 @@ fn decode_seeds() -> Vec<Vec<u8>> {
     for (choice, format) in [(1, OutputFormat::Png), (2, OutputFormat::WebP), (2, OutputFormat::WebPLossless)]
     {
         let Ok(plain) = codec.encode(&planes, format, 80) else { continue };
-        let telling = kept.put_into(format.picture_format(), plain.clone()).unwrap_or_default();
-        seeds.extend([plain, telling].map(|bytes| [&[choice], &bytes[..]].concat()));
+        let with_metadata = kept.insert_into(format.picture_format(), plain.clone()).unwrap_or_default();
+        seeds.extend([plain, with_metadata].map(|bytes| [&[choice], &bytes[..]].concat()));
     }
     seeds
 }
 
-/// A position in an output; page tokens' ids of dead letters ride along.
+/// Reads a cursor, an id of a dead letter, and a page token.
 fn cursor(data: &[u8]) {
     let store = fuzzed_store();
     let check = |text: &str| {
@@ -151,11 +163,11 @@ fn cursor(data: &[u8]) {
         check(text);
         grpc::fuzzing::check_page_token(text);
     }
-    // Behind a checksum that holds, too.
+    // Also with a valid checksum, so that the reader does not stop at the checksum.
     check(&sealed(data, &blake3::hash(data)));
 }
 
-/// A store that is the same in every run.
+/// Returns the same store in each run.
 fn fuzzed_store() -> StoreIdentity {
     StoreIdentity::from_bytes(&[7; StoreIdentity::BYTES]).unwrap_or_default()
 }
@@ -193,12 +205,13 @@ fn ack_id_seeds() -> Vec<Vec<u8>> {
     with_unsealed(grpc::fuzzing::ack_ids(), grpc::fuzzing::MAC_BYTES)
 }
 
-/// Text of `body` with the first bytes of its hash behind it.
+/// Returns `body` and the first bytes of its hash as text.
 fn sealed(body: &[u8], hash: &blake3::Hash) -> String {
     URL_SAFE_NO_PAD.encode([body, &hash.as_bytes()[..4]].concat())
 }
 
-/// The texts, and the bytes in them before a check of `check_bytes`.
+/// Returns the texts, and their decoded bytes without the last `check_bytes`, which are the
+/// checksum.
 fn with_unsealed(texts: Vec<String>, check_bytes: usize) -> Vec<Vec<u8>> {
     let bodies = texts.iter().filter_map(|text| URL_SAFE_NO_PAD.decode(text).ok());
     let bodies: Vec<_> = bodies.map(|bytes| bytes[..bytes.len() - check_bytes].to_vec()).collect();

@@ -1,4 +1,4 @@
-//! Generated code of the proto files. What the messages mean stands in `proto/frameway/v1`, beside each field.
+//! The generated code of the proto files. `proto/frameway/v1` documents each message and field.
 
 /// The public contract, package `frameway.v1`.
 #[allow(
@@ -18,9 +18,9 @@ pub mod v1 {
     tonic::include_proto!("frameway.v1");
 }
 
-/// What operators see of the insides, package `frameway.admin.v1beta1`.
+/// The operators' view of a server, package `frameway.admin.v1beta1`.
 pub mod admin {
-    /// Not stable: it may change with any version of the server.
+    /// An unstable package: it may change with any version of the server.
     #[allow(
         missing_docs,
         missing_debug_implementations,
@@ -39,10 +39,12 @@ pub mod admin {
     }
 }
 
-/// The descriptor set of the public packages and what they import, with comments: what reflection serves.
+/// The descriptor set of the public packages and their imports, with comments, for reflection.
+#[cfg(feature = "server")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("frameway_descriptor");
 
-/// What the Redis backend stores, package `frameway.storage.v1`.
+/// The messages that the Redis backend stores, package `frameway.storage.v1`.
+#[cfg(feature = "server")]
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]
 pub(crate) mod storage {
     tonic::include_proto!("frameway.storage.v1");

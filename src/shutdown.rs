@@ -1,7 +1,7 @@
-//! Tasks, and how they end: every task is tracked, two tokens tell it to stop, signals start it.
+//! Tracks the server's tasks and asks them to stop; signals begin a shutdown.
 //!
-//! The phases of a drain are the app's; here are its means. `stopping` asks tasks to end when they have come to a good
-//! place; `force` tells them to end now.
+//! `app` decides in which order a drain proceeds. Tasks that last longer than the drain may are
+//! dropped with the runtime.
 
 use std::future::Future;
 use std::io;
@@ -15,38 +15,32 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-/// What a process that was killed by a second signal exits with: 128 + SIGINT.
+/// The exit code after a second signal: 128 + SIGINT.
 const EXIT_ON_SECOND_SIGNAL: i32 = 130;
 
-/// The tasks of one server, and the tokens that end them. Clones share them.
+/// The tasks of one server, and the token that asks them to end. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     stopping: CancellationToken,
-    force: CancellationToken,
     ended_early: Arc<OnceLock<&'static str>>,
 }
 
 impl Tasks {
-    /// No tasks yet.
+    /// Creates an empty set of tasks.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Cancelled when the server is to end: finish what you have, take nothing new.
+    /// Returns the token that asks tasks to end: they finish what they have begun and begin nothing
+    /// new.
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
     }
 
-    /// Cancelled when the time to drain is over: end now.
-    #[must_use]
-    pub fn force(&self) -> CancellationToken {
-        self.force.clone()
-    }
-
-    /// Starts a task with a span of its name. It is waited for by [`Tasks::drained`].
+    /// Starts a task in a tracing span with its name. [`Tasks::drained`] waits for it.
     pub fn spawn<F>(&self, name: &'static str, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -55,7 +49,8 @@ impl Tasks {
         self.tracker.spawn(task.instrument(tracing::info_span!("task", name)))
     }
 
-    /// Starts a task without which the server is of no use: if it ends or panics before it is told to, the server stops.
+    /// Starts a task that the server cannot do without: if it ends or panics before it is asked to
+    /// end, the server stops.
     pub fn spawn_vital<F>(&self, name: &'static str, task: F) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -67,26 +62,26 @@ impl Tasks {
         })
     }
 
-    /// Name of the vital task that ended before it was told to, if one did.
+    /// Returns the name of the vital task that ended before it was asked to, if one did.
     #[must_use]
     pub fn ended_early(&self) -> Option<&'static str> {
         self.ended_early.get().copied()
     }
 
-    /// Stops the server because a task cannot do what it is for.
+    /// Stops the server because a task has failed.
     pub fn fail(&self, name: &'static str) {
         let _first = self.ended_early.set(name);
         self.stopping.cancel();
     }
 
-    /// Waits until all tasks have ended, at most `within`; answers whether they have.
+    /// Waits until all tasks have ended, at most `within`; returns whether they have.
     pub async fn drained(&self, within: Duration) -> bool {
         self.tracker.close();
         tokio::time::timeout(within, self.tracker.wait()).await.is_ok()
     }
 }
 
-/// Stops the server if it is dropped while nobody has asked the task to end; a panic drops it too.
+/// A guard that stops the server if it is dropped before its task was asked to end, as in a panic.
 struct EndsEarly {
     name: &'static str,
     tasks: Tasks,
@@ -95,13 +90,14 @@ struct EndsEarly {
 impl Drop for EndsEarly {
     fn drop(&mut self) {
         if !self.tasks.stopping.is_cancelled() {
-            tracing::error!(task = self.name, "a vital task ended by itself: the server stops");
+            tracing::error!(task = self.name, "task ended unexpectedly; stopping the server");
             self.tasks.fail(self.name);
         }
     }
 }
 
-/// Cancels the answered token on SIGINT or SIGTERM; a second signal ends the process at once.
+/// Returns a token that is cancelled on SIGINT or SIGTERM; a second signal ends the process at
+/// once.
 ///
 /// # Errors
 /// The process cannot listen for signals.
@@ -109,7 +105,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
     let first = stop.clone();
-    // Not among the tracked tasks: it must outlive the drain, which it may have to cut short.
+    // This task is not tracked: it must outlive the drain, to end the process on a second signal.
     #[allow(clippy::disallowed_methods)]
     tokio::spawn(async move {
         let name = signals.next().await;
@@ -163,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_vital_task_that_was_told_to_end_is_no_failure() {
+    async fn a_vital_task_that_was_asked_to_end_is_no_failure() {
         let tasks = Tasks::new();
         let stopping = tasks.stopping();
         tasks.spawn_vital("ends", async move { stopping.cancelled().await });

@@ -1,4 +1,4 @@
-//! Writes valid inputs to `corpus/<target>/`, where libFuzzer begins.
+//! Writes valid inputs to `corpus/<target>/`, from which libFuzzer starts.
 
 use std::path::Path;
 

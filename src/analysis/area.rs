@@ -1,26 +1,28 @@
-//! Averages of areas: how planes become smaller.
+//! Scales planes down by averaging areas.
 //!
-//! Everything is a whole number until the one division at the end, so results are exact.
+//! All values are integers until the single division at the end, so results are exact.
 
 use std::ops::Range;
 
 use super::Samples;
 
-/// Averages a plane down to `to` = (width, height) samples, neither side longer than the plane's own.
+/// Averages a plane down to `to` = (width, height) samples. No side may be longer than that of the
+/// plane.
 pub(super) fn area_average(from: Samples<'_>, to: (usize, usize), data: &mut [u8]) {
     let (columns, rows) = (Spans::new(from.width, to.0), Spans::new(from.height, to.1));
-    // The sizes of cameras are often a small multiple of the plane's: no sample is cut, and 16 bits will do.
-    match (columns.uncut(), rows.uncut()) {
-        (Some(wide), Some(tall)) if wide * tall <= MOST_BOX_SAMPLES => boxes(from, (wide, tall), data),
-        _ => cut_boxes(from, &columns, &rows, data),
+    // Camera sizes are often a small multiple of the target: then no sample is split, and 16-bit
+    // sums suffice.
+    match (columns.whole_samples(), rows.whole_samples()) {
+        (Some(wide), Some(tall)) if wide * tall <= MAX_BOX_SAMPLES => average_boxes(from, (wide, tall), data),
+        _ => average_cut_boxes(from, &columns, &rows, data),
     }
 }
 
-/// Their sum fits 16 bits: 257 x 255 = 65,535.
-const MOST_BOX_SAMPLES: usize = 257;
+/// The maximum number of samples whose sum always fits in 16 bits: 257 x 255 = 65,535.
+const MAX_BOX_SAMPLES: usize = 257;
 
 /// Averages boxes of `wide` x `tall` whole samples.
-fn boxes(from: Samples<'_>, (wide, tall): (usize, usize), data: &mut [u8]) {
+fn average_boxes(from: Samples<'_>, (wide, tall): (usize, usize), data: &mut [u8]) {
     let divisor = Divisor::new(wide * tall);
     let mut sums = vec![0; from.width];
     for (index, target) in data.chunks_exact_mut(from.width / wide).enumerate() {
@@ -39,15 +41,15 @@ fn boxes(from: Samples<'_>, (wide, tall): (usize, usize), data: &mut [u8]) {
     }
 }
 
-/// A loop over groups whose length the compiler knows is several times faster.
+/// Averages groups of a size that the compiler knows, which makes the loop several times faster.
 fn average_groups<const WIDE: usize>(sums: &[u16], divisor: Divisor, target: &mut [u8]) {
     for (group, target) in sums.as_chunks::<WIDE>().0.iter().zip(target) {
         *target = divisor.mean(group.iter().map(|sum| u64::from(*sum)).sum());
     }
 }
 
-/// Sums of the columns over at most [`MOST_BOX_SAMPLES`] rows; three rows at once, since their samples are read faster than
-/// sums are.
+/// Adds up the columns over at most [`MAX_BOX_SAMPLES`] rows: three rows at a time, because reading
+/// samples is faster than reading sums.
 fn add_rows(from: &Samples<'_>, rows: Range<usize>, sums: &mut [u16]) {
     sums.fill(0);
     let mut rows = rows.map(|y| &from.data[y * from.stride..][..from.width]);
@@ -72,12 +74,13 @@ fn add_rows(from: &Samples<'_>, rows: Range<usize>, sums: &mut [u16]) {
     }
 }
 
-/// Averages boxes whose borders may cut samples.
-fn cut_boxes(from: Samples<'_>, columns: &Spans, rows: &Spans, data: &mut [u8]) {
+/// Averages boxes with borders that may split samples.
+fn average_cut_boxes(from: Samples<'_>, columns: &Spans, rows: &Spans, data: &mut [u8]) {
     let divisor = Divisor::new(columns.weight_of_span * rows.weight_of_span);
     let borders: Vec<Border> = (0..=columns.count).map(|index| columns.border(index)).collect();
     let (mut whole, mut sums) = (vec![0; from.width], vec![0; from.width]);
-    // What lies left of a column, in samples of its row's sums. One more, so that the last border has a column, too.
+    // The sum of all columns to the left of each column. One entry more than columns, for the last
+    // border.
     let mut left_of = vec![0; from.width + 1];
     for (index, target) in data.chunks_exact_mut(columns.count).enumerate() {
         weigh_rows(&from, rows, index, &mut whole, &mut sums);
@@ -86,7 +89,8 @@ fn cut_boxes(from: Samples<'_>, columns: &Spans, rows: &Spans, data: &mut [u8]) 
             left += u64::from(*sum);
             *left_of = left;
         }
-        // What lies left of a border, less what lies left of the one before it.
+        // Each result is the sum to the left of a border minus the sum to the left of the border
+        // before it.
         let mut before = 0;
         for (border, target) in borders[1..].iter().zip(target) {
             let cut = sums.get(border.at).copied().unwrap_or_default();
@@ -98,18 +102,18 @@ fn cut_boxes(from: Samples<'_>, columns: &Spans, rows: &Spans, data: &mut [u8]) 
     }
 }
 
-/// Weighed sums of the columns over the rows of a span.
+/// Computes weighted sums of the columns over the rows of a span.
 fn weigh_rows(from: &Samples<'_>, rows: &Spans, index: usize, whole: &mut [u16], sums: &mut [u32]) {
     let (start, end) = (rows.border(index), rows.border(index + 1));
     let first_whole = start.at + usize::from(start.weight > 0);
     sums.fill(0);
-    for run in (first_whole..end.at).step_by(MOST_BOX_SAMPLES) {
-        add_rows(from, run..(run + MOST_BOX_SAMPLES).min(end.at), whole);
+    for run in (first_whole..end.at).step_by(MAX_BOX_SAMPLES) {
+        add_rows(from, run..(run + MAX_BOX_SAMPLES).min(end.at), whole);
         for (sum, whole) in sums.iter_mut().zip(&*whole) {
             *sum += u32::from(rows.weight_of_sample) * u32::from(*whole);
         }
     }
-    // The row that the upper border cuts belongs to this span below it; the one that the lower border cuts, above it.
+    // The rows that the upper and the lower border split belong to this span in part.
     let before = (start.weight > 0).then(|| (start.at, rows.weight_of_sample - start.weight));
     let after = (end.weight > 0).then_some((end.at, end.weight));
     for (y, weight) in before.into_iter().chain(after) {
@@ -119,7 +123,7 @@ fn weigh_rows(from: &Samples<'_>, rows: &Spans, index: usize, whole: &mut [u16],
     }
 }
 
-/// Division by multiplication, which takes a tenth of the time.
+/// A division by multiplication, which takes a tenth of the time.
 #[derive(Debug, Clone, Copy)]
 struct Divisor {
     half: u64,
@@ -127,8 +131,9 @@ struct Divisor {
 }
 
 impl Divisor {
-    /// A quotient has 8 bits, so that products keep to 56. Exact for divisors up to 2^20: 256 x 2^20 x 2^20 = 2^48; for those
-    /// up to 2^32, within 2^-8.
+    /// The number of fractional bits of the reciprocal. A quotient has 8 bits, so products fit in
+    /// 56 bits. Results are exact up to a divisor of 2^20 (256 x 2^20 x 2^20 = 2^48). Up to a
+    /// divisor of 2^32, their error is within 2^-8.
     const SHIFT: u32 = 48;
 
     fn new(by: usize) -> Self {
@@ -136,36 +141,39 @@ impl Divisor {
         Self { half: by / 2, reciprocal: (1_u64 << Self::SHIFT).div_ceil(by) }
     }
 
-    /// The quotient, rounded.
+    /// Returns the rounded quotient.
     fn mean(self, sum: u64) -> u8 {
         (((sum + self.half) * self.reciprocal) >> Self::SHIFT) as u8
     }
 }
 
-/// A side cut into equal spans. Weights are the smallest whole numbers that say which share of a sample lies where.
+/// A side divided into equal spans. Weights are the smallest integers that express the fractions of
+/// split samples.
 struct Spans {
     count: usize,
-    /// What a whole sample weighs, at most the number of spans.
+    /// The weight of a whole sample, at most the number of spans.
     weight_of_sample: u16,
-    /// What all of a span weighs.
+    /// The weight of a whole span.
     weight_of_span: usize,
 }
 
-/// Where a span begins: `weight` into the sample `at`.
+/// The start of a span in sample `at`: the first `weight` parts of that sample belong to the span
+/// before.
 struct Border {
     at: usize,
     weight: u16,
 }
 
 impl Spans {
-    /// Splits `from` samples into `to` spans; `to <= from`, so each holds the end of at least one sample.
+    /// Divides `from` samples into `to` spans; `to <= from`, so each span contains the end of at
+    /// least one sample.
     fn new(from: usize, to: usize) -> Self {
         let common = greatest_common_divisor(from, to);
         Self { count: to, weight_of_sample: (to / common) as u16, weight_of_span: from / common }
     }
 
-    /// How many samples every span has, if none is cut.
-    fn uncut(&self) -> Option<usize> {
+    /// Returns the number of samples in each span if no sample is split.
+    fn whole_samples(&self) -> Option<usize> {
         (self.weight_of_sample == 1).then_some(self.weight_of_span)
     }
 
@@ -187,7 +195,7 @@ mod tests {
     fn means_are_rounded_quotients() {
         for by in [1, 2, 3, 4, 9, 16, 36, 257, 729, 65_536, 1_000_003] {
             let divisor = Divisor::new(by);
-            // Around every place where the quotient changes.
+            // The sums at which the quotient changes.
             for sum in (0..=255 * by).step_by(1 + by / 7).chain((0..255).map(|q| q * by + by.div_ceil(2))) {
                 for sum in [sum.saturating_sub(1), sum] {
                     assert_eq!(usize::from(divisor.mean(sum as u64)), (sum + by / 2) / by, "{sum} / {by}");

@@ -1,32 +1,33 @@
-//! Light and weather of one picture.
+//! Classifies the light and the weather of one picture.
 
 use super::Samples;
 use crate::domain::{Graded, Lighting, Weather};
 
-/// Luma units beside a class's bound from which on the class is sure.
+/// The distance to the nearest bound, in luma units, from which on the confidence is 1.
 const SURE_DISTANCE: f64 = 15.0;
-/// Mean luma below which it is too dark to tell the weather.
+/// The mean luma below which it is too dark to see the weather.
 const DARK: f64 = 30.0;
-/// Mean luma from which on it is day: only then do colour and contrast tell the weather.
+/// The mean luma from which on it is day. Only then do colour and contrast depend on the weather.
 const DAY: f64 = 80.0;
-/// A foggy picture is at least this bright: fog scatters light. A bare road without a sky is as pale, and darker.
+/// The minimum mean luma of a foggy picture, because fog scatters light. A bare road without sky is
+/// as pale, but darker.
 const FOGGY_LUMA: f64 = 130.0;
-/// A foggy picture has an RMS contrast below this.
+/// The RMS contrast below which a picture may be foggy.
 const FOGGY_CONTRAST: f64 = 30.0;
-/// A picture with a chroma strength below this is as good as grey: cameras that see infrared send such in any weather, and bare
-/// asphalt from above looks like that.
+/// The chroma strength below which a picture counts as grey. Infrared cameras send such pictures in
+/// any weather, and bare asphalt from above looks like that.
 const GREY_CHROMA: f64 = 1.0;
-/// A foggy picture has a chroma strength below this.
+/// The chroma strength below which a picture may be foggy.
 const FOGGY_CHROMA: f64 = 5.0;
-/// An overcast picture has a chroma strength below this, and a clear one at least this.
+/// The chroma strength below which a picture is overcast, and from which on it may be clear.
 const PALE_CHROMA: f64 = 8.0;
-/// A clear picture has at least this RMS contrast.
+/// The minimum RMS contrast of a clear picture.
 const CLEAR_CONTRAST: f64 = 35.0;
-/// No heuristic on one picture is surer of the weather than this.
-const MOST_WEATHER_CONFIDENCE: f64 = 0.8;
+/// The maximum confidence of the weather, which is a guess from one picture.
+const MAX_WEATHER_CONFIDENCE: f64 = 0.8;
 
-/// How much light a mean luma means. The confidence is 0.5 at a bound, where either class is as likely, and 1 from 15
-/// luma units away from every bound on.
+/// Classifies the light by mean luma. The confidence is 0.5 at a bound, where both classes are
+/// equally likely, and 1 at a distance of at least 15 luma units from all bounds.
 #[must_use]
 pub fn lighting(mean_luma: f64) -> Graded<Lighting> {
     let class = if mean_luma < 30.0 {
@@ -43,8 +44,9 @@ pub fn lighting(mean_luma: f64) -> Graded<Lighting> {
     Graded { class, confidence: 0.5 + 0.5 * (nearest / SURE_DISTANCE).min(1.0) }
 }
 
-/// How strong the colours are: the mean of (|Cb - 128| + |Cr - 128|) / 2, from every fourth sample of every fourth row;
-/// `None` for a grey picture. 0 is grey, 128 the most.
+/// Returns the strength of the colours: the mean of (|Cb - 128| + |Cr - 128|) / 2, over every
+/// fourth sample of every fourth row. 0 is grey, 128 is the maximum; `None` for a picture without
+/// chroma.
 #[must_use]
 pub fn chroma_strength(chroma: Option<[Samples<'_>; 2]>) -> Option<f64> {
     let (mut sum, mut count) = (0_u64, 0_u64);
@@ -58,27 +60,28 @@ pub fn chroma_strength(chroma: Option<[Samples<'_>; 2]>) -> Option<f64> {
     (count > 0).then(|| sum as f64 / count as f64)
 }
 
-/// What the weather looks like, by mean luma, RMS contrast and [`chroma_strength`]:
+/// Classifies the weather by mean luma, RMS contrast and [`chroma_strength`]:
 ///
 /// - dark below a mean luma of 30;
-/// - unknown below 80 (dusk takes colour and contrast away in any weather), and for grey pictures, chroma below 1 or
-///   none;
-/// - foggy where contrast is below 30, chroma below 5 and mean luma 130 and up; unknown if only the light is missing (a bare
-///   road looks like that);
-/// - overcast where chroma is below 8 otherwise;
-/// - clear where chroma is 8 and up and contrast 35 and up;
-/// - unknown else.
+/// - unknown below 80 (at dusk, colour and contrast are low in any weather), and for grey pictures:
+///   chroma below 1, or none;
+/// - foggy if contrast is below 30, chroma below 5 and mean luma at least 130; unknown if only the
+///   mean luma is too low (a bare road looks like that);
+/// - otherwise overcast if chroma is below 8;
+/// - clear if chroma is at least 8 and contrast at least 35;
+/// - otherwise unknown.
 ///
-/// The confidence is 0.4 at a bound of the class, rising with the distance to it (10 units of contrast, 4 of chroma, 20 of mean luma)
-/// to 0.8; that of "dark" is lighting's; that of "unknown" is 0.
+/// The confidence is 0.4 at a bound of the class, and rises to 0.8 at a distance of 10 units of
+/// contrast, 4 of chroma or 20 of mean luma. The confidence of "dark" is that of the lighting; that
+/// of "unknown" is 0.
 #[must_use]
 pub fn weather(mean_luma: f64, rms_contrast: f64, chroma: Option<f64>) -> Graded<Weather> {
     let unknown = Graded { class: Weather::Unknown, confidence: 0.0 };
     if mean_luma < DARK {
         return Graded { class: Weather::Dark, confidence: lighting(mean_luma).confidence };
     }
-    let told = |chroma: &f64| mean_luma >= DAY && *chroma >= GREY_CHROMA;
-    let Some(chroma) = chroma.filter(told) else { return unknown };
+    let is_conclusive = |chroma: &f64| mean_luma >= DAY && *chroma >= GREY_CHROMA;
+    let Some(chroma) = chroma.filter(is_conclusive) else { return unknown };
     let (contrast_step, chroma_step) = (10.0, 4.0);
     let foggy = ((FOGGY_CONTRAST - rms_contrast) / contrast_step).min((FOGGY_CHROMA - chroma) / chroma_step);
     let pale = (PALE_CHROMA - chroma) / chroma_step;
@@ -96,8 +99,8 @@ pub fn weather(mean_luma: f64, rms_contrast: f64, chroma: Option<f64>) -> Graded
     } else {
         return unknown;
     };
-    let least = MOST_WEATHER_CONFIDENCE / 2.0;
-    Graded { class, confidence: least + least * distance.clamp(0.0, 1.0) }
+    let minimum = MAX_WEATHER_CONFIDENCE / 2.0;
+    Graded { class, confidence: minimum + minimum * distance.clamp(0.0, 1.0) }
 }
 
 #[cfg(test)]

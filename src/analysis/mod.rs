@@ -1,15 +1,16 @@
-//! Measures of decoded frames: planes in, numbers out. CPU only; no codecs, no I/O.
+//! Measures decoded frames: planes in, numbers out. CPU only; no codecs, no I/O.
 //!
-//! [`still()`] measures one frame by itself, on any thread. A [`SceneModel`] compares the frames of one stream and must see
-//! them in order. `docs/measures.md` has the formulas.
+//! [`measure_frame()`] measures a single frame, on any thread. A [`SceneModel`] compares the frames
+//! of one stream and must receive them in order. `docs/measures.md` contains the formulas.
 
-/// Version of the formulas: rises when a change of them changes numbers. `docs/measures.md` has those of each version; 0 stands
-/// for frames that are not measured.
+/// The version of the formulas, which rises when a change alters results. `docs/measures.md` lists
+/// the formulas of each version; 0 stands for frames that are not measured.
 pub const MEASURES_VERSION: u32 = 1;
 
 mod area;
 mod background;
 mod congestion;
+mod frame;
 mod light;
 mod model;
 mod morphology;
@@ -17,14 +18,13 @@ mod plane;
 pub mod quality;
 mod region;
 mod small;
-mod still;
 mod sums;
 #[cfg(test)]
 mod tests;
 
+pub use frame::{FrameMeasures, measure_frame};
 pub use light::{chroma_strength, lighting, weather};
 pub use model::SceneModel;
 pub use plane::{ANALYSIS_LONGER_SIDE, AnalysisPlane, Samples, analysis_plane};
 pub use region::Region;
 pub use small::{SMALL_HEIGHT, SMALL_WIDTH, SmallPlane};
-pub use still::{Still, still};

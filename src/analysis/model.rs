@@ -1,17 +1,18 @@
-//! What the frames of one stream say together.
+//! Compares the frames of one stream.
 
 use super::background::{Background, Mask};
 use super::congestion::congestion;
 use super::small::SMALL_PIXELS;
-use super::{Region, SmallPlane, Still, morphology};
+use super::{FrameMeasures, Region, SmallPlane, morphology};
 use crate::domain::{RoiMeasures, SceneMeasures};
 
-/// Frames that the background model learns from before a density is answered.
-const LEAST_FRAMES: u64 = 16;
-/// Frames after which the background counts as known.
-const KNOWN_FRAMES: f64 = 128.0;
+/// The number of frames that the background model needs before foreground ratios are reported.
+const MIN_MODEL_FRAMES: u64 = 16;
+/// The number of frames after which the confidence in the background is 1.
+const FULL_CONFIDENCE_FRAMES: f64 = 128.0;
 
-/// The memory of one stream: its previous frame and its background, less than 64 kB. Frames come in order.
+/// The state of one stream: its previous frame and its background model, less than 64 kB. Frames
+/// must be observed in order.
 #[derive(Debug, Clone)]
 pub struct SceneModel {
     background: Box<Background>,
@@ -20,14 +21,15 @@ pub struct SceneModel {
 }
 
 impl SceneModel {
-    /// Measures a stream's frame against what came before, `None` before the first one, and remembers it.
+    /// Compares a frame with the state of its stream, and updates the state, which is `None` before
+    /// the first frame.
     ///
-    /// A picture of another size than before starts the model anew.
-    pub fn observe(memory: &mut Option<Self>, still: Still) -> (SceneMeasures, Vec<RoiMeasures>) {
-        let Still { quality: _, lighting, weather, regions, small, size } = still;
+    /// A picture of another size starts a new model.
+    pub fn observe(state: &mut Option<Self>, frame: FrameMeasures) -> (SceneMeasures, Vec<RoiMeasures>) {
+        let FrameMeasures { quality: _, lighting, weather, regions, small, size } = frame;
         let mut mask = [0; SMALL_PIXELS];
-        let known = memory.take_if(|known| known.size == size);
-        let (model, previous) = match known {
+        let previous_state = state.take_if(|previous| previous.size == size);
+        let (model, previous) = match previous_state {
             Some(mut model) => {
                 model.background.observe(&small, &mut mask);
                 morphology::clean(&mut mask);
@@ -36,20 +38,24 @@ impl SceneModel {
             }
             None => (Self { background: Background::new(&small), previous: small, size }, None),
         };
-        let model = memory.insert(model);
+        let model = state.insert(model);
         let frames = model.background.frames();
-        let compared = Compared {
+        let comparison = Comparison {
             now: &model.previous,
             before: previous.as_ref(),
-            mask: (frames >= LEAST_FRAMES).then_some(&mask),
-            known: if model.background.is_upset() { 0.0 } else { (frames as f64 / KNOWN_FRAMES).min(1.0) },
+            mask: (frames >= MIN_MODEL_FRAMES).then_some(&mask),
+            confidence: if model.background.is_mostly_foreground() {
+                0.0
+            } else {
+                (frames as f64 / FULL_CONFIDENCE_FRAMES).min(1.0)
+            },
         };
-        let rois = regions.iter().map(|region| compared.region(region)).collect();
-        let foreground_ratio = compared.road_density(&regions);
+        let rois = regions.iter().map(|region| comparison.region(region)).collect();
+        let foreground_ratio = comparison.road_ratio(&regions);
         let scene = SceneMeasures {
-            motion_intensity: compared.motion(),
+            motion_intensity: comparison.motion(),
             foreground_ratio,
-            congestion: foreground_ratio.map(|density| congestion(density, compared.known)),
+            congestion: foreground_ratio.map(|ratio| congestion(ratio, comparison.confidence)),
             lighting,
             weather,
             model_frames: frames,
@@ -58,23 +64,24 @@ impl SceneModel {
     }
 }
 
-/// A frame beside the one before it, and its foreground.
-struct Compared<'a> {
+/// A frame, the frame before it, and the foreground.
+struct Comparison<'a> {
     now: &'a SmallPlane,
     before: Option<&'a SmallPlane>,
     mask: Option<&'a Mask>,
-    /// How well the background is known.
-    known: f64,
+    /// The confidence in the background, 0..=1.
+    confidence: f64,
 }
 
-impl Compared<'_> {
+impl Comparison<'_> {
     fn motion(&self) -> Option<f64> {
         let sum = difference(self.now.samples(), self.before?.samples());
         Some(f64::from(sum) / (255 * SMALL_PIXELS) as f64)
     }
 
-    /// The share of the road, each sample counted once however many regions it lies in; of the frame if no region is road.
-    fn road_density(&self, regions: &[Region]) -> Option<f64> {
+    /// Returns the fraction of foreground on the road, or in the whole frame if no region is a
+    /// road. A sample in several regions counts once.
+    fn road_ratio(&self, regions: &[Region]) -> Option<f64> {
         let mask = self.mask?;
         let mut road = [0; SMALL_PIXELS];
         let roads = || regions.iter().filter(|region| region.roi.kind.is_road());
@@ -104,7 +111,7 @@ impl Compared<'_> {
             rms_contrast: region.luma.map(|(_, contrast)| contrast),
             foreground_ratio,
             motion_intensity,
-            congestion: foreground_ratio.map(|density| congestion(density, self.known)),
+            congestion: foreground_ratio.map(|ratio| congestion(ratio, self.confidence)),
         }
     }
 }
@@ -117,7 +124,7 @@ fn count(mask: &[u8]) -> u32 {
     mask.iter().map(|sample| u32::from(*sample)).sum()
 }
 
-/// The sum of absolute differences.
+/// Returns the sum of absolute differences.
 fn difference(one: &[u8], other: &[u8]) -> u32 {
     one.iter().zip(other).map(|(one, other)| u32::from(one.abs_diff(*other))).sum()
 }
@@ -127,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_remembered_in_64_kb() {
+    fn the_state_of_a_stream_takes_at_most_64_kb() {
         let bytes = size_of::<SceneModel>() + size_of::<Background>() + SMALL_PIXELS;
         assert!(bytes <= 64_000, "{bytes}");
     }

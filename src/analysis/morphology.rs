@@ -1,20 +1,21 @@
-//! Morphological clean-up of a foreground mask of 160 x 90 samples, 0 or 1 each.
+//! Cleans up a foreground mask of 160 x 90 samples, each 0 or 1, with morphological operations.
 
 use super::small::{SMALL_PIXELS, SMALL_WIDTH};
 
-/// Closes with a cross of 3 x 3 (gaps within a vehicle are filled, before they take it to pieces) and then opens with a
-/// square of 3 x 3 (specks go). What lies outside has no say.
-pub(super) fn clean(mask: &mut Samples) {
+/// Closes the mask with a 3 x 3 cross, which fills gaps, so that vehicles are not split by the next
+/// step. Then opens it with a 3 x 3 square, which removes specks. Samples outside the mask are
+/// ignored.
+pub(super) fn clean(mask: &mut Mask) {
     cross(mask, u8::max);
     cross(mask, u8::min);
     square(mask, u8::min);
     square(mask, u8::max);
 }
 
-type Samples = [u8; SMALL_PIXELS];
+type Mask = [u8; SMALL_PIXELS];
 
-/// Every sample becomes the least or the greatest of itself and its four neighbours.
-fn cross(mask: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy) {
+/// Replaces each sample with the minimum or maximum of itself and its four neighbours.
+fn cross(mask: &mut Mask, pick: impl Fn(u8, u8) -> u8 + Copy) {
     let (mut of_row, mut of_column) = ([0; SMALL_PIXELS], [0; SMALL_PIXELS]);
     across(mask, &mut of_row, pick);
     down(mask, &mut of_column, pick);
@@ -23,15 +24,15 @@ fn cross(mask: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy) {
     }
 }
 
-/// Every sample becomes the least or the greatest of the nine around it.
-fn square(mask: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy) {
+/// Replaces each sample with the minimum or maximum of the 3 x 3 samples around it.
+fn square(mask: &mut Mask, pick: impl Fn(u8, u8) -> u8 + Copy) {
     let mut of_row = [0; SMALL_PIXELS];
     across(mask, &mut of_row, pick);
     down(&of_row, mask, pick);
 }
 
-/// Of itself, left and right.
-fn across(mask: &Samples, out: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy) {
+/// Combines each sample with its left and right neighbours.
+fn across(mask: &Mask, out: &mut Mask, pick: impl Fn(u8, u8) -> u8 + Copy) {
     let rows = mask.chunks_exact(SMALL_WIDTH).zip(out.chunks_exact_mut(SMALL_WIDTH));
     for (row, out) in rows {
         out[0] = pick(row[0], row[1]);
@@ -43,8 +44,8 @@ fn across(mask: &Samples, out: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy)
     }
 }
 
-/// Of itself, above and below.
-fn down(mask: &Samples, out: &mut Samples, pick: impl Fn(u8, u8) -> u8 + Copy) {
+/// Combines each sample with the ones above and below.
+fn down(mask: &Mask, out: &mut Mask, pick: impl Fn(u8, u8) -> u8 + Copy) {
     let last = SMALL_PIXELS - SMALL_WIDTH;
     let row = |at: usize| &mask[at..at + SMALL_WIDTH];
     pairs(&mut out[..SMALL_WIDTH], row(0), row(SMALL_WIDTH), pick);
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn specks_go_and_gaps_are_filled() {
+    fn specks_are_removed_and_gaps_are_filled() {
         let mut whole = [0; SMALL_PIXELS];
         rectangle(&mut whole, 0, 0, 6, 5);
         rectangle(&mut whole, 40, 30, 12, 9);

@@ -1,24 +1,24 @@
-//! The analysis plane: the one small picture on which everything is measured.
+//! The analysis plane: the scaled-down luma plane on which frames are measured.
 
 use super::area::area_average;
 
-/// One plane of 8-bit samples, borrowed: `height` rows of `width` samples, `stride` bytes apart.
+/// A borrowed plane of 8-bit samples: `height` rows of `width` samples, `stride` bytes apart.
 #[derive(Debug, Clone, Copy)]
 pub struct Samples<'a> {
     /// The samples, rows from top to bottom.
     pub data: &'a [u8],
-    /// Samples of a row.
+    /// The number of samples in a row.
     pub width: usize,
-    /// Rows.
+    /// The number of rows.
     pub height: usize,
-    /// Bytes from one row to the next, at least `width`.
+    /// The number of bytes from one row to the next, at least `width`.
     pub stride: usize,
 }
 
-/// The longer side of an analysis plane is at most this many pixels.
+/// The maximum length of the longer side of an analysis plane, in pixels.
 pub const ANALYSIS_LONGER_SIDE: usize = 640;
 
-/// A small luma plane: 8 bits, full range, rows from top to bottom without gaps.
+/// A scaled-down luma plane: 8 bits, full range, rows from top to bottom without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnalysisPlane {
     width: usize,
@@ -27,29 +27,31 @@ pub struct AnalysisPlane {
 }
 
 impl AnalysisPlane {
-    /// Width in pixels, 1..=640.
+    /// Returns the width in pixels, 1..=640.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Height in pixels, 1..=640.
+    /// Returns the height in pixels, 1..=640.
     #[must_use]
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// The samples, `width * height` of them.
+    /// Returns the samples, `width * height` of them.
     #[must_use]
     pub fn samples(&self) -> &[u8] {
         &self.data
     }
 }
 
-/// Averages a luma plane down so that its longer side is [`ANALYSIS_LONGER_SIDE`]; smaller planes are copied.
+/// Averages a luma plane down so that its longer side is [`ANALYSIS_LONGER_SIDE`]; smaller planes
+/// are copied.
 ///
-/// `luma` holds `height` rows, `stride` bytes apart, of `width` samples each. Every result is the mean of the source
-/// area under it, with fractional coverage at the edges (what OpenCV calls INTER_AREA), in one step and rounded once.
+/// `luma` contains `height` rows of `width` samples, `stride` bytes apart. Each result is the mean
+/// of the source area that it covers, with fractional weights at the edges (INTER_AREA in OpenCV),
+/// in one step and rounded once.
 ///
 /// # Panics
 ///
@@ -75,7 +77,7 @@ pub fn analysis_plane(luma: &[u8], width: usize, height: usize, stride: usize) -
 mod tests {
     use super::*;
 
-    /// The definition, in f64, sample by sample.
+    /// Computes the definition in f64, sample by sample.
     fn reference(luma: &[u8], width: usize, height: usize, to: (usize, usize)) -> Vec<f64> {
         let coverage = |from: usize, to: usize, index: usize, at: usize| {
             let (start, end) = ((index * from) as f64 / to as f64, ((index + 1) * from) as f64 / to as f64);

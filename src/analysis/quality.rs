@@ -1,4 +1,4 @@
-//! Quality measures of the luma plane.
+//! Measures the quality of the luma plane.
 
 use super::AnalysisPlane;
 use super::sums::Sums;
@@ -6,9 +6,9 @@ use crate::domain::QualityMeasures;
 
 /// Measures an analysis plane. [`QualityMeasures`] states the formulas.
 ///
-/// Laplacian variance as a measure of focus: Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000.
-/// Noise: J. Immerkaer, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64(2), 1996; interior
-/// pixels only, 0 for planes that have none.
+/// Laplacian variance as a measure of focus: Pech-Pacheco et al., "Diatom autofocusing in
+/// brightfield microscopy", 2000. Noise: J. Immerkaer, "Fast Noise Variance Estimation", Computer
+/// Vision and Image Understanding 64(2), 1996; interior pixels only, 0 for planes that have none.
 #[must_use]
 pub fn measure(plane: &AnalysisPlane) -> QualityMeasures {
     let sums = Sums::of(plane);
@@ -45,7 +45,8 @@ fn brightness_score(mean_luma: f64) -> f64 {
     (1.0 - outside / 100.0).max(0.0)
 }
 
-/// Mean and population variance from sums. The sums are whole numbers below 2^53: exact.
+/// Returns the mean and the population variance from sums. The sums are integers below 2^53, so
+/// they are exact.
 pub(super) fn variance(count: usize, sum: f64, squares: f64) -> (f64, f64) {
     let mean = sum / count as f64;
     (mean, (squares / count as f64 - mean * mean).max(0.0))
@@ -71,20 +72,21 @@ mod tests {
     }
 
     #[test]
-    fn small_planes_by_hand() {
+    fn small_planes_have_the_measures_computed_by_hand() {
         // Reflect-101: left 2 * 20 - 4 * 10 + 2 * 10, right 2 * 10 - 4 * 20 + 2 * 20.
         let two = measures(&[10, 20], 2);
         assert_eq!((two.mean_luma, two.rms_contrast, two.laplacian_variance), (15.0, 5.0, 400.0));
-        // One bright pixel: Immerkaer's mask answers 4 x 9 on the one interior pixel.
+        // One bright pixel: the response to Immerkaer's mask is 4 x 9 at the only interior pixel.
         let dot = measures(&[0, 0, 0, 0, 9, 0, 0, 0, 0], 3);
         assert!((dot.noise_sigma - (std::f64::consts::PI / 2.0).sqrt() * 36.0 / 6.0).abs() < 1e-12);
-        // Centre -36; edge centres see it once across, reflected twice: 18; corners see it not.
+        // The Laplacian is -36 at the centre, 18 at the middle of each edge (reflected, so twice),
+        // and 0 at the corners.
         let expected = (36.0 * 36.0 + 4.0 * 18.0 * 18.0) / 9.0 - (4.0 * 18.0 - 36.0_f64).powi(2) / 81.0;
         assert!((dot.laplacian_variance - expected).abs() < 1e-9);
     }
 
     #[test]
-    fn scores_keep_to_their_range() {
+    fn scores_stay_within_their_range() {
         let checkers: Vec<u8> = (0..64 * 64).map(|i| if (i + i / 64) % 2 == 0 { 0 } else { 255 }).collect();
         let harsh = measures(&checkers, 64);
         assert_eq!(

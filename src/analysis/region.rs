@@ -1,4 +1,4 @@
-//! Regions of interest of one picture.
+//! Measures the regions of interest of one picture.
 
 use std::ops::Range;
 
@@ -7,19 +7,20 @@ use super::quality::variance;
 use super::small::{SMALL_HEIGHT, SMALL_WIDTH};
 use crate::domain::Roi;
 
-/// What one picture says of a region, and where it lies on the small plane.
+/// The measures of a region in one picture, and its samples of the small plane.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Region {
-    /// Which.
+    /// The region of interest.
     pub roi: Roi,
-    /// Mean luma and RMS contrast on the analysis plane; `None` if no pixel's centre lies within.
+    /// Mean luma and RMS contrast on the analysis plane; `None` if the region contains no pixel's
+    /// centre.
     pub luma: Option<(f64, f64)>,
-    /// Its samples of the small plane: ranges of their indices.
+    /// The region's samples of the small plane, as ranges of indices.
     pub(super) runs: Vec<Range<usize>>,
 }
 
 impl Region {
-    /// Measures a region.
+    /// Measures a region in one picture.
     #[must_use]
     pub fn of(roi: &Roi, plane: &AnalysisPlane) -> Self {
         let (mut count, mut sum, mut squares) = (0, 0_u64, 0_u64);

@@ -1,22 +1,23 @@
-//! The small plane: what frames of a stream are compared on.
+//! The small plane, on which the frames of a stream are compared.
 
 use super::area::area_average;
 use super::{AnalysisPlane, Samples};
 
-/// Width of a small plane.
+/// The width of a small plane.
 pub const SMALL_WIDTH: usize = 160;
-/// Height of a small plane.
+/// The height of a small plane.
 pub const SMALL_HEIGHT: usize = 90;
-/// Samples of a small plane.
+/// The number of samples of a small plane.
 pub(super) const SMALL_PIXELS: usize = SMALL_WIDTH * SMALL_HEIGHT;
 
-/// A luma plane of 160 x 90 samples, whatever the picture's shape.
+/// A luma plane of 160 x 90 samples, regardless of the picture's shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmallPlane(Box<[u8; SMALL_PIXELS]>);
 
 impl SmallPlane {
-    /// Area-averages an analysis plane to 160 x 90. Pictures of other shapes are stretched to it, so that shares of the
-    /// picture stay shares of the plane; where a side has fewer samples than the plane, they are repeated.
+    /// Averages an analysis plane to 160 x 90. Pictures of other shapes are stretched, so that
+    /// fractions of the picture stay fractions of the plane. If a side has fewer samples, they are
+    /// repeated.
     #[must_use]
     pub fn of(plane: &AnalysisPlane) -> Self {
         let mut small = Box::new([0; SMALL_PIXELS]);
@@ -38,7 +39,7 @@ impl SmallPlane {
         Self(small)
     }
 
-    /// The samples, rows from top to bottom.
+    /// Returns the samples, rows from top to bottom.
     pub(super) fn samples(&self) -> &[u8; SMALL_PIXELS] {
         &self.0
     }

@@ -1,51 +1,55 @@
-//! Sums over the pixels of an analysis plane, for the measures of its quality.
+//! Computes sums over the pixels of an analysis plane, for the quality measures.
 //!
-//! Loops are short and of one kind of number each, and their functions are not inlined: so the compiler makes vector code of
-//! them, also where the processor's vectors are short.
+//! Each loop is short, uses one type of number, and is in a function that is not inlined, so that
+//! the compiler generates vector code even for processors with short vectors.
 
 use super::AnalysisPlane;
 
-/// Sums over the pixels of a plane. Beyond its border lies the neighbour of the border (reflect-101).
+/// Sums over the pixels of a plane. Pixels beyond the border are mirrored without repeating the
+/// border pixel (reflect-101).
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    /// Of luma.
+    /// The sum of luma.
     pub(super) luma: u64,
-    /// Of its square.
+    /// The sum of the squares of luma.
     pub(super) luma_squares: u64,
-    /// Of the Laplacian [0 1 0; 1 -4 1; 0 1 0].
+    /// The sum of the Laplacian [0 1 0; 1 -4 1; 0 1 0].
     pub(super) laplacian: i64,
-    /// Of its square.
+    /// The sum of the squares of the Laplacian.
     pub(super) laplacian_squares: u64,
-    /// Of the absolute response to Immerkaer's mask [1 -2 1; -2 4 -2; 1 -2 1], over pixels that have all neighbours.
+    /// The sum of the absolute response to Immerkaer's mask [1 -2 1; -2 4 -2; 1 -2 1], over pixels
+    /// with all neighbours.
     pub(super) noise: u64,
 }
 
-/// Numbers that are worked on side by side.
+/// The number of values that are processed in parallel.
 const LANES: usize = 8;
-/// Rows whose absolute responses to Immerkaer's mask can be added in 16 bits: 32 x 8 x 255 = 65,280.
+/// The number of rows whose absolute responses to Immerkaer's mask can be added up in 16 bits: 32 x
+/// 8 x 255 = 65,280.
 const NOISE_ROWS: usize = 32;
 
 impl Sums {
-    /// One pass over the rows, so that each is measured while it is in the cache.
+    /// Computes all sums in one pass over the rows, so that each row is measured while it is in the
+    /// cache.
     pub(super) fn of(plane: &AnalysisPlane) -> Self {
         let (width, height) = (plane.width(), plane.height());
         let row = |y: usize| &plane.samples()[y * width..(y + 1) * width];
         let mut sums = Self::default();
-        // What is beyond the width stays 0.
+        // Values beyond the width stay 0.
         let mut luma = vec![[0; LANES]; width.div_ceil(LANES)];
         let mut laplacian = luma.clone();
-        let (mut upright, mut noise) = (vec![0; width], vec![0; width]);
+        let (mut vertical, mut noise) = (vec![0; width], vec![0; width]);
         for y in 0..height {
             let [above, below] = neighbours(y, height).map(row);
             let here = row(y);
             sums.luma += sum(here);
-            upright_differences(above, here, below, &mut upright, luma.as_flattened_mut());
-            laplacians(&luma.as_flattened()[..width], &upright, &mut laplacian.as_flattened_mut()[..width]);
+            vertical_differences(above, here, below, &mut vertical, luma.as_flattened_mut());
+            laplacians(&luma.as_flattened()[..width], &vertical, &mut laplacian.as_flattened_mut()[..width]);
             sums.luma_squares += sum_of_squares(&luma);
             sums.laplacian_squares += sum_of_squares(&laplacian);
             sums.laplacian += sum_of_differences(width, |x| i64::from(here[x]));
             if y > 0 && y + 1 < height {
-                add_noise(&upright, &mut noise);
+                add_noise(&vertical, &mut noise);
             }
             if y % NOISE_ROWS == 0 || y + 1 == height {
                 sums.noise += noise.iter().map(|sum| u64::from(*sum)).sum::<u64>();
@@ -57,13 +61,14 @@ impl Sums {
     }
 }
 
-/// The indices before and after one, reflected at the ends.
+/// Returns the indices before and after `index`, mirrored at the ends.
 fn neighbours(index: usize, length: usize) -> [usize; 2] {
     let step = usize::from(length > 1);
     [if index > 0 { index - 1 } else { step }, if index + 1 < length { index + 1 } else { length - 1 - step }]
 }
 
-/// The sum of a line's second differences: all but the steps at its ends cancel each other.
+/// Returns the sum of a line's second differences: all steps cancel each other, except those at the
+/// ends.
 fn sum_of_differences(length: usize, at: impl Fn(usize) -> i64) -> i64 {
     let (last, step) = (length - 1, usize::from(length > 1));
     at(step) - at(0) + at(last - step) - at(last)
@@ -76,7 +81,7 @@ fn sum(samples: &[u8]) -> u64 {
     u64::from(chunks.iter().map(|chunk| sum(chunk)).sum::<u32>() + sum(rest))
 }
 
-/// Of a row, which is at most 640 long: 640 x 1020^2 fits 32 bits.
+/// Returns the sum of the squares of a row of at most 640 values: 640 x 1020^2 fits in 32 bits.
 #[inline(never)]
 #[allow(clippy::needless_range_loop, reason = "it becomes vector code, and iterators do not")]
 fn sum_of_squares(values: &[[i16; LANES]]) -> u64 {
@@ -89,43 +94,45 @@ fn sum_of_squares(values: &[[i16; LANES]]) -> u64 {
     sums.iter().sum::<i32>() as u64
 }
 
-/// The second difference down each column, above - 2 here + below; and the row itself, widened.
+/// Computes the second difference down each column (above - 2 here + below), and widens the row to
+/// 16 bits.
 #[inline(never)]
-fn upright_differences(above: &[u8], here: &[u8], below: &[u8], upright: &mut [i16], luma: &mut [i16]) {
-    for ((((upright, luma), a), h), b) in upright.iter_mut().zip(luma).zip(above).zip(here).zip(below) {
+fn vertical_differences(above: &[u8], here: &[u8], below: &[u8], vertical: &mut [i16], luma: &mut [i16]) {
+    for ((((vertical, luma), a), h), b) in vertical.iter_mut().zip(luma).zip(above).zip(here).zip(below) {
         *luma = i16::from(*h);
-        *upright = i16::from(*a) + i16::from(*b) - 2 * i16::from(*h);
+        *vertical = i16::from(*a) + i16::from(*b) - 2 * i16::from(*h);
     }
 }
 
-/// The second differences down the columns and along the row, added.
+/// Adds the second differences down the columns and along the row.
 #[inline(never)]
-fn laplacians(luma: &[i16], upright: &[i16], laplacian: &mut [i16]) {
+fn laplacians(luma: &[i16], vertical: &[i16], laplacian: &mut [i16]) {
     for x in [0, luma.len() - 1] {
         let [left, right] = neighbours(x, luma.len());
-        laplacian[x] = upright[x] + luma[left] + luma[right] - 2 * luma[x];
+        laplacian[x] = vertical[x] + luma[left] + luma[right] - 2 * luma[x];
     }
     let inner = luma.len().saturating_sub(2);
-    let ([l0, l1, l2], [_, upright, _]) = (shifted(luma, inner), shifted(upright, inner));
+    let ([l0, l1, l2], [_, vertical, _]) = (shifted(luma, inner), shifted(vertical, inner));
     let laplacian = laplacian.get_mut(1..=inner).unwrap_or_default();
     for x in 0..inner {
-        laplacian[x] = upright[x] + l0[x] + l2[x] - 2 * l1[x];
+        laplacian[x] = vertical[x] + l0[x] + l2[x] - 2 * l1[x];
     }
 }
 
-/// Adds to each column the absolute response to Immerkaer's mask: the second difference along the row of those down the
-/// columns.
+/// Adds the absolute response to Immerkaer's mask to each column. The response is the second
+/// difference, along the row, of the second differences down the columns.
 #[inline(never)]
-fn add_noise(upright: &[i16], noise: &mut [u16]) {
-    let inner = upright.len().saturating_sub(2);
-    let [u0, u1, u2] = shifted(upright, inner);
+fn add_noise(vertical: &[i16], noise: &mut [u16]) {
+    let inner = vertical.len().saturating_sub(2);
+    let [u0, u1, u2] = shifted(vertical, inner);
     let noise = &mut noise[..inner];
     for x in 0..inner {
         noise[x] += (u0[x] + u2[x] - 2 * u1[x]).unsigned_abs();
     }
 }
 
-/// `inner` values from index 0, 1 and 2 on: slices of one length, so that no bounds are checked inside a loop.
+/// Returns `inner` values from index 0, 1 and 2 on: slices of one length, so that a loop needs no
+/// bounds checks.
 fn shifted(row: &[i16], inner: usize) -> [&[i16]; 3] {
     [0, 1, 2].map(|from| row.get(from..from + inner).unwrap_or_default())
 }
@@ -135,7 +142,7 @@ mod tests {
     use super::super::analysis_plane;
     use super::*;
 
-    /// By the definitions, pixel by pixel.
+    /// Computes the definitions pixel by pixel.
     fn reference(samples: &[u8], width: usize) -> [i64; 5] {
         let height = samples.len() / width;
         let luma = |x: usize, y: usize| i64::from(samples[y * width + x]);

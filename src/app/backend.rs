@@ -1,4 +1,4 @@
-//! Opens the queue that the configuration asks for.
+//! Opens the queue that is configured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,107 +7,95 @@ use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::late_queue::LateQueue;
-use crate::config::{QueueConfig, Role, without_password};
+use crate::config::{Backend, QueueConfig, RedisSettings, Role};
 use crate::domain::StreamPolicies;
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
 use crate::queue::redis::{RedisConfig, RedisQueue};
-use crate::queue::{self, ATTEND_EVERY, Queue};
+use crate::queue::{self, HEARTBEAT_EVERY, Queue};
 use crate::shutdown::Tasks;
 
-/// Pause between two attempts to reach a backend that is not there yet.
+/// The pause between two attempts to reach a backend that is not available yet.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
-/// The queue, which may still be on its way: a backend that cannot be reached is tried until it comes, and meanwhile
-/// everything asked of it is unreachable.
+/// Opens the queue. If Redis cannot be reached, a task keeps trying to connect; until Redis is
+/// reached, every call fails.
 ///
 /// # Errors
-/// It can be reached, and does not fit this configuration.
+/// Redis can be reached, but cannot be used with this configuration.
 pub(super) async fn open(config: &QueueConfig, role: Role, tasks: &Tasks) -> anyhow::Result<Arc<dyn Queue>> {
-    let Some(url) = &config.redis_url else {
-        let QueueConfig { redis_url: _, memory_budget: _, partitions, budget, wait_replicas: _, max_streams } =
-            *config;
+    let Backend::Redis(redis) = &config.backend else {
+        let QueueConfig { backend: _, memory_budget: _, partitions, budget, max_streams } = *config;
         let defaults = StreamPolicies::default();
         return Ok(Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams, defaults })));
     };
-    let shown = without_password(url);
-    match open_redis(config, role).await {
-        Ok(queue) => Ok(queue),
-        Err(error) if error.is_retryable() => {
-            tracing::error!(redis = shown, %error, "Redis cannot be reached: not serving until it comes");
-            let late = Arc::new(LateQueue::new(config.partitions));
-            tasks.spawn("open-redis", keep_opening(config.clone(), role, Arc::clone(&late), tasks.clone()));
-            Ok(late)
-        }
-        Err(error) => Err(error).with_context(|| format!("using Redis at {shown}")),
-    }
-}
-
-async fn keep_opening(config: QueueConfig, role: Role, late: Arc<LateQueue>, tasks: Tasks) {
-    let stopping = tasks.stopping();
-    while stopping.run_until_cancelled(tokio::time::sleep(RETRY_EVERY)).await.is_some() {
-        match open_redis(&config, role).await {
-            Ok(queue) => {
-                tracing::info!("Redis is there");
-                return late.open(queue);
-            }
-            Err(error) if error.is_retryable() => tracing::debug!(%error, "Redis is still away"),
-            Err(error) => {
-                tracing::error!(%error, "Redis has come and does not fit: the server stops");
-                return tasks.fail("open-redis");
-            }
-        }
-    }
-}
-
-/// Bounds the time that leaving the list of servers may take.
-const GOOD_BYE: Duration = Duration::from_secs(1);
-/// Bounds the time that a check of the configuration waits for Redis.
-const CHECK_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Looks whether the backend is there and fits the configuration, and changes nothing; answers what it is, in a line, or `None`
-/// for the embedded queue.
-///
-/// # Errors
-/// The backend cannot be reached, or does not fit.
-pub(crate) async fn check(config: &QueueConfig) -> queue::Result<Option<String>> {
-    if config.redis_url.is_none() {
-        return Ok(None);
-    }
-    let late = || queue::Error::Unreachable(format!("no answer within {} s", CHECK_PATIENCE.as_secs()));
-    let checked = tokio::time::timeout(CHECK_PATIENCE, RedisQueue::check(redis_config(config))).await;
-    checked.unwrap_or_else(|_| Err(late())).map(Some)
-}
-
-async fn open_redis(config: &QueueConfig, role: Role) -> queue::Result<Arc<dyn Queue>> {
-    let queue = RedisQueue::open(redis_config(config)).await?;
+    let using = || format!("using Redis at {}", redis.url);
+    let queue = Arc::new(RedisQueue::new(redis_config(config, redis)).with_context(using)?);
     match role {
-        Role::All | Role::Api => queue.take_part(),
-        // It accepts no frames.
+        Role::All | Role::Api => queue.accept_frames(),
         Role::Worker => {}
+    }
+    match queue.connect().await {
+        Ok(()) => {}
+        Err(error) if error.is_retryable() => {
+            tracing::error!(redis = %redis.url, %error, "cannot reach Redis; not serving until it is available");
+            tasks.spawn("connect-redis", keep_connecting(Arc::clone(&queue), tasks.clone()));
+        }
+        Err(error) => return Err(error).with_context(using),
     }
     Ok(queue)
 }
 
-/// Gives signs of life to the backend until `stop`, then says good-bye.
-pub(super) async fn attend(queue: Arc<dyn Queue>, stop: CancellationToken) {
-    let mut every = tokio::time::interval(ATTEND_EVERY);
+/// Tries to connect until it succeeds, and stops the server if Redis turns out to be unusable.
+async fn keep_connecting(queue: Arc<RedisQueue>, tasks: Tasks) {
+    let stopping = tasks.stopping();
+    while stopping.run_until_cancelled(tokio::time::sleep(RETRY_EVERY)).await.is_some() {
+        match queue.connect().await {
+            Ok(()) => return tracing::info!("connected to Redis"),
+            Err(error) if error.is_retryable() => tracing::debug!(%error, "Redis is still not available"),
+            Err(error) => {
+                tracing::error!(%error, "Redis cannot be used; stopping the server");
+                return tasks.fail("connect-redis");
+            }
+        }
+    }
+}
+
+/// The maximum time for removing this server from the backend's list of servers.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The maximum time that a check of the configuration waits for Redis.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Checks whether the backend can be reached and used with this configuration, and changes nothing;
+/// returns a line that describes it, or `None` for the embedded queue.
+///
+/// # Errors
+/// The backend cannot be reached, or cannot be used.
+pub(crate) async fn check(config: &QueueConfig) -> queue::Result<Option<String>> {
+    let Backend::Redis(redis) = &config.backend else { return Ok(None) };
+    let late = || queue::Error::Unreachable(format!("no answer within {} s", CHECK_TIMEOUT.as_secs()));
+    let checked = tokio::time::timeout(CHECK_TIMEOUT, RedisQueue::check(redis_config(config, redis))).await;
+    checked.unwrap_or_else(|_| Err(late())).map(Some)
+}
+
+/// Sends heartbeats to the backend until `stop`, then removes this server from the backend's list
+/// of servers.
+pub(super) async fn heartbeat(queue: Arc<dyn Queue>, stop: CancellationToken) {
+    let mut every = tokio::time::interval(HEARTBEAT_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut joined = false;
     while stop.run_until_cancelled(every.tick()).await.is_some() {
-        let sign = async { if joined { queue.attend().await } else { queue.join().await } };
+        let sign = async { if joined { queue.heartbeat().await } else { queue.join().await } };
         match stop.run_until_cancelled(sign).await {
             Some(Ok(())) => joined = true,
-            Some(Err(error)) => tracing::debug!(%error, "the backend does not hear that this server lives"),
+            Some(Err(error)) => tracing::debug!(%error, "cannot send a heartbeat to the backend"),
             None => {}
         }
     }
-    let _lapses = tokio::time::timeout(GOOD_BYE, queue.leave()).await;
+    let _or_it_expires = tokio::time::timeout(LEAVE_TIMEOUT, queue.leave()).await;
 }
 
-fn redis_config(config: &QueueConfig) -> RedisConfig {
-    let QueueConfig { redis_url, memory_budget: _, partitions, budget, wait_replicas, max_streams } =
-        config.clone();
-    let url = redis_url.unwrap_or_default();
-    RedisConfig { url, partitions, budget, max_streams, wait_replicas, ..RedisConfig::default() }
+fn redis_config(config: &QueueConfig, redis: &RedisSettings) -> RedisConfig {
+    let QueueConfig { backend: _, memory_budget: _, partitions, budget, max_streams } = *config;
+    let RedisSettings { url, security, wait_replicas } = redis.clone();
+    RedisConfig { url, security, partitions, budget, max_streams, wait_replicas, ..RedisConfig::default() }
 }

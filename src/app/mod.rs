@@ -1,7 +1,6 @@
-//! The composition root: builds the parts, connects them, and takes them down in order.
+//! The composition root: builds the parts, connects them, and stops them in order.
 
 mod backend;
-mod late_queue;
 mod supervisor;
 pub(crate) mod transport;
 mod working;
@@ -14,25 +13,24 @@ use anyhow::{Context as _, bail};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Role};
-use crate::grpc::Grpc;
+use crate::access::Access;
+use crate::config::{Backend, Config, Role};
+use crate::grpc::{BackendKind, Grpc, GrpcConfig};
 use crate::hub::{Consumers, Hub, HubConfig};
 use crate::queue::Queue;
 use crate::shutdown::Tasks;
 pub(crate) use backend::check as check_backend;
 use supervisor::Supervisor;
 pub use transport::BoundAddress;
-use transport::{Ends, Listener, Settings};
+use transport::{Ends, Listener, Reload, Settings, Tls};
 
-/// What connections without calls get to close by themselves.
+/// The time that connections without calls have to close by themselves.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
-/// What tasks get that did not end in time.
-const FORCE_GRACE: Duration = Duration::from_secs(1);
 
 /// A running server.
 ///
 /// ```text
-/// let app = App::start(config).await?;   // listens; app.address() says where
+/// let app = App::start(config).await?;   // listens on app.address()
 /// app.run(stop).await?;                  // serves until `stop`, then drains
 /// ```
 #[derive(Debug)]
@@ -46,27 +44,39 @@ pub struct App {
     tokens: Tokens,
 }
 
-/// What ends the parts that must not all end at once.
+/// The tokens that end the parts of the server one after the other.
 #[derive(Debug, Clone, Default)]
 struct Tokens {
-    /// No new connections; those that are there are told to go.
+    /// Accept no new connections, and ask the open ones to close.
     stop_accepting: CancellationToken,
-    /// Connections that are still there are cut.
+    /// Close the connections that are still open.
     cut_connections: CancellationToken,
-    /// Nobody reads outputs any more.
+    /// Stop the hub: nobody reads outputs any more.
     stop_hub: CancellationToken,
 }
 
 impl App {
-    /// Listens, and starts everything. The health service says SERVING once the backend has answered.
+    /// Listens, and starts all parts. The health service reports SERVING once the backend has
+    /// answered.
     ///
     /// # Errors
-    /// The address cannot be listened on, or the backend does not fit the configuration. One that is away is no error.
+    /// The address cannot be listened on, or the backend cannot be used with this configuration. A
+    /// backend that is not available is no error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let access = Arc::new(match &config.access.access_file {
+            Some(file) => Access::by_file(file)?,
+            None => Access::open(),
+        });
+        let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let listen = &config.server.listen;
         let listener = Listener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.address().clone();
+        let address = if tls.is_some() { address.with_tls() } else { address };
         let tasks = Tasks::new();
+        if access.is_closed() {
+            let (access, stopping) = (Arc::clone(&access), tasks.stopping());
+            tasks.spawn("access", async move { stopping.run_until_cancelled(access.follow()).await });
+        }
         let queue = backend::open(&config.queue, config.server.role, &tasks).await?;
         let max_subscriptions = config.server.max_subscriptions as usize;
         let hub = HubConfig {
@@ -77,8 +87,9 @@ impl App {
         };
         let hub = Hub::new(Arc::clone(&queue), hub);
         let consumers = Consumers::new(Arc::clone(&hub), tasks.clone());
-        let grpc =
-            Grpc::new(&config, Arc::clone(&queue), Arc::clone(&hub), consumers, tasks.stopping()).await;
+        let (for_grpc, stopping) = (grpc_config(&config), tasks.stopping());
+        let parts = (Arc::clone(&queue), Arc::clone(&hub));
+        let grpc = Grpc::new(for_grpc, access, parts.0, parts.1, consumers, stopping).await;
         let tokens = Tokens::default();
         let app = Self {
             address: address.clone(),
@@ -89,24 +100,35 @@ impl App {
             grpc: Arc::new(grpc),
             tokens,
         };
-        app.start_tasks(&config, listener)?;
+        app.start_tasks(&config, listener, tls)?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+        if config.access.is_exposed(&config.server.listen, config.tls.is_some()) {
+            tracing::warn!(
+                "INSECURE: other machines can reach this server, and callers are not authenticated or \
+                 connections are not encrypted (--insecure)"
+            );
+        }
         Ok(app)
     }
 
-    fn start_tasks(&self, config: &Config, listener: Listener) -> anyhow::Result<()> {
+    fn start_tasks(
+        &self,
+        config: &Config,
+        listener: Listener,
+        tls: Option<(Arc<Tls>, Reload)>,
+    ) -> anyhow::Result<()> {
         let tasks = &self.tasks;
         tasks.spawn_vital("hub", Arc::clone(&self.hub).run(self.tokens.stop_hub.clone()));
-        let attend = backend::attend(Arc::clone(&self.queue), self.tokens.stop_hub.clone());
-        tasks.spawn("attend", attend);
+        let heartbeat = backend::heartbeat(Arc::clone(&self.queue), self.tokens.stop_hub.clone());
+        tasks.spawn("heartbeat", heartbeat);
         tasks.spawn("health", Arc::clone(&self.grpc).watch_backend(tasks.stopping()));
-        match (config.server.role, &config.queue.redis_url) {
-            (Role::All, None) => {
+        match (config.server.role, &config.queue.backend) {
+            (Role::All, Backend::Memory) => {
                 let worker = working::run(Arc::clone(&self.queue), config, tasks.stopping())?;
                 tasks.spawn_vital("worker", worker);
             }
-            (Role::All, Some(_)) => {
-                let supervisor = Supervisor::new(config, Arc::clone(&self.queue))?;
+            (Role::All, Backend::Redis(redis)) => {
+                let supervisor = Supervisor::new(config, redis, Arc::clone(&self.queue))?;
                 tasks.spawn_vital("supervisor", supervisor.run(tasks.stopping()));
             }
             (Role::Api | Role::Worker, _) => {}
@@ -116,13 +138,17 @@ impl App {
             end_calls: self.grpc.drain_streams.clone(),
             cut: self.tokens.cut_connections.clone(),
         };
-        let settings = Settings::from(&config.server);
-        tasks.spawn_vital("server", transport::serve(listener, self.grpc.front.clone(), settings, ends));
+        let tls = tls.map(|(tls, reload)| {
+            tasks.spawn("tls", reload.run(tasks.stopping()));
+            tls
+        });
+        let settings = Settings::new(&config.server, tls);
+        tasks.spawn_vital("server", transport::serve(listener, self.grpc.service(), settings, ends));
         if let Some(file) = config.server.address_file.clone() {
             let (grpc, address, stopping) = (Arc::clone(&self.grpc), self.address.clone(), tasks.stopping());
             let failing = tasks.clone();
             tasks.spawn("address-file", async move {
-                if stopping.run_until_cancelled(grpc.serving()).await.is_some()
+                if stopping.run_until_cancelled(grpc.wait_until_serving()).await.is_some()
                     && let Err(error) = write_address(&file, &address)
                 {
                     tracing::error!(file = %file.display(), %error, "cannot write the address file");
@@ -133,17 +159,18 @@ impl App {
         Ok(())
     }
 
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     #[must_use]
     pub fn address(&self) -> &BoundAddress {
         &self.address
     }
 
-    /// Serves until `stop`, then drains: health says NOT_SERVING, subscriptions end with their cursors, calls finish,
-    /// workers finish or give back; what is not done in time is cut.
+    /// Serves until `stop`, then drains: the health service reports NOT_SERVING, subscriptions end
+    /// with their cursors, calls finish, and workers finish their frames or release their leases.
+    /// Anything that does not end in time is closed.
     ///
     /// # Errors
-    /// A part of the server ended by itself.
+    /// A part of the server ended unexpectedly.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let stopping = self.tasks.stopping();
         tokio::select! {
@@ -161,35 +188,65 @@ impl App {
         let deadline = Instant::now() + self.drain_timeout;
         tracing::info!("draining");
         self.tasks.stopping().cancel();
-        let _in_time = timeout_at(deadline, self.grpc.not_serving()).await;
+        let _in_time = timeout_at(deadline, self.grpc.wait_until_draining()).await;
         self.hub.drain();
         self.grpc.drain_streams.cancel();
         self.tokens.stop_accepting.cancel();
         self.grpc.calls.close();
-        // A client that does not read never hears the good-bye: what is left of the time is the workers'.
+        // A client that does not read does not notice the drain, so its call would not end. Calls
+        // get three quarters of the time; the rest is for the workers.
         if timeout_at(deadline - self.drain_timeout / 4, self.grpc.calls.wait()).await.is_err() {
-            tracing::warn!(calls = self.grpc.calls.len(), "calls did not end in time");
+            tracing::warn!(
+                calls = self.grpc.calls.len(),
+                "some calls did not end in time; closing their connections"
+            );
             self.tokens.cut_connections.cancel();
         }
         self.tokens.stop_hub.cancel();
         let left = || deadline.saturating_duration_since(Instant::now());
         if !self.tasks.drained(IDLE_GRACE.min(left())).await {
-            // Clients that ignore the server's good-bye, or only watch its health, would hold it open for ever.
+            // Clients that ignore the drain, or only call the health service, would keep their
+            // connections open for ever.
             self.tokens.cut_connections.cancel();
             if !self.tasks.drained(left()).await {
-                tracing::warn!("tasks did not end in time");
-                self.tasks.force().cancel();
-                let _ended = self.tasks.drained(FORCE_GRACE).await;
+                tracing::warn!("some tasks did not end in time");
             }
         }
         tracing::info!("drained");
     }
 }
 
+/// Returns the configuration of the gRPC services.
+fn grpc_config(config: &Config) -> GrpcConfig {
+    let Config { server, tls: _, access, queue, worker: _, limits, log: _ } = config;
+    GrpcConfig {
+        limits: *limits,
+        partitions: queue.partitions,
+        budget: queue.budget,
+        backend: match queue.backend {
+            Backend::Memory => BackendKind::Memory,
+            Backend::Redis(_) => BackendKind::Redis,
+        },
+        has_worker: match server.role {
+            Role::All => true,
+            Role::Api | Role::Worker => false,
+        },
+        authenticates: access.access_file.is_some(),
+        private_reflection: access.private_reflection,
+        drain_timeout: server.drain_timeout,
+        max_streams: queue.max_streams,
+        max_auto_registered_streams: server.auto_register.then_some(server.max_auto_registered_streams),
+        max_subscriptions: server.max_subscriptions as usize,
+        max_calls: server.max_calls(),
+        max_calls_per_connection: server.max_calls_per_connection(),
+        max_concurrent_submits: server.max_concurrent_submits as usize,
+    }
+}
+
 /// Runs a worker without an API, until `stop`.
 ///
 /// # Errors
-/// The backend does not fit the configuration, or the worker ended by itself.
+/// The backend cannot be used with this configuration, or the worker ended unexpectedly.
 pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let tasks = Tasks::new();
     let parent_gone =
@@ -205,7 +262,7 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
     }
     tasks.stopping().cancel();
     if !tasks.drained(config.server.drain_timeout).await {
-        tracing::warn!("the worker did not end in time");
+        tracing::warn!("the worker did not stop in time");
     }
     match tasks.ended_early() {
         Some(task) => bail!("the worker stopped because its {task} task ended"),
@@ -213,7 +270,30 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
     }
 }
 
-/// Writes a file that is there whole or not at all.
+/// Checks whether the access file can be used; returns a line that describes it, or `None` if callers
+/// are not authenticated.
+///
+/// # Errors
+/// The file is missing or cannot be used.
+pub(crate) fn check_access(config: &Config) -> anyhow::Result<Option<String>> {
+    let Some(file) = &config.access.access_file else { return Ok(None) };
+    let count = Access::by_file(file)?.principals();
+    Ok(Some(format!("an access file with {count} principal{}", if count == 1 { "" } else { "s" })))
+}
+
+/// Checks whether the files of TLS can be used; returns a line that describes them, or `None` if TLS
+/// is off.
+///
+/// # Errors
+/// A file is missing or cannot be used.
+pub(crate) fn check_tls(config: &Config) -> anyhow::Result<Option<String>> {
+    let Some(settings) = &config.tls else { return Ok(None) };
+    let (_tls, reload) = Tls::load(settings)?;
+    let expires = humantime::format_rfc3339_seconds(reload.expires());
+    Ok(Some(format!("a certificate that expires at {expires}")))
+}
+
+/// Writes the address file. A reader never finds an incomplete one.
 fn write_address(file: &Path, address: &BoundAddress) -> std::io::Result<()> {
     let mut fresh = file.as_os_str().to_owned();
     fresh.push(".new");

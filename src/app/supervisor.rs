@@ -1,5 +1,6 @@
-//! The worker as a child process: a decoder's crash costs no connection. It is started again when it dies, its leases
-//! end at once, and it ends when its standard input does, so that it never outlives its parent.
+//! Runs the worker as a child process, so that a crash in a decoder closes no connection. When the
+//! child exits, its leases are released at once and another one is started. The child exits when
+//! its standard input ends, so it never outlives its parent.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,51 +11,56 @@ use anyhow::Context as _;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::backoff::Backoff;
+use crate::config::{Config, RedisSettings};
 use crate::queue::Queue;
+use crate::queue::redis::RedisUrl;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A child that lived so long was no failed start: the next pause is short again.
-const LONG_LIFE: Duration = Duration::from_secs(30);
+/// The time after which a child counts as started: the next pause is short again.
+const STARTED_AFTER: Duration = Duration::from_secs(30);
 
-/// Keeps one worker process running.
+/// The supervisor of one worker process.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     queue: Arc<dyn Queue>,
     program: PathBuf,
     arguments: Vec<(String, String)>,
-    redis_url: String,
-    /// Ending a child that has been asked to end.
-    patience: Duration,
+    redis_url: RedisUrl,
+    /// The time that a child has to end after it was asked to.
+    stop_timeout: Duration,
 }
 
 impl Supervisor {
-    /// For workers that share this process's configuration.
-    pub(super) fn new(config: &Config, queue: Arc<dyn Queue>) -> anyhow::Result<Self> {
+    /// Creates a supervisor of workers that share this process's configuration.
+    pub(super) fn new(config: &Config, redis: &RedisSettings, queue: Arc<dyn Queue>) -> anyhow::Result<Self> {
         let program = match &config.worker.worker_program {
             Some(program) => program.clone(),
             None => std::env::current_exe().context("finding this program, to start its worker")?,
         };
-        let redis_url = config.queue.redis_url.clone().context("a worker process needs Redis")?;
         let arguments = config.worker_arguments();
-        Ok(Self { queue, program, arguments, redis_url, patience: config.server.drain_timeout })
+        let (redis_url, stop_timeout) = (redis.url.clone(), config.server.drain_timeout);
+        Ok(Self { queue, program, arguments, redis_url, stop_timeout })
     }
 
-    /// Starts workers, one after the other, until `stop`; the last one is given time to give its partitions back.
+    /// Starts workers, one after the other, until `stop`; the last one has time to release its
+    /// leases.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while !stop.is_cancelled() {
             let worker_id = format!("w-{:016x}", rand::random::<u64>());
             let began = Instant::now();
             match self.spawn(&worker_id) {
                 Ok(child) => self.watch(child, &worker_id, &stop).await,
                 Err(error) => {
-                    tracing::error!(%error, program = %self.program.display(), "worker does not start")
+                    tracing::error!(%error, program = %self.program.display(), "cannot start the worker")
                 }
             }
-            pause = if began.elapsed() >= LONG_LIFE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-            stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            if began.elapsed() >= STARTED_AFTER {
+                backoff.reset();
+            }
+            stop.run_until_cancelled(tokio::time::sleep(backoff.next())).await;
         }
     }
 
@@ -63,10 +69,11 @@ impl Supervisor {
         command.args(["serve", "--role=worker", "--parent-pipe"]);
         command.arg(format!("--worker-id={worker_id}"));
         command.args(self.arguments.iter().map(|(flag, value)| format!("{flag}={value}")));
-        // Not on the command line: a URL may hold a password, and command lines are public.
-        command.env("FRAMEWAY_REDIS_URL", &self.redis_url);
+        // The URL may contain a password, and command lines are public.
+        command.env("FRAMEWAY_REDIS_URL", self.redis_url.secret());
         command.stdin(Stdio::piped()).kill_on_drop(true);
-        // A signal to the terminal's whole group reaches the parent, which then ends the child in good order.
+        // The child has a process group of its own, so that a signal from the terminal reaches only
+        // the parent, which then lets the child finish.
         command.process_group(0);
         command.spawn()
     }
@@ -76,35 +83,36 @@ impl Supervisor {
         let stdin = child.stdin.take();
         tokio::select! {
             ended = child.wait() => {
-                let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-                tracing::error!(worker_id, how, "worker died; starting another");
+                let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+                tracing::error!(worker_id, status, "worker exited; starting another");
             }
             () = stop.cancelled() => {
                 drop(stdin);
-                if tokio::time::timeout(self.patience, child.wait()).await.is_err() {
-                    tracing::warn!(worker_id, "worker did not end in time");
+                if tokio::time::timeout(self.stop_timeout, child.wait()).await.is_err() {
+                    tracing::warn!(worker_id, "worker did not stop in time; killing it");
                     let _gone = child.kill().await;
                 }
             }
         }
-        // Dead for sure: others may take its partitions at once.
+        // It has exited: others may take its partitions at once.
         if let Err(error) = self.queue.forget_worker(worker_id).await {
-            tracing::warn!(worker_id, %error, "the dead worker's leases last until their term");
+            tracing::warn!(worker_id, %error, "cannot release the leases of the exited worker; they expire by themselves");
         }
     }
 }
 
-/// Ends with standard input: whoever held it open is gone. Reads on a thread of its own, since a blocked read would
-/// hold up the runtime's end.
+/// Returns a token that is cancelled when standard input ends, because the parent process, which
+/// holds it open, has exited. A separate thread reads standard input, since a blocked read would
+/// delay the end of the runtime.
 pub(super) fn parent_gone() -> CancellationToken {
     let gone = CancellationToken::new();
-    let told = gone.clone();
+    let parent_gone = gone.clone();
     let watch = move || {
         let _bytes = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        told.cancel();
+        parent_gone.cancel();
     };
     if let Err(error) = std::thread::Builder::new().name("parent-pipe".to_owned()).spawn(watch) {
-        tracing::error!(%error, "cannot watch the parent");
+        tracing::error!(%error, "cannot watch the parent process");
         gone.cancel();
     }
     gone

@@ -1,4 +1,4 @@
-//! The worker, as the configuration wants it.
+//! Starts the worker that is configured.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,15 +6,16 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Limits, Role};
+use crate::config::{Config, Role};
+use crate::domain::limits::RequestLimits;
 use crate::picture;
 use crate::queue::Queue;
 use crate::worker::{Worker, WorkerConfig};
 
-/// Environment variable that lets tests abort workers.
+/// The environment variable that lets tests abort workers.
 const CRASH_SWITCH: &str = "FRAMEWAY_TEST_CRASH";
 
-/// A worker that runs until `stop`.
+/// Returns a worker that runs until `stop`.
 ///
 /// # Errors
 /// Its threads cannot be started.
@@ -26,7 +27,7 @@ pub(super) fn run(
     let default = WorkerConfig::default();
     let crash_on_request = std::env::var_os(CRASH_SWITCH).is_some_and(|value| value == "1");
     if crash_on_request {
-        tracing::warn!("{CRASH_SWITCH}=1: frames can abort this worker by asking for it; for tests only");
+        tracing::warn!("{CRASH_SWITCH}=1: frames can abort this worker; for tests only");
     }
     let worker = WorkerConfig {
         worker_id: config.worker.worker_id.clone().unwrap_or(default.worker_id),
@@ -34,7 +35,7 @@ pub(super) fn run(
         lease_term: config.worker.lease_term,
         budget: config.queue.budget,
         limits: picture_limits(&config.limits),
-        restarted: config.server.role == Role::Worker,
+        supervised: config.server.role == Role::Worker,
         crash_on_request,
         ..default
     };
@@ -42,9 +43,9 @@ pub(super) fn run(
     Ok(worker.run(stop))
 }
 
-/// What a picture may ask for of a decoder.
-pub(super) fn picture_limits(limits: &Limits) -> picture::Limits {
-    let Limits { max_picture_bytes, max_message_bytes: _, max_batch_frames: _, max_pixels, max_side } =
+/// Returns the limits of a decoder.
+pub(super) fn picture_limits(limits: &RequestLimits) -> picture::Limits {
+    let RequestLimits { max_picture_bytes, max_message_bytes: _, max_batch_frames: _, max_pixels, max_side } =
         *limits;
     picture::Limits {
         max_encoded_bytes: max_picture_bytes as u64,

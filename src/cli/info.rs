@@ -3,13 +3,14 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Failure;
-use super::client::ConnectArgs;
-use super::fault::short;
-use super::output::{Table, bytes, duration, ms_json, print, print_json, since, span, time_json};
+use super::connect::ConnectArgs;
+use crate::console::output::{
+    Table, backend_name, bytes, duration, ms_json, print, print_json, short, since, span, time_json,
+};
+use crate::console::{Failure, failure_while};
 use crate::pb::v1 as pb;
 
-/// Show what a server is: version, queue backend, durability, limits and defaults in force.
+/// Show a server's version, queue backend, durability, limits and defaults.
 #[derive(Debug, Args)]
 #[command(
     visible_alias = "server-info",
@@ -28,21 +29,16 @@ pub(super) struct InfoArgs {
     json: bool,
 }
 
-/// Asks and prints.
+/// Reads the server info and prints it.
 pub(super) async fn run(args: InfoArgs) -> Result<(), Failure> {
-    let mut client = args.connect.connect().await?;
-    let info = client.server_info().await?;
+    let client = args.connect.connect().await?;
+    let info = client.server_info().await.map_err(|error| failure_while("reading the server info", error))?;
     if args.json {
-        print_json(&as_json(&client.address, &info));
+        print_json(&as_json(&args.connect.address, &info));
     } else {
-        print(&as_text(&client.address, &info));
+        print(&as_text(&args.connect.address, &info));
     }
     Ok(())
-}
-
-/// The backend's short name: `memory`, `redis`, `redis-sentinel`, `redis-cluster`.
-pub(super) fn backend(info: &pb::GetServerInfoResponse) -> String {
-    short(info.backend_kind().as_str_name(), "BACKEND_KIND_").to_lowercase().replace('_', "-")
 }
 
 fn durability(info: &pb::GetServerInfoResponse) -> String {
@@ -67,7 +63,7 @@ fn as_text(address: &str, info: &pb::GetServerInfoResponse) -> String {
     if let Some(time) = &info.start_time {
         row("up for", span(since(time)));
     }
-    row("backend", format!("{} {}", backend(info), info.backend_version).trim().to_owned());
+    row("backend", format!("{} {}", backend_name(info), info.backend_version).trim().to_owned());
     row("durability", durability(info));
     row("partitions", info.partition_count.to_string());
     if !info.cluster_id.is_empty() {
@@ -78,7 +74,7 @@ fn as_text(address: &str, info: &pb::GetServerInfoResponse) -> String {
         row("max message", bytes(limits.max_message_bytes));
         row(
             "max picture",
-            format!("{}, {} pixels a side", bytes(limits.max_picture_bytes), limits.max_picture_side),
+            format!("{}, {} pixels per side", bytes(limits.max_picture_bytes), limits.max_picture_side),
         );
         row("max batch", format!("{} frames", limits.max_batch_frames));
         row("max streams", limits.max_streams.to_string());
@@ -109,7 +105,7 @@ fn as_json(address: &str, info: &pb::GetServerInfoResponse) -> Value {
         "health_message": info.health_message,
         "start_time": time_json(info.start_time.as_ref()),
         "server_time": time_json(info.server_time.as_ref()),
-        "backend": backend(info),
+        "backend": backend_name(info),
         "backend_version": info.backend_version,
         "durability": durability(info),
         "partition_count": info.partition_count,

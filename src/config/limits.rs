@@ -1,75 +1,42 @@
 use clap::Args;
 
 use super::ByteSize;
-use crate::domain::{ValidationError, limits};
+use crate::domain::ValidationError;
+use crate::domain::limits::{self, RequestLimits};
 
-/// What a request may ask for at most.
+/// The limits of a request.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// Largest picture, encoded or raw.
+    /// Maximum size of a picture, encoded or raw.
     #[arg(long, env = "FRAMEWAY_MAX_PICTURE_BYTES", value_name = "SIZE",
           default_value_t = ByteSize(limits::MAX_PICTURE_BYTES as u64))]
     pub max_picture_bytes: ByteSize,
 
-    /// Largest request message. Each call that is being received may take as much memory.
+    /// Maximum size of a request message. Each call that is being received may take as much memory.
     #[arg(long, env = "FRAMEWAY_MAX_MESSAGE_BYTES", value_name = "SIZE",
           default_value_t = ByteSize(limits::MAX_MESSAGE_BYTES as u64))]
     pub max_message_bytes: ByteSize,
 
-    /// Most frames in one batch.
+    /// Maximum frames in one batch.
     #[arg(long, env = "FRAMEWAY_MAX_BATCH_FRAMES", value_name = "N", default_value_t = limits::MAX_BATCH_FRAMES)]
     pub max_batch_frames: usize,
 
-    /// Most pixels of a picture.
+    /// Maximum pixels of a picture.
     #[arg(long, env = "FRAMEWAY_MAX_PIXELS", value_name = "N", default_value_t = limits::MAX_PIXELS)]
     pub max_pixels: u64,
 
-    /// Longest side of a picture in pixels.
+    /// Maximum width and height of a picture in pixels.
     #[arg(long, env = "FRAMEWAY_MAX_SIDE", value_name = "N", default_value_t = limits::MAX_SIDE)]
     pub max_side: u32,
 }
 
-/// The limits in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest picture, encoded or raw, in bytes.
-    pub max_picture_bytes: usize,
-    /// Largest request message in bytes.
-    pub max_message_bytes: usize,
-    /// Most frames in one batch.
-    pub max_batch_frames: usize,
-    /// Most pixels of a picture.
-    pub max_pixels: u64,
-    /// Longest side of a picture in pixels.
-    pub max_side: u32,
-}
-
-impl Limits {
-    /// Most bytes of unanswered batches on a SubmitFrames call.
-    #[must_use]
-    pub fn max_in_flight_bytes(&self) -> usize {
-        limits::MAX_IN_FLIGHT_BYTES.max(self.max_message_bytes)
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_picture_bytes: limits::MAX_PICTURE_BYTES,
-            max_message_bytes: limits::MAX_MESSAGE_BYTES,
-            max_batch_frames: limits::MAX_BATCH_FRAMES,
-            max_pixels: limits::MAX_PIXELS,
-            max_side: limits::MAX_SIDE,
-        }
-    }
-}
-
-/// gRPC counts a message's length in 32 bits; stay well below.
+/// The maximum value of a size limit. It is well below 4 GiB, since gRPC counts the length of a
+/// message in 32 bits.
 const HIGHEST_MESSAGE_BYTES: u64 = 1 << 30;
 
 impl LimitArgs {
-    pub(super) fn check(self) -> Result<Limits, ValidationError> {
+    pub(super) fn check(self) -> Result<RequestLimits, ValidationError> {
         let (picture, message) = (self.max_picture_bytes.0, self.max_message_bytes.0);
         let within = |flag: &str, value: u64, least: u64, most: u64| {
             if (least..=most).contains(&value) {
@@ -83,7 +50,7 @@ impl LimitArgs {
         within("--max-batch-frames", self.max_batch_frames as u64, 1, 10_000)?;
         within("--max-pixels", self.max_pixels, 1, 1 << 32)?;
         within("--max-side", u64::from(self.max_side), 1, 65_535)?;
-        Ok(Limits {
+        Ok(RequestLimits {
             max_picture_bytes: picture as usize,
             max_message_bytes: message as usize,
             max_batch_frames: self.max_batch_frames,

@@ -1,18 +1,18 @@
-//! Where a server listens.
+//! The address that a server listens on.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// What `--listen` names.
+/// The address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// A port on one address: of a name that resolves to several, the first that can be bound.
+    /// A port on one address. If a name resolves to several, the first that can be bound is used.
     Tcp {
         /// An address, or a name to resolve.
         host: String,
-        /// Port; 0 takes any free one.
+        /// The port; 0 takes any free one.
         port: u16,
     },
     /// A port on all interfaces, IPv6 and IPv4.
@@ -21,8 +21,24 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-/// The host of a port without one.
+/// The host to listen on if only a port is given.
 const LOOPBACK: &str = "127.0.0.1";
+
+impl Listen {
+    /// Reports whether only this machine can reach the address. A name other than `localhost` counts
+    /// as an address that others can reach.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp { host, port: _ } => {
+                let ip = host.parse::<IpAddr>();
+                ip.map_or_else(|_a_name| host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback())
+            }
+            Self::AllInterfaces(_) => false,
+            Self::Unix(_) => true,
+        }
+    }
+}
 
 impl From<SocketAddr> for Listen {
     fn from(address: SocketAddr) -> Self {
@@ -36,7 +52,7 @@ impl FromStr for Listen {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is no address to listen on: give 127.0.0.1:7400, [::1]:7400, localhost:7400, a port alone for \
+                "`{text}` is not an address to listen on; use 127.0.0.1:7400, [::1]:7400, localhost:7400, a port alone for \
                  this machine only (7400), :7400 for all interfaces, or unix:/run/frameway.sock"
             )
         };
@@ -75,6 +91,17 @@ impl fmt::Display for Listen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_loopback_and_unix_sockets_are_local() {
+        let is_local = |text: &str| text.parse::<Listen>().unwrap().is_local();
+        for local in ["7400", "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "unix:/run/a.sock"] {
+            assert!(is_local(local), "{local}");
+        }
+        for exposed in [":7400", "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "frames.example:1"] {
+            assert!(!is_local(exposed), "{exposed}");
+        }
+    }
 
     #[test]
     fn addresses_are_read_in_every_form() {

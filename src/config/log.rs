@@ -3,24 +3,24 @@ use std::io::{self, IsTerminal as _};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// One line of text per event.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What is logged, to standard error.
+/// The log, which is written to standard error.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
-    /// What log lines look like.
+    /// Format of log lines.
     #[arg(long, env = "FRAMEWAY_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
-    /// Least level that is logged, or a list such as `info,frameway::hub=debug`.
+    /// Minimum level to log, or a list such as `info,frameway::hub=debug`.
     #[arg(long, env = "FRAMEWAY_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
 }

@@ -1,70 +1,94 @@
 //! Flags and environment, checked and merged into one [`Config`].
 //!
-//! Every flag has a variable of its name: `--listen` is `FRAMEWAY_LISTEN`. A flag wins over its variable.
+//! Every flag has an environment variable of its name: `--listen` is `FRAMEWAY_LISTEN`. A flag
+//! overrides its variable.
 
+mod access;
 mod limits;
 mod listen;
 mod log;
 mod queue;
+mod redis_args;
 mod server;
 mod size;
+mod tls;
 mod worker;
 
 use std::fmt;
 
-pub use limits::{LimitArgs, Limits};
+pub use access::AccessArgs;
+pub use limits::LimitArgs;
 pub use listen::Listen;
 pub use log::{LogArgs, LogFormat};
-pub use queue::{QueueArgs, QueueConfig};
+pub use queue::{Backend, QueueArgs, QueueConfig};
+pub use redis_args::{RedisArgs, RedisSettings};
 pub use server::{Role, ServerArgs};
 pub use size::ByteSize;
+pub use tls::{TlsArgs, TlsSettings};
 pub use worker::WorkerArgs;
 
 use crate::domain::ValidationError;
+use crate::domain::limits::RequestLimits;
+pub use crate::queue::redis::RedisUrl;
 
 /// The flags of `frameway serve`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Where and how the server listens.
+    /// The addresses and limits of the server.
     #[command(flatten)]
     pub server: ServerArgs,
-    /// Where frames are queued.
+    /// The access of callers.
+    #[command(flatten)]
+    pub access: AccessArgs,
+    /// The TLS of the server's port.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+    /// The queue.
     #[command(flatten)]
     pub queue: QueueArgs,
-    /// How frames are processed.
+    /// The worker.
     #[command(flatten)]
     pub worker: WorkerArgs,
-    /// What a request may ask for.
+    /// The limits of a request.
     #[command(flatten)]
     pub limits: LimitArgs,
-    /// What is logged.
+    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// A configuration that fits together.
+/// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where and how the server listens.
+    /// The flags of the server.
     pub server: ServerArgs,
-    /// Where frames are queued.
+    /// The access of callers.
+    pub access: AccessArgs,
+    /// The files of TLS; `None` if it is off.
+    pub tls: Option<TlsSettings>,
+    /// The configuration of the queue.
     pub queue: QueueConfig,
-    /// How frames are processed.
+    /// The flags of the worker.
     pub worker: WorkerArgs,
-    /// What a request may ask for.
-    pub limits: Limits,
-    /// What is logged.
+    /// The limits of a request.
+    pub limits: RequestLimits,
+    /// The log.
     pub log: LogArgs,
 }
 
 impl Config {
-    /// The flags with which a worker process works as this configuration says; not the Redis URL, which may be secret.
+    /// Returns the flags that give a worker process this configuration, except for the Redis URL,
+    /// which may be secret.
     #[must_use]
     pub fn worker_arguments(&self) -> Vec<(String, String)> {
-        let Self { server, queue, worker, limits, log } = self;
+        let Self { server, tls: _, access: _, queue, worker, limits, log } = self;
         let log_format = match log.log_format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
+        };
+        let redis = match &queue.backend {
+            Backend::Memory => Vec::new(),
+            Backend::Redis(redis) => redis.arguments(),
         };
         [
             (
@@ -83,8 +107,10 @@ impl Config {
             ("--log-format", log_format.to_owned()),
             ("--log", log.log.clone()),
         ]
+        .into_iter()
+        .chain(redis)
         .map(|(flag, value)| (flag.to_owned(), value))
-        .into()
+        .collect()
     }
 }
 
@@ -92,28 +118,37 @@ impl TryFrom<Args> for Config {
     type Error = ValidationError;
 
     fn try_from(args: Args) -> Result<Self, ValidationError> {
-        let Args { server, queue, worker, limits, log } = args;
+        let Args { server, tls, access, queue, worker, limits, log } = args;
         let limits = limits.check()?;
         let queue = queue.check(limits.max_picture_bytes as u64)?;
-        if server.role == Role::Worker && queue.redis_url.is_none() {
-            return Err(ValidationError::new(
-                "--role",
-                "worker needs --redis-url: a queue in memory has its worker in its own process",
-            ));
-        }
-        if server.role == Role::Api && queue.redis_url.is_none() {
-            return Err(ValidationError::new(
-                "--role",
-                "api needs --redis-url: no worker could reach a queue in this process's memory",
-            ));
+        let rule = match (server.role, &queue.backend) {
+            (Role::Worker, Backend::Memory) => {
+                Some("worker needs --redis-url: no other process can reach the embedded queue of a server")
+            }
+            (Role::Api, Backend::Memory) => {
+                Some("api needs --redis-url: no worker can reach the embedded queue of this process")
+            }
+            (Role::All, _) | (_, Backend::Redis(_)) => None,
+        };
+        if let Some(rule) = rule {
+            return Err(ValidationError::new("--role", rule));
         }
         let server = server.check()?;
-        Ok(Self { server, queue, worker: worker.check()?, limits, log })
+        let (tls, access) = match server.role {
+            Role::All | Role::Api => {
+                let tls = tls.check(&server.listen)?;
+                let access = access.check(&server.listen, tls.is_some())?;
+                (tls, access)
+            }
+            // It does not listen. The flags may be in an environment that it shares with a server.
+            Role::Worker => (None, access),
+        };
+        Ok(Self { server, tls, access, queue, worker: worker.check()?, limits, log })
     }
 }
 
 impl Default for Config {
-    /// What `frameway serve` does without flags and environment.
+    /// Returns the configuration of `frameway serve` without flags and environment.
     fn default() -> Self {
         #[derive(clap::Parser)]
         struct Defaults {
@@ -129,14 +164,23 @@ impl Default for Config {
     }
 }
 
-/// One `name = value` a line, for `--check`. A password in the Redis URL is not shown.
+/// Writes one `name = value` per line, for `--check`. A password in the Redis URL is not shown.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server, queue, worker, limits, log } = self;
+        let Self { server, tls, access, queue, worker, limits, log } = self;
         writeln!(f, "listen = {}", server.listen)?;
+        match tls {
+            Some(tls) => write!(f, "{tls}")?,
+            None => writeln!(f, "tls_cert = none")?,
+        }
+        let file = access.access_file.as_ref().map(|file| file.display().to_string());
+        writeln!(f, "access_file = {}", file.unwrap_or_else(|| "none".to_owned()))?;
+        writeln!(f, "private_reflection = {}", access.private_reflection)?;
+        writeln!(f, "insecure = {}", access.insecure)?;
         writeln!(f, "role = {:?}", server.role)?;
         writeln!(f, "drain_timeout = {}", humantime::format_duration(server.drain_timeout))?;
         writeln!(f, "max_connections = {}", server.max_connections)?;
+        writeln!(f, "max_connections_per_address = {}", server.max_connections_per_address())?;
         writeln!(f, "handshake_timeout = {}", humantime::format_duration(server.handshake_timeout))?;
         let age = server.max_connection_age.map(|age| humantime::format_duration(age).to_string());
         writeln!(f, "max_connection_age = {}", age.unwrap_or_else(|| "none".to_owned()))?;
@@ -146,8 +190,12 @@ impl fmt::Display for Config {
         writeln!(f, "max_concurrent_submits = {}", server.max_concurrent_submits)?;
         writeln!(f, "rendition_threads = {}", server.rendition_threads())?;
         writeln!(f, "auto_register = {}", server.auto_register)?;
-        let backend = queue.redis_url.as_deref().map_or_else(|| "memory".to_owned(), without_password);
-        writeln!(f, "queue = {backend}")?;
+        writeln!(f, "queue = {}", queue.backend)?;
+        if let Backend::Redis(redis) = &queue.backend {
+            for (flag, value) in redis.arguments() {
+                writeln!(f, "{} = {value}", flag.trim_start_matches('-').replace('-', "_"))?;
+            }
+        }
         writeln!(f, "partitions = {}", queue.partitions.count())?;
         writeln!(f, "work_budget_per_partition = {}", ByteSize(queue.budget.work_bytes))?;
         writeln!(f, "output_budget_per_partition = {}", ByteSize(queue.budget.output_bytes))?;
@@ -160,17 +208,6 @@ impl fmt::Display for Config {
         writeln!(f, "max_pixels = {}", limits.max_pixels)?;
         writeln!(f, "max_side = {}", limits.max_side)?;
         writeln!(f, "log = {} ({:?})", log.log, log.log_format)
-    }
-}
-
-/// The URL as it may be logged: without user and password.
-#[must_use]
-pub fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://***@{host}{path}"),
-        None => url.to_owned(),
     }
 }
 
@@ -192,7 +229,7 @@ mod tests {
     #[test]
     fn defaults_fit_together() {
         let config = Config::default();
-        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.limits, RequestLimits::default());
         assert_eq!(config.queue.partitions.count(), 32);
         let budget = config.queue.budget;
         assert_eq!(budget.store_bytes, 2 << 30);
@@ -201,12 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn names_the_flag_that_is_wrong() {
+    fn an_error_names_the_wrong_flag() {
         for (flags, flag) in [
             (&["--partitions", "7"][..], "--partitions"),
             (&["--memory-budget", "64MiB"], "--memory-budget"),
             (&["--max-message-bytes", "1MiB"], "--max-message-bytes"),
             (&["--redis-url", "localhost"], "--redis-url"),
+            (&["--listen", ":7400"], "--listen"),
+            (&["--listen", "0.0.0.0:7400", "--access-file", "access.toml"], "--listen"),
             (&["--role", "worker"], "--role"),
             (&["--role", "api"], "--role"),
             (&["--lease-term", "1ms"], "--lease-term"),
@@ -237,11 +276,5 @@ mod tests {
             arguments.iter().map(|(flag, value)| format!("{flag}={value}")).collect();
         let child = config(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
         assert_eq!(child.to_string(), parent.to_string());
-    }
-
-    #[test]
-    fn a_password_is_not_shown() {
-        assert_eq!(without_password("redis://me:secret@host:6379/0"), "redis://***@host:6379/0");
-        assert_eq!(without_password("redis://host/0"), "redis://host/0");
     }
 }

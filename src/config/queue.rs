@@ -1,51 +1,64 @@
+use std::fmt;
+
 use clap::Args;
 
-use super::ByteSize;
+use super::{ByteSize, RedisArgs, RedisSettings};
 use crate::domain::{Partitions, ValidationError, limits};
 use crate::queue::Budget;
 
-/// Where frames are queued, and how much of them.
+/// The backend of the queue, and its limits.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Queue")]
 pub struct QueueArgs {
-    /// Queue frames in this Redis (7.0 or later) or Valkey, for example redis://localhost:6379/0. Without it frames live in
-    /// this process only, and end with it.
-    #[arg(long, env = "FRAMEWAY_REDIS_URL", value_name = "URL")]
-    pub redis_url: Option<String>,
+    /// The Redis.
+    #[command(flatten)]
+    pub redis: RedisArgs,
 
     /// Number of partitions: a power of two up to 1024. Fixed when a Redis is first used.
     #[arg(long, env = "FRAMEWAY_PARTITIONS", value_name = "N", default_value_t = Partitions::default().count())]
     pub partitions: u16,
 
-    /// Memory for pictures, over all partitions: 40 % for frames that wait for a worker, 50 % for outputs,
-    /// 10 % for dead letters. When it is used up, submit refuses with a retry delay and the oldest outputs and dead letters go.
+    /// Memory for pictures, over all partitions: 40 % for frames that wait for a worker, 50 % for
+    /// outputs, 10 % for dead letters. When it is used up, submits are refused with a retry delay,
+    /// and the oldest outputs and dead letters are removed.
     #[arg(long, env = "FRAMEWAY_MEMORY_BUDGET", value_name = "SIZE", default_value = "2GiB")]
     pub memory_budget: ByteSize,
 
-    /// Count a frame as accepted only when so many Redis replicas have it too. Frames that fewer have in time are answered
-    /// `unconfirmed`.
-    #[arg(long, env = "FRAMEWAY_WAIT_REPLICAS", value_name = "N", default_value_t = 0)]
-    pub wait_replicas: u32,
-
-    /// Most streams that may be registered.
+    /// Maximum number of registered streams.
     #[arg(long, env = "FRAMEWAY_MAX_STREAMS", value_name = "N", default_value_t = limits::MAX_STREAMS)]
     pub max_streams: usize,
 }
 
-/// The queue, checked.
+/// The place where frames are queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// In the memory of this process.
+    Memory,
+    /// In Redis.
+    Redis(RedisSettings),
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Redis(redis) => redis.url.fmt(f),
+        }
+    }
+}
+
+/// The queue's configuration, checked.
 #[derive(Debug, Clone)]
 pub struct QueueConfig {
-    /// `None`: in memory.
-    pub redis_url: Option<String>,
-    /// How many partitions.
+    /// The place where frames are queued.
+    pub backend: Backend,
+    /// The number of partitions.
     pub partitions: Partitions,
-    /// Memory for pictures, over all partitions.
+    /// The memory for pictures, over all partitions.
     pub memory_budget: ByteSize,
-    /// What each of them may hold.
+    /// The limits of each partition.
     pub budget: Budget,
-    /// Redis replicas that must have a frame before it counts as accepted.
-    pub wait_replicas: u32,
-    /// Most streams that may be registered.
+    /// The maximum number of registered streams.
     pub max_streams: usize,
 }
 
@@ -56,31 +69,25 @@ impl QueueArgs {
         if self.max_streams == 0 {
             return Err(ValidationError::new("--max-streams", "must be at least 1"));
         }
-        if let Some(url) = &self.redis_url
-            && !["redis://", "rediss://", "unix://", "redis+unix://"].iter().any(|s| url.starts_with(s))
-        {
-            let example = "must be a URL such as redis://localhost:6379/0";
-            return Err(ValidationError::new("--redis-url", example));
-        }
         let budget = Budget::share(self.memory_budget.0, partitions);
         if budget.work_bytes < max_picture_bytes {
             let needed = ByteSize((max_picture_bytes / 4 + 1) * 10 * u64::from(partitions.count()));
             return Err(ValidationError::new(
                 "--memory-budget",
                 format!(
-                    "{} over {} partitions leaves less than one picture of --max-picture-bytes a partition; give at \
-                     least {needed}, or fewer partitions, or smaller pictures",
+                    "{} over {} partitions leaves less than one picture of --max-picture-bytes per partition; give \
+                     at least {needed}, fewer partitions or smaller pictures",
                     self.memory_budget,
                     partitions.count(),
                 ),
             ));
         }
+        let backend = self.redis.check()?.map_or(Backend::Memory, Backend::Redis);
         Ok(QueueConfig {
-            redis_url: self.redis_url,
+            backend,
             partitions,
             memory_budget: self.memory_budget,
             budget,
-            wait_replicas: self.wait_replicas,
             max_streams: self.max_streams,
         })
     }

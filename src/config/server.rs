@@ -6,19 +6,22 @@ use clap::{Args, ValueEnum};
 use super::Listen;
 use crate::domain::ValidationError;
 
-/// Shortest time for a handshake. Clients behind a slow path need some round trips.
+/// The minimum time for a handshake. Clients on a slow path need some round trips.
 const SHORTEST_HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(100);
-/// Shortest maximum age of a connection. With less, clients would do little but connect.
+/// The minimum value of the maximum age of connections. With a lower one, clients would spend
+/// most of their time connecting.
 const SHORTEST_CONNECTION_AGE: Duration = Duration::from_secs(1);
-/// Calls on one connection beyond its subscriptions: submits, acks, queries and watches.
+/// The number of calls on one connection in addition to its subscriptions: submits, acks, queries
+/// and watches.
 const CALLS_BESIDE_SUBSCRIPTIONS: u32 = 1024;
-/// Calls of a server beyond its subscriptions and watches.
+/// The number of calls of a server in addition to its subscriptions and watches.
 const CALLS_BESIDE_STREAMS: usize = 8192;
 
-/// Which parts of Frameway a process runs.
+/// The parts of Frameway that a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
-    /// The API and a worker. With Redis the worker is a process of its own, started again when it dies.
+    /// The API and a worker. With Redis, the worker is a process of its own that is restarted when
+    /// it exits.
     All,
     /// The API only; start workers elsewhere with `--role worker`.
     Api,
@@ -26,71 +29,85 @@ pub enum Role {
     Worker,
 }
 
-/// Where and how the server listens.
+/// The addresses and limits of the server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// Where to listen, plaintext HTTP/2: an address or name and a port, a port alone for this machine only, :PORT for all
-    /// interfaces (IPv6 and IPv4), or unix:/run/frameway.sock. Port 0 takes any free port (see --address-file).
+    /// Address to listen on, HTTP/2 in plaintext or over TLS (see --tls-cert): an address or name
+    /// and a port, a port alone for this machine only, :PORT for all interfaces (IPv6 and IPv4), or
+    /// unix:/run/frameway.sock. Port 0 takes any free port (see --address-file).
     #[arg(long, env = "FRAMEWAY_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7400")]
     pub listen: Listen,
 
-    /// Write the address that was bound to this file once the server is SERVING. For scripts that use port 0.
+    /// Write the address that was bound to this file once the server is SERVING: ADDRESS:PORT, or
+    /// https://ADDRESS:PORT with TLS. For scripts that use port 0.
     #[arg(long, env = "FRAMEWAY_ADDRESS_FILE", value_name = "FILE")]
     pub address_file: Option<PathBuf>,
 
-    /// What this process does.
+    /// Parts that this process runs.
     #[arg(long, env = "FRAMEWAY_ROLE", value_enum, default_value = "all")]
     pub role: Role,
 
-    /// How long a stopping server waits for calls, streams and workers to end before it cuts them off.
+    /// Time that a stopping server waits for calls, streams and workers to end before it closes
+    /// their connections.
     #[arg(long, env = "FRAMEWAY_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s",
           value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
 
-    /// Most connections at a time; further ones wait in the listen queue.
+    /// Maximum connections; further ones wait in the listen queue.
     #[arg(long, env = "FRAMEWAY_MAX_CONNECTIONS", value_name = "N", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections: u32,
 
-    /// How long a new connection may take to complete the HTTP/2 handshake before it is closed.
+    /// Maximum connections from one IP address (from one /64 network with IPv6); further ones are
+    /// closed at once. Raise it for a proxy that opens many connections. Default: half of
+    /// --max-connections.
+    #[arg(long, env = "FRAMEWAY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_connections_per_address: Option<u32>,
+
+    /// Time that a new connection has to complete the handshakes of TLS and HTTP/2 before it is
+    /// closed.
     #[arg(long, env = "FRAMEWAY_HANDSHAKE_TIMEOUT", value_name = "TIME", default_value = "10s",
           value_parser = humantime::parse_duration)]
     pub handshake_timeout: Duration,
 
-    /// After this time, give or take a tenth, a connection takes no new calls: clients open another one, on another server if a
-    /// balancer says so. Unset: connections stay as long as their clients like.
+    /// Age, plus or minus a tenth, after which a connection accepts no new calls: clients open
+    /// another one, on another server if a load balancer decides so. Unset: no maximum age.
     #[arg(long, env = "FRAMEWAY_MAX_CONNECTION_AGE", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub max_connection_age: Option<Duration>,
 
-    /// How long calls may go on on a connection that has reached its maximum age, before they are told to end (subscriptions
-    /// with their cursors).
+    /// Time that calls may continue after their connection reached its maximum age. Then they end;
+    /// subscriptions return their cursors.
     #[arg(long, env = "FRAMEWAY_MAX_CONNECTION_AGE_GRACE", value_name = "TIME", default_value = "60s",
           value_parser = humantime::parse_duration)]
     pub max_connection_age_grace: Duration,
 
-    /// Most subscriptions at a time on this server; further ones are refused with RESOURCE_EXHAUSTED.
+    /// Maximum subscriptions on this server; further ones are refused with RESOURCE_EXHAUSTED.
     #[arg(long, env = "FRAMEWAY_MAX_SUBSCRIPTIONS", value_name = "N", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_subscriptions: u32,
 
-    /// Most submit calls that are worked on at a time; further ones wait. Each may hold a whole message in memory.
+    /// Maximum submit calls processed at a time; further ones wait. Each may have a whole message
+    /// in memory.
     #[arg(long, env = "FRAMEWAY_MAX_CONCURRENT_SUBMITS", value_name = "N", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_concurrent_submits: u32,
 
-    /// Threads that make renditions: pictures in a format, size or quality that a subscriber asks for. 0 makes none. Default: a
-    /// quarter of the cores, at least one.
+    /// Threads that make renditions: pictures in a format, size or quality that a subscriber
+    /// requests. With 0, none are made. Default: a quarter of the cores, at least one.
     #[arg(long, env = "FRAMEWAY_RENDITION_THREADS", value_name = "N",
           value_parser = clap::value_parser!(u16).range(0..=1024))]
     pub rendition_threads: Option<u16>,
 
-    /// Register a stream by itself when its first frame comes, with the default settings: no privacy masks. Not for streams
-    /// that need masks: the embedded queue forgets them when the server ends. Off: frames of unknown streams are rejected.
+    /// Register a stream when its first frame arrives, with the default settings, which have no
+    /// privacy masks. Do not use this for streams that need masks: the embedded queue forgets the
+    /// masks when the server stops. Without this flag, frames of unknown streams are rejected.
     #[arg(long, env = "FRAMEWAY_AUTO_REGISTER")]
     pub auto_register: bool,
 
-    /// With --auto-register: most streams that this server registers by their first frame.
+    /// With --auto-register: maximum number of streams that this server registers by their first
+    /// frame.
     #[arg(long, env = "FRAMEWAY_MAX_AUTO_REGISTERED_STREAMS", value_name = "N", default_value_t = 1000)]
     pub max_auto_registered_streams: usize,
 }
@@ -108,20 +125,28 @@ impl ServerArgs {
         Ok(self)
     }
 
-    /// How many calls one connection may have at a time. Further ones wait at the client, without a word: subscriptions
-    /// alone never come so far, since they are refused before.
+    /// Returns the maximum number of connections from one IP address.
+    #[must_use]
+    pub fn max_connections_per_address(&self) -> usize {
+        self.max_connections_per_address.unwrap_or(self.max_connections.div_ceil(2)) as usize
+    }
+
+    /// Returns the maximum number of calls on one connection. Further ones wait in the client,
+    /// which gets no error. Subscriptions alone never reach this number, since the server refuses
+    /// further ones before.
     #[must_use]
     pub fn max_calls_per_connection(&self) -> u32 {
         self.max_subscriptions + CALLS_BESIDE_SUBSCRIPTIONS
     }
 
-    /// How many calls the server may have at a time: as many watches as subscriptions, and others.
+    /// Returns the maximum number of calls of the server: the maximum number of subscriptions, as
+    /// many watches, and other calls.
     #[must_use]
     pub fn max_calls(&self) -> usize {
         2 * self.max_subscriptions as usize + CALLS_BESIDE_STREAMS
     }
 
-    /// How many threads make renditions.
+    /// Returns the number of threads that make renditions.
     #[must_use]
     pub fn rendition_threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);

@@ -4,29 +4,30 @@ use clap::Args;
 
 use crate::domain::{ValidationError, check_id};
 
-/// How frames are processed.
+/// The settings of the worker.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Worker")]
 pub struct WorkerArgs {
-    /// Threads that decode, measure and encode. Default: one a core.
+    /// Threads that decode, measure and encode. Default: one per core.
     #[arg(long, env = "FRAMEWAY_WORKER_THREADS", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub worker_threads: Option<u16>,
 
-    /// How long a worker holds a partition without a sign of life. A dead worker's partitions move after this time.
+    /// Time that a worker keeps a partition without renewing its lease. After this time, other
+    /// workers take over the partitions of a worker that crashed.
     #[arg(long, env = "FRAMEWAY_LEASE_TERM", value_name = "TIME", default_value = "3s",
           value_parser = humantime::parse_duration)]
     pub lease_term: Duration,
 
-    /// Name of this worker among all. Default: chosen at random.
+    /// Id of this worker, which no other worker may have. Default: chosen at random.
     #[arg(long, env = "FRAMEWAY_WORKER_ID", value_name = "ID")]
     pub worker_id: Option<String>,
 
-    /// End when standard input ends: the parent that holds it open has died.
+    /// End when standard input ends: the parent process, which holds it open, has exited.
     #[arg(long, hide = true)]
     pub parent_pipe: bool,
 
-    /// Program to start as worker process. Default: this one.
+    /// Program to start as the worker process. Default: this one.
     #[arg(long, env = "FRAMEWAY_WORKER_PROGRAM", hide = true)]
     pub worker_program: Option<std::path::PathBuf>,
 }
@@ -44,7 +45,7 @@ impl WorkerArgs {
         Ok(self)
     }
 
-    /// How many threads process pictures.
+    /// Returns the number of threads that process pictures.
     #[must_use]
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,4 +1,4 @@
-//! Frames that were given up, kept with their pictures and the reasons.
+//! Dead letters: frames that were given up, stored with their pictures and the reasons.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,33 +9,37 @@ use super::{
     ValidationError,
 };
 
-/// What a dead letter counts for besides its picture and its texts: entry, numbers, index.
+/// The size that is counted for each dead letter in addition to its picture and its texts: it
+/// stands for the stored entry, its numbers and its place in the index.
 const FIXED_BYTES: u64 = 512;
-/// What the measures of a processed frame count for.
-const OUTPUT_BYTES: u64 = 1_024;
+/// The size that is counted in addition for the measures of a processed frame ([`DeadOutput`]).
+const MEASURES_BYTES: u64 = 1_024;
 
-/// Name of a dead letter. Ordered as they were given up, those of one moment by partition.
+/// The name of a dead letter. Ids are ordered by the time at which the frames were given up, then
+/// by partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeadLetterId {
-    /// When it was given up; never goes back within a partition.
+    /// The time when the frame was given up; never decreases within a partition.
     pub dead_letter_time: Timestamp,
-    /// Its partition.
+    /// The partition of the frame's stream.
     pub partition: PartitionId,
-    /// Counts the partition's dead letters: 1, 2, 3, ...
+    /// The count of the partition's dead letters, this one included: 1, 2, 3, ...
     pub number: u64,
 }
 
 impl DeadLetterId {
-    /// Reads the text that callers have. `partitions` are those of the store: an id from another one is none.
+    /// Parses the text form of an id, as [`fmt::Display`] writes it. `partitions` are those of the
+    /// store; an id with a partition that the store does not have is invalid.
     ///
     /// # Errors
-    /// It is not of this form.
+    /// Fails if the text does not have this form.
     pub fn parse(text: &str, partitions: Partitions) -> Result<Self, ValidationError> {
         let bad = || ValidationError::new("dead_letter_id", "is not a dead letter's id");
         let mut parts = text.split('-');
         let mut number = |prefix: &str| {
             let digits = parts.next()?.strip_prefix(prefix)?;
-            // One text a letter: no sign, no zero in front but the partition's.
+            // Each id has exactly one text form. A sign is refused here; a wrong number of leading
+            // zeros is refused below, where the id is written again and compared.
             u64::from_str(digits).ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))
         };
         let (partition, time, count) = (number("p"), number(""), number(""));
@@ -56,78 +60,81 @@ impl fmt::Display for DeadLetterId {
     }
 }
 
-/// Who gave a frame up.
+/// The part of Frameway that gave up a frame.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DeadLetterSource {
-    /// A worker could not process it; the picture is the submitted one.
+    /// A worker that could not process the frame; the picture is the submitted one.
     Worker,
-    /// This consumer group could not handle it; the picture is the processed one.
+    /// This consumer group, whose members could not handle the frame; the picture is the processed
+    /// one.
     Group(GroupId),
 }
 
-/// Why a frame was given up.
+/// The reason for which a frame was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeadLetterReason {
-    /// It could not be processed.
+    /// The frame could not be processed.
     Failed(FailureReason),
-    /// The group delivered it as often as it may, and nobody acknowledged it.
+    /// The group delivered the frame the maximum number of times, and no member acknowledged it.
     AttemptsExhausted,
-    /// A group member rejected it and asked for a dead letter.
+    /// A group member rejected the frame and asked for a dead letter.
     Rejected,
 }
 
 /// The picture of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeadPicture {
-    /// Its encoding, or what the sender called it.
+    /// The format: of a processed picture, its encoding; of a submitted one, the format that was
+    /// declared or detected when it was accepted.
     pub format: PictureFormat,
-    /// Pixels across; 0 = unknown.
+    /// Width in pixels; 0 = unknown.
     pub width: u32,
-    /// Pixels down; 0 = unknown.
+    /// Height in pixels; 0 = unknown.
     pub height: u32,
-    /// Its bytes, which the dead letter owns.
+    /// The stored bytes, which the dead letter owns.
     pub payload: PayloadRef,
 }
 
-/// What a group needs beside the picture, to be given the frame again when its output entry is gone.
+/// The data that a group needs in addition to the picture, so that the frame can be delivered again
+/// after its output entry was removed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadOutput {
-    /// The frame without its pictures: what is kept of them is the dead letter's own.
+    /// The frame without its pictures: the picture that is kept belongs to the dead letter.
     pub frame: ProcessedFrame,
-    /// The number before it in its stream.
+    /// The sequence of the frame before it in its stream.
     pub previous_sequence: u64,
-    /// When the output entry was written.
+    /// The time when the output entry was written.
     pub publish_time: Timestamp,
 }
 
-/// A frame that is given up.
+/// A frame that was given up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadFrame {
-    /// Who gave it up.
+    /// The part of Frameway that gave up the frame.
     pub source: DeadLetterSource,
-    /// Its stream.
+    /// The stream of the frame.
     pub stream_id: StreamId,
-    /// Its number.
+    /// The sequence of the frame.
     pub sequence: Sequence,
-    /// When it was accepted.
+    /// The time when the frame was accepted.
     pub receive_time: Timestamp,
-    /// What was said of it.
+    /// The header: everything that the publisher stated about the frame.
     pub header: FrameHeader,
-    /// The fact.
+    /// The reason for which the frame was given up, for programs.
     pub reason: DeadLetterReason,
-    /// For people; at most 512 bytes.
+    /// The same reason as a text for people; at most 512 bytes.
     pub message: String,
-    /// How often it was processed or delivered.
+    /// The number of times that the frame was processed or delivered.
     pub attempts: u32,
-    /// Its picture; `None` if it is lost, or was too much for what is left of the budget.
+    /// The picture; `None` if it was lost, or did not fit in the remaining budget.
     pub picture: Option<DeadPicture>,
-    /// What the group was given; `None` for a worker's.
+    /// The output entry that the group received; `None` for a frame that a worker gave up.
     pub output: Option<Box<DeadOutput>>,
 }
 
 impl DeadFrame {
-    /// The output entry as far as the dead letter holds it: with the processed picture and no other. `None` without a
-    /// picture.
+    /// Returns the output entry, rebuilt from the dead letter, with the processed picture only;
+    /// `None` if the dead letter has no picture.
     #[must_use]
     pub fn output_entry(&self) -> Option<OutputEntry> {
         let (output, picture) = (self.output.as_deref()?, self.picture?);
@@ -137,7 +144,7 @@ impl DeadFrame {
             stream_id: self.stream_id.clone(),
             sequence: self.sequence,
             previous_sequence: output.previous_sequence,
-            given_before: None,
+            issued_before: None,
             receive_time: self.receive_time,
             publish_time: output.publish_time,
             body: OutputBody::Frame(Box::new(ProcessedFrame {
@@ -148,53 +155,53 @@ impl DeadFrame {
         })
     }
 
-    /// What it counts for in budgets and totals without its picture.
+    /// Returns the size of the dead letter in budgets and totals, in bytes, without its picture.
     #[must_use]
     pub fn text_bytes(&self) -> u64 {
         let attributes: usize =
             self.header.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
-        let output = if self.output.is_some() { OUTPUT_BYTES } else { 0 };
+        let output = if self.output.is_some() { MEASURES_BYTES } else { 0 };
         FIXED_BYTES + output + (attributes + self.message.len()) as u64
     }
 
-    /// What it counts for in budgets and totals.
+    /// Returns the size of the dead letter in budgets and totals, in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.text_bytes() + self.picture.map_or(0, |picture| picture.payload.size_bytes)
     }
 }
 
-/// That a dead letter was sent through again.
+/// The record of a replay of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeadLetterReplay {
-    /// The new number; `None` = it went back to its group under its own.
+    /// The new sequence; `None` if the frame returned to its group with its old one.
     pub sequence: Option<Sequence>,
-    /// When.
+    /// The time when the dead letter was replayed.
     pub time: Timestamp,
 }
 
-/// A dead letter as it is kept.
+/// A dead letter as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetter {
-    /// Its name, with the time at which it was given up.
+    /// The name, which includes the time at which the frame was given up.
     pub id: DeadLetterId,
     /// The frame.
     pub frame: DeadFrame,
-    /// Set once it was replayed.
+    /// The latest replay; `None` before the first one.
     pub replay: Option<DeadLetterReplay>,
 }
 
-/// Selects dead letters: all that are set must hold.
+/// Selects dead letters; all conditions that are set must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadLetterFilter {
-    /// Of this stream.
+    /// Only dead letters of this stream.
     pub stream: Option<StreamId>,
-    /// Of this partition.
+    /// Only dead letters of this partition.
     pub partition: Option<PartitionId>,
 }
 
 impl DeadLetterFilter {
-    /// Returns true if it selects `letter`.
+    /// Reports whether the filter selects `letter`.
     #[must_use]
     pub fn selects(&self, letter: &DeadLetter) -> bool {
         let Self { stream, partition } = self;
@@ -208,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_come_back_whole_or_not_at_all() {
+    fn ids_round_trip_and_malformed_texts_are_refused() {
         let partitions = Partitions::default();
         let id = DeadLetterId {
             dead_letter_time: Timestamp::from_micros(1_700_000_000_000_000),

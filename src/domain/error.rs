@@ -1,21 +1,21 @@
 use std::fmt;
 
-/// A value from outside that breaks a rule: which field, and why.
+/// An invalid value from a client or an operator: which field, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ValidationError {
-    /// Path of the field, as the caller wrote it (`stream.retention.max_frames`).
+    /// The path of the field, as the caller knows it (`stream.retention.max_frames`).
     pub field: String,
-    /// What is wrong and what would be right; no full stop.
+    /// The description: what is wrong and what is allowed; no full stop.
     pub message: String,
 }
 
 impl ValidationError {
-    /// Names the field and the broken rule.
+    /// Creates an error from the field and the rule that it breaks.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
 
-    /// The same error, seen from the message that holds the field.
+    /// Returns the error with `parent` in front of the path of its field.
     #[must_use]
     pub fn within(mut self, parent: &str) -> Self {
         self.field = format!("{parent}.{}", self.field);

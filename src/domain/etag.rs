@@ -1,23 +1,25 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Names one state of a stream's or a group's settings: of which registration under its name, and which version. No two states
-/// have the same, also not of two registrations under one name, or of two stores.
+/// The identity of one state of a stream's or a group's settings: the registration and the version.
+///
+/// No two states have the same etag, even if the name was registered again or belongs to another
+/// store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Etag {
-    /// Random, new for every registration.
+    /// A random number, new for each registration.
     pub incarnation: u64,
-    /// Rises with every change.
+    /// The version; rises with each change.
     pub version: u64,
 }
 
-/// The text is no etag.
+/// The error for a text that is not an etag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not an etag of this server")]
-pub struct NoEtag;
+#[error("is not a valid etag")]
+pub struct InvalidEtag;
 
 impl Etag {
-    /// Makes up an incarnation: below 2^53, which scripts carry as text and people as a number.
+    /// Returns a random incarnation below 2^53, so that a double holds it exactly.
     #[must_use]
     pub fn new_incarnation() -> u64 {
         rand::random::<u64>() >> 11
@@ -31,14 +33,14 @@ impl fmt::Display for Etag {
 }
 
 impl FromStr for Etag {
-    type Err = NoEtag;
+    type Err = InvalidEtag;
 
-    /// Reads what [`fmt::Display`] writes, and nothing else.
-    fn from_str(text: &str) -> Result<Self, NoEtag> {
-        let (incarnation, version) = text.split_once('-').ok_or(NoEtag)?;
-        let read = |digits: &str| digits.parse().map_err(|_| NoEtag);
+    /// Parses exactly the form that [`fmt::Display`] writes.
+    fn from_str(text: &str) -> Result<Self, InvalidEtag> {
+        let (incarnation, version) = text.split_once('-').ok_or(InvalidEtag)?;
+        let read = |digits: &str| digits.parse().map_err(|_| InvalidEtag);
         let etag = Self { incarnation: read(incarnation)?, version: read(version)? };
-        (etag.to_string() == text).then_some(etag).ok_or(NoEtag)
+        (etag.to_string() == text).then_some(etag).ok_or(InvalidEtag)
     }
 }
 
@@ -47,11 +49,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_etag_is_read_as_it_was_written_and_in_no_other_way() {
+    fn an_etag_round_trips_and_other_forms_are_refused() {
         let etag = Etag { incarnation: Etag::new_incarnation(), version: 7 };
         assert_eq!(etag.to_string().parse(), Ok(etag));
         for bad in ["", "7", "-", "7-", "-7", "07-1", "+7-1", "7-1 ", "r7", "7-1-1"] {
-            assert_eq!(bad.parse::<Etag>(), Err(NoEtag), "{bad:?}");
+            assert_eq!(bad.parse::<Etag>(), Err(InvalidEtag), "{bad:?}");
         }
     }
 }

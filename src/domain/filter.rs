@@ -1,25 +1,23 @@
-//! What streams and frames are selected by.
+//! Conditions on the labels of streams and on the content of frames.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::ProcessedFrame;
 
-/// Terms about a stream's labels that must all hold. None = any stream.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// Conditions on a stream's labels, all of which must hold. Without conditions, every stream
+/// matches.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabelMatch {
-    /// These are there with these values.
+    /// Labels that must exist with these values.
     pub equal: BTreeMap<String, String>,
-    /// These are there.
+    /// Labels that must exist.
     pub present: Vec<String>,
-    /// These are not.
+    /// Labels that must not exist.
     pub absent: Vec<String>,
 }
 
 impl LabelMatch {
-    /// Whether all terms hold.
+    /// Reports whether all conditions hold.
     #[must_use]
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.equal.iter().all(|(key, value)| labels.get(key) == Some(value))
@@ -28,26 +26,27 @@ impl LabelMatch {
     }
 }
 
-/// Omits frames by their content: all that are set must hold, and a measure that was not made does not.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// Conditions on the content of frames. All conditions that are set must hold. A frame without a
+/// measure fails every condition on that measure.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct FrameFilter {
-    /// Least quality score, 0..1.
+    /// The minimum quality score, 0..=1.
     pub min_quality_score: Option<f64>,
-    /// Least motion intensity, 0..1.
+    /// The minimum motion intensity, 0..=1.
     pub min_motion_intensity: Option<f64>,
-    /// Least foreground ratio, 0..1.
+    /// The minimum foreground ratio, 0..=1.
     pub min_foreground_ratio: Option<f64>,
-    /// The frame has these attributes.
+    /// Attributes that the frame must have with these values.
     pub attributes: BTreeMap<String, String>,
-    /// Its stream has these labels when the frame is about to be sent.
+    /// Labels that the stream must have with these values. They are compared when the frame is
+    /// about to be sent.
     pub stream_labels: BTreeMap<String, String>,
-    /// Without frames that failed a check.
+    /// True if frames with validation failures are left out.
     pub valid_only: bool,
 }
 
 impl FrameFilter {
-    /// Whether a frame of a stream with these labels passes.
+    /// Reports whether a frame of a stream with these labels passes.
     #[must_use]
     pub fn passes(&self, frame: &ProcessedFrame, labels: &BTreeMap<String, String>) -> bool {
         let Self {
@@ -58,8 +57,8 @@ impl FrameFilter {
             stream_labels,
             valid_only,
         } = self;
-        let at_least = |least: &Option<f64>, measured: Option<f64>| {
-            least.is_none_or(|least| measured.is_some_and(|measured| measured >= least))
+        let at_least = |minimum: &Option<f64>, measured: Option<f64>| {
+            minimum.is_none_or(|minimum| measured.is_some_and(|measured| measured >= minimum))
         };
         let has_all = |wanted: &BTreeMap<String, String>, map: &BTreeMap<String, String>| {
             wanted.iter().all(|(key, value)| map.get(key) == Some(value))

@@ -1,57 +1,55 @@
-//! Consumer groups: named, stored readers whose members share the frames of some streams and acknowledge each.
+//! Consumer groups: named, stored readers whose members share the frames of some streams and
+//! acknowledge each.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use super::{Digest, Etag, FrameFilter, GroupId, LabelMatch, StreamId, Timestamp};
 
-/// Selects streams.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A selection of streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamMatch {
-    /// This one, which need not be registered yet.
+    /// The stream with this id, which need not be registered yet.
     Id(StreamId),
-    /// Those whose id matches, also such as are registered later.
+    /// Streams whose id matches this glob, including those registered later.
     Glob(String),
-    /// Those whose labels match, also such as get them later.
+    /// Streams whose labels match, including those that get the labels later.
     Labels(LabelMatch),
 }
 
-/// Thins a stream's frames out. All that are set apply.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// Rules that reduce the number of a stream's frames. All rules that are set apply.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sampling {
-    /// At most so many frames a second, by received time; above 0.
+    /// The maximum frames per second, by receive time; above 0.
     pub max_fps: Option<f64>,
-    /// The first frame and then each nth; 0 and 1 = every frame.
+    /// The interval of the frames that are taken: the first frame and then each nth; 0 and 1 =
+    /// every frame.
     pub every_nth: u32,
 }
 
 impl Sampling {
-    /// Whether it may leave frames out at all.
+    /// Reports whether any rule is set.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.max_fps.is_some() || self.every_nth > 1
     }
 }
 
-/// How a group's frames are spread over its members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The distribution of a group's frames over its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GroupAffinity {
-    /// Any frame to any member that has room.
+    /// Any member with room receives any frame.
     #[default]
     Any,
-    /// All frames of a stream to one member, in order, as long as it lives.
+    /// One member receives all frames of a stream, in order, as long as it is a member.
     Stream,
 }
 
-/// How long a rejected frame waits before it is delivered again: doubled with every attempt, between two bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+/// The delay before a rejected frame is redelivered: doubled with each attempt, between two bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryBackoff {
-    /// The wait before the second attempt.
+    /// The delay before the second attempt.
     pub min_delay: Duration,
-    /// The longest wait.
+    /// The maximum delay.
     pub max_delay: Duration,
 }
 
@@ -62,7 +60,7 @@ impl Default for RetryBackoff {
 }
 
 impl RetryBackoff {
-    /// The wait after attempt number `attempt`, from 1.
+    /// Returns the delay after attempt number `attempt`, counted from 1.
     #[must_use]
     pub fn after(&self, attempt: u32) -> Duration {
         let doubled = 1u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -70,18 +68,17 @@ impl RetryBackoff {
     }
 }
 
-/// How long a rejected frame is to wait; `None` = the default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// The requested delays before a rejected frame is redelivered; `None` = the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BackoffSettings {
-    /// The wait before the second attempt.
+    /// The delay before the second attempt.
     pub min_delay: Option<Duration>,
-    /// The longest wait; by default at least the shortest.
+    /// The maximum delay; the default is at least `min_delay`.
     pub max_delay: Option<Duration>,
 }
 
 impl BackoffSettings {
-    /// Fills in what is unset.
+    /// Returns the settings with defaults for all unset values.
     #[must_use]
     pub fn effective(&self) -> RetryBackoff {
         let default = RetryBackoff::default();
@@ -97,32 +94,32 @@ impl From<RetryBackoff> for BackoffSettings {
     }
 }
 
-/// What an operator says of a group; `None` = the default.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// The settings of a group as an operator gave them; `None` = the default.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct GroupSettings {
-    /// For people.
+    /// The name for people.
     pub display_name: String,
-    /// One that any of them selects.
+    /// The streams that the group reads: those that any of these selects.
     pub streams: Vec<StreamMatch>,
-    /// What it omits counts as acknowledged.
+    /// The conditions on frames. Frames that fail them count as acknowledged.
     pub filter: FrameFilter,
-    /// What it leaves out counts as acknowledged.
+    /// The sampling of frames. Frames that it leaves out count as acknowledged.
     pub sampling: Sampling,
-    /// Time that a member has to acknowledge a frame.
+    /// The time that a member has to acknowledge a frame.
     pub ack_deadline: Option<Duration>,
-    /// Deliveries before a frame is given up.
+    /// The number of deliveries after which a frame is given up.
     pub max_delivery_attempts: Option<u32>,
-    /// The wait after a rejection.
+    /// The delay after a reject.
     pub backoff: BackoffSettings,
-    /// How frames are spread.
+    /// The distribution of frames over members.
     pub affinity: Option<GroupAffinity>,
-    /// Most unacknowledged frames of all members together.
+    /// The maximum unacknowledged frames of all members together.
     pub max_outstanding_frames: Option<u32>,
 }
 
 impl GroupSettings {
-    /// Fills in what is unset. The defaults are those of the contract, the same on every server.
+    /// Returns the settings with defaults for all unset values. The defaults are those of the
+    /// contract, the same on every server.
     #[must_use]
     pub fn effective(&self) -> GroupPolicies {
         let default = GroupPolicies::default();
@@ -136,18 +133,18 @@ impl GroupSettings {
     }
 }
 
-/// A group's settings in force, as far as they have defaults.
+/// The effective values of those group settings that have defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupPolicies {
-    /// Time that a member has to acknowledge a frame.
+    /// The time that a member has to acknowledge a frame.
     pub ack_deadline: Duration,
-    /// Deliveries before a frame is given up.
+    /// The number of deliveries after which a frame is given up.
     pub max_delivery_attempts: u32,
-    /// The wait after a rejection.
+    /// The delay after a reject.
     pub backoff: RetryBackoff,
-    /// How frames are spread.
+    /// The distribution of frames over members.
     pub affinity: GroupAffinity,
-    /// Most unacknowledged frames of all members together.
+    /// The maximum unacknowledged frames of all members together.
     pub max_outstanding_frames: u32,
 }
 
@@ -166,41 +163,30 @@ impl Default for GroupPolicies {
 /// A group as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupRecord {
-    /// Its name.
+    /// The name of the group.
     pub id: GroupId,
-    /// What the operator says.
+    /// The settings as the operator gave them.
     pub settings: GroupSettings,
-    /// Of where the group was asked to begin when it was made.
+    /// The hash of the start position in the request that created the group.
     pub start: Digest,
-    /// Rises by one with every change of the settings; 1 at first.
+    /// The revision of the settings: 1 at first, one more after each change.
     pub revision: u64,
-    /// Rises by one with every seek; 1 at first.
+    /// The generation: 1 at first, one more after each seek.
     pub generation: u64,
-    /// Random: tells the group from one of the same name before it.
+    /// A random number that distinguishes the group from an earlier one of the same name.
     pub incarnation: u64,
-    /// When it was made.
+    /// The time when the group was created.
     pub create_time: Timestamp,
-    /// When its settings last changed.
+    /// The time when the settings last changed.
     pub update_time: Timestamp,
 }
 
 impl GroupRecord {
-    /// Names the group's settings and its last seek as they are: each change and each seek raises the version by one.
+    /// Returns the etag of the current settings and position: each change and each seek raises the
+    /// version by one.
     #[must_use]
     pub fn etag(&self) -> Etag {
         Etag { incarnation: self.incarnation, version: self.revision + self.generation }
-    }
-}
-
-impl Serialize for StreamId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for StreamId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -218,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unset_is_the_default_of_the_contract() {
+    fn unset_values_get_the_defaults_of_the_contract() {
         assert_eq!(GroupSettings::default().effective(), GroupPolicies::default());
         let five_minutes = Duration::from_secs(300);
         let said = GroupSettings {

@@ -2,27 +2,28 @@ use std::ops::RangeBounds;
 
 use super::ValidationError;
 
-/// Where a camera stands.
+/// The location of a camera.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Location {
-    /// Degrees north, -90..=90.
+    /// Latitude in degrees north, -90..=90.
     pub latitude: f64,
-    /// Degrees east, -180..=180.
+    /// Longitude in degrees east, -180..=180.
     pub longitude: f64,
-    /// Meters above the ellipsoid.
+    /// Altitude in meters above the ellipsoid.
     pub altitude: Option<f64>,
-    /// Degrees clockwise from north that it looks, 0..360.
+    /// The direction of view in degrees clockwise from north, 0..360.
     pub heading: Option<f64>,
 }
 
-/// Meters: from below the Dead Sea to the edge of space.
+/// The allowed altitudes in meters: from below the Dead Sea to the edge of space.
 const ALTITUDES: std::ops::RangeInclusive<f64> = -1_000.0..=100_000.0;
 
 impl Location {
-    /// Checks a place as a client says it. Errors name the fields as the contract does.
+    /// Checks a location that a client sent. Errors name the fields as the contract does.
     ///
     /// # Errors
-    /// Half a place, or a number that is out of its bounds or none at all.
+    /// Fails if only one of latitude and longitude is set, or a number is out of its bounds or not
+    /// finite.
     pub fn new(
         latitude: Option<f64>,
         longitude: Option<f64>,
@@ -41,7 +42,7 @@ impl Location {
 
 fn required(field: &str, degrees: Option<f64>) -> Result<f64, ValidationError> {
     degrees.ok_or_else(|| {
-        ValidationError::new(field, "must be set: latitude and longitude come together, or not at all")
+        ValidationError::new(field, "must be set: latitude and longitude are required together")
     })
 }
 
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_place_is_refused_by_the_field_that_is_missing() {
+    fn a_missing_coordinate_is_refused_by_its_field() {
         let refused = |latitude, longitude, altitude| {
             Location::new(latitude, longitude, altitude, None).map_err(|error| error.field)
         };
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn each_number_has_its_bounds_and_must_be_one() {
+    fn numbers_that_are_out_of_bounds_or_not_finite_are_refused() {
         let place = |at: [f64; 4]| Location::new(Some(at[0]), Some(at[1]), Some(at[2]), Some(at[3]));
         assert!(place([-90.0, -180.0, -1_000.0, 0.0]).is_ok());
         assert!(place([90.0, 180.0, 100_000.0, 359.9]).is_ok());

@@ -1,10 +1,12 @@
-//! What the analysis of a frame says.
+//! The results of the analysis of a frame.
 
 use super::RoiId;
 
-/// Luma measures of one frame, in 8-bit luma units on the analysis plane, and the scores made of them.
+/// Luma measures of one frame, in 8-bit luma units on the analysis plane, and scores derived from
+/// them.
 ///
-/// Scores are 0..=1 and named for what 1 means. Raw values stand beside them, so that nobody has to trust a score.
+/// Scores are 0..=1. A score is named after the property that a picture with the score 1 has. The
+/// raw values are included, so that readers can apply formulas of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct QualityMeasures {
     /// Mean luma, 0..=255.
@@ -17,7 +19,8 @@ pub struct QualityMeasures {
     pub noise_sigma: f64,
     /// `min(1, laplacian_variance / 1000)`.
     pub sharpness_score: f64,
-    /// 1 for a mean luma of 30..=220, else falling by 1 per 100.
+    /// 1 for a mean luma of 30..=220; outside this range, 0.01 less for each unit of luma, down to
+    /// 0.
     pub brightness_score: f64,
     /// `min(1, rms_contrast / 80)`.
     pub contrast_score: f64,
@@ -27,7 +30,7 @@ pub struct QualityMeasures {
     pub quality_score: f64,
 }
 
-/// How much light there is, from mean luma alone.
+/// The amount of light, from mean luma alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lighting {
     /// Mean luma below 30.
@@ -40,61 +43,63 @@ pub enum Lighting {
     BrightSunlight,
 }
 
-/// What the weather looks like: a hint from one picture, not an observation.
+/// The apparent weather: a guess from one picture, not an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Weather {
-    /// The picture does not tell.
+    /// The picture does not show the weather.
     Unknown,
-    /// Colours and contrast.
+    /// Enough contrast, colours that are not pale.
     Clear,
     /// Pale colours, even light.
     Overcast,
     /// Little contrast, pale colours.
     Foggy,
-    /// Too dark to tell.
+    /// Too dark to see the weather.
     Dark,
 }
 
-/// How full a road is, from foreground ratio alone.
+/// The congestion of a road, from foreground ratio alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Congestion {
-    /// Density below 0.2.
+    /// Foreground ratio below 0.2.
     FreeFlow,
-    /// Density below 0.5.
+    /// Foreground ratio below 0.5.
     Moderate,
-    /// Density below 0.8.
+    /// Foreground ratio below 0.8.
     Heavy,
-    /// Density of 0.8 and up.
+    /// Foreground ratio of 0.8 and up.
     Congested,
 }
 
-/// A class, and how sure of it the measure is.
+/// A class with its confidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Graded<T> {
     /// The class.
     pub class: T,
-    /// 0..=1.
+    /// The confidence, 0..=1.
     pub confidence: f64,
 }
 
 /// Measures of the scene. Those that compare frames are made in the order of the stream's frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SceneMeasures {
-    /// Mean absolute luma difference to the stream's previous frame at 160 x 90, 0..=1; `None` for the first.
+    /// Mean absolute luma difference to the stream's previous frame at 160 x 90, 0..=1; `None` for
+    /// the first.
     pub motion_intensity: Option<f64>,
     /// Share of the road that is foreground, 0..=1; `None` before the background is known.
     pub foreground_ratio: Option<f64>,
-    /// The class of the density.
+    /// The class of the foreground ratio.
     pub congestion: Option<Graded<Congestion>>,
-    /// How much light there is.
+    /// The amount of light.
     pub lighting: Graded<Lighting>,
-    /// What the weather looks like.
+    /// The apparent weather.
     pub weather: Graded<Weather>,
-    /// Frames that the stream's background model has learnt from.
+    /// The number of frames that the stream's background model has learned from.
     pub model_frames: u64,
 }
 
-/// Measures of one region of interest; `None` = not made, as in [`SceneMeasures`] or because the region has no pixel.
+/// Measures of one region of interest. `None` = not made, for the same reasons as in
+/// [`SceneMeasures`], or because the region contains no pixel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoiMeasures {
     /// The region.
@@ -107,6 +112,6 @@ pub struct RoiMeasures {
     pub foreground_ratio: Option<f64>,
     /// Mean absolute luma difference within it, 0..=1.
     pub motion_intensity: Option<f64>,
-    /// The class of its density.
+    /// The class of its foreground ratio.
     pub congestion: Option<Graded<Congestion>>,
 }

@@ -1,4 +1,5 @@
-//! The words of the design as types that cannot hold a bad value. No I/O, no wire types, no Redis.
+//! The service's terms (see "Words" in ARCHITECTURE.md) as types that cannot hold an invalid value.
+//! No I/O, no wire types, no Redis.
 
 mod dead_letter;
 mod error;
@@ -16,6 +17,7 @@ mod polygon;
 mod position;
 mod rendition;
 mod roi;
+mod scope;
 mod settings;
 mod store;
 mod stream;
@@ -27,15 +29,16 @@ pub use dead_letter::{
     DeadLetterSource, DeadOutput, DeadPicture,
 };
 pub use error::ValidationError;
-pub use etag::{Etag, NoEtag};
+pub use etag::{Etag, InvalidEtag};
 pub use filter::{FrameFilter, LabelMatch};
-pub use frame::{Digest, FrameHeader, PublisherMark, SourceInfo, well_formed_trace};
+pub use frame::{Digest, FrameHeader, PublisherSequence, SourceInfo, well_formed_trace};
 pub use group::{
     BackoffSettings, GroupAffinity, GroupPolicies, GroupRecord, GroupSettings, RetryBackoff, Sampling,
     StreamMatch,
 };
 pub use ids::{
-    GroupId, ID_PATTERN, MemberId, PartitionId, Partitions, PublisherId, RoiId, Sequence, StreamId, check_id,
+    GroupId, ID_PATTERN, MemberId, PartitionId, Partitions, PrincipalName, PublisherId, RoiId, Sequence,
+    StreamId, check_id,
 };
 pub use location::Location;
 pub use measures::{Congestion, Graded, Lighting, QualityMeasures, RoiMeasures, SceneMeasures, Weather};
@@ -50,6 +53,7 @@ pub use rendition::{
     AdaptiveQuality, ChromaSubsampling, OutputFormat, OutputPolicy, PrivacyMask, ReencodeMode, Rendition,
 };
 pub use roi::{Roi, RoiKind};
+pub use scope::Scope;
 pub use settings::{
     AdaptiveSettings, ClockSettings, EncodedFormat, OutputSettings, QueueSettings, RetentionSettings,
     StreamPolicies, StreamSettings, ValidationSettings,

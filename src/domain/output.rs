@@ -8,24 +8,24 @@ use super::{
     StreamId, Timestamp, ValidationFailure,
 };
 
-/// Name of stored bytes: random, new for every attempt to store them.
+/// The name of a payload: random, new for each attempt to store it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PayloadKey(u128);
 
 impl PayloadKey {
-    /// A key that nobody has used: 128 random bits.
+    /// Returns a new key of 128 random bits.
     #[must_use]
     pub fn random() -> Self {
         Self(rand::rng().random())
     }
 
-    /// The key with these bits.
+    /// Returns the key with these bits.
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
 
-    /// Its bits.
+    /// Returns the bits of the key.
     #[must_use]
     pub const fn bits(self) -> u128 {
         self.0
@@ -44,233 +44,238 @@ impl fmt::Debug for PayloadKey {
     }
 }
 
-/// Where a picture's bytes lie, in the partition of their stream.
+/// A reference to a payload in the partition of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PayloadRef {
-    /// Their name.
+    /// The key of the payload.
     pub key: PayloadKey,
-    /// Their size.
+    /// The size of the payload.
     pub size_bytes: u64,
 }
 
-/// What a stored picture is for.
+/// The purpose of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PictureRole {
-    /// Small, for overviews.
+    /// A small picture for overviews.
     Thumbnail,
-    /// What the stream's output policy asks for.
+    /// The picture that the stream's output policy asks for.
     Processed,
-    /// The submitted bytes, untouched.
+    /// The submitted bytes, unchanged.
     Original,
-    /// Made on demand of the processed one; never stored.
+    /// A rendition: made on demand from the processed picture; never stored.
     Rendition,
 }
 
 /// A picture of a processed frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPicture {
-    /// What it is for.
+    /// The purpose of the picture.
     pub role: PictureRole,
-    /// Its encoding.
+    /// The encoding of the bytes.
     pub format: PictureFormat,
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
-    /// Its bytes. Two roles may share them.
+    /// The payload, which two roles may share.
     pub payload: PayloadRef,
 }
 
-/// A step of a worker's work on one frame.
+/// A step in the processing of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// From accepted to taken by a worker.
+    /// Waiting in the work queue, from the acceptance of the frame until a worker takes it.
     QueueWait,
-    /// Reading the picture's bytes from the queue.
+    /// Reading the payload from the queue.
     Fetch,
-    /// Compressed bytes to planes.
+    /// Decoding the picture to planes.
     Decode,
-    /// Planes to numbers.
+    /// Measuring the planes.
     Analyze,
-    /// Planes to the processed picture.
+    /// Encoding the processed picture.
     Encode,
-    /// Painting privacy masks over.
+    /// Painting privacy masks.
     Mask,
-    /// Scaling to the output's size.
+    /// Scaling to the size of the output.
     Resize,
-    /// Planes to the thumbnail.
+    /// Making the thumbnail.
     Thumbnail,
     /// Waiting for earlier frames of the partition.
     OrderWait,
 }
 
-/// How long a stage took.
+/// The duration of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageTiming {
-    /// Which.
+    /// The stage.
     pub stage: Stage,
-    /// How long, by the clock.
+    /// The elapsed time.
     pub duration: Duration,
 }
 
-/// Whether the processed picture was made anew.
+/// The way in which the processed picture was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reencode {
-    /// Decoded and encoded again.
+    /// The submitted picture was decoded and encoded again.
     Encoded,
-    /// The submitted bytes, passed on by reference: they are as coarse and as small as what would be made of them. Or a
-    /// copy without their metadata.
+    /// The submitted bytes were passed through, by reference or as a copy without their metadata.
+    /// Encoding them again would have made the picture worse and not smaller.
     PassedThrough,
-    /// As [`Reencode::PassedThrough`], whatever they are like: the stream's policy says so.
+    /// The submitted bytes were passed through because the stream's policy disables encoding.
     Disabled,
-    /// The submitted bytes by reference, unread.
+    /// The submitted bytes were passed through by reference, without being decoded (relay).
     Relayed,
 }
 
-/// What a worker made of a frame.
+/// A frame as a worker processed it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProcessedFrame {
-    /// What the camera said.
+    /// The header: everything that the publisher stated about the frame.
     pub header: FrameHeader,
-    /// Size of the decoded picture, pixels across; of a relayed one what its header says, 0 if that cannot be read.
+    /// Width of the decoded picture in pixels. For a relayed picture, the width in its header, or 0
+    /// if that cannot be read.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
-    /// When a worker took it.
+    /// The time when a worker took the frame.
     pub lease_time: Timestamp,
-    /// When the worker was done with its pictures and measures.
+    /// The time when the worker finished the pictures and the measures.
     pub process_time: Timestamp,
-    /// At most one of each role.
+    /// The pictures, at most one of each role.
     pub pictures: Vec<StoredPicture>,
-    /// Quality of the decoded picture; `None` if it was relayed.
+    /// The quality of the decoded picture; `None` if it was relayed.
     pub quality: Option<QualityMeasures>,
-    /// Measures of the scene, where they were made.
+    /// The measures of the scene; `None` if they were not made.
     pub scene: Option<SceneMeasures>,
-    /// Measures of each region, in the order of the stream's.
+    /// The measures of each region of interest, in the order of the stream's settings.
     pub rois: Vec<RoiMeasures>,
-    /// Version of the formulas behind its measures; 0 = it was not measured.
+    /// The version of the formulas of the measures; 0 = the frame was not measured.
     pub measures_version: u32,
-    /// Bounds of its stream that it fails, but for the clock's: the header holds that.
+    /// The validation bounds that the frame fails. A wrong capture time is recorded in the header
+    /// instead.
     pub validation_failures: Vec<ValidationFailure>,
-    /// What took how long.
+    /// The duration of each stage.
     pub stages: Vec<StageTiming>,
-    /// How the processed picture came about.
+    /// The way in which the processed picture was made.
     pub reencode: Reencode,
-    /// The quality it was encoded at, 1..=100; `None` if it was passed on, its format has none, or its worker did not tell.
+    /// The quality of the encoding, 1..=100; `None` if the picture was passed through, the format
+    /// has no quality, or an older worker did not record it.
     pub encoded_quality: Option<u8>,
-    /// The processed picture takes more than its stream's budget of bytes has left.
+    /// True if the processed picture exceeded the remaining budget of bytes of its stream.
     pub over_budget: bool,
-    /// Version of the privacy masks that were painted into it; 0 = none were.
+    /// The version of the privacy masks that were painted; 0 = none.
     pub mask_version: u64,
-    /// Version of the worker's software.
+    /// The version of the worker's software.
     pub worker_version: String,
-    /// Which try this was: one more than workers have died over this frame alone. 0 = not known, of an older worker.
+    /// The number of this attempt: one more than the frame's strikes. 0 = an older worker did not
+    /// record it.
     pub attempt: u32,
 }
 
 impl ProcessedFrame {
-    /// Whether something about it was flagged.
+    /// Reports whether the frame fails a validation bound or has a wrong capture time.
     #[must_use]
     pub fn has_validation_failures(&self) -> bool {
         self.header.clock_skewed || !self.validation_failures.is_empty()
     }
 
-    /// Quality score, where it was measured.
+    /// Returns the quality score, if it was measured.
     #[must_use]
     pub fn quality_score(&self) -> Option<f64> {
         self.quality.map(|quality| quality.quality_score)
     }
 
-    /// Motion intensity, where it was measured.
+    /// Returns the motion intensity, if it was measured.
     #[must_use]
     pub fn motion_intensity(&self) -> Option<f64> {
         self.scene.and_then(|scene| scene.motion_intensity)
     }
 
-    /// Foreground ratio, where it was measured.
+    /// Returns the foreground ratio, if it was measured.
     #[must_use]
     pub fn foreground_ratio(&self) -> Option<f64> {
         self.scene.and_then(|scene| scene.foreground_ratio)
     }
 }
 
-/// Why a frame could not be processed.
+/// The reason for which a frame could not be processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureReason {
-    /// The bytes end before the picture does.
+    /// The bytes end before the picture is complete.
     Truncated,
     /// The bytes break the format's rules.
     Corrupt,
-    /// No known format, or another than the frame says.
+    /// The format is unknown, or differs from the declared one.
     UnknownFormat,
-    /// More pixels, or a longer side, than the limits allow.
+    /// The picture has more pixels, or a longer side, than allowed.
     TooManyPixels,
-    /// More encoded bytes than the limits allow.
+    /// The picture has more encoded bytes than allowed.
     TooManyBytes,
-    /// More scans, or more memory, than a decode may take.
+    /// Decoding takes more scans or more memory than allowed.
     TooComplex,
-    /// More than one picture in the file.
+    /// The file contains more than one picture.
     Animated,
-    /// A known format in a variant that is not decoded (CMYK, 12 bits).
+    /// The format is known, but the variant is not supported (CMYK, 12 bits).
     Unsupported,
-    /// Declared and real size differ.
+    /// The declared size differs from the actual one.
     SizeMismatch,
-    /// Took longer than the time limit.
+    /// Processing took longer than the time limit.
     TimedOut,
-    /// The decoder failed in a way that it should not.
+    /// The decoder panicked.
     DecoderPanicked,
-    /// The worker died of it, three times over.
+    /// Workers crashed on the frame three times.
     KilledWorker,
-    /// Its bytes were not in the queue any more.
+    /// The payload was no longer in the queue.
     PayloadLost,
-    /// It was decoded, but its output picture could not be made.
+    /// The picture was decoded, but the output picture could not be encoded.
     EncodeFailed,
-    /// Pictures hang in all threads of the worker.
+    /// Every thread of the worker hangs: each is still busy with a picture that it cannot finish.
     WorkerExhausted,
 }
 
-/// A failure: the fact, and a sentence for people.
+/// A failure: the reason for programs and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The fact.
+    /// The reason, for programs.
     pub reason: FailureReason,
-    /// What exactly, for people; at most 512 bytes.
+    /// The details, for people; at most 512 bytes.
     pub message: String,
 }
 
-/// Why an accepted frame has no picture to show.
+/// The reason for which an accepted frame has no picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TombstoneKind {
-    /// It could not be processed.
+    /// The frame could not be processed.
     Failed(Failure),
-    /// The stream's overflow policy dropped it.
+    /// The stream's queue policy dropped the frame.
     Dropped,
-    /// An operator purged it, and may have said why.
+    /// An operator purged the frame; the text is the operator's reason, which may be empty.
     Purged(String),
 }
 
 /// The output entry of a frame without a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
-    /// What the camera said.
+    /// The header: everything that the publisher stated about the frame.
     pub header: FrameHeader,
-    /// Why there is no picture.
+    /// The reason for which the frame has no picture.
     pub kind: TombstoneKind,
-    /// How often a worker tried, as [`ProcessedFrame::attempt`] counts. 0 = nobody tried, or not known, of an older worker.
+    /// The number of attempts, counted as in [`ProcessedFrame::attempt`]. 0 = no attempt was made,
+    /// or an older worker did not record it.
     pub attempts: u32,
 }
 
-/// What became of an accepted frame.
+/// The result of an accepted frame.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutputBody {
-    /// Processed.
+    /// The frame was processed.
     Frame(Box<ProcessedFrame>),
-    /// No picture.
+    /// The frame has no picture.
     Tombstone(Box<Tombstone>),
 }
 
 impl OutputBody {
-    /// What the camera said of it.
+    /// Returns what the publisher stated about the frame.
     #[must_use]
     pub fn header(&self) -> &FrameHeader {
         match self {
@@ -279,7 +284,7 @@ impl OutputBody {
         }
     }
 
-    /// The bytes that its pictures are, each once: two roles may share them.
+    /// Returns the payloads of the pictures. A payload that two roles share is returned once.
     #[must_use]
     pub fn payloads(&self) -> Vec<PayloadRef> {
         let mut payloads: Vec<PayloadRef> = Vec::with_capacity(self.pictures().len());
@@ -291,7 +296,7 @@ impl OutputBody {
         payloads
     }
 
-    /// Its stored pictures; none for a tombstone.
+    /// Returns the stored pictures; none for a tombstone.
     #[must_use]
     pub fn pictures(&self) -> &[StoredPicture] {
         match self {
@@ -306,20 +311,22 @@ impl OutputBody {
 pub struct OutputEntry {
     /// The stream.
     pub stream_id: StreamId,
-    /// The frame's number.
+    /// The sequence of the frame.
     pub sequence: Sequence,
-    /// The number before it in its stream, 0 if it is the first: one less, but where the backend failed over and numbers
-    /// were passed over or lost.
+    /// The sequence of the entry before it in its stream, 0 if it is the first. It is one less than
+    /// `sequence`, except after a failover of the backend, when sequences may have been skipped or
+    /// lost.
     pub previous_sequence: u64,
-    /// Behind a failover: the highest number that was given out before it, where a server knew that. Numbers from there to this
-    /// one were never frames.
-    pub given_before: Option<u64>,
-    /// When the frame was accepted; never goes back within a stream.
+    /// For the first frame after a failover: the highest sequence that was issued before the
+    /// failover, if a server knew it. No frame ever had a sequence between `issued_before` and
+    /// `sequence`.
+    pub issued_before: Option<u64>,
+    /// The time when the frame was accepted; never decreases within a stream.
     pub receive_time: Timestamp,
-    /// When this entry was written.
+    /// The time when this entry was written.
     pub publish_time: Timestamp,
-    /// What became of the frame.
+    /// The result of the frame.
     pub body: OutputBody,
-    /// The dead letter that was made of a failed frame; it may be gone by now.
+    /// The dead letter of a failed frame, which may have been removed since.
     pub dead_letter: Option<DeadLetterId>,
 }

@@ -1,6 +1,6 @@
-//! What a picture's bytes are.
+//! Formats of pictures, and the layout of raw pixels.
 
-/// How the bytes of a submitted picture are to be read.
+/// The format of a submitted picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PictureFormat {
     /// JPEG: baseline or progressive, 8 bits, grey or YCbCr (RGB is accepted too).
@@ -17,11 +17,12 @@ pub enum PictureFormat {
     Gray8,
     /// Raw luma rows, then rows of interleaved Cb, Cr at half width and height; BT.601, full range.
     Nv12,
-    /// Raw luma rows, then Cb rows, then Cr rows, both at half width and height; BT.601, full range.
+    /// Raw luma rows, then Cb rows, then Cr rows, both at half width and height; BT.601, full
+    /// range.
     I420,
 }
 
-/// Which numbers stand for black and white in raw luma.
+/// The luma values of black and white in raw pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ColorRange {
     /// 0 and 255, as in JPEG.
@@ -31,7 +32,7 @@ pub enum ColorRange {
     Limited,
 }
 
-/// Names the formula by which raw luma and chroma were made of red, green and blue.
+/// The matrix that converted red, green and blue to luma and chroma.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ColorMatrix {
     /// JPEG, and video of standard definition.
@@ -43,21 +44,21 @@ pub enum ColorMatrix {
     Bt2020,
 }
 
-/// Says what the numbers of raw luma and chroma mean; the default is JPEG's.
+/// The range and the matrix of raw luma and chroma samples; the default is JPEG's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RawColors {
-    /// Black and white.
+    /// The values of black and white.
     pub range: ColorRange,
-    /// Colours.
+    /// The conversion from RGB.
     pub matrix: ColorMatrix,
 }
 
 impl PictureFormat {
-    /// Every format, in the order of the declaration.
+    /// All formats, in the order of their declaration.
     pub const ALL: [Self; 8] =
         [Self::Jpeg, Self::Png, Self::WebP, Self::Rgb8, Self::Bgr8, Self::Gray8, Self::Nv12, Self::I420];
 
-    /// The format's short lower-case name, for messages and metrics.
+    /// Returns the short lower-case name of the format, for messages and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -72,7 +73,8 @@ impl PictureFormat {
         }
     }
 
-    /// Whether the bytes are bare samples, so that width and height must be told.
+    /// Reports whether the bytes are bare samples, so that the publisher must state width and
+    /// height.
     #[must_use]
     pub const fn is_raw(self) -> bool {
         match self {
@@ -81,7 +83,8 @@ impl PictureFormat {
         }
     }
 
-    /// Bytes of one tight row of the first (or only) plane; `None` for encoded formats.
+    /// Returns the bytes of one row of the first (or only) plane without padding; `None` for
+    /// encoded formats.
     #[must_use]
     pub const fn raw_row_bytes(self, width: u32) -> Option<u64> {
         match self {
@@ -91,13 +94,15 @@ impl PictureFormat {
         }
     }
 
-    /// The exact number of bytes of a raw picture.
+    /// Returns the exact number of bytes of a raw picture.
     ///
-    /// `stride` is the distance in bytes between two rows of the first plane; 0 means tight rows. Every row has its full
-    /// stride, the last one too. Chroma rows follow from it: NV12's are `stride` rounded up to even, I420's are half of
-    /// that; chroma has `height / 2` rows, rounded up.
+    /// `stride` is the distance in bytes between two rows of the first plane; 0 means rows without
+    /// padding. Each row has its full stride, including the last one. Chroma rows have `stride`
+    /// bytes rounded up to even in NV12, and half of that in I420; chroma has `height / 2` rows,
+    /// rounded up.
     ///
-    /// `None` if the format is not raw, a side is 0, `stride` is shorter than a row, or the number does not fit.
+    /// Returns `None` if the format is not raw, a side is 0, `stride` is shorter than a row, or the
+    /// number does not fit in 64 bits.
     #[must_use]
     pub const fn raw_size(self, width: u32, height: u32, stride: u32) -> Option<u64> {
         let Some(row) = self.raw_row_bytes(width) else {
@@ -112,7 +117,7 @@ impl PictureFormat {
             Self::Nv12 | Self::I420 => rows.div_ceil(2),
             Self::Jpeg | Self::Png | Self::WebP | Self::Rgb8 | Self::Bgr8 | Self::Gray8 => 0,
         };
-        // Sides come from the wire: 2^32 x 2^32 does not fit.
+        // Sides are not trusted: 2^32 x 2^32 does not fit.
         match (stride.checked_mul(rows), stride.next_multiple_of(2).checked_mul(chroma_rows)) {
             (Some(luma), Some(chroma)) => luma.checked_add(chroma),
             _ => None,

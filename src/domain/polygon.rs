@@ -2,10 +2,10 @@ use std::ops::{Range, RangeInclusive};
 
 use super::limits::MAX_POLYGON_POINTS;
 
-/// Points that a polygon may have.
+/// The allowed number of points.
 const POINTS: RangeInclusive<usize> = 3..=MAX_POLYGON_POINTS;
 
-/// A point of a picture in shares of its width and height, both 0..=1, as the picture is shown.
+/// A point of a picture as it is shown, in fractions of its width and height, both 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NormalizedPoint {
     /// 0 is the left edge, 1 the right one.
@@ -14,42 +14,43 @@ pub struct NormalizedPoint {
     pub y: f64,
 }
 
-/// A region of a picture: 3 to 64 points, closed by itself, not crossing itself.
+/// A region of a picture: 3 to 64 points. The last point connects to the first, and no edges cross.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Polygon(Vec<NormalizedPoint>);
 
-/// Why points are no polygon.
+/// The reason for which a list of points is not a valid polygon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PolygonError {
-    /// Too few or too many of them.
+    /// There are too few or too many points.
     #[error("must have 3 to 64 points")]
     PointCount,
-    /// One of them lies outside the picture; its index.
+    /// The point with this index lies outside the picture.
     #[error("point {0} must lie within 0 to 1")]
     Outside(usize),
-    /// Two edges meet that are not neighbours, or neighbours lie upon each other; the index of the second one's start.
+    /// Two edges that are not neighbours meet, or two neighbours overlap. The index is that of the
+    /// point where the second edge starts.
     #[error("the edge from point {0} crosses or touches another")]
     Crossing(usize),
 }
 
 impl Polygon {
-    /// The whole picture.
+    /// Returns the polygon that covers the whole picture.
     #[must_use]
     pub fn whole() -> Self {
         let corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)];
         Self(corners.into_iter().map(|(x, y)| NormalizedPoint { x, y }).collect())
     }
 
-    /// Checks the points.
+    /// Creates a polygon from points.
     ///
     /// # Errors
     ///
-    /// [`PolygonError`] says which rule they break, and where.
+    /// [`PolygonError`] says which rule the points break, and where.
     pub fn new(points: Vec<NormalizedPoint>) -> Result<Self, PolygonError> {
         if !POINTS.contains(&points.len()) {
             return Err(PolygonError::PointCount);
         }
-        // A NaN is in no range.
+        // A NaN is in no range and so is refused.
         let within =
             |point: &NormalizedPoint| (0.0..=1.0).contains(&point.x) && (0.0..=1.0).contains(&point.y);
         if let Some(index) = points.iter().position(|point| !within(point)) {
@@ -61,15 +62,15 @@ impl Polygon {
             for first in 0..second {
                 let neighbours = second - first == 1 || (first == 0 && second == count - 1);
                 let bad = if neighbours {
-                    // Edges that share a point may not run back upon each other.
+                    // Edges that share a point may not overlap.
                     let (shared, one, other) = if second - first == 1 {
                         (edge(second).0, edge(first).0, edge(second).1)
                     } else {
                         (edge(first).0, edge(first).1, edge(second).0)
                     };
-                    turn(shared, one, other) == 0.0 && towards(shared, one, other) >= 0.0
+                    cross_product(shared, one, other) == 0.0 && dot_product(shared, one, other) >= 0.0
                 } else {
-                    meet(edge(first), edge(second))
+                    intersect(edge(first), edge(second))
                 };
                 if bad {
                     return Err(PolygonError::Crossing(second));
@@ -79,14 +80,17 @@ impl Polygon {
         Ok(Self(points))
     }
 
-    /// Its points.
+    /// Returns the points.
     #[must_use]
     pub fn points(&self) -> &[NormalizedPoint] {
         &self.0
     }
 
-    /// The pixels of a `width` x `height` picture whose centres lie inside, as runs of a row: (row, columns), rows from the top,
-    /// runs from the left. Even-odd rule.
+    /// Returns the pixels of a `width` x `height` picture whose centres lie inside, by the even-odd
+    /// rule.
+    ///
+    /// Pixels are returned as runs within a row: (row, columns), from the top row down, and within
+    /// a row from the left.
     #[must_use]
     pub fn runs(&self, width: usize, height: usize) -> Vec<(usize, Range<usize>)> {
         let count = self.0.len();
@@ -102,7 +106,7 @@ impl Polygon {
                 }
             }
             crossings.sort_unstable_by(f64::total_cmp);
-            // The first column whose centre is not left of the crossing.
+            // The first column with a centre that is not left of the crossing.
             let column = |at: f64| ((at - 0.5).ceil().max(0.0) as usize).min(width);
             let pairs = crossings.as_chunks::<2>().0.iter();
             runs.extend(
@@ -113,22 +117,24 @@ impl Polygon {
     }
 }
 
-/// Twice the signed area of the triangle: 0 if the three are in line.
-fn turn(a: NormalizedPoint, b: NormalizedPoint, c: NormalizedPoint) -> f64 {
+/// Returns the cross product of `b - a` and `c - a`: twice the signed area of the triangle, 0 if
+/// the three points are on one line.
+fn cross_product(a: NormalizedPoint, b: NormalizedPoint, c: NormalizedPoint) -> f64 {
     (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x)
 }
 
-/// Above 0 if `b` and `c` lie on the same side of `a`, on a line through all three.
-fn towards(a: NormalizedPoint, b: NormalizedPoint, c: NormalizedPoint) -> f64 {
+/// Returns the dot product of `b - a` and `c - a`. If the three points are on one line, it is above
+/// 0 if `b` and `c` lie on the same side of `a`.
+fn dot_product(a: NormalizedPoint, b: NormalizedPoint, c: NormalizedPoint) -> f64 {
     (b.x - a.x) * (c.x - a.x) + (b.y - a.y) * (c.y - a.y)
 }
 
-/// Whether two segments have a point in common.
-fn meet((a, b): (NormalizedPoint, NormalizedPoint), (c, d): (NormalizedPoint, NormalizedPoint)) -> bool {
+/// Reports whether two segments have a point in common.
+fn intersect((a, b): (NormalizedPoint, NormalizedPoint), (c, d): (NormalizedPoint, NormalizedPoint)) -> bool {
     let between = |a: NormalizedPoint, b: NormalizedPoint, point: NormalizedPoint| {
-        turn(a, b, point) == 0.0 && towards(point, a, b) <= 0.0
+        cross_product(a, b, point) == 0.0 && dot_product(point, a, b) <= 0.0
     };
-    let apart = |a, b, c, d| turn(a, b, c) * turn(a, b, d) < 0.0;
+    let apart = |a, b, c, d| cross_product(a, b, c) * cross_product(a, b, d) < 0.0;
     (apart(a, b, c, d) && apart(c, d, a, b))
         || between(a, b, c)
         || between(a, b, d)
@@ -145,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn points_that_are_no_region_are_refused() {
+    fn points_that_enclose_no_region_are_refused() {
         assert_eq!(polygon(&[(0.0, 0.0), (1.0, 1.0)]), Err(PolygonError::PointCount));
         assert_eq!(polygon(&[(0.5, 0.5); 65]), Err(PolygonError::PointCount));
         assert_eq!(polygon(&[(0.0, 0.0), (1.0, 1.1), (1.0, 0.0)]), Err(PolygonError::Outside(1)));
@@ -156,7 +162,7 @@ mod tests {
         let line = [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)];
         assert!(polygon(&line).is_err(), "no area");
         let touching = [(0.0, 0.0), (1.0, 0.0), (0.5, 0.5), (1.0, 1.0), (0.0, 1.0), (0.5, 0.5)];
-        assert!(polygon(&touching).is_err(), "a point twice");
+        assert!(polygon(&touching).is_err(), "the same point twice");
     }
 
     #[test]
@@ -168,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_may_be_entered_twice() {
+    fn a_row_of_a_concave_polygon_may_have_two_runs() {
         let u = [
             (0.0, 0.0),
             (0.25, 0.0),

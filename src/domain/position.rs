@@ -3,83 +3,91 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Sequence, StoreIdentity, StreamId, Timestamp, ValidationError};
 
-/// Where a subscription to a stream begins.
+/// The position at which a subscription to a stream begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartPosition {
-    /// With the next frame that is published.
+    /// At the next frame that is published.
     Live,
-    /// With the oldest entry that is kept.
+    /// At the oldest entry that is kept.
     Earliest,
-    /// With this number; what retention took of it is told as a gap.
+    /// At this sequence. Entries that retention has removed are reported as a gap.
     Sequence(Sequence),
-    /// With the first frame received at or after this time.
+    /// At the first frame received at or after this time.
     Time(Timestamp),
-    /// After what a cursor has seen.
+    /// At the position of a cursor.
     Cursor(Cursor),
 }
 
-/// A position in one output: all below `next` has been seen.
+/// A position in the output of one stream: the reader has received everything before `next`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// The stream.
     pub stream_id: StreamId,
-    /// The first number not yet seen.
+    /// The next sequence that the reader needs.
     pub next: Sequence,
-    /// The subscriber asked to begin with this number, and nothing up to it has been seen: it need not have been given out.
+    /// True if the subscriber asked to begin at this sequence and has not received anything yet.
+    /// Such a sequence need not have been issued.
     pub awaited: bool,
-    /// The text of a cursor that another store gave out; its number means nothing here.
+    /// The text of a cursor that another store issued; its sequence has no meaning in this store.
     pub foreign: Option<Box<str>>,
 }
 
+/// The version of the format that [`Cursor::encode`] writes.
 const VERSION: u8 = 3;
-/// Cursors of this version named no store.
+/// The older version of the format. Its cursors do not name a store.
 const STORELESS_VERSION: u8 = 2;
+/// The flag of a cursor that is [`Cursor::awaited`].
 const AWAITED: u8 = 1;
+/// The size of the older form before the stream id: version, sequence.
 const STORELESS_FIXED_BYTES: usize = 1 + 8;
+/// The size of the form before the stream id: version, flag, store id, sequence.
 const FIXED_BYTES: usize = 1 + 1 + 8 + 8;
+/// The sizes of the seal and of the checksum, which follow the stream id.
 const SEAL_BYTES: usize = 8;
-const CHECK_BYTES: usize = 4;
-/// Longest text: more than any cursor has, of any version.
+const CHECKSUM_BYTES: usize = 4;
+/// The maximum length of a text that is decoded, in characters. No cursor of any version is longer.
 const MAX_CHARS: usize = 512;
 
 impl Cursor {
-    /// A position before number `next` of this store.
+    /// Creates a cursor of this store at sequence `next`.
     #[must_use]
     pub const fn new(stream_id: StreamId, next: Sequence) -> Self {
         Self { stream_id, next, awaited: false, foreign: None }
     }
 
-    /// The opaque text that callers keep: URL-safe base64, at most 124 characters. One of another store stays as it came.
+    /// Returns the opaque text that clients keep: URL-safe base64, at most 124 characters. A cursor
+    /// of another store is returned unchanged.
     #[must_use]
     pub fn encode(&self, store: &StoreIdentity) -> String {
         if let Some(text) = &self.foreign {
             return text.to_string();
         }
         let id = self.stream_id.as_str().as_bytes();
-        let mut bytes = Vec::with_capacity(FIXED_BYTES + id.len() + SEAL_BYTES + CHECK_BYTES);
+        let mut bytes = Vec::with_capacity(FIXED_BYTES + id.len() + SEAL_BYTES + CHECKSUM_BYTES);
         bytes.extend_from_slice(&[VERSION, if self.awaited { AWAITED } else { 0 }]);
         bytes.extend_from_slice(&store.id().to_be_bytes());
         bytes.extend_from_slice(&self.next.get().to_be_bytes());
         bytes.extend_from_slice(id);
         let seal = store.seal(&bytes);
         bytes.extend_from_slice(&seal.as_bytes()[..SEAL_BYTES]);
-        let check = check(&bytes);
-        bytes.extend_from_slice(&check);
+        let checksum = checksum(&bytes);
+        bytes.extend_from_slice(&checksum);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a cursor. One that another store gave out, or a version that named no store, is read as foreign.
+    /// Parses a cursor. The result is foreign ([`Self::foreign`]) if another store issued the
+    /// cursor, or if the cursor has the older version, which does not name a store.
     ///
     /// # Errors
-    /// It is no cursor, was cut short, or was not given out by the store that it names, where that is `store`.
+    /// Fails if the text is not a cursor, is truncated, or names `store` but was not issued by it.
     pub fn decode(text: &str, store: &StoreIdentity) -> Result<Self, ValidationError> {
-        let bad = || ValidationError::new("cursor", "is not a cursor of this service, or was cut short");
+        let bad = || ValidationError::new("cursor", "is not a cursor of this service, or is truncated");
         if text.len() > MAX_CHARS {
             return Err(bad());
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| bad())?;
-        let (body, sum) = bytes.split_last_chunk::<CHECK_BYTES>().ok_or_else(bad)?;
-        if check(body) != *sum {
+        let (body, sum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(bad)?;
+        if checksum(body) != *sum {
             return Err(bad());
         }
         let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| bad());
@@ -108,11 +116,11 @@ impl Cursor {
     }
 }
 
-/// Guards against cut or mistyped cursors, of any store.
-fn check(bytes: &[u8]) -> [u8; CHECK_BYTES] {
-    let mut check = [0; CHECK_BYTES];
-    check.copy_from_slice(&blake3::hash(bytes).as_bytes()[..CHECK_BYTES]);
-    check
+/// Computes the checksum that detects truncated and mistyped cursors of any store.
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut sum = [0; CHECKSUM_BYTES];
+    sum.copy_from_slice(&blake3::hash(bytes).as_bytes()[..CHECKSUM_BYTES]);
+    sum
 }
 
 #[cfg(test)]
@@ -124,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn cursors_come_back_whole_or_not_at_all() {
+    fn cursors_round_trip_and_malformed_texts_are_refused() {
         let store = StoreIdentity::random();
         for cursor in [cursor(), Cursor { awaited: true, ..cursor() }] {
             let text = cursor.encode(&store);
@@ -139,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_another_store_is_known_as_such_and_stays_as_it_came() {
+    fn a_cursor_of_another_store_is_foreign_and_keeps_its_text() {
         let (ours, theirs) = (StoreIdentity::random(), StoreIdentity::random());
         let text = cursor().encode(&theirs);
         let read = Cursor::decode(&text, &ours).unwrap();
@@ -152,8 +160,8 @@ mod tests {
         let mut bytes = vec![STORELESS_VERSION];
         bytes.extend_from_slice(&77_u64.to_be_bytes());
         bytes.extend_from_slice(b"cam-1");
-        let check = check(&bytes);
-        bytes.extend_from_slice(&check);
+        let checksum = checksum(&bytes);
+        bytes.extend_from_slice(&checksum);
         let text = URL_SAFE_NO_PAD.encode(bytes);
         let read = Cursor::decode(&text, &StoreIdentity::random()).unwrap();
         assert_eq!((read.stream_id.as_str(), read.foreign.as_deref()), ("cam-1", Some(&*text)));
@@ -163,10 +171,10 @@ mod tests {
     fn a_cursor_that_the_store_did_not_seal_is_refused() {
         let store = StoreIdentity::random();
         let mut bytes = URL_SAFE_NO_PAD.decode(cursor().encode(&store)).unwrap();
-        bytes.truncate(bytes.len() - CHECK_BYTES);
-        bytes[FIXED_BYTES - 1] += 1; // another number, and a check that holds
-        let check = check(&bytes);
-        bytes.extend_from_slice(&check);
+        bytes.truncate(bytes.len() - CHECKSUM_BYTES);
+        bytes[FIXED_BYTES - 1] += 1; // another sequence, and a valid checksum
+        let checksum = checksum(&bytes);
+        bytes.extend_from_slice(&checksum);
         assert!(Cursor::decode(&URL_SAFE_NO_PAD.encode(bytes), &store).is_err());
     }
 }

@@ -1,6 +1,6 @@
 use super::{PictureFormat, Polygon};
 
-/// What pictures are written as.
+/// The format of output pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OutputFormat {
     /// JPEG.
@@ -15,7 +15,7 @@ pub enum OutputFormat {
 }
 
 impl OutputFormat {
-    /// What its bytes are.
+    /// Returns the format of the bytes.
     #[must_use]
     pub fn picture_format(self) -> PictureFormat {
         match self {
@@ -25,7 +25,7 @@ impl OutputFormat {
         }
     }
 
-    /// Whether a lower quality makes it smaller.
+    /// Reports whether a lower quality makes the picture smaller.
     #[must_use]
     pub fn is_lossy(self) -> bool {
         match self {
@@ -38,13 +38,13 @@ impl OutputFormat {
 /// A picture's format, size and quality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rendition {
-    /// What it is written as.
+    /// The format.
     pub format: OutputFormat,
-    /// 1..=100; counts for lossy formats.
+    /// The quality, 1..=100, for lossy formats.
     pub quality: u8,
-    /// Most pixels across; 0 = not bounded.
+    /// The maximum width in pixels; 0 = no limit.
     pub max_width: u32,
-    /// Most pixels down; 0 = not bounded.
+    /// The maximum height in pixels; 0 = no limit.
     pub max_height: u32,
 }
 
@@ -54,79 +54,83 @@ impl Default for Rendition {
     }
 }
 
-/// Selects how much chroma a JPEG has.
+/// The chroma subsampling of a JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ChromaSubsampling {
-    /// As much as a submitted JPEG; of other pictures as much as it takes to look like them.
+    /// The subsampling of the submitted JPEG. For other formats, the coarsest subsampling without a
+    /// visible difference.
     #[default]
     Auto,
     /// Half the width, half the height.
     S420,
     /// Half the width.
     S422,
-    /// At every pixel.
+    /// Full width and height.
     S444,
 }
 
-/// When a picture is encoded again.
+/// The condition for encoding a picture again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ReencodeMode {
-    /// Every one is.
+    /// Always.
     Always,
-    /// None is.
+    /// Never.
     Never,
-    /// Where it gains something.
+    /// If the picture becomes smaller.
     #[default]
     Auto,
-    /// No picture is even read: what came goes out, unchecked and unmeasured.
+    /// Never, and the picture is not decoded: the submitted bytes are published without checks and
+    /// measures.
     Relay,
 }
 
-/// A budget of bytes that pictures are made to fit, first by their quality, then by their size. At least one is set.
+/// A budget of bytes. To fit in it, the quality of pictures is reduced first, then their size. At
+/// least one maximum is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdaptiveQuality {
-    /// Most bytes of a picture; 0 = not bounded.
+    /// The maximum bytes of a picture; 0 = no limit.
     pub max_bytes_per_frame: u32,
-    /// Most bytes a second, on average over any ten; 0 = not bounded.
+    /// The maximum bytes per second, on average over any ten seconds; 0 = no limit.
     pub max_bytes_per_second: u64,
-    /// The lowest quality that may be chosen, 1..=100.
+    /// The minimum quality that may be chosen, 1..=100.
     pub min_quality: u8,
-    /// The least that the sides may be scaled to where the lowest quality does not suffice, as a percentage, 5..=100; 100 = they
-    /// are not scaled.
+    /// The minimum scale of the sides in percent, 5..=100, if the minimum quality does not suffice;
+    /// 100 = no scaling.
     pub min_scale_percent: u8,
 }
 
 impl AdaptiveQuality {
-    /// As low as pictures of cameras can be read.
+    /// The default minimum quality. At this quality, camera pictures are still readable.
     pub const DEFAULT_MIN_QUALITY: u8 = 30;
-    /// A sixteenth of the pixels: what an operator who asks for a budget gets rather than an exceeded one.
+    /// The default minimum scale. It leaves a sixteenth of the pixels: an operator who sets a
+    /// budget prefers small pictures to an exceeded budget.
     pub const DEFAULT_MIN_SCALE_PERCENT: u8 = 25;
 }
 
-/// What workers make of a stream's pictures.
+/// The policy by which workers process the pictures of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputPolicy {
-    /// The processed picture.
+    /// The format, size and quality of the processed picture.
     pub rendition: Rendition,
-    /// Longer side of the thumbnail in pixels; 0 = none.
+    /// The longer side of the thumbnail in pixels; 0 = no thumbnail.
     pub thumbnail_size: u32,
-    /// Keep the submitted bytes with the output.
+    /// True if the submitted bytes are kept with the output.
     pub keep_original: bool,
-    /// When a picture is encoded again.
+    /// The condition for encoding a picture again.
     pub reencode: ReencodeMode,
-    /// Steers the quality.
+    /// The budget that controls the quality, if there is one.
     pub adaptive: Option<AdaptiveQuality>,
-    /// Keep EXIF and ICC blocks.
+    /// True if EXIF and ICC blocks are kept.
     pub keep_metadata: bool,
-    /// Originals may be kept although there are privacy masks.
+    /// True if originals may be kept although the stream has privacy masks.
     pub keep_unmasked_original: bool,
-    /// Chroma of the processed picture; counts for JPEG.
+    /// The chroma subsampling of the processed picture, if it is a JPEG.
     pub chroma: ChromaSubsampling,
 }
 
 impl OutputPolicy {
-    /// Whether a picture of this format is passed on unread. Raw pixels never are: nobody could show them without knowing
-    /// their layout.
+    /// Reports whether a picture of this format is relayed: passed through without being decoded.
+    /// Raw pixels never are, because no viewer can show them without knowing their layout.
     #[must_use]
     pub fn relays(&self, format: PictureFormat) -> bool {
         self.reencode == ReencodeMode::Relay && !format.is_raw()
@@ -148,11 +152,11 @@ impl Default for OutputPolicy {
     }
 }
 
-/// A region that is painted over.
+/// A region that is painted over for privacy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrivacyMask {
-    /// Its name within its stream.
+    /// The name of the mask within its stream.
     pub id: String,
-    /// Its outline.
+    /// The outline of the region.
     pub polygon: Polygon,
 }

@@ -1,9 +1,9 @@
 use super::{Polygon, RoiId};
 
-/// What a region shows.
+/// The kind of a region of interest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RoiKind {
-    /// Not stated.
+    /// The operator did not state the kind.
     #[default]
     Unspecified,
     /// Road surface.
@@ -19,20 +19,21 @@ pub enum RoiKind {
 }
 
 impl RoiKind {
-    /// Whether the density of the whole picture is taken over regions of this kind.
+    /// Reports whether the foreground ratio of the whole picture is computed over regions of this
+    /// kind.
     #[must_use]
     pub fn is_road(self) -> bool {
         matches!(self, Self::Road | Self::Lane)
     }
 }
 
-/// A region of interest: it gets measures of its own.
+/// A region of interest, which has measures of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Roi {
-    /// Its name within its stream.
+    /// The name of the region within its stream.
     pub id: RoiId,
-    /// What it shows.
+    /// The kind of the region.
     pub kind: RoiKind,
-    /// Its outline.
+    /// The outline of the region.
     pub polygon: Polygon,
 }

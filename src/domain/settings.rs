@@ -1,27 +1,30 @@
-//! What an operator says of a stream, and what is in force. Settings keep what was said: what is unset stays unset, so that a
-//! default that changes holds for all who relied on it. [`StreamSettings::effective`] is the one place that fills them in.
+//! The settings of a stream as an operator gave them, and the policies that follow from them.
+//!
+//! Settings are stored as given: unset values stay unset, so that a changed default applies to all
+//! streams that rely on it. Only [`StreamSettings::effective`] fills in the defaults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
     AdaptiveQuality, ChromaSubsampling, ClockAction, ClockPolicy, Location, OutputFormat, OutputPolicy,
-    PrivacyMask, QueuePolicy, ReencodeMode, Rendition, RetentionPolicy, Roi, StallTimeout, ValidationPolicy,
+    PrincipalName, PrivacyMask, QueuePolicy, ReencodeMode, Rendition, RetentionPolicy, Roi, StallTimeout,
+    ValidationPolicy,
 };
 
-/// How much of a stream's output is to be kept; `None` = the default.
+/// The requested bounds of the kept output of a stream; `None` = the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RetentionSettings {
-    /// Most entries.
+    /// The maximum number of entries.
     pub max_frames: Option<u64>,
-    /// Oldest entry.
+    /// The maximum age of an entry.
     pub max_age: Option<Duration>,
-    /// Most bytes of pictures.
+    /// The maximum bytes of pictures.
     pub max_bytes: Option<u64>,
 }
 
 impl RetentionSettings {
-    /// Fills in what is unset.
+    /// Returns the settings with defaults for all unset values.
     #[must_use]
     pub fn effective(&self, defaults: &RetentionPolicy) -> RetentionPolicy {
         RetentionPolicy {
@@ -39,19 +42,19 @@ impl From<RetentionPolicy> for RetentionSettings {
     }
 }
 
-/// How much of a stream's work may wait; `None` = the default.
+/// The requested bounds of the waiting frames of a stream; `None` = the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueSettings {
-    /// Most frames.
+    /// The maximum number of frames.
     pub max_frames: Option<u64>,
-    /// Most bytes of pictures.
+    /// The maximum bytes of pictures.
     pub max_bytes: Option<u64>,
-    /// Whether the oldest waiting frames are dropped above these bounds.
+    /// True if the oldest waiting frames are dropped when a bound is exceeded.
     pub drop_oldest: Option<bool>,
 }
 
 impl QueueSettings {
-    /// Fills in what is unset.
+    /// Returns the settings with defaults for all unset values.
     #[must_use]
     pub fn effective(&self, defaults: &QueuePolicy) -> QueuePolicy {
         QueuePolicy {
@@ -69,17 +72,17 @@ impl From<QueuePolicy> for QueueSettings {
     }
 }
 
-/// What to do about a camera whose clock is off; `None` = the default.
+/// The requested action for frames with a wrong capture time; `None` = the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClockSettings {
-    /// How far off is fine.
+    /// The maximum difference between the capture time and the server's clock.
     pub tolerance: Option<Duration>,
-    /// What happens beyond it.
+    /// The action if the difference is larger.
     pub action: Option<ClockAction>,
 }
 
 impl ClockSettings {
-    /// Fills in what is unset.
+    /// Returns the settings with defaults for all unset values.
     #[must_use]
     pub fn effective(&self, defaults: &ClockPolicy) -> ClockPolicy {
         ClockPolicy {
@@ -96,21 +99,21 @@ impl From<ClockPolicy> for ClockSettings {
     }
 }
 
-/// Bounds that a stream's processed frames should keep; `None` = the default.
+/// The requested bounds for processed frames; `None` = the default.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ValidationSettings {
-    /// Least quality score, 0..=1.
+    /// The minimum quality score, 0..=1.
     pub min_quality_score: Option<f64>,
-    /// Least width of the submitted picture in pixels.
+    /// The minimum width of the submitted picture in pixels.
     pub min_width: Option<u32>,
-    /// Least height of the submitted picture in pixels.
+    /// The minimum height of the submitted picture in pixels.
     pub min_height: Option<u32>,
-    /// Greatest age, from received to processed.
+    /// The maximum time from the receive time of a frame until it has been processed.
     pub max_age: Option<Duration>,
 }
 
 impl ValidationSettings {
-    /// Fills in what is unset.
+    /// Returns the settings with defaults for all unset values.
     #[must_use]
     pub fn effective(&self, defaults: &ValidationPolicy) -> ValidationPolicy {
         ValidationPolicy {
@@ -122,7 +125,7 @@ impl ValidationSettings {
     }
 }
 
-/// A bound of 0 is none.
+/// Turns a bound of 0 into an unset value.
 impl From<ValidationPolicy> for ValidationSettings {
     fn from(policy: ValidationPolicy) -> Self {
         let ValidationPolicy { min_quality_score, min_width, min_height, max_age } = policy;
@@ -131,7 +134,7 @@ impl From<ValidationPolicy> for ValidationSettings {
     }
 }
 
-/// A format that pictures are encoded in, whether or not it loses anything.
+/// The format of an encoded picture, lossy or lossless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EncodedFormat {
     /// JPEG.
@@ -142,21 +145,21 @@ pub enum EncodedFormat {
     WebP,
 }
 
-/// A budget of bytes as it was asked for; at least one bound is set.
+/// A requested budget of bytes; at least one maximum is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AdaptiveSettings {
-    /// Most bytes of a picture; `None` = not bounded.
+    /// The maximum bytes of a picture; `None` = no limit.
     pub max_bytes_per_frame: Option<u32>,
-    /// Most bytes a second, on average over any ten; `None` = not bounded.
+    /// The maximum bytes per second, on average over any ten seconds; `None` = no limit.
     pub max_bytes_per_second: Option<u64>,
-    /// The lowest quality that may be chosen, 1..=100; `None` = the default.
+    /// The minimum quality that may be chosen, 1..=100; `None` = the default.
     pub min_quality: Option<u8>,
-    /// The least that the sides may be scaled to, as a percentage, 5..=100; `None` = the default.
+    /// The minimum scale of the sides in percent, 5..=100; `None` = the default.
     pub min_scale_percent: Option<u8>,
 }
 
 impl AdaptiveSettings {
-    /// Fills in what is unset.
+    /// Returns the settings with defaults for all unset values.
     #[must_use]
     pub fn effective(&self) -> AdaptiveQuality {
         AdaptiveQuality {
@@ -181,37 +184,38 @@ impl From<AdaptiveQuality> for AdaptiveSettings {
     }
 }
 
-/// What workers are to make of a stream's pictures; `None` = the default. What is said by yes and no has no default but no.
+/// The requested processing of a stream's pictures; `None` = the default. The default of booleans
+/// is always false.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutputSettings {
-    /// What the processed picture is written as.
+    /// The format of the processed picture.
     pub format: Option<EncodedFormat>,
-    /// Makes a WebP lossless; kept, and without effect, for other formats.
+    /// True if a WebP is lossless. Stored for other formats too, but without effect.
     pub lossless: bool,
-    /// 1..=100; counts for lossy formats.
+    /// The quality, 1..=100, for lossy formats.
     pub quality: Option<u8>,
-    /// Most pixels across.
+    /// The maximum width in pixels.
     pub max_width: Option<u32>,
-    /// Most pixels down.
+    /// The maximum height in pixels.
     pub max_height: Option<u32>,
-    /// Longer side of the thumbnail in pixels; 0 = none.
+    /// The longer side of the thumbnail in pixels; 0 = no thumbnail.
     pub thumbnail_size: Option<u32>,
-    /// Keep the submitted bytes with the output.
+    /// True if the submitted bytes are kept with the output.
     pub keep_original: bool,
-    /// When a picture is encoded again.
+    /// The condition for encoding a picture again.
     pub reencode: Option<ReencodeMode>,
-    /// Steers the quality.
+    /// The budget that controls the quality.
     pub adaptive: Option<AdaptiveSettings>,
-    /// Keep EXIF and ICC blocks.
+    /// True if EXIF and ICC blocks are kept.
     pub keep_metadata: bool,
-    /// Originals may be kept although there are privacy masks.
+    /// True if originals may be kept although the stream has privacy masks.
     pub keep_unmasked_original: bool,
-    /// Chroma of the processed picture; counts for JPEG.
+    /// The chroma subsampling of the processed picture, if it is a JPEG.
     pub chroma: Option<ChromaSubsampling>,
 }
 
 impl OutputSettings {
-    /// Fills in what is unset.
+    /// Returns the settings with defaults for all unset values.
     #[must_use]
     pub fn effective(&self, defaults: &OutputPolicy) -> OutputPolicy {
         let rendition = &defaults.rendition;
@@ -243,7 +247,7 @@ impl OutputSettings {
     }
 }
 
-/// A bound of 0 is none.
+/// Turns a bound of 0 into an unset value.
 impl From<OutputPolicy> for OutputSettings {
     fn from(policy: OutputPolicy) -> Self {
         let OutputPolicy {
@@ -280,56 +284,62 @@ impl From<OutputPolicy> for OutputSettings {
     }
 }
 
-/// A stream's policies in force. Its default is what this program does where nothing is said.
+/// The effective policies of a stream. The `Default` values are those of the program without any
+/// configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StreamPolicies {
-    /// How much output is kept.
+    /// The bounds of the kept output.
     pub retention: RetentionPolicy,
-    /// How much work may wait.
+    /// The bounds of the waiting frames.
     pub queue: QueuePolicy,
-    /// What is made of the pictures.
+    /// The processing of the pictures.
     pub output: OutputPolicy,
-    /// What to do about a wrong clock.
+    /// The action for frames with a wrong capture time.
     pub clock: ClockPolicy,
-    /// Which frames are flagged.
+    /// The bounds below which frames are flagged.
     pub validation: ValidationPolicy,
-    /// After how long without a frame it counts as stalled.
+    /// The time without a frame after which the stream counts as stalled.
     pub stall_timeout: StallTimeout,
 }
 
-/// What an operator says of a stream.
+/// The settings of a stream as an operator gave them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StreamSettings {
-    /// For people.
+    /// The name for people.
     pub display_name: String,
-    /// For selectors and filters.
+    /// The labels, for selectors and filters.
     pub labels: BTreeMap<String, String>,
-    /// Where the camera stands.
+    /// The location of the camera.
     pub location: Option<Location>,
-    /// Regions that get measures of their own; their ids differ.
+    /// The regions of interest. No two have the same id.
     pub rois: Vec<Roi>,
-    /// How much output is kept.
+    /// The bounds of the kept output.
     pub retention: RetentionSettings,
-    /// How much work may wait.
+    /// The bounds of the waiting frames.
     pub queue: QueueSettings,
-    /// What is made of the pictures.
+    /// The processing of the pictures.
     pub output: OutputSettings,
-    /// What is painted over in them.
+    /// The regions that are painted over in pictures.
     pub privacy_masks: Vec<PrivacyMask>,
-    /// Rises with every change of the masks, also where the stream was unregistered meanwhile; 0 = there never were any.
+    /// The version of the masks: rises with each change, even if the stream was unregistered in
+    /// between; 0 = the stream never had masks.
     pub mask_version: u64,
-    /// What to do about a wrong clock.
+    /// The action for frames with a wrong capture time.
     pub clock: ClockSettings,
-    /// Which frames are flagged.
+    /// The bounds below which frames are flagged.
     pub validation: ValidationSettings,
-    /// After how long without a frame it counts as stalled; `None` = the default.
+    /// The time without a frame after which the stream counts as stalled; `None` = the default.
     pub stall_timeout: Option<StallTimeout>,
-    /// Its first frame registered it; a change of the settings does not change that.
+    /// True if the stream's first frame registered it. Later changes of the settings do not change
+    /// this.
     pub auto_registered: bool,
+    /// The principal that registered the stream; `None` = it was registered without
+    /// authentication. Later changes of the settings do not change this.
+    pub owner: Option<PrincipalName>,
 }
 
 impl StreamSettings {
-    /// Fills in what is unset.
+    /// Returns the settings with defaults for all unset values.
     #[must_use]
     pub fn effective(&self, defaults: &StreamPolicies) -> StreamPolicies {
         StreamPolicies {
@@ -342,9 +352,10 @@ impl StreamSettings {
         }
     }
 
-    /// Whether two say the same; what the server notes beside them does not count.
+    /// Reports whether an operator would see the same settings. Values that the server adds, such
+    /// as `mask_version`, are not compared.
     #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub fn has_same_settings(&self, other: &Self) -> bool {
         let Self {
             display_name,
             labels,
@@ -359,6 +370,7 @@ impl StreamSettings {
             validation,
             stall_timeout,
             auto_registered: _,
+            owner: _,
         } = self;
         (display_name, labels, location, rois)
             == (&other.display_name, &other.labels, &other.location, &other.rois)
@@ -367,14 +379,15 @@ impl StreamSettings {
             && (validation, stall_timeout) == (&other.validation, &other.stall_timeout)
     }
 
-    /// Whether submitted pictures must not be kept as they are: the stream has masks, and they hold for originals too.
+    /// Reports whether submitted pictures must not be stored: the stream has privacy masks, and the
+    /// operator does not allow unmasked originals.
     #[must_use]
     pub fn hides_originals(&self) -> bool {
         !self.privacy_masks.is_empty() && !self.output.keep_unmasked_original
     }
 
-    /// Takes masks over from what was before: a new version, where they differ.
-    pub fn number_masks(&mut self, before: Option<&Self>) {
+    /// Sets the mask version: that of the settings `before`, plus one if the masks differ.
+    pub fn update_mask_version(&mut self, before: Option<&Self>) {
         let (version, same) = match before {
             Some(before) => (before.mask_version, before.privacy_masks == self.privacy_masks),
             None => (0, self.privacy_masks.is_empty()),
@@ -387,7 +400,7 @@ impl StreamSettings {
 mod tests {
     use super::*;
 
-    fn all_said() -> StreamPolicies {
+    fn all_set() -> StreamPolicies {
         StreamPolicies {
             retention: RetentionPolicy { max_frames: 7, max_age: Duration::from_secs(8), max_bytes: 9 << 20 },
             queue: QueuePolicy { max_frames: 3, max_bytes: 4 << 20, drop_oldest: true },
@@ -423,21 +436,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unset_is_the_default_of_who_asks() {
+    fn unset_values_get_the_given_defaults() {
         let unset = StreamSettings::default();
         assert_eq!(unset.effective(&StreamPolicies::default()), StreamPolicies::default());
         let kept = OutputPolicy {
             keep_original: false,
             keep_metadata: false,
             keep_unmasked_original: false,
-            ..all_said().output
+            ..all_set().output
         };
-        assert_eq!(unset.effective(&all_said()), StreamPolicies { output: kept, ..all_said() });
+        assert_eq!(unset.effective(&all_set()), StreamPolicies { output: kept, ..all_set() });
     }
 
     #[test]
-    fn what_is_said_holds_whatever_the_defaults_are() {
-        let StreamPolicies { retention, queue, output, clock, validation, stall_timeout } = all_said();
+    fn set_values_hold_with_any_defaults() {
+        let StreamPolicies { retention, queue, output, clock, validation, stall_timeout } = all_set();
         let said = StreamSettings {
             retention: retention.into(),
             queue: queue.into(),
@@ -447,18 +460,18 @@ mod tests {
             stall_timeout: Some(stall_timeout),
             ..StreamSettings::default()
         };
-        assert_eq!(said.effective(&StreamPolicies::default()), all_said());
+        assert_eq!(said.effective(&StreamPolicies::default()), all_set());
     }
 
     #[test]
-    fn one_bound_that_is_said_leaves_the_others_to_the_defaults() {
+    fn one_set_bound_leaves_the_others_at_their_defaults() {
         let said = RetentionSettings { max_frames: Some(5), ..RetentionSettings::default() };
         let default = RetentionPolicy::default();
         assert_eq!(said.effective(&default), RetentionPolicy { max_frames: 5, ..default });
     }
 
     #[test]
-    fn lossless_says_nothing_of_other_formats_and_is_kept() {
+    fn lossless_has_no_effect_on_other_formats_and_is_kept() {
         for (format, expected) in [
             (None, OutputFormat::Jpeg),
             (Some(EncodedFormat::Png), OutputFormat::Png),

@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use super::{Etag, StreamId, StreamPolicies, StreamSettings, Timestamp};
 
-/// How much of a stream's output is kept; the first bound reached counts.
+/// The bounds of the kept output of a stream. The bound that is reached first applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionPolicy {
-    /// Most entries.
+    /// The maximum number of entries.
     pub max_frames: u64,
-    /// Oldest entry.
+    /// The maximum age of an entry.
     pub max_age: Duration,
-    /// Most bytes of pictures.
+    /// The maximum bytes of pictures.
     pub max_bytes: u64,
 }
 
@@ -19,14 +19,15 @@ impl Default for RetentionPolicy {
     }
 }
 
-/// How much of a stream's work may wait.
+/// The bounds of the waiting frames of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuePolicy {
-    /// Most frames.
+    /// The maximum number of frames.
     pub max_frames: u64,
-    /// Most bytes of pictures.
+    /// The maximum bytes of pictures.
     pub max_bytes: u64,
-    /// Above these bounds the oldest waiting frames are dropped; otherwise new ones are refused.
+    /// True if the oldest waiting frames are dropped when a bound is exceeded. Otherwise, new
+    /// frames are refused.
     pub drop_oldest: bool,
 }
 
@@ -37,11 +38,13 @@ impl Default for QueuePolicy {
 }
 
 impl QueuePolicy {
-    /// How many unfinished frames a dropping stream may have beyond twice its bound: room for those in a worker's hands.
+    /// The number of unfinished frames that a stream with `drop_oldest` may have in addition to
+    /// twice its bound. It leaves room for the frames that a worker has taken.
     pub(crate) const SPARE_FRAMES: u64 = 64;
 
-    /// Unfinished frames at which new ones are refused. Dropping takes a worker, and a moment; so a dropping stream may
-    /// grow beyond its bound, but not without bound.
+    /// Returns the number of unfinished frames at which new ones are refused. A stream with
+    /// `drop_oldest` may exceed its bound, because workers drop frames with a delay; this number
+    /// limits the excess.
     #[must_use]
     pub fn refusal_frames(&self) -> u64 {
         if self.drop_oldest {
@@ -51,31 +54,31 @@ impl QueuePolicy {
         }
     }
 
-    /// Their bytes at which new ones are refused.
+    /// Returns the bytes of unfinished frames at which new ones are refused.
     #[must_use]
     pub fn refusal_bytes(&self) -> u64 {
         if self.drop_oldest { self.max_bytes.saturating_mul(2) } else { self.max_bytes }
     }
 }
 
-/// What happens to a frame whose capture time is far off.
+/// The action for a frame with a wrong capture time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClockAction {
-    /// It is flagged.
+    /// The frame is flagged.
     #[default]
     Flag,
-    /// It is refused.
+    /// The frame is refused.
     Reject,
-    /// Nothing.
+    /// The frame is accepted like any other.
     Ignore,
 }
 
-/// What to do about a camera whose clock is off.
+/// The handling of wrong capture times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockPolicy {
-    /// How far off is fine.
+    /// The maximum difference between the capture time and the server's clock.
     pub tolerance: Duration,
-    /// What happens beyond it.
+    /// The action if the difference is larger.
     pub action: ClockAction,
 }
 
@@ -95,18 +98,20 @@ impl Default for StallTimeout {
     }
 }
 
-/// What a stream has gone through.
+/// The counters of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamCounters {
-    /// Number of the last accepted frame; 0 = none yet.
+    /// The sequence of the last accepted frame; 0 = none yet.
     pub accepted_sequence: u64,
-    /// Number of the last frame in the output, or the floor, where that is higher; 0 = none yet.
+    /// The head: the sequence of the last frame in the output, or the floor if that is higher; 0 =
+    /// none yet.
     pub published_sequence: u64,
-    /// Number of the oldest entry in the output; one past the newest if it is empty.
+    /// The sequence of the oldest entry in the output; one more than the head if the output is
+    /// empty.
     pub oldest_sequence: u64,
-    /// Frames accepted since the stream was registered, with those of an earlier registration that still waited then: less
-    /// than their last number where the stream was registered before, and where the backend failed over and numbers were
-    /// passed over, so that none is given out twice.
+    /// Frames accepted since the stream was registered, and frames of an earlier registration that
+    /// were still waiting when this one began. The count is below `accepted_sequence` if there was
+    /// an earlier registration, or if a failover of the backend skipped sequences.
     pub accepted_frames: u64,
     /// Accepted frames that no worker has finished.
     pub queued_frames: u64,
@@ -116,40 +121,40 @@ pub struct StreamCounters {
     pub output_frames: u64,
     /// Bytes of pictures in the output.
     pub output_bytes: u64,
-    /// Entries that retention has taken since the stream began.
+    /// Entries that retention has removed since the stream was registered.
     pub trimmed_frames: u64,
-    /// When the newest frame was received that retention, or an unregistration, has taken; `None` if none was, or an earlier
-    /// version took it.
+    /// The receive time of the newest frame that retention or an unregistration has removed; `None`
+    /// if none was removed, or an older version removed it.
     pub trimmed_until: Option<Timestamp>,
-    /// Tombstones of failed frames since the stream began.
+    /// Tombstones of failed frames since the stream was registered.
     pub failed_frames: u64,
     /// Tombstones of frames that the stream's queue policy dropped.
     pub dropped_frames: u64,
     /// Tombstones of frames that operators purged.
     pub purged_frames: u64,
-    /// Frames that were still queued when the stream was unregistered, and that no worker has worked on.
+    /// Frames that no worker processed, because the stream was unregistered while they were queued.
     pub removed_frames: u64,
-    /// Number of the last frame that was accepted before the stream was last unregistered; 0 = it never was. Nothing up to
-    /// it is readable.
+    /// The floor: the sequence of the last frame that was accepted before the stream was last
+    /// unregistered; 0 = it never was. Frames up to the floor cannot be read.
     pub floor_sequence: u64,
-    /// Bytes of the pictures accepted since the stream began.
+    /// Bytes of the pictures accepted since the stream was registered.
     pub accepted_bytes: u64,
-    /// Bytes of the pictures published since the stream began.
+    /// Bytes of the pictures published since the stream was registered.
     pub published_bytes: u64,
     /// Failed frames since the last processed one.
     pub failed_in_row: u64,
-    /// Processed frames whose picture took more than the stream's budget of bytes had left.
+    /// Processed frames with a picture that exceeded the remaining budget of bytes.
     pub over_budget_frames: u64,
-    /// The same since the last processed frame that kept to the budget.
+    /// Over-budget frames since the last processed frame that fitted in the budget.
     pub over_budget_in_row: u64,
-    /// Frames answered DUPLICATE since the stream began.
+    /// Frames answered with DUPLICATE since the stream was registered.
     pub duplicate_frames: u64,
-    /// When the last frame was accepted.
+    /// The time when the last frame was accepted.
     pub last_receive_time: Option<Timestamp>,
 }
 
 impl StreamCounters {
-    /// Frames published with a picture.
+    /// Returns the number of frames published with a picture.
     #[must_use]
     pub fn processed_frames(&self) -> u64 {
         let others = self.failed_frames + self.dropped_frames + self.purged_frames + self.removed_frames;
@@ -189,57 +194,75 @@ impl Default for StreamCounters {
 /// A registered stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamRecord {
-    /// Its name.
+    /// The name of the stream.
     pub id: StreamId,
-    /// What the operator says.
+    /// The settings as the operator gave them.
     pub settings: StreamSettings,
-    /// The policies in force: the settings, completed by this server's defaults.
+    /// The effective policies: the settings with this server's defaults for unset values.
     pub effective: StreamPolicies,
-    /// Random: tells this registration from others of the same name.
+    /// A random number that distinguishes this registration from others of the same name.
     pub incarnation: u64,
-    /// Rises with every change of the settings.
+    /// The revision; rises with each change of the settings.
     pub revision: u64,
-    /// When it was registered.
+    /// The time when the stream was registered.
     pub create_time: Timestamp,
-    /// When its settings last changed.
+    /// The time when the settings last changed.
     pub update_time: Timestamp,
-    /// Unregistered: takes no frames, and nothing of it is readable. Of its settings only the privacy masks are left.
+    /// True if the stream is unregistered: it accepts no frames, and its frames cannot be read.
+    /// Only the privacy masks are left of its settings.
     pub removed: bool,
-    /// What it has gone through.
+    /// The counters of the stream.
     pub counters: StreamCounters,
 }
 
-/// So many failed frames in a row mean that something is wrong with the stream, not with a frame.
+/// The number of failed frames in a row that indicates a problem of the stream, not of a frame.
 const FAILED_IN_ROW: u64 = 3;
 
-/// What a stream is doing, as far as its frames tell.
+/// The state of a stream, derived from its frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StreamState {
-    /// No frame has come since it was registered.
+    /// No frame was accepted since the stream was registered.
     Idle,
-    /// Frames come.
+    /// Frames arrive.
     Live,
-    /// None has come for its stall timeout.
+    /// No frame has arrived for the stall timeout.
     Stalled,
-    /// Frames come, and the last ones could not be processed.
+    /// Frames arrive, but the last ones could not be processed.
     Error,
 }
 
 impl StreamRecord {
-    /// Names the settings as they are.
+    /// Returns the record of an unknown stream: it is not registered, and both times are `time`.
+    #[must_use]
+    pub fn unknown(id: StreamId, time: Timestamp) -> Self {
+        Self {
+            id,
+            settings: StreamSettings::default(),
+            effective: StreamPolicies::default(),
+            incarnation: 0,
+            revision: 0,
+            create_time: time,
+            update_time: time,
+            removed: true,
+            counters: StreamCounters::default(),
+        }
+    }
+
+    /// Returns the etag of the current settings.
     #[must_use]
     pub fn etag(&self) -> Etag {
         Etag { incarnation: self.incarnation, version: self.revision }
     }
 
-    /// When the stream stalls, or stalled, if no other frame comes; `None` while none has come since it was registered.
+    /// Returns the time after which the stream counts as stalled if no further frame arrives; this
+    /// may be in the past. `None` if no frame has arrived since the stream was registered.
     #[must_use]
     pub fn stall_time(&self) -> Option<Timestamp> {
         let last = self.counters.last_receive_time.filter(|last| *last >= self.create_time)?;
         Some(last.after(self.effective.stall_timeout.0))
     }
 
-    /// What the stream is doing at a moment.
+    /// Returns the state of the stream at the time `now`.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> StreamState {
         match self.stall_time() {
@@ -256,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_follows_the_frames_since_it_was_registered() {
+    fn the_state_follows_the_frames_since_the_registration() {
         let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
         let mut record = StreamRecord {
             id: "cam".parse().unwrap(),
@@ -269,7 +292,11 @@ mod tests {
             removed: false,
             counters: StreamCounters { last_receive_time: Some(at(99)), ..StreamCounters::default() },
         };
-        assert_eq!(record.state(at(101)), StreamState::Idle, "what came in an earlier life does not count");
+        assert_eq!(
+            record.state(at(101)),
+            StreamState::Idle,
+            "frames of an earlier registration do not count"
+        );
         record.counters.last_receive_time = Some(at(105));
         assert_eq!(record.state(at(115)), StreamState::Live);
         assert_eq!(record.state(at(116)), StreamState::Stalled);

@@ -1,4 +1,5 @@
-//! A short fuzz run on stable Rust, without a fuzzer: `SEED=n` repeats one, `ITERATIONS=n` makes it longer.
+//! A short fuzz run on stable Rust, without a fuzzer: `SEED=n` repeats a run, `ITERATIONS=n` makes
+//! it longer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,7 +19,7 @@ impl Random {
 fn number(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
-        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
 fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
@@ -47,7 +48,7 @@ fn readers_survive_mutated_bytes() {
     for target in TARGETS {
         let seeds = (target.seeds)();
         for iteration in 0..iterations {
-            // Each follows from its own number, so that it can be repeated alone.
+            // Each iteration depends on its own seed only, so that it can be repeated alone.
             let own = seed.wrapping_add(iteration);
             let mut random = Random(own ^ 0x9E37_79B9_7F4A_7C15);
             let mut bytes = seeds[random.below(seeds.len())].clone();
@@ -60,23 +61,23 @@ fn readers_survive_mutated_bytes() {
     }
 }
 
-/// What the targets in `fuzz/` have found.
+/// Inputs with which the targets in `fuzz/` found faults.
 const FOUND: [(&str, &[u8]); 1] = [
-    // A file shorter than its format's signature, and its copy without metadata.
+    // The file is shorter than its format's signature, and is copied without its metadata.
     ("decode", &[113, 0, 67, 67, 246, 169, 80, 4]),
 ];
 
 #[test]
-fn what_fuzzers_found_stays_mended() {
+fn faults_that_fuzzers_found_stay_fixed() {
     for (name, bytes) in FOUND {
         (target(name).check)(bytes);
     }
 }
 
 #[test]
-fn every_seed_of_a_picture_is_one() {
+fn every_picture_seed_can_be_decoded() {
     let seeds = decode_seeds();
-    // Each format plain, those that are encoded with metadata too.
+    // Each format without metadata, and the encoded ones with metadata too.
     assert_eq!(seeds.len(), 9);
     for seed in seeds {
         let format = PictureFormat::ALL[usize::from(seed[0])];
@@ -88,8 +89,9 @@ fn every_seed_of_a_picture_is_one() {
 }
 
 #[test]
-fn what_is_valid_reaches_the_readers_behind_the_checks() {
-    // A check that nothing passes would find nothing: the bodies, sealed anew, are the texts again.
+fn unsealed_seeds_are_the_bodies_of_valid_texts() {
+    // A reader stops at a wrong checksum. So the seeds include bodies without one, and the target
+    // seals them: sealing such a body must give a valid text.
     for (seeds, seal) in [
         (cursor_seeds(), (|body| sealed(body, &blake3::hash(body))) as fn(&[u8]) -> String),
         (watch_token_seeds(), |body| {

@@ -1,4 +1,5 @@
-//! Ack ids: opaque text that names one delivery of one frame to one group, and that only this service can make.
+//! Ack ids: opaque text that names one delivery of a frame to a group, and that only this service
+//! can create.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,14 +8,19 @@ use super::fault::{Fault, Result};
 use crate::domain::{GroupId, PartitionId, Sequence, StreamId};
 use crate::pb::v1::ErrorReason;
 
+/// The version of the format.
 const VERSION: u8 = 1;
+/// The size of the group's hash ([`group_tag`]).
 const GROUP_BYTES: usize = 8;
+/// The size before the stream id: version, partition, group, incarnation, generation, sequence,
+/// attempt.
 const FIXED_BYTES: usize = 1 + 2 + GROUP_BYTES + 8 + 8 + 8 + 4;
-const MAC_BYTES: usize = 16;
-/// Longest ack id, in characters: what the contract says.
+/// The size of the MAC, which follows the stream id.
+pub(crate) const MAC_BYTES: usize = 16;
+/// The maximum length of an ack id in the contract, in characters.
 const MAX_CHARS: usize = 256;
 
-/// What an ack id names.
+/// The delivery that an ack id names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AckId {
     pub(crate) partition: PartitionId,
@@ -44,14 +50,14 @@ impl AckKey {
         blake3::keyed_hash(&self.0, bytes)
     }
 
-    /// The text for a delivery of `group`: 84 to 156 characters.
+    /// Returns the text for a delivery of `group`: 84 to 156 characters.
     pub(crate) fn write(&self, group: &GroupId, id: &AckId) -> String {
         let AckId { partition, stream_id, sequence, attempt, generation, incarnation } = id;
         let mut bytes = Vec::with_capacity(FIXED_BYTES + stream_id.as_str().len() + MAC_BYTES);
         bytes.push(VERSION);
-        // Partitions are at most 1,024.
+        // There are at most 1,024 partitions.
         bytes.extend_from_slice(&(partition.index() as u16).to_be_bytes());
-        bytes.extend_from_slice(&name(group));
+        bytes.extend_from_slice(&group_tag(group));
         bytes.extend_from_slice(&incarnation.to_be_bytes());
         bytes.extend_from_slice(&generation.to_be_bytes());
         bytes.extend_from_slice(&sequence.get().to_be_bytes());
@@ -62,10 +68,11 @@ impl AckKey {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads an ack id that a caller gives for `group`.
+    /// Reads an ack id that a caller sent for `group`.
     ///
     /// # Errors
-    /// It was not made by this service (ACK_ID_INVALID), or for another group (ACK_ID_FOREIGN).
+    /// The id was not created by this service (ACK_ID_INVALID), or is for another group
+    /// (ACK_ID_FOREIGN).
     pub(crate) fn read(
         &self,
         group: &GroupId,
@@ -73,7 +80,7 @@ impl AckKey {
         partitions: crate::domain::Partitions,
     ) -> Result<AckId> {
         let bad = || {
-            let message = "is not an ack id of this service, or was cut short or changed";
+            let message = "is not an ack id of this service, or was truncated or changed";
             Fault::new(ErrorReason::AckIdInvalid, message).field("ack_id")
         };
         if text.len() > MAX_CHARS {
@@ -84,7 +91,8 @@ impl AckKey {
             return Err(bad());
         }
         let (body, mac) = bytes.split_at(bytes.len() - MAC_BYTES);
-        // Compared as hashes are: in a time that does not tell how much of it is right.
+        // `blake3::Hash` compares in constant time, so the time does not reveal how many bytes are
+        // right.
         let mut given = *self.mac(body).as_bytes();
         given[..MAC_BYTES].copy_from_slice(mac);
         if self.mac(body) != blake3::Hash::from_bytes(given) {
@@ -92,7 +100,7 @@ impl AckKey {
         }
         let number = |at: usize| body[at..at + 8].try_into().map(u64::from_be_bytes).map_err(|_| bad());
         let at = 3 + GROUP_BYTES;
-        if body[3..at] != name(group) {
+        if body[3..at] != group_tag(group) {
             let message = "the ack id belongs to another group";
             return Err(Fault::new(ErrorReason::AckIdForeign, message).field("ack_id"));
         }
@@ -109,11 +117,12 @@ impl AckKey {
     }
 }
 
-/// A group's name in a few bytes: only to tell a foreign ack id from a forged one.
-fn name(group: &GroupId) -> [u8; GROUP_BYTES] {
-    let mut name = [0; GROUP_BYTES];
-    name.copy_from_slice(&blake3::hash(group.as_str().as_bytes()).as_bytes()[..GROUP_BYTES]);
-    name
+/// Hashes the id of a group to a few bytes. They are part of an ack id, so that an id of another
+/// group gets an error of its own (ACK_ID_FOREIGN).
+fn group_tag(group: &GroupId) -> [u8; GROUP_BYTES] {
+    let mut tag = [0; GROUP_BYTES];
+    tag.copy_from_slice(&blake3::hash(group.as_str().as_bytes()).as_bytes()[..GROUP_BYTES]);
+    tag
 }
 
 #[cfg(test)]
@@ -122,7 +131,7 @@ mod tests {
     use crate::domain::Partitions;
 
     #[test]
-    fn an_ack_id_comes_back_whole_from_its_own_group_or_not_at_all() {
+    fn an_ack_id_is_read_only_unchanged_and_for_its_own_group() {
         let partitions = Partitions::default();
         let (key, other_key) = (AckKey::new([7; 32]), AckKey::new([8; 32]));
         let (mine, other): (GroupId, GroupId) = ("site".parse().unwrap(), "lab".parse().unwrap());

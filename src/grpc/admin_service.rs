@@ -1,14 +1,14 @@
-//! AdminService: the insides of a cluster, for operators.
+//! AdminService: internal metrics of a cluster, for operators.
 
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
+use super::config::BackendKind;
 use super::counters::Counters;
 use crate::hub::Hub;
 use crate::pb::admin::v1beta1 as admin;
 use crate::pb::admin::v1beta1::admin_service_server::AdminService;
-use crate::pb::v1 as pb;
 use crate::queue::Queue;
 
 /// The handlers of AdminService.
@@ -17,7 +17,7 @@ pub(crate) struct AdminHandlers {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) backend_kind: pb::BackendKind,
+    pub(crate) backend: BackendKind,
 }
 
 #[tonic::async_trait]

@@ -1,7 +1,8 @@
-//! The codec of all calls: protobuf, and requests only if this server knows all that they hold.
+//! The codec of all calls: protobuf, with a check that this server knows everything that a request
+//! contains.
 //!
-//! Generated code names it (`build.rs`), for servers and clients alike. Only requests are checked: clients decode responses,
-//! which may hold what they do not know.
+//! The generated code uses it for servers and clients (see `build.rs`). Only requests are checked:
+//! clients decode responses, which may contain fields that they do not know.
 
 use std::marker::PhantomData;
 
@@ -13,7 +14,7 @@ use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
 use super::unknown::{self, Check};
 
-/// Encodes `T` and decodes `U`.
+/// A codec that encodes `T` and decodes `U`.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckedCodec<T, U>(PhantomData<(T, U)>);
 
@@ -42,10 +43,10 @@ where
     }
 }
 
-/// Decodes messages, requests after a check.
+/// A decoder that checks requests before it decodes them.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckedDecoder<U> {
-    /// `None` for a message that is no request.
+    /// The check; `None` for a message that is not a request.
     check: Option<Check<'static>>,
     inner: ProstDecoder<U>,
 }
@@ -56,12 +57,7 @@ impl<U: Message + Default> Decoder for CheckedDecoder<U> {
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let Some(check) = &self.check else { return self.inner.decode(buf) };
-        let bytes = buf.chunk();
-        if bytes.len() == buf.remaining() {
-            check.run(bytes)?;
-            return self.inner.decode(buf);
-        }
-        // tonic's buffer is of one piece. Should it ever be of several, they are joined.
+        // This copies nothing: tonic's buffer is contiguous, so the bytes are split off from it.
         let bytes = buf.copy_to_bytes(buf.remaining());
         check.run(&bytes)?;
         U::decode(bytes).map(Some).map_err(|error| Status::internal(error.to_string()))

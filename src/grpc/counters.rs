@@ -1,20 +1,23 @@
-//! What this server has counted since it started.
+//! The counters of this server since its start.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use parking_lot::Mutex;
+
+use super::batch::BatchItem;
 use crate::domain::{PartitionId, Partitions, StreamId};
 use crate::pb::admin::v1beta1 as admin;
 use crate::pb::v1 as pb;
 use crate::pb::v1::frame_result::Outcome;
 use crate::pb::v1::picture::Content;
 
-/// Most streams whose refusals are told apart: refusals of further ones count for their partition only.
+/// The maximum number of streams whose refusals are counted by stream. The refusals of further
+/// streams are counted only by partition and by reason.
 const MAX_STREAMS: usize = 16_384;
 
-/// Counters of one server process.
+/// The counters of one server process. All deliveries and refusals are counted here, and only here.
 #[derive(Debug)]
 pub(crate) struct Counters {
     partitions: Partitions,
@@ -22,21 +25,17 @@ pub(crate) struct Counters {
     delivered_frames: AtomicU64,
     delivered_bytes: AtomicU64,
     refused: Mutex<Refused>,
-    /// By number of a `GapReason`.
+    /// The counts of omitted frames, by the number of their `GapReason`.
     omitted: Mutex<BTreeMap<i32, u64>>,
 }
 
 #[derive(Debug, Default)]
 struct Refused {
-    /// By number of an `ErrorReason`.
+    /// By the number of an `ErrorReason`.
     by_reason: BTreeMap<i32, u64>,
-    /// By index.
+    /// By the index of the partition.
     by_partition: BTreeMap<usize, u64>,
     by_stream: HashMap<StreamId, u64>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Counters {
@@ -51,31 +50,28 @@ impl Counters {
         }
     }
 
-    /// Counts the frames of a submit call that were refused; `streams` has the stream of each.
-    pub(crate) fn answered(&self, streams: &[String], results: &[pb::FrameResult]) {
-        for (stream, result) in streams.iter().zip(results) {
-            if let Some(Outcome::Rejected(error)) = &result.outcome {
-                self.refused(stream, error.reason(), 1);
+    /// Counts the refused frames of a batch that was answered.
+    pub(crate) fn answered(&self, items: &[BatchItem]) {
+        for item in items {
+            if let Some(Outcome::Rejected(error)) = item.outcome() {
+                self.refused(item.stream.as_ref(), error.reason(), 1);
             }
         }
     }
 
-    /// Counts frames that were refused.
-    pub(crate) fn refused(&self, stream: &str, reason: pb::ErrorReason, frames: u64) {
-        let mut refused = lock(&self.refused);
+    /// Counts frames that were refused. `stream` is `None` if they name none.
+    fn refused(&self, stream: Option<&StreamId>, reason: pb::ErrorReason, frames: u64) {
+        let mut refused = self.refused.lock();
         *refused.by_reason.entry(reason.into()).or_default() += frames;
-        // Streams that do not exist belong to nobody's account.
-        if reason == pb::ErrorReason::StreamNotFound {
-            return;
-        }
-        let Ok(id) = stream.parse::<StreamId>() else { return };
-        *refused.by_partition.entry(self.partitions.of(&id).index()).or_default() += frames;
-        if refused.by_stream.len() < MAX_STREAMS || refused.by_stream.contains_key(&id) {
-            *refused.by_stream.entry(id).or_default() += frames;
+        // Frames of streams that do not exist are counted by reason only.
+        let Some(id) = stream.filter(|_| reason != pb::ErrorReason::StreamNotFound) else { return };
+        *refused.by_partition.entry(self.partitions.of(id).index()).or_default() += frames;
+        if refused.by_stream.len() < MAX_STREAMS || refused.by_stream.contains_key(id) {
+            *refused.by_stream.entry(id.clone()).or_default() += frames;
         }
     }
 
-    /// Counts what a subscriber is sent.
+    /// Counts a message to a subscriber.
     pub(crate) fn sent(&self, message: &pb::SubscribeFramesResponse) {
         use crate::pb::v1::subscribe_frames_response::Event;
         match &message.event {
@@ -85,7 +81,7 @@ impl Counters {
         }
     }
 
-    /// Counts what a member of a group is sent.
+    /// Counts a message to a member of a group.
     pub(crate) fn sent_to_member(&self, message: &pb::ConsumeFramesResponse) {
         use crate::pb::v1::consume_frames_response::Event;
         match &message.event {
@@ -106,26 +102,26 @@ impl Counters {
     }
 
     fn sent_gap(&self, gap: Option<&pb::Gap>) {
-        let mut omitted = lock(&self.omitted);
+        let mut omitted = self.omitted.lock();
         for cause in gap.into_iter().flat_map(|gap| &gap.causes) {
             *omitted.entry(cause.reason).or_default() += frames_of(cause);
         }
     }
 
     pub(crate) fn refused_of_stream(&self, id: &StreamId) -> u64 {
-        lock(&self.refused).by_stream.get(id).copied().unwrap_or_default()
+        self.refused.lock().by_stream.get(id).copied().unwrap_or_default()
     }
 
     pub(crate) fn refused_of_partition(&self, id: PartitionId) -> u64 {
-        lock(&self.refused).by_partition.get(&id.index()).copied().unwrap_or_default()
+        self.refused.lock().by_partition.get(&id.index()).copied().unwrap_or_default()
     }
 
-    /// All refusals, those of unknown streams included.
+    /// Returns the number of all refused frames, including those of unknown streams.
     pub(crate) fn refused_in_all(&self) -> u64 {
-        lock(&self.refused).by_reason.values().sum()
+        self.refused.lock().by_reason.values().sum()
     }
 
-    /// The counters as callers see them; `subscriptions` are those open now.
+    /// Converts the counters; `subscriptions` is the number of open subscriptions.
     pub(crate) fn to_pb(&self, subscriptions: usize) -> admin::ServerMetrics {
         let causes = |(&reason, &count): (&i32, &u64)| pb::GapCause { reason, count, frames: Some(count) };
         let reasons = |(&reason, &count): (&i32, &u64)| admin::ReasonCount { reason, count };
@@ -135,19 +131,21 @@ impl Counters {
             subscriptions: subscriptions as u64,
             delivered_frames: self.delivered_frames.load(Ordering::Relaxed),
             delivered_bytes: self.delivered_bytes.load(Ordering::Relaxed),
-            omitted_frames: lock(&self.omitted).iter().map(causes).collect(),
-            rejected_frames: lock(&self.refused).by_reason.iter().map(reasons).collect(),
+            omitted_frames: self.omitted.lock().iter().map(causes).collect(),
+            rejected_frames: self.refused.lock().by_reason.iter().map(reasons).collect(),
         }
     }
 }
 
-/// How many frames a cause stands for, as far as that is known: a failover passes numbers over that were never frames.
+/// Returns the number of frames that a cause stands for, or 0 if it is unknown. For a failover or a
+/// replaced store, `count` is a number of sequences that perhaps no frame had.
 fn frames_of(cause: &pb::GapCause) -> u64 {
-    let unnumbered = [pb::GapReason::BackendFailover, pb::GapReason::StoreReplaced].contains(&cause.reason());
-    cause.frames.unwrap_or(if unnumbered { 0 } else { cause.count })
+    let counts_sequences =
+        [pb::GapReason::BackendFailover, pb::GapReason::StoreReplaced].contains(&cause.reason());
+    cause.frames.unwrap_or(if counts_sequences { 0 } else { cause.count })
 }
 
-/// What Linux says of this process; `None` elsewhere.
+/// Returns the resident memory of this process on Linux; `None` elsewhere.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -162,17 +160,17 @@ mod tests {
     #[test]
     fn refusals_are_counted_by_reason_partition_and_stream() {
         let counters = Counters::new(Partitions::default());
-        let id: StreamId = "cam".parse().unwrap();
-        counters.refused("cam", pb::ErrorReason::StreamQueueFull, 2);
-        counters.refused("cam", pb::ErrorReason::OutOfOrder, 1);
-        counters.refused("nobody", pb::ErrorReason::StreamNotFound, 4);
-        counters.refused("bad id", pb::ErrorReason::InvalidStreamId, 1);
+        let (id, nobody): (StreamId, StreamId) = ("cam".parse().unwrap(), "nobody".parse().unwrap());
+        counters.refused(Some(&id), pb::ErrorReason::StreamQueueFull, 2);
+        counters.refused(Some(&id), pb::ErrorReason::OutOfOrder, 1);
+        counters.refused(Some(&nobody), pb::ErrorReason::StreamNotFound, 4);
+        counters.refused(None, pb::ErrorReason::InvalidStreamId, 1);
         assert_eq!(counters.refused_of_stream(&id), 3);
         assert_eq!(counters.refused_of_partition(Partitions::default().of(&id)), 3);
         assert_eq!(counters.refused_in_all(), 8);
-        assert_eq!(counters.refused_of_stream(&"nobody".parse().unwrap()), 0);
-        let told = counters.to_pb(3);
-        assert_eq!((told.subscriptions, told.rejected_frames.len()), (3, 4));
+        assert_eq!(counters.refused_of_stream(&nobody), 0);
+        let metrics = counters.to_pb(3);
+        assert_eq!((metrics.subscriptions, metrics.rejected_frames.len()), (3, 4));
     }
 
     #[test]
@@ -187,9 +185,9 @@ mod tests {
         let gap = pb::DeliveredGap { gap: Some(gap), ..Default::default() };
         let event = crate::pb::v1::subscribe_frames_response::Event::Gap(gap);
         counters.sent(&pb::SubscribeFramesResponse { event: Some(event) });
-        let told = counters.to_pb(0).omitted_frames;
+        let omitted = counters.to_pb(0).omitted_frames;
         let count =
-            |reason: pb::GapReason| told.iter().find(|one| one.reason() == reason).map(|one| one.count);
+            |reason: pb::GapReason| omitted.iter().find(|one| one.reason() == reason).map(|one| one.count);
         assert_eq!((count(pb::GapReason::Purged), count(pb::GapReason::Overflow)), (Some(6), Some(4)));
     }
 }

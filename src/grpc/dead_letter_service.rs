@@ -1,9 +1,10 @@
-//! DeadLetterService: what could not be processed or handled.
+//! DeadLetterService: the frames that were given up.
 
 use tonic::{Request, Response, Status};
 
 use super::audit::Audit;
-use super::dead_letters::{self, DeadLetterDesk};
+use super::dead_letters::{self, DeadLetterOperations};
+use super::permissions;
 use crate::pb::v1 as pb;
 use crate::pb::v1::dead_letter_service_server::DeadLetterService;
 
@@ -12,7 +13,7 @@ type Reply<T> = std::result::Result<Response<T>, Status>;
 /// The handlers of DeadLetterService.
 #[derive(Debug)]
 pub(crate) struct DeadLetterHandlers {
-    pub(crate) desk: DeadLetterDesk,
+    pub(crate) operations: DeadLetterOperations,
 }
 
 #[tonic::async_trait]
@@ -21,14 +22,15 @@ impl DeadLetterService for DeadLetterHandlers {
         &self,
         request: Request<pb::ListDeadLettersRequest>,
     ) -> Reply<pb::ListDeadLettersResponse> {
-        Ok(Response::new(self.desk.list(request.into_inner()).await?))
+        Ok(Response::new(self.operations.list(request.into_inner()).await?))
     }
 
     async fn get_dead_letter(
         &self,
         request: Request<pb::GetDeadLetterRequest>,
     ) -> Reply<pb::GetDeadLetterResponse> {
-        Ok(Response::new(self.desk.get(request.into_inner()).await?))
+        let caller = permissions::caller(&request);
+        Ok(Response::new(self.operations.get(request.into_inner(), &caller).await?))
     }
 
     async fn replay_dead_letters(
@@ -37,9 +39,9 @@ impl DeadLetterService for DeadLetterHandlers {
     ) -> Reply<pb::ReplayDeadLettersResponse> {
         let mut audit = Audit::of("ReplayDeadLetters", &request);
         let request = request.into_inner();
-        audit.because(request.reason.clone())?;
-        let answer = self.desk.replay(request).await;
-        audit.write("dead letters", &answer, |answer| dead_letters::account(&answer.results));
+        audit.set_reason(request.reason.clone())?;
+        let answer = self.operations.replay(request).await;
+        audit.write("dead letters", &answer, |answer| dead_letters::summary(&answer.results));
         Ok(Response::new(answer?))
     }
 
@@ -49,9 +51,9 @@ impl DeadLetterService for DeadLetterHandlers {
     ) -> Reply<pb::DiscardDeadLettersResponse> {
         let mut audit = Audit::of("DiscardDeadLetters", &request);
         let request = request.into_inner();
-        audit.because(request.reason.clone())?;
-        let answer = self.desk.discard(request).await;
-        audit.write("dead letters", &answer, |answer| dead_letters::account(&answer.results));
+        audit.set_reason(request.reason.clone())?;
+        let answer = self.operations.discard(request).await;
+        audit.write("dead letters", &answer, |answer| dead_letters::summary(&answer.results));
         Ok(Response::new(answer?))
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::convert::dead_letter::{self, Shown};
+use super::convert::check_count;
+use super::convert::dead_letter::{self, LetterPicture};
 use super::convert::policy::bounded;
 use super::convert::{picture, stats};
-use super::fault::{Fault, Result};
+use super::fault::{Fault, Result, shortened};
 use super::filter::{Fields, Filter};
 use super::page::{self, Page};
 use super::status::{FULL_RETRY, SOON};
+use crate::access::Caller;
 use crate::domain::limits::MAX_ACK_IDS;
 use crate::domain::{
     DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSource, GroupId, Sequence, StreamId,
@@ -22,38 +24,37 @@ use crate::pb::v1::{discard_dead_letters_request, replay_dead_letters_request};
 use crate::queue::{DeadLetterOrder, DeadLetterPage, ListDeadLetters, Queue, Refusal, ReplayResult};
 
 const LIST: &str = "dead-letters";
-/// What a filter of dead letters may name.
+/// The fields that a filter of dead letters may use.
 const FILTER_FIELDS: Fields = Fields { only: &[], except: &["message", "picture"] };
-/// Dead letters that are read at once.
-const READ_AT_ONCE: usize = 100;
-/// Most such reads for one page.
-const READS_A_PAGE: usize = 40;
 const DEFAULT_MAX_COUNT: usize = 100;
+/// The maximum length of an unknown id in an error, in characters.
+const MAX_ID_CHARS: usize = 256;
 
-/// The handlers.
+/// The operations on dead letters.
 #[derive(Debug)]
-pub(crate) struct DeadLetterDesk {
+pub(crate) struct DeadLetterOperations {
     queue: Arc<dyn Queue>,
     consumers: Arc<Consumers>,
 }
 
-/// Which dead letters a request means.
+/// The dead letters that a request selects.
 enum Target {
     Ids(pb::DeadLetterIdList),
-    /// It must not be empty.
+    /// Those that match a filter, which must not be empty.
     Filter(String),
-    /// All, if it is true.
+    /// All, if true; false is an error.
     All(bool),
 }
 
-/// What a request means, in the order of its results.
+/// The selected dead letters, in the order of the results.
 struct Chosen {
-    /// As the caller wrote them, and what they name.
+    /// The ids as the caller wrote them, and their dead letters; `None` for an id without one.
     letters: Vec<(String, Option<DeadLetter>)>,
+    /// True if further dead letters match.
     more: bool,
 }
 
-impl DeadLetterDesk {
+impl DeadLetterOperations {
     pub(crate) fn new(queue: Arc<dyn Queue>, consumers: Arc<Consumers>) -> Self {
         Self { queue, consumers }
     }
@@ -78,7 +79,7 @@ impl DeadLetterDesk {
         'page: while let Some(letters) = walk.read().await? {
             for letter in letters {
                 let id = letter.id;
-                let letter = dead_letter::to_pb(letter, Shown::Described);
+                let letter = dead_letter::to_pb(letter, LetterPicture::Described);
                 if !filter.passes(&letter)? {
                     page.pass(id);
                 } else if !page.add(id, letter) {
@@ -86,7 +87,7 @@ impl DeadLetterDesk {
                 }
             }
             reads += 1;
-            if reads >= READS_A_PAGE {
+            if reads >= page::READS_A_PAGE {
                 break;
             }
         }
@@ -101,43 +102,50 @@ impl DeadLetterDesk {
         })
     }
 
-    /// A walk over the dead letters that a filter can select.
+    /// Returns a walk over the dead letters that a filter can select.
     fn walk<'a>(&'a self, filter: &Filter, order: DeadLetterOrder, after: Option<DeadLetterId>) -> Walk<'a> {
         let partitions = self.queue.partitions();
         let queue_id = filter.equal_text("queue_id");
         let partition = partitions.all().find(|&one| queue_id == Some(stats::queue_id(one).as_str()));
         let stream = filter.equal_text("stream_id").and_then(|id| id.parse().ok());
         let filter = DeadLetterFilter { stream, partition };
-        let query = ListDeadLetters { filter, order, after, limit: READ_AT_ONCE };
-        Walk { queue: &*self.queue, query, over: false }
+        let query = ListDeadLetters { filter, order, after, limit: page::READ_AT_ONCE };
+        Walk { queue: &*self.queue, query, is_done: false }
     }
 
-    pub(crate) async fn get(&self, request: pb::GetDeadLetterRequest) -> Result<pb::GetDeadLetterResponse> {
+    pub(crate) async fn get(
+        &self,
+        request: pb::GetDeadLetterRequest,
+        caller: &Caller,
+    ) -> Result<pb::GetDeadLetterResponse> {
         let pb::GetDeadLetterRequest { dead_letter_id, max_picture_bytes, metadata_only } = request;
-        let most = picture::checked_bound("max_picture_bytes", max_picture_bytes)?;
+        let max = picture::checked_bound("max_picture_bytes", max_picture_bytes)?;
         if dead_letter_id.is_empty() {
             return Err(Fault::invalid("dead_letter_id", "is required"));
         }
         let letter = self.look_up(&dead_letter_id).await?.ok_or_else(|| not_found(&dead_letter_id))?;
-        let shown = match letter.frame.picture {
-            None => Shown::Described,
-            Some(_) if metadata_only => Shown::Described,
-            Some(picture) if picture.payload.size_bytes > u64::from(most) => {
-                Shown::Omitted(pb::OmittedReason::TooLarge)
+        let picture = match letter.frame.picture {
+            None => LetterPicture::Described,
+            Some(_) if metadata_only => LetterPicture::Described,
+            Some(_) if !caller.permissions().originals.contains(letter.frame.stream_id.as_str()) => {
+                LetterPicture::Omitted(pb::OmittedReason::NotPermitted)
+            }
+            Some(picture) if picture.payload.size_bytes > u64::from(max) => {
+                LetterPicture::Omitted(pb::OmittedReason::TooLarge)
             }
             Some(picture) => {
                 let found = self.queue.fetch(letter.id.partition, &[picture.payload]).await?.pop().flatten();
                 match found {
-                    Some(data) => Shown::Data(data),
-                    // Discarded in between?
+                    Some(data) => LetterPicture::Data(data),
+                    // The dead letter may have been discarded since it was read.
                     None if self.queue.get_dead_letter(letter.id).await?.is_none() => {
                         return Err(not_found(&dead_letter_id));
                     }
-                    None => Shown::Omitted(pb::OmittedReason::PayloadLost),
+                    None => LetterPicture::Omitted(pb::OmittedReason::PayloadLost),
                 }
             }
         };
-        Ok(pb::GetDeadLetterResponse { dead_letter: Some(dead_letter::to_pb(letter, shown)) })
+        Ok(pb::GetDeadLetterResponse { dead_letter: Some(dead_letter::to_pb(letter, picture)) })
     }
 
     pub(crate) async fn replay(
@@ -152,7 +160,7 @@ impl DeadLetterDesk {
             T::Filter(filter) => Target::Filter(filter),
             T::All(all) => Target::All(all),
         });
-        // By filter or `all`, those that were replayed before are passed over.
+        // A filter and `all` skip dead letters that were replayed before.
         let Chosen { letters, more } =
             self.choose(target, max_count, |letter| letter.replay.is_none()).await?;
         if dry_run {
@@ -165,23 +173,26 @@ impl DeadLetterDesk {
         for (index, letter) in in_stream_order(&letters) {
             let outcome = match letter {
                 None => Err(not_found(&letters[index].0)),
-                // Behind a refused one its stream waits, so that the order holds.
-                Some(letter) if refused.contains(&way(letter)) => Err(behind_refused()),
+                // After a refusal, the later dead letters of the same destination wait, so that
+                // their order is kept.
+                Some(letter) if refused.contains(&destination(letter)) => Err(after_refused()),
                 Some(letter) => {
                     let outcome = self.replay_one(letter).await;
                     if outcome.as_ref().is_err_and(|fault| fault.retry_delay.is_some()) {
-                        refused.insert(way(letter));
+                        refused.insert(destination(letter));
                     }
                     if outcome.is_ok() {
                         if let DeadLetterSource::Group(group) = &letter.frame.source {
                             groups.insert(group);
                         }
-                        // A group's stays: until a member has the frame, it may be all that is left of it.
+                        // The dead letter of a group is kept: until a member has the frame, it may
+                        // be the only copy.
                         if discard_replayed
                             && letter.frame.source == DeadLetterSource::Worker
                             && let Err(error) = self.queue.discard_dead_letter(letter.id).await
                         {
-                            tracing::warn!(id = %letter.id, %error, "a replayed dead letter stays");
+                            let id = letter.id;
+                            tracing::warn!(%id, %error, "cannot remove a replayed dead letter; it is kept");
                         }
                     }
                     outcome
@@ -189,7 +200,7 @@ impl DeadLetterDesk {
             };
             results.insert(index, result(letters[index].0.clone(), outcome));
         }
-        groups.into_iter().for_each(|group| self.consumers.nudge(group));
+        groups.into_iter().for_each(|group| self.consumers.notify_members(group));
         let results: Vec<_> = (0..letters.len()).filter_map(|index| results.remove(&index)).collect();
         Ok(pb::ReplayDeadLettersResponse { results, more })
     }
@@ -222,7 +233,8 @@ impl DeadLetterDesk {
         Ok(pb::DiscardDeadLettersResponse { results, more })
     }
 
-    /// Reads what a caller named; an id that is none names nothing.
+    /// Reads the dead letter that a caller named; returns `None` if there is none, or the id is
+    /// invalid.
     async fn look_up(&self, id: &str) -> Result<Option<DeadLetter>> {
         match DeadLetterId::parse(id, self.queue.partitions()) {
             Ok(id) => Ok(self.queue.get_dead_letter(id).await?),
@@ -230,7 +242,8 @@ impl DeadLetterDesk {
         }
     }
 
-    /// Reads what a target means; `eligible` holds for what a filter or `all` may select.
+    /// Reads the dead letters of a target; `eligible` holds for those that a filter or `all` may
+    /// select.
     async fn choose(
         &self,
         target: Option<Target>,
@@ -238,32 +251,33 @@ impl DeadLetterDesk {
         eligible: impl Fn(&DeadLetter) -> bool,
     ) -> Result<Chosen> {
         let filter = match target {
-            None => return Err(Fault::invalid("target", "must say which dead letters: there is no default")),
+            None => return Err(Fault::invalid("target", "must select dead letters: there is no default")),
             Some(Target::Ids(pb::DeadLetterIdList { ids })) => {
                 if max_count.is_some() {
                     return Err(Fault::invalid("max_count", "must not be set with ids"));
                 }
                 return self.named(ids).await;
             }
-            Some(Target::All(false)) => return Err(Fault::invalid("all", "must be true, or not be set")),
+            Some(Target::All(false)) => return Err(Fault::invalid("all", "must be true or unset")),
             Some(Target::All(true)) => String::new(),
             Some(Target::Filter(filter)) if filter.trim().is_empty() => {
-                let rule = "must not be empty; `all` means all dead letters";
+                let rule = "must not be empty; use `all` to select all dead letters";
                 return Err(Fault::invalid("filter", rule));
             }
             Some(Target::Filter(filter)) => filter,
         };
         let filter = Filter::of::<pb::DeadLetter>(&filter, FILTER_FIELDS)?;
-        let most = bounded("max_count", max_count, 1, MAX_ACK_IDS as u64)?;
-        let most = most.map_or(DEFAULT_MAX_COUNT, |count| count as usize);
+        let max = bounded("max_count", max_count.map(|count| count as usize), 1, MAX_ACK_IDS)?;
+        let max = max.unwrap_or(DEFAULT_MAX_COUNT);
         let mut letters = Vec::new();
         let mut walk = self.walk(&filter, DeadLetterOrder::OldestFirst, None);
-        // Not bounded but by what is kept: a call that ended early would never get beyond what it passes over.
+        // This reads all stored dead letters if necessary. With a limit of reads, a call might skip
+        // all that it reads, and each repeated call would then skip the same ones again.
         while let Some(found) = walk.read().await? {
             for letter in found {
                 let selected = eligible(&letter)
-                    && filter.passes(&dead_letter::to_pb(letter.clone(), Shown::Described))?;
-                if selected && letters.len() >= most {
+                    && filter.passes(&dead_letter::to_pb(letter.clone(), LetterPicture::Described))?;
+                if selected && letters.len() >= max {
                     return Ok(Chosen { letters, more: true });
                 }
                 if selected {
@@ -275,14 +289,7 @@ impl DeadLetterDesk {
     }
 
     async fn named(&self, ids: Vec<String>) -> Result<Chosen> {
-        if ids.is_empty() {
-            return Err(Fault::invalid("ids.ids", "must name at least one dead letter"));
-        }
-        if ids.len() > MAX_ACK_IDS {
-            let message = format!("ids.ids: at most {MAX_ACK_IDS} dead letters, not {}", ids.len());
-            let fault = Fault::new(ErrorReason::TooManyItems, message).field("ids.ids");
-            return Err(fault.fact("limit", MAX_ACK_IDS).fact("actual", ids.len()));
-        }
+        check_count("ids.ids", ids.len(), MAX_ACK_IDS)?;
         let mut letters = Vec::with_capacity(ids.len());
         for id in ids {
             let found = self.look_up(&id).await?;
@@ -291,7 +298,7 @@ impl DeadLetterDesk {
         Ok(Chosen { letters, more: false })
     }
 
-    /// What a replay would answer.
+    /// Returns the results that a replay would return.
     async fn would_replay(
         &self,
         letters: &[(String, Option<DeadLetter>)],
@@ -307,14 +314,14 @@ impl DeadLetterDesk {
             let outcome = match letter.map(|letter| (letter, answers.next().flatten())) {
                 None => Err(not_found(id)),
                 Some((_, None)) => Ok(None),
-                // A dry run tells no sequence, not even one that was given before.
+                // A dry run reports no sequence, not even that of an earlier replay.
                 Some((letter, Some(answer))) => replayed(letter, answer).map(|_| None),
             };
             let outcome = match letter {
-                Some(letter) if refused.contains(&way(letter)) => Err(behind_refused()),
+                Some(letter) if refused.contains(&destination(letter)) => Err(after_refused()),
                 Some(letter) => {
                     if outcome.as_ref().is_err_and(|fault| fault.retry_delay.is_some()) {
-                        refused.insert(way(letter));
+                        refused.insert(destination(letter));
                     }
                     outcome
                 }
@@ -330,7 +337,8 @@ impl DeadLetterDesk {
     }
 }
 
-/// What came of a replay: the new sequence, if it has one, or why there was none.
+/// Converts the result of a replay. Returns the new sequence, or `None` if the frame keeps its
+/// sequence in its group. A fault says why the dead letter cannot be replayed.
 fn replayed(letter: &DeadLetter, result: ReplayResult) -> Result<Option<Sequence>> {
     let gone = |message: String| Fault::new(ErrorReason::ReplayTargetGone, message);
     match result {
@@ -343,27 +351,27 @@ fn replayed(letter: &DeadLetter, result: ReplayResult) -> Result<Option<Sequence
         }
         ReplayResult::TargetGone => Err(match &letter.frame.source {
             DeadLetterSource::Worker => {
-                gone("the stream is not registered any more; register it and replay again".to_owned())
+                gone("the stream is no longer registered; register it and replay again".to_owned())
             }
             DeadLetterSource::Group(group) => {
-                gone(format!("consumer group {group} is gone, or does not read the stream any more"))
+                gone(format!("consumer group {group} was deleted or no longer reads this stream"))
             }
         }),
         ReplayResult::GroupFull => Err(Fault::new(
             ErrorReason::QueueFull,
-            "the consumer group has as many frames outstanding as it may",
+            "the consumer group has its maximum of outstanding frames",
         )
         .retry_in(FULL_RETRY)),
         ReplayResult::Refused(refusal) => Err(match refusal {
             Refusal::StreamQueueFull | Refusal::PartitionFull | Refusal::StreamTooFast => {
-                Fault::from(refusal).because_of_queue()
+                Fault::from(refusal).into_queue_full()
             }
             Refusal::PayloadGone => Fault::from(refusal).retry_in(SOON),
             Refusal::StreamNotFound
             | Refusal::SequenceReused { .. }
             | Refusal::SequenceTooOld { .. }
             | Refusal::SequenceOutOfOrder { .. }
-            | Refusal::BehindRefused
+            | Refusal::AfterRefused
             | Refusal::TooManyPublishers
             | Refusal::QueueDraining
             | Refusal::Backend(_) => refusal.into(),
@@ -371,51 +379,54 @@ fn replayed(letter: &DeadLetter, result: ReplayResult) -> Result<Option<Sequence
     }
 }
 
-/// A walk over dead letters, some at a time.
+/// A walk over dead letters, a page at a time.
 struct Walk<'a> {
     queue: &'a dyn Queue,
     query: ListDeadLetters,
-    over: bool,
+    is_done: bool,
 }
 
 impl Walk<'_> {
-    /// The next ones; `None` after the last.
+    /// Reads the next page; returns `None` after the last.
     async fn read(&mut self) -> Result<Option<Vec<DeadLetter>>> {
-        if self.over {
+        if self.is_done {
             return Ok(None);
         }
         let DeadLetterPage { letters, next } = self.queue.list_dead_letters(&self.query).await?;
-        self.over = next.is_none();
+        self.is_done = next.is_none();
         self.query.after = next;
-        // Others have their turn.
+        // Other tasks may run between two pages.
         tokio::task::yield_now().await;
         Ok(Some(letters))
     }
 
-    /// Where it goes on; `None` at its end.
+    /// Returns the position after which the walk continues; `None` at its end.
     fn position(&self) -> Option<DeadLetterId> {
-        self.query.after.filter(|_| !self.over)
+        self.query.after.filter(|_| !self.is_done)
     }
 }
 
 impl Fault {
-    /// A full queue has one reason here, whichever bound was reached.
-    fn because_of_queue(self) -> Self {
+    /// Returns the fault with the reason QUEUE_FULL: a replay does not distinguish between the
+    /// limits of a queue.
+    fn into_queue_full(self) -> Self {
         Self { reason: ErrorReason::QueueFull, ..self }
     }
 }
 
-fn behind_refused() -> Fault {
-    let message = "an earlier dead letter of the stream was refused for a time";
+fn after_refused() -> Fault {
+    let message = "an earlier dead letter of the stream was refused and can be replayed later";
     Fault::new(ErrorReason::QueueFull, message).retry_in(FULL_RETRY)
 }
 
-/// Where a letter goes: order holds within it.
-fn way(letter: &DeadLetter) -> (&StreamId, &DeadLetterSource) {
+/// Returns the destination of a dead letter. Dead letters with the same destination are replayed in
+/// order.
+fn destination(letter: &DeadLetter) -> (&StreamId, &DeadLetterSource) {
     (&letter.frame.stream_id, &letter.frame.source)
 }
 
-/// Places and letters, those of a stream by their first numbers.
+/// Returns the dead letters with their indexes; those of a stream in the order of their original
+/// sequences.
 fn in_stream_order(letters: &[(String, Option<DeadLetter>)]) -> Vec<(usize, Option<&DeadLetter>)> {
     let mut order: Vec<_> = letters.iter().map(|(_, letter)| letter.as_ref()).enumerate().collect();
     order.sort_by_key(|(_, letter)| letter.map(|letter| (&letter.frame.stream_id, letter.frame.sequence)));
@@ -423,8 +434,9 @@ fn in_stream_order(letters: &[(String, Option<DeadLetter>)]) -> Vec<(usize, Opti
 }
 
 fn not_found(id: &str) -> Fault {
-    let id: String = id.chars().take(256).collect();
-    let message = format!("there is no dead letter {id}; it may have been discarded, or had to make room");
+    let id = shortened(id, MAX_ID_CHARS);
+    let message =
+        format!("dead letter {id} does not exist; it may have been discarded or removed to free memory");
     Fault::new(ErrorReason::DeadLetterNotFound, message).fact("dead_letter_id", id)
 }
 
@@ -438,8 +450,8 @@ fn result(dead_letter_id: String, outcome: Result<Option<Sequence>>) -> pb::Dead
     pb::DeadLetterResult { dead_letter_id, outcome: Some(outcome) }
 }
 
-/// What a call came to, for the audit log.
-pub(crate) fn account(results: &[pb::DeadLetterResult]) -> String {
+/// Summarizes the results of a call for the audit log.
+pub(crate) fn summary(results: &[pb::DeadLetterResult]) -> String {
     let done = results.iter().filter(|one| matches!(one.outcome, Some(Outcome::Done(_)))).count();
     format!("{done} done, {} refused", results.len() - done)
 }

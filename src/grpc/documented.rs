@@ -1,13 +1,13 @@
-//! Holds faults against the comments of `error_reason.proto`: where a reason appears, with which code, delay and metadata.
+//! Checks faults against the comments of `error_reason.proto`: where a reason appears, and its
+//! code, delay and metadata.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use tonic::{Code, Status};
 
-use super::convert::subscription::too_many;
 use super::fault::{Fault, code};
-use super::{front, page, submit, unknown};
+use super::{layers, page, submit, unknown};
 use crate::domain::ValidationError;
 use crate::pb::v1::ErrorReason;
 
@@ -29,11 +29,11 @@ const CODES: [(&str, Code); 12] = [
 /// The messages that carry reasons.
 const MESSAGES: [&str; 3] = ["ItemError", "Tombstone", "DeadLetter"];
 
-/// What the contract says of a reason.
+/// The documentation of a reason in the contract.
 #[derive(Debug)]
 struct Documented {
     text: String,
-    /// Each item is one key, or several of which one is there.
+    /// Each item is one key, or several of which one is present.
     keys: Vec<Keys>,
 }
 
@@ -79,7 +79,8 @@ fn keys(comment: &str) -> Vec<Keys> {
     list.split(',').map(item).collect()
 }
 
-/// Checks that a fault has the metadata and the delay that the contract says of its reason, no more and no less.
+/// Checks that a fault has exactly the metadata and the delay that the contract documents for its
+/// reason.
 pub(crate) fn check(fault: &Fault) {
     let name = fault.reason.as_str_name();
     let Documented { text, keys } = REASONS.get(name).unwrap_or_else(|| panic!("{name} has no comment"));
@@ -115,7 +116,7 @@ fn every_reason_says_where_it_appears_and_with_which_code() {
 }
 
 #[test]
-fn keys_are_read_as_comments_have_them() {
+fn keys_are_read_from_comments() {
     let read = |text| {
         let keys = keys(text).into_iter().map(|keys| (keys.names.join("|"), keys.is_optional));
         keys.collect::<Vec<_>>()
@@ -128,27 +129,27 @@ fn keys_are_read_as_comments_have_them() {
 
 #[test]
 fn faults_that_several_calls_share_are_as_documented() {
-    use unknown::{Refusal, What};
-    let refused = |what| Fault::from(Refusal { path: "a.b".to_owned(), what });
-    let nowhere = |what| Fault::from(Refusal { path: String::new(), what });
-    let tonics = |status: Status| front::contract_fault(&status, 5).expect("a fault of the contract");
+    use unknown::{Refusal, RefusalReason};
+    let refused = |reason| Fault::from(Refusal { path: "a.b".to_owned(), reason });
+    let without_path = |reason| Fault::from(Refusal { path: String::new(), reason });
+    let from_tonic = |status: Status| layers::contract_fault(&status, 5).expect("a fault of the contract");
     for fault in [
         Fault::from(ValidationError::new("stream_id", "is bad")),
         Fault::from(ValidationError::new("cursor", "is bad")),
         Fault::invalid("quality", "is bad"),
         Fault::draining(),
-        too_many("rois", 3),
+        Fault::too_many("rois", 3),
         submit::batch_too_large(6, 5),
         page::bad_token(),
-        refused(What::UnknownField),
-        refused(What::UnknownEnumValue(7)),
-        refused(What::NumberTooLarge(1 << 60)),
-        refused(What::UnsetOneof),
-        nowhere(What::UnknownRequest),
-        nowhere(What::Malformed("it is cut off")),
-        tonics(Status::out_of_range("Error, decoded message length too large: found 6 bytes")),
-        tonics(Status::unimplemented("Content is compressed with `gzip`")),
-        tonics(Status::internal("failed to decode")),
+        refused(RefusalReason::UnknownField),
+        refused(RefusalReason::UnknownEnumValue(7)),
+        refused(RefusalReason::NumberTooLarge(1 << 60)),
+        refused(RefusalReason::UnsetOneof),
+        without_path(RefusalReason::UnknownRequest),
+        without_path(RefusalReason::Malformed("it is cut off")),
+        from_tonic(Status::out_of_range("Error, decoded message length too large: found 6 bytes")),
+        from_tonic(Status::unimplemented("Content is compressed with `gzip`")),
+        from_tonic(Status::internal("failed to decode")),
     ] {
         check(&fault);
     }

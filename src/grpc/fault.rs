@@ -1,4 +1,5 @@
-//! Why a call, or one item of it, is refused: the fact, before it becomes a status or a `ItemError`.
+//! The failure of a call, or of one item of a call, before it is converted to a status or an
+//! `ItemError`.
 
 use std::time::Duration;
 
@@ -6,7 +7,6 @@ use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::convert::time;
 use crate::domain::ValidationError;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
@@ -14,27 +14,28 @@ use crate::pb::v1::ErrorReason;
 /// `google.rpc.ErrorInfo.domain` of every error.
 pub const ERROR_DOMAIN: &str = "frameway.example";
 
-/// What a message, a field path or a fact may hold, in characters. They repeat what the caller sent.
+/// The maximum length of a message, a field path or a fact, in characters. They may repeat values
+/// of the request.
 const MAX_TEXT_CHARS: usize = 512;
-/// What a status may take in the trailers, in bytes as they are sent: nginx has a page (4 KiB) for all of an answer's
-/// headers, grpc-java 8 KiB.
+/// The maximum size of a status in the trailers as they are sent: nginx accepts a page (4 KiB) for
+/// all headers of a response, grpc-java 8 KiB.
 const MAX_STATUS_BYTES: usize = 3 << 10;
-/// Below this no text is shortened further: what is left is more than names need.
+/// The minimum length to which texts are shortened, in characters. Names still fit.
 const MIN_TEXT_CHARS: usize = 32;
 
-/// Result of a conversion or of a handler's step.
+/// The result of a conversion or of a step of a handler.
 pub(crate) type Result<T> = std::result::Result<T, Fault>;
 
-/// A refusal. [`super::status`] makes them of other layers' errors.
+/// The failure of a call or of an item. [`super::status`] converts the errors of other layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// For programs.
+    /// The reason, for programs.
     pub(crate) reason: ErrorReason,
-    /// For people.
+    /// The message, for people.
     pub(crate) message: String,
-    /// Path of the field at fault; empty if it is none.
+    /// The path of the field at fault; empty if no field is.
     pub(crate) field: String,
-    /// When the same call may succeed; `None` if it never will as it is.
+    /// The time after which the same call may succeed; `None` if it never will.
     pub(crate) retry_delay: Option<Duration>,
     /// `ErrorInfo.metadata`.
     pub(crate) facts: Vec<(&'static str, String)>,
@@ -45,13 +46,13 @@ impl Fault {
         Self { reason, message: message.into(), field: String::new(), retry_delay: None, facts: Vec::new() }
     }
 
-    /// The same, naming the field at fault.
+    /// Names the field at fault.
     pub(crate) fn field(mut self, path: impl Into<String>) -> Self {
         self.field = path.into();
         self
     }
 
-    /// The same, seen from the message that holds the field.
+    /// Prefixes the path of the field at fault with that of the message that contains it.
     pub(crate) fn within(mut self, parent: &str) -> Self {
         self.field = match self.field.is_empty() {
             true => parent.to_owned(),
@@ -70,19 +71,31 @@ impl Fault {
         self
     }
 
-    /// A field whose value breaks a rule.
+    /// Creates the fault of a field whose value breaks a rule.
     pub(crate) fn invalid(path: impl Into<String>, rule: impl Into<String>) -> Self {
         ValidationError::new(path, rule).into()
     }
 
-    /// The same fault as one item's result.
+    /// Creates the fault of a list with more than `limit` items.
+    pub(crate) fn too_many(field: &str, limit: usize) -> Self {
+        Self::new(ErrorReason::TooManyItems, format!("{field} must contain at most {limit}"))
+            .field(field)
+            .fact("limit", limit)
+    }
+
+    /// Creates the fault of a request that breaks the protocol: it is refused every time.
+    pub(crate) fn protocol_violation(message: impl Into<String>) -> Self {
+        Self::new(ErrorReason::ProtocolViolation, message)
+    }
+
+    /// Converts the fault to the error of one item.
     pub(crate) fn into_item_error(self) -> pb::ItemError {
         let metadata = metadata(&self.field, &self.facts, |text| shortened(text, MAX_TEXT_CHARS));
         pb::ItemError {
             reason: self.reason.into(),
             message: shortened(&self.message, MAX_TEXT_CHARS),
             field: shortened(&self.field, MAX_TEXT_CHARS),
-            retry_delay: self.retry_delay.map(time::duration_to_pb),
+            retry_delay: self.retry_delay.and_then(|delay| delay.try_into().ok()),
             metadata,
         }
     }
@@ -90,7 +103,7 @@ impl Fault {
 
 impl From<ValidationError> for Fault {
     fn from(error: ValidationError) -> Self {
-        // Two fields have reasons of their own, whatever message holds them.
+        // Two fields have reasons of their own, in every message.
         let reason = match error.field.rsplit('.').next() {
             Some("stream_id") => ErrorReason::InvalidStreamId,
             Some("cursor") => ErrorReason::CursorInvalid,
@@ -101,8 +114,9 @@ impl From<ValidationError> for Fault {
 }
 
 impl From<Fault> for Status {
-    /// The status with its details. Texts are cut so that the whole fits what clients and proxies take: an answer that
-    /// does not would reach the caller as another error, or end its connection.
+    /// Returns the status with its details. Texts are shortened so that clients and proxies accept
+    /// the whole status: a larger one would reach the caller as another error, or end its
+    /// connection.
     fn from(fault: Fault) -> Self {
         let mut max_chars = MAX_TEXT_CHARS;
         loop {
@@ -115,7 +129,7 @@ impl From<Fault> for Status {
     }
 }
 
-/// The status of a fault, with at most so many characters of each text.
+/// Returns the status of a fault, with at most `max_chars` characters of each text.
 fn status(fault: &Fault, max_chars: usize) -> Status {
     let Fault { reason, message, field, retry_delay, facts } = fault;
     let cut = |text: &str| shortened(text, max_chars);
@@ -135,11 +149,16 @@ fn status(fault: &Fault, max_chars: usize) -> Status {
     if retry_delay.is_some() {
         details.set_retry_info(*retry_delay);
     }
+    if *reason == ErrorReason::QuotaExceeded {
+        let subject = fact("principal").unwrap_or_default();
+        details.add_quota_failure_violation(subject, message.clone());
+    }
     details.set_error_info(reason.as_str_name(), ERROR_DOMAIN, metadata);
     Status::with_error_details(code(*reason), message, details)
 }
 
-/// The facts of a fault, and the field at fault, as `ErrorInfo.metadata` and `ItemError.metadata` have them.
+/// Returns the facts of a fault and the field at fault, as in `ErrorInfo.metadata` and
+/// `ItemError.metadata`.
 fn metadata<M: FromIterator<(String, String)>>(
     field: &str,
     facts: &[(&'static str, String)],
@@ -149,32 +168,32 @@ fn metadata<M: FromIterator<(String, String)>>(
     facts.iter().map(|(name, value)| ((*name).to_owned(), cut(value))).chain(field).collect()
 }
 
-/// The first characters of a text, and a sign that there were more.
+/// Returns the first characters of a text, with dots if there are more.
 pub(crate) fn shortened(text: &str, max_chars: usize) -> String {
-    const SIGN: &str = "...";
+    const DOTS: &str = "...";
     match text.char_indices().nth(max_chars) {
-        Some(_) => text.chars().take(max_chars - SIGN.len()).chain(SIGN.chars()).collect(),
+        Some(_) => text.chars().take(max_chars - DOTS.len()).chain(DOTS.chars()).collect(),
         None => text.to_owned(),
     }
 }
 
-/// What a status takes in the trailers.
+/// Returns the size of a status in the trailers.
 fn sent_bytes(status: &Status) -> usize {
     trailers(status).iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-/// The trailers that end a call with this status.
+/// Returns the trailers that end a call with this status.
 pub(crate) fn trailers(status: &Status) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Err(unfit) = status.add_header(&mut headers) {
-        // A header takes the words of this one.
+        // `unfit` is the status of this failure. Its text always fits into a header.
         return trailers(&unfit);
     }
     headers
 }
 
-/// The status code of a reason, as `error_reason.proto` gives it. Reasons that appear only inside messages have the code
-/// that would fit, should one ever fail a call.
+/// Returns the status code of a reason, as documented in `error_reason.proto`. A reason that
+/// appears only inside messages has the code that a call with this reason would have.
 pub(crate) fn code(reason: ErrorReason) -> Code {
     use ErrorReason as R;
     match reason {

@@ -1,13 +1,16 @@
-//! GetFrames and GetLatestFrames: output entries by number, and the newest ones.
+//! GetFrames and GetLatestFrames: output entries by sequence, and the newest ones.
 
 use std::sync::Arc;
 
 use prost::Message as _;
 
+use super::convert::check_count;
 use super::convert::picture;
 use super::convert::processed::{self, Entry, SentPicture};
 use super::convert::time;
 use super::fault::{Fault, Result};
+use super::permissions;
+use crate::access::Caller;
 use crate::domain::limits::{DEFAULT_MAX_DELIVERED_PICTURE_BYTES, MAX_PAGE_BYTES};
 use crate::domain::{
     OutputBody, OutputEntry, PayloadRef, PictureRole, Sequence, StoredPicture, StreamId, StreamRecord,
@@ -15,20 +18,20 @@ use crate::domain::{
 };
 use crate::hub::{GapReason, Hub, PictureWant, PicturesOrLost};
 use crate::pb::v1 as pb;
-use crate::pb::v1::ErrorReason;
 use crate::pb::v1::frame_lookup::Outcome as Lookup;
 use crate::pb::v1::latest_frame::Outcome as Latest;
 use crate::queue::{self, OutputPage, Queue};
 
-/// Most sequences or streams of one request.
+/// The maximum number of sequences or streams in one request.
 pub(crate) const MAX_LOOKUP_ITEMS: usize = 100;
 
-/// What stands around an entry in a message: a stream's id, an age, keys, lengths, and four pictures' descriptions.
+/// The size that is counted for each entry of a message in addition to the entry itself: the id of
+/// the stream, an age, keys, lengths, and the descriptions of four pictures.
 const ITEM_OVERHEAD_BYTES: usize = 512;
-/// Kept free of a message.
+/// The part of a message's maximum size that is left free.
 const MESSAGE_SLACK_BYTES: usize = 16 << 10;
 
-/// Reads outputs.
+/// A reader of outputs.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
     queue: Arc<dyn Queue>,
@@ -40,11 +43,16 @@ impl FrameReader {
         Self { queue, hub }
     }
 
-    pub(crate) async fn by_sequence(&self, request: pb::GetFramesRequest) -> Result<pb::GetFramesResponse> {
+    pub(crate) async fn by_sequence(
+        &self,
+        request: pb::GetFramesRequest,
+        caller: &Caller,
+    ) -> Result<pb::GetFramesResponse> {
         let pb::GetFramesRequest { stream_id, sequences, pictures } = request;
         let stream: StreamId = stream_id.parse()?;
-        check_count("sequences", sequences.len())?;
-        let want = picture::want("pictures", pictures)?;
+        permissions::check_read(caller, &stream)?;
+        check_count("sequences", sequences.len(), MAX_LOOKUP_ITEMS)?;
+        let want = picture::want("pictures", pictures, caller)?;
         let number = |(index, number)| {
             Sequence::new(number).map_err(|e| Fault::invalid(format!("sequences[{index}]"), e.message))
         };
@@ -58,11 +66,11 @@ impl FrameReader {
             let entry = page.entries.first().filter(|entry| entry.sequence == number);
             found.push(entry.cloned().ok_or_else(|| missing(number, &page)));
         }
-        let mut message = Message::around(want, found.iter().flatten());
+        let mut response = ResponsePictures::new(want, found.iter().flatten());
         let mut results = Vec::with_capacity(numbers.len());
         for (number, found) in numbers.into_iter().zip(found) {
             let outcome = match found {
-                Ok(entry) => match message.add(&self.hub, &entry).await? {
+                Ok(entry) => match response.add(&self.hub, &entry).await? {
                     Entry::Frame(frame) => Lookup::Frame(*frame),
                     Entry::Tombstone(tombstone) => Lookup::Tombstone(*tombstone),
                 },
@@ -76,23 +84,25 @@ impl FrameReader {
     pub(crate) async fn latest(
         &self,
         request: pb::GetLatestFramesRequest,
+        caller: &Caller,
     ) -> Result<pb::GetLatestFramesResponse> {
         let pb::GetLatestFramesRequest { stream_ids, pictures } = request;
-        check_count("stream_ids", stream_ids.len())?;
-        let want = picture::want("pictures", pictures)?;
+        check_count("stream_ids", stream_ids.len(), MAX_LOOKUP_ITEMS)?;
+        let want = picture::want("pictures", pictures, caller)?;
         let id = |(index, id): (usize, &String)| {
             id.parse().map_err(|error| Fault::from(error).field(format!("stream_ids[{index}]")))
         };
         let ids: Vec<StreamId> = stream_ids.iter().enumerate().map(id).collect::<Result<_>>()?;
+        ids.iter().try_for_each(|id| permissions::check_read(caller, id))?;
         let mut found = Vec::with_capacity(ids.len());
         for id in &ids {
             found.push(self.latest_frame(id).await?);
         }
-        let mut message = Message::around(want, found.iter().flatten());
+        let mut response = ResponsePictures::new(want, found.iter().flatten());
         let mut results = Vec::with_capacity(ids.len());
         for (id, found) in ids.into_iter().zip(found) {
             let (outcome, age) = match found {
-                Ok(entry) => match message.add(&self.hub, &entry).await? {
+                Ok(entry) => match response.add(&self.hub, &entry).await? {
                     Entry::Frame(frame) => {
                         let age = Timestamp::now().since(entry.receive_time);
                         (Latest::Frame(*frame), Some(time::duration_to_pb(age)))
@@ -106,7 +116,7 @@ impl FrameReader {
         Ok(pb::GetLatestFramesResponse { results })
     }
 
-    /// A stream's newest processed frame, or why there is none.
+    /// Reads the newest processed frame of a stream, or the reason why there is none.
     async fn latest_frame(
         &self,
         id: &StreamId,
@@ -117,13 +127,13 @@ impl FrameReader {
         let newest = self.queue.latest_outputs(id, 1).await?.pop();
         Ok(match newest {
             None => Err(self.why_empty(id).await?),
-            // It came just now.
+            // The frame was published after the first read.
             Some(entry) if matches!(entry.body, OutputBody::Frame(_)) => Ok(entry),
             Some(_) => Err(pb::MissingReason::NoPicture),
         })
     }
 
-    /// Why a stream's output has no entries.
+    /// Returns the reason why the output of a stream has no frame.
     async fn why_empty(&self, id: &StreamId) -> Result<pb::MissingReason> {
         let record = self.queue.get_streams(std::slice::from_ref(id)).await?.into_iter().next().flatten();
         Ok(match record {
@@ -142,33 +152,39 @@ impl FrameReader {
     }
 }
 
-/// The pictures of one response message, which share a bound.
-struct Message {
+/// The pictures of one response, which share a maximum size.
+struct ResponsePictures {
     want: PictureWant,
     left_bytes: u64,
 }
 
-impl Message {
-    /// A message for these entries. Where the caller asks for no more than the default, the whole message, words included, stays
-    /// below what every client takes.
-    fn around<'a>(want: PictureWant, entries: impl Iterator<Item = &'a Arc<OutputEntry>>) -> Self {
-        let words: usize = entries.map(|entry| words_of(entry)).sum();
-        let room = (MAX_PAGE_BYTES - MESSAGE_SLACK_BYTES).saturating_sub(words) as u64;
+impl ResponsePictures {
+    /// Creates an empty collection for a response with these entries. If the caller asks for at
+    /// most the default size, the whole response stays below the receive limit of every client.
+    fn new<'a>(want: PictureWant, entries: impl Iterator<Item = &'a Arc<OutputEntry>>) -> Self {
+        let other_bytes: usize = entries.map(|entry| size_without_pictures(entry)).sum();
+        let room = (MAX_PAGE_BYTES - MESSAGE_SLACK_BYTES).saturating_sub(other_bytes) as u64;
         let asked = u64::from(want.max_picture_bytes);
         let is_default = want.max_picture_bytes <= DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
         Self { want, left_bytes: if is_default { asked.min(room) } else { asked } }
     }
 
-    /// The entry, with the pictures that still fit; those that do not are not even fetched.
+    /// Converts an entry with the pictures that still fit; others are not even fetched.
     async fn add(&mut self, hub: &Arc<Hub>, entry: &OutputEntry) -> Result<Entry> {
         let limit = u64::from(self.want.max_picture_bytes);
-        let mut fetched =
-            PictureWant { max_picture_bytes: self.want.max_picture_bytes, ..PictureWant::default() };
+        let mut fetched = PictureWant {
+            max_picture_bytes: self.want.max_picture_bytes,
+            originals: self.want.originals.clone(),
+            ..PictureWant::default()
+        };
         let mut sent = Vec::new();
         let mut room = self.left_bytes;
         for role in self.want.roles() {
             let stored = entry.body.pictures().iter().find(|picture| picture.role == role);
-            // The hub tells of those that are not kept, or are too large by themselves.
+            // A picture that is not stored, exceeds the limit by itself or may not be seen is left
+            // to the hub, which reports it.
+            let is_withheld = role == PictureRole::Original && !fetched.may_send_original(&entry.stream_id);
+            let stored = stored.filter(|_| !is_withheld);
             let needed = stored.map_or(0, |picture| picture.payload.size_bytes);
             match stored {
                 Some(picture) if needed <= limit && needed > room => {
@@ -180,7 +196,7 @@ impl Message {
                         PictureRole::Thumbnail => fetched.thumbnail = true,
                         PictureRole::Processed => fetched.processed = true,
                         PictureRole::Original => fetched.original = true,
-                        // How large it is shows when it is made.
+                        // The size of a rendition is known only after it is made.
                         PictureRole::Rendition => fetched.rendition = self.want.rendition,
                     }
                 }
@@ -208,13 +224,13 @@ impl Message {
     }
 }
 
-/// What an entry takes in a message without its pictures, in bytes.
-fn words_of(entry: &OutputEntry) -> usize {
-    let words = match processed::to_pb(entry, Vec::new()) {
+/// Returns the size of an entry in a message without its pictures.
+fn size_without_pictures(entry: &OutputEntry) -> usize {
+    let other_bytes = match processed::to_pb(entry, Vec::new()) {
         Entry::Frame(frame) => frame.encoded_len(),
         Entry::Tombstone(tombstone) => tombstone.encoded_len(),
     };
-    words + ITEM_OVERHEAD_BYTES
+    other_bytes + ITEM_OVERHEAD_BYTES
 }
 
 fn lost_to_pb(reason: GapReason) -> pb::OmittedReason {
@@ -234,7 +250,7 @@ fn lost_to_pb(reason: GapReason) -> pb::OmittedReason {
     }
 }
 
-/// Why there is no entry under a number.
+/// Returns the reason why there is no entry with a sequence.
 fn missing(number: Sequence, page: &OutputPage) -> pb::MissingReason {
     let counters = &page.counters;
     if number.get() <= counters.floor_sequence {
@@ -252,17 +268,4 @@ fn missing(number: Sequence, page: &OutputPage) -> pb::MissingReason {
 
 fn no_frame(reason: pb::MissingReason) -> Latest {
     Latest::Missing(pb::MissingFrame { reason: reason.into() })
-}
-
-fn check_count(field: &str, count: usize) -> Result<()> {
-    match count {
-        0 => Err(Fault::invalid(field, "must hold at least one")),
-        1..=MAX_LOOKUP_ITEMS => Ok(()),
-        _ => Err(Fault::new(
-            ErrorReason::TooManyItems,
-            format!("{field} must hold at most {MAX_LOOKUP_ITEMS}"),
-        )
-        .field(field)
-        .fact("limit", MAX_LOOKUP_ITEMS)),
-    }
 }

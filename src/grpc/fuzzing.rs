@@ -1,10 +1,11 @@
-//! Texts that callers send, for the fuzz targets, see `crate::fuzzing`.
+//! Readers of texts that callers send, for the fuzz targets; see `crate::fuzzing`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor, Value};
 
+pub(crate) use super::ack_id::MAC_BYTES;
 use super::ack_id::{AckId, AckKey};
 use super::filter::{Fields, Filter};
 use super::{page, reflect, unknown};
@@ -12,16 +13,15 @@ use crate::domain::{GroupId, Partitions, Sequence, StreamId};
 use crate::pb::v1 as pb;
 
 const KEY: [u8; 32] = [7; 32];
-pub(crate) const MAC_BYTES: usize = 16;
 
 fn group() -> Option<GroupId> {
     "site".parse().ok()
 }
 
-/// Reads bytes as an ack id, and as what stands in one behind a MAC that holds.
+/// Reads bytes as an ack id, and as the content of an ack id with a valid MAC.
 ///
 /// # Panics
-/// If an id that is good is not written as it was.
+/// Panics if a valid id is not the same text when it is written again.
 pub(crate) fn check_ack_id(data: &[u8]) {
     let (Some(group), key) = (group(), AckKey::new(KEY)) else { return };
     let check = |text: &str| {
@@ -36,7 +36,7 @@ pub(crate) fn check_ack_id(data: &[u8]) {
     check(&URL_SAFE_NO_PAD.encode([data, &mac.as_bytes()[..MAC_BYTES]].concat()));
 }
 
-/// Ack ids.
+/// Returns valid ack ids.
 pub(crate) fn ack_ids() -> Vec<String> {
     let id = |number: u64, stream: &str| {
         Some(AckId {
@@ -55,17 +55,17 @@ pub(crate) fn ack_ids() -> Vec<String> {
 /// Reads a page token.
 ///
 /// # Panics
-/// If one that is good is not written as it was.
+/// Panics if a valid token is not the same text when it is written again.
 pub(crate) fn check_page_token(text: &str) {
     if let Ok(Some(id)) = page::after::<StreamId>("streams", text) {
         assert_eq!(page::token("streams", &id), text);
     }
 }
 
-/// Reads a filter, and asks it about a stream.
+/// Compiles a filter, and evaluates it for a stream.
 ///
 /// # Panics
-/// If a refusal does not point into the text.
+/// Panics if the position in a refusal is not in the text.
 pub(crate) fn check_filter(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match Filter::of::<pb::Stream>(text, Fields { only: &[], except: &["status.partition"] }) {
@@ -79,15 +79,15 @@ pub(crate) fn check_filter(data: &[u8]) {
             assert!(filter.passes(&stream).is_ok());
         }
         Err(fault) => {
-            let told = fault.message.strip_prefix("at character ").and_then(|rest| rest.split(':').next());
-            let position = told.and_then(|number| number.parse::<usize>().ok());
+            let stated = fault.message.strip_prefix("at character ").and_then(|rest| rest.split(':').next());
+            let position = stated.and_then(|number| number.parse::<usize>().ok());
             let last = text.chars().count() + 1;
             assert!(position.is_some_and(|at| (1..=last).contains(&at)), "{:?}", fault.message);
         }
     }
 }
 
-/// Filters of every kind of term.
+/// Returns filters with every kind of term.
 pub(crate) fn filter_seeds() -> Vec<Vec<u8>> {
     [
         r#"stream_id = "cam-*" AND status.state != STREAM_STATE_STALLED AND NOT labels:site"#,
@@ -99,39 +99,44 @@ pub(crate) fn filter_seeds() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-/// Checks bytes as the request of a call, which the first byte chooses.
+/// Checks bytes as the request of a method, which the first byte selects.
 ///
 /// # Panics
-/// If what passes holds something unknown all the same.
+/// Panics if a request that passes contains something unknown.
 pub(crate) fn check_request(data: &[u8]) {
-    let (inputs, Some((choice, bytes))) = (inputs(), data.split_first()) else { return };
-    let input = &inputs[usize::from(*choice) % inputs.len()];
+    let (methods, Some((choice, bytes))) = (methods(), data.split_first()) else { return };
+    let method = &methods[usize::from(*choice) % methods.len()];
+    let input = method.input();
     let checked = unknown::check_named(input.package_name(), input.name(), bytes);
-    // Requests that carry frames may hold something unknown.
-    let carries_frames = ["SubmitFrameBatchRequest", "SubmitFramesRequest"].contains(&input.name());
+    // Requests that carry frames may contain something unknown.
+    let carries_frames = unknown::LENIENT_METHODS.contains(&method.name());
     if checked == Some(Ok(()))
         && !carries_frames
-        && let Ok(decoded) = DynamicMessage::decode(input.clone(), bytes)
+        && let Ok(decoded) = DynamicMessage::decode(input, bytes)
     {
         assert_eq!(decoded.unknown_fields().count(), 0);
     }
 }
 
-/// The requests of all calls.
-fn inputs() -> Vec<MessageDescriptor> {
-    let methods = reflect::pool().services().flat_map(|service| service.methods().collect::<Vec<_>>());
-    methods.map(|method| method.input()).collect()
+/// Reports whether everything in a request of `frameway.v1` is known.
+pub(crate) fn knows_request(name: &str, bytes: &[u8]) -> bool {
+    unknown::check_named("frameway.v1", name, bytes) == Some(Ok(()))
 }
 
-/// A request of every call with everything in it.
+/// Returns all methods.
+fn methods() -> Vec<MethodDescriptor> {
+    reflect::pool().services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
+}
+
+/// Returns a request of every method, with every field set.
 pub(crate) fn request_seeds() -> Vec<Vec<u8>> {
-    let requests = inputs().into_iter().enumerate();
-    requests
-        .map(|(choice, input)| [&[choice as u8], &filled(&input, 4).encode_to_vec()[..]].concat())
+    let calls = methods().into_iter().enumerate();
+    calls
+        .map(|(choice, method)| [&[choice as u8], &filled(&method.input(), 4).encode_to_vec()[..]].concat())
         .collect()
 }
 
-/// A message with every field set, `depth` levels of messages deep.
+/// Returns a message with every field set, `depth` levels deep.
 fn filled(of: &MessageDescriptor, depth: usize) -> DynamicMessage {
     let mut message = DynamicMessage::new(of.clone());
     for field in of.fields() {

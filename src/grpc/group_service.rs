@@ -3,7 +3,8 @@
 use tonic::{Request, Response, Status};
 
 use super::audit::Audit;
-use super::groups::GroupDesk;
+use super::groups::GroupOperations;
+use super::permissions;
 use crate::pb::v1 as pb;
 use crate::pb::v1::consumer_group_service_server::ConsumerGroupService;
 
@@ -12,7 +13,7 @@ type Reply<T> = std::result::Result<Response<T>, Status>;
 /// The handlers of ConsumerGroupService.
 #[derive(Debug)]
 pub(crate) struct GroupHandlers {
-    pub(crate) desk: GroupDesk,
+    pub(crate) operations: GroupOperations,
 }
 
 #[tonic::async_trait]
@@ -24,7 +25,7 @@ impl ConsumerGroupService for GroupHandlers {
         let audit = Audit::of("CreateConsumerGroup", &request);
         let request = request.into_inner();
         let group_id = request.group.as_ref().map(|group| group.group_id.clone()).unwrap_or_default();
-        let answer = self.desk.create(request).await;
+        let answer = self.operations.create(request).await;
         audit.write(&group_id, &answer, |_| "done".to_owned());
         Ok(Response::new(answer?))
     }
@@ -33,21 +34,24 @@ impl ConsumerGroupService for GroupHandlers {
         &self,
         request: Request<pb::GetConsumerGroupRequest>,
     ) -> Reply<pb::GetConsumerGroupResponse> {
-        Ok(Response::new(self.desk.get(request.into_inner()).await?))
+        let caller = permissions::caller(&request);
+        Ok(Response::new(self.operations.get(request.into_inner(), &caller).await?))
     }
 
     async fn list_consumer_groups(
         &self,
         request: Request<pb::ListConsumerGroupsRequest>,
     ) -> Reply<pb::ListConsumerGroupsResponse> {
-        Ok(Response::new(self.desk.list(request.into_inner()).await?))
+        let caller = permissions::caller(&request);
+        Ok(Response::new(self.operations.list(request.into_inner(), &caller).await?))
     }
 
     async fn list_consumer_group_positions(
         &self,
         request: Request<pb::ListConsumerGroupPositionsRequest>,
     ) -> Reply<pb::ListConsumerGroupPositionsResponse> {
-        Ok(Response::new(self.desk.list_positions(request.into_inner()).await?))
+        let caller = permissions::caller(&request);
+        Ok(Response::new(self.operations.list_positions(request.into_inner(), &caller).await?))
     }
 
     async fn update_consumer_group(
@@ -56,9 +60,9 @@ impl ConsumerGroupService for GroupHandlers {
     ) -> Reply<pb::UpdateConsumerGroupResponse> {
         let mut audit = Audit::of("UpdateConsumerGroup", &request);
         let request = request.into_inner();
-        audit.because(request.reason.clone())?;
+        audit.set_reason(request.reason.clone())?;
         let group_id = request.group.as_ref().map(|group| group.group_id.clone()).unwrap_or_default();
-        let answer = self.desk.update(request).await;
+        let answer = self.operations.update(request).await;
         audit.write(&group_id, &answer, |_| "done".to_owned());
         Ok(Response::new(answer?))
     }
@@ -69,9 +73,9 @@ impl ConsumerGroupService for GroupHandlers {
     ) -> Reply<pb::SeekConsumerGroupResponse> {
         let mut audit = Audit::of("SeekConsumerGroup", &request);
         let request = request.into_inner();
-        audit.because(request.reason.clone())?;
+        audit.set_reason(request.reason.clone())?;
         let group_id = request.group_id.clone();
-        let answer = self.desk.seek(request).await;
+        let answer = self.operations.seek(request).await;
         audit.write(&group_id, &answer, |answer| format!("done, {} streams moved", answer.moved_streams));
         Ok(Response::new(answer?))
     }
@@ -82,10 +86,10 @@ impl ConsumerGroupService for GroupHandlers {
     ) -> Reply<pb::DeleteConsumerGroupResponse> {
         let mut audit = Audit::of("DeleteConsumerGroup", &request);
         let request = request.into_inner();
-        audit.because(request.reason.clone())?;
+        audit.set_reason(request.reason.clone())?;
         let group_id = request.group_id.clone();
-        let answer = self.desk.delete(request).await;
-        audit.write(&group_id, &answer, |answer| format!("done, {} frames behind", answer.lag_frames));
+        let answer = self.operations.delete(request).await;
+        audit.write(&group_id, &answer, |answer| format!("done, {} frames of lag", answer.lag_frames));
         Ok(Response::new(answer?))
     }
 }

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::convert::group::{self, WantedGroup};
-use super::convert::{delivery, stream};
+use super::convert::{delivery, start, stream};
 use super::fault::{Fault, Result};
 use super::filter::{Fields, Filter};
 use super::mask;
-use super::page::{self, Page};
+use super::page::{self, Page, READ_AT_ONCE};
+use super::permissions;
+use crate::access::Caller;
 use crate::domain::limits::MAX_GROUPS;
 use crate::domain::{GroupId, GroupRecord, StreamId, StreamMatch};
 use crate::hub::{Beginnings, Consumers, GroupError, GroupStart, SubscribeError, TimeGap};
@@ -16,12 +18,12 @@ use crate::pb::v1 as pb;
 use crate::queue::{self, GroupState, Queue};
 
 const LIST: &str = "groups";
-/// What a filter of groups may name.
+/// The fields that a filter of groups may use.
 const GROUP_FIELDS: Fields = Fields {
     only: &["group_id", "display_name", "affinity", "create_time", "update_time", "status"],
     except: &["status.members"],
 };
-/// What a filter of positions may name.
+/// The fields that a filter of positions may use.
 const POSITION_FIELDS: Fields = Fields {
     only: &[
         "stream_id",
@@ -34,27 +36,24 @@ const POSITION_FIELDS: Fields = Fields {
     ],
     except: &[],
 };
-/// What an update may change.
-const MASK_RULES: mask::Rules = mask::Rules {
+/// The fields that an update may not change.
+pub(crate) const MASK_RULES: mask::Rules = mask::Rules {
     name: "group",
     fixed: &["group_id", "start"],
     output_only: &["etag", "generation", "create_time", "update_time", "status", "effective"],
 };
-/// Groups or positions that are read at once for a page.
-const READ_AT_ONCE: usize = 100;
-/// Most such reads for one page of those groups that pass a filter: the status of each is made of all its streams.
+/// The maximum number of reads for one page if there is a filter. It is small because the status of
+/// each group is computed from all its streams.
 const READS_A_PAGE: usize = 3;
-/// How often an update without an etag starts again when others change the group at the same time.
-const UPDATE_TRIES: usize = 8;
 
-/// Most gaps of time in one answer.
+/// The maximum number of time gaps in one response.
 const MAX_TIME_GAPS: usize = 1_000;
 
 fn time_gaps(gaps: Vec<TimeGap>) -> Vec<pb::Gap> {
     gaps.into_iter().take(MAX_TIME_GAPS).map(delivery::time_gap_to_pb).collect()
 }
 
-/// What is wrong with a position; where the backend failed, no field is at fault.
+/// Converts the error of a position; if the backend failed, no field is at fault.
 fn at_position(field: &str, error: GroupError) -> Fault {
     let is_backend =
         matches!(error, GroupError::Queue(_) | GroupError::Subscribe(SubscribeError::Backend(_)));
@@ -62,14 +61,14 @@ fn at_position(field: &str, error: GroupError) -> Fault {
     if is_backend { fault } else { fault.within(field) }
 }
 
-/// The operators' view of consumer groups.
+/// The operations on consumer groups.
 #[derive(Debug)]
-pub(crate) struct GroupDesk {
+pub(crate) struct GroupOperations {
     queue: Arc<dyn Queue>,
     consumers: Arc<Consumers>,
 }
 
-impl GroupDesk {
+impl GroupOperations {
     pub(crate) fn new(queue: Arc<dyn Queue>, consumers: Arc<Consumers>) -> Self {
         Self { queue, consumers }
     }
@@ -83,7 +82,8 @@ impl GroupDesk {
         let store = self.queue.read_identity().await?;
         let wanted = group::from_pb(group, &store).map_err(|fault| fault.within("group"))?;
         let WantedGroup { id, settings, start } = wanted;
-        // A repeated call is answered whatever has become of the start since: its frames may be gone by now.
+        // A repeated call gets its answer even if the start position is no longer valid: its frames
+        // may have been trimmed.
         if let Some(record) = self.queue.get_groups(std::slice::from_ref(&id)).await?.pop().flatten() {
             if record.settings != settings || record.start != start.digest() {
                 return Err(queue::Error::GroupExists(id).into());
@@ -96,7 +96,7 @@ impl GroupDesk {
         let begun = begun.map_err(|error| at_position("group.start", error))?;
         let queue::Created { record, is_new } =
             self.queue.create_group(&id, &settings, start.digest(), &begun.positions).await?;
-        // A group that was there before keeps its positions.
+        // A group that existed before keeps its positions.
         let time_gaps = if is_new { time_gaps(begun.time_gaps) } else { Vec::new() };
         let group = Some(self.with_status(&record.id).await?);
         Ok(pb::CreateConsumerGroupResponse { group, time_gaps })
@@ -105,17 +105,22 @@ impl GroupDesk {
     pub(crate) async fn get(
         &self,
         request: pb::GetConsumerGroupRequest,
+        caller: &Caller,
     ) -> Result<pb::GetConsumerGroupResponse> {
         let pb::GetConsumerGroupRequest { group_id } = request;
-        Ok(pb::GetConsumerGroupResponse { group: Some(self.with_status(&group_id.parse()?).await?) })
+        let id: GroupId = group_id.parse()?;
+        permissions::check_see_group(caller, &id)?;
+        Ok(pb::GetConsumerGroupResponse { group: Some(self.with_status(&id).await?) })
     }
 
     pub(crate) async fn list_positions(
         &self,
         request: pb::ListConsumerGroupPositionsRequest,
+        caller: &Caller,
     ) -> Result<pb::ListConsumerGroupPositionsResponse> {
         let pb::ListConsumerGroupPositionsRequest { group_id, page_size, page_token, filter } = request;
         let id: GroupId = group_id.parse()?;
+        permissions::check_see_group(caller, &id)?;
         let list = page::filtered(&format!("group-positions:{id}"), &filter, &self.queue.identity());
         let filter = Filter::of::<pb::ConsumerGroupPosition>(&filter, POSITION_FIELDS)?;
         let after: Option<StreamId> = page::after(&list, &page_token)?;
@@ -143,22 +148,26 @@ impl GroupDesk {
     pub(crate) async fn list(
         &self,
         request: pb::ListConsumerGroupsRequest,
+        caller: &Caller,
     ) -> Result<pb::ListConsumerGroupsResponse> {
         let pb::ListConsumerGroupsRequest { page_size, page_token, filter } = request;
         let list = page::filtered(LIST, &filter, &self.queue.identity());
         let filter = Filter::of::<pb::ConsumerGroup>(&filter, GROUP_FIELDS)?;
         let mut after: Option<GroupId> = page::after(&list, &page_token)?;
         let mut page = Page::new(page::size(page_size));
-        let reads = if filter.is_empty() { MAX_GROUPS / READ_AT_ONCE + 1 } else { READS_A_PAGE };
+        // Groups that the caller may not see are in no token, so the page goes on after them.
+        let may_pass = caller.permissions().operate;
+        let reads = if filter.is_empty() || !may_pass { MAX_GROUPS / READ_AT_ONCE + 1 } else { READS_A_PAGE };
         'page: for _ in 0..reads {
-            let limit = if filter.is_empty() { READ_AT_ONCE.min(page.left()) } else { READ_AT_ONCE };
+            let limit = page.read_limit(filter.is_empty() && may_pass);
             let records = self.queue.list_groups(after.as_ref(), limit).await?;
             let is_last = records.len() < limit;
             after = records.last().map(|record| record.id.clone());
-            for record in records {
+            let seen = records.into_iter().filter(|record| permissions::sees_group(caller, &record.id));
+            for record in seen {
                 let group = match self.with_status(&record.id).await {
                     Ok(group) => group,
-                    // Deleted meanwhile.
+                    // The group was deleted meanwhile.
                     Err(fault) if fault.reason == pb::ErrorReason::GroupNotFound => {
                         page.pass(record.id);
                         continue;
@@ -189,7 +198,7 @@ impl GroupDesk {
         let id: GroupId = wanted.group_id.parse().map_err(|error| Fault::from(error).within("group"))?;
         let expected = stream::etag("group.etag", &wanted.etag)?;
         let paths = update_mask.unwrap_or_default().paths;
-        let mut tries = UPDATE_TRIES;
+        let mut tries = mask::UPDATE_TRIES;
         loop {
             let state = self.queue.group_state(&id).await?;
             let etag = expected.unwrap_or(state.record.etag());
@@ -199,13 +208,13 @@ impl GroupDesk {
             let settings = settings.map_err(|fault| fault.within("group"))?.settings;
             let changes = match settings.streams == state.record.settings.streams {
                 true => Vec::new(),
-                false => self.reselected(&state, &settings.streams).await?,
+                false => self.position_changes(&state, &settings.streams).await?,
             };
             tries -= 1;
             match self.queue.update_group(&id, &settings, etag, &changes).await {
                 Err(queue::Error::EtagMismatch { .. }) if expected.is_none() && tries > 0 => {}
                 updated => {
-                    self.consumers.nudge(&id);
+                    self.consumers.notify_members(&id);
                     let updated = updated?;
                     let group = self.with_status(&updated.id).await?;
                     return Ok(pb::UpdateConsumerGroupResponse { group: Some(group) });
@@ -214,8 +223,9 @@ impl GroupDesk {
         }
     }
 
-    /// What a new selection means: streams that are not in it any more are forgotten, new ones begin now.
-    async fn reselected(
+    /// Returns the changes of the positions for a new selection. A stream that it no longer
+    /// contains is forgotten (`None`); a new stream starts at its head.
+    async fn position_changes(
         &self,
         state: &GroupState,
         streams: &[StreamMatch],
@@ -238,21 +248,20 @@ impl GroupDesk {
         let pb::SeekConsumerGroupRequest { group_id, position, streams, all_streams, etag, reason: _ } =
             request;
         let id: GroupId = group_id.parse()?;
-        let position = position.ok_or_else(|| Fault::invalid("position", "must say where to go on"))?;
+        let position = position.ok_or_else(|| Fault::invalid("position", "must specify a position"))?;
         let store = self.queue.read_identity().await?;
-        let start = group::start_from_pb(position, &store).map_err(|fault| fault.within("position"))?;
+        let start = start::from_pb(position, &store).map_err(|fault| fault.within("position"))?;
         let expected = stream::etag("etag", &etag)?;
         let narrowed = match (all_streams, streams.is_empty()) {
             (true, true) => None,
             (true, false) => return Err(Fault::invalid("streams", "must be empty with all_streams")),
             (false, true) => {
-                return Err(Fault::invalid("streams", "must hold at least one, or all_streams must be true"));
+                return Err(Fault::invalid(
+                    "streams",
+                    "must contain at least one stream, or all_streams must be true",
+                ));
             }
-            (false, false) => {
-                let streams = group::stream_matches("streams", streams)?;
-                Consumers::check_selection(&streams)?;
-                Some(streams)
-            }
+            (false, false) => Some(group::stream_matches("streams", streams)?),
         };
         let record = self.record(&id).await?;
         let mut records = self.consumers.selected(&record.settings.streams).await?;
@@ -265,7 +274,7 @@ impl GroupDesk {
         let Beginnings { positions, time_gaps: gaps } =
             sought.map_err(|error| at_position("position", error))?;
         self.queue.seek_group(&id, &positions, expected).await?;
-        self.consumers.nudge(&id);
+        self.consumers.notify_members(&id);
         let group = self.with_status(&id).await?;
         Ok(pb::SeekConsumerGroupResponse {
             group: Some(group),
@@ -285,7 +294,7 @@ impl GroupDesk {
         let streams = self.streams(&state.record).await?;
         let totals = self.consumers.totals(&state, &streams).await?;
         self.queue.delete_group(&id, expected).await?;
-        self.consumers.nudge(&id);
+        self.consumers.notify_members(&id);
         Ok(pb::DeleteConsumerGroupResponse { outstanding_frames: totals.outstanding, lag_frames: totals.lag })
     }
 
@@ -294,7 +303,7 @@ impl GroupDesk {
         found.ok_or_else(|| queue::Error::GroupNotFound(id.clone()).into())
     }
 
-    /// The streams that a group selects now, by id.
+    /// Returns the ids of the streams that a group selects now, in ascending order.
     async fn streams(&self, record: &GroupRecord) -> Result<Vec<StreamId>> {
         let records = self.consumers.selected(&record.settings.streams).await?;
         Ok(records.into_iter().map(|record| record.id).collect())

@@ -1,4 +1,5 @@
-//! grpc.health.v1, told by what the queue backend answers and by whether the server drains; how busy the server is has no say.
+//! grpc.health.v1: the health of the server. It depends on the queue backend and on whether the
+//! server drains. It does not depend on how busy the server is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +10,37 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::SERVICES;
+use crate::pb::admin::v1beta1::admin_service_server;
+use crate::pb::v1::{
+    consumer_group_service_server, dead_letter_service_server, queue_service_server,
+    stream_registry_service_server, streaming_service_server,
+};
 use crate::queue::{self, Queue};
 
-/// Time between two looks at the backend.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// An answer that takes longer counts as none.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-/// So many looks in a row must fail before the server says NOT_SERVING: one lost packet is no outage.
-const FAILURES_TO_FALL: u32 = 2;
+/// The names of all services of the contract.
+const SERVICES: [&str; 6] = [
+    streaming_service_server::SERVICE_NAME,
+    stream_registry_service_server::SERVICE_NAME,
+    consumer_group_service_server::SERVICE_NAME,
+    dead_letter_service_server::SERVICE_NAME,
+    queue_service_server::SERVICE_NAME,
+    admin_service_server::SERVICE_NAME,
+];
 
-/// What the server says of itself.
+/// The time between two probes of the backend.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// The time after which a probe counts as failed.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The number of probes in a row that must fail before the server reports NOT_SERVING: one lost
+/// packet is no outage.
+const FAILURES_TO_REPORT: u32 = 2;
+
+/// The health of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Health {
     /// The backend has not answered yet.
     Starting,
-    /// All is well.
+    /// The backend answers.
     Serving,
     /// The backend does not answer.
     BackendDown(String),
@@ -41,7 +57,7 @@ impl Health {
     }
 }
 
-/// Watches the backend and tells the health service.
+/// The watch that probes the backend and updates the health service.
 #[derive(Debug)]
 pub(crate) struct HealthWatch {
     queue: Arc<dyn Queue>,
@@ -50,23 +66,23 @@ pub(crate) struct HealthWatch {
 }
 
 impl HealthWatch {
-    /// Says NOT_SERVING until the backend has answered.
+    /// Creates a watch that reports NOT_SERVING until the backend has answered.
     pub(crate) async fn new(queue: Arc<dyn Queue>, reporter: HealthReporter) -> Self {
         let watch = Self { queue, reporter, state: watch::Sender::new(Health::Starting) };
-        watch.tell(Health::Starting).await;
+        watch.report(Health::Starting).await;
         watch
     }
 
-    /// What the server says of itself; changes are told.
+    /// Returns a receiver of the health of the server and of its changes.
     pub(crate) fn state(&self) -> watch::Receiver<Health> {
         self.state.subscribe()
     }
 
-    /// Looks at the backend until `draining`; from then on the server is NOT_SERVING for good.
+    /// Probes the backend until `draining`; from then on the server stays NOT_SERVING.
     pub(crate) async fn run(&self, draining: CancellationToken) {
         let watched = draining.run_until_cancelled(self.probe_forever());
         let _cancelled = watched.await;
-        self.tell(Health::Draining).await;
+        self.report(Health::Draining).await;
     }
 
     async fn probe_forever(&self) {
@@ -88,34 +104,34 @@ impl HealthWatch {
                     failures = 0;
                     if state != Health::Serving {
                         tracing::info!("serving: the queue backend answers");
-                        self.tell(Health::Serving).await;
+                        self.report(Health::Serving).await;
                     }
                 }
                 Some(why) => {
                     failures += 1;
-                    let fell = state == Health::Starting || failures >= FAILURES_TO_FALL;
-                    if fell && !matches!(state, Health::BackendDown(_)) {
+                    let failed = state == Health::Starting || failures >= FAILURES_TO_REPORT;
+                    if failed && !matches!(state, Health::BackendDown(_)) {
                         if joining {
                             tracing::info!("not serving yet: {why}");
                         } else {
                             tracing::error!(
                                 error = why,
-                                "not serving: the queue backend does not answer; trying on"
+                                "not serving: the queue backend does not answer; retrying"
                             );
                         }
-                        self.tell(Health::BackendDown(why)).await;
+                        self.report(Health::BackendDown(why)).await;
                     }
                 }
             }
             if failures > 0 {
-                // Look sooner while it is down: recovery should be seen within a second of it.
+                // Probe sooner while the backend is down, to report its recovery within a second.
                 sleep_until(Instant::now() + PROBE_EVERY / 4).await;
                 ticks.reset_immediately();
             }
         }
     }
 
-    async fn tell(&self, health: Health) {
+    async fn report(&self, health: Health) {
         let status = health.status();
         for service in std::iter::once("").chain(SERVICES) {
             self.reporter.set_service_status(service, status).await;
@@ -127,8 +143,8 @@ impl HealthWatch {
 /// Runs a task on a thread with a runtime of its own.
 ///
 /// # Errors
-/// Why it could not be run, or did not end.
-pub(crate) async fn on_a_thread_of_its_own(
+/// The thread cannot be started, or the task panicked.
+pub(crate) async fn run_on_own_thread(
     name: &str,
     task: impl Future<Output = ()> + Send + 'static,
 ) -> std::result::Result<(), String> {
@@ -154,9 +170,9 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(1)).await;
             sender.send(std::thread::current().name().map(str::to_owned)).unwrap();
         };
-        let mut running = Box::pin(on_a_thread_of_its_own("health", task));
+        let mut running = Box::pin(run_on_own_thread("health", task));
         assert!(futures::poll!(&mut running).is_pending());
-        // Nothing else can run here now: this is the runtime's only thread.
+        // Nothing else can run here now: this is the only thread of the runtime.
         let name = receiver.recv_timeout(Duration::from_secs(60)).expect("it runs meanwhile");
         assert_eq!(name.as_deref(), Some("health"));
         assert_eq!(running.await, Ok(()));

@@ -1,25 +1,29 @@
-//! Update masks: which settings of a resource change, by the descriptor of its message.
+//! Update masks: apply the settings that a mask names to a resource, by the descriptor of its
+//! message.
 
 use prost::Name;
-use prost_reflect::{
-    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value,
-};
+use prost_reflect::{DynamicMessage, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value};
 
 use super::fault::{Fault, Result};
-use super::reflect::{self, path};
+use super::reflect;
+use super::reflect::path::{self, Step};
 use crate::pb::v1::ErrorReason;
 
-/// Changes all settings.
+/// The path that stands for all settings.
 const ALL: &str = "*";
-/// Most levels of a path, as in `output.adaptive.min_quality`.
+/// The maximum number of levels of a path, as in `output.adaptive.min_quality`.
 const MAX_LEVELS: usize = 3;
-/// Most paths of a mask: several times the settings of a resource.
+/// The maximum number of paths in a mask. It is several times the number of a resource's settings.
 pub(crate) const MAX_PATHS: usize = 1_000;
+/// The number of attempts of an update without an etag when others change the resource at the same
+/// time.
+pub(crate) const UPDATE_TRIES: usize = 8;
 
-/// What may be changed of a resource. All other fields of its message are settings.
+/// The fields of a resource that an update does not change. All other fields of its message are
+/// settings.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
-    /// What it is, for callers.
+    /// The name of the resource in errors.
     pub(crate) name: &'static str,
     /// Fields that cannot be changed: a mask that names one is refused.
     pub(crate) fixed: &'static [&'static str],
@@ -27,12 +31,13 @@ pub(crate) struct Rules {
     pub(crate) output_only: &'static [&'static str],
 }
 
-/// Copies the named fields of `wanted` over `current`; what is unset in `wanted` becomes unset.
+/// Copies the named fields of `wanted` to `current`. Those that are unset in `wanted` become unset.
 ///
-/// Both are wire messages: a mask names wire fields, and the result is checked as a whole when it is converted.
+/// Both are wire messages, because a mask names wire fields. The result is checked as a whole when
+/// it is converted to a domain type.
 ///
 /// # Errors
-/// UPDATE_MASK_INVALID: no path, or one that is no setting.
+/// UPDATE_MASK_INVALID: the mask has no path, or a path that does not name a setting.
 pub(crate) fn merge<M: Name + Default>(
     rules: &Rules,
     paths: &[String],
@@ -44,10 +49,10 @@ pub(crate) fn merge<M: Name + Default>(
     reflect::from_dynamic(&merged)
 }
 
-/// The same for messages with their fields by name; changes nothing if it fails.
+/// Merges dynamic messages; changes nothing if it fails.
 ///
 /// # Errors
-/// UPDATE_MASK_INVALID: no path, or one that is no setting.
+/// UPDATE_MASK_INVALID: the mask has no path, or a path that does not name a setting.
 pub(crate) fn merge_dynamic(
     rules: &Rules,
     paths: &[String],
@@ -61,13 +66,11 @@ pub(crate) fn merge_dynamic(
         )));
     }
     if paths.len() > MAX_PATHS {
-        return Err(invalid(format!("update_mask names {} fields, at most {MAX_PATHS}", paths.len())));
+        return Err(invalid(format!("update_mask names {} fields; name at most {MAX_PATHS}", paths.len())));
     }
     if paths.iter().any(|path| path == ALL) {
         if paths.len() > 1 {
-            return Err(invalid(format!(
-                "`{ALL}` stands for all settings; it cannot be joined by other paths"
-            )));
+            return Err(invalid(format!("`{ALL}` stands for all settings and must be the only path")));
         }
         for field in message.fields().filter(|field| rules.is_setting(field.name())) {
             replace(current, wanted, &[Step::Field(field)]);
@@ -82,14 +85,6 @@ pub(crate) fn merge_dynamic(
         }
     }
     Ok(())
-}
-
-/// A step from a message to what it holds.
-#[derive(Debug, Clone)]
-enum Step {
-    Field(FieldDescriptor),
-    /// Behind the field of a map.
-    Key(MapKey),
 }
 
 impl Rules {
@@ -110,7 +105,7 @@ impl Rules {
             return Err(bad(""));
         }
         if parts.len() > MAX_LEVELS {
-            return Err(bad(": a path has at most three levels; a key with dots stands in double quotes"));
+            return Err(bad(": a path has at most three levels; write a key with dots in double quotes"));
         }
         let mut message = message.clone();
         let mut steps = Vec::new();
@@ -129,7 +124,7 @@ impl Rules {
                 steps.push(Step::Key(MapKey::String(key.name.clone())));
                 if parts.peek().is_some() {
                     return Err(bad(
-                        ": a value of a map is replaced as a whole; a key with dots stands in double quotes",
+                        ": a value of a map is replaced as a whole; write a key with dots in double quotes",
                     ));
                 }
             }
@@ -137,17 +132,16 @@ impl Rules {
                 if field.is_list() {
                     return Err(bad(": a list is replaced as a whole"));
                 }
-                // Times and durations are values.
                 let inner = field.kind().as_message().cloned();
-                let inner = inner.filter(|inner| inner.package_name() != "google.protobuf");
-                message = inner.ok_or_else(|| bad(""))?;
+                message = inner.filter(|inner| !reflect::is_value(inner)).ok_or_else(|| bad(""))?;
             }
         }
         Ok(steps)
     }
 }
 
-/// Sets what the steps lead to, to what it is in `wanted`; a message that is left without anything is unset too.
+/// Copies one field from `wanted` to `current`; `steps` are the path to it. A message in `current`
+/// that becomes empty is unset.
 fn replace(current: &mut DynamicMessage, wanted: &DynamicMessage, steps: &[Step]) {
     let [Step::Field(field), rest @ ..] = steps else { return };
     let value = wanted.has_field(field).then(|| wanted.get_field(field));
@@ -188,6 +182,8 @@ fn invalid(message: String) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use prost_reflect::FieldDescriptor;
+
     use super::*;
     use crate::grpc::documented;
     use crate::grpc::reflect::sample::{labels, new, text, time, with};
@@ -249,7 +245,7 @@ mod tests {
         );
         let output = output(5, budget(Some(20), None));
         assert_eq!(merged(&["output"], &wanted).unwrap(), with(current(), "output", output));
-        // A part that was not there before.
+        // A message that was unset before.
         let wanted =
             with(new("Camera"), "location", Value::Message(with(new("Point"), "x", Value::F64(0.0))));
         assert_eq!(
@@ -259,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unset_in_the_new_values_becomes_unset() {
+    fn named_fields_that_are_unset_in_the_new_values_become_unset() {
         let nothing = new("Camera");
         let cleared = |field: &str| {
             let mut camera = current();
@@ -273,7 +269,7 @@ mod tests {
             merged(&["output.adaptive.max_bytes"], &nothing).unwrap(),
             with(current(), "output", output(77, budget(Some(40), None)))
         );
-        // A message that is left without anything is no setting any more.
+        // A message that becomes empty is unset.
         assert_eq!(
             merged(&["output.adaptive.max_bytes", "output.adaptive.min_quality"], &nothing).unwrap(),
             with(current(), "output", Value::Message(with(new("Output"), "quality", Value::U32(77))))
@@ -312,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_writes_is_ignored() {
+    fn output_only_fields_are_ignored() {
         let wanted = with(new("Camera"), "etag", text("e9"));
         let wanted = with(wanted, "display_name", text("new"));
         let paths = ["etag", "create_time", "status.state", "display_name"];
@@ -320,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_setting_is_refused() {
+    fn paths_that_name_no_setting_are_refused() {
         let refused = |paths: &[&str]| merged(paths, &new("Camera")).unwrap_err();
         for path in [
             "",
@@ -366,5 +362,43 @@ mod tests {
         let new = pb::Stream { display_name: "new".into(), etag: "x".into(), ..Default::default() };
         let merged = merge(&rules, &["display_name".into(), "etag".into()], &old, &new).unwrap();
         assert_eq!(merged, pb::Stream { display_name: "new".into(), ..old });
+    }
+
+    /// Returns the names of a message's fields whose comments in the contract say "Output only".
+    fn output_only(message: &MessageDescriptor) -> Vec<String> {
+        let file = message.parent_file();
+        let source =
+            file.file_descriptor_proto().source_code_info.as_ref().expect("comments are compiled in");
+        let is_output_only = |field: &FieldDescriptor| {
+            let location = source.location.iter().find(|location| location.path == field.path());
+            let comment = location.and_then(|location| location.leading_comments.as_deref());
+            comment.is_some_and(|comment| {
+                comment.split_whitespace().collect::<Vec<_>>().join(" ").contains("Output only")
+            })
+        };
+        let fields = message.fields().filter(is_output_only);
+        fields.map(|field| field.name().to_owned()).collect()
+    }
+
+    fn check_rules<M: Name>(rules: &Rules) {
+        let message = reflect::descriptor::<M>();
+        for name in rules.fixed.iter().chain(rules.output_only) {
+            assert!(message.get_field_by_name(name).is_some(), "a {} has no field `{name}`", rules.name);
+        }
+        // The comment of `etag` says more than "Output only", because callers send the etag back.
+        // Still, only the server writes it.
+        let mut written: Vec<String> = [vec!["etag".to_owned()], output_only(&message)].concat();
+        written.sort();
+        let mut named = rules.output_only.to_vec();
+        named.sort_unstable();
+        assert_eq!(named, written, "the output-only fields of a {}", rules.name);
+    }
+
+    #[test]
+    fn the_rules_agree_with_the_contract() {
+        use crate::grpc::{groups, registry};
+        use crate::pb::v1 as pb;
+        check_rules::<pb::Stream>(&registry::MASK_RULES);
+        check_rules::<pb::ConsumerGroup>(&groups::MASK_RULES);
     }
 }

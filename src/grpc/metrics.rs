@@ -1,4 +1,4 @@
-//! GetSystemMetrics: the accounts of every frame, and the parts that carry them.
+//! GetSystemMetrics: the totals of all frames, and the state of server, workers and backend.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ impl AdminHandlers {
             server: Some(self.counters.to_pb(self.hub.stats().subscriptions)),
             workers: workers(live, &all, &stats),
             backend: Some(admin::BackendMetrics {
-                kind: self.backend_kind.into(),
+                kind: stats::backend_to_pb(self.backend).into(),
                 reachable: status.is_ok(),
                 used_bytes: known(|status| status.used_bytes),
                 max_bytes: known(|status| status.max_bytes),
@@ -37,7 +37,7 @@ impl AdminHandlers {
     }
 }
 
-/// Those that have announced themselves, and those that hold a partition.
+/// Converts the workers that have registered themselves or hold a partition.
 fn workers(live: Vec<String>, all: &[PartitionId], stats: &[PartitionStats]) -> Vec<admin::WorkerMetrics> {
     let mut workers: BTreeMap<String, (Vec<u32>, WorkerTotals)> =
         live.into_iter().map(|worker| (worker, Default::default())).collect();
@@ -45,7 +45,7 @@ fn workers(live: Vec<String>, all: &[PartitionId], stats: &[PartitionStats]) -> 
         let Some(holder) = &one.control.holder else { continue };
         let (partitions, totals) = workers.entry(holder.worker_id.clone()).or_default();
         partitions.push(partition.index() as u32);
-        // The partitions' reports are of different moments: the newest holds.
+        // The reports of the partitions are from different times: the newest one counts.
         let report = one.report.as_ref().filter(|report| report.worker_id == holder.worker_id);
         if let Some(report) = report.filter(|report| report.totals.report_time_us >= totals.report_time_us) {
             totals.clone_from(&report.totals);

@@ -1,4 +1,4 @@
-//! Pause, resume, drain, purge and list work queues.
+//! Lists, pauses, resumes, drains and purges work queues.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use super::convert::{stats, time};
 use super::fault::{Fault, Result, shortened};
 use super::filter::{Fields, Filter};
 use super::page::{self, Page};
-use super::queue_service::QueueHandlers;
+use super::queue_service::{QueueHandlers, Target};
+use crate::backoff::Backoff;
 use crate::domain::limits::MAX_ID_CHARS;
 use crate::domain::{PartitionId, StreamCounters, StreamId, Timestamp};
 use crate::pb::v1 as pb;
@@ -19,36 +20,13 @@ use crate::pb::v1::{ErrorReason, purge_queue_request};
 use crate::queue::{self, Purge, PurgeMark, QueueState};
 
 const QUEUE_LIST: &str = "queues";
-/// What a filter of queues may name.
+/// The fields that a filter of queues may use.
 const FILTER_FIELDS: Fields = Fields { only: &[], except: &[] };
-/// How long a purge waits for its tombstones before it answers how many are pending.
+/// The time that a purge waits for its tombstones before it reports how many are pending.
 const PURGE_WAIT: Duration = Duration::from_secs(2);
-/// Pauses between two looks at them.
-const FIRST_LOOK: Duration = Duration::from_millis(10);
-const LONGEST_LOOK: Duration = Duration::from_millis(200);
-
-/// Which queues a call means.
-#[derive(Debug, Clone)]
-pub(crate) enum Target {
-    /// One, by its id.
-    Queue(String),
-    /// The queue of one stream, and of its frames only those of the stream.
-    Stream(String),
-    /// All, if it is true.
-    All(bool),
-}
-
-impl Target {
-    /// What the audit log calls it.
-    fn name(target: Option<&Self>) -> String {
-        match target {
-            Some(Self::Queue(queue)) => queue.clone(),
-            Some(Self::Stream(stream)) => format!("stream {stream}"),
-            Some(Self::All(_)) => "all queues".to_owned(),
-            None => "no queue".to_owned(),
-        }
-    }
-}
+/// The first and the longest pause between two reads of the tombstones.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 impl QueueHandlers {
     /// Reads a page of the work queues.
@@ -73,7 +51,7 @@ impl QueueHandlers {
         Ok(pb::ListQueuesResponse { queues, next_page_token })
     }
 
-    /// Sets the state of one queue or all, and returns how they are then.
+    /// Sets the state of one queue or of all, and returns the changed queues.
     pub(crate) async fn change(
         &self,
         mut audit: Audit,
@@ -83,7 +61,7 @@ impl QueueHandlers {
     ) -> Result<Vec<pb::Queue>> {
         let name = Target::name(target.as_ref());
         let changed = async {
-            let reason = audit.because(reason)?;
+            let reason = audit.set_reason(reason)?;
             let (asked, _) = self.targets(target).await?;
             try_join_all(asked.iter().map(|&one| self.queue.set_queue_state(one, state, &reason))).await?;
             self.read_queues(&asked).await
@@ -100,7 +78,7 @@ impl QueueHandlers {
         Ok(asked.iter().zip(&read).map(to_pb).collect())
     }
 
-    /// Marks waiting frames and waits a moment for their tombstones.
+    /// Marks waiting frames and waits for their tombstones for a limited time.
     pub(crate) async fn purge_waiting(
         &self,
         mut audit: Audit,
@@ -115,7 +93,7 @@ impl QueueHandlers {
         });
         let name = Target::name(target.as_ref());
         let purged = async {
-            let reason = audit.because(reason)?;
+            let reason = audit.set_reason(reason)?;
             let before_receive_time =
                 before_receive_time.map(|at| time::from_pb("before_receive_time", at)).transpose()?;
             let (asked, stream_id) = self.targets(target).await?;
@@ -137,11 +115,11 @@ impl QueueHandlers {
         purged
     }
 
-    /// The queues that a call is meant for, and its stream.
+    /// Returns the queues of a target, and its stream.
     async fn targets(&self, target: Option<Target>) -> Result<(Vec<PartitionId>, Option<StreamId>)> {
         match target {
-            None => Err(Fault::invalid("target", "must say which queues: there is no default")),
-            Some(Target::All(false)) => Err(Fault::invalid("all_queues", "must be true, or not be set")),
+            None => Err(Fault::invalid("target", "must select queues: there is no default")),
+            Some(Target::All(false)) => Err(Fault::invalid("all_queues", "must be true or unset")),
             Some(Target::All(true)) => Ok((self.queue.partitions().all().collect(), None)),
             Some(Target::Queue(id)) => Ok((vec![self.partition("queue_id", &id)?], None)),
             Some(Target::Stream(id)) => {
@@ -155,7 +133,7 @@ impl QueueHandlers {
         }
     }
 
-    /// The partition of a queue id.
+    /// Returns the partition of a queue id.
     pub(crate) fn partition(&self, field: &str, queue_id: &str) -> Result<PartitionId> {
         if queue_id.is_empty() {
             return Err(Fault::invalid(field, "must not be empty"));
@@ -163,14 +141,15 @@ impl QueueHandlers {
         let found = self.queue.partitions().all().find(|&one| stats::queue_id(one) == queue_id);
         found.ok_or_else(|| {
             let shown = shortened(queue_id, MAX_ID_CHARS);
-            Fault::new(ErrorReason::QueueNotFound, format!("there is no queue {shown}"))
+            Fault::new(ErrorReason::QueueNotFound, format!("queue {shown} does not exist"))
                 .field(field)
                 .fact("queue_id", shown)
         })
     }
 
-    /// How long to wait for the tombstones of marked frames: not at all where no worker is there to write them.
-    async fn patience(&self, marks: &[PurgeMark]) -> Result<Duration> {
+    /// Returns the time to wait for the tombstones of marked frames: none if there is no worker
+    /// that can write them.
+    async fn wait_time(&self, marks: &[PurgeMark]) -> Result<Duration> {
         let partitions = self.queue.partitions();
         let mut homes: Vec<PartitionId> = marks.iter().map(|mark| partitions.of(&mark.stream_id)).collect();
         homes.sort_unstable();
@@ -180,19 +159,21 @@ impl QueueHandlers {
         Ok(if is_held { PURGE_WAIT } else { Duration::ZERO })
     }
 
-    /// Waits a moment for the tombstones of marked frames; answers how many are not there yet.
+    /// Waits for the tombstones of marked frames for a limited time; returns the number of missing
+    /// ones.
     async fn await_tombstones(&self, mut marks: Vec<PurgeMark>) -> Result<u64> {
-        let deadline = Instant::now() + self.patience(&marks).await?;
-        let mut pause = FIRST_LOOK;
+        let deadline = Instant::now() + self.wait_time(&marks).await?;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let ids: Vec<StreamId> = marks.iter().map(|mark| mark.stream_id.clone()).collect();
             let records = self.queue.get_streams(&ids).await?.into_iter().flatten();
             let counters: HashMap<StreamId, StreamCounters> =
                 records.map(|record| (record.id, record.counters)).collect();
-            // A stream that is gone had nothing waiting any more.
+            // A stream that was unregistered has no waiting frames.
             let pending = |mark: &PurgeMark| {
                 let Some(counters) = counters.get(&mark.stream_id) else { return 0 };
-                // Numbers may leap: no more are pending than were marked, or than wait.
+                // Sequences may jump, so this difference may be too large. The number of marked
+                // frames and the number of waiting frames limit it.
                 let to_come = mark.to.get().saturating_sub(counters.published_sequence);
                 to_come.min(mark.frames).min(counters.queued_frames)
             };
@@ -200,8 +181,7 @@ impl QueueHandlers {
             if marks.is_empty() || Instant::now() >= deadline {
                 return Ok(marks.iter().map(pending).sum());
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_LOOK);
+            tokio::time::sleep(backoff.next()).await;
         }
     }
 }

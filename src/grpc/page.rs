@@ -1,4 +1,4 @@
-//! Page tokens: what a list goes on behind, by an id or another text.
+//! Pages of lists: their size, and the tokens of further pages.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -13,16 +13,22 @@ use crate::domain::StoreIdentity;
 use crate::domain::limits::MAX_PAGE_BYTES;
 use crate::pb::v1::ErrorReason;
 
-/// Largest page.
+/// The maximum number of items of a page.
 pub(crate) const MAX_PAGE_SIZE: usize = 1000;
 const DEFAULT_PAGE_SIZE: usize = 100;
-const CHECK_BYTES: usize = 4;
-/// Bytes of a page's items, but for one that has more alone: with its token the page stays below `MAX_PAGE_BYTES`.
+const CHECKSUM_BYTES: usize = 4;
+/// The number of items that are read at a time for a page.
+pub(crate) const READ_AT_ONCE: usize = 100;
+/// The maximum number of reads of `READ_AT_ONCE` items for one page: up to 4,000 items are searched
+/// for the few that pass a filter.
+pub(crate) const READS_A_PAGE: usize = 40;
+/// The maximum size of the items of a page, in bytes; a single item may be larger. With its token,
+/// the page stays below `MAX_PAGE_BYTES`.
 const PAGE_BYTES: usize = MAX_PAGE_BYTES - (512 << 10);
-/// The key and the length of an item.
+/// The size of an item's key and length, in bytes.
 const ITEM_OVERHEAD_BYTES: usize = 6;
 
-/// The page size in force.
+/// Returns the maximum number of items of a page whose request asks for `asked` items.
 pub(crate) fn size(asked: u32) -> usize {
     match asked {
         0 => DEFAULT_PAGE_SIZE,
@@ -30,12 +36,14 @@ pub(crate) fn size(asked: u32) -> usize {
     }
 }
 
-/// The kind of a list in one store: a token of another store, or of this one before it was emptied, is none of this list's.
+/// Returns the text that identifies a list in one store, and that its tokens are checked against. A
+/// token of another store, or of this one before it was emptied, is therefore invalid.
 pub(crate) fn kind(list: &str, store: &StoreIdentity) -> String {
     format!("{list} of {:016x}", store.id())
 }
 
-/// The kind of a list with a filter: a token leads on in its own filter only.
+/// Returns the text that identifies a list with a filter: a token is valid only with the same
+/// filter.
 pub(crate) fn filtered(list: &str, filter: &str, store: &StoreIdentity) -> String {
     format!("{} where {filter}", kind(list, store))
 }
@@ -44,7 +52,7 @@ pub(crate) fn filtered(list: &str, filter: &str, store: &StoreIdentity) -> Strin
 #[derive(Debug)]
 pub(crate) struct Page<T, K> {
     items: Vec<T>,
-    /// The last item that was looked at, on the page or passed over.
+    /// The key of the last item that was read, whether it is on the page or not.
     last: Option<K>,
     size: usize,
     room: usize,
@@ -56,9 +64,9 @@ impl<T: Message, K> Page<T, K> {
         Self { items: Vec::new(), last: None, size, room: PAGE_BYTES, full: false }
     }
 
-    /// Adds an item; false if the page is full before or after it. The first item fits, whatever its size.
+    /// Adds an item if there is room for it. Returns false if the page is full afterwards, whether
+    /// the item was added or not. The first item is added even if it is larger than the room.
     pub(crate) fn add(&mut self, key: K, item: T) -> bool {
-        // The key and the length of a field.
         let bytes = item.encoded_len() + ITEM_OVERHEAD_BYTES;
         if bytes > self.room && !self.items.is_empty() {
             self.full = true;
@@ -71,64 +79,67 @@ impl<T: Message, K> Page<T, K> {
         !self.full
     }
 
-    /// Passes over an item that does not belong to the page.
+    /// Records the key of an item that was read. The item itself is not added.
     pub(crate) fn pass(&mut self, key: K) {
         self.last = Some(key);
     }
 
-    /// How many more items the page takes.
-    pub(crate) fn left(&self) -> usize {
-        self.size - self.items.len()
+    /// Returns the number of items to read at a time: at most the free size of the page, unless a
+    /// filter may skip some.
+    pub(crate) fn read_limit(&self, filter_is_empty: bool) -> usize {
+        if filter_is_empty { READ_AT_ONCE.min(self.size - self.items.len()) } else { READ_AT_ONCE }
     }
 
-    /// The items, and the key that the next page goes on behind if the page was filled.
+    /// Returns the items and, if the page is full, the key after which the next page starts.
     pub(crate) fn end(self) -> (Vec<T>, Option<K>) {
         let last = self.last.filter(|_| self.full);
         (self.items, last)
     }
 
-    /// The items of a page that is the last.
+    /// Returns the items of the last page.
     pub(crate) fn all(self) -> Vec<T> {
         self.items
     }
 
-    /// The same for a page whose list may go on although the page is not full.
+    /// Returns the items, and the key of the last item that was read, even if the page is not full.
+    /// This is for lists that stop reading before their end, so that there may be further items.
     pub(crate) fn cut(self) -> (Vec<T>, Option<K>) {
         (self.items, self.last)
     }
 }
 
-/// A token for the page behind `last`, good for the list `kind` only.
+/// Returns the token of the page after `last`, valid for the list `kind` only.
 pub(crate) fn token(kind: &str, last: &(impl Display + ?Sized)) -> String {
     let last = last.to_string();
-    let mut bytes = check(kind, &last).to_vec();
+    let mut bytes = checksum(kind, &last).to_vec();
     bytes.extend_from_slice(last.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Where the page begins; `None` for the first one.
+/// Returns the key after which a page starts; `None` for the first page.
 pub(crate) fn after<T: FromStr>(kind: &str, token: &str) -> Result<Option<T>> {
     if token.is_empty() {
         return Ok(None);
     }
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| bad_token())?;
-    let (sum, text) = bytes.split_at_checked(CHECK_BYTES).ok_or_else(bad_token)?;
+    let (sum, text) = bytes.split_at_checked(CHECKSUM_BYTES).ok_or_else(bad_token)?;
     let text = std::str::from_utf8(text).map_err(|_| bad_token())?;
-    if check(kind, text) != sum {
+    if checksum(kind, text) != sum {
         return Err(bad_token());
     }
     text.parse().map(Some).map_err(|_| bad_token())
 }
 
 pub(crate) fn bad_token() -> Fault {
-    Fault::new(ErrorReason::PageTokenInvalid, "page_token is not one of this list's").field("page_token")
+    Fault::new(ErrorReason::PageTokenInvalid, "page_token is not a token of this list").field("page_token")
 }
 
-/// Guards against tokens that were cut, or are another list's; not against forgery: a token grants nothing.
-fn check(kind: &str, id: &str) -> [u8; CHECK_BYTES] {
-    let mut sum = [0; CHECK_BYTES];
+/// Returns the checksum of a token. It detects tokens that were truncated or belong to another
+/// list. It does not detect forged ones: a token grants no access.
+fn checksum(kind: &str, id: &str) -> [u8; CHECKSUM_BYTES] {
+    let mut sum = [0; CHECKSUM_BYTES];
     let hash = blake3::Hasher::new().update(kind.as_bytes()).update(b"\0").update(id.as_bytes()).finalize();
-    sum.copy_from_slice(&hash.as_bytes()[..CHECK_BYTES]);
+    sum.copy_from_slice(&hash.as_bytes()[..CHECKSUM_BYTES]);
     sum
 }
 
@@ -138,7 +149,7 @@ mod tests {
     use crate::domain::StreamId;
 
     #[test]
-    fn a_token_leads_on_in_its_own_list() {
+    fn a_token_is_valid_only_for_its_own_list() {
         let id: StreamId = "site.north.cam-7".parse().unwrap();
         assert_eq!(after("streams", &token("streams", &id)), Ok(Some(id.clone())));
         assert_eq!(after::<StreamId>("streams", ""), Ok(None));

@@ -1,4 +1,4 @@
-//! QueueService: the work queues, their numbers, and the operators' RPCs.
+//! QueueService: the work queues, their statistics, and the methods of operators.
 
 use std::sync::Arc;
 
@@ -10,7 +10,6 @@ use super::convert::stats;
 use super::counters::Counters;
 use super::fault::Result;
 use super::filter::{Fields, Filter};
-use super::operate::Target;
 use super::page::{self, Page};
 use crate::domain::{PartitionId, StreamId, Timestamp};
 use crate::pb::v1 as pb;
@@ -21,12 +20,31 @@ use crate::queue::{Budget, ListStreams, Queue, QueueState};
 type Reply<T> = std::result::Result<Response<T>, Status>;
 
 const STREAM_LIST: &str = "stream-stats";
-/// What a filter of stream statistics may name.
+/// The fields that a filter of stream statistics may use.
 const STREAM_FIELDS: Fields = Fields { only: &["stream_id", "queue_id", "status", "account"], except: &[] };
-/// Streams that are read at once for a page.
-const READ_AT_ONCE: usize = 100;
-/// Most such reads for one page: 4,000 streams are looked at for those few that pass a filter.
-const READS_A_PAGE: usize = 40;
+
+/// The queues that a call selects.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// One queue, by its id.
+    Queue(String),
+    /// The frames of one stream in its queue.
+    Stream(String),
+    /// All queues, if true; false is an error.
+    All(bool),
+}
+
+impl Target {
+    /// Returns the name of the target in the audit log.
+    pub(crate) fn name(target: Option<&Self>) -> String {
+        match target {
+            Some(Self::Queue(queue)) => queue.clone(),
+            Some(Self::Stream(stream)) => format!("stream {stream}"),
+            Some(Self::All(_)) => "all queues".to_owned(),
+            None => "no queue".to_owned(),
+        }
+    }
+}
 
 /// The handlers of QueueService.
 #[derive(Debug)]
@@ -65,8 +83,8 @@ impl QueueHandlers {
         let partitions = self.queue.partitions();
         let mut page = Page::new(page::size(page_size));
         let now = Timestamp::now();
-        'page: for _ in 0..READS_A_PAGE {
-            let limit = if filter.is_empty() { READ_AT_ONCE.min(page.left()) } else { READ_AT_ONCE };
+        'page: for _ in 0..page::READS_A_PAGE {
+            let limit = page.read_limit(filter.is_empty());
             let records = self.queue.list_streams(&ListStreams { after, limit }).await?;
             let is_last = records.len() < limit;
             after = records.last().map(|record| record.id.clone());
@@ -85,7 +103,7 @@ impl QueueHandlers {
                     next_page_token: String::new(),
                 });
             }
-            // Large settings take a while to read: others have their turn.
+            // Large settings take a while to read: other tasks may run in between.
             tokio::task::yield_now().await;
         }
         let (streams, last) = page.cut();

@@ -1,4 +1,4 @@
-//! The registry: register, get, list, update, unregister.
+//! The registry: registers, reads, lists, updates and unregisters streams.
 
 use std::sync::Arc;
 
@@ -7,14 +7,17 @@ use super::fault::{Fault, Result};
 use super::filter::{Fields, Filter};
 use super::mask;
 use super::page::{self, Page};
+use super::permissions;
+use super::registered::Registration;
 use super::settings::SettingsCache;
+use crate::access::Caller;
 use crate::domain::{StreamId, StreamRecord, Timestamp};
 use crate::pb::v1 as pb;
 use crate::queue::{self, ListStreams, Queue};
 
 const LIST: &str = "streams";
-/// What an update may change.
-const MASK_RULES: mask::Rules = mask::Rules {
+/// The fields that an update may not change.
+pub(crate) const MASK_RULES: mask::Rules = mask::Rules {
     name: "stream",
     fixed: &["stream_id"],
     output_only: &[
@@ -27,11 +30,7 @@ const MASK_RULES: mask::Rules = mask::Rules {
         "effective",
     ],
 };
-/// Streams that are read at once for a page.
-const READ_AT_ONCE: usize = 100;
-/// Most such reads for one page: 4,000 streams are looked at for those few that pass a filter.
-const READS_A_PAGE: usize = 40;
-/// What a filter of streams may name.
+/// The fields that a filter of streams may use.
 const FILTER_FIELDS: Fields = Fields {
     only: &[
         "stream_id",
@@ -45,10 +44,8 @@ const FILTER_FIELDS: Fields = Fields {
     ],
     except: &[],
 };
-/// How often an update without an etag starts again when others change the stream at the same time.
-const UPDATE_TRIES: usize = 8;
 
-/// Streams and their settings.
+/// The operations on streams and their settings.
 #[derive(Debug)]
 pub(crate) struct Registry {
     queue: Arc<dyn Queue>,
@@ -63,36 +60,63 @@ impl Registry {
     pub(crate) async fn register(
         &self,
         request: pb::RegisterStreamRequest,
+        caller: &Caller,
     ) -> Result<pb::RegisterStreamResponse> {
         let pb::RegisterStreamRequest { stream } = request;
         let stream = stream.ok_or_else(|| Fault::invalid("stream", "must be set"))?;
         let WantedStream { id, mut settings } = stream::from_pb(stream).map_err(|f| f.within("stream"))?;
-        // What is remembered of a stream of that id still tells which masks it had.
+        permissions::check_manage(caller, &id)?;
+        // The record of an unregistered stream with this id still has its masks.
         let before = self.queue.get_streams(std::slice::from_ref(&id)).await?.into_iter().next().flatten();
-        settings.number_masks(before.as_ref().map(|record| &record.settings));
-        let record = self.queue.register_stream(&id, &settings).await?.record;
+        settings.update_mask_version(before.as_ref().map(|record| &record.settings));
+        settings.owner = caller.name().cloned();
+        // A registered stream is not counted again: the answer is the same as without a quota.
+        let registration = match before {
+            Some(record) if !record.removed => None,
+            _ => Some(Registration::of(caller, &*self.queue).await?),
+        };
+        let queue::Created { record, is_new } = self.queue.register_stream(&id, &settings).await?;
+        if let Some(registration) = registration
+            && is_new
+        {
+            registration.used();
+        }
         self.settings.forget(&id);
         Ok(pb::RegisterStreamResponse { stream: Some(self.to_pb(record)) })
     }
 
-    pub(crate) async fn get(&self, request: pb::GetStreamRequest) -> Result<pb::GetStreamResponse> {
+    pub(crate) async fn get(
+        &self,
+        request: pb::GetStreamRequest,
+        caller: &Caller,
+    ) -> Result<pb::GetStreamResponse> {
         let pb::GetStreamRequest { stream_id } = request;
-        let record = self.read(&stream_id.parse()?).await?;
+        let id: StreamId = stream_id.parse()?;
+        permissions::check_see(caller, &id)?;
+        let record = self.read(&id).await?;
         Ok(pb::GetStreamResponse { stream: Some(self.to_pb(record)) })
     }
 
-    pub(crate) async fn list(&self, request: pb::ListStreamsRequest) -> Result<pb::ListStreamsResponse> {
+    pub(crate) async fn list(
+        &self,
+        request: pb::ListStreamsRequest,
+        caller: &Caller,
+    ) -> Result<pb::ListStreamsResponse> {
+        let visible = &caller.permissions().visible;
         let pb::ListStreamsRequest { page_size, page_token, filter } = request;
         let list = page::filtered(LIST, &filter, &self.queue.identity());
         let filter = Filter::of::<pb::Stream>(&filter, FILTER_FIELDS)?;
         let mut after: Option<StreamId> = page::after(&list, &page_token)?;
         let mut page = Page::new(page::size(page_size));
-        'page: for _ in 0..READS_A_PAGE {
-            let limit = if filter.is_empty() { READ_AT_ONCE.min(page.left()) } else { READ_AT_ONCE };
+        let mut reads = 0;
+        'page: while reads < page::READS_A_PAGE {
+            let limit = page.read_limit(filter.is_empty() && visible.is_all());
             let records = self.queue.list_streams(&ListStreams { after, limit }).await?;
             let is_last = records.len() < limit;
             after = records.last().map(|record| record.id.clone());
-            for record in records {
+            // Streams that the caller may not see do not count as read, and are in no token.
+            reads += usize::from(records.iter().any(|record| visible.contains(record.id.as_str())));
+            for record in records.into_iter().filter(|record| visible.contains(record.id.as_str())) {
                 let id = record.id.clone();
                 let stream = self.to_pb(record);
                 if !filter.passes(&stream)? {
@@ -104,23 +128,28 @@ impl Registry {
             if is_last {
                 return Ok(pb::ListStreamsResponse { streams: page.all(), next_page_token: String::new() });
             }
-            // Large settings take a while to read: others have their turn.
+            // Large settings take a while to read: other tasks may run in between.
             tokio::task::yield_now().await;
         }
-        // A page may be short: what few streams pass is not looked for without end in one call, and a page of large settings
-        // must fit into a message.
+        // A page may have fewer items than asked for: one call reads a limited number of streams,
+        // even if few of them pass the filter, and their settings must fit into a message.
         let (streams, last) = page.cut();
         let next_page_token = last.map(|last| page::token(&list, &last)).unwrap_or_default();
         Ok(pb::ListStreamsResponse { streams, next_page_token })
     }
 
-    pub(crate) async fn update(&self, request: pb::UpdateStreamRequest) -> Result<pb::UpdateStreamResponse> {
+    pub(crate) async fn update(
+        &self,
+        request: pb::UpdateStreamRequest,
+        caller: &Caller,
+    ) -> Result<pb::UpdateStreamResponse> {
         let pb::UpdateStreamRequest { stream, update_mask, reason: _ } = request;
         let wanted = stream.ok_or_else(|| Fault::invalid("stream", "must be set"))?;
         let id: StreamId = wanted.stream_id.parse().map_err(|e| Fault::from(e).within("stream"))?;
+        permissions::check_manage(caller, &id)?;
         let expected = stream::etag("stream.etag", &wanted.etag)?;
         let paths = update_mask.unwrap_or_default().paths;
-        let mut tries = UPDATE_TRIES;
+        let mut tries = mask::UPDATE_TRIES;
         loop {
             let current = self.read(&id).await?;
             let etag = expected.unwrap_or(current.etag());
@@ -128,8 +157,9 @@ impl Registry {
             let merged = mask::merge(&MASK_RULES, &paths, &self.to_pb(current), &wanted)?;
             let WantedStream { id: _, mut settings } =
                 stream::from_pb(merged).map_err(|f| f.within("stream"))?;
-            settings.number_masks(Some(&before));
+            settings.update_mask_version(Some(&before));
             settings.auto_registered = before.auto_registered;
+            settings.owner = before.owner;
             tries -= 1;
             match self.queue.update_stream(&id, &settings, etag).await {
                 Err(queue::Error::EtagMismatch { .. }) if expected.is_none() && tries > 0 => {}
@@ -144,9 +174,11 @@ impl Registry {
     pub(crate) async fn unregister(
         &self,
         request: pb::UnregisterStreamRequest,
+        caller: &Caller,
     ) -> Result<pb::UnregisterStreamResponse> {
         let pb::UnregisterStreamRequest { stream_id, etag, reason: _ } = request;
         let id: StreamId = stream_id.parse()?;
+        permissions::check_manage(caller, &id)?;
         let expected = stream::etag("etag", &etag)?;
         let removed = self.queue.unregister_stream(&id, expected).await?;
         self.settings.forget(&id);

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use super::audit::Audit;
 use super::connection_end::ConnectionEnd;
 use super::fault::Fault;
+use super::permissions;
 use super::registry::Registry;
 use super::{delivery, watch_streams};
 use crate::domain::Partitions;
@@ -24,7 +25,7 @@ pub(crate) struct RegistryHandlers {
     pub(crate) registry: Registry,
     pub(crate) hub: Arc<Hub>,
     pub(crate) partitions: Partitions,
-    /// Calls that a drain waits for.
+    /// The calls that a drain waits for.
     pub(crate) calls: TaskTracker,
     pub(crate) draining: CancellationToken,
 }
@@ -35,36 +36,36 @@ impl StreamRegistryService for RegistryHandlers {
         &self,
         request: Request<pb::RegisterStreamRequest>,
     ) -> Reply<pb::RegisterStreamResponse> {
-        let _call = self.calls.token();
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
         let audit = Audit::of("RegisterStream", &request);
         let request = request.into_inner();
         let stream_id = request.stream.as_ref().map(|stream| stream.stream_id.clone()).unwrap_or_default();
-        let answer = self.registry.register(request).await;
+        let answer = self.registry.register(request, &caller).await;
         audit.write(&stream_id, &answer, |_| "done".to_owned());
         Ok(Response::new(answer?))
     }
 
     async fn get_stream(&self, request: Request<pb::GetStreamRequest>) -> Reply<pb::GetStreamResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.registry.get(request.into_inner()).await?))
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        Ok(Response::new(self.registry.get(request.into_inner(), &caller).await?))
     }
 
     async fn list_streams(&self, request: Request<pb::ListStreamsRequest>) -> Reply<pb::ListStreamsResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.registry.list(request.into_inner()).await?))
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        Ok(Response::new(self.registry.list(request.into_inner(), &caller).await?))
     }
 
     async fn update_stream(
         &self,
         request: Request<pb::UpdateStreamRequest>,
     ) -> Reply<pb::UpdateStreamResponse> {
-        let _call = self.calls.token();
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
         let mut audit = Audit::of("UpdateStream", &request);
         let request = request.into_inner();
-        audit.because(request.reason.clone())?;
+        audit.set_reason(request.reason.clone())?;
         let stream_id = request.stream.as_ref().map(|stream| stream.stream_id.clone()).unwrap_or_default();
         let changed = request.update_mask.as_ref().map(|mask| mask.paths.join(",")).unwrap_or_default();
-        let answer = self.registry.update(request).await;
+        let answer = self.registry.update(request, &caller).await;
         audit.write(&stream_id, &answer, |_| format!("done, changed {changed}"));
         Ok(Response::new(answer?))
     }
@@ -73,12 +74,12 @@ impl StreamRegistryService for RegistryHandlers {
         &self,
         request: Request<pb::UnregisterStreamRequest>,
     ) -> Reply<pb::UnregisterStreamResponse> {
-        let _call = self.calls.token();
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
         let mut audit = Audit::of("UnregisterStream", &request);
         let request = request.into_inner();
-        audit.because(request.reason.clone())?;
+        audit.set_reason(request.reason.clone())?;
         let stream_id = request.stream_id.clone();
-        let answer = self.registry.unregister(request).await;
+        let answer = self.registry.unregister(request, &caller).await;
         audit.write(&stream_id, &answer, |answer| {
             let pb::UnregisterStreamResponse {
                 last_sequence: _,
@@ -94,7 +95,7 @@ impl StreamRegistryService for RegistryHandlers {
         Ok(Response::new(answer?))
     }
 
-    type WatchStreamsStream = delivery::Nothing<pb::WatchStreamsResponse>;
+    type WatchStreamsStream = delivery::EmptyStream<pb::WatchStreamsResponse>;
 
     async fn watch_streams(
         &self,
@@ -104,8 +105,10 @@ impl StreamRegistryService for RegistryHandlers {
             return Err(Fault::draining().into());
         }
         let (call, end) = (self.calls.token(), ConnectionEnd::of(&request));
-        let changes =
-            watch_streams::watch(&self.hub, request.into_inner(), self.partitions, call, end).await?;
-        Ok(delivery::respond_in_pieces(changes))
+        let caller = permissions::caller(&request);
+        let held = (call, permissions::take_subscription(&caller)?);
+        let request = request.into_inner();
+        let changes = watch_streams::watch(&self.hub, request, &caller, self.partitions, held, end).await?;
+        Ok(delivery::respond_in_chunks(changes))
     }
 }

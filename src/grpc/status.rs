@@ -1,5 +1,5 @@
-//! The one map from the errors of other layers to the contract's reasons. Exhaustive: a new variant does not compile
-//! until it has a place here.
+//! The only map from the errors of other layers to the reasons of the contract. The matches are
+//! exhaustive: a new variant does not compile until it has a reason.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use crate::hub::{GroupError, SubscribeError};
 use crate::pb::v1::ErrorReason;
 use crate::queue::{Error as QueueError, Refusal};
 
-/// When to try again after the backend was away: about what it takes to be restarted or to fail over.
+/// The retry delay after an outage of the backend: a restart or a failover takes about as long.
 pub(crate) const BACKEND_RETRY: Duration = Duration::from_secs(2);
-/// When to try again after a full queue: some frames have been processed by then.
+/// The retry delay after a full queue: some frames have been processed by then.
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(500);
-/// When to try again after a queue that an operator drains refused a frame: a drain takes minutes rather than seconds, and
-/// a publisher should notice its end soon.
+/// The retry delay after a draining queue refused a frame: a drain takes minutes rather than
+/// seconds, and a publisher should notice its end soon.
 const QUEUE_DRAINING_RETRY: Duration = Duration::from_secs(5);
-/// When to try again after a server said that it drains, at the earliest: a restart takes about so long.
+/// The minimum retry delay after a server reported its drain: a restart takes about as long.
 pub(crate) const DRAINING_RETRY: Duration = Duration::from_secs(1);
-/// How much later some clients try again than others, so that they do not all come at once.
+/// The maximum random addition to that delay, so that clients do not all reconnect at once.
 const DRAINING_SPREAD: Duration = Duration::from_secs(1);
-/// When to try again after a race that the next attempt wins.
+/// The retry delay after a failure that is likely to be over in a moment.
 pub(crate) const SOON: Duration = Duration::from_millis(100);
 
 impl From<QueueError> for Fault {
     fn from(error: QueueError) -> Self {
-        // What the backend itself says is for the log: callers know no Redis.
+        // The text of the backend is for the log only: callers do not know which backend there is.
         let unavailable = |message: &str| {
-            tracing::warn!(%error, "a call fails");
+            tracing::warn!(%error, "backend error");
             Self::new(ErrorReason::BackendUnavailable, message).retry_in(BACKEND_RETRY)
         };
         let message = error.to_string();
@@ -34,7 +34,7 @@ impl From<QueueError> for Fault {
             QueueError::Unreachable(_) => unavailable("the queue backend cannot be reached"),
             QueueError::NoAnswer(_) => unavailable("the queue backend did not answer in time"),
             QueueError::Refused(_) => {
-                unavailable("the queue backend takes no orders now; the server's log says why")
+                unavailable("the queue backend rejected the command; see the server log")
             }
             QueueError::Joining => unavailable(&message),
             QueueError::LeaseLost => Self::new(ErrorReason::Internal, message),
@@ -81,12 +81,14 @@ impl From<Refusal> for Fault {
             Refusal::StreamNotFound => Self::new(R::StreamNotFound, "the stream is not registered"),
             Refusal::SequenceReused { stored_as } => Self::new(
                 R::PublisherSequenceReused,
-                format!("this publisher sequence is stored with other content, as sequence {stored_as}"),
+                format!(
+                    "this publisher sequence is already stored with other content, as sequence {stored_as}"
+                ),
             )
             .field("publisher_sequence"),
             Refusal::SequenceTooOld { last } => Self::new(
                 R::PublisherSequenceTooOld,
-                format!("this publisher sequence is further back than is remembered; the last one is {last}"),
+                format!("this publisher sequence is too old to check; the last one is {last}"),
             )
             .field("publisher_sequence"),
             Refusal::SequenceOutOfOrder { last } => Self::new(
@@ -94,15 +96,14 @@ impl From<Refusal> for Fault {
                 format!("this publisher sequence was never stored and is below the last one, {last}"),
             )
             .field("publisher_sequence"),
-            Refusal::BehindRefused => Self::new(
-                R::OutOfOrder,
-                "an earlier frame of the stream was refused: send that one again first",
-            )
-            .retry_in(FULL_RETRY),
+            Refusal::AfterRefused => {
+                Self::new(R::OutOfOrder, "an earlier frame of this stream was refused; send it again first")
+                    .retry_in(FULL_RETRY)
+            }
             Refusal::TooManyPublishers => Self::new(
                 R::TooManyPublishers,
-                "the stream, or its queue, remembers as many publishers as it may: submit under a publisher id that is \
-                 known, or without one, or unregister streams that are not needed",
+                "the stream, or its queue, has its maximum number of publishers; submit with a known publisher id or without \
+                 one, or unregister streams that are not needed",
             ),
             Refusal::StreamQueueFull => {
                 Self::new(R::StreamQueueFull, "the stream's queue is full").retry_in(FULL_RETRY)
@@ -111,17 +112,15 @@ impl From<Refusal> for Fault {
                 Self::new(R::QueueFull, "the partition's queue is full").retry_in(FULL_RETRY)
             }
             Refusal::StreamTooFast => {
-                Self::new(R::StreamQueueFull, "the stream takes at most 10,000 frames a second")
+                Self::new(R::StreamQueueFull, "the stream accepts at most 10,000 frames per second")
                     .retry_in(FULL_RETRY)
             }
-            Refusal::QueueDraining => Self::new(
-                R::QueueDraining,
-                "an operator drains the queue: it takes no new frames until it is resumed",
-            )
-            .retry_in(QUEUE_DRAINING_RETRY),
+            Refusal::QueueDraining => {
+                Self::new(R::QueueDraining, "the queue is draining and accepts no frames until it is resumed")
+                    .retry_in(QUEUE_DRAINING_RETRY)
+            }
             Refusal::PayloadGone => {
-                Self::new(R::PayloadExpired, "the picture expired before the frame was entered")
-                    .retry_in(SOON)
+                Self::new(R::PayloadExpired, "the picture expired before the frame was stored").retry_in(SOON)
             }
             Refusal::Backend(why) => Self::new(R::BackendUnavailable, why).retry_in(BACKEND_RETRY),
         }
@@ -134,7 +133,7 @@ impl From<SubscribeError> for Fault {
         let message = error.to_string();
         match error {
             SubscribeError::InvalidGlob { glob: _, message: _ } => {
-                Self::new(R::InvalidField, message).field("streams.glob")
+                Self::new(R::InvalidField, message).field("glob")
             }
             SubscribeError::StreamNotFound(id) => Self::new(R::StreamNotFound, message).fact("stream_id", id),
             SubscribeError::TooManySubscriptions { limit } => {
@@ -183,12 +182,13 @@ impl From<GroupError> for Fault {
 }
 
 impl Fault {
-    /// The server shuts down, or the connection has reached its maximum age. Each fault has a delay of its own.
+    /// Creates the fault of calls that end because the server drains or the connection has reached
+    /// its maximum age. Each fault has a random delay.
     pub(crate) fn draining() -> Self {
         let spread = Duration::from_millis(rand::random_range(0..=DRAINING_SPREAD.as_millis() as u64));
         Self::new(
             ErrorReason::Draining,
-            "the server or this connection is going away: connect again, to another server if there is one",
+            "the server is draining or this connection has reached its maximum age; connect again",
         )
         .retry_in(DRAINING_RETRY + spread)
     }
@@ -211,7 +211,7 @@ mod tests {
         "site".parse().unwrap()
     }
 
-    /// (code, reason, has RetryInfo) of a fault's status.
+    /// Returns the code, the reason and whether there is RetryInfo in the status of a fault.
     fn seen(fault: impl Into<Fault>) -> (Code, String, bool) {
         let fault = fault.into();
         documented::check(&fault);
@@ -319,7 +319,7 @@ mod tests {
             (Refusal::SequenceReused { stored_as: Sequence::FIRST }, ErrorReason::PublisherSequenceReused),
             (Refusal::SequenceTooOld { last }, ErrorReason::PublisherSequenceTooOld),
             (Refusal::SequenceOutOfOrder { last }, ErrorReason::OutOfOrder),
-            (Refusal::BehindRefused, ErrorReason::OutOfOrder),
+            (Refusal::AfterRefused, ErrorReason::OutOfOrder),
             (Refusal::TooManyPublishers, ErrorReason::TooManyPublishers),
             (Refusal::StreamQueueFull, ErrorReason::StreamQueueFull),
             (Refusal::PartitionFull, ErrorReason::QueueFull),
@@ -330,7 +330,7 @@ mod tests {
         ] {
             let retryable = refusal.is_retryable();
             let fault = Fault::from(refusal.clone());
-            // The stream is named by those who know it.
+            // The callers that know the stream add its id.
             if refusal != Refusal::StreamNotFound {
                 documented::check(&fault);
             }

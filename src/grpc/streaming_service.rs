@@ -1,4 +1,4 @@
-//! StreamingService: the data plane. Each handler converts, asks one part, and converts back.
+//! StreamingService: the methods of publishers, subscribers and group members.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::group_acks::GroupAcks;
 use super::info::ServerInfo;
 use super::submit::Submitter;
 use super::submit_frames::{self, SubmitFrames};
-use super::{delivery, subscribe};
+use super::{delivery, permissions, subscribe};
 use crate::hub::{Consumers, Hub};
 use crate::pb::v1 as pb;
 use crate::pb::v1::streaming_service_server::StreamingService;
@@ -32,17 +32,17 @@ pub(crate) struct StreamingHandlers {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) info: ServerInfo,
     pub(crate) counters: Arc<Counters>,
-    /// Streams are registered by their first frame.
+    /// True if streams are registered by their first frame.
     pub(crate) auto_register: bool,
     pub(crate) acks: GroupAcks,
     pub(crate) consumers: Arc<Consumers>,
-    /// Calls that a drain waits for.
+    /// The calls that a drain waits for.
     pub(crate) calls: TaskTracker,
     pub(crate) draining: CancellationToken,
 }
 
 impl StreamingHandlers {
-    /// Refuses calls that add work to a server which is going away.
+    /// Refuses calls that add work while the server drains.
     fn refuse_if_draining(&self) -> Result<(), Fault> {
         if self.draining.is_cancelled() { Err(Fault::draining()) } else { Ok(()) }
     }
@@ -55,51 +55,51 @@ impl StreamingService for StreamingHandlers {
         request: Request<pb::SubmitFrameBatchRequest>,
     ) -> Reply<pb::SubmitFrameBatchResponse> {
         self.refuse_if_draining()?;
-        let _call = self.calls.token();
-        Ok(Response::new(self.submitter.submit(request.into_inner()).await?))
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        Ok(Response::new(self.submitter.submit(request.into_inner(), &caller).await?))
     }
 
-    type SubscribeFramesStream = delivery::Nothing<pb::SubscribeFramesResponse>;
+    type SubscribeFramesStream = delivery::EmptyStream<pb::SubscribeFramesResponse>;
 
     async fn subscribe_frames(
         &self,
         request: Request<pb::SubscribeFramesRequest>,
     ) -> Reply<Self::SubscribeFramesStream> {
         self.refuse_if_draining()?;
-        let call = self.calls.token();
-        let counters = Arc::clone(&self.counters);
-        let end = ConnectionEnd::of(&request);
-        let request = request.into_inner();
-        let frames =
-            subscribe::subscribe(&self.hub, request, self.auto_register, counters, call, end).await?;
+        let caller = permissions::caller(&request);
+        let held = (self.calls.token(), permissions::take_subscription(&caller)?);
+        let (counters, end) = (Arc::clone(&self.counters), ConnectionEnd::of(&request));
+        let (request, register) = (request.into_inner(), self.auto_register);
+        let frames = subscribe::subscribe(&self.hub, request, &caller, register, counters, held, end).await?;
         Ok(delivery::respond(frames))
     }
 
-    type ConsumeFramesStream = delivery::Nothing<pb::ConsumeFramesResponse>;
+    type ConsumeFramesStream = delivery::EmptyStream<pb::ConsumeFramesResponse>;
 
     async fn consume_frames(
         &self,
         request: Request<pb::ConsumeFramesRequest>,
     ) -> Reply<Self::ConsumeFramesStream> {
         self.refuse_if_draining()?;
-        let call = self.calls.token();
-        let counters = Arc::clone(&self.counters);
-        let end = ConnectionEnd::of(&request);
-        let frames = subscribe::join(&self.consumers, request.into_inner(), counters, call, end).await?;
+        let caller = permissions::caller(&request);
+        let held = (self.calls.token(), permissions::take_subscription(&caller)?);
+        let (counters, end) = (Arc::clone(&self.counters), ConnectionEnd::of(&request));
+        let request = request.into_inner();
+        let frames = subscribe::join(&self.consumers, request, &caller, counters, held, end).await?;
         Ok(delivery::respond(frames))
     }
 
     async fn get_frames(&self, request: Request<pb::GetFramesRequest>) -> Reply<pb::GetFramesResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.frames.by_sequence(request.into_inner()).await?))
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        Ok(Response::new(self.frames.by_sequence(request.into_inner(), &caller).await?))
     }
 
     async fn get_latest_frames(
         &self,
         request: Request<pb::GetLatestFramesRequest>,
     ) -> Reply<pb::GetLatestFramesResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.frames.latest(request.into_inner()).await?))
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        Ok(Response::new(self.frames.latest(request.into_inner(), &caller).await?))
     }
 
     async fn get_server_info(
@@ -117,31 +117,31 @@ impl StreamingService for StreamingHandlers {
         request: Request<Streaming<pb::SubmitFramesRequest>>,
     ) -> Reply<Self::SubmitFramesStream> {
         self.refuse_if_draining()?;
-        let end = ConnectionEnd::of(&request);
-        Ok(Response::new(self.submit_frames.open(request.into_inner(), &self.calls, end)))
+        let (end, caller) = (ConnectionEnd::of(&request), permissions::caller(&request));
+        Ok(Response::new(self.submit_frames.open(request.into_inner(), &self.calls, end, caller)))
     }
 
     async fn acknowledge_frames(
         &self,
         request: Request<pb::AcknowledgeFramesRequest>,
     ) -> Reply<pb::AcknowledgeFramesResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.acks.acknowledge(request.into_inner()).await?))
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        Ok(Response::new(self.acks.acknowledge(request.into_inner(), &caller).await?))
     }
 
     async fn reject_frames(
         &self,
         request: Request<pb::RejectFramesRequest>,
     ) -> Reply<pb::RejectFramesResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.acks.reject(request.into_inner()).await?))
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        Ok(Response::new(self.acks.reject(request.into_inner(), &caller).await?))
     }
 
     async fn extend_ack_deadline(
         &self,
         request: Request<pb::ExtendAckDeadlineRequest>,
     ) -> Reply<pb::ExtendAckDeadlineResponse> {
-        let _call = self.calls.token();
-        Ok(Response::new(self.acks.extend(request.into_inner()).await?))
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        Ok(Response::new(self.acks.extend(request.into_inner(), &caller).await?))
     }
 }

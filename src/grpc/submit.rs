@@ -1,67 +1,55 @@
-//! SubmitFrameBatch: check, digest, ask, accept.
+//! SubmitFrameBatch: checks and digests the frames of a batch, and submits them to the queue.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::sync::Semaphore;
 
+use super::batch::{self, BatchItem, ItemState};
 use super::convert::frame::SubmittedFrame;
 use super::convert::result;
 use super::counters::Counters;
 use super::fault::{Fault, Result};
+use super::permissions;
 use super::settings::SettingsCache;
 use super::status::BACKEND_RETRY;
-use crate::config::Limits;
+use crate::access::Caller;
+use crate::domain::limits::RequestLimits;
 use crate::domain::{Digest, StreamId, Timestamp};
 use crate::hub::Hub;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
-use crate::queue::{AcceptResult, NewFrame, Offer, Queue, Refusal};
+use crate::queue::{AcceptResult, NewFrame, Queue, Refusal, Upload};
 
-/// Pictures of a batch that are together larger than this are digested off the async threads, and, after a refusal, the queue
-/// is asked whether it would refuse them before their bytes are sent to it.
+/// The size above which a batch is large. The pictures of a large batch are digested on a blocking
+/// thread. After a refusal, the queue is asked which frames of a large batch it would refuse,
+/// before it gets the pictures.
 const LARGE_BATCH_BYTES: usize = 64 << 10;
-/// How long a refusal is expected to be followed by others. Where all is accepted, asking first would double the calls.
-const DOUBT: Duration = Duration::from_secs(1);
-/// A picture below this share of its message is copied out: a kept slice would pin the whole message.
-const COPY_BELOW_SHARE: usize = 4;
+/// The time after a refusal in which further refusals are expected. The queue is asked first only
+/// in this time. At other times, that would double the calls to the queue without need.
+const REFUSALS_EXPECTED: Duration = Duration::from_secs(1);
+/// A picture that is smaller than its message divided by this number is copied: a slice of the
+/// message would keep the whole message in memory.
+const COPY_BELOW_DIVISOR: usize = 4;
 
-/// Takes batches of frames to the queue.
+/// The operation that submits batches of frames to the queue.
 #[derive(Debug)]
 pub(crate) struct Submitter {
     queue: Arc<dyn Queue>,
     hub: Arc<Hub>,
     settings: Arc<SettingsCache>,
-    limits: Limits,
-    /// Calls being worked on; each may hold a whole message.
+    limits: RequestLimits,
+    /// Limits the calls that are processed at a time; each may hold a whole message.
     calls: Semaphore,
-    /// Digests being computed: at most one a core.
+    /// Limits the batches that are digested at a time to one per core.
     digests: Semaphore,
-    /// When a frame was last not accepted.
-    refused: Mutex<Option<Instant>>,
+    /// The time of the last refusal.
+    last_refusal: Mutex<Option<Instant>>,
     counters: Arc<Counters>,
-}
-
-/// The stream that a frame names; one that is refused already names none.
-pub(crate) fn stream_of(frame: &Result<pb::Frame>) -> String {
-    frame.as_ref().map(|frame| frame.stream_id.clone()).unwrap_or_default()
-}
-
-/// A frame and its place in the batch.
-type Placed<T> = (usize, T);
-
-/// A batch that only waits for its turn to be stored.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    /// By place: the stream that the frame names.
-    pub(crate) streams: Vec<String>,
-    /// Those that may be stored.
-    pub(crate) frames: Vec<Placed<NewFrame>>,
-    /// By place: what is decided already.
-    pub(crate) results: Vec<Option<pb::FrameResult>>,
 }
 
 impl Submitter {
@@ -69,7 +57,7 @@ impl Submitter {
         queue: Arc<dyn Queue>,
         hub: Arc<Hub>,
         settings: Arc<SettingsCache>,
-        limits: Limits,
+        limits: RequestLimits,
         max_concurrent_calls: usize,
         counters: Arc<Counters>,
     ) -> Self {
@@ -81,82 +69,94 @@ impl Submitter {
             limits,
             calls: Semaphore::new(max_concurrent_calls),
             digests: Semaphore::new(cores),
-            refused: Mutex::default(),
+            last_refusal: Mutex::default(),
             counters,
         }
     }
 
-    /// Stores the frames of a batch: one result each, in their order.
+    /// Stores the frames of a batch, and returns one result for each, in their order.
     ///
     /// # Errors
-    /// The batch as a whole is refused, or the backend failed all frames that were attempted.
+    /// The batch as a whole is refused, or the backend failed for every frame that was submitted to
+    /// it.
     pub(crate) async fn submit(
         &self,
         request: pb::SubmitFrameBatchRequest,
+        caller: &Caller,
     ) -> Result<pb::SubmitFrameBatchResponse> {
         let message_bytes = request.encoded_len();
         let pb::SubmitFrameBatchRequest { frames } = request;
         self.check_batch(frames.len(), message_bytes)?;
+        permissions::take_frames(caller, &frames)?;
         let _permit = self.calls.acquire().await;
-        let prepared = self.prepare(frames.into_iter().map(Ok).collect(), message_bytes).await?;
-        match self.enter(prepared).await {
-            (_, Some(fault)) => Err(fault),
-            (results, None) => Ok(pb::SubmitFrameBatchResponse { results }),
+        let frames = frames.into_iter().map(Ok).collect();
+        let (mut items, failed) = self.prepare(frames, message_bytes, caller, None).await;
+        if let Some(fault) = failed {
+            return Err(fault);
+        }
+        match self.store(&mut items).await {
+            Some(fault) => Err(fault),
+            None => Ok(pb::SubmitFrameBatchResponse { results: batch::results(items) }),
         }
     }
 
-    /// Stores prepared frames, in turn with other calls: one result each, in their order; and the backend's fault, if
-    /// it failed all that were attempted.
-    pub(crate) async fn enter_in_turn(&self, prepared: Prepared) -> (Vec<pb::FrameResult>, Option<Fault>) {
+    /// Waits for a place among the calls that are processed at a time, and then stores the ready
+    /// frames of a batch. Afterwards every item has its result. If the backend failed for every
+    /// frame that was submitted to it, returns its fault.
+    pub(crate) async fn store_in_turn(&self, items: &mut [BatchItem]) -> Option<Fault> {
         let _permit = self.calls.acquire().await;
-        self.enter(prepared).await
+        self.store(items).await
     }
 
-    async fn enter(&self, prepared: Prepared) -> (Vec<pb::FrameResult>, Option<Fault>) {
-        let Prepared { streams, frames, mut results } = prepared;
-        let failed = self.accept(frames, &mut results).await;
-        let mut results: Vec<_> = results.into_iter().map(|found| found.unwrap_or_else(no_answer)).collect();
-        streams.iter().zip(&mut results).for_each(|(stream, result)| result::name_stream(stream, result));
+    async fn store(&self, items: &mut [BatchItem]) -> Option<Fault> {
+        let failed = self.accept(items).await;
         if failed.is_none() {
-            self.counters.answered(&streams, &results);
+            self.counters.answered(items);
         }
-        (results, failed)
+        failed
     }
 
-    /// Does what needs no order: checks the frames that are not refused yet, and digests their pictures.
-    ///
-    /// # Errors
-    /// The backend cannot be asked for the streams' settings.
+    /// Does the work that needs no order: checks the frames that are not refused yet, and digests
+    /// their pictures. With `over_quota`, all frames are refused with it. Returns a fault if the
+    /// settings of the streams cannot be read; no frame is ready then.
     pub(crate) async fn prepare(
         &self,
         frames: Vec<Result<pb::Frame>>,
         message_bytes: usize,
-    ) -> Result<Prepared> {
-        let streams = frames.iter().map(stream_of).collect();
-        let mut results: Vec<Option<pb::FrameResult>> = vec![None; frames.len()];
+        caller: &Caller,
+        over_quota: Option<&Fault>,
+    ) -> (Vec<BatchItem>, Option<Fault>) {
         let now = Timestamp::now();
-        let mut sound = Vec::with_capacity(frames.len());
-        for (place, frame) in frames.into_iter().enumerate() {
-            match frame.and_then(|frame| SubmittedFrame::from_pb(frame, &self.limits, now)) {
-                Ok(frame) => sound.push((place, frame)),
-                Err(fault) => results[place] = Some(result::rejected(fault)),
-            }
+        let check = |frame| {
+            let frame = SubmittedFrame::from_pb(frame, &self.limits, now, caller.name())?;
+            permissions::check_publish(caller, &frame.stream_id)?;
+            over_quota.map_or(Ok(frame), |fault| Err(fault.clone()))
+        };
+        let checked =
+            frames.into_iter().map(|frame| BatchItem::new(frame).map(|frame| frame.and_then(check)));
+        let mut items: Vec<BatchItem<Result<SubmittedFrame>>> = checked.collect();
+        let failed = self.check_settings(&mut items, now, caller).await.err();
+        if let Some(fault) = &failed {
+            items
+                .iter_mut()
+                .filter(|item| item.state.is_ok())
+                .for_each(|item| item.state = Err(fault.clone()));
         }
-        let sound = self.checked_against_settings(sound, now, &mut results).await?;
-        let frames = self.digested(sound, message_bytes).await?;
-        Ok(Prepared { streams, frames, results })
+        match self.digest(items, message_bytes).await {
+            Ok(items) => (items, failed),
+            Err(fault) => (Vec::new(), Some(fault)),
+        }
     }
 
-    /// Refuses a batch that is empty, or larger than it may be.
+    /// Refuses a batch that is empty or too large.
     pub(crate) fn check_batch(&self, frames: usize, message_bytes: usize) -> Result<()> {
-        let Limits { max_batch_frames, max_message_bytes, .. } = self.limits;
+        let RequestLimits { max_batch_frames, max_message_bytes, .. } = self.limits;
         if frames == 0 {
-            return Err(
-                Fault::new(ErrorReason::EmptyBatch, "a batch holds at least one frame").field("frames")
-            );
+            return Err(Fault::new(ErrorReason::EmptyBatch, "a batch must contain at least one frame")
+                .field("frames"));
         }
         if frames > max_batch_frames {
-            let message = format!("{frames} frames are over the limit of {max_batch_frames} a batch");
+            let message = format!("{frames} frames are over the limit of {max_batch_frames} per batch");
             return Err(Fault::new(ErrorReason::TooManyFrames, message)
                 .field("frames")
                 .fact("limit", max_batch_frames)
@@ -168,144 +168,138 @@ impl Submitter {
         Ok(())
     }
 
-    /// Refuses frames of unknown streams and by clock policies.
-    async fn checked_against_settings(
+    /// Refuses frames of unknown streams, and frames that the clock policies of their streams
+    /// reject.
+    async fn check_settings(
         &self,
-        frames: Vec<Placed<SubmittedFrame>>,
+        items: &mut [BatchItem<Result<SubmittedFrame>>],
         now: Timestamp,
-        results: &mut [Option<pb::FrameResult>],
-    ) -> Result<Vec<Placed<SubmittedFrame>>> {
-        let streams: Vec<StreamId> = frames.iter().map(|(_, frame)| frame.stream_id.clone()).collect();
-        let settings = self.settings.of(&streams).await?;
-        let mut sound = Vec::with_capacity(frames.len());
-        for (place, mut frame) in frames {
-            let checked = match settings.get(&frame.stream_id).copied().flatten() {
-                Some(settings) => frame.check_clock(settings.clock, now),
+        caller: &Caller,
+    ) -> Result<()> {
+        let frames = items.iter().filter_map(|item| item.state.as_ref().ok());
+        let streams: Vec<StreamId> = frames.map(|frame| frame.stream_id.clone()).collect();
+        let settings = self.settings.of(&streams, caller).await?;
+        for item in items {
+            let Ok(frame) = &mut item.state else { continue };
+            let checked = match settings.get(&frame.stream_id) {
+                Some(Ok(settings)) => frame.check_clock(settings.clock, now),
+                Some(Err(fault)) => Err(fault.clone()),
                 None => Err(Refusal::StreamNotFound.into()),
             };
-            match checked {
-                Ok(()) => sound.push((place, frame)),
-                Err(fault) => results[place] = Some(result::rejected(fault)),
+            if let Err(fault) = checked {
+                item.state = Err(fault);
             }
         }
-        Ok(sound)
+        Ok(())
     }
 
     /// Digests the pictures, and copies small ones out of the message.
-    async fn digested(
+    async fn digest(
         &self,
-        frames: Vec<Placed<SubmittedFrame>>,
+        items: Vec<BatchItem<Result<SubmittedFrame>>>,
         message_bytes: usize,
-    ) -> Result<Vec<Placed<NewFrame>>> {
-        let digest = move || {
-            let digest_one = |(place, mut frame): Placed<SubmittedFrame>| {
-                if frame.data.len() * COPY_BELOW_SHARE < message_bytes {
+    ) -> Result<Vec<BatchItem>> {
+        let digest_one = move |frame: Result<SubmittedFrame>| match frame {
+            Ok(mut frame) => {
+                if frame.data.len() * COPY_BELOW_DIVISOR < message_bytes {
                     frame.data = Bytes::copy_from_slice(&frame.data);
                 }
                 let digest = Digest::of(&frame.data);
-                (place, frame.into_new_frame(digest))
-            };
-            frames.into_iter().map(digest_one).collect()
+                ItemState::Ready(Box::new(frame.into_new_frame(digest)))
+            }
+            Err(fault) => ItemState::Decided(result::rejected(fault)),
         };
+        let digest = move || items.into_iter().map(|item| item.map(digest_one)).collect();
         if message_bytes <= LARGE_BATCH_BYTES {
             return Ok(digest());
         }
         let _permit = self.digests.acquire().await;
-        tokio::task::spawn_blocking(digest)
-            .await
-            .map_err(|error| Fault::new(ErrorReason::Internal, format!("digesting failed: {error}")))
+        tokio::task::spawn_blocking(digest).await.map_err(|error| {
+            Fault::new(ErrorReason::Internal, format!("cannot digest the pictures: {error}"))
+        })
     }
 
-    async fn accept(
-        &self,
-        mut frames: Vec<Placed<NewFrame>>,
-        results: &mut [Option<pb::FrameResult>],
-    ) -> Option<Fault> {
-        let attempted = frames.len();
-        let picture_bytes: u64 = frames.iter().map(|(_, frame)| frame.header.source.size_bytes).sum();
-        if picture_bytes > LARGE_BATCH_BYTES as u64 && self.doubts() {
-            let places: Vec<usize> = frames.iter().map(|(place, _)| *place).collect();
-            frames = match self.without_refused(frames, results).await {
-                Ok(frames) => frames,
-                Err(fault) => {
-                    places
-                        .into_iter()
-                        .for_each(|place| results[place] = Some(result::rejected(fault.clone())));
-                    return Some(fault);
-                }
-            };
+    async fn accept(&self, items: &mut [BatchItem]) -> Option<Fault> {
+        let attempted = items.iter().filter(|item| item.ready().is_some()).count();
+        if attempted == 0 {
+            return None;
         }
-        let (places, frames): (Vec<usize>, Vec<NewFrame>) = frames.into_iter().unzip();
-        let offers: Vec<Option<Offer>> = frames.iter().map(|frame| self.soon_wanted(frame)).collect();
+        let picture_bytes: u64 =
+            items.iter().filter(|item| item.ready().is_some()).map(|item| item.bytes).sum();
+        if picture_bytes > LARGE_BATCH_BYTES as u64
+            && self.expects_refusals()
+            && let Err(fault) = self.decide_refused(items).await
+        {
+            for item in items.iter_mut().filter(|item| item.ready().is_some()) {
+                item.decide(result::rejected(fault.clone()));
+            }
+            return Some(fault);
+        }
+        let frames: Vec<NewFrame> = items.iter_mut().filter_map(BatchItem::take_ready).collect();
+        let uploads: Vec<Option<Upload>> = frames.iter().map(|frame| self.soon_wanted(frame)).collect();
         let accepted = match frames.is_empty() {
             true => Vec::new(),
             false => self.queue.accept(frames).await,
         };
-        for (offer, accepted) in offers.into_iter().zip(&accepted) {
-            match (accepted, offer) {
-                (AcceptResult::Accepted(..), Some(offer)) => self.hub.keep(&offer),
+        for (upload, accepted) in uploads.into_iter().zip(&accepted) {
+            match (accepted, upload) {
+                (AcceptResult::Accepted(..), Some(upload)) => self.hub.cache_picture(&upload),
                 (AcceptResult::Accepted(..), None) => {}
-                _ => *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now()),
+                _ => *self.last_refusal.lock() = Some(Instant::now()),
             }
         }
         let all_failed = accepted.len() == attempted && accepted.iter().all(result::is_backend_failure);
-        let failed = (attempted > 0 && all_failed).then(|| nothing_confirmed(&accepted));
-        for (place, result) in places.into_iter().zip(accepted) {
-            results[place] = Some(result::to_pb(result));
+        let failed = all_failed.then(|| nothing_confirmed(&accepted));
+        let mut accepted = accepted.into_iter();
+        for item in items.iter_mut().filter(|item| item.is_submitted()) {
+            item.decide(result::to_pb(accepted.next().unwrap_or_else(batch::no_answer)));
         }
         failed
     }
 
-    /// Whether it is likely that something is refused now.
-    fn doubts(&self) -> bool {
-        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.is_some_and(|refused| refused.elapsed() < DOUBT)
+    /// Reports whether a frame was refused a moment ago, so that further refusals are likely.
+    fn expects_refusals(&self) -> bool {
+        self.last_refusal.lock().is_some_and(|refused| refused.elapsed() < REFUSALS_EXPECTED)
     }
 
-    /// The picture, if subscribers of this server are likely to get it as it is: they need not read it again.
-    fn soon_wanted(&self, frame: &NewFrame) -> Option<Offer> {
-        let wanted = self.hub.is_followed(&frame.stream_id) && self.settings.passes_on(&frame.stream_id);
-        wanted.then(|| frame.offer.clone())
+    /// Returns the picture if subscribers of this server are likely to receive it unchanged. The
+    /// hub can then cache it, and need not read it from the backend.
+    fn soon_wanted(&self, frame: &NewFrame) -> Option<Upload> {
+        let wanted = self.hub.is_followed(&frame.stream_id) && self.settings.may_relay(&frame.stream_id);
+        wanted.then(|| frame.upload.clone())
     }
 
-    /// Settles the frames that the queue would refuse (or has already) without sending it their pictures.
-    async fn without_refused(
-        &self,
-        frames: Vec<Placed<NewFrame>>,
-        results: &mut [Option<pb::FrameResult>],
-    ) -> Result<Vec<Placed<NewFrame>>> {
-        let (places, frames): (Vec<usize>, Vec<NewFrame>) = frames.into_iter().unzip();
-        let bare: Vec<NewFrame> = frames
-            .iter()
-            .map(|frame| NewFrame {
-                stream_id: frame.stream_id.clone(),
-                header: frame.header.clone(),
-                offer: frame.offer.sent(),
-            })
-            .collect();
-        let refused = self.queue.would_refuse(&bare).await?;
-        let mut wanted = Vec::with_capacity(frames.len());
-        for ((place, frame), refused) in places.into_iter().zip(frames).zip(refused) {
+    /// Asks the queue which frames it would refuse, and gives those their results, so that their
+    /// pictures are not sent to it.
+    async fn decide_refused(&self, items: &mut [BatchItem]) -> Result<()> {
+        let without_picture = |frame: &NewFrame| NewFrame {
+            stream_id: frame.stream_id.clone(),
+            header: frame.header.clone(),
+            upload: frame.upload.sent(),
+        };
+        let frames: Vec<NewFrame> = items.iter().filter_map(BatchItem::ready).map(without_picture).collect();
+        let refused = self.queue.would_refuse(&frames).await?;
+        let ready = items.iter_mut().filter(|item| item.ready().is_some());
+        for (item, refused) in ready.zip(refused) {
             match refused {
-                // A duplicate is entered like a new frame: the backend counts it, and confirms it like one.
-                None | Some(AcceptResult::Duplicate(_) | AcceptResult::Accepted(..)) => {
-                    wanted.push((place, frame))
-                }
-                Some(refused) => results[place] = Some(result::to_pb(refused)),
+                // A duplicate is submitted like a new frame, so that the backend counts and
+                // confirms it.
+                None | Some(AcceptResult::Duplicate(_) | AcceptResult::Accepted(..)) => {}
+                Some(refused) => item.decide(result::to_pb(refused)),
             }
         }
-        Ok(wanted)
+        Ok(())
     }
 }
 
-/// The refusal of a message that is too large, whoever notices it.
+/// Creates the fault of a message that is too large.
 pub(crate) fn batch_too_large(actual: usize, limit: usize) -> Fault {
     let message =
         format!("a message of {actual} bytes is over the limit of {limit} bytes; send smaller batches");
     Fault::new(ErrorReason::BatchTooLarge, message).fact("limit", limit).fact("actual", actual)
 }
 
-/// No frame was confirmed: the call as a whole is to be sent again.
+/// Creates the fault of a call of which no frame was confirmed.
 fn nothing_confirmed(results: &[AcceptResult]) -> Fault {
     let mut reasons: HashMap<&str, usize> = HashMap::new();
     for result in results {
@@ -314,11 +308,9 @@ fn nothing_confirmed(results: &[AcceptResult]) -> Fault {
         }
     }
     let why = reasons.into_iter().max_by_key(|(_, count)| *count).map_or("no answer", |(why, _)| why);
-    Fault::new(ErrorReason::BackendUnavailable, format!("no frame was confirmed: {why}"))
-        .retry_in(BACKEND_RETRY)
-}
-
-/// Stands in for a result that the backend owed.
-fn no_answer() -> pb::FrameResult {
-    result::to_pb(AcceptResult::Unconfirmed("the backend gave no result for this frame".to_owned()))
+    Fault::new(
+        ErrorReason::BackendUnavailable,
+        format!("no frame was confirmed: {why}; send the batch again"),
+    )
+    .retry_in(BACKEND_RETRY)
 }

@@ -1,53 +1,50 @@
 //! WatchStreams: a watch of the hub as a response stream.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_stream::try_stream;
 use bytes::Bytes;
 use prost::Message;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::connection_end::ConnectionEnd;
 use super::convert::{processed, stream, subscription, time};
-use super::delivery::{InPieces, around, whole};
+use super::delivery::{Chunks, around, whole};
 use super::fault::{Fault, Result};
+use super::permissions;
+use crate::access::Caller;
 use crate::domain::LabelMatch;
 use crate::domain::{Partitions, StreamRecord, Timestamp};
 use crate::hub::{ChangeKind, Hub, StreamChange, StreamSet, WatchBody, WatchEvent};
 use crate::pb::v1 as pb;
 use crate::pb::v1::watch_streams_response::Event as Wire;
 
-const LEAST_HEARTBEAT: Duration = Duration::from_secs(1);
-const MOST_HEARTBEAT: Duration = Duration::from_secs(60);
-const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
-
-/// Numbers of fields of WatchStreamsResponse whose bytes watchers share.
+/// The numbers of the fields of WatchStreamsResponse whose bytes watchers share.
 const EXISTING_FIELD: u8 = 2;
 const CHANGE_FIELD: u8 = 4;
 
-/// Opens a watch. `call` keeps a drain waiting until its stream has ended.
+/// Opens a watch. `held` lives as long as the response stream.
 pub(crate) async fn watch(
     hub: &Arc<Hub>,
     request: pb::WatchStreamsRequest,
+    caller: &Caller,
     partitions: Partitions,
-    call: TaskTrackerToken,
+    held: impl Send + 'static,
     end: ConnectionEnd,
-) -> Result<InPieces> {
+) -> Result<Chunks> {
     let pb::WatchStreamsRequest { streams, resume_token, heartbeat_interval } = request;
     let streams = match streams.is_empty() {
         true => StreamSet::Labels(LabelMatch::default()),
         false => subscription::stream_set("streams", streams)?,
     };
+    let streams = permissions::visible(caller, streams)?;
     let resume = match resume_token.as_str() {
         "" => None,
         token => Some(token.parse()?),
     };
-    let heartbeat =
-        time::duration_within("heartbeat_interval", heartbeat_interval, LEAST_HEARTBEAT, MOST_HEARTBEAT)?;
-    let mut watch = hub.watch(&streams, resume, heartbeat.unwrap_or(DEFAULT_HEARTBEAT)).await?;
+    let heartbeat = time::heartbeat("heartbeat_interval", heartbeat_interval)?;
+    let mut watch = hub.watch(&streams, resume, heartbeat).await?;
     Ok(Box::pin(try_stream! {
-        let _held = call;
+        let _held = held;
         loop {
             let event = match end.unless_too_old(watch.next()).await {
                 Some(event) => event.map_err(Fault::from)?,
@@ -58,7 +55,8 @@ pub(crate) async fn watch(
     }))
 }
 
-/// A message in pieces. A stream's settings and status are encoded once for all watchers.
+/// Encodes an event as chunks. The settings and the status of a stream are encoded once for all
+/// watchers.
 fn encode(event: WatchEvent, partitions: Partitions) -> Vec<Bytes> {
     let WatchEvent { body, token } = event;
     let mut message = pb::WatchStreamsResponse {
@@ -92,7 +90,7 @@ fn change_to_pb(change: &StreamChange, partitions: Partitions) -> pb::StreamChan
     let StreamChange { kind, record, state, time: at, failure } = change;
     let mut stream = stream::to_pb(record.record().clone(), partitions, Timestamp::now());
     if let Some(status) = &mut stream.status {
-        // As it was after this change: the next one tells what has come since.
+        // The state is the one after this change; later events report later changes.
         status.set_state(stream::state_to_pb(*state));
     }
     let kind = match kind {

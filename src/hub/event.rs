@@ -1,144 +1,164 @@
+//! The events, gaps, pictures and errors that subscribers receive.
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{Cursor, OutputEntry, Sequence, StoredPicture, StreamId, Timestamp};
+use crate::domain::{Cursor, OutputEntry, Sequence, StoredPicture, StreamId, Timestamp, TombstoneKind};
 use crate::queue;
 
-/// What a subscription tells.
+/// An event of a subscription.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A processed frame.
     Frame(DeliveredFrame),
-    /// Frames of one stream that are not delivered, and why.
+    /// Frames of one stream that are not delivered, with the reasons.
     Gap(Gap),
-    /// A stretch of time of one stream whose frames are not kept, where a start or a stop by time asked for them.
+    /// A period of one stream that a start or a stop by time selects, but whose frames are gone.
     TimeGap(TimeGap),
-    /// Where the followed streams stand.
+    /// The state of the followed streams.
     Heartbeat {
-        /// One for each.
+        /// The head of each followed stream.
         heads: Vec<StreamHead>,
-        /// Streams that are selected and not followed: there are more than one subscription may follow.
+        /// The number of streams that are selected but not followed, because the number of streams
+        /// that one subscription may follow is limited.
         unfollowed_streams: u64,
     },
-    /// The positions of all followed streams. Everything below them has been told.
+    /// The positions of all followed streams. Everything before them has been reported.
     Checkpoint {
-        /// One for each.
+        /// The cursor of each followed stream.
         cursors: Vec<Cursor>,
-        /// As in a heartbeat.
+        /// The number of selected streams that are not followed, as in a heartbeat.
         unfollowed_streams: u64,
     },
-    /// The server is going away: go on elsewhere from these positions. The last event.
+    /// The server is shutting down; the subscriber can resume elsewhere from these positions. This
+    /// is the last event.
     Draining(Vec<Cursor>),
 }
 
-/// A processed frame with the pictures that were asked for.
+/// A processed frame with the requested pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliveredFrame {
-    /// The output entry, shared by all who get it.
+    /// The output entry, shared by all subscribers that receive it.
     pub entry: Arc<OutputEntry>,
-    /// Index, in the request, of the selector that the stream belongs to.
+    /// The index, in the request, of the selector that the stream belongs to.
     pub selector: usize,
-    /// One for each role asked for: thumbnail, processed, original, rendition.
+    /// One picture for each requested role: thumbnail, processed, original, rendition.
     pub pictures: Vec<DeliveredPicture>,
-    /// The position behind this frame.
+    /// The position after this frame.
     pub cursor: Cursor,
 }
 
 /// A picture of a delivered frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliveredPicture {
-    /// What the picture is. Where none is kept in this role ([`PictureContent::NotKept`]): the role asked for, the
-    /// source's format and size, no bytes, and a payload key that names nothing.
+    /// The description of the picture. If the frame has no picture in this role
+    /// ([`PictureContent::NotKept`]), the description has the requested role, a length of zero bytes
+    /// and a payload key that refers to nothing. It then has the format and size of the source; for
+    /// a rendition, it has the requested format and a size of 0 x 0 pixels.
     pub picture: StoredPicture,
-    /// Its bytes, or why there are none.
+    /// The bytes, or the reason why there are none.
     pub content: PictureContent,
 }
 
-/// The bytes of a delivered picture, or why there are none.
+/// The bytes of a delivered picture, or the reason why there are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PictureContent {
-    /// The bytes, shared by all who get them.
+    /// The bytes, shared by all subscribers that receive them.
     Data(Bytes),
-    /// Larger than the subscriber takes; not read.
+    /// The picture is larger than the subscriber accepts, and was not read.
     TooLarge,
     /// The frame has no picture in this role.
     NotKept,
-    /// Too many renditions are asked for at the moment, or this server makes none.
+    /// Too many renditions are requested at the moment, or this server makes none.
     RenditionBudget,
-    /// The rendition cannot be made of the processed picture.
+    /// The rendition cannot be made from the processed picture.
     RenditionFailed,
+    /// The receiver may not see it.
+    NotPermitted,
 }
 
-/// Frames of one stream that a subscriber does not get: all from `from` to `to`, inclusive.
+/// Frames of one stream that a subscriber does not receive: all from `from` to `to`, inclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// The stream.
     pub stream_id: StreamId,
-    /// Index, in the request, of the selector that the stream belongs to.
+    /// The index, in the request, of the selector that the stream belongs to.
     pub selector: usize,
-    /// The first one.
+    /// The first sequence.
     pub from: Sequence,
-    /// The last one; the number before `from` where no number of this store is left out.
+    /// The last sequence; `from - 1` if the gap covers no sequence of this store.
     pub to: u64,
-    /// How many for which reason; the counts add up to the length of the range.
+    /// The number of frames for each reason. The counts add up to the length of the range.
     pub causes: Vec<(GapReason, u64)>,
-    /// How many of the numbers that a failover passed over can have been frames; `None` = unknown.
+    /// The number of sequences in the range that a failover jumped over and that may have belonged
+    /// to frames; `None` = unknown.
     pub failover_frames: Option<u64>,
-    /// The position behind the gap.
+    /// The position after the gap.
     pub cursor: Cursor,
 }
 
-/// A stretch of time, asked for, of which retention has taken frames. Which numbers they had is not known.
+/// A requested period in which retention has removed frames. Their sequences are not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeGap {
     /// The stream.
     pub stream_id: StreamId,
-    /// Index, in the request, of the selector that the stream belongs to.
+    /// The index, in the request, of the selector that the stream belongs to.
     pub selector: usize,
-    /// [`GapReason::Retention`], or [`GapReason::Unregistered`] if the stream was unregistered since.
+    /// [`GapReason::Retention`], or [`GapReason::Unregistered`] if the stream was unregistered in
+    /// the meantime.
     pub reason: GapReason,
-    /// Frames received from this time on may be gone; `None` = from the stream's beginning on.
+    /// Frames received from this time on may be gone; `None` = from the beginning of the stream.
     pub start: Option<Timestamp>,
-    /// Frames received from this time on are kept, or were not asked for.
+    /// Frames received from this time on are kept, or were not requested.
     pub end: Timestamp,
-    /// When the oldest kept frame was received; `None` = none is kept.
+    /// The receive time of the oldest kept frame; `None` if no frame is kept.
     pub oldest: Option<Timestamp>,
-    /// The position that the stream goes on from.
+    /// The position from which the stream continues.
     pub cursor: Cursor,
 }
 
-/// Why a frame is not delivered.
+/// The reason why a frame is not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GapReason {
     /// The subscriber asked for fewer frames.
     Sampled,
-    /// The subscriber's filter does not pass it.
+    /// The frame does not match the subscriber's filter.
     Filtered,
     /// The subscriber did not keep up.
     SlowConsumer,
-    /// Older than the subscriber wants.
+    /// The frame is older than the subscriber wants.
     Stale,
-    /// The stream's overflow policy dropped it before a worker took it.
+    /// The stream's overflow policy dropped the frame before a worker took it.
     Overflow,
-    /// It could not be processed.
+    /// The frame could not be processed.
     Failed,
-    /// An operator purged it.
+    /// An operator purged the frame.
     Purged,
-    /// Retention took it first.
+    /// Retention removed the frame before it was delivered.
     Retention,
-    /// Its entry is there, its picture is not. Must not happen.
+    /// The entry exists but its picture does not. This must not happen.
     PayloadLost,
-    /// The backend failed over and lost it.
+    /// The backend failed over and lost the frame.
     BackendFailover,
     /// The stream was unregistered and its output removed.
     Unregistered,
-    /// The position is one of another store: nobody knows how many frames lie between. Counts no number of this store.
+    /// The position belongs to another store, so the number of frames in between is unknown. The
+    /// gap covers no sequence of this store.
     StoreReplaced,
 }
 
 impl GapReason {
-    /// As consumer groups keep it: stays what it is.
+    /// Returns the reason for which the frame of a tombstone is not delivered.
+    pub(super) fn of(kind: &TombstoneKind) -> Self {
+        match kind {
+            TombstoneKind::Failed(_) => Self::Failed,
+            TombstoneKind::Dropped => Self::Overflow,
+            TombstoneKind::Purged(_) => Self::Purged,
+        }
+    }
+
+    /// Returns the number under which consumer groups store the reason. It never changes.
     pub(super) fn code(self) -> u16 {
         match self {
             Self::Sampled => 1,
@@ -156,17 +176,17 @@ impl GapReason {
         }
     }
 
-    /// What a code means.
+    /// Returns the reason that a stored number stands for.
     pub(super) fn from_code(code: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 
-    /// Whether a group passes such frames over by its own choice: they count as acknowledged.
-    pub(super) fn is_chosen(self) -> bool {
+    /// Reports whether a group's settings leave the frame out. Such frames count as acknowledged.
+    pub(super) fn is_by_settings(self) -> bool {
         matches!(self, Self::Sampled | Self::Filtered)
     }
 
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 12] = [
         Self::Sampled,
         Self::Filtered,
@@ -183,108 +203,115 @@ impl GapReason {
     ];
 }
 
-/// Where a stream stands, and its subscriber.
+/// The head of a stream, and how far its subscriber lags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamHead {
     /// The stream.
     pub stream_id: StreamId,
-    /// Number of the newest published frame, as far as the server knows; 0 = none yet.
+    /// The sequence of the newest published frame, as far as the server knows; 0 = none yet.
     pub head_sequence: u64,
-    /// Published frames that the subscription has not told of yet.
+    /// The number of published frames that the subscription has not reported yet.
     pub lag_frames: u64,
 }
 
-/// Pictures of an entry, or why they are not to be had.
+/// The pictures of an entry, or the reason why they are lost.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PicturesOrLost {
-    /// One for each role asked for: thumbnail, processed, original, rendition.
+    /// One picture for each requested role: thumbnail, processed, original, rendition.
     Pictures(Vec<DeliveredPicture>),
-    /// Bytes are gone: [`GapReason::Retention`], [`GapReason::Unregistered`] or [`GapReason::BackendFailover`] if the
-    /// entry is too, else [`GapReason::PayloadLost`].
+    /// The bytes of a picture are gone. If the entry is gone too, the reason is
+    /// [`GapReason::Retention`], [`GapReason::Unregistered`] or [`GapReason::BackendFailover`].
+    /// Otherwise it is [`GapReason::PayloadLost`].
     Lost(GapReason),
 }
 
-/// Why a subscription was refused, or ended before its time.
+/// The reason why a subscription was refused or ended early.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubscribeError {
-    /// The glob cannot be read.
+    /// The glob is invalid.
     #[error("glob {glob:?}: {message}")]
     InvalidGlob {
-        /// What was given.
+        /// The glob as it was given.
         glob: String,
-        /// What is wrong with it.
+        /// The problem with it.
         message: String,
     },
     /// A stream named by its id is not registered.
     #[error("stream {0} is not registered")]
     StreamNotFound(StreamId),
-    /// The server has as many subscriptions as it takes.
-    #[error("the limit of {limit} subscriptions is reached")]
+    /// The server has the maximum number of subscriptions.
+    #[error("the server has {limit} subscriptions, its maximum; retry later")]
     TooManySubscriptions {
-        /// The limit.
+        /// The maximum.
         limit: usize,
     },
-    /// A subscription that brings no cursors selects more streams than one may follow.
-    #[error("more than {limit} streams are selected")]
+    /// A subscription without cursors selects more streams than one subscription may follow.
+    #[error("more than {limit} streams are selected; select fewer, or resume with cursors")]
     TooManyStreams {
-        /// The limit.
+        /// The maximum.
         limit: usize,
     },
-    /// Retention took frames behind the start, and the subscriber asked to be refused then.
-    #[error("stream {stream}: frames before {oldest} are gone{}", kept_since(*.oldest_time))]
+    /// Retention removed frames after the start, and the subscriber asked to be refused in that
+    /// case.
+    #[error("stream {stream}: frames before sequence {oldest} are no longer kept{}", kept_since(*.oldest_time))]
     CursorTrimmed {
         /// The stream.
         stream: StreamId,
-        /// The oldest number that is kept; one past the newest if none is.
+        /// The oldest kept sequence. If none is kept, it is the sequence after the newest.
         oldest: Sequence,
-        /// When that was received, where the start is by time and one is kept.
+        /// The receive time of that frame, if the start is by time and a frame is kept.
         oldest_time: Option<Timestamp>,
     },
-    /// A cursor is one of another store, and the subscriber asked to be refused where frames are gone.
-    #[error("the cursor of stream {stream} is of another store; the oldest frame here is {oldest}")]
+    /// A cursor belongs to another store, and the subscriber asked to be refused if frames are
+    /// missing.
+    #[error(
+        "the cursor of stream {stream} belongs to another store; the oldest frame here is sequence {oldest}"
+    )]
     CursorOfAnotherStore {
         /// The stream.
         stream: StreamId,
-        /// The oldest number that is kept; one past the newest if none is.
+        /// The oldest kept sequence. If none is kept, it is the sequence after the newest.
         oldest: Sequence,
     },
-    /// The store was put back to an older state, and the subscriber asked to be refused where frames are gone.
+    /// The store was restored to an older state, and the subscriber asked to be refused if frames
+    /// are missing.
     #[error(
-        "the cursor of stream {stream} lies beyond all that the store has: it was put back to an older state"
+        "the cursor of stream {stream} is beyond the end of the store, which was restored to an older state"
     )]
     CursorBeyondStore {
         /// The stream.
         stream: StreamId,
-        /// The oldest number that is kept; one past the newest if none is.
+        /// The oldest kept sequence. If none is kept, it is the sequence after the newest.
         oldest: Sequence,
     },
-    /// A watch is to be resumed that selected other streams.
-    #[error("the resume token is of a watch of other streams: `streams` must be the same")]
+    /// The resume token belongs to a watch that selected other streams.
+    #[error("the resume token belongs to a watch of other streams; send the same `streams`")]
     OtherSelection,
-    /// A position lies further ahead than anybody can know.
+    /// A start is too far ahead: its sequence is beyond the maximum, or its time is in the future.
     #[error("{message}")]
     PositionInFuture {
-        /// The selector that asks for it.
+        /// The index of the selector that contains it.
         selector: usize,
-        /// The field of its start that is at fault.
+        /// The field of its start that is invalid.
         field: &'static str,
-        /// For people.
+        /// A description for people.
         message: String,
     },
-    /// The subscriber fell too far behind, and had chosen to be disconnected then.
-    #[error("the subscriber is more than {limit_bytes} bytes behind; go on from the last cursors")]
+    /// The subscriber was too far behind and had chosen to be disconnected in that case.
+    #[error("the subscriber is more than {limit_bytes} bytes behind; resume from the last cursors")]
     SlowConsumer {
-        /// How far it may be behind.
+        /// The maximum backlog.
         limit_bytes: u64,
     },
-    /// The server is going away.
+    /// The server is shutting down.
     #[error("the server is draining")]
     Draining,
-    /// The backend does not answer, or has not for [`HubConfig::outage_limit`](super::HubConfig::outage_limit).
+    /// The backend does not answer, or has not answered for
+    /// [`HubConfig::outage_limit`](crate::hub::HubConfig::outage_limit).
     #[error(transparent)]
     Backend(#[from] queue::Error),
 }
 
 fn kept_since(oldest: Option<Timestamp>) -> String {
-    oldest.map(|time| format!("; the oldest kept was received at {time}")).unwrap_or_default()
+    oldest.map(|time| format!("; the oldest kept frame was received at {time}")).unwrap_or_default()
 }

@@ -1,12 +1,14 @@
-use super::event::{Gap, GapReason};
-use super::position;
-use crate::domain::{Sequence, StreamId};
+//! Collects the frames that are left out until they are reported as a gap.
 
-/// What was left out of one stream since its last frame: a range without holes, because positions only move forward
-/// one way, by a frame (which first tells the gap) or by [`PendingGap::add`].
+use super::event::{Gap, GapReason};
+use crate::domain::{Cursor, Sequence, StreamId};
+
+/// The frames of one stream that were left out since the last one that was sent. They form one
+/// range without holes, because a position moves forward in only two ways: with a frame, before
+/// which the pending gap is reported, and with [`PendingGap::add`].
 #[derive(Debug, Default)]
 pub(super) struct PendingGap {
-    /// The first number, and the one behind the last.
+    /// The first sequence, and the one after the last.
     range: Option<(Sequence, Sequence)>,
     causes: Vec<(GapReason, u64)>,
     /// See [`Gap::failover_frames`].
@@ -14,12 +16,14 @@ pub(super) struct PendingGap {
 }
 
 impl PendingGap {
-    /// Adds `from..=to`, which must follow what is pending. Of what a failover passed over, nobody knows how many frames it was.
+    /// Adds `from..=to`, which must follow the pending range. If the reason is a failover, the number
+    /// of frames in the range counts as unknown.
     pub(super) fn add(&mut self, from: Sequence, to: Sequence, reason: GapReason) {
         self.add_frames(from, to, reason, None);
     }
 
-    /// The same; of what a failover passed over, `frames` can have been frames.
+    /// Does the same as [`Self::add`]. If a failover jumped over the range, `frames` is the number
+    /// of its sequences that may have belonged to frames; `None` = unknown.
     pub(super) fn add_frames(
         &mut self,
         from: Sequence,
@@ -32,8 +36,8 @@ impl PendingGap {
         self.count(reason, to.get() - from.get() + 1, frames);
     }
 
-    /// Adds a reason that takes no number away: frames that nobody can count are missing before `at`.
-    pub(super) fn add_unnumbered(&mut self, at: Sequence, reason: GapReason) {
+    /// Adds a reason without a sequence: an unknown number of frames is missing before `at`.
+    pub(super) fn add_without_sequences(&mut self, at: Sequence, reason: GapReason) {
         self.extend(at, at);
         self.count(reason, 0, None);
     }
@@ -59,7 +63,7 @@ impl PendingGap {
         self.range.is_some()
     }
 
-    /// Hands out what is pending, if anything is.
+    /// Takes out the pending gap, if there is one.
     pub(super) fn take(&mut self, stream: &StreamId, selector: usize) -> Option<Gap> {
         let Self { range, causes, failover_frames } = std::mem::take(self);
         let (from, end) = range?;
@@ -70,7 +74,7 @@ impl PendingGap {
             to: end.get() - 1,
             causes,
             failover_frames,
-            cursor: position(stream, end),
+            cursor: Cursor::new(stream.clone(), end),
         })
     }
 }
@@ -79,48 +83,48 @@ impl PendingGap {
 mod tests {
     use super::*;
 
-    fn number(n: u64) -> Sequence {
+    fn sequence(n: u64) -> Sequence {
         Sequence::new(n).unwrap()
     }
 
     #[test]
-    fn a_gap_grows_by_reason_and_is_told_once() {
+    fn a_gap_counts_frames_by_reason_and_is_taken_once() {
         let stream: StreamId = "cam".parse().unwrap();
         let mut gap = PendingGap::default();
         assert_eq!(gap.take(&stream, 0), None);
-        gap.add(number(3), number(5), GapReason::Retention);
-        gap.add(number(6), number(6), GapReason::Failed);
-        gap.add(number(7), number(7), GapReason::Retention);
-        let told = gap.take(&stream, 0).unwrap();
-        assert_eq!((told.from, told.to, told.cursor.next), (number(3), 7, number(8)));
-        assert_eq!(told.causes, vec![(GapReason::Retention, 4), (GapReason::Failed, 1)]);
+        gap.add(sequence(3), sequence(5), GapReason::Retention);
+        gap.add(sequence(6), sequence(6), GapReason::Failed);
+        gap.add(sequence(7), sequence(7), GapReason::Retention);
+        let taken = gap.take(&stream, 0).unwrap();
+        assert_eq!((taken.from, taken.to, taken.cursor.next), (sequence(3), 7, sequence(8)));
+        assert_eq!(taken.causes, vec![(GapReason::Retention, 4), (GapReason::Failed, 1)]);
         assert_eq!(gap.take(&stream, 0), None);
     }
 
     #[test]
-    fn what_takes_no_number_is_told_as_an_empty_range() {
+    fn a_reason_without_sequences_gives_an_empty_range() {
         let stream: StreamId = "cam".parse().unwrap();
         let mut gap = PendingGap::default();
-        gap.add_unnumbered(Sequence::FIRST, GapReason::StoreReplaced);
+        gap.add_without_sequences(Sequence::FIRST, GapReason::StoreReplaced);
         assert!(gap.is_pending());
-        let told = gap.take(&stream, 0).unwrap();
-        assert_eq!((told.from, told.to, told.cursor.next), (number(1), 0, number(1)));
-        gap.add_unnumbered(Sequence::FIRST, GapReason::StoreReplaced);
-        gap.add(number(1), number(9), GapReason::Retention);
-        let told = gap.take(&stream, 0).unwrap();
-        assert_eq!((told.from, told.to, told.cursor.next), (number(1), 9, number(10)));
-        assert_eq!(told.causes, vec![(GapReason::StoreReplaced, 0), (GapReason::Retention, 9)]);
+        let taken = gap.take(&stream, 0).unwrap();
+        assert_eq!((taken.from, taken.to, taken.cursor.next), (sequence(1), 0, sequence(1)));
+        gap.add_without_sequences(Sequence::FIRST, GapReason::StoreReplaced);
+        gap.add(sequence(1), sequence(9), GapReason::Retention);
+        let taken = gap.take(&stream, 0).unwrap();
+        assert_eq!((taken.from, taken.to, taken.cursor.next), (sequence(1), 9, sequence(10)));
+        assert_eq!(taken.causes, vec![(GapReason::StoreReplaced, 0), (GapReason::Retention, 9)]);
     }
 
     #[test]
-    fn frames_of_failovers_are_counted_while_all_are_known() {
+    fn the_frames_of_failovers_are_unknown_if_any_part_is() {
         let stream: StreamId = "cam".parse().unwrap();
         let mut gap = PendingGap::default();
-        gap.add_frames(number(1), number(100), GapReason::BackendFailover, Some(3));
-        gap.add_frames(number(101), number(300), GapReason::BackendFailover, Some(0));
+        gap.add_frames(sequence(1), sequence(100), GapReason::BackendFailover, Some(3));
+        gap.add_frames(sequence(101), sequence(300), GapReason::BackendFailover, Some(0));
         assert_eq!(gap.take(&stream, 0).unwrap().failover_frames, Some(3));
-        gap.add_frames(number(301), number(400), GapReason::BackendFailover, Some(3));
-        gap.add(number(401), number(500), GapReason::BackendFailover);
+        gap.add_frames(sequence(301), sequence(400), GapReason::BackendFailover, Some(3));
+        gap.add(sequence(401), sequence(500), GapReason::BackendFailover);
         assert_eq!(gap.take(&stream, 0).unwrap().failover_frames, None);
     }
 }

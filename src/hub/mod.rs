@@ -1,110 +1,108 @@
-//! The server's one reader of the feeds, and the fan-out to subscriptions.
+//! Reads the feeds once for the whole server and distributes the outputs to its subscriptions.
 //!
 //! ```text
 //! feeds ──tail──▶ topic (ring of entries, head) ──marks──▶ inbox ──▶ Subscription::next ──▶ transport
 //!                                                            outputs, payload cache ──┘
 //! ```
 //!
-//! Subscriptions **pull**. Of each stream a subscription keeps its position, and little else: no queue of frames waits
-//! for a slow reader, so a slow reader costs nothing but its own delay. The tail ([`Hub::run`]) reads every partition's
-//! feed once for all, keeps the newest entries of streams that somebody follows, and marks the stream in the inbox of
-//! each follower. A subscription that is asked for its next event takes the next marked stream, finds the entry in the
-//! ring (or reads the output in pages, if it lags), and only then the pictures, through a cache that all share.
+//! | room | contents |
+//! |---|---|
+//! | `feed` | the tail, which reads the feeds; topics and inboxes, which wake subscriptions |
+//! | `pictures` | payloads and renditions, each read or made once for all |
+//! | `subscription` | readers with a position of their own in each stream |
+//! | `group` | members of consumer groups, which share frames |
+//! | `watch` | the directory of streams and its changes |
 //!
-//! A stream's numbers have no holes, so a position is enough to know what was not delivered: everything between two
-//! delivered frames is told as a [`Gap`] with its reasons.
+//! Subscriptions **pull**. A subscription keeps little more than its position in each stream: no
+//! frames are queued for a slow reader, so being slow costs nothing but the reader's own delay. The
+//! tail ([`Hub::run`]) reads the feed of every partition once for all, keeps the newest entries of
+//! followed streams, and marks the stream in the inbox of each subscription that follows it. A
+//! subscription that is asked for its next event takes the next marked stream, finds the entry in
+//! the ring (or reads the output in pages if it lags), and only then reads the pictures, through a
+//! cache that all subscriptions share.
+//!
+//! The sequences of a stream have no holes, so a position is enough to know what was not delivered:
+//! everything between two delivered frames is reported as a [`Gap`] with its reasons.
 
-mod backlog;
-mod choice;
 mod clock;
-mod ends;
 mod event;
-mod followed;
-mod followers;
+mod feed;
 mod gaps;
 mod group;
-mod inbox;
-mod load;
-mod payloads;
-mod renditions;
-mod roster;
+mod pictures;
+mod run;
 mod sampling;
-mod select;
-mod shared_record;
-mod subscribe;
+mod selector;
+mod single_flight;
+mod streams;
 mod subscription;
-mod tail;
 #[cfg(test)]
 mod tests;
-mod time_gap;
-mod timers;
-mod told;
-mod topic;
-mod turn;
-mod watch_token;
-mod watching;
+mod watch;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch::{Receiver, Sender};
 
-pub use choice::{Choice, OverflowPolicy, Sampling};
 pub use event::{
     DeliveredFrame, DeliveredPicture, Event, Gap, GapReason, PictureContent, PicturesOrLost, StreamHead,
     SubscribeError, TimeGap,
 };
+pub use feed::state::TailState;
 pub use group::{
     Beginnings, Consumers, GroupCall, GroupDelivery, GroupError, GroupEvent, GroupStart, GroupTotals,
     MemberRequest, lag_of,
 };
-pub use roster::ChangeKind;
-pub use select::{PictureWant, Selector, StreamSet, SubscriptionRequest};
-pub use shared_record::SharedRecord;
+pub use pictures::want::PictureWant;
+pub use selector::StreamSet;
+pub use subscription::choice::{Choice, OverflowPolicy, Sampling};
+pub use subscription::request::{Selector, SubscriptionRequest};
 pub use subscription::{Drainer, Subscription};
-pub use tail::TailState;
-pub use told::Omitted;
-pub use watch_token::WatchToken;
-pub use watching::{StreamChange, Watch, WatchBody, WatchEvent};
+pub use watch::change::ChangeKind;
+pub use watch::record::SharedRecord;
+pub use watch::token::WatchToken;
+pub use watch::{StreamChange, Watch, WatchBody, WatchEvent};
 
-use crate::domain::{Cursor, OutputEntry, Sequence, StoreIdentity, StreamId, Timestamp};
+use crate::domain::{OutputEntry, StoreIdentity, StreamId, Timestamp};
 use crate::picture::Limits;
 use crate::queue::{self, Queue};
-use followers::Followers;
-use payloads::Payloads;
-use renditions::Renditions;
-use roster::Roster;
-use told::Told;
+use feed::index::SubscriptionIndex;
+use pictures::Pictures;
+use pictures::renditions::Renditions;
+use watch::directory::StreamDirectory;
 
-/// Bounds of the hub.
+/// The limits of the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubConfig {
-    /// Bytes of pictures kept for subscribers that want the same. A picture above a quarter of it is read for each
-    /// anew. 0 = keep none.
+    /// The size of the cache of pictures, in bytes; 0 = no cache. A picture larger than a quarter
+    /// of it is read again for each subscriber.
     pub cache_bytes: u64,
-    /// Threads that make renditions. 0 = none is made.
+    /// The number of threads that make renditions; 0 = renditions are not made.
     pub rendition_threads: usize,
-    /// Bytes of renditions kept for subscribers that want the same.
+    /// The size of the cache of renditions, in bytes.
     pub rendition_cache_bytes: u64,
-    /// Bounds of the pictures that renditions are made of.
+    /// The limits of the pictures that renditions are made from.
     pub picture_limits: Limits,
-    /// Entries (without pictures) kept of each followed stream.
+    /// The maximum number of entries (without pictures) in memory for each followed stream.
     pub ring_entries: usize,
-    /// Entries kept of all followed streams together: with many, each keeps fewer.
+    /// The maximum number of entries in memory for all followed streams together. With many
+    /// streams, each has fewer.
     pub ring_entries_total: usize,
-    /// Bytes of pictures and entries that a live subscriber may be behind, over all its streams, before its overflow
-    /// policy applies. Nothing is kept for it: this is what would be.
+    /// The maximum backlog of a live subscriber over all its streams, in bytes of pictures and
+    /// entries, before its overflow policy applies. Nothing is buffered for a subscriber: the
+    /// backlog is what a buffer would contain.
     pub overflow_bytes: u64,
-    /// Most subscriptions at a time.
+    /// The maximum number of subscriptions.
     pub max_subscriptions: usize,
-    /// Entries in one read of an output, by a subscription that lags.
+    /// The number of entries in one read of an output, for a subscription that lags.
     pub page_entries: usize,
-    /// A subscription ends with [`SubscribeError::Backend`] when the backend has not answered for so long.
+    /// A subscription ends with [`SubscribeError::Backend`] when the backend has not answered for
+    /// this long.
     pub outage_limit: Duration,
-    /// How long one read of the feeds waits for news.
+    /// The time for which one read of the feeds waits for news.
     pub feed_wait: Duration,
 }
 
@@ -126,157 +124,132 @@ impl Default for HubConfig {
     }
 }
 
-/// The hub's figures at one moment.
+/// Figures about the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HubStats {
-    /// Open subscriptions.
+    /// The number of open subscriptions.
     pub subscriptions: usize,
-    /// Open watches of streams.
+    /// The number of open watches of streams.
     pub watches: usize,
-    /// Streams that they follow.
+    /// The number of streams that subscriptions follow.
     pub followed_streams: usize,
-    /// Bytes of pictures in the cache.
+    /// The number of bytes in the cache of pictures.
     pub cache_bytes: u64,
-    /// Pictures read from the queue, since the start.
+    /// The number of pictures read from the queue since the start.
     pub payload_reads: u64,
-    /// Renditions worked on, since the start.
+    /// The number of renditions made since the start, including those that failed.
     pub renditions: u64,
-    /// Reads of the feeds, since the start.
+    /// The number of reads of the feeds since the start.
     pub feed_reads: u64,
-    /// Reads of outputs by subscriptions that lagged, since the start.
+    /// The number of reads of outputs for subscriptions that lagged, since the start.
     pub output_reads: u64,
-    /// Frames delivered, since the start.
-    pub delivered_frames: u64,
-    /// Frames told as gaps, since the start.
-    pub omitted_frames: Omitted,
 }
 
-/// Fans the outputs out to subscriptions. One per server, shared.
+/// Distributes the outputs to subscriptions. A server has one, which all calls share.
 pub struct Hub {
     queue: Arc<dyn Queue>,
     config: HubConfig,
-    followers: Followers,
-    payloads: Arc<Payloads>,
-    roster: Roster,
-    tail: watch::Sender<TailState>,
+    index: SubscriptionIndex,
+    pictures: Pictures,
+    directory: StreamDirectory,
+    tail: Sender<TailState>,
     registry_version: AtomicU64,
     create_time: Timestamp,
     feed_reads: AtomicU64,
     output_reads: AtomicU64,
-    told: Told,
 }
 
 impl Hub {
-    /// A hub on a queue. Hears nothing until [`Hub::run`] runs.
+    /// Creates a hub on a queue. It reads no feeds until [`Hub::run`] runs.
     #[must_use]
     pub fn new(queue: Arc<dyn Queue>, config: HubConfig) -> Arc<Self> {
         let renditions =
             Renditions::new(config.rendition_threads, config.rendition_cache_bytes, config.picture_limits);
         Arc::new(Self {
-            followers: Followers::new(config.max_subscriptions),
-            roster: Roster::new(config.max_subscriptions),
-            payloads: Payloads::new(Arc::clone(&queue), config.cache_bytes, renditions),
-            tail: watch::Sender::new(TailState::Starting),
+            index: SubscriptionIndex::new(config.max_subscriptions),
+            directory: StreamDirectory::new(config.max_subscriptions),
+            pictures: Pictures::new(Arc::clone(&queue), config.cache_bytes, renditions),
+            tail: Sender::new(TailState::Starting),
             registry_version: AtomicU64::new(0),
             create_time: Timestamp::now(),
             feed_reads: AtomicU64::new(0),
             output_reads: AtomicU64::new(0),
-            told: Told::default(),
             queue,
             config,
         })
     }
 
-    /// Follows the feeds of all partitions until it is stopped. To be run once, by a task of its own. Survives outages
-    /// of the backend: tries again with growing pauses, and then has all subscriptions look for what they missed.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        tokio::join!(tail::run(Arc::clone(&self), stop.clone()), roster::run(&self, &stop));
-    }
-
-    /// Whether the feeds are being read; changes are told.
+    /// Returns the state of the tail and its changes.
     #[must_use]
-    pub fn tail_state(&self) -> watch::Receiver<TailState> {
+    pub fn tail_state(&self) -> Receiver<TailState> {
         self.tail.subscribe()
     }
 
-    /// Rises whenever a stream may have been registered, changed or unregistered; `None` while the feeds, which tell of
-    /// that, are not read.
+    /// Returns a number that rises whenever a stream may have been registered, changed or
+    /// unregistered; `None` while the feeds, which report that, are not read.
     #[must_use]
     pub fn registry_version(&self) -> Option<u64> {
         (*self.tail.borrow() == TailState::Connected).then(|| self.registry_version.load(Ordering::Acquire))
     }
 
-    /// Opens a subscription. From its first event on, a checkpoint, it misses nothing.
-    ///
-    /// # Errors
-    /// See [`SubscribeError`].
-    pub async fn subscribe(
-        self: &Arc<Self>,
-        request: SubscriptionRequest,
-    ) -> Result<Subscription, SubscribeError> {
-        subscribe::subscribe(self, request).await
-    }
-
-    /// The store that positions belong to, as it was last read.
+    /// Returns the identity of the store as it was last read.
     #[must_use]
     pub fn store(&self) -> StoreIdentity {
         self.queue.identity()
     }
 
-    /// Reads which store it is: whoever brings a position must know.
+    /// Reads the identity of the store, which decides whether a cursor belongs to it.
     ///
     /// # Errors
-    /// Those of the queue.
+    /// Returns the errors of the queue.
     pub async fn read_store(&self) -> queue::Result<StoreIdentity> {
         self.queue.read_identity().await
     }
 
-    /// Whether a subscription follows the stream.
+    /// Reports whether a subscription follows the stream.
     #[must_use]
     pub fn is_followed(&self, stream: &StreamId) -> bool {
-        self.followers.topic(stream).is_some()
+        self.index.topic(stream).is_some()
     }
 
-    /// Keeps a picture that was just stored for subscriptions that will want it, as if one had read it.
-    pub fn keep(&self, offer: &queue::Offer) {
-        self.payloads.keep(offer);
+    /// Caches a picture that was just stored, as if a subscription had read it.
+    pub fn cache_picture(&self, upload: &queue::Upload) {
+        self.pictures.cache_picture(upload);
     }
 
-    /// The pictures of an entry, from the cache or the queue; none for a tombstone.
+    /// Returns the pictures of an entry from the cache or the queue; none for a tombstone.
     ///
     /// # Errors
-    /// Those of the queue. May be called again after any.
+    /// Returns the errors of the queue. The call can be repeated after any of them.
     pub async fn pictures(&self, entry: &OutputEntry, want: &PictureWant) -> queue::Result<PicturesOrLost> {
-        self.payloads.pictures(entry, want).await
+        self.pictures.of(entry, want).await
     }
 
-    /// Ends all subscriptions with [`Event::Draining`], and all watches, and refuses new ones.
+    /// Ends all subscriptions with [`Event::Draining`], ends all watches, and refuses new ones.
     pub fn drain(&self) {
-        self.roster.drain();
-        self.followers.drain();
+        self.directory.drain();
+        self.index.drain();
     }
 
-    /// The hub's figures.
+    /// Returns the current figures.
     #[must_use]
     pub fn stats(&self) -> HubStats {
-        let (subscriptions, followed_streams) = self.followers.counts();
+        let (subscriptions, followed_streams) = self.index.counts();
         HubStats {
             subscriptions,
-            watches: self.roster.watches(),
+            watches: self.directory.watches(),
             followed_streams,
-            cache_bytes: self.payloads.cached_bytes(),
-            payload_reads: self.payloads.reads(),
-            renditions: self.payloads.renditions_tried(),
+            cache_bytes: self.pictures.cached_bytes(),
+            payload_reads: self.pictures.payload_reads(),
+            renditions: self.pictures.rendition_attempts(),
             feed_reads: self.feed_reads.load(Ordering::Relaxed),
             output_reads: self.output_reads.load(Ordering::Relaxed),
-            delivered_frames: self.told.delivered(),
-            omitted_frames: self.told.omitted(),
         }
     }
 
-    /// How many entries each ring may hold now.
+    /// Returns the maximum number of entries in each ring at the moment.
     fn ring_entries(&self) -> usize {
-        let (_, topics) = self.followers.counts();
+        let (_, topics) = self.index.counts();
         (self.config.ring_entries_total / topics.max(1)).clamp(1, self.config.ring_entries.max(1))
     }
 
@@ -300,14 +273,4 @@ impl fmt::Debug for Hub {
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
-}
-
-/// The position before number `next` of a stream.
-fn position(stream: &StreamId, next: Sequence) -> Cursor {
-    Cursor::new(stream.clone(), next)
-}
-
-/// Locks a mutex whose data is whole after every statement, so that a panic elsewhere need not spread.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,27 +1,30 @@
-//! How a stream's frames are thinned out: one sampler for subscriptions and consumer groups, so that both send the same.
+//! Thins out the frames of a stream. Subscriptions and consumer groups share one sampler, so that
+//! both deliver the same frames.
 
 use std::time::Duration;
 
 use crate::domain::{OutputEntry, Sampling, Sequence, Timestamp};
 
-/// A rate so low that its interval is longer is taken for this one: ten years.
-const MOST_SECONDS_BETWEEN: f64 = 3.2e8;
+/// The longest interval between frames, in seconds: ten years. Longer intervals are reduced to it.
+const MAX_INTERVAL_SECONDS: f64 = 3.2e8;
 
-/// How far the sampling of one stream is. It looks at the frames that the filter passes, in order; the last one it may look
-/// at more than once.
+/// The state of the sampling of one stream. It sees the frames that the filter passes, in order; it
+/// may see the last one more than once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sampler {
-    /// Frames that passed the filter since the last nth one, that one included; 0 = the next one is an nth.
+    /// The number of frames since the last nth frame, counting that one; 0 if the next frame is an
+    /// nth frame.
     counted: u32,
-    /// From this received time on the next one may be sent.
+    /// The receive time from which on the next frame may be sent.
     due: Option<Timestamp>,
-    /// The frame that was counted last, and whether it is an nth.
+    /// The last counted frame, and whether it is an nth frame.
     last: Option<(Sequence, bool)>,
+    /// The last frame that was due.
     admitted: Option<Sequence>,
 }
 
 impl Sampler {
-    /// Reads what [`Self::write`] wrote. Any other text is taken for that of a stream that begins.
+    /// Reads what [`Self::write`] returned. Any other text is read as the state of a new stream.
     pub(super) fn read(text: &str) -> Self {
         let parse = |(counted, due): (&str, &str)| {
             let due = match due {
@@ -33,7 +36,8 @@ impl Sampler {
         text.split_once(':').and_then(parse).unwrap_or_default()
     }
 
-    /// Returns as text all that the next frame depends on: the frames counted, and the received time from which on one is due.
+    /// Returns, as text, everything on which the decision about the next frame depends: the count,
+    /// and the receive time from which on a frame is due.
     pub(super) fn write(&self) -> String {
         match (self.counted, self.due) {
             (0, None) => String::new(),
@@ -42,12 +46,12 @@ impl Sampler {
         }
     }
 
-    /// Whether sampling leaves out a frame that passed the filter.
+    /// Reports whether sampling leaves out a frame that passed the filter.
     pub(super) fn leaves_out(&mut self, sampling: &Sampling, entry: &OutputEntry) -> bool {
         !self.is_nth(sampling.every_nth, entry.sequence) || !self.is_due(sampling.max_fps, entry)
     }
 
-    /// Whether a frame that passed the filter is the first or an nth.
+    /// Reports whether a frame that passed the filter is the first or an nth frame.
     pub(super) fn is_nth(&mut self, nth: u32, sequence: Sequence) -> bool {
         if let Some((last, is_nth)) = self.last
             && last == sequence
@@ -55,24 +59,27 @@ impl Sampler {
             return is_nth;
         }
         let nth = nth.max(1);
-        // It may have been counted for a larger nth, before the settings changed.
+        // It may have been counted for a larger n, before the settings changed.
         let place = self.counted % nth;
         self.counted = (place + 1) % nth;
         self.last = Some((sequence, place == 0));
         place == 0
     }
 
-    /// Whether a frame is due. Due times lie on a grid of the interval, so that frames that come at another rate are not
-    /// thinned out to less than what was asked for. A frame that comes a whole interval late begins a new grid, from which
-    /// frames may be early by half of it: cameras jitter, and one that is as fast as the grid must not lose every other frame.
+    /// Reports whether a frame is due. Due times are one interval apart, regardless of when frames
+    /// arrive. So the delivered rate does not fall below the requested rate if the camera has
+    /// another rate. A frame that is late by a whole interval starts a new series, in which the next
+    /// frame is due after only half an interval: cameras jitter, and a camera with exactly the
+    /// requested rate must not lose every other frame.
     pub(super) fn is_due(&mut self, max_fps: Option<f64>, entry: &OutputEntry) -> bool {
         let Some(fps) = max_fps else { return true };
         if self.admitted == Some(entry.sequence) {
             return true;
         }
         let received = entry.receive_time;
-        let interval = Duration::from_secs_f64((1.0 / fps).min(MOST_SECONDS_BETWEEN));
-        // None is further ahead than an interval, unless the rate was lower when it was set.
+        let interval = Duration::from_secs_f64((1.0 / fps).min(MAX_INTERVAL_SECONDS));
+        // A due time that is further ahead than one interval was set when the requested rate was
+        // lower. It no longer applies.
         let due = self.due.filter(|due| *due <= received.after(interval));
         if due.is_some_and(|due| received < due) {
             return false;
@@ -120,14 +127,14 @@ mod tests {
             tracestate: String::new(),
             replayed_from: None,
         };
-        // The sampler does not look at it.
+        // The sampler does not look at the body.
         let body =
             OutputBody::Tombstone(Box::new(Tombstone { header, kind: TombstoneKind::Dropped, attempts: 0 }));
         OutputEntry {
             stream_id: "cam".parse().unwrap(),
             sequence: Sequence::new(number).unwrap(),
             previous_sequence: number - 1,
-            given_before: None,
+            issued_before: None,
             receive_time: Timestamp::from_micros(received_micros),
             publish_time: Timestamp::from_micros(received_micros),
             body,
@@ -135,7 +142,8 @@ mod tests {
         }
     }
 
-    /// The received times that are sent; the sampler is kept as text between any two frames, as for a group.
+    /// Returns the receive times of the frames that are sent. The sampler is stored as text after
+    /// each frame, as for a group.
     fn sent(sampling: Sampling, times_micros: &[i64]) -> Vec<i64> {
         let mut text = String::new();
         let mut sent = Vec::new();
@@ -158,12 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn every_nth_and_max_fps_thin_a_stream_out_one_after_the_other() {
+    fn every_nth_applies_before_max_fps() {
         let times = millis((0..10).map(|n| n * 100));
         let third = Sampling { max_fps: None, every_nth: 3 };
         assert_eq!(sent(third, &times), millis([0, 300, 600, 900]));
         assert_eq!(sent(fps(5.0), &times), millis([0, 200, 400, 600, 800]));
-        // Of every third frame, those that are due.
+        // Every third frame, if it is due.
         assert_eq!(sent(Sampling { every_nth: 3, ..fps(2.5) }, &times), millis([0, 600, 900]));
     }
 
@@ -175,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_is_a_hair_slower_than_the_rate_loses_hardly_any_frames_though_it_jitters() {
+    fn a_jittering_camera_slightly_below_the_rate_loses_few_frames() {
         let mut rng = StdRng::seed_from_u64(7);
         let times: Vec<i64> = (0..10_000).map(|n| n * 100_030 + rng.random_range(-1_000..1_000)).collect();
         let kept = sent(fps(10.0), &times).len();
@@ -183,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn no_span_of_time_has_more_frames_than_the_rate_allows_but_for_two() {
+    fn no_period_has_more_than_two_frames_above_the_rate() {
         for seed in 0..50 {
             let mut rng = StdRng::seed_from_u64(seed);
             let rate = rng.random_range(0.5..30.0);
@@ -205,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_is_looked_at_twice_counts_once_and_text_keeps_all_that_matters() {
+    fn a_repeated_frame_counts_once_and_the_text_keeps_the_state() {
         for seed in 0..100 {
             let mut rng = StdRng::seed_from_u64(seed);
             let sampling = Sampling {
@@ -220,7 +228,7 @@ mod tests {
                 assert_eq!(
                     kept.leaves_out(&sampling, &entry),
                     left_out,
-                    "seed {seed}: {number} looked at twice"
+                    "seed {seed}: {number}, second call"
                 );
                 let mut read = Sampler::read(&text);
                 assert_eq!(
@@ -237,7 +245,7 @@ mod tests {
     fn new_settings_take_effect_at_once() {
         let mut sampler = Sampler::default();
         assert!(!sampler.leaves_out(&fps(0.001), &entry(1, 0)));
-        // At the old rate the next would be due in a quarter of an hour.
+        // At the old rate the next frame would be due in a quarter of an hour.
         assert!(!sampler.leaves_out(&fps(10.0), &entry(2, 100_000)));
         assert!(sampler.leaves_out(&fps(10.0), &entry(3, 110_000)));
         let mut sampler = Sampler::read("7:");
@@ -248,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_none_of_its_own_is_that_of_a_stream_that_begins() {
+    fn unknown_text_is_read_as_the_state_of_a_new_stream() {
         for text in ["", "x", ":", "1", "99999999999:", "1:x", "1700000000000000:3"] {
             assert_eq!(Sampler::read(text).write(), "", "{text:?}");
         }

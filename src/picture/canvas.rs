@@ -1,11 +1,12 @@
-//! A small RGB picture to draw on.
+//! An RGB picture to draw on.
 
 use super::font::{ADVANCE, GLYPH_HEIGHT, GLYPH_WIDTH, glyph};
 
-/// R, G, B.
+/// A colour: R, G, B.
 pub type Color = [u8; 3];
 
-/// Packed RGB, 8 bits a sample, rows from top to bottom without gaps. Drawing outside of it draws nothing.
+/// A picture in packed RGB: 8 bits per sample, rows from top to bottom without padding. Drawing
+/// outside the picture has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Canvas {
     width: usize,
@@ -14,44 +15,45 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas of one colour; sides in pixels.
+    /// Creates a canvas of one colour; sides in pixels.
     #[must_use]
     pub fn new(width: u32, height: u32, color: Color) -> Self {
         let (width, height) = (width as usize, height as usize);
         Self { width, height, pixels: color.repeat(width * height) }
     }
 
-    /// A canvas of these pixels, or `None` if they are not `width * height * 3` bytes.
+    /// Creates a canvas from these pixels; `None` if they are not `width * height * 3` bytes.
     #[must_use]
     pub fn from_pixels(width: u32, height: u32, pixels: Vec<u8>) -> Option<Self> {
         let (width, height) = (width as usize, height as usize);
         (pixels.len() == width * height * 3).then_some(Self { width, height, pixels })
     }
 
-    /// Width in pixels.
+    /// Returns the width in pixels.
     #[must_use]
     pub fn width(&self) -> u32 {
         self.width as u32
     }
 
-    /// Height in pixels.
+    /// Returns the height in pixels.
     #[must_use]
     pub fn height(&self) -> u32 {
         self.height as u32
     }
 
-    /// The packed RGB bytes, `width * height * 3`.
+    /// Returns the packed RGB bytes, `width * height * 3`.
     #[must_use]
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
 
-    /// The packed RGB bytes, to be written.
+    /// Returns the packed RGB bytes for writing.
     pub fn pixels_mut(&mut self) -> &mut [u8] {
         &mut self.pixels
     }
 
-    /// The pixels from `left` to `right` (exclusive) of row `y`, clipped; empty outside.
+    /// Returns the pixels from `left` to `right` (exclusive) of row `y`, clipped; empty outside the
+    /// picture.
     pub fn span_mut(&mut self, y: i64, left: i64, right: i64) -> &mut [u8] {
         let clip = |x: i64| x.clamp(0, self.width as i64) as usize;
         let (left, right) = (clip(left), clip(right));
@@ -71,7 +73,7 @@ impl Canvas {
         }
     }
 
-    /// Copies another canvas to where its corner shall be.
+    /// Copies another canvas to this one, with its upper left corner at `left`, `top`.
     pub fn paste(&mut self, left: i64, top: i64, other: &Canvas) {
         let skipped = usize::try_from(-left).unwrap_or(0).min(other.width);
         for (y, row) in (top..).zip(other.pixels.chunks_exact(other.width.max(1) * 3)) {
@@ -81,7 +83,8 @@ impl Canvas {
         }
     }
 
-    /// Writes one line, each font pixel `scale` pixels large: a glyph is 5 x 7 of them, the next begins 6 further.
+    /// Writes one line of text. Each font pixel is `scale` pixels large: a glyph has 5 x 7 font
+    /// pixels, and the next one begins 6 font pixels further.
     pub fn text(&mut self, left: i64, top: i64, scale: u32, color: Color, text: &str) {
         let scale = i64::from(scale);
         for (index, character) in (0_i64..).zip(text.chars()) {
@@ -94,7 +97,7 @@ impl Canvas {
         }
     }
 
-    /// Width and height in pixels of a line of `characters`.
+    /// Returns the width and height in pixels of a line of `characters`.
     #[must_use]
     pub fn text_size(characters: usize, scale: u32) -> (u32, u32) {
         let width = (characters * ADVANCE).saturating_sub(1) as u32;

@@ -1,19 +1,20 @@
-//! Chroma planes of another subsampling.
+//! Converts chroma planes to another subsampling.
 
 use std::borrow::Cow;
 
 use super::{Plane, Planes, Subsampling};
 
-/// 4:2:0 is not enough for a picture in which halving the chroma changes the colour of more than one pixel in this many by
-/// more than [`VISIBLE`], as coloured text does.
+/// 4:2:0 is not sufficient if more than one in this many pixels changes its colour by more than
+/// [`VISIBLE`], as in coloured text.
 const PIXELS_PER_VISIBLE: usize = 1_000;
-/// Squared distance in Cb and Cr (20 of 255) that is seen in a single pixel.
+/// The squared distance in Cb and Cr (20 of 255) that is visible in a single pixel.
 const VISIBLE: u32 = 400;
-/// Nor for one in which the mean squared distance is over this: false colours of a thermal camera. Noise of a camera in bad
-/// light makes 20 to 30.
-const MOST_MEAN_SQUARE: u64 = 40;
+/// 4:2:0 is also not sufficient if the mean squared distance is larger than this, as in the false
+/// colours of a thermal camera. The noise of a camera in bad light causes 20 to 30.
+const MAX_MEAN_SQUARE: u64 = 40;
 
-/// The same picture with its chroma in another subsampling, by means and repeated samples. A grey picture stays grey.
+/// Returns the picture with another subsampling: samples are averaged or repeated. A grey picture
+/// stays grey.
 pub(super) fn with_subsampling(planes: &Planes, subsampling: Subsampling) -> Cow<'_, Planes> {
     let Some(chroma) = planes.chroma().filter(|_| planes.subsampling() != subsampling) else {
         return Cow::Borrowed(planes);
@@ -35,14 +36,15 @@ pub(super) fn with_subsampling(planes: &Planes, subsampling: Subsampling) -> Cow
             }
         }
     }
-    let (across, down) = planes.reach();
-    made.set_reach(((across * from.0).div_ceil(to.0), (down * from.1).div_ceil(to.1)));
-    made.set_shown(planes.shown());
+    let (across, down) = planes.chroma_spread();
+    made.set_chroma_spread(((across * from.0).div_ceil(to.0), (down * from.1).div_ceil(to.1)));
+    made.set_visible_area(planes.visible_area());
     made.pad_luma();
     Cow::Owned(made)
 }
 
-/// The samples of `from` pixels each that a sample of `to` pixels covers, or the one that covers it.
+/// Returns the indices of the source samples that overlap the target sample with index `sample`.
+/// There are `samples` source samples of `from` pixels each; a target sample has `to` pixels.
 fn covered(sample: usize, from: usize, to: usize, samples: usize) -> std::ops::Range<usize> {
     let first = sample * to / from;
     first..((sample + 1) * to).div_ceil(from).min(samples)
@@ -58,12 +60,12 @@ fn mean(plane: Plane<'_>, columns: std::ops::Range<usize>, rows: std::ops::Range
     ((sum + count / 2) / count) as u8
 }
 
-/// Whether a picture of 4:4:4 chroma looks the same in 4:2:0.
+/// Reports whether a 4:4:4 picture looks the same in 4:2:0.
 pub(super) fn is_fine_in_420(planes: &Planes) -> bool {
     let (Some([cb, cr]), Subsampling::S444) = (planes.chroma(), planes.subsampling()) else { return true };
     let (mut visible, mut squares) = (0, 0_u64);
     let width = planes.width() as usize;
-    // The second of two rows; the last one of an odd number stands for itself.
+    // The second of two rows; a last single row is paired with itself.
     let second = |rows: &[u8]| if rows.len() > width { width..2 * width } else { 0..width };
     for (cb, cr) in cb.data.chunks(2 * cb.stride).zip(cr.data.chunks(2 * cr.stride)) {
         let (below_cb, below_cr) = (&cb[second(cb)], &cr[second(cr)]);
@@ -74,7 +76,7 @@ pub(super) fn is_fine_in_420(planes: &Planes) -> bool {
             let red = [cr[0], cr[1], below_cr[0], below_cr[1]].map(u32::from);
             let (mean_blue, mean_red): (u32, u32) = (blue.iter().sum(), red.iter().sum());
             for (blue, red) in blue.into_iter().zip(red) {
-                // Sixteenfold, so that no mean is rounded.
+                // Multiplied by 16, so that no mean is rounded.
                 let distance = (4 * blue).abs_diff(mean_blue).pow(2) + (4 * red).abs_diff(mean_red).pow(2);
                 visible += usize::from(distance > 16 * VISIBLE);
                 squares += u64::from(distance);
@@ -82,5 +84,5 @@ pub(super) fn is_fine_in_420(planes: &Planes) -> bool {
         }
     }
     let pixels = planes.width() as usize * planes.height() as usize;
-    visible * PIXELS_PER_VISIBLE <= pixels && squares <= 16 * MOST_MEAN_SQUARE * pixels as u64
+    visible * PIXELS_PER_VISIBLE <= pixels && squares <= 16 * MAX_MEAN_SQUARE * pixels as u64
 }

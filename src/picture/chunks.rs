@@ -1,21 +1,22 @@
-//! The chunks of PNG and WebP files, walked without decoding, and written.
+//! Reads and writes the chunks of PNG and WebP files without decoding.
 
 use flate2::Crc;
 
-pub(super) const PNG_SIGNATURE: usize = 8;
-pub(super) const RIFF_HEADER: usize = 12;
+pub(super) const PNG_SIGNATURE_BYTES: usize = 8;
+pub(super) const RIFF_HEADER_BYTES: usize = 12;
 
-/// More than any encoder writes: a file of nothing but empty chunks shall not take many times its size.
-const MOST_CHUNKS: usize = 1 << 16;
+/// The maximum number of chunks in a list: more than any encoder writes. It limits the memory for a
+/// file that contains only empty chunks.
+const MAX_CHUNKS: usize = 1 << 16;
 
 pub(super) struct Chunks<'a> {
     pub(super) list: Vec<Chunk<'a>>,
-    /// Bytes follow the last one.
+    /// There are bytes after the last chunk.
     pub(super) trailer: bool,
 }
 
 impl<'a> Chunks<'a> {
-    /// The body of the first chunk of this name.
+    /// Returns the body of the first chunk with this name.
     pub(super) fn body(&self, name: &[u8; 4]) -> Option<&'a [u8]> {
         self.list.iter().find(|chunk| chunk.name == *name).map(|chunk| chunk.body)
     }
@@ -24,15 +25,16 @@ impl<'a> Chunks<'a> {
 pub(super) struct Chunk<'a> {
     pub(super) name: [u8; 4],
     pub(super) body: &'a [u8],
-    /// With name, length and what else belongs to it.
+    /// The whole chunk, including name, length, and checksum or padding.
     pub(super) whole: &'a [u8],
 }
 
-/// The chunks of a PNG up to IEND: length, name, body, checksum. `None` if they do not go together.
+/// Returns the chunks of a PNG up to IEND: length, name, body, checksum. `None` if the structure is
+/// broken.
 pub(super) fn png(data: &[u8]) -> Option<Chunks<'_>> {
-    let (mut list, mut at) = (Vec::new(), PNG_SIGNATURE);
+    let (mut list, mut at) = (Vec::new(), PNG_SIGNATURE_BYTES);
     for chunk in png_chunks(data) {
-        if list.len() == MOST_CHUNKS {
+        if list.len() == MAX_CHUNKS {
             return None;
         }
         at += chunk.whole.len();
@@ -42,9 +44,9 @@ pub(super) fn png(data: &[u8]) -> Option<Chunks<'_>> {
     ends.then_some(Chunks { list, trailer: at < data.len() })
 }
 
-/// Iterates over the chunks of a PNG up to IEND, or as far as they go together.
+/// Iterates over the chunks of a PNG up to IEND, or until the structure breaks.
 pub(super) fn png_chunks(data: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
-    let (mut at, mut ended) = (PNG_SIGNATURE, false);
+    let (mut at, mut ended) = (PNG_SIGNATURE_BYTES, false);
     std::iter::from_fn(move || {
         if ended {
             return None;
@@ -59,13 +61,14 @@ pub(super) fn png_chunks(data: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     })
 }
 
-/// The chunks of a WebP: name, length, body, a byte that makes it even. `None` if they do not go together.
+/// Returns the chunks of a WebP: name, length, body, and a padding byte if the length is odd.
+/// `None` if the structure is broken.
 pub(super) fn webp(data: &[u8]) -> Option<Chunks<'_>> {
     let riff = u32::from_le_bytes(data.get(4..8)?.try_into().ok()?) as usize;
     let end = riff.checked_add(8).filter(|end| *end <= data.len())?;
-    let (mut list, mut at) = (Vec::new(), RIFF_HEADER);
+    let (mut list, mut at) = (Vec::new(), RIFF_HEADER_BYTES);
     for chunk in webp_chunks(data) {
-        if list.len() == MOST_CHUNKS {
+        if list.len() == MAX_CHUNKS {
             return None;
         }
         at += chunk.whole.len();
@@ -74,11 +77,12 @@ pub(super) fn webp(data: &[u8]) -> Option<Chunks<'_>> {
     (at >= end).then_some(Chunks { list, trailer: end < data.len() })
 }
 
-/// Iterates over the chunks of a WebP up to the end that its header names, or as far as they go together.
+/// Iterates over the chunks of a WebP up to the length in its header, or until the structure
+/// breaks.
 pub(super) fn webp_chunks(data: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     let riff = data.get(4..8).and_then(|size| size.try_into().ok()).map_or(0, u32::from_le_bytes) as usize;
     let all = &data[..riff.saturating_add(8).min(data.len())];
-    let mut at = RIFF_HEADER;
+    let mut at = RIFF_HEADER_BYTES;
     std::iter::from_fn(move || {
         let head = all.get(at..at.checked_add(8)?)?;
         let len = u32::from_le_bytes(head[4..].try_into().ok()?) as usize;
@@ -91,7 +95,7 @@ pub(super) fn webp_chunks(data: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     })
 }
 
-/// Writes a chunk of a PNG.
+/// Appends a chunk to a PNG.
 pub(super) fn push_png(file: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
     let mut checksum = Crc::new();
     checksum.update(name);
@@ -102,7 +106,7 @@ pub(super) fn push_png(file: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
     file.extend_from_slice(&checksum.sum().to_be_bytes());
 }
 
-/// Writes a chunk of a WebP.
+/// Appends a chunk to a WebP.
 pub(super) fn push_webp(file: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
     file.extend_from_slice(name);
     file.extend_from_slice(&(body.len() as u32).to_le_bytes());

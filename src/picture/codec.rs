@@ -11,18 +11,21 @@ use super::jpeg::{self, JpegEncoder};
 use super::jpeg_copy::Tables;
 use super::{
     DecodeError, EncodeError, Limits, Orientation, PictureInfo, Planes, SourcePicture, Subsampling, chroma,
-    encode, probe, profile, raw, resize, still, turn,
+    decode_image, encode, probe, profile, raw, resize, rotate,
 };
 use crate::domain::picture::PictureFormat;
 use crate::domain::{ChromaSubsampling, OutputFormat};
 
-/// A spare buffer above this is not kept: one huge frame must not hold its memory for good.
+/// The maximum number of bytes of a spare buffer that is kept, so that one huge frame does not hold
+/// its memory for ever.
 const KEPT_PLANE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Decodes and encodes pictures, one at a time, on the thread that owns it.
+/// A decoder and encoder of pictures, which works on one picture at a time, on the thread that owns
+/// it.
 ///
-/// It keeps the encoder and the buffers of the last picture, so that a steady stream allocates next to nothing: give the
-/// planes back with [`Codec::recycle`]. A panic inside a codec fails that call only; the next one starts afresh.
+/// It keeps the encoder and the buffers of the last picture, so that a steady stream allocates
+/// almost nothing if planes are returned with [`Codec::recycle`]. A panic inside a codec crate
+/// fails that call only; the next call starts with a new encoder.
 pub struct Codec {
     limits: Limits,
     encoder: Option<JpegEncoder>,
@@ -31,13 +34,13 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// A codec that decodes within `limits`. Takes no memory until it is used.
+    /// Creates a codec that decodes within `limits`. It takes no memory until it is used.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self { limits, encoder: None, resizer: Resizer::new(), spare: Vec::new() }
     }
 
-    /// The bounds of every decode.
+    /// Returns the limits of each decode.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -45,24 +48,30 @@ impl Codec {
 
     /// Decodes a picture to planes.
     ///
-    /// A JPEG and raw planes keep their subsampling, Gray8 and grey files stay grey, everything else becomes 4:4:4. Alpha is
-    /// composited over black, 16-bit samples keep their high byte, colours of an ICC profile become sRGB. A picture that is
-    /// cut off is an error, never filled with grey.
+    /// JPEG and raw planes keep their subsampling, Gray8 and grey files stay grey, and all others
+    /// become 4:4:4. Alpha is composited over black, 16-bit samples keep their high byte, and
+    /// colours of an ICC profile become sRGB. A truncated picture is an error and never filled with
+    /// grey.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] says what is wrong with the picture. Limits are checked from its header, before memory is taken.
+    /// [`DecodeError`] says what is wrong with the picture. Limits are checked against its header,
+    /// before memory is taken.
     pub fn decode(&mut self, source: &SourcePicture<'_>) -> Result<Planes, DecodeError> {
         self.decoding(source, None)
     }
 
-    /// Decodes a picture of which no more than `width` x `height` pixels, as it is stored, are needed: a JPEG may be scaled
-    /// down while it is decoded, which takes a fraction of the time. No side of the planes is smaller than wanted, unless the
-    /// picture's own is. Not for pictures that are measured or masked: a pixel of the planes holds a bit of its neighbours.
+    /// Decodes a picture that is needed only at a size of `width` x `height` pixels, in the
+    /// orientation in which it is stored. A JPEG may be scaled down while it is decoded, which
+    /// takes a fraction of the time.
+    ///
+    /// No side of the planes is smaller than requested, unless that side of the picture is. Do not
+    /// use it for pictures that are measured or masked: each pixel of the planes is mixed with its
+    /// neighbours.
     ///
     /// # Errors
     ///
-    /// As [`Codec::decode`].
+    /// The same as [`Codec::decode`].
     pub fn decode_at_least(
         &mut self,
         source: &SourcePicture<'_>,
@@ -72,20 +81,21 @@ impl Codec {
         self.decoding(source, Some((width, height)))
     }
 
-    /// Encodes planes as JPEG with their own subsampling. `quality` is 1..=100 (85 is the service's default).
+    /// Encodes planes as JPEG with the subsampling of the planes. `quality` is 1..=100 (85 is the
+    /// service's default).
     ///
     /// # Errors
     ///
-    /// Only if the encoder itself fails: planes are always a legal picture.
+    /// Fails only if the encoder itself fails: planes are always a valid picture.
     pub fn encode_jpeg(&mut self, planes: &Planes, quality: u8) -> Result<Bytes, EncodeError> {
         self.encoding(|codec| codec.encoder()?.encode(planes, quality))
     }
 
-    /// Encodes planes in any output format. `quality` is 1..=100; it counts where the format has one.
+    /// Encodes planes in any output format. `quality` is 1..=100, for lossy formats.
     ///
     /// # Errors
     ///
-    /// As [`Codec::encode_jpeg`].
+    /// The same as [`Codec::encode_jpeg`].
     pub fn encode(
         &mut self,
         planes: &Planes,
@@ -100,20 +110,21 @@ impl Codec {
         })
     }
 
-    /// A smaller copy of the picture. 4:4:4 stays 4:4:4, other colours become 4:2:0.
+    /// Returns a smaller copy of the picture. 4:4:4 stays 4:4:4, other subsampling becomes 4:2:0.
     ///
     /// # Errors
     ///
-    /// If the scaler fails.
+    /// Fails if the scaler fails.
     pub fn scale(&mut self, planes: &Planes, width: u32, height: u32) -> Result<Planes, EncodeError> {
         self.scale_for(planes, width, height, ChromaSubsampling::Auto)
     }
 
-    /// A smaller copy of the picture with the chroma that is asked for; `Auto` is what [`Codec::scale`] makes.
+    /// Returns a smaller copy of the picture with the requested chroma subsampling; `Auto` is that
+    /// of [`Codec::scale`].
     ///
     /// # Errors
     ///
-    /// If the scaler fails.
+    /// Fails if the scaler fails.
     pub fn scale_for(
         &mut self,
         planes: &Planes,
@@ -122,19 +133,21 @@ impl Codec {
         chroma: ChromaSubsampling,
     ) -> Result<Planes, EncodeError> {
         let whole = planes.subsampling() == Subsampling::S444;
-        let subsampling = named(chroma).unwrap_or(if whole { Subsampling::S444 } else { Subsampling::S420 });
+        let subsampling =
+            requested(chroma).unwrap_or(if whole { Subsampling::S444 } else { Subsampling::S420 });
         self.resize(planes, width, height, subsampling)
     }
 
-    /// The planes with the chroma that a JPEG of them shall have, if they came `from` such a picture. `Auto` keeps that of a
-    /// JPEG; of others it takes 4:2:0 where that looks the same, and 4:4:4 where it does not.
+    /// Converts planes of a picture in the format `from` to the chroma subsampling of a JPEG.
+    /// `Auto` keeps that of a JPEG; for other formats it chooses 4:2:0 if that looks the same, and
+    /// 4:4:4 otherwise.
     #[must_use]
     pub fn with_chroma<'a>(
         planes: &'a Planes,
         from: PictureFormat,
         chroma: ChromaSubsampling,
     ) -> Cow<'a, Planes> {
-        match named(chroma) {
+        match requested(chroma) {
             Some(subsampling) => chroma::with_subsampling(planes, subsampling),
             None if from != PictureFormat::Jpeg && chroma::is_fine_in_420(planes) => {
                 chroma::with_subsampling(planes, Subsampling::S420)
@@ -143,33 +156,35 @@ impl Codec {
         }
     }
 
-    /// The picture as it is to be shown; its stored planes are recycled.
+    /// Returns the picture rotated and mirrored as it is shown, and recycles the original planes.
     #[must_use]
     pub fn upright(&mut self, planes: Planes, orientation: Orientation) -> Planes {
         if orientation == Orientation::UPRIGHT {
             return planes;
         }
-        let turned = turn::upright(&planes, orientation, std::mem::take(&mut self.spare));
+        let rotated = rotate::upright(&planes, orientation, std::mem::take(&mut self.spare));
         self.recycle(planes);
-        turned
+        rotated
     }
 
-    /// Whether a JPEG is quantised at least as coarsely, on the whole, as this encoder would at `quality`: encoding it again
-    /// could only make it worse. False for files that some viewers do not show, or show otherwise.
+    /// Reports whether a JPEG is, overall, quantised at least as coarsely as this encoder would
+    /// quantise it at `quality`. If so, encoding it again could only make it worse. Returns false
+    /// for files that some viewers do not show, or show differently.
     pub fn is_as_coarse(&mut self, jpeg: &[u8], quality: u8) -> bool {
         let Some(tables) = Tables::read(jpeg) else { return false };
-        // The encoder itself is asked for its tables: the smallest picture with chroma holds them.
+        // The smallest picture with chroma contains the tables of the encoder.
         let mut smallest = Planes::in_buffer(16, 16, Subsampling::S420, Vec::new());
         smallest.samples_mut().fill(128);
         let target = self.encode_jpeg(&smallest, quality).ok().and_then(|jpeg| Tables::read(&jpeg));
         target.is_some_and(|target| tables.as_coarse_as(&target))
     }
 
-    /// A JPEG of the picture whose longer side is `longest_side` pixels, or its own size where that is less.
+    /// Encodes a JPEG of the picture with a longer side of at most `longest_side` pixels; pictures
+    /// are never enlarged.
     ///
     /// # Errors
     ///
-    /// As [`Codec::encode_jpeg`].
+    /// The same as [`Codec::encode_jpeg`].
     pub fn thumbnail(
         &mut self,
         planes: &Planes,
@@ -186,7 +201,7 @@ impl Codec {
         })
     }
 
-    /// Takes planes back that are no longer needed, so that the next decode uses their memory.
+    /// Takes back planes that are no longer needed, so that the next decode uses their memory.
     pub fn recycle(&mut self, planes: Planes) {
         let buffer = planes.into_buffer();
         if buffer.capacity() <= KEPT_PLANE_BYTES && buffer.capacity() > self.spare.capacity() {
@@ -222,11 +237,11 @@ impl Codec {
         match source.format {
             PictureFormat::Jpeg => jpeg::decode(source.data, &self.limits, &mut self.spare, wanted),
             PictureFormat::Png => {
-                let pixels = still::decode_png(source.data, &info, &self.limits)?;
+                let pixels = decode_image::decode_png(source.data, &info, &self.limits)?;
                 self.planes_of(pixels, source, &info)
             }
             PictureFormat::WebP => {
-                let pixels = still::decode_webp(source.data, &info, &self.limits)?;
+                let pixels = decode_image::decode_webp(source.data, &info, &self.limits)?;
                 self.planes_of(pixels, source, &info)
             }
             PictureFormat::Rgb8
@@ -246,7 +261,7 @@ impl Codec {
 
     fn planes_of(
         &mut self,
-        mut pixels: still::Pixels,
+        mut pixels: decode_image::Pixels,
         source: &SourcePicture<'_>,
         info: &PictureInfo,
     ) -> Result<Planes, DecodeError> {
@@ -286,8 +301,8 @@ impl std::fmt::Debug for Codec {
     }
 }
 
-/// The subsampling that is asked for; `None` leaves it to the picture.
-fn named(chroma: ChromaSubsampling) -> Option<Subsampling> {
+/// Returns the requested subsampling; `None` for the one that suits the picture.
+fn requested(chroma: ChromaSubsampling) -> Option<Subsampling> {
     match chroma {
         ChromaSubsampling::Auto => None,
         ChromaSubsampling::S420 => Some(Subsampling::S420),

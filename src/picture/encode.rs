@@ -1,5 +1,5 @@
-//! PNG and WebP from planes. They are written through 8-bit RGB, so that "lossless" means: without loss beyond that of
-//! 4:2:0 planes.
+//! Encodes planes as PNG and WebP. The planes are converted to 8-bit RGB first. So "lossless" means
+//! that nothing is lost except by this conversion and by the chroma subsampling of the planes.
 
 use bytes::Bytes;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -7,15 +7,16 @@ use image::{ExtendedColorType, ImageEncoder as _};
 
 use super::{EncodeError, Planes, rgb};
 
-/// libwebp's effort, 0..=6. Its own default, 4, takes several times as long for a twentieth fewer bytes.
+/// The effort of libwebp, 0..=6. Its default, 4, takes several times as long and saves a twentieth
+/// of the bytes.
 const WEBP_METHOD: i32 = 2;
-/// Effort of lossless WebP, 0..=100, where libwebp takes "quality" for it.
+/// The effort of lossless WebP, 0..=100, which libwebp reads from "quality".
 const WEBP_LOSSLESS_EFFORT: f32 = 20.0;
 
 pub(super) fn png(planes: &Planes) -> Result<Bytes, EncodeError> {
     let (width, height) = (planes.width(), planes.height());
     let mut encoded = Vec::new();
-    // A frame is written once and read a few times: fast rather than smallest.
+    // A frame is written once and read a few times, so speed matters more than size.
     let encoder = PngEncoder::new_with_quality(&mut encoded, CompressionType::Fast, FilterType::Adaptive);
     let written = if planes.chroma().is_none() {
         let luma: Vec<u8> = planes.luma().rows().flatten().copied().collect();
@@ -27,7 +28,7 @@ pub(super) fn png(planes: &Planes) -> Result<Bytes, EncodeError> {
     Ok(encoded.into())
 }
 
-/// `quality` `None` = lossless.
+/// Encodes a WebP; lossless if `quality` is `None`.
 pub(super) fn webp(planes: &Planes, quality: Option<u8>) -> Result<Bytes, EncodeError> {
     let failed = |what: &str| EncodeError::Codec(format!("WebP: {what}"));
     let mut config = webp::WebPConfig::new().map_err(|()| failed("no configuration"))?;

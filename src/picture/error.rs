@@ -1,136 +1,138 @@
-//! Why a picture could not be decoded or encoded.
+//! The errors of decoding and encoding.
 
 use std::fmt;
 
 use crate::domain::picture::PictureFormat;
 
-/// Why a picture has no planes. Each variant is a fact about the bytes, or about the limits they met.
+/// The reason why a picture could not be decoded. Each variant is a fact about the bytes, or about
+/// the limits that they exceed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// There are no bytes.
     #[error("the picture is empty")]
     Empty,
-    /// The bytes begin like no format that is accepted.
-    #[error("the bytes are no JPEG, PNG or WebP")]
+    /// The signature is not that of an accepted format.
+    #[error("the data is not a JPEG, PNG or WebP picture")]
     UnknownFormat,
-    /// The bytes are of another format than was said.
-    #[error("said to be {declared}, but the bytes are {found}")]
+    /// The bytes have another format than declared.
+    #[error("declared as {declared}, but the data is {found}")]
     FormatMismatch {
-        /// What the submitter said.
+        /// The format that the publisher declared.
         declared: PictureFormat,
-        /// What the bytes begin like.
+        /// The format by the signature of the bytes.
         found: PictureFormat,
     },
     /// The picture ends before it is complete.
-    #[error("the picture is cut off")]
+    #[error("the picture is truncated")]
     Truncated,
     /// The bytes break the rules of their format.
     #[error("the picture is corrupt: {0}")]
     Corrupt(String),
-    /// More pixels than allowed.
+    /// The picture has more pixels than allowed.
     #[error("{width}x{height} is more than {max_pixels} pixels")]
     TooManyPixels {
-        /// Width in the header, pixels.
+        /// Width in the header, in pixels.
         width: u32,
-        /// Height in the header, pixels.
+        /// Height in the header, in pixels.
         height: u32,
         /// The limit.
         max_pixels: u64,
     },
     /// Another limit is exceeded.
-    #[error("{value} {what}, at most {limit} are allowed")]
+    #[error("{value} {what}, but at most {limit} are allowed")]
     TooLarge {
-        /// What was counted.
-        what: Counted,
-        /// What the picture has or would need.
+        /// The quantity that is limited.
+        what: LimitKind,
+        /// The value of the picture.
         value: u64,
         /// The limit.
         limit: u64,
     },
-    /// A JPEG of more scans than allowed.
+    /// The JPEG has more scans than allowed.
     #[error("more than {max_scans} JPEG scans")]
     TooManyScans {
         /// The limit.
         max_scans: u32,
     },
-    /// A part of the file unpacks to more than a decoder may hold; how much is not known before.
-    #[error("decoding takes too much: {0}")]
+    /// A part of the file decompresses to more than a decoder may hold. The amount is not known in
+    /// advance.
+    #[error("decoding needs too much memory: {0}")]
     TooComplex(String),
-    /// An animation: a frame is one picture.
-    #[error("an animated {0} is not one frame")]
+    /// The file is an animation; a frame is a single picture.
+    #[error("animated {0} is not supported; send single frames")]
     Animated(PictureFormat),
-    /// A legal picture of a kind that is not supported.
+    /// The picture is valid, but this variant of its format is not supported.
     #[error("not supported: {0}")]
     Unsupported(String),
-    /// Raw pixels of another length than their geometry asks for.
-    #[error("raw pixels should be {expected_bytes} bytes, but are {found_bytes}")]
+    /// The length of the raw pixels does not match their geometry.
+    #[error("raw pixels must have {expected_bytes} bytes, but have {found_bytes}")]
     SizeMismatch {
-        /// What width, height and stride make.
+        /// The bytes that follow from width, height and stride.
         expected_bytes: u64,
-        /// What came.
+        /// The bytes that were submitted.
         found_bytes: u64,
     },
-    /// Raw pixels without a side, or with rows shorter than the width.
-    #[error("raw {width}x{height} with a stride of {stride} bytes is no picture")]
+    /// The raw picture has an empty side, or its rows are shorter than its width.
+    #[error("a raw picture cannot be {width}x{height} with a stride of {stride} bytes")]
     BadGeometry {
-        /// Width, pixels.
+        /// Width in pixels.
         width: u32,
-        /// Height, pixels.
+        /// Height in pixels.
         height: u32,
-        /// Bytes between rows, 0 for tight ones.
+        /// Bytes from one row to the next; 0 for rows without padding.
         stride: u32,
     },
-    /// An encoded picture of another size than was said.
-    #[error("said to be {declared_width}x{declared_height}, but the picture is {width}x{height}")]
+    /// The encoded picture has another size than declared.
+    #[error("declared as {declared_width}x{declared_height}, but the picture is {width}x{height}")]
     DimensionMismatch {
-        /// What the submitter said, pixels.
+        /// The size that the publisher declared, in pixels.
         declared_width: u32,
-        /// What the submitter said, pixels.
+        /// The size that the publisher declared, in pixels.
         declared_height: u32,
-        /// What the header says, pixels.
+        /// The size in the header, in pixels.
         width: u32,
-        /// What the header says, pixels.
+        /// The size in the header, in pixels.
         height: u32,
     },
-    /// The decoder panicked. The frame is lost, the codec is not.
+    /// The decoder panicked. The codec can still be used.
     #[error("the decoder panicked: {0}")]
     Panicked(String),
-    /// The codec itself failed, whatever the picture: it got no memory.
+    /// The codec failed for a reason other than the picture, such as lack of memory.
     #[error("the codec failed: {0}")]
     Codec(String),
 }
 
-/// What a limit counts.
+/// The quantity that a limit applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
+pub enum LimitKind {
     /// Bytes of the submitted picture.
     EncodedBytes,
     /// Pixels of the longer side.
     Side,
     /// Pixels times scans of a JPEG.
     ScanPixels,
-    /// Bytes that the decode would hold.
+    /// Bytes of memory that decoding would hold.
     MemoryBytes,
 }
 
-impl fmt::Display for Counted {
+impl fmt::Display for LimitKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EncodedBytes => "encoded bytes",
-            Self::Side => "pixels a side",
+            Self::Side => "pixels per side",
             Self::ScanPixels => "pixels in all scans",
             Self::MemoryBytes => "bytes of memory",
         })
     }
 }
 
-/// Why planes could not be encoded.
+/// The reason why planes could not be encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// The encoder refused or got no memory.
+    /// The encoder returned an error, or got no memory.
     #[error("the encoder failed: {0}")]
     Codec(String),
-    /// The encoder panicked. The frame is lost, the codec is not.
+    /// The encoder panicked. The codec can still be used.
     #[error("the encoder panicked: {0}")]
     Panicked(String),
 }

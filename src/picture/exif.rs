@@ -1,49 +1,49 @@
-//! The one thing that is read of EXIF: which way up the picture is shown.
+//! Reads the orientation from EXIF, and nothing else.
 
-/// The orientation tag of TIFF, and the type that it should have.
+/// The orientation tag of TIFF, and its standard type.
 const TAG: u16 = 0x0112;
 const SHORT: u16 = 3;
-/// Bytes of a directory's entry: tag, type, count, and the value or where it stands.
+/// The bytes of a directory entry: tag, type, count, and the value or its offset.
 const ENTRY_BYTES: usize = 12;
 
-/// How stored rows and columns are shown, numbered as EXIF does: 1 = as stored.
+/// The orientation in which stored rows and columns are shown, numbered as in EXIF: 1 = as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orientation(u8);
 
 impl Orientation {
-    /// As stored.
+    /// Shown as stored.
     pub const UPRIGHT: Self = Self(1);
 
-    /// `None` for a number that EXIF does not know.
+    /// Returns the orientation with this EXIF number; `None` if EXIF does not define it.
     #[must_use]
     pub fn new(number: u8) -> Option<Self> {
         (1..=8).contains(&number).then_some(Self(number))
     }
 
-    /// EXIF's number, 1..=8.
+    /// Returns the EXIF number, 1..=8.
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
     }
 
-    /// Rows are shown as columns.
+    /// Reports whether rows are shown as columns.
     #[must_use]
     pub fn swaps_sides(self) -> bool {
         self.0 >= 5
     }
 
-    /// Width and height as shown of what is stored as `width` x `height`, and the other way round.
+    /// Converts a stored width and height to the shown ones, and vice versa.
     #[must_use]
-    pub fn turned(self, width: u32, height: u32) -> (u32, u32) {
+    pub fn shown_size(self, width: u32, height: u32) -> (u32, u32) {
         if self.swaps_sides() { (height, width) } else { (width, height) }
     }
 }
 
-/// The first directory of a TIFF block, in which the orientation stands.
+/// The first directory of a TIFF block, which contains the orientation.
 struct Directory<'a> {
     tiff: &'a [u8],
     little_endian: bool,
-    /// Where its first entry stands.
+    /// The offset of the first entry.
     at: usize,
     entries: usize,
 }
@@ -73,14 +73,14 @@ impl<'a> Directory<'a> {
         self.bytes(at).map(u32::from_be_bytes)
     }
 
-    /// Where the entries of the orientation stand, as far as the block goes.
+    /// Iterates over the offsets of the orientation entries within the block.
     fn orientations(&self) -> impl Iterator<Item = usize> {
-        let there = self.tiff.len().saturating_sub(self.at) / ENTRY_BYTES;
-        let entries = (0..self.entries.min(there)).map(|index| self.at + ENTRY_BYTES * index);
+        let available = self.tiff.len().saturating_sub(self.at) / ENTRY_BYTES;
+        let entries = (0..self.entries.min(available)).map(|index| self.at + ENTRY_BYTES * index);
         entries.filter(|entry| self.short(*entry) == Some(TAG))
     }
 
-    /// The first value of an entry, of whatever type it is.
+    /// Returns the first value of an entry of any type.
     fn value(&self, entry: usize) -> Option<Orientation> {
         let (kind, count) = (self.short(entry + 2)?, self.long(entry + 4)?);
         let size = match kind {
@@ -102,8 +102,8 @@ impl<'a> Directory<'a> {
             4 | 9 => self.long(at)?,
             // RATIONAL, SRATIONAL.
             5 | 10 => {
-                let (over, under) = (self.long(at)?, self.long(at.checked_add(4)?)?);
-                over.checked_div(under).filter(|number| number * under == over)?
+                let (numerator, denominator) = (self.long(at)?, self.long(at.checked_add(4)?)?);
+                numerator.checked_div(denominator).filter(|number| number * denominator == numerator)?
             }
             11 => whole(f64::from(f32::from_bits(self.long(at)?)))?,
             12 => whole(f64::from_be_bytes(self.bytes(at)?))?,
@@ -117,25 +117,26 @@ fn whole(number: f64) -> Option<u32> {
     (1..=8).find(|whole| f64::from(*whole) == number)
 }
 
-/// Looks for the orientation in a TIFF block (what follows `Exif\0\0`). EXIF wants a SHORT; phones write a LONG, others
-/// another type of number, and readers take them all.
+/// Finds the orientation in a TIFF block (the data after `Exif\0\0`). The standard type is SHORT,
+/// but some phones write a LONG or another type of number, and readers accept all of them.
 pub(super) fn find(tiff: &[u8]) -> Option<Orientation> {
     let directory = Directory::of(tiff)?;
     directory.orientations().find_map(|entry| directory.value(entry))
 }
 
-/// Whether bytes begin like a TIFF block. Its second half in the other byte order is a fault that readers put up with.
+/// Reports whether the bytes begin with a TIFF signature. Readers also accept signatures whose
+/// second half is in the other byte order.
 pub(super) fn is_tiff(bytes: &[u8]) -> bool {
     matches!(bytes, [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..])
         || matches!(bytes, [b'I', b'I', 0, 42, ..] | [b'M', b'M', 42, 0, ..])
 }
 
-/// Whether a TIFF block says anything.
+/// Reports whether a TIFF block has entries.
 pub(super) fn has_entries(tiff: &[u8]) -> bool {
     Directory::of(tiff).is_some_and(|directory| directory.entries > 0)
 }
 
-/// A copy of a TIFF block that says "as stored", wherever it said something of the orientation.
+/// Returns a copy of a TIFF block with all orientation entries set to "as stored".
 pub(super) fn made_upright(tiff: &[u8]) -> Vec<u8> {
     let mut copy = tiff.to_vec();
     if let Some(directory) = Directory::of(tiff) {
@@ -151,7 +152,7 @@ pub(super) fn made_upright(tiff: &[u8]) -> Vec<u8> {
     copy
 }
 
-/// A TIFF block that says nothing but the orientation.
+/// Returns a TIFF block with an orientation and nothing else.
 pub(super) fn only(orientation: Orientation) -> [u8; 26] {
     let mut tiff = *b"MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0";
     tiff[19] = orientation.number();

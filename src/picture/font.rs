@@ -1,14 +1,14 @@
-//! A bitmap font for burned-in labels: 5 x 7 pixels, drawn for this project.
+//! A bitmap font for labels in pictures: 5 x 7 pixels, drawn for this project.
 
-/// Width of a glyph in font pixels.
+/// The width of a glyph in font pixels.
 pub(super) const GLYPH_WIDTH: usize = 5;
-/// Height of a glyph in font pixels.
+/// The height of a glyph in font pixels.
 pub(super) const GLYPH_HEIGHT: usize = 7;
-/// From one glyph to the next in font pixels.
+/// The distance from one glyph to the next in font pixels.
 pub(super) const ADVANCE: usize = GLYPH_WIDTH + 1;
 
-/// A glyph's rows from top to bottom; bit 4 is the leftmost pixel. Small letters look like capitals, what is not in the
-/// font like a box.
+/// Returns a glyph's rows from top to bottom; bit 4 is the leftmost pixel. Lower-case letters are
+/// drawn as capitals, and characters that the font does not have as a box.
 #[rustfmt::skip]
 pub(super) const fn glyph(character: char) -> [u8; GLYPH_HEIGHT] {
     match character.to_ascii_uppercase() {

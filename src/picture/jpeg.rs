@@ -1,4 +1,4 @@
-//! JPEG to planes and back through libjpeg-turbo.
+//! Decodes and encodes JPEGs with libjpeg-turbo.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
 use super::jpeg_markers::{self, FrameHeader, Survey};
-use super::planes::Shown;
+use super::planes::VisibleArea;
 use super::profile::{Conversion, Profile};
 use super::raw::{self, Order};
 use super::{
@@ -14,22 +14,23 @@ use super::{
     jpeg_sampling,
 };
 
-/// Above this an encoder's scratch buffer is given back after use.
+/// The maximum number of bytes of an encoder's scratch buffer that is kept after use.
 const KEPT_SCRATCH_BYTES: usize = 32 * 1024 * 1024;
 
-/// Eighths of a picture's size at which it may be decoded, beside its own. At these libjpeg-turbo gives the means of 2, 4 or 8
-/// pixels a side, and is quicker; at the others it gives something sharper, and is slower than with the whole picture.
+/// The scales, in eighths of the size, at which a picture may be decoded in addition to its full
+/// size. At these scales libjpeg-turbo averages 2, 4 or 8 pixels per side and is faster; at others
+/// its result is sharper, and it is slower than at full size.
 const SCALES: [u32; 3] = [1, 2, 4];
 
-/// Decodes a JPEG whose first bytes have passed [`super::probe()`]. The planes are made of `buffer`, if it is large
+/// Decodes a JPEG that has passed [`super::probe()`]. The planes use `buffer` if it is large
 /// enough.
 ///
-/// Every picture gets a decoder of its own (a few microseconds): libjpeg keeps quantisation and Huffman tables, and
-/// after an error in a header even half-read markers, for the next picture on the same handle. One camera's broken
-/// frame must not change what another's looks like.
+/// Each picture gets a new decoder (a few microseconds), because libjpeg keeps state for the next
+/// picture on the same handle: quantisation and Huffman tables and, after an error in a header,
+/// even partly read markers. A broken frame of one camera must not affect the frames of another.
 ///
-/// Where no more than `wanted` = (width, height) pixels are needed, the planes may be smaller than the picture, but no side
-/// is smaller than wanted.
+/// If only `wanted` = (width, height) pixels are needed, the planes may be smaller than the
+/// picture, but not smaller than that.
 pub(super) fn decode(
     data: &[u8],
     limits: &Limits,
@@ -52,12 +53,13 @@ fn decode_surveyed(
 ) -> Result<Planes, DecodeError> {
     let (data, frame) = (survey.data, survey.frame);
     if frame.bits != 8 || !matches!(frame.components, 1 | 3) {
-        // Four components are CMYK or YCCK: print, not cameras.
+        // Four components are CMYK or YCCK, which are for print; cameras do not write them.
         let (bits, components) = (frame.bits, frame.components);
         return Err(DecodeError::Unsupported(format!("JPEG of {components} components of {bits} bits")));
     }
-    // This must succeed without even a warning before the decode below may be judged by its warning: the binding reads
-    // the header once more inside, and a warning there would mean that nothing was decoded.
+    // The header must be read without a warning here. The binding reads it again before it decodes,
+    // and a warning at that point would mean that nothing was decoded. So any warning of the decode
+    // below refers to the pixels.
     let header = handle.read_header(data).map_err(map_error)?;
     if header.is_lossless {
         return Err(DecodeError::Unsupported("lossless JPEG".to_owned()));
@@ -77,7 +79,7 @@ fn decode_surveyed(
     };
     let eighths = wanted.map_or(8, |wanted| eighths(frame, subsampling, wanted));
     let (width, height) = (scaled(frame.width, eighths), scaled(frame.height, eighths));
-    // Coefficients are held of the whole picture, however small its planes.
+    // The decoder holds the coefficients of the whole picture, however small the planes are.
     let whole = Planes::len_for(frame.width, frame.height, subsampling);
     limits.check_alloc(Planes::len_for(width, height, subsampling) + coefficient_bytes(survey, whole))?;
     handle.set_scaling_factor(ScalingFactor::new(eighths as usize, 8)).map_err(map_error)?;
@@ -89,16 +91,16 @@ fn decode_surveyed(
         height: height as usize,
         subsamp: header.subsamp,
     };
-    match judge(handle.decompress_to_yuv(data, target), data, limits) {
+    match check_result(handle.decompress_to_yuv(data, target), data, limits) {
         Ok(()) => {
             if let Some(conversion) = conversion(data, planes.chroma().is_none()) {
                 conversion.convert_planes(&mut planes, limits, coefficient_bytes(survey, whole))?;
             }
             if eighths < 8 {
-                // Of a scaled picture the library may leave the padding as it was.
+                // The library may leave the padding of a scaled picture unwritten.
                 planes.pad_luma();
                 let (width, height) = (frame.width * eighths, frame.height * eighths);
-                planes.set_shown(Shown { left: 0, top: 0, width, height });
+                planes.set_visible_area(VisibleArea { left: 0, top: 0, width, height });
             }
             Ok(planes)
         }
@@ -109,28 +111,30 @@ fn decode_surveyed(
     }
 }
 
-/// In how many eighths of its size a picture is decoded of which no more than `wanted` pixels are needed.
+/// Returns the scale, in eighths, at which to decode a picture of which only `wanted` pixels are
+/// needed.
 fn eighths(frame: FrameHeader, subsampling: Subsampling, wanted: (u32, u32)) -> u32 {
-    let gives = |eighths: &u32| {
-        // A last pixel that is there in part only does not count.
+    let suffices = |eighths: &u32| {
+        // A partial last pixel does not count.
         let enough = |side: u32, wanted: u32| side * eighths / 8 >= wanted;
-        // The library copies luma rows, padded to whole chroma samples, out of rows of whole blocks: past their end it would
-        // read what is not there.
+        // The library copies luma rows, padded to whole chroma samples, from rows of whole blocks;
+        // longer rows would make it read beyond the end of those.
         let padded = scaled(frame.width, *eighths).next_multiple_of(subsampling.factors().0 as u32);
         enough(frame.width, wanted.0)
             && enough(frame.height, wanted.1)
             && padded <= frame.width.div_ceil(8) * eighths
     };
-    SCALES.into_iter().find(gives).unwrap_or(8)
+    SCALES.into_iter().find(suffices).unwrap_or(8)
 }
 
-/// A side of a picture that is decoded at this many eighths of its size.
+/// Returns the length of a side at this scale, in eighths.
 fn scaled(side: u32, eighths: u32) -> u32 {
     (side * eighths).div_ceil(8)
 }
 
-/// Decodes a JPEG that has no planes of a kind that [`Planes`] knows: its components are R, G and B, or they are sampled in
-/// an unusual way. It is decoded to pixels, and these are converted, with as much chroma as the finer of its components has.
+/// Decodes a JPEG with components that [`Planes`] cannot represent: R, G and B, or an unusual
+/// subsampling. The JPEG is decoded to RGB pixels, which are converted to planes with the
+/// resolution of the finer chroma component.
 fn decode_pixels(
     mut handle: Decompressor,
     survey: &Survey<'_>,
@@ -143,7 +147,8 @@ fn decode_pixels(
     let pixel_bytes = 3 * u64::from(width) * u64::from(height);
     let len = Planes::len_for(width, height, subsampling);
     limits.check_alloc(len + pixel_bytes + coefficient_bytes(survey, pixel_bytes))?;
-    // Each sample is repeated, not blended with its neighbours: a privacy mask must know which pixels it is part of.
+    // Samples are repeated, not interpolated, because a privacy mask must know which pixels a
+    // sample affects.
     handle.set_fast_upsample(true).map_err(map_error)?;
     let pitch = 3 * width as usize;
     let mut pixels = vec![0; pixel_bytes as usize];
@@ -154,22 +159,22 @@ fn decode_pixels(
         height: height as usize,
         format: PixelFormat::RGB,
     };
-    judge(handle.decompress(survey.data, target), survey.data, limits)?;
+    check_result(handle.decompress(survey.data, target), survey.data, limits)?;
     if let Some(conversion) = conversion(survey.data, false) {
         conversion.convert(&mut pixels)?;
     }
     let mut planes = Planes::in_buffer(width, height, subsampling, std::mem::take(buffer));
     raw::from_packed(&pixels, pitch, Order::Rgb, &mut planes)?;
-    planes.set_reach(sampling.reach(subsampling));
+    planes.set_chroma_spread(sampling.chroma_spread(subsampling));
     Ok(planes)
 }
 
-/// What the file's ICC profile asks for, if it has one.
+/// Returns the conversion that the file's ICC profile needs, if any.
 fn conversion(data: &[u8], gray: bool) -> Option<Arc<Conversion>> {
     Profile::read(&jpeg_copy::icc(data)?, gray).conversion()
 }
 
-/// One encoder, used again and again.
+/// A reusable encoder.
 #[derive(Debug)]
 pub(super) struct JpegEncoder {
     handle: Compressor,
@@ -181,12 +186,12 @@ impl JpegEncoder {
         Ok(Self { handle: Compressor::new().map_err(encode_error)?, scratch: Vec::new() })
     }
 
-    /// Encodes planes as they are; `quality` is 1..=100.
+    /// Encodes planes with their subsampling; `quality` is 1..=100.
     pub(super) fn encode(&mut self, planes: &Planes, quality: u8) -> Result<Bytes, EncodeError> {
         let subsamp = to_subsamp(planes.subsampling());
         let (width, height) = (planes.width() as usize, planes.height() as usize);
-        // Room for the worst case, so that libjpeg never has to grow and copy: pages that it does not write are never
-        // taken from the system.
+        // Large enough for the worst case, so that libjpeg never grows and copies it. Pages that
+        // are not written take no memory.
         let room = turbojpeg::compressed_buf_len(width, height, subsamp).map_err(encode_error)?;
         if self.scratch.len() < room {
             self.scratch = vec![0; room];
@@ -202,17 +207,20 @@ impl JpegEncoder {
     }
 }
 
-/// libjpeg holds all coefficients (2 bytes a sample) of a JPEG of several scans.
+/// Returns the bytes of coefficients that libjpeg holds: 2 per sample for a JPEG with several
+/// scans, otherwise none.
 fn coefficient_bytes(survey: &Survey<'_>, samples: u64) -> u64 {
     if survey.frame.progressive || survey.scans > 1 { 2 * samples } else { 0 }
 }
 
-/// Tells a picture that libjpeg-turbo decoded with a harmless warning from one that it filled up.
+/// Distinguishes a picture that libjpeg-turbo decoded with a harmless warning from one with missing
+/// data that it filled in.
 ///
-/// The library says "failed" for any warning, though all rows are decoded, and gives the text of the first one.
-/// An error that ended the decode early replaces that text. Superfluous bytes are the one warning that takes nothing
-/// from the picture: some cameras pad their scans. What the library may have found behind them is looked for here.
-fn judge(result: turbojpeg::Result<()>, data: &[u8], limits: &Limits) -> Result<(), DecodeError> {
+/// For any warning, the library returns an error with the text of the first warning, although all
+/// rows are decoded. If an error ended the decode early, its text replaces that of the warning.
+/// Only the warning about extraneous bytes is harmless: some cameras pad their scans. Since it may
+/// hide later warnings, the data is checked for damage here.
+fn check_result(result: turbojpeg::Result<()>, data: &[u8], limits: &Limits) -> Result<(), DecodeError> {
     match result.map_err(map_error) {
         Err(DecodeError::Corrupt(text)) if text.contains("extraneous bytes before marker") => {
             jpeg_entropy::read(data, limits).map(drop)
@@ -226,8 +234,9 @@ fn map_error(error: turbojpeg::Error) -> DecodeError {
         return DecodeError::Codec(error.to_string());
     };
     if text.contains("ractional sampling") {
-        // "Fractional sampling not implemented yet": factors that do not divide the largest one.
-        return DecodeError::Unsupported("JPEG with chroma samples of fractions of a pixel".to_owned());
+        // "Fractional sampling not implemented yet": sampling factors that do not divide the
+        // largest one.
+        return DecodeError::Unsupported("JPEG with fractional chroma sampling".to_owned());
     }
     // "Premature end of JPEG file" and "premature end of data segment".
     if text.contains("remature end") { DecodeError::Truncated } else { DecodeError::Corrupt(text) }
@@ -237,7 +246,7 @@ fn encode_error(error: turbojpeg::Error) -> EncodeError {
     EncodeError::Codec(error.to_string())
 }
 
-/// `None` for sampling factors that are none of those with a name.
+/// Returns `None` for sampling factors without a name.
 fn from_subsamp(subsamp: Subsamp) -> Option<Subsampling> {
     match subsamp {
         Subsamp::Gray => Some(Subsampling::Gray),
@@ -247,7 +256,7 @@ fn from_subsamp(subsamp: Subsamp) -> Option<Subsampling> {
         Subsamp::Sub1x2 => Some(Subsampling::S440),
         Subsamp::Sub4x1 => Some(Subsampling::S411),
         Subsamp::Sub1x4 => Some(Subsampling::S441),
-        // The binding's enum is open.
+        // The binding's enum is non-exhaustive.
         Subsamp::Unknown | _ => None,
     }
 }

@@ -1,8 +1,9 @@
-//! The marker structure of a JPEG (ITU-T T.81, annex B), read without decoding.
+//! Reads the marker structure of a JPEG (ITU-T T.81, annex B) without decoding.
 //!
-//! libjpeg-turbo decodes a file that was cut off, fills the rest with grey, and reports only the first of its warnings.
-//! So the structure is walked here first: it tells whether the file is complete, how many scans it has and how large it
-//! is. What is known to be harmless is repaired before (`jpeg_repair`), so that a warning of the decoder means damage.
+//! libjpeg-turbo decodes a truncated file, fills the rest with grey, and reports only its first
+//! warning. So the structure is checked first: whether the file is complete, the number of scans,
+//! and the size. Flaws that are known to be harmless are repaired before that (`jpeg_repair`), so
+//! that a warning of the decoder means damage.
 
 use super::{DecodeError, Limits};
 
@@ -22,34 +23,35 @@ pub(super) struct FrameHeader {
     pub(super) components: u8,
     pub(super) bits: u8,
     pub(super) progressive: bool,
-    /// Baseline, extended or progressive, and coded by Huffman: browsers show no other.
+    /// The file is baseline, extended or progressive with Huffman codes. Browsers show no others.
     pub(super) common: bool,
 }
 
-/// What a walk over the whole file found.
+/// The result of reading the structure of the whole file.
 #[derive(Debug)]
 pub(super) struct Survey<'a> {
     pub(super) frame: FrameHeader,
     pub(super) scans: u32,
-    /// The file from SOI to EOI; what follows (padding of fixed-size camera buffers) is left out.
+    /// The file from SOI to EOI, without bytes that follow (padding of fixed-size camera buffers).
     pub(super) data: &'a [u8],
 }
 
-/// One marker with its segment, if it has one.
+/// A marker with its segment, if it has one.
 pub(super) struct Marker<'a> {
     pub(super) code: u8,
-    /// Where its 0xFF stands.
+    /// The offset of its 0xFF.
     pub(super) start: usize,
-    /// Behind its segment (not behind a scan's entropy-coded data).
+    /// The offset of the end of its segment (without the entropy-coded data of a scan).
     pub(super) end: usize,
     pub(super) payload: &'a [u8],
-    /// Bytes that belong to nothing stand before it.
+    /// Extraneous bytes precede it.
     pub(super) after_garbage: bool,
-    /// Its length is less than that of the length itself. Decoders go on behind the length of a comment like that.
+    /// Its length is less than the two bytes of the length itself. If the segment is metadata,
+    /// decoders continue after the length.
     pub(super) is_too_short: bool,
 }
 
-/// Walks from marker to marker.
+/// A reader that moves from marker to marker.
 pub(super) struct Markers<'a> {
     data: &'a [u8],
     position: usize,
@@ -76,7 +78,7 @@ impl<'a> Markers<'a> {
                 return Err(DecodeError::Truncated);
             };
             after_garbage |= start > at;
-            // Any number of 0xFF may fill the space before a marker's code.
+            // Any number of 0xFF may precede the code of a marker.
             let mut code_at = start + 1;
             while self.data.get(code_at) == Some(&0xFF) {
                 code_at += 1;
@@ -89,7 +91,7 @@ impl<'a> Markers<'a> {
             at = code_at + 1;
         };
         let body = start + 2;
-        // RST0..7, SOI, EOI and TEM stand alone.
+        // RST0..7, SOI, EOI and TEM have no segment.
         if matches!(code, 0x01 | 0xD0..=EOI) {
             self.position = body;
             return Ok(Marker { code, start, end: body, payload: &[], after_garbage, is_too_short: false });
@@ -110,7 +112,8 @@ impl<'a> Markers<'a> {
         Ok(Marker { code, start, end, payload, after_garbage, is_too_short })
     }
 
-    /// Goes on behind the entropy-coded data that starts here. Stuffed zeros and restart markers belong to it.
+    /// Continues after the entropy-coded data that starts here, which includes stuffed zeros and
+    /// restart markers.
     pub(super) fn skip_entropy_coded(&mut self) -> Result<(), DecodeError> {
         loop {
             let Some(ff) = find_ff(self.data, self.position) else {
@@ -129,7 +132,7 @@ impl<'a> Markers<'a> {
     }
 }
 
-/// The frame header alone: reads no further than SOF.
+/// Reads the frame header only: stops at SOF.
 pub(super) fn frame_header(data: &[u8]) -> Result<FrameHeader, DecodeError> {
     let mut markers = Markers::new(data);
     loop {
@@ -145,11 +148,11 @@ pub(super) fn frame_header(data: &[u8]) -> Result<FrameHeader, DecodeError> {
     }
 }
 
-/// Walks over the whole file, which has been repaired where that can be done.
+/// Reads the structure of the whole file, which has been repaired if possible.
 ///
 /// # Errors
 ///
-/// `Truncated` if it does not reach EOI, `TooManyScans`, or `Corrupt`.
+/// `Truncated` if there is no EOI, `TooManyScans`, or `Corrupt`.
 pub(super) fn survey<'a>(data: &'a [u8], limits: &Limits) -> Result<Survey<'a>, DecodeError> {
     let mut markers = Markers::new(data);
     let mut frame = None;
@@ -188,13 +191,13 @@ pub(super) fn survey<'a>(data: &'a [u8], limits: &Limits) -> Result<Survey<'a>, 
     }
 }
 
-/// Comments and application segments.
+/// Reports whether this is a comment or an application segment.
 pub(super) fn is_metadata(code: u8) -> bool {
     matches!(code, APP0..=0xEF | COM)
 }
 
 pub(super) fn is_frame(code: u8) -> bool {
-    // SOF0..15 without DHT, JPG and DAC, which stand among them.
+    // SOF0..15, without DHT, JPG and DAC, which are in the same range.
     matches!(code, 0xC0..=0xCF) && !matches!(code, 0xC4 | 0xC8 | 0xCC)
 }
 
@@ -212,7 +215,7 @@ fn parse_frame(marker: &Marker<'_>) -> Result<FrameHeader, DecodeError> {
     })
 }
 
-/// The next 0xFF at or behind `from`.
+/// Returns the offset of the next 0xFF at or after `from`.
 fn find_ff(data: &[u8], from: usize) -> Option<usize> {
     Some(from + memchr::memchr(0xFF, data.get(from..)?)?)
 }

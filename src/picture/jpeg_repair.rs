@@ -1,9 +1,10 @@
-//! Repairs the flaws of a JPEG that take nothing from its picture, so that any warning that a decoder still has means damage,
-//! and so that every viewer shows what goes out.
+//! Repairs harmless flaws of a JPEG, so that any remaining warning of a decoder means damage, and
+//! all viewers show the published file.
 //!
-//! Each of them is what real cameras and programs write: bytes that belong to nothing between segments, comments of an impossible
-//! length, markers of JFIF, Adobe and ICC that contradict themselves, scan parameters of sequential pictures that are none,
-//! progressive scans in an odd order, Huffman tables and end markers left out.
+//! Real cameras and programs write all of these: extraneous bytes between segments, comments with
+//! an impossible length, contradictory JFIF, Adobe and ICC segments, invalid scan parameters of
+//! sequential pictures, progressive scans in an unusual order, and missing Huffman tables and end
+//! markers.
 
 use super::jpeg_copy::{self, push};
 use super::jpeg_markers::{APP0, APP14, DHT, EOI, Marker, Markers, SOI, SOS, is_frame};
@@ -11,46 +12,47 @@ use super::jpeg_scans::{self, tables_in};
 use super::{Limits, jpeg_entropy};
 
 const PROGRESSIVE: u8 = 0xC2;
-/// Baseline, extended and, coded otherwise than by Huffman, extended: pictures of one pass.
+/// The sequential frame types: baseline, extended, and extended with arithmetic coding.
 const SEQUENTIAL: [u8; 3] = [0xC0, 0xC1, 0xC9];
-/// What the last bytes of a scan header say of a picture of one pass: all coefficients, all bits.
+/// The last bytes of the scan header of a sequential picture: all coefficients with all bits.
 const ALL_COEFFICIENTS: [u8; 3] = [0, 63, 0];
 const JFIF_MAJOR: usize = 5;
 const ADOBE_TRANSFORM: usize = 11;
 
-/// A copy of a JPEG without its flaws; `None` if it has none, or if it cannot be repaired. The copy has the same pixels and the
-/// same metadata.
+/// Returns a copy of a JPEG without its flaws; `None` if it has none, or if it cannot be repaired.
+/// The copy has the same pixels and the same metadata.
 pub(super) fn repaired(data: &[u8], limits: &Limits) -> Option<Vec<u8>> {
-    // Whatever begins like something else is no JPEG, and must not become one.
+    // A file with another signature is not a JPEG, and must not become one.
     if !data.starts_with(&[0xFF, SOI, 0xFF]) {
         return None;
     }
-    let found = Findings::of(data, limits)?;
+    let found = Inspection::of(data, limits)?;
     let Some(end) = found.end else {
-        return ended(data, &found, limits);
+        return with_end_marker(data, &found, limits);
     };
     if !found.is_flawed {
         return None;
     }
-    let mut copy = found.rebuilt(&data[..end]);
+    let mut copy = found.rebuild(&data[..end]);
     copy.extend_from_slice(&[0xFF, EOI]);
     copy.extend_from_slice(&data[end..]);
     Some(copy)
 }
 
-/// A copy with an end marker behind the data of its last scan, if every part of the picture is there.
-fn ended(data: &[u8], found: &Findings, limits: &Limits) -> Option<Vec<u8>> {
+/// Returns a copy with an end marker after the data of the last scan, if the picture is complete.
+fn with_end_marker(data: &[u8], found: &Inspection, limits: &Limits) -> Option<Vec<u8>> {
     if found.scans == 0 {
         return None;
     }
-    // A buffer of a fixed size that was filled up with zeros. They must not pass for data that is missing.
+    // A buffer of a fixed size may be padded with zeros, which must not be read as missing data.
     let used = data.iter().rposition(|byte| *byte != 0)? + 1;
-    let is_stuffed = data[used - 1] == 0xFF && used < data.len();
-    let mut copy = found.rebuilt(&data[..used + usize::from(is_stuffed)]);
+    let has_stuffed_zero = data[used - 1] == 0xFF && used < data.len();
+    let mut copy = found.rebuild(&data[..used + usize::from(has_stuffed_zero)]);
     let scans = jpeg_entropy::read(&copy, limits).ok().filter(|scans| scans.complete)?;
-    // Behind the picture there may be anything, but then it must be told from a picture that is cut and goes on with that.
-    let is_filler = copy[scans.end..].iter().all(|byte| matches!(byte, 0 | 0xFF)) && found.is_walked;
-    if !is_filler && !scans.filled_with_ones {
+    // If other data follows the picture, the scan must be padded with ones. Otherwise it could be a
+    // truncated scan that seems to continue in that data.
+    let is_filler = copy[scans.end..].iter().all(|byte| matches!(byte, 0 | 0xFF)) && found.all_markers_read;
+    if !is_filler && !scans.padded_with_ones {
         return None;
     }
     copy.truncate(scans.end);
@@ -58,41 +60,41 @@ fn ended(data: &[u8], found: &Findings, limits: &Limits) -> Option<Vec<u8>> {
     Some(copy)
 }
 
-/// What a first walk over the file finds.
-struct Findings {
-    /// Where EOI ends.
+/// The result of a first reading of the file.
+struct Inspection {
+    /// The offset of the end of EOI, if there is one.
     end: Option<usize>,
-    /// There is nothing that a walk from marker to marker could not pass.
-    is_walked: bool,
+    /// All markers could be read.
+    all_markers_read: bool,
     is_flawed: bool,
     scans: u32,
-    frame: u8,
+    frame_type: u8,
     components: u8,
-    /// The parts of the ICC profile do not go together.
-    bad_icc: bool,
-    /// The standard Huffman tables that are used and nowhere defined, by class and number.
+    /// The parts of the ICC profile are incomplete or contradictory.
+    has_bad_icc: bool,
+    /// The standard Huffman tables that are used but not defined, by class and number.
     missing_tables: Vec<u8>,
 }
 
-impl Findings {
-    /// `None` if there is nothing to repair in a file of this kind.
+impl Inspection {
+    /// Reads the file; `None` if it has too many scans.
     fn of(data: &[u8], limits: &Limits) -> Option<Self> {
         let mut markers = Markers::new(data);
         let mut found = Self {
             end: None,
-            is_walked: true,
+            all_markers_read: true,
             is_flawed: false,
             scans: 0,
-            frame: 0,
+            frame_type: 0,
             components: 0,
-            bad_icc: false,
+            has_bad_icc: false,
             missing_tables: Vec::new(),
         };
         let (mut icc, mut adobe_is_odd) = (IccParts::default(), false);
         let (mut defined, mut used) = (Vec::new(), Vec::new());
         loop {
             let Ok(marker) = markers.next() else {
-                found.is_walked = false;
+                found.all_markers_read = false;
                 break;
             };
             found.is_flawed |= marker.after_garbage || marker.is_too_short || is_icc_stub(&marker);
@@ -102,7 +104,7 @@ impl Findings {
                     break;
                 }
                 SOI => {
-                    found.is_walked = false;
+                    found.all_markers_read = false;
                     break;
                 }
                 SOS => {
@@ -110,7 +112,7 @@ impl Findings {
                     if found.scans > limits.max_scans {
                         return None;
                     }
-                    found.is_flawed |= found.is_sequential() && odd_scan(&marker);
+                    found.is_flawed |= found.is_sequential() && has_odd_parameters(&marker);
                     used.extend(tables_used(marker.payload));
                     if markers.skip_entropy_coded().is_err() {
                         break;
@@ -122,31 +124,31 @@ impl Findings {
                 APP0 => found.is_flawed |= is_odd_jfif(&marker),
                 APP14 => adobe_is_odd |= is_odd_adobe(&marker),
                 code if is_frame(code) => {
-                    found.frame = code;
+                    found.frame_type = code;
                     found.components = marker.payload.get(5).copied().unwrap_or(0);
                 }
-                _ => icc.look(&marker),
+                _ => icc.add(&marker),
             }
         }
-        found.bad_icc = icc.are_bad();
-        if matches!(found.frame, 0xC0 | 0xC1) {
-            // What decoders fill in where a picture has none, as Motion JPEG has not.
+        found.has_bad_icc = icc.is_invalid();
+        if matches!(found.frame_type, 0xC0 | 0xC1) {
+            // Decoders use the standard tables if a picture defines none, as in Motion JPEG.
             found.missing_tables = STANDARD.iter().map(|table| table[0]).collect();
             found.missing_tables.retain(|kind| used.contains(kind) && !defined.contains(kind));
         }
-        found.is_flawed |= found.bad_icc
+        found.is_flawed |= found.has_bad_icc
             || adobe_is_odd && found.components == 3
             || !found.missing_tables.is_empty()
-            || found.frame == PROGRESSIVE && !jpeg_scans::are_in_order(data);
+            || found.frame_type == PROGRESSIVE && !jpeg_scans::are_in_order(data);
         Some(found)
     }
 
     fn is_sequential(&self) -> bool {
-        SEQUENTIAL.contains(&self.frame)
+        SEQUENTIAL.contains(&self.frame_type)
     }
 
-    /// A copy without flaws up to EOI, which is left out.
-    fn rebuilt(&self, data: &[u8]) -> Vec<u8> {
+    /// Returns a copy without flaws of the part before EOI.
+    fn rebuild(&self, data: &[u8]) -> Vec<u8> {
         let mut markers = Markers::new(data);
         let mut copy = Vec::with_capacity(data.len() + 1024);
         copy.extend_from_slice(&[0xFF, SOI]);
@@ -157,8 +159,8 @@ impl Findings {
                 EOI | SOI => break,
                 _ if marker.is_too_short => continue,
                 _ if is_icc_stub(&marker) => continue,
-                _ if self.bad_icc && jpeg_copy::icc_of(&marker).is_some() => continue,
-                SOS if scans == 0 && self.frame == PROGRESSIVE => {
+                _ if self.has_bad_icc && jpeg_copy::icc_of(&marker).is_some() => continue,
+                SOS if scans == 0 && self.frame_type == PROGRESSIVE => {
                     if let Some(ordered) = jpeg_scans::in_order(data) {
                         copy.extend_from_slice(&ordered);
                         break;
@@ -174,19 +176,19 @@ impl Findings {
             copy.extend_from_slice(&data[marker.start..marker.end]);
             match marker.code {
                 SOS => {
-                    if self.is_sequential() && odd_scan(&marker) {
+                    if self.is_sequential() && has_odd_parameters(&marker) {
                         let last = copy.len() - ALL_COEFFICIENTS.len();
                         copy[last..].copy_from_slice(&ALL_COEFFICIENTS);
                     }
                     scans += 1;
-                    let is_cut = markers.skip_entropy_coded().is_err();
-                    let end = if is_cut { data.len() } else { markers.position() };
+                    let is_truncated = markers.skip_entropy_coded().is_err();
+                    let end = if is_truncated { data.len() } else { markers.position() };
                     copy.extend_from_slice(&data[marker.end..end]);
-                    if is_cut {
+                    if is_truncated {
                         break;
                     }
                 }
-                // Marker, length, payload.
+                // The payload follows the marker and the length.
                 APP0 if is_odd_jfif(&marker) => copy[at + 4 + JFIF_MAJOR] = 1,
                 APP14 if self.components == 3 && is_odd_adobe(&marker) => {
                     copy[at + 4 + ADOBE_TRANSFORM] = 1;
@@ -198,29 +200,32 @@ impl Findings {
     }
 }
 
-/// The Huffman tables that a scan header names, by class and number.
+/// Iterates over the Huffman tables that a scan header refers to, by class and number.
 fn tables_used(payload: &[u8]) -> impl Iterator<Item = u8> {
     let count = payload.first().map_or(0, |count| usize::from(*count));
     let list = payload.get(1..).unwrap_or_default().as_chunks::<2>().0;
     list.iter().take(count).flat_map(|[_, tables]| [tables >> 4, 0x10 | tables & 0x0F])
 }
 
-/// Of a picture of one pass, a scan header that speaks of a part of the coefficients, or of their bits.
-fn odd_scan(marker: &Marker<'_>) -> bool {
+/// Reports whether the scan header of a sequential picture selects only part of the coefficients or
+/// of their bits.
+fn has_odd_parameters(marker: &Marker<'_>) -> bool {
     marker.payload.len() >= ALL_COEFFICIENTS.len() && !marker.payload.ends_with(&ALL_COEFFICIENTS)
 }
 
-/// JFIF of a version that there is not. Decoders read it as they read version 1.
+/// Reports whether a JFIF segment has an unknown version. Decoders read it like version 1.
 fn is_odd_jfif(marker: &Marker<'_>) -> bool {
     marker.payload.starts_with(b"JFIF\0") && marker.payload.get(JFIF_MAJOR).is_some_and(|major| *major != 1)
 }
 
-/// An Adobe segment that names a transform of four components, or none that is known: of three, all decoders take YCbCr.
+/// Reports whether an Adobe segment has an unknown transform, or one for four components. With
+/// three components, all decoders assume YCbCr.
 fn is_odd_adobe(marker: &Marker<'_>) -> bool {
     marker.payload.starts_with(b"Adobe") && marker.payload.get(ADOBE_TRANSFORM).is_some_and(|it| *it > 1)
 }
 
-/// A part of an ICC profile that ends before its numbers. Decoders pass over it, some viewers refuse the file.
+/// Reports whether a part of an ICC profile is too short to contain its number and the number of
+/// parts. Decoders skip it, but some viewers refuse the file.
 fn is_icc_stub(marker: &Marker<'_>) -> bool {
     jpeg_copy::icc_of(marker).is_some_and(|part| part.len() < 2)
 }
@@ -231,27 +236,29 @@ struct IccParts {
     count: Option<u8>,
     seen: [u64; 4],
     bytes: usize,
-    are_wrong: bool,
+    is_inconsistent: bool,
 }
 
 impl IccParts {
-    fn look(&mut self, marker: &Marker<'_>) {
+    fn add(&mut self, marker: &Marker<'_>) {
         let Some([number, count, part @ ..]) = jpeg_copy::icc_of(marker) else { return };
         let (word, bit) = (usize::from(number / 64), 1 << (number % 64));
-        self.are_wrong |= *self.count.get_or_insert(*count) != *count;
-        self.are_wrong |= !(1..=*count).contains(number) || self.seen[word] & bit != 0;
+        self.is_inconsistent |= *self.count.get_or_insert(*count) != *count;
+        self.is_inconsistent |= !(1..=*count).contains(number) || self.seen[word] & bit != 0;
         self.seen[word] |= bit;
         self.bytes += part.len();
     }
 
-    /// A part is missing, or there twice, or all are empty.
-    fn are_bad(&self) -> bool {
+    /// Reports whether a part is missing or appears twice, the counts differ, or all parts are
+    /// empty.
+    fn is_invalid(&self) -> bool {
         let seen: u32 = self.seen.iter().map(|word| word.count_ones()).sum();
-        self.count.is_some_and(|count| self.are_wrong || seen != u32::from(count) || self.bytes == 0)
+        self.count.is_some_and(|count| self.is_inconsistent || seen != u32::from(count) || self.bytes == 0)
     }
 }
 
-/// The Huffman tables of ITU-T T.81, annex K.3: class and number, the number of codes of each length, the symbols.
+/// The Huffman tables of ITU-T T.81, annex K.3: class and number, the number of codes of each
+/// length, the symbols.
 const STANDARD: [&[u8]; 4] = [
     b"\x00\0\x01\x05\x01\x01\x01\x01\x01\x01\0\0\0\0\0\0\0\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B",
     b"\x10\x00\x02\x01\x03\x03\x02\x04\x03\x05\x05\x04\x04\x00\x00\x01\x7D\x01\x02\x03\x00\x04\x11\x05\x12\x21\x31\

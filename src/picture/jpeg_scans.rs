@@ -1,5 +1,5 @@
-//! The order of a progressive JPEG's scans. Decoders take them in any order in which the picture comes out the same, and warn;
-//! here they are put into the one that the standard asks for.
+//! Sorts the scans of a progressive JPEG. Decoders accept any order that results in the same
+//! picture, with a warning. This module restores the order that the standard requires.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use super::jpeg_copy::push;
 use super::jpeg_markers::{DHT, EOI, Markers, SOI, SOS, is_metadata};
 
 const DRI: u8 = 0xDD;
-/// RST0 to RST7, and TEM.
+/// Markers without a segment: TEM, and RST0 to RST7.
 const STANDS_ALONE: [u8; 9] = [0x01, 0xD0, 0xD1, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7];
-const BLOCK: usize = 64;
+const BLOCK_SIZE: usize = 64;
 const UNKNOWN: u8 = u8::MAX;
 
-/// Huffman tables by class and number, each with that byte before it.
+/// Huffman tables by class and number, which are one byte; each table begins with that byte.
 type Tables<'a> = BTreeMap<u8, &'a [u8]>;
 
-/// A scan, and what holds when it is read.
+/// A scan, with the tables and the restart interval that apply to it.
 #[derive(Clone, PartialEq, Eq)]
 struct Scan<'a> {
     tables: Tables<'a>,
@@ -30,20 +30,21 @@ impl Scan<'_> {
         self.header.get(1..).unwrap_or_default().as_chunks::<2>().0.iter().take(count).map(|[id, _]| *id)
     }
 
-    /// The first and the last coefficient, the bits that were told before, the lowest bit that is told.
+    /// Returns the first and the last coefficient, the lowest bit in earlier scans, and the lowest
+    /// bit in this scan.
     fn parameters(&self) -> Option<(usize, usize, u8, u8)> {
         let [.., first, last, bits] = *self.header else { return None };
         let (first, last) = (usize::from(first), usize::from(last));
-        (first <= last && last < BLOCK).then_some((first, last, bits >> 4, bits & 0x0F))
+        (first <= last && last < BLOCK_SIZE).then_some((first, last, bits >> 4, bits & 0x0F))
     }
 
     fn is_first_of_dc(&self) -> bool {
         self.parameters().is_some_and(|(first, _, high, _)| first == 0 && high == 0)
     }
 
-    /// Read twice, it says the same again: of a coefficient's first bits, and of one more bit of DC. One more bit of AC depends
-    /// on what is there.
-    fn can_be_repeated(&self) -> bool {
+    /// Reports whether reading the scan twice gives the same result: true for first scans and for
+    /// DC refinement. AC refinement depends on the coefficients so far.
+    fn is_repeatable(&self) -> bool {
         self.parameters().is_some_and(|(first, _, high, _)| first == 0 || high == 0)
     }
 
@@ -54,7 +55,8 @@ impl Scan<'_> {
     }
 }
 
-/// The tables of a DHT segment, as far as it can be read: class and number, and with that byte all of the table.
+/// Iterates over the tables of a DHT segment, as far as it can be read: class and number, and the
+/// whole table including that byte.
 pub(super) fn tables_in(mut payload: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
         let symbols: usize = payload.get(1..17)?.iter().map(|count| usize::from(*count)).sum();
@@ -64,7 +66,7 @@ pub(super) fn tables_in(mut payload: &[u8]) -> impl Iterator<Item = (u8, &[u8])>
     })
 }
 
-/// All scans; `None` if something stands between them that would have to stay in its place.
+/// Returns all scans; `None` if there is a segment between them that must keep its place.
 fn scans(data: &[u8]) -> Option<Vec<Scan<'_>>> {
     let mut markers = Markers::new(data);
     let (mut tables, mut restart_interval) = (Tables::new(), &[0, 0][..]);
@@ -75,11 +77,11 @@ fn scans(data: &[u8]) -> Option<Vec<Scan<'_>>> {
             DHT => tables.extend(tables_in(marker.payload)),
             DRI => restart_interval = marker.payload,
             SOS => {
-                let is_cut = markers.skip_entropy_coded().is_err();
-                let end = if is_cut { data.len() } else { markers.position() };
+                let is_truncated = markers.skip_entropy_coded().is_err();
+                let end = if is_truncated { data.len() } else { markers.position() };
                 let (header, data) = (marker.payload, &data[marker.end..end]);
                 scans.push(Scan { tables: tables.clone(), restart_interval, header, data });
-                if is_cut {
+                if is_truncated {
                     break;
                 }
             }
@@ -90,17 +92,17 @@ fn scans(data: &[u8]) -> Option<Vec<Scan<'_>>> {
     Some(scans)
 }
 
-/// Whether each scan goes on where those before it have ended, and DC comes before AC.
-fn follow<'a>(scans: impl IntoIterator<Item = &'a Scan<'a>>) -> bool {
-    let mut told: BTreeMap<u8, [u8; BLOCK]> = BTreeMap::new();
+/// Reports whether each scan continues where the earlier ones ended, and DC precedes AC.
+fn are_consistent<'a>(scans: impl IntoIterator<Item = &'a Scan<'a>>) -> bool {
+    let mut known: BTreeMap<u8, [u8; BLOCK_SIZE]> = BTreeMap::new();
     for scan in scans {
         let Some((first, last, high, low)) = scan.parameters() else { return false };
         for id in scan.components() {
-            let told = told.entry(id).or_insert([UNKNOWN; BLOCK]);
-            if first > 0 && told[0] == UNKNOWN {
+            let known = known.entry(id).or_insert([UNKNOWN; BLOCK_SIZE]);
+            if first > 0 && known[0] == UNKNOWN {
                 return false;
             }
-            for bits in &mut told[first..=last] {
+            for bits in &mut known[first..=last] {
                 if high != if *bits == UNKNOWN { 0 } else { *bits } {
                     return false;
                 }
@@ -111,13 +113,13 @@ fn follow<'a>(scans: impl IntoIterator<Item = &'a Scan<'a>>) -> bool {
     true
 }
 
-/// Whether the scans are in order, or cannot be put into it.
+/// Reports whether the scans are in order, or cannot be sorted.
 pub(super) fn are_in_order(data: &[u8]) -> bool {
     sorted(data).is_none()
 }
 
-/// The scans in order: behind the header with its tables, up to EOI. `None` if they are in order already, or if no order gives
-/// the same picture without a decoder's warning.
+/// Returns the scans in order, up to EOI, to be put after the header with its tables. `None` if
+/// they are in order already, or if no order avoids a decoder's warning.
 pub(super) fn in_order(data: &[u8]) -> Option<Vec<u8>> {
     let (first, scans) = sorted(data)?;
     let (mut tables, mut restart_interval) = (first.tables, first.restart_interval);
@@ -139,23 +141,23 @@ pub(super) fn in_order(data: &[u8]) -> Option<Vec<u8>> {
     Some(copy)
 }
 
-/// The scan that comes first in the file, and all scans in order.
+/// Returns the first scan of the file, and all scans in order; `None` as for [`in_order`].
 fn sorted(data: &[u8]) -> Option<(Scan<'_>, Vec<Scan<'_>>)> {
     let scans = scans(data)?;
-    if follow(&scans) {
+    if are_consistent(&scans) {
         return None;
     }
     let first = scans.first()?.clone();
     let mut kept: Vec<Scan<'_>> = Vec::with_capacity(scans.len());
     for scan in scans {
-        // The last one that told something of the same coefficients.
+        // The last scan with bits of the same coefficients.
         let before = kept.iter().rfind(|before| before.overlaps(&scan));
-        if before.is_none_or(|before| *before != scan || !scan.can_be_repeated()) {
+        if before.is_none_or(|before| *before != scan || !scan.is_repeatable()) {
             kept.push(scan);
         }
     }
-    if !follow(&kept) {
+    if !are_consistent(&kept) {
         kept.sort_by_key(|scan| !scan.is_first_of_dc());
     }
-    follow(&kept).then_some((first, kept))
+    are_consistent(&kept).then_some((first, kept))
 }

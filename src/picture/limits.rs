@@ -1,25 +1,27 @@
-//! What a decoder may cost.
+//! The limits of decoding.
 
-use super::{Counted, DecodeError};
+use super::{DecodeError, LimitKind};
 
 const MIB: u64 = 1024 * 1024;
 
-/// The bounds of one decode. All are checked from the header, before memory is taken.
+/// The limits of one decode. All are checked against the header, before memory is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of a submitted picture, encoded or raw.
+    /// The maximum number of bytes of a submitted picture, encoded or raw.
     pub max_encoded_bytes: u64,
-    /// Most pixels (width x height).
+    /// The maximum number of pixels (width x height).
     pub max_pixels: u64,
-    /// Longest side in pixels.
+    /// The maximum length of a side in pixels.
     pub max_side: u32,
-    /// Most scans (SOS markers) of a JPEG. A progressive file of a few kilobytes may hold thousands, each of which
-    /// walks over every block.
+    /// The maximum number of scans (SOS markers) of a JPEG. A progressive file of a few kilobytes
+    /// can contain thousands, each of which processes every block.
     pub max_scans: u32,
-    /// Most pixels times scans of a JPEG: what a decode may take in time, as the largest picture may not have the most
-    /// scans. Encoders make 6 to 11 scans.
+    /// The maximum product of pixels and scans of a JPEG. It limits the time of a decode: a picture
+    /// with the maximum number of pixels cannot also have the maximum number of scans. Encoders
+    /// write 6 to 11 scans.
     pub max_scan_pixels: u64,
-    /// Most bytes that one decode may hold at once: its planes, JPEG coefficients, unpacked PNG or WebP pixels.
+    /// The maximum number of bytes that one decode may hold at once: planes, JPEG coefficients, and
+    /// uncompressed PNG or WebP pixels.
     pub max_alloc_bytes: u64,
 }
 
@@ -39,7 +41,7 @@ impl Default for Limits {
 impl Limits {
     /// Refuses a submitted picture of more bytes than allowed.
     pub(super) fn check_encoded_bytes(&self, bytes: usize) -> Result<(), DecodeError> {
-        check(Counted::EncodedBytes, bytes as u64, self.max_encoded_bytes)
+        check(LimitKind::EncodedBytes, bytes as u64, self.max_encoded_bytes)
     }
 
     /// Refuses a side or an area above the limits, or an empty picture.
@@ -50,22 +52,22 @@ impl Limits {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             return Err(DecodeError::TooManyPixels { width, height, max_pixels: self.max_pixels });
         }
-        check(Counted::Side, u64::from(width.max(height)), u64::from(self.max_side))
+        check(LimitKind::Side, u64::from(width.max(height)), u64::from(self.max_side))
     }
 
-    /// Refuses a JPEG whose scans together walk over more pixels than allowed.
+    /// Refuses a JPEG whose scans together cover more pixels than allowed.
     pub(super) fn check_scan_pixels(&self, width: u32, height: u32, scans: u32) -> Result<(), DecodeError> {
         let pixels = u64::from(width) * u64::from(height) * u64::from(scans);
-        check(Counted::ScanPixels, pixels, self.max_scan_pixels)
+        check(LimitKind::ScanPixels, pixels, self.max_scan_pixels)
     }
 
     /// Refuses a decode that would hold more than `max_alloc_bytes`.
     pub(super) fn check_alloc(&self, bytes: u64) -> Result<(), DecodeError> {
-        check(Counted::MemoryBytes, bytes, self.max_alloc_bytes)
+        check(LimitKind::MemoryBytes, bytes, self.max_alloc_bytes)
     }
 }
 
-fn check(what: Counted, value: u64, limit: u64) -> Result<(), DecodeError> {
+fn check(what: LimitKind, value: u64, limit: u64) -> Result<(), DecodeError> {
     if value > limit {
         return Err(DecodeError::TooLarge { what, value, limit });
     }

@@ -1,4 +1,5 @@
-//! Privacy masks: regions painted over in the planes, so that nothing of them is left to be measured, encoded or won back.
+//! Privacy masks: paints over regions in the planes, so that nothing of them can be measured,
+//! encoded or recovered.
 
 use std::ops::Range;
 
@@ -8,18 +9,18 @@ use crate::domain::Polygon;
 /// Black, in every format.
 const LUMA: u8 = 0;
 const CHROMA: u8 = 128;
-/// Rounding errors touch, too.
+/// The tolerance for rounding errors, in pixels.
 const SLACK: f64 = 1e-6;
 
-/// Paints the regions over: every pixel that one touches, however little, and every chroma sample that such a pixel is part
-/// of.
+/// Paints over the regions: each pixel that a region touches, even slightly, and each chroma sample
+/// that contains colour of such a pixel.
 pub fn paint<'a>(planes: &mut Planes, masks: impl IntoIterator<Item = &'a Polygon>) {
     let (width, height) = (planes.width() as usize, planes.height() as usize);
     let (h, v) = planes.subsampling().factors();
     let (stride, _) = planes.luma_size();
     let (chroma_width, chroma_height) = planes.chroma_size();
-    // The colour of a pixel may be part of chroma samples beside its own: see `Planes::reach`.
-    let (across, down) = planes.reach();
+    // Further chroma samples may contain colour of the pixel: see `Planes::chroma_spread`.
+    let (across, down) = planes.chroma_spread();
     for mask in masks {
         for (row, columns) in touched(mask, width, height) {
             let [luma, cb, cr] = planes.split_mut();
@@ -39,8 +40,8 @@ pub fn paint<'a>(planes: &mut Planes, masks: impl IntoIterator<Item = &'a Polygo
     planes.pad_luma();
 }
 
-/// The pixels that a polygon touches, as runs of a row that may overlap: those that an edge passes, and those whose centre
-/// lies inside.
+/// Returns the pixels that a polygon touches: those that an edge crosses, and those with a centre
+/// inside. The result is a list of runs within rows; runs may overlap.
 fn touched(polygon: &Polygon, width: usize, height: usize) -> Vec<(usize, Range<usize>)> {
     let mut runs = polygon.runs(width, height);
     let points = polygon.points();
@@ -52,7 +53,7 @@ fn touched(polygon: &Polygon, width: usize, height: usize) -> Vec<(usize, Range<
         let (a, b) = (place(index), place(index + 1));
         let (upper, lower) = if a.1 <= b.1 { (a, b) } else { (b, a) };
         for row in pixels(upper.1, lower.1, height) {
-            // The part of the edge within this row.
+            // The column of the edge at a height within this row.
             let at = |y: f64| {
                 let share = (y.clamp(upper.1, lower.1) - upper.1) / (lower.1 - upper.1);
                 upper.0 + share * (lower.0 - upper.0)
@@ -69,9 +70,9 @@ fn touched(polygon: &Polygon, width: usize, height: usize) -> Vec<(usize, Range<
     runs
 }
 
-/// The pixels of a side that the stretch from `from` to `to` touches.
-fn pixels(from: f64, to: f64, most: usize) -> Range<usize> {
-    let first = ((from - SLACK).floor().max(0.0) as usize).min(most);
-    let end = ((to + SLACK).floor().max(0.0) as usize + 1).min(most);
+/// Returns the pixels along a side that the interval from `from` to `to` touches.
+fn pixels(from: f64, to: f64, side: usize) -> Range<usize> {
+    let first = ((from - SLACK).floor().max(0.0) as usize).min(side);
+    let end = ((to + SLACK).floor().max(0.0) as usize + 1).min(side);
     first..end
 }

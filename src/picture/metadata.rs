@@ -1,33 +1,35 @@
-//! What files say beside their pixels: which way up, and things that tell more than the picture shows.
+//! Reads and removes the metadata of files: the orientation, and data that reveals more than the
+//! picture shows.
 
 use bytes::Bytes;
 
-use super::chunks::{self, Chunk, Chunks, PNG_SIGNATURE, RIFF_HEADER};
+use super::chunks::{self, Chunk, Chunks, PNG_SIGNATURE_BYTES, RIFF_HEADER_BYTES};
 use super::exif::Orientation;
-use super::{jpeg_copy, kept, orientation, profile};
+use super::{jpeg_copy, orientation, preserved_metadata, profile};
 use crate::domain::PictureFormat;
 
-/// PNG chunks that say how to show the pixels and nothing else. An ICC profile is not among them: it may name a device, and a
-/// copy has a profile that does not.
-const PNG_KEPT: [&[u8; 4]; 14] = [
+/// The PNG chunks that are needed to show the picture. The ICC profile is not among them, because
+/// it may name a device; a copy gets a profile that does not.
+const PNG_DISPLAY_CHUNKS: [&[u8; 4]; 14] = [
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI",
     b"sBIT", b"pHYs", b"bKGD",
 ];
-const WEBP_KEPT: [&[u8; 4]; 4] = [b"VP8X", b"ALPH", b"VP8 ", b"VP8L"];
-/// Flags of VP8X for chunks that do not stay: ICC, EXIF, XMP.
-const WEBP_FLAGS: u8 = 0x2C;
+const WEBP_DISPLAY_CHUNKS: [&[u8; 4]; 4] = [b"VP8X", b"ALPH", b"VP8 ", b"VP8L"];
+/// The VP8X flags of removed chunks: ICC, EXIF, XMP.
+const REMOVED_WEBP_FLAGS: u8 = 0x2C;
 
-/// What a file of an encoded format says beside its pixels.
+/// The metadata of an encoded file, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metadata {
-    /// Which way up the pixels are shown.
+    /// The orientation in which the pixels are shown.
     pub orientation: Orientation,
-    /// There are bytes that no decoder needs.
+    /// The file contains bytes that no decoder needs.
     pub extras: bool,
 }
 
 impl Metadata {
-    /// Looks at a file that has been decoded. Of one that cannot be read so far all the same, it has extras.
+    /// Reads the metadata of a file that has been decoded. If its structure cannot be read, it
+    /// counts as having extras.
     #[must_use]
     pub fn of(format: PictureFormat, data: &[u8]) -> Self {
         let has_extras = |chunks: Option<Chunks<'_>>, kept: &[&[u8; 4]]| {
@@ -36,8 +38,8 @@ impl Metadata {
         };
         let extras = match format {
             PictureFormat::Jpeg => jpeg_copy::has_extras(data).ok(),
-            PictureFormat::Png => has_extras(chunks::png(data), &PNG_KEPT),
-            PictureFormat::WebP => has_extras(chunks::webp(data), &WEBP_KEPT),
+            PictureFormat::Png => has_extras(chunks::png(data), &PNG_DISPLAY_CHUNKS),
+            PictureFormat::WebP => has_extras(chunks::webp(data), &WEBP_DISPLAY_CHUNKS),
             PictureFormat::Rgb8
             | PictureFormat::Bgr8
             | PictureFormat::Gray8
@@ -48,39 +50,40 @@ impl Metadata {
     }
 }
 
-/// A copy of the file without its extras, the pixels as they are; `None` if it cannot be made. A JPEG goes on saying which
-/// way up it is. Colours that are not sRGB keep their profile, without what it tells beside them.
+/// Returns a copy of the file without its extras and with unchanged pixels; `None` if it cannot be
+/// made. A JPEG keeps its orientation. Colours other than sRGB keep a profile, which is reduced to
+/// the colours.
 #[must_use]
 pub fn stripped(format: PictureFormat, data: &[u8], orientation: Orientation) -> Option<Bytes> {
-    let icc = profile::to_carry(format, data);
+    let icc = profile::required_profile(format, data);
     match format {
         PictureFormat::Jpeg => {
             let copy = jpeg_copy::stripped(data, orientation).ok()?;
-            let with_profile = icc.map(|icc| jpeg_copy::with_blocks(&copy, None, Some(&icc)).ok());
+            let with_profile = icc.map(|icc| jpeg_copy::with_metadata(&copy, None, Some(&icc)).ok());
             with_profile.unwrap_or(Some(copy)).map(Bytes::from)
         }
         PictureFormat::Png => {
-            let mut copy = data.get(..PNG_SIGNATURE)?.to_vec();
+            let mut copy = data.get(..PNG_SIGNATURE_BYTES)?.to_vec();
             for chunk in chunks::png(data)?.list {
-                if PNG_KEPT.iter().any(|name| chunk.name == **name) {
+                if PNG_DISPLAY_CHUNKS.iter().any(|name| chunk.name == **name) {
                     copy.extend_from_slice(chunk.whole);
                 }
                 if let Some(icc) = icc.as_ref().filter(|_| chunk.name == *b"IHDR") {
-                    kept::push_png_profile(&mut copy, icc)?;
+                    preserved_metadata::push_png_profile(&mut copy, icc)?;
                 }
             }
             Some(copy.into())
         }
         PictureFormat::WebP => {
-            let mut copy = data.get(..RIFF_HEADER)?.to_vec();
+            let mut copy = data.get(..RIFF_HEADER_BYTES)?.to_vec();
             for chunk in chunks::webp(data)?.list {
                 let at = copy.len();
-                if WEBP_KEPT.iter().any(|name| chunk.name == **name) {
+                if WEBP_DISPLAY_CHUNKS.iter().any(|name| chunk.name == **name) {
                     copy.extend_from_slice(chunk.whole);
                     if chunk.name == *b"VP8X" && !chunk.body.is_empty() {
-                        copy[at + 8] &= !WEBP_FLAGS;
+                        copy[at + 8] &= !REMOVED_WEBP_FLAGS;
                         if let Some(icc) = &icc {
-                            copy[at + 8] |= kept::WEBP_ICC;
+                            copy[at + 8] |= preserved_metadata::WEBP_ICC;
                             chunks::push_webp(&mut copy, b"ICCP", icc);
                         }
                     }

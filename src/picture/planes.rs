@@ -1,11 +1,11 @@
-//! Decoded pictures: luma and chroma as separate planes.
+//! Decoded pictures: luma and chroma in separate planes.
 
-/// How chroma is sampled, in the field's J:a:b words.
+/// The chroma subsampling, in J:a:b notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subsampling {
-    /// No chroma at all.
+    /// No chroma.
     Gray,
-    /// Chroma at every pixel.
+    /// Full width and height.
     S444,
     /// Half the width.
     S422,
@@ -20,7 +20,7 @@ pub enum Subsampling {
 }
 
 impl Subsampling {
-    /// Luma samples per chroma sample, horizontally and vertically; (1, 1) for grey.
+    /// Returns the luma samples per chroma sample, horizontally and vertically; (1, 1) for grey.
     #[must_use]
     pub const fn factors(self) -> (usize, usize) {
         match self {
@@ -34,44 +34,46 @@ impl Subsampling {
     }
 }
 
-/// One plane of 8-bit samples, borrowed: row `y` starts at `y * stride`.
+/// A borrowed plane of 8-bit samples: row `y` starts at `y * stride`.
 #[derive(Debug, Clone, Copy)]
 pub struct Plane<'a> {
     /// The samples, rows from top to bottom.
     pub data: &'a [u8],
-    /// Samples of a row that belong to the picture.
+    /// The number of samples in a row, without padding.
     pub width: usize,
-    /// Rows that belong to the picture.
+    /// The number of rows, without padding.
     pub height: usize,
-    /// Bytes from one row to the next, at least `width`.
+    /// The number of bytes from one row to the next, at least `width`.
     pub stride: usize,
 }
 
 impl<'a> Plane<'a> {
-    /// The picture's rows, without the padding.
+    /// Iterates over the rows, without padding.
     pub fn rows(self) -> impl Iterator<Item = &'a [u8]> {
         self.data.chunks(self.stride).take(self.height).map(move |row| &row[..self.width])
     }
 }
 
-/// A picture as planes of 8-bit samples, full range, in the colours of JPEG (BT.601 as JFIF defines it).
+/// A picture as planes of 8-bit samples: full range, in the colours of JPEG (BT.601 as defined by
+/// JFIF).
 ///
-/// One buffer holds Y, then Cb, then Cr. Luma is padded to a whole number of chroma samples (an odd width of 4:2:0 has
-/// one column more), which is the layout that the JPEG codec reads and writes without a copy.
+/// One buffer holds Y, then Cb, then Cr. Luma is padded to a multiple of the chroma sample size
+/// (with 4:2:0, an odd width gets one column more). The JPEG codec reads and writes this layout
+/// without a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planes {
     width: usize,
     height: usize,
     subsampling: Subsampling,
-    shown: Shown,
-    reach: (usize, usize),
+    visible: VisibleArea,
+    chroma_spread: (usize, usize),
     data: Vec<u8>,
 }
 
-/// The part of the planes that shows the picture, in eighths of a pixel. A JPEG that was scaled while it was decoded ends
-/// within its last pixel: the rest of that pixel shows nothing.
+/// The part of the planes that shows the picture, in eighths of a pixel. A JPEG that is scaled down
+/// while it is decoded may end within its last pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct VisibleArea {
     pub(super) left: u32,
     pub(super) top: u32,
     pub(super) width: u32,
@@ -79,7 +81,7 @@ pub(super) struct Shown {
 }
 
 impl Planes {
-    /// Bytes that a picture of this size takes, padding included.
+    /// Returns the bytes of a picture of this size, including padding.
     #[must_use]
     pub fn len_for(width: u32, height: u32, subsampling: Subsampling) -> u64 {
         let (h, v) = subsampling.factors();
@@ -96,63 +98,72 @@ impl Planes {
         }
     }
 
-    /// Planes in a buffer that may have served before. Old samples stay in it: the caller writes them all.
+    /// Creates planes in a buffer that may contain old samples. The caller must write all samples.
     pub(super) fn in_buffer(width: u32, height: u32, subsampling: Subsampling, mut data: Vec<u8>) -> Self {
         let len = Self::len_for(width, height, subsampling) as usize;
         if data.capacity() < len {
-            // A fresh zeroed buffer comes from the system without being touched; growing the old one would copy it.
+            // The system provides a new zeroed buffer without touching it; growing the old buffer
+            // would copy it.
             data = vec![0; len];
         } else {
             data.resize(len, 0);
         }
-        let shown = Shown { left: 0, top: 0, width: 8 * width, height: 8 * height };
-        Self { width: width as usize, height: height as usize, subsampling, shown, reach: (0, 0), data }
+        let visible = VisibleArea { left: 0, top: 0, width: 8 * width, height: 8 * height };
+        Self {
+            width: width as usize,
+            height: height as usize,
+            subsampling,
+            visible,
+            chroma_spread: (0, 0),
+            data,
+        }
     }
 
-    /// The part that shows the picture.
-    pub(super) fn shown(&self) -> Shown {
-        self.shown
+    /// Returns the part that shows the picture.
+    pub(super) fn visible_area(&self) -> VisibleArea {
+        self.visible
     }
 
-    pub(super) fn set_shown(&mut self, shown: Shown) {
-        self.shown = shown;
+    pub(super) fn set_visible_area(&mut self, visible: VisibleArea) {
+        self.visible = visible;
     }
 
-    /// How many chroma samples beside its own, across and down, a pixel's colour may be part of.
-    pub(super) fn reach(&self) -> (usize, usize) {
-        self.reach
+    /// Returns the chroma spread: the number of further chroma samples on each side, across and
+    /// down, that may contain colour of a pixel, in addition to the pixel's own sample.
+    pub(super) fn chroma_spread(&self) -> (usize, usize) {
+        self.chroma_spread
     }
 
-    pub(super) fn set_reach(&mut self, reach: (usize, usize)) {
-        self.reach = reach;
+    pub(super) fn set_chroma_spread(&mut self, chroma_spread: (usize, usize)) {
+        self.chroma_spread = chroma_spread;
     }
 
-    /// Width in pixels.
+    /// Returns the width in pixels.
     #[must_use]
     pub fn width(&self) -> u32 {
         self.width as u32
     }
 
-    /// Height in pixels.
+    /// Returns the height in pixels.
     #[must_use]
     pub fn height(&self) -> u32 {
         self.height as u32
     }
 
-    /// How chroma is sampled.
+    /// Returns the chroma subsampling.
     #[must_use]
     pub fn subsampling(&self) -> Subsampling {
         self.subsampling
     }
 
-    /// The luma plane.
+    /// Returns the luma plane.
     #[must_use]
     pub fn luma(&self) -> Plane<'_> {
         let (stride, rows) = self.luma_size();
         Plane { data: &self.data[..stride * rows], width: self.width, height: self.height, stride }
     }
 
-    /// The Cb and Cr planes, or `None` for a grey picture.
+    /// Returns the Cb and Cr planes; `None` for a grey picture.
     #[must_use]
     pub fn chroma(&self) -> Option<[Plane<'_>; 2]> {
         if self.subsampling == Subsampling::Gray {
@@ -164,17 +175,17 @@ impl Planes {
         Some([cb, cr].map(|data| Plane { data, width, height, stride: width }))
     }
 
-    /// All samples: Y, Cb, Cr, padded as the type says.
+    /// Returns all samples: Y, Cb, Cr, padded as described for the type.
     pub(super) fn samples(&self) -> &[u8] {
         &self.data
     }
 
-    /// All samples, to be written.
+    /// Returns all samples for writing.
     pub(super) fn samples_mut(&mut self) -> &mut [u8] {
         &mut self.data
     }
 
-    /// Y, Cb and Cr, to be written; chroma is empty for grey.
+    /// Returns Y, Cb and Cr for writing; chroma is empty for a grey picture.
     pub(super) fn split_mut(&mut self) -> [&mut [u8]; 3] {
         let (stride, rows) = self.luma_size();
         let (luma, chroma) = self.data.split_at_mut(stride * rows);
@@ -183,19 +194,20 @@ impl Planes {
         [luma, cb, cr]
     }
 
-    /// Width and height of the luma plane with its padding.
+    /// Returns the width and height of the luma plane, including padding.
     pub(super) fn luma_size(&self) -> (usize, usize) {
         let (h, v) = self.subsampling.factors();
         (self.width.next_multiple_of(h), self.height.next_multiple_of(v))
     }
 
-    /// Width and height of a chroma plane.
+    /// Returns the width and height of a chroma plane.
     pub(super) fn chroma_size(&self) -> (usize, usize) {
         let (h, v) = self.subsampling.factors();
         (self.width.div_ceil(h), self.height.div_ceil(v))
     }
 
-    /// Repeats the last column and row into the padding, so that it costs the encoder nothing and rings nowhere.
+    /// Repeats the last column and row in the padding, so that it takes no bytes in the encoded
+    /// picture and causes no artefacts.
     pub(super) fn pad_luma(&mut self) {
         let (width, height) = (self.width, self.height);
         let (stride, rows) = self.luma_size();
@@ -211,7 +223,7 @@ impl Planes {
         }
     }
 
-    /// Gives the buffer back.
+    /// Returns the buffer.
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.data
     }

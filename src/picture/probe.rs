@@ -1,9 +1,9 @@
-//! Format and size from the first bytes, without decoding.
+//! Reads the format and the size from the first bytes, without decoding.
 
-use super::{DecodeError, Limits, SourcePicture, jpeg_markers, mended};
+use super::{DecodeError, Limits, SourcePicture, container_repair, jpeg_markers};
 use crate::domain::picture::PictureFormat;
 
-/// What a picture's header says.
+/// The format and the size in a picture's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureInfo {
     /// The format of the bytes.
@@ -14,7 +14,7 @@ pub struct PictureInfo {
     pub height: u32,
 }
 
-/// The format that the bytes begin like. Raw pixels begin like nothing.
+/// Returns the format by the signature of the bytes. Raw pixels have none.
 #[must_use]
 pub fn sniff(data: &[u8]) -> Option<PictureFormat> {
     match data {
@@ -25,13 +25,15 @@ pub fn sniff(data: &[u8]) -> Option<PictureFormat> {
     }
 }
 
-/// Checks everything that can be told without decoding: format, size, geometry and limits.
+/// Checks everything that can be checked without decoding: format, size, geometry and limits.
 ///
-/// Cheap (it reads headers only) and total: it neither allocates by what the header says nor panics.
+/// It is fast, because it reads headers only. It never panics, and does not allocate memory
+/// depending on the header.
 ///
 /// # Errors
 ///
-/// Any [`DecodeError`] but those of the pixels themselves. A picture that passes may still be cut off or corrupt.
+/// Any [`DecodeError`] except those of the pixels themselves. A picture that passes may still be
+/// truncated or corrupt.
 pub fn probe(source: &SourcePicture<'_>, limits: &Limits) -> Result<PictureInfo, DecodeError> {
     if source.data.is_empty() {
         return Err(DecodeError::Empty);
@@ -48,7 +50,8 @@ pub fn probe(source: &SourcePicture<'_>, limits: &Limits) -> Result<PictureInfo,
     Ok(PictureInfo { format: source.format, width, height })
 }
 
-/// Width and height as an encoded picture's header says; `None` for raw pixels, and if it cannot be read.
+/// Returns width and height in the header of an encoded picture; `None` for raw pixels, or if the
+/// header cannot be read.
 #[must_use]
 pub fn size_of(format: PictureFormat, data: &[u8]) -> Option<(u32, u32)> {
     let source = SourcePicture { format, width: 0, height: 0, stride: 0, colors: Default::default(), data };
@@ -71,8 +74,8 @@ fn encoded_size(source: &SourcePicture<'_>, limits: &Limits) -> Result<(u32, u32
         }
     };
     limits.check_dimensions(width, height)?;
-    let said = (source.width, source.height);
-    if said != (0, 0) && said != (width, height) {
+    let declared = (source.width, source.height);
+    if declared != (0, 0) && declared != (width, height) {
         return Err(DecodeError::DimensionMismatch {
             declared_width: source.width,
             declared_height: source.height,
@@ -96,7 +99,7 @@ fn raw_size(source: &SourcePicture<'_>, limits: &Limits) -> Result<(u32, u32), D
     Ok((width, height))
 }
 
-/// Signature, then IHDR: length, name, width, height.
+/// Reads the size of a PNG. IHDR follows the signature: length, name, width, height.
 pub(super) fn png_size(data: &[u8]) -> Result<(u32, u32), DecodeError> {
     match data.get(8..24) {
         None => Err(DecodeError::Truncated),
@@ -107,23 +110,23 @@ pub(super) fn png_size(data: &[u8]) -> Result<(u32, u32), DecodeError> {
     }
 }
 
-/// RIFF, size, WEBP, then the first chunk, which is one of three kinds
-/// (<https://developers.google.com/speed/webp/docs/riff_container>).
+/// Reads the size of a WebP. "RIFF", a size and "WEBP" are followed by the first chunk, which is
+/// one of three kinds (<https://developers.google.com/speed/webp/docs/riff_container>).
 pub(super) fn webp_size(data: &[u8]) -> Result<(u32, u32), DecodeError> {
     const ANIMATION: u8 = 0x02;
-    // The shortest WebP (lossless, 1x1) ends before byte 30: what is not there reads as 0.
+    // The shortest WebP (lossless, 1x1) has fewer than 30 bytes: missing bytes read as 0.
     let mut chunk = [0; 18];
-    let there = data.len().min(30);
-    if there < 25 {
+    let available = data.len().min(30);
+    if available < 25 {
         return Err(DecodeError::Truncated);
     }
-    chunk[..there - 12].copy_from_slice(&data[12..there]);
+    chunk[..available - 12].copy_from_slice(&data[12..available]);
     let riff_bytes = u64::from(u32::from_le_bytes([data[4], data[5], data[6], data[7]]));
     let (name, body) = (&chunk[..4], &chunk[8..]);
     let size = match name {
         b"VP8X" => {
-            // One of a single frame is a still picture.
-            if body[0] & ANIMATION != 0 && mended::webp_frames(data) != 1 {
+            // An animation of a single frame is a still picture.
+            if body[0] & ANIMATION != 0 && container_repair::webp_frames(data) != 1 {
                 return Err(DecodeError::Animated(PictureFormat::WebP));
             }
             let side = |at: usize| 1 + u32::from_le_bytes([body[at], body[at + 1], body[at + 2], 0]);

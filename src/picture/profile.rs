@@ -1,4 +1,5 @@
-//! ICC profiles: colours of another space become sRGB, which is what viewers take a picture without a profile for.
+//! Applies ICC profiles: converts colours to sRGB, which viewers assume for a picture without a
+//! profile.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,82 +7,85 @@ use std::sync::Arc;
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, ParsingOptions, Transform8BitExecutor, TransformOptions};
 
-use super::chunks::{self, RIFF_HEADER};
-use super::kept::{self, MOST_KEPT_BYTES};
+use super::chunks::{self, RIFF_HEADER_BYTES};
+use super::preserved_metadata::{self, MAX_METADATA_BYTES};
 use super::raw::{self, Order};
-use super::{DecodeError, Limits, Planes, jpeg_copy, jpeg_markers, mended, rgb};
+use super::{DecodeError, Limits, Planes, container_repair, jpeg_copy, jpeg_markers, rgb};
 use crate::domain::PictureFormat;
 
-/// Profiles whose conversions a thread remembers. A camera sends the same one with every frame.
-const MOST_KNOWN: usize = 4;
-/// A profile that moves no colour further than this, of 255, is taken for sRGB: its makers round in different ways.
-const SAME: u8 = 2;
-/// Steps of the colours that are tried to find that out.
-const STEP: usize = 15;
-/// Pixels that are converted at once, through a buffer beside them.
+/// The number of profiles that a thread caches. A camera sends the same one with each frame.
+const MAX_CACHED_PROFILES: usize = 4;
+/// The maximum difference from sRGB, out of 255, up to which a profile counts as sRGB. Programs
+/// that write sRGB profiles round differently.
+const MAX_SRGB_DIFFERENCE: u8 = 2;
+/// The step between the sample values of the colours that are compared for that.
+const COLOR_STEP: usize = 15;
+/// The number of pixels that are converted at a time, through a second buffer.
 const PIXELS_AT_ONCE: usize = 4_096;
-/// Most entries of the tables in a profile: memory that it may make the converter take.
-const MOST_TABLE_ENTRIES: usize = 1 << 20;
-const MOST_CURVE_ENTRIES: usize = 1 << 16;
+/// The maximum number of entries of the tables in a profile, which limits the memory that the
+/// converter takes.
+const MAX_TABLE_ENTRIES: usize = 1 << 20;
+const MAX_CURVE_ENTRIES: usize = 1 << 16;
 
-/// A profile's header, where it tells its version, and the bytes of it that say nothing of colours: who made the profile and the
-/// device, when, and a digest of the whole.
+/// The length of a profile's header, the offset of its version, and the ranges that do not affect
+/// colours: the makers of the profile and the device, the date, and a digest of the profile.
 const HEADER_BYTES: usize = 128;
 const VERSION: usize = 8;
 const UNNEEDED_HEADER: [std::ops::Range<usize>; 4] = [4..8, 24..36, 40..56, 80..100];
-/// Name, place and length of a tag.
+/// The bytes of a tag's entry: name, offset and length.
 const TAG_BYTES: usize = 12;
-/// Tags that say what colours the numbers are.
+/// The tags that define colours.
 const NEEDED_TAGS: [&[u8; 4]; 16] = [
     b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"wtpt", b"chad", b"cicp", b"A2B0",
     b"A2B1", b"A2B2", b"B2A0", b"B2A1", b"B2A2",
 ];
 
-/// What a profile does to the pixels beside which it stands.
+/// The effect of a profile on the pixels of its file.
 #[derive(Clone)]
 pub(super) enum Profile {
-    /// Nothing: it is broken, or of other colours than the picture's. Viewers ignore it.
+    /// No effect: the profile is broken, or its colour space is not that of the picture. Viewers
+    /// ignore it.
     Unusable,
-    /// Nothing that can be seen.
+    /// No visible effect: the profile is sRGB.
     Srgb,
-    /// Their colours are others without it.
+    /// The profile changes the colours.
     Other(Arc<Conversion>),
 }
 
-/// Converts pixels to sRGB.
+/// A conversion of pixels to sRGB.
 pub(super) enum Conversion {
     Color(Arc<Transform8BitExecutor>),
     Gray(Box<[u8; 256]>),
 }
 
-struct Known {
+struct CachedProfile {
     icc: Vec<u8>,
     gray: bool,
     profile: Profile,
 }
 
 thread_local! {
-    /// The profiles that this thread met last, the latest one first.
-    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+    /// The profiles that this thread used last, the latest one first.
+    static CACHE: RefCell<Vec<CachedProfile>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Profile {
-    /// Reads a profile that stands beside grey pixels, or beside coloured ones.
+    /// Parses the profile of a grey or a coloured picture, or takes it from the cache.
     pub(super) fn read(icc: &[u8], gray: bool) -> Self {
-        KNOWN.with_borrow_mut(|known| {
+        CACHE.with_borrow_mut(|known| {
             match known.iter().position(|one| one.gray == gray && one.icc == icc) {
                 Some(at) => known[..=at].rotate_right(1),
                 None => {
-                    let profile = read_anew(icc, gray);
-                    known.truncate(MOST_KNOWN - 1);
-                    known.insert(0, Known { icc: icc.to_vec(), gray, profile });
+                    let profile = parse(icc, gray);
+                    known.truncate(MAX_CACHED_PROFILES - 1);
+                    known.insert(0, CachedProfile { icc: icc.to_vec(), gray, profile });
                 }
             }
             known[0].profile.clone()
         })
     }
 
-    /// The conversion that pixels need which are shown without it.
+    /// Returns the conversion that the pixels need when the profile is removed, if any.
     pub(super) fn conversion(self) -> Option<Arc<Conversion>> {
         match self {
             Self::Other(conversion) => Some(conversion),
@@ -90,8 +94,8 @@ impl Profile {
     }
 }
 
-fn read_anew(icc: &[u8], gray: bool) -> Profile {
-    if icc.len() > MOST_KEPT_BYTES {
+fn parse(icc: &[u8], gray: bool) -> Profile {
+    if icc.len() > MAX_METADATA_BYTES {
         return Profile::Unusable;
     }
     let read = catch_unwind(AssertUnwindSafe(|| Conversion::of(icc, gray)));
@@ -102,12 +106,13 @@ fn read_anew(icc: &[u8], gray: bool) -> Profile {
     }
 }
 
-/// The ICC profile in a file of an encoded format; `None` too for one that is larger than what is kept.
+/// Returns the ICC profile in an encoded file; `None` also if it is larger than
+/// [`MAX_METADATA_BYTES`].
 pub(super) fn icc(format: PictureFormat, data: &[u8]) -> Option<Vec<u8>> {
     let found = match format {
         PictureFormat::Jpeg => jpeg_copy::icc(data),
-        PictureFormat::Png => mended::png_icc(data).and_then(kept::unpacked),
-        PictureFormat::WebP if data.get(RIFF_HEADER..RIFF_HEADER + 4) == Some(b"VP8X") => {
+        PictureFormat::Png => container_repair::png_icc(data).and_then(preserved_metadata::unpacked),
+        PictureFormat::WebP if data.get(RIFF_HEADER_BYTES..RIFF_HEADER_BYTES + 4) == Some(b"VP8X") => {
             chunks::webp(data)?.body(b"ICCP").map(<[u8]>::to_vec)
         }
         PictureFormat::WebP
@@ -117,32 +122,33 @@ pub(super) fn icc(format: PictureFormat, data: &[u8]) -> Option<Vec<u8>> {
         | PictureFormat::Nv12
         | PictureFormat::I420 => None,
     };
-    found.filter(|icc| icc.len() <= MOST_KEPT_BYTES)
+    found.filter(|icc| icc.len() <= MAX_METADATA_BYTES)
 }
 
-/// The profile of a file that a decoder did nothing with; `None` if there is none, or the pixels were converted.
+/// Returns the profile of a file if the decoder does not apply it; `None` if there is none, or the
+/// pixels are converted.
 pub(super) fn unapplied(format: PictureFormat, data: &[u8]) -> Option<Vec<u8>> {
     let icc = icc(format, data)?;
     let is_applied = matches!(Profile::read(&icc, is_gray(format, data)), Profile::Other(_));
     (!is_applied).then_some(icc)
 }
 
-/// The profile that a copy of a file must have, so that viewers show its colours: nothing is in it but what they need for
-/// that. `None` if they show the same without.
-pub(super) fn to_carry(format: PictureFormat, data: &[u8]) -> Option<Vec<u8>> {
+/// Returns the profile that a copy of a file needs so that viewers show the same colours, reduced
+/// to the data that they need. `None` if they show the same colours without a profile.
+pub(super) fn required_profile(format: PictureFormat, data: &[u8]) -> Option<Vec<u8>> {
     let icc = icc(format, data)?;
     match Profile::read(&icc, is_gray(format, data)) {
-        Profile::Other(_) => bare(&icc),
+        Profile::Other(_) => minimal_profile(&icc),
         Profile::Unusable | Profile::Srgb => None,
     }
 }
 
-/// Whether the pixels of a file are grey, to its profile.
+/// Reports whether the pixels of a file are grey in the sense of its profile.
 fn is_gray(format: PictureFormat, data: &[u8]) -> bool {
     match format {
         PictureFormat::Jpeg => jpeg_markers::frame_header(data).is_ok_and(|frame| frame.components == 1),
-        // Grey, without alpha or with it.
-        PictureFormat::Png => matches!(data.get(kept::PNG_COLOR), Some(0 | 4)),
+        // The colour types of grey pixels without and with alpha.
+        PictureFormat::Png => matches!(data.get(preserved_metadata::PNG_COLOR), Some(0 | 4)),
         PictureFormat::WebP
         | PictureFormat::Rgb8
         | PictureFormat::Bgr8
@@ -152,8 +158,9 @@ fn is_gray(format: PictureFormat, data: &[u8]) -> bool {
     }
 }
 
-/// A copy of a profile without what it tells of devices, makers and times (ICC.1, 7.2 and 9.2). Its name says nothing.
-fn bare(icc: &[u8]) -> Option<Vec<u8>> {
+/// Returns a copy of a profile without data about devices, makers and times (ICC.1, 7.2 and 9.2),
+/// and with a name that reveals nothing.
+fn minimal_profile(icc: &[u8]) -> Option<Vec<u8>> {
     let (header, count) = (icc.get(..HEADER_BYTES)?, icc.get(HEADER_BYTES..HEADER_BYTES + 4)?);
     let count = u32::from_be_bytes(count.try_into().ok()?) as usize;
     let entries = icc.get(HEADER_BYTES + 4..)?.as_chunks::<TAG_BYTES>().0.iter().take(count);
@@ -163,7 +170,7 @@ fn bare(icc: &[u8]) -> Option<Vec<u8>> {
         let (start, len) = (long(&entry[4..8])?, long(&entry[8..])?);
         tags.push((*entry.first_chunk()?, icc.get(start..start.checked_add(len)?)?.to_vec()));
     }
-    let [name, copyright] = texts(header[VERSION] >= 4);
+    let [name, copyright] = required_texts(header[VERSION] >= 4);
     tags.extend([(*b"desc", name), (*b"cprt", copyright)]);
     let mut copy = header.to_vec();
     for part in UNNEEDED_HEADER {
@@ -173,7 +180,7 @@ fn bare(icc: &[u8]) -> Option<Vec<u8>> {
     let mut data: Vec<u8> = Vec::new();
     let start = HEADER_BYTES + 4 + TAG_BYTES * tags.len();
     for (tag, body) in &tags {
-        // Three curves are often one.
+        // The three curves are often identical, and then stored once.
         let at = tags.iter().position(|(_, other)| other == body)?;
         let place = if tags[at].0 == *tag {
             data.resize(data.len().next_multiple_of(4), 0);
@@ -189,18 +196,19 @@ fn bare(icc: &[u8]) -> Option<Vec<u8>> {
     copy.append(&mut data);
     let size = (copy.len() as u32).to_be_bytes();
     copy[..4].copy_from_slice(&size);
-    (copy.len() <= MOST_KEPT_BYTES).then_some(copy)
+    (copy.len() <= MAX_METADATA_BYTES).then_some(copy)
 }
 
-/// The name and the copyright that a profile must have: one character each, as the profile's version writes text.
-fn texts(is_unicode: bool) -> [Vec<u8>; 2] {
+/// Returns the name and the copyright that a profile must have: one character each, in the text
+/// encoding of the profile's version.
+fn required_texts(is_unicode: bool) -> [Vec<u8>; 2] {
     if is_unicode {
         let records = [1_u32, 12].map(u32::to_be_bytes).concat();
         let place = [2_u32, 28].map(u32::to_be_bytes).concat();
         let text = [b"mluc\0\0\0\0", &records[..], b"enUS", &place, b"\0-"].concat();
         return [text.clone(), text];
     }
-    // A character with a 0 behind it, then the same in Unicode and in Macintosh's script, where there is none.
+    // One character followed by 0, then an empty Unicode text and an empty Macintosh script text.
     let name = [b"desc\0\0\0\0\0\0\0\x02-\0", &[0; 78][..]].concat();
     [name, b"text\0\0\0\0-\0".to_vec()]
 }
@@ -208,9 +216,9 @@ fn texts(is_unicode: bool) -> [Vec<u8>; 2] {
 impl Conversion {
     fn of(icc: &[u8], gray: bool) -> Option<Self> {
         let options = ParsingOptions {
-            max_profile_size: MOST_KEPT_BYTES + 1,
-            max_allowed_clut_size: MOST_TABLE_ENTRIES,
-            max_allowed_trc_size: MOST_CURVE_ENTRIES,
+            max_profile_size: MAX_METADATA_BYTES + 1,
+            max_allowed_clut_size: MAX_TABLE_ENTRIES,
+            max_allowed_trc_size: MAX_CURVE_ENTRIES,
         };
         let profile = ColorProfile::new_from_slice_with_options(icc, options).ok()?;
         let (space, layout) =
@@ -229,19 +237,20 @@ impl Conversion {
         transform.transform(&levels, &mut shown).ok()?;
         let mut table = Box::new([0; 256]);
         for (level, pixel) in table.iter_mut().zip(shown.as_chunks::<3>().0) {
-            // Green is most of luma. The three differ by rounding only.
+            // R, G and B differ by rounding only; green has the largest weight in luma.
             *level = pixel[1];
         }
         Some(Self::Gray(table))
     }
 
     fn changes_nothing(&self) -> bool {
-        let is_same =
-            |before: &[u8], after: &[u8]| before.iter().zip(after).all(|(a, b)| a.abs_diff(*b) <= SAME);
+        let is_same = |before: &[u8], after: &[u8]| {
+            before.iter().zip(after).all(|(a, b)| a.abs_diff(*b) <= MAX_SRGB_DIFFERENCE)
+        };
         match self {
             Self::Gray(table) => is_same(&(0..=u8::MAX).collect::<Vec<u8>>(), &table[..]),
             Self::Color(_) => {
-                let levels = || (0..=u8::MAX).step_by(STEP);
+                let levels = || (0..=u8::MAX).step_by(COLOR_STEP);
                 let colors =
                     levels().flat_map(|r| levels().flat_map(move |g| levels().map(move |b| [r, g, b])));
                 let colors: Vec<u8> = colors.flatten().collect();
@@ -251,7 +260,7 @@ impl Conversion {
         }
     }
 
-    /// Converts packed pixels, one byte of luma each or R, G and B, in place.
+    /// Converts packed pixels, each one byte of luma or R, G and B, in place.
     pub(super) fn convert(&self, pixels: &mut [u8]) -> Result<(), DecodeError> {
         match self {
             Self::Gray(table) => {
@@ -272,7 +281,8 @@ impl Conversion {
         Ok(())
     }
 
-    /// Converts planes of the same kind of colours. `held_bytes` are what the decoder holds meanwhile.
+    /// Converts planes. Grey planes need a conversion of grey pixels, and others one of colours.
+    /// `held_bytes` are the bytes that the decoder holds at the same time.
     pub(super) fn convert_planes(
         &self,
         planes: &mut Planes,
@@ -286,10 +296,10 @@ impl Conversion {
         limits.check_alloc(planes.samples().len() as u64 + pixel_bytes + held_bytes)?;
         let mut pixels = rgb::to_rgb(planes).map_err(|error| DecodeError::Codec(error.to_string()))?;
         self.convert(&mut pixels)?;
-        let (shown, reach) = (planes.shown(), planes.reach());
+        let (visible, spread) = (planes.visible_area(), planes.chroma_spread());
         raw::from_packed(&pixels, 3 * planes.width() as usize, Order::Rgb, planes)?;
-        planes.set_shown(shown);
-        planes.set_reach(reach);
+        planes.set_visible_area(visible);
+        planes.set_chroma_spread(spread);
         Ok(())
     }
 }

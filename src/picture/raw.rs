@@ -1,18 +1,18 @@
-//! Raw pixels to planes.
+//! Converts raw pixels to planes.
 
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
 use super::{DecodeError, Planes, SourcePicture, Subsampling, chroma, raw_colors};
 use crate::domain::picture::PictureFormat;
 
-/// Order of the colours in packed pixels.
+/// The order of the colours in packed pixels.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     Rgb,
     Bgr,
 }
 
-/// The planes' subsampling for a raw format. Packed pixels keep their chroma whole.
+/// Returns the subsampling of the planes for a raw format: 4:4:4 for packed pixels.
 pub(super) fn subsampling(format: PictureFormat) -> Subsampling {
     match format {
         PictureFormat::Gray8 => Subsampling::Gray,
@@ -25,7 +25,7 @@ pub(super) fn subsampling(format: PictureFormat) -> Subsampling {
     }
 }
 
-/// Fills `planes` from raw pixels whose length has been checked by [`super::probe()`].
+/// Fills `planes` from raw pixels that [`super::probe()`] has checked.
 pub(super) fn fill(source: &SourcePicture<'_>, planes: &mut Planes) -> Result<(), DecodeError> {
     let width = source.width as usize;
     let height = source.height as usize;
@@ -58,7 +58,7 @@ pub(super) fn fill(source: &SourcePicture<'_>, planes: &mut Planes) -> Result<()
             copy_rows(from_cr, chroma_stride, cr, chroma_width);
         }
         PictureFormat::Jpeg | PictureFormat::Png | PictureFormat::WebP => {
-            return Err(DecodeError::Codec("encoded bytes taken for raw pixels".to_owned()));
+            return Err(DecodeError::Codec("encoded bytes cannot be read as raw pixels".to_owned()));
         }
     }
     planes.pad_luma();
@@ -66,7 +66,8 @@ pub(super) fn fill(source: &SourcePicture<'_>, planes: &mut Planes) -> Result<()
     Ok(())
 }
 
-/// Fills planes from packed RGB or BGR: BT.601, full range, chroma averaged over the pixels that a sample covers.
+/// Fills planes from packed RGB or BGR: BT.601, full range, with chroma averaged over the pixels
+/// that a sample covers.
 pub(super) fn from_packed(
     pixels: &[u8],
     stride: usize,
@@ -81,10 +82,10 @@ pub(super) fn from_packed(
         (Subsampling::S444, Order::Rgb) => yuv::rgb_to_yuv444,
         (Subsampling::S444, Order::Bgr) => yuv::bgr_to_yuv444,
         (Subsampling::Gray, _) => {
-            return Err(DecodeError::Codec("packed pixels for grey planes".to_owned()));
+            return Err(DecodeError::Codec("packed pixels cannot fill grey planes".to_owned()));
         }
         (other @ (Subsampling::S440 | Subsampling::S411 | Subsampling::S441), _) => {
-            // The converter has no name for these.
+            // The converter does not support these.
             let mut whole = Planes::in_buffer(planes.width(), planes.height(), Subsampling::S444, Vec::new());
             from_packed(pixels, stride, order, &mut whole)?;
             *planes = chroma::with_subsampling(&whole, other).into_owned();
@@ -95,7 +96,8 @@ pub(super) fn from_packed(
     let (y_stride, _) = planes.luma_size();
     let (uv_stride, _) = planes.chroma_size();
     let [y, cb, cr] = planes.split_mut();
-    // The converter takes what follows whole pairs of rows for the last, odd row: it must not see the padding row.
+    // The converter treats any data after the pairs of rows as the last, odd row, so it must not
+    // see the padding row.
     let y = &mut y[..y_stride * height as usize];
     let mut target = YuvPlanarImageMut {
         y_plane: BufferStoreMut::Borrowed(y),

@@ -1,9 +1,10 @@
-//! Raw luma and chroma of other ranges and matrices than JPEG's, which is what planes have.
+//! Converts raw luma and chroma of other ranges and matrices to the range and the matrix of JPEG,
+//! which planes have.
 
 use super::Planes;
 use crate::domain::{ColorMatrix, ColorRange, RawColors};
 
-/// Shares of red and blue in luma (ITU-T H.273, table 4).
+/// Returns the weights of red and blue in luma (ITU-T H.273, table 4).
 fn weights(matrix: ColorMatrix) -> (f64, f64) {
     match matrix {
         ColorMatrix::Bt601 => (0.299, 0.114),
@@ -12,10 +13,10 @@ fn weights(matrix: ColorMatrix) -> (f64, f64) {
     }
 }
 
-/// Fixed point: bits behind the point.
+/// The fractional bits of fixed-point numbers.
 const BITS: u32 = 16;
 
-/// Makes JPEG's colours of raw ones, in place. Numbers outside of the range are cut off.
+/// Converts raw colours to those of JPEG, in place. Values outside the range are clamped.
 pub(super) fn to_jpeg(planes: &mut Planes, colors: RawColors) {
     if colors == RawColors::default() {
         return;
@@ -53,11 +54,11 @@ pub(super) fn to_jpeg(planes: &mut Planes, colors: RawColors) {
     }
 }
 
-/// What Cb and Cr of this matrix add to luma, and what they make of JPEG's Cb and Cr.
+/// Returns the weights with which Cb and Cr of this matrix contribute to JPEG's luma, Cb and Cr.
 fn mix(matrix: ColorMatrix) -> [[f64; 2]; 3] {
     let (red, blue) = weights(matrix);
     let (to_red, to_blue) = weights(ColorMatrix::Bt601);
-    // What a step of Cb, or of Cr, adds to red, green and blue.
+    // The change of red, green and blue for a step of Cb, and for a step of Cr.
     let steps = [
         [0.0, -2.0 * (1.0 - blue) * blue / (1.0 - red - blue), 2.0 * (1.0 - blue)],
         [2.0 * (1.0 - red), -2.0 * (1.0 - red) * red / (1.0 - red - blue), 0.0],

@@ -1,13 +1,15 @@
-//! Smaller planes: every target sample is the mean of the source samples under it, or close to it where some are cut.
+//! Scales planes down. Each target sample is the mean of the source samples that it covers, or
+//! close to the mean if it covers some only partly.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::planes::Shown;
+use super::planes::VisibleArea;
 use super::{EncodeError, Plane, Planes, Subsampling};
 
-/// The largest size of the same shape whose longer side is at most `longest_side`; never larger than the picture.
+/// Returns the largest size of the same shape with a longer side of at most `longest_side`; never
+/// larger than the picture.
 #[must_use]
 pub fn fit(width: u32, height: u32, longest_side: u32) -> (u32, u32) {
     let longer = width.max(height);
@@ -22,7 +24,8 @@ pub fn fit(width: u32, height: u32, longest_side: u32) -> (u32, u32) {
     (scale(width), scale(height))
 }
 
-/// The largest size of the same shape within `max_width` x `max_height`, where 0 bounds nothing; never larger than the picture.
+/// Returns the largest size of the same shape within `max_width` x `max_height`, where 0 = no
+/// limit; never larger than the picture.
 #[must_use]
 pub fn fit_within(width: u32, height: u32, max_width: u32, max_height: u32) -> (u32, u32) {
     let bound = |max: u32| if max == 0 { u32::MAX } else { max };
@@ -34,7 +37,7 @@ pub fn fit_within(width: u32, height: u32, max_width: u32, max_height: u32) -> (
         let rounded = (u64::from(side) * u64::from(max) + u64::from(of) / 2) / u64::from(of);
         (rounded as u32).max(1)
     };
-    // Whichever side is cut down further decides.
+    // The side that must shrink more determines the scale.
     if u64::from(max_width) * u64::from(height) <= u64::from(max_height) * u64::from(width) {
         (max_width, part(height, width, max_width).min(max_height))
     } else {
@@ -42,10 +45,11 @@ pub fn fit_within(width: u32, height: u32, max_width: u32, max_height: u32) -> (
     }
 }
 
-/// Scales to `width` x `height` with chroma as `subsampling` says; a grey picture stays grey.
+/// Scales a picture to `width` x `height` with this subsampling; a grey picture stays grey.
 ///
-/// Chroma samples cover as many pixels of the target as they do everywhere: of an odd width in 4:2:0, the last one covers a
-/// pixel that is not there. A side that is no whole number of them gets a chroma sample for every pixel first.
+/// If a side is not a multiple of the chroma sample size, the last chroma sample also covers pixels
+/// outside the picture. Such a side is first scaled with one chroma sample per pixel, and then
+/// averaged.
 pub(super) fn resize(
     resizer: &mut Resizer,
     source: &Planes,
@@ -92,21 +96,21 @@ struct Part {
 }
 
 impl Part {
-    /// The luma samples that show the picture.
+    /// Returns the luma samples of the visible area.
     fn of(planes: &Planes) -> Self {
         let eighths = |value: u32| f64::from(value) / 8.0;
-        let Shown { left, top, width, height } = planes.shown();
+        let VisibleArea { left, top, width, height } = planes.visible_area();
         Self { left: eighths(left), top: eighths(top), width: eighths(width), height: eighths(height) }
     }
 
-    /// The same in samples of this many of these.
+    /// Returns the same part in samples that are `h` times as wide and `v` times as high.
     fn in_samples_of(self, (h, v): (usize, usize)) -> Self {
         let (h, v) = (h as f64, v as f64);
         Self { left: self.left / h, top: self.top / v, width: self.width / h, height: self.height / v }
     }
 }
 
-/// Scales a part of a plane to the size.
+/// Scales a part of a plane to a size.
 fn resize_plane(
     resizer: &mut Resizer,
     from: Plane<'_>,
@@ -114,7 +118,7 @@ fn resize_plane(
     to_size: (usize, usize),
 ) -> Result<TypedImage<'static, U8>, EncodeError> {
     let rows = from.data.len() / from.stride;
-    // Typed images: the untyped ones bring code for every pixel type of the crate into ours, minutes of compile time.
+    // Typed images, because the untyped ones compile code for all pixel types, which takes minutes.
     let source =
         TypedImageRef::<U8>::from_buffer(from.stride as u32, rows as u32, from.data).map_err(failed)?;
     let mut scaled = TypedImage::<U8>::new(to_size.0 as u32, to_size.1 as u32);
@@ -129,7 +133,7 @@ fn resize_plane(
     Ok(scaled)
 }
 
-/// Means of groups of samples; those at the edge count what is there.
+/// Averages groups of samples. A group at the edge has only the samples that exist.
 fn means(from: &[U8], size: (usize, usize), group: (usize, usize), to: &mut [u8], to_width: usize) {
     for (rows, to) in from.chunks(size.0 * group.1).zip(to.chunks_exact_mut(to_width)) {
         for (column, to) in (0..size.0).step_by(group.0).zip(to) {
@@ -142,8 +146,9 @@ fn means(from: &[U8], size: (usize, usize), group: (usize, usize), to: &mut [u8]
     }
 }
 
-/// How source samples are weighed, so many of which lie under each target sample. A box takes a sample whole or not at all:
-/// exact where they are whole numbers, jagged elsewhere.
+/// Returns the filter for a scale, given in source samples per target sample. A box filter takes
+/// each source sample completely or not at all. So its result is exact if the scale is a whole
+/// number, but jagged otherwise.
 fn filter(across: f64, down: f64) -> FilterType {
     if across.fract() == 0.0 && down.fract() == 0.0 { FilterType::Box } else { FilterType::Hamming }
 }

@@ -1,4 +1,4 @@
-//! Planes as packed RGB, for the formats that are encoded from it.
+//! Converts planes to packed RGB, for the formats that are encoded from it.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use yuv::{YuvPlanarImage, YuvRange, YuvStandardMatrix};
 
 use super::{EncodeError, Plane, Planes, Subsampling};
 
-/// The picture as R, G, B, rows without gaps.
+/// Returns the picture as R, G, B, with rows without padding.
 pub(super) fn to_rgb(planes: &Planes) -> Result<Vec<u8>, EncodeError> {
     let (width, height) = (planes.width(), planes.height());
     let mut pixels = vec![0; 3 * width as usize * height as usize];
@@ -40,7 +40,8 @@ pub(super) fn to_rgb(planes: &Planes) -> Result<Vec<u8>, EncodeError> {
     Ok(pixels)
 }
 
-/// A chroma plane and its stride in a subsampling that the converter knows: the rare ones are spread out to every pixel.
+/// Returns a chroma plane and its stride in a subsampling that the converter supports: samples of
+/// other subsampling are repeated for each pixel.
 fn chroma<'a>(planes: &Planes, plane: Plane<'a>) -> (Cow<'a, [u8]>, u32) {
     let (h, v) = planes.subsampling().factors();
     match planes.subsampling() {

@@ -1,30 +1,31 @@
-//! Contact sheets: many pictures, small and labelled, on one.
+//! Contact sheets: many small pictures with labels in one picture.
 
 use super::{Canvas, Codec, Color, EncodeError, Planes, SourcePicture, Subsampling, chroma, resize, rgb};
 use crate::domain::picture::PictureFormat;
 use bytes::Bytes;
 
 const BACKGROUND: Color = [24, 26, 30];
-const INK: Color = [225, 228, 232];
+const TEXT_COLOR: Color = [225, 228, 232];
 const GAP: u32 = 8;
 const LABEL_HEIGHT: u32 = 18;
 
-/// A picture of a contact sheet and what is written under it.
+/// A picture of a contact sheet and its label.
 #[derive(Debug, Clone)]
 pub struct Tile<'a> {
-    /// One line; cut where it is wider than the tile.
+    /// The label: one line, truncated to the width of the tile.
     pub label: String,
     /// The picture.
     pub picture: &'a Planes,
 }
 
 impl Codec {
-    /// The tiles in rows of `columns`, each scaled to `tile_width` pixels (never enlarged). A row is as high as its highest
-    /// picture, and each label stands right under its own.
+    /// Draws the tiles in rows of `columns`, each scaled to `tile_width` pixels (never enlarged).
+    /// The tallest picture of a row determines its height, and each label is directly below its
+    /// picture.
     ///
     /// # Errors
     ///
-    /// If the sheet grows beyond this codec's limits.
+    /// Fails if the sheet exceeds this codec's limits.
     pub fn contact_sheet(
         &mut self,
         tiles: &[Tile<'_>],
@@ -53,7 +54,7 @@ impl Codec {
                 let inset = (tile_width - picture.width()) / 2;
                 sheet.paste(i64::from(left + inset), i64::from(top), picture);
                 let label: String = label.chars().take(fitting).collect();
-                sheet.text(i64::from(left), i64::from(top + picture.height() + 6), 1, INK, &label);
+                sheet.text(i64::from(left), i64::from(top + picture.height() + 6), 1, TEXT_COLOR, &label);
             }
             top += row_height(row);
         }
@@ -64,7 +65,7 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// If the canvas is beyond this codec's limits, or the encoder fails.
+    /// Fails if the canvas exceeds this codec's limits, or the encoder fails.
     pub fn encode_canvas(&mut self, canvas: &Canvas, quality: u8) -> Result<Bytes, EncodeError> {
         let source = SourcePicture {
             format: PictureFormat::Rgb8,
@@ -92,7 +93,7 @@ impl Codec {
     }
 }
 
-/// Pixels from the top of a row to that of the next.
+/// Returns the pixels from the top of a row to that of the next one.
 fn row_height(row: &[Canvas]) -> u32 {
     row.iter().map(Canvas::height).max().unwrap_or(0) + LABEL_HEIGHT + GAP
 }

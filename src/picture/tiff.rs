@@ -1,30 +1,32 @@
-//! EXIF that is kept beside a picture which was encoded again: what is no longer true of it is corrected or left out.
+//! Corrects the EXIF block of a picture that was encoded again: sizes are updated, and the
+//! thumbnail is removed.
 
 use std::ops::Range;
 
-/// Tags of the first directory, and of the thumbnail's.
+/// Tags of the first directory and of the thumbnail directory.
 const IMAGE_WIDTH: u16 = 0x0100;
 const IMAGE_HEIGHT: u16 = 0x0101;
 const STRIP_OFFSETS: u16 = 0x0111;
 const STRIP_BYTES: u16 = 0x0117;
 const JPEG_OFFSET: u16 = 0x0201;
 const JPEG_BYTES: u16 = 0x0202;
-/// Directories within the first one: EXIF's own, and that of the place. EXIF's own holds that of interoperability.
+/// Tags that point to further directories. The first directory points to those of EXIF and GPS, and
+/// the EXIF directory points to that of interoperability.
 const EXIF: u16 = 0x8769;
 const GPS: u16 = 0x8825;
 const INTEROPERABILITY: u16 = 0xA005;
-/// Tags of EXIF's own directory.
+/// Tags of the EXIF directory.
 const PIXELS_ACROSS: u16 = 0xA002;
 const PIXELS_DOWN: u16 = 0xA003;
 
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
 const ENTRY_BYTES: usize = 12;
-/// Most strips of a thumbnail that are wiped.
-const MOST_STRIPS: usize = 1_024;
+/// The maximum number of strips of a thumbnail that are erased.
+const MAX_STRIPS: usize = 1_024;
 
-/// A copy of a TIFF block for a picture of this size: without its thumbnail, and with no other size in it. A block that cannot
-/// be read is copied as it is.
+/// Returns a copy of a TIFF block for a picture of this size: without the thumbnail, and with the
+/// sizes corrected. A block that cannot be read is copied unchanged.
 pub(super) fn corrected(tiff: &[u8], width: u32, height: u32) -> Vec<u8> {
     let mut block = Block { bytes: tiff.to_vec(), little_endian: tiff.first() == Some(&b'I') };
     if let Some(first) = block.long(4).map(|at| at as usize) {
@@ -65,12 +67,12 @@ impl Block {
         self.bytes[at..at + 4].copy_from_slice(&four);
     }
 
-    /// Where the entries of a directory stand, as far as the block goes.
+    /// Iterates over the offsets of the entries of a directory within the block.
     fn entries(&self, directory: usize) -> impl Iterator<Item = usize> + use<> {
         let count = self.short(directory).map_or(0, usize::from);
         let first = directory.saturating_add(2);
-        let there = self.bytes.len().saturating_sub(first) / ENTRY_BYTES;
-        (0..count.min(there)).map(move |index| first + ENTRY_BYTES * index)
+        let available = self.bytes.len().saturating_sub(first) / ENTRY_BYTES;
+        (0..count.min(available)).map(move |index| first + ENTRY_BYTES * index)
     }
 
     fn entry(&self, directory: usize, tag: u16) -> Option<usize> {
@@ -82,12 +84,12 @@ impl Block {
         Some(self.long(entry + 8)? as usize)
     }
 
-    /// The numbers of an entry, which are SHORT or LONG.
+    /// Returns the values of an entry, which are SHORT or LONG.
     fn numbers(&self, directory: usize, tag: u16) -> Vec<usize> {
         let numbers = || {
             let entry = self.entry(directory, tag)?;
             let size = if self.short(entry + 2)? == SHORT { 2 } else { 4 };
-            let count = (self.long(entry + 4)? as usize).min(MOST_STRIPS);
+            let count = (self.long(entry + 4)? as usize).min(MAX_STRIPS);
             let start = if count * size <= 4 { entry + 8 } else { self.long(entry + 8)? as usize };
             let number = |index: usize| {
                 let at = start.checked_add(index * size)?;
@@ -102,7 +104,7 @@ impl Block {
         numbers().unwrap_or_default()
     }
 
-    /// Makes an entry that is there say this number.
+    /// Sets the value of an entry, if it exists.
     fn set(&mut self, directory: usize, tag: u16, value: u32) {
         for entry in self.entries(directory) {
             if self.short(entry) != Some(tag) {
@@ -122,7 +124,8 @@ impl Block {
         }
     }
 
-    /// Ends the block behind its first directory: what follows that is the thumbnail's.
+    /// Removes the thumbnail and its directory, which is linked from the end of the first
+    /// directory, and truncates the block.
     fn drop_thumbnail(&mut self, first: usize) {
         let Some(count) = self.short(first) else { return };
         let next = first.saturating_add(2 + ENTRY_BYTES * usize::from(count));
@@ -133,7 +136,7 @@ impl Block {
         let parts: Vec<(usize, usize)> = parts.into_iter().flatten().collect();
         let entries = self.short(thumbnail).map_or(0, usize::from);
         let directory = (thumbnail, 2 + ENTRY_BYTES * entries + 4);
-        // Whatever the thumbnail's directory says, the picture's own stays.
+        // The picture's own data is kept even if the thumbnail's directory points into it.
         let (used, before) = (self.used(first), self.bytes.clone());
         for (start, len) in parts.into_iter().chain([directory]) {
             let end = start.saturating_add(len).min(self.bytes.len());
@@ -150,7 +153,8 @@ impl Block {
         self.bytes.truncate(end.max(used_end));
     }
 
-    /// Where the header, the directories of the picture itself, and their values lie.
+    /// Returns the ranges of the header, of the directories of the picture itself, and of their
+    /// values.
     fn used(&self, first: usize) -> Vec<Range<usize>> {
         let exif = self.pointer(first, EXIF);
         let interoperability = exif.and_then(|exif| self.pointer(exif, INTEROPERABILITY));
@@ -165,7 +169,7 @@ impl Block {
         used.into_iter().map(|part| part.start.min(len)..part.end.min(len)).collect()
     }
 
-    /// Where the value of an entry lies, if not in it.
+    /// Returns the range of the value of an entry, if it is not stored in the entry itself.
     fn value(&self, entry: usize) -> Option<Range<usize>> {
         let size = match self.short(entry + 2)? {
             SHORT | 8 => 2,

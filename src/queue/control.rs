@@ -1,4 +1,4 @@
-//! Operating the work queues: pause, drain and resume them, throw away what waits.
+//! Operating the work queues: pausing, draining and resuming them, and purging waiting frames.
 
 use std::time::Duration;
 
@@ -7,102 +7,108 @@ use async_trait::async_trait;
 use super::{Lease, Result, WorkItem, WorkPosition};
 use crate::domain::{PartitionId, Sequence, StreamId, Timestamp};
 
-/// What a partition's work queue does.
+/// The state of a partition's work queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum QueueState {
-    /// Takes frames and gives them to its worker.
+    /// It accepts frames, and its worker takes them.
     #[default]
     Running,
-    /// Takes frames, gives none.
+    /// It accepts frames, and no worker takes them.
     Paused,
-    /// Takes no frames, gives those that are there.
+    /// It accepts no frames, and its worker takes those that wait.
     Draining,
 }
 
-/// Who holds a partition's lease.
+/// The worker that holds a partition's lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseHolder {
     /// The worker.
     pub worker_id: String,
-    /// The lease ends after this, unless it is renewed.
+    /// The time until the lease ends, unless it is renewed.
     pub expires_in: Duration,
 }
 
-/// How a partition's work queue is set, and who works on it.
+/// The state that operators gave a partition's work queue, and the worker that processes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueControl {
-    /// What it does.
+    /// The state.
     pub state: QueueState,
-    /// What was given as the reason of the last change of state; empty = none.
+    /// The reason given for the last change of state; empty = none.
     pub reason: String,
-    /// `None` if no worker holds the lease.
+    /// The lease holder; `None` if no worker holds the lease.
     pub holder: Option<LeaseHolder>,
 }
 
-/// Which waiting frames of a partition to throw away.
+/// Selects the waiting frames of a partition to purge.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Purge {
-    /// Those of one stream; `None` = of all.
+    /// Only those of one stream; `None` = of all.
     pub stream_id: Option<StreamId>,
-    /// Those accepted before this; `None` = all that wait.
+    /// Only those accepted before this time; `None` = all that wait.
     pub before_receive_time: Option<Timestamp>,
-    /// Why, for the tombstones; at most 512 bytes.
+    /// The reason that the tombstones state, at most 512 bytes.
     pub reason: String,
-    /// Answers what would be marked, and marks nothing.
+    /// True if nothing is marked and only the result is returned.
     pub dry_run: bool,
 }
 
-/// What a purge marked of one stream.
+/// The frames of one stream that a purge marked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeMark {
     /// The stream.
     pub stream_id: StreamId,
-    /// Its newest marked frame. All that are marked are published when this one is.
+    /// The newest marked frame. When it is published, all marked frames are.
     pub to: Sequence,
-    /// Frames that this call marked.
+    /// The number of frames that this call marked.
     pub frames: u64,
-    /// Bytes of their pictures.
+    /// The bytes of their pictures.
     pub bytes: u64,
 }
 
-/// What a sweep found.
+/// The result of a scan for frames that are marked for purging.
 #[derive(Debug, Clone, Default)]
-pub struct Swept {
-    /// Frames marked for purging, in the queue's order; their `fate` says so.
+pub struct PurgeScan {
+    /// The marked frames, in the queue's order; their `fate` says so.
     pub items: Vec<WorkItem>,
-    /// Where to look on, once `items` are finished; `None` = nothing more is marked.
+    /// The position to continue after once `items` are finished; `None` = no more are marked.
     pub next: Option<WorkPosition>,
-    /// The queue is paused.
+    /// True if the queue is paused.
     pub paused: bool,
-    /// The queue is not paused, and work lay behind the place asked for: a queue that is resumed wakes nobody.
+    /// True if the queue is not paused and frames wait after the given position. Resuming a queue
+    /// wakes no worker, so a worker learns of these frames here.
     pub work_waits: bool,
 }
 
-/// What operators do with the work queues. A part of [`Queue`](super::Queue); what is said there of every method holds.
+/// The operations on work queues. A part of [`Queue`](super::Queue), whose rules for every method
+/// apply.
 #[async_trait]
 pub trait Control {
-    /// Sets what a partition's queue does, and why. Setting what is set already changes nothing, the reason included.
+    /// Sets the state of a partition's queue, and the reason. Setting the current state again
+    /// changes nothing, not even the reason.
     ///
-    /// Once it has answered: of a paused queue [`take`](super::Queue::take) gives nothing; to a draining one
-    /// [`accept`](super::Queue::accept) answers [`Refusal::QueueDraining`](super::Refusal::QueueDraining).
+    /// Once this has returned, [`take`](super::Queue::take) returns nothing from a paused queue,
+    /// and [`accept`](super::Queue::accept) refuses frames for a draining one with
+    /// [`Refusal::QueueDraining`](super::Refusal::QueueDraining).
     async fn set_queue_state(&self, partition: PartitionId, state: QueueState, reason: &str) -> Result<()>;
 
-    /// Marks frames that wait now and that no worker has taken. They are still in the queue, and it is the lease holder
-    /// who finishes them, as [`Purged`](crate::domain::TombstoneKind::Purged), in their order: take and sweep give them
-    /// with that fate. Without a holder, they wait for one. Frames accepted later are not touched.
+    /// Marks frames that wait now and that no worker has taken. They stay in the queue until the
+    /// lease holder finishes them, in their order: `take` and `scan_purged` return them with the
+    /// fate [`Purged`](crate::domain::TombstoneKind::Purged). Without a holder, they wait for one.
+    /// Frames accepted later are not touched.
     ///
-    /// Answers what this call marked, by stream; what an earlier one had marked is not told again. Frames that a worker
-    /// had taken are not marked; should it die, its successor purges them too.
+    /// Returns the frames that this call marked, by stream, without those that an earlier call
+    /// marked. Frames that a worker had taken are not marked; if that worker crashes, its successor
+    /// purges them too, since a mark covers all earlier frames of its stream.
     async fn purge(&self, partition: PartitionId, purge: &Purge) -> Result<Vec<PurgeMark>>;
 
-    /// Looks for frames behind `after` that are marked for purging, at most `max_frames`, whatever the queue's state;
-    /// with 0 it looks for none and only answers the state. For a holder that has none in hand: in a paused queue it
-    /// cannot take them.
+    /// Finds at most `max_frames` frames after `after` that are marked for purging, in any state of
+    /// the queue; with 0, returns only the state. A holder calls it if it has no frames in work,
+    /// since `take` returns nothing from a paused queue.
     ///
     /// # Errors
     /// [`Error::LeaseLost`](super::Error::LeaseLost).
-    async fn sweep(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Swept>;
+    async fn scan_purged(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<PurgeScan>;
 
-    /// The ids of the workers that have announced themselves and live, in order.
+    /// Lists the ids of the live workers that have announced themselves, in order.
     async fn live_workers(&self) -> Result<Vec<String>>;
 }

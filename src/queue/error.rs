@@ -1,38 +1,37 @@
 use crate::domain::{Etag, GroupId, StreamId};
 
-/// What a caller of the queue can act on.
+/// A failure of the queue. The variants are those that callers handle differently.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The backend could not be reached: nothing was done.
     #[error("queue backend unreachable: {0}")]
     Unreachable(String),
-    /// The backend was reached but no answer came: what was asked may have been done.
-    #[error("queue backend gave no answer: {0}")]
+    /// The backend was reached but did not answer: the command may have taken effect.
+    #[error("queue backend did not answer: {0}")]
     NoAnswer(String),
-    /// The backend refused, for want of memory, disk or rights: nothing was done.
-    #[error("queue backend refused: {0}")]
+    /// The backend rejected the command, for lack of memory, disk or permissions: nothing was done.
+    #[error("queue backend rejected the command: {0}")]
     Refused(String),
-    /// This server may not accept frames at the moment: the others do not know of it yet, or it has left them. Nothing was done.
-    #[error(
-        "this server does not accept frames yet: it is joining the servers that do, which takes about 3 s"
-    )]
+    /// This server may not accept frames now: the other servers do not know of it yet, or it has
+    /// left them. Nothing was done.
+    #[error("this server is still joining the other servers and accepts frames in about 3 s; retry")]
     Joining,
     /// The lease is not, or no longer, held.
     #[error("the lease on the partition is lost")]
     LeaseLost,
-    /// No such stream is registered.
+    /// The stream is not registered.
     #[error("stream {0} is not registered")]
     StreamNotFound(StreamId),
-    /// A stream of that name is registered, with other settings.
-    #[error("stream {0} is registered already, with other settings")]
+    /// The stream is already registered, with other settings.
+    #[error("stream {0} is already registered with other settings")]
     StreamExists(StreamId),
-    /// No such consumer group.
-    #[error("there is no consumer group {0}")]
+    /// The consumer group does not exist.
+    #[error("consumer group {0} does not exist")]
     GroupNotFound(GroupId),
-    /// A group of that name is there, with other settings or another start.
-    #[error("consumer group {0} is there already, with other settings or another start")]
+    /// The group already exists, with other settings or another start.
+    #[error("consumer group {0} already exists with other settings or another start")]
     GroupExists(GroupId),
-    /// No more groups may be made.
+    /// No more groups may be created.
     #[error("the limit of {limit} consumer groups is reached")]
     TooManyGroups {
         /// The limit.
@@ -44,17 +43,18 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
-    /// Another call has joined the group under the same name.
-    #[error("another call subscribed under the same group and member id")]
+    /// Another call joined the group under the same member id.
+    #[error("another call took over this member id")]
     MemberReplaced,
-    /// The settings that the caller goes by are not in force any more.
-    #[error("it has changed since it was read")]
+    /// The settings that the caller read are not in force any more.
+    #[error("the resource was changed after it was read; read it again")]
     RevisionMismatch {
         /// The revision in force.
         current: u64,
     },
-    /// What was to be changed is not what the caller means: it has changed, or is another of the same name.
-    #[error("it has changed since it was read")]
+    /// The etag is not the one in force: the resource was changed, or is another one of the same
+    /// name.
+    #[error("the resource was changed after it was read; read it again")]
     EtagMismatch {
         /// The one in force.
         current: Etag,
@@ -65,19 +65,20 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
-    /// The settings of all streams take as many bytes as they may.
+    /// The settings of all streams take the maximum number of bytes.
     #[error(
         "the settings of all streams may take {limit_bytes} bytes, a tenth of --memory-budget: unregister streams, or give \
          them fewer regions, masks and labels"
     )]
     TooManySettings {
-        /// What they may take.
+        /// The maximum.
         limit_bytes: u64,
     },
-    /// The stored data was laid out by other rules than this program's.
-    #[error("the stored layout does not fit: {0}")]
+    /// The stored data has another layout than this program's.
+    #[error("the stored layout is incompatible: {0}")]
     Layout(String),
-    /// The backend cannot be used as it is, or is named wrongly: somebody must change a setting.
+    /// The backend cannot be used as it is configured, or its address is wrong: an operator must
+    /// change a setting.
     #[error("{0}")]
     Unsuitable(String),
     /// A stored entry cannot be read.
@@ -86,7 +87,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The same call may succeed later.
+    /// Reports whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

@@ -1,386 +1,405 @@
-//! Consumer groups: who has which frame of which stream, until when, and what is done.
+//! Consumer groups: which member has which frame, until when, and which frames are acknowledged.
 //!
-//! All state of a group lies in one place and each operation decides atomically over all its streams and members, so that
-//! bounds on what is outstanding are exact, and one claim serves many streams. The outputs lie elsewhere: whoever claims
-//! has read them and says which entries there are. Since an output only grows at its end and goes at its beginning, what
-//! was read stays true of every entry but for retention, and that shows when the entry is fetched.
+//! All state of a group is stored in one place, and each operation decides atomically over all its
+//! streams and members. So the limits on outstanding frames are exact, and one claim serves many
+//! streams. The outputs are stored elsewhere: a member that claims has read them and proposes
+//! entries as candidates. An output only grows at its end and is trimmed at its beginning, so a
+//! candidate stays valid unless retention removes its entry. The member notices that when it
+//! fetches the frame.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Created, Offer, Result};
+use super::{Created, Result, Upload};
 use crate::domain::{
     DeadFrame, DeadLetterId, Digest, Etag, GroupId, GroupRecord, GroupSettings, MemberId, Sequence, StreamId,
     Timestamp,
 };
 
-/// A frame that is to become a dead letter, or whose output entry is to be looked for, is left alone by others for so long.
+/// The time for which no other member gets a frame that is about to become a dead letter, or whose
+/// output entry is being looked up.
 pub(crate) const SETTLE_TIME: Duration = Duration::from_secs(30);
-/// Most due frames that one claim looks at.
+/// The maximum number of due frames that one claim considers.
 pub(crate) const MAX_DUE: usize = 1_024;
-/// Most exhausted frames that one claim hands out.
+/// The maximum number of exhausted frames that one claim returns.
 pub(crate) const MAX_EXHAUSTED: usize = 16;
-/// Most frames of a group of which it remembers that they ended unacknowledged: late acks of them are told so.
+/// The maximum number of ended frames without an ack that a group remembers, to answer late acks.
 pub(crate) const MAX_ENDED: u64 = 10_000;
-/// A frame that a member takes longer for is handled slowly: its window shrinks while others could handle it.
+/// The time above which a frame is slow: its member's window shrinks unless the member is alone.
 pub(crate) const SLOW_FRAME: Duration = Duration::from_secs(2);
-/// Most runs of gaps that a group keeps until they are taken; beyond, it comes to no further gap.
+/// The maximum number of gap ranges that a group stores until a member sends them; at the maximum,
+/// the group does not advance over further gaps.
 pub(crate) const MAX_GAP_RUNS: usize = 10_000;
-/// Most frames of a member's window.
+/// The maximum number of frames in a member's window.
 pub(crate) const MAX_WINDOW: u64 = 10_000;
 
-/// A member's place in its group, for the length of one call.
+/// A member's place in its group, for the duration of one call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Seat {
+pub struct Membership {
     /// The group.
     pub group: GroupId,
     /// The member.
     pub member: MemberId,
-    /// Random: tells this call from another under the same name.
+    /// A random number that tells this call from another one of the same member.
     pub session: u64,
 }
 
-/// An output entry that a member may take.
+/// An output entry that a member proposes to claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its number.
+    /// Its sequence.
     pub sequence: Sequence,
-    /// What it counts for in the member's bytes.
+    /// The bytes that it counts for in the member's limit.
     pub size_bytes: u64,
-    /// Not to be delivered: counts as acknowledged.
+    /// True if it is not delivered and counts as acknowledged.
     pub skip: bool,
-    /// What sampling must remember behind it; opaque, empty = nothing.
-    pub mark: String,
-    /// Numbers that the group passes over with it, below it or its own, ascending: whoever claims it tells them. They stay the
-    /// group's until [a member's client has them](Claim::told).
+    /// The state of sampling after it; opaque, empty = none.
+    pub sampler_state: String,
+    /// Ranges that the group skips with it, ascending, up to and including its own sequence: the
+    /// member that claims it sends them as gaps. The group keeps them until [a client has received
+    /// them](Claim::received_gaps).
     pub gaps: Vec<GapRun>,
 }
 
-/// Numbers of a stream that a group passes over, and why: a code that the queue only keeps, below 1,000.
+/// A range of sequences that a group skips, and the reason: a code below 1,000, which the queue
+/// only stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GapRun {
-    /// The first one.
+    /// The first sequence.
     pub from: Sequence,
-    /// The last one.
+    /// The last sequence.
     pub to: Sequence,
-    /// Why.
+    /// The reason.
     pub reason: u16,
 }
 
-/// A stream that was unregistered, as a group is to take note of it.
+/// An unregistered stream, to be dropped from a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemovedStream {
     /// The stream.
     pub stream_id: StreamId,
-    /// The last number that is gone; `None` where nobody knows it any more.
+    /// The last sequence before it was unregistered; `None` if it is not known any more.
     pub last: Option<u64>,
-    /// It is registered again: the group goes on behind that number. Otherwise its position is forgotten.
-    pub goes_on: bool,
+    /// True if the stream is registered again: then the group continues after `last`. Otherwise it
+    /// forgets its position.
+    pub continues: bool,
 }
 
-/// Gaps of a stream that nobody has told, or whose telling may not have reached anybody.
+/// Gaps of a stream that were not sent, or that may not have reached a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UntoldGaps {
+pub struct UnsentGaps {
     /// The stream.
     pub stream_id: StreamId,
-    /// The numbers: ascending within what one call was to tell.
+    /// The ranges. Ranges that come from the same earlier call are in ascending order.
     pub runs: Vec<GapRun>,
 }
 
-/// The entries of one stream from the group's position on: no number between `from` and the last candidate has an entry but
-/// those named.
+/// The entries of one stream from the group's position on. Between `from` and the last candidate
+/// there are no other entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamOffer {
+pub struct ClaimCandidates {
     /// The stream.
     pub stream_id: StreamId,
-    /// The group's position, as the caller knows it: the first number that was not delivered.
+    /// The group's position, as the caller knows it: the first sequence that was not delivered.
     pub from: Sequence,
-    /// If the group has no position in this stream yet, `from` is where it begins.
-    pub begin: bool,
-    /// Entries below the first candidate that retention has taken.
+    /// The group starts at `from` if it has no position in this stream yet.
+    pub is_new: bool,
+    /// The number of entries below the first candidate that retention removed.
     pub lost: u64,
-    /// In order of their numbers.
+    /// The candidates, in the order of their sequences.
     pub candidates: Vec<Candidate>,
 }
 
-/// What a member asks for.
+/// A request of a member for frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Of the settings that the candidates were chosen by.
+    /// The revision of the settings that the candidates were selected by.
     pub revision: u64,
-    /// Of the group: another of the same name is not meant.
+    /// The incarnation of the group: a later group of the same name is another one.
     pub incarnation: u64,
-    /// Most unacknowledged frames of the member.
+    /// The maximum number of outstanding frames of the member.
     pub max_frames: u64,
-    /// Most bytes of them; one frame is always given.
+    /// The maximum bytes of the member's outstanding frames. A member without any may get one frame
+    /// of any size.
     pub max_bytes: u64,
-    /// The member's window bounds its frames, too: what it handles in about a second, as it has shown so far. It is passed
-    /// only while no other member has room. Not where streams belong to members: nobody else could take their frames.
+    /// True if the member's window also bounds its outstanding frames. A window is the number of
+    /// frames that the member handles in about a second, as measured so far. The member gets more
+    /// only while no other member has room. Ignored in groups with stream affinity, where no other
+    /// member could take the frames.
     pub paced: bool,
-    /// Most frames to give now.
-    pub most: usize,
-    /// Go on living for so long.
+    /// The maximum number of frames to return now.
+    pub max_deliveries: usize,
+    /// The time for which to renew the membership.
     pub ttl: Duration,
-    /// Ranges of gaps that this call was to tell, and that its client has: they are forgotten. So are those below a frame of their
-    /// stream that it acknowledged, of its offers. All others are handed out again when the call has ended.
-    pub told: Vec<(StreamId, Sequence, Sequence)>,
-    /// New entries.
-    pub offers: Vec<StreamOffer>,
+    /// The gaps that this call was to send and that its client has received: the group forgets
+    /// them. When a frame is acknowledged, the group also forgets the gaps below it that came with
+    /// this call's candidates of the same stream. All other gaps are returned again after the call
+    /// has ended.
+    pub received_gaps: Vec<(StreamId, Sequence, Sequence)>,
+    /// The candidates, by stream.
+    pub streams: Vec<ClaimCandidates>,
 }
 
-/// A frame that was given to a member.
+/// A delivery of a frame to a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Its stream.
     pub stream_id: StreamId,
-    /// Its number.
+    /// Its sequence.
     pub sequence: Sequence,
-    /// 1 = the first.
+    /// The delivery attempt; 1 = the first.
     pub attempt: u32,
-    /// When it comes again unless it is acknowledged, by the backend's clock.
+    /// The ack deadline, by the backend's clock: after it the frame is delivered again.
     pub deadline: Timestamp,
     /// The time until then.
     pub left: Duration,
-    /// The group's generation when the stream was last sought.
+    /// The group's generation at the last seek of the stream.
     pub generation: u64,
-    /// The dead letter that it was replayed from, which has the frame when its output entry is gone.
+    /// The dead letter that it was replayed from, which contains the frame if its output entry was
+    /// removed.
     pub letter: Option<DeadLetterId>,
 }
 
-/// A frame that is not delivered again: whoever gets this enters it as a dead letter and [settles](Groups::settle_frames)
-/// it.
+/// A frame that is not delivered again: the caller that receives this stores it as a dead letter
+/// and then [removes](Groups::end_frames) it from the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exhausted {
     /// Its stream.
     pub stream_id: StreamId,
-    /// Its number.
+    /// Its sequence.
     pub sequence: Sequence,
-    /// How often it was delivered.
+    /// The number of delivery attempts.
     pub attempts: u32,
-    /// A member asked for it; otherwise it was delivered as often as it may.
+    /// True if a member rejected it for good; otherwise it had the maximum number of attempts.
     pub rejected: bool,
-    /// What the last member that rejected it gave as the reason.
+    /// The reason given by the last member that rejected it.
     pub message: String,
     /// The dead letter that it was replayed from before.
     pub letter: Option<DeadLetterId>,
 }
 
-/// What became of one offer.
+/// The result for the candidates of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OfferResult {
-    /// The position is here now, and what sampling must remember; all candidates below are taken or skipped.
+pub enum CandidateResult {
+    /// The new position, and the state of sampling; all candidates below it are claimed or skipped.
     At(Sequence, String),
-    /// The position was another one, this: nothing was taken.
+    /// The position was this one, not the expected one: nothing was claimed.
     Moved(Sequence, String),
-    /// The group has no position in this stream, and the offer does not begin one.
+    /// The group has no position in this stream, and the candidates do not start one.
     Unknown,
-    /// The stream belongs to another member; the position is here.
+    /// The stream belongs to another member; this is its position.
     Owned(Sequence, String),
-    /// The member got another stream by this claim already: ask again, so that streams spread over members.
+    /// The member already took over another stream in this claim. It gets this one only in a later
+    /// claim, so that streams spread over members.
     Later,
 }
 
-/// What a member got.
+/// The result of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
-    /// In the order in which they should be sent. The first attempts are those of the offers.
+    /// The deliveries, in the order in which to send them: due frames, then candidates.
     pub deliveries: Vec<Delivery>,
-    /// To be settled by the caller.
+    /// The frames that the caller must give up.
     pub exhausted: Vec<Exhausted>,
-    /// One for each offer.
-    pub offers: Vec<OfferResult>,
-    /// Gaps that are this call's to tell from now on, in no order with anything else.
-    pub gaps: Vec<UntoldGaps>,
+    /// One result for each stream of the claim.
+    pub streams: Vec<CandidateResult>,
+    /// The gaps that this call must send from now on. It may send them before or after anything
+    /// else.
+    pub gaps: Vec<UnsentGaps>,
     /// The group's generation.
     pub generation: u64,
-    /// Unacknowledged frames of the member.
+    /// The number of outstanding frames of the member.
     pub outstanding_frames: u64,
-    /// When the next frame may be due again.
+    /// The time until the next frame may be due again.
     pub next_due: Option<Duration>,
 }
 
-/// What a member says of a frame.
+/// A member's answer to a delivered frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AckAction {
     /// It is done.
     Acknowledge,
-    /// It could not be handled: again, after `delay` or the group's back-off.
+    /// It could not be handled: deliver it again, after `delay` or the group's back-off.
     Retry {
-        /// The wait.
+        /// The delay.
         delay: Option<Duration>,
-        /// Why.
+        /// The reason.
         message: String,
     },
     /// It can never be handled.
     GiveUp {
-        /// Why.
+        /// The reason.
         message: String,
     },
-    /// More time: this long from now, or the group's ack deadline.
+    /// Set its deadline to this time from now; `None` = the group's ack deadline from now.
     Extend(Option<Duration>),
 }
 
-/// A member's word on one delivery.
+/// A member's answer to one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Ack {
     /// The stream.
     pub stream_id: StreamId,
-    /// The number.
+    /// The sequence.
     pub sequence: Sequence,
-    /// Which delivery of it.
+    /// The delivery attempt.
     pub attempt: u32,
-    /// The group's generation then.
+    /// The generation that came with the delivery.
     pub generation: u64,
-    /// The group's incarnation then.
+    /// The group's incarnation when the frame was delivered.
     pub incarnation: u64,
-    /// What it says.
-    pub verdict: Verdict,
+    /// The answer.
+    pub action: AckAction,
 }
 
-/// What became of an answer.
+/// The outcome of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AnswerResult {
+pub enum AckResult {
     /// It took effect; after an extension, with the new deadline.
     Done(Option<Timestamp>),
-    /// The frame was done before.
-    Before,
-    /// It is of an older generation, or the frame was delivered again since.
+    /// The frame was acknowledged by an earlier answer.
+    AlreadyAcknowledged,
+    /// The delivery is of an older generation, or the frame was delivered again after it.
     Stale,
     /// There is nothing to extend: the frame was rejected.
     Rejected,
-    /// The frame ended before, and nobody had acknowledged it.
-    Ended(Ended),
-    /// The frame is given up now.
+    /// The frame ended earlier, without an ack.
+    Ended(EndReason),
+    /// The frame is to be given up now.
     Exhausted(Exhausted),
 }
 
-/// How a frame ended that nobody acknowledged.
+/// The end of a frame that was not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// It is a dead letter: it was delivered as often as it may.
+pub enum EndReason {
+    /// It is a dead letter: it had the maximum number of delivery attempts.
     GivenUp,
     /// It is a dead letter: a member asked for that.
     Rejected,
-    /// Retention took it.
+    /// Retention removed it.
     Lost,
 }
 
-/// What a member finds when it takes its seat.
+/// The state that a member finds when it joins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joined {
     /// The group.
     pub record: GroupRecord,
-    /// Frames that it holds from before, by stream and number: they were not acknowledged, and their deadlines are ahead.
+    /// Frames that are outstanding from its earlier calls, by stream and sequence: their deadlines
+    /// have not passed.
     pub held: Vec<Delivery>,
 }
 
-/// How an exhausted frame, or one without an entry, ended.
+/// The end of an exhausted frame, or of one without an output entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settlement {
+pub enum FrameEnd {
     /// It is a dead letter.
     DeadLetter,
-    /// Its entry is gone: whoever claims next is told so with this reason ([`GapRun::reason`]).
+    /// Its output entry was removed: the next claim returns a gap with this reason
+    /// ([`GapRun::reason`]).
     Lost(u16),
 }
 
 /// A frame that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
+pub struct EndedFrame {
     /// Its stream.
     pub stream_id: StreamId,
-    /// Its number.
+    /// Its sequence.
     pub sequence: Sequence,
-    /// As it was handed out.
+    /// The delivery attempt, as it was returned.
     pub attempt: u32,
-    /// As it was handed out: a frame that was replayed since begins anew, and is not this one.
+    /// The dead letter, as it was returned: a frame that was replayed since then is another one.
     pub letter: Option<DeadLetterId>,
-    /// How.
-    pub settlement: Settlement,
+    /// The end.
+    pub end: FrameEnd,
 }
 
 /// A group's state in one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupPosition {
-    /// The first number that was not delivered.
+    /// The first sequence that was not delivered.
     pub next: Sequence,
-    /// The highest number delivered since the last seek; 0 = none.
+    /// The highest sequence delivered since the last seek; 0 = none.
     pub delivered: u64,
-    /// What sampling remembers.
-    pub mark: String,
-    /// The member that the stream belongs to, while it lives.
+    /// The state of sampling.
+    pub sampler_state: String,
+    /// The member that the stream belongs to; `None` = no member.
     pub owner: Option<MemberId>,
-    /// Delivered and not acknowledged, ascending.
+    /// The outstanding sequences, ascending.
     pub pending: Vec<Sequence>,
 }
 
 impl GroupPosition {
-    /// Everything up to this number is done; 0 = nothing.
+    /// Returns the sequence up to which everything is acknowledged; 0 = nothing.
     #[must_use]
     pub fn acknowledged(&self) -> u64 {
         self.pending.first().map_or(self.next.get(), |first| first.get().min(self.next.get())) - 1
     }
 }
 
-/// A member that lives.
+/// A live member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberState {
-    /// Its name.
+    /// Its id.
     pub id: MemberId,
-    /// When its call began.
+    /// The time at which its call began.
     pub connect_time: Timestamp,
-    /// Frames it has.
+    /// The number of its outstanding frames.
     pub outstanding_frames: u64,
-    /// Bytes of them.
+    /// The bytes of these frames.
     pub outstanding_bytes: u64,
-    /// How long it has had the one that it got first.
+    /// The age of its oldest outstanding delivery.
     pub oldest_outstanding: Option<Duration>,
-    /// How many frames it is given while others have room.
+    /// The number of frames that it gets while others have room.
     pub window_frames: u64,
 }
 
-/// What a group is doing.
+/// The state of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupState {
     /// The group.
     pub record: GroupRecord,
-    /// By stream.
+    /// The state in each stream.
     pub positions: BTreeMap<StreamId, GroupPosition>,
-    /// Those that live, by name.
+    /// The live members, by id.
     pub members: Vec<MemberState>,
-    /// Since the group was made.
+    /// The counters since the group was created.
     pub counters: GroupCounters,
-    /// How long ago the frame was given to a member that has been outstanding for longest.
+    /// The age of the oldest outstanding delivery.
     pub oldest_outstanding: Option<Duration>,
 }
 
-/// Counters of a group since it was made.
+/// The counters of a group since it was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GroupCounters {
-    /// Frames acknowledged, those left out by filter and sampling and tombstones included.
+    /// Frames acknowledged, including tombstones and those that filter and sampling left out.
     pub acknowledged: u64,
-    /// Deliveries beyond the first.
+    /// Deliveries after the first.
     pub redelivered: u64,
     /// Frames that became dead letters.
     pub dead: u64,
-    /// Frames that retention took unacknowledged.
+    /// Frames that retention removed unacknowledged.
     pub lost: u64,
 }
 
 /// The consumer groups of a store.
 ///
-/// Any operation on a group that is not there fails with [`Error::GroupNotFound`](super::Error::GroupNotFound); one with a
-/// seat that another call has taken over with [`Error::MemberReplaced`](super::Error::MemberReplaced).
+/// Every operation on a group that does not exist fails with
+/// [`Error::GroupNotFound`](super::Error::GroupNotFound), and every operation with a membership
+/// that another call took over with [`Error::MemberReplaced`](super::Error::MemberReplaced).
 #[async_trait]
 pub trait Groups {
-    /// Makes a group with these positions; `start` is of where it was asked to begin. Streams without a position begin when they
-    /// are first offered. A group that is there with equal settings and the same start is answered as it is, and its positions
-    /// stay, so that the call may be repeated.
+    /// Creates a group with these positions; `start` is the digest of the requested start. Streams
+    /// without a position start when they are first claimed. A group that exists with equal
+    /// settings and the same start is returned unchanged, and keeps its positions, so that the call
+    /// may be repeated.
     ///
     /// # Errors
-    /// [`Error::GroupExists`](super::Error::GroupExists): it is there with others.
-    /// [`Error::TooManyGroups`](super::Error::TooManyGroups).
+    /// [`Error::GroupExists`](super::Error::GroupExists): it exists with other settings or another
+    /// start. [`Error::TooManyGroups`](super::Error::TooManyGroups).
     async fn create_group(
         &self,
         id: &GroupId,
@@ -392,11 +411,12 @@ pub trait Groups {
     /// Reads groups in the order of `ids`.
     async fn get_groups(&self, ids: &[GroupId]) -> Result<Vec<Option<GroupRecord>>>;
 
-    /// Lists groups by id, ascending (byte order), behind `after`.
+    /// Lists groups by id, ascending (byte order), after `after`.
     async fn list_groups(&self, after: Option<&GroupId>, limit: usize) -> Result<Vec<GroupRecord>>;
 
-    /// Replaces a group's settings if its etag is still `expected`. Of the streams named, it forgets its state in those
-    /// without a number, and begins with the number in those that it has no position in.
+    /// Replaces a group's settings if its etag is still `expected`. In a stream given without a
+    /// sequence, the group forgets its state. In a stream given with one, it starts there if it has
+    /// no position yet.
     ///
     /// # Errors
     /// [`Error::EtagMismatch`](super::Error::EtagMismatch).
@@ -408,10 +428,12 @@ pub trait Groups {
         streams: &[(StreamId, Option<Sequence>)],
     ) -> Result<GroupRecord>;
 
-    /// Moves a group to these positions, forgets what is outstanding in their streams, and raises the generation.
+    /// Moves a group to these positions, forgets the outstanding frames of their streams, and
+    /// raises the generation.
     ///
     /// # Errors
-    /// [`Error::EtagMismatch`](super::Error::EtagMismatch), where an etag is given.
+    /// [`Error::EtagMismatch`](super::Error::EtagMismatch), if an etag is given and is not the
+    /// current one.
     async fn seek_group(
         &self,
         id: &GroupId,
@@ -422,63 +444,74 @@ pub trait Groups {
     /// Removes a group.
     ///
     /// # Errors
-    /// [`Error::EtagMismatch`](super::Error::EtagMismatch), where an etag is given.
+    /// [`Error::EtagMismatch`](super::Error::EtagMismatch), if an etag is given and is not the
+    /// current one.
     async fn delete_group(&self, id: &GroupId, expected: Option<Etag>) -> Result<()>;
 
-    /// What a group is doing.
+    /// Returns the state of a group.
     async fn group_state(&self, id: &GroupId) -> Result<GroupState>;
 
-    /// Forgets a group's state in streams that were removed; what was not acknowledged there counts as lost, and whoever claims next
-    /// is told so with `reason` ([`GapRun::reason`]). Does nothing about a stream in which the group is further, nor while
-    /// too many gaps wait to be told.
+    /// Forgets a group's state in streams that were removed. Frames that were not acknowledged
+    /// there count as lost, and the next claim returns them as a gap with `reason`
+    /// ([`GapRun::reason`]). Does nothing in a stream in which the group has advanced further, nor
+    /// while too many gaps wait to be sent.
     async fn drop_group_streams(&self, id: &GroupId, streams: &[RemovedStream], reason: u16) -> Result<()>;
 
-    /// Takes a seat for `ttl`. A call that had it under the same name loses it. The member keeps the frames that it has: they
-    /// are its own until their deadlines, and are answered for the new call to send again, as the same attempts.
+    /// Joins a group as a member for `ttl`. An earlier call of the same member loses its
+    /// membership. The member keeps its outstanding frames until their deadlines; they are returned
+    /// so that the new call can send them again, as the same attempts.
     ///
     /// # Errors
     /// [`Error::TooManyMembers`](super::Error::TooManyMembers).
-    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<Joined>;
+    async fn join_group(&self, membership: &Membership, ttl: Duration) -> Result<Joined>;
 
-    /// Keeps a seat for another `ttl`; takes it again if it had lapsed.
-    async fn keep_seat(&self, seat: &Seat, ttl: Duration) -> Result<()>;
+    /// Renews a membership for another `ttl`; joins again if it had expired.
+    async fn renew_membership(&self, membership: &Membership, ttl: Duration) -> Result<()>;
 
-    /// Gives a seat up. What was sent stays the member's until its deadline, for one ack deadline at most; what was never sent is
-    /// due at once, and that delivery does not count. Nothing happens if the seat, or the group, is gone.
-    async fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> Result<()>;
+    /// Ends a membership. The member keeps the frames that were sent until their deadlines, for at
+    /// most one ack deadline; frames that were never sent are due at once, and their delivery does
+    /// not count. Does nothing if the membership, or the group, does not exist any more.
+    async fn leave_group(&self, membership: &Membership, unsent: &[(StreamId, Sequence)]) -> Result<()>;
 
-    /// Gives frames to a member: first those that are due again, then new ones of the offers. Members whose time is over are
-    /// away: their frames stay their own as after [`leave_group`](Self::leave_group). A clock that was set back takes all times
-    /// back with it that were reckoned by it.
+    /// Delivers frames to a member: first those that are due again, then new ones of the
+    /// candidates. Members whose membership has expired count as having left, as after
+    /// [`leave_group`](Self::leave_group). If the clock is set back, the stored deadlines and
+    /// memberships move back by as much.
     ///
     /// # Errors
-    /// [`Error::RevisionMismatch`](super::Error::RevisionMismatch): the settings are others by now.
-    async fn claim_frames(&self, seat: &Seat, claim: &Claim) -> Result<Claimed>;
+    /// [`Error::RevisionMismatch`](super::Error::RevisionMismatch): the settings were changed after
+    /// the candidates were selected.
+    async fn claim_frames(&self, membership: &Membership, claim: &Claim) -> Result<Claimed>;
 
-    /// Takes answers of members, of any of them: one result each, in order. Repeating an answer changes nothing.
-    async fn answer_frames(&self, id: &GroupId, answers: &[Answer]) -> Result<Vec<AnswerResult>>;
+    /// Applies answers of any members; returns one result for each, in order. Repeating an answer
+    /// changes nothing.
+    async fn acknowledge(&self, id: &GroupId, answers: &[Ack]) -> Result<Vec<AckResult>>;
 
-    /// Takes frames off that have ended. Those that were delivered again since are left alone.
-    async fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> Result<()>;
+    /// Removes frames that have ended from a group. Those that were delivered again since then are
+    /// left alone.
+    async fn end_frames(&self, id: &GroupId, frames: &[EndedFrame]) -> Result<()>;
 
-    /// Enters a frame that a group has given up as a dead letter, with a copy of its picture: `copy`, which the frame's
-    /// picture names. Called again with the same `token` within twice the time that a burial may take, it enters nothing more.
-    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<bool>;
+    /// Stores a dead letter of a frame that a group has given up, with a copy of its picture. The
+    /// picture of `frame` refers to `copy`, not to the output's picture. For a minute, a repeated
+    /// call with the same `token` stores nothing more. Returns false, and stores nothing, if the
+    /// frame's stream was unregistered after it was accepted.
+    async fn insert_dead_letter(&self, frame: &DeadFrame, copy: Option<&Upload>, token: &str)
+    -> Result<bool>;
 
-    /// The key of all ack ids: random, made once, the same for all servers.
+    /// Returns the key of all ack ids: random, created once, the same for all servers.
     async fn ack_key(&self) -> Result<[u8; 32]>;
 
-    /// What is kept of outputs: for each stream, entries from a number on, and the oldest number kept.
+    /// Counts the kept entries of outputs, for each stream from a sequence on.
     async fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Result<Vec<OutputSpan>>;
 }
 
-/// What is kept of an output.
+/// The kept entries of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutputSpan {
-    /// The oldest number that is kept; 0 = none.
+    /// The oldest sequence that is kept; 0 = none.
     pub oldest: u64,
-    /// The newest number that was ever published; 0 = none.
+    /// The newest sequence that was ever published; 0 = none.
     pub head: u64,
-    /// Kept entries from the asked number on.
+    /// The number of kept entries from the given sequence on.
     pub entries: u64,
 }

@@ -1,20 +1,21 @@
-//! What stays of a stream that was unregistered.
+//! The part of an unregistered stream that the store remembers.
 
 use crate::domain::{Partitions, Polygon, PrivacyMask, StreamSettings};
 
-/// What the lease holder is told of frames that were queued when their stream was unregistered.
+/// The purge reason of frames that were queued when their stream was unregistered.
 pub(crate) const UNREGISTERED: &str = "the stream was unregistered";
 
-/// Unregistered streams that are remembered in all, so that their numbers go on should they come back; each partition has an
-/// even share. Of those beyond, only the highest number of all is kept.
+/// The maximum number of unregistered streams that a store remembers, so that their sequences
+/// continue if they are registered again. Each partition remembers an even share of them. Of the
+/// streams that it forgets, it keeps only the highest sequence.
 const REMEMBERED: u64 = 8_192;
-/// The least share: few streams of many partitions are remembered all the same.
+/// The minimum share of a partition, for stores with many partitions.
 const REMEMBERED_OF_A_PARTITION: u64 = 8;
-/// Bytes of privacy masks that are remembered of an unregistered stream, ids and points: about a dozen masks. With the bound on
-/// streams, that is 8 MiB in all.
+/// The maximum bytes of privacy masks that are remembered of an unregistered stream, ids and
+/// points: about a dozen masks. With the bound on streams, that is 8 MiB in all.
 const REMEMBERED_MASK_BYTES: usize = 1_024;
 
-/// About what settings take in memory.
+/// Estimates the memory that settings take.
 pub(crate) fn settings_bytes(settings: &StreamSettings) -> u64 {
     let points = |polygon: &Polygon| size_of_val(polygon.points());
     let labels = settings.labels.iter().map(|(key, value)| key.len() + value.len());
@@ -24,14 +25,16 @@ pub(crate) fn settings_bytes(settings: &StreamSettings) -> u64 {
     (size_of::<StreamSettings>() + settings.display_name.len() + parts) as u64
 }
 
-/// Most unregistered streams that a partition remembers.
+/// Returns the maximum number of unregistered streams that a partition remembers.
 pub(crate) fn remembered_streams(partitions: Partitions) -> u64 {
     (REMEMBERED / u64::from(partitions.count())).max(REMEMBERED_OF_A_PARTITION)
 }
 
-/// What is remembered of an unregistered stream's settings: its privacy masks, which hold if its first frame registers it
-/// again, since nobody said that it needs none. Too many to be remembered become one that covers the whole picture.
-pub(crate) fn left_behind(settings: &StreamSettings) -> StreamSettings {
+/// Returns the part of an unregistered stream's settings that is remembered: its privacy masks.
+/// They apply again if a first frame registers the stream again, since nobody has decided that it
+/// needs no masks. Masks that are too large to be remembered become one mask that covers the whole
+/// picture.
+pub(crate) fn remembered_settings(settings: &StreamSettings) -> StreamSettings {
     let bytes = |mask: &PrivacyMask| mask.id.len() + size_of_val(mask.polygon.points());
     let masks = &settings.privacy_masks;
     let (privacy_masks, mask_version) = if masks.iter().map(bytes).sum::<usize>() <= REMEMBERED_MASK_BYTES {

@@ -5,23 +5,23 @@ use async_trait::async_trait;
 use super::Result;
 use crate::domain::{OutputEntry, StreamId, Timestamp};
 
-/// What an output holds from a time on, all of one moment.
+/// The result of a search in an output by time, all read at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FoundAt {
     /// The oldest kept entry that was received at or after the time; `None` if there is none.
     pub entry: Option<Arc<OutputEntry>>,
-    /// When the newest entry that retention has taken was received, or a later time where that was not noted. `None` = it has
-    /// taken none.
+    /// The time of receipt of the newest entry that retention removed, or a later time if that was
+    /// not recorded; `None` if it removed none.
     pub trimmed_until: Option<Timestamp>,
-    /// When the oldest kept entry was received; `None` = none is kept.
+    /// The time of receipt of the oldest kept entry; `None` if no entry is kept.
     pub oldest: Option<Timestamp>,
 }
 
-/// Finding a place in an output by time.
+/// Finds a position in an output by time.
 #[async_trait]
 pub trait Seek: Send + Sync {
-    /// Finds the oldest kept entry of an output that was received at or after `time`; nothing where nothing is known of the
-    /// stream. Received times never go back within a stream, so that all behind it qualify too. Costs O(log n) looks, holes in
-    /// the numbers or not.
+    /// Finds the oldest kept entry of an output that was received at or after `time`; finds nothing
+    /// in an unknown stream. Times of receipt never decrease within a stream, so all later entries
+    /// qualify too. Takes O(log n) reads, with or without holes in the sequences.
     async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<FoundAt>;
 }

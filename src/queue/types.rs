@@ -8,27 +8,27 @@ use crate::domain::{
     StoreIdentity, StreamCounters, StreamId, Timestamp, TombstoneKind,
 };
 
-/// A picture's bytes on their way in, under a key that is new for this attempt.
+/// A picture's bytes under a key that is new for this attempt.
 ///
-/// Bytes are first stored under the key for a short time only; the operation that enters the key somewhere makes
-/// them stay. So bytes that nobody entered vanish by themselves.
+/// The bytes are first stored for a short time only; they stay if an operation enters the key into
+/// a work queue, an output or a dead letter. Bytes that no operation enters expire by themselves.
 #[derive(Debug, Clone)]
-pub struct Offer {
-    /// Name and size.
+pub struct Upload {
+    /// Their key and size.
     pub payload: PayloadRef,
     /// The bytes, or `None` if an earlier call sent them.
     pub bytes: Option<Bytes>,
 }
 
-impl Offer {
-    /// Offers `bytes` under a new key.
+impl Upload {
+    /// Creates an upload of `bytes` under a new key.
     #[must_use]
     pub fn new(bytes: Bytes) -> Self {
         let payload = PayloadRef { key: PayloadKey::random(), size_bytes: bytes.len() as u64 };
         Self { payload, bytes: Some(bytes) }
     }
 
-    /// The same offer, for a call that need not send the bytes again.
+    /// Returns the same upload without its bytes, for a call that need not send them again.
     #[must_use]
     pub fn sent(&self) -> Self {
         Self { payload: self.payload, bytes: None }
@@ -40,71 +40,76 @@ impl Offer {
 pub struct NewFrame {
     /// Its stream.
     pub stream_id: StreamId,
-    /// What was said of it. With a publisher mark, it is stored once.
+    /// Its header. A frame with a publisher sequence is stored once.
     pub header: FrameHeader,
     /// Its picture.
-    pub offer: Offer,
+    pub upload: Upload,
 }
 
-/// What became of one frame of an accept call.
+/// The outcome of one frame of an accept call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcceptResult {
-    /// Stored, under this number, with this time of receipt.
+    /// Stored, under this sequence, with this time of receipt.
     Accepted(Sequence, Timestamp),
-    /// The same publisher sequence with the same bytes was stored before, under this number.
+    /// The same publisher sequence with the same bytes was stored before, under this sequence.
     Duplicate(Sequence),
-    /// Surely not stored.
+    /// Certainly not stored.
     Refused(Refusal),
-    /// The backend's answer did not come: the frame may be stored.
+    /// The backend did not answer: the frame may be stored.
     Unconfirmed(String),
-    /// Stored, but not yet at the durability asked for: the same number again asks anew.
+    /// Stored, but not yet at the requested durability. Submitting the same publisher sequence
+    /// again checks the durability again.
     NotDurable(String),
 }
 
-/// Why a frame was not stored.
+/// The reason for which a frame was not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The stream is not registered.
     StreamNotFound,
-    /// The publisher sequence was used for other bytes, stored under this number.
+    /// The publisher sequence was used for other bytes, stored under this sequence.
     SequenceReused {
-        /// Number of the frame that has it.
+        /// The sequence of the frame that has it.
         stored_as: Sequence,
     },
-    /// The publisher sequence lies further back than is remembered.
+    /// The publisher sequence is older than those that are remembered.
     SequenceTooOld {
-        /// The publisher's highest number so far.
+        /// The publisher's highest sequence so far.
         last: u64,
     },
     /// The publisher sequence is below a stored one, but was never stored itself.
     SequenceOutOfOrder {
-        /// The publisher's highest number so far.
+        /// The publisher's highest sequence so far.
         last: u64,
     },
-    /// An earlier frame of the stream in the same call was refused for a time: order is kept.
-    BehindRefused,
-    /// As many publishers as a stream remembers have written to it.
+    /// An earlier frame of the stream in the same call was refused for a retryable reason: order is
+    /// kept.
+    AfterRefused,
+    /// The stream already remembers the maximum number of publishers.
     TooManyPublishers,
-    /// The stream's own queue policy is reached.
+    /// The limit of the stream's own queue policy is reached.
     StreamQueueFull,
-    /// The partition's budget is reached.
+    /// Its partition is full, or has no room left for a stream that has so many frames there.
     PartitionFull,
-    /// The stream gives its numbers out faster than a backend that can lose the newest of them may.
+    /// The stream issues sequences faster than the backend allows. A backend that can lose the
+    /// newest sequences limits their pace.
     StreamTooFast,
-    /// An operator drains the partition's queue.
+    /// An operator is draining the partition's queue.
     QueueDraining,
-    /// The offered bytes were gone (or never there) when the frame was to be entered: offer them anew.
+    /// The uploaded bytes were not stored, or had expired, when the frame was to be entered: upload
+    /// them again.
     PayloadGone,
-    /// The backend could not be reached, or refused.
+    /// The backend could not be reached, or rejected the frame.
     Backend(String),
 }
 
 impl Refusal {
-    /// The same frame may be stored later: order demands that those behind it wait.
+    /// Reports whether the same frame may be stored later. If so, later frames must wait, to keep
+    /// the order.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::BehindRefused
+            Self::AfterRefused
             | Self::StreamQueueFull
             | Self::PartitionFull
             | Self::StreamTooFast
@@ -120,53 +125,60 @@ impl Refusal {
     }
 }
 
-/// The last frame that is stored of a publisher in a stream.
+/// The last stored frame of a publisher in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublisherPosition {
-    /// The publisher's own number of it.
+    /// Its publisher sequence.
     pub publisher_sequence: u64,
-    /// Its number in the stream.
+    /// Its sequence in the stream.
     pub sequence: Sequence,
 }
 
-/// Even shares that one partition may use.
-const LENT_SHARES: u64 = 8;
+/// The number of even shares that one partition may use.
+const MAX_SHARES: u64 = 8;
 
-/// A partition remembers so many publishers at least: few streams of a small store work all the same.
-const LEAST_PUBLISHERS: u64 = 16;
+/// The minimum number of publishers that a partition remembers, for small stores with few streams.
+const MIN_PUBLISHERS: u64 = 16;
 
-/// What a partition may hold; tested by the operations that add to it.
+/// The limits of a partition; the operations that add to it check them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Most bytes of pictures waiting for a worker, per partition.
+    /// The maximum bytes of pictures that wait for a worker, per partition.
     pub work_bytes: u64,
-    /// Most frames waiting for a worker, per partition.
+    /// The maximum number of frames that wait for a worker, per partition.
     pub work_frames: u64,
-    /// Most bytes of pictures in the outputs, per partition; above it the oldest go, whatever their policy says.
+    /// The maximum bytes of pictures in the outputs, per partition; above it the oldest pictures
+    /// are removed, whatever the streams' retention says.
     pub output_bytes: u64,
-    /// Most bytes of dead letters, per partition; above it the oldest go, and a new one comes without its picture.
+    /// The maximum bytes of dead letters, per partition; above it the oldest are removed, and a new
+    /// one is stored without its picture.
     pub dead_bytes: u64,
-    /// Bytes of the whole store, over all partitions: at it, nothing new is accepted.
+    /// The bytes of the whole store, over all partitions; when they are used, nothing new is
+    /// accepted.
     pub store_bytes: u64,
 }
 
-/// How full the store as a whole is, whatever its single partitions hold.
+/// The memory of the store as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// In use, by everything.
+    /// The bytes in use, by everything.
     pub used_bytes: u64,
-    /// May be used.
+    /// The bytes that may be used.
     pub max_bytes: u64,
 }
 
 impl Memory {
-    /// From three quarters on nothing new is accepted: the rest is for the results of what is there.
+    /// The state of a store that was not reached yet: it is not short of memory.
+    pub(crate) const UNKNOWN: Self = Self { used_bytes: 0, max_bytes: u64::MAX };
+
+    /// Reports whether three quarters are used. From there on nothing new is accepted: the rest is
+    /// for the results of accepted frames.
     #[must_use]
     pub fn is_full(&self) -> bool {
         u128::from(self.used_bytes) * 4 >= u128::from(self.max_bytes) * 3
     }
 
-    /// What is used above six tenths: outputs give up their part of it.
+    /// Returns the used bytes above six tenths of the maximum, which the outputs must free.
     #[must_use]
     pub fn excess_bytes(&self) -> u64 {
         self.used_bytes.saturating_sub(self.max_bytes / 10 * 6)
@@ -174,42 +186,58 @@ impl Memory {
 }
 
 impl Budget {
-    /// Shares `bytes` out: four tenths for waiting work, five for outputs, one for dead letters. A partition may use eight times its
-    /// even share while others leave theirs: few cameras fill few partitions. [`Memory`] bounds the sum.
+    /// The maximum of the waiting frames that a stream has in its partition before it may add
+    /// another, as a multiple of what then remains free of the partition's limits. So a single
+    /// stream can fill three quarters of its partition, and some room always remains for streams
+    /// that have fewer frames.
+    pub(crate) const SHARE_OF_FREE: u64 = 3;
+
+    /// Returns how much a stream may have waiting of a limit `max` of its partition, if the stream
+    /// has `own` and all streams together have `all`.
+    pub(crate) fn share_of_stream(own: u64, all: u64, max: u64) -> u64 {
+        let open = max.saturating_sub(all).saturating_add(own);
+        open / (Self::SHARE_OF_FREE + 1) * Self::SHARE_OF_FREE
+            + open % (Self::SHARE_OF_FREE + 1) * Self::SHARE_OF_FREE / (Self::SHARE_OF_FREE + 1)
+    }
+
+    /// Divides `bytes`: four tenths for waiting frames, five for outputs, one for dead letters. A
+    /// partition may use eight times its even share while others do not use theirs, since few
+    /// cameras fill few partitions. [`Memory`] bounds the sum.
     #[must_use]
     pub fn share(bytes: u64, partitions: Partitions) -> Self {
         let share = bytes / u64::from(partitions.count());
-        let lent = LENT_SHARES.min(u64::from(partitions.count()));
+        let shares = MAX_SHARES.min(u64::from(partitions.count()));
         Self {
-            work_bytes: share / 10 * 4 * lent,
+            work_bytes: share / 10 * 4 * shares,
             work_frames: 100_000,
-            output_bytes: share / 10 * 5 * lent,
-            dead_bytes: share / 10 * lent,
+            output_bytes: share / 10 * 5 * shares,
+            dead_bytes: share / 10 * shares,
             store_bytes: bytes,
         }
     }
 
-    /// What dead letters may use while the store as a whole is short of memory: an eighth of what they may at other times.
+    /// Returns the limit for dead letters while the store as a whole is short of memory: an eighth
+    /// of the usual limit.
     #[must_use]
     pub fn short_dead_bytes(&self) -> u64 {
-        self.dead_bytes / LENT_SHARES
+        self.dead_bytes / MAX_SHARES
     }
 
-    /// Most bytes of all streams' settings: a tenth of the store.
+    /// Returns the maximum bytes of all streams' settings: a tenth of the store.
     #[must_use]
     pub fn settings_bytes(&self) -> u64 {
         self.store_bytes / 10
     }
 
-    /// Most publishers that a partition remembers, over all its streams: as many as take an eighth of what its waiting work
-    /// may, at 32 KiB each.
+    /// Returns the maximum number of publishers that a partition remembers, over all its streams:
+    /// at 32 KiB each they take an eighth of the limit for waiting frames.
     #[must_use]
     pub fn publishers(&self) -> u64 {
         const PUBLISHER_BYTES: u64 = 32 << 10;
-        (self.work_bytes / 8 / PUBLISHER_BYTES).max(LEAST_PUBLISHERS)
+        (self.work_bytes / 8 / PUBLISHER_BYTES).max(MIN_PUBLISHERS)
     }
 
-    /// The memory of which [`Budget::store_bytes`] is three quarters.
+    /// Returns the memory of which [`Budget::store_bytes`] is three quarters.
     #[must_use]
     pub fn max_bytes(&self) -> u64 {
         self.store_bytes / 3 * 4
@@ -222,97 +250,100 @@ impl Default for Budget {
     }
 }
 
-/// The right to finish a partition's work, for a term.
+/// The right of one worker to process a partition, for a term.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The partition.
     pub partition: PartitionId,
-    /// Number of this lease: rises with every holder.
-    pub number: u64,
-    /// Chosen by the holder: two holders with one number (after a failover) still differ.
+    /// The fence: a number that rises with every new lease.
+    pub fence: u64,
+    /// A random number that the holder chose: two holders with the same fence (after a failover)
+    /// still differ.
     pub nonce: u64,
 }
 
-/// Place of an entry in a partition's work queue; opaque, rising.
+/// The position of an entry in a partition's work queue; opaque, rising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WorkPosition(pub u64, pub u64);
 
 /// A frame to process.
 #[derive(Debug, Clone)]
 pub struct WorkItem {
-    /// Its place in the work queue.
+    /// Its position in the work queue.
     pub position: WorkPosition,
     /// Its stream.
     pub stream_id: StreamId,
-    /// Its number.
+    /// Its sequence.
     pub sequence: Sequence,
-    /// When it was accepted.
+    /// The time at which it was accepted.
     pub receive_time: Timestamp,
-    /// Revision of the stream's settings when it was accepted.
+    /// The revision of the stream's settings when it was accepted.
     pub settings_revision: u64,
-    /// What was said of it.
+    /// Its header.
     pub header: FrameHeader,
     /// Its picture.
     pub payload: PayloadRef,
-    /// What it is to be published as, without being processed; `None` = it is to be processed.
+    /// The kind of tombstone to publish instead of processing it; `None` = process it.
     pub fate: Option<TombstoneKind>,
 }
 
-/// What a worker made of a frame, to be published.
+/// The result of a frame, to be published.
 #[derive(Debug, Clone)]
 pub struct Finished {
-    /// The frame's place in the work queue.
+    /// The frame's position in the work queue.
     pub position: WorkPosition,
     /// Its stream.
     pub stream_id: StreamId,
-    /// Its number.
+    /// Its sequence.
     pub sequence: Sequence,
-    /// When it was accepted.
+    /// The time at which it was accepted.
     pub receive_time: Timestamp,
     /// Its submitted picture. Kept if one of the output's pictures refers to it, else removed.
     pub source: PayloadRef,
-    /// The submitted picture may be kept nowhere: a dead letter comes without it.
+    /// True if the submitted picture must not be kept anywhere: a dead letter is stored without it.
     pub source_withheld: bool,
     /// The output entry.
     pub body: OutputBody,
-    /// Bytes of the output's new pictures: one for each payload in `body` that is not `source`.
-    pub offers: Vec<Offer>,
+    /// The bytes of the output's new pictures: one upload for each payload in `body` that is not
+    /// `source`.
+    pub uploads: Vec<Upload>,
 }
 
-/// What became of one frame of a finish call.
+/// The outcome of one frame of a finish call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishResult {
     /// Published now.
     Published,
     /// Published by an earlier call.
     AlreadyPublished,
-    /// An earlier frame of the stream is not published yet, or none of that number lies at that place of the work queue:
-    /// nothing was done.
+    /// An earlier frame of the stream is not published yet, or the work queue has no such frame at
+    /// that position: nothing was done.
     NotNext,
-    /// An offered picture was gone: nothing was done; offer it anew.
+    /// An uploaded picture was not stored any more: nothing was done; upload it again.
     PayloadGone,
-    /// Its stream was unregistered after it was accepted: it left the work queue, and nothing of it is published.
+    /// Its stream was unregistered after it was accepted: it left the work queue and is not
+    /// published.
     Removed,
 }
 
-/// Place in a partition's feed; opaque, rising.
+/// A position in a partition's feed; opaque, rising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FeedPosition(pub u64, pub u64);
 
-/// Something that happened in a partition.
+/// An event in a partition.
 #[derive(Debug, Clone)]
 pub enum FeedEvent {
     /// An entry was written to an output.
     Output(Arc<OutputEntry>),
     /// A stream was registered, or its settings were changed.
     StreamChanged(StreamId),
-    /// A stream was unregistered: nothing up to the number of its last frame, which is 0 if there was none, is readable any
-    /// more.
+    /// A stream was unregistered: nothing up to this sequence, that of its last frame or 0, can be
+    /// read any more.
     StreamRemoved(StreamId, u64),
 }
 
 impl FeedEvent {
-    /// The stream whose registration or settings changed; `None` for an output entry.
+    /// Returns the stream whose registration or settings changed; `None` for an output entry.
     #[must_use]
     pub fn changed_stream(&self) -> Option<&StreamId> {
         match self {
@@ -322,96 +353,95 @@ impl FeedEvent {
     }
 }
 
-/// What a call made, or found made before as it was to be.
+/// A resource that a call created, or that already existed with equal settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Created<R> {
-    /// As it is.
+    /// The resource as it is stored.
     pub record: R,
-    /// Whether this call made it.
+    /// True if this call created it; otherwise it already existed.
     pub is_new: bool,
 }
 
-/// What was removed with a stream.
+/// The data that was removed with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unregistered {
-    /// Number of its last accepted frame; 0 = there was none.
+    /// The sequence of its last accepted frame; 0 = there was none.
     pub last_sequence: u64,
     /// Accepted frames that no worker had finished.
     pub queued_frames: u64,
     /// Output entries that were kept.
     pub output_frames: u64,
-    /// Dead letters that were kept, those that were replayed included.
+    /// Dead letters that were kept, including replayed ones.
     pub dead_letters: u64,
 }
 
-/// What happened in a partition since a position.
+/// The events of a partition after a position.
 #[derive(Debug, Clone)]
 pub struct FeedPage {
     /// The partition.
     pub partition: PartitionId,
-    /// In order.
+    /// The events, in order.
     pub events: Vec<FeedEvent>,
-    /// Where to go on.
+    /// The position to continue after.
     pub next: FeedPosition,
-    /// Events between the asked position and the first one here are gone: look at the outputs themselves.
+    /// True if events between the requested position and the first one here were trimmed: read the
+    /// outputs themselves.
     pub missed: bool,
 }
 
-/// A stretch of an output.
+/// Consecutive entries of an output.
 #[derive(Debug, Clone)]
 pub struct OutputPage {
-    /// In sequence order, without holes; may begin above the asked number where retention took some.
+    /// The entries, in the order of their sequences and with none left out. They may begin above
+    /// the requested sequence if retention removed some.
     pub entries: Vec<Arc<OutputEntry>>,
     /// The stream's counters at the same moment.
     pub counters: StreamCounters,
-    /// The stream is unregistered.
+    /// True if the stream is unregistered.
     pub removed: bool,
 }
 
-/// What a retention pass removed.
+/// The entries or dead letters that a call removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trimmed {
-    /// Output entries.
+    /// The number removed.
     pub frames: u64,
-    /// Bytes of their pictures.
+    /// The bytes of their pictures.
     pub bytes: u64,
-    /// More is due: call again.
+    /// True if there is more to remove: call again.
     pub more: bool,
-    /// When the oldest output entry that is left was received, where that is known.
-    pub oldest: Option<Timestamp>,
 }
 
-/// What a worker says of its work on a partition.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+/// A worker's report of its work on a partition.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct WorkerReport {
     /// The worker.
     pub worker_id: String,
     /// Frames taken and not finished.
     pub in_flight: u64,
-    /// Frames that the rate and the percentiles are made of: those finished over the last 5 to 10 seconds.
+    /// The number of frames that the rate and the percentiles are computed from: those finished in
+    /// the last 5 to 10 seconds.
     pub samples: u64,
-    /// Frames finished a second, over the last seconds.
+    /// Frames finished per second, over the last seconds.
     pub frames_per_second: f64,
-    /// From take to finish, 50th percentile over the last seconds, milliseconds.
+    /// The time from take to finish, 50th percentile over the last seconds, milliseconds.
     pub processing_p50_ms: f64,
     /// 95th percentile.
     pub processing_p95_ms: f64,
     /// 99th percentile.
     pub processing_p99_ms: f64,
-    /// Of the worker as a whole, the same in the reports of all its partitions.
-    #[serde(default)]
+    /// The totals of the worker, the same in the reports of all its partitions.
     pub totals: WorkerTotals,
 }
 
-/// What a worker has done since it started, in all partitions.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
+/// The totals of a worker since it started, in all partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WorkerTotals {
     /// Its version.
     pub version: String,
-    /// When it started, microseconds since the Unix epoch.
+    /// The time at which it started, microseconds since the Unix epoch.
     pub start_time_us: i64,
-    /// When it said this, by its clock.
+    /// The time at which it made this report, by its clock.
     pub report_time_us: i64,
     /// Frames published with a picture.
     pub processed_frames: u64,
@@ -419,14 +449,14 @@ pub struct WorkerTotals {
     pub failed_frames: u64,
 }
 
-/// A partition's state.
+/// The state of a partition.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PartitionStats {
     /// Frames that no worker has finished.
     pub depth: u64,
     /// Bytes of their pictures.
     pub queued_bytes: u64,
-    /// When the oldest of them was accepted.
+    /// The time at which the oldest of them was accepted.
     pub oldest_receive_time: Option<Timestamp>,
     /// Bytes of pictures in the outputs.
     pub output_bytes: u64,
@@ -444,70 +474,71 @@ pub struct PartitionStats {
     pub purged: u64,
     /// Frames that were queued when their stream was unregistered.
     pub removed: u64,
-    /// Frames answered DUPLICATE.
+    /// Frames that were duplicates of stored ones.
     pub duplicates: u64,
-    /// Processed frames whose picture took more than its stream's budget had left.
+    /// Processed frames whose picture was larger than the rest of its stream's budget.
     pub over_budget: u64,
     /// Bytes of the pictures published, since the partition began.
     pub published_bytes: u64,
-    /// Output entries that retention took.
+    /// Output entries that retention removed.
     pub trimmed: u64,
     /// Dead letters kept.
     pub dead_letters: u64,
-    /// What they count for.
+    /// The bytes that they count for.
     pub dead_letter_bytes: u64,
-    /// Dead letters that the budget took.
+    /// Dead letters that were removed to stay within the budget.
     pub dead_letters_expired: u64,
     /// Registered streams.
     pub streams: u64,
-    /// What the lease holder last said; `None` if there is no holder.
+    /// The last report of the lease holder; `None` if there is no holder.
     pub report: Option<WorkerReport>,
-    /// How the queue is set, and who works on it.
+    /// The state of the queue, and its worker.
     pub control: super::QueueControl,
 }
 
-/// What an ACCEPTED answer survives.
+/// The failures that an accepted frame survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing: frames live as long as the process.
+    /// None: frames live as long as the process.
     Memory,
-    /// The Redis process, while its machine lives; no AOF is written.
+    /// The end of this process, but not that of Redis: no append-only file is written.
     RedisMemory,
-    /// A crash, but for about the last second.
+    /// A crash of Redis, except for about the last second.
     AofEverySec,
-    /// A crash.
+    /// A crash of Redis.
     AofAlways,
-    /// The loss of the primary: so many replicas have it too.
+    /// The loss of the primary: this many replicas have the frame too.
     Replicated(u32),
 }
 
-/// The backend's state.
+/// The state of the backend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BackendStatus {
     /// `memory` or `redis`.
     pub kind: &'static str,
-    /// Which store it holds.
+    /// The identity of its store.
     pub store: StoreIdentity,
-    /// Version of the backend's server; this program's own for `memory`.
+    /// The version of the backend's server; this program's own for `memory`.
     pub version: String,
-    /// What an ACCEPTED answer survives.
+    /// The failures that an accepted frame survives.
     pub durability: Durability,
     /// Bytes in use.
     pub used_bytes: u64,
-    /// Bytes that may be used; 0 = no limit of the backend's own.
+    /// Bytes that may be used; 0 = the backend has no limit of its own.
     pub max_bytes: u64,
-    /// What an operator should mend (an eviction policy that can drop streams, say).
+    /// Faults that an operator should correct, for example an eviction policy that can drop
+    /// streams.
     pub warnings: Vec<String>,
 }
 
-/// Which streams to list.
+/// Selects the streams to list.
 #[derive(Debug, Clone, Default)]
 pub struct ListStreams {
     /// Only ids above this one.
     pub after: Option<StreamId>,
-    /// At most this many, 1..1000.
+    /// The maximum number, 1..1000.
     pub limit: usize,
 }
 
-/// How long a freshly offered payload lives unless it is entered.
-pub const OFFER_TTL: Duration = Duration::from_secs(60);
+/// The time after which an uploaded payload expires unless it is entered.
+pub const UPLOAD_TTL: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! Everything that does not move: sky, hills, grass, trees, the road and its lines.
+//! Draws everything that does not move: sky, hills, grass, trees, the road and its lines.
 
 use super::{Random, View, lit};
 use crate::picture::{Canvas, Color};
@@ -60,7 +60,8 @@ fn ground(canvas: &mut Canvas, random: &mut Random, view: &View, light: f64) {
         for yellow in [-0.025, 0.025] {
             line(yellow, [214, 176, 62]);
         }
-        // Dashes are equally long on the ground, so they are cut in distance, the reciprocal of nearness.
+        // Dashes have the same length on the ground, so they depend on the distance, the reciprocal
+        // of nearness.
         if (1.6 / nearness.max(0.02)).fract() < 0.45 {
             for lane in [-0.5, 0.5] {
                 line(lane, [226, 226, 220]);
@@ -95,7 +96,7 @@ fn trees(canvas: &mut Canvas, random: &mut Random, view: &View, light: f64) {
     }
 }
 
-/// A stretch of one row whose brightness is uneven by up to `grain`.
+/// Fills part of a row with a colour that varies by up to `grain`.
 fn texture(canvas: &mut Canvas, random: &mut Random, y: i64, across: (f64, f64), color: Color, grain: u64) {
     for pixel in canvas.span_mut(y, across.0 as i64, across.1.ceil() as i64).chunks_exact_mut(3) {
         let more = (random.next() >> 32) % (2 * grain + 1);

@@ -1,7 +1,8 @@
-//! A drawn road with moving vehicles: the synthetic camera of the demo, the tests and the benchmarks.
+//! Draws a road with moving vehicles: the synthetic camera of the demo, the tests and the
+//! benchmarks.
 //!
-//! It is deterministic (the same seed, size and frame number give the same bytes) and it knows its own truth, so that
-//! measures can be tested against it.
+//! Scenes are deterministic: the same seed, size and frame number give the same bytes. The position
+//! of each vehicle is known, so that measures can be tested against it.
 
 mod backdrop;
 mod vehicle;
@@ -11,37 +12,38 @@ use bytes::Bytes;
 use crate::picture::{Canvas, Codec, Color, EncodeError};
 use vehicle::Vehicle;
 
-/// How many differently noisy copies of the backdrop a scene holds: sensor noise at the price of a copy.
+/// The number of copies of the backdrop, each with other noise: copying one is cheaper than drawing
+/// noise.
 const BACKDROPS: usize = 4;
 
-/// What is true of one drawn frame.
+/// The known content of one drawn frame (the ground truth).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Truth {
-    /// Vehicles of which at least one pixel is drawn and not cut off by the picture's edge; the far ones first.
+    /// The vehicles with at least one pixel in the picture; the far ones first.
     pub vehicles: Vec<VehicleBox>,
-    /// Share of the frame's pixels that vehicles cover, 0..=1.
+    /// The fraction of the frame's pixels that vehicles cover, 0..=1.
     pub covered_share: f64,
-    /// Light of the scene: 1 is a bright day, 0.1 night.
+    /// The light of the scene: 1 is a bright day, 0.1 is night.
     pub light: f64,
-    /// Mean luma (BT.601, 0..=255), from every fourth pixel of every fourth row.
+    /// The mean luma (BT.601, 0..=255) of every fourth pixel of every fourth row.
     pub mean_luma: f64,
 }
 
-/// Where a vehicle is: pixels from `left` to `right` and from `top` to `bottom`, the latter exclusive. Nearer vehicles may
+/// The position of a vehicle in pixels; `right` and `bottom` are exclusive. Nearer vehicles may
 /// hide part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VehicleBox {
-    /// Its leftmost column.
+    /// The leftmost column.
     pub left: u32,
-    /// Its uppermost row.
+    /// The uppermost row.
     pub top: u32,
-    /// One past its rightmost column.
+    /// One more than the rightmost column.
     pub right: u32,
-    /// One past its lowest row.
+    /// One more than the lowest row.
     pub bottom: u32,
 }
 
-/// A fixed camera over a road.
+/// A fixed camera above a road.
 #[derive(Debug, Clone)]
 pub struct Scene {
     name: String,
@@ -52,7 +54,8 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A scene of `width` x `height` pixels (at least 16 x 16); light and traffic follow from the seed.
+    /// Creates a scene of `width` x `height` pixels (at least 16 x 16) with light and traffic that
+    /// depend on the seed.
     #[must_use]
     pub fn new(seed: u64, width: u32, height: u32) -> Self {
         let mut random = Random::new(seed);
@@ -61,7 +64,8 @@ impl Scene {
         Self::with_conditions(seed, width, height, light, traffic)
     }
 
-    /// A scene of a given light (0.05 night ..= 1 day) and traffic (0 an empty road ..= 1 a jam).
+    /// Creates a scene with a given light (0.05 night ..= 1 day) and traffic (0 empty road ..= 1
+    /// jam).
     #[must_use]
     pub fn with_conditions(seed: u64, width: u32, height: u32, light: f64, traffic: f64) -> Self {
         let (width, height) = (width.max(16), height.max(16));
@@ -87,24 +91,25 @@ impl Scene {
         Self { name: format!("CAM-{seed:02}"), light, backdrops, vehicles, noise }
     }
 
-    /// Burns another camera name into the frames; the font has letters, digits and a few signs.
+    /// Sets the camera name that is drawn in the frames; the font has letters, digits and a few
+    /// signs.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// Draws frame `number`: packed RGB, and what is true of it.
+    /// Draws frame `number`, and returns it with its known content.
     #[must_use]
     pub fn draw(&self, number: u64) -> (Canvas, Truth) {
-        // Any mixing will do: neighbouring frames should have different noise, now and then.
+        // A simple hash suffices: neighbouring frames should usually have different noise.
         let copy = (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 62) as usize % BACKDROPS;
         let mut canvas = self.backdrops[copy].clone();
         let view = View::new(canvas.width(), canvas.height());
         let mut brush = vehicle::Brush::new(&mut canvas, &self.noise, number, self.light);
         let mut visible: Vec<(f64, &Vehicle)> =
             self.vehicles.iter().filter_map(|vehicle| Some((vehicle.nearness(number)?, vehicle))).collect();
-        // The far ones first: near ones hide them.
+        // Far vehicles are drawn first, because near ones hide them.
         visible.sort_by(|a, b| a.0.total_cmp(&b.0));
         let drawn =
             visible.iter().filter_map(|(nearness, vehicle)| vehicle.draw(&mut brush, &view, *nearness));
@@ -115,19 +120,19 @@ impl Scene {
         (canvas, truth)
     }
 
-    /// Frame `number` as JPEG 4:2:0.
+    /// Draws frame `number` and encodes it as JPEG 4:2:0.
     ///
     /// # Errors
     ///
-    /// If the scene is larger than the codec's limits allow.
+    /// Fails if the scene is larger than the codec's limits allow.
     pub fn jpeg(&self, codec: &mut Codec, number: u64, quality: u8) -> Result<(Bytes, Truth), EncodeError> {
         let (canvas, truth) = self.draw(number);
         Ok((codec.encode_canvas(&canvas, quality)?, truth))
     }
 
-    /// Camera name and frame number in the upper left corner.
+    /// Draws the camera name and the frame number in the upper left corner.
     fn burn_in(&self, canvas: &mut Canvas, number: u64) {
-        const INK: Color = [245, 245, 235];
+        const TEXT_COLOR: Color = [245, 245, 235];
         let text = format!("{} #{number:06}", self.name);
         let scale = (canvas.height() / 180).max(1);
         let (width, height) = Canvas::text_size(text.chars().count(), scale);
@@ -139,12 +144,12 @@ impl Scene {
             i64::from(height) + 2 * pad,
             [16, 18, 20],
         );
-        canvas.text(margin, margin, scale, INK, &text);
+        canvas.text(margin, margin, scale, TEXT_COLOR, &text);
     }
 }
 
-/// Where things stand in the picture. `nearness` is 1 at the lower edge and goes to 0 at the horizon: widths shrink with
-/// it, and it is the reciprocal of distance.
+/// The perspective of the picture. `nearness` is the reciprocal of distance: 1 at the lower edge,
+/// towards 0 at the horizon. Widths are proportional to it.
 struct View {
     width: f64,
     height: f64,
@@ -157,22 +162,22 @@ impl View {
         Self { width, height, horizon: 0.36 * height }
     }
 
-    /// The row of the ground at this nearness.
+    /// Returns the row of the ground at this nearness.
     fn ground(&self, nearness: f64) -> f64 {
         self.horizon + (self.height - self.horizon) * nearness
     }
 
-    /// How near the ground in this row is; 0 or less above the horizon.
+    /// Returns the nearness of the ground in this row; 0 or less above the horizon.
     fn nearness(&self, row: f64) -> f64 {
         (row - self.horizon) / (self.height - self.horizon)
     }
 
-    /// The column of the road's middle.
+    /// Returns the column of the middle of the road.
     fn middle(&self, nearness: f64) -> f64 {
         self.width * (0.55 - 0.07 * nearness)
     }
 
-    /// Half the road's width in pixels.
+    /// Returns half of the road's width in pixels.
     fn half_road(&self, nearness: f64) -> f64 {
         self.width * 0.46 * nearness
     }
@@ -191,12 +196,13 @@ fn mean_luma(canvas: &Canvas) -> f64 {
     sum as f64 / count as f64
 }
 
-/// A colour in less light.
+/// Darkens a colour.
 fn lit(color: Color, light: f64) -> Color {
     color.map(|sample| (f64::from(sample) * light).clamp(0.0, 255.0) as u8)
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): a scene must look the same with every version of every crate.
+/// A SplitMix64 generator (Steele, Lea, Flood 2014), so that scenes do not depend on the version of
+/// a crate.
 struct Random(u64);
 
 impl Random {
@@ -212,16 +218,17 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// 0 ..< 1.
+    /// Returns a number from 0 up to but excluding 1.
     fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// About normal, mean 0, standard deviation about 2: four uniform numbers added.
+    /// Returns approximately normal noise with mean 0 and standard deviation 2: the sum of four
+    /// uniform numbers.
     fn noise(&mut self) -> i8 {
         let bits = self.next();
-        let sum: i64 = (0..4).map(|index| (bits >> (16 * index) & 0xFFFF) as i64 - 32_768).sum();
-        (sum / 18_900) as i8
+        let sum = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48);
+        ((sum as i64 - 4 * 32_768) / 18_900) as i8
     }
 }
 
@@ -231,7 +238,7 @@ mod tests {
     use crate::picture::Limits;
 
     #[test]
-    fn the_same_frame_twice_is_the_same_and_another_differs() {
+    fn a_frame_is_always_the_same_and_differs_from_others() {
         let scene = Scene::new(3, 160, 90);
         assert_eq!(scene.draw(7), Scene::new(3, 160, 90).draw(7));
         assert_ne!(scene.draw(7).0, scene.draw(8).0);
@@ -252,7 +259,10 @@ mod tests {
             let (x, y) = (index as u32 % 320, index as u32 / 320);
             let within =
                 |one: &VehicleBox| (one.left..one.right).contains(&x) && (one.top..one.bottom).contains(&y);
-            assert!(pixel == empty || busy.vehicles.iter().any(within), "{x},{y} is a vehicle's");
+            assert!(
+                pixel == empty || busy.vehicles.iter().any(within),
+                "{x},{y} changed outside all vehicles"
+            );
         }
         assert!(
             busy.vehicles.len() >= 8 && busy.covered_share > 0.02 && busy.covered_share < 0.6,

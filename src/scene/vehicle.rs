@@ -1,15 +1,17 @@
-//! Cars and lorries: where they are, and how they look.
+//! Moves and draws cars and lorries.
 
 use super::{Random, VehicleBox, View, lit};
 use crate::picture::{Canvas, Color};
 
-/// Length of the road that vehicles go round, in units of the distance to the lower edge of the picture.
+/// The length of the road, in units of the distance to the lower edge of the picture. A vehicle that
+/// reaches the end starts again.
 const ROAD_LENGTH: f64 = 14.0;
-/// The road begins so far behind the lower edge that vehicles come into the picture from outside.
+/// The start of the road, so far below the lower edge that vehicles enter the picture from outside.
 const ROAD_START: f64 = -0.35;
-/// Places for vehicles on a lane.
+/// The number of places for vehicles in a lane.
 const PLACES: u32 = 9;
-/// The middle of each lane, as a share of half the road; oncoming traffic is on the left.
+/// The middle of each lane, as a fraction of half the road's width; oncoming traffic is on the
+/// left.
 const LANES: [f64; 4] = [-0.73, -0.26, 0.26, 0.73];
 
 const PAINTS: [Color; 8] = [
@@ -23,26 +25,26 @@ const PAINTS: [Color; 8] = [
     [120, 60, 130],
 ];
 
-/// One vehicle; all of a lane go at one speed, so that none drives into another.
+/// A vehicle. All vehicles in a lane have the same speed, so that none drives into another.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vehicle {
     lane: f64,
     oncoming: bool,
     lorry: bool,
     paint: Color,
-    /// Place on the road at frame 0.
+    /// The position on the road at frame 0.
     start: f64,
-    /// Road units per frame.
+    /// The speed in road units per frame.
     speed: f64,
 }
 
 impl Vehicle {
-    /// Vehicles for all lanes; `traffic` is the chance that a place is taken.
+    /// Creates vehicles for all lanes; `traffic` is the probability that a place is taken.
     pub(super) fn traffic(random: &mut Random, traffic: f64) -> Vec<Self> {
         let mut vehicles = Vec::new();
         for lane in LANES {
             let oncoming = lane < 0.0;
-            // The fuller, the slower.
+            // The more traffic, the slower.
             let speed = (0.03 + 0.05 * random.unit()) * (1.2 - traffic);
             for place in 0..PLACES {
                 let jitter = 0.5 * random.unit();
@@ -63,16 +65,16 @@ impl Vehicle {
         vehicles
     }
 
-    /// How near it is at a frame; `None` while it is too far to be drawn.
+    /// Returns the nearness at a frame; `None` if the vehicle is too far to be drawn.
     pub(super) fn nearness(&self, frame: u64) -> Option<f64> {
-        // 2^40 frames are a thousand years; beyond that a double would lose the fraction.
+        // 2^40 frames are a thousand years; for more, a double would lose the fraction.
         let frame = (frame & ((1 << 40) - 1)) as f64;
         let distance = 1.0 + ROAD_START + (self.start + self.speed * frame).rem_euclid(ROAD_LENGTH);
         let nearness = 1.0 / distance;
         (nearness > 0.08).then_some(nearness)
     }
 
-    /// Draws it; `None` if none of it is in the picture.
+    /// Draws the vehicle; `None` if no part of it is in the picture.
     pub(super) fn draw(&self, brush: &mut Brush<'_>, view: &View, nearness: f64) -> Option<VehicleBox> {
         let foot = view.ground(nearness);
         let half_road = view.half_road(nearness);
@@ -106,7 +108,7 @@ impl Vehicle {
     }
 }
 
-/// Paints vehicles with sensor noise and remembers which pixels they took.
+/// A brush that paints vehicles with sensor noise and records the painted pixels.
 pub(super) struct Brush<'a> {
     canvas: &'a mut Canvas,
     covered: Vec<u8>,
@@ -122,9 +124,9 @@ impl<'a> Brush<'a> {
         Self { canvas, covered, noise, noise_at, light }
     }
 
-    /// The pixels of a rectangle that are in the picture.
+    /// Returns the part of a rectangle that is in the picture.
     fn clipped(&self, rows: (f64, f64), columns: (f64, f64)) -> VehicleBox {
-        let within = |at: f64, most: u32| at.round().clamp(0.0, f64::from(most)) as u32;
+        let within = |at: f64, side: u32| at.round().clamp(0.0, f64::from(side)) as u32;
         let (width, height) = (self.canvas.width(), self.canvas.height());
         VehicleBox {
             left: within(columns.0, width),
@@ -134,13 +136,14 @@ impl<'a> Brush<'a> {
         }
     }
 
-    /// Share of all pixels that were painted.
+    /// Returns the fraction of all pixels that were painted.
     pub(super) fn covered_share(&self) -> f64 {
         let painted: usize = self.covered.iter().map(|pixel| usize::from(*pixel)).sum();
         painted as f64 / self.covered.len() as f64
     }
 
-    /// Paints a rectangle; lamps shine at night too. False if none of it is in the picture.
+    /// Paints a rectangle; lamps also shine at night. Returns false if no part of it is in the
+    /// picture.
     fn block(&mut self, rows: (f64, f64), columns: (f64, f64), color: Color, lamp: bool) -> bool {
         let color = if lamp { color } else { lit(color, self.light) };
         let (left, right) = (columns.0.round() as i64, columns.1.round() as i64);

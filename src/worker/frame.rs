@@ -1,4 +1,4 @@
-//! One frame from taken to ready to be published: its picture is fetched and worked out on the pool.
+//! Fetches the picture of one frame and processes it on the pool.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::adaptive::Allowance;
-use super::caution::Alone;
+use super::isolation::IsolatedFrame;
 use super::pool::JobError;
 use super::process::{self, Outcome, Product, Task};
 use super::scenes::Observed;
-use super::settled::tombstone;
+use super::tombstone::tombstone;
 use super::{CRASH_ATTRIBUTE, CRASH_BY_HANGING, RETRY_PAUSE, Shared};
 use crate::analysis::MEASURES_VERSION;
 use crate::domain::{
@@ -19,41 +19,43 @@ use crate::domain::{
 };
 use crate::queue::{Finished, WorkItem};
 
-/// A frame that is worked out, and the memory it holds until it is published.
+/// A processed frame, and the memory that it holds until it is published.
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) finished: Finished,
-    /// What is to be measured when its turn comes; `None` once it was, and for a tombstone.
+    /// The input of the measures that are made right before it is published; `None` after that, and
+    /// for a tombstone.
     pub(super) observed: Option<Observed>,
     pub(super) leased: Instant,
     /// `None` if its picture was not fetched.
     pub(super) _memory: Option<OwnedSemaphorePermit>,
-    pub(super) _alone: Option<Alone>,
+    pub(super) _isolated: Option<IsolatedFrame>,
 }
 
-/// Fetches a frame's picture and works it out. Never fails: what cannot be processed becomes a tombstone.
-pub(super) async fn work_out(
+/// Fetches a frame's picture and processes it. Never fails: a frame that cannot be processed
+/// becomes a tombstone.
+pub(super) async fn process_frame(
     shared: &Shared,
     item: WorkItem,
     stream: Arc<StreamRecord>,
     memory: OwnedSemaphorePermit,
-    alone: Option<Alone>,
+    isolated: Option<IsolatedFrame>,
 ) -> Done {
     let hides_originals = stream.settings.hides_originals();
     let leased = Instant::now();
     let lease_time = Timestamp::now();
-    let mut attempt = 1 + alone.as_ref().map_or(0, Alone::strikes);
-    let made = match &alone {
-        Some(alone) => match alone.verdict() {
+    let mut attempt = 1 + isolated.as_ref().map_or(0, IsolatedFrame::strikes);
+    let made = match &isolated {
+        Some(isolated) => match isolated.failure() {
             Some(failure) => {
-                attempt -= 1; // Not tried again.
+                attempt -= 1; // It is not attempted again.
                 Err(failure)
             }
-            None => make(shared, &item, Arc::clone(&stream)).await,
+            None => fetch_and_process(shared, &item, Arc::clone(&stream)).await,
         },
         None => {
             let _others = shared.running.read().await;
-            make(shared, &item, Arc::clone(&stream)).await
+            fetch_and_process(shared, &item, Arc::clone(&stream)).await
         }
     };
     let (mut finished, observed) = match made {
@@ -64,13 +66,13 @@ pub(super) async fn work_out(
             (tombstone(item, TombstoneKind::Failed(failure), attempt), None)
         }
     };
-    // A dead letter is a place where a picture is kept, too.
+    // Without this, a dead letter would keep the original that the settings hide.
     finished.source_withheld = hides_originals;
-    Done { finished, observed, leased, _memory: Some(memory), _alone: alone }
+    Done { finished, observed, leased, _memory: Some(memory), _isolated: isolated }
 }
 
-/// A frame whose picture is not read: it is published as it came.
-pub(super) fn passed_on(item: WorkItem, stream: Arc<StreamRecord>) -> Done {
+/// Returns a frame that is published as it was submitted: its picture is not read.
+pub(super) fn relay(item: WorkItem, stream: Arc<StreamRecord>) -> Done {
     let (leased, lease_time) = (Instant::now(), Timestamp::now());
     let (format, payload) = (item.header.source.format, item.payload);
     let (width, height) = (item.header.source.width, item.header.source.height);
@@ -81,13 +83,14 @@ pub(super) fn passed_on(item: WorkItem, stream: Arc<StreamRecord>) -> Done {
     }
     let (reencode, bytes) = (Reencode::Relayed, payload.size_bytes);
     let outcome = Outcome { reencode, bytes, quality: None, choice: None, over_budget: false };
-    let (offers, stages) = (Vec::new(), Vec::new());
-    let product = Product { width, height, still: None, outcome, mask_version: 0, pictures, offers, stages };
+    let (uploads, stages) = (Vec::new(), Vec::new());
+    let product =
+        Product { width, height, measures: None, outcome, mask_version: 0, pictures, uploads, stages };
     let (finished, observed) = published(item, lease_time, product, stream, 1);
-    Done { finished, observed, leased, _memory: None, _alone: None }
+    Done { finished, observed, leased, _memory: None, _isolated: None }
 }
 
-/// What is published of a frame that was worked out, and what is left to be measured.
+/// Returns the output of a processed frame, and the input of the measures still to be made.
 fn published(
     item: WorkItem,
     lease_time: Timestamp,
@@ -106,10 +109,10 @@ fn published(
         lease_time,
         process_time: Timestamp::now(),
         pictures: product.pictures,
-        quality: product.still.as_ref().map(|still| still.quality),
+        quality: product.measures.as_ref().map(|measures| measures.quality),
         scene: None,
         rois: Vec::new(),
-        measures_version: if product.still.is_some() { MEASURES_VERSION } else { 0 },
+        measures_version: if product.measures.is_some() { MEASURES_VERSION } else { 0 },
         validation_failures: Vec::new(),
         stages,
         reencode: product.outcome.reencode,
@@ -127,35 +130,34 @@ fn published(
         source: item.payload,
         source_withheld: false,
         body: OutputBody::Frame(Box::new(frame)),
-        offers: product.offers,
+        uploads: product.uploads,
     };
-    (finished, Some(Observed { still: product.still, stream, since: Instant::now() }))
+    (finished, Some(Observed { measures: product.measures, stream, since: Instant::now() }))
 }
 
-async fn make(
+async fn fetch_and_process(
     shared: &Shared,
     item: &WorkItem,
     stream: Arc<StreamRecord>,
 ) -> std::result::Result<Product, Failure> {
-    // In the order in which they are asked for; closed never.
-    let _fetched = shared.fetches.acquire().await;
+    let _fetched = shared.fetches.turn(&item.stream_id).await;
     let start = Instant::now();
     let partition = shared.queue.partitions().of(&item.stream_id);
     let data = loop {
         match shared.queue.fetch(partition, &[item.payload]).await {
             Ok(mut found) => break found.pop().flatten(),
             Err(error) => {
-                tracing::debug!(%error, "the queue does not answer; trying again");
+                tracing::debug!(%error, "the queue does not answer; retrying");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
         }
     };
     let fetch = StageTiming { stage: Stage::Fetch, duration: start.elapsed() };
     let Some(data) = data else {
-        tracing::error!(stream = %item.stream_id, sequence = %item.sequence, "the picture of an accepted frame is gone");
+        tracing::error!(stream = %item.stream_id, sequence = %item.sequence, "the picture of an accepted frame is missing");
         return Err(Failure {
             reason: FailureReason::PayloadLost,
-            message: "its bytes were not in the queue any more".to_owned(),
+            message: "its picture is not stored any more".to_owned(),
         });
     };
     let (source, stored) = (item.header.source.clone(), item.payload);
@@ -164,9 +166,9 @@ async fn make(
     let timeout = shared.config.frame_timeout;
     let policy = stream.effective.output;
     let quality = policy.rendition.quality;
-    let steered = |adaptive| shared.steering.allow(&item.stream_id, adaptive, quality, item.receive_time);
-    let allowance = policy.adaptive.map_or_else(|| Allowance::fixed(quality), steered);
-    let worked = shared.pool.run(timeout, move |codec| {
+    let allowed = |adaptive| shared.budgets.allow(&item.stream_id, adaptive, quality, item.receive_time);
+    let allowance = policy.adaptive.map_or_else(|| Allowance::fixed(quality), allowed);
+    let worked = shared.pool.run(&item.stream_id, timeout, move |codec| {
         if hang {
             loop {
                 std::thread::park();
@@ -192,7 +194,7 @@ async fn make(
             Ok(Ok(product)) => (product.outcome.bytes, product.outcome.choice),
             Ok(Err(_)) | Err(_) => (0, None),
         };
-        shared.steering.spent(&item.stream_id, item.receive_time, bytes, choice, allowance);
+        shared.budgets.record(&item.stream_id, item.receive_time, bytes, choice, allowance);
     }
     match worked {
         Ok(product) => product.map(|mut product| {
@@ -200,8 +202,8 @@ async fn make(
             product
         }),
         Err(JobError::TimedOut) => Err(process::timed_out(timeout)),
-        // Left to the next worker: this one is about to go.
-        Err(JobError::NoThreads) if shared.config.restarted => std::future::pending().await,
+        // The frame is left to the next worker, since this one is about to exit.
+        Err(JobError::NoThreads) if shared.config.supervised => std::future::pending().await,
         Err(JobError::NoThreads) => Err(process::no_threads()),
         Err(JobError::Panicked) => Err(Failure {
             reason: FailureReason::DecoderPanicked,

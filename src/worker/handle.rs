@@ -1,8 +1,8 @@
-//! What the roster and a partition's task tell each other.
+//! The connection between the lease manager and a partition's task.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -10,16 +10,16 @@ use super::meter::Meter;
 use crate::queue::{WorkPosition, WorkerReport};
 
 #[derive(Debug)]
-pub(super) struct Handle {
-    /// There may be work.
+pub(super) struct PartitionHandle {
+    /// Notified when there may be work.
     pub(super) wake: Notify,
-    /// Position of the newest work known of.
+    /// The position of the newest known work.
     seen: Mutex<WorkPosition>,
-    /// For the next renewal of the lease.
+    /// The measures for the next renewal of the lease.
     work: Mutex<Work>,
-    /// Take no more, publish what is in work, then end.
+    /// Asks the task to take no more, publish what is in work, and end.
     pub(super) stop: CancellationToken,
-    /// The lease is lost: end at once.
+    /// Asks the task to end at once: the lease is lost.
     pub(super) lost: CancellationToken,
 }
 
@@ -29,7 +29,7 @@ struct Work {
     in_flight: usize,
 }
 
-impl Handle {
+impl PartitionHandle {
     pub(super) fn new() -> Self {
         Self {
             wake: Notify::new(),
@@ -41,7 +41,7 @@ impl Handle {
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        self.work.lock()
     }
 
     pub(super) fn report(&self, worker_id: &str) -> WorkerReport {
@@ -53,23 +53,23 @@ impl Handle {
         self.work().in_flight = frames;
     }
 
-    /// A frame was published, so long after it was taken.
+    /// Notes that a frame was published, and how long after it was taken.
     pub(super) fn published(&self, after: Duration) {
         self.work().meter.record(after);
     }
 
     pub(super) fn seen(&self) -> WorkPosition {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.seen.lock()
     }
 
-    pub(super) fn saw(&self, position: WorkPosition) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn note_seen(&self, position: WorkPosition) {
+        let mut seen = self.seen.lock();
         *seen = position.max(*seen);
     }
 
-    /// Says that there is work up to `position`.
-    pub(super) fn work_at(&self, position: WorkPosition) {
-        self.saw(position);
+    /// Notes that there is work up to `position`.
+    pub(super) fn notify_work(&self, position: WorkPosition) {
+        self.note_seen(position);
         self.wake.notify_one();
     }
 }

@@ -1,4 +1,4 @@
-//! What a worker reports of a partition: rate and processing time over the last seconds.
+//! Measures the rate and the processing times of a partition over the last seconds.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use hdrhistogram::Histogram;
 
 use crate::queue::{WorkerReport, WorkerTotals};
 
-/// Longest time that is told apart, in microseconds.
+/// The maximum time that is recorded, in microseconds; a longer one is recorded as this.
 const MAX_MICROS: u64 = 600_000_000;
-/// How long a window is.
+/// The length of a window.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// Two windows, the one being filled and the one before it: a report covers 5 to 10 seconds.
+/// Two windows, the current one and the one before it: a report covers 5 to 10 seconds.
 #[derive(Debug)]
 pub(super) struct Meter {
     current: Histogram<u64>,
@@ -44,7 +44,7 @@ impl Meter {
         }
         let mut both = self.previous.clone();
         let seconds = self.since.elapsed().as_secs_f64().max(0.001);
-        // Both have the same bounds: the sum cannot fail.
+        // Both have the same bounds, so the sum cannot fail.
         let _ = both.add(&self.current);
         let ms = |quantile: f64| both.value_at_quantile(quantile) as f64 / 1000.0;
         WorkerReport {

@@ -1,25 +1,31 @@
-//! Workers: take frames of the partitions they hold, decode, measure and compress them, publish the results in order.
+//! Workers take the frames of the partitions that they hold, decode, measure and compress them, and
+//! publish the results in order.
 //!
-//! A [`Worker`] holds leases (`roster`); for each leased partition one task takes and publishes (`partition`); the
-//! picture work itself (`process`) runs on a bounded pool of threads (`pool`), never on the async ones. What needs a stream's
-//! earlier frames (`scenes`) is taken when a frame's turn comes, on the task: a fraction of a millisecond.
+//! A [`Worker`] holds leases (`leases`). For each leased partition, one task takes and publishes
+//! (`partition`), and streams take turns (`turns`). The picture work itself (`process`) runs on a
+//! bounded pool of threads (`pool`), never on those of the async runtime. Measures that need a stream's earlier frames (`scenes`) are
+//! made on the task, right before the frame is published; they take a fraction of a millisecond.
 
 mod adaptive;
-mod caution;
+mod fetches;
 mod frame;
 mod handle;
+mod isolation;
+mod leases;
 mod meter;
+mod order;
 mod overflow;
 mod partition;
+mod pause;
 mod pool;
 mod process;
 mod retention;
-mod roster;
 mod scenes;
-mod settled;
 #[cfg(test)]
 mod tests;
+mod tombstone;
 mod totals;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,47 +34,50 @@ use tokio_util::sync::CancellationToken;
 
 use crate::picture;
 use crate::queue::{Budget, Queue};
-use adaptive::Steering;
+use adaptive::BudgetController;
+use fetches::Fetches;
 use pool::Pool;
 pub use process::measure;
 use totals::Totals;
 
-/// Pause before an operation that the backend refused is tried again.
+/// The pause before an operation that the backend refused is retried.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Pictures that are fetched for each thread: one is worked on, one lies ready, one is on its way.
-const FETCHED_A_THREAD: usize = 3;
-
-/// How a worker works.
+/// The configuration of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
-    /// Its name: one living worker has it.
+    /// The id of the worker, different from that of every other live worker.
     pub worker_id: String,
-    /// Threads for picture work.
+    /// The number of threads for picture work.
     pub threads: usize,
-    /// How long a lease lasts unless renewed: a dead worker's partitions are taken over after it.
+    /// The time after which a lease ends unless it is renewed: then others take over the partitions
+    /// of a worker that crashed.
     pub lease_term: Duration,
-    /// Frames of one partition in work at once.
+    /// The number of frames of one partition in work at which only streams without any begin
+    /// another. Twice as many are the maximum.
     pub frames_in_flight: usize,
-    /// Bytes of submitted pictures in work at once, in all partitions.
+    /// The maximum bytes of submitted pictures in work at once, in all partitions.
     pub bytes_in_flight: usize,
-    /// A picture that takes longer fails.
+    /// The maximum time for a picture; one that takes longer fails.
     pub frame_timeout: Duration,
-    /// How often outputs are checked against their retention.
+    /// The time between two checks of the outputs against their retention.
     pub retention_interval: Duration,
-    /// What a partition may hold.
+    /// The limits of a partition.
     pub budget: Budget,
-    /// What a picture may ask for.
+    /// The limits of a picture.
     pub limits: picture::Limits,
-    /// Somebody starts this process again when it ends: it does so when too many pictures hang in its threads.
-    pub restarted: bool,
-    /// For tests of what a crash costs: a frame with the attribute [`CRASH_ATTRIBUTE`] aborts the process, or hangs.
+    /// Another process supervises this one and restarts it when it exits. So the worker exits when
+    /// too many pictures hang in its threads.
+    pub supervised: bool,
+    /// For tests of crashes: a frame with the attribute [`CRASH_ATTRIBUTE`] aborts the process, or
+    /// hangs.
     pub crash_on_request: bool,
 }
 
-/// Attribute of a frame that aborts its worker, where [`WorkerConfig::crash_on_request`] is set.
+/// The attribute of a frame that aborts its worker, where [`WorkerConfig::crash_on_request`] is
+/// set.
 pub const CRASH_ATTRIBUTE: &str = "frameway-test-crash";
-/// Value of [`CRASH_ATTRIBUTE`] for a frame that hangs for ever instead.
+/// The value of [`CRASH_ATTRIBUTE`] for a frame that hangs for ever instead.
 pub const CRASH_BY_HANGING: &str = "hang";
 
 impl Default for WorkerConfig {
@@ -83,28 +92,28 @@ impl Default for WorkerConfig {
             retention_interval: Duration::from_secs(1),
             budget: Budget::default(),
             limits: picture::Limits::default(),
-            restarted: false,
+            supervised: false,
             crash_on_request: false,
         }
     }
 }
 
-/// What all parts of a worker share.
+/// The state that all parts of a worker share.
 #[derive(Debug)]
 struct Shared {
     queue: Arc<dyn Queue>,
     config: WorkerConfig,
     pool: Pool,
-    /// Kibibytes of pictures that may still be taken into work.
+    /// The kibibytes of further pictures that may be in work.
     memory: Arc<tokio::sync::Semaphore>,
-    /// Pictures that may still be fetched.
-    fetches: tokio::sync::Semaphore,
+    /// The bound of the pictures that are fetched and not processed.
+    fetches: Arc<Fetches>,
     totals: Totals,
-    steering: Steering,
-    /// Read by every frame in work; written by one that is to be alone in the process.
+    budgets: BudgetController,
+    /// Locked for reading by every frame in work, and for writing by an isolated one.
     running: Arc<tokio::sync::RwLock<()>>,
-    /// Drawn at the start: tells this process from one of the same name that died.
-    life: u64,
+    /// A random number that distinguishes this process from an earlier one with the same worker id.
+    process_id: u64,
 }
 
 /// A worker, ready to run.
@@ -121,10 +130,10 @@ impl Worker {
     pub fn new(queue: Arc<dyn Queue>, config: WorkerConfig) -> std::io::Result<Self> {
         let pool = Pool::new(config.threads.max(1), &config.limits)?;
         let memory = Arc::new(tokio::sync::Semaphore::new((config.bytes_in_flight >> 10).max(1)));
-        let fetches = tokio::sync::Semaphore::new(FETCHED_A_THREAD * config.threads.max(1));
-        let (running, life) = (Arc::default(), rand::random());
+        let fetches = Fetches::new(config.threads.max(1));
+        let (running, process_id) = (Arc::default(), rand::random());
         let totals = Totals::new();
-        let steering = Steering::default();
+        let budgets = BudgetController::default();
         Ok(Self {
             shared: Arc::new(Shared {
                 queue,
@@ -133,17 +142,18 @@ impl Worker {
                 memory,
                 fetches,
                 totals,
-                steering,
+                budgets,
                 running,
-                life,
+                process_id,
             }),
         })
     }
 
-    /// Works until `stop`; then finishes what is in work, gives the leases back and returns. Backend outages are waited
-    /// out. Where it is [`WorkerConfig::restarted`], it also returns when too many pictures hang in its threads, and leaves to
-    /// the next what cannot be finished in the time of one picture.
+    /// Works until `stop`; then finishes what is in work, releases its leases and returns. Waits
+    /// while the backend does not answer. If another process restarts it
+    /// ([`WorkerConfig::supervised`]), it also returns when too many pictures hang in its threads,
+    /// and leaves to its successor what it cannot finish in the time of one picture.
     pub async fn run(self, stop: CancellationToken) {
-        roster::run(self.shared, stop).await;
+        leases::run(self.shared, stop).await;
     }
 }

@@ -1,4 +1,5 @@
-//! The queue policy DROP_OLDEST: which of the frames just taken are dropped rather than worked on.
+//! Applies the queue policy DROP_OLDEST: drops frames that were just taken instead of processing
+//! them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,19 +8,19 @@ use super::Shared;
 use crate::domain::{QueuePolicy, StreamId, TombstoneKind};
 use crate::queue::{Finished, WorkItem};
 
-/// Most streams whose policy is remembered.
+/// The maximum number of streams whose policy is remembered.
 const CACHED_POLICIES: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Overflow {
     shared: Arc<Shared>,
-    /// By stream: the revision of its settings, and its policy if that is to drop.
+    /// By stream: the revision of its settings, and its policy if it drops frames.
     policies: HashMap<StreamId, (u64, Option<QueuePolicy>)>,
-    /// Frames of each stream that were taken and are not published.
+    /// The frames of each stream that were taken and are not published.
     in_hand: HashMap<StreamId, Held>,
 }
 
-/// Frames and bytes of their pictures.
+/// A number of frames, and the bytes of their pictures.
 #[derive(Debug, Clone, Copy, Default)]
 struct Held {
     frames: u64,
@@ -31,10 +32,10 @@ impl Overflow {
         Self { shared, policies: HashMap::new(), in_hand: HashMap::new() }
     }
 
-    /// Looks at frames just taken, in their order: one is dropped if it and those behind it are more than its stream's
-    /// bounds allow. The newest is never dropped. Where the queue does not answer, none is: submit's bound holds all the
-    /// same.
-    pub(super) async fn judge(&mut self, items: &mut [WorkItem]) {
+    /// Checks frames that were just taken, in their order: a frame is dropped if it and those after
+    /// it exceed its stream's limits. The newest frame is never dropped. If the queue does not
+    /// answer, no frame is dropped; the limits of accept still apply.
+    pub(super) async fn mark_dropped(&mut self, items: &mut [WorkItem]) {
         let mut waiting = self.waiting(items).await;
         for item in items {
             let held = self.in_hand.entry(item.stream_id.clone()).or_default();
@@ -51,7 +52,7 @@ impl Overflow {
         }
     }
 
-    /// A frame is published.
+    /// Notes that a frame was published.
     pub(super) fn published(&mut self, frame: &Finished) {
         if let Some(held) = self.in_hand.get_mut(&frame.stream_id) {
             held.frames = held.frames.saturating_sub(1);
@@ -62,7 +63,7 @@ impl Overflow {
         }
     }
 
-    /// Of the streams that drop: their policies, and all their frames that are not finished.
+    /// Returns the policies of the streams that drop frames, and all their unfinished frames.
     async fn waiting(&mut self, items: &[WorkItem]) -> HashMap<StreamId, (QueuePolicy, Held)> {
         let mut ids: Vec<StreamId> =
             items.iter().filter(|item| self.may_drop(item)).map(|item| item.stream_id.clone()).collect();
@@ -75,7 +76,7 @@ impl Overflow {
         let records = match self.shared.queue.get_streams(&ids).await {
             Ok(records) => records,
             Err(error) => {
-                tracing::debug!(%error, "cannot read queue policies; dropping nothing");
+                tracing::debug!(%error, "cannot read queue policies; not dropping any frames");
                 return waiting;
             }
         };
@@ -94,7 +95,8 @@ impl Overflow {
         waiting
     }
 
-    /// Not known not to: most streams are, and cost nothing here.
+    /// Reports whether a stream may drop frames. For a stream that is known not to, nothing is
+    /// read.
     fn may_drop(&self, item: &WorkItem) -> bool {
         match self.policies.get(&item.stream_id) {
             Some((revision, policy)) => *revision < item.settings_revision || policy.is_some(),

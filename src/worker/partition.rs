@@ -1,53 +1,57 @@
-//! One leased partition: take in order, work in parallel, publish in order.
+//! Processes one leased partition: takes frames, processes them in parallel, and publishes them in
+//! the order of their streams.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod taking;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::TryAcquireError;
 use tokio::task::JoinSet;
 
-use super::caution::{self, Alone, Caution};
-use super::frame::{self, Done, work_out};
-use super::handle::Handle;
+use super::frame::{self, Done, process_frame};
+use super::handle::PartitionHandle;
+use super::isolation::{self, IsolatedFrame, Isolation};
+use super::order::StreamOrder;
 use super::overflow::Overflow;
+use super::pause::{PAUSED_POLL, Pause};
 use super::retention::Retention;
 use super::scenes::Scenes;
-use super::settled::{PAUSED_POLL, Pause, settled};
+use super::tombstone::tombstone_of;
 use super::{RETRY_PAUSE, Shared};
 use crate::domain::{StreamId, StreamRecord, TombstoneKind};
 use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
+use taking::Backlog;
 
-/// Most frames that one call publishes.
+/// The maximum number of frames that one call publishes.
 const FINISH_BATCH: usize = 16;
-/// Most streams whose records are remembered.
+/// The maximum number of streams whose records are remembered.
 const CACHED_STREAMS: usize = 4096;
 
 pub(super) struct Partition {
     shared: Arc<Shared>,
     lease: Lease,
-    handle: Arc<Handle>,
-    /// By stream: its record, as its settings were last read.
+    handle: Arc<PartitionHandle>,
+    /// The records of streams, as they were last read.
     streams: HashMap<StreamId, Arc<StreamRecord>>,
-    /// Position of the newest work taken.
-    taken: WorkPosition,
-    /// Taken, waiting for memory.
+    /// Frames that are not taken.
+    backlog: Backlog,
+    /// Frames that were taken and wait for memory.
     waiting: VecDeque<WorkItem>,
-    /// Frames being worked on: each ends with its turn.
+    /// Frames in work. Each task returns the ticket of its frame.
     working: JoinSet<(u64, Done)>,
-    /// Worked out, by turn, waiting for those before them.
-    done: BTreeMap<u64, Done>,
-    next_turn: u64,
-    next_to_publish: u64,
+    /// All frames that were taken and are not published.
+    order: StreamOrder,
     scenes: Scenes,
     retention: Retention,
     overflow: Overflow,
     pause: Pause,
-    caution: Caution,
+    isolation: Isolation,
 }
 
 impl Partition {
-    pub(super) fn new(shared: Arc<Shared>, lease: Lease, handle: Arc<Handle>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, lease: Lease, handle: Arc<PartitionHandle>) -> Self {
         let retention = Retention::new(Arc::clone(&shared), lease.clone());
         let overflow = Overflow::new(Arc::clone(&shared));
         let pause = Pause::new(Arc::clone(&shared), lease.clone());
@@ -56,27 +60,25 @@ impl Partition {
             lease,
             handle,
             streams: HashMap::new(),
-            taken: WorkPosition::default(),
+            backlog: Backlog::new(),
             waiting: VecDeque::new(),
             working: JoinSet::new(),
-            done: BTreeMap::new(),
-            next_turn: 0,
-            next_to_publish: 0,
+            order: StreamOrder::default(),
             scenes: Scenes::default(),
             retention,
             overflow,
             pause,
-            caution: Caution::default(),
+            isolation: Isolation::default(),
         }
     }
 
-    /// Works until the lease is lost, or until told to stop and all that was begun is published.
+    /// Works until the lease is lost, or it is asked to stop and all frames in work are published.
     pub(super) async fn run(mut self) {
         let handle = Arc::clone(&self.handle);
         tokio::select! {
             () = handle.lost.cancelled() => {}
             result = self.work() => if let Err(error) = result {
-                tracing::info!(partition = %self.lease.partition, %error, "left a partition");
+                tracing::info!(partition = %self.lease.partition, %error, "leaving a partition");
             }
         }
         handle.lost.cancel();
@@ -86,34 +88,31 @@ impl Partition {
         let handle = Arc::clone(&self.handle);
         let mut retention = tokio::time::interval(self.shared.config.retention_interval);
         retention.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut may_have_work = true;
-        self.caution = loop {
-            match Caution::inherit(&self.shared, &self.lease).await {
-                Ok(caution) => break caution,
+        self.isolation = loop {
+            match Isolation::take_over(&self.shared, &self.lease).await {
+                Ok(isolation) => break isolation,
                 Err(error) => self.wait_out(error).await?,
             }
         };
         loop {
             let stopping = handle.stop.is_cancelled();
             if stopping {
-                // Not begun: the next holder takes them.
-                self.waiting.clear();
+                // These frames are not begun: the next holder takes them.
+                self.waiting.drain(..).for_each(|item| self.order.leave(&item.stream_id));
                 if self.in_flight() == 0 {
                     return Ok(());
                 }
             } else {
-                if may_have_work && self.room() > 0 {
-                    may_have_work = self.take().await?;
-                }
-                self.begin().await?;
-                // What needs no work may be next in turn already.
+                self.take().await?;
+                self.begin_work().await?;
+                // A frame that needs no work may be the next to publish already.
                 self.publish().await?;
             }
             self.handle.set_in_flight(self.in_flight());
-            let room = self.room() > 0 && !stopping;
-            // Memory was short while there was something to publish, and now there is not: nothing else would wake this.
+            // The waiting frames need memory, which was released when others were published. No
+            // event would wake this task for them, so it continues at once.
             let held_up = !stopping && !self.waiting.is_empty() && self.working.is_empty();
-            if (may_have_work && room) || held_up {
+            if (!stopping && self.can_take()) || held_up {
                 continue;
             }
             tokio::select! {
@@ -124,8 +123,8 @@ impl Partition {
                     }
                     self.publish().await?;
                 }
-                () = handle.wake.notified(), if room && !self.pause.is_on() => may_have_work = true,
-                () = tokio::time::sleep(PAUSED_POLL), if room && self.pause.is_on() => may_have_work = true,
+                () = handle.wake.notified(), if !stopping && !self.pause.is_paused() => self.backlog.woken(),
+                () = tokio::time::sleep(PAUSED_POLL), if !stopping && self.pause.is_paused() => self.backlog.woken(),
                 () = handle.stop.cancelled(), if !stopping => {}
                 _ = retention.tick() => self.retention.pass().await?,
             }
@@ -133,47 +132,29 @@ impl Partition {
     }
 
     fn in_flight(&self) -> usize {
-        self.working.len() + self.done.len() + self.waiting.len()
+        self.order.frames()
     }
 
     fn room(&self) -> usize {
         self.shared.config.frames_in_flight.saturating_sub(self.in_flight())
     }
 
-    /// Takes what there is room for; answers whether there may be more.
-    async fn take(&mut self) -> Result<bool> {
-        let room = self.room();
-        let mut items = match self.shared.queue.take(&self.lease, self.taken, room).await {
-            Ok(items) => items,
-            Err(error) => return self.wait_out(error).await.map(|()| true),
-        };
-        let mut more = items.len() == room;
-        if let Some(last) = items.last() {
-            self.taken = last.position;
-            self.handle.saw(last.position);
-            self.pause.is_over();
-            self.overflow.judge(&mut items).await;
-        } else {
-            match self.pause.look(self.taken, self.in_flight() == 0).await {
-                Ok(work_waits) => more = work_waits,
-                Err(error) => return self.wait_out(error).await.map(|()| true),
-            }
-        }
-        self.waiting.extend(items);
-        Ok(more)
+    /// Reports whether frames are in work.
+    fn has_begun(&self) -> bool {
+        self.order.frames() > self.waiting.len()
     }
 
     /// Starts work on taken frames, in order, as far as memory allows.
-    async fn begin(&mut self) -> Result<()> {
+    async fn begin_work(&mut self) -> Result<()> {
         while let Some(item) = self.waiting.front() {
             if item.fate.is_some() {
-                self.settle_first();
+                self.end_first();
                 continue;
             }
             let (position, size_bytes) = (item.position, item.payload.size_bytes);
             let format = item.header.source.format;
-            let Some(stream) = self.stream().await? else {
-                // Nobody knows what may be shown of it: its masks are forgotten with everything else.
+            let Some(stream) = self.first_stream().await? else {
+                // Its masks are not known any more, so nothing of it may be shown.
                 let forgotten = TombstoneKind::Purged("the stream's settings are gone".to_owned());
                 if let Some(item) = self.waiting.front_mut() {
                     item.fate = Some(forgotten);
@@ -184,61 +165,60 @@ impl Partition {
                 self.relay_first(stream);
                 continue;
             }
-            let alone = self.caution.applies_to(position);
-            if alone && !(self.working.is_empty() && self.done.is_empty()) {
+            let isolated = self.isolation.applies_to(position);
+            if isolated && self.has_begun() {
                 return Ok(());
             }
             let kib = kib(size_bytes).min(kib(self.shared.config.bytes_in_flight as u64));
             let memory = match Arc::clone(&self.shared.memory).try_acquire_many_owned(kib) {
                 Ok(memory) => memory,
-                // What is in work here gives memory back; waiting for it would hold up its publishing.
-                Err(TryAcquireError::NoPermits) if !self.working.is_empty() || !self.done.is_empty() => {
-                    return Ok(());
-                }
+                // Frames in work here release memory when they are published. If this task waited
+                // for memory, it could not publish them.
+                Err(TryAcquireError::NoPermits) if self.has_begun() => return Ok(()),
                 Err(_) => match Arc::clone(&self.shared.memory).acquire_many_owned(kib).await {
                     Ok(memory) => memory,
                     Err(_) => return Ok(()),
                 },
             };
-            let alone = if alone { Some(self.begin_alone(position).await?) } else { None };
+            let isolated = if isolated { Some(self.begin_isolated(position).await?) } else { None };
             let Some(item) = self.waiting.pop_front() else { return Ok(()) };
-            let turn = self.next_turn;
-            self.next_turn += 1;
+            let ticket = self.order.begin(&item.stream_id);
             let shared = Arc::clone(&self.shared);
-            self.working.spawn(async move { (turn, work_out(&shared, item, stream, memory, alone).await) });
+            self.working
+                .spawn(async move { (ticket, process_frame(&shared, item, stream, memory, isolated).await) });
         }
         Ok(())
     }
 
-    /// Gives the first waiting frame, which is not to be read, its turn to be published.
+    /// Puts the first waiting frame, whose picture is not read, in line to be published.
     fn relay_first(&mut self, stream: Arc<StreamRecord>) {
         let Some(item) = self.waiting.pop_front() else { return };
-        self.done.insert(self.next_turn, frame::passed_on(item, stream));
-        self.next_turn += 1;
+        let ticket = self.order.begin(&item.stream_id);
+        self.order.done(ticket, frame::relay(item, stream));
     }
 
-    /// Gives the first waiting frame, which is not to be worked on, its turn to be published.
-    fn settle_first(&mut self) {
+    /// Puts the first waiting frame, which is not processed, in line to be published.
+    fn end_first(&mut self) {
         let Some(mut item) = self.waiting.pop_front() else { return };
         let Some(kind) = item.fate.take() else { return };
-        let finished = settled(item, kind);
-        let done = Done { finished, observed: None, leased: Instant::now(), _memory: None, _alone: None };
-        self.done.insert(self.next_turn, done);
-        self.next_turn += 1;
+        let ticket = self.order.begin(&item.stream_id);
+        let finished = tombstone_of(item, kind);
+        let done = Done { finished, observed: None, leased: Instant::now(), _memory: None, _isolated: None };
+        self.order.done(ticket, done);
     }
 
-    async fn begin_alone(&mut self, position: WorkPosition) -> Result<Alone> {
+    async fn begin_isolated(&mut self, position: WorkPosition) -> Result<IsolatedFrame> {
         loop {
-            match caution::begin_alone(&self.shared, &self.lease, position).await {
-                Ok(alone) => return Ok(alone),
+            match isolation::begin_isolated(&self.shared, &self.lease, position).await {
+                Ok(isolated) => return Ok(isolated),
                 Err(error) => self.wait_out(error).await?,
             }
         }
     }
 
-    /// The first waiting frame's stream, with its settings as they were when the frame was accepted, or newer. `None` if it is
-    /// unknown.
-    async fn stream(&mut self) -> Result<Option<Arc<StreamRecord>>> {
+    /// Returns the stream of the first waiting frame; `None` if it is unknown. Its settings are those
+    /// with which the frame was accepted, or newer ones.
+    async fn first_stream(&mut self) -> Result<Option<Arc<StreamRecord>>> {
         let Some(item) = self.waiting.front() else { return Ok(None) };
         if let Some(stream) = self.streams.get(&item.stream_id)
             && stream.revision >= item.settings_revision
@@ -263,27 +243,24 @@ impl Partition {
 
     fn collect(&mut self, ended: std::result::Result<(u64, Done), tokio::task::JoinError>) {
         match ended {
-            Ok((turn, done)) => {
-                self.done.insert(turn, done);
-            }
-            // A frame whose turn never comes would hold up all behind it: the next holder begins anew.
+            Ok((ticket, done)) => self.order.done(ticket, done),
+            // A missing ticket would block all frames of its stream after it: the next holder starts again.
             Err(error) => {
-                tracing::error!(%error, "a frame's task failed; giving the partition up");
+                tracing::error!(%error, "frame task failed; giving up the partition");
                 self.handle.lost.cancel();
             }
         }
     }
 
-    /// Publishes what is done and next in turn.
+    /// Publishes the processed frames that are next in their streams.
     async fn publish(&mut self) -> Result<()> {
         loop {
             let mut batch = Vec::new();
             while batch.len() < FINISH_BATCH
-                && let Some(mut done) = self.done.remove(&self.next_to_publish)
+                && let Some(mut done) = self.order.next_ready()
             {
                 self.scenes.complete(&mut done.finished, &mut done.observed);
                 batch.push(done);
-                self.next_to_publish += 1;
             }
             if batch.is_empty() {
                 return Ok(());
@@ -311,27 +288,29 @@ impl Partition {
                 return Ok(());
             }
             if !may_wait {
-                // What is missing lies behind what was taken (Redis lost some of it): a new lease takes from the start.
+                // Redis lost these frames or some before them: a new lease takes from the start.
                 return Err(Error::LeaseLost);
             }
             tracing::warn!(
                 frames = batch.len(),
-                "pictures are gone before they were published; offering anew"
+                "pictures expired before they were published; uploading them again"
             );
             tokio::time::sleep(RETRY_PAUSE).await;
-            // A full Redis takes pictures again when retention has made room.
+            // A full Redis accepts pictures again when retention has made room.
             self.retention.pass().await?;
         }
         Ok(())
     }
 
-    /// Keeps those to be offered anew, with their bytes, and those behind them; false if none waits for its picture.
+    /// Removes the published frames from the batch; returns whether the rest waits for pictures
+    /// that must be uploaded again.
     fn drop_published(&mut self, batch: &mut Vec<Done>, results: Vec<FinishResult>) -> bool {
         let may_wait = results.contains(&FinishResult::PayloadGone);
         let mut results = results.into_iter();
         batch.retain(|done| match results.next() {
             Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
                 self.handle.published(done.leased.elapsed());
+                self.order.leave(&done.finished.stream_id);
                 self.overflow.published(&done.finished);
                 self.retention.published(&done.finished);
                 self.shared.totals.published(&done.finished.body);
@@ -339,6 +318,7 @@ impl Partition {
             }
             Some(FinishResult::Removed) => {
                 self.handle.published(done.leased.elapsed());
+                self.order.leave(&done.finished.stream_id);
                 self.overflow.published(&done.finished);
                 false
             }
@@ -347,12 +327,12 @@ impl Partition {
         may_wait
     }
 
-    /// Waits a moment if the error may pass; hands it on if not.
+    /// Waits a moment if the error is retryable; returns it if not.
     async fn wait_out(&self, error: Error) -> Result<()> {
         if !error.is_retryable() {
             return Err(error);
         }
-        tracing::debug!(%error, "the queue does not answer; trying again");
+        tracing::debug!(%error, "the queue does not answer; retrying");
         tokio::time::sleep(RETRY_PAUSE).await;
         Ok(())
     }

@@ -1,27 +1,35 @@
-//! A fixed number of threads for picture work, each with a codec of its own.
+//! Runs picture work on a fixed number of threads, each with a codec of its own. Streams take turns.
+//! On Linux, these threads have a lower priority than all others.
 //!
-//! Nobody can end a thread from outside. One whose picture takes too long is given up and another takes its place, but only
-//! [`MOST_REPLACED`] times: each of them may burn a core and hold a picture's memory for good. From then on the pool is worn
-//! ([`Pool::worn`]), and shrinks with every further one. A thread that comes to an end after all takes its place again.
+//! A thread cannot be ended from outside. A thread whose picture takes too long is abandoned and
+//! replaced, but only [`MAX_REPLACED`] times: each abandoned thread may use a core and the memory of
+//! a picture for ever. From then on the pool is [exhausted](Pool::exhausted), and shrinks with every
+//! further thread that hangs. If an abandoned thread ends its job after all, it returns to the
+//! pool.
+
+mod queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::queue::JobQueue;
+use crate::domain::StreamId;
 use crate::picture::{Codec, Limits};
 
-/// Threads that hang at the same time and are replaced.
-pub(super) const MOST_REPLACED: usize = 4;
+/// The maximum number of hung threads that are replaced.
+pub(super) const MAX_REPLACED: usize = 4;
 
-/// What a thread is to do, and whether it was given up meanwhile.
+/// The work of a thread, and whether it was given up.
 struct Job {
     work: Box<dyn FnOnce(&mut Codec) + Send>,
-    /// Changes with the pool's [`Threads`] locked only.
+    /// Its `ended` and `given_up` change only while the pool's [`ThreadCounts`] are locked.
     progress: Arc<Progress>,
 }
 
@@ -32,117 +40,120 @@ struct Progress {
     given_up: AtomicBool,
 }
 
-/// Why a job has no result.
+/// The reason for which a job has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JobError {
-    /// It took too long; its thread is given up.
+    /// It took too long; its thread was given up.
     TimedOut,
     /// It panicked.
     Panicked,
-    /// All threads are given up: nobody would take it.
+    /// All threads were given up: no thread would take it.
     NoThreads,
 }
 
-/// The threads there are.
+/// The numbers of threads.
 #[derive(Debug, Clone, Copy)]
-struct Threads {
-    /// At work, or ready for it.
-    able: usize,
-    /// Given up, and not at an end yet.
+struct ThreadCounts {
+    /// Threads that work or are ready to.
+    usable: usize,
+    /// Threads that were given up and have not ended their job.
     hung: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct Pool {
-    jobs: mpsc::Sender<Job>,
-    crew: Crew,
-    worn: CancellationToken,
-    orphans: Mutex<Vec<Orphan>>,
+    threads: ThreadGroup,
+    exhausted: CancellationToken,
+    abandoned: Mutex<Vec<AbandonedJob>>,
 }
 
-/// A job whose caller is gone, because its lease was lost: its thread may hang all the same.
+/// A job whose caller was dropped, because its lease was lost: its thread may hang nevertheless.
 #[derive(Debug)]
-struct Orphan {
+struct AbandonedJob {
     progress: Arc<Progress>,
     timeout: Duration,
 }
 
-/// Makes a job an orphan if its caller goes before it has an answer.
+/// Remembers a job as abandoned if its caller is dropped before it has a result.
 struct Caller<'a> {
     pool: &'a Pool,
-    orphan: Option<Orphan>,
+    job: Option<AbandonedJob>,
 }
 
 impl Drop for Caller<'_> {
     fn drop(&mut self) {
-        self.pool.orphans().extend(self.orphan.take());
+        self.pool.abandoned().extend(self.job.take());
     }
 }
 
-/// What the threads share.
+/// The niceness of the threads, in addition to that of the process.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// The state that the threads share.
 #[derive(Debug, Clone)]
-struct Crew {
-    queue: Arc<Mutex<mpsc::Receiver<Job>>>,
-    threads: Arc<watch::Sender<Threads>>,
-    /// As many as there are without faults.
+struct ThreadGroup {
+    queue: Arc<JobQueue<Job>>,
+    counts: Arc<watch::Sender<ThreadCounts>>,
+    /// The number of threads while none hangs.
     size: usize,
     limits: Limits,
 }
 
-impl Crew {
+impl ThreadGroup {
     fn add_thread(&self) -> std::io::Result<()> {
-        let crew = self.clone();
-        thread::Builder::new().name("picture".to_owned()).spawn(move || crew.work())?;
+        let group = self.clone();
+        thread::Builder::new().name("picture".to_owned()).spawn(move || group.work())?;
         Ok(())
     }
 
     fn work(self) {
+        yield_to_other_threads();
         let mut codec = Codec::new(self.limits);
         loop {
-            // One thread waits for a job, the others for the lock.
-            let job = self.queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-            let Some(Job { work, progress }) = job else { return };
+            let Some(Job { work, progress }) = self.queue.next() else { return };
             let _first = progress.begun.set(Instant::now());
             if catch_unwind(AssertUnwindSafe(|| work(&mut codec))).is_err() {
                 codec = Codec::new(self.limits);
             }
-            if !self.goes_on(&progress) {
-                return; // Another has taken this one's place.
+            if !self.takes_another(&progress) {
+                return; // It was replaced.
             }
         }
     }
 
-    /// A thread has come to the end of its job: whether it takes another.
-    fn goes_on(&self, progress: &Progress) -> bool {
-        let mut goes_on = true;
-        self.threads.send_if_modified(|threads| {
+    /// Notes that a thread has ended its job; returns whether it takes another.
+    fn takes_another(&self, progress: &Progress) -> bool {
+        let mut takes_another = true;
+        self.counts.send_if_modified(|counts| {
             progress.ended.store(true, Ordering::Relaxed);
             if !progress.given_up.load(Ordering::Relaxed) {
                 return false;
             }
-            threads.hung -= 1;
-            goes_on = threads.able < self.size;
-            threads.able += usize::from(goes_on);
+            counts.hung -= 1;
+            takes_another = counts.usable < self.size;
+            counts.usable += usize::from(takes_another);
             true
         });
-        goes_on
+        takes_another
     }
 
-    /// A job takes too long: gives its thread up, unless it has just come to an end. Answers how many hang then.
+    /// Gives up the thread of a job that takes too long, unless it has just ended. Returns how many
+    /// threads hang then.
     fn give_up(&self, progress: &Progress) -> Option<usize> {
         let mut hung = None;
-        self.threads.send_if_modified(|threads| {
+        self.counts.send_if_modified(|counts| {
             if progress.ended.load(Ordering::Relaxed) {
                 return false;
             }
             progress.given_up.store(true, Ordering::Relaxed);
-            threads.able -= 1;
-            threads.hung += 1;
-            hung = Some(threads.hung);
-            if threads.hung <= MOST_REPLACED {
+            counts.usable -= 1;
+            counts.hung += 1;
+            hung = Some(counts.hung);
+            if counts.hung <= MAX_REPLACED {
                 match self.add_thread() {
-                    Ok(()) => threads.able += 1,
-                    Err(error) => tracing::error!(%error, "no thread to take its place"),
+                    Ok(()) => counts.usable += 1,
+                    Err(error) => tracing::error!(%error, "cannot start a replacement thread"),
                 }
             }
             true
@@ -151,25 +162,39 @@ impl Crew {
     }
 }
 
+/// Lowers the priority of the current thread. The threads that move frames need little time and
+/// must not wait until a picture is done.
+fn yield_to_other_threads() {
+    // On other systems, a process has one priority.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "cannot lower the priority of a picture thread");
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.threads.queue.close();
+    }
+}
+
 impl Pool {
     pub(super) fn new(size: usize, limits: &Limits) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel::<Job>(size);
-        let (threads, _) = watch::channel(Threads { able: size, hung: 0 });
-        let crew =
-            Crew { queue: Arc::new(Mutex::new(queue)), threads: Arc::new(threads), size, limits: *limits };
+        let (counts, _) = watch::channel(ThreadCounts { usable: size, hung: 0 });
+        let threads = ThreadGroup { queue: Arc::default(), counts: Arc::new(counts), size, limits: *limits };
         for _ in 0..size {
-            crew.add_thread()?;
+            threads.add_thread()?;
         }
-        Ok(Self { jobs, crew, worn: CancellationToken::new(), orphans: Mutex::default() })
+        Ok(Self { threads, exhausted: CancellationToken::new(), abandoned: Mutex::default() })
     }
 
-    fn orphans(&self) -> MutexGuard<'_, Vec<Orphan>> {
-        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
+    fn abandoned(&self) -> MutexGuard<'_, Vec<AbandonedJob>> {
+        self.abandoned.lock()
     }
 
-    /// Gives up the threads of jobs that nobody waits for any more, once their time is over. To be called now and then.
-    pub(super) fn look_after_orphans(&self) {
-        self.orphans().retain(|Orphan { progress, timeout }| {
+    /// Gives up the threads of abandoned jobs whose time is over. Must be called regularly.
+    pub(super) fn give_up_overdue(&self) {
+        self.abandoned().retain(|AbandonedJob { progress, timeout }| {
             let is_over = progress.begun.get().is_some_and(|begun| begun.elapsed() >= *timeout);
             if is_over {
                 self.give_up(progress);
@@ -179,21 +204,24 @@ impl Pool {
     }
 
     fn give_up(&self, progress: &Progress) {
-        let Some(hung) = self.crew.give_up(progress) else { return };
-        tracing::error!(hung, "a picture took too long; its thread is given up");
-        if hung >= MOST_REPLACED {
-            self.worn.cancel();
+        let Some(hung) = self.threads.give_up(progress) else { return };
+        tracing::error!(hung, "picture timed out; abandoning its thread");
+        if hung >= MAX_REPLACED {
+            self.exhausted.cancel();
         }
     }
 
-    /// Cancelled when as many threads hang as are replaced: the process should be started anew.
-    pub(super) fn worn(&self) -> &CancellationToken {
-        &self.worn
+    /// Returns a token that is cancelled when no further thread is replaced: the process should be
+    /// restarted.
+    pub(super) fn exhausted(&self) -> &CancellationToken {
+        &self.exhausted
     }
 
-    /// Runs `work` on one of the threads. The time counts from when it starts.
+    /// Runs `work` for a frame of the stream on one of the threads. Its time starts when the work
+    /// does.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        stream: &StreamId,
         timeout: Duration,
         work: impl FnOnce(&mut Codec) -> T + Send + 'static,
     ) -> Result<T, JobError> {
@@ -202,28 +230,28 @@ impl Pool {
         let progress = Arc::<Progress>::default();
         let job = Job {
             work: Box::new(move |codec| {
-                // Nobody waits for what was left in the queue when there were no threads.
+                // Not done for a job whose caller is gone.
                 if started.send(()).is_ok() {
                     let _ = done.send(work(codec));
                 }
             }),
             progress: Arc::clone(&progress),
         };
-        let orphan = Orphan { progress: Arc::clone(&progress), timeout };
-        let mut caller = Caller { pool: self, orphan: Some(orphan) };
-        let mut threads = self.crew.threads.subscribe();
+        let abandoned = AbandonedJob { progress: Arc::clone(&progress), timeout };
+        let mut caller = Caller { pool: self, job: Some(abandoned) };
+        let mut counts = self.threads.counts.subscribe();
         let begun = async {
-            // The queue lives as long as the pool.
-            self.jobs.send(job).await.map_err(|_| JobError::Panicked)?;
+            self.threads.queue.push(stream, job);
             start.await.map_err(|_| JobError::Panicked)
         };
         tokio::select! {
             biased;
+            // First, so that no job is left in the queue if there are no threads.
+            _none = counts.wait_for(|counts| counts.usable == 0) => return Err(JobError::NoThreads),
             begun = begun => begun?,
-            _none = threads.wait_for(|threads| threads.able == 0) => return Err(JobError::NoThreads),
         }
         let ended = tokio::time::timeout(timeout, result).await;
-        caller.orphan = None;
+        caller.job = None;
         match ended {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(_)) => Err(JobError::Panicked),
@@ -237,66 +265,70 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+
+    static CAM: LazyLock<StreamId> = LazyLock::new(|| "cam".parse().unwrap());
 
     #[tokio::test]
     async fn a_panic_costs_only_its_own_job() {
         let pool = Pool::new(1, &Limits::default()).unwrap();
         let second = Duration::from_secs(1);
-        assert_eq!(pool.run(second, |_| -> u8 { panic!("on purpose") }).await, Err(JobError::Panicked));
-        assert_eq!(pool.run(second, |_| 7).await, Ok(7));
+        assert_eq!(pool.run(&CAM, second, |_| -> u8 { panic!("on purpose") }).await, Err(JobError::Panicked));
+        assert_eq!(pool.run(&CAM, second, |_| 7).await, Ok(7));
     }
 
     #[tokio::test]
-    async fn a_hung_job_does_not_hold_the_next() {
+    async fn a_hung_job_does_not_block_the_next() {
         let pool = Pool::new(1, &Limits::default()).unwrap();
         let (release, held) = std::sync::mpsc::channel::<()>();
-        let hung = pool.run(Duration::from_millis(20), move |_| held.recv()).await;
+        let hung = pool.run(&CAM, Duration::from_millis(20), move |_| held.recv()).await;
         assert_eq!(hung, Err(JobError::TimedOut));
-        assert_eq!(pool.run(Duration::from_secs(5), |_| 7).await, Ok(7));
+        assert_eq!(pool.run(&CAM, Duration::from_secs(5), |_| 7).await, Ok(7));
         drop(release);
     }
 
-    /// A thread that comes to an end has its time for it; nothing else is waited for.
-    async fn until(pool: &Pool, is_so: impl FnMut(&Threads) -> bool) {
-        let mut threads = pool.crew.threads.subscribe();
-        let waited = tokio::time::timeout(Duration::from_secs(20), threads.wait_for(is_so)).await;
-        assert!(waited.is_ok(), "{:?}", pool.crew.threads.borrow());
+    /// Waits until the numbers of threads are as expected.
+    async fn until(pool: &Pool, is_so: impl FnMut(&ThreadCounts) -> bool) {
+        let mut counts = pool.threads.counts.subscribe();
+        let waited = tokio::time::timeout(Duration::from_secs(20), counts.wait_for(is_so)).await;
+        assert!(waited.is_ok(), "{:?}", pool.threads.counts.borrow());
     }
 
     #[tokio::test]
-    async fn threads_that_hang_are_replaced_a_few_times_and_come_back() {
+    async fn hung_threads_are_replaced_up_to_a_limit_and_can_return() {
         let pool = Pool::new(2, &Limits::default()).unwrap();
         let (brief, long) = (Duration::from_millis(20), Duration::from_secs(20));
         let mut releases = Vec::new();
-        for hung in 1..=MOST_REPLACED + 2 {
+        for hung in 1..=MAX_REPLACED + 2 {
             let (release, held) = std::sync::mpsc::channel::<()>();
             releases.push(release);
-            assert_eq!(pool.run(brief, move |_| held.recv().is_ok()).await, Err(JobError::TimedOut));
-            let threads = *pool.crew.threads.borrow();
-            assert_eq!(threads.hung, hung);
-            assert_eq!(threads.able, 2 - hung.saturating_sub(MOST_REPLACED));
-            assert_eq!(pool.worn().is_cancelled(), hung >= MOST_REPLACED);
-            if threads.able > 0 {
-                assert_eq!(pool.run(long, |_| 7).await, Ok(7), "with {hung} hung");
+            assert_eq!(pool.run(&CAM, brief, move |_| held.recv().is_ok()).await, Err(JobError::TimedOut));
+            let counts = *pool.threads.counts.borrow();
+            assert_eq!(counts.hung, hung);
+            assert_eq!(counts.usable, 2 - hung.saturating_sub(MAX_REPLACED));
+            assert_eq!(pool.exhausted().is_cancelled(), hung >= MAX_REPLACED);
+            if counts.usable > 0 {
+                assert_eq!(pool.run(&CAM, long, |_| 7).await, Ok(7), "with {hung} hung");
             }
         }
-        // More than there were never are, and nobody waits for one.
-        assert_eq!(pool.run(long, |_| 7).await, Err(JobError::NoThreads));
+        // No thread is left, and no caller waits for one.
+        assert_eq!(pool.run(&CAM, long, |_| 7).await, Err(JobError::NoThreads));
         drop(releases.pop());
-        until(&pool, |threads| threads.able == 1).await;
-        assert_eq!(pool.run(long, |_| 8).await, Ok(8));
+        until(&pool, |counts| counts.usable == 1).await;
+        assert_eq!(pool.run(&CAM, long, |_| 8).await, Ok(8));
         drop(releases);
-        until(&pool, |threads| (threads.able, threads.hung) == (2, 0)).await;
-        assert_eq!(pool.run(long, |_| 9).await, Ok(9));
+        until(&pool, |counts| (counts.usable, counts.hung) == (2, 0)).await;
+        assert_eq!(pool.run(&CAM, long, |_| 9).await, Ok(9));
     }
 
     #[tokio::test]
-    async fn a_job_that_hangs_is_found_though_its_caller_is_gone() {
+    async fn a_hung_job_is_found_even_if_its_caller_is_gone() {
         let pool = Pool::new(1, &Limits::default()).unwrap();
         let (release, held) = std::sync::mpsc::channel::<()>();
         let (started, start) = oneshot::channel();
-        let hangs = pool.run(Duration::from_millis(20), move |_| {
+        let hangs = pool.run(&CAM, Duration::from_millis(20), move |_| {
             let _ = started.send(());
             let _ = held.recv();
         });
@@ -306,31 +338,62 @@ mod tests {
             ended = hangs => panic!("{ended:?}"),
         }
         let found = async {
-            while pool.crew.threads.borrow().hung == 0 {
-                pool.look_after_orphans();
+            while pool.threads.counts.borrow().hung == 0 {
+                pool.give_up_overdue();
                 tokio::task::yield_now().await;
             }
         };
         assert!(tokio::time::timeout(Duration::from_secs(20), found).await.is_ok());
-        assert_eq!(pool.run(Duration::from_secs(20), |_| 7).await, Ok(7));
-        assert!(pool.orphans().is_empty());
+        assert_eq!(pool.run(&CAM, Duration::from_secs(20), |_| 7).await, Ok(7));
+        assert!(pool.abandoned().is_empty());
         drop(release);
     }
 
     #[tokio::test]
-    async fn those_who_wait_for_a_thread_hear_that_there_is_none_left() {
+    async fn waiting_callers_fail_when_no_thread_is_left() {
         let pool = Pool::new(1, &Limits::default()).unwrap();
         let (brief, long) = (Duration::from_millis(20), Duration::from_secs(20));
         let mut releases = Vec::new();
-        for _ in 0..MOST_REPLACED {
+        for _ in 0..MAX_REPLACED {
             let (release, held) = std::sync::mpsc::channel::<()>();
             releases.push(release);
-            assert_eq!(pool.run(brief, move |_| held.recv().is_ok()).await, Err(JobError::TimedOut));
+            assert_eq!(pool.run(&CAM, brief, move |_| held.recv().is_ok()).await, Err(JobError::TimedOut));
         }
         let (release, held) = std::sync::mpsc::channel::<()>();
-        let last = pool.run(brief, move |_| held.recv().is_ok());
-        let (last, waiting) = tokio::join!(last, pool.run(long, |_| 7));
+        let last = pool.run(&CAM, brief, move |_| held.recv().is_ok());
+        let (last, waiting) = tokio::join!(last, pool.run(&CAM, long, |_| 7));
         assert_eq!((last, waiting), (Err(JobError::TimedOut), Err(JobError::NoThreads)));
         drop((release, releases));
+    }
+
+    #[tokio::test]
+    async fn a_job_does_not_wait_for_all_those_of_another_stream() {
+        let pool = Pool::new(1, &Limits::default()).unwrap();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (long, ended) = (Duration::from_secs(20), Mutex::new(Vec::new()));
+        let (started, start) = oneshot::channel();
+        let first = pool.run(&CAM, long, move |_| {
+            let _ = started.send(());
+            let _ = held.recv();
+        });
+        let run = async |stream: &str, number: u32| {
+            let stream = stream.parse().unwrap();
+            pool.run(&stream, long, |_| ()).await.unwrap();
+            ended.lock().push(number);
+        };
+        let rest = async {
+            start.await.unwrap();
+            let (flood, quiet) = ((1..=3).map(|number| run("cam", number)), run("quiet", 100));
+            let release = async {
+                while pool.threads.queue.len() < 4 {
+                    tokio::task::yield_now().await;
+                }
+                drop(release);
+            };
+            tokio::join!(futures::future::join_all(flood), quiet, release);
+        };
+        let (first, ()) = tokio::join!(first, rest);
+        assert_eq!(first, Ok(()));
+        assert_eq!(*ended.lock(), [100, 1, 2, 3]);
     }
 }

@@ -1,4 +1,4 @@
-//! One frame's work: bytes in, pictures and measures out. Knows nothing of queues.
+//! Turns the bytes of one frame into pictures and measures. Knows nothing of queues.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -6,53 +6,53 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::adaptive::{self, Allowance, Choice, Encoded};
-use crate::analysis::{self, Samples, Still};
+use crate::analysis::{self, FrameMeasures, Samples};
 use crate::domain::{
     Failure, FailureReason, OutputFormat, OutputPolicy, PayloadRef, PictureFormat, PictureRole, Reencode,
     ReencodeMode, Rendition, Roi, SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings,
 };
 use crate::picture::{
-    self, Codec, Counted, DecodeError, EncodeError, KeptMetadata, Metadata, Orientation, Plane, Planes,
-    SourcePicture, Standing,
+    self, Codec, DecodeError, EncodeError, LimitKind, Metadata, Orientation, Passthrough, Plane, Planes,
+    PreservedMetadata, SourcePicture,
 };
-use crate::queue::Offer;
+use crate::queue::Upload;
 
 #[cfg(test)]
 mod tests;
 
-/// Quality of thumbnails: small, and looked at small.
+/// The quality of thumbnails, which are small.
 const THUMBNAIL_QUALITY: u8 = 75;
-/// Longest message of a failure, in bytes.
+/// The maximum length of the message of a failure, in bytes.
 const MAX_MESSAGE_BYTES: usize = 512;
 
-/// What became of a picture.
+/// The result of processing a picture.
 #[derive(Debug)]
 pub(super) struct Product {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// `None` if the picture was not read.
-    pub(super) still: Option<Still>,
+    /// The measures; `None` if the picture was not read.
+    pub(super) measures: Option<FrameMeasures>,
     pub(super) outcome: Outcome,
     pub(super) mask_version: u64,
     pub(super) pictures: Vec<StoredPicture>,
-    pub(super) offers: Vec<Offer>,
+    pub(super) uploads: Vec<Upload>,
     pub(super) stages: Vec<StageTiming>,
 }
 
-/// How the processed picture came about.
+/// The way in which the processed picture was made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
     pub(super) reencode: Reencode,
     pub(super) bytes: u64,
-    /// `None` if it was passed on, or its format has none.
+    /// The quality; `None` if it was passed through, or its format has none.
     pub(super) quality: Option<u8>,
-    /// How it was encoded; `None` if it was passed on.
+    /// The quality and size; `None` if it was passed through.
     pub(super) choice: Option<Choice>,
-    /// It takes more than its stream's budget has left.
+    /// It takes more than the rest of its stream's budget.
     pub(super) over_budget: bool,
 }
 
-/// Runs each step and notes how long it took.
+/// Runs steps and measures how long each takes.
 #[derive(Default)]
 struct Stopwatch(Vec<StageTiming>);
 
@@ -65,31 +65,32 @@ impl Stopwatch {
     }
 }
 
-/// A picture that is worked on.
+/// A picture to process.
 pub(super) struct Task<'a> {
     pub(super) source: &'a SourceInfo,
     pub(super) data: &'a Bytes,
-    /// `data` is a copy of what was submitted, without its flaws.
+    /// `data` is a repaired copy of the submitted bytes.
     pub(super) is_repaired: bool,
-    /// Where the submitted bytes lie.
+    /// The payload of the submitted bytes.
     pub(super) stored: PayloadRef,
     pub(super) settings: &'a StreamSettings,
-    /// Of the settings, with the defaults.
+    /// The output policy: the settings with their defaults.
     pub(super) output: &'a OutputPolicy,
-    /// What the processed picture may take.
+    /// The bytes that the processed picture may take.
     pub(super) allowance: Allowance,
 }
 
-/// Measures a decoded picture by itself: all that its stream's earlier pictures are not needed for.
+/// Measures a decoded picture by itself: everything that does not need its stream's earlier
+/// pictures.
 #[must_use]
-pub fn measure(planes: &Planes, rois: &[Roi]) -> Still {
+pub fn measure(planes: &Planes, rois: &[Roi]) -> FrameMeasures {
     let samples = |Plane { data, width, height, stride }| Samples { data, width, height, stride };
     let chroma = planes.chroma().map(|chroma| chroma.map(samples));
-    analysis::still(samples(planes.luma()), chroma, rois)
+    analysis::measure_frame(samples(planes.luma()), chroma, rois)
 }
 
-/// Decodes, masks, measures and encodes one picture by its stream's policy. What is masked is gone before anything is made
-/// of the picture: measures, thumbnail, output.
+/// Decodes, masks, measures and encodes one picture by its stream's policy. Masks are painted
+/// before anything else is made from the picture: measures, thumbnail, output.
 pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Failure> {
     let Task { source, data, stored, settings, output: policy, .. } = *task;
     let mut watch = Stopwatch::default();
@@ -114,14 +115,14 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
             Ok(codec.upright(planes, metadata.orientation))
         })
         .map_err(|e| failure(&e))?;
-    // All is made of the copy without flaws, and what is passed on is that copy.
+    // Everything is made from the repaired copy, which is also what is passed through.
     let task = &Task { data: repaired.as_ref().unwrap_or(data), is_repaired: repaired.is_some(), ..*task };
     if !settings.privacy_masks.is_empty() {
         let masks = settings.privacy_masks.iter().map(|mask| &mask.polygon);
         watch.time(Stage::Mask, || picture::paint(&mut planes, masks));
     }
-    let still = watch.time(Stage::Analyze, || measure(&planes, &settings.rois));
-    let mut made = Made { pictures: Vec::with_capacity(3), offers: Vec::with_capacity(2) };
+    let measures = watch.time(Stage::Analyze, || measure(&planes, &settings.rois));
+    let mut made = Made { pictures: Vec::with_capacity(3), uploads: Vec::with_capacity(2) };
     let outcome =
         make_pictures(codec, task, &planes, metadata, decoded, &mut watch, &mut made).map_err(|error| {
             Failure {
@@ -134,16 +135,16 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
         made.add_stored(PictureRole::Original, source.format, decoded, stored);
     }
     codec.recycle(planes);
-    let Made { pictures, offers } = made;
+    let Made { pictures, uploads } = made;
     let mask_version = if settings.privacy_masks.is_empty() { 0 } else { settings.mask_version };
-    let still = Some(still);
-    Ok(Product { width, height, still, outcome, mask_version, pictures, offers, stages: watch.0 })
+    let measures = Some(measures);
+    Ok(Product { width, height, measures, outcome, mask_version, pictures, uploads, stages: watch.0 })
 }
 
-/// The pictures of a frame, and the bytes of those that are new.
+/// The pictures of a frame, and the uploads of those that are new.
 struct Made {
     pictures: Vec<StoredPicture>,
-    offers: Vec<Offer>,
+    uploads: Vec<Upload>,
 }
 
 impl Made {
@@ -158,13 +159,13 @@ impl Made {
     }
 
     fn add(&mut self, role: PictureRole, format: PictureFormat, size: (u32, u32), bytes: Bytes) {
-        let offer = Offer::new(bytes);
-        self.add_stored(role, format, size, offer.payload);
-        self.offers.push(offer);
+        let upload = Upload::new(bytes);
+        self.add_stored(role, format, size, upload.payload);
+        self.uploads.push(upload);
     }
 }
 
-/// Makes the thumbnail and the processed picture of planes that are upright and masked.
+/// Makes the thumbnail and the processed picture from planes that are upright and masked.
 fn make_pictures(
     codec: &mut Codec,
     task: &Task<'_>,
@@ -182,12 +183,14 @@ fn make_pictures(
         let size = picture::fit(shown.0, shown.1, policy.thumbnail_size);
         made.add(PictureRole::Thumbnail, PictureFormat::Jpeg, size, thumbnail);
     }
-    let standing = standing(codec, task, shown, metadata);
-    let as_it_is = match policy.reencode {
-        ReencodeMode::Auto => standing == Standing::AsItIs && data.len() as u64 <= allowance.bytes,
-        ReencodeMode::Always | ReencodeMode::Never | ReencodeMode::Relay => standing == Standing::AsItIs,
+    let passthrough = passthrough(codec, task, shown, metadata);
+    let unchanged = match policy.reencode {
+        ReencodeMode::Auto => passthrough == Passthrough::Unchanged && data.len() as u64 <= allowance.bytes,
+        ReencodeMode::Always | ReencodeMode::Never | ReencodeMode::Relay => {
+            passthrough == Passthrough::Unchanged
+        }
     };
-    if as_it_is && let Some(copy) = copy_to_pass_on(task, metadata) {
+    if unchanged && let Some(copy) = copy_to_pass_on(task, metadata) {
         return Ok(pass_on(made, task, decoded, copy));
     }
     let Rendition { format, quality: _, max_width, max_height } = policy.rendition;
@@ -205,15 +208,15 @@ fn make_pictures(
             }
         })
     };
-    // The last one made: the next try is mostly of the same size.
+    // The last scaled planes: the next attempt is usually of the same size.
     let first = of_size(allowance.first);
     let mut ready: Option<Cow<'_, Planes>> = None;
     if first != shown {
         ready = Some(watch.time(Stage::Resize, || scaled(codec, first))?);
     }
-    // EXIF may hold a small copy of the whole picture.
+    // EXIF may contain a small copy of the whole picture.
     let keeps = policy.keep_metadata && metadata.extras && !settings.hides_originals();
-    let kept = if keeps { KeptMetadata::of(source.format, data) } else { KeptMetadata::default() };
+    let kept = if keeps { PreservedMetadata::of(source.format, data) } else { PreservedMetadata::default() };
     let Encoded { bytes: encoded, choice } = watch.time(Stage::Encode, || {
         adaptive::encode_within(allowance, |choice| {
             let size = of_size(choice);
@@ -223,12 +226,12 @@ fn make_pictures(
                 None => scaled(codec, size)?,
             };
             let encoded = codec.encode(ready.insert(planes), format, choice.quality)?;
-            kept.put_into(format.picture_format(), encoded)
+            kept.insert_into(format.picture_format(), encoded)
         })
     })?;
-    if standing != Standing::Other
+    if passthrough != Passthrough::Unsuitable
         && let Some(copy) = copy_to_pass_on(task, metadata)
-        && standing.holds_against(copy.as_ref().map_or(data.len(), Bytes::len), encoded.len())
+        && passthrough.is_preferred(copy.as_ref().map_or(data.len(), Bytes::len), encoded.len())
     {
         return Ok(pass_on(made, task, decoded, copy));
     }
@@ -239,7 +242,7 @@ fn make_pictures(
     Ok(Outcome { reencode: Reencode::Encoded, bytes, quality, choice: Some(choice), over_budget })
 }
 
-/// Returns the planes with the chroma that a picture of this format shall have.
+/// Returns the planes with the chroma subsampling for this format.
 fn with_chroma<'a>(planes: Cow<'a, Planes>, task: &Task<'_>, format: OutputFormat) -> Cow<'a, Planes> {
     if format != OutputFormat::Jpeg {
         return planes;
@@ -257,39 +260,41 @@ fn with_chroma<'a>(planes: Cow<'a, Planes>, task: &Task<'_>, format: OutputForma
     }
 }
 
-/// Whether the submitted file may be the processed picture, by its stream's mode.
-fn standing(codec: &mut Codec, task: &Task<'_>, shown: (u32, u32), metadata: Metadata) -> Standing {
+/// Decides, by the stream's mode, whether the submitted file may be the processed picture.
+fn passthrough(codec: &mut Codec, task: &Task<'_>, shown: (u32, u32), metadata: Metadata) -> Passthrough {
     let Task { source, data, settings, output, .. } = *task;
-    // Nobody can show raw pixels without knowing their layout. And whatever the mode says: a mask is no mask otherwise.
+    // Raw pixels cannot be shown without their layout, and masks must be painted in any mode.
     if source.format.is_raw() || !settings.privacy_masks.is_empty() {
-        return Standing::Other;
+        return Passthrough::Unsuitable;
     }
     match output.reencode {
-        ReencodeMode::Always => Standing::Other,
-        // Who would relay it is asked before it is read.
-        ReencodeMode::Never | ReencodeMode::Relay if picture::is_sound(source.format, data) => {
-            Standing::AsItIs
+        ReencodeMode::Always => Passthrough::Unsuitable,
+        // Relaying is decided before the picture is read.
+        ReencodeMode::Never | ReencodeMode::Relay if picture::is_widely_viewable(source.format, data) => {
+            Passthrough::Unchanged
         }
-        ReencodeMode::Never | ReencodeMode::Relay => Standing::Other,
-        ReencodeMode::Auto => Standing::of(codec, (source.format, data), metadata, shown, &output.rendition),
+        ReencodeMode::Never | ReencodeMode::Relay => Passthrough::Unsuitable,
+        ReencodeMode::Auto => {
+            Passthrough::of(codec, (source.format, data), metadata, shown, &output.rendition)
+        }
     }
 }
 
-/// What goes out of a file that is passed on: a copy without flaws, and without metadata where it has some that must go, or the
-/// file itself (`Some(None)`). `None` if no such copy can be made.
+/// Returns the copy of a file that is passed through: repaired, and without metadata that must be
+/// removed; `Some(None)` = the file itself. `None` if no such copy can be made.
 fn copy_to_pass_on(task: &Task<'_>, metadata: Metadata) -> Option<Option<Bytes>> {
     let Task { source, data, is_repaired, output, .. } = *task;
     if output.keep_metadata || !metadata.extras {
         return Some(is_repaired.then(|| data.clone()));
     }
-    // A copy of a JPEG goes on saying which way up it is; others cannot, and are encoded upright.
+    // The copy of a JPEG keeps its orientation tag; other formats cannot, and are encoded upright.
     if source.format != PictureFormat::Jpeg && metadata.orientation != Orientation::UPRIGHT {
         return None;
     }
     picture::stripped(source.format, data, metadata.orientation).map(Some)
 }
 
-/// Makes the submitted file the processed picture, or the copy of it.
+/// Makes the submitted file, or its copy, the processed picture.
 fn pass_on(made: &mut Made, task: &Task<'_>, decoded: (u32, u32), copy: Option<Bytes>) -> Outcome {
     let Task { source, data, stored, output, allowance, .. } = *task;
     let bytes = copy.as_ref().map_or(data.len(), Bytes::len) as u64;
@@ -304,17 +309,17 @@ fn pass_on(made: &mut Made, task: &Task<'_>, decoded: (u32, u32), copy: Option<B
     Outcome { reencode, bytes, quality: None, choice: None, over_budget: bytes > allowance.limit }
 }
 
-/// A decoder's finding as the reason that subscribers are told.
+/// Converts a decoder's error to the failure that subscribers receive.
 fn failure(error: &DecodeError) -> Failure {
     let reason = match error {
         DecodeError::Truncated => FailureReason::Truncated,
         DecodeError::Empty | DecodeError::Corrupt(_) => FailureReason::Corrupt,
         DecodeError::UnknownFormat | DecodeError::FormatMismatch { .. } => FailureReason::UnknownFormat,
-        DecodeError::TooManyPixels { .. } | DecodeError::TooLarge { what: Counted::Side, .. } => {
+        DecodeError::TooManyPixels { .. } | DecodeError::TooLarge { what: LimitKind::Side, .. } => {
             FailureReason::TooManyPixels
         }
-        DecodeError::TooLarge { what: Counted::EncodedBytes, .. } => FailureReason::TooManyBytes,
-        DecodeError::TooLarge { what: Counted::ScanPixels | Counted::MemoryBytes, .. }
+        DecodeError::TooLarge { what: LimitKind::EncodedBytes, .. } => FailureReason::TooManyBytes,
+        DecodeError::TooLarge { what: LimitKind::ScanPixels | LimitKind::MemoryBytes, .. }
         | DecodeError::TooManyScans { .. }
         | DecodeError::TooComplex(_) => FailureReason::TooComplex,
         DecodeError::Animated(_) => FailureReason::Animated,
@@ -338,13 +343,13 @@ fn shorten(mut message: String) -> String {
     message
 }
 
-/// A frame for which there is no thread left.
+/// Returns the failure of a frame for which no thread is left.
 pub(super) fn no_threads() -> Failure {
     let message = "pictures hang in all threads of the worker".to_owned();
     Failure { reason: FailureReason::WorkerExhausted, message }
 }
 
-/// A frame that took longer than `timeout`.
+/// Returns the failure of a frame that took longer than `timeout`.
 pub(super) fn timed_out(timeout: Duration) -> Failure {
     let message = format!("the picture was not done after {} s", timeout.as_secs_f64());
     Failure { reason: FailureReason::TimedOut, message }

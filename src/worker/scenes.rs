@@ -1,50 +1,51 @@
-//! The measures that need a stream's earlier frames, and all that is known of a frame only when its turn has come.
+//! Makes the measures that need a stream's earlier frames, right before a frame is published.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::analysis::{SceneModel, Still};
+use crate::analysis::{FrameMeasures, SceneModel};
 use crate::domain::{OutputBody, Stage, StageTiming, StreamId, StreamRecord, Timestamp};
 use crate::queue::Finished;
 
-/// Most streams of a partition that are remembered, at 58 kB each.
+/// The maximum number of streams of a partition that are remembered, at 58 kB each.
 const MAX_SCENES: usize = 1_024;
 
-/// What a frame brings to its turn.
+/// The input of the measures that are made right before a frame is published.
 #[derive(Debug)]
 pub(super) struct Observed {
-    /// `None` if its picture was not read.
-    pub(super) still: Option<Still>,
+    /// The measures of its picture; `None` if it was not read.
+    pub(super) measures: Option<FrameMeasures>,
     pub(super) stream: Arc<StreamRecord>,
-    /// When its picture was worked out.
+    /// The time at which its picture was processed.
     pub(super) since: Instant,
 }
 
-/// The scenes of a partition's streams. They go with the lease: the next holder learns anew, and frames say so
-/// (`model_frames`).
+/// The scenes of a partition's streams. They end with the lease, and the next holder learns them
+/// again: each frame reports how many frames its model has learnt from (`model_frames`).
 #[derive(Debug, Default)]
 pub(super) struct Scenes {
     models: HashMap<StreamId, Scene>,
-    turn: u64,
+    ticket: u64,
 }
 
 #[derive(Debug, Default)]
 struct Scene {
     model: Option<SceneModel>,
-    last_turn: u64,
+    last_ticket: u64,
 }
 
 impl Scenes {
-    /// Completes a frame whose turn has come. It takes what the frame brings: no frame is learnt twice.
+    /// Completes a frame that is about to be published. Takes what was observed, so that no frame
+    /// is learnt twice.
     pub(super) fn complete(&mut self, finished: &mut Finished, observed: &mut Option<Observed>) {
-        let Some(Observed { still, stream, since }) = observed.take() else { return };
+        let Some(Observed { measures, stream, since }) = observed.take() else { return };
         let OutputBody::Frame(frame) = &mut finished.body else { return };
         frame.stages.push(StageTiming { stage: Stage::OrderWait, duration: since.elapsed() });
-        if let Some(still) = still {
+        if let Some(measures) = measures {
             let scene = self.scene(&finished.stream_id);
-            let (measures, rois) = SceneModel::observe(&mut scene.model, still);
-            (frame.scene, frame.rois) = (Some(measures), rois);
+            let (in_scene, rois) = SceneModel::observe(&mut scene.model, measures);
+            (frame.scene, frame.rois) = (Some(in_scene), rois);
         }
         frame.process_time = Timestamp::now();
         frame.validation_failures = stream.effective.validation.failures(frame, finished.receive_time);
@@ -52,14 +53,14 @@ impl Scenes {
 
     fn scene(&mut self, stream: &StreamId) -> &mut Scene {
         if self.models.len() >= MAX_SCENES && !self.models.contains_key(stream) {
-            let oldest = self.models.iter().min_by_key(|(_, scene)| scene.last_turn);
+            let oldest = self.models.iter().min_by_key(|(_, scene)| scene.last_ticket);
             if let Some(oldest) = oldest.map(|(stream, _)| stream.clone()) {
                 self.models.remove(&oldest);
             }
         }
-        self.turn += 1;
+        self.ticket += 1;
         let scene = self.models.entry(stream.clone()).or_default();
-        scene.last_turn = self.turn;
+        scene.last_ticket = self.ticket;
         scene
     }
 }

@@ -1,4 +1,4 @@
-//! What a worker has done since it started.
+//! Counts the work of a worker since it started.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +17,7 @@ impl Totals {
         Self { start_time: Timestamp::now(), processed: AtomicU64::new(0), failed: AtomicU64::new(0) }
     }
 
-    /// A frame was published.
+    /// Notes that a frame was published.
     pub(super) fn published(&self, body: &OutputBody) {
         let counter = match body {
             OutputBody::Frame(_) => &self.processed,

@@ -1,4 +1,4 @@
-//! What the program does as a client while its server hangs, ends, or has forgotten its streams.
+//! The program as a client of a server that hangs, ends, or has forgotten its streams.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,16 +6,17 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::server::Server;
 use super::{assert_fails, draw, frameway, json, stderr};
 
-/// Longer than anything here should take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A time longer than any step here takes on a busy machine.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A command that runs until it is dropped, with what it has said so far in files.
-struct Running {
+/// A command that runs until it is dropped. Its output goes to files.
+pub(super) struct Running {
     name: &'static str,
     child: Child,
     out: PathBuf,
@@ -23,10 +24,14 @@ struct Running {
 }
 
 impl Running {
-    fn start(name: &'static str, folder: &Path, arguments: &[&str]) -> Self {
+    pub(super) fn start(name: &'static str, folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_program(name, folder, Command::new(env!("CARGO_BIN_EXE_frameway")).args(arguments))
+    }
+
+    /// Starts another program.
+    pub(super) fn start_program(name: &'static str, folder: &Path, program: &mut Command) -> Self {
         let (out, err) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.err")));
-        let child = Command::new(env!("CARGO_BIN_EXE_frameway"))
-            .args(arguments)
+        let child = program
             .stdin(Stdio::null())
             .stdout(File::create(&out).expect("a temporary file"))
             .stderr(File::create(&err).expect("a temporary file"))
@@ -35,18 +40,56 @@ impl Running {
         Self { name, child, out, err }
     }
 
-    fn said(&self) -> String {
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().expect("a process id"));
+        kill(pid, signal).expect("a signal to the own child");
+    }
+
+    /// Waits for the end of the program and returns its exit code; `None` if a signal killed it.
+    pub(super) fn exit_code(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be asked") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "{} does not end: {}", self.name, self.output());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(super) fn output(&self) -> String {
         let read = |file| fs::read_to_string(file).expect("it is there");
         format!("{}\n{}", read(&self.out), read(&self.err))
     }
 
-    fn wait_for(&mut self, words: &str) {
+    pub(super) fn wait_for(&mut self, words: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.said().contains(words) {
+        while !self.output().contains(words) {
             let ended = self.child.try_wait().expect("a child can be asked");
             let late = Instant::now() > deadline;
-            assert!(!late && ended.is_none(), "{} did not say {words:?}: {}", self.name, self.said());
+            assert!(!late && ended.is_none(), "{} did not print {words:?}: {}", self.name, self.output());
             thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Running {
+    /// Waits up to `span` for the end of the program. Returns false if it still runs.
+    ///
+    /// # Panics
+    /// Panics if the program failed.
+    pub(super) fn ended(&mut self, span: Duration) -> bool {
+        let deadline = Instant::now() + span;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be asked") {
+                assert!(status.success(), "{}: {}", self.name, self.output());
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(10));
         }
     }
 }
@@ -59,7 +102,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn every_client_that_waits_notices_a_server_that_hangs_and_goes_on_after_it() {
+fn waiting_clients_notice_a_server_that_hangs_and_continue_after_it() {
     let server = Server::start();
     let address = server.address();
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -89,18 +132,20 @@ fn every_client_that_waits_notices_a_server_that_hangs_and_goes_on_after_it() {
 
     server.signal(Signal::SIGSTOP);
     for client in &mut clients {
-        client.wait_for("connecting again");
+        client.wait_for("reconnecting");
     }
     server.signal(Signal::SIGCONT);
     with(&["submit", &source, "--stream", "cam"]);
     with(&["streams", "register", "other"]);
     for (client, words) in clients.iter_mut().zip(["cam 2 ", "cam 2 ", "other"]) {
         client.wait_for(words);
+        client.signal(Signal::SIGINT);
+        assert_eq!(client.exit_code(), Some(0), "{}", client.output());
     }
 }
 
 #[test]
-fn a_stream_that_the_server_does_not_know_is_not_registered_unasked() {
+fn an_unknown_stream_is_registered_only_with_the_flag() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     draw(folder.path(), 1);
     let source = folder.path().to_string_lossy().into_owned();
@@ -132,7 +177,7 @@ fn a_stream_that_the_server_does_not_know_is_not_registered_unasked() {
 }
 
 #[test]
-fn a_server_that_registers_streams_itself_is_submitted_to_with_a_warning() {
+fn submitting_to_a_server_that_registers_streams_prints_a_warning() {
     let server = Server::start_with(&["--auto-register"]);
     let folder = tempfile::tempdir().expect("a temporary folder");
     draw(folder.path(), 1);

@@ -1,11 +1,22 @@
-//! The `frameway` program as its users meet it: what it prints, where, and what it exits with.
+//! The program `frameway` as a user runs it: its output, its errors and its exit codes.
 
+mod bench;
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod clients;
+mod commands;
+mod compose;
+mod frames;
+mod groups;
+mod help;
+mod keys;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/redis.rs"]
 mod redis;
 mod server;
 mod stores;
+mod tls;
+mod watch;
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +25,6 @@ use std::time::{Duration, Instant};
 
 use frameway::picture::{Codec, Limits, SourcePicture};
 use frameway::scene::Scene;
-use redis::RedisServer;
 use serde_json::Value;
 use server::Server;
 
@@ -28,16 +38,21 @@ const SUBCOMMANDS: [&str; 11] = [
     "groups",
     "dead-letters",
     "info",
+    "keys",
     "health",
-    "bench",
 ];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
-const BENCH_SUBCOMMANDS: [&str; 5] = ["pipeline", "latency", "relay", "fanout", "scale"];
+const GROUPS_SUBCOMMANDS: [&str; 6] = ["list", "create", "show", "update", "seek", "delete"];
 const STREAMS_SUBCOMMANDS: [&str; 6] = ["list", "register", "show", "update", "watch", "remove"];
 const QUEUES_SUBCOMMANDS: [&str; 5] = ["list", "pause", "resume", "drain", "purge"];
 
 fn frameway(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_frameway"));
+    run(env!("CARGO_BIN_EXE_frameway"), arguments)
+}
+
+/// Runs a program of ours, without the settings of the caller's environment.
+fn run(program: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FRAMEWAY_")) {
         command.env_remove(name);
     }
@@ -52,24 +67,31 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The program failed with this code and said why on one line.
+/// Asserts that a command fails with this exit code, and prints one line that contains `says`.
 fn assert_fails(arguments: &[&str], code: i32, says: &str) {
-    let output = frameway(arguments);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-    assert_eq!(said.trim_end().lines().count(), 1, "{arguments:?}: {said}");
-    assert!(said.starts_with("frameway: ") && said.contains(says), "{arguments:?}: {said}");
+    assert_failed("frameway", &frameway(arguments), code, says);
 }
 
-/// Runs it, expects success, and reads its last line as JSON.
+fn assert_failed(program: &str, output: &Output, code: i32, says: &str) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+    assert!(said.starts_with(&format!("{program}: ")) && said.contains(says), "{said}");
+}
+
+/// Runs a command that must succeed, and reads its last line as JSON.
 fn json(arguments: &[&str]) -> Value {
-    let output = frameway(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
-    let text = stdout(&output);
+    last_json(&frameway(arguments))
+}
+
+/// Reads the last line of a successful program as JSON.
+fn last_json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", stderr(output));
+    let text = stdout(output);
     serde_json::from_str(text.lines().last().unwrap_or_default()).expect("the last line is JSON")
 }
 
-/// Writes pictures of a drawn road: `1.jpg` and on.
+/// Writes pictures of a drawn road: `1.jpg`, `2.jpg` and so on.
 fn draw(folder: &Path, count: u64) {
     let scene = Scene::new(7, 320, 180);
     let mut codec = Codec::new(Limits::default());
@@ -79,14 +101,14 @@ fn draw(folder: &Path, count: u64) {
     }
 }
 
-/// A port that nobody listens on.
+/// Returns an address on which nobody listens.
 fn closed_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it has an address").to_string()
 }
 
 #[test]
-fn every_help_teaches_with_examples() {
+fn every_help_has_examples() {
     for name in SUBCOMMANDS {
         let output = frameway(&[name, "--help"]);
         assert!(output.status.success(), "{name}");
@@ -97,10 +119,10 @@ fn every_help_teaches_with_examples() {
         assert!(output.status.success(), "{name}");
         assert!(stdout(&output).contains("Examples:\n  frameway streams "), "{name}");
     }
-    for name in BENCH_SUBCOMMANDS {
-        let output = frameway(&["bench", name, "--help"]);
+    for name in GROUPS_SUBCOMMANDS {
+        let output = frameway(&["groups", name, "--help"]);
         assert!(output.status.success(), "{name}");
-        assert!(stdout(&output).contains("Examples:\n  frameway bench "), "{name}");
+        assert!(stdout(&output).contains("Examples:\n  frameway groups "), "{name}");
     }
     for name in DEAD_LETTERS_SUBCOMMANDS {
         let output = frameway(&["dead-letters", name, "--help"]);
@@ -110,7 +132,7 @@ fn every_help_teaches_with_examples() {
 }
 
 #[test]
-fn every_help_of_queues_teaches_with_examples() {
+fn every_help_of_queues_has_examples() {
     for name in QUEUES_SUBCOMMANDS {
         let output = frameway(&["queues", name, "--help"]);
         assert!(output.status.success(), "{name}");
@@ -140,24 +162,28 @@ fn queues_are_operated_from_the_command_line() {
     );
     // The default view shows queues that are not running, too.
     assert!(with(&["queues"]).contains("paused"));
-    let told = with(&["queues", "purge", "--stream", "cam", "--reason", "test"]);
-    assert!(told.starts_with("purged cam: 3 frames, ") && !told.contains("wait"), "{told}");
+    let reported = with(&["queues", "purge", "--stream", "cam", "--reason", "test"]);
+    assert!(
+        reported.starts_with("purged cam: 3 frames, ") && !reported.contains("yet to remove"),
+        "{reported}"
+    );
     assert!(with(&["queues"]).contains("dropped 0, purged 3"));
     assert!(
         with(&["queues", "purge", "--all", "--older-than", "1h"]).starts_with("purged all queues: 0 frames")
     );
     assert!(with(&["queues", "drain", "p07"]).contains("new frames are refused"));
     assert!(with(&["queues", "resume", "--all"]).starts_with("resumed: all queues"));
-    let told = json(&["queues", "list", "--json", "--address", &address]);
-    let states: Vec<_> = told["queues"].as_array().expect("a list").iter().map(|one| &one["state"]).collect();
-    assert!(states.len() == 32 && states.iter().all(|state| *state == "RUNNING"), "{told}");
+    let reported = json(&["queues", "list", "--json", "--address", &address]);
+    let states: Vec<_> =
+        reported["queues"].as_array().expect("a list").iter().map(|one| &one["state"]).collect();
+    assert!(states.len() == 32 && states.iter().all(|state| *state == "RUNNING"), "{reported}");
     assert_fails(&["queues", "pause", "p99", "--address", &address], 1, "QUEUE_NOT_FOUND");
     assert_fails(&["queues", "purge", "--address", &address], 2, "--all");
     assert_fails(&["queues", "pause", "--address", &address], 2, "--all");
 }
 
 #[test]
-fn frames_of_a_time_that_are_not_kept_are_told_and_the_summary_says_so() {
+fn frames_that_are_no_longer_kept_are_reported_and_summarised() {
     let server = Server::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
     draw(folder.path(), 6);
@@ -173,14 +199,16 @@ fn frames_of_a_time_that_are_not_kept_are_told_and_the_summary_says_so() {
     while !run(&["subscribe", "cam", "--from", "earliest", "--count", "1", "--lines"]).0.contains("cam 5 ") {
         assert!(Instant::now() < deadline, "retention leaves two frames");
     }
+    let shown = run(&["streams", "show", "cam"]).0;
+    assert!(shown.contains("kept since") && shown.contains(" ago), bounded by retain frames\n"), "{shown}");
     let since = ["subscribe", "cam", "--since", "1h", "--count", "2"];
     let (lines, summary) = run(&[&since[..], &["--lines"]].concat());
     assert!(lines.starts_with("cam frames received from 2"), "{lines}");
     assert!(lines.contains(" are not kept: RETENTION; oldest kept is 2"), "{lines}");
-    assert!(summary.contains("1 stretch of the time asked for not kept"), "{summary}");
+    assert!(summary.contains("1 part of the requested time not kept"), "{summary}");
     assert!(!summary.contains("no gaps"), "{summary}");
-    let told = json(&[&since[..], &["--json", "--address", &address]].concat());
-    assert_eq!(told["time_gaps"], 1, "{told}");
+    let reported = json(&[&since[..], &["--json", "--address", &address]].concat());
+    assert_eq!(reported["time_gaps"], 1, "{reported}");
     let yesterday =
         ["subscribe", "cam", "--from-time", "2020-01-01T12:00:00+01:00", "--until", "2020-01-01 12:00:00"];
     let (lines, summary) = run(&[&yesterday[..], &["--lines"]].concat());
@@ -189,11 +217,11 @@ fn frames_of_a_time_that_are_not_kept_are_told_and_the_summary_says_so() {
         "{lines}"
     );
     assert!(summary.contains("\n0 frames") && !summary.contains("no gaps"), "{summary}");
-    assert_fails(&["subscribe", "cam", "--from-time", "14:03:20"], 2, "T14:03:20Z (UTC");
+    assert_fails(&["subscribe", "cam", "--from-time", "14:03:20"], 2, "T14:03:20Z for UTC");
 }
 
 #[test]
-fn wrong_use_is_one_line_and_code_2() {
+fn wrong_usage_prints_one_line_and_exits_with_2() {
     assert_fails(&["submit"], 2, "PATH");
     assert_fails(&["nonsense"], 2, "nonsense");
     assert_fails(&["subscribe", "cam", "--count", "zero"], 2, "--count");
@@ -213,7 +241,7 @@ fn wrong_use_is_one_line_and_code_2() {
 }
 
 #[test]
-fn an_unreadable_source_is_one_line_and_code_2() {
+fn an_unreadable_source_prints_one_line_and_exits_with_2() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let text = folder.path().join("text.txt");
     fs::write(&text, "no picture").expect("a temporary file can be written");
@@ -226,7 +254,7 @@ fn an_unreadable_source_is_one_line_and_code_2() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_one_line_and_code_1() {
+fn an_unreachable_server_prints_one_line_and_exits_with_1() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     draw(folder.path(), 1);
     let source = folder.path().to_string_lossy();
@@ -240,72 +268,19 @@ fn a_server_that_is_not_there_is_one_line_and_code_1() {
 }
 
 #[test]
-fn benchmarks_end_with_figures_that_fit_together() {
-    let small = ["--json", "--seconds", "1", "--width", "160", "--height", "90"];
-    let bench =
-        |name: &'static str, more: &[&'static str]| json(&[&["bench", name], &small[..], more].concat());
-    let number = |told: &Value, name: &str| told[name].as_f64().unwrap_or_else(|| panic!("{name} in {told}"));
-
-    let told = bench("pipeline", &["--cameras", "2"]);
-    assert_eq!((&told["bench"], &told["lost"]), (&"pipeline".into(), &0.into()), "{told}");
-    let (fps, ceiling) = (number(&told, "fps"), number(&told, "ceiling_fps"));
-    assert!(
-        fps > 0.0 && (number(&told, "efficiency") - fps / ceiling).abs() < 0.01 * (fps / ceiling),
-        "{told}"
-    );
-    let cores = number(&told["machine"], "cores");
-    assert!((ceiling - cores * 1e3 / number(&told, "codec_ms")).abs() < 0.01 * ceiling, "{told}");
-    let parts = ["cpu_ms_server", "cpu_ms_redis", "cpu_ms_clients"].map(|part| number(&told, part));
-    assert!((parts.iter().sum::<f64>() - number(&told, "cpu_ms_per_frame")).abs() < 0.05, "{told}");
-    assert!(number(&told, "peak_rss_mb") > 1.0, "{told}");
-
-    let told = bench("latency", &[]);
-    assert!(number(&told, "p50_ms") > 0.0 && number(&told, "p50_ms") <= number(&told, "p99_ms"), "{told}");
-
-    assert_fails(&["bench", "relay"], 2, "--redis-url");
-    assert_fails(&["bench", "scale", "--workers", "2"], 2, "--redis-url");
-    assert_fails(&["bench", "fanout", "--cameras", "3", "--subscribers", "2"], 2, "--subscribers");
-
-    let told = bench("fanout", &["--subscribers", "3", "--cameras", "2"]);
-    assert!(number(&told, "deliveries_per_s") > 0.0 && number(&told, "bare_tonic_mb_per_s") > 0.0, "{told}");
-
-    let told = bench("scale", &["--cameras", "1,3", "--total-fps", "20"]);
-    assert_eq!(told["by_cameras"].as_array().map(Vec::len), Some(2), "{told}");
-    assert_eq!(told["lost"], 0, "{told}");
-}
-
-#[test]
-fn benchmarks_on_redis_leave_nothing_behind() {
-    let redis = RedisServer::start();
-    let url = redis.url();
-    let small = ["--json", "--seconds", "1", "--width", "160", "--height", "90", "--redis-url", &url];
-    let bench = |name: &str, more: &[&str]| json(&[&["bench", name], &small[..], more].concat());
-    let number = |told: &Value, name: &str| told[name].as_f64().unwrap_or_else(|| panic!("{name} in {told}"));
-    let told = bench("relay", &["--cameras", "2"]);
-    assert!(number(&told, "raw_redis_fps") > 0.0 && number(&told, "cpu_ms_per_frame") > 0.0, "{told}");
-    assert_eq!(told["passed_through"], told["frames"], "{told}");
-    let told = bench("scale", &["--cameras", "2", "--workers", "1,2", "--total-fps", "20"]);
-    assert_eq!(told["by_workers"].as_array().map(Vec::len), Some(2), "{told}");
-    let told = bench("fanout", &["--subscribers", "2"]);
-    assert!(number(&told, "redis_reads") > 0.0, "{told}");
-    let server = Server::start_with(&["--redis-url", &url]);
-    let listed = json(&["streams", "list", "--json", "--address", &server.address()]);
-    assert_eq!(listed["streams"].as_array().map(Vec::len), Some(0), "{listed}");
-}
-
-#[test]
 fn the_demo_loses_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let sheet = folder.path().join("sheet.jpg");
-    let told = json(&["demo", "--json", "--seconds", "2", "--fps", "5", "--sheet", &sheet.to_string_lossy()]);
-    assert!(told["accepted"].as_u64().is_some_and(|accepted| accepted > 0), "{told}");
-    assert_eq!(told["delivered"], told["accepted"], "{told}");
+    let reported =
+        json(&["demo", "--json", "--seconds", "2", "--fps", "5", "--sheet", &sheet.to_string_lossy()]);
+    assert!(reported["accepted"].as_u64().is_some_and(|accepted| accepted > 0), "{reported}");
+    assert_eq!(reported["delivered"], reported["accepted"], "{reported}");
     for none in ["lost", "duplicates", "out_of_order", "failed", "unaccounted"] {
-        assert_eq!(told[none], 0, "{none} of {told}");
+        assert_eq!(reported[none], 0, "{none} of {reported}");
     }
-    assert_eq!((told["cameras"].as_u64(), told["backend"].as_str()), (Some(4), Some("memory")));
+    assert_eq!((reported["cameras"].as_u64(), reported["backend"].as_str()), (Some(4), Some("memory")));
     for some in ["bytes_in", "bytes_out", "p50_ms", "p95_ms", "p99_ms"] {
-        assert!(told[some].as_f64().is_some_and(|value| value > 0.0), "{some} of {told}");
+        assert!(reported[some].as_f64().is_some_and(|value| value > 0.0), "{some} of {reported}");
     }
     let sheet = fs::read(sheet).expect("there is a contact sheet");
     let planes = Codec::new(Limits::default())
@@ -315,7 +290,7 @@ fn the_demo_loses_nothing() {
 }
 
 #[test]
-fn what_is_submitted_is_saved_by_a_subscriber() {
+fn submitted_frames_are_saved_by_a_subscriber() {
     let server = Server::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let road = folder.path().join("road");
@@ -324,12 +299,16 @@ fn what_is_submitted_is_saved_by_a_subscriber() {
     let pattern = road.join("*.jpg").to_string_lossy().into_owned();
     let address = server.address();
 
-    let told = json(&["submit", &pattern, "--address", &address, "--json", "--batch", "5", "--register"]);
-    assert_eq!((told["accepted"].as_u64(), told["rejected"].as_u64()), (Some(12), Some(0)), "{told}");
-    assert_eq!(told["streams"], serde_json::json!(["road"]));
+    let reported = json(&["submit", &pattern, "--address", &address, "--json", "--batch", "5", "--register"]);
+    assert_eq!(
+        (reported["accepted"].as_u64(), reported["rejected"].as_u64()),
+        (Some(12), Some(0)),
+        "{reported}"
+    );
+    assert_eq!(reported["streams"], serde_json::json!(["road"]));
 
-    // Under the same numbers nothing is stored twice.
-    let first = told["first_number"].to_string();
+    // Nothing is stored twice under the same publisher sequences.
+    let first = reported["first_number"].to_string();
     let again = json(&["submit", &pattern, "--address", &address, "--json", "--first-number", &first]);
     assert_eq!((again["accepted"].as_u64(), again["duplicates"].as_u64()), (Some(0), Some(12)), "{again}");
 
@@ -351,7 +330,7 @@ fn what_is_submitted_is_saved_by_a_subscriber() {
     ];
     let ended = json(&[&subscribe[..], &["8"]].concat());
     assert_eq!((ended["frames"].as_u64(), ended["saved"].as_u64()), (Some(8), Some(8)), "{ended}");
-    // The cursor file goes on where the first ended.
+    // With the cursor file, the second subscription continues after the first one.
     let ended = json(&[&subscribe[..], &["4"]].concat());
     assert_eq!(
         (ended["frames"].as_u64(), ended["gaps"].as_object().map(|gaps| gaps.len())),
@@ -392,14 +371,15 @@ fn paced_frames_are_captured_when_they_are_sent() {
         assert_eq!(json(&[&submit[..], &paced, more].concat())["accepted"], 3);
         let subscribe =
             ["subscribe", stream, "--address", &address, "--from", "earliest", "--count", "3", "--json"];
-        let told = stdout(&frameway(&subscribe));
-        let captured: Vec<_> = told
+        let reported = stdout(&frameway(&subscribe));
+        let captured: Vec<_> = reported
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).expect("each line is JSON"))
             .filter_map(|event| humantime::parse_rfc3339(event["capture_time"].as_str()?).ok())
             .collect();
-        assert_eq!(captured.len(), 3, "{told}");
-        // Two seconds; one if the next frame were stamped when it is read, while the one before it is sent.
+        assert_eq!(captured.len(), 3, "{reported}");
+        // Two seconds. It would be one second if a frame got its capture time when it is read,
+        // which is while the frame before it is sent.
         let between = captured[2].duration_since(captured[0]).expect("in order");
         assert!(between > Duration::from_millis(1_500), "{stream}: {between:?}");
     }

@@ -8,7 +8,7 @@ use crate::{draw, frameway, json, stderr, stdout};
 
 /// Submits twelve drawn frames of `cam`.
 fn submit(server: &Server, pictures: &str) {
-    let told = json(&[
+    let reported = json(&[
         "submit",
         pictures,
         "--stream",
@@ -18,10 +18,10 @@ fn submit(server: &Server, pictures: &str) {
         &server.address(),
         "--json",
     ]);
-    assert_eq!(told["accepted"], 12, "{told}");
+    assert_eq!(reported["accepted"], 12, "{reported}");
 }
 
-/// Records so many frames; answers their numbers, and the summary.
+/// Records `count` frames; returns their sequences, and the summary.
 fn record(server: &Server, cursor_file: &str, count: &str) -> (Vec<u64>, Value) {
     let address = server.address();
     let subscribe = ["subscribe", "cam", "--address", &address, "--from", "earliest"];
@@ -36,7 +36,7 @@ fn record(server: &Server, cursor_file: &str, count: &str) -> (Vec<u64>, Value) 
 }
 
 #[test]
-fn a_recorder_that_outlives_its_store_misses_nothing_and_says_so() {
+fn a_recorder_continues_in_another_store_and_reports_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     draw(folder.path(), 12);
     let pictures = folder.path().join("*.jpg").to_string_lossy().into_owned();
@@ -53,7 +53,7 @@ fn a_recorder_that_outlives_its_store_misses_nothing_and_says_so() {
     let (numbers, summary) = record(&second, &cursors, "5");
     assert_eq!((numbers, &summary["gaps"]), ((1..=5).collect(), &unknown), "a restart of the embedded queue");
     let (numbers, summary) = record(&second, &cursors, "7");
-    assert_eq!((numbers, &summary["gaps"]), ((6..=12).collect(), &serde_json::json!({})), "told once");
+    assert_eq!((numbers, &summary["gaps"]), ((6..=12).collect(), &serde_json::json!({})), "reported once");
     drop(second);
 
     let redis = RedisServer::start();
@@ -63,7 +63,7 @@ fn a_recorder_that_outlives_its_store_misses_nothing_and_says_so() {
     let output = frameway(&[&plain[..], &["--count", "12", "--pictures", "none"]].concat());
     let said = stderr(&output);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("an unknown number not sent (STORE_REPLACED)"), "{said}");
+    assert!(said.contains("an unknown number not delivered (STORE_REPLACED)"), "{said}");
     assert!(!said.contains("no gaps"), "{said}");
-    assert!(stdout(&output).contains("of another store"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("belongs to another store"), "{}", stdout(&output));
 }

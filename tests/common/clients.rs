@@ -1,15 +1,15 @@
 //! Clients of all services over one connection.
 #![allow(dead_code)]
 
+use frameway::client::Channel;
 use frameway::pb::admin::v1beta1::admin_service_client::AdminServiceClient;
 use frameway::pb::v1::consumer_group_service_client::ConsumerGroupServiceClient;
 use frameway::pb::v1::dead_letter_service_client::DeadLetterServiceClient;
 use frameway::pb::v1::queue_service_client::QueueServiceClient;
 use frameway::pb::v1::stream_registry_service_client::StreamRegistryServiceClient;
 use frameway::pb::v1::streaming_service_client::StreamingServiceClient;
-use tonic::transport::Channel;
 
-/// More than any message of a test has: what is too large is the server's to say.
+/// Larger than any message of a test, so that only the server refuses large messages.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 #[derive(Debug, Clone)]
@@ -23,7 +23,8 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn over(channel: Channel) -> Self {
+    pub(crate) fn over(channel: impl Into<Channel>) -> Self {
+        let channel = channel.into();
         Self {
             streaming: StreamingServiceClient::new(channel.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)

@@ -1,6 +1,7 @@
-//! What the suites share. Each suite uses a part of it.
+//! Helpers shared by the suites. Each suite uses some of them.
 #![allow(dead_code)]
 
+pub(crate) mod log;
 pub(crate) mod redis;
 
 use std::future::Future;
@@ -8,13 +9,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long anything may take that is bound to happen. Generous: a loaded machine is slow, not wrong.
+/// The maximum time to wait for a condition. It is generous, because a loaded machine is slow.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Calls `probe` until it answers something, and answers that.
+/// Calls `probe` until it returns a value, and returns that value.
 ///
 /// # Panics
-/// If that takes longer than [`DEADLINE`].
+/// Panics if that takes longer than [`DEADLINE`].
 pub(crate) async fn eventually<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
@@ -24,12 +25,12 @@ where
         if let Some(found) = probe().await {
             return found;
         }
-        assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
+        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Runs a task beside the test; it ends with the test's runtime at the latest.
+/// Runs a task in the background. It ends with the test's runtime at the latest.
 #[expect(clippy::disallowed_methods, reason = "the test's runtime is the tracker")]
 pub(crate) fn spawn<T: Send + 'static>(
     task: impl Future<Output = T> + Send + 'static,

@@ -1,4 +1,9 @@
-//! A real `redis-server` of a test's own: free port, own directory, gone with the value.
+//! A real `redis-server` for one test, with a free port and its own directory. It ends when the
+//! value is dropped.
+//!
+//! Its users are those of a server that is safe to expose: Frameway logs in as the user of
+//! `docs/redis.md`, with exactly the permissions that are written there; nobody else gets in except
+//! the tests' own administrator.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,24 +15,39 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// Redis' own port: a test never touches what may run there.
+/// The default port of Redis, which tests never use, because another Redis may run there.
 const DEFAULT_PORT: u16 = 6379;
 const START_DEADLINE: Duration = Duration::from_secs(20);
+/// The text that contains the permissions of Frameway's user.
+const DOCUMENT: &str = include_str!("../../docs/redis.md");
+/// The user of [`DOCUMENT`].
+const USER: &str = "frameway";
+pub(crate) const PASSWORD: &str = "password-of-the-tests";
+/// The user of the tests themselves.
+const ADMIN: &str = "tests";
 
-/// How much the server writes to disk.
+/// Returns the line of `docs/redis.md` that creates Frameway's user.
+pub(crate) fn acl_line() -> &'static str {
+    let mut lines = DOCUMENT.lines().filter(|line| line.starts_with("user frameway "));
+    let line = lines.next().expect("docs/redis.md has the user's line");
+    assert!(lines.next().is_none(), "docs/redis.md has one such line");
+    line
+}
+
+/// The persistence of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Persistence {
-    /// Nothing: what it held is gone when it ends.
+    /// No persistence: the data is lost when the server ends.
     #[default]
     None,
-    /// Every write, before it is answered: survives [`RedisServer::kill_hard`].
+    /// Every write is on disk before it is answered, and survives [`RedisServer::kill_hard`].
     AofAlways,
-    /// Every write, flushed to the disk each second.
+    /// Writes are flushed to the disk each second.
     AofEverysec,
 }
 
 impl Persistence {
-    /// `appendonly` and `appendfsync`.
+    /// Returns the values of `appendonly` and `appendfsync`.
     fn flags(self) -> [&'static str; 2] {
         match self {
             Self::None => ["no", "always"],
@@ -37,22 +57,37 @@ impl Persistence {
     }
 }
 
-/// What is special about a server.
+/// The setup of a server.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Setup {
     pub(crate) persistence: Persistence,
     /// Further flags, such as `["--maxmemory", "64mb"]`.
     pub(crate) flags: Vec<String>,
-    /// Added to its environment.
+    /// Additional environment variables.
     pub(crate) environment: Vec<(String, String)>,
-    /// A program and its arguments, that is to become the server: it gets the server's command line behind them.
+    /// True if anybody may do everything without a password, as after a plain installation.
+    pub(crate) open: bool,
+    /// The files of a server that speaks TLS: its own certificate, its key, and the CA of client
+    /// certificates, which it then demands. Its port without TLS stays open for the administrator.
+    pub(crate) tls: Option<TlsFiles>,
+    /// A program and its arguments that executes the server: the server's command line is appended.
     pub(crate) through: Vec<String>,
 }
 
-/// A running (or killed, or paused) server.
+/// The files of a server's TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) client_ca: Option<PathBuf>,
+}
+
+/// A running, killed or paused server.
 #[derive(Debug)]
 pub(crate) struct RedisServer {
     port: u16,
+    /// The port of TLS, if it has one.
+    tls_port: u16,
     directory: TempDir,
     setup: Setup,
     running: Option<Running>,
@@ -61,13 +96,14 @@ pub(crate) struct RedisServer {
 #[derive(Debug)]
 struct Running {
     server: Child,
-    /// Ends the server and removes its files if this process ends without doing so: its input closes then.
+    /// A watchdog that ends the server and removes its files when its input closes, that is, when
+    /// this process ends.
     watchdog: Child,
 }
 
 impl Running {
     fn end(&mut self) {
-        // The watchdog first: afterwards the number may be another process's.
+        // The watchdog ends first: later, the process id may belong to another process.
         let _ = self.watchdog.kill();
         let _ = self.watchdog.wait();
         let _ = self.server.kill();
@@ -76,7 +112,7 @@ impl Running {
 }
 
 impl RedisServer {
-    /// Starts a server that keeps nothing.
+    /// Starts a server without persistence.
     pub(crate) fn start() -> Self {
         Self::start_with(Persistence::None)
     }
@@ -84,21 +120,22 @@ impl RedisServer {
     /// Starts a server and waits until it answers.
     ///
     /// # Panics
-    /// If there is no `redis-server`, or it does not come up.
+    /// Panics if there is no `redis-server`, or it does not start.
     pub(crate) fn start_with(persistence: Persistence) -> Self {
         Self::start_as(Setup { persistence, ..Setup::default() })
     }
 
-    /// Starts a special server and waits until it answers.
+    /// Starts a server with this setup and waits until it answers.
     ///
     /// # Panics
-    /// As [`RedisServer::start_with`].
+    /// The same as [`RedisServer::start_with`].
     pub(crate) fn start_as(setup: Setup) -> Self {
         let directory = TempDir::with_prefix("frameway-redis-").expect("a temporary directory");
-        let mut server = Self { port: 0, directory, setup, running: None };
-        // Between choosing a port and the server's bind, somebody else may take it.
+        let mut server = Self { port: 0, tls_port: 0, directory, setup, running: None };
+        // Another process may take the port before the server binds it.
         for _ in 0..20 {
             server.port = free_port();
+            server.tls_port = free_port();
             if server.launch() {
                 return server;
             }
@@ -106,24 +143,44 @@ impl RedisServer {
         panic!("redis-server does not start:\n{}", server.log());
     }
 
-    /// Its address, as configuration wants it.
+    /// Returns the URL for the configuration: with Frameway's user.
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        self.url_of(&format!("{USER}:{PASSWORD}@"))
     }
 
-    /// Its port.
+    /// Returns the URL of a user that may do everything.
+    pub(crate) fn admin_url(&self) -> String {
+        self.url_of(&format!("{ADMIN}:{PASSWORD}@"))
+    }
+
+    /// Returns the URL without a user.
+    pub(crate) fn bare_url(&self) -> String {
+        self.url_of("")
+    }
+
+    fn url_of(&self, user: &str) -> String {
+        let user = if self.setup.open { "" } else { user };
+        format!("redis://{user}127.0.0.1:{}", self.port)
+    }
+
+    /// Returns the port of TLS.
+    pub(crate) fn tls_port(&self) -> u16 {
+        self.tls_port
+    }
+
+    /// Returns the port.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the server with SIGKILL.
     pub(crate) fn kill_hard(&mut self) {
         if let Some(mut running) = self.running.take() {
             running.end();
         }
     }
 
-    /// Starts it again, on the same port and over the same files; kills it first if it runs.
+    /// Restarts the server on the same port with the same files; kills it first if it runs.
     pub(crate) fn restart(&mut self) {
         self.kill_hard();
         let start = Instant::now();
@@ -133,17 +190,17 @@ impl RedisServer {
         }
     }
 
-    /// Stops it from answering, connections open.
+    /// Stops the server from answering, with open connections.
     pub(crate) fn pause(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets it go on after [`RedisServer::pause`].
+    /// Continues after [`RedisServer::pause`].
     pub(crate) fn resume(&self) {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Makes it a copy of another, and waits until it is one.
+    /// Makes the server a replica of another, and waits until it is in sync.
     pub(crate) fn replicate(&self, primary: &Self) {
         self.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
         let start = Instant::now();
@@ -153,40 +210,41 @@ impl RedisServer {
         }
     }
 
-    /// What `redis-cli` prints for a command.
+    /// Returns the output of `redis-cli` for a command.
     pub(crate) fn cli(&self, args: &[&str]) -> String {
-        let output = Command::new("redis-cli")
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .args(args)
-            .output()
-            .expect("redis-cli is not there; install it: make setup");
+        let mut command = Command::new("redis-cli");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        if !self.setup.open {
+            command.args(["--user", ADMIN, "--pass", PASSWORD, "--no-auth-warning"]);
+        }
+        let output = command.args(args).output().expect("redis-cli is not there; install it: make setup");
         assert!(output.status.success(), "redis-cli {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// Its process.
+    /// Returns the process id.
     pub(crate) fn pid(&self) -> Pid {
         pid(&self.running.as_ref().expect("the server runs").server)
     }
 
-    /// Where its files are.
+    /// Returns the directory of its files.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Whether it has ended by itself.
+    /// Reports whether the server has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.running.as_mut().is_none_or(|running| matches!(running.server.try_wait(), Ok(Some(_))))
     }
 
-    /// A number that `INFO` gives.
+    /// Returns a number from `INFO`.
     pub(crate) fn info(&self, section: &str, field: &str) -> Option<u64> {
         let info = self.cli(&["INFO", section]);
         let found = info.lines().find_map(|line| line.trim().strip_prefix(field)?.strip_prefix(':'));
         found.and_then(|value| value.parse().ok())
     }
 
-    /// How often a command was called, by its name in lower case; 0 if never.
+    /// Returns how often a command was called, by its name in lower case; 0 if never.
     pub(crate) fn calls(&self, command: &str) -> u64 {
         let info = self.cli(&["INFO", "commandstats"]);
         let wanted = format!("cmdstat_{command}:calls=");
@@ -198,13 +256,26 @@ impl RedisServer {
         kill(self.pid(), signal).expect("a signal to the own child");
     }
 
-    /// Tries to start it; false if the port is taken.
+    /// Tries to start the server; returns false if the port is taken.
     fn launch(&mut self) -> bool {
         let log = std::fs::File::create(self.log_path()).expect("a log in the own directory");
         let [appendonly, appendfsync] = self.setup.persistence.flags();
         let mut words = self.setup.through.iter().map(String::as_str).chain(["redis-server"]);
-        let spawned = Command::new(words.next().unwrap_or_default())
-            .args(words)
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+        if !self.setup.open {
+            let file = self.directory.path().join("users.acl");
+            std::fs::write(&file, users()).expect("a file in the own directory");
+            command.arg("--aclfile").arg(file);
+            command.args(["--masteruser", ADMIN, "--masterauth", PASSWORD]);
+        }
+        if let Some(TlsFiles { certificate, key, client_ca }) = &self.setup.tls {
+            command.args(["--tls-port", &self.tls_port.to_string()]);
+            command.arg("--tls-cert-file").arg(certificate).arg("--tls-key-file").arg(key);
+            command.arg("--tls-ca-cert-file").arg(client_ca.as_ref().unwrap_or(certificate));
+            command.args(["--tls-auth-clients", if client_ca.is_some() { "yes" } else { "no" }]);
+        }
+        let spawned = command
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"])
             .args(["--save", "", "--appendonly", appendonly, "--appendfsync", appendfsync, "--dir"])
             .arg(self.directory.path())
@@ -235,7 +306,7 @@ impl RedisServer {
             if matches!(running.server.try_wait(), Ok(Some(_)) | Err(_)) {
                 break;
             }
-            if answers(self.port, running.server.id()) {
+            if answers(self.port, self.setup.open, running.server.id()) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -263,6 +334,15 @@ fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
 }
 
+/// Returns the users: Frameway's, with the permissions of `docs/redis.md`, and the tests' own.
+fn users() -> String {
+    let line = acl_line().replace("PASSWORD", PASSWORD);
+    assert!(line.contains(PASSWORD), "the line has a place for the password");
+    // Redis 7.0 replays its append-only file as the user `default`: without permissions, it would
+    // leave out every transaction, that is, the effects of all scripts.
+    format!("user default off ~* &* +@all\n{line}\nuser {ADMIN} on >{PASSWORD} ~* &* +@all\n")
+}
+
 fn free_port() -> u16 {
     loop {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
@@ -273,18 +353,19 @@ fn free_port() -> u16 {
     }
 }
 
-/// Whether the process itself, and no other on its port, is ready for commands.
-fn answers(port: u16, process: u32) -> bool {
+/// Reports whether this process, and no other on its port, is ready for commands.
+fn answers(port: u16, open: bool, process: u32) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let Ok(mut socket) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) else {
         return false;
     };
     let _ = socket.set_read_timeout(Some(Duration::from_secs(2)));
-    // While it loads its files it answers the first with an error.
-    if socket.write_all(b"PING\r\nINFO server\r\nQUIT\r\n").is_err() {
+    // While the server loads its files, it answers with an error.
+    let login = if open { "ECHO +OK".to_owned() } else { format!("AUTH {ADMIN} {PASSWORD}") };
+    if socket.write_all(format!("{login}\r\nPING\r\nINFO server\r\nQUIT\r\n").as_bytes()).is_err() {
         return false;
     }
     let mut answer = String::new();
     let _ = socket.read_to_string(&mut answer);
-    answer.starts_with("+PONG") && answer.contains(&format!("process_id:{process}\r\n"))
+    answer.contains("+OK\r\n+PONG\r\n") && answer.contains(&format!("process_id:{process}\r\n"))
 }

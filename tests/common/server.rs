@@ -1,4 +1,5 @@
-//! A server for tests: in this process, on a free port, with the embedded queue, serving when `start` returns.
+//! A server for tests: in this process, on a free port, with the embedded queue. It serves when
+//! `start` returns.
 //!
 //! ```text
 //! let server = TestServer::start(|config| config.limits.max_batch_frames = 3).await;
@@ -10,7 +11,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use frameway::app::App;
-use frameway::config::Config;
+use frameway::client::Channel;
+use frameway::config::{Backend, Config, RedisSettings};
 use frameway::pb::admin::v1beta1::admin_service_client::AdminServiceClient;
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::consumer_group_service_client::ConsumerGroupServiceClient;
@@ -22,14 +24,20 @@ use frameway::picture::{Canvas, Codec, Limits};
 use frameway::shutdown::Tasks;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::clients::Clients;
+use crate::common::log;
+use crate::common::redis::RedisServer;
 
-/// Longer than anything here should take on a busy machine.
+/// With this environment variable, all servers keep their queue in a Redis of their own, under the
+/// permissions of `docs/redis.md`, and have a worker process.
+const ON_REDIS: &str = "TEST_ON_REDIS";
+
+/// The maximum time that anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct TestServer {
@@ -38,6 +46,8 @@ pub(crate) struct TestServer {
     clients: Clients,
     stop: CancellationToken,
     running: JoinHandle<anyhow::Result<()>>,
+    /// The Redis of [`ON_REDIS`].
+    _redis: Option<RedisServer>,
 }
 
 impl TestServer {
@@ -46,17 +56,20 @@ impl TestServer {
         let mut config = Config::default();
         config.server.listen = "127.0.0.1:0".parse().expect("an address");
         config.worker.worker_threads = Some(1);
+        let redis = std::env::var_os(ON_REDIS).map(|_| RedisServer::start());
+        if let Some(redis) = &redis {
+            config.queue.backend = Backend::Redis(RedisSettings::new(redis.url()));
+            config.worker.worker_program = Some(env!("CARGO_BIN_EXE_frameway").into());
+        }
         change(&mut config);
         let app = App::start(config).await.expect("the server starts");
         let address = app.address().tcp().expect("a TCP address");
         let stop = CancellationToken::new();
         let running = Tasks::new().spawn("server under test", app.run(stop.clone()));
-        let channel = Endpoint::from_shared(format!("http://{address}"))
-            .expect("an endpoint")
-            .connect()
-            .await
-            .expect("the server listens");
-        let server = Self { address, clients: Clients::over(channel.clone()), channel, stop, running };
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an endpoint");
+        let channel = Channel::from(endpoint.connect().await.expect("the server listens"));
+        let clients = Clients::over(channel.clone());
+        let server = Self { address, clients, channel, stop, running, _redis: redis };
         server.wait_for(ServingStatus::Serving).await;
         server
     }
@@ -93,12 +106,12 @@ impl TestServer {
         self.channel.clone()
     }
 
-    /// Waits until the health service says so.
+    /// Waits until the health service reports this status.
     pub(crate) async fn wait_for(&self, wanted: ServingStatus) {
         let request = HealthCheckRequest { service: String::new() };
         let mut states = self.health().watch(request).await.expect("health watches").into_inner();
         let seen = async {
-            while let Some(state) = states.message().await.expect("health tells") {
+            while let Some(state) = states.message().await.expect("the health service answers") {
                 if state.status() == wanted {
                     return;
                 }
@@ -121,7 +134,7 @@ impl TestServer {
         answer.into_inner().stream.expect("a stream")
     }
 
-    /// Submits frames and answers what became of each.
+    /// Submits frames and returns the outcome of each.
     pub(crate) async fn submit(&self, frames: Vec<pb::Frame>) -> Vec<pb::frame_result::Outcome> {
         let request = pb::SubmitFrameBatchRequest { frames };
         let answer = self.streaming().submit_frame_batch(request).await.expect("submits").into_inner();
@@ -133,27 +146,28 @@ impl TestServer {
         self.stop.cancel();
     }
 
-    /// Stops the server and waits for its end.
+    /// Stops the server, waits for its end, and checks that no secret is in the log.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         drop((self.channel, self.clients));
         let ended = tokio::time::timeout(PATIENCE, self.running).await.expect("the server ends in time");
         ended.expect("the server does not panic").expect("the server ends well");
+        log::assert_no_leak();
     }
 }
 
-/// A JPEG that decodes: one colour, which `shade` chooses.
+/// Returns a valid JPEG of one colour, selected by `shade`.
 pub(crate) fn jpeg(shade: u8) -> Vec<u8> {
     let canvas = Canvas::new(64, 48, [shade, 255 - shade, 90]);
     Codec::new(Limits::default()).encode_canvas(&canvas, 85).expect("encodes").to_vec()
 }
 
-/// A frame of `stream` with such a JPEG.
+/// Returns a frame of `stream` with such a JPEG.
 pub(crate) fn frame(stream: &str, shade: u8) -> pb::Frame {
     pb::Frame { stream_id: stream.to_owned(), data: jpeg(shade).into(), ..Default::default() }
 }
 
-/// Runs a task beside the test; it ends with the test's runtime at the latest.
+/// Runs a task in the background. It ends with the test's runtime at the latest.
 #[expect(clippy::disallowed_methods, reason = "the test's runtime is the tracker")]
 pub(crate) fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(task)

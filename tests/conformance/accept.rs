@@ -1,8 +1,8 @@
-//! Numbers, order and limits of accepted frames.
+//! Sequences, order and limits of accepted frames.
 
 use frameway::domain::limits::MAX_PUBLISHERS_PER_STREAM;
 use frameway::domain::{StreamSettings, Timestamp};
-use frameway::queue::{AcceptResult, Budget, Refusal};
+use frameway::queue::{AcceptResult, Budget, NewFrame, Refusal};
 
 use crate::backend::{Backend, Settings};
 use crate::common::{DEADLINE, eventually};
@@ -14,7 +14,7 @@ fn budget(work_frames: u64, work_bytes: u64) -> Settings {
     Settings { partitions: 1, budget, ..Settings::default() }
 }
 
-pub(crate) async fn numbers_run_without_holes_in_call_order(backend: Backend) {
+pub(crate) async fn sequences_have_no_holes_and_follow_call_order(backend: Backend) {
     let store = backend.open().await;
     for name in ["a", "b", "c", "d", "e"] {
         register(&*store, name).await;
@@ -30,7 +30,7 @@ pub(crate) async fn numbers_run_without_holes_in_call_order(backend: Backend) {
     audit(&*store).await;
 }
 
-pub(crate) async fn what_was_accepted_is_what_is_taken(backend: Backend) {
+pub(crate) async fn accepted_frames_are_taken_unchanged(backend: Backend) {
     let store = backend.open().await;
     let first = register(&*store, "cam").await;
     let settings = StreamSettings { display_name: "gate".to_owned(), ..StreamSettings::default() };
@@ -39,16 +39,16 @@ pub(crate) async fn what_was_accepted_is_what_is_taken(backend: Backend) {
     accept(&*store, vec![sent.clone()]).await;
     let lease = lease_of(&*store, "cam", "w").await;
     let item = take_all(&*store, &lease).await.remove(0);
-    assert_eq!((&item.header, item.payload), (&sent.header, sent.offer.payload));
+    assert_eq!((&item.header, item.payload), (&sent.header, sent.upload.payload));
     assert_eq!((item.sequence.get(), item.settings_revision), (1, updated.revision));
     let fetched = store.fetch(lease.partition, &[item.payload]).await.unwrap();
-    assert_eq!(fetched, [sent.offer.bytes]);
+    assert_eq!(fetched, [sent.upload.bytes]);
     let counters = record(&*store, "cam").await.counters;
     assert_eq!((counters.accepted_sequence, counters.queued_frames, counters.queued_bytes), (1, 1, 11));
     assert_eq!(counters.last_receive_time, Some(item.receive_time));
 }
 
-pub(crate) async fn an_accept_answers_the_time_that_the_frame_is_published_with(backend: Backend) {
+pub(crate) async fn accept_returns_the_receive_time_of_the_published_frame(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let before = Timestamp::now();
@@ -69,7 +69,7 @@ pub(crate) async fn an_accept_answers_the_time_that_the_frame_is_published_with(
     assert_eq!(answered, published);
 }
 
-pub(crate) async fn received_times_never_go_back(backend: Backend) {
+pub(crate) async fn receive_times_never_go_back(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     for i in 0..20 {
@@ -83,13 +83,13 @@ pub(crate) async fn received_times_never_go_back(backend: Backend) {
     assert!(times.iter().all(|time| time.distance(newest).as_secs() < 120), "not the time of day: {times:?}");
 }
 
-pub(crate) async fn a_frame_for_an_unknown_stream_harms_no_neighbour(backend: Backend) {
+pub(crate) async fn a_frame_for_an_unknown_stream_affects_no_other_frame(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lost = frame("nobody", "x");
     let results = answers(&*store, vec![frame("cam", "a"), lost.clone(), frame("cam", "b")]).await;
     assert_eq!(results, [accepted(1), refused(Refusal::StreamNotFound), accepted(2)]);
-    assert!(!is_stored(&*store, "nobody", lost.offer.payload).await, "its bytes must go");
+    assert!(!is_stored(&*store, "nobody", lost.upload.payload).await, "its bytes are removed");
     audit(&*store).await;
 }
 
@@ -99,20 +99,20 @@ pub(crate) async fn a_full_stream_refuses_until_work_is_finished(backend: Backen
     accept(&*store, vec![frame("cam", "a"), frame("cam", "b")]).await;
     let third = frame("cam", "c");
     assert_eq!(accept_one(&*store, third.clone()).await, refused(Refusal::StreamQueueFull));
-    assert!(!is_stored(&*store, "cam", third.offer.payload).await, "its bytes must go");
+    assert!(!is_stored(&*store, "cam", third.upload.payload).await, "its bytes are removed");
     let lease = lease_of(&*store, "cam", "w").await;
     let items = take_all(&*store, &lease).await;
     assert_eq!(
         accept_one(&*store, again(&third)).await,
         refused(Refusal::StreamQueueFull),
-        "taken is not done"
+        "a taken frame is not finished"
     );
     store.finish(&lease, &[processed(&items[0])]).await.unwrap();
     assert_eq!(accept_one(&*store, again(&third)).await, accepted(3));
     audit(&*store).await;
 }
 
-pub(crate) async fn a_stream_is_full_in_bytes_too(backend: Backend) {
+pub(crate) async fn a_stream_can_be_full_in_bytes(backend: Backend) {
     let store = backend.open().await;
     register_bounded(&*store, "cam", 100, 10).await;
     assert_eq!(accept(&*store, vec![frame("cam", "123456"), frame("cam", "1234")]).await, [1, 2]);
@@ -132,12 +132,36 @@ pub(crate) async fn a_full_partition_refuses_until_work_is_finished(backend: Bac
         let lease = lease_of(&*store, "a", "w").await;
         let items = take_all(&*store, &lease).await;
         store.finish(&lease, &[failed(&items[0])]).await.unwrap();
-        assert_eq!(accept_one(&*store, frame("b", "3")).await, accepted(2));
+        assert_eq!(accept_one(&*store, frame("b", "3")).await, refused(Refusal::PartitionFull), "it has one");
+        assert_eq!(accept_one(&*store, frame("a", "3")).await, accepted(2));
         audit(&*store).await;
     }
 }
 
-pub(crate) async fn behind_a_passing_refusal_a_stream_waits_and_its_neighbours_do_not(backend: Backend) {
+pub(crate) async fn a_stream_leaves_room_in_its_partition_for_others(backend: Backend) {
+    for settings in [budget(20, 1 << 20), budget(100, 20)] {
+        let store = backend.open_with(settings).await;
+        register(&*store, "flood").await;
+        register(&*store, "quiet").await;
+        let flood: Vec<_> = (0..20).map(|n| frame("flood", vec![n])).collect();
+        let bare: Vec<_> = flood.iter().map(rerun).collect();
+        let asked = store.would_refuse(&bare).await.unwrap();
+        assert_eq!(asked.iter().filter(|one| one.is_none()).count(), 15, "three quarters");
+        let results = answers(&*store, flood).await;
+        assert_eq!(results[14..16], [accepted(15), refused(Refusal::PartitionFull)]);
+        for n in 1..=4 {
+            assert_eq!(accept_one(&*store, numbered_byte("quiet", n)).await, accepted(n));
+        }
+        assert_eq!(accept_one(&*store, frame("flood", "x")).await, refused(Refusal::PartitionFull));
+        audit(&*store).await;
+    }
+}
+
+fn numbered_byte(stream: &str, number: u64) -> NewFrame {
+    frame(stream, vec![number as u8])
+}
+
+pub(crate) async fn after_a_retryable_refusal_only_that_stream_waits(backend: Backend) {
     let store = backend.open().await;
     register_bounded(&*store, "narrow", 100, 10).await;
     register(&*store, "wide").await;
@@ -150,13 +174,13 @@ pub(crate) async fn behind_a_passing_refusal_a_stream_waits_and_its_neighbours_d
     ];
     let results = answers(&*store, frames).await;
     let full = refused(Refusal::StreamQueueFull);
-    assert_eq!(results, [accepted(1), accepted(1), full, refused(Refusal::BehindRefused), accepted(2)]);
-    // The next call starts afresh.
+    assert_eq!(results, [accepted(1), accepted(1), full, refused(Refusal::AfterRefused), accepted(2)]);
+    // The next call is not affected.
     assert_eq!(accept_one(&*store, frame("narrow", "fits")).await, accepted(2));
     audit(&*store).await;
 }
 
-pub(crate) async fn behind_a_lasting_refusal_a_stream_goes_on(backend: Backend) {
+pub(crate) async fn after_a_final_refusal_the_stream_continues(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     accept(&*store, vec![numbered("cam", 5)]).await;
@@ -164,7 +188,7 @@ pub(crate) async fn behind_a_lasting_refusal_a_stream_goes_on(backend: Backend) 
     assert_eq!(results, [refused(Refusal::SequenceOutOfOrder { last: 5 }), accepted(2)]);
 }
 
-pub(crate) async fn a_stream_remembers_only_so_many_publishers(backend: Backend) {
+pub(crate) async fn a_stream_remembers_a_limited_number_of_publishers(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let by = |publisher: usize, sequence| marked("cam", &format!("agent-{publisher}"), sequence, "picture");
@@ -176,7 +200,7 @@ pub(crate) async fn a_stream_remembers_only_so_many_publishers(backend: Backend)
     assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(..))), "{results:?}");
 }
 
-pub(crate) async fn asking_first_answers_the_same_and_changes_nothing(backend: Backend) {
+pub(crate) async fn would_refuse_predicts_refusals_and_changes_nothing(backend: Backend) {
     let store = backend.open().await;
     register_bounded(&*store, "cam", 100, 60).await;
     register(&*store, "other").await;
@@ -202,7 +226,7 @@ pub(crate) async fn asking_first_answers_the_same_and_changes_nothing(backend: B
         None,
         Some(duplicate(2)),
         Some(refused(Refusal::StreamQueueFull)),
-        Some(refused(Refusal::BehindRefused)),
+        Some(refused(Refusal::AfterRefused)),
         None,
     ];
     for _ in 0..2 {
@@ -214,12 +238,12 @@ pub(crate) async fn asking_first_answers_the_same_and_changes_nothing(backend: B
         .into_iter()
         .map(|result| if matches!(result, AcceptResult::Accepted(..)) { None } else { Some(result) })
         .collect();
-    assert_eq!(refusals, expected, "what was said is what happens");
+    assert_eq!(refusals, expected, "the frames are refused as predicted");
     audit(&*store).await;
 }
 
 pub(crate) async fn a_full_store_refuses_new_frames_and_nothing_else(backend: Backend) {
-    // Of 16 MiB, frames may take 12; Redis needs some for itself.
+    // Frames may take 12 of 16 MiB; Redis needs the rest for itself.
     let budget = Budget { store_bytes: 12 << 20, ..Settings::default().budget };
     let store = backend.open_with(Settings { budget, ..Settings::default() }).await;
     for name in ["a", "b", "c", "d"] {
@@ -228,7 +252,7 @@ pub(crate) async fn a_full_store_refuses_new_frames_and_nothing_else(backend: Ba
     assert!(!store.memory().is_full());
     let frame = |stream: &str, n: u64| marked(stream, "agent", n, vec![n as u8; 1 << 20]);
     let mut sent = 0;
-    // The store is looked at now and then, so the refusal comes some frames late.
+    // The store is measured now and then, so it refuses some frames too late.
     let start = std::time::Instant::now();
     loop {
         let stream = ["a", "b", "c", "d"][sent as usize % 4];
@@ -245,9 +269,9 @@ pub(crate) async fn a_full_store_refuses_new_frames_and_nothing_else(backend: Ba
     assert_eq!(asked, [Some(refused(Refusal::PartitionFull))]);
     assert!(
         matches!(accept_one(&*store, frame("a", 1)).await, AcceptResult::Duplicate(_)),
-        "what is stored is still told from what is not"
+        "stored frames are still recognised"
     );
-    // Working it off makes room.
+    // Finishing the frames makes room.
     for name in ["a", "b", "c", "d"] {
         if let Ok(Some(lease)) = store
             .acquire_lease(store.partitions().of(&id(name)), name, std::time::Duration::from_secs(60))

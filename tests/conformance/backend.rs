@@ -1,11 +1,11 @@
-//! The backends under test, each empty and of the test's own.
+//! The backends under test, each empty and used by one test only.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use frameway::domain::{Partitions, StreamPolicies};
 use frameway::queue::memory::{MemoryConfig, MemoryQueue};
-use frameway::queue::redis::{RedisConfig, RedisQueue};
+use frameway::queue::redis::{RedisConfig, RedisQueue, RedisSecurity};
 use frameway::queue::{Budget, Queue};
 
 use crate::common::redis::RedisServer;
@@ -16,7 +16,7 @@ pub(crate) enum Backend {
     Redis,
 }
 
-/// What a store is opened with.
+/// The settings that a store is opened with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) partitions: u16,
@@ -37,14 +37,14 @@ impl Default for Settings {
     }
 }
 
-/// An open store; what it stands on goes with it.
+/// An open store. Its Redis, if it has one, ends with it.
 pub(crate) struct Store {
     pub(crate) queue: Arc<dyn Queue>,
     server: Option<RedisServer>,
 }
 
 impl Store {
-    /// What Redis itself answers; `None` of a store without one.
+    /// Runs a command on Redis itself; returns `None` for a store without one.
     pub(crate) fn redis(&self, command: &[&str]) -> Option<String> {
         self.server.as_ref().map(|server| server.cli(command))
     }
@@ -76,7 +76,8 @@ impl Backend {
             Self::Redis => {
                 let server = RedisServer::start();
                 let config = RedisConfig {
-                    url: server.url(),
+                    url: server.url().into(),
+                    security: RedisSecurity::default(),
                     partitions,
                     budget,
                     max_streams,

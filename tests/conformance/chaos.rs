@@ -1,5 +1,5 @@
-//! Many streams, many workers that lose their leases at any moment, publishers that say everything twice: at the end
-//! every accepted frame stands in its output once, in order.
+//! Many streams, workers that lose their leases at any moment, and publishers that send everything
+//! twice: in the end, every accepted frame is in its output once, in order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,17 +52,18 @@ async fn publisher(queue: Arc<dyn Queue>, mut rng: StdRng, streams: Vec<String>)
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
-    /// Frames that a finish call said it published.
+    /// The number of frames that finish calls reported as published.
     published: AtomicU64,
 }
 
-/// Works until told to stop; loses its leases to others, takes theirs, and does much of its work twice.
+/// Works until it is asked to stop. Loses its leases to others, takes theirs, and does much of its
+/// work twice.
 async fn worker(queue: Arc<dyn Queue>, name: u64, mut rng: StdRng, shared: Arc<Shared>) {
-    // Leases that this worker may have lost: it tries them all the same.
+    // Leases that this worker may have lost: it uses them nevertheless.
     let mut leases: Vec<Lease> = Vec::new();
     let partitions: Vec<_> = queue.partitions().all().collect();
     while !shared.stop.load(Ordering::Relaxed) {
-        // The embedded backend never makes anybody wait.
+        // The embedded backend never waits: let the other tasks run.
         tokio::task::yield_now().await;
         if rng.random_bool(0.1) {
             let victim = rng.random_range(0..WORKERS);

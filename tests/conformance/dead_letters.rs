@@ -1,4 +1,4 @@
-//! Frames that were given up, and what can be done with them.
+//! Dead letters, their replay and their removal.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::backend::{Backend, Settings};
 use crate::common::spawn;
 use crate::support::*;
 
-/// Lets frames with these pictures fail; answers their dead letters' ids.
+/// Publishes frames with these pictures as failed; returns the ids of their dead letters.
 async fn fail(queue: &dyn Queue, lease: &Lease, stream: &str, pictures: &[&str]) -> Vec<DeadLetterId> {
     accept(queue, pictures.iter().map(|&picture| frame(stream, picture.to_owned())).collect()).await;
     let items = take_all(queue, lease).await;
@@ -32,7 +32,7 @@ async fn ids(queue: &dyn Queue, filter: DeadLetterFilter) -> Vec<DeadLetterId> {
     queue.list_dead_letters(&query).await.unwrap().letters.into_iter().map(|letter| letter.id).collect()
 }
 
-pub(crate) async fn a_failed_frame_becomes_one_with_its_picture(backend: Backend) {
+pub(crate) async fn a_failed_frame_becomes_a_dead_letter_with_its_picture(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let sent = marked("cam", "agent", 7, "a broken picture");
@@ -62,7 +62,7 @@ pub(crate) async fn a_failed_frame_becomes_one_with_its_picture(backend: Backend
     let picture = frame.picture.expect("it has a picture");
     assert_eq!((picture.width, picture.height, picture.payload), (64, 48, item.payload));
     let bytes = store.fetch(lease.partition, &[picture.payload]).await.unwrap().remove(0);
-    assert_eq!(bytes, sent.offer.bytes);
+    assert_eq!(bytes, sent.upload.bytes);
     let totals = DeadLetterTotals { letters: 1, bytes: frame.size_bytes() };
     assert_eq!(store.dead_letter_totals().await.unwrap(), totals);
     let stats = store.partition_stats(lease.partition).await.unwrap();
@@ -70,7 +70,7 @@ pub(crate) async fn a_failed_frame_becomes_one_with_its_picture(backend: Backend
     audit(&*store).await;
 }
 
-pub(crate) async fn only_a_failure_becomes_one(backend: Backend) {
+pub(crate) async fn only_failed_frames_become_dead_letters(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     accept(&*store, (1..=3).map(|n| numbered("cam", n)).collect()).await;
@@ -97,7 +97,7 @@ pub(crate) async fn only_a_failure_becomes_one(backend: Backend) {
     }
 }
 
-pub(crate) async fn a_withheld_picture_is_kept_nowhere(backend: Backend) {
+pub(crate) async fn a_withheld_picture_is_not_kept(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     accept(&*store, vec![frame("cam", "what a mask would hide".to_owned())]).await;
@@ -114,14 +114,15 @@ pub(crate) async fn a_withheld_picture_is_kept_nowhere(backend: Backend) {
     audit(&*store).await;
 }
 
-pub(crate) async fn they_are_listed_in_pages_in_both_orders(backend: Backend) {
+pub(crate) async fn dead_letters_are_listed_in_pages_in_both_orders(backend: Backend) {
     let store = backend.open().await;
     let streams = ["a", "b", "c", "d", "e", "f"];
     let mut made = Vec::new();
     for stream in streams {
         register(&*store, stream).await;
     }
-    // More of one partition than a backend reads at once, and others in between.
+    // More dead letters of one partition than a backend reads at once, with those of others in
+    // between.
     for round in 0..3 {
         for stream in streams {
             let lease = lease_of(&*store, stream, "w").await;
@@ -158,7 +159,7 @@ pub(crate) async fn they_are_listed_in_pages_in_both_orders(backend: Backend) {
     }
 }
 
-pub(crate) async fn a_filter_selects(backend: Backend) {
+pub(crate) async fn a_filter_selects_dead_letters(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "a").await;
     let lease = lease_of(&*store, "a", "w").await;
@@ -205,25 +206,25 @@ pub(crate) async fn a_replay_is_a_new_frame_and_happens_once(backend: Backend) {
     assert_eq!(items.len(), 1, "accepted once");
     let anew = &items[0];
     assert_eq!((anew.sequence, anew.header.replayed_from), (number(2), Some(number(1))));
-    assert_eq!(anew.header.publisher, sent.header.publisher, "who sent it is still told");
+    assert_eq!(anew.header.publisher, sent.header.publisher, "its publisher is still known");
     assert_ne!(anew.payload, item.payload, "the dead letter keeps its own picture");
     let bytes = store.fetch(lease.partition, &[anew.payload]).await.unwrap().remove(0);
-    assert_eq!(bytes, sent.offer.bytes);
+    assert_eq!(bytes, sent.upload.bytes);
     let letter = store.get_dead_letter(name).await.unwrap().expect("it is kept");
     assert_eq!(letter.replay.unwrap().sequence, Some(number(2)));
-    // What the publisher sends again is a duplicate of the first, as before.
+    // A frame that the publisher sends again is still a duplicate of the first one.
     assert_eq!(store.accept(vec![again(&sent)]).await, [duplicate(1)]);
     let next = marked("cam", "agent", 8, "the next");
     assert_eq!(answers(&*store, vec![next]).await, [accepted(3)]);
     work_off(&*store, &lease).await;
     let page = store.read_outputs(&id("cam"), number(2), 1).await.unwrap();
     assert_eq!(page.entries[0].body.header().replayed_from, Some(number(1)));
-    // Also when nothing of it waits any more.
+    // The same holds when the replayed frame is published.
     assert_eq!(store.replay_dead_letter(name).await.unwrap(), ReplayResult::Replayed(number(2)));
     audit(&*store).await;
 }
 
-pub(crate) async fn a_replay_that_cannot_be_changes_nothing(backend: Backend) {
+pub(crate) async fn an_impossible_replay_changes_nothing(backend: Backend) {
     let store = backend.open().await;
     register_bounded(&*store, "cam", 1, 1 << 20).await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -238,7 +239,7 @@ pub(crate) async fn a_replay_that_cannot_be_changes_nothing(backend: Backend) {
     audit(&*store).await;
 }
 
-pub(crate) async fn what_a_replay_would_answer_is_asked_without_changing_anything(backend: Backend) {
+pub(crate) async fn a_dry_replay_predicts_the_results_and_changes_nothing(backend: Backend) {
     let budget = Budget {
         work_bytes: 64 << 20,
         work_frames: 1_000,
@@ -269,7 +270,7 @@ pub(crate) async fn what_a_replay_would_answer_is_asked_without_changing_anythin
         None,
         None,
         refused(Refusal::StreamQueueFull),
-        refused(Refusal::BehindRefused),
+        refused(Refusal::AfterRefused),
         Some(ReplayResult::Replayed(before)),
         Some(ReplayResult::NoPicture),
         Some(ReplayResult::NotFound),
@@ -280,7 +281,7 @@ pub(crate) async fn what_a_replay_would_answer_is_asked_without_changing_anythin
     }
     assert_eq!(state().await, was);
     assert_eq!(store.would_replay(&[]).await.unwrap(), []);
-    // What was said is what happens.
+    // The replays have the results that were predicted.
     for (name, would) in asked.iter().zip(expected) {
         let answer = store.replay_dead_letter(*name).await.unwrap();
         match would {
@@ -296,7 +297,7 @@ pub(crate) async fn what_a_replay_would_answer_is_asked_without_changing_anythin
     audit(&*store).await;
 }
 
-pub(crate) async fn a_discarded_one_is_gone_with_its_picture(backend: Backend) {
+pub(crate) async fn a_discarded_dead_letter_is_removed_with_its_picture(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -315,7 +316,7 @@ pub(crate) async fn a_discarded_one_is_gone_with_its_picture(backend: Backend) {
     audit(&*store).await;
 }
 
-pub(crate) async fn their_bytes_are_bounded(backend: Backend) {
+pub(crate) async fn the_bytes_of_dead_letters_are_bounded(backend: Backend) {
     let budget = Budget {
         work_bytes: 64 << 20,
         work_frames: 1_000,
@@ -335,7 +336,7 @@ pub(crate) async fn their_bytes_are_bounded(backend: Backend) {
     }
     assert_eq!(kept, [true, true, false], "the last had no room for its picture");
     assert_eq!(store.replay_dead_letter(names[2]).await.unwrap(), ReplayResult::NoPicture);
-    // Oldest first, as much as is needed.
+    // The oldest are removed first, and no more than needed.
     let first = store.get_dead_letter(names[0]).await.unwrap().unwrap().frame;
     let trimmed = store.trim_dead_letters(&lease, 6_000).await.unwrap();
     assert_eq!((trimmed.frames, trimmed.bytes, trimmed.more), (1, first.size_bytes(), false));
@@ -344,13 +345,14 @@ pub(crate) async fn their_bytes_are_bounded(backend: Backend) {
     let stats = store.partition_stats(lease.partition).await.unwrap();
     assert_eq!((stats.dead_letters, stats.dead_letters_expired), (2, 1));
     assert_eq!(store.trim_dead_letters(&lease, 6_000).await.unwrap().frames, 0);
-    // Room again.
+    // There is room again.
     let name = fail(&*store, &lease, "cam", &[&large]).await.remove(0);
     let letter = store.get_dead_letter(name).await.unwrap().unwrap();
     let bytes =
         store.fetch(lease.partition, &[letter.frame.picture.unwrap().payload]).await.unwrap().remove(0);
     assert_eq!(bytes, Some(Bytes::from(large)));
-    // All of them, a bounded number at a time; and not by one who lost the lease.
+    // All of them can be removed, a bounded number at a time, but not by a worker that lost the
+    // lease.
     store.release_lease(&lease).await.unwrap();
     assert_eq!(store.trim_dead_letters(&lease, 0).await.unwrap_err(), Error::LeaseLost);
     let lease = lease_of(&*store, "cam", "v").await;

@@ -1,4 +1,4 @@
-//! Stored once: what a publisher's numbers decide.
+//! Deduplication by publisher sequences.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::backend::Backend;
 use crate::common::spawn;
 use crate::support::*;
 
-pub(crate) async fn the_same_number_with_the_same_bytes_is_a_duplicate(backend: Backend) {
+pub(crate) async fn the_same_publisher_sequence_with_the_same_bytes_is_a_duplicate(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     register(&*store, "other").await;
@@ -17,10 +17,10 @@ pub(crate) async fn the_same_number_with_the_same_bytes_is_a_duplicate(backend: 
     assert_eq!(accept(&*store, vec![first.clone(), numbered("cam", 8)]).await, [1, 2]);
     let repeat = again(&first);
     assert_eq!(accept_one(&*store, repeat.clone()).await, duplicate(1));
-    assert!(!is_stored(&*store, "cam", repeat.offer.payload).await, "the second copy must go");
-    assert!(is_stored(&*store, "cam", first.offer.payload).await, "the first copy must stay");
+    assert!(!is_stored(&*store, "cam", repeat.upload.payload).await, "the second copy is removed");
+    assert!(is_stored(&*store, "cam", first.upload.payload).await, "the first copy is kept");
     assert_eq!(record(&*store, "cam").await.counters.duplicate_frames, 1);
-    // Another publisher's numbers, and the same one's on another stream, are their own.
+    // Publisher sequences of another publisher, or of the same one on another stream, are separate.
     assert_eq!(accept_one(&*store, marked("cam", "second", 7, "cam 7")).await, accepted(3));
     assert_eq!(accept_one(&*store, marked("other", "agent", 7, "cam 7")).await, accepted(1));
     let publisher = "agent".parse().unwrap();
@@ -30,7 +30,7 @@ pub(crate) async fn the_same_number_with_the_same_bytes_is_a_duplicate(backend: 
     assert_eq!(store.publisher_position(&id("cam"), &publisher).await.unwrap(), position(8, 2));
     assert_eq!(store.publisher_position(&id("nobody"), &publisher).await.unwrap(), None);
     assert_eq!(store.publisher_position(&id("cam"), &"nobody".parse().unwrap()).await.unwrap(), None);
-    // Numbers may leap, also by as many as are remembered.
+    // Publisher sequences may skip any number, even as many as are remembered.
     for (leap, sequence) in [(8 + DEDUP_WINDOW, 4), (10_000 * DEDUP_WINDOW, 5)] {
         assert_eq!(accept_one(&*store, numbered("cam", leap)).await, accepted(sequence));
         assert_eq!(store.publisher_position(&id("cam"), &publisher).await.unwrap(), position(leap, sequence));
@@ -38,7 +38,7 @@ pub(crate) async fn the_same_number_with_the_same_bytes_is_a_duplicate(backend: 
     audit(&*store).await;
 }
 
-pub(crate) async fn a_duplicate_is_known_after_its_frame_is_finished(backend: Backend) {
+pub(crate) async fn a_duplicate_is_recognised_after_its_frame_is_finished(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     accept(&*store, vec![numbered("cam", 1)]).await;
@@ -48,25 +48,25 @@ pub(crate) async fn a_duplicate_is_known_after_its_frame_is_finished(backend: Ba
     assert!(take_all(&*store, &lease).await.is_empty());
 }
 
-pub(crate) async fn a_batch_can_hold_its_own_duplicate(backend: Backend) {
+pub(crate) async fn a_batch_can_contain_its_own_duplicate(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let results = answers(&*store, vec![numbered("cam", 1), numbered("cam", 1), numbered("cam", 2)]).await;
     assert_eq!(results, [accepted(1), duplicate(1), accepted(2)]);
 }
 
-pub(crate) async fn the_same_number_with_other_bytes_is_refused(backend: Backend) {
+pub(crate) async fn the_same_publisher_sequence_with_other_bytes_is_refused(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     accept(&*store, vec![numbered("cam", 1), numbered("cam", 2)]).await;
-    let other = marked("cam", "agent", 2, "not what it was");
+    let other = marked("cam", "agent", 2, "other bytes");
     let reused = refused(Refusal::SequenceReused { stored_as: number(2) });
     assert_eq!(accept_one(&*store, other.clone()).await, reused);
-    assert!(!is_stored(&*store, "cam", other.offer.payload).await);
+    assert!(!is_stored(&*store, "cam", other.upload.payload).await);
     assert_eq!(record(&*store, "cam").await.counters.duplicate_frames, 0);
 }
 
-pub(crate) async fn a_number_that_was_passed_over_is_out_of_order(backend: Backend) {
+pub(crate) async fn a_skipped_publisher_sequence_is_out_of_order(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     accept(&*store, vec![numbered("cam", 10), numbered("cam", 20)]).await;
@@ -76,7 +76,7 @@ pub(crate) async fn a_number_that_was_passed_over_is_out_of_order(backend: Backe
     assert_eq!(accept_one(&*store, numbered("cam", 10)).await, duplicate(1));
 }
 
-pub(crate) async fn the_window_ends_at_exactly_its_length(backend: Backend) {
+pub(crate) async fn the_dedup_window_has_exactly_its_length(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let top = 2 * DEDUP_WINDOW;
@@ -91,13 +91,13 @@ pub(crate) async fn the_window_ends_at_exactly_its_length(backend: Backend) {
     assert_eq!(accept_one(&*store, marked("cam", "agent", oldest, "same")).await, duplicate(oldest));
     let too_old = refused(Refusal::SequenceTooOld { last: top });
     assert_eq!(accept_one(&*store, marked("cam", "agent", oldest - 1, "same")).await, too_old);
-    // One number more, and the window has moved by one.
+    // One further publisher sequence moves the window by one.
     assert_eq!(accept_one(&*store, marked("cam", "agent", top + 1, "same")).await, accepted(top + 1));
     let too_old = refused(Refusal::SequenceTooOld { last: top + 1 });
     assert_eq!(accept_one(&*store, marked("cam", "agent", oldest, "same")).await, too_old);
 }
 
-pub(crate) async fn a_leap_leaves_old_numbers_behind(backend: Backend) {
+pub(crate) async fn a_jump_of_publisher_sequences_forgets_old_ones(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let top = (1 << 53) - 1;
@@ -106,7 +106,7 @@ pub(crate) async fn a_leap_leaves_old_numbers_behind(backend: Backend) {
     assert_eq!(accept_one(&*store, numbered("cam", top)).await, duplicate(2));
 }
 
-pub(crate) async fn a_thousand_at_once_store_one(backend: Backend) {
+pub(crate) async fn a_thousand_concurrent_accepts_store_one_frame(backend: Backend) {
     let store = Arc::new(backend.open().await);
     register(&**store, "cam").await;
     let tasks: Vec<_> = (0..1_000)

@@ -1,4 +1,4 @@
-//! What a partition tells those who follow it.
+//! The feed of a partition.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use crate::backend::Backend;
 use crate::common::DEADLINE;
 use crate::support::*;
 
-/// Long enough to be waiting for certain.
+/// A time after which a call is certainly waiting.
 const A_MOMENT: Duration = Duration::from_millis(50);
 
-/// Reads on until nothing more comes; answers the events as words, where the feed stood, and whether any were missed.
+/// Reads the feed to its end; returns the events as words, the position reached, and whether events
+/// were missed.
 async fn drain(
     queue: &dyn Queue,
     partition: PartitionId,
@@ -25,18 +26,18 @@ async fn drain(
         let pages = queue.read_feed(&[(partition, position)], Duration::ZERO).await.unwrap();
         let Some(page) = pages.into_iter().next() else { return (events, position, missed) };
         assert_eq!(page.partition, partition);
-        assert!(page.next > position, "a page goes on");
+        assert!(page.next > position, "a page continues");
         position = page.next;
         missed |= page.missed;
         events.extend(page.events.iter().map(|event| match event {
             FeedEvent::Output(entry) => format!("{} {}", entry.stream_id, entry.sequence),
             FeedEvent::StreamChanged(stream) => format!("{stream} changed"),
-            FeedEvent::StreamRemoved(stream, last) => format!("{stream} removed behind {last}"),
+            FeedEvent::StreamRemoved(stream, last) => format!("{stream} removed after {last}"),
         }));
     }
 }
 
-pub(crate) async fn it_tells_all_that_happens_in_order(backend: Backend) {
+pub(crate) async fn the_feed_has_all_events_in_order(backend: Backend) {
     let store = backend.open().await;
     let partition = store.partitions().of(&id("cam"));
     let ends = store.feed_ends().await.unwrap();
@@ -54,11 +55,15 @@ pub(crate) async fn it_tells_all_that_happens_in_order(backend: Backend) {
     store.finish(&lease, &frames).await.unwrap();
     store.finish(&lease, &frames).await.unwrap();
     store.unregister_stream(&id("cam"), None).await.unwrap();
-    let told = ["cam changed", "cam changed", "cam 1", "cam 2", "cam removed behind 2"];
+    let reported = ["cam changed", "cam changed", "cam 1", "cam 2", "cam removed after 2"];
     let (events, end, missed) = drain(&*store, partition, start).await;
-    assert_eq!((events, missed), (told.map(str::to_owned).to_vec(), false));
+    assert_eq!((events, missed), (reported.map(str::to_owned).to_vec(), false));
     assert_eq!(store.feed_ends().await.unwrap()[partition.index()], (partition, end));
-    assert_eq!(drain(&*store, partition, FeedPosition::default()).await.0, told, "and from the very start");
+    assert_eq!(
+        drain(&*store, partition, FeedPosition::default()).await.0,
+        reported,
+        "and from the very start"
+    );
 }
 
 pub(crate) async fn an_event_carries_the_whole_entry(backend: Backend) {
@@ -69,11 +74,11 @@ pub(crate) async fn an_event_carries_the_whole_entry(backend: Backend) {
     let lease = lease_of(&*store, "cam", "w").await;
     publish(&*store, &lease, "cam", 1).await;
     let pages = store.read_feed(&[(partition, start)], Duration::ZERO).await.unwrap();
-    let [FeedEvent::Output(told)] = &pages[0].events[..] else { panic!("told {pages:?}") };
-    assert_eq!(*told, store.latest_outputs(&id("cam"), 1).await.unwrap()[0]);
+    let [FeedEvent::Output(reported)] = &pages[0].events[..] else { panic!("reported {pages:?}") };
+    assert_eq!(*reported, store.latest_outputs(&id("cam"), 1).await.unwrap()[0]);
 }
 
-pub(crate) async fn a_reader_that_fell_behind_is_told(backend: Backend) {
+pub(crate) async fn a_reader_learns_that_it_missed_events(backend: Backend) {
     let store = backend.open().await;
     let mut etag = register(&*store, "cam").await.etag();
     let partition = store.partitions().of(&id("cam"));
@@ -86,13 +91,13 @@ pub(crate) async fn a_reader_that_fell_behind_is_told(backend: Backend) {
     assert!(missed, "5,000 events are more than a feed keeps");
     assert!((100..5_000).contains(&events.len()), "{} events were kept", events.len());
     assert_eq!(store.feed_ends().await.unwrap()[partition.index()], (partition, end));
-    // At the end again, nothing more is missed.
+    // From the end on, nothing is missed.
     store.update_stream(&id("cam"), &StreamSettings::default(), etag).await.unwrap();
     let (events, _, missed) = drain(&*store, partition, end).await;
     assert_eq!((events.len(), missed), (1, false));
 }
 
-pub(crate) async fn waiting_ends_when_something_happens(backend: Backend) {
+pub(crate) async fn waiting_for_an_event_ends_with_it(backend: Backend) {
     let store = backend.open().await;
     let ends = store.feed_ends().await.unwrap();
     let quiet = store.read_feed(&ends, A_MOMENT).await.unwrap();
@@ -102,7 +107,7 @@ pub(crate) async fn waiting_ends_when_something_happens(backend: Backend) {
     assert!(timeout(A_MOMENT, &mut waiting).await.is_err(), "nothing has happened yet");
     register(&*store, "cam").await;
     let pages = waiting.await.unwrap();
-    assert!(start.elapsed() < DEADLINE / 2, "it waited its time out");
+    assert!(start.elapsed() < DEADLINE / 2, "it waited for the whole time");
     assert_eq!(pages.len(), 1, "only partitions with news");
     assert_eq!(pages[0].partition, store.partitions().of(&id("cam")));
     assert_eq!(pages[0].events.len(), 1);

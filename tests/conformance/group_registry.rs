@@ -1,4 +1,4 @@
-//! Making groups more than once, and the etags by which they are changed.
+//! Creating groups more than once, and the etags of changes.
 
 use frameway::domain::{Digest, Etag, GroupSettings};
 use frameway::queue::Error;
@@ -8,7 +8,7 @@ use crate::common::spawn;
 use crate::groups::{START, create, group_id, settings};
 use crate::support::*;
 
-pub(crate) async fn an_etag_is_of_one_group_and_of_its_last_change_or_seek(backend: Backend) {
+pub(crate) async fn an_etag_is_valid_for_one_group_until_its_next_change_or_seek(backend: Backend) {
     let store = backend.open().await;
     let first = create(&*store, &settings(), &["cam"]).await;
     let sought = store.seek_group(&group_id(), &[(id("cam"), number(2))], Some(first.etag())).await.unwrap();
@@ -27,7 +27,7 @@ pub(crate) async fn an_etag_is_of_one_group_and_of_its_last_change_or_seek(backe
     refused(first.etag()).await;
     let updated = store.update_group(&group_id(), &named, sought.etag(), &[]).await.unwrap();
     refused(sought.etag()).await;
-    // Deleted and made again, it has come to the same version: the old etag is of another group.
+    // The group that is created again has the same version, but the old etag is of another group.
     store.delete_group(&group_id(), Some(updated.etag())).await.unwrap();
     let again = create(&*store, &settings(), &["cam"]).await;
     assert_eq!(again.etag().version, first.etag().version);
@@ -35,7 +35,7 @@ pub(crate) async fn an_etag_is_of_one_group_and_of_its_last_change_or_seek(backe
     store.delete_group(&group_id(), Some(again.etag())).await.unwrap();
 }
 
-pub(crate) async fn a_group_that_is_made_again_as_it_was_is_answered_as_it_is(backend: Backend) {
+pub(crate) async fn creating_a_group_again_with_equal_settings_returns_what_is_stored(backend: Backend) {
     let store = backend.open().await;
     let first = create(&*store, &settings(), &["cam"]).await;
     let sought = store.seek_group(&group_id(), &[(id("cam"), number(5))], None).await.unwrap();
@@ -47,18 +47,18 @@ pub(crate) async fn a_group_that_is_made_again_as_it_was_is_answered_as_it_is(ba
     assert_eq!((repeated.is_new, &repeated.record), (false, &sought));
     assert_eq!(repeated.record.create_time, first.create_time);
     let state = store.group_state(&group_id()).await.unwrap();
-    assert_eq!(state.positions[&id("cam")].next, number(5), "it goes on where it was");
+    assert_eq!(state.positions[&id("cam")].next, number(5), "it continues at its position");
     let exists = || Err(Error::GroupExists(group_id()));
     let named = GroupSettings { display_name: "north".to_owned(), ..settings() };
     assert_eq!(again(named.clone(), START).await, exists());
     assert_eq!(again(settings(), Digest([8; 32])).await, exists());
-    // What is unset is not the same as the default's value: another default would tell them apart.
+    // An unset value differs from one that equals the default, since the default may change.
     let said = GroupSettings { max_delivery_attempts: Some(5), ..settings() };
     assert_eq!(again(said, START).await, exists());
     let updated = store.update_group(&group_id(), &named, sought.etag(), &[]).await.unwrap();
     assert_eq!(again(named, START).await.unwrap().record, updated);
     assert_eq!(again(settings(), START).await, exists());
-    // Numbers stay as said, to the last bit.
+    // Numbers are stored exactly.
     let mut exact = settings();
     exact.sampling.max_fps = Some(1000.0 / 65.0);
     exact.filter.min_foreground_ratio = Some(1.0 / 11.0);
@@ -66,7 +66,7 @@ pub(crate) async fn a_group_that_is_made_again_as_it_was_is_answered_as_it_is(ba
     assert_eq!(again(exact, START).await.unwrap().record, updated);
 }
 
-pub(crate) async fn of_many_that_make_a_group_at_once_one_makes_it(backend: Backend) {
+pub(crate) async fn of_many_concurrent_creations_one_creates_the_group(backend: Backend) {
     let store = backend.open().await;
     for round in 0..10 {
         let calls = (0..8).map(|index| {

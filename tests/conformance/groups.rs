@@ -1,14 +1,14 @@
-//! Consumer groups: who gets which frame, and for how long.
+//! Consumer groups: which member gets which frame, and for how long.
 
 use std::time::Duration;
 
 use frameway::domain::{
     DeadFrame, DeadLetterReason, DeadLetterSource, DeadPicture, Digest, GroupAffinity, GroupId, GroupRecord,
-    GroupSettings, Sequence, StreamMatch, Timestamp,
+    GroupSettings, Sequence, StreamMatch,
 };
 use frameway::queue::{
-    Answer, AnswerResult, Candidate, Claim, Claimed, Delivery, Ended, Error, Offer, OfferResult, Queue, Seat,
-    Settled, Settlement, StreamOffer, Verdict,
+    Ack, AckAction, AckResult, Candidate, CandidateResult, Claim, ClaimCandidates, Claimed, Delivery,
+    EndReason, EndedFrame, Error, FrameEnd, Membership, Queue, Upload,
 };
 
 use crate::backend::Backend;
@@ -16,9 +16,7 @@ use crate::common::eventually;
 use crate::support::*;
 
 pub(crate) const SHORT: Duration = Duration::from_millis(50);
-const NOTHING_IS_TOO_OLD: Timestamp = Timestamp::from_micros(0);
-
-/// Of where groups are asked to begin here.
+/// The digest of the requested start of the groups here.
 pub(crate) const START: Digest = Digest([7; 32]);
 
 pub(crate) fn group_id() -> GroupId {
@@ -34,72 +32,72 @@ pub(crate) async fn create(queue: &dyn Queue, settings: &GroupSettings, streams:
     queue.create_group(&group_id(), settings, START, &positions).await.unwrap().record
 }
 
-pub(crate) async fn join(queue: &dyn Queue, member: &str, session: u64, ttl: Duration) -> Seat {
-    let seat = Seat { group: group_id(), member: member.parse().unwrap(), session };
-    queue.join_group(&seat, ttl).await.unwrap();
-    seat
+pub(crate) async fn join(queue: &dyn Queue, member: &str, session: u64, ttl: Duration) -> Membership {
+    let membership = Membership { group: group_id(), member: member.parse().unwrap(), session };
+    queue.join_group(&membership, ttl).await.unwrap();
+    membership
 }
 
-/// An offer of these numbers of a stream, a hundred bytes each.
-pub(crate) fn offer(stream: &str, from: u64, numbers: std::ops::RangeInclusive<u64>) -> StreamOffer {
+/// Returns candidates with these sequences of a stream, a hundred bytes each.
+pub(crate) fn offer(stream: &str, from: u64, numbers: std::ops::RangeInclusive<u64>) -> ClaimCandidates {
     let candidate = |n| Candidate {
         sequence: number(n),
         size_bytes: 100,
         skip: false,
-        mark: String::new(),
+        sampler_state: String::new(),
         gaps: Vec::new(),
     };
-    StreamOffer {
+    ClaimCandidates {
         stream_id: id(stream),
         from: number(from),
-        begin: false,
+        is_new: false,
         lost: 0,
         candidates: numbers.map(candidate).collect(),
     }
 }
 
-pub(crate) fn claim(record: &GroupRecord, offers: Vec<StreamOffer>) -> Claim {
+pub(crate) fn claim(record: &GroupRecord, offers: Vec<ClaimCandidates>) -> Claim {
     Claim {
         revision: record.revision,
         incarnation: record.incarnation,
         max_frames: 100,
         max_bytes: 1 << 20,
         paced: false,
-        most: 100,
+        max_deliveries: 100,
         ttl: LONG,
-        told: Vec::new(),
-        offers,
+        received_gaps: Vec::new(),
+        streams: offers,
     }
 }
 
-pub(crate) fn given(claimed: &Claimed) -> Vec<(u64, u32)> {
+pub(crate) fn delivered(claimed: &Claimed) -> Vec<(u64, u32)> {
     claimed.deliveries.iter().map(|one| (one.sequence.get(), one.attempt)).collect()
 }
 
-fn answer(record: &GroupRecord, delivery: &Delivery, verdict: Verdict) -> Answer {
-    Answer {
+fn ack_of(record: &GroupRecord, delivery: &Delivery, action: AckAction) -> Ack {
+    Ack {
         stream_id: delivery.stream_id.clone(),
         sequence: delivery.sequence,
         attempt: delivery.attempt,
         generation: record.generation,
         incarnation: record.incarnation,
-        verdict,
+        action,
     }
 }
 
-pub(crate) async fn say(
+pub(crate) async fn answer(
     queue: &dyn Queue,
     record: &GroupRecord,
     delivery: &Delivery,
-    verdict: Verdict,
-) -> AnswerResult {
-    queue.answer_frames(&group_id(), &[answer(record, delivery, verdict)]).await.unwrap().remove(0)
+    action: AckAction,
+) -> AckResult {
+    queue.acknowledge(&group_id(), &[ack_of(record, delivery, action)]).await.unwrap().remove(0)
 }
 
-/// Claims until something comes that is due again.
-pub(crate) async fn wait_for_due(queue: &dyn Queue, seat: &Seat, claim: &Claim) -> Claimed {
+/// Claims until a frame is delivered again.
+pub(crate) async fn wait_for_due(queue: &dyn Queue, membership: &Membership, claim: &Claim) -> Claimed {
     eventually("a frame that is due", || async {
-        let claimed = queue.claim_frames(seat, claim).await.unwrap();
+        let claimed = queue.claim_frames(membership, claim).await.unwrap();
         (!claimed.deliveries.is_empty() || !claimed.exhausted.is_empty()).then_some(claimed)
     })
     .await
@@ -109,55 +107,59 @@ pub(crate) async fn each_frame_goes_to_one_member(backend: Backend) {
     let store = backend.open().await;
     let record = create(&*store, &settings(), &["cam"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
-    let most = |most, offers| Claim { most, ..claim(&record, offers) };
+    let most = |most, offers| Claim { max_deliveries: most, ..claim(&record, offers) };
     let first = store.claim_frames(&a, &most(2, vec![offer("cam", 1, 1..=4)])).await.unwrap();
-    assert_eq!(given(&first), [(1, 1), (2, 1)]);
-    assert_eq!(first.offers, [OfferResult::At(number(3), String::new())]);
-    // Who knows an old position takes nothing and learns the new one.
+    assert_eq!(delivered(&first), [(1, 1), (2, 1)]);
+    assert_eq!(first.streams, [CandidateResult::At(number(3), String::new())]);
+    // A claim with an old position gets nothing and returns the new one.
     let late = store.claim_frames(&b, &most(9, vec![offer("cam", 1, 1..=4)])).await.unwrap();
-    assert_eq!((given(&late), late.offers), (vec![], vec![OfferResult::Moved(number(3), String::new())]));
+    assert_eq!(
+        (delivered(&late), late.streams),
+        (vec![], vec![CandidateResult::Moved(number(3), String::new())])
+    );
     let second = store.claim_frames(&b, &most(9, vec![offer("cam", 3, 3..=4)])).await.unwrap();
-    assert_eq!(given(&second), [(3, 1), (4, 1)]);
+    assert_eq!(delivered(&second), [(3, 1), (4, 1)]);
     let state = store.group_state(&group_id()).await.unwrap();
     let position = &state.positions[&id("cam")];
     assert_eq!((position.next, position.delivered, position.pending.len()), (number(5), 4, 4));
     let held: Vec<_> =
         state.members.iter().map(|one| (one.outstanding_frames, one.outstanding_bytes)).collect();
     assert_eq!(held, [(2, 200), (2, 200)]);
-    // Out of order: what is done is everything below the first that is not.
+    // Acks may arrive out of order: everything below the first outstanding frame counts as
+    // acknowledged.
     assert_eq!(
-        say(&*store, &record, &second.deliveries[0], Verdict::Acknowledge).await,
-        AnswerResult::Done(None)
+        answer(&*store, &record, &second.deliveries[0], AckAction::Acknowledge).await,
+        AckResult::Done(None)
     );
     let acknowledged =
         async || store.group_state(&group_id()).await.unwrap().positions[&id("cam")].acknowledged();
     assert_eq!(acknowledged().await, 0);
-    say(&*store, &record, &first.deliveries[0], Verdict::Acknowledge).await;
+    answer(&*store, &record, &first.deliveries[0], AckAction::Acknowledge).await;
     assert_eq!(acknowledged().await, 1);
-    say(&*store, &record, &first.deliveries[1], Verdict::Acknowledge).await;
+    answer(&*store, &record, &first.deliveries[1], AckAction::Acknowledge).await;
     assert_eq!(acknowledged().await, 3);
-    let again = say(&*store, &record, &first.deliveries[1], Verdict::Acknowledge).await;
-    assert_eq!(again, AnswerResult::Before);
+    let again = answer(&*store, &record, &first.deliveries[1], AckAction::Acknowledge).await;
+    assert_eq!(again, AckResult::AlreadyAcknowledged);
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.counters.acknowledged, state.members[0].outstanding_frames), (3, 0));
 }
 
-pub(crate) async fn a_frame_comes_again_after_its_deadline(backend: Backend) {
+pub(crate) async fn a_frame_is_redelivered_after_its_deadline(backend: Backend) {
     let store = backend.open().await;
     let record = create(&*store, &GroupSettings { ack_deadline: Some(SHORT), ..settings() }, &["cam"]).await;
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
     assert!(first.next_due.is_some_and(|due| due <= SHORT), "{:?}", first.next_due);
     let again = wait_for_due(&*store, &b, &claim(&record, vec![])).await;
-    assert_eq!(given(&again), [(1, 2), (2, 2)]);
-    let stale = say(&*store, &record, &first.deliveries[0], Verdict::Acknowledge).await;
-    assert_eq!(stale, AnswerResult::Stale, "it was delivered again since");
+    assert_eq!(delivered(&again), [(1, 2), (2, 2)]);
+    let stale = answer(&*store, &record, &first.deliveries[0], AckAction::Acknowledge).await;
+    assert_eq!(stale, AckResult::Stale, "it was delivered again since");
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.members[0].outstanding_frames, state.counters.redelivered), (0, 2));
-    // Late, but nobody has it.
+    // The ack is late, but no other member has the frame.
     tokio::time::sleep(SHORT * 2).await;
-    let late = say(&*store, &record, &again.deliveries[0], Verdict::Acknowledge).await;
-    assert_eq!(late, AnswerResult::Done(None));
+    let late = answer(&*store, &record, &again.deliveries[0], AckAction::Acknowledge).await;
+    assert_eq!(late, AckResult::Done(None));
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!(state.positions[&id("cam")].pending, [number(2)]);
 }
@@ -171,28 +173,27 @@ pub(crate) async fn a_seek_makes_old_deliveries_stale(backend: Backend) {
     let sought = store.seek_group(&group_id(), &[(id("cam"), number(2))], None).await.unwrap();
     assert_eq!((sought.generation, sought.revision), (2, 1));
     for delivery in &first.deliveries {
-        let said = say(&*store, &record, delivery, Verdict::Acknowledge).await;
-        // What was not moved goes on.
-        let expected =
-            if delivery.stream_id == id("cam") { AnswerResult::Stale } else { AnswerResult::Done(None) };
+        let said = answer(&*store, &record, delivery, AckAction::Acknowledge).await;
+        // Deliveries of other streams stay valid.
+        let expected = if delivery.stream_id == id("cam") { AckResult::Stale } else { AckResult::Done(None) };
         assert_eq!(said, expected, "{delivery:?}");
     }
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.members[0].outstanding_frames, state.members[0].outstanding_bytes), (0, 0));
     let second = store.claim_frames(&a, &claim(&sought, vec![offer("cam", 2, 2..=2)])).await.unwrap();
-    assert_eq!((given(&second), second.generation), (vec![(2, 1)], 2));
-    let stale = say(&*store, &record, &second.deliveries[0], Verdict::Acknowledge).await;
-    assert_eq!(stale, AnswerResult::Stale, "the generation of the delivery counts");
-    let done = say(&*store, &sought, &second.deliveries[0], Verdict::Acknowledge).await;
-    assert_eq!(done, AnswerResult::Done(None));
+    assert_eq!((delivered(&second), second.generation), (vec![(2, 1)], 2));
+    let stale = answer(&*store, &record, &second.deliveries[0], AckAction::Acknowledge).await;
+    assert_eq!(stale, AckResult::Stale, "the generation of the delivery counts");
+    let done = answer(&*store, &sought, &second.deliveries[0], AckAction::Acknowledge).await;
+    assert_eq!(done, AckResult::Done(None));
     let wrong = store.seek_group(&group_id(), &[], Some(record.etag())).await;
     assert_eq!(wrong.unwrap_err(), Error::EtagMismatch { current: sought.etag() });
 }
 
-/// How long a member may be away here: long enough for the machine to be busy in between.
+/// The time to live of memberships that expire here, long enough for a busy machine.
 pub(crate) const AWAY: Duration = Duration::from_secs(2);
 
-pub(crate) async fn what_is_outstanding_is_bounded(backend: Backend) {
+pub(crate) async fn outstanding_frames_are_bounded(backend: Backend) {
     let store = backend.open().await;
     let record =
         create(&*store, &GroupSettings { max_outstanding_frames: Some(5), ..settings() }, &["cam"]).await;
@@ -200,21 +201,21 @@ pub(crate) async fn what_is_outstanding_is_bounded(backend: Backend) {
     // A member's frames.
     let frames = Claim { max_frames: 2, ..claim(&record, vec![offer("cam", 1, 1..=9)]) };
     let first = store.claim_frames(&a, &frames).await.unwrap();
-    assert_eq!(given(&first), [(1, 1), (2, 1)]);
-    // Its bytes: one frame always comes.
+    assert_eq!(delivered(&first), [(1, 1), (2, 1)]);
+    // A member's bytes: one frame is always returned.
     let bytes = Claim { max_bytes: 50, ..claim(&record, vec![offer("cam", 3, 3..=9)]) };
-    assert_eq!(given(&store.claim_frames(&b, &bytes).await.unwrap()), [(3, 1)]);
-    // All members' together.
+    assert_eq!(delivered(&store.claim_frames(&b, &bytes).await.unwrap()), [(3, 1)]);
+    // The frames of all members together.
     let rest = store.claim_frames(&b, &claim(&record, vec![offer("cam", 4, 4..=9)])).await.unwrap();
-    assert_eq!(given(&rest), [(4, 1), (5, 1)]);
+    assert_eq!(delivered(&rest), [(4, 1), (5, 1)]);
     let none = store.claim_frames(&b, &claim(&record, vec![offer("cam", 6, 6..=9)])).await.unwrap();
     assert!(none.deliveries.is_empty());
-    say(&*store, &record, &first.deliveries[0], Verdict::Acknowledge).await;
+    answer(&*store, &record, &first.deliveries[0], AckAction::Acknowledge).await;
     let one = store.claim_frames(&b, &claim(&record, vec![offer("cam", 6, 6..=9)])).await.unwrap();
-    assert_eq!(given(&one), [(6, 1)]);
+    assert_eq!(delivered(&one), [(6, 1)]);
 }
 
-pub(crate) async fn a_stream_stays_with_its_member_while_it_lives(backend: Backend) {
+pub(crate) async fn a_stream_stays_with_a_live_member(backend: Backend) {
     let store = backend.open().await;
     let affine =
         GroupSettings { affinity: Some(GroupAffinity::Stream), ack_deadline: Some(AWAY), ..settings() };
@@ -222,106 +223,112 @@ pub(crate) async fn a_stream_stays_with_its_member_while_it_lives(backend: Backe
     let (a, b) = (join(&*store, "a", 1, LONG).await, join(&*store, "b", 2, LONG).await);
     let offers = || vec![offer("x", 1, 1..=1), offer("y", 1, 1..=1)];
     let first = store.claim_frames(&a, &claim(&record, offers())).await.unwrap();
-    assert_eq!(given(&first), [(1, 1)]);
-    assert_eq!(first.offers[1], OfferResult::Later, "one new stream a claim, so that they spread");
+    assert_eq!(delivered(&first), [(1, 1)]);
+    assert_eq!(
+        first.streams[1],
+        CandidateResult::Later,
+        "each claim adds one new stream, so that members share the streams"
+    );
     let second = store.claim_frames(&b, &claim(&record, vec![offer("y", 1, 1..=1)])).await.unwrap();
-    assert_eq!(given(&second), [(1, 1)]);
+    assert_eq!(delivered(&second), [(1, 1)]);
     let foreign = store.claim_frames(&b, &claim(&record, vec![offer("x", 2, 2..=2)])).await.unwrap();
-    assert_eq!(foreign.offers, [OfferResult::Owned(number(2), String::new())]);
-    say(&*store, &record, &second.deliveries[0], Verdict::Acknowledge).await;
+    assert_eq!(foreign.streams, [CandidateResult::Owned(number(2), String::new())]);
+    answer(&*store, &record, &second.deliveries[0], AckAction::Acknowledge).await;
     store.leave_group(&a, &[]).await.unwrap();
-    // Until its frames are due, or done, it may come back: frames behind them are not sent before them.
+    // Until its frames are due or done, the member keeps the stream: later frames are not delivered
+    // before them.
     let foreign = store.claim_frames(&b, &claim(&record, vec![offer("x", 2, 2..=2)])).await.unwrap();
-    assert_eq!(foreign.offers, [OfferResult::Owned(number(2), String::new())]);
-    // The heir gets what was not done first, in order.
+    assert_eq!(foreign.streams, [CandidateResult::Owned(number(2), String::new())]);
+    // The next member first gets the frames that were not done, in order.
     let heir = eventually("the stream goes to another", || async {
         let heir = store.claim_frames(&b, &claim(&record, vec![offer("x", 2, 2..=2)])).await.unwrap();
         (!heir.deliveries.is_empty()).then_some(heir)
     })
     .await;
-    assert_eq!(given(&heir), [(1, 2), (2, 1)]);
+    assert_eq!(delivered(&heir), [(1, 2), (2, 1)]);
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!(state.positions[&id("x")].owner.as_ref().map(|owner| owner.as_str()), Some("b"));
 }
 
-pub(crate) async fn rejected_frames_wait_and_are_given_up_in_the_end(backend: Backend) {
+pub(crate) async fn rejected_frames_wait_and_are_finally_given_up(backend: Backend) {
     let store = backend.open().await;
     let record =
         create(&*store, &GroupSettings { max_delivery_attempts: Some(2), ..settings() }, &["cam"]).await;
     let a = join(&*store, "a", 1, LONG).await;
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
-    let retry = |delay| Verdict::Retry { delay, message: "busy".to_owned() };
-    let said = say(&*store, &record, &first.deliveries[0], retry(Some(SHORT))).await;
-    assert_eq!(said, AnswerResult::Done(None));
-    // Again: nothing changes, not even the wait.
-    say(&*store, &record, &first.deliveries[0], retry(Some(LONG))).await;
-    let stale = say(&*store, &record, &first.deliveries[0], Verdict::Extend(None)).await;
-    assert_eq!(stale, AnswerResult::Rejected, "it waits for its delay");
+    let retry = |delay| AckAction::Retry { delay, message: "busy".to_owned() };
+    let said = answer(&*store, &record, &first.deliveries[0], retry(Some(SHORT))).await;
+    assert_eq!(said, AckResult::Done(None));
+    // A repeated answer changes nothing, not even the delay.
+    answer(&*store, &record, &first.deliveries[0], retry(Some(LONG))).await;
+    let stale = answer(&*store, &record, &first.deliveries[0], AckAction::Extend(None)).await;
+    assert_eq!(stale, AckResult::Rejected, "it waits for its delay");
     let again = wait_for_due(&*store, &a, &claim(&record, vec![])).await;
-    assert_eq!(given(&again), [(1, 2)]);
-    let AnswerResult::Exhausted(given_up) = say(&*store, &record, &again.deliveries[0], retry(None)).await
+    assert_eq!(delivered(&again), [(1, 2)]);
+    let AckResult::Exhausted(given_up) = answer(&*store, &record, &again.deliveries[0], retry(None)).await
     else {
-        panic!("two attempts are all there are")
+        panic!("there are only two attempts")
     };
     assert_eq!((given_up.attempts, given_up.rejected, given_up.message.as_str()), (2, false, "busy"));
-    let never = Verdict::GiveUp { message: "no road".to_owned() };
-    let AnswerResult::Exhausted(rejected) = say(&*store, &record, &first.deliveries[1], never).await else {
-        panic!("it was asked for")
+    let never = AckAction::GiveUp { message: "no road".to_owned() };
+    let AckResult::Exhausted(rejected) = answer(&*store, &record, &first.deliveries[1], never).await else {
+        panic!("the dead letter was requested")
     };
     assert_eq!((rejected.attempts, rejected.rejected, rejected.message.as_str()), (1, true, "no road"));
-    let settled = |sequence, attempt| Settled {
+    let settled = |sequence, attempt| EndedFrame {
         stream_id: id("cam"),
         sequence: number(sequence),
         attempt,
         letter: None,
-        settlement: Settlement::DeadLetter,
+        end: FrameEnd::DeadLetter,
     };
     for _ in 0..2 {
-        store.settle_frames(&group_id(), &[settled(1, 2), settled(2, 1)]).await.unwrap();
+        store.end_frames(&group_id(), &[settled(1, 2), settled(2, 1)]).await.unwrap();
     }
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.counters.dead, state.positions[&id("cam")].acknowledged()), (2, 2));
-    // An ack of any attempt says how it ended, and not that somebody acknowledged it.
+    // An ack of any attempt returns how the frame ended, and not that it was acknowledged.
     for (delivery, how) in [
-        (&first.deliveries[0], Ended::GivenUp),
-        (&again.deliveries[0], Ended::GivenUp),
-        (&first.deliveries[1], Ended::Rejected),
+        (&first.deliveries[0], EndReason::GivenUp),
+        (&again.deliveries[0], EndReason::GivenUp),
+        (&first.deliveries[1], EndReason::Rejected),
     ] {
-        let late = say(&*store, &record, delivery, Verdict::Acknowledge).await;
-        assert_eq!(late, AnswerResult::Ended(how), "{delivery:?}");
+        let late = answer(&*store, &record, delivery, AckAction::Acknowledge).await;
+        assert_eq!(late, AckResult::Ended(how), "{delivery:?}");
     }
 }
 
-pub(crate) async fn a_frame_can_be_given_up_by_who_had_it_last(backend: Backend) {
+pub(crate) async fn the_last_member_of_a_frame_can_give_it_up(backend: Backend) {
     let store = backend.open().await;
     let record = create(&*store, &GroupSettings { ack_deadline: Some(AWAY), ..settings() }, &["cam"]).await;
     let a = join(&*store, "a", 1, LONG).await;
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=2)])).await.unwrap();
     store.leave_group(&a, &[]).await.unwrap();
-    let never = || Verdict::GiveUp { message: "no road".to_owned() };
+    let never = || AckAction::GiveUp { message: "no road".to_owned() };
     for _ in 0..2 {
-        let said = say(&*store, &record, &first.deliveries[0], never()).await;
-        assert!(matches!(said, AnswerResult::Exhausted(_) | AnswerResult::Done(None)), "{said:?}");
+        let said = answer(&*store, &record, &first.deliveries[0], never()).await;
+        assert!(matches!(said, AckResult::Exhausted(_) | AckResult::Done(None)), "{said:?}");
     }
-    // It is not delivered again, and the other one is.
+    // The frame is not delivered again, but the other one is.
     let b = join(&*store, "b", 2, LONG).await;
     let again = wait_for_due(&*store, &b, &claim(&record, vec![])).await;
-    assert_eq!(given(&again), [(2, 2)]);
-    let late = say(&*store, &record, &first.deliveries[1], never()).await;
-    assert_eq!(late, AnswerResult::Stale, "it was delivered again since");
-    // What goes with its stream is counted: one waits to be settled, one is out.
+    assert_eq!(delivered(&again), [(2, 2)]);
+    let late = answer(&*store, &record, &first.deliveries[1], never()).await;
+    assert_eq!(late, AckResult::Stale, "it was delivered again since");
+    // Frames that are lost with their stream are counted: one that is being given up, and one that
+    // is outstanding.
     store.drop_group_streams(&group_id(), &[removed("cam", 2)], 11).await.unwrap();
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.counters.lost, state.members[0].outstanding_frames), (2, 0));
 }
 
-pub(crate) async fn a_given_up_frame_is_entered_once_with_a_copy_of_its_own(backend: Backend) {
+pub(crate) async fn a_given_up_frame_becomes_one_dead_letter_with_a_picture_of_its_own(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     publish(&*store, &lease, "cam", 1).await;
     let entry = store.read_outputs(&id("cam"), number(1), 1).await.unwrap().entries.remove(0);
-    let copy = Offer::new(bytes::Bytes::from_static(b"a copy"));
+    let copy = Upload::new(bytes::Bytes::from_static(b"a copy"));
     let picture = &entry.body.pictures()[0];
     let dead = DeadFrame {
         source: DeadLetterSource::Group(group_id()),
@@ -341,21 +348,21 @@ pub(crate) async fn a_given_up_frame_is_entered_once_with_a_copy_of_its_own(back
         output: None,
     };
     for _ in 0..2 {
-        store.bury_frame(&dead, Some(&copy), "once").await.unwrap();
+        store.insert_dead_letter(&dead, Some(&copy), "once").await.unwrap();
     }
     assert_eq!(store.dead_letter_totals().await.unwrap().letters, 1);
-    // The output's retention does not take it.
-    store.trim_output(&lease, &id("cam"), None, 0, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    // The retention of the output does not remove the copy.
+    keep_newest(&*store, &lease, "cam", 0).await;
     assert!(is_stored(&*store, "cam", copy.payload).await);
     // A second copy of the same frame is not kept.
-    let again = Offer::new(bytes::Bytes::from_static(b"another"));
+    let again = Upload::new(bytes::Bytes::from_static(b"another"));
     let payload = again.payload;
-    store.bury_frame(&dead, Some(&again), "once").await.unwrap();
+    store.insert_dead_letter(&dead, Some(&again), "once").await.unwrap();
     assert_eq!(store.dead_letter_totals().await.unwrap().letters, 1);
     assert!(!is_stored(&*store, "cam", payload).await);
 }
 
-pub(crate) async fn lag_is_exact_also_after_trimming(backend: Backend) {
+pub(crate) async fn lag_is_exact_after_trimming(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -363,7 +370,7 @@ pub(crate) async fn lag_is_exact_also_after_trimming(backend: Backend) {
     let record = create(&*store, &settings(), &["cam"]).await;
     let a = join(&*store, "a", 1, LONG).await;
     let first = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=6)])).await.unwrap();
-    say(&*store, &record, &first.deliveries[2], Verdict::Acknowledge).await;
+    answer(&*store, &record, &first.deliveries[2], AckAction::Acknowledge).await;
     let lag = async || {
         let state = store.group_state(&group_id()).await.unwrap();
         let position = &state.positions[&id("cam")];
@@ -371,16 +378,16 @@ pub(crate) async fn lag_is_exact_also_after_trimming(backend: Backend) {
         frameway::hub::lag_of(position, &span)
     };
     assert_eq!(lag().await, 9);
-    // Takes 1 to 5, of which 3 is done: 6 is pending, 7 to 10 wait.
-    store.trim_output(&lease, &id("cam"), None, 5, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    // The trim removes 1 to 5, of which 3 is done: 6 is pending, and 7 to 10 wait.
+    keep_newest(&*store, &lease, "cam", 5).await;
     assert_eq!(lag().await, 5);
-    store.trim_output(&lease, &id("cam"), None, 2, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    keep_newest(&*store, &lease, "cam", 2).await;
     assert_eq!(lag().await, 2);
     let span = store.count_outputs(&[(id("cam"), number(10)), (id("cam"), number(99))]).await.unwrap();
     assert_eq!((span[0].oldest, span[0].head, span[0].entries, span[1].entries), (9, 10, 1, 0));
 }
 
-pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend) {
+pub(crate) async fn groups_are_created_changed_listed_and_deleted(backend: Backend) {
     let store = backend.open().await;
     let record = create(&*store, &settings(), &["cam", "old"]).await;
     assert_eq!((record.revision, record.generation), (1, 1));
@@ -400,19 +407,19 @@ pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend)
     assert_eq!((updated.revision, &updated.settings), (2, &changed));
     let state = store.group_state(&group_id()).await.unwrap();
     let positions: Vec<_> = state.positions.iter().map(|(id, at)| (id.as_str(), at.next.get())).collect();
-    assert_eq!(positions, [("cam", 1), ("new", 7)], "a position that is there stays");
+    assert_eq!(positions, [("cam", 1), ("new", 7)], "an existing position is kept");
     let stale = store.update_group(&group_id(), &changed, record.etag(), &[]).await;
     assert_eq!(stale.unwrap_err(), Error::EtagMismatch { current: updated.etag() });
-    // A claim by the old settings takes nothing.
+    // A claim with the old settings gets nothing.
     let a = join(&*store, "a", 1, LONG).await;
     let old = store.claim_frames(&a, &claim(&record, vec![offer("cam", 1, 1..=1)])).await;
     assert_eq!(old.unwrap_err(), Error::RevisionMismatch { current: 2 });
     // A stream without a position begins where its first offer says.
-    let begin = StreamOffer { begin: true, ..offer("fresh", 4, 4..=4) };
+    let fresh = ClaimCandidates { is_new: true, ..offer("fresh", 4, 4..=4) };
     let plain = offer("strange", 1, 1..=1);
-    let claimed = store.claim_frames(&a, &claim(&updated, vec![begin, plain])).await.unwrap();
-    assert_eq!(given(&claimed), [(4, 1)]);
-    assert_eq!(claimed.offers[1], OfferResult::Unknown);
+    let claimed = store.claim_frames(&a, &claim(&updated, vec![fresh, plain])).await.unwrap();
+    assert_eq!(delivered(&claimed), [(4, 1)]);
+    assert_eq!(claimed.streams[1], CandidateResult::Unknown);
 
     assert_eq!(
         store.delete_group(&group_id(), Some(record.etag())).await.unwrap_err(),
@@ -422,71 +429,75 @@ pub(crate) async fn groups_are_made_changed_listed_and_deleted(backend: Backend)
     let gone = || Error::GroupNotFound(group_id());
     assert_eq!(store.delete_group(&group_id(), None).await.unwrap_err(), gone());
     assert_eq!(store.claim_frames(&a, &claim(&updated, vec![])).await.unwrap_err(), gone());
-    assert_eq!(store.keep_seat(&a, LONG).await.unwrap_err(), gone());
+    assert_eq!(store.renew_membership(&a, LONG).await.unwrap_err(), gone());
     assert_eq!(store.group_state(&group_id()).await.unwrap_err(), gone());
     assert_eq!(names(None, 10).await, ["a-1", "b.2"]);
-    // The next of that name is another: nothing of the old one holds.
+    // A later group of that name is another one: nothing of the old one is valid.
     let next = create(&*store, &settings(), &["fresh"]).await;
     assert_ne!(next.incarnation, updated.incarnation);
     assert_eq!(store.claim_frames(&a, &claim(&updated, vec![])).await.unwrap_err(), gone());
-    let stale = say(&*store, &updated, &claimed.deliveries[0], Verdict::Acknowledge).await;
-    assert_eq!(stale, AnswerResult::Stale);
+    let stale = answer(&*store, &updated, &claimed.deliveries[0], AckAction::Acknowledge).await;
+    assert_eq!(stale, AckResult::Stale);
 }
 
-pub(crate) async fn what_is_passed_over_counts_as_done(backend: Backend) {
+pub(crate) async fn skipped_entries_count_as_acknowledged(backend: Backend) {
     let store = backend.open().await;
     let record = create(&*store, &settings(), &["cam"]).await;
     let a = join(&*store, "a", 1, LONG).await;
-    let mut skipping = StreamOffer { lost: 3, ..offer("cam", 1, 4..=6) };
-    for (candidate, mark) in skipping.candidates.iter_mut().zip(["1:0", "1:1", "1:2"]) {
+    let mut skipping = ClaimCandidates { lost: 3, ..offer("cam", 1, 4..=6) };
+    for (candidate, sampler_state) in skipping.candidates.iter_mut().zip(["1:0", "1:1", "1:2"]) {
         candidate.skip = candidate.sequence != number(5);
-        candidate.mark = mark.to_owned();
+        candidate.sampler_state = sampler_state.to_owned();
     }
     let claimed = store.claim_frames(&a, &claim(&record, vec![skipping])).await.unwrap();
     assert_eq!(
-        (given(&claimed), claimed.offers),
-        (vec![(5, 1)], vec![OfferResult::At(number(7), "1:2".to_owned())])
+        (delivered(&claimed), claimed.streams),
+        (vec![(5, 1)], vec![CandidateResult::At(number(7), "1:2".to_owned())])
     );
     let state = store.group_state(&group_id()).await.unwrap();
     assert_eq!((state.counters.acknowledged, state.counters.lost), (2, 3));
-    assert_eq!(state.positions[&id("cam")].mark, "1:2");
+    assert_eq!(state.positions[&id("cam")].sampler_state, "1:2");
 }
 
-pub(crate) async fn all_servers_have_one_key_for_ack_ids(backend: Backend) {
+pub(crate) async fn all_servers_share_one_key_for_ack_ids(backend: Backend) {
     let store = backend.open().await;
     let key = store.ack_key().await.unwrap();
     assert_ne!(key, [0; 32]);
     assert_eq!(store.ack_key().await.unwrap(), key);
 }
 
-pub(crate) async fn what_sampling_remembers_is_kept_with_the_position(backend: Backend) {
+pub(crate) async fn the_state_of_sampling_is_stored_with_the_position(backend: Backend) {
     let store = backend.open().await;
     let record = create(&*store, &settings(), &["cam"]).await;
     let a = join(&*store, "a", 1, LONG).await;
-    let marked = |from, marks: &[&str]| {
-        let mut offer = offer("cam", from, from..=from + marks.len() as u64 - 1);
-        for (candidate, mark) in offer.candidates.iter_mut().zip(marks) {
-            candidate.mark = (*mark).to_owned();
+    let sampled = |from, states: &[&str]| {
+        let mut offer = offer("cam", from, from..=from + states.len() as u64 - 1);
+        for (candidate, sampler_state) in offer.candidates.iter_mut().zip(states) {
+            candidate.sampler_state = (*sampler_state).to_owned();
         }
         offer
     };
-    let kept = async || store.group_state(&group_id()).await.unwrap().positions[&id("cam")].mark.clone();
+    let kept =
+        async || store.group_state(&group_id()).await.unwrap().positions[&id("cam")].sampler_state.clone();
     let take = async |most, offer| {
-        let claimed = store.claim_frames(&a, &Claim { most, ..claim(&record, vec![offer]) }).await.unwrap();
-        claimed.offers[0].clone()
+        let claimed = store
+            .claim_frames(&a, &Claim { max_deliveries: most, ..claim(&record, vec![offer]) })
+            .await
+            .unwrap();
+        claimed.streams[0].clone()
     };
-    // Only as far as frames were taken.
-    assert_eq!(take(1, marked(1, &["1:10", "0:20"])).await, OfferResult::At(number(2), "1:10".into()));
+    // The state of sampling is that after the last claimed frame.
+    assert_eq!(take(1, sampled(1, &["1:10", "0:20"])).await, CandidateResult::At(number(2), "1:10".into()));
     assert_eq!(kept().await, "1:10");
-    // Whoever comes with an old position learns what is remembered at the new one.
-    assert_eq!(take(9, marked(1, &["2:30"])).await, OfferResult::Moved(number(2), "1:10".into()));
-    assert_eq!(take(9, marked(2, &["0:20", "1:20"])).await, OfferResult::At(number(4), "1:20".into()));
+    // A claim with an old position returns the new position and its state of sampling.
+    assert_eq!(take(9, sampled(1, &["2:30"])).await, CandidateResult::Moved(number(2), "1:10".into()));
+    assert_eq!(take(9, sampled(2, &["0:20", "1:20"])).await, CandidateResult::At(number(4), "1:20".into()));
     assert_eq!(kept().await, "1:20");
-    // Nothing to remember any more.
-    assert_eq!(take(9, marked(4, &[""])).await, OfferResult::At(number(5), String::new()));
+    // The state of sampling is empty again.
+    assert_eq!(take(9, sampled(4, &[""])).await, CandidateResult::At(number(5), String::new()));
     assert_eq!(kept().await, "");
-    assert_eq!(take(9, marked(5, &["2:50"])).await, OfferResult::At(number(6), "2:50".into()));
-    // From another position on it is another selection.
+    assert_eq!(take(9, sampled(5, &["2:50"])).await, CandidateResult::At(number(6), "2:50".into()));
+    // A seek resets the state of sampling.
     store.seek_group(&group_id(), &[(id("cam"), number(2))], None).await.unwrap();
     assert_eq!(kept().await, "");
 }

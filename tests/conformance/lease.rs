@@ -1,8 +1,7 @@
-//! Who may work on a partition, and what those can do who may not any more.
+//! Leases: which worker may process a partition, and what a former holder cannot do any more.
 
 use std::time::Duration;
 
-use frameway::domain::Timestamp;
 use frameway::queue::{Error, FinishResult, Lease, WorkPosition, WorkerReport};
 
 use crate::backend::{Backend, Store};
@@ -15,7 +14,7 @@ async fn acquire(store: &Store, worker: &str, term: Duration) -> Option<Lease> {
     store.acquire_lease(store.partitions().of(&id("cam")), worker, term).await.unwrap()
 }
 
-/// A new holder, as soon as the old one's term is over.
+/// Acquires a lease as soon as the old one's term is over.
 async fn take_over(store: &Store, worker: &str) -> Lease {
     eventually("the lease is free", || acquire(store, worker, LONG)).await
 }
@@ -34,8 +33,8 @@ pub(crate) async fn a_partition_has_one_holder(backend: Backend) {
     assert!(store.acquire_lease(other, "b", LONG).await.unwrap().is_some(), "partitions are apart");
     store.release_lease(&lease).await.unwrap();
     let next = acquire(&store, "b", LONG).await.unwrap();
-    assert!(next.number > lease.number, "{next:?} after {lease:?}");
-    // What is lost already cannot be given up: the new holder is not disturbed.
+    assert!(next.fence > lease.fence, "{next:?} after {lease:?}");
+    // Releasing a lost lease does not affect the new holder.
     store.release_lease(&lease).await.unwrap();
     assert!(store.take(&next, WorkPosition::default(), 1).await.is_ok());
 }
@@ -45,12 +44,12 @@ pub(crate) async fn a_holder_that_asks_again_gets_a_new_lease(backend: Backend) 
     register(&*store, "cam").await;
     let lost = acquire(&store, "a", LONG).await.unwrap();
     let lease = acquire(&store, "a", LONG).await.expect("the first answer may be lost");
-    assert!(lease.number > lost.number);
+    assert!(lease.fence > lost.fence);
     assert_eq!(store.take(&lost, WorkPosition::default(), 1).await.unwrap_err(), Error::LeaseLost);
     assert!(store.take(&lease, WorkPosition::default(), 1).await.is_ok());
 }
 
-pub(crate) async fn of_many_that_try_one_becomes_the_holder(backend: Backend) {
+pub(crate) async fn of_many_concurrent_attempts_one_gets_the_lease(backend: Backend) {
     let store = backend.open().await;
     let partition = store.partitions().get(0).unwrap();
     let tries: Vec<_> = (0..50)
@@ -71,7 +70,7 @@ pub(crate) async fn a_lease_ends_with_its_term_unless_renewed(backend: Backend) 
     register(&*store, "cam").await;
     let lease = acquire(&store, "a", BRIEF).await.unwrap();
     let next = take_over(&store, "b").await;
-    assert!(next.number > lease.number);
+    assert!(next.fence > lease.fence);
     assert_eq!(store.take(&lease, WorkPosition::default(), 1).await.unwrap_err(), Error::LeaseLost);
     store.release_lease(&next).await.unwrap();
 
@@ -88,7 +87,7 @@ pub(crate) async fn a_lease_ends_with_its_term_unless_renewed(backend: Backend) 
     assert_eq!(store.renew_lease(&lease, LONG, &report("a")).await, Err(Error::LeaseLost));
 }
 
-pub(crate) async fn the_holders_report_is_told_while_it_holds(backend: Backend) {
+pub(crate) async fn a_holders_report_is_returned_while_it_has_the_lease(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let partition = store.partitions().of(&id("cam"));
@@ -106,7 +105,11 @@ pub(crate) async fn forgetting_a_worker_ends_its_leases_and_no_others(backend: B
     let partitions: Vec<_> = store.partitions().all().collect();
     assert_eq!(store.announce_worker("dead", LONG).await.unwrap(), 1);
     assert_eq!(store.announce_worker("live", LONG).await.unwrap(), 2);
-    assert_eq!(store.announce_worker("dead", LONG).await.unwrap(), 2, "told twice is one worker");
+    assert_eq!(
+        store.announce_worker("dead", LONG).await.unwrap(),
+        2,
+        "a worker that is announced twice is one worker"
+    );
     let mut dead = Vec::new();
     for partition in &partitions[..2] {
         dead.push(store.acquire_lease(*partition, "dead", LONG).await.unwrap().unwrap());
@@ -132,7 +135,7 @@ pub(crate) async fn a_worker_that_falls_silent_is_not_counted(backend: Backend) 
     .await;
 }
 
-pub(crate) async fn a_zombie_changes_nothing(backend: Backend) {
+pub(crate) async fn a_worker_with_an_old_fence_changes_nothing(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let zombie = acquire(&store, "zombie", LONG).await.unwrap();
@@ -141,18 +144,19 @@ pub(crate) async fn a_zombie_changes_nothing(backend: Backend) {
     let stale: Vec<_> = take_all(&*store, &zombie).await.iter().map(processed).collect();
     store.forget_worker("zombie").await.unwrap();
     let before = record(&*store, "cam").await;
-    // The lease is lost even before anybody else has it, and also to somebody who guesses the number.
+    // The lease is lost even before another worker has it, and knowing the new lease's number is
+    // not enough.
     for successor in [None, Some("b")] {
         if let Some(worker) = successor {
             acquire(&store, worker, LONG).await.unwrap();
         }
-        let guess = Lease { number: zombie.number + 1, ..zombie.clone() };
+        let guess = Lease { fence: zombie.fence + 1, ..zombie.clone() };
         for lease in [&zombie, &guess] {
             let taken = store.take(lease, WorkPosition::default(), 10).await;
             assert_eq!(taken.unwrap_err(), Error::LeaseLost);
             let renewed = store.renew_lease(lease, LONG, &report("zombie")).await;
             assert_eq!(renewed, Err(Error::LeaseLost));
-            let trimmed = store.trim_output(lease, &id("cam"), None, 0, 0, Timestamp::now()).await;
+            let trimmed = store.trim_output(lease, &id("cam"), None, number(2)).await;
             assert_eq!(trimmed, Err(Error::LeaseLost));
             assert_eq!(store.finish(lease, &stale).await, Err(Error::LeaseLost));
             store.release_lease(lease).await.unwrap();
@@ -163,7 +167,7 @@ pub(crate) async fn a_zombie_changes_nothing(backend: Backend) {
     assert_eq!(acquire(&store, "c", LONG).await, None, "the successor still holds it");
 }
 
-pub(crate) async fn a_successor_gets_all_that_is_unfinished_in_order(backend: Backend) {
+pub(crate) async fn a_successor_gets_all_unfinished_frames_in_order(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let first = acquire(&store, "first", LONG).await.unwrap();
@@ -171,7 +175,7 @@ pub(crate) async fn a_successor_gets_all_that_is_unfinished_in_order(backend: Ba
     let items = take_all(&*store, &first).await;
     let finished: Vec<_> = items.iter().map(processed).collect();
     store.finish(&first, &finished[..2]).await.unwrap();
-    // Dies with four in hand; two more come meanwhile.
+    // The worker crashes with four frames in work; two more are accepted meanwhile.
     store.forget_worker("first").await.unwrap();
     accept(&*store, vec![numbered("cam", 7), numbered("cam", 8)]).await;
 

@@ -1,4 +1,4 @@
-//! Which store it is, and numbers that it may have forgotten.
+//! The identity of a store, and sequences that it has forgotten.
 
 use frameway::domain::Sequence;
 use frameway::queue::AcceptResult;
@@ -14,46 +14,92 @@ pub(crate) async fn a_store_has_an_identity_of_its_own(backend: Backend) {
     assert_eq!(one.status().await.unwrap().store, one.identity());
 }
 
-pub(crate) async fn a_number_that_the_store_has_given_out_is_no_news(backend: Backend) {
+pub(crate) async fn an_issued_sequence_causes_no_jump(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     accept(&*store, vec![numbered("cam", 1), numbered("cam", 2)]).await;
-    store.has_given(&id("cam"), Sequence::new(2).unwrap()).await.unwrap();
-    store.has_given(&id("nobody"), Sequence::new(2).unwrap()).await.unwrap();
+    store.note_issued(&id("cam"), Sequence::new(2).unwrap()).await.unwrap();
+    store.note_issued(&id("nobody"), Sequence::new(2).unwrap()).await.unwrap();
     assert_eq!(accept_one(&*store, numbered("cam", 3)).await, accepted(3));
 }
 
-pub(crate) async fn a_server_joins_gives_signs_of_life_and_leaves(backend: Backend) {
+pub(crate) async fn a_server_joins_renews_its_place_and_leaves(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     store.join().await.unwrap();
-    store.attend().await.unwrap();
+    store.heartbeat().await.unwrap();
     assert_eq!(accept_one(&*store, numbered("cam", 1)).await, accepted(1));
     store.leave().await.unwrap();
 }
 
-/// What only Redis can do: lose what it acknowledged, while its servers live.
+/// Cases that only Redis has: it loses data that it acknowledged, while its servers run.
 mod redis {
     use std::sync::Arc;
+    use std::time::Duration;
 
-    use frameway::domain::Partitions;
+    use frameway::domain::{Partitions, StreamSettings};
     use frameway::queue::redis::{RedisConfig, RedisQueue};
-    use frameway::queue::{Life as _, Queue};
+    use frameway::queue::{Error, FeedPosition, Queue, ServerPresence as _};
 
     use super::*;
     use crate::common::redis::{Persistence, RedisServer};
 
-    async fn open(redis: &RedisServer) -> Arc<RedisQueue> {
-        let config = RedisConfig {
-            url: redis.url(),
+    fn config(redis: &RedisServer) -> RedisConfig {
+        RedisConfig {
+            url: redis.url().into(),
             partitions: Partitions::new(1).unwrap(),
             timeout: crate::common::DEADLINE,
             ..RedisConfig::default()
-        };
-        RedisQueue::open(config).await.unwrap()
+        }
     }
 
-    /// Accepts a frame of `cam`, as soon as Redis is back; answers its number.
+    async fn open(redis: &RedisServer) -> Arc<RedisQueue> {
+        RedisQueue::open(config(redis)).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_queue_connects_by_itself_when_its_redis_starts() {
+        let mut redis = RedisServer::start();
+        redis.kill_hard();
+        let queue = RedisQueue::new(config(&redis)).unwrap();
+        let partition = queue.partitions().of(&id("cam"));
+        let positions = [(partition, FeedPosition::default())];
+        let unreachable = |error: &Error| matches!(error, Error::Unreachable(_));
+        assert!(unreachable(&queue.status().await.unwrap_err()));
+        assert!(unreachable(&queue.read_feed(&positions, Duration::ZERO).await.unwrap_err()));
+        assert_eq!((queue.identity().id(), queue.memory().used_bytes), (0, 0));
+        let refused = queue.accept(vec![numbered("cam", 1)]).await.remove(0);
+        assert!(matches!(&refused, AcceptResult::Refused(refusal) if refusal.is_retryable()), "{refused:?}");
+        redis.restart();
+        let connected = || async { queue.connect().await.ok() };
+        crate::common::eventually("the connection", connected).await;
+        assert_ne!(queue.identity().id(), 0);
+        register(&queue, "cam").await;
+        assert_eq!(accept_one(&queue, numbered("cam", 1)).await, accepted(1));
+        assert_eq!(queue.read_feed(&positions, Duration::ZERO).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_command_reaches_a_store_of_another_layout() {
+        let redis = RedisServer::start();
+        redis.cli(&["SET", "frameway:layout", "frameway 1, xxh3_64, 1 partitions"]);
+        let queue = RedisQueue::new(config(&redis)).unwrap();
+        let partition = queue.partitions().of(&id("cam"));
+        let positions = [(partition, FeedPosition::default())];
+        // The first is a command that blocks, on a connection of its own.
+        for _ in 0..2 {
+            let error = queue.read_feed(&positions, Duration::ZERO).await.unwrap_err();
+            assert!(matches!(&error, Error::Layout(why) if why.contains("frameway 1")), "{error}");
+            let error = queue.register_stream(&id("cam"), &StreamSettings::default()).await.unwrap_err();
+            assert!(matches!(error, Error::Layout(_)), "{error}");
+            let refused = queue.accept(vec![numbered("cam", 1)]).await.remove(0);
+            assert!(matches!(refused, AcceptResult::Refused(_)), "nothing was sent: {refused:?}");
+        }
+        assert_eq!(redis.cli(&["DBSIZE"]).trim(), "1", "nothing was written");
+        assert_eq!((redis.calls("xread"), redis.calls("evalsha")), (0, 0));
+    }
+
+    /// Accepts a frame of `cam`, as soon as Redis is back; returns its sequence.
     async fn number_of(queue: &RedisQueue, number: u64) -> u64 {
         number_in(queue, "cam", number).await
     }
@@ -69,7 +115,7 @@ mod redis {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn an_emptied_store_is_another_one() {
+    async fn an_emptied_store_gets_a_new_identity() {
         let redis = RedisServer::start();
         let queue = open(&redis).await;
         register(&*queue, "cam").await;
@@ -81,22 +127,22 @@ mod redis {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_store_of_an_older_version_gets_an_identity_when_it_is_opened() {
+    async fn a_store_that_lost_its_identity_gets_one_when_it_is_opened() {
         let redis = RedisServer::start();
-        redis.cli(&["SET", "frameway:layout", "frameway 1, xxh3_64, 1 partitions"]);
+        redis.cli(&["SET", "frameway:layout", "frameway 2, xxh3_64, 1 partitions"]);
         let queue = open(&redis).await;
         assert_ne!(queue.identity().id(), 0);
         assert_eq!(open(&redis).await.identity(), queue.identity());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_number_beyond_all_that_the_store_knows_makes_its_numbers_leap_once() {
+    async fn a_sequence_that_the_store_does_not_know_causes_one_jump() {
         let redis = RedisServer::start();
         let queue = open(&redis).await;
         register(&*queue, "cam").await;
         assert_eq!(number_of(&queue, 1).await, 1);
         for _ in 0..3 {
-            queue.has_given(&id("cam"), Sequence::new(7).unwrap()).await.unwrap();
+            queue.note_issued(&id("cam"), Sequence::new(7).unwrap()).await.unwrap();
         }
         let first = number_of(&queue, 2).await;
         assert!(first > 7 && first < 1_000_000_000, "{first}");
@@ -106,8 +152,8 @@ mod redis {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_store_that_is_put_back_in_one_life_of_redis_gives_no_number_twice() {
-        // With `appendfsync always`, in the same process: nothing but what the server knows tells.
+    async fn a_store_restored_within_one_redis_process_issues_no_sequence_twice() {
+        // With `appendfsync always`, in the same process: only the server can know of the loss.
         let redis = RedisServer::start_with(Persistence::AofAlways);
         let queue = open(&redis).await;
         register(&*queue, "cam").await;
@@ -129,7 +175,7 @@ mod redis {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_stream_that_was_lost_with_its_registration_gets_no_number_twice() {
+    async fn a_stream_lost_with_its_registration_issues_no_sequence_twice() {
         for notice in ["another stream's frame", "its own frame", "a cursor"] {
             let redis = RedisServer::start_with(Persistence::AofAlways);
             let queue = open(&redis).await;
@@ -156,13 +202,14 @@ mod redis {
                     let leapt = number_in(&queue, "other", 2).await;
                     assert!(leapt > 2 && leapt < 1_000_000_000, "{leapt}");
                 }
-                "a cursor" => queue.has_given(&id("other"), Sequence::new(7).unwrap()).await.unwrap(),
+                "a cursor" => queue.note_issued(&id("other"), Sequence::new(7).unwrap()).await.unwrap(),
                 _ => {}
             }
             register(&*queue, "cam").await;
             let first = number_of(&queue, 6).await;
             assert!(first > 5 && first < 1_000_000_000, "{first}, noticed by {notice}");
-            // It may have given out many more: as many as the pace allows since the stored state.
+            // It may have issued many more sequences: as many as the pace allows since the stored
+            // state.
             let base: u64 = redis.cli(&["HGET", "frameway:{p00}:counts", "base"]).trim().parse().unwrap();
             assert!(base > 10_000 && first > base, "{first} after {base}, noticed by {notice}");
             assert_eq!(number_of(&queue, 7).await, first + 1);
@@ -170,14 +217,14 @@ mod redis {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_server_that_joins_others_accepts_nothing_before_they_can_know() {
+    async fn a_server_that_joins_others_waits_until_they_can_know() {
         let redis = RedisServer::start();
         let (first, second) = (open(&redis).await, open(&redis).await);
         register(&*first, "cam").await;
-        first.take_part();
+        first.accept_frames();
         first.join().await.unwrap();
         assert_eq!(number_of(&first, 1).await, 1);
-        second.take_part();
+        second.accept_frames();
         let refused = second.accept(vec![numbered("cam", 2)]).await.remove(0);
         assert!(matches!(&refused, AcceptResult::Refused(refusal) if refusal.is_retryable()), "{refused:?}");
         second.join().await.unwrap();

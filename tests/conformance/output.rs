@@ -1,14 +1,12 @@
-//! Reading outputs, and retention.
+//! Reading and trimming outputs.
 
-use frameway::domain::{OutputBody, Sequence, Timestamp};
-use frameway::queue::{Error, Trimmed};
+use frameway::domain::{OutputBody, Sequence};
+use frameway::queue::{Error, MAX_TRIMMED, Trimmed};
 
 use crate::backend::Backend;
 use crate::support::*;
 
-const NOTHING_IS_TOO_OLD: Timestamp = Timestamp::from_micros(0);
-
-pub(crate) async fn pages_begin_where_asked(backend: Backend) {
+pub(crate) async fn pages_begin_at_the_requested_sequence(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -33,19 +31,19 @@ pub(crate) async fn pages_begin_where_asked(backend: Backend) {
     assert_eq!(unknown.unwrap_err(), Error::StreamNotFound(id("nobody")));
 }
 
-pub(crate) async fn a_page_below_what_is_kept_begins_at_the_oldest(backend: Backend) {
+pub(crate) async fn a_page_before_the_oldest_entry_begins_at_it(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     publish(&*store, &lease, "cam", 10).await;
-    store.trim_output(&lease, &id("cam"), None, 4, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    keep_newest(&*store, &lease, "cam", 4).await;
     let page = store.read_outputs(&id("cam"), number(2), 2).await.unwrap();
     assert_eq!(numbers(&page.entries), [7, 8]);
     assert_eq!((page.counters.oldest_sequence, page.counters.trimmed_frames), (7, 6));
     audit(&*store).await;
 }
 
-pub(crate) async fn the_newest_come_first_when_asked_for(backend: Backend) {
+pub(crate) async fn entries_can_be_read_newest_first(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -56,7 +54,7 @@ pub(crate) async fn the_newest_come_first_when_asked_for(backend: Backend) {
     assert!(store.latest_outputs(&id("nobody"), 3).await.unwrap().is_empty());
 }
 
-pub(crate) async fn the_newest_frame_is_found_behind_any_number_of_tombstones(backend: Backend) {
+pub(crate) async fn the_newest_frame_is_found_before_any_number_of_tombstones(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -82,15 +80,15 @@ pub(crate) async fn the_newest_frame_is_found_behind_any_number_of_tombstones(ba
     assert_eq!(newest().await, Some(42));
     let page = store.read_outputs(&id("cam"), number(42), 1).await.unwrap();
     assert_eq!(store.latest_frame(&id("cam")).await.unwrap().as_ref(), page.entries.first());
-    // Retention leaves it, and takes it.
-    store.trim_output(&lease, &id("cam"), None, 41, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    // A trim may keep it, or remove it.
+    keep_newest(&*store, &lease, "cam", 41).await;
     assert_eq!(newest().await, Some(42));
-    store.trim_output(&lease, &id("cam"), None, 40, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
+    keep_newest(&*store, &lease, "cam", 40).await;
     assert_eq!(newest().await, None);
     finish(1, false).await;
     assert_eq!(newest().await, Some(83));
     audit(&*store).await;
-    // What was unregistered is not found, also when the stream comes back.
+    // Nothing of an unregistered stream is found, even after it is registered again.
     store.unregister_stream(&id("cam"), None).await.unwrap();
     assert_eq!(newest().await, None);
     register(&*store, "cam").await;
@@ -101,103 +99,73 @@ pub(crate) async fn the_newest_frame_is_found_behind_any_number_of_tombstones(ba
     assert_eq!(newest().await, Some(85));
 }
 
-pub(crate) async fn fetching_answers_in_the_order_asked(backend: Backend) {
+pub(crate) async fn payloads_are_fetched_in_the_requested_order(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let (a, b) = (frame("cam", "a"), frame("cam", "b"));
     accept(&*store, vec![a.clone(), b.clone()]).await;
     let home = store.partitions().of(&id("cam"));
-    let never = frame("cam", "never sent").offer.payload;
-    let fetched = store.fetch(home, &[b.offer.payload, never, a.offer.payload]).await.unwrap();
-    assert_eq!(fetched, [b.offer.bytes, None, a.offer.bytes]);
+    let never = frame("cam", "never sent").upload.payload;
+    let fetched = store.fetch(home, &[b.upload.payload, never, a.upload.payload]).await.unwrap();
+    assert_eq!(fetched, [b.upload.bytes, None, a.upload.bytes]);
     assert!(store.fetch(home, &[]).await.unwrap().is_empty());
 }
 
-pub(crate) async fn retention_takes_the_oldest_by_count_and_bytes(backend: Backend) {
+pub(crate) async fn a_trim_removes_entries_before_a_sequence(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     publish(&*store, &lease, "cam", 10).await;
     let oldest = store.read_outputs(&id("cam"), number(1), 1).await.unwrap().entries.remove(0);
-    let trim = |max_frames, max_bytes| {
-        let (store, lease) = (&store, &lease);
-        async move {
-            store
-                .trim_output(lease, &id("cam"), None, max_frames, max_bytes, NOTHING_IS_TOO_OLD)
-                .await
-                .unwrap()
-        }
-    };
-    let nothing = Trimmed { oldest: Some(oldest.receive_time), ..Trimmed::default() };
-    assert_eq!(trim(10, 1_000).await, nothing, "at the bound is within it");
+    let trim =
+        async |keep_from| store.trim_output(&lease, &id("cam"), None, number(keep_from)).await.unwrap();
+    assert_eq!(trim(1).await, Trimmed::default());
     assert!(is_stored(&*store, "cam", oldest.body.pictures()[0].payload).await);
-    let third = store.read_outputs(&id("cam"), number(3), 1).await.unwrap().entries.remove(0).receive_time;
-    assert_eq!(trim(8, u64::MAX).await, Trimmed { frames: 2, bytes: 200, more: false, oldest: Some(third) });
+    assert_eq!(trim(3).await, Trimmed { frames: 2, bytes: 200, more: false });
     assert!(!is_stored(&*store, "cam", oldest.body.pictures()[0].payload).await, "pictures go with entries");
-    let taken = trim(u64::MAX, 550).await;
-    assert_eq!((taken.frames, taken.bytes, taken.more), (3, 300, false));
+    assert_eq!(trim(3).await, Trimmed::default(), "it was trimmed before");
+    assert_eq!(trim(6).await, Trimmed { frames: 3, bytes: 300, more: false });
     let page = store.read_outputs(&id("cam"), number(1), 100).await.unwrap();
     assert_eq!(numbers(&page.entries), [6, 7, 8, 9, 10]);
     let stats = store.partition_stats(lease.partition).await.unwrap();
     assert_eq!((stats.trimmed, stats.output_bytes), (5, 500));
     audit(&*store).await;
-}
-
-pub(crate) async fn retention_takes_what_was_received_before_a_moment(backend: Backend) {
-    let store = backend.open().await;
-    register(&*store, "cam").await;
-    let lease = lease_of(&*store, "cam", "w").await;
-    for _ in 0..4 {
-        publish(&*store, &lease, "cam", 1).await;
-    }
-    let third = store.read_outputs(&id("cam"), number(3), 1).await.unwrap().entries.remove(0);
-    let second = store.read_outputs(&id("cam"), number(2), 1).await.unwrap().entries.remove(0);
-    assert!(second.receive_time < third.receive_time);
-    let trimmed =
-        store.trim_output(&lease, &id("cam"), None, 100, u64::MAX, third.receive_time).await.unwrap();
-    assert_eq!((trimmed.frames, trimmed.more), (2, false));
-    let page = store.read_outputs(&id("cam"), number(1), 100).await.unwrap();
-    assert_eq!(numbers(&page.entries), [3, 4]);
+    assert_eq!(trim(99).await, Trimmed { frames: 5, bytes: 500, more: false }, "all of it");
+    let nobody = store.trim_output(&lease, &id("nobody"), None, number(9)).await.unwrap();
+    assert_eq!(nobody, Trimmed::default());
     audit(&*store).await;
 }
 
-pub(crate) async fn retention_takes_tombstones_too(backend: Backend) {
+pub(crate) async fn a_trim_removes_tombstones_too(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     accept(&*store, (1..=3).map(|n| numbered("cam", n)).collect()).await;
     let frames: Vec<_> = take_all(&*store, &lease).await.iter().map(failed).collect();
     store.finish(&lease, &frames).await.unwrap();
-    let trimmed = store.trim_output(&lease, &id("cam"), None, 1, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
-    assert_eq!((trimmed.frames, trimmed.bytes, trimmed.more), (2, 0, false));
+    let trimmed = store.trim_output(&lease, &id("cam"), None, number(3)).await.unwrap();
+    assert_eq!(trimmed, Trimmed { frames: 2, bytes: 0, more: false });
     let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
     assert_eq!((numbers(&page.entries), page.counters.trimmed_frames), (vec![3], 2));
     audit(&*store).await;
 }
 
-pub(crate) async fn retention_does_a_bounded_piece_at_a_time(backend: Backend) {
+pub(crate) async fn a_trim_removes_a_bounded_number_at_a_time(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
-    publish(&*store, &lease, "cam", 600).await;
-    let (mut pieces, mut taken) = (0, 0);
-    loop {
-        let trimmed =
-            store.trim_output(&lease, &id("cam"), None, 50, u64::MAX, NOTHING_IS_TOO_OLD).await.unwrap();
-        assert!(trimmed.frames <= 256, "{} at once", trimmed.frames);
-        taken += trimmed.frames;
-        pieces += 1;
-        if !trimmed.more {
-            break;
-        }
-        assert!(pieces < 100, "it says that there is always more");
-    }
-    assert_eq!(taken, 550);
-    assert!(pieces >= 3);
+    publish(&*store, &lease, "cam", MAX_TRIMMED + 100).await;
+    let keep_from = number(MAX_TRIMMED as u64 + 51);
+    let trim = async || store.trim_output(&lease, &id("cam"), None, keep_from).await.unwrap();
+    let first = trim().await;
+    assert_eq!((first.frames, first.more), (MAX_TRIMMED as u64, true));
+    audit(&*store).await;
+    let second = trim().await;
+    assert_eq!((second.frames, second.more), (50, false));
     audit(&*store).await;
 }
 
-pub(crate) async fn the_backend_says_how_it_is(backend: Backend) {
+pub(crate) async fn the_backend_reports_its_status(backend: Backend) {
     let store = backend.open().await;
     let status = store.status().await.unwrap();
     let (kind, durability) = match backend {

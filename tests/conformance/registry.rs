@@ -26,27 +26,27 @@ pub(crate) async fn registering_with_other_settings_is_refused(backend: Backend)
         let second = store.register_stream(&id("cam"), &other).await;
         assert_eq!(second, Err(Error::StreamExists(id("cam"))));
     }
-    // What is unset is not the same as the default's value: another default would tell them apart.
+    // An unset value differs from one that equals the default, since the default may change.
     let mut said = named("gate");
     said.queue.max_frames = Some(first.effective.queue.max_frames);
     assert_eq!(store.register_stream(&id("cam"), &said).await, Err(Error::StreamExists(id("cam"))));
     assert_eq!(record(&*store, "cam").await, first);
 }
 
-pub(crate) async fn registering_again_with_equal_settings_answers_what_is_stored(backend: Backend) {
+pub(crate) async fn registering_again_with_equal_settings_returns_what_is_stored(backend: Backend) {
     let store = backend.open().await;
     let mut settings = named("gate");
     settings.retention.max_age = Some(Duration::from_nanos(60_000_000_001));
     settings.mask_version = 3;
     let first = store.register_stream(&id("cam"), &settings).await.unwrap();
     accept(&*store, vec![frame("cam", "1")]).await;
-    // What the server notes beside the settings is the stored one's.
+    // The values that the server adds to the settings are the stored ones.
     settings.mask_version = 0;
     let again = store.register_stream(&id("cam"), &settings).await.unwrap();
     assert_eq!((first.is_new, again.is_new), (true, false));
     assert_eq!(again.record, record(&*store, "cam").await);
     assert_eq!((again.record.etag(), again.record.settings.mask_version), (first.record.etag(), 3));
-    assert_eq!(again.record.counters.accepted_sequence, 1, "nothing of it begins anew");
+    assert_eq!(again.record.counters.accepted_sequence, 1, "nothing of it starts again");
     let updated = store.update_stream(&id("cam"), &named("late"), again.record.etag()).await.unwrap();
     assert_eq!(
         store.register_stream(&id("cam"), &named("late")).await.unwrap().record.etag(),
@@ -55,7 +55,7 @@ pub(crate) async fn registering_again_with_equal_settings_answers_what_is_stored
     assert_eq!(store.register_stream(&id("cam"), &settings).await, Err(Error::StreamExists(id("cam"))));
 }
 
-pub(crate) async fn a_stream_that_its_first_frame_registered_has_said_nothing(backend: Backend) {
+pub(crate) async fn a_stream_registered_by_its_first_frame_has_no_settings_of_its_own(backend: Backend) {
     let store = backend.open().await;
     let auto = StreamSettings { auto_registered: true, ..StreamSettings::default() };
     let first = store.register_stream(&id("cam"), &auto).await.unwrap().record;
@@ -65,7 +65,7 @@ pub(crate) async fn a_stream_that_its_first_frame_registered_has_said_nothing(ba
     assert_eq!(store.register_stream(&id("cam"), &named("x")).await, Err(Error::StreamExists(id("cam"))));
 }
 
-pub(crate) async fn of_many_that_register_at_once_one_does(backend: Backend) {
+pub(crate) async fn of_many_concurrent_registrations_one_succeeds(backend: Backend) {
     let store = backend.open().await;
     for round in 0..10 {
         let calls = (0..8).map(|index| {
@@ -90,12 +90,13 @@ pub(crate) async fn of_many_that_register_at_once_one_does(backend: Backend) {
     }
 }
 
-pub(crate) async fn an_etag_is_of_one_registration(backend: Backend) {
+pub(crate) async fn an_etag_is_valid_for_one_registration(backend: Backend) {
     let store = backend.open().await;
     let first = register(&*store, "cam").await;
     store.unregister_stream(&id("cam"), Some(first.etag())).await.unwrap();
     let second = register(&*store, "cam").await;
-    // The same version of another registration, as of a store that began anew, is another etag too.
+    // The same version of another registration, for example of an emptied store, is another etag,
+    // too.
     let foreign = Etag { version: second.etag().version, ..first.etag() };
     assert_ne!(foreign, second.etag());
     let mismatch = || Error::EtagMismatch { current: second.etag() };
@@ -106,7 +107,7 @@ pub(crate) async fn an_etag_is_of_one_registration(backend: Backend) {
     assert_eq!(record(&*store, "cam").await, second);
 }
 
-pub(crate) async fn listing_goes_by_id_across_partitions_in_pages(backend: Backend) {
+pub(crate) async fn streams_are_listed_by_id_across_partitions_in_pages(backend: Backend) {
     let store = backend.open().await;
     let mut ids: Vec<StreamId> =
         ["b-7", "A", "a", "cam_2", "cam-2", "cam-10", "Z9", "0"].map(id).into_iter().collect();
@@ -129,7 +130,7 @@ pub(crate) async fn listing_goes_by_id_across_partitions_in_pages(backend: Backe
     assert!(homes.len() > 1, "the ids must lie in several partitions");
 }
 
-pub(crate) async fn reading_answers_in_the_order_asked(backend: Backend) {
+pub(crate) async fn streams_are_read_in_the_requested_order(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "a").await;
     register(&*store, "b").await;
@@ -138,7 +139,7 @@ pub(crate) async fn reading_answers_in_the_order_asked(backend: Backend) {
     assert_eq!(ids, [Some("b"), None, Some("a")]);
 }
 
-pub(crate) async fn an_update_replaces_what_was_read_and_nothing_newer(backend: Backend) {
+pub(crate) async fn an_update_replaces_only_the_revision_that_was_read(backend: Backend) {
     let store = backend.open().await;
     let first = register(&*store, "cam").await;
     let second = store.update_stream(&id("cam"), &named("gate"), first.etag()).await.unwrap();
@@ -153,7 +154,7 @@ pub(crate) async fn an_update_replaces_what_was_read_and_nothing_newer(backend: 
     assert_eq!(unknown, Err(Error::StreamNotFound(id("none"))));
 }
 
-pub(crate) async fn unregistering_asks_for_the_etag_where_one_is_given(backend: Backend) {
+pub(crate) async fn unregistering_checks_a_given_etag(backend: Backend) {
     let store = backend.open().await;
     let etag = register(&*store, "cam").await.etag();
     let next = Etag { version: etag.version + 1, ..etag };
@@ -168,14 +169,14 @@ pub(crate) async fn unregistering_asks_for_the_etag_where_one_is_given(backend: 
     assert!(known.is_some_and(|record| record.removed), "its masks are not forgotten");
 }
 
-pub(crate) async fn an_unregistered_stream_takes_no_frames_and_publishes_none(backend: Backend) {
+pub(crate) async fn an_unregistered_stream_accepts_no_frames_and_publishes_none(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
     publish(&*store, &lease, "cam", 2).await;
     let (third, fourth) = (frame("cam", "three"), frame("cam", "four"));
     accept(&*store, vec![third.clone()]).await;
-    // One is in a worker's hands by then, one is not.
+    // A worker has taken one frame by then, and not the other.
     let in_hand = take_all(&*store, &lease).await.remove(0);
     accept(&*store, vec![fourth.clone()]).await;
     let removed = store.unregister_stream(&id("cam"), None).await.unwrap();
@@ -185,7 +186,7 @@ pub(crate) async fn an_unregistered_stream_takes_no_frames_and_publishes_none(ba
     );
     let late = frame("cam", "five");
     assert_eq!(accept_one(&*store, late.clone()).await, refused(Refusal::StreamNotFound));
-    assert!(!is_stored(&*store, "cam", late.offer.payload).await);
+    assert!(!is_stored(&*store, "cam", late.upload.payload).await);
     let left = store.partition_streams(lease.partition).await.unwrap();
     assert!(left.iter().any(|stream| stream.removed && stream.counters.queued_frames == 2));
     let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
@@ -193,15 +194,15 @@ pub(crate) async fn an_unregistered_stream_takes_no_frames_and_publishes_none(ba
 
     let marked = take_all(&*store, &lease).await;
     let fates: Vec<bool> = marked.iter().map(|item| item.fate.is_some()).collect();
-    assert_eq!(fates, [true, true], "a worker is told that it need not work on them");
+    assert_eq!(fates, [true, true], "a worker learns that it need not process them");
     let finished = [processed(&in_hand), failed(&marked[1])];
     assert_eq!(store.finish(&lease, &finished).await.unwrap(), [FinishResult::Removed; 2]);
     let again = store.finish(&lease, &finished.each_ref().map(refinish)).await.unwrap();
     assert_eq!(again, [FinishResult::AlreadyPublished; 2]);
-    for picture in [third.offer.payload, fourth.offer.payload, finished[0].offers[0].payload] {
+    for picture in [third.upload.payload, fourth.upload.payload, finished[0].uploads[0].payload] {
         assert!(!is_stored(&*store, "cam", picture).await);
     }
-    remove_leftovers(&*store, &lease).await;
+    clean_up(&*store, &lease).await;
     assert!(store.partition_streams(lease.partition).await.unwrap().is_empty());
     assert!(store.read_outputs(&id("cam"), number(1), 10).await.unwrap().entries.is_empty());
     assert_eq!(store.dead_letter_totals().await.unwrap().letters, 0);
@@ -210,14 +211,14 @@ pub(crate) async fn an_unregistered_stream_takes_no_frames_and_publishes_none(ba
     audit(&*store).await;
 }
 
-pub(crate) async fn ids_that_are_alike_share_nothing(backend: Backend) {
+pub(crate) async fn similar_ids_share_no_data(backend: Backend) {
     // In one partition, so that all keys lie in one slot.
     let store = backend.open_with(Settings { partitions: 1, ..Settings::default() }).await;
     let names = ["a", "a.b", "a-b", "a.b.c", "a.1", "a-1", "b.c"];
     for name in names {
         register(&*store, name).await;
     }
-    // The same characters in a row, divided otherwise into stream and publisher.
+    // The same characters, divided differently into stream and publisher.
     let pairs = [("a", "b.c"), ("a.b", "c"), ("a.b", "c.1"), ("a.b.c", "1"), ("a-b", "c")];
     let mut expected = std::collections::BTreeMap::<&str, u64>::new();
     for (stream, publisher) in pairs {
@@ -234,7 +235,7 @@ pub(crate) async fn ids_that_are_alike_share_nothing(backend: Backend) {
     assert_eq!(work_off(&*store, &lease).await, pairs.len());
     let removed = store.unregister_stream(&id("a.b"), None).await.unwrap();
     assert_eq!((removed.last_sequence, removed.output_frames), (2, 2));
-    remove_leftovers(&*store, &lease).await;
+    clean_up(&*store, &lease).await;
     for (stream, count) in expected {
         let left = if stream == "a.b" { 0 } else { count as usize };
         let page = store.read_outputs(&id(stream), number(1), 10).await.unwrap();
@@ -246,7 +247,7 @@ pub(crate) async fn ids_that_are_alike_share_nothing(backend: Backend) {
     audit(&*store).await;
 }
 
-pub(crate) async fn a_stream_that_returns_goes_on_counting(backend: Backend) {
+pub(crate) async fn a_stream_registered_again_continues_its_sequences(backend: Backend) {
     let store = backend.open().await;
     let first = register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -256,24 +257,24 @@ pub(crate) async fn a_stream_that_returns_goes_on_counting(backend: Backend) {
         store.unregister_stream(&id("cam"), None).await.unwrap();
         assert_eq!(store.publisher_position(&id("cam"), &"agent".parse().unwrap()).await.unwrap(), None);
         if trimmed {
-            remove_leftovers(&*store, &lease).await;
+            clean_up(&*store, &lease).await;
         }
         let before =
             store.get_streams(&[id("cam")]).await.unwrap().pop().flatten().expect("it is not forgotten");
         assert!(before.removed);
         let back = register(&*store, "cam").await;
         assert!(back.revision > before.revision && !back.removed);
-        assert!(back.create_time > first.create_time, "it was created anew");
+        assert!(back.create_time > first.create_time, "it is a new registration");
         assert_eq!((back.counters.oldest_sequence, back.counters.accepted_frames), (round + 1, 0));
-        // Its publishers are forgotten: their numbers are new again.
+        // Its publishers are forgotten: their publisher sequences are new again.
         assert_eq!(accept_one(&*store, numbered("cam", 1)).await, accepted(round + 1));
         work_off(&*store, &lease).await;
     }
-    remove_leftovers(&*store, &lease).await;
+    clean_up(&*store, &lease).await;
     audit(&*store).await;
 }
 
-pub(crate) async fn streams_are_limited_in_number(backend: Backend) {
+pub(crate) async fn the_number_of_streams_is_limited(backend: Backend) {
     let store = backend.open_with(Settings { max_streams: 2, ..Settings::default() }).await;
     register(&*store, "a").await;
     register(&*store, "b").await;

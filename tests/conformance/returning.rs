@@ -1,4 +1,4 @@
-//! A stream that is unregistered, and comes back at once.
+//! A stream that is unregistered and registered again at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ use crate::backend::{Backend, Settings};
 use crate::common::{DEADLINE, spawn};
 use crate::support::*;
 
-/// Between two passes of retention. It reads all streams in one pass out of ten: what it read is old in between.
+/// The time between two passes of retention, which reads all streams only in every tenth pass.
 const PASS: Duration = Duration::from_millis(100);
 
-/// A stream of the same partition that keeps one frame: what it loses shows that retention has passed.
+/// A stream of the same partition that keeps one frame: when it loses one, a pass has been made.
 const WITNESS: &str = "witness";
 
 async fn wait_for_output(store: &dyn Queue, stream: &str, expected: &[u64]) {
@@ -35,7 +35,7 @@ async fn wait_for_output(store: &dyn Queue, stream: &str, expected: &[u64]) {
     }
 }
 
-pub(crate) async fn it_keeps_every_frame_while_retention_runs(backend: Backend) {
+pub(crate) async fn a_returning_stream_keeps_every_frame_while_retention_runs(backend: Backend) {
     let store = backend.open_with(Settings { partitions: 1, ..Default::default() }).await;
     let one = RetentionSettings { max_frames: Some(1), ..RetentionSettings::default() };
     let witness = StreamSettings { retention: one, ..StreamSettings::default() };
@@ -60,7 +60,7 @@ pub(crate) async fn it_keeps_every_frame_while_retention_runs(backend: Backend) 
                 other => panic!("not accepted: {other:?}"),
             }
             wait_for_output(&*store, "cam", &expected).await;
-            // Two more passes at least.
+            // At least two more passes.
             for _ in 0..2 {
                 accept(&*store, vec![frame(WITNESS, "x"), frame(WITNESS, "y")]).await;
                 seen += 2;
@@ -68,12 +68,12 @@ pub(crate) async fn it_keeps_every_frame_while_retention_runs(backend: Backend) 
             }
             wait_for_output(&*store, "cam", &expected).await;
         }
-        assert!(expected[0] > last, "its numbers go on");
+        assert!(expected[0] > last, "its sequences continue");
     }
     stop.cancel();
     worker.await.unwrap();
     let lease = lease_of(&*store, "cam", "after it").await;
-    remove_leftovers(&*store, &lease).await;
+    clean_up(&*store, &lease).await;
     audit(&*store).await;
 }
 
@@ -84,14 +84,14 @@ pub(crate) async fn a_bound_of_older_settings_removes_nothing(backend: Backend) 
     store.unregister_stream(&id("cam"), None).await.unwrap();
     let new = register(&*store, "cam").await.revision;
     publish(&*store, &lease, "cam", 3).await;
-    let never = Timestamp::from_micros(0);
-    let trim = async |revision| store.trim_output(&lease, &id("cam"), revision, 1, u64::MAX, never).await;
+    let newest = store.latest_outputs(&id("cam"), 1).await.unwrap()[0].sequence;
+    let trim = async |revision| store.trim_output(&lease, &id("cam"), revision, newest).await;
     assert_eq!(trim(Some(old)).await, Err(Error::RevisionMismatch { current: new }));
     assert_eq!(trim(Some(new)).await.unwrap().frames, 2);
     audit(&*store).await;
 }
 
-pub(crate) async fn what_it_had_is_found_under_no_read(backend: Backend) {
+pub(crate) async fn no_read_finds_data_of_the_earlier_registration(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -117,14 +117,14 @@ pub(crate) async fn what_it_had_is_found_under_no_read(backend: Backend) {
     let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
     assert_eq!((numbers(&page.entries), page.counters.oldest_sequence), (vec![4, 5], 4));
     assert_eq!(page.entries[0].previous_sequence, 3);
-    remove_leftovers(&*store, &lease).await;
+    clean_up(&*store, &lease).await;
     assert!(!is_stored(&*store, "cam", old.body.pictures()[0].payload).await, "its pictures are removed");
     let page = store.read_outputs(&id("cam"), number(1), 10).await.unwrap();
-    assert_eq!(numbers(&page.entries), [4, 5], "and those of the new life are not");
+    assert_eq!(numbers(&page.entries), [4, 5], "and those of the new registration are not");
     audit(&*store).await;
 }
 
-pub(crate) async fn its_dead_letters_are_gone(backend: Backend) {
+pub(crate) async fn dead_letters_of_the_earlier_registration_are_removed(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -158,14 +158,14 @@ pub(crate) async fn its_dead_letters_are_gone(backend: Backend) {
     fail("broken again").await;
     let new = list().await;
     assert_eq!(new.iter().map(|letter| letter.frame.sequence.get()).collect::<Vec<_>>(), [2]);
-    remove_leftovers(&*store, &lease).await;
+    clean_up(&*store, &lease).await;
     assert!(!is_stored(&*store, "cam", picture).await, "its picture is removed");
     assert_eq!(list().await, new);
     assert_eq!(store.dead_letter_totals().await.unwrap().letters, 1);
     audit(&*store).await;
 }
 
-pub(crate) async fn its_dead_letters_are_counted_and_unreadable_at_once_however_many(backend: Backend) {
+pub(crate) async fn any_number_of_its_dead_letters_is_counted_and_hidden_at_once(backend: Backend) {
     let store = backend.open_with(Settings { partitions: 1, ..Settings::default() }).await;
     register(&*store, "cam").await;
     register(&*store, "other").await;
@@ -184,11 +184,11 @@ pub(crate) async fn its_dead_letters_are_counted_and_unreadable_at_once_however_
     let list = async || store.list_dead_letters(&query).await.unwrap().letters;
     fail("cam", 300).await;
     fail("other", 2).await;
-    // One that a group gave up counts; one that was discarded does not, and one that was replayed does.
+    // A dead letter of a group counts, and so does a replayed one; a discarded one does not.
     let letters = list().await;
     let source = DeadLetterSource::Group("site".parse().unwrap());
     let given_up = DeadFrame { source, picture: None, ..letters[0].frame.clone() };
-    assert!(store.bury_frame(&given_up, None, "token").await.unwrap());
+    assert!(store.insert_dead_letter(&given_up, None, "token").await.unwrap());
     assert!(store.discard_dead_letter(letters[1].id).await.unwrap());
     assert_eq!(store.replay_dead_letter(letters[2].id).await.unwrap(), ReplayResult::Replayed(number(301)));
     work_off(&*store, &lease).await;
@@ -198,24 +198,25 @@ pub(crate) async fn its_dead_letters_are_counted_and_unreadable_at_once_however_
     let left: Vec<_> = list().await.into_iter().map(|letter| letter.frame.stream_id).collect();
     assert_eq!(left, [id("other"), id("other")]);
 
-    // Its next life counts its own, also while the holder removes those of the last.
+    // The next registration counts its own dead letters, even while the holder removes the earlier
+    // ones.
     register(&*store, "cam").await;
     fail("cam", 3).await;
-    remove_leftovers(&*store, &lease).await;
+    clean_up(&*store, &lease).await;
     assert_eq!(store.dead_letter_totals().await.unwrap().letters, 5);
     assert_eq!(store.unregister_stream(&id("cam"), None).await.unwrap().dead_letters, 3);
-    // And while those of the last still lie there.
+    // The same holds while the earlier ones are still stored.
     register(&*store, "cam").await;
     fail("cam", 1).await;
     assert_eq!(store.unregister_stream(&id("cam"), None).await.unwrap().dead_letters, 1);
     assert_eq!(store.unregister_stream(&id("other"), None).await.unwrap().dead_letters, 2);
-    remove_leftovers(&*store, &lease).await;
+    clean_up(&*store, &lease).await;
     let totals = store.dead_letter_totals().await.unwrap();
     assert_eq!((totals.letters, totals.bytes), (0, 0));
     audit(&*store).await;
 }
 
-pub(crate) async fn a_list_passes_over_its_dead_letters_in_bounded_pieces(backend: Backend) {
+pub(crate) async fn a_list_skips_its_hidden_dead_letters_in_bounded_steps(backend: Backend) {
     const LETTERS: usize = 5_200;
     let store = backend.open_with(Settings { partitions: 1, ..Settings::default() }).await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -256,7 +257,7 @@ pub(crate) async fn a_list_passes_over_its_dead_letters_in_bounded_pieces(backen
     assert_eq!(walk(DeadLetterOrder::NewestFirst).await, (pages, expected));
 }
 
-pub(crate) async fn its_old_output_is_removed_piece_by_piece_by_any_holder(backend: Backend) {
+pub(crate) async fn the_old_output_is_removed_in_steps_by_any_holder(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let first = lease_of(&*store, "cam", "dies").await;
@@ -267,17 +268,17 @@ pub(crate) async fn its_old_output_is_removed_piece_by_piece_by_any_holder(backe
     store.unregister_stream(&id("cam"), None).await.unwrap();
     register(&*store, "cam").await;
     publish(&*store, &first, "cam", 2).await;
-    assert!(store.remove_leftovers(&first).await.unwrap(), "there is more than one piece");
+    assert!(store.clean_up(&first).await.unwrap(), "there is more than one piece");
     store.forget_worker("dies").await.unwrap();
-    assert_eq!(store.remove_leftovers(&first).await, Err(Error::LeaseLost));
+    assert_eq!(store.clean_up(&first).await, Err(Error::LeaseLost));
     let next = lease_of(&*store, "cam", "goes on").await;
-    remove_leftovers(&*store, &next).await;
+    clean_up(&*store, &next).await;
     let page = store.read_outputs(&id("cam"), number(1), 1_000).await.unwrap();
     assert_eq!(numbers(&page.entries), [604, 605]);
     audit(&*store).await;
 }
 
-pub(crate) async fn what_waited_when_it_went_is_counted(backend: Backend) {
+pub(crate) async fn frames_that_waited_at_the_removal_are_counted(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     let lease = lease_of(&*store, "cam", "w").await;
@@ -293,7 +294,7 @@ pub(crate) async fn what_waited_when_it_went_is_counted(backend: Backend) {
     assert_eq!((back.over_budget_frames, back.over_budget_in_row, back.published_bytes), (0, 0, 0));
     assert_eq!((back.accepted_frames, back.queued_frames, back.removed_frames), (2, 2, 0));
     assert_eq!(accept(&*store, vec![frame("cam", "six")]).await, [6]);
-    // A worker that died in between is followed by one that gets them all.
+    // The successor of a crashed worker gets all of them.
     let items = take_all(&*store, &lease).await;
     store.forget_worker("w").await.unwrap();
     let lease = lease_of(&*store, "cam", "next").await;
@@ -303,11 +304,11 @@ pub(crate) async fn what_waited_when_it_went_is_counted(backend: Backend) {
     let done = record(&*store, "cam").await.counters;
     assert_eq!((done.accepted_frames, done.removed_frames, done.processed_frames()), (3, 2, 1));
     assert_eq!((done.queued_frames, done.queued_bytes), (0, 0));
-    remove_leftovers(&*store, &lease).await;
+    clean_up(&*store, &lease).await;
     audit(&*store).await;
 }
 
-pub(crate) async fn few_removed_streams_are_remembered_and_no_number_comes_twice(backend: Backend) {
+pub(crate) async fn few_removed_streams_are_remembered_and_no_sequence_is_issued_twice(backend: Backend) {
     // Each partition remembers 8,192 / 1,024.
     let store = backend.open_with(Settings { partitions: 1_024, ..Settings::default() }).await;
     let home = store.partitions().of(&id("cam"));
@@ -320,13 +321,13 @@ pub(crate) async fn few_removed_streams_are_remembered_and_no_number_comes_twice
         accept(&*store, (0..frames).map(|n| frame(name, format!("{n}"))).collect()).await;
         last.push(store.unregister_stream(&id(name), None).await.unwrap().last_sequence);
         work_off_removed(&*store, &lease).await;
-        remove_leftovers(&*store, &lease).await;
+        clean_up(&*store, &lease).await;
     }
     let ids: Vec<_> = names.iter().map(|name| id(name)).collect();
     let known = store.get_streams(&ids).await.unwrap();
     let known: Vec<usize> = (0..known.len()).filter(|&n| known[n].is_some()).collect();
-    assert_eq!(known, (4..12).collect::<Vec<_>>(), "the highest numbers are remembered");
-    // The highest number of those that are forgotten is 3.
+    assert_eq!(known, (4..12).collect::<Vec<_>>(), "the highest sequences are remembered");
+    // The highest sequence of the forgotten streams is 3.
     for (name, last) in names.iter().zip(last) {
         let record = register(&*store, name).await;
         let first = accept(&*store, vec![frame(name, "new")]).await[0];
@@ -355,7 +356,7 @@ pub(crate) async fn settings_are_bounded_in_bytes(backend: Backend) {
         store.register_stream(&id("a"), &large).await.unwrap();
         let b = store.register_stream(&id("b"), &large).await.unwrap().record;
         assert_eq!(store.register_stream(&id("c"), &large).await.err(), full.clone().err(), "round {round}");
-        assert!(!store.register_stream(&id("a"), &large).await.unwrap().is_new, "it takes no more");
+        assert!(!store.register_stream(&id("a"), &large).await.unwrap().is_new, "it accepts no more");
         let other = store.register_stream(&id("a"), &StreamSettings::default()).await;
         assert_eq!(other, Err(Error::StreamExists(id("a"))));
         let larger = StreamSettings { display_name: "x".repeat(9_000), ..StreamSettings::default() };
@@ -370,7 +371,7 @@ pub(crate) async fn settings_are_bounded_in_bytes(backend: Backend) {
 }
 
 pub(crate) async fn publishers_are_bounded_in_each_partition(backend: Backend) {
-    // The least that a partition remembers, 16, is less than a stream may have.
+    // The minimum that a partition remembers, 16, is less than a stream may have.
     let budget = Budget { work_bytes: 1 << 20, ..Settings::default().budget };
     let store = backend.open_with(Settings { budget, partitions: 1, ..Settings::default() }).await;
     let by = |stream: &str, publisher: usize| marked(stream, &format!("agent-{publisher}"), 1, "x");
@@ -389,7 +390,7 @@ pub(crate) async fn publishers_are_bounded_in_each_partition(backend: Backend) {
     }
 }
 
-pub(crate) async fn little_is_left_of_each_where_the_queue_never_empties(backend: Backend) {
+pub(crate) async fn little_remains_of_each_stream_although_the_queue_is_never_empty(backend: Backend) {
     let store = backend.open_with(Settings { partitions: 1, ..Settings::default() }).await;
     register(&*store, "busy").await;
     let lease = lease_of(&*store, "busy", "w").await;
@@ -403,7 +404,7 @@ pub(crate) async fn little_is_left_of_each_where_the_queue_never_empties(backend
         let items = items.iter().filter(|item| item.stream_id == id(name));
         let frames: Vec<_> = items.map(processed).collect();
         assert_eq!(store.finish(&lease, &frames).await.unwrap(), [FinishResult::Removed]);
-        remove_leftovers(&*store, &lease).await;
+        clean_up(&*store, &lease).await;
     }
     if let Some(keys) = store.redis(&["KEYS", "frameway:*"]) {
         let of = |name: &str| keys.lines().filter(|key| key.contains(&format!("}}:{name}"))).count();

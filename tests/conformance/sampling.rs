@@ -17,7 +17,7 @@ use crate::backend::Backend;
 use crate::groups::{START, group_id};
 use crate::support::*;
 
-/// Longer than anything takes.
+/// A time longer than any step takes.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A server's hub and consumers.
@@ -31,7 +31,7 @@ impl Server {
         Self(hub, consumers)
     }
 
-    /// The numbers that a subscription gets of all that is there.
+    /// Returns the sequences that a subscription receives of the whole output.
     async fn subscribed(&self, sampling: Sampling) -> Vec<u64> {
         let selector = Selector {
             streams: StreamSet::Ids(vec![id("cam")]),
@@ -77,14 +77,14 @@ impl Server {
     }
 }
 
-/// Notes a member's frames until it has been told of all numbers up to `last`.
+/// Notes a member's frames until it has received frames or gaps for all sequences up to `last`.
 async fn until(call: &mut GroupCall, last: u64, numbers: &mut Vec<u64>, store: &dyn Queue) {
     let reading = async {
         loop {
             match call.next().await.expect("not the end").expect("no error") {
                 GroupEvent::Frame(frame) => {
                     let number = frame.entry.sequence.get();
-                    // Those that are not acknowledged come again when the member joins again.
+                    // Frames that are not acknowledged are sent again when the member joins again.
                     if numbers.last().is_none_or(|last| *last < number) {
                         numbers.push(number);
                     }
@@ -92,8 +92,8 @@ async fn until(call: &mut GroupCall, last: u64, numbers: &mut Vec<u64>, store: &
                 GroupEvent::Heartbeat { .. } => {
                     let state = store.group_state(&group_id()).await.unwrap();
                     let position = &state.positions[&id("cam")];
-                    let told = position.pending.last().is_none_or(|last| numbers.contains(&last.get()));
-                    if position.next.get() > last && told {
+                    let reported = position.pending.last().is_none_or(|last| numbers.contains(&last.get()));
+                    if position.next.get() > last && reported {
                         return;
                     }
                 }
@@ -101,7 +101,7 @@ async fn until(call: &mut GroupCall, last: u64, numbers: &mut Vec<u64>, store: &
             }
         }
     };
-    timeout(DEADLINE, reading).await.expect("all is told in time");
+    timeout(DEADLINE, reading).await.expect("everything is delivered or reported in time");
 }
 
 pub(crate) async fn a_group_and_a_subscription_choose_the_same_frames(backend: Backend) {
@@ -120,7 +120,7 @@ pub(crate) async fn a_group_and_a_subscription_choose_the_same_frames(backend: B
         let (tasks, stop) = (Tasks::new(), CancellationToken::new());
         let servers = [Server::new(&queue, &tasks, &stop), Server::new(&queue, &tasks, &stop)];
         let mut grouped = Vec::new();
-        // The member comes to one server and the other: what sampling remembers goes with it.
+        // The member uses both servers in turn: the state of sampling is stored with the group.
         for round in 0..4 {
             let mut call = servers[round % 2].join().await;
             for pause in 0..12 {
@@ -134,7 +134,7 @@ pub(crate) async fn a_group_and_a_subscription_choose_the_same_frames(backend: B
         assert!((2..48).contains(&subscribed.len()), "{subscribed:?}");
         assert_eq!(grouped, subscribed, "{sampling:?}");
 
-        // A group that is sought begins anew, as a subscription would there.
+        // After a seek, a group samples like a new subscription from that position.
         store.seek_group(&group_id(), &[(id("cam"), Sequence::FIRST)], None).await.unwrap();
         let mut sought = Vec::new();
         until(&mut servers[1].join().await, 48, &mut sought, &*queue).await;

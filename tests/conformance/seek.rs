@@ -1,4 +1,4 @@
-//! Finding a place in an output by time, and what a stream's counters say of it.
+//! Finding a position in an output by time, and a stream's counters.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ pub(crate) async fn the_first_entry_since_a_time_is_found(backend: Backend) {
     assert_eq!(store.first_at(&id("nobody"), begin).await.unwrap(), FoundAt::default());
     let lease = lease_of(&*store, "cam", "w").await;
     for count in [1, 4, 2, 9, 1] {
-        publish(&*store, &lease, "cam", count).await; // those of one call are received at the same time, or nearly
+        publish(&*store, &lease, "cam", count).await; // received at nearly the same time
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     for trimmed in [0, 3] {
         if trimmed > 0 {
-            store.trim_output(&lease, &id("cam"), None, 17 - trimmed, u64::MAX, begin).await.unwrap();
+            keep_newest(&*store, &lease, "cam", 17 - trimmed as usize).await;
         }
         let entries = store.read_outputs(&id("cam"), number(1), 100).await.unwrap().entries;
         assert_eq!(entries.len() as u64, 17 - trimmed);
@@ -43,7 +43,7 @@ pub(crate) async fn the_first_entry_since_a_time_is_found(backend: Backend) {
     audit(&*store).await;
 }
 
-pub(crate) async fn up_to_when_retention_has_taken_frames_is_known(backend: Backend) {
+pub(crate) async fn the_time_up_to_which_retention_removed_frames_is_known(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;
     register(&*store, "other").await;
@@ -56,10 +56,10 @@ pub(crate) async fn up_to_when_retention_has_taken_frames_is_known(backend: Back
     let entries = store.read_outputs(&id("cam"), number(1), 100).await.unwrap().entries;
     assert_eq!(store.first_at(&id("cam"), begin).await.unwrap().trimmed_until, None);
     for (keep, taken) in [(4, 1), (3, 2), (3, 2), (0, 5)] {
-        store.trim_output(&lease, &id("cam"), None, keep, u64::MAX, begin).await.unwrap();
+        keep_newest(&*store, &lease, "cam", keep).await;
         let (until, oldest) =
             (Some(entries[taken].receive_time), entries.get(taken + 1).map(|entry| entry.receive_time));
-        // Also where the time asked for lies behind all that is kept.
+        // The same holds if the time is after that of all kept entries.
         for time in [begin, entries[5].receive_time.after(Duration::from_micros(1))] {
             let found = store.first_at(&id("cam"), time).await.unwrap();
             assert_eq!((found.trimmed_until, found.oldest), (until, oldest), "{keep} kept");
@@ -67,7 +67,7 @@ pub(crate) async fn up_to_when_retention_has_taken_frames_is_known(backend: Back
         assert_eq!(record(&*store, "cam").await.counters.trimmed_until, until);
     }
     assert_eq!(store.first_at(&id("other"), begin).await.unwrap(), FoundAt::default());
-    // A stream that comes back does not forget what it lost.
+    // A stream that is registered again does not forget what retention removed.
     store.unregister_stream(&id("cam"), None).await.unwrap();
     register(&*store, "cam").await;
     let until = store.first_at(&id("cam"), begin).await.unwrap().trimmed_until;
@@ -103,7 +103,7 @@ pub(crate) async fn frames_over_their_budget_are_counted(backend: Backend) {
         let counters = record(&*store, "cam").await.counters;
         assert_eq!((counters.over_budget_frames, counters.over_budget_in_row), (frames, in_row));
     }
-    // A frame that failed says nothing of the budget.
+    // A failed frame does not change the counters of the budget.
     accept(&*store, vec![frame("cam", "x")]).await;
     let items = take_all(&*store, &lease).await;
     store.finish(&lease, &[failed(&items[0])]).await.unwrap();
@@ -117,7 +117,8 @@ pub(crate) async fn frames_over_their_budget_are_counted(backend: Backend) {
         [true, true, false, true, false]
     );
     audit(&*store).await;
-    // A stream that comes back counts anew, also where a frame of it still waits.
+    // The counters of a stream that is registered again start from zero, even if a frame of it
+    // still waits.
     accept(&*store, vec![frame("cam", "x")]).await;
     store.unregister_stream(&id("cam"), None).await.unwrap();
     register(&*store, "cam").await;

@@ -1,4 +1,4 @@
-//! Settings as they were said, and what holds where nothing was.
+//! Settings as they were given, and the defaults of those that were not.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::groups::{create, group_id, settings};
 use crate::support::*;
 
-pub(crate) async fn what_is_unset_stays_unset_and_its_default_holds(backend: Backend) {
+pub(crate) async fn unset_settings_stay_unset_and_follow_the_default(backend: Backend) {
     let store = backend.open().await;
     let plain = register(&*store, "cam").await;
     assert_eq!((&plain.settings, plain.effective), (&StreamSettings::default(), StreamPolicies::default()));
@@ -31,13 +31,13 @@ pub(crate) async fn what_is_unset_stays_unset_and_its_default_holds(backend: Bac
     assert_eq!(updated.effective.queue.max_bytes, StreamPolicies::default().queue.max_bytes);
     accept(&*store, vec![frame("cam", "1"), frame("cam", "2")]).await;
     assert_eq!(accept_one(&*store, frame("cam", "3")).await, refused(Refusal::StreamQueueFull));
-    // Unset again: the default's bound, which is far away.
+    // Unset again: the limit is the default, which is much higher.
     let unset = store.update_stream(&id("cam"), &StreamSettings::default(), updated.etag()).await.unwrap();
     assert_eq!((&unset.settings, unset.effective), (&StreamSettings::default(), StreamPolicies::default()));
     assert_eq!(accept_one(&*store, frame("cam", "3")).await, accepted(3));
 }
 
-pub(crate) async fn a_group_keeps_what_was_said_of_it(backend: Backend) {
+pub(crate) async fn a_group_keeps_its_settings_as_given(backend: Backend) {
     let store = backend.open().await;
     let plain = create(&*store, &settings(), &[]).await;
     assert_eq!((&plain.settings, plain.settings.effective()), (&settings(), GroupPolicies::default()));
@@ -46,7 +46,7 @@ pub(crate) async fn a_group_keeps_what_was_said_of_it(backend: Backend) {
     let said = GroupSettings { max_delivery_attempts: Some(5), backoff, ..settings() };
     store.update_group(&group_id(), &said, plain.etag(), &[]).await.unwrap();
     let stored = store.get_groups(&[group_id()]).await.unwrap().remove(0).unwrap();
-    assert_eq!(stored.settings, said, "also where it is what the default says");
+    assert_eq!(stored.settings, said, "even if it equals the default");
     let backoff = RetryBackoff { min_delay: longest, max_delay: longest };
     assert_eq!(stored.settings.effective(), GroupPolicies { backoff, ..GroupPolicies::default() });
 }
@@ -61,11 +61,11 @@ mod redis {
     use super::*;
     use crate::common::redis::RedisServer;
 
-    /// Opens the store as a server whose streams may have `max_frames` frames waiting where they do not say.
+    /// Opens the store as a server with a default of `max_frames` waiting frames for each stream.
     async fn open(redis: &RedisServer, max_frames: u64) -> Arc<RedisQueue> {
         let queue = QueuePolicy { max_frames, ..QueuePolicy::default() };
         let config = RedisConfig {
-            url: redis.url(),
+            url: redis.url().into(),
             partitions: Partitions::new(1).unwrap(),
             timeout: crate::common::DEADLINE,
             defaults: StreamPolicies { queue, ..StreamPolicies::default() },
@@ -74,7 +74,7 @@ mod redis {
         RedisQueue::open(config).await.unwrap()
     }
 
-    /// Accepts a frame, as soon as the server may; answers whether it was accepted, or the stream is full.
+    /// Accepts a frame, as soon as the server may; returns false if the stream is full.
     async fn is_accepted(queue: &RedisQueue, stream: &str) -> bool {
         crate::common::eventually("a decision", || async {
             match accept_one(queue, frame(stream, "picture")).await {
@@ -87,7 +87,7 @@ mod redis {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_stream_that_goes_while_a_page_is_read_does_not_end_the_list() {
+    async fn a_stream_removed_while_a_page_is_read_does_not_end_the_list() {
         let redis = RedisServer::start();
         let queue = open(&redis, 1).await;
         for stream in ["a", "b", "c", "d"] {
@@ -112,7 +112,7 @@ mod redis {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn each_server_goes_by_its_own_defaults_where_nothing_is_said() {
+    async fn each_server_applies_its_own_defaults_to_unset_settings() {
         let redis = RedisServer::start();
         let (narrow, wide) = (open(&redis, 1).await, open(&redis, 50).await);
         register(&*wide, "unsaid").await;
@@ -121,14 +121,15 @@ mod redis {
             assert_eq!(record(&**queue, "unsaid").await.effective.queue.max_frames, bound);
             assert_eq!(record(&**queue, "said").await.effective.queue.max_frames, 2);
         }
-        // A new default holds for a stream that was registered before there was one, and for no settings that were said.
+        // A new default applies to streams that were registered before, but not to settings that
+        // were given.
         assert!(is_accepted(&narrow, "unsaid").await);
         assert!(!is_accepted(&narrow, "unsaid").await);
         assert!(is_accepted(&wide, "unsaid").await);
         assert!(is_accepted(&narrow, "said").await);
         assert!(is_accepted(&narrow, "said").await);
         assert!(!is_accepted(&wide, "said").await);
-        // Dropping is said, the bounds are not.
+        // The settings say that frames are dropped, but give no limits.
         let drop_oldest = QueueSettings { drop_oldest: Some(true), ..QueueSettings::default() };
         let dropping = StreamSettings { queue: drop_oldest, ..StreamSettings::default() };
         let stored = narrow.register_stream(&id("dropping"), &dropping).await.unwrap().record;

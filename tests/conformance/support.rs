@@ -1,4 +1,4 @@
-//! Short words for what the behaviours do all the time, and the audit that most of them end with.
+//! Helpers of the behaviours, and the audit that most of them end with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use frameway::domain::{
     Digest, Failure, FailureReason, FrameHeader, OutputBody, OutputEntry, PayloadRef, PictureFormat,
-    PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, Reencode, Sequence, SourceInfo,
+    PictureRole, ProcessedFrame, PublisherSequence, QualityMeasures, Reencode, Sequence, SourceInfo,
     StoredPicture, StreamId, StreamRecord, StreamSettings, Timestamp, Tombstone, TombstoneKind,
 };
 use frameway::queue::{
-    AcceptResult, FinishResult, Finished, Lease, NewFrame, Offer, Queue, Refusal, RemovedStream, WorkItem,
-    WorkPosition,
+    AcceptResult, FinishResult, Finished, Lease, NewFrame, Queue, Refusal, RemovedStream, Trimmed, Upload,
+    WorkItem, WorkPosition,
 };
 
-/// Longer than any test.
+/// A time longer than any test.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
 
 pub(crate) fn id(name: &str) -> StreamId {
@@ -41,7 +41,7 @@ pub(crate) async fn register(queue: &dyn Queue, name: &str) -> StreamRecord {
     queue.register_stream(&id(name), &StreamSettings::default()).await.unwrap().record
 }
 
-/// Registers a stream that may have so many frames and bytes waiting.
+/// Registers a stream with these limits of waiting frames and bytes.
 pub(crate) async fn register_bounded(queue: &dyn Queue, name: &str, max_frames: u64, max_bytes: u64) {
     let mut settings = StreamSettings::default();
     settings.queue.max_frames = Some(max_frames);
@@ -73,38 +73,38 @@ pub(crate) fn header(bytes: &Bytes) -> FrameHeader {
     }
 }
 
-/// A frame without a publisher.
+/// Returns a frame without a publisher.
 pub(crate) fn frame(stream: &str, bytes: impl Into<Bytes>) -> NewFrame {
     let bytes = bytes.into();
-    NewFrame { stream_id: id(stream), header: header(&bytes), offer: Offer::new(bytes) }
+    NewFrame { stream_id: id(stream), header: header(&bytes), upload: Upload::new(bytes) }
 }
 
-/// A frame of publisher `agent` under its number, with bytes that follow from it.
+/// Returns a frame of publisher `agent` with this publisher sequence, and bytes that follow from it.
 pub(crate) fn numbered(stream: &str, sequence: u64) -> NewFrame {
     marked(stream, "agent", sequence, format!("{stream} {sequence}"))
 }
 
 pub(crate) fn marked(stream: &str, publisher: &str, sequence: u64, bytes: impl Into<Bytes>) -> NewFrame {
     let mut frame = frame(stream, bytes);
-    frame.header.publisher = Some(PublisherMark { id: publisher.parse().unwrap(), sequence });
+    frame.header.publisher = Some(PublisherSequence { id: publisher.parse().unwrap(), sequence });
     frame
 }
 
-/// The same frame from a publisher that sends it once more: its bytes under a new key.
+/// Returns the frame as its publisher sends it again, with its bytes under a new key.
 pub(crate) fn again(frame: &NewFrame) -> NewFrame {
-    NewFrame { offer: Offer::new(frame.offer.bytes.clone().unwrap()), ..frame.clone() }
+    NewFrame { upload: Upload::new(frame.upload.bytes.clone().unwrap()), ..frame.clone() }
 }
 
-/// The same frame from the same call, run once more: the bytes are not sent again.
+/// Returns the frame as the same call repeats it, without the bytes.
 pub(crate) fn rerun(frame: &NewFrame) -> NewFrame {
-    NewFrame { offer: frame.offer.sent(), ..frame.clone() }
+    NewFrame { upload: frame.upload.sent(), ..frame.clone() }
 }
 
 pub(crate) async fn accept_one(queue: &dyn Queue, frame: NewFrame) -> AcceptResult {
     answers(queue, vec![frame]).await.remove(0)
 }
 
-/// Accepts frames; answers what became of them, without the times of receipt: to be compared with [`accepted`].
+/// Accepts frames; returns the results without the times of receipt, to be compared with [`accepted`].
 pub(crate) async fn answers(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
     let untimed = |result| match result {
         AcceptResult::Accepted(sequence, _) => accepted(sequence.get()),
@@ -116,7 +116,7 @@ pub(crate) async fn answers(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<Acc
     queue.accept(frames).await.into_iter().map(untimed).collect()
 }
 
-/// Accepts frames that must all be accepted; answers their numbers.
+/// Accepts frames that must all be accepted; returns their sequences.
 pub(crate) async fn accept(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<u64> {
     let results = queue.accept(frames).await;
     let sequence = |result| match result {
@@ -129,13 +129,13 @@ pub(crate) async fn accept(queue: &dyn Queue, frames: Vec<NewFrame>) -> Vec<u64>
     results.into_iter().map(sequence).collect()
 }
 
-/// Becomes the holder of a stream's partition.
+/// Acquires the lease of a stream's partition.
 pub(crate) async fn lease_of(queue: &dyn Queue, stream: &str, worker: &str) -> Lease {
     let partition = queue.partitions().of(&id(stream));
     queue.acquire_lease(partition, worker, LONG).await.unwrap().expect("the lease is free")
 }
 
-/// All unfinished frames of the lease's partition, with its guard passed.
+/// Takes all unfinished frames of the lease's partition.
 pub(crate) async fn take_all(queue: &dyn Queue, lease: &Lease) -> Vec<WorkItem> {
     queue.take(lease, WorkPosition::default(), 100_000).await.unwrap()
 }
@@ -144,11 +144,11 @@ fn picture(role: PictureRole, payload: PayloadRef) -> StoredPicture {
     StoredPicture { role, format: PictureFormat::Jpeg, width: 64, height: 48, payload }
 }
 
-/// A finished frame with these pictures; those that are not the source are offered.
+/// Returns a finished frame with these pictures; those that are not the source are uploaded.
 pub(crate) fn finished_with(
     item: &WorkItem,
     pictures: &[(PictureRole, PayloadRef)],
-    offers: Vec<Offer>,
+    uploads: Vec<Upload>,
 ) -> Finished {
     let body = ProcessedFrame {
         header: item.header.clone(),
@@ -170,10 +170,10 @@ pub(crate) fn finished_with(
         worker_version: "test".to_owned(),
         attempt: 1,
     };
-    finished(item, OutputBody::Frame(Box::new(body)), offers)
+    finished(item, OutputBody::Frame(Box::new(body)), uploads)
 }
 
-fn finished(item: &WorkItem, body: OutputBody, offers: Vec<Offer>) -> Finished {
+fn finished(item: &WorkItem, body: OutputBody, uploads: Vec<Upload>) -> Finished {
     Finished {
         position: item.position,
         stream_id: item.stream_id.clone(),
@@ -182,17 +182,17 @@ fn finished(item: &WorkItem, body: OutputBody, offers: Vec<Offer>) -> Finished {
         source: item.payload,
         source_withheld: false,
         body,
-        offers,
+        uploads,
     }
 }
 
-/// A frame processed to one new picture of 100 bytes.
+/// Returns a frame that was processed to one new picture of 100 bytes.
 pub(crate) fn processed(item: &WorkItem) -> Finished {
-    let offer = Offer::new(Bytes::from(vec![7; 100]));
-    finished_with(item, &[(PictureRole::Processed, offer.payload)], vec![offer])
+    let upload = Upload::new(Bytes::from(vec![7; 100]));
+    finished_with(item, &[(PictureRole::Processed, upload.payload)], vec![upload])
 }
 
-/// A frame that could not be decoded.
+/// Returns a frame that could not be decoded.
 pub(crate) fn failed(item: &WorkItem) -> Finished {
     let failure = Failure { reason: FailureReason::Truncated, message: "ends early".to_owned() };
     let tombstone =
@@ -200,17 +200,17 @@ pub(crate) fn failed(item: &WorkItem) -> Finished {
     finished(item, OutputBody::Tombstone(Box::new(tombstone)), Vec::new())
 }
 
-/// The same, with its bytes sent before.
+/// Returns the finished frame as a repeated call sends it, without the bytes.
 pub(crate) fn refinish(frame: &Finished) -> Finished {
-    Finished { offers: frame.offers.iter().map(Offer::sent).collect(), ..frame.clone() }
+    Finished { uploads: frame.uploads.iter().map(Upload::sent).collect(), ..frame.clone() }
 }
 
-/// A stream that is unregistered, and nothing more.
+/// Returns a stream that is unregistered and was not registered again.
 pub(crate) fn removed(stream: &str, last: u64) -> RemovedStream {
-    RemovedStream { stream_id: id(stream), last: Some(last), goes_on: false }
+    RemovedStream { stream_id: id(stream), last: Some(last), continues: false }
 }
 
-/// Finishes all that waits in the lease's partition.
+/// Finishes all frames that wait in the lease's partition.
 pub(crate) async fn work_off(queue: &dyn Queue, lease: &Lease) -> usize {
     let items = take_all(queue, lease).await;
     let frames: Vec<_> = items.iter().map(processed).collect();
@@ -225,11 +225,30 @@ pub(crate) async fn publish(queue: &dyn Queue, lease: &Lease, stream: &str, coun
     work_off(queue, lease).await;
 }
 
+/// Trims an output to its newest `count` entries; returns what was removed.
+pub(crate) async fn keep_newest(queue: &dyn Queue, lease: &Lease, stream: &str, count: usize) -> Trimmed {
+    let entries = queue.read_outputs(&id(stream), Sequence::FIRST, 100_000).await.unwrap().entries;
+    let keep_from = match (entries.get(entries.len().saturating_sub(count)), entries.last()) {
+        (Some(first), _) => first.sequence,
+        (None, Some(last)) => last.sequence.next(),
+        (None, None) => Sequence::FIRST,
+    };
+    let mut all = Trimmed::default();
+    loop {
+        let trimmed = queue.trim_output(lease, &id(stream), None, keep_from).await.unwrap();
+        all.frames += trimmed.frames;
+        all.bytes += trimmed.bytes;
+        if !trimmed.more {
+            return all;
+        }
+    }
+}
+
 pub(crate) fn numbers(entries: &[impl AsRef<OutputEntry>]) -> Vec<u64> {
     entries.iter().map(|entry| entry.as_ref().sequence.get()).collect()
 }
 
-/// Whether a payload of a stream's partition is there.
+/// Checks whether a payload of a stream's partition is stored.
 pub(crate) async fn is_stored(queue: &dyn Queue, stream: &str, payload: PayloadRef) -> bool {
     let partition = queue.partitions().of(&id(stream));
     queue.fetch(partition, &[payload]).await.unwrap()[0].is_some()
@@ -239,20 +258,20 @@ pub(crate) async fn record(queue: &dyn Queue, name: &str) -> StreamRecord {
     queue.get_streams(&[id(name)]).await.unwrap().remove(0).expect("the stream is known")
 }
 
-/// The payloads of an entry, each once.
+/// Returns the payloads of an entry, each once.
 fn payloads(entry: &OutputEntry) -> Vec<PayloadRef> {
     let payloads: HashMap<_, _> =
         entry.body.pictures().iter().map(|picture| (picture.payload.key, picture.payload)).collect();
     payloads.into_values().collect()
 }
 
-/// Has the lease holder remove all that unregistered streams have left.
-pub(crate) async fn remove_leftovers(queue: &dyn Queue, lease: &Lease) {
-    while queue.remove_leftovers(lease).await.unwrap() {}
+/// Removes everything that unregistered streams have left.
+pub(crate) async fn clean_up(queue: &dyn Queue, lease: &Lease) {
+    while queue.clean_up(lease).await.unwrap() {}
 }
 
-/// Holds every counter against what is really there: in each partition, outputs without holes, all of their pictures
-/// in place, and sums that add up.
+/// Checks every counter against the stored data: in each partition, the outputs have no holes, all
+/// their pictures are stored, and the sums are right.
 pub(crate) async fn audit(queue: &dyn Queue) {
     for partition in queue.partitions().all() {
         let streams = queue.partition_streams(partition).await.unwrap();

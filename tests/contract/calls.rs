@@ -1,4 +1,4 @@
-//! Dry runs, a stop at the head, and the ids of calls.
+//! Dry runs, a stop at the head, and request ids.
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::dead_letter_result::Outcome;
@@ -7,13 +7,13 @@ use frameway::pb::v1::subscribe_frames_response::Event;
 use tokio::time::timeout;
 use tonic::Request;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, method};
 use crate::common::eventually;
 use crate::server::{PATIENCE, TestServer, frame};
-use crate::{contract, method, state};
+use crate::{contract, published, state};
 
 async fn queued(server: &TestServer) -> u64 {
-    let stats = server.queues().get_queue_stats(pb::GetQueueStatsRequest::default()).await.expect("tells");
+    let stats = server.queues().get_queue_stats(pb::GetQueueStatsRequest::default()).await.expect("answers");
     stats.into_inner().total.and_then(|total| total.account).expect("an account").queued_frames
 }
 
@@ -49,12 +49,7 @@ async fn a_dry_purge_counts_and_removes_nothing() {
 async fn a_dry_replay_and_a_dry_discard_answer_and_change_nothing() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
-    let broken = pb::Frame {
-        stream_id: "cam".to_owned(),
-        data: vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 0].into(),
-        ..Default::default()
-    };
-    server.submit(vec![broken.clone(), broken]).await;
+    server.submit(vec![state::broken("cam"), state::broken("cam")]).await;
     let mut letters = server.dead_letters();
     let ids = eventually("the broken pictures become dead letters", async || {
         let page = server.dead_letters().list_dead_letters(pb::ListDeadLettersRequest::default()).await;
@@ -65,13 +60,8 @@ async fn a_dry_replay_and_a_dry_discard_answer_and_change_nothing() {
     .await;
     let (pool, caller) = (contract(), Caller::new(server.channel()));
     let lists = state::LISTS.map(|name| method(&pool, name));
-    // The second tombstone may be published yet.
-    eventually("both tombstones are published", async || {
-        let request = pb::GetStreamRequest { stream_id: "cam".to_owned() };
-        let stream = server.registry().get_stream(request).await.expect("reads").into_inner().stream?;
-        (stream.status?.published_sequence == 2).then_some(())
-    })
-    .await;
+    // The second tombstone may not be published yet.
+    published(&server, "cam", 2).await;
     let before = state::read(&lists, &caller).await;
     let ids_and_one_more: Vec<String> = ids.iter().cloned().chain(["none".to_owned()]).collect();
     let is_as_expected = |results: &[pb::DeadLetterResult]| {
@@ -119,12 +109,7 @@ async fn a_stop_at_the_head_ends_the_call_when_all_that_was_published_is_sent() 
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam", "empty"]).await;
     server.submit((0..3).map(|shade| frame("cam", shade)).collect()).await;
-    eventually("all are published", async || {
-        let request = pb::GetStreamRequest { stream_id: "cam".to_owned() };
-        let stream = server.registry().get_stream(request).await.expect("reads").into_inner().stream?;
-        (stream.status?.published_sequence == 3).then_some(())
-    })
-    .await;
+    published(&server, "cam", 3).await;
     let all = pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("*".to_owned())) };
     for (position, expected) in [
         (Position::Earliest(pb::StartEarliest {}), vec![1, 2, 3]),

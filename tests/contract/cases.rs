@@ -1,4 +1,4 @@
-//! What is tried with each limit.
+//! The test case of each limit.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,22 @@ use frameway::domain::{Cursor, Sequence, StoreIdentity, Timestamp};
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
-use crate::{contract, json, method};
+use crate::caller::method;
+use crate::table::{letters, map_of, outline, text, with};
+use crate::{contract, json};
 
-/// How a limit is tried.
+/// The way in which a limit is tested.
 pub(crate) enum Case {
-    /// With requests at it and over it, of one RPC or several.
+    /// With requests at the limit and over it, of one method or several.
     Tried(Vec<Trial>),
-    /// By another test, which is so called.
+    /// By another test with this name.
     Shown(&'static str),
 }
 
-/// A request that is good at the limit.
+/// A request that is accepted at the limit.
 pub(crate) struct Trial {
     pub(crate) method: &'static str,
-    /// What is merged into a good request for a value of that size.
+    /// The fields that are merged into a valid request for a value of the limit's size.
     pub(crate) fields: fn(u64) -> Json,
     pub(crate) reason: &'static str,
 }
@@ -36,38 +38,18 @@ fn times(count: u64, item: Json) -> Json {
     Json::Array(vec![item; count as usize])
 }
 
-fn text(bytes: u64) -> String {
-    "x".repeat(bytes as usize)
-}
-
-fn entries(count: u64) -> Json {
-    (0..count).map(|index| (format!("key-{index}"), json!("value"))).collect::<serde_json::Map<_, _>>().into()
-}
-
 fn frame(fields: Json) -> Json {
-    let mut frame = json!({"stream_id": "cam-1", "data": "\u{ff}\u{d8}\u{ff}\u{e0}"});
-    frame.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
-    json!({"frames": [frame]})
+    json!({"frames": [with(json!({"stream_id": "cam-1", "data": "\u{ff}\u{d8}\u{ff}\u{e0}"}), fields)]})
 }
 
-/// A grey raw picture.
+/// Returns a frame with a grey raw picture.
 fn grey(width: u64, height: u64) -> Json {
     let data = "\u{0}".repeat((width * height) as usize);
     frame(json!({"format": "PICTURE_FORMAT_GRAY8", "width": width, "height": height, "data": data}))
 }
 
 fn stream(fields: Json) -> Json {
-    let mut stream = json!({"stream_id": "cam-1"});
-    stream.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
-    json!({"stream": stream})
-}
-
-fn outline(points: u64) -> Json {
-    let point = |index: u64| {
-        let angle = index as f64 / points as f64 * std::f64::consts::TAU;
-        json!({"x": 0.5 + 0.4 * angle.cos(), "y": 0.5 + 0.4 * angle.sin()})
-    };
-    (0..points).map(point).collect::<Vec<_>>().into()
+    json!({"stream": with(json!({"stream_id": "cam-1"}), fields)})
 }
 
 fn regions(id: &str, count: u64) -> Json {
@@ -76,12 +58,10 @@ fn regions(id: &str, count: u64) -> Json {
 }
 
 fn selector(fields: Json) -> Json {
-    let mut selector = json!({"streams": [{"id": "cam-1"}]});
-    selector.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
-    json!({"selectors": [selector]})
+    json!({"selectors": [with(json!({"streams": [{"id": "cam-1"}]}), fields)]})
 }
 
-/// Cursors of other streams, which are passed over.
+/// Returns cursors of other streams, which the server ignores.
 fn cursors(count: u64) -> Json {
     let store = StoreIdentity::random();
     let cursor = |index: u64| {
@@ -93,13 +73,12 @@ fn cursors(count: u64) -> Json {
 }
 
 fn group(fields: Json) -> Json {
-    let mut group = json!({"group_id": "group-1", "streams": [{"id": "cam-1"}]});
-    group.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
-    json!({"group": group})
+    json!({"group": with(json!({"group_id": "group-1", "streams": [{"id": "cam-1"}]}), fields)})
 }
 
-/// So many seconds ahead where the number is even, as the limit is, else behind: whenever the server looks, the limit is within
-/// its bound, and one second more is not.
+/// Returns a frame whose capture time is ahead by an even number of seconds, as the limit is, or
+/// behind by an odd number. Whenever the server checks it, the limit is allowed and one second more
+/// is not.
 fn capture_time(seconds: u64) -> Json {
     let now = Timestamp::now().as_micros() / 1_000_000;
     let offset = seconds as i64;
@@ -107,7 +86,7 @@ fn capture_time(seconds: u64) -> Json {
     frame(json!({"capture_time": {"seconds": at, "nanos": 0}}))
 }
 
-/// Frames of one publisher each.
+/// Returns a batch of frames with a publisher each.
 fn publishers(count: u64) -> Json {
     let frame = |index: u64| {
         let publisher = format!("publisher-{index}");
@@ -116,7 +95,7 @@ fn publishers(count: u64) -> Json {
     json!({"frames": (0..count).map(frame).collect::<Vec<_>>()})
 }
 
-/// A batch of exactly so many bytes.
+/// Returns a batch of exactly this many bytes.
 fn batch_of(bytes: u64) -> Json {
     let pool = contract();
     let of = method(&pool, "SubmitFrameBatch").input();
@@ -128,7 +107,7 @@ fn batch_of(bytes: u64) -> Json {
     batch((bytes - around) as usize)
 }
 
-/// All limits by their fields.
+/// Returns the cases of all limits, by their fields.
 pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
     const MANY: &str = "TOO_MANY_ITEMS";
     const BAD: &str = "INVALID_FIELD";
@@ -137,19 +116,19 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
         ("max_message_bytes", tried([trial("SubmitFrameBatch", "BATCH_TOO_LARGE", batch_of)])),
         (
             "max_control_message_bytes",
-            Shown("e2e/transport.rs::a_message_that_is_too_large_is_refused_alike_by_every_service"),
+            Shown("e2e/transport.rs::every_service_refuses_a_message_that_is_too_large"),
         ),
         (
             "max_metadata_bytes",
-            Shown("e2e/transport.rs::too_much_metadata_gets_a_status_and_spares_the_connection"),
+            Shown("e2e/transport.rs::too_much_metadata_gets_a_status_and_keeps_the_connection"),
         ),
         (
             "max_calls_per_connection",
-            Shown("e2e/transport.rs::one_connection_carries_many_subscriptions_and_calls_beside_them"),
+            Shown("e2e/transport.rs::one_connection_carries_many_subscriptions_and_other_calls"),
         ),
         (
             "max_calls",
-            Shown("src/grpc/front/admission.rs::calls_beyond_the_limit_are_refused_and_health_checks_never"),
+            Shown("src/grpc/layers/admission.rs::calls_beyond_the_limit_are_refused_and_health_checks_never"),
         ),
         (
             "max_batch_frames",
@@ -169,15 +148,15 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
         (
             "max_attributes",
             tried([
-                trial("SubmitFrameBatch", MANY, |n| frame(json!({"attributes": entries(n)}))),
-                trial("UpdateStream", MANY, |n| stream(json!({"labels": entries(n)}))),
+                trial("SubmitFrameBatch", MANY, |n| frame(json!({"attributes": map_of(n)}))),
+                trial("UpdateStream", MANY, |n| stream(json!({"labels": map_of(n)}))),
             ]),
         ),
         (
             "max_attribute_key_bytes",
             tried([
-                trial("SubmitFrameBatch", BAD, |n| frame(json!({"attributes": {text(n): ""}}))),
-                trial("UpdateStream", BAD, |n| stream(json!({"labels": {text(n): ""}}))),
+                trial("SubmitFrameBatch", BAD, |n| frame(json!({"attributes": {letters(n): ""}}))),
+                trial("UpdateStream", BAD, |n| stream(json!({"labels": {letters(n): ""}}))),
             ]),
         ),
         (
@@ -192,14 +171,14 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
             tried([trial("SubmitFrameBatch", "CAPTURE_TIME_OUT_OF_RANGE", capture_time)]),
         ),
         ("max_publishers_per_stream", tried([trial("SubmitFrameBatch", "TOO_MANY_PUBLISHERS", publishers)])),
-        ("dedup_window", Shown("conformance/dedup.rs::the_window_ends_at_exactly_its_length")),
+        ("dedup_window", Shown("conformance/dedup.rs::the_dedup_window_has_exactly_its_length")),
         (
             "max_in_flight_batches",
-            Shown("e2e/submit_frames.rs::more_unanswered_batches_than_the_window_are_too_many"),
+            Shown("e2e/submit_frames_ends.rs::more_unanswered_batches_than_the_window_are_too_many"),
         ),
         (
             "max_in_flight_bytes",
-            Shown("src/grpc/submit_frames/window.rs::both_bounds_hold_and_answers_make_room"),
+            Shown("src/grpc/submit_frames/in_flight.rs::both_bounds_hold_and_answers_make_room"),
         ),
         (
             "max_resume_streams",
@@ -209,10 +188,10 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
                 |n| json!({"setup": {"resume_stream_ids": times(n, json!("cam-1"))}}),
             )]),
         ),
-        ("max_streams", Shown("conformance/registry.rs::streams_are_limited_in_number")),
+        ("max_streams", Shown("conformance/registry.rs::the_number_of_streams_is_limited")),
         (
             "max_auto_registered_streams",
-            Shown("e2e/submit.rs::unknown_streams_are_registered_where_that_is_on_up_to_its_bound"),
+            Shown("e2e/submit.rs::auto_registration_registers_unknown_streams_up_to_its_bound"),
         ),
         ("max_rois", tried([trial("UpdateStream", MANY, |n| stream(json!({"rois": regions("roi_id", n)})))])),
         (
@@ -253,7 +232,7 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
         (
             "max_streams_per_subscription",
             Shown(
-                "contract/many_streams.rs::more_streams_than_a_subscription_follows_are_refused_at_the_start_and_told_later",
+                "contract/many_streams.rs::more_streams_than_a_subscription_follows_are_refused_at_the_start_and_reported_later",
             ),
         ),
         (
@@ -277,11 +256,11 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
         ),
         (
             "max_subscriber_buffer_bytes",
-            Shown("src/hub/tests/options.rs::a_slow_subscriber_may_be_disconnected_and_resumes_whole"),
+            Shown("src/hub/tests/options.rs::a_slow_subscriber_can_be_disconnected_and_resumes_without_loss"),
         ),
         (
             "default_response_picture_bytes",
-            Shown("contract/sizes.rs::a_hundred_frames_with_the_longest_words_fit_every_clients_message"),
+            Shown("contract/sizes.rs::a_hundred_frames_with_the_longest_texts_fit_every_clients_message"),
         ),
         (
             "max_response_picture_bytes",
@@ -298,7 +277,7 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
             ]),
         ),
         ("max_consumer_groups", Shown("contract/limits.rs::the_thousand_and_first_group_is_refused")),
-        ("max_group_members", Shown("conformance/group_members.rs::a_group_has_a_thousand_members_at_most")),
+        ("max_group_members", Shown("conformance/group_members.rs::a_group_has_at_most_a_thousand_members")),
         (
             "max_group_outstanding_frames",
             tried([trial("UpdateConsumerGroup", BAD, |n| group(json!({"max_outstanding_frames": n})))]),
@@ -321,14 +300,14 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Case> {
                 trial("DiscardDeadLetters", MANY, |n| json!({"ids": {"ids": times(n, json!("none"))}})),
             ]),
         ),
-        ("max_page_size", Shown("contract/limits.rs::a_page_that_asks_for_more_has_a_thousand_items")),
+        ("max_page_size", Shown("contract/limits.rs::a_page_has_at_most_a_thousand_items")),
         ("max_page_bytes", Shown("e2e/registry.rs::a_page_of_large_settings_fits_every_clients_message")),
         (
             "max_filter_bytes",
             tried([trial(
                 "ListStreams",
                 "FILTER_INVALID",
-                |n| json!({"filter": format!("display_name = \"{}\"", text(n - 17))}),
+                |n| json!({"filter": format!("display_name = \"{}\"", letters(n - 17))}),
             )]),
         ),
         (

@@ -1,4 +1,4 @@
-//! Every field of every request with every value outside its bounds.
+//! Tests every field of every request with every value outside its bounds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,29 +10,30 @@ use prost_reflect::{
 };
 use tonic::Code;
 
-use crate::caller::{Caller, Refused};
+use crate::caller::{Caller, Refused, method, methods};
 use crate::samples::Given;
 use crate::server::TestServer;
 use crate::table::{self, Bad, Rule};
-use crate::{common, contract, json, method, methods, state};
+use crate::{common, contract, json, state};
 
-/// What of a request the server passes over: the field behind these paths is looked at in other RPCs.
+/// The parts of requests that the server ignores: the fields below these paths are tested in other
+/// methods.
 const IGNORED: [(&str, &str); 1] =
     [("UpdateConsumerGroup.group.start", "input only, in CreateConsumerGroup; a mask cannot name it")];
-/// Calls whose requests hold frames, each of which has a result of its own.
+/// The methods whose requests contain frames, each of which has a result of its own.
 const SUBMITS: [&str; 2] = ["SubmitFrameBatch", "SubmitFrames"];
 
 /// A field of a message at one place of a request.
 #[derive(Debug)]
 struct Place {
-    /// From the request to the message.
+    /// The fields from the request to the message.
     steps: Vec<FieldDescriptor>,
     field: FieldDescriptor,
     rule: String,
 }
 
 impl Place {
-    /// Path of the message in the request, with a dot behind it where it is not empty.
+    /// Returns the path of the message in the request, with a final dot unless it is empty.
     fn parent(&self) -> String {
         self.steps.iter().map(|step| format!("{}{}.", step.name(), index(step))).collect()
     }
@@ -42,7 +43,8 @@ fn index(field: &FieldDescriptor) -> &'static str {
     if field.is_list() { "[0]" } else { "" }
 }
 
-/// All places of a request's fields, but for those that the table frees and what is below them.
+/// Returns all places of a request's fields, except for those that the table exempts and everything
+/// below them.
 fn places(
     method: &MethodDescriptor,
     rules: &BTreeMap<&str, Rule>,
@@ -70,7 +72,7 @@ fn walk(
             continue;
         }
         found.push(Place { steps: steps.clone(), field: field.clone(), rule });
-        // Times, durations and masks are values.
+        // Times, durations and masks count as values.
         if let Kind::Message(inner) = field.kind()
             && !field.is_map()
             && inner.package_name() != "google.protobuf"
@@ -82,7 +84,7 @@ fn walk(
     }
 }
 
-/// Changes the message at the end of the steps; what is not there yet is a sample.
+/// Changes the message at the end of the steps; creates missing messages from samples.
 fn change(
     message: &mut DynamicMessage,
     steps: &[FieldDescriptor],
@@ -108,25 +110,29 @@ fn change(
     message.set_field(step, value);
 }
 
-/// What a call said: why it refused the request, or the first item that it refused.
+/// The outcome of a call: why it refused the request, or the first item that it refused.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct CallOutcome {
     /// `None` = OK.
     pub(crate) code: Option<Code>,
     pub(crate) reason: String,
     pub(crate) field: String,
-    /// For people.
+    /// The message, which is text for people.
     pub(crate) message: String,
 }
 
-/// The message is nobody's to rely on.
-impl PartialEq for Answer {
+/// Compares without the message, on which nothing may depend.
+impl PartialEq for CallOutcome {
     fn eq(&self, other: &Self) -> bool {
         (self.code, &self.reason, &self.field) == (other.code, &other.reason, &other.field)
     }
 }
 
-pub(crate) async fn answer(caller: &Caller, method: &MethodDescriptor, request: &DynamicMessage) -> Answer {
+pub(crate) async fn answer(
+    caller: &Caller,
+    method: &MethodDescriptor,
+    request: &DynamicMessage,
+) -> CallOutcome {
     let mut messages = vec![Bytes::from(request.encode_to_vec())];
     if method.name() == "SubmitFrames" && request.has_field_by_name("batch") {
         let setup = json::message(&method.input(), &serde_json::json!({"setup": {}}));
@@ -142,13 +148,15 @@ pub(crate) async fn answer(caller: &Caller, method: &MethodDescriptor, request: 
                 fault.field,
                 "the metadata names the field too"
             );
-            Answer { code: None, reason, field: fault.field, message: fault.message }
+            CallOutcome { code: None, reason, field: fault.field, message: fault.message }
         }
-        Err(Refused { code, reason, field, message }) => Answer { code: Some(code), reason, field, message },
+        Err(Refused { code, reason, field, message }) => {
+            CallOutcome { code: Some(code), reason, field, message }
+        }
     }
 }
 
-/// Why the first refused item was refused, if one was.
+/// Returns the error of the first refused item, if one was refused.
 fn item_error(method: &MethodDescriptor, response: Bytes) -> Option<pb::ItemError> {
     use pb::submit_frames_response::Event;
     use pb::{ack_result, frame_result};
@@ -170,7 +178,7 @@ fn item_error(method: &MethodDescriptor, response: Bytes) -> Option<pb::ItemErro
             Event::BatchResult(result) => frame(result.results),
             _ => None,
         },
-        // All three answers look alike.
+        // The three responses have the same shape.
         "AcknowledgeFrames" | "RejectFrames" | "ExtendAckDeadline" => {
             ack(pb::AcknowledgeFramesResponse::decode(response).ok()?.results)
         }
@@ -178,8 +186,8 @@ fn item_error(method: &MethodDescriptor, response: Bytes) -> Option<pb::ItemErro
     }
 }
 
-/// What the contract says of a bad value.
-fn expected(place: &Place, bad: &Bad) -> Answer {
+/// Returns the outcome that the contract requires for a bad value.
+fn expected(place: &Place, bad: &Bad) -> CallOutcome {
     let at = bad.at.unwrap_or(place.field.name());
     let (code, parent) = match bad.in_item {
         true => (None, String::new()),
@@ -187,25 +195,20 @@ fn expected(place: &Place, bad: &Bad) -> Answer {
     };
     let field = if bad.names_no_field { String::new() } else { format!("{parent}{at}") };
     let field = field.trim_end_matches('.').to_owned();
-    Answer { code, reason: bad.reason.to_owned(), field, message: String::new() }
+    CallOutcome { code, reason: bad.reason.to_owned(), field, message: String::new() }
 }
 
-/// Code and reason of a status.
+/// Returns the code and the reason of a status.
 pub(crate) fn refusal(status: &tonic::Status) -> (Code, String) {
     use tonic_types::StatusExt as _;
     let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
     (status.code(), reason.trim_start_matches("ERROR_REASON_").to_owned())
 }
 
-/// Gives a server a stream, a group and a dead letter.
+/// Creates a stream, a group and a dead letter on a server.
 pub(crate) async fn server_with(server: TestServer) -> (TestServer, Caller, Given) {
     server.register(&["cam-1"]).await;
-    let broken = pb::Frame {
-        stream_id: "cam-1".to_owned(),
-        data: vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 0].into(),
-        ..Default::default()
-    };
-    server.submit(vec![broken]).await;
+    server.submit(vec![state::broken("cam-1")]).await;
     let streams =
         vec![pb::StreamMatch { selector: Some(pb::stream_match::Selector::Id("cam-1".to_owned())) }];
     let group =
@@ -244,11 +247,11 @@ fn every_field_of_every_request_has_a_rule_and_every_rule_a_field() {
     assert!(unused.is_empty(), "rules of fields that no request has: {unused:#?}");
 }
 
-/// Every uint64 is below 2^53, whatever else is said of it.
+/// Adds the rule of every uint64, to be below 2^53, to the rules of a field.
 fn with_common_rules(field: &FieldDescriptor, bad: &[Bad]) -> Vec<Bad> {
     let mut bad = bad.to_vec();
     if matches!(field.kind(), Kind::Uint64) {
-        let above = serde_json::json!(1_u64 << 53);
+        let above = serde_json::json!(table::ABOVE_53_BITS);
         let (value, at) = match field.is_list() {
             true => (serde_json::json!([above]), Some("sequences[0]")),
             false => (above, None),
@@ -283,9 +286,9 @@ async fn faults_of(
                     }
                 });
                 let mut expected = expected(&place, &bad);
-                // The check of a frame's raw bytes is its own.
+                // The size check of a raw picture has a reason of its own.
                 if submits && place.rule.starts_with("Frame.") {
-                    expected = Answer {
+                    expected = CallOutcome {
                         code: None,
                         field: bad.at.unwrap_or(place.field.name()).to_owned(),
                         ..expected
@@ -320,10 +323,10 @@ async fn a_value_outside_its_bounds_is_refused_by_its_path_in_every_rpc_and_chan
 }
 
 #[tokio::test]
-async fn the_requests_that_carry_the_bad_values_are_good_without_them() {
+async fn the_requests_are_valid_without_the_bad_values() {
     let (pool, rules) = (contract(), table::rules());
     let (server, caller, given) = server_with(TestServer::start(|_| {}).await).await;
-    // Those that would take away what others need come last.
+    // Requests that would remove what others need come last.
     let last = ["UpdateStream", "DeleteConsumerGroup", "DiscardDeadLetters", "UnregisterStream"];
     let mut methods = methods(&pool);
     methods.sort_by_key(|method| last.iter().position(|name| *name == method.name()));

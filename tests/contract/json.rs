@@ -1,4 +1,5 @@
-//! Messages from JSON by their descriptors, in the plainest way: names as in the proto, times and durations as their fields.
+//! Creates messages from JSON by their descriptors, in the simplest form: names as in the proto,
+//! times and durations as their fields.
 
 use std::collections::HashMap;
 
@@ -7,7 +8,7 @@ use prost_reflect::{
 };
 use serde_json::Value as Json;
 
-/// A message with these fields.
+/// Creates a message with these fields.
 pub(crate) fn message(of: &MessageDescriptor, json: &Json) -> DynamicMessage {
     let mut message = DynamicMessage::new(of.clone());
     merge(&mut message, json);
@@ -27,7 +28,7 @@ pub(crate) fn merge(message: &mut DynamicMessage, json: &Json) {
     }
 }
 
-/// A field's value.
+/// Converts the value of a field.
 pub(crate) fn value(field: &FieldDescriptor, json: &Json) -> Value {
     if field.is_map() {
         let entries = json.as_object().expect("an object for a map").iter();
@@ -46,7 +47,7 @@ fn one(kind: &Kind, json: &Json) -> Value {
     let signed = || json.as_i64().unwrap_or_else(|| panic!("{json} is no number"));
     match kind {
         Kind::String => Value::String(json.as_str().expect("a text").to_owned()),
-        // A character for each byte.
+        // Each character stands for a byte.
         Kind::Bytes => {
             let bytes =
                 json.as_str().expect("bytes as text").chars().map(|c| u8::try_from(c).expect("a byte"));

@@ -1,4 +1,4 @@
-//! Every limit that GetServerInfo tells, at its maximum and beyond.
+//! Tests every limit that GetServerInfo reports, at its maximum and beyond.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,12 +7,13 @@ use frameway::pb::v1 as pb;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Value};
 
+use crate::caller::method;
 use crate::cases::{Case, Trial, cases};
-use crate::fields::{self, Answer, answer, server_with};
+use crate::fields::{self, CallOutcome, answer, server_with};
 use crate::server::TestServer;
-use crate::{contract, json, method};
+use crate::{contract, json};
 
-/// Limits that take too long to try at their defaults, where configuration can change them.
+/// Starts a server with small limits where the defaults would take too long to test.
 async fn small_server() -> TestServer {
     TestServer::start(|config| {
         config.limits.max_message_bytes = 2_000_000;
@@ -23,10 +24,10 @@ async fn small_server() -> TestServer {
     .await
 }
 
-/// The numbers of `Limits`, by field; times in seconds.
-async fn limits(server: &TestServer) -> BTreeMap<String, u64> {
+/// Reads the values of `Limits`, by field; times in seconds.
+pub(crate) async fn limits(server: &TestServer) -> BTreeMap<String, u64> {
     let info =
-        server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells").into_inner();
+        server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("answers").into_inner();
     let limits = info.limits.expect("limits").encode_to_vec();
     let of = contract().get_message_by_name("frameway.v1.Limits").expect("the message");
     let limits = DynamicMessage::decode(of.clone(), &limits[..]).expect("limits");
@@ -43,15 +44,15 @@ async fn limits(server: &TestServer) -> BTreeMap<String, u64> {
 }
 
 #[tokio::test]
-async fn every_limit_is_told_and_has_a_case() {
+async fn every_limit_is_reported_and_has_a_case() {
     let server = TestServer::start(|_| {}).await;
     let limits = limits(&server).await;
     let unset: Vec<_> = limits.iter().filter(|(_, number)| **number == 0).map(|(name, _)| name).collect();
     assert_eq!(unset, ["max_auto_registered_streams"]);
     let cases = cases();
-    let told: BTreeSet<&str> = limits.keys().map(String::as_str).collect();
+    let reported: BTreeSet<&str> = limits.keys().map(String::as_str).collect();
     let tried: BTreeSet<&str> = cases.keys().copied().collect();
-    assert_eq!(told, tried, "each limit has one case");
+    assert_eq!(reported, tried, "each limit has one case");
     server.stop().await;
 }
 
@@ -82,8 +83,8 @@ async fn each_limit_is_accepted_and_one_more_is_refused_with_its_reason() {
             for value in [limit, limit + 1] {
                 let mut request = given.request(&method);
                 json::merge(&mut request, &fields(value));
-                let Answer { code, reason: got, message, .. } = answer(&caller, &method, &request).await;
-                // Any other fault of the request shows nothing.
+                let CallOutcome { code, reason: got, message, .. } = answer(&caller, &method, &request).await;
+                // Any other error of the request proves nothing.
                 let others = ["UNSPECIFIED", "ACK_ID_INVALID", "INVALID_STREAM_ID"];
                 let is_as_expected = match value > limit {
                     false => others.contains(&got.as_str()) && code.is_none(),
@@ -100,7 +101,7 @@ async fn each_limit_is_accepted_and_one_more_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_page_that_asks_for_more_has_a_thousand_items() {
+async fn a_page_has_at_most_a_thousand_items() {
     let server = TestServer::start(|config| {
         config.queue.partitions = frameway::domain::Partitions::new(1_024).expect("a power of two");
     })
@@ -130,7 +131,7 @@ async fn the_thousand_and_first_group_is_refused() {
     let refused = server.groups().create_consumer_group(named_group("one-more".to_owned())).await;
     let refused = fields::refusal(&refused.expect_err("is one too many"));
     assert_eq!(refused, (tonic::Code::ResourceExhausted, "TOO_MANY_GROUPS".to_owned()));
-    // One that is there is answered still.
+    // A repeated creation of an existing group is still answered.
     server.groups().create_consumer_group(named_group("g-0".to_owned())).await.expect("answers");
     server.stop().await;
 }

@@ -1,9 +1,11 @@
-//! The contract over the wire: every field of every request with values outside its bounds, every limit at its maximum and
-//! beyond, and what the comments promise of answers, repeats and dry runs.
+//! Tests of the contract over the wire: every field of every request with values outside its
+//! bounds, every limit at its maximum and beyond, and the promises of the comments about responses,
+//! repeated calls and dry runs.
 //!
-//! Fields and limits are found by walking the descriptor, so that a new one without a case fails.
+//! Fields and limits are found by walking the descriptor, so that the tests fail for a new one
+//! without a case.
 
-// A test names the answer it expects; any other fails it.
+// A test names the answer that it expects and fails with any other.
 #![allow(clippy::wildcard_enum_match_arm)]
 
 #[path = "../skew/caller.rs"]
@@ -17,32 +19,36 @@ mod common;
 mod fields;
 mod json;
 mod limits;
+mod limits_page;
 mod many_streams;
 mod repeats;
 mod samples;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/server.rs"]
 mod server;
+mod service_config;
 mod sizes;
 #[path = "../skew/state.rs"]
 mod state;
 mod table;
 
-use frameway::pb;
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use frameway::pb::v1 as pb;
+use prost_reflect::DescriptorPool;
 
-/// The contract, as the server has it.
+use common::eventually;
+use server::TestServer;
+
+/// Returns the contract of the server.
 fn contract() -> DescriptorPool {
-    DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).expect("the server's contract")
+    DescriptorPool::decode(frameway::pb::FILE_DESCRIPTOR_SET).expect("the server's contract")
 }
 
-/// All RPCs of all services.
-fn methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
-    pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
-}
-
-/// The RPC of this name.
-fn method(pool: &DescriptorPool, name: &str) -> MethodDescriptor {
-    let found = methods(pool).into_iter().find(|method| method.name() == name);
-    found.unwrap_or_else(|| panic!("no RPC {name}"))
+/// Waits until this many frames of a stream are published, including tombstones.
+async fn published(server: &TestServer, stream: &str, frames: u64) {
+    eventually("they are published", async || {
+        let request = pb::GetStreamRequest { stream_id: stream.to_owned() };
+        let stream = server.registry().get_stream(request).await.expect("reads").into_inner().stream?;
+        (stream.status?.published_sequence == frames).then_some(())
+    })
+    .await;
 }

@@ -1,4 +1,4 @@
-//! More streams than one subscription follows.
+//! More streams than one subscription may follow.
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::start_position::Position;
@@ -11,7 +11,7 @@ use crate::server::{PATIENCE, TestServer, frame};
 
 const FOLLOWED: usize = 2_000;
 
-/// Of all streams.
+/// Returns a subscription to all streams.
 fn request(start: Option<Position>) -> pb::SubscribeFramesRequest {
     let all = pb::StreamMatch { selector: Some(pb::stream_match::Selector::Glob("*".to_owned())) };
     let start = start.map(|position| pb::StartPosition { position: Some(position) });
@@ -24,7 +24,7 @@ fn request(start: Option<Position>) -> pb::SubscribeFramesRequest {
 
 async fn next(events: &mut Streaming<pb::SubscribeFramesResponse>) -> Event {
     let message = timeout(PATIENCE, events.message()).await.expect("a message in time");
-    message.expect("the call goes on").and_then(|message| message.event).expect("an event")
+    message.expect("the call continues").and_then(|message| message.event).expect("an event")
 }
 
 async fn first(events: &mut Streaming<pb::SubscribeFramesResponse>) -> pb::Checkpoint {
@@ -35,7 +35,7 @@ async fn first(events: &mut Streaming<pb::SubscribeFramesResponse>) -> pb::Check
 }
 
 #[tokio::test]
-async fn more_streams_than_a_subscription_follows_are_refused_at_the_start_and_told_later() {
+async fn more_streams_than_a_subscription_follows_are_refused_at_the_start_and_reported_later() {
     let server = TestServer::start(|_| {}).await;
     for index in 0..FOLLOWED {
         server.register(&[&format!("cam-{index:04}")]).await;
@@ -46,7 +46,8 @@ async fn more_streams_than_a_subscription_follows_are_refused_at_the_start_and_t
     assert_eq!((start.cursors.len(), start.unfollowed_streams), (FOLLOWED, 0));
 
     server.register(&["one-more"]).await;
-    // Another's registration ends no call: it is told, and frames of the others come.
+    // A further registration ends no call: it is reported, and the frames of the other streams are
+    // delivered.
     loop {
         if let Event::Heartbeat(heartbeat) = next(&mut running).await
             && heartbeat.unfollowed_streams > 0
@@ -66,9 +67,9 @@ async fn more_streams_than_a_subscription_follows_are_refused_at_the_start_and_t
 
     let refused = client.subscribe_frames(request(None)).await.expect_err("selects too many");
     assert_eq!(refusal(&refused), (Code::ResourceExhausted, "TOO_MANY_STREAMS".to_owned()));
-    // One that goes on is not refused for what others registered meanwhile.
+    // A subscription that resumes is not refused because of streams that were registered meanwhile.
     let cursors = Position::Cursors(pb::CursorList { cursors: start.cursors });
-    let mut resumed = client.subscribe_frames(request(Some(cursors))).await.expect("goes on").into_inner();
+    let mut resumed = client.subscribe_frames(request(Some(cursors))).await.expect("continues").into_inner();
     let start = first(&mut resumed).await;
     assert_eq!((start.cursors.len(), start.unfollowed_streams), (FOLLOWED, 1));
     drop((running, resumed));

@@ -1,4 +1,4 @@
-//! Settings as they were said, calls that are sent again, and etags.
+//! Settings as they were set, repeated calls, and etags.
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::start_position::Position;
@@ -7,7 +7,9 @@ use tonic::{Code, Status};
 
 use crate::common::eventually;
 use crate::fields::refusal;
+use crate::published;
 use crate::server::TestServer;
+use crate::state::broken;
 
 fn named(id: &str) -> pb::Stream {
     pb::Stream { stream_id: id.to_owned(), ..Default::default() }
@@ -58,13 +60,13 @@ fn etag_mismatch() -> (Code, String) {
 }
 
 #[tokio::test]
-async fn a_repeated_registration_answers_what_is_stored_and_another_is_refused() {
+async fn a_repeated_registration_returns_what_is_stored_and_another_is_refused() {
     let server = TestServer::start(|_| {}).await;
     let wanted = pb::Stream { display_name: "North gate".to_owned(), ..named("cam") };
     let stored = register(&server, wanted.clone()).await.expect("registers");
     let again = register(&server, wanted.clone()).await.expect("answers what is stored");
     assert_eq!((&again.etag, again.create_time), (&stored.etag, stored.create_time));
-    // What the server writes is ignored.
+    // Fields that the server writes are ignored.
     let again = register(&server, stored.clone()).await.expect("answers what is stored");
     assert_eq!(again.etag, stored.etag);
     for other in [named("cam"), pb::Stream { display_name: "South".to_owned(), ..wanted }] {
@@ -76,7 +78,7 @@ async fn a_repeated_registration_answers_what_is_stored_and_another_is_refused()
 }
 
 #[tokio::test]
-async fn a_repeated_creation_of_a_group_answers_what_is_stored_and_another_is_refused() {
+async fn a_repeated_creation_of_a_group_returns_what_is_stored_and_another_is_refused() {
     let server = TestServer::start(|_| {}).await;
     let earliest = Some(pb::StartPosition { position: Some(Position::Earliest(pb::StartEarliest {})) });
     let wanted = pb::ConsumerGroup { start: earliest, ..group("g") };
@@ -92,7 +94,7 @@ async fn a_repeated_creation_of_a_group_answers_what_is_stored_and_another_is_re
 }
 
 #[tokio::test]
-async fn settings_are_kept_as_they_were_said_and_effective_has_all() {
+async fn settings_are_kept_as_given_and_effective_is_complete() {
     let server = TestServer::start(|_| {}).await;
     register(&server, named("silent")).await.expect("registers");
     let silent = read(&server, "silent").await;
@@ -100,7 +102,7 @@ async fn settings_are_kept_as_they_were_said_and_effective_has_all() {
     assert_eq!((silent.queue, silent.stall_timeout), (None, None));
     let effective = silent.effective.expect("the policies in force");
     let info =
-        server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells").into_inner();
+        server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("answers").into_inner();
     let defaults = info.defaults.expect("defaults");
     assert_eq!((effective.retention, effective.output), (defaults.retention, defaults.output));
     assert_eq!(effective.queue, defaults.queue);
@@ -126,7 +128,7 @@ async fn settings_are_kept_as_they_were_said_and_effective_has_all() {
 }
 
 #[tokio::test]
-async fn an_etag_holds_for_one_registration_and_one_group() {
+async fn an_etag_is_valid_for_one_registration_and_one_group() {
     let server = TestServer::start(|_| {}).await;
     let first = register(&server, named("cam")).await.expect("registers").etag;
     unregister(&server, "cam", &first).await.expect("unregisters");
@@ -168,11 +170,6 @@ async fn an_etag_holds_for_one_registration_and_one_group() {
 async fn unregistering_counts_what_it_removes() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam", "other"]).await;
-    let broken = |id: &str| pb::Frame {
-        stream_id: id.to_owned(),
-        data: vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 0].into(),
-        ..Default::default()
-    };
     server.submit(vec![broken("cam"), broken("cam"), broken("other")]).await;
     let list = async || {
         let page = server.dead_letters().list_dead_letters(pb::ListDeadLettersRequest::default()).await;
@@ -182,14 +179,11 @@ async fn unregistering_counts_what_it_removes() {
         (list().await.kept_count == 3).then_some(())
     })
     .await;
-    eventually("their tombstones are published", async || {
-        (read(&server, "cam").await.status?.published_sequence == 2).then_some(())
-    })
-    .await;
+    published(&server, "cam", 2).await;
     let removed = unregister(&server, "cam", "").await.expect("unregisters");
     assert_eq!((removed.removed_dead_letters, removed.removed_output_frames), (2, 2));
     assert_eq!((removed.last_sequence, removed.removed_queued_frames), (2, 0));
-    // Nobody can read them any more; their bytes go soon.
+    // The frames can no longer be read; their bytes are removed soon.
     let left = list().await.dead_letters;
     assert_eq!(left.iter().map(|letter| letter.stream_id.as_str()).collect::<Vec<_>>(), ["other"]);
     eventually("their bytes go", async || (list().await.kept_count == 1).then_some(())).await;

@@ -1,23 +1,24 @@
-//! Requests that a server with one stream, one group and one dead letter answers with OK, and messages for their parts.
+//! Requests that a server with one stream, one group and one dead letter answers with OK, and
+//! messages for parts of them.
 
 use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
 use serde_json::{Value as Json, json};
 
 use crate::json;
 
-/// What only the server can give out.
+/// The values that only the server can issue.
 #[derive(Debug, Clone)]
 pub(crate) struct Given {
     pub(crate) dead_letter: String,
-    /// Of `cam-1`.
+    /// A cursor of `cam-1`.
     pub(crate) cursor: String,
 }
 
-/// Stands for the cursor.
+/// A placeholder for the cursor.
 pub(crate) const CURSOR: &str = "the cursor of cam-1";
 
 impl Given {
-    /// The value with the cursor in its places.
+    /// Replaces the placeholders of the cursor in a value.
     pub(crate) fn fill(&self, value: &Json) -> Json {
         match value {
             Json::String(text) if text == CURSOR => json!(self.cursor),
@@ -29,7 +30,7 @@ impl Given {
         }
     }
 
-    /// A good request.
+    /// Creates a valid request.
     pub(crate) fn request(&self, method: &MethodDescriptor) -> DynamicMessage {
         json::message(&method.input(), &self.request_json(method.name()))
     }
@@ -69,7 +70,7 @@ impl Given {
         }
     }
 
-    /// A good message for a part of a request that has none yet.
+    /// Creates a valid message for a part of a request that has none yet.
     pub(crate) fn sample(&self, of: &MessageDescriptor) -> DynamicMessage {
         json::message(of, &self.sample_json(of.name()))
     }

@@ -1,4 +1,4 @@
-//! Answers with as much in them as there may be, for clients that take 4 MiB, as all do by default.
+//! Responses of the maximum size, for clients with the default limit of 4 MiB.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use frameway::pb::v1::streaming_service_client::StreamingServiceClient;
 use frameway::picture::{Canvas, Codec, Limits};
 use prost::Message as _;
 
-use crate::common::eventually;
+use crate::published;
 use crate::server::TestServer;
 
 const EVERY_CLIENTS_LIMIT: usize = 4 << 20;
@@ -34,7 +34,7 @@ fn words() -> BTreeMap<String, String> {
     (0..32).map(|n| (format!("{n:064}"), "x".repeat(256))).collect()
 }
 
-/// A picture that takes more than a hundredth of what an answer holds.
+/// Returns a picture that takes more than a hundredth of a response.
 fn large_picture() -> Vec<u8> {
     let mut canvas = Canvas::new(200, 160, [90, 90, 90]);
     let mut noise = 1_u32;
@@ -46,10 +46,10 @@ fn large_picture() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_hundred_frames_with_the_longest_words_fit_every_clients_message() {
+async fn a_hundred_frames_with_the_longest_texts_fit_every_clients_message() {
     let server = TestServer::start(|_| {}).await;
     let longest = "c".repeat(64);
-    // Passed on as they are, and measured.
+    // The pictures are relayed unchanged, and measured.
     let output = pb::OutputPolicy { reencode_mode: pb::ReencodeMode::Never.into(), ..Default::default() };
     let rois = rois(3);
     let stream = pb::Stream { stream_id: longest.clone(), rois, output: Some(output), ..Default::default() };
@@ -71,12 +71,7 @@ async fn a_hundred_frames_with_the_longest_words_fit_every_clients_message() {
         let accepted =
             |outcome: &pb::frame_result::Outcome| matches!(outcome, pb::frame_result::Outcome::Accepted(_));
         assert!(outcomes.iter().all(accepted), "{outcomes:?}");
-        eventually("they are published", async || {
-            let request = pb::GetStreamRequest { stream_id: longest.clone() };
-            let stream = server.registry().get_stream(request).await.expect("reads").into_inner().stream?;
-            (stream.status?.published_sequence == (batch + 1) * 10).then_some(())
-        })
-        .await;
+        published(&server, &longest, (batch + 1) * 10).await;
     }
     let request =
         pb::GetFramesRequest { stream_id: longest.clone(), sequences: (1..=100).collect(), pictures: None };
@@ -97,7 +92,7 @@ async fn a_hundred_frames_with_the_longest_words_fit_every_clients_message() {
 }
 
 #[tokio::test]
-async fn pages_of_streams_with_all_the_regions_they_may_have_fit_every_clients_message() {
+async fn pages_of_streams_with_the_maximum_of_regions_fit_every_clients_message() {
     let server = TestServer::start(|_| {}).await;
     let ids: Vec<String> = (0..80).map(|n| format!("cam-{n:03}")).collect();
     for id in &ids {

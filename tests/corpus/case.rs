@@ -1,14 +1,14 @@
-//! A picture of the corpus and what must become of it.
+//! A picture of the corpus and its expected result.
 
 use frameway::domain::PictureFormat;
 use frameway::pb::v1::ErrorReason;
-use frameway::picture::{Codec, Counted, DecodeError, Limits, Planes, SourcePicture};
+use frameway::picture::{Codec, DecodeError, LimitKind, Limits, Planes, SourcePicture};
 use frameway::scene::Scene;
 use image::{ExtendedColorType, ImageEncoder as _};
 
 use crate::{jpeg, png, raw, webp};
 
-/// What must become of a picture.
+/// The expected result of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Want {
     Picture,
@@ -20,16 +20,17 @@ pub(crate) enum Want {
     TooComplex,
     Animated,
     Unsupported,
-    /// The bytes are of no format, or of another than was said.
+    /// The format is unknown, or differs from the declared one.
     Format,
-    /// Raw bytes that do not fit their geometry, or a size other than was said.
+    /// The raw bytes do not match their geometry, or the size differs from the declared one.
     Size,
-    /// A picture, or any error that blames the bytes.
+    /// A picture, or any error about the bytes.
     Anything,
 }
 
 impl Want {
-    /// Whether a decode ended as it must. A panic, though it was caught, and a failure of the codec never do.
+    /// Reports whether the result of a decode is the expected one. A caught panic or a failure of
+    /// the codec is never expected.
     pub(crate) fn allows(self, result: &Result<Planes, DecodeError>) -> bool {
         use DecodeError as E;
         let found = match result {
@@ -37,12 +38,12 @@ impl Want {
             Err(E::Truncated) => Self::Truncated,
             Err(E::Empty | E::Corrupt(_)) => Self::Corrupt,
             Err(
-                E::TooManyPixels { .. } | E::TooLarge { what: Counted::Side | Counted::EncodedBytes, .. },
+                E::TooManyPixels { .. } | E::TooLarge { what: LimitKind::Side | LimitKind::EncodedBytes, .. },
             ) => Self::TooLarge,
             Err(
                 E::TooManyScans { .. }
                 | E::TooComplex(_)
-                | E::TooLarge { what: Counted::ScanPixels | Counted::MemoryBytes, .. },
+                | E::TooLarge { what: LimitKind::ScanPixels | LimitKind::MemoryBytes, .. },
             ) => Self::TooComplex,
             Err(E::Animated(_)) => Self::Animated,
             Err(E::Unsupported(_)) => Self::Unsupported,
@@ -53,7 +54,7 @@ impl Want {
         self == Self::Anything || self == found
     }
 
-    /// Whether a tombstone with this reason is what a caller must see.
+    /// Reports whether a tombstone with this reason is an expected result.
     pub(crate) fn allows_reason(self, reason: ErrorReason) -> bool {
         use ErrorReason as R;
         match self {
@@ -71,7 +72,7 @@ impl Want {
     }
 }
 
-/// One picture of the corpus.
+/// A picture of the corpus.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -84,7 +85,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// An encoded picture whose size nobody tells.
+    /// Creates a case of an encoded picture without a declared size.
     pub(crate) fn new(name: impl Into<String>, format: PictureFormat, data: Vec<u8>, want: Want) -> Self {
         Self {
             name: format!("{format}: {}", name.into()),
@@ -103,7 +104,7 @@ impl Case {
     }
 }
 
-/// The whole corpus, the same at every run.
+/// Returns the whole corpus, the same in each run.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for (format, whole) in valid() {
@@ -127,9 +128,9 @@ pub(crate) fn all() -> Vec<Case> {
                 cases.push(Case::new(name, format, bytes, Want::Anything));
             }
         }
-        let mut lie = Case::new("another size than was said", format, whole, Want::Size);
-        (lie.width, lie.height) = (161, 90);
-        cases.push(lie);
+        let mut other_size = Case::new("another size than declared", format, whole, Want::Size);
+        (other_size.width, other_size.height) = (161, 90);
+        cases.push(other_size);
     }
     cases.extend(jpeg::cases());
     cases.extend(png::cases());
@@ -138,7 +139,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases
 }
 
-/// Whole pictures of every encoded format, 160 x 90.
+/// Returns complete pictures of each encoded format, 160 x 90.
 pub(crate) fn valid() -> Vec<(PictureFormat, Vec<u8>)> {
     vec![
         (PictureFormat::Jpeg, jpeg::baseline(160, 90)),
@@ -148,7 +149,7 @@ pub(crate) fn valid() -> Vec<(PictureFormat, Vec<u8>)> {
     ]
 }
 
-/// The drawn road as packed RGB.
+/// Draws the road as packed RGB.
 pub(crate) fn road(width: u32, height: u32) -> Vec<u8> {
     Scene::new(5, width, height).draw(3).0.pixels().to_vec()
 }
@@ -167,12 +168,12 @@ pub(crate) fn webp_of(pixels: &[u8], width: u32, height: u32, color: ExtendedCol
     bytes
 }
 
-/// A codec with the limits of the service.
+/// Creates a codec with the limits of the service.
 pub(crate) fn codec() -> Codec {
     Codec::new(Limits::default())
 }
 
-/// Numbers that follow from a seed: good enough to spread damage.
+/// A pseudo-random generator with a seed, good enough to spread damage.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 

@@ -1,4 +1,4 @@
-//! JPEG: what can be wrong between SOI and EOI.
+//! JPEG: faults between SOI and EOI.
 
 use frameway::domain::PictureFormat;
 use turbojpeg::{Colorspace, Compressor, Image, PixelFormat};
@@ -30,7 +30,7 @@ pub(crate) fn progressive(width: u32, height: u32) -> Vec<u8> {
     of_road(width, height, |c| c.set_progressive(true).expect("sets"))
 }
 
-/// Header segments and scans: (code, where it begins, where it ends).
+/// Returns header segments and scans: (code, start, end).
 fn segments(jpeg: &[u8]) -> Vec<(u8, usize, usize)> {
     let (mut found, mut at) = (Vec::new(), 2);
     while let Some(&[0xFF, code, high, low]) = jpeg.get(at..at + 4) {
@@ -55,19 +55,19 @@ fn first(jpeg: &[u8], code: u8) -> (usize, usize) {
     (start, end)
 }
 
-/// The JPEG with `bytes` put in at a place.
+/// Inserts `bytes` into the JPEG at an offset.
 fn with(jpeg: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
     [&jpeg[..at], bytes, &jpeg[at..]].concat()
 }
 
-/// The JPEG with the bytes from `at` on replaced.
+/// Replaces the bytes of the JPEG from `at` on.
 fn patched(jpeg: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut jpeg = jpeg.to_vec();
     jpeg[at..at + bytes.len()].copy_from_slice(bytes);
     jpeg
 }
 
-/// A progressive JPEG whose last scan comes `times` more.
+/// Returns a progressive JPEG with the last scan repeated `times` times.
 fn scans(width: u32, height: u32, times: usize) -> Vec<u8> {
     let whole = progressive(width, height);
     let (_, start, end) = segments(&whole).into_iter().rfind(|s| s.0 == SOS).expect("a scan");
@@ -80,7 +80,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let (scan, _) = first(&plain, SOS);
     let (tables, _) = first(&plain, DQT);
     let end = plain.len() - 2;
-    // Height, width: behind marker, length and precision.
+    // Height and width follow marker, length and precision.
     let sized = |height: u16, width: u16| {
         patched(&plain, frame + 5, &[height.to_be_bytes(), width.to_be_bytes()].concat())
     };
@@ -93,18 +93,18 @@ pub(crate) fn cases() -> Vec<Case> {
             c.set_progressive(progressive).expect("sets");
         })
     };
-    // DNL: the number of lines, told behind the first scan.
+    // DNL defines the number of lines after the first scan.
     let lines = [0xFF, 0xDC, 0, 4, 0, 90];
     let late = with(&sized(0, 160), end, &lines);
     let tables_end = segments(&plain).into_iter().find(|segment| segment.0 > 0xC0 && segment.1 > frame);
     let codes = tables_end.map_or(scan, |(_, start, _)| start);
-    // A quarter of the data is missing, and somebody closed the file.
+    // A quarter of the data is missing, but there is an end marker.
     let closed = |jpeg: &[u8]| [jpeg[..jpeg.len() * 3 / 4].trim_ascii_end(), &EOI].concat();
     let odd_scan = patched(&plain, scan + 11, &[0, 0, 0]);
     let half_a_profile = [&[0xFF, 0xE2, 0, 17][..], b"ICC_PROFILE\0\x01\x02A"].concat();
     let many = progressive(160, 90);
     let (first_scan, first_scan_end) = first(&many, SOS);
-    let junk_behind_a_scan = with(&many, first_scan_end, &[0x5A; 40]);
+    let junk_after_a_scan = with(&many, first_scan_end, &[0x5A; 40]);
     [
         ("nothing but the end marker is missing", plain[..end].to_vec(), Want::Picture),
         ("the end marker is missing, filled with zeros", [&plain[..end], &[0; 512]].concat(), Want::Picture),
@@ -125,12 +125,12 @@ pub(crate) fn cases() -> Vec<Case> {
             with(&many, first_scan_end, &many[first_scan..first_scan_end]),
             Want::Picture,
         ),
-        ("junk behind a scan", junk_behind_a_scan.clone(), Want::Picture),
-        ("junk behind a scan, the last one cut", closed(&junk_behind_a_scan), Want::Truncated),
+        ("junk after a scan", junk_after_a_scan.clone(), Want::Picture),
+        ("junk after a scan, the last one cut", closed(&junk_after_a_scan), Want::Truncated),
         ("two start markers", with(&plain, 0, &plain[..2]), Want::Corrupt),
         ("a byte before the start marker", with(&plain, 0, &[0xFF]), Want::Format),
         ("trailing garbage", [&plain[..], &[0x5A; 9_999]].concat(), Want::Picture),
-        ("a second picture behind the first", plain.repeat(2), Want::Picture),
+        ("a second picture after the first", plain.repeat(2), Want::Picture),
         ("a second picture in the first", with(&plain, scan, &plain), Want::Corrupt),
         ("two frame headers", with(&plain, frame_end, &plain[frame..frame_end]), Want::Corrupt),
         ("a segment of length 0", with(&plain, tables, &[0xFF, 0xE5, 0, 0]), Want::Picture),
@@ -172,7 +172,8 @@ pub(crate) fn cases() -> Vec<Case> {
     .collect()
 }
 
-/// A few kilobytes that say 8192 x 4880 and walk over it in 54 scans: hours of pixels for a moment of bytes.
+/// Returns a few kilobytes with a size of 8192 x 4880 and 54 scans, which take a lot of time to
+/// decode.
 fn scan_bomb() -> Case {
     let mut jpeg = scans(64, 48, 44);
     let (frame, _) = first(&jpeg, 0xC2);

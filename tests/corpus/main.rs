@@ -1,12 +1,14 @@
-//! Broken and hostile pictures, made in code: each ends as a typed error or as a picture, in bounded time and memory,
-//! at the decoder and behind a real server.
+//! Broken and hostile pictures, created in code. Each ends as a typed error or as a picture, in
+//! bounded time and memory, in the decoder and in a real server.
 
-// A test names the answer it expects; any other fails it.
+// Tests match the expected answer and panic on all others.
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod case;
 #[path = "../common/clients.rs"]
 mod clients;
+#[path = "../common/mod.rs"]
+mod common;
 mod decode;
 mod jpeg;
 mod memory;
@@ -22,11 +24,12 @@ mod webp_codes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Counts what Rust code allocates; what libjpeg-turbo takes is seen in the process' resident memory only.
+/// Counts the allocations of Rust code. Those of libjpeg-turbo show only in the resident memory of
+/// the process.
 #[global_allocator]
 static HEAP: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
 
-/// One test at a time: memory and time are those of the whole process.
+/// Lets one test run at a time, because memory and time are measured for the whole process.
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)

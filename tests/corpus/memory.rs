@@ -1,12 +1,12 @@
-//! What something costs: memory at most, and time.
+//! Measures the peak memory and the time of a function.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::HEAP;
 
-/// What `work` answers, and the bytes it held at once: by the allocator, and by the growth of the resident memory
-/// (`None` where the system does not tell it).
+/// Runs `work` and returns its result with its peak memory in bytes: by the allocator, and by the
+/// growth of the resident memory (`None` if the system does not report it).
 pub(crate) fn measured<T>(work: impl FnOnce() -> T) -> (T, u64, Option<u64>) {
     HEAP.reset_peak_usage();
     let before = HEAP.current_usage();
@@ -17,8 +17,8 @@ pub(crate) fn measured<T>(work: impl FnOnce() -> T) -> (T, u64, Option<u64>) {
     (result, heap, growth)
 }
 
-/// What `work` answers, and how long the processor was busy with it: on a loaded machine the clock says little. By the
-/// clock where the system does not tell.
+/// Runs `work` and returns its result with the processor time, since elapsed time says little on a
+/// loaded machine. Returns the elapsed time if the system does not report processor time.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let (start, busy) = (Instant::now(), busy_time());
     let result = work();
@@ -26,19 +26,19 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (result, taken.unwrap_or_else(|| start.elapsed()))
 }
 
-/// Time that this thread has run.
+/// Returns the processor time of this thread.
 fn busy_time() -> Option<Duration> {
     let nanos = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     nanos.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
-/// Resident memory now; its peak counts from here on.
+/// Resets the peak of the resident memory and returns the current value.
 fn reset_resident_peak() -> Option<u64> {
     fs::write("/proc/self/clear_refs", "5").ok()?;
     status("VmRSS:")
 }
 
-/// Most resident memory since [`reset_resident_peak`].
+/// Returns the peak of the resident memory since [`reset_resident_peak`].
 pub(crate) fn peak_resident() -> Option<u64> {
     status("VmHWM:")
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frameway::domain::PictureFormat;
-use frameway::picture::{Codec, DecodeError, KeptMetadata, Limits, SourcePicture};
+use frameway::picture::{Codec, DecodeError, Limits, PreservedMetadata, SourcePicture};
 
 use crate::alone;
 use crate::case::{Random, valid};
@@ -15,14 +15,14 @@ const MAX_TIME: Duration = Duration::from_secs(2);
 fn number(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
-        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
 fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
     for _ in 0..=random.below(6) {
         let length = bytes.len().max(1);
         let at = random.below(length);
-        // Half of the damage goes where sizes and tables are.
+        // Half of the changes are in the header, which contains sizes and tables.
         let at = if random.below(2) == 0 { at % 700.min(length) } else { at };
         let span = random.below(64).min(bytes.len().saturating_sub(at));
         match random.below(9) {
@@ -48,8 +48,9 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
     }
 }
 
-/// The same with metadata: an EXIF block that says "on its side", and an ICC profile of nothing but a header, in two parts.
-fn telling(plain: &[(PictureFormat, Vec<u8>)]) -> Vec<(PictureFormat, Vec<u8>)> {
+/// Adds metadata to the pictures: an EXIF block with an orientation that swaps the sides, and an
+/// ICC profile that is only a header, in two parts.
+fn with_metadata(plain: &[(PictureFormat, Vec<u8>)]) -> Vec<(PictureFormat, Vec<u8>)> {
     let segment = |code, parts: &[&[u8]]| {
         let payload = parts.concat();
         [&[0xFF, code][..], &(payload.len() as u16 + 2).to_be_bytes(), &payload].concat()
@@ -65,12 +66,12 @@ fn telling(plain: &[(PictureFormat, Vec<u8>)]) -> Vec<(PictureFormat, Vec<u8>)> 
     ];
     let (_, jpeg) = &plain[0];
     let jpeg = [&jpeg[..2], &metadata.concat(), &jpeg[2..]].concat();
-    let kept = KeptMetadata::of(PictureFormat::Jpeg, &jpeg);
+    let kept = PreservedMetadata::of(PictureFormat::Jpeg, &jpeg);
     let with_it = plain.iter().map(|(format, plain)| {
-        let file = kept.put_into(*format, plain.clone().into()).expect("it was just encoded");
+        let file = kept.insert_into(*format, plain.clone().into()).expect("it was just encoded");
         assert_eq!(
-            KeptMetadata::of(*format, &file),
-            KeptMetadata::of(PictureFormat::Jpeg, &jpeg),
+            PreservedMetadata::of(*format, &file),
+            PreservedMetadata::of(PictureFormat::Jpeg, &jpeg),
             "{format}"
         );
         (*format, file.to_vec())
@@ -84,16 +85,16 @@ fn mutated_pictures_end_as_pictures_or_typed_errors() {
     let seed = number("SEED").unwrap_or(1);
     let iterations = number("ITERATIONS").unwrap_or(ITERATIONS);
     let mut originals = valid();
-    // Fresh pictures, as encoders make them: without metadata.
+    // New pictures without metadata, as encoders write them.
     let fresh = originals.clone();
-    originals.extend(telling(&originals));
+    originals.extend(with_metadata(&originals));
     originals.push((PictureFormat::Nv12, vec![80; 160 * 90 * 3 / 2]));
-    // Small limits keep every case quick; a limit that is not kept shows in the planes.
+    // Small limits keep each case fast, and a limit that is not applied shows in the planes.
     let limits = Limits { max_pixels: 100_000, max_alloc_bytes: 4 << 20, ..Limits::default() };
     let mut codec = Codec::new(limits);
     let (mut decoded, mut refused) = (0, 0);
     for iteration in 0..iterations {
-        // Each follows from its own number: `SEED=<that one> ITERATIONS=1` repeats it alone.
+        // Each iteration depends on its own seed only: `SEED=<seed> ITERATIONS=1` repeats it.
         let own = seed.wrapping_add(iteration);
         let mut random = Random::new(own);
         let (format, original) = &originals[random.below(originals.len())];
@@ -116,18 +117,18 @@ fn mutated_pictures_end_as_pictures_or_typed_errors() {
                 decoded += 1;
                 let pixels = u64::from(planes.width()) * u64::from(planes.height());
                 assert!(pixels <= limits.max_pixels, "SEED={own} ITERATIONS=1: {pixels} pixels");
-                // A smaller copy is there as well, and no less than was asked for.
+                // A scaled decode must work as well, with at least the requested size.
                 let (width, height) = (planes.width() / 3, planes.height() / 3);
                 let small = codec.decode_at_least(&source, width, height);
                 let small = small.unwrap_or_else(|error| panic!("SEED={own} ITERATIONS=1: scaled: {error}"));
                 assert!(small.width() >= width && small.height() >= height, "SEED={own} ITERATIONS=1");
                 assert!(small.width() <= planes.width() && small.height() <= planes.height());
                 codec.recycle(small);
-                // What is kept of it goes into another picture, which is one still.
-                let kept = KeptMetadata::of(*format, &data);
+                // Its preserved metadata can be inserted into another picture, which stays valid.
+                let kept = PreservedMetadata::of(*format, &data);
                 for (format, plain) in &fresh {
-                    if !format.is_raw() && kept != KeptMetadata::default() {
-                        let made = kept.put_into(*format, plain.clone().into());
+                    if !format.is_raw() && kept != PreservedMetadata::default() {
+                        let made = kept.insert_into(*format, plain.clone().into());
                         let made =
                             made.unwrap_or_else(|error| panic!("SEED={own} ITERATIONS=1: kept: {error}"));
                         let again = codec.decode(&SourcePicture {
@@ -163,6 +164,6 @@ fn mutated_pictures_end_as_pictures_or_typed_errors() {
             colors: Default::default(),
             data: original,
         };
-        assert!(codec.decode(&source).is_ok(), "SEED={seed}: the codec is harmed: {format}");
+        assert!(codec.decode(&source).is_ok(), "SEED={seed}: the codec no longer works: {format}");
     }
 }

@@ -1,11 +1,11 @@
-//! PNG: chunks that lie, unpack to too much, or are not there.
+//! PNG: chunks that are wrong, decompress to too much, or are missing.
 
 use frameway::domain::PictureFormat;
 use image::ExtendedColorType::{L8, L16, Rgba16};
 
 use crate::case::{Case, Want, png_of};
 
-/// Where IHDR ends.
+/// The offset of the end of IHDR.
 const HEADER_END: usize = 33;
 
 fn crc(bytes: &[u8]) -> u32 {
@@ -23,7 +23,7 @@ fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32).to_be_bytes()[..], &named, &crc(&named).to_be_bytes()].concat()
 }
 
-/// The bodies of all IDAT chunks.
+/// Returns the bodies of all IDAT chunks.
 fn packed(png: &[u8]) -> Vec<u8> {
     let (mut found, mut at) = (Vec::new(), HEADER_END);
     while let Some(head) = png.get(at..at + 8) {
@@ -47,19 +47,20 @@ fn png(header: Vec<u8>, chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     header.into_iter().chain(chunks).chain(chunk(b"IEND", &[])).collect()
 }
 
-/// The PNG with a chunk put in behind its header.
+/// Inserts a chunk after the header of a PNG.
 fn with(png: &[u8], name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&png[..HEADER_END], &chunk(name, body), &png[HEADER_END..]].concat()
 }
 
-/// A zlib stream of so many bytes, nearly all of them zeros: one row of a grey picture.
+/// Returns a zlib stream of this many bytes, nearly all zeros: one row of a grey picture.
 fn zeros(bytes: u32) -> Vec<u8> {
     packed(&png_of(&vec![0; bytes as usize - 1], bytes - 1, 1, L8))
 }
 
-/// Whole pictures of one colour of kinds that the encoder does not make. What they unpack to is not what they are stored as.
+/// Returns complete pictures of one colour in variants that the encoder does not write. Their
+/// decoded size differs from the stored one.
 pub(crate) fn unusual(width: u32, height: u32) -> Vec<(&'static str, Vec<u8>)> {
-    // Columns and rows of each pass: the first, and how far it is to the next.
+    // For each pass, the first column and row, and the distances to the next ones.
     const PASSES: [(u32, u32, u32, u32); 7] =
         [(0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4), (0, 2, 2, 4), (1, 2, 0, 2), (0, 1, 1, 2)];
     let interlaced = |pixel_bytes: u32| {
@@ -153,7 +154,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("1 x 1", png_of(&[7], 1, 1, L8), Want::Picture),
         ("65535 x 1", png_of(&[7; 65_535], 65_535, 1, L8), Want::TooLarge),
         ("1 x 8192", png_of(&[7; 8_192], 1, 8_192, L8), Want::Picture),
-        ("said to be a JPEG's neighbour", b"\x89PNG\r\n\x1A\n\xFF\xD8\xFF".repeat(9), Want::Corrupt),
+        ("a PNG signature before JPEG bytes", b"\x89PNG\r\n\x1A\n\xFF\xD8\xFF".repeat(9), Want::Corrupt),
     ]
     .into_iter()
     .chain(

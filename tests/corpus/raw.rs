@@ -1,4 +1,4 @@
-//! Raw pixels: every layout with odd sides and strides, and bytes that do not fit.
+//! Raw pixels: each layout with odd sides and strides, and bytes that do not match.
 
 use frameway::domain::PictureFormat;
 

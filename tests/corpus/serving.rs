@@ -1,5 +1,5 @@
-//! The corpus at a real server: every picture is refused at the door, or ends as a frame or a tombstone with a dead letter
-//! that owns its bytes; and the next good frame is as good as ever.
+//! Submits the corpus to a real server. Each picture is refused at submit, or ends as a frame or as
+//! a tombstone with a dead letter that owns the bytes; the next valid frame is processed as usual.
 
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ fn wire(case: &Case) -> pb::Frame {
     }
 }
 
-/// Whether a refusal at the door fits the case.
+/// Reports whether a refusal at submit is an expected result.
 fn may_refuse(want: Want, reason: R) -> bool {
     match want {
         Want::Picture | Want::Truncated | Want::Animated | Want::Unsupported | Want::TooComplex => false,
@@ -63,7 +63,7 @@ async fn published(server: &TestServer, sequence: u64) -> Lookup {
             Some(Lookup::Missing(_)) | None => {}
             Some(found) => return found,
         }
-        assert!(start.elapsed() < PATIENCE, "{sequence} does not come");
+        assert!(start.elapsed() < PATIENCE, "sequence {sequence} was not published");
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
 }
@@ -86,11 +86,11 @@ async fn check_tombstone(server: &TestServer, case: &Case, tombstone: &pb::Tombs
 
 #[tokio::test]
 #[expect(clippy::await_holding_lock, reason = "the lock is between tests, which have a runtime each")]
-async fn a_server_outlives_the_corpus() {
+async fn a_server_survives_the_corpus() {
     let _alone = alone();
     let server = TestServer::start(|_| {}).await;
     server.register(&[STREAM]).await;
-    // A part of the raw ones: they differ in their numbers only.
+    // Only some of the raw pictures, because they differ in their geometry only.
     let (raw, mut cases): (Vec<_>, Vec<_>) = all().into_iter().partition(|case| case.format.is_raw());
     cases.extend(raw.into_iter().step_by(9));
     let (mut frames, mut tombstones, mut refused) = (0, 0, 0);
@@ -120,7 +120,7 @@ async fn a_server_outlives_the_corpus() {
         let next = published(&server, good.sequence).await;
         assert!(matches!(next, Lookup::Frame(_)), "after {}: {next:?}", case.name);
     }
-    eprintln!("{frames} frames, {tombstones} tombstones, {refused} refused at the door");
+    eprintln!("{frames} frames, {tombstones} tombstones, {refused} refused at submit");
     assert!(frames > 20 && tombstones > 100 && refused > 5);
     let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await;
     assert!(info.is_ok(), "{info:?}");

@@ -1,4 +1,4 @@
-//! WebP: RIFF chunks that lie, animations, large pictures in few bytes.
+//! WebP: wrong RIFF chunks, animations, large pictures in few bytes.
 
 use frameway::domain::PictureFormat;
 use image::ExtendedColorType::{L8, Rgba8};
@@ -30,7 +30,7 @@ fn extended(flags: u8, width: u32, height: u32) -> Vec<u8> {
     [&[flags, 0, 0, 0], &width[..3], &height[..3]].concat()
 }
 
-/// A lossy picture of this size: its header, and next to no data behind it.
+/// Returns a lossy picture of this size: its header, followed by almost no data.
 fn lossy(width: u16, height: u16) -> Vec<u8> {
     let mut body = LOSSY_PIXEL;
     body[6..8].copy_from_slice(&width.to_le_bytes());
@@ -38,14 +38,14 @@ fn lossy(width: u16, height: u16) -> Vec<u8> {
     body.to_vec()
 }
 
-/// The VP8L body of a lossless picture of one colour, a few bytes whatever its size.
+/// Returns the VP8L body of a lossless picture of one colour: a few bytes for any size.
 fn flat(width: u32, height: u32) -> Vec<u8> {
     let whole = webp_of(&vec![0; (width * height) as usize], width, height, L8);
     let length = u32::from_le_bytes([whole[16], whole[17], whole[18], whole[19]]) as usize;
     whole[20..20 + length].to_vec()
 }
 
-/// The picture of an animation: where it lies and how long it shows, then its chunk.
+/// Returns an animation frame: position and duration, then its chunk.
 fn hidden_lossless(body: &[u8]) -> Vec<u8> {
     [&[0; 16], &b"VP8L"[..], &(body.len() as u32).to_le_bytes(), body].concat()
 }

@@ -1,6 +1,6 @@
-//! Lossless WebP by hand: one pixel, and tens of thousands of codes for it.
+//! Handmade lossless WebP: one pixel with tens of thousands of codes.
 
-/// Writes from the lowest bit of a byte on.
+/// A writer of bits, from the lowest bit of a byte upwards.
 #[derive(Default)]
 struct BitWriter {
     bytes: Vec<u8>,
@@ -18,19 +18,20 @@ impl BitWriter {
         }
     }
 
-    /// A code of one symbol, below 256: "simple", one symbol, of eight bits.
+    /// Writes a code of one symbol below 256: "simple", one symbol of eight bits.
     fn put_one(&mut self, symbol: u32) {
         self.put(0b101, 3);
         self.put(symbol, 8);
     }
 
-    /// The code of the one symbol 0, in four bits: "simple", one symbol, of one bit.
+    /// Writes a code of the symbol 0 in four bits: "simple", one symbol of one bit.
     fn put_zero(&mut self) {
         self.put(0b0001, 4);
     }
 
-    /// 2,048 symbols of 11 bits each, in 66 bits: "not simple"; fifteen lengths of the code for lengths, of which the last, that of
-    /// 11, is the only one there is, and so takes no bits; the number of symbols but two in twelve bits.
+    /// Writes a code of 2,048 symbols of 11 bits each, in 66 bits: "not simple"; fifteen lengths of
+    /// the code for lengths, of which only the last one, for 11, is used, so that each length takes
+    /// no bits; and the number of symbols minus two in twelve bits.
     fn put_large(&mut self) {
         self.put(0, 1);
         self.put(15 - 4, 4);
@@ -42,7 +43,8 @@ impl BitWriter {
     }
 }
 
-/// The VP8L body of one pixel that has the last of `groups` groups of codes; `put_green` writes the first code of each.
+/// Returns the VP8L body of one pixel that uses the last of `groups` groups of codes; `put_green`
+/// writes the first code of each group.
 fn pixel(groups: u32, put_green: impl Fn(&mut BitWriter)) -> Vec<u8> {
     let mut bits = BitWriter::default();
     bits.put(0x2F, 8);
@@ -65,12 +67,12 @@ fn pixel(groups: u32, put_green: impl Fn(&mut BitWriter)) -> Vec<u8> {
     bits.bytes
 }
 
-/// Ten bytes of file a group, of which each takes some 70 kB in the decoder.
+/// Ten bytes of the file per group, each of which takes about 70 kB in the decoder.
 pub(crate) fn groups(count: u32) -> Vec<u8> {
     pixel(count, BitWriter::put_large)
 }
 
-/// Two bytes of file a group, without tables.
+/// Two bytes of the file per group, without tables.
 pub(crate) fn empty_groups(count: u32) -> Vec<u8> {
     pixel(count, BitWriter::put_zero)
 }

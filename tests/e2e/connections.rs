@@ -1,4 +1,5 @@
-//! What becomes of connections whose peers do not speak HTTP/2 as a client would.
+//! Connections: peers that do not complete the handshake, the maximum age of a connection, and Unix
+//! sockets.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,7 +26,8 @@ use crate::raw::{PREFACE, SETTINGS};
 use crate::reason;
 use crate::server::{PATIENCE, TestServer, frame, spawn};
 
-/// Connects, sends `first` at once and the bytes of `slow` one by one, and waits until the server ends the connection.
+/// Connects, sends `first` at once and the bytes of `slow` one by one, and waits until the server
+/// closes the connection.
 async fn held_open(address: SocketAddr, first: &'static [u8], slow: &'static [u8]) {
     let mut socket = TcpStream::connect(address).await.expect("connects");
     socket.write_all(first).await.expect("sends");
@@ -50,9 +52,10 @@ async fn held_open(address: SocketAddr, first: &'static [u8], slow: &'static [u8
 }
 
 #[tokio::test]
-async fn peers_that_do_not_complete_the_handshake_shut_nobody_out() {
+async fn peers_that_do_not_complete_the_handshake_block_nobody() {
     let server = TestServer::start(|config| {
         config.server.max_connections = 20;
+        config.server.max_connections_per_address = Some(20);
         config.server.handshake_timeout = Duration::from_secs(2);
     })
     .await;
@@ -73,15 +76,15 @@ async fn peers_that_do_not_complete_the_handshake_shut_nobody_out() {
     let mut client = loop {
         match endpoint.connect().await {
             Ok(channel) => break StreamingServiceClient::new(channel),
-            Err(error) => assert!(began.elapsed() < PATIENCE, "nobody gets in: {error}"),
+            Err(error) => assert!(began.elapsed() < PATIENCE, "nobody can connect: {error}"),
         }
     };
     let answer = timeout(PATIENCE, client.get_server_info(pb::GetServerInfoRequest {})).await;
-    answer.expect("a new client gets in").expect("and is served");
+    answer.expect("a new client can connect").expect("and is served");
     for peer in held {
         timeout(PATIENCE, peer).await.expect("the server ends it").expect("the peer runs");
     }
-    // Those that completed it stay.
+    // Connections that completed the handshake stay open.
     let answer = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await;
     answer.expect("the first client is still connected");
     server.stop().await;
@@ -100,7 +103,7 @@ async fn a_connection_that_completed_the_handshake_stays_open_without_calls() {
     server.stop().await;
 }
 
-/// The delay in a status' RetryInfo, in milliseconds.
+/// Returns the delay in the RetryInfo of a status, in milliseconds.
 fn retry_ms(status: &tonic::Status) -> u128 {
     let delay = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
     delay.expect("a retry delay").as_millis()
@@ -137,7 +140,7 @@ async fn a_connection_that_is_too_old_ends_its_calls_with_cursors_and_a_new_one_
     };
     assert_eq!((ended.code(), reason(&ended).as_str()), (Code::Unavailable, "ERROR_REASON_DRAINING"));
 
-    // The same channel goes on over another connection, from the cursor.
+    // The same channel resumes from the cursor over another connection.
     let position = Position::Cursors(pb::CursorList { cursors: draining.cursors });
     server.submit(vec![frame("cam", 1)]).await;
     let mut resumed = subscribe(&server, selector("cam", position), 0).await;
@@ -147,7 +150,7 @@ async fn a_connection_that_is_too_old_ends_its_calls_with_cursors_and_a_new_one_
 }
 
 #[tokio::test]
-async fn a_group_member_and_a_publisher_on_a_connection_that_is_too_old_are_told() {
+async fn a_group_member_and_a_publisher_on_a_connection_that_is_too_old_get_draining() {
     let server = TestServer::start(|config| {
         config.server.max_connection_age = Some(Duration::from_secs(3));
         config.server.max_connection_age_grace = Duration::from_millis(500);
@@ -166,7 +169,7 @@ async fn a_group_member_and_a_publisher_on_a_connection_that_is_too_old_are_told
     let sent = tokio_stream::wrappers::ReceiverStream::new(sent);
     let mut publisher = server.streaming().submit_frames(sent).await.expect("opens").into_inner();
 
-    let told = loop {
+    let reported = loop {
         let message = timeout(PATIENCE, joined.message()).await.expect("in time").expect("no error yet");
         match message.and_then(|message| message.event).expect("an event") {
             consume_frames_response::Event::Draining(draining) => break ms(draining.reconnect_delay),
@@ -176,10 +179,10 @@ async fn a_group_member_and_a_publisher_on_a_connection_that_is_too_old_are_told
     let end = timeout(PATIENCE, joined.message()).await.expect("in time").expect_err("ends with a status");
     assert_eq!(
         (end.code(), reason(&end).as_str(), retry_ms(&end)),
-        (Code::Unavailable, "ERROR_REASON_DRAINING", told)
+        (Code::Unavailable, "ERROR_REASON_DRAINING", reported)
     );
 
-    let told = loop {
+    let reported = loop {
         let message = timeout(PATIENCE, publisher.message()).await.expect("in time").expect("no error yet");
         match message.and_then(|message| message.event).expect("an event") {
             pb::submit_frames_response::Event::Draining(draining) => break ms(draining.reconnect_delay),
@@ -189,7 +192,7 @@ async fn a_group_member_and_a_publisher_on_a_connection_that_is_too_old_are_told
     let end = timeout(PATIENCE, publisher.message()).await.expect("in time").expect_err("ends with a status");
     assert_eq!(
         (end.code(), reason(&end).as_str(), retry_ms(&end)),
-        (Code::Unavailable, "ERROR_REASON_DRAINING", told)
+        (Code::Unavailable, "ERROR_REASON_DRAINING", reported)
     );
     server.stop().await;
 }
@@ -236,7 +239,7 @@ async fn a_unix_socket_is_served_removed_at_the_end_and_replaced_when_stale() {
     served_on(&listen, |app| app.address().url()).await;
     assert!(!path.exists(), "the socket is left");
 
-    // Nobody listens on what a server left that was killed.
+    // Nobody listens on the socket that a killed server left.
     drop(std::os::unix::net::UnixListener::bind(&path).expect("binds"));
     assert!(path.exists());
     served_on(&listen, |app| app.address().url()).await;
@@ -249,7 +252,7 @@ async fn a_unix_socket_is_served_removed_at_the_end_and_replaced_when_stale() {
     assert!(error.contains(&listen) && error.contains("another server"), "{error}");
     drop(taken);
 
-    // What is no socket is nobody's to remove.
+    // A file that is not a socket is not removed.
     std::fs::remove_file(&path).expect("is removed");
     std::fs::write(&path, "data").expect("is written");
     let mut config = Config::default();

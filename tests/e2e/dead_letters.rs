@@ -1,4 +1,5 @@
-//! Frames that could not be processed: kept with their pictures, read, sent through again, thrown away.
+//! Dead letters of frames that could not be processed: stored with their pictures, read, replayed,
+//! discarded.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use tonic::{Code, Status};
 use crate::server::{PATIENCE, TestServer, frame, jpeg};
 use crate::{name, reason};
 
-/// A JPEG that ends in the middle.
+/// Returns a JPEG that is truncated in the middle.
 fn broken(shade: u8) -> Vec<u8> {
     let whole = jpeg(shade);
     whole[..whole.len() * 2 / 3].to_vec()
@@ -23,7 +24,8 @@ fn broken_frame(stream: &str, shade: u8) -> pb::Frame {
     pb::Frame { data: broken(shade).into(), ..frame(stream, shade) }
 }
 
-/// Waits until a stream's output has this sequence. (A subscriber hears of a tombstone with the next frame or heartbeat.)
+/// Waits until the output of a stream has this sequence. (A subscriber receives a tombstone only
+/// with the next frame or heartbeat.)
 async fn published(server: &TestServer, stream: &str, sequence: u64) {
     let start = Instant::now();
     loop {
@@ -80,7 +82,7 @@ fn refusal(outcome: &Outcome) -> R {
 }
 
 #[tokio::test]
-async fn a_broken_picture_is_kept_byte_for_byte_with_all_that_was_said_of_it() {
+async fn a_broken_picture_is_kept_byte_for_byte_with_its_metadata() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let sent = pb::Frame {
@@ -112,17 +114,17 @@ async fn a_broken_picture_is_kept_byte_for_byte_with_all_that_was_said_of_it() {
     assert_eq!((picture.role(), picture.format()), (pb::PictureRole::Original, pb::PictureFormat::Jpeg));
     assert_eq!(picture.content, Some(Content::Data(sent.data.clone())), "byte for byte");
 
-    // Its place in the output names it.
+    // Its entry in the output names the dead letter.
     let request = pb::GetFramesRequest { stream_id: "cam".into(), sequences: vec![1], ..Default::default() };
     let found =
         server.streaming().get_frames(request).await.expect("looks up").into_inner().results.remove(0);
     let Some(Lookup::Tombstone(tombstone)) = found.outcome else { panic!("no tombstone: {found:?}") };
     assert_eq!(tombstone.dead_letter_id, letter.dead_letter_id);
-    let stats = server.queues().get_queue_stats(pb::GetQueueStatsRequest::default()).await.expect("tells");
+    let stats = server.queues().get_queue_stats(pb::GetQueueStatsRequest::default()).await.expect("answers");
     let total = stats.into_inner().total.expect("a total");
     assert_eq!((total.dead_letter_count, total.dead_letter_bytes), (1, listed.kept_bytes));
 
-    // Without the picture, and with one that is too large for the caller.
+    // The dead letter is read without its picture, and with one that is too large for the caller.
     let id = letter.dead_letter_id.clone();
     for (metadata_only, content) in
         [(true, None), (false, Some(Content::OmittedReason(pb::OmittedReason::TooLarge.into())))]
@@ -147,16 +149,17 @@ async fn a_replay_goes_through_the_worker_once_under_a_new_sequence() {
     let listed = list(&server, "").await.dead_letters;
     let ids: Vec<&str> = listed.iter().map(|letter| letter.dead_letter_id.as_str()).collect();
     assert_eq!(listed.iter().map(|letter| letter.sequence).collect::<Vec<_>>(), [2, 1], "newest first");
-    // Results stand as asked; sequences are given in the order of the first ones.
+    // Results are in the order of the request; sequences are in the order of the original ones.
     assert_eq!(replay(&server, &ids, false).await, [done(5), done(4)]);
     assert_eq!(replay(&server, &ids, false).await, [done(5), done(4)], "once");
     published(&server, "cam", 5).await;
-    // Broken it still is: it fails again, under its new number, as a dead letter of its own.
+    // The picture is still broken: the frame fails again, with its new sequence, as another dead
+    // letter.
     let all = list(&server, r#"stream_id = "cam""#).await;
     let seen: Vec<_> = all.dead_letters.iter().map(|one| (one.sequence, one.replayed_sequence)).collect();
     assert_eq!(seen, [(5, 0), (4, 0), (2, 5), (1, 4)]);
     assert!(all.dead_letters[3].replay_time.is_some());
-    // Of all: those that were replayed before are passed over, the oldest come first.
+    // A replay of all skips those that were replayed before, and starts with the oldest.
     let target = Some(replay_dead_letters_request::Target::All(true));
     let request = pb::ReplayDeadLettersRequest {
         target,
@@ -174,7 +177,7 @@ async fn a_replay_goes_through_the_worker_once_under_a_new_sequence() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_goes_with_its_stream() {
+async fn a_dead_letter_is_removed_with_its_stream() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     server.submit(vec![broken_frame("cam", 1)]).await;
@@ -194,7 +197,7 @@ async fn a_dead_letter_goes_with_its_stream() {
 }
 
 #[tokio::test]
-async fn discarded_ones_are_gone_and_pages_go_on() {
+async fn discarded_dead_letters_are_gone_and_pages_continue() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["a", "b"]).await;
     for shade in 0..3 {
@@ -264,7 +267,7 @@ async fn bad_requests_are_refused_and_change_nothing() {
         (Some(Replay::All(false)), None, R::InvalidField),
         (Some(Replay::All(true)), Some(0), R::InvalidField),
         (Some(Replay::All(true)), Some(1_001), R::InvalidField),
-        // What selects all must say so.
+        // An empty filter does not select all.
         (Some(Replay::Filter(String::new())), None, R::InvalidField),
         (Some(Replay::Filter(" ".to_owned())), None, R::InvalidField),
         (Some(Replay::Filter("nothing".to_owned())), None, R::FilterInvalid),

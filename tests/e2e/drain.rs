@@ -1,4 +1,5 @@
-//! How a server goes: subscribers get their cursors, calls finish, watchers are cut, a deadline holds.
+//! The drain of a server: subscribers get their cursors, calls finish, watchers are closed, and the
+//! timeout is kept.
 
 use std::time::Duration;
 
@@ -34,17 +35,18 @@ async fn subscriptions_end_with_cursors_and_health_says_so_first() {
     let end = timeout(PATIENCE, events.message()).await.expect("in time").expect_err("ends with a status");
     assert_eq!((end.code(), reason(&end).as_str()), (Code::Unavailable, "ERROR_REASON_DRAINING"));
     let retry = end.get_error_details().retry_info().and_then(|info| info.retry_delay).expect("a delay");
-    let told: Duration = draining.reconnect_delay.and_then(|delay| delay.try_into().ok()).expect("a delay");
-    assert_eq!(told, retry);
-    assert!((Duration::from_secs(1)..=Duration::from_secs(2)).contains(&told), "{told:?}");
+    let reported: Duration =
+        draining.reconnect_delay.and_then(|delay| delay.try_into().ok()).expect("a delay");
+    assert_eq!(reported, retry);
+    assert!((Duration::from_secs(1)..=Duration::from_secs(2)).contains(&reported), "{reported:?}");
     assert_eq!(health.message().await.ok().flatten().map(|m| m.status()), Some(ServingStatus::NotServing));
-    // The open health watch would hold the server for ever.
+    // The open health watch would otherwise keep the server alive for ever.
     server.stop().await;
     assert!(began.elapsed() < PATIENCE / 2);
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told() {
+async fn a_port_in_use_is_reported() {
     let server = TestServer::start(|_| {}).await;
     let mut config = Config::default();
     config.server.listen = server.address.into();

@@ -1,4 +1,5 @@
-//! Members of consumer groups: what they keep while they are away, and how much they are given.
+//! Members of consumer groups: the frames that they keep while they are disconnected, and the
+//! limits of their windows.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::server::{PATIENCE, TestServer};
 use crate::{name, reason};
 
 #[tokio::test]
-async fn frames_of_a_member_that_stays_away_come_to_another_at_their_deadlines() {
+async fn frames_of_an_absent_member_go_to_another_at_their_deadlines() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     create(&server, pb::ConsumerGroup { ack_deadline: seconds(3), ..group("site", "cam") }).await;
@@ -52,7 +53,7 @@ async fn a_member_that_connects_again_keeps_its_frames_and_their_ack_ids() {
         had.push(next_frame(&mut events).await);
     }
     let mut beside = join(&server, member("site", "b")).await;
-    // More often than a frame may be delivered.
+    // More often than the maximum of delivery attempts.
     for _ in 0..5 {
         drop(events);
         events = join(&server, member("site", "a")).await;
@@ -79,7 +80,7 @@ async fn a_slow_member_is_given_no_more_than_it_handles_while_others_have_room()
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     create(&server, group("site", "cam")).await;
-    // It handles nothing at all, and is there first.
+    // The slow member joins first and acknowledges nothing.
     let mut slow = join(&server, member("site", "slow")).await;
     let mut quick = join(&server, member("site", "quick")).await;
     until(&server, "site", |status| status.members.len() == 2).await;
@@ -122,7 +123,7 @@ async fn a_new_call_under_the_same_name_replaces_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_member_takes_no_more_than_it_may_and_goes_on_after_an_ack() {
+async fn a_member_gets_at_most_its_maximum_and_continues_after_an_ack() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     create(&server, group("site", "cam")).await;
@@ -133,7 +134,7 @@ async fn a_member_takes_no_more_than_it_may_and_goes_on_after_an_ack() {
     let first = next_frame(&mut events).await;
     let second = next_frame(&mut events).await;
     until(&server, "site", |status| status.lag_frames == 5).await;
-    // A heartbeat comes before the third frame, and says that two are out.
+    // A heartbeat arrives before the third frame, and reports two outstanding frames.
     let heartbeat = loop {
         let message = timeout(PATIENCE, events.message()).await.expect("in time").expect("no error");
         match message.and_then(|message| message.event).expect("an event") {

@@ -1,6 +1,6 @@
-//! Consumer groups, as operators change them, and across servers.
+//! Consumer groups: changes by operators, and groups across servers.
 
-use frameway::config::{Config, Role};
+use frameway::config::{Backend, Config, RedisSettings, Role};
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ack_result::Outcome;
 use frameway::shutdown::Tasks;
@@ -15,7 +15,7 @@ use crate::server::{PATIENCE, TestServer};
 use crate::{name, reason};
 
 #[tokio::test]
-async fn groups_are_made_listed_changed_and_refused() {
+async fn groups_are_created_listed_changed_and_refused() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["a-1", "b-1"]).await;
     for id in ["g1", "g2", "g3"] {
@@ -42,7 +42,7 @@ async fn groups_are_made_listed_changed_and_refused() {
 
     submit(&server, "a-1", 2).await;
     submit(&server, "b-1", 2).await;
-    // A group of its own tells when the frames of the other stream are out.
+    // Another group shows when the frames of the other stream are published.
     create(&server, group("b", "b-*")).await;
     until(&server, "g1", |status| status.lag_frames == 2).await;
     until(&server, "b", |status| status.lag_frames == 2).await;
@@ -58,7 +58,7 @@ async fn groups_are_made_listed_changed_and_refused() {
     assert_ne!(changed.group.expect("a group").etag, etag);
     let status = client.update_consumer_group(update(&etag)).await.expect_err("has changed");
     assert_eq!((status.code(), reason(&status)), (Code::Aborted, name(pb::ErrorReason::EtagMismatch)));
-    // What came to be selected begins now; what is not selected any more is dropped.
+    // A newly selected stream starts at its head; a stream that is no longer selected is dropped.
     let mut events = join(&server, member("g1", "a")).await;
     submit(&server, "a-1", 1).await;
     submit(&server, "b-1", 1).await;
@@ -90,14 +90,14 @@ async fn an_extension_gives_more_time() {
     assert!(
         extended.ack_expire_time.expect("a time").seconds > first.ack_expire_time.expect("a time").seconds
     );
-    // Only the other one comes again.
+    // Only the other frame is redelivered.
     let again = next_frame(&mut events).await;
     assert_eq!((sequence(&again), again.delivery_attempt), (sequence(&second), 2));
     assert!(done(&ack(&server, "site", &[&first]).await[0]));
     server.stop().await;
 }
 
-/// Two servers on one Redis, with a worker beside them.
+/// Two servers on one Redis, and a worker.
 pub(crate) struct Pair {
     pub(crate) first: TestServer,
     pub(crate) second: TestServer,
@@ -110,13 +110,13 @@ impl Pair {
     pub(crate) async fn start() -> Self {
         let redis = RedisServer::start();
         let on_redis = |config: &mut Config| {
-            config.queue.redis_url = Some(redis.url());
+            config.queue.backend = Backend::Redis(RedisSettings::new(redis.url()));
             config.server.role = Role::Api;
         };
         let (first, second) = (TestServer::start(on_redis).await, TestServer::start(on_redis).await);
         let mut config = Config::default();
         config.worker.worker_threads = Some(1);
-        config.queue.redis_url = Some(redis.url());
+        config.queue.backend = Backend::Redis(RedisSettings::new(redis.url()));
         let (tasks, stop) = (Tasks::new(), CancellationToken::new());
         tasks.spawn("worker", frameway::app::run_worker(config, stop.clone()));
         Self { first, second, _redis: redis, stop, tasks }
@@ -151,7 +151,7 @@ async fn an_ack_through_another_server_frees_the_member() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn members_of_two_servers_share_the_frames_and_hear_of_each_other() {
+async fn members_of_two_servers_share_the_frames_and_know_of_each_other() {
     let pair = Pair::start().await;
     pair.first.register(&["cam-1", "cam-2"]).await;
     create(&pair.first, group("site", "cam-*")).await;
@@ -174,7 +174,7 @@ async fn members_of_two_servers_share_the_frames_and_hear_of_each_other() {
     seen.dedup();
     assert_eq!(seen.len(), 30, "each frame went to one member");
 
-    // The same name on the other server takes the seat over.
+    // A member with the same id on the other server takes over the membership.
     let mut taken = join(&pair.second, member("site", "a")).await;
     let end = ended(&mut a).await;
     assert_eq!((end.code(), reason(&end)), (Code::Aborted, name(pb::ErrorReason::MemberReplaced)));

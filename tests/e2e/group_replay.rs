@@ -1,4 +1,4 @@
-//! Dead letters of consumer groups go back to their group.
+//! Replays of the dead letters of consumer groups to their group.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ fn rejection(frame: &pb::ConsumedFrame, dead_letter: bool) -> pb::Rejection {
     pb::Rejection { ack_id: frame.ack_id.clone(), retry_delay, dead_letter, ..Default::default() }
 }
 
-/// Rejects the next frame until it is a dead letter.
+/// Rejects the next frame until it becomes a dead letter.
 async fn give_up(server: &TestServer, events: &mut Events, attempts: u32) {
     for attempt in 1..=attempts {
         let frame = next_frame(events).await;
@@ -60,7 +60,7 @@ fn twice() -> pb::ConsumerGroup {
 }
 
 #[tokio::test]
-async fn a_replayed_frame_begins_anew_and_can_be_given_up_again() {
+async fn a_replayed_frame_starts_with_attempt_1_and_can_be_given_up_again() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     create(&server, twice()).await;
@@ -68,17 +68,18 @@ async fn a_replayed_frame_begins_anew_and_can_be_given_up_again() {
     let mut events = join(&server, member("site", "a")).await;
     give_up(&server, &mut events, 2).await;
     until(&server, "site", |status| status.dead_letter_frames == 1 && status.lag_frames == 0).await;
-    // Groups are not passed over.
+    // A replay of all does not skip the dead letters of groups.
     let all = || Target::All(true);
     assert_eq!(send(&server, all(), false).await, [REDELIVERED]);
     assert!(send(&server, all(), false).await.is_empty(), "those that were replayed are passed over");
-    // At once it is given up again: another dead letter, not the same.
+    // The frame is given up again at once, as another dead letter.
     give_up(&server, &mut events, 2).await;
     until(&server, "site", |status| status.dead_letter_frames == 2 && status.lag_frames == 0).await;
     let found = letters(&server).await;
     let seen: Vec<_> = found.iter().map(|one| (one.sequence, one.replay_time.is_some())).collect();
     assert_eq!(seen, [(1, false), (1, true)], "newest first");
-    // The old one answers what it answered; the new one brings the frame back, and stays whatever the caller asks.
+    // A replay of the old dead letter returns the same result; the new one returns the frame to the
+    // group, and is kept whatever the caller asks.
     assert_eq!(replay(&server, &found[1].dead_letter_id, false).await, REDELIVERED);
     assert_eq!(replay(&server, &found[0].dead_letter_id, true).await, REDELIVERED);
     let frame = next_frame(&mut events).await;
@@ -110,7 +111,7 @@ async fn a_dead_letter_of_a_deleted_group_stays() {
 }
 
 #[tokio::test]
-async fn a_frame_that_retention_took_comes_from_its_dead_letter() {
+async fn a_frame_that_retention_removed_comes_from_its_dead_letter() {
     let server = TestServer::start(|_| {}).await;
     let retention = Some(pb::RetentionPolicy { max_frames: Some(1), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
@@ -136,11 +137,12 @@ async fn a_frame_that_retention_took_comes_from_its_dead_letter() {
         if matches!(found[0].outcome, Some(pb::frame_lookup::Outcome::Missing(_))) {
             break;
         }
-        assert!(start.elapsed() < PATIENCE, "retention takes it");
+        assert!(start.elapsed() < PATIENCE, "retention removes it");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let id = letters(&server).await.remove(0).dead_letter_id;
-    // It stays, whatever the caller asks: the group's members are given the frame from it.
+    // The dead letter is kept whatever the caller asks: the members of the group receive the frame
+    // from it.
     assert_eq!(replay(&server, &id, true).await, REDELIVERED);
     let again = next_frame(&mut events).await;
     assert_eq!((sequence(&again), again.delivery_attempt), (1, 1));

@@ -1,4 +1,4 @@
-//! Consumer groups, as members and operators see them.
+//! Consumer groups: members and operators.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(crate) async fn status(server: &TestServer, group: &str) -> pb::ConsumerGrou
     answer.group.and_then(|group| group.status).expect("a status")
 }
 
-/// Waits until the group's status is as wanted.
+/// Waits until the status of the group fulfils a condition.
 pub(crate) async fn until(
     server: &TestServer,
     group: &str,
@@ -94,7 +94,7 @@ pub(crate) async fn next_frame(events: &mut Events) -> pb::ConsumedFrame {
     }
 }
 
-/// How a call ends.
+/// Waits for the end of a call, and returns its status.
 pub(crate) async fn ended(events: &mut Events) -> Status {
     let end = async {
         loop {
@@ -150,7 +150,7 @@ pub(crate) async fn submit(server: &TestServer, stream: &str, count: u8) {
 }
 
 #[tokio::test]
-async fn two_members_share_the_frames_and_each_is_told_once() {
+async fn two_members_share_the_frames_and_each_comes_once() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam-1", "cam-2"]).await;
     create(&server, group("site", "cam-*")).await;
@@ -185,7 +185,7 @@ async fn two_members_share_the_frames_and_each_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_frame_comes_again_after_its_deadline_and_a_late_ack_of_it_succeeds() {
+async fn a_frame_is_redelivered_after_its_deadline_and_a_late_ack_succeeds() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     create(&server, pb::ConsumerGroup { ack_deadline: seconds(1), ..group("site", "cam") }).await;
@@ -195,7 +195,7 @@ async fn a_frame_comes_again_after_its_deadline_and_a_late_ack_of_it_succeeds() 
     let second = next_frame(&mut events).await;
     assert_eq!((sequence(&second), second.delivery_attempt), (1, 2));
     assert_eq!(refused(&ack(&server, "site", &[&first]).await[0]), pb::ErrorReason::AckIdStale);
-    // Nobody else has it: an ack that comes after the deadline counts.
+    // No other member has the frame: an ack after the deadline counts.
     drop(events);
     assert!(done(&ack(&server, "site", &[&second]).await[0]));
     assert!(before(&ack(&server, "site", &[&second]).await[0]));
@@ -205,7 +205,7 @@ async fn a_frame_comes_again_after_its_deadline_and_a_late_ack_of_it_succeeds() 
 }
 
 #[tokio::test]
-async fn members_of_a_deleted_group_are_told() {
+async fn calls_of_members_end_when_their_group_is_deleted() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     create(&server, group("site", "cam")).await;
@@ -220,7 +220,7 @@ async fn members_of_a_deleted_group_are_told() {
     assert_eq!((end.code(), reason(&end)), (Code::NotFound, name(pb::ErrorReason::GroupDeleted)));
     let again = server.groups().delete_consumer_group(delete()).await.expect_err("is gone");
     assert_eq!((again.code(), reason(&again)), (Code::NotFound, name(pb::ErrorReason::GroupNotFound)));
-    // A group of the same name is another one.
+    // A new group with the same id is another group.
     create(&server, group("site", "cam")).await;
     assert_eq!(refused(&ack(&server, "site", &[&first]).await[0]), pb::ErrorReason::AckIdStale);
     server.stop().await;
@@ -266,14 +266,14 @@ async fn a_rejected_frame_waits_and_after_the_last_attempt_it_is_given_up() {
     assert_eq!(exhausted.reason(), pb::ErrorReason::DeliveryAttemptsExhausted);
     assert_eq!((rejected.attempts, rejected.message.as_str()), (1, "not a road"));
     assert_eq!(rejected.reason(), pb::ErrorReason::RejectedByConsumer);
-    // A late ack does not claim that anybody acknowledged them.
+    // A late ack is not answered as if the frames had been acknowledged.
     let late = ack(&server, "site", &[&first, &again, &other]).await;
     let exhausted = pb::ErrorReason::DeliveryAttemptsExhausted;
     assert_eq!(
         late.iter().map(refused).collect::<Vec<_>>(),
         [exhausted, exhausted, pb::ErrorReason::RejectedByConsumer]
     );
-    // The picture is a copy of the processed one.
+    // The dead letter has a copy of the processed picture.
     let request =
         pb::GetDeadLetterRequest { dead_letter_id: rejected.dead_letter_id.clone(), ..Default::default() };
     let letter = server.dead_letters().get_dead_letter(request).await.expect("reads").into_inner();
@@ -284,7 +284,7 @@ async fn a_rejected_frame_waits_and_after_the_last_attempt_it_is_given_up() {
 }
 
 #[tokio::test]
-async fn bad_ack_ids_are_refused_each_by_itself_and_change_nothing() {
+async fn each_bad_ack_id_is_refused_and_changes_nothing() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     create(&server, group("site", "cam")).await;
@@ -374,7 +374,7 @@ async fn a_seek_moves_the_group_and_makes_old_ack_ids_stale() {
         (Code::InvalidArgument, name(pb::ErrorReason::CursorInvalid))
     );
     assert_eq!(seek(None).await.expect_err("says nothing").code(), Code::InvalidArgument);
-    // Which streams must be said, and once.
+    // The streams of a seek must be given, and only once.
     let streams = group("site", "cam").streams;
     for (streams, all_streams) in [(Vec::new(), false), (streams, true)] {
         let position = Some(pb::StartPosition { position: Some(Position::Live(pb::StartLive {})) });
@@ -398,7 +398,7 @@ async fn status_of(server: &TestServer) -> (u64, u64) {
 }
 
 #[tokio::test]
-async fn streams_that_come_later_begin_with_their_first_frame() {
+async fn streams_registered_later_begin_with_their_first_frame() {
     let server = TestServer::start(|_| {}).await;
     create(&server, pb::ConsumerGroup { start: None, ..group("site", "late-*") }).await;
     server.register(&["late-1"]).await;
@@ -414,7 +414,7 @@ async fn streams_that_come_later_begin_with_their_first_frame() {
 }
 
 #[tokio::test]
-async fn a_stream_stays_with_its_member_where_the_group_says_so() {
+async fn with_affinity_a_stream_stays_with_its_member() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam-1", "cam-2"]).await;
     let affine = pb::ConsumerGroup { affinity: pb::GroupAffinity::Stream.into(), ..group("site", "cam-*") };
@@ -461,7 +461,7 @@ async fn a_stream_stays_with_its_member_where_the_group_says_so() {
 }
 
 #[tokio::test]
-async fn filtered_and_sampled_frames_count_as_done_and_are_told_as_gaps() {
+async fn filtered_and_sampled_frames_count_as_acknowledged_and_are_reported_as_gaps() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let filter = pb::FrameFilter { attributes: [("lane".into(), "2".into())].into(), ..Default::default() };
@@ -481,8 +481,8 @@ async fn filtered_and_sampled_frames_count_as_done_and_are_told_as_gaps() {
         }
     };
     assert_eq!(sequence(&delivered), 3);
-    let told: u64 = gaps.iter().map(|gap| gap.to_sequence - gap.from_sequence + 1).sum();
-    assert_eq!(told, 2, "{gaps:?}");
+    let reported: u64 = gaps.iter().map(|gap| gap.to_sequence - gap.from_sequence + 1).sum();
+    assert_eq!(reported, 2, "{gaps:?}");
     for gap in &gaps {
         assert_eq!(gap.causes[0].reason(), pb::GapReason::Filtered);
     }

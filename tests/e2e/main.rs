@@ -1,8 +1,11 @@
-//! The whole server over real gRPC, with the embedded queue.
+//! Tests of the whole server over real gRPC, with the embedded queue.
 
-// A test names the answer it expects; any other fails it.
+// A test names the answer that it expects and fails with any other.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+#[path = "../common/certificates.rs"]
+mod certificates;
+mod client;
 #[path = "../common/clients.rs"]
 mod clients;
 #[path = "../common/mod.rs"]
@@ -22,6 +25,7 @@ mod outputs;
 mod pictures;
 mod process;
 mod raw;
+mod redis_security;
 mod refused_backends;
 mod registry;
 mod relay;
@@ -32,6 +36,9 @@ mod service;
 mod stores;
 mod submit;
 mod submit_frames;
+mod submit_frames_ends;
+mod submit_throttle;
+mod tls;
 mod transport;
 mod watch;
 
@@ -40,7 +47,7 @@ use frameway::pb::v1::ErrorReason;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-/// The reason in a status' ErrorInfo: the full name of a value of the enum.
+/// Returns the reason in the ErrorInfo of a status: the full name of an enum value.
 fn reason(status: &Status) -> String {
     let info = status.get_error_details().error_info().cloned();
     let info = info.unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
@@ -48,32 +55,32 @@ fn reason(status: &Status) -> String {
     info.reason
 }
 
-/// A fact in a status' ErrorInfo.
+/// Returns a fact in the ErrorInfo of a status.
 fn fact(status: &Status, name: &str) -> Option<String> {
     status.get_error_details().error_info().and_then(|info| info.metadata.get(name).cloned())
 }
 
-/// Pauses all queues; answers them.
+/// Pauses all queues, and returns them.
 async fn pause_all(server: &server::TestServer) -> Vec<pb::Queue> {
     let target = Some(pb::pause_queue_request::Target::AllQueues(true));
     let request = pb::PauseQueueRequest { target, reason: "a test".into() };
     server.queues().pause_queue(request).await.expect("pauses").into_inner().queues
 }
 
-/// Resumes all queues; answers them.
+/// Resumes all queues, and returns them.
 async fn resume_all(server: &server::TestServer) -> Vec<pb::Queue> {
     let target = Some(pb::resume_queue_request::Target::AllQueues(true));
     let request = pb::ResumeQueueRequest { target, ..Default::default() };
     server.queues().resume_queue(request).await.expect("resumes").into_inner().queues
 }
 
-/// The numbers of all streams, by id.
+/// Returns the statistics of all streams, by id.
 async fn stream_stats(server: &server::TestServer) -> Vec<pb::StreamStats> {
     let answer = server.queues().list_stream_stats(pb::ListStreamStatsRequest::default()).await;
-    answer.expect("tells").into_inner().streams
+    answer.expect("answers").into_inner().streams
 }
 
-/// The name of a reason as ErrorInfo has it.
+/// Returns the name of a reason in ErrorInfo.
 fn name(reason: ErrorReason) -> String {
     reason.as_str_name().to_owned()
 }

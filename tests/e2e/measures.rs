@@ -1,4 +1,5 @@
-//! Measures of a scene from submit to subscriber: traffic, regions of interest, flags, filters.
+//! The measures of a scene from submit to subscriber: foreground, motion, regions of interest,
+//! flags, filters.
 
 use std::time::Duration;
 
@@ -8,11 +9,12 @@ use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use frameway::picture::{Codec, Limits};
 use frameway::scene::{Scene, Truth};
+use tokio::time::Instant;
 use tonic::Code;
 
 use crate::frames::{next, selector, subscribe};
 use crate::reason;
-use crate::server::{TestServer, frame};
+use crate::server::{PATIENCE, TestServer, frame};
 
 const FRAMES: u64 = 60;
 
@@ -33,9 +35,9 @@ fn sky() -> pb::Roi {
     roi("sky", pb::RoiKind::Other, &[(0.4, 0.0), (1.0, 0.0), (1.0, 0.1), (0.4, 0.1)])
 }
 
-/// Frames of an output from its start.
-async fn receive(server: &TestServer, asked: pb::StreamSelector, frames: u64) -> Vec<pb::ProcessedFrame> {
-    let mut events = subscribe(server, asked, frames).await;
+/// Receives frames of an output.
+async fn receive(server: &TestServer, selector: pb::StreamSelector, frames: u64) -> Vec<pb::ProcessedFrame> {
+    let mut events = subscribe(server, selector, frames).await;
     let mut arrived = Vec::new();
     while let Some(event) = next(&mut events).await {
         if let Event::Frame(delivered) = event {
@@ -78,16 +80,19 @@ async fn a_camera_over_a_road_is_measured() {
     let arrived = receive(&server, selector("cam", earliest()), FRAMES).await;
     assert_eq!(arrived.len() as u64, FRAMES);
     for (index, (frame, (_, truth))) in arrived.iter().zip(&drawn).enumerate() {
-        let traffic = frame.scene.expect("measures of the scene");
-        assert_eq!(traffic.model_frames, index as u64 + 1, "frames are learnt in order, each once");
-        assert_eq!(traffic.lighting(), pb::Lighting::Daylight);
-        assert!(traffic.lighting_confidence.is_some() && traffic.weather_confidence.is_some());
-        assert_eq!(traffic.motion_intensity.is_some(), index > 0);
-        assert_eq!(traffic.foreground_ratio.is_some(), index >= 15);
+        let measured = frame.scene.expect("measures of the scene");
+        assert_eq!(measured.model_frames, index as u64 + 1, "frames are learnt in order, each once");
+        assert_eq!(measured.lighting(), pb::Lighting::Daylight);
+        assert!(measured.lighting_confidence.is_some() && measured.weather_confidence.is_some());
+        assert_eq!(measured.motion_intensity.is_some(), index > 0);
+        assert_eq!(measured.foreground_ratio.is_some(), index >= 15);
         let [road, sky] = frame.rois.as_slice() else { panic!("{:?}", frame.rois) };
         assert_eq!((road.roi_id.as_str(), sky.roi_id.as_str()), ("road", "sky"));
         assert!(sky.mean_luma > road.mean_luma && road.rms_contrast > Some(0.0));
-        assert_eq!((road.foreground_ratio, road.congestion), (traffic.foreground_ratio, traffic.congestion));
+        assert_eq!(
+            (road.foreground_ratio, road.congestion),
+            (measured.foreground_ratio, measured.congestion)
+        );
         if index >= 40 {
             assert_eq!(sky.foreground_ratio, Some(0.0));
             assert!(truth.covered_share == 0.0 || road.foreground_ratio > Some(truth.covered_share / 2.0));
@@ -102,15 +107,15 @@ async fn a_camera_over_a_road_is_measured() {
         let times = times.map(|time| time.map(|time| (time.seconds, time.nanos)).expect("a time"));
         assert!(times.is_sorted(), "{times:?}");
     }
-    // What is measured can be filtered by.
-    let densities = arrived.iter().filter_map(|frame| frame.scene?.foreground_ratio);
-    let middle = { densities.clone().sum::<f64>() / densities.clone().count() as f64 };
-    let above = densities.filter(|density| *density >= middle).count() as u64;
+    // A filter can use the measures.
+    let ratios = arrived.iter().filter_map(|frame| frame.scene?.foreground_ratio);
+    let mean = { ratios.clone().sum::<f64>() / ratios.clone().count() as f64 };
+    let above = ratios.filter(|ratio| *ratio >= mean).count() as u64;
     assert!(above > 0 && above < 45, "{above}");
-    let filter = pb::FrameFilter { min_foreground_ratio: Some(middle), ..Default::default() };
+    let filter = pb::FrameFilter { min_foreground_ratio: Some(mean), ..Default::default() };
     let asked = pb::StreamSelector { filter: Some(filter), ..selector("cam", earliest()) };
-    let fuller = receive(&server, asked, above).await;
-    assert!(fuller.iter().all(|frame| frame.scene.unwrap().foreground_ratio >= Some(middle)));
+    let filtered = receive(&server, asked, above).await;
+    assert!(filtered.iter().all(|frame| frame.scene.unwrap().foreground_ratio >= Some(mean)));
     let filter = pb::FrameFilter { min_motion_intensity: Some(0.0), ..Default::default() };
     let asked = pb::StreamSelector { filter: Some(filter), ..selector("cam", earliest()) };
     assert_eq!(receive(&server, asked, 1).await[0].sequence, 2, "the first has no motion");
@@ -123,6 +128,13 @@ async fn bounds_and_regions_can_be_changed() {
     server
         .register_with(pb::Stream { stream_id: "cam".into(), rois: vec![road()], ..Default::default() })
         .await;
+    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3_600);
+    let late = pb::Frame { capture_time: Some(an_hour_ago.into()), ..frame("cam", 9) };
+    server.submit(vec![late.clone()]).await;
+    let first = receive(&server, selector("cam", earliest()), 1).await.remove(0);
+    let failures: Vec<_> = first.validation_failures().collect();
+    assert_eq!(failures, [pb::ValidationFailure::ClockSkew], "the defaults apply");
+
     let update = async |stream: pb::Stream, paths: &[&str]| {
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
         let request = pb::UpdateStreamRequest {
@@ -130,7 +142,11 @@ async fn bounds_and_regions_can_be_changed() {
             update_mask: Some(prost_types::FieldMask { paths }),
             ..Default::default()
         };
-        server.registry().update_stream(request).await.map(|answer| answer.into_inner().stream.expect("it"))
+        server
+            .registry()
+            .update_stream(request)
+            .await
+            .map(|answer| answer.into_inner().stream.expect("the stream"))
     };
     let bounds = |policy| pb::Stream { validation: Some(policy), ..Default::default() };
     let strict = pb::ValidationPolicy {
@@ -141,7 +157,7 @@ async fn bounds_and_regions_can_be_changed() {
     let stream = update(bounds(strict), &["validation.min_height", "validation.clock_policy"]).await.unwrap();
     let validation = stream.validation.expect("the policy in force");
     assert_eq!((validation.min_height, validation.clock_policy()), (Some(1_000), pb::ClockPolicy::Ignore));
-    assert_eq!(stream.rois, [road()], "as they were");
+    assert_eq!(stream.rois, [road()], "the regions are unchanged");
     let stream = update(pb::Stream { rois: vec![sky()], ..Default::default() }, &["rois"]).await.unwrap();
     assert_eq!(stream.rois, [sky()]);
     let twice = pb::Stream { rois: vec![road(), road()], ..Default::default() };
@@ -152,15 +168,21 @@ async fn bounds_and_regions_can_be_changed() {
     );
     assert!(refused.message().contains("rois[1].roi_id"), "{refused:?}");
 
-    // Settings are read anew for the frames accepted after the change; a clock's after a second.
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3_600);
-    server.submit(vec![pb::Frame { capture_time: Some(an_hour_ago.into()), ..frame("cam", 9) }]).await;
-    let arrived = receive(&server, selector("cam", earliest()), 1).await;
-    let failures: Vec<_> = arrived[0].validation_failures().collect();
-    assert_eq!(failures, [pb::ValidationFailure::TooSmall], "the clock is not looked at");
-    assert_eq!(arrived[0].clock_skew, None);
-    assert_eq!(arrived[0].rois.iter().map(|roi| roi.roi_id.as_str()).collect::<Vec<_>>(), ["sky"]);
+    // The new settings apply to the frames that are accepted after the change; a clock policy
+    // applies within a second or two.
+    let deadline = Instant::now() + PATIENCE;
+    for submitted in 2.. {
+        server.submit(vec![late.clone()]).await;
+        let arrived = receive(&server, selector("cam", earliest()), submitted).await.pop().expect("a frame");
+        assert_eq!(arrived.rois.iter().map(|roi| roi.roi_id.as_str()).collect::<Vec<_>>(), ["sky"]);
+        let failures: Vec<_> = arrived.validation_failures().collect();
+        if failures == [pb::ValidationFailure::TooSmall] {
+            assert_eq!(arrived.clock_skew, None, "the clock is ignored");
+            break;
+        }
+        assert_eq!(failures, [pb::ValidationFailure::TooSmall, pb::ValidationFailure::ClockSkew]);
+        assert!(Instant::now() < deadline, "the clock policy of the stream does not change");
+    }
     server.stop().await;
 }
 
@@ -170,7 +192,7 @@ async fn a_frame_that_waited_too_long_and_a_clock_that_is_off_are_flagged() {
     let max_age = Some(prost_types::Duration { seconds: 0, nanos: 10_000_000 });
     let validation = Some(pb::ValidationPolicy { max_age, ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), validation, ..Default::default() }).await;
-    // More pictures at once than any machine works out in 10 ms.
+    // More pictures at once than any machine processes in 10 ms.
     let data = drawn(&Scene::new(3, 1_280, 720), 1).remove(0).0;
     let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3_600);
     let late = pb::Frame { capture_time: Some(an_hour_ago.into()), data, ..frame("cam", 0) };

@@ -1,7 +1,5 @@
-//! Pause, resume, drain, purge and list; the queue policy that drops; the accounts and the system's metrics.
-
-use std::io;
-use std::sync::{Arc, Mutex, OnceLock};
+//! Operators: pause, resume, drain, purge and list queues; the queue policy that drops frames;
+//! totals and system metrics.
 
 use frameway::config::Role;
 use frameway::pb::admin::v1beta1 as admin;
@@ -14,6 +12,7 @@ use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use tonic::{Code, Status};
 
+use crate::common::log;
 use crate::frames::{gap_of, next, selector, subscribe};
 use crate::server::{TestServer, frame};
 use crate::{name, pause_all, reason, resume_all};
@@ -26,12 +25,12 @@ async fn purge(server: &TestServer, request: pb::PurgeQueueRequest) -> pb::Purge
     server.queues().purge_queue(request).await.expect("purges").into_inner()
 }
 
-/// A purge of all that waits at the target.
+/// Creates a purge of all waiting frames of the target.
 fn all_of(target: Purge) -> pb::PurgeQueueRequest {
     pb::PurgeQueueRequest { target: Some(target), ..Default::default() }
 }
 
-/// All queues, read in small pages.
+/// Lists all queues in small pages.
 async fn queues(server: &TestServer) -> Vec<pb::Queue> {
     let (mut queues, mut page_token) = (Vec::new(), String::new());
     loop {
@@ -48,7 +47,7 @@ async fn queues(server: &TestServer) -> Vec<pb::Queue> {
 
 async fn account(server: &TestServer) -> pb::FrameAccount {
     let stats = server.queues().get_queue_stats(pb::GetQueueStatsRequest::default()).await;
-    stats.expect("tells").into_inner().total.and_then(|total| total.account).expect("an account")
+    stats.expect("answers").into_inner().total.and_then(|total| total.account).expect("an account")
 }
 
 fn sum(account: &pb::FrameAccount) -> u64 {
@@ -60,14 +59,14 @@ fn sum(account: &pb::FrameAccount) -> u64 {
         + account.queued_frames
 }
 
-/// Reads until frame `last` has come: what came, as `from-to reason` and numbers.
+/// Reads events up to frame `last`; returns gaps as `from-to reason` and frames as sequences.
 async fn read_until(server: &TestServer, stream: &str, last: u64) -> Vec<String> {
     let mut events = subscribe(server, selector(stream, earliest()), 0).await;
     let mut seen = Vec::new();
     loop {
-        match next(&mut events).await.expect("goes on") {
-            Event::Gap(told) => {
-                let gap = gap_of(told);
+        match next(&mut events).await.expect("continues") {
+            Event::Gap(reported) => {
+                let gap = gap_of(reported);
                 let causes: Vec<_> = gap.causes.iter().map(|one| format!("{:?}", one.reason())).collect();
                 seen.push(format!("{}-{} {}", gap.from_sequence, gap.to_sequence, causes.join("+")));
             }
@@ -84,13 +83,13 @@ async fn read_until(server: &TestServer, stream: &str, last: u64) -> Vec<String>
 }
 
 #[tokio::test]
-async fn a_queue_that_is_resumed_at_any_moment_goes_on() {
+async fn a_queue_can_be_resumed_at_any_moment() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     for number in 1..=25 {
         pause_all(&server).await;
         server.submit(vec![frame("cam", number)]).await;
-        // The worker may be just about to notice the pause, or in the middle of it.
+        // The worker may not have noticed the pause yet, or only in part.
         resume_all(&server).await;
         assert_eq!(read_until(&server, "cam", number.into()).await.last(), Some(&number.to_string()));
     }
@@ -98,7 +97,7 @@ async fn a_queue_that_is_resumed_at_any_moment_goes_on() {
 }
 
 #[tokio::test]
-async fn a_paused_queue_is_purged_by_its_worker_and_goes_on_when_resumed() {
+async fn a_paused_queue_is_purged_by_its_worker_and_continues_when_resumed() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let paused = pause_all(&server).await;
@@ -112,7 +111,7 @@ async fn a_paused_queue_is_purged_by_its_worker_and_goes_on_when_resumed() {
         ..Default::default()
     };
     let purged = purge(&server, request).await;
-    // All three: no worker had taken one.
+    // All three are purged: no worker had taken one.
     assert_eq!((purged.marked_frames, purged.pending_frames), (3, 0));
     assert!(purged.marked_bytes > 0);
     server.submit(vec![frame("cam", 4)]).await;
@@ -179,7 +178,7 @@ async fn without_a_worker_a_purge_is_pending() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_operated_is_refused() {
+async fn invalid_operations_are_refused() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let mut client = server.queues();
@@ -207,7 +206,7 @@ async fn what_cannot_be_operated_is_refused() {
     );
     for ((pause, resume, drain, purge), code, why) in [
         (queue("p99"), Code::NotFound, R::QueueNotFound),
-        // Nothing named is not all.
+        // A call without a target does not select all.
         (queue(""), Code::InvalidArgument, R::InvalidField),
         ((None, None, None, None), Code::InvalidArgument, R::InvalidField),
         (not_all, Code::InvalidArgument, R::InvalidField),
@@ -241,7 +240,7 @@ async fn what_cannot_be_operated_is_refused() {
 }
 
 #[tokio::test]
-async fn a_stream_that_drops_its_oldest_frames_tells_of_them() {
+async fn a_stream_that_drops_its_oldest_frames_reports_them() {
     let server = TestServer::start(|_| {}).await;
     let overflow = pb::QueueOverflow::DropOldest.into();
     let queue = Some(pb::QueuePolicy { max_frames: Some(2), overflow, ..Default::default() });
@@ -249,7 +248,7 @@ async fn a_stream_that_drops_its_oldest_frames_tells_of_them() {
     let stored = server.register_with(stream).await.queue.expect("a policy");
     assert_eq!((stored.max_frames, stored.overflow()), (Some(2), pb::QueueOverflow::DropOldest));
     server.register(&["keeps"]).await;
-    // While its worker rests, more comes than the policy lets wait.
+    // While the queue is paused, more frames are submitted than the policy allows to wait.
     pause_all(&server).await;
     for shade in 1..=10 {
         let outcomes = server.submit(vec![frame("cam", shade), frame("keeps", shade)]).await;
@@ -266,7 +265,7 @@ async fn a_stream_that_drops_its_oldest_frames_tells_of_them() {
 
 #[tokio::test]
 async fn system_metrics_have_the_accounts_and_the_parts() {
-    let server = TestServer::start(|_| {}).await;
+    let server = TestServer::start(|config| config.queue.backend = frameway::config::Backend::Memory).await;
     server.register(&["cam"]).await;
     server.submit(vec![frame("cam", 1), frame("nobody", 1)]).await;
     pause_all(&server).await;
@@ -283,25 +282,25 @@ async fn system_metrics_have_the_accounts_and_the_parts() {
     }
     let metrics = async || {
         let answer = server.admin().get_system_metrics(admin::GetSystemMetricsRequest {}).await;
-        answer.expect("tells").into_inner()
+        answer.expect("answers").into_inner()
     };
-    let told = metrics().await;
-    let account = told.account.expect("an account");
+    let reported = metrics().await;
+    let account = reported.account.expect("an account");
     assert_eq!((account.accepted_frames, account.purged_frames, account.rejected_frames), (3, 1, 1));
     assert_eq!(sum(&account), 3);
-    let process = told.server.expect("the server");
+    let process = reported.server.expect("the server");
     assert_eq!((process.subscriptions, process.delivered_frames), (1, 2));
     assert!(process.uptime.is_some() && process.delivered_bytes > 0);
     let omitted: Vec<_> = process.omitted_frames.iter().map(|one| (one.reason(), one.count)).collect();
     assert_eq!(omitted, [(pb::GapReason::Purged, 1)]);
     let refused: Vec<_> = process.rejected_frames.iter().map(|one| (one.reason(), one.count)).collect();
     assert_eq!(refused, [(R::StreamNotFound, 1)]);
-    let backend = told.backend.expect("the backend");
+    let backend = reported.backend.expect("the backend");
     assert_eq!((backend.kind(), backend.reachable), (pb::BackendKind::Memory, true));
     assert!(backend.used_bytes > Some(0) && backend.max_bytes > backend.used_bytes);
-    assert_eq!(told.workers.len(), 1);
-    assert_eq!(told.workers[0].partitions, (0..32).collect::<Vec<u32>>());
-    // Its own numbers come with the next renewal of a lease.
+    assert_eq!(reported.workers.len(), 1);
+    assert_eq!(reported.workers[0].partitions, (0..32).collect::<Vec<u32>>());
+    // The worker reports its totals with the next renewal of a lease.
     let deadline = tokio::time::Instant::now() + crate::server::PATIENCE;
     loop {
         let worker = metrics().await.workers.remove(0);
@@ -316,34 +315,9 @@ async fn system_metrics_have_the_accounts_and_the_parts() {
     server.stop().await;
 }
 
-/// The audit lines of this process' servers.
-fn audit_log() -> Arc<Mutex<Vec<u8>>> {
-    #[derive(Clone)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("whole").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    static LOG: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
-    let start = || {
-        let log = Lines(Arc::default());
-        let lines = log.clone();
-        let builder = tracing_subscriber::fmt().with_env_filter("audit=info").with_ansi(false);
-        builder.with_writer(move || lines.clone()).init();
-        log.0
-    };
-    Arc::clone(LOG.get_or_init(start))
-}
-
 #[tokio::test]
 async fn every_operation_leaves_an_audit_line() {
-    let log = audit_log();
+    log::start();
     let server = TestServer::start(|_| {}).await;
     let mut queues = server.queues();
     let mut request = tonic::Request::new(pb::PauseQueueRequest {
@@ -380,10 +354,9 @@ async fn every_operation_leaves_an_audit_line() {
     let group = pb::ConsumerGroup { group_id: "audited-group".into(), ..Default::default() };
     let create = pb::CreateConsumerGroupRequest { group: Some(group) };
     server.groups().create_consumer_group(create).await.expect_err("it selects no streams");
-    let text = String::from_utf8(log.lock().expect("whole").clone()).expect("text");
     let line = |what: &str| {
-        let found = text.lines().find(|line| line.contains(what));
-        found.unwrap_or_else(|| panic!("no {what} in {text}")).to_owned()
+        let found = log::lines_with(&[" audit: ", what]).pop();
+        found.unwrap_or_else(|| panic!("no {what} in {:#?}", log::lines_with(&[" audit: "])))
     };
     let paused = line("ticket-4711");
     for part in ["audit", "PauseQueue", "p07", "127.0.0.1:", r#"who did \"this\"?\n"#, "done"] {
@@ -408,7 +381,7 @@ async fn every_operation_leaves_an_audit_line() {
         assert!(created.contains(part), "{part} in {created}");
     }
     let purged = line("by mistake");
-    for part in ["PurgeQueue", "p99", "failed: there is no queue p99"] {
+    for part in ["PurgeQueue", "p99", "failed: queue p99 does not exist"] {
         assert!(purged.contains(part), "{part} in {purged}");
     }
     server.stop().await;

@@ -1,4 +1,4 @@
-//! What a subscriber may ask for, each option over the wire: what it does not get is counted as a gap.
+//! The options of a subscription over the wire: frames that are not delivered are counted as gaps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn earliest() -> Position {
     Position::Earliest(pb::StartEarliest {})
 }
 
-/// A server whose stream `cam` has published `FRAMES` frames, the fourth of them broken.
+/// Starts a server whose stream `cam` has published `FRAMES` frames; the fourth of them is broken.
 async fn with_frames() -> TestServer {
     let server = TestServer::start(|_| {}).await;
     let labels = [("site".to_owned(), "north".to_owned())].into();
@@ -42,23 +42,24 @@ async fn with_frames() -> TestServer {
     server
 }
 
-/// What came of a subscription until everything up to `last` was told: sequences, and gaps by reason.
+/// Reads a subscription until everything up to `last` is delivered or reported; returns the
+/// sequences, and the gaps by reason.
 async fn counted(
     events: &mut Streaming<pb::SubscribeFramesResponse>,
     last: u64,
 ) -> (Vec<u64>, BTreeMap<pb::GapReason, u64>) {
-    let (mut frames, mut gaps, mut told) = (Vec::new(), BTreeMap::new(), 0);
-    while told < last {
+    let (mut frames, mut gaps, mut reported) = (Vec::new(), BTreeMap::new(), 0);
+    while reported < last {
         match next(events).await {
             Some(Event::Frame(delivered)) => {
-                told = delivered.frame.expect("a frame").sequence;
-                frames.push(told);
+                reported = delivered.frame.expect("a frame").sequence;
+                frames.push(reported);
             }
             Some(Event::Gap(told_gap)) => {
                 let gap = gap_of(told_gap);
                 let total: u64 = gap.causes.iter().map(|cause| cause.count).sum();
                 assert_eq!(total, gap.to_sequence - gap.from_sequence + 1);
-                told = gap.to_sequence;
+                reported = gap.to_sequence;
                 for cause in gap.causes {
                     *gaps.entry(cause.reason()).or_default() += cause.count;
                 }
@@ -119,7 +120,7 @@ async fn each_omission_is_a_gap_with_its_reason() {
             11,
         ),
         (
-            // After twelve frames the background is not known yet.
+            // The background is still unknown after twelve frames.
             filter(pb::FrameFilter { min_foreground_ratio: Some(0.0), ..Default::default() }),
             vec![],
             G::Filtered,
@@ -133,7 +134,7 @@ async fn each_omission_is_a_gap_with_its_reason() {
             ..Default::default()
         };
         let mut events = server.streaming().subscribe_frames(request).await.expect("subscribes").into_inner();
-        // The stale ones must be older than the bound by now.
+        // The stale frames must be older than the limit now.
         let (got, gaps) = counted(&mut events, FRAMES).await;
         assert_eq!(got, frames, "{what}");
         assert_eq!(gaps.get(&reason).copied().unwrap_or_default(), count, "{what}: {gaps:?}");
@@ -206,7 +207,7 @@ async fn starts_and_stops_by_time() {
 }
 
 #[tokio::test]
-async fn a_cursor_from_before_retention_resumes_or_is_refused_as_asked() {
+async fn a_trimmed_cursor_resumes_or_is_refused_as_requested() {
     let server = TestServer::start(|_| {}).await;
     let retention = Some(pb::RetentionPolicy { max_frames: Some(2), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
@@ -255,7 +256,7 @@ async fn a_cursor_from_before_retention_resumes_or_is_refused_as_asked() {
     server.stop().await;
 }
 
-/// Waits until retention has left nothing below this number.
+/// Waits until retention has trimmed everything below this sequence.
 async fn oldest_is(server: &TestServer, oldest: u64) {
     let trimmed = async {
         loop {
@@ -268,11 +269,11 @@ async fn oldest_is(server: &TestServer, oldest: u64) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, trimmed).await.expect("retention takes the others");
+    timeout(PATIENCE, trimmed).await.expect("retention removes the others");
 }
 
 #[tokio::test]
-async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused_as_asked() {
+async fn a_start_time_before_the_kept_frames_is_a_time_gap_or_refused() {
     let server = TestServer::start(|_| {}).await;
     let retention = Some(pb::RetentionPolicy { max_frames: Some(2), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
@@ -285,7 +286,11 @@ async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused
     let (cursor, gap) = (delivered.cursor.clone(), gap_of(delivered));
     let Some(Event::Frame(first)) = next(&mut events).await else { panic!("then a frame") };
     let first = first.frame.expect("a frame");
-    assert_eq!((first.sequence, gap.from_sequence, gap.to_sequence), (5, 0, 0), "no number is invented");
+    assert_eq!(
+        (first.sequence, gap.from_sequence, gap.to_sequence),
+        (5, 0, 0),
+        "a time gap has no sequences"
+    );
     assert_eq!(
         gap.causes,
         [pb::GapCause { reason: pb::GapReason::Retention.into(), count: 0, frames: None }]
@@ -299,7 +304,7 @@ async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused
     let is_a_day_ago = |start: i128| oldest.is_some_and(|oldest| oldest - start > 86_000_000_000_000);
     assert!(start.is_some_and(is_a_day_ago) && end <= oldest.map(|oldest| oldest + 1_000), "{gap:?}");
 
-    // The cursor of the gap stands behind it.
+    // The cursor of a gap is the position after it.
     let cursor = pb::StreamCursor { stream_id: "cam".into(), cursor };
     let resumed = Position::Cursors(pb::CursorList { cursors: vec![cursor] });
     let mut events = subscribe(&server, selector("cam", resumed), 2).await;
@@ -312,12 +317,12 @@ async fn a_start_by_time_before_what_is_kept_is_told_as_a_gap_of_time_or_refused
         (refused.code(), reason(&refused).as_str()),
         (Code::OutOfRange, "ERROR_REASON_CURSOR_TRIMMED")
     );
-    assert!(refused.message().contains("the oldest kept was received at 2"), "{}", refused.message());
+    assert!(refused.message().contains("the oldest kept frame was received at 2"), "{}", refused.message());
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
+async fn a_group_with_a_start_time_before_the_kept_frames_gets_a_time_gap() {
     let server = TestServer::start(|_| {}).await;
     let retention = Some(pb::RetentionPolicy { max_frames: Some(2), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), retention, ..Default::default() }).await;
@@ -341,15 +346,16 @@ async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
         pb::SeekConsumerGroupRequest { group_id, position, all_streams: true, ..Default::default() };
     let sought = client.seek_consumer_group(request).await.expect("seeks").into_inner();
     for gaps in [&created.time_gaps, &sought.time_gaps] {
-        let told: Vec<_> = gaps.iter().map(|gap| (gap.stream_id.as_str(), gap.causes[0].reason())).collect();
-        assert_eq!(told, [("cam", pb::GapReason::Retention)], "nothing was taken of the other");
+        let reported: Vec<_> =
+            gaps.iter().map(|gap| (gap.stream_id.as_str(), gap.causes[0].reason())).collect();
+        assert_eq!(reported, [("cam", pb::GapReason::Retention)], "the other stream has lost nothing");
         let gap = &gaps[0];
         assert!(gap.start_receive_time.is_some() && gap.oldest_receive_time.is_some(), "{gap:?}");
         assert!(gap.end_receive_time.is_some() && gap.from_sequence == 0, "{gap:?}");
     }
-    // The members are told, too: of the last one that was taken, which is known to be gone.
+    // Members receive a gap, too: the last frame that was trimmed is known to be gone.
     let mut events = join(&server, member("site", "a")).await;
-    let told = async {
+    let reported = async {
         loop {
             let message = events.message().await.expect("no error").expect("not the end");
             match message.event {
@@ -359,7 +365,7 @@ async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
             }
         }
     };
-    let gap = timeout(PATIENCE, told).await.expect("a gap");
+    let gap = timeout(PATIENCE, reported).await.expect("a gap");
     assert_eq!((gap.from_sequence, gap.to_sequence), (4, 4));
     assert_eq!(
         gap.causes,
@@ -370,7 +376,7 @@ async fn a_group_that_starts_by_time_before_what_is_kept_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_stream_may_be_awaited_where_frames_register_it() {
+async fn a_subscription_can_wait_for_an_auto_registered_stream() {
     let server = TestServer::start(|config| config.server.auto_register = true).await;
     let mut live = subscribe(&server, selector("new", Position::Live(pb::StartLive {})), 1).await;
     assert!(matches!(next(&mut live).await, Some(Event::Checkpoint(_))));

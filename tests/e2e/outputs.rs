@@ -1,4 +1,4 @@
-//! Pictures by their stream's output policy, and by what a subscriber asks for.
+//! Pictures: the output policy of a stream, and the renditions that a subscriber asks for.
 
 use bytes::Bytes;
 use frameway::pb::v1 as pb;
@@ -34,7 +34,7 @@ pub(crate) fn selection(
     Some(pb::PictureSelection { roles, rendition, max_picture_bytes: Some(16 << 20), ..Default::default() })
 }
 
-/// One entry of an output, once it is published.
+/// Waits for an entry of an output, and returns it.
 async fn entry(
     server: &TestServer,
     stream: &str,
@@ -83,7 +83,7 @@ async fn register(server: &TestServer, id: &str, output: pb::OutputPolicy) -> pb
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_output_format_is_what_it_says() {
+async fn every_output_has_its_declared_format() {
     use pb::PictureFormat as F;
     let server = TestServer::start(|_| {}).await;
     let source = scene(95);
@@ -107,7 +107,7 @@ async fn every_output_format_is_what_it_says() {
         assert_eq!(picture.format(), format);
         assert_eq!(whole.reencode_outcome(), pb::ReencodeOutcome::Reencoded);
         let quality = matches!(id, "jpeg" | "webp").then_some(85);
-        assert_eq!(whole.encoded_quality, quality, "{id}: that of the stream, where the format has one");
+        assert_eq!(whole.encoded_quality, quality, "{id}: the quality of the stream, if the format has one");
         let similarity = psnr(&decode(&source), &decode(data(picture)));
         assert!(similarity > least, "{id}: {similarity:.1} dB");
         let small = processed(&server, &format!("{id}-small"), 1, None).await;
@@ -120,7 +120,7 @@ async fn every_output_format_is_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_coarse_jpeg_comes_out_as_it_went_in() {
+async fn a_coarse_jpeg_is_passed_on_unchanged() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     register(
@@ -130,7 +130,7 @@ async fn a_coarse_jpeg_comes_out_as_it_went_in() {
     )
     .await;
     let coarse = scene(60);
-    // The same with an EXIF block that tells where it was taken.
+    // The same picture with an EXIF block that contains its location.
     let block = b"Exif\0\0II\x2A\0\x08\0\0\0\0\0\0\0\0\0 GPS 52.5 N 13.4 E";
     let len = (block.len() as u16 + 2).to_be_bytes();
     let telling = Bytes::from([&coarse[..2], &[0xFF, 0xE1], &len, block, &coarse[2..]].concat());
@@ -147,14 +147,14 @@ async fn a_coarse_jpeg_comes_out_as_it_went_in() {
     {
         let cleaned = processed(&server, stream, sequence, None).await;
         assert_eq!(cleaned.reencode_outcome(), outcome);
-        assert_eq!(data(&cleaned.pictures[0]), &coarse, "the pixels' bytes, and nothing else");
+        assert_eq!(data(&cleaned.pictures[0]), &coarse, "the bytes of the pixels, and nothing else");
     }
     server.stop().await;
 }
 
-/// The EXIF block of a submitted JPEG in a WebP, and none without the stream's leave.
+/// Checks that the EXIF block of a submitted JPEG is in the WebP only if the stream keeps metadata.
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_is_kept_across_formats_where_the_stream_says_so() {
+async fn metadata_is_kept_across_formats_if_the_stream_keeps_it() {
     let server = TestServer::start(|_| {}).await;
     let plain = scene(95);
     let block = b"Exif\0\0II\x2A\0\x08\0\0\0\0\0\0\0\0\0 GPS 52.5 N 13.4 E";
@@ -183,7 +183,7 @@ fn mask(id: &str, [left, upper, right, lower]: [f64; 4]) -> pb::PrivacyMask {
     pb::PrivacyMask { mask_id: id.to_owned(), polygon }
 }
 
-/// How many luma samples of the middle (0.35 to 0.65 of each side) are not black.
+/// Returns the number of luma samples in the middle (0.35 to 0.65 of each side) that are not black.
 fn seen(planes: &Planes) -> usize {
     let (width, height) = (planes.width() as usize, planes.height() as usize);
     let middle = |side: usize| side * 35 / 100..side * 65 / 100;
@@ -192,7 +192,7 @@ fn seen(planes: &Planes) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_masked_is_nowhere_to_be_seen() {
+async fn masked_regions_are_in_no_picture() {
     let server = TestServer::start(|_| {}).await;
     let masks = vec![mask("door", [0.3, 0.3, 0.7, 0.7])];
     let stream =
@@ -251,7 +251,7 @@ async fn what_is_masked_is_nowhere_to_be_seen() {
         assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, name(R::InvalidField)));
         assert!(refused.message().contains(field.trim_start_matches("stream.")), "{refused:?}");
     }
-    // Another mask is another version; another name is not.
+    // A changed mask is another version; a changed display name is not.
     let renamed = pb::Stream { display_name: "Gate".to_owned(), ..stream.clone() };
     let renamed = client.update_stream(update(renamed, "display_name")).await.expect("updates").into_inner();
     assert_eq!(renamed.stream.map(|stream| stream.mask_version), Some(1));
@@ -265,7 +265,7 @@ async fn what_is_masked_is_nowhere_to_be_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
+async fn a_budget_is_kept_by_size_if_quality_does_not_suffice_or_flagged() {
     let server = TestServer::start(|_| {}).await;
     let source = scene(95);
     let mut codec = Codec::new(Limits::default());
@@ -298,7 +298,7 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
         assert_eq!((picture.width, whole.encoded_quality), (640, Some(30)));
     }
 
-    // It is to be seen of the stream, in lists and in the counters.
+    // The budget is shown in the stream, in lists and in the statistics.
     let mut client = server.registry();
     let over = |negated: &str| pb::ListStreamsRequest {
         filter: format!("{negated}status.over_budget_in_row > 0"),
@@ -319,7 +319,7 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
     let of_streams = stream_stats(&server).await.into_iter().map(|one| frames(one.account));
     assert_eq!(of_streams.collect::<Vec<_>>(), [Some(0), Some(2)]);
 
-    // What is not named of the budget stays as it is.
+    // Fields of the budget that the mask does not name are unchanged.
     let update = |adaptive, path: &str| pb::UpdateStreamRequest {
         stream: Some(pb::Stream {
             stream_id: "whole".to_owned(),
@@ -339,7 +339,8 @@ async fn a_budget_is_kept_by_size_where_quality_does_not_suffice_or_flagged() {
     );
     let none = pb::AdaptiveQuality::default();
     let update = update(none, "output.adaptive.max_bytes_per_frame");
-    let refused = client.update_stream(update).await.expect_err("the rest of it would bound nothing");
+    let refused =
+        client.update_stream(update).await.expect_err("without a budget the other settings have no effect");
     assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, name(R::InvalidField)));
     let update = pb::UpdateStreamRequest {
         stream: Some(pb::Stream { stream_id: "whole".to_owned(), ..Default::default() }),
@@ -365,7 +366,7 @@ async fn a_budget_is_kept_by_quality() {
     };
     let output = pb::OutputPolicy { adaptive: Some(adaptive), ..Default::default() };
     let registered = register(&server, "cam", output).await;
-    assert_eq!(registered.output, Some(output), "as it was said");
+    assert_eq!(registered.output, Some(output), "as it was given");
     let shown = registered.effective.and_then(|one| one.output?.adaptive);
     assert_eq!(shown, Some(pb::AdaptiveQuality { min_scale_percent: Some(25), ..adaptive }));
     server.submit(vec![frame("cam", &source); 4]).await;
@@ -374,7 +375,7 @@ async fn a_budget_is_kept_by_quality() {
         let picture = data(&made.pictures[0]);
         assert!(picture.len() <= plain as usize / 2, "{} of {}", picture.len(), plain / 2);
         assert!(psnr(&decode(&source), &decode(picture)) > 25.0);
-        // The record tells what was chosen: encoding at that quality gives the very bytes.
+        // The frame names the chosen quality: encoding at that quality returns the same bytes.
         let quality = made.encoded_quality.expect("a quality");
         assert!((10..85).contains(&quality), "{quality}");
         let again = codec.encode_jpeg(&decode(&source), quality as u8).expect("encodes");
@@ -384,7 +385,7 @@ async fn a_budget_is_kept_by_quality() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rendition_is_made_as_it_is_asked_for() {
+async fn a_rendition_is_made_as_requested() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     server.submit(vec![frame("cam", &scene(95))]).await;
@@ -409,7 +410,7 @@ async fn a_rendition_is_made_as_it_is_asked_for() {
     off.stop().await;
 }
 
-/// Frames wait with masks; whoever registers the camera's name again cannot have them shown without.
+/// Checks that waiting frames keep their masks even if the stream is registered again without.
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_frames_of_a_stream_that_was_unregistered_are_shown_to_nobody() {
     let server = TestServer::start(|_| {}).await;

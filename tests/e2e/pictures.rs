@@ -1,4 +1,5 @@
-//! Pictures from submit to subscriber: every format, real frames with known measures, and pictures that are none.
+//! Pictures from submit to subscriber: every format, real frames with known measures, and broken
+//! pictures.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use frameway::scene::Scene;
 use crate::frames::{next, selector, subscribe};
 use crate::server::{TestServer, frame};
 
-/// Frames of an output from its start: those that came, and the gaps between them.
+/// Receives the frames of an output from its start, and the gaps between them.
 async fn receive(server: &TestServer, stream: &str, frames: u64) -> (Vec<pb::ProcessedFrame>, Vec<pb::Gap>) {
     let start = Position::Earliest(pb::StartEarliest {});
     let pictures = Some(pb::PictureSelection {
@@ -29,7 +30,7 @@ async fn receive(server: &TestServer, stream: &str, frames: u64) -> (Vec<pb::Pro
     while let Some(event) = next(&mut events).await {
         match event {
             Event::Frame(delivered) => arrived.extend(delivered.frame),
-            Event::Gap(told) => gaps.extend(told.gap),
+            Event::Gap(reported) => gaps.extend(reported.gap),
             Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_) => {}
         }
     }
@@ -45,7 +46,7 @@ fn processed(frame: &pb::ProcessedFrame) -> Planes {
     decode(&SourcePicture::encoded(data).expect("a picture"))
 }
 
-/// Peak signal-to-noise ratio of two luma planes, dB.
+/// Returns the peak signal-to-noise ratio of two luma planes, in dB.
 pub(crate) fn psnr(one: &Planes, other: &Planes) -> f64 {
     let (one, other) = (one.luma(), other.luma());
     assert_eq!((one.width, one.height), (other.width, other.height));
@@ -58,7 +59,7 @@ pub(crate) fn psnr(one: &Planes, other: &Planes) -> f64 {
     10.0 * (255.0 * 255.0 / (squares / (one.width * one.height) as f64)).log10()
 }
 
-/// The scene as planes of I420 and as raw bytes of every other layout.
+/// Draws the scene as planes of I420 and as raw bytes of every other layout.
 fn layouts(scene: &Scene) -> Vec<(pb::PictureFormat, Vec<u8>)> {
     let (canvas, _) = scene.draw(40);
     let (width, height) = (canvas.width(), canvas.height());
@@ -73,7 +74,7 @@ fn layouts(scene: &Scene) -> Vec<(pb::PictureFormat, Vec<u8>)> {
         data: &rgb,
     });
     let luma: Vec<u8> = planes.luma().rows().flatten().copied().collect();
-    // Of whole chroma, every second sample of every second row.
+    // The chroma of 4:2:0 is every second sample of every second row.
     let [cb, cr] = planes
         .chroma()
         .expect("colour")
@@ -100,7 +101,7 @@ fn layouts(scene: &Scene) -> Vec<(pb::PictureFormat, Vec<u8>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_format_comes_out_as_the_picture_it_was() {
+async fn every_submitted_format_keeps_its_picture() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let scene = Scene::new(3, 322, 178);
@@ -135,7 +136,8 @@ async fn every_format_comes_out_as_the_picture_it_was() {
     server.stop().await;
 }
 
-/// Real frames beside the repository, or where `FRAMEWAY_TEST_DATA` says; `None` where there are none.
+/// Returns the folder of real frames: beside the repository, or `FRAMEWAY_TEST_DATA`; `None` if
+/// there is none.
 fn data() -> Option<PathBuf> {
     let folder = std::env::var_os("FRAMEWAY_TEST_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
@@ -147,7 +149,7 @@ fn data() -> Option<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn real_frames_keep_their_looks_and_have_the_measures_that_opencv_found() {
+async fn real_frames_look_the_same_and_have_the_measures_of_opencv() {
     let Some(folder) = data() else { return };
     let text = std::fs::read_to_string(folder.join("expected-luma-metrics.json")).expect("readable");
     let expected: serde_json::Value = serde_json::from_str(&text).expect("JSON");
@@ -180,7 +182,7 @@ async fn real_frames_keep_their_looks_and_have_the_measures_that_opencv_found() 
     server.stop().await;
 }
 
-/// An animated WebP: a RIFF whose extended header has the animation flag.
+/// Returns an animated WebP: a RIFF whose extended header has the animation flag.
 fn animated_webp() -> Vec<u8> {
     let mut body = b"WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x3f\x00\x00\x2f\x00\x00".to_vec();
     body.extend_from_slice(b"ANIM\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00");
@@ -190,7 +192,7 @@ fn animated_webp() -> Vec<u8> {
     file
 }
 
-/// A PNG header of 100,000 x 100,000 pixels.
+/// Returns the header of a PNG with 100,000 x 100,000 pixels.
 fn huge_png() -> Vec<u8> {
     let mut header = b"IHDR\x00\x01\x86\xa0\x00\x01\x86\xa0\x08\x02\x00\x00\x00".to_vec();
     let mut crc = u32::MAX;
@@ -207,7 +209,7 @@ fn huge_png() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pictures_that_are_none_become_tombstones_in_their_place_and_in_time() {
+async fn invalid_pictures_become_tombstones_in_their_place_and_in_time() {
     use pb::ErrorReason as Reason;
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
@@ -227,7 +229,7 @@ async fn pictures_that_are_none_become_tombstones_in_their_place_and_in_time() {
         ("noise said to be a JPEG", noise.clone(), &[Reason::PictureFormatUnknown]),
         ("noise of no named format", noise, &[Reason::PictureFormatUnknown]),
     ];
-    // Each between two good ones.
+    // Each broken picture is between two good ones.
     let mut frames = vec![pb::Frame { data: jpeg.clone(), ..frame("cam", 0) }];
     for (name, data, _) in &hostile {
         let format = match *name {
@@ -242,7 +244,7 @@ async fn pictures_that_are_none_become_tombstones_in_their_place_and_in_time() {
     let start = Instant::now();
     let outcomes = server.submit(frames).await;
     let all_accepted = outcomes.iter().all(|one| matches!(one, pb::frame_result::Outcome::Accepted(_)));
-    assert!(all_accepted, "what is in the bytes is the worker's business: {outcomes:?}");
+    assert!(all_accepted, "submit does not look into the bytes: {outcomes:?}");
     let (arrived, gaps) = receive(&server, "cam", hostile.len() as u64 + 1).await;
     assert!(start.elapsed() < Duration::from_secs(2) * hostile.len() as u32, "{:?}", start.elapsed());
     let odd: Vec<u64> = (1..=2 * hostile.len() as u64 + 1).step_by(2).collect();

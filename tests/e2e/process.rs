@@ -1,4 +1,4 @@
-//! The command itself: what it says of bad flags, and how it ends.
+//! The server process: its errors for bad flags, and its end.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::server::PATIENCE;
 fn frameway(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_frameway"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // What the developer has set must not count.
+    // The environment of the developer must not apply.
     for (variable, _) in std::env::vars().filter(|(variable, _)| variable.starts_with("FRAMEWAY_")) {
         command.env_remove(variable);
     }
@@ -24,7 +24,7 @@ fn run(arguments: &[&str]) -> Output {
     frameway(arguments).output().expect("the program runs")
 }
 
-/// Exit code 2, and one line that names the culprit.
+/// Checks for exit code 2 and one line that names the bad flag.
 fn assert_refused(arguments: &[&str], culprit: &str) {
     let output = run(arguments);
     let text = String::from_utf8_lossy(&output.stderr);
@@ -35,7 +35,7 @@ fn assert_refused(arguments: &[&str], culprit: &str) {
 }
 
 #[test]
-fn wrong_flags_are_told_in_one_line() {
+fn wrong_flags_are_reported_in_one_line() {
     assert_refused(&["serve", "--no-such-flag"], "--no-such-flag");
     assert_refused(&["serve", "--listen", "nowhere"], "--listen");
     assert_refused(&["serve", "--listen", "nowhere"], "127.0.0.1:7400");
@@ -48,7 +48,7 @@ fn wrong_flags_are_told_in_one_line() {
 }
 
 #[test]
-fn a_port_in_use_is_told_in_one_line() {
+fn a_port_in_use_is_reported_in_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("its address").to_string();
     assert_refused(&["serve", "--listen", &address], &address);
@@ -58,7 +58,7 @@ fn a_port_in_use_is_told_in_one_line() {
 fn the_configuration_can_be_checked() {
     let output = run(&["serve", "--check"]);
     assert_eq!(output.status.code(), Some(0));
-    // What is in force is shown also where Redis is away.
+    // The configuration is shown also if Redis is away.
     let output = run(&["serve", "--check", "--redis-url", "redis://me:secret@127.0.0.1:1/0"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(!String::from_utf8_lossy(&output.stderr).contains("secret"));
@@ -107,13 +107,15 @@ fn reaching_the_limit_of_connections_is_logged_once_with_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("address");
     let path = file.to_str().expect("a plain path");
-    let flags = ["--max-connections", "3", "--handshake-timeout", "1s", "--address-file", path];
-    let mut child =
-        frameway(&["serve", "--listen", "127.0.0.1:0"]).args(flags).spawn().expect("the program runs");
+    let flags = ["--max-connections", "3", "--max-connections-per-address", "3", "--handshake-timeout", "1s"];
+    let mut child = frameway(&["serve", "--listen", "127.0.0.1:0", "--address-file", path])
+        .args(flags)
+        .spawn()
+        .expect("the program runs");
     let address = wait_for_file(&file, &mut child);
     let connect = || std::net::TcpStream::connect(&address).expect("the listen queue takes it");
     let sockets: Vec<std::net::TcpStream> = (0..9).map(|_| connect()).collect();
-    // Each is closed in its turn, the last after three times the timeout.
+    // The connections are closed in turn, the last one after three times the timeout.
     for mut socket in sockets {
         socket.set_read_timeout(Some(PATIENCE)).expect("can be set");
         let mut received = Vec::new();

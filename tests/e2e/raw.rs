@@ -1,4 +1,5 @@
-//! HTTP/2 as no gRPC client would speak it: any headers, bodies that never end, frames by hand.
+//! An HTTP/2 client that can send what no gRPC client sends: any headers, bodies that never end,
+//! frames written by hand.
 
 use std::net::SocketAddr;
 
@@ -13,51 +14,51 @@ use tonic::codegen::http::{HeaderMap, Request, StatusCode};
 
 use crate::server::{PATIENCE, spawn};
 
-/// What every HTTP/2 client sends first.
+/// The bytes that every HTTP/2 client sends first.
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// An empty SETTINGS frame.
 pub(crate) const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-/// A connection of its own.
+/// An HTTP/2 connection.
 pub(crate) struct Raw {
     requests: SendRequest<Bytes>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct RawResponse {
     pub(crate) http: StatusCode,
     /// Headers and trailers.
     pub(crate) fields: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
-    /// The gRPC status, if there is one.
+impl RawResponse {
+    /// Returns the gRPC status, if there is one.
     pub(crate) fn status(&self) -> Option<Status> {
         Status::from_header_map(&self.fields)
     }
 
-    /// The gRPC status of a refusal.
+    /// Returns the gRPC status of a refusal.
     pub(crate) fn refusal(&self) -> Status {
         self.status().unwrap_or_else(|| panic!("no gRPC status in {self:?}"))
     }
 }
 
-/// How a request's body goes.
+/// The body of a request.
 pub(crate) enum Body {
-    /// This, and the end.
+    /// These bytes, and the end of the body.
     Whole(Vec<u8>),
-    /// This, and no end.
+    /// These bytes, and no end of the body.
     Endless(Vec<u8>),
 }
 
-/// A gRPC message in its frame.
+/// Encodes a gRPC message with its header.
 pub(crate) fn framed(message: &impl Message) -> Vec<u8> {
     framed_bytes(&message.encode_to_vec())
 }
 
-/// Any bytes in the frame of a gRPC message.
+/// Encodes any bytes with the header of a gRPC message.
 pub(crate) fn framed_bytes(bytes: &[u8]) -> Vec<u8> {
     let mut framed = vec![0];
     framed.extend(u32::try_from(bytes.len()).expect("a short message").to_be_bytes());
@@ -75,14 +76,14 @@ impl Raw {
         Self { requests }
     }
 
-    /// Sends a request and waits for the end of its answer.
+    /// Sends a request and waits for the end of its response.
     pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: Body,
-    ) -> Answer {
+    ) -> RawResponse {
         let mut request = Request::builder().method(method).uri(format!("http://server{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -94,7 +95,7 @@ impl Raw {
             Body::Whole(bytes) => (bytes, true),
             Body::Endless(bytes) => (bytes, false),
         };
-        // A refusal may come before the body is sent.
+        // A refusal may arrive before the body is sent.
         let _refused_already = sending.send_data(bytes.into(), ends);
         let whole = async {
             let (head, mut body) = answer.await.expect("an answer").into_parts();
@@ -105,19 +106,19 @@ impl Raw {
             if let Ok(Some(trailers)) = body.trailers().await {
                 fields.extend(trailers);
             }
-            Answer { http: head.status, fields, body: received }
+            RawResponse { http: head.status, fields, body: received }
         };
         timeout(PATIENCE, whole).await.expect("an answer in time")
     }
 
-    /// A gRPC call.
-    pub(crate) async fn call(&self, path: &str, headers: &[(&str, &str)], body: Body) -> Answer {
+    /// Makes a gRPC call.
+    pub(crate) async fn call(&self, path: &str, headers: &[(&str, &str)], body: Body) -> RawResponse {
         let grpc = [("content-type", "application/grpc"), ("te", "trailers")];
         self.send("POST", path, &[&grpc[..], headers].concat(), body).await
     }
 }
 
-/// A frame of HTTP/2.
+/// Encodes an HTTP/2 frame.
 pub(crate) struct Frame {
     pub(crate) kind: u8,
     pub(crate) flags: u8,
@@ -141,7 +142,7 @@ impl Frame {
         out.extend(&self.payload);
     }
 
-    /// The next frame; `None` at the end of the connection.
+    /// Reads the next frame; returns `None` at the end of the connection.
     pub(crate) async fn read_from(socket: &mut (impl AsyncRead + Unpin)) -> Option<Self> {
         let mut head = [0; 9];
         socket.read_exact(&mut head).await.ok()?;
@@ -153,8 +154,8 @@ impl Frame {
     }
 }
 
-/// The frames of a gRPC request: its headers uncompressed, and its one message.
-pub(crate) fn request_frames(stream: u32, path: &str, message: &impl Message) -> Vec<u8> {
+/// Encodes the header block of a gRPC call, uncompressed.
+pub(crate) fn header_block(path: &str) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in [
         (":method", "POST"),
@@ -164,20 +165,26 @@ pub(crate) fn request_frames(stream: u32, path: &str, message: &impl Message) ->
         ("content-type", "application/grpc"),
         ("te", "trailers"),
     ] {
-        // A literal field that is not indexed.
+        // A literal header field without indexing.
         block.push(0);
         for text in [name, value] {
             block.push(u8::try_from(text.len()).ok().filter(|length| *length < 127).expect("a short text"));
             block.extend(text.as_bytes());
         }
     }
+    block
+}
+
+/// Encodes the frames of a gRPC request with uncompressed headers and one message.
+pub(crate) fn request_frames(stream: u32, path: &str, message: &impl Message) -> Vec<u8> {
+    let block = header_block(path);
     let mut frames = Vec::new();
     Frame { kind: HEADERS, flags: END_HEADERS, stream, payload: block }.write(&mut frames);
     Frame { kind: DATA, flags: END_STREAM, stream, payload: framed(message) }.write(&mut frames);
     frames
 }
 
-/// A connection on which frames are written by hand.
+/// Opens a connection for frames that are written by hand.
 pub(crate) async fn by_hand(address: SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(address).await.expect("connects");
     socket.write_all(PREFACE).await.expect("sends");

@@ -1,4 +1,4 @@
-//! Streams: register, get, list in pages, update by mask and etag, unregister.
+//! Streams: register, read, list in pages, update by mask and etag, unregister.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ async fn a_stream_lives_from_register_to_unregister() {
     server.register(&["cam"]).await;
     let outcomes = server.submit(vec![frame("cam", 2)]).await;
     let goes_on = matches!(&outcomes[0], pb::frame_result::Outcome::Accepted(a) if a.sequence == 2);
-    assert!(goes_on, "a stream that comes back goes on counting: {outcomes:?}");
+    assert!(goes_on, "a stream that is registered again continues its sequences: {outcomes:?}");
     server.stop().await;
 }
 
@@ -160,14 +160,14 @@ async fn a_page_of_large_settings_fits_every_clients_message() {
         let stream = pb::Stream { stream_id: id.clone(), labels, privacy_masks, ..Default::default() };
         server.register_with(stream).await;
     }
-    // A client with the receive limit that every gRPC client has: 4 MiB.
+    // The default receive limit of every gRPC client is 4 MiB.
     let mut client = StreamRegistryServiceClient::new(server.channel());
     for filter in ["", "status.state = STREAM_STATE_IDLE"] {
         let (mut listed, mut page_token, mut pages) = (Vec::new(), String::new(), 0);
         loop {
             let request = pb::ListStreamsRequest { page_size: 1_000, page_token, filter: filter.to_owned() };
             let page = client.list_streams(request).await.expect("fits into a message").into_inner();
-            assert!(!page.streams.is_empty(), "every page leads on");
+            assert!(!page.streams.is_empty(), "every page has a token for the next");
             listed.extend(page.streams.into_iter().map(|stream| stream.stream_id));
             pages += 1;
             if page.next_page_token.is_empty() {

@@ -1,4 +1,4 @@
-//! Streams whose pictures are passed on unread.
+//! Streams whose pictures are relayed.
 
 use bytes::Bytes;
 use frameway::pb::v1 as pb;
@@ -15,12 +15,12 @@ fn relaying(id: &str) -> pb::Stream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_relayed_comes_out_as_it_went_in_in_order() {
+async fn relayed_pictures_are_delivered_unchanged_and_in_order() {
     let server = TestServer::start(|_| {}).await;
     let shown = server.register_with(relaying("cam")).await.output.expect("in force");
     assert_eq!(shown.reencode_mode(), pb::ReencodeMode::Relay);
     let whole = scene(95);
-    // Not even a picture that no decoder would take is touched.
+    // Even a picture that no decoder accepts is unchanged.
     let cut = whole.slice(..whole.len() / 2);
     let junk = Bytes::from_static(b"no picture at all");
     let pixels = pb::Frame {
@@ -40,13 +40,13 @@ async fn what_is_relayed_comes_out_as_it_went_in_in_order() {
         ..Default::default()
     };
     let mut events = server.streaming().subscribe_frames(subscribe).await.expect("opens").into_inner();
-    let first = events.message().await.expect("goes on").expect("an event");
+    let first = events.message().await.expect("continues").expect("an event");
     assert!(matches!(first.event, Some(Event::Checkpoint(_))));
     server.submit(vec![frame("cam", &whole), frame("cam", &cut), frame("cam", &junk), pixels]).await;
 
     let mut frames = Vec::new();
     let receive = async {
-        while let Some(event) = events.message().await.expect("goes on") {
+        while let Some(event) = events.message().await.expect("continues") {
             if let Some(Event::Frame(delivered)) = event.event {
                 frames.push(delivered.frame.expect("a frame"));
             }
@@ -73,7 +73,11 @@ async fn what_is_relayed_comes_out_as_it_went_in_in_order() {
         assert!(frame.publish_time.is_some() && frame.lease_time.is_some());
     }
     let raw = &frames[3];
-    assert_eq!(raw.reencode_outcome(), pb::ReencodeOutcome::Reencoded, "nobody could show raw pixels");
+    assert_eq!(
+        raw.reencode_outcome(),
+        pb::ReencodeOutcome::Reencoded,
+        "raw pixels need a layout, so they are encoded"
+    );
     assert!(raw.quality.is_some());
     assert_eq!(decode(data(&raw.pictures[0])).width(), 64);
     server.stop().await;
@@ -103,7 +107,7 @@ async fn a_relayed_picture_has_renditions_and_no_thumbnail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_would_need_a_look_at_the_picture_is_refused() {
+async fn a_relay_refuses_settings_that_need_the_decoded_picture() {
     let server = TestServer::start(|_| {}).await;
     let corner = |x, y| pb::NormalizedPoint { x, y };
     let mask = pb::PrivacyMask {

@@ -1,4 +1,4 @@
-//! A stream that is unregistered under its readers, and registered again.
+//! A stream that is unregistered while it has readers, and registered again.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -17,14 +17,14 @@ use crate::groups::{Events, ack, create, done, group, join, member, sequence, st
 use crate::server::{PATIENCE, TestServer, frame};
 use crate::{pause_all, resume_all, stream_stats};
 
-/// Output entries that are kept when the stream goes, and frames that wait then.
+/// The retained output entries and the waiting frames when the stream is unregistered.
 const KEPT: u64 = 4;
 const WAITING: u64 = 3;
 const FLOOR: u64 = KEPT + WAITING;
-/// Frames of its next life.
+/// The frames of its next incarnation.
 const NEW: RangeInclusive<u64> = FLOOR + 1..=FLOOR + 2;
 
-/// A subscription beside the group.
+/// Opens a subscription in addition to the group.
 type Plain = Streaming<pb::SubscribeFramesResponse>;
 
 fn earliest() -> Position {
@@ -51,10 +51,10 @@ fn number(delivered: &pb::DeliveredFrame) -> u64 {
     delivered.frame.as_ref().expect("a frame").sequence
 }
 
-/// The next event is the gap of these numbers, and nothing else.
+/// Checks that the next event is the gap of exactly these sequences.
 async fn expect_unregistered(events: &mut Plain, numbers: RangeInclusive<u64>) {
-    let Some(Event::Gap(told)) = next(events).await else { panic!("a gap") };
-    let gap = gap_of(told);
+    let Some(Event::Gap(reported)) = next(events).await else { panic!("a gap") };
+    let gap = gap_of(reported);
     assert_eq!(gap.from_sequence..=gap.to_sequence, numbers);
     let count = numbers.count() as u64;
     let cause = pb::GapCause { reason: pb::GapReason::Unregistered.into(), count, frames: Some(count) };
@@ -67,17 +67,18 @@ async fn expect_new(events: &mut Plain) {
     }
 }
 
-/// What a group's member gets: the numbers told as removed, and the frames.
+/// Reads the events of a group's member: the sequences that are reported as removed, and the
+/// frames.
 async fn read_member(
     events: &mut Events,
     removed: usize,
     frames: usize,
 ) -> (BTreeSet<u64>, Vec<pb::ConsumedFrame>) {
     use pb::consume_frames_response::Event;
-    let (mut told, mut got) = (BTreeSet::new(), Vec::new());
-    while told.len() < removed || got.len() < frames {
+    let (mut reported, mut got) = (BTreeSet::new(), Vec::new());
+    while reported.len() < removed || got.len() < frames {
         let message = timeout(PATIENCE, events.message()).await;
-        let message = message.unwrap_or_else(|_| panic!("only {told:?} and {} frames", got.len()));
+        let message = message.unwrap_or_else(|_| panic!("only {reported:?} and {} frames", got.len()));
         match message.expect("no error").and_then(|message| message.event).expect("not the end") {
             Event::Gap(gap) => {
                 assert!(
@@ -85,14 +86,14 @@ async fn read_member(
                     "{gap:?}"
                 );
                 let numbers = gap.from_sequence..=gap.to_sequence;
-                numbers.for_each(|number| assert!(told.insert(number), "{number} is told twice"));
+                numbers.for_each(|number| assert!(reported.insert(number), "{number} is reported twice"));
             }
             Event::Frame(frame) => got.push(frame),
             Event::Heartbeat(_) => {}
             other @ (Event::Ready(_) | Event::Draining(_)) => panic!("{other:?}"),
         }
     }
-    (told, got)
+    (reported, got)
 }
 
 async fn lookups(server: &TestServer) -> Vec<Result<u64, pb::MissingReason>> {
@@ -113,7 +114,7 @@ async fn stream_status(server: &TestServer) -> pb::StreamStatus {
     answer.stream.and_then(|stream| stream.status).expect("a status")
 }
 
-/// Readers are served by one server, and operators by another.
+/// Checks readers of one server while operators use another.
 async fn removal(readers: &TestServer, operators: &TestServer) {
     operators.register(&["cam"]).await;
     create(operators, group("site", "*")).await;
@@ -144,10 +145,10 @@ async fn removal(readers: &TestServer, operators: &TestServer) {
     );
     operators.register(&["cam"]).await;
 
-    // Both are told at once, not only with the next frame.
+    // Both readers are notified at once, not only with the next frame.
     expect_unregistered(&mut plain, KEPT + 1..=FLOOR).await;
-    let (told, none) = read_member(&mut a, FLOOR as usize, 0).await;
-    assert_eq!((told, none.len()), ((1..=FLOOR).collect(), 0), "two were outstanding");
+    let (reported, none) = read_member(&mut a, FLOOR as usize, 0).await;
+    assert_eq!((reported, none.len()), ((1..=FLOOR).collect(), 0), "two were outstanding");
 
     resume_all(operators).await;
     submit(operators, NEW).await;
@@ -156,7 +157,8 @@ async fn removal(readers: &TestServer, operators: &TestServer) {
     assert_eq!(new.iter().map(sequence).collect::<Vec<_>>(), NEW.collect::<Vec<_>>());
     assert!(ack(readers, "site", &new.iter().collect::<Vec<_>>()).await.iter().all(done));
 
-    // Who comes now: from the beginning, from a number, from a cursor of before, by number.
+    // New readers: from the beginning, from a sequence, from an older cursor, and a lookup by
+    // sequence.
     let mut first = subscribe(readers, selector("cam", earliest()), 2).await;
     assert!(matches!(next(&mut first).await, Some(Event::Checkpoint(_))));
     expect_new(&mut first).await;
@@ -180,7 +182,7 @@ async fn removal(readers: &TestServer, operators: &TestServer) {
     assert_eq!((status.acknowledged_frames, status.dead_letter_frames), (2, 0));
 }
 
-/// The accounts of the stream, and of all, once the worker has looked after what was removed.
+/// Checks the totals of the stream and of all streams, after the worker has cleaned up.
 async fn adds_up(server: &TestServer) {
     let sum = |account: &pb::FrameAccount| {
         let pb::FrameAccount { processed_frames, failed_frames, dropped_frames, purged_frames, .. } =
@@ -191,7 +193,7 @@ async fn adds_up(server: &TestServer) {
     let start = Instant::now();
     loop {
         let request = pb::GetQueueStatsRequest::default();
-        let stats = server.queues().get_queue_stats(request).await.expect("tells").into_inner();
+        let stats = server.queues().get_queue_stats(request).await.expect("answers").into_inner();
         let total = stats.total.expect("a total");
         let account = total.account.expect("an account");
         if account.removed_frames == WAITING && total.retained_frames == 2 {
@@ -212,22 +214,22 @@ async fn adds_up(server: &TestServer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_removed_is_told_and_never_delivered_again() {
+async fn removed_frames_are_reported_and_never_delivered_again() {
     let server = TestServer::start(|_| {}).await;
     removal(&server, &server).await;
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_removed_through_another_server_is_told_and_never_delivered_again() {
+async fn frames_removed_through_another_server_are_reported_and_never_delivered_again() {
     let pair = Pair::start().await;
     removal(&pair.first, &pair.second).await;
     pair.stop().await;
 }
 
-/// A group whose member is away while a stream goes for good.
+/// Checks a group whose member is disconnected while a stream is unregistered for good.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_comes_later_is_told_of_streams_that_went_meanwhile() {
+async fn a_member_that_joins_later_gets_gaps_of_removed_streams() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     create(&server, group("site", "*")).await;
@@ -240,10 +242,10 @@ async fn a_member_that_comes_later_is_told_of_streams_that_went_meanwhile() {
     let gone = pb::UnregisterStreamRequest { stream_id: "cam".into(), ..Default::default() };
     server.registry().unregister_stream(gone).await.expect("goes");
     let mut a = join(&server, two).await;
-    let (told, _) = read_member(&mut a, KEPT as usize, 0).await;
-    assert_eq!(told, (1..=KEPT).collect());
+    let (reported, _) = read_member(&mut a, KEPT as usize, 0).await;
+    assert_eq!(reported, (1..=KEPT).collect());
     assert_eq!(status(&server, "site").await.outstanding_frames, 0);
-    // Should it come back, the group begins with its next life.
+    // If the stream is registered again, the group starts with its next incarnation.
     server.register(&["cam"]).await;
     submit(&server, KEPT + 1..=KEPT + 1).await;
     let (_, new) = read_member(&mut a, 0, 1).await;

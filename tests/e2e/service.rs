@@ -1,4 +1,5 @@
-//! What every client meets first: health, reflection, server information, and what is not offered yet.
+//! The services that clients use first: health, reflection and server information; and methods that
+//! do not exist.
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
@@ -11,7 +12,7 @@ use crate::server::{TestServer, frame};
 use crate::{name, reason, stream_stats};
 
 #[tokio::test]
-async fn health_is_told_for_the_server_and_each_service() {
+async fn health_is_reported_for_the_server_and_each_service() {
     let server = TestServer::start(|_| {}).await;
     for service in std::iter::once("").chain(SERVICES) {
         let request = HealthCheckRequest { service: service.to_owned() };
@@ -32,7 +33,7 @@ const SERVICES: [&str; 6] = [
     "frameway.admin.v1beta1.AdminService",
 ];
 
-/// Both versions have the same messages under other names.
+/// Calls reflection in one of its versions, whose messages differ only in their package.
 macro_rules! reflected_services {
     ($server:ident, $version:ident) => {{
         use reflection::server_reflection_request::MessageRequest;
@@ -67,8 +68,12 @@ async fn reflection_lists_the_services_in_both_versions() {
 
 #[tokio::test]
 async fn server_info_has_the_limits_in_force() {
-    let server = TestServer::start(|config| config.limits.max_batch_frames = 17).await;
-    let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells");
+    let server = TestServer::start(|config| {
+        config.queue.backend = frameway::config::Backend::Memory;
+        config.limits.max_batch_frames = 17;
+    })
+    .await;
+    let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("answers");
     let info = info.into_inner();
     assert_eq!(info.health(), pb::ServerHealth::Serving);
     assert_eq!(info.backend_kind(), pb::BackendKind::Memory);
@@ -86,7 +91,7 @@ async fn queue_stats_count_what_was_accepted() {
     server.register(&["a", "b"]).await;
     server.submit(vec![frame("a", 1), frame("a", 2), frame("b", 1)]).await;
     let request = pb::GetQueueStatsRequest::default();
-    let stats = server.queues().get_queue_stats(request).await.expect("tells").into_inner();
+    let stats = server.queues().get_queue_stats(request).await.expect("answers").into_inner();
     let total = stats.total.expect("a total");
     let account = total.account.expect("an account");
     assert_eq!((account.queued_frames, account.accepted_frames), (3, 3));

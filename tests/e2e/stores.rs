@@ -1,4 +1,4 @@
-//! Positions of an earlier store: told or refused, never taken for positions of this one.
+//! Positions of another store: reported or refused, and never used as positions of this one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,7 +18,8 @@ fn cursors(cursor: &str) -> Position {
     Position::Cursors(pb::CursorList { cursors: vec![cursor] })
 }
 
-/// A server with so many published frames of `cam`, and the cursor behind the last.
+/// Starts a server with this many published frames of `cam`; returns the cursor after the last one,
+/// too.
 async fn server_with(frames: u64) -> (TestServer, String) {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
@@ -36,7 +37,7 @@ async fn server_with(frames: u64) -> (TestServer, String) {
     (server, cursor)
 }
 
-/// The cursor in the next event, a checkpoint of one stream.
+/// Reads the cursor in the next event, a checkpoint of one stream.
 async fn checkpoint(events: &mut Streaming<pb::SubscribeFramesResponse>) -> String {
     match next(events).await {
         Some(Event::Checkpoint(checkpoint)) => checkpoint.cursors[0].cursor.clone(),
@@ -44,11 +45,11 @@ async fn checkpoint(events: &mut Streaming<pb::SubscribeFramesResponse>) -> Stri
     }
 }
 
-/// The next event is the gap of another store; answers its cursor.
+/// Checks that the next event is the gap of another store; returns its cursor.
 async fn expect_replaced(events: &mut Streaming<pb::SubscribeFramesResponse>) -> String {
-    let Some(Event::Gap(told)) = next(events).await else { panic!("a gap") };
-    let (cursor, gap) = (told.cursor.clone(), gap_of(told));
-    assert_eq!((gap.from_sequence, gap.to_sequence), (1, 0), "no number of this store is left out");
+    let Some(Event::Gap(delivered)) = next(events).await else { panic!("a gap") };
+    let (cursor, gap) = (delivered.cursor.clone(), gap_of(delivered));
+    assert_eq!((gap.from_sequence, gap.to_sequence), (1, 0), "no sequence of this store is skipped");
     let replaced = pb::GapCause { reason: pb::GapReason::StoreReplaced.into(), count: 0, frames: None };
     assert_eq!(gap.causes, [replaced]);
     cursor
@@ -65,20 +66,20 @@ async fn expect_frames(
 }
 
 #[tokio::test]
-async fn a_cursor_of_an_earlier_life_of_the_embedded_queue_is_told_and_skips_nothing() {
+async fn a_cursor_of_an_earlier_embedded_queue_is_reported_and_skips_nothing() {
     let (first, cursor) = server_with(3).await;
     first.stop().await;
     let (second, _) = server_with(5).await;
 
     let mut events = subscribe(&second, selector("cam", cursors(&cursor)), 5).await;
     let unread = checkpoint(&mut events).await;
-    assert_eq!(unread, cursor, "until the gap is told, the position is the old one");
+    assert_eq!(unread, cursor, "until the gap is reported, the position is the old one");
     drop(events);
     let mut events = subscribe(&second, selector("cam", cursors(&unread)), 5).await;
     checkpoint(&mut events).await;
     let behind = expect_replaced(&mut events).await;
     expect_frames(&mut events, 1..=5).await;
-    // Behind the gap it is a position of this store.
+    // The cursor after the gap is a position of this store.
     let mut resumed = subscribe(&second, selector("cam", cursors(&behind)), 5).await;
     checkpoint(&mut resumed).await;
     expect_frames(&mut resumed, 1..=5).await;
@@ -95,7 +96,7 @@ async fn a_cursor_of_an_earlier_life_of_the_embedded_queue_is_told_and_skips_not
 }
 
 #[tokio::test]
-async fn a_stream_that_comes_after_a_subscriber_with_an_old_cursor_is_told_as_replaced() {
+async fn a_stream_registered_after_an_old_cursor_was_resumed_is_reported_as_replaced() {
     let (first, cursor) = server_with(3).await;
     first.stop().await;
     let second = TestServer::start(|_| {}).await;
@@ -113,9 +114,9 @@ async fn a_stream_that_comes_after_a_subscriber_with_an_old_cursor_is_told_as_re
 }
 
 #[tokio::test]
-async fn a_cursor_of_the_version_that_named_no_store_is_told() {
+async fn a_cursor_without_a_store_identity_is_reported() {
     let (server, _) = server_with(2).await;
-    // As that version wrote it: version, number, stream, four bytes of a hash.
+    // The format of that version: version, sequence, stream, four bytes of a hash.
     let mut bytes = vec![2];
     bytes.extend_from_slice(&2_u64.to_be_bytes());
     bytes.extend_from_slice(b"cam");
@@ -130,7 +131,7 @@ async fn a_cursor_of_the_version_that_named_no_store_is_told() {
 }
 
 #[tokio::test]
-async fn a_number_that_was_waited_for_is_waited_for_after_a_resumption() {
+async fn a_future_sequence_is_still_awaited_after_a_resume() {
     let (server, _) = server_with(2).await;
     let mut events = subscribe(&server, selector("cam", Position::Sequence(5)), 1).await;
     let waiting = checkpoint(&mut events).await;
@@ -146,7 +147,7 @@ async fn a_number_that_was_waited_for_is_waited_for_after_a_resumption() {
 }
 
 #[tokio::test]
-async fn a_group_is_not_put_at_a_cursor_of_another_store() {
+async fn a_group_does_not_start_at_a_cursor_of_another_store() {
     let (first, cursor) = server_with(3).await;
     first.stop().await;
     let (second, here) = server_with(5).await;
@@ -178,7 +179,7 @@ async fn a_group_is_not_put_at_a_cursor_of_another_store() {
 }
 
 #[tokio::test]
-async fn page_tokens_and_watch_tokens_of_another_store_begin_nothing() {
+async fn page_tokens_and_watch_tokens_of_another_store_are_not_used() {
     let first = TestServer::start(|_| {}).await;
     first.register(&["a", "b"]).await;
     let list = |page_token: &str| pb::ListStreamsRequest {

@@ -1,4 +1,4 @@
-//! SubmitFrames, sentence by sentence.
+//! The promises of the contract about SubmitFrames: the setup, the results and their order.
 
 use std::time::Duration;
 
@@ -12,59 +12,57 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::server::{PATIENCE, TestServer, frame};
 use crate::{fact, name, reason, resume_all};
 
-/// A client's side of a call.
-struct Call {
-    requests: mpsc::Sender<pb::SubmitFramesRequest>,
-    responses: Streaming<pb::SubmitFramesResponse>,
+/// The client's side of a call.
+pub(crate) struct Call {
+    pub(crate) requests: mpsc::Sender<pb::SubmitFramesRequest>,
+    pub(crate) responses: Streaming<pb::SubmitFramesResponse>,
 }
 
 impl Call {
-    /// Opens a call; says nothing yet.
-    async fn silent(server: &TestServer) -> Self {
+    /// Opens a call, and sends nothing yet.
+    pub(crate) async fn silent(server: &TestServer) -> Self {
         let (requests, sent) = mpsc::channel(100);
         let answer = server.streaming().submit_frames(ReceiverStream::new(sent)).await.expect("opens");
         Self { requests, responses: answer.into_inner() }
     }
 
-    /// Opens a call of publisher `agent` that is ready.
-    async fn open(server: &TestServer) -> Self {
+    /// Opens a call of publisher `agent`, and waits until it is ready.
+    pub(crate) async fn open(server: &TestServer) -> Self {
         let (call, _) = Self::with(server, setup()).await;
         call
     }
 
-    async fn with(server: &TestServer, setup: pb::SubmitSetup) -> (Self, pb::SubmitReady) {
+    pub(crate) async fn with(server: &TestServer, setup: pb::SubmitSetup) -> (Self, pb::SubmitReady) {
         let mut call = Self::silent(server).await;
         call.send(Request::Setup(setup)).await;
         let Event::Ready(ready) = call.next().await else { panic!("not ready") };
         (call, ready)
     }
 
-    async fn send(&self, request: Request) {
+    pub(crate) async fn send(&self, request: Request) {
         let request = pb::SubmitFramesRequest { request: Some(request) };
         self.requests.send(request).await.expect("the call is open");
     }
 
-    async fn batch(&self, batch_id: u64, frames: Vec<pb::Frame>) {
+    pub(crate) async fn batch(&self, batch_id: u64, frames: Vec<pb::Frame>) {
         self.send(Request::Batch(pb::SubmitBatch { batch_id, frames })).await;
     }
 
-    async fn event(&mut self) -> Result<Option<Event>, Status> {
+    pub(crate) async fn event(&mut self) -> Result<Option<Event>, Status> {
         let message = timeout(PATIENCE, self.responses.message()).await.expect("answers in time")?;
         Ok(message.map(|message| message.event.expect("an event")))
     }
 
-    async fn next(&mut self) -> Event {
+    pub(crate) async fn next(&mut self) -> Event {
         self.event().await.expect("no error").expect("not the end")
     }
 
-    /// The next result, of the batch that it must be; throttles and heartbeats are passed over.
-    async fn result(&mut self, batch_id: u64) -> Vec<Outcome> {
+    /// Waits for the next result, which must be that of this batch; skips throttles and heartbeats.
+    pub(crate) async fn result(&mut self, batch_id: u64) -> Vec<Outcome> {
         loop {
             match self.next().await {
                 Event::BatchResult(result) => {
@@ -77,8 +75,8 @@ impl Call {
         }
     }
 
-    /// Reads to the end: the batches answered on the way, and how it ends.
-    async fn end(&mut self) -> (Vec<u64>, Result<(), Status>) {
+    /// Reads to the end; returns the batches that were answered, and the status.
+    pub(crate) async fn end(&mut self) -> (Vec<u64>, Result<(), Status>) {
         let mut answered = Vec::new();
         loop {
             match self.event().await {
@@ -91,11 +89,11 @@ impl Call {
     }
 
     /// Closes the client's side.
-    fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.requests = mpsc::channel(1).0;
     }
 
-    async fn assert_refused(&mut self, code: Code, why: R) -> Status {
+    pub(crate) async fn assert_refused(&mut self, code: Code, why: R) -> Status {
         let (_, end) = self.end().await;
         let status = end.expect_err("must be refused");
         assert_eq!((status.code(), reason(&status)), (code, name(why)), "{status:?}");
@@ -103,27 +101,27 @@ impl Call {
     }
 }
 
-fn setup() -> pb::SubmitSetup {
+pub(crate) fn setup() -> pb::SubmitSetup {
     pb::SubmitSetup { publisher_id: "agent".into(), ..Default::default() }
 }
 
-fn numbered(stream: &str, sequence: u64) -> pb::Frame {
+pub(crate) fn numbered(stream: &str, sequence: u64) -> pb::Frame {
     pb::Frame { publisher_sequence: Some(sequence), ..frame(stream, sequence as u8) }
 }
 
-fn accepted(outcome: &Outcome) -> u64 {
+pub(crate) fn accepted(outcome: &Outcome) -> u64 {
     let Outcome::Accepted(accepted) = outcome else { panic!("not accepted: {outcome:?}") };
     accepted.sequence
 }
 
-/// The reason, and whether it may be tried again.
-fn rejected(outcome: &Outcome) -> (R, bool) {
+/// Returns the reason of a rejection, and whether it has a retry delay.
+pub(crate) fn rejected(outcome: &Outcome) -> (R, bool) {
     let Outcome::Rejected(error) = outcome else { panic!("not rejected: {outcome:?}") };
     (error.reason(), error.retry_delay.is_some())
 }
 
-/// A server on which nobody works, and a stream that takes so many frames.
-async fn bounded(max_frames: u64) -> TestServer {
+/// Starts a server without a worker, with a stream whose queue has room for this many frames.
+pub(crate) async fn bounded(max_frames: u64) -> TestServer {
     let server = TestServer::start(|config| config.server.role = Role::Api).await;
     let queue = Some(pb::QueuePolicy { max_frames: Some(max_frames), ..Default::default() });
     server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
@@ -136,7 +134,7 @@ async fn batches_are_answered_in_order_by_their_ids_and_the_call_ends_well() {
     server.register(&["cam", "other"]).await;
     let mut call = Call::open(&server).await;
     for batch in 0..8 {
-        // The ids are the client's own: any will do.
+        // The client chooses the batch ids freely.
         let frames = vec![
             numbered("cam", 2 * batch + 1),
             numbered("other", batch + 1),
@@ -155,7 +153,7 @@ async fn batches_are_answered_in_order_by_their_ids_and_the_call_ends_well() {
 }
 
 #[tokio::test]
-async fn ready_tells_the_limits_and_where_the_publisher_is() {
+async fn ready_has_the_limits_and_the_publishers_positions() {
     let server = TestServer::start(|config| config.limits.max_batch_frames = 7).await;
     server.register(&["cam", "fresh"]).await;
     let mut first = Call::open(&server).await;
@@ -173,7 +171,7 @@ async fn ready_tells_the_limits_and_where_the_publisher_is() {
     let wanted =
         [position("fresh", None, None), position("cam", Some(44), Some(3)), position("nobody", None, None)];
     assert_eq!(ready.positions, wanted);
-    // The same in the table of limits.
+    // GetServerInfo reports the same limits.
     let info =
         server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("info").into_inner();
     let limits = info.limits.expect("limits");
@@ -243,7 +241,7 @@ async fn a_bad_setup_is_refused_with_its_field() {
 }
 
 #[tokio::test]
-async fn frames_are_the_setups_publishers() {
+async fn frames_have_the_publisher_of_the_setup() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let mut call = Call::open(&server).await;
@@ -252,10 +250,10 @@ async fn frames_are_the_setups_publishers() {
     let results = call.result(1).await;
     assert_eq!((accepted(&results[0]), accepted(&results[1])), (1, 2));
     assert_eq!(rejected(&results[2]), (R::PublisherMismatch, false));
-    // Stored once: the unary call names the same publisher.
+    // The frame is stored once: the unary call has the same publisher.
     let again = server.submit(vec![named("agent", 1)]).await;
     assert!(matches!(&again[0], Outcome::Duplicate(duplicate) if duplicate.sequence == 1), "{again:?}");
-    // Without a publisher there is no number that could be remembered.
+    // Without a publisher, publisher sequences are not remembered.
     let (mut nobody, _) = Call::with(&server, pb::SubmitSetup::default()).await;
     nobody.batch(1, vec![frame("cam", 1), numbered("cam", 1)]).await;
     let results = nobody.result(1).await;
@@ -265,7 +263,7 @@ async fn frames_are_the_setups_publishers() {
 }
 
 #[tokio::test]
-async fn what_is_behind_a_refused_frame_waits_also_in_batches_in_flight() {
+async fn frames_after_a_refused_one_wait_in_all_batches_in_flight() {
     let server = bounded(2).await;
     server.register(&["other"]).await;
     let mut call = Call::open(&server).await;
@@ -275,9 +273,9 @@ async fn what_is_behind_a_refused_frame_waits_also_in_batches_in_flight() {
     assert_eq!(rejected(&first[2]), (R::StreamQueueFull, true));
     let second = call.result(2).await;
     assert_eq!(rejected(&second[0]), (R::OutOfOrder, true));
-    assert_eq!(accepted(&second[1]), 1, "other streams go on");
+    assert_eq!(accepted(&second[1]), 1, "other streams continue");
 
-    // There is room now: order is kept all the same.
+    // There is room now, and the order is still kept.
     let policy = pb::QueuePolicy { max_frames: Some(100), ..Default::default() };
     let stream = pb::Stream { stream_id: "cam".into(), queue: Some(policy), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["queue.max_frames".into()] });
@@ -286,7 +284,7 @@ async fn what_is_behind_a_refused_frame_waits_also_in_batches_in_flight() {
     call.batch(3, vec![numbered("cam", 5), numbered("cam", 1)]).await;
     let third = call.result(3).await;
     assert_eq!(rejected(&third[0]), (R::OutOfOrder, true));
-    assert!(matches!(third[1], Outcome::Duplicate(_)), "what lies before is not held up: {third:?}");
+    assert!(matches!(third[1], Outcome::Duplicate(_)), "frames before it do not wait: {third:?}");
     call.batch(4, vec![numbered("cam", 3), numbered("cam", 4)]).await;
     call.batch(5, vec![numbered("cam", 5)]).await;
     assert_eq!(call.result(4).await.iter().map(accepted).collect::<Vec<_>>(), [3, 4]);
@@ -343,57 +341,7 @@ async fn a_publisher_that_obeys_loses_no_frame_over_a_drain_and_stays_in_order()
 }
 
 #[tokio::test]
-async fn a_batch_over_a_limit_ends_the_call_after_the_answers_before_it() {
-    let server = TestServer::start(|config| {
-        config.limits.max_batch_frames = 3;
-        config.limits.max_message_bytes = 100_000;
-    })
-    .await;
-    server.register(&["cam"]).await;
-    let sized = |size: usize| vec![pb::Frame { data: vec![0; size].into(), ..frame("cam", 1) }];
-    for (frames, code, why) in [
-        (Vec::new(), Code::InvalidArgument, R::EmptyBatch),
-        (vec![frame("cam", 1); 4], Code::InvalidArgument, R::TooManyFrames),
-        (sized(110_000), Code::ResourceExhausted, R::BatchTooLarge),
-        (sized(1_000_000), Code::ResourceExhausted, R::BatchTooLarge),
-    ] {
-        let mut call = Call::open(&server).await;
-        call.batch(1, vec![frame("cam", 1)]).await;
-        call.batch(2, frames).await;
-        let (answered, end) = call.end().await;
-        let status = end.expect_err("must be refused");
-        assert_eq!((answered.as_slice(), status.code(), reason(&status)), (&[1][..], code, name(why)));
-    }
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn more_unanswered_batches_than_the_window_are_too_many() {
-    let server = TestServer::start(|_| {}).await;
-    server.register(&["cam"]).await;
-    let mut call = Call::open(&server).await;
-    // Sent as fast as it goes, without a look at the answers.
-    let requests = call.requests.clone();
-    let flood = crate::server::spawn(async move {
-        for batch_id in 0..5_000 {
-            let batch = pb::SubmitBatch { batch_id, frames: vec![frame("cam", 1); 100] };
-            let request = pb::SubmitFramesRequest { request: Some(Request::Batch(batch)) };
-            if requests.send(request).await.is_err() {
-                return;
-            }
-        }
-    });
-    let (answered, end) = call.end().await;
-    let end = end.expect_err("must be refused");
-    assert_eq!((end.code(), reason(&end)), (Code::ResourceExhausted, name(R::TooManyInFlight)));
-    assert_eq!(fact(&end, "limit").as_deref(), Some("8"));
-    assert!(answered.iter().copied().eq(0..answered.len() as u64), "answered in order, without holes");
-    flood.abort();
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_stream_that_is_removed_meanwhile_is_told_per_frame() {
+async fn a_stream_removed_during_a_call_is_reported_per_frame() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam", "other"]).await;
     let mut call = Call::open(&server).await;
@@ -410,7 +358,7 @@ async fn a_stream_that_is_removed_meanwhile_is_told_per_frame() {
 }
 
 #[tokio::test]
-async fn heartbeats_come_at_the_asked_interval() {
+async fn heartbeats_come_at_the_requested_interval() {
     let server = TestServer::start(|_| {}).await;
     let heartbeat_interval = Some(prost_types::Duration { seconds: 1, nanos: 0 });
     let (mut call, _) = Call::with(&server, pb::SubmitSetup { heartbeat_interval, ..setup() }).await;
@@ -420,169 +368,5 @@ async fn heartbeats_come_at_the_asked_interval() {
         assert!(heartbeat.server_time.is_some());
     }
     assert!(start.elapsed() >= Duration::from_millis(1_900), "{:?}", start.elapsed());
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_draining_server_says_so_answers_and_ends_the_call() {
-    let server = TestServer::start(|_| {}).await;
-    server.register(&["cam"]).await;
-    let watch = HealthCheckRequest { service: String::new() };
-    let mut health = server.health().watch(watch).await.expect("watches").into_inner();
-    assert_eq!(health.message().await.ok().flatten().map(|m| m.status()), Some(ServingStatus::Serving));
-    let mut call = Call::open(&server).await;
-    call.batch(1, vec![numbered("cam", 1)]).await;
-    assert_eq!(accepted(&call.result(1).await[0]), 1);
-    server.begin_to_stop();
-    let Event::Draining(draining) = call.next().await else { panic!("draining") };
-    assert!(draining.grace.is_some_and(|grace| grace.seconds > 0));
-    assert_eq!(health.message().await.ok().flatten().map(|m| m.status()), Some(ServingStatus::NotServing));
-    // On its way when the server said so.
-    call.batch(2, vec![numbered("cam", 2)]).await;
-    assert_eq!(accepted(&call.result(2).await[0]), 2);
-    call.close();
-    call.assert_refused(Code::Unavailable, R::Draining).await;
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_client_that_does_not_close_is_ended_after_the_grace() {
-    let server = TestServer::start(|_| {}).await;
-    let mut call = Call::open(&server).await;
-    let start = Instant::now();
-    server.begin_to_stop();
-    assert!(matches!(call.next().await, Event::Draining(_)));
-    call.assert_refused(Code::Unavailable, R::Draining).await;
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_cancelled_call_leaves_nothing_behind() {
-    let server = TestServer::start(|_| {}).await;
-    server.register(&["cam"]).await;
-    for _ in 0..20 {
-        let mut call = Call::open(&server).await;
-        call.batch(1, vec![frame("cam", 1)]).await;
-        let _answered = call.next().await;
-        call.batch(2, vec![frame("cam", 1)]).await;
-    }
-    // A call that went on would hold up the end.
-    let start = Instant::now();
-    server.stop().await;
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-}
-
-/// Sends single frames and awaits each result for a while; `obey` is what it does with a throttle.
-async fn publish(call: &mut Call, lasting: Duration, obey: bool) -> (Vec<Outcome>, Vec<pb::SubmitThrottle>) {
-    let (mut outcomes, mut throttles) = (Vec::new(), Vec::new());
-    let start = Instant::now();
-    let mut not_before = start;
-    // From one frame to the next, while a throttle holds.
-    let mut spacing = Duration::ZERO;
-    let mut number = 0;
-    while start.elapsed() < lasting {
-        if obey && Instant::now() < not_before {
-            // Throttles that are told while it waits count too.
-            let Ok(message) = tokio::time::timeout_at(not_before, call.responses.message()).await else {
-                continue;
-            };
-            let event = message.expect("no error").expect("not the end").event;
-            let Some(Event::Throttle(throttle)) = event else { continue };
-            (not_before, spacing) = bounds(&throttle);
-            throttles.push(throttle);
-            continue;
-        }
-        number += 1;
-        not_before = Instant::now() + spacing;
-        call.batch(number, vec![numbered("cam", number)]).await;
-        loop {
-            match call.next().await {
-                Event::BatchResult(result) => {
-                    outcomes.extend(result.results.into_iter().filter_map(|one| one.outcome));
-                    break;
-                }
-                Event::Throttle(throttle) => {
-                    (not_before, spacing) = bounds(&throttle);
-                    throttles.push(throttle);
-                }
-                _ => {}
-            }
-        }
-        if !obey && matches!(outcomes.last(), Some(Outcome::Rejected(_))) {
-            break;
-        }
-    }
-    (outcomes, throttles)
-}
-
-/// When the next frame may go, and how far apart those after it must be.
-fn bounds(throttle: &pb::SubmitThrottle) -> (Instant, Duration) {
-    let pause = throttle.pause.map_or(Duration::ZERO, |pause| pause.try_into().expect("a span"));
-    let spacing = throttle.max_fps.map_or(Duration::ZERO, |fps| Duration::from_secs_f64(1.0 / fps));
-    (Instant::now() + pause.max(spacing), spacing)
-}
-
-/// The first frame that was not accepted.
-fn refused(outcomes: &[Outcome]) -> Option<(usize, &Outcome)> {
-    outcomes.iter().enumerate().find(|(_, one)| !matches!(one, Outcome::Accepted(_)))
-}
-
-#[tokio::test]
-async fn a_publisher_that_obeys_the_throttle_is_not_refused() {
-    let server = bounded(40).await;
-    let mut call = Call::open(&server).await;
-    let (outcomes, throttles) = publish(&mut call, Duration::from_secs(3), true).await;
-    assert_eq!(refused(&outcomes), None);
-    assert!((30..40).contains(&outcomes.len()), "{} frames in a queue of 40", outcomes.len());
-    let first = throttles.first().expect("it was throttled");
-    assert_eq!(first.stream_id, "cam");
-    assert!((0.75..1.0).contains(&first.queue_fill), "{first:?}");
-    assert!(throttles.len() > 2, "a throttle that holds is told again: {throttles:?}");
-
-    // Room again: the throttle ends, though no frame comes.
-    let policy = pb::QueuePolicy { max_frames: Some(1_000), ..Default::default() };
-    let stream = pb::Stream { stream_id: "cam".into(), queue: Some(policy), ..Default::default() };
-    let update_mask = Some(prost_types::FieldMask { paths: vec!["queue.max_frames".into()] });
-    let request = pb::UpdateStreamRequest { stream: Some(stream), update_mask, ..Default::default() };
-    server.registry().update_stream(request).await.expect("updates");
-    loop {
-        let Event::Throttle(throttle) = call.next().await else { continue };
-        if throttle.pause.is_none() && throttle.max_fps.is_none() && throttle.max_bytes_per_second.is_none() {
-            assert!(throttle.queue_fill < 0.6, "{throttle:?}");
-            break;
-        }
-    }
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_publisher_that_ignores_the_throttle_is_told_first_and_refused_then() {
-    // The stream's own queue, then its partition's.
-    for (partition_frames, why) in [(100_000, R::StreamQueueFull), (20, R::QueueFull)] {
-        let server = TestServer::start(|config| {
-            config.server.role = Role::Api;
-            config.queue.budget.work_frames = partition_frames;
-        })
-        .await;
-        let queue = Some(pb::QueuePolicy { max_frames: Some(40), ..Default::default() });
-        server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
-        let mut call = Call::open(&server).await;
-        let (outcomes, throttles) = publish(&mut call, PATIENCE, false).await;
-        assert!(throttles.first().is_some_and(|told| told.queue_fill >= 0.75), "{throttles:?}");
-        assert_eq!(outcomes.last().map(rejected), Some((why, true)));
-        server.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn a_throttled_publisher_keeps_up_with_the_worker() {
-    let server = TestServer::start(|_| {}).await;
-    let queue = Some(pb::QueuePolicy { max_frames: Some(40), ..Default::default() });
-    server.register_with(pb::Stream { stream_id: "cam".into(), queue, ..Default::default() }).await;
-    let mut call = Call::open(&server).await;
-    let (outcomes, _) = publish(&mut call, Duration::from_secs(3), true).await;
-    assert_eq!(refused(&outcomes), None);
-    assert!(outcomes.len() > 40, "the worker makes room, and the publisher uses it: {}", outcomes.len());
     server.stop().await;
 }

@@ -1,4 +1,5 @@
-//! What calls meet before a handler sees them, and what all answers have in common.
+//! The layers around all handlers: requests that no handler sees, and the common parts of all
+//! responses.
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason as R;
@@ -75,7 +76,7 @@ async fn a_deadline_holds_for_the_whole_life_of_a_stream() {
 }
 
 #[tokio::test]
-async fn a_call_whose_time_is_over_when_it_comes_is_not_executed() {
+async fn a_call_that_arrives_after_its_deadline_is_not_executed() {
     let server = TestServer::start(|_| {}).await;
     let client = Raw::connect(server.address).await;
     for (at, value) in ["0S", "0H", "1n"].into_iter().enumerate() {
@@ -97,7 +98,7 @@ async fn a_call_whose_time_is_over_when_it_comes_is_not_executed() {
 }
 
 #[tokio::test]
-async fn what_is_not_grpc_is_answered_with_415_and_not_executed() {
+async fn a_request_that_is_not_grpc_is_answered_with_415_and_not_executed() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let client = Raw::connect(server.address).await;
@@ -139,7 +140,7 @@ async fn what_is_not_grpc_is_answered_with_415_and_not_executed() {
 }
 
 #[tokio::test]
-async fn http_1_is_answered_with_a_sentence() {
+async fn http_1_is_answered_with_plain_text() {
     let server = TestServer::start(|_| {}).await;
     for request in ["GET / HTTP/1.1\r\nhost: server\r\n\r\n", "POST /x HTTP/1.1\r\nupgrade: h2c\r\n\r\n"] {
         let mut socket = TcpStream::connect(server.address).await.expect("connects");
@@ -159,7 +160,7 @@ async fn cancelling_many_calls_at_once_does_not_end_the_connection() {
     let mut socket = raw::by_hand(server.address).await;
     let bystander = raw::request_frames(1, &format!("{STREAMING}/SubscribeFrames"), &live("cam"));
     socket.write_all(&bystander).await.expect("sends");
-    // In one write, so that the server reads many before it looks at one.
+    // All requests are in one write, so that the server reads many before it handles one.
     let mut flood = Vec::new();
     for stream in (3..).step_by(2).take(1000) {
         flood.extend(raw::request_frames(stream, &format!("{STREAMING}/SubscribeFrames"), &live("cam")));
@@ -173,7 +174,7 @@ async fn cancelling_many_calls_at_once_does_not_end_the_connection() {
     let (sent, answered) = tokio::join!(writer.write_all(&flood), async {
         loop {
             let frame = timeout(PATIENCE, Frame::read_from(&mut reader)).await.expect("in time");
-            let frame = frame.expect("the connection lives");
+            let frame = frame.expect("the connection is open");
             assert_ne!(frame.kind, raw::GOAWAY, "{}", String::from_utf8_lossy(&frame.payload));
             let ended = frame.kind == raw::RST_STREAM || frame.flags & raw::END_STREAM != 0;
             assert!(
@@ -191,7 +192,7 @@ async fn cancelling_many_calls_at_once_does_not_end_the_connection() {
 }
 
 #[tokio::test]
-async fn one_connection_carries_many_subscriptions_and_calls_beside_them() {
+async fn one_connection_carries_many_subscriptions_and_other_calls() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let mut open = Vec::new();
@@ -227,7 +228,7 @@ async fn subscriptions_beyond_the_limit_are_refused_and_leave_room_for_other_cal
 }
 
 #[tokio::test]
-async fn too_much_metadata_gets_a_status_and_spares_the_connection() {
+async fn too_much_metadata_gets_a_status_and_keeps_the_connection() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let mut bystander = subscribe(&server, selector("cam", Position::Live(pb::StartLive {})), 0).await;
@@ -249,7 +250,7 @@ async fn too_much_metadata_gets_a_status_and_spares_the_connection() {
 }
 
 #[tokio::test]
-async fn errors_that_repeat_the_request_stay_short() {
+async fn errors_that_quote_the_request_stay_short() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["cam"]).await;
     let client = Raw::connect(server.address).await;
@@ -299,7 +300,7 @@ async fn compressed_messages_are_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_is_refused_alike_by_every_service() {
+async fn every_service_refuses_a_message_that_is_too_large() {
     let server = TestServer::start(|_| {}).await;
     let client = Raw::connect(server.address).await;
     for (path, limit) in [
@@ -309,7 +310,7 @@ async fn a_message_that_is_too_large_is_refused_alike_by_every_service() {
         (format!("{REGISTRY}/RegisterStream"), 4 << 20),
         (format!("{STREAMING}/SubmitFrames"), 32 << 20),
     ] {
-        // The size is announced: the server need not see the rest.
+        // The size is announced: the server does not need the rest.
         let mut body = vec![0];
         body.extend(u32::to_be_bytes(limit + (1 << 20)));
         let answer = client.call(&path, &[], Body::Endless(body)).await;
@@ -317,7 +318,7 @@ async fn a_message_that_is_too_large_is_refused_alike_by_every_service() {
         assert_refused(&refused, Code::ResourceExhausted, R::BatchTooLarge);
         assert_eq!(fact(&refused, "limit"), Some(limit.to_string()), "{path}");
     }
-    let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("tells");
+    let info = server.streaming().get_server_info(pb::GetServerInfoRequest {}).await.expect("answers");
     let limits = info.into_inner().limits.expect("limits");
     assert_eq!((limits.max_message_bytes, limits.max_control_message_bytes), (32 << 20, 4 << 20));
     server.stop().await;
@@ -339,7 +340,7 @@ async fn an_unknown_method_is_not_implemented_and_named() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_message_are_an_invalid_argument() {
+async fn bytes_that_are_not_a_message_are_an_invalid_argument() {
     let server = TestServer::start(|_| {}).await;
     let client = Raw::connect(server.address).await;
     for path in [
@@ -354,7 +355,7 @@ async fn bytes_that_are_no_message_are_an_invalid_argument() {
             assert_refused(&answer.refusal(), Code::InvalidArgument, R::ProtocolViolation);
         }
     }
-    // No message at all, where one must come.
+    // A call without a message is refused.
     let path = format!("{QUEUES}/GetQueueStats");
     let answer = client.call(&path, &[], Body::Whole(Vec::new())).await;
     assert_refused(&answer.refusal(), Code::InvalidArgument, R::ProtocolViolation);
@@ -362,7 +363,7 @@ async fn bytes_that_are_no_message_are_an_invalid_argument() {
 }
 
 #[tokio::test]
-async fn a_bad_glob_is_named_by_the_same_path_whatever_is_wrong_with_it() {
+async fn every_bad_glob_is_reported_under_the_same_path() {
     let server = TestServer::start(|_| {}).await;
     for glob in ["[", "a{b", &"x".repeat(300), ""] {
         let by = pb::stream_match::Selector::Glob(glob.to_owned());

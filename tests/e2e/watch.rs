@@ -1,4 +1,4 @@
-//! WatchStreams over the wire, and that `Stream.status` and lists agree with it.
+//! WatchStreams over the wire, in agreement with `Stream.status` and lists.
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::StreamChangeKind as Kind;
@@ -20,7 +20,7 @@ async fn watch(server: &TestServer, resume_token: &str) -> Events {
     server.registry().watch_streams(request).await.expect("watches").into_inner()
 }
 
-/// The next event that is no heartbeat, with its token.
+/// Waits for the next event that is not a heartbeat, and returns it with its token.
 async fn next(events: &mut Events) -> (Event, String) {
     loop {
         let message = timeout(PATIENCE, events.message()).await.expect("in time").expect("no error");
@@ -33,7 +33,7 @@ async fn next(events: &mut Events) -> (Event, String) {
     }
 }
 
-/// The next change: kind, stream, state, token.
+/// Waits for the next change: kind, stream, state, token.
 async fn change(events: &mut Events) -> (Kind, String, pb::StreamState, pb::StreamChange, String) {
     let (Event::Change(change), token) = next(events).await else { panic!("a change") };
     let stream = change.stream.clone().expect("a stream");
@@ -41,7 +41,7 @@ async fn change(events: &mut Events) -> (Kind, String, pb::StreamState, pb::Stre
     (change.kind(), stream.stream_id, state, change, token)
 }
 
-/// Reads a snapshot: its streams, and the token behind it.
+/// Reads a snapshot: its streams, and the token after it.
 async fn snapshot(events: &mut Events) -> (Vec<String>, String) {
     assert!(matches!(next(events).await, (Event::SnapshotStart(_), token) if token.is_empty()));
     let mut ids = Vec::new();
@@ -67,7 +67,7 @@ async fn state_of(server: &TestServer, id: &str) -> pb::StreamState {
 }
 
 #[tokio::test]
-async fn a_watch_tells_what_streams_do_and_resumes() {
+async fn a_watch_reports_changes_and_resumes() {
     let server = TestServer::start(|_| {}).await;
     server.register(&["a"]).await;
     let mut events = watch(&server, "").await;
@@ -84,9 +84,9 @@ async fn a_watch_tells_what_streams_do_and_resumes() {
     server.submit(vec![frame("quick", 1)]).await;
     let (kind, id, state, ..) = change(&mut events).await;
     assert_eq!((kind, id.as_str(), state), (Kind::Live, "quick", pb::StreamState::Live));
-    let (kind, _, state, told, token) = change(&mut events).await;
+    let (kind, _, state, reported, token) = change(&mut events).await;
     assert_eq!((kind, state), (Kind::Stalled, pb::StreamState::Stalled));
-    assert!(told.change_time.is_some());
+    assert!(reported.change_time.is_some());
     assert_eq!(state_of(&server, "quick").await, pb::StreamState::Stalled);
 
     let broken = || {
@@ -96,11 +96,11 @@ async fn a_watch_tells_what_streams_do_and_resumes() {
     };
     server.submit(vec![broken(), broken(), broken()]).await;
     loop {
-        let (kind, id, state, told, _) = change(&mut events).await;
+        let (kind, id, state, reported, _) = change(&mut events).await;
         assert_eq!(id, "a");
         if kind == Kind::Error {
             assert_eq!(state, pb::StreamState::Error);
-            assert_eq!(told.error.expect("the failure").reason(), pb::ErrorReason::DecodeTruncated);
+            assert_eq!(reported.error.expect("the failure").reason(), pb::ErrorReason::DecodeTruncated);
             break;
         }
         assert_eq!(kind, Kind::Live, "the first failures alone are no error");
@@ -128,7 +128,7 @@ async fn a_watch_tells_what_streams_do_and_resumes() {
 }
 
 #[tokio::test]
-async fn a_watch_that_cannot_be_is_refused_and_draining_ends_it() {
+async fn an_invalid_watch_is_refused_and_draining_ends_a_watch() {
     let server = TestServer::start(|_| {}).await;
     let mut events = watch(&server, "").await;
     let (_, token) = snapshot(&mut events).await;

@@ -1,6 +1,7 @@
-// Loaded before a program's own libraries: its clock is off by the seconds that a file holds, as a native long, which
-// may be changed while it runs. Other clocks (monotonic, processor time) stay as they are. Nothing here allocates: an
-// allocator that asks for the time would come back here.
+// A library that is preloaded into a program and changes its clock by the number of seconds in a
+// file. The file contains a native long and may be changed while the program runs. Other clocks
+// (monotonic, processor time) are not affected. Nothing here allocates, because an allocator that
+// asks for the time would call these functions again.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-//! Row 23: the clock of Redis' machine jumps. Redis' time is what frames are stamped and leases are reckoned with.
+//! Row 23: the clock of Redis' machine jumps. The time of Redis determines receive times and the
+//! expiry of leases.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -21,13 +22,13 @@ use crate::traffic::{Publisher, client, read_output, register, streams};
 
 const NAME: &str = "the clock jumps an hour, forward and back";
 
-/// A clock that a process is given (`clock.c`), and that can be set while it runs.
+/// A clock for a process (`clock.c`), which can be changed while the process runs.
 struct Clock {
     directory: TempDir,
 }
 
 impl Clock {
-    /// A right clock; fails with the reason why there can be none here.
+    /// Creates a correct clock; fails with the reason if that is impossible on this machine.
     fn new() -> Result<Self, String> {
         if !cfg!(target_os = "linux") {
             return Err("only Linux preloads the clock".to_owned());
@@ -56,7 +57,7 @@ impl Clock {
         self.directory.path().join("offset")
     }
 
-    /// Sets it off by so many seconds. In place: the file is mapped.
+    /// Sets the offset in seconds. The file is written in place, because it is mapped.
     fn set(&self, seconds: i64) {
         let file = std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(self.offset());
         let written = file.and_then(|mut file| file.write_all(&seconds.to_ne_bytes()));
@@ -70,7 +71,7 @@ impl Clock {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_jumps_an_hour_changes_neither_numbers_nor_order() {
+async fn a_clock_that_jumps_an_hour_changes_neither_sequences_nor_order() {
     let clock = match Clock::new() {
         Ok(clock) => clock,
         Err(why) => return skip(23, NAME, &why),
@@ -89,7 +90,7 @@ async fn a_clock_that_jumps_an_hour_changes_neither_numbers_nor_order() {
     let rounds = slow_rounds(1, 10);
     let mut longest = Duration::ZERO;
     for _ in 0..rounds {
-        // Under load; then, each time, with the worker dead: its leases were reckoned with the other clock.
+        // Under load, and each time with a dead worker, whose leases were timed by the other clock.
         for (offset, jump) in [(3600, 3600), (0, -3600), (-3600, -3600), (0, 3600)] {
             let load = stage.under_load(publisher).await;
             let before = now();
@@ -118,8 +119,8 @@ async fn a_clock_that_jumps_an_hour_changes_neither_numbers_nor_order() {
     record(Row::of(23, NAME, rounds * 6, &verdict).recovered(longest));
 }
 
-/// Frames of a group that were given out while the clock was ahead are due in their time, and its members live no longer than
-/// they say.
+/// Frames that a group delivered while the clock was ahead are redelivered in time, and its members
+/// expire in time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_groups_due_times_survive_a_clock_that_jumps_an_hour_and_back() {
     let name = "the clock jumps an hour and back under a group";
@@ -171,7 +172,8 @@ async fn a_groups_due_times_survive_a_clock_that_jumps_an_hour_and_back() {
     for _ in 0..rounds {
         for offset in [3600, 0] {
             clock.set(offset);
-            // One that was given out before the jump may come once more; the next was given out after it.
+            // The frame delivered before the jump may be redelivered once; the next frame was
+            // delivered after it.
             for _ in 0..2 {
                 let again = attempt(&mut events).await;
                 assert!(again.delivery_attempt > last.delivery_attempt, "{again:?}");

@@ -1,6 +1,7 @@
-//! Row 8: no room on the disk for what Redis writes.
+//! Row 8: the disk of Redis is full.
 //!
-//! The disk is "full" by a limit on the size of the files that the process may write, which can be lifted while it runs.
+//! A limit on the size of the files that the process writes simulates a full disk. The limit can be
+//! removed while the process runs.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,25 +12,25 @@ use crate::common::redis::{Persistence, RedisServer, Setup};
 use crate::stage::Stage;
 use crate::table::{Row, record, skip};
 
-/// What the files may still grow by.
+/// The bytes by which the files may still grow.
 const ROOM_BYTES: u64 = 200 << 10;
-/// Attempts that are refused while the disk is full.
+/// The number of attempts that are refused while the disk is full.
 const ATTEMPTS: u32 = 20;
 
-/// A Redis whose writes fail at the limit, instead of it being killed by the signal.
+/// Returns a Redis setup in which writes fail at the limit instead of a signal killing the process.
 fn limited(persistence: Persistence) -> Setup {
     let through = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"].map(str::to_owned);
     Setup { persistence, through: through.into(), ..Setup::default() }
 }
 
-/// Why this cannot be tried here, if so.
+/// Returns the reason if this test is impossible on this machine.
 fn impossible() -> Option<&'static str> {
     let there = Command::new("prlimit").arg("--version").output().is_ok_and(|output| output.status.success());
     (!there).then_some("prlimit (util-linux) is not there")
 }
 
 fn limit(redis: &RedisServer, bytes: Option<u64>) {
-    // The soft limit alone, which may be raised again without being root.
+    // Only the soft limit, which can be raised again without root.
     let bytes = bytes.map_or_else(|| "unlimited:".to_owned(), |bytes| format!("{bytes}:"));
     let status = Command::new("prlimit")
         .args(["--pid", &redis.pid().to_string(), &format!("--fsize={bytes}")])
@@ -44,7 +45,7 @@ fn largest_file(redis: &RedisServer) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_disk_is_full_nothing_is_promised() {
+async fn no_frame_is_accepted_while_the_disk_is_full() {
     const NAME: &str = "disk full, appendfsync everysec";
     if let Some(why) = impossible() {
         return skip(8, NAME, why);
@@ -84,7 +85,7 @@ async fn while_the_disk_is_full_nothing_is_promised() {
     record(Row::of(8, NAME, rounds, &verdict).recovered(longest).note(note));
 }
 
-/// With `always`, a Redis that cannot write ends itself before it answers.
+/// With `always`, a Redis that cannot write exits before it answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_ends_because_its_disk_is_full_loses_nothing() {
     const NAME: &str = "disk full, appendfsync always: Redis ends";
@@ -100,7 +101,7 @@ async fn a_redis_that_ends_because_its_disk_is_full_loses_nothing() {
         let load = publisher.keep_submitting(1);
         let start = Instant::now();
         while !redis.has_ended() {
-            assert!(start.elapsed() < DEADLINE, "Redis goes on without its disk");
+            assert!(start.elapsed() < DEADLINE, "Redis continues without its disk");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         redis.restart();

@@ -1,4 +1,4 @@
-//! A Redis that comes back older than it was: what it had promised since is lost, and nobody is deceived about it.
+//! A Redis that returns with older data: promised frames are lost, and this is reported.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::traffic::{Client, client, pictures, register};
 
 const STREAM: &str = "cam";
 
-/// Submits one frame; answers its number.
+/// Submits one frame and returns its sequence.
 async fn submit(client: &Client, picture: &Bytes, number: u64) -> u64 {
     submit_to(client, STREAM, picture, number).await
 }
@@ -52,27 +52,31 @@ async fn subscribe(
     client.streaming.clone().subscribe_frames(request).await.expect("a subscription").into_inner()
 }
 
-/// What a subscription tells: numbers of frames, and gaps with their reasons.
+/// An event of a subscription: the sequence of a frame, or a gap with its reasons.
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+enum Received {
     Frame(u64, String),
-    /// The range; of each reason how many numbers, and how many frames that can have been.
+    /// The range, and for each reason the number of sequences and of frames, if known.
     Gap(u64, u64, Vec<(pb::GapReason, u64, Option<u64>)>),
 }
 
-async fn next(events: &mut Streaming<pb::SubscribeFramesResponse>) -> Told {
+async fn next(events: &mut Streaming<pb::SubscribeFramesResponse>) -> Received {
     tokio::time::timeout(DEADLINE, async {
         loop {
-            match events.message().await.expect("the subscription goes on").and_then(|message| message.event)
+            match events
+                .message()
+                .await
+                .expect("the subscription continues")
+                .and_then(|message| message.event)
             {
                 Some(Event::Frame(frame)) => {
-                    return Told::Frame(frame.frame.unwrap_or_default().sequence, frame.cursor);
+                    return Received::Frame(frame.frame.unwrap_or_default().sequence, frame.cursor);
                 }
-                Some(Event::Gap(told)) => {
-                    let gap = told.gap.unwrap_or_default();
+                Some(Event::Gap(reported)) => {
+                    let gap = reported.gap.unwrap_or_default();
                     let causes =
                         gap.causes.iter().map(|cause| (cause.reason(), cause.count, cause.frames)).collect();
-                    return Told::Gap(gap.from_sequence, gap.to_sequence, causes);
+                    return Received::Gap(gap.from_sequence, gap.to_sequence, causes);
                 }
                 Some(Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_)) | None => {}
             }
@@ -84,13 +88,13 @@ async fn next(events: &mut Streaming<pb::SubscribeFramesResponse>) -> Told {
 
 async fn frame(events: &mut Streaming<pb::SubscribeFramesResponse>) -> (u64, String) {
     match next(events).await {
-        Told::Frame(sequence, cursor) => (sequence, cursor),
-        gap @ Told::Gap(..) => panic!("a frame was to come, not {gap:?}"),
+        Received::Frame(sequence, cursor) => (sequence, cursor),
+        gap @ Received::Gap(..) => panic!("expected a frame, not {gap:?}"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn numbers_lost_with_a_failover_are_told_and_never_given_out_again() {
+async fn sequences_lost_in_a_failover_are_reported_and_never_issued_again() {
     use pb::start_position::Position;
     let mut redis = RedisServer::start();
     let server = Process::server(&["--redis-url", &redis.url()]);
@@ -104,7 +108,7 @@ async fn numbers_lost_with_a_failover_are_told_and_never_given_out_again() {
         given.insert(submit(&client, picture(number), number).await);
         assert_eq!(frame(&mut live).await.0, number);
     }
-    // What the server will come back with.
+    // The copy of the data with which Redis will return.
     redis.cli(&["SAVE"]);
     let mut cursor = String::new();
     for number in 6..=10 {
@@ -117,28 +121,28 @@ async fn numbers_lost_with_a_failover_are_told_and_never_given_out_again() {
     }
     redis.restart();
 
-    // The publisher does not know; what it sends next is new.
+    // The publisher does not notice; its next frame is new.
     let first = submit(&client, picture(11), 11).await;
-    assert!(first > 10, "{first} was given out before");
+    assert!(first > 10, "{first} was issued before");
     assert!(first < 1_000_000_000, "{first} cannot be read any more");
-    assert!(given.insert(first), "a number was given out twice");
+    assert!(given.insert(first), "a sequence was issued twice");
     let second = submit(&client, picture(12), 12).await;
-    assert_eq!(second, first + 1, "one failover leaps once");
+    assert_eq!(second, first + 1, "one failover causes one jump");
 
-    // The server lived through it, and knows that 10 was the last.
+    // The server was not restarted, and knows that 10 was the last sequence.
     let failover = |from: u64| {
         let lost = Some(11_u64.saturating_sub(from));
-        Told::Gap(from, first - 1, vec![(pb::GapReason::BackendFailover, first - from, lost)])
+        Received::Gap(from, first - 1, vec![(pb::GapReason::BackendFailover, first - from, lost)])
     };
-    // One that never left: it has seen up to 10.
+    // A subscription that stayed open and has received everything up to 10.
     assert_eq!(next(&mut live).await, failover(11));
     assert_eq!((frame(&mut live).await.0, frame(&mut live).await.0), (first, second));
-    // One that comes back with a position from before.
+    // A subscription that resumes from an earlier cursor.
     let at = pb::StreamCursor { stream_id: STREAM.to_owned(), cursor };
     let mut resumed = subscribe(&client, Position::Cursors(pb::CursorList { cursors: vec![at] })).await;
     assert_eq!(next(&mut resumed).await, failover(8));
     assert_eq!(frame(&mut resumed).await.0, first);
-    // One that begins now.
+    // A subscription that begins now.
     let mut fresh = subscribe(&client, Position::Earliest(pb::StartEarliest {})).await;
     for number in 1..=5 {
         assert_eq!(frame(&mut fresh).await.0, number);
@@ -164,21 +168,26 @@ async fn numbers_lost_with_a_failover_are_told_and_never_given_out_again() {
     let status = status.and_then(|stream| stream.status).expect("a status");
     assert_eq!((status.queued_frames, status.retained_frames, status.oldest_sequence), (0, 7, 1));
     assert_eq!((status.accepted_sequence, status.published_sequence), (second, second));
-    assert_eq!((status.accepted_frames, status.published_frames), (7, 7), "frames, and not numbers");
+    assert_eq!(
+        (status.accepted_frames, status.published_frames),
+        (7, 7),
+        "the gap counts frames, not sequences"
+    );
 
-    // Once more from the same copy: what the second life gave out is not given out again either.
+    // Again from the same copy: sequences issued after the first failover are not issued again
+    // either.
     redis.restart();
     let third = submit(&client, picture(13), 13).await;
-    assert!(third > second, "{third} was given out by the life before, which went to {second}");
-    let told = next(&mut live).await;
-    // Of the life before, the store has forgotten even that its numbers had leapt.
+    assert!(third > second, "{third} was issued before the failover, which went up to {second}");
+    let reported = next(&mut live).await;
+    // The restored store does not even contain the first sequence jump.
     let cause = (pb::GapReason::BackendFailover, third - 1 - second, None);
-    assert_eq!(told, Told::Gap(second + 1, third - 1, vec![cause]));
+    assert_eq!(reported, Received::Gap(second + 1, third - 1, vec![cause]));
     assert_eq!(frame(&mut live).await.0, third);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_comes_back_whole_costs_no_number_where_its_server_lived_through_it() {
+async fn a_redis_that_lost_nothing_causes_no_jump_if_its_server_kept_running() {
     use pb::start_position::Position;
     let mut redis = RedisServer::start_with(Persistence::AofEverysec);
     let mut server = Process::server(&["--redis-url", &redis.url()]);
@@ -186,12 +195,12 @@ async fn a_redis_that_comes_back_whole_costs_no_number_where_its_server_lived_th
     register(&client, &[STREAM.to_owned()]).await;
     let mut live = subscribe(&client, Position::Earliest(pb::StartEarliest {})).await;
     for number in 1..=3 {
-        // The write is in the kernel's hands before it is answered: killed, Redis loses nothing.
+        // The kernel has the data before Redis answers, so a killed Redis loses nothing.
         redis.restart();
         assert_eq!(submit(&client, &pictures[number as usize], number).await, number);
         assert_eq!(frame(&mut live).await.0, number);
     }
-    // A server that has not seen it does not know: what may be lost is told, and how much of it is not known.
+    // A new server cannot know: a possible loss is reported, with an unknown number of frames.
     redis.kill_hard();
     server.kill_hard();
     redis.restart();
@@ -201,11 +210,11 @@ async fn a_redis_that_comes_back_whole_costs_no_number_where_its_server_lived_th
     let mut fresh = subscribe(&client, Position::Sequence(3)).await;
     assert_eq!(frame(&mut fresh).await.0, 3);
     let cause = (pb::GapReason::BackendFailover, fourth - 4, None);
-    assert_eq!(next(&mut fresh).await, Told::Gap(4, fourth - 1, vec![cause]));
+    assert_eq!(next(&mut fresh).await, Received::Gap(4, fourth - 1, vec![cause]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_servers_vouch_for_nothing() {
+async fn two_servers_confirm_no_process() {
     let mut redis = RedisServer::start_with(Persistence::AofEverysec);
     let first = Process::server(&["--redis-url", &redis.url()]);
     let _second = Process::server(&["--role", "api", "--redis-url", &redis.url()]);
@@ -218,17 +227,19 @@ async fn two_servers_vouch_for_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_whose_every_number_was_lost_begins_behind_them() {
+async fn a_stream_that_lost_all_its_sequences_begins_after_them() {
     use pb::start_position::Position;
     let mut redis = RedisServer::start();
     let server = Process::server(&["--redis-url", &redis.url()]);
     let (client, pictures) = (client(&server.url()), pictures(8));
-    // The registration is kept, and that the partition knows this Redis, by a frame of another stream there; no frame of
-    // this stream is.
+    // A frame of another stream in the partition makes the copy contain the registration and the
+    // identity of this Redis, but no frame of this stream.
     let partitions = frameway::domain::Partitions::default();
     let of = |stream: &str| partitions.of(&stream.parse().expect("an id"));
-    let neighbour =
-        (0..).map(|n| format!("n{n}")).find(|name| of(name) == of(STREAM)).expect("there are many names");
+    let neighbour = (0..)
+        .map(|n| format!("n{n}"))
+        .find(|name| of(name) == of(STREAM))
+        .expect("some id is in the partition");
     register(&client, &[STREAM.to_owned(), neighbour.clone()]).await;
     assert_eq!(submit_to(&client, &neighbour, &pictures[0], 1).await, 1);
     redis.cli(&["SAVE"]);
@@ -239,14 +250,14 @@ async fn a_stream_whose_every_number_was_lost_begins_behind_them() {
     }
     redis.restart();
     let sequence = submit(&client, &pictures[5], 5).await;
-    assert!(sequence > 4, "{sequence} was given out before");
+    assert!(sequence > 4, "{sequence} was issued before");
     let cause = (pb::GapReason::BackendFailover, sequence - 5, Some(0));
-    assert_eq!(next(&mut live).await, Told::Gap(5, sequence - 1, vec![cause]), "it has seen all four");
+    assert_eq!(next(&mut live).await, Received::Gap(5, sequence - 1, vec![cause]), "it has seen all four");
     assert_eq!(frame(&mut live).await.0, sequence);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_was_emptied_gives_no_number_out_again() {
+async fn an_emptied_store_issues_no_sequence_again() {
     use pb::start_position::Position;
     let redis = RedisServer::start();
     let server = Process::server(&["--redis-url", &redis.url()]);
@@ -264,10 +275,10 @@ async fn a_store_that_was_emptied_gives_no_number_out_again() {
 
     register(&client, &[STREAM.to_owned()]).await;
     let first = submit(&client, &pictures[4], 1).await;
-    assert!(first > 1 << 40, "{first} may have been given out before");
+    assert!(first > 1 << 40, "{first} may have been issued before");
     assert_eq!(submit(&client, &pictures[5], 2).await, first + 1);
-    let gap = Told::Gap(4, first - 1, vec![(pb::GapReason::BackendFailover, first - 4, None)]);
-    assert_eq!(next(&mut live).await, gap, "the subscriber that was there is told what happened");
+    let gap = Received::Gap(4, first - 1, vec![(pb::GapReason::BackendFailover, first - 4, None)]);
+    assert_eq!(next(&mut live).await, gap, "the subscriber that stayed connected receives a gap");
     assert_eq!((frame(&mut live).await.0, frame(&mut live).await.0), (first, first + 1));
 }
 
@@ -307,7 +318,7 @@ async fn a_frame_that_too_few_replicas_have_is_not_confirmed() {
             if error.reason() == pb::ErrorReason::DurabilityNotReached && error.retry_delay.is_some()),
         "{answer:?}"
     );
-    // It comes back: the same number, sent again, is the same frame, and now it is confirmed.
+    // The replica returns: the same publisher sequence is the same frame, which is now confirmed.
     replica.restart();
     replica.replicate(&primary);
     let start = std::time::Instant::now();

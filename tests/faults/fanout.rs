@@ -1,4 +1,4 @@
-//! Rows 12, 13 and 14: subscribers that are slow, many, or gone without a word.
+//! Rows 12, 13 and 14: slow subscribers, many subscribers, and subscribers that vanish.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use frameway::pb::v1::{self as pb, subscribe_frames_response::Event};
 use frameway::picture::{Canvas, Codec, Limits};
 use rand::RngExt as _;
 
-use crate::campaign::{dice, long, slow_rounds};
+use crate::campaign::{is_long, seeded_rng, slow_rounds};
 use crate::common::redis::RedisServer;
 use crate::common::{eventually, spawn};
 use crate::ledger::Ledger;
@@ -22,28 +22,28 @@ use crate::usage::Usage;
 
 const SLOW_SUBSCRIBERS: u64 = 10;
 const SLOW_BYTES_PER_SECOND: u64 = 10_000;
-/// What one slow subscriber may cost the server: what HTTP/2 has under way for it, and a frame or two.
+/// The maximum memory for a slow subscriber: data in flight in HTTP/2, and one or two frames.
 const SLOW_COST_KIB: u64 = 10 << 10;
-/// What caches and the allocator may keep meanwhile.
+/// The memory that caches and the allocator may keep.
 const CACHES_KIB: u64 = 128 << 10;
 
 fn proxied(server: &Process) -> std::net::SocketAddr {
     server.url().trim_start_matches("http://").parse().expect("an address")
 }
 
-/// About a megabyte of JPEG each: noise, which compresses badly.
+/// Returns JPEGs of about a megabyte each: noise, which hardly compresses.
 fn large_pictures() -> Vec<Bytes> {
-    let mut dice = dice();
+    let mut rng = seeded_rng();
     let mut codec = Codec::new(Limits::default());
     let mut picture = || {
-        let pixels = (0..1280 * 800 * 3).map(|_| dice.random()).collect();
+        let pixels = (0..1280 * 800 * 3).map(|_| rng.random()).collect();
         let canvas = Canvas::from_pixels(1280, 800, pixels).expect("as many as it takes");
         codec.encode_canvas(&canvas, 85).expect("encodes")
     };
     (0..4).map(|_| picture()).collect()
 }
 
-/// When each number was sent, and how long it took to arrive.
+/// The send time of each publisher sequence, and its latency.
 #[derive(Debug, Default)]
 struct Latencies {
     sent: Mutex<BTreeMap<u64, Instant>>,
@@ -51,7 +51,7 @@ struct Latencies {
 }
 
 impl Latencies {
-    /// Follows a stream and notes when its frames come.
+    /// Follows a stream and records the latency of its frames.
     fn watch(self: &Arc<Self>, client: &Client, stream: &str) {
         let (this, mut client, stream) = (Arc::clone(self), client.clone(), stream.to_owned());
         spawn(async move {
@@ -70,8 +70,9 @@ impl Latencies {
         });
     }
 
-    /// Submits so many frames at a camera's pace; answers their 50th and 99th percentile.
-    async fn of(&self, publisher: &mut Publisher, frames: u64) -> (Duration, Duration) {
+    /// Submits frames at the rate of a camera and returns the 50th and 99th percentile of their
+    /// latency.
+    async fn measure(&self, publisher: &mut Publisher, frames: u64) -> (Duration, Duration) {
         let mut pace = tokio::time::interval(Duration::from_millis(150));
         let first = publisher.next_number;
         for _ in 0..frames {
@@ -92,8 +93,8 @@ impl Latencies {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_subscribers_harm_only_themselves() {
-    let frames = if long() { 300 } else { 40 };
+async fn slow_subscribers_slow_down_nobody_else() {
+    let frames = if is_long() { 300 } else { 40 };
     let redis = RedisServer::start();
     let server = Process::server(&["--redis-url", &redis.url()]);
     let proxy = Proxy::to(proxied(&server)).await;
@@ -108,7 +109,7 @@ async fn slow_subscribers_harm_only_themselves() {
     publisher.submit(4).await;
     delivered(&ledger, ledger.promised_count()).await;
 
-    let (median, alone) = latencies.of(&mut publisher, frames).await;
+    let (median, alone) = latencies.measure(&mut publisher, frames).await;
     let before = Usage::of(&[&server], Some(&redis));
     proxy.set(Wire { bytes_per_second: Some(SLOW_BYTES_PER_SECOND), ..Wire::default() });
     for _ in 0..SLOW_SUBSCRIBERS {
@@ -116,7 +117,7 @@ async fn slow_subscribers_harm_only_themselves() {
         subscribe(slow, Arc::new(Ledger::default()), streams.clone());
     }
     eventually("the slow ones", || async { (proxy.open() as u64 == SLOW_SUBSCRIBERS).then_some(()) }).await;
-    let (median_beside, beside) = latencies.of(&mut publisher, frames).await;
+    let (median_beside, beside) = latencies.measure(&mut publisher, frames).await;
     let grown = Usage::of(&[&server], Some(&redis)).memory_kib.saturating_sub(before.memory_kib);
 
     let verdict = ledger.check();
@@ -137,7 +138,7 @@ async fn slow_subscribers_harm_only_themselves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_subscribers_of_a_camera_cost_redis_one_read() {
     const SUBSCRIBERS: usize = 1_000;
-    let frames: u64 = if long() { 100 } else { 15 };
+    let frames: u64 = if is_long() { 100 } else { 15 };
     let redis = RedisServer::start();
     let server = Process::server(&["--redis-url", &redis.url()]);
     let (ledger, streams) = (Arc::new(Ledger::default()), streams(1));
@@ -195,18 +196,19 @@ async fn a_thousand_subscribers_of_a_camera_cost_redis_one_read() {
          feeds and work; when the first had all, the last had {least} of {most}"
     );
     println!("{note}");
-    // The worker reads each once, and the server once for all.
+    // The worker reads each picture once, and the server once for all subscribers.
     assert!(pictures <= frames * 2 + 4, "{note}");
     assert!(pages <= frames * 2, "{note}");
-    // A retention pass of the worker, and waits that ended with nothing, come to this too.
+    // This includes a retention pass of the worker and waits without a result.
     assert!(feeds <= frames * 6 + 100, "{note}");
     let verdict = ledger.check();
     record(Row::of(13, "1,000 subscribers of one camera", 1, &verdict).note(note));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscriber_that_vanished_gives_its_place_up() {
-    /// What keepalive takes: 20 s until it asks, 10 s until it gives up; and what a busy machine adds.
+async fn the_place_of_a_vanished_subscriber_is_released() {
+    /// The time of keepalive: 20 s until it asks, 10 s until it gives up, and some time for a busy
+    /// machine.
     const KEEPALIVE: Duration = Duration::from_secs(30 + 8);
     let redis = RedisServer::start();
     let server = Process::server(&["--redis-url", &redis.url(), "--max-subscriptions", "1"]);
@@ -227,7 +229,7 @@ async fn a_subscriber_that_vanished_gives_its_place_up() {
             let selectors = vec![selector(&streams[0], None)];
             pb::SubscribeFramesRequest { selectors, ..Default::default() }
         };
-        // The one that found it free in the round before may be just giving it up.
+        // The subscriber that got the place in the last round may still be releasing it.
         let opened = eventually("the only place", || async {
             far.streaming.clone().subscribe_frames(request()).await.ok()
         });
@@ -243,7 +245,7 @@ async fn a_subscriber_that_vanished_gives_its_place_up() {
                 Err(status) => assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}"),
             }
             assert!(vanished.elapsed() < KEEPALIVE, "its place is held after {:?}", vanished.elapsed());
-            // Few frames: the last subscriber is to find them all kept.
+            // Few frames, so that all of them are still kept for the last subscriber.
             tokio::time::sleep(Duration::from_millis(500)).await;
         };
         longest = longest.max(freed);

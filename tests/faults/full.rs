@@ -1,4 +1,4 @@
-//! Row 7: a Redis that is full.
+//! Row 7: the memory of Redis is full.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,20 +13,20 @@ use crate::process::Process;
 use crate::table::{Row, record};
 use crate::traffic::{Publisher, client, delivered, register_as, streams, subscribe};
 
-/// Refusals that prove that the store is full.
+/// The number of refusals that proves that the store is full.
 const REFUSALS: u64 = 20;
-/// More than 64 MB of them.
+/// The bytes of a picture: all pictures together exceed 64 MB.
 const PICTURE_BYTES: usize = 256 << 10;
 
-/// 64 MB, and a server that was told it may use 2 GiB: Redis is full long before the budgets are.
+/// A Redis with 64 MB and a server with a budget of 2 GiB: Redis is full long before the budget is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_is_full_before_the_budgets_are_refuses_politely_and_drains() {
+async fn a_redis_that_is_full_before_the_budget_refuses_with_a_delay_and_drains() {
     full("maxmemory 64 MB, budget 2 GiB", &[]).await;
 }
 
-/// 64 MB, and a server whose budget fits in.
+/// A Redis with 64 MB and a server with a budget that fits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_work_queue_refuses_politely_and_drains() {
+async fn a_full_work_queue_refuses_with_a_delay_and_drains() {
     let flags = ["--partitions", "2", "--memory-budget", "40MiB", "--max-picture-bytes", "1MiB"];
     full("maxmemory 64 MB, budget 40 MiB", &flags).await;
 }
@@ -44,7 +44,8 @@ async fn full(name: &str, flags: &[&str]) {
         register_as(&client, keeps_little(stream)).await;
     }
     subscribe(client.clone(), Arc::clone(&ledger), streams.clone());
-    // A store that is short of memory takes from its outputs, and so frames from a subscriber that is behind: it tells them.
+    // A store that is short of memory trims its outputs, so a slow subscriber misses frames, which
+    // are reported.
     ledger.allow(&[GapReason::Retention]);
     let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &streams);
     publisher.patience = Duration::from_secs(60);
@@ -52,7 +53,7 @@ async fn full(name: &str, flags: &[&str]) {
 
     let mut longest = Duration::ZERO;
     for _ in 0..rounds {
-        // Nobody works: it fills up.
+        // Without a worker, the queue fills up.
         let mut refused = 0;
         let start = Instant::now();
         let mut open = Vec::new();
@@ -78,19 +79,20 @@ async fn full(name: &str, flags: &[&str]) {
         drop(worker);
     }
     let verdict = ledger.check();
-    polite(&publisher);
+    assert_refused_with_delay(&publisher);
     let refusals: u64 = publisher.refusals.values().sum();
-    let taken = ledger.told(GapReason::Retention);
-    let note =
-        format!("{refusals} refusals, each with a retry delay; {taken} frames told as taken by retention");
+    let taken = ledger.missing_for(GapReason::Retention);
+    let note = format!(
+        "{refusals} refusals, each with a retry delay; {taken} frames reported as removed by retention"
+    );
     record(Row::of(7, name, rounds, &verdict).recovered(longest).note(note));
 }
 
-/// What is shown to callers: that there is no room, and when to come again; nothing of Redis' own words.
-fn polite(publisher: &Publisher) {
+/// Asserts that callers learn that there is no room and when to retry, but see no Redis error.
+fn assert_refused_with_delay(publisher: &Publisher) {
     for (what, message, retry_delay) in publisher.refusals.keys() {
         let full = ["ResourceExhausted", "ERROR_REASON_QUEUE_FULL", "ERROR_REASON_STREAM_QUEUE_FULL"];
-        // Those behind a refused one.
+        // Frames after a refused one.
         let behind = ["ERROR_REASON_OUT_OF_ORDER"];
         assert!(
             full.contains(&what.as_str()) || behind.contains(&what.as_str()),
@@ -100,12 +102,13 @@ fn polite(publisher: &Publisher) {
         let words = message.to_lowercase();
         assert!(
             !words.contains("oom") && !words.contains("maxmemory") && !words.contains("redis"),
-            "the caller is told of Redis: {message}"
+            "the message mentions Redis: {message}"
         );
     }
 }
 
-/// Keeps the submitted bytes, of few frames: what is published makes room soon.
+/// Returns a stream that keeps the submitted bytes of few frames, so that published frames are soon
+/// removed.
 fn keeps_little(stream: &str) -> pb::Stream {
     pb::Stream {
         stream_id: stream.to_owned(),
@@ -115,14 +118,14 @@ fn keeps_little(stream: &str) -> pb::Stream {
     }
 }
 
-/// The same picture with padding behind its end, which decoders do not look at.
+/// Returns the picture with padding after its end, which decoders ignore.
 fn padded(picture: &bytes::Bytes) -> bytes::Bytes {
     let mut bytes = picture.to_vec();
     bytes.resize(PICTURE_BYTES, 0);
     bytes.into()
 }
 
-/// Waits until the work queues say that they are empty.
+/// Waits until the work queues are empty.
 async fn drained(server: &Process) {
     let operating = client(&server.url());
     eventually("empty work queues", || async {

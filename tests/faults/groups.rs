@@ -1,4 +1,4 @@
-//! Fault 15: a group member that takes frames and never acknowledges one.
+//! Row 15: a group member that takes frames and never acknowledges one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::traffic::{Client, Publisher, client, register, streams};
 
 const GROUP: &str = "site";
 
-/// Frames that a member has acknowledged.
+/// The frames that a member has acknowledged.
 type Done = Arc<Mutex<BTreeSet<(String, u64)>>>;
 
 async fn join(client: &Client, member: &str) -> tonic::Streaming<pb::ConsumeFramesResponse> {
@@ -29,7 +29,7 @@ async fn join(client: &Client, member: &str) -> tonic::Streaming<pb::ConsumeFram
     client.streaming.clone().consume_frames(request).await.expect("joins").into_inner()
 }
 
-/// Takes frames as long as the test runs; acknowledges them if it is to.
+/// Takes frames as long as the test runs, and acknowledges them if `done` is set.
 async fn take(client: Client, member: &'static str, done: Option<Done>) {
     let mut events = join(&client, member).await;
     while let Ok(Some(message)) = events.message().await {
@@ -65,7 +65,7 @@ async fn until(operator: &Client, what: &str, wanted: impl Fn(&pb::ConsumerGroup
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_member_that_never_acknowledges_holds_nobody_up() {
+async fn a_member_that_never_acknowledges_delays_nobody() {
     let redis = RedisServer::start();
     let server = Process::server(&["--redis-url", &redis.url()]);
     let (client, ledger, streams) = (client(&server.url()), Arc::new(Ledger::default()), streams(3));
@@ -85,12 +85,12 @@ async fn a_member_that_never_acknowledges_holds_nobody_up() {
     let silent = spawn(take(client.clone(), "silent", None));
     until(&operator, "the silent member has joined", |status| status.members.len() == 1).await;
 
-    // It takes what it may, and no more.
+    // It takes the maximum and no more.
     let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &streams);
     publisher.submit(4).await;
     until(&operator, "it is full", |status| status.outstanding_frames >= 5 && status.lag_frames == 12).await;
 
-    // Another one gets all the rest, and what comes again.
+    // Another member gets the rest, and the redelivered frames.
     let done = Done::default();
     let diligent = spawn(take(client.clone(), "diligent", Some(Arc::clone(&done))));
     publisher.submit(6).await;
@@ -103,7 +103,8 @@ async fn a_member_that_never_acknowledges_holds_nobody_up() {
     assert!(done.lock().await.len() as u64 >= total - 5 - ended.dead_letter_frames, "{ended:?}");
     assert_eq!(done.lock().await.len() as u64, ended.acknowledged_frames, "each was acknowledged once");
 
-    // With nobody else, its frames come to it three times and are dead letters then.
+    // Without another member, its frames are delivered to it three times and then become dead
+    // letters.
     diligent.abort();
     until(&operator, "the other one has left", |status| status.members.len() == 1).await;
     publisher.submit(1).await;

@@ -1,10 +1,10 @@
-//! What was promised and what came; and the proof that they are the same.
+//! Records promised and received frames, and compares them:
 //!
-//! A  what was answered ACCEPTED or DUPLICATE is in the output once, as a frame or as a tombstone with its reason; what
-//!    was not answered was sent again until it was
-//! B  no byte differs
-//! C  each stream in its order
-//! D  nothing twice
+//! - A: each frame answered ACCEPTED or DUPLICATE is in the output once, as a frame or as a
+//!   tombstone with its reason; frames without an answer were sent again until they had one
+//! - B: no byte differs
+//! - C: each stream is in order
+//! - D: nothing is delivered twice
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use frameway::pb::v1::GapReason;
 
-/// Digest of a picture's bytes.
+/// The digest of a picture's bytes.
 pub(crate) type Digest = Vec<u8>;
 
 /// A frame as its publisher knows it.
@@ -23,7 +23,7 @@ struct Promised {
     at: Instant,
 }
 
-/// A frame as a subscriber got it.
+/// A frame as a subscriber received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delivered {
     pub(crate) sequence: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Delivered {
     pub(crate) digest: Digest,
 }
 
-/// A gap as a subscriber was told of it: inclusive.
+/// A gap as a subscriber received it; the range is inclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Missing {
     pub(crate) from: u64,
@@ -46,138 +46,138 @@ enum Arrival {
 }
 
 #[derive(Debug, Default)]
-struct Books {
-    /// The streams' numbers need not begin with 1.
+struct Records {
+    /// True if the streams' sequences may begin above 1.
     begins_anywhere: bool,
-    /// Sent and not answered yet.
+    /// Frames that were sent and not answered yet.
     open: BTreeSet<(String, u64)>,
-    /// By stream and sequence.
+    /// The promised frames, by stream and sequence.
     promised: BTreeMap<(String, u64), Promised>,
-    /// All promises, in their order: a store that lost data may give a sequence twice.
+    /// All promises in order: a store that lost data may issue a sequence twice.
     promises: Vec<(String, u64, Instant)>,
-    /// By stream, in the order of arrival.
+    /// The arrivals by stream, in order.
     arrived: BTreeMap<String, Vec<Arrival>>,
-    /// Reasons for which a frame may be missing, if the output says so.
+    /// The reasons for which a frame may be missing, if a gap reports them.
     tombstones: Vec<GapReason>,
-    /// By stream: the last numbers of its lives that were ended by unregistering it.
+    /// The last sequences of each stream's ended registrations.
     floors: BTreeMap<String, BTreeSet<u64>>,
     faults: Vec<String>,
 }
 
-/// What the books come to.
+/// The result of comparing the records.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Verdict {
-    /// Frames that were promised.
+    /// The number of promised frames.
     pub(crate) at_stake: u64,
-    /// Promised frames that are neither there nor accounted for.
+    /// Promised frames that are neither received nor reported.
     pub(crate) lost: u64,
-    /// Frames that came more than once.
+    /// Frames that were received more than once.
     pub(crate) duplicates: u64,
-    /// Frames in whose place a tombstone is, with a reason that the test allows.
+    /// Frames with a tombstone, for a reason that the test allows.
     pub(crate) tombstones: u64,
-    /// Lost frames: stream, publisher's number, and when they were promised.
+    /// The lost frames: stream, publisher sequence, and when they were promised.
     pub(crate) losses: Vec<(String, u64, Instant)>,
-    /// All that is wrong, in words.
+    /// All faults, in words.
     pub(crate) faults: Vec<String>,
 }
 
-/// Shared by the publisher and the subscriber of a test.
+/// The records of a test, shared by its publisher and its subscriber.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<Books>);
+pub(crate) struct Ledger(Mutex<Records>);
 
 impl Ledger {
-    fn books(&self) -> MutexGuard<'_, Books> {
+    fn records(&self) -> MutexGuard<'_, Records> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The streams' numbers need not begin with 1.
+    /// Allows the streams' sequences to begin above 1.
     pub(crate) fn begins_anywhere(&self) {
-        self.books().begins_anywhere = true;
+        self.records().begins_anywhere = true;
     }
 
-    /// Frames may be missing for these reasons, if the output says so.
+    /// Allows frames to be missing for these reasons, if a gap reports them.
     pub(crate) fn allow(&self, reasons: &[GapReason]) {
-        self.books().tombstones.extend(reasons);
+        self.records().tombstones.extend(reasons);
     }
 
-    /// The stream was unregistered, and this was its last number: what its subscribers did not have is told, and nothing of it
-    /// comes behind that. Publishers' numbers begin anew.
+    /// Records that the stream was unregistered with this last sequence: its subscribers receive
+    /// gaps for the rest, and no older frame after that. Publisher sequences begin again.
     pub(crate) fn removed(&self, stream: &str, last: u64) {
-        self.books().floors.entry(stream.to_owned()).or_default().insert(last);
+        self.records().floors.entry(stream.to_owned()).or_default().insert(last);
     }
 
-    /// Whether streams are unregistered in this test.
+    /// Reports whether streams are unregistered in this test.
     pub(crate) fn has_removals(&self) -> bool {
-        let books = self.books();
-        !books.floors.is_empty() || books.tombstones.contains(&GapReason::Unregistered)
+        let records = self.records();
+        !records.floors.is_empty() || records.tombstones.contains(&GapReason::Unregistered)
     }
 
-    /// How many times the stream had been unregistered when this number was given out.
-    pub(crate) fn life_of(&self, (stream, sequence): &(String, u64)) -> usize {
-        self.books().floors.get(stream).map_or(0, |floors| floors.range(..*sequence).count())
+    /// Returns how often the stream had been unregistered when this sequence was issued.
+    pub(crate) fn removals_before(&self, (stream, sequence): &(String, u64)) -> usize {
+        self.records().floors.get(stream).map_or(0, |floors| floors.range(..*sequence).count())
     }
 
-    /// The publisher is about to send this frame, and will until it is answered.
+    /// Records that the publisher sends this frame until it is answered.
     pub(crate) fn sent(&self, stream: &str, number: u64) {
-        self.books().open.insert((stream.to_owned(), number));
+        self.records().open.insert((stream.to_owned(), number));
     }
 
-    /// The server refused this frame for good: it owes nothing.
+    /// Records that the server refused this frame finally.
     pub(crate) fn refused(&self, stream: &str, number: u64) {
-        self.books().open.remove(&(stream.to_owned(), number));
+        self.records().open.remove(&(stream.to_owned(), number));
     }
 
-    /// The server answered ACCEPTED or DUPLICATE: it owes this frame.
+    /// Records that the server answered ACCEPTED or DUPLICATE: the frame is promised.
     pub(crate) fn promised(&self, stream: &str, sequence: u64, number: u64, digest: Digest) {
-        let mut books = self.books();
-        books.open.remove(&(stream.to_owned(), number));
+        let mut records = self.records();
+        records.open.remove(&(stream.to_owned(), number));
         let promise = Promised { number, digest, at: Instant::now() };
-        books.promises.push((stream.to_owned(), number, promise.at));
-        if let Some(other) = books.promised.insert((stream.to_owned(), sequence), promise)
+        records.promises.push((stream.to_owned(), number, promise.at));
+        if let Some(other) = records.promised.insert((stream.to_owned(), sequence), promise)
             && other.number != number
         {
             let fault = format!("{stream}/{sequence} was promised for {} and {number}", other.number);
-            books.faults.push(fault);
+            records.faults.push(fault);
         }
     }
 
-    /// A frame arrived.
+    /// Records a received frame.
     pub(crate) fn delivered(&self, stream: &str, frame: Delivered) {
-        self.books().arrived.entry(stream.to_owned()).or_default().push(Arrival::Frame(frame));
+        self.records().arrived.entry(stream.to_owned()).or_default().push(Arrival::Frame(frame));
     }
 
-    /// A gap was told.
+    /// Records a received gap.
     pub(crate) fn missing(&self, stream: &str, gap: Missing) {
-        self.books().arrived.entry(stream.to_owned()).or_default().push(Arrival::Gap(gap));
+        self.records().arrived.entry(stream.to_owned()).or_default().push(Arrival::Gap(gap));
     }
 
-    /// Something arrived that never should.
+    /// Records a fault.
     pub(crate) fn fault(&self, fault: String) {
-        self.books().faults.push(fault);
+        self.records().faults.push(fault);
     }
 
     pub(crate) fn promised_count(&self) -> usize {
-        self.books().promised.len()
+        self.records().promised.len()
     }
 
     pub(crate) fn promised_of(&self, streams: &[String]) -> usize {
-        self.books().promised.keys().filter(|(stream, _)| streams.contains(stream)).count()
+        self.records().promised.keys().filter(|(stream, _)| streams.contains(stream)).count()
     }
 
-    /// All promised frames: stream and sequence.
+    /// Returns all promised frames: stream and sequence.
     pub(crate) fn promised_frames(&self) -> Vec<(String, u64)> {
-        self.books().promised.keys().cloned().collect()
+        self.records().promised.keys().cloned().collect()
     }
 
-    /// All promises: stream, publisher's number, and when.
+    /// Returns all promises: stream, publisher sequence, and time.
     pub(crate) fn promises(&self) -> Vec<(String, u64, Instant)> {
-        self.books().promises.clone()
+        self.records().promises.clone()
     }
 
-    /// How many frames were told to be missing for this reason.
-    pub(crate) fn told(&self, wanted: GapReason) -> u64 {
-        let books = self.books();
-        let told = |arrival: &Arrival| match arrival {
+    /// Returns the number of frames that gaps reported with this reason.
+    pub(crate) fn missing_for(&self, wanted: GapReason) -> u64 {
+        let records = self.records();
+        let reported = |arrival: &Arrival| match arrival {
             Arrival::Frame(_) => 0,
             Arrival::Gap(gap) => gap
                 .reasons
@@ -186,32 +186,32 @@ impl Ledger {
                 .map(|(_, count)| count)
                 .sum::<u64>(),
         };
-        books.arrived.values().flatten().map(told).sum()
+        records.arrived.values().flatten().map(reported).sum()
     }
 
-    /// Frames that arrived, and those that were told to be tombstones.
+    /// Returns the number of received frames and reported tombstones.
     pub(crate) fn delivered_count(&self) -> usize {
-        let books = self.books();
+        let records = self.records();
         let count = |arrival: &Arrival| match arrival {
             Arrival::Frame(_) => 1,
-            Arrival::Gap(gap) => tombstones(gap, &books.tombstones).unwrap_or(0) as usize,
+            Arrival::Gap(gap) => tombstones(gap, &records.tombstones).unwrap_or(0) as usize,
         };
-        books.arrived.values().flatten().map(count).sum()
+        records.arrived.values().flatten().map(count).sum()
     }
 
-    /// What the books come to.
+    /// Compares the records and returns the verdict.
     pub(crate) fn verdict(&self) -> Verdict {
-        let books = self.books();
+        let records = self.records();
         let mut verdict = Verdict {
-            at_stake: books.promised.len() as u64,
-            faults: books.faults.clone(),
+            at_stake: records.promised.len() as u64,
+            faults: records.faults.clone(),
             ..Verdict::default()
         };
         let mut settled = BTreeSet::new();
-        for (stream, arrivals) in &books.arrived {
-            books.follow(stream, arrivals, &mut settled, &mut verdict);
+        for (stream, arrivals) in &records.arrived {
+            records.follow(stream, arrivals, &mut settled, &mut verdict);
         }
-        for ((stream, sequence), promise) in &books.promised {
+        for ((stream, sequence), promise) in &records.promised {
             if !settled.contains(&(stream.as_str(), *sequence)) {
                 verdict.losses.push((stream.clone(), promise.number, promise.at));
             }
@@ -220,16 +220,17 @@ impl Ledger {
         if verdict.lost > 0 {
             verdict.faults.push(format!("{} of {} promised are lost", verdict.lost, verdict.at_stake));
         }
-        if !books.open.is_empty() {
-            verdict.faults.push(format!("{} sent were never answered", books.open.len()));
+        if !records.open.is_empty() {
+            verdict.faults.push(format!("{} sent were never answered", records.open.len()));
         }
         verdict
     }
 
-    /// Every promised frame came once, whole and in order, and nothing else did.
+    /// Asserts that each promised frame was received once, whole and in order, and nothing else
+    /// was.
     ///
     /// # Panics
-    /// With the list of what is wrong.
+    /// Panics with the list of faults.
     pub(crate) fn check(&self) -> Verdict {
         let verdict = self.verdict();
         let faults = &verdict.faults;
@@ -244,12 +245,12 @@ impl Missing {
     }
 }
 
-impl Books {
+impl Records {
     fn last_floor(&self, stream: &str) -> u64 {
         self.floors.get(stream).and_then(|floors| floors.last()).copied().unwrap_or(0)
     }
 
-    /// One stream's arrivals, in their order.
+    /// Checks the arrivals of one stream, in order.
     fn follow<'a>(
         &'a self,
         stream: &'a str,
@@ -270,7 +271,7 @@ impl Books {
                 Arrival::Gap(gap) => (gap.from, gap.to),
             };
             if from != next {
-                verdict.faults.push(format!("{stream}: {from} came where {next} was due"));
+                verdict.faults.push(format!("{stream}: {from} arrived instead of {next}"));
             }
             let life = self.floors.get(stream).and_then(|floors| floors.range(from..).next());
             if life != ends {
@@ -282,9 +283,11 @@ impl Books {
                 Arrival::Frame(frame) => {
                     if !numbers.insert(frame.number) {
                         verdict.duplicates += 1;
-                        verdict.faults.push(format!("{stream}: {} came twice", frame.number));
+                        verdict.faults.push(format!("{stream}: {} arrived twice", frame.number));
                     } else if frame.number < last_number {
-                        verdict.faults.push(format!("{stream}: {} came after {last_number}", frame.number));
+                        verdict
+                            .faults
+                            .push(format!("{stream}: {} arrived after {last_number}", frame.number));
                     }
                     last_number = last_number.max(frame.number);
                     match self.promised.get(&(stream.to_owned(), frame.sequence)) {
@@ -294,20 +297,23 @@ impl Books {
                             settled.insert((stream, frame.sequence));
                         }
                         Some(other) => {
-                            verdict.faults.push(format!("{stream}: {other:?} came as {frame:?}"));
+                            verdict.faults.push(format!("{stream}: {other:?} arrived as {frame:?}"));
                         }
-                        // Its answer was lost, and its number was given another time in the stream's next life.
+                        // Its answer was lost, and its publisher sequence was used again after the
+                        // stream was registered again.
                         None if life.is_some() => {}
                         None => verdict.faults.push(format!("{stream}: {from} was not promised")),
                     }
                 }
                 Arrival::Gap(gap) => match tombstones(gap, &self.tombstones) {
                     Some(_) if gap.is_removed() && self.last_floor(stream) < to => {
-                        verdict.faults.push(format!("{stream}: {gap:?} reaches into what was not removed"));
+                        verdict
+                            .faults
+                            .push(format!("{stream}: {gap:?} includes frames that were not removed"));
                     }
                     Some(count) => {
                         verdict.tombstones += count;
-                        // A gap may be long: it is the promises in it that it settles.
+                        // A gap may be long, so iterate over the promises in it.
                         let within = (stream.to_owned(), from)..=(stream.to_owned(), to);
                         settled.extend(
                             self.promised.range(within).map(|((_, sequence), _)| (stream, *sequence)),
@@ -320,7 +326,8 @@ impl Books {
     }
 }
 
-/// How many frames a gap accounts for; `None` if it has a reason that is not allowed, or does not add up.
+/// Returns the number of frames that a gap accounts for; `None` if a reason is not allowed or the
+/// numbers do not add up.
 fn tombstones(gap: &Missing, allowed: &[GapReason]) -> Option<u64> {
     let total: u64 = gap.reasons.iter().map(|(_, count)| count).sum();
     let fits =
@@ -331,14 +338,14 @@ fn tombstones(gap: &Missing, allowed: &[GapReason]) -> Option<u64> {
 #[test]
 fn the_ledger_finds_loss_repeats_disorder_and_changed_bytes() {
     let frame = |sequence, number, byte| Delivered { sequence, number, digest: vec![byte] };
-    let books = || {
+    let records = || {
         let ledger = Ledger::default();
         ledger.promised("cam", 1, 10, vec![1]);
         ledger.promised("cam", 2, 20, vec![2]);
         ledger
     };
     let check = |arrived: &[Delivered]| {
-        let ledger = books();
+        let ledger = records();
         for frame in arrived {
             ledger.delivered("cam", frame.clone());
         }
@@ -352,7 +359,7 @@ fn the_ledger_finds_loss_repeats_disorder_and_changed_bytes() {
     assert!(!check(&[frame(1, 10, 1), frame(2, 20, 2), frame(3, 30, 3)]), "never promised");
 
     let with_gap = |allowed: &[GapReason], count| {
-        let ledger = books();
+        let ledger = records();
         ledger.allow(allowed);
         ledger.delivered("cam", frame(1, 10, 1));
         ledger.missing("cam", Missing { from: 2, to: 2, reasons: vec![(GapReason::Failed, count)] });
@@ -363,18 +370,18 @@ fn the_ledger_finds_loss_repeats_disorder_and_changed_bytes() {
     assert_eq!(with_gap(&[], 1).lost, 1, "a tombstone that the test does not allow");
     assert_eq!(with_gap(&[GapReason::Failed], 2).lost, 1, "a gap that does not add up");
 
-    let ledger = books();
+    let ledger = records();
     ledger.sent("cam", 30);
     assert!(ledger.verdict().faults.iter().any(|fault| fault.contains("never answered")));
 }
 
 #[test]
-fn the_ledger_knows_what_a_removal_may_take() {
+fn the_ledger_allows_only_the_gaps_of_a_removal() {
     let frame = |sequence, number| Delivered { sequence, number, digest: vec![1] };
     let check = |to, arrived: &[Delivered]| {
         let ledger = Ledger::default();
         ledger.allow(&[GapReason::Unregistered]);
-        // Numbers begin anew behind 3; the answer to 1 was lost.
+        // Publisher sequences begin again after 3; the answer to 1 was lost.
         for (sequence, number) in [(2, 20), (3, 30), (4, 10), (5, 20)] {
             ledger.promised("cam", sequence, number, vec![1]);
         }
@@ -386,7 +393,10 @@ fn the_ledger_knows_what_a_removal_may_take() {
         ledger.verdict().faults
     };
     assert!(check(3, &[frame(4, 10), frame(5, 20)]).is_empty());
-    assert!(!check(3, &[frame(4, 10)]).is_empty(), "one of the new life is lost");
-    assert!(!check(3, &[frame(3, 30), frame(4, 10), frame(5, 20)]).is_empty(), "one comes after it was told");
-    assert!(!check(4, &[frame(5, 20)]).is_empty(), "more is told than was removed");
+    assert!(!check(3, &[frame(4, 10)]).is_empty(), "a frame of the new registration is lost");
+    assert!(
+        !check(3, &[frame(3, 30), frame(4, 10), frame(5, 20)]).is_empty(),
+        "a frame is delivered after it was reported"
+    );
+    assert!(!check(4, &[frame(5, 20)]).is_empty(), "more is reported than was removed");
 }

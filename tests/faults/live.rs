@@ -1,4 +1,4 @@
-//! Publishers and subscribers that go to another server when theirs ends the call.
+//! Publishers and subscribers that move to another server when theirs ends the call.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,26 +20,26 @@ use crate::common::DEADLINE;
 use crate::ledger::Ledger;
 use crate::traffic::{client, selector};
 
-/// Batches that a publisher leaves unanswered.
+/// The number of unanswered batches of a publisher.
 const WINDOW: usize = 4;
 
-/// Small pictures: many streams at a time are the point.
+/// Returns small pictures, for tests with many streams.
 pub(crate) fn small_pictures() -> Arc<Vec<Bytes>> {
     let scene = Scene::new(7, 160, 90);
     let mut codec = Codec::new(Limits::default());
     Arc::new((0..16).map(|n| scene.jpeg(&mut codec, n * 5, 85).expect("a drawn picture").0).collect())
 }
 
-/// What all publishers and subscribers of a test count.
+/// The counts of all publishers and subscribers of a test.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Calls that are open now.
+    /// The number of open calls.
     pub(crate) open: AtomicUsize,
-    /// Calls that were told that their server drains.
+    /// The calls that ended because their server drains.
     pub(crate) drained: AtomicUsize,
 }
 
-/// Where a call goes next, and how calls may end.
+/// The servers that calls use, and the allowed ends of calls.
 #[derive(Debug, Clone)]
 pub(crate) struct Servers {
     pub(crate) urls: Vec<String>,
@@ -56,10 +56,10 @@ impl Servers {
     }
 }
 
-/// The call ended because its server went away, which is no fault.
+/// Reports whether a call ended because its server went away, which is not a fault.
 fn went_away(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown)
-        // A new call on a connection that is being closed.
+        // A new call on a connection that is closing.
         || status.code() == Code::Internal && status.message().contains("h2 protocol error")
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Camera {
     pub(crate) pictures: Arc<Vec<Bytes>>,
     pub(crate) every: Duration,
     pub(crate) next_number: u64,
-    /// Not decided, in order.
+    /// The frames without a final answer, in order.
     pub(crate) open: VecDeque<pb::Frame>,
 }
 
@@ -94,7 +94,7 @@ impl Camera {
         }
     }
 
-    /// Publishes until told to stop and all is decided.
+    /// Publishes until `stop` is set and all frames have a final answer.
     pub(crate) async fn run(mut self, stop: watch::Receiver<bool>) {
         let mut attempt = 0;
         let mut stopped_at = None;
@@ -128,7 +128,7 @@ impl Camera {
         }
     }
 
-    /// One call; true if all is done.
+    /// Makes one call; returns true if everything is done.
     async fn call(&mut self, attempt: usize, stop: &watch::Receiver<bool>) -> Result<bool, Status> {
         let (requests, sent) = mpsc::channel(2 * WINDOW);
         let setup = pb::SubmitSetup { publisher_id: "live".into(), ..Default::default() };
@@ -140,7 +140,7 @@ impl Camera {
         let mut flying = VecDeque::new();
         let ended = self.talk(&requests, &mut responses, &mut flying, stop).await;
         seen.open.fetch_sub(1, Ordering::Relaxed);
-        // What is unanswered may be stored: it comes first next time, in its order.
+        // Unanswered frames may be stored, so they are sent first in the next call, in order.
         let mut unanswered: VecDeque<pb::Frame> = flying.into_iter().flatten().collect();
         unanswered.append(&mut self.open);
         self.open = unanswered;
@@ -158,7 +158,8 @@ impl Camera {
         let mut tick = tokio::time::interval(self.every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut batch_id, mut draining) = (0, false);
-        // Came back while others are in flight: nothing goes before those are back too.
+        // Some frames were returned while others are in flight: nothing is sent until those are
+        // answered too.
         let mut returned = Vec::new();
         loop {
             if flying.is_empty() {
@@ -202,7 +203,7 @@ impl Camera {
         }
     }
 
-    /// Writes a promise down; false if the frame must be sent again.
+    /// Records the answer; returns false if the frame must be sent again.
     fn settle(&self, frame: &pb::Frame, result: pb::FrameResult) -> bool {
         let sequence = match result.outcome {
             Some(Outcome::Accepted(accepted)) => accepted.sequence,
@@ -220,14 +221,14 @@ impl Camera {
 }
 
 fn send(requests: &mpsc::Sender<pb::SubmitFramesRequest>, request: Request) {
-    // There is room for a window; a call that has ended says so by its responses.
+    // The channel has room for a window. The responses show if the call has ended.
     let _ended = requests.try_send(pb::SubmitFramesRequest { request: Some(request) });
 }
 
-/// A subscriber that resumes with its cursors, at another server if need be.
+/// A subscriber that resumes with its cursors, at another server if necessary.
 #[derive(Debug, Default)]
 pub(crate) struct Viewer {
-    /// By stream: the sequences that came, in their order.
+    /// The received sequences by stream, in order.
     came: Mutex<BTreeMap<String, Vec<u64>>>,
     faults: Mutex<Vec<String>>,
 }
@@ -241,7 +242,7 @@ impl Viewer {
         self.came().values().map(Vec::len).sum()
     }
 
-    /// Each stream's frames came from the first on, each once and in order.
+    /// Asserts that all frames of each stream were received once and in order.
     pub(crate) fn check(&self) {
         let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(faults.is_empty(), "{faults:?}");
@@ -251,7 +252,7 @@ impl Viewer {
         }
     }
 
-    /// Follows streams from their beginning until the test ends; waits `pause` after each message.
+    /// Follows streams from their beginning until the test ends, with a `pause` after each message.
     pub(crate) async fn run(self: Arc<Self>, servers: Servers, streams: Vec<String>, pause: Duration) {
         let mut cursors = BTreeMap::new();
         for attempt in 0.. {

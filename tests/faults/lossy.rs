@@ -1,7 +1,9 @@
-//! Row 4: a Redis that flushes to the disk each second may lose what it promised last; that is bounded, and known.
+//! Row 4: a Redis that flushes to the disk each second may lose the last promised frames; the loss
+//! is bounded and reported.
 //!
-//! SIGKILL leaves what was written in the kernel's hands: it costs at most what Redis had not written yet. A power cut
-//! also takes what was not flushed; it is played here by cutting the file to the size that it had a second before.
+//! With SIGKILL the kernel keeps all written data, so only data that Redis had not written yet is
+//! lost. A power failure also loses data that was not flushed; here it is simulated by truncating
+//! the file to its size one second earlier.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,12 +20,12 @@ use crate::stage::Stage;
 use crate::table::{Row, record};
 use crate::traffic::{Client, client, read_output};
 
-/// `appendfsync everysec` loses no promise that is older.
+/// The maximum age of a promise that `appendfsync everysec` may lose.
 const BOUND: Duration = Duration::from_secs(2);
-/// What a flush each second has on the disk for certain.
+/// The age of data that is certainly flushed.
 const FLUSHED: Duration = Duration::from_secs(1);
 
-/// How Redis ends.
+/// The end of Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Killed,
@@ -40,14 +42,14 @@ async fn a_power_cut_with_everysec_loses_at_most_the_last_seconds() {
     ends(End::PowerCut, "power cut, appendfsync everysec").await;
 }
 
-/// The append-only file that grows.
+/// Returns the append-only file that grows.
 fn file(redis: &RedisServer) -> PathBuf {
     let files = std::fs::read_dir(redis.directory().join("appendonlydir")).into_iter().flatten().flatten();
     let growing = files.map(|file| file.path()).filter(|path| path.to_string_lossy().ends_with(".incr.aof"));
     growing.max().expect("an append-only file")
 }
 
-/// Sizes of the file as it grew.
+/// The sizes of the file over time.
 #[derive(Debug, Clone, Default)]
 struct Sizes(Arc<Mutex<Vec<(Instant, u64)>>>);
 
@@ -65,7 +67,7 @@ impl Sizes {
         });
     }
 
-    /// The size that it had at that time.
+    /// Returns the size at that time.
     fn at(&self, time: Instant) -> Option<u64> {
         let sizes = self.0.lock().expect("no panic");
         sizes.iter().rev().find(|(at, _)| *at <= time).map(|(_, size)| *size)
@@ -82,7 +84,7 @@ async fn ends(end: End, name: &str) {
         let sizes = Sizes::default();
         sizes.watch(path.clone());
         let load = stage.under_load(publisher).await;
-        // Long enough for a flush, with more behind it.
+        // Long enough for a flush and further data after it.
         let start = Instant::now();
         let promised = stage.ledger.promised_count();
         eventually("submits of more than a second", || async {
@@ -104,7 +106,7 @@ async fn ends(end: End, name: &str) {
         publisher.submit(1).await;
         longest = longest.max(up.elapsed());
 
-        // What is there is read through a server that knows of nothing before.
+        // The remaining frames are read through a new server without memory of the old data.
         let fresh = Process::server(&["--role", "api", "--redis-url", &redis.url()]);
         let mut found = BTreeSet::new();
         for stream in &stage.streams {
@@ -124,20 +126,23 @@ async fn ends(end: End, name: &str) {
                 lost += 1;
             }
         }
-        // The server that was there before shows what is there now, not what it remembers.
+        // The old server returns what exists now, not what it remembers.
         for stream in &stage.streams {
             for frame in everything(&stage.client, stream).await {
                 assert!(found.contains(&frame), "{frame:?} is lost, and shown all the same");
             }
         }
-        // Who was subscribed all the time got each promised frame, or was told of a gap in its place.
+        // A subscriber that stayed connected received each promised frame, or a gap in its place.
         stage.ledger.allow(&[pb::GapReason::BackendFailover]);
-        eventually("every promise to be kept or told to be lost", || async {
+        eventually("every promise to be kept or reported as lost", || async {
             (stage.ledger.verdict().lost == 0).then_some(())
         })
         .await;
         stage.ledger.check();
-        assert!(lost == 0 || stage.ledger.told(pb::GapReason::BackendFailover) > 0, "nobody was told");
+        assert!(
+            lost == 0 || stage.ledger.missing_for(pb::GapReason::BackendFailover) > 0,
+            "the loss was not reported"
+        );
     }
     println!("{name}: {lost} of {at_stake} promised frames lost; the oldest promised {oldest:?} before");
     let mut note = "no loss".to_owned();
@@ -149,7 +154,7 @@ async fn ends(end: End, name: &str) {
     record(row.recovered(longest).note(note));
 }
 
-/// The publisher's numbers in a stream's output, once everything accepted is in it.
+/// Returns the publisher sequences in a stream's output, after everything accepted is published.
 async fn everything(client: &Client, stream: &str) -> Vec<(String, u64)> {
     let retained = eventually("an empty queue", || async {
         let request = pb::GetStreamRequest { stream_id: stream.to_owned() };

@@ -1,7 +1,7 @@
-//! Faults: real processes, a real Redis, real signals; afterwards every frame is counted.
+//! Fault tests: real processes, a real Redis, real signals; afterwards each frame is counted.
 //!
-//! `make faults ROUNDS=100` runs more rounds, and longer faults. It ends with a table, whose rows have the numbers of the
-//! plan of faults, and the seed of each: `SEED=n` repeats it.
+//! `make faults ROUNDS=100` runs more rounds and longer faults. It ends with a table of the rows,
+//! with the seed of each: `SEED=n` repeats it.
 
 mod campaign;
 #[path = "../common/clients.rs"]

@@ -1,4 +1,4 @@
-//! A Redis that is not there, or goes and comes back.
+//! A Redis that is absent, or stops and returns.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ async fn a_redis_killed_under_load_loses_nothing_that_was_accepted() {
         .await;
         redis.restart();
         let up = Instant::now();
-        publisher = sending.await.expect("the publisher goes on");
+        publisher = sending.await.expect("the publisher continues");
         assert!(publisher.unavailable > refused, "no call was answered UNAVAILABLE");
         delivered(&ledger, ledger.promised_count()).await;
         longest = longest.max(up.elapsed());
@@ -65,7 +65,7 @@ async fn health(server: &Process) -> Option<ServingStatus> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_is_down_at_the_start_is_waited_for() {
+async fn a_server_waits_for_a_redis_that_is_down_at_the_start() {
     let mut redis = RedisServer::start();
     let url = redis.url();
     redis.kill_hard();

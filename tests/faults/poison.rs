@@ -1,4 +1,4 @@
-//! Fault 16: a frame that kills whatever worker takes it, or keeps its thread for ever.
+//! Row 16: a frame that kills each worker that takes it, or hangs in its thread.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::traffic::{Client, Publisher, client, delivered, pictures, register, s
 /// The stream with the bad frame.
 const BAD: &str = "bad";
 
-/// Streams of the bad one's own partition, and some of others.
+/// Returns streams of the bad stream's partition, and some of others.
 fn neighbours() -> Vec<String> {
     let home = |stream: &str| Partitions::default().of(&stream.parse().expect("a stream id"));
     let same = (1..).map(|n| format!("near-{n}")).filter(|stream| home(stream) == home(BAD));
     same.take(2).chain(streams(3)).collect()
 }
 
-/// A frame of the bad stream, and what it asks of its worker.
+/// Creates a frame of the bad stream, with the crash that it causes in its worker.
 fn frame(picture: &bytes::Bytes, crash: Option<&str>) -> pb::Frame {
     pb::Frame {
         stream_id: BAD.to_owned(),
@@ -34,8 +34,8 @@ fn frame(picture: &bytes::Bytes, crash: Option<&str>) -> pb::Frame {
     }
 }
 
-/// The bad stream's frames and gaps from its beginning until so many frames have come, on one connection that must hold
-/// through all of it.
+/// Reads the frames and gaps of the bad stream from its beginning until enough frames were
+/// received, on one connection that must stay open.
 async fn outcome(
     mut client: Client,
     frames: u64,
@@ -60,11 +60,15 @@ async fn outcome(
             match message.event.expect("an event") {
                 pb::subscribe_frames_response::Event::Frame(delivered) => {
                     let frame = delivered.frame.expect("a frame");
-                    assert_eq!(frame.processing_attempt, 1, "no worker died over {} alone", frame.sequence);
+                    assert_eq!(
+                        frame.processing_attempt, 1,
+                        "no worker crashed because of {} alone",
+                        frame.sequence
+                    );
                     came.push(frame.sequence);
                 }
-                pb::subscribe_frames_response::Event::Gap(told) => {
-                    let gap = told.gap.expect("a gap");
+                pb::subscribe_frames_response::Event::Gap(reported) => {
+                    let gap = reported.gap.expect("a gap");
                     gaps.push(gap.from_sequence..=gap.to_sequence);
                 }
                 pb::subscribe_frames_response::Event::Heartbeat(_)
@@ -84,10 +88,10 @@ async fn dead_letters(server: &Process) -> Vec<pb::DeadLetter> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frame_that_kills_its_worker_costs_its_neighbours_only_time() {
+async fn a_frame_that_crashes_its_worker_only_delays_other_frames() {
     let redis = RedisServer::start();
     let url = redis.url();
-    // The lease alone would keep the partitions for minutes.
+    // Without a release, the lease would hold the partitions for minutes.
     let flags = ["--redis-url", url.as_str(), "--lease-term", "5m"];
     let server = Process::server_with(&flags, "FRAMEWAY_TEST_CRASH", "1");
     let (mut client, ledger, neighbours) = (client(&server.url()), Arc::new(Ledger::default()), neighbours());
@@ -120,23 +124,23 @@ async fn a_frame_that_kills_its_worker_costs_its_neighbours_only_time() {
     assert_eq!((letter.stream_id.as_str(), letter.sequence), (BAD, 3));
     let picture = letter.picture.and_then(|picture| picture.content);
     assert_eq!(picture, Some(pb::picture::Content::Data(pictures[2].clone())), "byte for byte");
-    // Once with others beside it, then three times alone.
-    let deaths = server.log().matches("worker died").count();
+    // One crash together with other frames, then three in isolation.
+    let deaths = server.log().matches("worker exited").count();
     assert_eq!(deaths, 4, "{}", server.log());
     println!(
-        "{deaths} deaths of a worker over one frame, {} frames at stake, 0 lost",
+        "{deaths} worker crashes because of one frame, {} frames at stake, 0 lost",
         6 * neighbours.len() + 5
     );
 }
 
-/// One more than a worker replaces threads for.
+/// One more than the number of threads that a worker replaces.
 const HANGING: u64 = 5;
-/// A picture has ten seconds, and on two cores two have them at the same time; then the worker leaves, and the last hangs in
-/// the next one.
+/// A picture has ten seconds, and two hang at a time on two cores. Then the worker exits, and the
+/// last one hangs in the next worker.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pictures_that_hang_cost_their_worker_and_no_other_frame() {
+async fn pictures_that_hang_stop_their_worker_and_lose_no_other_frame() {
     let redis = RedisServer::start();
     let url = redis.url();
     let server = Process::server_with(&["--redis-url", url.as_str()], "FRAMEWAY_TEST_CRASH", "1");
@@ -163,10 +167,10 @@ async fn pictures_that_hang_cost_their_worker_and_no_other_frame() {
     let letters = dead_letters(&server).await;
     let reasons: Vec<_> = letters.iter().map(|letter| (letter.stream_id.as_str(), letter.reason())).collect();
     assert_eq!(reasons, [(BAD, ErrorReason::DecodeTimeout); HANGING as usize]);
-    // The worker works out what it has before it leaves: the next one may be late.
+    // The worker finishes its frames before it exits, so the next one may start late.
     let lives = || server.log().matches("worker started").count();
     common::eventually("another worker", || async { (lives() == 2).then_some(()) }).await;
-    assert!(server.log().contains("leaving, to be started again"), "{}", server.log());
+    assert!(server.log().contains("exiting to be restarted"), "{}", server.log());
     println!(
         "{HANGING} pictures that hang, {} workers, {} frames at stake, 0 lost",
         lives(),

@@ -1,4 +1,4 @@
-//! `frameway serve` as a process: started, killed, started again at the same address.
+//! `frameway serve` as a process that is started, killed, and restarted at the same address.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::common::DEADLINE;
 
-/// A server or worker process. Its standard input is held open: it ends by itself if this test does.
+/// A server or worker process. Its standard input is kept open, so that it exits when the test
+/// ends.
 #[derive(Debug)]
 pub(crate) struct Process {
     args: Vec<String>,
@@ -28,7 +29,7 @@ impl Process {
         process
     }
 
-    /// The same with an environment variable.
+    /// Starts a server with an environment variable.
     pub(crate) fn server_with(args: &[&str], variable: &str, value: &str) -> Self {
         let mut process = Self::new(args);
         process.environment.push((variable.to_owned(), value.to_owned()));
@@ -36,7 +37,7 @@ impl Process {
         process
     }
 
-    /// Starts a server that cannot serve yet: knows its address, waits for nothing.
+    /// Starts a server that cannot serve yet, with a known address, without waiting.
     pub(crate) fn server_not_ready(args: &[&str]) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let mut process = Self::new(args);
@@ -98,9 +99,10 @@ impl Process {
         }
     }
 
-    /// Where it listens.
+    /// Returns the URL of the server.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let has_tls = self.address.starts_with("https:");
+        if has_tls { self.address.clone() } else { format!("http://{}", self.address) }
     }
 
     fn is_running(&mut self) -> bool {
@@ -112,11 +114,11 @@ impl Process {
         Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
     }
 
-    /// Its child processes.
+    /// Returns the child processes.
     pub(crate) fn children(&self) -> Vec<Pid> {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten();
         let children = threads.flatten().filter_map(|thread| {
-            // Each thread lists those that it started.
+            // Each thread lists the children that it started.
             std::fs::read_to_string(thread.path().join("children")).ok()
         });
         let pids: Vec<String> = children
@@ -125,7 +127,7 @@ impl Process {
         pids.iter().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
     }
 
-    /// SIGKILL: no word of goodbye.
+    /// Kills the process with SIGKILL.
     pub(crate) fn kill_hard(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -133,7 +135,7 @@ impl Process {
         }
     }
 
-    /// Starts it again, a server at the address it had.
+    /// Starts the process again, a server at the same address.
     pub(crate) fn restart(&mut self) {
         self.kill_hard();
         if self.address.is_empty() {
@@ -143,7 +145,7 @@ impl Process {
         }
     }
 
-    /// SIGTERM; waits for the end.
+    /// Sends SIGTERM and waits for the end.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         kill(self.pid(), Signal::SIGTERM).expect("a signal to the own child");
         let start = Instant::now();
@@ -162,7 +164,7 @@ impl Process {
         self.directory.path().join("log")
     }
 
-    /// What it printed.
+    /// Returns the output of the process.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }

@@ -1,7 +1,8 @@
-//! A TCP proxy whose wire can be made bad while it is used: slow, thin, cut, reset, silent; each direction by itself.
+//! A TCP proxy whose connections can be made slow (latency), thin (low bandwidth) or silent, and
+//! can be cut or reset while they are used, separately for each direction.
 //!
-//! It is silent as a frozen peer is: the connection stands, its kernel answers, no byte moves. A host that vanished
-//! differs in that no kernel answers either; both are noticed by those who wait for an answer in time.
+//! A silent connection is like a frozen peer: the connection is open and the kernel answers, but no
+//! byte moves. With a vanished host, the kernel does not answer either. A timeout detects both.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,41 +18,41 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::common::spawn;
 
-/// Bytes that move at a time, where nothing else is said.
+/// The default number of bytes that move at a time.
 const CHUNK_BYTES: usize = 16 << 10;
-/// Chunks on their way in one direction of a connection: what the wire itself holds.
-const CHUNKS_UNDER_WAY: usize = 64;
-/// A thin wire moves its bytes in so many portions a second.
+/// The chunks in flight in one direction of a connection.
+const CHUNKS_IN_FLIGHT: usize = 64;
+/// The number of portions per second in which a thin wire moves its bytes.
 const PORTIONS_A_SECOND: u64 = 20;
 
-/// Which of the two directions.
+/// A direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// From who connected to the target.
+    /// From the client to the target.
     Up,
-    /// From the target back.
+    /// From the target to the client.
     Down,
 }
 
-/// How one direction is. The default is a good wire.
+/// The state of one direction. The default is a good wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Wire {
-    /// Each byte arrives so much later.
+    /// The delay of each byte.
     pub(crate) latency: Duration,
-    /// So many pass on each connection.
+    /// The maximum bytes per second on each connection.
     pub(crate) bytes_per_second: Option<u64>,
-    /// Nothing passes.
+    /// True if no byte passes.
     pub(crate) silent: bool,
 }
 
-/// What a [`Proxy::cut`] waits for, one direction, all connections together.
+/// The condition of a [`Proxy::cut`], for one direction of all connections together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
     /// No cut is set.
     Never,
-    /// After so many further bytes.
+    /// After this many further bytes.
     After(u64),
-    /// After these bytes and so many behind them.
+    /// After this mark and this many bytes more.
     Behind(&'static [u8], u64),
 }
 
@@ -71,7 +72,8 @@ impl Direction {
         self.cut.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// How much of a chunk passes before the connection is cut; `None`: all, and no cut.
+    /// Returns the part of a chunk that passes before the connection is cut; `None` if there is no
+    /// cut.
     fn passes(&self, chunk: &[u8]) -> Option<usize> {
         let mut cut = self.cut();
         let (from, after) = match *cut {
@@ -98,7 +100,7 @@ struct State {
     target: SocketAddr,
     up: Direction,
     down: Direction,
-    /// Raised to reset every connection that is open.
+    /// Incremented to reset all open connections.
     resets: watch::Sender<u64>,
     open: AtomicUsize,
 }
@@ -112,7 +114,7 @@ impl State {
     }
 }
 
-/// A running proxy; it and its connections end with the value.
+/// A running proxy, which ends with its connections when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     address: SocketAddr,
@@ -121,7 +123,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port and passes on to `target`.
+    /// Listens on a free port and forwards to `target`.
     pub(crate) async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
@@ -136,48 +138,50 @@ impl Proxy {
         Self { address, state, accepting }
     }
 
-    /// A proxy to a port of this machine.
+    /// Starts a proxy to a port of this machine.
     pub(crate) async fn to_port(port: u16) -> Self {
         Self::to(([127, 0, 0, 1], port).into()).await
     }
 
-    /// Where it listens.
+    /// Returns the address on which it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Makes both directions so.
+    /// Sets the state of both directions.
     pub(crate) fn set(&self, wire: Wire) {
         self.set_way(Way::Up, wire);
         self.set_way(Way::Down, wire);
     }
 
-    /// Makes one direction so.
+    /// Sets the state of one direction.
     pub(crate) fn set_way(&self, way: Way, wire: Wire) {
         self.state.way(way).wire.send_replace(wire);
     }
 
-    /// The connection that carries the `after`-th further byte of this direction is reset behind it, once.
+    /// Resets, once, the connection that carries the `after`-th further byte of this direction,
+    /// after that byte.
     pub(crate) fn cut(&self, way: Way, after: u64) {
         *self.state.way(way).cut() = Cut::After(after);
     }
 
-    /// The connection that carries `mark` in this direction is reset `after` bytes behind it, once.
-    pub(crate) fn cut_behind(&self, way: Way, mark: &'static [u8], after: u64) {
+    /// Resets, once, the connection that carries `mark` in this direction, `after` bytes after the
+    /// mark.
+    pub(crate) fn cut_after(&self, way: Way, mark: &'static [u8], after: u64) {
         *self.state.way(way).cut() = Cut::Behind(mark, after);
     }
 
-    /// Cuts so far.
+    /// Returns the number of cuts so far.
     pub(crate) fn cuts(&self) -> u64 {
         [&self.state.up, &self.state.down].map(|way| way.cuts.load(Ordering::Relaxed)).iter().sum()
     }
 
-    /// Resets every connection that is open.
+    /// Resets all open connections.
     pub(crate) fn reset_all(&self) {
         self.state.resets.send_modify(|count| *count += 1);
     }
 
-    /// Connections that are open.
+    /// Returns the number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.state.open.load(Ordering::Relaxed)
     }
@@ -196,12 +200,12 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-/// One connection, until an end closes it, it is cut, or all are reset.
+/// Forwards one connection until an end closes it, it is cut, or all are reset.
 async fn carry(client: TcpStream, state: Arc<State>) {
     let mut resets = state.resets.subscribe();
     resets.mark_unchanged();
     let Ok(target) = TcpStream::connect(state.target).await else {
-        // Nobody there: what the target's own kernel would say.
+        // The target is absent: reset, as its kernel would do.
         let _ = client.set_zero_linger();
         return;
     };
@@ -219,14 +223,14 @@ async fn carry(client: TcpStream, state: Arc<State>) {
     };
     if !ended {
         let _ = (from_client.as_ref().set_zero_linger(), from_target.as_ref().set_zero_linger());
-        // Dropped, they would say a polite good-bye first.
+        // Dropping them would close them in order instead.
         to_client.forget();
         to_target.forget();
     }
     state.open.fetch_sub(1, Ordering::Relaxed);
 }
 
-/// The connection is to be reset.
+/// The error for a connection that must be reset.
 #[derive(Debug)]
 struct Broken;
 
@@ -236,33 +240,33 @@ impl From<std::io::Error> for Broken {
     }
 }
 
-/// A portion on its way.
+/// A portion in flight.
 struct Chunk {
     due: Instant,
     bytes: Vec<u8>,
-    /// The connection is reset behind it.
+    /// True if the connection is reset after this chunk.
     last: bool,
 }
 
-/// Carries one direction until its sender closes it.
+/// Forwards one direction until its sender closes it.
 async fn pump(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
     direction: &Direction,
 ) -> Result<(), Broken> {
-    let (sender, mut under_way) = mpsc::channel::<Chunk>(CHUNKS_UNDER_WAY);
+    let (sender, mut under_way) = mpsc::channel::<Chunk>(CHUNKS_IN_FLIGHT);
     let mut wire = direction.wire.subscribe();
     let reading = async move {
-        // When a thin wire has carried what was put on it.
+        // The time at which a thin wire has moved all its bytes.
         let mut free = Instant::now();
         loop {
-            let now = speaking(&mut wire).await;
+            let now = until_not_silent(&mut wire).await;
             let portion = now.bytes_per_second.map_or(CHUNK_BYTES as u64, |rate| rate / PORTIONS_A_SECOND);
             let mut bytes = vec![0; portion.clamp(1, CHUNK_BYTES as u64) as usize];
             let read = from.read(&mut bytes).await?;
             bytes.truncate(read);
-            // A wire that fell silent while it was waited for carries nothing any more.
-            let now = speaking(&mut wire).await;
+            // A wire that became silent in the meantime moves nothing.
+            let now = until_not_silent(&mut wire).await;
             let cut = direction.passes(&bytes);
             bytes.truncate(cut.unwrap_or(read));
             let carried = now.bytes_per_second.map_or(0.0, |rate| read as f64 / rate as f64);
@@ -287,11 +291,11 @@ async fn pump(
     tokio::try_join!(reading, writing).map(drop)
 }
 
-/// Waits while the wire is silent; answers how it is.
-async fn speaking(wire: &mut watch::Receiver<Wire>) -> Wire {
+/// Waits while the wire is silent and returns its state.
+async fn until_not_silent(wire: &mut watch::Receiver<Wire>) -> Wire {
     match wire.wait_for(|wire| !wire.silent).await {
         Ok(wire) => *wire,
-        // The proxy is gone, and the connection is about to be reset.
+        // The proxy was dropped, and the connection is about to be reset.
         Err(_) => Wire::default(),
     }
 }
@@ -299,7 +303,7 @@ async fn speaking(wire: &mut watch::Receiver<Wire>) -> Wire {
 mod tests {
     use super::*;
 
-    /// A proxy before a server that sends back what it gets.
+    /// Starts a proxy in front of a server that echoes its input.
     async fn echo() -> (Proxy, TcpStream) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
@@ -375,7 +379,7 @@ mod tests {
         reset(echoed(&mut client, b"efgh").await);
 
         let mut client = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
-        proxy.cut_behind(Way::Up, b"MARK", 1);
+        proxy.cut_after(Way::Up, b"MARK", 1);
         assert_eq!(echoed(&mut client, b"abcd").await.expect("no mark yet"), b"abcd");
         reset(echoed(&mut client, b"a MARK and more").await);
         assert_eq!(proxy.cuts(), 2);

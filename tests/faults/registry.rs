@@ -1,4 +1,5 @@
-//! Rows 34 and 35: streams that are unregistered and come back under load, and a flood of them.
+//! Rows 34 and 35: streams that are unregistered and registered again under load, and a flood of
+//! such streams.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
-use crate::campaign::{dice, pairs, rounds, seed};
+use crate::campaign::{pairs, rounds, seed, seeded_rng};
 use crate::common::redis::{Persistence, RedisServer};
 use crate::common::{DEADLINE, eventually, spawn};
 use crate::group_faults::{create_group, members, settled};
@@ -21,7 +22,7 @@ use crate::process::Process;
 use crate::table::{Row, record};
 use crate::traffic::{Client, Publisher, client, delivered, keeping, pictures, register, streams, subscribe};
 
-/// Whether the same is to be asked again: the server died, or it is starting.
+/// Reports whether to retry, because the server died or is starting.
 fn is_passing(status: &Status) -> bool {
     matches!(
         status.code(),
@@ -29,28 +30,28 @@ fn is_passing(status: &Status) -> bool {
     )
 }
 
-/// Ends streams' lives and begins others, through any server that answers.
+/// Unregisters and registers streams, through any server that answers.
 struct Remover {
     redis: Arc<RedisServer>,
     clients: Vec<Client>,
     ledger: Arc<Ledger>,
-    dice: StdRng,
+    rng: StdRng,
 }
 
 impl Remover {
     fn any(&mut self) -> Client {
-        let one = self.dice.random_range(0..self.clients.len());
+        let one = self.rng.random_range(0..self.clients.len());
         self.clients[one].clone()
     }
 
-    /// Unregisters a stream, and writes down which number was its last.
+    /// Unregisters a stream and records its last sequence.
     async fn remove(&mut self, stream: &str) -> u64 {
         let start = Instant::now();
         let last = loop {
             let request = pb::UnregisterStreamRequest { stream_id: stream.to_owned(), ..Default::default() };
             match self.any().registry.unregister_stream(request).await {
                 Ok(answer) => break Some(answer.into_inner().last_sequence),
-                // A try whose answer was lost did it.
+                // An attempt with a lost answer succeeded.
                 Err(status) if status.code() == Code::NotFound => break None,
                 Err(status) => {
                     assert!(is_passing(&status) && start.elapsed() < DEADLINE, "{status:?}");
@@ -81,14 +82,14 @@ impl Remover {
         }
     }
 
-    /// Nothing of the ended life is found by its number, at any server.
-    async fn look_for(&mut self, stream: &str, floor: u64) {
+    /// Asserts that no server finds frames of the ended registration by sequence.
+    async fn assert_gone(&mut self, stream: &str, floor: u64) {
         let sequences: Vec<u64> = (1..=floor).rev().take(100).collect();
         if sequences.is_empty() {
             return;
         }
         let request = pb::GetFramesRequest { stream_id: stream.to_owned(), sequences, ..Default::default() };
-        // A server that dies answers nothing.
+        // A dying server does not answer.
         let Ok(answer) = self.any().streaming.get_frames(request).await else { return };
         for lookup in answer.into_inner().results {
             if let Some(Lookup::Frame(frame)) = lookup.outcome {
@@ -98,29 +99,30 @@ impl Remover {
         }
     }
 
-    /// Ends each stream's life once, when some of its frames are out and others are on their way.
+    /// Unregisters and registers each stream once, while some of its frames are published and
+    /// others are in flight.
     async fn round(&mut self, streams: &[String]) {
         for stream in streams {
             let of_it = std::slice::from_ref(stream);
             let before = self.ledger.promised_of(of_it);
-            eventually("frames of this life", || async {
+            eventually("frames of this registration", || async {
                 (self.ledger.promised_of(of_it) >= before + 5).then_some(())
             })
             .await;
             let floor = self.remove(stream).await;
-            if self.dice.random() {
-                self.look_for(stream, floor).await;
-                tokio::time::sleep(Duration::from_millis(self.dice.random_range(0..300))).await;
+            if self.rng.random() {
+                self.assert_gone(stream, floor).await;
+                tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..300))).await;
             }
             self.register(stream).await;
-            self.look_for(stream, floor).await;
+            self.assert_gone(stream, floor).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_that_go_and_come_back_under_load_and_kills_lose_nothing_of_their_new_lives() {
-    let mut dice = dice();
+async fn streams_registered_again_under_load_and_kills_lose_no_frame_of_the_new_registration() {
+    let mut rng = seeded_rng();
     let redis = Arc::new(RedisServer::start_with(Persistence::AofAlways));
     let url = redis.url();
     let api = ["--role", "api", "--redis-url", &url];
@@ -129,14 +131,14 @@ async fn streams_that_go_and_come_back_under_load_and_kills_lose_nothing_of_thei
     let urls: Vec<String> = servers.iter().map(Process::url).collect();
     let clients: Vec<Client> = urls.iter().map(|url| client(url)).collect();
     let operator = client(&urls[0]);
-    let (ledger, streams, books) =
+    let (ledger, streams, records) =
         (Arc::new(Ledger::default()), streams(3), Arc::new(GroupLedger::default()));
     ledger.allow(&[GapReason::Unregistered]);
     register(&clients[0], &streams).await;
     create_group(&operator, 100).await;
     subscribe(clients[0].clone(), Arc::clone(&ledger), streams.clone());
     let (stop, stopping) = watch::channel(false);
-    let members = members(2, &urls, &books, 0, &stopping);
+    let members = members(2, &urls, &records, 0, &stopping);
     let mut publisher = Publisher::new(clients[1].clone(), Arc::clone(&ledger), &streams);
     publisher.waits_for_streams = true;
     let load = publisher.keep_submitting(1);
@@ -146,7 +148,7 @@ async fn streams_that_go_and_come_back_under_load_and_kills_lose_nothing_of_thei
         redis: Arc::clone(&redis),
         clients,
         ledger: Arc::clone(&ledger),
-        dice: StdRng::seed_from_u64(seed().wrapping_add(1)),
+        rng: StdRng::seed_from_u64(seed().wrapping_add(1)),
     };
     let removed = streams.clone();
     let remover = spawn(async move {
@@ -156,42 +158,39 @@ async fn streams_that_go_and_come_back_under_load_and_kills_lose_nothing_of_thei
     });
     let mut kills = 0;
     while !remover.is_finished() {
-        tokio::time::sleep(Duration::from_millis(dice.random_range(200..1_200))).await;
-        let dies = dice.random_range(0..=servers.len());
+        tokio::time::sleep(Duration::from_millis(rng.random_range(200..1_200))).await;
+        let dies = rng.random_range(0..=servers.len());
         tokio::task::block_in_place(|| servers.get_mut(dies).unwrap_or(&mut worker).restart());
         kills += 1;
     }
-    remover.await.expect("all streams went and came back");
+    remover.await.expect("all streams were unregistered and registered again");
     let start = Instant::now();
     let mut publisher = load.stop().await;
     publisher.submit(2).await;
-    eventually("every promised frame is delivered or told", || async {
+    eventually("every promised frame is delivered or reported", || async {
         (ledger.verdict().lost == 0).then_some(())
     })
     .await;
     let recovery = start.elapsed();
-    let group = settled(&operator, &books, &ledger).await;
+    let group = settled(&operator, &records, &ledger).await;
     stop.send_replace(true);
     for member in members {
         member.await.expect("the member ends well");
     }
     let verdict = ledger.check();
-    let revived = books.revived(&ledger);
-    assert!(
-        revived.is_empty(),
-        "a group was given frames of a life before the one that it is in: {revived:?}"
-    );
-    let told = ledger.told(GapReason::Unregistered);
+    let stale = records.stale(&ledger);
+    assert!(stale.is_empty(), "a group got frames of an earlier registration after newer ones: {stale:?}");
+    let reported = ledger.missing_for(GapReason::Unregistered);
     let note = format!(
-        "{} lives ended, {kills} kills; {told} frames told as removed; a group: {} acknowledged, {} told",
+        "{} registrations ended, {kills} kills; {reported} frames reported as removed; a group: {} acknowledged, {} reported",
         rounds as usize * streams.len(),
         group.acknowledged,
-        group.told
+        group.reported
     );
     record(Row::of(34, "unregister under load", rounds, &verdict).recovered(recovery).note(note));
 }
 
-/// Settings as large as they may be: about 100 kB.
+/// Returns settings of the maximum size: about 100 kB.
 fn largest(stream: &str) -> pb::Stream {
     let labels = (0..32).map(|n| (format!("{n:064}"), "x".repeat(256))).collect();
     let angle = |n: u32| f64::from(n) / 64.0 * std::f64::consts::TAU;
@@ -208,17 +207,18 @@ fn largest(stream: &str) -> pb::Stream {
     }
 }
 
-/// One in so many streams of the flood has the largest settings; the others have their 10 kB of labels, and a mask or two.
+/// One in this many streams of the flood has settings of the maximum size; the others have 10 kB of
+/// labels and one or two masks.
 const LARGE: u32 = 64;
-/// One in so many is sent a frame.
+/// One in this many streams gets a frame.
 const WITH_FRAMES: u32 = 16;
-/// Callers at once.
+/// The number of concurrent callers.
 const CALLERS: u32 = 8;
-/// What may stay of each stream of the flood, as long as it is remembered: a tenth of its settings.
+/// The bytes that may remain of each remembered stream of the flood: a tenth of its settings.
 const LEFT_OF_EACH: u64 = 1 << 10;
-/// Streams that are remembered, at most.
+/// The maximum remembered streams.
 const REMEMBERED: u64 = 8_192;
-/// What else may have grown: the feeds, and buffers of Redis.
+/// The bytes by which feeds and buffers of Redis may have grown.
 const LEFT_BESIDE: u64 = 4 << 20;
 
 async fn pair(client: &Client, n: u32, picture: &bytes::Bytes) {
@@ -238,7 +238,7 @@ async fn pair(client: &Client, n: u32, picture: &bytes::Bytes) {
         use pb::frame_result::Outcome;
         match answer.results.into_iter().next().and_then(|one| one.outcome) {
             Some(Outcome::Accepted(_)) => {}
-            // The worker has more to do than it can: that passes.
+            // The worker is overloaded, which passes.
             Some(Outcome::Rejected(error)) if error.retry_delay.is_some() => {}
             other => panic!("{other:?}"),
         }
@@ -248,7 +248,7 @@ async fn pair(client: &Client, n: u32, picture: &bytes::Bytes) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_streams_that_come_and_go_leaves_little_and_the_service_goes_on() {
+async fn a_flood_of_registered_and_removed_streams_leaves_little_data() {
     let pairs = pairs(1_000);
     let redis = RedisServer::start();
     let url = redis.url();
@@ -260,7 +260,7 @@ async fn a_flood_of_streams_that_come_and_go_leaves_little_and_the_service_goes_
     let mut publisher = Publisher::new(client.clone(), Arc::clone(&ledger), &streams);
     publisher.submit(4).await;
     delivered(&ledger, ledger.promised_count()).await;
-    let used = || redis.info("memory", "used_memory").expect("Redis tells");
+    let used = || redis.info("memory", "used_memory").expect("Redis answers");
     let before = used();
 
     let start = Instant::now();

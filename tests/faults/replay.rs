@@ -1,4 +1,4 @@
-//! Row 20: one batch, sent a thousand times at once.
+//! Row 20: one batch that is sent a thousand times concurrently.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::table::{Row, record};
 use crate::traffic::{Publisher, client, delivered, register, streams, subscribe};
 
 const TIMES: usize = 1_000;
-/// Each carries as many calls as a server allows on one.
+/// Each connection carries the maximum calls that a server allows.
 const CONNECTIONS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_sent_a_thousand_times_at_once_is_stored_once() {
     let redis = RedisServer::start_with(Persistence::AofAlways);
     let url = redis.url();
-    // Two servers: it is not one process' memory that knows what was stored.
+    // Two servers, so that the memory of one process does not suffice.
     let servers =
         [Process::server(&["--redis-url", &url]), Process::server(&["--role", "api", "--redis-url", &url])];
     let clients: Vec<_> = (0..CONNECTIONS).map(|n| client(&servers[n % 2].url())).collect();
@@ -66,13 +66,13 @@ async fn a_batch_sent_a_thousand_times_at_once_is_stored_once() {
                 ledger.promised(&frame.stream_id, sequence, frame.publisher_sequence(), digest);
             }
         }
-        println!("accepted {accepted:?} times; {again} told to send again");
-        // The answer of the one that was stored may have got lost, but no frame is new to two callers.
+        println!("accepted {accepted:?} times; {again} asked to send again");
+        // The answer to the stored frame may be lost, but no frame is new to two callers.
         assert!(accepted.iter().all(|&times| times <= 1), "accepted {accepted:?} times");
         publisher.settle_all(frames).await;
     }
     delivered(&ledger, ledger.promised_count()).await;
-    // What comes behind has the next number: nothing else was stored.
+    // The following frame has the next sequence, so nothing else was stored.
     publisher.submit(1).await;
     delivered(&ledger, ledger.promised_count()).await;
     let verdict = ledger.check();

@@ -1,4 +1,5 @@
-//! Row 24: a Redis that flushes every write is stopped, put back to an older copy of its files, and started.
+//! Row 24: a Redis that flushes each write is stopped, restored from an older copy of its files,
+//! and started.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,20 +21,20 @@ use crate::traffic::{Client, client, pictures, register};
 const STREAM: &str = "cam";
 const GROUP: &str = "site";
 
-/// What one reader was told: of each number the frame's publisher number, and the ranges of its gaps.
+/// The events of one reader: the publisher sequence of each sequence, and the ranges of gaps.
 #[derive(Debug, Clone, Default)]
-struct Told(Arc<Mutex<Seen>>);
+struct Received(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
     frames: BTreeMap<u64, u64>,
-    /// Numbers under which two different frames came.
+    /// Sequences with two different frames.
     twice: Vec<u64>,
     gaps: Vec<pb::Gap>,
     cursor: String,
 }
 
-impl Told {
+impl Received {
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
         self.0.lock().expect("no panic")
     }
@@ -50,7 +51,7 @@ impl Told {
         self.lock().gaps.push(gap);
     }
 
-    /// What a subscription brings.
+    /// Records an event of a subscription.
     fn event(&self, event: Event) {
         match event {
             Event::Frame(delivered) => {
@@ -65,7 +66,7 @@ impl Told {
         }
     }
 
-    /// What a group's member gets; answers the ack id of a frame.
+    /// Records an event of a group's member; returns the ack id of a frame.
     fn consumed(&self, event: consume_frames_response::Event) -> Option<String> {
         use consume_frames_response::Event;
         match event {
@@ -83,7 +84,7 @@ impl Told {
         self.lock().frames.contains_key(&number)
     }
 
-    /// Numbers passed over because of a failover.
+    /// Returns the number of sequences skipped because of a failover.
     fn failed_over(&self) -> u64 {
         let seen = self.lock();
         let causes = seen.gaps.iter().flat_map(|gap| &gap.causes);
@@ -101,10 +102,10 @@ fn request(start: Position) -> pb::SubscribeFramesRequest {
     pb::SubscribeFramesRequest { selectors: vec![selector], ..Default::default() }
 }
 
-/// Follows the stream over any number of calls, each from the cursor of the one before.
-async fn follow(client: Client, told: Told) {
+/// Follows the stream over any number of calls, each from the last cursor.
+async fn follow(client: Client, reported: Received) {
     loop {
-        let cursor = told.lock().cursor.clone();
+        let cursor = reported.lock().cursor.clone();
         let start = if cursor.is_empty() {
             Position::Earliest(pb::StartEarliest {})
         } else {
@@ -115,7 +116,7 @@ async fn follow(client: Client, told: Told) {
             let mut events = answer.into_inner();
             while let Ok(Some(message)) = events.message().await {
                 if let Some(event) = message.event {
-                    told.event(event);
+                    reported.event(event);
                 }
             }
         }
@@ -123,15 +124,15 @@ async fn follow(client: Client, told: Told) {
     }
 }
 
-/// Takes part in the group over any number of calls, and acknowledges all.
-async fn take_part(client: Client, told: Told) {
+/// Consumes for the group over any number of calls, and acknowledges all frames.
+async fn consume(client: Client, reported: Received) {
     loop {
         let (group_id, member_id) = (GROUP.to_owned(), "one".to_owned());
         let request = pb::ConsumeFramesRequest { group_id, member_id, ..Default::default() };
         if let Ok(answer) = client.streaming.clone().consume_frames(request).await {
             let mut events = answer.into_inner();
             while let Ok(Some(message)) = events.message().await {
-                if let Some(ack_id) = message.event.and_then(|event| told.consumed(event)) {
+                if let Some(ack_id) = message.event.and_then(|event| reported.consumed(event)) {
                     let ack =
                         pb::AcknowledgeFramesRequest { group_id: GROUP.to_owned(), ack_ids: vec![ack_id] };
                     let _comes_again = client.streaming.clone().acknowledge_frames(ack).await;
@@ -150,7 +151,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Submits until it is accepted; answers the number.
+/// Submits until the frame is accepted, and returns the sequence.
 async fn submit(client: &Client, picture: &bytes::Bytes, number: u64) -> u64 {
     use pb::frame_result::Outcome;
     eventually("a frame to be accepted", || async {
@@ -171,9 +172,9 @@ async fn submit(client: &Client, picture: &bytes::Bytes, number: u64) -> u64 {
     .await
 }
 
-/// One round. With `witness`, the server lives through it; otherwise it is started anew, and knows nothing but what the
-/// subscribers' cursors prove.
-async fn put_back(witness: bool) -> (u64, u64) {
+/// Runs one round. With `witness`, the server keeps running; otherwise it is restarted, and knows
+/// only what the subscribers' cursors prove.
+async fn restore(witness: bool) -> (u64, u64) {
     let mut redis = RedisServer::start_with(Persistence::AofAlways);
     let mut server = Process::server(&["--redis-url", &redis.url()]);
     let (client, pictures) = (client(&server.url()), pictures(8));
@@ -190,9 +191,9 @@ async fn put_back(witness: bool) -> (u64, u64) {
         .create_consumer_group(pb::CreateConsumerGroupRequest { group: Some(group) })
         .await
         .expect("a group");
-    let (plain, grouped) = (Told::default(), Told::default());
+    let (plain, grouped) = (Received::default(), Received::default());
     let readers =
-        [spawn(follow(client.clone(), plain.clone())), spawn(take_part(client.clone(), grouped.clone()))];
+        [spawn(follow(client.clone(), plain.clone())), spawn(consume(client.clone(), grouped.clone()))];
     for number in 1..=5 {
         assert_eq!(submit(&client, picture(number), number).await, number);
     }
@@ -220,19 +221,19 @@ async fn put_back(witness: bool) -> (u64, u64) {
     redis.restart();
     if !witness {
         server.restart();
-        // The subscriber's cursor comes before the camera's frame.
+        // The subscriber's cursor arrives before the camera's frame.
         let (epoch, p) = ("epoch", redis.cli(&["KEYS", "frameway:*:counts"]));
         eventually("the cursor to be noticed", || async {
             p.split_whitespace().any(|key| !redis.cli(&["HGET", key, epoch]).is_empty()).then_some(())
         })
         .await;
     }
-    // Its publisher goes on, with numbers that the store has forgotten.
+    // The publisher continues with publisher sequences that the store has lost.
     let mut last = 0;
     for number in 21..=30 {
         let sequence = submit(&client, picture(number), number).await;
-        assert!(sequence > 20, "number {sequence} was given out before");
-        assert!(sequence < 1_000_000_000, "number {sequence} cannot be read any more");
+        assert!(sequence > 20, "sequence {sequence} was issued before");
+        assert!(sequence < 1_000_000_000, "sequence {sequence} cannot be read any more");
         assert!(sequence > last, "numbers rise");
         last = sequence;
     }
@@ -241,10 +242,10 @@ async fn put_back(witness: bool) -> (u64, u64) {
     })
     .await;
     readers.iter().for_each(|reader| reader.abort());
-    for (name, told) in [("the subscriber", &plain), ("the group", &grouped)] {
-        assert!(told.failed_over() > 0, "{name} was not told");
-        let seen = told.lock();
-        assert_eq!(seen.twice, Vec::<u64>::new(), "{name} got two frames under one number");
+    for (name, reported) in [("the subscriber", &plain), ("the group", &grouped)] {
+        assert!(reported.failed_over() > 0, "{name} received no gap");
+        let seen = reported.lock();
+        assert_eq!(seen.twice, Vec::<u64>::new(), "{name} got two frames under one sequence");
         let rest = seen.frames.values().filter(|number| (21..=30).contains(*number)).count();
         assert_eq!(rest, 10, "{name} has every frame that was accepted since");
     }
@@ -252,21 +253,23 @@ async fn put_back(witness: bool) -> (u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_was_put_back_under_a_living_server_gives_no_number_twice() {
+async fn a_store_restored_under_a_running_server_issues_no_sequence_twice() {
     let rounds = rounds(1);
     let start = Instant::now();
     let (mut at_stake, mut gone) = (0, 0);
     for _ in 0..rounds {
-        let (frames, lost) = put_back(true).await;
+        let (frames, lost) = restore(true).await;
         at_stake += frames;
         gone += lost;
     }
     let name = "a restored store, appendfsync always".to_owned();
     let row = Row { number: 24, name, rounds, frames_at_stake: at_stake, lost: gone, ..Row::default() };
-    record(row.recovered(start.elapsed()).note("the lost are those behind the copy; all were told"));
+    record(
+        row.recovered(start.elapsed()).note("the lost frames are those after the copy; all were reported"),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_was_put_back_while_no_server_lived_is_noticed_by_a_cursor() {
-    put_back(false).await;
+async fn a_store_restored_without_a_running_server_is_noticed_by_a_cursor() {
+    restore(false).await;
 }

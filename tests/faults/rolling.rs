@@ -1,4 +1,5 @@
-//! Everything is replaced, one process after the other, while frames flow; and a command that outlives its server.
+//! All processes are replaced, one after the other, while frames flow; and a command survives a
+//! restart of its server.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use crate::live::{Camera, Servers, Viewer, small_pictures};
 use crate::process::Process;
 use crate::traffic::{client, delivered, pictures, register, streams, subscribe};
 
-/// Between two looks at the servers' health.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The time between two health checks.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 async fn serves(url: &str) -> bool {
     let Ok(endpoint) = tonic::transport::Endpoint::from_shared(url.to_owned()) else { return false };
@@ -51,17 +52,17 @@ async fn a_rolling_restart_of_servers_and_workers_is_not_noticed() {
     let looking = spawn(async move {
         let (mut looks, mut dark) = (0_u32, 0_u32);
         while !*done.borrow_and_update() {
-            // One after the other: the second is asked when the first has said no.
+            // One after the other: the second server is asked if the first does not serve.
             let mut any = false;
             for url in &urls {
                 any = any || serves(url).await;
             }
             looks += 1;
-            // A look takes time: the first may be back when the second goes.
+            // A check takes time: the first server may be back when the second one stops.
             if !any && !serves(&urls[0]).await {
                 dark += 1;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
         (looks, dark)
     });
@@ -72,7 +73,7 @@ async fn a_rolling_restart_of_servers_and_workers_is_not_noticed() {
             let status = tokio::task::block_in_place(|| process.terminate());
             assert!(status.success(), "ended with {status}:\n{}", process.log());
             tokio::task::block_in_place(|| process.restart());
-            // Frames flow again, or still, before the next one goes.
+            // Wait until frames flow before the next process is stopped.
             delivered(&ledger, before + 2 * streams.len()).await;
         }
     }
@@ -92,7 +93,7 @@ async fn a_rolling_restart_of_servers_and_workers_is_not_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_submit_command_outlives_the_server_that_it_talks_to() {
+async fn the_submit_command_survives_restarts_of_its_server() {
     let redis = RedisServer::start_with(Persistence::AofAlways);
     let mut server = Process::server(&["--redis-url", &redis.url()]);
     let folder = tempfile::TempDir::with_prefix("frameway-pictures-").expect("a folder");
@@ -115,7 +116,7 @@ async fn the_submit_command_outlives_the_server_that_it_talks_to() {
         Some(answer.stream?.status?.accepted_sequence)
     };
     eventually("frames come", || async { accepted().await.filter(|&count| count > 20) }).await;
-    // Once by force, once politely.
+    // Once with SIGKILL, once with SIGTERM.
     tokio::task::block_in_place(|| server.restart());
     let accepted = async || {
         let request = frameway::pb::v1::GetStreamRequest { stream_id: "cam-1".into() };
@@ -128,8 +129,8 @@ async fn the_submit_command_outlives_the_server_that_it_talks_to() {
     let output = tokio::task::block_in_place(|| command.wait_with_output()).expect("the command ends");
     let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{why}");
-    let told: serde_json::Value = serde_json::from_str(said.trim()).expect("JSON");
-    let number = |name: &str| told[name].as_u64().unwrap_or_default();
+    let summary: serde_json::Value = serde_json::from_str(said.trim()).expect("JSON");
+    let number = |name: &str| summary[name].as_u64().unwrap_or_default();
     assert_eq!(number("accepted") + number("duplicates"), total, "{said}");
     assert!(number("reconnects") >= 2, "{said}");
     let request = frameway::pb::v1::GetStreamRequest { stream_id: "cam-1".into() };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 
-use crate::campaign::{dice, rounds};
+use crate::campaign::{rounds, seeded_rng};
 use crate::common::redis::{Persistence, RedisServer};
 use crate::common::spawn;
 use crate::ledger::Ledger;
@@ -16,7 +16,7 @@ use crate::traffic::{Publisher, client, delivered, register, streams, subscribe}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_while_a_publisher_retries_stores_each_frame_once() {
-    let mut dice = dice();
+    let mut rng = seeded_rng();
     let redis = RedisServer::start_with(Persistence::AofAlways);
     let url = redis.url();
     let mut server = Process::server(&["--role", "api", "--redis-url", &url]);
@@ -35,10 +35,10 @@ async fn a_server_killed_while_a_publisher_retries_stores_each_frame_once() {
             }
             publisher
         });
-        tokio::time::sleep(Duration::from_millis(dice.random_range(0..60))).await;
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..60))).await;
         server.restart();
         let up = Instant::now();
-        publisher = sending.await.expect("the publisher goes on");
+        publisher = sending.await.expect("the publisher continues");
         delivered(&ledger, ledger.promised_count()).await;
         longest = longest.max(up.elapsed());
         assert!(longest <= RECOVERY, "it took {longest:?} until all frames were there again");

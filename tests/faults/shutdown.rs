@@ -1,4 +1,4 @@
-//! A server that is told to go while it is busy.
+//! A busy server that is asked to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ const SLOW_VIEWERS: usize = 5;
 const STALLED: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_busy_server_with_50_streams_ends_in_20_s_with_code_0_and_everyone_goes_on_elsewhere() {
+async fn a_busy_server_with_50_streams_ends_in_20_s_with_code_0_and_its_clients_continue_elsewhere() {
     let redis = RedisServer::start();
     let url = redis.url();
     let _worker = Process::worker(&["--redis-url", &url]);
@@ -32,7 +32,7 @@ async fn a_busy_server_with_50_streams_ends_in_20_s_with_code_0_and_everyone_goe
     let other = Process::server(&["--role", "api", "--redis-url", &url]);
     let (ledger, streams, pictures) = (Arc::new(Ledger::default()), streams(CAMERAS), small_pictures());
     register(&client(&other.url()), &streams).await;
-    // The witness stays; all others begin at the first server.
+    // The witness stays connected; all others begin at the first server.
     subscribe(client(&other.url()), Arc::clone(&ledger), streams.clone());
     let servers = Servers::new(&[one.url(), other.url()]);
     let mut viewers = Vec::new();
@@ -64,7 +64,7 @@ async fn a_busy_server_with_50_streams_ends_in_20_s_with_code_0_and_everyone_goe
     let channel = tonic::transport::Endpoint::from_shared(one.url()).expect("an address").connect_lazy();
     let watch = HealthCheckRequest { service: String::new() };
     let mut health = HealthClient::new(channel).watch(watch).await.expect("watches").into_inner();
-    let first = health.message().await.expect("tells").expect("a state");
+    let first = health.message().await.expect("answers").expect("a state");
     assert_eq!(first.status(), ServingStatus::Serving);
     assert_eq!(servers.seen.drained.load(Ordering::Relaxed), 0);
     let said = spawn(async move { health.message().await.ok().flatten().map(|state| state.status()) });
@@ -76,10 +76,10 @@ async fn a_busy_server_with_50_streams_ends_in_20_s_with_code_0_and_everyone_goe
     assert!(took < Duration::from_secs(20), "took {took:?}:\n{}", one.log());
     assert_eq!(said.await.expect("no panic"), Some(ServingStatus::NotServing));
     let drained = servers.seen.drained.load(Ordering::Relaxed);
-    assert!(drained >= CAMERAS + VIEWERS, "{drained} of {all} were told");
+    assert!(drained >= CAMERAS + VIEWERS, "{drained} of {all} calls ended with a drain");
     drop(stalled);
 
-    // At the other server.
+    // Everything continues at the other server.
     let promised = ledger.promised_count();
     eventually("everyone is back", || async {
         let open = servers.seen.open.load(Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! What most rows begin and end with: a server, cameras, a publisher, a subscriber; then the dust settles.
+//! The common setup and end of most rows: a server, cameras, a publisher, a subscriber; then a wait
+//! for recovery.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,13 +11,13 @@ use crate::process::Process;
 use crate::traffic::{Client, Load, Publisher, client, delivered, register, streams, subscribe};
 use crate::usage::Usage;
 
-/// Within so long after a fault all is as it was.
+/// The maximum time to recover after a fault.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(15);
 
-/// Frames that are promised before a fault begins.
-const UNDER_WAY: usize = 6;
+/// The number of frames that are promised before a fault begins.
+const PROMISED_BEFORE_FAULT: usize = 6;
 
-/// Processes under test, cameras, and the books of both ends.
+/// The processes under test, cameras, and the ledger of publishers and subscribers.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) processes: Vec<Process>,
@@ -27,14 +28,15 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A server with a worker of its own, on a Redis.
+    /// Starts a server with its own worker on a Redis.
     pub(crate) async fn on(redis: &RedisServer) -> (Self, Publisher) {
         let server = Process::server(&["--redis-url", &redis.url()]);
         let url = server.url();
         Self::with(vec![server], &url, redis).await
     }
 
-    /// These processes, of which the API listens at `url`; two cameras, of which the first frames have gone through.
+    /// Uses these processes, with the API at `url`, and two cameras with first frames that were
+    /// delivered.
     pub(crate) async fn with(processes: Vec<Process>, url: &str, redis: &RedisServer) -> (Self, Publisher) {
         let (client, ledger, streams) = (client(url), Arc::new(Ledger::default()), streams(2));
         register(&client, &streams).await;
@@ -51,21 +53,22 @@ impl Stage {
         Usage::of(&self.processes.iter().collect::<Vec<_>>(), Some(redis))
     }
 
-    /// Has the publisher submit beside the test, and waits until that is under way.
+    /// Lets the publisher submit in the background, and waits until frames are promised.
     pub(crate) async fn under_load(&self, publisher: Publisher) -> Load {
         let promised = self.ledger.promised_count();
         let load = publisher.keep_submitting(1);
-        eventually("submits under way", || async {
-            (self.ledger.promised_count() >= promised + UNDER_WAY).then_some(())
+        eventually("frames promised before the fault", || async {
+            (self.ledger.promised_count() >= promised + PROMISED_BEFORE_FAULT).then_some(())
         })
         .await;
         load
     }
 
-    /// Waits until a fresh frame of each stream and all before it have come; answers how long that took.
+    /// Waits until a new frame of each stream and all earlier ones were received, and returns the
+    /// time that this took.
     ///
     /// # Panics
-    /// If it takes longer than recovery may.
+    /// Panics if this takes longer than [`RECOVERY`].
     pub(crate) async fn recovered(&self, publisher: &mut Publisher) -> Duration {
         let start = Instant::now();
         publisher.submit(1).await;
@@ -75,7 +78,8 @@ impl Stage {
         took
     }
 
-    /// The end: what was promised is there, and nothing is left behind in the processes and in Redis.
+    /// Ends the test: asserts that everything promised was received, and that nothing is left
+    /// behind in the processes and in Redis.
     pub(crate) async fn settled(&self, redis: &RedisServer) -> Verdict {
         let verdict = self.ledger.check();
         self.before.returns(&self.processes.iter().collect::<Vec<_>>(), Some(redis)).await;

@@ -1,4 +1,4 @@
-//! Row 11: somebody's hands in the store.
+//! Row 11: manual changes of the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::table::{Row, record};
 use crate::traffic::{Publisher, delivered, register, subscribe};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn flushed_scripts_and_destroyed_groups_are_not_noticed() {
+async fn flushed_scripts_and_destroyed_groups_have_no_effect() {
     let redis = RedisServer::start_with(Persistence::AofAlways);
     let (stage, mut publisher) = Stage::on(&redis).await;
     let rounds = rounds(3);
@@ -36,7 +36,7 @@ async fn flushed_scripts_and_destroyed_groups_are_not_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_flushall_nothing_is_known_and_all_can_begin_anew() {
+async fn after_flushall_streams_are_unknown_and_can_be_registered_again() {
     let redis = RedisServer::start_with(Persistence::AofAlways);
     let (stage, mut publisher) = Stage::on(&redis).await;
     let rounds = rounds(2);
@@ -48,7 +48,8 @@ async fn after_flushall_nothing_is_known_and_all_can_begin_anew() {
         at_stake += publisher.ledger.check().at_stake;
         redis.cli(&["FLUSHALL"]);
 
-        // Nothing is known, and that is said: no hang, no stale answer for long.
+        // Everything is unknown, and this is reported: calls do not hang and soon give no stale
+        // answer.
         let request = |stream: &str| pb::GetStreamRequest { stream_id: stream.to_owned() };
         for stream in &stage.streams {
             eventually("the stream to be unknown", || async {
@@ -57,15 +58,15 @@ async fn after_flushall_nothing_is_known_and_all_can_begin_anew() {
             })
             .await;
         }
-        // Streams that are remembered as known for a moment are found out when the frames are entered.
+        // Streams that the server still caches are detected when frames are accepted.
         let frames = publisher.next_frames(1);
         let frames_left = publisher.attempt(frames).await;
-        assert!(frames_left.is_empty(), "unknown streams, and told to try again: {:?}", publisher.refusals);
+        assert!(frames_left.is_empty(), "unknown streams, and asked to retry: {:?}", publisher.refusals);
         assert!(publisher.ledger.verdict().faults.iter().all(|fault| fault.contains("not registered")));
 
-        // It begins anew, with new books: publishers and subscribers that come now are served.
+        // Start again with a new ledger: new publishers and subscribers are served.
         let ledger = Arc::new(Ledger::default());
-        // Behind all numbers that the lost store may have given out.
+        // After all sequences that the lost store may have issued.
         ledger.begins_anywhere();
         register(&stage.client, &stage.streams).await;
         subscribe(stage.client.clone(), Arc::clone(&ledger), stage.streams.clone());
@@ -78,6 +79,6 @@ async fn after_flushall_nothing_is_known_and_all_can_begin_anew() {
         longest = longest.max(start.elapsed());
     }
     let verdict = publisher.ledger.check();
-    let row = Row::of(11, "FLUSHALL, then registered anew", rounds, &verdict).recovered(longest);
+    let row = Row::of(11, "FLUSHALL, then registered again", rounds, &verdict).recovered(longest);
     record(Row { frames_at_stake: at_stake + verdict.at_stake, ..row });
 }

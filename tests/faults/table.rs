@@ -1,4 +1,4 @@
-//! The campaign's table: each row of it is a line of a file, which `make faults` shows at its end.
+//! The campaign's table: each row is a line of a file, which `make faults` shows at its end.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -8,33 +8,33 @@ use serde::Serialize;
 use crate::campaign;
 use crate::ledger::Verdict;
 
-/// Collects the rows of one run: `make faults` removes it first.
+/// The file with the rows of one run; `make faults` removes it first.
 const FILE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/faults-table.jsonl");
 
-/// What a fault was found to do.
+/// The result of a fault.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Row {
-    /// Its number in the plan of faults.
+    /// The number of the row.
     pub(crate) number: u32,
-    /// What was done.
+    /// The fault.
     pub(crate) name: String,
-    /// How often.
+    /// The number of rounds.
     pub(crate) rounds: u32,
-    /// Frames that were promised.
+    /// The number of promised frames.
     pub(crate) frames_at_stake: u64,
-    /// Those of them that are neither in the outputs nor accounted for there.
+    /// The number of promised frames that are neither in the outputs nor reported there.
     pub(crate) lost: u64,
-    /// Frames that came twice where none may.
+    /// The number of frames that were received twice.
     pub(crate) duplicates: u64,
-    /// From the end of the fault until all is as it was; the longest of the rounds.
+    /// The time from the end of the fault to recovery; the maximum of the rounds.
     #[serde(rename = "recovery_ms", serialize_with = "milliseconds")]
     pub(crate) recovery: Option<Duration>,
-    /// What else was measured, or why it was not tried.
+    /// Other measurements, or the reason why the row was skipped.
     pub(crate) note: String,
 }
 
 impl Row {
-    /// A row of what the ledger says.
+    /// Creates a row from the verdict of the ledger.
     pub(crate) fn of(number: u32, name: &str, rounds: u32, verdict: &Verdict) -> Self {
         let Verdict { at_stake, lost, duplicates, .. } = *verdict;
         Self {
@@ -48,12 +48,12 @@ impl Row {
         }
     }
 
-    /// The same, with how long it took until all was well again.
+    /// Adds the recovery time.
     pub(crate) fn recovered(self, recovery: Duration) -> Self {
         Self { recovery: Some(recovery), ..self }
     }
 
-    /// The same, with a remark.
+    /// Adds a note.
     pub(crate) fn note(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }
     }
@@ -70,7 +70,7 @@ pub(crate) fn record(row: Row) {
     line["seed"] = campaign::seed().into();
     let line = format!("{line}\n");
     println!("row {line}");
-    // One write of a whole line: tests that run beside each other share the file.
+    // A single write of a whole line, because concurrent tests share the file.
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -79,7 +79,7 @@ pub(crate) fn record(row: Row) {
         .expect("the table can be written");
 }
 
-/// Says that a row cannot be tried here, and why.
+/// Prints that a row cannot run on this machine, and why.
 pub(crate) fn skip(number: u32, name: &str, why: &str) {
     record(Row { number, name: name.to_owned(), note: format!("SKIPPED: {why}"), ..Row::default() });
 }

@@ -1,4 +1,4 @@
-//! A publisher and a subscriber that go on whatever happens, and write the ledger.
+//! A publisher and a subscriber that continue through all faults, and fill the ledger.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use frameway::client::Error;
+use frameway::client::publish::{BatchSender, Decision};
+use frameway::client::retry::{is_retryable, requested_delay};
+use frameway::client::subscribe::{Event, Subscription};
 use frameway::pb::v1 as pb;
 use frameway::picture::{Codec, Limits};
 use frameway::scene::Scene;
@@ -18,13 +22,14 @@ use crate::ledger::{Delivered, Ledger, Missing};
 
 pub(crate) type Client = Clients;
 
-/// The clients of the server at `url`, which need not be there.
+/// Returns clients of the server at `url`, which need not run yet.
 pub(crate) fn client(url: &str) -> Client {
     let endpoint = Endpoint::from_shared(url.to_owned()).expect("an address");
     Clients::over(endpoint.connect_timeout(Duration::from_secs(2)).connect_lazy())
 }
 
-/// A stream that keeps what is submitted, so that every byte can be compared, and for longer than a clock may jump.
+/// Returns a stream that keeps the submitted bytes, so that they can be compared, for longer than
+/// the clock jumps in any test.
 pub(crate) fn keeping(stream: &str) -> pb::Stream {
     let output = pb::OutputPolicy { keep_original: true, ..Default::default() };
     let a_day = prost_types::Duration { seconds: 24 * 3600, nanos: 0 };
@@ -37,14 +42,14 @@ pub(crate) fn keeping(stream: &str) -> pb::Stream {
     }
 }
 
-/// Registers streams that [keep](keeping) everything, waiting for a server that is only starting.
+/// Registers streams with the settings of [`keeping`]. Waits for a server that is starting.
 pub(crate) async fn register(client: &Client, streams: &[String]) {
     for stream in streams {
         register_as(client, keeping(stream)).await;
     }
 }
 
-/// Registers a stream with settings, waiting for a server that is only starting.
+/// Registers a stream with its settings. Waits for a server that is starting.
 pub(crate) async fn register_as(client: &Client, stream: pb::Stream) {
     let request = pb::RegisterStreamRequest { stream: Some(stream) };
     let start = Instant::now();
@@ -54,14 +59,14 @@ pub(crate) async fn register_as(client: &Client, stream: pb::Stream) {
     }
 }
 
-/// Drawn pictures, made once: a test is about frames, not about drawing.
+/// Draws pictures, which the publisher repeats.
 pub(crate) fn pictures(count: u64) -> Vec<Bytes> {
     let scene = Scene::new(7, 640, 360);
     let mut codec = Codec::new(Limits::default());
     (0..count).map(|n| scene.jpeg(&mut codec, n * 5, 85).expect("a drawn picture").0).collect()
 }
 
-/// Sends numbered frames; each number again and again until it is promised.
+/// A publisher that sends each frame again until the server has promised it.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     pub(crate) client: Client,
@@ -69,20 +74,21 @@ pub(crate) struct Publisher {
     pub(crate) streams: Vec<String>,
     pub(crate) pictures: Vec<Bytes>,
     pub(crate) next_number: u64,
-    /// Calls that were answered UNAVAILABLE.
+    /// The number of calls that failed, except with RESOURCE_EXHAUSTED.
     pub(crate) unavailable: u64,
-    /// The longest that a call took to be answered.
+    /// The maximum duration of a call.
     pub(crate) slowest: Duration,
-    /// How long a frame may remain without a promise.
+    /// The maximum time until a frame is promised.
     pub(crate) patience: Duration,
-    /// Streams are unregistered, and come back: a frame of one that is not there is sent again.
+    /// True if the test unregisters streams and registers them again. A frame of an unknown stream
+    /// is then sent again.
     pub(crate) waits_for_streams: bool,
-    /// What was answered instead of a promise, and how often: of calls the code, of frames the reason; with the message,
-    /// and whether a retry delay came along.
+    /// The counts of answers that were not a promise: the code of a call or the reason of a frame,
+    /// the message, and whether there was a retry delay.
     pub(crate) refusals: BTreeMap<(String, String, bool), u64>,
 }
 
-/// A publisher at work beside the test.
+/// A publisher that submits in the background.
 #[derive(Debug)]
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
@@ -90,10 +96,10 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Ends it, after the batch that it is at.
+    /// Stops after the current batch, and returns the publisher.
     pub(crate) async fn stop(self) -> Publisher {
         self.stop.store(true, Ordering::Relaxed);
-        self.task.await.expect("the publisher goes on")
+        self.task.await.expect("the publisher continues")
     }
 }
 
@@ -123,7 +129,7 @@ impl Publisher {
         }
     }
 
-    /// The next frames of every stream, with numbers that are theirs from now on.
+    /// Returns the next frames of every stream, with new publisher sequences.
     pub(crate) fn next_frames(&mut self, per_stream: u64) -> Vec<pb::Frame> {
         let numbers = self.next_number..self.next_number + per_stream;
         self.next_number = numbers.end;
@@ -161,35 +167,25 @@ impl Publisher {
         }
     }
 
-    /// Sends frames once; answers those that must be sent again.
+    /// Sends frames once and returns those that must be sent again.
     pub(crate) async fn attempt(&mut self, mut open: Vec<pb::Frame>) -> Vec<pb::Frame> {
-        let mut request = tonic::Request::new(pb::SubmitFrameBatchRequest { frames: open.clone() });
-        request.set_timeout(Duration::from_secs(10));
+        let sender = BatchSender::over(self.client.streaming.clone());
         let start = Instant::now();
-        let answer = self.client.streaming.submit_frame_batch(request).await;
+        let answer = sender.call_timeout(Duration::from_secs(10)).send_once(open.clone()).await;
         self.slowest = self.slowest.max(start.elapsed());
         match answer {
-            Ok(answer) => {
-                let mut results = answer.into_inner().results.into_iter();
-                open.retain(|frame| !self.settle(frame, results.next()));
+            Ok(decisions) => {
+                let mut decisions = decisions.into_iter();
+                open.retain(|frame| decisions.next().is_none_or(|decision| !self.settle(frame, decision)));
             }
             Err(status) => {
-                // All mean that frames may be stored, or may be soon: the same numbers again.
-                let again = matches!(
-                    status.code(),
-                    tonic::Code::Unavailable
-                        | tonic::Code::DeadlineExceeded
-                        | tonic::Code::Cancelled
-                        | tonic::Code::Unknown
-                        | tonic::Code::ResourceExhausted
-                );
-                assert!(again, "submit: {status:?}");
+                // The frames may have been stored, so keep their publisher sequences.
+                assert!(is_retryable(&status), "submit: {status:?}");
                 if status.code() != tonic::Code::ResourceExhausted {
                     self.unavailable += 1;
                 }
-                let retry = tonic_types::StatusExt::get_details_retry_info(&status);
-                let told = retry.is_some_and(|retry| retry.retry_delay.is_some());
-                self.refused(format!("{:?}", status.code()), status.message().to_owned(), told);
+                let delayed = requested_delay(&status).is_some();
+                self.refused(format!("{:?}", status.code()), status.message().to_owned(), delayed);
             }
         }
         open
@@ -199,42 +195,40 @@ impl Publisher {
         *self.refusals.entry((what, message, retry_delay)).or_default() += 1;
     }
 
-    /// Writes a promise down; false if the frame must be sent again.
-    fn settle(&mut self, frame: &pb::Frame, result: Option<pb::FrameResult>) -> bool {
-        use pb::frame_result::Outcome;
-        let sequence = match result.and_then(|result| result.outcome) {
-            Some(Outcome::Accepted(accepted)) => accepted.sequence,
-            Some(Outcome::Duplicate(duplicate)) => duplicate.sequence,
-            Some(Outcome::Rejected(error))
+    /// Records a promise; returns false if the frame must be sent again.
+    fn settle(&mut self, frame: &pb::Frame, decision: Decision) -> bool {
+        let sequence = match decision {
+            Decision::Accepted { sequence } | Decision::Duplicate { sequence } => sequence,
+            Decision::Refused(error)
                 if self.waits_for_streams && error.reason() == pb::ErrorReason::StreamNotFound =>
             {
                 return false;
             }
-            Some(Outcome::Rejected(error)) if error.retry_delay.is_none() => {
+            Decision::Refused(error) => {
                 self.ledger.fault(format!("{}: {error:?}", frame.stream_id));
                 self.ledger.refused(&frame.stream_id, frame.publisher_sequence());
                 return true;
             }
-            Some(Outcome::Rejected(error) | Outcome::Unconfirmed(error)) => {
-                let (reason, told) = (error.reason().as_str_name().to_owned(), error.retry_delay.is_some());
-                self.refused(reason, error.message, told);
+            Decision::Unconfirmed(Some(error)) => {
+                let reason = error.reason().as_str_name().to_owned();
+                self.refused(reason, error.message, error.retry_delay.is_some());
                 return false;
             }
-            None => return false,
+            Decision::Unconfirmed(None) => return false,
         };
         let digest = blake3::hash(&frame.data).as_bytes().to_vec();
         self.ledger.promised(&frame.stream_id, sequence, frame.publisher_sequence(), digest);
         true
     }
 
-    /// Submits batch after batch, beside the test, until it is stopped.
+    /// Submits batches in the background until it is stopped.
     pub(crate) fn keep_submitting(mut self, per_stream: u64) -> Load {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let task = spawn(async move {
             while !stopped.load(Ordering::Relaxed) {
                 self.submit(per_stream).await;
-                // A camera's pace: a worker of a debug build keeps up.
+                // A pace that a worker without optimisation can keep.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             self
@@ -243,33 +237,60 @@ impl Publisher {
     }
 }
 
-/// Follows the streams from their beginning, across any number of broken connections, until the test ends.
+/// Follows the streams from their beginning until the test ends, and resumes after broken
+/// connections.
 pub(crate) fn subscribe(client: Client, ledger: Arc<Ledger>, streams: Vec<String>) {
+    // If the subscriber is too slow, it is disconnected and resumes, so that it misses no frame.
+    let lossless = |stream: &String| pb::StreamSelector {
+        overflow_policy: pb::OverflowPolicy::Disconnect.into(),
+        ..selector(stream, None)
+    };
+    let selectors = streams.iter().map(lossless).collect();
+    let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
     spawn(async move {
-        let mut cursors = BTreeMap::new();
+        let mut subscription = Subscription::over(client.streaming.clone(), request.clone());
         loop {
-            if let Err(status) = follow(client.clone(), &ledger, &streams, &mut cursors).await
-                && !(status.code() == tonic::Code::NotFound && ledger.has_removals())
-                && !matches!(
-                    status.code(),
-                    tonic::Code::Unavailable
-                        | tonic::Code::Cancelled
-                        | tonic::Code::Unknown
-                        | tonic::Code::ResourceExhausted
-                )
-            {
-                ledger.fault(format!("subscribe: {status:?}"));
-                return;
+            match subscription.next().await {
+                Ok(Event::Frame(delivered)) => record_frame(&ledger, delivered.frame.unwrap_or_default()),
+                Ok(Event::Gap(gap)) => record_gap(&ledger, gap.gap.unwrap_or_default()),
+                Ok(Event::Started { .. } | Event::Checkpoint(_) | Event::Lag(_) | Event::Reconnecting(_)) => {
+                }
+                Ok(Event::End) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    let cursors = subscription.cursors().clone();
+                    subscription =
+                        Subscription::over(client.streaming.clone(), request.clone()).resume_after(cursors);
+                }
+                Err(Error::Refused(status))
+                    if status.code() == tonic::Code::NotFound && ledger.has_removals() => {}
+                Err(error) => {
+                    ledger.fault(format!("subscribe: {error:?}"));
+                    return;
+                }
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
 }
 
-/// The first `count` frames of a stream's output, without pictures, read anew.
+fn record_frame(ledger: &Ledger, frame: pb::ProcessedFrame) {
+    let digest = digest_of(&frame).unwrap_or_else(|fault| {
+        ledger.fault(format!("{}/{}: {fault}", frame.stream_id, frame.sequence));
+        Vec::new()
+    });
+    let (sequence, number) = (frame.sequence, frame.publisher_sequence());
+    ledger.delivered(&frame.stream_id, Delivered { sequence, number, digest });
+}
+
+fn record_gap(ledger: &Ledger, gap: pb::Gap) {
+    let reasons = gap.causes.iter().map(|cause| (cause.reason(), cause.count)).collect();
+    let missing = Missing { from: gap.from_sequence, to: gap.to_sequence, reasons };
+    ledger.missing(&gap.stream_id, missing);
+}
+
+/// Reads the first `count` frames of a stream's output, without pictures, in a new subscription.
 ///
 /// # Panics
-/// If they do not come.
+/// Panics if they are not delivered in time.
 pub(crate) async fn read_output(client: &Client, stream: &str, count: u64) -> Vec<pb::ProcessedFrame> {
     use pb::subscribe_frames_response::Event;
     let mut selector = selector(stream, None);
@@ -293,56 +314,17 @@ pub(crate) async fn read_output(client: &Client, stream: &str, count: u64) -> Ve
     read.expect("the output can be read")
 }
 
-async fn follow(
-    mut client: Client,
-    ledger: &Ledger,
-    streams: &[String],
-    cursors: &mut BTreeMap<String, String>,
-) -> Result<(), tonic::Status> {
-    use pb::subscribe_frames_response::Event;
-    // One that wants every frame: rather than lose what it is too slow for, it is sent away, and comes back.
-    let lossless = |stream: &String| pb::StreamSelector {
-        overflow_policy: pb::OverflowPolicy::Disconnect.into(),
-        ..selector(stream, cursors.get(stream))
-    };
-    let selectors = streams.iter().map(lossless).collect();
-    let request = pb::SubscribeFramesRequest { selectors, ..Default::default() };
-    let mut events = client.streaming.subscribe_frames(request).await?.into_inner();
-    while let Some(message) = events.message().await? {
-        match message.event {
-            Some(Event::Frame(delivered)) => {
-                let frame = delivered.frame.unwrap_or_default();
-                cursors.insert(frame.stream_id.clone(), delivered.cursor);
-                let digest = digest_of(&frame).unwrap_or_else(|fault| {
-                    ledger.fault(format!("{}/{}: {fault}", frame.stream_id, frame.sequence));
-                    Vec::new()
-                });
-                let (sequence, number) = (frame.sequence, frame.publisher_sequence());
-                ledger.delivered(&frame.stream_id, Delivered { sequence, number, digest });
-            }
-            Some(Event::Gap(pb::DeliveredGap { gap, cursor, .. })) => {
-                let gap = gap.unwrap_or_default();
-                cursors.insert(gap.stream_id.clone(), cursor);
-                let reasons = gap.causes.iter().map(|cause| (cause.reason(), cause.count)).collect();
-                let missing = Missing { from: gap.from_sequence, to: gap.to_sequence, reasons };
-                ledger.missing(&gap.stream_id, missing);
-            }
-            Some(Event::Heartbeat(_) | Event::Checkpoint(_) | Event::Draining(_)) | None => {}
-        }
-    }
-    Ok(())
-}
-
-/// The digest of the picture that came, which must be the one that the server took when it was submitted.
+/// Returns the digest of the delivered picture. It must equal the digest that the server made at
+/// submit.
 fn digest_of(frame: &pb::ProcessedFrame) -> Result<Vec<u8>, String> {
     use pb::picture::Content;
-    let taken = frame.source.as_ref().map(|source| source.blake3_digest.to_vec()).unwrap_or_default();
+    let submitted = frame.source.as_ref().map(|source| source.blake3_digest.to_vec()).unwrap_or_default();
     let original = frame.pictures.iter().find(|picture| picture.role() == pb::PictureRole::Original);
     match original.and_then(|picture| picture.content.as_ref()) {
-        Some(Content::Data(data)) if blake3::hash(data).as_bytes() == taken.as_slice() => Ok(taken),
+        Some(Content::Data(data)) if blake3::hash(data).as_bytes() == submitted.as_slice() => Ok(submitted),
         Some(Content::Data(_)) => Err("the picture's bytes are not those that were submitted".to_owned()),
         Some(Content::OmittedReason(reason)) => Err(format!("the picture is omitted: {reason}")),
-        None => Err("the picture did not come along".to_owned()),
+        None => Err("the frame has no picture".to_owned()),
     }
 }
 
@@ -384,7 +366,7 @@ pub(crate) async fn delivered(ledger: &Ledger, count: usize) {
     }
 }
 
-/// Names of a test's streams.
+/// Returns ids for the streams of a test.
 pub(crate) fn streams(count: usize) -> Vec<String> {
     (1..=count).map(|n| format!("cam-{n}")).collect()
 }

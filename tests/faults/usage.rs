@@ -1,4 +1,4 @@
-//! What processes use, before and after: nothing may be left of a fault.
+//! The resources that processes use before and after a fault, none of which may leak.
 
 use std::time::{Duration, Instant};
 
@@ -7,26 +7,27 @@ use nix::unistd::Pid;
 use crate::common::redis::RedisServer;
 use crate::process::Process;
 
-/// Idle threads and connections are given up within so long.
+/// The maximum time until idle threads and connections are released.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// What may stay: a tenth of what there was, and what caches, pools and the allocator keep for later.
+/// The allowed growth: a tenth of the usage before, and what caches, pools and the allocator keep
+/// for later.
 const KEPT_MEMORY_KIB: u64 = 96 << 10;
 const KEPT_DESCRIPTORS: u64 = 12;
 const KEPT_THREADS: u64 = 12;
 const KEPT_CLIENTS: u64 = 6;
 
-/// What some processes, with their children, use together.
+/// The resources of some processes, including their children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Usage {
     pub(crate) memory_kib: u64,
     pub(crate) descriptors: u64,
     pub(crate) threads: u64,
-    /// Connections that Redis counts.
+    /// The connections that Redis counts.
     pub(crate) redis_clients: u64,
 }
 
 impl Usage {
-    /// What is used now; 0 of what this system does not tell.
+    /// Returns the current usage; 0 for values that the system does not report.
     pub(crate) fn of(processes: &[&Process], redis: Option<&RedisServer>) -> Self {
         let mut usage = Self {
             redis_clients: redis.and_then(|redis| redis.info("clients", "connected_clients")).unwrap_or(0),
@@ -43,7 +44,7 @@ impl Usage {
         usage
     }
 
-    /// Whether `now` is no more than this, but for what may stay.
+    /// Reports whether `now` is not above this usage plus the allowed growth.
     fn holds(&self, now: &Self) -> bool {
         let within = |before: u64, now: u64, kept: u64| now <= before + before / 10 + kept;
         within(self.memory_kib, now.memory_kib, KEPT_MEMORY_KIB)
@@ -52,10 +53,10 @@ impl Usage {
             && within(self.redis_clients, now.redis_clients, KEPT_CLIENTS)
     }
 
-    /// Waits until the processes use no more than this again.
+    /// Waits until the usage of the processes is no higher than this.
     ///
     /// # Panics
-    /// If they do not come back to it.
+    /// Panics if that does not happen in time.
     pub(crate) async fn returns(&self, processes: &[&Process], redis: Option<&RedisServer>) {
         let start = Instant::now();
         loop {
@@ -69,7 +70,7 @@ impl Usage {
     }
 }
 
-/// A number in a process' status.
+/// Returns a number in a process' status.
 fn status(pid: Pid, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let found = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
@@ -77,7 +78,7 @@ fn status(pid: Pid, name: &str) -> u64 {
 }
 
 #[test]
-fn what_is_left_behind_is_noticed() {
+fn leaked_resources_are_noticed() {
     let before = Usage { memory_kib: 100 << 10, descriptors: 40, threads: 20, redis_clients: 15 };
     assert!(before.holds(&before));
     assert!(before.holds(&Usage { descriptors: 50, ..before }));

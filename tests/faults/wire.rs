@@ -1,10 +1,11 @@
-//! Row 6: bad wires: between the server and Redis, between a worker and Redis, between clients and the server.
+//! Row 6: bad connections between the server and Redis, between a worker and Redis, and between
+//! clients and the server.
 
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 
-use crate::campaign::{dice, long, rounds, slow_rounds};
+use crate::campaign::{is_long, rounds, seeded_rng, slow_rounds};
 use crate::common::eventually;
 use crate::common::redis::{Persistence, RedisServer};
 use crate::process::Process;
@@ -13,25 +14,27 @@ use crate::stage::Stage;
 use crate::table::{Row, record};
 use crate::traffic::Publisher;
 
-/// What must get through while a wire is bad.
+/// The number of frames that must get through a bad wire.
 const FRAMES_THROUGH: usize = 4;
 
-/// Where the wires are.
+/// The proxies of the wires.
 struct Wires {
     redis: RedisServer,
-    /// From the API to Redis.
+    /// Between the API and Redis.
     api: Proxy,
-    /// From the worker to Redis.
+    /// Between the worker and Redis.
     worker: Proxy,
-    /// From the clients to the API.
+    /// Between the clients and the API.
     clients: Proxy,
 }
 
-/// An API and a worker on Redis, every wire through a proxy of its own.
+/// Starts an API and a worker on Redis, with a proxy for each wire.
 async fn wired() -> (Wires, Stage, Publisher) {
     let redis = RedisServer::start_with(Persistence::AofAlways);
     let (api, worker) = (Proxy::to_port(redis.port()).await, Proxy::to_port(redis.port()).await);
-    let url = |proxy: &Proxy| format!("redis://{}", proxy.address());
+    let user = redis.url();
+    let (user, _) = user.rsplit_once('@').expect("a user");
+    let url = |proxy: &Proxy| format!("{user}@{}", proxy.address());
     let server = Process::server(&["--role", "api", "--redis-url", &url(&api)]);
     let works = Process::worker(&["--redis-url", &url(&worker), "--lease-term", "2s"]);
     let address = server.url().trim_start_matches("http://").parse().expect("an address");
@@ -43,13 +46,13 @@ async fn wired() -> (Wires, Stage, Publisher) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_reset_lose_and_repeat_nothing() {
-    let mut dice = dice();
+    let mut rng = seeded_rng();
     let (wires, stage, mut publisher) = wired().await;
     let rounds = rounds(6);
     let mut longest = Duration::ZERO;
     for round in 0..rounds {
         let load = stage.under_load(publisher).await;
-        tokio::time::sleep(Duration::from_millis(dice.random_range(0..50))).await;
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..50))).await;
         let wire = [&wires.api, &wires.worker, &wires.clients][round as usize % 3];
         assert!(wire.open() > 0, "nothing to reset");
         wire.reset_all();
@@ -62,27 +65,28 @@ async fn connections_that_are_reset_lose_and_repeat_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_cut_in_the_middle_of_a_write_lose_and_repeat_nothing() {
-    let mut dice = dice();
+    let mut rng = seeded_rng();
     let (wires, stage, mut publisher) = wired().await;
     let rounds = rounds(6);
     let mut longest = Duration::ZERO;
     for round in 0..rounds {
         let load = stage.under_load(publisher).await;
-        let within_a_picture = dice.random_range(1..40_000);
-        let within_a_call = dice.random_range(1..400);
-        let within_an_answer = dice.random_range(0..6);
+        let within_a_picture = rng.random_range(1..40_000);
+        let within_a_call = rng.random_range(1..400);
+        let within_an_answer = rng.random_range(0..6);
         let wire = match round % 6 {
-            // In a picture on its way to Redis, and in the script call that enters it, of which Redis has then all or not.
-            0 => cut(&wires.api, |wire| wire.cut_behind(Way::Up, b"pay:", within_a_picture)),
-            1 => cut(&wires.api, |wire| wire.cut_behind(Way::Up, b"EVALSHA", within_a_call)),
-            // Picture and call are done, and the answer to the call is lost.
-            2 => cut(&wires.api, |wire| wire.cut_behind(Way::Down, b"+OK", within_an_answer)),
-            // The worker's side of the same.
-            3 => cut(&wires.worker, |wire| wire.cut_behind(Way::Up, b"EVALSHA", within_a_call)),
+            // In a picture on its way to Redis, and in the script call that accepts it, which Redis
+            // then has completely or not.
+            0 => cut(&wires.api, |wire| wire.cut_after(Way::Up, b"pay:", within_a_picture)),
+            1 => cut(&wires.api, |wire| wire.cut_after(Way::Up, b"EVALSHA", within_a_call)),
+            // The picture is stored and the call is executed, but its answer is lost.
+            2 => cut(&wires.api, |wire| wire.cut_after(Way::Down, b"+OK", within_an_answer)),
+            // The same on the worker's side.
+            3 => cut(&wires.worker, |wire| wire.cut_after(Way::Up, b"EVALSHA", within_a_call)),
             4 => cut(&wires.worker, |wire| wire.cut(Way::Down, within_a_picture)),
-            // A request, or the frames on their way to the subscriber.
+            // A request, or frames on their way to the subscriber.
             _ => cut(&wires.clients, |wire| {
-                let way = if dice.random() { Way::Up } else { Way::Down };
+                let way = if rng.random() { Way::Up } else { Way::Down };
                 wire.cut(way, within_a_picture);
             }),
         };
@@ -115,7 +119,7 @@ impl Pending<'_> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wire_that_falls_silent_loses_and_repeats_nothing() {
-    let length = Duration::from_secs(if long() { 30 } else { 5 });
+    let length = Duration::from_secs(if is_long() { 30 } else { 5 });
     let (wires, stage, mut publisher) = wired().await;
     let rounds = slow_rounds(1, 3);
     let mut longest = Duration::ZERO;
@@ -135,7 +139,7 @@ async fn a_wire_that_falls_silent_loses_and_repeats_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_and_a_thin_wire_lose_and_repeat_nothing() {
-    let length = Duration::from_secs(if long() { 30 } else { 4 });
+    let length = Duration::from_secs(if is_long() { 30 } else { 4 });
     let slow = Wire { latency: Duration::from_millis(200), ..Wire::default() };
     let thin = Wire { bytes_per_second: Some(1_000_000), ..Wire::default() };
     for (name, wire) in [("200 ms latency to Redis", slow), ("1 MB/s to Redis", thin)] {
@@ -144,7 +148,8 @@ async fn a_slow_and_a_thin_wire_lose_and_repeat_nothing() {
         [&wires.api, &wires.worker].iter().for_each(|proxy| proxy.set(wire));
         let load = stage.under_load(publisher).await;
         tokio::time::sleep(length).await;
-        // Slowly, and all the same: frames go through. A dozen round trips lie between a submit and its delivery.
+        // Frames go through slowly: there are a dozen round trips between a submit and its
+        // delivery.
         let during = || stage.ledger.delivered_count() - before;
         eventually("frames over a bad wire", || async { (during() >= FRAMES_THROUGH).then_some(()) }).await;
         let (during, took) = (during(), start.elapsed());

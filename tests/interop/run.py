@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Runs other people's gRPC stacks against a real server, and through nginx with the configuration of docs/proxies.md.
+"""Runs third-party gRPC clients against a real server, and through nginx as docs/proxies.md configures it.
 
-    tests/interop/run.py [CLIENT...]        of: go, sync, aio, node, grpcurl, nginx; none = all
+    tests/interop/run.py [CLIENT...]        go, sync, aio, node, grpcurl, quickstart, security, nginx; default: all
 
-Every client has a server and a Redis of its own. A client whose toolchain is not here is named as skipped; the exit code is then 3,
-if nothing else is wrong. FRAMEWAY names another binary than target/debug/frameway.
+Every client has its own server and Redis. A client whose toolchain is not installed is reported as
+skipped; if nothing fails, the exit code is then 3. The environment variable FRAMEWAY may name
+another program than target/debug/frameway.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "clients/python/tests"))
 
+import quickstart  # noqa: E402
+import security  # noqa: E402
 from processes import Server, free_port, program, redis, wait_until  # noqa: E402
 
 CASE_SECONDS = 120.0
-"""For one case, however busy the machine is; a client gives up after 60 s by itself."""
+"""The maximum time of a case on a busy machine. A client gives up by itself after 60 s."""
 HEARTBEATS_SECONDS = 30.0
-"""A hung server must be noticed within it: three heartbeats of 1 s, and room for a busy machine. Without heartbeats it takes a
-client from 40 s on, or for ever."""
+"""The maximum time in which a client must notice a hung server: three heartbeats of 1 s, and a
+margin for a busy machine. Without heartbeats, a client takes at least 40 s, or does not notice."""
 
 PLAIN_CASES = ("submit-subscribe", "large-pictures", "many-calls", "cancellations", "error-details", "receive-limit", "idle")
 SYNC_CASES = ("submit-frames",)
@@ -42,11 +45,11 @@ NGINX_CASES = ("submit-subscribe", "large-pictures", "many-calls", "cancellation
 
 
 class Skipped(Exception):
-    """The toolchain is not here, or cannot be completed."""
+    """The toolchain is not installed, or its packages cannot be downloaded."""
 
 
 class Failed(Exception):
-    """A case did not go as it should."""
+    """A case failed."""
 
 
 def say(line: str) -> None:
@@ -54,7 +57,7 @@ def say(line: str) -> None:
 
 
 class Case:
-    """A client at work on a case."""
+    """A client process that runs a case."""
 
     def __init__(self, client: str, command: list[str], name: str, *arguments: str) -> None:
         self.what = f"{client} {name}"
@@ -85,14 +88,14 @@ class Case:
                 self._lines.append(line.rstrip())
                 self._changed.notify_all()
 
-    def said(self, line: str, within: float) -> bool:
-        """Waits for a line."""
+    def printed(self, line: str, within: float) -> bool:
+        """Waits for a line. Returns False if it is not printed in time."""
         with self._changed:
             return self._changed.wait_for(lambda: line in self._lines, within)
 
     def wait_for(self, line: str, within: float = CASE_SECONDS) -> None:
-        if not self.said(line, within):
-            raise Failed(f"{self.what}: did not say {line!r} within {within:.0f} s\n{self.output()}")
+        if not self.printed(line, within):
+            raise Failed(f"{self.what}: did not print {line!r} within {within:.0f} s\n{self.output()}")
 
     def finish(self) -> None:
         try:
@@ -101,7 +104,7 @@ class Case:
             raise Failed(f"{self.what}: not done after {CASE_SECONDS:.0f} s\n{self.output()}") from None
         self._reading.join(CASE_SECONDS)
         if code != 0:
-            raise Failed(f"{self.what}: left with {code}\n{self.output()}")
+            raise Failed(f"{self.what}: exited with {code}\n{self.output()}")
         say(f"  ok    {self.what} ({time.monotonic() - self._begin:.1f} s)")
 
     def output(self) -> str:
@@ -116,15 +119,25 @@ class Case:
         self._process.wait()
 
 
-# --- The toolchains. Each answers the command that runs a client. ---
+# --- The toolchains. Each function returns the command that runs a client. ---
 
 
 def output_of(command: list[str], what: str, **arguments) -> str:
     done = subprocess.run(command, text=True, capture_output=True, **arguments)
-    if done.returncode == 3:
-        raise Skipped(done.stderr.strip().removeprefix("skipped: "))
     if done.returncode != 0:
-        raise Failed(f"{what}: {' '.join(command)} left with {done.returncode}\n{done.stdout}{done.stderr}")
+        raise Failed(f"{what}: {' '.join(command)} exited with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+_installing = threading.Lock()
+
+
+def tool(name: str) -> str:
+    """Returns the path of a tool; scripts/tool.sh installs it on first use."""
+    with _installing:
+        done = subprocess.run([str(ROOT / "scripts/tool.sh"), name], text=True, capture_output=True)
+    if done.returncode != 0:
+        raise Skipped(done.stderr.strip().splitlines()[-1].removeprefix("skipped: "))
     return done.stdout.strip()
 
 
@@ -145,8 +158,7 @@ def go_client() -> list[str]:
 
 
 def python_client(script: str) -> list[str]:
-    python = output_of([str(ROOT / "scripts/python-client-venv.sh")], "grpcio").splitlines()[-1]
-    return [python, str(HERE / "python" / script)]
+    return [tool("python"), str(HERE / "python" / script)]
 
 
 def node_client() -> list[str]:
@@ -177,14 +189,14 @@ _preparing["aio"] = _preparing["sync"]
 
 
 def command_of(client: str) -> list[str]:
-    """The command that runs a client, which is built the first time."""
+    """Returns the command that runs a client. The first call builds the client."""
     with _preparing[client]:
         if client not in _commands:
             _commands[client] = TOOLCHAINS[client]()
         return _commands[client]
 
 
-# --- The cases that need a hand. ---
+# --- The cases in which this script does something to the server. ---
 
 
 def submit_three(server: Server, stream: str) -> None:
@@ -202,8 +214,9 @@ def hung_server(client: str, command: list[str], server: Server) -> None:
         case.wait_for("frame 3")
         server.signal(signal.SIGSTOP)
         begin = time.monotonic()
-        # The blocking client says so when its next call has begun, for which the server must run.
-        noticed = case.said("noticed", 8.0 if client == "sync" else HEARTBEATS_SECONDS)
+        # The blocking client prints this when its next call has begun, and for that the server must
+        # run.
+        noticed = case.printed("noticed", 8.0 if client == "sync" else HEARTBEATS_SECONDS)
         server.signal(signal.SIGCONT)
         if not noticed:
             case.wait_for("noticed", max(1.0, HEARTBEATS_SECONDS - (time.monotonic() - begin)))
@@ -240,16 +253,16 @@ def clients_against_a_server(client: str, command: list[str]) -> None:
 # --- grpcurl. ---
 
 
-def grpcurl(_client: str) -> None:
-    tool = [str(ROOT / "scripts/grpcurl.sh")]
-    version = subprocess.run([*tool, "--version"], text=True, capture_output=True)
-    if version.returncode == 3:
-        raise Skipped("grpcurl: it is not on PATH, and there is no Go toolchain to install it with")
+def grpcurl() -> None:
+    """Calls a server with grpcurl and reflection alone: without a proto file, and without our code."""
+    command = [tool("grpcurl"), "-plaintext", "-max-time", "60"]
+
+    def output(*arguments: str) -> str:
+        done = subprocess.run([*command, *arguments], text=True, capture_output=True)
+        return done.stdout + done.stderr
 
     def call(method: str, request: str, address: str) -> str:
-        command = [*tool, "-plaintext", "-max-time", "60", "-d", request, address, f"frameway.v1.{method}"]
-        done = subprocess.run(command, text=True, capture_output=True)
-        return done.stdout + done.stderr
+        return output("-d", request, address, f"frameway.v1.{method}")
 
     def expect(what: str, words: str, said: str) -> None:
         if words not in said:
@@ -258,15 +271,50 @@ def grpcurl(_client: str) -> None:
 
     with Server("--log", "warn") as server:
         at = server.address
+        expect("lists health", "grpc.health.v1.Health", output(at, "list"))
+        expect("asks health", '"status": "SERVING"', output(at, "grpc.health.v1.Health/Check"))
+        said = " ".join(output(at, "describe", "frameway.v1.StreamingService").split())
+        for one in ("SubmitFrameBatch ( .frameway.v1.SubmitFrameBatchRequest ) returns ( .frameway.v1.SubmitFrameBatchResponse )",
+                    "SubscribeFrames ( .frameway.v1.SubscribeFramesRequest ) returns ( stream .frameway.v1.SubscribeFramesResponse )",
+                    "option idempotency_level = NO_SIDE_EFFECTS"):  # fmt: skip
+            expect("describes the service", one, said)
         expect("registers", '"streamId": "curl"', call("StreamRegistryService/RegisterStream", '{"stream": {"stream_id": "curl"}}', at))
         said = call("StreamRegistryService/GetStream", '{"stream_id": "nobody"}', at)
         expect("shows the reason of an error", "ERROR_REASON_STREAM_NOT_FOUND", said)
         submit_three(server, "curl")
+        said = call("StreamingService/SubmitFrameBatch", '{"frames": [{"stream_id": "not a stream id", "data": "/9j/"}]}', at)
+        expect("shows why a frame is rejected", '"rejected": {', said)
         wanted = (
-            '{"selectors": [{"streams": [{"id": "curl"}], "start": {"earliest": {}}, "pictures": {"metadata_only": true}}],'
-            ' "stop_after_frames": 3}'
+            '{"selectors": [{"streams": [{"id": "curl"}], "start": {"earliest": {}},'
+            ' "pictures": {"roles": ["PICTURE_ROLE_PROCESSED", "PICTURE_ROLE_THUMBNAIL"]}}], "stop_after_frames": 3}'
         )
-        expect("subscribes", '"sequence": "3"', call("StreamingService/SubscribeFrames", wanted, at))
+        said = call("StreamingService/SubscribeFrames", wanted, at)
+        for words in ('"sequence": "3"', '"role": "PICTURE_ROLE_PROCESSED"', '"role": "PICTURE_ROLE_THUMBNAIL"', '"data": "/9j/', '"cursor": "'):
+            expect("subscribes", words, said)
+        said = call("StreamingService/GetServerInfo", "{}", at)
+        for words in ('"apiVersion": "frameway.v1"', '"durability": "DURABILITY_MEMORY"'):
+            expect("reads the server info", words, said)
+        expect("reads the counters", '"collectTime": "', output(at, "frameway.admin.v1beta1.AdminService/GetSystemMetrics"))
+        said = call("StreamRegistryService/UnregisterStream", '{"stream_id": "curl", "reason": "interop"}', at)
+        for words in ('"lastSequence": "3"', '"removedOutputFrames": "3"'):
+            expect("unregisters", words, said)
+        said = call("StreamRegistryService/GetStream", '{"stream_id": "curl"}', at)
+        expect("does not find an unregistered stream", "ERROR_REASON_STREAM_NOT_FOUND", said)
+
+
+def quick_start() -> None:
+    """Runs the commands of docs/quickstart.md."""
+    with Server("--log", "warn") as server:
+        for what in quickstart.run(ROOT / "docs/quickstart.md", server.address, pathlib.Path(tool("grpcurl")).parent):
+            say(f"  ok    quick start, {what}")
+
+
+def secure() -> None:
+    """Runs the commands of docs/security.md."""
+    if shutil.which("openssl") is None:
+        raise Skipped("security: openssl is not installed; 'scripts/setup.sh test' installs it")
+    for what in security.run(ROOT / "docs/security.md", pathlib.Path(program()), pathlib.Path(tool("grpcurl"))):
+        say(f"  ok    security, {what}")
 
 
 # --- nginx. ---
@@ -312,7 +360,7 @@ class Nginx:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def reload(self) -> None:
-        """Starts new workers; the old ones end their connections after `worker_shutdown_timeout`."""
+        """Starts new workers. The old ones close their connections after `worker_shutdown_timeout`."""
         self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
@@ -320,16 +368,16 @@ class Nginx:
         self._process.wait(30)
 
 
-def nginx(_client: str) -> None:
+def nginx() -> None:
     binary = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
     if binary is None or shutil.which("openssl") is None:
-        raise Skipped("nginx: it or openssl is not installed; 'scripts/setup.sh test' installs them")
+        raise Skipped("nginx: nginx or openssl is not installed; 'scripts/setup.sh test' installs them")
     commands: dict[str, list[str]] = {}
     for client in TOOLCHAINS:
         with contextlib.suppress(Skipped):
             commands[client] = command_of(client)
     if not commands:
-        raise Skipped("nginx: there is no client to send through it")
+        raise Skipped("nginx: no client is available for it")
     with contextlib.ExitStack() as stack:
         url, _queue = stack.enter_context(redis())
         server = stack.enter_context(Server("--redis-url", url, "--log", "warn"))
@@ -344,7 +392,8 @@ def nginx(_client: str) -> None:
         for other, name in cases:
             with Case(f"nginx, {other}", commands[other], name, *via) as case:
                 case.finish()
-        # A reload cuts the calls of the old worker, and a drained server ends its own: both are gone on with.
+        # A reload cuts the calls of the old worker, and a drained server ends its calls. The client
+        # must continue after both.
         with Case(f"nginx, {client}", command, "drain", *via) as case:
             case.wait_for("frame 3")
             proxy.reload()
@@ -355,16 +404,16 @@ def nginx(_client: str) -> None:
             case.finish()
 
 
-# --- All of them. ---
+# --- The main program. ---
+
+OTHERS: dict[str, Callable[[], None]] = {"grpcurl": grpcurl, "quickstart": quick_start, "security": secure, "nginx": nginx}
 
 
 def run(client: str) -> tuple[str, str]:
-    """The verdict on a client and, where it is not `ok`, why."""
+    """Runs a client. Returns the verdict, and the reason if it is not `ok`."""
     try:
-        if client == "grpcurl":
-            grpcurl(client)
-        elif client == "nginx":
-            nginx(client)
+        if client in OTHERS:
+            OTHERS[client]()
         else:
             clients_against_a_server(client, command_of(client))
     except Skipped as why:
@@ -375,12 +424,12 @@ def run(client: str) -> tuple[str, str]:
 
 
 def main() -> int:
-    every = [*TOOLCHAINS, "grpcurl", "nginx"]
+    every = [*TOOLCHAINS, *OTHERS]
     wanted = sys.argv[1:] or every
     if not set(wanted) <= set(every):
         print(f"usage: tests/interop/run.py [CLIENT...], of {', '.join(every)}", file=sys.stderr)
         return 2
-    # Go's compiler wants both cores; the others run beside it.
+    # Go's compiler uses all cores, so run other clients at the same time.
     with ThreadPoolExecutor(max_workers=3) as pool:
         verdicts = dict(zip(wanted, pool.map(run, wanted)))
     code = 0

@@ -1,9 +1,12 @@
-//! Who may import whom, checked on the sources themselves.
+//! Checks on the sources which rooms import which others.
 //!
-//! The crate is one compilation unit, so the compiler lets every module use every other. This test reads `src/`,
-//! collects each path that the code names, and holds it against the table in `rules.rs`. ARCHITECTURE.md explains
-//! the rooms; when this test is in the way of something sensible, change the table in the same commit and say why.
+//! The crate is one compilation unit, so the compiler lets all modules use each other. This test
+//! reads `src/`, collects all paths in the code, and compares them with the table in `rules.rs`.
+//! ARCHITECTURE.md explains the rooms. If this test prevents a sensible change, change the table in
+//! the same commit and give the reason.
 
+mod circles;
+mod links;
 mod rules;
 mod scan;
 
@@ -16,7 +19,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file below `folder` that `wanted` accepts, in a fixed order. A folder that does not exist has none.
+/// Returns all files below `folder` that `wanted` accepts, in a fixed order; none if the folder
+/// does not exist.
 fn files(folder: &str, wanted: fn(&Path) -> bool) -> Vec<PathBuf> {
     fn walk(folder: &Path, wanted: fn(&Path) -> bool, found: &mut Vec<PathBuf>) {
         let Ok(entries) = fs::read_dir(folder) else { return };
@@ -66,17 +70,32 @@ fn rooms_import_only_what_they_may() {
 }
 
 #[test]
+fn no_import_circle_is_larger_than_two_files() {
+    let mut offences = Vec::new();
+    for folder in ["src/hub", "src/queue/redis"] {
+        let source = |path: PathBuf| {
+            let text = fs::read_to_string(&path).expect("a source is UTF-8");
+            (relative(&path).trim_start_matches("src/").to_owned(), text)
+        };
+        let sources: Vec<(String, String)> = files(folder, is_rust).into_iter().map(source).collect();
+        assert!(sources.len() > 1, "no sources found in {folder}: is this test looking in the right place?");
+        offences.extend(circles::check_circles(&sources));
+    }
+    report("import circles (see tests/layering/circles.rs)", &offences);
+}
+
+#[test]
 fn no_file_is_too_long() {
     let mut offences = Vec::new();
     for path in files("src", is_rust).into_iter().chain(files("tests", is_rust)) {
         let text = fs::read_to_string(&path).expect("a source is UTF-8");
         offences.extend(rules::check_length(&relative(&path), &text));
     }
-    report("files over the limit are to be split", &offences);
+    report("files over the limit: split them", &offences);
 }
 
 #[test]
-fn no_file_names_somebodys_machine() {
+fn no_file_contains_a_path_of_one_machine() {
     let mut offences = Vec::new();
     for folder in ["src", "tests", "benches", "proto", "scripts", "clients", "docs", ".ci"] {
         for path in files(folder, |_| true) {
@@ -88,9 +107,10 @@ fn no_file_names_somebodys_machine() {
     report("absolute paths of one machine", &offences);
 }
 
-/// The checker must be able to fail: made-up sources with a known verdict.
+/// Tests of the checker itself, with made-up sources and known results.
 mod self_test {
-    use super::rules::{LONGEST_FILE_LINES, check_imports, check_length, check_machine_paths};
+    use super::circles::check_circles;
+    use super::rules::{MAX_FILE_LINES, check_imports, check_length, check_machine_paths};
 
     fn verdict(file: &str, text: &str) -> Vec<String> {
         check_imports(file, text).into_iter().map(|offence| offence.what).collect()
@@ -135,7 +155,7 @@ mod self_test {
     }
 
     #[test]
-    fn rooms_of_ours_keep_their_order() {
+    fn imports_outside_the_table_are_found() {
         refused("domain/frame.rs", "use crate::queue::Queue;", "crate::queue::Queue");
         allowed("domain/frame.rs", "use crate::domain::ids::StreamId; use super::limits;");
         refused("picture/decode.rs", "use crate::{domain::Frame, analysis::Quality};", "crate::analysis");
@@ -154,6 +174,40 @@ mod self_test {
         allowed("queue/redis/entry.rs", "use crate::pb::storage::v1::Entry;");
         refused("queue/redis/entry.rs", "use crate::pb::v1::Frame;", "crate::pb::v1");
         refused("newroom/mod.rs", "", "newroom");
+    }
+
+    fn circles(sources: &[(&str, &str)]) -> Vec<String> {
+        let sources: Vec<(String, String)> =
+            sources.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
+        check_circles(&sources).into_iter().map(|offence| offence.what).collect()
+    }
+
+    #[test]
+    fn circles_of_more_than_two_files_are_found() {
+        let (a, b) = (("hub/a.rs", "use super::b::B;"), ("hub/b.rs", "use crate::hub::c::{self, C};"));
+        let back = ("hub/c/mod.rs", "pub(super) fn f(x: super::a::A) {}");
+        let found = circles(&[a, b, back]);
+        assert!(found.len() == 1 && found[0].contains("hub/a, hub/b, hub/c"), "{found:?}");
+        // The room itself is a file like others.
+        let (child, room) = (("hub/c/d.rs", "use crate::hub::Hub;"), ("hub/mod.rs", "use a::A;"));
+        let found = circles(&[room, a, b, ("hub/c/mod.rs", "use d::D;"), child]);
+        assert!(found.len() == 1 && found[0].starts_with("5 files"), "{found:?}");
+        assert_eq!(circles(&[a, b, ("hub/c/mod.rs", "use super::b::B;")]), [""; 0]);
+        assert_eq!(circles(&[a, b, ("hub/c/mod.rs", "mod tests { use crate::hub::a::A; }")]), [""; 0]);
+        assert_eq!(
+            circles(&[a, b, ("hub/c/mod.rs", "pub(in crate::hub::a) struct C(super::Other);")]),
+            [""; 0]
+        );
+        assert_eq!(circles(&[a, b, ("hub/c/tests.rs", "use crate::hub::a::A;")]), [""; 0]);
+    }
+
+    #[test]
+    fn a_reexport_belongs_to_the_file_that_defines_it() {
+        let room = ("hub/mod.rs", "mod a; mod b; pub use a::A; use b::B;");
+        let b = ("hub/b.rs", "use super::A;");
+        assert_eq!(circles(&[room, b, ("hub/a.rs", "")]), [""; 0]);
+        let found = circles(&[room, b, ("hub/a.rs", "use super::Hub;")]);
+        assert!(found.len() == 1 && found[0].starts_with("3 files"), "{found:?}");
     }
 
     #[test]
@@ -180,7 +234,7 @@ mod self_test {
     }
 
     #[test]
-    fn tests_may_take_a_real_queue_and_a_client() {
+    fn tests_may_use_a_real_queue_and_a_client() {
         allowed("hub/mod.rs", "#[cfg(test)]\nmod tests { use crate::queue::memory::MemoryQueue; }");
         allowed("hub/tests.rs", "use crate::queue::memory::MemoryQueue;");
         refused("hub/mod.rs", "mod tests { } use crate::queue::memory::MemoryQueue;", "crate::queue::memory");
@@ -198,8 +252,8 @@ mod self_test {
 
     #[test]
     fn long_files_and_machine_paths_are_found() {
-        assert!(check_length("src/a.rs", &"x\n".repeat(LONGEST_FILE_LINES)).is_none());
-        assert!(check_length("src/a.rs", &"x\n".repeat(LONGEST_FILE_LINES + 1)).is_some());
+        assert!(check_length("src/a.rs", &"x\n".repeat(MAX_FILE_LINES)).is_none());
+        assert!(check_length("src/a.rs", &"x\n".repeat(MAX_FILE_LINES + 1)).is_some());
         for folder in ["home", "root", "Users", "work"] {
             let text = format!("fine\nlet a = \"/{folder}/somebody/file\";\n");
             assert_eq!(check_machine_paths("src/a.rs", &text).len(), 1, "{text}");

@@ -1,11 +1,11 @@
-//! The table: which room may name what.
+//! The table of the rooms, and the imports that each room may have.
 
 use std::fmt;
 
 use crate::scan::{self, Named};
 
-/// Over this a file is split; from 400 on it is looked at hard.
-pub(crate) const LONGEST_FILE_LINES: usize = 600;
+/// The maximum length of a file. From 400 lines on, look for a place to split it.
+pub(crate) const MAX_FILE_LINES: usize = 600;
 
 /// A finding, printed as `file:line: what`.
 #[derive(Debug)]
@@ -15,83 +15,90 @@ pub(crate) struct Offence {
     pub(crate) what: String,
 }
 
+impl Offence {
+    pub(crate) fn new(file: &str, line: usize, what: String) -> Self {
+        Self { file: file.to_owned(), line, what }
+    }
+}
+
 impl fmt::Display for Offence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "  {}:{}: {}", self.file, self.line, self.what)
     }
 }
 
-/// Each room of `src/` and the other rooms that it may import. A room always sees itself; `["*"]` sees everything.
+/// Each room of `src/` and the other rooms that it may import. A room may always import itself;
+/// `["*"]` stands for all rooms.
 const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["*"]),
     ("lib", &["*"]),
+    ("bin", &["*"]),
     ("app", &["*"]),
     ("cli", &["*"]),
+    ("bench", &["*"]),
+    ("demo", &["app", "client", "config", "console", "pb", "picture", "scene", "shutdown"]),
+    ("console", &["client", "pb", "picture"]),
+    // Also compiled alone, without the server: the feature `client`.
+    ("client", &["backoff", "pb"]),
     // Only in tests and fuzz targets: it calls every reader of bytes.
     ("fuzzing", &["*"]),
     ("domain", &[]),
+    ("access", &["domain"]),
+    ("backoff", &[]),
     ("shutdown", &[]),
     ("pb", &[]),
-    ("telemetry", &[]),
-    // Flags are checked against what a partition's budget makes of them.
+    // The checks of the flags need the budget of a partition.
     ("config", &["domain", "queue"]),
     ("scene", &["domain", "picture"]),
     ("queue", &["domain"]),
     ("picture", &["domain"]),
     ("analysis", &["domain"]),
     ("worker", &["queue", "picture", "analysis", "domain", "shutdown"]),
-    ("hub", &["queue", "picture", "domain", "shutdown"]),
-    ("middleware", &["domain", "shutdown", "pb", "grpc"]),
-    (
-        "grpc",
-        &[
-            "queue",
-            "picture",
-            "analysis",
-            "worker",
-            "hub",
-            "domain",
-            "shutdown",
-            "pb",
-            "middleware",
-            "config",
-        ],
-    ),
-    ("http", &["queue", "picture", "analysis", "worker", "hub", "domain", "shutdown", "middleware"]),
+    ("hub", &["backoff", "queue", "picture", "domain", "shutdown"]),
+    ("grpc", &["access", "backoff", "queue", "picture", "hub", "domain", "shutdown", "pb"]),
 ];
 
-/// Single things that a place may import from a room it does not see otherwise: (place, path).
+/// Single items that a place may import from a room that it may not import otherwise: (place,
+/// path).
 const EXCEPTIONS: &[(&str, &str)] = &[
-    // What a picture decodes to is what is measured.
+    // Decoded pictures are the input of the measures.
     ("analysis", "crate::picture::Planes"),
     ("analysis", "crate::picture::planes"),
     // Entries are stored in a private protobuf package.
     ("queue/redis", "crate::pb::storage"),
+    // The address of a Redis, and the files of its TLS, are given as flags.
+    ("config", "crate::queue::redis::RedisUrl"),
+    ("config", "crate::queue::redis::RedisSecurity"),
 ];
 
-/// Foreign crates and modules with a home: (what, where it may be named, why).
+/// Foreign crates that only some places may use: (crates, places, reason).
 const HOMES: &[(&[&str], &[&str], &str)] = &[
-    (&["redis"], &["queue/redis"], "Redis stays behind the queue port"),
+    (&["redis"], &["queue/redis", "bench/redis"], "Redis is used only in its backend"),
     (
         &["tonic", "tonic_health", "tonic_prost", "tonic_reflection", "tonic_types"],
-        &["pb", "grpc", "middleware", "app", "cli", "main", "lib"],
+        &["pb", "grpc", "app", "client", "console", "cli", "demo", "bench", "main", "lib"],
         "the transport stays at the edge",
     ),
-    (&["hyper", "hyper_util", "h2"], &["grpc", "app", "cli"], "HTTP/2 stays at the edge"),
+    (&["hyper", "hyper_util", "h2"], &["grpc", "app", "bench"], "HTTP/2 stays at the edge"),
     (
         &["prost", "prost_reflect", "prost_types"],
-        &["pb", "grpc", "middleware", "app", "cli", "queue/redis"],
+        &["pb", "grpc", "app", "client", "console", "cli", "queue/redis"],
         "wire types stay where they are encoded",
     ),
     (
         &["turbojpeg", "image", "webp", "yuv", "fast_image_resize", "moxcms"],
         &["picture"],
-        "codecs stay behind the bounds that `picture` sets",
+        "codecs are used only within the limits of `picture`",
     ),
-    (&["anyhow"], &["main", "cli", "app"], "below the outermost layers an error is a fact to act on"),
+    (&["rustls", "tokio_rustls"], &["app", "queue/redis"], "TLS stays at the sockets"),
+    (
+        &["anyhow"],
+        &["main", "cli", "demo", "bench", "console", "app"],
+        "below the outermost layers, errors are enums that callers act on",
+    ),
 ];
 
-/// Foreign paths that a room must not name: (room, paths, why).
+/// Foreign paths that a room must not use: (room, paths, reason).
 const BANS: &[(&str, &[&str], &str)] = &[
     ("domain", &["tokio", "std::fs", "std::net", "std::process", "std::thread"], "`domain` does no I/O"),
     ("picture", &["tokio", "futures"], "`picture` is CPU only"),
@@ -112,7 +119,10 @@ pub(crate) fn check_imports(file: &str, text: &str) -> Vec<Offence> {
     let offence = |line: usize, what: String| Offence { file: format!("src/{file}"), line, what };
 
     let Some((_, sees)) = ROOMS.iter().find(|(name, _)| *name == room) else {
-        return vec![offence(1, format!("room `{room}` is not in the table: what may it import?"))];
+        return vec![offence(
+            1,
+            format!("room `{room}` is not in the table: add it, with the rooms that it may import"),
+        )];
     };
     scan::paths(&module, text)
         .iter()
@@ -120,7 +130,7 @@ pub(crate) fn check_imports(file: &str, text: &str) -> Vec<Offence> {
         .collect()
 }
 
-/// Why `named` must not stand in `place`, if so.
+/// Returns the reason why `place` must not use `named`, if there is one.
 fn judge(place: &str, room: &str, sees: &[&str], named: &Named) -> Option<String> {
     let path = named.segments.join("::");
     let first = named.segments.first()?.as_str();
@@ -149,37 +159,37 @@ fn judge(place: &str, room: &str, sees: &[&str], named: &Named) -> Option<String
     if EXCEPTIONS.iter().any(|(where_, what)| within(place, where_) && below(&path, what)) {
         return None;
     }
-    // A test may use any room to set its scene: a picture to decode is drawn by `scene`.
+    // A test may use any room, for example `scene` to draw a picture.
     if !sees.contains(&target) && !named.in_tests {
-        return Some(format!("`{path}`: `{room}` may import {sees:?} of ours"));
+        return Some(format!("`{path}`: `{room}` may import only {sees:?}"));
     }
     let backend = ["crate::queue::redis", "crate::queue::memory"].iter().any(|backend| below(&path, backend));
-    (backend && !named.in_tests).then(|| format!("`{path}`: only `app` and `cli` know which queue it is"))
+    (backend && !named.in_tests).then(|| format!("`{path}`: only `app` and `cli` may choose a backend"))
 }
 
-/// Whether the `place` (`queue/redis/entry`) is `home` or inside it.
+/// Reports whether the `place` (`queue/redis/entry`) is `home` or inside it.
 fn within(place: &str, home: &str) -> bool {
     place.strip_prefix(home).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether `path` is `ancestor` or something in it.
+/// Reports whether `path` is `ancestor` or something in it.
 fn below(path: &str, ancestor: &str) -> bool {
     path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// A file over the limit.
+/// Reports a file that is too long.
 pub(crate) fn check_length(file: &str, text: &str) -> Option<Offence> {
     let lines = text.lines().count();
-    (lines > LONGEST_FILE_LINES).then(|| Offence {
+    (lines > MAX_FILE_LINES).then(|| Offence {
         file: file.to_owned(),
         line: lines,
-        what: format!("{lines} lines, at most {LONGEST_FILE_LINES}"),
+        what: format!("{lines} lines; the maximum is {MAX_FILE_LINES}"),
     })
 }
 
-/// Absolute paths that exist on somebody's machine only.
+/// Finds absolute paths that exist only on the machine of one developer.
 pub(crate) fn check_machine_paths(file: &str, text: &str) -> Vec<Offence> {
-    // Put together here, so that this file does not find itself.
+    // The paths are composed here, so that the check does not find this file.
     let unix = ["home", "root", "Users", "work"].map(|folder| format!("/{folder}/"));
     let windows = format!("C:{}", '\\');
     let starts_path =

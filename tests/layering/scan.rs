@@ -1,13 +1,15 @@
-//! Reads Rust source just well enough to list the paths it names: comments and literals dropped, `use` trees spread
-//! out, `self` and `super` resolved. It sees no macros' insides differently from other code, and no glob's contents.
+//! Lists the paths in Rust source: removes comments and literals, expands `use` trees, and resolves
+//! `self` and `super`. The content of macros is read like other code, and globs are not expanded.
 
-/// One path as the code names it: `["crate", "queue", "Queue"]` or `["tonic", "Status"]`.
+/// A path in the code: `["crate", "queue", "Queue"]` or `["tonic", "Status"]`.
 #[derive(Debug)]
 pub(crate) struct Named {
     pub(crate) line: usize,
     pub(crate) segments: Vec<String>,
-    /// Inside a module called `tests`.
+    /// True if the path is inside a module called `tests`.
     pub(crate) in_tests: bool,
+    /// True if a `pub use` exports the path.
+    pub(crate) exported: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -18,7 +20,8 @@ enum Token {
     Sign(char),
 }
 
-/// The paths in `text`, a file whose module path is `module` (`["queue", "redis"]` for `queue/redis/mod.rs`).
+/// Returns the paths in `text`, a file with the module path `module` (`["queue", "redis"]` for
+/// `queue/redis/mod.rs`).
 pub(crate) fn paths(module: &[String], text: &str) -> Vec<Named> {
     let tokens = tokens(text);
     let mut found = Vec::new();
@@ -26,6 +29,7 @@ pub(crate) fn paths(module: &[String], text: &str) -> Vec<Named> {
     // Inline modules that enclose the current token, each with the brace depth outside it.
     let mut inline: Vec<(String, usize)> = Vec::new();
     let mut at = 0;
+    let mut exported = false;
     while at < tokens.len() {
         let (line, token) = &tokens[at];
         let here =
@@ -42,6 +46,11 @@ pub(crate) fn paths(module: &[String], text: &str) -> Vec<Named> {
                     continue;
                 }
             }
+            Token::Word(word) if word == "pub" => {
+                at = after_visibility(&tokens, at + 1);
+                exported = true;
+                continue;
+            }
             Token::Word(word) if word == "use" => {
                 let mut spread = Vec::new();
                 at = use_tree(&tokens, at + 1, &[], &mut spread);
@@ -49,15 +58,19 @@ pub(crate) fn paths(module: &[String], text: &str) -> Vec<Named> {
                     line,
                     segments: resolve(&here(), path),
                     in_tests,
+                    exported,
                 }));
+                exported = false;
                 continue;
             }
             Token::Word(_) => {
                 let (end, path) = plain_path(&tokens, at);
                 if path.len() > 1 {
-                    found.push(Named { line: *line, segments: resolve(&here(), path), in_tests });
+                    let segments = resolve(&here(), path);
+                    found.push(Named { line: *line, segments, in_tests, exported: false });
                 }
                 at = end;
+                exported = false;
                 continue;
             }
             Token::Sign('{') => depth += 1,
@@ -74,7 +87,17 @@ pub(crate) fn paths(module: &[String], text: &str) -> Vec<Named> {
     found
 }
 
-/// `a::b::c` from `at` on; the place after it.
+/// Returns the index after the scope of a `pub`. The path in `pub(in crate::hub)` is no import.
+fn after_visibility(tokens: &[(usize, Token)], at: usize) -> usize {
+    let scoped = matches!(tokens.get(at), Some((_, Token::Sign('('))))
+        && matches!(tokens.get(at + 1), Some((_, Token::Word(word))) if ["crate", "in", "self", "super"].contains(&word.as_str()));
+    if !scoped {
+        return at;
+    }
+    at + 1 + tokens[at..].iter().take_while(|(_, token)| *token != Token::Sign(')')).count()
+}
+
+/// Reads `a::b::c` from `at` on; returns the index after it.
 fn plain_path(tokens: &[(usize, Token)], mut at: usize) -> (usize, Vec<String>) {
     let mut path = Vec::new();
     while let Some((_, Token::Word(word))) = tokens.get(at) {
@@ -88,7 +111,7 @@ fn plain_path(tokens: &[(usize, Token)], mut at: usize) -> (usize, Vec<String>) 
     (at, path)
 }
 
-/// Spreads the `use` tree at `at` below `prefix`; the place after it.
+/// Expands the `use` tree at `at` below `prefix`; returns the index after it.
 fn use_tree(
     tokens: &[(usize, Token)],
     mut at: usize,
@@ -107,7 +130,7 @@ fn use_tree(
             at += 1;
             while !matches!(tokens.get(at), None | Some((_, Token::Sign('}')))) {
                 at = use_tree(tokens, at, &path, spread);
-                // A renaming, a comma: nothing that names a path.
+                // A renaming or a comma, which are not part of a path.
                 while !matches!(tokens.get(at), None | Some((_, Token::Sign(',' | '}')))) {
                     at += 1;
                 }
@@ -122,7 +145,7 @@ fn use_tree(
             at + 1
         }
         _ => {
-            // `use a::b as c` and `{self, ...}` name the thing before them.
+            // `use a::b as c` and `{self, ...}` import the path before them.
             if path.len() > 1 && path.last().is_some_and(|last| last == "self") {
                 path.pop();
             }
@@ -137,7 +160,7 @@ fn use_tree(
     }
 }
 
-/// `self::` and `super::` in terms of `crate::`.
+/// Resolves `self::` and `super::` to `crate::`.
 fn resolve(here: &[String], path: Vec<String>) -> Vec<String> {
     let supers = path.iter().take_while(|word| *word == "super").count();
     let start = match path.first().map(String::as_str) {
@@ -152,7 +175,7 @@ fn resolve(here: &[String], path: Vec<String>) -> Vec<String> {
     resolved
 }
 
-/// The tokens of `text` with their lines, without comments, strings and character literals.
+/// Returns the tokens of `text` with their lines, without comments, strings and character literals.
 fn tokens(text: &str) -> Vec<(usize, Token)> {
     let chars: Vec<char> = text.chars().collect();
     let peek = |at: usize| chars.get(at).copied().unwrap_or('\0');
@@ -173,7 +196,7 @@ fn tokens(text: &str) -> Vec<(usize, Token)> {
                 at += chars[at.min(chars.len())..].iter().take_while(|c| **c != '\'').count() + 1;
             }
             '\'' if peek(at + 2) == '\'' => at += 3,
-            // A lifetime: the tick alone, its name is a harmless word.
+            // A lifetime: skip only the quote; its name is a harmless word.
             '\'' => at += 1,
             ':' if peek(at + 1) == ':' => {
                 tokens.push((line, Token::Colons));
@@ -218,7 +241,8 @@ fn after_string(chars: &[char], mut at: usize) -> usize {
     at + 1
 }
 
-/// How many `#` stand before the quote of a raw string whose `r` was just before `at`; `None` if it is not one.
+/// Returns the number of `#` in the prefix of a raw string after the `r` before `at`; `None` if it
+/// is not a raw string.
 fn raw_hashes(chars: &[char], at: usize) -> Option<usize> {
     let hashes = chars.get(at..)?.iter().take_while(|c| **c == '#').count();
     (chars.get(at + hashes) == Some(&'"')).then_some(hashes)

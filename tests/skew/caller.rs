@@ -1,38 +1,59 @@
-//! Calls any RPC with any bytes.
+//! A client that calls any method with any bytes.
 
 use bytes::{Buf as _, BufMut as _, Bytes};
+use frameway::client::Channel;
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, MethodDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 use crate::server::PATIENCE;
 
+/// Returns the methods of all services.
+pub(crate) fn methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
+    pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
+}
+
+/// Returns the method of this name.
+pub(crate) fn method(pool: &DescriptorPool, name: &str) -> MethodDescriptor {
+    let found = methods(pool).into_iter().find(|method| method.name() == name);
+    found.unwrap_or_else(|| panic!("no RPC {name}"))
+}
+
 /// A client without generated code.
 #[derive(Debug)]
-pub(crate) struct Caller(Channel);
+pub(crate) struct Caller {
+    channel: Channel,
+    /// The value of the metadata `authorization`.
+    authorization: Option<String>,
+}
 
 /// A status that is not OK.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) code: Code,
-    /// Without the enum's prefix; empty if there is none.
+    /// The reason without the prefix of the enum; empty if there is none.
     pub(crate) reason: String,
-    /// Path of the field at fault, as BadRequest has it.
+    /// The path of the field at fault in BadRequest.
     pub(crate) field: String,
     pub(crate) message: String,
 }
 
 impl Caller {
     pub(crate) fn new(channel: Channel) -> Self {
-        Self(channel)
+        Self { channel, authorization: None }
     }
 
-    /// Sends one request; answers the first response.
+    /// Sends an API key or a token with every call.
+    #[allow(dead_code, reason = "not every suite uses it")]
+    pub(crate) fn with_bearer(self, bearer: &str) -> Self {
+        Self { authorization: Some(format!("Bearer {bearer}")), ..self }
+    }
+
+    /// Sends one request; returns the first response.
     pub(crate) async fn call(
         &self,
         method: &MethodDescriptor,
@@ -41,13 +62,14 @@ impl Caller {
         self.send(method, request.encode_to_vec().into()).await
     }
 
-    /// The same with bytes that need not be a message.
+    /// Sends bytes that need not be a message; returns the first response.
     pub(crate) async fn send(&self, method: &MethodDescriptor, request: Bytes) -> Result<Bytes, Refused> {
         let responses = self.exchange(method, vec![request], 1).await?;
         Ok(responses.into_iter().next().unwrap_or_default())
     }
 
-    /// Sends requests on one call, and closes its side; answers the first responses, at most so many.
+    /// Sends requests on one call, and closes its side; returns the first responses, up to a
+    /// maximum.
     pub(crate) async fn exchange(
         &self,
         method: &MethodDescriptor,
@@ -56,11 +78,14 @@ impl Caller {
     ) -> Result<Vec<Bytes>, Refused> {
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
         let answer = async {
-            let mut grpc = Grpc::new(self.0.clone());
+            let mut grpc = Grpc::new(self.channel.clone());
             grpc.ready().await.expect("the connection is open");
             let path: PathAndQuery = path.parse().expect("a path");
-            // On the wire all kinds of RPCs are streams.
-            let request = Request::new(tokio_stream::iter(requests));
+            // On the wire, methods of all kinds are streams.
+            let mut request = Request::new(tokio_stream::iter(requests));
+            if let Some(value) = &self.authorization {
+                request.metadata_mut().insert("authorization", value.parse().expect("metadata"));
+            }
             let mut responses = grpc.streaming(request, path, Raw).await?.into_inner();
             let mut received = Vec::new();
             while received.len() < most
@@ -87,7 +112,7 @@ impl Caller {
     }
 }
 
-/// Bytes as they are.
+/// A codec that does not change bytes.
 #[derive(Debug)]
 struct Raw;
 

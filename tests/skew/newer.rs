@@ -1,4 +1,4 @@
-//! A contract that knows more than the server's, and requests that use what it knows.
+//! A contract that has more than the server's, and requests that use the new parts.
 
 use frameway::pb;
 use prost::Message as _;
@@ -11,7 +11,7 @@ use prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto, FileDescriptorSet,
 };
 
-/// Numbers of what is new.
+/// The numbers of the new parts.
 const FIELD: u32 = 15_000;
 const CASE: u32 = 15_001;
 const VALUE: i32 = 15_002;
@@ -22,26 +22,26 @@ const OVER_53_BITS: u64 = 1 << 53;
 #[derive(Debug)]
 pub(crate) struct Newer(DescriptorPool);
 
-/// What is new in a request.
+/// The new part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Skew {
     Field,
-    /// Of a oneof.
+    /// A new case of a oneof.
     Case,
-    /// Of an enum.
+    /// A new value of an enum.
     Value,
-    /// A uint64 that the contract does not allow.
+    /// A uint64 above the maximum of the contract.
     Number,
     /// A oneof that is not set.
     NoCase,
 }
 
-/// A request with one thing that the server does not know.
+/// A request with one part that the server does not know.
 #[derive(Debug, Clone)]
 pub(crate) struct Variant {
     pub(crate) message: DynamicMessage,
     pub(crate) skew: Skew,
-    /// What the server must call it.
+    /// The path that the server must report.
     pub(crate) path: String,
 }
 
@@ -55,18 +55,13 @@ impl Newer {
         Self(DescriptorPool::from_file_descriptor_set(set).expect("a contract"))
     }
 
-    /// All RPCs of all services.
-    pub(crate) fn methods(&self) -> Vec<MethodDescriptor> {
-        self.0.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
+    /// Returns the contract.
+    pub(crate) fn pool(&self) -> &DescriptorPool {
+        &self.0
     }
 
-    /// The RPC of this name.
-    pub(crate) fn method(&self, name: &str) -> MethodDescriptor {
-        let found = self.methods().into_iter().find(|method| method.name() == name);
-        found.unwrap_or_else(|| panic!("no RPC {name}"))
-    }
-
-    /// A request that is as good as one can be that is made by names alone. `new` names what is to be made.
+    /// Creates a request that is as valid as one can be that is made from names alone. `new` is a
+    /// unique name for it.
     pub(crate) fn request(&self, method: &MethodDescriptor, new: &str, dead_letter: &str) -> DynamicMessage {
         let makes = ["Register", "Create"].iter().any(|verb| method.name().starts_with(verb));
         let names = Names {
@@ -77,7 +72,7 @@ impl Newer {
         names.message(&method.input(), 0)
     }
 
-    /// The request with something new at every place that there is.
+    /// Returns the request with a new part at every possible place.
     pub(crate) fn variants(&self, request: &DynamicMessage) -> Vec<Variant> {
         variants(request, &mut Vec::new())
     }
@@ -97,7 +92,7 @@ fn add_to_message(message: &mut DescriptorProto) {
         oneof_index: oneof,
         ..Default::default()
     };
-    // A oneof that `optional` makes has one case.
+    // The oneof of an `optional` field has one case.
     let is_optional = |index: i32| {
         message.field.iter().any(|field| field.oneof_index == Some(index) && field.proto3_optional())
     };
@@ -115,7 +110,7 @@ fn add_to_enum(of: &mut EnumDescriptorProto) {
     of.value.push(EnumValueDescriptorProto { name, number: Some(VALUE), ..Default::default() });
 }
 
-/// What requests name.
+/// The names that requests use.
 struct Names<'a> {
     stream: &'a str,
     group: &'a str,
@@ -123,7 +118,7 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// A message with what the server needs, as far as names tell.
+    /// Creates a message with the fields that the server needs, as far as their names tell.
     fn message(&self, of: &MessageDescriptor, depth: usize) -> DynamicMessage {
         let mut message = DynamicMessage::new(of.clone());
         for field in of.fields().filter(|field| !is_case(field)) {
@@ -132,7 +127,7 @@ impl Names<'_> {
             }
         }
         for oneof in of.oneofs().filter(|oneof| !oneof.is_synthetic()) {
-            // All rather than one, so that the request would do much.
+            // All rather than one, so that the request would change much.
             let is_all = |field: &FieldDescriptor| field.name().starts_with("all");
             let field = oneof.fields().find(is_all).or_else(|| oneof.fields().next()).expect("a case");
             let value = self.value(&field, depth).unwrap_or_else(|| match field.kind() {
@@ -158,7 +153,7 @@ impl Names<'_> {
             ("display_name", Kind::String) => text("changed"),
             ("sequences", Kind::Uint64) => Value::U64(1),
             ("data", Kind::Bytes) => Value::Bytes(vec![0xFF, 0xD8, 0xFF].into()),
-            // What a request is about.
+            // The resource of a request.
             (
                 "stream" | "group" | "streams" | "selectors" | "update_mask" | "rejections" | "frames" | "to"
                 | "start",
@@ -172,14 +167,14 @@ impl Names<'_> {
     }
 }
 
-/// Whether the field is a case of a oneof that is none of `optional`.
+/// Reports whether the field is a case of a real oneof, not that of an `optional` field.
 fn is_case(field: &FieldDescriptor) -> bool {
     field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic())
 }
 
 fn variants(message: &DynamicMessage, above: &mut Vec<String>) -> Vec<Variant> {
     let of = message.descriptor();
-    // A message within itself has been looked at.
+    // A message inside itself was visited before.
     if above.iter().any(|name| name == of.full_name()) {
         return Vec::new();
     }
@@ -197,7 +192,7 @@ fn variants(message: &DynamicMessage, above: &mut Vec<String>) -> Vec<Variant> {
         match field.kind() {
             _ if field.number() == FIELD => one(Value::U32(1), Skew::Field, FIELD.to_string()),
             _ if field.number() == CASE => one(Value::U32(1), Skew::Case, CASE.to_string()),
-            // Entries of maps hold nothing that could be new.
+            // Entries of maps have no new parts.
             _ if field.is_map() => {}
             Kind::Enum(_) => one(Value::EnumNumber(VALUE), Skew::Value, path),
             Kind::Uint64 => one(Value::U64(OVER_53_BITS), Skew::Number, path),

@@ -1,15 +1,22 @@
-//! What a server holds, as its lists show it.
+//! The state of a server, as its lists show it.
 
 use std::collections::BTreeMap;
 
+use frameway::pb::v1 as pb;
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 
 use crate::caller::Caller;
 
-/// Lists that show whatever a request could have changed.
+/// The lists that show everything that a request could change.
 pub(crate) const LISTS: [&str; 4] = ["ListStreams", "ListConsumerGroups", "ListQueues", "ListDeadLetters"];
 
-/// What the lists show, less what changes by itself: every field by its path.
+/// Returns a frame whose picture starts like a JPEG and ends at once: it becomes a dead letter.
+pub(crate) fn broken(stream: &str) -> pb::Frame {
+    let data = vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 0].into();
+    pb::Frame { stream_id: stream.to_owned(), data, ..Default::default() }
+}
+
+/// Reads the lists without the fields that change by themselves: every field by its path.
 pub(crate) async fn read(lists: &[MethodDescriptor], caller: &Caller) -> BTreeMap<String, String> {
     let mut facts = BTreeMap::new();
     for list in lists {
@@ -20,7 +27,7 @@ pub(crate) async fn read(lists: &[MethodDescriptor], caller: &Caller) -> BTreeMa
     facts
 }
 
-/// What differs: the path, what was there, and what is.
+/// Returns the differences: the path, the old value and the new one.
 pub(crate) fn changes<'a>(
     before: &'a BTreeMap<String, String>,
     after: &'a BTreeMap<String, String>,
@@ -30,10 +37,12 @@ pub(crate) fn changes<'a>(
     pairs.filter(|(_, was, is)| was != is).collect()
 }
 
-/// Parts of paths to what changes by itself: ages, and who holds a queue's lease until when.
+/// Parts of the paths of fields that change by themselves: ages, and the holder and term of a
+/// queue's lease.
 const VOLATILE: [&str; 3] = ["_age.", ".lease_", ".worker"];
 
-/// Adds all that a value holds, but for counters (`status`), rates and what is volatile.
+/// Adds everything in a value except for counters (`status`), rates and fields that change by
+/// themselves.
 fn note(path: &str, value: &Value, facts: &mut BTreeMap<String, String>) {
     match value {
         Value::Message(message) => {

@@ -2,10 +2,14 @@
 
     python samples/submit_and_subscribe.py --address localhost:7400 --stream road-1 --register *.jpg
 
-Without files it draws some. With --register it registers a stream that is not registered, with the default settings, which have
-no privacy masks; without, such a stream is an error. Prints sequence, size and quality of every frame it receives. Exit code 0: every frame came, once
-and in order; 1: something did not; 2: wrong arguments.
-Needs `pip install grpcio grpcio-status protobuf` and nothing else.
+Without files, it submits generated pictures. If the stream is not registered, that is an error,
+unless --register is given: then the stream is registered with the default settings, which have no
+privacy masks. The sample prints sequence, size and quality of every frame that it receives.
+
+Exit codes: 0 every frame was received, once and in order; 1 a frame was not, or a call failed; 2
+wrong arguments.
+
+It needs only `pip install grpcio grpcio-status protobuf`.
 """
 
 from __future__ import annotations
@@ -32,8 +36,8 @@ PUBLISHER_ID = "python-sample"
 BATCH_FRAMES = 10
 
 
-def drawn_picture(number: int, width: int = 320, height: int = 240) -> bytes:
-    """A grey PNG: a bright block on a gradient, further right with every number."""
+def generated_picture(number: int, width: int = 320, height: int = 240) -> bytes:
+    """Returns a grey PNG with a bright block on a gradient; a higher number moves it to the right."""
     left = (number * 16) % (width - 40)
     background = bytes(40 + x * 120 // width for x in range(width))
     with_block = background[:left] + b"\xe6" * 40 + background[left + 40 :]
@@ -46,16 +50,16 @@ def drawn_picture(number: int, width: int = 320, height: int = 240) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def make_frames(stream_id: str, files: list[pathlib.Path], drawn_count: int) -> list[v1.Frame]:
-    pictures = [path.read_bytes() for path in files] or [drawn_picture(number) for number in range(drawn_count)]
-    # Microseconds: rising from run to run, so that a run never repeats the numbers of the last one.
-    first_number = time.time_ns() // 1000
+def make_frames(stream_id: str, files: list[pathlib.Path], generated_count: int) -> list[v1.Frame]:
+    pictures = [path.read_bytes() for path in files] or [generated_picture(number) for number in range(generated_count)]
+    # The clock in microseconds: a later run has higher publisher sequences than an earlier one.
+    first_sequence = time.time_ns() // 1000
     frames = []
     for offset, picture in enumerate(pictures):
         frame = v1.Frame(
             stream_id=stream_id,
             publisher_id=PUBLISHER_ID,
-            publisher_sequence=first_number + offset,
+            publisher_sequence=first_sequence + offset,
             data=picture,
         )
         frame.capture_time.GetCurrentTime()
@@ -64,7 +68,7 @@ def make_frames(stream_id: str, files: list[pathlib.Path], drawn_count: int) -> 
 
 
 def register(client: frameway.Client, stream_id: str) -> None:
-    """Registers the stream with the default settings; one that is registered with other settings keeps its own."""
+    """Registers the stream with the default settings. A registered stream keeps its settings."""
     request = v1.RegisterStreamRequest(stream=v1.Stream(stream_id=stream_id))
     try:
         client.registry.RegisterStream(request, timeout=10, wait_for_ready=True)
@@ -74,7 +78,7 @@ def register(client: frameway.Client, stream_id: str) -> None:
 
 
 class Submitter(threading.Thread):
-    """Submits all frames; then `sequences` are those that the server gave, or `error` says why not."""
+    """Submits all frames. At the end, `sequences` has the assigned sequences; `error` is set if that failed."""
 
     def __init__(self, client: frameway.Client, frames: list[v1.Frame]) -> None:
         super().__init__(daemon=True)
@@ -112,28 +116,28 @@ def run(client: frameway.Client, stream_id: str, frames: list[v1.Frame], timeout
     )
     request.heartbeat_interval.FromSeconds(1)
     submitter = Submitter(client, frames)
-    ours = {frame.publisher_sequence for frame in frames}
+    own_sequences = {frame.publisher_sequence for frame in frames}
     received: list[int] = []
-    not_sent: set[int] = set()
+    not_delivered: set[int] = set()
     deadline = time.monotonic() + timeout_seconds
 
     for message in client.subscribe(request, max_quiet_seconds=timeout_seconds):
         event = message.WhichOneof("event")
         if event == "checkpoint" and submitter.ident is None:
-            # The first message: the start is fixed. Whatever is submitted from here on will come.
+            # The first message fixes the start: every frame that is submitted now is delivered.
             submitter.start()
         elif event == "frame":
             frame = message.frame.frame
-            if frame.publisher_id == PUBLISHER_ID and frame.publisher_sequence in ours:
+            if frame.publisher_id == PUBLISHER_ID and frame.publisher_sequence in own_sequences:
                 received.append(frame.sequence)
                 print(describe(frame), flush=True)
         elif event == "gap":
             gap = message.gap.gap
-            not_sent.update(range(gap.from_sequence, gap.to_sequence + 1))
+            not_delivered.update(range(gap.from_sequence, gap.to_sequence + 1))
             causes = ", ".join(f"{cause.count} {frameway.enum_name(v1.GapReason, cause.reason)}" for cause in gap.causes)
-            print(f"sequences {gap.from_sequence} to {gap.to_sequence} not sent: {causes}", flush=True)
+            print(f"sequences {gap.from_sequence} to {gap.to_sequence} not delivered: {causes}", flush=True)
         done_submitting = submitter.ident is not None and not submitter.is_alive()
-        if done_submitting and set(submitter.sequences) <= set(received) | not_sent:
+        if done_submitting and set(submitter.sequences) <= set(received) | not_delivered:
             break
         if time.monotonic() > deadline:
             break
@@ -146,19 +150,19 @@ def run(client: frameway.Client, stream_id: str, frames: list[v1.Frame], timeout
         f"duplicates {duplicates}, {'in order' if in_order else 'OUT OF ORDER'}"
     )
     if submitter.error is not None:
-        print(f"not all submitted: {submitter.error}", file=sys.stderr)
+        print(f"cannot submit all frames: {submitter.error}", file=sys.stderr)
     complete = len(submitter.sequences) == len(frames) and not lost and duplicates == 0 and in_order
     return 0 if complete else 1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Submits pictures as a camera and receives them as a subscriber.")
-    parser.add_argument("files", nargs="*", type=pathlib.Path, help="picture files (JPEG, PNG, WebP); none = drawn ones")
+    parser.add_argument("files", nargs="*", type=pathlib.Path, help="picture files (JPEG, PNG, WebP); none = generated ones")
     parser.add_argument("--address", default="localhost:7400", help="host:port of the server (default: %(default)s)")
     parser.add_argument("--stream", default="python-sample", help="stream id (default: %(default)s)")
     parser.add_argument("--register", action="store_true", help="register the stream, without privacy masks, if it is not registered")
-    parser.add_argument("--frames", type=int, default=10, help="number of drawn pictures (default: %(default)s)")
-    parser.add_argument("--timeout-seconds", type=float, default=60.0, help="give up after (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=10, help="number of generated pictures (default: %(default)s)")
+    parser.add_argument("--timeout-seconds", type=float, default=60.0, help="maximum duration in seconds (default: %(default)s)")
     arguments = parser.parse_args()
     if arguments.frames < 1:
         parser.error("--frames must be at least 1")

@@ -1,4 +1,4 @@
-"""Messages, and a server that does what a test says."""
+"""Messages, and a server with scripted answers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def subscription(stream_id: str = "cam", heartbeat_seconds: int = 1) -> v1.Subsc
 
 
 def start_of(request: v1.SubscribeFramesRequest) -> str:
-    """The cursor that a subscription resumes after; empty where it has none."""
+    """Returns the cursor after which a request resumes; an empty text if it has none."""
     cursors = request.selectors[0].start.cursors.cursors
     return cursors[0].cursor if cursors else ""
 
@@ -73,7 +73,7 @@ def start_of(request: v1.SubscribeFramesRequest) -> str:
 def refusal(
     code: int, text: str, reason: int = 0, retry_seconds: float | None = None, metadata: dict[str, str] | None = None
 ) -> grpc.Status:
-    """A status with details, as the server makes them."""
+    """Returns a status with details, like those of the server."""
     details: list[message.Message] = []
     if reason:
         details.append(error_details_pb2.ErrorInfo(reason=v1.ErrorReason.Name(reason), domain="frameway.example", metadata=metadata))
@@ -93,7 +93,7 @@ UNAVAILABLE = code_pb2.UNAVAILABLE
 RESOURCE_EXHAUSTED = code_pb2.RESOURCE_EXHAUSTED
 
 
-# --- A server that does what a test says. ---
+# --- A server with scripted answers. ---
 
 Subscribed = Callable[[v1.SubscribeFramesRequest, grpc.ServicerContext], Iterable]
 Consumed = Callable[[v1.ConsumeFramesRequest, grpc.ServicerContext], Iterable]
@@ -101,7 +101,7 @@ Submitted = Callable[[v1.SubmitFrameBatchRequest, grpc.ServicerContext], object]
 
 
 class Scripted(v1.StreamingServiceServicer):
-    """Answers the nth call as the nth entry says, and further ones as the last."""
+    """Answers the nth call of a method by the nth entry, and further calls by the last entry."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ def refuse(status: grpc.Status) -> Callable:
 
 
 def wait_for_end(context: grpc.ServicerContext) -> None:
-    """Says nothing until the client ends the call."""
+    """Sends nothing until the client ends the call."""
     ended = threading.Event()
     if context.add_callback(ended.set):
         ended.wait(DEADLINE_SECONDS)
@@ -192,7 +192,7 @@ def register(stub: v1.StreamRegistryServiceStub, stream_id: str) -> None:
 
 
 def grey_frame(stream_id: str, number: int) -> v1.Frame:
-    """A raw picture of 16 x 16 pixels."""
+    """Returns a frame with a raw picture of 16 x 16 pixels."""
     frame = v1.Frame(
         stream_id=stream_id, publisher_id="camera", publisher_sequence=number, data=bytes([number % 256]) * 256
     )

@@ -1,4 +1,4 @@
-"""The client against a server that does what each test says."""
+"""The client against a server with scripted answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import unittest
 
 import grpc
 import support
+from processes import wait_until
 from support import Scripted, accept, checkpoint, consumed, frame, heartbeat, ready, refusal, refuse, start_of, subscription
 
 import frameway
@@ -28,15 +29,30 @@ def sequences(messages) -> list[int]:
 
 
 def until_frames(client: frameway.Client, count: int, **arguments) -> list[int]:
-    """The sequences of the first frames of a subscription."""
+    """Returns the sequences of the first frames of a subscription."""
     request = subscription()
     request.stop_after_frames = count
     return sequences(client.subscribe(request, **arguments))
 
 
+def started(call) -> tuple[threading.Thread, list[BaseException]]:
+    """Makes a call in a thread. Returns the thread, and a list of what the call raises."""
+    raised: list[BaseException] = []
+
+    def run():
+        try:
+            call()
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, raised
+
+
 class Submit(unittest.TestCase):
     def submit(self, *batches, **arguments) -> Scripted:
-        """Submits a frame to a server that answers so."""
+        """Submits a frame to a server with these answers."""
         servicer = Scripted(batches=batches)
         with support.serving(servicer) as address, frameway.connect(address) as client:
             client.submit([support.grey_frame("cam", 1)], **arguments)
@@ -54,7 +70,7 @@ class Submit(unittest.TestCase):
         servicer = self.submit(hang, accept, call_timeout_seconds=0.3)
         self.assertEqual(len(servicer.submitted), 2)
 
-    def test_a_quota_is_waited_for(self):
+    def test_an_exceeded_quota_is_retried_after_its_delay(self):
         full = refuse(refusal(support.RESOURCE_EXHAUSTED, "too many calls", v1.ERROR_REASON_QUOTA_EXCEEDED, retry_seconds=0.05))
         self.assertEqual(len(self.submit(full, full, accept).submitted), 3)
 
@@ -69,7 +85,8 @@ class Submit(unittest.TestCase):
 
     def test_an_outcome_that_the_client_does_not_know_counts_as_unconfirmed(self):
         def newer_server(_request, _context):
-            # Field 15 of a FrameResult, as a message: a case of the oneof that came later.
+            # Field 15 of a FrameResult, a message: a case of the oneof that only a newer contract
+            # has.
             unknown = v1.FrameResult.FromString(b"\x7a\x00")
             return v1.SubmitFrameBatchResponse(results=[unknown])
 
@@ -79,7 +96,7 @@ class Submit(unittest.TestCase):
         with self.assertRaisesRegex(TimeoutError, "an outcome that this client does not know"):
             self.submit(newer_server, timeout_seconds=0.2)
 
-    def test_a_refused_frame_tells_its_reason_and_facts(self):
+    def test_a_refused_frame_has_its_reason_and_metadata(self):
         def too_large(_request, _context):
             response = v1.SubmitFrameBatchResponse()
             error = response.results.add().rejected
@@ -93,7 +110,7 @@ class Submit(unittest.TestCase):
         self.assertEqual(raised.exception.reason, "ERROR_REASON_PICTURE_TOO_LARGE")
         self.assertEqual(raised.exception.metadata, {"limit": "16777216"})
 
-    def test_a_reason_that_the_client_does_not_know_is_told_as_its_number(self):
+    def test_an_unknown_reason_is_reported_as_its_number(self):
         def later(_request, _context):
             response = v1.SubmitFrameBatchResponse()
             response.results.add().rejected.reason = 999
@@ -122,20 +139,55 @@ class Submit(unittest.TestCase):
 
         with support.serving(Scripted(batches=[hang])) as address:
             client = frameway.connect(address)
-            raised: list[BaseException] = []
-
-            def submit():
-                try:
-                    client.submit([support.grey_frame("cam", 1)], timeout_seconds=600, call_timeout_seconds=600)
-                except grpc.RpcError as error:
-                    raised.append(error)
-
-            submitting = threading.Thread(target=submit, daemon=True)
-            submitting.start()
+            frames = [support.grey_frame("cam", 1)]
+            submitting, raised = started(lambda: client.submit(frames, timeout_seconds=600, call_timeout_seconds=600))
             self.assertTrue(entered.wait(support.DEADLINE_SECONDS))
             client.close()
             submitting.join(support.DEADLINE_SECONDS)
             self.assertEqual([error.code() for error in raised], [grpc.StatusCode.CANCELLED])
+
+    def test_a_client_that_is_closed_ends_the_pause_of_a_submit(self):
+        answered = threading.Event()
+
+        class Answered:
+            """A stub that sets `answered` after an answer, when no call is open any more."""
+
+            def __init__(self, stub: v1.StreamingServiceStub) -> None:
+                self._stub = stub
+
+            def SubmitFrameBatch(self, request, timeout):
+                answer = self._stub.SubmitFrameBatch(request, timeout=timeout)
+                answered.set()
+                return answer
+
+        def full(_request, _context):
+            response = v1.SubmitFrameBatchResponse()
+            error = response.results.add().rejected
+            error.reason = v1.ERROR_REASON_QUEUE_FULL
+            error.retry_delay.FromSeconds(500)
+            return response
+
+        servicer = Scripted(batches=[full])
+        with support.serving(servicer) as address:
+            client = frameway.connect(address)
+            client.streaming = Answered(client.streaming)
+            submit = lambda: client.submit([support.grey_frame("cam", 1)], timeout_seconds=600)
+            submitting, raised = started(submit)
+            self.assertTrue(answered.wait(support.DEADLINE_SECONDS))
+            client.close()
+            submitting.join(support.DEADLINE_SECONDS)
+        self.assertEqual([type(error) for error in raised], [frameway.ClientClosed])
+        self.assertEqual(raised[0].code(), grpc.StatusCode.CANCELLED)
+        self.assertEqual(frameway.error_reason(raised[0]), "")
+        self.assertEqual(len(servicer.submitted), 1)
+
+    def test_a_closed_client_raises_client_closed(self):
+        client = frameway.connect("127.0.0.1:1")
+        client.close()
+        with self.assertRaises(frameway.ClientClosed):
+            client.submit([support.grey_frame("cam", 1)])
+        with self.assertRaises(frameway.ClientClosed):
+            until_frames(client, 1)
 
 
 class Subscribe(unittest.TestCase):
@@ -158,11 +210,11 @@ class Subscribe(unittest.TestCase):
             yield frame(1)
             context.abort_with_status(refusal(support.RESOURCE_EXHAUSTED, "too slow", v1.ERROR_REASON_SLOW_CONSUMER))
 
-        def goes_on(_request, _context):
+        def resumed(_request, _context):
             yield checkpoint("after-1")
             yield frame(2)
 
-        servicer = Scripted(subscriptions=[disconnects, goes_on])
+        servicer = Scripted(subscriptions=[disconnects, resumed])
         with support.serving(servicer) as address, frameway.connect(address) as client:
             self.assertEqual(until_frames(client, 2), [1, 2])
         self.assertEqual([start_of(request) for request in servicer.subscribed], ["", "after-1"])
@@ -172,15 +224,15 @@ class Subscribe(unittest.TestCase):
             yield checkpoint("start")
             context.abort(grpc.StatusCode.CANCELLED, "Timeout expired")
 
-        def goes_on(_request, _context):
+        def resumed(_request, _context):
             yield checkpoint("start")
             yield frame(1)
 
-        servicer = Scripted(subscriptions=[cancelled, goes_on])
+        servicer = Scripted(subscriptions=[cancelled, resumed])
         with support.serving(servicer) as address, frameway.connect(address) as client:
             self.assertEqual(until_frames(client, 1), [1])
 
-    def test_what_another_call_would_end_with_too_is_raised(self):
+    def test_a_status_that_another_call_would_have_is_raised(self):
         def no_such_stream(_request, context):
             context.abort(grpc.StatusCode.NOT_FOUND, "no such stream")
             yield
@@ -192,7 +244,7 @@ class Subscribe(unittest.TestCase):
             self.assertEqual(raised.exception.code(), grpc.StatusCode.NOT_FOUND)
         self.assertEqual(len(servicer.subscribed), 1)
 
-    def test_checkpoints_are_no_progress(self):
+    def test_checkpoints_do_not_count_as_progress(self):
         def ends(_request, context):
             yield checkpoint("start")
             context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
@@ -205,18 +257,19 @@ class Subscribe(unittest.TestCase):
         # Pauses of 0.05 s that double: after eight calls, more than four seconds have passed.
         self.assertLessEqual(len(servicer.subscribed), 8)
 
-    def test_an_idle_subscription_outlives_cuts(self):
+    def test_an_idle_subscription_survives_cuts(self):
         def idle(_request, context):
             yield checkpoint("start")
             yield heartbeat()
             context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
 
-        def goes_on(_request, _context):
+        def resumed(_request, _context):
             yield checkpoint("start")
             yield frame(1)
 
-        # Longer in all than the client may be quiet, and never quiet for so long.
-        servicer = Scripted(subscriptions=[idle] * 6 + [goes_on])
+        # The calls last longer in all than `max_quiet_seconds`, but a heartbeat comes in each of
+        # them.
+        servicer = Scripted(subscriptions=[idle] * 6 + [resumed])
         with support.serving(servicer) as address, frameway.connect(address) as client:
             begin = time.monotonic()
             self.assertEqual(until_frames(client, 1, max_quiet_seconds=1.7), [1])
@@ -227,20 +280,55 @@ class Subscribe(unittest.TestCase):
 
         def drains(_request, context):
             yield checkpoint("start")
-            told = v1.SubscribeFramesResponse()
-            told.draining.reconnect_delay.FromMilliseconds(1500)
+            drain = v1.SubscribeFramesResponse()
+            drain.draining.reconnect_delay.FromMilliseconds(1500)
             seen.append(time.monotonic())
-            yield told
+            yield drain
             context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
 
-        def goes_on(_request, _context):
+        def resumed(_request, _context):
             seen.append(time.monotonic())
             yield checkpoint("start")
             yield frame(1)
 
-        with support.serving(Scripted(subscriptions=[drains, goes_on])) as address, frameway.connect(address) as client:
+        with support.serving(Scripted(subscriptions=[drains, resumed])) as address, frameway.connect(address) as client:
             self.assertEqual(until_frames(client, 1), [1])
         self.assertGreaterEqual(seen[1] - seen[0], 1.5)
+
+    def test_a_client_that_is_closed_ends_the_pause_of_a_subscription(self):
+        def drains(_request, context):
+            drain = v1.SubscribeFramesResponse()
+            drain.draining.reconnect_delay.FromSeconds(500)
+            yield drain
+            context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+
+        servicer = Scripted(subscriptions=[drains])
+        with support.serving(servicer) as address:
+            client = frameway.connect(address)
+            subscribing, raised = started(lambda: until_frames(client, 1, max_quiet_seconds=600))
+            wait_until("the call is made", lambda: len(servicer.subscribed) == 1)
+            # Each call has a watchdog, which ends with it.
+            watched = lambda: any(thread.name == "frameway-watchdog" for thread in threading.enumerate())
+            wait_until("the call has ended", lambda: not watched())
+            client.close()
+            subscribing.join(support.DEADLINE_SECONDS)
+        self.assertEqual([type(error) for error in raised], [frameway.ClientClosed])
+        self.assertEqual(len(servicer.subscribed), 1)
+
+    def test_a_requested_pause_beyond_max_quiet_seconds_is_not_waited_for(self):
+        def ends(_request, context):
+            yield checkpoint("start")
+            drain = v1.SubscribeFramesResponse()
+            drain.draining.reconnect_delay.FromSeconds(500)
+            yield drain
+            context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+
+        servicer = Scripted(subscriptions=[ends])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            subscribing, raised = started(lambda: until_frames(client, 1, max_quiet_seconds=60))
+            subscribing.join(support.DEADLINE_SECONDS)
+            self.assertEqual([error.code() for error in raised], [grpc.StatusCode.UNAVAILABLE])
+        self.assertEqual(len(servicer.subscribed), 1)
 
 
 class Consume(unittest.TestCase):
@@ -254,15 +342,15 @@ class Consume(unittest.TestCase):
             yield consumed(1)
             context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
 
-        def goes_on(_request, _context):
+        def resumed(_request, _context):
             yield ready()
             yield consumed(1)
             yield consumed(2)
 
-        servicer = Scripted(members=[cut, goes_on])
+        servicer = Scripted(members=[cut, resumed])
         with support.serving(servicer) as address, frameway.connect(address) as client:
             messages = list(client.consume(self.request(3)))
-        # What was not acknowledged came again.
+        # The frame that was not acknowledged came again.
         self.assertEqual(sequences(messages), [1, 1, 2])
         self.assertEqual([request.member_id for request in servicer.consumed], ["m", "m"])
         self.assertEqual([request.stop_after_frames for request in servicer.consumed], [3, 2])
@@ -283,7 +371,7 @@ class Consume(unittest.TestCase):
 
 
 class Errors(unittest.TestCase):
-    def test_the_facts_of_an_error_are_its_metadata(self):
+    def test_the_metadata_of_an_error_is_returned(self):
         status = refusal(support.ABORTED, "changed", v1.ERROR_REASON_ETAG_MISMATCH, metadata={"etag": "e2"})
         with support.serving(Scripted(batches=[refuse(status)])) as address, frameway.connect(address) as client:
             with self.assertRaises(grpc.RpcError) as raised:
@@ -292,11 +380,11 @@ class Errors(unittest.TestCase):
 
 
 class ServiceConfig(unittest.TestCase):
-    def test_the_packaged_copy_is_that_of_the_contract(self):
+    def test_the_packaged_copy_equals_the_service_config(self):
         original = json.loads((ROOT / "proto/frameway_v1_service_config.json").read_text())
         self.assertEqual(json.loads(channels.service_config()), original)
 
-    def test_what_is_safe_to_send_again_is_sent_again_by_the_channel(self):
+    def test_the_channel_retries_calls_that_are_safe_to_retry(self):
         def restarting(_request, context):
             context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
 
@@ -306,14 +394,14 @@ class ServiceConfig(unittest.TestCase):
             self.assertEqual(len(answer.results), 1)
         self.assertEqual(len(servicer.acknowledged), 3)
 
-    def test_a_batch_is_not_sent_again_by_the_channel(self):
+    def test_the_channel_does_not_retry_a_batch(self):
         servicer = Scripted(batches=[abort(grpc.StatusCode.UNAVAILABLE, "restarting")])
         with support.serving(servicer) as address, frameway.connect(address) as client:
             with self.assertRaises(grpc.RpcError):
                 client.streaming.SubmitFrameBatch(v1.SubmitFrameBatchRequest())
         self.assertEqual(len(servicer.submitted), 1)
 
-    def test_a_subscription_is_resumed_by_the_client_alone(self):
+    def test_the_channel_does_not_retry_a_subscription(self):
         def restarting(_request, context):
             context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
             yield
@@ -332,11 +420,11 @@ class Silence(unittest.TestCase):
         support.wait_for_end(context)
 
     def test_three_heartbeats_without_a_message_end_a_call(self):
-        def goes_on(_request, _context):
+        def resumed(_request, _context):
             yield checkpoint("start")
             yield frame(1)
 
-        servicer = Scripted(subscriptions=[self.silent, goes_on])
+        servicer = Scripted(subscriptions=[self.silent, resumed])
         with support.serving(servicer) as address, frameway.connect(address) as client:
             begin = time.monotonic()
             self.assertEqual(until_frames(client, 1), [1])
@@ -350,7 +438,7 @@ class Silence(unittest.TestCase):
                 until_frames(client, 1, max_quiet_seconds=4)
         self.assertEqual(len(servicer.subscribed), 2)
 
-    def test_a_reader_that_takes_its_time_is_no_silence(self):
+    def test_a_slow_reader_does_not_count_as_silence(self):
         def steady(_request, context):
             yield checkpoint("start")
             for number in range(1, 5):
@@ -418,7 +506,7 @@ class Connections(unittest.TestCase):
                     until_frames(client, 1, max_quiet_seconds=1)
                 first.cancel()
 
-    def test_a_channel_of_ones_own_serves(self):
+    def test_the_caller_can_pass_a_channel(self):
         with support.serving(Scripted(batches=[accept])) as address:
             channel = grpc.insecure_channel(address)
             with frameway.Client(channel) as client:

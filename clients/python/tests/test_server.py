@@ -18,7 +18,7 @@ FRAMES = 40
 
 
 class Submitter(threading.Thread):
-    """Submits frames one by one; `error` says why not all."""
+    """Submits frames one by one. If that fails, `error` is set."""
 
     def __init__(self, client: frameway.Client, stream_id: str) -> None:
         super().__init__(daemon=True)
@@ -31,7 +31,7 @@ class Submitter(threading.Thread):
         try:
             for number in range(1, FRAMES + 1):
                 frames = [support.grey_frame(self._stream_id, number)]
-                # A short deadline: many of the calls meet a server that is not there.
+                # A short deadline, because the server is often away.
                 [result] = self._client.submit(frames, timeout_seconds=DEADLINE_SECONDS, call_timeout_seconds=2)
                 self.accepted.append(getattr(result, result.WhichOneof("outcome")).sequence)
         except BaseException as error:
@@ -40,7 +40,10 @@ class Submitter(threading.Thread):
 
 class Faults(unittest.TestCase):
     def follow(self, client: frameway.Client, disturb) -> None:
-        """Submits frames and subscribes, while `disturb` is called after each frame; every frame comes once and in order."""
+        """Submits frames, subscribes, and calls `disturb` after each received frame.
+
+        Checks that every frame comes once and in order.
+        """
         support.register(client.registry, "cam")
         submitter = Submitter(client, "cam")
         received: list[int] = []
@@ -63,7 +66,7 @@ class Faults(unittest.TestCase):
         self.assertEqual(received, submitter.accepted)
         self.assertEqual(received, sorted(set(received)))
 
-    def test_a_stopped_server_is_noticed_within_three_heartbeats_and_gone_on_with(self):
+    def test_a_stopped_server_is_noticed_within_three_heartbeats_and_resumed(self):
         with Server() as server, frameway.connect(server.address) as client:
             silences: list[float] = []
 
@@ -72,7 +75,8 @@ class Faults(unittest.TestCase):
                     return
                 server.signal(signal.SIGSTOP)
                 begin = time.monotonic()
-                # Three heartbeats of 1 s and some more, after which the client has cancelled and tries again.
+                # After three heartbeats of 1 s and a margin, the client has cancelled and calls
+                # again.
                 timer = threading.Timer(5.0, lambda: (silences.append(time.monotonic() - begin), server.signal(signal.SIGCONT)))
                 timer.daemon = True
                 timer.start()
@@ -85,7 +89,7 @@ class Faults(unittest.TestCase):
                     if message.WhichOneof("event") == "heartbeat":
                         server.signal(signal.SIGSTOP)
 
-    def test_a_server_that_is_killed_and_started_again_is_gone_on_with(self):
+    def test_a_server_that_is_killed_and_started_again_is_resumed(self):
         with redis() as (url, _), Server("--redis-url", url) as server, frameway.connect(server.address) as client:
 
             def disturb(count: int) -> None:
@@ -121,7 +125,8 @@ class Faults(unittest.TestCase):
                 for message in client.consume(request, max_quiet_seconds=DEADLINE_SECONDS):
                     if message.WhichOneof("event") != "frame":
                         continue
-                    # Over a connection that is not cut: what was acknowledged stays so.
+                    # Acknowledge over a connection that is not cut, so that no acknowledgement is
+                    # lost.
                     ack = v1.AcknowledgeFramesRequest(group_id="g", ack_ids=[message.frame.ack_id])
                     [result] = camera.streaming.AcknowledgeFrames(ack, timeout=DEADLINE_SECONDS).results
                     self.assertEqual(result.WhichOneof("outcome"), "done")

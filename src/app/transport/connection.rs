@@ -1,7 +1,7 @@
-//! A connection behind its preface, which fails unless the client's SETTINGS come in time too.
+//! A connection after its preface. It fails unless the client's SETTINGS also arrive in time.
 //!
-//! Keepalive pings notice a peer that is gone only once the handshake is done. Without a deadline for the handshake,
-//! peers that say nothing hold their connections for ever and shut everybody else out.
+//! Keepalive pings notice a dead peer only after the handshake. Without a deadline for the
+//! handshake, silent peers would keep their connections for ever and leave no room for others.
 
 use std::future::Future as _;
 use std::io;
@@ -9,32 +9,37 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
+use super::frames::FRAME_HEADER_BYTES;
 use super::greeting::PREFACE;
 use super::listen::Socket;
 
-/// Size of a frame's header, which begins with the length of its payload in three bytes.
-const FRAME_HEADER_BYTES: usize = 9;
+/// The bytes of a connection: those of its socket, or those in TLS. Unix sockets have no TLS.
+pub(super) type Stream = Either<Socket, Box<TlsStream<TcpStream>>>;
 
 /// A connection whose client has sent its preface.
 #[derive(Debug)]
 pub(super) struct Connection {
-    socket: Socket,
-    /// The preface, which has been read and is read again by the HTTP/2 library.
+    socket: Stream,
+    /// The rest of the preface that the HTTP/2 library has yet to read. It is not read from the
+    /// socket again.
     preface: &'static [u8],
     settings: Option<Settings>,
 }
 
-/// A handshake that lacks the client's settings.
+/// The state of a handshake until the client's settings have arrived.
 #[derive(Debug)]
 struct Settings {
     deadline: Pin<Box<Sleep>>,
     progress: Progress,
 }
 
-/// Counts how much of the SETTINGS frame has come. Whether the bytes are HTTP/2 is for the HTTP/2 library to
-/// judge, which ends the connection if they are not.
+/// The part of the SETTINGS frame that has arrived. If the bytes are not HTTP/2, the HTTP/2
+/// library ends the connection.
 #[derive(Debug, Default)]
 struct Progress {
     received: usize,
@@ -42,7 +47,7 @@ struct Progress {
 }
 
 impl Progress {
-    /// Notes bytes that came; answers whether the frame is complete.
+    /// Counts bytes that arrived; returns whether the frame is complete.
     fn advance(&mut self, bytes: &[u8]) -> bool {
         for byte in bytes {
             if self.received < 3 {
@@ -59,7 +64,7 @@ impl Progress {
 
 impl Connection {
     /// Takes over `socket`. Reading fails once `deadline` has passed without the client's settings.
-    pub(super) fn new(socket: Socket, deadline: Instant) -> Self {
+    pub(super) fn new(socket: Stream, deadline: Instant) -> Self {
         let deadline = Box::pin(tokio::time::sleep_until(deadline));
         Self {
             socket,
@@ -86,7 +91,7 @@ impl AsyncRead for Connection {
         } else if settings.deadline.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "no HTTP/2 settings came in time",
+                "no HTTP/2 settings arrived in time",
             )));
         }
         read
@@ -138,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_settings_and_what_follows_in_the_same_packet_are_understood() {
+    fn empty_settings_are_complete_with_more_bytes_in_the_same_packet() {
         let mut bytes = vec![0, 0, 0, 4, 0, 0, 0, 0, 0];
         bytes.extend([0, 0, 8, 6, 0, 0, 0, 0, 0]);
         assert!(Progress::default().advance(&bytes));

@@ -1,5 +1,7 @@
-//! The first bytes of a connection: HTTP/2, or a mistake that deserves an answer.
+//! The first bytes of a connection: the preface of HTTP/2, or an HTTP/1 request, which is refused
+//! with an answer.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -8,28 +10,36 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// The bytes that every HTTP/2 client sends first.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The answer to a browser, curl or a probe over HTTP/1.1.
-const HTTP1_ANSWER: &str = "HTTP/1.1 400 Bad Request\r\n\
-    content-type: text/plain; charset=utf-8\r\n\
-    content-length: 94\r\n\
-    connection: close\r\n\r\n\
-    This port speaks gRPC over HTTP/2 without TLS. Use a gRPC client, for example grpcurl or buf.\n";
-/// Maximum time to send the answer and to discard what the client still sends.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// Maximum number of bytes that are discarded.
+/// The first byte of every TLS handshake. In plaintext, it gets no answer but a clean end: TLS
+/// clients report the reason themselves.
+pub(super) const TLS_HANDSHAKE: u8 = 0x16;
+
+/// The sentence for HTTP/1 clients of a plaintext port.
+pub(super) const NEEDS_GRPC: &str = "This port speaks gRPC over HTTP/2 without TLS.";
+/// The sentence for HTTP/1 clients that speak TLS.
+pub(super) const NEEDS_GRPC_OVER_TLS: &str = "This port speaks gRPC over HTTP/2.";
+/// The sentence for HTTP/1 clients that speak plaintext on a port with TLS.
+pub(super) const NEEDS_TLS: &str = "This port speaks gRPC over HTTP/2 with TLS only: use https.";
+/// The sentence that follows any of them.
+const ADVICE: &str = "Use a gRPC client, for example grpcurl or buf.";
+
+/// The maximum time for sending the answer and discarding what the client still sends.
+pub(super) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The maximum number of bytes that are discarded.
 const MAX_LEFTOVER_BYTES: u64 = 64 << 10;
 
 /// The kind of client, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Greeting {
-    /// The whole preface has come, and been taken.
+    /// The whole preface has arrived and was read.
     Http2,
-    /// Something else, or nothing in time. It has its answer, if there is one.
+    /// Anything else, or no complete preface in time. An HTTP/1 request was answered.
     Other,
 }
 
-/// Reads the preface until `deadline`.
-pub(super) async fn greet<S>(socket: &mut S, deadline: Instant) -> Greeting
+/// Reads the preface until `deadline`. Answers an HTTP/1 request, as a browser, curl or a probe sends
+/// it, with `sentence`.
+pub(super) async fn greet<S>(socket: &mut S, deadline: Instant, sentence: &str) -> Greeting
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -38,7 +48,7 @@ where
     while length < PREFACE.len() {
         let read = timeout_at(deadline, socket.read(&mut received[length..])).await;
         let Ok(read) = read else {
-            tracing::debug!(received = length, "closing a connection: no HTTP/2 preface came in time");
+            tracing::debug!(received = length, "closing a connection: no HTTP/2 preface arrived in time");
             return Greeting::Other;
         };
         match read {
@@ -47,7 +57,9 @@ where
         }
         if received[..length] != PREFACE[..length] {
             if looks_like_http1(received[0]) {
-                let _in_time = timeout(FAREWELL, refuse_http1(socket)).await;
+                let _in_time = timeout(REFUSAL_TIMEOUT, refuse_http1(socket, sentence)).await;
+            } else if received[0] == TLS_HANDSHAKE {
+                let _in_time = timeout(REFUSAL_TIMEOUT, part(socket)).await;
             }
             return Greeting::Other;
         }
@@ -55,15 +67,32 @@ where
     Greeting::Http2
 }
 
-/// Requests begin with their method. A TLS handshake, which begins with 0x16, gets no answer: TLS clients know why.
+/// Reports whether a first byte may begin an HTTP/1 request, which begins with its method.
 fn looks_like_http1(first: u8) -> bool {
     first.is_ascii_uppercase()
 }
 
-async fn refuse_http1<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) -> std::io::Result<()> {
-    socket.write_all(HTTP1_ANSWER.as_bytes()).await?;
+async fn refuse_http1<S>(socket: &mut S, sentence: &str) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let body = format!("{sentence} {ADVICE}\n");
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\n\
+         content-type: text/plain; charset=utf-8\r\n\
+         content-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(answer.as_bytes()).await?;
+    part(socket).await
+}
+
+/// Ends what this side sends, and discards what the client still sends. If the socket were closed
+/// with unread bytes, it would reset the connection, and the client might never see the last bytes,
+/// which say why.
+pub(super) async fn part<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) -> io::Result<()> {
     socket.shutdown().await?;
-    // Closed with unread bytes, the socket would reset the connection, and the client might never see the answer.
     tokio::io::copy(&mut socket.take(MAX_LEFTOVER_BYTES), &mut tokio::io::sink()).await?;
     Ok(())
 }
@@ -86,7 +115,7 @@ mod tests {
             answer
         };
         let serve = async {
-            let greeting = greet(&mut server, Instant::now() + Duration::from_secs(10)).await;
+            let greeting = greet(&mut server, Instant::now() + Duration::from_secs(10), NEEDS_GRPC).await;
             drop(server);
             greeting
         };
@@ -95,18 +124,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn http2_is_known_by_its_preface_however_it_comes() {
+    async fn http2_is_recognized_by_its_preface_in_one_or_several_pieces() {
         assert_eq!(greeted(&[PREFACE], false).await, (Greeting::Http2, Vec::new()));
         assert_eq!(
             greeted(&[&PREFACE[..1], &PREFACE[1..20], &PREFACE[20..]], false).await.0,
             Greeting::Http2
         );
         assert_eq!(greeted(&[&PREFACE[..20]], true).await, (Greeting::Other, Vec::new()));
-        assert_eq!(greeted(&[&PREFACE[..20]], false).await, (Greeting::Other, Vec::new()), "no more comes");
+        assert_eq!(
+            greeted(&[&PREFACE[..20]], false).await,
+            (Greeting::Other, Vec::new()),
+            "the preface is incomplete"
+        );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn http1_is_answered_with_a_sentence_and_tls_with_nothing() {
+    async fn http1_gets_an_answer_and_tls_gets_none() {
         for request in
             ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /x HTTP/1.1\r\n\r\n", "PUT / HTTP/1.0\r\n\r\n"]
         {

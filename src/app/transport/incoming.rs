@@ -1,4 +1,5 @@
-//! Accepts connections: caps their number, switches Nagle's delay off, and pauses when accepting fails.
+//! Accepts connections: limits their number, in all and for each address, disables Nagle's
+//! algorithm, and pauses when accepting fails.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,50 +8,99 @@ use async_stream::stream;
 use futures::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::addresses::{Addresses, Counted};
 use super::listen::{Listener, Peer, Socket};
 
-/// Pause after a failed accept. Without it, a process that has run out of file descriptors would spin.
+/// The pause after a failed accept. Without it, a process without free file descriptors would spin.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// Interval at which the log repeats that the server takes no more connections.
+/// The interval at which the log repeats that the server accepts no more connections.
 const FULL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A new connection, and its share of those that are allowed.
+/// A new connection, and its permit.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) socket: Socket,
     pub(super) peer: Peer,
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) permit: Permit,
 }
 
-/// Yields the connections of `listener`, at most `max_connections` at a time: further ones wait in the listen queue.
+/// The place of an open connection.
+#[derive(Debug)]
+pub(super) struct Permit {
+    _place: OwnedSemaphorePermit,
+    /// `None` for Unix sockets.
+    _counted: Option<Counted>,
+}
+
+/// Yields the connections of `listener`, at most `max_connections` at a time: further ones wait in
+/// the listen queue. Those of an address that has `max_per_address` open ones are closed at once.
 /// Never fails.
-pub(super) fn incoming(listener: Listener, max_connections: usize) -> impl Stream<Item = Accepted> + Send {
-    let mut slots = Slots::new(max_connections);
+pub(super) fn incoming(
+    listener: Listener,
+    max_connections: usize,
+    max_per_address: usize,
+) -> impl Stream<Item = Accepted> + Send {
+    let mut limit = ConnectionLimit::new(max_connections);
+    let mut per_address = AddressLimit { addresses: Addresses::new(max_per_address), logged: None };
     stream! {
-        while let Some(slot) = slots.take().await {
+        while let Some(place) = limit.acquire().await {
             let (socket, peer) = accept(&listener).await;
-            yield Accepted { socket, peer, slot };
+            if let Ok(counted) = per_address.count(&peer) {
+                yield Accepted { socket, peer, permit: Permit { _place: place, _counted: counted } };
+            }
         }
     }
 }
 
-/// The connections that may be open at a time.
+/// The limit for each address.
 #[derive(Debug)]
-struct Slots {
-    free: Arc<Semaphore>,
+struct AddressLimit {
+    addresses: Arc<Addresses>,
+    logged: Option<Instant>,
+}
+
+/// The address of a connection has as many connections as it may have.
+#[derive(Debug)]
+struct TooMany;
+
+impl AddressLimit {
+    /// Counts a connection for its address. Logs once a minute that one was refused.
+    fn count(&mut self, peer: &Peer) -> Result<Option<Counted>, TooMany> {
+        let Some(address) = peer.ip() else { return Ok(None) };
+        if let Some(counted) = self.addresses.count(address) {
+            return Ok(Some(counted));
+        }
+        if self.logged.is_none_or(|logged| logged.elapsed() >= FULL_LOG_INTERVAL) {
+            self.logged = Some(Instant::now());
+            tracing::warn!(
+                %address,
+                max_connections_per_address = self.addresses.max_connections,
+                "closing new connections of an address that has its maximum: if it is a proxy, raise \
+                 --max-connections-per-address"
+            );
+        }
+        Err(TooMany)
+    }
+}
+
+/// The maximum number of open connections, and the permits that are free.
+#[derive(Debug)]
+struct ConnectionLimit {
+    permits: Arc<Semaphore>,
     max: usize,
     logged: Option<Instant>,
 }
 
-impl Slots {
+impl ConnectionLimit {
     fn new(max: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(max)), max, logged: None }
+        Self { permits: Arc::new(Semaphore::new(max)), max, logged: None }
     }
 
-    /// Waits for a free slot, and logs once a minute that it has to. `None` only if the semaphore were closed.
-    async fn take(&mut self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() {
-            return Some(slot);
+    /// Waits for a permit, and logs once a minute that it waits. Returns `None` only if the
+    /// semaphore is closed.
+    async fn acquire(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
         }
         if self.logged.is_none_or(|logged| logged.elapsed() >= FULL_LOG_INTERVAL) {
             self.logged = Some(Instant::now());
@@ -60,7 +110,7 @@ impl Slots {
                  open many connections instead of sharing one"
             );
         }
-        Arc::clone(&self.free).acquire_owned().await.ok()
+        Arc::clone(&self.permits).acquire_owned().await.ok()
     }
 }
 
@@ -68,7 +118,7 @@ async fn accept(listener: &Listener) -> (Socket, Peer) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            Err(error) => tracing::warn!(%error, "accepting a connection failed"),
+            Err(error) => tracing::warn!(%error, "cannot accept a connection"),
         }
         tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
     }

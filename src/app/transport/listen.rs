@@ -1,8 +1,8 @@
-//! Binds what `--listen` names: a TCP port or a Unix socket.
+//! Binds the address of `--listen`: a TCP port or a Unix socket.
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
@@ -19,18 +19,20 @@ pub(crate) type Socket = Either<TcpStream, UnixStream>;
 /// The address that a server listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BoundAddress {
-    /// A TCP address.
+    /// A TCP address, in plaintext.
     Tcp(SocketAddr),
+    /// A TCP address with TLS.
+    Tls(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
 }
 
 impl BoundAddress {
-    /// The TCP address, if it is one.
+    /// Returns the TCP address, if it is one.
     #[must_use]
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(address) => Some(*address),
+            Self::Tcp(address) | Self::Tls(address) => Some(*address),
             Self::Unix(_) => None,
         }
     }
@@ -40,22 +42,31 @@ impl BoundAddress {
     pub fn url(&self) -> String {
         match self {
             Self::Tcp(address) => format!("http://{address}"),
-            Self::Unix(_) => self.to_string(),
+            Self::Tls(_) | Self::Unix(_) => self.to_string(),
+        }
+    }
+
+    /// Returns the address with TLS. A Unix socket has none.
+    pub(crate) fn with_tls(self) -> Self {
+        match self {
+            Self::Tcp(address) => Self::Tls(address),
+            Self::Tls(_) | Self::Unix(_) => self,
         }
     }
 }
 
-/// `127.0.0.1:7400`, `unix:/run/frameway.sock`.
+/// Writes `127.0.0.1:7400`, `https://127.0.0.1:7400` or `unix:/run/frameway.sock`.
 impl fmt::Display for BoundAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Tls(address) => write!(f, "https://{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
 
-/// Waits for connections. A Unix socket's file goes with it.
+/// A bound socket. When it is dropped, the file of a Unix socket is removed.
 #[derive(Debug)]
 pub(crate) struct Listener {
     kind: Kind,
@@ -76,8 +87,16 @@ pub(super) enum Peer {
 }
 
 impl Peer {
-    /// Tells handlers of it, in the way that tonic's requests know.
-    pub(super) fn tell(&self, extensions: &mut Extensions) {
+    /// Returns the IP address; `None` for a Unix socket.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(info) => info.remote_addr().map(|address| address.ip()),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Inserts the peer into the extensions of a request, as tonic's own server does.
+    pub(super) fn insert_into(&self, extensions: &mut Extensions) {
         match self {
             Self::Tcp(info) => extensions.insert(info.clone()).map(drop),
             Self::Unix(info) => extensions.insert(info.clone()).map(drop),
@@ -89,18 +108,19 @@ impl Listener {
     /// Binds `listen`.
     ///
     /// # Errors
-    /// It is in use, cannot be resolved or written, or may not be used.
+    /// The address is in use, cannot be resolved or created, or is not permitted.
     pub(crate) async fn bind(listen: &Listen) -> io::Result<Self> {
         match listen {
             Listen::AllInterfaces(port) => match bind_tcp(&[(Ipv6Addr::UNSPECIFIED, *port).into()]).await {
                 Ok(listener) => Ok(listener),
-                // A machine without IPv6.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+                // The machine has no IPv6.
                 Err(_) => bind_tcp(&[(Ipv4Addr::UNSPECIFIED, *port).into()]).await,
             },
             Listen::Tcp { host, port } => {
                 let mut addresses: Vec<SocketAddr> = lookup_host((host.as_str(), *port)).await?.collect();
-                // Of a name with both, IPv4: every client tries that.
+                // If a name has IPv4 and IPv6 addresses, those of IPv4 come first, since every
+                // client tries IPv4.
                 addresses.sort_by_key(SocketAddr::is_ipv6);
                 bind_tcp(&addresses).await
             }
@@ -116,7 +136,7 @@ impl Listener {
         match &self.kind {
             Kind::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
-                // Fails only where the peer has gone already.
+                // Fails only if the peer has already closed the connection.
                 let _nodelay = stream.set_nodelay(true);
                 let peer = Peer::Tcp(stream.connect_info());
                 Ok((Either::Left(stream), peer))
@@ -144,7 +164,8 @@ async fn bind_tcp(addresses: &[SocketAddr]) -> io::Result<Listener> {
     Ok(Listener { kind: Kind::Tcp(listener), address })
 }
 
-/// A socket's file outlives a server that was killed: one that nobody listens on is replaced.
+/// Binds a Unix socket. The file of a killed server remains, so a file that nobody listens on is
+/// replaced.
 async fn bind_unix(path: &Path) -> io::Result<Listener> {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if is_socket {

@@ -1,16 +1,23 @@
-//! Serves HTTP/2 connections: which may open, what they are told when the server or their own time ends, and when they
-//! are cut.
+//! Serves HTTP/2 connections: accepts them, asks them to close when the server stops or they reach
+//! their maximum age, and closes them in the end.
 //!
-//! tonic's own server has no deadline for handshakes, no jitter for a connection's age, and answers deadlines with
-//! CANCELLED; it is a thin layer over hyper, which is used here directly.
+//! tonic's own server has no deadline for handshakes and no jitter for a connection's age, and it
+//! answers calls whose deadline has passed with CANCELLED. It is a thin layer over hyper, which is
+//! used here directly.
 
+mod addresses;
 mod connection;
+mod frames;
 mod greeting;
 mod incoming;
 mod listen;
+mod pace;
+mod tls;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -18,6 +25,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::{Instant, sleep};
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
@@ -26,53 +34,62 @@ use tower::{Service, ServiceExt as _};
 
 use crate::config::ServerArgs;
 use crate::grpc::{self, ConnectionEnd};
-use connection::Connection;
-use greeting::{Greeting, greet};
+use connection::{Connection, Stream};
+use greeting::{Greeting, NEEDS_GRPC, NEEDS_GRPC_OVER_TLS, greet};
 use incoming::{Accepted, incoming};
 pub use listen::BoundAddress;
 pub(crate) use listen::Listener;
+use pace::{Paced, Turn};
+pub(crate) use tls::{Reload, Tls};
 
-/// Time between telling calls that their connection ends and cutting it.
+/// The time between asking the calls of a connection to end and closing the connection.
 const LAST_GRACE: Duration = Duration::from_secs(10);
-/// Fraction by which the maximum age of connections varies, so that clients that came together do not return together.
+/// The fraction by which the maximum age of connections varies, so that clients that connected
+/// together do not reconnect together.
 const AGE_JITTER: f64 = 0.1;
 
-/// Settings of the connections.
+/// The settings of the connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
     pub(crate) max_calls_per_connection: u32,
+    /// The maximum time for the handshakes of TLS and HTTP/2 together.
     pub(crate) handshake_timeout: Duration,
-    /// After this time a connection takes no new calls.
+    /// The age after which a connection accepts no new calls.
     pub(crate) max_age: Option<Duration>,
-    /// Time that calls have after that before they are told to end.
+    /// The time that calls have after `max_age` before they are asked to end.
     pub(crate) age_grace: Duration,
+    /// The TLS of TCP connections, if it is on.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
-impl From<&ServerArgs> for Settings {
-    fn from(server: &ServerArgs) -> Self {
+impl Settings {
+    pub(crate) fn new(server: &ServerArgs, tls: Option<Arc<Tls>>) -> Self {
         Self {
             max_connections: server.max_connections as usize,
+            max_connections_per_address: server.max_connections_per_address(),
             max_calls_per_connection: server.max_calls_per_connection(),
             handshake_timeout: server.handshake_timeout,
             max_age: server.max_connection_age,
             age_grace: server.max_connection_age_grace,
+            tls,
         }
     }
 }
 
-/// The signals that end connections, in the order in which they come.
+/// The signals that end connections, in the order in which they are sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ends {
-    /// No new connections; those that are there take no new calls.
+    /// Accept no new connections, and no new calls on the open ones.
     pub(crate) stop_accepting: CancellationToken,
-    /// Calls that would go on are told to end.
+    /// Ask long calls to end.
     pub(crate) end_calls: CancellationToken,
-    /// Connections that are still there are cut.
+    /// Close the connections that are still open.
     pub(crate) cut: CancellationToken,
 }
 
-/// Serves connections until `ends` says otherwise; answers when all of them have ended.
+/// Serves connections until `ends` signals the end; returns when all of them have ended.
 pub(crate) async fn serve<S>(listener: Listener, service: S, settings: Settings, ends: Ends)
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
@@ -80,7 +97,8 @@ where
 {
     let connections = TaskTracker::new();
     {
-        let mut accepted = pin!(incoming(listener, settings.max_connections));
+        let mut accepted =
+            pin!(incoming(listener, settings.max_connections, settings.max_connections_per_address));
         while let Some(Some(accepted)) = ends.stop_accepting.run_until_cancelled(accepted.next()).await {
             let (service, settings, ends) = (service.clone(), settings.clone(), ends.clone());
             connections.spawn(async move {
@@ -98,20 +116,31 @@ where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
-    let Accepted { mut socket, peer, slot: _slot } = accepted;
+    let Accepted { socket, peer, permit: _permit } = accepted;
     let deadline = Instant::now() + settings.handshake_timeout;
-    match greet(&mut socket, deadline).await {
+    let (mut stream, certificate, sentence): (Stream, _, _) = match (socket, &settings.tls) {
+        (Either::Left(socket), Some(tls)) => match tls.accept(socket, deadline).await {
+            Some((stream, certificate)) => (Either::Right(stream), certificate, NEEDS_GRPC_OVER_TLS),
+            None => return,
+        },
+        (socket, _) => (Either::Left(socket), None, NEEDS_GRPC),
+    };
+    match greet(&mut stream, deadline, sentence).await {
         Greeting::Http2 => {}
         Greeting::Other => return,
     }
     let end = ConnectionEnd::new(&ends.end_calls);
-    let told = end.clone();
+    let for_calls = end.clone();
     let service = service.map_request(move |mut request: Request<Incoming>| {
-        peer.tell(request.extensions_mut());
-        request.extensions_mut().insert(told.clone());
+        peer.insert_into(request.extensions_mut());
+        request.extensions_mut().insert(for_calls.clone());
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
         request
     });
-    let io = TokioIo::new(Connection::new(socket, deadline));
+    let turn = Turn::default();
+    let io = TokioIo::new(Paced::new(Connection::new(stream, deadline), turn.clone()));
     let http2 = grpc::http2(settings.max_calls_per_connection);
     let served = http2.serve_connection(io, TowerToHyperService::new(service));
     let mut served = pin!(served);
@@ -121,9 +150,9 @@ where
     let mut alarm = pin!(sleep(settings.max_age.map(jittered).unwrap_or_default()));
     loop {
         tokio::select! {
-            result = &mut served => {
+            result = poll_fn(|cx| turn.poll(served.as_mut(), cx)) => {
                 if let Err(error) = result {
-                    tracing::debug!(%error, "a connection failed");
+                    tracing::debug!(%error, "connection failed");
                 }
                 return;
             }
@@ -154,11 +183,11 @@ where
 /// The age of a connection, relative to its maximum.
 #[derive(Debug, Clone, Copy)]
 enum Age {
-    /// It takes calls.
+    /// It accepts calls.
     Young,
-    /// Its client was told to open another one for new calls.
+    /// Its client was asked to open another one for new calls.
     Old,
-    /// Its calls were told to end.
+    /// Its calls were asked to end.
     Ending,
 }
 

@@ -1,11 +1,11 @@
-//! Which dead letters a command means.
+//! The flags that select dead letters.
 
 use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
-use crate::cli::Failure;
+use crate::console::Failure;
 use crate::pb::v1 as pb;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -14,48 +14,49 @@ enum Source {
     Group,
 }
 
-/// All that are given must hold.
+/// The conditions on dead letters. A dead letter must meet all that are given.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Which")]
+#[command(next_help_heading = "Selection")]
 pub(super) struct FilterArgs {
-    /// Of this stream.
+    /// Frames of this stream.
     #[arg(long, value_name = "STREAM", default_value = "", hide_default_value = true)]
     stream: String,
 
-    /// Of this work queue, for example p07.
+    /// Frames of this work queue, for example p07.
     #[arg(long, value_name = "QUEUE", default_value = "", hide_default_value = true)]
     queue: String,
 
-    /// Given up by workers, or by consumer groups.
+    /// Frames that workers gave up, or that consumer groups gave up.
     #[arg(long)]
     source: Option<Source>,
 
-    /// Given up by this consumer group.
+    /// Frames that this consumer group gave up.
     #[arg(long, value_name = "GROUP", default_value = "", hide_default_value = true)]
     group: String,
 
-    /// For this reason, for example DECODE_TRUNCATED; once for each.
+    /// Frames that were given up for this reason, for example DECODE_TRUNCATED; repeatable.
     #[arg(long, value_name = "REASON")]
     reason: Vec<String>,
 
-    /// Given up less than so long ago, for example 1h.
+    /// Frames that were given up within the last AGE, for example 1h.
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     younger_than: Option<Duration>,
 
-    /// Given up more than so long ago.
+    /// Frames that were given up more than AGE ago.
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
 
-    /// Not replayed yet.
+    /// Dead letters that were not replayed yet.
     #[arg(long)]
     not_replayed: bool,
 
-    /// An expression over the fields of a dead letter, for example 'attempts > 1 AND receive_time >= "2026-01-31T12:00:00Z"'.
+    /// An expression over the fields of a dead letter, for example 'attempts > 1 AND receive_time
+    /// >= "2026-01-31T12:00:00Z"'.
     #[arg(long, value_name = "FILTER", default_value = "", hide_default_value = true)]
     filter: String,
 }
 
-/// By name, by filter, or all.
+/// The selection of dead letters: by id, by filter, or all.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ChooseArgs {
     /// Ids of dead letters.
@@ -64,19 +65,19 @@ pub(super) struct ChooseArgs {
     #[command(flatten)]
     filter: FilterArgs,
 
-    /// All of them, as far as --max allows.
+    /// All dead letters, up to --max.
     #[arg(long)]
     all: bool,
 
-    /// Most that a filter or --all takes at once, to 1000; 100 unless given.
+    /// Maximum number for a filter or --all, up to 1000 [default: 100].
     #[arg(long, value_name = "N")]
     pub(super) max: Option<u32>,
 
-    /// Show what would be done, and change nothing.
+    /// Show what would be done without changing anything.
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Why, for the audit log.
+    /// The reason, for the audit log.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(super) because: String,
 }
@@ -88,7 +89,7 @@ pub(super) enum Target {
 }
 
 impl FilterArgs {
-    /// The filter in the words of the contract; empty if nothing is asked for.
+    /// Returns the conditions as a filter expression; empty if none is given.
     pub(super) fn text(&self) -> Result<String, Failure> {
         let mut terms = Vec::new();
         let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
@@ -108,15 +109,16 @@ impl FilterArgs {
         if !reasons.is_empty() {
             terms.push(format!("({})", reasons.join(" OR ")));
         }
-        // Before 1970 nothing was given up.
+        // Clamp an age that reaches back before 1970 instead of leaving its term out: without a
+        // term, `--older-than` alone would select every dead letter.
         let ago = |age: Duration| {
-            let time = SystemTime::now().checked_sub(age)?.max(SystemTime::UNIX_EPOCH);
-            Some(humantime::format_rfc3339_micros(time))
+            let time = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+            humantime::format_rfc3339_micros(time.max(SystemTime::UNIX_EPOCH))
         };
-        if let Some(time) = self.younger_than.and_then(ago) {
+        if let Some(time) = self.younger_than.map(ago) {
             terms.push(format!("dead_letter_time >= \"{time}\""));
         }
-        if let Some(time) = self.older_than.and_then(ago) {
+        if let Some(time) = self.older_than.map(ago) {
             terms.push(format!("dead_letter_time < \"{time}\""));
         }
         if self.not_replayed {
@@ -133,25 +135,66 @@ fn reason_term(name: &String) -> Result<String, Failure> {
     let full = format!("ERROR_REASON_{}", name.to_uppercase().replace('-', "_"));
     match pb::ErrorReason::from_str_name(&full) {
         Some(_) => Ok(format!("reason = {full}")),
-        None => Err(Failure::Usage(anyhow!("--reason {name}: there is no such reason"))),
+        None => Err(Failure::Usage(anyhow!(
+            "--reason {name}: unknown reason; write one of ErrorReason, for example DECODE_TRUNCATED"
+        ))),
     }
 }
 
 impl ChooseArgs {
-    /// Ids, a filter or --all: one of them, so that a forgotten argument does not mean everything.
+    /// Returns the target. Exactly one of ids, a filter and --all must be given, so that a
+    /// forgotten argument does not select everything.
     pub(super) fn target(&self) -> Result<Target, Failure> {
         let filter = self.filter.text()?;
         match (self.ids.is_empty(), filter.is_empty(), self.all) {
             (false, true, false) if self.max.is_none() => {
                 Ok(Target::Ids(pb::DeadLetterIdList { ids: self.ids.clone() }))
             }
-            (false, true, false) => Err(Failure::Usage(anyhow!("--max goes with a filter or --all"))),
+            (false, true, false) => Err(Failure::Usage(anyhow!("--max needs a filter or --all"))),
             (true, false, false) => Ok(Target::Filter(filter)),
             (true, true, true) => Ok(Target::All),
             (true, true, false) => {
-                Err(Failure::Usage(anyhow!("name dead letters, give a filter, or say --all")))
+                Err(Failure::Usage(anyhow!("name dead letters by id, or give a filter or --all")))
             }
-            _ => Err(Failure::Usage(anyhow!("give ids, a filter or --all: one of them"))),
+            _ => Err(Failure::Usage(anyhow!("ids, a filter and --all exclude each other: give one of them"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        choose: ChooseArgs,
+    }
+
+    fn filter(arguments: &[&str]) -> String {
+        let cli = Cli::try_parse_from([&["discard"], arguments].concat()).expect("good arguments");
+        match cli.choose.target().expect("a target") {
+            Target::Filter(filter) => filter,
+            Target::Ids(_) | Target::All => panic!("{arguments:?} gave no filter"),
+        }
+    }
+
+    #[test]
+    fn an_age_from_before_1970_is_clamped_to_1970() {
+        // The second age is longer than a 64-bit clock can go back.
+        for age in ["100years", "500000000000years"] {
+            assert_eq!(
+                filter(&["--older-than", age]),
+                "dead_letter_time < \"1970-01-01T00:00:00.000000Z\"",
+                "{age}"
+            );
+            assert_eq!(
+                filter(&["--younger-than", age]),
+                "dead_letter_time >= \"1970-01-01T00:00:00.000000Z\"",
+                "{age}"
+            );
         }
     }
 }

@@ -9,20 +9,21 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::Failure;
-use super::client::{Client, ConnectArgs};
-use super::fault;
-use super::output::{print, print_json, write_whole};
+use super::connect::ConnectArgs;
+use crate::client::Client;
+use crate::console::output::{print, print_json, write_whole};
+use crate::console::{Failure, refused};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 use choose::{ChooseArgs, FilterArgs, Target};
 
-/// Largest page that the contract allows.
+/// The maximum page size of the contract.
 const MAX_PAGE: u32 = 1_000;
 
-/// Frames that could not be processed or delivered: list, look at, send through again, throw away.
+/// Frames that could not be processed or delivered: list, show, replay, discard.
 ///
-/// Each is kept with its picture and the reason, until it is discarded or has to make room for newer ones.
+/// Each is kept with its picture and the reason, until it is discarded or removed to make room for
+/// newer ones.
 #[derive(Debug, Args)]
 #[command(
     visible_alias = "dead-letter",
@@ -72,7 +73,7 @@ struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
 
-    /// Most to list; 0 = all.
+    /// Maximum to list; 0 = all.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
 
@@ -80,7 +81,8 @@ struct ListArgs {
     common: Common,
 }
 
-/// Show a dead letter, and save its picture: as it was submitted, or, of a consumer group's, the processed one.
+/// Show a dead letter and save its picture: the submitted one, or the processed one if a consumer
+/// group gave up the frame.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -98,22 +100,23 @@ struct ShowArgs {
     common: Common,
 }
 
-/// Send dead letters through again, each once.
+/// Replay dead letters, each once.
 ///
-/// Those of a worker go through the worker, under a new sequence, at the end of the stream. Those of a consumer group go back to
-/// that group, as if the frame were new to it.
+/// A worker processes its dead letters again, under new sequences at the end of the stream. A
+/// consumer group gets its dead letters again, as if the frames were new to it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   frameway dead-letters replay p07-1763856000123456-12
-  frameway dead-letters replay --stream north-gate --reason DECODE_TIMEOUT --discard-after
+  frameway dead-letters replay --stream north-gate --reason DECODE_TIMEOUT --discard-replayed
   frameway dead-letters replay --all --max 1000")]
 struct ReplayArgs {
     #[command(flatten)]
     choose: ChooseArgs,
 
-    /// Remove each one that was replayed. Default: keep it, marked as replayed. A group's stays if the output has not kept
-    /// the frame: members get it from the dead letter.
+    /// Remove each replayed dead letter. Default: keep it, marked as replayed. A group's dead
+    /// letter is kept if the stream no longer has the frame: members then read the frame from the
+    /// dead letter.
     #[arg(long)]
     discard_replayed: bool,
 
@@ -121,7 +124,7 @@ struct ReplayArgs {
     common: Common,
 }
 
-/// Remove dead letters with their pictures.
+/// Discard dead letters with their pictures.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -136,7 +139,7 @@ struct DiscardArgs {
     common: Common,
 }
 
-/// Runs the subcommand; without one, lists.
+/// Runs a subcommand; without one, lists the dead letters.
 pub(super) async fn run(args: DeadLettersArgs) -> Result<(), Failure> {
     match args.command {
         None => list(args.list).await,
@@ -160,7 +163,7 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
             page_token: all.next_page_token,
         };
         let answer = client.dead_letters.list_dead_letters(request).await;
-        let page = answer.map_err(|status| fault::refused("listing dead letters", &status))?.into_inner();
+        let page = answer.map_err(|status| refused("listing dead letters", &status))?.into_inner();
         all.dead_letters.extend(page.dead_letters);
         all.next_page_token = page.next_page_token;
         (all.kept_count, all.kept_bytes) = (page.kept_count, page.kept_bytes);
@@ -185,18 +188,21 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
     let request = pb::GetDeadLetterRequest {
         dead_letter_id: args.id.clone(),
-        max_picture_bytes: Some(super::client::MAX_PICTURE_BYTES),
+        max_picture_bytes: Some(crate::client::MAX_PICTURE_BYTES),
         metadata_only: args.save.is_none(),
     };
     let answer = client.dead_letters.get_dead_letter(request).await;
-    let answer = answer.map_err(|status| fault::refused("reading the dead letter", &status))?.into_inner();
+    let answer = answer.map_err(|status| refused("reading the dead letter", &status))?.into_inner();
     let letter = answer.dead_letter.unwrap_or_default();
     if let Some(file) = &args.save {
         let data = match letter.picture.as_ref().and_then(|picture| picture.content.as_ref()) {
             Some(Content::Data(data)) => data,
             Some(Content::OmittedReason(reason)) => {
                 let reason = pb::OmittedReason::try_from(*reason).unwrap_or_default().as_str_name();
-                return Err(Failure::Failed(anyhow!("the picture of {} was not sent: {reason}", args.id)));
+                return Err(Failure::Failed(anyhow!(
+                    "the server omitted the picture of {}: {reason}",
+                    args.id
+                )));
             }
             None => return Err(Failure::Failed(anyhow!("{} was kept without a picture", args.id))),
         };
@@ -226,8 +232,8 @@ async fn replay(args: ReplayArgs) -> Result<(), Failure> {
         reason: args.choose.because.clone(),
     };
     let answer = client.dead_letters.replay_dead_letters(request).await;
-    let answer = answer.map_err(|status| fault::refused("replaying dead letters", &status))?.into_inner();
-    told(
+    let answer = answer.map_err(|status| refused("replaying dead letters", &status))?.into_inner();
+    print_results(
         if args.choose.dry_run { "would replay" } else { "replayed" },
         &answer.results,
         answer.more,
@@ -250,8 +256,8 @@ async fn discard(args: DiscardArgs) -> Result<(), Failure> {
         reason: args.choose.because.clone(),
     };
     let answer = client.dead_letters.discard_dead_letters(request).await;
-    let answer = answer.map_err(|status| fault::refused("discarding dead letters", &status))?.into_inner();
-    told(
+    let answer = answer.map_err(|status| refused("discarding dead letters", &status))?.into_inner();
+    print_results(
         if args.choose.dry_run { "would discard" } else { "discarded" },
         &answer.results,
         answer.more,
@@ -259,8 +265,13 @@ async fn discard(args: DiscardArgs) -> Result<(), Failure> {
     )
 }
 
-/// Prints what became of each; a failure if any was refused.
-fn told(done: &str, results: &[pb::DeadLetterResult], more: bool, json: bool) -> Result<(), Failure> {
+/// Prints the results, and fails if any was refused.
+fn print_results(
+    done: &str,
+    results: &[pb::DeadLetterResult],
+    more: bool,
+    json: bool,
+) -> Result<(), Failure> {
     let refused = results.iter().filter(|result| show::refusal(result).is_some()).count();
     if json {
         let results: Vec<Value> = results.iter().map(show::result_json).collect();
@@ -269,7 +280,7 @@ fn told(done: &str, results: &[pb::DeadLetterResult], more: bool, json: bool) ->
         let mut text: String = results.iter().map(|result| show::result_line(done, result)).collect();
         text.push_str(&format!("{done} {}, refused {refused}\n", results.len() - refused));
         if more {
-            text.push_str("there are more: run it again\n");
+            text.push_str("there are more: run the command again\n");
         }
         print(&text);
     }

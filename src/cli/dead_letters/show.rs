@@ -1,9 +1,9 @@
-//! How dead letters look.
+//! Dead letters as text and as JSON.
 
 use serde_json::{Value, json};
 
-use crate::cli::fault::{self, short};
-use crate::cli::output::{Table, bytes, since, span, time_json};
+use crate::client::{describe_item, reason_name};
+use crate::console::output::{Table, bytes, short, since, span, time_json};
 use crate::pb::v1 as pb;
 use crate::pb::v1::dead_letter_result::Outcome;
 
@@ -60,8 +60,9 @@ pub(super) fn as_text(letter: &pb::DeadLetter) -> String {
     }
     text.push_str(&format!("\nreason     {} ({})\n", reason(letter), letter.message));
     if !letter.publisher_id.is_empty() {
-        let number = letter.publisher_sequence.map_or(String::new(), |number| format!(", number {number}"));
-        text.push_str(&format!("publisher  {}{number}\n", letter.publisher_id));
+        let sequence =
+            letter.publisher_sequence.map_or(String::new(), |sequence| format!(", sequence {sequence}"));
+        text.push_str(&format!("publisher  {}{sequence}\n", letter.publisher_id));
     }
     for (key, value) in &letter.attributes {
         text.push_str(&format!("attribute  {key}={value}\n"));
@@ -122,7 +123,7 @@ pub(super) fn result_line(done: &str, result: &pb::DeadLetterResult) -> String {
     match &result.outcome {
         Some(Outcome::Done(pb::DeadLetterDone { replayed_sequence: 0 })) => format!("{id}  {done}\n"),
         Some(Outcome::Done(one)) => format!("{id}  {done} as {}\n", one.replayed_sequence),
-        Some(Outcome::Refused(error)) => format!("{id}  refused: {}\n", fault::frame_words(error)),
+        Some(Outcome::Refused(error)) => format!("{id}  refused: {}\n", describe_item(error)),
         None => format!("{id}  no answer\n"),
     }
 }
@@ -136,7 +137,7 @@ pub(super) fn result_json(result: &pb::DeadLetterResult) -> Value {
         Some(Outcome::Refused(error)) => json!({
             "dead_letter_id": id,
             "done": false,
-            "reason": fault::reason(error),
+            "reason": reason_name(error),
             "message": error.message,
         }),
         None => json!({ "dead_letter_id": id, "done": false }),

@@ -5,18 +5,19 @@ mod operate;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::Failure;
-use super::client::{Client, ConnectArgs};
-use super::fault::{self, short};
-use super::output::{Table, bytes, duration, ms_json, print, print_json, span};
+use super::connect::ConnectArgs;
 use super::streams::{state, status_json};
+use crate::client::Client;
+use crate::console::output::{Table, bytes, duration, ms_json, print, print_json, short, span};
+use crate::console::{Failure, refused};
 use crate::pb::v1 as pb;
 
-/// Show the work queues, pause, resume and drain them, or throw away what waits.
+/// Show the work queues; pause, resume, drain and purge them.
 ///
-/// A work queue is one partition's accepted frames that no worker has finished. Without a command: what waits for a worker,
-/// how fast it goes, and where every frame has gone; totals first, then the partitions that hold work or streams, then the
-/// streams.
+/// A work queue holds one partition's accepted frames that no worker has finished. Without a
+/// subcommand, `frameway queues` shows how many frames wait, how fast they are processed, and what
+/// became of every frame. It shows the totals first, then the partitions that have work or streams,
+/// and then the streams.
 #[derive(Debug, Args)]
 #[command(
     visible_alias = "queue",
@@ -28,7 +29,7 @@ Examples:
   frameway queues pause p07 --reason 'new worker'
   frameway queues purge --stream north-gate
   watch -n1 frameway queues
-  frameway queues --json | jq .total.depth_frames"
+  frameway queues --json | jq .total.account.queued_frames"
 )]
 pub(super) struct QueuesArgs {
     #[command(subcommand)]
@@ -64,7 +65,7 @@ struct ShowArgs {
     json: bool,
 }
 
-/// Does what was asked.
+/// Runs a subcommand; without one, shows the statistics.
 pub(super) async fn run(args: QueuesArgs) -> Result<(), Failure> {
     match args.command {
         None => show(args.show).await,
@@ -76,7 +77,7 @@ pub(super) async fn run(args: QueuesArgs) -> Result<(), Failure> {
     }
 }
 
-/// Asks and prints.
+/// Reads the statistics and prints them.
 async fn show(args: ShowArgs) -> Result<(), Failure> {
     let mut client = args.connect.connect().await?;
     let stats = read(&mut client, &args.queue.unwrap_or_default(), !args.no_streams).await?;
@@ -88,36 +89,36 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The numbers of queues, and of their streams.
-struct Numbers {
+/// The statistics of queues and of their streams.
+struct Statistics {
     queues: pb::GetQueueStatsResponse,
     streams: Vec<pb::StreamStats>,
 }
 
-/// Reads the numbers of one queue, or of all.
-async fn read(client: &mut Client, queue: &str, with_streams: bool) -> Result<Numbers, Failure> {
+/// Reads the statistics of one queue, or of all.
+async fn read(client: &mut Client, queue: &str, with_streams: bool) -> Result<Statistics, Failure> {
     let answer = client.queues.get_queue_stats(pb::GetQueueStatsRequest { queue_id: queue.to_owned() }).await;
-    let queues = answer.map_err(|status| fault::refused("reading the queues", &status))?.into_inner();
+    let queues = answer.map_err(|status| refused("reading the queues", &status))?.into_inner();
     let filter = if queue.is_empty() { String::new() } else { format!("queue_id = \"{queue}\"") };
     let mut streams = Vec::new();
     if !with_streams {
-        return Ok(Numbers { queues, streams });
+        return Ok(Statistics { queues, streams });
     }
     let mut page_token = String::new();
     loop {
         let request = pb::ListStreamStatsRequest { page_size: 1_000, page_token, filter: filter.clone() };
         let answer = client.queues.list_stream_stats(request).await;
-        let page = answer.map_err(|status| fault::refused("reading the streams", &status))?.into_inner();
+        let page = answer.map_err(|status| refused("reading the streams", &status))?.into_inner();
         streams.extend(page.streams);
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            return Ok(Numbers { queues, streams });
+            return Ok(Statistics { queues, streams });
         }
     }
 }
 
-fn as_text(numbers: &Numbers) -> String {
-    let Numbers { queues: stats, streams } = numbers;
+fn as_text(statistics: &Statistics) -> String {
+    let Statistics { queues: stats, streams } = statistics;
     let mut text = String::new();
     if let Some(total) = &stats.total {
         text.push_str(&totals(total, &stats.partitions));
@@ -267,8 +268,8 @@ fn stats_json(stats: Option<&pb::QueueStats>) -> Value {
     })
 }
 
-fn as_json(numbers: &Numbers) -> Value {
-    let Numbers { queues: stats, streams } = numbers;
+fn as_json(statistics: &Statistics) -> Value {
+    let Statistics { queues: stats, streams } = statistics;
     let partitions = stats.partitions.iter().map(|one| {
         let queue = one.queue.clone().unwrap_or_default();
         json!({

@@ -6,10 +6,9 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::Failure;
-use crate::cli::client::ConnectArgs;
-use crate::cli::fault::{self, short};
-use crate::cli::output::{Table, bytes, duration, ms_json, print, print_json, span};
+use crate::cli::connect::ConnectArgs;
+use crate::console::output::{Table, bytes, duration, ms_json, print, print_json, short, span};
+use crate::console::{Failure, refused};
 use crate::pb::v1 as pb;
 
 #[derive(Debug, Clone, Args)]
@@ -22,9 +21,9 @@ struct Common {
     json: bool,
 }
 
-/// Which queues, and why.
+/// The queues to operate, and the reason.
 #[derive(Debug, Clone, Args)]
-struct Which {
+struct QueueSelection {
     /// One partition's queue, for example p07.
     #[arg(conflicts_with = "all")]
     queue: Option<String>,
@@ -33,7 +32,7 @@ struct Which {
     #[arg(long)]
     all: bool,
 
-    /// Why, for the audit log; at most 512 bytes.
+    /// The reason, for the audit log; at most 512 bytes.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
 
@@ -41,13 +40,13 @@ struct Which {
     common: Common,
 }
 
-impl Which {
-    /// The queue, or all of them, which must be asked for.
+impl QueueSelection {
+    /// Returns the queue, or all queues if --all is given.
     fn target<T>(&self, one: fn(String) -> T, all: fn(bool) -> T) -> Result<T, Failure> {
         match &self.queue {
             Some(queue) => Ok(one(queue.clone())),
             None if self.all => Ok(all(true)),
-            None => Err(Failure::Usage(anyhow!("which queue? name one, or say --all"))),
+            None => Err(Failure::Usage(anyhow!("name a queue, or give --all"))),
         }
     }
 
@@ -67,7 +66,7 @@ pub(super) struct ListArgs {
     common: Common,
 }
 
-/// Pause a queue: workers take no more of its frames; submit goes on until it is full.
+/// Pause a queue: workers take no more of its frames; it accepts frames until it is full.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -75,7 +74,7 @@ Examples:
   frameway queues pause --all")]
 pub(super) struct PauseArgs {
     #[command(flatten)]
-    which: Which,
+    selection: QueueSelection,
 }
 
 /// Resume a queue that is paused or drained.
@@ -86,10 +85,10 @@ Examples:
   frameway queues resume --all")]
 pub(super) struct ResumeArgs {
     #[command(flatten)]
-    which: Which,
+    selection: QueueSelection,
 }
 
-/// Drain a queue: it refuses new frames, and workers finish those that are there.
+/// Drain a queue: it refuses new frames while workers finish the waiting ones.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -97,10 +96,11 @@ Examples:
   frameway queues drain --all")]
 pub(super) struct DrainArgs {
     #[command(flatten)]
-    which: Which,
+    selection: QueueSelection,
 }
 
-/// Throw away the frames that wait now. Each leaves a tombstone in its stream; frames that a worker has are finished.
+/// Discard the waiting frames. Each leaves a tombstone in its stream; frames that a worker has
+/// taken are finished.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -121,15 +121,15 @@ pub(super) struct PurgeArgs {
     #[arg(long)]
     all: bool,
 
-    /// Only frames that have waited for longer, for example 10min.
+    /// Only frames that have waited longer than this, for example 10min.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     older_than: Option<std::time::Duration>,
 
-    /// Show what would be purged, and change nothing.
+    /// Show what would be purged without changing anything.
     #[arg(long)]
     dry_run: bool,
 
-    /// Why, for the audit log and the tombstones; at most 512 bytes.
+    /// The reason, for the audit log and the tombstones; at most 512 bytes.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
 
@@ -144,7 +144,7 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
     loop {
         let request = pb::ListQueuesRequest { page_size: 1_000, page_token, ..Default::default() };
         let answer = client.queues.list_queues(request).await;
-        let page = answer.map_err(|status| fault::refused("listing the queues", &status))?.into_inner();
+        let page = answer.map_err(|status| refused("listing the queues", &status))?.into_inner();
         queues.extend(page.queues);
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -176,40 +176,45 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
 
 pub(super) async fn pause(args: PauseArgs) -> Result<(), Failure> {
     use pb::pause_queue_request::Target as T;
-    let which = args.which;
-    let target = Some(which.target(T::QueueId, T::AllQueues)?);
-    let request = pb::PauseQueueRequest { target, reason: which.reason.clone() };
-    let mut client = which.common.connect.connect().await?;
+    let selection = args.selection;
+    let target = Some(selection.target(T::QueueId, T::AllQueues)?);
+    let request = pb::PauseQueueRequest { target, reason: selection.reason.clone() };
+    let mut client = selection.common.connect.connect().await?;
     let answer = client.queues.pause_queue(request).await;
-    let doing = format!("pausing {}", which.name());
-    let queues = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().queues;
-    tell(&which, "paused", &queues, "go on with: frameway queues resume");
+    let action = format!("pausing {}", selection.name());
+    let queues = answer.map_err(|status| refused(&action, &status))?.into_inner().queues;
+    print_states(&selection, "paused", &queues, "resume with: frameway queues resume");
     Ok(())
 }
 
 pub(super) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     use pb::resume_queue_request::Target as T;
-    let which = args.which;
-    let target = Some(which.target(T::QueueId, T::AllQueues)?);
-    let request = pb::ResumeQueueRequest { target, reason: which.reason.clone() };
-    let mut client = which.common.connect.connect().await?;
+    let selection = args.selection;
+    let target = Some(selection.target(T::QueueId, T::AllQueues)?);
+    let request = pb::ResumeQueueRequest { target, reason: selection.reason.clone() };
+    let mut client = selection.common.connect.connect().await?;
     let answer = client.queues.resume_queue(request).await;
-    let doing = format!("resuming {}", which.name());
-    let queues = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().queues;
-    tell(&which, "resumed", &queues, "frames are accepted and processed");
+    let action = format!("resuming {}", selection.name());
+    let queues = answer.map_err(|status| refused(&action, &status))?.into_inner().queues;
+    print_states(&selection, "resumed", &queues, "frames are accepted and processed");
     Ok(())
 }
 
 pub(super) async fn drain(args: DrainArgs) -> Result<(), Failure> {
     use pb::drain_queue_request::Target as T;
-    let which = args.which;
-    let target = Some(which.target(T::QueueId, T::AllQueues)?);
-    let request = pb::DrainQueueRequest { target, reason: which.reason.clone() };
-    let mut client = which.common.connect.connect().await?;
+    let selection = args.selection;
+    let target = Some(selection.target(T::QueueId, T::AllQueues)?);
+    let request = pb::DrainQueueRequest { target, reason: selection.reason.clone() };
+    let mut client = selection.common.connect.connect().await?;
     let answer = client.queues.drain_queue(request).await;
-    let doing = format!("draining {}", which.name());
-    let queues = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().queues;
-    tell(&which, "draining", &queues, "new frames are refused; go on with: frameway queues resume");
+    let action = format!("draining {}", selection.name());
+    let queues = answer.map_err(|status| refused(&action, &status))?.into_inner().queues;
+    print_states(
+        &selection,
+        "draining",
+        &queues,
+        "new frames are refused; resume with: frameway queues resume",
+    );
     Ok(())
 }
 
@@ -220,14 +225,14 @@ pub(super) async fn purge(args: PurgeArgs) -> Result<(), Failure> {
         Some(age) => Some(
             SystemTime::now()
                 .checked_sub(age)
-                .ok_or_else(|| Failure::Usage(anyhow!("--older-than: that is before time began")))?,
+                .ok_or_else(|| Failure::Usage(anyhow!("--older-than reaches back before 1970")))?,
         ),
     };
     let (name, target) = match (args.queue, args.stream, args.all) {
         (Some(queue), None, false) => (queue.clone(), T::QueueId(queue)),
         (None, Some(stream), false) => (stream.clone(), T::StreamId(stream)),
         (None, None, true) => ("all queues".to_owned(), T::AllQueues(true)),
-        _ => return Err(Failure::Usage(anyhow!("which frames? name a queue or --stream, or say --all"))),
+        _ => return Err(Failure::Usage(anyhow!("name a queue, or give --stream or --all"))),
     };
     let mut client = args.common.connect.connect().await?;
     let request = pb::PurgeQueueRequest {
@@ -237,7 +242,7 @@ pub(super) async fn purge(args: PurgeArgs) -> Result<(), Failure> {
         reason: args.reason,
     };
     let answer = client.queues.purge_queue(request).await;
-    let purged = answer.map_err(|status| fault::refused(&format!("purging {name}"), &status))?.into_inner();
+    let purged = answer.map_err(|status| refused(&format!("purging {name}"), &status))?.into_inner();
     let pb::PurgeQueueResponse { marked_frames, marked_bytes, pending_frames } = purged;
     if args.common.json {
         print_json(&json!({
@@ -249,20 +254,20 @@ pub(super) async fn purge(args: PurgeArgs) -> Result<(), Failure> {
     }
     let pending = match pending_frames {
         0 => String::new(),
-        count => format!("; {count} of them still wait for a worker to do it"),
+        count => format!("; a worker has yet to remove {count} of them"),
     };
     let done = if args.dry_run { "would purge" } else { "purged" };
     print(&format!("{done} {name}: {marked_frames} frames, {}{pending}\n", bytes(marked_bytes)));
     Ok(())
 }
 
-fn tell(which: &Which, done: &str, queues: &[pb::Queue], next: &str) {
-    if which.common.json {
+fn print_states(selection: &QueueSelection, done: &str, queues: &[pb::Queue], next: &str) {
+    if selection.common.json {
         print_json(&queues_json(queues));
         return;
     }
     let frames: u64 = queues.iter().map(|queue| queue.queued_frames).sum();
-    print(&format!("{done}: {} ({frames} frames wait); {next}\n", which.name()));
+    print(&format!("{done}: {} ({frames} frames wait); {next}\n", selection.name()));
 }
 
 fn state(queue: &pb::Queue) -> String {

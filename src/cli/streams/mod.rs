@@ -10,22 +10,24 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::Failure;
-use super::client::{Client, ConnectArgs};
-use super::fault;
-use super::output::{print, print_json};
+use super::connect::ConnectArgs;
+use crate::client::Client;
+use crate::console::output::{print, print_json};
+use crate::console::{Failure, refused};
 use crate::pb::v1 as pb;
 use settings::SettingsArgs;
 use watch::WatchArgs;
 
-pub(super) use output::{Format, Reencode};
+pub(super) use output::Format;
+pub(crate) use output::Reencode;
 pub(super) use settings::key_value;
 pub(super) use show::{state, status_json};
 
 /// List, register, show, change and remove streams.
 ///
-/// A stream is one camera's frames in order, and its settings. Frames of a stream that is not registered are refused, unless
-/// the server registers streams by itself (`frameway serve --auto-register`).
+/// A stream is one camera's frames in order, and its settings. Frames of a stream that is not
+/// registered are refused, unless the server registers streams by itself (`frameway serve
+/// --auto-register`).
 #[derive(Debug, Args)]
 #[command(
     visible_alias = "stream",
@@ -72,19 +74,20 @@ struct Common {
 #[command(after_help = "\
 Examples:
   frameway streams list
-  frameway streams list --filter 'label.site AND state != LIVE'
+  frameway streams list --filter 'labels:site AND status.state != STREAM_STATE_LIVE'
   frameway streams list --json | jq -r '.streams[].stream_id'")]
 struct ListArgs {
-    /// Only streams of which all of these hold, joined by AND: id = "GLOB", label.KEY = "GLOB", label.KEY, state = LIVE,
-    /// over_budget; != and NOT label.KEY, NOT over_budget for the contrary.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    /// An expression over the fields of a stream, for example 'stream_id = "cam-*" AND labels.site
+    /// = "north"', 'labels:site AND NOT status.state = STREAM_STATE_LIVE' or
+    /// 'status.over_budget_in_row > 0'.
+    #[arg(long, value_name = "FILTER", default_value = "", hide_default_value = true)]
     filter: String,
 
     #[command(flatten)]
     common: Common,
 }
 
-/// Register a stream. One that was there before goes on counting where it stopped.
+/// Register a stream. Its sequences continue where an earlier stream of the same id stopped.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -92,7 +95,7 @@ Examples:
   frameway streams register north-gate --label site=north --label lane=2 --name 'North gate'
   frameway streams register archive --keep-original --retain-frames 100000 --retain-age 1day")]
 struct RegisterArgs {
-    /// The stream's id: 1 to 64 characters of A-Z a-z 0-9 _ -
+    /// The stream's id: 1 to 64 characters of A-Z a-z 0-9 . _ -, not beginning with a dot
     stream: String,
 
     #[command(flatten)]
@@ -102,7 +105,7 @@ struct RegisterArgs {
     common: Common,
 }
 
-/// Show a stream's settings and what it is doing.
+/// Show a stream's settings and status.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -116,13 +119,13 @@ struct ShowArgs {
     common: Common,
 }
 
-/// Change settings of a stream; what is not named stays as it is.
+/// Change settings of a stream; settings that are not given stay as they are.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   frameway streams update north-gate --quality 70
-  frameway streams update north-gate --label site=south      (replaces all labels)
-  frameway streams update north-gate --reset retention       (back to the server's default)")]
+  frameway streams update north-gate --label site=south      # replaces all labels
+  frameway streams update north-gate --reset retention       # back to the server's default")]
 struct UpdateArgs {
     /// The stream's id.
     stream: String,
@@ -130,8 +133,8 @@ struct UpdateArgs {
     #[command(flatten)]
     settings: Box<SettingsArgs>,
 
-    /// A field that goes back to the server's default, by its name in the contract, for example labels or
-    /// retention.max_age; once for each.
+    /// A field to reset to the server's default, by its name in the contract, for example labels or
+    /// retention.max_age; repeatable.
     #[arg(long, value_name = "FIELD")]
     reset: Vec<String>,
 
@@ -139,7 +142,7 @@ struct UpdateArgs {
     #[arg(long, value_name = "ETAG", default_value = "", hide_default_value = true)]
     etag: String,
 
-    /// Why, for the audit log; at most 512 bytes.
+    /// The reason, for the audit log; at most 512 bytes.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
 
@@ -160,7 +163,7 @@ struct RemoveArgs {
     #[arg(long, value_name = "ETAG", default_value = "", hide_default_value = true)]
     etag: String,
 
-    /// Why, for the audit log; at most 512 bytes.
+    /// The reason, for the audit log; at most 512 bytes.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
 
@@ -168,7 +171,7 @@ struct RemoveArgs {
     common: Common,
 }
 
-/// Does what was asked.
+/// Runs a subcommand; without one, lists the streams.
 pub(super) async fn run(args: StreamsArgs) -> Result<(), Failure> {
     match args.command.unwrap_or(StreamsCommand::List(args.list)) {
         StreamsCommand::List(args) => list(args).await,
@@ -187,7 +190,7 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
     loop {
         let request = pb::ListStreamsRequest { page_size: 1_000, page_token, filter: args.filter.clone() };
         let answer = client.registry.list_streams(request).await;
-        let page = answer.map_err(|status| fault::refused("listing the streams", &status))?.into_inner();
+        let page = answer.map_err(|status| refused("listing the streams", &status))?.into_inner();
         streams.extend(page.streams);
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -209,20 +212,19 @@ async fn register(args: RegisterArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
     let (stream, _mask) = args.settings.into_stream(&args.stream);
     let answer = client.registry.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
-    let doing = format!("registering {}", args.stream);
-    let stream = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream;
-    tell(&args.common, stream, &format!("registered {}\n", args.stream));
+    let action = format!("registering {}", args.stream);
+    let stream = answer.map_err(|status| refused(&action, &status))?.into_inner().stream;
+    print_stream(&args.common, stream, &format!("registered {}\n", args.stream));
     Ok(())
 }
 
 async fn show(args: ShowArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
     let answer = client.registry.get_stream(pb::GetStreamRequest { stream_id: args.stream.clone() }).await;
-    let doing = format!("reading {}", args.stream);
-    let stream =
-        answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream.unwrap_or_default();
+    let action = format!("reading {}", args.stream);
+    let stream = answer.map_err(|status| refused(&action, &status))?.into_inner().stream.unwrap_or_default();
     let text = show::details(&stream);
-    tell(&args.common, Some(stream), &text);
+    print_stream(&args.common, Some(stream), &text);
     Ok(())
 }
 
@@ -231,7 +233,7 @@ async fn update(args: UpdateArgs) -> Result<(), Failure> {
     mask.paths.extend(args.reset);
     if mask.paths.is_empty() {
         return Err(Failure::Usage(anyhow!(
-            "nothing to change: name a setting, or --reset FIELD (see --help)"
+            "nothing to change: give a setting or --reset FIELD (see --help)"
         )));
     }
     stream.etag = args.etag;
@@ -240,9 +242,9 @@ async fn update(args: UpdateArgs) -> Result<(), Failure> {
     let request =
         pb::UpdateStreamRequest { stream: Some(stream), update_mask: Some(mask), reason: args.reason };
     let answer = client.registry.update_stream(request).await;
-    let doing = format!("changing {}", args.stream);
-    let stream = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner().stream;
-    tell(&args.common, stream, &format!("changed {changed} of {}\n", args.stream));
+    let action = format!("changing {}", args.stream);
+    let stream = answer.map_err(|status| refused(&action, &status))?.into_inner().stream;
+    print_stream(&args.common, stream, &format!("changed {changed} of {}\n", args.stream));
     Ok(())
 }
 
@@ -251,8 +253,8 @@ async fn remove(args: RemoveArgs) -> Result<(), Failure> {
     let request =
         pb::UnregisterStreamRequest { stream_id: args.stream.clone(), etag: args.etag, reason: args.reason };
     let answer = client.registry.unregister_stream(request).await;
-    let doing = format!("removing {}", args.stream);
-    let gone = answer.map_err(|status| fault::refused(&doing, &status))?.into_inner();
+    let action = format!("removing {}", args.stream);
+    let gone = answer.map_err(|status| refused(&action, &status))?.into_inner();
     if args.common.json {
         print_json(&json!({
             "stream_id": args.stream,
@@ -274,33 +276,37 @@ async fn remove(args: RemoveArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the streams that are not registered.
+/// Returns those of the streams that are not registered.
 pub(super) async fn missing(client: &mut Client, ids: &[String]) -> Result<Vec<String>, Failure> {
     let mut missing = Vec::new();
     for id in ids {
         match client.registry.get_stream(pb::GetStreamRequest { stream_id: id.clone() }).await {
             Ok(_) => {}
             Err(status) if status.code() == tonic::Code::NotFound => missing.push(id.clone()),
-            Err(status) => return Err(fault::refused(&format!("looking for {id}"), &status)),
+            // A caller that may only publish may not look a stream up. If the stream does not exist,
+            // the results of its frames say so.
+            Err(status) if status.code() == tonic::Code::PermissionDenied => {}
+            Err(status) => return Err(refused(&format!("looking up {id}"), &status)),
         }
     }
     Ok(missing)
 }
 
-/// Registers streams with the default settings; one that somebody else has registered meanwhile keeps its own.
+/// Registers streams with the default settings. A stream that another client has registered
+/// meanwhile keeps its own.
 pub(super) async fn register_default(client: &mut Client, ids: &[String]) -> Result<(), Failure> {
     for id in ids {
         let stream = pb::Stream { stream_id: id.clone(), ..Default::default() };
         match client.registry.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await {
             Ok(_) => {}
             Err(status) if status.code() == tonic::Code::AlreadyExists => {}
-            Err(status) => return Err(fault::refused(&format!("registering {id}"), &status)),
+            Err(status) => return Err(refused(&format!("registering {id}"), &status)),
         }
     }
     Ok(())
 }
 
-fn tell(common: &Common, stream: Option<pb::Stream>, text: &str) {
+fn print_stream(common: &Common, stream: Option<pb::Stream>, text: &str) {
     if common.json {
         print_json(&show::stream_json(&stream.unwrap_or_default()));
     } else {

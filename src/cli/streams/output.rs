@@ -1,12 +1,12 @@
-//! A stream's pictures as flags: format, size, budget, and what is hidden.
+//! The flags for a stream's pictures: format, size, byte budget and privacy masks.
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::output::is_set;
 use crate::config::ByteSize;
+use crate::console::output::is_set;
 use crate::pb::v1 as pb;
 
-/// What is made of the pictures.
+/// The processing of pictures.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Pictures")]
 pub(super) struct OutputArgs {
@@ -14,15 +14,15 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub(super) format: Option<Format>,
 
-    /// Lossless WebP.
+    /// Encode WebP without loss.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) lossless: Option<bool>,
 
-    /// Most pixels across; 0 = not bounded.
+    /// Maximum width in pixels; 0 = unlimited.
     #[arg(long, value_name = "PIXELS")]
     pub(super) max_width: Option<u32>,
 
-    /// Most pixels down; 0 = not bounded.
+    /// Maximum height in pixels; 0 = unlimited.
     #[arg(long, value_name = "PIXELS")]
     pub(super) max_height: Option<u32>,
 
@@ -34,30 +34,32 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) quality: Option<u32>,
 
-    /// When a picture is encoded again.
+    /// Condition for encoding a picture again.
     #[arg(long, value_name = "MODE", value_enum)]
     pub(super) reencode: Option<Reencode>,
 
-    /// Longer side of the thumbnail in pixels; 0 = none.
+    /// Longer side of the thumbnail in pixels; 0 = no thumbnail.
     #[arg(long, value_name = "PIXELS")]
     pub(super) thumbnail_size: Option<u32>,
 
-    /// Byte budget: a processed picture takes at most so many bytes, for example 60kB; 0 = no such bound. The quality is lowered
-    /// first, down to --min-quality, then the size, down to --min-scale; a picture that is still too large is flagged.
+    /// Maximum bytes of a processed picture, for example 60kB; 0 = unlimited. The quality is
+    /// lowered first, down to --min-quality, then the size, down to --min-scale; a picture that is
+    /// still too large is flagged.
     #[arg(long, value_name = "BYTES")]
     pub(super) max_bytes_per_frame: Option<ByteSize>,
 
-    /// Byte budget: the stream's processed pictures take at most so many bytes a second over any 10 seconds, for example 250kB;
-    /// 0 = no such bound. It holds from the server to subscribers, not from the camera to the server. Kept in the same way.
+    /// Maximum bytes per second of the stream's processed pictures, over any 10 seconds, for
+    /// example 250kB; 0 = unlimited. Quality and size are lowered as for --max-bytes-per-frame.
+    /// This limits what the server sends to a subscriber, not what the camera sends to the server.
     #[arg(long, value_name = "BYTES")]
     pub(super) max_bytes_per_second: Option<ByteSize>,
 
-    /// Lowest quality that a byte budget may choose.
+    /// Minimum quality that a byte budget may choose.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) min_quality: Option<u32>,
 
-    /// Least size that a byte budget may scale pictures to, as a percentage of width and height (default 25); 100 = the size is
-    /// never lowered.
+    /// Minimum size that a byte budget may choose, as a percentage of width and height [default:
+    /// 25]; 100 = never scale.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(5..=100))]
     pub(super) min_scale: Option<u32>,
 
@@ -65,25 +67,27 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) keep_metadata: Option<bool>,
 
-    /// Allow originals to be kept although there are masks.
+    /// Allow originals to be kept although the stream has privacy masks: they show what the masks
+    /// hide.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) keep_unmasked_original: Option<bool>,
 
-    /// Chroma of JPEG pictures that are encoded; auto keeps that of a JPEG, and takes what is needed of others.
+    /// Chroma subsampling of encoded JPEG pictures. With auto, a submitted JPEG keeps its
+    /// subsampling, and the server chooses one for other formats.
     #[arg(long, value_name = "CHROMA", value_enum)]
     pub(super) chroma_subsampling: Option<Chroma>,
 
-    /// Paint a region over: its corners in shares of the picture's sides, for example door=0.2,0.1;0.4,0.1;0.4,0.9;0.2,0.9. Once
-    /// for each; all masks are replaced.
+    /// A region to paint over, by its corners as shares of the picture's sides, for example
+    /// door=0.2,0.1;0.4,0.1;0.4,0.9;0.2,0.9. Repeatable; replaces all masks.
     #[arg(long = "mask", value_name = "ID=X,Y;X,Y;X,Y", value_parser = mask)]
     pub(super) masks: Vec<pb::PrivacyMask>,
 
-    /// Take all masks away.
+    /// Remove all masks.
     #[arg(long, conflicts_with = "masks")]
     pub(super) no_masks: bool,
 }
 
-/// A format that pictures are written in.
+/// A picture format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Format {
     /// JPEG.
@@ -95,7 +99,7 @@ pub(in crate::cli) enum Format {
 }
 
 impl Format {
-    pub(in crate::cli) fn to_pb(self) -> pb::PictureFormat {
+    pub(crate) fn to_pb(self) -> pb::PictureFormat {
         match self {
             Self::Jpeg => pb::PictureFormat::Jpeg,
             Self::Png => pb::PictureFormat::Png,
@@ -104,21 +108,21 @@ impl Format {
     }
 }
 
-/// When a picture is encoded again.
+/// The conditions under which a picture is encoded again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Reencode {
-    /// Every picture is.
+pub(crate) enum Reencode {
+    /// Encode every picture.
     Always,
-    /// No picture is.
+    /// Do not encode.
     Never,
-    /// Those that are finer or larger than they should be.
+    /// Encode pictures whose quality or size is above the settings.
     Auto,
-    /// None, and none is checked or measured either.
+    /// Do not encode, check or measure.
     Relay,
 }
 
 impl Reencode {
-    pub(in crate::cli) fn to_pb(self) -> pb::ReencodeMode {
+    pub(crate) fn to_pb(self) -> pb::ReencodeMode {
         match self {
             Self::Always => pb::ReencodeMode::Always,
             Self::Never => pb::ReencodeMode::Never,
@@ -128,10 +132,10 @@ impl Reencode {
     }
 }
 
-/// Selects how much chroma a JPEG has.
+/// The chroma subsampling of JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Chroma {
-    /// As much as came, or as it takes.
+    /// The subsampling of the submitted JPEG; for other formats, one that the content allows.
     Auto,
     /// 4:2:0: half the width, half the height.
     #[value(name = "420")]
@@ -139,7 +143,7 @@ pub(super) enum Chroma {
     /// 4:2:2: half the width.
     #[value(name = "422")]
     HalfWidth,
-    /// 4:4:4: at every pixel.
+    /// 4:4:4: every pixel.
     #[value(name = "444")]
     Whole,
 }
@@ -156,7 +160,7 @@ impl Chroma {
 }
 
 impl OutputArgs {
-    /// Writes what was given into `stream`, and its paths into the mask.
+    /// Writes the given settings into `stream`, and adds their paths to the update mask `paths`.
     pub(super) fn write(self, stream: &mut pb::Stream, paths: &mut Vec<String>) {
         let Self {
             format,
@@ -201,7 +205,7 @@ impl OutputArgs {
         }
         if paths.len() > before {
             let adaptive = pb::AdaptiveQuality {
-                // More than the field holds is more than the server takes.
+                // A size above `u32::MAX` becomes `u32::MAX`, which the server refuses.
                 max_bytes_per_frame: max_bytes_per_frame
                     .map(|size| u32::try_from(size.0).unwrap_or(u32::MAX))
                     .filter(is_set),
@@ -209,7 +213,7 @@ impl OutputArgs {
                 min_quality: min_quality.filter(is_set),
                 min_scale_percent: min_scale.filter(is_set),
             };
-            let steers = adaptive != pb::AdaptiveQuality::default();
+            let has_budget = adaptive != pb::AdaptiveQuality::default();
             let mode = reencode.map_or(pb::ReencodeMode::Unspecified, Reencode::to_pb);
             stream.output = Some(pb::OutputPolicy {
                 format: format.map_or(pb::PictureFormat::Unspecified, Format::to_pb).into(),
@@ -220,7 +224,7 @@ impl OutputArgs {
                 thumbnail_size,
                 keep_original: keep_original.unwrap_or_default(),
                 reencode_mode: mode.into(),
-                adaptive: steers.then_some(adaptive),
+                adaptive: has_budget.then_some(adaptive),
                 keep_metadata: keep_metadata.unwrap_or_default(),
                 keep_unmasked_original: keep_unmasked_original.unwrap_or_default(),
                 chroma_subsampling: chroma_subsampling.map_or(0, |chroma| chroma.to_pb().into()),
@@ -233,7 +237,7 @@ impl OutputArgs {
     }
 }
 
-/// `id=x,y;x,y;x,y`.
+/// Parses `id=x,y;x,y;x,y`.
 fn mask(text: &str) -> Result<pb::PrivacyMask, String> {
     let rule = || "write ID=X,Y;X,Y;X,Y with numbers from 0 to 1".to_owned();
     let (id, points) = text.split_once('=').ok_or_else(rule)?;
@@ -260,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_given_is_in_the_mask() {
+    fn the_update_mask_has_only_given_output_settings() {
         let written = |args: OutputArgs| {
             let (mut stream, mut paths) = (pb::Stream::default(), Vec::new());
             args.write(&mut stream, &mut paths);

@@ -1,16 +1,16 @@
-//! What of a stream's settings concerns its scene: regions of interest, and which frames are flagged.
+//! The flags for a stream's scene: regions of interest, and the rules by which frames are flagged.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::output::{is_set, pb_duration};
+use crate::console::output::{is_set, pb_duration};
 use crate::pb::v1 as pb;
 
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct SceneArgs {
-    /// A region that gets measures of its own; once for each. X and Y are shares of the picture, 0 to 1, from the upper
-    /// left. KIND is road, lane, crossing, parking or other.
+    /// A region with measures of its own; repeatable. X and Y are shares of the picture, 0 to 1,
+    /// from the upper left. KIND is road, lane, crossing, parking or other.
     #[arg(long = "roi", value_name = "ID:KIND:X,Y;X,Y;X,Y", value_parser = roi)]
     rois: Vec<pb::Roi>,
 
@@ -18,11 +18,11 @@ pub(super) struct SceneArgs {
     #[arg(long, value_name = "SCORE")]
     min_quality_score: Option<f64>,
 
-    /// Flag pictures that have fewer pixels across.
+    /// Flag pictures with less width in pixels.
     #[arg(long, value_name = "PIXELS")]
     min_width: Option<u32>,
 
-    /// Flag pictures that have fewer pixels down.
+    /// Flag pictures with less height in pixels.
     #[arg(long, value_name = "PIXELS")]
     min_height: Option<u32>,
 
@@ -30,25 +30,25 @@ pub(super) struct SceneArgs {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
 
-    /// What happens to a frame whose capture time is far from the server's clock.
+    /// Action on a frame whose capture time is far from the server's clock.
     #[arg(long, value_name = "POLICY", value_enum)]
     clock: Option<Clock>,
 }
 
-/// What happens to a frame whose clock is off.
+/// The treatment of a frame whose capture time is far from the server's clock.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Clock {
-    /// It is accepted and flagged.
+    /// Accept and flag it.
     Flag,
-    /// It is rejected.
+    /// Refuse it.
     Reject,
-    /// It is accepted and not flagged.
+    /// Accept it without a flag.
     Ignore,
 }
 
 impl SceneArgs {
-    /// Puts what was given into a stream, and its path into the mask.
-    pub(super) fn put(self, stream: &mut pb::Stream, paths: &mut Vec<String>) {
+    /// Writes the given settings into `stream`, and adds their paths to the update mask `paths`.
+    pub(super) fn write(self, stream: &mut pb::Stream, paths: &mut Vec<String>) {
         let Self { rois, min_quality_score, min_width, min_height, max_age, clock } = self;
         let mut given = |path: &str, is_given: bool| {
             if is_given {
@@ -83,7 +83,7 @@ impl SceneArgs {
     }
 }
 
-/// `id:kind:x,y;x,y;...`; the server checks the id and the outline.
+/// Parses `id:kind:x,y;x,y;...`; the server checks the id and the outline.
 fn roi(text: &str) -> Result<pb::Roi, String> {
     let bad = || "write ID:KIND:X,Y;X,Y;X,Y".to_owned();
     let (roi_id, rest) = text.split_once(':').ok_or_else(bad)?;
@@ -115,12 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_given_is_named() {
+    fn the_update_mask_has_only_given_scene_settings() {
         let (mut stream, mut paths) = (pb::Stream::default(), Vec::new());
-        SceneArgs::default().put(&mut stream, &mut paths);
+        SceneArgs::default().write(&mut stream, &mut paths);
         assert_eq!((stream.validation, paths.len()), (None, 0));
         let args = SceneArgs { min_width: Some(640), clock: Some(Clock::Ignore), ..SceneArgs::default() };
-        args.put(&mut stream, &mut paths);
+        args.write(&mut stream, &mut paths);
         assert_eq!(paths, ["validation.min_width", "validation.clock_policy"]);
         assert_eq!(stream.validation.and_then(|policy| policy.min_width), Some(640));
     }

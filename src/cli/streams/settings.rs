@@ -1,4 +1,4 @@
-//! A stream's settings as flags, for `register` and `update`.
+//! The flags for a stream's settings, for `register` and `update`.
 
 use std::time::Duration;
 
@@ -7,43 +7,45 @@ use prost_types::FieldMask;
 
 use super::output::OutputArgs;
 use super::scene::SceneArgs;
-use crate::cli::output::{is_set, pb_duration};
 use crate::config::ByteSize;
+use crate::console::output::{is_set, pb_duration};
 use crate::pb::v1 as pb;
 
-/// Settings of a stream; what is not given follows the server's defaults (`register`) or stays (`update`).
+/// Settings of a stream. A setting that is not given follows the server's default (`register`) or
+/// stays (`update`).
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub(super) struct SettingsArgs {
-    /// A label to select streams by; once for each.
+    /// A label for selecting streams; repeatable.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = key_value)]
     labels: Vec<(String, String)>,
 
-    /// A name for people.
+    /// A display name.
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
 
-    /// Frames that are kept.
+    /// Maximum frames to keep.
     #[arg(long, value_name = "N")]
     retain_frames: Option<u64>,
 
-    /// How long frames are kept, for example 10m.
+    /// Maximum age of frames to keep, for example 10m.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     retain_age: Option<Duration>,
 
-    /// Bytes that are kept, for example 4GiB.
+    /// Maximum bytes to keep, for example 4GiB.
     #[arg(long, value_name = "BYTES")]
     retain_bytes: Option<ByteSize>,
 
-    /// Frames that may wait for a worker.
+    /// Maximum frames waiting for a worker.
     #[arg(long, value_name = "N")]
     queue_frames: Option<u64>,
 
-    /// Bytes that may wait for a worker, for example 64MiB.
+    /// Maximum bytes waiting for a worker, for example 64MiB.
     #[arg(long, value_name = "BYTES")]
     queue_bytes: Option<ByteSize>,
 
-    /// What happens when more would wait: new frames are refused, or the oldest waiting ones dropped.
+    /// Action when --queue-frames or --queue-bytes is reached: refuse new frames, or drop the
+    /// oldest waiting ones.
     #[arg(long, value_name = "POLICY", value_enum)]
     queue_overflow: Option<Overflow>,
 
@@ -57,17 +59,17 @@ pub(super) struct SettingsArgs {
     output: OutputArgs,
 }
 
-/// What happens when a stream's queue is full.
+/// The behaviour of a stream whose queue is full.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Overflow {
-    /// New frames are refused, with a retry delay.
+    /// Refuse new frames, with a retry delay.
     Reject,
-    /// The oldest waiting frames are dropped, and told to subscribers.
+    /// Drop the oldest waiting frames, and report them to subscribers.
     DropOldest,
 }
 
 impl SettingsArgs {
-    /// The settings as a stream, and the mask that names those that were given.
+    /// Returns the settings as a stream, and an update mask that names those that were given.
     pub(super) fn into_stream(self, id: &str) -> (pb::Stream, FieldMask) {
         let Self {
             labels,
@@ -125,12 +127,12 @@ impl SettingsArgs {
         given("stall_timeout", stall_timeout.is_some());
         stream.stall_timeout = stall_timeout.map(pb_duration);
         output.write(&mut stream, &mut paths);
-        scene.put(&mut stream, &mut paths);
+        scene.write(&mut stream, &mut paths);
         (stream, FieldMask { paths })
     }
 }
 
-/// `key=value`.
+/// Parses `key=value`.
 pub(in crate::cli) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -141,9 +143,11 @@ pub(in crate::cli) fn key_value(text: &str) -> Result<(String, String), String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::flags::each_alone;
+    use crate::grpc;
 
     #[test]
-    fn the_mask_names_what_was_given_and_nothing_else() {
+    fn the_update_mask_has_only_given_settings() {
         let args = SettingsArgs {
             labels: vec![key_value("site=north").unwrap()],
             retain_frames: Some(10),
@@ -160,7 +164,21 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_hold_an_equals_sign() {
+    fn the_server_applies_every_setting_by_the_path_that_names_it() {
+        let flags = each_alone::<SettingsArgs>();
+        assert!(flags.len() > 30, "only {} flags", flags.len());
+        for (flag, args) in flags {
+            let (wanted, mask) = args.into_stream("cam");
+            assert!(!mask.paths.is_empty(), "{flag} is not in the mask");
+            // The flag alone, merged into a stream without settings, gives what was sent.
+            let current = pb::Stream { stream_id: "cam".to_owned(), ..Default::default() };
+            let merged = grpc::mask::merge(&grpc::registry::MASK_RULES, &mask.paths, &current, &wanted);
+            assert_eq!(merged.map_err(|fault| fault.message), Ok(wanted), "{flag}: {:?}", mask.paths);
+        }
+    }
+
+    #[test]
+    fn a_value_may_contain_an_equals_sign() {
         assert_eq!(key_value("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert!(key_value("=b").is_err());
         assert!(key_value("ab").is_err());

@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::fault::short;
-use crate::cli::output::{Table, bytes, duration, ms_json, since, span, time_json};
+use crate::console::output::{Table, bytes, duration, ms_json, short, since, span, time_json};
 use crate::pb::v1 as pb;
 
-/// The state in lower case; `-` where it is not known.
+/// Returns the state in lower case; `-` if it is unknown.
 pub(in crate::cli) fn state(status: Option<&pb::StreamStatus>) -> String {
     status
         .map_or("-".to_owned(), |status| short(status.state().as_str_name(), "STREAM_STATE_").to_lowercase())
 }
 
-/// One line a stream.
+/// Formats a table with a row for each stream.
 pub(super) fn table(streams: &[pb::Stream]) -> String {
     let headings = ["STREAM", "STATE", "FRAMES", "WAITING", "KEPT", "BYTES", "LAST FRAME", "LABELS"];
     let mut table = Table::new(&headings, &[2, 3, 4, 5, 6]);
@@ -41,15 +40,15 @@ fn labels(stream: &pb::Stream) -> String {
     stream.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
 }
 
-/// Writes how many frames there are, and the newest one's number where numbers were passed over.
+/// Formats the number of frames, and the newest sequence if sequences were skipped.
 fn frames(count: u64, sequence: u64) -> String {
     match count == sequence {
         true => format!("{count} frames"),
-        false => format!("{count} frames, the newest has number {sequence}"),
+        false => format!("{count} frames, the newest has sequence {sequence}"),
     }
 }
 
-/// A line a setting; settings that follow the server's defaults are left out.
+/// Formats a row for each setting, without those that follow the server's defaults.
 pub(super) fn details(stream: &pb::Stream) -> String {
     let mut table = Table::new(&["STREAM", &stream.stream_id], &[]);
     let mut row = |name: &str, value: String| {
@@ -117,10 +116,10 @@ pub(super) fn details(stream: &pb::Stream) -> String {
         row("max width", unless_zero(output.max_width().into()));
         row("max height", unless_zero(output.max_height().into()));
         if let Some(budget) = &output.adaptive {
-            let most = |count: u64, per: &str| (count > 0).then(|| format!("{} a {per}", bytes(count)));
+            let limit = |count: u64, per: &str| (count > 0).then(|| format!("{} a {per}", bytes(count)));
             let budgets = [
-                most(budget.max_bytes_per_frame().into(), "picture"),
-                most(budget.max_bytes_per_second(), "second"),
+                limit(budget.max_bytes_per_frame().into(), "picture"),
+                limit(budget.max_bytes_per_second(), "second"),
             ];
             row("budget", budgets.into_iter().flatten().collect::<Vec<_>>().join(", "));
             row("min quality", unless_zero(budget.min_quality().into()));
@@ -171,15 +170,16 @@ pub(super) fn details(stream: &pb::Stream) -> String {
     table.render()
 }
 
-/// Two passes of retention: so much older than its policy says may the oldest frame be.
+/// The time by which a kept frame may exceed the maximum age: two passes of retention.
 const RETENTION_SLACK: Duration = Duration::from_secs(5);
 
-/// Names what keeps an output from reaching back further: the bound of its policy that it has reached, if it has reached one.
+/// Names the bound of the retention policy that an output has reached. If it has reached none, the
+/// memory budget or an earlier policy limits the output.
 fn bound_by(status: &pb::StreamStatus, age: Duration, policy: &pb::RetentionPolicy) -> &'static str {
     let mean = status.retained_bytes / status.retained_frames.max(1);
     if status.retained_frames >= policy.max_frames() {
         "retain frames"
-    } else if policy.max_age.as_ref().is_some_and(|most| age + RETENTION_SLACK >= duration(most)) {
+    } else if policy.max_age.as_ref().is_some_and(|max| age + RETENTION_SLACK >= duration(max)) {
         "retain age"
     } else if status.retained_bytes + 2 * mean >= policy.max_bytes() {
         "retain bytes"
@@ -188,7 +188,7 @@ fn bound_by(status: &pb::StreamStatus, age: Duration, policy: &pb::RetentionPoli
     }
 }
 
-/// A stream with its settings and status.
+/// Formats a stream with its settings and status as JSON.
 pub(super) fn stream_json(stream: &pb::Stream) -> Value {
     let effective = stream.effective.unwrap_or_default();
     let retention = effective.retention.as_ref().map(|keep| {
@@ -259,7 +259,7 @@ pub(super) fn stream_json(stream: &pb::Stream) -> Value {
     })
 }
 
-/// What a stream is doing.
+/// Formats a stream's status as JSON.
 pub(in crate::cli) fn status_json(status: Option<&pb::StreamStatus>) -> Value {
     let Some(status) = status else { return Value::Null };
     json!({
@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_bounds_an_output_is_told() {
+    fn the_bound_that_limits_an_output_is_named() {
         let policy = pb::RetentionPolicy {
             max_frames: Some(10),
             max_age: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),

@@ -1,35 +1,28 @@
 //! `frameway streams watch`.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::json;
-use tokio::time::sleep;
 
 use super::{Common, show};
-use crate::cli::Failure;
-use crate::cli::fault::{self, short};
-use crate::cli::output::{pb_duration, print, print_json, time_json};
-use crate::cli::silence::{HEARTBEAT, Silence};
-use crate::cli::sources::is_pattern;
+use crate::client::subscribe::stream_match;
+use crate::client::watch::{self, Watch};
+use crate::console::output::{print, print_json, short, time_json};
+use crate::console::{Failure, failure_while};
 use crate::pb::v1 as pb;
-use crate::pb::v1::stream_match::Selector as By;
 use crate::pb::v1::watch_streams_response::Event;
 use crate::shutdown;
 
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Show the streams, and then what happens to them: registered, updated, live, stalled, error, removed.
+/// Show the streams, and then each change: registered, updated, live, stalled, error, removed.
 ///
-/// When the connection breaks it connects again and goes on behind what was shown. Ctrl-C ends it.
+/// When the connection breaks, the command reconnects and resumes after the last change shown.
+/// Ctrl-C ends it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   frameway streams watch
   frameway streams watch 'cam-*' --json | jq -r 'select(.kind == \"STALLED\") | .stream.stream_id'")]
 pub(super) struct WatchArgs {
-    /// A stream id, or a quoted pattern of ids; all streams where it is left out.
+    /// A stream id or a quoted pattern of ids. Default: all streams.
     stream: Option<String>,
 
     /// End after this many changes.
@@ -42,68 +35,37 @@ pub(super) struct WatchArgs {
 
 pub(super) async fn run(args: WatchArgs) -> Result<(), Failure> {
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
-    let mut client = args.common.connect.connect().await?;
-    let by = args.stream.map(|name| if is_pattern(&name) { By::Glob(name) } else { By::Id(name) });
-    let streams: Vec<_> = by.into_iter().map(|by| pb::StreamMatch { selector: Some(by) }).collect();
+    let client = args.common.connect.connect().await?;
+    let streams = args.stream.iter().map(|stream| stream_match(stream)).collect();
+    let mut watch = Watch::new(&client, streams);
     let mut left = args.count;
-    let mut resume_token = String::new();
-    let mut silence = Silence::default();
-    let follow = async {
-        loop {
-            let request = pb::WatchStreamsRequest {
-                streams: streams.clone(),
-                resume_token: resume_token.clone(),
-                heartbeat_interval: Some(pb_duration(HEARTBEAT)),
-            };
-            let broken = match silence.bound(client.registry.watch_streams(request)).await {
-                Err(status) => status,
-                Ok(answer) => {
-                    let mut events = answer.into_inner();
-                    loop {
-                        match silence.bound(events.message()).await {
-                            Ok(Some(message)) => {
-                                silence.over();
-                                if !message.resume_token.is_empty() {
-                                    resume_token = message.resume_token;
-                                }
-                                let is_change = matches!(message.event, Some(Event::Change(_)));
-                                tell(message.event, args.common.json);
-                                if is_change && let Some(left) = &mut left {
-                                    *left -= 1;
-                                    if *left == 0 {
-                                        return Ok(());
-                                    }
-                                }
-                            }
-                            Ok(None) => return Ok(()),
-                            Err(status) => break status,
-                        }
-                    }
+    while left != Some(0) {
+        let Some(event) = stop.run_until_cancelled(watch.next()).await else { break };
+        match event.map_err(|error| failure_while("watching the streams", error))? {
+            watch::Event::Streams(event) => {
+                if matches!(*event, Event::Change(_)) {
+                    left = left.map(|left| left - 1);
                 }
-            };
-            match fault::retry(&broken) {
-                Some(told) => {
-                    eprintln!("{}; connecting again", fault::words(&broken));
-                    sleep(told.unwrap_or(PAUSE).min(LONGEST_PAUSE)).await;
-                }
-                None => return Err(fault::refused("watching the streams", &broken)),
+                print_event(*event, args.common.json);
             }
+            watch::Event::Reconnecting(why) => eprintln!("{why}; reconnecting"),
+            watch::Event::End => break,
         }
-    };
-    stop.run_until_cancelled(follow).await.unwrap_or(Ok(()))
+    }
+    Ok(())
 }
 
-fn tell(event: Option<Event>, as_json: bool) {
+fn print_event(event: Event, as_json: bool) {
     let line = |time: String, kind: &str, stream: &pb::Stream, why: &str| {
         let state = show::state(stream.status.as_ref());
         print(&format!("{time:<27} {kind:<10} {:<24} {state}{why}\n", stream.stream_id));
     };
     match event {
-        Some(Event::Existing(stream)) if as_json => {
+        Event::Existing(stream) if as_json => {
             print_json(&json!({ "type": "existing", "stream": show::stream_json(&stream) }));
         }
-        Some(Event::Existing(stream)) => line("-".to_owned(), "existing", &stream, ""),
-        Some(Event::Change(change)) => {
+        Event::Existing(stream) => line("-".to_owned(), "existing", &stream, ""),
+        Event::Change(change) => {
             let stream = change.stream.clone().unwrap_or_default();
             let kind = short(change.kind().as_str_name(), "STREAM_CHANGE_KIND_");
             let error = change.error.as_ref().map(|error| error.message.clone());
@@ -118,6 +80,6 @@ fn tell(event: Option<Event>, as_json: bool) {
                 line(time.as_str().unwrap_or("-").to_owned(), &kind.to_lowercase(), &stream, &why);
             }
         }
-        Some(Event::SnapshotStart(_) | Event::SnapshotEnd(_) | Event::Heartbeat(_)) | None => {}
+        Event::SnapshotStart(_) | Event::SnapshotEnd(_) | Event::Heartbeat(_) => {}
     }
 }

@@ -1,4 +1,4 @@
-//! Files become frames.
+//! Reading files as frames.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -8,40 +8,40 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use super::{CaptureTime, SubmitArgs};
-use crate::cli::Failure;
-use crate::cli::output::timestamp;
+use crate::console::Failure;
+use crate::console::output::timestamp;
 use crate::pb::v1 as pb;
 
-/// The publisher's numbers of each stream.
+/// The source of publisher sequences; each stream has its own count.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(super) struct Sequences {
     first: u64,
     next: HashMap<String, u64>,
 }
 
-impl From<u64> for Numbers {
+impl From<u64> for Sequences {
     fn from(first: u64) -> Self {
         Self { first, next: HashMap::new() }
     }
 }
 
-impl Numbers {
+impl Sequences {
     fn take(&mut self, stream: &str) -> u64 {
         let next = self.next.entry(stream.to_owned()).or_insert(self.first);
-        let number = *next;
+        let sequence = *next;
         *next += 1;
-        number
+        sequence
     }
 }
 
-/// Reads the files, one after the other, as often as they are to be submitted.
+/// A reader that returns the files in order, `--repeat` times.
 #[derive(Debug)]
 pub(super) struct Reader {
     files: Vec<(PathBuf, String)>,
     position: usize,
     rounds_left: u64,
     publisher: String,
-    numbers: Numbers,
+    sequences: Sequences,
     format: pb::PictureFormat,
     size: (u32, u32),
     capture_time: CaptureTime,
@@ -54,22 +54,22 @@ impl Reader {
         files: Vec<PathBuf>,
         streams: Vec<String>,
         publisher: String,
-        numbers: Numbers,
+        sequences: Sequences,
     ) -> Self {
         Self {
             files: files.into_iter().zip(streams).collect(),
             position: 0,
             rounds_left: args.repeat,
             publisher,
-            numbers,
-            format: args.raw_format.map_or(pb::PictureFormat::Unspecified, super::RawFormat::wire),
+            sequences,
+            format: args.raw_format.map_or(pb::PictureFormat::Unspecified, super::RawFormat::to_pb),
             size: (args.width.unwrap_or_default(), args.height.unwrap_or_default()),
             capture_time: args.capture_time,
             attributes: args.attributes.iter().cloned().collect(),
         }
     }
 
-    /// The next frame; `None` when all is read.
+    /// Returns the next frame; `None` after the last one.
     pub(super) fn next(&mut self) -> Result<Option<pb::Frame>, Failure> {
         if self.position == self.files.len() {
             self.position = 0;
@@ -92,7 +92,7 @@ impl Reader {
         Ok(Some(pb::Frame {
             stream_id: stream.clone(),
             publisher_id: self.publisher.clone(),
-            publisher_sequence: Some(self.numbers.take(stream)),
+            publisher_sequence: Some(self.sequences.take(stream)),
             capture_time: captured.map(timestamp),
             format: self.format.into(),
             width: self.size.0,
@@ -103,15 +103,16 @@ impl Reader {
         }))
     }
 
-    /// Says that a frame which is sent now was captured now, if that is asked for. It may have been read long before its turn.
-    pub(super) fn capture(&self, frame: &mut pb::Frame) {
+    /// Sets the capture time of a frame to now, if `--capture-time now` is given. Call it right
+    /// before the frame is sent, which may be long after it was read.
+    pub(super) fn set_capture_time(&self, frame: &mut pb::Frame) {
         if matches!(self.capture_time, CaptureTime::Now) {
             frame.capture_time = Some(timestamp(SystemTime::now()));
         }
     }
 }
 
-/// A file's name, short enough for an attribute.
+/// Returns a file's name, shortened to the maximum size of an attribute.
 fn file_name(file: &Path) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let mut end = name.len().min(256);
@@ -126,8 +127,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_stream_is_numbered_by_itself() {
-        let mut numbers = Numbers::from(10);
-        assert_eq!(["a", "b", "a"].map(|stream| numbers.take(stream)), [10, 10, 11]);
+    fn each_stream_has_its_own_publisher_sequences() {
+        let mut sequences = Sequences::from(10);
+        assert_eq!(["a", "b", "a"].map(|stream| sequences.take(stream)), [10, 10, 11]);
     }
 }

@@ -11,39 +11,39 @@ use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
-use super::Failure;
-use super::client::{Client, ConnectArgs};
-use super::publisher::{self, Ended, Grpc, Options};
-use super::send::Sender;
-use super::sources;
+use super::connect::ConnectArgs;
 use super::streams::{self, key_value};
+use crate::client::Client;
+use crate::client::publish::{BatchSender, PublishOptions, PublishSummary};
+use crate::console::sources;
+use crate::console::{Failure, failure_while};
 use crate::pb::v1 as pb;
-use crate::pb::v1::streaming_service_client::StreamingServiceClient;
 use crate::shutdown;
-use frames::{Numbers, Reader};
+use frames::{Reader, Sequences};
 use report::Report;
 
-/// A batch keeps this much of the largest message free for everything beside the pictures.
+/// The part of the maximum message size that a batch leaves free for everything except pictures.
 const MESSAGE_MARGIN_BYTES: u64 = 1 << 20;
-/// Streams that a message names.
-const MOST_NAMED: usize = 5;
-/// Frames that are read before they can be sent.
+/// The maximum number of stream ids in a printed message.
+const MAX_PRINTED_IDS: usize = 5;
+/// The number of frames that are read ahead.
 const FRAMES_AHEAD: usize = 16;
 
 /// Submit picture files as frames: files, folders, patterns.
 ///
-/// The streams must be registered: their settings, privacy masks among them, are not the submitter's to choose. A server with
-/// the embedded queue forgets its streams when it ends.
+/// The streams must be registered: the submitter does not choose their settings, which include
+/// privacy masks. A server with the embedded queue forgets its streams when it stops.
 ///
-/// Frames go in the order of the arguments, sorted within a folder or pattern. Without --stream, a file alone is a stream
-/// of its name, and the files of a folder are a stream of the folder's name. Refused frames are printed with the reason;
-/// what the server cannot take now (queue full, restarting) is sent again until --retry-for is over.
+/// Frames are sent in the order of the arguments, sorted within a folder or pattern. Without
+/// --stream, a single file goes to a stream that is named after it, and the files of a folder go to
+/// a stream that is named after the folder. Refused frames are printed with the reason; frames that
+/// the server cannot accept now (queue full, restarting) are sent again until --retry-for is over.
 ///
-/// Every frame has a number, so that what is sent again is not stored twice. Numbers start at the clock's microseconds: the
-/// same command run again submits new frames, and none is refused as a repeat. To go on with a run that was cut, give the
-/// --publisher and --first-number that it printed: frames that are stored already count as duplicates then.
+/// Every frame has a publisher sequence, so that a frame that is sent again is not stored twice.
+/// These sequences start at the clock's microseconds: running the same command again submits new
+/// frames, and none is refused as a repeat. To resume an interrupted run, give the --publisher and
+/// --first-number that it printed: frames that are stored already count as duplicates then.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -64,33 +64,33 @@ pub(super) struct SubmitArgs {
     #[arg(long, value_name = "ID")]
     stream: Option<String>,
 
-    /// Register streams that are not registered, with the default settings: no privacy masks. Without it nothing is submitted
-    /// where a stream is not registered.
+    /// Register missing streams with the default settings: no privacy masks. Without this flag,
+    /// nothing is submitted if a stream is not registered.
     #[arg(long)]
     register: bool,
 
-    /// Who submits; frames of one stream and publisher are numbered together. Two runs at the same time into one stream
-    /// need two names. Default: submit-HOST.
+    /// The publisher id; each publisher numbers its frames of a stream. Two runs into one stream at
+    /// the same time need different ids. Default: submit-HOST.
     #[arg(long, value_name = "ID")]
     publisher: Option<String>,
 
-    /// Number of the first frame of each stream. Default: microseconds since 1970.
+    /// Publisher sequence of the first frame of each stream. Default: microseconds since 1970.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..(1 << 53)))]
     first_number: Option<u64>,
 
-    /// Frames per second, all streams together. Default: as fast as they are taken.
+    /// Frames per second of all streams together. Default: as fast as they are accepted.
     #[arg(long, value_name = "FPS", value_parser = positive)]
     rate: Option<f64>,
 
-    /// Most frames in one call.
+    /// Maximum frames per call.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
 
-    /// How often everything is submitted.
+    /// Number of times to submit everything.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     repeat: u64,
 
-    /// The files are bare pixels of this format.
+    /// The files contain raw pixels in this format.
     #[arg(long, value_name = "FORMAT", value_enum, requires_all = ["width", "height"])]
     raw_format: Option<RawFormat>,
 
@@ -102,28 +102,29 @@ pub(super) struct SubmitArgs {
     #[arg(long, value_name = "PIXELS", requires = "raw_format")]
     height: Option<u32>,
 
-    /// What the frames say of when they were captured.
+    /// Capture time to set on each frame.
     #[arg(long, value_name = "WHEN", value_enum, default_value = "none")]
     capture_time: CaptureTime,
 
-    /// Words that go with each frame, beside file=NAME; once for each.
+    /// Attributes for each frame in addition to file=NAME; repeatable.
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = key_value)]
     attributes: Vec<(String, String)>,
 
-    /// How long to try again without progress; 0s = do not.
+    /// Maximum time to retry without progress; 0s disables retries.
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
     retry_for: Duration,
 
-    /// Send each batch as a call of its own and wait for its answer (SubmitFrameBatch), instead of all over one call.
+    /// Send each batch as a separate call and wait for its answer (SubmitFrameBatch), instead of
+    /// all over one call.
     #[arg(long)]
     unary: bool,
 
-    /// Print one JSON object at the end, and no progress.
+    /// Print one JSON object at the end, without progress.
     #[arg(long)]
     json: bool,
 }
 
-/// Bare pixels.
+/// A format of raw pixels.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RawFormat {
     /// Red, green, blue.
@@ -139,7 +140,7 @@ enum RawFormat {
 }
 
 impl RawFormat {
-    fn wire(self) -> pb::PictureFormat {
+    fn to_pb(self) -> pb::PictureFormat {
         match self {
             Self::Rgb8 => pb::PictureFormat::Rgb8,
             Self::Bgr8 => pb::PictureFormat::Bgr8,
@@ -150,14 +151,14 @@ impl RawFormat {
     }
 }
 
-/// Where a frame's capture time comes from.
+/// The source of a frame's capture time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CaptureTime {
-    /// Nothing is said.
+    /// No capture time.
     None,
-    /// When it is submitted, as a live camera would.
+    /// The time of submission, like a live camera.
     Now,
-    /// When the file was changed last.
+    /// The time when the file was last modified.
     File,
 }
 
@@ -187,50 +188,50 @@ pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
     names.dedup();
     let missing = streams::missing(&mut client, &names).await?;
     if !missing.is_empty() {
-        settle_missing(&mut client, &missing, args.register, info.auto_registration).await?;
+        register_missing(&mut client, &missing, args.register, info.auto_registration).await?;
     }
     let first_number = args.first_number.unwrap_or_else(microseconds_now);
     let total = files.len() as u64 * args.repeat;
     let mut report = Report::new(args.json, total, &names, &publisher, first_number);
-    let reader = Reader::new(&args, files, streams, publisher.clone(), Numbers::from(first_number));
+    let reader = Reader::new(&args, files, streams, publisher.clone(), Sequences::from(first_number));
     if !args.unary {
-        let options = Options {
+        let options = PublishOptions {
             publisher_id: publisher,
             batch_frames: args.batch as usize,
             patience: args.retry_for,
-            seed: rand::random(),
         };
-        let ended = stream(reader, client.streaming, options, args.rate, &stop, &mut report).await;
+        let ended = submit_stream(reader, &client, options, args.rate, &stop, &mut report).await;
         report.finish();
         ended?;
-        return report.verdict();
+        return report.result();
     }
-    let sender = Sender::new(client.streaming, args.retry_for, stop.clone());
+    let sender = BatchSender::new(&client).patience(args.retry_for).stop_on(stop.clone());
     let limits = BatchLimits {
         frames: match limits.max_batch_frames {
             0 => args.batch.min(100) as usize,
-            most => args.batch.min(most) as usize,
+            max => args.batch.min(max) as usize,
         },
         bytes: match limits.max_message_bytes {
             0 => (32 << 20) - MESSAGE_MARGIN_BYTES,
-            most => most.saturating_sub(MESSAGE_MARGIN_BYTES),
+            max => max.saturating_sub(MESSAGE_MARGIN_BYTES),
         },
     };
-    let ended = submit(reader, sender, limits, args.rate, &stop, &mut report).await;
+    let ended = submit_batches(reader, sender, limits, args.rate, &stop, &mut report).await;
     report.finish();
     ended?;
-    report.verdict()
+    report.result()
 }
 
-/// Registers the streams that are not registered, if that is asked for. What that costs is told also beside JSON: a stream that
-/// had privacy masks before the server forgot it has none now.
-async fn settle_missing(
+/// Registers the missing streams if `register` is set. Otherwise, fails unless the server registers
+/// them by itself. Reports, even with --json, that the streams have no privacy masks: the server
+/// may have forgotten masks that they had.
+async fn register_missing(
     client: &mut Client,
     missing: &[String],
     register: bool,
     server_registers: bool,
 ) -> Result<(), Failure> {
-    let (first, all) = (&missing[0], named(missing));
+    let (first, all) = (&missing[0], join_first(missing));
     let defaults = "with the default settings: no privacy masks";
     if register {
         streams::register_default(client, missing).await?;
@@ -246,21 +247,21 @@ async fn settle_missing(
     Ok(())
 }
 
-/// The first few of many ids.
-fn named(ids: &[String]) -> String {
-    match ids.get(..MOST_NAMED) {
-        Some(first) if ids.len() > MOST_NAMED => {
-            format!("{} and {} more", first.join(", "), ids.len() - MOST_NAMED)
+/// Joins the first few of many ids.
+fn join_first(ids: &[String]) -> String {
+    match ids.get(..MAX_PRINTED_IDS) {
+        Some(first) if ids.len() > MAX_PRINTED_IDS => {
+            format!("{} and {} more", first.join(", "), ids.len() - MAX_PRINTED_IDS)
         }
         _ => ids.join(", "),
     }
 }
 
-/// Submits over one call at a time, and over the next one where that ends.
-async fn stream(
+/// Submits over one long call, and over further calls when it ends.
+async fn submit_stream(
     mut reader: Reader,
-    client: StreamingServiceClient<Channel>,
-    options: Options,
+    client: &Client,
+    options: PublishOptions,
     rate: Option<f64>,
     stop: &CancellationToken,
     report: &mut Report,
@@ -280,7 +281,7 @@ async fn stream(
                 sleep_until(start + Duration::from_secs_f64(number as f64 / rate)).await;
             }
             number += 1;
-            reader.capture(&mut frame);
+            reader.set_capture_time(&mut frame);
             if stop.is_cancelled() || frames.send(frame).await.is_err() {
                 break Ok(());
             }
@@ -288,30 +289,31 @@ async fn stream(
         drop(frames);
         std::future::pending::<Infallible>().await
     };
-    let decided = |frame: pb::Frame, decision| report.decided(&frame, decision);
+    let decided = |frame: pb::Frame, decision| report.record(&frame, decision);
     let published = tokio::select! {
-        ended = publisher::publish(Grpc(client), options, intake, stop.clone(), decided) => ended,
+        ended = client.publish(options, intake, stop.clone(), decided) => ended,
         never = reading => match never {},
     };
-    let Ended { retries, reconnects, given_up } = published?;
+    let PublishSummary { retries, reconnects, given_up } =
+        published.map_err(|error| failure_while("submitting", error))?;
     (report.retries, report.reconnects) = (retries, reconnects);
     report.interrupted = stop.is_cancelled();
     match given_up {
-        Some(why) if !report.interrupted => Err(publisher::gave_up(&why)),
+        Some(why) if !report.interrupted => Err(gave_up(&why)),
         Some(_) | None => read,
     }
 }
 
-/// What one call may hold.
+/// The limits of one call.
 #[derive(Debug, Clone, Copy)]
 struct BatchLimits {
     frames: usize,
     bytes: u64,
 }
 
-async fn submit(
+async fn submit_batches(
     mut reader: Reader,
-    mut sender: Sender,
+    sender: BatchSender,
     limits: BatchLimits,
     rate: Option<f64>,
     stop: &CancellationToken,
@@ -325,7 +327,7 @@ async fn submit(
         let mut batch: Vec<pb::Frame> = Vec::new();
         let mut bytes = 0;
         while batch.len() < limits.frames {
-            // Frames that are not due yet do not hold up those that are.
+            // Send the batch without the frames that are not due yet.
             let due = due(sent + batch.len() as u64).filter(|due| *due > Instant::now());
             if let Some(due) = due {
                 let stopped = stop.run_until_cancelled(sleep_until(due));
@@ -338,7 +340,7 @@ async fn submit(
                 None => reader.next()?,
             };
             let Some(mut frame) = next else { break };
-            reader.capture(&mut frame);
+            reader.set_capture_time(&mut frame);
             let size = frame.data.len() as u64;
             if !batch.is_empty() && bytes + size > limits.bytes {
                 carried = Some(frame);
@@ -352,19 +354,19 @@ async fn submit(
             return Ok(());
         }
         sent += batch.len() as u64;
-        let told = batch.clone();
-        let result = sender.send(batch).await?;
+        let frames = batch.clone();
+        let result = sender.send(batch).await.map_err(|error| failure_while("submitting", error))?;
         let given_up = result.given_up.clone();
-        report.enter(&told, result);
+        report.record_batch(&frames, result);
         if let Some(why) = given_up {
             report.interrupted = stop.is_cancelled();
-            return if stop.is_cancelled() {
-                Ok(())
-            } else {
-                Err(Failure::Failed(anyhow!("gave up: {why}")))
-            };
+            return if stop.is_cancelled() { Ok(()) } else { Err(gave_up(&why)) };
         }
     }
+}
+
+fn gave_up(why: &str) -> Failure {
+    Failure::Failed(anyhow!("gave up: {why}"))
 }
 
 fn checked_stream(stream: &str) -> Result<String, Failure> {

@@ -1,4 +1,4 @@
-//! What is told of a submission.
+//! The output of `frameway submit`: refusals, and a summary at the end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::cli::Failure;
-use crate::cli::fault::{frame_words, reason};
-use crate::cli::output::{bytes, print, print_json, span};
-use crate::cli::send::{Decision, Sent};
+use crate::client::publish::{Decision, SentBatch};
+use crate::client::{describe_item, reason_name};
+use crate::console::Failure;
+use crate::console::output::{bytes, print, print_json, span};
 use crate::pb::v1 as pb;
 
-/// Refusals that are printed one by one; the rest is counted.
-const MOST_PRINTED: u64 = 50;
+/// The maximum number of refusals that are printed; further ones are only counted.
+const MAX_PRINTED: u64 = 50;
 
-/// Counts, and prints as it goes.
+/// Counts decisions and prints refusals.
 #[derive(Debug)]
 pub(super) struct Report {
     json: bool,
@@ -30,14 +30,14 @@ pub(super) struct Report {
     accepted: u64,
     duplicates: u64,
     refused: u64,
-    open: u64,
+    unconfirmed: u64,
     bytes: u64,
-    /// How often frames were sent again.
+    /// The number of frames that were sent again, counted each time.
     pub(super) retries: u64,
-    /// Calls after the first.
+    /// The number of calls after the first.
     pub(super) reconnects: u64,
     reasons: BTreeMap<String, u64>,
-    /// The user ended it.
+    /// The user interrupted the run.
     pub(super) interrupted: bool,
 }
 
@@ -49,7 +49,7 @@ impl Report {
         publisher: &str,
         first_number: u64,
     ) -> Self {
-        // Drawn on standard error, and only where that is a terminal.
+        // The bar is drawn on standard error, and only if that is a terminal.
         let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames  {per_sec}  {msg}  {eta} left");
@@ -68,7 +68,7 @@ impl Report {
             accepted: 0,
             duplicates: 0,
             refused: 0,
-            open: 0,
+            unconfirmed: 0,
             bytes: 0,
             retries: 0,
             reconnects: 0,
@@ -77,16 +77,16 @@ impl Report {
         }
     }
 
-    /// Enters a batch and prints what was refused.
-    pub(super) fn enter(&mut self, frames: &[pb::Frame], sent: Sent) {
+    /// Counts the decisions about a batch and prints its refusals.
+    pub(super) fn record_batch(&mut self, frames: &[pb::Frame], sent: SentBatch) {
         self.retries += sent.retries;
         for (frame, decision) in frames.iter().zip(sent.decisions) {
-            self.decided(frame, decision);
+            self.record(frame, decision);
         }
     }
 
-    /// Enters one frame and prints why, if it was refused.
-    pub(super) fn decided(&mut self, frame: &pb::Frame, decision: Decision) {
+    /// Counts the decision about a frame and prints its refusal, if there is one.
+    pub(super) fn record(&mut self, frame: &pb::Frame, decision: Decision) {
         match decision {
             Decision::Accepted { .. } => {
                 self.accepted += 1;
@@ -97,8 +97,8 @@ impl Report {
                 self.refused += 1;
                 self.refusal(frame, "refused", &error);
             }
-            Decision::Open(error) => {
-                self.open += 1;
+            Decision::Unconfirmed(error) => {
+                self.unconfirmed += 1;
                 if let Some(error) = error {
                     self.refusal(frame, "not confirmed", &error);
                 }
@@ -109,20 +109,20 @@ impl Report {
     }
 
     fn refusal(&mut self, frame: &pb::Frame, what: &str, error: &pb::ItemError) {
-        *self.reasons.entry(reason(error)).or_default() += 1;
+        *self.reasons.entry(reason_name(error)).or_default() += 1;
         let printed: u64 = self.reasons.values().sum();
-        if printed > MOST_PRINTED {
+        if printed > MAX_PRINTED {
             return;
         }
         let file = frame.attributes.get("file").map_or("", String::as_str);
-        let mut line = format!("{what}: {file} in {}: {}", frame.stream_id, frame_words(error));
+        let mut line = format!("{what}: {file} in {}: {}", frame.stream_id, describe_item(error));
         if error.reason() == pb::ErrorReason::OutOfOrder {
             line.push_str(" - is another run with this --publisher submitting to the stream?");
         }
         if error.reason() == pb::ErrorReason::StreamNotFound {
-            line.push_str(" - was the server started again? Register the stream with its settings");
+            line.push_str(" - was the server restarted? Register the stream with its settings");
         }
-        if printed == MOST_PRINTED {
+        if printed == MAX_PRINTED {
             line.push_str("\nfurther refusals are only counted");
         }
         self.bar.suspend(|| eprintln!("{line}"));
@@ -139,7 +139,7 @@ impl Report {
                 "accepted": self.accepted,
                 "duplicates": self.duplicates,
                 "rejected": self.refused,
-                "unconfirmed": self.open,
+                "unconfirmed": self.unconfirmed,
                 "not_sent": self.not_sent(),
                 "retries": self.retries,
                 "reconnects": self.reconnects,
@@ -165,27 +165,27 @@ impl Report {
             print(&format!("sent again {} times\n", self.retries));
         }
         if self.reconnects > 0 {
-            print(&format!("connected again {} times\n", self.reconnects));
+            print(&format!("reconnected {} times\n", self.reconnects));
         }
-        if self.open + self.not_sent() > 0 {
+        if self.unconfirmed + self.not_sent() > 0 {
             eprintln!(
-                "to go on where this ended, run it again with --publisher {} --first-number {}",
+                "to resume, run the command again with --publisher {} --first-number {}",
                 self.publisher, self.first_number,
             );
         }
     }
 
     fn not_sent(&self) -> u64 {
-        self.total.saturating_sub(self.accepted + self.duplicates + self.refused + self.open)
+        self.total.saturating_sub(self.accepted + self.duplicates + self.refused + self.unconfirmed)
     }
 
-    /// Success, or why not.
-    pub(super) fn verdict(&self) -> Result<(), Failure> {
+    /// Fails if the run was interrupted or a frame was refused.
+    pub(super) fn result(&self) -> Result<(), Failure> {
         let failed = |text: String| Err(Failure::Failed(anyhow!(text)));
         if self.interrupted {
             return failed(format!(
                 "interrupted: {} of {} frames were not sent",
-                self.not_sent() + self.open,
+                self.not_sent() + self.unconfirmed,
                 self.total
             ));
         }

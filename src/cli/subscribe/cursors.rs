@@ -1,4 +1,4 @@
-//! The file that remembers what was handled.
+//! The cursor file, which records up to where the frames of each stream were handled.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Failure;
-use crate::cli::output::write_whole;
+use crate::console::Failure;
+use crate::console::output::write_whole;
 
-/// How long a change may stay in memory. After a crash frames of this time come again.
-const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// The minimum time between two writes of the file. After a crash, the frames since the last write
+/// are delivered again.
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Cursors by stream, kept in a file.
 #[derive(Debug)]
@@ -30,36 +31,36 @@ struct Content {
 }
 
 impl CursorFile {
-    /// Reads the file, if it is there.
+    /// Reads the file, if it exists.
     ///
     /// # Errors
-    /// It cannot be read, or is not one of these files.
+    /// Fails if it cannot be read, or is not a cursor file.
     pub(super) fn open(path: PathBuf) -> Result<Self, Failure> {
         let shown = path.display().to_string();
         let content = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|error| Failure::Usage(anyhow!("{shown} is no cursor file: {error}")))?,
+                .map_err(|error| Failure::Usage(anyhow!("{shown} is not a cursor file: {error}")))?,
             Err(error) if error.kind() == ErrorKind::NotFound => Content::default(),
             Err(error) => return Err(Failure::Usage(anyhow!("cannot read {shown}: {error}"))),
         };
         Ok(Self { path, content, changed: false, written: Instant::now() })
     }
 
-    /// What was handled by earlier runs.
+    /// Returns the cursors of the last handled frames, by stream.
     pub(super) fn cursors(&self) -> BTreeMap<String, String> {
         self.content.cursors.clone()
     }
 
-    /// Everything of `stream` up to `cursor` is handled.
+    /// Records that everything of `stream` up to `cursor` is handled.
     pub(super) fn advance(&mut self, stream: &str, cursor: String) -> Result<(), Failure> {
         if !cursor.is_empty() {
             self.content.cursors.insert(stream.to_owned(), cursor);
             self.changed = true;
         }
-        if self.written.elapsed() >= WRITE_EVERY { self.write() } else { Ok(()) }
+        if self.written.elapsed() >= WRITE_INTERVAL { self.write() } else { Ok(()) }
     }
 
-    /// Writes what has changed.
+    /// Writes the file if it has changed.
     pub(super) fn write(&mut self) -> Result<(), Failure> {
         if !self.changed {
             return Ok(());
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cursors_are_there_again() {
+    fn cursors_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cursors.json");
         let mut file = CursorFile::open(path.clone()).unwrap();
@@ -87,7 +88,7 @@ mod tests {
         file.advance("cam", String::new()).unwrap();
         file.write().unwrap();
         assert_eq!(CursorFile::open(path.clone()).unwrap().cursors()["cam"], "abc");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half written stays");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no partly written file is left");
         fs::write(&path, b"nonsense").unwrap();
         assert!(matches!(CursorFile::open(path), Err(Failure::Usage(_))));
     }

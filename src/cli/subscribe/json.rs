@@ -6,12 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::save::role_name;
-use crate::cli::fault::short;
-use crate::cli::output::{ms_json, time_json};
+use crate::console::output::{ms_json, short, time_json};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 
-/// Everything that a script would want of a frame, without the pictures' bytes.
+/// Formats a frame as JSON, without the bytes of its pictures.
 pub(super) fn frame_json(
     frame: &pb::ProcessedFrame,
     saved: &[PathBuf],
@@ -102,12 +101,12 @@ fn roi_json(roi: &pb::RoiMeasures) -> Value {
     })
 }
 
-/// The bounds that a frame fails, by name.
+/// Returns the names of the validation rules that a frame failed.
 pub(super) fn failures(frame: &pb::ProcessedFrame) -> Vec<String> {
     frame.validation_failures().map(|failure| short(failure.as_str_name(), "VALIDATION_FAILURE_")).collect()
 }
 
-/// Why a picture's data was not sent; empty if it was.
+/// Returns why a picture has no data; empty if it has data.
 pub(super) fn omitted(picture: &pb::Picture) -> String {
     match picture.content {
         Some(Content::OmittedReason(reason)) => pb::OmittedReason::try_from(reason)

@@ -1,7 +1,6 @@
 //! `frameway subscribe`.
 
 mod cursors;
-pub(super) mod follow;
 mod group;
 mod json;
 mod options;
@@ -14,24 +13,25 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
-use super::Failure;
-use super::client::ConnectArgs;
-use super::sources::is_pattern;
+use super::connect::ConnectArgs;
+use crate::client::consume::Consumer;
+use crate::client::subscribe::{Event, Subscription, is_pattern, selector};
+use crate::console::{Failure, failure_while};
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
 use crate::shutdown;
 use cursors::CursorFile;
-use follow::{Event, Follower};
-use options::{Options, OptionsArgs};
+use options::OptionsArgs;
 use rendition::RenditionArgs;
 use report::{Report, Style};
 use save::Saver;
 
-/// Subscribe to streams and show what comes; --save writes the pictures to files.
+/// Subscribe to streams and show their frames; --save writes the pictures to files.
 ///
-/// Frames of a stream come in order, each once; frames that are not sent are told as gaps, with the reason. When the
-/// connection breaks or the server restarts, it connects again and goes on after the last frame. Latencies are from the
-/// server's received time (and from the camera's capture time, where it gave one) to now, by this machine's clock.
+/// Frames of a stream come in order, each once; frames that are not delivered are reported as gaps
+/// with the reason. When the connection breaks or the server restarts, the command reconnects and
+/// resumes after the last frame. Latencies are measured from the server's receive time (and from
+/// the camera's capture time, if set) until now, by this machine's clock.
 ///
 /// Ctrl-C ends it with a summary.
 #[derive(Debug, Args)]
@@ -51,8 +51,8 @@ pub(super) struct SubscribeArgs {
     #[arg(required_unless_present = "group", conflicts_with = "group", value_name = "STREAM")]
     streams: Vec<String>,
 
-    /// Take part in this consumer group: it says which streams, from where and which frames; frames are acknowledged once
-    /// shown and saved.
+    /// Consume as a member of this group, which defines the streams, the start and the frames. Each
+    /// frame is acknowledged after it was shown and saved.
     #[arg(long, value_name = "NAME", requires = "member", conflicts_with_all = ["from", "cursor_file"])]
     group: Option<String>,
 
@@ -63,9 +63,9 @@ pub(super) struct SubscribeArgs {
     #[command(flatten)]
     connect: ConnectArgs,
 
-    /// Where to start: live, earliest, a sequence number, or a cursor (of one stream).
-    #[arg(long, value_name = "WHERE", default_value = "live")]
-    from: From,
+    /// Start position: live, earliest, a sequence, or a cursor (of one stream).
+    #[arg(long, value_name = "POSITION", default_value = "live")]
+    from: Start,
 
     #[command(flatten)]
     options: Box<OptionsArgs>,
@@ -77,44 +77,47 @@ pub(super) struct SubscribeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// Which pictures come along; several with commas.
-    #[arg(long, value_name = "WHICH", value_enum, value_delimiter = ',', default_value = "processed")]
+    /// Pictures to receive, separated by commas.
+    #[arg(long, value_name = "PICTURE", value_enum, value_delimiter = ',', default_value = "processed")]
     pictures: Vec<Pictures>,
 
-    /// Write each picture to DIR/STREAM-000000001.jpg; the folder is made.
+    /// Write each picture to a file that is named after stream and sequence, such as
+    /// DIR/north-gate-000000001.jpg; the folder is created.
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
 
-    /// Resume after what this file says was handled, and keep it up to date. While it is not there, --from applies.
+    /// Resume after the frames that this file records as handled, and keep it up to date. While the
+    /// file does not exist, --from applies.
     #[arg(long, value_name = "FILE")]
     cursor_file: Option<PathBuf>,
 
-    /// One line a frame also on a terminal, instead of a live counter.
+    /// Print one line for each frame, even on a terminal, where a live counter is the default.
     #[arg(long, conflicts_with = "json")]
     lines: bool,
 
-    /// One JSON object a line: {"type":"frame"...}, "gap", and a "summary" at the end.
+    /// Print one JSON object per line. Its "type" is "started", "frame" or "gap", and "summary" for
+    /// the last one.
     #[arg(long)]
     json: bool,
 }
 
-/// Which pictures of a frame.
+/// A picture of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Pictures {
-    /// None: measures only.
+    /// No picture: measures only.
     None,
-    /// The small one.
+    /// The thumbnail.
     Thumbnail,
-    /// The one that the worker made.
+    /// The processed picture.
     Processed,
-    /// The submitted bytes, where the stream keeps them.
+    /// The submitted bytes, if the stream keeps them.
     Original,
-    /// One made as --format, --quality, --max-width and --max-height say.
+    /// A rendition made according to --format, --quality, --max-width and --max-height.
     Rendition,
 }
 
 impl Pictures {
-    /// The role; `None` for no picture at all.
+    /// Returns the role; `None` for no picture.
     fn role(self) -> Option<pb::PictureRole> {
         match self {
             Self::None => None,
@@ -126,16 +129,16 @@ impl Pictures {
     }
 }
 
-/// Where to start.
+/// A start position.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum From {
+enum Start {
     Live,
     Earliest,
     Sequence(u64),
     Cursor(String),
 }
 
-impl std::str::FromStr for From {
+impl std::str::FromStr for Start {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -148,8 +151,8 @@ impl std::str::FromStr for From {
     }
 }
 
-impl From {
-    /// As the contract has it; a cursor belongs to the only stream.
+impl Start {
+    /// Returns the position; a cursor needs exactly one stream.
     fn position(&self, streams: &[String]) -> Result<Position, Failure> {
         match self {
             Self::Live => Ok(Position::Live(pb::StartLive {})),
@@ -166,9 +169,9 @@ impl From {
     }
 }
 
-/// Follows the streams until the end, the count, or Ctrl-C.
+/// Follows the streams until they end, `--count` frames have come, or Ctrl-C is pressed.
 pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
-    let roles = args.rendition.in_place(roles(&args.pictures, args.save.is_some())?);
+    let roles = args.rendition.with_rendition(roles(&args.pictures, args.save.is_some())?);
     if let (Some(group), Some(member)) = (args.group.clone(), args.member.clone()) {
         return run_member(args, group, member, roles).await;
     }
@@ -183,12 +186,17 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     let client = args.connect.connect().await?;
     let style = Style::choose(args.json, args.lines);
     let mut report = Report::new(style);
-    let options = Options { rendition: args.rendition.rendition(), ..args.options.into_options() };
-    let mut follower =
-        Follower::new(client.streaming, &args.streams, start, resumed, roles, args.count).with(options);
+    let options = args.options.into_options(args.rendition.rendition());
+    let selectors = args.streams.iter().map(|stream| options.apply(selector(stream), &start, &roles));
+    let request = pb::SubscribeFramesRequest {
+        selectors: selectors.collect(),
+        stop_after_frames: args.count,
+        ..Default::default()
+    };
+    let mut subscription = Subscription::new(&client, request).resume_after(resumed);
     loop {
-        let Some(event) = stop.run_until_cancelled(follower.next()).await else { break };
-        match event? {
+        let Some(event) = stop.run_until_cancelled(subscription.next()).await else { break };
+        match event.map_err(|error| failure_while("subscribing", error))? {
             Event::Started { streams } => report.started(streams),
             Event::Frame(delivered) => {
                 let frame = delivered.frame.unwrap_or_default();
@@ -196,7 +204,7 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
                     Some(saver) => saver.save(&frame)?,
                     None => Vec::new(),
                 };
-                // Only what is handled whole counts as handled.
+                // A frame counts as handled only after it was saved.
                 if let Some(file) = &mut cursors {
                     file.advance(&frame.stream_id, delivered.cursor)?;
                 }
@@ -220,7 +228,7 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
                 }
             }
             Event::Lag(frames) => report.lag(frames),
-            Event::Reconnecting(why) => report.note(&format!("{why}; connecting again")),
+            Event::Reconnecting(why) => report.note(&format!("{why}; reconnecting")),
             Event::End => break,
         }
     }
@@ -231,7 +239,7 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes part in a group until the count, or Ctrl-C.
+/// Consumes as a member of a group until `--count` frames have come or Ctrl-C is pressed.
 async fn run_member(
     args: SubscribeArgs,
     group: String,
@@ -242,15 +250,15 @@ async fn run_member(
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     let client = args.connect.connect().await?;
     let mut report = Report::new(Style::choose(args.json, args.lines));
-    let member = group::Member {
-        group,
-        member,
-        roles,
-        rendition: args.rendition.rendition(),
-        max_picture_bytes: crate::cli::client::MAX_PICTURE_BYTES,
-        count: args.count,
+    let request = pb::ConsumeFramesRequest {
+        group_id: group,
+        member_id: member,
+        pictures: Some(options::pictures(&roles, args.rendition.rendition())),
+        stop_after_frames: args.count,
+        ..Default::default()
     };
-    member.run(client, saver, &mut report, stop).await?;
+    let consuming = group::consume(Consumer::new(&client, request), saver, &mut report);
+    Box::pin(stop.run_until_cancelled(consuming)).await.unwrap_or(Ok(()))?;
     report.finish();
     Ok(())
 }
@@ -258,10 +266,10 @@ async fn run_member(
 fn roles(pictures: &[Pictures], saves: bool) -> Result<Vec<pb::PictureRole>, Failure> {
     if pictures.contains(&Pictures::None) {
         if saves {
-            return Err(Failure::Usage(anyhow!("--save has nothing to write with --pictures none")));
+            return Err(Failure::Usage(anyhow!("--save needs pictures; --pictures none excludes them")));
         }
         if pictures.len() > 1 {
-            return Err(Failure::Usage(anyhow!("--pictures none excludes the others")));
+            return Err(Failure::Usage(anyhow!("--pictures none excludes all others")));
         }
     }
     let mut roles: Vec<pb::PictureRole> = Vec::new();
@@ -279,16 +287,16 @@ mod tests {
 
     #[test]
     fn a_start_is_a_word_a_number_or_a_cursor() {
-        assert_eq!("live".parse(), Ok(From::Live));
-        assert_eq!("earliest".parse(), Ok(From::Earliest));
-        assert_eq!("17".parse(), Ok(From::Sequence(17)));
-        assert_eq!("AbC_17".parse(), Ok(From::Cursor("AbC_17".to_owned())));
-        assert!("0".parse::<From>().is_err());
+        assert_eq!("live".parse(), Ok(Start::Live));
+        assert_eq!("earliest".parse(), Ok(Start::Earliest));
+        assert_eq!("17".parse(), Ok(Start::Sequence(17)));
+        assert_eq!("AbC_17".parse(), Ok(Start::Cursor("AbC_17".to_owned())));
+        assert!("0".parse::<Start>().is_err());
     }
 
     #[test]
     fn a_cursor_belongs_to_one_stream() {
-        let from = From::Cursor("x".to_owned());
+        let from = Start::Cursor("x".to_owned());
         assert!(from.position(&["cam".to_owned()]).is_ok());
         assert!(from.position(&["cam*".to_owned()]).is_err());
         assert!(from.position(&["a".to_owned(), "b".to_owned()]).is_err());

@@ -1,4 +1,4 @@
-//! What is told of a subscription, as it goes and at the end.
+//! The output of a subscription: each event, and a summary at the end.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
@@ -10,20 +10,19 @@ use serde_json::{Value, json};
 
 use super::json::{failures, frame_json, omitted};
 use super::save::role_name;
-use crate::cli::fault::short;
-use crate::cli::latency::Latency;
-use crate::cli::output::{bytes, print, print_json, since, span, time_gap_words, time_json};
+use crate::console::latency::Latency;
+use crate::console::output::{bytes, print, print_json, short, since, span, time_gap_words, time_json};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 
-/// How it is told.
+/// The style of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
-    /// One line that changes.
+    /// One line that is updated.
     Counter,
-    /// A line a frame.
+    /// One line for each frame.
     Lines,
-    /// A JSON object a frame.
+    /// One JSON object for each event.
     Json,
 }
 
@@ -37,12 +36,12 @@ impl Style {
     }
 }
 
-/// Frames that were not sent for one reason.
+/// Frames that were not delivered for one reason.
 #[derive(Debug, Clone, Copy, Default)]
 struct Missing {
-    /// Those that can be counted.
+    /// The number of frames that can be counted.
     frames: u64,
-    /// There are others, and nobody knows how many.
+    /// Further frames are missing; their number is unknown.
     uncounted: bool,
 }
 
@@ -69,13 +68,13 @@ impl Missing {
         }
     }
 
-    /// A number, or null if it is not known.
+    /// Returns the number, or null if it is unknown.
     fn as_json(self) -> Value {
         if self.uncounted { Value::Null } else { self.frames.into() }
     }
 }
 
-/// Counts, and prints as it goes.
+/// Counts events and prints them.
 #[derive(Debug)]
 pub(super) struct Report {
     style: Style,
@@ -86,7 +85,8 @@ pub(super) struct Report {
     saved: u64,
     lag: u64,
     gaps: BTreeMap<String, Missing>,
-    /// Gaps of time, in which nobody knows how many frames there were.
+    /// The number of time spans whose frames are no longer kept. The number of these frames is
+    /// unknown.
     time_gaps: u64,
     received: Latency,
     captured: Latency,
@@ -103,7 +103,7 @@ impl Report {
         if counter {
             bar.enable_steady_tick(Duration::from_millis(250));
         }
-        bar.set_message("waiting for the first");
+        bar.set_message("waiting for the first frame");
         Self {
             style,
             bar,
@@ -119,12 +119,12 @@ impl Report {
         }
     }
 
-    /// Frames so far.
+    /// Returns the number of frames so far.
     pub(super) fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// The server has fixed the positions.
+    /// Reports that the server has fixed the start positions.
     pub(super) fn started(&mut self, streams: usize) {
         if self.style == Style::Json {
             print_json(&json!({ "type": "started", "streams": streams }));
@@ -136,14 +136,14 @@ impl Report {
         }
     }
 
-    /// A frame has come and is handled.
+    /// Reports a frame that was handled.
     pub(super) fn frame(&mut self, frame: &pb::ProcessedFrame, saved: &[PathBuf]) {
         self.frames += 1;
         self.saved += saved.len() as u64;
         let received = frame.receive_time.as_ref().map(since);
         let captured = frame.capture_time.as_ref().map(since);
-        self.received.enter(received);
-        self.captured.enter(captured);
+        self.received.record(received);
+        self.captured.record(captured);
         self.bytes += frame.pictures.iter().map(data_bytes).sum::<u64>();
         match self.style {
             Style::Json => print_json(&frame_json(frame, saved, received, captured)),
@@ -155,7 +155,7 @@ impl Report {
         }
     }
 
-    /// Frames do not come.
+    /// Reports frames that are not delivered.
     pub(super) fn gap(&mut self, gap: &pb::Gap) {
         if let Some(end) = &gap.end_receive_time {
             return self.time_gap(gap, end);
@@ -184,7 +184,7 @@ impl Report {
         if self.style == Style::Lines { print(&format!("{line}\n")) } else { self.note(&line) }
     }
 
-    /// Frames of a stretch of time are not kept.
+    /// Reports a gap of time: a time span whose frames are no longer kept.
     fn time_gap(&mut self, gap: &pb::Gap, end: &prost_types::Timestamp) {
         self.time_gaps += 1;
         let reasons: Vec<String> =
@@ -204,7 +204,7 @@ impl Report {
         if self.style == Style::Lines { print(&format!("{line}\n")) } else { self.note(&line) }
     }
 
-    /// Frames that are published and not here yet.
+    /// Notes the number of frames that are published and not delivered yet.
     pub(super) fn lag(&mut self, frames: u64) {
         self.lag = frames;
         if self.style == Style::Counter && self.frames > 0 {
@@ -212,7 +212,7 @@ impl Report {
         }
     }
 
-    /// Says something beside the frames, on standard error.
+    /// Prints a remark on standard error.
     pub(super) fn note(&self, text: &str) {
         self.bar.suspend(|| eprintln!("{text}"));
     }
@@ -243,10 +243,10 @@ impl Report {
             text.push_str("; no gaps");
         }
         if self.time_gaps > 0 {
-            text.push_str(&format!("; {} of the time asked for not kept", stretches(self.time_gaps)));
+            text.push_str(&format!("; {} of the requested time not kept", parts(self.time_gaps)));
         }
         for (reason, missing) in &self.gaps {
-            text.push_str(&format!("; {} not sent ({reason})", missing.words()));
+            text.push_str(&format!("; {} not delivered ({reason})", missing.words()));
         }
         text.push('\n');
         for (name, latency) in [("received to now", &self.received), ("captured to now", &self.captured)] {
@@ -254,7 +254,7 @@ impl Report {
                 text.push_str(&format!("{name}: {words}\n"));
             }
         }
-        // In the style of lines, standard output is the frames'.
+        // In this style, standard output has nothing but the lines of frames and gaps.
         if self.style == Style::Lines { eprint!("{text}") } else { print(&text) }
     }
 
@@ -269,15 +269,15 @@ impl Report {
             text.push_str(&format!("  latency {words}"));
         }
         if self.lag > 0 {
-            text.push_str(&format!("  {} behind", self.lag));
+            text.push_str(&format!("  lag {}", self.lag));
         }
         if !self.gaps.is_empty() {
             let mut all = Missing::default();
             self.gaps.values().for_each(|missing| all.add(*missing));
-            text.push_str(&format!("  {} not sent", all.words()));
+            text.push_str(&format!("  {} not delivered", all.words()));
         }
         if self.time_gaps > 0 {
-            text.push_str(&format!("  {} not kept", stretches(self.time_gaps)));
+            text.push_str(&format!("  {} not kept", parts(self.time_gaps)));
         }
         text
     }
@@ -290,15 +290,15 @@ fn gap_line(gap: &pb::Gap, causes: &[(String, &pb::GapCause)]) -> String {
     };
     let cause = |(reason, cause): &(String, &pb::GapCause)| {
         let replaced = cause.reason() == pb::GapReason::StoreReplaced;
-        let hint = if replaced { " (the cursor is of another store)" } else { "" };
+        let hint = if replaced { " (the cursor belongs to another store)" } else { "" };
         format!("{} {reason}{hint}", Missing::of(cause).words())
     };
     let causes: Vec<String> = causes.iter().map(cause).collect();
-    format!("{} {range} not sent: {}", gap.stream_id, causes.join(", "))
+    format!("{} {range} not delivered: {}", gap.stream_id, causes.join(", "))
 }
 
-fn stretches(count: u64) -> String {
-    if count == 1 { "1 stretch".to_owned() } else { format!("{count} stretches") }
+fn parts(count: u64) -> String {
+    if count == 1 { "1 part".to_owned() } else { format!("{count} parts") }
 }
 
 fn data_bytes(picture: &pb::Picture) -> u64 {
@@ -315,15 +315,15 @@ fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: 
         match &picture.content {
             Some(Content::Data(data)) => line.push_str(&format!(" {}", bytes(data.len() as u64))),
             Some(Content::OmittedReason(_)) | None => {
-                line.push_str(&format!(" not sent: {}", omitted(picture)))
+                line.push_str(&format!(" omitted: {}", omitted(picture)))
             }
         }
     }
     if let Some(score) = frame.quality.as_ref().and_then(|quality| quality.quality_score) {
         line.push_str(&format!("  quality {score:.2}"));
     }
-    let traffic = frame.scene.unwrap_or_default();
-    for (name, share) in [("density", traffic.foreground_ratio), ("motion", traffic.motion_intensity)] {
+    let scene = frame.scene.unwrap_or_default();
+    for (name, share) in [("foreground", scene.foreground_ratio), ("motion", scene.motion_intensity)] {
         if let Some(share) = share {
             line.push_str(&format!("  {name} {share:.2}"));
         }
@@ -360,20 +360,20 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_says_how_many_frames_can_be_missing_and_not_how_far_the_numbers_jump() {
+    fn a_gap_counts_missing_frames_and_not_skipped_sequences() {
         use pb::GapReason::{BackendFailover, Retention, StoreReplaced};
-        assert_eq!(line(3, 5, vec![cause(Retention, 3, None)]), "cam 3-5 not sent: 3 Retention");
+        assert_eq!(line(3, 5, vec![cause(Retention, 3, None)]), "cam 3-5 not delivered: 3 Retention");
         let jump = |frames| line(6, 40_000, vec![cause(BackendFailover, 39_995, frames)]);
-        assert_eq!(jump(Some(2)), "cam 6-40000 not sent: 2 BackendFailover");
-        assert_eq!(jump(None), "cam 6-40000 not sent: an unknown number BackendFailover");
+        assert_eq!(jump(Some(2)), "cam 6-40000 not delivered: 2 BackendFailover");
+        assert_eq!(jump(None), "cam 6-40000 not delivered: an unknown number BackendFailover");
         assert_eq!(
             line(1, 0, vec![cause(StoreReplaced, 0, None)]),
-            "cam before 1 not sent: an unknown number StoreReplaced (the cursor is of another store)"
+            "cam before 1 not delivered: an unknown number StoreReplaced (the cursor belongs to another store)"
         );
     }
 
     #[test]
-    fn a_summary_adds_up_what_is_known() {
+    fn a_summary_adds_the_known_counts() {
         let mut all = Missing::default();
         all.add(Missing::of(&cause(pb::GapReason::Retention, 3, Some(3))));
         assert_eq!((all.words(), all.as_json()), ("3".to_owned(), 3.into()));

@@ -1,13 +1,12 @@
-//! Pictures to files.
+//! Saving pictures to files.
 
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use crate::cli::Failure;
-use crate::cli::fault::short;
-use crate::cli::output::write_whole;
+use crate::console::Failure;
+use crate::console::output::{short, write_whole};
 use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 
@@ -15,25 +14,25 @@ use crate::pb::v1::picture::Content;
 #[derive(Debug)]
 pub(super) struct Saver {
     folder: PathBuf,
-    /// Frames come with several pictures, so that names must tell them apart.
+    /// A frame may have several pictures, so file names contain the role.
     several: bool,
 }
 
 impl Saver {
-    /// Makes the folder.
+    /// Creates the folder.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// Fails if it cannot be created.
     pub(super) fn new(folder: PathBuf, several: bool) -> Result<Self, Failure> {
-        let made = fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()));
+        let made = fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()));
         made.map_err(Failure::Usage)?;
         Ok(Self { folder, several })
     }
 
-    /// Writes the pictures of a frame that carry data; answers the files.
+    /// Writes the pictures of a frame that have data, and returns the files.
     ///
     /// # Errors
-    /// One cannot be written.
+    /// Fails if a file cannot be written.
     pub(super) fn save(&mut self, frame: &pb::ProcessedFrame) -> Result<Vec<PathBuf>, Failure> {
         let mut saved = Vec::new();
         for picture in &frame.pictures {
@@ -48,15 +47,15 @@ impl Saver {
 
 fn file_name(frame: &pb::ProcessedFrame, picture: &pb::Picture, several: bool) -> String {
     let role = if several { format!("-{}", role_name(picture)) } else { String::new() };
-    format!("{}-{:09}{role}.{}", frame.stream_id, frame.sequence, ending(picture.format()))
+    format!("{}-{:09}{role}.{}", frame.stream_id, frame.sequence, extension(picture.format()))
 }
 
-/// The role's name in lower case.
+/// Returns the role's name in lower case.
 pub(super) fn role_name(picture: &pb::Picture) -> String {
     short(picture.role().as_str_name(), "PICTURE_ROLE_").to_lowercase()
 }
 
-fn ending(format: pb::PictureFormat) -> String {
+fn extension(format: pb::PictureFormat) -> String {
     match format {
         pb::PictureFormat::Jpeg => "jpg".to_owned(),
         pb::PictureFormat::Unspecified => "bin".to_owned(),
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_sort_as_their_sequences_do() {
+    fn file_names_sort_by_sequence() {
         let folder = tempfile::tempdir().unwrap();
         let picture = pb::Picture {
             role: pb::PictureRole::Processed.into(),

@@ -1,9 +1,9 @@
-//! Which frames a subscriber wants of its streams.
+//! The frames that a subscriber wants from its streams: sampling and filters.
 
 use std::collections::BTreeMap;
 
 use super::checked_entries;
-use super::subscription::too_many;
+use super::policy::bounded;
 use crate::domain::FrameFilter;
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::Sampling;
@@ -33,22 +33,19 @@ pub(super) fn filter(filter: pb::FrameFilter) -> Result<FrameFilter> {
         valid_only,
     } = filter;
     Ok(FrameFilter {
-        min_quality_score: share("min_quality_score", min_quality_score)?,
-        min_motion_intensity: share("min_motion_intensity", min_motion_intensity)?,
-        min_foreground_ratio: share("min_foreground_ratio", min_foreground_ratio)?,
+        min_quality_score: bounded("min_quality_score", min_quality_score, 0.0, 1.0)?,
+        min_motion_intensity: bounded("min_motion_intensity", min_motion_intensity, 0.0, 1.0)?,
+        min_foreground_ratio: bounded("min_foreground_ratio", min_foreground_ratio, 0.0, 1.0)?,
         attributes: terms("attributes", attributes)?,
         stream_labels: terms("stream_labels", stream_labels)?,
         valid_only,
     })
 }
 
-fn share(field: &str, value: Option<f64>) -> Result<Option<f64>> {
-    match value {
-        Some(value) if !(0.0..=1.0).contains(&value) => Err(Fault::invalid(field, "must be from 0 to 1")),
-        value => Ok(value),
-    }
-}
-
 fn terms(field: &str, terms: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
-    if terms.len() > MAX_TERMS { Err(too_many(field, MAX_TERMS)) } else { checked_entries(field, terms) }
+    if terms.len() > MAX_TERMS {
+        Err(Fault::too_many(field, MAX_TERMS))
+    } else {
+        checked_entries(field, terms)
+    }
 }

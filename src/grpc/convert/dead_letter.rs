@@ -18,17 +18,17 @@ fn reason_to_pb(reason: DeadLetterReason) -> ErrorReason {
     }
 }
 
-/// What is sent of a dead letter's picture.
-pub(crate) enum Shown {
-    /// What is known of it, without its data: it was not asked for.
+/// The part of a dead letter's picture that is sent.
+pub(crate) enum LetterPicture {
+    /// Its description only: the request does not ask for the data.
     Described,
-    /// The data.
+    /// The description and the data.
     Data(Bytes),
-    /// It was asked for and does not come.
+    /// The request asks for the data, and it is left out.
     Omitted(pb::OmittedReason),
 }
 
-pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
+pub(crate) fn to_pb(letter: DeadLetter, shown: LetterPicture) -> pb::DeadLetter {
     let DeadLetter { id, frame, replay } = letter;
     let DeadFrame {
         source,
@@ -63,21 +63,19 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
     };
     let picture = picture.map(|DeadPicture { format, width, height, payload }| pb::Picture {
         role: picture::role_to_pb(role).into(),
-        // The bytes of no known format are stored as some format all the same.
-        format: match reason {
-            DeadLetterReason::Failed(FailureReason::UnknownFormat) => pb::PictureFormat::Unspecified,
-            DeadLetterReason::Failed(_)
-            | DeadLetterReason::AttemptsExhausted
-            | DeadLetterReason::Rejected => picture::format_to_pb(format),
+        // The stored format means nothing if the format of the data is unknown.
+        format: match reason == DeadLetterReason::Failed(FailureReason::UnknownFormat) {
+            true => pb::PictureFormat::Unspecified,
+            false => picture::format_to_pb(format),
         }
         .into(),
         width,
         height,
         size_bytes: payload.size_bytes,
         content: match shown {
-            Shown::Described => None,
-            Shown::Data(data) => Some(Content::Data(data)),
-            Shown::Omitted(reason) => Some(Content::OmittedReason(reason.into())),
+            LetterPicture::Described => None,
+            LetterPicture::Data(data) => Some(Content::Data(data)),
+            LetterPicture::Omitted(reason) => Some(Content::OmittedReason(reason.into())),
         },
         row_stride_bytes,
         color_range: color_range.into(),
@@ -96,7 +94,7 @@ pub(crate) fn to_pb(letter: DeadLetter, shown: Shown) -> pb::DeadLetter {
         dead_letter_time: Some(time::to_pb(id.dead_letter_time)),
         capture_time: capture_time.map(time::to_pb),
         receive_time: Some(time::to_pb(receive_time)),
-        publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
+        publisher_id: publisher.as_ref().map(|p| p.id.name().to_owned()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes,
         picture,

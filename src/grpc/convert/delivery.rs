@@ -5,11 +5,12 @@ use crate::hub::{DeliveredFrame, Event, Gap, GapReason, StreamHead, TimeGap};
 use crate::pb::v1 as pb;
 use crate::pb::v1::subscribe_frames_response::Event as Wire;
 
-/// Most streams that one heartbeat tells of.
+/// The maximum number of streams that one heartbeat reports.
 const MAX_HEARTBEAT_STREAMS: usize = 1000;
 
-/// One message of a subscription. `max_bytes` has the bound of its picture data for each selector; `None` for what has
-/// no place on the wire. Cursors are those of `store`.
+/// Converts an event of a subscription; returns `None` for an event that is not sent. `max_bytes`
+/// contains, for each selector, the maximum size of the picture data in one message. Cursors belong
+/// to `store`.
 pub(crate) fn to_pb(
     event: Event,
     max_bytes: &[u64],
@@ -50,12 +51,12 @@ fn frame_to_pb(
             cursor: cursor.encode(store),
             selector_index: index_to_pb(selector),
         }),
-        // The hub tells tombstones as gaps.
+        // The hub reports tombstones as gaps.
         Entry::Tombstone(_) => None,
     }
 }
 
-/// Requests hold at most `MAX_SELECTORS`.
+/// Converts the index of a selector. It fits: a request has at most `MAX_SELECTORS` selectors.
 fn index_to_pb(selector: usize) -> u32 {
     u32::try_from(selector).unwrap_or(u32::MAX)
 }
@@ -70,7 +71,7 @@ fn delivered_time_gap(gap: TimeGap, store: &StoreIdentity) -> pb::DeliveredGap {
     pb::DeliveredGap { gap: Some(time_gap_to_pb(gap)), cursor, selector_index }
 }
 
-/// A run of sequences that are not sent.
+/// Converts a range of sequences that is not delivered.
 pub(crate) fn gap_to_pb(gap: Gap) -> pb::Gap {
     let Gap { stream_id, selector: _, from, to, causes, failover_frames, cursor: _ } = gap;
     let cause = |(reason, count)| {
@@ -101,7 +102,7 @@ pub(crate) fn gap_to_pb(gap: Gap) -> pb::Gap {
     }
 }
 
-/// A stretch of time. Its sequences are not known, and neither is how many they are.
+/// Converts a gap of which only the range of time is known, not the sequences and not their number.
 pub(crate) fn time_gap_to_pb(gap: TimeGap) -> pb::Gap {
     let TimeGap { stream_id, selector: _, reason, start, end, oldest, cursor: _ } = gap;
     pb::Gap {
@@ -132,7 +133,7 @@ fn reason_to_pb(reason: GapReason) -> pb::GapReason {
     }
 }
 
-/// The streams that are furthest behind, by stream id.
+/// Returns the streams with the largest lag, sorted by stream id.
 pub(crate) fn lags_to_pb(mut heads: Vec<StreamHead>) -> Vec<pb::StreamLag> {
     if heads.len() > MAX_HEARTBEAT_STREAMS {
         heads.sort_by_key(|head| std::cmp::Reverse(head.lag_frames));
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn cursors_come_by_stream_id() {
+    fn cursors_are_sorted_by_stream_id() {
         let cursor = |stream: &str| Cursor::new(id(stream), Sequence::FIRST);
         let store = StoreIdentity::random();
         let event = to_pb(Event::Draining(vec![cursor("b"), cursor("a")]), &[], &store).unwrap().event;

@@ -2,26 +2,25 @@ use bytes::Bytes;
 
 use super::picture::{format_from_pb, matrix_from_pb, range_from_pb};
 use super::{checked_map, known, time};
-use crate::config::Limits;
-use crate::domain::limits::{MAX_CLOCK_ERROR_YEARS, MAX_SEQUENCE};
+use crate::domain::limits::{MAX_CLOCK_ERROR_YEARS, MAX_SEQUENCE, RequestLimits};
 use crate::domain::{
-    ClockAction, ClockPolicy, Digest, FrameHeader, PictureFormat, PublisherMark, RawColors, SourceInfo,
-    StreamId, Timestamp, well_formed_trace,
+    ClockAction, ClockPolicy, Digest, FrameHeader, PictureFormat, PrincipalName, PublisherId,
+    PublisherSequence, RawColors, SourceInfo, StreamId, Timestamp, well_formed_trace,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::picture::{self, sniff};
-use crate::queue::{NewFrame, Offer};
+use crate::queue::{NewFrame, Upload};
 
 const MAX_ROW_STRIDE_BYTES: u32 = 65_536;
 const MICROS_PER_YEAR: u64 = 31_556_952_000_000;
 
-/// A submitted frame that keeps every rule which needs no look at its stream.
+/// A submitted frame that passed all checks except those that depend on the settings of its stream.
 #[derive(Debug)]
 pub(crate) struct SubmittedFrame {
     pub(crate) stream_id: StreamId,
-    pub(crate) publisher: Option<PublisherMark>,
+    pub(crate) publisher: Option<PublisherSequence>,
     pub(crate) capture_time: Option<Timestamp>,
     pub(crate) clock_skewed: bool,
     format: PictureFormat,
@@ -36,11 +35,16 @@ pub(crate) struct SubmittedFrame {
 }
 
 impl SubmittedFrame {
-    /// Checks a frame from the wire.
+    /// Converts and checks a frame.
     ///
     /// # Errors
-    /// The first rule that it breaks.
-    pub(crate) fn from_pb(frame: pb::Frame, limits: &Limits, now: Timestamp) -> Result<Self> {
+    /// Returns the first rule that the frame breaks.
+    pub(crate) fn from_pb(
+        frame: pb::Frame,
+        limits: &RequestLimits,
+        now: Timestamp,
+        principal: Option<&PrincipalName>,
+    ) -> Result<Self> {
         let pb::Frame {
             stream_id,
             publisher_id,
@@ -58,7 +62,7 @@ impl SubmittedFrame {
             color_matrix,
         } = frame;
         let stream_id = stream_id.parse()?;
-        let publisher = publisher(&publisher_id, publisher_sequence)?;
+        let publisher = publisher(&publisher_id, publisher_sequence, principal)?;
         let capture_time = capture_time.map(|t| plausible_time(t, now)).transpose()?;
         if data.is_empty() {
             return Err(Fault::new(ErrorReason::PictureMissing, "the frame has no picture").field("data"));
@@ -94,10 +98,10 @@ impl SubmittedFrame {
         })
     }
 
-    /// Holds the capture time against the stream's clock policy.
+    /// Checks the capture time against the clock policy of the stream.
     ///
     /// # Errors
-    /// It is too far off for a policy that refuses.
+    /// The difference is too large, and the policy rejects such frames.
     pub(crate) fn check_clock(&mut self, policy: ClockPolicy, now: Timestamp) -> Result<()> {
         let Some(capture_time) = self.capture_time else { return Ok(()) };
         let skew = capture_time.distance(now);
@@ -116,8 +120,9 @@ impl SubmittedFrame {
         Ok(())
     }
 
-    /// The frame for the queue, once its bytes are digested. What was not said of its size is read from its header: where the
-    /// picture is relayed, nobody else reads it.
+    /// Creates the frame for the queue from the digest of its picture. If the frame states no width
+    /// and height, they are read from the header of the picture, because a relayed picture is not
+    /// read later.
     pub(crate) fn into_new_frame(self, digest: Digest) -> NewFrame {
         let (width, height) = match (self.width, self.height) {
             (0, 0) => picture::size_of(self.format, &self.data).unwrap_or_default(),
@@ -142,19 +147,26 @@ impl SubmittedFrame {
             tracestate: self.tracestate,
             replayed_from: None,
         };
-        NewFrame { stream_id: self.stream_id, header, offer: Offer::new(self.data) }
+        NewFrame { stream_id: self.stream_id, header, upload: Upload::new(self.data) }
     }
 }
 
-/// A publisher's name without a number tells nothing that could be stored; a number needs a name.
-fn publisher(id: &str, sequence: Option<u64>) -> Result<Option<PublisherMark>> {
-    let id = if id.is_empty() { None } else { Some(id.parse()?) };
+/// Reads the publisher and its sequence. An id without a sequence is not stored; a sequence needs
+/// an id.
+fn publisher(
+    id: &str,
+    sequence: Option<u64>,
+    principal: Option<&PrincipalName>,
+) -> Result<Option<PublisherSequence>> {
+    let id = if id.is_empty() { None } else { Some(PublisherId::owned_by(principal, id)?) };
     match (id, sequence) {
         (_, Some(sequence)) if sequence == 0 || sequence > MAX_SEQUENCE => {
             Err(Fault::invalid("publisher_sequence", "must be from 1 to 2^53 - 1"))
         }
-        (Some(id), Some(sequence)) => Ok(Some(PublisherMark { id, sequence })),
-        (None, Some(_)) => Err(Fault::invalid("publisher_id", "must be set where publisher_sequence is")),
+        (Some(id), Some(sequence)) => Ok(Some(PublisherSequence { id, sequence })),
+        (None, Some(_)) => {
+            Err(Fault::invalid("publisher_id", "must be set together with publisher_sequence"))
+        }
         (_, None) => Ok(None),
     }
 }
@@ -176,25 +188,27 @@ fn named_or_sniffed(named: pb::PictureFormat, has_sides: bool, data: &[u8]) -> R
         (None, Some(found)) => Ok(found),
         (None, None) if has_sides => Err(Fault::new(
             ErrorReason::PictureFormatUnknown,
-            "the bytes begin like no JPEG, PNG or WebP; a raw format must be named",
+            "the data is not a JPEG, PNG or WebP picture; set format for a raw picture",
         )
         .field("format")),
-        // Damaged on its way, most likely. It was sent, so it is accounted for: the decoder makes a tombstone of it.
+        // The picture was probably damaged on its way. The frame is accepted, so that it is
+        // counted: when decoding fails, it becomes a tombstone.
         (None, None) => Ok(PictureFormat::Jpeg),
         (Some(named), Some(found)) if !named.is_raw() && named != found => Err(Fault::new(
             ErrorReason::PictureFormatMismatch,
-            format!("the frame says {named}, the bytes begin like {found}"),
+            format!("format is {named}, but the data looks like {found}"),
         )
         .field("format")),
-        // An encoded picture that begins like nothing known is accepted: the decoder says what is wrong with it.
+        // An encoded picture of unknown content is accepted: the decoder reports what is wrong with
+        // it.
         (Some(named), _) => Ok(named),
     }
 }
 
-fn check_sides(width: u32, height: u32, limits: &Limits) -> Result<()> {
+fn check_sides(width: u32, height: u32, limits: &RequestLimits) -> Result<()> {
     for (field, side) in [("width", width), ("height", height)] {
         if side > limits.max_side {
-            return Err(too_large(field, "pixels a side", limits.max_side, side));
+            return Err(too_large(field, "pixels per side", limits.max_side, side));
         }
     }
     let pixels = u64::from(width) * u64::from(height);
@@ -221,7 +235,7 @@ fn check_raw(
         let rule = format!("must be 0 or from {row_bytes} (a row) to {MAX_ROW_STRIDE_BYTES}");
         return Err(Fault::invalid("row_stride_bytes", rule));
     }
-    // All that makes it none has been refused above.
+    // The checks above refuse everything without a raw size.
     let needed = format.raw_size(width, height, stride).unwrap_or_default();
     if size as u64 != needed {
         return Err(Fault::new(
@@ -233,7 +247,7 @@ fn check_raw(
     Ok(())
 }
 
-/// Of formats whose numbers mean one thing only, nothing must be said.
+/// Reads the color range and matrix. They must be unset for formats that have only one.
 fn raw_colors(format: PictureFormat, range: i32, matrix: i32) -> Result<RawColors> {
     let (range, matrix) =
         (known::<pb::ColorRange>("color_range", range)?, known::<pb::ColorMatrix>("color_matrix", matrix)?);
@@ -247,10 +261,10 @@ fn raw_colors(format: PictureFormat, range: i32, matrix: i32) -> Result<RawColor
         | PictureFormat::Bgr8 => (false, false),
     };
     if range != pb::ColorRange::Unspecified && !has_range {
-        return Err(Fault::invalid("color_range", "must be unspecified but for NV12, I420 and GRAY8"));
+        return Err(Fault::invalid("color_range", "must be unspecified except for NV12, I420 and GRAY8"));
     }
     if matrix != pb::ColorMatrix::Unspecified && !has_matrix {
-        return Err(Fault::invalid("color_matrix", "must be unspecified but for NV12 and I420"));
+        return Err(Fault::invalid("color_matrix", "must be unspecified except for NV12 and I420"));
     }
     Ok(RawColors { range: range_from_pb(range), matrix: matrix_from_pb(matrix) })
 }

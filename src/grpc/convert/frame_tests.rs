@@ -23,7 +23,7 @@ fn gray(width: u32, height: u32, stride: u32, bytes: usize) -> pb::Frame {
 }
 
 fn converted(frame: pb::Frame) -> Result<SubmittedFrame> {
-    SubmittedFrame::from_pb(frame, &Limits::default(), NOW)
+    SubmittedFrame::from_pb(frame, &RequestLimits::default(), NOW, None)
 }
 
 fn refused(frame: pb::Frame) -> (ErrorReason, String) {
@@ -109,7 +109,7 @@ fn each_fault_has_its_reason_and_field() {
 }
 
 #[test]
-fn raw_pictures_have_exactly_their_bytes() {
+fn raw_pictures_must_have_their_exact_size() {
     assert!(converted(gray(4, 4, 0, 16)).is_ok());
     assert!(converted(gray(4, 4, 8, 32)).is_ok());
 }
@@ -143,7 +143,7 @@ fn the_clock_policy_flags_or_refuses() {
 }
 
 #[test]
-fn a_clock_may_be_passed_over() {
+fn a_clock_policy_may_ignore_the_capture_time() {
     let policy = ClockPolicy { tolerance: std::time::Duration::from_secs(60), action: ClockAction::Ignore };
     let mut frame = converted(pb::Frame { capture_time: at(1_700_000_000), ..jpeg() }).unwrap();
     frame.check_clock(policy, NOW).unwrap();
@@ -151,7 +151,7 @@ fn a_clock_may_be_passed_over() {
 }
 
 #[test]
-fn what_raw_numbers_mean_is_taken_over() {
+fn the_colors_of_raw_pictures_are_converted() {
     use crate::domain::{ColorMatrix, ColorRange, RawColors};
     let nv12 = || pb::Frame { format: pb::PictureFormat::Nv12.into(), ..gray(4, 4, 0, 24) };
     for (range, expected_range) in [(0, ColorRange::Full), (1, ColorRange::Full), (2, ColorRange::Limited)] {

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use super::policy::bounded;
-use super::subscription::{cursors, stream_sets};
-use super::{choice, known, time};
+use super::stream::unless_empty;
+use super::subscription::stream_sets;
+use super::{check_text, choice, known, start, time};
 use crate::domain::limits::{MAX_DISPLAY_NAME_BYTES, MAX_GROUP_FRAMES};
 use crate::domain::{
     BackoffSettings, FrameFilter, GroupAffinity, GroupId, GroupPolicies, GroupRecord, GroupSettings,
-    Sampling, Sequence, StoreIdentity, StreamMatch,
+    Sampling, StoreIdentity, StreamMatch,
 };
 use crate::grpc::fault::{Fault, Result};
-use crate::hub::{self, Consumers, GroupStart, GroupTotals, StreamSet, lag_of};
+use crate::hub::{self, GroupStart, GroupTotals, StreamSet, lag_of};
 use crate::pb::v1 as pb;
-use crate::pb::v1::start_position::Position;
 use crate::pb::v1::stream_match::Selector as By;
 use crate::queue::{GroupPosition, GroupState, MemberState, OutputSpan};
 
@@ -22,7 +22,7 @@ const TEN_MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
 const MAX_ATTEMPTS: u32 = 100;
 
-/// What a caller says of a group.
+/// The settings and the start of a group in a request.
 #[derive(Debug)]
 pub(crate) struct WantedGroup {
     pub(crate) id: GroupId,
@@ -30,7 +30,8 @@ pub(crate) struct WantedGroup {
     pub(crate) start: GroupStart,
 }
 
-/// Reads a group's id, settings and start. The etag is the handlers' to read; output-only fields are passed over.
+/// Reads the id, the settings and the start of a group. Ignores the etag, which handlers read, and
+/// output-only fields.
 pub(crate) fn from_pb(group: pb::ConsumerGroup, store: &StoreIdentity) -> Result<WantedGroup> {
     let pb::ConsumerGroup {
         group_id,
@@ -52,12 +53,8 @@ pub(crate) fn from_pb(group: pb::ConsumerGroup, store: &StoreIdentity) -> Result
         effective: _,
     } = group;
     let id = group_id.parse()?;
-    if display_name.len() > MAX_DISPLAY_NAME_BYTES {
-        let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
-        return Err(Fault::invalid("display_name", rule));
-    }
+    check_text("display_name", &display_name, MAX_DISPLAY_NAME_BYTES)?;
     let streams = stream_matches("streams", streams)?;
-    Consumers::check_selection(&streams)?;
     let deadline = time::duration_within("ack_deadline", ack_deadline, SECOND, HOUR)?;
     let affinity = match known("affinity", affinity)? {
         pb::GroupAffinity::Unspecified => None,
@@ -70,24 +67,24 @@ pub(crate) fn from_pb(group: pb::ConsumerGroup, store: &StoreIdentity) -> Result
         filter: choice::filter(filter.unwrap_or_default()).map_err(|fault| fault.within("filter"))?,
         sampling: sampling_from_pb(sampling.unwrap_or_default()).map_err(|fault| fault.within("sampling"))?,
         ack_deadline: deadline,
-        max_delivery_attempts: count("max_delivery_attempts", max_delivery_attempts, MAX_ATTEMPTS)?,
+        max_delivery_attempts: bounded("max_delivery_attempts", max_delivery_attempts, 1, MAX_ATTEMPTS)?,
         backoff: backoff_from_pb(backoff.unwrap_or_default()).map_err(|fault| fault.within("backoff"))?,
         affinity,
-        max_outstanding_frames: count("max_outstanding_frames", max_outstanding_frames, MAX_GROUP_FRAMES)?,
+        max_outstanding_frames: bounded(
+            "max_outstanding_frames",
+            max_outstanding_frames,
+            1,
+            MAX_GROUP_FRAMES,
+        )?,
     };
     let start = match start {
-        Some(start) => start_from_pb(start, store).map_err(|fault| fault.within("start"))?,
+        Some(start) => start::from_pb(start, store).map_err(|fault| fault.within("start"))?,
         None => GroupStart::Live,
     };
     Ok(WantedGroup { id, settings, start })
 }
 
-/// A count from 1.
-fn count(field: &str, count: Option<u32>, most: u32) -> Result<Option<u32>> {
-    Ok(bounded(field, count, 1, most.into())?.map(|count| count as u32))
-}
-
-/// The terms of a selection, 1 to 100.
+/// Reads the terms of a selection, 1 to 100.
 pub(crate) fn stream_matches(field: &str, streams: Vec<pb::StreamMatch>) -> Result<Vec<StreamMatch>> {
     stream_sets(field, streams).map(|sets| sets.into_iter().flat_map(terms).collect())
 }
@@ -98,30 +95,12 @@ fn terms(set: StreamSet) -> Vec<StreamMatch> {
         StreamSet::Glob(glob) => vec![StreamMatch::Glob(glob)],
         StreamSet::Labels(labels) => vec![StreamMatch::Labels(labels)],
         StreamSet::Any(sets) => sets.into_iter().flat_map(terms).collect(),
+        // The selection of a group is not limited to what its creator may read.
+        StreamSet::Within(_, set) => terms(*set),
     }
-}
-
-/// A position to begin or go on at, in `store`.
-pub(crate) fn start_from_pb(start: pb::StartPosition, store: &StoreIdentity) -> Result<GroupStart> {
-    let pb::StartPosition { position } = start;
-    Ok(match position {
-        None => return Err(Fault::invalid("position", "must say where to start")),
-        Some(Position::Live(pb::StartLive {})) => GroupStart::Live,
-        Some(Position::Earliest(pb::StartEarliest {})) => GroupStart::Earliest,
-        Some(Position::Sequence(number)) => GroupStart::Sequence(Sequence::new(number)?),
-        Some(Position::ReceiveTime(at)) => GroupStart::Time(time::from_pb("receive_time", at)?),
-        Some(Position::Age(age)) => {
-            let age = time::duration_within("age", Some(age), Duration::ZERO, time::MAX_START_AGE)?;
-            GroupStart::Age(age.unwrap_or_default())
-        }
-        Some(Position::Cursors(list)) => GroupStart::Cursors(cursors(list, store)?),
-    })
 }
 
 fn filter_to_pb(filter: FrameFilter) -> Option<pb::FrameFilter> {
-    if filter == FrameFilter::default() {
-        return None;
-    }
     let FrameFilter {
         min_quality_score,
         min_motion_intensity,
@@ -130,12 +109,12 @@ fn filter_to_pb(filter: FrameFilter) -> Option<pb::FrameFilter> {
         stream_labels,
         valid_only,
     } = filter;
-    Some(pb::FrameFilter {
+    unless_empty(pb::FrameFilter {
         min_quality_score,
         min_motion_intensity,
         min_foreground_ratio,
-        attributes: attributes.into_iter().collect(),
-        stream_labels: stream_labels.into_iter().collect(),
+        attributes,
+        stream_labels,
         valid_only,
     })
 }
@@ -143,7 +122,10 @@ fn filter_to_pb(filter: FrameFilter) -> Option<pb::FrameFilter> {
 fn sampling_from_pb(sampling: pb::Sampling) -> Result<Sampling> {
     let hub::Sampling { max_fps, every_nth, latest_only } = choice::sampling(sampling)?;
     if latest_only {
-        return Err(Fault::invalid("latest_only", "must not be set in a group: it accounts for every frame"));
+        return Err(Fault::invalid(
+            "latest_only",
+            "must not be set in a group, which accounts for every frame",
+        ));
     }
     Ok(Sampling { max_fps, every_nth })
 }
@@ -151,8 +133,8 @@ fn sampling_from_pb(sampling: pb::Sampling) -> Result<Sampling> {
 fn backoff_from_pb(backoff: pb::RetryBackoff) -> Result<BackoffSettings> {
     let pb::RetryBackoff { min_delay, max_delay } = backoff;
     let min_delay = time::duration_within("min_delay", min_delay, Duration::ZERO, TEN_MINUTES)?;
-    let least = BackoffSettings { min_delay, max_delay: None }.effective().min_delay;
-    let max_delay = time::duration_within("max_delay", max_delay, least, HOUR)?;
+    let min = BackoffSettings { min_delay, max_delay: None }.effective().min_delay;
+    let max_delay = time::duration_within("max_delay", max_delay, min, HOUR)?;
     Ok(BackoffSettings { min_delay, max_delay })
 }
 
@@ -162,7 +144,7 @@ fn match_to_pb(one: StreamMatch) -> pb::StreamMatch {
             StreamMatch::Id(id) => By::Id(id.to_string()),
             StreamMatch::Glob(glob) => By::Glob(glob),
             StreamMatch::Labels(labels) => By::Labels(pb::LabelSelector {
-                equal: labels.equal.into_iter().collect(),
+                equal: labels.equal,
                 present: labels.present,
                 absent: labels.absent,
             }),
@@ -172,7 +154,7 @@ fn match_to_pb(one: StreamMatch) -> pb::StreamMatch {
 
 fn backoff_to_pb(backoff: BackoffSettings) -> Option<pb::RetryBackoff> {
     let BackoffSettings { min_delay, max_delay } = backoff;
-    (backoff != BackoffSettings::default()).then(|| pb::RetryBackoff {
+    unless_empty(pb::RetryBackoff {
         min_delay: min_delay.map(time::duration_to_pb),
         max_delay: max_delay.map(time::duration_to_pb),
     })
@@ -198,7 +180,7 @@ fn effective_to_pb(policies: GroupPolicies) -> pb::ConsumerGroupPolicies {
     }
 }
 
-/// A group's settings as they were said and as they are in force, without status.
+/// Converts a group: its settings as they were set and as they are in force, without its status.
 pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
     let (etag, effective) = (record.etag(), effective_to_pb(record.settings.effective()));
     let GroupRecord {
@@ -223,13 +205,12 @@ pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
         max_outstanding_frames,
     } = settings;
     let Sampling { max_fps, every_nth } = sampling;
-    let sampled = sampling != Sampling::default();
     pb::ConsumerGroup {
         group_id: id.to_string(),
         display_name,
         streams: streams.into_iter().map(match_to_pb).collect(),
         filter: filter_to_pb(filter),
-        sampling: sampled.then_some(pb::Sampling {
+        sampling: unless_empty(pb::Sampling {
             max_fps,
             every_nth: Some(every_nth).filter(|&nth| nth > 0),
             latest_only: false,
@@ -249,7 +230,7 @@ pub(crate) fn to_pb(record: GroupRecord) -> pb::ConsumerGroup {
     }
 }
 
-/// A group's settings with its status.
+/// Converts a group with its status.
 pub(crate) fn state_to_pb(state: GroupState, totals: GroupTotals) -> pb::ConsumerGroup {
     let member = |member: MemberState| {
         let MemberState {
@@ -261,7 +242,7 @@ pub(crate) fn state_to_pb(state: GroupState, totals: GroupTotals) -> pb::Consume
             window_frames,
         } = member;
         pb::ConsumerGroupMember {
-            member_id: id.to_string(),
+            member_id: id.name().to_owned(),
             connect_time: Some(time::to_pb(connect_time)),
             outstanding_frames,
             outstanding_bytes,
@@ -283,7 +264,7 @@ pub(crate) fn state_to_pb(state: GroupState, totals: GroupTotals) -> pb::Consume
     pb::ConsumerGroup { status: Some(status), ..to_pb(state.record) }
 }
 
-/// A group's position in one stream.
+/// Converts the position of a group in one stream.
 pub(crate) fn position_to_pb(
     stream_id: String,
     position: &GroupPosition,
@@ -296,7 +277,7 @@ pub(crate) fn position_to_pb(
         head_sequence: span.head,
         lag_frames: lag_of(position, span),
         outstanding_frames: position.pending.len() as u64,
-        member_id: position.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+        member_id: position.owner.as_ref().map(|owner| owner.name().to_owned()).unwrap_or_default(),
     }
 }
 

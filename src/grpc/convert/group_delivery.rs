@@ -1,11 +1,12 @@
-//! ConsumeFrames: what a group's member asks for and gets.
+//! ConsumeFrames: the request of a group's member and the messages that it receives.
 
 use super::policy::bounded;
 use super::processed::{self, Entry, SentPicture};
-use super::subscription::{DEFAULT_HEARTBEAT, MAX_HEARTBEAT, SECOND, from_one};
+use super::subscription::from_one;
 use super::{delivery, picture, time};
+use crate::access::Caller;
 use crate::domain::limits::{MAX_MEMBER_BYTES, MAX_MEMBER_FRAMES};
-use crate::domain::{GroupId, Timestamp};
+use crate::domain::{GroupId, MemberId, Timestamp};
 use crate::grpc::ack_id::{AckId, AckKey};
 use crate::grpc::fault::Result;
 use crate::hub::{GroupDelivery, GroupEvent, MemberRequest};
@@ -15,8 +16,8 @@ use crate::pb::v1::consume_frames_response::Event as Wire;
 const DEFAULT_FRAMES: u32 = 100;
 const DEFAULT_BYTES: u64 = 64 << 20;
 
-/// What a member asks for.
-pub(crate) fn from_pb(request: pb::ConsumeFramesRequest) -> Result<MemberRequest> {
+/// Reads the request of a member.
+pub(crate) fn from_pb(request: pb::ConsumeFramesRequest, caller: &Caller) -> Result<MemberRequest> {
     let pb::ConsumeFramesRequest {
         group_id,
         member_id,
@@ -26,23 +27,23 @@ pub(crate) fn from_pb(request: pb::ConsumeFramesRequest) -> Result<MemberRequest
         heartbeat_interval,
         stop_after_frames,
     } = request;
-    let heartbeat = time::duration_within("heartbeat_interval", heartbeat_interval, SECOND, MAX_HEARTBEAT)?;
-    let most = u64::from(MAX_MEMBER_FRAMES);
-    let frames = bounded("max_outstanding_frames", max_outstanding_frames, 1, most)?;
+    let heartbeat_interval = time::heartbeat("heartbeat_interval", heartbeat_interval)?;
+    let frames = bounded("max_outstanding_frames", max_outstanding_frames, 1, MAX_MEMBER_FRAMES)?;
     let bytes = bounded("max_outstanding_bytes", max_outstanding_bytes, 1, MAX_MEMBER_BYTES)?;
     Ok(MemberRequest {
         group: group_id.parse()?,
-        member: member_id.parse()?,
-        max_frames: frames.map_or(DEFAULT_FRAMES, |frames| frames as u32),
+        member: MemberId::owned_by(caller.name(), &member_id)?,
+        max_frames: frames.unwrap_or(DEFAULT_FRAMES),
         paced: frames.is_none(),
         max_bytes: bytes.unwrap_or(DEFAULT_BYTES),
-        want: picture::want("pictures", pictures)?,
-        heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
+        want: picture::want("pictures", pictures, caller)?,
+        heartbeat_interval,
         stop_after_frames: from_one("stop_after_frames", stop_after_frames)?,
     })
 }
 
-/// One message of a member's call; `room` bounds the picture data of a frame. `None` for what has no place on the wire.
+/// Converts an event of a member's call; returns `None` for an event that is not sent. `room` is
+/// the maximum size of a frame's picture data.
 pub(crate) fn to_pb(
     event: GroupEvent,
     key: &AckKey,
@@ -92,7 +93,7 @@ fn frame_to_pb(
             delivery_attempt: attempt,
             ack_expire_time: Some(time::to_pb(deadline)),
         }),
-        // The group passes tombstones over.
+        // A group does not deliver tombstones.
         Entry::Tombstone(_) => None,
     }
 }
@@ -110,7 +111,7 @@ mod tests {
                 ..Default::default()
             };
             change(&mut request);
-            from_pb(request)
+            from_pb(request, &Caller::anybody())
         };
         let member = with(|_| {}).unwrap();
         assert_eq!((member.max_frames, member.max_bytes, member.paced), (100, 64 << 20, true));

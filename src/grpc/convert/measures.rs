@@ -5,13 +5,13 @@ pub(crate) fn scene_to_pb(scene: SceneMeasures) -> pb::SceneMeasures {
     let SceneMeasures { motion_intensity, foreground_ratio, congestion, lighting, weather, model_frames } =
         scene;
     let (congestion, congestion_confidence) = congestion_to_pb(congestion);
-    let lit = match lighting.class {
+    let lighting_class = match lighting.class {
         Lighting::Night => pb::Lighting::Night,
         Lighting::DawnDusk => pb::Lighting::DawnDusk,
         Lighting::Daylight => pb::Lighting::Daylight,
         Lighting::BrightSunlight => pb::Lighting::BrightSunlight,
     };
-    let looks = match weather.class {
+    let weather_class = match weather.class {
         Weather::Unknown => pb::Weather::Unknown,
         Weather::Clear => pb::Weather::Clear,
         Weather::Overcast => pb::Weather::Overcast,
@@ -23,9 +23,9 @@ pub(crate) fn scene_to_pb(scene: SceneMeasures) -> pb::SceneMeasures {
         foreground_ratio,
         congestion: congestion.into(),
         congestion_confidence,
-        lighting: lit.into(),
+        lighting: lighting_class.into(),
         lighting_confidence: Some(lighting.confidence),
-        weather: looks.into(),
+        weather: weather_class.into(),
         weather_confidence: Some(weather.confidence),
         model_frames,
     }

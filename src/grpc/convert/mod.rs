@@ -1,5 +1,7 @@
-//! Wire <-> domain, one file per domain type. Messages are destructured field by field: a field that is added to the
-//! proto does not compile until it is read here, refused here, or passed over by name.
+//! Conversions between wire types and domain types, one file per domain type.
+//!
+//! Messages are destructured field by field: after a field is added to the proto, its conversion
+//! does not compile until the field is read, refused or ignored by name.
 
 pub(crate) mod choice;
 pub(crate) mod dead_letter;
@@ -15,6 +17,7 @@ pub(crate) mod polygon;
 pub(crate) mod processed;
 pub(crate) mod result;
 pub(crate) mod roi;
+pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stream;
 pub(crate) mod subscription;
@@ -26,15 +29,15 @@ use super::fault::{Fault, Result};
 use crate::domain::ValidationError;
 use crate::domain::limits::{MAX_ATTRIBUTE_KEY_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES};
 
-/// Checks the bounds of attributes and labels: how many, and each key and value.
+/// Checks attributes or labels: their number, and each key and value.
 pub(crate) fn checked_map(field: &str, map: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
     if map.len() > MAX_ATTRIBUTES {
-        return Err(subscription::too_many(field, MAX_ATTRIBUTES));
+        return Err(Fault::too_many(field, MAX_ATTRIBUTES));
     }
     checked_entries(field, map)
 }
 
-/// Checks each key and value of attributes, labels, or terms that select by them.
+/// Checks each key and value of attributes or labels, or of terms that select by them.
 pub(crate) fn checked_entries(
     field: &str,
     map: BTreeMap<String, String>,
@@ -59,8 +62,25 @@ pub(crate) fn checked_key(field: &str, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// Reads an enum field. Numbers that this server does not know are bad values, not the default.
+/// Checks the length of a text.
+pub(crate) fn check_text(field: &str, text: &str, max_bytes: usize) -> Result<()> {
+    match text.len() > max_bytes {
+        true => Err(Fault::invalid(field, format!("must be at most {max_bytes} bytes"))),
+        false => Ok(()),
+    }
+}
+
+/// Reads an enum field. A number that this server does not know is an error, not the default.
 pub(crate) fn known<E: TryFrom<i32>>(field: &str, number: i32) -> Result<E> {
     E::try_from(number)
         .map_err(|_| ValidationError::new(field, "is not a value that this server knows").into())
+}
+
+/// Checks that a list has at least one item and at most `max`.
+pub(crate) fn check_count(field: &str, count: usize, max: usize) -> Result<()> {
+    match count {
+        0 => Err(Fault::invalid(field, "must contain at least one item")),
+        _ if count > max => Err(Fault::too_many(field, max).fact("actual", count)),
+        _ => Ok(()),
+    }
 }

@@ -11,24 +11,18 @@ use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
 const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
-const FRAME_BYTES: (u64, u64) = (1 << 10, 16 << 20);
-const LEAST_SCALE_PERCENT: u64 = 5;
+const MIN_BYTE_BUDGET: u32 = 1 << 10;
+const MAX_FRAME_BYTE_BUDGET: u32 = 16 << 20;
+const MIN_SCALE_PERCENT: u32 = 5;
 
-/// Reads format, quality and size; faults name the fields as they are called in `OutputPolicy` and `Rendition`.
+/// Reads format, quality and size; faults name the fields as `OutputPolicy` and `Rendition` do.
 pub(crate) fn rendition(wanted: pb::Rendition) -> Result<Rendition> {
-    let pb::Rendition { format, quality, max_width, max_height, lossless } = wanted;
-    let settings = rendition_settings(format, quality, max_width, max_height, lossless)?;
-    Ok(settings.effective(&OutputPolicy::default()).rendition)
+    Ok(rendition_settings(wanted)?.effective(&OutputPolicy::default()).rendition)
 }
 
-/// Reads the part of an output's settings that a rendition has too.
-fn rendition_settings(
-    format: i32,
-    quality: Option<u32>,
-    max_width: Option<u32>,
-    max_height: Option<u32>,
-    lossless: bool,
-) -> Result<OutputSettings> {
+/// Reads those output settings that a rendition also has.
+fn rendition_settings(rendition: pb::Rendition) -> Result<OutputSettings> {
+    let pb::Rendition { format, quality, max_width, max_height, lossless } = rendition;
     let format = match known("format", format)? {
         pb::PictureFormat::Unspecified => None,
         pb::PictureFormat::Jpeg => Some(EncodedFormat::Jpeg),
@@ -40,17 +34,15 @@ fn rendition_settings(
         | pb::PictureFormat::Nv12
         | pb::PictureFormat::I420 => return Err(Fault::invalid("format", "must be JPEG, PNG or WEBP")),
     };
-    let side = |field, side: Option<u32>| {
-        bounded(field, side, 1, MAX_SIDE.into()).map(|side| side.map(|side| side as u32))
-    };
-    let (max_width, max_height) = (side("max_width", max_width)?, side("max_height", max_height)?);
+    let max_width = bounded("max_width", max_width, 1, MAX_SIDE)?;
+    let max_height = bounded("max_height", max_height, 1, MAX_SIDE)?;
     let quality = percentage("quality", quality, 1)?;
     Ok(OutputSettings { format, lossless, quality, max_width, max_height, ..OutputSettings::default() })
 }
 
-/// A number up to 100.
-fn percentage(field: &str, value: Option<u32>, least: u64) -> Result<Option<u8>> {
-    Ok(bounded(field, value, least, 100)?.map(|value| value as u8))
+/// Checks that a number, if it is set, is from `min` to 100.
+fn percentage(field: &str, value: Option<u32>, min: u32) -> Result<Option<u8>> {
+    Ok(bounded(field, value, min, 100)?.map(|value| value as u8))
 }
 
 pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputSettings> {
@@ -68,7 +60,7 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputSettings> {
         keep_unmasked_original,
         chroma_subsampling,
     } = policy;
-    let said = rendition_settings(format, quality, max_width, max_height, lossless)?;
+    let settings = rendition_settings(pb::Rendition { format, quality, max_width, max_height, lossless })?;
     if thumbnail_size.is_some_and(|size| size != 0 && !THUMBNAIL_SIZES.contains(&size)) {
         return Err(Fault::invalid("thumbnail_size", "must be 0 (none) or from 16 to 1024"));
     }
@@ -86,7 +78,7 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputSettings> {
         pb::ChromaSubsampling::ChromaSubsampling422 => Some(ChromaSubsampling::S422),
         pb::ChromaSubsampling::ChromaSubsampling444 => Some(ChromaSubsampling::S444),
     };
-    let said = OutputSettings {
+    let settings = OutputSettings {
         thumbnail_size,
         keep_original,
         reencode,
@@ -94,31 +86,33 @@ pub(crate) fn output(policy: pb::OutputPolicy) -> Result<OutputSettings> {
         keep_metadata,
         keep_unmasked_original,
         chroma,
-        ..said
+        ..settings
     };
-    let policy = said.effective(&OutputPolicy::default());
+    let policy = settings.effective(&OutputPolicy::default());
     let encodes = !matches!(policy.reencode, ReencodeMode::Never | ReencodeMode::Relay);
     if policy.adaptive.is_some() && !(policy.rendition.format.is_lossy() && encodes) {
-        let rule = "needs a format with a quality (JPEG, lossy WEBP), and pictures that are encoded";
+        let rule = "needs a format with a quality (JPEG, lossy WEBP) and a reencode mode that encodes";
         return Err(Fault::invalid("adaptive", rule));
     }
-    Ok(said)
+    Ok(settings)
 }
 
 fn adaptive(wanted: pb::AdaptiveQuality) -> Result<AdaptiveSettings> {
     let pb::AdaptiveQuality { max_bytes_per_frame, max_bytes_per_second, min_quality, min_scale_percent } =
         wanted;
     if max_bytes_per_frame.is_none() && max_bytes_per_second.is_none() {
-        let rule = "or max_bytes_per_second must be set; unset `adaptive` for no byte budget";
+        let rule = "or max_bytes_per_second must be set; leave `adaptive` unset for no budget of bytes";
         return Err(Fault::invalid("max_bytes_per_frame", rule));
     }
-    let (least, most) = FRAME_BYTES;
-    let frame_bytes = bounded("max_bytes_per_frame", max_bytes_per_frame, least, most)?;
+    let (min, max) = (MIN_BYTE_BUDGET, MAX_FRAME_BYTE_BUDGET);
+    let max_bytes_per_frame = bounded("max_bytes_per_frame", max_bytes_per_frame, min, max)?;
+    let max_bytes_per_second =
+        bounded("max_bytes_per_second", max_bytes_per_second, min.into(), MAX_SEQUENCE)?;
     Ok(AdaptiveSettings {
-        max_bytes_per_frame: frame_bytes.map(|bytes| bytes as u32),
-        max_bytes_per_second: bounded("max_bytes_per_second", max_bytes_per_second, least, MAX_SEQUENCE)?,
+        max_bytes_per_frame,
+        max_bytes_per_second,
         min_quality: percentage("min_quality", min_quality, 1)?,
-        min_scale_percent: percentage("min_scale_percent", min_scale_percent, LEAST_SCALE_PERCENT)?,
+        min_scale_percent: percentage("min_scale_percent", min_scale_percent, MIN_SCALE_PERCENT)?,
     })
 }
 
@@ -177,10 +171,10 @@ pub(crate) fn output_to_pb(settings: OutputSettings) -> pb::OutputPolicy {
     }
 }
 
-/// Reads privacy masks; faults name `privacy_masks`.
+/// Reads privacy masks; faults name the field `privacy_masks`.
 pub(crate) fn masks(wanted: Vec<pb::PrivacyMask>) -> Result<Vec<PrivacyMask>> {
     if wanted.len() > MAX_PRIVACY_MASKS {
-        return Err(super::subscription::too_many("privacy_masks", MAX_PRIVACY_MASKS));
+        return Err(Fault::too_many("privacy_masks", MAX_PRIVACY_MASKS));
     }
     let mut seen = HashSet::new();
     let mut masks = Vec::with_capacity(wanted.len());
@@ -188,7 +182,7 @@ pub(crate) fn masks(wanted: Vec<pb::PrivacyMask>) -> Result<Vec<PrivacyMask>> {
         let path = format!("privacy_masks[{index}]");
         check_id("mask_id", &mask_id).map_err(|error| error.within(&path))?;
         if !seen.insert(mask_id.clone()) {
-            return Err(Fault::invalid(format!("{path}.mask_id"), "must be there once"));
+            return Err(Fault::invalid(format!("{path}.mask_id"), "must be unique: another mask has it"));
         }
         let polygon = polygon::from_pb(polygon).map_err(|fault| fault.within(&path))?;
         masks.push(PrivacyMask { id: mask_id, polygon });
@@ -204,11 +198,11 @@ pub(crate) fn masks_to_pb(masks: &[PrivacyMask]) -> Vec<pb::PrivacyMask> {
     masks.iter().map(one).collect()
 }
 
-/// What an output may not be where there are masks: each would show what they hide.
+/// Refuses output settings that would show what the privacy masks hide.
 pub(crate) fn check_with_masks(settings: &OutputSettings) -> Result<()> {
     let policy = settings.effective(&OutputPolicy::default());
     if matches!(policy.reencode, ReencodeMode::Never | ReencodeMode::Relay) {
-        let rule = "must not be NEVER or RELAY where the stream has privacy masks";
+        let rule = "must not be NEVER or RELAY if the stream has privacy masks";
         return Err(Fault::invalid("output.reencode_mode", rule));
     }
     if policy.keep_unmasked_original {
@@ -218,7 +212,7 @@ pub(crate) fn check_with_masks(settings: &OutputSettings) -> Result<()> {
         [(policy.keep_original, "output.keep_original"), (policy.keep_metadata, "output.keep_metadata")]
     {
         if set {
-            let rule = "would keep what the stream's privacy masks hide; needs output.keep_unmasked_original";
+            let rule = "would store what the privacy masks hide; set output.keep_unmasked_original, too, to allow it";
             return Err(Fault::invalid(field, rule));
         }
     }
@@ -232,7 +226,7 @@ mod tests {
     use crate::pb::v1::ErrorReason;
 
     #[test]
-    fn policies_go_both_ways() {
+    fn policies_round_trip() {
         assert_eq!(output(pb::OutputPolicy::default()), Ok(OutputSettings::default()));
         assert_eq!(output_to_pb(OutputSettings::default()), pb::OutputPolicy::default());
         for (format, reencode, adaptive, chroma) in [
@@ -242,10 +236,10 @@ mod tests {
             (OutputFormat::Jpeg, ReencodeMode::Relay, None, ChromaSubsampling::Auto),
             (OutputFormat::WebP, ReencodeMode::Auto, Some((9000, 0, 12, 50)), ChromaSubsampling::Auto),
         ] {
-            let adaptive = adaptive.map(|(frame, second, least, scale)| AdaptiveQuality {
+            let adaptive = adaptive.map(|(frame, second, min, scale)| AdaptiveQuality {
                 max_bytes_per_frame: frame,
                 max_bytes_per_second: second,
-                min_quality: least,
+                min_quality: min,
                 min_scale_percent: scale,
             });
             let policy = OutputPolicy {
@@ -259,13 +253,13 @@ mod tests {
                 chroma,
             };
             let chroma = Some(chroma).filter(|&chroma| chroma != ChromaSubsampling::Auto);
-            let said = OutputSettings { chroma, ..policy.into() };
-            assert_eq!(output(output_to_pb(said)), Ok(said));
+            let settings = OutputSettings { chroma, ..policy.into() };
+            assert_eq!(output(output_to_pb(settings)), Ok(settings));
         }
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_by_name() {
+    fn invalid_policies_are_refused_by_field() {
         let refused = |policy| output(policy).map_err(|f| (f.reason, f.field));
         let invalid = |field: &str| Err((ErrorReason::InvalidField, field.to_owned()));
         let default = pb::OutputPolicy::default;
@@ -312,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_and_what_shows_through_them() {
+    fn masks_are_read_and_output_settings_are_checked_against_them() {
         let corner = |x, y| pb::NormalizedPoint { x, y };
         let mask = |id: &str| pb::PrivacyMask {
             mask_id: id.to_owned(),

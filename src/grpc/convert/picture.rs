@@ -1,10 +1,11 @@
+use crate::access::Caller;
 use crate::domain::limits::DEFAULT_MAX_DELIVERED_PICTURE_BYTES;
 use crate::domain::{ColorMatrix, ColorRange, PictureFormat, PictureRole, SourceInfo};
 use crate::grpc::fault::{Fault, Result};
 use crate::hub::PictureWant;
 use crate::pb::v1 as pb;
 
-/// The most that a caller may ask for with `max_picture_bytes`.
+/// The maximum of `max_picture_bytes` in a request.
 pub(crate) const MAX_DELIVERED_PICTURE_BYTES: u32 = 32 << 20;
 
 pub(crate) fn range_from_pb(range: pb::ColorRange) -> ColorRange {
@@ -22,7 +23,7 @@ pub(crate) fn matrix_from_pb(matrix: pb::ColorMatrix) -> ColorMatrix {
     }
 }
 
-/// What the numbers of a submitted picture mean, where they may mean different things.
+/// Converts the color range and matrix of a submitted picture, if its format has several.
 pub(crate) fn colors_to_pb(source: &SourceInfo) -> (pb::ColorRange, pb::ColorMatrix) {
     let range = match source.colors.range {
         ColorRange::Full => pb::ColorRange::Full,
@@ -57,7 +58,7 @@ pub(crate) fn format_to_pb(format: PictureFormat) -> pb::PictureFormat {
     }
 }
 
-/// `None` for unspecified.
+/// Converts a format; returns `None` for an unspecified one.
 pub(crate) fn format_from_pb(format: pb::PictureFormat) -> Option<PictureFormat> {
     match format {
         pb::PictureFormat::Unspecified => None,
@@ -83,14 +84,18 @@ pub(crate) fn role_to_pb(role: PictureRole) -> pb::PictureRole {
 
 const ONCE: &str = "must name each role at most once";
 
-/// Which pictures are wanted. Unset = the processed one.
-pub(crate) fn want(field: &str, selection: Option<pb::PictureSelection>) -> Result<PictureWant> {
+/// Reads the pictures that a caller wants, and that it may see; unset means the processed one.
+pub(crate) fn want(
+    field: &str,
+    selection: Option<pb::PictureSelection>,
+    caller: &Caller,
+) -> Result<PictureWant> {
     let selection = selection.unwrap_or_default();
     let pb::PictureSelection { roles, metadata_only, rendition, max_picture_bytes } = selection;
     if metadata_only && !roles.is_empty() {
         return Err(Fault::invalid(format!("{field}.roles"), "must be empty with metadata_only"));
     }
-    // Checked where it is not asked for, too.
+    // The rendition is checked even if the roles do not ask for it.
     let rendition = super::output::rendition(rendition.unwrap_or_default())
         .map_err(|fault| fault.within(&format!("{field}.rendition")))?;
     let mut want = PictureWant {
@@ -99,6 +104,7 @@ pub(crate) fn want(field: &str, selection: Option<pb::PictureSelection>) -> Resu
         original: false,
         rendition: None,
         max_picture_bytes: checked_bound(&format!("{field}.max_picture_bytes"), max_picture_bytes)?,
+        originals: Some(&caller.permissions().originals).filter(|scope| !scope.is_all()).cloned(),
     };
     for (index, role) in roles.into_iter().enumerate() {
         let path = format!("{field}.roles[{index}]");
@@ -120,11 +126,10 @@ pub(crate) fn want(field: &str, selection: Option<pb::PictureSelection>) -> Resu
     Ok(want)
 }
 
-/// The bound of a response's picture data in force.
+/// Checks `max_picture_bytes`; returns the default if it is unset.
 pub(crate) fn checked_bound(field: &str, max_picture_bytes: Option<u32>) -> Result<u32> {
-    let most = MAX_DELIVERED_PICTURE_BYTES.into();
-    let bytes = super::policy::bounded(field, max_picture_bytes, 1, most)?;
-    Ok(bytes.map_or(DEFAULT_MAX_DELIVERED_PICTURE_BYTES, |bytes| bytes as u32))
+    let bytes = super::policy::bounded(field, max_picture_bytes, 1, MAX_DELIVERED_PICTURE_BYTES)?;
+    Ok(bytes.unwrap_or(DEFAULT_MAX_DELIVERED_PICTURE_BYTES))
 }
 
 #[cfg(test)]
@@ -137,14 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn selections_say_what_is_wanted() {
+    fn selections_are_read() {
         use pb::PictureRole as R;
-        let flags =
-            |roles: &[R]| want("pictures", selection(roles)).map(|w| (w.thumbnail, w.processed, w.original));
+        let flags = |roles: &[R]| {
+            want("pictures", selection(roles), &Caller::anybody())
+                .map(|w| (w.thumbnail, w.processed, w.original))
+        };
         assert_eq!(flags(&[]), Ok((false, true, false)));
         let bare = |roles| {
             let asked = pb::PictureSelection { metadata_only: true, ..selection(roles).unwrap() };
-            want("pictures", Some(asked)).map(|w| w.roles().count()).map_err(|fault| fault.field)
+            want("pictures", Some(asked), &Caller::anybody())
+                .map(|w| w.roles().count())
+                .map_err(|fault| fault.field)
         };
         assert_eq!(bare(&[]), Ok(0));
         assert_eq!(bare(&[R::Processed]), Err("pictures.roles".to_owned()));
@@ -158,14 +167,18 @@ mod tests {
         }
         let small = pb::Rendition { max_width: Some(320), quality: Some(40), ..Default::default() };
         let asked = pb::PictureSelection { rendition: Some(small), ..selection(&[R::Rendition]).unwrap() };
-        let made = want("pictures", Some(asked)).unwrap().rendition.unwrap();
+        let made = want("pictures", Some(asked), &Caller::anybody()).unwrap().rendition.unwrap();
         assert_eq!((made.max_width, made.quality), (320, 40));
         let huge = pb::Rendition { max_width: Some(9000), ..small };
         let asked = pb::PictureSelection { rendition: Some(huge), ..Default::default() };
-        let refused = want("pictures", Some(asked)).map_err(|fault| fault.field);
+        let refused = want("pictures", Some(asked), &Caller::anybody()).map_err(|fault| fault.field);
         assert_eq!(refused, Err("pictures.rendition.max_width".to_owned()));
         let bound = |max_picture_bytes| {
-            want("pictures", Some(pb::PictureSelection { max_picture_bytes, ..Default::default() }))
+            want(
+                "pictures",
+                Some(pb::PictureSelection { max_picture_bytes, ..Default::default() }),
+                &Caller::anybody(),
+            )
         };
         assert_eq!(bound(None).map(|w| w.max_picture_bytes), Ok(3_670_016));
         assert!(bound(Some(0)).is_err());

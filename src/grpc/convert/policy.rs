@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::{known, time};
@@ -12,19 +13,20 @@ const MAX_RETENTION_FRAMES: u64 = 1_000_000;
 const MAX_RETENTION_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const MAX_QUEUE_FRAMES: u64 = 100_000;
 const MAX_QUEUE_BYTES: u64 = 64 << 30;
-const MAX_AGES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(30 * 24 * 3600));
-const CLOCK_TOLERANCES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(24 * 3600));
+const MAX_AGE_BOUNDS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(30 * 24 * 3600));
+const CLOCK_TOLERANCE_BOUNDS: (Duration, Duration) =
+    (Duration::from_millis(10), Duration::from_secs(24 * 3600));
 
-/// Checks that a number, where it is set, is from `least` to `most`.
-pub(crate) fn bounded<N: Into<u64>>(
+/// Checks that a number, if it is set, is from `min` to `max`.
+pub(crate) fn bounded<N: PartialOrd + Copy + Display>(
     field: &str,
     value: Option<N>,
-    least: u64,
-    most: u64,
-) -> Result<Option<u64>> {
-    match value.map(Into::into) {
-        Some(value) if !(least..=most).contains(&value) => {
-            Err(Fault::invalid(field, format!("must be from {least} to {most}")))
+    min: N,
+    max: N,
+) -> Result<Option<N>> {
+    match value {
+        Some(value) if !(min..=max).contains(&value) => {
+            Err(Fault::invalid(field, format!("must be from {min} to {max}")))
         }
         value => Ok(value),
     }
@@ -68,7 +70,7 @@ pub(crate) fn queue_to_pb(settings: QueueSettings) -> pb::QueuePolicy {
     pb::QueuePolicy { max_frames, max_bytes, overflow: overflow.into() }
 }
 
-/// What is checked when a frame is accepted, and what when it is processed.
+/// Reads the checks of accepted frames and of processed frames.
 pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockSettings, ValidationSettings)> {
     let pb::ValidationPolicy {
         min_quality_score,
@@ -78,26 +80,21 @@ pub(crate) fn validation(policy: pb::ValidationPolicy) -> Result<(ClockSettings,
         clock_policy,
         clock_tolerance,
     } = policy;
-    if min_quality_score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
-        return Err(Fault::invalid("min_quality_score", "must be from 0 to 1"));
-    }
+    let min_quality_score = bounded("min_quality_score", min_quality_score, 0.0, 1.0)?;
     let action = match known("clock_policy", clock_policy)? {
         pb::ClockPolicy::Unspecified => None,
         pb::ClockPolicy::Flag => Some(ClockAction::Flag),
         pb::ClockPolicy::Reject => Some(ClockAction::Reject),
         pb::ClockPolicy::Ignore => Some(ClockAction::Ignore),
     };
-    let (least, most) = MAX_AGES;
-    let max_age = time::duration_within("max_age", max_age, least, most)?;
-    let (least, most) = CLOCK_TOLERANCES;
-    let tolerance = time::duration_within("clock_tolerance", clock_tolerance, least, most)?;
-    let side = |field, side: Option<u32>| {
-        bounded(field, side, 1, MAX_SIDE.into()).map(|side| side.map(|side| side as u32))
-    };
+    let (min, max) = MAX_AGE_BOUNDS;
+    let max_age = time::duration_within("max_age", max_age, min, max)?;
+    let (min, max) = CLOCK_TOLERANCE_BOUNDS;
+    let tolerance = time::duration_within("clock_tolerance", clock_tolerance, min, max)?;
     let bounds = ValidationSettings {
         min_quality_score,
-        min_width: side("min_width", min_width)?,
-        min_height: side("min_height", min_height)?,
+        min_width: bounded("min_width", min_width, 1, MAX_SIDE)?,
+        min_height: bounded("min_height", min_height, 1, MAX_SIDE)?,
         max_age,
     };
     Ok((ClockSettings { tolerance, action }, bounds))
@@ -128,7 +125,7 @@ mod tests {
     use crate::domain::{QueuePolicy, RetentionPolicy};
 
     #[test]
-    fn what_is_unset_stays_unset() {
+    fn unset_fields_stay_unset() {
         let (r, q) = (RetentionSettings::default(), QueueSettings::default());
         assert_eq!(retention(pb::RetentionPolicy::default()), Ok(r));
         assert_eq!(retention_to_pb(r), pb::RetentionPolicy::default());
@@ -140,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn policies_go_both_ways() {
+    fn policies_round_trip() {
         let r = RetentionSettings::from(RetentionPolicy::default());
         let q = QueueSettings::from(QueuePolicy { drop_oldest: true, ..Default::default() });
         let bounds = ValidationSettings {
@@ -158,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_hold() {
+    fn values_out_of_bounds_are_refused() {
         assert!(
             retention(pb::RetentionPolicy { max_frames: Some(1_000_001), ..Default::default() }).is_err()
         );

@@ -1,13 +1,12 @@
-use super::subscription::too_many;
 use crate::domain::limits::MAX_POLYGON_POINTS;
 use crate::domain::{NormalizedPoint, Polygon};
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
-/// Reads a region's outline; a fault names `polygon`, or the coordinate in it that is outside.
+/// Reads a polygon; a fault names `polygon`, or the coordinate that is out of range.
 pub(crate) fn from_pb(points: Vec<pb::NormalizedPoint>) -> Result<Polygon> {
     if points.len() > MAX_POLYGON_POINTS {
-        return Err(too_many("polygon", MAX_POLYGON_POINTS));
+        return Err(Fault::too_many("polygon", MAX_POLYGON_POINTS));
     }
     for (index, pb::NormalizedPoint { x, y }) in points.iter().enumerate() {
         for (name, coordinate) in [("x", x), ("y", y)] {

@@ -9,14 +9,14 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::picture::Content;
 
-/// What an output entry is to its reader.
+/// An output entry as a message.
 #[derive(Debug)]
 pub(crate) enum Entry {
     Frame(Box<pb::ProcessedFrame>),
     Tombstone(Box<pb::Tombstone>),
 }
 
-/// A picture as a message carries it.
+/// A picture and its content in a message: the data, or the reason why the data is left out.
 #[derive(Debug)]
 pub(crate) struct SentPicture {
     pub(crate) picture: StoredPicture,
@@ -24,12 +24,13 @@ pub(crate) struct SentPicture {
 }
 
 impl SentPicture {
-    /// A picture without its data.
+    /// Converts a picture without its data.
     pub(crate) fn omitted(picture: StoredPicture, reason: pb::OmittedReason) -> Self {
         Self { picture, content: Content::OmittedReason(reason.into()) }
     }
 
-    /// A picture with its data, if there is `room` for it beside the earlier ones.
+    /// Converts a picture. Its data is included if it fits in `room`, which is then reduced by the
+    /// size of the data.
     pub(crate) fn within(room: &mut u64, delivered: DeliveredPicture) -> Self {
         let DeliveredPicture { picture, content } = delivered;
         match content {
@@ -42,13 +43,14 @@ impl SentPicture {
             },
             PictureContent::TooLarge => Self::omitted(picture, pb::OmittedReason::TooLarge),
             PictureContent::NotKept => Self::omitted(picture, pb::OmittedReason::NotKept),
+            PictureContent::NotPermitted => Self::omitted(picture, pb::OmittedReason::NotPermitted),
             PictureContent::RenditionBudget => Self::omitted(picture, pb::OmittedReason::RenditionBudget),
             PictureContent::RenditionFailed => Self::omitted(picture, pb::OmittedReason::RenditionFailed),
         }
     }
 }
 
-/// The entry, with pictures if it is a frame.
+/// Converts an entry, with its pictures if it is a frame.
 pub(crate) fn to_pb(entry: &OutputEntry, pictures: Vec<SentPicture>) -> Entry {
     match &entry.body {
         OutputBody::Frame(frame) => Entry::Frame(Box::new(frame_to_pb(entry, frame, pictures))),
@@ -61,7 +63,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         stream_id,
         sequence,
         previous_sequence: _,
-        given_before: _,
+        issued_before: _,
         receive_time,
         publish_time,
         body: _,
@@ -108,7 +110,7 @@ fn frame_to_pb(entry: &OutputEntry, frame: &ProcessedFrame, sent: Vec<SentPictur
         lease_time: Some(time::to_pb(*lease_time)),
         process_time: Some(time::to_pb(*process_time)),
         publish_time: Some(time::to_pb(*publish_time)),
-        publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
+        publisher_id: publisher.as_ref().map(|p| p.id.name().to_owned()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes: attributes.clone(),
         traceparent: traceparent.clone(),
@@ -214,7 +216,7 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         stream_id,
         sequence,
         previous_sequence: _,
-        given_before: _,
+        issued_before: _,
         receive_time,
         publish_time,
         body: _,
@@ -255,7 +257,7 @@ fn tombstone_to_pb(entry: &OutputEntry, tombstone: &Tombstone) -> pb::Tombstone 
         capture_time: capture_time.map(time::to_pb),
         receive_time: Some(time::to_pb(*receive_time)),
         publish_time: Some(time::to_pb(*publish_time)),
-        publisher_id: publisher.as_ref().map(|p| p.id.to_string()).unwrap_or_default(),
+        publisher_id: publisher.as_ref().map(|p| p.id.name().to_owned()).unwrap_or_default(),
         publisher_sequence: publisher.as_ref().map(|p| p.sequence),
         attributes: attributes.clone(),
         processing_attempts: *attempts,

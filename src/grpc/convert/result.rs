@@ -1,4 +1,5 @@
 use super::time;
+use crate::domain::StreamId;
 use crate::grpc::fault::Fault;
 use crate::grpc::status::SOON;
 use crate::pb::v1 as pb;
@@ -6,7 +7,7 @@ use crate::pb::v1::ErrorReason;
 use crate::pb::v1::frame_result::Outcome;
 use crate::queue::{AcceptResult, Refusal};
 
-/// What became of one frame, as its sender is told.
+/// Converts the result of one frame.
 pub(crate) fn to_pb(result: AcceptResult) -> pb::FrameResult {
     let outcome = match result {
         AcceptResult::Accepted(sequence, receive_time) => Outcome::Accepted(pb::FrameAccepted {
@@ -27,21 +28,21 @@ pub(crate) fn to_pb(result: AcceptResult) -> pb::FrameResult {
     pb::FrameResult { outcome: Some(outcome) }
 }
 
-/// A frame that is surely not stored.
+/// Creates the result of a frame that is certainly not stored.
 pub(crate) fn rejected(fault: Fault) -> pb::FrameResult {
     pb::FrameResult { outcome: Some(Outcome::Rejected(fault.into_item_error())) }
 }
 
-/// Says which stream is not registered, where that is the reason.
-pub(crate) fn name_stream(stream: &str, result: &mut pb::FrameResult) {
+/// Adds the id of the stream to a result whose reason is that the stream is not registered.
+pub(crate) fn name_stream(stream: &StreamId, result: &mut pb::FrameResult) {
     if let Some(Outcome::Rejected(error)) = &mut result.outcome
         && error.reason() == ErrorReason::StreamNotFound
     {
-        error.metadata.insert("stream_id".to_owned(), stream.to_owned());
+        error.metadata.insert("stream_id".to_owned(), stream.to_string());
     }
 }
 
-/// The backend was the reason, not the frame.
+/// Reports whether the backend, and not the frame, caused a result.
 pub(crate) fn is_backend_failure(result: &AcceptResult) -> bool {
     match result {
         AcceptResult::Refused(Refusal::Backend(_)) | AcceptResult::Unconfirmed(_) => true,
@@ -68,7 +69,7 @@ mod tests {
         let duplicate = to_pb(AcceptResult::Duplicate(Sequence::FIRST)).outcome;
         assert!(matches!(duplicate, Some(Outcome::Duplicate(d)) if d.sequence == 1));
         let mut rejected = to_pb(AcceptResult::Refused(Refusal::StreamNotFound));
-        name_stream("cam-1", &mut rejected);
+        name_stream(&"cam-1".parse().unwrap(), &mut rejected);
         let Some(Outcome::Rejected(error)) = rejected.outcome else { panic!("it is rejected") };
         assert_eq!(error.reason(), ErrorReason::StreamNotFound);
         assert_eq!(error.metadata["stream_id"], "cam-1");

@@ -6,17 +6,20 @@ use crate::domain::{Roi, RoiKind};
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
-/// Reads a stream's regions of interest; a fault names the region by its index.
+/// Reads the regions of interest of a stream; a fault names the region by its index.
 pub(crate) fn from_pb(rois: Vec<pb::Roi>) -> Result<Vec<Roi>> {
     if rois.len() > MAX_ROIS {
-        return Err(super::subscription::too_many("rois", MAX_ROIS));
+        return Err(Fault::too_many("rois", MAX_ROIS));
     }
     let mut ids = HashSet::new();
     let mut read = Vec::with_capacity(rois.len());
     for (index, roi) in rois.into_iter().enumerate() {
         let roi = one(roi).map_err(|fault| fault.within(&format!("rois[{index}]")))?;
         if !ids.insert(roi.id.clone()) {
-            return Err(Fault::invalid(format!("rois[{index}].roi_id"), "another region has it"));
+            return Err(Fault::invalid(
+                format!("rois[{index}].roi_id"),
+                "must be unique: another region has it",
+            ));
         }
         read.push(roi);
     }
@@ -59,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn regions_go_both_ways() {
+    fn regions_round_trip() {
         let regions = vec![roi("left"), pb::Roi { kind: 0, ..roi("right_2-b") }];
         let read = from_pb(regions.clone()).unwrap();
         assert_eq!(read.iter().map(to_pb).collect::<Vec<_>>(), regions);
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn a_refusal_names_the_region_and_the_field() {
         let field = |rois| from_pb(rois).map_err(|fault| fault.field).unwrap_err();
         assert_eq!(field(vec![roi("a"), roi("")]), "rois[1].roi_id");
         assert_eq!(field(vec![roi("a:b")]), "rois[0].roi_id");

@@ -4,15 +4,25 @@ use super::{output, policy, stream, time};
 use crate::domain::{
     OutputPolicy, PartitionId, Partitions, QueuePolicy, RetentionPolicy, StreamRecord, Timestamp,
 };
+use crate::grpc::config::BackendKind;
 use crate::pb::v1 as pb;
 use crate::queue::{Budget, Durability, LeaseHolder, PartitionStats, QueueState, WorkerReport};
 
-/// What callers call a partition's work queue.
+/// Converts the kind of a backend.
+pub(crate) fn backend_to_pb(backend: BackendKind) -> pb::BackendKind {
+    match backend {
+        BackendKind::Memory => pb::BackendKind::Memory,
+        BackendKind::Redis => pb::BackendKind::Redis,
+    }
+}
+
+/// Returns the id of a partition's work queue in the API.
 pub(crate) fn queue_id(partition: PartitionId) -> String {
     partition.to_string()
 }
 
-/// One partition's numbers; `refused` are the frames that this server refused.
+/// Converts the statistics of one partition; `refused` is the number of frames that this server
+/// refused.
 pub(crate) fn partition_to_pb(
     partition: PartitionId,
     stats: &PartitionStats,
@@ -24,7 +34,7 @@ pub(crate) fn partition_to_pb(
     pb::PartitionStats { queue: Some(queue), stats: Some(queue_stats(stats, refused)) }
 }
 
-/// One partition's work queue.
+/// Converts the work queue of one partition.
 pub(crate) fn queue_to_pb(
     partition: PartitionId,
     stats: &PartitionStats,
@@ -58,7 +68,8 @@ fn lease_end(holder: &LeaseHolder, now: Timestamp) -> prost_types::Timestamp {
     time::to_pb(Timestamp::from_micros(now.as_micros().saturating_add(left)))
 }
 
-/// All partitions together. Percentiles of several cannot be joined: the worst partition's are told.
+/// Converts the statistics of all partitions together. Percentiles cannot be added up, so the
+/// highest value of each is reported.
 pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64) -> pb::QueueStats {
     let mut sum = PartitionStats::default();
     let mut report = WorkerReport::default();
@@ -82,7 +93,7 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64) -> pb::QueueStat
             trimmed,
             dead_letters,
             dead_letter_bytes,
-            dead_letters_expired,
+            dead_letters_expired: _,
             streams: _,
             report: one_report,
             control: _,
@@ -102,7 +113,6 @@ pub(crate) fn total_to_pb(all: &[PartitionStats], refused: u64) -> pb::QueueStat
         sum.trimmed += trimmed;
         sum.dead_letters += dead_letters;
         sum.dead_letter_bytes += dead_letter_bytes;
-        sum.dead_letters_expired += dead_letters_expired;
         if let Some(one) = one_report {
             let WorkerReport {
                 worker_id: _,
@@ -192,7 +202,8 @@ fn latency(report: &WorkerReport) -> pb::LatencyStats {
     }
 }
 
-/// One stream's numbers; `refused` are the frames that this server refused.
+/// Converts the statistics of one stream; `refused` is the number of frames that this server
+/// refused.
 pub(crate) fn stream_to_pb(
     record: &StreamRecord,
     refused: u64,
@@ -231,7 +242,7 @@ pub(crate) fn durability_to_pb(durability: Durability) -> pb::Durability {
     }
 }
 
-/// The policies of a stream that sets none.
+/// Returns the policies of a stream without settings.
 pub(crate) fn defaults() -> pb::ServerDefaults {
     pb::ServerDefaults {
         retention: Some(policy::retention_to_pb(RetentionPolicy::default().into())),
@@ -245,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_total_sums_up_and_takes_the_worst_times() {
+    fn the_total_adds_counts_and_takes_the_highest_times() {
         let report = |fps, p99| {
             Some(WorkerReport {
                 samples: 1,

@@ -1,33 +1,34 @@
 use std::time::Duration;
 
-use super::{checked_map, output, policy, roi, time};
+use super::{check_text, checked_map, output, policy, roi, time};
 use crate::domain::limits::MAX_DISPLAY_NAME_BYTES;
 use crate::domain::{
-    Etag, Location, NoEtag, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId, StreamPolicies,
-    StreamRecord, StreamSettings, StreamState, Timestamp,
+    Etag, InvalidEtag, Location, Partitions, ReencodeMode, StallTimeout, StreamCounters, StreamId,
+    StreamPolicies, StreamRecord, StreamSettings, StreamState, Timestamp,
 };
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
-const LEAST_STALL_TIMEOUT: Duration = Duration::from_secs(1);
-const MOST_STALL_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+const MIN_STALL_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_STALL_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
-/// Reads an etag; `None` for an empty one.
+/// Reads an etag; returns `None` for an empty one.
 pub(crate) fn etag(field: &str, etag: &str) -> Result<Option<Etag>> {
     if etag.is_empty() {
         return Ok(None);
     }
-    etag.parse().map(Some).map_err(|error: NoEtag| Fault::invalid(field, error.to_string()))
+    etag.parse().map(Some).map_err(|error: InvalidEtag| Fault::invalid(field, error.to_string()))
 }
 
-/// What a caller says of a stream.
+/// The settings of a stream in a request.
 #[derive(Debug)]
 pub(crate) struct WantedStream {
     pub(crate) id: StreamId,
     pub(crate) settings: StreamSettings,
 }
 
-/// Reads a stream's id and settings. The etag is the handlers' to read; output-only fields are passed over.
+/// Reads the id and the settings of a stream. Ignores the etag, which handlers read, and
+/// output-only fields.
 pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
     let pb::Stream {
         stream_id,
@@ -49,12 +50,9 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         status: _,
         effective: _,
     } = stream;
-    if display_name.len() > MAX_DISPLAY_NAME_BYTES {
-        let rule = format!("must be at most {MAX_DISPLAY_NAME_BYTES} bytes");
-        return Err(Fault::invalid("display_name", rule));
-    }
+    check_text("display_name", &display_name, MAX_DISPLAY_NAME_BYTES)?;
     let stall_timeout =
-        time::duration_within("stall_timeout", stall_timeout, LEAST_STALL_TIMEOUT, MOST_STALL_TIMEOUT)?;
+        time::duration_within("stall_timeout", stall_timeout, MIN_STALL_TIMEOUT, MAX_STALL_TIMEOUT)?;
     let privacy_masks = output::masks(privacy_masks)?;
     let output = output::output(output.unwrap_or_default()).map_err(|f| f.within("output"))?;
     if !privacy_masks.is_empty() {
@@ -63,7 +61,7 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
     let (clock, validation) =
         policy::validation(validation.unwrap_or_default()).map_err(|f| f.within("validation"))?;
     if output.reencode == Some(ReencodeMode::Relay) && validation.min_quality_score.is_some() {
-        let rule = "must not be set where pictures are relayed: nothing is measured then";
+        let rule = "must not be set if pictures are relayed, which are not measured";
         return Err(Fault::invalid("validation.min_quality_score", rule));
     }
     let settings = StreamSettings {
@@ -74,14 +72,15 @@ pub(crate) fn from_pb(stream: pb::Stream) -> Result<WantedStream> {
         queue: policy::queue(queue.unwrap_or_default()).map_err(|f| f.within("queue"))?,
         output,
         privacy_masks,
-        // Counted by those who know what was before.
+        // The handlers set it: they know the stream's masks before the change.
         mask_version: 0,
         rois: roi::from_pb(rois)?,
         clock,
         validation,
         stall_timeout: stall_timeout.map(StallTimeout),
-        // Said by those who register.
+        // The handlers set these.
         auto_registered: false,
+        owner: None,
     };
     Ok(WantedStream { id: stream_id.parse()?, settings })
 }
@@ -101,7 +100,7 @@ fn location_to_pb(location: Location) -> pb::GeoLocation {
     }
 }
 
-/// The stream as callers see it: its settings as they were said, the policies in force, and its status.
+/// Converts a stream: its settings as they were set, the policies in force, and its status.
 pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp) -> pb::Stream {
     let status = status(&record, partitions, now);
     let etag = record.etag();
@@ -130,6 +129,7 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         validation,
         stall_timeout,
         auto_registered,
+        owner: _,
     } = settings;
     pb::Stream {
         status: Some(status),
@@ -140,10 +140,10 @@ pub(crate) fn to_pb(record: StreamRecord, partitions: Partitions, now: Timestamp
         location: location.map(location_to_pb),
         rois: rois.iter().map(roi::to_pb).collect(),
         privacy_masks: output::masks_to_pb(&privacy_masks),
-        retention: said(policy::retention_to_pb(retention)),
-        output: said(output::output_to_pb(output)),
-        validation: said(policy::validation_to_pb(clock, validation)),
-        queue: said(policy::queue_to_pb(queue)),
+        retention: unless_empty(policy::retention_to_pb(retention)),
+        output: unless_empty(output::output_to_pb(output)),
+        validation: unless_empty(policy::validation_to_pb(clock, validation)),
+        queue: unless_empty(policy::queue_to_pb(queue)),
         stall_timeout: stall_timeout.map(|timeout| time::duration_to_pb(timeout.0)),
         etag: etag.to_string(),
         create_time: Some(time::to_pb(create_time)),
@@ -164,12 +164,12 @@ fn effective_to_pb(policies: StreamPolicies) -> pb::StreamPolicies {
     }
 }
 
-/// A message that says something.
-fn said<M: Default + PartialEq>(message: M) -> Option<M> {
+/// Returns the message unless it is empty.
+pub(super) fn unless_empty<M: Default + PartialEq>(message: M) -> Option<M> {
     (message != M::default()).then_some(message)
 }
 
-/// What the stream is doing.
+/// Converts the status of a stream.
 pub(crate) fn status(record: &StreamRecord, partitions: Partitions, now: Timestamp) -> pb::StreamStatus {
     let StreamCounters {
         accepted_sequence,
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_go_both_ways() {
+    fn settings_round_trip() {
         let record = record(StreamCounters::default());
         let wanted = from_pb(to_pb(record.clone(), Partitions::default(), Timestamp::now())).unwrap();
         assert_eq!(wanted.id, record.id);
@@ -260,18 +260,18 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_changes_what_it_names_and_unset_is_unset() {
+    fn a_mask_changes_only_the_named_fields() {
         let mut record = record(StreamCounters::default());
         record.settings.retention.max_frames = Some(5);
         record.effective = record.settings.effective(&StreamPolicies::default());
-        let said = to_pb(record.clone(), Partitions::default(), Timestamp::now());
+        let converted = to_pb(record.clone(), Partitions::default(), Timestamp::now());
         let paths = ["retention.max_frames".to_owned(), "queue.max_frames".to_owned()];
         let wanted = pb::Stream {
             queue: Some(pb::QueuePolicy { max_frames: Some(7), ..Default::default() }),
             ..Default::default()
         };
         let rules = crate::grpc::mask::Rules { name: "stream", fixed: &[], output_only: &[] };
-        let merged = crate::grpc::mask::merge(&rules, &paths, &said, &wanted).unwrap();
+        let merged = crate::grpc::mask::merge(&rules, &paths, &converted, &wanted).unwrap();
         record.settings.retention.max_frames = None;
         record.settings.queue.max_frames = Some(7);
         assert_eq!(from_pb(merged).unwrap().settings, record.settings);
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn an_etag_is_read_where_there_is_one() {
+    fn an_etag_may_be_empty() {
         let one = Etag { incarnation: 3, version: 7 };
         assert_eq!(etag("etag", &one.to_string()), Ok(Some(one)));
         assert_eq!(etag("etag", ""), Ok(None));

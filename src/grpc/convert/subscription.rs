@@ -1,30 +1,30 @@
-use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{checked_entries, checked_key, choice, known, picture, time};
+use super::{check_count, checked_entries, checked_key, choice, known, picture, start, time};
+use crate::access::Caller;
 use crate::domain::LabelMatch;
-use crate::domain::limits::{MAX_CURSORS, MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES};
+use crate::domain::limits::{MAX_GLOB_CHARS, MAX_SELECTORS, MAX_SEQUENCE, MAX_STREAM_MATCHES};
 use crate::domain::{Cursor, ID_PATTERN, Sequence, StartPosition, StoreIdentity, Timestamp, check_id};
 use crate::grpc::fault::{Fault, Result};
-use crate::hub::{Choice, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
+use crate::grpc::permissions;
+use crate::hub::{Choice, GroupStart, OverflowPolicy, Selector, StreamSet, SubscriptionRequest};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::start_position::Position;
 use crate::pb::v1::stream_match::Selector as By;
 
-pub(crate) const SECOND: Duration = Duration::from_secs(1);
-pub(crate) const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
-pub(crate) const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
-pub(crate) const MAX_CHECKPOINT: Duration = Duration::from_secs(300);
+const MIN_CHECKPOINT: Duration = Duration::from_secs(1);
+const MAX_CHECKPOINT: Duration = Duration::from_secs(300);
 const DEFAULT_CHECKPOINT: Duration = Duration::from_secs(30);
 const MAX_LABEL_TERMS: usize = 16;
-const LEAST_MAX_AGE: Duration = Duration::from_millis(10);
+const MIN_MAX_AGE: Duration = Duration::from_millis(10);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What a subscriber of `store` asks for.
+/// Reads the request of a subscriber of `store`. It selects only streams that the caller may read.
 pub(crate) fn from_pb(
     request: pb::SubscribeFramesRequest,
     store: &StoreIdentity,
+    caller: &Caller,
 ) -> Result<SubscriptionRequest> {
     let pb::SubscribeFramesRequest {
         selectors,
@@ -37,21 +37,16 @@ pub(crate) fn from_pb(
     if !subscriber_name.is_empty() {
         check_id("subscriber_name", &subscriber_name)?;
     }
-    if selectors.is_empty() {
-        return Err(Fault::invalid("selectors", "must hold at least one"));
-    }
-    if selectors.len() > MAX_SELECTORS {
-        return Err(too_many("selectors", MAX_SELECTORS));
-    }
-    let heartbeat = time::duration_within("heartbeat_interval", heartbeat_interval, SECOND, MAX_HEARTBEAT)?;
+    check_count("selectors", selectors.len(), MAX_SELECTORS)?;
+    let heartbeat_interval = time::heartbeat("heartbeat_interval", heartbeat_interval)?;
     let checkpoint =
-        time::duration_within("checkpoint_interval", checkpoint_interval, SECOND, MAX_CHECKPOINT)?;
+        time::duration_within("checkpoint_interval", checkpoint_interval, MIN_CHECKPOINT, MAX_CHECKPOINT)?;
     let selectors = selectors.into_iter().enumerate().map(|(index, one)| {
-        selector(one, store).map_err(|fault| fault.within(&format!("selectors[{index}]")))
+        selector(one, store, caller).map_err(|fault| fault.within(&format!("selectors[{index}]")))
     });
     Ok(SubscriptionRequest {
         selectors: selectors.collect::<Result<_>>()?,
-        heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT),
+        heartbeat_interval,
         checkpoint_interval: checkpoint.unwrap_or(DEFAULT_CHECKPOINT),
         stop_after_frames: from_one("stop_after_frames", stop_after_frames)?,
         stop_at_head,
@@ -59,7 +54,7 @@ pub(crate) fn from_pb(
     })
 }
 
-/// Whether a request brings positions, which only the store that gave them out can read.
+/// Reports whether a request has cursors, which only the store that issued them can read.
 pub(crate) fn has_cursors(request: &pb::SubscribeFramesRequest) -> bool {
     request.selectors.iter().any(|selector| {
         let start = selector.start.as_ref().and_then(|start| start.position.as_ref());
@@ -67,7 +62,7 @@ pub(crate) fn has_cursors(request: &pb::SubscribeFramesRequest) -> bool {
     })
 }
 
-fn selector(selector: pb::StreamSelector, store: &StoreIdentity) -> Result<Selector> {
+fn selector(selector: pb::StreamSelector, store: &StoreIdentity, caller: &Caller) -> Result<Selector> {
     let pb::StreamSelector {
         streams,
         start,
@@ -82,7 +77,7 @@ fn selector(selector: pb::StreamSelector, store: &StoreIdentity) -> Result<Selec
     let choice = Choice {
         sampling: choice::sampling(sampling.unwrap_or_default()).map_err(|f| f.within("sampling"))?,
         filter: choice::filter(filter.unwrap_or_default()).map_err(|f| f.within("filter"))?,
-        max_age: time::duration_within("max_age", max_age, LEAST_MAX_AGE, DAY)?,
+        max_age: time::duration_within("max_age", max_age, MIN_MAX_AGE, DAY)?,
         overflow: match known("overflow_policy", overflow_policy)? {
             pb::OverflowPolicy::Unspecified | pb::OverflowPolicy::DropOldest => OverflowPolicy::DropOldest,
             pb::OverflowPolicy::LatestOnly => OverflowPolicy::LatestOnly,
@@ -95,19 +90,19 @@ fn selector(selector: pb::StreamSelector, store: &StoreIdentity) -> Result<Selec
     };
     let stop = stop.map(self::stop).transpose().map_err(|fault| fault.within("stop"))?.unwrap_or_default();
     Ok(Selector {
-        streams: stream_set("streams", streams)?,
+        streams: permissions::readable(caller, stream_set("streams", streams)?)?,
         start,
         cursors,
         stop_sequence: stop.sequence,
         stop_time: stop.time,
         stop_after_frames: stop.frames,
         choice,
-        want: picture::want("pictures", pictures)?,
+        want: picture::want("pictures", pictures, caller)?,
         fail_if_trimmed,
     })
 }
 
-/// Where a selector's streams stop.
+/// The position at which the streams of a selector stop.
 #[derive(Debug, Default)]
 struct Stop {
     sequence: Option<Sequence>,
@@ -118,10 +113,7 @@ struct Stop {
 fn stop(stop: pb::StopPosition) -> Result<Stop> {
     let pb::StopPosition { sequence, receive_time, frame_count } = stop;
     if sequence.is_none() && receive_time.is_none() && frame_count.is_none() {
-        return Err(Fault::invalid(
-            "",
-            "must have at least one bound: sequence, receive_time or frame_count",
-        ));
+        return Err(Fault::invalid("", "must set at least one of sequence, receive_time and frame_count"));
     }
     Ok(Stop {
         sequence: sequence.map(Sequence::new).transpose()?,
@@ -130,7 +122,7 @@ fn stop(stop: pb::StopPosition) -> Result<Stop> {
     })
 }
 
-/// Checks that a count, where it is set, is at least 1.
+/// Checks that a count, if it is set, is at least 1.
 pub(crate) fn from_one(field: &str, count: Option<u64>) -> Result<Option<u64>> {
     super::policy::bounded(field, count, 1, MAX_SEQUENCE)
 }
@@ -142,7 +134,9 @@ pub(crate) fn stream_set(field: &str, streams: Vec<pb::StreamMatch>) -> Result<S
     for set in stream_sets(field, streams)? {
         match set {
             StreamSet::Ids(named) => ids.extend(named),
-            StreamSet::Glob(_) | StreamSet::Labels(_) | StreamSet::Any(_) => sets.push(set),
+            StreamSet::Glob(_) | StreamSet::Labels(_) | StreamSet::Any(_) | StreamSet::Within(..) => {
+                sets.push(set);
+            }
         }
     }
     if !ids.is_empty() {
@@ -156,46 +150,40 @@ pub(crate) fn stream_set(field: &str, streams: Vec<pb::StreamMatch>) -> Result<S
 
 /// Reads 1 to 100 selections of streams; faults name them by their index.
 pub(crate) fn stream_sets(field: &str, streams: Vec<pb::StreamMatch>) -> Result<Vec<StreamSet>> {
-    if streams.is_empty() {
-        return Err(Fault::invalid(field, "must hold at least one"));
-    }
-    if streams.len() > MAX_STREAM_MATCHES {
-        return Err(too_many(field, MAX_STREAM_MATCHES));
-    }
+    check_count(field, streams.len(), MAX_STREAM_MATCHES)?;
     let read =
         |(index, one)| streams_from_pb(one).map_err(|fault| fault.within(&format!("{field}[{index}]")));
     streams.into_iter().enumerate().map(read).collect()
 }
 
-/// Which streams; the field paths begin at the match.
+/// Reads one selection of streams; faults name the fields relative to it.
 pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
     let pb::StreamMatch { selector } = streams;
     match selector {
-        None => Err(Fault::invalid("selector", "must say which streams: id, glob or labels")),
+        None => Err(Fault::invalid("selector", "must select streams by id, glob or labels")),
         Some(By::Id(id)) => Ok(StreamSet::Ids(vec![id.parse().map_err(|_| {
             Fault::new(ErrorReason::InvalidStreamId, format!("id must match {ID_PATTERN}")).field("id")
         })?])),
         Some(By::Glob(glob)) if glob.is_empty() || glob.chars().count() > MAX_GLOB_CHARS => {
             Err(Fault::invalid("glob", format!("must be 1 to {MAX_GLOB_CHARS} characters")))
         }
-        Some(By::Glob(glob)) if has_more_than_promised(&glob) => Err(Fault::invalid(
+        Some(By::Glob(glob)) if has_unsupported_syntax(&glob) => Err(Fault::invalid(
             "glob",
-            "may hold characters of ids, `*`, `?`, and sets such as `[ab]` and `[a-c]`",
+            "may contain the characters of ids, `*`, `?`, and sets such as `[ab]` and `[a-c]`",
         )),
         Some(By::Glob(glob)) => {
             let set = StreamSet::Glob(glob);
-            set.check()
-                .map_err(|error| Fault::new(ErrorReason::InvalidField, error.to_string()).field("glob"))?;
+            set.check()?;
             Ok(set)
         }
         Some(By::Labels(labels)) => {
             let pb::LabelSelector { equal, present, absent } = labels;
             let counts = [("equal", equal.len()), ("present", present.len()), ("absent", absent.len())];
             if counts.iter().all(|(_, count)| *count == 0) {
-                return Err(Fault::invalid("labels", "must hold at least one term"));
+                return Err(Fault::invalid("labels", "must contain at least one term"));
             }
             if let Some((terms, _)) = counts.iter().find(|(_, count)| *count > MAX_LABEL_TERMS) {
-                return Err(too_many(&format!("labels.{terms}"), MAX_LABEL_TERMS));
+                return Err(Fault::too_many(&format!("labels.{terms}"), MAX_LABEL_TERMS));
             }
             let equal = checked_entries("labels.equal", equal)?;
             for (field, keys) in [("labels.present", &present), ("labels.absent", &absent)] {
@@ -209,55 +197,22 @@ pub(crate) fn streams_from_pb(streams: pb::StreamMatch) -> Result<StreamSet> {
 }
 
 fn start_position(start: pb::StartPosition, store: &StoreIdentity) -> Result<(StartPosition, Vec<Cursor>)> {
-    let pb::StartPosition { position } = start;
-    let start = match position {
-        None => return Err(Fault::invalid("position", "must say where to start")),
-        Some(Position::Live(pb::StartLive {})) => StartPosition::Live,
-        Some(Position::Earliest(pb::StartEarliest {})) => StartPosition::Earliest,
-        Some(Position::Sequence(number)) => StartPosition::Sequence(Sequence::new(number)?),
-        Some(Position::ReceiveTime(at)) => StartPosition::Time(time::from_pb("receive_time", at)?),
-        Some(Position::Age(age)) => {
-            let age = time::duration_within("age", Some(age), Duration::ZERO, time::MAX_START_AGE)?;
-            StartPosition::Time(Timestamp::now().before(age.unwrap_or_default()))
-        }
-        // A selected stream without a cursor starts at its oldest kept frame.
-        Some(Position::Cursors(list)) => return Ok((StartPosition::Earliest, cursors(list, store)?)),
+    let start = match start::from_pb(start, store)? {
+        GroupStart::Live => StartPosition::Live,
+        GroupStart::Earliest => StartPosition::Earliest,
+        GroupStart::Sequence(sequence) => StartPosition::Sequence(sequence),
+        GroupStart::Time(time) => StartPosition::Time(time),
+        GroupStart::Age(age) => StartPosition::Time(Timestamp::now().before(age)),
+        // A selected stream without a cursor starts at its oldest retained frame.
+        GroupStart::Cursors(cursors) => return Ok((StartPosition::Earliest, cursors)),
     };
     Ok((start, Vec::new()))
 }
 
-pub(crate) fn cursors(list: pb::CursorList, store: &StoreIdentity) -> Result<Vec<Cursor>> {
-    let pb::CursorList { cursors } = list;
-    if cursors.len() > MAX_CURSORS {
-        return Err(too_many("cursors.cursors", MAX_CURSORS));
-    }
-    let mut streams = HashSet::new();
-    let parse = |(index, cursor): (usize, pb::StreamCursor)| {
-        let pb::StreamCursor { stream_id, cursor } = cursor;
-        let path = format!("cursors.cursors[{index}]");
-        let parsed = Cursor::decode(&cursor, store).map_err(|error| Fault::from(error).within(&path))?;
-        if parsed.stream_id.as_str() != stream_id {
-            let message = format!("the cursor is one of stream {}", parsed.stream_id);
-            return Err(Fault::new(ErrorReason::CursorInvalid, message).field(format!("{path}.stream_id")));
-        }
-        if !streams.insert(stream_id) {
-            let message = format!("there is another cursor of stream {}", parsed.stream_id);
-            return Err(Fault::new(ErrorReason::CursorInvalid, message).field(format!("{path}.stream_id")));
-        }
-        Ok(parsed)
-    };
-    cursors.into_iter().enumerate().map(parse).collect()
-}
-
-/// Returns true if a glob uses what the library knows and the contract does not: alternatives, escapes and negated sets.
-fn has_more_than_promised(glob: &str) -> bool {
+/// Reports whether a glob uses syntax that the glob library supports and the contract does not:
+/// alternatives, escapes and negated sets.
+fn has_unsupported_syntax(glob: &str) -> bool {
     glob.contains(['{', '}', '\\']) || glob.contains("[!") || glob.contains("[^")
-}
-
-pub(crate) fn too_many(field: &str, limit: usize) -> Fault {
-    Fault::new(ErrorReason::TooManyItems, format!("{field} must hold at most {limit}"))
-        .field(field)
-        .fact("limit", limit)
 }
 
 #[cfg(test)]
@@ -278,14 +233,14 @@ mod tests {
 
     fn converted(selector: pb::StreamSelector) -> Result<Selector> {
         let request = pb::SubscribeFramesRequest { selectors: vec![selector], ..Default::default() };
-        from_pb(request, &STORE).map(|mut request| request.selectors.remove(0))
+        from_pb(request, &STORE, &Caller::anybody()).map(|mut request| request.selectors.remove(0))
     }
 
     #[test]
-    fn defaults_are_live_and_the_processed_picture() {
+    fn a_selector_starts_live_with_the_processed_picture_by_default() {
         let request = pb::SubscribeFramesRequest { selectors: vec![one()], ..Default::default() };
-        let request = from_pb(request, &STORE).unwrap();
-        assert_eq!(request.heartbeat_interval, DEFAULT_HEARTBEAT);
+        let request = from_pb(request, &STORE, &Caller::anybody()).unwrap();
+        assert_eq!(request.heartbeat_interval, Duration::from_secs(10));
         assert_eq!(request.checkpoint_interval, DEFAULT_CHECKPOINT);
         assert_eq!(request.stop_after_frames, None);
         let selector = &request.selectors[0];
@@ -294,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn cursors_carry_their_stream() {
+    fn cursors_must_name_their_stream() {
         let cursor = Cursor::new("cam-1".parse().unwrap(), Sequence::FIRST);
         let all = |cursors: Vec<pb::StreamCursor>| {
             let position = Some(Position::Cursors(pb::CursorList { cursors }));
@@ -347,7 +302,7 @@ mod tests {
         assert_eq!(selector.stop_sequence.map(Sequence::get), Some(7));
         assert_eq!(selector.stop_time, Some(Timestamp::from_micros(5_000_001)));
         assert_eq!(selector.stop_after_frames, Some(3));
-        assert_eq!(selector.choice.max_age, Some(SECOND));
+        assert_eq!(selector.choice.max_age, Some(Duration::from_secs(1)));
         assert_eq!(selector.choice.overflow, OverflowPolicy::Disconnect);
         let sampling = selector.choice.sampling;
         assert_eq!((sampling.max_fps, sampling.every_nth, sampling.latest_only), (Some(2.5), 3, true));
@@ -421,7 +376,7 @@ mod tests {
         ] {
             assert!(converted(selector).is_err());
         }
-        assert!(from_pb(pb::SubscribeFramesRequest::default(), &STORE).is_err());
+        assert!(from_pb(pb::SubscribeFramesRequest::default(), &STORE, &Caller::anybody()).is_err());
         assert!(converted(by(By::Glob("cam-[a-c]?*".into()))).is_ok());
     }
 }

@@ -7,21 +7,24 @@ use crate::grpc::fault::{Fault, Result};
 const NANOS_PER_MICRO: i32 = 1_000;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MAX_NANOS: i32 = 999_999_999;
-/// The years 1 to 9999 in seconds since 1970: what a `google.protobuf.Timestamp` may be.
+/// The range of a `google.protobuf.Timestamp`, the years 1 to 9999, in seconds since 1970.
 const SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
-/// Greatest age to start at, further back than anything is kept: 36,500 days.
+const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
+const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
+const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
+/// The maximum age of a start position, 36,500 days: nothing is retained for so long.
 pub(crate) const MAX_START_AGE: Duration = Duration::from_secs(36_500 * 86_400);
 
 pub(crate) fn to_pb(time: Timestamp) -> prost_types::Timestamp {
     let micros = time.as_micros();
     prost_types::Timestamp {
         seconds: micros.div_euclid(MICROS_PER_SECOND),
-        // Below a million, times a thousand: fits.
+        // This fits: the remainder is below a million, and the factor is a thousand.
         nanos: micros.rem_euclid(MICROS_PER_SECOND) as i32 * NANOS_PER_MICRO,
     }
 }
 
-/// Whole microseconds; what is finer is cut off.
+/// Reads a time, rounded down to microseconds.
 pub(crate) fn from_pb(field: &str, time: prost_types::Timestamp) -> Result<Timestamp> {
     let prost_types::Timestamp { seconds, nanos } = time;
     if !(0..=MAX_NANOS).contains(&nanos) {
@@ -36,12 +39,12 @@ pub(crate) fn from_pb(field: &str, time: prost_types::Timestamp) -> Result<Times
 pub(crate) fn duration_to_pb(span: Duration) -> prost_types::Duration {
     prost_types::Duration {
         seconds: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
-        // Below 10^9: fits.
+        // This fits: the number is below 10^9.
         nanos: span.subsec_nanos() as i32,
     }
 }
 
-/// `later` - `earlier`, negative if it is before.
+/// Returns `later` minus `earlier`, which is negative if `later` is before `earlier`.
 pub(crate) fn difference_to_pb(later: Timestamp, earlier: Timestamp) -> prost_types::Duration {
     let micros = later.as_micros().saturating_sub(earlier.as_micros());
     prost_types::Duration {
@@ -50,24 +53,30 @@ pub(crate) fn difference_to_pb(later: Timestamp, earlier: Timestamp) -> prost_ty
     }
 }
 
-/// A span within bounds; `None` if it is unset.
+/// Reads a duration and checks its bounds; returns `None` if it is unset.
 pub(crate) fn duration_within(
     field: &str,
     span: Option<prost_types::Duration>,
-    least: Duration,
-    most: Duration,
+    min: Duration,
+    max: Duration,
 ) -> Result<Option<Duration>> {
     let Some(prost_types::Duration { seconds, nanos }) = span else { return Ok(None) };
     let bad = || {
-        let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
-        Fault::invalid(field, format!("must be from {least} to {most}"))
+        let (min, max) = (humantime::format_duration(min), humantime::format_duration(max));
+        Fault::invalid(field, format!("must be from {min} to {max}"))
     };
     if !(0..=MAX_NANOS).contains(&nanos) {
         return Err(bad());
     }
     let seconds = u64::try_from(seconds).map_err(|_| bad())?;
     let span = Duration::new(seconds, nanos.unsigned_abs());
-    if (least..=most).contains(&span) { Ok(Some(span)) } else { Err(bad()) }
+    if (min..=max).contains(&span) { Ok(Some(span)) } else { Err(bad()) }
+}
+
+/// Reads the heartbeat interval of a call; returns the default if it is unset.
+pub(crate) fn heartbeat(field: &str, interval: Option<prost_types::Duration>) -> Result<Duration> {
+    let interval = duration_within(field, interval, MIN_HEARTBEAT, MAX_HEARTBEAT)?;
+    Ok(interval.unwrap_or(DEFAULT_HEARTBEAT))
 }
 
 #[cfg(test)]
@@ -75,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_go_both_ways() {
+    fn times_round_trip() {
         for micros in [0, 1, -1, 1_700_000_000_123_456, -5_000_001] {
             let time = Timestamp::from_micros(micros);
             assert_eq!(from_pb("t", to_pb(time)).unwrap(), time);
@@ -96,17 +105,25 @@ mod tests {
     }
 
     #[test]
-    fn spans_have_bounds() {
-        let (least, most) = (Duration::from_secs(1), Duration::from_secs(60));
-        let within = |seconds, nanos| {
-            duration_within("d", Some(prost_types::Duration { seconds, nanos }), least, most)
-        };
-        assert_eq!(within(1, 0), Ok(Some(least)));
+    fn durations_have_bounds() {
+        let (min, max) = (Duration::from_secs(1), Duration::from_secs(60));
+        let within =
+            |seconds, nanos| duration_within("d", Some(prost_types::Duration { seconds, nanos }), min, max);
+        assert_eq!(within(1, 0), Ok(Some(min)));
         assert_eq!(within(59, 999_999_999).unwrap().map(|d| d.as_secs()), Some(59));
         for (seconds, nanos) in [(0, 999_999_999), (60, 1), (-1, 0), (5, -1), (i64::MAX, 0)] {
             assert!(within(seconds, nanos).is_err());
         }
-        assert_eq!(duration_within("d", None, least, most), Ok(None));
+        assert_eq!(duration_within("d", None, min, max), Ok(None));
+    }
+
+    #[test]
+    fn heartbeats_have_a_default_and_bounds() {
+        let every = |seconds| heartbeat("h", Some(prost_types::Duration { seconds, nanos: 0 }));
+        assert_eq!(heartbeat("h", None), Ok(Duration::from_secs(10)));
+        assert_eq!(every(1), Ok(Duration::from_secs(1)));
+        assert_eq!(every(60), Ok(Duration::from_secs(60)));
+        assert!(every(0).is_err() && every(61).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A message in pieces, of which the large ones are its pictures' own memory.
+//! Encodes a message as chunks; the large chunks share the memory of its pictures.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message;
@@ -9,35 +9,39 @@ use crate::pb::v1::{
     consume_frames_response, subscribe_frames_response,
 };
 
-/// Smaller pictures are copied: a piece of its own costs a system call.
-const LEAST_SHARED_BYTES: usize = 32 << 10;
-/// Smaller fields are copied. Larger ones lie in memory once, however many slow connections they wait for.
-const LEAST_SHARED_FIELD_BYTES: usize = 2 << 10;
-/// HTTP/2 cuts pieces into frames of this size, unless the peer allows larger ones. The start of a picture is copied to fill
-/// the first: the few bytes before it would be a frame, and a system call, of their own.
+/// The minimum size of a picture that is not copied. A chunk for a smaller one would cost a system
+/// call, and a copy costs less.
+const MIN_SHARED_BYTES: usize = 32 << 10;
+/// The minimum size of an encoded field that is not copied. Its bytes are in memory only once, even
+/// if many slow connections wait for them.
+const MIN_SHARED_FIELD_BYTES: usize = 2 << 10;
+/// The size of HTTP/2 frames, unless the peer allows larger ones. The start of a picture is copied
+/// into the chunk before it, to fill the first HTTP/2 frame. Without the copy, the few bytes before
+/// the picture would need an HTTP/2 frame and a system call of their own.
 const HTTP2_FRAME_BYTES: usize = 16 << 10;
-/// gRPC's own header of a message: whether it is compressed, and its length in four bytes.
+/// The first byte of a gRPC message that is not compressed.
 const NOT_COMPRESSED: u8 = 0;
+/// The size of the header of a gRPC message: a byte for compression, and four for the length.
 const GRPC_HEADER_BYTES: usize = 5;
 
-/// Keys of the fields on the way to a picture's bytes, by their numbers in the contract.
+/// The keys of the fields on the path to the data of a picture, from their numbers in the contract.
 const EVENT_FRAME: u8 = key(1);
 const CARRIED_FRAME: u8 = key(1);
 const FRAME_PICTURES: u8 = key(14);
 const PICTURE_DATA: u8 = key(6);
 
-/// The key of a field that has its length before it.
+/// Returns the key of a length-delimited field.
 const fn key(field: u8) -> u8 {
-    assert!(field <= 15, "longer keys are more than a byte");
+    assert!(field <= 15, "longer keys take more than a byte");
     field << 3 | 2
 }
 
-/// Bytes of a field that has its length before it.
+/// Returns the encoded size of a length-delimited field.
 fn field_len(len: usize) -> usize {
     1 + prost::length_delimiter_len(len) + len
 }
 
-/// A picture whose bytes are taken out of its message if they are many.
+/// A picture whose data is separate from its message if it is large.
 struct Part {
     rest: Picture,
     shared: Option<Bytes>,
@@ -59,18 +63,19 @@ impl Part {
 }
 
 fn is_large(picture: &Picture) -> bool {
-    matches!(&picture.content, Some(Content::Data(data)) if data.len() >= LEAST_SHARED_BYTES)
+    matches!(&picture.content, Some(Content::Data(data)) if data.len() >= MIN_SHARED_BYTES)
 }
 
-/// A message that may carry a processed frame: field 1 is what carries it, whose field 1 is the frame.
+/// A response that may contain a processed frame, two levels deep: field 1 of the response is a
+/// [`Carrier::Carried`], and field 1 of that is the frame.
 pub(crate) trait Carrier: Message {
-    /// What carries the frame, with a cursor or an ack id.
+    /// The message between the response and the frame. It also contains a cursor or an ack id.
     type Carried: Message;
 
-    /// What carries the frame, if the message is one.
+    /// Returns the message that contains the frame, if the response has one.
     fn carried(&mut self) -> Option<&mut Self::Carried>;
 
-    /// The frame's place in it.
+    /// Returns the frame in that message.
     fn frame(carried: &mut Self::Carried) -> &mut Option<ProcessedFrame>;
 }
 
@@ -104,59 +109,61 @@ impl Carrier for ConsumeFramesResponse {
     }
 }
 
-/// The message as gRPC sends it. What it is after decoding, no matter by whom, is `message`.
+/// Encodes a message as gRPC sends it. The chunks, joined, are an ordinary encoding of `message`.
 pub(super) fn encode<M: Carrier>(mut message: M) -> Vec<Bytes> {
-    let mut pieces = Pieces::default();
+    let mut writer = ChunkWriter::default();
     let pictures = take_pictures(&mut message);
     let Some(delivered) = message.carried().filter(|_| !pictures.is_empty()) else {
-        pieces.start(message.encoded_len());
-        pieces.put(&message);
-        return pieces.into_vec();
+        writer.header(message.encoded_len());
+        writer.put(&message);
+        return writer.into_vec();
     };
     let frame = M::frame(delivered).take().unwrap_or_default();
-    // From the inside out: a message's length stands before it.
+    // The length of a message precedes it, so the lengths are computed first, from the innermost
+    // message to the outermost.
     let parts: Vec<Part> = pictures.into_iter().map(Part::of).collect();
     let in_frame: usize = parts.iter().map(|part| field_len(part.encoded_len())).sum();
     let frame_len = frame.encoded_len() + in_frame;
     let delivered_len = delivered.encoded_len() + field_len(frame_len);
-    // From the outside in.
-    pieces.start(field_len(delivered_len));
-    pieces.open(EVENT_FRAME, delivered_len);
-    pieces.put(&*delivered);
-    pieces.open(CARRIED_FRAME, frame_len);
-    pieces.put(&frame);
+    // Then the messages are written, from the outermost to the innermost.
+    writer.header(field_len(delivered_len));
+    writer.field_start(EVENT_FRAME, delivered_len);
+    writer.put(&*delivered);
+    writer.field_start(CARRIED_FRAME, frame_len);
+    writer.put(&frame);
     for part in parts {
-        pieces.open(FRAME_PICTURES, part.encoded_len());
-        pieces.put(&part.rest);
+        writer.field_start(FRAME_PICTURES, part.encoded_len());
+        writer.put(&part.rest);
         if let Some(data) = part.shared {
-            pieces.open(PICTURE_DATA, data.len());
-            pieces.share(data);
+            writer.field_start(PICTURE_DATA, data.len());
+            writer.share(data);
         }
     }
-    pieces.into_vec()
+    writer.into_vec()
 }
 
-/// A message as gRPC sends it.
+/// Encodes a message as gRPC sends it, without shared memory.
 pub(crate) fn whole(message: &impl Message) -> Vec<Bytes> {
-    let mut pieces = Pieces::default();
-    pieces.start(message.encoded_len());
-    pieces.put(message);
-    pieces.into_vec()
+    let mut writer = ChunkWriter::default();
+    writer.header(message.encoded_len());
+    writer.put(message);
+    writer.into_vec()
 }
 
-/// The same for a message of which one field is encoded already: `rest` with `value` as its field of this number.
+/// Encodes a message of which one field is encoded already. `value` is the encoding of the field
+/// with the number `field`; `rest` contains all other fields.
 pub(crate) fn around(field: u8, value: Bytes, rest: &impl Message) -> Vec<Bytes> {
-    let mut pieces = Pieces::default();
-    pieces.start(rest.encoded_len() + field_len(value.len()));
-    pieces.put(rest);
-    pieces.open(key(field), value.len());
-    if value.len() >= LEAST_SHARED_FIELD_BYTES {
-        pieces.close();
-        pieces.done.push(value);
+    let mut writer = ChunkWriter::default();
+    writer.header(rest.encoded_len() + field_len(value.len()));
+    writer.put(rest);
+    writer.field_start(key(field), value.len());
+    if value.len() >= MIN_SHARED_FIELD_BYTES {
+        writer.finish_chunk();
+        writer.done.push(value);
     } else {
-        pieces.open.extend_from_slice(&value);
+        writer.current.extend_from_slice(&value);
     }
-    pieces.into_vec()
+    writer.into_vec()
 }
 
 /// Takes all pictures out of the message if one of them is large.
@@ -167,46 +174,47 @@ fn take_pictures<M: Carrier>(message: &mut M) -> Vec<Picture> {
     if frame.pictures.iter().any(is_large) { std::mem::take(&mut frame.pictures) } else { Vec::new() }
 }
 
-/// Bytes in the order in which they are sent.
+/// The chunks of a message, in the order in which they are sent.
 #[derive(Default)]
-struct Pieces {
+struct ChunkWriter {
     done: Vec<Bytes>,
-    open: BytesMut,
+    /// The chunk that is written at present.
+    current: BytesMut,
 }
 
-impl Pieces {
-    fn start(&mut self, message_len: usize) {
-        self.open.reserve((GRPC_HEADER_BYTES + message_len).min(HTTP2_FRAME_BYTES));
-        self.open.put_u8(NOT_COMPRESSED);
-        // Subscribers cannot ask for more than a few dozen mebibytes.
-        self.open.put_u32(message_len as u32);
+impl ChunkWriter {
+    fn header(&mut self, message_len: usize) {
+        self.current.reserve((GRPC_HEADER_BYTES + message_len).min(HTTP2_FRAME_BYTES));
+        self.current.put_u8(NOT_COMPRESSED);
+        // This fits: callers cannot ask for more than a few dozen mebibytes.
+        self.current.put_u32(message_len as u32);
     }
 
-    fn open(&mut self, key: u8, len: usize) {
-        self.open.put_u8(key);
-        prost::encoding::encode_varint(len as u64, &mut self.open);
+    fn field_start(&mut self, key: u8, len: usize) {
+        self.current.put_u8(key);
+        prost::encoding::encode_varint(len as u64, &mut self.current);
     }
 
     fn put(&mut self, message: &impl Message) {
-        self.open.reserve(message.encoded_len());
-        message.encode_raw(&mut self.open);
+        self.current.reserve(message.encoded_len());
+        message.encode_raw(&mut self.current);
     }
 
     fn share(&mut self, mut data: Bytes) {
-        let room = HTTP2_FRAME_BYTES.saturating_sub(self.open.len());
-        self.open.extend_from_slice(&data.split_to(room.min(data.len())));
-        self.close();
+        let room = HTTP2_FRAME_BYTES.saturating_sub(self.current.len());
+        self.current.extend_from_slice(&data.split_to(room.min(data.len())));
+        self.finish_chunk();
         self.done.push(data);
     }
 
-    fn close(&mut self) {
-        if !self.open.is_empty() {
-            self.done.push(self.open.split().freeze());
+    fn finish_chunk(&mut self) {
+        if !self.current.is_empty() {
+            self.done.push(self.current.split().freeze());
         }
     }
 
     fn into_vec(mut self) -> Vec<Bytes> {
-        self.close();
+        self.finish_chunk();
         self.done
     }
 }
@@ -243,9 +251,9 @@ mod tests {
         SubscribeFramesResponse { event: Some(Event::Frame(delivered)) }
     }
 
-    /// What a stranger's decoder makes of the pieces.
-    fn decoded(pieces: &[Bytes]) -> SubscribeFramesResponse {
-        let wire = pieces.concat();
+    /// Decodes the chunks as any decoder does.
+    fn decoded(chunks: &[Bytes]) -> SubscribeFramesResponse {
+        let wire = chunks.concat();
         let (header, body) = wire.split_at(GRPC_HEADER_BYTES);
         assert_eq!(header, [&[NOT_COMPRESSED], &(body.len() as u32).to_be_bytes()[..]].concat());
         SubscribeFramesResponse::decode(body).unwrap()
@@ -261,8 +269,8 @@ mod tests {
         for pictures in [
             vec![],
             vec![picture(Processed, 0)],
-            vec![picture(Processed, LEAST_SHARED_BYTES - 1)],
-            vec![picture(Processed, LEAST_SHARED_BYTES)],
+            vec![picture(Processed, MIN_SHARED_BYTES - 1)],
+            vec![picture(Processed, MIN_SHARED_BYTES)],
             vec![picture(Processed, 300_000)],
             vec![picture(Thumbnail, 3_000), picture(Processed, 300_000), omitted.clone()],
             vec![omitted, picture(Processed, 300_000), picture(Thumbnail, 3_000), picture(Original, 99_000)],
@@ -290,19 +298,19 @@ mod tests {
         };
         let event = Some(consume_frames_response::Event::Frame(consumed));
         let message = ConsumeFramesResponse { event };
-        let pieces = encode(message.clone());
-        assert_eq!(pieces.len(), 2);
-        assert_eq!(ConsumeFramesResponse::decode(&pieces.concat()[GRPC_HEADER_BYTES..]), Ok(message));
+        let chunks = encode(message.clone());
+        assert_eq!(chunks.len(), 2);
+        assert_eq!(ConsumeFramesResponse::decode(&chunks.concat()[GRPC_HEADER_BYTES..]), Ok(message));
     }
 
     #[test]
     fn a_message_around_an_encoded_field_is_the_message() {
         use crate::pb::v1::watch_streams_response::Event as Wire;
-        for size in [0, 1, LEAST_SHARED_FIELD_BYTES, 70_000] {
+        for size in [0, 1, MIN_SHARED_FIELD_BYTES, 70_000] {
             let stream = pb::Stream { display_name: "x".repeat(size), ..Default::default() };
             let rest = pb::WatchStreamsResponse { event: None, resume_token: "a token".to_owned() };
-            let pieces = around(2, stream.encode_to_vec().into(), &rest);
-            let wire = pieces.concat();
+            let chunks = around(2, stream.encode_to_vec().into(), &rest);
+            let wire = chunks.concat();
             let (header, body) = wire.split_at(GRPC_HEADER_BYTES);
             assert_eq!(header[1..], (body.len() as u32).to_be_bytes());
             let expected = pb::WatchStreamsResponse { event: Some(Wire::Existing(stream)), ..rest };
@@ -322,9 +330,9 @@ mod tests {
             unreachable!()
         };
         let memory = data.as_ptr_range();
-        let pieces = encode(message.clone());
-        assert_eq!(pieces.len(), 2);
-        assert_eq!(pieces[0].len(), HTTP2_FRAME_BYTES, "a whole HTTP/2 frame goes out first");
-        assert!(memory.contains(&pieces[1].as_ptr()) && pieces[1].as_ptr_range().end == memory.end);
+        let chunks = encode(message.clone());
+        assert_eq!(chunks.len(), 2);
+        assert_eq!(chunks[0].len(), HTTP2_FRAME_BYTES, "a whole HTTP/2 frame goes out first");
+        assert!(memory.contains(&chunks[1].as_ptr()) && chunks[1].as_ptr_range().end == memory.end);
     }
 }

@@ -2,10 +2,20 @@
 
 use prost_reflect::{FieldDescriptor, Kind, MapKey, MessageDescriptor};
 
-use super::super::reflect::path::Part;
+use super::super::reflect::is_value;
+use super::super::reflect::path::{Part, Step};
+use super::error::SyntaxError;
 use super::expression::{Expression, Operator};
 use super::values::{self, Wanted};
-use super::{Fields, Flaw};
+
+/// The fields of a message that its filters may name. Each path includes all fields below it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields {
+    /// The allowed fields; empty = all.
+    pub(crate) only: &'static [&'static str],
+    /// The fields that are not allowed even if `only` includes them.
+    pub(crate) except: &'static [&'static str],
+}
 
 /// A condition on a message.
 #[derive(Debug, Clone)]
@@ -16,15 +26,7 @@ pub(super) enum Node {
     Test { steps: Vec<Step>, test: Test },
 }
 
-/// A step from a message to what it holds.
-#[derive(Debug, Clone)]
-pub(super) enum Step {
-    Field(FieldDescriptor),
-    /// Behind the field of a map.
-    Key(MapKey),
-}
-
-/// What is asked about a field.
+/// A test of a field.
 #[derive(Debug, Clone)]
 pub(super) enum Test {
     IsSet,
@@ -35,12 +37,12 @@ pub(super) enum Test {
 /// Checks an expression.
 ///
 /// # Errors
-/// The first flaw.
+/// Returns the first error.
 pub(super) fn compile(
     expression: &Expression,
     message: &MessageDescriptor,
     fields: Fields,
-) -> Result<Node, Flaw> {
+) -> Result<Node, SyntaxError> {
     let each = |terms: &[Expression]| {
         terms.iter().map(|term| compile(term, message, fields)).collect::<Result<Vec<_>, _>>()
     };
@@ -51,8 +53,8 @@ pub(super) fn compile(
         Expression::Compare { field, operator, value, operator_at, value_at } => {
             let path = Path::find(field, message, fields)?;
             if let Some(what) = path.collection() {
-                let hint = format!("{what} is not compared; ask with `:*` whether it is set");
-                return Err(Flaw::new(*operator_at, hint));
+                let hint = format!("{what} cannot be compared; use `:*` to test whether it is set");
+                return Err(SyntaxError::new(*operator_at, hint));
             }
             let wanted = values::wanted(&path.kind, *operator, value, (*operator_at, *value_at))?;
             Node::Test { steps: path.steps, test: Test::Compare(*operator, wanted) }
@@ -63,7 +65,10 @@ pub(super) fn compile(
         Expression::HasKey(field, key) => {
             let path = Path::find(field, message, fields)?;
             let Some(map) = path.map() else {
-                return Err(Flaw::new(key.at, "only a map has keys; ask with `:*` whether a field is set"));
+                return Err(SyntaxError::new(
+                    key.at,
+                    "only a map has keys; use `:*` to test whether a field is set",
+                ));
             };
             let test = Test::HasKey(map_key(map, key)?);
             Node::Test { steps: path.steps, test }
@@ -71,26 +76,26 @@ pub(super) fn compile(
     })
 }
 
-/// Where a path leads.
+/// A path and the field that it leads to.
 struct Path {
     steps: Vec<Step>,
-    /// Of the values there.
+    /// The kind of the field's values.
     kind: Kind,
 }
 
 impl Path {
-    fn find(parts: &[Part], message: &MessageDescriptor, fields: Fields) -> Result<Self, Flaw> {
+    fn find(parts: &[Part], message: &MessageDescriptor, fields: Fields) -> Result<Self, SyntaxError> {
         let begin = parts.first().map_or(0, |first| first.at);
         let mut path = Self { steps: Vec::new(), kind: Kind::Message(message.clone()) };
         let mut name = String::new();
         let mut parts = parts.iter();
         while let Some(part) = parts.next() {
             let Kind::Message(of) = &path.kind else {
-                return Err(Flaw::new(part.at, format!("{name} has no fields")));
+                return Err(SyntaxError::new(part.at, format!("{name} has no fields")));
             };
             let inner = if name.is_empty() { part.name.clone() } else { format!("{name}.{}", part.name) };
             let found = of.get_field_by_name(&part.name).filter(|_| !part.quoted && !is_value(of));
-            let Some(field) = found.filter(|_| fields.lead_to(&inner)) else {
+            let Some(field) = found.filter(|_| fields.allow_part_of(&inner)) else {
                 return Err(unknown(part, &name, of, fields));
             };
             name = inner;
@@ -102,18 +107,23 @@ impl Path {
                     parts.next();
                 }
                 Some(part) if field.is_list() => {
-                    return Err(Flaw::new(part.at, format!("{name} is a list, whose items have no names")));
+                    return Err(SyntaxError::new(
+                        part.at,
+                        format!("{name} is a list; its items cannot be used in a filter"),
+                    ));
                 }
                 Some(_) | None => {}
             }
         }
-        match fields.have(&name) {
+        match fields.allow(&name) {
             true => Ok(path),
-            false => Err(Flaw::new(begin, format!("only fields of {name} can be filtered by, not {name}"))),
+            false => {
+                Err(SyntaxError::new(begin, format!("{name} cannot be used in this filter; use its fields")))
+            }
         }
     }
 
-    /// The map that the path ends at.
+    /// Returns the map that the path ends at, if it ends at one.
     fn map(&self) -> Option<&FieldDescriptor> {
         match self.steps.last() {
             Some(Step::Field(field)) if field.is_map() => Some(field),
@@ -121,7 +131,8 @@ impl Path {
         }
     }
 
-    /// What the path ends at, if it is of several values.
+    /// Returns the words for an error if the path ends at a map or a list, which cannot be
+    /// compared.
     fn collection(&self) -> Option<&'static str> {
         match self.steps.last() {
             Some(Step::Field(field)) if field.is_map() => Some("a map without a key"),
@@ -132,42 +143,40 @@ impl Path {
 }
 
 impl Fields {
-    /// Whether this field may be named.
-    fn have(&self, name: &str) -> bool {
+    /// Reports whether a filter may use this field.
+    fn allow(&self, name: &str) -> bool {
         let allowed = self.only.is_empty() || self.only.iter().any(|root| is_within(name, root));
         allowed && !self.except.iter().any(|root| is_within(name, root))
     }
 
-    /// Whether this field may be named, or one below it.
-    fn lead_to(&self, name: &str) -> bool {
-        self.have(name) || self.only.iter().any(|root| is_within(root, name))
+    /// Reports whether a filter may use this field, or one below it.
+    fn allow_part_of(&self, name: &str) -> bool {
+        self.allow(name) || self.only.iter().any(|root| is_within(root, name))
     }
 }
 
-/// Whether a path is another, or below it.
+/// Reports whether a path is `root` or below it.
 fn is_within(path: &str, root: &str) -> bool {
     path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Whether messages of this type are values, whose fields filters do not name.
-fn is_value(message: &MessageDescriptor) -> bool {
-    message.package_name() == "google.protobuf"
-}
-
-fn unknown(part: &Part, parent: &str, of: &MessageDescriptor, fields: Fields) -> Flaw {
+fn unknown(part: &Part, parent: &str, of: &MessageDescriptor, fields: Fields) -> SyntaxError {
     if is_value(of) {
-        return Flaw::new(part.at, format!("{parent} has no fields"));
+        return SyntaxError::new(part.at, format!("{parent} has no fields"));
     }
     let path = |name: &str| if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
-    let known = of.fields().map(|field| field.name().to_owned()).filter(|name| fields.lead_to(&path(name)));
+    let known =
+        of.fields().map(|field| field.name().to_owned()).filter(|name| fields.allow_part_of(&path(name)));
     let known = known.collect::<Vec<_>>().join(", ");
     let place = if parent.is_empty() { String::new() } else { format!(" of {parent}") };
-    Flaw::new(part.at, format!("{part} is not among the fields{place} that can be filtered by: {known}"))
+    SyntaxError::new(part.at, format!("{part}{place} cannot be used in this filter; allowed: {known}"))
 }
 
-/// The key of a map as its type has it.
-fn map_key(map: &FieldDescriptor, key: &Part) -> Result<MapKey, Flaw> {
-    let Kind::Message(entry) = map.kind() else { return Err(Flaw::new(key.at, "only a map has keys")) };
+/// Converts a key to the key type of a map.
+fn map_key(map: &FieldDescriptor, key: &Part) -> Result<MapKey, SyntaxError> {
+    let Kind::Message(entry) = map.kind() else {
+        return Err(SyntaxError::new(key.at, "only a map has keys"));
+    };
     let name = key.name.as_str();
     let read = match entry.map_entry_key_field().kind() {
         Kind::String => Some(MapKey::String(name.to_owned())),
@@ -176,8 +185,8 @@ fn map_key(map: &FieldDescriptor, key: &Part) -> Result<MapKey, Flaw> {
         Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => name.parse().ok().map(MapKey::I64),
         Kind::Uint32 | Kind::Fixed32 => name.parse().ok().map(MapKey::U32),
         Kind::Uint64 | Kind::Fixed64 => name.parse().ok().map(MapKey::U64),
-        // No map has such keys.
+        // Maps have no keys of other kinds.
         Kind::Double | Kind::Float | Kind::Bytes | Kind::Message(_) | Kind::Enum(_) => None,
     };
-    read.ok_or_else(|| Flaw::new(key.at, format!("{key} is no key of {}", map.name())))
+    read.ok_or_else(|| SyntaxError::new(key.at, format!("{key} is not a valid key of {}", map.name())))
 }

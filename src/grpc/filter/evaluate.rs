@@ -1,8 +1,9 @@
-//! Asks a condition about a message.
+//! Evaluates a condition on a message.
 
 use prost_reflect::{DynamicMessage, Value};
 
-use super::compile::{Node, Step, Test};
+use super::super::reflect::path::Step;
+use super::compile::{Node, Test};
 use super::expression::Operator;
 use super::values::{self, Wanted};
 
@@ -16,7 +17,7 @@ impl Node {
         }
     }
 
-    /// Adds the numbers of the fields that are looked at.
+    /// Adds the numbers of the message's fields that the condition reads to `numbers`, each once.
     pub(super) fn note_fields(&self, numbers: &mut Vec<u32>) {
         match self {
             Self::All(nodes) | Self::Any(nodes) => nodes.iter().for_each(|node| node.note_fields(numbers)),
@@ -31,7 +32,8 @@ impl Node {
         }
     }
 
-    /// The text that a field of the message must be, if that follows.
+    /// Returns the text that a field must equal in every message that passes, if the condition
+    /// implies one.
     pub(super) fn equal_text(&self, name: &str) -> Option<&str> {
         match self {
             Self::All(nodes) => nodes.iter().find_map(|node| node.equal_text(name)),
@@ -50,7 +52,7 @@ fn field_holds(message: &DynamicMessage, steps: &[Step], test: &Test) -> bool {
     let [Step::Field(field), rest @ ..] = steps else { return false };
     let is_set = message.has_field(field);
     if rest.is_empty() && !is_set {
-        // A field without presence has a value all the same.
+        // A field without presence always has a value.
         return match test {
             Test::Compare(operator, wanted) if !field.supports_presence() => {
                 values::holds(&message.get_field(field), *operator, wanted)

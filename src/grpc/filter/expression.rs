@@ -1,10 +1,11 @@
-//! What a filter says, before it is known whether its fields exist. It prints as it is parsed.
+//! The syntax tree of a filter, before its fields are checked. Its `Display` form is a text that is
+//! parsed to the same tree.
 
 use std::fmt;
 
 use super::super::reflect::path::{self, Part};
 
-/// A condition, or several.
+/// A condition, or several that are joined.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Expression {
     /// Joined by AND; two or more.
@@ -16,7 +17,7 @@ pub(super) enum Expression {
         field: Vec<Part>,
         operator: Operator,
         value: Value,
-        /// Where operator and value begin, in bytes.
+        /// The positions of the operator and the value, in bytes.
         operator_at: usize,
         value_at: usize,
     },
@@ -36,17 +37,17 @@ pub(super) enum Operator {
     GreaterOrEqual,
 }
 
-/// What a field is compared with, as it is written.
+/// The value that a field is compared with, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
-    /// In double quotes: the pieces between the `*`s, so one more than there are of them.
+    /// A text in double quotes: the parts between the `*`s, one more than there are `*`s.
     Text(Vec<String>),
-    /// Anything without quotes: a number, `true`, a name, a duration.
+    /// A word without quotes: a number, `true`, a name, a duration.
     Bare(String),
 }
 
 impl Operator {
-    /// All, those first that begin with another.
+    /// All operators. They are tried in this order, so `<=` and `>=` come before `<` and `>`.
     pub(super) const ALL: [(&'static str, Self); 6] = [
         ("!=", Self::NotEqual),
         ("<=", Self::LessOrEqual),
@@ -56,7 +57,8 @@ impl Operator {
         (">", Self::Greater),
     ];
 
-    pub(super) fn orders(self) -> bool {
+    /// Reports whether the operator needs values that have an order.
+    pub(super) fn needs_order(self) -> bool {
         !matches!(self, Self::Equal | Self::NotEqual)
     }
 }
@@ -128,7 +130,7 @@ fn write_joined(f: &mut fmt::Formatter<'_>, terms: &[Expression], joint: &str) -
     Ok(())
 }
 
-/// Writes a term, in parentheses if it is of several parts.
+/// Writes a term, in parentheses if it has several parts.
 fn write_term(f: &mut fmt::Formatter<'_>, term: &Expression) -> fmt::Result {
     match term {
         Expression::All(_) | Expression::Any(_) | Expression::Not(_) => write!(f, "({term})"),

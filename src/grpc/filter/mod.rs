@@ -1,8 +1,8 @@
-//! Filters of lists, in a part of the grammar of AIP-160, over the messages that a list returns.
+//! Filters of lists, in a subset of the grammar of AIP-160, over the messages that a list returns.
 //!
 //! ```text
 //! filter     = [ expression ]
-//! expression = term { "AND" term } | term { "OR" term }      both on one level need parentheses
+//! expression = term { "AND" term } | term { "OR" term }      a mix needs parentheses
 //! term       = [ "NOT" | "-" ] ( "(" expression ")" | comparison )
 //! comparison = field ( "=" | "!=" | "<" | "<=" | ">" | ">=" ) value | field ":" ( "*" | key )
 //! field      = word { "." key }
@@ -10,10 +10,11 @@
 //! value      = quoted text | number | "true" | "false" | name of an enum's value | duration
 //! ```
 //!
-//! A text is parsed (`parse`) to an expression (`expression`), which is checked against the descriptor of the list's messages
-//! (`compile`) and then asked about each message (`evaluate`).
+//! A text is parsed (`parse`) to an expression (`expression`), which is checked against the
+//! descriptor of the list's messages (`compile`) and then evaluated for each message (`evaluate`).
 
 mod compile;
+mod error;
 mod evaluate;
 mod expression;
 mod parse;
@@ -28,51 +29,39 @@ use prost::Name;
 use prost_reflect::DynamicMessage;
 use prost_reflect::MessageDescriptor;
 
-use super::fault::{Fault, Result};
+use super::fault::Result;
 use super::reflect;
-use crate::pb::v1::ErrorReason;
+pub(crate) use compile::Fields;
 use compile::Node;
 
-/// Deepest nesting of parentheses: reading and asking recurse.
-pub(crate) const MAX_DEPTH: usize = 16;
-
-/// The fields of a message that its filters may name: paths, each with all below it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fields {
-    /// Empty = all.
-    pub(crate) only: &'static [&'static str],
-    /// Less these.
-    pub(crate) except: &'static [&'static str],
-}
-
-/// A condition that a message fulfils or does not.
+/// A condition on messages.
 #[derive(Debug, Clone)]
 pub(crate) struct Filter {
     /// `None` = every message.
     root: Option<Node>,
-    /// Numbers of the message's fields that are looked at.
+    /// The numbers of the fields that the condition reads.
     fields: Vec<u32>,
 }
 
 impl Filter {
-    /// Reads the filter of a list of `M`; an empty one passes all.
+    /// Compiles the filter of a list of `M`; an empty filter passes all.
     ///
     /// # Errors
-    /// FILTER_INVALID with the position of the first fault, in characters from 1.
+    /// FILTER_INVALID with the position of the first error, in characters from 1.
     pub(crate) fn of<M: Name>(text: &str, fields: Fields) -> Result<Self> {
         Self::compile(text, &reflect::descriptor::<M>(), fields)
     }
 
-    /// The same for messages of a descriptor.
+    /// Compiles a filter of messages of this descriptor.
     ///
     /// # Errors
-    /// FILTER_INVALID with the position of the first fault, in characters from 1.
+    /// FILTER_INVALID with the position of the first error, in characters from 1.
     pub(crate) fn compile(text: &str, message: &MessageDescriptor, fields: Fields) -> Result<Self> {
         let root = parse::parse(text).and_then(|expression| match expression {
             Some(expression) => compile::compile(&expression, message, fields).map(Some),
             None => Ok(None),
         });
-        let root = root.map_err(|flaw| flaw.into_fault(text))?;
+        let root = root.map_err(|error| error.into_fault(text))?;
         let mut fields = Vec::new();
         if let Some(root) = &root {
             root.note_fields(&mut fields);
@@ -80,12 +69,12 @@ impl Filter {
         Ok(Self { root, fields })
     }
 
-    /// Whether it holds no condition.
+    /// Reports whether the filter has no condition.
     pub(crate) fn is_empty(&self) -> bool {
         self.root.is_none()
     }
 
-    /// Whether a message passes. It must be of the type that the filter was made for.
+    /// Reports whether a message passes. It must have the type that the filter was compiled for.
     ///
     /// # Errors
     /// INTERNAL, if the generated code and the descriptor disagree.
@@ -96,40 +85,16 @@ impl Filter {
         }
     }
 
-    /// The same for a message with its fields by name.
+    /// Reports whether a dynamic message passes.
     #[cfg(test)]
     pub(crate) fn passes_dynamic(&self, message: &DynamicMessage) -> bool {
         self.root.as_ref().is_none_or(|root| root.holds(message))
     }
 
-    /// The value that the field must have in every message that passes, where the filter says `field = "value"` without `*`,
-    /// alone or joined by AND: a backend then needs to look at no other. Without it nothing can be left out.
+    /// Returns the value that a field must have in every message that passes: the filter contains
+    /// `field = "value"` without `*`, alone or joined by AND. The backend then need not read
+    /// messages with other values. Returns `None` if there is no such value.
     pub(crate) fn equal_text(&self, field: &str) -> Option<&str> {
         self.root.as_ref().and_then(|root| root.equal_text(field))
-    }
-}
-
-/// What is wrong with a filter, and where, in bytes.
-#[derive(Debug, PartialEq, Eq)]
-struct Flaw {
-    at: usize,
-    what: String,
-}
-
-impl Flaw {
-    fn new(at: usize, what: impl Into<String>) -> Self {
-        Self { at, what: what.into() }
-    }
-
-    fn into_fault(self, text: &str) -> Fault {
-        let position = text.get(..self.at).map_or(self.at, |before| before.chars().count()) + 1;
-        let message = format!("at character {position}: {}", self.what);
-        Fault::new(ErrorReason::FilterInvalid, message).field("filter").fact("position", position)
-    }
-}
-
-impl From<reflect::path::Broken> for Flaw {
-    fn from(reflect::path::Broken { at, expected }: reflect::path::Broken) -> Self {
-        Self::new(at, expected)
     }
 }

@@ -56,7 +56,7 @@ fn expression() -> impl Strategy<Value = Expression> {
 
 proptest! {
     #[test]
-    fn what_is_printed_is_parsed_as_the_same(expression in expression()) {
+    fn a_printed_expression_is_parsed_to_the_same(expression in expression()) {
         let text = expression.to_string();
         if text.len() <= MAX_FILTER_BYTES {
             let again = parse(&text).unwrap_or_else(|flaw| panic!("{text}: {flaw:?}"));
@@ -65,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics_and_faults_point_into_it(
+    fn no_text_panics_and_positions_of_faults_are_within_it(
         text in "([a-z_]{0,9}|labels|status\\.frames|camera_id|[ .:=!<>()\"*\\\\-]|AND|OR|NOT|[0-9]{1,3}s?|ü| ){0,20}"
     ) {
         match Filter::compile(&text, &sample::message("Camera"), Fields { only: &[], except: &[] }) {

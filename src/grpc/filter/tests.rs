@@ -5,6 +5,7 @@ use prost_reflect::Value;
 use super::*;
 use crate::grpc::documented;
 use crate::grpc::reflect::sample::{labels, message, new, text, time, with};
+use crate::pb::v1::ErrorReason;
 
 const ALL: Fields = Fields { only: &[], except: &["picture", "status.members"] };
 
@@ -34,7 +35,7 @@ fn expect(filter: &str, expected: bool) {
 }
 
 #[test]
-fn text_is_compared_as_a_whole_but_for_stars() {
+fn text_is_compared_as_a_whole_and_stars_match_any_text() {
     for (filter, expected) in [
         ("", true),
         (" \n\t", true),
@@ -62,7 +63,7 @@ fn text_is_compared_as_a_whole_but_for_stars() {
 }
 
 #[test]
-fn values_compare_as_their_types_do() {
+fn values_are_compared_by_their_type() {
     for (filter, expected) in [
         ("status.state = STATE_LIVE", true),
         ("status.state != STATE_STALLED", true),
@@ -85,7 +86,7 @@ fn values_compare_as_their_types_do() {
         ("status.busy = false", true),
         ("status.busy = true", false),
         ("flag = false", true),
-        // Without presence, 0 is a value.
+        // A field without presence has the value 0 if it is not set.
         ("ratio = 0", true),
         ("ratio < 1", true),
     ] {
@@ -94,7 +95,7 @@ fn values_compare_as_their_types_do() {
 }
 
 #[test]
-fn what_is_not_set_compares_to_nothing() {
+fn no_comparison_with_an_unset_field_holds() {
     for (filter, expected) in [
         (r#"labels.other = "*""#, false),
         (r#"labels.other != "x""#, false),
@@ -129,7 +130,7 @@ fn what_is_not_set_compares_to_nothing() {
 }
 
 #[test]
-fn terms_are_joined_by_one_word_on_a_level() {
+fn terms_of_one_level_are_joined_by_one_operator() {
     for (filter, expected) in [
         ("labels:site AND status.busy = false", true),
         ("labels:site AND status.busy = true", false),
@@ -148,45 +149,41 @@ fn terms_are_joined_by_one_word_on_a_level() {
 }
 
 #[test]
-fn the_first_fault_is_pointed_at() {
+fn an_error_has_the_position_of_the_first_fault() {
     let long = format!("labels:{}", "x".repeat(1100));
     let wide = "ü".repeat(600);
     let deep = format!("{}labels:a{}", "(".repeat(17), ")".repeat(17));
     for (filter, position, says) in [
         ("road", 5, "expected =, !="),
         ("road*", 5, "expected =, !="),
-        (r#""road""#, 1, "behind a field"),
-        ("startsWith(camera_id, \"a\")", 11, "no functions"),
-        (
-            "nothing = 1",
-            1,
-            "nothing is not among the fields that can be filtered by: camera_id, display_name",
-        ),
-        ("picture:*", 1, "picture is not among"),
-        ("status.members:*", 8, "members is not among the fields of status"),
-        ("status.nothing = 1", 8, "of status that can be filtered by: state, frames"),
+        (r#""road""#, 1, "text follows a field"),
+        ("startsWith(camera_id, \"a\")", 11, "functions are not supported"),
+        ("nothing = 1", 1, "nothing cannot be used in this filter; allowed: camera_id, display_name"),
+        ("picture:*", 1, "picture cannot be used"),
+        ("status.members:*", 8, "members of status cannot be used in this filter"),
+        ("status.nothing = 1", 8, "nothing of status cannot be used in this filter; allowed: state, frames"),
         ("status.last_time.seconds > 1", 18, "has no fields"),
         ("camera_id.x = 1", 11, "has no fields"),
         ("points.x = 1", 8, "is a list"),
-        ("\"camera_id\" = 1", 1, "behind a field"),
-        ("status.\"state\" = STATE_LIVE", 8, "is not among"),
+        ("\"camera_id\" = 1", 1, "text follows a field"),
+        ("status.\"state\" = STATE_LIVE", 8, "cannot be used"),
         ("camera_id = road", 13, "text in double quotes"),
         ("camera_id = 'road'", 13, "expected a value"),
-        ("camera_id < \"road\"", 11, "text is compared by = and != only"),
+        ("camera_id < \"road\"", 11, "text can only be compared with = and !="),
         ("camera_id =", 12, "expected a value"),
         ("camera_id = *", 13, "expected a value"),
         ("camera_id ~ 1", 11, "expected =, !="),
         ("camera_id = \"road", 18, "closing double quote"),
-        ("camera_id = \"ro\\ad\"", 16, "a backslash stands"),
+        ("camera_id = \"ro\\ad\"", 16, "a backslash must precede"),
         ("status.busy = TRUE", 15, "true or false"),
-        ("status.busy > false", 13, "= and != only"),
+        ("status.busy > false", 13, "with = and !="),
         (
             "status.state = LIVE",
             16,
             "full name of a value of State: STATE_GONE, STATE_UNSPECIFIED, STATE_LIVE",
         ),
         ("status.state = \"STATE_LIVE\"", 16, "full name"),
-        ("status.state >= STATE_LIVE", 14, "= and != only"),
+        ("status.state >= STATE_LIVE", 14, "with = and !="),
         ("status.frames = 1.5", 17, "whole number"),
         ("status.frames = \"1\"", 17, "whole number"),
         ("status.frames = +1", 17, "whole number"),
@@ -200,8 +197,8 @@ fn the_first_fault_is_pointed_at() {
         ("status.age > \"5s\"", 14, "a duration"),
         ("status.age > 5m", 14, "a duration"),
         ("status = 1", 8, "`:*`"),
-        ("labels = \"x\"", 8, "a map without a key is not compared"),
-        ("numbers = 1", 9, "a list is not compared"),
+        ("labels = \"x\"", 8, "a map without a key cannot be compared"),
+        ("numbers = 1", 9, "a list cannot be compared"),
         ("numbers:1", 9, "only a map has keys"),
         ("labels:", 8, "expected `*` or a key"),
         ("labels. = \"x\"", 8, "expected a field, or a key"),
@@ -214,10 +211,10 @@ fn the_first_fault_is_pointed_at() {
         ("labels:a AND labels:b OR labels:c", 23, "write parentheses"),
         ("labels:a OR labels:b AND labels:c", 22, "write parentheses"),
         ("(labels:a", 10, "closing parenthesis"),
-        ("labels:a)", 9, "too many"),
+        ("labels:a)", 9, "unexpected closing parenthesis"),
         ("()", 2, "expected a field"),
         ("labels:\"ü\"x", 11, "expected AND, OR or the end"),
-        (deep.as_str(), 17, "over 16 deep"),
+        (deep.as_str(), 17, "more than 16 deep"),
         (long.as_str(), 1025, "at most 1024 bytes"),
         (wide.as_str(), 513, "at most 1024 bytes"),
     ] {
@@ -232,7 +229,7 @@ fn the_first_fault_is_pointed_at() {
 }
 
 #[test]
-fn only_listed_fields_can_be_named() {
+fn only_allowed_fields_can_be_named() {
     let fields =
         Fields { only: &["camera_id", "labels", "status.state", "output"], except: &["output.adaptive"] };
     let compile = |filter| Filter::compile(filter, &message("Camera"), fields);
@@ -240,11 +237,11 @@ fn only_listed_fields_can_be_named() {
         assert!(compile(filter).is_ok(), "{filter}");
     }
     for (filter, says) in [
-        ("display_name:*", "can be filtered by: camera_id, labels, output, status"),
-        ("status.frames > 1", "frames is not among the fields of status that can be filtered by: state"),
-        ("status:*", "only fields of status can be filtered by"),
-        ("output.adaptive:*", "adaptive is not among"),
-        ("output.adaptive.min_quality = 3", "adaptive is not among"),
+        ("display_name:*", "allowed: camera_id, labels, output, status"),
+        ("status.frames > 1", "frames of status cannot be used in this filter; allowed: state"),
+        ("status:*", "status cannot be used in this filter; use its fields"),
+        ("output.adaptive:*", "adaptive of output cannot be used"),
+        ("output.adaptive.min_quality = 3", "adaptive of output cannot be used"),
     ] {
         let fault = compile(filter).unwrap_err();
         assert!(fault.message.contains(says), "{filter}: {}", fault.message);
@@ -252,7 +249,7 @@ fn only_listed_fields_can_be_named() {
 }
 
 #[test]
-fn what_a_field_must_be_is_known_where_it_follows() {
+fn the_text_that_a_field_must_equal_is_found() {
     let equal = |filter: &str| compile(filter).unwrap().equal_text("camera_id").map(str::to_owned);
     for (filter, known) in [
         (r#"camera_id = "a""#, Some("a")),
@@ -270,7 +267,7 @@ fn what_a_field_must_be_is_known_where_it_follows() {
 }
 
 #[test]
-fn messages_of_the_contract_pass_as_their_fields_say() {
+fn messages_of_the_contract_are_filtered_by_their_fields() {
     use crate::pb::v1 as pb;
     let filter = r#"labels.site = "north" AND status.state = STREAM_STATE_STALLED"#;
     let filter = Filter::of::<pb::Stream>(filter, Fields { only: &[], except: &[] }).unwrap();

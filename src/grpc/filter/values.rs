@@ -1,53 +1,53 @@
-//! The values that fields are compared with, and how they compare.
+//! The values that fields are compared with, and their comparison.
 
 use std::cmp::Ordering;
 
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, Value as Held};
 
-use super::Flaw;
+use super::error::SyntaxError;
 use super::expression::{Operator, Value};
 
 /// A value of a field's type.
 #[derive(Debug, Clone)]
 pub(super) enum Wanted {
-    /// The pieces between `*`s.
+    /// The parts between `*`s.
     Text(Vec<String>),
     Bool(bool),
     Enum(i32),
     Whole(i128),
     Real(f64),
-    /// Seconds and nanoseconds of a time or duration.
+    /// The seconds and nanoseconds of a time or duration.
     Time(i64, i32),
 }
 
 const TIMESTAMP: &str = "google.protobuf.Timestamp";
 const DURATION: &str = "google.protobuf.Duration";
 
-/// Reads a value for a field; `of` is the field's kind, or that of a map's values.
+/// Reads a value for a field; `of` is the kind of the field, or of a map's values.
 ///
 /// # Errors
-/// The operator or the value does not go with the field.
+/// The operator or the value does not fit the field.
 pub(super) fn wanted(
     of: &Kind,
     operator: Operator,
     value: &Value,
     (operator_at, value_at): (usize, usize),
-) -> Result<Wanted, Flaw> {
-    let bad = |what: String| Flaw::new(value_at, what);
-    let unordered = |what: &str| match operator.orders() {
-        true => Err(Flaw::new(operator_at, format!("{what} is compared by = and != only"))),
+) -> Result<Wanted, SyntaxError> {
+    let bad = |what: String| SyntaxError::new(value_at, what);
+    let refuse_order = |what: &str| match operator.needs_order() {
+        true => Err(SyntaxError::new(operator_at, format!("{what} can only be compared with = and !="))),
         false => Ok(()),
     };
     match of {
         Kind::String => {
-            unordered("text")?;
+            refuse_order("text")?;
             match value {
                 Value::Text(pieces) => Ok(Wanted::Text(pieces.clone())),
                 Value::Bare(_) => Err(bad("expected text in double quotes".to_owned())),
             }
         }
         Kind::Bool => {
-            unordered("a truth value")?;
+            refuse_order("a boolean")?;
             match value {
                 Value::Bare(word) if word == "true" => Ok(Wanted::Bool(true)),
                 Value::Bare(word) if word == "false" => Ok(Wanted::Bool(false)),
@@ -55,7 +55,7 @@ pub(super) fn wanted(
             }
         }
         Kind::Enum(of) => {
-            unordered("an enum value")?;
+            refuse_order("an enum value")?;
             let known = match value {
                 Value::Bare(name) => of.get_value_by_name(name),
                 Value::Text(_) => None,
@@ -63,10 +63,10 @@ pub(super) fn wanted(
             known.map(|known| Wanted::Enum(known.number())).ok_or_else(|| bad(names(of)))
         }
         Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 => {
-            whole(value).ok_or_else(|| bad(WHOLE.into()))
+            whole(value).ok_or_else(|| bad(EXPECTED_WHOLE.into()))
         }
         Kind::Sint32 | Kind::Sint64 | Kind::Fixed32 | Kind::Fixed64 | Kind::Sfixed32 | Kind::Sfixed64 => {
-            whole(value).ok_or_else(|| bad(WHOLE.into()))
+            whole(value).ok_or_else(|| bad(EXPECTED_WHOLE.into()))
         }
         Kind::Double | Kind::Float => real(value).ok_or_else(|| bad("expected a number".to_owned())),
         Kind::Message(of) if of.full_name() == TIMESTAMP => timestamp(value).ok_or_else(|| {
@@ -75,19 +75,20 @@ pub(super) fn wanted(
         Kind::Message(of) if of.full_name() == DURATION => {
             duration(value).ok_or_else(|| bad("expected a duration, as in 20s or 0.5s".to_owned()))
         }
-        Kind::Message(_) | Kind::Bytes => {
-            Err(Flaw::new(operator_at, "this field has no value to compare; ask with `:*` whether it is set"))
-        }
+        Kind::Message(_) | Kind::Bytes => Err(SyntaxError::new(
+            operator_at,
+            "this field cannot be compared; use `:*` to test whether it is set",
+        )),
     }
 }
 
-const WHOLE: &str = "expected a whole number";
-/// Values that a message lists.
-const LISTED_NAMES: usize = 12;
+const EXPECTED_WHOLE: &str = "expected a whole number";
+/// The maximum number of values that an error lists.
+const MAX_LISTED_NAMES: usize = 12;
 
 fn names(of: &EnumDescriptor) -> String {
-    let names: Vec<_> = of.values().take(LISTED_NAMES).map(|value| value.name().to_owned()).collect();
-    let more = if of.values().len() > LISTED_NAMES { ", ..." } else { "" };
+    let names: Vec<_> = of.values().take(MAX_LISTED_NAMES).map(|value| value.name().to_owned()).collect();
+    let more = if of.values().len() > MAX_LISTED_NAMES { ", ..." } else { "" };
     format!("expected the full name of a value of {}: {}{more}", of.name(), names.join(", "))
 }
 
@@ -107,15 +108,15 @@ fn whole(value: &Value) -> Option<Wanted> {
 
 fn real(value: &Value) -> Option<Wanted> {
     let text = bare(value)?;
-    // Not `inf`, nor `nan`.
-    let begins = text.strip_prefix('-').unwrap_or(text).starts_with(|c: char| c.is_ascii_digit());
-    text.parse().ok().filter(|number: &f64| begins && number.is_finite()).map(Wanted::Real)
+    // `inf` and `nan` are not allowed.
+    let begins_with_digit = text.strip_prefix('-').unwrap_or(text).starts_with(|c: char| c.is_ascii_digit());
+    text.parse().ok().filter(|number: &f64| begins_with_digit && number.is_finite()).map(Wanted::Real)
 }
 
 fn timestamp(value: &Value) -> Option<Wanted> {
     let Value::Text(pieces) = value else { return None };
     let [text] = &pieces[..] else { return None };
-    // RFC 3339 has all of it; the reader would also take a date alone, or no offset.
+    // RFC 3339 requires the whole form; the parser would also accept a date alone, or no offset.
     let (_, time) = text.split_once(['T', 't'])?;
     let has_offset = time.ends_with(['Z', 'z']) || time.contains(['+', '-']);
     let time: prost_types::Timestamp = text.parse().ok().filter(|_| has_offset)?;
@@ -127,7 +128,7 @@ fn duration(value: &Value) -> Option<Wanted> {
     Some(Wanted::Time(duration.seconds, duration.nanos))
 }
 
-/// Whether a held value is as wanted.
+/// Reports whether the value of a field matches.
 pub(super) fn holds(held: &Held, operator: Operator, wanted: &Wanted) -> bool {
     let ordering = match wanted {
         Wanted::Text(pieces) => {
@@ -161,7 +162,7 @@ fn number(held: &Held) -> Option<i128> {
     unsigned.or_else(|| held.as_i64().or_else(|| held.as_i32().map(i64::from)).map(i128::from))
 }
 
-/// Whether a text is the pieces in this order, with any characters in between.
+/// Reports whether a text consists of the parts in this order, with any characters between them.
 fn matches(text: &str, pieces: &[String]) -> bool {
     let [first, inner @ .., last] = pieces else {
         return pieces.first().is_some_and(|only| only == text);
@@ -177,7 +178,7 @@ fn matches(text: &str, pieces: &[String]) -> bool {
     true
 }
 
-/// The kind of a field's values; of a map's, those behind its keys.
+/// Returns the kind of a field; if the field is a map, the kind of the map's values.
 pub(super) fn value_kind(field: &FieldDescriptor) -> Kind {
     let kind = field.kind();
     match kind.as_message() {

@@ -1,4 +1,5 @@
-//! The descriptors of the contract's messages: what code works with that serves every message alike.
+//! The descriptors of the contract's messages, for code that works in the same way on every
+//! message.
 
 pub(crate) mod path;
 #[cfg(test)]
@@ -14,55 +15,62 @@ use super::fault::{Fault, Result};
 use crate::pb;
 use crate::pb::v1::ErrorReason;
 
-/// The messages of the contract and those that it imports.
+/// Returns the messages of the contract and those that it imports.
 pub(crate) fn pool() -> &'static DescriptorPool {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
         let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET);
-        pool.unwrap_or_else(|error| panic!("the descriptors that were built in are broken: {error}"))
+        pool.unwrap_or_else(|error| panic!("the built-in descriptors are invalid: {error}"))
     });
     &POOL
 }
 
-/// The descriptor of a message of the contract.
+/// Returns the descriptor of a message of the contract.
 pub(crate) fn descriptor<M: Name>() -> MessageDescriptor {
     let name = M::full_name();
     let found = pool().get_message_by_name(&name);
-    found.unwrap_or_else(|| panic!("{name} is not among the descriptors that were built in"))
+    found.unwrap_or_else(|| panic!("{name} is not among the built-in descriptors"))
 }
 
-/// The message with its fields by name.
+/// Reports whether a message is a well-known type, such as a time or a duration: these are values,
+/// and paths end at them.
+pub(crate) fn is_value(message: &MessageDescriptor) -> bool {
+    message.package_name() == "google.protobuf"
+}
+
+/// Converts a message to a dynamic message.
 ///
 /// # Errors
-/// INTERNAL, if the generated code and the descriptor disagree.
+/// INTERNAL: the generated code and the descriptor disagree.
 pub(crate) fn to_dynamic<M: Name>(message: &M) -> Result<DynamicMessage> {
     let mut dynamic = DynamicMessage::new(descriptor::<M>());
     dynamic.transcode_from(message).map_err(disagree)?;
     Ok(dynamic)
 }
 
-/// The message with these of its fields by name, given by their numbers: what is not looked at costs no time.
+/// Converts the fields with the given numbers to a dynamic message. The other fields are not
+/// decoded.
 ///
 /// # Errors
-/// INTERNAL, if the generated code and the descriptor disagree.
+/// INTERNAL: the generated code and the descriptor disagree.
 pub(crate) fn to_dynamic_of<M: Name>(message: &M, fields: &[u32]) -> Result<DynamicMessage> {
     let encoded = message.encode_to_vec();
     let mut kept = Vec::with_capacity(encoded.len());
     let mut reader = wire::Reader::new(&encoded);
     loop {
-        let begins = encoded.len() - reader.left();
-        // What was encoded here is well-formed.
+        let start = encoded.len() - reader.left();
+        // The bytes were encoded here, and so are well-formed.
         let Ok(Some((number, _))) = reader.field() else { break };
         if fields.contains(&number) {
-            kept.extend_from_slice(&encoded[begins..encoded.len() - reader.left()]);
+            kept.extend_from_slice(&encoded[start..encoded.len() - reader.left()]);
         }
     }
     DynamicMessage::decode(descriptor::<M>(), &kept[..]).map_err(disagree)
 }
 
-/// The generated message of the same fields.
+/// Converts a dynamic message to the generated type.
 ///
 /// # Errors
-/// INTERNAL, if the generated code and the descriptor disagree.
+/// INTERNAL: the generated code and the descriptor disagree.
 pub(crate) fn from_dynamic<M: Name + Default>(dynamic: &DynamicMessage) -> Result<M> {
     dynamic.transcode_to().map_err(disagree)
 }
@@ -79,7 +87,7 @@ mod tests {
     use crate::pb::v1 as pb;
 
     #[test]
-    fn a_message_is_the_same_behind_its_fields() {
+    fn a_message_is_converted_to_a_dynamic_message_and_back() {
         let stream = pb::Stream {
             stream_id: "cam".into(),
             labels: [("site".into(), "north".into())].into(),

@@ -1,14 +1,17 @@
-//! Paths to fields as callers write them, in filters and update masks: `status.state`, `labels.site`, `labels."a.b"`.
+//! Paths to fields as callers write them, in filters and update masks: `status.state`,
+//! `labels.site`, `labels."a.b"`.
 
 use std::fmt;
+
+use prost_reflect::{FieldDescriptor, MapKey};
 
 /// A part of a path between two dots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) name: String,
-    /// Where it begins in the text, in bytes.
+    /// The position in the text, in bytes.
     pub(crate) at: usize,
-    /// It was written in double quotes: the key of a map.
+    /// True if the part was written in double quotes, which is allowed only for keys of maps.
     pub(crate) quoted: bool,
 }
 
@@ -18,18 +21,26 @@ impl fmt::Display for Part {
     }
 }
 
-/// Why a text is no path: what is wrong, and where, in bytes.
+/// A step of a path from a message to a field or a value of a map.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Field(FieldDescriptor),
+    /// A key; follows the field of a map.
+    Key(MapKey),
+}
+
+/// The error in a text that is not a path, and its position in bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Broken {
+pub(crate) struct PathError {
     pub(crate) at: usize,
     pub(crate) expected: &'static str,
 }
 
-/// Reads the path that `text` has from byte `at` on; answers its end too.
+/// Reads the path that starts at byte `at` of `text`; returns its end, too.
 ///
 /// # Errors
-/// There is none.
-pub(crate) fn read(text: &str, mut at: usize) -> Result<(Vec<Part>, usize), Broken> {
+/// There is no path.
+pub(crate) fn read(text: &str, mut at: usize) -> Result<(Vec<Part>, usize), PathError> {
     let mut parts = Vec::new();
     loop {
         let part = match parts.is_empty() {
@@ -39,11 +50,9 @@ pub(crate) fn read(text: &str, mut at: usize) -> Result<(Vec<Part>, usize), Brok
         let Some((part, end)) = part else {
             let expected = match parts.is_empty() {
                 true => "expected a field",
-                false => {
-                    "expected a field, or a key of a map, which stands in double quotes unless it is a plain word"
-                }
+                false => "expected a field, or a key of a map, in double quotes unless it is a plain word",
             };
-            return Err(Broken { at, expected });
+            return Err(PathError { at, expected });
         };
         parts.push(part);
         at = end;
@@ -54,11 +63,11 @@ pub(crate) fn read(text: &str, mut at: usize) -> Result<(Vec<Part>, usize), Brok
     }
 }
 
-/// A plain word or a quoted text at byte `at`, and its end.
+/// Reads a plain word or a quoted text at byte `at`; returns its end, too.
 ///
 /// # Errors
-/// A quoted text that does not end, or escapes what needs none.
-pub(crate) fn key(text: &str, at: usize) -> Result<Option<(Part, usize)>, Broken> {
+/// A quoted text does not end, or a backslash precedes a character that cannot be escaped.
+pub(crate) fn key(text: &str, at: usize) -> Result<Option<(Part, usize)>, PathError> {
     if text[at..].starts_with('"') {
         let (pieces, end) = quoted(text, at)?;
         let name = pieces.into_iter().map(|piece| piece.unwrap_or('*')).collect();
@@ -67,7 +76,8 @@ pub(crate) fn key(text: &str, at: usize) -> Result<Option<(Part, usize)>, Broken
     Ok(word(text, at).map(|(name, end)| (Part { name, at, quoted: false }, end)))
 }
 
-/// Letters, digits, `_` and, not first, `-`.
+/// Reads a plain word at byte `at`; returns its end, too. Returns `None` if there is none. A plain
+/// word consists of letters, digits, `_` and, except at its beginning, `-`.
 fn word(text: &str, at: usize) -> Option<(String, usize)> {
     let rest = &text[at..];
     let is_inner = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -75,11 +85,12 @@ fn word(text: &str, at: usize) -> Option<(String, usize)> {
     (end > 0 && !rest.starts_with('-')).then(|| (rest[..end].to_owned(), at + end))
 }
 
-/// The characters of the quoted text at byte `at`, a `*` that stands for any as `None`, and the text's end.
+/// Reads the quoted text at byte `at`. Returns its characters and its end; `None` stands for a `*`
+/// that matches any text.
 ///
 /// # Errors
-/// The text does not end, or a backslash escapes what needs none.
-pub(crate) fn quoted(text: &str, at: usize) -> Result<(Vec<Option<char>>, usize), Broken> {
+/// The text does not end, or a backslash precedes a character that cannot be escaped.
+pub(crate) fn quoted(text: &str, at: usize) -> Result<(Vec<Option<char>>, usize), PathError> {
     let mut pieces = Vec::new();
     let mut chars = text[at..].char_indices().skip(1);
     loop {
@@ -88,25 +99,25 @@ pub(crate) fn quoted(text: &str, at: usize) -> Result<(Vec<Option<char>>, usize)
             Some((escape, '\\')) => match chars.next() {
                 Some((_, escaped @ ('"' | '\\' | '*'))) => pieces.push(Some(escaped)),
                 Some(_) | None => {
-                    let expected = "a backslash stands before a double quote, a backslash or a `*` only";
-                    return Err(Broken { at: at + escape, expected });
+                    let expected = "a backslash must precede a double quote, a backslash or a `*`";
+                    return Err(PathError { at: at + escape, expected });
                 }
             },
             Some((_, '*')) => pieces.push(None),
             Some((_, other)) => pieces.push(Some(other)),
-            None => return Err(Broken { at: text.len(), expected: "expected a closing double quote" }),
+            None => return Err(PathError { at: text.len(), expected: "expected a closing double quote" }),
         }
     }
 }
 
-/// Writes a text in double quotes, so that it is read as it is.
+/// Writes a text in double quotes, so that it is read back unchanged.
 pub(crate) fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str("\"")?;
     write_escaped(f, text)?;
     f.write_str("\"")
 }
 
-/// Writes what stands between quotes.
+/// Writes the text between the quotes.
 pub(crate) fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     for c in text.chars() {
         if matches!(c, '"' | '\\' | '*') {
@@ -117,7 +128,7 @@ pub(crate) fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Resu
     Ok(())
 }
 
-/// A step of a path as texts name it: `key`, or `"a.b"` where it is no plain word.
+/// Returns a step of a path as it is written: `key`, or `"a.b"` if it is not a plain word.
 pub(crate) fn step(key: &str) -> String {
     let is_plain = word(key, 0).is_some_and(|(_, end)| end == key.len());
     Part { name: key.to_owned(), at: 0, quoted: !is_plain }.to_string()
@@ -154,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_read_as_it_was() {
+    fn a_written_step_is_read_back_unchanged() {
         for key in ["site", "a.b", "", "-x", "ü", "\"", "a b", "*", "x\\"] {
             assert_eq!(names(&format!("labels.{}", step(key)))[1], key);
         }

@@ -1,4 +1,4 @@
-//! A small contract for tests, with a field of every sort.
+//! A small contract for tests, with a field of every kind.
 
 use std::sync::LazyLock;
 
@@ -9,10 +9,10 @@ use prost_types::{
     FileDescriptorProto, MessageOptions, MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto,
 };
 
-/// The messages of the sample, package `sample.v1`.
+/// Returns the messages of the sample, package `sample.v1`.
 pub(crate) fn pool() -> &'static DescriptorPool {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-        // It holds the well-known types.
+        // The global pool contains the well-known types.
         let mut pool = DescriptorPool::global();
         pool.add_file_descriptor_proto(file()).unwrap();
         pool
@@ -24,12 +24,12 @@ pub(crate) fn message(name: &str) -> MessageDescriptor {
     pool().get_message_by_name(&format!("sample.v1.{name}")).unwrap()
 }
 
-/// An empty message.
+/// Creates an empty message.
 pub(crate) fn new(name: &str) -> DynamicMessage {
     DynamicMessage::new(message(name))
 }
 
-/// The message with one more field.
+/// Adds a field to a message.
 pub(crate) fn with(mut message: DynamicMessage, field: &str, value: Value) -> DynamicMessage {
     message.set_field_by_name(field, value);
     message
@@ -43,7 +43,7 @@ pub(crate) fn labels(labels: &[(&str, &str)]) -> Value {
     Value::Map(labels.iter().map(|(key, value)| (MapKey::String((*key).to_owned()), text(value))).collect())
 }
 
-/// A google.protobuf.Timestamp or Duration.
+/// Creates a google.protobuf.Timestamp or Duration.
 pub(crate) fn time(name: &str, seconds: i64, nanos: i32) -> Value {
     let mut time =
         DynamicMessage::new(pool().get_message_by_name(&format!("google.protobuf.{name}")).unwrap());
@@ -53,12 +53,12 @@ pub(crate) fn time(name: &str, seconds: i64, nanos: i32) -> Value {
 }
 
 fn file() -> FileDescriptorProto {
-    let wkt = |name: &str| format!("google/protobuf/{name}.proto");
+    let well_known = |name: &str| format!("google/protobuf/{name}.proto");
     FileDescriptorProto {
         name: Some("sample.proto".into()),
         package: Some("sample.v1".into()),
         syntax: Some("proto3".into()),
-        dependency: vec![wkt("timestamp"), wkt("duration")],
+        dependency: vec![well_known("timestamp"), well_known("duration")],
         message_type: messages(),
         enum_type: vec![EnumDescriptorProto {
             name: Some("State".into()),
@@ -135,7 +135,8 @@ fn messages() -> Vec<DescriptorProto> {
     ]
 }
 
-/// A message of fields that are written `NUMBER [optional | repeated | map | ONEOF] TYPE NAME`. Keys of maps are text.
+/// Creates a message type from fields written as `NUMBER [optional | repeated | map | ONEOF] TYPE
+/// NAME`. Keys of maps are text.
 fn of(name: &str, fields: &[&str]) -> DescriptorProto {
     let mut message = DescriptorProto { name: Some(name.into()), ..Default::default() };
     let mut optionals = Vec::new();
@@ -171,7 +172,7 @@ fn of(name: &str, fields: &[&str]) -> DescriptorProto {
         }
         message.field.push(field);
     }
-    // A field that is optional has a oneof of its own, behind all others.
+    // An optional field has a oneof of its own, after all others.
     for index in optionals {
         let field = &mut message.field[index];
         field.oneof_index = Some(message.oneof_decl.len() as i32);

@@ -1,23 +1,23 @@
-//! The first message of a call: who publishes, and where it may go on.
+//! The first message of a call: the publisher, and the streams whose positions it asks for.
 
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::access::Caller;
 use crate::domain::limits::MAX_RESUME_STREAMS;
 use crate::domain::{PublisherId, StreamId};
 use crate::grpc::convert::time;
 use crate::grpc::fault::{Fault, Result};
+use crate::grpc::permissions;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::queue::Queue;
 
-const HEARTBEATS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
-/// Positions that are read at a time.
+/// The number of positions that are read at a time.
 const READS_AT_ONCE: usize = 32;
 
-/// A good setup.
+/// A setup that was checked.
 #[derive(Debug)]
 pub(super) struct Setup {
     publisher: Option<PublisherId>,
@@ -26,36 +26,29 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) fn from_pb(setup: pb::SubmitSetup) -> Result<Self> {
+    pub(super) fn from_pb(setup: pb::SubmitSetup, caller: &Caller) -> Result<Self> {
         let pb::SubmitSetup { publisher_id, resume_stream_ids, heartbeat_interval } = setup;
         let publisher = match publisher_id.as_str() {
             "" => None,
-            id => Some(id.parse::<PublisherId>().map_err(|error| Fault::from(error).within("setup"))?),
+            id => {
+                let id = PublisherId::owned_by(caller.name(), id);
+                Some(id.map_err(|error| Fault::from(error).within("setup"))?)
+            }
         };
         if resume_stream_ids.len() > MAX_RESUME_STREAMS {
-            let actual = resume_stream_ids.len();
-            let message = format!("{actual} streams are over the limit of {MAX_RESUME_STREAMS}");
-            return Err(Fault::new(ErrorReason::TooManyItems, message)
-                .field("setup.resume_stream_ids")
-                .fact("limit", MAX_RESUME_STREAMS)
-                .fact("actual", actual));
+            let fault = Fault::too_many("setup.resume_stream_ids", MAX_RESUME_STREAMS);
+            return Err(fault.fact("actual", resume_stream_ids.len()));
         }
-        let resume = resume_stream_ids
-            .iter()
-            .enumerate()
-            .map(|(at, id)| {
-                id.parse().map_err(|error| Fault {
-                    field: format!("setup.resume_stream_ids[{at}]"),
-                    ..Fault::from(error)
-                })
-            })
-            .collect::<Result<_>>()?;
-        let field = "setup.heartbeat_interval";
-        let heartbeat = time::duration_within(field, heartbeat_interval, HEARTBEATS.0, HEARTBEATS.1)?;
-        Ok(Self { publisher, resume, heartbeat_interval: heartbeat.unwrap_or(DEFAULT_HEARTBEAT) })
+        let id = |(at, id): (usize, &String)| {
+            id.parse().map_err(|error| Fault::from(error).field(format!("setup.resume_stream_ids[{at}]")))
+        };
+        let resume: Vec<StreamId> = resume_stream_ids.iter().enumerate().map(id).collect::<Result<_>>()?;
+        resume.iter().try_for_each(|stream| permissions::check_publish(caller, stream))?;
+        let heartbeat_interval = time::heartbeat("setup.heartbeat_interval", heartbeat_interval)?;
+        Ok(Self { publisher, resume, heartbeat_interval })
     }
 
-    /// Where the publisher is in each stream that it asks for.
+    /// Reads the position of the publisher in each stream that it asks for.
     pub(super) async fn positions(&self, queue: &dyn Queue) -> Result<Vec<pb::PublisherPosition>> {
         let read = |stream: StreamId| async move {
             let found = match &self.publisher {
@@ -71,9 +64,9 @@ impl Setup {
         stream::iter(self.resume.clone()).map(read).buffered(READS_AT_ONCE).try_collect().await
     }
 
-    /// A frame of the call as one of its publisher.
+    /// Sets the publisher of a frame to that of the call.
     pub(super) fn adopt(&self, mut frame: pb::Frame) -> Result<pb::Frame> {
-        let ours = self.publisher.as_ref().map(PublisherId::as_str).unwrap_or_default();
+        let ours = self.publisher.as_ref().map(PublisherId::name).unwrap_or_default();
         if frame.publisher_id.is_empty() {
             ours.clone_into(&mut frame.publisher_id);
         } else if frame.publisher_id != ours {
@@ -96,7 +89,7 @@ mod tests {
     #[test]
     fn a_bad_setup_names_its_field() {
         let refused = |setup| {
-            let fault = Setup::from_pb(setup).unwrap_err();
+            let fault = Setup::from_pb(setup, &Caller::anybody()).unwrap_err();
             documented::check(&fault);
             fault
         };
@@ -114,15 +107,15 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_the_publishers_own() {
-        let setup = Setup::from_pb(setup()).unwrap();
+    fn frames_get_the_publisher_of_the_call() {
+        let setup = Setup::from_pb(setup(), &Caller::anybody()).unwrap();
         let named = |id: &str| pb::Frame { publisher_id: id.into(), ..Default::default() };
         assert_eq!(setup.adopt(named("")).unwrap().publisher_id, "agent");
         assert_eq!(setup.adopt(named("agent")).unwrap().publisher_id, "agent");
         let other = setup.adopt(named("other")).unwrap_err();
         documented::check(&other);
         assert_eq!(other.reason, ErrorReason::PublisherMismatch);
-        let nobody = Setup::from_pb(pb::SubmitSetup::default()).unwrap();
+        let nobody = Setup::from_pb(pb::SubmitSetup::default(), &Caller::anybody()).unwrap();
         assert!(nobody.adopt(named("")).is_ok() && nobody.adopt(named("agent")).is_err());
     }
 }

@@ -1,13 +1,15 @@
 //! Asks a publisher to slow down before its frames are refused.
 //!
-//! A stream's fill is the fullest of four: its own queue in frames and bytes, its partition's work queue in frames and
-//! bytes. From 75 % on the publisher is told a rate below that at which the stream's frames get done, so that the queue
-//! empties; from 90 % on, or while nothing gets done, to pause. Below 60 % it is told that it may go on as it likes. The
-//! backend is read at most four times a second; between two looks, what was accepted since is counted on top. While that is
-//! below 25 %, a stream is not looked at again for half a minute.
+//! The fill of a stream is the largest of four shares: those of its own queue, in frames and in
+//! bytes, and those of the part of its partition's work queue that it may use. From 75 %, the
+//! publisher gets a rate below the processing rate of the stream, so that the queue empties. From
+//! 90 %, or while no frame is processed, it is asked to pause. Below 60 %, the throttle ends. The
+//! load is read from the backend at most four times a second; between two readings, the accepted
+//! frames are added. While the fill is below 25 %, the load of a stream is not read again for half
+//! a minute.
 //!
-//! A publisher that obeys and whose unanswered frames are fewer than a quarter of the queue is not refused, unless others
-//! fill the partition between two looks.
+//! The frames of a publisher are not refused if it obeys, its unanswered frames are fewer than a
+//! quarter of the queue, and others do not fill the partition between two readings.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,36 +17,38 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::order::Mark;
 use crate::domain::{PartitionId, StreamId, StreamRecord};
+use crate::grpc::batch::BatchItem;
 use crate::grpc::convert::time;
 use crate::pb::v1 as pb;
 use crate::pb::v1::frame_result::Outcome;
 use crate::queue::{Budget, PartitionStats, Queue};
 
-/// From this fill on, frames are slowed down.
+/// The fill from which a publisher is slowed down.
 const THROTTLE_FROM: f64 = 0.75;
-/// From this fill on, they pause.
+/// The fill from which a publisher pauses.
 const PAUSE_FROM: f64 = 0.9;
-/// Below this fill, the throttle ends.
+/// The fill below which a throttle ends.
 const FREE_BELOW: f64 = 0.6;
-/// Below this fill, what is known of a queue is good for long.
+/// The fill below which a reading stays valid for `CALM_FOR`.
 const CALM_BELOW: f64 = 0.25;
 const CALM_FOR: Duration = Duration::from_secs(30);
-/// How often the queues are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A throttle is told again so often while it holds; a pause is longer, so that it does not end in between.
-const REPEAT: Duration = Duration::from_millis(500);
-const PAUSE: Duration = Duration::from_secs(1);
-/// A stream that gets fewer frames done a second stands still.
-const STANDSTILL_FPS: f64 = 0.1;
-/// Bounds of what one call may make the server look at.
+/// The minimum time between two readings of the load.
+const READ_INTERVAL: Duration = Duration::from_millis(250);
+/// The interval at which a throttle is sent again while it lasts. A pause is longer, so that it
+/// does not end before the throttle is sent again.
+const REPEAT_INTERVAL: Duration = Duration::from_millis(500);
+const PAUSE_DURATION: Duration = Duration::from_secs(1);
+/// The processing rate below which a stream counts as stopped, in frames per second.
+const STOPPED_FPS: f64 = 0.1;
+/// The maximum number of streams of a call that are watched, and the maximum number of streams
+/// whose load is read at a time.
 const MAX_WATCHED: usize = 1_000;
-const MAX_A_LOOK: usize = 64;
-/// A stream without frames for so long is no longer watched.
+const MAX_READ_STREAMS: usize = 64;
+/// The time without frames after which a stream is no longer watched.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
-/// How full a queue is, by a look and by what was accepted since.
+/// The content of a queue, as it was read or with the frames accepted since, and its bounds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fill {
     frames: u64,
@@ -58,7 +62,7 @@ impl Fill {
         Self { frames: self.frames + frames, bytes: self.bytes + bytes, ..self }
     }
 
-    /// 0 to 1 and, for the moment between two looks, above.
+    /// Returns the fill from 0 to 1; it may be above 1 between two readings.
     fn share(self) -> f64 {
         let of = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
         of(self.frames, self.max_frames).max(of(self.bytes, self.max_bytes))
@@ -70,22 +74,23 @@ impl Fill {
     }
 }
 
-/// A stream of the call.
+/// A stream of the call that is watched.
 #[derive(Debug)]
 struct Watched {
+    /// The time when a frame of the stream was last submitted.
     submitted: Instant,
-    looked: Option<Look>,
-    /// Accepted since the last look.
+    reading: Option<LoadReading>,
+    /// The frames and bytes that were accepted since the last reading.
     frames: u64,
     bytes: u64,
-    /// Frames done a second, smoothed.
+    /// The processing rate in frames per second, smoothed.
     fps: Option<f64>,
-    /// When the publisher was told of the throttle that holds.
-    told: Option<Instant>,
+    /// The time when the current throttle was last sent to the publisher.
+    sent_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct LoadReading {
     at: Instant,
     published: u64,
     stream: Fill,
@@ -93,169 +98,173 @@ struct Look {
 }
 
 impl Watched {
-    /// Enters a look; answers what the publisher is to be told.
-    fn enter(&mut self, id: &StreamId, look: Look) -> Option<pb::SubmitThrottle> {
-        if let Some(before) = self.looked {
-            let done = look.published.saturating_sub(before.published) as f64;
-            let now = done / look.at.duration_since(before.at).as_secs_f64().max(1e-3);
+    /// Adds a reading; returns a throttle that must be sent to the publisher.
+    fn add(&mut self, id: &StreamId, reading: LoadReading) -> Option<pb::SubmitThrottle> {
+        if let Some(before) = self.reading {
+            let done = reading.published.saturating_sub(before.published) as f64;
+            let now = done / reading.at.duration_since(before.at).as_secs_f64().max(1e-3);
             self.fps = Some(self.fps.map_or(now, |fps| (fps + now) / 2.0));
         }
-        (self.looked, self.frames, self.bytes) = (Some(look), 0, 0);
-        self.judge(id, look.at)
+        (self.reading, self.frames, self.bytes) = (Some(reading), 0, 0);
+        self.judge(id, reading.at)
     }
 
-    /// Whether the next look must see it.
+    /// Reports whether the load must be read again.
     fn is_due(&self, now: Instant) -> bool {
-        let Some(look) = self.looked else { return true };
-        let fills = [look.stream, look.partition].map(|fill| fill.with(self.frames, self.bytes).share());
-        let calm = now < look.at + CALM_FOR && fills.iter().all(|fill| *fill < CALM_BELOW);
-        self.told.is_some() || (self.frames > 0 && !calm)
+        let Some(reading) = self.reading else { return true };
+        let fills =
+            [reading.stream, reading.partition].map(|fill| fill.with(self.frames, self.bytes).share());
+        let calm = now < reading.at + CALM_FOR && fills.iter().all(|fill| *fill < CALM_BELOW);
+        self.sent_at.is_some() || (self.frames > 0 && !calm)
     }
 
-    /// What the publisher is to be told, by the last look and what was accepted since.
+    /// Returns a throttle that must be sent to the publisher, according to the last reading and the
+    /// frames that were accepted since.
     fn judge(&mut self, id: &StreamId, now: Instant) -> Option<pb::SubmitThrottle> {
-        let look = self.looked?;
-        let stream = look.stream.with(self.frames, self.bytes);
-        let partition = look.partition.with(self.frames, self.bytes);
+        let reading = self.reading?;
+        let stream = reading.stream.with(self.frames, self.bytes);
+        let partition = reading.partition.with(self.frames, self.bytes);
         let fullest = if stream.share() >= partition.share() { stream } else { partition };
         let fill = fullest.share();
         let queue_fill = fill.min(1.0);
-        let to = || pb::SubmitThrottle { stream_id: id.to_string(), queue_fill, ..Default::default() };
-        match self.told {
+        let throttle = || pb::SubmitThrottle { stream_id: id.to_string(), queue_fill, ..Default::default() };
+        match self.sent_at {
             Some(_) if fill < FREE_BELOW => {
-                self.told = None;
-                Some(to())
+                self.sent_at = None;
+                Some(throttle())
             }
             None if fill < THROTTLE_FROM => None,
-            Some(told) if now < told + REPEAT => None,
+            Some(sent_at) if now < sent_at + REPEAT_INTERVAL => None,
             Some(_) | None => {
-                self.told = Some(now);
-                let fps = self.fps.filter(|fps| *fps >= STANDSTILL_FPS);
-                // The full rate at the lower mark, none when full.
+                self.sent_at = Some(now);
+                let fps = self.fps.filter(|fps| *fps >= STOPPED_FPS);
+                // The rate is the whole processing rate at the fill `FREE_BELOW`. It falls in
+                // proportion to the free room, to a twentieth when the queue is full.
                 let headroom = ((1.0 - fill) / (1.0 - FREE_BELOW)).clamp(0.05, 1.0);
                 let max_fps = fps.map(|fps| fps * headroom);
                 let pause = fill >= PAUSE_FROM || fps.is_none();
                 let frame_bytes = fullest.bytes as f64 / fullest.frames.max(1) as f64;
                 Some(pb::SubmitThrottle {
-                    pause: pause.then(|| time::duration_to_pb(PAUSE)),
+                    pause: pause.then(|| time::duration_to_pb(PAUSE_DURATION)),
                     max_fps,
                     max_bytes_per_second: max_fps
                         .filter(|_| fullest.bytes_are_the_bound())
                         .map(|fps| (fps * frame_bytes).round() as u64),
-                    ..to()
+                    ..throttle()
                 })
             }
         }
     }
 }
 
-/// The streams of a call, and what its publisher was told of each.
+/// The streams of a call, and their throttles.
 #[derive(Debug)]
 pub(super) struct Throttle {
     queue: Arc<dyn Queue>,
     budget: Budget,
     streams: HashMap<StreamId, Watched>,
-    looked: Option<Instant>,
+    last_read: Option<Instant>,
 }
 
 impl Throttle {
     pub(super) fn new(queue: Arc<dyn Queue>, budget: Budget) -> Self {
-        Self { queue, budget, streams: HashMap::new(), looked: None }
+        Self { queue, budget, streams: HashMap::new(), last_read: None }
     }
 
-    /// Enters the results of a batch; answers what the publisher is to be told before them.
-    pub(super) async fn after(
-        &mut self,
-        marks: &[Mark],
-        results: &[pb::FrameResult],
-    ) -> Vec<pb::SubmitThrottle> {
+    /// Adds the results of a batch; returns the throttles that must be sent to the publisher before
+    /// the results.
+    pub(super) async fn after(&mut self, items: &[BatchItem]) -> Vec<pb::SubmitThrottle> {
         let now = Instant::now();
-        for (mark, result) in marks.iter().zip(results) {
-            let Mark { stream: Some(stream), number: _, bytes } = mark else { continue };
-            let accepted = matches!(result.outcome, Some(Outcome::Accepted(_)));
+        for item in items {
+            let Some(stream) = &item.stream else { continue };
+            let accepted = matches!(item.outcome(), Some(Outcome::Accepted(_)));
             if !self.streams.contains_key(stream) && (!accepted || self.streams.len() >= MAX_WATCHED) {
                 continue;
             }
             let watched = self.streams.entry(stream.clone()).or_insert(Watched {
                 submitted: now,
-                looked: None,
+                reading: None,
                 frames: 0,
                 bytes: 0,
                 fps: None,
-                told: None,
+                sent_at: None,
             });
             watched.submitted = now;
             if accepted {
                 watched.frames += 1;
-                watched.bytes += bytes;
+                watched.bytes += item.bytes;
             }
         }
-        if self.looked.is_none_or(|looked| now >= looked + LOOK_EVERY) {
-            return self.look().await;
+        if self.last_read.is_none_or(|last_read| now >= last_read + READ_INTERVAL) {
+            return self.read_load().await;
         }
-        // A queue may fill between two looks. What was accepted since says when it may have; the next look ends a throttle
-        // that was told too soon.
-        let touched: BTreeSet<&StreamId> = marks.iter().filter_map(|mark| mark.stream.as_ref()).collect();
+        // A queue may fill between two readings. The frames that were accepted since the last one
+        // show whether that is possible. The next reading ends a throttle that started too soon.
+        let touched: BTreeSet<&StreamId> = items.iter().filter_map(|item| item.stream.as_ref()).collect();
         let judge = |id: &StreamId| {
-            let watched = self.streams.get_mut(id).filter(|watched| watched.told.is_none())?;
+            let watched = self.streams.get_mut(id).filter(|watched| watched.sent_at.is_none())?;
             watched.judge(id, now)
         };
         touched.into_iter().filter_map(judge).collect()
     }
 
-    /// Waits until a throttle that holds is to be looked at again, whether frames come or not.
+    /// Waits until the load must be read again because a throttle lasts. Waits forever if none
+    /// does.
     pub(super) async fn due(&self) {
-        match self.looked {
-            Some(looked) if self.streams.values().any(|watched| watched.told.is_some()) => {
-                sleep_until(looked + REPEAT).await;
+        match self.last_read {
+            Some(last_read) if self.streams.values().any(|watched| watched.sent_at.is_some()) => {
+                sleep_until(last_read + REPEAT_INTERVAL).await;
             }
             Some(_) | None => std::future::pending().await,
         }
     }
 
-    /// Looks at the queues; answers what the publisher is to be told.
-    pub(super) async fn look(&mut self) -> Vec<pb::SubmitThrottle> {
+    /// Reads the load of the queues; returns the throttles that must be sent to the publisher.
+    pub(super) async fn read_load(&mut self) -> Vec<pb::SubmitThrottle> {
         let now = Instant::now();
-        self.looked = Some(now);
-        self.streams.retain(|_, one| one.told.is_some() || now < one.submitted + FORGET_AFTER);
+        self.last_read = Some(now);
+        self.streams.retain(|_, one| one.sent_at.is_some() || now < one.submitted + FORGET_AFTER);
         let mut ids: Vec<(Option<Instant>, StreamId)> = self
             .streams
             .iter()
             .filter(|(_, one)| one.is_due(now))
-            .map(|(id, one)| (one.looked.map(|look| look.at), id.clone()))
+            .map(|(id, one)| (one.reading.map(|reading| reading.at), id.clone()))
             .collect();
-        // Those come first that were not looked at for longest.
+        // The streams with the oldest readings come first.
         ids.sort_unstable();
-        ids.truncate(MAX_A_LOOK);
+        ids.truncate(MAX_READ_STREAMS);
         let ids: Vec<StreamId> = ids.into_iter().map(|(_, id)| id).collect();
-        // A backend that does not answer refuses the frames itself.
+        // If the backend does not answer, the frames are refused in any case: no throttle is
+        // needed.
         let Ok((records, partitions)) = self.read(&ids).await else { return Vec::new() };
-        let mut told = Vec::new();
+        let mut throttles = Vec::new();
         for (id, record) in ids.iter().zip(records) {
             let Some(record) = record.filter(|record| !record.removed) else {
                 self.streams.remove(id);
                 continue;
             };
             let stats = partitions.get(&self.queue.partitions().of(id));
+            let (frames, bytes) = (record.counters.queued_frames, record.counters.queued_bytes);
+            let (max_frames, max_bytes) = (self.budget.work_frames, self.budget.work_bytes);
             let partition = stats.map_or_else(Fill::default, |stats| Fill {
-                frames: stats.depth,
-                bytes: stats.queued_bytes,
-                max_frames: self.budget.work_frames,
-                max_bytes: self.budget.work_bytes,
+                frames,
+                bytes,
+                max_frames: Budget::share_of_stream(frames, stats.depth, max_frames),
+                max_bytes: Budget::share_of_stream(bytes, stats.queued_bytes, max_bytes),
             });
             let stream = Fill {
-                frames: record.counters.queued_frames,
-                bytes: record.counters.queued_bytes,
+                frames,
+                bytes,
                 max_frames: record.effective.queue.max_frames,
                 max_bytes: record.effective.queue.max_bytes,
             };
-            // Counted, not by numbers: those leap after a failover.
+            // Frames are counted, because sequences jump after a failover.
             let published = record.counters.accepted_frames - record.counters.queued_frames;
             if let Some(watched) = self.streams.get_mut(id) {
-                told.extend(watched.enter(id, Look { at: now, published, stream, partition }));
+                throttles.extend(watched.add(id, LoadReading { at: now, published, stream, partition }));
             }
         }
-        told
+        throttles
     }
 
     async fn read(
@@ -286,7 +295,7 @@ mod tests {
         fn new() -> Self {
             let start = Instant::now();
             let watched =
-                Watched { submitted: start, looked: None, frames: 0, bytes: 0, fps: None, told: None };
+                Watched { submitted: start, reading: None, frames: 0, bytes: 0, fps: None, sent_at: None };
             Self { watched, start, id: "cam".parse().unwrap() }
         }
 
@@ -294,7 +303,7 @@ mod tests {
             let stream = Fill { frames, bytes: frames, max_frames: 100, max_bytes: 10_000 };
             let at = self.start + Duration::from_millis(ms);
             let partition = Fill { max_frames: 100_000, max_bytes: 100_000, ..stream };
-            self.watched.enter(&self.id, Look { at, published, stream, partition })
+            self.watched.add(&self.id, LoadReading { at, published, stream, partition })
         }
     }
 
@@ -302,43 +311,43 @@ mod tests {
     async fn a_throttle_begins_at_three_quarters_and_ends_below_six_tenths() {
         let mut publisher = Publisher::new();
         assert_eq!(publisher.at(0, 74, 0), None);
-        let told = publisher.at(1000, 80, 20).unwrap();
-        assert_eq!((told.max_fps.map(f64::round), told.pause, told.queue_fill), (Some(10.0), None, 0.8));
-        assert_eq!(told.max_bytes_per_second, None, "the frames are the bound");
-        assert_eq!(publisher.at(1100, 81, 22), None, "it was told just now");
-        assert!(publisher.at(1500, 65, 40).is_some_and(|told| told.max_fps.is_some()));
+        let sent = publisher.at(1000, 80, 20).unwrap();
+        assert_eq!((sent.max_fps.map(f64::round), sent.pause, sent.queue_fill), (Some(10.0), None, 0.8));
+        assert_eq!(sent.max_bytes_per_second, None, "the frames are the bound");
+        assert_eq!(publisher.at(1100, 81, 22), None, "it was sent just now");
+        assert!(publisher.at(1500, 65, 40).is_some_and(|sent| sent.max_fps.is_some()));
         let free = publisher.at(2000, 59, 60).unwrap();
         assert_eq!((free.max_fps, free.pause, free.stream_id.as_str()), (None, None, "cam"));
         assert_eq!(publisher.at(2500, 74, 70), None);
-        // One more comes in before the next look.
+        // One more frame is accepted before the next reading.
         publisher.watched.frames += 1;
         let early = publisher.watched.judge(&publisher.id, publisher.start + Duration::from_millis(2501));
-        assert_eq!(early.map(|told| told.queue_fill), Some(0.75));
+        assert_eq!(early.map(|sent| sent.queue_fill), Some(0.75));
     }
 
     #[tokio::test]
-    async fn a_publisher_pauses_where_nothing_gets_done_and_where_it_is_nearly_full() {
+    async fn a_publisher_pauses_if_nothing_is_processed_or_the_queue_is_nearly_full() {
         let mut publisher = Publisher::new();
-        let told = publisher.at(0, 75, 0).unwrap();
-        assert!(told.pause.is_some() && told.max_fps.is_none(), "{told:?}");
-        let told = publisher.at(1000, 89, 50).unwrap();
-        assert!(told.pause.is_none() && told.max_fps.is_some(), "{told:?}");
+        let sent = publisher.at(0, 75, 0).unwrap();
+        assert!(sent.pause.is_some() && sent.max_fps.is_none(), "{sent:?}");
+        let sent = publisher.at(1000, 89, 50).unwrap();
+        assert!(sent.pause.is_none() && sent.max_fps.is_some(), "{sent:?}");
         assert!(publisher.at(2000, 90, 100).unwrap().pause.is_some());
     }
 
     #[tokio::test]
-    async fn where_bytes_are_the_bound_they_are_told() {
+    async fn the_rate_in_bytes_is_sent_if_bytes_are_the_bound() {
         let mut publisher = Publisher::new();
         let stream = Fill { frames: 10, bytes: 8_000, max_frames: 100, max_bytes: 10_000 };
-        let look = |ms, published| Look {
+        let reading = |ms, published| LoadReading {
             at: publisher.start + Duration::from_millis(ms),
             published,
             stream,
             partition: Fill::default(),
         };
-        let (first, second) = (look(0, 0), look(1000, 10));
-        let _paused = publisher.watched.enter(&publisher.id, first);
-        let told = publisher.watched.enter(&publisher.id, second).unwrap();
-        assert_eq!((told.max_fps.map(f64::round), told.max_bytes_per_second), (Some(5.0), Some(4_000)));
+        let (first, second) = (reading(0, 0), reading(1000, 10));
+        let _paused = publisher.watched.add(&publisher.id, first);
+        let sent = publisher.watched.add(&publisher.id, second).unwrap();
+        assert_eq!((sent.max_fps.map(f64::round), sent.max_bytes_per_second), (Some(5.0), Some(4_000)));
     }
 }

@@ -1,9 +1,10 @@
-//! Checks requests for what this server does not know: fields, enum values, cases of a oneof, and numbers that a double does
-//! not hold.
+//! Refuses requests with anything that this server does not know: fields, enum values, cases of a
+//! oneof, and numbers that a double cannot represent.
 //!
-//! Decoding drops unknown fields and reads an unknown case as none, so that a new client's request would be obeyed in part. The
-//! check therefore reads a request's bytes, by its descriptor, before they are decoded. It walks from tag to tag and builds no
-//! message; it allocates only for a refusal.
+//! Decoding drops unknown fields and leaves a oneof with an unknown case unset, so that a request
+//! of a newer client would be executed in part. The check therefore reads the bytes of a request,
+//! by its descriptor, before they are decoded. It walks from tag to tag and builds no message; it
+//! allocates only for a refusal.
 
 mod refusal;
 mod shape;
@@ -21,38 +22,34 @@ use super::fault::Fault;
 use super::reflect;
 pub(crate) use refusal::Refusal;
 #[cfg(test)]
-pub(crate) use refusal::What;
+pub(crate) use refusal::RefusalReason;
 use shape::Shapes;
 
-/// The largest uint64 of the contract, 2^53 - 1: every number is then exact as a double, as JSON has it.
-pub(crate) const MAX_UINT64: u64 = (1 << 53) - 1;
-/// The deepest nesting of messages, as decoding has it.
-const MAX_DEPTH: usize = 100;
+/// The methods that carry frames. A frame of a newer client is stored without its unknown fields,
+/// and an error in one frame of a batch is reported in the result of that frame.
+pub(crate) const LENIENT_METHODS: [&str; 2] = ["SubmitFrameBatch", "SubmitFrames"];
 
-/// Calls that carry frames. A new client's frame is worth storing without what the server does not know of it, and the faults of
-/// a list's items belong in the items' results.
-const LENIENT_METHODS: [&str; 2] = ["SubmitFrameBatch", "SubmitFrames"];
-
-/// How much of a request must be known.
+/// The part of a request that must be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// All of it.
+    /// Everything.
     Strict,
-    /// Unknown fields are passed over, and so are all items of lists. A oneof of the request itself without a known case is a
-    /// kind of request that is not offered; a request without anything is left to its handler.
+    /// Everything except unknown fields and the items of lists. If a oneof at the top level of the
+    /// request has no known case, the request is of a kind that the server does not support. An
+    /// empty request passes; its handler reports what is missing.
     Lenient,
 }
 
-/// The requests of all calls.
+/// The requests of all methods.
 #[derive(Debug)]
 pub(crate) struct Requests {
     shapes: Shapes,
-    /// By package and name.
+    /// The shape and the mode of each request, by package and name.
     by_name: HashMap<String, HashMap<String, (usize, Mode)>>,
 }
 
 impl Requests {
-    /// The requests of all services of a pool.
+    /// Collects the requests of all services of a pool.
     pub(crate) fn of(pool: &DescriptorPool) -> Self {
         let mut requests = Self { shapes: Shapes::default(), by_name: HashMap::new() };
         for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
@@ -66,7 +63,7 @@ impl Requests {
         requests
     }
 
-    /// The check of a message; `None` if it is no request.
+    /// Returns the check of a message; `None` if the message is not a request.
     pub(crate) fn find(&self, package: &str, name: &str) -> Option<Check<'_>> {
         let (shape, mode) = *self.by_name.get(package)?.get(name)?;
         Some(Check { shapes: &self.shapes, shape, mode })
@@ -83,12 +80,13 @@ pub(crate) struct Check<'a> {
 
 static REQUESTS: LazyLock<Requests> = LazyLock::new(|| Requests::of(reflect::pool()));
 
-/// The check of a message of the contract; `None` if it is no request.
+/// Returns the check of a message of the contract; `None` if the message is not a request.
 pub(crate) fn check_of<M: Name>() -> Option<Check<'static>> {
     REQUESTS.find(M::PACKAGE, M::NAME)
 }
 
-/// Checks the bytes of a request of the contract; `None` if there is none of this name.
+/// Checks the bytes of a request of the contract; returns `None` if there is no request of this
+/// name.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn check_named(package: &str, name: &str, bytes: &[u8]) -> Option<Result<(), Refusal>> {
     REQUESTS.find(package, name).map(|check| check.run(bytes))
@@ -98,7 +96,7 @@ impl Check<'_> {
     /// Checks the bytes of a request.
     ///
     /// # Errors
-    /// The first thing that is unknown, not allowed or malformed.
+    /// Returns the first part that is unknown, not allowed or malformed.
     pub(crate) fn run(&self, bytes: &[u8]) -> Result<(), Refusal> {
         walk::Walk { shapes: self.shapes, is_strict: self.mode == Mode::Strict }.request(self.shape, bytes)
     }

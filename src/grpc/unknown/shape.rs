@@ -1,13 +1,13 @@
-//! What the walk needs of descriptors, in tables that are quick to look things up in.
+//! The parts of descriptors that the walk needs, in tables with quick lookup.
 
 use std::collections::HashMap;
 
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 
-/// The most oneofs of a message: each has a bit.
+/// The maximum number of oneofs in a message: each has a bit.
 const MAX_ONEOFS: usize = 64;
 
-/// Messages and enums that requests are made of.
+/// The messages and enums in requests.
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
     messages: Vec<Shape>,
@@ -19,11 +19,11 @@ pub(super) struct Shapes {
 /// A message.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
-    /// By number.
+    /// The fields, by number.
     fields: Vec<Field>,
-    /// Names of the oneofs, without those that `optional` makes.
+    /// The names of the oneofs, without those of `optional` fields.
     pub(super) oneofs: Vec<String>,
-    /// It is an entry of a map.
+    /// True if the message is an entry of a map.
     pub(super) is_map_entry: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Field {
     pub(super) oneof: Option<usize>,
 }
 
-/// What values of a field are checked for.
+/// The check of a field's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldKind {
     /// Any varint.
@@ -70,15 +70,16 @@ impl Shapes {
         self.enums[index].0.binary_search(&number).is_ok()
     }
 
-    /// Adds a message and all that it is made of; answers its index.
+    /// Adds a message and everything in it; returns its index.
     ///
     /// # Panics
-    /// If a message has more oneofs than there are bits. The contract is built in, and a test adds all of it.
+    /// Panics if a message has more than `MAX_ONEOFS` oneofs. Callers cannot cause this: the
+    /// contract is built in, and a test adds all its messages.
     pub(super) fn add(&mut self, message: &MessageDescriptor) -> usize {
         if let Some(index) = self.message_index.get(message.full_name()) {
             return *index;
         }
-        // Before its fields: messages may contain themselves.
+        // The message is added before its fields, because a message may contain itself.
         let index = self.messages.len();
         self.message_index.insert(message.full_name().to_owned(), index);
         self.messages.push(Shape::default());
@@ -134,7 +135,7 @@ impl Shapes {
 
 impl Shape {
     pub(super) fn field(&self, number: u32) -> Option<&Field> {
-        // Most messages number their fields 1, 2, 3, ...
+        // The fields of most messages have the numbers 1, 2, 3, ...
         let guess = (number as usize).checked_sub(1).and_then(|index| self.fields.get(index));
         guess.filter(|field| field.number == number).or_else(|| {
             self.fields.binary_search_by_key(&number, |field| field.number).ok().map(|at| &self.fields[at])

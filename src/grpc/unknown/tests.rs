@@ -1,9 +1,10 @@
-//! Requests of the sample contract, and all of the real one.
+//! Tests with requests of the sample contract and with all requests of the real one.
 
 use proptest::prelude::*;
 use prost::Message as _;
 
-use super::refusal::What;
+use super::refusal::{MAX_UINT64, RefusalReason};
+use super::walk::MAX_DEPTH;
 use super::*;
 use crate::grpc::reflect::sample;
 use crate::pb::v1::ErrorReason;
@@ -17,28 +18,24 @@ fn run(name: &str, bytes: &[u8]) -> Result<(), Refusal> {
     requests().find("sample.v1", name).unwrap().run(bytes)
 }
 
-fn varint(mut number: u64) -> Vec<u8> {
+fn varint(number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
+    prost::encoding::encode_varint(number, &mut bytes);
     bytes
 }
 
-/// A field with a varint.
+/// Encodes a field with a varint.
 fn v(number: u32, value: u64) -> Vec<u8> {
     [varint(u64::from(number) << 3), varint(value)].concat()
 }
 
-/// A field with bytes.
+/// Encodes a field with bytes.
 fn b(number: u32, bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let bytes = bytes.as_ref();
     [varint(u64::from(number) << 3 | 2), varint(bytes.len() as u64), bytes.to_vec()].concat()
 }
 
-/// A field with eight bytes.
+/// Encodes a field with eight bytes.
 fn f(number: u32, value: u64) -> Vec<u8> {
     [varint(u64::from(number) << 3 | 1), value.to_le_bytes().to_vec()].concat()
 }
@@ -73,26 +70,30 @@ fn known_requests_pass() {
     ];
     assert_eq!(run("PutRequest", &put(&camera.concat())), Ok(()));
     assert_eq!(run("PutRequest", &[]), Ok(()));
-    assert!(requests().find("sample.v1", "PutResponse").is_none(), "what clients decode is not checked");
+    assert!(requests().find("sample.v1", "PutResponse").is_none(), "responses are not checked");
     assert!(requests().find("other", "PutRequest").is_none());
 }
 
 #[test]
-fn what_is_unknown_is_named_by_its_path() {
-    let unset = || What::UnsetOneof;
-    let over = || What::NumberTooLarge(MAX_UINT64 + 1);
-    for (bytes, path, what) in [
-        (v(3, 1), "3", What::UnknownField),
-        (b(15_000, "x"), "15000", What::UnknownField),
-        (put(&v(99, 1)), "camera.99", What::UnknownField),
-        (put(&[b(5, []), b(5, []), b(5, f(17, 1))].concat()), "camera.points[2].17", What::UnknownField),
-        (put(&b(7, v(3, 1))), "camera.timeout.3", What::UnknownField),
-        (put(&b(3, [b(1, "site"), v(3, 1)].concat())), "camera.labels.site.3", What::UnknownField),
-        (put(&b(3, [v(3, 1), b(1, "a.b")].concat())), "camera.labels.\"a.b\".3", What::UnknownField),
-        (put(&b(18, b(2, b(2, v(9, 1))))), "camera.selectors[0].inner.inner.9", What::UnknownField),
-        (put(&b(10, v(1, 7))), "camera.status.state", What::UnknownEnumValue(7)),
-        (put(&[v(15, 1), b(15, [1, 2, 5])].concat()), "camera.states[3]", What::UnknownEnumValue(5)),
-        (put(&v(15, 3)), "camera.states[0]", What::UnknownEnumValue(3)),
+fn unknown_parts_are_named_by_their_path() {
+    let unset = || RefusalReason::UnsetOneof;
+    let over = || RefusalReason::NumberTooLarge(MAX_UINT64 + 1);
+    for (bytes, path, reason) in [
+        (v(3, 1), "3", RefusalReason::UnknownField),
+        (b(15_000, "x"), "15000", RefusalReason::UnknownField),
+        (put(&v(99, 1)), "camera.99", RefusalReason::UnknownField),
+        (
+            put(&[b(5, []), b(5, []), b(5, f(17, 1))].concat()),
+            "camera.points[2].17",
+            RefusalReason::UnknownField,
+        ),
+        (put(&b(7, v(3, 1))), "camera.timeout.3", RefusalReason::UnknownField),
+        (put(&b(3, [b(1, "site"), v(3, 1)].concat())), "camera.labels.site.3", RefusalReason::UnknownField),
+        (put(&b(3, [v(3, 1), b(1, "a.b")].concat())), "camera.labels.\"a.b\".3", RefusalReason::UnknownField),
+        (put(&b(18, b(2, b(2, v(9, 1))))), "camera.selectors[0].inner.inner.9", RefusalReason::UnknownField),
+        (put(&b(10, v(1, 7))), "camera.status.state", RefusalReason::UnknownEnumValue(7)),
+        (put(&[v(15, 1), b(15, [1, 2, 5])].concat()), "camera.states[3]", RefusalReason::UnknownEnumValue(5)),
+        (put(&v(15, 3)), "camera.states[0]", RefusalReason::UnknownEnumValue(3)),
         (put(&b(10, v(2, MAX_UINT64 + 1))), "camera.status.frames", over()),
         (put(&f(17, MAX_UINT64 + 1)), "camera.token", over()),
         (put(&[v(12, 1), v(12, MAX_UINT64 + 1)].concat()), "camera.numbers[1]", over()),
@@ -106,7 +107,7 @@ fn what_is_unknown_is_named_by_its_path() {
         (put(&[b(18, b(1, "x")), b(18, b(2, []))].concat()), "camera.selectors[1].inner.selector", unset()),
         (put(&b(16, [b(1, "k"), b(2, [])].concat())), "camera.matches.k.selector", unset()),
     ] {
-        assert_eq!(run("PutRequest", &bytes), Err(Refusal { path: path.to_owned(), what }), "{path}");
+        assert_eq!(run("PutRequest", &bytes), Err(Refusal { path: path.to_owned(), reason }), "{path}");
     }
 }
 
@@ -136,7 +137,7 @@ fn bytes_that_are_no_message_are_malformed() {
         ("too deep", put(&b(18, deep))),
     ] {
         let refusal = run("PutRequest", &bytes).unwrap_err();
-        assert!(matches!(refusal.what, What::Malformed(_)), "{name}: {refusal:?}");
+        assert!(matches!(refusal.reason, RefusalReason::Malformed(_)), "{name}: {refusal:?}");
         assert_eq!(Fault::from(refusal).reason, ErrorReason::ProtocolViolation);
     }
     let allowed = (0..MAX_DEPTH - 4).fold(b(1, "x"), |inner, _| b(2, inner));
@@ -144,7 +145,7 @@ fn bytes_that_are_no_message_are_malformed() {
 }
 
 #[test]
-fn calls_that_carry_frames_take_unknown_fields() {
+fn calls_that_carry_frames_accept_unknown_fields() {
     let feed = |feed: &[u8]| b(1, feed);
     for bytes in [
         vec![],
@@ -155,31 +156,31 @@ fn calls_that_carry_frames_take_unknown_fields() {
     ] {
         assert_eq!(run("FeedRequest", &bytes), Ok(()), "{bytes:?}");
     }
-    for (bytes, path, what) in [
-        (v(3, 1), "", What::UnknownRequest),
-        (b(15_001, "new"), "", What::UnknownRequest),
-        (feed(&v(1, MAX_UINT64 + 1)), "feed.batch_id", What::NumberTooLarge(MAX_UINT64 + 1)),
-        (feed(&v(3, 9)), "feed.state", What::UnknownEnumValue(9)),
-        (b(2, []), "setup.selector", What::UnsetOneof),
+    for (bytes, path, reason) in [
+        (v(3, 1), "", RefusalReason::UnknownRequest),
+        (b(15_001, "new"), "", RefusalReason::UnknownRequest),
+        (feed(&v(1, MAX_UINT64 + 1)), "feed.batch_id", RefusalReason::NumberTooLarge(MAX_UINT64 + 1)),
+        (feed(&v(3, 9)), "feed.state", RefusalReason::UnknownEnumValue(9)),
+        (b(2, []), "setup.selector", RefusalReason::UnsetOneof),
     ] {
-        assert_eq!(run("FeedRequest", &bytes), Err(Refusal { path: path.to_owned(), what }), "{bytes:?}");
+        assert_eq!(run("FeedRequest", &bytes), Err(Refusal { path: path.to_owned(), reason }), "{bytes:?}");
     }
 }
 
 #[test]
 fn refusals_say_which_field_and_which_bound() {
-    let fault = |path: &str, what| Fault::from(Refusal { path: path.to_owned(), what });
-    let unknown = fault("selectors[0].start.17", What::UnknownField);
+    let fault = |path: &str, reason| Fault::from(Refusal { path: path.to_owned(), reason });
+    let unknown = fault("selectors[0].start.17", RefusalReason::UnknownField);
     assert_eq!(unknown.field, "selectors[0].start.17");
     assert!(unknown.message.starts_with("selectors[0].start.17 is a field that this server"));
-    let over = fault("batch.batch_id", What::NumberTooLarge(1 << 53));
+    let over = fault("batch.batch_id", RefusalReason::NumberTooLarge(1 << 53));
     assert_eq!((over.reason, over.field.as_str()), (ErrorReason::InvalidField, "batch.batch_id"));
     assert_eq!(over.facts, [("limit", "9007199254740991".to_owned())]);
     assert_eq!(over.message, "batch.batch_id is 9007199254740992, above the maximum of 9007199254740991");
-    let value = fault("state", What::UnknownEnumValue(-4));
+    let value = fault("state", RefusalReason::UnknownEnumValue(-4));
     assert_eq!((value.reason, value.field.as_str()), (ErrorReason::InvalidField, "state"));
-    assert_eq!(fault("target", What::UnsetOneof).field, "target");
-    assert_eq!(fault("", What::UnknownRequest).reason, ErrorReason::NotImplemented);
+    assert_eq!(fault("target", RefusalReason::UnsetOneof).field, "target");
+    assert_eq!(fault("", RefusalReason::UnknownRequest).reason, ErrorReason::NotImplemented);
 }
 
 #[test]
@@ -200,9 +201,9 @@ fn every_request_of_the_contract_is_checked() {
 }
 
 proptest! {
-    /// Whatever passes is decoded without anything unknown, and nothing panics.
+    /// Checks that a request that passes decodes without anything unknown, and that nothing panics.
     #[test]
-    fn what_passes_is_known_to_decoding(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+    fn requests_that_pass_have_no_unknown_parts(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
         if run("PutRequest", &put(&bytes)).is_ok() {
             let mut decoded = sample::new("PutRequest");
             if decoded.merge(&put(&bytes)[..]).is_ok() {
@@ -211,9 +212,10 @@ proptest! {
         }
     }
 
-    /// The walk refuses whatever decoding refuses but for text that is no UTF-8.
+    /// Checks that the walk refuses everything that decoding refuses, except for text that is not
+    /// UTF-8.
     #[test]
-    fn what_decoding_refuses_is_refused(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+    fn requests_that_cannot_be_decoded_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
         let request = put(&b(16, [b(1, "k"), b(2, &bytes)].concat()));
         if let Err(error) = sample::new("PutRequest").merge(&request[..]) {
             prop_assert!(run("PutRequest", &request).is_err() || error.to_string().contains("UTF-8"), "{error}");

@@ -1,30 +1,37 @@
-//! Walks over the bytes of a message beside its shape.
+//! Walks over the bytes of a message and compares them with its shape.
 
-use super::refusal::{Refusal, What};
+use super::refusal::{MAX_UINT64, Refusal, RefusalReason};
 use super::shape::{Field, FieldKind, Shape, Shapes};
-use super::{MAX_DEPTH, MAX_UINT64};
 use crate::grpc::reflect::wire::{Malformed, Reader, Value};
 
 type Result<T, E = Refusal> = std::result::Result<T, E>;
 
 const WRONG_TYPE: Malformed = Malformed("a field has the wire type of another kind of field");
 
+/// The maximum nesting of messages, the same as when they are decoded.
+pub(super) const MAX_DEPTH: usize = 100;
 /// The field number of the key in a map's entry.
 const MAP_KEY: u32 = 1;
 
 pub(super) struct Walk<'a> {
     pub(super) shapes: &'a Shapes,
-    /// Refuses unknown fields, and looks into lists.
+    /// True if unknown fields are refused and the items of lists are checked.
     pub(super) is_strict: bool,
 }
 
 impl Walk<'_> {
     pub(super) fn request(&self, shape: usize, bytes: &[u8]) -> Result<()> {
         match self.message(self.shapes.message(shape), bytes, 0) {
-            // A message without anything is no new kind of request: its handler says what is missing.
-            Err(Refusal { path: _, what: What::UnsetOneof }) if !self.is_strict && bytes.is_empty() => Ok(()),
-            Err(Refusal { path, what: What::UnsetOneof }) if !self.is_strict && !path.contains('.') => {
-                Err(Refusal::new(What::UnknownRequest))
+            // An empty message is not a new kind of request: its handler reports what is missing.
+            Err(Refusal { path: _, reason: RefusalReason::UnsetOneof })
+                if !self.is_strict && bytes.is_empty() =>
+            {
+                Ok(())
+            }
+            Err(Refusal { path, reason: RefusalReason::UnsetOneof })
+                if !self.is_strict && !path.contains('.') =>
+            {
+                Err(Refusal::new(RefusalReason::UnknownRequest))
             }
             outcome => outcome,
         }
@@ -37,11 +44,11 @@ impl Walk<'_> {
         let mut seen = 0_u64;
         let mut reader = Reader::new(bytes);
         loop {
-            let begins = bytes.len() - reader.left();
+            let start = bytes.len() - reader.left();
             let Some((number, value)) = reader.field()? else { break };
             let Some(field) = shape.field(number) else {
                 if self.is_strict {
-                    return Err(Refusal::new(What::UnknownField).within(&number.to_string()));
+                    return Err(Refusal::new(RefusalReason::UnknownField).within(&number.to_string()));
                 }
                 continue;
             };
@@ -53,18 +60,19 @@ impl Walk<'_> {
                     .map_err(|refusal| self.inside(shape, field, value, refusal))?;
             } else if self.is_strict {
                 self.list(field, value, depth).map_err(|(refusal, index)| {
-                    let before = count(&bytes[..begins], number, field.kind);
+                    let before = count(&bytes[..start], number, field.kind);
                     refusal.at_index(before + index).within(&field.name)
                 })?;
             }
         }
         match shape.oneofs.iter().enumerate().find(|(index, _)| seen & (1 << index) == 0) {
-            Some((_, oneof)) => Err(Refusal::new(What::UnsetOneof).within(oneof)),
+            Some((_, oneof)) => Err(Refusal::new(RefusalReason::UnsetOneof).within(oneof)),
             None => Ok(()),
         }
     }
 
-    /// One occurrence of a list: an item, or several packed numbers. A refusal comes with its index in the occurrence.
+    /// Checks one occurrence of a list: an item, or several packed numbers. With a refusal, returns
+    /// the index of the refused item in the occurrence.
     fn list(&self, field: &Field, value: Value<'_>, depth: usize) -> Result<(), (Refusal, usize)> {
         let Value::Bytes(packed) = value else {
             return self.value(field, value, depth).map_err(|refusal| (refusal, 0));
@@ -86,16 +94,16 @@ impl Walk<'_> {
         match (field.kind, value) {
             (FieldKind::Uint64, Value::Varint(number)) | (FieldKind::Fixed64, Value::Fixed64(number)) => {
                 match number > MAX_UINT64 {
-                    true => Err(Refusal::new(What::NumberTooLarge(number))),
+                    true => Err(Refusal::new(RefusalReason::NumberTooLarge(number))),
                     false => Ok(()),
                 }
             }
             (FieldKind::Enum(of), Value::Varint(number)) => {
-                // As decoding has it: the low half.
+                // Decoding uses only the low 32 bits.
                 let number = number as i32;
                 match self.shapes.has_value(of, number) {
                     true => Ok(()),
-                    false => Err(Refusal::new(What::UnknownEnumValue(number))),
+                    false => Err(Refusal::new(RefusalReason::UnknownEnumValue(number))),
                 }
             }
             (FieldKind::Message(of), Value::Bytes(bytes)) => {
@@ -119,9 +127,10 @@ impl Walk<'_> {
         }
     }
 
-    /// A refusal inside a field that is no list, seen from the field's message.
+    /// Prefixes the path of a refusal with `field`, which contains the refused part and is not a
+    /// list.
     fn inside(&self, shape: &Shape, field: &Field, value: Value<'_>, refusal: Refusal) -> Refusal {
-        // An entry is no step of a path: its key is, and that is said from outside.
+        // The entry of a map is not a part of the path. Its key is, and the caller adds it.
         if shape.is_map_entry {
             return refusal;
         }
@@ -144,7 +153,8 @@ fn next_packed<'a>(reader: &mut Reader<'a>, kind: FieldKind) -> Result<Value<'a>
     }
 }
 
-/// The items of a list in the bytes before a refusal; they were read before.
+/// Counts the items of a list in the bytes before a refusal. These bytes were read without an
+/// error.
 fn count(bytes: &[u8], list: u32, kind: FieldKind) -> usize {
     let mut items = 0;
     let mut reader = Reader::new(bytes);
@@ -164,7 +174,7 @@ fn count(bytes: &[u8], list: u32, kind: FieldKind) -> usize {
     items
 }
 
-/// The key of a map's entry as text; empty if it is not there.
+/// Returns the key of a map's entry as text; empty if it is unset.
 fn map_key(entry: &[u8]) -> String {
     let mut reader = Reader::new(entry);
     let mut key = String::new();

@@ -1,142 +1,146 @@
-//! A member's call as its connection sees it, and what passes between it and its task.
+//! A member's call as its connection sees it, and what passes between the connection and the
+//! member's task.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::{Consumers, GroupDelivery, GroupError, GroupEvent};
+use super::event::{GroupDelivery, GroupError, GroupEvent};
 use crate::domain::{GroupId, Sequence, StreamId};
-use crate::hub::lock;
-use crate::queue::{Answer, AnswerResult, Verdict};
+use crate::queue::{Ack, AckAction, AckResult, Queue};
 
-/// Between two tries to learn whether a frame that waited is still the member's.
+/// The pause between attempts to find out whether a frame that waited still belongs to the member.
 const RETRY: Duration = Duration::from_millis(200);
-/// A gap has reached the client if its call goes on for so long: a connection that is dead is closed before, by its pings
-/// (20 s, and 10 s for an answer).
-const GAP_PROOF: Duration = Duration::from_secs(45);
+/// The time after which a gap that was sent counts as received if the call still continues. A dead
+/// connection would have been closed by then: it is pinged after 20 s, and has 10 s to answer.
+const GAP_RECEIVED_AFTER: Duration = Duration::from_secs(45);
 
-/// What a call's task has claimed and its connection has not taken yet. Whichever of the two takes an entry out decides: the
-/// connection sends the frame, or the task gives it back, and never both.
+/// The frames that a member's task has claimed and its connection has not taken yet. The connection
+/// removes an entry before it sends the frame, and the task removes it before it gives the frame
+/// back. So only one of them happens.
 #[derive(Debug, Default)]
-pub(super) struct Handover(Mutex<Unsent>);
+pub(super) struct Handover(Mutex<HandoverState>);
 
 #[derive(Debug, Default)]
-struct Unsent {
+struct HandoverState {
     next_token: u64,
     frames: HashMap<u64, (StreamId, Sequence)>,
-    /// Gaps that the connection has taken, in that order.
-    told: VecDeque<Told>,
+    /// Gaps that the connection has taken, in order.
+    sent: VecDeque<SentGap>,
 }
 
 #[derive(Debug)]
-struct Told {
+struct SentGap {
     stream: StreamId,
     from: Sequence,
     to: Sequence,
     at: Instant,
-    /// The connection has taken something behind it.
-    followed: bool,
+    /// The connection has taken another event after it.
+    has_successor: bool,
 }
 
 impl Handover {
-    /// Notes a frame that was claimed; answers its token.
+    /// Notes a claimed frame; returns its token.
     pub(super) fn note(&self, stream: &StreamId, sequence: Sequence) -> u64 {
-        let mut unsent = lock(&self.0);
-        let token = unsent.next_token;
-        unsent.next_token += 1;
-        unsent.frames.insert(token, (stream.clone(), sequence));
+        let mut state = self.0.lock();
+        let token = state.next_token;
+        state.next_token += 1;
+        state.frames.insert(token, (stream.clone(), sequence));
         token
     }
 
-    /// Takes a frame out; false if it was out already.
+    /// Removes a frame; returns `false` if it was removed before.
     pub(super) fn take(&self, token: u64) -> bool {
-        lock(&self.0).frames.remove(&token).is_some()
+        self.0.lock().frames.remove(&token).is_some()
     }
 
-    /// The connection takes an event.
-    fn hand_out(&self, event: &GroupEvent) {
-        let mut unsent = lock(&self.0);
-        for one in unsent.told.iter_mut().rev().take_while(|one| !one.followed) {
-            one.followed = true;
+    /// Notes that the connection takes an event.
+    fn note_taken(&self, event: &GroupEvent) {
+        let mut state = self.0.lock();
+        for one in state.sent.iter_mut().rev().take_while(|one| !one.has_successor) {
+            one.has_successor = true;
         }
         if let GroupEvent::Gap(gap) = event
-            && gap.causes.iter().any(|(reason, _)| !reason.is_chosen())
+            && gap.causes.iter().any(|(reason, _)| !reason.is_by_settings())
         {
-            // A gap without numbers is told by no group.
+            // A group never reports a gap without sequences.
             if let Ok(to) = Sequence::new(gap.to) {
                 let (stream, from) = (gap.stream_id.clone(), gap.from);
-                unsent.told.push_back(Told { stream, from, to, at: Instant::now(), followed: false });
+                state.sent.push_back(SentGap { stream, from, to, at: Instant::now(), has_successor: false });
             }
         }
     }
 
-    /// Takes out gaps that the client has: the call has gone on for longer than a dead connection can remain unnoticed.
-    pub(super) fn proven(&self, most: usize) -> Vec<(StreamId, Sequence, Sequence)> {
-        let mut unsent = lock(&self.0);
-        let mut proven = Vec::new();
-        while proven.len() < most
-            && let Some(first) = unsent.told.front()
-            && first.followed
-            && first.at.elapsed() >= GAP_PROOF
-            && let Some(Told { stream, from, to, .. }) = unsent.told.pop_front()
+    /// Removes up to `limit` gaps that the client has received, and returns them. A gap counts as
+    /// received if the call has continued for longer than a dead connection can stay unnoticed.
+    pub(super) fn take_received_gaps(&self, limit: usize) -> Vec<(StreamId, Sequence, Sequence)> {
+        let mut state = self.0.lock();
+        let mut received = Vec::new();
+        while received.len() < limit
+            && let Some(first) = state.sent.front()
+            && first.has_successor
+            && first.at.elapsed() >= GAP_RECEIVED_AFTER
+            && let Some(SentGap { stream, from, to, .. }) = state.sent.pop_front()
         {
-            proven.push((stream, from, to));
+            received.push((stream, from, to));
         }
-        proven
+        received
     }
 
     fn holds(&self, token: u64) -> bool {
-        lock(&self.0).frames.contains_key(&token)
+        self.0.lock().frames.contains_key(&token)
     }
 
-    /// Takes all frames out.
+    /// Removes all frames and returns them.
     pub(super) fn drain(&self) -> Vec<(StreamId, Sequence)> {
-        lock(&self.0).frames.drain().map(|(_, frame)| frame).collect()
+        self.0.lock().frames.drain().map(|(_, frame)| frame).collect()
     }
 }
 
-/// A member's call. Dropping it ends it: what it has sent stays the member's until the ack deadlines.
+/// A member's call, which ends when the value is dropped. Frames that it has sent stay outstanding
+/// until their ack deadlines.
 #[derive(Debug)]
 pub struct GroupCall {
     events: mpsc::Receiver<Result<GroupEvent, GroupError>>,
     handover: Arc<Handover>,
-    consumers: Arc<Consumers>,
+    queue: Arc<dyn Queue>,
     group: GroupId,
-    /// Taken from the task, and not handed out yet.
-    taken: Option<Result<GroupEvent, GroupError>>,
+    /// Received from the task and not returned yet.
+    pending: Option<Result<GroupEvent, GroupError>>,
 }
 
 impl GroupCall {
     pub(super) fn new(
         events: mpsc::Receiver<Result<GroupEvent, GroupError>>,
         handover: Arc<Handover>,
-        consumers: Arc<Consumers>,
+        queue: Arc<dyn Queue>,
         group: GroupId,
     ) -> Self {
-        Self { events, handover, consumers, group, taken: None }
+        Self { events, handover, queue, group, pending: None }
     }
 
-    /// The next event; `None` after the last. May be dropped and called again at any time.
+    /// Returns the next event; `None` after the last. It is cancel-safe.
     pub async fn next(&mut self) -> Option<Result<GroupEvent, GroupError>> {
         loop {
-            if self.taken.is_none() {
-                self.taken = Some(self.events.recv().await?);
+            if self.pending.is_none() {
+                self.pending = Some(self.events.recv().await?);
             }
-            let Some(Ok(GroupEvent::Frame(frame))) = &mut self.taken else {
-                if let Some(Ok(event)) = &self.taken {
-                    self.handover.hand_out(event);
+            let Some(Ok(GroupEvent::Frame(frame))) = &mut self.pending else {
+                if let Some(Ok(event)) = &self.pending {
+                    self.handover.note_taken(event);
                 }
-                return self.taken.take();
+                return self.pending.take();
             };
-            let is_given = renew(&self.consumers, &self.group, &self.handover, frame).await
+            let is_owned = confirm_ownership(&*self.queue, &self.group, &self.handover, frame).await
                 && frame.token.is_none_or(|token| self.handover.take(token));
-            let event = self.taken.take();
-            if is_given {
+            let event = self.pending.take();
+            if is_owned {
                 if let Some(Ok(event)) = &event {
-                    self.handover.hand_out(event);
+                    self.handover.note_taken(event);
                 }
                 return event;
             }
@@ -144,33 +148,35 @@ impl GroupCall {
     }
 }
 
-/// A frame that has waited for its client may be another member's by now: this server may have stood still past the deadline.
-/// Answers whether it is to be sent; from here on the client has its time.
-async fn renew(
-    consumers: &Arc<Consumers>,
+/// Checks whether a frame that has waited for its client still belongs to the member: if this
+/// server's process was suspended until after the ack deadline, another member may have it. Returns
+/// whether to send the frame. A check also extends the ack deadline, so that the client has the
+/// whole time from now on.
+async fn confirm_ownership(
+    queue: &dyn Queue,
     group: &GroupId,
     handover: &Handover,
     frame: &mut GroupDelivery,
 ) -> bool {
     while Instant::now() >= frame.check_at {
-        let answer = Answer {
+        let answer = Ack {
             stream_id: frame.entry.stream_id.clone(),
             sequence: frame.entry.sequence,
             attempt: frame.attempt,
             generation: frame.generation,
             incarnation: frame.incarnation,
-            verdict: Verdict::Extend(None),
+            action: AckAction::Extend(None),
         };
-        match consumers.queue.answer_frames(group, &[answer]).await.map(|mut results| results.pop()) {
-            Ok(Some(AnswerResult::Done(Some(deadline)))) => {
+        match queue.acknowledge(group, &[answer]).await.map(|mut results| results.pop()) {
+            Ok(Some(AckResult::Done(Some(deadline)))) => {
                 frame.deadline = deadline;
                 return true;
             }
-            // The task gives it back if this lasts too long.
+            // If this lasts too long, the task gives the frame back.
             Err(error) if error.is_retryable() && frame.token.is_some_and(|token| handover.holds(token)) => {
                 sleep(RETRY).await;
             }
-            // It is another's, or done: it comes again by itself, where it must.
+            // The frame belongs to another member, or is done. Otherwise it will be redelivered.
             Ok(_) | Err(_) => {
                 if let Some(token) = frame.token {
                     handover.take(token);

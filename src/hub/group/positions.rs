@@ -1,37 +1,37 @@
-//! Where a group begins in each stream.
+//! Finds the positions with which a group starts.
 
 use std::time::Duration;
 
-use super::{Consumers, GroupError};
-use crate::domain::limits::MAX_STREAMS;
+use super::consumers::Consumers;
+use super::event::GroupError;
+use crate::domain::limits::{MAX_SEQUENCES_AHEAD, MAX_STREAMS};
 use crate::domain::{Cursor, Digest, Sequence, StreamId, StreamMatch, StreamRecord, Timestamp};
 use crate::hub::event::{SubscribeError, TimeGap};
-use crate::hub::select::{Matcher, StreamSet, first_match};
-use crate::queue::{self, FoundAt, ListStreams};
+use crate::hub::selector::{Matcher, StreamSet, first_match};
+use crate::hub::streams::{PAGE_STREAMS, for_each_page};
+use crate::queue::{self, FoundAt};
 
-/// How far ahead of a stream a sequence may lie.
-const MAX_AHEAD: u64 = 1_000_000;
-
-/// Where a group begins, or goes on, in each of its streams.
+/// The position at which a group starts, or continues, in each of its streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupStart {
-    /// With the next frame that is published.
+    /// The next frame that is published.
     Live,
-    /// With the oldest frame that is kept.
+    /// The oldest kept frame.
     Earliest,
-    /// With this number.
+    /// This sequence.
     Sequence(Sequence),
-    /// With the first frame received at or after this time.
+    /// The first frame received at or after this time.
     Time(Timestamp),
-    /// With the first frame received within this time before now.
+    /// The first frame received within this period before now.
     Age(Duration),
-    /// After these cursors; other streams begin with their oldest kept frame.
+    /// After these cursors; other streams start with their oldest kept frame.
     Cursors(Vec<Cursor>),
 }
 
 impl GroupStart {
-    /// A digest of what was asked, by which a call that makes a group is known when it is repeated: of the age that was said, not
-    /// of the time that it meant then. The order of cursors does not count.
+    /// Returns a digest of the start, which identifies a repeated call that creates the same group.
+    /// An age contributes as it was given, not as the time that it stood for at the first call. The
+    /// order of cursors does not matter.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut cursors: Vec<(&StreamId, u64, bool, Option<&str>)> = Vec::new();
@@ -49,21 +49,22 @@ impl GroupStart {
                 ("cursors", 0)
             }
         };
-        // Every text in it is quoted: no two starts are written alike.
+        // All strings in it are quoted, so that different starts differ as text.
         Digest::of(format!("{case} {number} {cursors:?}").as_bytes())
     }
 }
 
-/// Where a group begins, or goes on.
+/// The positions with which a group starts, or continues.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Beginnings {
-    /// The first number in each stream.
+    /// The first sequence in each stream.
     pub positions: Vec<(StreamId, Sequence)>,
-    /// What a start by time asked for and retention has taken.
+    /// The requested periods in which retention has removed frames.
     pub time_gaps: Vec<TimeGap>,
 }
 
-/// A group's selection, ready to be asked. Ids are patterns like others: a group takes streams that are not there yet.
+/// Returns the matchers of a group's selection. Ids match like globs, because a group takes streams
+/// that are not registered yet.
 pub(super) fn matchers(streams: &[StreamMatch]) -> Result<Vec<Matcher>, SubscribeError> {
     let set = |one: &StreamMatch| match one {
         StreamMatch::Id(id) => StreamSet::Glob(id.to_string()),
@@ -74,38 +75,27 @@ pub(super) fn matchers(streams: &[StreamMatch]) -> Result<Vec<Matcher>, Subscrib
 }
 
 impl Consumers {
-    /// Checks that a selection can be read.
+    /// Returns the registered streams that the selection matches, in the order of their ids.
     ///
     /// # Errors
-    /// [`SubscribeError::InvalidGlob`].
-    pub fn check_selection(streams: &[StreamMatch]) -> Result<(), GroupError> {
-        Ok(matchers(streams).map(drop)?)
-    }
-
-    /// The registered streams that one of the matches selects, by id.
-    ///
-    /// # Errors
-    /// The selection cannot be read, or those of the queue.
+    /// Fails if the selection is invalid, and with the errors of the queue.
     pub async fn selected(&self, streams: &[StreamMatch]) -> Result<Vec<StreamRecord>, GroupError> {
         let matchers = matchers(streams)?;
         let mut selected = Vec::new();
-        let mut query = ListStreams { after: None, limit: 1000 };
-        loop {
-            let records = self.queue.list_streams(&query).await?;
-            query.after = records.last().map(|record| record.id.clone());
-            let last = records.len() < query.limit;
+        for_each_page(&*self.queue, PAGE_STREAMS, |records| {
             selected.extend(records.into_iter().filter(|record| first_match(&matchers, record).is_some()));
-            if last || selected.len() >= MAX_STREAMS {
-                return Ok(selected);
-            }
-        }
+            Ok::<bool, GroupError>(selected.len() < MAX_STREAMS)
+        })
+        .await?;
+        Ok(selected)
     }
 
-    /// The first number of a group in each of these streams. With `clamp`, one that retention has taken becomes the oldest
-    /// that is kept; otherwise it will be told as a gap.
+    /// Returns the first sequence of a group in each of these streams. With `clamp`, a sequence
+    /// that retention has removed becomes the oldest kept one; otherwise it will be reported as a
+    /// gap.
     ///
     /// # Errors
-    /// [`GroupError::PositionInFuture`], and those of the queue.
+    /// Returns [`GroupError::PositionInFuture`], and the errors of the queue.
     pub async fn positions(
         &self,
         records: &[StreamRecord],
@@ -116,7 +106,7 @@ impl Consumers {
         if let GroupStart::Time(time) = start
             && *time > now
         {
-            let message = "lies in the future".to_owned();
+            let message = "is in the future".to_owned();
             return Err(GroupError::PositionInFuture { field: "receive_time", message });
         }
         let mut positions = Vec::with_capacity(records.len());
@@ -131,7 +121,7 @@ impl Consumers {
                 | GroupStart::Cursors(_) => None,
             };
             if let Some(since) = since {
-                let (next, gap) = self.first_since(record, since).await?;
+                let (next, gap) = self.first_received_since(record, since).await?;
                 time_gaps.extend(gap);
                 positions.push((record.id.clone(), next));
                 continue;
@@ -139,8 +129,8 @@ impl Consumers {
             let next = match start {
                 GroupStart::Live => Sequence::after(record.counters.published_sequence),
                 GroupStart::Earliest => self.oldest(record).await?,
-                GroupStart::Sequence(number) => ahead(record, "sequence", *number)?,
-                GroupStart::Time(_) | GroupStart::Age(_) => continue, // above
+                GroupStart::Sequence(sequence) => within_reach(record, "sequence", *sequence)?,
+                GroupStart::Time(_) | GroupStart::Age(_) => continue, // handled above
                 GroupStart::Cursors(cursors) => {
                     match cursors.iter().find(|cursor| cursor.stream_id == record.id) {
                         Some(cursor) if cursor.foreign.is_some() => {
@@ -150,11 +140,12 @@ impl Consumers {
                             }
                             .into());
                         }
-                        // This store gave it out; put back to an older state, it may have forgotten that.
+                        // This store issued the sequence, but may have forgotten that if it was
+                        // restored to an older state.
                         Some(cursor) => {
                             if let (false, Ok(last)) = (cursor.awaited, Sequence::new(cursor.next.get() - 1))
                             {
-                                self.queue.has_given(&record.id, last).await?;
+                                self.queue.note_issued(&record.id, last).await?;
                             }
                             cursor.next
                         }
@@ -168,10 +159,10 @@ impl Consumers {
         Ok(Beginnings { positions, time_gaps })
     }
 
-    /// Where a group begins in a stream that begins at a time. Where retention has taken frames that were received since, the
-    /// gap says so, and the group begins with the last number that it took: its members are told of that one as of any other
-    /// that is gone.
-    async fn first_since(
+    /// Returns the first sequence of a group that starts at a time. If retention has removed frames
+    /// received since then, also returns that period. The group then starts with the last removed
+    /// sequence, which its members get as a gap.
+    async fn first_received_since(
         &self,
         record: &StreamRecord,
         since: Timestamp,
@@ -183,15 +174,17 @@ impl Consumers {
         let published = record.counters.published_sequence;
         let next = found.entry.as_ref().map_or(Sequence::after(published), |entry| entry.sequence);
         let gap = TimeGap::between(record, 0, Some(since), None, next, &found);
-        let last_taken = found.entry.map_or(published, |entry| entry.previous_sequence);
-        match (&gap, Sequence::new(last_taken)) {
-            (Some(_), Ok(last_taken)) => Ok((last_taken, gap)),
+        let last_removed = found.entry.map_or(published, |entry| entry.previous_sequence);
+        match (&gap, Sequence::new(last_removed)) {
+            (Some(_), Ok(last_removed)) => Ok((last_removed, gap)),
             (_, _) => Ok((next, gap)),
         }
     }
 
-    /// Where a group begins in a stream that it has no position in: it came to be selected after the group was made, and
-    /// begins with its first frame since. Its settings changed then at the latest.
+    /// Returns the first sequence of a group in a stream in which it has no position. Such a stream
+    /// was selected after the group was created. If the stream is newer than the group, the group
+    /// starts with the oldest kept frame. Otherwise a change of the stream's settings has selected
+    /// it, so the group starts with the first frame since the last change.
     pub(super) async fn beginning(&self, record: &StreamRecord, since: Timestamp) -> queue::Result<Sequence> {
         if record.create_time >= since {
             self.oldest(record).await
@@ -209,17 +202,19 @@ impl Consumers {
         Ok(found.map_or(next, |entry| entry.sequence))
     }
 
-    /// The oldest number that is kept; the next one if none is.
+    /// Returns the oldest kept sequence, or the next one if none is kept.
     async fn oldest(&self, record: &StreamRecord) -> queue::Result<Sequence> {
         self.first_at(record, Timestamp::from_micros(0)).await
     }
 }
 
-fn ahead(record: &StreamRecord, field: &'static str, next: Sequence) -> Result<Sequence, GroupError> {
+fn within_reach(record: &StreamRecord, field: &'static str, next: Sequence) -> Result<Sequence, GroupError> {
     let head = record.counters.published_sequence;
-    if next.get() > head.saturating_add(MAX_AHEAD) {
-        let message =
-            format!("{next} lies more than {MAX_AHEAD} ahead of stream {}, which is at {head}", record.id);
+    if next.get() > head.saturating_add(MAX_SEQUENCES_AHEAD) {
+        let message = format!(
+            "{next} is more than {MAX_SEQUENCES_AHEAD} ahead of stream {}, whose newest frame is sequence {head}",
+            record.id
+        );
         return Err(GroupError::PositionInFuture { field, message });
     }
     Ok(next)
@@ -230,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_start_is_known_by_what_was_asked() {
+    fn different_starts_have_different_digests() {
         let cursor = |stream: &str, next| Cursor::new(stream.parse().unwrap(), Sequence::new(next).unwrap());
         let (a, b) = (cursor("a", 1), cursor("b", 2));
         let foreign = Cursor { foreign: Some("x\", 1".into()), ..a.clone() };
@@ -252,7 +247,7 @@ mod tests {
                 assert_eq!(one.digest() == other.digest(), index == other_index, "{one:?} and {other:?}");
             }
         }
-        let turned = GroupStart::Cursors(vec![b, a]);
-        assert_eq!(turned.digest(), starts[10].digest(), "the order of cursors says nothing");
+        let reordered = GroupStart::Cursors(vec![b, a]);
+        assert_eq!(reordered.digest(), starts[10].digest(), "the order of cursors does not matter");
     }
 }

@@ -19,7 +19,7 @@ async fn a_glob_picks_up_new_streams_from_their_first_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn labels_are_followed_as_they_come_and_go() {
+async fn streams_join_and_leave_as_their_labels_change() {
     let world = World::new();
     world.register_labelled("a", &[("site", "north"), ("lane", "1")]).await;
     world.register_labelled("b", &[("site", "south")]).await;
@@ -40,14 +40,14 @@ async fn labels_are_followed_as_they_come_and_go() {
     world.relabel("a", &[("site", "south")]).await;
     world.publish("a", 1).await;
     expect(&mut subscription, &["a#1"]).await;
-    let rest = told_until_quiet(&mut subscription).await;
-    assert!(rest.len() <= 1, "at most what was published before anybody knew: {rest:?}");
+    let rest = events_until_quiet(&mut subscription).await;
+    assert!(rest.len() <= 1, "at most the frame published before the hub saw the change: {rest:?}");
     world.publish("a", 3).await;
     assert!(is_quiet(&mut subscription).await);
     assert_eq!(world.hub.stats().followed_streams, 1);
 }
 
-async fn told_until_quiet(subscription: &mut crate::hub::Subscription) -> Vec<Event> {
+async fn events_until_quiet(subscription: &mut crate::hub::Subscription) -> Vec<Event> {
     let mut events = Vec::new();
     let pause = std::time::Duration::from_secs(3);
     while let Ok(Some(event)) = tokio::time::timeout(pause, subscription.next()).await {
@@ -57,7 +57,7 @@ async fn told_until_quiet(subscription: &mut crate::hub::Subscription) -> Vec<Ev
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_of_an_unregistered_stream_is_shown_any_more() {
+async fn an_unregistered_stream_delivers_nothing_more() {
     let world = World::new();
     world.settle().await;
     world.register(&["cam"]).await;
@@ -65,19 +65,19 @@ async fn nothing_of_an_unregistered_stream_is_shown_any_more() {
     let mut by_id = world.subscribe(request(vec![ids(&["cam"])])).await;
     expect(&mut by_id, &["checkpoint cam@1"]).await;
     world.publish("cam", 2).await;
-    expect(&mut by_id, &["cam#1"]).await; // the ring and the cache have both of them now
+    expect(&mut by_id, &["cam#1"]).await; // both are in the ring and the cache now
     world.accept("cam", 2).await;
     world.unregister("cam").await;
-    world.heard().await;
+    world.settle_polls().await;
     expect(&mut by_glob, &["checkpoint cam@1", "cam gap 1-4 Unregistered:4"]).await;
     expect(&mut by_id, &["cam gap 2-4 Unregistered:3"]).await;
     world.finish("cam", &[]).await;
     assert!(is_quiet(&mut by_glob).await && is_quiet(&mut by_id).await, "what waited is not published");
 
-    // At once, and by whoever.
+    // The stream is followed again at once, whoever registers it.
     world.register(&["cam"]).await;
     let earliest = ids(&["cam"]).from(StartPosition::Earliest);
-    let old = ids(&["cam"]).from(StartPosition::Cursor(Cursor::new(stream("cam"), number(3))));
+    let old = ids(&["cam"]).from(StartPosition::Cursor(Cursor::new(stream("cam"), sequence(3))));
     let mut earliest = world.subscribe(request(vec![earliest])).await;
     let mut old = world.subscribe(request(vec![old])).await;
     world.publish("cam", 1).await;
@@ -88,17 +88,17 @@ async fn nothing_of_an_unregistered_stream_is_shown_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_came_back_unseen_is_told_apart_from_what_retention_took() {
+async fn frames_lost_to_unregistration_and_to_retention_are_distinguished() {
     let world = World::new();
     world.register(&["cam"]).await;
     world.publish("cam", 5).await;
-    let from_2 = ids(&["cam"]).from(StartPosition::Sequence(number(2)));
+    let from_2 = ids(&["cam"]).from(StartPosition::Sequence(sequence(2)));
     let mut subscription = world.subscribe(request(vec![from_2])).await;
     world.unregister("cam").await;
     world.register(&["cam"]).await;
     world.publish("cam", 5).await;
-    world.keep("cam", 2).await;
-    world.heard().await;
+    world.trim_to("cam", 2).await;
+    world.settle_polls().await;
     let gap = "cam gap 2-8 Unregistered:4 Retention:3";
     expect(&mut subscription, &["checkpoint cam@2", gap, "cam#9", "cam#10"]).await;
 }
@@ -110,7 +110,7 @@ async fn a_cursor_of_a_glob_resumes_a_stream_that_was_unregistered_meanwhile() {
     world.publish("cam", 3).await;
     world.unregister("cam").await;
     let mut selector = glob("*");
-    selector.cursors = vec![Cursor::new(stream("cam"), number(2))];
+    selector.cursors = vec![Cursor::new(stream("cam"), sequence(2))];
     let mut subscription = world.subscribe(request(vec![selector])).await;
     expect(&mut subscription, &["checkpoint cam@2 other@1", "cam gap 2-3 Unregistered:2"]).await;
     assert!(is_quiet(&mut subscription).await);

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::world::stream;
@@ -6,10 +7,10 @@ use crate::hub::{
     Choice, Event, PictureContent, PictureWant, Selector, StreamSet, Subscription, SubscriptionRequest,
 };
 
-/// Longer than anything takes.
+/// The time within which every event must come.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A selector of streams by id, live, with the processed picture.
+/// Returns a selector of streams by id, live, with the processed picture.
 pub(super) fn ids(ids: &[&str]) -> Selector {
     select(StreamSet::Ids(ids.iter().map(|id| stream(id)).collect()))
 }
@@ -53,38 +54,49 @@ pub(super) fn request(selectors: Vec<Selector>) -> SubscriptionRequest {
     }
 }
 
-/// The next event, which must come.
+/// Returns the next event, which must come in time.
 pub(super) async fn event(subscription: &mut Subscription) -> Event {
     let next = tokio::time::timeout(DEADLINE, subscription.next()).await.expect("an event in time");
     next.expect("not the end").expect("no error")
 }
 
-/// The next `count` events, told shortly.
-pub(super) async fn told(subscription: &mut Subscription, count: usize) -> Vec<String> {
-    let mut told = Vec::new();
+/// Returns the next `count` events in short notation.
+pub(super) async fn received(subscription: &mut Subscription, count: usize) -> Vec<String> {
+    let mut received = Vec::new();
     for _ in 0..count {
         let next = tokio::time::timeout(DEADLINE, subscription.next()).await;
-        told.push(match next.unwrap_or_else(|_| panic!("nothing comes after {told:?}")) {
+        received.push(match next.unwrap_or_else(|_| panic!("nothing comes after {received:?}")) {
             None => "end".to_owned(),
             Some(Err(error)) => format!("error: {error}"),
-            Some(Ok(event)) => shortly(&event),
+            Some(Ok(event)) => short_form(&event),
         });
     }
-    told
+    received
 }
 
-/// Whether nothing comes for a while.
+/// Reports whether no event comes for a while.
 pub(super) async fn is_quiet(subscription: &mut Subscription) -> bool {
     tokio::time::timeout(Duration::from_secs(3), subscription.next()).await.is_err()
 }
 
-/// Asserts what comes next; one event a line, in the notation of [`shortly`].
+/// Asserts the next events, in the notation of [`short_form`].
 pub(super) async fn expect(subscription: &mut Subscription, expected: &[&str]) {
-    let told = told(subscription, expected.len()).await;
-    assert_eq!(told, expected);
+    let received = received(subscription, expected.len()).await;
+    assert_eq!(received, expected);
 }
 
-fn shortly(event: &Event) -> String {
+/// Counts the frames that the gaps among these events leave out, by reason.
+pub(super) fn omitted(received: &[String]) -> BTreeMap<&str, u64> {
+    let mut omitted = BTreeMap::new();
+    for gap in received.iter().filter(|received| received.contains(" gap ")) {
+        for (reason, count) in gap.split(' ').filter_map(|word| word.split_once(':')) {
+            *omitted.entry(reason).or_default() += count.parse::<u64>().unwrap();
+        }
+    }
+    omitted
+}
+
+fn short_form(event: &Event) -> String {
     let cursors = |cursors: &[crate::domain::Cursor]| {
         cursors.iter().map(|cursor| format!(" {}@{}", cursor.stream_id, cursor.next)).collect::<String>()
     };

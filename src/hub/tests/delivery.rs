@@ -5,7 +5,7 @@ use super::world::*;
 use crate::hub::{Event, HubConfig, PictureContent, PictureWant};
 
 #[tokio::test(start_paused = true)]
-async fn nothing_behind_the_first_checkpoint_is_missed() {
+async fn nothing_after_the_first_checkpoint_is_missed() {
     let world = World::new();
     world.register(&["cam"]).await;
     world.publish("cam", 3).await;
@@ -18,32 +18,32 @@ async fn nothing_behind_the_first_checkpoint_is_missed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn order_holds_however_far_a_subscriber_lags() {
+async fn a_lagging_subscriber_receives_frames_in_order() {
     let world = World::with(HubConfig { ring_entries: 4, page_entries: 7, ..HubConfig::default() });
     world.register(&["cam"]).await;
     let mut live = world.subscribe(request(vec![ids(&["cam"])])).await;
     for _ in 0..20 {
         world.publish("cam", 5).await;
-        world.settle().await; // the tail reads, and the ring runs over
+        world.settle().await; // the tail reads, and the ring overflows
     }
     expect(&mut live, &["checkpoint cam@1"]).await;
     for sequence in 1..=100 {
         if sequence == 50 {
             world.publish("cam", 20).await;
         }
-        assert_eq!(told(&mut live, 1).await, [format!("cam#{sequence}")]);
+        assert_eq!(received(&mut live, 1).await, [format!("cam#{sequence}")]);
     }
     assert!(world.hub.stats().output_reads > 0, "pages were read");
-    assert_eq!(told(&mut live, 20).await.last().unwrap(), "cam#120");
+    assert_eq!(received(&mut live, 20).await.last().unwrap(), "cam#120");
     assert!(is_quiet(&mut live).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn tombstones_are_told_as_one_gap_before_the_next_frame() {
+async fn tombstones_are_reported_as_one_gap_before_the_next_frame() {
     let world = World::new();
     world.register(&["cam"]).await;
     let mut live = world.subscribe(request(vec![ids(&["cam"])])).await;
-    let what = [
+    let kinds = [
         Publish::Frame,
         Publish::Failed,
         Publish::Dropped,
@@ -52,7 +52,7 @@ async fn tombstones_are_told_as_one_gap_before_the_next_frame() {
         Publish::Frame,
         Publish::Failed,
     ];
-    world.publish_as("cam", &what).await;
+    world.publish_as("cam", &kinds).await;
     expect(
         &mut live,
         &[
@@ -90,8 +90,8 @@ async fn streams_take_turns() {
     world.publish("busy", 200).await;
     world.publish("calm", 3).await;
     let mut all = world.subscribe(request(vec![ids(&["busy", "calm"]).earliest()])).await;
-    let told = told(&mut all, 8).await;
-    assert!(told.contains(&"calm#3".to_owned()), "{told:?}");
+    let received = received(&mut all, 8).await;
+    assert!(received.contains(&"calm#3".to_owned()), "{received:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +102,7 @@ async fn a_subscription_ends_at_its_stops() {
     world.publish("b", 4).await;
 
     let mut selector = ids(&["a"]).earliest();
-    selector.stop_sequence = Some(number(3));
+    selector.stop_sequence = Some(sequence(3));
     let mut one = world.subscribe(request(vec![selector.clone()])).await;
     let rest = ["a#1", "a#2", "a gap 3-3 Failed:1", "checkpoint a@4", "end", "end"];
     expect(&mut one, &["checkpoint a@1"]).await;
@@ -111,24 +111,24 @@ async fn a_subscription_ends_at_its_stops() {
     let mut counted = ids(&["b"]).earliest();
     counted.stop_after_frames = Some(2);
     let mut two = world.subscribe(request(vec![selector, counted])).await;
-    let told_all = told(&mut two, 8).await;
-    assert_eq!(told_all[6..], ["checkpoint a@4 b@3", "end"], "{told_all:?}");
+    let received_all = received(&mut two, 8).await;
+    assert_eq!(received_all[6..], ["checkpoint a@4 b@3", "end"], "{received_all:?}");
 
     let mut asked = request(vec![glob("*").earliest()]);
     asked.stop_after_frames = Some(3);
     let mut three = world.subscribe(asked).await;
     expect(&mut three, &["checkpoint a@1 b@1", "a#1", "b#1", "a#2", "checkpoint a@3 b@2", "end"]).await;
 
-    // What retention took beyond the stop is none of this subscriber's business.
-    world.keep("b", 0).await;
-    let mut selector = ids(&["b"]).from(crate::domain::StartPosition::Sequence(number(1)));
-    selector.stop_sequence = Some(number(2));
+    // Frames after the stop that retention removed do not concern this subscriber.
+    world.trim_to("b", 0).await;
+    let mut selector = ids(&["b"]).from(crate::domain::StartPosition::Sequence(sequence(1)));
+    selector.stop_sequence = Some(sequence(2));
     let mut four = world.subscribe(request(vec![selector])).await;
     expect(&mut four, &["checkpoint b@1", "b gap 1-2 Retention:2", "checkpoint b@3", "end"]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn pictures_come_as_asked_for() {
+async fn the_requested_pictures_are_delivered() {
     let world = World::new();
     world.register(&["cam"]).await;
     let mut selector = ids(&["cam"]);
@@ -138,6 +138,7 @@ async fn pictures_come_as_asked_for() {
         original: true,
         rendition: None,
         max_picture_bytes: 1000,
+        originals: None,
     };
     let mut all = world.subscribe(request(vec![selector.clone()])).await;
     selector.want = PictureWant::default();
@@ -155,13 +156,13 @@ async fn pictures_come_as_asked_for() {
         }));
     }
     assert_eq!(contents, ["9", "1000", "NotKept", "9", "TooLarge", "NotKept"]);
-    assert_eq!(world.hub.stats().payload_reads, 3, "what is too large is not read");
+    assert_eq!(world.hub.stats().payload_reads, 3, "a picture that is too large is not read");
     let Event::Frame(frame) = event(&mut none).await else { panic!("a frame") };
     assert!(frame.pictures.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn giving_up_waiting_loses_nothing() {
+async fn a_cancelled_wait_loses_nothing() {
     let world = World::new();
     world.register(&["cam"]).await;
     let mut live = world.subscribe(request(vec![ids(&["cam"])])).await;
@@ -170,7 +171,7 @@ async fn giving_up_waiting_loses_nothing() {
     world.publish("cam", 5).await;
     let mut got = Vec::new();
     while got.len() < 5 {
-        // Shorter than any read takes.
+        // The timeout is shorter than any read.
         if let Ok(next) = tokio::time::timeout(Duration::from_millis(90), live.next()).await
             && let Event::Frame(frame) = next.unwrap().unwrap()
         {
@@ -178,5 +179,5 @@ async fn giving_up_waiting_loses_nothing() {
         }
     }
     assert_eq!(got, [1, 2, 3, 4, 5]);
-    assert_eq!(world.hub.stats().payload_reads, 5, "a read that was given up goes on");
+    assert_eq!(world.hub.stats().payload_reads, 5, "a read continues after its caller has stopped waiting");
 }

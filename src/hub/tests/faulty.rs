@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,13 +11,14 @@ use crate::domain::{
 };
 use crate::queue::memory::MemoryQueue;
 use crate::queue::{
-    AcceptResult, BackendStatus, Control, Created, DeadLetterPage, DeadLetterTotals, DeadLetters, Error,
-    FeedPage, FeedPosition, FinishResult, Finished, FoundAt, Lease, Life, ListDeadLetters, ListStreams,
-    NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, Queue, QueueState,
-    ReplayResult, Result, Seek, Strikes, Swept, Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
+    AcceptResult, BackendStatus, Control, CrashIsolation, Created, DeadLetterPage, DeadLetterTotals,
+    DeadLetters, Error, FeedPage, FeedPosition, FinishResult, Finished, FoundAt, Lease, ListDeadLetters,
+    ListStreams, NewFrame, OutputPage, PartitionStats, PublisherPosition, Purge, PurgeMark, PurgeScan, Queue,
+    QueueState, ReplayResult, Result, Seek, ServerPresence, Trimmed, Unregistered, WorkItem, WorkPosition,
+    WorkerReport,
 };
 
-/// The memory backend as a reader sees it through faults.
+/// The memory backend, with faults in what readers call.
 #[derive(Debug)]
 pub(super) struct Faulty {
     pub(super) memory: Arc<MemoryQueue>,
@@ -25,8 +26,10 @@ pub(super) struct Faulty {
     feed_lossy: AtomicBool,
     payloads_lost: AtomicBool,
     slow: AtomicBool,
-    /// Records that were read by id.
+    /// The number of records that were read by id.
     pub(super) records_read: AtomicUsize,
+    /// The sequences that were passed to [`ServerPresence::note_issued`].
+    pub(super) issued: Mutex<Vec<(StreamId, Sequence)>>,
 }
 
 impl Faulty {
@@ -38,39 +41,40 @@ impl Faulty {
             payloads_lost: AtomicBool::default(),
             slow: AtomicBool::default(),
             records_read: AtomicUsize::default(),
+            issued: Mutex::default(),
         }
     }
 
-    /// Nothing can be read.
+    /// Makes every read fail.
     pub(super) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }
 
-    /// Feeds report that they have missed events, and give none.
+    /// Makes the feeds report that they missed events, and return none.
     pub(super) fn set_feed_lossy(&self, lossy: bool) {
         self.feed_lossy.store(lossy, Ordering::SeqCst);
     }
 
-    /// Payloads are gone.
+    /// Makes all payloads disappear.
     pub(super) fn set_payloads_lost(&self, lost: bool) {
         self.payloads_lost.store(lost, Ordering::SeqCst);
     }
 
-    /// Outputs and payloads take a second each.
+    /// Makes reads of outputs and payloads take a second each.
     pub(super) fn set_slow(&self, slow: bool) {
         self.slow.store(slow, Ordering::SeqCst);
     }
 
-    /// No faults of their own: groups.
-    fn sound(&self) -> Result<&MemoryQueue> {
+    /// Groups have no faults of their own.
+    fn without_faults(&self) -> Result<&MemoryQueue> {
         Ok(&self.memory)
     }
 
-    fn up(&self) -> Result<()> {
+    fn check_up(&self) -> Result<()> {
         if self.down.load(Ordering::SeqCst) { Err(Error::Unreachable("as ordered".into())) } else { Ok(()) }
     }
 
-    async fn dawdle(&self) {
+    async fn delay(&self) {
         if self.slow.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -78,13 +82,13 @@ impl Faulty {
 }
 
 #[async_trait]
-impl Life for Faulty {
+impl ServerPresence for Faulty {
     fn identity(&self) -> StoreIdentity {
         self.memory.identity()
     }
 
     async fn read_identity(&self) -> Result<StoreIdentity> {
-        self.up()?;
+        self.check_up()?;
         self.memory.read_identity().await
     }
 
@@ -92,28 +96,29 @@ impl Life for Faulty {
         self.memory.join().await
     }
 
-    async fn attend(&self) -> Result<()> {
-        self.memory.attend().await
+    async fn heartbeat(&self) -> Result<()> {
+        self.memory.heartbeat().await
     }
 
     async fn leave(&self) -> Result<()> {
         self.memory.leave().await
     }
 
-    async fn has_given(&self, stream: &StreamId, given: Sequence) -> Result<()> {
-        self.memory.has_given(stream, given).await
+    async fn note_issued(&self, stream: &StreamId, issued: Sequence) -> Result<()> {
+        self.issued.lock().unwrap().push((stream.clone(), issued));
+        self.memory.note_issued(stream, issued).await
     }
 }
 
 #[async_trait]
 impl Seek for Faulty {
     async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<FoundAt> {
-        self.up()?;
+        self.check_up()?;
         self.memory.first_at(stream, time).await
     }
 }
 
-crate::queue::delegate::delegate_groups!(Faulty, Faulty::sound);
+super::delegate::delegate_groups!(Faulty, Faulty::without_faults);
 
 #[async_trait]
 impl Queue for Faulty {
@@ -126,7 +131,7 @@ impl Queue for Faulty {
     }
 
     async fn status(&self) -> Result<BackendStatus> {
-        self.up()?;
+        self.check_up()?;
         self.memory.status().await
     }
 
@@ -139,13 +144,13 @@ impl Queue for Faulty {
     }
 
     async fn get_streams(&self, ids: &[StreamId]) -> Result<Vec<Option<StreamRecord>>> {
-        self.up()?;
+        self.check_up()?;
         self.records_read.fetch_add(ids.len(), Ordering::SeqCst);
         self.memory.get_streams(ids).await
     }
 
     async fn list_streams(&self, query: &ListStreams) -> Result<Vec<StreamRecord>> {
-        self.up()?;
+        self.check_up()?;
         self.memory.list_streams(query).await
     }
 
@@ -160,10 +165,6 @@ impl Queue for Faulty {
 
     async fn unregister_stream(&self, id: &StreamId, expected: Option<Etag>) -> Result<Unregistered> {
         self.memory.unregister_stream(id, expected).await
-    }
-
-    async fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> Result<()> {
-        self.memory.offer(partition, offers, ttl).await
     }
 
     async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
@@ -206,6 +207,19 @@ impl Queue for Faulty {
         self.memory.take(lease, after, max_frames).await
     }
 
+    async fn take_chosen(&self, lease: &Lease, positions: &[WorkPosition]) -> Result<Vec<WorkItem>> {
+        self.memory.take_chosen(lease, positions).await
+    }
+
+    async fn list_work(
+        &self,
+        partition: PartitionId,
+        after: WorkPosition,
+        max_frames: usize,
+    ) -> Result<Vec<(WorkPosition, StreamId)>> {
+        self.memory.list_work(partition, after, max_frames).await
+    }
+
     async fn wait_for_work(
         &self,
         positions: &[(PartitionId, WorkPosition)],
@@ -222,8 +236,8 @@ impl Queue for Faulty {
         self.memory.partition_streams(partition).await
     }
 
-    async fn remove_leftovers(&self, lease: &Lease) -> Result<bool> {
-        self.memory.remove_leftovers(lease).await
+    async fn clean_up(&self, lease: &Lease) -> Result<bool> {
+        self.memory.clean_up(lease).await
     }
 
     async fn trim_output(
@@ -231,15 +245,13 @@ impl Queue for Faulty {
         lease: &Lease,
         stream: &StreamId,
         revision: Option<u64>,
-        max_frames: u64,
-        max_bytes: u64,
-        oldest: Timestamp,
+        keep_from: Sequence,
     ) -> Result<Trimmed> {
-        self.memory.trim_output(lease, stream, revision, max_frames, max_bytes, oldest).await
+        self.memory.trim_output(lease, stream, revision, keep_from).await
     }
 
     async fn feed_ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {
-        self.up()?;
+        self.check_up()?;
         self.memory.feed_ends().await
     }
 
@@ -248,9 +260,9 @@ impl Queue for Faulty {
         positions: &[(PartitionId, FeedPosition)],
         wait: Duration,
     ) -> Result<Vec<FeedPage>> {
-        self.up()?;
+        self.check_up()?;
         let mut pages = self.memory.read_feed(positions, wait).await?;
-        self.up()?;
+        self.check_up()?;
         if self.feed_lossy.load(Ordering::SeqCst) {
             for page in &mut pages {
                 page.events.clear();
@@ -261,24 +273,24 @@ impl Queue for Faulty {
     }
 
     async fn read_outputs(&self, stream: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
-        self.up()?;
-        self.dawdle().await;
+        self.check_up()?;
+        self.delay().await;
         self.memory.read_outputs(stream, from, limit).await
     }
 
     async fn latest_outputs(&self, stream: &StreamId, limit: usize) -> Result<Vec<Arc<OutputEntry>>> {
-        self.up()?;
+        self.check_up()?;
         self.memory.latest_outputs(stream, limit).await
     }
 
     async fn latest_frame(&self, stream: &StreamId) -> Result<Option<Arc<OutputEntry>>> {
-        self.up()?;
+        self.check_up()?;
         self.memory.latest_frame(stream).await
     }
 
     async fn fetch(&self, partition: PartitionId, payloads: &[PayloadRef]) -> Result<Vec<Option<Bytes>>> {
-        self.up()?;
-        self.dawdle().await;
+        self.check_up()?;
+        self.delay().await;
         if self.payloads_lost.load(Ordering::SeqCst) {
             return Ok(vec![None; payloads.len()]);
         }
@@ -300,8 +312,8 @@ impl Control for Faulty {
         self.memory.purge(partition, purge).await
     }
 
-    async fn sweep(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Swept> {
-        self.memory.sweep(lease, after, max_frames).await
+    async fn scan_purged(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<PurgeScan> {
+        self.memory.scan_purged(lease, after, max_frames).await
     }
 
     async fn live_workers(&self) -> Result<Vec<String>> {
@@ -341,12 +353,12 @@ impl DeadLetters for Faulty {
 }
 
 #[async_trait]
-impl Strikes for Faulty {
-    async fn inherit(&self, lease: &Lease, life: u64, in_flight: usize) -> Result<Option<WorkPosition>> {
-        self.memory.inherit(lease, life, in_flight).await
+impl CrashIsolation for Faulty {
+    async fn take_over(&self, lease: &Lease, life: u64, in_flight: usize) -> Result<Vec<WorkPosition>> {
+        self.memory.take_over(lease, life, in_flight).await
     }
 
-    async fn begin_alone(&self, lease: &Lease, position: WorkPosition, life: u64) -> Result<u32> {
-        self.memory.begin_alone(lease, position, life).await
+    async fn begin_isolated(&self, lease: &Lease, position: WorkPosition, life: u64) -> Result<u32> {
+        self.memory.begin_isolated(lease, position, life).await
     }
 }

@@ -1,4 +1,5 @@
-//! Members of consumer groups: what they keep, what they are told, and what a server that stood still may send.
+//! Tests of the members of consumer groups: which frames they keep and receive, and which frames a
+//! draining server may send.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +10,12 @@ use crate::hub::{
     Consumers, GapReason, GroupCall, GroupDelivery, GroupEvent, GroupStart, Hub, HubConfig, MemberRequest,
     PictureWant,
 };
-use crate::queue::{Answer, AnswerResult, Groups as _, Verdict};
+use crate::queue::{Ack, AckAction, AckResult, Groups as _};
 use crate::shutdown::Tasks;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-struct Site {
+struct GroupWorld {
     world: World,
     consumers: Arc<Consumers>,
 }
@@ -23,7 +24,7 @@ fn group() -> GroupId {
     "site".parse().unwrap()
 }
 
-impl Site {
+impl GroupWorld {
     async fn new() -> Self {
         let world = World::new();
         world.register(&["cam"]).await;
@@ -32,8 +33,12 @@ impl Site {
             ack_deadline: Some(DEADLINE),
             ..GroupSettings::default()
         };
-        let begin = [(stream("cam"), Sequence::FIRST)];
-        world.memory.create_group(&group(), &settings, GroupStart::Earliest.digest(), &begin).await.unwrap();
+        let positions = [(stream("cam"), Sequence::FIRST)];
+        world
+            .memory
+            .create_group(&group(), &settings, GroupStart::Earliest.digest(), &positions)
+            .await
+            .unwrap();
         let consumers = Consumers::new(Arc::clone(&world.hub), Tasks::new());
         Self { world, consumers }
     }
@@ -42,23 +47,24 @@ impl Site {
         join(&self.consumers, member, max_frames).await
     }
 
-    async fn say(&self, frame: &GroupDelivery, verdict: Verdict) -> AnswerResult {
-        let answer = Answer {
+    async fn answer(&self, frame: &GroupDelivery, action: AckAction) -> AckResult {
+        let answer = Ack {
             stream_id: frame.entry.stream_id.clone(),
             sequence: frame.entry.sequence,
             attempt: frame.attempt,
             generation: frame.generation,
             incarnation: frame.incarnation,
-            verdict,
+            action,
         };
-        self.world.memory.answer_frames(&group(), &[answer]).await.unwrap().remove(0)
+        self.world.memory.acknowledge(&group(), &[answer]).await.unwrap().remove(0)
     }
 
-    async fn acknowledge(&self, frame: &GroupDelivery) -> AnswerResult {
-        self.say(frame, Verdict::Acknowledge).await
+    async fn acknowledge(&self, frame: &GroupDelivery) -> AckResult {
+        self.answer(frame, AckAction::Acknowledge).await
     }
 
-    /// Waits until so many frames are outstanding: members' tasks have claimed what they may.
+    /// Waits until this many frames are outstanding: the members' tasks have claimed all that they
+    /// may.
     async fn outstanding(&self, count: usize) {
         loop {
             let state = self.world.memory.group_state(&group()).await.unwrap();
@@ -97,7 +103,7 @@ async fn frame(call: &mut GroupCall) -> GroupDelivery {
     }
 }
 
-/// Frames that come until the call ends.
+/// Returns the frames that come until the call ends.
 async fn rest(call: &mut GroupCall) -> Vec<GroupDelivery> {
     let mut frames = Vec::new();
     while let Some(event) = call.next().await {
@@ -110,13 +116,13 @@ async fn rest(call: &mut GroupCall) -> Vec<GroupDelivery> {
     frames
 }
 
-fn numbers(frames: &[GroupDelivery]) -> Vec<(u64, u32)> {
+fn sequences_and_attempts(frames: &[GroupDelivery]) -> Vec<(u64, u32)> {
     frames.iter().map(|frame| (frame.entry.sequence.get(), frame.attempt)).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_member_that_connects_again_gets_its_frames_as_the_same_attempts() {
-    let site = Site::new().await;
+    let site = GroupWorld::new().await;
     site.world.publish("cam", 3).await;
     let mut first = Vec::new();
     let mut call = site.join("a", 10).await;
@@ -131,19 +137,19 @@ async fn a_member_that_connects_again_gets_its_frames_as_the_same_attempts() {
             let again = frame(&mut call).await;
             assert_eq!((again.entry.sequence, again.attempt), (before.entry.sequence, 1));
             assert_eq!(again.generation, before.generation);
-            // Two clocks: to the millisecond or so.
+            // Two clocks agree to the millisecond or so.
             let moved = again.deadline.as_micros() - before.deadline.as_micros();
             assert!(moved.abs() < 1_000_000, "the deadline stays: moved by {moved} us");
         }
     }
     for frame in &first {
-        assert_eq!(site.acknowledge(frame).await, AnswerResult::Done(None));
+        assert_eq!(site.acknowledge(frame).await, AckResult::Done(None));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_member_that_stays_away_loses_its_frames_at_their_deadlines() {
-    let site = Site::new().await;
+    let site = GroupWorld::new().await;
     site.world.publish("cam", 2).await;
     let mut a = site.join("a", 10).await;
     let began = tokio::time::Instant::now();
@@ -153,24 +159,24 @@ async fn a_member_that_stays_away_loses_its_frames_at_their_deadlines() {
     let mut b = site.join("b", 10).await;
     let again = frame(&mut b).await;
     assert!(began.elapsed() >= DEADLINE, "{:?}", began.elapsed());
-    assert_eq!(numbers(&[again, frame(&mut b).await]), [(1, 2), (2, 2)]);
+    assert_eq!(sequences_and_attempts(&[again, frame(&mut b).await]), [(1, 2), (2, 2)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_draining_server_sends_can_be_acknowledged_and_the_rest_is_given_back() {
-    let site = Site::new().await;
+async fn frames_of_a_draining_server_can_be_acknowledged_and_unsent_ones_are_given_back() {
+    let site = GroupWorld::new().await;
     site.world.publish("cam", 8).await;
     let mut call = site.join("a", 10).await;
     let mut sent = vec![frame(&mut call).await];
-    // All are claimed; one lies in the channel.
+    // All are claimed; one is in the channel.
     site.outstanding(8).await;
     site.world.hub.drain();
     site.world.settle().await;
     sent.extend(rest(&mut call).await);
     for frame in &sent {
-        assert_eq!(site.acknowledge(frame).await, AnswerResult::Done(None), "{:?}", frame.entry.sequence);
+        assert_eq!(site.acknowledge(frame).await, AckResult::Done(None), "{:?}", frame.entry.sequence);
     }
-    // The others were never sent: another server delivers them, as first attempts.
+    // The others were never sent: another server delivers them as first attempts.
     let state = site.world.memory.group_state(&group()).await.unwrap();
     assert_eq!(state.positions[&stream("cam")].pending.len(), 8 - sent.len());
     let other =
@@ -180,17 +186,17 @@ async fn what_a_draining_server_sends_can_be_acknowledged_and_the_rest_is_given_
     for _ in sent.len()..8 {
         given_back.push(frame(&mut call).await);
     }
-    let mut all: Vec<_> = numbers(&sent);
-    all.extend(numbers(&given_back));
+    let mut all: Vec<_> = sequences_and_attempts(&sent);
+    all.extend(sequences_and_attempts(&given_back));
     all.sort_unstable();
     assert_eq!(all, (1..=8).map(|number| (number, 1)).collect::<Vec<_>>(), "each came once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_waited_past_its_deadline_is_not_sent_after_another_member_acknowledged_it() {
-    let site = Site::new().await;
+    let site = GroupWorld::new().await;
     site.world.publish("cam", 3).await;
-    // Its connection takes nothing: one frame lies in the channel, the others behind it.
+    // Its connection takes nothing: one frame is in the channel, the others wait after it.
     let mut slow = site.join("slow", 10).await;
     site.outstanding(3).await;
     tokio::time::sleep(DEADLINE + Duration::from_secs(1)).await;
@@ -198,7 +204,7 @@ async fn a_frame_that_waited_past_its_deadline_is_not_sent_after_another_member_
     for number in 1..=3 {
         let again = frame(&mut quick).await;
         assert_eq!((again.entry.sequence.get(), again.attempt), (number, 2));
-        assert_eq!(site.acknowledge(&again).await, AnswerResult::Done(None));
+        assert_eq!(site.acknowledge(&again).await, AckResult::Done(None));
     }
     site.world.publish("cam", 1).await;
     let next = tokio::select! {
@@ -209,8 +215,8 @@ async fn a_frame_that_waited_past_its_deadline_is_not_sent_after_another_member_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delayed_rejection_holds_after_the_call_has_ended() {
-    let site = Site::new().await;
+async fn the_delay_of_a_rejection_holds_after_the_call_has_ended() {
+    let site = GroupWorld::new().await;
     site.world.publish("cam", 1).await;
     let mut a = site.join("a", 10).await;
     let first = frame(&mut a).await;
@@ -218,15 +224,15 @@ async fn a_delayed_rejection_holds_after_the_call_has_ended() {
     site.world.settle().await;
     let delay = Duration::from_secs(300);
     let rejected_at = tokio::time::Instant::now();
-    let retry = Verdict::Retry { delay: Some(delay), message: String::new() };
-    assert_eq!(site.say(&first, retry).await, AnswerResult::Done(None));
+    let retry = AckAction::Retry { delay: Some(delay), message: String::new() };
+    assert_eq!(site.answer(&first, retry).await, AckResult::Done(None));
     let mut a = site.join("a", 10).await;
     let again = frame(&mut a).await;
     assert!(rejected_at.elapsed() >= delay, "{:?}", rejected_at.elapsed());
     assert_eq!(again.attempt, 2);
 }
 
-/// The gaps that come within a minute, and no frame.
+/// Returns the gaps that come within a minute, without any frame.
 async fn gaps_only(call: &mut GroupCall) -> Vec<(u64, u64, GapReason)> {
     let mut gaps = Vec::new();
     let listening = async {
@@ -243,15 +249,15 @@ async fn gaps_only(call: &mut GroupCall) -> Vec<(u64, u64, GapReason)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gap_that_a_call_did_not_send_is_told_to_the_next_member() {
-    let site = Site::new().await;
+async fn a_gap_that_a_call_did_not_send_is_sent_to_the_next_member() {
+    let site = GroupWorld::new().await;
     site.world.publish_as("cam", &[Publish::Frame, Publish::Purged, Publish::Purged, Publish::Frame]).await;
     let mut a = site.join("a", 10).await;
     let first = frame(&mut a).await;
     site.outstanding(2).await;
     drop(a);
     site.world.settle().await;
-    assert_eq!(site.acknowledge(&first).await, AnswerResult::Done(None));
+    assert_eq!(site.acknowledge(&first).await, AckResult::Done(None));
     let mut b = site.join("b", 10).await;
     let (mut gaps, mut frames) = (Vec::new(), Vec::new());
     while gaps.is_empty() || frames.is_empty() {
@@ -262,16 +268,16 @@ async fn a_gap_that_a_call_did_not_send_is_told_to_the_next_member() {
         }
     }
     assert_eq!(gaps, [(2, 3, vec![(GapReason::Purged, 2)])]);
-    assert_eq!(numbers(&frames), [(4, 1)]);
+    assert_eq!(sequences_and_attempts(&frames), [(4, 1)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gap_is_told_again_unless_the_client_is_known_to_have_it() {
-    let site = Site::new().await;
+async fn a_gap_is_sent_again_unless_the_client_has_received_it() {
+    let site = GroupWorld::new().await;
     site.world.publish_as("cam", &[Publish::Purged, Publish::Frame]).await;
     let mut a = site.join("a", 10).await;
-    let behind = frame(&mut a).await;
-    // Sent, but the client may be gone: nothing behind it was acknowledged.
+    let after_gap = frame(&mut a).await;
+    // Sent, but the client may be gone: it acknowledged nothing after it.
     drop(a);
     site.world.settle().await;
     let mut b = site.join("b", 1).await;
@@ -283,23 +289,23 @@ async fn a_gap_is_told_again_unless_the_client_is_known_to_have_it() {
         }
     };
     assert_eq!(gap.await.to, 1);
-    // The call goes on for longer than a dead connection could.
+    // The call continues for longer than a dead connection could.
     tokio::time::sleep(Duration::from_secs(20)).await;
-    assert_eq!(site.acknowledge(&behind).await, AnswerResult::Done(None));
+    assert_eq!(site.acknowledge(&after_gap).await, AckResult::Done(None));
     assert!(gaps_only(&mut b).await.is_empty());
     drop(b);
     site.world.settle().await;
     let mut c = site.join("c", 10).await;
-    assert!(gaps_only(&mut c).await.is_empty(), "it is known to be told");
+    assert!(gaps_only(&mut c).await.is_empty(), "the client is known to have received it");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_acknowledged_frame_settles_the_gaps_before_it() {
-    let site = Site::new().await;
+    let site = GroupWorld::new().await;
     site.world.publish_as("cam", &[Publish::Purged, Publish::Frame, Publish::Failed]).await;
     let mut a = site.join("a", 10).await;
-    let behind = frame(&mut a).await;
-    assert_eq!(site.acknowledge(&behind).await, AnswerResult::Done(None));
+    let after_gap = frame(&mut a).await;
+    assert_eq!(site.acknowledge(&after_gap).await, AckResult::Done(None));
     drop(a);
     site.world.settle().await;
     let mut b = site.join("b", 10).await;
@@ -307,23 +313,24 @@ async fn an_acknowledged_frame_settles_the_gaps_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_that_retention_takes_from_a_member_that_died_are_told() {
-    let site = Site::new().await;
+async fn frames_that_retention_removes_from_a_dead_member_are_reported() {
+    let site = GroupWorld::new().await;
     site.world.publish("cam", 3).await;
     let mut a = site.join("a", 10).await;
     let first = frame(&mut a).await;
-    assert_eq!(site.acknowledge(&first).await, AnswerResult::Done(None));
+    assert_eq!(site.acknowledge(&first).await, AckResult::Done(None));
     frame(&mut a).await;
     drop(a);
-    site.world.keep("cam", 0).await;
+    site.world.trim_to("cam", 0).await;
     let mut b = site.join("b", 10).await;
-    let told = gaps_only(&mut b).await;
-    let mut numbers: Vec<u64> = told.iter().flat_map(|(from, to, _)| *from..=*to).collect();
+    let received = gaps_only(&mut b).await;
+    let mut numbers: Vec<u64> = received.iter().flat_map(|(from, to, _)| *from..=*to).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers, [2, 3], "{told:?}");
+    assert_eq!(numbers, [2, 3], "{received:?}");
 }
 
-/// The next heartbeat's count of unfollowed streams; frames that come before it are noted by stream.
+/// Returns the count of unfollowed streams of the next heartbeat; notes the streams of the frames
+/// before it.
 async fn unfollowed(call: &mut GroupCall, frames: &mut Vec<String>) -> u64 {
     loop {
         match call.next().await.expect("not the end").expect("no error") {
@@ -331,7 +338,7 @@ async fn unfollowed(call: &mut GroupCall, frames: &mut Vec<String>) -> u64 {
                 assert!(heads.len() <= 2000);
                 return unfollowed_streams;
             }
-            // They come again: nobody acknowledges them.
+            // They are redelivered, because nobody acknowledges them.
             GroupEvent::Frame(frame) if frame.attempt > 1 => {}
             GroupEvent::Frame(frame) => {
                 frames.push(format!("{}#{}", frame.entry.stream_id, frame.entry.sequence));
@@ -342,19 +349,19 @@ async fn unfollowed(call: &mut GroupCall, frames: &mut Vec<String>) -> u64 {
     }
 }
 
-/// Reads on until a heartbeat has this count of unfollowed streams.
+/// Reads until a heartbeat has this count of unfollowed streams.
 async fn until_unfollowed(call: &mut GroupCall, wanted: u64, frames: &mut Vec<String>) {
     for _ in 0..20 {
         if unfollowed(call, frames).await == wanted {
             return;
         }
     }
-    panic!("never are {wanted} unfollowed");
+    panic!("no heartbeat has {wanted} unfollowed streams");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_group_follows_its_first_streams_by_id_and_others_as_these_leave() {
-    let site = Site::new().await;
+    let site = GroupWorld::new().await;
     site.world.unregister("cam").await;
     for n in 0..2001 {
         site.world.register(&[&format!("cam-{n:04}")]).await;
@@ -365,27 +372,27 @@ async fn a_group_follows_its_first_streams_by_id_and_others_as_these_leave() {
     let mut call = site.join("a", 100).await;
     assert_eq!(unfollowed(&mut call, &mut frames).await, 1);
     assert_eq!(frames, ["cam-1999#1"]);
-    // One with a lower id takes the place of the last.
+    // A stream with a lower id takes the slot of the last.
     site.world.register(&["a-new-one"]).await;
     site.world.publish("a-new-one", 1).await;
-    site.world.heard().await;
+    site.world.settle_polls().await;
     site.world.publish("cam-1999", 1).await;
     assert_eq!(unfollowed(&mut call, &mut frames).await, 2);
     assert_eq!(frames[1..], ["a-new-one#1"]);
-    // Another server follows the same ones.
+    // Another server follows the same streams.
     let other =
         Consumers::new(Hub::new(Arc::clone(&site.world.memory) as _, HubConfig::default()), Tasks::new());
     let mut elsewhere = join(&other, "b", 100).await;
     assert_eq!(unfollowed(&mut elsewhere, &mut frames).await, 2);
     assert_eq!(frames.len(), 2);
     drop(elsewhere);
-    // One that waits goes.
+    // A stream that waits is unregistered.
     site.world.unregister("cam-2000").await;
-    site.world.heard().await;
+    site.world.settle_polls().await;
     until_unfollowed(&mut call, 1, &mut frames).await;
-    // One that is followed goes: what the other published meanwhile comes.
+    // A followed stream is unregistered: the other stream's frames from the meantime come.
     site.world.unregister("cam-0000").await;
-    site.world.heard().await;
+    site.world.settle_polls().await;
     until_unfollowed(&mut call, 0, &mut frames).await;
     assert_eq!(frames[2..], ["cam-1999#2"]);
 }

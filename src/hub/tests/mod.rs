@@ -1,11 +1,12 @@
-//! The hub against the memory backend. Time is paused: it jumps to the next timer when nothing else can happen, so
-//! waiting costs nothing and a test that waits in vain fails at once.
+//! Tests of the hub on the memory backend. Time is paused: it jumps to the next timer when nothing
+//! else can happen, so that waiting costs nothing and a test that waits in vain fails at once.
 
-// A test names the answer it expects; any other fails it.
+// A test names the variant that it expects; any other fails it.
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod changes;
 mod client;
+mod delegate;
 mod delivery;
 mod faulty;
 mod groups;

@@ -8,7 +8,7 @@ use crate::domain::StartPosition;
 use crate::hub::TailState;
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_is_waited_out_while_heartbeats_go_on() {
+async fn a_subscription_waits_out_an_outage_and_continues_its_heartbeats() {
     let world = World::new();
     world.register(&["cam"]).await;
     let mut asked = request(vec![ids(&["cam"])]);
@@ -21,8 +21,8 @@ async fn an_outage_is_waited_out_while_heartbeats_go_on() {
     expect(&mut live, &["heartbeat cam:1 lag 0", "heartbeat cam:1 lag 0"]).await;
     assert!(matches!(*world.hub.tail_state().borrow(), TailState::Down { .. }));
     world.queue.set_down(false);
-    let told = told(&mut live, 4).await;
-    let frames: Vec<&String> = told.iter().filter(|told| told.contains('#')).collect();
+    let received = received(&mut live, 4).await;
+    let frames: Vec<&String> = received.iter().filter(|received| received.contains('#')).collect();
     assert_eq!(frames, ["cam#2", "cam#3"]);
     let mut state = world.hub.tail_state();
     state.wait_for(|state| *state == TailState::Connected).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_long_outage_ends_a_subscription_that_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_feed_missed_is_found_in_the_outputs() {
+async fn frames_that_the_feed_missed_are_read_from_the_outputs() {
     let world = World::new();
     world.register(&["cam"]).await;
     let mut live = world.subscribe(request(vec![glob("*")])).await;
@@ -63,7 +63,7 @@ async fn what_the_feed_missed_is_found_in_the_outputs() {
     world.publish("cam", 3).await;
     world.register(&["new"]).await;
     world.publish("new", 2).await;
-    let mut found = told(&mut live, 5).await;
+    let mut found = received(&mut live, 5).await;
     found.sort();
     assert_eq!(found, ["cam#3", "cam#4", "cam#5", "new#1", "new#2"]);
     world.queue.set_feed_lossy(false);
@@ -73,14 +73,14 @@ async fn what_the_feed_missed_is_found_in_the_outputs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_picture_that_is_gone_is_a_gap_with_the_true_reason() {
+async fn a_lost_picture_is_reported_as_a_gap_with_its_reason() {
     let world = World::new();
     world.register(&["cam"]).await;
     let mut live = world.subscribe(request(vec![ids(&["cam"])])).await;
     expect(&mut live, &["checkpoint cam@1"]).await;
     world.publish("cam", 3).await;
     world.settle().await; // all are in the ring
-    world.keep("cam", 1).await;
+    world.trim_to("cam", 1).await;
     expect(&mut live, &["cam gap 1-2 Retention:2", "cam#3"]).await;
 
     world.queue.set_payloads_lost(true);
@@ -88,7 +88,7 @@ async fn a_picture_that_is_gone_is_a_gap_with_the_true_reason() {
     expect(&mut live, &["cam gap 4-5 PayloadLost:2"]).await;
     world.queue.set_payloads_lost(false);
 
-    let again = ids(&["cam"]).from(StartPosition::Sequence(number(5)));
+    let again = ids(&["cam"]).from(StartPosition::Sequence(sequence(5)));
     let mut again = world.subscribe(request(vec![again])).await;
     expect(&mut again, &["checkpoint cam@5", "cam#5"]).await; // a miss is not remembered
 }

@@ -1,4 +1,5 @@
-//! A subscription and a consumer group with the same filter, sampling and start get the same frames.
+//! A subscription and a consumer group with the same filter, sampling and start receive the same
+//! frames.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ fn group() -> GroupId {
     "site".parse().unwrap()
 }
 
-/// Two servers' consumers, on one store.
+/// The consumers of two servers on one store.
 struct Servers([Arc<Consumers>; 2], CancellationToken);
 
 impl Drop for Servers {
@@ -58,12 +59,12 @@ impl Servers {
     }
 }
 
-/// The numbers of the frames that come, each once, until none comes for a while.
-async fn frames_of(call: &mut GroupCall, numbers: &mut Vec<u64>) {
+/// Collects the sequences of the frames that come, each once, until none comes for a while.
+async fn collect_frames(call: &mut GroupCall, numbers: &mut Vec<u64>) {
     while let Ok(event) = tokio::time::timeout(Duration::from_secs(3), call.next()).await {
         if let GroupEvent::Frame(frame) = event.expect("not the end").expect("no error") {
             let number = frame.entry.sequence.get();
-            // Those that are not acknowledged come again when the member joins again.
+            // Frames that are not acknowledged are redelivered when the member joins again.
             if numbers.last().is_none_or(|last| *last < number) {
                 numbers.push(number);
             }
@@ -71,7 +72,7 @@ async fn frames_of(call: &mut GroupCall, numbers: &mut Vec<u64>) {
     }
 }
 
-async fn frames_told(subscription: &mut Subscription) -> Vec<u64> {
+async fn frames_received(subscription: &mut Subscription) -> Vec<u64> {
     let mut numbers = Vec::new();
     while let Ok(event) = tokio::time::timeout(Duration::from_secs(3), subscription.next()).await {
         if let Event::Frame(frame) = event.expect("not the end").expect("no error") {
@@ -81,7 +82,7 @@ async fn frames_told(subscription: &mut Subscription) -> Vec<u64> {
     numbers
 }
 
-async fn make_group(world: &World, filter: &FrameFilter, sampling: Sampling) {
+async fn create_group_of(world: &World, filter: &FrameFilter, sampling: Sampling) {
     let Sampling { max_fps, every_nth, .. } = sampling;
     let settings = GroupSettings {
         streams: vec![StreamMatch::Id(stream("cam"))],
@@ -89,8 +90,8 @@ async fn make_group(world: &World, filter: &FrameFilter, sampling: Sampling) {
         sampling: domain::Sampling { max_fps, every_nth },
         ..GroupSettings::default()
     };
-    let begin = [(stream("cam"), Sequence::FIRST)];
-    world.memory.create_group(&group(), &settings, GroupStart::Earliest.digest(), &begin).await.unwrap();
+    let positions = [(stream("cam"), Sequence::FIRST)];
+    world.memory.create_group(&group(), &settings, GroupStart::Earliest.digest(), &positions).await.unwrap();
 }
 
 fn selector(filter: &FrameFilter, sampling: Sampling) -> Selector {
@@ -111,18 +112,18 @@ async fn campaign(seed: u64) {
     };
     let filter =
         FrameFilter { min_quality_score: rng.random_bool(0.5).then_some(0.3), ..FrameFilter::default() };
-    make_group(&world, &filter, sampling).await;
+    create_group_of(&world, &filter, sampling).await;
     let servers = Servers::new(&world);
     let mut live = world.subscribe(request(vec![selector(&filter, sampling)])).await;
-    let (mut told, mut grouped) = (Vec::new(), Vec::new());
+    let (mut received, mut grouped) = (Vec::new(), Vec::new());
     let longest = rng.random_range(2..400);
     for round in 0..4 {
         if rng.random_bool(0.2) {
             world.unregister("cam").await;
             world.register(&["cam"]).await;
         }
-        // The member looks on while they come, or finds them there.
-        let mut looking = if rng.random() { Some(servers.join(round % 2).await) } else { None };
+        // The member is there while the frames come, or finds them later.
+        let mut member_call = if rng.random() { Some(servers.join(round % 2).await) } else { None };
         for _ in 0..rng.random_range(1..40) {
             let what = match rng.random_range(0..10) {
                 0 => Publish::Failed,
@@ -132,21 +133,21 @@ async fn campaign(seed: u64) {
             world.publish_as("cam", &[what]).await;
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..longest))).await;
         }
-        if looking.is_none() {
-            looking = Some(servers.join(round % 2).await);
+        if member_call.is_none() {
+            member_call = Some(servers.join(round % 2).await);
         }
-        if let Some(mut call) = looking {
-            frames_of(&mut call, &mut grouped).await;
+        if let Some(mut call) = member_call {
+            collect_frames(&mut call, &mut grouped).await;
         }
-        told.extend(frames_told(&mut live).await);
+        received.extend(frames_received(&mut live).await);
     }
-    assert_eq!(told, grouped, "seed {seed}: {sampling:?} {filter:?}");
+    assert_eq!(received, grouped, "seed {seed}: {sampling:?} {filter:?}");
 
-    // From its start again: as another subscription with that start.
-    let again = frames_told(&mut world.subscribe(request(vec![selector(&filter, sampling)])).await).await;
+    // After a seek to its start, the group receives the same as another subscription with that start.
+    let again = frames_received(&mut world.subscribe(request(vec![selector(&filter, sampling)])).await).await;
     world.memory.seek_group(&group(), &[(stream("cam"), Sequence::FIRST)], None).await.unwrap();
     let mut sought = Vec::new();
-    frames_of(&mut servers.join(0).await, &mut sought).await;
+    collect_frames(&mut servers.join(0).await, &mut sought).await;
     assert_eq!(again, sought, "seed {seed}, after a seek: {sampling:?} {filter:?}");
 }
 
@@ -158,18 +159,18 @@ async fn a_group_and_a_subscription_choose_the_same_frames() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_camera_of_ten_frames_a_second_sends_nine_to_both_where_nine_are_asked_for() {
+async fn a_limit_of_nine_frames_per_second_is_used_up_by_both() {
     let world = World::new();
     world.register(&["cam"]).await;
     let nine = Sampling { max_fps: Some(9.0), ..Sampling::default() };
-    make_group(&world, &FrameFilter::default(), nine).await;
+    create_group_of(&world, &FrameFilter::default(), nine).await;
     for _ in 0..10 {
         world.publish("cam", 1).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let mut subscription = world.subscribe(request(vec![selector(&FrameFilter::default(), nine)])).await;
-    assert_eq!(frames_told(&mut subscription).await.len(), 9);
+    assert_eq!(frames_received(&mut subscription).await.len(), 9);
     let mut grouped = Vec::new();
-    frames_of(&mut Servers::new(&world).join(0).await, &mut grouped).await;
+    collect_frames(&mut Servers::new(&world).join(0).await, &mut grouped).await;
     assert_eq!(grouped.len(), 9);
 }

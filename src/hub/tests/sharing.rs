@@ -23,12 +23,13 @@ async fn two_hundred_subscribers_cost_one_read_of_each_picture() {
     let mut stalled = stalled.unwrap();
     expect(&mut stalled, &["checkpoint cam@1"]).await;
     world.publish("cam", 1).await;
-    // Whoever comes first begins the read, and this one then never comes again: the others must not wait for it.
+    // The first subscriber begins the read and is then never polled again: the others must not wait
+    // for it.
     let first = tokio::time::timeout(Duration::from_millis(100), stalled.next()).await;
     assert!(first.is_err());
     world.publish("cam", 2).await;
-    let all = join_all(subscriptions.iter_mut().map(|subscription| told(subscription, 4))).await;
-    assert!(all.iter().all(|told| *told == ["checkpoint cam@1", "cam#1", "cam#2", "cam#3"]));
+    let all = join_all(subscriptions.iter_mut().map(|subscription| received(subscription, 4))).await;
+    assert!(all.iter().all(|received| *received == ["checkpoint cam@1", "cam#1", "cam#2", "cam#3"]));
     assert_eq!(world.hub.stats().payload_reads, 3);
     assert_eq!(world.hub.stats().output_reads, 0, "entries came by the feed");
 }
@@ -42,12 +43,12 @@ async fn a_subscriber_that_never_pulls_holds_nothing() {
     let mut entries: Vec<Weak<OutputEntry>> = Vec::new();
     for _ in 0..50 {
         world.publish("cam", 20).await;
-        let page = world.memory.read_outputs(&stream("cam"), number(1), 100).await.unwrap();
+        let page = world.memory.read_outputs(&stream("cam"), sequence(1), 100).await.unwrap();
         entries.extend(page.entries.iter().map(Arc::downgrade));
-        world.keep("cam", 0).await;
+        world.trim_to("cam", 0).await;
         world.settle().await;
     }
-    // The backend's feed holds on to its events by itself: push them out of it.
+    // The backend's feed keeps a number of events: push these out of it.
     for n in 0..4200 {
         world.relabel("cam", &[("round", &n.to_string())]).await;
         if n % 100 == 0 {
@@ -67,8 +68,8 @@ async fn the_cache_keeps_within_its_bytes() {
     world.register(&["cam"]).await;
     let mut live = world.subscribe(request(vec![ids(&["cam"])])).await;
     world.publish_as("cam", &vec![Publish::Sized(10_000); 50]).await;
-    world.publish_as("cam", &[Publish::Sized(50_000)]).await; // above a quarter: passes by
-    told(&mut live, 52).await;
+    world.publish_as("cam", &[Publish::Sized(50_000)]).await; // above a quarter of the cache: not kept
+    received(&mut live, 52).await;
     let cached = world.hub.stats().cache_bytes;
     assert!((10_000..=100_000).contains(&cached), "{cached}");
 }
@@ -101,14 +102,15 @@ async fn draining_ends_subscriptions_with_their_positions() {
     assert_eq!(world.refusal(request(vec![ids(&["cam"])])).await, SubscribeError::Draining);
 }
 
-/// In real time, on several threads: whatever the interleaving, every subscriber gets every frame once, in order.
+/// In real time, on several threads: with every interleaving, every subscriber receives every frame
+/// once, in order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_interleaving_loses_or_repeats_a_frame() {
     const STREAMS: usize = 6;
     const FRAMES: usize = 120;
     let world = World::with(HubConfig { ring_entries: 5, page_entries: 3, ..HubConfig::default() });
     let names: Vec<String> = (0..STREAMS).map(|n| format!("cam-{n}")).collect();
-    world.register(&["cam-0", "cam-1"]).await; // the others come while frames flow
+    world.register(&["cam-0", "cam-1"]).await; // the others join while frames flow
     let publish = async {
         for round in 0..FRAMES / 4 {
             for (n, name) in names.iter().enumerate() {
@@ -126,9 +128,9 @@ async fn no_interleaving_loses_or_repeats_a_frame() {
     for _ in 0..20 {
         subscriptions.push(world.subscribe(asked.clone()).await);
     }
-    let (told_by, told) = tokio::sync::mpsc::unbounded_channel();
+    let (results, received) = tokio::sync::mpsc::unbounded_channel();
     for mut subscription in subscriptions {
-        let told_by = told_by.clone();
+        let results = results.clone();
         spawn(async move {
             let mut next = [1; STREAMS];
             while let Some(event) = subscription.next().await {
@@ -137,16 +139,16 @@ async fn no_interleaving_loses_or_repeats_a_frame() {
                 assert_eq!(frame.entry.sequence.get(), next[stream]);
                 next[stream] += 1;
             }
-            told_by.send(next).unwrap();
+            results.send(next).unwrap();
         });
     }
-    drop(told_by);
+    drop(results);
     publish.await;
-    let all = collect_within(Duration::from_secs(60), told).await;
+    let all = collect_within(Duration::from_secs(60), received).await;
     assert_eq!(all, vec![[FRAMES as u64 + 1; STREAMS]; 20]);
 }
 
-/// Everything that is sent until all senders are gone.
+/// Returns everything that is sent until all senders are dropped.
 async fn collect_within<T>(deadline: Duration, mut sent: tokio::sync::mpsc::UnboundedReceiver<T>) -> Vec<T> {
     let collect = async {
         let mut all = Vec::new();

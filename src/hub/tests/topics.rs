@@ -1,4 +1,4 @@
-//! What a topic shows of the newest entries it heard of.
+//! Tests of what a topic knows about the newest entries.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::world::header;
 use crate::domain::{OutputBody, OutputEntry, Sequence, StreamCounters, Timestamp, Tombstone, TombstoneKind};
-use crate::hub::topic::{Look, Topic};
+use crate::hub::feed::topic::{Lookup, Topic};
 
-/// A topic that heard of the numbers 1 to 3.
+/// Returns a topic with the entries 1 to 3.
 fn topic() -> Topic {
     let topic = Topic::new("cam".parse().expect("an id"));
     for number in 1..=3 {
@@ -18,7 +18,7 @@ fn topic() -> Topic {
             stream_id: topic.id().clone(),
             sequence: Sequence::after(number - 1),
             previous_sequence: number - 1,
-            given_before: None,
+            issued_before: None,
             receive_time: Timestamp::default(),
             publish_time: Timestamp::default(),
             body: OutputBody::Tombstone(Box::new(tombstone)),
@@ -30,17 +30,18 @@ fn topic() -> Topic {
 }
 
 #[test]
-fn entries_of_a_store_that_went_on_elsewhere_are_forgotten() {
-    let shows_last = |topic: &Topic| matches!(topic.look(Sequence::after(2)), Look::Entry(_));
+fn entries_that_the_store_may_have_lost_are_removed() {
+    let has_newest = |topic: &Topic| matches!(topic.lookup(Sequence::after(2)), Lookup::Entry(_));
     for (published, kept) in [(3, true), (2, false), (1_000_000, false)] {
         let topic = topic();
         topic.refresh(&StreamCounters { published_sequence: published, ..StreamCounters::default() });
-        assert_eq!(shows_last(&topic), kept, "the store ends at {published}");
+        assert_eq!(has_newest(&topic), kept, "the store ends at {published}");
     }
-    // One who begins may have read the store before the newest entry came.
+    // A subscription that starts may have read the store before the newest entry came.
     for (published, kept) in [(3, true), (2, true), (0, false), (1_000_000, false)] {
         let topic = topic();
-        topic.begin(&StreamCounters { published_sequence: published, ..StreamCounters::default() });
-        assert_eq!(shows_last(&topic), kept, "the store ended at {published}");
+        topic
+            .observe_at_start(&StreamCounters { published_sequence: published, ..StreamCounters::default() });
+        assert_eq!(has_newest(&topic), kept, "the store ended at {published}");
     }
 }

@@ -22,15 +22,15 @@ async fn resume(world: &World, streams: &StreamSet, token: &str) -> Watch {
     world.hub.watch(streams, Some(token), HEARTBEAT).await.unwrap()
 }
 
-/// The next event, shortly, and its token.
+/// Returns the next event in short notation, and its token.
 async fn next(watch: &mut Watch) -> (String, Option<String>) {
     let event = tokio::time::timeout(Duration::from_secs(120), watch.next()).await.expect("an event in time");
     let event = event.expect("no error");
-    let told = shortly(&event);
-    (told, event.token.map(|token| token.encode()))
+    let received = short_form(&event);
+    (received, event.token.map(|token| token.encode()))
 }
 
-fn shortly(event: &WatchEvent) -> String {
+fn short_form(event: &WatchEvent) -> String {
     match &event.body {
         WatchBody::SnapshotStart => "start".to_owned(),
         WatchBody::Existing(record) => format!("existing {}", record.record().id),
@@ -47,10 +47,10 @@ fn shortly(event: &WatchEvent) -> String {
 async fn expect(watch: &mut Watch, expected: &[&str]) -> String {
     let mut last = String::new();
     for (place, expected) in expected.iter().enumerate() {
-        let (told, token) = next(watch).await;
-        assert_eq!(told, *expected, "at {place}");
-        let within_snapshot = told == "start" || told.starts_with("existing");
-        assert_eq!(token.is_none(), within_snapshot, "{told}");
+        let (received, token) = next(watch).await;
+        assert_eq!(received, *expected, "at {place}");
+        let within_snapshot = received == "start" || received.starts_with("existing");
+        assert_eq!(token.is_none(), within_snapshot, "{received}");
         last = token.unwrap_or(last);
     }
     last
@@ -131,19 +131,19 @@ async fn watches_that_begin_together_read_each_stream_once() {
             {
                 shared.push(std::sync::Arc::clone(record));
             }
-            assert_eq!(shortly(&event), *expected);
+            assert_eq!(short_form(&event), *expected);
         }
     }
-    assert_eq!(read() - before, 250, "40 watches, one reading");
-    assert!(shared.iter().all(|one| std::sync::Arc::ptr_eq(one, &shared[0])), "and one record for all");
+    assert_eq!(read() - before, 250, "one read for 40 watches");
+    assert!(shared.iter().all(|one| std::sync::Arc::ptr_eq(one, &shared[0])), "one record for all watches");
 
-    // A change is told with the settings of now, and its record is read once, too.
+    // A change is reported with the current settings, and its record is read once, too.
     let before = read();
     world.relabel("cam-007", &[("site", "north")]).await;
     world.settle().await;
     for watch in &mut watches {
         let event = watch.next().await.unwrap();
-        assert_eq!(shortly(&event), "cam-007 Updated Idle");
+        assert_eq!(short_form(&event), "cam-007 Updated Idle");
         let WatchBody::Change(change) = event.body else { unreachable!() };
         assert_eq!(change.record.record().settings.labels["site"], "north");
     }
@@ -151,7 +151,7 @@ async fn watches_that_begin_together_read_each_stream_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_changes_during_a_snapshot_is_told_once() {
+async fn changes_during_a_snapshot_are_reported_once() {
     let world = World::new();
     world.register(&["a", "b", "c", "d"]).await;
     world.settle().await;
@@ -163,7 +163,7 @@ async fn what_changes_during_a_snapshot_is_told_once() {
     world.settle().await; // the feeds of two streams are read in any order
     world.relabel("d", &[("site", "north")]).await;
     world.settle().await;
-    // "c" was never told, and "bb" and "e" come as what they are: new.
+    // "c" was never reported, and "bb" and "e" are reported as new.
     let rest = [
         "existing d",
         "end 3",
@@ -173,7 +173,7 @@ async fn what_changes_during_a_snapshot_is_told_once() {
         "d Updated Idle",
     ];
     expect(&mut slow, &rest).await;
-    // Removed and registered again, a stream is known once.
+    // A stream that was removed and registered again is known once.
     world.register(&["a"]).await;
     world.settle().await;
     expect(&mut slow, &["a Registered Idle", "heartbeat"]).await;
@@ -195,7 +195,7 @@ async fn streams_come_and_go_as_they_are_selected() {
     world.publish("a", 1).await;
     expect(&mut some, &["a Live Live"]).await;
 
-    // One that is not there yet.
+    // A stream that is not registered yet.
     let mut later = watch(&world, &StreamSet::Ids(vec![stream("later")])).await;
     expect(&mut later, &["start", "end 0"]).await;
     world.register(&["later", "other"]).await;
@@ -203,7 +203,7 @@ async fn streams_come_and_go_as_they_are_selected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_that_wait_for_a_worker_are_frames_that_come() {
+async fn frames_that_wait_for_a_worker_keep_a_stream_live() {
     let world = World::new();
     world.register(&["cam"]).await;
     let mut all = watch(&world, &all()).await;
@@ -219,14 +219,14 @@ async fn frames_that_wait_for_a_worker_are_frames_that_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_resumes_with_what_was_missed() {
+async fn a_token_resumes_with_the_missed_changes() {
     let world = World::new();
     world.register(&["a", "b", "c", "d"]).await;
     world.publish("d", 1).await;
     let mut first = watch(&world, &all()).await;
     let streams = ["existing a", "existing b", "existing c", "existing d"];
-    let told = [&["start"][..], &streams, &["end 4"]].concat();
-    let token = expect(&mut first, &told).await;
+    let received = [&["start"][..], &streams, &["end 4"]].concat();
+    let token = expect(&mut first, &received).await;
     drop(first);
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.register(&["e"]).await;
@@ -237,22 +237,22 @@ async fn a_token_resumes_with_what_was_missed() {
     let mut again = resume(&world, &all(), &token).await;
     let missed = ["a Updated Idle", "b Live Live", "e Registered Idle", "c Removed Idle"];
     let token = expect(&mut again, &missed).await;
-    // The next ones are those after that.
+    // The next changes are those after that.
     world.publish("e", 1).await;
     expect(&mut again, &["e Live Live"]).await;
     drop(again);
-    // Nobody watches, and time alone goes on: those that were live are not any more.
+    // Nobody watches, and time alone passes: streams that were live no longer are.
     tokio::time::sleep(Duration::from_secs(30)).await;
     let mut third = resume(&world, &all(), &token).await;
-    let mut told = Vec::new();
+    let mut received = Vec::new();
     for _ in 0..3 {
-        told.push(next(&mut third).await.0);
+        received.push(next(&mut third).await.0);
     }
-    assert_eq!(told, ["b Stalled Stalled", "d Stalled Stalled", "e Stalled Stalled"]);
+    assert_eq!(received, ["b Stalled Stalled", "d Stalled Stalled", "e Stalled Stalled"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_says_nothing_here_begins_with_a_snapshot() {
+async fn a_token_that_cannot_be_resumed_starts_with_a_snapshot() {
     let world = World::new();
     world.register(&["a"]).await;
     let mut first = watch(&world, &all()).await;
@@ -264,7 +264,7 @@ async fn a_token_that_says_nothing_here_begins_with_a_snapshot() {
     let other = World::new();
     let mut begun = resume(&other, &all(), &token).await;
     expect(&mut begun, &["start", "end 0"]).await;
-    // Too much has happened since.
+    // Too much has happened since then.
     for round in 0..5_100 {
         world.relabel("a", &[("round", &round.to_string())]).await;
     }
@@ -274,7 +274,7 @@ async fn a_token_that_says_nothing_here_begins_with_a_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_is_waited_out_and_a_long_one_ends_a_watch() {
+async fn a_watch_waits_out_an_outage_but_ends_after_a_long_one() {
     let world = World::with(HubConfig::default());
     world.register(&["a"]).await;
     let mut all = watch(&world, &all()).await;
@@ -287,9 +287,9 @@ async fn an_outage_is_waited_out_and_a_long_one_ends_a_watch() {
     world.queue.set_feed_lossy(true);
     world.register(&["c"]).await;
     world.unregister("a").await;
-    let mut told = vec![next(&mut all).await.0, next(&mut all).await.0];
-    told.sort();
-    assert_eq!(told, ["a Removed Idle", "c Registered Idle"]);
+    let mut received = vec![next(&mut all).await.0, next(&mut all).await.0];
+    received.sort();
+    assert_eq!(received, ["a Removed Idle", "c Registered Idle"]);
     world.queue.set_down(true);
     let error = tokio::time::timeout(Duration::from_secs(100), async {
         loop {

@@ -14,7 +14,7 @@ use crate::domain::{
 use crate::hub::{Hub, HubConfig, SubscribeError, Subscription, SubscriptionRequest};
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
 use crate::queue::{
-    AcceptResult, Budget, FinishResult, Finished, Lease, NewFrame, Offer, Queue, WorkPosition,
+    AcceptResult, Budget, FinishResult, Finished, Lease, NewFrame, Queue, Upload, WorkPosition,
 };
 
 /// A store, a hub on it whose tail runs, and a worker that publishes on demand.
@@ -32,18 +32,18 @@ impl Drop for World {
     }
 }
 
-/// What a published frame is to be.
+/// The kind of frame to publish.
 #[derive(Clone)]
 pub(super) enum Publish {
     /// A frame with a processed picture and a thumbnail.
     Frame,
-    /// The same; the processed picture has so many bytes.
+    /// The same; the processed picture has this many bytes.
     Sized(usize),
     /// A frame of this quality.
     Quality(f64),
     /// A frame with the attribute `lane`.
     Lane(&'static str),
-    /// A frame of a camera whose clock is off.
+    /// A frame of a camera whose clock is wrong.
     Skewed,
     Failed,
     Dropped,
@@ -69,7 +69,8 @@ impl World {
         Self { memory, queue, hub, stop, leases: Mutex::default() }
     }
 
-    /// Lets the tail take in all that has happened: paused time moves on only when nobody has anything to do.
+    /// Waits until the tail has read everything that has happened: paused time advances only when
+    /// nothing else can run.
     pub(super) async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -93,8 +94,9 @@ impl World {
         self.memory.unregister_stream(&stream(id), None).await.unwrap();
     }
 
-    /// Waits until the hub has heard of all that happened: the clock only goes on when it has.
-    pub(super) async fn heard(&self) {
+    /// Waits for a second of paused time, so that tasks that look for changes at intervals have seen
+    /// everything that has happened.
+    pub(super) async fn settle_polls(&self) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
@@ -115,29 +117,30 @@ impl World {
     pub(super) async fn accept(&self, id: &str, count: usize) {
         let frame = |_| {
             let bytes = Bytes::from_static(b"from the camera");
-            NewFrame { stream_id: stream(id), header: header(&bytes), offer: Offer::new(bytes) }
+            NewFrame { stream_id: stream(id), header: header(&bytes), upload: Upload::new(bytes) }
         };
         let results = self.memory.accept((0..count).map(frame).collect()).await;
         assert!(results.iter().all(|result| matches!(result, AcceptResult::Accepted(..))), "{results:?}");
     }
 
-    /// Accepts frames of a stream and publishes them, and whatever else waits in its partition.
-    pub(super) async fn publish_as(&self, id: &str, what: &[Publish]) {
-        for what in what.chunks(100) {
-            self.accept(id, what.len()).await;
-            self.finish(id, what).await;
+    /// Accepts frames of a stream and publishes them, and everything else that waits in its
+    /// partition.
+    pub(super) async fn publish_as(&self, id: &str, kinds: &[Publish]) {
+        for kinds in kinds.chunks(100) {
+            self.accept(id, kinds.len()).await;
+            self.finish(id, kinds).await;
         }
     }
 
-    pub(super) async fn finish(&self, id: &str, what: &[Publish]) {
+    pub(super) async fn finish(&self, id: &str, kinds: &[Publish]) {
         let lease = self.lease(self.memory.partitions().of(&stream(id))).await;
         let work = self.memory.take(&lease, WorkPosition::default(), 1000).await.unwrap();
         let finished: Vec<Finished> = work
             .into_iter()
             .enumerate()
             .map(|(place, item)| {
-                let what = what.get(place).unwrap_or(&Publish::Frame);
-                let (body, offers) = body(&item.header, item.sequence, what);
+                let kind = kinds.get(place).unwrap_or(&Publish::Frame);
+                let (body, uploads) = body(&item.header, item.sequence, kind);
                 Finished {
                     position: item.position,
                     stream_id: item.stream_id,
@@ -146,7 +149,7 @@ impl World {
                     source: item.payload,
                     source_withheld: false,
                     body,
-                    offers,
+                    uploads,
                 }
             })
             .collect();
@@ -155,22 +158,22 @@ impl World {
         assert!(results.iter().all(done), "{results:?}");
     }
 
-    /// All that is kept of a stream's output.
-    pub(super) async fn memory_entries(&self, id: &str) -> Vec<Arc<OutputEntry>> {
+    /// Returns all kept entries of a stream's output.
+    pub(super) async fn kept_entries(&self, id: &str) -> Vec<Arc<OutputEntry>> {
         self.memory.read_outputs(&stream(id), Sequence::FIRST, usize::MAX).await.unwrap().entries
     }
 
-    /// Has retention leave so many entries.
-    pub(super) async fn keep(&self, id: &str, max_frames: u64) {
+    /// Trims the output of a stream to this many entries, as retention does.
+    pub(super) async fn trim_to(&self, id: &str, max_frames: u64) {
         let lease = self.lease(self.memory.partitions().of(&stream(id))).await;
-        let ever = Timestamp::from_micros(0);
-        while self
-            .memory
-            .trim_output(&lease, &stream(id), None, max_frames, u64::MAX, ever)
-            .await
-            .unwrap()
-            .more
-        {}
+        let kept = self.kept_entries(id).await;
+        let left = usize::try_from(max_frames).unwrap().min(kept.len());
+        let keep_from = match (kept.get(kept.len() - left), kept.last()) {
+            (Some(first), _) => first.sequence,
+            (None, Some(last)) => last.sequence.next(),
+            (None, None) => return,
+        };
+        while self.memory.trim_output(&lease, &stream(id), None, keep_from).await.unwrap().more {}
     }
 
     pub(super) async fn subscribe(&self, request: SubscriptionRequest) -> Subscription {
@@ -191,7 +194,7 @@ pub(super) fn stream(id: &str) -> StreamId {
     id.parse().unwrap()
 }
 
-pub(super) fn number(number: u64) -> Sequence {
+pub(super) fn sequence(number: u64) -> Sequence {
     Sequence::new(number).unwrap()
 }
 
@@ -224,12 +227,12 @@ pub(super) fn header(bytes: &Bytes) -> FrameHeader {
     }
 }
 
-fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody, Vec<Offer>) {
+fn body(header: &FrameHeader, sequence: Sequence, kind: &Publish) -> (OutputBody, Vec<Upload>) {
     let tombstone = |kind| {
         (OutputBody::Tombstone(Box::new(Tombstone { header: header.clone(), kind, attempts: 1 })), vec![])
     };
     let (mut header, mut quality) = (header.clone(), QualityMeasures::default());
-    let size = match what {
+    let size = match kind {
         Publish::Frame => None,
         Publish::Quality(score) => {
             quality.quality_score = *score;
@@ -253,13 +256,13 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
     };
     let processed =
         size.map_or_else(|| Bytes::from(format!("picture {sequence}")), |size| vec![7; size].into());
-    let offers = vec![Offer::new(processed), Offer::new(Bytes::from_static(b"thumbnail"))];
-    let picture = |role, offer: &Offer| StoredPicture {
+    let uploads = vec![Upload::new(processed), Upload::new(Bytes::from_static(b"thumbnail"))];
+    let picture = |role, upload: &Upload| StoredPicture {
         role,
         format: PictureFormat::Jpeg,
         width: 64,
         height: 48,
-        payload: offer.payload,
+        payload: upload.payload,
     };
     let frame = ProcessedFrame {
         header,
@@ -268,8 +271,8 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         lease_time: Timestamp::now(),
         process_time: Timestamp::now(),
         pictures: vec![
-            picture(PictureRole::Processed, &offers[0]),
-            picture(PictureRole::Thumbnail, &offers[1]),
+            picture(PictureRole::Processed, &uploads[0]),
+            picture(PictureRole::Thumbnail, &uploads[1]),
         ],
         quality: Some(quality),
         scene: None,
@@ -284,5 +287,5 @@ fn body(header: &FrameHeader, sequence: Sequence, what: &Publish) -> (OutputBody
         worker_version: "test".into(),
         attempt: 1,
     };
-    (OutputBody::Frame(Box::new(frame)), offers)
+    (OutputBody::Frame(Box::new(frame)), uploads)
 }

@@ -1,31 +1,34 @@
-//! Bits of entropy-coded data, and the Huffman codes in them.
+//! Reads bits and Huffman codes of entropy-coded data.
 
 use super::corrupt;
 use crate::picture::DecodeError;
 
-/// Longest Huffman code, bits.
-const LONGEST: usize = 16;
-/// Codes of up to this many bits are looked up.
+/// The maximum length of a Huffman code, in bits.
+const MAX_CODE_BITS: usize = 16;
+/// Codes of up to this many bits are found in a lookup table.
 const QUICK_BITS: u32 = 9;
 
 /// A Huffman table.
 pub(super) struct Table {
-    /// For each beginning of a code: the length of the code in it and its symbol, or 0 where the code is longer.
+    /// The lookup table by the next [`QUICK_BITS`] bits: the length of the code and its symbol;
+    /// length 0 if the code is longer.
     quick: Vec<(u8, u8)>,
-    /// The largest code of each length, -1 where there is none; and what is to be added to a code for the place of its symbol.
-    largest: [i32; LONGEST + 1],
-    offset: [i32; LONGEST + 1],
+    /// The largest code of each length; -1 = none.
+    largest: [i32; MAX_CODE_BITS + 1],
+    /// The offset from a code of each length to the index of its symbol.
+    offset: [i32; MAX_CODE_BITS + 1],
     symbols: Vec<u8>,
 }
 
 impl Table {
-    /// The table at the beginning of these bytes, and how many it takes: the number of codes of each length, the symbols.
+    /// Reads a table (the number of codes of each length, then the symbols), and returns it with
+    /// its length in bytes.
     pub(super) fn read(bytes: &[u8]) -> Option<(Self, usize)> {
-        let counts = bytes.get(..LONGEST)?;
+        let counts = bytes.get(..MAX_CODE_BITS)?;
         let total: usize = counts.iter().map(|count| usize::from(*count)).sum();
-        let symbols = bytes.get(LONGEST..LONGEST + total).filter(|_| total <= 256)?.to_vec();
+        let symbols = bytes.get(MAX_CODE_BITS..MAX_CODE_BITS + total).filter(|_| total <= 256)?.to_vec();
         let mut quick = vec![(0, 0); 1 << QUICK_BITS];
-        let (mut largest, mut offset) = ([-1; LONGEST + 1], [0; LONGEST + 1]);
+        let (mut largest, mut offset) = ([-1; MAX_CODE_BITS + 1], [0; MAX_CODE_BITS + 1]);
         let (mut code, mut at) = (0_usize, 0_usize);
         for (len, count) in (1_u32..).zip(counts) {
             let count = usize::from(*count);
@@ -38,7 +41,7 @@ impl Table {
                     }
                     code += 1;
                 }
-                // No code is made of ones only.
+                // No code consists of ones only.
                 if code >= 1 << len {
                     return None;
                 }
@@ -47,21 +50,22 @@ impl Table {
             }
             code <<= 1;
         }
-        Some((Self { quick, largest, offset, symbols }, LONGEST + total))
+        Some((Self { quick, largest, offset, symbols }, MAX_CODE_BITS + total))
     }
 }
 
-/// Reads bits up to the next marker. What is coded as 0xFF 0x00 is one byte.
-pub(super) struct Bits<'a> {
+/// A reader of bits up to the next marker. The bytes 0xFF 0x00 stand for one 0xFF.
+pub(super) struct BitReader<'a> {
     data: &'a [u8],
     at: usize,
     buffer: u64,
+    /// The number of unread bits in `buffer`.
     left: u32,
-    /// A marker, or the end of the data, stands here.
+    /// The reader has reached a marker, or the end of the data.
     ended: bool,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> BitReader<'a> {
     pub(super) fn new(data: &'a [u8], at: usize) -> Self {
         Self { data, at, buffer: 0, left: 0, ended: false }
     }
@@ -94,7 +98,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next `count` bits, at most 16.
+    /// Reads the next `count` bits, at most 16.
     pub(super) fn take(&mut self, count: u32) -> Result<u32, DecodeError> {
         if count == 0 {
             return Ok(0);
@@ -107,37 +111,38 @@ impl<'a> Bits<'a> {
         Ok((self.buffer >> left) as u32 & ((1 << count) - 1))
     }
 
-    /// The symbol of the next code.
+    /// Reads the next code and returns its symbol.
     pub(super) fn symbol(&mut self, table: &Table) -> Result<u8, DecodeError> {
-        if self.left < LONGEST as u32 {
+        if self.left < MAX_CODE_BITS as u32 {
             self.fill();
         }
-        // Behind the last bit there are zeros.
-        let ahead = match self.left.checked_sub(LONGEST as u32) {
+        // The data is extended with zeros.
+        let ahead = match self.left.checked_sub(MAX_CODE_BITS as u32) {
             Some(spare) => self.buffer >> spare,
-            None => self.buffer << (LONGEST as u32 - self.left),
+            None => self.buffer << (MAX_CODE_BITS as u32 - self.left),
         } as usize
             & 0xFFFF;
-        let (len, symbol) = table.quick[ahead >> (LONGEST as u32 - QUICK_BITS)];
+        let (len, symbol) = table.quick[ahead >> (MAX_CODE_BITS as u32 - QUICK_BITS)];
         if len > 0 {
             self.left = self.left.checked_sub(u32::from(len)).ok_or(DecodeError::Truncated)?;
             return Ok(symbol);
         }
-        for len in QUICK_BITS as usize + 1..=LONGEST {
-            let code = (ahead >> (LONGEST - len)) as i32;
+        for len in QUICK_BITS as usize + 1..=MAX_CODE_BITS {
+            let code = (ahead >> (MAX_CODE_BITS - len)) as i32;
             if code <= table.largest[len] {
                 self.left = self.left.checked_sub(len as u32).ok_or(DecodeError::Truncated)?;
                 let symbol = table.symbols.get((code + table.offset[len]) as usize);
-                return symbol.copied().ok_or_else(|| corrupt("a code that does not exist"));
+                return symbol.copied().ok_or_else(|| corrupt("invalid Huffman code"));
             }
         }
-        if self.left < LONGEST as u32 {
+        if self.left < MAX_CODE_BITS as u32 {
             return Err(DecodeError::Truncated);
         }
-        Err(corrupt("a code that does not exist"))
+        Err(corrupt("invalid Huffman code"))
     }
 
-    /// Where the first byte stands of which no bit was taken; and whether all bits between are 1.
+    /// Returns the offset of the first byte of which no bit was read, and whether all skipped bits
+    /// before it are 1.
     pub(super) fn end(&self) -> (usize, bool) {
         let spare = self.left % 8;
         let ones = (1_u64 << spare) - 1;
@@ -152,7 +157,7 @@ impl<'a> Bits<'a> {
         (at, filler == ones)
     }
 
-    /// Goes on behind the restart marker of this number, which must be the next marker.
+    /// Continues after the restart marker with this number, which must be the next marker.
     pub(super) fn restart(&mut self, number: usize) -> Result<(), DecodeError> {
         let (mut at, _) = self.end();
         loop {
@@ -165,9 +170,9 @@ impl<'a> Bits<'a> {
                 None => return Err(DecodeError::Truncated),
                 Some(0) => {}
                 Some(code) if usize::from(*code) == 0xD0 + number % 8 => break,
-                // The picture, or the scan, ends before all of it is there.
+                // The picture, or the scan, ends too early.
                 Some(code) if !matches!(code, 0xD0..=0xD7) => return Err(DecodeError::Truncated),
-                Some(_) => return Err(corrupt("a restart marker is missing")),
+                Some(_) => return Err(corrupt("missing restart marker")),
             }
         }
         *self = Self::new(self.data, at + 1);

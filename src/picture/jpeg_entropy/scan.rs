@@ -1,36 +1,39 @@
-//! The blocks of one scan.
+//! Reads the blocks of one scan.
 
-use super::bits::{Bits, Table};
-use super::{BLOCK, MOST_IN_SCAN, Picture, UNKNOWN, corrupt};
+use super::bits::{BitReader, Table};
+use super::{BLOCK_SIZE, MAX_SCAN_COMPONENTS, Picture, UNKNOWN, corrupt};
 use crate::picture::DecodeError;
 use crate::picture::jpeg_markers::Marker;
 
-/// A run of zeros of the longest length, without a coefficient behind it.
-const LONGEST_RUN: usize = 15;
+/// The maximum number of zeros before a coefficient. If the size is 0, this number stands for 16
+/// zeros instead.
+const MAX_ZERO_RUN: usize = 15;
 
-/// What a scan header says.
+/// A scan header; `first` and `last` are the first and last coefficient of the scan.
 struct Header {
-    /// The components' places in the frame, with their tables of DC and AC.
+    /// For each component: its index in the frame, and its DC and AC tables.
     components: Vec<(usize, usize, usize)>,
     first: usize,
     last: usize,
-    /// The lowest bit that was told before, 0 if none was; and the lowest that this scan tells.
+    /// The lowest bit that earlier scans contain; 0 if there was none.
     high: u8,
+    /// The lowest bit that this scan contains.
     low: u8,
 }
 
-/// How a block is coded.
+/// The coding of a block.
 #[derive(Clone, Copy)]
 enum Coding {
     Sequential,
     DcFirst,
-    DcMore,
+    DcRefine,
     AcFirst,
-    AcMore,
+    AcRefine,
 }
 
 impl Picture {
-    /// Reads all blocks of a scan. Returns where its data ends, and whether it is filled up with ones.
+    /// Reads all blocks of a scan. Returns the offset of the end of its data, and whether it is
+    /// padded with ones.
     pub(super) fn read_scan(
         &mut self,
         data: &[u8],
@@ -38,11 +41,11 @@ impl Picture {
     ) -> Result<(usize, bool), DecodeError> {
         let header = self.header(marker.payload)?;
         let coding = self.coding(&header)?;
-        self.progress(&header, coding)?;
-        let alone = header.components.len() == 1;
+        self.record_bits(&header, coding)?;
+        let is_single = header.components.len() == 1;
         let (index, ..) = header.components[0];
-        let (across, down) = if alone { self.components[index].blocks } else { self.mcus };
-        let mut bits = Bits::new(data, marker.end);
+        let (across, down) = if is_single { self.components[index].blocks } else { self.mcus };
+        let mut bits = BitReader::new(data, marker.end);
         let mut run = 0_u32;
         for mcu in 0..across * down {
             if self.restart_interval > 0 && mcu > 0 && mcu % self.restart_interval == 0 {
@@ -51,7 +54,7 @@ impl Picture {
             }
             for (index, dc, ac) in &header.components {
                 let component = &mut self.components[*index];
-                let (h, v) = if alone { (1, 1) } else { component.factors };
+                let (h, v) = if is_single { (1, 1) } else { component.factors };
                 for _ in 0..h * v {
                     match coding {
                         Coding::Sequential => {
@@ -59,10 +62,10 @@ impl Picture {
                             sequential(&mut bits, table(&self.ac, *ac)?)?;
                         }
                         Coding::DcFirst => skip_value(&mut bits, table(&self.dc, *dc)?)?,
-                        Coding::DcMore => {
+                        Coding::DcRefine => {
                             bits.take(1)?;
                         }
-                        Coding::AcFirst | Coding::AcMore => {
+                        Coding::AcFirst | Coding::AcRefine => {
                             let block = Block {
                                 nonzero: &mut component.nonzero[mcu],
                                 header: &header,
@@ -70,9 +73,9 @@ impl Picture {
                             };
                             let table = table(&self.ac, *ac)?;
                             if matches!(coding, Coding::AcFirst) {
-                                block.first(&mut bits, table)?;
+                                block.first_pass(&mut bits, table)?;
                             } else {
-                                block.more(&mut bits, table)?;
+                                block.refine(&mut bits, table)?;
                             }
                         }
                     }
@@ -83,12 +86,12 @@ impl Picture {
     }
 
     fn header(&self, payload: &[u8]) -> Result<Header, DecodeError> {
-        let wrong = || corrupt("a wrong scan header");
+        let wrong = || corrupt("invalid scan header");
         let [count, rest @ ..] = payload else { return Err(wrong()) };
         let count = usize::from(*count);
         let (list, rest) = rest.split_at_checked(2 * count).ok_or_else(wrong)?;
         let [first, last, bits] = *rest else { return Err(wrong()) };
-        if !(1..=MOST_IN_SCAN).contains(&count) {
+        if !(1..=MAX_SCAN_COMPONENTS).contains(&count) {
             return Err(wrong());
         }
         let mut components: Vec<(usize, usize, usize)> = Vec::with_capacity(count);
@@ -106,32 +109,32 @@ impl Picture {
         if !self.progressive {
             return Ok(Coding::Sequential);
         }
-        let band = if first == 0 { last == 0 } else { first <= last && last < BLOCK };
-        let alone = first == 0 || header.components.len() == 1;
-        if !band || !alone || high != 0 && low + 1 != high || low > 13 {
-            return Err(corrupt("a wrong scan header"));
+        let band = if first == 0 { last == 0 } else { first <= last && last < BLOCK_SIZE };
+        let has_allowed_count = first == 0 || header.components.len() == 1;
+        if !band || !has_allowed_count || high != 0 && low + 1 != high || low > 13 {
+            return Err(corrupt("invalid scan header"));
         }
         Ok(match (first, high) {
             (0, 0) => Coding::DcFirst,
-            (0, _) => Coding::DcMore,
+            (0, _) => Coding::DcRefine,
             (_, 0) => Coding::AcFirst,
-            _ => Coding::AcMore,
+            _ => Coding::AcRefine,
         })
     }
 
-    /// Notes what the scan tells.
-    fn progress(&mut self, header: &Header, coding: Coding) -> Result<(), DecodeError> {
+    /// Records the bits that the scan contains.
+    fn record_bits(&mut self, header: &Header, coding: Coding) -> Result<(), DecodeError> {
         for (index, ..) in &header.components {
-            let told = &mut self.components[*index].bits;
+            let known = &mut self.components[*index].bits;
             if matches!(coding, Coding::Sequential) {
-                told.fill(0);
+                known.fill(0);
                 continue;
             }
-            let dc_is_known = header.first == 0 || told[0] != UNKNOWN;
-            let band = &mut told[header.first..=header.last];
+            let dc_is_known = header.first == 0 || known[0] != UNKNOWN;
+            let band = &mut known[header.first..=header.last];
             let in_order = band.iter().all(|low| header.high == if *low == UNKNOWN { 0 } else { *low });
             if !dc_is_known || !in_order {
-                return Err(corrupt("scans that do not follow one another"));
+                return Err(corrupt("scans in an invalid order"));
             }
             band.fill(header.low);
         }
@@ -140,27 +143,27 @@ impl Picture {
 }
 
 fn table(tables: &[Option<Table>], index: usize) -> Result<&Table, DecodeError> {
-    tables.get(index).and_then(Option::as_ref).ok_or_else(|| corrupt("a Huffman table is missing"))
+    tables.get(index).and_then(Option::as_ref).ok_or_else(|| corrupt("missing Huffman table"))
 }
 
-/// The difference of a DC coefficient: how many bits it has, and the bits.
-fn skip_value(bits: &mut Bits<'_>, table: &Table) -> Result<(), DecodeError> {
+/// Skips the difference of a DC coefficient: the number of its bits, and the bits.
+fn skip_value(bits: &mut BitReader<'_>, table: &Table) -> Result<(), DecodeError> {
     let size = u32::from(bits.symbol(table)?);
     if size > 15 {
-        return Err(corrupt("a wrong Huffman table"));
+        return Err(corrupt("invalid Huffman table"));
     }
     bits.take(size).map(drop)
 }
 
-/// The AC coefficients of a block.
-fn sequential(bits: &mut Bits<'_>, table: &Table) -> Result<(), DecodeError> {
+/// Skips the AC coefficients of a block.
+fn sequential(bits: &mut BitReader<'_>, table: &Table) -> Result<(), DecodeError> {
     let mut at = 1;
-    while at < BLOCK {
+    while at < BLOCK_SIZE {
         let symbol = bits.symbol(table)?;
         let (zeros, size) = (usize::from(symbol >> 4), u32::from(symbol & 0x0F));
         if size > 0 {
             bits.take(size)?;
-        } else if zeros != LONGEST_RUN {
+        } else if zeros != MAX_ZERO_RUN {
             return Ok(());
         }
         at += zeros + 1;
@@ -170,15 +173,15 @@ fn sequential(bits: &mut Bits<'_>, table: &Table) -> Result<(), DecodeError> {
 
 /// A band of coefficients of one block in a progressive scan.
 struct Block<'a> {
-    /// The coefficients that are not 0, bit `n` for the one at `n` in zigzag order.
+    /// The non-zero coefficients: bit `n` is the coefficient at index `n` in zigzag order.
     nonzero: &'a mut u64,
     header: &'a Header,
-    /// Blocks in a row that have nothing (more) in this band.
+    /// The number of following blocks without further coefficients in this band.
     run: &'a mut u32,
 }
 
 impl Block<'_> {
-    fn first(self, bits: &mut Bits<'_>, table: &Table) -> Result<(), DecodeError> {
+    fn first_pass(self, bits: &mut BitReader<'_>, table: &Table) -> Result<(), DecodeError> {
         if *self.run > 0 {
             *self.run -= 1;
             return Ok(());
@@ -189,10 +192,10 @@ impl Block<'_> {
             let (zeros, size) = (usize::from(symbol >> 4), u32::from(symbol & 0x0F));
             if size > 0 {
                 bits.take(size)?;
-                if at + zeros < BLOCK {
+                if at + zeros < BLOCK_SIZE {
                     *self.nonzero |= 1 << (at + zeros);
                 }
-            } else if zeros != LONGEST_RUN {
+            } else if zeros != MAX_ZERO_RUN {
                 *self.run = (1 << zeros) + bits.take(zeros as u32)? - 1;
                 return Ok(());
             }
@@ -201,7 +204,7 @@ impl Block<'_> {
         Ok(())
     }
 
-    fn more(self, bits: &mut Bits<'_>, table: &Table) -> Result<(), DecodeError> {
+    fn refine(self, bits: &mut BitReader<'_>, table: &Table) -> Result<(), DecodeError> {
         let Self { nonzero, header, run } = self;
         let mut at = header.first;
         if *run == 0 {
@@ -209,15 +212,16 @@ impl Block<'_> {
                 let symbol = bits.symbol(table)?;
                 let (mut zeros, size) = (usize::from(symbol >> 4), u32::from(symbol & 0x0F));
                 if size > 1 {
-                    return Err(corrupt("a code that does not exist"));
+                    return Err(corrupt("invalid Huffman code"));
                 }
                 if size == 1 {
                     bits.take(1)?;
-                } else if zeros != LONGEST_RUN {
+                } else if zeros != MAX_ZERO_RUN {
                     *run = (1 << zeros) + bits.take(zeros as u32)?;
                     break;
                 }
-                // One more bit of each that is not 0 already, up to the place behind so many that are 0.
+                // There is a correction bit for each coefficient that is already not 0, until
+                // `zeros` coefficients that are 0 have been skipped.
                 while at <= header.last {
                     if *nonzero >> at & 1 == 1 {
                         bits.take(1)?;
@@ -228,7 +232,7 @@ impl Block<'_> {
                     }
                     at += 1;
                 }
-                if size == 1 && at < BLOCK {
+                if size == 1 && at < BLOCK_SIZE {
                     *nonzero |= 1 << at;
                 }
                 at += 1;

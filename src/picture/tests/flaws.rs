@@ -1,4 +1,5 @@
-//! Flaws that take nothing from a picture: each alone gives the picture exactly, and each together with damage fails.
+//! Tests harmless flaws of JPEGs: with a flaw alone, the picture is decoded exactly; with damage in
+//! addition, decoding fails.
 
 use turbojpeg::{PixelFormat, Subsamp};
 
@@ -9,7 +10,7 @@ use super::*;
 
 const EOI: [u8; 2] = [0xFF, 0xD9];
 const WIDTH: u32 = 96;
-/// Rows of MCUs in [`strips`], of 16 pixels each.
+/// The rows of MCUs in [`strips`], 16 pixels each.
 const STRIPS: u32 = 6;
 
 fn road(width: u32, height: u32) -> Vec<u8> {
@@ -27,7 +28,7 @@ fn progressive() -> Vec<u8> {
     })
 }
 
-/// Header segments and scans: (code, where it begins, where it ends).
+/// Returns header segments and scans: (code, start, end).
 fn parts(jpeg: &[u8]) -> Vec<(u8, usize, usize)> {
     let (mut found, mut at) = (Vec::new(), 2);
     while let Some(&[0xFF, code, high, low]) = jpeg.get(at..at + 4) {
@@ -55,7 +56,7 @@ fn with(jpeg: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
     [&jpeg[..at], bytes, &jpeg[at..]].concat()
 }
 
-/// A third of the scan is missing, and somebody closed the file.
+/// Removes a third of the scan, and adds an end marker.
 fn cut(jpeg: &[u8]) -> Vec<u8> {
     let (start, end) = *scans(jpeg).last().unwrap();
     let mut kept = start + (end - start) * 2 / 3;
@@ -65,7 +66,8 @@ fn cut(jpeg: &[u8]) -> Vec<u8> {
     [&jpeg[..kept], &EOI].concat()
 }
 
-/// A picture of as many restart intervals as it has rows of MCUs: the file up to the first, and each.
+/// Returns a picture with one restart interval per row of MCUs: the file up to the first interval,
+/// and the intervals.
 fn strips() -> (Vec<u8>, Vec<Vec<u8>>) {
     let pixels = road(WIDTH, 16 * STRIPS);
     let strip = |index: u32| {
@@ -86,12 +88,12 @@ fn strips() -> (Vec<u8>, Vec<Vec<u8>>) {
     (with(&header, scan, &interval), data.collect())
 }
 
-/// The intervals with restart markers and EOI. `junk` stands behind these.
-fn joined(header: &[u8], intervals: &[Vec<u8>], junk: &[u8], behind: &[usize]) -> Vec<u8> {
+/// Joins the intervals with restart markers and EOI, with `junk` after the intervals in `after`.
+fn joined(header: &[u8], intervals: &[Vec<u8>], junk: &[u8], after: &[usize]) -> Vec<u8> {
     let mut file = header.to_vec();
     for (index, interval) in intervals.iter().enumerate() {
         file.extend_from_slice(interval);
-        if behind.contains(&index) {
+        if after.contains(&index) {
             file.extend_from_slice(junk);
         }
         if index + 1 < intervals.len() {
@@ -102,7 +104,8 @@ fn joined(header: &[u8], intervals: &[Vec<u8>], junk: &[u8], behind: &[usize]) -
     file
 }
 
-/// A flaw alone gives the picture exactly; what is repaired has no flaw any more, and the library has no warning.
+/// Asserts that the flawed file is decoded to exactly the same picture, and that a repaired copy
+/// has no flaws and causes no warning.
 fn assert_harmless(name: &str, plain: &[u8], flawed: &[u8]) {
     let expected = decode_jpeg(plain).unwrap_or_else(|error| panic!("{name}: plain: {error}"));
     assert_eq!(decode_jpeg(flawed).as_ref(), Ok(&expected), "{name}");
@@ -112,7 +115,7 @@ fn assert_harmless(name: &str, plain: &[u8], flawed: &[u8]) {
     }
 }
 
-/// The same, and the copy can be shown without a warning.
+/// Asserts the same, and that the copy is decoded without a warning.
 fn assert_repaired(name: &str, plain: &[u8], flawed: &[u8]) {
     assert_harmless(name, plain, flawed);
     let copy = repaired(PictureFormat::Jpeg, flawed, &Limits::default());
@@ -153,48 +156,48 @@ fn pictures_without_flaws_are_not_copied() {
 }
 
 #[test]
-fn junk_before_restart_markers_takes_nothing_and_hides_nothing() {
+fn junk_before_restart_markers_does_no_harm_and_hides_no_damage() {
     let (header, intervals) = strips();
     let plain = joined(&header, &intervals, &[], &[]);
     let all: Vec<usize> = (0..intervals.len()).collect();
     for junk in [&[0; 6][..], &[0], &[0x55; 100], &[0xFF, 0, 0xFF, 0], &[0xFF; 9], &[0; 300]] {
-        for behind in [&all[..1], &all[1..2], &all[2..5], &all] {
-            let case = format!("{} of {:02x?} behind {behind:?}", junk.len(), junk[0]);
-            assert_harmless(&case, &plain, &joined(&header, &intervals, junk, behind));
+        for after in [&all[..1], &all[1..2], &all[2..5], &all] {
+            let case = format!("{} of {:02x?} after {after:?}", junk.len(), junk[0]);
+            assert_harmless(&case, &plain, &joined(&header, &intervals, junk, after));
             for kept in 1..intervals.len() {
                 let name = format!("{case}, {kept} intervals of {}", intervals.len());
-                assert_fails(&name, &joined(&header, &intervals[..kept], junk, behind));
+                assert_fails(&name, &joined(&header, &intervals[..kept], junk, after));
             }
             let mut lost = intervals.clone();
             lost.remove(3);
-            assert_fails(&format!("{case}, the fourth lost"), &joined(&header, &lost, junk, behind));
+            assert_fails(&format!("{case}, the fourth lost"), &joined(&header, &lost, junk, after));
             let mut short = intervals.clone();
             let half = short[4].len() / 2;
             short[4].truncate(half);
             if short[4].last() == Some(&0xFF) {
                 short[4].pop();
             }
-            if !behind.contains(&4) {
-                assert_fails(&format!("{case}, the fifth cut"), &joined(&header, &short, junk, behind));
+            if !after.contains(&4) {
+                assert_fails(&format!("{case}, the fifth cut"), &joined(&header, &short, junk, after));
             }
         }
     }
-    // The same without junk.
+    // The same damage without junk.
     for kept in 1..intervals.len() {
         assert_fails("rows are missing", &joined(&header, &intervals[..kept], &[], &[]));
     }
 }
 
 #[test]
-fn junk_behind_a_scan_takes_nothing_and_hides_nothing() {
+fn junk_after_a_scan_does_no_harm_and_hides_no_damage() {
     let plain = progressive();
     let all = scans(&plain);
     for (start, end) in &all {
         let junk = with(&plain, *end, &[0x5A; 40]);
-        assert_harmless(&format!("behind the scan at {start}"), &plain, &junk);
+        assert_harmless(&format!("after the scan at {start}"), &plain, &junk);
     }
     let (_, end) = all[0];
-    // Each other scan is cut in turn.
+    // Each other scan is truncated in turn.
     for (start, end_of_cut) in &all[1..] {
         let mut kept = start + 14.max((end_of_cut - start) / 2);
         while plain[kept - 1] == 0xFF {
@@ -202,10 +205,10 @@ fn junk_behind_a_scan_takes_nothing_and_hides_nothing() {
         }
         let damaged = [&plain[..kept], &plain[*end_of_cut..]].concat();
         assert_fails("cut", &damaged);
-        assert_fails("cut behind junk", &with(&damaged, end, &[0x5A; 40]));
+        assert_fails("cut after junk", &with(&damaged, end, &[0x5A; 40]));
     }
     assert_fails("the last cut", &with(&cut(&plain), end, &[0x5A; 40]));
-    // A picture of RGB, which is decoded on another way, and one of one component.
+    // An RGB picture, which is decoded in another way, and a picture with one component.
     let gray = turbo(&road(WIDTH, 80), WIDTH, 80, |c| c.set_subsamp(Subsamp::Gray).unwrap());
     let rgb = turbo(&road(WIDTH, 80), WIDTH, 80, |c| c.set_colorspace(turbojpeg::Colorspace::RGB).unwrap());
     for jpeg in [gray, rgb, baseline()] {
@@ -215,7 +218,7 @@ fn junk_behind_a_scan_takes_nothing_and_hides_nothing() {
 }
 
 #[test]
-fn scan_parameters_of_a_sequential_picture_mean_nothing() {
+fn scan_parameters_of_a_sequential_picture_are_ignored() {
     let plain = baseline();
     let (start, _) = scans(&plain)[0];
     for parameters in [[0, 0, 0], [0, 64, 0], [1, 63, 0], [0, 63, 0x10], [0, 63, 1], [63, 0, 0xFF], [0, 5, 0]]
@@ -232,7 +235,7 @@ fn scan_parameters_of_a_sequential_picture_mean_nothing() {
 }
 
 #[test]
-fn profiles_whose_parts_do_not_go_together_are_left_out() {
+fn incomplete_profiles_are_left_out() {
     let part = |number: u8, count: u8, bytes: &[u8]| {
         segment(0xE2, &[&b"ICC_PROFILE\0"[..], &[number, count], bytes].concat())
     };
@@ -249,14 +252,14 @@ fn profiles_whose_parts_do_not_go_together_are_left_out() {
             assert_repaired(name, &plain, &with(&plain, 2, &parts));
             assert_fails(name, &with(&cut(&plain), 2, &parts));
         }
-        // Decoders pass over a part that ends before its numbers, viewers do not.
+        // Decoders skip a part that is too short for its numbers, but viewers do not.
         let stubs = [segment(0xE2, b"ICC_PROFILE\0"), segment(0xE2, b"ICC_PROFILE\0\x01")].concat();
         let stub = with(&plain, 2, &stubs);
         assert_repaired("a stub", &plain, &stub);
         assert_fails("a stub", &with(&cut(&plain), 2, &stubs));
         let copy = repaired(PictureFormat::Jpeg, &with(&stub, 2, &part(1, 1, b"whole")), &Limits::default());
         assert!(copy.unwrap() == with(&plain, 2, &part(1, 1, b"whole")), "the stub goes, the profile stays");
-        // One that is as it should be stays.
+        // A correct profile is kept.
         let good = with(&plain, 2, &[part(2, 2, b"two"), part(1, 2, b"one")].concat());
         assert_eq!(repaired(PictureFormat::Jpeg, &good, &Limits::default()), None);
         assert_harmless("good", &plain, &good);
@@ -276,7 +279,7 @@ fn unknown_versions_of_jfif_and_adobe_are_read_as_the_known_ones() {
             assert_fails("Adobe, cut", &with(&cut(plain), 2, &adobe(transform)));
         }
     }
-    // Components that are called R, G and B are not RGB if Adobe says otherwise.
+    // Components named R, G and B are not RGB if the Adobe segment says otherwise.
     let mut named = with(&bare, 2, &adobe(2));
     let (frame, _) = first(&named, 0xC0);
     let (scan, _) = scans(&named)[0];
@@ -291,11 +294,11 @@ fn unknown_versions_of_jfif_and_adobe_are_read_as_the_known_ones() {
 }
 
 #[test]
-fn progressive_scans_in_an_odd_order_are_put_in_order() {
+fn progressive_scans_in_an_unusual_order_are_sorted() {
     let plain = progressive();
     let all: Vec<(u8, usize, usize)> = parts(&plain).into_iter().skip_while(|part| part.0 != 0xDA).collect();
     let header = &plain[..all[0].1];
-    // Each scan with the tables before it.
+    // Each scan with the tables that precede it.
     let mut units: Vec<Vec<u8>> = vec![Vec::new()];
     for (code, start, end) in &all {
         units.last_mut().unwrap().extend_from_slice(&plain[*start..*end]);
@@ -312,42 +315,43 @@ fn progressive_scans_in_an_odd_order_are_put_in_order() {
     };
     let file = |units: &[Vec<u8>]| [header, &units.concat(), &EOI].concat();
     assert_eq!(file(&units), plain);
-    // DC first of all components, AC, one more bit of each, as libjpeg's own script has them.
+    // DC of all components, AC, and the refinement of each, as in libjpeg's own script.
     let kinds: Vec<(u8, u8)> = units.iter().map(|unit| parameters(unit)).collect();
     assert!(kinds[0] == (0, 1) && kinds.contains(&(0, 0x10)) && kinds.iter().filter(|k| k.0 > 0).count() > 4);
     for (index, (first, bits)) in kinds.iter().enumerate() {
         let mut twice = units.clone();
         twice.insert(index + 1, units[index].clone());
         let name = format!("{index} twice: {first} {bits:x}");
-        // One more bit of AC depends on what is there: read twice it makes something else of it.
+        // AC refinement depends on the coefficients so far: reading it twice changes the result.
         if *first == 0 || bits >> 4 == 0 {
             assert_repaired(&name, &plain, &file(&twice));
             assert_fails(&format!("{name}, cut"), &cut(&file(&twice)));
         } else {
             assert_fails(&name, &file(&twice));
         }
-        // Tables for it come with it, and the others keep theirs.
+        // The tables of the moved scan are moved too, and the other scans keep theirs.
         let mut late = units.clone();
         let dc = late.remove(0);
         if *first > 0 && bits >> 4 == 0 {
             late.insert(index, dc);
-            let name = format!("DC behind {index}");
+            let name = format!("DC after {index}");
             assert_repaired(&name, &plain, &file(&late));
             assert_fails(&format!("{name}, cut"), &cut(&file(&late)));
-            // Behind every part of AC that it must come before, and without an end.
+            // After each AC scan that it must precede, and without an end.
             let open = file(&late);
             assert_repaired(&format!("{name}, no EOI"), &plain, &open[..open.len() - 2]);
         }
         let mut lost = units.clone();
         lost.remove(index);
-        // Up to here, a later scan goes on from each; of a component that only lacks its last bits, viewers show what is there.
+        // Each of the first six scans is refined by a later one. A picture without one of the others
+        // lacks only the last bits of a component, and viewers show it.
         if index < 6 {
             assert_fails(&format!("{index} lost"), &file(&lost));
         }
         let open = file(&lost);
         assert_fails(&format!("{index} lost, no EOI"), &open[..open.len() - 2]);
     }
-    // AC that comes again after one more bit of it was told takes that bit away.
+    // Repeating an AC scan after its refinement removes the refined bit.
     let first_ac = kinds.iter().position(|kind| kind.0 > 0).unwrap();
     let one_more = kinds.iter().position(|kind| kind.0 > 0 && kind.1 >> 4 > 0).unwrap();
     let mut again = units.clone();
@@ -369,14 +373,14 @@ fn comments_of_an_impossible_length_are_skipped() {
             assert_fails(&name, &with(&cut(&plain), 2, &[0xFF, code, 0, length]));
         }
     }
-    // Of what a decoder needs, a length that cannot be is damage.
+    // In segments that a decoder needs, an impossible length is damage.
     for code in [0xDB, 0xC4, 0xDD] {
         assert_fails("no comment", &with(&plain, 2, &[0xFF, code, 0, 0]));
     }
 }
 
 #[test]
-fn a_picture_that_lacks_nothing_but_its_end_marker_is_shown() {
+fn a_picture_that_lacks_only_its_end_marker_is_decoded() {
     let (header, intervals) = strips();
     let gray = turbo(&road(WIDTH, 80), WIDTH, 80, |c| c.set_subsamp(Subsamp::Gray).unwrap());
     let restarts = joined(&header, &intervals, &[], &[]);
@@ -396,7 +400,7 @@ fn a_picture_that_lacks_nothing_but_its_end_marker_is_shown() {
         ] {
             assert_repaired(name, &plain, &[open, rest].concat());
         }
-        // Of everything shorter, it is the whole picture or none: the last bytes may be nothing but filling.
+        // Any shorter file gives the whole picture or none: the last bytes may be padding only.
         let expected = decode_jpeg(&plain).unwrap();
         let mut wholes = 0;
         for end in open.len().saturating_sub(300)..open.len() {
@@ -408,13 +412,13 @@ fn a_picture_that_lacks_nothing_but_its_end_marker_is_shown() {
                 }
             }
         }
-        assert!(wholes <= 3 * 2, "{wholes} that lack bytes are whole");
+        assert!(wholes <= 3 * 2, "{wholes} shortened files were decoded");
     }
 }
 
 #[test]
-fn huffman_tables_that_are_left_out_are_put_in() {
-    // As encoders write them, without optimisation: the standard ones.
+fn missing_huffman_tables_are_inserted() {
+    // The standard tables, which encoders write without optimisation.
     let (header, intervals) = strips();
     let gray = turbo(&road(WIDTH, 80), WIDTH, 80, |c| c.set_subsamp(Subsamp::Gray).unwrap());
     for plain in [baseline(), gray, joined(&header, &intervals, &[], &[])] {
@@ -433,14 +437,14 @@ fn huffman_tables_that_are_left_out_are_put_in() {
             assert_repaired("one is missing", &plain, &[&plain[..*start], &plain[*end..]].concat());
         }
     }
-    // There is no standard for a progressive picture.
+    // There are no standard tables for progressive pictures.
     let plain = progressive();
     let (start, end) = first(&plain, 0xC4);
     assert_fails("progressive", &[&plain[..start], &plain[end..]].concat());
 }
 
 #[test]
-fn many_flaws_at_once_are_repaired_at_once() {
+fn many_flaws_are_repaired_together() {
     let plain = baseline();
     let flawed = |jpeg: &[u8]| {
         let (scan, _) = scans(jpeg)[0];
@@ -457,39 +461,40 @@ fn many_flaws_at_once_are_repaired_at_once() {
     };
     assert_repaired("all", &plain, &flawed(&plain));
     assert_fails("all, cut", &flawed(&cut(&plain)));
-    // What it says beside its pixels goes along.
-    let told = with(&plain, 2, &segment(0xE1, &super::outputs::exif(6)));
-    let copy = repaired(PictureFormat::Jpeg, &flawed(&told), &Limits::default()).unwrap();
+    // The metadata is kept.
+    let with_exif = with(&plain, 2, &segment(0xE1, &super::outputs::exif(6)));
+    let copy = repaired(PictureFormat::Jpeg, &flawed(&with_exif), &Limits::default()).unwrap();
     assert_eq!(Metadata::of(PictureFormat::Jpeg, &copy).orientation.number(), 6);
     assert!(copy.windows(3).any(|part| part == b"GPS"));
 }
 
-/// Neither Pillow nor OpenCV nor browsers show them.
+/// Pillow, OpenCV and browsers do not show these files.
 #[test]
-fn bytes_before_the_picture_and_a_second_start_marker_are_told_apart() {
+fn bytes_before_the_picture_and_a_second_start_marker_are_refused() {
     let plain = baseline();
     let before = |bytes: &[u8]| decode_jpeg(&[bytes, &plain].concat()).unwrap_err();
     assert_eq!(before(&[0xFF]), DecodeError::UnknownFormat);
     assert_eq!(before(b"\r\n"), DecodeError::UnknownFormat);
-    // What begins like something else is not made a JPEG by repairing it.
+    // A file with another signature does not become a JPEG by a repair.
     let other = [b"GIF8", &plain[4..]].concat();
     assert_eq!(repaired(PictureFormat::Jpeg, &other, &Limits::default()), None);
     let DecodeError::Corrupt(text) = before(&[0xFF, 0xD8]) else { panic!("two start markers") };
     assert!(text.contains("second start marker"), "{text}");
 }
 
-/// Two fields of an interlaced camera in one buffer.
+/// Some interlaced cameras send two fields in one buffer.
 #[test]
-fn of_two_pictures_in_a_buffer_the_first_is_shown() {
+fn the_first_of_two_pictures_in_a_buffer_is_shown() {
     let (one, other) = (baseline(), turbo(&road(64, 48), 64, 48, |_| {}));
     for between in [&[][..], &[0; 16], &[0xFF; 4]] {
         assert_harmless("two fields", &one, &[&one, between, &other].concat());
     }
 }
 
-/// Seeded damage in files of many intervals with junk: what is shown is what the library reads without a warning of damage.
+/// Applies seeded damage to files with many intervals and junk: a picture is decoded only if the
+/// library reads it without a warning of damage.
 #[test]
-fn readers_of_entropy_coded_data_end_on_everything() {
+fn damaged_entropy_coded_data_causes_no_panic() {
     let (header, intervals) = strips();
     let all: Vec<usize> = (0..intervals.len()).collect();
     let files = [joined(&header, &intervals, &[0; 5], &all), progressive(), baseline()];

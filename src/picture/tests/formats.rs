@@ -1,4 +1,4 @@
-//! Every format in: the right pixels, whatever the size and stride.
+//! Tests that each input format is decoded to the right pixels, with any size and stride.
 
 use image::codecs::{png::PngEncoder, webp::WebPEncoder};
 use image::{ExtendedColorType, ImageEncoder as _};
@@ -7,7 +7,7 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 use super::super::{Planes, Subsampling, probe, sniff};
 use super::*;
 
-/// Smooth colours: chroma subsampling takes little from them.
+/// Smooth colours, which chroma subsampling hardly changes.
 pub(super) fn gradient(width: u32, height: u32) -> Vec<u8> {
     let pixel = |i: u32| {
         let (x, y) = (i % width, i / width);
@@ -16,7 +16,7 @@ pub(super) fn gradient(width: u32, height: u32) -> Vec<u8> {
     (0..width * height).flat_map(pixel).collect()
 }
 
-/// BT.601 full-range luma of a packed RGB pixel.
+/// Returns the BT.601 full-range luma of a packed RGB pixel.
 fn luma_of(pixel: &[u8]) -> f64 {
     0.299 * f64::from(pixel[0]) + 0.587 * f64::from(pixel[1]) + 0.114 * f64::from(pixel[2])
 }
@@ -85,7 +85,7 @@ fn raw_sizes_must_be_exact() {
 }
 
 #[test]
-fn png_of_every_kind() {
+fn png_pictures_of_every_kind_are_decoded() {
     let rgb = gradient(31, 17);
     let sixteen: Vec<u8> = rgb.iter().flat_map(|s| [*s, 0x12]).collect();
     let wide: Vec<u8> =
@@ -107,7 +107,7 @@ fn png_of_every_kind() {
 }
 
 #[test]
-fn transparent_is_black() {
+fn transparent_pixels_become_black() {
     let mut png = Vec::new();
     let pixels = [200, 200, 200, 0, 200, 200, 200, 255, 200, 200, 200, 128];
     PngEncoder::new(&mut png).write_image(&pixels, 3, 1, ExtendedColorType::Rgba8).unwrap();
@@ -117,7 +117,7 @@ fn transparent_is_black() {
 }
 
 #[test]
-fn webp_lossless() {
+fn lossless_webp_pictures_are_decoded() {
     for (width, height) in [(1, 1), (37, 21)] {
         let rgb = gradient(width, height);
         let mut webp = Vec::new();
@@ -130,7 +130,7 @@ fn webp_lossless() {
 }
 
 #[test]
-fn jpeg_of_every_subsampling_and_both_modes() {
+fn jpegs_of_every_subsampling_and_both_modes_are_decoded() {
     let cases = [
         (Subsamp::None, Subsampling::S444),
         (Subsamp::Sub2x1, Subsampling::S422),
@@ -181,7 +181,7 @@ fn cmyk_is_not_supported() {
 }
 
 #[test]
-fn what_was_said_must_be_true() {
+fn declared_format_and_size_must_be_right() {
     let jpeg = road_jpeg(64, 36);
     let info = probe(&SourcePicture::encoded(&jpeg).unwrap(), &Limits::default()).unwrap();
     assert_eq!((info.format, info.width, info.height), (PictureFormat::Jpeg, 64, 36));

@@ -1,4 +1,4 @@
-//! Broken and hostile pictures: every one ends as a typed error, in bounded time and memory.
+//! Tests that broken and hostile pictures end as typed errors, in bounded time and memory.
 
 use image::ImageEncoder as _;
 use turbojpeg::Subsamp;
@@ -7,7 +7,7 @@ use super::formats::turbo;
 use super::*;
 
 #[test]
-fn nothing_and_nonsense() {
+fn empty_and_unknown_data_is_refused() {
     assert_eq!(decode_jpeg(&[]).unwrap_err(), DecodeError::Empty);
     assert_eq!(decode_jpeg(b"GIF89a, and more").unwrap_err(), DecodeError::UnknownFormat);
     assert!(SourcePicture::encoded(b"\xFF\xD8").is_none());
@@ -20,7 +20,7 @@ fn nothing_and_nonsense() {
 }
 
 #[test]
-fn a_jpeg_cut_anywhere_is_truncated() {
+fn a_jpeg_that_ends_too_early_is_refused() {
     let progressive = turbo(Scene::new(5, 320, 180).draw(3).0.pixels(), 320, 180, |c| {
         c.set_progressive(true).unwrap();
         c.set_subsamp(Subsamp::Sub2x2).unwrap();
@@ -33,14 +33,14 @@ fn a_jpeg_cut_anywhere_is_truncated() {
             let cut = &whole[..whole.len() * sixteenth / 16];
             assert_eq!(decode_jpeg(cut).unwrap_err(), DecodeError::Truncated, "{sixteenth}/16");
         }
-        // Nothing but EOI is missing, and the byte before it.
+        // Only EOI and the byte before it are missing.
         assert!(decode_jpeg(&whole[..whole.len() - 2]).is_ok());
         assert_eq!(decode_jpeg(&whole[..whole.len() - 3]).unwrap_err(), DecodeError::Truncated);
     }
 }
 
 #[test]
-fn a_cut_jpeg_that_somebody_closed_is_truncated_too() {
+fn a_truncated_jpeg_with_an_end_marker_is_also_refused() {
     let whole = road_jpeg(320, 180);
     let mut cut = whole[..whole.len() * 3 / 4].to_vec();
     if cut.last() == Some(&0xFF) {
@@ -57,7 +57,7 @@ fn harmless_oddities_do_not_fail_a_frame() {
     let end = plain.len() - 2;
     // Padding before EOI, which libjpeg reports as "extraneous bytes before marker 0xd9".
     let padded_scan = [&plain[..end], &[0x55; 9], &plain[end..]].concat();
-    // Padding behind EOI, as from cameras with buffers of one size.
+    // Padding after EOI, as from cameras with buffers of a fixed size.
     let padded_file = [&plain[..], &[0; 512]].concat();
     // Bytes between two header segments; JFIF of another version.
     let quantization = find_markers(&plain, 0xDB)[0];
@@ -145,7 +145,7 @@ fn animations_are_refused() {
     let mut png = Vec::new();
     let color = image::ExtendedColorType::L8;
     image::codecs::png::PngEncoder::new(&mut png).write_image(&[0; 4], 2, 2, color).unwrap();
-    // acTL (2 frames, forever) behind IHDR, which ends at byte 33.
+    // acTL (2 frames, forever) after IHDR, which ends at byte 33.
     let control =
         [&8_u32.to_be_bytes()[..], b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0], &[0xF3, 0x8D, 0x93, 0x70]].concat();
     let animated = [&png[..33], &control, &png[33..]].concat();
@@ -154,7 +154,7 @@ fn animations_are_refused() {
 }
 
 #[test]
-fn cut_png_and_webp_are_errors() {
+fn truncated_png_and_webp_files_are_refused() {
     let rgb = Scene::new(5, 64, 48).draw(3).0;
     let color = image::ExtendedColorType::Rgb8;
     let (mut png, mut webp) = (Vec::new(), Vec::new());
@@ -175,9 +175,10 @@ fn cut_png_and_webp_are_errors() {
 }
 
 #[test]
-fn tables_of_one_picture_do_not_serve_the_next() {
+fn tables_of_one_picture_are_not_used_for_the_next() {
     let jpeg = road_jpeg(64, 36);
-    // Without its quantisation tables: were the decoder's old ones used, this would look like a picture.
+    // Without quantisation tables: if the decoder used those of the last picture, this would
+    // decode.
     let tables = find_markers(&jpeg, 0xDB);
     let frame = find_markers(&jpeg, 0xC0)[0];
     let bare = [&jpeg[..tables[0]], &jpeg[frame..]].concat();
@@ -186,10 +187,10 @@ fn tables_of_one_picture_do_not_serve_the_next() {
     assert!(matches!(codec.decode(&encoded(PictureFormat::Jpeg, &bare)), Err(DecodeError::Corrupt(_))));
 }
 
-/// Seeded mutations: the result may be a picture or an error, but never a panic that gets out, and a codec that has met
-/// a bad picture decodes the next good one.
+/// Applies seeded mutations: the result may be a picture or an error, but never a panic, and the
+/// codec decodes the next valid picture.
 #[test]
-fn mutated_pictures_never_get_out_of_hand() {
+fn mutated_pictures_end_as_pictures_or_errors() {
     let rgb = Scene::new(5, 96, 54).draw(3).0;
     let color = image::ExtendedColorType::Rgb8;
     let (mut png, mut webp) = (Vec::new(), Vec::new());
@@ -198,7 +199,7 @@ fn mutated_pictures_never_get_out_of_hand() {
     encoder.write_image(rgb.pixels(), 96, 54, color).unwrap();
     let jpeg = road_jpeg(96, 54);
     let progressive = turbo(rgb.pixels(), 96, 54, |c| c.set_progressive(true).unwrap());
-    // Small limits keep every case quick, and a limit that is not kept would show in the planes.
+    // Small limits keep each case fast, and a limit that is not applied shows in the planes.
     let mut codec = Codec::new(Limits { max_pixels: 100_000, max_alloc_bytes: 2 << 20, ..Limits::default() });
     let mut state = 0x00C0_FFEE_u64;
     let mut random = move |below: usize| {
@@ -214,7 +215,7 @@ fn mutated_pictures_never_get_out_of_hand() {
     ] {
         for round in 0..400 {
             let mut mutated = original.clone();
-            // Half of the rounds hit the header, where sizes and tables are.
+            // Half of the rounds change the header, which contains sizes and tables.
             let reach = if round % 2 == 0 { mutated.len() } else { mutated.len().min(700) };
             for _ in 0..=random(6) {
                 let at = random(reach);
@@ -230,7 +231,9 @@ fn mutated_pictures_never_get_out_of_hand() {
                     assert!(u64::from(planes.width()) * u64::from(planes.height()) <= 100_000);
                     codec.recycle(planes);
                 }
-                Err(DecodeError::Codec(text)) => panic!("a bad picture is not the codec's fault: {text}"),
+                Err(DecodeError::Codec(text)) => {
+                    panic!("a bad picture was reported as a failure of the codec: {text}")
+                }
                 Err(_) => refused += 1,
             }
         }

@@ -1,13 +1,13 @@
-//! Tests of the whole picture module: what a frame meets on its way through a [`super::Codec`].
+//! Tests of the whole picture module, through a [`super::Codec`].
 
+mod container_repair;
 mod edges;
 mod flaws;
 mod formats;
 mod hostile;
-mod kept;
-mod mended;
 pub(crate) mod orientation;
 mod outputs;
+mod preserved_metadata;
 pub(crate) mod profiles;
 mod raw_colors;
 mod round_trip;
@@ -37,13 +37,13 @@ fn decode_jpeg(data: &[u8]) -> Result<Planes, DecodeError> {
     codec().decode(&encoded(PictureFormat::Jpeg, data))
 }
 
-/// A JPEG of the drawn road.
+/// Returns a JPEG of the drawn road.
 fn road_jpeg(width: u32, height: u32) -> Vec<u8> {
     let scene = Scene::new(5, width, height);
     scene.jpeg(&mut codec(), 40, DEFAULT_JPEG_QUALITY).unwrap().0.to_vec()
 }
 
-/// A real frame, or `None` (said on standard error) where the test data is not there.
+/// Returns a real frame; `None`, with a note on standard error, if the test data does not exist.
 fn real_frame(name: &str) -> Option<Vec<u8>> {
     let root = std::env::var_os("FRAMEWAY_TEST_DATA")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data")), PathBuf::from);
@@ -55,7 +55,7 @@ fn real_frame(name: &str) -> Option<Vec<u8>> {
     frame
 }
 
-/// Peak signal-to-noise ratio of two luma planes, dB.
+/// Returns the peak signal-to-noise ratio of two luma planes in dB.
 fn psnr(a: &Planes, b: &Planes) -> f64 {
     assert_eq!((a.width(), a.height()), (b.width(), b.height()));
     let pairs = a.luma().rows().flatten().zip(b.luma().rows().flatten());
@@ -64,28 +64,29 @@ fn psnr(a: &Planes, b: &Planes) -> f64 {
     10.0 * (255.0 * 255.0 / mean.max(1e-9)).log10()
 }
 
-/// Where each JPEG marker of this code stands, header segments skipped roughly: good enough for encoder output.
+/// Returns the offsets of the JPEG markers with this code. It searches bytes, which suffices for
+/// encoder output.
 fn find_markers(data: &[u8], code: u8) -> Vec<usize> {
     (0..data.len() - 1).filter(|at| data[*at] == 0xFF && data[at + 1] == code).collect()
 }
 
-/// How another encoder is set.
+/// The settings of another encoder.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
+pub(crate) struct EncoderSettings {
     pub(crate) quality: i32,
     pub(crate) subsampling: Subsampling,
     pub(crate) progressive: bool,
     pub(crate) optimize: bool,
 }
 
-impl Look {
+impl EncoderSettings {
     pub(crate) const PLAIN: Self =
         Self { quality: 90, subsampling: Subsampling::S420, progressive: false, optimize: false };
 }
 
-/// A JPEG of these pixels that did not come out of the codec here.
-pub(crate) fn foreign_jpeg(rgb: &[u8], width: u32, height: u32, look: Look) -> Vec<u8> {
-    let subsamp = match look.subsampling {
+/// Encodes these pixels as JPEG with another encoder.
+pub(crate) fn foreign_jpeg(rgb: &[u8], width: u32, height: u32, settings: EncoderSettings) -> Vec<u8> {
+    let subsamp = match settings.subsampling {
         Subsampling::Gray => turbojpeg::Subsamp::Gray,
         Subsampling::S444 => turbojpeg::Subsamp::None,
         Subsampling::S422 => turbojpeg::Subsamp::Sub2x1,
@@ -95,19 +96,19 @@ pub(crate) fn foreign_jpeg(rgb: &[u8], width: u32, height: u32, look: Look) -> V
         Subsampling::S441 => turbojpeg::Subsamp::Sub1x4,
     };
     formats::turbo(rgb, width, height, |c| {
-        c.set_quality(look.quality).unwrap();
+        c.set_quality(settings.quality).unwrap();
         c.set_subsamp(subsamp).unwrap();
-        c.set_progressive(look.progressive).unwrap();
-        c.set_optimize(look.optimize).unwrap();
+        c.set_progressive(settings.progressive).unwrap();
+        c.set_optimize(settings.optimize).unwrap();
     })
 }
 
-/// A JPEG of these pixels with arithmetic codes.
+/// Encodes these pixels as JPEG with arithmetic codes.
 pub(crate) fn arithmetic_jpeg(rgb: &[u8], width: u32, height: u32) -> Vec<u8> {
     formats::turbo(rgb, width, height, |c| c.set_arithmetic(true).unwrap())
 }
 
-/// A PNG of these pixels that did not come out of the codec here.
+/// Encodes these pixels as PNG with another encoder.
 pub(crate) fn foreign_png(rgb: &[u8], width: u32, height: u32) -> Vec<u8> {
     let mut file = Vec::new();
     let encoder = image::codecs::png::PngEncoder::new(&mut file);
@@ -116,7 +117,7 @@ pub(crate) fn foreign_png(rgb: &[u8], width: u32, height: u32) -> Vec<u8> {
     file
 }
 
-/// The pixels of a PNG or WebP, as others decode it.
+/// Decodes a PNG or WebP with another decoder.
 pub(crate) fn pixels_of(file: &[u8]) -> Vec<u8> {
     image::load_from_memory(file).unwrap().to_rgb8().into_raw()
 }

@@ -1,12 +1,13 @@
-//! The orientation in every form in which common readers find it.
+//! Tests the orientation in all forms that common readers accept.
 
 use std::io::Write as _;
+use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 use super::super::chunks::{push_png, push_webp};
-use super::super::{KeptMetadata, Metadata, Orientation};
+use super::super::{Metadata, Orientation, PreservedMetadata};
 use super::outputs::segment;
 use super::*;
 use crate::domain::OutputFormat;
@@ -14,14 +15,18 @@ use crate::domain::OutputFormat;
 /// As it is stored.
 pub(crate) const SIZE: (u32, u32) = (64, 36);
 
-/// A picture that says in some form which way up it is shown.
+/// The picture whose orientation is described, as JPEG.
+static ROAD: LazyLock<Vec<u8>> = LazyLock::new(|| road_jpeg(SIZE.0, SIZE.1));
+
+/// A picture with an orientation in some form.
 pub(crate) struct Form {
     pub(crate) name: String,
     pub(crate) format: PictureFormat,
     pub(crate) data: Vec<u8>,
 }
 
-/// A TIFF block of one entry for the orientation; `value` is inline where it is four bytes, behind the directory else.
+/// Returns a TIFF block with one entry for the orientation; `value` is inline if it has four bytes,
+/// otherwise after the directory.
 fn tiff(little_endian: bool, kind: u16, count: u32, value: &[u8]) -> Vec<u8> {
     let short = |number: u16| if little_endian { number.to_le_bytes() } else { number.to_be_bytes() };
     let long = |number: u32| if little_endian { number.to_le_bytes() } else { number.to_be_bytes() };
@@ -40,7 +45,7 @@ fn tiff(little_endian: bool, kind: u16, count: u32, value: &[u8]) -> Vec<u8> {
     block
 }
 
-/// TIFF blocks that say `number` in every type that readers take.
+/// Returns TIFF blocks with the orientation `number` in each type that readers accept.
 fn tiffs(number: u8) -> Vec<(String, Vec<u8>)> {
     let mut blocks = Vec::new();
     for little_endian in [true, false] {
@@ -81,7 +86,7 @@ fn tiffs(number: u8) -> Vec<(String, Vec<u8>)> {
     blocks
 }
 
-/// XMP packets that say `number`.
+/// Returns XMP packets with the orientation `number`.
 fn packets(number: u8) -> Vec<(&'static str, Vec<u8>)> {
     let packet = |attributes: &str, elements: &str| {
         format!(
@@ -108,7 +113,7 @@ fn packets(number: u8) -> Vec<(&'static str, Vec<u8>)> {
             ),
         ),
         (
-            "behind others of its name",
+            "after others of its name",
             packet(
                 &format!("{usual} xmlns:mytiff='urn:x' mytiff:Orientation='2' tiff:OrientationMark='3'"),
                 &format!("<tiff:Orientation>{number}</tiff:Orientation>"),
@@ -126,12 +131,11 @@ fn xmp_segment(packet: &[u8]) -> Vec<u8> {
 }
 
 fn jpeg_with(segments: &[u8]) -> Vec<u8> {
-    let jpeg = road_jpeg(SIZE.0, SIZE.1);
-    [&jpeg[..2], segments, &jpeg[2..]].concat()
+    [&ROAD[..2], segments, &ROAD[2..]].concat()
 }
 
 fn png_with(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
-    let planes = decode_jpeg(&road_jpeg(SIZE.0, SIZE.1)).unwrap();
+    let planes = decode_jpeg(&ROAD).unwrap();
     let png = codec().encode(&planes, OutputFormat::Png, 0).unwrap();
     let mut file = png[..33].to_vec();
     for (name, body) in chunks {
@@ -142,7 +146,7 @@ fn png_with(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
 }
 
 fn webp_with(flags: u8, chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
-    let planes = decode_jpeg(&road_jpeg(SIZE.0, SIZE.1)).unwrap();
+    let planes = decode_jpeg(&ROAD).unwrap();
     let webp = codec().encode(&planes, OutputFormat::WebPLossless, 0).unwrap();
     let mut file = b"RIFF\0\0\0\0WEBP".to_vec();
     let header = [flags, 0, 0, 0, SIZE.0 as u8 - 1, 0, 0, SIZE.1 as u8 - 1, 0, 0];
@@ -162,7 +166,7 @@ fn packed(text: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-/// A profile in digits, as ImageMagick writes it.
+/// Returns a raw profile in digits, as ImageMagick writes it.
 fn raw_profile(kind: &str, bytes: &[u8]) -> Vec<u8> {
     let digits: Vec<String> = bytes
         .chunks(36)
@@ -171,7 +175,7 @@ fn raw_profile(kind: &str, bytes: &[u8]) -> Vec<u8> {
     format!("\n{kind}\n{:8}\n{}\n", bytes.len(), digits.join("\n")).into_bytes()
 }
 
-/// Pictures of every format that say `number`, each in a form of its own.
+/// Returns pictures of each format with the orientation `number`, in all forms.
 pub(crate) fn forms(number: u8) -> Vec<Form> {
     let mut forms = Vec::new();
     let mut add = |name: String, format: PictureFormat, data: Vec<u8>| {
@@ -191,7 +195,7 @@ pub(crate) fn forms(number: u8) -> Vec<Form> {
         ("an empty block first", Vec::new()),
         ("a block of no entries first", b"II\x2A\0\x08\0\0\0\0\0\0\0\0\0".to_vec()),
         ("a broken block first", b"II\x2A\0\xFF\xFF\0\0".to_vec()),
-        ("a block that is no TIFF first", b"nothing".to_vec()),
+        ("first a block that is not TIFF", b"nothing".to_vec()),
         ("a block that says 0 first", silent.clone()),
         ("a block that says 9 first", tiff(true, 3, 1, &[9, 0, 0, 0])),
     ] {
@@ -241,7 +245,7 @@ pub(crate) fn forms(number: u8) -> Vec<Form> {
 }
 
 #[test]
-fn every_form_tells_the_orientation() {
+fn the_orientation_is_found_in_every_form() {
     for number in 1..=8 {
         for Form { name, format, data } in forms(number) {
             assert_eq!(Metadata::of(format, &data).orientation.number(), number, "{name}");
@@ -251,20 +255,21 @@ fn every_form_tells_the_orientation() {
 }
 
 #[test]
-fn kept_exif_says_upright_in_every_form() {
+fn preserved_exif_is_upright_in_every_form() {
     for Form { name, format, data } in forms(6) {
-        let kept = KeptMetadata::of(format, &data);
-        let made = kept.put_into(PictureFormat::Jpeg, road_jpeg(SIZE.1, SIZE.0).into()).unwrap();
-        let upright = Metadata { orientation: Orientation::UPRIGHT, extras: kept != KeptMetadata::default() };
+        let kept = PreservedMetadata::of(format, &data);
+        let made = kept.insert_into(PictureFormat::Jpeg, road_jpeg(SIZE.1, SIZE.0).into()).unwrap();
+        let upright =
+            Metadata { orientation: Orientation::UPRIGHT, extras: kept != PreservedMetadata::default() };
         assert_eq!(Metadata::of(PictureFormat::Jpeg, &made), upright, "{name}");
-        // The first block that says anything is the one that is kept.
+        // The first block with entries is preserved.
         let exif_first = !name.contains("XMP") && !name.contains("xmp") && !name.contains("APP1");
-        assert!(kept != KeptMetadata::default() || !exif_first, "{name}");
+        assert!(kept != PreservedMetadata::default() || !exif_first, "{name}");
     }
 }
 
 #[test]
-fn exif_has_the_first_word_and_an_earlier_block_before_a_later_one() {
+fn exif_takes_precedence_and_an_earlier_block_before_a_later_one() {
     let [three, six] = [3, 6].map(|number| tiff(true, 3, 1, &[number, 0, 0, 0]));
     let (_, packet) = packets(8).remove(0);
     let number = |data: &[u8]| Metadata::of(PictureFormat::Jpeg, data).orientation.number();
@@ -275,7 +280,7 @@ fn exif_has_the_first_word_and_an_earlier_block_before_a_later_one() {
 }
 
 #[test]
-fn what_only_looks_like_an_orientation_turns_nothing() {
+fn lookalikes_of_an_orientation_are_ignored() {
     for value in ["0", "9", "66", "", "x", "-6"] {
         let packet = format!("<a tiff:Orientation='{value}'><tiff:Orientation>{value}</tiff:Orientation>");
         let file = jpeg_with(&xmp_segment(packet.as_bytes()));
@@ -296,9 +301,9 @@ fn what_only_looks_like_an_orientation_turns_nothing() {
     }
 }
 
-/// Chunks behind the one that tells, as many as a hostile file may have, hide nothing.
+/// Any number of chunks after the one with the orientation does not hide it.
 #[test]
-fn a_png_of_very_many_chunks_is_turned_too() {
+fn a_png_with_very_many_chunks_is_rotated() {
     let mut chunks = vec![(b"eXIf", tiff(true, 4, 1, &[6, 0, 0, 0]))];
     chunks.extend(std::iter::repeat_n((b"teSt", Vec::new()), 70_000));
     let file = png_with(&chunks);
@@ -306,11 +311,11 @@ fn a_png_of_very_many_chunks_is_turned_too() {
     assert_eq!(Metadata::of(PictureFormat::Png, &file).orientation.number(), 6);
 }
 
-/// What unpacks to a thousand times its size is not unpacked again and again.
+/// Texts that decompress to a thousand times their size are not decompressed without limit.
 #[test]
-fn texts_that_unpack_to_very_much_end_early() {
+fn texts_are_decompressed_only_up_to_a_limit() {
     let bomb = [&b"Raw profile type exif\0\0"[..], &packed(&vec![b'0'; 8 << 20])].concat();
     let file = png_with(&vec![(b"zTXt", bomb); 400]);
     assert_eq!(Metadata::of(PictureFormat::Png, &file).orientation, Orientation::UPRIGHT);
-    assert_eq!(KeptMetadata::of(PictureFormat::Png, &file), KeptMetadata::default());
+    assert_eq!(PreservedMetadata::of(PictureFormat::Png, &file), PreservedMetadata::default());
 }

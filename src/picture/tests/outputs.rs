@@ -1,4 +1,4 @@
-//! Everything out: formats, sizes, rotation, metadata, masks, and what is passed on.
+//! Tests all outputs: formats, sizes, rotation, metadata, masks, and passthrough.
 
 use turbojpeg::Subsamp;
 
@@ -9,10 +9,10 @@ use crate::domain::{NormalizedPoint, OutputFormat, Polygon};
 
 const FORMATS: [OutputFormat; 4] =
     [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::WebP, OutputFormat::WebPLossless];
-/// What nobody may read in a picture that was cleaned.
+/// A text that must not remain in a picture without metadata.
 const SECRET: &[u8] = b"GPS 52.5 N 13.4 E";
 
-/// An EXIF block of this orientation, which holds the secret too.
+/// Returns an EXIF block with this orientation, which also contains the secret.
 pub(super) fn exif(orientation: u8) -> Vec<u8> {
     let mut block = b"Exif\0\0II\x2A\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     block.extend_from_slice(&[orientation, 0, 0, 0, 0, 0, 0, 0]);
@@ -24,8 +24,8 @@ pub(super) fn segment(code: u8, payload: &[u8]) -> Vec<u8> {
     [&[0xFF, code][..], &(payload.len() as u16 + 2).to_be_bytes(), payload].concat()
 }
 
-/// A JPEG with everything that cameras add.
-fn talkative(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+/// Returns a JPEG with all the metadata that cameras add.
+fn with_camera_metadata(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut file = jpeg[..2].to_vec();
     file.extend(segment(0xE1, &exif(orientation)));
     file.extend(segment(0xE2, &[b"ICC_PROFILE\0\x01\x01", SECRET].concat()));
@@ -36,7 +36,7 @@ fn talkative(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     file
 }
 
-fn tells(data: &[u8]) -> bool {
+fn contains_secret(data: &[u8]) -> bool {
     data.windows(SECRET.len()).any(|window| window == SECRET)
 }
 
@@ -45,7 +45,7 @@ fn polygon(points: &[(f64, f64)]) -> Polygon {
 }
 
 #[test]
-fn every_output_format_decodes_to_the_picture_it_was() {
+fn every_output_format_decodes_to_the_original_picture() {
     let canvas = Scene::new(5, 321, 179).draw(40).0;
     let mut codec = codec();
     for subsamp in [
@@ -63,8 +63,8 @@ fn every_output_format_decodes_to_the_picture_it_was() {
             let bytes = codec.encode(&planes, format, 85).unwrap();
             let again = codec.decode(&encoded(format.picture_format(), &bytes)).unwrap();
             let found = psnr(&planes, &again);
-            let least = if format.is_lossy() { 33.0 } else { 45.0 };
-            assert!(found > least, "{format:?} {subsamp:?}: {found:.1} dB");
+            let minimum = if format.is_lossy() { 33.0 } else { 45.0 };
+            assert!(found > minimum, "{format:?} {subsamp:?}: {found:.1} dB");
         }
     }
 }
@@ -96,7 +96,7 @@ fn sizes_fit_both_bounds_and_keep_the_shape() {
 
 #[test]
 fn all_eight_orientations_end_upright() {
-    // Where the corner that is stored first is shown: left or right, upper or lower.
+    // The shown position of the corner that is stored first: left or right, upper or lower.
     let shown = [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0), (1, 0), (1, 1), (0, 1)];
     let (width, height) = (48_u32, 32_u32);
     let bright = |x: u32, y: u32| if x < 16 && y < 8 { 255 } else { 20 };
@@ -116,7 +116,7 @@ fn all_eight_orientations_end_upright() {
             let wanted = if (right, lower) == corner { 255 } else { 20 };
             assert_eq!(at(right, lower), wanted, "orientation {number}, corner {right} {lower}");
         }
-        // 16 x 8 stored; a quarter turn makes it 8 x 16.
+        // 16 x 8 stored; a rotation by 90 degrees makes it 8 x 16.
         let (right, lower) = corner;
         let across = (0..upright.width() as usize).filter(|x| rows[lower * (rows.len() - 1)][*x] == 255);
         assert_eq!(across.count(), if swapped { 8 } else { 16 }, "orientation {number}, at {right}");
@@ -125,7 +125,7 @@ fn all_eight_orientations_end_upright() {
 }
 
 #[test]
-fn colours_turn_with_the_picture() {
+fn colours_are_rotated_with_the_picture() {
     let jpeg = turbo(Scene::new(5, 80, 64).draw(40).0.pixels(), 80, 64, |c| {
         c.set_subsamp(Subsamp::Sub2x1).unwrap();
     });
@@ -139,18 +139,18 @@ fn colours_turn_with_the_picture() {
 }
 
 #[test]
-fn a_jpeg_is_cleaned_without_touching_its_pixels() {
+fn metadata_of_a_jpeg_is_removed_without_touching_its_pixels() {
     let canvas = Scene::new(5, 160, 90).draw(40).0;
     for progressive in [false, true] {
         let jpeg = turbo(canvas.pixels(), 160, 90, |c| c.set_progressive(progressive).unwrap());
         let plain = Metadata { orientation: Orientation::UPRIGHT, extras: false };
         assert_eq!(Metadata::of(PictureFormat::Jpeg, &jpeg), plain);
         for number in 1..=8 {
-            let file = talkative(&jpeg, number);
+            let file = with_camera_metadata(&jpeg, number);
             let orientation = Orientation::new(number).unwrap();
             assert_eq!(Metadata::of(PictureFormat::Jpeg, &file), Metadata { orientation, extras: true });
             let clean = stripped(PictureFormat::Jpeg, &file, orientation).unwrap();
-            assert!(tells(&file) && !tells(&clean));
+            assert!(contains_secret(&file) && !contains_secret(&clean));
             assert_eq!(Metadata::of(PictureFormat::Jpeg, &clean).orientation, orientation);
             assert_eq!(decode_jpeg(&clean), decode_jpeg(&jpeg));
             if number == 1 {
@@ -158,16 +158,16 @@ fn a_jpeg_is_cleaned_without_touching_its_pixels() {
             }
         }
     }
-    // A second half that is missing is no reason to panic.
+    // A missing second half must not cause a panic.
     for end in 0..200 {
-        let file = talkative(&road_jpeg(64, 36), 6);
+        let file = with_camera_metadata(&road_jpeg(64, 36), 6);
         let _ = stripped(PictureFormat::Jpeg, &file[..end], Orientation::UPRIGHT);
         let _ = Metadata::of(PictureFormat::Jpeg, &file[..end]);
     }
 }
 
 #[test]
-fn png_and_webp_are_cleaned_too() {
+fn metadata_of_png_and_webp_is_removed_too() {
     let planes = decode_jpeg(&road_jpeg(64, 36)).unwrap();
     let png = codec().encode(&planes, OutputFormat::Png, 0).unwrap();
     let mut chunk = (SECRET.len() as u32).to_be_bytes().to_vec();
@@ -191,7 +191,11 @@ fn png_and_webp_are_cleaned_too() {
     let found = Metadata::of(PictureFormat::WebP, &file);
     assert_eq!((found.orientation.number(), found.extras), (6, true));
     let clean = stripped(PictureFormat::WebP, &file, found.orientation).unwrap();
-    assert!(tells(&file) && !tells(&clean) && !Metadata::of(PictureFormat::WebP, &clean).extras);
+    assert!(
+        contains_secret(&file)
+            && !contains_secret(&clean)
+            && !Metadata::of(PictureFormat::WebP, &clean).extras
+    );
     let mut codec = codec();
     let decoded = [&webp[..], &clean].map(|data| codec.decode(&encoded(PictureFormat::WebP, data)));
     assert!(decoded[0].is_ok());
@@ -203,7 +207,7 @@ fn png_and_webp_are_cleaned_too() {
 }
 
 #[test]
-fn coarse_is_what_would_only_get_worse() {
+fn a_jpeg_is_coarse_if_encoding_it_again_only_makes_it_worse() {
     let canvas = Scene::new(5, 160, 90).draw(40).0;
     let at = |quality, subsamp| {
         turbo(canvas.pixels(), 160, 90, |c| {
@@ -224,8 +228,8 @@ fn coarse_is_what_would_only_get_worse() {
     assert!(!codec.is_as_coarse(b"", 85));
 }
 
-/// Samples of a plane that differ from `flat`.
-fn left(plane: Plane<'_>, flat: u8) -> usize {
+/// Counts the samples of a plane that differ from `flat`.
+fn count_unlike(plane: Plane<'_>, flat: u8) -> usize {
     plane.rows().flatten().filter(|sample| **sample != flat).count()
 }
 
@@ -240,23 +244,23 @@ fn a_mask_covers_every_pixel_that_it_touches() {
             });
             let mut planes = decode_jpeg(&jpeg).unwrap();
             paint(&mut planes, [&all]);
-            assert_eq!(left(planes.luma(), 0), 0);
+            assert_eq!(count_unlike(planes.luma(), 0), 0);
             for chroma in planes.chroma().into_iter().flatten() {
-                assert_eq!(left(chroma, 128), 0);
+                assert_eq!(count_unlike(chroma, 128), 0);
             }
         }
     }
 }
 
-/// Two pictures that differ in nothing but masked pixels are one and the same, whichever way they were turned before.
+/// Two pictures that differ only in masked pixels become identical, whatever their orientation.
 #[test]
-fn nothing_of_a_masked_pixel_is_left_in_a_turned_picture() {
+fn nothing_of_a_masked_pixel_is_left_in_a_rotated_picture() {
     let mask = polygon(&[(0.2, 0.25), (0.6, 0.25), (0.6, 0.7), (0.2, 0.7)]);
     let mut codec = codec();
     for (width, height) in [(35_u32, 23_u32), (34, 23), (35, 22), (34, 22)] {
         let pixels = (width * height) as usize;
         for orientation in (1..=8).filter_map(Orientation::new) {
-            // Where each pixel is shown: two grey pictures hold its number.
+            // Two grey pictures contain the number of each pixel, to find its shown position.
             let mut shown = |part: fn(usize) -> u8| -> Planes {
                 let numbers: Vec<u8> = (0..pixels).map(part).collect();
                 let planes = codec.decode(&raw(PictureFormat::Gray8, width, height, 0, &numbers)).unwrap();
@@ -266,7 +270,7 @@ fn nothing_of_a_masked_pixel_is_left_in_a_turned_picture() {
             let mut painted = high.clone();
             let mut cover = high.clone();
             paint(&mut painted, [&mask]);
-            // What is painted black whatever it was.
+            // The pixels that become black in any case.
             cover.split_mut()[0].fill(255);
             paint(&mut cover, [&mask]);
             let samples = |planes: &Planes| planes.luma().rows().flatten().copied().collect::<Vec<u8>>();
@@ -297,21 +301,21 @@ fn nothing_of_a_masked_pixel_is_left_in_a_turned_picture() {
 }
 
 #[test]
-fn a_mask_thinner_than_a_pixel_still_hides() {
+fn a_mask_thinner_than_a_pixel_still_covers_pixels() {
     let white = vec![255; 40 * 30];
     let painted = |mask: &Polygon| {
         let mut planes = codec().decode(&raw(PictureFormat::Gray8, 40, 30, 0, &white)).unwrap();
         paint(&mut planes, [mask]);
         planes
     };
-    // A hair across the picture, between pixel centres.
+    // A very thin mask across the picture, between pixel centres.
     let hair = painted(&polygon(&[(0.0, 0.501), (1.0, 0.501), (1.0, 0.502), (0.0, 0.502)]));
     let rows: Vec<&[u8]> = hair.luma().rows().collect();
-    assert!(rows[15].iter().all(|luma| *luma == 0), "the row it lies in");
-    assert_eq!(left(hair.luma(), 255), 40, "and no other");
+    assert!(rows[15].iter().all(|luma| *luma == 0), "the row in which it lies");
+    assert_eq!(count_unlike(hair.luma(), 255), 40, "no other pixel");
     let dot = painted(&polygon(&[(0.51, 0.51), (0.512, 0.51), (0.511, 0.512)]));
-    assert_eq!(left(dot.luma(), 255), 1);
-    // Every pixel that a slanted edge passes: of none of them is a part left to see.
+    assert_eq!(count_unlike(dot.luma(), 255), 1);
+    // Each pixel that a diagonal edge crosses is covered completely.
     let slanted = polygon(&[(0.1, 0.1), (0.9, 0.35), (0.3, 0.9)]);
     let planes = painted(&slanted);
     for (index, a) in slanted.points().iter().enumerate() {

@@ -1,4 +1,4 @@
-//! ICC profiles: the colours that viewers show, whatever becomes of the profile.
+//! Tests that pictures with ICC profiles keep the colours that viewers show.
 
 use std::io::Cursor;
 
@@ -8,34 +8,34 @@ use image::{ExtendedColorType, ImageDecoder as _, ImageEncoder};
 use moxcms::ColorProfile;
 use turbojpeg::Subsamp;
 
-use super::super::kept::MOST_KEPT_BYTES;
-use super::super::{KeptMetadata, Metadata, Orientation, Plane, paint, stripped};
+use super::super::preserved_metadata::MAX_METADATA_BYTES;
+use super::super::{Metadata, Orientation, Plane, PreservedMetadata, paint, stripped};
 use super::formats::{gradient, turbo};
-use super::kept::icc_segments;
+use super::preserved_metadata::icc_segments;
 use super::*;
 use crate::domain::{NormalizedPoint, OutputFormat, Polygon};
 
 const SIZE: (u32, u32) = (64, 48);
 const SECRET: &[u8] = b"camera 4711 of J. Doe";
 
-/// sRGB with red and blue in each other's place.
+/// sRGB with red and blue exchanged.
 pub(crate) fn swapped() -> Vec<u8> {
     let mut profile = ColorProfile::new_srgb();
     std::mem::swap(&mut profile.red_colorant, &mut profile.blue_colorant);
     profile.cicp = None;
-    talking(&profile.encode().unwrap())
+    with_device_name(&profile.encode().unwrap())
 }
 
 fn srgb() -> Vec<u8> {
-    talking(&ColorProfile::new_srgb().encode().unwrap())
+    with_device_name(&ColorProfile::new_srgb().encode().unwrap())
 }
 
 fn gray(gamma: f32) -> Vec<u8> {
-    talking(&ColorProfile::new_gray_with_gamma(gamma).encode().unwrap())
+    with_device_name(&ColorProfile::new_gray_with_gamma(gamma).encode().unwrap())
 }
 
-/// The profile with one tag more, which names a device, and its name in the header.
-fn talking(icc: &[u8]) -> Vec<u8> {
+/// Returns the profile with an additional tag and a header field that name a device.
+fn with_device_name(icc: &[u8]) -> Vec<u8> {
     let count = u32::from_be_bytes(icc[128..132].try_into().unwrap());
     let mut talking = icc[..132].to_vec();
     talking[48..56].copy_from_slice(&SECRET[..8]);
@@ -54,7 +54,7 @@ fn talking(icc: &[u8]) -> Vec<u8> {
     talking
 }
 
-/// The same conversion as [`swapped`], by a table (mft2) instead of three colorants.
+/// Returns the same conversion as [`swapped`] with a table (mft2) instead of three colorants.
 fn swapped_by_table() -> Vec<u8> {
     let colorants = {
         let srgb = ColorProfile::new_srgb();
@@ -80,7 +80,7 @@ fn swapped_by_table() -> Vec<u8> {
         lut.extend((0..3_usize).flat_map(|axis| {
             let parts = (0..3_usize).filter(|channel| corner >> (2 - channel) & 1 == 1);
             let sum: f64 = parts.map(|channel| colorants[channel][axis]).sum();
-            // XYZ is written with 1 bit before the point.
+            // XYZ has one integer bit.
             word(sum / (1.0 + 32_767.0 / 32_768.0)).to_be_bytes()
         }));
     }
@@ -102,7 +102,8 @@ fn with_red_and_blue_swapped(rgb: &[u8]) -> Vec<u8> {
     rgb.as_chunks::<3>().0.iter().flat_map(|[r, g, b]| [*b, *g, *r]).collect()
 }
 
-/// Files of these pixels in every format and several subsamplings, with a profile or without one.
+/// Returns files of these pixels in each format and several subsamplings, with or without a
+/// profile.
 fn files(rgb: &[u8], icc: Option<&[u8]>) -> Vec<(String, PictureFormat, Vec<u8>)> {
     let (width, height) = SIZE;
     let mut files = Vec::new();
@@ -142,8 +143,8 @@ fn decode(format: PictureFormat, data: &[u8]) -> Planes {
     codec().decode(&encoded(format, data)).unwrap()
 }
 
-/// Largest difference between the samples of two pictures.
-fn off(a: &Planes, b: &Planes) -> u8 {
+/// Returns the maximum difference between the samples of two pictures.
+fn max_difference(a: &Planes, b: &Planes) -> u8 {
     let planes = |planes: &Planes| -> Vec<Vec<u8>> {
         let all = [planes.luma()].into_iter().chain(planes.chroma().into_iter().flatten());
         all.map(|plane: Plane<'_>| plane.rows().flatten().copied().collect()).collect()
@@ -161,21 +162,21 @@ fn colours_of_a_profile_become_srgb_in_every_format() {
         for ((case, format, file), (.., expected)) in files(&rgb, Some(&icc)).into_iter().zip(shown) {
             let (found, expected) = (decode(format, &file), decode(format, &expected));
             assert_eq!(found.subsampling(), expected.subsampling());
-            let off = off(&found, &expected);
-            // Each of the two lost something of its own when it was encoded.
-            assert!(off <= 10, "{case}, {kind}: off by {off}");
+            let difference = max_difference(&found, &expected);
+            // Both were encoded with loss.
+            assert!(difference <= 10, "{case}, {kind}: off by {difference}");
         }
     }
 }
 
 #[test]
-fn srgb_and_profiles_that_are_none_change_nothing() {
+fn srgb_and_invalid_profiles_change_nothing() {
     let rgb = gradient(SIZE.0, SIZE.1);
     let broken = swapped()[..200].to_vec();
     let mut other_colours = swapped();
     other_colours[16..20].copy_from_slice(b"CMYK");
     let mut too_large = swapped();
-    too_large.resize(MOST_KEPT_BYTES + 1, 0);
+    too_large.resize(MAX_METADATA_BYTES + 1, 0);
     let many_tags = [&swapped()[..128], &[0xFF; 400][..]].concat();
     for (name, icc) in [
         ("sRGB", srgb()),
@@ -194,7 +195,7 @@ fn srgb_and_profiles_that_are_none_change_nothing() {
 }
 
 #[test]
-fn grey_pictures_have_grey_profiles() {
+fn grey_pictures_use_only_grey_profiles() {
     let levels: Vec<u8> = (0..SIZE.0 * SIZE.1).map(|at| (at % SIZE.0 * 4) as u8).collect();
     let mut png = Vec::new();
     let mut encoder = PngEncoder::new(&mut png);
@@ -210,31 +211,32 @@ fn grey_pictures_have_grey_profiles() {
             let linear = f64::from(*level) / 255.0;
             let shown =
                 if linear <= 0.003_130_8 { 12.92 * linear } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 };
-            // A level of dark light is many levels of sRGB, and JPEG may be a level off.
-            let most = if format == PictureFormat::Jpeg { 14.0 } else { 2.0 };
-            assert!((255.0 * shown - f64::from(*sample)).abs() <= most, "{format}: {level} is {sample}");
+            // In dark colours one level of light is many levels of sRGB, and JPEG may be off by one
+            // level.
+            let tolerance = if format == PictureFormat::Jpeg { 14.0 } else { 2.0 };
+            assert!((255.0 * shown - f64::from(*sample)).abs() <= tolerance, "{format}: {level} is {sample}");
         }
     }
-    // What is made for colours says nothing of grey.
+    // A colour profile does not apply to grey pictures.
     let jpeg = with_profile(&plain, Some(&swapped()));
     assert_eq!(decode(PictureFormat::Jpeg, &jpeg), decode(PictureFormat::Jpeg, &plain));
 }
 
 #[test]
-fn a_copy_keeps_the_colours_and_nothing_that_tells_more() {
+fn a_copy_keeps_the_colours_and_no_private_data() {
     let rgb = gradient(SIZE.0, SIZE.1);
-    let tells = |data: &[u8]| data.windows(8).any(|part| part == &SECRET[..8]);
+    let has_secret = |data: &[u8]| data.windows(8).any(|part| part == &SECRET[..8]);
     for (kind, icc) in [("colorants", swapped()), ("a table", swapped_by_table())] {
         for (case, format, file) in files(&rgb, Some(&icc)) {
             assert!(Metadata::of(format, &file).extras, "{case}");
             let copy = stripped(format, &file, Orientation::UPRIGHT).unwrap();
-            assert!(!tells(&copy), "{case}, {kind}");
+            assert!(!has_secret(&copy), "{case}, {kind}");
             assert_eq!(decode(format, &copy), decode(format, &file), "{case}, {kind}: the same colours");
             if format == PictureFormat::Png {
-                // Packed, it says nothing to the eye.
+                // Compressed profiles cannot be searched for the text.
                 let mut others = PngDecoder::new(Cursor::new(&copy[..])).unwrap();
                 let icc = others.icc_profile().unwrap().unwrap();
-                assert!(!tells(&icc), "{case}, {kind}");
+                assert!(!has_secret(&icc), "{case}, {kind}");
                 assert!(icc.len() < swapped().len().max(swapped_by_table().len() + 300));
             }
             assert_eq!(
@@ -255,20 +257,20 @@ fn a_copy_keeps_the_colours_and_nothing_that_tells_more() {
 }
 
 #[test]
-fn a_profile_that_was_applied_is_not_put_in_again() {
+fn a_profile_that_was_applied_is_not_inserted_again() {
     let rgb = gradient(SIZE.0, SIZE.1);
     for (icc, is_kept) in [(swapped(), false), (srgb(), true)] {
         for (case, format, file) in files(&rgb, Some(&icc)) {
-            let kept = KeptMetadata::of(format, &file);
+            let kept = PreservedMetadata::of(format, &file);
             let encoded = codec().encode(&decode(format, &file), OutputFormat::Jpeg, 90).unwrap();
-            let made = kept.put_into(PictureFormat::Jpeg, encoded).unwrap();
+            let made = kept.insert_into(PictureFormat::Jpeg, encoded).unwrap();
             assert_eq!(made.windows(12).any(|part| part == b"ICC_PROFILE\0"), is_kept, "{case}");
         }
     }
 }
 
 #[test]
-fn masks_and_scales_meet_converted_colours() {
+fn masks_and_scaling_work_on_converted_colours() {
     let rgb = gradient(SIZE.0, SIZE.1);
     let mut codec = codec();
     let all =
@@ -279,15 +281,16 @@ fn masks_and_scales_meet_converted_colours() {
         let small = codec.decode_at_least(&encoded(format, &file), 32, 24).unwrap();
         let after = codec.scale(&planes, 32, 24).unwrap();
         let early = codec.scale(&small, 32, 24).unwrap();
-        assert!(off(&early, &after) <= 8, "{case}: off by {}", off(&early, &after));
+        assert!(max_difference(&early, &after) <= 8, "{case}: off by {}", max_difference(&early, &after));
         paint(&mut planes, [&mask]);
         assert!(planes.luma().rows().flatten().all(|luma| *luma == 0), "{case}");
     }
 }
 
-/// Every cut and many single changes: whatever a profile says, the picture is decoded, and to the same size.
+/// Applies all truncations and many single changes: with any profile, the picture is decoded, with
+/// the same size.
 #[test]
-fn no_profile_takes_a_picture_down() {
+fn no_profile_prevents_decoding() {
     let jpeg = turbo(&gradient(16, 16), 16, 16, |_| {});
     for icc in [swapped(), swapped_by_table(), gray(2.2)] {
         let mut random = 7_usize;

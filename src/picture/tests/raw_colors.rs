@@ -1,4 +1,4 @@
-//! Raw luma and chroma of every range and matrix: the colours that they were made of.
+//! Tests that raw luma and chroma of each range and matrix are converted to the original colours.
 
 use super::*;
 use crate::domain::{ColorMatrix, ColorRange, OutputFormat, RawColors};
@@ -13,7 +13,7 @@ const COLORS: [[f64; 3]; 7] = [
     [220.0, 200.0, 30.0],
 ];
 
-/// Y, Cb and Cr of a colour, as ITU-T H.273 has it.
+/// Returns Y, Cb and Cr of a colour as defined by ITU-T H.273.
 fn ycbcr([r, g, b]: [f64; 3], colors: RawColors) -> [f64; 3] {
     let (red, blue) = match colors.matrix {
         ColorMatrix::Bt601 => (0.299, 0.114),
@@ -57,11 +57,11 @@ fn every_range_and_matrix_shows_the_same_colours() {
                         |plane: super::super::Plane<'_>| plane.rows().flatten().copied().collect::<Vec<u8>>();
                     let [blue, red] = planes.chroma().unwrap().map(samples);
                     for (found, expected) in [samples(planes.luma()), blue, red].into_iter().zip(expected) {
-                        let most =
+                        let largest =
                             found.iter().map(|one| (f64::from(*one) - expected).abs()).fold(0.0, f64::max);
                         assert!(
-                            most <= 2.0,
-                            "{color:?} {format} {colors:?} {width}x{height}: off by {most:.1}"
+                            largest <= 2.0,
+                            "{color:?} {format} {colors:?} {width}x{height}: off by {largest:.1}"
                         );
                     }
                 }
@@ -83,7 +83,7 @@ fn grey_of_limited_range_is_stretched_and_jpegs_own_range_is_not_touched() {
 }
 
 #[test]
-fn pixels_out_of_a_video_decoder_have_the_contrast_of_the_scene() {
+fn pixels_of_a_video_decoder_have_the_contrast_of_the_scene() {
     let color = [235.0, 235.0, 235.0];
     let limited = RawColors { range: ColorRange::Limited, matrix: ColorMatrix::Bt709 };
     let [y, cb, cr] = ycbcr(color, limited).map(|value| value.round() as u8);

@@ -1,4 +1,4 @@
-//! Planes out again: fidelity, thumbnails, contact sheets, and the measures of real frames.
+//! Tests encoding: fidelity, thumbnails, contact sheets, and the measures of real frames.
 
 use super::super::{Canvas, DEFAULT_THUMBNAIL_SIDE, Tile, probe};
 use super::*;
@@ -65,7 +65,7 @@ fn thumbnails_keep_the_shape_and_are_never_larger() {
         let small = codec.thumbnail(&planes, DEFAULT_THUMBNAIL_SIDE, 80).unwrap();
         let info = probe(&encoded(PictureFormat::Jpeg, &small), &Limits::default()).unwrap();
         assert_eq!((info.width, info.height), expected);
-        // The mean of a mean is the mean.
+        // The mean of means is the mean.
         let mean = |planes: &Planes| {
             let luma: Vec<u8> = planes.luma().rows().flatten().copied().collect();
             luma.iter().map(|l| f64::from(*l)).sum::<f64>() / luma.len() as f64
@@ -76,7 +76,7 @@ fn thumbnails_keep_the_shape_and_are_never_larger() {
 }
 
 #[test]
-fn contact_sheets_hold_all_tiles_and_each_label_stands_under_its_picture() {
+fn contact_sheets_contain_all_tiles_with_each_label_below_its_picture() {
     let mut codec = codec();
     let gray = codec.decode(&raw(PictureFormat::Gray8, 3, 2, 0, &[0, 50, 100, 150, 200, 250])).unwrap();
     let wide = decode_jpeg(&road_jpeg(320, 180)).unwrap();
@@ -84,16 +84,17 @@ fn contact_sheets_hold_all_tiles_and_each_label_stands_under_its_picture() {
     let tiles = [&wide, &gray, &tall]
         .map(|picture| Tile { label: "a label that is much too long for its tile".to_owned(), picture });
     let sheet = codec.contact_sheet(&tiles, 2, 100).unwrap();
-    // Rows of 56 and of 300 pixels: a tall picture makes its own row high, not every row.
+    // Rows of 56 and of 300 pixels: a tall picture determines the height of its own row only.
     assert_eq!((sheet.width(), sheet.height()), (8 + 2 * 108, 8 + (56 + 26) + (300 + 26)));
-    // The rows with ink in a column of the sheet, beside the picture that is narrower than its tile.
+    // The rows with text in a column of the sheet next to the picture that is narrower than its
+    // tile.
     let ink = |left: usize, right: usize| -> Vec<usize> {
         let rows = sheet.pixels().chunks_exact(3 * sheet.width() as usize);
         let has_ink =
             |row: &[u8]| row[3 * left..3 * right].chunks_exact(3).any(|pixel| pixel == [225, 228, 232]);
         rows.enumerate().filter(|(_, row)| has_ink(row)).map(|(y, _)| y).collect()
     };
-    // The grey one is 2 pixels high: its label begins 6 below it, and is 7 high.
+    // The grey picture is 2 pixels high: its label begins 6 pixels below it and is 7 pixels high.
     assert_eq!(ink(116, 160), Vec::from_iter(8 + 2 + 6..8 + 2 + 6 + 7));
     assert!(codec.contact_sheet(&[], 4, 100).is_ok());
     assert!(codec.contact_sheet(&tiles, 1, 4_096).is_ok());
@@ -112,7 +113,8 @@ fn drawing_outside_of_a_canvas_is_harmless() {
     assert_eq!(canvas.pixels().iter().filter(|sample| **sample == 255).count(), 3);
 }
 
-/// Mean luma, RMS contrast, Laplacian variance and noise sigma of real frames, computed with OpenCV.
+/// Compares mean luma, RMS contrast, Laplacian variance and noise sigma of real frames with values
+/// computed with OpenCV.
 #[test]
 fn measures_of_real_frames_agree_with_opencv() {
     let Some(expected) = real_frame("expected-luma-metrics.json") else {

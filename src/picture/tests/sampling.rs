@@ -1,19 +1,20 @@
-//! JPEG of any sampling factors: the picture, in planes with as much chroma as it had.
+//! Tests JPEGs with any sampling factors: the planes have the chroma resolution of the file.
 
 use super::super::{Subsampling, paint};
 use super::*;
 use crate::domain::{NormalizedPoint, Polygon};
 
-/// A baseline JPEG of flat blocks: 8 x 8 samples each, of the three components with these sampling factors.
+/// Returns a baseline JPEG of flat blocks of 8 x 8 samples, for three components with these
+/// sampling factors.
 ///
-/// The values are DC steps of 8 around 128, one for each block of the component, in the order of its rows.
+/// The values are DC steps of 8 around 128, one for each block of the component, row by row.
 fn flat_blocks(
     size: (u16, u16),
     factors: [(u8, u8); 3],
     value: impl Fn(usize, usize, usize) -> i32,
 ) -> Vec<u8> {
     let mut file = vec![0xFF, 0xD8];
-    // Every step is 8: of a DC coefficient, one in the value of all samples.
+    // All quantisation steps are 8: a step of a DC coefficient changes all samples by 1.
     file.extend(super::outputs::segment(0xDB, &[&[0][..], &[8; 64]].concat()));
     let mut frame = vec![8];
     frame.extend(size.1.to_be_bytes());
@@ -29,12 +30,12 @@ fn flat_blocks(
     let ac: Vec<u8> = [&[0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &[0]].concat();
     file.extend(super::outputs::segment(0xC4, &[dc, ac].concat()));
     file.extend(super::outputs::segment(0xDA, &[3, 1, 0, 2, 0, 3, 0, 0, 63, 0]));
-    let most = factors.iter().fold((1, 1), |most, (h, v)| (most.0.max(*h), most.1.max(*v)));
+    let largest = factors.iter().fold((1, 1), |largest, (h, v)| (largest.0.max(*h), largest.1.max(*v)));
     let units = |side: u16, factor: u8| usize::from(side).div_ceil(8 * usize::from(factor));
     let mut bits = Bits::default();
     let mut last = [0; 3];
-    for row in 0..units(size.1, most.1) {
-        for column in 0..units(size.0, most.0) {
+    for row in 0..units(size.1, largest.1) {
+        for column in 0..units(size.0, largest.0) {
             for (component, (h, v)) in factors.into_iter().enumerate() {
                 let (h, v) = (usize::from(h), usize::from(v));
                 for (y, x) in (0..v).flat_map(|y| (0..h).map(move |x| (y, x))) {
@@ -72,7 +73,7 @@ impl Bits {
         }
     }
 
-    /// The difference of a DC coefficient, and no other coefficients.
+    /// Writes the difference of a DC coefficient, and no other coefficients.
     fn put_level(&mut self, difference: i32) {
         let category = u32::BITS - difference.unsigned_abs().leading_zeros();
         self.put(category, 4);
@@ -105,11 +106,14 @@ const UNUSUAL: [([(u8, u8); 3], Subsampling); 9] = [
 fn every_sampling_factor_shows_the_picture() {
     for (factors, subsampling) in UNUSUAL {
         for size in [(64_u16, 48_u16), (61, 45)] {
-            let most = factors.iter().fold((1, 1), |most, (h, v)| (most.0.max(*h), most.1.max(*v)));
-            // Values that depend on where a block lies in the picture, not on how it is sampled.
+            let largest =
+                factors.iter().fold((1, 1), |largest, (h, v)| (largest.0.max(*h), largest.1.max(*v)));
+            // Values that depend on the position of a block in the picture, not on its sampling.
             let value = |component: usize, x: usize, y: usize| {
-                let (h, v) =
-                    (usize::from(most.0 / factors[component].0), usize::from(most.1 / factors[component].1));
+                let (h, v) = (
+                    usize::from(largest.0 / factors[component].0),
+                    usize::from(largest.1 / factors[component].1),
+                );
                 [100, 118, 138][component] + ((x * h / 4 + y * v / 4) % 2) as i32 * 12
             };
             let jpeg = flat_blocks(size, factors, value);
@@ -122,12 +126,12 @@ fn every_sampling_factor_shows_the_picture() {
                 let by = if component == 0 { (1, 1) } else { (h, v) };
                 for (y, row) in plane.rows().enumerate() {
                     for (x, sample) in row.iter().enumerate() {
-                        // Its block, by the pixel in its middle.
+                        // The block that contains the centre of the sample.
                         let pixel = (x * by.0 + by.0 / 2, y * by.1 + by.1 / 2);
-                        let side = |most: u8, own: u8| 8 * usize::from(most) / usize::from(own);
+                        let side = |largest: u8, own: u8| 8 * usize::from(largest) / usize::from(own);
                         let block = (
-                            pixel.0 / side(most.0, factors[component].0),
-                            pixel.1 / side(most.1, factors[component].1),
+                            pixel.0 / side(largest.0, factors[component].0),
+                            pixel.1 / side(largest.1, factors[component].1),
                         );
                         let expected = value(component, block.0, block.1);
                         let off = (i32::from(*sample) - expected).abs();
@@ -142,31 +146,31 @@ fn every_sampling_factor_shows_the_picture() {
     }
 }
 
-/// libjpeg cannot show samples of one and a half pixels, nor can viewers that are built on it.
+/// libjpeg does not support samples of one and a half pixels, and neither do viewers based on it.
 #[test]
-fn fractions_of_a_pixel_are_told_as_not_supported() {
+fn fractional_sampling_is_reported_as_not_supported() {
     let jpeg = flat_blocks((64, 48), [(3, 1), (2, 1), (1, 1)], |_, _, _| 128);
     assert!(matches!(decode_jpeg(&jpeg), Err(DecodeError::Unsupported(_))), "{:?}", decode_jpeg(&jpeg));
 }
 
-/// A chroma sample of the file may cover more pixels than one of the planes: where one of them is masked, so is the colour of
-/// all of them.
+/// A chroma sample of the file may cover more pixels than a chroma sample of the planes. If one of
+/// these pixels is masked, the colour of all of them is removed.
 #[test]
 fn nothing_of_a_masked_pixel_is_left_in_a_picture_of_coarse_chroma() {
     let point = |x: f64, y: f64| NormalizedPoint { x: x / 64.0, y: y / 48.0 };
-    // Pixel 17, 13 and nothing else.
+    // Only pixel 17, 13.
     let (left, upper, right, lower) = (17.2, 13.2, 17.8, 13.8);
     let corners = vec![point(left, upper), point(right, upper), point(right, lower), point(left, lower)];
     let mask = Polygon::new(corners).unwrap();
     for (factors, _) in UNUSUAL {
-        let most = factors.iter().fold((1, 1), |most, (h, v)| (most.0.max(*h), most.1.max(*v)));
+        let largest = factors.iter().fold((1, 1), |largest, (h, v)| (largest.0.max(*h), largest.1.max(*v)));
         let value = |component: usize, _, _| [100, 150, 160][component];
         let mut planes = decode_jpeg(&flat_blocks((64, 48), factors, value)).unwrap();
         paint(&mut planes, [&mask]);
         let (h, v) = planes.subsampling().factors();
         for (plane, own) in planes.chroma().unwrap().into_iter().zip(&factors[1..]) {
             // The pixels of the file's own sample.
-            let size = (usize::from(most.0.div_ceil(own.0)), usize::from(most.1.div_ceil(own.1)));
+            let size = (usize::from(largest.0.div_ceil(own.0)), usize::from(largest.1.div_ceil(own.1)));
             let (columns, rows) = (
                 17 / size.0 * size.0..(17 / size.0 + 1) * size.0,
                 13 / size.1 * size.1..(13 / size.1 + 1) * size.1,
@@ -176,7 +180,7 @@ fn nothing_of_a_masked_pixel_is_left_in_a_picture_of_coarse_chroma() {
             }
             assert!(
                 plane.data.iter().filter(|sample| **sample == 128).count() < 40,
-                "{factors:?}: not all of it"
+                "{factors:?}: other chroma remains"
             );
         }
     }

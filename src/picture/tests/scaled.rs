@@ -1,4 +1,5 @@
-//! JPEG that is scaled while it is decoded: planes of the right size, shape and colours.
+//! Tests JPEGs that are scaled while they are decoded: planes have the right size, shape and
+//! colours.
 
 use turbojpeg::Subsamp;
 
@@ -20,8 +21,8 @@ fn scaled(jpeg: &[u8], width: u32, height: u32) -> Planes {
     codec().decode_at_least(&encoded(PictureFormat::Jpeg, jpeg), width, height).unwrap()
 }
 
-/// Largest difference between a plane and the gradient that it shows, smaller or not.
-fn off(plane: Plane<'_>, whole: Plane<'_>) -> u8 {
+/// Returns the maximum difference between a plane and the gradient that it shows, at any scale.
+fn max_difference(plane: Plane<'_>, whole: Plane<'_>) -> u8 {
     let rows: Vec<&[u8]> = whole.rows().collect();
     let at = |index: usize, side: usize, whole: usize| ((2 * index + 1) * whole / (2 * side)).min(whole - 1);
     let differences = plane.rows().enumerate().flat_map(|(y, row)| {
@@ -34,7 +35,7 @@ fn off(plane: Plane<'_>, whole: Plane<'_>) -> u8 {
 }
 
 #[test]
-fn every_subsampling_is_scaled_to_planes_of_its_own_kind() {
+fn scaling_keeps_the_subsampling() {
     for (width, height) in [(320_u32, 240_u32), (319, 237), (240, 321)] {
         let rgb = gradient(width, height);
         for (subsamp, subsampling) in SUBSAMPLINGS {
@@ -49,17 +50,22 @@ fn every_subsampling_is_scaled_to_planes_of_its_own_kind() {
                     let planes = scaled(&jpeg, wanted.0, wanted.1);
                     let case = format!("{width} x {height}, {subsamp:?}, {progressive}, {wanted:?}");
                     let size = (planes.width(), planes.height());
-                    let least = (width.div_ceil(scaled_by), height.div_ceil(scaled_by));
-                    // Rows of 4:1:1 that do not end with a block are only scaled as far as they do.
-                    let allowed = [least, (width.div_ceil(scaled_by / 2), height.div_ceil(scaled_by / 2))];
+                    let smallest = (width.div_ceil(scaled_by), height.div_ceil(scaled_by));
+                    // A picture in 4:1:1 is scaled only if the rows of the result end within a block.
+                    let allowed = [smallest, (width.div_ceil(scaled_by / 2), height.div_ceil(scaled_by / 2))];
                     let rare = subsampling == Subsampling::S411;
-                    assert!(size == least || rare && allowed.contains(&size), "{case}: {size:?}");
+                    assert!(size == smallest || rare && allowed.contains(&size), "{case}: {size:?}");
                     assert_eq!(planes.subsampling(), subsampling, "{case}");
-                    // A step to the next sample, and what the scaler makes of edges and of the encoder's loss.
-                    let most = 24;
-                    assert!(off(planes.luma(), whole.luma()) <= most, "{case}");
+                    // One step to the next sample, and errors of the scaler at edges and of the
+                    // encoder.
+                    let tolerance = 24;
+                    assert!(max_difference(planes.luma(), whole.luma()) <= tolerance, "{case}");
                     if let (Some(small), Some(large)) = (planes.chroma(), whole.chroma()) {
-                        assert!(off(small[0], large[0]) <= most && off(small[1], large[1]) <= most, "{case}");
+                        assert!(
+                            max_difference(small[0], large[0]) <= tolerance
+                                && max_difference(small[1], large[1]) <= tolerance,
+                            "{case}"
+                        );
                     }
                     let mut padded = planes.clone();
                     padded.pad_luma();
@@ -71,11 +77,11 @@ fn every_subsampling_is_scaled_to_planes_of_its_own_kind() {
 }
 
 #[test]
-fn what_is_wanted_whole_is_decoded_whole() {
+fn a_picture_needed_at_full_size_is_decoded_at_full_size() {
     for (width, height) in [(16, 16), (17, 23), (64, 36), (321, 179)] {
         let jpeg = road_jpeg(width, height);
         let whole = decode_jpeg(&jpeg).unwrap();
-        // More than half is too much for the next scale.
+        // More than half of the size needs the next larger scale.
         let half = (width / 2 + 1, height / 2 + 1);
         for wanted in [(width, 0), (0, height), (width, height), half, (u32::MAX, u32::MAX)] {
             assert_eq!(scaled(&jpeg, wanted.0, wanted.1), whole, "{width} x {height} for {wanted:?}");
@@ -84,7 +90,7 @@ fn what_is_wanted_whole_is_decoded_whole() {
 }
 
 #[test]
-fn no_picture_is_too_small_to_be_scaled() {
+fn the_smallest_pictures_can_be_scaled() {
     for side in 1..=40 {
         for (width, height) in [(side, 1), (side, 23), (1, side), (23, side)] {
             let rgb = vec![90; (width * height * 3) as usize];
@@ -101,7 +107,7 @@ fn no_picture_is_too_small_to_be_scaled() {
 }
 
 #[test]
-fn a_scaled_picture_looks_like_one_that_was_scaled_after() {
+fn scaling_while_decoding_looks_like_scaling_afterwards() {
     let mut frames = vec![road_jpeg(1280, 720), road_jpeg(640, 360)];
     frames.extend(["dense-1080p-a.jpg", "road/0121.jpg"].into_iter().filter_map(real_frame));
     let mut codec = codec();
@@ -120,7 +126,7 @@ fn a_scaled_picture_looks_like_one_that_was_scaled_after() {
 }
 
 #[test]
-fn a_broken_picture_is_as_broken_when_it_is_scaled() {
+fn a_broken_picture_fails_in_the_same_way_when_it_is_scaled() {
     let jpeg = road_jpeg(640, 360);
     for end in [jpeg.len() - 3, jpeg.len() / 2, 300] {
         let source = encoded(PictureFormat::Jpeg, &jpeg[..end]);

@@ -1,6 +1,6 @@
-//! EXIF that is kept beside a picture that was made anew: what it says is true of that picture.
+//! Tests that EXIF of a picture that was encoded again is correct for that picture.
 
-use super::super::{KeptMetadata, tiff};
+use super::super::{PreservedMetadata, tiff};
 use super::outputs::segment;
 use super::*;
 use crate::domain::OutputFormat;
@@ -8,7 +8,7 @@ use crate::domain::OutputFormat;
 const MAKER: &[u8] = b"what the maker noted";
 const THUMBNAIL: &[u8] = b"\xFF\xD8a small copy of the picture as it was\xFF\xD9";
 
-/// A block in the byte order that is asked for.
+/// A TIFF block under construction in one byte order.
 struct Writer {
     big_endian: bool,
     bytes: Vec<u8>,
@@ -46,12 +46,13 @@ impl Writer {
     }
 }
 
-/// Orientation 6, 640 x 480 in four places, a maker's note, and a thumbnail; `first` puts the thumbnail before the note.
+/// Returns a block with orientation 6, 640 x 480 in four entries, a maker note, and a thumbnail;
+/// `first` puts the thumbnail before the note.
 fn block(big_endian: bool, first: bool) -> Vec<u8> {
     let mut writer = Writer { big_endian, bytes: if big_endian { b"MM".to_vec() } else { b"II".to_vec() } };
     writer.short(42);
     writer.long(8);
-    // Where things lie: directories of 4, 3 and 3 entries, then the two values.
+    // The offsets: directories of 4, 3 and 3 entries, then the two values.
     let (exif, small) = (8 + 2 + 4 * 12 + 4, 8 + 2 + 4 * 12 + 4 + 2 + 3 * 12 + 4);
     let values = small + 2 + 3 * 12 + 4;
     let (note, thumbnail) =
@@ -76,7 +77,7 @@ fn has(data: &[u8], part: &[u8]) -> bool {
     data.windows(part.len()).any(|window| window == part)
 }
 
-/// What an entry of a directory says.
+/// Returns the value of an entry of a directory.
 fn value(tiff: &[u8], directory: usize, tag: u16) -> u32 {
     let big_endian = tiff.starts_with(b"MM");
     let short = |at: usize| {
@@ -99,11 +100,11 @@ fn sizes_are_those_of_the_picture_and_the_thumbnail_is_left_out() {
         let block = block(big_endian, first);
         let jpeg = road_jpeg(64, 36);
         let exif = segment(0xE1, &[b"Exif\0\0", &block[..]].concat());
-        let kept = KeptMetadata::of(PictureFormat::Jpeg, &[&jpeg[..2], &exif, &jpeg[2..]].concat());
+        let kept = PreservedMetadata::of(PictureFormat::Jpeg, &[&jpeg[..2], &exif, &jpeg[2..]].concat());
         for output in [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::WebP, OutputFormat::WebPLossless]
         {
             let format = output.picture_format();
-            let made = kept.put_into(format, codec().encode(&planes, output, 85).unwrap()).unwrap();
+            let made = kept.insert_into(format, codec().encode(&planes, output, 85).unwrap()).unwrap();
             assert!(!has(&made, &THUMBNAIL[2..10]), "{output:?}: no thumbnail");
             assert!(has(&made, MAKER), "{output:?}: the rest stays");
             let start = made.windows(4).position(|part| part == &block[..4]).unwrap();
@@ -114,12 +115,12 @@ fn sizes_are_those_of_the_picture_and_the_thumbnail_is_left_out() {
             assert_eq!(tiff[8 + 2 + 4 * 12..][..4], [0; 4], "no further directory");
         }
         let corrected = tiff::corrected(&block, 70_000, 9);
-        assert_eq!(value(&corrected, 8 + 2 + 4 * 12 + 4, 0xA002), 70_000, "more than a SHORT can say");
+        assert_eq!(value(&corrected, 8 + 2 + 4 * 12 + 4, 0xA002), 70_000, "more than a SHORT can hold");
         assert!(corrected.len() < block.len() || first, "what is left out takes no bytes");
     }
 }
 
-/// Offsets that lead anywhere, circles, and blocks that end early: no panic, and never longer.
+/// Wrong offsets, cycles and truncated blocks cause no panic, and the copy is never longer.
 #[test]
 fn a_hostile_block_is_copied_within_its_bounds() {
     let whole = block(false, false);

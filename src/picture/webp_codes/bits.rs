@@ -1,26 +1,28 @@
-//! Bits and prefix codes of a lossless WebP stream.
+//! Reads bits and prefix codes of a lossless WebP stream.
 
 use super::super::DecodeError;
 
-/// Longest code.
-const MAX_LENGTH: usize = 15;
-/// In which order the lengths of the code for lengths come.
+/// The maximum length of a code, in bits.
+const MAX_CODE_BITS: usize = 15;
+/// The order in which a stream stores the lengths of one special code: the code with which the
+/// lengths of all other codes are coded.
 const LENGTH_ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-/// Up to this length the decoder looks symbols up in a table of 4 bytes an entry; longer codes take nodes of 16 bytes each.
+/// Up to this length, the decoder finds symbols in a table of 4 bytes per entry. Longer codes take
+/// nodes of 16 bytes each.
 const TABLE_BITS: usize = 10;
 
-/// Reads from the lowest bit of a byte on.
-pub(super) struct Bits<'a> {
+/// A reader of bits, from the lowest bit of a byte upwards.
+pub(super) struct BitReader<'a> {
     data: &'a [u8],
     at: usize,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> BitReader<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
         Self { data, at: 0 }
     }
 
-    /// The next 25 bits or more; what is behind the end reads as 0.
+    /// Returns the next 25 bits or more without consuming them; bits after the end read as 0.
     fn peek(&self) -> u32 {
         let byte = |offset| self.data.get(self.at / 8 + offset).copied().unwrap_or(0);
         u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]) >> (self.at % 8)
@@ -31,7 +33,7 @@ impl<'a> Bits<'a> {
         if self.at > 8 * self.data.len() { Err(DecodeError::Truncated) } else { Ok(()) }
     }
 
-    /// The next `count` bits, at most 18.
+    /// Reads the next `count` bits, at most 18.
     pub(super) fn read(&mut self, count: u32) -> Result<u32, DecodeError> {
         let value = self.peek() & ((1 << count) - 1);
         self.skip(count)?;
@@ -39,26 +41,28 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// A prefix code as the stream gives it.
+/// A prefix code in the form in which the stream contains it.
 pub(super) enum Code {
     /// One symbol, which takes no bits.
     One(u16),
-    /// Two, of one bit each.
+    /// Two symbols of one bit each.
     Two([u16; 2]),
-    /// How long each symbol's code is; 0 = it has none. Two symbols or more, and no code is left over.
+    /// The code length of each symbol; 0 = the symbol is not used. There are at least two symbols,
+    /// and the code is complete.
     Lengths(Vec<u8>),
 }
 
 impl Code {
-    pub(super) fn read(bits: &mut Bits<'_>, alphabet: usize) -> Result<Self, DecodeError> {
+    pub(super) fn read(bits: &mut BitReader<'_>, alphabet: usize) -> Result<Self, DecodeError> {
         if bits.read(1)? == 1 {
             let two = bits.read(1)? == 1;
             let width = if bits.read(1)? == 1 { 8 } else { 1 };
             let first = bits.read(width)? as u16;
-            // An alphabet is never smaller than 40: only distances can be too many.
+            // A symbol has at most 8 bits here, and only the alphabet of distances has fewer than
+            // 256 symbols. So only distances can be out of range.
             let symbols = [first, if two { bits.read(8)? as u16 } else { first }];
             if symbols.iter().any(|&symbol| usize::from(symbol) >= alphabet) {
-                return Err(corrupt("a symbol that its code does not have"));
+                return Err(corrupt("invalid symbol in a prefix code"));
             }
             return Ok(if two { Self::Two(symbols) } else { Self::One(first) });
         }
@@ -75,24 +79,24 @@ impl Code {
         let mut used = lengths.iter().enumerate().filter(|(_, length)| **length > 0);
         let (first, second) = (used.next(), used.next());
         match (first, second) {
-            (None, _) => Err(corrupt("a code without symbols")),
+            (None, _) => Err(corrupt("prefix code without symbols")),
             (Some((symbol, _)), None) => Ok(Self::One(symbol as u16)),
             _ => {
                 let taken: usize = lengths
                     .iter()
                     .filter(|length| **length > 0)
-                    .map(|length| 1 << (MAX_LENGTH - usize::from(*length)))
+                    .map(|length| 1 << (MAX_CODE_BITS - usize::from(*length)))
                     .sum();
-                if taken == 1 << MAX_LENGTH {
+                if taken == 1 << MAX_CODE_BITS {
                     Ok(Self::Lengths(lengths))
                 } else {
-                    Err(corrupt("a code that is not whole"))
+                    Err(corrupt("incomplete prefix code"))
                 }
             }
         }
     }
 
-    /// Bytes that the decoder holds for it.
+    /// Returns the bytes that the decoder holds for the code.
     pub(super) fn decoder_bytes(&self) -> u64 {
         match self {
             Self::One(_) => 0,
@@ -116,7 +120,7 @@ impl Code {
                 for length in 1..=longest(lengths) {
                     for symbol in (0..lengths.len()).filter(|symbol| usize::from(lengths[*symbol]) == length)
                     {
-                        // Codes come with their first bit first.
+                        // The first bit of a code is the lowest bit.
                         let start = code.reverse_bits() >> (usize::BITS as usize - length);
                         for entry in entries[start..].iter_mut().step_by(1 << length) {
                             *entry = (symbol as u16, length as u8);
@@ -132,22 +136,23 @@ impl Code {
     }
 }
 
-/// Looks symbols up.
+/// A lookup table of symbols.
 pub(super) struct Table {
-    /// By the next bits, as many as the longest code has: the symbol and its length.
+    /// The symbol and its code length. The index consists of the next bits, as many as the longest
+    /// code has.
     entries: Vec<(u16, u8)>,
 }
 
 impl Table {
-    pub(super) fn read(&self, bits: &mut Bits<'_>) -> Result<u16, DecodeError> {
+    pub(super) fn read(&self, bits: &mut BitReader<'_>) -> Result<u16, DecodeError> {
         let (symbol, length) = self.entries[bits.peek() as usize & (self.entries.len() - 1)];
         bits.skip(u32::from(length))?;
         Ok(symbol)
     }
 }
 
-/// The lengths of a code's symbols, themselves coded.
-fn read_lengths(bits: &mut Bits<'_>, table: &Table, alphabet: usize) -> Result<Vec<u8>, DecodeError> {
+/// Reads the code lengths of symbols, which are themselves coded.
+fn read_lengths(bits: &mut BitReader<'_>, table: &Table, alphabet: usize) -> Result<Vec<u8>, DecodeError> {
     let mut left = alphabet;
     if bits.read(1)? == 1 {
         let width = 2 + 2 * bits.read(3)?;

@@ -1,37 +1,37 @@
-//! What the codes of a lossless WebP stream take in its decoder.
+//! Computes the memory that a decoder takes for the codes of a lossless WebP stream.
 //!
-//! The stream may give blocks of pixels groups of five prefix codes each, up to 65,536, whatever its size: one pixel in a
-//! megabyte of file is enough for gigabytes of tables. How many groups there are stands behind the transforms and in the
-//! picture of the blocks, so both are read here, as the decoder (`image-webp`) reads them, and then the codes
-//! (<https://developers.google.com/speed/webp/docs/webp_lossless_bitstream_specification>). The pixels are not.
+//! A stream can assign groups of five prefix codes to blocks of pixels: up to 65,536 groups,
+//! whatever the size of the picture. One pixel in a file of a megabyte is enough for gigabytes of
+//! tables. The number of groups follows from the picture of the blocks, which is stored after the
+//! transforms. So this module reads the transforms, that picture, and then the codes, in the same
+//! way as the decoder (`image-webp`). It does not read the pixels
+//! (<https://developers.google.com/speed/webp/docs/webp_lossless_bitstream_specification>).
 
 use super::super::DecodeError;
-use super::bits::{Bits, Code, Table, corrupt};
+use super::bits::{BitReader, Code, Table, corrupt};
 
-/// What the decoder holds for a group beside the tables of its codes: five times 56 bytes in a vector that doubles when it is
-/// full, and what the allocator adds.
+/// The bytes that the decoder holds for a group in addition to the tables of its codes: five times
+/// 56 bytes, in a vector that doubles when it is full, and the overhead of the allocator.
 const GROUP_BYTES: u64 = 1024;
-/// Most groups of a picture: those of many small codes cost time rather than memory. libwebp makes 2,600 at most.
+/// The maximum number of groups of a picture: many groups of small codes take time rather than
+/// memory. libwebp writes at most 2,600.
 const MAX_GROUPS: usize = 8_192;
-/// Symbols of green (and lengths of copies), red, blue, alpha, and distances of copies.
-const ALPHABETS: [usize; 5] = [GREEN, 256, 256, 256, 40];
-/// From here on symbols are of the colour cache.
-const GREEN: usize = LITERALS + 24;
+/// The number of symbols for green (and lengths of copies), red, blue, alpha, and distances of
+/// copies.
+const ALPHABETS: [usize; 5] = [GREEN_SYMBOLS, 256, 256, 256, 40];
+/// The number of symbols for green and lengths of copies; the symbols of the colour cache follow.
+const GREEN_SYMBOLS: usize = LITERALS + 24;
+/// The number of symbols that are a green value.
 const LITERALS: usize = 256;
 
-/// Bytes that the decoder holds for the codes of a stream, which begins behind its size. Counts no further than a little
-/// beyond `most_bytes`.
+/// Returns the bytes that the decoder holds for the codes of a stream, which begins after its size.
+/// Stops counting soon after `max_bytes`.
 ///
 /// # Errors
 ///
-/// There are too many groups; or the stream ends, or is corrupt, before its last code.
-pub(super) fn code_bytes(
-    stream: &[u8],
-    width: u32,
-    height: u32,
-    most_bytes: u64,
-) -> Result<u64, DecodeError> {
-    let mut bits = Bits::new(stream);
+/// Fails if there are too many groups, or the stream ends or is corrupt before its last code.
+pub(super) fn code_bytes(stream: &[u8], width: u32, height: u32, max_bytes: u64) -> Result<u64, DecodeError> {
+    let mut bits = BitReader::new(stream);
     let width = skip_transforms(&mut bits, width, height)?;
     let cache_bits = read_cache_bits(&mut bits)?;
     let mut groups = 1;
@@ -43,7 +43,7 @@ pub(super) fn code_bytes(
     }
     if groups > MAX_GROUPS {
         return Err(DecodeError::TooComplex(format!(
-            "{groups} groups of codes, at most {MAX_GROUPS} are allowed"
+            "{groups} groups of codes, but at most {MAX_GROUPS} are allowed"
         )));
     }
     let mut bytes = 0;
@@ -52,24 +52,25 @@ pub(super) fn code_bytes(
         for alphabet in alphabets(cache_bits) {
             bytes += Code::read(&mut bits, alphabet)?.decoder_bytes();
         }
-        if bytes > most_bytes {
+        if bytes > max_bytes {
             break;
         }
     }
     Ok(bytes)
 }
 
-/// Answers the width of what is coded behind them: pixels of few colours are packed.
-fn skip_transforms(bits: &mut Bits<'_>, mut width: u32, height: u32) -> Result<u32, DecodeError> {
+/// Skips the transforms, and returns the width of the coded picture after them: with few colours,
+/// several pixels are packed into one.
+fn skip_transforms(bits: &mut BitReader<'_>, mut width: u32, height: u32) -> Result<u32, DecodeError> {
     const INDEXED: u32 = 3;
     let mut seen = [false; 4];
     while bits.read(1)? == 1 {
         let kind = bits.read(2)?;
         if std::mem::replace(&mut seen[kind as usize], true) {
-            return Err(corrupt("a transform that comes twice"));
+            return Err(corrupt("a transform appears twice"));
         }
         match kind {
-            // Predictors and colours: a picture of blocks.
+            // The predictor and the colour transform contain a picture of blocks.
             0 | 1 => {
                 let block_bits = 2 + bits.read(3)?;
                 read_image(bits, in_blocks(width, block_bits), in_blocks(height, block_bits))?;
@@ -91,8 +92,8 @@ fn skip_transforms(bits: &mut Bits<'_>, mut width: u32, height: u32) -> Result<u
     Ok(width)
 }
 
-/// A picture within the stream, with a single group of codes. RGBA.
-fn read_image(bits: &mut Bits<'_>, width: u32, height: u32) -> Result<Vec<[u8; 4]>, DecodeError> {
+/// Reads a picture within the stream, which has a single group of codes. Returns RGBA.
+fn read_image(bits: &mut BitReader<'_>, width: u32, height: u32) -> Result<Vec<[u8; 4]>, DecodeError> {
     let cache_bits = read_cache_bits(bits)?;
     let mut cache = cache_bits.map(Cache::new);
     let mut tables = Vec::with_capacity(ALPHABETS.len());
@@ -108,48 +109,49 @@ fn read_image(bits: &mut Bits<'_>, width: u32, height: u32) -> Result<Vec<[u8; 4
             let pixel = [sample(&tables[1])?, symbol as u8, sample(&tables[2])?, sample(&tables[3])?];
             cache.iter_mut().for_each(|cache| cache.insert(pixel));
             image.push(pixel);
-        } else if symbol < GREEN {
+        } else if symbol < GREEN_SYMBOLS {
             let length = read_number(bits, symbol - LITERALS)?;
             let code = usize::from(tables[4].read(bits)?);
             let distance = distance_of(read_number(bits, code)?, width);
             if distance > image.len() || length > pixels - image.len() {
-                return Err(corrupt("a copy from or to beyond the picture"));
+                return Err(corrupt("a copy exceeds the picture"));
             }
             for _ in 0..length {
                 let pixel = image[image.len() - distance];
-                // The decoder takes it for cached already, which is not so if it never was but in an empty cache.
+                // Like the decoder, do not insert a pixel that repeats the one before it: the
+                // decoder assumes that it is cached already.
                 if distance > 1 {
                     cache.iter_mut().for_each(|cache| cache.insert(pixel));
                 }
                 image.push(pixel);
             }
         } else {
-            let cached = cache.as_ref().and_then(|cache| cache.colors.get(symbol - GREEN));
-            image.push(*cached.ok_or_else(|| corrupt("a symbol of no colour cache"))?);
+            let cached = cache.as_ref().and_then(|cache| cache.colors.get(symbol - GREEN_SYMBOLS));
+            image.push(*cached.ok_or_else(|| corrupt("invalid colour cache symbol"))?);
         }
     }
     Ok(image)
 }
 
-/// Sizes of the alphabets of a group.
+/// Returns the sizes of the alphabets of a group.
 fn alphabets(cache_bits: Option<u32>) -> [usize; 5] {
     let [green, others @ ..] = ALPHABETS;
     let [red, blue, alpha, distance] = others;
     [green + cache_bits.map_or(0, |bits| 1 << bits), red, blue, alpha, distance]
 }
 
-fn read_cache_bits(bits: &mut Bits<'_>) -> Result<Option<u32>, DecodeError> {
+fn read_cache_bits(bits: &mut BitReader<'_>) -> Result<Option<u32>, DecodeError> {
     if bits.read(1)? == 0 {
         return Ok(None);
     }
     match bits.read(4)? {
         cache_bits @ 1..=11 => Ok(Some(cache_bits)),
-        _ => Err(corrupt("a colour cache of no legal size")),
+        _ => Err(corrupt("invalid colour cache size")),
     }
 }
 
-/// A length or a distance: a symbol for its magnitude, and further bits.
-fn read_number(bits: &mut Bits<'_>, symbol: usize) -> Result<usize, DecodeError> {
+/// Reads a length or a distance: `symbol` is the magnitude, and further bits follow.
+fn read_number(bits: &mut BitReader<'_>, symbol: usize) -> Result<usize, DecodeError> {
     if symbol < 4 {
         return Ok(symbol + 1);
     }
@@ -158,7 +160,8 @@ fn read_number(bits: &mut Bits<'_>, symbol: usize) -> Result<usize, DecodeError>
     Ok(offset + bits.read(extra_bits as u32)? as usize + 1)
 }
 
-/// How many pixels back: the lowest numbers mean those nearby in two dimensions, the nearest first.
+/// Returns the distance in pixels. The lowest numbers stand for nearby pixels in two dimensions,
+/// the nearest first.
 fn distance_of(number: usize, width: u32) -> usize {
     let Some(far) = number.checked_sub(NEARBY.len() + 1) else {
         let (x, y) = NEARBY[number - 1];
@@ -167,7 +170,7 @@ fn distance_of(number: usize, width: u32) -> usize {
     far + 1
 }
 
-/// Offsets (left, up) of the pixels nearby.
+/// The offsets (left, up) of the nearby pixels.
 static NEARBY: std::sync::LazyLock<Vec<(i64, i64)>> = std::sync::LazyLock::new(|| {
     let places = (0..8).flat_map(|y| (-7..=8).map(move |x: i64| (x, y)));
     let mut places: Vec<(i64, i64)> = places.filter(|&(x, y)| y > 0 || x > 0).collect();
@@ -179,7 +182,7 @@ fn in_blocks(side: u32, block_bits: u32) -> u32 {
     side.div_ceil(1 << block_bits)
 }
 
-/// Colours that were seen lately, each in the place that its hash gives it.
+/// The colour cache: recent colours by their hash.
 struct Cache {
     colors: Vec<[u8; 4]>,
     bits: u32,
@@ -201,9 +204,9 @@ impl Cache {
 mod tests {
     use super::*;
 
-    /// The specification prints them all.
+    /// The specification lists them all.
     #[test]
-    fn nearby_pixels_come_in_the_order_of_the_specification() {
+    fn nearby_pixels_are_in_the_order_of_the_specification() {
         assert_eq!(NEARBY.len(), 120);
         let first =
             [(0, 1), (1, 0), (1, 1), (-1, 1), (0, 2), (2, 0), (1, 2), (-1, 2), (2, 1), (-2, 1), (2, 2)];

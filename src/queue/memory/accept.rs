@@ -1,44 +1,44 @@
-use super::ahead::Ahead;
-use super::payloads::Presence;
+use super::payloads::PayloadState;
+use super::prediction::Predicted;
 use super::state::{Now, Partition, State, Stream};
 use super::window::Known;
 use crate::domain::limits::MAX_PUBLISHERS_PER_STREAM;
 use crate::domain::{PublisherId, Sequence, StreamId};
-use crate::queue::{AcceptResult, Budget, NewFrame, OFFER_TTL, PublisherPosition, Refusal};
+use crate::queue::{AcceptResult, Budget, NewFrame, PublisherPosition, Refusal, UPLOAD_TTL};
 
 impl State {
     pub(super) fn accept(&mut self, frames: Vec<NewFrame>, now: Now) -> Vec<AcceptResult> {
         let (budget, partitions) = (self.budget(), self.config.partitions);
-        let mut ahead = Ahead::default();
+        let mut predicted = Predicted::default();
         let accept_one = |frame: NewFrame| {
             let partition = self.partition(partitions.of(&frame.stream_id), now);
-            partition.payloads.offer(std::slice::from_ref(&frame.offer), OFFER_TTL, now.instant);
-            let presence = partition.payloads.presence(frame.offer.payload.key);
-            let Some(result) = partition.decide(&frame, presence, &ahead, &budget) else {
+            partition.payloads.upload(std::slice::from_ref(&frame.upload), UPLOAD_TTL, now.instant);
+            let payload_state = partition.payloads.state(frame.upload.payload.key);
+            let Some(result) = partition.decide(&frame, payload_state, &predicted, &budget) else {
                 return partition.store(frame, now);
             };
-            ahead.note(&frame.stream_id, &result);
+            predicted.note(&frame.stream_id, &result);
             if matches!(result, AcceptResult::Duplicate(_))
                 && let Some(stream) = partition.streams.get_mut(&frame.stream_id)
             {
                 stream.counters.duplicate_frames += 1;
                 partition.totals.duplicates += 1;
             }
-            // Leaves it alone if it is the stored one.
-            partition.payloads.withdraw(frame.offer.payload.key);
+            // Does nothing if this upload is the stored frame's.
+            partition.payloads.withdraw(frame.upload.payload.key);
             result
         };
         frames.into_iter().map(accept_one).collect()
     }
 
     pub(super) fn would_refuse(&self, frames: &[NewFrame]) -> Vec<Option<AcceptResult>> {
-        let (budget, mut ahead) = (self.budget(), Ahead::default());
+        let (budget, mut predicted) = (self.budget(), Predicted::default());
         let decide_one = |frame: &NewFrame| {
             let partition = self.home(&frame.stream_id);
-            let result = partition.decide(frame, Presence::Offered, &ahead, &budget);
+            let result = partition.decide(frame, PayloadState::Uploaded, &predicted, &budget);
             match (&result, partition.streams.get(&frame.stream_id)) {
-                (Some(result), _) => ahead.note(&frame.stream_id, result),
-                (None, Some(stream)) => ahead.assume(stream, partition.id, frame),
+                (Some(result), _) => predicted.note(&frame.stream_id, result),
+                (None, Some(stream)) => predicted.count_as_stored(stream, partition.id, frame),
                 (None, None) => {}
             }
             result
@@ -56,41 +56,42 @@ impl State {
 }
 
 impl Partition {
-    /// Why a frame is not to be stored; `None` if it is. Changes nothing.
+    /// Returns the result of a frame that must not be stored; `None` if it is to be stored. Changes
+    /// nothing.
     ///
-    /// First what is true of a frame that an earlier run of the same call stored, whatever has happened since:
-    /// "refused" would mean that it surely is not.
+    /// Checks first whether an earlier run of the same call stored the frame, since a refusal means
+    /// that the frame is certainly not stored.
     pub(super) fn decide(
         &self,
         frame: &NewFrame,
-        presence: Presence,
-        ahead: &Ahead,
+        payload_state: PayloadState,
+        predicted: &Predicted,
         budget: &Budget,
     ) -> Option<AcceptResult> {
         let stream = self.streams.get(&frame.stream_id).filter(|stream| !stream.removed);
-        let known = stream.map_or(Known::New, |stream| ahead.look_up(stream, frame));
+        let known = stream.map_or(Known::New, |stream| predicted.look_up(stream, frame));
         if let Known::Same(sequence) = known {
             return Some(AcceptResult::Duplicate(sequence));
         }
-        if presence == Presence::Entered {
-            let why = "this picture was stored by an earlier attempt; the frame has no number to tell it by";
+        if payload_state == PayloadState::Entered {
+            let why = "this picture was stored by an earlier attempt, and the frame has no publisher sequence to compare";
             return Some(AcceptResult::Unconfirmed(why.to_owned()));
         }
         let Some(stream) = stream else {
             return Some(AcceptResult::Refused(Refusal::StreamNotFound));
         };
-        let room = self.totals.publishers < budget.publishers();
-        let refusal = if let Some(refusal) = publisher_refusal(stream, frame, known, ahead, room) {
+        let has_room = self.totals.publishers < budget.publishers();
+        let refusal = if let Some(refusal) = publisher_refusal(stream, frame, known, predicted, has_room) {
             Some(refusal)
-        } else if ahead.is_blocked(&frame.stream_id) {
-            Some(Refusal::BehindRefused)
+        } else if predicted.is_blocked(&frame.stream_id) {
+            Some(Refusal::AfterRefused)
         } else if self.control.is_draining() {
             Some(Refusal::QueueDraining)
-        } else if stream_is_full(stream, frame, ahead) {
+        } else if stream_is_full(stream, frame, predicted) {
             Some(Refusal::StreamQueueFull)
-        } else if self.is_full(frame, ahead, budget) {
+        } else if self.is_full(stream, frame, predicted, budget) {
             Some(Refusal::PartitionFull)
-        } else if presence == Presence::Gone {
+        } else if payload_state == PayloadState::Gone {
             Some(Refusal::PayloadGone)
         } else {
             None
@@ -98,14 +99,22 @@ impl Partition {
         refusal.map(AcceptResult::Refused)
     }
 
-    fn is_full(&self, frame: &NewFrame, ahead: &Ahead, budget: &Budget) -> bool {
-        let added = ahead.in_partition(self.id);
-        let bytes = self.totals.queued_bytes + added.bytes;
-        self.work.len() as u64 + added.frames >= budget.work_frames
-            || bytes.saturating_add(frame.offer.payload.size_bytes) > budget.work_bytes
+    fn is_full(&self, stream: &Stream, frame: &NewFrame, predicted: &Predicted, budget: &Budget) -> bool {
+        let (all, own) = (predicted.in_partition(self.id), predicted.in_stream(&frame.stream_id));
+        let size_bytes = frame.upload.payload.size_bytes;
+        let frames = self.work.len() as u64 + all.frames + 1;
+        let bytes = (self.totals.queued_bytes + all.bytes).saturating_add(size_bytes);
+        let (Some(free_frames), Some(free_bytes)) =
+            (budget.work_frames.checked_sub(frames), budget.work_bytes.checked_sub(bytes))
+        else {
+            return true;
+        };
+        let own_frames = stream.counters.queued_frames + own.frames;
+        let own_bytes = stream.counters.queued_bytes + own.bytes;
+        own_frames > Budget::SHARE_OF_FREE * free_frames || own_bytes > Budget::SHARE_OF_FREE * free_bytes
     }
 
-    /// Stores a frame that nothing speaks against.
+    /// Stores a frame that passed all checks.
     fn store(&mut self, frame: NewFrame, now: Now) -> AcceptResult {
         let Some(stream) = self.streams.get_mut(&frame.stream_id) else {
             return AcceptResult::Refused(Refusal::StreamNotFound);
@@ -113,18 +122,18 @@ impl Partition {
         let counters = &mut stream.counters;
         let sequence = Sequence::after(counters.accepted_sequence);
         let receive_time = counters.last_receive_time.map_or(now.wall, |last| last.max(now.wall));
-        let payload = frame.offer.payload;
+        let payload = frame.upload.payload;
         counters.accepted_sequence = sequence.get();
         counters.accepted_frames += 1;
         counters.queued_frames += 1;
         counters.last_receive_time = Some(receive_time);
         counters.queued_bytes += payload.size_bytes;
         counters.accepted_bytes += payload.size_bytes;
-        if let Some(mark) = &frame.header.publisher {
-            self.totals.publishers += u64::from(!stream.publishers.contains_key(&mark.id));
-            let window = stream.publishers.entry(mark.id.clone()).or_default();
+        if let Some(publisher) = &frame.header.publisher {
+            self.totals.publishers += u64::from(!stream.publishers.contains_key(&publisher.id));
+            let window = stream.publishers.entry(publisher.id.clone()).or_default();
             self.totals.window_bytes -= window.bytes();
-            window.remember(mark.sequence, &frame.header.source.digest, sequence);
+            window.remember(publisher.sequence, &frame.header.source.digest, sequence);
             self.totals.window_bytes += window.bytes();
         }
         self.payloads.enter_source(payload.key, now.instant);
@@ -136,16 +145,17 @@ impl Partition {
     }
 }
 
-/// `room`: the partition may remember another publisher.
+/// Returns the refusal that the publisher sequence requires, if any. `has_room` says that the
+/// partition may remember another publisher.
 fn publisher_refusal(
     stream: &Stream,
     frame: &NewFrame,
     known: Known,
-    ahead: &Ahead,
-    room: bool,
+    predicted: &Predicted,
+    has_room: bool,
 ) -> Option<Refusal> {
-    let mark = frame.header.publisher.as_ref()?;
-    let window = ahead.window(stream, &frame.stream_id, &mark.id);
+    let publisher = frame.header.publisher.as_ref()?;
+    let window = predicted.window(stream, &frame.stream_id, &publisher.id);
     let last = window.map_or(0, |window| window.top());
     match known {
         Known::Other(stored_as) => Some(Refusal::SequenceReused { stored_as }),
@@ -153,7 +163,8 @@ fn publisher_refusal(
         Known::Skipped => Some(Refusal::SequenceOutOfOrder { last }),
         Known::New
             if window.is_none()
-                && (!room || ahead.publishers(stream, &frame.stream_id) >= MAX_PUBLISHERS_PER_STREAM) =>
+                && (!has_room
+                    || predicted.publishers(stream, &frame.stream_id) >= MAX_PUBLISHERS_PER_STREAM) =>
         {
             Some(Refusal::TooManyPublishers)
         }
@@ -161,12 +172,12 @@ fn publisher_refusal(
     }
 }
 
-fn stream_is_full(stream: &Stream, frame: &NewFrame, ahead: &Ahead) -> bool {
+fn stream_is_full(stream: &Stream, frame: &NewFrame, predicted: &Predicted) -> bool {
     let (counters, policy) = (&stream.counters, &stream.effective.queue);
-    let added = ahead.in_stream(&frame.stream_id);
+    let added = predicted.in_stream(&frame.stream_id);
     let bytes = counters.queued_bytes + added.bytes;
     counters.queued_frames + added.frames >= policy.refusal_frames()
-        || bytes.saturating_add(frame.offer.payload.size_bytes) > policy.refusal_bytes()
+        || bytes.saturating_add(frame.upload.payload.size_bytes) > policy.refusal_bytes()
 }
 
 #[cfg(test)]
@@ -179,10 +190,10 @@ mod tests {
         Digest, FrameHeader, Partitions, PictureFormat, SourceInfo, StreamPolicies, StreamSettings, Timestamp,
     };
     use crate::queue::memory::MemoryConfig;
-    use crate::queue::{Offer, WorkPosition};
+    use crate::queue::{Upload, WorkPosition};
 
     #[test]
-    fn received_times_stand_still_while_the_clock_is_behind_them() {
+    fn receive_times_never_decrease_if_the_clock_goes_back() {
         let config = MemoryConfig {
             partitions: Partitions::new(1).unwrap(),
             budget: Budget {
@@ -199,7 +210,7 @@ mod tests {
         let at = |micros| Now { instant: Instant::now(), wall: Timestamp::from_micros(micros) };
         state.register(&id, &StreamSettings::default(), at(0)).unwrap();
         for micros in [1_000, 400, 1_200] {
-            let offer = Offer::new(Bytes::from_static(b"x"));
+            let upload = Upload::new(Bytes::from_static(b"x"));
             let source = SourceInfo {
                 format: PictureFormat::Jpeg,
                 width: 0,
@@ -219,10 +230,10 @@ mod tests {
                 tracestate: String::new(),
                 replayed_from: None,
             };
-            state.accept(vec![NewFrame { stream_id: id.clone(), header, offer }], at(micros));
+            state.accept(vec![NewFrame { stream_id: id.clone(), header, upload }], at(micros));
         }
         let home = state.partition(config.partitions.of(&id), at(1_200));
-        let lease = home.acquire_lease("w", 1, OFFER_TTL, at(1_200)).unwrap();
+        let lease = home.acquire_lease("w", 1, UPLOAD_TTL, at(1_200)).unwrap();
         let taken = home.take(&lease, WorkPosition::default(), 10, at(1_200)).unwrap();
         let times: Vec<_> = taken.iter().map(|item| item.receive_time.as_micros()).collect();
         assert_eq!(times, [1_000, 1_000, 1_200]);

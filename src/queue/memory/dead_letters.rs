@@ -1,21 +1,21 @@
-//! Dead letters of the embedded backend.
+//! The dead letters of the embedded backend.
 
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 
 use super::MemoryQueue;
-use super::ahead::Ahead;
 use super::group::Replay;
-use super::payloads::Presence;
+use super::payloads::PayloadState;
+use super::prediction::Predicted;
 use super::state::{Now, Partition, State};
 use crate::domain::{
     DeadFrame, DeadLetter, DeadLetterId, DeadLetterReplay, DeadLetterSource, FrameHeader, GroupId,
-    PayloadKey, PublisherMark, Timestamp,
+    PayloadKey, PublisherSequence, Timestamp,
 };
 use crate::queue::{
     AcceptResult, DeadLetterOrder, DeadLetterPage, DeadLetterTotals, DeadLetters, Lease, ListDeadLetters,
-    NewFrame, Offer, Refusal, ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
+    NewFrame, Refusal, ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed, Upload,
 };
 
 /// A partition's dead letters.
@@ -23,7 +23,7 @@ use crate::queue::{
 pub(super) struct DeadStore {
     letters: BTreeMap<DeadLetterId, DeadLetter>,
     bytes: u64,
-    /// All there ever were.
+    /// The number of dead letters since the start.
     count: u64,
     last_time: Timestamp,
     expired: u64,
@@ -46,7 +46,7 @@ impl DeadStore {
         self.expired
     }
 
-    /// Whether the dead letter keeps this picture.
+    /// Reports whether the dead letter keeps this picture.
     pub(super) fn owns(&self, id: DeadLetterId, key: PayloadKey) -> bool {
         let picture = self.letters.get(&id).and_then(|letter| letter.frame.picture);
         picture.is_some_and(|picture| picture.payload.key == key)
@@ -54,13 +54,19 @@ impl DeadStore {
 }
 
 impl Partition {
-    /// A dead letter that may be read.
+    /// Returns a dead letter, if it may be read.
     fn letter(&self, id: DeadLetterId) -> Option<&DeadLetter> {
         self.dead.letters.get(&id).filter(|letter| self.admits(&letter.frame))
     }
 
-    /// Enters a dead letter, whose picture's bytes are entered already; without it if there is no room for it.
-    pub(super) fn bury(&mut self, mut frame: DeadFrame, dead_bytes: u64, now: Now) -> DeadLetterId {
+    /// Stores a dead letter whose picture's bytes are already entered; stores it without the
+    /// picture if there is no room.
+    pub(super) fn insert_dead_letter(
+        &mut self,
+        mut frame: DeadFrame,
+        dead_bytes: u64,
+        now: Now,
+    ) -> DeadLetterId {
         let fits = self.dead.bytes.saturating_add(frame.size_bytes()) <= dead_bytes;
         frame.picture =
             frame.picture.filter(|picture| fits && self.payloads.get(picture.payload.key).is_some());
@@ -104,7 +110,7 @@ impl Partition {
 impl State {
     pub(super) fn list_dead_letters(&self, query: &ListDeadLetters) -> DeadLetterPage {
         let ListDeadLetters { filter, order, after, limit } = query;
-        let behind = |id: DeadLetterId| match (order, after) {
+        let is_after = |id: DeadLetterId| match (order, after) {
             (_, None) => true,
             (DeadLetterOrder::NewestFirst, Some(after)) => id < *after,
             (DeadLetterOrder::OldestFirst, Some(after)) => id > *after,
@@ -115,7 +121,7 @@ impl State {
             .flat_map(|partition| {
                 partition.dead.letters.values().filter(|letter| partition.admits(&letter.frame))
             })
-            .filter(|letter| behind(letter.id) && filter.selects(letter))
+            .filter(|letter| is_after(letter.id) && filter.selects(letter))
             .collect();
         found.sort_unstable_by_key(|letter| letter.id);
         if *order == DeadLetterOrder::NewestFirst {
@@ -135,11 +141,11 @@ impl State {
         })
     }
 
-    /// What a replay of a dead letter is to do.
+    /// Returns the action that a replay of a dead letter requires.
     ///
     /// # Errors
-    /// The answer, where nothing is to be done.
-    fn to_replay(&self, id: DeadLetterId) -> std::result::Result<ToReplay, ReplayResult> {
+    /// Returns the result of the replay if nothing has to be done.
+    fn plan_replay(&self, id: DeadLetterId) -> std::result::Result<ReplayPlan, ReplayResult> {
         let partition = self.partition_ref(id.partition);
         let letter = partition.letter(id).ok_or(ReplayResult::NotFound)?;
         if let Some(DeadLetterReplay { sequence, time: _ }) = letter.replay {
@@ -150,45 +156,49 @@ impl State {
             let page = self.read_outputs(&frame.stream_id, frame.sequence, 1);
             let page = page.map_err(|_| ReplayResult::TargetGone)?;
             let kept = page.entries.iter().any(|entry| entry.sequence == frame.sequence);
-            // What groups know of an unregistered stream goes with its output.
-            if (page.removed && !kept) || self.groups.look(group).is_none() {
+            // Groups forget an unregistered stream with its output.
+            if (page.removed && !kept) || self.groups.find(group).is_none() {
                 return Err(ReplayResult::TargetGone);
             }
             if !kept && frame.output_entry().is_none() {
                 return Err(ReplayResult::NoPicture);
             }
-            return Ok(ToReplay::Group { group: group.clone(), frame: Box::new(frame.clone()), kept });
+            return Ok(ReplayPlan::Group { group: group.clone(), frame: Box::new(frame.clone()), kept });
         }
         let picture = frame.picture.and_then(|picture| partition.payloads.get(picture.payload.key));
         let bytes = picture.ok_or(ReplayResult::NoPicture)?;
-        // Its publisher's number is used up: that stays for readers, and is no mark to compare by.
+        // The publisher sequence of the frame was used. The frame is accepted without it, so that it
+        // is not compared again. Afterwards the frame gets it back, so that readers still see it.
         let replayed_from = Some(frame.sequence);
         let header = FrameHeader { replayed_from, publisher: None, ..frame.header.clone() };
-        let anew = NewFrame { stream_id: frame.stream_id.clone(), header, offer: Offer::new(bytes) };
-        Ok(ToReplay::Worker { anew: Box::new(anew), publisher: frame.header.publisher.clone() })
+        let resubmitted = NewFrame { stream_id: frame.stream_id.clone(), header, upload: Upload::new(bytes) };
+        Ok(ReplayPlan::Worker {
+            resubmitted: Box::new(resubmitted),
+            publisher: frame.header.publisher.clone(),
+        })
     }
 
     pub(super) fn would_replay(&self, ids: &[DeadLetterId]) -> Vec<Option<ReplayResult>> {
-        let (budget, mut ahead) = (self.budget(), Ahead::default());
-        let mut given = HashMap::<GroupId, usize>::new();
+        let (budget, mut predicted) = (self.budget(), Predicted::default());
+        let mut added = HashMap::<GroupId, usize>::new();
         let mut ask = |id: &DeadLetterId| -> std::result::Result<(), ReplayResult> {
-            match self.to_replay(*id)? {
-                ToReplay::Worker { anew, publisher: _ } => {
-                    let partition = self.home(&anew.stream_id);
-                    let decided = partition.decide(&anew, Presence::Offered, &ahead, &budget);
-                    match (&decided, partition.streams.get(&anew.stream_id)) {
-                        (Some(decided), _) => ahead.note(&anew.stream_id, decided),
-                        (None, Some(stream)) => ahead.assume(stream, partition.id, &anew),
+            match self.plan_replay(*id)? {
+                ReplayPlan::Worker { resubmitted, publisher: _ } => {
+                    let partition = self.home(&resubmitted.stream_id);
+                    let decided = partition.decide(&resubmitted, PayloadState::Uploaded, &predicted, &budget);
+                    match (&decided, partition.streams.get(&resubmitted.stream_id)) {
+                        (Some(decided), _) => predicted.note(&resubmitted.stream_id, decided),
+                        (None, Some(stream)) => predicted.count_as_stored(stream, partition.id, &resubmitted),
                         (None, None) => {}
                     }
                     decided.map_or(Ok(()), |decided| Err(replayed(decided)))
                 }
-                ToReplay::Group { group, frame, kept } => {
-                    let found = self.groups.look(&group).ok_or(ReplayResult::TargetGone)?;
-                    let given = given.entry(group).or_default();
-                    match found.would_replay(&frame, kept, *given) {
+                ReplayPlan::Group { group, frame, kept } => {
+                    let found = self.groups.find(&group).ok_or(ReplayResult::TargetGone)?;
+                    let added = added.entry(group).or_default();
+                    match found.would_replay(&frame, kept, *added) {
                         (Replay::Done, adds) => {
-                            *given += usize::from(adds);
+                            *added += usize::from(adds);
                             Ok(())
                         }
                         (refused, _) => refused.answer().map_or(Ok(()), Err),
@@ -199,12 +209,12 @@ impl State {
         ids.iter().map(|id| ask(id).err()).collect()
     }
 
-    /// Under one lock, so that accept and mark are one.
+    /// Accepts a frame and marks its dead letter in one step, under one lock.
     pub(super) fn replay_dead_letter(&mut self, id: DeadLetterId, now: Now) -> ReplayResult {
-        let (sequence, answer) = match self.to_replay(id) {
+        let (sequence, answer) = match self.plan_replay(id) {
             Err(answer) => return answer,
-            Ok(ToReplay::Worker { anew, publisher }) => {
-                match self.accept(vec![*anew], now).pop().map(replayed) {
+            Ok(ReplayPlan::Worker { resubmitted, publisher }) => {
+                match self.accept(vec![*resubmitted], now).pop().map(replayed) {
                     Some(ReplayResult::Replayed(sequence)) => {
                         if let Some(item) = self.partition(id.partition, now).work.newest_mut() {
                             item.header.publisher = publisher;
@@ -214,7 +224,7 @@ impl State {
                     answer => return answer.unwrap_or(ReplayResult::NotFound),
                 }
             }
-            Ok(ToReplay::Group { group, frame, kept }) => {
+            Ok(ReplayPlan::Group { group, frame, kept }) => {
                 let Ok(group) = self.groups.get(&group) else { return ReplayResult::TargetGone };
                 if let Some(refused) = group.replay(&frame, id, kept, now).answer() {
                     return refused;
@@ -229,15 +239,15 @@ impl State {
     }
 }
 
-/// What a replay is to do.
-enum ToReplay {
+/// The action of a replay.
+enum ReplayPlan {
     /// Accept this frame.
-    Worker { anew: Box<NewFrame>, publisher: Option<PublisherMark> },
-    /// Give this frame back to its group; `kept`: its output entry is there.
+    Worker { resubmitted: Box<NewFrame>, publisher: Option<PublisherSequence> },
+    /// Return this frame to its group. `kept` says that its output entry is kept.
     Group { group: GroupId, frame: Box<DeadFrame>, kept: bool },
 }
 
-/// What an accept of a replayed frame says of the replay.
+/// Converts the result of the accept to that of the replay.
 fn replayed(answer: AcceptResult) -> ReplayResult {
     match answer {
         AcceptResult::Accepted(sequence, _) | AcceptResult::Duplicate(sequence) => {

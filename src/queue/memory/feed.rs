@@ -4,16 +4,17 @@ use super::state::State;
 use crate::domain::PartitionId;
 use crate::queue::{FeedEvent, FeedPage, FeedPosition};
 
-/// Events that a partition keeps: a reader further behind looks at the outputs themselves.
+/// The number of events that a partition keeps. A reader that is further behind reads the outputs.
 const KEPT_EVENTS: usize = 4_096;
-/// Most events of one page.
+/// The maximum number of events in one page.
 const PAGE_EVENTS: usize = 512;
 
-/// A partition's last events. The first ever is number 1; a position is the number of the last event seen.
+/// The last events of a partition. The first one ever is number 1; a position is the number of the
+/// last event seen.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     events: VecDeque<FeedEvent>,
-    /// Events that have fallen off.
+    /// The number of events that were dropped.
     dropped: u64,
 }
 
@@ -30,13 +31,13 @@ impl Feed {
         FeedPosition(self.dropped + self.events.len() as u64, 0)
     }
 
-    /// What happened behind a position; `None` if nothing did.
+    /// Returns the events after a position; `None` if there are none.
     fn read(&self, partition: PartitionId, after: FeedPosition) -> Option<FeedPage> {
         let end = self.end();
         if after == end {
             return None;
         }
-        // A position beyond the end is of another life of the store: what it has seen says nothing about this one.
+        // A position after the end belongs to an earlier store and is not valid in this one.
         let missed = after > end || after.0 < self.dropped;
         let start = if after > end { 0 } else { after.0.saturating_sub(self.dropped) };
         let start = usize::try_from(start).unwrap_or(usize::MAX);

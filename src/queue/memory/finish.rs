@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use super::payloads::Presence;
+use super::payloads::PayloadState;
 use super::state::{Now, Partition};
 use crate::domain::{OutputBody, OutputEntry, StreamId, TombstoneKind};
-use crate::queue::{FeedEvent, FinishResult, Finished, Lease, OFFER_TTL, Result};
+use crate::queue::{FeedEvent, FinishResult, Finished, Lease, Result, UPLOAD_TTL};
 
 impl Partition {
     pub(super) fn finish(
@@ -15,16 +15,16 @@ impl Partition {
     ) -> Result<Vec<FinishResult>> {
         self.lease.check(lease, now.instant)?;
         for frame in frames {
-            self.payloads.offer(&frame.offers, OFFER_TTL, now.instant);
+            self.payloads.upload(&frame.uploads, UPLOAD_TTL, now.instant);
         }
         Ok(frames.iter().map(|frame| self.finish_one(frame, dead_bytes, now)).collect())
     }
 
     fn finish_one(&mut self, frame: &Finished, dead_bytes: u64, now: Now) -> FinishResult {
         if self.published_sequence(&frame.stream_id) >= Some(frame.sequence.get()) {
-            for offer in &frame.offers {
-                // Leaves those alone that are the stored ones.
-                self.payloads.withdraw(offer.payload.key);
+            for upload in &frame.uploads {
+                // Does nothing to uploads that were entered.
+                self.payloads.withdraw(upload.payload.key);
             }
             return FinishResult::AlreadyPublished;
         }
@@ -36,8 +36,8 @@ impl Partition {
             return FinishResult::Removed;
         }
         let kept = frame.body.payloads();
-        let is_here = |presence| presence != Presence::Gone;
-        if !kept.iter().all(|payload| is_here(self.payloads.presence(payload.key))) {
+        let is_here = |state| state != PayloadState::Gone;
+        if !kept.iter().all(|payload| is_here(self.payloads.state(payload.key))) {
             return FinishResult::PayloadGone;
         }
         self.publish(frame, dead_bytes, now);
@@ -48,25 +48,25 @@ impl Partition {
         Some(self.streams.get(id)?.counters.published_sequence)
     }
 
-    /// The frame is in the work queue, and all before it are published.
+    /// Reports whether the frame is in the work queue and all before it are published.
     fn is_next(&self, frame: &Finished) -> bool {
         let queued = self.work.get(frame.position);
         queued.is_some_and(|item| item.stream_id == frame.stream_id && item.sequence == frame.sequence)
             && self.published_sequence(&frame.stream_id) == Some(frame.sequence.get() - 1)
     }
 
-    /// Its stream was unregistered after it was accepted.
+    /// Reports whether the frame's stream was unregistered after the frame was accepted.
     fn is_removed(&self, frame: &Finished) -> bool {
         let floor = self.streams.get(&frame.stream_id).map(|stream| stream.counters.floor_sequence);
         floor.is_some_and(|floor| frame.sequence.get() <= floor)
     }
 
-    /// Takes a frame off the work queue of which nothing is published.
+    /// Removes a frame from the work queue without publishing it.
     fn remove(&mut self, frame: &Finished, now: Now) {
         self.work.remove(frame.position);
         self.payloads.remove_entered(frame.source.key, now.instant);
-        for offer in &frame.offers {
-            self.payloads.withdraw(offer.payload.key);
+        for upload in &frame.uploads {
+            self.payloads.withdraw(upload.payload.key);
         }
         self.totals.queued_bytes -= frame.source.size_bytes;
         self.totals.removed += 1;
@@ -79,9 +79,9 @@ impl Partition {
         self.settle_removed(&frame.stream_id);
     }
 
-    /// Moves a frame, all of it checked, from the work queue to its output.
+    /// Moves a checked frame from the work queue to its output.
     fn publish(&mut self, frame: &Finished, dead_bytes: u64, now: Now) {
-        let dead_letter = frame.dead_frame().map(|dead| self.bury(dead, dead_bytes, now));
+        let dead_letter = frame.dead_frame().map(|dead| self.insert_dead_letter(dead, dead_bytes, now));
         let source_stays = dead_letter.is_some_and(|id| self.dead.owns(id, frame.source.key));
         let Some(stream) = self.streams.get_mut(&frame.stream_id) else { return };
         let pictures = frame.body.payloads();
@@ -90,7 +90,7 @@ impl Partition {
             stream_id: frame.stream_id.clone(),
             sequence: frame.sequence,
             previous_sequence: frame.sequence.get() - 1,
-            given_before: None,
+            issued_before: None,
             receive_time: frame.receive_time,
             publish_time: now.wall.max(frame.receive_time),
             body: frame.body.clone(),

@@ -1,4 +1,4 @@
-//! The table of consumer groups, and what they ask of outputs.
+//! The consumer groups of the embedded backend.
 
 use std::ops::Bound;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use async_trait::async_trait;
 
 use super::MemoryQueue;
 use super::group::Group;
-use super::state::Now;
+use super::state::{Now, check_etag};
 use crate::domain::limits::MAX_GROUPS;
 use crate::domain::{
     DeadFrame, Digest, Etag, GroupId, GroupRecord, GroupSettings, Sequence, StreamId, Timestamp,
 };
 use crate::queue::{
-    Answer, AnswerResult, Claim, Claimed, Created, Error, GroupState, Groups, Joined, OFFER_TTL, Offer,
-    OutputSpan, RemovedStream, Result, SETTLE_TIME, Seat, Settled,
+    Ack, AckResult, Claim, Claimed, Created, EndedFrame, Error, GroupState, Groups, Joined, Membership,
+    OutputSpan, RemovedStream, Result, SETTLE_TIME, UPLOAD_TTL, Upload,
 };
 
-/// Most groups that one page lists.
+/// The maximum number of groups in one page.
 const MAX_PAGE: usize = 1_000;
 
 #[async_trait]
@@ -50,7 +50,7 @@ impl Groups for MemoryQueue {
             update_time: now.wall,
         };
         let mut group = Group::new(record.clone());
-        group.place(positions);
+        group.set_positions(positions);
         groups.insert(id.clone(), group);
         Ok(Created { record, is_new: true })
     }
@@ -76,7 +76,7 @@ impl Groups for MemoryQueue {
     ) -> Result<GroupRecord> {
         let mut state = self.state();
         let group = state.groups.get(id)?;
-        group.check_etag(Some(expected))?;
+        check_etag(group.record.etag(), Some(expected))?;
         group.record.settings = settings.clone();
         group.record.revision += 1;
         group.record.update_time = Timestamp::now();
@@ -92,15 +92,15 @@ impl Groups for MemoryQueue {
     ) -> Result<GroupRecord> {
         let mut state = self.state();
         let group = state.groups.get(id)?;
-        group.check_etag(expected)?;
+        check_etag(group.record.etag(), expected)?;
         group.record.generation += 1;
-        group.place(positions);
+        group.set_positions(positions);
         Ok(group.record.clone())
     }
 
     async fn delete_group(&self, id: &GroupId, expected: Option<Etag>) -> Result<()> {
         let mut state = self.state();
-        state.groups.get(id)?.check_etag(expected)?;
+        check_etag(state.groups.get(id)?.record.etag(), expected)?;
         state.groups.groups.remove(id);
         Ok(())
     }
@@ -114,57 +114,62 @@ impl Groups for MemoryQueue {
         Ok(())
     }
 
-    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<Joined> {
-        self.state().groups.get(&seat.group)?.join(seat, ttl, Now::read())
+    async fn join_group(&self, membership: &Membership, ttl: Duration) -> Result<Joined> {
+        self.state().groups.get(&membership.group)?.join(membership, ttl, Now::read())
     }
 
-    async fn keep_seat(&self, seat: &Seat, ttl: Duration) -> Result<()> {
-        self.state().groups.get(&seat.group)?.keep(seat, ttl, Now::read())
+    async fn renew_membership(&self, membership: &Membership, ttl: Duration) -> Result<()> {
+        self.state().groups.get(&membership.group)?.renew(membership, ttl, Now::read())
     }
 
-    async fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> Result<()> {
-        if let Ok(group) = self.state().groups.get(&seat.group) {
-            group.leave(seat, unsent, Now::read());
+    async fn leave_group(&self, membership: &Membership, unsent: &[(StreamId, Sequence)]) -> Result<()> {
+        if let Ok(group) = self.state().groups.get(&membership.group) {
+            group.leave(membership, unsent, Now::read());
         }
         Ok(())
     }
 
-    async fn claim_frames(&self, seat: &Seat, claim: &Claim) -> Result<Claimed> {
-        self.state().groups.get(&seat.group)?.claim(seat, claim, Now::read())
+    async fn claim_frames(&self, membership: &Membership, claim: &Claim) -> Result<Claimed> {
+        self.state().groups.get(&membership.group)?.claim(membership, claim, Now::read())
     }
 
-    async fn answer_frames(&self, id: &GroupId, answers: &[Answer]) -> Result<Vec<AnswerResult>> {
+    async fn acknowledge(&self, id: &GroupId, answers: &[Ack]) -> Result<Vec<AckResult>> {
         let now = Now::read();
         let mut state = self.state();
         let group = state.groups.get(id)?;
         Ok(answers.iter().map(|answer| group.answer(answer, now)).collect())
     }
 
-    async fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> Result<()> {
+    async fn end_frames(&self, id: &GroupId, frames: &[EndedFrame]) -> Result<()> {
         let mut state = self.state();
         let group = state.groups.get(id)?;
-        frames.iter().for_each(|frame| group.settle(frame));
+        frames.iter().for_each(|frame| group.end_frame(frame));
         Ok(())
     }
 
-    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<bool> {
+    async fn insert_dead_letter(
+        &self,
+        frame: &DeadFrame,
+        copy: Option<&Upload>,
+        token: &str,
+    ) -> Result<bool> {
         let now = Now::read();
         let mut state = self.state();
         let state = &mut *state;
         if !state.home(&frame.stream_id).admits(frame) {
             return Ok(false);
         }
-        state.groups.buried.retain(|_, until| *until > now.instant);
-        if state.groups.buried.insert(token.to_owned(), now.instant + SETTLE_TIME * 2).is_some() {
+        state.groups.dead_letter_tokens.retain(|_, until| *until > now.instant);
+        if state.groups.dead_letter_tokens.insert(token.to_owned(), now.instant + SETTLE_TIME * 2).is_some() {
             return Ok(true);
         }
         let dead_bytes = self.config.budget.dead_bytes;
         let partition = state.partition(self.config.partitions.of(&frame.stream_id), now);
         if let Some(copy) = copy {
-            partition.payloads.offer(std::slice::from_ref(copy), OFFER_TTL, now.instant);
+            partition.payloads.upload(std::slice::from_ref(copy), UPLOAD_TTL, now.instant);
             partition.payloads.enter(copy.payload.key);
         }
-        let letter = partition.bury(frame.clone(), dead_bytes, now);
+        let letter = partition.insert_dead_letter(frame.clone(), dead_bytes, now);
         if let Some(copy) = copy
             && !partition.dead.owns(letter, copy.payload.key)
         {

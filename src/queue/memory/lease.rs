@@ -6,11 +6,11 @@ use super::payloads::later;
 use super::state::{Now, Partition, State};
 use crate::queue::{Error, Lease, LeaseHolder, Result, WorkerReport};
 
-/// Who may finish a partition's work.
+/// The lease of a partition.
 #[derive(Debug, Default)]
 pub(super) struct LeaseSlot {
-    /// Number of the last lease given; 0 = none yet.
-    number: u64,
+    /// The fence of the last lease; 0 = none yet.
+    fence: u64,
     holder: Option<Holder>,
 }
 
@@ -38,13 +38,13 @@ impl LeaseSlot {
         })
     }
 
-    fn is(&self, lease: &Lease, holder: &Holder) -> bool {
-        self.number == lease.number && holder.nonce == lease.nonce
+    fn matches(&self, lease: &Lease, holder: &Holder) -> bool {
+        self.fence == lease.fence && holder.nonce == lease.nonce
     }
 
-    /// The fence: every operation of a lease holder passes it first.
+    /// Checks the fence, as every operation of a lease holder does first.
     pub(super) fn check(&self, lease: &Lease, now: Instant) -> Result<()> {
-        let held = self.holder(now).is_some_and(|holder| self.is(lease, holder));
+        let held = self.holder(now).is_some_and(|holder| self.matches(lease, holder));
         if held { Ok(()) } else { Err(Error::LeaseLost) }
     }
 }
@@ -60,13 +60,14 @@ impl Partition {
         if self.lease.holder(now.instant).is_some_and(|holder| holder.worker_id != worker_id) {
             return None;
         }
-        // One that gave its lease back has left no name.
+        // A holder is removed when it releases its lease: one that is still stored did not release
+        // it.
         self.suspects.unclean |= self.lease.holder.is_some();
-        self.lease.number += 1;
+        self.lease.fence += 1;
         let report = WorkerReport { worker_id: worker_id.to_owned(), ..WorkerReport::default() };
         let until = later(now.instant, term);
         self.lease.holder = Some(Holder { worker_id: worker_id.to_owned(), nonce, until, report });
-        Some(Lease { partition: self.id, number: self.lease.number, nonce })
+        Some(Lease { partition: self.id, fence: self.lease.fence, nonce })
     }
 
     pub(super) fn renew_lease(
@@ -85,7 +86,7 @@ impl Partition {
     }
 
     pub(super) fn release_lease(&mut self, lease: &Lease) {
-        if self.lease.holder.as_ref().is_some_and(|holder| self.lease.is(lease, holder)) {
+        if self.lease.holder.as_ref().is_some_and(|holder| self.lease.matches(lease, holder)) {
             self.lease.holder = None;
         }
     }

@@ -1,65 +1,66 @@
-//! The embedded backend: nothing to install, frames live as long as the process.
+//! The embedded backend: nothing to install, and frames are kept as long as the process runs.
 //!
-//! `State` holds everything and knows neither tasks nor clocks: it is told the time and answers at once, under a
-//! lock that is never held over an await. Who waits (for work, for the feed) registers with a `Notify` first and looks
-//! afterwards, so that nothing that happens in between is slept over.
+//! `State` contains everything and knows neither tasks nor clocks: its methods get the time as an
+//! argument and return at once, under a lock that is never held across an await. A caller that
+//! waits (for work, for the feed) registers with a `Notify` first and reads afterwards, so that it
+//! misses no notification in between.
 //!
-//! Semantics are those of the Redis backend, time to live of offered payloads and terms of leases included; what Redis
-//! does by expiry is done here by looking at the clock whenever a partition is touched.
+//! The semantics are those of the Redis backend, including the time to live of uploads and the
+//! terms of leases; what expires by itself in Redis is removed here whenever a partition is used.
 
 mod accept;
-mod ahead;
+mod cleanup;
 mod control;
 mod dead_letters;
 mod feed;
 mod finish;
 mod group;
 mod groups;
+mod isolation;
 mod lease;
-mod leftovers;
-mod life;
 mod output;
 mod payloads;
+mod prediction;
+mod presence;
 mod registry;
 mod seek;
 mod state;
 mod stats;
-mod strikes;
 mod window;
 mod work;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use self::output::Keep;
 use self::state::{Now, State};
 use super::{
     AcceptResult, BackendStatus, Budget, Control, Created, Durability, FeedPage, FeedPosition, FinishResult,
-    Finished, Lease, ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition,
-    Purge, PurgeMark, Queue, QueueState, Result, Swept, Trimmed, Unregistered, WorkItem, WorkPosition,
+    Finished, Lease, ListStreams, Memory, NewFrame, OutputPage, PartitionStats, PublisherPosition, Purge,
+    PurgeMark, PurgeScan, Queue, QueueState, Result, Trimmed, Unregistered, WorkItem, WorkPosition,
     WorkerReport,
 };
 use crate::domain::{
     Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StoreIdentity, StreamId,
-    StreamPolicies, StreamRecord, StreamSettings, Timestamp,
+    StreamPolicies, StreamRecord, StreamSettings,
 };
 
-/// What a [`MemoryQueue`] is made with.
+/// The configuration of a [`MemoryQueue`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MemoryConfig {
-    /// How many partitions.
+    /// The number of partitions.
     pub partitions: Partitions,
-    /// What each of them may hold.
+    /// The limits of each of them.
     pub budget: Budget,
-    /// Most streams that may be registered.
+    /// The maximum number of registered streams.
     pub max_streams: usize,
-    /// What holds where a stream's settings say nothing.
+    /// The policies that apply where a stream's settings leave them unset.
     pub defaults: StreamPolicies,
 }
 
@@ -68,14 +69,14 @@ pub struct MemoryQueue {
     config: MemoryConfig,
     identity: StoreIdentity,
     state: Mutex<State>,
-    /// Told after work was added.
+    /// Notified after work was added.
     work_added: Notify,
-    /// Told after a feed event was added.
+    /// Notified after a feed event was added.
     feed_grown: Notify,
 }
 
 impl MemoryQueue {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new(config: MemoryConfig) -> Self {
         Self {
@@ -88,11 +89,11 @@ impl MemoryQueue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock is a bug, but no reason to stop every other stream.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
-    /// Waits at most `wait` until `look` finds something; it is called again after every `notify`.
+    /// Calls `look` until it finds something: at once, and again after every notification. Waits for
+    /// at most `wait`.
     async fn wait_until<T>(
         &self,
         notify: &Notify,
@@ -101,7 +102,7 @@ impl MemoryQueue {
     ) -> Vec<T> {
         let start = Instant::now();
         loop {
-            // Before the look: from here on no notification is missed.
+            // Registered before `look`: from here on no notification is missed.
             let notified = notify.notified();
             let found = look(&mut self.state());
             let left = wait.saturating_sub(start.elapsed());
@@ -175,12 +176,6 @@ impl Queue for MemoryQueue {
         Ok(removed)
     }
 
-    async fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> Result<()> {
-        let now = Now::read();
-        self.state().partition(partition, now).payloads.offer(offers, ttl, now.instant);
-        Ok(())
-    }
-
     async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
         let results = self.state().accept(frames, Now::read());
         if results.iter().any(|result| matches!(result, AcceptResult::Accepted(..))) {
@@ -235,6 +230,22 @@ impl Queue for MemoryQueue {
         self.state().partition(lease.partition, now).take(lease, after, max_frames, now)
     }
 
+    async fn take_chosen(&self, lease: &Lease, positions: &[WorkPosition]) -> Result<Vec<WorkItem>> {
+        let now = Now::read();
+        self.state().partition(lease.partition, now).take_chosen(lease, positions, now)
+    }
+
+    async fn list_work(
+        &self,
+        partition: PartitionId,
+        after: WorkPosition,
+        max_frames: usize,
+    ) -> Result<Vec<(WorkPosition, StreamId)>> {
+        let state = self.state();
+        let work = state.partition_ref(partition).work.following(after).take(max_frames);
+        Ok(work.map(|item| (item.position, item.stream_id.clone())).collect())
+    }
+
     async fn wait_for_work(
         &self,
         positions: &[(PartitionId, WorkPosition)],
@@ -266,18 +277,15 @@ impl Queue for MemoryQueue {
         lease: &Lease,
         stream: &StreamId,
         revision: Option<u64>,
-        max_frames: u64,
-        max_bytes: u64,
-        oldest: Timestamp,
+        keep_from: Sequence,
     ) -> Result<Trimmed> {
         let now = Now::read();
-        let keep = Keep { revision, max_frames, max_bytes, oldest };
-        self.state().partition(lease.partition, now).trim_output(lease, stream, &keep, now)
+        self.state().partition(lease.partition, now).trim_output(lease, stream, revision, keep_from, now)
     }
 
-    async fn remove_leftovers(&self, lease: &Lease) -> Result<bool> {
+    async fn clean_up(&self, lease: &Lease) -> Result<bool> {
         let now = Now::read();
-        self.state().partition(lease.partition, now).remove_leftovers(lease, now)
+        self.state().partition(lease.partition, now).clean_up(lease, now)
     }
 
     async fn feed_ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {
@@ -328,9 +336,9 @@ impl Control for MemoryQueue {
         Ok(self.state().partition(partition, now).purge(purge, now))
     }
 
-    async fn sweep(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Swept> {
+    async fn scan_purged(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<PurgeScan> {
         let now = Now::read();
-        self.state().partition(lease.partition, now).sweep(lease, after, max_frames, now)
+        self.state().partition(lease.partition, now).scan_purged(lease, after, max_frames, now)
     }
 
     async fn live_workers(&self) -> Result<Vec<String>> {

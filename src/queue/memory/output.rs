@@ -1,16 +1,13 @@
 use std::sync::Arc;
 
 use super::state::{Now, Partition, State, Stream};
-use crate::domain::{OutputEntry, Sequence, StreamId, Timestamp};
-use crate::queue::{Error, Lease, OutputPage, Result, Trimmed};
-
-/// Most entries that one call removes: the lock is held meanwhile.
-pub(super) const MAX_TRIMMED: u64 = 256;
+use crate::domain::{OutputEntry, Sequence, StreamId};
+use crate::queue::{Error, Lease, MAX_TRIMMED, OutputPage, Result, Trimmed};
 
 impl State {
     pub(super) fn read_outputs(&self, id: &StreamId, from: Sequence, limit: usize) -> Result<OutputPage> {
         let stream = self.home(id).streams.get(id).ok_or_else(|| Error::StreamNotFound(id.clone()))?;
-        // Without holes: a number's place is its distance from the oldest.
+        // There are no holes: the index of a sequence is its distance from the oldest.
         let skip = from.get().saturating_sub(stream.counters.oldest_sequence);
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let entries = stream.outputs.iter().skip(skip).take(limit).map(Arc::clone).collect();
@@ -29,39 +26,23 @@ impl State {
     }
 }
 
-/// What an output may keep.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Keep {
-    /// Of the settings that say so; `None` = any.
-    pub(super) revision: Option<u64>,
-    pub(super) max_frames: u64,
-    pub(super) max_bytes: u64,
-    /// What was received before goes.
-    pub(super) oldest: Timestamp,
-}
-
 impl Partition {
     pub(super) fn trim_output(
         &mut self,
         lease: &Lease,
         id: &StreamId,
-        keep: &Keep,
+        revision: Option<u64>,
+        keep_from: Sequence,
         now: Now,
     ) -> Result<Trimmed> {
         self.lease.check(lease, now.instant)?;
         let mut trimmed = Trimmed::default();
         let Some(stream) = self.streams.get_mut(id) else { return Ok(trimmed) };
-        let is_due = |stream: &Stream| {
-            stream.outputs.front().is_some_and(|entry| {
-                stream.counters.output_frames > keep.max_frames
-                    || stream.counters.output_bytes > keep.max_bytes
-                    || entry.receive_time < keep.oldest
-            })
-        };
-        if is_due(stream) && keep.revision.is_some_and(|revision| revision != stream.revision) {
+        let is_due = |stream: &Stream| stream.outputs.front().is_some_and(|entry| entry.sequence < keep_from);
+        if is_due(stream) && revision.is_some_and(|revision| revision != stream.revision) {
             return Err(Error::RevisionMismatch { current: stream.revision });
         }
-        while trimmed.frames < MAX_TRIMMED
+        while trimmed.frames < MAX_TRIMMED as u64
             && is_due(stream)
             && let Some(entry) = stream.outputs.pop_front()
         {
@@ -79,7 +60,6 @@ impl Partition {
             trimmed.bytes += bytes;
         }
         trimmed.more = is_due(stream);
-        trimmed.oldest = stream.outputs.front().map(|entry| entry.receive_time);
         self.totals.output_bytes -= trimmed.bytes;
         self.totals.trimmed += trimmed.frames;
         Ok(trimmed)

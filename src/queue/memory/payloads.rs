@@ -6,92 +6,93 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::domain::PayloadKey;
-use crate::queue::{OFFER_TTL, Offer};
+use crate::queue::{UPLOAD_TTL, Upload};
 
 /// The bytes of a partition, by key.
 ///
-/// A key is offered, then entered (or it expires), then removed. That a key was entered by accept is remembered for
-/// [`OFFER_TTL`] even if the frame is finished by then: a repeated accept must not store it once more.
+/// A key is first uploaded. It is entered when an entry names it; if none does in time, it expires.
+/// An entered key is removed later. A key that accept entered is remembered for [`UPLOAD_TTL`], even
+/// if its frame is finished before that: a repeated accept must not store the frame again.
 #[derive(Debug, Default)]
 pub(super) struct Payloads {
     slots: HashMap<PayloadKey, Slot>,
-    /// Keys that go by themselves, the next one first.
+    /// Keys that expire, the next one first.
     expiring: BTreeSet<(Instant, PayloadKey)>,
     bytes: u64,
 }
 
 #[derive(Debug)]
 enum Slot {
-    /// Nobody refers to it yet.
-    Offered { bytes: Bytes, expires: Instant },
-    /// In the work queue or an output.
+    /// Nothing refers to it yet.
+    Uploaded { bytes: Bytes, expires: Instant },
+    /// It is in the work queue or an output.
     Entered { bytes: Bytes, accepted: Option<Instant> },
-    /// Was accepted, and is gone.
+    /// It was accepted, and was removed since.
     Spent,
 }
 
-/// What a key stands for.
+/// The state of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
-    /// Nothing: never offered, or expired.
+pub(super) enum PayloadState {
+    /// It was never uploaded, or it expired.
     Gone,
-    /// Bytes that nobody entered.
-    Offered,
-    /// Bytes that were entered, possibly gone since.
+    /// Its bytes are uploaded and not entered.
+    Uploaded,
+    /// Its bytes were entered, and may have been removed since.
     Entered,
 }
 
 impl Payloads {
     /// Stores bytes for `ttl` under keys that are free.
-    pub(super) fn offer(&mut self, offers: &[Offer], ttl: Duration, now: Instant) {
-        for offer in offers {
-            let Some(bytes) = &offer.bytes else { continue };
-            if let Entry::Vacant(slot) = self.slots.entry(offer.payload.key) {
+    pub(super) fn upload(&mut self, uploads: &[Upload], ttl: Duration, now: Instant) {
+        for upload in uploads {
+            let Some(bytes) = &upload.bytes else { continue };
+            if let Entry::Vacant(slot) = self.slots.entry(upload.payload.key) {
                 let expires = later(now, ttl);
-                slot.insert(Slot::Offered { bytes: bytes.clone(), expires });
-                self.expiring.insert((expires, offer.payload.key));
+                slot.insert(Slot::Uploaded { bytes: bytes.clone(), expires });
+                self.expiring.insert((expires, upload.payload.key));
                 self.bytes += bytes.len() as u64;
             }
         }
     }
 
-    pub(super) fn presence(&self, key: PayloadKey) -> Presence {
+    pub(super) fn state(&self, key: PayloadKey) -> PayloadState {
         match self.slots.get(&key) {
-            None => Presence::Gone,
-            Some(Slot::Offered { .. }) => Presence::Offered,
-            Some(Slot::Entered { .. } | Slot::Spent) => Presence::Entered,
+            None => PayloadState::Gone,
+            Some(Slot::Uploaded { .. }) => PayloadState::Uploaded,
+            Some(Slot::Entered { .. } | Slot::Spent) => PayloadState::Entered,
         }
     }
 
     pub(super) fn get(&self, key: PayloadKey) -> Option<Bytes> {
         match self.slots.get(&key)? {
-            Slot::Offered { bytes, .. } | Slot::Entered { bytes, .. } => Some(bytes.clone()),
+            Slot::Uploaded { bytes, .. } | Slot::Entered { bytes, .. } => Some(bytes.clone()),
             Slot::Spent => None,
         }
     }
 
-    /// Makes offered bytes stay, as a submitted picture.
+    /// Enters uploaded bytes as a submitted picture.
     pub(super) fn enter_source(&mut self, key: PayloadKey, now: Instant) {
         self.enter_as(key, Some(now));
     }
 
-    /// Makes offered bytes stay, as an output's picture. Those that stay already do so.
+    /// Enters uploaded bytes as a picture of an output. Does nothing if they are entered already.
     pub(super) fn enter(&mut self, key: PayloadKey) {
         self.enter_as(key, None);
     }
 
     fn enter_as(&mut self, key: PayloadKey, accepted: Option<Instant>) {
         if let Some(slot) = self.slots.get_mut(&key)
-            && let Slot::Offered { bytes, expires } = slot
+            && let Slot::Uploaded { bytes, expires } = slot
         {
             self.expiring.remove(&(*expires, key));
             *slot = Slot::Entered { bytes: std::mem::take(bytes), accepted };
         }
     }
 
-    /// Removes bytes that nobody entered.
+    /// Removes bytes that are not entered.
     pub(super) fn withdraw(&mut self, key: PayloadKey) {
-        if self.presence(key) == Presence::Offered {
+        if self.state(key) == PayloadState::Uploaded {
             self.remove(key, None);
         }
     }
@@ -103,13 +104,13 @@ impl Payloads {
 
     fn remove(&mut self, key: PayloadKey, now: Option<Instant>) {
         match self.slots.remove(&key) {
-            Some(Slot::Offered { bytes, expires }) => {
+            Some(Slot::Uploaded { bytes, expires }) => {
                 self.expiring.remove(&(expires, key));
                 self.bytes -= bytes.len() as u64;
             }
             Some(Slot::Entered { bytes, accepted }) => {
                 self.bytes -= bytes.len() as u64;
-                let until = accepted.map(|accepted| later(accepted, OFFER_TTL));
+                let until = accepted.map(|accepted| later(accepted, UPLOAD_TTL));
                 if let (Some(until), Some(now)) = (until, now)
                     && until > now
                 {
@@ -121,25 +122,25 @@ impl Payloads {
         }
     }
 
-    /// Drops what has expired.
-    pub(super) fn purge(&mut self, now: Instant) {
+    /// Removes what has expired.
+    pub(super) fn remove_expired(&mut self, now: Instant) {
         while let Some(&(expires, key)) = self.expiring.first()
             && expires <= now
         {
             self.expiring.pop_first();
-            if let Some(Slot::Offered { bytes, .. }) = self.slots.remove(&key) {
+            if let Some(Slot::Uploaded { bytes, .. }) = self.slots.remove(&key) {
                 self.bytes -= bytes.len() as u64;
             }
         }
     }
 
-    /// Bytes held.
+    /// Returns the bytes of all payloads.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 }
 
-/// `now + span`; a day later if that is beyond what the clock can hold.
+/// Returns `now + span`; a day later if the clock cannot represent that.
 pub(super) fn later(now: Instant, span: Duration) -> Instant {
     now.checked_add(span).unwrap_or_else(|| now + Duration::from_secs(86_400))
 }
@@ -148,34 +149,34 @@ pub(super) fn later(now: Instant, span: Duration) -> Instant {
 mod tests {
     use super::*;
 
-    fn offer(bytes: &'static [u8]) -> Offer {
-        Offer::new(Bytes::from_static(bytes))
+    fn upload(bytes: &'static [u8]) -> Upload {
+        Upload::new(Bytes::from_static(bytes))
     }
 
     #[test]
-    fn what_nobody_enters_leaves_nothing_behind() {
+    fn an_upload_that_is_not_entered_expires() {
         let (mut payloads, start) = (Payloads::default(), Instant::now());
-        let (lost, kept) = (offer(b"lost"), offer(b"kept"));
-        payloads.offer(&[lost.clone(), kept.clone()], Duration::from_secs(5), start);
+        let (lost, kept) = (upload(b"lost"), upload(b"kept"));
+        payloads.upload(&[lost.clone(), kept.clone()], Duration::from_secs(5), start);
         payloads.enter(kept.payload.key);
-        payloads.purge(start + Duration::from_secs(4));
+        payloads.remove_expired(start + Duration::from_secs(4));
         assert_eq!(payloads.bytes(), 8);
-        payloads.purge(start + Duration::from_secs(5));
-        assert_eq!(payloads.presence(lost.payload.key), Presence::Gone);
+        payloads.remove_expired(start + Duration::from_secs(5));
+        assert_eq!(payloads.state(lost.payload.key), PayloadState::Gone);
         assert_eq!((payloads.bytes(), payloads.slots.len(), payloads.expiring.len()), (4, 1, 0));
     }
 
     #[test]
-    fn a_spent_source_is_remembered_as_long_as_a_repeat_may_come() {
+    fn a_spent_source_is_remembered_while_it_may_be_submitted_again() {
         let (mut payloads, start) = (Payloads::default(), Instant::now());
-        let source = offer(b"source");
-        payloads.offer(std::slice::from_ref(&source), OFFER_TTL, start);
+        let source = upload(b"source");
+        payloads.upload(std::slice::from_ref(&source), UPLOAD_TTL, start);
         payloads.enter_source(source.payload.key, start);
         payloads.remove_entered(source.payload.key, start + Duration::from_secs(1));
-        payloads.offer(std::slice::from_ref(&source), OFFER_TTL, start + Duration::from_secs(2));
-        assert_eq!(payloads.presence(source.payload.key), Presence::Entered);
+        payloads.upload(std::slice::from_ref(&source), UPLOAD_TTL, start + Duration::from_secs(2));
+        assert_eq!(payloads.state(source.payload.key), PayloadState::Entered);
         assert_eq!(payloads.get(source.payload.key), None);
-        payloads.purge(start + OFFER_TTL);
+        payloads.remove_expired(start + UPLOAD_TTL);
         assert_eq!((payloads.bytes(), payloads.slots.len(), payloads.expiring.len()), (0, 0, 0));
     }
 }

@@ -1,14 +1,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use super::state::{Now, Partition, State, Stream};
+use super::state::{Now, Partition, State, Stream, check_etag};
 use super::window::PublisherWindow;
 use crate::domain::{Etag, Sequence, StreamCounters, StreamId, StreamRecord, StreamSettings};
 use crate::queue::{
-    Created, Error, FeedEvent, ListStreams, Result, UNREGISTERED, Unregistered, left_behind, settings_bytes,
+    Created, Error, FeedEvent, ListStreams, Result, UNREGISTERED, Unregistered, remembered_settings,
+    settings_bytes,
 };
 
-/// Most streams that one page lists.
+/// The maximum number of streams in one page.
 const MAX_PAGE: usize = 1_000;
 
 impl State {
@@ -20,7 +21,7 @@ impl State {
     ) -> Result<Created<StreamRecord>> {
         if self.registered.contains(id) {
             let known =
-                self.home(id).streams.get(id).filter(|stream| stream.settings.says_the_same(settings));
+                self.home(id).streams.get(id).filter(|stream| stream.settings.has_same_settings(settings));
             let known = known.ok_or_else(|| Error::StreamExists(id.clone()))?;
             return Ok(Created { record: known.record(id), is_new: false });
         }
@@ -31,34 +32,35 @@ impl State {
         self.check_settings(0, settings)?;
         let defaults = self.config.defaults;
         let partition = self.partition(self.config.partitions.of(id), now);
-        // Numbers go on behind all that were given out under this id, and counters begin anew. What still waits of it is
-        // counted as accepted, to be removed.
+        // Sequences continue after all that were issued under this id, and counters start from
+        // zero. Frames that still wait count as accepted in the new counters, and as removed once
+        // they leave the queue.
         let before = partition.streams.remove(id);
-        let (revision, numbers) = match &before {
+        let (revision, counters_before) = match &before {
             Some(before) => (before.revision, before.counters),
             None => {
                 let start = partition.forgotten;
-                let numbers = StreamCounters {
+                let counters = StreamCounters {
                     accepted_sequence: start,
                     published_sequence: start,
                     floor_sequence: start,
                     ..StreamCounters::default()
                 };
-                (0, numbers)
+                (0, counters)
             }
         };
-        partition.removed.remove(&(numbers.accepted_sequence, id.clone()));
+        partition.removed.remove(&(counters_before.accepted_sequence, id.clone()));
         let counters = StreamCounters {
-            accepted_sequence: numbers.accepted_sequence,
-            published_sequence: numbers.published_sequence,
-            oldest_sequence: numbers.accepted_sequence + 1,
-            floor_sequence: numbers.floor_sequence,
-            accepted_frames: numbers.queued_frames,
-            accepted_bytes: numbers.queued_bytes,
-            queued_frames: numbers.queued_frames,
-            queued_bytes: numbers.queued_bytes,
-            last_receive_time: numbers.last_receive_time,
-            trimmed_until: numbers.trimmed_until,
+            accepted_sequence: counters_before.accepted_sequence,
+            published_sequence: counters_before.published_sequence,
+            oldest_sequence: counters_before.accepted_sequence + 1,
+            floor_sequence: counters_before.floor_sequence,
+            accepted_frames: counters_before.queued_frames,
+            accepted_bytes: counters_before.queued_bytes,
+            queued_frames: counters_before.queued_frames,
+            queued_bytes: counters_before.queued_bytes,
+            last_receive_time: counters_before.last_receive_time,
+            trimmed_until: counters_before.trimmed_until,
             ..StreamCounters::default()
         };
         let stream = Stream {
@@ -107,7 +109,7 @@ impl State {
         let defaults = self.config.defaults;
         let partition = self.partition(self.config.partitions.of(id), now);
         let stream = partition.registered_mut(id)?;
-        check_etag(stream, Some(expected))?;
+        check_etag(stream.etag(), Some(expected))?;
         stream.settings = settings.clone();
         stream.effective = settings.effective(&defaults);
         stream.revision += 1;
@@ -119,7 +121,8 @@ impl State {
         Ok(record)
     }
 
-    /// Refuses settings that take more than those `before` them, where all together would take more than they may.
+    /// Refuses settings that take more bytes than the stored ones (`before`), if all settings
+    /// together would then exceed their limit.
     fn check_settings(&self, before: u64, settings: &StreamSettings) -> Result<()> {
         let all: u64 = self.all_partitions().iter().map(|partition| partition.totals.settings_bytes).sum();
         let (bytes, limit_bytes) = (settings_bytes(settings), self.config.budget.settings_bytes());
@@ -136,7 +139,7 @@ impl State {
         let dead_letters =
             letters.filter(|frame| frame.stream_id == *id && partition.admits(frame)).count() as u64;
         let stream = partition.registered_mut(id)?;
-        check_etag(stream, expected)?;
+        check_etag(stream.etag(), expected)?;
         let counters = &mut stream.counters;
         let removed = Unregistered {
             last_sequence: counters.accepted_sequence,
@@ -150,7 +153,7 @@ impl State {
         counters.trimmed_until = counters.last_receive_time;
         stream.removed = true;
         let settings = settings_bytes(&stream.settings);
-        stream.settings = left_behind(&stream.settings);
+        stream.settings = remembered_settings(&stream.settings);
         stream.effective = stream.settings.effective(&defaults);
         let publishers = std::mem::take(&mut stream.publishers);
         let mut outputs = std::mem::take(&mut stream.outputs);
@@ -170,7 +173,7 @@ impl State {
 }
 
 impl Partition {
-    /// Registered streams and those with something left, by id.
+    /// Lists registered streams and unregistered ones with frames left, by id.
     pub(super) fn records(&self) -> Vec<StreamRecord> {
         let left = |stream: &Stream| !stream.removed || stream.counters.queued_frames > 0;
         let streams = self.streams.iter().filter(|(_, stream)| left(stream));
@@ -182,13 +185,5 @@ impl Partition {
     fn registered_mut(&mut self, id: &StreamId) -> Result<&mut Stream> {
         let stream = self.streams.get_mut(id).filter(|stream| !stream.removed);
         stream.ok_or_else(|| Error::StreamNotFound(id.clone()))
-    }
-}
-
-fn check_etag(stream: &Stream, expected: Option<Etag>) -> Result<()> {
-    let current = Etag { incarnation: stream.incarnation, version: stream.revision };
-    match expected {
-        Some(expected) if expected != current => Err(Error::EtagMismatch { current }),
-        Some(_) | None => Ok(()),
     }
 }

@@ -9,23 +9,23 @@ use super::control::ControlSlot;
 use super::dead_letters::DeadStore;
 use super::feed::Feed;
 use super::group::GroupTable;
+use super::isolation::CrashSuspects;
 use super::lease::LeaseSlot;
 use super::payloads::Payloads;
-use super::strikes::Suspects;
 use super::window::PublisherWindow;
 use super::work::Work;
 use crate::domain::{
-    OutputEntry, PartitionId, Partitions, PublisherId, StreamCounters, StreamId, StreamPolicies,
+    Etag, OutputEntry, PartitionId, Partitions, PublisherId, StreamCounters, StreamId, StreamPolicies,
     StreamRecord, StreamSettings, Timestamp,
 };
-use crate::queue::{Budget, Memory};
+use crate::queue::{Budget, Error, Memory, Result};
 
 /// The time, read once per operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    /// For terms and times to live: never steps.
+    /// The monotonic clock, for terms and times to live.
     pub(super) instant: Instant,
-    /// For people.
+    /// The wall clock, for timestamps.
     pub(super) wall: Timestamp,
 }
 
@@ -36,8 +36,8 @@ impl Now {
     }
 }
 
-/// How far the runtime's clock is ahead of the machine's: nothing, but in tests that pause and advance it. What is
-/// received then bears the times that the test lives in.
+/// Returns how far the runtime's clock is ahead of the machine's: zero, except in tests that pause
+/// and advance it. Frames then get the time of the test as their time of receipt.
 fn ahead(instant: Instant) -> Duration {
     instant.into_std().saturating_duration_since(std::time::Instant::now())
 }
@@ -46,11 +46,11 @@ fn ahead(instant: Instant) -> Duration {
 pub(super) struct State {
     pub(super) config: MemoryConfig,
     partitions: Vec<Partition>,
-    /// Ids of the streams that take frames, over all partitions: listing is in their order.
+    /// The ids of the registered streams of all partitions, in the order of lists.
     pub(super) registered: BTreeSet<StreamId>,
-    /// Live workers and until when they count as such.
+    /// The live workers, and when each expires.
     pub(super) workers: HashMap<String, Instant>,
-    /// Consumer groups.
+    /// The consumer groups.
     pub(super) groups: GroupTable,
 }
 
@@ -69,16 +69,16 @@ impl State {
         Memory { used_bytes: self.used_bytes(), max_bytes: self.config.budget.max_bytes() }
     }
 
-    /// What a partition may hold now: nothing new while the store is full.
+    /// Returns the current limits of a partition, which allow nothing new while the store is full.
     pub(super) fn budget(&self) -> Budget {
         let work_bytes = if self.memory().is_full() { 0 } else { self.config.budget.work_bytes };
         Budget { work_bytes, ..self.config.budget }
     }
 
-    /// A partition, rid of what has expired.
+    /// Returns a partition after removing what has expired.
     pub(super) fn partition(&mut self, id: PartitionId, now: Now) -> &mut Partition {
         let partition = self.partition_mut(id);
-        partition.payloads.purge(now.instant);
+        partition.payloads.remove_expired(now.instant);
         partition
     }
 
@@ -98,13 +98,13 @@ impl State {
         &mut self.partitions
     }
 
-    /// The partition of a stream.
+    /// Returns the partition of a stream.
     pub(super) fn home(&self, stream: &StreamId) -> &Partition {
         self.partition_ref(self.config.partitions.of(stream))
     }
 }
 
-/// One partition: everything that one lease, one feed and one budget govern.
+/// One partition: all that shares one lease, one feed and one budget.
 pub(super) struct Partition {
     pub(super) id: PartitionId,
     pub(super) streams: HashMap<StreamId, Stream>,
@@ -115,18 +115,18 @@ pub(super) struct Partition {
     pub(super) control: ControlSlot,
     pub(super) totals: Totals,
     pub(super) dead: DeadStore,
-    pub(super) suspects: Suspects,
-    /// Outputs of unregistered streams: nobody reads them any more.
+    pub(super) suspects: CrashSuspects,
+    /// The outputs of unregistered streams, which nobody reads any more.
     pub(super) old_outputs: VecDeque<Arc<OutputEntry>>,
-    /// A stream was unregistered since all dead letters were last held against the streams.
+    /// A stream was unregistered after all dead letters were last checked.
     pub(super) stream_was_removed: bool,
-    /// Unregistered streams of which nothing waits, by their last number.
+    /// Unregistered streams without waiting frames, by their last sequence.
     pub(super) removed: BTreeSet<(u64, StreamId)>,
-    /// No number above this was given out by a stream that is forgotten.
+    /// The highest sequence that a forgotten stream issued.
     pub(super) forgotten: u64,
-    /// The same of revisions.
+    /// The highest revision of a forgotten stream.
     pub(super) forgotten_revision: u64,
-    /// Of the whole store.
+    /// The partitions of the whole store.
     pub(super) partitions: Partitions,
 }
 
@@ -148,12 +148,12 @@ impl Partition {
             control: ControlSlot::default(),
             totals: Totals::default(),
             dead: DeadStore::default(),
-            suspects: Suspects::default(),
+            suspects: CrashSuspects::default(),
         }
     }
 }
 
-/// Sums over a partition's streams, those that are gone included.
+/// The sums over a partition's streams, including removed ones.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     pub(super) queued_bytes: u64,
@@ -169,39 +169,44 @@ pub(super) struct Totals {
     pub(super) over_budget: u64,
     pub(super) published_bytes: u64,
     pub(super) trimmed: u64,
-    /// Of registered streams.
+    /// The bytes of the settings of registered streams.
     pub(super) settings_bytes: u64,
-    /// Publishers that are remembered.
+    /// The number of publishers that are remembered.
     pub(super) publishers: u64,
-    /// What is remembered of them.
+    /// The bytes that they take.
     pub(super) window_bytes: u64,
 }
 
-/// A stream that is registered, or was and is remembered: its numbers go on, and its privacy masks are not forgotten, should
-/// it come back.
+/// A registered stream, or an unregistered one that is remembered, so that its sequences and its
+/// privacy masks continue if it is registered again.
 pub(super) struct Stream {
     pub(super) settings: StreamSettings,
-    /// Of the settings, with this store's defaults.
+    /// The settings with this store's defaults.
     pub(super) effective: StreamPolicies,
     pub(super) incarnation: u64,
     pub(super) revision: u64,
     pub(super) create_time: Timestamp,
     pub(super) update_time: Timestamp,
     pub(super) removed: bool,
-    /// As they are kept: the published number is that of the last finished frame, below the floor while frames wait.
+    /// The stored counters. The published sequence in them is that of the last finished frame,
+    /// which is below the floor while frames from before an unregistration wait.
     pub(super) counters: StreamCounters,
     pub(super) publishers: BTreeMap<PublisherId, PublisherWindow>,
     /// The output, without holes, up to `counters.published_sequence`.
     pub(super) outputs: VecDeque<Arc<OutputEntry>>,
-    /// Number of the newest processed frame; 0 = none.
+    /// The sequence of the newest processed frame; 0 = none.
     pub(super) newest_frame: u64,
 }
 
 impl Stream {
-    /// As readers see them.
+    /// Returns the counters as readers see them.
     pub(super) fn counters(&self) -> StreamCounters {
         let published_sequence = self.counters.published_sequence.max(self.counters.floor_sequence);
         StreamCounters { published_sequence, ..self.counters }
+    }
+
+    pub(super) fn etag(&self) -> Etag {
+        Etag { incarnation: self.incarnation, version: self.revision }
     }
 
     pub(super) fn record(&self, id: &StreamId) -> StreamRecord {
@@ -216,5 +221,13 @@ impl Stream {
             removed: self.removed,
             counters: self.counters(),
         }
+    }
+}
+
+/// Checks that the etag is the one that the caller expects, if it expects one.
+pub(super) fn check_etag(current: Etag, expected: Option<Etag>) -> Result<()> {
+    match expected {
+        Some(expected) if expected != current => Err(Error::EtagMismatch { current }),
+        Some(_) | None => Ok(()),
     }
 }

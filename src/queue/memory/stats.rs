@@ -2,7 +2,8 @@ use super::state::{Now, Partition, State};
 use crate::queue::PartitionStats;
 
 impl State {
-    /// Bytes of all payloads, those on offer included, of settings, and of what is remembered of publishers.
+    /// Returns the bytes of all payloads, including uploads, of settings, and of remembered
+    /// publishers.
     pub(super) fn used_bytes(&self) -> u64 {
         let used = |partition: &Partition| {
             partition.payloads.bytes() + partition.totals.settings_bytes + partition.totals.window_bytes

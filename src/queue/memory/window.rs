@@ -2,35 +2,36 @@ use crate::domain::limits::DEDUP_WINDOW;
 use crate::domain::{Digest, Sequence};
 use crate::queue::PublisherPosition;
 
-/// What is known of a publisher's number.
+/// The known state of a publisher sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// Above all so far.
+    /// It is above all so far.
     New,
-    /// Stored with the same bytes.
+    /// It is stored with the same bytes.
     Same(Sequence),
-    /// Stored with other bytes.
+    /// It is stored with other bytes.
     Other(Sequence),
-    /// Further back than is remembered.
+    /// It is older than those that are remembered.
     TooOld,
-    /// Remembered well enough to say that it was never stored.
+    /// It was certainly never stored.
     Skipped,
 }
 
-/// A publisher's last numbers on one stream.
+/// The last sequences of a publisher on one stream.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PublisherWindow {
-    /// Highest number stored; 0 = none.
+    /// The highest stored publisher sequence; 0 = none.
     top: u64,
-    /// The frame stored under number `n` lies in slot `n % DEDUP_WINDOW` until `n + DEDUP_WINDOW` or so comes.
+    /// The frame stored under publisher sequence `n` is in slot `n % DEDUP_WINDOW` until about
+    /// `n + DEDUP_WINDOW` arrives.
     slots: Vec<Slot>,
 }
 
-/// 32 bytes: half a digest tells two pictures of one publisher apart well enough.
+/// A slot of 32 bytes: half a digest tells two pictures of one publisher apart well enough.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
-    /// 0 = empty.
-    number: u64,
+    /// 0 = the slot is empty.
+    publisher_sequence: u64,
     sequence: u64,
     digest: [u8; 16],
 }
@@ -41,12 +42,12 @@ fn half(digest: &Digest) -> [u8; 16] {
     half
 }
 
-fn slot_of(number: u64) -> usize {
-    (number % DEDUP_WINDOW) as usize
+fn slot_of(publisher_sequence: u64) -> usize {
+    (publisher_sequence % DEDUP_WINDOW) as usize
 }
 
 impl PublisherWindow {
-    /// What it takes.
+    /// Returns the memory that it takes.
     pub(super) fn bytes(&self) -> u64 {
         (self.slots.len() * size_of::<Slot>()) as u64
     }
@@ -55,36 +56,38 @@ impl PublisherWindow {
         self.top
     }
 
-    /// The highest number and what it was stored as.
+    /// Returns the highest publisher sequence and its sequence in the stream.
     pub(super) fn position(&self) -> Option<PublisherPosition> {
-        let slot =
-            self.slots.get(slot_of(self.top)).filter(|slot| self.top > 0 && slot.number == self.top)?;
+        let slot = self
+            .slots
+            .get(slot_of(self.top))
+            .filter(|slot| self.top > 0 && slot.publisher_sequence == self.top)?;
         Some(PublisherPosition {
-            publisher_sequence: slot.number,
+            publisher_sequence: slot.publisher_sequence,
             sequence: Sequence::after(slot.sequence - 1),
         })
     }
 
-    pub(super) fn look_up(&self, number: u64, digest: &Digest) -> Known {
-        if number > self.top {
+    pub(super) fn look_up(&self, publisher_sequence: u64, digest: &Digest) -> Known {
+        if publisher_sequence > self.top {
             return Known::New;
         }
-        match self.slots.get(slot_of(number)) {
-            Some(slot) if slot.number == number => {
+        match self.slots.get(slot_of(publisher_sequence)) {
+            Some(slot) if slot.publisher_sequence == publisher_sequence => {
                 let sequence = Sequence::after(slot.sequence - 1);
                 if slot.digest == half(digest) { Known::Same(sequence) } else { Known::Other(sequence) }
             }
-            Some(_) | None if number + DEDUP_WINDOW <= self.top => Known::TooOld,
+            Some(_) | None if publisher_sequence + DEDUP_WINDOW <= self.top => Known::TooOld,
             Some(_) | None => Known::Skipped,
         }
     }
 
-    pub(super) fn remember(&mut self, number: u64, digest: &Digest, sequence: Sequence) {
-        let at = slot_of(number);
+    pub(super) fn remember(&mut self, publisher_sequence: u64, digest: &Digest, sequence: Sequence) {
+        let at = slot_of(publisher_sequence);
         if self.slots.len() <= at {
             self.slots.resize(at + 1, Slot::default());
         }
-        self.slots[at] = Slot { number, sequence: sequence.get(), digest: half(digest) };
-        self.top = self.top.max(number);
+        self.slots[at] = Slot { publisher_sequence, sequence: sequence.get(), digest: half(digest) };
+        self.top = self.top.max(publisher_sequence);
     }
 }

@@ -4,7 +4,7 @@ use super::state::State;
 use crate::domain::{PartitionId, Sequence, Timestamp};
 use crate::queue::{NewFrame, WorkItem, WorkPosition};
 
-/// A partition's accepted frames that are not finished, in the order of their acceptance.
+/// The accepted and unfinished frames of a partition, in the order of their acceptance.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     entries: BTreeMap<WorkPosition, WorkItem>,
@@ -28,7 +28,7 @@ impl Work {
             receive_time,
             settings_revision,
             header: frame.header,
-            payload: frame.offer.payload,
+            payload: frame.upload.payload,
             fate: None,
         };
         self.entries.insert(position, item);
@@ -58,14 +58,15 @@ impl Work {
         self.entries.keys().next_back().copied()
     }
 
-    pub(super) fn behind(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
+    pub(super) fn following(&self, after: WorkPosition) -> impl Iterator<Item = &WorkItem> {
         let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         self.entries.range(above).map(|(_, item)| item)
     }
 }
 
 impl State {
-    /// Those of the partitions that have work behind their positions, each with the place of its newest.
+    /// Returns the partitions that have work after their positions, each with the position of its
+    /// newest work.
     pub(super) fn with_work(
         &self,
         positions: &[(PartitionId, WorkPosition)],

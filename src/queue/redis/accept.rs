@@ -1,51 +1,30 @@
-//! Accepting frames: payloads first, then the script that enters them, in one round trip a partition.
+//! Accepts frames: sends payloads first and then the script that enters them, in one round trip per
+//! partition.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures::future::join_all;
 use redis::{Cmd, RedisResult, Value};
 
 use super::conn::refused;
 use super::dead_letters::redis_id;
-use super::gauge::Gauge;
 use super::keys::Keys;
+use super::memory_usage::MemoryUsage;
+use super::resp::Request;
 use super::scripts::Call;
-use super::status::moment;
-use super::wire::Request;
-use super::witness::Known;
+use super::witness::HighWater;
 use super::{RedisQueue, entry, reply};
 use crate::domain::limits::{DEDUP_WINDOW, MAX_PUBLISHERS_PER_STREAM};
 use crate::domain::{DeadLetterId, FrameHeader, PartitionId, PublisherId, QueuePolicy, Sequence, StreamId};
 use crate::queue::{
-    AcceptResult, Error, Life as _, NewFrame, OFFER_TTL, Offer, PublisherPosition, Refusal, Result,
+    AcceptResult, Budget, Error, NewFrame, PublisherPosition, Refusal, Result, ServerPresence as _,
 };
 
-/// Size of a publisher's slot: number, sequence, half a digest. Slot 0 holds the highest number. `lua/accept.lua` has it too.
-const DEDUP_SLOT_BYTES: u64 = 32;
-
-/// Adds the writes of an offer. A key that is taken keeps its bytes: a write that comes late changes nothing.
-pub(super) fn push_offer(request: &mut Request, keys: Keys, offer: &Offer, ttl: Duration) {
-    if let Some(bytes) = &offer.bytes {
-        request.offer(&keys.payload(offer.payload.key), bytes, ttl.as_millis().max(1) as u64);
-    }
-}
+/// The size of a record in a publisher's dedup key: publisher sequence, sequence, half a digest.
+/// Record 0 contains the highest publisher sequence. `lua/accept.lua` has the same number.
+const DEDUP_RECORD_BYTES: u64 = 32;
 
 impl RedisQueue {
-    pub(super) async fn store_offers(
-        &self,
-        partition: PartitionId,
-        offers: &[Offer],
-        ttl: Duration,
-    ) -> Result<()> {
-        let mut request = Request::default();
-        for offer in offers {
-            push_offer(&mut request, Keys(partition), offer, ttl);
-        }
-        let stored = self.writer(partition).connected().await?.ask(request).await?;
-        stored.into_iter().try_for_each(|answer| answer.map(drop).map_err(refused))
-    }
-
     pub(super) async fn accept_all(&self, frames: &[NewFrame]) -> Vec<AcceptResult> {
         let mut results = vec![AcceptResult::Unconfirmed(String::new()); frames.len()];
         let parts = self.by_partition(frames);
@@ -67,7 +46,7 @@ impl RedisQueue {
         results
     }
 
-    pub(super) async fn ask(&self, frames: &[NewFrame]) -> Result<Vec<Option<AcceptResult>>> {
+    pub(super) async fn would_refuse_all(&self, frames: &[NewFrame]) -> Result<Vec<Option<AcceptResult>>> {
         let mut results = vec![None; frames.len()];
         for (partition, indexes) in self.by_partition(frames) {
             let part: Vec<&NewFrame> = indexes.iter().map(|&i| &frames[i]).collect();
@@ -89,7 +68,8 @@ impl RedisQueue {
         parts
     }
 
-    /// With `replays`, the frames are those of these dead letters: the script compares and marks them instead of publishers.
+    /// Runs the script. If `replays` is not empty, the frames are those of these dead letters, and
+    /// the script compares and marks the dead letters instead of publisher sequences.
     pub(super) async fn enter(
         &self,
         partition: PartitionId,
@@ -101,8 +81,9 @@ impl RedisQueue {
         if entered != Entered::Lapsed {
             return entered.answers();
         }
-        // This server has not shown itself for too long: Redis was away, or its clock was set.
-        self.attend().await?;
+        // This server sent no heartbeat for too long: Redis was not available, or its clock was
+        // set.
+        self.heartbeat().await?;
         self.enter_once(partition, frames, dry, replays).await?.answers()
     }
 
@@ -117,53 +98,54 @@ impl RedisQueue {
         let budget = &self.config.budget;
         let connected = self.writer(partition).connected().await?;
         if self.witness.is_due(connected.instance.run_id()) {
-            self.attend().await?;
+            self.heartbeat().await?;
         }
         let known = self.witness.known(partition);
         let mut request = Request::default();
-        let looks = self.gauge.is_due();
+        let looks = self.memory_usage.is_due();
         if looks {
-            request.add(&Gauge::question());
+            request.add(&MemoryUsage::question());
         }
         let mut call = Call::default();
         call.key(keys.work()).key(keys.counts());
-        call.number(self.gauge.work_bytes()).number(budget.work_frames);
+        call.number(self.memory_usage.work_bytes()).number(budget.work_frames);
         call.number(MAX_PUBLISHERS_PER_STREAM as u64).number(DEDUP_WINDOW).flag(dry);
-        call.arg(connected.instance.argument()).arg(self.witness.vouched()).arg(known.argument());
+        call.arg(connected.instance.argument()).arg(self.witness.confirmed()).arg(known.argument());
         call.number(self.witness.may_accept_until()).number(budget.publishers());
-        let unsaid = &self.config.defaults.queue;
-        call.number(unsaid.max_frames).number(unsaid.max_bytes).flag(unsaid.drop_oldest);
-        call.number(QueuePolicy::SPARE_FRAMES);
+        let defaults = &self.config.defaults.queue;
+        call.number(defaults.max_frames).number(defaults.max_bytes).flag(defaults.drop_oldest);
+        call.number(QueuePolicy::SPARE_FRAMES).number(Budget::SHARE_OF_FREE);
         for (index, frame) in frames.iter().enumerate() {
-            let NewFrame { stream_id, header, offer } = frame;
+            let NewFrame { stream_id, header, upload } = frame;
             let replay = replays.get(index).copied();
             if !dry {
-                push_offer(&mut request, keys, offer, OFFER_TTL);
+                request.upload(keys, upload);
             }
             let mark = header.publisher.as_ref().filter(|_| replay.is_none());
-            // Without a publisher the script reads neither of its keys; they are named all the same, to keep the count.
+            // Without a publisher the script reads neither of these keys; they are passed anyway,
+            // since each frame has the same number of keys.
             let dedup = mark.map_or_else(|| keys.publishers(stream_id), |m| keys.dedup(stream_id, &m.id));
             call.key(keys.stream(stream_id));
             match replay {
                 None => call.key(keys.publishers(stream_id)).key(dedup),
                 Some(_) => call.key(keys.dead()).key(keys.dead_replays()),
             };
-            call.key(keys.payload(offer.payload.key));
+            call.key(keys.payload(upload.payload.key));
             call.arg(stream_id.as_str())
                 .arg(mark.map(|m| m.id.as_str()).unwrap_or_default())
                 .number(mark.map_or(replayed_from(header, replay), |m| m.sequence))
                 .arg(replay.map_or_else(|| header.source.digest.0[..16].to_vec(), |id| redis_id(id).into()))
-                .number(offer.payload.size_bytes)
-                .arg(offer.payload.key.to_string())
+                .number(upload.payload.size_bytes)
+                .arg(upload.payload.key.to_string())
                 .arg(if dry { Vec::new() } else { entry::encode_header(header) })
-                .arg(self.witness.given(partition, stream_id));
+                .arg(self.witness.highest_issued(partition, stream_id));
         }
         let wait = self.wait_command().filter(|_| !dry);
         let mut answers = self.scripts.accept.run_on(&connected, request, &call, wait.as_ref()).await?;
         let reached = wait.and_then(|_| answers.pop());
         let entered = answers.pop().transpose().map_err(refused)?.unwrap_or(Value::Nil);
         if looks && !answers.is_empty() {
-            self.gauge.answered(answers.remove(0));
+            self.memory_usage.answered(answers.remove(0));
         }
         let not_durable = reached.and_then(|reached| self.too_few(reached));
         let not_offered = answers.into_iter().find_map(|answer| answer.err().map(|error| error.to_string()));
@@ -174,20 +156,20 @@ impl RedisQueue {
             let letter = reply::text(next())?.unwrap_or_default();
             decisions.push((letter, reply::number(next())?, reply::number(next())?));
         }
-        let stored = Known {
+        let stored = HighWater {
             epoch: reply::number(next())?,
             accepted: reply::number(next())?,
             feed: reply::number(next())?,
         };
-        let given = if dry { &[][..] } else { &decisions[..] };
-        self.learn(partition, known, stored, frames, given);
+        let issued = if dry { &[][..] } else { &decisions[..] };
+        self.note_answer(partition, known, stored, frames, issued);
         if decisions.iter().any(|(letter, ..)| letter == "W") {
             return Ok(Entered::Lapsed);
         }
         let answers = decisions.into_iter().map(|(letter, number, received)| {
             let result = decided(&letter, number, received)?;
             Ok(match (&not_offered, result) {
-                // The bytes are missing because Redis would not take them: say that.
+                // The bytes are missing because Redis rejected them: report that.
                 (Some(why), AcceptResult::Refused(Refusal::PayloadGone)) => {
                     AcceptResult::Refused(backend_refusal(why.clone()))
                 }
@@ -200,42 +182,42 @@ impl RedisQueue {
         answers.collect::<Result<_>>().map(Entered::Answered)
     }
 
-    /// Takes note of what an accept tells of the partition and of its streams.
-    fn learn(
+    /// Notes what the answer to an accept reveals about the partition and its streams.
+    fn note_answer(
         &self,
         partition: PartitionId,
-        known: Known,
-        stored: Known,
+        known: HighWater,
+        stored: HighWater,
         frames: &[&NewFrame],
         decisions: &[(String, u64, u64)],
     ) {
-        if known != Known::default() && stored.epoch > known.epoch {
-            tracing::warn!(%partition, "Redis came back and may have lost frames: the partition's numbers leap");
+        if known != HighWater::default() && stored.epoch > known.epoch {
+            tracing::warn!(%partition, "Redis restarted and may have lost frames; sequences of the partition jump");
         }
         self.witness.note(partition, stored);
         for (frame, (letter, number, _)) in frames.iter().zip(decisions) {
             if letter == "A" || letter == "D" {
-                self.witness.note_given(partition, stored.epoch, &frame.stream_id, *number);
+                self.witness.note_issued(partition, stored.epoch, &frame.stream_id, *number);
             }
         }
     }
 
-    /// Has Redis wait, behind the script, until enough replicas have what it wrote.
+    /// Returns the command that waits until enough replicas have what the script wrote.
     fn wait_command(&self) -> Option<Cmd> {
         let mut wait = redis::cmd("WAIT");
         wait.arg(self.config.wait_replicas).arg((self.config.timeout / 2).as_millis() as u64);
         (self.config.wait_replicas > 0).then_some(wait)
     }
 
-    /// What to say if fewer replicas have it.
+    /// Returns the message for a frame that fewer replicas have than required.
     fn too_few(&self, reached: RedisResult<Value>) -> Option<String> {
         let wanted = self.config.wait_replicas;
         let reached = reached.map_err(refused).and_then(reply::number).unwrap_or(0);
         (reached < u64::from(wanted)).then(|| format!("{reached} of {wanted} replicas have the frame so far"))
     }
 
-    /// Two reads: the highest number, then its slot. Between them the slot may go only with the stream itself, or when
-    /// 1,024 numbers more have come.
+    /// Reads a publisher's highest sequence and then the record of it. Between the two reads, the
+    /// record can only disappear with the stream itself, or when 1,024 further frames arrive.
     pub(super) async fn position_of(
         &self,
         stream: &StreamId,
@@ -252,12 +234,12 @@ impl RedisQueue {
         if top == 0 {
             return Ok(None);
         }
-        let at = DEDUP_SLOT_BYTES * (1 + top % DEDUP_WINDOW);
+        let at = DEDUP_RECORD_BYTES * (1 + top % DEDUP_WINDOW);
         let slot = read(at, at + 15).await?;
         match slot.split_at_checked(8) {
             Some((held, sequence)) if number(held) == top => {
                 let sequence = Sequence::new(number(sequence))
-                    .map_err(|error| Error::Corrupt(format!("a publisher's slot: {error}")))?;
+                    .map_err(|error| Error::Corrupt(format!("a publisher's dedup record: {error}")))?;
                 Ok(Some(PublisherPosition { publisher_sequence: top, sequence }))
             }
             Some(_) | None => Ok(None),
@@ -265,12 +247,12 @@ impl RedisQueue {
     }
 }
 
-/// What became of a call of the script.
+/// The outcome of a call of the script.
 #[derive(Debug, PartialEq, Eq)]
 enum Entered {
     /// The frames are decided.
     Answered(Vec<AcceptResult>),
-    /// Nothing was done: this server may not accept frames before it has shown itself.
+    /// Nothing was done: this server may not accept frames before it sends a heartbeat.
     Lapsed,
 }
 
@@ -283,18 +265,18 @@ impl Entered {
     }
 }
 
-/// Returns the number of the frame whose dead letter is replayed; 0 if none is.
+/// Returns the sequence of the frame whose dead letter is replayed; 0 if none is.
 fn replayed_from(header: &FrameHeader, replay: Option<DeadLetterId>) -> u64 {
     replay.and(header.replayed_from).map_or(0, Sequence::get)
 }
 
-/// What the script's letter says; `lua/accept.lua` has the table.
+/// Decodes the script's letter; `lua/accept.lua` has the table.
 fn decided(letter: &str, number: u64, received: u64) -> Result<AcceptResult> {
     let sequence = || Sequence::new(number).map_err(|error| Error::Corrupt(format!("{error}")));
     Ok(match letter {
-        "A" => AcceptResult::Accepted(sequence()?, moment(received)),
+        "A" => AcceptResult::Accepted(sequence()?, reply::moment(received)),
         "D" => AcceptResult::Duplicate(sequence()?),
-        "E" => AcceptResult::Unconfirmed("these bytes were entered by an earlier attempt".to_owned()),
+        "E" => AcceptResult::Unconfirmed("this picture was stored by an earlier attempt, and the frame has no publisher sequence to compare".to_owned()),
         "U" => AcceptResult::Refused(Refusal::StreamNotFound),
         "R" => AcceptResult::Refused(Refusal::SequenceReused { stored_as: sequence()? }),
         "T" => AcceptResult::Refused(Refusal::SequenceTooOld { last: number }),
@@ -304,22 +286,22 @@ fn decided(letter: &str, number: u64, received: u64) -> Result<AcceptResult> {
         "F" => AcceptResult::Refused(Refusal::PartitionFull),
         "L" => AcceptResult::Refused(Refusal::StreamTooFast),
         "Q" => AcceptResult::Refused(Refusal::QueueDraining),
-        "B" => AcceptResult::Refused(Refusal::BehindRefused),
+        "B" => AcceptResult::Refused(Refusal::AfterRefused),
         "G" | "X" => AcceptResult::Refused(Refusal::PayloadGone),
         other => return Err(Error::Corrupt(format!("accept answered {other:?}"))),
     })
 }
 
-/// A Redis at its memory limit is full, not broken.
+/// Returns the refusal for a rejected command. A Redis at its memory limit is full, not broken.
 fn backend_refusal(why: String) -> Refusal {
     if why.contains("OOM") {
         return Refusal::PartitionFull;
     }
-    tracing::warn!(why, "frames are refused");
-    Refusal::Backend("the queue backend does not take frames now; the server's log says why".to_owned())
+    tracing::warn!(why, "frames refused");
+    Refusal::Backend("the queue backend rejected the frame; see the server log".to_owned())
 }
 
-/// What a failure of the backend says of each frame of the call.
+/// Returns the result of each frame of a call that failed as a whole.
 fn failed(error: &Error) -> AcceptResult {
     match error {
         Error::Unreachable(_) => {
@@ -327,6 +309,9 @@ fn failed(error: &Error) -> AcceptResult {
         }
         Error::Refused(why) => AcceptResult::Refused(backend_refusal(why.clone())),
         Error::Joining => AcceptResult::Refused(Refusal::Backend(error.to_string())),
+        Error::Layout(_) | Error::Unsuitable(_) => AcceptResult::Refused(Refusal::Backend(
+            "the queue backend cannot be used; see the server log".to_owned(),
+        )),
         Error::NoAnswer(_)
         | Error::LeaseLost
         | Error::StreamNotFound(_)
@@ -340,10 +325,8 @@ fn failed(error: &Error) -> AcceptResult {
         | Error::TooManyGroups { .. }
         | Error::TooManyMembers { .. }
         | Error::MemberReplaced
-        | Error::Layout(_)
-        | Error::Unsuitable(_)
         | Error::Corrupt(_) => {
-            tracing::warn!(%error, "frames are not confirmed");
+            tracing::warn!(%error, "frames not confirmed");
             AcceptResult::Unconfirmed("the queue backend did not confirm the frame in time".to_owned())
         }
     }

@@ -1,6 +1,6 @@
-//! Queue states and purges.
+//! The states of queues, and purges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,15 +9,15 @@ use redis::Value;
 use super::keys::{Keys, WORKERS};
 use super::lease::fence;
 use super::scripts::Call;
-use super::work::{behind, sequence, time, work_item};
+use super::work::{range_after, work_item};
 use super::{RedisQueue, reply};
 use crate::domain::{PartitionId, Sequence, StreamId};
 use crate::queue::{
-    Control, Error, Lease, LeaseHolder, Purge, PurgeMark, QueueControl, QueueState, Result, Swept,
+    Control, Error, Lease, LeaseHolder, Purge, PurgeMark, PurgeScan, QueueControl, QueueState, Result,
     WorkPosition,
 };
 
-/// Entries in one read of the work queue.
+/// The number of entries in one read of the work queue.
 const PAGE_ENTRIES: usize = 1_000;
 
 fn to_text(state: QueueState) -> &'static str {
@@ -28,7 +28,8 @@ fn to_text(state: QueueState) -> &'static str {
     }
 }
 
-/// The queue's state out of the partition's counters, and the answers to GET of the holder and PTTL of the lease.
+/// Reads the queue's state from the partition's counters and the answers to GET of the holder and
+/// PTTL of the lease.
 pub(super) fn read_control(counts: &reply::Fields, holder: Value, ttl: Value) -> Result<QueueControl> {
     let state = match counts.text("state")? {
         "" | "running" => QueueState::Running,
@@ -54,7 +55,7 @@ struct Waiting {
     bytes: u64,
 }
 
-/// Frames that a purge asks for, with their streams by index.
+/// The frames that a purge selects, with their streams by index.
 #[derive(Default)]
 struct Scan {
     frames: Vec<Waiting>,
@@ -65,7 +66,7 @@ struct Scan {
 impl Scan {
     fn add(&mut self, place: (u64, u64), fields: &reply::Fields, purge: &Purge) -> Result<()> {
         let id: StreamId = fields.text("s")?.parse().map_err(|e| Error::Corrupt(format!("{e}")))?;
-        let received = time(fields, "t")?;
+        let received = fields.time("t")?;
         if purge.stream_id.as_ref().is_some_and(|wanted| *wanted != id)
             || purge.before_receive_time.is_some_and(|before| received >= before)
         {
@@ -82,17 +83,17 @@ impl Scan {
         self.frames.push(Waiting {
             place,
             stream,
-            sequence: sequence(fields, "q")?,
+            sequence: fields.sequence("q")?,
             bytes: fields.number("n")?,
         });
         Ok(())
     }
 
-    /// Each stream's newest frame: received times never go back within a stream, so what is asked for of a stream is all
-    /// up to this one.
+    /// Returns each stream's newest selected frame: times of receipt never decrease within a
+    /// stream, so all frames up to this one are selected.
     fn newest(&self) -> Vec<(Sequence, (u64, u64))> {
         let mut newest = vec![(Sequence::FIRST, (0, 0)); self.streams.len()];
-        // In the queue's order: the last one is the newest.
+        // They are in the queue's order: the last one is the newest.
         for frame in &self.frames {
             newest[frame.stream] = (frame.sequence, frame.place);
         }
@@ -101,13 +102,16 @@ impl Scan {
 }
 
 impl RedisQueue {
-    /// What waits up to `newest` and is asked for. Entries are only ever removed, so pages make no difference.
+    /// Reads the selected frames that wait, up to `newest`. Entries are only ever removed, so
+    /// reading in pages makes no difference.
     async fn scan(&self, partition: PartitionId, newest: (u64, u64), purge: &Purge) -> Result<Scan> {
         let mut scan = Scan::default();
         let mut after = WorkPosition::default();
         loop {
             let mut read = redis::cmd("XRANGE");
-            read.arg(Keys(partition).work()).arg(behind(after)).arg(format!("{}-{}", newest.0, newest.1));
+            read.arg(Keys(partition).work())
+                .arg(range_after(after))
+                .arg(format!("{}-{}", newest.0, newest.1));
             read.arg("COUNT").arg(PAGE_ENTRIES);
             let page = reply::entries(self.reader(partition).command(&read).await?)?;
             for (place, fields) in &page {
@@ -129,8 +133,9 @@ impl Control for RedisQueue {
         self.scripts.state.run(&self.control, &call).await.map(drop)
     }
 
-    /// The frames are read first and marked then, by a script that also tells what a worker had taken at that moment: an
-    /// entry that was read and not taken is still there, and whoever takes it sees the mark.
+    /// Reads the frames first and then marks them, with a script that also returns which ones a
+    /// worker had taken at that moment: an entry that was read and not taken is still in the queue,
+    /// and a worker that takes it sees the mark.
     async fn purge(&self, partition: PartitionId, purge: &Purge) -> Result<Vec<PurgeMark>> {
         let keys = Keys(partition);
         let mut read = redis::cmd("XREVRANGE");
@@ -147,13 +152,13 @@ impl Control for RedisQueue {
         call.key(keys.lease()).key(keys.counts()).key(keys.purge());
         call.arg(format!("{}-{}", newest.0, newest.1)).arg(purge.reason.as_str()).flag(purge.dry_run);
         for (stream, (end, (a, b))) in scan.streams.iter().zip(&ends) {
+            call.key(keys.stream(stream));
             call.arg(stream.as_str()).number(end.get()).arg(format!("{a}-{b}"));
         }
         let mut answer = reply::array(self.scripts.mark.run(&self.control, &call).await?)?.into_iter();
-        let taken = match reply::text(answer.next().unwrap_or(Value::Nil))?.as_deref() {
-            None | Some("") => (0, 0),
-            Some(place) => reply::place(place)?,
-        };
+        let taken = reply::text(answer.next().unwrap_or(Value::Nil))?.unwrap_or_default();
+        let taken: HashSet<(u64, u64)> =
+            taken.split_ascii_whitespace().map(reply::place).collect::<Result<_>>()?;
         let before: Vec<u64> = answer.map(reply::number).collect::<Result<_>>()?;
         if before.len() != ends.len() {
             return Err(Error::Corrupt(format!("mark answered {} streams", before.len())));
@@ -165,7 +170,7 @@ impl Control for RedisQueue {
             .map(|(stream_id, (to, _))| PurgeMark { stream_id, to, frames: 0, bytes: 0 })
             .collect();
         for frame in scan.frames {
-            if frame.place > taken && frame.sequence.get() > before[frame.stream] {
+            if !taken.contains(&frame.place) && frame.sequence.get() > before[frame.stream] {
                 marks[frame.stream].frames += 1;
                 marks[frame.stream].bytes += frame.bytes;
             }
@@ -174,12 +179,12 @@ impl Control for RedisQueue {
         Ok(marks)
     }
 
-    async fn sweep(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<Swept> {
+    async fn scan_purged(&self, lease: &Lease, after: WorkPosition, max_frames: usize) -> Result<PurgeScan> {
         let keys = Keys(lease.partition);
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.work()).key(keys.counts()).key(keys.purge());
-        call.arg(fence(lease)).arg(behind(after)).number(max_frames as u64);
-        let answer = match self.scripts.sweep.run(&self.control, &call).await? {
+        call.arg(fence(lease)).arg(range_after(after)).number(max_frames as u64);
+        let answer = match self.scripts.scan_purged.run(&self.control, &call).await? {
             Value::Nil => return Err(Error::LeaseLost),
             answer => reply::array(answer)?,
         };
@@ -195,11 +200,11 @@ impl Control for RedisQueue {
             .into_iter()
             .map(|((a, b), fields)| work_item(WorkPosition(a, b), &fields))
             .collect::<Result<_>>()?;
-        Ok(Swept { items, next: last, paused, work_waits })
+        Ok(PurgeScan { items, next: last, paused, work_waits })
     }
 
     async fn live_workers(&self) -> Result<Vec<String>> {
-        // By Redis' clock, as the script that announces them.
+        // By the clock of Redis, like the script that announces them.
         let mut clock = reply::array(self.control.command(&redis::cmd("TIME")).await?)?.into_iter();
         let mut next = || reply::number(clock.next().unwrap_or(Value::Nil));
         let now_ms = next()? * 1_000 + next()? / 1_000;

@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
 
-/// `<sequence>:<microseconds>`; sequence 0 = back to its group.
+/// Reads the mark of a replay, `<sequence>:<microseconds>`; sequence 0 = returned to its group.
 pub(super) fn replay(mark: Value) -> Result<Option<DeadLetterReplay>> {
     let Some(mark) = reply::text(mark)? else { return Ok(None) };
     let (sequence, time) =
@@ -23,7 +23,7 @@ pub(super) fn replay(mark: Value) -> Result<Option<DeadLetterReplay>> {
             Some(Sequence::new(number).map_err(|error| Error::Corrupt(format!("replay mark: {error}")))?)
         }
     };
-    Ok(Some(DeadLetterReplay { sequence, time: super::status::moment(reply::parse(time)?) }))
+    Ok(Some(DeadLetterReplay { sequence, time: reply::moment(reply::parse(time)?) }))
 }
 
 pub(super) fn payload_key(fields: &reply::Fields) -> Result<Option<PayloadKey>> {
@@ -35,7 +35,8 @@ pub(super) fn payload_key(fields: &reply::Fields) -> Result<Option<PayloadKey>> 
     }
 }
 
-/// Adds what `lua/finish.lua` needs to enter a dead letter: body ("" = none), picture's name, bytes with it and without.
+/// Adds what `lua/finish.lua` needs to enter a dead letter: body ("" = none), picture's name, bytes
+/// with it and without.
 pub(super) fn push_letter(call: &mut Call, frame: Option<&DeadFrame>) {
     let Some(frame) = frame else {
         call.arg("").arg("").number(0).number(0);
@@ -45,7 +46,7 @@ pub(super) fn push_letter(call: &mut Call, frame: Option<&DeadFrame>) {
     call.arg(encode(frame)).arg(name).number(frame.size_bytes()).number(frame.text_bytes());
 }
 
-/// The body of an entry.
+/// Encodes the body of an entry.
 fn encode(frame: &DeadFrame) -> Vec<u8> {
     let DeadFrame {
         source,

@@ -1,13 +1,13 @@
-//! Dead letters: entered by the scripts that give frames up, listed over all partitions.
+//! Lists, reads and removes dead letters, which are stored by the scripts that give frames up.
 
 use std::collections::VecDeque;
 
 use async_trait::async_trait;
 use redis::Value;
 
-use super::gauge::Gauge;
 use super::keys::Keys;
 use super::lease::fence;
+use super::memory_usage::MemoryUsage;
 use super::scripts::Call;
 use super::{RedisQueue, dead_entry, reply};
 use crate::domain::{DeadLetter, DeadLetterId, PartitionId, StreamId};
@@ -16,43 +16,44 @@ use crate::queue::{
     ReplayResult, Result, TRIM_DEAD_LETTERS, Trimmed,
 };
 
-/// Letters of one partition in one read of a list.
+/// The number of dead letters of one partition in one read of a list.
 const PAGE: usize = 64;
-/// Most letters that one list looks at, so that a filter that selects few does not hold its caller for long.
-const MOST_LOOKED_AT: usize = 5_000;
+/// The maximum number of dead letters that one list reads, so that a filter that selects few does
+/// not take long.
+const MAX_READ: usize = 5_000;
 
-/// Place of a dead letter in its partition: (microseconds, number), as in its Redis id.
-type Place = (u64, u64);
+/// The id of a dead letter in its partition: (microseconds, number), as in Redis.
+type EntryId = (u64, u64);
 
-pub(super) fn letter_id(partition: PartitionId, (time, number): Place) -> DeadLetterId {
-    DeadLetterId { dead_letter_time: super::status::moment(time), partition, number }
+pub(super) fn letter_id(partition: PartitionId, (time, number): EntryId) -> DeadLetterId {
+    DeadLetterId { dead_letter_time: reply::moment(time), partition, number }
 }
 
-fn place(id: DeadLetterId) -> Place {
+fn entry_id(id: DeadLetterId) -> EntryId {
     (u64::try_from(id.dead_letter_time.as_micros()).unwrap_or(0), id.number)
 }
 
-fn before((time, number): Place) -> Option<Place> {
+fn before((time, number): EntryId) -> Option<EntryId> {
     match number.checked_sub(1) {
         Some(number) => Some((time, number)),
         None => Some((time.checked_sub(1)?, u64::MAX)),
     }
 }
 
-fn text((time, number): Place) -> String {
+fn text((time, number): EntryId) -> String {
     format!("{time}-{number}")
 }
 
-/// The Redis id of a dead letter.
+/// Returns the Redis id of a dead letter.
 pub(super) fn redis_id(id: DeadLetterId) -> String {
-    text(place(id))
+    text(entry_id(id))
 }
 
-/// The places of one partition that a list may look at, first and last, both inclusive.
-fn range(query: &ListDeadLetters, partition: PartitionId) -> Option<(Place, Place)> {
+/// Returns the ids of one partition that a list may read, first and last, both inclusive.
+fn range(query: &ListDeadLetters, partition: PartitionId) -> Option<(EntryId, EntryId)> {
     let (mut first, mut last) = ((0, 0), (u64::MAX, u64::MAX));
     if let Some(after) = query.after {
-        let (time, number) = place(after);
+        let (time, number) = entry_id(after);
         // Letters of one moment are ordered by partition.
         match (query.order, partition.cmp(&after.partition)) {
             (DeadLetterOrder::NewestFirst, std::cmp::Ordering::Less) => last = last.min((time, u64::MAX)),
@@ -77,13 +78,13 @@ fn range(query: &ListDeadLetters, partition: PartitionId) -> Option<(Place, Plac
 /// One partition's part of a list.
 struct Part {
     partition: PartitionId,
-    /// What is still to be read; `None` = all is read.
-    left: Option<(Place, Place)>,
+    /// The range that is still to be read; `None` = all is read.
+    left: Option<(EntryId, EntryId)>,
     read: VecDeque<DeadLetter>,
 }
 
-/// The place right before the first letter that is still to be looked at.
-fn goes_on_behind(parts: &[Part], order: DeadLetterOrder) -> Option<DeadLetterId> {
+/// Returns the id right before the first dead letter that is still to be read.
+fn continue_after(parts: &[Part], order: DeadLetterOrder) -> Option<DeadLetterId> {
     let ahead = parts.iter().filter_map(|part| {
         let left = part.left.map(|(first, last)| match order {
             DeadLetterOrder::NewestFirst => letter_id(part.partition, last),
@@ -116,10 +117,11 @@ impl RedisQueue {
             .collect();
         let (mut page, mut looked_at) = (DeadLetterPage { letters: Vec::new(), next: None }, 0);
         loop {
-            // What a read brought may be unreadable, all of it: of streams that were unregistered, and not removed yet.
+            // All dead letters of a read may belong to unregistered streams: then none of them may
+            // be returned, and the next page is read.
             while parts.iter().any(|part| part.read.is_empty() && part.left.is_some()) {
-                if looked_at >= MOST_LOOKED_AT {
-                    page.next = goes_on_behind(&parts, query.order);
+                if looked_at >= MAX_READ {
+                    page.next = continue_after(&parts, query.order);
                     return Ok(page);
                 }
                 looked_at += self.fill(&mut parts, query.order).await?;
@@ -139,14 +141,15 @@ impl RedisQueue {
             if let Some(letter) = parts[index].read.pop_front().filter(|letter| query.filter.selects(letter))
             {
                 page.letters.push(letter);
-            } else if looked_at >= MOST_LOOKED_AT {
+            } else if looked_at >= MAX_READ {
                 page.next = Some(id);
                 return Ok(page);
             }
         }
     }
 
-    /// Reads on where a part has nothing in hand and something left; answers how many it read that nobody may.
+    /// Reads the next page of each part that has no dead letters in memory and more to read;
+    /// returns the number of those read that may not be returned.
     async fn fill(&self, parts: &mut [Part], order: DeadLetterOrder) -> Result<usize> {
         let mut empty: Vec<_> =
             parts.iter_mut().filter(|part| part.read.is_empty() && part.left.is_some()).collect();
@@ -238,13 +241,13 @@ impl RedisQueue {
         Ok(self.remove_letters(keys, "", "", &[(*at, fields)]).await? == Some(1))
     }
 
-    /// `None`: the lease is lost.
+    /// Removes dead letters; returns `None` if the lease is lost.
     pub(super) async fn remove_letters(
         &self,
         keys: Keys,
         fence: &str,
         counter: &str,
-        letters: &[(Place, &reply::Fields)],
+        letters: &[(EntryId, &reply::Fields)],
     ) -> Result<Option<u64>> {
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.dead()).key(keys.dead_replays()).key(keys.counts());
@@ -272,15 +275,15 @@ impl RedisQueue {
         let keys = Keys(lease.partition);
         let mut kept = redis::pipe();
         kept.cmd("HGET").arg(keys.counts()).arg("dead_bytes");
-        // For workers, which never accept: retention goes by it, and asks here in every pass.
-        let looks = self.gauge.is_due();
+        // Workers, which never accept frames, measure the memory here: retention needs it.
+        let looks = self.memory_usage.is_due();
         if looks {
-            kept.add_command(Gauge::question());
+            kept.add_command(MemoryUsage::question());
         }
         let mut answers = self.all(&self.control, &kept).await?.into_iter();
         let mut bytes = reply::number(answers.next().unwrap_or(Value::Nil))?;
         if let Some(memory) = answers.next() {
-            self.gauge.answered(Ok(memory));
+            self.memory_usage.answered(Ok(memory));
         }
         // Most passes find nothing to do.
         if bytes <= max_bytes {

@@ -1,4 +1,4 @@
-//! Domain values as the bytes of Redis entries, and back.
+//! Encodes domain values as the bytes of Redis entries, and decodes them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,13 +7,14 @@ use prost::Message as _;
 
 use crate::domain::{
     ColorMatrix, ColorRange, Digest, Failure, FailureReason, FrameHeader, OutputBody, PayloadKey, PayloadRef,
-    PictureFormat, PictureRole, ProcessedFrame, PublisherMark, RawColors, Reencode, Sequence, SourceInfo,
+    PictureFormat, PictureRole, ProcessedFrame, PublisherSequence, RawColors, Reencode, Sequence, SourceInfo,
     Stage, StageTiming, StoredPicture, Timestamp, Tombstone, TombstoneKind,
 };
 use crate::pb::storage as pb;
 use crate::queue::{Error, Result};
 
-/// Numbers of an enum in storage: fixed for ever, 0 unused.
+/// Defines the numbers of an enum in storage. They are fixed for ever. A missing field is read as
+/// 0, so 0 is unused or means the default.
 macro_rules! numbered {
     ($to:ident, $from:ident, $type:ident { $($variant:ident = $number:literal),* $(,)? }) => {
         pub(super) fn $to(value: $type) -> u32 {
@@ -29,9 +30,13 @@ macro_rules! numbered {
     };
 }
 
+mod group;
 mod measures;
+mod report;
 mod settings;
 
+pub(super) use group::{decode_group, encode_group};
+pub(super) use report::{decode_report, encode_report};
 pub(super) use settings::{decode_settings, encode_settings};
 
 numbered!(from_format, to_format, PictureFormat {
@@ -48,6 +53,17 @@ numbered!(from_reason, to_reason, FailureReason {
     SizeMismatch = 7, TimedOut = 8, DecoderPanicked = 9, KilledWorker = 10, PayloadLost = 11,
     TooManyBytes = 12, TooComplex = 13, EncodeFailed = 14, WorkerExhausted = 15,
 });
+
+/// Reads the number of an enum; 0 = not set.
+fn optional<T>(number: u32, read: fn(u32) -> Result<T>) -> Result<Option<T>> {
+    (number != 0).then(|| read(number)).transpose()
+}
+
+/// Returns a span in nanoseconds, without loss: settings that are given again are compared with the
+/// stored ones.
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
 
 pub(super) fn corrupt(error: &prost::DecodeError) -> Error {
     Error::Corrupt(error.to_string())
@@ -97,7 +113,7 @@ pub(super) fn header_from_pb(header: pb::FrameHeader) -> Result<FrameHeader> {
         None
     } else {
         let id = header.publisher_id.parse().map_err(|e| Error::Corrupt(format!("{e}")))?;
-        Some(PublisherMark { id, sequence: header.publisher_sequence })
+        Some(PublisherSequence { id, sequence: header.publisher_sequence })
     };
     Ok(FrameHeader {
         publisher,
@@ -123,7 +139,7 @@ pub(super) fn header_from_pb(header: pb::FrameHeader) -> Result<FrameHeader> {
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
-    bytes.try_into().map_err(|_| Error::Corrupt(format!("{} bytes where {N} belong", bytes.len())))
+    bytes.try_into().map_err(|_| Error::Corrupt(format!("{} bytes instead of {N}", bytes.len())))
 }
 
 pub(super) fn encode_output(body: &OutputBody) -> Vec<u8> {

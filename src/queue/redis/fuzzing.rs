@@ -1,42 +1,45 @@
-//! Entries for the fuzz targets, see `crate::fuzzing`.
+//! Reads and writes entries for the fuzz targets, see `crate::fuzzing`.
 
 use std::fmt::Debug;
 use std::time::Duration;
 
 use super::entry;
 use crate::domain::{
-    ColorMatrix, ColorRange, Digest, Failure, FailureReason, FrameHeader, OutputBody, PayloadKey, PayloadRef,
-    PictureFormat, PictureRole, ProcessedFrame, PublisherMark, QualityMeasures, RawColors, Reencode,
-    SourceInfo, Stage, StageTiming, StoredPicture, StreamSettings, Timestamp, Tombstone, TombstoneKind,
+    ColorMatrix, ColorRange, Digest, Failure, FailureReason, FrameHeader, GroupSettings, OutputBody,
+    PayloadKey, PayloadRef, PictureFormat, PictureRole, ProcessedFrame, PublisherSequence, QualityMeasures,
+    RawColors, Reencode, SourceInfo, Stage, StageTiming, StoredPicture, StreamMatch, StreamSettings,
+    Timestamp, Tombstone, TombstoneKind,
 };
 use crate::queue::Result;
 
 /// Reads bytes as each kind of entry.
 ///
 /// # Panics
-/// If what was read is not what is read again after it was written.
+/// Panics if a value changes when it is written and read again.
 pub(crate) fn check(data: &[u8]) {
     round_trip(data, entry::decode_header, entry::encode_header);
     round_trip(data, entry::decode_output, entry::encode_output);
     round_trip(data, entry::decode_settings, entry::encode_settings);
+    round_trip(data, entry::decode_group, entry::encode_group);
+    round_trip(data, entry::decode_report, entry::encode_report);
 }
 
 fn round_trip<T: Debug>(data: &[u8], decode: fn(&[u8]) -> Result<T>, encode: fn(&T) -> Vec<u8>) {
     let Ok(value) = decode(data) else { return };
     let again = decode(&encode(&value));
-    // As text, so that what is not a number equals itself.
+    // As text, so that NaN equals itself.
     assert_eq!(again.map(|again| format!("{again:?}")).ok(), Some(format!("{value:?}")));
 }
 
-/// An output entry, read and written again.
+/// Reads an output entry and writes it again.
 pub(crate) fn rewrite_output(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(entry::encode_output(&entry::decode_output(bytes).ok()?))
 }
 
-/// One entry of each kind, with every field in use.
+/// Returns one entry of each kind, with every field in use.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let header = FrameHeader {
-        publisher: "agent".parse().ok().map(|id| PublisherMark { id, sequence: 77 }),
+        publisher: "agent".parse().ok().map(|id| PublisherSequence { id, sequence: 77 }),
         capture_time: Some(Timestamp::from_micros(1_700_000_000_000_000)),
         clock_skewed: true,
         source: SourceInfo {
@@ -88,10 +91,16 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         labels: [("site".to_owned(), "north".to_owned())].into(),
         ..StreamSettings::default()
     };
+    let group = GroupSettings {
+        streams: vec![StreamMatch::Glob("gate-*".to_owned())],
+        max_outstanding_frames: Some(9),
+        ..GroupSettings::default()
+    };
     vec![
         entry::encode_header(&header),
         entry::encode_output(&OutputBody::Frame(Box::new(frame))),
         entry::encode_output(&OutputBody::Tombstone(Box::new(tombstone))),
         entry::encode_settings(&settings),
+        entry::encode_group(&group),
     ]
 }

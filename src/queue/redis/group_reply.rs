@@ -1,4 +1,4 @@
-//! What the scripts of consumer groups are told, and what they answer.
+//! The arguments and the answers of the scripts of consumer groups.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::reply;
 use super::scripts::Call;
-use super::status::moment;
+use super::{entry, reply};
 use crate::domain::{
     DeadLetterId, Digest, Etag, GroupId, GroupRecord, Partitions, Sequence, StreamId, Timestamp,
 };
 use crate::queue::{
-    Answer, AnswerResult, Delivery, Ended, Error, Exhausted, GapRun, OfferResult, Result, UntoldGaps, Verdict,
+    Ack, AckAction, AckResult, CandidateResult, Delivery, EndReason, Error, Exhausted, GapRun, Result,
+    UnsentGaps,
 };
 
-/// What the scripts answer first.
-pub(super) enum Word {
+/// The first word of an answer.
+pub(super) enum GroupReply {
     Ok,
     Gone,
     Exists,
@@ -25,24 +25,24 @@ pub(super) enum Word {
     Lapsed,
     Full,
     Ahead,
-    Stale(u64),
+    Changed(u64),
     Mismatch(Etag),
 }
 
-pub(super) fn word(parts: &mut std::vec::IntoIter<Value>) -> Result<Word> {
+pub(super) fn word(parts: &mut std::vec::IntoIter<Value>) -> Result<GroupReply> {
     let word = reply::text(parts.next().unwrap_or(Value::Nil))?.unwrap_or_default();
     match word.as_str() {
-        "ok" => Ok(Word::Ok),
-        "gone" | "unknown" => Ok(Word::Gone),
-        "exists" => Ok(Word::Exists),
-        "replaced" => Ok(Word::Replaced),
-        "lapsed" => Ok(Word::Lapsed),
-        "full" => Ok(Word::Full),
-        "ahead" => Ok(Word::Ahead),
-        "stale" | "changed" => Ok(Word::Stale(reply::number(parts.next().unwrap_or(Value::Nil))?)),
+        "ok" => Ok(GroupReply::Ok),
+        "gone" | "unknown" => Ok(GroupReply::Gone),
+        "exists" => Ok(GroupReply::Exists),
+        "replaced" => Ok(GroupReply::Replaced),
+        "lapsed" => Ok(GroupReply::Lapsed),
+        "full" => Ok(GroupReply::Full),
+        "ahead" => Ok(GroupReply::Ahead),
+        "changed" => Ok(GroupReply::Changed(reply::number(parts.next().unwrap_or(Value::Nil))?)),
         "mismatch" => {
             let mut number = || reply::number(parts.next().unwrap_or(Value::Nil));
-            Ok(Word::Mismatch(Etag { incarnation: number()?, version: number()? }))
+            Ok(GroupReply::Mismatch(Etag { incarnation: number()?, version: number()? }))
         }
         other => Err(Error::Corrupt(format!("a group script answered {other:?}"))),
     }
@@ -56,7 +56,7 @@ pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A frame's name in a group, in the order of its number.
+/// Returns the name of a frame in a group; names sort by sequence.
 pub(super) fn frame_key(stream: &StreamId, sequence: Sequence) -> String {
     format!("{stream}:{sequence:016}", sequence = sequence.get())
 }
@@ -71,10 +71,10 @@ pub(super) fn number(number: u64) -> Result<Sequence> {
 }
 
 pub(super) fn at_millis(millis: u64) -> Timestamp {
-    moment(millis.saturating_mul(1_000))
+    reply::moment(millis.saturating_mul(1_000))
 }
 
-/// The dead letter that a frame was replayed from.
+/// Reads the dead letter that a frame was replayed from.
 fn letter(partitions: Partitions, value: Value) -> Result<Option<DeadLetterId>> {
     match reply::text(value)?.unwrap_or_default().as_str() {
         "" => Ok(None),
@@ -105,23 +105,23 @@ pub(super) fn exhausted(partitions: Partitions, value: Value) -> Result<Exhauste
     Ok(Exhausted { stream_id, sequence, attempts, rejected, message, letter })
 }
 
-pub(super) fn offer_result(value: Value) -> Result<OfferResult> {
+pub(super) fn candidate_result(value: Value) -> Result<CandidateResult> {
     let mut parts = reply::array(value)?.into_iter();
     let mut next = || parts.next().unwrap_or(Value::Nil);
     let word = reply::text(next())?.unwrap_or_default();
     let position = reply::number(next())?;
-    let mark = reply::text(next())?.unwrap_or_default();
+    let sampler_state = reply::text(next())?.unwrap_or_default();
     match word.as_str() {
-        "at" => Ok(OfferResult::At(number(position)?, mark)),
-        "moved" => Ok(OfferResult::Moved(number(position)?, mark)),
-        "unknown" => Ok(OfferResult::Unknown),
-        "owned" => Ok(OfferResult::Owned(number(position)?, mark)),
-        "later" => Ok(OfferResult::Later),
+        "at" => Ok(CandidateResult::At(number(position)?, sampler_state)),
+        "moved" => Ok(CandidateResult::Moved(number(position)?, sampler_state)),
+        "unknown" => Ok(CandidateResult::Unknown),
+        "owned" => Ok(CandidateResult::Owned(number(position)?, sampler_state)),
+        "later" => Ok(CandidateResult::Later),
         other => Err(corrupt(other)),
     }
 }
 
-/// Runs of gaps as the scripts keep them.
+/// Writes ranges of gaps as the scripts store them.
 pub(super) fn runs_text(runs: &[GapRun]) -> String {
     let mut text = String::new();
     for GapRun { from, to, reason } in runs {
@@ -131,7 +131,7 @@ pub(super) fn runs_text(runs: &[GapRun]) -> String {
     text
 }
 
-pub(super) fn untold(value: Value) -> Result<UntoldGaps> {
+pub(super) fn unsent_gaps(value: Value) -> Result<UnsentGaps> {
     let mut parts = reply::array(value)?.into_iter();
     let mut next = || reply::text(parts.next().unwrap_or(Value::Nil)).map(Option::unwrap_or_default);
     let stream_id = next()?.parse().map_err(corrupt)?;
@@ -139,43 +139,43 @@ pub(super) fn untold(value: Value) -> Result<UntoldGaps> {
         let mut parts = text.split('-');
         let mut part = || reply::parse::<u64>(parts.next().unwrap_or_default());
         let (from, to) = (number(part()?)?, number(part()?)?);
-        // A run that was another session's before says so with a thousand more.
+        // A range that another session had before has a thousand added to its reason.
         Ok(GapRun { from, to, reason: (part()? % 1_000) as u16 })
     };
     let runs = next()?.split_terminator(';').map(run).collect::<Result<_>>()?;
-    Ok(UntoldGaps { stream_id, runs })
+    Ok(UnsentGaps { stream_id, runs })
 }
 
-pub(super) fn push_answer(call: &mut Call, answer: &Answer) {
-    let (word, span, message) = match &answer.verdict {
-        Verdict::Acknowledge => ("a", None, ""),
-        Verdict::Retry { delay, message } => ("r", *delay, message.as_str()),
-        Verdict::GiveUp { message } => ("g", None, message.as_str()),
-        Verdict::Extend(span) => ("e", *span, ""),
+pub(super) fn push_answer(call: &mut Call, answer: &Ack) {
+    let (word, span, message) = match &answer.action {
+        AckAction::Acknowledge => ("a", None, ""),
+        AckAction::Retry { delay, message } => ("r", *delay, message.as_str()),
+        AckAction::GiveUp { message } => ("g", None, message.as_str()),
+        AckAction::Extend(span) => ("e", *span, ""),
     };
     call.arg(word).arg(answer.stream_id.as_str()).arg(format!("{:016}", answer.sequence.get()));
     call.number(answer.attempt.into()).number(answer.generation).number(answer.incarnation);
     call.arg(span.map(|span| millis(span).to_string()).unwrap_or_default()).arg(message);
 }
 
-pub(super) fn answer_result(partitions: Partitions, answer: &Answer, value: Value) -> Result<AnswerResult> {
+pub(super) fn answer_result(partitions: Partitions, answer: &Ack, value: Value) -> Result<AckResult> {
     let mut parts = reply::array(value)?.into_iter();
     let mut next = || parts.next().unwrap_or(Value::Nil);
     let word = reply::text(next())?.unwrap_or_default();
     match word.as_str() {
-        "done" => Ok(AnswerResult::Done(match reply::number(next())? {
+        "done" => Ok(AckResult::Done(match reply::number(next())? {
             0 => None,
             millis => Some(at_millis(millis)),
         })),
-        "before" => Ok(AnswerResult::Before),
-        "stale" => Ok(AnswerResult::Stale),
-        "rejected" => Ok(AnswerResult::Rejected),
-        "ended" => Ok(AnswerResult::Ended(match reply::number(next())? {
-            0 => Ended::GivenUp,
-            1 => Ended::Rejected,
-            _ => Ended::Lost,
+        "before" => Ok(AckResult::AlreadyAcknowledged),
+        "stale" => Ok(AckResult::Stale),
+        "rejected" => Ok(AckResult::Rejected),
+        "ended" => Ok(AckResult::Ended(match reply::number(next())? {
+            0 => EndReason::GivenUp,
+            1 => EndReason::Rejected,
+            _ => EndReason::Lost,
         })),
-        "exhausted" => Ok(AnswerResult::Exhausted(Exhausted {
+        "exhausted" => Ok(AckResult::Exhausted(Exhausted {
             stream_id: answer.stream_id.clone(),
             sequence: answer.sequence,
             attempts: u32::try_from(reply::number(next())?).map_err(corrupt)?,
@@ -193,37 +193,37 @@ pub(super) fn record(id: &GroupId, about: &reply::Fields) -> Result<Option<Group
     }
     Ok(Some(GroupRecord {
         id: id.clone(),
-        settings: serde_json::from_str(about.text("settings")?).map_err(corrupt)?,
+        settings: entry::decode_group(&about.bytes("settings"))?,
         start: Digest(about.bytes("start").as_ref().try_into().map_err(corrupt)?),
         revision: about.number("revision")?,
         generation: about.number("generation")?,
         incarnation: about.number("incarnation")?,
-        create_time: moment(about.number("created")?),
-        update_time: moment(about.number("updated")?),
+        create_time: reply::moment(about.number("created")?),
+        update_time: reply::moment(about.number("updated")?),
     }))
 }
 
-/// When the longest outstanding frames were given to members, in milliseconds.
+/// The times at which the longest outstanding frames were delivered, in milliseconds.
 #[derive(Debug, Default)]
-pub(super) struct Given {
+pub(super) struct OldestDeliveries {
     pub(super) of_group: Option<u64>,
     pub(super) by_member: HashMap<String, u64>,
 }
 
-pub(super) fn waits(value: Value) -> Result<Given> {
+pub(super) fn oldest_deliveries(value: Value) -> Result<OldestDeliveries> {
     let mut items = reply::array(value)?.into_iter();
-    let mut given = Given::default();
-    // The first pair is the group's.
+    let mut oldest = OldestDeliveries::default();
+    // The first pair is that of the group.
     if let (Some(_), Some(at)) = (items.next(), items.next()) {
-        given.of_group = Some(reply::number(at)?).filter(|&at| at > 0);
+        oldest.of_group = Some(reply::number(at)?).filter(|&at| at > 0);
     }
     while let (Some(name), Some(at)) = (items.next(), items.next()) {
-        given.by_member.insert(reply::text(name)?.unwrap_or_default(), reply::number(at)?);
+        oldest.by_member.insert(reply::text(name)?.unwrap_or_default(), reply::number(at)?);
     }
-    Ok(given)
+    Ok(oldest)
 }
 
-/// Names and scores.
+/// Reads names and scores.
 pub(super) fn scores(value: Value) -> Result<Vec<(String, f64)>> {
     let mut items = reply::array(value)?.into_iter();
     let mut scores = Vec::new();

@@ -1,5 +1,5 @@
-//! Consumer groups. All keys of a group share a hash tag of its own, so that each script decides over all its streams and
-//! members; `docs/adr/0007` says why.
+//! Consumer groups. All keys of a group share a hash tag, so that each script decides over all its
+//! streams and members; `docs/adr/0007` has the reasons.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,28 +7,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Value;
 
-use super::accept::push_offer;
 use super::group_reply::{
-    Word, answer_result, corrupt, delivery, exhausted, frame_key, frame_of, millis, number, offer_result,
-    push_answer, record, runs_text, scores, untold, waits, word,
+    GroupReply, answer_result, candidate_result, corrupt, delivery, exhausted, frame_key, frame_of, millis,
+    number, oldest_deliveries, push_answer, record, runs_text, scores, unsent_gaps, word,
 };
 use super::keys::{ACK_KEY, GROUPS, GroupKeys};
+use super::resp::Request;
 use super::scripts::Call;
-use super::status::moment;
-use super::wire::Request;
-use super::{RedisQueue, dead_entry, reply};
+use super::{RedisQueue, dead_entry, entry, reply};
 use crate::domain::limits::{MAX_GROUP_MEMBERS, MAX_GROUPS};
 use crate::domain::{
     DeadFrame, Digest, Etag, GroupAffinity, GroupId, GroupRecord, GroupSettings, MemberId, PayloadKey,
     Sequence, StreamId,
 };
 use crate::queue::{
-    Answer, AnswerResult, Claim, Claimed, Created, Delivery, Error, GroupCounters, GroupPosition, GroupState,
-    Groups, Joined, MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_WINDOW, MemberState, OFFER_TTL, Offer, OutputSpan,
-    RemovedStream, Result, SETTLE_TIME, SLOW_FRAME, Seat, Settled, Settlement,
+    Ack, AckResult, Claim, Claimed, Created, Delivery, EndedFrame, Error, FrameEnd, GroupCounters,
+    GroupPosition, GroupState, Groups, Joined, MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_WINDOW, MemberState,
+    Membership, OutputSpan, RemovedStream, Result, SETTLE_TIME, SLOW_FRAME, Upload,
 };
 
-/// Arguments of group_write.lua that settings fill.
+/// The number of arguments of group_write.lua for settings.
 const SETTINGS_ARGS: usize = 7;
 
 impl RedisQueue {
@@ -46,10 +44,9 @@ impl RedisQueue {
         call.arg(what).arg(expected.map(|etag| etag.to_string()).unwrap_or_default());
         match settings {
             Some(settings) => {
-                let text = serde_json::to_string(settings).map_err(corrupt)?;
-                // As said for readers, and as the scripts reckon with them.
+                // The settings as given, for readers, and the effective policies, for the scripts.
                 let policies = settings.effective();
-                call.arg(text).number(millis(policies.ack_deadline));
+                call.arg(entry::encode_group(settings)).number(millis(policies.ack_deadline));
                 call.number(policies.max_delivery_attempts.into());
                 call.number(policies.max_outstanding_frames.into());
                 call.flag(policies.affinity == GroupAffinity::Stream);
@@ -67,17 +64,19 @@ impl RedisQueue {
         }
         let answer = self.scripts.group_write.run(&self.control, &call).await?;
         match word(&mut reply::array(answer)?.into_iter())? {
-            Word::Ok => Ok(()),
-            Word::Exists => Err(Error::GroupExists(id.clone())),
-            Word::Gone => Err(Error::GroupNotFound(id.clone())),
-            Word::Mismatch(current) => Err(Error::EtagMismatch { current }),
-            Word::Stale(_) | Word::Replaced | Word::Lapsed | Word::Full | Word::Ahead => {
-                Err(corrupt("group_write"))
-            }
+            GroupReply::Ok => Ok(()),
+            GroupReply::Exists => Err(Error::GroupExists(id.clone())),
+            GroupReply::Gone => Err(Error::GroupNotFound(id.clone())),
+            GroupReply::Mismatch(current) => Err(Error::EtagMismatch { current }),
+            GroupReply::Changed(_)
+            | GroupReply::Replaced
+            | GroupReply::Lapsed
+            | GroupReply::Full
+            | GroupReply::Ahead => Err(corrupt("group_write")),
         }
     }
 
-    /// Makes a group that is not there yet.
+    /// Creates a group that does not exist yet.
     async fn create_new_group(
         &self,
         id: &GroupId,
@@ -85,8 +84,9 @@ impl RedisQueue {
         start: Digest,
         positions: &[(StreamId, Sequence)],
     ) -> Result<GroupRecord> {
-        // The index first: a name in it without a group does no harm, a group without a name could not be found. The
-        // limit is soft: groups made at the same moment may pass it by a few.
+        // The index is written first: an id without a group does no harm; a group without an id
+        // could not be found. The limit is soft: groups created at the same moment may exceed it by
+        // a few.
         let mut look = redis::pipe();
         look.cmd("ZCARD").arg(GROUPS).cmd("ZSCORE").arg(GROUPS).arg(id.as_str());
         let mut found = self.all(&self.control, &look).await?.into_iter();
@@ -100,7 +100,7 @@ impl RedisQueue {
         self.control.command(&add).await?;
         let positions = positions.iter().map(|(stream, next)| (stream, Some(*next), String::new()));
         self.write_group(id, "create", None, Some(settings), Some(start), positions).await?;
-        // Again: a deletion of the group before it may have taken the name out in between.
+        // Added again, since the deletion of an earlier group may have removed the id meanwhile.
         self.control.command(&add).await?;
         self.read_group(id).await
     }
@@ -110,72 +110,79 @@ impl RedisQueue {
         found.ok_or_else(|| Error::GroupNotFound(id.clone()))
     }
 
-    /// Runs group_seat.lua.
-    async fn seat(
+    /// Runs group_member.lua.
+    async fn change_membership(
         &self,
         what: &str,
-        seat: &Seat,
+        membership: &Membership,
         ttl: Duration,
         unsent: &[(StreamId, Sequence)],
-    ) -> Result<(Word, Vec<Delivery>)> {
-        let mut call = group_call(&seat.group);
-        call.arg(what).arg(seat.member.as_str()).number(seat.session).number(millis(ttl));
+    ) -> Result<(GroupReply, Vec<Delivery>)> {
+        let mut call = group_call(&membership.group);
+        call.arg(what).arg(membership.member.as_str()).number(membership.session).number(millis(ttl));
         call.number(MAX_GROUP_MEMBERS as u64);
         for (stream, sequence) in unsent {
             call.arg(frame_key(stream, *sequence));
         }
-        let answer = self.scripts.group_seat.run(&self.control, &call).await?;
+        let answer = self.scripts.group_member.run(&self.control, &call).await?;
         let mut parts = reply::array(answer)?.into_iter();
         let word = word(&mut parts)?;
         let held = match (&word, parts.next()) {
-            (Word::Ok, Some(held)) => reply::array(held)?,
+            (GroupReply::Ok, Some(held)) => reply::array(held)?,
             _ => Vec::new(),
         };
         let partitions = self.config.partitions;
         Ok((word, held.into_iter().map(|one| delivery(partitions, one)).collect::<Result<_>>()?))
     }
 
-    async fn sit(&self, what: &str, seat: &Seat, ttl: Duration) -> Result<Vec<Delivery>> {
-        let (word, held) = self.seat(what, seat, ttl, &[]).await?;
+    async fn join_or_renew(
+        &self,
+        what: &str,
+        membership: &Membership,
+        ttl: Duration,
+    ) -> Result<Vec<Delivery>> {
+        let (word, held) = self.change_membership(what, membership, ttl, &[]).await?;
         match word {
-            Word::Ok => Ok(held),
-            Word::Gone => Err(Error::GroupNotFound(seat.group.clone())),
-            Word::Replaced => Err(Error::MemberReplaced),
-            Word::Full => Err(Error::TooManyMembers { limit: MAX_GROUP_MEMBERS }),
-            Word::Exists | Word::Lapsed | Word::Ahead | Word::Stale(_) | Word::Mismatch(_) => {
-                Err(corrupt("group_seat"))
-            }
+            GroupReply::Ok => Ok(held),
+            GroupReply::Gone => Err(Error::GroupNotFound(membership.group.clone())),
+            GroupReply::Replaced => Err(Error::MemberReplaced),
+            GroupReply::Full => Err(Error::TooManyMembers { limit: MAX_GROUP_MEMBERS }),
+            GroupReply::Exists
+            | GroupReply::Lapsed
+            | GroupReply::Ahead
+            | GroupReply::Changed(_)
+            | GroupReply::Mismatch(_) => Err(corrupt("group_member")),
         }
     }
 
-    /// Runs group_claim.lua; `None` if the seat has lapsed.
-    async fn claim(&self, seat: &Seat, claim: &Claim) -> Result<Option<Claimed>> {
-        let mut call = group_call(&seat.group);
-        call.arg(seat.member.as_str()).number(seat.session).number(claim.revision);
-        call.number(claim.max_frames).number(claim.max_bytes).number(claim.most as u64);
+    /// Runs group_claim.lua; returns `None` if the membership has expired.
+    async fn claim(&self, membership: &Membership, claim: &Claim) -> Result<Option<Claimed>> {
+        let mut call = group_call(&membership.group);
+        call.arg(membership.member.as_str()).number(membership.session).number(claim.revision);
+        call.number(claim.max_frames).number(claim.max_bytes).number(claim.max_deliveries as u64);
         call.number(millis(claim.ttl)).number(MAX_DUE as u64).number(MAX_EXHAUSTED as u64);
         call.number(millis(SETTLE_TIME)).number(claim.incarnation).flag(claim.paced);
-        call.number(claim.told.len() as u64);
-        for (stream, from, to) in &claim.told {
+        call.number(claim.received_gaps.len() as u64);
+        for (stream, from, to) in &claim.received_gaps {
             call.arg(stream.as_str()).number(from.get()).number(to.get());
         }
-        for offer in &claim.offers {
-            call.arg(offer.stream_id.as_str()).flag(offer.begin).number(offer.from.get());
+        for offer in &claim.streams {
+            call.arg(offer.stream_id.as_str()).flag(offer.is_new).number(offer.from.get());
             call.number(offer.lost).number(offer.candidates.len() as u64);
             for candidate in &offer.candidates {
                 call.number(candidate.sequence.get()).number(candidate.size_bytes).flag(candidate.skip);
-                call.arg(candidate.mark.as_str()).arg(runs_text(&candidate.gaps));
+                call.arg(candidate.sampler_state.as_str()).arg(runs_text(&candidate.gaps));
             }
         }
         let answer = self.scripts.group_claim.run(&self.control, &call).await?;
         let mut parts = reply::array(answer)?.into_iter();
         match word(&mut parts)? {
-            Word::Ok => {}
-            Word::Lapsed => return Ok(None),
-            Word::Gone => return Err(Error::GroupNotFound(seat.group.clone())),
-            Word::Replaced => return Err(Error::MemberReplaced),
-            Word::Stale(current) => return Err(Error::RevisionMismatch { current }),
-            Word::Exists | Word::Full | Word::Ahead | Word::Mismatch(_) => {
+            GroupReply::Ok => {}
+            GroupReply::Lapsed => return Ok(None),
+            GroupReply::Gone => return Err(Error::GroupNotFound(membership.group.clone())),
+            GroupReply::Replaced => return Err(Error::MemberReplaced),
+            GroupReply::Changed(current) => return Err(Error::RevisionMismatch { current }),
+            GroupReply::Exists | GroupReply::Full | GroupReply::Ahead | GroupReply::Mismatch(_) => {
                 return Err(corrupt("group_claim"));
             }
         }
@@ -191,9 +198,17 @@ impl RedisQueue {
             reply::array(next())?.into_iter().map(|one| delivery(partitions, one)).collect::<Result<_>>()?;
         let exhausted =
             reply::array(next())?.into_iter().map(|one| exhausted(partitions, one)).collect::<Result<_>>()?;
-        let offers = reply::array(next())?.into_iter().map(offer_result).collect::<Result<_>>()?;
-        let gaps = reply::array(next())?.into_iter().map(untold).collect::<Result<_>>()?;
-        Ok(Some(Claimed { deliveries, exhausted, offers, gaps, generation, outstanding_frames, next_due }))
+        let offers = reply::array(next())?.into_iter().map(candidate_result).collect::<Result<_>>()?;
+        let gaps = reply::array(next())?.into_iter().map(unsent_gaps).collect::<Result<_>>()?;
+        Ok(Some(Claimed {
+            deliveries,
+            exhausted,
+            streams: offers,
+            gaps,
+            generation,
+            outstanding_frames,
+            next_due,
+        }))
     }
 }
 
@@ -211,9 +226,9 @@ impl Groups for RedisQueue {
                 Err(Error::GroupExists(_)) => {}
                 created => return created.map(|record| Created { record, is_new: true }),
             }
-            // What is compared is what is answered, all of one moment.
+            // The record that is compared is the one that is returned.
             match self.read_group(id).await {
-                // It was deleted in between.
+                // It was deleted in the meantime.
                 Err(Error::GroupNotFound(_)) => {}
                 found => {
                     let record = found?;
@@ -240,7 +255,8 @@ impl Groups for RedisQueue {
     async fn list_groups(&self, after: Option<&GroupId>, limit: usize) -> Result<Vec<GroupRecord>> {
         let mut found = Vec::new();
         let mut from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-        // Names without a group are passed over: a page that is not full is the last.
+        // Ids without a group are skipped and replaced by further ones, since a page that is not
+        // full is taken as the last.
         loop {
             let mut range = redis::cmd("ZRANGE");
             range.arg(GROUPS).arg(&from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(limit);
@@ -287,10 +303,15 @@ impl Groups for RedisQueue {
         call.arg(expected.map(|etag| etag.to_string()).unwrap_or_default());
         let answer = self.scripts.group_delete.run(&self.control, &call).await?;
         match word(&mut reply::array(answer)?.into_iter())? {
-            Word::Ok => {}
-            Word::Gone => return Err(Error::GroupNotFound(id.clone())),
-            Word::Mismatch(current) => return Err(Error::EtagMismatch { current }),
-            Word::Exists | Word::Replaced | Word::Lapsed | Word::Full | Word::Ahead | Word::Stale(_) => {
+            GroupReply::Ok => {}
+            GroupReply::Gone => return Err(Error::GroupNotFound(id.clone())),
+            GroupReply::Mismatch(current) => return Err(Error::EtagMismatch { current }),
+            GroupReply::Exists
+            | GroupReply::Replaced
+            | GroupReply::Lapsed
+            | GroupReply::Full
+            | GroupReply::Ahead
+            | GroupReply::Changed(_) => {
                 return Err(corrupt("group_delete"));
             }
         }
@@ -298,7 +319,7 @@ impl Groups for RedisQueue {
         remove.cmd("ZREM").arg(GROUPS).arg(id.as_str()).cmd("EXISTS").arg(GroupKeys(id).about());
         let answers = self.all(&self.control, &remove).await?;
         if matches!(answers.last(), Some(Value::Int(1))) {
-            // Created again in between: it keeps its name.
+            // It was created again in the meantime: it keeps its id.
             let mut add = redis::cmd("ZADD");
             add.arg(GROUPS).arg(0).arg(id.as_str());
             self.control.command(&add).await?;
@@ -319,24 +340,24 @@ impl Groups for RedisQueue {
             let (stream, sequence) = frame_of(&reply::text(key)?.unwrap_or_default())?;
             pending.entry(stream).or_default().push(sequence);
         }
-        let seats = reply::Fields::read(next())?;
+        let member_fields = reply::Fields::read(next())?;
         let alive = scores(next())?;
         let mut clock = reply::array(next())?.into_iter();
         let mut tick = || reply::number(clock.next().unwrap_or(Value::Nil));
         let (seconds, micros) = (tick()?, tick()?);
         let now_ms = seconds * 1_000 + micros / 1_000;
         let now = now_ms as f64;
-        let given = waits(next())?;
-        let age = |given: &u64| Duration::from_millis(now_ms.saturating_sub(*given));
+        let oldest = oldest_deliveries(next())?;
+        let age = |at: &u64| Duration::from_millis(now_ms.saturating_sub(*at));
         let mut members = Vec::new();
         for (name, _) in alive.iter().filter(|(_, expires)| *expires > now) {
             members.push(MemberState {
                 id: name.parse().map_err(corrupt)?,
-                connect_time: moment(seats.number(&format!("c:{name}"))?),
-                outstanding_frames: seats.number(&format!("f:{name}"))?,
-                outstanding_bytes: seats.number(&format!("b:{name}"))?,
-                oldest_outstanding: given.by_member.get(name.as_str()).map(age),
-                window_frames: seats.number(&format!("w:{name}"))?,
+                connect_time: reply::moment(member_fields.number(&format!("c:{name}"))?),
+                outstanding_frames: member_fields.number(&format!("f:{name}"))?,
+                outstanding_bytes: member_fields.number(&format!("b:{name}"))?,
+                oldest_outstanding: oldest.by_member.get(name.as_str()).map(age),
+                window_frames: member_fields.number(&format!("w:{name}"))?,
             });
         }
         members.sort_unstable_by(|a, b| a.id.cmp(&b.id));
@@ -350,7 +371,7 @@ impl Groups for RedisQueue {
                 dead: about.number("dead")?,
                 lost: about.number("lost")?,
             },
-            oldest_outstanding: given.of_group.as_ref().map(age),
+            oldest_outstanding: oldest.of_group.as_ref().map(age),
         };
         for name in positions.names().filter_map(|name| name.strip_prefix("n:")) {
             let owner: Option<MemberId> = match positions.text(&format!("o:{name}"))? {
@@ -363,7 +384,7 @@ impl Groups for RedisQueue {
             let position = GroupPosition {
                 next: number(positions.number(&format!("n:{name}"))?)?,
                 delivered: positions.number(&format!("d:{name}"))?,
-                mark: positions.text(&format!("k:{name}"))?.to_owned(),
+                sampler_state: positions.text(&format!("k:{name}"))?.to_owned(),
                 owner: owner.filter(|owner| state.members.iter().any(|member| member.id == *owner)),
                 pending,
             };
@@ -373,36 +394,38 @@ impl Groups for RedisQueue {
     }
 
     async fn drop_group_streams(&self, id: &GroupId, streams: &[RemovedStream], reason: u16) -> Result<()> {
-        let gone = streams.iter().map(|RemovedStream { stream_id, last, goes_on }| {
-            let next = last.filter(|_| *goes_on).map(Sequence::after);
+        let gone = streams.iter().map(|RemovedStream { stream_id, last, continues }| {
+            let next = last.filter(|_| *continues).map(Sequence::after);
             let last = last.map(|last| last.to_string()).unwrap_or_default();
             (stream_id, next, format!("{last} {reason}"))
         });
         self.write_group(id, "drop", None, None, None, gone).await
     }
 
-    async fn join_group(&self, seat: &Seat, ttl: Duration) -> Result<Joined> {
-        let held = self.sit("join", seat, ttl).await?;
-        Ok(Joined { record: self.read_group(&seat.group).await?, held })
+    async fn join_group(&self, membership: &Membership, ttl: Duration) -> Result<Joined> {
+        let held = self.join_or_renew("join", membership, ttl).await?;
+        Ok(Joined { record: self.read_group(&membership.group).await?, held })
     }
 
-    async fn keep_seat(&self, seat: &Seat, ttl: Duration) -> Result<()> {
-        self.sit("keep", seat, ttl).await.map(drop)
+    async fn renew_membership(&self, membership: &Membership, ttl: Duration) -> Result<()> {
+        self.join_or_renew("keep", membership, ttl).await.map(drop)
     }
 
-    async fn leave_group(&self, seat: &Seat, unsent: &[(StreamId, Sequence)]) -> Result<()> {
-        self.seat("leave", seat, Duration::ZERO, unsent).await.map(drop)
+    async fn leave_group(&self, membership: &Membership, unsent: &[(StreamId, Sequence)]) -> Result<()> {
+        self.change_membership("leave", membership, Duration::ZERO, unsent).await.map(drop)
     }
 
-    async fn claim_frames(&self, seat: &Seat, claim: &Claim) -> Result<Claimed> {
-        if let Some(claimed) = self.claim(seat, claim).await? {
+    async fn claim_frames(&self, membership: &Membership, claim: &Claim) -> Result<Claimed> {
+        if let Some(claimed) = self.claim(membership, claim).await? {
             return Ok(claimed);
         }
-        self.sit("keep", seat, claim.ttl).await?;
-        self.claim(seat, claim).await?.ok_or_else(|| Error::NoAnswer("the seat lapsed twice".to_owned()))
+        self.join_or_renew("keep", membership, claim.ttl).await?;
+        self.claim(membership, claim)
+            .await?
+            .ok_or_else(|| Error::NoAnswer("the membership expired twice".to_owned()))
     }
 
-    async fn answer_frames(&self, id: &GroupId, answers: &[Answer]) -> Result<Vec<AnswerResult>> {
+    async fn acknowledge(&self, id: &GroupId, answers: &[Ack]) -> Result<Vec<AckResult>> {
         let mut call = group_call(id);
         call.number(millis(SETTLE_TIME)).number(millis(SLOW_FRAME)).number(MAX_WINDOW);
         answers.iter().for_each(|answer| push_answer(&mut call, answer));
@@ -416,28 +439,33 @@ impl Groups for RedisQueue {
         }
     }
 
-    async fn settle_frames(&self, id: &GroupId, frames: &[Settled]) -> Result<()> {
+    async fn end_frames(&self, id: &GroupId, frames: &[EndedFrame]) -> Result<()> {
         let mut call = group_call(id);
         call.number(MAX_ENDED);
         for frame in frames {
             call.arg(frame_key(&frame.stream_id, frame.sequence)).number(frame.attempt.into());
-            call.arg(match frame.settlement {
-                Settlement::DeadLetter => String::new(),
-                Settlement::Lost(reason) => reason.to_string(),
+            call.arg(match frame.end {
+                FrameEnd::DeadLetter => String::new(),
+                FrameEnd::Lost(reason) => reason.to_string(),
             });
             call.arg(frame.letter.map(|letter| letter.to_string()).unwrap_or_default());
         }
-        match self.scripts.group_settle.run(&self.control, &call).await? {
+        match self.scripts.group_remove.run(&self.control, &call).await? {
             Value::Nil => Err(Error::GroupNotFound(id.clone())),
             _ => Ok(()),
         }
     }
 
-    async fn bury_frame(&self, frame: &DeadFrame, copy: Option<&Offer>, token: &str) -> Result<bool> {
+    async fn insert_dead_letter(
+        &self,
+        frame: &DeadFrame,
+        copy: Option<&Upload>,
+        token: &str,
+    ) -> Result<bool> {
         let keys = self.keys(&frame.stream_id);
         let mut request = Request::default();
         let mut call = Call::default();
-        // Without a copy, a key that nobody has.
+        // Without a copy, a key that does not exist.
         let payload = copy.map_or(PayloadKey::from_bits(0), |copy| copy.payload.key);
         call.key(keys.counts()).key(keys.dead()).key(keys.buried(token)).key(keys.payload(payload));
         call.key(keys.stream(&frame.stream_id));
@@ -445,9 +473,10 @@ impl Groups for RedisQueue {
         dead_entry::push_letter(&mut call, Some(frame));
         call.number(frame.sequence.get()).arg(frame.stream_id.as_str());
         if let Some(copy) = copy {
-            push_offer(&mut request, keys, copy, OFFER_TTL);
+            request.upload(keys, copy);
         }
-        let (entered, _) = self.scripts.group_bury.run_behind(self.writer(keys.0), request, &call).await?;
+        let (entered, _) =
+            self.scripts.group_dead_letter.run_after(self.writer(keys.0), request, &call).await?;
         Ok(reply::number(entered)? == 1)
     }
 
@@ -481,7 +510,7 @@ impl Groups for RedisQueue {
     }
 }
 
-/// A call of a group's script.
+/// Starts a call of a group's script.
 pub(super) fn group_call(id: &GroupId) -> Call {
     let mut call = Call::default();
     for key in GroupKeys(id).all() {
@@ -490,5 +519,5 @@ pub(super) fn group_call(id: &GroupId) -> Call {
     call
 }
 
-/// Outputs counted at the same time.
+/// The number of outputs counted at the same time.
 const COUNTS_AT_ONCE: usize = 100;

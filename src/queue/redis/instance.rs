@@ -1,27 +1,29 @@
-//! Which server process a connection leads to, and what of its data would survive its end.
+//! Describes the server process of a connection: its id, and whether its newest writes would
+//! survive its end.
 
 use redis::{ErrorKind, RedisError};
 
 use super::reply::{self, Info};
-use super::wire::Wire;
+use super::resp::RespConnection;
 
-/// One life of a server process. Another one may have lost the newest writes of the one before it.
+/// A server process. Its successor may have lost its newest writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Instance {
-    /// Redis's own random name for this life.
+    /// Redis's own random id of this process.
     run_id: String,
-    /// What it acknowledges is on disk first: a restart loses nothing.
+    /// True if every write is on disk before it is acknowledged: then a restart loses nothing.
     keeps_all: bool,
-    /// It was a replica once: what its primary had not sent it is gone, whatever was on the primary's disk.
+    /// True if it was a replica once: writes that its primary had not sent are lost, even if they
+    /// were on the primary's disk.
     promoted: bool,
 }
 
 impl Instance {
     /// Asks a server what it is.
-    pub(super) async fn ask(wire: &Wire) -> Result<Self, RedisError> {
+    pub(super) async fn ask(connection: &RespConnection) -> Result<Self, RedisError> {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").arg("everything").cmd("CONFIG").arg("GET").arg("appendfsync");
-        let mut answers = wire.ask((&pipe).into()).await?.into_iter();
+        let mut answers = connection.ask((&pipe).into()).await?.into_iter();
         let info = match answers.next() {
             Some(info) => reply::text(info?).ok().flatten().unwrap_or_default(),
             None => String::new(),
@@ -30,12 +32,12 @@ impl Instance {
             Some(Ok(value)) => reply::Fields::read(value)
                 .and_then(|fields| fields.text("appendfsync").map(str::to_owned))
                 .unwrap_or_default(),
-            // Not allowed to ask: take the weaker level for granted.
+            // Asking is not permitted: assume the weaker level.
             Some(Err(_)) | None => String::new(),
         };
         let info = Info::parse(&info);
         if info.get("loading") == "1" {
-            // It says of itself that it writes no AOF until it has read the old one.
+            // While it loads, it reports that it writes no append-only file.
             return Err(RedisError::from((ErrorKind::Client, "Redis is loading its data")));
         }
         Ok(Self::read(&info, &fsync))
@@ -50,12 +52,13 @@ impl Instance {
         }
     }
 
-    /// Redis's own name for this life.
+    /// Returns Redis's own id of this process.
     pub(super) fn run_id(&self) -> &str {
         &self.run_id
     }
 
-    /// As `lua/accept.lua` takes it: run id, whether it keeps all, whether it was promoted.
+    /// Returns this description as `lua/accept.lua` takes it: the run id, whether the process keeps
+    /// all, and whether it was promoted.
     pub(super) fn argument(&self) -> String {
         format!("{}:{}:{}", self.run_id, u8::from(self.keeps_all), u8::from(self.promoted))
     }
@@ -66,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_restart_a_promotion_and_the_level_are_told_apart() {
+    fn the_argument_has_the_run_id_the_durability_and_a_promotion() {
         let info = |replid2: &str, aof: u8| {
             format!("run_id:abc\r\naof_enabled:{aof}\r\nmaster_replid2:{replid2}\r\n")
         };

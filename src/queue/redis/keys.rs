@@ -1,21 +1,22 @@
-//! Every key that Frameway uses, and the hash tags that keep a partition in one slot of a Redis Cluster.
+//! All keys that Frameway uses, and the hash tags that keep a partition in one slot of a Redis
+//! Cluster.
 
 use crate::domain::{DeadLetterId, GroupId, PartitionId, PayloadKey, PublisherId, StreamId};
 
-/// Layout of this store: version, hash and number of partitions.
+/// The layout of the store: version, hash and number of partitions.
 pub(super) const LAYOUT: &str = "frameway:layout";
 /// The store's identity: a random number (8 bytes) and a key (32 bytes).
 pub(super) const STORE: &str = "frameway:store";
-/// Live workers: a sorted set by the time at which each expires.
+/// The live workers: a sorted set by the time at which each expires.
 pub(super) const WORKERS: &str = "frameway:workers";
-/// Servers that accept frames: a sorted set by the time until which each may, milliseconds.
+/// The servers that accept frames: a sorted set by the time until which each may, milliseconds.
 pub(super) const SERVERS: &str = "frameway:servers";
-/// Names of all consumer groups: a sorted set, all scores 0.
+/// The ids of all consumer groups: a sorted set, all scores 0.
 pub(super) const GROUPS: &str = "frameway:groups";
 /// The key that ack ids are authenticated with: 32 random bytes.
 pub(super) const ACK_KEY: &str = "frameway:ack-key";
 
-/// Keys of one consumer group, in a slot of their own.
+/// The keys of one consumer group, in a slot of their own.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GroupKeys<'a>(pub(super) &'a GroupId);
 
@@ -24,62 +25,62 @@ impl GroupKeys<'_> {
         format!("frameway:{{group-{}}}:{name}", self.0)
     }
 
-    /// Hash: settings and counters.
+    /// Returns the key of a hash: settings and counters.
     pub(super) fn about(self) -> String {
         self.with("about")
     }
 
-    /// Hash: position (`n:<stream>`) and more of each stream.
+    /// Returns the key of a hash: position (`n:<stream>`) and more of each stream.
     pub(super) fn positions(self) -> String {
         self.with("positions")
     }
 
-    /// Hash: frames that were delivered and are not acknowledged.
+    /// Returns the key of a hash: frames that are outstanding or wait to be delivered again.
     pub(super) fn pending(self) -> String {
         self.with("pending")
     }
 
-    /// Sorted set: when each of them is due again.
+    /// Returns the key of a sorted set: pending frames by the time at which each is due again.
     pub(super) fn due(self) -> String {
         self.with("due")
     }
 
-    /// Hash: session and load of each member.
+    /// Returns the key of a hash: session and load of each member.
     pub(super) fn members(self) -> String {
         self.with("members")
     }
 
-    /// Hash: the dead letters that pending frames were replayed from.
+    /// Returns the key of a hash: the dead letters that pending frames were replayed from.
     pub(super) fn letters(self) -> String {
         self.with("letters")
     }
 
-    /// String with a time to live: that a dead letter was replayed.
+    /// Returns the key of a string with a time to live: the token of a replayed dead letter.
     pub(super) fn replayed(self, letter: DeadLetterId) -> String {
         self.with(&format!("replayed:{letter}"))
     }
 
-    /// Sorted set: until when each member lives.
+    /// Returns the key of a sorted set: members by the time at which their membership expires.
     pub(super) fn alive(self) -> String {
         self.with("alive")
     }
 
-    /// Hash: gaps that members' calls were given to tell.
+    /// Returns the key of a hash: gaps that members' calls have to send.
     pub(super) fn gaps(self) -> String {
         self.with("gaps")
     }
 
-    /// Hash: gaps that no member's call has taken.
-    pub(super) fn untold(self) -> String {
+    /// Returns the key of a hash: gaps that no member's call has taken.
+    pub(super) fn unsent_gaps(self) -> String {
         self.with("untold")
     }
 
-    /// Sorted set: frames that ended unacknowledged, by the time and how.
+    /// Returns the key of a sorted set: frames that ended unacknowledged, by time and end.
     pub(super) fn ended(self) -> String {
         self.with("ended")
     }
 
-    /// All but [`replayed`](Self::replayed), in the order that the scripts know.
+    /// Returns all keys except [`replayed`](Self::replayed), in the order that the scripts expect.
     pub(super) fn all(self) -> [String; 10] {
         [
             self.about(),
@@ -90,13 +91,13 @@ impl GroupKeys<'_> {
             self.alive(),
             self.letters(),
             self.gaps(),
-            self.untold(),
+            self.unsent_gaps(),
             self.ended(),
         ]
     }
 }
 
-/// Keys of one partition.
+/// The keys of one partition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keys(pub(super) PartitionId);
 
@@ -105,112 +106,117 @@ impl Keys {
         format!("frameway:{{{}}}:{name}", self.0)
     }
 
-    /// Stream: accepted frames that no worker has finished.
+    /// Returns the key of a Redis stream: accepted frames that no worker has finished.
     pub(super) fn work(self) -> String {
         self.with("in")
     }
 
-    /// Stream, trimmed: what happened, with ids `1-0`, `2-0`, ... without holes.
+    /// Returns the key of a trimmed Redis stream: events, with ids `1-0`, `2-0`, ... without holes.
     pub(super) fn feed(self) -> String {
         self.with("feed")
     }
 
-    /// Hash: the partition's counters, and its queue's state.
+    /// Returns the key of a hash: the partition's counters, and its queue's state.
     pub(super) fn counts(self) -> String {
         self.with("counts")
     }
 
-    /// Hash: for each stream with frames marked for purging, the last one's sequence, a space, and the reason.
+    /// Returns the key of a hash: for each stream with frames marked for purging, the last one's
+    /// sequence, a space, and the reason.
     pub(super) fn purge(self) -> String {
         self.with("purge")
     }
 
-    /// Sorted set, all scores 0: registered streams.
+    /// Returns the key of a sorted set, all scores 0: registered streams.
     pub(super) fn streams(self) -> String {
         self.with("streams")
     }
 
-    /// Set: unregistered streams with frames left in the work queue, or which nobody has looked at yet.
+    /// Returns the key of a set: unregistered streams with frames left in the work queue, or that
+    /// were not cleaned up yet.
     pub(super) fn gone(self) -> String {
         self.with("gone")
     }
 
-    /// Sorted set: unregistered streams of which only the last number is left, by that.
+    /// Returns the key of a sorted set: unregistered streams of which only the last sequence is
+    /// left, ordered by it.
     pub(super) fn removed(self) -> String {
         self.with("removed")
     }
 
-    /// Set: the keys of outputs of unregistered streams, which nobody reads any more.
+    /// Returns the key of a set: the keys of the outputs of unregistered streams, which nobody
+    /// reads any more.
     pub(super) fn old_outputs(self) -> String {
         self.with("old")
     }
 
-    /// Stream: one of these outputs.
+    /// Returns the key of a Redis stream: the output of an unregistered stream.
     pub(super) fn old_output(self, name: u64) -> String {
         self.with(&format!("old:{name:016x}"))
     }
 
-    /// String with a time to live: the fence of the lease in force.
+    /// Returns the key of a string with a time to live: the fence of the lease in force.
     pub(super) fn lease(self) -> String {
         self.with("lease")
     }
 
-    /// String: the worker that holds the lease, or held it last and did not give it back.
+    /// Returns the key of a string: the worker that holds the lease, or held it last and did not
+    /// release it.
     pub(super) fn holder(self) -> String {
         self.with("holder")
     }
 
-    /// Number of the last lease.
+    /// Returns the key of a number: the number in the fence of the last lease.
     pub(super) fn fence(self) -> String {
         self.with("fence")
     }
 
-    /// String with a time to live: what the lease holder last reported.
+    /// Returns the key of a string with a time to live: the last report of the lease holder.
     pub(super) fn report(self) -> String {
         self.with("report")
     }
 
-    /// Hash: frames that may have killed a worker.
+    /// Returns the key of a hash: frames that may have crashed a worker.
     pub(super) fn suspects(self) -> String {
         self.with("suspects")
     }
 
-    /// Hash: a stream's settings and counters.
+    /// Returns the key of a hash: a stream's settings and counters.
     pub(super) fn stream(self, id: &StreamId) -> String {
         self.with(&format!("stream:{id}"))
     }
 
-    /// Stream: a stream's output, with ids `<sequence>-0`.
+    /// Returns the key of a Redis stream: a stream's output, with ids `<sequence>-0`.
     pub(super) fn output(self, id: &StreamId) -> String {
         self.with(&format!("out:{id}"))
     }
 
-    /// Set: a stream's publishers.
+    /// Returns the key of a set: a stream's publishers.
     pub(super) fn publishers(self, id: &StreamId) -> String {
         self.with(&format!("publishers:{id}"))
     }
 
-    /// String of 32-byte slots: the last numbers of a publisher.
+    /// Returns the key of a string of 32-byte records: the last sequences of a publisher.
     pub(super) fn dedup(self, id: &StreamId, publisher: &PublisherId) -> String {
         self.with(&format!("dedup:{id}:{publisher}"))
     }
 
-    /// Stream: dead letters, with ids `<microseconds>-<number>`.
+    /// Returns the key of a Redis stream: dead letters, with ids `<microseconds>-<number>`.
     pub(super) fn dead(self) -> String {
         self.with("dead")
     }
 
-    /// Hash: what became of replayed dead letters.
+    /// Returns the key of a hash: the results of replayed dead letters.
     pub(super) fn dead_replays(self) -> String {
         self.with("dead-replays")
     }
 
-    /// String with a time to live: that a group's dead letter was entered.
+    /// Returns the key of a string with a time to live: the token of a group's stored dead letter.
     pub(super) fn buried(self, token: &str) -> String {
         self.with(&format!("buried:{token}"))
     }
 
-    /// String: a picture's bytes.
+    /// Returns the key of a string: a picture's bytes.
     pub(super) fn payload(self, key: PayloadKey) -> String {
         self.with(&format!("pay:{key}"))
     }

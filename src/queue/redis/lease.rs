@@ -1,4 +1,4 @@
-//! Workers and their leases.
+//! Announces workers and manages their leases.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use redis::Value;
 
 use super::keys::{Keys, WORKERS};
 use super::scripts::Call;
-use super::{RedisQueue, reply};
+use super::{RedisQueue, entry, reply};
 use crate::domain::PartitionId;
 use crate::queue::{Error, Lease, Result, WorkerReport};
 
-/// What every script compares for equality.
+/// Returns the fence and the nonce of a lease as the text that every script compares.
 pub(super) fn fence(lease: &Lease) -> String {
-    format!("{}:{:016x}", lease.number, lease.nonce)
+    format!("{}:{:016x}", lease.fence, lease.nonce)
 }
 
 impl RedisQueue {
@@ -45,16 +45,15 @@ impl RedisQueue {
         call.arg(format!("{nonce:016x}")).arg(worker_id).number(term.as_millis().max(1) as u64);
         match self.scripts.acquire.run(&self.control, &call).await? {
             Value::Nil => Ok(None),
-            number => Ok(Some(Lease { partition, number: reply::number(number)?, nonce })),
+            fence => Ok(Some(Lease { partition, fence: reply::number(fence)?, nonce })),
         }
     }
 
     pub(super) async fn renew(&self, lease: &Lease, term: Duration, report: &WorkerReport) -> Result<()> {
         let keys = Keys(lease.partition);
-        let report = serde_json::to_vec(report).map_err(|error| Error::Corrupt(error.to_string()))?;
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.report());
-        call.arg(fence(lease)).number(term.as_millis().max(1) as u64).arg(report);
+        call.arg(fence(lease)).number(term.as_millis().max(1) as u64).arg(entry::encode_report(report));
         match reply::number(self.scripts.renew.run(&self.control, &call).await?)? {
             0 => Err(Error::LeaseLost),
             _ => Ok(()),

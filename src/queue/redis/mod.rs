@@ -1,12 +1,13 @@
-//! The Redis backend: Redis 7.0 or newer, single node. Pictures lie beside the entries, scripts decide, the lease orders.
+//! The Redis backend: Redis 7.0 or newer, single node. Pictures are stored apart from the entries,
+//! scripts decide atomically, and the holder of the lease keeps the order.
 //!
-//! `docs/redis.md` names every key; the scripts in `lua/` say what each does.
+//! `docs/redis.md` names every key; the head of each script in `lua/` says what it does.
 
-// `redis::Value` is not ours and grows: what a reply is not, is one case.
+// `redis::Value` may get more variants: one case covers all that are not expected.
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod accept;
-mod bench;
+mod cleanup;
 mod conn;
 mod control;
 mod dead_entry;
@@ -14,27 +15,28 @@ mod dead_letters;
 mod entry;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod gauge;
+mod gate;
 mod group_reply;
 mod groups;
 mod instance;
+mod isolation;
 mod keys;
 mod lease;
-mod leftovers;
-mod life;
+mod memory_usage;
 mod output;
+mod presence;
 mod registry;
 mod replay;
 mod reply;
+mod resp;
 mod scripts;
 mod seek;
 mod status;
-mod strikes;
-mod wire;
+mod target;
+mod tls;
+mod url;
 mod witness;
 mod work;
-
-pub(crate) use bench::{Probe, raw_hop};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,49 +45,57 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::conn::{BlockingPool, Link};
-use self::gauge::Gauge;
+use self::gate::Gate;
 use self::keys::Keys;
-use self::life::KnownIdentity;
+use self::memory_usage::MemoryUsage;
 use self::scripts::Scripts;
+pub use self::target::RedisSecurity;
+use self::target::Target;
+pub use self::url::RedisUrl;
 use self::witness::Witness;
 use super::{
     AcceptResult, BackendStatus, Budget, Created, FeedPage, FeedPosition, FinishResult, Finished, Lease,
-    ListStreams, Memory, NewFrame, Offer, OutputPage, PartitionStats, PublisherPosition, Queue, Result,
-    Trimmed, Unregistered, WorkItem, WorkPosition, WorkerReport,
+    ListStreams, Memory, NewFrame, OutputPage, PartitionStats, PublisherPosition, Queue, Result, Trimmed,
+    Unregistered, WorkItem, WorkPosition, WorkerReport,
 };
 use crate::domain::{
     Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamPolicies,
-    StreamRecord, StreamSettings, Timestamp,
+    StreamRecord, StreamSettings,
 };
 
-/// Feed entries kept per partition: how far a tail may fall behind before it must look at the outputs.
+/// The number of feed entries kept per partition. A reader further behind must read the outputs.
 const FEED_ENTRIES: u64 = 1_000;
-/// Links that carry pictures: frames of one stream always take the same one, so that their order holds.
+/// The number of links that carry pictures: frames of one stream always use the same one, which
+/// keeps their order.
 const PAYLOAD_LINKS: usize = 2;
 
-/// Where Redis is, and what may be put into it.
+/// The address of a Redis, and the limits of its store.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
-    /// `redis://[user:password@]host:port[/db]`, or `unix:///path`.
-    pub url: String,
-    /// Partitions of a new store; an old one keeps its own and must agree.
+    /// The address.
+    pub url: RedisUrl,
+    /// The user that logs in, and the files of TLS.
+    pub security: RedisSecurity,
+    /// The partitions of a new store; an existing store must have as many.
     pub partitions: Partitions,
-    /// What a partition may hold.
+    /// The limits of a partition.
     pub budget: Budget,
-    /// Most registered streams.
+    /// The maximum number of registered streams.
     pub max_streams: usize,
-    /// How long an answer may take.
+    /// The maximum time for an answer.
     pub timeout: Duration,
-    /// Replicas that must have a frame before it counts as accepted.
+    /// The number of replicas that must have a frame before it counts as accepted.
     pub wait_replicas: u32,
-    /// What holds where a stream's settings say nothing. Servers of one store may differ: docs/adr/0014 says what holds then.
+    /// The policies that apply where a stream's settings leave them unset. Servers of one store may
+    /// have different ones: docs/adr/0016 says which apply.
     pub defaults: StreamPolicies,
 }
 
 impl Default for RedisConfig {
     fn default() -> Self {
         Self {
-            url: "redis://127.0.0.1:6379".to_owned(),
+            url: RedisUrl::from("redis://127.0.0.1:6379"),
+            security: RedisSecurity::default(),
             partitions: Partitions::default(),
             budget: Budget::default(),
             max_streams: crate::domain::limits::MAX_STREAMS,
@@ -96,68 +106,100 @@ impl Default for RedisConfig {
     }
 }
 
-/// Frames in a Redis that any number of servers and workers share.
+/// A queue in a Redis that any number of servers and workers share.
 #[derive(Debug)]
 pub struct RedisQueue {
     config: RedisConfig,
     scripts: Scripts,
-    /// Small commands.
+    /// The link for small commands.
     control: Link,
-    /// Pictures on their way in.
+    /// The links for uploads.
     writers: [Link; PAYLOAD_LINKS],
-    /// Pictures and output entries on their way out.
+    /// The links for reads of pictures and output entries.
     readers: [Link; PAYLOAD_LINKS],
     blocking: BlockingPool,
-    /// Signs of life.
+    /// The link for health probes.
     probes: Link,
-    gauge: Gauge,
-    identity: KnownIdentity,
+    gate: Arc<Gate>,
+    memory_usage: Arc<MemoryUsage>,
     witness: Witness,
 }
 
 impl RedisQueue {
-    /// Connects, and checks that the store's layout is this program's (or lays a new one out).
+    /// Creates a queue that connects when it is first used. The first connection checks that the
+    /// store's layout is this program's (or lays out an empty store); until then every call fails.
     ///
     /// # Errors
-    /// [`Error::Unreachable`](super::Error::Unreachable), or [`Error::Layout`](super::Error::Layout) if another number of
-    /// partitions or another version is in force, or [`Error::Unsuitable`](super::Error::Unsuitable) if this Redis may evict what
-    /// it holds.
+    /// [`Error::Unsuitable`](super::Error::Unsuitable): the URL is not valid, or a file of
+    /// [`RedisSecurity`] cannot be used.
+    pub fn new(config: RedisConfig) -> Result<Self> {
+        Self::with_gate(config, Gate::new)
+    }
+
+    /// Creates a queue and connects it.
+    ///
+    /// # Errors
+    /// Those of [`RedisQueue::new`] and [`RedisQueue::connect`].
     pub async fn open(config: RedisConfig) -> Result<Arc<Self>> {
-        let queue = Self::connect(config)?;
-        queue.check_layout().await?;
-        queue.check_eviction().await?;
+        let queue = Self::new(config)?;
+        queue.connect().await?;
         Ok(Arc::new(queue))
     }
 
-    /// Looks whether a Redis can be used with this configuration, and changes nothing; answers what it is, in a line.
+    /// Connects, if the queue is not connected yet.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`](super::Error::Unreachable), or
+    /// [`Error::Layout`](super::Error::Layout) if the store has another number of partitions or
+    /// another layout, or [`Error::Unsuitable`](super::Error::Unsuitable) if this Redis may evict
+    /// what it holds.
+    pub async fn connect(&self) -> Result<()> {
+        self.control.connected().await.map(drop)
+    }
+
+    /// Checks whether a Redis can be used with this configuration, and changes nothing; returns a
+    /// line that describes it.
     ///
     /// # Errors
     /// Those of [`RedisQueue::open`].
     pub async fn check(config: RedisConfig) -> Result<String> {
-        Self::connect(config)?.describe().await
+        Self::with_gate(config, Gate::unchecked)?.describe().await
     }
 
-    /// Makes this server one of those that accept frames: it is to [join](super::Life::join) them before it does. Without this, a
-    /// queue accepts frames at once, and vouches for nothing.
-    pub fn take_part(&self) {
+    /// Makes this server one of those that accept frames: it must
+    /// [join](super::ServerPresence::join) them before it accepts its first frame. Without this
+    /// call, the queue accepts frames at once, and never confirms that a restarted Redis is
+    /// complete.
+    pub fn accept_frames(&self) {
         self.witness.begin();
     }
 
-    fn connect(config: RedisConfig) -> Result<Self> {
-        let client = conn::client(&config.url)?;
-        let link = || Link::new(client.clone(), config.timeout);
+    fn with_gate(config: RedisConfig, gate: fn(Partitions, Arc<MemoryUsage>) -> Gate) -> Result<Self> {
+        let target = Arc::new(Target::new(&config.url, &config.security)?);
+        let memory_usage = Arc::new(MemoryUsage::new(config.budget));
+        let gate = Arc::new(gate(config.partitions, Arc::clone(&memory_usage)));
+        let link = || Link::new(Arc::clone(&target), config.timeout, Arc::clone(&gate));
         Ok(Self {
             scripts: Scripts::new(),
             control: link(),
             writers: std::array::from_fn(|_| link()),
             readers: std::array::from_fn(|_| link()),
-            blocking: BlockingPool::new(client.clone()),
+            blocking: BlockingPool::new(Arc::clone(&target)),
             probes: link(),
-            gauge: Gauge::new(config.budget),
-            identity: KnownIdentity::default(),
+            gate,
+            memory_usage,
             witness: Witness::new(config.partitions),
             config,
         })
+    }
+
+    /// Runs a command that blocks for `wait` at most, after the gate has been passed: the
+    /// connections of the pool do not check it.
+    async fn block(&self, command: &redis::Cmd, wait: Duration) -> Result<redis::Value> {
+        if !self.gate.is_open() {
+            self.connect().await?;
+        }
+        self.blocking.command(command, wait).await
     }
 
     fn keys(&self, stream: &StreamId) -> Keys {
@@ -168,7 +210,7 @@ impl RedisQueue {
         &self.writers[partition.index() % PAYLOAD_LINKS]
     }
 
-    /// The link for a group's whole state, which may be large.
+    /// Returns the link for a group's whole state, which may be large.
     fn reader_of_groups(&self) -> &Link {
         &self.readers[0]
     }
@@ -185,7 +227,7 @@ impl Queue for RedisQueue {
     }
 
     fn memory(&self) -> Memory {
-        self.gauge.memory()
+        if self.gate.is_open() { self.memory_usage.memory() } else { Memory::UNKNOWN }
     }
 
     async fn status(&self) -> Result<BackendStatus> {
@@ -225,16 +267,12 @@ impl Queue for RedisQueue {
         self.unregister(id, expected).await
     }
 
-    async fn offer(&self, partition: PartitionId, offers: &[Offer], ttl: Duration) -> Result<()> {
-        self.store_offers(partition, offers, ttl).await
-    }
-
     async fn accept(&self, frames: Vec<NewFrame>) -> Vec<AcceptResult> {
         self.accept_all(&frames).await
     }
 
     async fn would_refuse(&self, frames: &[NewFrame]) -> Result<Vec<Option<AcceptResult>>> {
-        self.ask(frames).await
+        self.would_refuse_all(frames).await
     }
 
     async fn publisher_position(
@@ -274,6 +312,19 @@ impl Queue for RedisQueue {
         self.take_work(lease, after, max_frames).await
     }
 
+    async fn take_chosen(&self, lease: &Lease, positions: &[WorkPosition]) -> Result<Vec<WorkItem>> {
+        self.take_chosen_work(lease, positions).await
+    }
+
+    async fn list_work(
+        &self,
+        partition: PartitionId,
+        after: WorkPosition,
+        max_frames: usize,
+    ) -> Result<Vec<(WorkPosition, StreamId)>> {
+        self.list_waiting(partition, after, max_frames).await
+    }
+
     async fn wait_for_work(
         &self,
         positions: &[(PartitionId, WorkPosition)],
@@ -295,15 +346,13 @@ impl Queue for RedisQueue {
         lease: &Lease,
         stream: &StreamId,
         revision: Option<u64>,
-        max_frames: u64,
-        max_bytes: u64,
-        oldest: Timestamp,
+        keep_from: Sequence,
     ) -> Result<Trimmed> {
-        self.trim(lease, stream, revision, max_frames, max_bytes, oldest).await
+        self.trim(lease, stream, revision, keep_from).await
     }
 
-    async fn remove_leftovers(&self, lease: &Lease) -> Result<bool> {
-        self.leftovers(lease).await
+    async fn clean_up(&self, lease: &Lease) -> Result<bool> {
+        self.remove_leftovers(lease).await
     }
 
     async fn feed_ends(&self) -> Result<Vec<(PartitionId, FeedPosition)>> {

@@ -1,4 +1,4 @@
-//! Reading and trimming outputs, reading the feed, fetching pictures.
+//! Reads and trims outputs, reads the feed, and fetches pictures.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,14 +11,13 @@ use super::dead_letters::letter_id;
 use super::keys::Keys;
 use super::lease::fence;
 use super::scripts::Call;
-use super::work::{sequence, time};
 use super::{RedisQueue, entry, registry, reply};
-use crate::domain::{OutputEntry, PartitionId, PayloadRef, Sequence, StreamId, Timestamp};
-use crate::queue::{Error, FeedEvent, FeedPage, FeedPosition, Lease, OutputPage, Result, Trimmed};
+use crate::domain::{OutputEntry, PartitionId, PayloadRef, Sequence, StreamId};
+use crate::queue::{
+    Error, FeedEvent, FeedPage, FeedPosition, Lease, MAX_TRIMMED, OutputPage, Result, Trimmed,
+};
 
-/// Most entries that one trim looks at: bounds how long the script may hold Redis.
-pub(super) const TRIM_ENTRIES: usize = 256;
-/// Most feed entries of one partition in one read.
+/// The maximum number of feed entries of one partition in one read.
 const FEED_PAGE: usize = 256;
 
 fn output_entry(
@@ -31,9 +30,9 @@ fn output_entry(
         stream_id: stream.clone(),
         sequence,
         previous_sequence: if fields.has("v") { fields.number("v")? } else { sequence.get() - 1 },
-        given_before: fields.has("g").then(|| fields.number("g")).transpose()?,
-        receive_time: time(fields, "t")?,
-        publish_time: time(fields, "p")?,
+        issued_before: fields.has("g").then(|| fields.number("g")).transpose()?,
+        receive_time: fields.time("t")?,
+        publish_time: fields.time("p")?,
         body: entry::decode_output(&fields.bytes("b"))?,
         dead_letter: match fields.text("d")? {
             "" => None,
@@ -111,58 +110,34 @@ impl RedisQueue {
         lease: &Lease,
         stream: &StreamId,
         revision: Option<u64>,
-        max_frames: u64,
-        max_bytes: u64,
-        oldest: Timestamp,
+        keep_from: Sequence,
     ) -> Result<Trimmed> {
         let keys = self.keys(stream);
-        // Most passes find nothing to do: the oldest entry alone tells.
-        let page = self.page(stream, Sequence::FIRST, 1).await?;
-        let within = page.counters.output_frames <= max_frames && page.counters.output_bytes <= max_bytes;
-        let late = page.entries.first().is_some_and(|entry| entry.receive_time < oldest);
-        if within && !late {
-            let oldest = page.entries.first().map(|entry| entry.receive_time);
-            return Ok(Trimmed { oldest, ..Trimmed::default() });
-        }
-        let page = self.page(stream, Sequence::FIRST, TRIM_ENTRIES).await?;
-        let (mut frames, mut bytes) = (page.counters.output_frames, page.counters.output_bytes);
-        let (mut trimmed, mut payloads, mut keep_from) = (Trimmed::default(), Vec::new(), Sequence::FIRST);
-        let mut until = Timestamp::default();
-        for entry in &page.entries {
-            let late = entry.receive_time < oldest;
-            if frames <= max_frames && bytes <= max_bytes && !late {
-                trimmed.oldest = Some(entry.receive_time);
-                break;
-            }
-            let pictures = entry.body.payloads();
-            let size: u64 = pictures.iter().map(|payload| payload.size_bytes).sum();
-            payloads.extend(pictures);
-            frames = frames.saturating_sub(1);
-            bytes = bytes.saturating_sub(size);
-            trimmed.frames += 1;
-            trimmed.bytes += size;
-            keep_from = entry.sequence.next();
-            until = entry.receive_time;
-        }
-        if trimmed.frames == 0 {
-            return Ok(trimmed);
-        }
-        let first = page.entries.first().map_or(0, |entry| entry.sequence.get());
+        let mut read = redis::cmd("XRANGE");
+        read.arg(keys.output(stream)).arg("-").arg(format!("({keep_from}-0")).arg("COUNT").arg(MAX_TRIMMED);
+        let entries = output_entries(keys.0, stream, self.reader(keys.0).command(&read).await?)?;
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Ok(Trimmed::default());
+        };
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.stream(stream)).key(keys.output(stream)).key(keys.counts());
-        for payload in &payloads {
+        let mut trimmed =
+            Trimmed { frames: entries.len() as u64, bytes: 0, more: entries.len() == MAX_TRIMMED };
+        for payload in entries.iter().flat_map(|entry| entry.body.payloads()) {
+            trimmed.bytes += payload.size_bytes;
             call.key(keys.payload(payload.key));
         }
         call.arg(fence(lease)).arg(revision.map(|revision| revision.to_string()).unwrap_or_default());
-        call.number(keep_from.get()).number(trimmed.frames).number(trimmed.bytes).number(first);
-        call.arg(until.as_micros().to_string());
+        call.number(last.sequence.next().get()).number(trimmed.frames).number(trimmed.bytes);
+        call.number(first.sequence.get()).arg(last.receive_time.as_micros().to_string());
         match self.scripts.trim.run(&self.control, &call).await? {
             Value::Nil => Err(Error::LeaseLost),
-            // Nothing: the output is not what the page showed; the next pass sees it anew.
+            // The output is not as it was read: another holder trimmed it, or the stream was
+            // unregistered.
             Value::Int(0) => Ok(Trimmed::default()),
-            Value::Int(_) => Ok(Trimmed { more: trimmed.frames as usize == TRIM_ENTRIES, ..trimmed }),
-            stale => {
-                let current = reply::array(stale)?.pop().unwrap_or(Value::Nil);
+            Value::Int(_) => Ok(trimmed),
+            changed => {
+                let current = reply::array(changed)?.pop().unwrap_or(Value::Nil);
                 Err(Error::RevisionMismatch { current: reply::number(current)? })
             }
         }
@@ -198,8 +173,7 @@ impl RedisQueue {
         for (_, FeedPosition(a, b)) in positions {
             read.arg(format!("{a}-{b}"));
         }
-        let mut found: HashMap<_, _> =
-            reply::streams(self.blocking.command(&read, wait).await?)?.into_iter().collect();
+        let mut found: HashMap<_, _> = reply::streams(self.block(&read, wait).await?)?.into_iter().collect();
         positions
             .iter()
             .filter_map(|&(partition, after)| {
@@ -214,7 +188,8 @@ impl RedisQueue {
     }
 }
 
-/// The feed's ids count 1, 2, 3, ...: a first id that is not the next one means that some were trimmed unread.
+/// Reads a page of the feed, whose ids count 1, 2, 3, ...: if the first id is not the next one,
+/// some were trimmed unread.
 fn feed_page(partition: PartitionId, after: FeedPosition, entries: Vec<reply::Entry>) -> Result<FeedPage> {
     let first = entries.first().map_or(after.0, |((number, _), _)| *number);
     let next = entries.last().map_or(after, |((number, _), _)| FeedPosition(*number, 0));
@@ -232,5 +207,5 @@ fn feed_event(partition: PartitionId, fields: &reply::Fields) -> Result<FeedEven
     if fields.has("c") {
         return Ok(FeedEvent::StreamChanged(stream("c")?));
     }
-    Ok(FeedEvent::Output(output_entry(partition, &stream("s")?, sequence(fields, "q")?, fields)?))
+    Ok(FeedEvent::Output(output_entry(partition, &stream("s")?, fields.sequence("q")?, fields)?))
 }

@@ -1,38 +1,38 @@
-//! Streams and their settings. A stream's state lives in its partition, so that accept and unregister cannot race.
+//! Streams and their settings. A stream's state is stored in its partition, so that accept and
+//! unregister cannot race.
 
 use redis::Value;
 
 use super::keys::Keys;
 use super::scripts::Call;
-use super::status::moment;
 use super::{FEED_ENTRIES, RedisQueue, entry, reply};
 use crate::domain::{
     Etag, PartitionId, StreamCounters, StreamId, StreamPolicies, StreamRecord, StreamSettings,
 };
-use crate::queue::{Created, Error, ListStreams, Result, UNREGISTERED, Unregistered, left_behind};
+use crate::queue::{Created, Error, ListStreams, Result, UNREGISTERED, Unregistered, remembered_settings};
 
-/// What the registry scripts answer.
-enum Answer {
+/// The answer of a registry script.
+enum Reply {
     Done(Vec<u64>),
     Exists,
     Unknown,
-    Stale(Etag),
+    Mismatch(Etag),
     Again,
 }
 
-fn answer(value: Value) -> Result<Answer> {
+fn answer(value: Value) -> Result<Reply> {
     let mut parts = reply::array(value)?.into_iter();
     let word = reply::text(parts.next().unwrap_or(Value::Nil))?.unwrap_or_default();
     let numbers: Vec<u64> = parts.map(reply::number).collect::<Result<_>>()?;
     match word.as_str() {
-        "ok" => Ok(Answer::Done(numbers)),
-        "exists" => Ok(Answer::Exists),
-        "unknown" => Ok(Answer::Unknown),
-        "stale" => match numbers[..] {
-            [incarnation, version] => Ok(Answer::Stale(Etag { incarnation, version })),
-            _ => Err(Error::Corrupt("registry answered half an etag".to_owned())),
+        "ok" => Ok(Reply::Done(numbers)),
+        "exists" => Ok(Reply::Exists),
+        "unknown" => Ok(Reply::Unknown),
+        "mismatch" => match numbers[..] {
+            [incarnation, version] => Ok(Reply::Mismatch(Etag { incarnation, version })),
+            _ => Err(Error::Corrupt("a registry script answered an incomplete etag".to_owned())),
         },
-        "again" => Ok(Answer::Again),
+        "again" => Ok(Reply::Again),
         other => Err(Error::Corrupt(format!("registry answered {other:?}"))),
     }
 }
@@ -49,13 +49,13 @@ impl RedisQueue {
                 Err(Error::StreamExists(_)) => {}
                 registered => return registered.map(|record| Created { record, is_new: true }),
             }
-            // What is compared is what is answered, all of one moment.
+            // The record that is compared is the one that is returned.
             match self.records(std::slice::from_ref(id)).await?.pop().flatten() {
-                Some(record) if !record.removed && record.settings.says_the_same(settings) => {
+                Some(record) if !record.removed && record.settings.has_same_settings(settings) => {
                     return Ok(Created { record, is_new: false });
                 }
                 Some(record) if !record.removed => return Err(Error::StreamExists(id.clone())),
-                // It was unregistered in between.
+                // It was unregistered in the meantime.
                 Some(_) | None => {}
             }
         }
@@ -63,7 +63,7 @@ impl RedisQueue {
 
     /// Registers a stream that is not registered yet.
     async fn register_new(&self, id: &StreamId, settings: &StreamSettings) -> Result<StreamRecord> {
-        // Soft limits: streams registered at the same moment may pass them by a few.
+        // Soft limits: streams registered at the same moment may exceed them by a few.
         let (streams, bytes) = self.registry_size().await?;
         let over = if streams >= self.config.max_streams as u64 {
             Some(Error::TooManyStreams { limit: self.config.max_streams })
@@ -92,7 +92,8 @@ impl RedisQueue {
         self.write_settings(id, settings, Some(expected)).await
     }
 
-    /// Refuses settings that take more than those `before` them, where all together would take more than they may.
+    /// Refuses settings that take more bytes than the stored ones (`before`), if all settings
+    /// together would then exceed their limit.
     fn check_settings(&self, all_bytes: u64, before: u64, settings: &StreamSettings) -> Result<()> {
         let limit_bytes = self.config.budget.settings_bytes();
         let bytes = entry::encode_settings(settings).len() as u64;
@@ -123,11 +124,11 @@ impl RedisQueue {
             .number(FEED_ENTRIES)
             .number(Etag::new_incarnation());
         match answer(self.scripts.register.run(&self.control, &call).await?)? {
-            Answer::Done(_) => {}
-            Answer::Exists => return Err(Error::StreamExists(id.clone())),
-            Answer::Unknown => return Err(Error::StreamNotFound(id.clone())),
-            Answer::Stale(current) => return Err(Error::EtagMismatch { current }),
-            Answer::Again => return Err(Error::Corrupt("register answered again".to_owned())),
+            Reply::Done(_) => {}
+            Reply::Exists => return Err(Error::StreamExists(id.clone())),
+            Reply::Unknown => return Err(Error::StreamNotFound(id.clone())),
+            Reply::Mismatch(current) => return Err(Error::EtagMismatch { current }),
+            Reply::Again => return Err(Error::Corrupt("the register script answered `again`".to_owned())),
         }
         let record = self.records(std::slice::from_ref(id)).await?.pop().flatten();
         record.ok_or_else(|| Error::StreamNotFound(id.clone()))
@@ -145,7 +146,7 @@ impl RedisQueue {
             let mut field = || reply::bytes(record.next().unwrap_or(Value::Nil));
             let Some(settings) = field()? else { return Err(Error::StreamNotFound(id.clone())) };
             let revision = field()?.unwrap_or_default();
-            let left = left_behind(&entry::decode_settings(&settings)?);
+            let left = remembered_settings(&entry::decode_settings(&settings)?);
             let mut call = Call::default();
             call.key(keys.stream(id)).key(keys.streams()).key(keys.gone()).key(keys.feed());
             call.key(keys.counts()).key(keys.publishers(id)).key(keys.output(id)).key(keys.old_outputs());
@@ -162,26 +163,31 @@ impl RedisQueue {
                 .arg(entry::encode_settings(&left))
                 .arg(UNREGISTERED);
             match answer(self.scripts.unregister.run(&self.control, &call).await?)? {
-                Answer::Done(numbers) => match numbers[..] {
+                Reply::Done(numbers) => match numbers[..] {
                     [last_sequence, queued_frames, output_frames, dead_letters] => {
                         break Unregistered { last_sequence, queued_frames, output_frames, dead_letters };
                     }
-                    _ => return Err(Error::Corrupt("unregister answered other numbers".to_owned())),
+                    _ => {
+                        return Err(Error::Corrupt(
+                            "the unregister script answered a wrong number of values".to_owned(),
+                        ));
+                    }
                 },
-                Answer::Unknown | Answer::Exists => return Err(Error::StreamNotFound(id.clone())),
-                Answer::Stale(current) => return Err(Error::EtagMismatch { current }),
-                // A new publisher came in between, of which there are only so many, or an update.
-                Answer::Again => {}
+                Reply::Unknown | Reply::Exists => return Err(Error::StreamNotFound(id.clone())),
+                Reply::Mismatch(current) => return Err(Error::EtagMismatch { current }),
+                // A new publisher or an update came in between: try again. New publishers cannot
+                // prevent that for ever, since their number is limited.
+                Reply::Again => {}
             }
         };
-        // It is unregistered, whatever becomes of this: the lease holder does the same later.
+        // It is unregistered, even if this fails: the lease holder repeats it later.
         if let Err(error) = self.forget_stream(keys, id).await {
             tracing::debug!(stream = %id, %error, "cannot clear an unregistered stream's record yet");
         }
         Ok(removed)
     }
 
-    /// How many streams are registered, and how many bytes their settings take.
+    /// Counts the registered streams and the bytes of their settings.
     async fn registry_size(&self) -> Result<(u64, u64)> {
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
@@ -192,7 +198,7 @@ impl RedisQueue {
         let mut size = (0, 0);
         while let (Some(streams), Some(bytes)) = (answers.next(), answers.next()) {
             size.0 += reply::number(streams)?;
-            // Of a store that an older version wrote to, the counter may have fallen below 0.
+            // The counter may have fallen below 0 in a store that an older version wrote to.
             size.1 += reply::number(bytes).unwrap_or(0);
         }
         Ok(size)
@@ -220,7 +226,8 @@ impl RedisQueue {
     pub(super) async fn list(&self, query: &ListStreams) -> Result<Vec<StreamRecord>> {
         let mut found = Vec::new();
         let mut after = query.after.clone();
-        // Those that are unregistered in between are passed over: a page that is not full is the last.
+        // Streams that are unregistered in the meantime are skipped and replaced by further ones,
+        // since a page that is not full is taken as the last.
         loop {
             let ids = self.ids_after(after.as_ref(), query.limit).await?;
             let records = self.records(&ids).await?;
@@ -236,7 +243,7 @@ impl RedisQueue {
         Ok(found)
     }
 
-    /// The ids of the registered streams behind one, at most `limit`.
+    /// Lists the ids of the registered streams after one, at most `limit`.
     async fn ids_after(&self, after: Option<&StreamId>, limit: usize) -> Result<Vec<StreamId>> {
         let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         let mut pipe = redis::pipe();
@@ -275,7 +282,7 @@ fn stream_ids(value: Value) -> Result<Vec<StreamId>> {
         .collect()
 }
 
-/// A stream's record out of its hash; its policies are completed by `defaults`.
+/// Reads a stream's record from its hash; `defaults` complete its policies.
 pub(super) fn record(
     id: &StreamId,
     fields: &reply::Fields,
@@ -292,8 +299,8 @@ pub(super) fn record(
         settings,
         incarnation: fields.number("incarnation")?,
         revision: fields.number("revision")?,
-        create_time: moment(fields.number("created")?),
-        update_time: moment(fields.number("updated")?),
+        create_time: reply::moment(fields.number("created")?),
+        update_time: reply::moment(fields.number("updated")?),
         removed: fields.text("removed")? != "0",
         counters: counters(fields, output_frames)?,
     }))
@@ -316,7 +323,7 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         output_frames,
         output_bytes: fields.number("output_bytes")?,
         trimmed_frames: fields.number("trimmed")?,
-        trimmed_until: Some(fields.number("trimmed_until")?).filter(|&micros| micros > 0).map(moment),
+        trimmed_until: Some(fields.number("trimmed_until")?).filter(|&micros| micros > 0).map(reply::moment),
         failed_frames: fields.number("failed")?,
         dropped_frames: fields.number("dropped")?,
         purged_frames: fields.number("purged")?,
@@ -330,7 +337,7 @@ fn counters(fields: &reply::Fields, output_frames: u64) -> Result<StreamCounters
         duplicate_frames: fields.number("duplicates")?,
         last_receive_time: match fields.number("received")? {
             0 => None,
-            micros => Some(moment(micros)),
+            micros => Some(reply::moment(micros)),
         },
     })
 }

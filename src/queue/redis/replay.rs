@@ -1,4 +1,5 @@
-//! Replays of dead letters: workers' through the script that accepts, groups' through the group's own.
+//! Replays dead letters: those of workers with the accept script, those of groups with a script of
+//! the group.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::dead_letters::redis_id;
-use super::group_reply::{Word, corrupt, millis, word};
+use super::group_reply::{GroupReply, corrupt, millis, word};
 use super::groups::group_call;
 use super::keys::{GroupKeys, Keys};
 use super::scripts::Call;
@@ -16,28 +17,29 @@ use crate::domain::{
     PayloadRef,
 };
 use crate::queue::{
-    AcceptResult, Error, Groups as _, NewFrame, Offer, Queue as _, Refusal, ReplayResult, Result,
+    AcceptResult, Error, Groups as _, NewFrame, Queue as _, Refusal, ReplayResult, Result, Upload,
 };
 
-/// How long a group remembers that it was given a dead letter's frame: longer than a replay may hang, and be tried again.
+/// The time for which a group remembers that it got a dead letter's frame: longer than a replay may
+/// hang and be retried.
 const REPLAY_TOKEN: Duration = Duration::from_secs(600);
 
-/// What a replay is to do.
+/// The action of a replay.
 enum ToReplay {
     /// Accept this frame, whose picture is that of the dead letter.
     Worker { frame: DeadFrame, picture: PayloadRef },
-    /// Give this frame back to its group; `kept`: its output entry is there.
+    /// Return this frame to its group; `kept`: its output entry is kept.
     Group { group: GroupId, frame: DeadFrame, kept: bool },
 }
 
-/// The frame that a dead letter becomes.
-fn anew(frame: DeadFrame, offer: Offer) -> NewFrame {
+/// Returns the frame that a dead letter becomes.
+fn resubmitted(frame: DeadFrame, upload: Upload) -> NewFrame {
     let header = FrameHeader { replayed_from: Some(frame.sequence), ..frame.header };
-    NewFrame { stream_id: frame.stream_id, header, offer }
+    NewFrame { stream_id: frame.stream_id, header, upload }
 }
 
 impl RedisQueue {
-    /// What a replay of a dead letter is to do, or the answer where nothing is to be done.
+    /// Returns what a replay of a dead letter has to do, or the result if nothing is to be done.
     async fn to_replay(&self, id: DeadLetterId) -> Result<std::result::Result<ToReplay, ReplayResult>> {
         let Some(letter) = self.letter(id).await? else { return Ok(Err(ReplayResult::NotFound)) };
         if let Some(DeadLetterReplay { sequence, time: _ }) = letter.replay {
@@ -55,7 +57,7 @@ impl RedisQueue {
             page => page?,
         };
         let kept = page.entries.iter().any(|entry| entry.sequence == frame.sequence);
-        // What groups know of an unregistered stream goes with its output.
+        // Groups forget an unregistered stream with its output.
         if page.removed && !kept {
             return Ok(Err(ReplayResult::TargetGone));
         }
@@ -78,12 +80,12 @@ impl RedisQueue {
         };
         let bytes = self.payloads(id.partition, &[picture]).await?.pop().flatten();
         let Some(bytes) = bytes else {
-            // Discarded since it was read, or lost.
+            // It was discarded since it was read, or lost.
             let gone = self.letter(id).await?.is_none();
             return Ok(if gone { ReplayResult::NotFound } else { ReplayResult::NoPicture });
         };
-        let anew = anew(frame, Offer::new(bytes));
-        let answer = self.enter(id.partition, &[&anew], false, &[id]).await?.pop();
+        let resubmitted = resubmitted(frame, Upload::new(bytes));
+        let answer = self.enter(id.partition, &[&resubmitted], false, &[id]).await?.pop();
         match answer {
             Some(AcceptResult::Refused(Refusal::PayloadGone)) if self.letter(id).await?.is_none() => {
                 Ok(ReplayResult::NotFound)
@@ -93,8 +95,10 @@ impl RedisQueue {
         }
     }
 
-    /// The group's state lies in another slot than the letter. The frame goes to the group first, under a token that makes a
-    /// second try harmless, and the mark follows: a server that dies in between leaves a letter that can be replayed again.
+    /// Replays a group's dead letter. The group's state is stored in another slot than the dead
+    /// letter. The frame goes to the group first, under a token that makes a second attempt
+    /// harmless, and then the dead letter is marked: a server that crashes in between leaves a dead
+    /// letter that can be replayed again.
     async fn replay_to_group(
         &self,
         id: DeadLetterId,
@@ -112,8 +116,9 @@ impl RedisQueue {
         Ok(ReplayResult::Redelivered)
     }
 
-    /// Gives a frame back to its group, or says why not; answers whether one more is outstanding by that. With `dry`, asks only:
-    /// as if so many were outstanding beside those that are.
+    /// Returns a frame to its group. Returns whether this makes one more frame outstanding, or the
+    /// reason for which the frame was not returned. With `dry`, changes nothing, and decides as if
+    /// that many more frames were outstanding.
     async fn give_to_group(
         &self,
         id: DeadLetterId,
@@ -131,11 +136,15 @@ impl RedisQueue {
         let mut answer =
             reply::array(self.scripts.group_replay.run(&self.control, &call).await?)?.into_iter();
         Ok(match word(&mut answer)? {
-            Word::Ok => Ok(reply::number(answer.next().unwrap_or(Value::Nil))? == 1),
-            Word::Gone => Err(ReplayResult::TargetGone),
-            Word::Full => Err(ReplayResult::GroupFull),
-            Word::Ahead => Err(ReplayResult::Ahead),
-            Word::Exists | Word::Replaced | Word::Lapsed | Word::Stale(_) | Word::Mismatch(_) => {
+            GroupReply::Ok => Ok(reply::number(answer.next().unwrap_or(Value::Nil))? == 1),
+            GroupReply::Gone => Err(ReplayResult::TargetGone),
+            GroupReply::Full => Err(ReplayResult::GroupFull),
+            GroupReply::Ahead => Err(ReplayResult::Ahead),
+            GroupReply::Exists
+            | GroupReply::Replaced
+            | GroupReply::Lapsed
+            | GroupReply::Changed(_)
+            | GroupReply::Mismatch(_) => {
                 return Err(corrupt("group_replay"));
             }
         })
@@ -164,12 +173,12 @@ impl RedisQueue {
             }
         }
         for (partition, letters) in workers {
-            let there = self.are_there(partition, letters.iter().map(|(_, _, picture)| picture)).await?;
+            let stored = self.are_stored(partition, letters.iter().map(|(_, _, picture)| picture)).await?;
             let (mut places, mut frames, mut replays) = (Vec::new(), Vec::new(), Vec::new());
-            for ((index, frame, picture), there) in letters.into_iter().zip(there) {
-                if there {
+            for ((index, frame, picture), stored) in letters.into_iter().zip(stored) {
+                if stored {
                     places.push(index);
-                    frames.push(anew(frame, Offer { payload: picture, bytes: None }));
+                    frames.push(resubmitted(frame, Upload { payload: picture, bytes: None }));
                     replays.push(ids[index]);
                 } else {
                     answers[index] = Some(ReplayResult::NoPicture);
@@ -187,8 +196,8 @@ impl RedisQueue {
         Ok(answers)
     }
 
-    /// Which of these payloads of a partition are stored.
-    async fn are_there(
+    /// Checks which of these payloads of a partition are stored.
+    async fn are_stored(
         &self,
         partition: PartitionId,
         payloads: impl Iterator<Item = &PayloadRef>,
@@ -202,7 +211,7 @@ impl RedisQueue {
     }
 }
 
-/// What an accept of a replayed frame says of the replay.
+/// Converts the result of the accept to that of the replay.
 fn replayed(answer: AcceptResult) -> Result<ReplayResult> {
     match answer {
         AcceptResult::Accepted(sequence, _) | AcceptResult::Duplicate(sequence) => {

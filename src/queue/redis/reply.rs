@@ -1,10 +1,11 @@
-//! Reading Redis replies, without copying payloads.
+//! Reads Redis replies, without copying payloads.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use redis::Value;
 
+use crate::domain::{Sequence, Timestamp};
 use crate::queue::{Error, Result};
 
 pub(super) fn unexpected(what: &str, value: &Value) -> Error {
@@ -58,19 +59,19 @@ impl<'a> Info<'a> {
         Self(text.lines().filter_map(|line| line.trim().split_once(':')).collect())
     }
 
-    /// A line's value; empty if there is none.
+    /// Returns the value of a line; empty if there is none.
     pub(super) fn get(&self, name: &str) -> &'a str {
         self.0.get(name).copied().unwrap_or_default()
     }
 }
 
-/// A stream id `<a>-<b>`.
+/// Reads the id of an entry, `<a>-<b>`.
 pub(super) fn place(text: &str) -> Result<(u64, u64)> {
     let (a, b) = text.split_once('-').ok_or_else(|| Error::Corrupt(format!("stream id {text:?}")))?;
     Ok((parse(a)?, parse(b)?))
 }
 
-/// Fields of a hash or a stream entry.
+/// The fields of a hash or of an entry of a Redis stream.
 #[derive(Debug, Default)]
 pub(super) struct Fields(HashMap<String, Bytes>);
 
@@ -111,19 +112,29 @@ impl Fields {
         std::str::from_utf8(bytes).map_err(|_| Error::Corrupt(format!("field {name} is not UTF-8")))
     }
 
-    /// The number in a field; 0 if there is none.
+    /// Returns the number in a field; 0 if there is none.
     pub(super) fn number(&self, name: &str) -> Result<u64> {
         match self.text(name)? {
             "" => Ok(0),
             text => parse(text),
         }
     }
+
+    /// Returns the time in a field of microseconds.
+    pub(super) fn time(&self, name: &str) -> Result<Timestamp> {
+        Ok(moment(self.number(name)?))
+    }
+
+    /// Returns the sequence in a field.
+    pub(super) fn sequence(&self, name: &str) -> Result<Sequence> {
+        Sequence::new(self.number(name)?).map_err(|error| Error::Corrupt(format!("{error}")))
+    }
 }
 
-/// An entry of a stream: id and fields.
+/// An entry of a Redis stream: id and fields.
 pub(super) type Entry = ((u64, u64), Fields);
 
-/// Entries of a stream.
+/// Reads the entries of a Redis stream.
 pub(super) fn entries(value: Value) -> Result<Vec<Entry>> {
     array(value)?
         .into_iter()
@@ -135,7 +146,7 @@ pub(super) fn entries(value: Value) -> Result<Vec<Entry>> {
         .collect()
 }
 
-/// An XREAD reply: entries by key.
+/// Reads an XREAD reply: entries by key.
 pub(super) fn streams(value: Value) -> Result<Vec<(String, Vec<Entry>)>> {
     let pairs: Vec<(Value, Value)> = match value {
         Value::Map(pairs) => pairs,
@@ -148,4 +159,9 @@ pub(super) fn streams(value: Value) -> Result<Vec<(String, Vec<Entry>)>> {
             .collect::<Result<_>>()?,
     };
     pairs.into_iter().map(|(key, list)| Ok((text(key)?.unwrap_or_default(), entries(list)?))).collect()
+}
+
+/// Returns the time that is so many microseconds after the Unix epoch.
+pub(super) fn moment(micros: u64) -> Timestamp {
+    Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }

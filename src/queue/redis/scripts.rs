@@ -1,9 +1,10 @@
-//! The scripts, each atomic in one slot. Their text says what they do; `docs/adr/0001` and `0002` say why they look so.
+//! The scripts, each atomic in one slot. Their heads say what they do; `docs/adr/0001` and `0002`
+//! have the reasons.
 
 use redis::{Cmd, RedisResult, Value};
 
 use super::conn::{Connected, Link, refused, wants_script};
-use super::wire::Request;
+use super::resp::Request;
 use crate::queue::Result;
 
 /// A script by its text and digest.
@@ -13,7 +14,7 @@ pub(super) struct Script {
     digest: String,
 }
 
-/// A call of a script, being put together.
+/// The keys and arguments of a call.
 #[derive(Debug, Default)]
 pub(super) struct Call {
     keys: Vec<String>,
@@ -57,9 +58,9 @@ impl Script {
         Self { text, digest: redis::Script::new(text).get_hash().to_owned() }
     }
 
-    /// Runs the script behind the commands that `request` already holds; answers the script's value, and why the first of
-    /// the commands failed that did.
-    pub(super) async fn run_behind(
+    /// Runs the script after the commands that `request` already contains; returns the script's
+    /// value, and the error of the first command that failed.
+    pub(super) async fn run_after(
         &self,
         link: &Link,
         request: Request,
@@ -71,8 +72,8 @@ impl Script {
         Ok((value.unwrap_or(Value::Nil), failed))
     }
 
-    /// Runs the script behind the commands of `request`, and `last` behind it; answers one result a command. A server that
-    /// lost its scripts (a restart, SCRIPT FLUSH) gets the text.
+    /// Runs the script after the commands of `request`, and then `last`; returns one result per
+    /// command. A server that lost its scripts (a restart, SCRIPT FLUSH) gets the text.
     pub(super) async fn run_on(
         &self,
         connected: &Connected<'_>,
@@ -96,53 +97,53 @@ impl Script {
 
     /// Runs the script.
     pub(super) async fn run(&self, link: &Link, call: &Call) -> Result<Value> {
-        self.run_behind(link, Request::default(), call).await.map(|(value, _)| value)
+        self.run_after(link, Request::default(), call).await.map(|(value, _)| value)
     }
 }
 
-/// The text of a script of consumer groups, behind what they share.
+/// The text of a script of consumer groups, after their shared code.
 macro_rules! of_groups {
     ($name:literal) => {
         concat!(include_str!("lua/group_common.lua"), include_str!(concat!("lua/", $name, ".lua")))
     };
 }
 
-/// All of them.
+/// All scripts.
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) accept: Script,
     pub(super) finish: Script,
     pub(super) first_at: Script,
     pub(super) latest_frame: Script,
-    pub(super) given: Script,
+    pub(super) note_issued: Script,
     pub(super) take: Script,
     pub(super) trim: Script,
     pub(super) page: Script,
     pub(super) acquire: Script,
     pub(super) renew: Script,
-    pub(super) inherit: Script,
-    pub(super) begin_alone: Script,
+    pub(super) take_over: Script,
+    pub(super) begin_isolated: Script,
     pub(super) release: Script,
     pub(super) announce: Script,
-    pub(super) attend: Script,
-    pub(super) forgot: Script,
+    pub(super) heartbeat: Script,
+    pub(super) raise_epoch: Script,
     pub(super) discard: Script,
     pub(super) register: Script,
     pub(super) unregister: Script,
     pub(super) forget: Script,
     pub(super) remove_old: Script,
-    pub(super) looked: Script,
+    pub(super) cleanup_looked: Script,
     pub(super) state: Script,
     pub(super) mark: Script,
-    pub(super) sweep: Script,
+    pub(super) scan_purged: Script,
     pub(super) group_state: Script,
     pub(super) group_write: Script,
     pub(super) group_delete: Script,
-    pub(super) group_seat: Script,
+    pub(super) group_member: Script,
     pub(super) group_claim: Script,
     pub(super) group_answer: Script,
-    pub(super) group_settle: Script,
-    pub(super) group_bury: Script,
+    pub(super) group_remove: Script,
+    pub(super) group_dead_letter: Script,
     pub(super) group_replay: Script,
     pub(super) dead_mark: Script,
     pub(super) output_count: Script,
@@ -155,35 +156,35 @@ impl Scripts {
             finish: Script::new(include_str!("lua/finish.lua")),
             first_at: Script::new(include_str!("lua/first_at.lua")),
             latest_frame: Script::new(include_str!("lua/latest_frame.lua")),
-            given: Script::new(include_str!("lua/given.lua")),
+            note_issued: Script::new(include_str!("lua/note_issued.lua")),
             take: Script::new(include_str!("lua/take.lua")),
             trim: Script::new(include_str!("lua/trim.lua")),
             page: Script::new(include_str!("lua/page.lua")),
             acquire: Script::new(include_str!("lua/acquire.lua")),
             renew: Script::new(include_str!("lua/renew.lua")),
-            inherit: Script::new(include_str!("lua/inherit.lua")),
-            begin_alone: Script::new(include_str!("lua/begin_alone.lua")),
+            take_over: Script::new(include_str!("lua/take_over.lua")),
+            begin_isolated: Script::new(include_str!("lua/begin_isolated.lua")),
             release: Script::new(include_str!("lua/release.lua")),
             announce: Script::new(include_str!("lua/announce.lua")),
-            attend: Script::new(include_str!("lua/attend.lua")),
-            forgot: Script::new(include_str!("lua/forgot.lua")),
+            heartbeat: Script::new(include_str!("lua/heartbeat.lua")),
+            raise_epoch: Script::new(include_str!("lua/raise_epoch.lua")),
             discard: Script::new(include_str!("lua/discard.lua")),
             register: Script::new(include_str!("lua/register.lua")),
             unregister: Script::new(include_str!("lua/unregister.lua")),
             forget: Script::new(include_str!("lua/forget.lua")),
             remove_old: Script::new(include_str!("lua/remove_old.lua")),
-            looked: Script::new(include_str!("lua/looked.lua")),
+            cleanup_looked: Script::new(include_str!("lua/cleanup_looked.lua")),
             state: Script::new(include_str!("lua/state.lua")),
             mark: Script::new(include_str!("lua/mark.lua")),
-            sweep: Script::new(include_str!("lua/sweep.lua")),
+            scan_purged: Script::new(include_str!("lua/scan_purged.lua")),
             group_state: Script::new(of_groups!("group_state")),
             group_write: Script::new(of_groups!("group_write")),
             group_delete: Script::new(of_groups!("group_delete")),
-            group_seat: Script::new(of_groups!("group_seat")),
+            group_member: Script::new(of_groups!("group_member")),
             group_claim: Script::new(of_groups!("group_claim")),
             group_answer: Script::new(of_groups!("group_answer")),
-            group_settle: Script::new(of_groups!("group_settle")),
-            group_bury: Script::new(include_str!("lua/group_bury.lua")),
+            group_remove: Script::new(of_groups!("group_remove")),
+            group_dead_letter: Script::new(include_str!("lua/group_dead_letter.lua")),
             group_replay: Script::new(of_groups!("group_replay")),
             dead_mark: Script::new(include_str!("lua/dead_mark.lua")),
             output_count: Script::new(include_str!("lua/output_count.lua")),

@@ -3,7 +3,6 @@ use redis::Value;
 
 use super::output::output_entries;
 use super::scripts::Call;
-use super::status::moment;
 use super::{RedisQueue, reply};
 use crate::domain::{StreamId, Timestamp};
 use crate::queue::{FoundAt, Result, Seek};
@@ -18,7 +17,8 @@ impl Seek for RedisQueue {
         let mut answers = reply::array(answer)?.into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
         let entries = output_entries(keys.0, stream, next())?;
-        let time = |value| reply::number(value).map(|micros| Some(micros).filter(|&at| at > 0).map(moment));
+        let time =
+            |value| reply::number(value).map(|micros| Some(micros).filter(|&at| at > 0).map(reply::moment));
         Ok(FoundAt { entry: entries.into_iter().next(), trimmed_until: time(next())?, oldest: time(next())? })
     }
 }

@@ -1,21 +1,17 @@
-//! The store's layout, the server's state, and the partitions' counters.
+//! Reads the server's state and the partitions' counters, and lays out a store that was emptied.
 
 use super::conn::Link;
-use super::gauge::Gauge;
 use super::instance::Instance;
 use super::keys::{Keys, LAYOUT};
 use super::reply::Info;
-use super::{RedisQueue, reply};
+use super::{RedisQueue, entry, gate, reply};
 use crate::domain::{PartitionId, Timestamp};
-use crate::queue::{BackendStatus, Durability, Error, Life as _, PartitionStats, Result};
+use crate::queue::{BackendStatus, Durability, Error, PartitionStats, Result, ServerPresence as _};
 
 impl RedisQueue {
-    fn layout(&self) -> String {
-        format!("frameway 1, xxh3_64, {} partitions", self.config.partitions.count())
-    }
-
-    /// Lays an emptied store out anew, if it is one (somebody ran FLUSHALL under this program). Nobody knows which numbers
-    /// were given out before: streams begin behind all that can have been, at the clock's microseconds.
+    /// Lays out the store again if it was emptied while this program ran, for example by FLUSHALL.
+    /// Nobody knows which sequences were issued before, so streams start at the clock's
+    /// microseconds, which are above all sequences that can have been issued.
     pub(super) async fn mend_layout(&self) -> Result<()> {
         let mut get = redis::cmd("GET");
         get.arg(LAYOUT);
@@ -24,7 +20,7 @@ impl RedisQueue {
         }
         self.witness.forget();
         let base = Timestamp::now().as_micros().unsigned_abs();
-        tracing::error!("the store is empty: its frames and streams are gone; register the streams again");
+        tracing::error!("the store is empty; its streams must be registered again");
         let mut pipe = redis::pipe();
         for partition in self.config.partitions.all() {
             pipe.cmd("HSETNX").arg(Keys(partition).counts()).arg("base").arg(base);
@@ -33,31 +29,22 @@ impl RedisQueue {
         self.check_layout().await
     }
 
-    pub(super) async fn check_layout(&self) -> Result<()> {
-        let ours = self.layout();
-        let mut set = redis::cmd("SET");
-        set.arg(LAYOUT).arg(&ours).arg("NX").arg("GET");
-        match reply::text(self.control.command(&set).await?)? {
-            Some(stored) if stored != ours => Err(self.other_layout(&stored)),
-            Some(_) | None => self.identify().await.map(drop),
-        }
+    async fn check_layout(&self) -> Result<()> {
+        self.gate.laid_out(self.control.command(&self.gate.lay_out()).await?)?;
+        self.identify().await.map(drop)
     }
 
-    /// See [`RedisQueue::check`].
+    /// Implements [`RedisQueue::check`].
     pub(super) async fn describe(&self) -> Result<String> {
         let mut get = redis::cmd("GET");
         get.arg(LAYOUT);
         let stored = reply::text(self.control.command(&get).await?)?;
-        if let Some(stored) = &stored
-            && *stored != self.layout()
-        {
-            return Err(self.other_layout(stored));
-        }
-        self.check_eviction().await?;
+        self.gate.check_layout(stored.as_deref())?;
         let mut info = redis::cmd("INFO");
         info.arg("everything");
         let info = reply::text(self.control.command(&info).await?)?.unwrap_or_default();
         let info = Info::parse(&info);
+        self.gate.check_eviction(&info)?;
         if info.get("role") == "slave" {
             let why =
                 "this Redis is a replica, which takes no writes: put the primary's address into the URL";
@@ -65,13 +52,9 @@ impl RedisQueue {
         }
         let version = info.get("redis_version");
         Ok(match stored {
-            Some(_) => format!("Redis {version}, holds a store of this layout"),
-            None => format!("Redis {version}, holds no store yet"),
+            Some(_) => format!("Redis {version}, contains a store of this layout"),
+            None => format!("Redis {version}, contains no store yet"),
         })
-    }
-
-    fn other_layout(&self, stored: &str) -> Error {
-        Error::Layout(format!("this Redis holds \"{stored}\", this program wants \"{}\"", self.layout()))
     }
 
     pub(super) async fn read_status(&self, link: &Link) -> Result<BackendStatus> {
@@ -89,11 +72,11 @@ impl RedisQueue {
         }
         let fsync = match answers.next() {
             Some(Ok(value)) => reply::Fields::read(value)?.text("appendfsync")?.to_owned(),
-            // Not allowed to ask: report the weaker level.
+            // Asking is not permitted: report the weaker level.
             Some(Err(_)) | None => String::new(),
         };
-        self.gauge.note(&info);
-        self.instance_is(&Instance::read(&info, &fsync));
+        self.memory_usage.note(&info);
+        self.drop_outdated_writers(&Instance::read(&info, &fsync));
         let store = self.read_identity().await?;
         if self.witness.is_joining() {
             return Err(Error::Joining);
@@ -113,7 +96,7 @@ impl RedisQueue {
             let wanted = self.config.wait_replicas;
             warnings.push(format!("{replicas} of {wanted} replicas are connected: no frame is confirmed"));
         }
-        warnings.extend(eviction(&info));
+        warnings.extend(gate::eviction(&info));
         if field("aof_last_write_status") == "err" {
             warnings.push("Redis cannot write its append-only file".to_owned());
         }
@@ -128,18 +111,11 @@ impl RedisQueue {
         })
     }
 
-    /// Refuses a Redis that drops what it holds when its memory is short.
-    pub(super) async fn check_eviction(&self) -> Result<()> {
-        let info = reply::text(self.control.command(&Gauge::question()).await?)?.unwrap_or_default();
-        let info = Info::parse(&info);
-        self.gauge.note(&info);
-        eviction(&info).map_or(Ok(()), |why| Err(Error::Unsuitable(why)))
-    }
-
-    /// Has connections ask anew what they lead to, if that has changed under them (CONFIG SET appendfsync).
-    fn instance_is(&self, instance: &Instance) {
+    /// Drops the connections for uploads whose server process or settings differ from `instance`,
+    /// for example after CONFIG SET appendfsync.
+    fn drop_outdated_writers(&self, instance: &Instance) {
         for link in &self.writers {
-            link.leads_to(instance);
+            link.drop_unless(instance);
         }
     }
 
@@ -156,12 +132,12 @@ impl RedisQueue {
         let counts = reply::Fields::read(next())?;
         let oldest = reply::entries(next())?.into_iter().next();
         let streams = reply::number(next())?;
-        let report = reply::bytes(next())?.and_then(|json| serde_json::from_slice(&json).ok());
+        let report = reply::bytes(next())?.and_then(|report| entry::decode_report(&report).ok());
         let control = super::control::read_control(&counts, next(), next())?;
         Ok(PartitionStats {
             depth: counts.number("work_frames")?,
             queued_bytes: counts.number("work_bytes")?,
-            oldest_receive_time: oldest.map(|(_, fields)| super::work::time(&fields, "t")).transpose()?,
+            oldest_receive_time: oldest.map(|(_, fields)| fields.time("t")).transpose()?,
             output_bytes: counts.number("output_bytes")?,
             accepted: counts.number("accepted")?,
             accepted_bytes: counts.number("accepted_bytes")?,
@@ -191,20 +167,4 @@ impl RedisQueue {
     ) -> Result<Vec<redis::Value>> {
         link.run(pipe).await?.into_iter().map(|answer| answer.map_err(super::conn::refused)).collect()
     }
-}
-
-/// What is wrong with a memory policy under which frames may vanish; those of `volatile-*` take only what expires anyway.
-fn eviction(info: &Info<'_>) -> Option<String> {
-    let policy = info.get("maxmemory_policy");
-    let harmless = matches!(policy, "" | "noeviction") || policy.starts_with("volatile-");
-    (!harmless).then(|| {
-        format!(
-            "maxmemory-policy is {policy}: this Redis may evict frames; run `CONFIG SET maxmemory-policy noeviction`"
-        )
-    })
-}
-
-/// Microseconds in a field, as a moment.
-pub(super) fn moment(micros: u64) -> Timestamp {
-    Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }

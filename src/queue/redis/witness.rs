@@ -1,44 +1,47 @@
-//! What this server knows of numbers that the store gave out: enough to notice a store that was put back to an older state, and
-//! to vouch for one that came back whole. `docs/adr/0005` has the reasoning.
+//! Remembers which sequences the store issued, to notice a store that was restored to an older
+//! state, and to confirm one that came back complete. `docs/adr/0005` has the reasoning.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::domain::{PartitionId, Partitions, StreamId};
-use crate::queue::ATTEND_EVERY;
+use crate::queue::HEARTBEAT_EVERY;
 
-/// How long a server may accept frames after its last sign of life.
+/// The time for which a server may accept frames after its last heartbeat.
 pub(super) const MAY_ACCEPT: Duration = Duration::from_secs(5);
-/// How long a server that finds others waits before it accepts its first frame. Whoever of them looks at the list of servers in
-/// this time knows of it.
+/// The time that a server waits before it accepts its first frame, if it finds other servers.
+/// Another server that reads the list of servers in this time learns of it.
 pub(super) const JOIN_WAIT: Duration = Duration::from_secs(3);
-/// How old the last look at the list of servers may be when Redis goes away, for a server to be sure that it was alone: less than
-/// [`JOIN_WAIT`], which another server would have waited.
-const LOOK_HOLDS: Duration = Duration::from_millis(2_500);
-/// Lives of Redis that are vouched for.
-const LIVES: usize = 8;
-/// Streams of a partition whose numbers are remembered; of others nobody can say how many frames were lost.
-const STREAMS: usize = 1_024;
+/// The time for which a server stays certain that it is alone after it read the list of servers. If
+/// Redis fails within this time, no other server has accepted frames: each waits for [`JOIN_WAIT`]
+/// first, which is longer.
+const ALONE_HOLDS: Duration = Duration::from_millis(2_500);
+/// The maximum number of earlier Redis processes that a server confirms.
+const MAX_CONFIRMED: usize = 8;
+/// The maximum number of streams of a partition whose sequences are remembered; for others, the
+/// number of lost frames stays unknown.
+const MAX_STREAMS: usize = 1_024;
 
-/// A partition's state, each part as high as it ever was. Parts of different epochs cannot be compared.
+/// The highest known state of a partition: each part is the highest value seen. Parts of different
+/// epochs cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Known {
+pub(super) struct HighWater {
     pub(super) epoch: u64,
     pub(super) accepted: u64,
     pub(super) feed: u64,
 }
 
-impl Known {
-    /// As the scripts take it.
+impl HighWater {
+    /// Returns this state as an argument of the scripts.
     pub(super) fn argument(self) -> String {
         let Self { epoch, accepted, feed } = self;
         format!("{epoch}:{accepted}:{feed}")
     }
 
-    /// Whether a store that has this now has forgotten frames that were accepted.
+    /// Reports whether a store in the state `stored` has forgotten accepted frames.
     pub(super) fn exceeds(self, stored: Self) -> bool {
         self.epoch > stored.epoch || self.epoch == stored.epoch && self.accepted > stored.accepted
     }
@@ -46,46 +49,43 @@ impl Known {
 
 #[derive(Debug, Default)]
 struct Partition {
-    known: Known,
-    /// Of streams, the highest number that was acknowledged, and in which epoch.
-    given: HashMap<StreamId, (u64, u64)>,
+    known: HighWater,
+    /// The highest accepted sequence of each stream, and its epoch.
+    issued: HashMap<StreamId, (u64, u64)>,
 }
 
-/// This server among those that accept frames.
+/// The state of this server as one of those that accept frames.
 #[derive(Debug)]
 struct Presence {
-    /// The life of Redis that answered its last sign of life.
-    life: Option<String>,
-    /// Earlier lives, since which nothing that was acknowledged can have been lost without this server knowing.
-    vouched: VecDeque<String>,
-    /// Nobody else was on the list when it last looked.
+    /// The run id of the Redis process that answered its last heartbeat.
+    run_id: Option<String>,
+    /// The earlier run ids that this server confirms: it knows of every accepted frame that can
+    /// have been lost since those processes ran.
+    confirmed: VecDeque<String>,
+    /// True if no other server was on the list when it was last read.
     alone: bool,
-    /// When it asked for that.
-    looked: Instant,
-    /// When Redis was first found to be away since.
-    broke: Option<Instant>,
-    /// By the clock of Redis, milliseconds.
+    /// The time at which that read was sent.
+    list_read_at: Instant,
+    /// The time at which Redis first failed to answer after that.
+    failed_at: Option<Instant>,
+    /// The time until which it may accept frames, by the clock of Redis, milliseconds.
     may_accept_until: u64,
-    /// Others may not know of it yet: it accepts nothing.
+    /// True while other servers may not know of this one yet: it accepts nothing.
     joining: bool,
-    /// It accepts nothing more.
+    /// True after this server has left: it accepts nothing more.
     ended: bool,
 }
 
-/// See the module.
+/// The record that one server keeps of what the store issued.
 #[derive(Debug)]
 pub(super) struct Witness {
-    /// This server's name on the list of servers.
+    /// This server's id on the list of servers.
     pub(super) server: String,
     partitions: Vec<Mutex<Partition>>,
-    /// `None` = it takes no part: it vouches for nothing.
+    /// `None` = it is not one of the servers that accept frames: it confirms nothing.
     presence: Mutex<Option<Presence>>,
-    /// One sign of life at a time.
-    pub(super) attending: tokio::sync::Mutex<()>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The lock that is held during a heartbeat: only one is sent at a time.
+    pub(super) heartbeat_lock: tokio::sync::Mutex<()>,
 }
 
 impl Witness {
@@ -94,20 +94,20 @@ impl Witness {
             server: format!("s-{:016x}", rand::random::<u64>()),
             partitions: partitions.all().map(|_| Mutex::default()).collect(),
             presence: Mutex::default(),
-            attending: tokio::sync::Mutex::default(),
+            heartbeat_lock: tokio::sync::Mutex::default(),
         }
     }
 
     fn partition(&self, id: PartitionId) -> MutexGuard<'_, Partition> {
-        lock(&self.partitions[id.index()])
+        self.partitions[id.index()].lock()
     }
 
-    pub(super) fn known(&self, partition: PartitionId) -> Known {
+    pub(super) fn known(&self, partition: PartitionId) -> HighWater {
         self.partition(partition).known
     }
 
-    /// Takes note of a partition's state.
-    pub(super) fn note(&self, id: PartitionId, stored: Known) {
+    /// Notes the state of a partition.
+    pub(super) fn note(&self, id: PartitionId, stored: HighWater) {
         let mut partition = self.partition(id);
         let known = &mut partition.known;
         if stored.epoch > known.epoch {
@@ -118,120 +118,127 @@ impl Witness {
         }
     }
 
-    /// Takes note of a feed number that was read.
+    /// Notes a feed position that was read.
     pub(super) fn note_feed(&self, id: PartitionId, feed: u64) {
         let mut partition = self.partition(id);
         partition.known.feed = partition.known.feed.max(feed);
     }
 
-    /// Takes note of a number that was acknowledged in `epoch`.
-    pub(super) fn note_given(&self, id: PartitionId, epoch: u64, stream: &StreamId, number: u64) {
+    /// Notes a sequence that was accepted in `epoch`.
+    pub(super) fn note_issued(&self, id: PartitionId, epoch: u64, stream: &StreamId, number: u64) {
         let mut partition = self.partition(id);
-        if let Some(given) = partition.given.get_mut(stream) {
-            *given = (*given).max((epoch, number));
-        } else if partition.given.len() < STREAMS {
-            partition.given.insert(stream.clone(), (epoch, number));
+        if let Some(highest) = partition.issued.get_mut(stream) {
+            *highest = (*highest).max((epoch, number));
+        } else if partition.issued.len() < MAX_STREAMS {
+            partition.issued.insert(stream.clone(), (epoch, number));
         }
     }
 
-    /// The highest number of a stream that was given out, and its epoch, if this server knows of all, as `lua/accept.lua` takes it:
-    /// "epoch:number", number 0 = it cannot say.
-    pub(super) fn given(&self, id: PartitionId, stream: &StreamId) -> String {
-        let sure = lock(&self.presence)
+    /// Returns the highest issued sequence of a stream and its epoch as `lua/accept.lua` takes
+    /// them, "epoch:sequence"; the sequence is 0 unless this server knows of all that were issued.
+    pub(super) fn highest_issued(&self, id: PartitionId, stream: &StreamId) -> String {
+        let sure = self
+            .presence
+            .lock()
             .as_ref()
-            .is_some_and(|presence| presence.alone && !presence.vouched.is_empty());
-        let given = self.partition(id).given.get(stream).copied().filter(|_| sure);
-        let (epoch, number) = given.unwrap_or_default();
+            .is_some_and(|presence| presence.alone && !presence.confirmed.is_empty());
+        let highest = self.partition(id).issued.get(stream).copied().filter(|_| sure);
+        let (epoch, number) = highest.unwrap_or_default();
         format!("{epoch}:{number}")
     }
 
-    /// Nothing that was known is true of the store any more: it was emptied.
+    /// Forgets everything: the store was emptied.
     pub(super) fn forget(&self) {
-        self.partitions.iter().for_each(|partition| *lock(partition) = Partition::default());
+        self.partitions.iter().for_each(|partition| *partition.lock() = Partition::default());
     }
 
-    /// Earlier lives that this server vouches for, as `lua/accept.lua` takes them.
-    pub(super) fn vouched(&self) -> String {
-        let presence = lock(&self.presence);
-        let lives = presence.iter().flat_map(|presence| &presence.vouched);
-        lives.map(String::as_str).collect::<Vec<_>>().join(" ")
+    /// Returns the earlier run ids that this server confirms, as `lua/accept.lua` takes them.
+    pub(super) fn confirmed(&self) -> String {
+        let presence = self.presence.lock();
+        let run_ids = presence.iter().flat_map(|presence| &presence.confirmed);
+        run_ids.map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 
-    /// Until when this server may accept frames, by the clock of Redis, milliseconds; 0 = no bound.
+    /// Returns the time until which this server may accept frames, by the clock of Redis, in
+    /// milliseconds; 0 = no limit.
     pub(super) fn may_accept_until(&self) -> u64 {
-        lock(&self.presence).as_ref().map_or(0, |presence| presence.may_accept_until)
+        self.presence.lock().as_ref().map_or(0, |presence| presence.may_accept_until)
     }
 
-    /// Whether a sign of life is due before a frame is accepted in this life of Redis.
-    pub(super) fn is_due(&self, life: &str) -> bool {
-        lock(&self.presence).as_ref().is_some_and(|presence| {
-            presence.life.as_deref() != Some(life) || presence.looked.elapsed() + ATTEND_EVERY >= MAY_ACCEPT
+    /// Reports whether a heartbeat is due before a frame is accepted by this Redis process.
+    pub(super) fn is_due(&self, run_id: &str) -> bool {
+        self.presence.lock().as_ref().is_some_and(|presence| {
+            presence.run_id.as_deref() != Some(run_id)
+                || presence.list_read_at.elapsed() + HEARTBEAT_EVERY >= MAY_ACCEPT
         })
     }
 
-    pub(super) fn takes_part(&self) -> bool {
-        lock(&self.presence).as_ref().is_some_and(|presence| !presence.ended)
+    pub(super) fn accepts_frames(&self) -> bool {
+        self.presence.lock().as_ref().is_some_and(|presence| !presence.ended)
     }
 
-    /// Begins to take part; accepts nothing before it has joined and given a sign of life.
+    /// Makes this server one of those that accept frames; it accepts nothing before it has joined
+    /// and sent a heartbeat.
     pub(super) fn begin(&self) {
-        *lock(&self.presence) = Some(Presence {
-            life: None,
-            vouched: VecDeque::new(),
+        *self.presence.lock() = Some(Presence {
+            run_id: None,
+            confirmed: VecDeque::new(),
             alone: false,
-            looked: Instant::now(),
-            broke: None,
+            list_read_at: Instant::now(),
+            failed_at: None,
             may_accept_until: 1,
             joining: true,
             ended: false,
         });
     }
 
-    /// Whether it is still to wait before it accepts anything.
+    /// Reports whether it must still wait before it accepts frames.
     pub(super) fn is_joining(&self) -> bool {
-        lock(&self.presence).as_ref().is_some_and(|presence| presence.joining)
+        self.presence.lock().as_ref().is_some_and(|presence| presence.joining)
     }
 
-    /// The others know of it, or there are none: the next sign of life lets it accept frames.
+    /// Notes that the other servers know of it, or that there are none: it accepts frames after the
+    /// next heartbeat.
     pub(super) fn joined(&self) {
-        if let Some(presence) = &mut *lock(&self.presence) {
+        if let Some(presence) = &mut *self.presence.lock() {
             presence.joining = false;
         }
     }
 
-    /// Ends it: what is still to be accepted is refused.
+    /// Leaves: further frames are refused.
     pub(super) fn end(&self) {
-        if let Some(presence) = &mut *lock(&self.presence) {
+        if let Some(presence) = &mut *self.presence.lock() {
             presence.may_accept_until = 1;
             presence.ended = true;
         }
     }
 
-    /// Redis did not answer a sign of life.
+    /// Notes that Redis did not answer a heartbeat.
     pub(super) fn not_answered(&self) {
-        if let Some(presence) = &mut *lock(&self.presence) {
-            presence.broke.get_or_insert_with(Instant::now);
+        if let Some(presence) = &mut *self.presence.lock() {
+            presence.failed_at.get_or_insert_with(Instant::now);
         }
     }
 
-    /// A life of Redis answered a sign of life that was sent at `sent`: so many servers may accept frames, this one until then.
-    pub(super) fn answered(&self, life: &str, sent: Instant, servers: u64, until: u64) {
-        let mut presence = lock(&self.presence);
+    /// Notes that the Redis process `run_id` answered a heartbeat that was sent at `sent`:
+    /// `servers` may accept frames, this one until `until`.
+    pub(super) fn answered(&self, run_id: &str, sent: Instant, servers: u64, until: u64) {
+        let mut presence = self.presence.lock();
         let Some(presence) = presence.as_mut().filter(|presence| !presence.ended) else { return };
-        if presence.life.as_deref() != Some(life) {
-            let broke = presence.broke.unwrap_or_else(Instant::now);
-            let alone = presence.alone && broke.duration_since(presence.looked) <= LOOK_HOLDS;
-            match presence.life.replace(life.to_owned()) {
+        if presence.run_id.as_deref() != Some(run_id) {
+            let failed_at = presence.failed_at.unwrap_or_else(Instant::now);
+            let alone = presence.alone && failed_at.duration_since(presence.list_read_at) <= ALONE_HOLDS;
+            match presence.run_id.replace(run_id.to_owned()) {
                 Some(before) if alone => {
-                    presence.vouched.push_front(before);
-                    presence.vouched.truncate(LIVES);
+                    presence.confirmed.push_front(before);
+                    presence.confirmed.truncate(MAX_CONFIRMED);
                 }
-                Some(_) | None => presence.vouched.clear(),
+                Some(_) | None => presence.confirmed.clear(),
             }
         }
         presence.alone = servers <= 1;
-        presence.looked = sent;
-        presence.broke = None;
+        presence.list_read_at = sent;
+        presence.failed_at = None;
         if !presence.joining {
             presence.may_accept_until = until;
         }
@@ -250,50 +257,50 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_vouches_for_the_life_that_it_was_alone_in() {
+    async fn a_server_confirms_a_process_that_it_was_alone_with() {
         let witness = witness();
-        assert!(witness.is_due("a"), "nothing is known of it");
+        assert!(witness.is_due("a"), "no heartbeat was answered yet");
         witness.answered("a", Instant::now(), 1, 9);
         assert!(!witness.is_due("a") && witness.is_due("b"));
-        assert_eq!(witness.vouched(), "");
-        // Redis goes away soon after the last look, however long it stays away.
-        tokio::time::advance(ATTEND_EVERY).await;
+        assert_eq!(witness.confirmed(), "");
+        // Redis fails soon after the list was read. The length of the outage does not matter.
+        tokio::time::advance(HEARTBEAT_EVERY).await;
         witness.not_answered();
         tokio::time::advance(Duration::from_secs(3_600)).await;
         witness.not_answered();
         witness.answered("b", Instant::now(), 1, 9);
-        assert_eq!(witness.vouched(), "a");
+        assert_eq!(witness.confirmed(), "a");
         witness.answered("c", Instant::now(), 1, 9);
-        assert_eq!(witness.vouched(), "b a");
+        assert_eq!(witness.confirmed(), "b a");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_another_may_have_joined_vouches_for_nothing() {
-        // Another is on the list.
+    async fn a_server_that_another_may_have_joined_confirms_nothing() {
+        // Another server is on the list.
         let among_others = witness();
         among_others.answered("a", Instant::now(), 2, 9);
         among_others.answered("b", Instant::now(), 1, 9);
-        assert_eq!(among_others.vouched(), "");
-        // Nobody was, but that was long before Redis went away.
+        assert_eq!(among_others.confirmed(), "");
+        // No other server was on the list, but it was read long before Redis failed.
         let late = witness();
         late.answered("a", Instant::now(), 1, 9);
         late.answered("b", Instant::now(), 1, 9);
         tokio::time::advance(JOIN_WAIT).await;
         late.not_answered();
         late.answered("c", Instant::now(), 1, 9);
-        assert_eq!(late.vouched(), "", "what was vouched for before is not either");
-        // It takes no part.
+        assert_eq!(late.confirmed(), "", "processes that were confirmed earlier are not confirmed any more");
+        // It is not one of the servers that accept frames.
         let silent = Witness::new(Partitions::new(1).unwrap());
         silent.answered("a", Instant::now(), 1, 9);
         silent.answered("b", Instant::now(), 1, 9);
-        assert_eq!((silent.vouched(), silent.may_accept_until()), (String::new(), 0));
+        assert_eq!((silent.confirmed(), silent.may_accept_until()), (String::new(), 0));
     }
 
     #[test]
-    fn knowledge_grows_within_an_epoch_and_begins_anew_with_the_next() {
+    fn known_values_rise_within_an_epoch_and_are_replaced_by_those_of_the_next() {
         let witness = Witness::new(Partitions::new(1).unwrap());
         let id = Partitions::new(1).unwrap().get(0).unwrap();
-        let known = |epoch, accepted, feed| Known { epoch, accepted, feed };
+        let known = |epoch, accepted, feed| HighWater { epoch, accepted, feed };
         witness.note(id, known(1, 10, 5));
         witness.note(id, known(1, 8, 6));
         witness.note_feed(id, 7);

@@ -1,20 +1,19 @@
-//! Taking and finishing work, by the holder of a partition's lease.
+//! Takes and finishes work, for the holder of a partition's lease.
 
 use std::time::Duration;
 
 use redis::Value;
 
-use super::accept::push_offer;
 use super::keys::Keys;
 use super::lease::fence;
+use super::resp::Request;
 use super::scripts::Call;
-use super::status::moment;
-use super::wire::Request;
 use super::{FEED_ENTRIES, RedisQueue, dead_entry, entry, reply};
-use crate::domain::{OutputBody, PartitionId, PayloadKey, PayloadRef, Sequence, Timestamp, TombstoneKind};
-use crate::queue::{Error, FinishResult, Finished, Lease, OFFER_TTL, Result, WorkItem, WorkPosition};
+use crate::domain::{OutputBody, PartitionId, PayloadKey, PayloadRef, StreamId, TombstoneKind};
+use crate::queue::{Error, FinishResult, Finished, Lease, Result, WorkItem, WorkPosition};
 
-/// Entries of one partition that a wake-up may run over at once, so that a busy queue wakes its worker less often.
+/// The number of entries of one partition that one wake-up covers, so that a busy queue wakes its
+/// worker less often.
 const WAKE_ENTRIES: usize = 16;
 
 impl RedisQueue {
@@ -24,11 +23,36 @@ impl RedisQueue {
         after: WorkPosition,
         max_frames: usize,
     ) -> Result<Vec<WorkItem>> {
+        self.run_take(lease, &Wanted::After(after, max_frames)).await
+    }
+
+    pub(super) async fn take_chosen_work(
+        &self,
+        lease: &Lease,
+        positions: &[WorkPosition],
+    ) -> Result<Vec<WorkItem>> {
+        if positions.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.run_take(lease, &Wanted::These(positions)).await
+    }
+
+    async fn run_take(&self, lease: &Lease, wanted: &Wanted<'_>) -> Result<Vec<WorkItem>> {
         let keys = Keys(lease.partition);
-        let first = behind(after);
         let mut call = Call::default();
         call.key(keys.lease()).key(keys.work()).key(keys.counts()).key(keys.purge());
-        call.arg(fence(lease)).arg(first).number(max_frames as u64);
+        call.arg(fence(lease));
+        match wanted {
+            Wanted::After(after, max_frames) => {
+                call.arg(range_after(*after)).number(*max_frames as u64);
+            }
+            Wanted::These(positions) => {
+                call.arg("").number(positions.len() as u64);
+                for WorkPosition(a, b) in *positions {
+                    call.arg(format!("{a}-{b}"));
+                }
+            }
+        }
         match self.scripts.take.run(&self.control, &call).await? {
             Value::Nil => Err(Error::LeaseLost),
             entries => reply::entries(entries)?
@@ -36,6 +60,18 @@ impl RedisQueue {
                 .map(|((a, b), fields)| work_item(WorkPosition(a, b), &fields))
                 .collect(),
         }
+    }
+
+    pub(super) async fn list_waiting(
+        &self,
+        partition: PartitionId,
+        after: WorkPosition,
+        max_frames: usize,
+    ) -> Result<Vec<(WorkPosition, StreamId)>> {
+        let mut read = redis::cmd("XRANGE");
+        read.arg(Keys(partition).work()).arg(range_after(after)).arg("+").arg("COUNT").arg(max_frames);
+        let waiting = reply::entries(self.control.command(&read).await?)?;
+        waiting.into_iter().map(|((a, b), fields)| Ok((WorkPosition(a, b), stream_of(&fields)?))).collect()
     }
 
     pub(super) async fn await_work(
@@ -54,7 +90,7 @@ impl RedisQueue {
         for (_, WorkPosition(a, b)) in positions {
             read.arg(format!("{a}-{b}"));
         }
-        let found = reply::streams(self.blocking.command(&read, wait).await?)?;
+        let found = reply::streams(self.block(&read, wait).await?)?;
         let newest = |partition: &PartitionId| {
             let key = Keys(*partition).work();
             let (_, entries) = found.iter().find(|(name, _)| *name == key)?;
@@ -64,18 +100,19 @@ impl RedisQueue {
     }
 
     pub(super) async fn finish_work(&self, lease: &Lease, frames: &[Finished]) -> Result<Vec<FinishResult>> {
-        let (mut results, refused) = self.publish(lease, frames, Bytes::Offered).await?;
+        let (mut results, refused) = self.publish(lease, frames, Transfer::Uploaded).await?;
         let Some(why) = refused else { return Ok(results) };
-        tracing::warn!(partition = %lease.partition, why, "Redis would not take a picture");
+        tracing::warn!(partition = %lease.partition, why, "Redis rejected a picture");
         if !why.contains("OOM") {
             return Ok(results);
         }
-        // A Redis at its memory limit refuses new pictures, and would never again let go of old ones. A script that
-        // begins by freeing is allowed to write: so these pictures go through it, one frame at a time.
+        // A Redis at its memory limit rejects new pictures, so old ones would never be freed. A
+        // script that begins by freeing memory may write, so it gets these pictures as arguments,
+        // one frame at a time.
         for (frame, result) in frames.iter().zip(&mut results) {
             if matches!(result, FinishResult::PayloadGone | FinishResult::NotNext) {
                 let frame = std::slice::from_ref(frame);
-                if let Some(rescued) = self.publish(lease, frame, Bytes::InScript).await?.0.pop() {
+                if let Some(rescued) = self.publish(lease, frame, Transfer::InScript).await?.0.pop() {
                     *result = rescued;
                 }
             }
@@ -83,12 +120,13 @@ impl RedisQueue {
         Ok(results)
     }
 
-    /// Runs the script for some frames; answers also why Redis would not take an offered picture, if it would not.
+    /// Runs the script for some frames; also returns the reason if Redis rejected an uploaded
+    /// picture.
     async fn publish(
         &self,
         lease: &Lease,
         frames: &[Finished],
-        bytes: Bytes,
+        transfer: Transfer,
     ) -> Result<(Vec<FinishResult>, Option<String>)> {
         if frames.is_empty() {
             return Ok((Vec::new(), None));
@@ -102,11 +140,11 @@ impl RedisQueue {
             let pictures = frame.body.pictures();
             call.key(keys.stream(&frame.stream_id)).key(keys.output(&frame.stream_id));
             call.key(keys.payload(frame.source.key));
-            for offer in &frame.offers {
-                if bytes == Bytes::Offered {
-                    push_offer(&mut request, keys, offer, OFFER_TTL);
+            for upload in &frame.uploads {
+                if transfer == Transfer::Uploaded {
+                    request.upload(keys, upload);
                 }
-                call.key(keys.payload(offer.payload.key));
+                call.key(keys.payload(upload.payload.key));
             }
             let kept = pictures.iter().any(|picture| picture.payload.key == frame.source.key);
             let counter = match &frame.body {
@@ -118,7 +156,7 @@ impl RedisQueue {
                     TombstoneKind::Purged(_) => "purged",
                 },
             };
-            call.number(frame.offers.len() as u64)
+            call.number(frame.uploads.len() as u64)
                 .arg(format!("{}-{}", frame.position.0, frame.position.1))
                 .arg(frame.stream_id.as_str())
                 .number(frame.sequence.get())
@@ -129,13 +167,13 @@ impl RedisQueue {
                 .arg(counter)
                 .arg(entry::encode_output(&frame.body));
             dead_entry::push_letter(&mut call, frame.dead_frame().as_ref());
-            for offer in &frame.offers {
-                let through = offer.bytes.as_ref().filter(|_| bytes == Bytes::InScript);
+            for upload in &frame.uploads {
+                let through = upload.bytes.as_ref().filter(|_| transfer == Transfer::InScript);
                 call.arg(through.map(|bytes| bytes.to_vec()).unwrap_or_default());
             }
         }
         let (answers, refused) =
-            self.scripts.finish.run_behind(self.writer(lease.partition), request, &call).await?;
+            self.scripts.finish.run_after(self.writer(lease.partition), request, &call).await?;
         let answers = match answers {
             Value::Nil => return Err(Error::LeaseLost),
             answers => reply::array(answers)?,
@@ -145,16 +183,25 @@ impl RedisQueue {
     }
 }
 
-/// How the pictures of finished frames reach Redis.
+/// The frames to take.
+#[derive(Debug)]
+enum Wanted<'a> {
+    /// The oldest ones after a position, and their maximum number.
+    After(WorkPosition, usize),
+    /// The frames at these positions.
+    These(&'a [WorkPosition]),
+}
+
+/// The way in which the pictures of finished frames reach Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bytes {
-    /// Beside the script, before it.
-    Offered,
-    /// As the script's arguments.
+enum Transfer {
+    /// In commands before the script.
+    Uploaded,
+    /// As arguments of the script.
     InScript,
 }
 
-/// What the script's letter says; `lua/finish.lua` has the table.
+/// Decodes the script's letter; `lua/finish.lua` has the table.
 fn finish_result(letter: Value) -> Result<FinishResult> {
     match reply::text(letter)?.as_deref() {
         Some("P") => Ok(FinishResult::Published),
@@ -166,20 +213,16 @@ fn finish_result(letter: Value) -> Result<FinishResult> {
     }
 }
 
-/// The start of a range of entries behind a position.
-pub(super) fn behind(after: WorkPosition) -> String {
+/// Returns the start of a range of entries after a position.
+pub(super) fn range_after(after: WorkPosition) -> String {
     match after {
         WorkPosition(0, 0) => "-".to_owned(),
         WorkPosition(a, b) => format!("({a}-{b}"),
     }
 }
 
-pub(super) fn time(fields: &reply::Fields, name: &str) -> Result<Timestamp> {
-    Ok(moment(fields.number(name)?))
-}
-
-pub(super) fn sequence(fields: &reply::Fields, name: &str) -> Result<Sequence> {
-    Sequence::new(fields.number(name)?).map_err(|error| Error::Corrupt(format!("{error}")))
+fn stream_of(fields: &reply::Fields) -> Result<StreamId> {
+    fields.text("s")?.parse().map_err(|error| Error::Corrupt(format!("{error}")))
 }
 
 pub(super) fn work_item(position: WorkPosition, fields: &reply::Fields) -> Result<WorkItem> {
@@ -187,9 +230,9 @@ pub(super) fn work_item(position: WorkPosition, fields: &reply::Fields) -> Resul
         u128::from_str_radix(fields.text("k")?, 16).map_err(|_| Error::Corrupt("payload name".to_owned()))?;
     Ok(WorkItem {
         position,
-        stream_id: fields.text("s")?.parse().map_err(|error| Error::Corrupt(format!("{error}")))?,
-        sequence: sequence(fields, "q")?,
-        receive_time: time(fields, "t")?,
+        stream_id: stream_of(fields)?,
+        sequence: fields.sequence("q")?,
+        receive_time: fields.time("t")?,
         settings_revision: fields.number("r")?,
         header: entry::decode_header(&fields.bytes("h"))?,
         payload: PayloadRef { key: PayloadKey::from_bits(key), size_bytes: fields.number("n")? },

@@ -1,4 +1,4 @@
-//! One picture's work by its stream's policy.
+//! Tests of how one picture is processed by its stream's policy.
 
 use bytes::Bytes;
 
@@ -21,7 +21,7 @@ fn jpeg(quality: u8) -> Bytes {
     Scene::new(5, 320, 180).jpeg(&mut codec(), 40, quality).unwrap().0
 }
 
-/// With an EXIF block of this orientation behind SOI.
+/// Returns the file with an EXIF block of this orientation after SOI.
 fn with_exif(jpeg: &[u8], orientation: u8) -> Bytes {
     let mut block = b"Exif\0\0II\x2A\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     block.extend_from_slice(&[orientation, 0, 0, 0, 0, 0, 0, 0]);
@@ -68,11 +68,11 @@ fn picture(product: &Product, role: PictureRole) -> Option<&StoredPicture> {
 /// The bytes of a picture that is new.
 fn bytes(product: &Product, role: PictureRole) -> Bytes {
     let payload = picture(product, role).unwrap().payload;
-    product.offers.iter().find(|offer| offer.payload == payload).unwrap().bytes.clone().unwrap()
+    product.uploads.iter().find(|upload| upload.payload == payload).unwrap().bytes.clone().unwrap()
 }
 
 fn luma(product: &Product) -> f64 {
-    product.still.as_ref().unwrap().quality.mean_luma
+    product.measures.as_ref().unwrap().quality.mean_luma
 }
 
 fn decode(data: &[u8]) -> Planes {
@@ -80,11 +80,11 @@ fn decode(data: &[u8]) -> Planes {
 }
 
 #[test]
-fn what_is_coarse_already_is_passed_on_by_reference() {
+fn a_coarse_picture_is_passed_through_by_reference() {
     let (product, stored) = work(&jpeg(60), PictureFormat::Jpeg, &StreamSettings::default());
     assert_eq!(picture(&product, PictureRole::Processed).unwrap().payload, stored);
     assert_eq!(product.outcome.reencode, Reencode::PassedThrough);
-    assert_eq!(product.offers.len(), 1, "the thumbnail is new");
+    assert_eq!(product.uploads.len(), 1, "the thumbnail is new");
     let (product, stored) = work(&jpeg(95), PictureFormat::Jpeg, &StreamSettings::default());
     assert_ne!(picture(&product, PictureRole::Processed).unwrap().payload, stored);
     assert_eq!(product.outcome.reencode, Reencode::Encoded);
@@ -92,7 +92,7 @@ fn what_is_coarse_already_is_passed_on_by_reference() {
 }
 
 #[test]
-fn what_does_not_fit_is_encoded_although_it_is_coarse() {
+fn a_coarse_picture_of_another_size_or_format_is_encoded() {
     let small = Rendition { max_width: 160, ..Rendition::default() };
     let webp = Rendition { format: OutputFormat::WebP, ..Rendition::default() };
     for rendition in [small, webp] {
@@ -110,7 +110,7 @@ fn what_does_not_fit_is_encoded_although_it_is_coarse() {
 }
 
 #[test]
-fn lossless_formats_are_passed_on_as_they_are() {
+fn lossless_pictures_are_passed_through_unchanged() {
     let planes = decode(&jpeg(90));
     for (format, other) in
         [(OutputFormat::Png, OutputFormat::WebPLossless), (OutputFormat::WebPLossless, OutputFormat::WebP)]
@@ -127,7 +127,7 @@ fn lossless_formats_are_passed_on_as_they_are() {
 }
 
 #[test]
-fn what_is_passed_on_tells_nothing_unless_that_is_wanted() {
+fn metadata_is_removed_unless_it_is_to_be_kept() {
     let source = with_exif(&jpeg(60), 1);
     for reencode in [ReencodeMode::Auto, ReencodeMode::Never, ReencodeMode::Always] {
         let output = OutputPolicy { reencode, ..OutputPolicy::default() };
@@ -150,14 +150,14 @@ fn what_is_passed_on_tells_nothing_unless_that_is_wanted() {
 }
 
 #[test]
-fn what_is_kept_goes_into_every_format_and_says_upright() {
+fn kept_metadata_is_written_to_every_format_with_an_upright_orientation() {
     let planes = decode(&jpeg(90));
     let turned = with_exif(&jpeg(90), 6);
-    let kept = picture::KeptMetadata::of(PictureFormat::Jpeg, &turned);
+    let kept = picture::PreservedMetadata::of(PictureFormat::Jpeg, &turned);
     let png =
-        kept.put_into(PictureFormat::Png, codec().encode(&planes, OutputFormat::Png, 0).unwrap()).unwrap();
+        kept.insert_into(PictureFormat::Png, codec().encode(&planes, OutputFormat::Png, 0).unwrap()).unwrap();
     let webp = codec().encode(&planes, OutputFormat::WebPLossless, 0).unwrap();
-    let webp = kept.put_into(PictureFormat::WebP, webp).unwrap();
+    let webp = kept.insert_into(PictureFormat::WebP, webp).unwrap();
     let sources = [(PictureFormat::Jpeg, turned), (PictureFormat::Png, png), (PictureFormat::WebP, webp)];
     for (from, source) in &sources {
         for format in [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::WebP, OutputFormat::WebPLossless]
@@ -172,8 +172,8 @@ fn what_is_kept_goes_into_every_format_and_says_upright() {
                 let case = format!("{from} to {format:?}, {keep_metadata}");
                 let made = bytes(&product, PictureRole::Processed);
                 assert_eq!(product.outcome.bytes, made.len() as u64, "{case}");
-                let tells = made.windows(6).any(|window| window == b"SECRET");
-                assert_eq!(tells, keep_metadata, "{case}");
+                let has_secret = made.windows(6).any(|window| window == b"SECRET");
+                assert_eq!(has_secret, keep_metadata, "{case}");
                 let metadata = picture::Metadata::of(format.picture_format(), &made);
                 assert_eq!(metadata.orientation, picture::Orientation::UPRIGHT, "{case}");
                 let planes = decode(&made);
@@ -196,7 +196,7 @@ fn what_is_kept_goes_into_every_format_and_says_upright() {
 }
 
 #[test]
-fn a_turned_picture_is_stored_upright() {
+fn a_rotated_picture_is_stored_upright() {
     let source = with_exif(&jpeg(60), 6);
     let (product, _) = work(&source, PictureFormat::Jpeg, &StreamSettings::default());
     assert_eq!(product.outcome.reencode, Reencode::Encoded);
@@ -219,7 +219,8 @@ fn masked(output: OutputPolicy) -> StreamSettings {
     StreamSettings { privacy_masks: vec![mask], mask_version: 3, ..policy(output) }
 }
 
-/// Everything inside the mask is black, but for the blocks on its edge, where the encoder rings.
+/// Reports whether everything inside the mask is black, except for the blocks at its edge, where
+/// the encoder leaves artefacts.
 fn is_hidden(planes: &Planes) -> bool {
     let (width, height) = (planes.width() as usize, planes.height() as usize);
     let inner = |side: usize| side * 35 / 100..side * 65 / 100;
@@ -228,7 +229,7 @@ fn is_hidden(planes: &Planes) -> bool {
 }
 
 #[test]
-fn nothing_that_is_stored_shows_what_is_masked() {
+fn no_stored_picture_shows_the_masked_area() {
     let source = with_exif(&jpeg(60), 1);
     assert!(!is_hidden(&decode(&source)));
     for reencode in [ReencodeMode::Auto, ReencodeMode::Never, ReencodeMode::Always] {
@@ -252,7 +253,7 @@ fn nothing_that_is_stored_shows_what_is_masked() {
 }
 
 #[test]
-fn masks_lie_on_the_picture_as_it_is_shown_and_before_it_is_measured() {
+fn masks_are_painted_on_the_upright_picture_before_it_is_measured() {
     let corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.0, 0.5)];
     let points = corners.map(|(x, y)| NormalizedPoint { x, y }).to_vec();
     let mask = PrivacyMask { id: "sky".to_owned(), polygon: Polygon::new(points).unwrap() };
@@ -265,9 +266,10 @@ fn masks_lie_on_the_picture_as_it_is_shown_and_before_it_is_measured() {
     assert!(luma(&product) < luma(&whole) * 0.75);
 }
 
-/// The upper left quarter, as it is shown, in every form in which a file says how that is.
+/// Masks the upper left quarter of the picture as it is shown, in every form in which a file can
+/// state its orientation.
 #[test]
-fn masks_lie_where_they_were_drawn_in_whatever_form_the_picture_is_turned() {
+fn masks_are_painted_correctly_for_every_form_of_orientation() {
     let corners = [(0.0, 0.0), (0.5, 0.0), (0.5, 0.5), (0.0, 0.5)];
     let points = corners.map(|(x, y)| NormalizedPoint { x, y }).to_vec();
     let mask = PrivacyMask { id: "door".to_owned(), polygon: Polygon::new(points).unwrap() };
@@ -294,9 +296,10 @@ fn masks_lie_where_they_were_drawn_in_whatever_form_the_picture_is_turned() {
     }
 }
 
-/// A reader that knows nothing but the SHORT of EXIF shows it upright, and one that reads everything does not turn it twice.
+/// A reader that understands only an EXIF orientation of type SHORT shows the picture upright, and a
+/// reader that understands every form does not rotate it twice.
 #[test]
-fn a_picture_goes_out_so_that_every_reader_shows_it_upright() {
+fn every_reader_shows_the_processed_picture_upright() {
     for Form { name, format, data } in forms(6) {
         let data = Bytes::from(data);
         for (reencode, keep_metadata) in [
@@ -311,22 +314,23 @@ fn a_picture_goes_out_so_that_every_reader_shows_it_upright() {
             let found = picture(&product, PictureRole::Processed).unwrap().format;
             let orientation = picture::Metadata::of(found, &made).orientation;
             let planes = decode(&made);
-            let shown = orientation.turned(planes.width(), planes.height());
+            let shown = orientation.shown_size(planes.width(), planes.height());
             assert_eq!(shown, (SIZE.1, SIZE.0), "{name}, {reencode:?}, {keep_metadata}");
             let short = [&b"\x01\x12\0\x03\0\0\0\x01\0"[..], &[orientation.number()]].concat();
-            let says_short = made.windows(short.len()).any(|part| part == short);
+            let has_short = made.windows(short.len()).any(|part| part == short);
             let is_upright = orientation == picture::Orientation::UPRIGHT;
-            assert!(is_upright || says_short, "{name}, {reencode:?}, {keep_metadata}");
+            assert!(is_upright || has_short, "{name}, {reencode:?}, {keep_metadata}");
         }
     }
 }
 
-/// Safari, Go and Windows refuse a JPEG without Huffman tables, and many viewers one without an end marker.
+/// Safari, Go and Windows refuse a JPEG without Huffman tables, and many viewers one without an end
+/// marker.
 #[test]
-fn what_is_passed_on_can_be_shown_by_every_viewer() {
+fn a_picture_that_is_passed_through_can_be_shown_by_every_viewer() {
     let plain = jpeg(60);
     let mut flawed = plain.to_vec();
-    // The tables, which are the standard ones, as webcams leave them out; and the end marker.
+    // Removes the tables, which are the standard ones that webcams leave out, and the end marker.
     while let Some(at) = flawed.windows(2).position(|pair| pair == [0xFF, 0xC4]) {
         let len = usize::from(u16::from_be_bytes([flawed[at + 2], flawed[at + 3]]));
         flawed.drain(at..at + 2 + len);
@@ -345,8 +349,8 @@ fn what_is_passed_on_can_be_shown_by_every_viewer() {
                 assert!(made.windows(2).any(|pair| pair == [0xFF, 0xC4]), "{reencode:?}: Huffman tables");
                 assert!(made.ends_with(&[0xFF, 0xD9]), "{reencode:?}: an end marker");
                 assert_eq!(decode(&made), decode(&plain), "{reencode:?}");
-                let tells = made.windows(6).any(|window| window == b"SECRET");
-                assert_eq!(tells, keep_metadata && source.len() > flawed.len(), "{reencode:?}");
+                let has_secret = made.windows(6).any(|window| window == b"SECRET");
+                assert_eq!(has_secret, keep_metadata && source.len() > flawed.len(), "{reencode:?}");
                 // The original is what was submitted.
                 assert_eq!(picture(&product, PictureRole::Original).unwrap().payload, stored);
             }
@@ -354,18 +358,19 @@ fn what_is_passed_on_can_be_shown_by_every_viewer() {
     }
 }
 
-/// A reason is something to act on: fewer pixels, fewer bytes, another encoding, or nothing but to try again.
+/// Each reason tells a client what to do: send fewer pixels, fewer bytes or another encoding, or
+/// try again.
 #[test]
-fn what_was_too_much_is_told_apart() {
+fn exceeded_limits_have_distinct_reasons() {
     use crate::domain::FailureReason as Reason;
-    use crate::picture::{Counted, DecodeError};
+    use crate::picture::{DecodeError, LimitKind};
     let too_large = |what| DecodeError::TooLarge { what, value: 2, limit: 1 };
     for (error, reason) in [
         (DecodeError::TooManyPixels { width: 2, height: 2, max_pixels: 1 }, Reason::TooManyPixels),
-        (too_large(Counted::Side), Reason::TooManyPixels),
-        (too_large(Counted::EncodedBytes), Reason::TooManyBytes),
-        (too_large(Counted::ScanPixels), Reason::TooComplex),
-        (too_large(Counted::MemoryBytes), Reason::TooComplex),
+        (too_large(LimitKind::Side), Reason::TooManyPixels),
+        (too_large(LimitKind::EncodedBytes), Reason::TooManyBytes),
+        (too_large(LimitKind::ScanPixels), Reason::TooComplex),
+        (too_large(LimitKind::MemoryBytes), Reason::TooComplex),
         (DecodeError::TooManyScans { max_scans: 64 }, Reason::TooComplex),
         (DecodeError::TooComplex("a profile".to_owned()), Reason::TooComplex),
         (DecodeError::Codec("no memory".to_owned()), Reason::DecoderPanicked),
@@ -375,9 +380,10 @@ fn what_was_too_much_is_told_apart() {
     }
 }
 
-/// No picture within the default limits is too large for an encoder; these let one in.
+/// No picture within the default limits is too large for an encoder. The limits of this test allow
+/// one.
 #[test]
-fn what_an_encoder_refuses_fails_and_says_so() {
+fn a_picture_that_the_encoder_refuses_fails_with_its_message() {
     let mut codec = Codec::new(Limits { max_side: 70_000, ..Limits::default() });
     let planes = codec.decode(&SourcePicture {
         format: PictureFormat::Gray8,
@@ -395,7 +401,7 @@ fn what_an_encoder_refuses_fails_and_says_so() {
         assert_eq!(failure.reason, FailureReason::EncodeFailed);
         assert!(failure.message.starts_with("cannot encode: the encoder failed: "), "{failure:?}");
     }
-    // The codec is none the worse for it.
+    // The codec still works.
     let settings = StreamSettings::default();
     try_work(&mut codec, &jpeg(95), PictureFormat::Jpeg, &settings).0.unwrap();
 }

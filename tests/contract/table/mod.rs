@@ -1,4 +1,5 @@
-//! What each field of the requests must not be, by the message's name and the field's.
+//! The values that each field of the requests must not have, by the names of the message and the
+//! field.
 
 mod operating;
 mod reading;
@@ -9,30 +10,30 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 use tonic::Code;
 
-/// What is to be tried with a field.
+/// The tests of a field.
 #[derive(Debug, Clone)]
 pub(crate) enum Rule {
-    /// Nothing, and nothing below it: why every value is good.
+    /// None, for the field and everything below it; the text says why every value is valid.
     Free(&'static str),
-    /// These values are refused. What is below a message has rules of its own.
+    /// These values are refused. The fields of a message have rules of their own.
     Bad(Vec<Bad>),
 }
 
 /// A value that is refused.
 #[derive(Debug, Clone)]
 pub(crate) struct Bad {
-    /// `None` = unset.
+    /// The value; `None` = unset.
     pub(crate) value: Option<Json>,
     pub(crate) reason: &'static str,
-    /// What the server calls the field, from its message on; `None` = by its name.
+    /// The path of the field in the error, from its message on; `None` = its name.
     pub(crate) at: Option<&'static str>,
-    /// A part of the places where it is bad; empty = all.
+    /// The value is bad only at places with this part; empty = all.
     pub(crate) only: &'static str,
-    /// Other fields of the message.
+    /// The other fields of the message.
     pub(crate) siblings: Json,
-    /// The call answers OK, and the item's result has the fault.
+    /// True if the call answers OK, and the result of the item has the error.
     pub(crate) in_item: bool,
-    /// The reason alone tells what is wrong.
+    /// True if the error names no field: its reason is enough.
     pub(crate) names_no_field: bool,
 }
 
@@ -45,7 +46,7 @@ impl Bad {
         Self { only: place, ..self }
     }
 
-    /// With other fields of the message; `null` clears one.
+    /// Sets other fields of the message; `null` clears one.
     pub(crate) fn with(self, siblings: Json) -> Self {
         Self { siblings, ..self }
     }
@@ -71,51 +72,70 @@ pub(crate) fn bad(value: Json, reason: &'static str) -> Bad {
     }
 }
 
-/// A value that is INVALID_FIELD.
+/// Creates a bad value whose reason is INVALID_FIELD.
 pub(crate) fn invalid(value: Json) -> Bad {
     bad(value, "INVALID_FIELD")
 }
 
-/// The field must be there.
+/// Creates the bad value of a required field that is unset.
 pub(crate) fn required(reason: &'static str) -> Bad {
     Bad { value: None, ..bad(Json::Null, reason) }
 }
 
-/// One more than a list may hold.
-pub(crate) fn over(most: usize, item: Json) -> Bad {
-    bad(Json::Array(vec![item; most + 1]), "TOO_MANY_ITEMS")
+/// Creates a list with one item too many.
+pub(crate) fn over(max: usize, item: Json) -> Bad {
+    bad(Json::Array(vec![item; max + 1]), "TOO_MANY_ITEMS")
 }
 
-/// Values that are INVALID_FIELD.
+/// Creates bad values whose reason is INVALID_FIELD.
 pub(crate) fn not<const N: usize>(values: [Json; N]) -> Rule {
     Rule::Bad(values.into_iter().map(invalid).collect())
 }
 
-/// A message whose fields have rules, and that may be unset.
+/// Creates the rule of a message that may be unset, and whose fields have rules.
 pub(crate) fn inner() -> Rule {
     Rule::Bad(Vec::new())
 }
 
-pub(crate) fn text(bytes: usize) -> Json {
-    Json::String("x".repeat(bytes))
+pub(crate) fn letters(bytes: u64) -> String {
+    "x".repeat(bytes as usize)
 }
 
-/// What is no id.
+pub(crate) fn text(bytes: u64) -> Json {
+    letters(bytes).into()
+}
+
+/// Adds fields to an object.
+pub(crate) fn with(mut base: Json, fields: Json) -> Json {
+    base.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
+    base
+}
+
+/// Returns a polygon of this many points on an arc.
+pub(crate) fn outline(points: u64) -> Json {
+    let point = |index: u64| {
+        let angle = index as f64 / points as f64 * std::f64::consts::TAU;
+        json!({"x": 0.5 + 0.4 * angle.cos(), "y": 0.5 + 0.4 * angle.sin()})
+    };
+    (0..points).map(point).collect::<Vec<_>>().into()
+}
+
+/// The invalid ids.
 pub(crate) const NO_IDS: [&str; 5] = [".dot", "a b", "a/b", "a*", "caf\u{e9}"];
 
-/// Texts that are no id, and an empty one where the id is required.
+/// Creates invalid ids, and an empty one if the id is required.
 pub(crate) fn no_id(reason: &'static str, is_required: bool) -> Vec<Bad> {
     let empty = is_required.then(|| json!(""));
     let values = NO_IDS.iter().map(|id| json!(id)).chain([text(65)]).chain(empty);
     values.map(|value| bad(value, reason)).collect()
 }
 
-/// A span of time.
+/// Returns a duration.
 pub(crate) fn span(seconds: i64, nanos: i32) -> Json {
     json!({"seconds": seconds, "nanos": nanos})
 }
 
-/// A span from so many milliseconds to so many seconds; also spans that are none.
+/// Creates durations outside the range from some milliseconds to some seconds, and invalid ones.
 pub(crate) fn spans(least_millis: i64, most_seconds: i64) -> Rule {
     let below = match least_millis {
         0 => span(0, -1),
@@ -132,7 +152,7 @@ pub(crate) fn spans(least_millis: i64, most_seconds: i64) -> Rule {
     ])
 }
 
-/// Times that are none: before year 1, after year 9999, and with nanoseconds out of range.
+/// Creates invalid times: before year 1, after year 9999, and with nanoseconds out of range.
 pub(crate) fn no_times(reason: &'static str) -> Vec<Bad> {
     let times = [
         span(-62_135_596_801, 0),
@@ -145,23 +165,23 @@ pub(crate) fn no_times(reason: &'static str) -> Vec<Bad> {
     times.map(|time| bad(time, reason)).to_vec()
 }
 
-/// A map of so many good entries.
-pub(crate) fn map_of(entries: usize) -> Json {
+/// Returns a map with this many valid entries.
+pub(crate) fn map_of(entries: u64) -> Json {
     (0..entries)
         .map(|index| (format!("key-{index}"), json!("value")))
         .collect::<serde_json::Map<_, _>>()
         .into()
 }
 
-/// Maps of attributes or labels: too many, bad keys, values that are too long.
-pub(crate) fn maps(most: usize) -> Vec<Bad> {
+/// Creates bad maps of attributes or labels: too many entries, bad keys, values that are too long.
+pub(crate) fn maps(most: u64) -> Vec<Bad> {
     let key = |key: &str| invalid(json!({key: "value"}));
     let keys = ["", "a b", "a/b", "caf\u{e9}", &"x".repeat(65)].map(key);
     let long = invalid(json!({"key": text(257)}));
     keys.into_iter().chain([long, bad(map_of(most + 1), "TOO_MANY_ITEMS")]).collect()
 }
 
-/// A number of a 64-bit field, where 2^53 is bad everywhere.
+/// Creates the rules of a 64-bit number, for which 2^53 is always bad.
 pub(crate) const ABOVE_53_BITS: u64 = 1 << 53;
 
 pub(crate) fn code(reason: &str) -> Code {
@@ -172,7 +192,7 @@ pub(crate) fn code(reason: &str) -> Code {
     }
 }
 
-/// All rules.
+/// Returns all rules.
 pub(crate) fn rules() -> BTreeMap<&'static str, Rule> {
     let mut rules = BTreeMap::new();
     for (field, rule) in streams::rules().into_iter().chain(reading::rules()).chain(operating::rules()) {

@@ -1,4 +1,4 @@
-//! The requests of all services, but for what they hold.
+//! The requests of all services, without the messages that they contain.
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ fn page_token() -> Rule {
     Rule::Bad(["x", "AAAAAAAA", "a b"].map(|token| bad(json!(token), "PAGE_TOKEN_INVALID")).to_vec())
 }
 
-/// What is no filter of any list.
+/// Creates filters that are invalid in every list.
 fn no_filters() -> Vec<Bad> {
     let deep = format!("{}stream_id = \"a\"{}", "(".repeat(17), ")".repeat(17));
     let filters = [
@@ -73,7 +73,7 @@ fn queue_target() -> Rule {
     ])
 }
 
-/// The call does not say which, or says it with `false`.
+/// Creates targets that select nothing: unset, or `false`.
 fn all() -> Rule {
     let none = required("INVALID_FIELD").at("target");
     Rule::Bad(vec![

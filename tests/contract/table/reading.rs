@@ -1,4 +1,4 @@
-//! Subscriptions, positions, groups, and the pictures that come with frames.
+//! Subscriptions, positions, groups, and the pictures of frames.
 
 use serde_json::json;
 
@@ -77,7 +77,7 @@ fn position() -> Vec<(&'static str, Rule)> {
             "CursorList.cursors",
             Rule::Bad(vec![
                 over(10_000, json!({"stream_id": "cam-1", "cursor": "x"})),
-                // One for each stream.
+                // Two cursors of one stream.
                 bad(json!([cursor, cursor]), "CURSOR_INVALID").at("cursors[1].stream_id"),
             ]),
         ),

@@ -3,27 +3,17 @@
 use serde_json::{Value as Json, json};
 
 use super::{
-    Bad, Rule, bad, inner, invalid, map_of, maps, no_id, no_times, not, over, required, span, spans, text,
+    Bad, Rule, bad, inner, invalid, map_of, maps, no_id, no_times, not, outline, over, required, span, spans,
+    text, with,
 };
 
 const MIB: u64 = 1 << 20;
 const ANY_FLAG: Rule = Rule::Free("both values are good");
 const OUTPUT_ONLY: Rule = Rule::Free("output only: ignored in requests");
 
-/// Raw pixels of 2 x 2.
+/// Returns a raw picture of 2 x 2 pixels.
 fn raw(format: &str, siblings: Json) -> Json {
-    let mut frame = json!({"format": format, "width": 2, "height": 2, "data": "\u{0}".repeat(12)});
-    frame.as_object_mut().expect("an object").extend(siblings.as_object().cloned().unwrap_or_default());
-    frame
-}
-
-/// An outline of so many points on an arc.
-fn outline(points: usize) -> Json {
-    let point = |index: usize| {
-        let angle = index as f64 / points as f64 * std::f64::consts::TAU;
-        json!({"x": 0.5 + 0.4 * angle.cos(), "y": 0.5 + 0.4 * angle.sin()})
-    };
-    (0..points).map(point).collect::<Vec<_>>().into()
+    with(json!({"format": format, "width": 2, "height": 2, "data": "\u{0}".repeat(12)}), siblings)
 }
 
 fn outlines() -> Rule {
@@ -37,7 +27,7 @@ fn outlines() -> Rule {
     ])
 }
 
-/// The first numbers outside a range of floats, and what is none of it.
+/// Creates the first numbers outside a range of floats, and values that are not numbers.
 fn outside(below: f64, above: f64) -> Rule {
     // JSON has no NaN.
     let values = [json!(below), json!(above), json!("NaN")];
@@ -47,8 +37,7 @@ fn outside(below: f64, above: f64) -> Rule {
 fn twice(id: &str, other: Json) -> Json {
     let mut item = json!({"polygon": outline(3)});
     item[id] = json!("same");
-    let mut second = item.clone();
-    second.as_object_mut().expect("an object").extend(other.as_object().cloned().unwrap_or_default());
+    let second = with(item.clone(), other);
     json!([item, second])
 }
 
@@ -75,7 +64,7 @@ fn frame() -> Vec<(&'static str, Rule)> {
     let mut publisher = no_id("INVALID_FIELD", false);
     publisher.push(invalid(json!("")).with(json!({"publisher_sequence": 1})).only("SubmitFrameBatch"));
     publisher.push(bad(json!("other"), "PUBLISHER_MISMATCH").only("SubmitFrames.batch"));
-    // On the long call, one of the setup's publisher is refused for that first.
+    // On a SubmitFrames call, the mismatch with the publisher of the setup is reported first.
     let publisher =
         publisher.into_iter().map(|bad| if bad.only.is_empty() { bad.only("SubmitFrameBatch") } else { bad });
     vec![

@@ -1,8 +1,9 @@
-// A grpc-go client of Frameway with nothing of Frameway in it: its messages come from the server's reflection.
+// A grpc-go client without code or proto files of Frameway: it gets the messages from the server's
+// reflection.
 //
 //	interop CASE ADDRESS [ROOT-CERTIFICATE]
 //
-// Leaves with 0 if the case went as it should. Lines that the test waits for go to standard output.
+// The exit code is 0 if the case passes. The lines for which run.py waits go to standard output.
 package main
 
 import (
@@ -85,7 +86,7 @@ func connect(ctx context.Context, address, rootFile string, options ...grpc.Dial
 	return &client{conn, methods}, nil
 }
 
-// The method's path, as it stands in an HTTP request.
+// Returns the method's path in an HTTP request.
 func path(method protoreflect.MethodDescriptor) string {
 	return fmt.Sprintf("/%s/%s", method.Parent().FullName(), method.Name())
 }
@@ -147,7 +148,7 @@ func (s *subscription) next() (object, error) {
 	return plain(message), nil
 }
 
-// Skips what is not a frame; returns its sequence.
+// Skips messages that are not frames; returns the sequence of the next frame.
 func (s *subscription) frame() (string, object, error) {
 	for {
 		message, err := s.next()
@@ -161,7 +162,7 @@ func (s *subscription) frame() (string, object, error) {
 }
 
 func selection(stream string, start object) object {
-	// A large picture of noise is larger than the default bound, and would be left out.
+	// A large picture of noise exceeds the default bound and would be omitted.
 	pictures := object{"roles": []string{"PICTURE_ROLE_PROCESSED"}, "maxPictureBytes": 31 << 20}
 	return object{
 		"selectors":         []object{{"streams": []object{{"id": stream}}, "start": start, "pictures": pictures}},
@@ -180,7 +181,7 @@ func (c *client) register(ctx context.Context, stream string) error {
 	return err
 }
 
-// Submits frames of noise, which no codec makes much smaller.
+// Submits frames of noise, which no codec compresses much.
 func (c *client) submit(ctx context.Context, stream string, side, from, to int) error {
 	for number := from; number <= to; number++ {
 		noise := make([]byte, side*side)
@@ -227,7 +228,7 @@ func submitAndSubscribe(ctx context.Context, c *client, stream string, side int)
 		return err
 	}
 	if first, err := sub.next(); err != nil || first["checkpoint"] == nil {
-		return fmt.Errorf("the first message is no checkpoint: %v, %w", first, err)
+		return fmt.Errorf("the first message is not a checkpoint: %v, %w", first, err)
 	}
 	if err := c.submit(ctx, stream, side, 1, 3); err != nil {
 		return err
@@ -236,7 +237,7 @@ func submitAndSubscribe(ctx context.Context, c *client, stream string, side int)
 	return err
 }
 
-// Opens many subscriptions on the one connection; each begins, and a unary call gets through beside them.
+// Opens many subscriptions on one connection. Each must begin, and a unary call must succeed.
 func manyCalls(ctx context.Context, c *client) error {
 	if err := c.register(ctx, "go-many"); err != nil {
 		return err
@@ -261,7 +262,7 @@ func manyCalls(ctx context.Context, c *client) error {
 	return err
 }
 
-// Opens calls and cancels each at once; a subscription on the same connection lives on.
+// Opens calls and cancels each at once. A subscription on the same connection must continue.
 func cancellations(ctx context.Context, c *client) error {
 	if err := c.register(ctx, "go-cancel"); err != nil {
 		return err
@@ -296,7 +297,7 @@ func cancellations(ctx context.Context, c *client) error {
 	return nil
 }
 
-// Waits for messages as the contract asks: nothing for three heartbeats = cancel and resume.
+// Waits for messages. Cancels and resumes a call without messages for three heartbeats.
 func hungServer(ctx context.Context, c *client, stream string) error {
 	if err := c.register(ctx, stream); err != nil {
 		return err
@@ -351,7 +352,7 @@ func again(err error) bool {
 	return code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Canceled
 }
 
-// The queue backend hangs: deadlines pass, at the server or here, until the server has noticed. None comes back as CANCELLED.
+// The queue backend hangs: calls must end with DEADLINE_EXCEEDED or UNAVAILABLE, never CANCELLED.
 func deadlines(ctx context.Context, c *client) error {
 	late := 0
 	for number := range 40 {
@@ -409,7 +410,7 @@ func receiveLimit(ctx context.Context, c *client, address, root string) error {
 	return nil
 }
 
-// A subscription without frames; heartbeats keep it, and whatever is in between, alive.
+// Keeps a subscription without frames open: heartbeats keep it alive, also in a proxy.
 func idle(ctx context.Context, c *client) error {
 	if err := c.register(ctx, "go-idle"); err != nil {
 		return err

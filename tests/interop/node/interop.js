@@ -1,8 +1,8 @@
-// A grpc-js client of Frameway: messages by @grpc/proto-loader from the proto files, nothing generated.
+// A grpc-js client of Frameway without generated code: @grpc/proto-loader reads the proto files.
 //
 //   node interop.js CASE ADDRESS [ROOT-CERTIFICATE]
 //
-// Leaves with 0 if the case went as it should. Lines that the test waits for go to standard output.
+// The exit code is 0 if the case passes. The lines for which run.py waits go to standard output.
 "use strict";
 
 const fs = require("fs");
@@ -54,7 +54,7 @@ function call(client, name, request, ms = PATIENCE_MS) {
 // Registering again with equal settings succeeds.
 const register = (client, stream) => call(client, "RegisterStream", { stream: { stream_id: stream } });
 
-// Submits frames of noise, which no codec makes much smaller.
+// Submits frames of noise, which no codec compresses much.
 async function submit(client, stream, side, from, to, ms = PATIENCE_MS) {
   for (let number = from; number <= to; number++) {
     const frame = {
@@ -67,13 +67,13 @@ async function submit(client, stream, side, from, to, ms = PATIENCE_MS) {
 }
 
 const selection = (stream, start) => ({
-  // A large picture of noise is larger than the default bound, and would be left out.
+  // A large picture of noise exceeds the default bound and would be omitted.
   selectors: [{ streams: [{ id: stream }], start, pictures: { roles: ["PICTURE_ROLE_PROCESSED"], max_picture_bytes: 31 << 20 } }],
   heartbeat_interval: { seconds: 1 },
 });
 const earliest = { earliest: {} };
 
-// The messages of a subscription, one after the other; `next` rejects with the status that ended it.
+// The messages of a subscription, in order; `next` rejects with the status that ended it.
 class Subscription {
   constructor(client, request) {
     this.call = client.SubscribeFrames(request, within(PATIENCE_MS));
@@ -120,7 +120,7 @@ const cases = {
   "submit-subscribe": (client) => submitAndSubscribe(client, "node-submit-subscribe", 16),
   "large-pictures": (client) => submitAndSubscribe(client, "node-large-pictures", 3000),
 
-  // Many subscriptions on one connection; each begins, and a unary call gets through beside them.
+  // Opens many subscriptions on one connection. Each must begin, and a unary call must succeed.
   async "many-calls"(client) {
     await register(client, "node-many");
     const subs = Array.from({ length: 300 }, () => new Subscription(client, selection("node-many", earliest)));
@@ -130,7 +130,7 @@ const cases = {
     subs.forEach((sub) => sub.end());
   },
 
-  // Opens calls and cancels each at once; a subscription on the same connection lives on.
+  // Opens calls and cancels each at once. A subscription on the same connection must continue.
   async cancellations(client) {
     await register(client, "node-cancel");
     const bystander = new Subscription(client, selection("node-cancel", earliest));
@@ -150,7 +150,7 @@ const cases = {
   "hung-server": (client) => resume(client, "node-hung-server"),
   drain: (client) => resume(client, "node-drain"),
 
-  // The queue backend hangs: deadlines pass, at the server or here, until the server has noticed. None comes back as CANCELLED.
+  // The queue backend hangs: calls must end with DEADLINE_EXCEEDED or UNAVAILABLE, never CANCELLED.
   async deadlines(client) {
     const { DEADLINE_EXCEEDED, UNAVAILABLE } = grpc.status;
     let late = 0;
@@ -180,7 +180,7 @@ const cases = {
     narrow.close();
   },
 
-  // A subscription without frames; heartbeats keep it, and whatever is in between, alive.
+  // Keeps a subscription without frames open: heartbeats keep it alive, also in a proxy.
   async idle(client) {
     await register(client, "node-idle");
     const sub = new Subscription(client, selection("node-idle", { live: {} }));
@@ -189,7 +189,8 @@ const cases = {
   },
 };
 
-// Six frames over any number of calls, as the contract asks: nothing for three heartbeats = cancel and resume.
+// Receives six frames over any number of calls. Cancels and resumes a call without messages for
+// three heartbeats.
 async function resume(client, stream) {
   await register(client, stream);
   await submit(client, stream, 16, 1, 3);

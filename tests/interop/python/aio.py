@@ -2,7 +2,7 @@
 
     python aio.py CASE ADDRESS [ROOT-CERTIFICATE]
 
-Leaves with 0 if the case went as it should. Lines that the test waits for go to standard output.
+The exit code is 0 if the case passes. The lines for which run.py waits go to standard output.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Stub(v1.StreamingServiceStub):
 
 
 async def register(stub: Stub, stream: str) -> None:
-    """Registers a stream. Again with equal settings succeeds."""
+    """Registers a stream. Registering it again with equal settings succeeds."""
     request = v1.RegisterStreamRequest(stream=v1.Stream(stream_id=stream))
     await stub.registry.RegisterStream(request, timeout=PATIENCE_SECONDS)
 
@@ -67,7 +67,7 @@ async def submit_and_subscribe(stub: Stub, case: str) -> None:
 
 
 async def many_calls(stub: Stub, _case: str) -> None:
-    """Many subscriptions on one connection; each begins, and a unary call gets through beside them."""
+    """Opens many subscriptions on one connection. Each must begin, and a unary call must succeed."""
     await register(stub, "aio-many")
     request = selection("aio-many", earliest())
     calls = [stub.SubscribeFrames(request, timeout=PATIENCE_SECONDS) for _ in range(300)]
@@ -79,7 +79,7 @@ async def many_calls(stub: Stub, _case: str) -> None:
 
 
 async def cancellations(stub: Stub, _case: str) -> None:
-    """Opens calls and cancels each at once; a subscription on the same connection lives on."""
+    """Opens calls and cancels each at once. A subscription on the same connection must continue."""
     await register(stub, "aio-cancel")
     request = selection("aio-cancel", earliest())
     bystander = stub.SubscribeFrames(request, timeout=PATIENCE_SECONDS)
@@ -94,7 +94,7 @@ async def cancellations(stub: Stub, _case: str) -> None:
 
 
 async def resume(stub: Stub, case: str) -> None:
-    """Six frames over any number of calls, as the contract asks: nothing for three heartbeats = cancel and resume."""
+    """Receives six frames over any number of calls. Cancels and resumes a call without messages for three heartbeats."""
     stream = f"aio-{case}"
     await register(stub, stream)
     await submit(stub, stream, 16, 1, 3)
@@ -123,7 +123,7 @@ async def resume(stub: Stub, case: str) -> None:
 
 
 async def deadlines(stub: Stub, _case: str) -> None:
-    """The queue backend hangs: deadlines pass, at the server or here, until the server has noticed. None comes back as CANCELLED."""
+    """The queue backend hangs: calls must end with DEADLINE_EXCEEDED or UNAVAILABLE, never CANCELLED."""
     late = 0
     for number in range(1000, 1040):
         try:
@@ -137,7 +137,7 @@ async def deadlines(stub: Stub, _case: str) -> None:
 
 
 async def idle(stub: Stub, _case: str) -> None:
-    """A subscription without frames; heartbeats keep it, and whatever is in between, alive."""
+    """Keeps a subscription without frames open: heartbeats keep it alive, also in a proxy."""
     await register(stub, "aio-idle")
     beats = 0
     async for message in stub.SubscribeFrames(selection("aio-idle", live()), timeout=PATIENCE_SECONDS):
@@ -157,7 +157,7 @@ async def receive_limit(stub: Stub, _case: str) -> None:
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
         else:
-            raise AssertionError("a message over the limit came")
+            raise AssertionError("a message over the limit was received")
 
 
 async def error_details(stub: Stub, _case: str) -> None:

@@ -11,6 +11,7 @@ from frameway import v1
 
 PATIENCE_SECONDS = 60.0
 SIDES = {"submit-subscribe": 16, "large-pictures": 3000}
+"""The width and height of the pictures, by case."""
 
 
 def credentials(root: str) -> grpc.ChannelCredentials:
@@ -23,7 +24,7 @@ def channel_options(**options) -> list[tuple[str, object]]:
 
 
 def frame(publisher: str, stream: str, side: int, number: int) -> v1.Frame:
-    """A frame of noise, which no codec makes much smaller."""
+    """Returns a frame of noise, which no codec compresses much."""
     return v1.Frame(
         stream_id=stream,
         publisher_id=publisher,
@@ -53,7 +54,7 @@ def selection(stream: str, start: v1.StartPosition) -> v1.SubscribeFramesRequest
     selector = request.selectors.add()
     selector.streams.add(id=stream)
     selector.start.CopyFrom(start)
-    # A large picture of noise is larger than the default bound, and would be left out.
+    # A large picture of noise exceeds the default bound and would be omitted.
     selector.pictures.roles.append(v1.PICTURE_ROLE_PROCESSED)
     selector.pictures.max_picture_bytes = 31 << 20
     request.heartbeat_interval.FromSeconds(1)

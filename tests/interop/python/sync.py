@@ -1,8 +1,8 @@
-"""grpcio's blocking API: the Python client where it has the job, raw stubs where not.
+"""grpcio's blocking API. Uses the Python client for what it offers, and generated stubs otherwise.
 
     python sync.py CASE ADDRESS [ROOT-CERTIFICATE]
 
-Leaves with 0 if the case went as it should. Lines that the test waits for go to standard output.
+The exit code is 0 if the case passes. The lines for which run.py waits go to standard output.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def connect(address: str, root: str | None) -> frameway.Client:
 
 
 def plain(address: str, root: str | None, **options) -> frameway.Client:
-    """A client over one connection with the options given."""
+    """Returns a client over one connection with these options."""
     wanted = channel_options(**options)
     if root:
         return frameway.Client(grpc.secure_channel(address, credentials(root), wanted))
@@ -61,7 +61,7 @@ def submit_and_subscribe(address: str, root: str | None, case: str) -> None:
 
 
 def submit_frames(address: str, root: str | None, _case: str) -> None:
-    """One call carries more than a proxy's usual limit of a request, and goes on after a pause."""
+    """Sends more in one call than the usual request limit of a proxy, and continues after a pause."""
     stream = "sync-submit-frames"
     requests: queue.SimpleQueue[v1.SubmitFramesRequest | None] = queue.SimpleQueue()
     with connect(address, root) as client:
@@ -90,7 +90,7 @@ def submit_frames(address: str, root: str | None, _case: str) -> None:
 
 
 def many_calls(address: str, root: str | None, _case: str) -> None:
-    """Many subscriptions on one connection; each begins, and a unary call gets through beside them."""
+    """Opens many subscriptions on one connection. Each must begin, and a unary call must succeed."""
     with plain(address, root) as client:
         register(client, "sync-many")
         request = selection("sync-many", earliest())
@@ -104,7 +104,7 @@ def many_calls(address: str, root: str | None, _case: str) -> None:
 
 
 def cancellations(address: str, root: str | None, _case: str) -> None:
-    """Opens calls and cancels each at once; a subscription on the same connection lives on."""
+    """Opens calls and cancels each at once. A subscription on the same connection must continue."""
     with plain(address, root) as client:
         register(client, "sync-cancel")
         request = selection("sync-cancel", earliest())
@@ -119,7 +119,7 @@ def cancellations(address: str, root: str | None, _case: str) -> None:
 
 
 def resume(address: str, root: str | None, case: str) -> None:
-    """Six frames over any number of calls."""
+    """Receives six frames over any number of calls."""
     stream = f"sync-{case}"
     with connect(address, root) as client:
         register(client, stream)
@@ -141,7 +141,7 @@ def resume(address: str, root: str | None, case: str) -> None:
 
 
 def deadlines(address: str, root: str | None, _case: str) -> None:
-    """The queue backend hangs: deadlines pass, at the server or here, until the server has noticed. None comes back as CANCELLED."""
+    """The queue backend hangs: calls must end with DEADLINE_EXCEEDED or UNAVAILABLE, never CANCELLED."""
     late = 0
     with connect(address, root) as client:
         for number in range(1000, 1040):
@@ -177,11 +177,11 @@ def receive_limit(address: str, root: str | None, _case: str) -> None:
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
         else:
-            raise AssertionError("a message over the limit came")
+            raise AssertionError("a message over the limit was received")
 
 
 def idle(address: str, root: str | None, _case: str) -> None:
-    """A subscription without frames; heartbeats keep it, and whatever is in between, alive."""
+    """Keeps a subscription without frames open: heartbeats keep it alive, also in a proxy."""
     with connect(address, root) as client:
         register(client, "sync-idle")
         beats = 0

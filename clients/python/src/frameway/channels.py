@@ -10,34 +10,39 @@ from typing import Any
 import grpc
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
-"""The server's own default for one message, either way."""
+"""The server's default limit for one message, sent or received."""
 
 _OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    # A dead path is noticed after 15 s. Three options are needed for it: the core also waits `ping_timeout_ms` (60 s by default)
-    # for each ping, and sends pings less often on a connection that only receives, unless `max_pings_without_data` is 0.
+    # A broken connection is noticed after 15 s. The keepalive options alone do not achieve that:
+    # gRPC also waits `ping_timeout_ms` (60 s by default) for each ping, and sends fewer pings on a
+    # connection that only receives, unless `max_pings_without_data` is 0.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
-    # The defaults let a client wait up to two minutes after the server is back.
+    # With the defaults, a client may wait up to two minutes after the server is back.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
-    # Without it, all channels of the process with the same options share one connection, and its limit of calls.
+    # Otherwise all channels of the process with the same options share one connection, and with it
+    # the limit of calls on that connection.
     ("grpc.use_local_subchannel_pool", 1),
 )
 
 
 _RESUMED = ({"service": "frameway.v1.StreamingService", "method": "SubscribeFrames"},)
-"""What `Client` goes on with by itself, with pauses of its own. The service config has no retries for ConsumeFrames anyway."""
+"""The methods that `Client` resumes by itself, so that gRPC must not retry them.
+
+ConsumeFrames is not listed, because the service config has no retries for it.
+"""
 
 
 def service_config(without_retries: tuple[dict[str, str], ...] = ()) -> str:
     """Returns the timeouts and retries of the API for the channel option `grpc.service_config`.
 
-    gRPC does not send the calls named in `without_retries` again by itself.
+    The methods in `without_retries` keep their timeouts, but gRPC does not retry them.
     """
     config = json.loads(resources.files("frameway.v1").joinpath("service_config.json").read_text(encoding="utf-8"))
     methods = []
@@ -50,7 +55,10 @@ def service_config(without_retries: tuple[dict[str, str], ...] = ()) -> str:
 
 
 def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
-    """Returns a channel of two connections to `address`: one for long calls, one for calls with a single answer."""
+    """Returns a channel with two connections to `address`.
+
+    One is for long calls, the other for calls with a single answer.
+    """
     options = (*_OPTIONS, ("grpc.service_config", service_config(without_retries=_RESUMED)))
 
     def connection() -> grpc.Channel:
@@ -62,10 +70,11 @@ def open_channel(address: str, credentials: grpc.ChannelCredentials | None = Non
 
 
 class _TwoConnections(grpc.Channel):
-    """Sends calls with a single answer over a connection of their own.
+    """A channel that sends calls with a single answer over a separate connection.
 
-    A server bounds the open calls of a connection, and a further call waits without an error until one ends. Subscriptions
-    never end by themselves: on a connection that they fill, no frame could be acknowledged.
+    A server limits the open calls of a connection. A further call waits, without an error, until
+    another one ends. Subscriptions do not end by themselves, so if they used up the limit, no frame
+    could be acknowledged over the same connection.
     """
 
     def __init__(self, streaming: grpc.Channel, unary: grpc.Channel) -> None:

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import grpc
 
 from frameway import v1
 from frameway.backoff import backoff_seconds
 from frameway.channels import open_channel
-from frameway.errors import FrameRefused, enum_name, error_reason, retry_delay_seconds
-from frameway.following import Membership, Subscription, follow, seconds
+from frameway.errors import ClientClosed, FrameRefused, enum_name, error_reason, retry_delay_seconds
+from frameway.following import Membership, Resumption, Subscription, follow, seconds
 
-# What a call may be sent again after, as the comment of every RPC says. CANCELLED, where this client did not cancel: a deadline
-# that passed at a server or proxy in between may come back as that.
+# The status codes after which a call may be sent again, according to the comment of every RPC.
+# CANCELLED is one of them unless this client cancelled the call: a server or a proxy may report a
+# passed deadline in this way.
 _RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+
+_Answer = TypeVar("_Answer")
 
 
 def connect(address: str, credentials: grpc.ChannelCredentials | None = None) -> Client:
-    """Returns a client of the server at `address` (`host:port`). Without credentials the connection is not encrypted.
+    """Returns a client of the server at `address` (`host:port`).
 
-    Nothing is sent yet; the first call connects. Use it in a `with` block, or close it.
+    Without credentials, the connection is not encrypted. The first call opens the connection. Use
+    the client in a `with` block, or close it.
     """
     return Client(open_channel(address, credentials))
 
 
 class Client:
-    """A connection to a server. Its stubs have every RPC of the API, one for each service.
+    """A client of a server, with a stub for each service of the API.
 
-    `connect` makes one. A channel of your own needs keepalive options, and a second connection for acknowledgements where it
-    carries many subscriptions: see `frameway.channels`.
+    `connect` creates a client. If you pass a channel of your own instead, give it keepalive
+    options. If it carries many subscriptions, it also needs a second connection for
+    acknowledgements. `frameway.channels` does both.
     """
 
     def __init__(self, channel: grpc.Channel) -> None:
@@ -40,7 +47,7 @@ class Client:
         self.groups = v1.ConsumerGroupServiceStub(channel)
         self.dead_letters = v1.DeadLetterServiceStub(channel)
         self.queues = v1.QueueServiceStub(channel)
-        self._closed = False
+        self._closed = threading.Event()
 
     def __enter__(self) -> Client:
         return self
@@ -49,8 +56,12 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection. Calls that other threads wait for raise grpc.RpcError with CANCELLED."""
-        self._closed = True
+        """Closes the connection. Calls in other threads then raise grpc.RpcError with CANCELLED.
+
+        `submit`, `subscribe` and `consume` raise ClientClosed, a grpc.RpcError, even if they are
+        pausing between two calls.
+        """
+        self._closed.set()
         self.channel.close()
 
     def submit(
@@ -59,15 +70,18 @@ class Client:
         timeout_seconds: float = 30.0,
         call_timeout_seconds: float = 10.0,
     ) -> list[v1.FrameResult]:
-        """Submits one batch until every frame is accepted or a duplicate, and returns the results in order.
+        """Submits a batch until every frame is accepted or a duplicate.
 
-        What the server refuses for now (a full queue), and what it could not confirm (a lost connection), is sent again, in
-        order, until `timeout_seconds` have passed. A result without an outcome that this client knows comes from a newer server;
-        it counts as unconfirmed. Give every frame a publisher_id and a publisher_sequence: without them, a frame that is sent
-        again may be stored twice.
+        Returns the results in the order of the frames. Frames that the server refuses for now (for
+        example because a queue is full), and frames that it has not confirmed (for example because
+        the connection was lost), are sent again, in order, until `timeout_seconds` have passed. A
+        newer server may send an outcome that this client does not know; the frame then counts as
+        unconfirmed. Give every frame a publisher_id and a publisher_sequence. Otherwise a frame that
+        is sent again may be stored twice.
 
-        Raises FrameRefused for the first frame that the server will not take as it is, TimeoutError when the time is up, and
-        grpc.RpcError for any other status.
+        Raises FrameRefused for the first frame that the server finally refuses, TimeoutError when
+        the time is over, ClientClosed when the client is closed, and grpc.RpcError for any other
+        status.
         """
         deadline = time.monotonic() + timeout_seconds
         results: list[v1.FrameResult | None] = [None] * len(frames)
@@ -79,12 +93,13 @@ class Client:
             try:
                 request = v1.SubmitFrameBatchRequest(frames=[frames[index] for index in open_indexes])
                 left = max(0.1, deadline - time.monotonic())
-                answer = self.streaming.SubmitFrameBatch(request, timeout=min(call_timeout_seconds, left))
+                timeout = min(call_timeout_seconds, left)
+                answer = self._call(lambda: self.streaming.SubmitFrameBatch(request, timeout=timeout))
             except grpc.RpcError as error:
-                told = self._retry_delay(error)
-                if told is None:
+                requested = self._retry_delay(error)
+                if requested is None:
                     raise
-                delay = told
+                delay = requested
                 last_error = f"{error.code().name}: {error.details()}"
             else:
                 refused = None
@@ -112,43 +127,74 @@ class Client:
             if time.monotonic() + delay > deadline:
                 open_count = sum(result is None for result in results)
                 raise TimeoutError(f"{open_count} of {len(frames)} frames not confirmed; last: {last_error}")
-            time.sleep(delay)
+            self._pause(delay)
 
     def subscribe(
         self, request: v1.SubscribeFramesRequest, max_quiet_seconds: float = 60.0
     ) -> Iterator[v1.SubscribeFramesResponse]:
-        """Subscribes, and resumes after the last frame that was yielded whenever the connection is lost.
+        """Subscribes. If the connection is lost, resumes after the last frame that was yielded.
 
-        Yields every message of the server: frames, gaps, heartbeats, checkpoints. Ends when the server ends the call, with all
-        stop positions reached. A server that sends nothing for three heartbeat intervals counts as lost.
+        Yields every message of the server: frames, gaps, heartbeats and checkpoints. Ends when the
+        server ends the call because all stop positions are reached. If the server sends nothing for
+        three heartbeat intervals, the connection counts as lost.
 
-        Raises grpc.RpcError for a status that another call would end with, too: a stream that is not there, a message over this
-        client's own limit. For one that another call may get past, it goes on until no frame, gap or heartbeat has come for
-        `max_quiet_seconds`; then it raises that grpc.RpcError, or TimeoutError where the server was silent.
+        Raises grpc.RpcError at once for a status that another call would have, too, such as an
+        unknown stream or a message over the limit of this client. After any other status it calls
+        again. It gives up when no frame, gap or heartbeat has arrived for `max_quiet_seconds`, or
+        when the server requests a pause that would exceed that time. It then raises the last
+        grpc.RpcError, or TimeoutError if the server was silent. Raises ClientClosed when the client
+        is closed.
 
-        `stop_after_frames` counts on over connections; `stop.frame_count` of a selector and `stop_at_head` start again with each.
+        `stop_after_frames` counts the frames of all connections together. The `stop.frame_count` of
+        a selector and `stop_at_head` start again with each connection.
         """
-        return follow(Subscription(self.streaming, request), max_quiet_seconds, self._retry_delay)
+        return self._follow(Subscription(self.streaming, request), max_quiet_seconds)
 
     def consume(self, request: v1.ConsumeFramesRequest, max_quiet_seconds: float = 60.0) -> Iterator[v1.ConsumeFramesResponse]:
-        """Joins a consumer group, and joins it again as the same member whenever the connection is lost.
+        """Joins a consumer group. If the connection is lost, joins again as the same member.
 
-        Yields every message of the server: ready, frames, gaps, heartbeats. Acknowledge each frame with
-        `streaming.AcknowledgeFrames` before its `ack_expire_time`; frames that are not acknowledged when a connection is lost come
-        again with the next, under the same ack ids, and `stop_after_frames` counts them again.
+        Yields every message of the server: ready, frames, gaps and heartbeats. Acknowledge each
+        frame with `streaming.AcknowledgeFrames` before its `ack_expire_time`. Frames that were not
+        acknowledged when a connection was lost are sent again over the next one, with the same ack
+        ids, and `stop_after_frames` counts them again.
 
-        Ends and raises as `subscribe` does, among others with ABORTED when another call joined under the same member id.
+        Ends and raises as `subscribe` does. When another call has joined under the same member id,
+        it raises grpc.RpcError with ABORTED.
         """
-        return follow(Membership(self.streaming, request), max_quiet_seconds, self._retry_delay)
+        return self._follow(Membership(self.streaming, request), max_quiet_seconds)
 
     def _retry_delay(self, error: grpc.RpcError) -> float | None:
-        """Returns how long to wait at least before the call is tried again; None if another call would end in the same way."""
-        told = retry_delay_seconds(error)
+        """Returns the minimum pause before another call; None if that would have the same error.
+
+        Raises ClientClosed if another call could succeed, but the client is closed.
+        """
+        requested = retry_delay_seconds(error)
         if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
-            # Without a delay or this reason, a message is too large: for the server, or for this client, which gives no reason.
-            again = told is not None or error_reason(error) == "ERROR_REASON_SLOW_CONSUMER"
+            # Without a delay and without this reason, a message is too large: for the server, or
+            # for this client (then there is no reason).
+            retryable = requested is not None or error_reason(error) == "ERROR_REASON_SLOW_CONSUMER"
         else:
-            again = error.code() in _RETRYABLE
-        if self._closed or not again:
+            retryable = error.code() in _RETRYABLE
+        if not retryable:
             return None
-        return told or 0.0
+        if self._closed.is_set():
+            raise ClientClosed from error
+        return requested or 0.0
+
+    def _follow(self, resumption: Resumption[_Answer], max_quiet_seconds: float) -> Iterator[_Answer]:
+        return follow(resumption, max_quiet_seconds, self._call, self._retry_delay, self._pause)
+
+    def _call(self, call: Callable[[], _Answer]) -> _Answer:
+        """Makes a call; raises ClientClosed if the connection is closed."""
+        try:
+            return call()
+        except ValueError:
+            # gRPC raises ValueError for a call on a closed channel.
+            if self._closed.is_set():
+                raise ClientClosed from None
+            raise
+
+    def _pause(self, pause_seconds: float) -> None:
+        """Waits before another call; raises ClientClosed as soon as the client is closed."""
+        if self._closed.wait(pause_seconds):
+            raise ClientClosed

@@ -1,4 +1,4 @@
-"""Calls that last: what they yield, and how they go on when a connection is lost."""
+"""Long calls, which continue when a connection is lost."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from frameway.backoff import backoff_seconds
 from frameway.watchdog import Watched
 
 _DEFAULT_HEARTBEAT_SECONDS = 10.0
-"""The server's, where a request does not ask for another."""
-_SILENT_HEARTBEATS = 3
-"""A server that sends nothing for so many heartbeat intervals is gone."""
+"""The server's interval if a request does not state another."""
+_MAX_SILENT_HEARTBEATS = 3
+"""The number of heartbeat intervals without a message after which the connection counts as lost."""
 _FIRST_MESSAGE_SECONDS = 15.0
-"""The least time for the first message, before which the server looks up where every stream starts."""
-_LONGEST_SILENCE_SECONDS = 300.0
-"""The longest time that is allowed for one message, which a slow link may need for a large picture."""
+"""The minimum wait for the first message: the server first looks up the start of every stream."""
+_MAX_SILENCE_SECONDS = 300.0
+"""The maximum wait for one message. A large picture over a slow link may take long."""
 
 _Request = TypeVar("_Request", v1.SubscribeFramesRequest, v1.ConsumeFramesRequest)
 _Message = TypeVar("_Message")
 
 
 class Resumption(Protocol[_Message]):
-    """What a call that lasts asks for, and how far it is."""
+    """The request of a long call, and its progress."""
 
     heartbeat_seconds: float
-    """How often the server says that it is alive."""
+    """The interval of the server's heartbeats."""
 
     def call(self) -> Iterator[_Message]:
-        """Opens the call that goes on where the last one ended."""
+        """Opens a call that continues where the last one ended."""
 
-    def remember(self, message: _Message) -> bool:
-        """Keeps how far the call is; answers whether this message is the last that is wanted."""
+    def record(self, message: _Message) -> bool:
+        """Records the progress. Returns True if no further message is wanted."""
 
 
 class Subscription:
-    """Resumes behind the newest cursor of each stream."""
+    """Resumes after the newest cursor of each stream."""
 
     def __init__(self, stub: v1.StreamingServiceStub, request: v1.SubscribeFramesRequest) -> None:
         self._stub = stub
@@ -50,7 +50,7 @@ class Subscription:
 
     def call(self) -> Iterator[v1.SubscribeFramesResponse]:
         request = _copy(self._request)
-        # Before any cursor is known, the request is sent as it was.
+        # While no cursor is known, the request is sent unchanged.
         if self._cursors:
             for selector in request.selectors:
                 cursors = selector.start.cursors
@@ -59,7 +59,7 @@ class Subscription:
                     cursors.cursors.add(stream_id=stream_id, cursor=cursor)
         return self._stub.SubscribeFrames(request)
 
-    def remember(self, message: v1.SubscribeFramesResponse) -> bool:
+    def record(self, message: v1.SubscribeFramesResponse) -> bool:
         match message.WhichOneof("event"):
             case "frame":
                 if message.frame.cursor:
@@ -69,17 +69,20 @@ class Subscription:
                 if message.gap.cursor:
                     self._cursors[message.gap.gap.stream_id] = message.gap.cursor
             case "checkpoint":
-                self._keep(message.checkpoint.cursors)
+                self._record_cursors(message.checkpoint.cursors)
             case "draining":
-                self._keep(message.draining.cursors)
+                self._record_cursors(message.draining.cursors)
         return False
 
-    def _keep(self, cursors) -> None:
+    def _record_cursors(self, cursors) -> None:
         self._cursors.update((cursor.stream_id, cursor.cursor) for cursor in cursors)
 
 
 class Membership:
-    """Joins the group again under the same member id; the server knows what the member has not acknowledged."""
+    """Joins the group again under the same member id.
+
+    The server knows which frames the member has not acknowledged.
+    """
 
     def __init__(self, stub: v1.StreamingServiceStub, request: v1.ConsumeFramesRequest) -> None:
         self._stub = stub
@@ -89,67 +92,73 @@ class Membership:
     def call(self) -> Iterator[v1.ConsumeFramesResponse]:
         return self._stub.ConsumeFrames(self._request)
 
-    def remember(self, message: v1.ConsumeFramesResponse) -> bool:
+    def record(self, message: v1.ConsumeFramesResponse) -> bool:
         return message.WhichOneof("event") == "frame" and _count_down(self._request)
 
 
 def follow(
     resumption: Resumption[_Message],
     max_quiet_seconds: float,
+    open_call: Callable[[Callable[[], Iterator[_Message]]], Iterator[_Message]],
     retry_delay: Callable[[grpc.RpcError], float | None],
+    pause: Callable[[float], None],
 ) -> Iterator[_Message]:
-    """Yields every message of a call, and of the calls that go on after it.
+    """Yields every message of a call, and of the calls that continue it.
 
-    `retry_delay` answers how long to wait at least after an error; None = it is raised.
+    `open_call` opens each call. `retry_delay` returns the minimum pause after an error, or None if
+    the error is to be raised. `pause` waits for a number of seconds.
     """
-    patience = _SILENT_HEARTBEATS * max(resumption.heartbeat_seconds, 1.0)
-    silence = patience
+    usual_silence = _MAX_SILENT_HEARTBEATS * max(resumption.heartbeat_seconds, 1.0)
+    silence = usual_silence
     quiet_since = time.monotonic()
     attempt = 0
     while True:
         delay = 0.0
-        call = Watched(resumption.call(), max(silence, _FIRST_MESSAGE_SECONDS), silence)
+        call = Watched(open_call(resumption.call), max(silence, _FIRST_MESSAGE_SECONDS), silence)
         try:
             for message in call:
                 event = message.WhichOneof("event")
-                # A checkpoint or `ready` proves nothing: every call begins with one, also a call that cannot go on.
+                # A checkpoint or `ready` is no progress: every call begins with one, even a call
+                # that then fails.
                 if event in ("frame", "gap", "heartbeat"):
                     quiet_since = time.monotonic()
-                    silence = patience
+                    silence = usual_silence
                 if event in ("frame", "gap"):
                     attempt = 0
                 if event == "draining":
                     delay = seconds(message.draining.reconnect_delay)
-                done = resumption.remember(message)
-                handed_over = time.monotonic()
+                done = resumption.record(message)
+                yielded_at = time.monotonic()
                 yield message
                 if done:
                     return
-                # What the caller does with a message is no quiet of the server.
-                quiet_since += time.monotonic() - handed_over
+                # The time that the caller takes for a message does not count.
+                quiet_since += time.monotonic() - yielded_at
             return
         except grpc.RpcError as error:
             quiet = time.monotonic() - quiet_since
             if call.silent:
                 if quiet >= max_quiet_seconds:
                     raise TimeoutError(
-                        f"the server sent nothing for {quiet:.0f} s: it hangs, the way to it is cut, or this connection "
-                        "has as many calls as the server allows"
+                        f"the server sent nothing for {quiet:.0f} s: it hangs, it cannot be reached, or this "
+                        "connection has as many calls as the server allows"
                     ) from error
-                # A large picture on a slow link may be no silence: the next call may take longer for one.
-                silence = max(patience, min(silence * 2, max_quiet_seconds - quiet, _LONGEST_SILENCE_SECONDS))
+                # A large picture over a slow link may be on its way: the next call waits longer.
+                silence = max(usual_silence, min(silence * 2, max_quiet_seconds - quiet, _MAX_SILENCE_SECONDS))
             else:
-                told = retry_delay(error)
-                if told is None or quiet >= max_quiet_seconds:
+                requested = retry_delay(error)
+                delay = max(delay, requested or 0.0)
+                if requested is None or quiet + delay >= max_quiet_seconds:
                     raise
-                delay = max(delay, told)
         finally:
             call.close()
         attempt += 1
-        time.sleep(delay or backoff_seconds(attempt))
+        left = max_quiet_seconds - (time.monotonic() - quiet_since)
+        pause(delay or max(0.0, min(backoff_seconds(attempt), left)))
 
 
 def seconds(duration: duration_pb2.Duration) -> float:
+    """Converts a duration to seconds."""
     return duration.ToTimedelta().total_seconds()
 
 
@@ -164,7 +173,7 @@ def _copy(request: _Request) -> _Request:
 
 
 def _count_down(request: _Request) -> bool:
-    """Counts a frame of `stop_after_frames`, which goes on over connections; answers whether it was the last."""
+    """Counts a frame for `stop_after_frames`, over all connections. Returns True for the last."""
     if not request.stop_after_frames:
         return False
     request.stop_after_frames -= 1

@@ -1,4 +1,4 @@
-"""Notices a server that has gone silent."""
+"""Detection of a server that has stopped sending."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ class _Call(Protocol[_Message]):
 
 
 class Watched(Generic[_Message]):
-    """The messages of a call; cancels it when its reader has waited for one for longer than it may.
+    """The messages of a call, which is cancelled if the reader waits for one message for too long.
 
-    The time that the reader takes between two messages does not count: messages wait for it meanwhile.
+    The reader may wait `first_seconds` for the first message and `seconds` for each further one. The
+    time that the reader takes between two messages does not count.
     """
 
     def __init__(self, call: _Call[_Message], first_seconds: float, seconds: float) -> None:
@@ -30,7 +31,7 @@ class Watched(Generic[_Message]):
         self._deadline = math.inf
         self._ended = threading.Event()
         self.silent = False
-        """The call was cancelled because nothing came."""
+        """True if the call was cancelled because no message arrived in time."""
         threading.Thread(target=self._watch, name="frameway-watchdog", daemon=True).start()
 
     def __iter__(self) -> Iterator[_Message]:
@@ -46,13 +47,13 @@ class Watched(Generic[_Message]):
         return message
 
     def close(self) -> None:
-        """Ends the call and the watch."""
+        """Cancels the call and ends the watchdog."""
         self._ended.set()
         self._call.cancel()
 
     def _watch(self) -> None:
-        # It sleeps for no longer than a reader may wait. So it is awake again before the deadline of any wait that began
-        # meanwhile, and a message costs no wake-up.
+        # The watchdog sleeps no longer than a reader may wait. So it wakes up before the deadline
+        # of any wait that began meanwhile, and messages need not wake it.
         shortest = min(self._allowed, self._seconds)
         pause = shortest
         while not self._ended.wait(pause):

@@ -3,20 +3,20 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::Ready;
+use super::ready::Ready;
 use crate::domain::Sequence;
 use crate::hub::event::{Gap, GapReason};
+use crate::hub::feed::topic::Topic;
 use crate::hub::gaps::PendingGap;
-use crate::hub::group::GroupEvent;
-use crate::hub::topic::Topic;
+use crate::hub::group::event::GroupEvent;
 
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) topic: Arc<Topic>,
     pub(super) gap: PendingGap,
-    /// The number behind the gap.
+    /// The sequence after the gap.
     pub(super) gap_end: Sequence,
-    /// The group's position, as this member last heard of it.
+    /// The group's position, as far as this member knows it.
     pub(super) next: Option<Sequence>,
     pub(super) removed: bool,
 }
@@ -30,7 +30,7 @@ impl Stream {
         self.gap.take(self.topic.id(), 0)
     }
 
-    /// Adds numbers to the pending gap; one that does not follow it has it told.
+    /// Adds sequences to the pending gap. If they do not follow that gap, queues the gap first.
     pub(super) fn pass_over(
         &mut self,
         ready: &mut VecDeque<Ready>,

@@ -1,9 +1,10 @@
-//! One consumer group: who has which frame until when. The same decisions as in `redis/lua/group_*.lua`.
+//! One consumer group: which member has which frame, and until when. It decides in the same way as
+//! `redis/lua/group_*.lua`.
 
 mod answer;
 mod claim;
 mod gaps;
-mod seat;
+mod member;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -11,9 +12,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::state::Now;
-use crate::domain::{DeadLetterId, Etag, GroupId, GroupRecord, MemberId, Sequence, StreamId, Timestamp};
+use crate::domain::{DeadLetterId, GroupId, GroupRecord, MemberId, Sequence, StreamId, Timestamp};
 use crate::queue::{
-    Ended, Error, Exhausted, GapRun, GroupCounters, GroupPosition, GroupState, MAX_ENDED, MAX_GAP_RUNS,
+    EndReason, Error, Exhausted, GapRun, GroupCounters, GroupPosition, GroupState, MAX_ENDED, MAX_GAP_RUNS,
     MemberState, RemovedStream, Result,
 };
 
@@ -29,13 +30,13 @@ pub(super) struct Group {
     pub(super) record: GroupRecord,
     positions: BTreeMap<StreamId, Position>,
     pending: HashMap<Key, Pending>,
-    /// When which frame is due again.
+    /// The frames, ordered by the time at which each is due again.
     due: BTreeSet<(Instant, StreamId, Sequence)>,
-    /// Those with a call, and those that are away and hold frames.
+    /// Members with a call, and members that left and hold frames.
     members: BTreeMap<MemberId, Member>,
     counters: GroupCounters,
-    /// How frames ended that nobody acknowledged, the latest of them.
-    ended: HashMap<Key, Ended>,
+    /// The ends of the latest frames that were not acknowledged.
+    ended: HashMap<Key, EndReason>,
     ended_order: VecDeque<Key>,
     gaps: Gaps,
 }
@@ -44,50 +45,50 @@ pub(super) struct Group {
 struct Position {
     next: Sequence,
     delivered: u64,
-    mark: String,
+    sampler_state: String,
     owner: Option<MemberId>,
-    /// Deliveries of an older generation are stale.
+    /// The generation: deliveries of an older one are stale.
     generation: u64,
 }
 
-/// A frame that was delivered and is not acknowledged.
+/// An outstanding frame, or one that waits to be delivered again.
 #[derive(Debug)]
 struct Pending {
     attempt: u32,
-    /// Who has it; `None` while it waits to be delivered again.
+    /// The member that has it; `None` while it waits to be delivered again.
     holder: Option<MemberId>,
     size_bytes: u64,
     due: Instant,
-    /// When it was given to who has it, or had it last.
-    given: Option<Instant>,
-    /// It was rejected, and waits to be delivered again.
+    /// The time at which it was delivered to the member that has it, or had it last.
+    delivered_at: Option<Instant>,
+    /// It was rejected and waits to be delivered again.
     retrying: bool,
-    /// A member wants no more of it.
+    /// A member rejected it for good.
     rejected: bool,
     message: String,
-    /// What it was replayed from.
+    /// The dead letter that it was replayed from.
     letter: Option<DeadLetterId>,
 }
 
-/// A member with a call, or that is away and has frames.
+/// A member with a call, or one that left and has frames.
 #[derive(Debug)]
 struct Member {
-    /// Its call; `None` while it is away.
+    /// Its call; `None` after it left.
     session: Option<u64>,
     connect_time: Timestamp,
     expires: Instant,
     frames: u64,
     bytes: u64,
-    /// How many frames it is given while others have room.
+    /// The number of frames that it gets while others have room.
     window: u64,
-    /// When it last asked whether its window may be widened.
-    grown: Option<Instant>,
+    /// The time of the last check whether its window may grow.
+    window_checked: Option<Instant>,
     claimed: Option<Instant>,
     answered: Option<Instant>,
 }
 
 impl Member {
-    fn lives(&self, now: Now) -> bool {
+    fn is_live(&self, now: Now) -> bool {
         self.session.is_some() && self.expires > now.instant
     }
 }
@@ -107,27 +108,21 @@ impl Group {
         }
     }
 
-    pub(super) fn check_etag(&self, expected: Option<Etag>) -> Result<()> {
-        let current = self.record.etag();
-        match expected {
-            Some(expected) if expected != current => Err(Error::EtagMismatch { current }),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// Sets positions, as of this generation.
-    pub(super) fn place(&mut self, positions: &[(StreamId, Sequence)]) {
+    /// Sets positions. They get the current generation.
+    pub(super) fn set_positions(&mut self, positions: &[(StreamId, Sequence)]) {
         self.forget_pending(positions.iter().map(|(stream, _)| stream));
         self.gaps.forget(&positions.iter().map(|(stream, _)| stream).collect());
         let generation = self.record.generation;
         for (stream, next) in positions {
             let owner = self.positions.remove(stream).and_then(|position| position.owner);
-            let position = Position { next: *next, delivered: 0, mark: String::new(), owner, generation };
+            let position =
+                Position { next: *next, delivered: 0, sampler_state: String::new(), owner, generation };
             self.positions.insert(stream.clone(), position);
         }
     }
 
-    /// Forgets streams, and begins others that have no position yet.
+    /// Forgets the streams that are given without a sequence. Starts the others at their sequences,
+    /// unless they have positions.
     pub(super) fn reselect(&mut self, streams: &[(StreamId, Option<Sequence>)]) {
         for (stream, next) in streams {
             match next {
@@ -135,18 +130,21 @@ impl Group {
                     self.gaps.forget(&HashSet::from([stream]));
                     self.drop_streams(std::slice::from_ref(stream));
                 }
-                Some(next) if !self.positions.contains_key(stream) => self.place(&[(stream.clone(), *next)]),
+                Some(next) if !self.positions.contains_key(stream) => {
+                    self.set_positions(&[(stream.clone(), *next)])
+                }
                 Some(_) => {}
             }
         }
     }
 
-    /// Forgets streams whose output was removed, also for those who had not acknowledged it: they are told.
+    /// Forgets streams whose output was removed, and adds gaps over frames that were not
+    /// acknowledged.
     pub(super) fn lose_streams(&mut self, streams: &[RemovedStream], reason: u16) {
-        for RemovedStream { stream_id, last, goes_on } in streams {
+        for RemovedStream { stream_id, last, continues } in streams {
             let Some(position) = self.positions.get(stream_id) else { continue };
             let (next, owner) = (position.next, position.owner.clone());
-            // A group that is further is at work on what was published since.
+            // A group that has advanced further already reads frames from after the removal.
             let is_further = last.is_some_and(|last| next.get() > last + 1);
             if is_further || self.gaps.len() >= MAX_GAP_RUNS {
                 continue;
@@ -155,19 +153,20 @@ impl Group {
             let mut lost: Vec<Sequence> = pending.map(|(_, sequence)| *sequence).collect();
             lost.sort_unstable();
             for sequence in lost {
-                self.gaps.leave_untold(stream_id, GapRun { from: sequence, to: sequence, reason });
+                self.gaps.add_unsent(stream_id, GapRun { from: sequence, to: sequence, reason });
             }
             if let Some(Ok(to)) = last.map(Sequence::new)
                 && next <= to
             {
-                self.gaps.leave_untold(stream_id, GapRun { from: next, to, reason });
+                self.gaps.add_unsent(stream_id, GapRun { from: next, to, reason });
             }
             let before = self.pending.len();
             self.drop_streams(std::slice::from_ref(stream_id));
             self.counters.lost += (before - self.pending.len()) as u64;
-            if let Some(last) = last.filter(|_| *goes_on) {
+            if let Some(last) = last.filter(|_| *continues) {
                 let (next, generation) = (Sequence::after(last), self.record.generation);
-                let position = Position { next, delivered: 0, mark: String::new(), owner, generation };
+                let position =
+                    Position { next, delivered: 0, sampler_state: String::new(), owner, generation };
                 self.positions.insert(stream_id.clone(), position);
             }
         }
@@ -196,7 +195,7 @@ impl Group {
         }
     }
 
-    /// A member has a frame less. One that is away is forgotten with its last frame.
+    /// Notes that a member has one frame less. A member that left is forgotten with its last frame.
     fn free(&mut self, holder: Option<&MemberId>, size_bytes: u64) {
         let Some(holder) = holder else { return };
         if let Some(member) = self.members.get_mut(holder) {
@@ -208,7 +207,7 @@ impl Group {
         }
     }
 
-    /// Nobody has the frame any more; it is due at `due`.
+    /// Takes a frame from its member and makes it due at `due`.
     fn release(&mut self, key: &Key, due: Instant) {
         let Some(pending) = self.pending.get_mut(key) else { return };
         let (holder, size_bytes) = (pending.holder.take(), pending.size_bytes);
@@ -219,12 +218,14 @@ impl Group {
     }
 
     pub(super) fn state(&self, now: Now) -> GroupState {
-        let has_call = |id: &MemberId| self.members.get(id).is_some_and(|member| member.lives(now));
+        let has_call = |id: &MemberId| self.members.get(id).is_some_and(|member| member.is_live(now));
         let mut oldest: HashMap<&MemberId, Instant> = HashMap::new();
-        for (holder, given) in self.pending.values().filter_map(|one| one.holder.as_ref().zip(one.given)) {
-            oldest.entry(holder).and_modify(|at| *at = given.min(*at)).or_insert(given);
+        for (holder, delivered_at) in
+            self.pending.values().filter_map(|one| one.holder.as_ref().zip(one.delivered_at))
+        {
+            oldest.entry(holder).and_modify(|at| *at = delivered_at.min(*at)).or_insert(delivered_at);
         }
-        let age = |given: Instant| now.instant.saturating_duration_since(given);
+        let age = |at: Instant| now.instant.saturating_duration_since(at);
         let mut pending: BTreeMap<&StreamId, Vec<Sequence>> = BTreeMap::new();
         for (stream, sequence) in self.pending.keys() {
             pending.entry(stream).or_default().push(*sequence);
@@ -233,9 +234,9 @@ impl Group {
             let mut pending = pending.get(stream).cloned().unwrap_or_default();
             pending.sort_unstable();
             let owner = position.owner.clone().filter(has_call);
-            let Position { next, delivered, mark, .. } = position;
-            let (next, delivered, mark) = (*next, *delivered, mark.clone());
-            (stream.clone(), GroupPosition { next, delivered, mark, owner, pending })
+            let Position { next, delivered, sampler_state, .. } = position;
+            let (next, delivered, sampler_state) = (*next, *delivered, sampler_state.clone());
+            (stream.clone(), GroupPosition { next, delivered, sampler_state, owner, pending })
         };
         let members = self.members.iter().filter(|(id, _)| has_call(id)).map(|(id, member)| MemberState {
             id: id.clone(),
@@ -250,13 +251,13 @@ impl Group {
             positions: self.positions.iter().map(position).collect(),
             members: members.collect(),
             counters: self.counters,
-            oldest_outstanding: self.pending.values().filter_map(|one| one.given).min().map(age),
+            oldest_outstanding: self.pending.values().filter_map(|one| one.delivered_at).min().map(age),
         }
     }
 
-    /// Remembers how a frame ended that nobody acknowledged.
-    fn remember_end(&mut self, key: Key, how: Ended) {
-        if self.ended.insert(key.clone(), how).is_none() {
+    /// Remembers the end of a frame that was not acknowledged.
+    fn remember_end(&mut self, key: Key, reason: EndReason) {
+        if self.ended.insert(key.clone(), reason).is_none() {
             self.ended_order.push_back(key);
         }
         while self.ended_order.len() as u64 > MAX_ENDED {
@@ -278,7 +279,7 @@ fn exhausted((stream_id, sequence): &Key, pending: &Pending) -> Exhausted {
     }
 }
 
-/// A span from now, for people.
+/// Returns the wall-clock time after a span from now.
 fn after(now: Now, span: Duration) -> Timestamp {
     Timestamp::from_micros(
         now.wall.as_micros().saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
@@ -290,12 +291,12 @@ fn after(now: Now, span: Duration) -> Timestamp {
 pub(super) struct GroupTable {
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) ack_key: Option<[u8; 32]>,
-    /// What was entered as a dead letter lately, and until when that is remembered.
-    pub(super) buried: HashMap<String, Instant>,
+    /// The tokens of recently stored dead letters, and when each expires.
+    pub(super) dead_letter_tokens: HashMap<String, Instant>,
 }
 
 impl GroupTable {
-    pub(super) fn look(&self, id: &GroupId) -> Option<&Group> {
+    pub(super) fn find(&self, id: &GroupId) -> Option<&Group> {
         self.groups.get(id)
     }
 

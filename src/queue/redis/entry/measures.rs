@@ -1,4 +1,4 @@
-//! Measures of a scene and the regions they are made of, as storage and back.
+//! Encodes the measures of a scene and of its regions.
 
 use super::pb;
 use crate::domain::{
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn measures_come_back_as_they_went() {
+    fn measures_round_trip() {
         let congestion = Some(Graded { class: Congestion::Heavy, confidence: 0.25 });
         let full = SceneMeasures {
             motion_intensity: Some(0.0),

@@ -1,10 +1,10 @@
-//! A stream's settings, as they were said.
+//! Encodes the settings of a stream, as they were given.
 
 use std::time::Duration;
 
 use prost::Message as _;
 
-use super::{corrupt, measures, quality};
+use super::{corrupt, measures, nanos, optional, quality};
 use crate::domain::{
     AdaptiveSettings, ChromaSubsampling, ClockAction, ClockSettings, EncodedFormat, Location,
     NormalizedPoint, OutputSettings, Polygon, PrivacyMask, QueueSettings, ReencodeMode, RetentionSettings,
@@ -17,16 +17,6 @@ numbered!(from_format, to_format, EncodedFormat { Jpeg = 1, Png = 2, WebP = 3 })
 numbered!(from_chroma, to_chroma, ChromaSubsampling { S420 = 1, S422 = 2, S444 = 3, Auto = 4 });
 numbered!(from_reencode, to_reencode, ReencodeMode { Always = 1, Never = 2, Auto = 3, Relay = 4 });
 numbered!(from_action, to_action, ClockAction { Flag = 1, Reject = 2, Ignore = 3 });
-
-/// A number of an enum; 0 was not said.
-fn said<T>(number: u32, read: fn(u32) -> Result<T>) -> Result<Option<T>> {
-    (number != 0).then(|| read(number)).transpose()
-}
-
-/// All that was said: settings that are registered again are compared with those that are stored.
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
 
 fn mask_to_pb(mask: &PrivacyMask) -> pb::PrivacyMask {
     let points = mask.polygon.points().iter().flat_map(|point| [point.x, point.y]).collect();
@@ -75,6 +65,7 @@ pub(in crate::queue::redis) fn encode_settings(settings: &StreamSettings) -> Vec
         validation,
         stall_timeout,
         auto_registered,
+        owner,
     } = settings;
     pb::StreamSettings {
         display_name: display_name.clone(),
@@ -112,6 +103,7 @@ pub(in crate::queue::redis) fn encode_settings(settings: &StreamSettings) -> Vec
         max_age: validation.max_age.map(nanos),
         stall_timeout: stall_timeout.map(|timeout| nanos(timeout.0)),
         auto_registered: *auto_registered,
+        owner: owner.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
     .encode_to_vec()
 }
@@ -139,25 +131,25 @@ pub(in crate::queue::redis) fn decode_settings(bytes: &[u8]) -> Result<StreamSet
             drop_oldest: s.queue_drop_oldest,
         },
         output: OutputSettings {
-            format: said(s.output_format, to_format)?,
+            format: optional(s.output_format, to_format)?,
             lossless: s.lossless,
             quality: s.quality.map(quality).transpose()?,
             max_width: s.max_width,
             max_height: s.max_height,
             thumbnail_size: s.thumbnail_size,
             keep_original: s.keep_original,
-            reencode: said(s.reencode_mode, to_reencode)?,
+            reencode: optional(s.reencode_mode, to_reencode)?,
             adaptive: s.adaptive.map(adaptive_from_pb).transpose()?,
             keep_metadata: s.keep_metadata,
             keep_unmasked_original: s.keep_unmasked_original,
-            chroma: said(s.chroma_subsampling, to_chroma)?,
+            chroma: optional(s.chroma_subsampling, to_chroma)?,
         },
         privacy_masks: s.privacy_masks.into_iter().map(mask_from_pb).collect::<Result<_>>()?,
         mask_version: s.mask_version,
         rois: s.rois.into_iter().map(measures::region_from_pb).collect::<Result<_>>()?,
         clock: ClockSettings {
             tolerance: s.clock_tolerance.map(Duration::from_nanos),
-            action: said(s.clock_action, to_action)?,
+            action: optional(s.clock_action, to_action)?,
         },
         validation: ValidationSettings {
             min_quality_score: s.min_quality_score,
@@ -167,6 +159,7 @@ pub(in crate::queue::redis) fn decode_settings(bytes: &[u8]) -> Result<StreamSet
         },
         stall_timeout: s.stall_timeout.map(|nanos| StallTimeout(Duration::from_nanos(nanos))),
         auto_registered: s.auto_registered,
+        owner: s.owner.parse().ok(),
     })
 }
 
@@ -176,7 +169,7 @@ mod tests {
     use crate::domain::{Roi, RoiKind};
 
     #[test]
-    fn settings_come_back_as_they_were_said() {
+    fn settings_round_trip() {
         let points = [(0.0, 0.0), (1.0, 0.0), (0.5, 1.0)].map(|(x, y)| NormalizedPoint { x, y });
         let polygon = Polygon::new(points.to_vec()).unwrap();
         let mut settings = StreamSettings {
@@ -217,6 +210,7 @@ mod tests {
             },
             stall_timeout: Some(StallTimeout(Duration::from_millis(2_500))),
             auto_registered: true,
+            owner: Some("city".parse().unwrap()),
         };
         let is_kept = |settings: &StreamSettings| {
             assert_eq!(decode_settings(&encode_settings(settings)).as_ref(), Ok(settings));
@@ -242,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_said_is_not_said_again() {
+    fn unset_values_stay_unset() {
         assert_eq!(encode_settings(&StreamSettings::default()), Vec::<u8>::new());
     }
 }

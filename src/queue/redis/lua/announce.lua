@@ -1,9 +1,10 @@
--- Says that a worker lives; answers how many do.
--- KEYS: workers.  ARGV: worker, time to live in milliseconds ("0" = it lives no more).
+-- Announces a live worker; returns how many are alive.
+-- KEYS: workers.  ARGV: worker, time to live in milliseconds ("0" = it leaves).
 --
--- Who would live on for longer than any worker says it does said so before the clock was set back. Counted as alive, a
--- dead one would hold a share of the partitions that nobody works on.
-local LONGEST_MS = 1200000 -- a worker says so for two terms: acquire.lua has the longest
+-- An entry that expires later than any worker announces was written before the clock was set back.
+-- If it counted as alive, a crashed worker would keep a share of the partitions that nobody
+-- processes.
+local LONGEST_MS = 1200000 -- two terms: acquire.lua has the longest
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))

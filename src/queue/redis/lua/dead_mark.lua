@@ -1,4 +1,4 @@
--- Marks a group's dead letter as replayed, if it is there and was not before.
+-- Marks a group's dead letter as replayed, if it exists and was not replayed before.
 -- KEYS: dead letters, replays. ARGV: its id.
 if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then return 0 end
 local clock = redis.call('TIME')

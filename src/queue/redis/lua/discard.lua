@@ -1,10 +1,13 @@
--- Removes dead letters with their pictures, each decided by itself.
--- KEYS: lease, dead letters, replays, counts; then for each its stream, and its picture (the replays stand for none).
--- ARGV: fence ("" = no lease is needed), counter that counts them ("" = none); then for each its id, the bytes that it
--- counts for, "1" if it has a picture, its frame's number.
--- Answers nil if the lease is lost, else how many there were. XDEL is the first write: a full Redis allows it.
+-- Removes dead letters with their pictures; each is decided by itself.
+-- KEYS: lease, dead letters, replays, counts; then for each: its stream, and its picture (the key
+--       of the replays if it has none).
+-- ARGV: fence ("" = no lease is needed), the counter that counts them ("" = none); then for each:
+--       its id, the bytes that it counts for, "1" if it has a picture, its frame's sequence.
+-- Returns nil if the lease is lost, else how many existed. XDEL is the first write: a full Redis
+-- allows it.
 --
--- A stream counts its dead letters but those up to its floor, which were counted when it was unregistered.
+-- A stream's count of dead letters does not include those up to its floor: the count began again
+-- when the stream was unregistered.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local removed, bytes = 0, 0
 for i = 0, (#KEYS - 4) / 2 - 1 do

@@ -1,20 +1,24 @@
--- Moves finished frames from the work queue to their outputs and the feed, each decided by itself.
+-- Moves finished frames from the work queue to their outputs and the feed; each is decided by
+-- itself.
 --
--- KEYS: lease, work queue, feed, counts, dead letters; then for each frame: stream, output, source payload, offered
---       payloads.
--- ARGV: fence, most feed entries, most bytes of dead letters; then for each frame: offered payloads, place in the work
---       queue, stream id, sequence, received time, source size, "1" to keep the source, output bytes, counter
---       ("processed", "over_budget" = processed as well, "failed", "dropped" or "purged"), body, dead letter ("" = none), its
---       picture's name, its bytes with the picture and without, then for each offered payload its bytes, where a full Redis
---       would not take them before ("" = they were offered).
--- Answers nil if the lease is lost, else for each frame: P published, A published before, N not next, G payload gone,
--- L not in the work queue, R removed: its stream was unregistered after it was accepted, and nothing of it is published.
+-- KEYS: lease, work queue, feed, counts, dead letters; then for each frame: stream, output, source
+--       payload, uploaded payloads.
+-- ARGV: fence, maximum feed entries, maximum bytes of dead letters; then for each frame: number of
+--       uploaded payloads, position in the work queue, stream id, sequence, time of receipt, source
+--       size, "1" to keep the source, output bytes, counter ("processed", "over_budget" = processed
+--       as well, "failed", "dropped" or "purged"), body, dead letter ("" = none), its picture's
+--       key, its bytes with the picture and without, then for each uploaded payload its bytes, if a
+--       full Redis rejected them before ("" = they were uploaded).
+-- Returns nil if the lease is lost, else for each frame: P published, A published before, N not
+-- next, G payload missing, L not in the work queue, R removed: its stream was unregistered after it
+-- was accepted, and it is not published.
 --
--- XDEL is the first write of a frame: it proves that the frame was there, and a Redis at its memory limit allows it and,
--- after it, the writes that follow: so a full Redis drains.
+-- XDEL is the first write of a frame. It proves that the frame was in the queue. A Redis at its
+-- memory limit allows it and the writes after it, so a full Redis drains.
 --
--- A frame is the next of its stream if its number is, or if it is the first behind a leap (see accept.lua); then the entry
--- says in `v` which number came before it, and in `g` the highest one that was given out before, where that is known.
+-- A frame is the next of its stream if it has the next sequence, or the first one after a jump (see
+-- accept.lua). After a jump, the entry has in `v` the sequence before it and in `g`, if it is
+-- known, the highest one that was issued before the jump.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 
 local function text(number) return string.format('%.0f', number) end
@@ -25,34 +29,34 @@ local answers = {}
 local k, a = 6, 4
 while k <= #KEYS do
   local stream, output, source = KEYS[k], KEYS[k + 1], KEYS[k + 2]
-  local offered = tonumber(ARGV[a])
+  local upload_count = tonumber(ARGV[a])
   local place, id, seq, received = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4]
   local source_size, keep_source, output_size = tonumber(ARGV[a + 5]), ARGV[a + 6] == '1', tonumber(ARGV[a + 7])
   local counter, body = ARGV[a + 8], ARGV[a + 9]
-  local first_offer, last_offer, first_bytes = k + 3, k + 2 + offered, a + 14
+  local first_upload, last_upload, first_bytes = k + 3, k + 2 + upload_count, a + 14
   local letter, picture, letter_size, text_size = ARGV[a + 10], ARGV[a + 11], tonumber(ARGV[a + 12]), ARGV[a + 13]
-  k, a = last_offer + 1, a + 14 + offered
+  k, a = last_upload + 1, a + 14 + upload_count
 
   local ends = redis.call('HMGET', stream, 'fin', 'base', 'floor')
   local fin = tonumber(ends[1] or 0)
-  local answer, leap, given
+  local answer, after_jump, issued_before
   local removed = seq <= tonumber(ends[3] or 0)
-  local before = fin -- 0 for the first frame of a stream whose numbers began behind a lost store's
+  local before = fin -- 0 for a stream's first frame after the sequences of a lost store
   if ends[2] and fin == tonumber(ends[2]) then before = 0 end
   if seq <= fin then
     answer = 'A'
-    for o = first_offer, last_offer do
-      if redis.call('PTTL', KEYS[o]) >= 0 then redis.call('UNLINK', KEYS[o]) end -- offered, entered nowhere
+    for o = first_upload, last_upload do
+      if redis.call('PTTL', KEYS[o]) >= 0 then redis.call('UNLINK', KEYS[o]) end -- uploaded, but not entered
     end
   else
     if seq > fin + 1 then
       local first
-      first, given = string.match(redis.call('HGET', stream, 'after:' .. text(fin)) or '', '^(%d+):?(%d*)$')
-      leap = first == text(seq)
-      if not leap then answer = 'N' end
+      first, issued_before = string.match(redis.call('HGET', stream, 'after:' .. text(fin)) or '', '^(%d+):?(%d*)$')
+      after_jump = first == text(seq)
+      if not after_jump then answer = 'N' end
     end
-    for o = first_offer, last_offer do
-      if not answer and not removed and ARGV[first_bytes + o - first_offer] == '' and redis.call('EXISTS', KEYS[o]) == 0 then
+    for o = first_upload, last_upload do
+      if not answer and not removed and ARGV[first_bytes + o - first_upload] == '' and redis.call('EXISTS', KEYS[o]) == 0 then
         answer = 'G'
       end
     end
@@ -62,8 +66,8 @@ while k <= #KEYS do
   if not answer and removed then
     answer = 'R'
     redis.call('UNLINK', source)
-    for o = first_offer, last_offer do redis.call('UNLINK', KEYS[o]) end
-    if leap then
+    for o = first_upload, last_upload do redis.call('UNLINK', KEYS[o]) end
+    if after_jump then
       redis.call('HDEL', stream, 'after:' .. text(fin))
       redis.call('HINCRBY', stream, 'fin_leapt', text(seq - fin - 1))
     end
@@ -91,8 +95,8 @@ while k <= #KEYS do
       redis.call('HINCRBY', KEYS[4], 'dead_bytes', size)
     end
     if not keep_source then redis.call('UNLINK', source) end
-    for o = first_offer, last_offer do
-      local bytes = ARGV[first_bytes + o - first_offer]
+    for o = first_upload, last_upload do
+      local bytes = ARGV[first_bytes + o - first_upload]
       if bytes ~= '' then redis.call('SET', KEYS[o], bytes) else redis.call('PERSIST', KEYS[o]) end
     end
     local published = text(math.max(now, tonumber(received)))
@@ -105,11 +109,11 @@ while k <= #KEYS do
       fields[#fields + 1] = 'v'
       fields[#fields + 1] = text(before)
     end
-    if leap and given ~= '' then
+    if after_jump and issued_before ~= '' then
       fields[#fields + 1] = 'g'
-      fields[#fields + 1] = given
+      fields[#fields + 1] = issued_before
     end
-    if leap then
+    if after_jump then
       redis.call('HDEL', stream, 'after:' .. text(fin))
       redis.call('HINCRBY', stream, 'fin_leapt', text(seq - fin - 1))
     end

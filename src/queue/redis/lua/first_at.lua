@@ -1,8 +1,9 @@
--- Finds the oldest entry of an output that was received at or after a time. Reads only; halves the range of numbers, which may
--- have holes: at most 53 steps, since numbers stay below 2^53.
+-- Finds the oldest entry of an output that was received at or after a time. Writes nothing. Halves
+-- the range of sequences, which may have holes: at most 53 steps, as they are below 2^53.
 -- KEYS: output, stream. ARGV: time in microseconds.
--- Answers {{entry} or {} if there is none, when the newest entry that retention took was received, when the oldest that is left
--- was received}; times in microseconds, 0 = there is none.
+-- Returns three values: {entry}, or {} if there is none; the time of receipt of the newest entry
+-- that retention removed; and that of the oldest kept entry. Times are in microseconds; 0 = no such
+-- entry.
 local wanted = tonumber(ARGV[1])
 local function first_from(number)
   return redis.call('XRANGE', KEYS[1], string.format('%.0f', number) .. '-0', '+', 'COUNT', 1)[1]
@@ -19,11 +20,11 @@ local first = first_from(0)
 local oldest = first and received(first) or 0
 local state = redis.call('HMGET', KEYS[2], 'trimmed_until', 'trimmed', 'received')
 local taken = tonumber(state[1] or 0)
-if taken == 0 and tonumber(state[2] or 0) > 0 then -- taken by an earlier version, which noted no time
+if taken == 0 and tonumber(state[2] or 0) > 0 then -- by an earlier version, which noted no time
   taken = first and oldest or tonumber(state[3] or 0)
 end
 if not newest or received(newest) < wanted then return { {}, text(taken), text(oldest) } end
--- From number `high` on, `found` comes first; below `low` all are too early.
+-- `found` is the first entry from sequence `high` on; all entries below `low` are too early.
 local found = newest
 local low, high = number_of(first), number_of(newest)
 while low < high do

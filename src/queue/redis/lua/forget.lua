@@ -1,14 +1,18 @@
--- Keeps of an unregistered stream, once nothing of it waits, only what stops its numbers from being given out twice; and
--- forgets the streams with the lowest numbers where too many are remembered. Whoever runs it: it goes by what it reads.
--- KEYS: gone, removed, counts, purge marks, stream; then the records of remembered streams, the lowest numbers first.
--- ARGV: stream id, most remembered streams; then the ids of those records.
--- Answers 1 if the stream is not in `gone` any more, else 0.
+-- Reduces the record of an unregistered stream without waiting frames to the fields that keep its
+-- sequences from being issued twice. If too many streams are remembered, forgets those with the
+-- lowest sequences. Any caller may run it: the script checks the stored state itself.
+-- KEYS: gone, removed, counts, purge marks, stream; then the records of remembered streams, the
+--       lowest sequences first.
+-- ARGV: stream id, maximum remembered streams; then the ids of those records.
+-- Returns 1 if the stream is not in `gone` any more, else 0.
 --
--- `removed` has each stream by its last number. Where one is forgotten, `forgotten` rises to its number at least, and ids
--- that are not known begin behind that. SREM is the first write: a Redis at its memory limit allows it and what follows.
+-- `removed` has each stream by its last sequence. When one is forgotten, `forgotten` rises to at
+-- least its sequence, and unknown ids start after that. SREM is the first write: a Redis at its
+-- memory limit allows it and what follows.
 local function text(number) return string.format('%.0f', number) end
 local f = redis.call('HMGET', KEYS[5], 'removed', 'seq', 'fin', 'settings', 'revision', 'epoch')
--- Numbers go on no faster, and times not back; and it is known until when frames were removed.
+-- These fields are kept: the pace of its sequences, its last time of receipt, and the time up to
+-- which entries were removed.
 local lasting = { 'paced', 'received', 'trimmed_until' }
 local kept = redis.call('HMGET', KEYS[5], unpack(lasting))
 if f[1] == '1' and f[2] ~= f[3] then return 0 end
@@ -28,7 +32,7 @@ for k = 6, #KEYS do records[ARGV[k - 3]] = KEYS[k] end
 for _ = 1, redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[2]) do
   local lowest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
   local record = records[lowest[1]]
-  if not record then break end -- the next call names it
+  if not record then break end -- the next call passes its record
   local counts = redis.call('HMGET', KEYS[3], 'forgotten', 'forgotten_revision')
   local revision = tonumber(redis.call('HGET', record, 'revision') or 0)
   redis.call('ZREM', KEYS[2], lowest[1])

@@ -1,23 +1,26 @@
--- Takes members' answers to deliveries, each decided by itself.
+-- Applies members' answers to deliveries; each is decided by itself.
 -- KEYS: as in group_common.lua.
--- ARGV: time to settle an exhausted frame (ms); from how long a frame is handled slowly, and the most frames that a window holds;
---       then for each answer: verdict ("a" acknowledge, "r" retry, "g" give up, "e" extend), stream, sequence (16 digits),
---       attempt, generation, incarnation, span (ms; "" = the group's own), message.
--- Answers nil without a group, else for each: {"done", deadline (ms; 0 = none)}, {"before"}, {"stale"}, {"rejected"} to an
--- extension, {"ended", how (group_settle.lua)}, or {"exhausted", attempt, "1" if rejected for good, message, letter it was
--- replayed from}.
+-- ARGV: time to give an exhausted frame up (ms); the time above which a frame is slow, and the
+--       maximum window; then for each answer: action ("a" acknowledge, "r" retry, "g" give up, "e"
+--       extend), stream, sequence (16 digits), attempt, generation, incarnation, span (ms; "" = the
+--       group's own), message.
+-- Returns nil without a group, else for each: {"done", deadline (ms; 0 = none)}, {"before"},
+-- {"stale"}, {"rejected"} for an extension, {"ended", how (group_remove.lua)}, or {"exhausted",
+-- attempt, "1" if rejected for good, message, letter it was replayed from}.
 local about = redis.call('HMGET', ABOUT, 'incarnation', 'ack_ms', 'attempts', 'min_ms', 'max_ms')
 if not about[1] then return false end
 local ack_ms, attempts = tonumber(about[2]), tonumber(about[3])
 local min_ms, max_ms = tonumber(about[4]), math.max(tonumber(about[4]), tonumber(about[5]))
 local slow_ms, most_window = tonumber(ARGV[2]), tonumber(ARGV[3])
 
--- The first write, of a field that is never there: a Redis at its memory limit allows it and what follows.
+-- The first write, of a field that never exists: a Redis at its memory limit allows it and what
+-- follows.
 redis.call('HDEL', ABOUT, '-')
 local answers, acknowledged = {}, 0
 
--- A member's window is what it handles in about a second: it grows with each frame that comes back soon while the member has
--- use for it, and shrinks with each that comes late while others could have handled it.
+-- A member's window is the number of frames that it handles in about a second: it grows with each
+-- frame that is acknowledged soon while the member uses its window, and shrinks with each slow
+-- frame while the group has other members.
 local function note_pace(member, given)
   local seat = redis.call('HMGET', MEMBERS, 'f:' .. member, 'w:' .. member)
   if not seat[1] then return end
@@ -46,7 +49,7 @@ for a = 4, #ARGV, 8 do
     local ended = redis.call('ZSCORE', ENDED, key)
     if ended then
       answer = { 'ended', tonumber(ended) % 4 }
-    else -- one that was replayed may lie ahead of the group
+    else -- a replayed frame may be after the group's position
       answer = { tonumber(seq) >= tonumber(at[1]) and 'stale' or 'before' }
     end
   else
@@ -59,7 +62,7 @@ for a = 4, #ARGV, 8 do
         note_pace(holder, given)
         local session = has_gaps and redis.call('HGET', MEMBERS, 's:' .. holder)
         if session then
-          -- Its stream's gaps below it were sent before it, on the same call.
+          -- The gaps of its stream below it were sent before it, in the same call.
           take_runs(session .. ':' .. id, function(_, last, why) return why < AGAIN and last < tonumber(seq) end)
         end
         free(holder, size)
@@ -69,13 +72,13 @@ for a = 4, #ARGV, 8 do
     elseif verdict == 'e' then
       if state == 'r' or state == 'x' then
         answer = { 'rejected' }
-      else -- where nobody has it any more, it comes again that much later
+      else -- if no member has the frame any more, this delays its next delivery
         local due = now + (span == '' and ack_ms or tonumber(span))
         redis.call('ZADD', DUE, text(due), key)
         answer = { 'done', due }
       end
     elseif state == 'x' or (state == 'r' and verdict ~= 'g') then
-      answer = { 'done', 0 } -- rejected before; giving it up holds also then
+      answer = { 'done', 0 } -- it was rejected before: only giving it up still has an effect
     else
       local given_up = verdict == 'g'
       local wait, after = 0, given_up and 'x' or 'r'
@@ -89,7 +92,7 @@ for a = 4, #ARGV, 8 do
       write(key, attempt, after, size, given, '', message)
       redis.call('ZADD', DUE, text(now + wait), key)
       if state == 'h' then
-        -- Its hands are free, and it is no slower for it.
+        -- The member has room again; its window does not change.
         if redis.call('HEXISTS', MEMBERS, 'f:' .. holder) == 1 then
           redis.call('HSET', MEMBERS, 'l:' .. holder, text(now))
         end

@@ -1,22 +1,25 @@
--- Gives frames to a member: first those that are due again, then new ones.
+-- Delivers frames to a member: first those that are due again, then new ones.
 --
 -- KEYS: as in group_common.lua.
--- ARGV: member, session, revision, most frames and bytes of the member, most frames now, time to live (ms), most due frames
---       looked at, most exhausted ones, time to settle them (ms), incarnation, "1" if the member's window bounds its frames, too,
---       gaps that its client has taken; for each of these: stream, from, to; then for each offered stream: id, "1" to begin there,
---       the position, entries lost before it, candidates; and for each of these: sequence, bytes, "1" to skip, mark, and the runs
---       of numbers that are passed over with it, as in group_common.lua.
--- Answers {"gone"}, {"replaced"}, {"lapsed"}, {"changed", revision}, or
--- {"ok", generation, member's frames, time to the next due frame (ms; -1 = none), deliveries, exhausted, streams, gaps}:
--- a delivery is {stream:sequence, attempt, deadline (ms), letter it was replayed from, generation of its stream, time to the
--- deadline (ms)}, an exhausted frame {stream:sequence, attempt, "1" if rejected, message, letter}, a stream {word, position, mark}
--- with the words "at", "moved", "unknown", "owned", "later"; gaps that nobody has told are {stream, runs}.
-local PAUSE_MS = 500       -- between two times that a window is widened because nobody else has room
-local BUSY_MS = 2000       -- who acknowledged a frame within this goes on to
-local PRESENT_MS = 3000    -- who claimed within this claims again: a member looks once a second
-local NEIGHBOURS = 50      -- of more members, so many are asked whether they have room
-local GAP_STREAMS = 16     -- most streams whose untold gaps are handed out at once
-local BACK_MS = 1000       -- a clock that went back by less is not corrected
+-- ARGV: member, session, revision, maximum frames and bytes of the member, maximum frames now, time
+--       to live (ms), maximum due frames to consider, maximum exhausted ones, time to give them up
+--       (ms), incarnation, "1" if the member's window also bounds its frames, number of gaps that
+--       its client received; for each of these: stream, from, to; then for each stream with
+--       candidates: id, "1" to start there, the position, entries lost before it, number of
+--       candidates; and for each of these: sequence, bytes, "1" to skip, the sampler's state, and
+--       the ranges that are skipped with it, as in group_common.lua.
+-- Returns {"gone"}, {"replaced"}, {"lapsed"}, {"changed", revision}, or {"ok", generation, member's
+-- frames, time to the next due frame (ms; -1 = none), deliveries, exhausted, streams, gaps}: a
+-- delivery is {stream:sequence, attempt, deadline (ms), letter it was replayed from, generation of
+-- its stream, time to the deadline (ms)}, an exhausted frame {stream:sequence, attempt, "1" if
+-- rejected, message, letter}, a stream {word, position, sampler} with the words "at", "moved",
+-- "unknown", "owned", "later"; gaps that were not sent are {stream, ranges}.
+local PAUSE_MS = 500       -- minimum time between two increases of a window
+local BUSY_MS = 2000       -- a member that answered within this time is expected to answer again
+local PRESENT_MS = 3000    -- the same for claims: a member claims once a second
+local NEIGHBOURS = 50      -- maximum number of members that are checked for room
+local GAP_STREAMS = 16     -- maximum number of streams whose unsent gaps are returned at once
+local BACK_MS = 1000       -- if the clock went back by less, stored times are not corrected
 
 local me, session = ARGV[1], ARGV[2]
 local max_frames, max_bytes, most = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -36,10 +39,10 @@ local window, grown = tonumber(seat[4] or 1), tonumber(seat[5] or 0)
 local paced = ARGV[12] == '1' and not affine
 if not paced then window = max_frames end
 
--- The first write: a Redis at its memory limit refuses it, and so all.
+-- The first write: a Redis at its memory limit refuses it, and with it everything.
 redis.call('ZADD', ALIVE, text(now + tonumber(ARGV[7])), me)
 
--- What is reckoned with a clock that was set back since goes back with it.
+-- If the clock was set back, the times that were computed from it move back by as much.
 local seen = tonumber(about[8] or 0)
 if now + BACK_MS < seen then
   for _, times in ipairs({ DUE, ALIVE }) do
@@ -63,15 +66,15 @@ local function release(holder, size)
   end
 end
 
--- Members that nobody has heard of for too long are away.
+-- Members whose membership expired have left.
 local over = redis.call('ZRANGEBYSCORE', ALIVE, '-inf', text(now))
 if #over > 0 then
   local gone = {}
   for _, member in ipairs(over) do gone[member] = true end
-  go_away(gone, ack_ms)
+  end_calls(gone, ack_ms)
 end
 
--- Whether another member will soon take what this one leaves.
+-- Reports whether another member will soon claim the frames that this one leaves.
 local function others_have_room()
   for _, member in ipairs(redis.call('ZRANDMEMBER', ALIVE, NEIGHBOURS)) do
     if member ~= me then
@@ -91,7 +94,7 @@ local function room(size)
   if #deliveries >= most or my_frames >= max_frames or (my_frames > 0 and my_bytes + size > max_bytes) then return false end
   if my_frames >= window and (now - grown >= PAUSE_MS or grown > now) then
     if others_have_room() then
-      grown = now -- not asked again at once
+      grown = now -- so that the next frames do not ask again
     else
       window, grown = window * 2, now
     end
@@ -122,8 +125,8 @@ local function give(key, id, attempt, size, message, letter)
   deliveries[#deliveries + 1] = { key, attempt, now + ack_ms, letter, generations[id], ack_ms }
 end
 
--- Whoever has one that is due has run out of time. All of them first: a stream whose owner is away goes to another member with
--- its frames in order.
+-- The ack deadlines of these frames have passed. All of them are released first, so that a stream
+-- whose owner has left goes to another member with its frames in order.
 local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', text(now), 'LIMIT', 0, ARGV[8])
 for _, key in ipairs(due) do
   local attempt, state, size, given, holder, message = read(redis.call('HGET', PENDING, key))
@@ -160,10 +163,10 @@ for _ = 1, tonumber(ARGV[13]) do
   a = a + 3
 end
 local gaps = {}
-if redis.call('EXISTS', UNTOLD) == 1 then
-  for _, id in ipairs(redis.call('HRANDFIELD', UNTOLD, GAP_STREAMS)) do
-    local runs = redis.call('HGET', UNTOLD, id)
-    redis.call('HDEL', UNTOLD, id)
+if redis.call('EXISTS', UNSENT) == 1 then
+  for _, id in ipairs(redis.call('HRANDFIELD', UNSENT, GAP_STREAMS)) do
+    local runs = redis.call('HGET', UNSENT, id)
+    redis.call('HDEL', UNSENT, id)
     local mine = string.gsub(runs, '%-(%d+);', function(why)
       return '-' .. text(tonumber(why) % AGAIN + AGAIN) .. ';'
     end)
@@ -182,7 +185,7 @@ while a <= #ARGV do
   local first = a + 5
   a = first + count * 5
   local at = redis.call('HMGET', POSITIONS, 'n:' .. id, 'k:' .. id)
-  local position, mark = at[1], at[2] or ''
+  local position, sampler = at[1], at[2] or ''
   if not position and begin then
     position = from
     redis.call('HSET', POSITIONS, 'n:' .. id, from, 'g:' .. id, about[2])
@@ -191,9 +194,9 @@ while a <= #ARGV do
   if not position then
     streams[#streams + 1] = { 'unknown', 0, '' }
   elseif position ~= from then
-    streams[#streams + 1] = { 'moved', tonumber(position), mark }
+    streams[#streams + 1] = { 'moved', tonumber(position), sampler }
   elseif owner ~= me and owner ~= '' then
-    streams[#streams + 1] = { 'owned', tonumber(position), mark }
+    streams[#streams + 1] = { 'owned', tonumber(position), sampler }
   elseif affine and adopted and owner == '' then
     streams[#streams + 1] = { 'later', 0, '' }
   else
@@ -211,7 +214,7 @@ while a <= #ARGV do
         give(id .. ':' .. string.format('%016.0f', seq), id, 1, size, '', '')
         pending, delivered = pending + 1, seq
       end
-      next, mark = seq + 1, ARGV[c + 3]
+      next, sampler = seq + 1, ARGV[c + 3]
       for from, to, why in string.gmatch(ARGV[c + 4], '(%d+)%-(%d+)%-(%d+);') do
         local grown
         passed, grown = add_run(passed or redis.call('HGET', GAPS, field) or '', tonumber(from), tonumber(to), tonumber(why))
@@ -222,8 +225,8 @@ while a <= #ARGV do
     if next ~= tonumber(position) then
       lost = lost + missing
       redis.call('HSET', POSITIONS, 'n:' .. id, text(next))
-      if mark ~= '' then
-        redis.call('HSET', POSITIONS, 'k:' .. id, mark)
+      if sampler ~= '' then
+        redis.call('HSET', POSITIONS, 'k:' .. id, sampler)
       elseif at[2] then
         redis.call('HDEL', POSITIONS, 'k:' .. id)
       end
@@ -232,7 +235,7 @@ while a <= #ARGV do
         if adopt(id) then adopted = true end
       end
     end
-    streams[#streams + 1] = { 'at', next, mark }
+    streams[#streams + 1] = { 'at', next, sampler }
   end
 end
 

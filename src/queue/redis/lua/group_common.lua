@@ -1,14 +1,16 @@
--- What the scripts of consumer groups share; it stands before each of them.
+-- Shared code of the scripts of consumer groups; it precedes each of them.
 --
--- A pending frame is "attempt state bytes@given holder message": `given` is when it was given to its holder (ms, 0 = to nobody).
--- States: h a member holds it, w it waits for a member, r it was rejected and waits, x it was rejected for good.
+-- A pending frame is "attempt state bytes@given holder message": `given` is the time at which
+-- it was delivered to its holder (ms, 0 = to nobody). States: h a member holds it, w it waits for a
+-- member, r it was rejected and waits, x it was rejected for good.
 --
--- A member has `f:` frames and `b:` bytes as long as it holds any, or has a call; `s:` is the session of its call. Without one
--- it is away: its frames stay its own until their ack deadlines.
-local ABOUT, POSITIONS, PENDING, DUE, MEMBERS, ALIVE, LETTERS, GAPS, UNTOLD, ENDED = unpack(KEYS)
+-- In MEMBERS, `f:` is the number of a member's frames and `b:` that of their bytes, as long as it
+-- has frames or a call; `s:` is the session of its call. A member without a call has left: it keeps
+-- its frames until their ack deadlines.
+local ABOUT, POSITIONS, PENDING, DUE, MEMBERS, ALIVE, LETTERS, GAPS, UNSENT, ENDED = unpack(KEYS)
 local function text(number) return string.format('%.0f', number) end
 
--- A group's etag: every change of the settings and every seek raises its version by one.
+-- Returns a group's etag: every change of the settings and every seek raises its version by one.
 local function etag(incarnation, revision, generation) return incarnation .. '-' .. text(revision + generation) end
 
 local clock = redis.call('TIME')
@@ -24,18 +26,20 @@ local function write(key, attempt, state, size, given, holder, message)
     text(attempt) .. ' ' .. state .. ' ' .. text(size) .. '@' .. text(given) .. ' ' .. holder .. ' ' .. message)
 end
 
--- Gaps are runs of numbers, "from-to-reason;" one after the other: in GAPS by the session whose call tells them and the stream, in
--- UNTOLD by the stream, told by nobody. A reason from AGAIN on is of a run that was another session's before.
+-- Gaps are ranges of sequences, stored as "from-to-reason;" one after the other. GAPS has those
+-- that a call must send, by its session and the stream; UNSENT has those that no call has taken, by
+-- stream. AGAIN is added to the reason of a range that another session had before.
 local AGAIN = 1000
-local LONGEST_RUN = 64   -- characters of one, at least
-local MAX_GAPS = 10000 -- runs of a group; beyond, its streams wait until some are taken
+local LONGEST_RUN = 64   -- an upper bound of the length of one range
+local MAX_GAPS = 10000 -- maximum number of ranges of a group; at the maximum, its streams wait
 
 local function count_runs(value)
   local _, count = string.gsub(value, ';', '')
   return count
 end
 
--- Adds runs to a text of such; answers it, and by how many it grew. What goes on where the text ends makes it no longer.
+-- Adds a range to a text of ranges; returns the text, and by how many ranges it grew. A range that
+-- continues the last one extends it.
 local function add_run(value, from, to, reason)
   local first, last, why = string.match(string.sub(value, -LONGEST_RUN), '(%d+)%-(%d+)%-(%d+);$')
   if first and tonumber(last) + 1 == from and tonumber(why) == reason then
@@ -45,13 +49,13 @@ local function add_run(value, from, to, reason)
   return value .. text(from) .. '-' .. text(to) .. '-' .. text(reason) .. ';', 1
 end
 
-local function add_untold(id, from, to, reason)
-  local value, grown = add_run(redis.call('HGET', UNTOLD, id) or '', from, to, reason)
-  redis.call('HSET', UNTOLD, id, value)
+local function add_unsent(id, from, to, reason)
+  local value, grown = add_run(redis.call('HGET', UNSENT, id) or '', from, to, reason)
+  redis.call('HSET', UNSENT, id, value)
   if grown > 0 then redis.call('HINCRBY', ABOUT, 'gap_runs', grown) end
 end
 
--- Takes runs off a field of GAPS: those that `is_taken` says so of.
+-- Removes from a field of GAPS the ranges for which `is_taken` returns true.
 local function take_runs(field, is_taken)
   local value = redis.call('HGET', GAPS, field)
   if not value then return end
@@ -71,12 +75,12 @@ local function take_runs(field, is_taken)
   if taken > 0 then redis.call('HINCRBY', ABOUT, 'gap_runs', text(0 - taken)) end
 end
 
--- What sessions had to tell, and may not have told, is nobody's.
+-- Makes the gaps that sessions may not have sent available to all.
 local function abandon(sessions)
   for _, field in ipairs(redis.call('HKEYS', GAPS)) do
     local session, id = string.match(field, '^(%d+):(.*)$')
     if sessions[session] then
-      redis.call('HSET', UNTOLD, id, (redis.call('HGET', UNTOLD, id) or '') .. redis.call('HGET', GAPS, field))
+      redis.call('HSET', UNSENT, id, (redis.call('HGET', UNSENT, id) or '') .. redis.call('HGET', GAPS, field))
       redis.call('HDEL', GAPS, field)
     end
   end
@@ -87,7 +91,7 @@ local function forget_member(member)
     'g:' .. member, 'l:' .. member, 'p:' .. member)
 end
 
--- A member has a frame less. One that is away is forgotten with its last frame.
+-- Notes that a member has one frame less. A member that has left is forgotten with its last frame.
 local function free(holder, size)
   if redis.call('HEXISTS', MEMBERS, 'f:' .. holder) == 0 then return end
   local left = redis.call('HINCRBY', MEMBERS, 'f:' .. holder, -1)
@@ -95,8 +99,9 @@ local function free(holder, size)
   if left <= 0 and redis.call('HEXISTS', MEMBERS, 's:' .. holder) == 0 then forget_member(holder) end
 end
 
--- Ends the calls of members: their frames stay their own until the deadlines, or for one ack deadline, whichever is sooner.
-local function go_away(members, ack_ms)
+-- Ends the calls of members. The members keep their frames until the frames' deadlines, for at most
+-- one ack deadline.
+local function end_calls(members, ack_ms)
   local held, sessions = false, {}
   for member in pairs(members) do
     sessions[redis.call('HGET', MEMBERS, 's:' .. member) or ''] = true
@@ -115,7 +120,7 @@ local function go_away(members, ack_ms)
   end
 end
 
--- Takes a frame off.
+-- Removes a frame.
 local function drop(key)
   redis.call('HDEL', PENDING, key)
   redis.call('ZREM', DUE, key)

@@ -1,7 +1,9 @@
--- Reads all that is stored of a group, of one moment. A script and no transaction: see page.lua.
+-- Reads all stored state of a group at one moment. A script and not a transaction: see page.lua.
 -- KEYS: as in group_common.lua.
--- Answers about, positions, names of pending frames, members, alive, the time in seconds and microseconds, and when the longest
--- outstanding frame was given (ms; 0 = none): of the group, then of each member that has one, after its name.
+-- Returns about, positions, names of pending frames, members, alive, the time in seconds and
+-- microseconds, and pairs of a name and the time at which the longest outstanding frame was
+-- delivered (ms; 0 = none): first the pair of the group, then one for each member that has such a
+-- frame.
 local names, oldest, by_member = {}, 0, {}
 local all = redis.call('HGETALL', PENDING)
 for i = 1, #all, 2 do

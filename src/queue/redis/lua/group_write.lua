@@ -1,10 +1,13 @@
--- Makes a consumer group, changes it, moves it, or has it forget streams. All keys of a group share its hash tag.
+-- Creates a consumer group, changes it, moves it, or makes it forget streams. All keys of a group
+-- share its hash tag.
 -- KEYS: as in group_common.lua.
--- ARGV: what ("create", "update", "seek", "drop"), expected etag or "", settings, ack deadline (ms), most attempts,
---       most outstanding frames, affinity, shortest and longest back-off (ms), incarnation and start of a new one; then for each stream: id, the
---       new position ("" = forget the stream), with "drop" the last number that is gone ("" = unknown), a space, and the reason to
---       tell what the group had not come to, else "".
--- Answers {"ok"}, {"exists"}, {"unknown"} or {"mismatch", incarnation, version}: see group_common.lua.
+-- ARGV: what ("create", "update", "seek", "drop"), expected etag or "", settings, ack deadline
+--       (ms), maximum attempts, maximum outstanding frames, affinity, minimum and maximum back-off
+--       (ms), incarnation and start of a new one; then for each stream: id, the new position ("" =
+--       forget the stream), and, with "drop", one text: the last removed sequence ("" = unknown), a
+--       space, and the reason of the gaps over frames that were not acknowledged; else "".
+-- Returns {"ok"}, {"exists"}, {"unknown"} or {"mismatch", incarnation, version}: see
+-- group_common.lua.
 local what = ARGV[1]
 local about = redis.call('HMGET', ABOUT, 'revision', 'generation', 'incarnation')
 local revision, generation = tonumber(about[1] or 0), tonumber(about[2] or 0)
@@ -36,8 +39,8 @@ for a = 12, #ARGV, 3 do
   if what == 'drop' then
     local at, head, why = tonumber(redis.call('HGET', POSITIONS, 'n:' .. id)), string.match(ARGV[a + 2], '^(%d*) (%d+)$')
     head = tonumber(head)
-    -- A group that is further is at work on what was published since. Where too many gaps wait to be told, this one's position
-    -- waits with them.
+    -- A group that has advanced further already reads frames from after the removal. If too many
+    -- gaps wait to be sent, the position is kept for now.
     holds = at and not (head and at > head + 1)
       and tonumber(redis.call('HGET', ABOUT, 'gap_runs') or 0) < MAX_GAPS
     if holds then
@@ -48,12 +51,12 @@ for a = 12, #ARGV, 3 do
       end
       table.sort(lost)
       for _, seq in ipairs(lost) do
-        if seq < at then add_untold(id, seq, seq, tonumber(why)) end
+        if seq < at then add_unsent(id, seq, seq, tonumber(why)) end
       end
-      if head and at <= head then add_untold(id, at, head, tonumber(why)) end
+      if head and at <= head then add_unsent(id, at, head, tonumber(why)) end
     end
   end
-  -- An update begins where there is no position, and moves none.
+  -- An update sets positions only where there are none.
   if holds and (what ~= 'update' or next == '' or redis.call('HEXISTS', POSITIONS, 'n:' .. id) == 0) then
     chosen[id] = true
     redis.call('HDEL', POSITIONS, 'd:' .. id, 'k:' .. id)
@@ -66,8 +69,8 @@ for a = 12, #ARGV, 3 do
 end
 local lost = 0
 if what ~= 'create' and #ARGV >= 12 then
-  if what ~= 'drop' then -- it reads them again, or wants no more of them
-    for _, hash in ipairs({ GAPS, UNTOLD }) do
+  if what ~= 'drop' then -- the group reads these streams again, or no longer
+    for _, hash in ipairs({ GAPS, UNSENT }) do
       for _, field in ipairs(redis.call('HKEYS', hash)) do
         if chosen[string.match(field, '([^:]+)$')] then
           redis.call('HINCRBY', ABOUT, 'gap_runs', text(0 - count_runs(redis.call('HGET', hash, field))))
@@ -86,6 +89,6 @@ if what ~= 'create' and #ARGV >= 12 then
     end
   end
 end
--- A dropped stream's output is gone, also for those who had not acknowledged it.
+-- Frames of a dropped stream that were not acknowledged are lost, since its output is removed.
 if what == 'drop' and lost > 0 then redis.call('HINCRBY', ABOUT, 'lost', lost) end
 return { 'ok' }

@@ -1,7 +1,7 @@
--- Counts what is kept of an output. Numbers have no holes but where a backend lost data, so that counting is arithmetic
--- nearly always.
--- KEYS: stream, output.  ARGV: number to count from.
--- Answers {oldest, head, entries from that number on}.
+-- Counts the kept entries of an output. Sequences have holes only where a backend lost data, so a
+-- subtraction is nearly always enough.
+-- KEYS: stream, output.  ARGV: sequence to count from.
+-- Returns {oldest, head, entries from that sequence on}.
 local ends = redis.call('HMGET', KEYS[1], 'fin', 'floor')
 local head = math.max(tonumber(ends[1] or 0), tonumber(ends[2] or 0))
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)

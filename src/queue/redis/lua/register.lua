@@ -1,8 +1,9 @@
 -- Registers a stream (ARGV[3] = ""), or replaces its settings if its etag is ARGV[3].
 -- KEYS: stream, streams, gone, feed, counts, removed.
--- ARGV: stream id, settings, expected etag, most frames and bytes that may wait and whether the oldest are dropped ("1", "0"),
---       each "" where the settings do not say, most feed entries, incarnation of a new one.
--- Answers {"ok"}, {"exists"}, {"unknown"} or {"stale", incarnation, revision}.
+-- ARGV: stream id, settings, expected etag, maximum frames and bytes that may wait and whether the
+--       oldest are dropped ("1", "0"), each "" where the settings do not say, maximum feed entries,
+--       incarnation of a new one.
+-- Returns {"ok"}, {"exists"}, {"unknown"} or {"mismatch", incarnation, revision}.
 local function text(number) return string.format('%.0f', number) end
 local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'queued_bytes',
   'incarnation')
@@ -11,13 +12,14 @@ if ARGV[3] == '' then
   if known then return { 'exists' } end
 elseif not known then
   return { 'unknown' }
-elseif ARGV[3] ~= (f[8] or '0') .. '-' .. text(revision) then
-  return { 'stale', f[8] or '0', revision }
+elseif ARGV[3] ~= f[8] .. '-' .. text(revision) then
+  return { 'mismatch', f[8], revision }
 end
 local clock = redis.call('TIME')
 local now = text(clock[1] * 1000000 + clock[2])
 local counts = redis.call('HMGET', KEYS[5], 'base', 'forgotten', 'forgotten_revision', 'base_epoch', 'base_paced')
--- Never one that was given out before, also where a failover lost writes: workers go by it when they decide what to show.
+-- A revision is never issued twice, even if a failover lost writes: workers use it to decide which
+-- settings apply.
 revision = math.max(revision + 1, tonumber(counts[3] or 0) + 1, clock[1] * 1000000 + clock[2])
 local before = known and redis.call('HSTRLEN', KEYS[1], 'settings') or 0
 redis.call('HSET', KEYS[1], 'settings', ARGV[2], 'revision', text(revision), 'updated', now)
@@ -30,14 +32,16 @@ if not known then
   redis.call('HSET', KEYS[1], 'removed', '0', 'created', now, 'incarnation', ARGV[8])
   local seq, fin = tonumber(f[3] or 0), tonumber(f[4] or 0)
   if f[3] then
-    -- It was here: numbers go on, counters begin anew. What still waits of it is counted as accepted, to be removed.
+    -- It was registered before: sequences continue, counters start from zero. Frames that still
+    -- wait count as accepted in the new counters, and as removed once they leave the queue.
     local queued = seq - tonumber(f[5] or 0) - (fin - tonumber(f[6] or 0))
     redis.call('HDEL', KEYS[1], 'base', 'failed', 'dropped', 'purged', 'deleted', 'trimmed', 'duplicates', 'failing',
       'published_bytes', 'over_budget', 'over_budget_in_row')
     redis.call('HSET', KEYS[1], 'leapt', text(seq - queued), 'fin_leapt', text(fin), 'accepted_bytes', f[7] or '0')
   else
-    -- Numbers begin behind all that can have been given out under this id: by a stream that was removed and is forgotten,
-    -- in a store that was emptied under living servers, or by a stream that a failover lost with its registration.
+    -- Sequences start after all that can have been issued under this id: by a stream that was
+    -- removed and is forgotten, in a store that was emptied while servers ran, or by a stream that
+    -- a failover lost with its registration.
     local base, forgotten = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
     seq = math.max(base, forgotten)
     local start = text(seq)
@@ -46,7 +50,8 @@ if not known then
     if forgotten > 0 then redis.call('HSET', KEYS[1], 'floor', text(forgotten)) end
     if base > forgotten then redis.call('HSET', KEYS[1], 'base', start) end
   end
-  -- If the epoch is higher, the first number leaps (see accept.lua). It is given out later than now.
+  -- If the partition's epoch is higher than the one set here, the first sequence jumps (see
+  -- accept.lua). No sequence is issued before now, so the pace begins now.
   redis.call('HSETNX', KEYS[1], 'epoch', counts[4] or '0')
   redis.call('HSETNX', KEYS[1], 'paced', text(math.max(tonumber(now), tonumber(counts[5] or 0))))
   redis.call('HSETNX', KEYS[5], 'base_paced', now)

@@ -1,5 +1,5 @@
--- Ends a lease: the holder's own (ARGV: fence, ""), or a dead worker's (ARGV: "", worker), whose name stays: its
--- successor is to know that it did not give back what it had in work.
+-- Ends a lease: the holder's own (ARGV: fence, ""), or that of a crashed worker (ARGV: "", worker),
+-- whose name stays: its successor must know that it did not finish its frames.
 -- KEYS: lease, holder, report.
 local own = ARGV[1] ~= '' and redis.call('GET', KEYS[1]) == ARGV[1]
 local dead = ARGV[2] ~= '' and redis.call('GET', KEYS[2]) == ARGV[2]

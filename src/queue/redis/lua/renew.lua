@@ -1,4 +1,4 @@
--- Holds a lease for another term and leaves a report.
+-- Renews a lease for another term and stores a report.
 -- KEYS: lease, report.  ARGV: fence, term in milliseconds, report.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -1,12 +1,12 @@
 -- Removes the oldest entries of an output, with their payloads.
 -- KEYS: lease, stream, output, counts; then the entries' payloads.
--- ARGV: fence, revision of the settings that say so ("" = any), first sequence to keep, entries to remove, their bytes,
---       oldest sequence, when the newest of them was received.
--- Answers nil if the lease is lost, {"stale", revision} if the settings are others by now, else the number of entries
--- removed: 0 if the output is not what the caller saw.
+-- ARGV: fence, revision of the settings that the caller read ("" = any), first sequence to keep,
+--       entries to remove, their bytes, oldest sequence, time of receipt of the newest of them.
+-- Returns nil if the lease is lost, {"changed", revision} if the settings were changed, else the
+-- number of entries removed: 0 if the output is not as the caller read it.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 local revision = redis.call('HGET', KEYS[2], 'revision') or '0'
-if ARGV[2] ~= '' and revision ~= ARGV[2] then return { 'stale', tonumber(revision) } end
+if ARGV[2] ~= '' and revision ~= ARGV[2] then return { 'changed', tonumber(revision) } end
 local oldest = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)
 if #oldest == 0 or oldest[1][1] ~= ARGV[6] .. '-0' then return 0 end
 redis.call('XTRIM', KEYS[3], 'MINID', '=', ARGV[3] .. '-0')

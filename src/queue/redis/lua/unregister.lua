@@ -1,22 +1,22 @@
--- Unregisters a stream, if its etag is ARGV[2] where that is not "".
--- KEYS: stream, streams, gone, feed, counts, publishers, output, old outputs, the output's name among them, work queue,
---       purge marks; then the dedup keys of all its publishers.
--- ARGV: stream id, expected etag, the revision that the caller read, most feed entries, what stays of the settings,
---       what the lease holder is told of frames that wait.
--- Answers {"ok", last sequence, frames that wait, entries kept, dead letters kept}, {"unknown"}, {"stale", incarnation, revision},
--- or {"again"} if the stream is not what the caller read.
+-- Unregisters a stream; if ARGV[2] is not "", only if that is its etag.
+-- KEYS: stream, streams, gone, feed, counts, publishers, output, old outputs, the new key of the
+--       output, work queue, purge marks; then the dedup keys of all its publishers.
+-- ARGV: stream id, expected etag, the revision that the caller read, maximum feed entries, the
+--       settings that are remembered, the purge reason of frames that wait.
+-- Returns {"ok", last sequence, frames that wait, entries kept, dead letters kept}, {"unknown"},
+-- {"mismatch", incarnation, revision}, or {"again"} if the stream is not as the caller read it.
 --
--- The output is moved away in the moment in which the stream goes: no reader finds it under this id any more, also when
--- the id is registered again. The stream's last number becomes its floor: frames up to it that still wait are marked for
--- the lease holder, and finish.lua publishes none of them. Dead letters up to the floor are not read any more either,
--- however many there are; the lease holder removes them.
+-- The output is renamed in the same step as the stream is removed: no reader finds it under this id
+-- any more, even if the id is registered again. The stream's last sequence becomes its floor:
+-- frames up to it that still wait are marked for the lease holder, and finish.lua publishes none of
+-- them. Dead letters up to the floor are not read any more either, however many there are; the
+-- lease holder removes them.
 --
 -- UNLINK is the first write: a Redis at its memory limit allows it and what follows.
 local f = redis.call('HMGET', KEYS[1], 'removed', 'revision', 'seq', 'fin', 'leapt', 'fin_leapt', 'received', 'dead',
   'incarnation')
 if f[1] ~= '0' then return { 'unknown' } end
-local incarnation = f[9] or '0'
-if ARGV[2] ~= '' and ARGV[2] ~= incarnation .. '-' .. f[2] then return { 'stale', incarnation, tonumber(f[2]) } end
+if ARGV[2] ~= '' and ARGV[2] ~= f[9] .. '-' .. f[2] then return { 'mismatch', f[9], tonumber(f[2]) } end
 if ARGV[3] ~= f[2] or redis.call('SCARD', KEYS[6]) ~= #KEYS - 11 then return { 'again' } end
 redis.call('UNLINK', KEYS[6])
 for k = 12, #KEYS do redis.call('UNLINK', KEYS[k]) end
@@ -32,7 +32,7 @@ if kept > 0 then
 else
   redis.call('UNLINK', KEYS[7])
 end
--- All that was received up to now is not kept.
+-- No frame that was received up to now can be read any more.
 if f[7] then redis.call('HSET', KEYS[1], 'trimmed_until', f[7]) end
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('SADD', KEYS[3], ARGV[1])
@@ -46,7 +46,7 @@ if queued > 0 then
   if #newest > 0 then redis.call('HSET', KEYS[5], 'purge_to', newest[1][1]) end
   redis.call('HSET', KEYS[11], ARGV[1], text(seq) .. ' ' .. ARGV[6])
 end
--- Dead letters of it may be there: the lease holder looks at all of them when this has changed.
+-- It may have dead letters: the lease holder checks all of them when this number changes.
 if seq > 0 then redis.call('HINCRBY', KEYS[5], 'removals', 1) end
 local event = redis.call('HINCRBY', KEYS[5], 'feed', 1)
 redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[4], text(event) .. '-0', 'c', ARGV[1], 'u', text(seq))

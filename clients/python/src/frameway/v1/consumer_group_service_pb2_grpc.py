@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class ConsumerGroupServiceStub:
-    """Keeps consumer groups. Members read through StreamingService.ConsumeFrames. For words, errors, unknown values and retries see
-    StreamingService. Every RPC that changes something writes an audit line with the caller and, where the request has one, the
-    reason.
+    """Manages consumer groups. Members read through StreamingService.ConsumeFrames. For words, errors, unknown values and retries
+    see StreamingService. Every RPC that changes something writes an audit line with the caller and, where the request has one,
+    the reason.
     """
 
     def __init__(self, channel):
@@ -75,15 +75,15 @@ class ConsumerGroupServiceStub:
 
 
 class ConsumerGroupServiceServicer:
-    """Keeps consumer groups. Members read through StreamingService.ConsumeFrames. For words, errors, unknown values and retries see
-    StreamingService. Every RPC that changes something writes an audit line with the caller and, where the request has one, the
-    reason.
+    """Manages consumer groups. Members read through StreamingService.ConsumeFrames. For words, errors, unknown values and retries
+    see StreamingService. Every RPC that changes something writes an audit line with the caller and, where the request has one,
+    the reason.
     """
 
     def CreateConsumerGroup(self, request, context):
-        """Makes a consumer group.
+        """Creates a consumer group.
 
-        - Ordering: the start position is fixed when it answers.
+        - Ordering: the start position is fixed when the call is answered.
         - Retry: safe. If the group exists with equal settings and the same start, the stored group is returned, and its position
         stays.
         - Status: ALREADY_EXISTS (the settings differ), INVALID_ARGUMENT (CURSOR_INVALID), OUT_OF_RANGE (CURSOR_TRIMMED,
@@ -107,7 +107,7 @@ class ConsumerGroupServiceServicer:
     def ListConsumerGroups(self, request, context):
         """Reads the groups in pages.
 
-        - Ordering: by group id. Groups that are made or deleted meanwhile may be missing; no other is missing or repeated.
+        - Ordering: by group id. Groups that are created or deleted meanwhile may be missing; no other is missing or repeated.
         - Retry: safe, reads only.
         - Status: INVALID_ARGUMENT (FILTER_INVALID, PAGE_TOKEN_INVALID).
         """
@@ -133,8 +133,8 @@ class ConsumerGroupServiceServicer:
         - Ordering: updates that run at the same time apply one after the other.
         - Retry: send the etag, so that a repeat cannot undo another client's change: it answers ABORTED if the first call took
         effect.
-        - Status: NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID), ABORTED (ETAG_MISMATCH; without an
-        etag only where others keep changing the group).
+        - Status: NOT_FOUND (GROUP_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID), ABORTED (ETAG_MISMATCH; without an etag
+        only if others keep changing the group).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,8 +157,8 @@ class ConsumerGroupServiceServicer:
         """Removes a group with its positions. Its members' calls end with NOT_FOUND (GROUP_DELETED). Its dead letters are kept.
 
         - Ordering: no member is given a frame after the answer; those given before may still arrive.
-        - Retry: a repeat answers NOT_FOUND if the first call took effect. Send the etag, so that a repeat cannot remove a group that
-        was made in between.
+        - Retry: a repeat answers NOT_FOUND if the first call took effect. Send the etag, so that a repeat cannot remove a group
+        that was created in between.
         - Status: NOT_FOUND (GROUP_NOT_FOUND), ABORTED (ETAG_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -212,9 +212,9 @@ def add_ConsumerGroupServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ConsumerGroupService:
-    """Keeps consumer groups. Members read through StreamingService.ConsumeFrames. For words, errors, unknown values and retries see
-    StreamingService. Every RPC that changes something writes an audit line with the caller and, where the request has one, the
-    reason.
+    """Manages consumer groups. Members read through StreamingService.ConsumeFrames. For words, errors, unknown values and retries
+    see StreamingService. Every RPC that changes something writes an audit line with the caller and, where the request has one,
+    the reason.
     """
 
     @staticmethod

@@ -75,7 +75,8 @@ class DeadLetterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDeadLetter(self, request, context):
-        """Reads one dead letter with its picture. A server that authenticates asks for the permission to read originals.
+        """Reads one dead letter with its picture. For a caller that may not read the originals of the stream, the picture is omitted
+        (NOT_PERMITTED).
 
         - Ordering: none.
         - Retry: safe, reads only.
@@ -86,13 +87,14 @@ class DeadLetterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayDeadLetters(self, request, context):
-        """Sends dead letters through again, each once. A worker's is accepted as a new frame (`replayed_from`). A group's goes back to
-        that group alone: it is delivered under its own sequence, from attempt 1, also where the output no longer keeps it.
+        """Replays dead letters, each once. The frame of a worker's dead letter is accepted as a new frame (`replayed_from`). The
+        frame of a group's dead letter returns to that group alone: it is delivered under its own sequence, from attempt 1, even
+        if the output no longer has it.
 
         - Ordering: within a stream in the order of sequences.
-        - Retry: safe with `ids`: a repeat answers the same, or, after discard_replayed, DEAD_LETTER_NOT_FOUND. By filter or `all`, a
-        repeat goes on with the next ones, and tries again what was refused: leave it out by the filter, or discard it. If a server
-        dies during a replay to a group, a repeat may deliver an acknowledged frame again.
+        - Retry: safe with `ids`: a repeat returns the same results, or, after discard_replayed, DEAD_LETTER_NOT_FOUND. By filter or
+        `all`, a repeat continues with the next ones, and tries the refused ones again: exclude them by the filter, or discard
+        them. If a server dies during a replay to a group, a repeat may deliver an acknowledged frame again.
         - Status: OK with a result for each dead letter. INVALID_ARGUMENT (FILTER_INVALID, TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -103,8 +105,8 @@ class DeadLetterServiceServicer:
         """Removes dead letters with their pictures.
 
         - Ordering: none.
-        - Retry: safe with `ids`: those that are gone answer DEAD_LETTER_NOT_FOUND. By filter or `all`, a repeat goes on with the
-        next ones.
+        - Retry: safe with `ids`: those that are gone answer DEAD_LETTER_NOT_FOUND. By filter or `all`, a repeat continues with
+        the next ones.
         - Status: OK with a result for each dead letter. INVALID_ARGUMENT (FILTER_INVALID, TOO_MANY_ITEMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

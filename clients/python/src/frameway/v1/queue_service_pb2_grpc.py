@@ -90,9 +90,9 @@ class QueueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetQueueStats(self, request, context):
-        """Reads numbers of the work queues: each, and all together.
+        """Reads statistics of the work queues, of each and of all together.
 
-        - Ordering: by partition. The numbers of one queue belong to one moment, those of several do not.
+        - Ordering: by partition. The statistics of one queue belong to one moment, those of several do not.
         - Retry: safe, reads only.
         - Status: NOT_FOUND (QUEUE_NOT_FOUND).
         """
@@ -101,7 +101,7 @@ class QueueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListStreamStats(self, request, context):
-        """Reads numbers of the streams, in pages.
+        """Reads statistics of the streams, in pages.
 
         - Ordering: by stream id.
         - Retry: safe, reads only.
@@ -125,7 +125,7 @@ class QueueServiceServicer:
     def ResumeQueue(self, request, context):
         """Ends a pause or a drain.
 
-        - Ordering: frames go on in their order.
+        - Ordering: frames continue in their order.
         - Retry: safe.
         - Status: NOT_FOUND (QUEUE_NOT_FOUND). With all_queues, a failed call may have changed some.
         """
@@ -146,11 +146,11 @@ class QueueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PurgeQueue(self, request, context):
-        """Removes the frames that wait at the moment of the call. Each leaves a tombstone (PURGED), written by the worker that holds
-        the partition, also while the queue is paused.
+        """Removes the frames that wait at the moment of the call. Each leaves a tombstone (PURGED), written by the worker that has
+        the lease of the partition, even while the queue is paused.
 
         - Ordering: frames accepted after the call stay; frames that a worker is processing are finished.
-        - Retry: a repeat removes also what came in between. With before_receive_time it does not.
+        - Retry: a repeat also removes frames that were accepted in between. With before_receive_time it does not.
         - Status: NOT_FOUND (QUEUE_NOT_FOUND, STREAM_NOT_FOUND). With all_queues, a failed call may have purged some.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StreamRegistryServiceStub:
-    """Keeps the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
+    """Manages the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and, where the request has one, the reason.
     """
 
@@ -69,17 +69,17 @@ class StreamRegistryServiceStub:
 
 
 class StreamRegistryServiceServicer:
-    """Keeps the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
+    """Manages the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and, where the request has one, the reason.
     """
 
     def RegisterStream(self, request, context):
-        """Registers a stream. An id that was registered before begins a new stream, whose sequences go on behind all that were given
-        out under the id.
+        """Registers a stream. If the id was registered before, a new stream begins, and its sequences continue after all that were
+        assigned under the id.
 
         - Ordering: frames submitted after the answer are accepted.
         - Retry: safe. If the id is registered with equal settings, the stored stream is returned.
-        - Status: ALREADY_EXISTS (the settings differ), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
+        - Status: ALREADY_EXISTS (the settings differ), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS, QUOTA_EXCEEDED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,26 +109,26 @@ class StreamRegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateStream(self, request, context):
-        """Changes settings of a stream. They apply to frames accepted after the answer, the ClockPolicy about a second later. Frames
-        that wait for a worker may get the old or the new ones.
+        """Changes settings of a stream. They apply to frames accepted after the answer; the ClockPolicy applies about a second
+        later. Frames that wait for a worker may get the old or the new ones.
 
         - Ordering: updates that run at the same time apply one after the other.
         - Retry: send the etag, so that a repeat cannot undo another client's change: it answers ABORTED if the first call took
         effect.
-        - Status: NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID), ABORTED (ETAG_MISMATCH; without an
-        etag only where others keep changing the stream), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS: limit_bytes).
+        - Status: NOT_FOUND (STREAM_NOT_FOUND), INVALID_ARGUMENT (UPDATE_MASK_INVALID), ABORTED (ETAG_MISMATCH; without an etag
+        only if others keep changing the stream), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS: limit_bytes).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnregisterStream(self, request, context):
-        """Removes a stream with its settings, its queued frames, its output and its dead letters. After the answer nobody can read any
-        of them, also where the id is registered again; queued frames are not processed; the bytes are removed from the store within
-        seconds, or as soon as a worker runs. Readers get a gap (GAP_REASON_UNREGISTERED). What was sent before the answer may arrive
-        after it.
+        """Removes a stream with its settings, its queued frames, its output and its dead letters. After the answer nobody can read
+        any of them, even if the id is registered again; queued frames are not processed; the bytes are removed from the store
+        within seconds, or as soon as a worker runs. Readers get a gap (GAP_REASON_UNREGISTERED). What was sent before the answer
+        may arrive after it.
 
-        - Ordering: frames submitted after the answer are rejected, or register the stream again where auto_registration is on.
+        - Ordering: frames submitted after the answer are rejected, or register the stream again if auto_registration is on.
         - Retry: a repeat answers NOT_FOUND if the first call took effect. Send the etag, so that a repeat cannot remove a stream
         that was registered in between.
         - Status: NOT_FOUND (STREAM_NOT_FOUND), ABORTED (ETAG_MISMATCH).
@@ -140,8 +140,9 @@ class StreamRegistryServiceServicer:
     def WatchStreams(self, request, context):
         """Sends the registered streams, and then every change.
 
-        - Ordering: changes of one stream come in the order they happened. Of several quick changes only the last may come.
-        - Retry: safe. Resume behind the last resume_token that was handled. A token that is too old, from before a failover, or of
+        - Ordering: changes of one stream are sent in the order in which they happened. Of several quick changes, only the last
+        may be sent.
+        - Retry: safe. Resume after the last resume_token that was handled. A token that is too old, from before a failover, or of
         another store starts with a new snapshot.
         - Status: RESOURCE_EXHAUSTED (TOO_MANY_SUBSCRIPTIONS), UNAVAILABLE when the server drains.
         """
@@ -191,7 +192,7 @@ def add_StreamRegistryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StreamRegistryService:
-    """Keeps the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
+    """Manages the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and, where the request has one, the reason.
     """
 

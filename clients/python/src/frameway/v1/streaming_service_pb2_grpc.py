@@ -44,13 +44,13 @@ class StreamingServiceStub:
     says.
     - A subscription (SubscribeFrames) reads outputs by itself. A consumer group (ConsumeFrames) shares the frames among its
     members, each of which acknowledges what it has handled.
-    - A gap tells a reader which sequences it does not get, and why. A cursor is a position in an output. The head is its newest
+    - A gap says which sequences a reader does not get, and why. A cursor is a position in an output. The head is its newest
     entry.
-    - A dead letter keeps a frame that could not be processed or handled.
+    - A dead letter is a stored frame that could not be processed or handled.
     - Durability (GetServerInfo) is what an accepted frame survives.
 
-    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. Where a field
-    has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
+    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. If a field has a
+    default, unset means the default; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
     inclusive. Text is UTF-8. Times are in the years 1 to 9999. GetServerInfo.limits has the maxima in force.
 
     Errors are google.rpc.Status with the detail google.rpc.ErrorInfo (see ErrorReason) and, where they apply, BadRequest (field
@@ -59,7 +59,7 @@ class StreamingServiceStub:
     returns it.
 
     Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (INVALID_FIELD, INVALID_STREAM_ID, TOO_MANY_ITEMS,
-    UNKNOWN_FIELD, PROTOCOL_VIOLATION), UNAUTHENTICATED and PERMISSION_DENIED (not sent yet), RESOURCE_EXHAUSTED (QUOTA_EXCEEDED
+    UNKNOWN_FIELD, PROTOCOL_VIOLATION), UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED (QUOTA_EXCEEDED
     with RetryInfo; BATCH_TOO_LARGE, METADATA_TOO_LARGE), UNAVAILABLE with RetryInfo (BACKEND_UNAVAILABLE, DRAINING),
     DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A call that is refused changes nothing. After UNAVAILABLE,
     DEADLINE_EXCEEDED and INTERNAL it may have taken effect.
@@ -71,15 +71,16 @@ class StreamingServiceStub:
     - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
     unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
     FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
-    - Before a client uses what came after the first version of this API, it checks GetServerInfo.features.
+    - Before a client uses what was added after the first version of this API, it checks GetServerInfo.features.
 
-    Who may do what: credentials come in the metadata `authorization` (`Bearer ...`). They choose the tenant, within which ids are
-    unique. Publisher ids, groups and members belong to the caller's principal. Globs, labels, lists and watches see what the
-    caller may read. A resource that is named by its id and may not be used is PERMISSION_DENIED, whether it exists or not. A
-    picture that may not be read is omitted (NOT_PERMITTED). A server that does not authenticate treats all callers as one
-    principal that may do everything.
+    Permissions: credentials come in the metadata `authorization` (`Bearer ...`: an API key or a token), or are the client's
+    certificate. They name a principal, which has grants. Publisher ids and member ids belong to the principal: two principals
+    may use the same ones. Globs, labels, lists and watches see what the caller may read. A resource that is named by its id and
+    may not be used is PERMISSION_DENIED, whether it exists or not. A picture that may not be read is omitted (NOT_PERMITTED). A
+    call that lasts ends with UNAUTHENTICATED when its credentials are revoked or expire, and with UNAVAILABLE (DRAINING) when
+    the caller's grants change. A server that does not authenticate treats all callers as one principal that may do everything.
 
-    Retries: where an RPC is called safe to retry, send it again after UNAVAILABLE, DEADLINE_EXCEEDED, and a CANCELLED that the
+    Retries: if an RPC is called safe to retry, send it again after UNAVAILABLE, DEADLINE_EXCEEDED, and a CANCELLED that the
     caller did not ask for. proto/frameway_v1_service_config.json has timeouts and retries for gRPC clients.
 
     Transport: content type application/grpc or application/grpc+proto; messages uncompressed. The server enforces a call's
@@ -165,13 +166,13 @@ class StreamingServiceServicer:
     says.
     - A subscription (SubscribeFrames) reads outputs by itself. A consumer group (ConsumeFrames) shares the frames among its
     members, each of which acknowledges what it has handled.
-    - A gap tells a reader which sequences it does not get, and why. A cursor is a position in an output. The head is its newest
+    - A gap says which sequences a reader does not get, and why. A cursor is a position in an output. The head is its newest
     entry.
-    - A dead letter keeps a frame that could not be processed or handled.
+    - A dead letter is a stored frame that could not be processed or handled.
     - Durability (GetServerInfo) is what an accepted frame survives.
 
-    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. Where a field
-    has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
+    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. If a field has a
+    default, unset means the default; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
     inclusive. Text is UTF-8. Times are in the years 1 to 9999. GetServerInfo.limits has the maxima in force.
 
     Errors are google.rpc.Status with the detail google.rpc.ErrorInfo (see ErrorReason) and, where they apply, BadRequest (field
@@ -180,7 +181,7 @@ class StreamingServiceServicer:
     returns it.
 
     Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (INVALID_FIELD, INVALID_STREAM_ID, TOO_MANY_ITEMS,
-    UNKNOWN_FIELD, PROTOCOL_VIOLATION), UNAUTHENTICATED and PERMISSION_DENIED (not sent yet), RESOURCE_EXHAUSTED (QUOTA_EXCEEDED
+    UNKNOWN_FIELD, PROTOCOL_VIOLATION), UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED (QUOTA_EXCEEDED
     with RetryInfo; BATCH_TOO_LARGE, METADATA_TOO_LARGE), UNAVAILABLE with RetryInfo (BACKEND_UNAVAILABLE, DRAINING),
     DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A call that is refused changes nothing. After UNAVAILABLE,
     DEADLINE_EXCEEDED and INTERNAL it may have taken effect.
@@ -192,15 +193,16 @@ class StreamingServiceServicer:
     - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
     unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
     FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
-    - Before a client uses what came after the first version of this API, it checks GetServerInfo.features.
+    - Before a client uses what was added after the first version of this API, it checks GetServerInfo.features.
 
-    Who may do what: credentials come in the metadata `authorization` (`Bearer ...`). They choose the tenant, within which ids are
-    unique. Publisher ids, groups and members belong to the caller's principal. Globs, labels, lists and watches see what the
-    caller may read. A resource that is named by its id and may not be used is PERMISSION_DENIED, whether it exists or not. A
-    picture that may not be read is omitted (NOT_PERMITTED). A server that does not authenticate treats all callers as one
-    principal that may do everything.
+    Permissions: credentials come in the metadata `authorization` (`Bearer ...`: an API key or a token), or are the client's
+    certificate. They name a principal, which has grants. Publisher ids and member ids belong to the principal: two principals
+    may use the same ones. Globs, labels, lists and watches see what the caller may read. A resource that is named by its id and
+    may not be used is PERMISSION_DENIED, whether it exists or not. A picture that may not be read is omitted (NOT_PERMITTED). A
+    call that lasts ends with UNAUTHENTICATED when its credentials are revoked or expire, and with UNAVAILABLE (DRAINING) when
+    the caller's grants change. A server that does not authenticate treats all callers as one principal that may do everything.
 
-    Retries: where an RPC is called safe to retry, send it again after UNAVAILABLE, DEADLINE_EXCEEDED, and a CANCELLED that the
+    Retries: if an RPC is called safe to retry, send it again after UNAVAILABLE, DEADLINE_EXCEEDED, and a CANCELLED that the
     caller did not ask for. proto/frameway_v1_service_config.json has timeouts and retries for gRPC clients.
 
     Transport: content type application/grpc or application/grpc+proto; messages uncompressed. The server enforces a call's
@@ -230,8 +232,8 @@ class StreamingServiceServicer:
         browsers: gRPC-Web has no streams of requests.
 
         - Ordering: batches are stored and answered in the order sent. After a refusal with a retry_delay, later frames of that
-        stream are refused (OUT_OF_ORDER), in batches under way too, until the refused publisher sequence comes again. After the
-        refusal of a frame without a publisher sequence, only those in its batch are.
+        stream are refused (OUT_OF_ORDER), also in batches that are already under way, until the refused publisher sequence is
+        sent again. After the refusal of a frame without a publisher sequence, only later frames of its batch are refused.
         - Retry: when the call has ended, every unanswered batch counts as unconfirmed. Open another call, read
         SubmitReady.positions, and send what is above them.
         - Status: OK after the client has closed its side and everything is answered. INVALID_ARGUMENT (PROTOCOL_VIOLATION: among
@@ -246,10 +248,10 @@ class StreamingServiceServicer:
         """Sends processed frames as they are published, or from a position on. The first message is a checkpoint: the start of every
         selected stream is then fixed, and a client that waits for it before it submits misses nothing.
 
-        - Ordering: frames and gaps of one stream come in the order of sequences, each sequence once: as a frame or in a gap. Streams
-        are not ordered against each other.
-        - Retry: safe. Resume behind the last cursor that was handled (StartPosition.cursors): nothing comes twice, and nothing is
-        lost within retention.
+        - Ordering: frames and gaps of one stream are sent in the order of sequences, each sequence once: as a frame or in a gap.
+        Streams are not ordered against each other.
+        - Retry: safe. Resume after the last cursor that was handled (StartPosition.cursors): nothing is sent twice, and nothing
+        is lost within retention.
         - Status: OK when every stop is reached. NOT_FOUND (a stream selected by id that is not registered, unless its first frame
         may register it), INVALID_ARGUMENT (CURSOR_INVALID, TOO_MANY_ITEMS), OUT_OF_RANGE (CURSOR_TRIMMED, POSITION_IN_FUTURE),
         RESOURCE_EXHAUSTED (SLOW_CONSUMER, TOO_MANY_SUBSCRIPTIONS, TOO_MANY_STREAMS), UNAVAILABLE after `draining`.
@@ -262,11 +264,11 @@ class StreamingServiceServicer:
         """Joins a consumer group as a member, and sends the member's share of the group's frames. Each must be acknowledged
         (AcknowledgeFrames) before its deadline, or it is delivered again.
 
-        - Ordering: frames of one stream come in the order of sequences; redeliveries come out of order, and more than once. A gap is
-        told at least once: it comes again, to whichever member asks next, unless a frame behind it was acknowledged or its call
-        went on for at least 45 s. Gaps that the group's own filter and sampling make come once.
+        - Ordering: frames of one stream are sent in the order of sequences; redeliveries are sent out of order, and may repeat. A
+        gap is sent at least once. It is sent again, to the member that asks next, unless a later frame was acknowledged or the
+        call that received the gap continued for at least 45 s. Gaps from the group's own filter and sampling are sent once.
         - Retry: safe. Join again under the same member_id, at any server. Until their deadlines the member's frames stay its own:
-        the new call sends them again, as the same attempts with the same ack ids, which stay good.
+        the new call sends them again, as the same attempts with the same ack ids, which stay valid.
         - Status: OK after stop_after_frames. NOT_FOUND (GROUP_NOT_FOUND, GROUP_DELETED), ABORTED (MEMBER_REPLACED),
         RESOURCE_EXHAUSTED (TOO_MANY_SUBSCRIPTIONS), UNAVAILABLE after `draining`.
         """
@@ -275,7 +277,7 @@ class StreamingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeFrames(self, request, context):
-        """Tells a consumer group that frames are done. Any server takes any ack id of the cluster.
+        """Acknowledges frames: the group is done with them. Any server accepts any ack id of the cluster.
 
         - Ordering: results have the order of the ids.
         - Retry: safe; acknowledging again succeeds. A late ack succeeds too, unless the frame was delivered again since
@@ -287,8 +289,8 @@ class StreamingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RejectFrames(self, request, context):
-        """Tells a consumer group that frames could not be handled: they come again after a delay, or become dead letters. This holds
-        also after the member's call has ended, and after the deadline while no other member has the frame.
+        """Rejects frames that could not be handled: they are delivered again after a delay, or become dead letters. This has effect
+        even after the member's call has ended, and after the deadline as long as no other member has the frame.
 
         - Ordering: results have the order of the rejections.
         - Retry: safe; rejecting an ack id again changes nothing.
@@ -299,8 +301,8 @@ class StreamingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExtendAckDeadline(self, request, context):
-        """Gives a group member more time for frames. This holds also after the deadline, while no other member has the frame. A member
-        that is away keeps its frames for one ack_deadline of the group at most.
+        """Gives a group member more time for frames. This has effect even after the deadline, as long as no other member has the
+        frame. A member that is away keeps its frames for at most one ack_deadline of the group.
 
         - Ordering: results have the order of the ids.
         - Retry: safe; the last call counts.
@@ -423,13 +425,13 @@ class StreamingService:
     says.
     - A subscription (SubscribeFrames) reads outputs by itself. A consumer group (ConsumeFrames) shares the frames among its
     members, each of which acknowledges what it has handled.
-    - A gap tells a reader which sequences it does not get, and why. A cursor is a position in an output. The head is its newest
+    - A gap says which sequences a reader does not get, and why. A cursor is a position in an output. The head is its newest
     entry.
-    - A dead letter keeps a frame that could not be processed or handled.
+    - A dead letter is a stored frame that could not be processed or handled.
     - Durability (GetServerInfo) is what an accepted frame survives.
 
-    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. Where a field
-    has a default, unset stands for it; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
+    Rules for every field: every uint64 is below 2^53, so that it fits a double; a higher one is INVALID_FIELD. If a field has a
+    default, unset means the default; for a field without presence, 0, empty, false or unspecified is unset. Bounds are
     inclusive. Text is UTF-8. Times are in the years 1 to 9999. GetServerInfo.limits has the maxima in force.
 
     Errors are google.rpc.Status with the detail google.rpc.ErrorInfo (see ErrorReason) and, where they apply, BadRequest (field
@@ -438,7 +440,7 @@ class StreamingService:
     returns it.
 
     Any RPC may answer, beside the status codes that it lists: INVALID_ARGUMENT (INVALID_FIELD, INVALID_STREAM_ID, TOO_MANY_ITEMS,
-    UNKNOWN_FIELD, PROTOCOL_VIOLATION), UNAUTHENTICATED and PERMISSION_DENIED (not sent yet), RESOURCE_EXHAUSTED (QUOTA_EXCEEDED
+    UNKNOWN_FIELD, PROTOCOL_VIOLATION), UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED (QUOTA_EXCEEDED
     with RetryInfo; BATCH_TOO_LARGE, METADATA_TOO_LARGE), UNAVAILABLE with RetryInfo (BACKEND_UNAVAILABLE, DRAINING),
     DEADLINE_EXCEEDED, UNIMPLEMENTED (NOT_IMPLEMENTED) and INTERNAL. A call that is refused changes nothing. After UNAVAILABLE,
     DEADLINE_EXCEEDED and INTERNAL it may have taken effect.
@@ -450,15 +452,16 @@ class StreamingService:
     - A client must expect enum values, oneof cases and fields that it does not know in responses. Ignore an unknown event and an
     unknown field. Treat an unset FrameResult as unconfirmed, an unset AckResult or DeadLetterResult as refused, an unset
     FrameLookup or LatestFrame as missing, an unknown GapReason as a gap, an unknown state as a state that needs no action.
-    - Before a client uses what came after the first version of this API, it checks GetServerInfo.features.
+    - Before a client uses what was added after the first version of this API, it checks GetServerInfo.features.
 
-    Who may do what: credentials come in the metadata `authorization` (`Bearer ...`). They choose the tenant, within which ids are
-    unique. Publisher ids, groups and members belong to the caller's principal. Globs, labels, lists and watches see what the
-    caller may read. A resource that is named by its id and may not be used is PERMISSION_DENIED, whether it exists or not. A
-    picture that may not be read is omitted (NOT_PERMITTED). A server that does not authenticate treats all callers as one
-    principal that may do everything.
+    Permissions: credentials come in the metadata `authorization` (`Bearer ...`: an API key or a token), or are the client's
+    certificate. They name a principal, which has grants. Publisher ids and member ids belong to the principal: two principals
+    may use the same ones. Globs, labels, lists and watches see what the caller may read. A resource that is named by its id and
+    may not be used is PERMISSION_DENIED, whether it exists or not. A picture that may not be read is omitted (NOT_PERMITTED). A
+    call that lasts ends with UNAUTHENTICATED when its credentials are revoked or expire, and with UNAVAILABLE (DRAINING) when
+    the caller's grants change. A server that does not authenticate treats all callers as one principal that may do everything.
 
-    Retries: where an RPC is called safe to retry, send it again after UNAVAILABLE, DEADLINE_EXCEEDED, and a CANCELLED that the
+    Retries: if an RPC is called safe to retry, send it again after UNAVAILABLE, DEADLINE_EXCEEDED, and a CANCELLED that the
     caller did not ask for. proto/frameway_v1_service_config.json has timeouts and retries for gRPC clients.
 
     Transport: content type application/grpc or application/grpc+proto; messages uncompressed. The server enforces a call's

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AdminServiceStub:
-    """Reads the insides of a cluster, for operators. This package is not stable: it may change with any version of the server.
+    """Reads the inner state of a cluster, for operators. This package is not stable: it may change with any version of the server.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class AdminServiceStub:
 
 
 class AdminServiceServicer:
-    """Reads the insides of a cluster, for operators. This package is not stable: it may change with any version of the server.
+    """Reads the inner state of a cluster, for operators. This package is not stable: it may change with any version of the server.
     """
 
     def GetSystemMetrics(self, request, context):
@@ -74,7 +74,7 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
-    """Reads the insides of a cluster, for operators. This package is not stable: it may change with any version of the server.
+    """Reads the inner state of a cluster, for operators. This package is not stable: it may change with any version of the server.
     """
 
     @staticmethod

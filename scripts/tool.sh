@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Prints the path of a tool at the version that is pinned here. Installs the tool into .tools/ on
+# first use.
+#
+#   "$(scripts/tool.sh buf)" lint        or cargo-deny, cargo-fuzz, cargo-llvm-cov, grpcurl, python
+#
+# A tool on PATH is used if it has this version; grpcurl is used at any version. `python` is an
+# interpreter with the packages of clients/python/tests/requirements.txt. Exit code 3, after a line
+# "skipped: ...": the tool could not be installed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly requirements=clients/python/tests/requirements.txt
+name=${1:-}
+case $name in
+  buf) version=1.75.0 ;;
+  cargo-deny) version=0.20.2 ;;
+  cargo-fuzz) version=0.13.2 ;;
+  cargo-llvm-cov) version=0.9.1 ;;
+  grpcurl) version=1.9.4 ;;
+  # The version depends on the requirements and on Python: if either changes, a new environment is
+  # made.
+  python) version=$({ cat "$requirements"; python3 --version || true; } 2>&1 | cksum | cut -d ' ' -f 1) ;;
+  *) echo "usage: scripts/tool.sh buf|cargo-deny|cargo-fuzz|cargo-llvm-cov|grpcurl|python" >&2; exit 2 ;;
+esac
+
+has_version() { [ "$name" = grpcurl ] || [[ $("$1" --version 2>/dev/null) == *"$version"* ]]; }
+if on_path=$(command -v "$name") && has_version "$on_path"; then
+  echo "$on_path"
+  exit 0
+fi
+
+readonly home=$PWD/.tools/$name-$version
+pip_install() {
+  python3 -m venv "$home" && "$home/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+install_tool() {
+  case $name in
+    buf) pip_install "buf-bin==$version" ;;
+    # Build without optimisation: it takes a third of the time, and the tool is fast enough.
+    cargo-*) cargo install "$name@$version" --locked --debug --root "$home" --target-dir "$home/target" && rm -r "$home/target" ;;
+    grpcurl) GOBIN=$home/bin GOFLAGS=-mod=mod go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$version" ;;
+    python) pip_install --only-binary :all: --require-hashes -r "$requirements" ;;
+  esac
+}
+if [ ! -e "$home/ready" ]; then
+  echo "installing $name into .tools/ (once)" >&2
+  rm -rf "$home"
+  mkdir -p "$home"
+  if ! install_tool >"$home/log" 2>&1; then
+    tail -n 3 "$home/log" >&2
+    echo "skipped: $name: it could not be installed, see $home/log" >&2
+    exit 3
+  fi
+  touch "$home/ready"
+fi
+echo "$home/bin/$name"

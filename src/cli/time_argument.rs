@@ -1,0 +1,82 @@
+//! Parsing a time on the command line.
+
+use std::time::{Duration, SystemTime};
+
+/// Parses a date and a time, in UTC unless an offset is given.
+pub(super) fn parse_time(text: &str) -> Result<SystemTime, String> {
+    let (local, offset_minutes) = split_offset(text);
+    let utc = humantime::parse_rfc3339_weak(local).map_err(|_| advice(text))?;
+    let offset = Duration::from_secs(offset_minutes.unsigned_abs() * 60);
+    let moved = if offset_minutes < 0 { utc.checked_add(offset) } else { utc.checked_sub(offset) };
+    moved.ok_or_else(|| advice(text))
+}
+
+/// Splits off an offset such as `+02:00` and returns it in minutes.
+fn split_offset(text: &str) -> (&str, i64) {
+    let parts = text.len().checked_sub("+00:00".len()).and_then(|at| text.split_at_checked(at));
+    let Some((local, offset)) = parts else { return (text, 0) };
+    let sign = match offset.as_bytes().first() {
+        Some(b'+') => 1,
+        // The end of a date such as `-11-28` has no colon, so it is not taken for an offset.
+        Some(b'-') => -1,
+        _ => return (text, 0),
+    };
+    let number = |digits: &str| {
+        let all_digits = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<i64>().ok().filter(|_| all_digits)
+    };
+    match offset[1..].split_once(':').map(|(hours, minutes)| (number(hours), number(minutes))) {
+        Some((Some(hours), Some(minutes))) if hours < 24 && minutes < 60 => {
+            (local, sign * (hours * 60 + minutes))
+        }
+        _ => (text, 0),
+    }
+}
+
+/// Returns an example of what to write instead, with today's date.
+fn advice(text: &str) -> String {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let today = now.get(..10).unwrap_or("2026-05-01");
+    let may_be_in_time = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.');
+    let is_time_only = text.len() <= 12 && text.get(2..3) == Some(":") && text.bytes().all(may_be_in_time);
+    let time = if is_time_only && text.len() == 8 { text } else { "14:03:20" };
+    let why = if is_time_only { "has no date" } else { "is not a time" };
+    format!("{why}: write {today}T{time}Z for UTC, or {today}T{time}+02:00 with an offset")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_utc_unless_it_has_an_offset() {
+        let read =
+            |text: &str| parse_time(text).map(|time| humantime::format_rfc3339_millis(time).to_string());
+        for text in [
+            "2026-11-28T14:03:20Z",
+            "2026-11-28T14:03:20",
+            "2026-11-28 14:03:20",
+            "2026-11-28T16:03:20+02:00",
+            "2026-11-28 16:03:20+02:00",
+            "2026-11-28T08:33:20-05:30",
+        ] {
+            assert_eq!(read(text).as_deref(), Ok("2026-11-28T14:03:20.000Z"), "{text}");
+        }
+        assert_eq!(read("2026-11-29T00:30:00.250+01:00").as_deref(), Ok("2026-11-28T23:30:00.250Z"));
+    }
+
+    #[test]
+    fn an_invalid_time_is_answered_with_an_example() {
+        let today = || humantime::format_rfc3339_seconds(SystemTime::now()).to_string()[..10].to_owned();
+        let days = [today(), today()];
+        let error = parse_time("14:03:20").unwrap_err();
+        let asked = |day: &String| error.contains(&format!("write {day}T14:03:20Z for UTC"));
+        assert!(error.starts_with("has no date") && days.iter().any(asked) || today() != days[0], "{error}");
+        for text in
+            ["", "yesterday", "2026-11-28", "2026-11-28T14:03:20+2:00", "2026-11-28T14:03:20 CET", "é:::"]
+        {
+            let error = parse_time(text).unwrap_err();
+            assert!(error.starts_with("is not a time") && error.contains("Z for UTC"), "{text}: {error}");
+        }
+    }
+}

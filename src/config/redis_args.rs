@@ -1,0 +1,197 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::domain::ValidationError;
+use crate::queue::redis::{RedisSecurity, RedisUrl};
+
+/// The Redis that keeps the queue.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Queue")]
+pub struct RedisArgs {
+    /// Queue frames in this Redis (7.0 or later) or Valkey, for example redis://localhost:6379/0;
+    /// rediss://HOST:PORT with TLS; unix:///PATH for a Unix socket. Without it, frames are kept in
+    /// this process only and are lost when it stops.
+    #[arg(long, env = "FRAMEWAY_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub redis_url: Option<RedisUrl>,
+
+    /// Redis user (ACL) that logs in, unless the URL names one. docs/redis.md has its rules.
+    #[arg(long, env = "FRAMEWAY_REDIS_USER", value_name = "NAME")]
+    pub redis_user: Option<String>,
+
+    /// File with the password of the Redis user, read at every connect. One line end after it is
+    /// ignored.
+    #[arg(long, env = "FRAMEWAY_REDIS_PASSWORD_FILE", value_name = "FILE")]
+    pub redis_password_file: Option<PathBuf>,
+
+    /// File with the CA certificates (PEM) for rediss://, read at every connect. Default: those of
+    /// the system.
+    #[arg(long, env = "FRAMEWAY_REDIS_CA", value_name = "FILE")]
+    pub redis_ca: Option<PathBuf>,
+
+    /// File with the client certificate (PEM) for rediss://, read at every connect.
+    #[arg(long, env = "FRAMEWAY_REDIS_CERT", value_name = "FILE")]
+    pub redis_cert: Option<PathBuf>,
+
+    /// File with the private key (PEM) of --redis-cert.
+    #[arg(long, env = "FRAMEWAY_REDIS_KEY", value_name = "FILE")]
+    pub redis_key: Option<PathBuf>,
+
+    /// Number of Redis replicas that must have a frame before it counts as accepted. If fewer
+    /// replicas have the frame in time, it is reported as unconfirmed.
+    #[arg(long, env = "FRAMEWAY_WAIT_REPLICAS", value_name = "N", default_value_t = 0)]
+    pub wait_replicas: u32,
+}
+
+/// The address of a Redis, the way to log in, and the number of replicas that must have a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// The URL, which may contain a password.
+    pub url: RedisUrl,
+    /// The user that logs in, and the files of TLS.
+    pub security: RedisSecurity,
+    /// The number of replicas that must have a frame before it counts as accepted.
+    pub wait_replicas: u32,
+}
+
+impl RedisSettings {
+    /// Creates the settings of a Redis that need not have replicas.
+    #[must_use]
+    pub fn new(url: impl Into<RedisUrl>) -> Self {
+        Self { url: url.into(), security: RedisSecurity::default(), wait_replicas: 0 }
+    }
+
+    /// Returns the flags that give another process the same user and the same files. The URL is not
+    /// among them, since it may be secret.
+    pub(super) fn arguments(&self) -> Vec<(&'static str, String)> {
+        let RedisSecurity { user, password_file, ca, certificate, key } = &self.security;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let all = [
+            ("--redis-user", user.clone()),
+            ("--redis-password-file", path(password_file)),
+            ("--redis-ca", path(ca)),
+            ("--redis-cert", path(certificate)),
+            ("--redis-key", path(key)),
+        ];
+        all.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
+    }
+}
+
+impl RedisArgs {
+    /// Returns the settings; `None` without a Redis.
+    pub(super) fn check(self) -> Result<Option<RedisSettings>, ValidationError> {
+        let Self {
+            redis_url,
+            redis_user,
+            redis_password_file,
+            redis_ca,
+            redis_cert,
+            redis_key,
+            wait_replicas,
+        } = self;
+        let security = RedisSecurity {
+            user: redis_user,
+            password_file: redis_password_file,
+            ca: redis_ca,
+            certificate: redis_cert,
+            key: redis_key,
+        };
+        let Some(url) = redis_url else {
+            let settings = RedisSettings { url: RedisUrl::from(""), security, wait_replicas };
+            return match settings.arguments().first() {
+                Some((flag, _)) => Err(ValidationError::new(*flag, "needs --redis-url")),
+                None => Ok(None),
+            };
+        };
+        if !["redis://", "rediss://", "unix://", "redis+unix://"].iter().any(|s| url.secret().starts_with(s))
+        {
+            let example = "must be a URL such as redis://localhost:6379/0";
+            return Err(ValidationError::new("--redis-url", example));
+        }
+        match contradiction(&url, &security) {
+            Some((flag, why)) => Err(ValidationError::new(flag, why)),
+            None => Ok(Some(RedisSettings { url, security, wait_replicas })),
+        }
+    }
+}
+
+/// Returns the flag that contradicts another one or the URL, and the reason.
+fn contradiction(url: &RedisUrl, security: &RedisSecurity) -> Option<(&'static str, &'static str)> {
+    let RedisSecurity { user, password_file, ca, certificate, key } = security;
+    if user.is_some() && url.has_user() {
+        return Some((
+            "--redis-user",
+            "contradicts the URL of Redis, which names a user: remove one of them",
+        ));
+    }
+    if password_file.is_some() && url.has_password() {
+        let why = "contradicts the URL of Redis, which contains a password: remove one of them";
+        return Some(("--redis-password-file", why));
+    }
+    if (user.is_some() || url.has_user()) && password_file.is_none() && !url.has_password() {
+        return Some(("--redis-user", "needs a password: give --redis-password-file"));
+    }
+    for (flag, file) in [("--redis-ca", ca), ("--redis-cert", certificate), ("--redis-key", key)] {
+        if file.is_some() && !url.is_tls() {
+            return Some((flag, "needs TLS: the URL of Redis must begin with rediss://"));
+        }
+    }
+    match (certificate, key) {
+        (Some(_), None) => Some(("--redis-cert", "needs its private key: give --redis-key")),
+        (None, Some(_)) => Some(("--redis-key", "needs its certificate: give --redis-cert")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: RedisArgs,
+    }
+
+    fn settings(url: &str, flags: &[&str]) -> Result<Option<RedisSettings>, ValidationError> {
+        let all = [&["frameway", "--redis-url", url][..], flags].concat();
+        <Command as clap::Parser>::parse_from(all).args.check()
+    }
+
+    #[test]
+    fn contradictions_name_the_flag() {
+        for (url, flags, flag) in [
+            ("redis://me:secret@host", &["--redis-user", "me"][..], "--redis-user"),
+            ("redis://host", &["--redis-user", "me"], "--redis-user"),
+            ("redis://me@host", &[], "--redis-user"),
+            ("redis://:secret@host", &["--redis-password-file", "f"], "--redis-password-file"),
+            ("unix:///s?pass=secret", &["--redis-password-file", "f"], "--redis-password-file"),
+            ("redis://host", &["--redis-ca", "f"], "--redis-ca"),
+            ("unix:///s", &["--redis-cert", "f", "--redis-key", "f"], "--redis-cert"),
+            ("rediss://host", &["--redis-cert", "f"], "--redis-cert"),
+            ("rediss://host", &["--redis-key", "f"], "--redis-key"),
+            ("http://host", &[], "--redis-url"),
+        ] {
+            let error = settings(url, flags).unwrap_err();
+            assert_eq!(error.field, flag, "{url} {flags:?}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let alone = <Command as clap::Parser>::parse_from(["frameway", "--redis-ca", "f"]).args.check();
+        assert_eq!(alone.unwrap_err().field, "--redis-ca");
+    }
+
+    #[test]
+    fn another_process_gets_the_same_settings_without_the_secret() {
+        let flags =
+            ["--redis-ca=ca", "--redis-cert=c", "--redis-key=k", "--redis-password-file=p", "--redis-user=u"];
+        let url = "rediss://host";
+        let parent = settings(url, &flags).unwrap().unwrap();
+        let arguments: Vec<String> =
+            parent.arguments().iter().map(|(flag, value)| format!("{flag}={value}")).collect();
+        let child = settings(url, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+        assert_eq!(child.as_ref(), Some(&parent));
+        assert_eq!(arguments.len(), flags.len());
+        let secret = settings("rediss://me:secret@host", &[]).unwrap().unwrap();
+        assert!(secret.arguments().is_empty() && !format!("{secret:?}").contains("secret"));
+    }
+}

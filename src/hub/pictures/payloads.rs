@@ -1,0 +1,89 @@
+//! Reads payloads from the queue, once for all who want them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::cache::{ByteCache, SizeBytes};
+use crate::domain::{PartitionId, PayloadKey, PayloadRef};
+use crate::hub::single_flight::SingleFlight;
+use crate::queue::{self, Queue};
+
+/// The size of the cache divided by the maximum size of a payload in it.
+const LARGEST_DIVISOR: u64 = 4;
+
+/// Reads payloads: one read for all who want a payload at about the same time.
+///
+/// The cache bounds what is kept. Reads in progress are shared through a [`SingleFlight`]. The
+/// cache has guards for this purpose, but with them only the first caller drives a read. If the
+/// connection of that subscriber stalled, all others would wait.
+pub(super) struct Payloads {
+    queue: Arc<dyn Queue>,
+    cache: ByteCache<PayloadKey, Bytes>,
+    flights: Arc<SingleFlight<PayloadKey, ReadResult>>,
+    reads: AtomicU64,
+}
+
+/// The bytes of a payload; `None` if the queue no longer has them.
+type ReadResult = queue::Result<Option<Bytes>>;
+
+impl SizeBytes for Bytes {
+    fn size_bytes(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+impl fmt::Debug for Payloads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payloads").field("cache", &self.cache).finish_non_exhaustive()
+    }
+}
+
+impl Payloads {
+    pub(super) fn new(queue: Arc<dyn Queue>, cache_bytes: u64) -> Arc<Self> {
+        let cache = ByteCache::new(cache_bytes, LARGEST_DIVISOR);
+        Arc::new(Self { queue, cache, flights: Arc::default(), reads: AtomicU64::new(0) })
+    }
+
+    /// Returns the number of bytes in the cache.
+    pub(super) fn cached_bytes(&self) -> u64 {
+        self.cache.bytes()
+    }
+
+    /// Returns the number of reads from the queue so far.
+    pub(super) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Returns the bytes of a payload from the cache, or reads them.
+    pub(super) async fn get(self: &Arc<Self>, partition: PartitionId, payload: PayloadRef) -> ReadResult {
+        if let Some(bytes) = self.cache.get(&payload.key) {
+            return Ok(Some(bytes));
+        }
+        let cached = || self.cache.peek(&payload.key).map(|bytes| Ok(Some(bytes)));
+        let read = || {
+            let this = Arc::clone(self);
+            async move { this.read(partition, payload).await }
+        };
+        let flight = self.flights.join(&payload.key, cached, read);
+        flight.await
+    }
+
+    async fn read(&self, partition: PartitionId, payload: PayloadRef) -> ReadResult {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let found = self.queue.fetch(partition, &[payload]).await?.into_iter().next().flatten();
+        if let Some(bytes) = &found {
+            self.cache.insert(payload.key, bytes);
+        }
+        Ok(found)
+    }
+
+    /// Puts the bytes of an upload into the cache.
+    pub(super) fn cache_picture(&self, upload: &queue::Upload) {
+        if let Some(bytes) = &upload.bytes {
+            self.cache.insert(upload.payload.key, bytes);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Checks, on the first connection to a Redis, that its store is one that this program can use.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use redis::{Cmd, RedisResult, Value};
+use tokio::sync::OnceCell;
+
+use super::keys::{LAYOUT, STORE};
+use super::memory_usage::MemoryUsage;
+use super::reply::{self, Info};
+use super::resp::{Request, RespConnection, explained};
+use crate::domain::{Partitions, StoreIdentity};
+use crate::queue::{Error, Result};
+
+/// The check of the store's layout and identity and the server's memory policy before any command.
+///
+/// It is made once. A store that is emptied later is laid out by
+/// [`mend_layout`](super::RedisQueue::mend_layout), which first writes where sequences start.
+#[derive(Debug)]
+pub(super) struct Gate {
+    layout: String,
+    memory: Arc<MemoryUsage>,
+    identity: Mutex<StoreIdentity>,
+    opened: OnceCell<()>,
+}
+
+impl Gate {
+    pub(super) fn new(partitions: Partitions, memory: Arc<MemoryUsage>) -> Self {
+        let layout = format!("frameway 2, xxh3_64, {} partitions", partitions.count());
+        Self { layout, memory, identity: Mutex::default(), opened: OnceCell::new() }
+    }
+
+    /// Creates a gate that checks nothing, and so writes nothing.
+    pub(super) fn unchecked(partitions: Partitions, memory: Arc<MemoryUsage>) -> Self {
+        Self { opened: OnceCell::new_with(Some(())), ..Self::new(partitions, memory) }
+    }
+
+    /// Reports whether commands may pass.
+    pub(super) fn is_open(&self) -> bool {
+        self.opened.initialized()
+    }
+
+    /// Returns the store's identity, as it was last read; the default one before the first
+    /// connection.
+    pub(super) fn identity(&self) -> StoreIdentity {
+        *self.identity.lock()
+    }
+
+    /// Checks the store over a connection that is about to carry the first commands.
+    ///
+    /// # Errors
+    /// [`Error::Layout`] or [`Error::Unsuitable`] if the store cannot be used;
+    /// [`Error::Unreachable`] if the server did not answer.
+    pub(super) async fn pass(&self, connection: &RespConnection) -> Result<()> {
+        self.opened.get_or_try_init(|| self.check(connection)).await.map(drop)
+    }
+
+    async fn check(&self, connection: &RespConnection) -> Result<()> {
+        let laid_out = ask(connection, &[self.lay_out()]).await?.pop();
+        self.laid_out(laid_out.unwrap_or(Value::Nil))?;
+        let [set, get] = identify();
+        let mut answers = ask(connection, &[set, get, MemoryUsage::question()]).await?.into_iter().skip(1);
+        self.identified(answers.next().unwrap_or(Value::Nil))?;
+        let info = reply::text(answers.next().unwrap_or(Value::Nil))?.unwrap_or_default();
+        self.check_eviction(&Info::parse(&info))
+    }
+
+    /// Returns the command that writes the layout of an empty store; [`Gate::laid_out`] reads its
+    /// answer.
+    pub(super) fn lay_out(&self) -> Cmd {
+        let mut set = redis::cmd("SET");
+        set.arg(LAYOUT).arg(&self.layout).arg("NX").arg("GET");
+        set
+    }
+
+    /// Checks the answer to [`Gate::lay_out`]: the layout that the store had, if it had one.
+    pub(super) fn laid_out(&self, answer: Value) -> Result<()> {
+        self.check_layout(reply::text(answer)?.as_deref())
+    }
+
+    /// Checks the layout of a store; an empty one has none.
+    pub(super) fn check_layout(&self, stored: Option<&str>) -> Result<()> {
+        match stored {
+            Some(stored) if stored != self.layout => Err(Error::Layout(format!(
+                "this Redis contains \"{stored}\", but this server needs \"{}\"",
+                self.layout
+            ))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Notes the identity of the store.
+    pub(super) fn identified(&self, stored: Value) -> Result<StoreIdentity> {
+        let bytes = reply::bytes(stored)?.unwrap_or_default();
+        let identity = StoreIdentity::from_bytes(&bytes)
+            .ok_or_else(|| Error::Corrupt(format!("{STORE} does not hold the identity of a store")))?;
+        *self.identity.lock() = identity;
+        Ok(identity)
+    }
+
+    /// Notes the server's memory; refuses a server that may evict frames when its memory is short.
+    pub(super) fn check_eviction(&self, info: &Info<'_>) -> Result<()> {
+        self.memory.note(info);
+        eviction(info).map_or(Ok(()), |why| Err(Error::Unsuitable(why)))
+    }
+}
+
+/// Returns the commands that give a store an identity, if it has none, and read it.
+pub(super) fn identify() -> [Cmd; 2] {
+    let fresh = StoreIdentity::random().to_bytes();
+    let (mut set, mut get) = (redis::cmd("SET"), redis::cmd("GET"));
+    set.arg(STORE).arg(&fresh[..]).arg("NX");
+    get.arg(STORE);
+    [set, get]
+}
+
+async fn ask(connection: &RespConnection, commands: &[Cmd]) -> Result<Vec<Value>> {
+    let mut request = Request::default();
+    commands.iter().for_each(|command| request.add(command));
+    let answers: RedisResult<Vec<Value>> = match connection.ask(request).await {
+        Ok(answers) => answers.into_iter().collect(),
+        Err(error) => Err(error.into()),
+    };
+    answers.map_err(|error| Error::Unreachable(explained(&error.to_string())))
+}
+
+/// Describes a memory policy that may evict frames; `volatile-*` evict only keys that expire.
+pub(super) fn eviction(info: &Info<'_>) -> Option<String> {
+    let policy = info.get("maxmemory_policy");
+    let harmless = matches!(policy, "" | "noeviction") || policy.starts_with("volatile-");
+    (!harmless).then(|| {
+        format!(
+            "maxmemory-policy is {policy}: this Redis may evict frames; run `CONFIG SET maxmemory-policy noeviction`"
+        )
+    })
+}
