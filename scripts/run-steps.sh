@@ -22,7 +22,6 @@ run_step() {
     ${MAKE:-make} --no-print-directory "$1" 2>&1 | tee "$log" || verdict=FAILED
   else
     ${MAKE:-make} --no-print-directory "$1" >"$log" 2>&1 || verdict=FAILED
-    until mkdir $logs/printing 2>/dev/null; do sleep 0.1; done
     printf '\n=== %s ===\n' "$1" | cat - "$log"
   fi
   if sed -n "s/^skipped: /  SKIPPED $1: /p" "$log" | tee -a $skips | grep -q . && [ $verdict = ok ]; then
@@ -31,7 +30,6 @@ run_step() {
   fi
   printf '  %-18s %5ds  %s\n' "$1" $((SECONDS - started)) "$verdict" >>$results
   printf -- '--- %s: %s, %ds\n' "$1" "$verdict" $((SECONDS - started))
-  if [ -n "$beside" ]; then rmdir $logs/printing; fi
 }
 may_start() { [ -z "${FAIL_FAST:-}" ] || ! grep -q '  FAILED' $results; }
 run() { for step in $1; do if may_start; then run_step "$step"; fi; done; }
@@ -49,6 +47,7 @@ done
 steps=$(wc -w <<<"${*//+/}") ran=$(wc -l <$results) failed=$(grep -c '  FAILED' $results || true)
 printf '\n=== summary ===\n' | cat - $results
 if [ -s $skips ]; then echo "skipped, in whole or in part:" && cat $skips; fi
-if [ "$ran" -lt "$steps" ]; then echo "stopped early: $((steps - ran)) of $((steps)) steps did not run"; fi
+if [ "$ran" -lt "$steps" ]; then echo "stopped early: $((steps - ran)) of $((steps)) steps did not run, or left no result"; fi
 if [ "$failed" -gt 0 ]; then echo "$failed of $((ran)) steps FAILED in ${SECONDS}s; see $logs/*.log" && exit 1; fi
+if [ "$ran" -lt "$steps" ]; then exit 1; fi
 echo "every step passed$([ ! -s $skips ] || echo ", except for the skipped steps"), in ${SECONDS}s"
