@@ -7,7 +7,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 /// The windows of HTTP/2 flow control: the maximum number of bytes that a client has sent and the
 /// server has not read, for a call and for a connection.
-const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+pub(super) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 const MAX_HTTP2_FRAME_BYTES: u32 = 1 << 20;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);

@@ -25,7 +25,7 @@ use super::groups::GroupOperations;
 use super::health::{self, Health, HealthWatch};
 use super::info::ServerInfo;
 use super::layers::{
-    Receiving, admission, around, gate, hold_received, identification, refusals, request_id,
+    Receiving, Unread, admission, around, gate, hold_received, identification, refusals, request_id,
 };
 use super::message_size::{DECODE_SLACK_BYTES, MAX_CONTROL_MESSAGE_BYTES, MAX_RESPONSE_BYTES};
 use super::queue_service::QueueHandlers;
@@ -93,6 +93,7 @@ impl Grpc {
         ServiceBuilder::new()
             // A layer for gRPC-Web would belong here: it converts requests to gRPC, the only
             // protocol of the layers below.
+            .map_request(|request: Request<Incoming>| request.map(Unread::new))
             .layer(around(request_id))
             // A layer for metrics would belong here, to include the calls that the layers below
             // refuse.
@@ -100,8 +101,8 @@ impl Grpc {
             // Admission is cheaper, and stops floods before their callers are identified.
             .map_response(|response: Response<_>| response.map(Body::new))
             .layer(gate(identification(Arc::clone(&self.access), self.config.private_reflection)))
-            .map_request(move |request: Request<Incoming>| receiving.watch(request))
-            .layer(around(hold_received::<Incoming, _>))
+            .map_request(move |request: Request<_>| receiving.watch(request))
+            .layer(around(hold_received::<Unread<Incoming>, _>))
             .layer(around(move |request: &mut Request<_>| refusals(request, max_message_bytes)))
             .map_response(with_own_body)
             .service(self.routes.clone())

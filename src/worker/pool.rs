@@ -7,18 +7,20 @@
 //! further thread that hangs. If an abandoned thread ends its job after all, it returns to the
 //! pool.
 
+mod begun;
 mod queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::begun::{Begun, Waits};
 use self::queue::JobQueue;
 use crate::domain::StreamId;
 use crate::picture::{Codec, Limits};
@@ -33,11 +35,28 @@ struct Job {
     progress: Arc<Progress>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Progress {
-    begun: OnceLock<Instant>,
+    stream: StreamId,
+    begun: OnceLock<Begun>,
     ended: AtomicBool,
     given_up: AtomicBool,
+}
+
+impl Progress {
+    fn new(stream: &StreamId) -> Self {
+        Self {
+            stream: stream.clone(),
+            begun: OnceLock::new(),
+            ended: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns the time that the job has used, 0 before its start.
+    fn used(&self) -> Duration {
+        self.begun.get().map(Begun::used).unwrap_or_default()
+    }
 }
 
 /// The reason for which a job has no result.
@@ -109,10 +128,11 @@ impl ThreadGroup {
 
     fn work(self) {
         yield_to_other_threads();
+        let waits = Waits::of_this_thread();
         let mut codec = Codec::new(self.limits);
         loop {
             let Some(Job { work, progress }) = self.queue.next() else { return };
-            let _first = progress.begun.set(Instant::now());
+            let _first = progress.begun.set(Begun::now(&waits));
             if catch_unwind(AssertUnwindSafe(|| work(&mut codec))).is_err() {
                 codec = Codec::new(self.limits);
             }
@@ -128,6 +148,7 @@ impl ThreadGroup {
         self.counts.send_if_modified(|counts| {
             progress.ended.store(true, Ordering::Relaxed);
             if !progress.given_up.load(Ordering::Relaxed) {
+                self.queue.ended(&progress.stream);
                 return false;
             }
             counts.hung -= 1;
@@ -147,6 +168,7 @@ impl ThreadGroup {
                 return false;
             }
             progress.given_up.store(true, Ordering::Relaxed);
+            self.queue.ended(&progress.stream);
             counts.usable -= 1;
             counts.hung += 1;
             hung = Some(counts.hung);
@@ -181,7 +203,12 @@ impl Drop for Pool {
 impl Pool {
     pub(super) fn new(size: usize, limits: &Limits) -> std::io::Result<Self> {
         let (counts, _) = watch::channel(ThreadCounts { usable: size, hung: 0 });
-        let threads = ThreadGroup { queue: Arc::default(), counts: Arc::new(counts), size, limits: *limits };
+        let threads = ThreadGroup {
+            queue: Arc::new(JobQueue::new(size)),
+            counts: Arc::new(counts),
+            size,
+            limits: *limits,
+        };
         for _ in 0..size {
             threads.add_thread()?;
         }
@@ -195,7 +222,7 @@ impl Pool {
     /// Gives up the threads of abandoned jobs whose time is over. Must be called regularly.
     pub(super) fn give_up_overdue(&self) {
         self.abandoned().retain(|AbandonedJob { progress, timeout }| {
-            let is_over = progress.begun.get().is_some_and(|begun| begun.elapsed() >= *timeout);
+            let is_over = progress.used() >= *timeout;
             if is_over {
                 self.give_up(progress);
             }
@@ -218,7 +245,7 @@ impl Pool {
     }
 
     /// Runs `work` for a frame of the stream on one of the threads. Its time starts when the work
-    /// does.
+    /// does, and does not count while the thread waits for a processor.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         stream: &StreamId,
@@ -226,8 +253,8 @@ impl Pool {
         work: impl FnOnce(&mut Codec) -> T + Send + 'static,
     ) -> Result<T, JobError> {
         let (started, start) = oneshot::channel();
-        let (done, result) = oneshot::channel();
-        let progress = Arc::<Progress>::default();
+        let (done, mut result) = oneshot::channel();
+        let progress = Arc::new(Progress::new(stream));
         let job = Job {
             work: Box::new(move |codec| {
                 // Not done for a job whose caller is gone.
@@ -250,12 +277,19 @@ impl Pool {
             _none = counts.wait_for(|counts| counts.usable == 0) => return Err(JobError::NoThreads),
             begun = begun => begun?,
         }
-        let ended = tokio::time::timeout(timeout, result).await;
+        let ended = loop {
+            let left = timeout.saturating_sub(progress.used());
+            match tokio::time::timeout(left, &mut result).await {
+                Ok(ended) => break Some(ended),
+                Err(_) if progress.used() >= timeout => break None,
+                Err(_) => {}
+            }
+        };
         caller.job = None;
         match ended {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(_)) => Err(JobError::Panicked),
-            Err(_) => {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(_)) => Err(JobError::Panicked),
+            None => {
                 self.give_up(&progress);
                 Err(JobError::TimedOut)
             }
@@ -264,136 +298,4 @@ impl Pool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::LazyLock;
-
-    use super::*;
-
-    static CAM: LazyLock<StreamId> = LazyLock::new(|| "cam".parse().unwrap());
-
-    #[tokio::test]
-    async fn a_panic_costs_only_its_own_job() {
-        let pool = Pool::new(1, &Limits::default()).unwrap();
-        let second = Duration::from_secs(1);
-        assert_eq!(pool.run(&CAM, second, |_| -> u8 { panic!("on purpose") }).await, Err(JobError::Panicked));
-        assert_eq!(pool.run(&CAM, second, |_| 7).await, Ok(7));
-    }
-
-    #[tokio::test]
-    async fn a_hung_job_does_not_block_the_next() {
-        let pool = Pool::new(1, &Limits::default()).unwrap();
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let hung = pool.run(&CAM, Duration::from_millis(20), move |_| held.recv()).await;
-        assert_eq!(hung, Err(JobError::TimedOut));
-        assert_eq!(pool.run(&CAM, Duration::from_secs(5), |_| 7).await, Ok(7));
-        drop(release);
-    }
-
-    /// Waits until the numbers of threads are as expected.
-    async fn until(pool: &Pool, is_so: impl FnMut(&ThreadCounts) -> bool) {
-        let mut counts = pool.threads.counts.subscribe();
-        let waited = tokio::time::timeout(Duration::from_secs(20), counts.wait_for(is_so)).await;
-        assert!(waited.is_ok(), "{:?}", pool.threads.counts.borrow());
-    }
-
-    #[tokio::test]
-    async fn hung_threads_are_replaced_up_to_a_limit_and_can_return() {
-        let pool = Pool::new(2, &Limits::default()).unwrap();
-        let (brief, long) = (Duration::from_millis(20), Duration::from_secs(20));
-        let mut releases = Vec::new();
-        for hung in 1..=MAX_REPLACED + 2 {
-            let (release, held) = std::sync::mpsc::channel::<()>();
-            releases.push(release);
-            assert_eq!(pool.run(&CAM, brief, move |_| held.recv().is_ok()).await, Err(JobError::TimedOut));
-            let counts = *pool.threads.counts.borrow();
-            assert_eq!(counts.hung, hung);
-            assert_eq!(counts.usable, 2 - hung.saturating_sub(MAX_REPLACED));
-            assert_eq!(pool.exhausted().is_cancelled(), hung >= MAX_REPLACED);
-            if counts.usable > 0 {
-                assert_eq!(pool.run(&CAM, long, |_| 7).await, Ok(7), "with {hung} hung");
-            }
-        }
-        // No thread is left, and no caller waits for one.
-        assert_eq!(pool.run(&CAM, long, |_| 7).await, Err(JobError::NoThreads));
-        drop(releases.pop());
-        until(&pool, |counts| counts.usable == 1).await;
-        assert_eq!(pool.run(&CAM, long, |_| 8).await, Ok(8));
-        drop(releases);
-        until(&pool, |counts| (counts.usable, counts.hung) == (2, 0)).await;
-        assert_eq!(pool.run(&CAM, long, |_| 9).await, Ok(9));
-    }
-
-    #[tokio::test]
-    async fn a_hung_job_is_found_even_if_its_caller_is_gone() {
-        let pool = Pool::new(1, &Limits::default()).unwrap();
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let (started, start) = oneshot::channel();
-        let hangs = pool.run(&CAM, Duration::from_millis(20), move |_| {
-            let _ = started.send(());
-            let _ = held.recv();
-        });
-        tokio::select! {
-            biased;
-            _ = start => {}
-            ended = hangs => panic!("{ended:?}"),
-        }
-        let found = async {
-            while pool.threads.counts.borrow().hung == 0 {
-                pool.give_up_overdue();
-                tokio::task::yield_now().await;
-            }
-        };
-        assert!(tokio::time::timeout(Duration::from_secs(20), found).await.is_ok());
-        assert_eq!(pool.run(&CAM, Duration::from_secs(20), |_| 7).await, Ok(7));
-        assert!(pool.abandoned().is_empty());
-        drop(release);
-    }
-
-    #[tokio::test]
-    async fn waiting_callers_fail_when_no_thread_is_left() {
-        let pool = Pool::new(1, &Limits::default()).unwrap();
-        let (brief, long) = (Duration::from_millis(20), Duration::from_secs(20));
-        let mut releases = Vec::new();
-        for _ in 0..MAX_REPLACED {
-            let (release, held) = std::sync::mpsc::channel::<()>();
-            releases.push(release);
-            assert_eq!(pool.run(&CAM, brief, move |_| held.recv().is_ok()).await, Err(JobError::TimedOut));
-        }
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let last = pool.run(&CAM, brief, move |_| held.recv().is_ok());
-        let (last, waiting) = tokio::join!(last, pool.run(&CAM, long, |_| 7));
-        assert_eq!((last, waiting), (Err(JobError::TimedOut), Err(JobError::NoThreads)));
-        drop((release, releases));
-    }
-
-    #[tokio::test]
-    async fn a_job_does_not_wait_for_all_those_of_another_stream() {
-        let pool = Pool::new(1, &Limits::default()).unwrap();
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let (long, ended) = (Duration::from_secs(20), Mutex::new(Vec::new()));
-        let (started, start) = oneshot::channel();
-        let first = pool.run(&CAM, long, move |_| {
-            let _ = started.send(());
-            let _ = held.recv();
-        });
-        let run = async |stream: &str, number: u32| {
-            let stream = stream.parse().unwrap();
-            pool.run(&stream, long, |_| ()).await.unwrap();
-            ended.lock().push(number);
-        };
-        let rest = async {
-            start.await.unwrap();
-            let (flood, quiet) = ((1..=3).map(|number| run("cam", number)), run("quiet", 100));
-            let release = async {
-                while pool.threads.queue.len() < 4 {
-                    tokio::task::yield_now().await;
-                }
-                drop(release);
-            };
-            tokio::join!(futures::future::join_all(flood), quiet, release);
-        };
-        let (first, ()) = tokio::join!(first, rest);
-        assert_eq!(first, Ok(()));
-        assert_eq!(*ended.lock(), [100, 1, 2, 3]);
-    }
-}
+mod tests;

@@ -112,6 +112,32 @@ async fn a_client_that_cancels_all_its_calls_keeps_its_connection() {
     assert!(peer.send(&encoded(PING, 0, 0, vec![7; 8])).await, "the server ended the connection");
 }
 
+/// Through a proxy, many clients share a connection. One whose calls are refused before their
+/// messages arrive must not end it for the others.
+#[tokio::test]
+async fn calls_that_are_refused_before_their_messages_arrive_keep_their_connection() {
+    const CALLS: usize = 3000;
+    let server = Process::server(&[]);
+    let target = Target::new(&server, CancellationToken::new());
+    let peer = target.peer().await.expect("connects");
+    let unknown = "/frameway.v1.StreamingService/SubmitFromTheFuture";
+    let numbers: Vec<u32> = streams().take(CALLS).collect();
+    for (round, some) in numbers.chunks(500).enumerate() {
+        let calls: Vec<u8> = some.iter().flat_map(|stream| headers(*stream, unknown)).collect();
+        assert!(peer.send(&calls).await, "the server ended the connection");
+        let refused = 500 * (round + 1);
+        timeout(DEADLINE, peer.calls_ended(refused)).await.expect("the calls are refused");
+        let message = |stream: &u32| encoded(DATA, END_STREAM, *stream, vec![0; 5]);
+        let messages: Vec<u8> = some.iter().flat_map(message).collect();
+        assert!(peer.send(&messages).await, "the server ended the connection");
+    }
+    let stream = 2 * CALLS as u32 + 1;
+    let body = encoded(DATA, END_STREAM, stream, vec![0; 5]);
+    assert!(peer.send(&[headers(stream, INFO), body].concat()).await, "the server ended the connection");
+    timeout(DEADLINE, peer.calls_ended(CALLS + 1)).await.expect("the next call is answered");
+    assert!(peer.send(&encoded(PING, 0, 0, vec![7; 8])).await, "the server ended the connection");
+}
+
 #[tokio::test]
 async fn a_header_block_of_endless_continuations_ends_its_connection() {
     ended_by_the_server("CONTINUATION flood", |stream| {

@@ -14,6 +14,7 @@ mod gate;
 mod receiving;
 mod refusal;
 mod request_id;
+mod unread;
 
 pub(crate) use access::identification;
 pub(crate) use admission::{MAX_METADATA_BYTES, admission};
@@ -22,3 +23,4 @@ pub(crate) use gate::gate;
 pub(crate) use receiving::{Receiving, hold_received};
 pub(crate) use refusal::{contract_fault, refusals};
 pub(crate) use request_id::{RequestId, request_id};
+pub(crate) use unread::Unread;
