@@ -151,7 +151,7 @@ mod tests {
         (1..=4).for_each(|job| queue.push(&id("flood"), job));
         assert_eq!(start_all(&queue), [10, 1, 2]);
         queue.ended(&id("quiet"));
-        assert_eq!(start_all(&queue), [], "the thread is kept for the quiet stream");
+        assert!(start_all(&queue).is_empty(), "the thread is kept for the quiet stream");
         queue.push(&id("quiet"), 11);
         assert_eq!(start_all(&queue), [11]);
         queue.ended(&id("flood"));
