@@ -1,5 +1,4 @@
 //! Runs picture work on a fixed number of threads, each with a codec of its own. Streams take turns.
-//! On Linux, these threads have a lower priority than all others.
 //!
 //! A thread cannot be ended from outside. A thread whose picture takes too long is abandoned and
 //! replaced, but only [`MAX_REPLACED`] times: each abandoned thread may use a core and the memory of
@@ -105,10 +104,6 @@ impl Drop for Caller<'_> {
     }
 }
 
-/// The niceness of the threads, in addition to that of the process.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
-
 /// The state that the threads share.
 #[derive(Debug, Clone)]
 struct ThreadGroup {
@@ -127,7 +122,6 @@ impl ThreadGroup {
     }
 
     fn work(self) {
-        yield_to_other_threads();
         let waits = Waits::of_this_thread();
         let mut codec = Codec::new(self.limits);
         loop {
@@ -181,16 +175,6 @@ impl ThreadGroup {
             true
         });
         hung
-    }
-}
-
-/// Lowers the priority of the current thread. The threads that move frames need little time and
-/// must not wait until a picture is done.
-fn yield_to_other_threads() {
-    // On other systems, a process has one priority.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "cannot lower the priority of a picture thread");
     }
 }
 

@@ -1,6 +1,5 @@
-//! The time that a job has used. A thread may wait for a processor, because the machine is busy and
-//! picture threads have a low priority. That is not the fault of the picture, so this time does not
-//! count.
+//! The time that a job has used. On a busy machine, a thread waits for a processor. That is not the
+//! fault of the picture, so this time does not count.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
