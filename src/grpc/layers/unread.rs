@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
@@ -41,24 +42,39 @@ where
 
 /// Receives and discards the rest of a body, within limits.
 fn discard<B: Body<Data = Bytes> + Send + Unpin + 'static>(mut body: B) {
-    if body.is_end_stream() {
-        return;
+    let mut bytes = 0;
+    // Of most calls, nothing more arrives: they ended, or the client has cancelled them.
+    while !body.is_end_stream() {
+        match body.frame().now_or_never() {
+            Some(Some(Ok(frame))) if bytes <= MAX_BYTES => bytes += size(&frame),
+            Some(_) => return,
+            None => {
+                discard_later(body, bytes);
+                return;
+            }
+        }
     }
+}
+
+/// Waits for the rest of a body of which `bytes` were discarded.
+fn discard_later<B: Body<Data = Bytes> + Send + Unpin + 'static>(mut body: B, mut bytes: usize) {
     // Without a runtime, there is no connection either.
     let Ok(runtime) = Handle::try_current() else { return };
     runtime.spawn(async move {
         let receive = async {
-            let mut bytes = 0;
-            while let Some(Ok(frame)) = body.frame().await {
-                bytes += frame.data_ref().map_or(0, Bytes::len);
-                if bytes > MAX_BYTES {
-                    return;
-                }
+            while bytes <= MAX_BYTES
+                && let Some(Ok(frame)) = body.frame().await
+            {
+                bytes += size(&frame);
             }
         };
         // A call that goes on is reset.
         let _ended = timeout(MAX_TIME, receive).await;
     });
+}
+
+fn size(frame: &Frame<Bytes>) -> usize {
+    frame.data_ref().map_or(0, Bytes::len)
 }
 
 impl<B> Drop for Unread<B> {
