@@ -112,8 +112,13 @@ async fn a_paused_queue_is_purged_by_its_worker_and_continues_when_resumed() {
     };
     let purged = purge(&server, request).await;
     // All three are purged: no worker had taken one.
-    assert_eq!((purged.marked_frames, purged.pending_frames), (3, 0));
+    assert_eq!(purged.marked_frames, 3);
     assert!(purged.marked_bytes > 0);
+    // On a busy machine, the call returns before the worker has written all tombstones.
+    common::eventually("the purge of a paused queue", || async {
+        (account(&server).await.purged_frames == 3).then_some(())
+    })
+    .await;
     server.submit(vec![frame("cam", 4)]).await;
     let resumed = resume_all(&server).await;
     assert!(resumed.iter().all(|queue| queue.state() == pb::QueueState::Running));
