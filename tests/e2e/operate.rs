@@ -12,7 +12,7 @@ use frameway::pb::v1::start_position::Position;
 use frameway::pb::v1::subscribe_frames_response::Event;
 use tonic::{Code, Status};
 
-use crate::common::log;
+use crate::common::{eventually, log};
 use crate::frames::{gap_of, next, selector, subscribe};
 use crate::server::{TestServer, frame};
 use crate::{name, pause_all, reason, resume_all};
@@ -115,7 +115,7 @@ async fn a_paused_queue_is_purged_by_its_worker_and_continues_when_resumed() {
     assert_eq!(purged.marked_frames, 3);
     assert!(purged.marked_bytes > 0);
     // On a busy machine, the call returns before the worker has written all tombstones.
-    common::eventually("the purge of a paused queue", || async {
+    eventually("the purge of a paused queue", || async {
         (account(&server).await.purged_frames == 3).then_some(())
     })
     .await;
