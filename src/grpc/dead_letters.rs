@@ -40,7 +40,7 @@ pub(crate) struct DeadLetterOperations {
 /// The dead letters that a request selects.
 enum Target {
     Ids(pb::DeadLetterIdList),
-    /// Those that match a filter, which must not be empty.
+    /// The dead letters that match a filter, which must not be empty.
     Filter(String),
     /// All, if true; false is an error.
     All(bool),
