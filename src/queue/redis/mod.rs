@@ -16,6 +16,7 @@ mod entry;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod gate;
+mod group_members;
 mod group_reply;
 mod groups;
 mod instance;

@@ -14,8 +14,9 @@ const KEPT_FREE_FOR: Duration = Duration::from_secs(60);
 
 /// A queue in which streams take turns. Threads block until there is a job.
 ///
-/// While several streams have jobs, each of them runs on all threads but one. So a stream with many
-/// jobs leaves a thread to the others, and theirs need not wait until a picture is done.
+/// While several streams have jobs, and for a minute afterwards, each of them runs on all threads but
+/// one. So a stream with many jobs leaves a thread to the others, and theirs need not wait until a
+/// picture is done.
 pub(super) struct JobQueue<T> {
     state: Mutex<State<T>>,
     /// Notified for each job that arrives or ends, and when the queue is closed.
@@ -31,21 +32,24 @@ struct State<T> {
     closed: bool,
 }
 
-/// The stream with the latest job, the one before it, and the times of these jobs.
+/// The two streams that had jobs most recently, and when.
 #[derive(Default)]
-struct Latest(Option<(StreamId, Instant)>, Option<(StreamId, Instant)>);
+struct Latest {
+    first: Option<(StreamId, Instant)>,
+    second: Option<(StreamId, Instant)>,
+}
 
 impl Latest {
     fn note(&mut self, stream: &StreamId) {
-        if self.0.as_ref().is_some_and(|(latest, _)| latest != stream) {
-            self.1 = self.0.take();
+        if self.first.as_ref().is_some_and(|(first, _)| first != stream) {
+            self.second = self.first.take();
         }
-        self.0 = Some((stream.clone(), Instant::now()));
+        self.first = Some((stream.clone(), Instant::now()));
     }
 
     /// Returns whether another stream had a job lately.
     fn is_shared(&self, stream: &StreamId) -> bool {
-        let other = self.0.as_ref().filter(|(latest, _)| latest != stream).or(self.1.as_ref());
+        let other = self.first.as_ref().filter(|(first, _)| first != stream).or(self.second.as_ref());
         other.is_some_and(|(_, at)| at.elapsed() < KEPT_FREE_FOR)
     }
 }
