@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Reflection serves the public packages only, with comments: `grpcurl describe` prints
         // them.
         fs::write(out_dir.join("frameway_descriptor.bin"), compile(&public)?)?;
+        external_scaler(&out_dir)?;
     } else {
         private.clear();
     }
@@ -52,6 +53,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         generator = generator.codec_path("crate::grpc::codec::CheckedCodec");
     }
     generator.compile_fds_with_config(files, config)?;
+    Ok(())
+}
+
+/// Generates the service that KEDA calls, and its descriptor set. It has the ordinary codec: KEDA may
+/// add fields, and a request with fields that this server does not know is not refused.
+fn external_scaler(out_dir: &Path) -> Result<(), Box<dyn Error>> {
+    let file = [Path::new(PROTO_ROOT).join("externalscaler/externalscaler.proto")];
+    fs::write(out_dir.join("externalscaler_descriptor.bin"), compile(&file)?)?;
+    let mut files = protox::compile(&file, [PROTO_ROOT])?;
+    for file in &mut files.file {
+        file.source_code_info = None;
+    }
+    tonic_prost_build::configure().btree_map(".").compile_fds(files)?;
     Ok(())
 }
 

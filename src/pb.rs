@@ -43,6 +43,25 @@ pub mod admin {
 #[cfg(feature = "server")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("frameway_descriptor");
 
+/// The service that KEDA calls, package `externalscaler`.
+#[cfg(feature = "server")]
+#[allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::unwrap_used,
+    rustdoc::all
+)]
+pub mod externalscaler {
+    tonic::include_proto!("externalscaler");
+}
+
+/// The descriptor set of `externalscaler`, with comments, for reflection.
+#[cfg(feature = "server")]
+pub(crate) const EXTERNAL_SCALER_DESCRIPTOR_SET: &[u8] =
+    tonic::include_file_descriptor_set!("externalscaler_descriptor");
+
 /// The messages that the Redis backend stores, package `frameway.storage.v1`.
 #[cfg(feature = "server")]
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]

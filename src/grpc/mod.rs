@@ -41,6 +41,7 @@ mod reflect;
 mod registered;
 pub(crate) mod registry;
 mod registry_service;
+mod scaler;
 mod server;
 mod settings;
 mod status;

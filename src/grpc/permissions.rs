@@ -102,6 +102,15 @@ const METHODS: &[(&str, &[(&str, Need)])] = &[
         ],
     ),
     ("frameway.admin.v1beta1.AdminService", &[("GetSystemMetrics", Need::Admin)]),
+    (
+        "externalscaler.ExternalScaler",
+        &[
+            ("IsActive", Need::SeeGroups),
+            ("StreamIsActive", Need::SeeGroups),
+            ("GetMetricSpec", Need::SeeGroups),
+            ("GetMetrics", Need::SeeGroups),
+        ],
+    ),
     ("grpc.health.v1.Health", &[("Check", Need::Nothing), ("Watch", Need::Nothing)]),
 ];
 /// The services of reflection, which need credentials only if the server says so.
@@ -188,6 +197,11 @@ pub(crate) fn check_see(caller: &Caller, stream: &StreamId) -> Result<()> {
     if may { Ok(()) } else { Err(denied_stream("see", stream)) }
 }
 
+/// Checks that the caller may see the state of the work queue.
+pub(crate) fn check_operate(caller: &Caller) -> Result<()> {
+    if caller.permissions().operate { Ok(()) } else { Err(denied("the caller may not see the work queue")) }
+}
+
 /// Checks that the caller may consume the frames of a group.
 pub(crate) fn check_consume(caller: &Caller, group: &GroupId) -> Result<()> {
     let may = caller.permissions().consume.contains(group.as_str());
@@ -251,7 +265,11 @@ mod tests {
     #[test]
     fn every_method_has_an_entry() {
         let mut found = Vec::new();
-        for set in [crate::pb::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET] {
+        for set in [
+            crate::pb::FILE_DESCRIPTOR_SET,
+            crate::pb::EXTERNAL_SCALER_DESCRIPTOR_SET,
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+        ] {
             let pool = prost_reflect::DescriptorPool::decode(set).unwrap();
             for service in pool.services() {
                 for method in service.methods() {

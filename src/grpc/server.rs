@@ -31,6 +31,7 @@ use super::message_size::{DECODE_SLACK_BYTES, MAX_CONTROL_MESSAGE_BYTES, MAX_RES
 use super::queue_service::QueueHandlers;
 use super::registry::Registry;
 use super::registry_service::RegistryHandlers;
+use super::scaler::ScalerHandlers;
 use super::settings::SettingsCache;
 use super::streaming_service::StreamingHandlers;
 use super::submit::Submitter;
@@ -38,6 +39,7 @@ use super::submit_frames::{self, SubmitFrames};
 use crate::access::Access;
 use crate::hub::{Consumers, Hub};
 use crate::pb::admin::v1beta1::admin_service_server::AdminServiceServer;
+use crate::pb::externalscaler::external_scaler_server::ExternalScalerServer;
 use crate::pb::v1::consumer_group_service_server::ConsumerGroupServiceServer;
 use crate::pb::v1::dead_letter_service_server::DeadLetterServiceServer;
 use crate::pb::v1::queue_service_server::QueueServiceServer;
@@ -185,6 +187,8 @@ fn services(
         calls: calls.clone(),
         draining: draining.clone(),
     };
+    let scaler =
+        ScalerHandlers::new(Arc::clone(&queue), Arc::clone(&consumers), calls.clone(), draining.clone());
     let registry = RegistryHandlers {
         registry: Registry::new(Arc::clone(&queue), settings),
         hub: Arc::clone(&hub),
@@ -214,6 +218,7 @@ fn services(
         .add_service(control!(DeadLetterServiceServer, dead_letters))
         .add_service(control!(QueueServiceServer, queues))
         .add_service(control!(AdminServiceServer, admin))
+        .add_service(control!(ExternalScalerServer, scaler))
 }
 
 /// Adds reflection in its current version and in the one that older clients ask for.
@@ -221,6 +226,7 @@ fn with_reflection(routes: Routes) -> Routes {
     let builder = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(crate::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(crate::pb::EXTERNAL_SCALER_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             // The messages of google.rpc: clients that learn messages by reflection need them to
             // show the details of errors.

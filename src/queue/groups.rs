@@ -501,8 +501,27 @@ pub trait Groups {
     /// Returns the key of all ack ids: random, created once, the same for all servers.
     async fn ack_key(&self) -> Result<[u8; 32]>;
 
-    /// Counts the kept entries of outputs, for each stream from a sequence on.
-    async fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Result<Vec<OutputSpan>>;
+    /// Counts the kept entries of outputs, one output for each query.
+    async fn count_outputs(&self, queries: &[SpanQuery]) -> Result<Vec<OutputSpan>>;
+}
+
+/// Which kept entries of an output are of interest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpanQuery {
+    /// The stream of the output.
+    pub stream_id: StreamId,
+    /// The sequence from which entries are counted.
+    pub count_from: Sequence,
+    /// The sequence from which the oldest entry is looked up.
+    pub oldest_from: Sequence,
+}
+
+impl SpanQuery {
+    /// Creates a query that counts and looks up from the same sequence on.
+    #[must_use]
+    pub fn from(stream_id: StreamId, sequence: Sequence) -> Self {
+        Self { stream_id, count_from: sequence, oldest_from: sequence }
+    }
 }
 
 /// The kept entries of an output.
@@ -512,6 +531,8 @@ pub struct OutputSpan {
     pub oldest: u64,
     /// The newest sequence that was ever published; 0 = none.
     pub head: u64,
-    /// The number of kept entries from the given sequence on.
+    /// The number of kept entries from [`SpanQuery::count_from`] on.
     pub entries: u64,
+    /// The time at which the first kept entry from [`SpanQuery::oldest_from`] on was received.
+    pub oldest_receive_time: Option<Timestamp>,
 }

@@ -37,7 +37,7 @@ pub use error::Error;
 pub use groups::{
     Ack, AckAction, AckResult, Candidate, CandidateResult, Claim, ClaimCandidates, Claimed, Delivery,
     EndReason, EndedFrame, Exhausted, FrameEnd, GapRun, GroupCounters, GroupPosition, GroupState, Groups,
-    Joined, MemberState, Membership, OutputSpan, RemovedStream, UnsentGaps,
+    Joined, MemberState, Membership, OutputSpan, RemovedStream, SpanQuery, UnsentGaps,
 };
 pub(crate) use groups::{
     MAX_DUE, MAX_ENDED, MAX_EXHAUSTED, MAX_GAP_RUNS, MAX_WINDOW, SETTLE_TIME, SLOW_FRAME,

@@ -16,6 +16,7 @@ mod common;
 mod matrix;
 mod ownership;
 mod quotas;
+mod scaler;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/server.rs"]
 mod server;

@@ -8,7 +8,7 @@ use frameway::domain::{
 };
 use frameway::queue::{
     Ack, AckAction, AckResult, Candidate, CandidateResult, Claim, ClaimCandidates, Claimed, Delivery,
-    EndReason, EndedFrame, Error, FrameEnd, Membership, Queue, Upload,
+    EndReason, EndedFrame, Error, FrameEnd, Membership, Queue, SpanQuery, Upload,
 };
 
 use crate::backend::Backend;
@@ -374,7 +374,7 @@ pub(crate) async fn lag_is_exact_after_trimming(backend: Backend) {
     let lag = async || {
         let state = store.group_state(&group_id()).await.unwrap();
         let position = &state.positions[&id("cam")];
-        let span = store.count_outputs(&[(id("cam"), position.next)]).await.unwrap()[0];
+        let span = store.count_outputs(&[SpanQuery::from(id("cam"), position.next)]).await.unwrap()[0];
         frameway::hub::lag_of(position, &span)
     };
     assert_eq!(lag().await, 9);
@@ -383,8 +383,13 @@ pub(crate) async fn lag_is_exact_after_trimming(backend: Backend) {
     assert_eq!(lag().await, 5);
     keep_newest(&*store, &lease, "cam", 2).await;
     assert_eq!(lag().await, 2);
-    let span = store.count_outputs(&[(id("cam"), number(10)), (id("cam"), number(99))]).await.unwrap();
+    let apart = SpanQuery { oldest_from: number(3), ..SpanQuery::from(id("cam"), number(10)) };
+    let queries = [apart, SpanQuery::from(id("cam"), number(99))];
+    let span = store.count_outputs(&queries).await.unwrap();
     assert_eq!((span[0].oldest, span[0].head, span[0].entries, span[1].entries), (9, 10, 1, 0));
+    let kept = store.read_outputs(&id("cam"), number(1), 10).await.unwrap().entries;
+    assert_eq!(span[0].oldest_receive_time, Some(kept[0].receive_time));
+    assert_eq!(span[1].oldest_receive_time, None);
 }
 
 pub(crate) async fn groups_are_created_changed_listed_and_deleted(backend: Backend) {

@@ -8,7 +8,7 @@ use frameway::domain::{
 };
 use frameway::queue::{
     AcceptResult, Budget, DeadLetterOrder, Error, FinishResult, Lease, ListDeadLetters, Queue, Refusal,
-    ReplayResult,
+    ReplayResult, SpanQuery,
 };
 use frameway::worker::{Worker, WorkerConfig};
 use tokio_util::sync::CancellationToken;
@@ -110,7 +110,7 @@ pub(crate) async fn no_read_finds_data_of_the_earlier_registration(backend: Back
         assert!(store.latest_outputs(&id("cam"), 10).await.unwrap().is_empty());
         let ever = Timestamp::from_micros(0);
         assert_eq!(store.first_at(&id("cam"), ever).await.unwrap().entry, None);
-        let span = store.count_outputs(&[(id("cam"), number(1))]).await.unwrap().remove(0);
+        let span = store.count_outputs(&[SpanQuery::from(id("cam"), number(1))]).await.unwrap().remove(0);
         assert_eq!((span.oldest, span.entries, span.head), (0, 0, 3));
     }
     publish(&*store, &lease, "cam", 2).await;

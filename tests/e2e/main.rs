@@ -30,6 +30,7 @@ mod refused_backends;
 mod registry;
 mod relay;
 mod removal;
+mod scaler;
 #[path = "../common/server.rs"]
 mod server;
 mod service;

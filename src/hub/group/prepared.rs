@@ -10,7 +10,7 @@ use crate::hub::event::GapReason;
 use crate::hub::feed::topic::{Lookup, Topic};
 use crate::hub::pictures::want::PictureWant;
 use crate::hub::sampling::Sampler;
-use crate::queue::{self, Candidate, ClaimCandidates, GapRun};
+use crate::queue::{self, Candidate, ClaimCandidates, GapRun, SpanQuery};
 
 /// The maximum number of entries of one stream in one claim, including those that are left out.
 const MAX_ENTRIES: usize = 64;
@@ -160,7 +160,7 @@ impl Consumers {
     }
 
     async fn is_oldest(&self, entry: &OutputEntry) -> queue::Result<bool> {
-        let asked = [(entry.stream_id.clone(), entry.sequence)];
+        let asked = [SpanQuery::from(entry.stream_id.clone(), entry.sequence)];
         let spans = self.queue.count_outputs(&asked).await?;
         Ok(spans.first().is_none_or(|span| span.oldest >= entry.sequence.get()))
     }

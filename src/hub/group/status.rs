@@ -1,8 +1,9 @@
 //! Figures about a group.
 
 use super::consumers::Consumers;
-use crate::domain::{Sequence, StreamId};
-use crate::queue::{self, GroupPosition, GroupState, OutputSpan};
+use super::event::GroupError;
+use crate::domain::{GroupId, Sequence, StreamId, Timestamp};
+use crate::queue::{self, GroupPosition, GroupState, OutputSpan, SpanQuery};
 
 /// The totals of a group over the streams that it selects now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,6 +14,8 @@ pub struct GroupTotals {
     pub lag: u64,
     /// The number of outstanding frames.
     pub outstanding: u64,
+    /// The time at which the oldest entry that is not acknowledged was received; `None` without lag.
+    pub oldest_receive_time: Option<Timestamp>,
 }
 
 /// Returns how many output entries a group has not acknowledged: those that it has not delivered,
@@ -42,7 +45,12 @@ impl Consumers {
             pending: Vec::new(),
         };
         let position = |id: &StreamId| state.positions.get(id).unwrap_or(&no_position).clone();
-        let asked: Vec<_> = streams.iter().map(|id| (id.clone(), position(id).next)).collect();
+        let ask = |id: &StreamId| {
+            let position = position(id);
+            let oldest_from = position.pending.first().copied().unwrap_or(position.next);
+            SpanQuery { stream_id: id.clone(), count_from: position.next, oldest_from }
+        };
+        let asked: Vec<SpanQuery> = streams.iter().map(ask).collect();
         let spans = self.queue.count_outputs(&asked).await?;
         Ok(streams.iter().zip(spans).map(|(id, span)| (id.clone(), position(id), span)).collect())
     }
@@ -56,7 +64,20 @@ impl Consumers {
         for (_, position, span) in self.spans(state, streams).await? {
             totals.lag += lag_of(&position, &span);
             totals.outstanding += position.pending.len() as u64;
+            let oldest = [totals.oldest_receive_time, span.oldest_receive_time];
+            totals.oldest_receive_time = oldest.into_iter().flatten().min();
         }
         Ok(totals)
+    }
+
+    /// Returns the totals of a group over the streams that it selects now.
+    ///
+    /// # Errors
+    /// The group does not exist, and the errors of the queue.
+    pub async fn totals_of(&self, group: &GroupId) -> Result<GroupTotals, GroupError> {
+        let state = self.queue.group_state(group).await?;
+        let streams = self.selected(&state.record.settings.streams).await?;
+        let streams: Vec<StreamId> = streams.into_iter().map(|record| record.id).collect();
+        Ok(self.totals(&state, &streams).await?)
     }
 }

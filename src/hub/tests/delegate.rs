@@ -39,7 +39,7 @@ macro_rules! delegate_groups {
             fn end_frames(&self, id: &GroupId, frames: &[EndedFrame]) -> ();
             fn insert_dead_letter(&self, frame: &DeadFrame, copy: Option<&Upload>, token: &str) -> bool;
             fn ack_key(&self) -> [u8; 32];
-            fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Vec<OutputSpan>;
+            fn count_outputs(&self, queries: &[SpanQuery]) -> Vec<OutputSpan>;
         }
     };
     (@ $type:ty, $inner:path;
@@ -49,7 +49,7 @@ macro_rules! delegate_groups {
 
             use $crate::domain::{DeadFrame, Digest, Etag, GroupId, GroupRecord, GroupSettings, Sequence, StreamId};
             use $crate::queue::{
-                Ack, AckResult, Claim, Claimed, Created, GroupState, Groups, Joined, Upload, OutputSpan, RemovedStream,
+                Ack, AckResult, Claim, Claimed, Created, GroupState, Groups, Joined, Upload, OutputSpan, RemovedStream, SpanQuery,
                 Result, Membership, EndedFrame,
             };
 

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::queue::{
     Ack, AckResult, Claim, Claimed, Created, EndedFrame, Error, GroupState, Groups, Joined, Membership,
-    OutputSpan, RemovedStream, Result, SETTLE_TIME, UPLOAD_TTL, Upload,
+    OutputSpan, RemovedStream, Result, SETTLE_TIME, SpanQuery, UPLOAD_TTL, Upload,
 };
 
 /// The maximum number of groups in one page.
@@ -182,17 +182,21 @@ impl Groups for MemoryQueue {
         Ok(*self.state().groups.ack_key.get_or_insert_with(rand::random))
     }
 
-    async fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Result<Vec<OutputSpan>> {
+    async fn count_outputs(&self, queries: &[SpanQuery]) -> Result<Vec<OutputSpan>> {
         let state = self.state();
-        let span = |(id, from): &(StreamId, Sequence)| {
-            let Some(stream) = state.home(id).streams.get(id) else { return OutputSpan::default() };
-            let below = stream.outputs.partition_point(|entry| entry.sequence < *from);
+        let span = |SpanQuery { stream_id, count_from, oldest_from }: &SpanQuery| {
+            let Some(stream) = state.home(stream_id).streams.get(stream_id) else {
+                return OutputSpan::default();
+            };
+            let first = |from: &Sequence| stream.outputs.partition_point(|entry| entry.sequence < *from);
+            let (below, oldest) = (first(count_from), stream.outputs.get(first(oldest_from)));
             OutputSpan {
                 oldest: stream.outputs.front().map_or(0, |entry| entry.sequence.get()),
                 head: stream.counters().published_sequence,
                 entries: (stream.outputs.len() - below) as u64,
+                oldest_receive_time: oldest.map(|entry| entry.receive_time),
             }
         };
-        Ok(streams.iter().map(span).collect())
+        Ok(queries.iter().map(span).collect())
     }
 }

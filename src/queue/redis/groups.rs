@@ -23,7 +23,7 @@ use crate::domain::{
 use crate::queue::{
     Ack, AckResult, Claim, Claimed, Created, EndedFrame, Error, FrameEnd, GroupCounters, GroupPosition,
     GroupState, Groups, Joined, MAX_ENDED, MAX_WINDOW, MemberState, Membership, OutputSpan, RemovedStream,
-    Result, SETTLE_TIME, SLOW_FRAME, Upload,
+    Result, SETTLE_TIME, SLOW_FRAME, SpanQuery, Upload,
 };
 
 /// The number of arguments of group_write.lua for settings.
@@ -388,21 +388,24 @@ impl Groups for RedisQueue {
         stored.as_ref().try_into().map_err(|_| corrupt("the key of ack ids has another length"))
     }
 
-    async fn count_outputs(&self, streams: &[(StreamId, Sequence)]) -> Result<Vec<OutputSpan>> {
-        let ask = |(stream, from): &(StreamId, Sequence)| {
-            let keys = self.keys(stream);
+    async fn count_outputs(&self, queries: &[SpanQuery]) -> Result<Vec<OutputSpan>> {
+        let ask = |SpanQuery { stream_id, count_from, oldest_from }: &SpanQuery| {
+            let keys = self.keys(stream_id);
             let mut call = Call::default();
-            call.key(keys.stream(stream)).key(keys.output(stream)).number(from.get());
+            call.key(keys.stream(stream_id)).key(keys.output(stream_id));
+            call.number(count_from.get()).number(oldest_from.get());
             call
         };
-        let mut spans = Vec::with_capacity(streams.len());
-        for part in streams.chunks(COUNTS_AT_ONCE) {
+        let mut spans = Vec::with_capacity(queries.len());
+        for part in queries.chunks(COUNTS_AT_ONCE) {
             let calls: Vec<Call> = part.iter().map(ask).collect();
             let asked = calls.iter().map(|call| self.scripts.output_count.run(&self.control, call));
             for answer in futures::future::try_join_all(asked).await? {
                 let mut parts = reply::array(answer)?.into_iter();
                 let mut next = || reply::number(parts.next().unwrap_or(Value::Nil));
-                spans.push(OutputSpan { oldest: next()?, head: next()?, entries: next()? });
+                let (oldest, head, entries, received) = (next()?, next()?, next()?, next()?);
+                let oldest_receive_time = Some(received).filter(|&at| at > 0).map(reply::moment);
+                spans.push(OutputSpan { oldest, head, entries, oldest_receive_time });
             }
         }
         Ok(spans)
