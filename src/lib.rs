@@ -30,6 +30,8 @@ pub mod fuzzing;
 pub mod grpc;
 #[cfg(feature = "server")]
 pub mod hub;
+#[cfg(feature = "server")]
+pub mod metrics;
 pub mod pb;
 #[cfg(feature = "server")]
 pub mod picture;
