@@ -23,6 +23,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use crate::metrics::{AccessMetrics, ReloadResult};
+
 pub use caller::{Caller, Principal};
 pub use certificate::ClientCertificate;
 pub use edit::{AccessFile, ListedKey};
@@ -89,6 +91,14 @@ impl Access {
     #[must_use]
     pub fn principals(&self) -> usize {
         self.closed.as_ref().map_or(0, |closed| closed.rules.borrow().principals.len())
+    }
+
+    /// Returns the time at which the next API key expires, of those that have not expired yet.
+    #[must_use]
+    pub fn next_key_expiry(&self) -> Option<SystemTime> {
+        let now = SystemTime::now();
+        let rules = Arc::clone(&self.closed.as_ref()?.rules.borrow());
+        rules.keys.values().filter_map(|key| key.expires).filter(|expires| *expires > now).min()
     }
 
     /// Identifies a caller by the bearer token of its call, or else by the certificate of its
@@ -166,20 +176,26 @@ impl Access {
     }
 
     /// Reads the files again whenever they change, and logs it. Runs until it is dropped.
-    pub async fn follow(self: Arc<Self>) {
+    pub async fn follow(self: Arc<Self>, metrics: AccessMetrics) {
         let Some(closed) = &self.closed else { return std::future::pending().await };
         let file = closed.file.display();
         loop {
             tokio::time::sleep(LOOK_INTERVAL).await;
             let access = Arc::clone(&self);
             match tokio::task::spawn_blocking(move || access.reload()).await {
-                Ok(Ok(true)) => tracing::info!(%file, "the access file has changed and is in force"),
+                Ok(Ok(true)) => {
+                    metrics.reloads.of(ReloadResult::InForce).inc();
+                    tracing::info!(%file, "the access file has changed and is in force");
+                }
                 Ok(Ok(false)) => {}
                 Err(error) => tracing::error!(%error, "the access file was not looked at"),
-                Ok(Err(error)) => tracing::error!(
-                    %error,
-                    "the access file has changed and cannot be used; the old rules stay in force"
-                ),
+                Ok(Err(error)) => {
+                    metrics.reloads.of(ReloadResult::Unusable).inc();
+                    tracing::error!(
+                        %error,
+                        "the access file has changed and cannot be used; the old rules stay in force"
+                    );
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The composition root: builds the parts, connects them, and stops them in order.
 
 mod backend;
+mod metrics;
 mod supervisor;
 pub(crate) mod transport;
 mod working;
@@ -17,9 +18,11 @@ use crate::access::Access;
 use crate::config::{Backend, Config, Role};
 use crate::grpc::{BackendKind, Grpc, GrpcConfig};
 use crate::hub::{Consumers, Hub, HubConfig};
+use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::shutdown::Tasks;
 pub(crate) use backend::check as check_backend;
+use metrics::{Exporter, Readings, WorkerSocket};
 use supervisor::Supervisor;
 pub use transport::BoundAddress;
 use transport::{Ends, Listener, Reload, Settings, Tls};
@@ -36,11 +39,13 @@ const IDLE_GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct App {
     address: BoundAddress,
+    metrics_address: Option<BoundAddress>,
     drain_timeout: Duration,
     tasks: Tasks,
     queue: Arc<dyn Queue>,
     hub: Arc<Hub>,
     grpc: Arc<Grpc>,
+    metrics: Arc<Metrics>,
     tokens: Tokens,
 }
 
@@ -60,7 +65,7 @@ impl App {
     /// answered.
     ///
     /// # Errors
-    /// The address cannot be listened on, or the backend cannot be used with this configuration. A
+    /// An address cannot be listened on, or the backend cannot be used with this configuration. A
     /// backend that is not available is no error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let access = Arc::new(match &config.access.access_file {
@@ -73,34 +78,52 @@ impl App {
         let address = listener.address().clone();
         let address = if tls.is_some() { address.with_tls() } else { address };
         let tasks = Tasks::new();
+        let metrics = metrics::create(&config);
         if access.is_closed() {
-            let (access, stopping) = (Arc::clone(&access), tasks.stopping());
-            tasks.spawn("access", async move { stopping.run_until_cancelled(access.follow()).await });
+            let (access, stopping, counters) =
+                (Arc::clone(&access), tasks.stopping(), metrics.access.clone());
+            tasks.spawn("access", async move { stopping.run_until_cancelled(access.follow(counters)).await });
         }
-        let queue = backend::open(&config.queue, config.server.role, &tasks).await?;
+        let queue = backend::open(&config.queue, config.server.role, &metrics.redis, &tasks).await?;
+        let for_metrics = metrics::bind(&config).await?;
         let max_subscriptions = config.server.max_subscriptions as usize;
         let hub = HubConfig {
             max_subscriptions,
             rendition_threads: config.server.rendition_threads(),
             picture_limits: working::picture_limits(&config.limits),
+            metrics: metrics.hub.clone(),
             ..Default::default()
         };
         let hub = Hub::new(Arc::clone(&queue), hub);
         let consumers = Consumers::new(Arc::clone(&hub), tasks.clone());
         let (for_grpc, stopping) = (grpc_config(&config), tasks.stopping());
-        let parts = (Arc::clone(&queue), Arc::clone(&hub));
-        let grpc = Grpc::new(for_grpc, access, parts.0, parts.1, consumers, stopping).await;
         let tokens = Tokens::default();
+        let worker_socket = for_metrics.as_ref().and_then(|_| worker_socket(&config)).map(Arc::new);
+        let readings = Readings {
+            metrics: Arc::clone(&metrics),
+            queue: Arc::clone(&queue),
+            hub: Arc::clone(&hub),
+            consumers: Arc::clone(&consumers),
+            access: Arc::clone(&access),
+            budget: config.queue.budget,
+        };
+        let exporter = Exporter::new(Arc::clone(&metrics), Some(readings), worker_socket.clone());
+        let metrics_address = metrics::start(&tasks, for_metrics, exporter, tokens.stop_hub.clone());
+        let parts = (Arc::clone(&queue), Arc::clone(&hub));
+        let grpc =
+            Grpc::new(for_grpc, access, parts.0, parts.1, consumers, Arc::clone(&metrics), stopping).await;
         let app = Self {
             address: address.clone(),
+            metrics_address,
             drain_timeout: config.server.drain_timeout,
             tasks,
             queue,
             hub,
             grpc: Arc::new(grpc),
+            metrics,
             tokens,
         };
-        app.start_tasks(&config, listener, tls)?;
+        app.start_tasks(&config, listener, tls, worker_socket)?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         if config.access.is_exposed(&config.server.listen, config.tls.is_some()) {
             tracing::warn!(
@@ -116,6 +139,7 @@ impl App {
         config: &Config,
         listener: Listener,
         tls: Option<(Arc<Tls>, Reload)>,
+        worker_socket: Option<Arc<WorkerSocket>>,
     ) -> anyhow::Result<()> {
         let tasks = &self.tasks;
         tasks.spawn_vital("hub", Arc::clone(&self.hub).run(self.tokens.stop_hub.clone()));
@@ -124,11 +148,12 @@ impl App {
         tasks.spawn("health", Arc::clone(&self.grpc).watch_backend(tasks.stopping()));
         match (config.server.role, &config.queue.backend) {
             (Role::All, Backend::Memory) => {
-                let worker = working::run(Arc::clone(&self.queue), config, tasks.stopping())?;
+                let counters = self.metrics.worker.clone();
+                let worker = working::run(Arc::clone(&self.queue), config, counters, tasks.stopping())?;
                 tasks.spawn_vital("worker", worker);
             }
             (Role::All, Backend::Redis(redis)) => {
-                let supervisor = Supervisor::new(config, redis, Arc::clone(&self.queue))?;
+                let supervisor = Supervisor::new(config, redis, Arc::clone(&self.queue), worker_socket)?;
                 tasks.spawn_vital("supervisor", supervisor.run(tasks.stopping()));
             }
             (Role::Api | Role::Worker, _) => {}
@@ -139,10 +164,10 @@ impl App {
             cut: self.tokens.cut_connections.clone(),
         };
         let tls = tls.map(|(tls, reload)| {
-            tasks.spawn("tls", reload.run(tasks.stopping()));
+            tasks.spawn("tls", reload.run(self.metrics.access.clone(), tasks.stopping()));
             tls
         });
-        let settings = Settings::new(&config.server, tls);
+        let settings = Settings::new(&config.server, tls, self.metrics.rpc.clone());
         tasks.spawn_vital("server", transport::serve(listener, self.grpc.service(), settings, ends));
         if let Some(file) = config.server.address_file.clone() {
             let (grpc, address, stopping) = (Arc::clone(&self.grpc), self.address.clone(), tasks.stopping());
@@ -163,6 +188,12 @@ impl App {
     #[must_use]
     pub fn address(&self) -> &BoundAddress {
         &self.address
+    }
+
+    /// Returns the address on which the metrics are served, if they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<&BoundAddress> {
+        self.metrics_address.as_ref()
     }
 
     /// Serves until `stop`, then drains: the health service reports NOT_SERVING, subscriptions end
@@ -216,9 +247,25 @@ impl App {
     }
 }
 
+/// Creates the socket on which the worker process of this server serves its metrics; `None` if it
+/// has no such process, or no folder can be created.
+fn worker_socket(config: &Config) -> Option<WorkerSocket> {
+    match (config.server.role, &config.queue.backend) {
+        (Role::All, Backend::Redis(_)) => WorkerSocket::create()
+            .inspect_err(|error| {
+                tracing::warn!(
+                    %error,
+                    "cannot create a temporary folder, so the metrics of the worker process are missing: set TMPDIR"
+                );
+            })
+            .ok(),
+        (Role::All, Backend::Memory) | (Role::Api | Role::Worker, _) => None,
+    }
+}
+
 /// Returns the configuration of the gRPC services.
 fn grpc_config(config: &Config) -> GrpcConfig {
-    let Config { server, tls: _, access, queue, worker: _, limits, log: _ } = config;
+    let Config { server, tls: _, access, queue, worker: _, limits, metrics: _, log: _ } = config;
     GrpcConfig {
         limits: *limits,
         partitions: queue.partitions,
@@ -251,9 +298,12 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
     let tasks = Tasks::new();
     let parent_gone =
         if config.worker.parent_pipe { supervisor::parent_gone() } else { CancellationToken::new() };
-    let queue = backend::open(&config.queue, config.server.role, &tasks).await?;
-    let worker = working::run(queue, &config, tasks.stopping())?;
+    let metrics = metrics::create(&config);
+    let queue = backend::open(&config.queue, config.server.role, &metrics.redis, &tasks).await?;
+    let for_metrics = metrics::bind(&config).await?;
+    let worker = working::run(queue, &config, metrics.worker.clone(), tasks.stopping())?;
     tasks.spawn_vital("worker", worker);
+    metrics::start(&tasks, for_metrics, Exporter::new(metrics, None, None), tasks.stopping());
     let stopping = tasks.stopping();
     tokio::select! {
         () = stop.cancelled() => {}

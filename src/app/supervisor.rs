@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
+use super::metrics::WorkerSocket;
 use crate::backoff::Backoff;
 use crate::config::{Config, RedisSettings};
 use crate::queue::Queue;
@@ -28,20 +29,27 @@ pub(super) struct Supervisor {
     program: PathBuf,
     arguments: Vec<(String, String)>,
     redis_url: RedisUrl,
+    /// The socket on which a child serves its metrics; `None` if it serves none.
+    socket: Option<Arc<WorkerSocket>>,
     /// The time that a child has to end after it was asked to.
     stop_timeout: Duration,
 }
 
 impl Supervisor {
     /// Creates a supervisor of workers that share this process's configuration.
-    pub(super) fn new(config: &Config, redis: &RedisSettings, queue: Arc<dyn Queue>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        config: &Config,
+        redis: &RedisSettings,
+        queue: Arc<dyn Queue>,
+        socket: Option<Arc<WorkerSocket>>,
+    ) -> anyhow::Result<Self> {
         let program = match &config.worker.worker_program {
             Some(program) => program.clone(),
             None => std::env::current_exe().context("finding this program, to start its worker")?,
         };
         let arguments = config.worker_arguments();
         let (redis_url, stop_timeout) = (redis.url.clone(), config.server.drain_timeout);
-        Ok(Self { queue, program, arguments, redis_url, stop_timeout })
+        Ok(Self { queue, program, arguments, redis_url, socket, stop_timeout })
     }
 
     /// Starts workers, one after the other, until `stop`; the last one has time to release its
@@ -68,6 +76,9 @@ impl Supervisor {
         let mut command = Command::new(&self.program);
         command.args(["serve", "--role=worker", "--parent-pipe"]);
         command.arg(format!("--worker-id={worker_id}"));
+        // Given even if there is none: the child has the environment of this process.
+        let no_metrics = || "--metrics-listen=none".to_owned();
+        command.arg(self.socket.as_ref().map_or_else(no_metrics, |socket| socket.flag()));
         command.args(self.arguments.iter().map(|(flag, value)| format!("{flag}={value}")));
         // The URL may contain a password, and command lines are public.
         command.env("FRAMEWAY_REDIS_URL", self.redis_url.secret());

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Role};
 use crate::domain::limits::RequestLimits;
+use crate::metrics::WorkerMetrics;
 use crate::picture;
 use crate::queue::Queue;
 use crate::worker::{Worker, WorkerConfig};
@@ -22,6 +23,7 @@ const CRASH_SWITCH: &str = "FRAMEWAY_TEST_CRASH";
 pub(super) fn run(
     queue: Arc<dyn Queue>,
     config: &Config,
+    metrics: WorkerMetrics,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let default = WorkerConfig::default();
@@ -37,6 +39,7 @@ pub(super) fn run(
         limits: picture_limits(&config.limits),
         supervised: config.server.role == Role::Worker,
         crash_on_request,
+        metrics,
         ..default
     };
     let worker = Worker::new(queue, worker).context("starting the worker's threads")?;

@@ -88,7 +88,7 @@ pub(super) async fn run(args: BareArgs) -> Result<(), Failure> {
     std::fs::write(&fresh, address.to_string()).map_err(error)?;
     std::fs::rename(&fresh, &args.address_file).map_err(error)?;
     let service = message.map_request(|request: http::Request<Incoming>| request.map(Body::new));
-    let settings = Settings::new(&Config::default().server, None);
+    let settings = Settings::new(&Config::default().server, None, Default::default());
     transport::serve(listener, service, settings, Ends::default()).await;
     Ok(())
 }

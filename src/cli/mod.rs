@@ -10,6 +10,7 @@ mod groups;
 mod health;
 mod info;
 mod keys;
+mod metrics_reference;
 mod queues;
 mod serve;
 mod streams;
@@ -48,6 +49,8 @@ enum Command {
     Info(Box<info::InfoArgs>),
     Keys(keys::KeysArgs),
     Health(Box<health::HealthArgs>),
+    #[command(hide = true)]
+    MetricsReference(metrics_reference::MetricsReferenceArgs),
 }
 
 impl Command {
@@ -64,6 +67,7 @@ impl Command {
             Self::Info(args) => info::run(*args).await,
             Self::Keys(args) => keys::run(args),
             Self::Health(args) => health::run(*args).await,
+            Self::MetricsReference(args) => metrics_reference::run(args),
         }
     }
 }

@@ -7,6 +7,7 @@ mod access;
 mod limits;
 mod listen;
 mod log;
+mod metrics;
 mod queue;
 mod redis_args;
 mod server;
@@ -20,6 +21,7 @@ pub use access::AccessArgs;
 pub use limits::LimitArgs;
 pub use listen::Listen;
 pub use log::{LogArgs, LogFormat};
+pub use metrics::{MetricsArgs, MetricsListen};
 pub use queue::{Backend, QueueArgs, QueueConfig};
 pub use redis_args::{RedisArgs, RedisSettings};
 pub use server::{Role, ServerArgs};
@@ -52,6 +54,9 @@ pub struct Args {
     /// The limits of a request.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// The metrics.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// The log.
     #[command(flatten)]
     pub log: LogArgs,
@@ -72,6 +77,8 @@ pub struct Config {
     pub worker: WorkerArgs,
     /// The limits of a request.
     pub limits: RequestLimits,
+    /// The metrics.
+    pub metrics: MetricsArgs,
     /// The log.
     pub log: LogArgs,
 }
@@ -81,7 +88,8 @@ impl Config {
     /// which may be secret.
     #[must_use]
     pub fn worker_arguments(&self) -> Vec<(String, String)> {
-        let Self { server, tls: _, access: _, queue, worker, limits, log } = self;
+        // The supervisor says where its worker serves metrics.
+        let Self { server, tls: _, access: _, queue, worker, limits, metrics: _, log } = self;
         let log_format = match log.log_format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
@@ -118,7 +126,7 @@ impl TryFrom<Args> for Config {
     type Error = ValidationError;
 
     fn try_from(args: Args) -> Result<Self, ValidationError> {
-        let Args { server, tls, access, queue, worker, limits, log } = args;
+        let Args { server, tls, access, queue, worker, limits, metrics, log } = args;
         let limits = limits.check()?;
         let queue = queue.check(limits.max_picture_bytes as u64)?;
         let rule = match (server.role, &queue.backend) {
@@ -143,7 +151,7 @@ impl TryFrom<Args> for Config {
             // It does not listen. The flags may be in an environment that it shares with a server.
             Role::Worker => (None, access),
         };
-        Ok(Self { server, tls, access, queue, worker: worker.check()?, limits, log })
+        Ok(Self { server, tls, access, queue, worker: worker.check()?, limits, metrics, log })
     }
 }
 
@@ -167,7 +175,7 @@ impl Default for Config {
 /// Writes one `name = value` per line, for `--check`. A password in the Redis URL is not shown.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server, tls, access, queue, worker, limits, log } = self;
+        let Self { server, tls, access, queue, worker, limits, metrics, log } = self;
         writeln!(f, "listen = {}", server.listen)?;
         match tls {
             Some(tls) => write!(f, "{tls}")?,
@@ -207,6 +215,9 @@ impl fmt::Display for Config {
         writeln!(f, "max_batch_frames = {}", limits.max_batch_frames)?;
         writeln!(f, "max_pixels = {}", limits.max_pixels)?;
         writeln!(f, "max_side = {}", limits.max_side)?;
+        let address = metrics.address(&server.listen).map(|address| address.to_string());
+        writeln!(f, "metrics_listen = {}", address.unwrap_or_else(|| "none".to_owned()))?;
+        writeln!(f, "metrics_per_stream = {}", metrics.metrics_per_stream)?;
         writeln!(f, "log = {} ({:?})", log.log, log.log_format)
     }
 }

@@ -12,6 +12,7 @@ use crate::access::Caller;
 use crate::domain::limits::{MAX_ACK_IDS, MAX_REASON_BYTES};
 use crate::domain::{GroupId, Timestamp};
 use crate::hub::Consumers;
+use crate::metrics::{Counter, GroupAnswer, Per};
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::pb::v1::ack_result::Outcome;
@@ -26,11 +27,16 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) struct GroupAcks {
     queue: Arc<dyn Queue>,
     consumers: Arc<Consumers>,
+    answers: Per<GroupAnswer, Counter>,
 }
 
 impl GroupAcks {
-    pub(crate) fn new(queue: Arc<dyn Queue>, consumers: Arc<Consumers>) -> Self {
-        Self { queue, consumers }
+    pub(crate) fn new(
+        queue: Arc<dyn Queue>,
+        consumers: Arc<Consumers>,
+        answers: Per<GroupAnswer, Counter>,
+    ) -> Self {
+        Self { queue, consumers, answers }
     }
 
     pub(crate) async fn acknowledge(
@@ -105,6 +111,9 @@ impl GroupAcks {
         let mut exhausted = Vec::new();
         if !acks.is_empty() {
             let results = self.queue.acknowledge(group, &acks).await?;
+            for ack in &acks {
+                self.answers.of(answer(&ack.action)).inc();
+            }
             let mut results = results.into_iter().zip(&acks);
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
                 *outcome = results.next().map(|(result, ack)| {
@@ -123,6 +132,15 @@ impl GroupAcks {
         }
         self.consumers.notify_members(group);
         Ok(outcomes.into_iter().map(|outcome| pb::AckResult { outcome }).collect())
+    }
+}
+
+fn answer(action: &AckAction) -> GroupAnswer {
+    match action {
+        AckAction::Acknowledge => GroupAnswer::Acknowledge,
+        AckAction::Retry { .. } => GroupAnswer::Retry,
+        AckAction::GiveUp { .. } => GroupAnswer::GiveUp,
+        AckAction::Extend(_) => GroupAnswer::Extend,
     }
 }
 

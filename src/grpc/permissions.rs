@@ -117,6 +117,14 @@ const METHODS: &[(&str, &[(&str, Need)])] = &[
 const REFLECTION: [&str; 2] =
     ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 
+/// Returns the names of all methods of this server: `package.Service/Method`.
+pub(crate) fn methods() -> impl Iterator<Item = String> {
+    let of_contract = METHODS
+        .iter()
+        .flat_map(|(service, methods)| methods.iter().map(move |(method, _)| format!("{service}/{method}")));
+    of_contract.chain(REFLECTION.iter().map(|service| format!("{service}/ServerReflectionInfo")))
+}
+
 /// Returns what the method of a path needs; `None` if it is not known.
 pub(crate) fn need_of(path: &str, is_reflection_private: bool) -> Option<Need> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;

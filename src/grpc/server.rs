@@ -25,7 +25,8 @@ use super::groups::GroupOperations;
 use super::health::{self, Health, HealthWatch};
 use super::info::ServerInfo;
 use super::layers::{
-    Receiving, Unread, admission, around, gate, hold_received, identification, refusals, request_id,
+    Methods, Receiving, Unread, admission, around, gate, hold_received, identification, measure, refusals,
+    request_id,
 };
 use super::message_size::{DECODE_SLACK_BYTES, MAX_CONTROL_MESSAGE_BYTES, MAX_RESPONSE_BYTES};
 use super::queue_service::QueueHandlers;
@@ -38,6 +39,7 @@ use super::submit::Submitter;
 use super::submit_frames::{self, SubmitFrames};
 use crate::access::Access;
 use crate::hub::{Consumers, Hub};
+use crate::metrics::Metrics;
 use crate::pb::admin::v1beta1::admin_service_server::AdminServiceServer;
 use crate::pb::externalscaler::external_scaler_server::ExternalScalerServer;
 use crate::pb::v1::consumer_group_service_server::ConsumerGroupServiceServer;
@@ -53,6 +55,7 @@ pub(crate) struct Grpc {
     routes: Routes,
     config: GrpcConfig,
     access: Arc<Access>,
+    metrics: Arc<Metrics>,
     health: HealthWatch,
     /// The calls in progress.
     pub(crate) calls: TaskTracker,
@@ -70,15 +73,16 @@ impl Grpc {
         queue: Arc<dyn Queue>,
         hub: Arc<Hub>,
         consumers: Arc<Consumers>,
+        metrics: Arc<Metrics>,
         draining: CancellationToken,
     ) -> Self {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = HealthWatch::new(Arc::clone(&queue), reporter).await;
         let calls = TaskTracker::new();
         let state = ServerState { health: health.state(), calls: calls.clone(), draining };
-        let routes = services(config, queue, hub, consumers, state).add_service(health_service);
+        let routes = services(config, queue, hub, consumers, &metrics, state).add_service(health_service);
         let routes = with_reflection(routes).prepare();
-        Self { routes, config, access, health, calls, drain_streams: CancellationToken::new() }
+        Self { routes, config, access, metrics, health, calls, drain_streams: CancellationToken::new() }
     }
 
     /// Returns the service that handles all requests: the routes, and around them the layers that
@@ -92,17 +96,19 @@ impl Grpc {
         let max_message_bytes = self.config.limits.max_message_bytes;
         let GrpcConfig { max_concurrent_submits, .. } = self.config;
         let receiving = Receiving::new(max_concurrent_submits * max_message_bytes);
+        let methods = Arc::new(Methods::new(&self.metrics.rpc));
+        let refused = self.metrics.access.refused.clone();
         ServiceBuilder::new()
             // A layer for gRPC-Web would belong here: it converts requests to gRPC, the only
             // protocol of the layers below.
             .map_request(|request: Request<Incoming>| request.map(Unread::new))
             .layer(around(request_id))
-            // A layer for metrics would belong here, to include the calls that the layers below
-            // refuse.
+            // Includes the calls that the layers below refuse.
+            .layer(around(move |request: &mut Request<_>| measure(&methods, request)))
             .layer(gate(admission(self.config.max_calls)))
             // Admission is cheaper, and stops floods before their callers are identified.
             .map_response(|response: Response<_>| response.map(Body::new))
-            .layer(gate(identification(Arc::clone(&self.access), self.config.private_reflection)))
+            .layer(gate(identification(Arc::clone(&self.access), self.config.private_reflection, refused)))
             .map_request(move |request: Request<_>| receiving.watch(request))
             .layer(around(hold_received::<Unread<Incoming>, _>))
             .layer(around(move |request: &mut Request<_>| refusals(request, max_message_bytes)))
@@ -152,13 +158,14 @@ fn services(
     queue: Arc<dyn Queue>,
     hub: Arc<Hub>,
     consumers: Arc<Consumers>,
+    metrics: &Metrics,
     state: ServerState,
 ) -> Routes {
     let ServerState { health, calls, draining } = state;
     let GrpcConfig { limits, budget, backend, .. } = config;
     let auto_register = config.max_auto_registered_streams;
     let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), Arc::clone(&hub), auto_register));
-    let counters = Arc::new(Counters::new(queue.partitions()));
+    let counters = Arc::new(Counters::new(queue.partitions(), metrics.frames.clone()));
     let submitter = Arc::new(Submitter::new(
         Arc::clone(&queue),
         Arc::clone(&hub),
@@ -182,7 +189,7 @@ fn services(
         info: ServerInfo::new(config, health),
         counters: Arc::clone(&counters),
         auto_register: auto_register.is_some(),
-        acks: GroupAcks::new(Arc::clone(&queue), Arc::clone(&consumers)),
+        acks: GroupAcks::new(Arc::clone(&queue), Arc::clone(&consumers), metrics.store.answers.clone()),
         consumers: Arc::clone(&consumers),
         calls: calls.clone(),
         draining: draining.clone(),

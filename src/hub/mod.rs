@@ -67,6 +67,7 @@ pub use watch::token::WatchToken;
 pub use watch::{StreamChange, Watch, WatchBody, WatchEvent};
 
 use crate::domain::{OutputEntry, StoreIdentity, StreamId, Timestamp};
+use crate::metrics::{HubMetrics, RenditionResult};
 use crate::picture::Limits;
 use crate::queue::{self, Queue};
 use feed::index::SubscriptionIndex;
@@ -74,8 +75,8 @@ use pictures::Pictures;
 use pictures::renditions::Renditions;
 use watch::directory::StreamDirectory;
 
-/// The limits of the hub.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The limits of the hub, and its metrics.
+#[derive(Debug, Clone)]
 pub struct HubConfig {
     /// The size of the cache of pictures, in bytes; 0 = no cache. A picture larger than a quarter
     /// of it is read again for each subscriber.
@@ -104,6 +105,8 @@ pub struct HubConfig {
     pub outage_limit: Duration,
     /// The time for which one read of the feeds waits for news.
     pub feed_wait: Duration,
+    /// The handles by which it counts.
+    pub metrics: HubMetrics,
 }
 
 impl Default for HubConfig {
@@ -120,6 +123,7 @@ impl Default for HubConfig {
             page_entries: 32,
             outage_limit: Duration::from_secs(10),
             feed_wait: Duration::from_secs(5),
+            metrics: HubMetrics::default(),
         }
     }
 }
@@ -145,6 +149,16 @@ pub struct HubStats {
     pub output_reads: u64,
 }
 
+/// The published frames that subscriptions have yet to receive. A subscription that reads pages of
+/// an output counts as at the beginning of its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HubLag {
+    /// The sum over all subscriptions and streams.
+    pub sum: u64,
+    /// The highest number of one subscription in one stream.
+    pub max: u64,
+}
+
 /// Distributes the outputs to subscriptions. A server has one, which all calls share.
 pub struct Hub {
     queue: Arc<dyn Queue>,
@@ -155,25 +169,26 @@ pub struct Hub {
     tail: Sender<TailState>,
     registry_version: AtomicU64,
     create_time: Timestamp,
-    feed_reads: AtomicU64,
-    output_reads: AtomicU64,
 }
 
 impl Hub {
     /// Creates a hub on a queue. It reads no feeds until [`Hub::run`] runs.
     #[must_use]
     pub fn new(queue: Arc<dyn Queue>, config: HubConfig) -> Arc<Self> {
-        let renditions =
-            Renditions::new(config.rendition_threads, config.rendition_cache_bytes, config.picture_limits);
+        let metrics = &config.metrics;
+        let renditions = Renditions::new(
+            config.rendition_threads,
+            config.rendition_cache_bytes,
+            config.picture_limits,
+            metrics.clone(),
+        );
         Arc::new(Self {
             index: SubscriptionIndex::new(config.max_subscriptions),
             directory: StreamDirectory::new(config.max_subscriptions),
-            pictures: Pictures::new(Arc::clone(&queue), config.cache_bytes, renditions),
+            pictures: Pictures::new(Arc::clone(&queue), config.cache_bytes, renditions, metrics.clone()),
             tail: Sender::new(TailState::Starting),
             registry_version: AtomicU64::new(0),
             create_time: Timestamp::now(),
-            feed_reads: AtomicU64::new(0),
-            output_reads: AtomicU64::new(0),
             queue,
             config,
         })
@@ -235,16 +250,25 @@ impl Hub {
     #[must_use]
     pub fn stats(&self) -> HubStats {
         let (subscriptions, followed_streams) = self.index.counts();
+        let HubMetrics { renditions, payload_reads, feed_reads, output_reads, .. } = &self.config.metrics;
         HubStats {
             subscriptions,
             watches: self.directory.watches(),
             followed_streams,
             cache_bytes: self.pictures.cached_bytes(),
-            payload_reads: self.pictures.payload_reads(),
-            renditions: self.pictures.rendition_attempts(),
-            feed_reads: self.feed_reads.load(Ordering::Relaxed),
-            output_reads: self.output_reads.load(Ordering::Relaxed),
+            payload_reads: payload_reads.get(),
+            renditions: renditions.of(RenditionResult::Made).get()
+                + renditions.of(RenditionResult::Failed).get(),
+            feed_reads: feed_reads.get(),
+            output_reads: output_reads.get(),
         }
+    }
+
+    /// Adds up the published frames that subscriptions have yet to receive; `None` if that would
+    /// take too long, because there are too many subscriptions and streams.
+    #[must_use]
+    pub fn lag(&self) -> Option<HubLag> {
+        self.index.lag()
     }
 
     /// Returns the maximum number of entries in each ring at the moment.
@@ -258,11 +282,11 @@ impl Hub {
     }
 
     fn count_feed_read(&self) {
-        self.feed_reads.fetch_add(1, Ordering::Relaxed);
+        self.config.metrics.feed_reads.inc();
     }
 
     fn count_output_read(&self) {
-        self.output_reads.fetch_add(1, Ordering::Relaxed);
+        self.config.metrics.output_reads.inc();
     }
 }
 

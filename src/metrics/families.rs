@@ -65,7 +65,9 @@ impl Reading {
     /// Sets the number; `None` = it could not be read.
     pub fn set(&self, value: Option<f64>) {
         match value {
-            Some(value) => drop(self.0.get_or_create(&[]).set(value)),
+            Some(value) => {
+                self.0.get_or_create(&[]).set(value);
+            }
             None => self.0.clear(),
         }
     }
@@ -89,16 +91,16 @@ impl Readings {
 
 /// Totals with one label that are counted elsewhere and read at a scrape.
 #[derive(Debug, Clone)]
-pub struct Totals(Counters<1>, &'static str);
+pub(super) struct Totals(Counters<1>, &'static str);
 
 impl Totals {
     /// Removes all totals.
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.0.clear();
     }
 
     /// Sets the total for a value of the label.
-    pub fn set(&self, label: impl Into<Cow<'static, str>>, total: u64) {
+    pub(super) fn set(&self, label: impl Into<Cow<'static, str>>, total: u64) {
         let counter = self.0.get_or_create(&[(self.1, label.into())]);
         counter.inner().store(total, std::sync::atomic::Ordering::Relaxed);
     }
@@ -113,7 +115,10 @@ impl Total {
     pub fn set(&self, total: Option<f64>) {
         match total {
             Some(total) => {
-                self.0.get_or_create(&[]).inner().store(total.to_bits(), std::sync::atomic::Ordering::Relaxed);
+                self.0
+                    .get_or_create(&[])
+                    .inner()
+                    .store(total.to_bits(), std::sync::atomic::Ordering::Relaxed);
             }
             None => self.0.clear(),
         }

@@ -31,7 +31,7 @@ pub use families::{Counter, Gauge, Seconds};
 pub use hub::{CacheKind, CacheResult, HubMetrics, RenditionResult};
 pub use label::{Label, Per};
 pub use process::ProcessMetrics;
-pub use redis::{RedisError, RedisMetrics};
+pub use redis::{RedisError, RedisMetrics, RedisOperation};
 pub use reference::reference;
 pub use rpc::{Call, Method, RpcMetrics};
 pub use store::{GroupAnswer, GroupReading, PartitionState, ScrapePart, StoreFrames, StoreMetrics};

@@ -1,5 +1,8 @@
 //! Requests to Redis.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use super::families::{Counter, Families, Seconds, SecondsBy};
 use super::label::{Per, label};
 
@@ -73,9 +76,34 @@ impl RedisMetrics {
         }
     }
 
-    /// Returns the histogram of an operation.
+    /// Returns the handle of an operation. It has no samples until it is recorded.
     #[must_use]
-    pub fn operation(&self, name: &'static str) -> Seconds {
-        self.duration.of(name)
+    pub fn operation(&self, name: &'static str) -> RedisOperation {
+        RedisOperation { metrics: self.clone(), name, seconds: OnceLock::new() }
+    }
+}
+
+/// A kind of request to Redis.
+#[derive(Debug)]
+pub struct RedisOperation {
+    metrics: RedisMetrics,
+    name: &'static str,
+    seconds: OnceLock<Seconds>,
+}
+
+impl RedisOperation {
+    /// Records the time of a request.
+    pub fn observe(&self, time: Duration) {
+        self.seconds.get_or_init(|| self.metrics.duration.of(self.name)).observe(time);
+    }
+
+    /// Counts a request that failed.
+    pub fn failed(&self, error: RedisError) {
+        self.metrics.errors.of(error).inc();
+    }
+
+    /// Counts a connection that was made.
+    pub fn connected(&self) {
+        self.metrics.connects.inc();
     }
 }

@@ -1,5 +1,6 @@
 //! Calls: how many, with which status, how long they take.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -52,7 +53,8 @@ impl Default for RpcMetrics {
 
 impl RpcMetrics {
     pub(super) fn new(families: &mut Families) -> Self {
-        const METHOD: (&str, &str) = ("method", "`package.Service/Method`; `other` for everything that is no method");
+        const METHOD: (&str, &str) =
+            ("method", "`package.Service/Method`; `other` for everything that is no method");
         Self {
             requests: families.counters(
                 [METHOD, ("code", "the name of the gRPC status code; `CANCELLED` also if the client went away")],
@@ -108,9 +110,10 @@ impl RpcMetrics {
 
     /// Creates the metrics of one method.
     #[must_use]
-    pub fn method(&self, name: &'static str) -> Arc<Method> {
+    pub fn method(&self, name: String) -> Arc<Method> {
         let codes: [OnceLock<Counter>; CODES.len()] = Default::default();
-        let label = [("method", name.into())];
+        let name: Cow<'static, str> = name.into();
+        let label = [("method", name.clone())];
         let method = Method {
             name,
             rpc: self.clone(),
@@ -127,7 +130,7 @@ impl RpcMetrics {
 /// The metrics of one method.
 #[derive(Debug)]
 pub struct Method {
-    name: &'static str,
+    name: Cow<'static, str>,
     rpc: RpcMetrics,
     /// The counters of the status codes that have occurred.
     codes: [OnceLock<Counter>; CODES.len()],
@@ -148,7 +151,7 @@ impl Method {
     fn count(&self, code: usize, calls: u64) {
         let code = code.min(CODES.len() - 1);
         let counter = self.codes[code].get_or_init(|| {
-            let labels = [("method", self.name.into()), ("code", CODES[code].into())];
+            let labels = [("method", self.name.clone()), ("code", CODES[code].into())];
             self.rpc.requests.get_or_create_owned(&labels)
         });
         counter.inc_by(calls);
@@ -181,6 +184,9 @@ impl Drop for Call {
         let method = &self.method;
         method.in_flight.dec();
         method.count(self.code, 1);
-        method.duration.get_or_init(|| method.rpc.duration.of(method.name)).observe(self.start.elapsed());
+        method
+            .duration
+            .get_or_init(|| method.rpc.duration.of(method.name.clone()))
+            .observe(self.start.elapsed());
     }
 }

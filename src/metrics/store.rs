@@ -366,7 +366,8 @@ impl StoreMetrics {
     /// Sets the totals of all frames; `None` = they could not be read.
     pub fn set_frames(&self, totals: Option<StoreFrames>) {
         let Some(totals) = totals else { return self.frames.clear() };
-        let StoreFrames { accepted, processed, failed, dropped, purged, removed, duplicate, trimmed } = totals;
+        let StoreFrames { accepted, processed, failed, dropped, purged, removed, duplicate, trimmed } =
+            totals;
         for (outcome, total) in [
             ("accepted", accepted),
             ("processed", processed),
@@ -408,8 +409,7 @@ impl StoreMetrics {
         {
             readings.clear();
         }
-        for totals in
-            [&self.group_acknowledged, &self.group_redelivered, &self.group_dead, &self.group_lost]
+        for totals in [&self.group_acknowledged, &self.group_redelivered, &self.group_dead, &self.group_lost]
         {
             totals.clear();
         }

@@ -36,8 +36,10 @@ struct Known {
 
 impl StreamMetrics {
     pub(super) fn new(families: &mut Families, max_streams: usize) -> Self {
-        const STREAM: (&str, &str) =
-            ("stream", "the stream's id, or `other` beyond `--metrics-per-stream` streams; by default there are none");
+        const STREAM: (&str, &str) = (
+            "stream",
+            "the stream's id, or `other` beyond `--metrics-per-stream` streams; by default there are none",
+        );
         Self {
             max_streams,
             accepted: families.counters(
@@ -118,7 +120,9 @@ impl Known {
                 self.accepted.inc();
                 self.accepted_bytes.inc_by(bytes);
             }
-            None => drop(self.rejected.inc()),
+            None => {
+                self.rejected.inc();
+            }
         }
     }
 }

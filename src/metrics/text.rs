@@ -134,7 +134,9 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_scrape_is_refused() {
-        for (text, line) in [("b 1\n", 1), ("# HELP b\n", 1), ("# TYPE b gauge\nc 1\n", 2), ("# NOTE b x\n", 1)] {
+        for (text, line) in
+            [("b 1\n", 1), ("# HELP b\n", 1), ("# TYPE b gauge\nc 1\n", 2), ("# NOTE b x\n", 1)]
+        {
             assert_eq!(Exposition::parse(text), Err(TextError::Line(line)), "{text}");
         }
     }

@@ -62,7 +62,7 @@ pub struct WorkerMetrics {
     pub leases: Per<LeaseEvent, Counter>,
     /// Frames that were processed alone after a crash.
     pub isolated: Counter,
-    /// Strikes that were found on isolated frames.
+    /// Isolated frames on which workers had crashed before.
     pub strikes: Counter,
     /// Threads that were given up because a picture hangs in them.
     pub hung_threads: Gauge,
@@ -146,7 +146,7 @@ impl WorkerMetrics {
             )),
             strikes: families.counter((
                 "worker_strikes",
-                "Crashes of workers that were attributed to a frame, as found by the next worker",
+                "Isolated frames on which a worker had crashed before",
                 "A frame with three strikes becomes a dead letter with its picture: report a fault with it.",
             )),
             hung_threads: families.gauge((

@@ -1,5 +1,6 @@
 //! The connection between the lease manager and a partition's task.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -7,6 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::meter::Meter;
+use crate::metrics::Gauge;
 use crate::queue::{WorkPosition, WorkerReport};
 
 #[derive(Debug)]
@@ -21,6 +23,10 @@ pub(super) struct PartitionHandle {
     pub(super) stop: CancellationToken,
     /// Asks the task to end at once: the lease is lost.
     pub(super) lost: CancellationToken,
+    /// Another worker may have the lease.
+    lease_is_lost: AtomicBool,
+    /// The frames in work of all partitions.
+    all_in_flight: Gauge,
 }
 
 #[derive(Debug)]
@@ -30,13 +36,16 @@ struct Work {
 }
 
 impl PartitionHandle {
-    pub(super) fn new() -> Self {
+    /// Creates a handle. `all_in_flight` counts the frames in work of all partitions.
+    pub(super) fn new(all_in_flight: Gauge) -> Self {
         Self {
             wake: Notify::new(),
             seen: Mutex::default(),
             work: Mutex::new(Work { meter: Meter::new(), in_flight: 0 }),
             stop: CancellationToken::new(),
             lost: CancellationToken::new(),
+            lease_is_lost: AtomicBool::new(false),
+            all_in_flight,
         }
     }
 
@@ -50,7 +59,18 @@ impl PartitionHandle {
     }
 
     pub(super) fn set_in_flight(&self, frames: usize) {
-        self.work().in_flight = frames;
+        let before = std::mem::replace(&mut self.work().in_flight, frames);
+        self.all_in_flight.inc_by(frames as i64 - before as i64);
+    }
+
+    /// Notes that another worker may have the lease.
+    pub(super) fn note_lease_lost(&self) {
+        self.lease_is_lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Reports whether another worker may have the lease.
+    pub(super) fn is_lease_lost(&self) -> bool {
+        self.lease_is_lost.load(Ordering::Relaxed)
     }
 
     /// Notes that a frame was published, and how long after it was taken.
@@ -71,5 +91,11 @@ impl PartitionHandle {
     pub(super) fn notify_work(&self, position: WorkPosition) {
         self.note_seen(position);
         self.wake.notify_one();
+    }
+}
+
+impl Drop for PartitionHandle {
+    fn drop(&mut self) {
+        self.set_in_flight(0);
     }
 }

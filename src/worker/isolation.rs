@@ -52,6 +52,10 @@ pub(super) async fn begin_isolated(
 ) -> Result<IsolatedFrame> {
     let process = Arc::clone(&shared.running).write_owned().await;
     let strikes = shared.queue.begin_isolated(lease, position, shared.process_id).await?;
+    shared.config.metrics.isolated.inc();
+    if strikes > 0 {
+        shared.config.metrics.strikes.inc();
+    }
     Ok(IsolatedFrame { strikes, _process: process })
 }
 

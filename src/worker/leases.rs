@@ -14,6 +14,7 @@ use super::Shared;
 use super::handle::PartitionHandle;
 use super::partition::Partition;
 use crate::domain::PartitionId;
+use crate::metrics::LeaseEvent;
 use crate::queue::{Error, Lease};
 
 /// The maximum wait for work before the list of partitions is read again.
@@ -158,7 +159,10 @@ impl LeaseManager {
         let config = &self.shared.config;
         let lease = self.shared.queue.acquire_lease(partition, &config.worker_id, config.lease_term).await?;
         if let Some(lease) = lease {
-            let handle = Arc::new(PartitionHandle::new());
+            let metrics = &config.metrics;
+            metrics.leases.of(LeaseEvent::Acquired).inc();
+            metrics.leases_held.inc();
+            let handle = Arc::new(PartitionHandle::new(metrics.in_flight.clone()));
             self.handles.held().insert(partition, Arc::clone(&handle));
             self.leases.insert(partition, lease.clone());
             let work = Partition::new(Arc::clone(&self.shared), lease, handle);
@@ -186,7 +190,11 @@ impl LeaseManager {
             }
         };
         let Some(partition) = self.partitions.remove(&id) else { return };
-        self.handles.held().remove(&partition);
+        let handle = self.handles.held().remove(&partition);
+        let is_lost = handle.is_some_and(|handle| handle.is_lease_lost());
+        let metrics = &self.shared.config.metrics;
+        metrics.leases.of(if is_lost { LeaseEvent::Lost } else { LeaseEvent::Released }).inc();
+        metrics.leases_held.dec();
         if let Some(lease) = self.leases.remove(&partition)
             && let Err(error) = self.shared.queue.release_lease(&lease).await
         {
@@ -233,6 +241,7 @@ async fn renew(shared: &Shared, lease: &Lease, handle: &PartitionHandle) {
         Ok(()) => {}
         Err(Error::LeaseLost) => {
             tracing::warn!(%partition, "lost the lease of a partition");
+            handle.note_lease_lost();
             handle.lost.cancel();
         }
         // The lease may still be in force; every script checks it.

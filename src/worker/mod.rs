@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::WorkerMetrics;
 use crate::picture;
 use crate::queue::{Budget, Queue};
 use adaptive::BudgetController;
@@ -72,6 +73,8 @@ pub struct WorkerConfig {
     /// For tests of crashes: a frame with the attribute [`CRASH_ATTRIBUTE`] aborts the process, or
     /// hangs.
     pub crash_on_request: bool,
+    /// The handles by which it counts.
+    pub metrics: WorkerMetrics,
 }
 
 /// The attribute of a frame that aborts its worker, where [`WorkerConfig::crash_on_request`] is
@@ -94,6 +97,7 @@ impl Default for WorkerConfig {
             limits: picture::Limits::default(),
             supervised: false,
             crash_on_request: false,
+            metrics: WorkerMetrics::default(),
         }
     }
 }
@@ -128,11 +132,11 @@ impl Worker {
     /// # Errors
     /// The system gives no more threads.
     pub fn new(queue: Arc<dyn Queue>, config: WorkerConfig) -> std::io::Result<Self> {
-        let pool = Pool::new(config.threads.max(1), &config.limits)?;
+        let pool = Pool::new(config.threads.max(1), &config.limits, config.metrics.hung_threads.clone())?;
         let memory = Arc::new(tokio::sync::Semaphore::new((config.bytes_in_flight >> 10).max(1)));
         let fetches = Fetches::new(config.threads.max(1));
         let (running, process_id) = (Arc::default(), rand::random());
-        let totals = Totals::new();
+        let totals = Totals::new(config.metrics.clone());
         let budgets = BudgetController::default();
         Ok(Self {
             shared: Arc::new(Shared {

@@ -78,6 +78,9 @@ impl Partition {
         tokio::select! {
             () = handle.lost.cancelled() => {}
             result = self.work() => if let Err(error) = result {
+                if error == Error::LeaseLost {
+                    handle.note_lease_lost();
+                }
                 tracing::info!(partition = %self.lease.partition, %error, "leaving a partition");
             }
         }
@@ -276,6 +279,7 @@ impl Partition {
         while !batch.is_empty() {
             let frames: Vec<Finished> = batch.iter().map(|done| done.finished.clone()).collect();
             self.retention.make_room_for(&frames).await?;
+            let start = Instant::now();
             let results = match self.shared.queue.finish(&self.lease, &frames).await {
                 Ok(results) => results,
                 Err(error) => {
@@ -283,6 +287,7 @@ impl Partition {
                     continue;
                 }
             };
+            self.shared.totals.batch_took(start.elapsed());
             let may_wait = self.drop_published(&mut batch, results);
             if batch.is_empty() {
                 return Ok(());
@@ -313,13 +318,14 @@ impl Partition {
                 self.order.leave(&done.finished.stream_id);
                 self.overflow.published(&done.finished);
                 self.retention.published(&done.finished);
-                self.shared.totals.published(&done.finished.body);
+                self.shared.totals.published(&done.finished);
                 false
             }
             Some(FinishResult::Removed) => {
                 self.handle.published(done.leased.elapsed());
                 self.order.leave(&done.finished.stream_id);
                 self.overflow.published(&done.finished);
+                self.shared.totals.removed();
                 false
             }
             Some(FinishResult::PayloadGone | FinishResult::NotNext) | None => true,

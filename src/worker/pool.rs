@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::begun::{Begun, Waits};
 use self::queue::JobQueue;
 use crate::domain::StreamId;
+use crate::metrics::Gauge;
 use crate::picture::{Codec, Limits};
 
 /// The maximum number of hung threads that are replaced.
@@ -112,6 +113,8 @@ struct ThreadGroup {
     /// The number of threads while none hangs.
     size: usize,
     limits: Limits,
+    /// The number of threads that hang.
+    hung: Gauge,
 }
 
 impl ThreadGroup {
@@ -146,6 +149,7 @@ impl ThreadGroup {
                 return false;
             }
             counts.hung -= 1;
+            self.hung.dec();
             takes_another = counts.usable < self.size;
             counts.usable += usize::from(takes_another);
             true
@@ -165,6 +169,7 @@ impl ThreadGroup {
             self.queue.ended(&progress.stream);
             counts.usable -= 1;
             counts.hung += 1;
+            self.hung.inc();
             hung = Some(counts.hung);
             if counts.hung <= MAX_REPLACED {
                 match self.add_thread() {
@@ -185,13 +190,14 @@ impl Drop for Pool {
 }
 
 impl Pool {
-    pub(super) fn new(size: usize, limits: &Limits) -> std::io::Result<Self> {
+    pub(super) fn new(size: usize, limits: &Limits, hung: Gauge) -> std::io::Result<Self> {
         let (counts, _) = watch::channel(ThreadCounts { usable: size, hung: 0 });
         let threads = ThreadGroup {
             queue: Arc::new(JobQueue::new(size)),
             counts: Arc::new(counts),
             size,
             limits: *limits,
+            hung,
         };
         for _ in 0..size {
             threads.add_thread()?;

@@ -43,19 +43,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Only in tests and fuzz targets: it calls every reader of bytes.
     ("fuzzing", &["*"]),
     ("domain", &[]),
-    ("access", &["domain"]),
+    ("metrics", &["domain"]),
+    ("access", &["domain", "metrics"]),
     ("backoff", &[]),
     ("shutdown", &[]),
     ("pb", &[]),
     // The checks of the flags need the budget of a partition.
     ("config", &["domain", "queue"]),
     ("scene", &["domain", "picture"]),
-    ("queue", &["domain"]),
+    ("queue", &["domain", "metrics"]),
     ("picture", &["domain"]),
     ("analysis", &["domain"]),
-    ("worker", &["queue", "picture", "analysis", "domain", "shutdown"]),
-    ("hub", &["backoff", "queue", "picture", "domain", "shutdown"]),
-    ("grpc", &["access", "backoff", "queue", "picture", "hub", "domain", "shutdown", "pb"]),
+    ("worker", &["queue", "picture", "analysis", "domain", "metrics", "shutdown"]),
+    ("hub", &["backoff", "queue", "picture", "domain", "metrics", "shutdown"]),
+    ("grpc", &["access", "backoff", "queue", "picture", "hub", "domain", "metrics", "shutdown", "pb"]),
 ];
 
 /// Single items that a place may import from a room that it may not import otherwise: (place,
@@ -79,7 +80,8 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &["pb", "grpc", "app", "client", "console", "cli", "demo", "bench", "main", "lib"],
         "the transport stays at the edge",
     ),
-    (&["hyper", "hyper_util", "h2"], &["grpc", "app", "bench"], "HTTP/2 stays at the edge"),
+    (&["hyper", "hyper_util", "h2"], &["grpc", "app", "bench"], "HTTP stays at the edge"),
+    (&["prometheus_client"], &["metrics"], "other rooms count through the handles of `metrics`"),
     (
         &["prost", "prost_reflect", "prost_types"],
         &["pb", "grpc", "app", "client", "console", "cli", "queue/redis"],

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::addresses::{Addresses, Counted};
 use super::listen::{Listener, Peer, Socket};
+use crate::metrics::{Gauge, RpcMetrics};
 
 /// The pause after a failed accept. Without it, a process without free file descriptors would spin.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -30,6 +31,13 @@ pub(super) struct Permit {
     _place: OwnedSemaphorePermit,
     /// `None` for Unix sockets.
     _counted: Option<Counted>,
+    open: Gauge,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
 }
 
 /// Yields the connections of `listener`, at most `max_connections` at a time: further ones wait in
@@ -39,14 +47,23 @@ pub(super) fn incoming(
     listener: Listener,
     max_connections: usize,
     max_per_address: usize,
+    metrics: RpcMetrics,
 ) -> impl Stream<Item = Accepted> + Send {
     let mut limit = ConnectionLimit::new(max_connections);
     let mut per_address = AddressLimit { addresses: Addresses::new(max_per_address), logged: None };
     stream! {
         while let Some(place) = limit.acquire().await {
             let (socket, peer) = accept(&listener).await;
-            if let Ok(counted) = per_address.count(&peer) {
-                yield Accepted { socket, peer, permit: Permit { _place: place, _counted: counted } };
+            match per_address.count(&peer) {
+                Ok(counted) => {
+                    metrics.accepted_connections.inc();
+                    metrics.open_connections.inc();
+                    let open = metrics.open_connections.clone();
+                    yield Accepted { socket, peer, permit: Permit { _place: place, _counted: counted, open } };
+                }
+                Err(TooMany) => {
+                    metrics.refused_connections.inc();
+                }
             }
         }
     }

@@ -81,7 +81,7 @@ enum Kind {
 
 /// The other end of a connection.
 #[derive(Debug, Clone)]
-pub(super) enum Peer {
+pub(crate) enum Peer {
     Tcp(TcpConnectInfo),
     Unix(UdsConnectInfo),
 }
@@ -132,7 +132,7 @@ impl Listener {
         &self.address
     }
 
-    pub(super) async fn accept(&self) -> io::Result<(Socket, Peer)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer)> {
         match &self.kind {
             Kind::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;

@@ -34,6 +34,7 @@ use tower::{Service, ServiceExt as _};
 
 use crate::config::ServerArgs;
 use crate::grpc::{self, ConnectionEnd};
+use crate::metrics::RpcMetrics;
 use connection::{Connection, Stream};
 use greeting::{Greeting, NEEDS_GRPC, NEEDS_GRPC_OVER_TLS, greet};
 use incoming::{Accepted, incoming};
@@ -62,10 +63,11 @@ pub(crate) struct Settings {
     pub(crate) age_grace: Duration,
     /// The TLS of TCP connections, if it is on.
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) metrics: RpcMetrics,
 }
 
 impl Settings {
-    pub(crate) fn new(server: &ServerArgs, tls: Option<Arc<Tls>>) -> Self {
+    pub(crate) fn new(server: &ServerArgs, tls: Option<Arc<Tls>>, metrics: RpcMetrics) -> Self {
         Self {
             max_connections: server.max_connections as usize,
             max_connections_per_address: server.max_connections_per_address(),
@@ -74,6 +76,7 @@ impl Settings {
             max_age: server.max_connection_age,
             age_grace: server.max_connection_age_grace,
             tls,
+            metrics,
         }
     }
 }
@@ -97,8 +100,12 @@ where
 {
     let connections = TaskTracker::new();
     {
-        let mut accepted =
-            pin!(incoming(listener, settings.max_connections, settings.max_connections_per_address));
+        let mut accepted = pin!(incoming(
+            listener,
+            settings.max_connections,
+            settings.max_connections_per_address,
+            settings.metrics.clone()
+        ));
         while let Some(Some(accepted)) = ends.stop_accepting.run_until_cancelled(accepted.next()).await {
             let (service, settings, ends) = (service.clone(), settings.clone(), ends.clone());
             connections.spawn(async move {

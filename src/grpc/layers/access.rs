@@ -14,6 +14,7 @@ use crate::access::{Access, Caller, ClientCertificate, Denied, Ended};
 use crate::grpc::audit;
 use crate::grpc::fault::Fault;
 use crate::grpc::permissions::{self, Need};
+use crate::metrics::{CallRefusal, Counter, Per};
 use crate::pb::v1::ErrorReason;
 
 /// The scheme of the metadata `authorization`, which is compared without regard to case.
@@ -30,9 +31,10 @@ type Place = Option<OwnedSemaphorePermit>;
 pub(crate) fn identification<B>(
     access: Arc<Access>,
     is_reflection_private: bool,
+    refused: Per<CallRefusal, Counter>,
 ) -> impl Fn(&mut Request<B>) -> Result<Accepted<Place>, Refusal> + Clone {
     let lines = RateLimiter::direct(Quota::per_second(MAX_LINES_PER_SECOND));
-    let door = Arc::new(Door { access, is_reflection_private, lines });
+    let door = Arc::new(Door { access, is_reflection_private, lines, refused });
     move |request| {
         let (caller, place) = door.enter(request).map_err(refusal)?;
         let end = door.end(&caller);
@@ -48,6 +50,7 @@ struct Door {
     is_reflection_private: bool,
     /// Limits the lines about refused callers in the log.
     lines: DefaultDirectRateLimiter,
+    refused: Per<CallRefusal, Counter>,
 }
 
 impl Door {
@@ -71,17 +74,25 @@ impl Door {
                 audit::refused_caller(request.extensions(), why);
             }
             match denied {
-                Denied::Missing => missing_credentials(),
-                Denied::Invalid(_) => invalid_credentials(),
+                Denied::Missing => self.refuse(CallRefusal::Missing, missing_credentials()),
+                Denied::Invalid(_) => self.refuse(CallRefusal::Invalid, invalid_credentials()),
             }
         })?;
         let Some(need) = need else {
             let message = "the caller may not call this method, or the server does not have it";
-            return Err(Fault::new(ErrorReason::PermissionDenied, message));
+            return Err(self.refuse(CallRefusal::Denied, Fault::new(ErrorReason::PermissionDenied, message)));
         };
-        permissions::check_method(&caller, need)?;
-        let place = caller.usage().call().map_err(|exceeded| permissions::over_quota(&caller, exceeded))?;
+        permissions::check_method(&caller, need).map_err(|fault| self.refuse(CallRefusal::Denied, fault))?;
+        let place = caller.usage().call().map_err(|exceeded| {
+            self.refuse(CallRefusal::Quota, permissions::over_quota(&caller, exceeded))
+        })?;
         Ok((caller, place))
+    }
+
+    /// Counts a refused call, and returns its fault.
+    fn refuse(&self, why: CallRefusal, fault: Fault) -> Fault {
+        self.refused.of(why).inc();
+        fault
     }
 
     /// Returns the end of a call whose caller may stop being accepted.

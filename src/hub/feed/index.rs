@@ -9,8 +9,12 @@ use super::inbox::{Change, Inbox, StreamSlot, WaitingStream};
 use super::topic::Topic;
 use crate::domain::limits::MAX_STREAMS_PER_SUBSCRIPTION;
 use crate::domain::{Sequence, StreamId, StreamRecord};
+use crate::hub::HubLag;
 use crate::hub::event::SubscribeError;
 use crate::hub::selector::{Matcher, first_match};
+
+/// The maximum number of followers whose lag is added up at once.
+const MAX_ADDED_UP: usize = 200_000;
 
 /// The slots and topics of followed streams.
 pub(in crate::hub) type Assigned = HashMap<StreamId, (StreamSlot, Arc<Topic>)>;
@@ -73,6 +77,21 @@ impl SubscriptionIndex {
         let mut state = self.state.lock();
         state.inboxes.remove(&inbox.id());
         inbox.followed().iter().for_each(|id| state.unfollow(id, inbox.id()));
+    }
+
+    /// Adds up the lags of all subscriptions; `None` if there are too many.
+    pub(in crate::hub) fn lag(&self) -> Option<HubLag> {
+        let topics: Vec<Arc<Topic>> = self.state.lock().topics.values().cloned().collect();
+        let (mut total, mut counted) = (HubLag::default(), 0);
+        for topic in topics {
+            let (followers, sum, max) = topic.lag();
+            counted += followers;
+            if counted > MAX_ADDED_UP {
+                return None;
+            }
+            total = HubLag { sum: total.sum.saturating_add(sum), max: total.max.max(max) };
+        }
+        Some(total)
     }
 
     /// Follows a stream; `None` if no slot is free.

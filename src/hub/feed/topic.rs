@@ -40,9 +40,23 @@ struct Follower {
     /// it from a record that may be newer than the event that caused the read. If the next entry in
     /// the feed has a lower sequence, the subscription starts with that.
     guess: Option<Sequence>,
+    /// The sequence that a subscription looked for last: its lag begins there. `None` for a member
+    /// of a group, whose lag is that of the group.
+    next: Option<Sequence>,
 }
 
 impl State {
+    fn lookup(&self, sequence: Sequence) -> Lookup {
+        if sequence.get() > self.head {
+            return Lookup::NotYet(self.volume);
+        }
+        let offset = self.ring.front().and_then(|oldest| sequence.get().checked_sub(oldest.sequence.get()));
+        match offset.and_then(|offset| self.ring.get(usize::try_from(offset).ok()?)) {
+            Some(entry) => Lookup::Entry(Arc::clone(entry)),
+            None => Lookup::Older,
+        }
+    }
+
     /// Notes that sequences up to `published` are published, and that no subscription gets those up
     /// to `floor`.
     fn observe(&mut self, published: u64, floor: u64) {
@@ -89,15 +103,26 @@ impl Topic {
     }
 
     pub(in crate::hub) fn lookup(&self, sequence: Sequence) -> Lookup {
+        self.state.lock().lookup(sequence)
+    }
+
+    /// Does the same as [`Self::lookup`], and notes that this is what the subscription needs next.
+    pub(in crate::hub) fn lookup_for(&self, subscription: u64, sequence: Sequence) -> Lookup {
+        let mut state = self.state.lock();
+        if let Some(follower) = state.followers.get_mut(&subscription) {
+            follower.next = Some(sequence);
+        }
+        state.lookup(sequence)
+    }
+
+    /// Returns the number of followers, and the published frames that each has yet to receive: the
+    /// sum and the maximum.
+    pub(super) fn lag(&self) -> (usize, u64, u64) {
         let state = self.state.lock();
-        if sequence.get() > state.head {
-            return Lookup::NotYet(state.volume);
-        }
-        let offset = state.ring.front().and_then(|oldest| sequence.get().checked_sub(oldest.sequence.get()));
-        match offset.and_then(|offset| state.ring.get(usize::try_from(offset).ok()?)) {
-            Some(entry) => Lookup::Entry(Arc::clone(entry)),
-            None => Lookup::Older,
-        }
+        let behind = |next: Sequence| (state.head + 1).saturating_sub(next.get().max(state.floor + 1));
+        let lags = state.followers.values().filter_map(|follower| follower.next).map(behind);
+        let (sum, max) = lags.fold((0u64, 0), |(sum, max), lag| (sum.saturating_add(lag), lag.max(max)));
+        (state.followers.len(), sum, max)
     }
 
     /// Returns the total of everything that was published here.
@@ -203,7 +228,7 @@ impl Topic {
     }
 
     pub(in crate::hub) fn add(&self, inbox: &Arc<Inbox>, index: u32, guess: Option<Sequence>) {
-        let follower = Follower { inbox: Arc::clone(inbox), index, guess };
+        let follower = Follower { inbox: Arc::clone(inbox), index, guess, next: None };
         self.state.lock().followers.insert(inbox.id(), follower);
     }
 

@@ -16,6 +16,7 @@ use crate::domain::{
     OutputBody, OutputEntry, PartitionId, PayloadKey, PayloadRef, PictureRole, ProcessedFrame, Rendition,
     StoredPicture,
 };
+use crate::metrics::HubMetrics;
 use crate::queue::{self, Queue};
 use payloads::Payloads;
 use renditions::{Rendered, Renditions};
@@ -35,24 +36,19 @@ impl fmt::Debug for Pictures {
 }
 
 impl Pictures {
-    pub(super) fn new(queue: Arc<dyn Queue>, cache_bytes: u64, renditions: Arc<Renditions>) -> Self {
-        let payloads = Payloads::new(Arc::clone(&queue), cache_bytes);
+    pub(super) fn new(
+        queue: Arc<dyn Queue>,
+        cache_bytes: u64,
+        renditions: Arc<Renditions>,
+        metrics: HubMetrics,
+    ) -> Self {
+        let payloads = Payloads::new(Arc::clone(&queue), cache_bytes, metrics);
         Self { queue, payloads, renditions }
     }
 
     /// Returns the number of bytes in the cache of payloads.
     pub(super) fn cached_bytes(&self) -> u64 {
         self.payloads.cached_bytes()
-    }
-
-    /// Returns the number of payloads read from the queue so far.
-    pub(super) fn payload_reads(&self) -> u64 {
-        self.payloads.reads()
-    }
-
-    /// Returns the number of renditions made so far, including those that failed.
-    pub(super) fn rendition_attempts(&self) -> u64 {
-        self.renditions.attempts()
     }
 
     /// Puts the bytes of an upload into the cache.

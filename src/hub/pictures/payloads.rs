@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
 use super::cache::{ByteCache, SizeBytes};
 use crate::domain::{PartitionId, PayloadKey, PayloadRef};
 use crate::hub::single_flight::SingleFlight;
+use crate::metrics::{CacheKind, HubMetrics};
 use crate::queue::{self, Queue};
 
 /// The size of the cache divided by the maximum size of a payload in it.
@@ -23,7 +23,7 @@ pub(super) struct Payloads {
     queue: Arc<dyn Queue>,
     cache: ByteCache<PayloadKey, Bytes>,
     flights: Arc<SingleFlight<PayloadKey, ReadResult>>,
-    reads: AtomicU64,
+    metrics: HubMetrics,
 }
 
 /// The bytes of a payload; `None` if the queue no longer has them.
@@ -42,9 +42,9 @@ impl fmt::Debug for Payloads {
 }
 
 impl Payloads {
-    pub(super) fn new(queue: Arc<dyn Queue>, cache_bytes: u64) -> Arc<Self> {
+    pub(super) fn new(queue: Arc<dyn Queue>, cache_bytes: u64, metrics: HubMetrics) -> Arc<Self> {
         let cache = ByteCache::new(cache_bytes, LARGEST_DIVISOR);
-        Arc::new(Self { queue, cache, flights: Arc::default(), reads: AtomicU64::new(0) })
+        Arc::new(Self { queue, cache, flights: Arc::default(), metrics })
     }
 
     /// Returns the number of bytes in the cache.
@@ -52,14 +52,11 @@ impl Payloads {
         self.cache.bytes()
     }
 
-    /// Returns the number of reads from the queue so far.
-    pub(super) fn reads(&self) -> u64 {
-        self.reads.load(Ordering::Relaxed)
-    }
-
     /// Returns the bytes of a payload from the cache, or reads them.
     pub(super) async fn get(self: &Arc<Self>, partition: PartitionId, payload: PayloadRef) -> ReadResult {
-        if let Some(bytes) = self.cache.get(&payload.key) {
+        let found = self.cache.get(&payload.key);
+        self.metrics.looked(CacheKind::Payloads, found.is_some());
+        if let Some(bytes) = found {
             return Ok(Some(bytes));
         }
         let cached = || self.cache.peek(&payload.key).map(|bytes| Ok(Some(bytes)));
@@ -72,7 +69,7 @@ impl Payloads {
     }
 
     async fn read(&self, partition: PartitionId, payload: PayloadRef) -> ReadResult {
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.metrics.payload_reads.inc();
         let found = self.queue.fetch(partition, &[payload]).await?.into_iter().next().flatten();
         if let Some(bytes) = &found {
             self.cache.insert(payload.key, bytes);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -15,6 +15,7 @@ use crate::domain::{
     ChromaSubsampling, OutputFormat, PartitionId, PayloadKey, PictureFormat, Rendition, StoredPicture,
 };
 use crate::hub::single_flight::SingleFlight;
+use crate::metrics::{CacheKind, HubMetrics, RenditionResult};
 use crate::picture::{self, Codec, EncodeError, Limits, Metadata, Passthrough, Planes, SourcePicture};
 use crate::queue;
 
@@ -45,7 +46,7 @@ pub(in crate::hub) struct Renditions {
     threads: CodecThreads,
     cache: ByteCache<Key, Rendered>,
     flights: Arc<SingleFlight<Key, RenderResult>>,
-    attempts: AtomicU64,
+    metrics: HubMetrics,
 }
 
 impl fmt::Debug for Renditions {
@@ -64,18 +65,18 @@ impl SizeBytes for Rendered {
 }
 
 impl Renditions {
-    pub(in crate::hub) fn new(threads: usize, cache_bytes: u64, limits: Limits) -> Arc<Self> {
+    pub(in crate::hub) fn new(
+        threads: usize,
+        cache_bytes: u64,
+        limits: Limits,
+        metrics: HubMetrics,
+    ) -> Arc<Self> {
         Arc::new(Self {
             threads: CodecThreads::new(threads, limits),
             cache: ByteCache::new(cache_bytes, LARGEST_DIVISOR),
             flights: Arc::default(),
-            attempts: AtomicU64::new(0),
+            metrics,
         })
-    }
-
-    /// Returns the number of renditions made so far, including those that failed.
-    pub(super) fn attempts(&self) -> u64 {
-        self.attempts.load(Ordering::Relaxed)
     }
 
     /// Returns the rendition of a stored picture from the cache, or makes it.
@@ -87,10 +88,13 @@ impl Renditions {
         rendition: Rendition,
     ) -> RenderResult {
         let key = (source.payload.key, rendition);
-        if let Some(rendered) = self.cache.get(&key) {
+        let found = self.cache.get(&key);
+        self.metrics.looked(CacheKind::Renditions, found.is_some());
+        if let Some(rendered) = found {
             return Ok(rendered);
         }
         if self.threads.is_empty() {
+            self.metrics.renditions.of(RenditionResult::Busy).inc();
             return Ok(Rendered::Busy);
         }
         let begin = || {
@@ -124,11 +128,18 @@ impl Renditions {
                 let _ = done.send(render(codec, &bytes, &source, rendition));
             }
         };
+        let start = Instant::now();
         if !self.threads.submit(Box::new(job)) {
+            self.metrics.renditions.of(RenditionResult::Busy).inc();
             return Rendered::Busy;
         }
         let rendered = result.await.unwrap_or(Rendered::Failed);
-        self.attempts.fetch_add(1, Ordering::Relaxed);
+        self.metrics.rendition_time.observe(start.elapsed());
+        let result = match &rendered {
+            Rendered::Picture { .. } => RenditionResult::Made,
+            Rendered::Busy | Rendered::Failed | Rendered::Gone => RenditionResult::Failed,
+        };
+        self.metrics.renditions.of(result).inc();
         rendered
     }
 }
@@ -212,8 +223,9 @@ mod tests {
         let budget = Budget::share(1 << 30, partitions);
         let config =
             MemoryConfig { partitions, budget, max_streams: 10, defaults: StreamPolicies::default() };
-        let renditions = Renditions::new(threads, 32 << 20, Limits::default());
-        let payloads = Payloads::new(Arc::new(MemoryQueue::new(config)), 64 << 20);
+        let metrics = HubMetrics::default();
+        let renditions = Renditions::new(threads, 32 << 20, Limits::default(), metrics.clone());
+        let payloads = Payloads::new(Arc::new(MemoryQueue::new(config)), 64 << 20, metrics);
         let upload = Upload::new(data);
         payloads.cache_picture(&upload);
         let payload = upload.payload;
@@ -223,6 +235,12 @@ mod tests {
     }
 
     impl Fixture {
+        /// Returns the number of renditions made, including those that failed.
+        fn attempts(&self) -> u64 {
+            let made = &self.renditions.metrics.renditions;
+            made.of(RenditionResult::Made).get() + made.of(RenditionResult::Failed).get()
+        }
+
         async fn get(&self, rendition: Rendition) -> Rendered {
             self.renditions.get(&self.payloads, self.partition, &self.source, rendition).await.unwrap()
         }
@@ -242,11 +260,11 @@ mod tests {
         assert!(matches!(all[0], Rendered::Picture { width: 100, height: 56, .. }), "{:?}", all[0]);
         assert!(all.iter().all(|one| *one == all[0]));
         assert_eq!(renders.get(SMALL).await, all[0]);
-        assert_eq!(renders.renditions.attempts(), 1);
+        assert_eq!(renders.attempts(), 1);
         let webp = Rendition { format: OutputFormat::WebP, ..SMALL };
         let Rendered::Picture { bytes, .. } = renders.get(webp).await else { panic!("no picture") };
         assert_eq!(picture::sniff(&bytes), Some(PictureFormat::WebP));
-        assert_eq!(renders.renditions.attempts(), 2, "another format is another rendition");
+        assert_eq!(renders.attempts(), 2, "another format is another rendition");
     }
 
     #[tokio::test]
@@ -294,6 +312,6 @@ mod tests {
         let renders = fixture(1, Bytes::from_static(b"\xFF\xD8\xFF nothing"));
         assert_eq!(renders.get(SMALL).await, Rendered::Failed);
         assert_eq!(renders.get(SMALL).await, Rendered::Failed);
-        assert_eq!(renders.renditions.attempts(), 1);
+        assert_eq!(renders.attempts(), 1);
     }
 }

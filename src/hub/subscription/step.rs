@@ -95,10 +95,10 @@ impl Subscription {
                 }
             }
         }
-        let now = clock::now();
+        let (now, subscription) = (clock::now(), self.registration.inbox.id());
         let mut again = true;
         for _ in 0..MAX_SKIPS_PER_TURN {
-            let entry = match stream.next_entry(now) {
+            let entry = match stream.next_entry(now, subscription) {
                 NextEntry::Entry(entry) => entry,
                 NextEntry::Read => {
                     let page_entries = self.registration.hub.config.page_entries.max(1);

@@ -151,7 +151,8 @@ impl StreamProgress {
         StreamHead { stream_id: self.id().clone(), head_sequence, lag_frames }
     }
 
-    pub(super) fn next_entry(&mut self, now: Timestamp) -> NextEntry {
+    /// Returns the next entry. `subscription` is the id of the subscription.
+    pub(super) fn next_entry(&mut self, now: Timestamp, subscription: u64) -> NextEntry {
         if let Leaving::After(head) = self.leaving
             && self.next.get() > head
         {
@@ -187,7 +188,7 @@ impl StreamProgress {
             }
             return if self.is_done() { NextEntry::Nothing } else { NextEntry::Entry(entry) };
         }
-        match self.topic.lookup(self.next) {
+        match self.topic.lookup_for(subscription, self.next) {
             Lookup::Entry(entry) => NextEntry::Entry(entry),
             Lookup::Older => NextEntry::Read,
             Lookup::NotYet(volume) => {

@@ -11,6 +11,7 @@ use super::gate::Gate;
 use super::instance::Instance;
 use super::resp::{Request, RespConnection, RespError, explained};
 use super::target::Target;
+use crate::metrics::{RedisError as Failure, RedisOperation};
 use crate::queue::{Error, Result};
 
 /// The maximum time for connecting, and for asking a new peer what it is.
@@ -45,6 +46,8 @@ pub(super) struct Link {
     target: Arc<Target>,
     timeout: Duration,
     gate: Arc<Gate>,
+    /// Its requests that run no script.
+    operation: RedisOperation,
     state: Mutex<LinkState>,
     connecting: tokio::sync::Mutex<()>,
 }
@@ -56,8 +59,14 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(target: Arc<Target>, timeout: Duration, gate: Arc<Gate>) -> Self {
-        Self { target, timeout, gate, state: Mutex::default(), connecting: tokio::sync::Mutex::new(()) }
+    pub(super) fn new(
+        target: Arc<Target>,
+        timeout: Duration,
+        gate: Arc<Gate>,
+        operation: RedisOperation,
+    ) -> Self {
+        let (state, connecting) = (Mutex::default(), tokio::sync::Mutex::new(()));
+        Self { target, timeout, gate, operation, state, connecting }
     }
 
     fn state(&self) -> MutexGuard<'_, LinkState> {
@@ -106,8 +115,11 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<(RespConnection, Instance)> {
-        let reached = self.reach().await;
-        let (connection, instance) = reached.map_err(|error| self.target.unreachable(&error))?;
+        let (connection, instance) = self.reach().await.map_err(|error| {
+            self.operation.failed(Failure::Unreachable);
+            self.target.unreachable(&error)
+        })?;
+        self.operation.connected();
         self.gate.pass(&connection).await?;
         Ok((connection, instance))
     }
@@ -163,7 +175,27 @@ impl Link {
 impl Connected<'_> {
     /// Sends a request; returns one result per command. Some commands may have run if it fails.
     pub(super) async fn ask(&self, request: Request) -> Result<Vec<RedisResult<Value>>> {
+        self.ask_as(request, &self.link.operation).await
+    }
+
+    /// Does the same for a request that is measured as `operation`.
+    pub(super) async fn ask_as(
+        &self,
+        request: Request,
+        operation: &RedisOperation,
+    ) -> Result<Vec<RedisResult<Value>>> {
+        let start = Instant::now();
         let answered = self.connection.ask(request).await;
+        match &answered {
+            Ok(answers) => {
+                operation.observe(start.elapsed());
+                if answers.iter().any(|answer| answer.as_ref().is_err_and(is_failure)) {
+                    operation.failed(Failure::Refused);
+                }
+            }
+            Err(RespError::TimedOut(_)) => operation.failed(Failure::TimedOut),
+            Err(RespError::Gone(_)) => operation.failed(Failure::Disconnected),
+        }
         self.link.note(self.generation, answered.as_ref().err());
         answered.map_err(|error| Error::NoAnswer(explained(&error.to_string())))
     }
@@ -184,6 +216,12 @@ pub(super) fn refused(error: RedisError) -> Error {
     Error::Refused(explained(&error.to_string()))
 }
 
+/// Reports whether an error is one that an operator should see. A script's text is asked for at its
+/// first use, and some questions about the server may be forbidden.
+fn is_failure(error: &RedisError) -> bool {
+    !wants_script(error) && error.code() != Some("NOPERM")
+}
+
 /// Reports whether a server asks for the script's text.
 pub(super) fn wants_script(error: &RedisError) -> bool {
     error.kind() == ServerErrorKind::NoScript.into()
@@ -193,6 +231,7 @@ pub(super) fn wants_script(error: &RedisError) -> bool {
 pub(super) struct BlockingPool {
     target: Arc<Target>,
     idle: Mutex<Vec<RespConnection>>,
+    operation: RedisOperation,
 }
 
 impl std::fmt::Debug for BlockingPool {
@@ -202,8 +241,8 @@ impl std::fmt::Debug for BlockingPool {
 }
 
 impl BlockingPool {
-    pub(super) fn new(target: Arc<Target>) -> Self {
-        Self { target, idle: Mutex::default() }
+    pub(super) fn new(target: Arc<Target>, operation: RedisOperation) -> Self {
+        Self { target, idle: Mutex::default(), operation }
     }
 
     /// Returns a connection that nobody uses, if there is one.
@@ -221,9 +260,15 @@ impl BlockingPool {
         let answer_timeout = wait * 2 + Duration::from_secs(1);
         let connection = match self.idle() {
             Some(connection) => connection,
-            None => RespConnection::connect(&self.target, CONNECT_TIMEOUT, answer_timeout)
-                .await
-                .map_err(|error| self.target.unreachable(&error))?,
+            None => {
+                let connected = RespConnection::connect(&self.target, CONNECT_TIMEOUT, answer_timeout).await;
+                let connection = connected.map_err(|error| {
+                    self.operation.failed(Failure::Unreachable);
+                    self.target.unreachable(&error)
+                })?;
+                self.operation.connected();
+                connection
+            }
         };
         let connection = connection.answering_within(answer_timeout);
         let mut request = Request::default();

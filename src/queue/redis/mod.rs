@@ -63,6 +63,7 @@ use crate::domain::{
     Etag, OutputEntry, PartitionId, Partitions, PayloadRef, PublisherId, Sequence, StreamId, StreamPolicies,
     StreamRecord, StreamSettings,
 };
+use crate::metrics::RedisMetrics;
 
 /// The number of feed entries kept per partition. A reader further behind must read the outputs.
 const FEED_ENTRIES: u64 = 1_000;
@@ -90,6 +91,8 @@ pub struct RedisConfig {
     /// The policies that apply where a stream's settings leave them unset. Servers of one store may
     /// have different ones: docs/adr/0016 says which apply.
     pub defaults: StreamPolicies,
+    /// The handles by which requests are counted.
+    pub metrics: RedisMetrics,
 }
 
 impl Default for RedisConfig {
@@ -103,6 +106,7 @@ impl Default for RedisConfig {
             timeout: Duration::from_secs(2),
             wait_replicas: 0,
             defaults: StreamPolicies::default(),
+            metrics: RedisMetrics::default(),
         }
     }
 }
@@ -179,14 +183,16 @@ impl RedisQueue {
         let target = Arc::new(Target::new(&config.url, &config.security)?);
         let memory_usage = Arc::new(MemoryUsage::new(config.budget));
         let gate = Arc::new(gate(config.partitions, Arc::clone(&memory_usage)));
-        let link = || Link::new(Arc::clone(&target), config.timeout, Arc::clone(&gate));
+        let metrics = &config.metrics;
+        let link =
+            |name| Link::new(Arc::clone(&target), config.timeout, Arc::clone(&gate), metrics.operation(name));
         Ok(Self {
-            scripts: Scripts::new(),
-            control: link(),
-            writers: std::array::from_fn(|_| link()),
-            readers: std::array::from_fn(|_| link()),
-            blocking: BlockingPool::new(Arc::clone(&target)),
-            probes: link(),
+            scripts: Scripts::new(metrics),
+            control: link("control"),
+            writers: std::array::from_fn(|_| link("write")),
+            readers: std::array::from_fn(|_| link("read")),
+            blocking: BlockingPool::new(Arc::clone(&target), metrics.operation("wait")),
+            probes: link("probe"),
             gate,
             memory_usage,
             witness: Witness::new(config.partitions),

@@ -5,6 +5,7 @@ use redis::{Cmd, RedisResult, Value};
 
 use super::conn::{Connected, Link, refused, wants_script};
 use super::resp::Request;
+use crate::metrics::{RedisMetrics, RedisOperation};
 use crate::queue::Result;
 
 /// A script by its text and digest.
@@ -12,6 +13,7 @@ use crate::queue::Result;
 pub(super) struct Script {
     text: &'static str,
     digest: String,
+    operation: RedisOperation,
 }
 
 /// The keys and arguments of a call.
@@ -54,8 +56,8 @@ impl Call {
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
-        Self { text, digest: redis::Script::new(text).get_hash().to_owned() }
+    fn new(text: &'static str, operation: RedisOperation) -> Self {
+        Self { text, digest: redis::Script::new(text).get_hash().to_owned(), operation }
     }
 
     /// Runs the script after the commands that `request` already contains; returns the script's
@@ -84,13 +86,13 @@ impl Script {
         let at = request.len();
         request.add(&call.command("EVALSHA", &self.digest));
         last.into_iter().for_each(|command| request.add(command));
-        let mut answers = connected.ask(request).await?;
+        let mut answers = connected.ask_as(request, &self.operation).await?;
         if answers.get(at).is_some_and(|answer| answer.as_ref().is_err_and(wants_script)) {
             let mut again = Request::default();
             again.add(&call.command("EVAL", self.text));
             last.into_iter().for_each(|command| again.add(command));
             answers.truncate(at);
-            answers.extend(connected.ask(again).await?);
+            answers.extend(connected.ask_as(again, &self.operation).await?);
         }
         Ok(answers)
     }
@@ -150,44 +152,45 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(metrics: &RedisMetrics) -> Self {
+        let script = |name, text| Script::new(text, metrics.operation(name));
         Self {
-            accept: Script::new(include_str!("lua/accept.lua")),
-            finish: Script::new(include_str!("lua/finish.lua")),
-            first_at: Script::new(include_str!("lua/first_at.lua")),
-            latest_frame: Script::new(include_str!("lua/latest_frame.lua")),
-            note_issued: Script::new(include_str!("lua/note_issued.lua")),
-            take: Script::new(include_str!("lua/take.lua")),
-            trim: Script::new(include_str!("lua/trim.lua")),
-            page: Script::new(include_str!("lua/page.lua")),
-            acquire: Script::new(include_str!("lua/acquire.lua")),
-            renew: Script::new(include_str!("lua/renew.lua")),
-            take_over: Script::new(include_str!("lua/take_over.lua")),
-            begin_isolated: Script::new(include_str!("lua/begin_isolated.lua")),
-            release: Script::new(include_str!("lua/release.lua")),
-            announce: Script::new(include_str!("lua/announce.lua")),
-            heartbeat: Script::new(include_str!("lua/heartbeat.lua")),
-            raise_epoch: Script::new(include_str!("lua/raise_epoch.lua")),
-            discard: Script::new(include_str!("lua/discard.lua")),
-            register: Script::new(include_str!("lua/register.lua")),
-            unregister: Script::new(include_str!("lua/unregister.lua")),
-            forget: Script::new(include_str!("lua/forget.lua")),
-            remove_old: Script::new(include_str!("lua/remove_old.lua")),
-            cleanup_looked: Script::new(include_str!("lua/cleanup_looked.lua")),
-            state: Script::new(include_str!("lua/state.lua")),
-            mark: Script::new(include_str!("lua/mark.lua")),
-            scan_purged: Script::new(include_str!("lua/scan_purged.lua")),
-            group_state: Script::new(of_groups!("group_state")),
-            group_write: Script::new(of_groups!("group_write")),
-            group_delete: Script::new(of_groups!("group_delete")),
-            group_member: Script::new(of_groups!("group_member")),
-            group_claim: Script::new(of_groups!("group_claim")),
-            group_answer: Script::new(of_groups!("group_answer")),
-            group_remove: Script::new(of_groups!("group_remove")),
-            group_dead_letter: Script::new(include_str!("lua/group_dead_letter.lua")),
-            group_replay: Script::new(of_groups!("group_replay")),
-            dead_mark: Script::new(include_str!("lua/dead_mark.lua")),
-            output_count: Script::new(include_str!("lua/output_count.lua")),
+            accept: script("accept", include_str!("lua/accept.lua")),
+            finish: script("finish", include_str!("lua/finish.lua")),
+            first_at: script("first_at", include_str!("lua/first_at.lua")),
+            latest_frame: script("latest_frame", include_str!("lua/latest_frame.lua")),
+            note_issued: script("note_issued", include_str!("lua/note_issued.lua")),
+            take: script("take", include_str!("lua/take.lua")),
+            trim: script("trim", include_str!("lua/trim.lua")),
+            page: script("page", include_str!("lua/page.lua")),
+            acquire: script("acquire", include_str!("lua/acquire.lua")),
+            renew: script("renew", include_str!("lua/renew.lua")),
+            take_over: script("take_over", include_str!("lua/take_over.lua")),
+            begin_isolated: script("begin_isolated", include_str!("lua/begin_isolated.lua")),
+            release: script("release", include_str!("lua/release.lua")),
+            announce: script("announce", include_str!("lua/announce.lua")),
+            heartbeat: script("heartbeat", include_str!("lua/heartbeat.lua")),
+            raise_epoch: script("raise_epoch", include_str!("lua/raise_epoch.lua")),
+            discard: script("discard", include_str!("lua/discard.lua")),
+            register: script("register", include_str!("lua/register.lua")),
+            unregister: script("unregister", include_str!("lua/unregister.lua")),
+            forget: script("forget", include_str!("lua/forget.lua")),
+            remove_old: script("remove_old", include_str!("lua/remove_old.lua")),
+            cleanup_looked: script("cleanup_looked", include_str!("lua/cleanup_looked.lua")),
+            state: script("state", include_str!("lua/state.lua")),
+            mark: script("mark", include_str!("lua/mark.lua")),
+            scan_purged: script("scan_purged", include_str!("lua/scan_purged.lua")),
+            group_state: script("group_state", of_groups!("group_state")),
+            group_write: script("group_write", of_groups!("group_write")),
+            group_delete: script("group_delete", of_groups!("group_delete")),
+            group_member: script("group_member", of_groups!("group_member")),
+            group_claim: script("group_claim", of_groups!("group_claim")),
+            group_answer: script("group_answer", of_groups!("group_answer")),
+            group_remove: script("group_remove", of_groups!("group_remove")),
+            group_dead_letter: script("group_dead_letter", include_str!("lua/group_dead_letter.lua")),
+            group_replay: script("group_replay", of_groups!("group_replay")),
+            dead_mark: script("dead_mark", include_str!("lua/dead_mark.lua")),
+            output_count: script("output_count", include_str!("lua/output_count.lua")),
         }
     }
 }

@@ -6,7 +6,7 @@ static CAM: LazyLock<StreamId> = LazyLock::new(|| "cam".parse().unwrap());
 
 #[tokio::test]
 async fn a_panic_costs_only_its_own_job() {
-    let pool = Pool::new(1, &Limits::default()).unwrap();
+    let pool = Pool::new(1, &Limits::default(), Gauge::default()).unwrap();
     let second = Duration::from_secs(1);
     assert_eq!(pool.run(&CAM, second, |_| -> u8 { panic!("on purpose") }).await, Err(JobError::Panicked));
     assert_eq!(pool.run(&CAM, second, |_| 7).await, Ok(7));
@@ -14,7 +14,7 @@ async fn a_panic_costs_only_its_own_job() {
 
 #[tokio::test]
 async fn a_hung_job_does_not_block_the_next() {
-    let pool = Pool::new(1, &Limits::default()).unwrap();
+    let pool = Pool::new(1, &Limits::default(), Gauge::default()).unwrap();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let hung = pool.run(&CAM, Duration::from_millis(20), move |_| held.recv()).await;
     assert_eq!(hung, Err(JobError::TimedOut));
@@ -31,7 +31,7 @@ async fn until(pool: &Pool, is_so: impl FnMut(&ThreadCounts) -> bool) {
 
 #[tokio::test]
 async fn hung_threads_are_replaced_up_to_a_limit_and_can_return() {
-    let pool = Pool::new(2, &Limits::default()).unwrap();
+    let pool = Pool::new(2, &Limits::default(), Gauge::default()).unwrap();
     let (brief, long) = (Duration::from_millis(20), Duration::from_secs(20));
     let mut releases = Vec::new();
     for hung in 1..=MAX_REPLACED + 2 {
@@ -58,7 +58,7 @@ async fn hung_threads_are_replaced_up_to_a_limit_and_can_return() {
 
 #[tokio::test]
 async fn a_hung_job_is_found_even_if_its_caller_is_gone() {
-    let pool = Pool::new(1, &Limits::default()).unwrap();
+    let pool = Pool::new(1, &Limits::default(), Gauge::default()).unwrap();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let (started, start) = oneshot::channel();
     let hangs = pool.run(&CAM, Duration::from_millis(20), move |_| {
@@ -84,7 +84,7 @@ async fn a_hung_job_is_found_even_if_its_caller_is_gone() {
 
 #[tokio::test]
 async fn waiting_callers_fail_when_no_thread_is_left() {
-    let pool = Pool::new(1, &Limits::default()).unwrap();
+    let pool = Pool::new(1, &Limits::default(), Gauge::default()).unwrap();
     let (brief, long) = (Duration::from_millis(20), Duration::from_secs(20));
     let mut releases = Vec::new();
     for _ in 0..MAX_REPLACED {
@@ -101,7 +101,7 @@ async fn waiting_callers_fail_when_no_thread_is_left() {
 
 #[tokio::test]
 async fn a_job_does_not_wait_for_all_those_of_another_stream() {
-    let pool = Pool::new(1, &Limits::default()).unwrap();
+    let pool = Pool::new(1, &Limits::default(), Gauge::default()).unwrap();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let (long, ended) = (Duration::from_secs(20), Mutex::new(Vec::new()));
     let (started, start) = oneshot::channel();

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Tls;
 use super::files::Files;
 use crate::config::TlsSettings;
+use crate::metrics::{AccessMetrics, ReloadResult};
 
 /// The interval between two looks at the files. They are compared by content, because Kubernetes
 /// replaces a link to their folder.
@@ -28,11 +29,12 @@ pub(crate) struct Reload {
     seen: blake3::Hash,
     expires: SystemTime,
     warned: Option<SystemTime>,
+    metrics: AccessMetrics,
 }
 
 impl Reload {
     pub(super) fn new(tls: Arc<Tls>, settings: TlsSettings, seen: blake3::Hash, expires: SystemTime) -> Self {
-        Self { tls, settings, seen, expires, warned: None }
+        Self { tls, settings, seen, expires, warned: None, metrics: AccessMetrics::default() }
     }
 
     /// Returns the time at which the certificate expires.
@@ -41,7 +43,9 @@ impl Reload {
     }
 
     /// Looks at the files again and again, until `stop`.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, metrics: AccessMetrics, stop: CancellationToken) {
+        self.metrics = metrics;
+        self.export_expiry();
         self.warn_of_expiry(SystemTime::now());
         let mut looks = interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -67,14 +71,24 @@ impl Reload {
                 self.tls.current.store(loaded.config);
                 self.expires = loaded.expires;
                 self.warned = None;
+                self.metrics.tls_reloads.of(ReloadResult::InForce).inc();
+                self.export_expiry();
                 let expires = humantime::format_rfc3339_seconds(loaded.expires);
                 tracing::info!(%expires, "the TLS files have changed: new connections use them");
             }
-            Err(error) => tracing::error!(
-                %error,
-                "the TLS files have changed and cannot be used: new connections use the contents from before"
-            ),
+            Err(error) => {
+                self.metrics.tls_reloads.of(ReloadResult::Unusable).inc();
+                tracing::error!(
+                    %error,
+                    "the TLS files have changed and cannot be used: new connections use the contents from before"
+                );
+            }
         }
+    }
+
+    fn export_expiry(&self) {
+        let since_epoch = self.expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.metrics.certificate_expiry.set(Some(since_epoch.as_secs_f64()));
     }
 
     /// Logs once a day that the certificate expires soon or has expired.

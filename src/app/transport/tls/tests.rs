@@ -80,7 +80,7 @@ async fn serving(settings: Option<&TlsSettings>) -> Echo {
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
     let port = listener.address().tcp().unwrap().port();
     let (tls, reload) = settings.map(|settings| Tls::load(settings).unwrap()).unzip();
-    let settings = Settings::new(&Config::default().server, tls);
+    let settings = Settings::new(&Config::default().server, tls, Default::default());
     let ends = Ends::default();
     let end = ends.cut.clone().drop_guard();
     let running = Tasks::new().spawn("echo", serve(listener, tower::service_fn(echo), settings, ends));
