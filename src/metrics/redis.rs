@@ -1,6 +1,6 @@
 //! Requests to Redis.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::families::{Counter, Families, Seconds, SecondsBy};
@@ -28,12 +28,13 @@ label!(RedisError:
 
 /// The metrics of requests to Redis.
 #[derive(Debug, Clone)]
-pub struct RedisMetrics {
+pub struct RedisMetrics(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     duration: SecondsBy,
-    /// Requests that failed.
-    pub errors: Per<RedisError, Counter>,
-    /// Connections that were made.
-    pub connects: Counter,
+    errors: Per<RedisError, Counter>,
+    connects: Counter,
 }
 
 impl Default for RedisMetrics {
@@ -44,7 +45,7 @@ impl Default for RedisMetrics {
 
 impl RedisMetrics {
     pub(super) fn new(families: &mut Families) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             duration: families.seconds_by(
                 (
                     "operation",
@@ -73,7 +74,7 @@ impl RedisMetrics {
                 "Connections to Redis that were made",
                 "A few at the start. A rate means that connections break, or that leases move between workers.",
             )),
-        }
+        }))
     }
 
     /// Returns the handle of an operation. It has no samples until it is recorded.
@@ -94,16 +95,16 @@ pub struct RedisOperation {
 impl RedisOperation {
     /// Records the time of a request.
     pub fn observe(&self, time: Duration) {
-        self.seconds.get_or_init(|| self.metrics.duration.of(self.name)).observe(time);
+        self.seconds.get_or_init(|| self.metrics.0.duration.of(self.name)).observe(time);
     }
 
     /// Counts a request that failed.
     pub fn failed(&self, error: RedisError) {
-        self.metrics.errors.of(error).inc();
+        self.metrics.0.errors.of(error).inc();
     }
 
     /// Counts a connection that was made.
     pub fn connected(&self) {
-        self.metrics.connects.inc();
+        self.metrics.0.connects.inc();
     }
 }

@@ -85,6 +85,7 @@ impl Backend {
                     timeout: crate::common::DEADLINE,
                     wait_replicas: 0,
                     defaults,
+                    metrics: Default::default(),
                 };
                 let queue = RedisQueue::open(config).await.unwrap();
                 Store { queue, server: Some(server) }

@@ -67,9 +67,9 @@ pub(super) async fn serve(listener: Listener, exporter: Arc<Exporter>, stop: Can
                     // One request for a connection: an idle connection would take a place.
                     .keep_alive(false)
                     .serve_connection(TokioIo::new(socket), service);
-                match stop.run_until_cancelled(timeout(CONNECTION_TIMEOUT, connection)).await {
-                    Some(Ok(Err(error))) => tracing::debug!(%error, "a connection for metrics failed"),
-                    Some(Ok(Ok(())) | Err(_)) | None => {}
+                let served = stop.run_until_cancelled(timeout(CONNECTION_TIMEOUT, connection)).await;
+                if let Some(Ok(Err(error))) = served {
+                    tracing::debug!(%error, "a connection for metrics failed");
                 }
             });
         }
