@@ -78,6 +78,7 @@ fn queues(c: &mut Criterion) {
         timeout: Duration::from_secs(30),
         wait_replicas: 0,
         defaults,
+        metrics: Default::default(),
     };
     let redis: Arc<RedisQueue> = runtime.block_on(RedisQueue::open(config)).expect("it opens");
     bench(c, "Redis", &runtime, &*redis);

@@ -189,7 +189,7 @@ fn services(
         info: ServerInfo::new(config, health),
         counters: Arc::clone(&counters),
         auto_register: auto_register.is_some(),
-        acks: GroupAcks::new(Arc::clone(&queue), Arc::clone(&consumers), metrics.store.answers.clone()),
+        acks: GroupAcks::new(Arc::clone(&queue), Arc::clone(&consumers), metrics.groups.answers.clone()),
         consumers: Arc::clone(&consumers),
         calls: calls.clone(),
         draining: draining.clone(),

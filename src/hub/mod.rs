@@ -149,8 +149,9 @@ pub struct HubStats {
     pub output_reads: u64,
 }
 
-/// The published frames that subscriptions have yet to receive. A subscription that reads pages of
-/// an output counts as at the beginning of its page.
+/// The published frames that subscriptions have yet to receive. A frame counts until its subscription
+/// asks for the next one; a subscription that reads pages of an output counts as at the beginning of
+/// its page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HubLag {
     /// The sum over all subscriptions and streams.

@@ -10,6 +10,7 @@
 mod access;
 mod delivery;
 mod families;
+mod groups;
 mod hub;
 mod label;
 mod process;
@@ -28,13 +29,14 @@ pub use access::{AccessMetrics, CallRefusal, ReloadResult};
 pub use delivery::FrameMetrics;
 use families::Families;
 pub use families::{Counter, Gauge, Seconds};
+pub use groups::{GroupAnswer, GroupMetrics, GroupReading};
 pub use hub::{CacheKind, CacheResult, HubMetrics, RenditionResult};
 pub use label::{Label, Per};
 pub use process::ProcessMetrics;
 pub use redis::{RedisError, RedisMetrics, RedisOperation};
 pub use reference::reference;
 pub use rpc::{Call, Method, RpcMetrics};
-pub use store::{GroupAnswer, GroupReading, PartitionState, ScrapePart, StoreFrames, StoreMetrics};
+pub use store::{PartitionState, ScrapePart, StoreFrames, StoreMetrics};
 pub use streams::StreamMetrics;
 pub use text::{Exposition, TextError};
 pub use worker::{FrameOutcome, LeaseEvent, WorkerMetrics};
@@ -73,8 +75,10 @@ pub struct Metrics {
     pub frames: FrameMetrics,
     /// Subscriptions, caches and renditions.
     pub hub: HubMetrics,
-    /// The store, its work queues and its consumer groups, read at each scrape.
+    /// The store and its work queues, read at a scrape.
     pub store: StoreMetrics,
+    /// Consumer groups, read at a scrape.
+    pub groups: GroupMetrics,
     /// Requests to Redis.
     pub redis: RedisMetrics,
     /// The work of the worker.
@@ -101,13 +105,14 @@ impl Metrics {
         let rpc = RpcMetrics::new(families.area("Calls", serves));
         let frames = FrameMetrics::new(families.area("Frames", serves), max_streams);
         let hub = HubMetrics::new(families.area("Subscriptions", serves));
-        let store = StoreMetrics::new(families.area("Store, queues and groups", serves));
+        let store = StoreMetrics::new(families.area("Store and queues", serves));
+        let groups = GroupMetrics::new(families.area("Consumer groups", serves));
         let worker = WorkerMetrics::new(families.area("Worker and pictures", parts.works));
         let redis = RedisMetrics::new(families.area("Redis", parts.uses_redis));
         let access = AccessMetrics::new(families.area("Access and TLS", serves));
         let process = ProcessMetrics::new(families.area("Process", true));
         let (registry, families) = families.end();
-        Self { rpc, frames, hub, store, redis, worker, access, process, registry, families }
+        Self { rpc, frames, hub, store, groups, redis, worker, access, process, registry, families }
     }
 
     /// Returns the samples of this process at the moment.

@@ -16,9 +16,9 @@ older text format. [`security.md`](security.md#metrics) says who may reach the p
 - Every sample has the label `process`: `server`, or `worker` for a process that only processes
   frames. A server with Redis and the role `all` has a worker process; its samples are part of the
   server's `/metrics`, and absent while it restarts.
-- The families of \"Store, queues and groups\" are read from the store at a scrape, at most once a
-  second, and within 2 s. What could not be read is absent. Every server of a store reports the same
-  numbers, so take the maximum over the servers, not the sum.
+- The families of the store, its queues and its groups are read from the store at a scrape, at most
+  once a second, and within 2 s. What could not be read is absent. Every server of a store reports
+  the same numbers, so take the maximum over the servers, not the sum.
 - No family has a label for streams, unless `--metrics-per-stream` asks for it.
 - A counter starts at 0 with its process, unless the text says otherwise: use `rate()`.
 

@@ -1,5 +1,5 @@
-//! The store, its work queues and its consumer groups. Most of it is read at a scrape, and is the
-//! same at every server of the store.
+//! The store and its work queues. Most of it is read at a scrape, and is the same at every server of
+//! the store.
 
 use super::families::{Counter, Families, Reading, Readings, Totals};
 use super::label::{Label, Per, label};
@@ -32,26 +32,6 @@ pub enum ScrapePart {
 
 label!(ScrapePart: Store = "store", Queues = "queues", Groups = "groups", Worker = "worker");
 
-/// The answer of a group's member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GroupAnswer {
-    /// The frame is done.
-    Acknowledge,
-    /// Deliver it again.
-    Retry,
-    /// Give it up.
-    GiveUp,
-    /// Give the member more time.
-    Extend,
-}
-
-label!(GroupAnswer:
-    Acknowledge = "acknowledge",
-    Retry = "retry",
-    GiveUp = "give_up",
-    Extend = "extend",
-);
-
 /// The totals of a store's frames since its partitions began.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreFrames {
@@ -73,30 +53,7 @@ pub struct StoreFrames {
     pub trimmed: u64,
 }
 
-/// The state of a consumer group at a scrape.
-#[derive(Debug, Clone, Default)]
-pub struct GroupReading {
-    /// Its name.
-    pub name: String,
-    /// Published frames that are not acknowledged.
-    pub lag_frames: u64,
-    /// The age of the oldest of them, in seconds; 0 without any.
-    pub lag_seconds: f64,
-    /// Frames that members have and have not answered.
-    pub outstanding_frames: u64,
-    /// Live members.
-    pub members: u64,
-    /// Frames acknowledged.
-    pub acknowledged: u64,
-    /// Deliveries after the first.
-    pub redelivered: u64,
-    /// Frames that became dead letters.
-    pub dead: u64,
-    /// Frames that retention removed unacknowledged.
-    pub lost: u64,
-}
-
-/// The metrics of the store, its work queues and its groups.
+/// The metrics of the store and its work queues.
 #[derive(Debug, Clone)]
 pub struct StoreMetrics {
     /// 1 if the backend answers, else 0.
@@ -130,18 +87,6 @@ pub struct StoreMetrics {
     /// Bytes that they count for.
     pub dead_letter_bytes: Reading,
     frames: Totals,
-    /// The number of consumer groups.
-    pub groups: Reading,
-    group_lag_frames: Readings,
-    group_lag_seconds: Readings,
-    group_outstanding: Readings,
-    group_members: Readings,
-    group_acknowledged: Totals,
-    group_redelivered: Totals,
-    group_dead: Totals,
-    group_lost: Totals,
-    /// The answers of members that this server received.
-    pub answers: Per<GroupAnswer, Counter>,
     /// Parts that could not be read at a scrape.
     pub errors: Per<ScrapePart, Counter>,
     /// The time that the last reading took.
@@ -157,7 +102,6 @@ impl Default for StoreMetrics {
 impl StoreMetrics {
     pub(super) fn new(families: &mut Families) -> Self {
         const STATE: (&str, &str) = ("state", "`running`, `paused`, `draining`");
-        const GROUP: (&str, &str) = ("group", "the id of the group; of the first 100 groups by id");
         let mut reading = |name, help, advice| families.reading((name, help, advice));
         let up = reading(
             "store_up",
@@ -220,11 +164,6 @@ impl StoreMetrics {
             "Bytes that the dead letters count for",
             "Beyond a tenth of the memory budget, the oldest are removed.",
         );
-        let groups = reading(
-            "groups",
-            "Consumer groups",
-            "Those beyond the first 100 by id have no samples of their own.",
-        );
         let duration = reading(
             "scrape_read_seconds",
             "Time that the last reading of the store for a scrape took",
@@ -244,7 +183,6 @@ impl StoreMetrics {
             output_bytes,
             dead_letters,
             dead_letter_bytes,
-            groups,
             duration,
             fill: families.readings(
                 STATE,
@@ -272,76 +210,6 @@ impl StoreMetrics {
                     "Frames of the whole store since it began, by outcome",
                     "`accepted` is the sum of `processed`, `failed`, `dropped`, `purged`, `removed` and the waiting frames: \
                      every accepted frame is accounted for.",
-                ),
-            ),
-            group_lag_frames: families.readings(
-                GROUP,
-                (
-                    "group_lag_frames",
-                    "Published frames that the group has not acknowledged",
-                    "A steady rise: add members, or let the group sample.",
-                ),
-            ),
-            group_lag_seconds: families.readings(
-                GROUP,
-                (
-                    "group_lag_seconds",
-                    "Age of the oldest published frame that the group has not acknowledged; 0 without any. Only the 32 \
-                     streams with most such frames are looked at",
-                    "The delay of the group. Compare with the retention of the streams: beyond it, frames are lost.",
-                ),
-            ),
-            group_outstanding: families.readings(
-                GROUP,
-                (
-                    "group_outstanding_frames",
-                    "Frames that members have and have not answered",
-                    "Always at the members' limits: they are busy. 0 with a lag: no member is connected.",
-                ),
-            ),
-            group_members: families.readings(
-                GROUP,
-                ("group_members", "Live members", "0: nobody consumes for the group."),
-            ),
-            group_acknowledged: families.totals(
-                GROUP,
-                (
-                    "group_acknowledged",
-                    "Frames that the group acknowledged, since it was created",
-                    "The rate is the group's throughput.",
-                ),
-            ),
-            group_redelivered: families.totals(
-                GROUP,
-                (
-                    "group_redelivered",
-                    "Deliveries after the first, since the group was created",
-                    "Members crash, reject, or need more time than the ack deadline.",
-                ),
-            ),
-            group_dead: families.totals(
-                GROUP,
-                (
-                    "group_dead_letters",
-                    "Frames that the group gave up, since it was created",
-                    "Look at them with `frameway dead-letters`.",
-                ),
-            ),
-            group_lost: families.totals(
-                GROUP,
-                (
-                    "group_lost",
-                    "Frames that retention removed before the group acknowledged them, since it was created",
-                    "Keep frames longer, or add members.",
-                ),
-            ),
-            answers: families.counter_per(
-                "answer",
-                (
-                    "group_answers",
-                    "Answers of members that this server received",
-                    "Many `extend`: the ack deadline is short for the work. Many `retry` or `give_up`: look at the members' \
-                     reasons in the dead letters.",
                 ),
             ),
             errors: families.counter_per(
@@ -400,40 +268,5 @@ impl StoreMetrics {
         self.fill.clear();
         self.partitions.clear();
         self.frames.clear();
-    }
-
-    /// Replaces the states of all groups; `None` = they could not be read.
-    pub fn set_groups(&self, groups: Option<(usize, &[GroupReading])>) {
-        for readings in
-            [&self.group_lag_frames, &self.group_lag_seconds, &self.group_outstanding, &self.group_members]
-        {
-            readings.clear();
-        }
-        for totals in [&self.group_acknowledged, &self.group_redelivered, &self.group_dead, &self.group_lost]
-        {
-            totals.clear();
-        }
-        self.groups.set(groups.map(|(count, _)| count as f64));
-        for group in groups.into_iter().flat_map(|(_, groups)| groups) {
-            let GroupReading {
-                name,
-                lag_frames,
-                lag_seconds,
-                outstanding_frames,
-                members,
-                acknowledged,
-                redelivered,
-                dead,
-                lost,
-            } = group.clone();
-            self.group_lag_frames.set(name.clone(), lag_frames as f64);
-            self.group_lag_seconds.set(name.clone(), lag_seconds);
-            self.group_outstanding.set(name.clone(), outstanding_frames as f64);
-            self.group_members.set(name.clone(), members as f64);
-            self.group_acknowledged.set(name.clone(), acknowledged);
-            self.group_redelivered.set(name.clone(), redelivered);
-            self.group_dead.set(name.clone(), dead);
-            self.group_lost.set(name, lost);
-        }
     }
 }

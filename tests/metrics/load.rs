@@ -29,8 +29,10 @@ pub(crate) fn run(server: &Server) {
     server.run(&["streams", "register", "cam"]);
     server.run(&["groups", "create", "site", "cam"]);
     server.run(&["submit", &source, "--stream", "cam"]);
-    let refused = server.output(&["submit", &source, "--stream", "unknown"]);
-    assert!(!refused.status.success(), "the stream is not registered");
+    let empty = folder.path().join("empty.jpg");
+    fs::write(&empty, "").expect("a temporary file can be written");
+    let refused = server.output(&["submit", &empty.to_string_lossy(), "--stream", "cam"]);
+    assert!(!refused.status.success(), "the frame has no picture");
     let subscribe = ["subscribe", "cam", "--from", "earliest", "--count", "7", "--json"];
     server.run(&subscribe);
     server.run(&[&subscribe[..], &["--max-width", "100"]].concat());

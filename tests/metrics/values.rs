@@ -16,7 +16,7 @@ fn assert_sum(scrape: &Scrape, name: &str, labels: &[(&str, &str)], expected: f6
 /// Checks the samples after [`load::run`].
 fn assert_load(scrape: &Scrape) {
     assert_sum(scrape, "frameway_frames_accepted_total", &[], FRAMES);
-    assert_sum(scrape, "frameway_frames_rejected_total", &[("reason", "STREAM_NOT_FOUND")], FRAMES);
+    assert_sum(scrape, "frameway_frames_rejected_total", &[("reason", "PICTURE_MISSING")], 1.0);
     assert_sum(scrape, "frameway_store_frames_total", &[("outcome", "accepted")], FRAMES);
     assert_sum(scrape, "frameway_worker_frames_total", &[("outcome", "processed")], FRAMES - 1.0);
     assert_sum(scrape, "frameway_worker_frames_total", &[("outcome", "failed")], 1.0);

@@ -66,9 +66,9 @@ impl Readings {
             Ok(Err(_)) | Err(_) => count(ScrapePart::Queues),
         }
         match &groups {
-            Ok(Ok((all, groups))) => store.set_groups(Some((*all, groups))),
+            Ok(Ok((all, groups))) => self.metrics.groups.set(Some((*all, groups))),
             Ok(Err(_)) | Err(_) => {
-                store.set_groups(None);
+                self.metrics.groups.set(None);
                 count(ScrapePart::Groups);
             }
         }

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use super::client::*;
 use super::world::*;
 use crate::domain::OutputEntry;
-use crate::hub::{Event, HubConfig, SubscribeError};
+use crate::hub::{Event, HubConfig, HubLag, SubscribeError};
 use crate::queue::Queue as _;
 
 #[tokio::test(start_paused = true)]
@@ -32,6 +32,28 @@ async fn two_hundred_subscribers_cost_one_read_of_each_picture() {
     assert!(all.iter().all(|received| *received == ["checkpoint cam@1", "cam#1", "cam#2", "cam#3"]));
     assert_eq!(world.hub.stats().payload_reads, 3);
     assert_eq!(world.hub.stats().output_reads, 0, "entries came by the feed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_of_a_subscriber_that_stops_reading_grows() {
+    let world = World::new();
+    world.settle().await;
+    world.register(&["cam"]).await;
+    let mut reader = world.subscribe(request(vec![ids(&["cam"])])).await;
+    let mut stalled = world.subscribe(request(vec![ids(&["cam"])])).await;
+    world.publish("cam", 1).await;
+    for subscription in [&mut reader, &mut stalled] {
+        expect(subscription, &["checkpoint cam@1", "cam#1"]).await;
+    }
+    world.publish("cam", 5).await;
+    expect(&mut reader, &["cam#2", "cam#3", "cam#4", "cam#5", "cam#6"]).await;
+    // Until a reader asks again, the frame that it got last counts.
+    assert_eq!(world.hub.lag(), Some(HubLag { sum: 7, max: 6 }));
+    let more = tokio::time::timeout(Duration::from_millis(100), reader.next()).await;
+    assert!(more.is_err());
+    assert_eq!(world.hub.lag(), Some(HubLag { sum: 6, max: 6 }));
+    drop(stalled);
+    assert_eq!(world.hub.lag(), Some(HubLag::default()));
 }
 
 #[tokio::test(start_paused = true)]
