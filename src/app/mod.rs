@@ -314,6 +314,9 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
     if !tasks.drained(config.server.drain_timeout).await {
         tracing::warn!("the worker did not stop in time");
     }
+    if parent_gone.is_cancelled() {
+        WorkerSocket::clean_up(&config);
+    }
     match tasks.ended_early() {
         Some(task) => bail!("the worker stopped because its {task} task ended"),
         None => Ok(()),

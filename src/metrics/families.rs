@@ -24,7 +24,8 @@ pub(super) type Counters<const N: usize> = Family<Labels<N>, Counter>;
 pub(super) type Gauges = Family<Labels<1>, Gauge>;
 
 /// The upper bounds of durations, in seconds.
-const BOUNDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+const BOUNDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0];
 
 /// A histogram of durations.
 #[derive(Debug, Clone)]

@@ -81,7 +81,7 @@ fn a_given_port_that_is_taken_is_an_error_and_a_taken_default_is_not() {
     process.kill().expect("it runs");
     process.wait().expect("it has ended");
     let said = std::fs::read_to_string(&log).expect("a log");
-    assert!(said.contains("cannot serve metrics on the default address"), "{said}");
+    assert!(said.contains("cannot serve metrics, so this process has none"), "{said}");
 }
 
 #[test]

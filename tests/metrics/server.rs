@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -54,11 +55,13 @@ impl Server {
     pub(crate) fn spawn(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let log = fs::File::create(folder.path().join("log")).expect("a log");
+        fs::create_dir(folder.path().join("tmp")).expect("a temporary folder");
         let process = command()
             .args(["serve", "--log", "info", "--log-format", "json", "--address-file"])
             .arg(folder.path().join("address"))
             .args(["--metrics-listen", "127.0.0.1:0"])
             .args(flags)
+            .env("TMPDIR", folder.path().join("tmp"))
             .stderr(log)
             .spawn()
             .expect("the process starts");
@@ -68,6 +71,17 @@ impl Server {
             server.logged("serving metrics").first()?["address"].as_str().map(str::to_owned)
         });
         server
+    }
+
+    /// Returns the folder of the process for temporary files.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.folder.path().join("tmp")
+    }
+
+    /// Kills the process, without its worker process.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it has ended");
     }
 
     fn assert_runs(&mut self) {

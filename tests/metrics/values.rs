@@ -1,12 +1,14 @@
 //! The numbers: they are those of the load.
 
+use std::fs;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::load::{self, FRAMES};
 use crate::redis::RedisServer;
 use crate::sample::Scrape;
-use crate::server::Server;
+use crate::server::{Server, eventually};
 
 /// Asserts that the samples of a name with these labels add up to a value.
 fn assert_sum(scrape: &Scrape, name: &str, labels: &[(&str, &str)], expected: f64) {
@@ -104,6 +106,20 @@ fn the_worker_process_is_in_the_metrics_of_its_server_and_absent_while_it_is_awa
     assert!(
         back.sum("frameway_scrape_errors_total", &[("part", "worker")]).is_some_and(|errors| errors > 0.0)
     );
+}
+
+#[test]
+fn a_server_that_is_killed_leaves_no_folder_of_its_worker() {
+    let redis = RedisServer::start();
+    let mut server = Server::start(&["--redis-url", &redis.url()]);
+    server.scrape_until("the worker serves metrics", |scrape| {
+        scrape.sum("frameway_worker_leases_held", &[]).is_some()
+    });
+    let temporary = server.temporary();
+    let folders = || fs::read_dir(&temporary).expect("a folder").count();
+    assert_eq!(folders(), 1);
+    server.kill();
+    eventually("the worker removes the folder", || (folders() == 0).then_some(()));
 }
 
 #[test]

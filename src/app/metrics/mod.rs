@@ -55,15 +55,17 @@ pub(super) async fn bind(config: &Config) -> anyhow::Result<Option<Listener>> {
             }
             Ok(Some(listener))
         }
-        Err(error) if config.metrics.is_given() => Err(error).with_context(|| {
-            format!("cannot serve metrics on {address}: give another --metrics-listen, or `none`")
-        }),
+        // A worker that cannot serve its metrics to its server must work nevertheless.
+        Err(error) if config.metrics.is_given() && !config.worker.parent_pipe => {
+            Err(error).with_context(|| {
+                format!("cannot serve metrics on {address}: give another --metrics-listen, or `none`")
+            })
+        }
         Err(error) => {
             tracing::warn!(
                 %address,
                 %error,
-                "cannot serve metrics on the default address, so this process has none: give --metrics-listen another \
-                 address, or `none`"
+                "cannot serve metrics, so this process has none: give --metrics-listen another address, or `none`"
             );
             Ok(None)
         }

@@ -16,10 +16,13 @@ use tokio::time::timeout;
 use tonic::codegen::http::Request;
 use tonic::codegen::http::header::{ACCEPT, HOST};
 
+use crate::config::{Config, Listen, MetricsListen};
 use crate::metrics::Exposition;
 
 /// The maximum time for an answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// The maximum length of the path of a Unix socket, on every system.
+const MAX_PATH_BYTES: usize = 103;
 /// The maximum size of an answer; it has a few hundred samples.
 const MAX_BYTES: usize = 4 << 20;
 
@@ -39,11 +42,16 @@ impl WorkerSocket {
     /// Creates the folder.
     ///
     /// # Errors
-    /// The system's folder for temporary files cannot be written.
+    /// The system's folder for temporary files cannot be written, or its path is too long.
     pub(crate) fn create() -> io::Result<Self> {
         let folder = std::env::temp_dir().join(format!("frameway-{:016x}", rand::random::<u64>()));
-        DirBuilder::new().mode(0o700).create(&folder)?;
-        Ok(Self { folder })
+        let socket = Self { folder };
+        if socket.path().as_os_str().len() > MAX_PATH_BYTES {
+            let why = format!("{} is too long for a socket", socket.path().display());
+            return Err(io::Error::new(io::ErrorKind::InvalidFilename, why));
+        }
+        DirBuilder::new().mode(0o700).create(&socket.folder)?;
+        Ok(socket)
     }
 
     fn path(&self) -> PathBuf {
@@ -53,6 +61,16 @@ impl WorkerSocket {
     /// Returns the flag that makes a worker listen on the socket.
     pub(crate) fn flag(&self) -> String {
         format!("--metrics-listen=unix:{}", self.path().display())
+    }
+
+    /// Removes the folder of the socket on which this worker served its metrics. The server that
+    /// created the folder may have been killed.
+    pub(crate) fn clean_up(config: &Config) {
+        if let Some(MetricsListen::At(Listen::Unix(socket))) = &config.metrics.metrics_listen
+            && let Some(folder) = socket.parent()
+        {
+            let _gone_or_not_empty = std::fs::remove_dir(folder);
+        }
     }
 
     /// Asks the worker for its metrics.
