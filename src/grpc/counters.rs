@@ -171,8 +171,7 @@ fn frames_of(cause: &pb::GapCause) -> u64 {
 /// Returns the time since a moment; 0 if it is in the future.
 fn age(received: &prost_types::Timestamp) -> Duration {
     let micros = received.seconds.saturating_mul(1_000_000).saturating_add(i64::from(received.nanos) / 1_000);
-    let age = Timestamp::now().as_micros().saturating_sub(micros);
-    Duration::from_micros(u64::try_from(age).unwrap_or_default())
+    Timestamp::now().since(Timestamp::from_micros(micros))
 }
 
 /// Returns the resident memory of this process on Linux; `None` elsewhere.

@@ -89,8 +89,7 @@ impl GroupMetrics {
                 GROUP,
                 (
                     "group_lag_seconds",
-                    "Age of the oldest published frame that the group has not acknowledged; 0 without any. Only the 32 \
-                     streams with most such frames are looked at",
+                    "Age of the oldest published frame that the group has not acknowledged; 0 without any",
                     "The delay of the group. Compare with the retention of the streams: beyond it, frames are lost.",
                 ),
             ),

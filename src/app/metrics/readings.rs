@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::access::Access;
 use crate::domain::{GroupId, StreamId, Timestamp};
-use crate::hub::{Consumers, GroupError, Hub, lag_of};
+use crate::hub::{Consumers, GroupError, Hub};
 use crate::metrics::{GroupReading, Label as _, Metrics, PartitionState, ScrapePart, StoreFrames};
 use crate::queue::{self, Budget, PartitionStats, Queue, QueueState};
 
@@ -20,10 +20,6 @@ const LIMIT: Duration = Duration::from_secs(2);
 const MAX_GROUPS_READ: usize = 100;
 /// The number of groups that one call lists.
 const GROUPS_AT_ONCE: usize = 200;
-/// The maximum number of streams of a group whose oldest frames are looked at, for its lag in
-/// seconds: those with most frames that are not acknowledged.
-const MAX_STREAMS_LOOKED_AT: usize = 32;
-
 /// The parts of a server that are read at a scrape.
 #[derive(Debug)]
 pub(in crate::app) struct Readings {
@@ -174,33 +170,18 @@ impl Readings {
             .into_iter()
             .map(|record| record.id)
             .collect();
-        let mut reading = GroupReading {
+        let totals = self.consumers.totals(&state, &streams).await?;
+        Ok(GroupReading {
             name: id.to_string(),
+            lag_frames: totals.lag,
+            lag_seconds: totals.oldest_receive_time.map_or(0.0, age),
+            outstanding_frames: totals.outstanding,
             members: state.members.len() as u64,
             acknowledged: state.counters.acknowledged,
             redelivered: state.counters.redelivered,
             dead: state.counters.dead,
             lost: state.counters.lost,
-            ..GroupReading::default()
-        };
-        let mut behind = Vec::new();
-        for (stream, position, span) in self.consumers.spans(&state, &streams).await? {
-            let lag = lag_of(&position, &span);
-            reading.lag_frames += lag;
-            reading.outstanding_frames += position.pending.len() as u64;
-            if lag > 0 {
-                let from = crate::domain::Sequence::after(position.acknowledged());
-                behind.push((lag, stream, from));
-            }
-        }
-        behind.sort_unstable_by_key(|(lag, ..)| std::cmp::Reverse(*lag));
-        behind.truncate(MAX_STREAMS_LOOKED_AT);
-        let oldest = behind.iter().map(|(_, stream, from)| self.queue.read_outputs(stream, *from, 1));
-        for page in try_join_all(oldest).await? {
-            let ages = page.entries.first().map(|entry| age(entry.receive_time));
-            reading.lag_seconds = reading.lag_seconds.max(ages.unwrap_or(0.0));
-        }
-        Ok(reading)
+        })
     }
 }
 
@@ -214,6 +195,5 @@ fn state_of(one: &PartitionStats) -> PartitionState {
 
 /// Returns the seconds since a time; 0 if it is in the future.
 fn age(time: Timestamp) -> f64 {
-    let micros = Timestamp::now().as_micros().saturating_sub(time.as_micros());
-    Duration::from_micros(u64::try_from(micros).unwrap_or_default()).as_secs_f64()
+    Timestamp::now().since(time).as_secs_f64()
 }
