@@ -22,7 +22,8 @@ older text format. [`security.md`](security.md#metrics) says who may reach the p
 - No family has a label for streams, unless `--metrics-per-stream` asks for it.
 - A counter starts at 0 with its process, unless the text says otherwise: use `rate()`.
 
-[`deploy/grafana/frameway.json`](../deploy/grafana/frameway.json) is a dashboard, and
+[`deploy/grafana/frameway.json`](../deploy/grafana/frameway.json) is a dashboard
+(`scripts/dashboard.py` draws it without Grafana), and
 [`deploy/prometheus/alerts.yml`](../deploy/prometheus/alerts.yml) has alerts, each with what to do.
 ";
 
