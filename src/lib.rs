@@ -42,4 +42,6 @@ pub mod scene;
 #[cfg(feature = "server")]
 pub mod shutdown;
 #[cfg(feature = "server")]
+pub mod traces;
+#[cfg(feature = "server")]
 pub mod worker;

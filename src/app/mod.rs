@@ -2,6 +2,7 @@
 
 mod backend;
 mod metrics;
+mod otlp;
 mod supervisor;
 pub(crate) mod transport;
 mod working;
@@ -16,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::config::{Backend, Config, Role};
-use crate::grpc::{BackendKind, Grpc, GrpcConfig};
+use crate::grpc::{BackendKind, Grpc, GrpcConfig, Observers};
 use crate::hub::{Consumers, Hub, HubConfig};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::shutdown::Tasks;
+use crate::traces::Traces;
 pub(crate) use backend::check as check_backend;
 use metrics::{Exporter, Readings, WorkerSocket};
 use supervisor::Supervisor;
@@ -86,6 +88,8 @@ impl App {
         }
         let queue = backend::open(&config.queue, config.server.role, &metrics.redis, &tasks).await?;
         let for_metrics = metrics::bind(&config).await?;
+        let tokens = Tokens::default();
+        let traces = otlp::start(&config.traces, "server", &tasks, tokens.stop_hub.clone())?;
         let max_subscriptions = config.server.max_subscriptions as usize;
         let hub = HubConfig {
             max_subscriptions,
@@ -97,7 +101,6 @@ impl App {
         let hub = Hub::new(Arc::clone(&queue), hub);
         let consumers = Consumers::new(Arc::clone(&hub), tasks.clone());
         let (for_grpc, stopping) = (grpc_config(&config), tasks.stopping());
-        let tokens = Tokens::default();
         let worker_socket = for_metrics.as_ref().and_then(|_| worker_socket(&config)).map(Arc::new);
         let readings = Readings {
             metrics: Arc::clone(&metrics),
@@ -110,8 +113,8 @@ impl App {
         let exporter = Exporter::new(Arc::clone(&metrics), Some(readings), worker_socket.clone());
         let metrics_address = metrics::start(&tasks, for_metrics, exporter, tokens.stop_hub.clone());
         let parts = (Arc::clone(&queue), Arc::clone(&hub));
-        let grpc =
-            Grpc::new(for_grpc, access, parts.0, parts.1, consumers, Arc::clone(&metrics), stopping).await;
+        let observed = Observers { metrics: Arc::clone(&metrics), traces: traces.clone() };
+        let grpc = Grpc::new(for_grpc, access, parts.0, parts.1, consumers, observed, stopping).await;
         let app = Self {
             address: address.clone(),
             metrics_address,
@@ -123,7 +126,7 @@ impl App {
             metrics,
             tokens,
         };
-        app.start_tasks(&config, listener, tls, worker_socket)?;
+        app.start_tasks(&config, listener, tls, worker_socket, traces)?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         if config.access.is_exposed(&config.server.listen, config.tls.is_some()) {
             tracing::warn!(
@@ -140,6 +143,7 @@ impl App {
         listener: Listener,
         tls: Option<(Arc<Tls>, Reload)>,
         worker_socket: Option<Arc<WorkerSocket>>,
+        traces: Traces,
     ) -> anyhow::Result<()> {
         let tasks = &self.tasks;
         tasks.spawn_vital("hub", Arc::clone(&self.hub).run(self.tokens.stop_hub.clone()));
@@ -148,8 +152,8 @@ impl App {
         tasks.spawn("health", Arc::clone(&self.grpc).watch_backend(tasks.stopping()));
         match (config.server.role, &config.queue.backend) {
             (Role::All, Backend::Memory) => {
-                let counters = self.metrics.worker.clone();
-                let worker = working::run(Arc::clone(&self.queue), config, counters, tasks.stopping())?;
+                let observers = (self.metrics.worker.clone(), traces);
+                let worker = working::run(Arc::clone(&self.queue), config, observers, tasks.stopping())?;
                 tasks.spawn_vital("worker", worker);
             }
             (Role::All, Backend::Redis(redis)) => {
@@ -265,7 +269,7 @@ fn worker_socket(config: &Config) -> Option<WorkerSocket> {
 
 /// Returns the configuration of the gRPC services.
 fn grpc_config(config: &Config) -> GrpcConfig {
-    let Config { server, tls: _, access, queue, worker: _, limits, metrics: _, log: _ } = config;
+    let Config { server, tls: _, access, queue, worker: _, limits, metrics: _, log: _, traces: _ } = config;
     GrpcConfig {
         limits: *limits,
         partitions: queue.partitions,
@@ -301,8 +305,14 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
     let metrics = metrics::create(&config);
     let queue = backend::open(&config.queue, config.server.role, &metrics.redis, &tasks).await?;
     let for_metrics = metrics::bind(&config).await?;
-    let worker = working::run(queue, &config, metrics.worker.clone(), tasks.stopping())?;
-    tasks.spawn_vital("worker", worker);
+    let worked = CancellationToken::new();
+    let traces = otlp::start(&config.traces, "worker", &tasks, worked.clone())?;
+    let worker = working::run(queue, &config, (metrics.worker.clone(), traces), tasks.stopping())?;
+    // The last frames are published while the worker stops; their traces are sent after that.
+    tasks.spawn_vital("worker", async move {
+        worker.await;
+        worked.cancel();
+    });
     metrics::start(&tasks, for_metrics, Exporter::new(metrics, None, None), tasks.stopping());
     let stopping = tasks.stopping();
     tokio::select! {

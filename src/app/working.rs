@@ -11,6 +11,7 @@ use crate::domain::limits::RequestLimits;
 use crate::metrics::WorkerMetrics;
 use crate::picture;
 use crate::queue::Queue;
+use crate::traces::Traces;
 use crate::worker::{Worker, WorkerConfig};
 
 /// The environment variable that lets tests abort workers.
@@ -23,7 +24,7 @@ const CRASH_SWITCH: &str = "FRAMEWAY_TEST_CRASH";
 pub(super) fn run(
     queue: Arc<dyn Queue>,
     config: &Config,
-    metrics: WorkerMetrics,
+    (metrics, traces): (WorkerMetrics, Traces),
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let default = WorkerConfig::default();
@@ -40,6 +41,7 @@ pub(super) fn run(
         supervised: config.server.role == Role::Worker,
         crash_on_request,
         metrics,
+        traces,
         ..default
     };
     let worker = Worker::new(queue, worker).context("starting the worker's threads")?;

@@ -1,7 +1,11 @@
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
+
+use super::log_filter;
+use crate::domain::ValidationError;
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,6 +27,11 @@ pub struct LogArgs {
     /// Minimum level to log, or a list such as `info,frameway::hub=debug`.
     #[arg(long, env = "FRAMEWAY_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
+
+    /// File with a filter that replaces --log while the file exists. It is read every second, so
+    /// that levels can be changed without a restart. Worker processes of this server follow it, too.
+    #[arg(long, env = "FRAMEWAY_LOG_FILTER_FILE", value_name = "FILE")]
+    pub log_filter_file: Option<PathBuf>,
 }
 
 impl LogArgs {
@@ -30,17 +39,34 @@ impl LogArgs {
     ///
     /// # Errors
     /// The filter does not parse.
-    pub fn init(&self) -> Result<(), crate::domain::ValidationError> {
+    pub fn init(&self) -> Result<(), ValidationError> {
         let filter = EnvFilter::try_new(&self.log)
-            .map_err(|error| crate::domain::ValidationError::new("--log", error.to_string()))?;
+            .map_err(|error| ValidationError::new("--log", error.to_string()))?;
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)
             .with_ansi(io::stderr().is_terminal());
-        let _already_started = match self.log_format {
-            LogFormat::Text => builder.try_init(),
-            LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        };
+        // A formatter type cannot be named here, so each format installs itself.
+        macro_rules! start {
+            ($builder:expr) => {{
+                let builder = $builder.with_filter_reloading();
+                let filter = builder.reload_handle();
+                let is_first = builder.try_init().is_ok();
+                if let (Some(file), true) = (&self.log_filter_file, is_first) {
+                    log_filter::follow(file.clone(), self.log.clone(), move |new| filter.reload(new).is_ok());
+                }
+            }};
+        }
+        match self.log_format {
+            LogFormat::Text => start!(builder),
+            LogFormat::Json => start!(builder.json().flatten_event(true)),
+        }
         Ok(())
+    }
+
+    /// Returns the flags that give another process the same filter file.
+    pub(super) fn arguments(&self) -> Vec<(&'static str, String)> {
+        let file = self.log_filter_file.iter();
+        file.map(|file| ("--log-filter-file", file.display().to_string())).collect()
     }
 }

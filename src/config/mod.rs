@@ -7,12 +7,14 @@ mod access;
 mod limits;
 mod listen;
 mod log;
+mod log_filter;
 mod metrics;
 mod queue;
 mod redis_args;
 mod server;
 mod size;
 mod tls;
+mod traces;
 mod worker;
 
 use std::fmt;
@@ -27,6 +29,7 @@ pub use redis_args::{RedisArgs, RedisSettings};
 pub use server::{Role, ServerArgs};
 pub use size::ByteSize;
 pub use tls::{TlsArgs, TlsSettings};
+pub use traces::TraceArgs;
 pub use worker::WorkerArgs;
 
 use crate::domain::ValidationError;
@@ -60,6 +63,9 @@ pub struct Args {
     /// The log.
     #[command(flatten)]
     pub log: LogArgs,
+    /// The traces of frames.
+    #[command(flatten)]
+    pub traces: TraceArgs,
 }
 
 /// A checked configuration.
@@ -81,6 +87,8 @@ pub struct Config {
     pub metrics: MetricsArgs,
     /// The log.
     pub log: LogArgs,
+    /// The traces of frames.
+    pub traces: TraceArgs,
 }
 
 impl Config {
@@ -89,7 +97,7 @@ impl Config {
     #[must_use]
     pub fn worker_arguments(&self) -> Vec<(String, String)> {
         // The supervisor says where its worker serves metrics.
-        let Self { server, tls: _, access: _, queue, worker, limits, metrics: _, log } = self;
+        let Self { server, tls: _, access: _, queue, worker, limits, metrics: _, log, traces } = self;
         let log_format = match log.log_format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
@@ -117,6 +125,8 @@ impl Config {
         ]
         .into_iter()
         .chain(redis)
+        .chain(traces.arguments())
+        .chain(log.arguments())
         .map(|(flag, value)| (flag.to_owned(), value))
         .collect()
     }
@@ -126,7 +136,8 @@ impl TryFrom<Args> for Config {
     type Error = ValidationError;
 
     fn try_from(args: Args) -> Result<Self, ValidationError> {
-        let Args { server, tls, access, queue, worker, limits, metrics, log } = args;
+        let Args { server, tls, access, queue, worker, limits, metrics, log, traces } = args;
+        let traces = traces.check()?;
         let limits = limits.check()?;
         let queue = queue.check(limits.max_picture_bytes as u64)?;
         let rule = match (server.role, &queue.backend) {
@@ -151,7 +162,7 @@ impl TryFrom<Args> for Config {
             // It does not listen. The flags may be in an environment that it shares with a server.
             Role::Worker => (None, access),
         };
-        Ok(Self { server, tls, access, queue, worker: worker.check()?, limits, metrics, log })
+        Ok(Self { server, tls, access, queue, worker: worker.check()?, limits, metrics, log, traces })
     }
 }
 
@@ -175,7 +186,7 @@ impl Default for Config {
 /// Writes one `name = value` per line, for `--check`. A password in the Redis URL is not shown.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server, tls, access, queue, worker, limits, metrics, log } = self;
+        let Self { server, tls, access, queue, worker, limits, metrics, log, traces } = self;
         writeln!(f, "listen = {}", server.listen)?;
         match tls {
             Some(tls) => write!(f, "{tls}")?,
@@ -218,6 +229,13 @@ impl fmt::Display for Config {
         let address = metrics.address(&server.listen).map(|address| address.to_string());
         writeln!(f, "metrics_listen = {}", address.unwrap_or_else(|| "none".to_owned()))?;
         writeln!(f, "metrics_per_stream = {}", metrics.metrics_per_stream)?;
+        if let Some(collector) = &traces.trace_collector {
+            writeln!(f, "trace_collector = {collector}")?;
+            writeln!(f, "trace_sample = {}", traces.trace_sample)?;
+        }
+        if let Some(file) = &log.log_filter_file {
+            writeln!(f, "log_filter_file = {}", file.display())?;
+        }
         writeln!(f, "log = {} ({:?})", log.log, log.log_format)
     }
 }
@@ -264,6 +282,10 @@ mod tests {
             (&["--max-pixels", "0"], "--max-pixels"),
             (&["--handshake-timeout", "0s"], "--handshake-timeout"),
             (&["--max-connection-age", "100ms"], "--max-connection-age"),
+            (&["--trace-sample", "1.5"], "--trace-sample"),
+            (&["--trace-sample", "NaN"], "--trace-sample"),
+            (&["--trace-collector", "localhost:4317"], "--trace-collector"),
+            (&["--trace-collector", "http://"], "--trace-collector"),
         ] {
             assert_eq!(config(flags).map_err(|e| e.field).err().as_deref(), Some(flag));
         }
@@ -280,6 +302,12 @@ mod tests {
             "3",
             "--lease-term",
             "1500ms",
+            "--trace-collector",
+            "http://localhost:4317",
+            "--trace-sample",
+            "0.125",
+            "--log-filter-file",
+            "/run/filter",
         ];
         let parent = config(&flags).unwrap();
         let arguments = parent.worker_arguments();

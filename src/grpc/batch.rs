@@ -2,7 +2,7 @@
 
 use super::convert::result;
 use super::fault::Result;
-use crate::domain::StreamId;
+use crate::domain::{StreamId, Timestamp};
 use crate::pb::v1 as pb;
 use crate::pb::v1::frame_result::Outcome;
 use crate::queue::{AcceptResult, NewFrame};
@@ -16,6 +16,8 @@ pub(crate) struct BatchItem<S = ItemState> {
     pub(crate) publisher_sequence: Option<u64>,
     /// The size of the picture.
     pub(crate) bytes: u64,
+    /// The time at which the server began to check the frame.
+    pub(crate) check_time: Timestamp,
     pub(crate) state: S,
 }
 
@@ -32,20 +34,20 @@ pub(crate) enum ItemState {
 
 impl BatchItem<Result<pb::Frame>> {
     /// Creates the item of a frame that was received, or refused before it was checked.
-    pub(crate) fn new(frame: Result<pb::Frame>) -> Self {
+    pub(crate) fn new(frame: Result<pb::Frame>, check_time: Timestamp) -> Self {
         let (stream, publisher_sequence, bytes) = match &frame {
             Ok(frame) => (frame.stream_id.parse().ok(), frame.publisher_sequence, frame.data.len() as u64),
             Err(_) => (None, None, 0),
         };
-        Self { stream, publisher_sequence, bytes, state: frame }
+        Self { stream, publisher_sequence, bytes, check_time, state: frame }
     }
 }
 
 impl<S> BatchItem<S> {
     /// Replaces the state with what `next` returns for the old state.
     pub(crate) fn map<T>(self, next: impl FnOnce(S) -> T) -> BatchItem<T> {
-        let Self { stream, publisher_sequence, bytes, state } = self;
-        BatchItem { stream, publisher_sequence, bytes, state: next(state) }
+        let Self { stream, publisher_sequence, bytes, check_time, state } = self;
+        BatchItem { stream, publisher_sequence, bytes, check_time, state: next(state) }
     }
 }
 
@@ -115,7 +117,8 @@ mod tests {
 
     /// Returns an item whose frame is at the queue.
     fn item(stream: &str, publisher_sequence: Option<u64>) -> BatchItem {
-        BatchItem { stream: stream.parse().ok(), publisher_sequence, bytes: 0, state: ItemState::Submitted }
+        let (stream, check_time) = (stream.parse().ok(), Timestamp::default());
+        BatchItem { stream, publisher_sequence, bytes: 0, check_time, state: ItemState::Submitted }
     }
 
     #[test]

@@ -33,6 +33,7 @@ use super::queue_service::QueueHandlers;
 use super::registry::Registry;
 use super::registry_service::RegistryHandlers;
 use super::scaler::ScalerHandlers;
+use super::sent::Sent;
 use super::settings::SettingsCache;
 use super::streaming_service::StreamingHandlers;
 use super::submit::Submitter;
@@ -48,6 +49,14 @@ use crate::pb::v1::queue_service_server::QueueServiceServer;
 use crate::pb::v1::stream_registry_service_server::StreamRegistryServiceServer;
 use crate::pb::v1::streaming_service_server::StreamingServiceServer;
 use crate::queue::Queue;
+use crate::traces::Traces;
+
+/// What watches the services: numbers of all calls and frames, and traces of some frames.
+#[derive(Debug)]
+pub(crate) struct Observers {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) traces: Traces,
+}
 
 /// The gRPC services of one server.
 #[derive(Debug)]
@@ -73,13 +82,13 @@ impl Grpc {
         queue: Arc<dyn Queue>,
         hub: Arc<Hub>,
         consumers: Arc<Consumers>,
-        metrics: Arc<Metrics>,
+        Observers { metrics, traces }: Observers,
         draining: CancellationToken,
     ) -> Self {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = HealthWatch::new(Arc::clone(&queue), reporter).await;
         let calls = TaskTracker::new();
-        let state = ServerState { health: health.state(), calls: calls.clone(), draining };
+        let state = ServerState { health: health.state(), calls: calls.clone(), traces, draining };
         let routes = services(config, queue, hub, consumers, &metrics, state).add_service(health_service);
         let routes = with_reflection(routes).prepare();
         Self { routes, config, access, metrics, health, calls, drain_streams: CancellationToken::new() }
@@ -149,6 +158,7 @@ impl Grpc {
 struct ServerState {
     health: watch::Receiver<Health>,
     calls: TaskTracker,
+    traces: Traces,
     draining: CancellationToken,
 }
 
@@ -161,7 +171,7 @@ fn services(
     metrics: &Metrics,
     state: ServerState,
 ) -> Routes {
-    let ServerState { health, calls, draining } = state;
+    let ServerState { health, calls, traces, draining } = state;
     let GrpcConfig { limits, budget, backend, .. } = config;
     let auto_register = config.max_auto_registered_streams;
     let settings = Arc::new(SettingsCache::new(Arc::clone(&queue), Arc::clone(&hub), auto_register));
@@ -173,6 +183,7 @@ fn services(
         limits,
         config.max_concurrent_submits,
         Arc::clone(&counters),
+        traces.clone(),
     ));
     let streaming = StreamingHandlers {
         submit_frames: SubmitFrames {
@@ -187,7 +198,7 @@ fn services(
         hub: Arc::clone(&hub),
         queue: Arc::clone(&queue),
         info: ServerInfo::new(config, health),
-        counters: Arc::clone(&counters),
+        sent: Sent { counters: Arc::clone(&counters), traces },
         auto_register: auto_register.is_some(),
         acks: GroupAcks::new(Arc::clone(&queue), Arc::clone(&consumers), metrics.groups.answers.clone()),
         consumers: Arc::clone(&consumers),

@@ -7,11 +7,11 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::connection_end::ConnectionEnd;
-use super::counters::Counters;
 use super::fault::Fault;
 use super::frames::FrameReader;
 use super::group_acks::GroupAcks;
 use super::info::ServerInfo;
+use super::sent::Sent;
 use super::submit::Submitter;
 use super::submit_frames::{self, SubmitFrames};
 use super::{delivery, permissions, subscribe};
@@ -31,7 +31,7 @@ pub(crate) struct StreamingHandlers {
     pub(crate) hub: Arc<Hub>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) info: ServerInfo,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) sent: Sent,
     /// True if streams are registered by their first frame.
     pub(crate) auto_register: bool,
     pub(crate) acks: GroupAcks,
@@ -68,9 +68,9 @@ impl StreamingService for StreamingHandlers {
         self.refuse_if_draining()?;
         let caller = permissions::caller(&request);
         let held = (self.calls.token(), permissions::take_subscription(&caller)?);
-        let (counters, end) = (Arc::clone(&self.counters), ConnectionEnd::of(&request));
+        let (sent, end) = (self.sent.clone(), ConnectionEnd::of(&request));
         let (request, register) = (request.into_inner(), self.auto_register);
-        let frames = subscribe::subscribe(&self.hub, request, &caller, register, counters, held, end).await?;
+        let frames = subscribe::subscribe(&self.hub, request, &caller, register, sent, held, end).await?;
         Ok(delivery::respond(frames))
     }
 
@@ -83,9 +83,9 @@ impl StreamingService for StreamingHandlers {
         self.refuse_if_draining()?;
         let caller = permissions::caller(&request);
         let held = (self.calls.token(), permissions::take_subscription(&caller)?);
-        let (counters, end) = (Arc::clone(&self.counters), ConnectionEnd::of(&request));
+        let (sent, end) = (self.sent.clone(), ConnectionEnd::of(&request));
         let request = request.into_inner();
-        let frames = subscribe::join(&self.consumers, request, &caller, counters, held, end).await?;
+        let frames = subscribe::join(&self.consumers, request, &caller, sent, held, end).await?;
         Ok(delivery::respond(frames))
     }
 

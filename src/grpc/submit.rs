@@ -24,6 +24,7 @@ use crate::hub::Hub;
 use crate::pb::v1 as pb;
 use crate::pb::v1::ErrorReason;
 use crate::queue::{AcceptResult, NewFrame, Queue, Refusal, Upload};
+use crate::traces::Traces;
 
 /// The size above which a batch is large. The pictures of a large batch are digested on a blocking
 /// thread. After a refusal, the queue is asked which frames of a large batch it would refuse,
@@ -50,6 +51,7 @@ pub(crate) struct Submitter {
     /// The time of the last refusal.
     last_refusal: Mutex<Option<Instant>>,
     counters: Arc<Counters>,
+    traces: Traces,
 }
 
 impl Submitter {
@@ -60,6 +62,7 @@ impl Submitter {
         limits: RequestLimits,
         max_concurrent_calls: usize,
         counters: Arc<Counters>,
+        traces: Traces,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -71,6 +74,7 @@ impl Submitter {
             digests: Semaphore::new(cores),
             last_refusal: Mutex::default(),
             counters,
+            traces,
         }
     }
 
@@ -133,7 +137,7 @@ impl Submitter {
             over_quota.map_or(Ok(frame), |fault| Err(fault.clone()))
         };
         let checked =
-            frames.into_iter().map(|frame| BatchItem::new(frame).map(|frame| frame.and_then(check)));
+            frames.into_iter().map(|frame| BatchItem::new(frame, now).map(|frame| frame.and_then(check)));
         let mut items: Vec<BatchItem<Result<SubmittedFrame>>> = checked.collect();
         let failed = self.check_settings(&mut items, now, caller).await.err();
         if let Some(fault) = &failed {
@@ -235,6 +239,10 @@ impl Submitter {
             }
             return Some(fault);
         }
+        let asked: Vec<Asked> = match self.traces.is_on() {
+            true => items.iter().filter_map(Asked::of).collect(),
+            false => Vec::new(),
+        };
         let frames: Vec<NewFrame> = items.iter_mut().filter_map(BatchItem::take_ready).collect();
         let uploads: Vec<Option<Upload>> = frames.iter().map(|frame| self.soon_wanted(frame)).collect();
         let accepted = match frames.is_empty() {
@@ -247,6 +255,9 @@ impl Submitter {
                 (AcceptResult::Accepted(..), None) => {}
                 _ => *self.last_refusal.lock() = Some(Instant::now()),
             }
+        }
+        for (asked, accepted) in asked.iter().zip(&accepted) {
+            asked.trace(&self.traces, accepted);
         }
         let all_failed = accepted.len() == attempted && accepted.iter().all(result::is_backend_failure);
         let failed = all_failed.then(|| nothing_confirmed(&accepted));
@@ -289,6 +300,28 @@ impl Submitter {
             }
         }
         Ok(())
+    }
+}
+
+/// What the trace of a frame needs from the time before the queue had it.
+struct Asked {
+    stream_id: StreamId,
+    traceparent: String,
+    tracestate: String,
+    check_time: Timestamp,
+}
+
+impl Asked {
+    fn of(item: &BatchItem) -> Option<Self> {
+        let NewFrame { stream_id, header, .. } = item.ready()?;
+        let (traceparent, tracestate) = (header.traceparent.clone(), header.tracestate.clone());
+        Some(Self { stream_id: stream_id.clone(), traceparent, tracestate, check_time: item.check_time })
+    }
+
+    fn trace(&self, traces: &Traces, result: &AcceptResult) {
+        let AcceptResult::Accepted(sequence, receive_time) = *result else { return };
+        let caller = (self.traceparent.as_str(), self.tracestate.as_str());
+        traces.submitted(caller, &self.stream_id, sequence, self.check_time, receive_time);
     }
 }
 

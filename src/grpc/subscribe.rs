@@ -10,10 +10,10 @@ use tonic::Status;
 use super::ack_id::AckKey;
 use super::connection_end::ConnectionEnd;
 use super::convert::{delivery, group_delivery, subscription, time};
-use super::counters::Counters;
 use super::delivery::Messages;
 use super::fault::{Fault, Result};
 use super::permissions;
+use super::sent::Sent;
 use crate::access::Caller;
 use crate::hub::{Consumers, Event, GroupCall, GroupEvent, Hub, SubscribeError, Subscription};
 use crate::pb::v1 as pb;
@@ -27,7 +27,7 @@ pub(crate) async fn subscribe(
     request: pb::SubscribeFramesRequest,
     caller: &Caller,
     auto_register: bool,
-    counters: Arc<Counters>,
+    sent: Sent,
     held: impl Send + 'static,
     end: ConnectionEnd,
 ) -> Result<Messages<pb::SubscribeFramesResponse>> {
@@ -42,7 +42,7 @@ pub(crate) async fn subscribe(
     if !name.is_empty() {
         tracing::info!(subscriber = name, "subscription started");
     }
-    Ok(Box::pin(responses(Arc::clone(hub), subscription, max_bytes, counters, held, end)))
+    Ok(Box::pin(responses(Arc::clone(hub), subscription, max_bytes, sent, held, end)))
 }
 
 /// Returns the messages of a subscription. Each event is fetched when the connection has room for
@@ -51,7 +51,7 @@ fn responses<H: Send + 'static>(
     hub: Arc<Hub>,
     mut subscription: Subscription,
     max_bytes: Vec<u64>,
-    counters: Arc<Counters>,
+    sent: Sent,
     held: H,
     end: ConnectionEnd,
 ) -> impl Stream<Item = std::result::Result<pb::SubscribeFramesResponse, Status>> + Send {
@@ -62,7 +62,7 @@ fn responses<H: Send + 'static>(
             let end_fault = matches!(event, Event::Draining(_)).then(Fault::draining);
             if let Some(message) = delivery::to_pb(event, &max_bytes, &hub.store()) {
                 let message = with_delay(message, end_fault.as_ref());
-                counters.sent(&message);
+                sent.to_subscriber(&message);
                 yield message;
             }
             if let Some(end_fault) = end_fault {
@@ -105,7 +105,7 @@ pub(crate) async fn join(
     consumers: &Arc<Consumers>,
     request: pb::ConsumeFramesRequest,
     caller: &Caller,
-    counters: Arc<Counters>,
+    sent: Sent,
     held: impl Send + 'static,
     end: ConnectionEnd,
 ) -> Result<Messages<pb::ConsumeFramesResponse>> {
@@ -115,7 +115,7 @@ pub(crate) async fn join(
     let (group, room) = (request.group.clone(), u64::from(request.want.max_picture_bytes));
     let member = consumers.subscribe(request).await?;
     let to_pb = move |event| group_delivery::to_pb(event, &key, &group, room);
-    Ok(Box::pin(member_responses(member, to_pb, counters, held, end)))
+    Ok(Box::pin(member_responses(member, to_pb, sent, held, end)))
 }
 
 /// Returns the messages of a member. The task of the member prepares one event in advance; further
@@ -123,7 +123,7 @@ pub(crate) async fn join(
 fn member_responses<H: Send + 'static>(
     mut member: GroupCall,
     to_pb: impl Fn(GroupEvent) -> Option<pb::ConsumeFramesResponse> + Send + 'static,
-    counters: Arc<Counters>,
+    sent: Sent,
     held: H,
     end: ConnectionEnd,
 ) -> impl Stream<Item = std::result::Result<pb::ConsumeFramesResponse, Status>> + Send {
@@ -140,7 +140,7 @@ fn member_responses<H: Send + 'static>(
                 if let Some(consume_frames_response::Event::Draining(draining)) = &mut message.event {
                     draining.reconnect_delay = end_fault.retry_delay.map(time::duration_to_pb);
                 }
-                counters.sent_to_member(&message);
+                sent.to_member(&message);
                 yield message;
             }
             if finished {

@@ -62,7 +62,8 @@ pub(super) async fn process_frame(
         Ok(product) => published(item, lease_time, product, stream, attempt),
         Err(failure) => {
             let (stream_id, sequence) = (&item.stream_id, item.sequence);
-            tracing::info!(stream = %stream_id, %sequence, reason = ?failure.reason, "frame failed");
+            let trace_id = shared.config.traces.id_for_log(&item.header, stream_id, sequence, item.receive_time);
+            tracing::info!(stream = %stream_id, %sequence, trace_id, reason = ?failure.reason, "frame failed");
             (tombstone(item, TombstoneKind::Failed(failure), attempt), None)
         }
     };
@@ -154,7 +155,9 @@ async fn fetch_and_process(
     };
     let fetch = StageTiming { stage: Stage::Fetch, duration: start.elapsed() };
     let Some(data) = data else {
-        tracing::error!(stream = %item.stream_id, sequence = %item.sequence, "the picture of an accepted frame is missing");
+        let trace_id =
+            shared.config.traces.id_for_log(&item.header, &item.stream_id, item.sequence, item.receive_time);
+        tracing::error!(stream = %item.stream_id, sequence = %item.sequence, trace_id, "the picture of an accepted frame is missing");
         return Err(Failure {
             reason: FailureReason::PayloadLost,
             message: "its picture is not stored any more".to_owned(),

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::WorkerMetrics;
 use crate::picture;
 use crate::queue::{Budget, Queue};
+use crate::traces::Traces;
 use adaptive::BudgetController;
 use fetches::Fetches;
 use pool::Pool;
@@ -75,6 +76,8 @@ pub struct WorkerConfig {
     pub crash_on_request: bool,
     /// The handles by which it counts.
     pub metrics: WorkerMetrics,
+    /// The recorder of the frames' traces.
+    pub traces: Traces,
 }
 
 /// The attribute of a frame that aborts its worker, where [`WorkerConfig::crash_on_request`] is
@@ -98,6 +101,7 @@ impl Default for WorkerConfig {
             supervised: false,
             crash_on_request: false,
             metrics: WorkerMetrics::default(),
+            traces: Traces::off(),
         }
     }
 }

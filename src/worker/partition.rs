@@ -314,6 +314,8 @@ impl Partition {
         let mut results = results.into_iter();
         batch.retain(|done| match results.next() {
             Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
+                let Finished { stream_id, sequence, receive_time, body, .. } = &done.finished;
+                self.shared.config.traces.published(stream_id, *sequence, *receive_time, body);
                 self.handle.published(done.leased.elapsed());
                 self.order.leave(&done.finished.stream_id);
                 self.overflow.published(&done.finished);

@@ -10,6 +10,7 @@ mod frames;
 mod groups;
 mod help;
 mod keys;
+mod log;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/redis.rs"]
 mod redis;

@@ -38,7 +38,12 @@ impl Server {
     /// Does the same as [`Server::start_with`], and keeps all levels of the log for
     /// [`Server::log`].
     pub(crate) fn start_with_log(flags: &[&str]) -> Self {
-        Self::start_logging(flags, "trace", |file| fs::File::create(file).expect("a log").into())
+        Self::start_with_log_at("trace", flags)
+    }
+
+    /// Does the same as [`Server::start_with_log`], at this level.
+    pub(crate) fn start_with_log_at(level: &str, flags: &[&str]) -> Self {
+        Self::start_logging(flags, level, |file| fs::File::create(file).expect("a log").into())
     }
 
     fn start_logging(flags: &[&str], level: &str, log: impl FnOnce(&Path) -> Stdio) -> Self {

@@ -40,6 +40,7 @@ mod submit_frames;
 mod submit_frames_ends;
 mod submit_throttle;
 mod tls;
+mod traces;
 mod transport;
 mod watch;
 

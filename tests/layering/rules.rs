@@ -50,13 +50,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pb", &[]),
     // The checks of the flags need the budget of a partition.
     ("config", &["domain", "queue"]),
+    ("traces", &["domain"]),
     ("scene", &["domain", "picture"]),
     ("queue", &["domain", "metrics"]),
     ("picture", &["domain"]),
     ("analysis", &["domain"]),
-    ("worker", &["queue", "picture", "analysis", "domain", "metrics", "shutdown"]),
+    ("worker", &["queue", "picture", "analysis", "domain", "metrics", "shutdown", "traces"]),
     ("hub", &["backoff", "queue", "picture", "domain", "metrics", "shutdown"]),
-    ("grpc", &["access", "backoff", "queue", "picture", "hub", "domain", "metrics", "shutdown", "pb"]),
+    (
+        "grpc",
+        &["access", "backoff", "queue", "picture", "hub", "domain", "metrics", "shutdown", "pb", "traces"],
+    ),
 ];
 
 /// Single items that a place may import from a room that it may not import otherwise: (place,
@@ -92,6 +96,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &["picture"],
         "codecs are used only within the limits of `picture`",
     ),
+    (&["opentelemetry_proto"], &["app"], "the messages of OTLP stay where they are sent"),
     (&["rustls", "tokio_rustls"], &["app", "queue/redis"], "TLS stays at the sockets"),
     (
         &["anyhow"],

@@ -46,6 +46,7 @@ pub(super) struct Reader {
     size: (u32, u32),
     capture_time: CaptureTime,
     attributes: BTreeMap<String, String>,
+    traceparent: String,
 }
 
 impl Reader {
@@ -66,6 +67,7 @@ impl Reader {
             size: (args.width.unwrap_or_default(), args.height.unwrap_or_default()),
             capture_time: args.capture_time,
             attributes: args.attributes.iter().cloned().collect(),
+            traceparent: args.traceparent.clone(),
         }
     }
 
@@ -99,6 +101,7 @@ impl Reader {
             height: self.size.1,
             data: data.into(),
             attributes,
+            traceparent: self.traceparent.clone(),
             ..Default::default()
         }))
     }

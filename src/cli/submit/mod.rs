@@ -110,6 +110,17 @@ pub(super) struct SubmitArgs {
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = key_value)]
     attributes: Vec<(String, String)>,
 
+    /// W3C trace context of each frame. With the sampled flag, as in 00-...-...-01, a server that has
+    /// a trace collector traces them.
+    #[arg(
+        long,
+        env = "TRACEPARENT",
+        value_name = "TRACEPARENT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    traceparent: String,
+
     /// Maximum time to retry without progress; 0s disables retries.
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
     retry_for: Duration,

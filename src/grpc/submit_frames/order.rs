@@ -109,7 +109,8 @@ mod tests {
         let stream: StreamId = stream.parse().unwrap();
         let frame = NewFrame { stream_id: stream.clone(), header, upload: Upload::new(picture) };
         let state = ItemState::Ready(Box::new(frame));
-        BatchItem { stream: Some(stream), publisher_sequence, bytes: 7, state }
+        let check_time = crate::domain::Timestamp::default();
+        BatchItem { stream: Some(stream), publisher_sequence, bytes: 7, check_time, state }
     }
 
     /// Returns an item with the result of a refusal.
