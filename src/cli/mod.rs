@@ -2,6 +2,7 @@
 
 mod connect;
 mod dead_letters;
+mod doctor;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
@@ -46,6 +47,7 @@ enum Command {
     Groups(Box<groups::GroupsArgs>),
     DeadLetters(Box<dead_letters::DeadLettersArgs>),
     Info(Box<info::InfoArgs>),
+    Doctor(Box<doctor::DoctorArgs>),
     Keys(keys::KeysArgs),
     Health(Box<health::HealthArgs>),
 }
@@ -62,6 +64,7 @@ impl Command {
             Self::Groups(args) => groups::run(*args).await,
             Self::DeadLetters(args) => dead_letters::run(*args).await,
             Self::Info(args) => info::run(*args).await,
+            Self::Doctor(args) => doctor::run(*args).await,
             Self::Keys(args) => keys::run(args),
             Self::Health(args) => health::run(*args).await,
         }

@@ -6,6 +6,7 @@ mod certificates;
 mod clients;
 mod commands;
 mod compose;
+mod doctor;
 mod frames;
 mod groups;
 mod help;
@@ -28,7 +29,7 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 11] = [
+const SUBCOMMANDS: [&str; 12] = [
     "demo",
     "serve",
     "submit",
@@ -38,6 +39,7 @@ const SUBCOMMANDS: [&str; 11] = [
     "groups",
     "dead-letters",
     "info",
+    "doctor",
     "keys",
     "health",
 ];
