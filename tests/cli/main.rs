@@ -17,6 +17,7 @@ mod redis;
 mod server;
 mod stores;
 mod tls;
+mod top;
 mod watch;
 
 use std::fs;
@@ -29,7 +30,7 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 12] = [
+const SUBCOMMANDS: [&str; 13] = [
     "demo",
     "serve",
     "submit",
@@ -39,6 +40,7 @@ const SUBCOMMANDS: [&str; 12] = [
     "groups",
     "dead-letters",
     "info",
+    "top",
     "doctor",
     "keys",
     "health",

@@ -90,6 +90,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &["picture"],
         "codecs are used only within the limits of `picture`",
     ),
+    (&["ratatui"], &["cli"], "only a command draws on a terminal"),
     (&["rustls", "tokio_rustls"], &["app", "queue/redis"], "TLS stays at the sockets"),
     (
         &["anyhow"],

@@ -12,6 +12,7 @@ use crate::config::{Config, RedisSettings, TlsSettings};
 
 const CERTIFICATES: &str = "docs/security.md#1-certificates";
 const KEYS: &str = "docs/security.md#2-keys";
+const REDIS: &str = "docs/redis.md#tls";
 const FILE: &str = "docs/security.md#the-access-file";
 
 /// Judges the TLS of the server's port.
@@ -38,10 +39,16 @@ pub(super) fn tls(config: &Config, now: SystemTime) -> Vec<Finding> {
     findings
 }
 
-/// Judges the files of the TLS to Redis.
-pub(super) fn redis_tls(redis: &RedisSettings, now: SystemTime) -> Vec<Finding> {
+/// Judges the protection of the connection to Redis.
+pub(super) fn redis(redis: &RedisSettings, now: SystemTime) -> Vec<Finding> {
     if !redis.url.is_tls() {
-        return Vec::new();
+        if redis.url.is_local() {
+            return Vec::new();
+        }
+        let found = "the connection to Redis is not encrypted: everyone on the path can read pictures and the password";
+        return vec![
+            Finding::note("redis", found).change("use rediss:// if the network is not trusted").page(REDIS),
+        ];
     }
     let security = &redis.security;
     let mut findings = Vec::new();

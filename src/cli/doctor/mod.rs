@@ -115,7 +115,7 @@ async fn files(config: &Config, serves: bool) -> Option<Section> {
             findings.extend(access::callers(&config, now));
         }
         if let Backend::Redis(redis) = &config.queue.backend {
-            findings.extend(access::redis_tls(redis, now));
+            findings.extend(access::redis(redis, now));
         }
         findings
     });
