@@ -19,8 +19,26 @@ fn doctor(flags: &[&str]) -> (i32, Value) {
     for secret in [PASSWORD, "wrong-password"] {
         assert!(!said.contains(secret) && !complained.contains(secret), "{said}{complained}");
     }
-    let report = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}{complained}"));
+    let report: Value =
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}{complained}"));
+    for section in report["sections"].as_array().expect("sections") {
+        section["findings"].as_array().expect("findings").iter().for_each(assert_page_exists);
+    }
     (output.status.code().expect("an exit code"), report)
+}
+
+/// Asserts that the page of a finding exists, with the heading that it names.
+fn assert_page_exists(finding: &Value) {
+    let Some(page) = finding["page"].as_str() else { return };
+    let (file, anchor) = page.split_once('#').unwrap_or((page, ""));
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+    let text = text.unwrap_or_else(|error| panic!("{page}: {error}"));
+    let headings = text.lines().filter_map(|line| line.strip_prefix("## ").or(line.strip_prefix("### ")));
+    let anchors = headings.map(|heading| {
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-');
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    });
+    assert!(anchor.is_empty() || anchors.into_iter().any(|one| one == anchor), "{page} in {finding}");
 }
 
 fn findings<'a>(report: &'a Value, section: &str) -> Vec<&'a Value> {
