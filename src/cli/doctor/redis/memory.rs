@@ -3,7 +3,7 @@
 use super::super::finding::Finding;
 use super::{OPERATING, SETTINGS, Wanted};
 use crate::console::output::bytes;
-use crate::queue::redis::facts::{Facts, MemoryFacts};
+use crate::queue::redis::facts::{Facts, Memory};
 
 const MEMORY: &str = "docs/redis.md#memory";
 /// The size from which fragmentation matters, in bytes: below it, the process itself counts for
@@ -23,7 +23,7 @@ pub(super) fn judge(facts: &Facts, wanted: Wanted) -> Vec<Finding> {
     findings
 }
 
-fn eviction(memory: &MemoryFacts) -> Finding {
+fn eviction(memory: &Memory) -> Finding {
     let policy = memory.policy.as_str();
     let found = format!("maxmemory-policy is {policy}");
     let change = "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf";
@@ -46,7 +46,7 @@ fn eviction(memory: &MemoryFacts) -> Finding {
 }
 
 /// Judges `maxmemory` against the budget.
-fn limit(memory: &MemoryFacts, wanted: Wanted) -> Finding {
+fn limit(memory: &Memory, wanted: Wanted) -> Finding {
     let needed = wanted.max_memory;
     match memory.max {
         0 => Finding::note(
@@ -97,7 +97,7 @@ fn machine(facts: &Facts, wanted: Wanted) -> Option<Finding> {
     Some(Finding::warning("machine", format!("{found}: the system may kill Redis"), change).page(MEMORY))
 }
 
-fn used(memory: &MemoryFacts, wanted: Wanted) -> Finding {
+fn used(memory: &Memory, wanted: Wanted) -> Finding {
     let max = if memory.max == 0 { wanted.max_memory } else { memory.max.min(wanted.max_memory) };
     let percent = memory.used * 100 / max.max(1);
     let found = format!("{} of {} ({percent} %)", bytes(memory.used), bytes(max));
@@ -114,7 +114,7 @@ fn used(memory: &MemoryFacts, wanted: Wanted) -> Finding {
     }
 }
 
-fn fragmentation(memory: &MemoryFacts) -> Option<Finding> {
+fn fragmentation(memory: &Memory) -> Option<Finding> {
     if memory.used < FRAGMENTATION_FROM {
         return None;
     }

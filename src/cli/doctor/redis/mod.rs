@@ -113,7 +113,8 @@ fn version(facts: &Facts) -> Finding {
 
 fn cluster(facts: &Facts) -> Option<Finding> {
     let cluster = facts.cluster.as_ref()?;
-    let mut found = "this Redis is a node of a cluster: a server would start, and deliver no frame".to_owned();
+    let mut found =
+        "this Redis is a node of a cluster: a server would start, and deliver no frame".to_owned();
     if !cluster.state.is_empty() {
         found.push_str(&format!("; cluster_state is {}", cluster.state));
     }

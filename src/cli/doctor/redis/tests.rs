@@ -1,6 +1,6 @@
 use super::super::finding::Level;
 use super::*;
-use crate::queue::redis::facts::{Cluster, MemoryFacts, Persistence, Replica, Replication};
+use crate::queue::redis::facts::{Cluster, Memory, Persistence, Replica, Replication};
 
 const MIB: u64 = 1 << 20;
 
@@ -13,7 +13,7 @@ fn good() -> Facts {
         is_loading: false,
         store: Store::Usable,
         denied: Some(Vec::new()),
-        memory: MemoryFacts {
+        memory: Memory {
             used: 300 * MIB,
             resident: 330 * MIB,
             max: 4096 * MIB,

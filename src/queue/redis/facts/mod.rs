@@ -46,7 +46,7 @@ pub(crate) struct Facts {
     pub(crate) store: Store,
     /// The commands that Frameway needs and its user may not run; `None` if that is unknown.
     pub(crate) denied: Option<Vec<&'static str>>,
-    pub(crate) memory: MemoryFacts,
+    pub(crate) memory: Memory,
     pub(crate) persistence: Persistence,
     pub(crate) replication: Replication,
     pub(crate) connected_clients: u64,
@@ -76,7 +76,7 @@ pub(crate) enum Store {
 
 /// Sizes are in bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct MemoryFacts {
+pub(crate) struct Memory {
     pub(crate) used: u64,
     /// The memory that the process has from the system.
     pub(crate) resident: u64,
@@ -235,7 +235,7 @@ fn of_info(info: &Info<'_>) -> Facts {
         version,
         redis_version,
         is_loading: info.get("loading") == "1",
-        memory: MemoryFacts {
+        memory: Memory {
             used: number("used_memory"),
             resident: number("used_memory_rss"),
             max: number("maxmemory"),
