@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::Value;
@@ -197,6 +198,12 @@ fn tls_files_are_judged_by_their_dates_and_their_key() {
     assert_found(&report, "access", "tls", "ok", "can be used");
     assert_found(&report, "access", "certificate", "ok", "CN=test expires in ");
     assert_found(&report, "access", "client CA", "ok", "CN=servers expires in ");
+    let key_mode = |mode| {
+        std::fs::set_permissions(&good_key, PermissionsExt::from_mode(mode)).expect("an own file");
+        tls(&good_pem, &good_key).1
+    };
+    assert_found(&key_mode(0o644), "access", "private key", "warning", "chmod o-r");
+    assert!(!key_mode(0o600).to_string().contains("chmod"));
     let (code, report) = tls(&old_pem, &old_key);
     assert_eq!(code, 1);
     assert_found(&report, "access", "certificate", "error", "at 2021-01-01T00:00:00Z");
@@ -239,6 +246,21 @@ fn a_port_that_is_taken_is_found_and_a_server_on_it_is_recognized() {
     let other = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = other.local_addr().expect("an address").to_string();
     let (code, report) = doctor(&["--listen", &address]);
+    assert_eq!(code, 1, "{report:#}");
+    assert_found(&report, "server", "address", "error", "another program listens");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.sock");
+    let listen = format!("unix:{}", path.display());
+    let (_, report) = doctor(&["--listen", &listen]);
+    assert_found(&report, "server", "address", "ok", "is free");
+    std::fs::write(&path, "a file").expect("writes");
+    let (code, report) = doctor(&["--listen", &listen]);
+    assert_eq!(code, 1, "{report:#}");
+    assert_found(&report, "server", "address", "error", "a file that is not a socket");
+    std::fs::remove_file(&path).expect("an own file");
+    let _socket = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let (code, report) = doctor(&["--listen", &listen]);
     assert_eq!(code, 1, "{report:#}");
     assert_found(&report, "server", "address", "error", "another program listens");
 }

@@ -34,29 +34,26 @@ pub(super) fn tls(config: &Config, now: SystemTime) -> Vec<Finding> {
         }
     }
     findings.extend(certificates::judge("certificate", certificate, now));
-    findings.extend(private_key(key));
+    findings.extend(secret("private key", key));
     findings.extend(client_ca.iter().flat_map(|ca| certificates::judge("client CA", ca, now)));
     findings
 }
 
 /// Judges the protection of the connection to Redis.
 pub(super) fn redis(redis: &RedisSettings, now: SystemTime) -> Vec<Finding> {
-    if !redis.url.is_tls() {
-        if redis.url.is_local() {
-            return Vec::new();
-        }
-        let found = "the connection to Redis is not encrypted: everyone on the path can read pictures and the password";
-        return vec![
-            Finding::note("redis", found).change("use rediss:// if the network is not trusted").page(REDIS),
-        ];
-    }
     let security = &redis.security;
-    let mut findings = Vec::new();
-    findings.extend(security.ca.iter().flat_map(|file| certificates::judge("CA of Redis", file, now)));
-    findings.extend(
-        security.certificate.iter().flat_map(|file| certificates::judge("client of Redis", file, now)),
-    );
-    findings.extend(security.key.as_deref().and_then(private_key));
+    let mut findings: Vec<_> =
+        security.password_file.iter().filter_map(|file| secret("redis password", file)).collect();
+    if redis.url.is_tls() {
+        findings.extend(security.ca.iter().flat_map(|file| certificates::judge("CA of Redis", file, now)));
+        let client = security.certificate.iter();
+        findings.extend(client.flat_map(|file| certificates::judge("client of Redis", file, now)));
+        findings.extend(security.key.iter().filter_map(|file| secret("private key", file)));
+    } else if !redis.url.is_local() {
+        let found = "not encrypted: everyone on the path to Redis can read the pictures and the password";
+        let found = Finding::note("redis", found).change("use rediss:// if the network is not trusted");
+        findings.push(found.page(REDIS));
+    }
     findings
 }
 
@@ -130,10 +127,11 @@ fn exposed(config: &Config, what: &str) -> Finding {
     .page("docs/security.md")
 }
 
-fn private_key(file: &Path) -> Option<Finding> {
+/// Returns the finding about a secret file that every user can read.
+fn secret(subject: &'static str, file: &Path) -> Option<Finding> {
     let mode = mode(file).filter(|mode| mode & 0o004 != 0)?;
     let found = format!("{} can be read by every user (mode {mode:o})", file.display());
-    Some(Finding::warning("private key", found, format!("chmod o-r {}", file.display())).page(CERTIFICATES))
+    Some(Finding::warning(subject, found, format!("chmod o-r {}", file.display())).page(CERTIFICATES))
 }
 
 /// Returns the permissions of a file; `None` if it cannot be looked at.

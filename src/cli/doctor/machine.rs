@@ -116,7 +116,8 @@ impl Machine {
     fn judge_descriptors(&self, connections: u64) -> Finding {
         let needed = connections + OTHER_DESCRIPTORS;
         let Some(limit) = self.descriptors else { return unknown("descriptors", "the limit of open files") };
-        let found = format!("{limit} open files per process; --max-connections {connections} needs {needed}");
+        let count = if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };
+        let found = format!("{count} open files per process; --max-connections {connections} needs {needed}");
         if limit >= needed {
             return Finding::ok("descriptors", found);
         }

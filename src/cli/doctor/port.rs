@@ -1,6 +1,7 @@
 //! Finds out whether the server's address is free.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -86,9 +87,13 @@ async fn version(config: &Config) -> Option<String> {
     }
 }
 
-/// Reports whether a socket can be made at a path.
+/// Reports whether a socket can be made at a path. A server replaces a socket that nobody listens
+/// on.
 async fn unix(path: &Path) -> io::Result<()> {
-    if path.exists() {
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err(io::Error::other("there is a file that is not a socket"));
+        }
         return match timeout(LIMIT, UnixStream::connect(path)).await {
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
             Ok(Err(error)) => Err(error),
@@ -96,9 +101,8 @@ async fn unix(path: &Path) -> io::Result<()> {
         };
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let about = std::fs::metadata(folder)?;
-    if !about.is_dir() || about.permissions().readonly() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "its folder is not writable"));
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Err(io::Error::other(format!("{} is not a folder", folder.display())));
     }
     Ok(())
 }

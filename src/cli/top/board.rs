@@ -322,7 +322,7 @@ pub(super) fn totals(address: &str, now: &Sample, before: Option<&Sample>) -> [S
     let delivered = between.rate(own.delivered_frames, earlier.as_ref().map(|one| one.delivered_frames));
     let sent = between.rate(own.delivered_bytes, earlier.as_ref().map(|one| one.delivered_bytes));
     let mut rest = format!(
-        "delivered {}/s ({}), {} subscriptions",
+        "delivered {}/s ({}), subscriptions {}",
         rate_text(delivered),
         Cell::byte_rate(sent).text,
         own.subscriptions

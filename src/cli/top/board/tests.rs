@@ -138,7 +138,7 @@ fn rates_are_the_rise_of_counters_between_two_samples() {
     assert_eq!(frames, "in 25.0/s (1.2 MB/s), done 24.0/s, waiting 12, failed 0, dropped 0, refused 0.0/s");
     assert_eq!(
         rest,
-        "delivered 50.0/s (0 B/s), 4 subscriptions, server memory 90.0 MB, backend 1.0 GB of 4.0 GB"
+        "delivered 50.0/s (0 B/s), subscriptions 4, server memory 90.0 MB, backend 1.0 GB of 4.0 GB"
     );
 }
 

@@ -33,7 +33,7 @@ fn the_streams_are_drawn_with_their_rates() {
     let wanted = [
         "127.0.0.1:7400  Frameway 0.1.0, redis, SERVING",
         "in 25.0/s (1.2 MB/s), done 24.0/s, waiting 12, failed 0, dropped 0, refused 0.0/s",
-        "delivered 50.0/s (0 B/s), 4 subscriptions, server memory 90.0 MB, backend 1.0 GB of 4.0 GB",
+        "delivered 50.0/s (0 B/s), subscriptions 4, server memory 90.0 MB, backend 1.0 GB of 4.0 GB",
         " 1 streams  2 queues  3 workers  4 groups  5 dead letters",
         "STREAMv  STATE  IN/s  BYTES IN  OUT/s  WAITING  LAST FRAME  FAILED  DROPPED  KEPT  KEPT BYTES",
         "north    live   25.0  1.2 MB/s   20.0       10           -       0        0     7         0 B",
