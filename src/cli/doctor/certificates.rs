@@ -45,7 +45,7 @@ const PAGE: &str = "docs/security.md#1-certificates";
 fn judge_dates(subject: &'static str, certificate: &Certificate, now: SystemTime) -> Finding {
     let Certificate { name, valid_from, expires } = certificate;
     let date = humantime::format_rfc3339_seconds(*expires);
-    if let Ok(early) = valid_from.duration_since(now) {
+    if let Some(early) = valid_from.duration_since(now).ok().filter(|early| !early.is_zero()) {
         let found = format!("{name} is not valid yet: it will be in {}", days(early));
         return Finding::error(
             subject,
