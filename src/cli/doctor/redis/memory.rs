@@ -58,18 +58,21 @@ fn limit(memory: &Memory, wanted: Wanted) -> Finding {
         )
         .change(format!("CONFIG SET maxmemory {needed}, and the same in redis.conf"))
         .page(SETTINGS),
-        max if max < needed => Finding::warning(
-            "maxmemory",
-            format!(
+        max if max < needed => {
+            let fits = max / 4 * 3;
+            let found = format!(
                 "{} is less than the {} that --memory-budget {} needs: frames are refused from {} on",
                 bytes(max),
                 bytes(needed),
                 bytes(wanted.budget),
-                bytes(max / 4 * 3)
-            ),
-            format!("CONFIG SET maxmemory {needed}, or --memory-budget {}", max / 4 * 3),
-        )
-        .page(SETTINGS),
+                bytes(fits)
+            );
+            let mut change = format!("CONFIG SET maxmemory {needed}");
+            if wanted.allows_budget(fits) {
+                change.push_str(&format!(", or --memory-budget {fits}"));
+            }
+            Finding::warning("maxmemory", found, change).page(SETTINGS)
+        }
         max => Finding::ok("maxmemory", format!("{}; --memory-budget needs {}", bytes(max), bytes(needed))),
     }
 }
@@ -83,16 +86,14 @@ fn machine(facts: &Facts, wanted: Wanted) -> Option<Finding> {
     }
     let max = if memory.max == 0 { wanted.max_memory } else { memory.max };
     let snapshots = facts.settings.get("save").is_some_and(|save| !save.is_empty());
-    let (needed, why) = if facts.persistence.has_aof || snapshots {
-        (max + max / 2, " and half as much again while the append-only file or a snapshot is rewritten")
-    } else {
-        (max, "")
-    };
+    let rewrites = facts.persistence.has_aof || snapshots;
+    let needed = if rewrites { max + max / 2 } else { max };
+    let why = if rewrites { ", to rewrite the append-only file or a snapshot beside its data" } else { "" };
     let found = format!("{} on the machine of Redis; it needs {}{why}", bytes(memory.machine), bytes(needed));
     if memory.machine >= needed {
         return Some(Finding::ok("machine", found));
     }
-    let fits = if why.is_empty() { memory.machine } else { memory.machine / 3 * 2 };
+    let fits = if rewrites { memory.machine / 3 * 2 } else { memory.machine };
     let change = format!("CONFIG SET maxmemory {fits} and --memory-budget {}, or more memory", fits / 4 * 3);
     Some(Finding::warning("machine", format!("{found}: the system may kill Redis"), change).page(MEMORY))
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::finding::Finding;
 use crate::config::{Config, RedisSettings};
 use crate::console::output::span;
-use crate::queue::Error;
+use crate::domain::Partitions;
 use crate::queue::redis::facts::{Clock, Facts, Store, facts};
+use crate::queue::{Budget, Error};
 
 pub(super) const SETTINGS: &str = "docs/redis.md#settings-of-redis";
 const USER: &str = "docs/redis.md#the-user";
@@ -38,17 +39,22 @@ pub(super) struct Wanted {
     max_memory: u64,
     max_picture: u64,
     wait_replicas: u32,
-    partitions: u16,
+    partitions: Partitions,
 }
 
 impl Wanted {
+    /// Reports whether a server accepts this `--memory-budget` with its other settings.
+    fn allows_budget(&self, bytes: u64) -> bool {
+        Budget::share(bytes, self.partitions).work_bytes >= self.max_picture
+    }
+
     fn new(config: &Config, redis: &RedisSettings) -> Self {
         Self {
             budget: config.queue.memory_budget.0,
             max_memory: config.queue.budget.max_bytes(),
             max_picture: config.limits.max_picture_bytes as u64,
             wait_replicas: redis.wait_replicas,
-            partitions: config.queue.partitions.count(),
+            partitions: config.queue.partitions,
         }
     }
 }
@@ -130,12 +136,12 @@ fn store(facts: &Facts, wanted: Wanted) -> Option<Finding> {
         Store::Unknown => None,
         Store::Empty => Some(Finding::ok("store", "empty: the first server creates the store")),
         Store::Usable => {
-            Some(Finding::ok("store", format!("{} partitions, as configured", wanted.partitions)))
+            Some(Finding::ok("store", format!("{} partitions, as configured", wanted.partitions.count())))
         }
         Store::Other(layout) => Some(
             Finding::error(
                 "store",
-                format!("Redis contains \"{layout}\", but --partitions is {}", wanted.partitions),
+                format!("Redis contains \"{layout}\", but --partitions is {}", wanted.partitions.count()),
                 "set --partitions to the number of the store, or use an empty Redis or another database",
             )
             .page("docs/redis.md#keys"),

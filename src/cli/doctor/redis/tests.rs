@@ -45,7 +45,7 @@ fn wanted() -> Wanted {
         max_memory: 2730 * MIB,
         max_picture: 16 * MIB,
         wait_replicas: 0,
-        partitions: 32,
+        partitions: Partitions::default(),
     }
 }
 
@@ -159,6 +159,11 @@ fn the_memory_is_judged_against_the_budget() {
         ],
         wanted(),
     );
+    let mut facts = good();
+    facts.memory.max = 64 * MIB;
+    let findings = judge(&facts, wanted());
+    let change = find(&findings, "maxmemory").change.as_deref();
+    assert_eq!(change, Some("CONFIG SET maxmemory 2862612480"), "a server refuses so low a budget");
     let mut facts = good();
     facts.memory.machine = 4096 * MIB;
     facts.persistence.has_aof = false;
