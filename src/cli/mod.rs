@@ -2,6 +2,7 @@
 
 mod connect;
 mod dead_letters;
+mod doctor;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod streams;
 mod submit;
 mod subscribe;
 mod time_argument;
+mod top;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,8 @@ enum Command {
     Groups(Box<groups::GroupsArgs>),
     DeadLetters(Box<dead_letters::DeadLettersArgs>),
     Info(Box<info::InfoArgs>),
+    Top(Box<top::TopArgs>),
+    Doctor(Box<doctor::DoctorArgs>),
     Keys(keys::KeysArgs),
     Health(Box<health::HealthArgs>),
     #[command(hide = true)]
@@ -65,6 +69,8 @@ impl Command {
             Self::Groups(args) => groups::run(*args).await,
             Self::DeadLetters(args) => dead_letters::run(*args).await,
             Self::Info(args) => info::run(*args).await,
+            Self::Top(args) => top::run(*args).await,
+            Self::Doctor(args) => doctor::run(*args).await,
             Self::Keys(args) => keys::run(args),
             Self::Health(args) => health::run(*args).await,
             Self::MetricsReference(args) => metrics_reference::run(args),

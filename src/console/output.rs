@@ -1,5 +1,6 @@
 //! Output on the terminal and as JSON: tables, sizes, times.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -18,13 +19,14 @@ pub(crate) use crate::client::time::{duration, pb_duration, timestamp};
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     /// The columns that are aligned to the right.
-    numbers: &'static [usize],
+    numbers: Cow<'static, [usize]>,
 }
 
 impl Table {
     /// Starts a table with a row of headings.
-    pub(crate) fn new(headings: &[&str], numbers: &'static [usize]) -> Self {
-        Self { rows: vec![headings.iter().map(|&heading| heading.to_owned()).collect()], numbers }
+    pub(crate) fn new(headings: &[&str], numbers: impl Into<Cow<'static, [usize]>>) -> Self {
+        let headings = headings.iter().map(|&heading| heading.to_owned()).collect();
+        Self { rows: vec![headings], numbers: numbers.into() }
     }
 
     /// Adds a row.

@@ -6,6 +6,7 @@ mod certificates;
 mod clients;
 mod commands;
 mod compose;
+mod doctor;
 mod frames;
 mod groups;
 mod help;
@@ -17,6 +18,7 @@ mod redis;
 mod server;
 mod stores;
 mod tls;
+mod top;
 mod watch;
 
 use std::fs;
@@ -29,7 +31,7 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 11] = [
+const SUBCOMMANDS: [&str; 13] = [
     "demo",
     "serve",
     "submit",
@@ -39,6 +41,8 @@ const SUBCOMMANDS: [&str; 11] = [
     "groups",
     "dead-letters",
     "info",
+    "top",
+    "doctor",
     "keys",
     "health",
 ];

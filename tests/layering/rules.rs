@@ -97,6 +97,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         "codecs are used only within the limits of `picture`",
     ),
     (&["opentelemetry_proto"], &["app"], "the messages of OTLP stay where they are sent"),
+    (&["ratatui"], &["cli"], "only a command draws on a terminal"),
     (&["rustls", "tokio_rustls"], &["app", "queue/redis"], "TLS stays at the sockets"),
     (
         &["anyhow"],

@@ -27,8 +27,7 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn new(partitions: Partitions, memory: Arc<MemoryUsage>) -> Self {
-        let layout = format!("frameway 2, xxh3_64, {} partitions", partitions.count());
-        Self { layout, memory, identity: Mutex::default(), opened: OnceCell::new() }
+        Self { layout: layout_of(partitions), memory, identity: Mutex::default(), opened: OnceCell::new() }
     }
 
     /// Creates a gate that checks nothing, and so writes nothing.
@@ -104,6 +103,11 @@ impl Gate {
         self.memory.note(info);
         eviction(info).map_or(Ok(()), |why| Err(Error::Unsuitable(why)))
     }
+}
+
+/// Returns the layout of a store with so many partitions, as the store names it.
+pub(super) fn layout_of(partitions: Partitions) -> String {
+    format!("frameway 2, xxh3_64, {} partitions", partitions.count())
 }
 
 /// Returns the commands that give a store an identity, if it has none, and read it.

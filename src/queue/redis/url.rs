@@ -1,8 +1,9 @@
 //! The URL of a Redis, which may contain a password.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use redis::{ConnectionInfo, IntoConnectionInfo};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use crate::queue::{Error, Result};
 
@@ -25,6 +26,20 @@ impl RedisUrl {
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.0.starts_with(TLS)
+    }
+
+    /// Reports whether the address is on this machine: a Unix socket or a loopback address.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let Ok(info) = self.parse() else { return false };
+        match info.addr() {
+            ConnectionAddr::Unix(_) => true,
+            ConnectionAddr::Tcp(host, _) => {
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            }
+            _ => false,
+        }
     }
 
     /// Reports whether the URL contains a user.
@@ -129,5 +144,21 @@ mod tests {
             assert_eq!((url.has_user(), url.has_password()), (user, password), "{url}");
         }
         assert!(RedisUrl::from("rediss://host/#insecure").parse().is_err());
+    }
+
+    #[test]
+    fn loopback_addresses_and_sockets_are_local() {
+        let is_local = |url: &str| RedisUrl::from(url).is_local();
+        for local in [
+            "redis://localhost",
+            "redis://127.0.0.1:7000/1",
+            "rediss://me:secret@[::1]:6380",
+            "unix:///run/redis.sock",
+        ] {
+            assert!(is_local(local), "{local}");
+        }
+        assert!(
+            !is_local("redis://10.0.0.1") && !is_local("redis://redis.internal") && !is_local("nonsense")
+        );
     }
 }

@@ -1,0 +1,106 @@
+//! The commands that Frameway needs, and the question whether a user may run them.
+
+use redis::{Cmd, Value};
+
+use crate::queue::Result;
+use crate::queue::redis::reply;
+
+const SCRIPT: &str = include_str!("../lua/denied.lua");
+/// A key that Frameway's user may use. Nothing reads or writes it.
+const KEY: &str = "frameway:doctor";
+
+/// The commands, as the permissions in `docs/redis.md` name them, and arguments that Redis can
+/// parse. `K` stands for a key.
+const COMMANDS: &[(&str, &str)] = &[
+    ("config|get", "appendfsync"),
+    ("del", "K"),
+    ("eval", "return 0"),
+    ("evalsha", "0000000000000000000000000000000000000000 0"),
+    ("exists", "K"),
+    ("get", "K"),
+    ("getrange", "K 0 1"),
+    ("hdel", "K f"),
+    ("hexists", "K f"),
+    ("hget", "K f"),
+    ("hgetall", "K"),
+    ("hincrby", "K f 1"),
+    ("hkeys", "K"),
+    ("hlen", "K"),
+    ("hmget", "K f"),
+    ("hrandfield", "K"),
+    ("hset", "K f v"),
+    ("hsetnx", "K f v"),
+    ("hstrlen", "K f"),
+    ("incr", "K"),
+    ("info", ""),
+    ("mget", "K"),
+    ("persist", "K"),
+    ("pexpire", "K 1"),
+    ("pttl", "K"),
+    ("rename", "K K"),
+    ("sadd", "K m"),
+    ("scard", "K"),
+    ("set", "K v"),
+    ("setrange", "K 0 v"),
+    ("sismember", "K m"),
+    ("smembers", "K"),
+    ("srandmember", "K"),
+    ("srem", "K m"),
+    ("time", ""),
+    ("unlink", "K"),
+    ("wait", "1 1"),
+    ("xadd", "K * f v"),
+    ("xdel", "K 1-1"),
+    ("xinfo|stream", "K"),
+    ("xlen", "K"),
+    ("xrange", "K - +"),
+    ("xread", "STREAMS K 0"),
+    ("xrevrange", "K + -"),
+    ("xtrim", "K MAXLEN 1"),
+    ("zadd", "K 1 m"),
+    ("zcard", "K"),
+    ("zcount", "K 0 1"),
+    ("zrandmember", "K"),
+    ("zrange", "K 0 1"),
+    ("zrangebyscore", "K 0 1"),
+    ("zrem", "K m"),
+    ("zremrangebyrank", "K 0 1"),
+    ("zremrangebyscore", "K 0 1"),
+    ("zscore", "K m"),
+];
+
+/// Returns the command that asks which commands the user may not run; [`denied`] reads its answer.
+pub(super) fn question() -> Cmd {
+    let mut eval = redis::cmd("EVAL");
+    eval.arg(SCRIPT).arg(0);
+    for (name, arguments) in COMMANDS {
+        let words = name.split('|').chain(arguments.split_whitespace());
+        let words: Vec<&str> = words.map(|word| if word == "K" { KEY } else { word }).collect();
+        eval.arg(words.join(" "));
+    }
+    eval
+}
+
+/// Returns the names of the commands that the user may not run.
+pub(super) fn denied(answer: Value) -> Result<Vec<&'static str>> {
+    let mut names = Vec::new();
+    for number in reply::array(answer)? {
+        let number = usize::try_from(reply::number(number)?).unwrap_or(usize::MAX);
+        names.extend(COMMANDS.get(number.wrapping_sub(1)).map(|(name, _)| *name));
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_those_of_the_document() {
+        let document = include_str!("../../../../docs/redis.md");
+        let line = document.lines().find(|line| line.starts_with("user frameway ")).unwrap();
+        let granted: Vec<&str> = line.split(' ').filter_map(|word| word.strip_prefix('+')).collect();
+        let asked: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(asked, granted);
+    }
+}
