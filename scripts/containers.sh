@@ -9,22 +9,19 @@
 # three minutes, most of them for the base images. Exit code 3, after a line "skipped: ...": it
 # cannot run on this machine.
 #
-# Nothing is left behind: all files are in one temporary folder, and the containers run in namespaces
-# of their own (processes, mounts, network), which end with this script.
+# Nothing is left behind (scripts/alone.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly what=containers
+# shellcheck source=scripts/alone.sh
+. scripts/alone.sh
 
-skip() { echo "skipped: containers: $1" && exit 3; }
-say() { printf '  %4ds  %s\n' $SECONDS "$1"; }
-fail() { echo "FAILED: $1" >&2 && exit 1; }
-show_and_fail() { tail -n 20 "$1" >&2 && fail "$2"; }
-export PATH=$PATH:/usr/sbin:/sbin
-readonly suite=bookworm suite_glibc=2.36
-
-# --- Outside of the namespaces: the base images, as archives.
-make_bases() {
-  debootstrap --variant=minbase --include=ca-certificates $suite "$scratch/root" >"$scratch/debootstrap.log" 2>&1 ||
-    { tail -n 3 "$scratch/debootstrap.log" >&2 && skip "debootstrap could not fetch $suite"; }
+outside() {
+  need_tools buildah iptables
+  compose=$(scripts/tool.sh podman-compose) || exit 3
+  export compose
+  make_scratch
+  make_root ca-certificates
   tar -C "$scratch/root" -cf "$scratch/debian.tar" .
   chroot "$scratch/root" apt-get install -qq -y --no-install-recommends redis-server >"$scratch/redis.log" 2>&1 ||
     { tail -n 3 "$scratch/redis.log" >&2 && skip "redis-server could not be installed in $suite"; }
@@ -35,70 +32,9 @@ make_bases() {
   chmod 755 "$scratch/root/usr/local/bin/entry"
   tar -C "$scratch/root" -cf "$scratch/redis.tar" .
   rm -rf "$scratch/root"
-}
-
-outside() {
-  [ "$(id -u)" -eq 0 ] || skip "needs root, to make base images and to run containers"
-  for tool in buildah podman runc debootstrap iptables unshare ip; do
-    command -v "$tool" >/dev/null ||
-      skip "$tool is not installed (apt-get install buildah podman runc debootstrap iptables iproute2 netavark aardvark-dns)"
-  done
-  program=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/frameway
-  [ -x "$program" ] || skip "there is no $program: run \`make build\` first"
-  # The program needs at least the C library that it was linked with.
-  glibc=$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)
-  [ "$(printf '%s\n' "$glibc" $suite_glibc | sort -V | tail -n 1)" = $suite_glibc ] ||
-    skip "the C library here ($glibc) is newer than that of $suite ($suite_glibc), so the program does not run in the image"
-  compose=$(scripts/tool.sh podman-compose) || exit 3
-  scratch=$(mktemp -d "${TMPDIR:-/tmp}/frameway-containers.XXXXXX")
-  # Podman makes a group of this name for its containers.
-  had_group=$(find /sys/fs/cgroup -maxdepth 2 -name libpod_parent 2>/dev/null || true)
-  trap 'clean_outside' EXIT
-  make_bases
   say "base images"
-  export program compose scratch
-  unshare --mount --net --pid --fork --mount-proc --kill-child "$0" --inside
+  enter
 }
-
-clean_outside() {
-  local verdict=$?
-  rm -rf --one-file-system "$scratch"
-  if [ -z "$had_group" ]; then find /sys/fs/cgroup -depth -type d -path '*/libpod_parent*' -exec rmdir {} \; 2>/dev/null || true; fi
-  exit $verdict
-}
-
-# --- Inside of the namespaces.
-prepare_podman() {
-  ip link set lo up
-  mount -t tmpfs tmpfs /run
-  mkdir -p /var/lib/containers && mount -t tmpfs tmpfs /var/lib/containers
-  mkdir -p "$scratch"/{lower,upper,work,merged,networks,static,tmp}
-  local driver=vfs
-  if mount -t overlay -o "lowerdir=$scratch/lower,upperdir=$scratch/upper,workdir=$scratch/work" overlay "$scratch/merged" 2>/dev/null; then
-    umount "$scratch/merged" && driver=overlay
-  fi
-  printf '[storage]\ndriver = "%s"\nrunroot = "%s"\ngraphroot = "%s"\n' "$driver" "$scratch/run" "$scratch/images" >"$scratch/storage.conf"
-  # The runtime and the limits are those that also work inside another container.
-  cat >"$scratch/containers.conf" <<CONF
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-pids_limit = 0
-[network]
-network_config_dir = "$scratch/networks"
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "none"
-lock_type = "file"
-static_dir = "$scratch/static"
-tmp_dir = "$scratch/tmp"
-volume_path = "$scratch/volumes"
-CONF
-  export CONTAINERS_STORAGE_CONF=$scratch/storage.conf CONTAINERS_CONF=$scratch/containers.conf
-}
-
-# Without systemd, podman says with each start that it cannot schedule health checks.
-quiet() { "$@" 2>&1 | { grep -v 'systemd connection' || true; } >>"$scratch/podman.log"; }
 
 build_image() {
   quiet podman import "$scratch/debian.tar" docker.io/library/debian:bookworm-slim
@@ -115,14 +51,6 @@ build_image() {
     --tag localhost/frameway . >"$scratch/bud.log" 2>&1 || show_and_fail "$scratch/bud.log" "the image cannot be built"
 }
 
-# until_true SECONDS COMMAND...: repeats the command until it succeeds.
-until_true() {
-  local deadline=$((SECONDS + $1)) && shift
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $deadline ] || fail "not in time: $*"
-    sleep 0.2
-  done
-}
 # frames_flow STREAM: submits 25 frames to port 7400 and reads them back.
 frames_flow() {
   "$program" submit --stream "$1" --register --repeat 25 --json --raw-format gray8 --width 80 --height 60 "$scratch/picture.raw" \
@@ -170,14 +98,14 @@ composed() {
   compose --profile demo up --detach --no-build
   until_true 60 timeout 20 "$program" subscribe 'demo-*' --count 8 --json
   say "compose, profile demo: frames of simulated cameras"
+  # Docker stops what depends on Redis before Redis; podman-compose does not, and the cameras would wait for it.
+  compose --profile demo stop --timeout 40 cameras
   compose --profile demo down --volumes --timeout 40
   left=$({ podman ps --all --quiet && podman volume ls --quiet; } | wc -l)
   [ "$left" -eq 0 ] || fail "after \`down\`, $left containers and volumes are left"
 }
 
 inside() {
-  trap 'show_logs $?' EXIT
-  prepare_podman
   build_image
   say "image"
   head -c 4800 /dev/urandom >"$scratch/picture.raw"
@@ -186,13 +114,5 @@ inside() {
   composed
   say "compose: down, nothing left"
 }
-show_logs() {
-  if [ "$1" -ne 0 ]; then for one in $(podman ps --all --quiet); do podman ps --all --filter "id=$one" && podman logs --tail 20 "$one"; done >&2 || true; fi
-  exit "$1"
-}
 
-case ${1:-} in
-  "") outside ;;
-  --inside) inside ;;
-  *) echo "usage: scripts/containers.sh" >&2 && exit 2 ;;
-esac
+main "$@"

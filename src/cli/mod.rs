@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod completions;
 mod connect;
 mod dead_letters;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod groups;
 mod health;
 mod info;
 mod keys;
+mod man;
 mod queues;
 mod serve;
 mod streams;
@@ -48,6 +50,8 @@ enum Command {
     Info(Box<info::InfoArgs>),
     Keys(keys::KeysArgs),
     Health(Box<health::HealthArgs>),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -64,6 +68,8 @@ impl Command {
             Self::Info(args) => info::run(*args).await,
             Self::Keys(args) => keys::run(args),
             Self::Health(args) => health::run(*args).await,
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
         }
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod certificates;
 mod clients;
 mod commands;
+mod completions;
 mod compose;
 mod frames;
 mod groups;
@@ -16,6 +17,7 @@ mod redis;
 mod server;
 mod stores;
 mod tls;
+mod units;
 mod watch;
 
 use std::fs;
@@ -28,7 +30,7 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 11] = [
+const SUBCOMMANDS: [&str; 12] = [
     "demo",
     "serve",
     "submit",
@@ -40,6 +42,7 @@ const SUBCOMMANDS: [&str; 11] = [
     "info",
     "keys",
     "health",
+    "completions",
 ];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
 const GROUPS_SUBCOMMANDS: [&str; 6] = ["list", "create", "show", "update", "seek", "delete"];
