@@ -138,7 +138,7 @@ containers: ## builds the image's last stage, runs it, and starts docker-compose
 	@$(PROGRAM)
 	@scripts/containers.sh $(MAY_SKIP)
 
-deb-test: ## installs the Debian package into a folder, sends a frame, and purges it without a trace
+deb-test: ## installs the Debian package in a container with systemd, sends a frame, purges it without a trace
 	@$(PROGRAM)
 	@scripts/deb-test.sh $(MAY_SKIP)
 

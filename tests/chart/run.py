@@ -252,7 +252,8 @@ class Site:
         check(command[0] == "frameway", str(command))
         return subprocess.run([program(), *command[1:]], capture_output=True).returncode == 0
 
-    def send_a_frame(self) -> None:
+    def connect(self) -> list[str]:
+        """Returns the flags of a client."""
         words = arguments(self.release, "api")
         connect = ["--address", f"http://127.0.0.1:{self.port}"]
         if any(word.startswith("--tls-cert=") for word in words):
@@ -261,6 +262,15 @@ class Site:
             connect += ["--cert", str(self.folder / "tls.crt"), "--key", str(self.folder / "tls.key")]
         if any(word.startswith("--access-file=") for word in words):
             connect += ["--api-key-file", str(self.folder / "key")]
+        return connect
+
+    def works(self) -> bool:
+        """Tells whether a worker has taken a partition."""
+        asked = subprocess.run([program(), "queues", "--json", *self.connect()], capture_output=True, text=True)
+        return re.search(r'"worker_id":\s*"[^"]', asked.stdout) is not None
+
+    def send_a_frame(self) -> None:
+        connect = self.connect()
         picture = self.folder / "picture.raw"
         picture.write_bytes(bytes(range(256)) * 8)
         output(program(), "submit", str(picture), "--stream", "a", "--register", "--raw-format", "gray8", "--width", "64", "--height", "32", *connect)
@@ -304,6 +314,9 @@ def run_release(release: Release) -> None:
         site.start_ours("api")
         site.start_ours("worker")
         wait_until("the probe of the API succeeds", site.probe)
+        worker = site.processes["worker"]
+        wait_until("the worker works, or has ended", lambda: worker.poll() is not None or site.works())
+        check(worker.poll() is None, "the worker has ended")
         site.send_a_frame()
         site.stop()
 
