@@ -88,7 +88,9 @@ class Release:
     """The objects that the chart makes of one file of values."""
 
     def __init__(self, helm: str, values: pathlib.Path) -> None:
-        self.text = output(helm, "template", "site", str(CHART), "--namespace", NAMESPACE, "--values", str(values))
+        what = ("site", str(CHART), "--namespace", NAMESPACE, "--values", str(values))
+        self.text = output(helm, "template", *what)
+        self.notes = output(helm, "install", "--dry-run=client", *what).partition("\nNOTES:")[2]
         self.objects = [one for one in yaml.safe_load_all(self.text) if one]
 
     def all(self, kind: str) -> list[dict]:
@@ -167,6 +169,8 @@ def check_exposure(release: Release) -> None:
     policies = [one for one in release.all("NetworkPolicy") if one["metadata"]["name"] == "site-frameway-api"]
     opened = [port["port"] for one in policies for rule in one["spec"]["ingress"] for port in rule["ports"]]
     check(("grpc" in opened) == (exposed and policies != []), f"the network policy opens {opened}")
+    warned, explained = "WARNING: `insecure`" in release.notes, "--set tls.secretName=" in release.notes
+    check((warned, explained) == (exposed and not safe, not exposed), f"the notes: {release.notes}")
 
 
 class Site:
