@@ -64,7 +64,7 @@ help: ## prints this list
 	@echo "Not in \`make test\`, because they take long or need more tools:"
 	@echo "  make bench                 benchmarks of the hot paths; FILTER=words selects some"
 	@echo "  make coverage              lines and regions of each room in src/ that the tests run; ROOM=cli lists its files"
-	@echo "  make deb                   the Debian package, in target/debian"
+	@echo "  make deb                   the Debian package, in target/deb"
 	@echo "  make sbom                  the list of all dependencies (CycloneDX), in target/sbom"
 	@echo "  make msrv                  compiles with the oldest Rust that Cargo.toml promises"
 	@echo "  make fuzz TARGET=decode SECONDS=60   with nightly Rust and cargo-fuzz; TARGET=list names the targets"
@@ -111,7 +111,7 @@ deny: ## checks the dependencies: licences, sources, bans, advisories
 	scripts/deny.sh $(MAY_SKIP)
 
 scripts: ## runs shellcheck on every shell script
-	git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run | xargs -0 shellcheck
+	git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run 'deploy/deb/p*' | xargs -0 shellcheck
 
 build: ## compiles the program and every test, once
 	cargo test --locked --no-run

@@ -78,7 +78,8 @@ inside() {
   quiet in_debian systemctl start frameway
   say "installed, in its sandbox, a frame went through, stopped and started"
 
-  # A key that somebody put there is removed with the folder.
+  # A key that somebody put there is removed with the folder, and so is a worker that somebody enabled.
+  quiet in_debian systemctl enable frameway-worker@1
   in_debian sh -c 'rm /opt/frameway.deb /opt/picture.raw && echo secret >/etc/frameway/server.key'
   quiet in_debian apt-get purge -qq -y --autoremove frameway
   if in_debian sh -c 'grep -qx frameway /proc/[0-9]*/comm' || in_debian systemctl cat frameway >/dev/null 2>&1; then fail "the service is still there"; fi

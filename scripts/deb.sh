@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Debian package in target/debian and prints its path.
+# Builds the Debian package in target/deb and prints its path.
 #
 #   scripts/deb.sh [release|dev]      dev packages the program in target/debug, for tests
 #
@@ -9,8 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 profile=${1:-release}
 case $profile in
-  release) built=target/release ;;
-  dev) built=target/debug ;;
+  release) built=${CARGO_TARGET_DIR:-target}/release ;;
+  dev) built=${CARGO_TARGET_DIR:-target}/debug ;;
   *) echo "usage: scripts/deb.sh [release|dev]" >&2 && exit 2 ;;
 esac
 command -v dpkg-deb >/dev/null || { echo "skipped: deb: dpkg-deb is not installed" && exit 3; }
@@ -18,11 +18,11 @@ tool=$(scripts/tool.sh cargo-deb) || exit 3
 if [ "$profile" = release ]; then cargo build --release --locked --bin frameway >&2; fi
 [ -x "$built/frameway" ] || { echo "there is no $built/frameway: run \`make build\` first" >&2 && exit 1; }
 
-rm -rf target/deb target/debian
+rm -rf target/deb
 mkdir -p target/deb/completions
 "$built/frameway" man target/deb/man
 "$built/frameway" completions bash >target/deb/completions/frameway.bash
 "$built/frameway" completions zsh >target/deb/completions/_frameway
 "$built/frameway" completions fish >target/deb/completions/frameway.fish
-"$tool" --locked --no-build --profile "$profile" >target/deb/log 2>&1 || { tail -n 20 target/deb/log >&2 && exit 1; }
-ls target/debian/*.deb
+"$tool" --locked --no-build --profile "$profile" --output target/deb/ >target/deb/log 2>&1 || { tail -n 20 target/deb/log >&2 && exit 1; }
+ls target/deb/*.deb
