@@ -28,7 +28,10 @@ FILTER :=
 # measure. A suite that is not named here runs beside the clients.
 STEPS := fmt-check scripts "lint doc + deny proto languages" build layering \
          "unit corpus client_feature + cli" \
-         "$(filter-out layering corpus client_feature cli faults,$(SUITES)) + clients-python interop e2e-redis" faults
+         "$(filter-out layering corpus client_feature cli faults,$(SUITES)) + clients-python interop e2e-redis $(DEPLOY)" faults
+
+# The checks of the files in deploy/, the image and the packages. Most of their time, they wait.
+DEPLOY := release-notes units chart deb-test containers
 
 # A script that cannot run on this machine prints "skipped: why" and exits with 3. That is a failure
 # only with `make test NO_SKIP=1`; the summary of `make test` lists it.
@@ -39,7 +42,7 @@ MAY_SKIP = || [ $$? -eq 3 ]
 PROGRAM = cargo test --locked --no-run --quiet --test layering
 
 .PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto languages deny clients \
-        clients-python e2e-redis interop quickstart scripts bench coverage fuzz $(SUITES)
+        clients-python e2e-redis interop quickstart scripts bench coverage fuzz deb sbom msrv $(DEPLOY) $(SUITES)
 
 help: ## prints this list
 	@echo "Frameway: camera frames over gRPC. The main targets:"
@@ -61,6 +64,9 @@ help: ## prints this list
 	@echo "Not in \`make test\`, because they take long or need more tools:"
 	@echo "  make bench                 benchmarks of the hot paths; FILTER=words selects some"
 	@echo "  make coverage              lines and regions of each room in src/ that the tests run; ROOM=cli lists its files"
+	@echo "  make deb                   the Debian package, in target/deb"
+	@echo "  make sbom                  the list of all dependencies (CycloneDX), in target/sbom"
+	@echo "  make msrv                  compiles with the oldest Rust that Cargo.toml promises"
 	@echo "  make fuzz TARGET=decode SECONDS=60   with nightly Rust and cargo-fuzz; TARGET=list names the targets"
 
 demo: setup-demo
@@ -105,7 +111,7 @@ deny: ## checks the dependencies: licences, sources, bans, advisories
 	scripts/deny.sh $(MAY_SKIP)
 
 scripts: ## runs shellcheck on every shell script
-	git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run | xargs -0 shellcheck
+	git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run 'deploy/deb/p*' | xargs -0 shellcheck
 
 build: ## compiles the program and every test, once
 	cargo test --locked --no-run
@@ -120,6 +126,33 @@ clients-python: ## runs the Python client's tests and sample, with servers that 
 	@$(PROGRAM)
 	@python=$$(scripts/tool.sh python) $(MAY_SKIP); [ -z "$$python" ] || \
 	  (cd clients/python/tests && PYTHONPATH=../src "$$python" -m unittest)
+
+units: ## lets systemd check the units in deploy/systemd
+	@scripts/units.sh $(MAY_SKIP)
+
+chart: ## checks the Helm chart: lint, schemas, and real processes as it starts them
+	@$(PROGRAM)
+	@scripts/chart.sh $(MAY_SKIP)
+
+containers: ## builds the image's last stage, runs it, and starts docker-compose.yml
+	@$(PROGRAM)
+	@scripts/containers.sh $(MAY_SKIP)
+
+deb-test: ## installs the Debian package in a container with systemd, sends a frame, purges it without a trace
+	@$(PROGRAM)
+	@scripts/deb-test.sh $(MAY_SKIP)
+
+release-notes: ## checks that the notes of a release can be taken from CHANGELOG.md
+	@scripts/release-notes.py --test
+
+deb: ## (not in `make test`) builds the Debian package with the release profile
+	@scripts/deb.sh $(MAY_SKIP)
+
+sbom: ## (not in `make test`) lists all dependencies as a CycloneDX file in target/sbom
+	@scripts/sbom.sh $(MAY_SKIP)
+
+msrv: ## (not in `make test`) compiles with the oldest Rust that Cargo.toml promises
+	@scripts/msrv.sh $(MAY_SKIP)
 
 # The clients of `make interop`: any of go, sync, aio, node, grpcurl, quickstart, security and nginx.
 # If empty, all.

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod completions;
 mod connect;
 mod dead_letters;
 mod doctor;
@@ -11,6 +12,7 @@ mod groups;
 mod health;
 mod info;
 mod keys;
+mod man;
 mod metrics_reference;
 mod queues;
 mod serve;
@@ -55,6 +57,8 @@ enum Command {
     Health(Box<health::HealthArgs>),
     #[command(hide = true)]
     MetricsReference(metrics_reference::MetricsReferenceArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -74,6 +78,8 @@ impl Command {
             Self::Keys(args) => keys::run(args),
             Self::Health(args) => health::run(*args).await,
             Self::MetricsReference(args) => metrics_reference::run(args),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
         }
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod certificates;
 mod clients;
 mod commands;
+mod completions;
 mod compose;
 mod doctor;
 mod frames;
@@ -19,6 +20,7 @@ mod server;
 mod stores;
 mod tls;
 mod top;
+mod units;
 mod watch;
 
 use std::fs;
@@ -31,7 +33,7 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 13] = [
+const SUBCOMMANDS: [&str; 14] = [
     "demo",
     "serve",
     "submit",
@@ -45,6 +47,7 @@ const SUBCOMMANDS: [&str; 13] = [
     "doctor",
     "keys",
     "health",
+    "completions",
 ];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
 const GROUPS_SUBCOMMANDS: [&str; 6] = ["list", "create", "show", "update", "seek", "delete"];
