@@ -21,6 +21,7 @@ use crate::queue::Queue;
 use crate::shutdown::Tasks;
 pub(crate) use backend::check as check_backend;
 use supervisor::Supervisor;
+pub(crate) use supervisor::{SUBCOMMAND as WORKER_SUBCOMMAND, configuration_from_parent};
 pub use transport::BoundAddress;
 use transport::{Ends, Listener, Reload, Settings, Tls};
 
@@ -127,8 +128,8 @@ impl App {
                 let worker = working::run(Arc::clone(&self.queue), config, tasks.stopping())?;
                 tasks.spawn_vital("worker", worker);
             }
-            (Role::All, Backend::Redis(redis)) => {
-                let supervisor = Supervisor::new(config, redis, Arc::clone(&self.queue))?;
+            (Role::All, Backend::Redis(_)) => {
+                let supervisor = Supervisor::new(config, Arc::clone(&self.queue))?;
                 tasks.spawn_vital("supervisor", supervisor.run(tasks.stopping()));
             }
             (Role::Api | Role::Worker, _) => {}

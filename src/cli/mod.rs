@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod config;
 mod connect;
 mod dead_letters;
 #[cfg(test)]
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::console::{self, Failure};
-use crate::demo;
+use crate::{app, demo};
 
 pub(crate) use streams::Reencode;
 
@@ -46,8 +47,11 @@ enum Command {
     Groups(Box<groups::GroupsArgs>),
     DeadLetters(Box<dead_letters::DeadLettersArgs>),
     Info(Box<info::InfoArgs>),
+    Config(Box<config::ConfigArgs>),
     Keys(keys::KeysArgs),
     Health(Box<health::HealthArgs>),
+    #[command(name = app::WORKER_SUBCOMMAND, hide = true)]
+    SupervisedWorker(serve::SupervisedWorkerArgs),
 }
 
 impl Command {
@@ -62,8 +66,10 @@ impl Command {
             Self::Groups(args) => groups::run(*args).await,
             Self::DeadLetters(args) => dead_letters::run(*args).await,
             Self::Info(args) => info::run(*args).await,
+            Self::Config(args) => config::run(*args).await,
             Self::Keys(args) => keys::run(args),
             Self::Health(args) => health::run(*args).await,
+            Self::SupervisedWorker(args) => serve::run_supervised_worker(args).await,
         }
     }
 }

@@ -1,10 +1,13 @@
 use std::io::{self, IsTerminal as _};
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+use crate::domain::ValidationError;
+
 /// The format of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum LogFormat {
     /// One line of text per event.
     Text,
@@ -13,7 +16,7 @@ pub enum LogFormat {
 }
 
 /// The log, which is written to standard error.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
     /// Format of log lines.
@@ -26,13 +29,20 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
+    pub(super) fn check(self) -> Result<Self, ValidationError> {
+        self.filter().map(|_filter| self)
+    }
+
+    fn filter(&self) -> Result<EnvFilter, ValidationError> {
+        EnvFilter::try_new(&self.log).map_err(|error| ValidationError::new("--log", error.to_string()))
+    }
+
     /// Starts logging for this process. Does nothing if it is started already.
     ///
     /// # Errors
     /// The filter does not parse.
-    pub fn init(&self) -> Result<(), crate::domain::ValidationError> {
-        let filter = EnvFilter::try_new(&self.log)
-            .map_err(|error| crate::domain::ValidationError::new("--log", error.to_string()))?;
+    pub fn init(&self) -> Result<(), ValidationError> {
+        let filter = self.filter()?;
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)

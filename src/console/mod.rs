@@ -16,7 +16,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 pub(crate) use failure::{Failure, failure_while, refused};
-pub(crate) use security::SecurityArgs;
+pub(crate) use security::{SecurityArgs, VARIABLES};
 
 /// Parses the command line of the program `name` and runs it.
 pub(crate) fn run<P: Parser>(name: &str, command: impl AsyncFnOnce(P) -> Result<(), Failure>) -> ExitCode {

@@ -1,6 +1,8 @@
 //! The limits of the contract, in one place. An operator may raise some of them: those are fields
 //! of [`RequestLimits`], with the constants here as their defaults.
 
+use serde::{Deserialize, Serialize};
+
 /// The maximum sequence. A double holds it exactly, so that every language can represent it.
 pub const MAX_SEQUENCE: u64 = (1 << 53) - 1;
 /// The maximum length in characters of the id of a stream, region, mask, publisher, consumer group
@@ -87,7 +89,7 @@ pub const MAX_REASON_BYTES: usize = 512;
 pub const MAX_SEQUENCES_AHEAD: u64 = 1_000_000;
 
 /// The limits of a request that are in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestLimits {
     /// The maximum size of a picture, encoded or raw, in bytes.
     pub max_picture_bytes: usize,
