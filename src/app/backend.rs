@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Backend, QueueConfig, RedisSettings, Role};
+use crate::config::{Backend, Config, QueueConfig, RedisSettings, Role};
 use crate::domain::StreamPolicies;
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
 use crate::queue::redis::{RedisConfig, RedisQueue};
@@ -22,15 +22,15 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Redis can be reached, but cannot be used with this configuration.
-pub(super) async fn open(config: &QueueConfig, role: Role, tasks: &Tasks) -> anyhow::Result<Arc<dyn Queue>> {
-    let Backend::Redis(redis) = &config.backend else {
-        let QueueConfig { backend: _, memory_budget: _, partitions, budget, max_streams } = *config;
-        let defaults = StreamPolicies::default();
+pub(super) async fn open(config: &Config, tasks: &Tasks) -> anyhow::Result<Arc<dyn Queue>> {
+    let defaults = config.streams.policies();
+    let Backend::Redis(redis) = &config.queue.backend else {
+        let QueueConfig { backend: _, memory_budget: _, partitions, budget, max_streams } = config.queue;
         return Ok(Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams, defaults })));
     };
     let using = || format!("using Redis at {}", redis.url);
-    let queue = Arc::new(RedisQueue::new(redis_config(config, redis)).with_context(using)?);
-    match role {
+    let queue = Arc::new(RedisQueue::new(redis_config(&config.queue, redis, defaults)).with_context(using)?);
+    match config.server.role {
         Role::All | Role::Api => queue.accept_frames(),
         Role::Worker => {}
     }
@@ -73,7 +73,11 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) async fn check(config: &QueueConfig) -> queue::Result<Option<String>> {
     let Backend::Redis(redis) = &config.backend else { return Ok(None) };
     let late = || queue::Error::Unreachable(format!("no answer within {} s", CHECK_TIMEOUT.as_secs()));
-    let checked = tokio::time::timeout(CHECK_TIMEOUT, RedisQueue::check(redis_config(config, redis))).await;
+    let checked = tokio::time::timeout(
+        CHECK_TIMEOUT,
+        RedisQueue::check(redis_config(config, redis, StreamPolicies::default())),
+    )
+    .await;
     checked.unwrap_or_else(|_| Err(late())).map(Some)
 }
 
@@ -94,8 +98,17 @@ pub(super) async fn heartbeat(queue: Arc<dyn Queue>, stop: CancellationToken) {
     let _or_it_expires = tokio::time::timeout(LEAVE_TIMEOUT, queue.leave()).await;
 }
 
-fn redis_config(config: &QueueConfig, redis: &RedisSettings) -> RedisConfig {
+fn redis_config(config: &QueueConfig, redis: &RedisSettings, defaults: StreamPolicies) -> RedisConfig {
     let QueueConfig { backend: _, memory_budget: _, partitions, budget, max_streams } = *config;
     let RedisSettings { url, security, wait_replicas } = redis.clone();
-    RedisConfig { url, security, partitions, budget, max_streams, wait_replicas, ..RedisConfig::default() }
+    RedisConfig {
+        url,
+        security,
+        partitions,
+        budget,
+        max_streams,
+        wait_replicas,
+        defaults,
+        ..RedisConfig::default()
+    }
 }

@@ -78,7 +78,7 @@ impl App {
             let (access, stopping) = (Arc::clone(&access), tasks.stopping());
             tasks.spawn("access", async move { stopping.run_until_cancelled(access.follow()).await });
         }
-        let queue = backend::open(&config.queue, config.server.role, &tasks).await?;
+        let queue = backend::open(&config, &tasks).await?;
         let max_subscriptions = config.server.max_subscriptions as usize;
         let hub = HubConfig {
             max_subscriptions,
@@ -219,7 +219,7 @@ impl App {
 
 /// Returns the configuration of the gRPC services.
 fn grpc_config(config: &Config) -> GrpcConfig {
-    let Config { server, tls: _, access, queue, worker: _, limits, log: _ } = config;
+    let Config { server, tls: _, access, queue, worker: _, streams, limits, log: _ } = config;
     GrpcConfig {
         limits: *limits,
         partitions: queue.partitions,
@@ -235,6 +235,7 @@ fn grpc_config(config: &Config) -> GrpcConfig {
         authenticates: access.access_file.is_some(),
         private_reflection: access.private_reflection,
         drain_timeout: server.drain_timeout,
+        defaults: streams.policies(),
         max_streams: queue.max_streams,
         max_auto_registered_streams: server.auto_register.then_some(server.max_auto_registered_streams),
         max_subscriptions: server.max_subscriptions as usize,
@@ -252,7 +253,7 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
     let tasks = Tasks::new();
     let parent_gone =
         if config.worker.parent_pipe { supervisor::parent_gone() } else { CancellationToken::new() };
-    let queue = backend::open(&config.queue, config.server.role, &tasks).await?;
+    let queue = backend::open(&config, &tasks).await?;
     let worker = working::run(queue, &config, tasks.stopping())?;
     tasks.spawn_vital("worker", worker);
     let stopping = tasks.stopping();

@@ -48,7 +48,13 @@ pub(super) fn read(file: &Path, settings: &[Setting]) -> Result<FileSettings, Pr
     })?;
     let document = Document::parse(text.as_str()).map_err(|error| {
         let line = line_at(&text, error.span().as_ref());
-        Problem::new(format!("{name}:{line}"), error.message().trim_end().replace('\n', ", "))
+        let key = error.span().and_then(|span| text.get(span)).map(str::trim).unwrap_or_default();
+        let what = match error.message() {
+            "duplicate key" => format!("`{key}` is set for the second time"),
+            // Other parts of the text may be a secret.
+            message => format!("not TOML: {}", message.trim_end().replace('\n', ", ")),
+        };
+        Problem::new(format!("{name}:{line}"), what)
     })?;
     let mut reader = Reader { name, text: &text, settings, found: FileSettings::default() };
     reader.document(document.as_table());
@@ -191,7 +197,7 @@ fn texts(setting: &Setting, item: &Item) -> Result<Vec<OsString>, String> {
 /// Returns at most 60 characters of a value, on one line.
 fn shortened(value: &str) -> String {
     const MAX_CHARS: usize = 60;
-    let line = value.trim().split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line,

@@ -224,10 +224,13 @@ impl Given {
     /// Returns the value of a flag or a variable.
     fn given(&self, setting: &Setting) -> Option<Layer> {
         let id = setting.id();
-        let source = match self.matches.value_source(id)? {
-            ValueSource::CommandLine => Source::Flag,
-            ValueSource::EnvVariable => Source::Variable(setting.variable()?),
-            _ => return None,
+        let origin = self.matches.value_source(id)?;
+        let source = if origin == ValueSource::CommandLine {
+            Source::Flag
+        } else if origin == ValueSource::EnvVariable {
+            Source::Variable(setting.variable()?)
+        } else {
+            return None;
         };
         let values = match setting.is_switch() {
             true => vec![self.matches.get_flag(id).to_string().into()],

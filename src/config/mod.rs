@@ -21,6 +21,7 @@ mod reference;
 mod server;
 mod settings;
 mod size;
+mod streams;
 mod tls;
 mod worker;
 
@@ -42,6 +43,7 @@ pub(crate) use reference::{page, template, toml_value};
 pub use server::{Role, ServerArgs};
 pub(crate) use settings::Setting;
 pub use size::ByteSize;
+pub use streams::{StreamArgs, ThumbnailSide};
 pub use tls::{TlsArgs, TlsSettings};
 pub use worker::WorkerArgs;
 
@@ -67,6 +69,9 @@ pub struct Args {
     /// The worker.
     #[command(flatten)]
     pub worker: WorkerArgs,
+    /// The defaults of streams.
+    #[command(flatten)]
+    pub streams: StreamArgs,
     /// The limits of a request.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -89,6 +94,8 @@ pub struct Config {
     pub queue: QueueConfig,
     /// The flags of the worker.
     pub worker: WorkerArgs,
+    /// The defaults of streams.
+    pub streams: StreamArgs,
     /// The limits of a request.
     pub limits: RequestLimits,
     /// The log.
@@ -101,7 +108,7 @@ impl Config {
     /// # Errors
     /// Returns at least one error for each part of the configuration that cannot be used.
     pub fn check(args: Args) -> Result<Self, Vec<ValidationError>> {
-        let Args { server, tls, access, queue, worker, limits, log } = args;
+        let Args { server, tls, access, queue, worker, streams, limits, log } = args;
         let mut errors = Vec::new();
         let max_picture_bytes = limits.max_picture_bytes.0;
         let limits = keep(limits.check(), &mut errors);
@@ -131,7 +138,7 @@ impl Config {
         let log = keep(log.check(), &mut errors);
         match (server, access, tls, queue, worker, limits, log) {
             (Some(server), Some(access), Some(tls), Some(queue), Some(worker), Some(limits), Some(log)) => {
-                Ok(Self { server, access, tls, queue, worker, limits, log })
+                Ok(Self { server, access, tls, queue, worker, streams, limits, log })
             }
             _ => Err(errors),
         }
@@ -185,6 +192,7 @@ impl Default for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::StreamPolicies;
 
     fn args(flags: &[String]) -> Args {
         let matches = settings::command().try_get_matches_from(flags);
@@ -199,6 +207,7 @@ mod tests {
     fn defaults_fit_together() {
         let config = Config::default();
         assert_eq!(config.limits, RequestLimits::default());
+        assert_eq!(config.streams.policies(), StreamPolicies::default());
         assert_eq!(config.queue.partitions.count(), 32);
         let budget = config.queue.budget;
         assert_eq!(budget.store_bytes, 2 << 30);

@@ -86,7 +86,7 @@ pub(crate) fn page() -> String {
             page.push('\n');
         }
         for (word, meaning) in choices {
-            page.push_str(&wrapped(&format!("- `{word}`: {meaning}"), "  "));
+            page.push_str(&wrapped(&format!("- `{word}`: {meaning}."), "  "));
         }
     }
     page
@@ -130,7 +130,7 @@ pub(crate) fn template() -> String {
             text.push_str(&comment(paragraph));
         }
         for (word, meaning) in setting.choices() {
-            text.push_str(&comment(&format!("{word}: {meaning}")));
+            text.push_str(&comment(&format!("{word}: {meaning}.")));
         }
         if setting.default().is_none() {
             text.push_str("# Unset by default; for example:\n");

@@ -134,7 +134,7 @@ impl Setting {
     pub(crate) fn help(&self) -> String {
         let help = self.arg.get_long_help().or_else(|| self.arg.get_help());
         let text = help.map(ToString::to_string).unwrap_or_default();
-        if text.ends_with(['.', ':', ')']) { text } else { format!("{text}.") }
+        if text.ends_with(['.', ':']) { text } else { format!("{text}.") }
     }
 
     /// Returns the words of a command line that give the setting these values.

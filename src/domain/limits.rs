@@ -25,6 +25,8 @@ pub const MAX_RESUME_STREAMS: usize = 1_000;
 pub const MAX_PIXELS: u64 = 40_000_000;
 /// The maximum length of a picture's side, in pixels.
 pub const MAX_SIDE: u32 = 8192;
+/// The lengths that the longer side of a thumbnail may have, in pixels.
+pub const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
 /// The maximum attributes of a frame, and the maximum labels of a stream.
 pub const MAX_ATTRIBUTES: usize = 32;
 /// The maximum length of an attribute or label key, in bytes.

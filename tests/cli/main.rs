@@ -6,6 +6,7 @@ mod certificates;
 mod clients;
 mod commands;
 mod compose;
+mod config;
 mod frames;
 mod groups;
 mod help;
@@ -28,7 +29,7 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 11] = [
+const SUBCOMMANDS: [&str; 12] = [
     "demo",
     "serve",
     "submit",
@@ -38,10 +39,12 @@ const SUBCOMMANDS: [&str; 11] = [
     "groups",
     "dead-letters",
     "info",
+    "config",
     "keys",
     "health",
 ];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
+const CONFIG_SUBCOMMANDS: [&str; 4] = ["show", "check", "reference", "template"];
 const GROUPS_SUBCOMMANDS: [&str; 6] = ["list", "create", "show", "update", "seek", "delete"];
 const STREAMS_SUBCOMMANDS: [&str; 6] = ["list", "register", "show", "update", "watch", "remove"];
 const QUEUES_SUBCOMMANDS: [&str; 5] = ["list", "pause", "resume", "drain", "purge"];
@@ -118,6 +121,11 @@ fn every_help_has_examples() {
         let output = frameway(&["streams", name, "--help"]);
         assert!(output.status.success(), "{name}");
         assert!(stdout(&output).contains("Examples:\n  frameway streams "), "{name}");
+    }
+    for name in CONFIG_SUBCOMMANDS {
+        let output = frameway(&["config", name, "--help"]);
+        assert!(output.status.success(), "{name}");
+        assert!(stdout(&output).contains("Examples:\n  frameway config "), "{name}");
     }
     for name in GROUPS_SUBCOMMANDS {
         let output = frameway(&["groups", name, "--help"]);

@@ -10,6 +10,8 @@ use crate::cli::Cli;
 use crate::config::{Given, Loaded, Setting, Source, nearest};
 use crate::console::{Failure, VARIABLES};
 
+/// The beginning of the names of our variables.
+const PREFIX: &str = "FRAMEWAY_";
 /// The names of variables that Kubernetes sets for a service that is called `frameway`.
 const KUBERNETES: [&str; 3] = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"];
 
@@ -84,14 +86,16 @@ async fn check_backend(config: &crate::config::Config) -> Result<Option<String>,
 fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
     let known = known_variables();
     let unknown = |name: &String| {
-        name.starts_with("FRAMEWAY_")
+        name.starts_with(PREFIX)
             && !known.contains(name)
             && !KUBERNETES.iter().any(|part| name.contains(part))
     };
     let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).filter(unknown).collect();
     names.sort();
-    let warning = |name: String| match nearest(&name, known.iter().map(String::as_str)) {
-        Some(near) => format!("{name} means nothing; did you mean {near}?"),
+    // All names begin alike, so only the rest tells how alike they are.
+    let rests = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
+    let warning = |name: String| match nearest(&name[PREFIX.len()..], rests()) {
+        Some(near) => format!("{name} means nothing; did you mean {PREFIX}{near}?"),
         None => format!("{name} means nothing"),
     };
     names.into_iter().map(warning).collect()
