@@ -137,7 +137,9 @@ impl Config {
         let worker = keep(worker.check(), &mut errors);
         let log = keep(log.check(), &mut errors);
         match (server, access, tls, queue, worker, limits, log) {
-            (Some(server), Some(access), Some(tls), Some(queue), Some(worker), Some(limits), Some(log)) => {
+            (Some(server), Some(access), Some(tls), Some(queue), Some(worker), Some(limits), Some(log))
+                if errors.is_empty() =>
+            {
                 Ok(Self { server, access, tls, queue, worker, streams, limits, log })
             }
             _ => Err(errors),
@@ -227,7 +229,6 @@ mod tests {
             (&["--role", "worker"], "--role"),
             (&["--role", "api"], "--role"),
             (&["--lease-term", "1ms"], "--lease-term"),
-            (&["--max-streams", "0"], "--max-streams"),
             (&["--log", "=:="], "--log"),
             (&["--handshake-timeout", "0s"], "--handshake-timeout"),
             (&["--max-connection-age", "100ms"], "--max-connection-age"),

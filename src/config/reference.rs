@@ -20,8 +20,9 @@ A setting can be given in several places. The first of these that has it wins:
 
 1. a flag of `frameway serve`, for example `--max-side 4096`;
 2. its environment variable, `FRAMEWAY_MAX_SIDE=4096`;
-3. for a secret, the file that `<variable>_FILE` names (`FRAMEWAY_REDIS_URL_FILE=/run/secrets/redis`).
-   One line end after the value is ignored. It is an error to set both variables;
+3. for a secret, the file that a variable with `_FILE` names,
+   `FRAMEWAY_REDIS_URL_FILE=/run/secrets/redis`. One line end after the value is ignored. It is an
+   error to set both variables;
 4. the configuration file of `--config` or `FRAMEWAY_CONFIG`: the key in its table;
 5. the preset of `--preset`, `FRAMEWAY_PRESET` or the key `preset` at the top of the file;
 6. the default.

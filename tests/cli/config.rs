@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{stderr, stdout};
@@ -324,7 +324,11 @@ fn a_check_warns_about_variables_that_mean_nothing_and_tries_everything() {
     let warning = "warning: FRAMEWAY_MAX_CONECTIONS means nothing; did you mean FRAMEWAY_MAX_CONNECTIONS?";
     assert_eq!(said, format!("{warning}\nsettings: 1 from the environment, 3 from the file\n"));
     assert!(failed.starts_with("frameway: 3 checks failed:\n"), "{failed}");
-    for part in ["\n  c cannot be read", "none.toml", "\n  using Redis at redis://***@127.0.0.1:1"] {
+    for part in [
+        "\n  --tls-cert: c cannot be read",
+        "\n  cannot use none.toml",
+        "\n  using Redis at redis://***@127.0.0.1:1",
+    ] {
         assert!(failed.contains(part), "{part:?} in {failed}");
     }
     assert!(!failed.contains("hunter2"), "{failed}");
@@ -356,7 +360,7 @@ fn a_worker_process_gets_the_settings_of_the_file_and_no_secret_is_public() {
     let (login, _) = rest.split_once('@').expect("a user and a password");
     let (_, password) = login.split_once(':').expect("a password");
     let text = format!(
-        "[queue]\nredis_url = \"{url}\"\n[log]\nlog_format = \"json\"\n[streams]\ndefault_thumbnail_size = 48\n"
+        "[queue]\nredis_url = \"{url}\"\n[log]\nlog_format = \"json\"\n[streams]\ndefault_quality = 20\ndefault_max_side = 64\n"
     );
     let setup = Setup::new(&text);
     let file = setup.folder.path().join("frameway.toml");
@@ -366,8 +370,13 @@ fn a_worker_process_gets_the_settings_of_the_file_and_no_secret_is_public() {
     let picture = picture.join("1.jpg").to_string_lossy().into_owned();
     server.text(&["submit", &picture, "--stream", "cam", "--register"]);
     let frames = server.events(&["subscribe", "cam", "--from", "earliest", "--count", "1"]);
-    let thumbnail = frames.iter().find(|event| event["type"] == "frame").expect("a frame").to_string();
-    assert!(thumbnail.contains("48"), "the worker made the thumbnail of the file's size: {thumbnail}");
+    let frame = frames.iter().find(|event| event["type"] == "frame").expect("a frame");
+    assert_eq!(
+        (&frame["encoded_quality"], &frame["pictures"][0]["width"]),
+        (&json!(20), &json!(64)),
+        "{frame}"
+    );
+    assert_eq!(server.json(&["info"])["default_output"]["quality"], 20, "the API has the same defaults");
     let words = of_children(server.id(), "cmdline");
     assert!(words.len() == 1 && words[0].contains("supervised-worker"), "{words:?}");
     for public in words.iter().chain(&of_children(server.id(), "environ")).chain([&server.log()]) {
