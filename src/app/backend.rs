@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Backend, QueueConfig, RedisSettings, Role};
+use crate::config::{Backend, Config, QueueConfig, RedisSettings, Role};
 use crate::domain::StreamPolicies;
 use crate::metrics::RedisMetrics;
 use crate::queue::memory::{MemoryConfig, MemoryQueue};
@@ -24,19 +24,19 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// # Errors
 /// Redis can be reached, but cannot be used with this configuration.
 pub(super) async fn open(
-    config: &QueueConfig,
-    role: Role,
+    config: &Config,
     metrics: &RedisMetrics,
     tasks: &Tasks,
 ) -> anyhow::Result<Arc<dyn Queue>> {
-    let Backend::Redis(redis) = &config.backend else {
-        let QueueConfig { backend: _, memory_budget: _, partitions, budget, max_streams } = *config;
-        let defaults = StreamPolicies::default();
+    let defaults = config.streams.policies();
+    let Backend::Redis(redis) = &config.queue.backend else {
+        let QueueConfig { backend: _, memory_budget: _, partitions, budget, max_streams } = config.queue;
         return Ok(Arc::new(MemoryQueue::new(MemoryConfig { partitions, budget, max_streams, defaults })));
     };
     let using = || format!("using Redis at {}", redis.url);
-    let queue = Arc::new(RedisQueue::new(redis_config(config, redis, metrics.clone())).with_context(using)?);
-    match role {
+    let settings = RedisConfig { metrics: metrics.clone(), ..redis_config(&config.queue, redis, defaults) };
+    let queue = Arc::new(RedisQueue::new(settings).with_context(using)?);
+    match config.server.role {
         Role::All | Role::Api => queue.accept_frames(),
         Role::Worker => {}
     }
@@ -81,7 +81,7 @@ pub(crate) async fn check(config: &QueueConfig) -> queue::Result<Option<String>>
     let late = || queue::Error::Unreachable(format!("no answer within {} s", CHECK_TIMEOUT.as_secs()));
     let checked = tokio::time::timeout(
         CHECK_TIMEOUT,
-        RedisQueue::check(redis_config(config, redis, RedisMetrics::default())),
+        RedisQueue::check(redis_config(config, redis, StreamPolicies::default())),
     )
     .await;
     checked.unwrap_or_else(|_| Err(late())).map(Some)
@@ -104,7 +104,7 @@ pub(super) async fn heartbeat(queue: Arc<dyn Queue>, stop: CancellationToken) {
     let _or_it_expires = tokio::time::timeout(LEAVE_TIMEOUT, queue.leave()).await;
 }
 
-fn redis_config(config: &QueueConfig, redis: &RedisSettings, metrics: RedisMetrics) -> RedisConfig {
+fn redis_config(config: &QueueConfig, redis: &RedisSettings, defaults: StreamPolicies) -> RedisConfig {
     let QueueConfig { backend: _, memory_budget: _, partitions, budget, max_streams } = *config;
     let RedisSettings { url, security, wait_replicas } = redis.clone();
     RedisConfig {
@@ -114,7 +114,7 @@ fn redis_config(config: &QueueConfig, redis: &RedisSettings, metrics: RedisMetri
         budget,
         max_streams,
         wait_replicas,
-        metrics,
+        defaults,
         ..RedisConfig::default()
     }
 }

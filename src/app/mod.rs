@@ -26,6 +26,7 @@ use crate::traces::Traces;
 pub(crate) use backend::check as check_backend;
 use metrics::{Exporter, Readings, WorkerSocket};
 use supervisor::Supervisor;
+pub(crate) use supervisor::{SUBCOMMAND as WORKER_SUBCOMMAND, configuration_from_parent};
 pub use transport::BoundAddress;
 use transport::{Ends, Listener, Reload, Settings, Tls};
 
@@ -86,7 +87,7 @@ impl App {
                 (Arc::clone(&access), tasks.stopping(), metrics.access.clone());
             tasks.spawn("access", async move { stopping.run_until_cancelled(access.follow(counters)).await });
         }
-        let queue = backend::open(&config.queue, config.server.role, &metrics.redis, &tasks).await?;
+        let queue = backend::open(&config, &metrics.redis, &tasks).await?;
         let for_metrics = metrics::bind(&config).await?;
         let tokens = Tokens::default();
         let traces = otlp::start(&config.traces, "server", &tasks, tokens.stop_hub.clone())?;
@@ -156,8 +157,8 @@ impl App {
                 let worker = working::run(Arc::clone(&self.queue), config, observers, tasks.stopping())?;
                 tasks.spawn_vital("worker", worker);
             }
-            (Role::All, Backend::Redis(redis)) => {
-                let supervisor = Supervisor::new(config, redis, Arc::clone(&self.queue), worker_socket)?;
+            (Role::All, Backend::Redis(_)) => {
+                let supervisor = Supervisor::new(config, Arc::clone(&self.queue), worker_socket)?;
                 tasks.spawn_vital("supervisor", supervisor.run(tasks.stopping()));
             }
             (Role::Api | Role::Worker, _) => {}
@@ -269,7 +270,8 @@ fn worker_socket(config: &Config) -> Option<WorkerSocket> {
 
 /// Returns the configuration of the gRPC services.
 fn grpc_config(config: &Config) -> GrpcConfig {
-    let Config { server, tls: _, access, queue, worker: _, limits, metrics: _, log: _, traces: _ } = config;
+    let Config { server, tls: _, access, queue, worker: _, streams, limits, metrics: _, log: _, traces: _ } =
+        config;
     GrpcConfig {
         limits: *limits,
         partitions: queue.partitions,
@@ -285,6 +287,7 @@ fn grpc_config(config: &Config) -> GrpcConfig {
         authenticates: access.access_file.is_some(),
         private_reflection: access.private_reflection,
         drain_timeout: server.drain_timeout,
+        defaults: streams.policies(),
         max_streams: queue.max_streams,
         max_auto_registered_streams: server.auto_register.then_some(server.max_auto_registered_streams),
         max_subscriptions: server.max_subscriptions as usize,
@@ -303,7 +306,7 @@ pub async fn run_worker(config: Config, stop: CancellationToken) -> anyhow::Resu
     let parent_gone =
         if config.worker.parent_pipe { supervisor::parent_gone() } else { CancellationToken::new() };
     let metrics = metrics::create(&config);
-    let queue = backend::open(&config.queue, config.server.role, &metrics.redis, &tasks).await?;
+    let queue = backend::open(&config, &metrics.redis, &tasks).await?;
     let for_metrics = metrics::bind(&config).await?;
     let worked = CancellationToken::new();
     let traces = otlp::start(&config.traces, "worker", &tasks, worked.clone())?;

@@ -2,21 +2,26 @@
 //! child exits, its leases are released at once and another one is started. The child exits when
 //! its standard input ends, so it never outlives its parent.
 
+use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::WorkerSocket;
 use crate::backoff::Backoff;
-use crate::config::{Config, RedisSettings};
+use crate::config::{Config, MetricsListen, Role};
 use crate::queue::Queue;
-use crate::queue::redis::RedisUrl;
 
+/// The hidden subcommand of the child.
+pub(crate) const SUBCOMMAND: &str = "supervised-worker";
+/// The maximum size of a configuration. A usual one has 2 KiB.
+const MAX_CONFIGURATION_BYTES: u64 = 1 << 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The time after which a child counts as started: the next pause is short again.
@@ -27,10 +32,10 @@ const STARTED_AFTER: Duration = Duration::from_secs(30);
 pub(super) struct Supervisor {
     queue: Arc<dyn Queue>,
     program: PathBuf,
-    arguments: Vec<(String, String)>,
-    redis_url: RedisUrl,
-    /// The socket on which a child serves its metrics; `None` if it serves none.
-    socket: Option<Arc<WorkerSocket>>,
+    config: Config,
+    /// The socket on which a child serves its metrics, which must outlive the child; `None` if it
+    /// serves none.
+    _socket: Option<Arc<WorkerSocket>>,
     /// The time that a child has to end after it was asked to.
     stop_timeout: Duration,
 }
@@ -39,7 +44,6 @@ impl Supervisor {
     /// Creates a supervisor of workers that share this process's configuration.
     pub(super) fn new(
         config: &Config,
-        redis: &RedisSettings,
         queue: Arc<dyn Queue>,
         socket: Option<Arc<WorkerSocket>>,
     ) -> anyhow::Result<Self> {
@@ -47,9 +51,13 @@ impl Supervisor {
             Some(program) => program.clone(),
             None => std::env::current_exe().context("finding this program, to start its worker")?,
         };
-        let arguments = config.worker_arguments();
-        let (redis_url, stop_timeout) = (redis.url.clone(), config.server.drain_timeout);
-        Ok(Self { queue, program, arguments, redis_url, socket, stop_timeout })
+        let mut config = config.clone();
+        config.server.role = Role::Worker;
+        config.worker.parent_pipe = true;
+        let listen = socket.as_ref().map_or(MetricsListen::Nowhere, |socket| socket.listen());
+        config.metrics.metrics_listen = Some(listen);
+        let stop_timeout = config.server.drain_timeout;
+        Ok(Self { queue, program, config, _socket: socket, stop_timeout })
     }
 
     /// Starts workers, one after the other, until `stop`; the last one has time to release its
@@ -59,10 +67,11 @@ impl Supervisor {
         while !stop.is_cancelled() {
             let worker_id = format!("w-{:016x}", rand::random::<u64>());
             let began = Instant::now();
-            match self.spawn(&worker_id) {
+            match self.spawn(&worker_id).await {
                 Ok(child) => self.watch(child, &worker_id, &stop).await,
                 Err(error) => {
-                    tracing::error!(%error, program = %self.program.display(), "cannot start the worker")
+                    let program = self.program.display();
+                    tracing::error!(error = format!("{error:#}"), %program, "cannot start the worker")
                 }
             }
             if began.elapsed() >= STARTED_AFTER {
@@ -72,21 +81,25 @@ impl Supervisor {
         }
     }
 
-    fn spawn(&self, worker_id: &str) -> std::io::Result<Child> {
+    /// Starts a child. It gets its configuration as the first line of its standard input, because
+    /// other users can read command lines, and the Redis URL may contain a password.
+    async fn spawn(&self, worker_id: &str) -> anyhow::Result<Child> {
+        let mut config = self.config.clone();
+        config.worker.worker_id = Some(worker_id.to_owned());
+        let line = config.to_child().context("writing the worker's configuration")?;
         let mut command = Command::new(&self.program);
-        command.args(["serve", "--role=worker", "--parent-pipe"]);
-        command.arg(format!("--worker-id={worker_id}"));
-        // Given even if there is none: the child has the environment of this process.
-        let no_metrics = || "--metrics-listen=none".to_owned();
-        command.arg(self.socket.as_ref().map_or_else(no_metrics, |socket| socket.flag()));
-        command.args(self.arguments.iter().map(|(flag, value)| format!("{flag}={value}")));
-        // The URL may contain a password, and command lines are public.
-        command.env("FRAMEWAY_REDIS_URL", self.redis_url.secret());
+        // The child does not use the id: it is there for people who list processes.
+        command.args([SUBCOMMAND, worker_id]);
         command.stdin(Stdio::piped()).kill_on_drop(true);
         // The child has a process group of its own, so that a signal from the terminal reaches only
         // the parent, which then lets the child finish.
         command.process_group(0);
-        command.spawn()
+        let mut child = command.spawn()?;
+        if let Some(stdin) = &mut child.stdin {
+            let sent = stdin.write_all(format!("{line}\n").as_bytes()).await;
+            sent.context("sending the worker its configuration")?;
+        }
+        Ok(child)
     }
 
     async fn watch(&self, mut child: Child, worker_id: &str, stop: &CancellationToken) {
@@ -110,6 +123,18 @@ impl Supervisor {
             tracing::warn!(worker_id, %error, "cannot release the leases of the exited worker; they expire by themselves");
         }
     }
+}
+
+/// Reads the configuration that [`Supervisor`] sends to its child.
+///
+/// # Errors
+/// Standard input does not begin with a configuration of this version of the program.
+pub(crate) fn configuration_from_parent() -> anyhow::Result<Config> {
+    let mut line = String::new();
+    let mut input = std::io::stdin().lock().take(MAX_CONFIGURATION_BYTES);
+    input.read_line(&mut line).context("reading the configuration from standard input")?;
+    Config::from_parent(&line)
+        .context("standard input has no configuration; only `frameway serve` starts this command")
 }
 
 /// Returns a token that is cancelled when standard input ends, because the parent process, which

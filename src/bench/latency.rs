@@ -52,7 +52,7 @@ pub(super) async fn run(args: LatencyArgs) -> Result<(), Failure> {
         in_flight: IN_FLIGHT,
         seconds: common.seconds(),
         output: pb::OutputPolicy {
-            quality: Some(QUALITY.into()),
+            quality: common.quality(QUALITY),
             reencode_mode: reencode.to_pb().into(),
             ..Default::default()
         },

@@ -66,6 +66,8 @@ pub(super) struct Measured {
     pub(super) seconds: f64,
     /// The submitted bytes of those frames.
     pub(super) bytes: u64,
+    /// The bytes of the pictures that the subscriber received with those frames.
+    pub(super) delivered_bytes: u64,
     /// The number of those frames that were not encoded.
     pub(super) passed_through: u64,
     /// The latencies from camera to subscriber.
@@ -161,6 +163,7 @@ struct State {
     measuring: bool,
     frames: u64,
     bytes: u64,
+    delivered_bytes: u64,
     passed_through: u64,
     latency: Latency,
     refused: Option<String>,
@@ -188,6 +191,7 @@ async fn flow(server: &Server, load: &Load, prefix: &str, streams: &[String]) ->
         measuring: false,
         frames: 0,
         bytes: 0,
+        delivered_bytes: 0,
         passed_through: 0,
         latency: Latency::new(),
         refused: None,
@@ -265,6 +269,7 @@ async fn flow(server: &Server, load: &Load, prefix: &str, streams: &[String]) ->
         frames: state.frames,
         seconds,
         bytes: state.bytes,
+        delivered_bytes: state.delivered_bytes,
         passed_through: state.passed_through,
         latency: std::mem::replace(&mut state.latency, Latency::new()),
         cpu,
@@ -431,6 +436,7 @@ fn record_delivery(tally: &Tally, frame: pb::ProcessedFrame) {
     }
     let passed_through = frame.reencode_outcome() != pb::ReencodeOutcome::Reencoded;
     let source_bytes = frame.source.as_ref().map_or(0, |source| source.size_bytes);
+    let delivered_bytes: u64 = frame.pictures.iter().map(|picture| picture.size_bytes).sum();
     if !state.measuring && !state.seen.contains(&frame.stream_id) {
         state.seen.insert(frame.stream_id.clone());
     }
@@ -438,6 +444,7 @@ fn record_delivery(tally: &Tally, frame: pb::ProcessedFrame) {
     if state.measuring {
         state.frames += 1;
         state.bytes += source_bytes;
+        state.delivered_bytes += delivered_bytes;
         state.passed_through += u64::from(passed_through);
         state.latency.record(sent.map(|sent| now - sent));
     }

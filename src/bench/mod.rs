@@ -97,6 +97,11 @@ struct CommonArgs {
     #[arg(long, value_name = "FILE")]
     access_file: Option<String>,
 
+    /// Configuration file of the server, for example one that names a preset. Streams that this
+    /// benchmark registers then have the server's default quality.
+    #[arg(long, value_name = "FILE")]
+    server_config: Option<String>,
+
     /// Duration of the measurement, after a short warm-up.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
@@ -120,6 +125,16 @@ struct CommonArgs {
 impl CommonArgs {
     fn seconds(&self) -> Duration {
         Duration::from_secs(self.seconds.into())
+    }
+
+    /// Returns the flags of the server's configuration file.
+    fn server_config(&self) -> Vec<&str> {
+        self.server_config.iter().flat_map(|file| ["--config", file]).collect()
+    }
+
+    /// Returns the quality to ask for: `None` if the server's default applies.
+    fn quality(&self, quality: u8) -> Option<u32> {
+        self.server_config.is_none().then_some(quality.into())
     }
 
     /// Returns the flags of the server's TLS and authentication.

@@ -41,7 +41,7 @@ pub(super) struct PipelineArgs {
     #[arg(long, value_enum, default_value = "always")]
     reencode: Reencode,
 
-    /// JPEG quality of the output.
+    /// JPEG quality of the output, unless --server-config says it.
     #[arg(long, value_name = "QUALITY", default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
     quality: u8,
 }
@@ -57,7 +57,7 @@ pub(super) async fn run(args: PipelineArgs) -> Result<(), Failure> {
         in_flight: in_flight as usize,
         seconds: common.seconds(),
         output: pb::OutputPolicy {
-            quality: Some(quality.into()),
+            quality: common.quality(quality),
             reencode_mode: reencode.to_pb().into(),
             ..Default::default()
         },
@@ -133,6 +133,11 @@ fn report(measured: &Measured, ceiling: Ceiling, held: &Held, reencode: Reencode
         .number("cpu_ms_clients", measured.cpu.clients / frames, "the part of cameras and subscriber")
         .number("peak_rss_mb", measured.peak_rss_mb, "maximum memory of server and worker, MiB")
         .number("memory_bound_mb", held.memory_bound_mb(), "64 MB, 1.2 x the bytes held, 64 kB per stream")
+        .number(
+            "delivered_kb_per_frame",
+            measured.delivered_bytes as f64 / 1e3 / frames,
+            "thousand bytes of the pictures that the subscriber received",
+        )
         .number("p50_ms", measured.latency.ms(0.5), "from camera to subscriber, under this load")
         .figure("frames", measured.frames, "frames delivered during the measurement")
         .figure("passed_through", measured.passed_through, "frames that were passed on without being encoded")

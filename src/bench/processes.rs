@@ -98,11 +98,13 @@ impl Server {
         };
         let role = if workers.is_some() { "api" } else { "all" };
         let mut arguments = vec!["serve", "--role", role];
+        arguments.extend(common.server_config());
         arguments.extend(common.server_security());
         let mut server = Self::spawn(Program::Frameway, &arguments, redis_url, redis).await?;
         server.security = Some(common.security.clone());
         for _ in 0..workers.unwrap_or(0) {
-            server.children.push(spawn(Program::Frameway, &["serve", "--role", "worker"], redis_url)?);
+            let arguments = [&["serve", "--role", "worker"][..], &common.server_config()].concat();
+            server.children.push(spawn(Program::Frameway, &arguments, redis_url)?);
         }
         server.wait_for_workers(workers.map(|count| count as usize)).await?;
         Ok(server)

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod completions;
+mod config;
 mod connect;
 mod dead_letters;
 mod doctor;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::console::{self, Failure};
-use crate::demo;
+use crate::{app, demo};
 
 pub(crate) use streams::Reencode;
 
@@ -53,12 +54,15 @@ enum Command {
     Info(Box<info::InfoArgs>),
     Top(Box<top::TopArgs>),
     Doctor(Box<doctor::DoctorArgs>),
+    Config(Box<config::ConfigArgs>),
     Keys(keys::KeysArgs),
     Health(Box<health::HealthArgs>),
     #[command(hide = true)]
     MetricsReference(metrics_reference::MetricsReferenceArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    #[command(name = app::WORKER_SUBCOMMAND, hide = true)]
+    SupervisedWorker(serve::SupervisedWorkerArgs),
 }
 
 impl Command {
@@ -75,11 +79,13 @@ impl Command {
             Self::Info(args) => info::run(*args).await,
             Self::Top(args) => top::run(*args).await,
             Self::Doctor(args) => doctor::run(*args).await,
+            Self::Config(args) => config::run(*args).await,
             Self::Keys(args) => keys::run(args),
             Self::Health(args) => health::run(*args).await,
             Self::MetricsReference(args) => metrics_reference::run(args),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args),
+            Self::SupervisedWorker(args) => serve::run_supervised_worker(args).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `frameway serve`.
 
 use crate::app;
-use crate::config::{Args, Config, Role};
+use crate::config::{Given, Role};
 use crate::console::Failure;
 use crate::shutdown;
 
@@ -11,6 +11,9 @@ use crate::shutdown;
 /// be installed, but frames are lost when it stops. With --redis-url, frames are kept in Redis,
 /// shared by any number of servers and workers.
 ///
+/// Every flag can also be an environment variable, or a key in the file of --config. A flag
+/// overrides the variable, and the variable the file. See `frameway config --help`.
+///
 /// Ctrl-C (or SIGTERM) drains: streams end with their cursors, and workers finish their frames or
 /// give them back. A second Ctrl-C stops the server at once.
 #[derive(Debug, clap::Args)]
@@ -18,51 +21,25 @@ use crate::shutdown;
 Examples:
   frameway serve
   frameway serve --auto-register --memory-budget 4GiB
+  frameway serve --config frameway.toml
   frameway serve --redis-url redis://localhost:6379/0
   frameway serve --listen :7400 --tls-cert server.pem --tls-key server.key --access-file access.toml
   frameway serve --role api --redis-url redis://redis:6379
   frameway serve --role worker --redis-url redis://redis:6379")]
 pub(super) struct ServeArgs {
     #[command(flatten)]
-    config: Args,
-
-    /// Check the configuration, and whether the TLS files, the access file and Redis can be used,
-    /// print the settings in force, and exit.
-    #[arg(long)]
-    check: bool,
+    given: Given,
 }
 
-/// Contacts the configured backend without changing anything there.
-async fn check_backend(config: &Config) -> Result<(), Failure> {
-    match app::check_backend(&config.queue).await {
-        Ok(None) => Ok(()),
-        Ok(Some(found)) => {
-            println!("found = {found}");
-            Ok(())
-        }
-        Err(error) => {
-            let retryable = error.is_retryable();
-            let error =
-                anyhow::Error::from(error).context(format!("using Redis at {}", config.queue.backend));
-            // A retryable error may pass by itself. Any other error needs other settings, so it is
-            // a usage failure.
-            Err(if retryable { Failure::Failed(error) } else { Failure::Usage(error) })
-        }
-    }
+/// Runs the worker of a server that supervises it. The configuration is on standard input.
+#[derive(Debug, clap::Args)]
+pub(super) struct SupervisedWorkerArgs {
+    /// Id of the worker, for people who list processes.
+    id: String,
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
-    let ServeArgs { config, check } = args;
-    let config = Config::try_from(config).map_err(|error| Failure::Usage(error.into()))?;
-    if check {
-        print!("{config}");
-        for check in [app::check_tls, app::check_access] {
-            if let Some(found) = check(&config).map_err(Failure::Usage)? {
-                println!("found = {found}");
-            }
-        }
-        return check_backend(&config).await;
-    }
+    let config = args.given.load().map_err(|problems| Failure::Usage(problems.into()))?.config;
     config.log.init().map_err(|error| Failure::Usage(error.into()))?;
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     match config.server.role {
@@ -73,4 +50,13 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         }
         Role::Worker => app::run_worker(config, stop).await.map_err(Failure::Failed),
     }
+}
+
+/// Runs the worker of a server that supervises it.
+pub(super) async fn run_supervised_worker(args: SupervisedWorkerArgs) -> Result<(), Failure> {
+    let SupervisedWorkerArgs { id: _ } = args;
+    let config = app::configuration_from_parent().map_err(Failure::Usage)?;
+    config.log.init().map_err(|error| Failure::Usage(error.into()))?;
+    let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
+    app::run_worker(config, stop).await.map_err(Failure::Failed)
 }

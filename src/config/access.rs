@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::Listen;
 use crate::domain::ValidationError;
 
 /// The access of callers.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Access")]
 pub struct AccessArgs {
     /// File that says who may call and what each caller may do (see `frameway keys --help` and

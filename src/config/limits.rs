@@ -1,4 +1,5 @@
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::ByteSize;
 use crate::domain::ValidationError;
@@ -19,15 +20,18 @@ pub struct LimitArgs {
     pub max_message_bytes: ByteSize,
 
     /// Maximum frames in one batch.
-    #[arg(long, env = "FRAMEWAY_MAX_BATCH_FRAMES", value_name = "N", default_value_t = limits::MAX_BATCH_FRAMES)]
+    #[arg(long, env = "FRAMEWAY_MAX_BATCH_FRAMES", value_name = "N", default_value_t = limits::MAX_BATCH_FRAMES,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub max_batch_frames: usize,
 
     /// Maximum pixels of a picture.
-    #[arg(long, env = "FRAMEWAY_MAX_PIXELS", value_name = "N", default_value_t = limits::MAX_PIXELS)]
+    #[arg(long, env = "FRAMEWAY_MAX_PIXELS", value_name = "N", default_value_t = limits::MAX_PIXELS,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
     pub max_pixels: u64,
 
     /// Maximum width and height of a picture in pixels.
-    #[arg(long, env = "FRAMEWAY_MAX_SIDE", value_name = "N", default_value_t = limits::MAX_SIDE)]
+    #[arg(long, env = "FRAMEWAY_MAX_SIDE", value_name = "N", default_value_t = limits::MAX_SIDE,
+          value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub max_side: u32,
 }
 
@@ -47,9 +51,6 @@ impl LimitArgs {
         };
         within("--max-picture-bytes", picture, 1024, HIGHEST_MESSAGE_BYTES)?;
         within("--max-message-bytes", message, picture, HIGHEST_MESSAGE_BYTES)?;
-        within("--max-batch-frames", self.max_batch_frames as u64, 1, 10_000)?;
-        within("--max-pixels", self.max_pixels, 1, 1 << 32)?;
-        within("--max-side", u64::from(self.max_side), 1, 65_535)?;
         Ok(RequestLimits {
             max_picture_bytes: picture as usize,
             max_message_bytes: message as usize,

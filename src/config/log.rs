@@ -2,13 +2,14 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
 use super::log_filter;
 use crate::domain::ValidationError;
 
 /// The format of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum LogFormat {
     /// One line of text per event.
     Text,
@@ -17,7 +18,7 @@ pub enum LogFormat {
 }
 
 /// The log, which is written to standard error.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
     /// Format of log lines.
@@ -35,13 +36,20 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
+    pub(super) fn check(self) -> Result<Self, ValidationError> {
+        self.filter().map(|_filter| self)
+    }
+
+    fn filter(&self) -> Result<EnvFilter, ValidationError> {
+        EnvFilter::try_new(&self.log).map_err(|error| ValidationError::new("--log", error.to_string()))
+    }
+
     /// Starts logging for this process. Does nothing if it is started already.
     ///
     /// # Errors
     /// The filter does not parse.
     pub fn init(&self) -> Result<(), ValidationError> {
-        let filter = EnvFilter::try_new(&self.log)
-            .map_err(|error| ValidationError::new("--log", error.to_string()))?;
+        let filter = self.filter()?;
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)
@@ -62,11 +70,5 @@ impl LogArgs {
             LogFormat::Json => start!(builder.json().flatten_event(true)),
         }
         Ok(())
-    }
-
-    /// Returns the flags that give another process the same filter file.
-    pub(super) fn arguments(&self) -> Vec<(&'static str, String)> {
-        let file = self.log_filter_file.iter();
-        file.map(|file| ("--log-filter-file", file.display().to_string())).collect()
     }
 }

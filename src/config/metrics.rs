@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::Listen;
 
@@ -9,7 +10,7 @@ use super::Listen;
 const DEFAULT_PORT: u16 = 7401;
 
 /// The metrics.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Metrics")]
 pub struct MetricsArgs {
     /// Address on which /metrics is served, for Prometheus; `none` serves no metrics. Default:
@@ -26,7 +27,7 @@ pub struct MetricsArgs {
 }
 
 /// The value of `--metrics-listen`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MetricsListen {
     /// No metrics are served.
     Nowhere,

@@ -1,33 +1,53 @@
-//! Flags and environment, checked and merged into one [`Config`].
+//! The configuration of a server: flags, environment, files and presets, checked and merged into one
+//! [`Config`].
 //!
-//! Every flag has an environment variable of its name: `--listen` is `FRAMEWAY_LISTEN`. A flag
-//! overrides its variable.
+//! Every setting is a flag that [`Args`] defines: its name, help, default and range. All other names
+//! follow from the flag. `--max-side` is the variable `FRAMEWAY_MAX_SIDE`, and the key `max_side` in
+//! the table of the file that is named after the flag's help heading. So a new flag can be set
+//! everywhere.
 
 mod access;
+mod bounded;
+mod file;
+mod layers;
 mod limits;
 mod listen;
 mod log;
 mod log_filter;
 mod metrics;
+mod preset;
+mod problem;
 mod queue;
 mod redis_args;
+mod reference;
 mod server;
+mod settings;
 mod size;
+mod streams;
 mod tls;
 mod traces;
 mod worker;
 
-use std::fmt;
+use clap::FromArgMatches as _;
+use serde::{Deserialize, Serialize};
 
 pub use access::AccessArgs;
+pub(crate) use layers::Effective;
+pub use layers::{Given, Loaded, Source};
 pub use limits::LimitArgs;
 pub use listen::Listen;
 pub use log::{LogArgs, LogFormat};
 pub use metrics::{MetricsArgs, MetricsListen};
+pub use preset::Preset;
+pub(crate) use problem::nearest;
+pub use problem::{Problem, Problems};
 pub use queue::{Backend, QueueArgs, QueueConfig};
 pub use redis_args::{RedisArgs, RedisSettings};
+pub(crate) use reference::{page, template, toml_value};
 pub use server::{Role, ServerArgs};
+pub(crate) use settings::Setting;
 pub use size::ByteSize;
+pub use streams::{StreamArgs, ThumbnailSide};
 pub use tls::{TlsArgs, TlsSettings};
 pub use traces::TraceArgs;
 pub use worker::WorkerArgs;
@@ -54,6 +74,9 @@ pub struct Args {
     /// The worker.
     #[command(flatten)]
     pub worker: WorkerArgs,
+    /// The defaults of streams.
+    #[command(flatten)]
+    pub streams: StreamArgs,
     /// The limits of a request.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -68,8 +91,9 @@ pub struct Args {
     pub traces: TraceArgs,
 }
 
-/// A checked configuration.
-#[derive(Debug, Clone)]
+/// A checked configuration. The process of a worker gets it from the server that starts it
+/// ([`Config::to_child`]).
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Config {
     /// The flags of the server.
     pub server: ServerArgs,
@@ -81,6 +105,8 @@ pub struct Config {
     pub queue: QueueConfig,
     /// The flags of the worker.
     pub worker: WorkerArgs,
+    /// The defaults of streams.
+    pub streams: StreamArgs,
     /// The limits of a request.
     pub limits: RequestLimits,
     /// The metrics.
@@ -92,178 +118,128 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the flags that give a worker process this configuration, except for the Redis URL,
-    /// which may be secret.
-    #[must_use]
-    pub fn worker_arguments(&self) -> Vec<(String, String)> {
-        // The supervisor says where its worker serves metrics.
-        let Self { server, tls: _, access: _, queue, worker, limits, metrics: _, log, traces } = self;
-        let log_format = match log.log_format {
-            LogFormat::Text => "text",
-            LogFormat::Json => "json",
+    /// Checks whether settings fit together.
+    ///
+    /// # Errors
+    /// Returns at least one error for each part of the configuration that cannot be used.
+    pub fn check(args: Args) -> Result<Self, Vec<ValidationError>> {
+        let Args { server, tls, access, queue, worker, streams, limits, metrics, log, traces } = args;
+        let mut errors = Vec::new();
+        let max_picture_bytes = limits.max_picture_bytes.0;
+        let limits = keep(limits.check(), &mut errors);
+        let queue = keep(queue.check(max_picture_bytes), &mut errors);
+        let rule = match (server.role, queue.as_ref().map(|queue| &queue.backend)) {
+            (Role::Worker, Some(Backend::Memory)) => {
+                Some("worker needs --redis-url: no other process can reach the embedded queue of a server")
+            }
+            (Role::Api, Some(Backend::Memory)) => {
+                Some("api needs --redis-url: no worker can reach the embedded queue of this process")
+            }
+            (Role::All, _) | (_, Some(Backend::Redis(_)) | None) => None,
         };
-        let redis = match &queue.backend {
-            Backend::Memory => Vec::new(),
-            Backend::Redis(redis) => redis.arguments(),
+        errors.extend(rule.map(|rule| ValidationError::new("--role", rule)));
+        let server = keep(server.check(), &mut errors);
+        let (tls, access) = match &server {
+            Some(ServerArgs { role: Role::All | Role::Api, listen, .. }) => {
+                let tls = keep(tls.check(listen), &mut errors);
+                let has_tls = !matches!(tls, Some(None));
+                (tls, keep(access.check(listen, has_tls), &mut errors))
+            }
+            // A worker does not listen. The flags may be in an environment that it shares with a
+            // server.
+            Some(_) | None => (Some(None), Some(access)),
         };
+        let worker = keep(worker.check(), &mut errors);
+        let log = keep(log.check(), &mut errors);
+        let traces = keep(traces.check(), &mut errors);
+        let checked = (server, access, tls, queue, worker, limits, (log, traces));
+        let (
+            Some(server),
+            Some(access),
+            Some(tls),
+            Some(queue),
+            Some(worker),
+            Some(limits),
+            (Some(log), Some(traces)),
+        ) = checked
+        else {
+            return Err(errors);
+        };
+        match errors.is_empty() {
+            true => Ok(Self { server, access, tls, queue, worker, streams, limits, metrics, log, traces }),
+            false => Err(errors),
+        }
+    }
+
+    /// Returns the values of settings whose defaults depend on the machine or on other settings, by
+    /// their keys.
+    fn computed(&self) -> [(&'static str, String); 3] {
         [
-            (
-                "--drain-timeout",
-                humantime::format_duration(server.drain_timeout).to_string().replace(' ', ""),
-            ),
-            ("--partitions", queue.partitions.count().to_string()),
-            ("--memory-budget", queue.memory_budget.to_string()),
-            ("--max-streams", queue.max_streams.to_string()),
-            ("--worker-threads", worker.threads().to_string()),
-            ("--lease-term", humantime::format_duration(worker.lease_term).to_string().replace(' ', "")),
-            ("--max-picture-bytes", limits.max_picture_bytes.to_string()),
-            ("--max-message-bytes", limits.max_message_bytes.to_string()),
-            ("--max-pixels", limits.max_pixels.to_string()),
-            ("--max-side", limits.max_side.to_string()),
-            ("--log-format", log_format.to_owned()),
-            ("--log", log.log.clone()),
+            ("max_connections_per_address", self.server.max_connections_per_address().to_string()),
+            ("rendition_threads", self.server.rendition_threads().to_string()),
+            ("worker_threads", self.worker.threads().to_string()),
         ]
-        .into_iter()
-        .chain(redis)
-        .chain(traces.arguments())
-        .chain(log.arguments())
-        .map(|(flag, value)| (flag.to_owned(), value))
-        .collect()
+    }
+
+    /// Returns this configuration as one line of text for a process that this one starts. The text
+    /// contains secrets.
+    ///
+    /// # Errors
+    /// Fails if a path is not UTF-8.
+    pub fn to_child(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// Reads the line of [`Config::to_child`].
+    ///
+    /// # Errors
+    /// Fails if another version of the program wrote the line.
+    pub fn from_parent(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
     }
 }
 
-impl TryFrom<Args> for Config {
-    type Error = ValidationError;
-
-    fn try_from(args: Args) -> Result<Self, ValidationError> {
-        let Args { server, tls, access, queue, worker, limits, metrics, log, traces } = args;
-        let traces = traces.check()?;
-        let limits = limits.check()?;
-        let queue = queue.check(limits.max_picture_bytes as u64)?;
-        let rule = match (server.role, &queue.backend) {
-            (Role::Worker, Backend::Memory) => {
-                Some("worker needs --redis-url: no other process can reach the embedded queue of a server")
-            }
-            (Role::Api, Backend::Memory) => {
-                Some("api needs --redis-url: no worker can reach the embedded queue of this process")
-            }
-            (Role::All, _) | (_, Backend::Redis(_)) => None,
-        };
-        if let Some(rule) = rule {
-            return Err(ValidationError::new("--role", rule));
-        }
-        let server = server.check()?;
-        let (tls, access) = match server.role {
-            Role::All | Role::Api => {
-                let tls = tls.check(&server.listen)?;
-                let access = access.check(&server.listen, tls.is_some())?;
-                (tls, access)
-            }
-            // It does not listen. The flags may be in an environment that it shares with a server.
-            Role::Worker => (None, access),
-        };
-        Ok(Self { server, tls, access, queue, worker: worker.check()?, limits, metrics, log, traces })
-    }
+/// Returns the value, or keeps its error.
+fn keep<T>(result: Result<T, ValidationError>, errors: &mut Vec<ValidationError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
 }
 
 impl Default for Config {
     /// Returns the configuration of `frameway serve` without flags and environment.
     fn default() -> Self {
-        #[derive(clap::Parser)]
-        struct Defaults {
-            #[command(flatten)]
-            args: Args,
-        }
-        let bare = <Defaults as clap::CommandFactory>::command().mut_args(|arg| arg.env(None));
-        bare.try_get_matches_from(["frameway"])
-            .and_then(|matches| <Defaults as clap::FromArgMatches>::from_arg_matches(&matches))
+        settings::command()
+            .try_get_matches_from([""; 0])
+            .and_then(|matches| Args::from_arg_matches(&matches))
             .ok()
-            .and_then(|defaults| Self::try_from(defaults.args).ok())
+            .and_then(|args| Self::check(args).ok())
             .expect("defaults are checked by a test")
-    }
-}
-
-/// Writes one `name = value` per line, for `--check`. A password in the Redis URL is not shown.
-impl fmt::Display for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server, tls, access, queue, worker, limits, metrics, log, traces } = self;
-        writeln!(f, "listen = {}", server.listen)?;
-        match tls {
-            Some(tls) => write!(f, "{tls}")?,
-            None => writeln!(f, "tls_cert = none")?,
-        }
-        let file = access.access_file.as_ref().map(|file| file.display().to_string());
-        writeln!(f, "access_file = {}", file.unwrap_or_else(|| "none".to_owned()))?;
-        writeln!(f, "private_reflection = {}", access.private_reflection)?;
-        writeln!(f, "insecure = {}", access.insecure)?;
-        writeln!(f, "role = {:?}", server.role)?;
-        writeln!(f, "drain_timeout = {}", humantime::format_duration(server.drain_timeout))?;
-        writeln!(f, "max_connections = {}", server.max_connections)?;
-        writeln!(f, "max_connections_per_address = {}", server.max_connections_per_address())?;
-        writeln!(f, "handshake_timeout = {}", humantime::format_duration(server.handshake_timeout))?;
-        let age = server.max_connection_age.map(|age| humantime::format_duration(age).to_string());
-        writeln!(f, "max_connection_age = {}", age.unwrap_or_else(|| "none".to_owned()))?;
-        let grace = humantime::format_duration(server.max_connection_age_grace);
-        writeln!(f, "max_connection_age_grace = {grace}")?;
-        writeln!(f, "max_subscriptions = {}", server.max_subscriptions)?;
-        writeln!(f, "max_concurrent_submits = {}", server.max_concurrent_submits)?;
-        writeln!(f, "rendition_threads = {}", server.rendition_threads())?;
-        writeln!(f, "auto_register = {}", server.auto_register)?;
-        writeln!(f, "queue = {}", queue.backend)?;
-        if let Backend::Redis(redis) = &queue.backend {
-            for (flag, value) in redis.arguments() {
-                writeln!(f, "{} = {value}", flag.trim_start_matches('-').replace('-', "_"))?;
-            }
-        }
-        writeln!(f, "partitions = {}", queue.partitions.count())?;
-        writeln!(f, "work_budget_per_partition = {}", ByteSize(queue.budget.work_bytes))?;
-        writeln!(f, "output_budget_per_partition = {}", ByteSize(queue.budget.output_bytes))?;
-        writeln!(f, "max_streams = {}", queue.max_streams)?;
-        writeln!(f, "worker_threads = {}", worker.threads())?;
-        writeln!(f, "lease_term = {}", humantime::format_duration(worker.lease_term))?;
-        writeln!(f, "max_picture_bytes = {}", ByteSize(limits.max_picture_bytes as u64))?;
-        writeln!(f, "max_message_bytes = {}", ByteSize(limits.max_message_bytes as u64))?;
-        writeln!(f, "max_batch_frames = {}", limits.max_batch_frames)?;
-        writeln!(f, "max_pixels = {}", limits.max_pixels)?;
-        writeln!(f, "max_side = {}", limits.max_side)?;
-        let address = metrics.address(&server.listen).map(|address| address.to_string());
-        writeln!(f, "metrics_listen = {}", address.unwrap_or_else(|| "none".to_owned()))?;
-        writeln!(f, "metrics_per_stream = {}", metrics.metrics_per_stream)?;
-        if let Some(collector) = &traces.trace_collector {
-            writeln!(f, "trace_collector = {collector}")?;
-            writeln!(f, "trace_sample = {}", traces.trace_sample)?;
-        }
-        if let Some(file) = &log.log_filter_file {
-            writeln!(f, "log_filter_file = {}", file.display())?;
-        }
-        writeln!(f, "log = {} ({:?})", log.log, log.log_format)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::StreamPolicies;
 
-    #[derive(Debug, clap::Parser)]
-    struct Command {
-        #[command(flatten)]
-        args: Args,
+    fn args(flags: &[String]) -> Args {
+        let matches = settings::command().try_get_matches_from(flags);
+        matches.and_then(|matches| Args::from_arg_matches(&matches)).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn config(flags: &[&str]) -> Result<Config, ValidationError> {
-        let flags = ["frameway"].iter().chain(flags);
-        Config::try_from(<Command as clap::Parser>::parse_from(flags).args)
+    fn config(flags: &[&str]) -> Result<Config, Vec<ValidationError>> {
+        Config::check(args(&flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>()))
     }
 
     #[test]
     fn defaults_fit_together() {
         let config = Config::default();
         assert_eq!(config.limits, RequestLimits::default());
+        assert_eq!(config.streams.policies(), StreamPolicies::default());
         assert_eq!(config.queue.partitions.count(), 32);
         let budget = config.queue.budget;
         assert_eq!(budget.store_bytes, 2 << 30);
         assert!(budget.work_bytes < budget.store_bytes && budget.output_bytes < budget.store_bytes);
-        assert!(config.to_string().contains("queue = memory"));
+        assert_eq!(config.queue.backend, Backend::Memory);
     }
 
     #[test]
@@ -278,8 +254,7 @@ mod tests {
             (&["--role", "worker"], "--role"),
             (&["--role", "api"], "--role"),
             (&["--lease-term", "1ms"], "--lease-term"),
-            (&["--max-streams", "0"], "--max-streams"),
-            (&["--max-pixels", "0"], "--max-pixels"),
+            (&["--log", "=:="], "--log"),
             (&["--handshake-timeout", "0s"], "--handshake-timeout"),
             (&["--max-connection-age", "100ms"], "--max-connection-age"),
             (&["--trace-sample", "1.5"], "--trace-sample"),
@@ -287,33 +262,40 @@ mod tests {
             (&["--trace-collector", "localhost:4317"], "--trace-collector"),
             (&["--trace-collector", "http://"], "--trace-collector"),
         ] {
-            assert_eq!(config(flags).map_err(|e| e.field).err().as_deref(), Some(flag));
+            let errors = config(flags).unwrap_err();
+            assert_eq!(errors.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), [flag]);
         }
     }
 
     #[test]
+    fn every_part_reports_its_errors_at_once() {
+        let errors = config(&["--partitions=7", "--lease-term=1ms", "--log==:=", "--tls-key=k"]).unwrap_err();
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["--partitions", "--tls-key", "--lease-term", "--log"]);
+    }
+
+    #[test]
     fn a_worker_process_gets_the_same_configuration() {
-        let flags = [
-            "--drain-timeout",
-            "90s",
-            "--memory-budget",
-            "3GiB",
-            "--worker-threads",
-            "3",
-            "--lease-term",
-            "1500ms",
-            "--trace-collector",
-            "http://localhost:4317",
-            "--trace-sample",
-            "0.125",
-            "--log-filter-file",
-            "/run/filter",
-        ];
-        let parent = config(&flags).unwrap();
-        let arguments = parent.worker_arguments();
-        let arguments: Vec<String> =
-            arguments.iter().map(|(flag, value)| format!("{flag}={value}")).collect();
-        let child = config(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-        assert_eq!(child.to_string(), parent.to_string());
+        // Together, these set every field that can be set.
+        let set: Vec<String> = Setting::all()
+            .iter()
+            .filter(|setting| !["--role", "--redis-url", "--listen"].contains(&setting.flag().as_str()))
+            .flat_map(|setting| setting.words(&[setting.example().into()]))
+            .map(|word| word.into_string().expect("text"))
+            .chain(["--redis-url=rediss://host".to_owned()])
+            .collect();
+        let parent = Config::check(args(&set)).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let child = Config::from_parent(&parent.to_child().expect("text")).expect("the same version");
+        assert_eq!(format!("{child:?}"), format!("{parent:?}"));
+        let bare = Config::default();
+        let child = Config::from_parent(&bare.to_child().expect("text")).expect("the same version");
+        assert_eq!(format!("{child:?}"), format!("{bare:?}"));
+    }
+
+    #[test]
+    fn a_worker_process_gets_the_secrets_too() {
+        let parent = config(&["--redis-url=redis://me:secret@host"]).unwrap();
+        let child = Config::from_parent(&parent.to_child().expect("text")).expect("the same version");
+        assert_eq!(child.queue.backend, parent.queue.backend);
     }
 }

@@ -1,6 +1,8 @@
 use std::fmt;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use serde::{Deserialize, Serialize};
 
 use super::{ByteSize, RedisArgs, RedisSettings};
 use crate::domain::{Partitions, ValidationError, limits};
@@ -25,12 +27,13 @@ pub struct QueueArgs {
     pub memory_budget: ByteSize,
 
     /// Maximum number of registered streams.
-    #[arg(long, env = "FRAMEWAY_MAX_STREAMS", value_name = "N", default_value_t = limits::MAX_STREAMS)]
+    #[arg(long, env = "FRAMEWAY_MAX_STREAMS", value_name = "N", default_value_t = limits::MAX_STREAMS,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub max_streams: usize,
 }
 
 /// The place where frames are queued.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Backend {
     /// In the memory of this process.
     Memory,
@@ -48,7 +51,7 @@ impl fmt::Display for Backend {
 }
 
 /// The queue's configuration, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueueConfig {
     /// The place where frames are queued.
     pub backend: Backend,
@@ -66,9 +69,6 @@ impl QueueArgs {
     pub(super) fn check(self, max_picture_bytes: u64) -> Result<QueueConfig, ValidationError> {
         let partitions = Partitions::new(self.partitions)
             .map_err(|_| ValidationError::new("--partitions", "must be a power of two from 1 to 1024"))?;
-        if self.max_streams == 0 {
-            return Err(ValidationError::new("--max-streams", "must be at least 1"));
-        }
         let budget = Budget::share(self.memory_budget.0, partitions);
         if budget.work_bytes < max_picture_bytes {
             let needed = ByteSize((max_picture_bytes / 4 + 1) * 10 * u64::from(partitions.count()));

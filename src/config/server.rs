@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use super::Listen;
 use crate::domain::ValidationError;
@@ -18,7 +19,7 @@ const CALLS_BESIDE_SUBSCRIPTIONS: u32 = 1024;
 const CALLS_BESIDE_STREAMS: usize = 8192;
 
 /// The parts of Frameway that a process runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Role {
     /// The API and a worker. With Redis, the worker is a process of its own that is restarted when
     /// it exits.
@@ -30,7 +31,7 @@ pub enum Role {
 }
 
 /// The addresses and limits of the server.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
     /// Address to listen on, HTTP/2 in plaintext or over TLS (see --tls-cert): an address or name

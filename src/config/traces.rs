@@ -1,14 +1,15 @@
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::ValidationError;
 
 /// The traces of frames.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Traces")]
 pub struct TraceArgs {
     /// Send traces of frames to this OpenTelemetry collector: OTLP over gRPC, for example
     /// http://127.0.0.1:4317, or https:// with the certificates of the system. Unset: no traces.
-    #[arg(long, env = "FRAMEWAY_TRACE_COLLECTOR", value_name = "URL")]
+    #[arg(long, env = "FRAMEWAY_TRACE_COLLECTOR", value_name = "COLLECTOR")]
     pub trace_collector: Option<String>,
 
     /// Share of the frames to trace, 0 to 1, of those that were submitted without a traceparent. A
@@ -31,11 +32,5 @@ impl TraceArgs {
             return Err(ValidationError::new("--trace-collector", rule));
         }
         Ok(self)
-    }
-
-    /// Returns the flags that give another process the same traces.
-    pub(super) fn arguments(&self) -> Vec<(&'static str, String)> {
-        let Some(collector) = &self.trace_collector else { return Vec::new() };
-        vec![("--trace-collector", collector.clone()), ("--trace-sample", self.trace_sample.to_string())]
     }
 }

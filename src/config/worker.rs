@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{ValidationError, check_id};
 
 /// The settings of the worker.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Worker")]
 pub struct WorkerArgs {
     /// Threads that decode, measure and encode. Default: one per core.

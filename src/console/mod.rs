@@ -13,10 +13,10 @@ mod video;
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub(crate) use failure::{Failure, failure_while, refused};
-pub(crate) use security::SecurityArgs;
+pub(crate) use security::{SecurityArgs, VARIABLES};
 
 /// Parses the command line of the program `name` and runs it.
 pub(crate) fn run<P: Parser>(name: &str, command: impl AsyncFnOnce(P) -> Result<(), Failure>) -> ExitCode {
@@ -60,6 +60,23 @@ fn not_parsed(name: &str, error: &clap::Error) -> ExitCode {
     // The message may have several lines. An empty line separates it from usage and tips.
     let what: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
     let what = what.join(" ");
-    eprintln!("{name}: {} (see --help)", what.strip_prefix("error: ").unwrap_or(&what));
+    let origin = variable_of(error).map(|name| format!(" in the environment variable {name}"));
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    eprintln!("{name}: {what}{} (see --help)", origin.unwrap_or_default());
     ExitCode::from(2)
+}
+
+/// Returns the environment variable that has the invalid value of an error; `None` if a flag has it.
+fn variable_of(error: &clap::Error) -> Option<String> {
+    let is_of_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation);
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg).filter(|_| is_of_value) else {
+        return None;
+    };
+    let flag = flag.split([' ', '=']).next()?;
+    let is_given = |word: String| word.split('=').next() == Some(flag);
+    if std::env::args_os().any(|word| word.into_string().is_ok_and(is_given)) {
+        return None;
+    }
+    let name = format!("FRAMEWAY_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
+    std::env::var_os(&name).map(|_| name)
 }

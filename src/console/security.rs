@@ -12,6 +12,9 @@ use crate::client::{ConnectOptions, Credentials};
 /// the command lines of its processes.
 const API_KEY: &str = "FRAMEWAY_API_KEY";
 
+/// The variables that are read without being those of a flag. The last one is for tests.
+pub(crate) const VARIABLES: [&str; 2] = [API_KEY, "FRAMEWAY_TEST_CRASH"];
+
 /// The TLS and the credentials of a connection.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Security")]

@@ -2,6 +2,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::ValidationError;
 use super::limits::{MAX_ID_CHARS, MAX_SEQUENCE};
 
@@ -198,7 +200,8 @@ impl fmt::Display for PartitionId {
 }
 
 /// The number of partitions: a power of two up to 1,024.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
 pub struct Partitions(u16);
 
 impl Partitions {
@@ -236,6 +239,20 @@ impl Partitions {
     /// Iterates over all partitions, in order.
     pub fn all(self) -> impl ExactSizeIterator<Item = PartitionId> + Clone {
         (0..self.0).map(PartitionId)
+    }
+}
+
+impl TryFrom<u16> for Partitions {
+    type Error = ValidationError;
+
+    fn try_from(count: u16) -> Result<Self, ValidationError> {
+        Self::new(count)
+    }
+}
+
+impl From<Partitions> for u16 {
+    fn from(partitions: Partitions) -> Self {
+        partitions.0
     }
 }
 

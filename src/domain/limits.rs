@@ -1,6 +1,8 @@
 //! The limits of the contract, in one place. An operator may raise some of them: those are fields
 //! of [`RequestLimits`], with the constants here as their defaults.
 
+use serde::{Deserialize, Serialize};
+
 /// The maximum sequence. A double holds it exactly, so that every language can represent it.
 pub const MAX_SEQUENCE: u64 = (1 << 53) - 1;
 /// The maximum length in characters of the id of a stream, region, mask, publisher, consumer group
@@ -23,6 +25,8 @@ pub const MAX_RESUME_STREAMS: usize = 1_000;
 pub const MAX_PIXELS: u64 = 40_000_000;
 /// The maximum length of a picture's side, in pixels.
 pub const MAX_SIDE: u32 = 8192;
+/// The lengths that the longer side of a thumbnail may have, in pixels.
+pub const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
 /// The maximum attributes of a frame, and the maximum labels of a stream.
 pub const MAX_ATTRIBUTES: usize = 32;
 /// The maximum length of an attribute or label key, in bytes.
@@ -87,7 +91,7 @@ pub const MAX_REASON_BYTES: usize = 512;
 pub const MAX_SEQUENCES_AHEAD: u64 = 1_000_000;
 
 /// The limits of a request that are in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestLimits {
     /// The maximum size of a picture, encoded or raw, in bytes.
     pub max_picture_bytes: usize,

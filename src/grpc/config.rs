@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::domain::Partitions;
 use crate::domain::limits::RequestLimits;
+use crate::domain::{Partitions, StreamPolicies};
 use crate::queue::Budget;
 
 /// The configuration of the gRPC services.
@@ -25,6 +25,8 @@ pub(crate) struct GrpcConfig {
     pub(crate) private_reflection: bool,
     /// The time that a drain of the server waits for its calls.
     pub(crate) drain_timeout: Duration,
+    /// The policies of a stream without settings.
+    pub(crate) defaults: StreamPolicies,
     /// The maximum number of registered streams.
     pub(crate) max_streams: usize,
     /// The maximum number of streams that this server registers by their first frame; `None` if it

@@ -91,7 +91,7 @@ impl ServerInfo {
             durability_replicas: replicas,
             partition_count: self.config.partitions.count().into(),
             auto_registration: self.config.max_auto_registered_streams.is_some(),
-            defaults: Some(stats::defaults()),
+            defaults: Some(stats::defaults_to_pb(&self.config.defaults)),
             warnings,
             features: if self.config.authenticates { vec![AUTHENTICATION.to_owned()] } else { Vec::new() },
             cluster_id,

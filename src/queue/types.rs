@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     FrameHeader, OutputBody, OutputEntry, PartitionId, Partitions, PayloadKey, PayloadRef, Sequence,
@@ -141,7 +142,7 @@ const MAX_SHARES: u64 = 8;
 const MIN_PUBLISHERS: u64 = 16;
 
 /// The limits of a partition; the operations that add to it check them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// The maximum bytes of pictures that wait for a worker, per partition.
     pub work_bytes: u64,

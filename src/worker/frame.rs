@@ -62,7 +62,8 @@ pub(super) async fn process_frame(
         Ok(product) => published(item, lease_time, product, stream, attempt),
         Err(failure) => {
             let (stream_id, sequence) = (&item.stream_id, item.sequence);
-            let trace_id = shared.config.traces.id_for_log(&item.header, stream_id, sequence, item.receive_time);
+            let trace_id =
+                shared.config.traces.id_for_log(&item.header, stream_id, sequence, item.receive_time);
             tracing::info!(stream = %stream_id, %sequence, trace_id, reason = ?failure.reason, "frame failed");
             (tombstone(item, TombstoneKind::Failed(failure), attempt), None)
         }

@@ -221,8 +221,7 @@ async fn retention_trims_an_output_to_its_policy_however_far_it_exceeds_it() {
             items.into_iter().map(|item| relay(item, Arc::clone(&relayed)).finished).collect();
         assert_eq!(queue.finish(&lease, &done).await.unwrap(), [FinishResult::Published; 400]);
     }
-    let shared =
-        Worker::new(Arc::clone(&queue) as Arc<dyn Queue>, config("w")).unwrap().shared;
+    let shared = Worker::new(Arc::clone(&queue) as Arc<dyn Queue>, config("w")).unwrap().shared;
     for (max_frames, max_pictures, kept) in
         [(1_200, 1_200, 1_200), (1_199, 1_200, 1_199), (50, 1_200, 50), (50, 9, 9), (0, 9, 0)]
     {

@@ -68,7 +68,7 @@ fn every_server_of_the_compose_file_and_the_image_has_a_valid_configuration() {
             assert!(stderr(&refused).contains("set --tls-cert and --tls-key"), "{command:?}");
             command.push("--insecure".to_owned());
         }
-        command.push("--check".to_owned());
+        command.splice(0..1, ["config".to_owned(), "check".to_owned()]);
         let output = frameway(&command.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(output.status.success(), "{command:?}: {}", stderr(&output));
     }

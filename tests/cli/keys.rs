@@ -75,11 +75,11 @@ fn a_key_that_a_server_would_not_accept_is_not_created() {
     assert!(!folder.path().join("access.toml").exists());
     std::fs::write(file, "[half").expect("writes");
     assert_fails(&["keys", "list", "--access-file", file], 1, "access.toml");
-    for check in [&[][..], &["--check"]] {
-        let serve = ["serve", "--listen", "127.0.0.1:0", "--access-file", file];
-        assert_fails(&[&serve[..], check].concat(), 2, "access.toml: line 1: ");
+    for command in [&["serve"][..], &["config", "check"]] {
+        let flags = ["--listen", "127.0.0.1:0", "--access-file", file];
+        assert_fails(&[command, &flags].concat(), 2, "access.toml: line 1: ");
     }
     std::fs::write(file, "[principals.a]\n").expect("writes");
-    let output = frameway(&["serve", "--check", "--access-file", file]);
-    assert!(stdout(&output).contains("found = an access file with 1 principal\n"), "{}", stdout(&output));
+    let output = frameway(&["config", "check", "--access-file", file]);
+    assert!(stdout(&output).contains("found: an access file with 1 principal\n"), "{}", stdout(&output));
 }

@@ -7,6 +7,7 @@ mod clients;
 mod commands;
 mod completions;
 mod compose;
+mod config;
 mod doctor;
 mod frames;
 mod groups;
@@ -33,7 +34,7 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 14] = [
+const SUBCOMMANDS: [&str; 15] = [
     "demo",
     "serve",
     "submit",
@@ -45,11 +46,13 @@ const SUBCOMMANDS: [&str; 14] = [
     "info",
     "top",
     "doctor",
+    "config",
     "keys",
     "health",
     "completions",
 ];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
+const CONFIG_SUBCOMMANDS: [&str; 4] = ["show", "check", "reference", "template"];
 const GROUPS_SUBCOMMANDS: [&str; 6] = ["list", "create", "show", "update", "seek", "delete"];
 const STREAMS_SUBCOMMANDS: [&str; 6] = ["list", "register", "show", "update", "watch", "remove"];
 const QUEUES_SUBCOMMANDS: [&str; 5] = ["list", "pause", "resume", "drain", "purge"];
@@ -126,6 +129,11 @@ fn every_help_has_examples() {
         let output = frameway(&["streams", name, "--help"]);
         assert!(output.status.success(), "{name}");
         assert!(stdout(&output).contains("Examples:\n  frameway streams "), "{name}");
+    }
+    for name in CONFIG_SUBCOMMANDS {
+        let output = frameway(&["config", name, "--help"]);
+        assert!(output.status.success(), "{name}");
+        assert!(stdout(&output).contains("Examples:\n  frameway config "), "{name}");
     }
     for name in GROUPS_SUBCOMMANDS {
         let output = frameway(&["groups", name, "--help"]);

@@ -42,8 +42,7 @@ pub(crate) async fn a_returning_stream_keeps_every_frame_while_retention_runs(ba
     store.register_stream(&id(WITNESS), &witness).await.unwrap();
     register(&*store, "cam").await;
     let config = WorkerConfig { retention_interval: PASS, threads: 1, ..WorkerConfig::default() };
-    let (worker, stop) =
-        (Worker::new(Arc::clone(&store.queue), config).unwrap(), CancellationToken::new());
+    let (worker, stop) = (Worker::new(Arc::clone(&store.queue), config).unwrap(), CancellationToken::new());
     let worker = spawn(worker.run(stop.clone()));
 
     let (mut expected, mut seen) = (Vec::new(), 0);

@@ -56,15 +56,12 @@ fn a_port_in_use_is_reported_in_one_line() {
 
 #[test]
 fn the_configuration_can_be_checked() {
-    let output = run(&["serve", "--check"]);
+    let output = run(&["config", "check"]);
     assert_eq!(output.status.code(), Some(0));
-    // The configuration is shown also if Redis is away.
-    let output = run(&["serve", "--check", "--redis-url", "redis://me:secret@127.0.0.1:1/0"]);
+    let output = run(&["config", "check", "--redis-url", "redis://me:secret@127.0.0.1:1/0"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("secret"));
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("listen = 127.0.0.1:7400") && text.contains("partitions = 32"), "{text}");
-    assert!(!text.contains("secret"), "{text}");
+    let text = [output.stdout, output.stderr].concat();
+    assert!(!String::from_utf8_lossy(&text).contains("secret"));
 }
 
 fn wait_for_file(file: &Path, child: &mut Child) -> String {

@@ -65,7 +65,7 @@ fn frameway(arguments: &[&str]) -> Command {
 }
 
 fn check(url: &str, flags: &[&str]) -> Output {
-    let arguments = [&["serve", "--check", "--redis-url", url][..], flags].concat();
+    let arguments = [&["config", "check", "--redis-url", url][..], flags].concat();
     let output = frameway(&arguments).output().expect("the program runs");
     let text = [&output.stdout[..], &output.stderr].concat();
     assert!(!String::from_utf8_lossy(&text).contains(PASSWORD), "the output has no password");
@@ -204,10 +204,8 @@ fn pictures_pass_through_tls_with_a_client_certificate_and_a_password_that_chang
         ours.iter().all(|line| line.contains(&local) || line.contains(&local.replace("127.0.0.1", "[::1]"))),
         "{clients}"
     );
-    // The worker has the name of the password's file, and not the password.
     let worker = server.worker();
-    assert!(worker.contains("--role=worker") && worker.contains(text(&password)), "{worker}");
-    assert!(!worker.contains(PASSWORD), "{worker}");
+    assert!(worker.contains("supervised-worker") && !worker.contains(PASSWORD), "{worker}");
     // The password changes while the server runs.
     let other = "another-password-of-the-tests";
     redis.cli(&["ACL", "SETUSER", "frameway", "resetpass", &format!(">{other}")]);

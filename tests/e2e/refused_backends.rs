@@ -7,7 +7,7 @@ use crate::common::redis::{RedisServer, Setup};
 
 fn check(url: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_frameway"));
-    command.args(["serve", "--check", "--redis-url", url]).stdin(Stdio::null());
+    command.args(["config", "check", "--redis-url", url]).stdin(Stdio::null());
     // The environment of the developer must not apply.
     for (variable, _) in std::env::vars().filter(|(variable, _)| variable.starts_with("FRAMEWAY_")) {
         command.env_remove(variable);

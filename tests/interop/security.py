@@ -27,7 +27,7 @@ IN_FORCE_SECONDS = 15.0
 """The maximum time from a change of the access file to its effect, as the page promises."""
 PORTS = range(20_000, 32_000)
 """Ports that Linux gives to nobody who asks for any free one, so that one is still free for a second server."""
-START = re.compile(r"frameway serve (?!.*--check)")
+START = re.compile(r"frameway serve ")
 
 
 def run(document: pathlib.Path, program: pathlib.Path, grpcurl: pathlib.Path) -> Iterator[str]:
@@ -100,7 +100,7 @@ def use_tables(document: pathlib.Path, shell: Shell) -> None:
     (shell.folder / "detectors.jwt").write_text(signed(shell.folder, claims))
     with (shell.folder / "access.toml").open("a") as file:
         file.write("\n".join(["", *tables]))
-    code, said = shell.run("frameway serve --check --tls-cert server.pem --tls-key server.key --access-file access.toml")
+    code, said = shell.run("frameway config check --tls-cert server.pem --tls-key server.key --access-file access.toml")
     assert code == 0, said
 
     def call() -> str:

@@ -58,9 +58,9 @@ impl WorkerSocket {
         self.folder.join("metrics.sock")
     }
 
-    /// Returns the flag that makes a worker listen on the socket.
-    pub(crate) fn flag(&self) -> String {
-        format!("--metrics-listen=unix:{}", self.path().display())
+    /// Returns the setting that makes a worker listen on the socket.
+    pub(crate) fn listen(&self) -> MetricsListen {
+        MetricsListen::At(Listen::Unix(self.path()))
     }
 
     /// Removes the folder of the socket on which this worker served its metrics. The server that

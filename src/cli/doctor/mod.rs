@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use self::finding::{Finding, Level, Report, Section};
 use self::machine::Machine;
-use crate::config::{Args, Backend, Config, Role};
+use crate::config::{Backend, Config, Given, Role};
 use crate::console::Failure;
 use crate::console::output::{print, print_json};
 
@@ -27,7 +27,7 @@ const FILES_LIMIT: Duration = Duration::from_secs(5);
 /// Examine the machine, Redis and the files that a server with these settings would use, and say
 /// what to change.
 ///
-/// Takes the flags and the environment of `frameway serve`. Changes nothing, needs no running
+/// Takes the settings of `frameway serve`: flags, environment, --config and --preset. Changes nothing, needs no running
 /// server, and may run beside one.
 ///
 /// Exit codes: 0 if there is no error (with --strict: and no warning), 1 if there is one, 2 if the
@@ -41,7 +41,7 @@ Examples:
   frameway doctor --json | jq '.sections[].findings[] | select(.level == \"error\")'")]
 pub(super) struct DoctorArgs {
     #[command(flatten)]
-    config: Args,
+    given: Given,
 
     /// Exit with 1 if there is a warning, too.
     #[arg(long)]
@@ -54,8 +54,8 @@ pub(super) struct DoctorArgs {
 
 /// Examines everything and prints the report.
 pub(super) async fn run(args: DoctorArgs) -> Result<(), Failure> {
-    let DoctorArgs { config, strict, json } = args;
-    let config = Config::try_from(config).map_err(|error| Failure::Usage(error.into()))?;
+    let DoctorArgs { given, strict, json } = args;
+    let config = given.load().map_err(|problems| Failure::Usage(problems.into()))?.config;
     let report = examine(&config).await;
     if json {
         print_json(&report.as_json());

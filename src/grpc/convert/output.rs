@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use super::policy::bounded;
 use super::{known, polygon};
-use crate::domain::limits::{MAX_PRIVACY_MASKS, MAX_SEQUENCE, MAX_SIDE};
+use crate::domain::limits::{MAX_PRIVACY_MASKS, MAX_SEQUENCE, MAX_SIDE, THUMBNAIL_SIZES};
 use crate::domain::{
     AdaptiveSettings, ChromaSubsampling, EncodedFormat, OutputPolicy, OutputSettings, PrivacyMask,
     ReencodeMode, Rendition, check_id,
@@ -10,7 +10,6 @@ use crate::domain::{
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
-const THUMBNAIL_SIZES: std::ops::RangeInclusive<u32> = 16..=1024;
 const MIN_BYTE_BUDGET: u32 = 1 << 10;
 const MAX_FRAME_BYTE_BUDGET: u32 = 16 << 20;
 const MIN_SCALE_PERCENT: u32 = 5;

@@ -1,9 +1,7 @@
 use std::time::Duration;
 
 use super::{output, policy, stream, time};
-use crate::domain::{
-    OutputPolicy, PartitionId, Partitions, QueuePolicy, RetentionPolicy, StreamRecord, Timestamp,
-};
+use crate::domain::{PartitionId, Partitions, StreamPolicies, StreamRecord, Timestamp};
 use crate::grpc::config::BackendKind;
 use crate::pb::v1 as pb;
 use crate::queue::{Budget, Durability, LeaseHolder, PartitionStats, QueueState, WorkerReport};
@@ -243,11 +241,11 @@ pub(crate) fn durability_to_pb(durability: Durability) -> pb::Durability {
 }
 
 /// Returns the policies of a stream without settings.
-pub(crate) fn defaults() -> pb::ServerDefaults {
+pub(crate) fn defaults_to_pb(defaults: &StreamPolicies) -> pb::ServerDefaults {
     pb::ServerDefaults {
-        retention: Some(policy::retention_to_pb(RetentionPolicy::default().into())),
-        output: Some(output::output_to_pb(OutputPolicy::default().into())),
-        queue: Some(policy::queue_to_pb(QueuePolicy::default().into())),
+        retention: Some(policy::retention_to_pb(defaults.retention.into())),
+        output: Some(output::output_to_pb(defaults.output.into())),
+        queue: Some(policy::queue_to_pb(defaults.queue.into())),
     }
 }
 

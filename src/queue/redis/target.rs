@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use redis::{ConnectionAddr, RedisError};
+use serde::{Deserialize, Serialize};
 
 use super::resp::explained;
 use super::tls;
@@ -13,7 +14,7 @@ use crate::queue::{Error, Result};
 
 /// The user that logs in to a Redis, and the files of its TLS. All files are read at every connect,
 /// so that they can be replaced while the program runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedisSecurity {
     /// The name of the user, unless the URL contains it. None = the user `default`.
     pub user: Option<String>,

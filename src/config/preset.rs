@@ -1,0 +1,60 @@
+//! Presets: named sets of settings for a purpose. Everything else overrides them.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// A named set of settings. docs/tuning.md has the measured effect of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum Preset {
+    /// More frames per second, for more memory.
+    HighThroughput,
+    /// Less time from submit to delivery, and from a crash to the next frame.
+    LowLatency,
+    /// Fewer bytes per frame.
+    LowBandwidth,
+    /// Less memory, for fewer frames and fewer clients.
+    LowMemory,
+}
+
+impl Preset {
+    /// Returns the settings by their keys.
+    pub(super) fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::HighThroughput => &[("max_concurrent_submits", "256"), ("memory_budget", "8GiB")],
+            Self::LowLatency => &[("lease_term", "1s")],
+            Self::LowBandwidth => &[],
+            Self::LowMemory => &[("memory_budget", "512MiB"), ("max_concurrent_submits", "8")],
+        }
+    }
+}
+
+/// Writes the name as a flag has it.
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_possible_value() {
+            Some(value) => f.write_str(value.get_name()),
+            None => fmt::Debug::fmt(self, f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Setting;
+    use super::*;
+
+    #[test]
+    fn every_setting_of_a_preset_exists_and_accepts_its_value() {
+        let settings = Setting::in_files();
+        for preset in Preset::value_variants() {
+            for (key, value) in preset.settings() {
+                let setting = settings.iter().find(|setting| setting.key() == *key);
+                let setting = setting.unwrap_or_else(|| panic!("{preset}: there is no setting {key}"));
+                setting.check(&[value.into()]).unwrap_or_else(|why| panic!("{preset}: {key}: {why}"));
+                assert_ne!(setting.default().as_deref(), Some(*value), "{preset}: {key} is the default");
+            }
+        }
+    }
+}
