@@ -117,7 +117,7 @@ mod tests {
             (start, Level::Ok, "expires in 100 days"),
             (start + 69 * day, Level::Ok, "expires in 31 days"),
             (start + 70 * day, Level::Warning, "expires in 30 days"),
-            (start + 105 * day, Level::Error, "expired 5 days ago, at 1973-01-04T00:00:00Z"),
+            (start + 105 * day, Level::Error, "expired 5 days ago, at 1973-01-05T00:00:00Z"),
         ] {
             let finding = judge_dates("certificate", &certificate, now);
             assert_eq!(finding.level, level, "{finding:?}");

@@ -1,11 +1,11 @@
 //! `frameway doctor`.
 
 mod access;
+mod backend;
 mod certificates;
 mod finding;
 mod machine;
 mod port;
-mod redis;
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, SystemTime};
@@ -91,7 +91,7 @@ async fn queue(config: &Config) -> (Section, bool) {
         let found = Finding::note("queue", found).change("--redis-url keeps them").page("docs/redis.md");
         return (Section { name: "queue", about: "memory".to_owned(), findings: vec![found] }, false);
     };
-    let examined = timeout(REDIS_LIMIT, redis::examine(config, redis)).await;
+    let examined = timeout(REDIS_LIMIT, backend::examine(config, redis)).await;
     let (findings, disables_huge_pages) = examined.unwrap_or((vec![late("connection", REDIS_LIMIT)], false));
     (Section { name: "redis", about: redis.url.to_string(), findings }, disables_huge_pages)
 }
