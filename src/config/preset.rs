@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 /// A named set of settings. docs/tuning.md has the measured effect of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Preset {
-    /// More frames per second, for more memory.
+    /// More frames per second, without thumbnails and with coarser pictures.
     HighThroughput,
-    /// Less time from submit to delivery, and from a crash to the next frame.
+    /// Less time until other workers take over from one that crashed, and no thumbnails.
     LowLatency,
-    /// Fewer bytes per frame.
+    /// Fewer bytes per frame: coarser and smaller pictures.
     LowBandwidth,
-    /// Less memory, for fewer frames and fewer clients.
+    /// Less memory for frames that wait or are kept.
     LowMemory,
 }
 
@@ -22,10 +22,10 @@ impl Preset {
     /// Returns the settings by their keys.
     pub(super) fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::HighThroughput => &[("max_concurrent_submits", "256"), ("memory_budget", "8GiB")],
-            Self::LowLatency => &[("lease_term", "1s")],
-            Self::LowBandwidth => &[],
-            Self::LowMemory => &[("memory_budget", "512MiB"), ("max_concurrent_submits", "8")],
+            Self::HighThroughput => &[("default_quality", "75"), ("default_thumbnail_size", "0")],
+            Self::LowLatency => &[("lease_term", "1s"), ("default_thumbnail_size", "0")],
+            Self::LowBandwidth => &[("default_quality", "60"), ("default_max_side", "1280")],
+            Self::LowMemory => &[("memory_budget", "256MiB")],
         }
     }
 }

@@ -71,7 +71,7 @@ impl QueueArgs {
             .map_err(|_| ValidationError::new("--partitions", "must be a power of two from 1 to 1024"))?;
         let budget = Budget::share(self.memory_budget.0, partitions);
         if budget.work_bytes < max_picture_bytes {
-            let needed = ByteSize((max_picture_bytes / 4 + 1) * 10 * u64::from(partitions.count()));
+            let needed = ByteSize(Budget::least(max_picture_bytes, partitions));
             return Err(ValidationError::new(
                 "--memory-budget",
                 format!(
@@ -90,5 +90,20 @@ impl QueueArgs {
             budget,
             max_streams: self.max_streams,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_budget_is_accepted_and_a_smaller_one_is_not() {
+        for partitions in [1, 4, 32, 1024] {
+            let partitions = Partitions::new(partitions).unwrap();
+            let least = Budget::least(16 << 20, partitions);
+            assert!(Budget::share(least, partitions).work_bytes >= 16 << 20);
+            assert!(Budget::share(least / 16 * 15, partitions).work_bytes < 16 << 20);
+        }
     }
 }

@@ -217,6 +217,13 @@ impl Budget {
         }
     }
 
+    /// Returns the least number of bytes whose share lets each partition have this much waiting.
+    #[must_use]
+    pub fn least(work_bytes: u64, partitions: Partitions) -> u64 {
+        let count = u64::from(partitions.count());
+        work_bytes.div_ceil(4 * MAX_SHARES.min(count)) * 10 * count
+    }
+
     /// Returns the limit for dead letters while the store as a whole is short of memory: an eighth
     /// of the usual limit.
     #[must_use]
