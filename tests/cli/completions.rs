@@ -44,7 +44,9 @@ fn bash_completes_commands_flags_and_values() {
         assert_eq!(completed(words), offered, "{words:?}");
     }
     // Commands that only packages need are not offered.
-    assert!(!completed(&["m"]).contains(&"man".to_owned()));
+    for hidden in ["man", "metrics-reference", "supervised-worker"] {
+        assert!(!completed(&[&hidden[..2]]).contains(&hidden.to_owned()), "{hidden}");
+    }
 }
 
 #[test]
@@ -75,6 +77,7 @@ fn every_command_has_a_man_page() {
     let mut expected = [
         vec!["frameway.1".to_owned()],
         below("frameway", &SUBCOMMANDS),
+        below("frameway-config", &["check", "reference", "show", "template"]),
         below("frameway-dead-letters", &DEAD_LETTERS_SUBCOMMANDS),
         below("frameway-groups", &GROUPS_SUBCOMMANDS),
         below("frameway-keys", &["create", "list", "revoke"]),

@@ -22,8 +22,8 @@ fn the_program_accepts_the_command_of_each_unit() {
         let words: Vec<&str> = command.split(' ').collect();
         assert_eq!(words[..2], ["/usr/bin/frameway", "serve"]);
         let output = Command::new(env!("CARGO_BIN_EXE_frameway"))
-            .args(&words[1..])
-            .arg("--check")
+            .args(["config", "check"])
+            .args(&words[2..])
             .env("FRAMEWAY_REDIS_URL", redis.url())
             .output()
             .expect("the program runs");

@@ -86,8 +86,20 @@ fn a_given_port_that_is_taken_is_an_error_and_a_taken_default_is_not() {
 
 #[test]
 fn metrics_can_be_off() {
-    let output = command().args(["serve", "--check", "--metrics-listen", "none"]).output().expect("it runs");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("metrics_listen = none\n"));
-    let output = command().args(["serve", "--check"]).output().expect("it runs");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("metrics_listen = 127.0.0.1:7401\n"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("log");
+    let file = folder.path().join("address");
+    let mut process = command()
+        .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "none", "--address-file"])
+        .arg(&file)
+        .stderr(std::fs::File::create(&log).expect("a log"))
+        .spawn()
+        .expect("the process starts");
+    eventually("the server serves", || {
+        std::fs::read_to_string(&file).ok().filter(|address| !address.is_empty())
+    });
+    process.kill().expect("it runs");
+    process.wait().expect("it has ended");
+    let said = std::fs::read_to_string(&log).expect("a log");
+    assert!(said.contains("listening") && !said.contains("metrics"), "{said}");
 }
