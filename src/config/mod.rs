@@ -173,8 +173,10 @@ impl Config {
 
     /// Returns the values of settings whose defaults depend on the machine or on other settings, by
     /// their keys.
-    fn computed(&self) -> [(&'static str, String); 3] {
+    fn computed(&self) -> [(&'static str, String); 4] {
+        let metrics = self.metrics.address(&self.server.listen).map(|address| address.to_string());
         [
+            ("metrics_listen", metrics.unwrap_or_else(|| "none".to_owned())),
             ("max_connections_per_address", self.server.max_connections_per_address().to_string()),
             ("rendition_threads", self.server.rendition_threads().to_string()),
             ("worker_threads", self.worker.threads().to_string()),
