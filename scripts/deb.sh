@@ -21,6 +21,7 @@ if [ "$profile" = release ]; then cargo build --release --locked --bin frameway 
 rm -rf target/deb
 mkdir -p target/deb/completions
 "$built/frameway" man target/deb/man
+"$built/frameway" config template >target/deb/frameway.toml
 "$built/frameway" completions bash >target/deb/completions/frameway.bash
 "$built/frameway" completions zsh >target/deb/completions/_frameway
 "$built/frameway" completions fish >target/deb/completions/frameway.fish
