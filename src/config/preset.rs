@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A named set of settings. docs/tuning.md says what each is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Preset {
-    /// More frames per second, without thumbnails and with coarser pictures.
+    /// More frames per second: no thumbnails.
     HighThroughput,
     /// Less time until other workers take over from one that crashed, and no thumbnails.
     LowLatency,
@@ -22,7 +22,7 @@ impl Preset {
     /// Returns the settings by their keys.
     pub(super) fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::HighThroughput => &[("default_quality", "75"), ("default_thumbnail_size", "0")],
+            Self::HighThroughput => &[("default_thumbnail_size", "0")],
             Self::LowLatency => &[("lease_term", "1s"), ("default_thumbnail_size", "0")],
             Self::LowBandwidth => &[("default_quality", "60"), ("default_max_side", "1280")],
             Self::LowMemory => &[("memory_budget", "256MiB")],
