@@ -28,10 +28,7 @@ FILTER :=
 # measure. A suite that is not named here runs beside the clients.
 STEPS := fmt-check scripts "lint doc + deny proto languages" build layering \
          "unit corpus client_feature + cli" \
-         "$(filter-out layering corpus client_feature cli faults,$(SUITES)) + clients-python interop e2e-redis $(DEPLOY)" faults
-
-# The checks of the files in deploy/, the image and the packages. Most of their time, they wait.
-DEPLOY := release-notes units chart deb-test containers
+         "$(filter-out layering corpus client_feature cli faults,$(SUITES)) + clients-python interop e2e-redis release-notes units chart" faults
 
 # A script that cannot run on this machine prints "skipped: why" and exits with 3. That is a failure
 # only with `make test NO_SKIP=1`; the summary of `make test` lists it.
@@ -42,7 +39,8 @@ MAY_SKIP = || [ $$? -eq 3 ]
 PROGRAM = cargo test --locked --no-run --quiet --test layering
 
 .PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto languages deny clients \
-        clients-python e2e-redis interop quickstart scripts bench coverage fuzz deb sbom msrv $(DEPLOY) $(SUITES)
+        clients-python e2e-redis interop quickstart scripts bench coverage fuzz deb sbom msrv release-notes units chart deb-test containers \
+        $(SUITES)
 
 help: ## prints this list
 	@echo "Frameway: camera frames over gRPC. The main targets:"
@@ -64,6 +62,8 @@ help: ## prints this list
 	@echo "Not in \`make test\`, because they take long or need more tools:"
 	@echo "  make bench                 benchmarks of the hot paths; FILTER=words selects some"
 	@echo "  make coverage              lines and regions of each room in src/ that the tests run; ROOM=cli lists its files"
+	@echo "  make containers            builds the image's last stage, runs it, and starts docker-compose.yml; as root, with podman"
+	@echo "  make deb-test              installs the Debian package in a container, uses and purges it; as root, with podman"
 	@echo "  make deb                   the Debian package, in target/deb"
 	@echo "  make sbom                  the list of all dependencies (CycloneDX), in target/sbom"
 	@echo "  make msrv                  compiles with the oldest Rust that Cargo.toml promises"
@@ -134,11 +134,11 @@ chart: ## checks the Helm chart: lint, schemas, and real processes as it starts 
 	@$(PROGRAM)
 	@scripts/chart.sh $(MAY_SKIP)
 
-containers: ## builds the image's last stage, runs it, and starts docker-compose.yml
+containers: ## (not in `make test`) builds the image's last stage, runs it, and starts docker-compose.yml
 	@$(PROGRAM)
 	@scripts/containers.sh $(MAY_SKIP)
 
-deb-test: ## installs the Debian package in a container with systemd, sends a frame, purges it without a trace
+deb-test: ## (not in `make test`) installs the Debian package in a container with systemd, sends a frame, purges it without a trace
 	@$(PROGRAM)
 	@scripts/deb-test.sh $(MAY_SKIP)
 

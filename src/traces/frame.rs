@@ -78,23 +78,14 @@ impl FrameTrace {
         let process = self.step("frameway.process", frame.lease_time, frame.process_time);
         let parent = Some(process.span_id);
         let mut spans = vec![self.queue_wait(receive_time, frame.lease_time), process];
-        let (mut start, mut publish) = (frame.lease_time, frame.process_time);
+        let mut start = frame.lease_time;
         for timing in &frame.stages {
-            match name_of(timing.stage) {
-                Some(name) => {
-                    let end = start.after(timing.duration);
-                    spans.push(Span { parent, ..self.step(name, start, end) });
-                    start = end;
-                }
-                None if timing.stage == Stage::OrderWait => {
-                    let end = publish.after(timing.duration);
-                    spans.push(self.step("frameway.order", publish, end));
-                    publish = end;
-                }
-                None => {}
-            }
+            let Some(name) = name_of(timing.stage) else { continue };
+            let end = start.after(timing.duration);
+            spans.push(Span { parent, ..self.step(name, start, end) });
+            start = end;
         }
-        spans.push(self.step("frameway.publish", publish, now));
+        spans.push(self.step("frameway.publish", frame.process_time, now));
         spans
     }
 
@@ -137,10 +128,11 @@ impl FrameTrace {
     }
 }
 
-/// Returns the name of the span of a stage of the picture work; `None` for another stage.
+/// Returns the name of the span of a stage; `None` for the time in the queue, which has a span of its
+/// own.
 fn name_of(stage: Stage) -> Option<&'static str> {
     Some(match stage {
-        Stage::QueueWait | Stage::OrderWait => return None,
+        Stage::QueueWait => return None,
         Stage::Fetch => "frameway.fetch",
         Stage::Decode => "frameway.decode",
         Stage::Mask => "frameway.mask",
@@ -148,6 +140,7 @@ fn name_of(stage: Stage) -> Option<&'static str> {
         Stage::Resize => "frameway.resize",
         Stage::Thumbnail => "frameway.thumbnail",
         Stage::Encode => "frameway.encode",
+        Stage::OrderWait => "frameway.order",
     })
 }
 

@@ -100,7 +100,7 @@ async fn spans_of(
     found
 }
 
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "frameway.submit",
     "frameway.queue",
     "frameway.process",
@@ -108,6 +108,7 @@ const STEPS: [&str; 9] = [
     "frameway.decode",
     "frameway.analyze",
     "frameway.thumbnail",
+    "frameway.order",
     "frameway.publish",
     "frameway.deliver",
 ];
@@ -145,11 +146,14 @@ async fn a_frame_has_one_trace_from_its_publisher_to_its_subscriber() {
     for name in ["frameway.queue", "frameway.process", "frameway.publish", "frameway.deliver"] {
         assert_eq!(spans[name].parent_span_id, submit.span_id, "{name}");
     }
-    for name in ["frameway.fetch", "frameway.decode", "frameway.analyze", "frameway.thumbnail"] {
+    for name in
+        ["frameway.fetch", "frameway.decode", "frameway.analyze", "frameway.thumbnail", "frameway.order"]
+    {
         assert_eq!(spans[name].parent_span_id, spans["frameway.process"].span_id, "{name}");
     }
     let order = ["frameway.submit", "frameway.process", "frameway.publish", "frameway.deliver"];
-    assert!(order.map(|name| spans[name].start_time_unix_nano).is_sorted());
+    let starts = order.map(|name| spans[name].start_time_unix_nano);
+    assert!(starts.is_sorted(), "{order:?} began at {starts:?}");
     let payloads = spans.values().flat_map(|span| &span.attributes).count();
     assert_eq!(payloads, 2 * spans.len() + 1, "stream and sequence, and the kind of reader");
     server.stop().await;
