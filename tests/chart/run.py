@@ -153,6 +153,9 @@ def check_rules(release: Release) -> None:
         check(chosen != [], f"{one['kind']} {one['metadata']['name']} selects no pod")
         for pod in chosen:
             check(set(named) <= ports(pod), f"{one['kind']} {one['metadata']['name']}: {named}, but the pod has {ports(pod)}")
+    for one in release.all("PrometheusRule"):
+        alerts = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+        check(one["spec"] == alerts, "PrometheusRule: not the rules of deploy/prometheus/alerts.yml")
     for one in release.all("ServiceMonitor"):
         wanted = one["spec"]["selector"]["matchLabels"].items()
         check(any(wanted <= service["metadata"]["labels"].items() for service in release.all("Service")), "ServiceMonitor: no Service")
