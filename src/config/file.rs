@@ -14,7 +14,7 @@ use super::{Preset, bounded};
 /// The only key that is in no table, because a preset has settings of several tables.
 const PRESET: &str = "preset";
 
-/// What a file contains.
+/// The contents of a configuration file.
 #[derive(Debug, Default)]
 pub(super) struct FileSettings {
     /// The settings that have a valid value.

@@ -44,8 +44,8 @@ impl MetricsArgs {
             Some(MetricsListen::Nowhere) => None,
             Some(MetricsListen::At(address)) => Some(address.clone()),
             None => {
-                // Who does not care which port the API has wants no fixed port for the metrics,
-                // either: several such servers run on one machine.
+                // With any port for the API, several such servers run on one machine, so a fixed
+                // port for the metrics would be taken.
                 let any = matches!(listen, Listen::Tcp { port: 0, .. } | Listen::AllInterfaces(0));
                 let port = if any { 0 } else { DEFAULT_PORT };
                 Some(Listen::Tcp { host: "127.0.0.1".to_owned(), port })

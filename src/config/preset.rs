@@ -5,7 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// A named set of settings. docs/tuning.md has the measured effect of each.
+/// A named set of settings. docs/tuning.md has their effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Preset {
     /// More frames per second: no thumbnails.

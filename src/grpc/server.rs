@@ -51,7 +51,7 @@ use crate::pb::v1::streaming_service_server::StreamingServiceServer;
 use crate::queue::Queue;
 use crate::traces::Traces;
 
-/// What watches the services: numbers of all calls and frames, and traces of some frames.
+/// The observers of the services: metrics of all calls and frames, and traces of some frames.
 #[derive(Debug)]
 pub(crate) struct Observers {
     pub(crate) metrics: Arc<Metrics>,

@@ -303,7 +303,7 @@ impl Submitter {
     }
 }
 
-/// What the trace of a frame needs from the time before the queue had it.
+/// The facts for a frame's trace that are gone once the queue has the frame.
 struct Asked {
     stream_id: StreamId,
     traceparent: String,

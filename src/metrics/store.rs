@@ -17,7 +17,7 @@ pub enum PartitionState {
 
 label!(PartitionState: Running = "running", Paused = "paused", Draining = "draining");
 
-/// What is read at a scrape.
+/// A part of a scrape that may be missing, because it could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScrapePart {
     /// The state of the store.

@@ -505,7 +505,7 @@ pub trait Groups {
     async fn count_outputs(&self, queries: &[SpanQuery]) -> Result<Vec<OutputSpan>>;
 }
 
-/// Which kept entries of an output are of interest.
+/// A question about the kept entries of an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanQuery {
     /// The stream of the output.

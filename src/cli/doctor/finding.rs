@@ -1,4 +1,4 @@
-//! What the examination found, as text and as JSON.
+//! The findings of an examination, as text and as JSON.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::console::output::span;
 
-/// How serious a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// As it should be.
@@ -46,7 +46,7 @@ pub(super) struct Finding {
     pub(super) subject: &'static str,
     pub(super) level: Level,
     pub(super) found: String,
-    /// What to change; `None` if nothing.
+    /// The change to make; `None` if there is none.
     pub(super) change: Option<String>,
     /// The page that says more.
     pub(super) page: Option<&'static str>,
@@ -89,7 +89,7 @@ impl Finding {
 pub(super) struct Section {
     /// The name of the thing.
     pub(super) name: &'static str,
-    /// Which one it is; may be empty.
+    /// The particular thing, for example an address; may be empty.
     pub(super) about: String,
     pub(super) findings: Vec<Finding>,
 }

@@ -17,7 +17,7 @@ const LISTEN_QUEUE: u64 = 1024;
 /// path of 100 Mbit/s and 80 ms.
 const MIN_SOCKET_BUFFER: u64 = 1 << 20;
 
-/// What the system says of the machine. `None` = not known here.
+/// The facts that the system reports about the machine. `None` = not known here.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Machine {
     /// The maximum number of open descriptors of a process started from here.
@@ -35,7 +35,7 @@ pub(super) struct Machine {
     available_memory: u64,
 }
 
-/// What the judgement depends on.
+/// The settings that the judgement depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     /// `None` for a worker, which has no callers.

@@ -122,7 +122,7 @@ impl View {
     }
 }
 
-/// What the view shows in addition to a table: rows, and a note.
+/// The contents of a view: rows, and a note.
 type Content = (Vec<Vec<Cell>>, String);
 
 /// The time between two samples.

@@ -1,4 +1,4 @@
-//! What the dashboard shows at present, and what each key does.
+//! The state of the dashboard, and the effect of each key.
 
 // Most keys have no meaning.
 #![allow(clippy::wildcard_enum_match_arm)]

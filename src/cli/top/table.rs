@@ -76,7 +76,7 @@ pub(super) type Heading = (&'static str, bool);
 pub(super) struct Table {
     pub(super) headings: &'static [Heading],
     pub(super) rows: Vec<Vec<Cell>>,
-    /// What else has to be said, for example how many rows are not shown; may be empty.
+    /// A note below the table, for example the number of rows that are not shown; may be empty.
     pub(super) note: String,
 }
 

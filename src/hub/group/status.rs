@@ -15,6 +15,8 @@ pub struct GroupTotals {
     /// The number of outstanding frames.
     pub outstanding: u64,
     /// The time at which the oldest entry that is not acknowledged was received; `None` without lag.
+    /// If retention has removed the oldest outstanding frame, this is the time of the next kept entry,
+    /// even if that one is acknowledged.
     pub oldest_receive_time: Option<Timestamp>,
 }
 

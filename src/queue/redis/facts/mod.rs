@@ -33,7 +33,7 @@ const SETTINGS: &[&str] = &[
     "stop-writes-on-bgsave-error",
 ];
 
-/// What a Redis says of itself.
+/// The facts that a Redis reports about itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Facts {
     /// `Redis` or `Valkey`.
