@@ -278,5 +278,25 @@ fn a_worker_has_no_port_and_no_callers() {
     let (_, report) = doctor(&["--role", "worker", "--redis-url", &redis.url()]);
     let names: Vec<_> =
         report["sections"].as_array().expect("sections").iter().map(|one| &one["name"]).collect();
-    assert_eq!(names, ["redis", "machine"]);
+    assert_eq!(names, ["redis", "machine", "server"], "metrics are served by workers, too");
+    let subjects: Vec<_> = findings(&report, "server").iter().map(|one| one["subject"].clone()).collect();
+    assert_eq!(subjects, ["metrics"]);
+}
+
+#[test]
+fn an_address_of_metrics_that_is_taken_is_found_before_the_server_refuses_it() {
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = other.local_addr().expect("an address").to_string();
+    let (code, report) = doctor(&["--metrics-listen", &address]);
+    assert_eq!(code, 1, "{report:#}");
+    assert_found(&report, "server", "metrics", "error", "cannot serve metrics on");
+    let (_, report) = doctor(&["--metrics-listen", "127.0.0.1:0"]);
+    assert_found(&report, "server", "metrics", "ok", "is free");
+    let (_, report) = doctor(&["--metrics-listen", "none"]);
+    assert!(findings(&report, "server").iter().all(|one| one["subject"] != "metrics"), "{report:#}");
+    // Beside a running server, it is expected that the address is taken.
+    let server = Server::start();
+    let (code, report) = doctor(&["--listen", &server.address(), "--metrics-listen", &address]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_found(&report, "server", "metrics", "note", "is taken");
 }

@@ -77,11 +77,11 @@ async fn examine(config: &Config) -> Report {
         Role::All | Role::Api => true,
         Role::Worker => false,
     };
-    let (queue, address, files) = tokio::join!(queue(config), address(config, serves), files(config, serves));
+    let (queue, addresses, files) = tokio::join!(queue(config), addresses(config, serves), files(config, serves));
     let (queue, disables_huge_pages) = queue;
     let machine = Machine::read().judge(machine::Wanted::new(config), disables_huge_pages);
     let machine = Section { name: "machine", about: String::new(), findings: machine };
-    Report([Some(queue), Some(machine), address, files].into_iter().flatten().collect())
+    Report([Some(queue), Some(machine), addresses, files].into_iter().flatten().collect())
 }
 
 /// Examines the queue's backend. Also returns whether Redis turns off huge pages for itself.
@@ -96,12 +96,14 @@ async fn queue(config: &Config) -> (Section, bool) {
     (Section { name: "redis", about: redis.url.to_string(), findings }, disables_huge_pages)
 }
 
-async fn address(config: &Config, serves: bool) -> Option<Section> {
-    if !serves {
-        return None;
-    }
-    let findings = vec![port::examine(config).await];
-    Some(Section { name: "server", about: config.server.listen.to_string(), findings })
+/// Examines the addresses on which the process would listen.
+async fn addresses(config: &Config, serves: bool) -> Option<Section> {
+    let own = if serves { Some(port::examine(config).await) } else { None };
+    let runs_already = own.as_ref().is_some_and(|finding| finding.level == Level::Note);
+    let about = own.as_ref().map(|_| config.server.listen.to_string()).unwrap_or_default();
+    let metrics = port::examine_metrics(config, runs_already).await;
+    let findings: Vec<_> = own.into_iter().chain(metrics).collect();
+    (!findings.is_empty()).then_some(Section { name: "server", about, findings })
 }
 
 /// Examines the files of TLS and of access.

@@ -1,4 +1,4 @@
-//! Finds out whether the server's address is free.
+//! Finds out whether the addresses of the server and of its metrics are free.
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
@@ -18,23 +18,45 @@ use crate::grpc::ERROR_DOMAIN;
 /// The maximum time for each question.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Judges the address of `--listen`. Binds a port for a moment; connects to a Unix socket.
+/// Judges the address of `--listen`.
 pub(super) async fn examine(config: &Config) -> Finding {
     let listen = &config.server.listen;
-    let bound = match listen {
-        Listen::Unix(path) => unix(path).await,
-        Listen::Tcp { .. } | Listen::AllInterfaces(_) => match timeout(LIMIT, Listener::bind(listen)).await {
-            Ok(bound) => bound.map(drop),
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "its name was not resolved in time")),
-        },
-    };
-    match bound {
+    match bind(listen).await {
         Ok(()) => Finding::ok("address", format!("{listen} is free")),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken(config).await,
         Err(error) => {
             let change = "give --listen an address of this machine and a port that this user may use";
             Finding::error("address", format!("cannot listen on {listen}: {error}"), change)
         }
+    }
+}
+
+/// Judges the address of `--metrics-listen`; returns `None` if no metrics are served. If a server
+/// with the same settings runs already, the address is its own.
+pub(super) async fn examine_metrics(config: &Config, runs_already: bool) -> Option<Finding> {
+    let listen = config.metrics.address(&config.server.listen)?;
+    let Err(error) = bind(&listen).await else {
+        return Some(Finding::ok("metrics", format!("{listen} is free")));
+    };
+    let found = format!("cannot serve metrics on {listen}: {error}");
+    let change = "give --metrics-listen another address, or `none`";
+    Some(if error.kind() == io::ErrorKind::AddrInUse && runs_already {
+        Finding::note("metrics", format!("{listen} is taken, probably by the server that runs already"))
+    } else if config.metrics.is_given() {
+        Finding::error("metrics", found, change)
+    } else {
+        Finding::warning("metrics", format!("{found}; this server would have none"), change)
+    })
+}
+
+/// Binds a port for a moment; connects to a Unix socket.
+async fn bind(listen: &Listen) -> io::Result<()> {
+    match listen {
+        Listen::Unix(path) => unix(path).await,
+        Listen::Tcp { .. } | Listen::AllInterfaces(_) => match timeout(LIMIT, Listener::bind(listen)).await {
+            Ok(bound) => bound.map(drop),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "its name was not resolved in time")),
+        },
     }
 }
 
