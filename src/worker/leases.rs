@@ -19,6 +19,9 @@ use crate::queue::{Error, Lease};
 
 /// The maximum wait for work before the list of partitions is read again.
 const WAKE_INTERVAL: Duration = Duration::from_millis(500);
+/// The time to publish the last frames of a worker that exits because pictures hang. Without it, the
+/// next worker would let the same pictures hang again.
+const PUBLISHING_TIME: Duration = Duration::from_secs(2);
 /// The pause after the backend did not answer.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(250);
 
@@ -59,7 +62,9 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     if restarts {
         tracing::error!("too many pictures hang in worker threads; exiting to be restarted");
     }
-    manager.close(restarts.then_some(shared.config.frame_timeout)).await;
+    // A picture that began just now, and hangs too, is given up after its time, and then published.
+    let within = shared.config.frame_timeout + PUBLISHING_TIME;
+    manager.close(restarts.then_some(within)).await;
 }
 
 /// Wakes the partitions that have work; never returns.

@@ -150,6 +150,17 @@ async fn a_supervised_worker_exits_when_too_many_pictures_hang() {
     assert_eq!(fates(&queue).await, expected);
 }
 
+/// Otherwise the next worker would let the same picture hang again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_exits_publishes_the_picture_that_hangs_last() {
+    let queue = store().await;
+    let hang = [true; MAX_REPLACED + 1];
+    accept(&queue, &hang).await;
+    let supervised = WorkerConfig { supervised: true, frames_in_flight: hang.len(), ..config("first") };
+    assert!(work(&queue, supervised, hang.len() + 1).await, "the worker exits");
+    assert_eq!(fates(&queue).await, [Err(FailureReason::TimedOut); MAX_REPLACED + 1]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unsupervised_worker_fails_frames_when_no_thread_is_left() {
     let queue = store().await;
