@@ -3,7 +3,8 @@
 //! its standard input ends, so it never outlives its parent.
 
 use std::io::{BufRead as _, Read as _};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,11 +28,41 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The time after which a child counts as started: the next pause is short again.
 const STARTED_AFTER: Duration = Duration::from_secs(30);
 
+/// The running program on Linux, even if its file was deleted or replaced.
+const RUNNING: &str = "/proc/self/exe";
+
+/// The program of the child.
+#[derive(Debug)]
+enum Program {
+    /// This program, at the path from which it was started.
+    Own(PathBuf),
+    /// A program that the configuration names.
+    Other(PathBuf),
+}
+
+impl Program {
+    /// Returns the path to start. After an upgrade, a path has another version or none, while this
+    /// server still needs a worker of its own version.
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(path) if is_replaced(path) => Path::new(RUNNING),
+            Self::Own(path) | Self::Other(path) => path,
+        }
+    }
+}
+
+/// Reports whether the file of the running program is not at `path` any more. Systems without
+/// `/proc` do not tell.
+fn is_replaced(path: &Path) -> bool {
+    let Ok(running) = std::fs::metadata(RUNNING) else { return false };
+    !std::fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (running.dev(), running.ino()))
+}
+
 /// The supervisor of one worker process.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     queue: Arc<dyn Queue>,
-    program: PathBuf,
+    program: Program,
     config: Config,
     /// The socket on which a child serves its metrics, which must outlive the child; `None` if it
     /// serves none.
@@ -48,8 +79,10 @@ impl Supervisor {
         socket: Option<Arc<WorkerSocket>>,
     ) -> anyhow::Result<Self> {
         let program = match &config.worker.worker_program {
-            Some(program) => program.clone(),
-            None => std::env::current_exe().context("finding this program, to start its worker")?,
+            Some(program) => Program::Other(program.clone()),
+            None => {
+                Program::Own(std::env::current_exe().context("finding this program, to start its worker")?)
+            }
         };
         let mut config = config.clone();
         config.server.role = Role::Worker;
@@ -70,8 +103,8 @@ impl Supervisor {
             match self.spawn(&worker_id).await {
                 Ok(child) => self.watch(child, &worker_id, &stop).await,
                 Err(error) => {
-                    let program = self.program.display();
-                    tracing::error!(error = format!("{error:#}"), %program, "cannot start the worker")
+                    let program = self.program.path();
+                    tracing::error!(error = format!("{error:#}"), program = %program.display(), "cannot start the worker")
                 }
             }
             if began.elapsed() >= STARTED_AFTER {
@@ -87,9 +120,9 @@ impl Supervisor {
         let mut config = self.config.clone();
         config.worker.worker_id = Some(worker_id.to_owned());
         let line = config.to_child().context("writing the worker's configuration")?;
-        let mut command = Command::new(&self.program);
-        // The child does not use the id: it is there for people who list processes.
-        command.args([SUBCOMMAND, worker_id]);
+        let mut command = Command::new(self.program.path());
+        // The child uses neither its name nor the id: they are there for people who list processes.
+        command.arg0("frameway").args([SUBCOMMAND, worker_id]);
         command.stdin(Stdio::piped()).kill_on_drop(true);
         // The child has a process group of its own, so that a signal from the terminal reaches only
         // the parent, which then lets the child finish.

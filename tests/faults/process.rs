@@ -1,6 +1,6 @@
 //! `frameway serve` as a process that is started, killed, and restarted at the same address.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use crate::common::DEADLINE;
 /// ends.
 #[derive(Debug)]
 pub(crate) struct Process {
+    program: PathBuf,
     args: Vec<String>,
     environment: Vec<(String, String)>,
     directory: TempDir,
@@ -33,6 +34,14 @@ impl Process {
     pub(crate) fn server_with(args: &[&str], variable: &str, value: &str) -> Self {
         let mut process = Self::new(args);
         process.environment.push((variable.to_owned(), value.to_owned()));
+        process.listen("127.0.0.1:0");
+        process
+    }
+
+    /// Starts a server from another copy of the program.
+    pub(crate) fn server_from(program: &Path, args: &[&str]) -> Self {
+        let mut process = Self::new(args);
+        process.program = program.to_owned();
         process.listen("127.0.0.1:0");
         process
     }
@@ -58,7 +67,8 @@ impl Process {
     fn new(args: &[&str]) -> Self {
         let directory = TempDir::with_prefix("frameway-process-").expect("a temporary directory");
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Self { args, environment: Vec::new(), directory, child: None, address: String::new() }
+        let program = env!("CARGO_BIN_EXE_frameway").into();
+        Self { program, args, environment: Vec::new(), directory, child: None, address: String::new() }
     }
 
     fn spawn(&mut self, more: &[&str]) {
@@ -67,7 +77,7 @@ impl Process {
             .append(true)
             .open(self.log_path())
             .expect("a log in the own directory");
-        let child = Command::new(env!("CARGO_BIN_EXE_frameway"))
+        let child = Command::new(&self.program)
             .arg("serve")
             .args(&self.args)
             .args(more)

@@ -79,6 +79,37 @@ async fn the_supervisor_replaces_its_worker_without_waiting_for_the_lease() {
     ledger.check();
 }
 
+/// An upgrade replaces the file of a program that runs. The server's next worker must be of the
+/// server's own version.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_program_was_replaced_still_starts_workers() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let program = folder.path().join("frameway");
+    std::fs::copy(env!("CARGO_BIN_EXE_frameway"), &program).expect("a copy");
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let server = Process::server_from(&program, &["--redis-url", &url]);
+    let (client, ledger, streams) = (client(&server.url()), Arc::new(Ledger::default()), streams(1));
+    register(&client, &streams).await;
+    subscribe(client.clone(), Arc::clone(&ledger), streams.clone());
+    let mut publisher = Publisher::new(client, Arc::clone(&ledger), &streams);
+    publisher.submit(1).await;
+    delivered(&ledger, 1).await;
+
+    for (frames, replaces) in [(2, true), (3, false)] {
+        std::fs::remove_file(&program).expect("the copy is deleted");
+        if replaces {
+            std::fs::write(&program, "not a program").expect("another file");
+        }
+        let worker = eventually("a worker process", || async { server.children().pop() }).await;
+        kill(worker, Signal::SIGKILL).expect("a signal to the worker");
+        publisher.submit(1).await;
+        delivered(&ledger, frames).await;
+    }
+    ledger.check();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_workers_share_the_partitions_and_one_may_leave() {
     let redis = RedisServer::start();
