@@ -22,13 +22,17 @@ SUITES := $(sort abuse conformance e2e faults layering $(basename $(notdir $(wil
 # cannot leave tests out.
 FILTER :=
 
+# The languages in clients/. Each has a step of its own in `make test`.
+CLIENT_LANGUAGES := python typescript go java rust
+CLIENTS_IN_STEPS := $(addprefix clients-,$(CLIENT_LANGUAGES))
+
 # The steps of `make test`, in order: quick checks first, long suites last. Steps after a "+" run at
 # the same time as those before it: on two cores, steps that mostly wait run beside steps that
 # compile or compute. The faults run alone, because a busy machine delays the recovery that they
 # measure. A suite that is not named here runs beside the clients.
 STEPS := fmt-check scripts "lint doc + deny proto languages" build layering \
          "unit corpus client_feature + cli" \
-         "$(filter-out layering corpus client_feature cli faults,$(SUITES)) + clients-python interop e2e-redis release-notes units chart" faults
+         "$(filter-out layering corpus client_feature cli faults,$(SUITES)) + $(CLIENTS_IN_STEPS) clients-table interop e2e-redis release-notes units chart containers" faults
 
 # A script that cannot run on this machine prints "skipped: why" and exits with 3. That is a failure
 # only with `make test NO_SKIP=1`; the summary of `make test` lists it.
@@ -39,7 +43,7 @@ MAY_SKIP = || [ $$? -eq 3 ]
 PROGRAM = cargo test --locked --no-run --quiet --test layering
 
 .PHONY: help demo test setup setup-demo fmt fmt-check lint doc build unit proto languages deny clients \
-        clients-python e2e-redis interop quickstart scripts bench coverage fuzz deb sbom msrv release-notes units chart deb-test containers \
+        $(CLIENTS_IN_STEPS) clients-table e2e-redis interop quickstart scripts bench coverage fuzz deb sbom msrv release-notes units chart deb-test containers \
         $(SUITES)
 
 help: ## prints this list
@@ -53,6 +57,8 @@ help: ## prints this list
 	@echo "Parts of \`make test\`:"
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{ if ($$1 != "help") printf "  make %-17s%s\n", $$1, $$2 }' Makefile
 	@echo
+	@echo "  make clients-LANGUAGE one client ($(CLIENT_LANGUAGES)): format, lint, the short scenarios, samples, installation"
+	@echo
 	@echo "Suites (cargo test --test NAME; FILTER=words selects tests): $(SUITES)"
 	@echo "  make faults ROUNDS=100     more rounds of the fault tests"
 	@echo "  make faults FILTER=flood PAIRS=100000   registers and unregisters so many streams; takes minutes"
@@ -62,7 +68,7 @@ help: ## prints this list
 	@echo "Not in \`make test\`, because they take long or need more tools:"
 	@echo "  make bench                 benchmarks of the hot paths; FILTER=words selects some"
 	@echo "  make coverage              lines and regions of each room in src/ that the tests run; ROOM=cli lists its files"
-	@echo "  make containers            builds the image's last stage, runs it, and starts docker-compose.yml; as root, with podman"
+	@echo "  make clients               all scenarios of all clients against the release build; writes docs/clients.md"
 	@echo "  make deb-test              installs the Debian package in a container, uses and purges it; as root, with podman"
 	@echo "  make deb                   the Debian package, in target/deb"
 	@echo "  make sbom                  the list of all dependencies (CycloneDX), in target/sbom"
@@ -120,12 +126,26 @@ unit: ## runs the tests beside the code, and the examples in the documentation
 	cargo test --locked --lib --bins -- $(FILTER)
 	cargo test --locked --doc
 
-clients: clients-python interop ## runs other clients against real servers
+# Where the tests of the clients write what they found, one file for each language.
+SCENARIOS := $(abspath $(or $(CARGO_TARGET_DIR),target))/scenarios
 
-clients-python: ## runs the Python client's tests and sample, with servers that hang, end and are cut off
+clients: ## (not in `make test`) runs all scenarios of all clients against the release build, and writes docs/clients.md
+	@cargo build --release --locked
+	@rm -rf $(SCENARIOS) && mkdir -p $(SCENARIOS)
+	@verdict=0; for language in $(CLIENT_LANGUAGES); do \
+	  echo "=== $$language"; \
+	  FRAMEWAY=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/frameway FRAMEWAY_SCENARIOS=$(SCENARIOS)/$$language.tsv \
+	    clients/$$language/check.sh all || verdict=$$?; \
+	done; scripts/clients-table.py $(SCENARIOS); exit $$verdict
+
+$(CLIENTS_IN_STEPS): clients-%: ## the client of a language: format, lint, the short scenarios, the samples, the installation
 	@$(PROGRAM)
-	@python=$$(scripts/tool.sh python) $(MAY_SKIP); [ -z "$$python" ] || \
-	  (cd clients/python/tests && PYTHONPATH=../src "$$python" -m unittest)
+	@mkdir -p $(SCENARIOS) && rm -f $(SCENARIOS)/$*.tsv
+	@FRAMEWAY=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/frameway FRAMEWAY_SCENARIOS=$(SCENARIOS)/$*.tsv \
+	  clients/$*/check.sh short $(MAY_SKIP)
+
+clients-table: ## compares the results of the clients' last run with docs/clients.md
+	@mkdir -p $(SCENARIOS) && scripts/clients-table.py --check $(SCENARIOS)
 
 units: ## lets systemd check the units in deploy/systemd
 	@scripts/units.sh $(MAY_SKIP)
@@ -134,7 +154,7 @@ chart: ## checks the Helm chart: lint, schemas, and real processes as it starts 
 	@$(PROGRAM)
 	@scripts/chart.sh $(MAY_SKIP)
 
-containers: ## (not in `make test`) builds the image's last stage, runs it, and starts docker-compose.yml
+containers: ## builds the image's last stage, runs it, and starts docker-compose.yml
 	@$(PROGRAM)
 	@scripts/containers.sh $(MAY_SKIP)
 
