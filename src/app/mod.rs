@@ -173,7 +173,8 @@ impl App {
             tls
         });
         let settings = Settings::new(&config.server, tls, self.metrics.rpc.clone());
-        tasks.spawn_vital("server", transport::serve(listener, self.grpc.service(), settings, ends));
+        let service = self.grpc.service(&config.server.web_origin);
+        tasks.spawn_vital("server", transport::serve(listener, service, settings, ends));
         if let Some(file) = config.server.address_file.clone() {
             let (grpc, address, stopping) = (Arc::clone(&self.grpc), self.address.clone(), tasks.stopping());
             let failing = tasks.clone();

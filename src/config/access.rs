@@ -4,7 +4,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::Listen;
-use crate::domain::ValidationError;
+use crate::domain::{AllowedOrigin, ValidationError};
 
 /// The access of callers.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -42,6 +42,19 @@ impl AccessArgs {
             return Err(ValidationError::new("--listen", rule));
         }
         Ok(self)
+    }
+
+    /// Refuses to let all web pages call a server that does not authenticate. Whoever may reach the
+    /// server could then be used by any page that they open. With authentication, a page needs a key
+    /// or a token of its own: browsers never add one by themselves, and answers do not permit them to
+    /// add cookies or certificates.
+    pub(super) fn check_origins(&self, origins: &[AllowedOrigin]) -> Result<(), ValidationError> {
+        if self.access_file.is_none() && !self.insecure && origins.contains(&AllowedOrigin::Any) {
+            let rule = "* lets every web page call this server in the name of whoever opens the page: set \
+                        --access-file, or name the origins";
+            return Err(ValidationError::new("--web-origin", rule));
+        }
+        Ok(())
     }
 
     /// Reports whether other machines can reach the server without TLS or authentication.

@@ -149,6 +149,9 @@ impl Config {
             // server.
             Some(_) | None => (Some(None), Some(access)),
         };
+        if let (Some(server), Some(access)) = (&server, &access) {
+            errors.extend(access.check_origins(&server.web_origin).err());
+        }
         let worker = keep(worker.check(), &mut errors);
         let log = keep(log.check(), &mut errors);
         let traces = keep(traces.check(), &mut errors);
@@ -259,6 +262,7 @@ mod tests {
             (&["--log", "=:="], "--log"),
             (&["--handshake-timeout", "0s"], "--handshake-timeout"),
             (&["--max-connection-age", "100ms"], "--max-connection-age"),
+            (&["--web-origin", "*"], "--web-origin"),
             (&["--trace-sample", "1.5"], "--trace-sample"),
             (&["--trace-sample", "NaN"], "--trace-sample"),
             (&["--trace-collector", "localhost:4317"], "--trace-collector"),

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::Listen;
-use crate::domain::ValidationError;
+use crate::domain::{AllowedOrigin, ValidationError};
 
 /// The minimum time for a handshake. Clients on a slow path need some round trips.
 const SHORTEST_HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -34,8 +34,8 @@ pub enum Role {
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// Address to listen on, HTTP/2 in plaintext or over TLS (see --tls-cert): an address or name
-    /// and a port, a port alone for this machine only, :PORT for all interfaces (IPv6 and IPv4), or
+    /// Address to listen on, for gRPC and gRPC-Web in plaintext or over TLS (see --tls-cert): an
+    /// address or name and a port, a port alone for this machine only, :PORT for all interfaces (IPv6 and IPv4), or
     /// unix:/run/frameway.sock. Port 0 takes any free port (see --address-file).
     #[arg(long, env = "FRAMEWAY_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7400")]
     pub listen: Listen,
@@ -67,8 +67,8 @@ pub struct ServerArgs {
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections_per_address: Option<u32>,
 
-    /// Time that a new connection has to complete the handshakes of TLS and HTTP/2 before it is
-    /// closed.
+    /// Time that a new connection has to complete the handshakes of TLS and HTTP/2, or to send its
+    /// first HTTP/1 request, before it is closed.
     #[arg(long, env = "FRAMEWAY_HANDSHAKE_TIMEOUT", value_name = "TIME", default_value = "10s",
           value_parser = humantime::parse_duration)]
     pub handshake_timeout: Duration,
@@ -83,6 +83,12 @@ pub struct ServerArgs {
     #[arg(long, env = "FRAMEWAY_MAX_CONNECTION_AGE_GRACE", value_name = "TIME", default_value = "60s",
           value_parser = humantime::parse_duration)]
     pub max_connection_age_grace: Duration,
+
+    /// Origin of web pages that may call this server from browsers, for example
+    /// https://wall.example; may be given several times. Pages of this server's own address always
+    /// may. `*` allows all pages and needs --access-file. Requests of other pages are refused.
+    #[arg(long, env = "FRAMEWAY_WEB_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub web_origin: Vec<AllowedOrigin>,
 
     /// Maximum subscriptions on this server; further ones are refused with RESOURCE_EXHAUSTED.
     #[arg(long, env = "FRAMEWAY_MAX_SUBSCRIPTIONS", value_name = "N", default_value_t = 4096,

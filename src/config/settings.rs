@@ -127,6 +127,7 @@ impl Setting {
             "COLLECTOR" => "http://127.0.0.1:4317".to_owned(),
             "ADDRESS" => "127.0.0.1:7401".to_owned(),
             "ADDRESS:PORT" => "127.0.0.1:7400".to_owned(),
+            "ORIGIN" => "https://wall.example".to_owned(),
             "NAME" | "ID" => "name".to_owned(),
             _ => name,
         }

@@ -23,6 +23,7 @@ mod store;
 mod stream;
 mod time;
 mod validation;
+mod web_origin;
 
 pub use dead_letter::{
     DeadFrame, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterReason, DeadLetterReplay,
@@ -65,3 +66,4 @@ pub use stream::{
 };
 pub use time::Timestamp;
 pub use validation::{ValidationFailure, ValidationPolicy};
+pub use web_origin::{AllowedOrigin, WebOrigin};

@@ -16,7 +16,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// so that a call with too much metadata gets a status. A call with more than this gets HTTP 431,
 /// and a call with four times as much ends its connection. In HTTP/2 frames of 16 KiB, the metadata
 /// of a call may take six frames.
-const MAX_HEADER_BYTES: u32 = 96 << 10;
+pub(super) const MAX_HEADER_BYTES: u32 = 96 << 10;
 /// The maximum number of calls that the server resets because of protocol errors of the client,
 /// before it ends the connection: a guard against floods. It is hyper's default, set explicitly.
 const MAX_LOCAL_RESETS: usize = 1024;

@@ -38,7 +38,9 @@ use super::settings::SettingsCache;
 use super::streaming_service::StreamingHandlers;
 use super::submit::Submitter;
 use super::submit_frames::{self, SubmitFrames};
+use super::web::{Origins, WebBody, web};
 use crate::access::Access;
+use crate::domain::AllowedOrigin;
 use crate::hub::{Consumers, Hub};
 use crate::metrics::Metrics;
 use crate::pb::admin::v1beta1::admin_service_server::AdminServiceServer;
@@ -96,8 +98,10 @@ impl Grpc {
 
     /// Returns the service that handles all requests: the routes, and around them the layers that
     /// all services share. The first layer is the outermost.
+    /// Web pages of `origins` may call.
     pub(crate) fn service(
         &self,
+        origins: &[AllowedOrigin],
     ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
     + Clone
     + Send
@@ -107,19 +111,20 @@ impl Grpc {
         let receiving = Receiving::new(max_concurrent_submits * max_message_bytes);
         let methods = Arc::new(Methods::new(&self.metrics.rpc));
         let refused = self.metrics.access.refused.clone();
+        let origins = Arc::new(Origins::new(origins.to_vec()));
         ServiceBuilder::new()
-            // A layer for gRPC-Web would belong here: it converts requests to gRPC, the only
-            // protocol of the layers below.
-            .map_request(|request: Request<Incoming>| request.map(Unread::new))
+            .map_request(|request: Request<Incoming>| Unread::of(request))
+            // The layers below know no other protocol than gRPC.
+            .layer(web(Arc::clone(&origins), self.config.limits, Arc::clone(&receiving)))
             .layer(around(request_id))
             // Includes the calls that the layers below refuse.
             .layer(around(move |request: &mut Request<_>| measure(&methods, request)))
-            .layer(gate(admission(self.config.max_calls)))
+            .layer(gate(admission(self.config.max_calls, origins)))
             // Admission is cheaper, and stops floods before their callers are identified.
             .map_response(|response: Response<_>| response.map(Body::new))
             .layer(gate(identification(Arc::clone(&self.access), self.config.private_reflection, refused)))
             .map_request(move |request: Request<_>| receiving.watch(request))
-            .layer(around(hold_received::<Unread<Incoming>, _>))
+            .layer(around(hold_received::<WebBody<Unread<Incoming>>, _>))
             .layer(around(move |request: &mut Request<_>| refusals(request, max_message_bytes)))
             .map_response(with_own_body)
             .service(self.routes.clone())

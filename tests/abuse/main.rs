@@ -14,6 +14,7 @@ mod hostile;
 mod table;
 mod tls;
 mod trial;
+mod web;
 
 #[allow(dead_code, reason = "another suite uses the rest of it")]
 #[path = "../access/access_file.rs"]

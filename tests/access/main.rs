@@ -13,6 +13,8 @@ mod changes;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/http1.rs"]
+mod http1;
 mod matrix;
 mod ownership;
 mod quotas;
@@ -21,6 +23,7 @@ mod scaler;
 #[path = "../common/server.rs"]
 mod server;
 mod tokens;
+mod web;
 
 use std::time::Duration;
 

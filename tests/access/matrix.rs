@@ -1,6 +1,6 @@
 //! The authorisation matrix: every method of the descriptors, called with every grant, for a
 //! stream and a group that the grant covers, for others that it does not cover, and for others that
-//! do not exist.
+//! do not exist. The row of frames that are posted over plain HTTP is in `web`.
 
 use std::collections::BTreeSet;
 
@@ -14,11 +14,11 @@ use crate::caller::{Caller, method, methods};
 use crate::server::jpeg;
 
 /// Each kind of grant, for streams and groups whose ids begin with `own`.
-const GRANTS: [&str; 8] =
+pub(crate) const GRANTS: [&str; 8] =
     ["publish:own*", "read:own*", "originals:own*", "manage:own*", "consume:own*", "operate", "admin", ""];
 /// The ids that requests name: one that the grants cover, one that exists and is not covered, and one
 /// that neither exists nor is covered.
-const NAMES: [&str; 3] = ["own", "other", "none"];
+pub(crate) const NAMES: [&str; 3] = ["own", "other", "none"];
 
 /// The grants that each method needs, written down apart from the server's table; `*` = any
 /// credentials. `admin` is always enough.

@@ -18,11 +18,14 @@ mod group_members;
 mod group_operators;
 mod group_replay;
 mod groups;
+#[path = "../common/http1.rs"]
+mod http1;
 mod measures;
 mod operate;
 mod options;
 mod outputs;
 mod pictures;
+mod post;
 mod process;
 mod raw;
 mod redis_security;
@@ -43,6 +46,7 @@ mod tls;
 mod traces;
 mod transport;
 mod watch;
+mod web;
 
 use frameway::pb::v1 as pb;
 use frameway::pb::v1::ErrorReason;

@@ -28,6 +28,7 @@ use tonic::Code;
 use crate::certificates::{Authority, Identity};
 use crate::common::{eventually, log};
 use crate::frames::{next, selector};
+use crate::http1::Http1;
 use crate::raw::{Frame, PREFACE, SETTINGS};
 use crate::server::{PATIENCE, TestServer, frame};
 
@@ -137,7 +138,7 @@ async fn handshake(
 }
 
 #[tokio::test]
-async fn both_versions_of_tls_carry_http2() {
+async fn both_versions_of_tls_carry_http2_and_grpc_web_over_http_1() {
     let ca = Authority::new("ca");
     let server = Secure::start(&ca.issue(NAMES), |_| {}).await;
     for (version, expected) in [
@@ -152,8 +153,15 @@ async fn both_versions_of_tls_carry_http2() {
         stream.write_all(SETTINGS).await.expect("sends");
         let first = timeout(PATIENCE, Frame::read_from(&mut stream)).await.expect("in time");
         assert_eq!(first.expect("a frame").kind, 4, "SETTINGS");
-        let only_http1 = handshake(server.address, &ca.pem, version, &[b"http/1.1"]).await;
-        let error = only_http1.expect_err("no protocol in common").to_string();
+        let stream = handshake(server.address, &ca.pem, version, &[b"http/1.1"]).await.expect("a handshake");
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+        let mut browser = Http1::over(stream);
+        let path = "/frameway.v1.StreamingService/GetServerInfo";
+        let (answers, status) =
+            browser.call::<pb::GetServerInfoResponse>(path, &[], &pb::GetServerInfoRequest {}).await;
+        assert_eq!((answers.len(), status.code()), (1, tonic::Code::Ok));
+        let unknown = handshake(server.address, &ca.pem, version, &[b"spdy/3"]).await;
+        let error = unknown.expect_err("no protocol in common").to_string();
         assert!(error.contains("NoApplicationProtocol"), "{error}");
     }
     let mut stream =

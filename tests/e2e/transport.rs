@@ -109,8 +109,6 @@ async fn a_request_that_is_not_grpc_is_answered_with_415_and_not_executed() {
         "application/x-www-form-urlencoded",
         "multipart/form-data",
         "application/json",
-        "application/grpc-web",
-        "application/grpc-web+proto",
         "application/grpc-web-text",
         "application/connect+proto",
         "application/proto",

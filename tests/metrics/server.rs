@@ -123,6 +123,21 @@ impl Server {
         (head.to_owned(), body.to_owned())
     }
 
+    /// Sends an HTTP/1.1 request to the port of the API, and returns the answer.
+    pub(crate) fn http(&self, request: &str, content_type: &str, body: &[u8]) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("the port is open");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let head = format!(
+            "{request} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: {content_type}\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).expect("a request is sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     /// Scrapes the metrics as text.
     pub(crate) fn text(&self) -> String {
         let (head, body) = self.request("GET /metrics HTTP/1.1\r\nhost: test\r\n\r\n");

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use frameway::picture::{Codec, Limits};
+use frameway::scene::Scene;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -106,6 +108,32 @@ fn the_worker_process_is_in_the_metrics_of_its_server_and_absent_while_it_is_awa
     assert!(
         back.sum("frameway_scrape_errors_total", &[("part", "worker")]).is_some_and(|errors| errors > 0.0)
     );
+}
+
+/// Browsers and plain HTTP clients call the same methods.
+#[test]
+fn grpc_web_and_posted_frames_are_counted_as_their_methods() {
+    let server = Server::start(&["--auto-register"]);
+    let picture = {
+        let mut codec = Codec::new(Limits::default());
+        Scene::new(7, 320, 180).jpeg(&mut codec, 1, 92).expect("a scene can be drawn").0
+    };
+    let posted = server.http("POST /v1/streams/cam/frames", "image/jpeg", &picture);
+    assert!(posted.starts_with("HTTP/1.1 202 "), "{posted}");
+    let web =
+        server.http("POST /frameway.v1.StreamingService/GetServerInfo", "application/grpc-web", &[0; 5]);
+    assert!(web.starts_with("HTTP/1.1 200 "), "{web}");
+    let refused = server.http("POST /v1/streams/cam/frames", "text/plain", b"x");
+    assert!(refused.starts_with("HTTP/1.1 415 "), "{refused}");
+    let submit = ("method", "frameway.v1.StreamingService/SubmitFrameBatch");
+    let info = ("method", "frameway.v1.StreamingService/GetServerInfo");
+    let scrape = server.scrape_until("the calls have ended", |scrape| {
+        scrape.sum("frameway_rpc_requests_total", &[submit]) == Some(2.0)
+            && scrape.sum("frameway_rpc_requests_total", &[info]) == Some(1.0)
+    });
+    assert_sum(&scrape, "frameway_rpc_requests_total", &[submit, ("code", "OK")], 1.0);
+    assert_sum(&scrape, "frameway_rpc_requests_total", &[info, ("code", "OK")], 1.0);
+    assert_sum(&scrape, "frameway_frames_accepted_total", &[], 1.0);
 }
 
 #[test]

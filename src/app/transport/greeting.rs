@@ -1,9 +1,9 @@
-//! The first bytes of a connection: the preface of HTTP/2, or an HTTP/1 request, which is refused
-//! with an answer.
+//! The first bytes of a connection: the preface of HTTP/2, or an HTTP/1 request.
 
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -14,14 +14,9 @@ pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// clients report the reason themselves.
 pub(super) const TLS_HANDSHAKE: u8 = 0x16;
 
-/// The sentence for HTTP/1 clients of a plaintext port.
-pub(super) const NEEDS_GRPC: &str = "This port speaks gRPC over HTTP/2 without TLS.";
-/// The sentence for HTTP/1 clients that speak TLS.
-pub(super) const NEEDS_GRPC_OVER_TLS: &str = "This port speaks gRPC over HTTP/2.";
-/// The sentence for HTTP/1 clients that speak plaintext on a port with TLS.
-pub(super) const NEEDS_TLS: &str = "This port speaks gRPC over HTTP/2 with TLS only: use https.";
-/// The sentence that follows any of them.
-const ADVICE: &str = "Use a gRPC client, for example grpcurl or buf.";
+/// The answer to HTTP/1 clients that speak plaintext on a port with TLS.
+const NEEDS_TLS: &str = "This port speaks gRPC over HTTP/2 with TLS only: use https. \
+    Use a gRPC client, for example grpcurl or buf.\n";
 
 /// The maximum time for sending the answer and discarding what the client still sends.
 pub(super) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -29,17 +24,18 @@ pub(super) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_LEFTOVER_BYTES: u64 = 64 << 10;
 
 /// The kind of client, by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Greeting {
     /// The whole preface has arrived and was read.
     Http2,
-    /// Anything else, or no complete preface in time. An HTTP/1 request was answered.
+    /// These bytes have arrived and were read; they may begin an HTTP/1 request.
+    Http1(Bytes),
+    /// Anything else, or no complete preface in time.
     Other,
 }
 
-/// Reads the preface until `deadline`. Answers an HTTP/1 request, as a browser, curl or a probe sends
-/// it, with `sentence`.
-pub(super) async fn greet<S>(socket: &mut S, deadline: Instant, sentence: &str) -> Greeting
+/// Reads the preface until `deadline`, or what arrives instead of it.
+pub(super) async fn greet<S>(socket: &mut S, deadline: Instant) -> Greeting
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -57,8 +53,9 @@ where
         }
         if received[..length] != PREFACE[..length] {
             if looks_like_http1(received[0]) {
-                let _in_time = timeout(REFUSAL_TIMEOUT, refuse_http1(socket, sentence)).await;
-            } else if received[0] == TLS_HANDSHAKE {
+                return Greeting::Http1(Bytes::copy_from_slice(&received[..length]));
+            }
+            if received[0] == TLS_HANDSHAKE {
                 let _in_time = timeout(REFUSAL_TIMEOUT, part(socket)).await;
             }
             return Greeting::Other;
@@ -72,17 +69,17 @@ fn looks_like_http1(first: u8) -> bool {
     first.is_ascii_uppercase()
 }
 
-async fn refuse_http1<S>(socket: &mut S, sentence: &str) -> io::Result<()>
+/// Answers an HTTP/1 request in plaintext on a port with TLS.
+pub(super) async fn refuse_http1<S>(socket: &mut S) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let body = format!("{sentence} {ADVICE}\n");
     let answer = format!(
         "HTTP/1.1 400 Bad Request\r\n\
          content-type: text/plain; charset=utf-8\r\n\
          content-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
-        body.len()
+         connection: close\r\n\r\n{NEEDS_TLS}",
+        NEEDS_TLS.len()
     );
     socket.write_all(answer.as_bytes()).await?;
     part(socket).await
@@ -115,7 +112,7 @@ mod tests {
             answer
         };
         let serve = async {
-            let greeting = greet(&mut server, Instant::now() + Duration::from_secs(10), NEEDS_GRPC).await;
+            let greeting = greet(&mut server, Instant::now() + Duration::from_secs(10)).await;
             drop(server);
             greeting
         };
@@ -139,17 +136,38 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn http1_gets_an_answer_and_tls_gets_none() {
+    async fn http1_is_recognized_by_its_first_bytes_and_tls_gets_no_answer() {
         for request in
             ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /x HTTP/1.1\r\n\r\n", "PUT / HTTP/1.0\r\n\r\n"]
         {
             let (greeting, answer) = greeted(&[request.as_bytes()], true).await;
-            let answer = String::from_utf8(answer).unwrap();
-            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-            assert_eq!(greeting, Greeting::Other);
-            assert!(head.starts_with("HTTP/1.1 400 ") && body.contains("gRPC over HTTP/2"), "{answer}");
-            assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
+            let Greeting::Http1(first) = greeting else { panic!("{request}: {greeting:?}") };
+            assert!(!first.is_empty() && request.as_bytes().starts_with(&first), "{first:?}");
+            assert_eq!(answer, [0; 0]);
         }
         assert_eq!(greeted(&[&[0x16, 3, 1, 2, 0]], false).await, (Greeting::Other, Vec::new()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn plaintext_on_a_port_with_tls_is_told_so() {
+        let (mut client, mut server) = tokio::io::duplex(1024);
+        let read = async {
+            client.shutdown().await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let (refused, answer) = tokio::join!(
+            async {
+                let refused = refuse_http1(&mut server).await;
+                drop(server);
+                refused
+            },
+            read
+        );
+        refused.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 ") && body.contains("with TLS only"), "{answer}");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
     }
 }

@@ -1,4 +1,4 @@
-//! Serves HTTP/2 connections: accepts them, asks them to close when the server stops or they reach
+//! Serves connections of HTTP/2, and of HTTP/1 for browsers and curl: accepts them, asks them to close when the server stops or they reach
 //! their maximum age, and closes them in the end.
 //!
 //! tonic's own server has no deadline for handshakes and no jitter for a connection's age, and it
@@ -9,6 +9,7 @@ mod addresses;
 mod connection;
 mod frames;
 mod greeting;
+mod http1;
 mod incoming;
 mod listen;
 mod pace;
@@ -16,12 +17,13 @@ mod tls;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::{Instant, sleep};
@@ -36,7 +38,8 @@ use crate::config::ServerArgs;
 use crate::grpc::{self, ConnectionEnd};
 use crate::metrics::RpcMetrics;
 use connection::{Connection, Stream};
-use greeting::{Greeting, NEEDS_GRPC, NEEDS_GRPC_OVER_TLS, greet};
+use greeting::{Greeting, greet};
+use http1::{Requests, Rewound};
 use incoming::{Accepted, incoming};
 pub use listen::BoundAddress;
 pub(crate) use listen::Listener;
@@ -55,7 +58,8 @@ pub(crate) struct Settings {
     pub(crate) max_connections: usize,
     pub(crate) max_connections_per_address: usize,
     pub(crate) max_calls_per_connection: u32,
-    /// The maximum time for the handshakes of TLS and HTTP/2 together.
+    /// The maximum time for the handshakes of TLS and HTTP/2 together, or until the first HTTP/1
+    /// request has arrived.
     pub(crate) handshake_timeout: Duration,
     /// The age after which a connection accepts no new calls.
     pub(crate) max_age: Option<Duration>,
@@ -125,17 +129,14 @@ where
 {
     let Accepted { socket, peer, permit: _permit } = accepted;
     let deadline = Instant::now() + settings.handshake_timeout;
-    let (mut stream, certificate, sentence): (Stream, _, _) = match (socket, &settings.tls) {
+    let (mut stream, certificate): (Stream, _) = match (socket, &settings.tls) {
         (Either::Left(socket), Some(tls)) => match tls.accept(socket, deadline).await {
-            Some((stream, certificate)) => (Either::Right(stream), certificate, NEEDS_GRPC_OVER_TLS),
+            Some((stream, certificate)) => (Either::Right(stream), certificate),
             None => return,
         },
-        (socket, _) => (Either::Left(socket), None, NEEDS_GRPC),
+        (socket, _) => (Either::Left(socket), None),
     };
-    match greet(&mut stream, deadline, sentence).await {
-        Greeting::Http2 => {}
-        Greeting::Other => return,
-    }
+    let greeting = greet(&mut stream, deadline).await;
     let end = ConnectionEnd::new(&ends.end_calls);
     let for_calls = end.clone();
     let service = service.map_request(move |mut request: Request<Incoming>| {
@@ -146,10 +147,50 @@ where
         }
         request
     });
-    let turn = Turn::default();
-    let io = TokioIo::new(Paced::new(Connection::new(stream, deadline), turn.clone()));
-    let http2 = grpc::http2(settings.max_calls_per_connection);
-    let served = http2.serve_connection(io, TowerToHyperService::new(service));
+    let service = TowerToHyperService::new(service);
+    match greeting {
+        Greeting::Http2 => {
+            let turn = Turn::default();
+            let io = TokioIo::new(Paced::new(Connection::new(stream, deadline), turn.clone()));
+            let served = grpc::http2(settings.max_calls_per_connection).serve_connection(io, service);
+            until_its_end(served, |served| served.graceful_shutdown(), &turn, &settings, &ends, &end).await;
+        }
+        Greeting::Http1(first) => {
+            let requests = Requests::none();
+            let io = TokioIo::new(Rewound::new(first, stream, requests.clone()));
+            let arriving = requests.clone();
+            let service = service_fn(move |request| {
+                let (turn, response) = (arriving.arrived(), service.call(request));
+                async move {
+                    turn.await;
+                    response.await
+                }
+            });
+            let served = grpc::http1().serve_connection(io, service);
+            let turn = Turn::default();
+            tokio::select! {
+                () = until_its_end(served, |served| served.graceful_shutdown(), &turn, &settings, &ends, &end) => {}
+                () = requests.missing_at(deadline) => {
+                    tracing::debug!("closing a connection: no HTTP/1 request arrived in time");
+                }
+            }
+        }
+        Greeting::Other => {}
+    }
+}
+
+/// Serves a connection until it ends: by itself, or because it is too old or the server stops.
+/// `shut_down` tells it to accept no further calls.
+async fn until_its_end<C>(
+    served: C,
+    shut_down: fn(Pin<&mut C>),
+    turn: &Turn,
+    settings: &Settings,
+    ends: &Ends,
+    end: &ConnectionEnd,
+) where
+    C: Future<Output = Result<(), hyper::Error>>,
+{
     let mut served = pin!(served);
     let mut stop = pin!(ends.stop_accepting.cancelled());
     let mut stopping = false;
@@ -165,13 +206,13 @@ where
             }
             () = &mut stop, if !stopping => {
                 stopping = true;
-                served.as_mut().graceful_shutdown();
+                shut_down(served.as_mut());
             }
             () = &mut alarm, if settings.max_age.is_some() => {
                 let grace = match age {
                     Age::Young => {
                         age = Age::Old;
-                        served.as_mut().graceful_shutdown();
+                        shut_down(served.as_mut());
                         settings.age_grace
                     }
                     Age::Old => {

@@ -1,5 +1,5 @@
-//! Admission: refuses requests that are not gRPC, have too much metadata or find too many calls in
-//! progress, and ends calls whose deadline passes.
+//! Admission: refuses requests that are not gRPC, are from foreign web pages, have too much metadata
+//! or find too many calls in progress, and ends calls whose deadline passes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +7,14 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tonic::body::Body;
-use tonic::codegen::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use tonic::codegen::http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 
 use super::deadline;
 use super::gate::{Accepted, End, Refusal, refusal};
+use super::receiving::STREAMING;
 use crate::grpc::fault::Fault;
 use crate::grpc::status::SOON;
+use crate::grpc::web::{CONTENT_TYPES, Judged, Origins, Via};
 use crate::pb::v1::ErrorReason;
 
 /// The maximum size of a call's metadata, counted as HTTP/2 does: names, values, and 32 bytes for
@@ -26,19 +28,28 @@ const ENTRY_BYTES: usize = 32;
 const MAX_TIMEOUT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
+/// The answer to HTTP/1 requests that are neither gRPC-Web nor a frame.
+const NEEDS_HTTP_2: &str = "This port speaks gRPC over HTTP/2. Over HTTP/1.1, it answers only gRPC-Web, and POST \
+    /v1/streams/{id}/frames. Use a gRPC client, for example grpcurl or buf.";
 
 /// A place among the calls in progress; health checks need none.
 pub(crate) type Place = Option<OwnedSemaphorePermit>;
 
 /// Returns the function of the layer that admits up to `max_calls` calls at a time, and enforces
-/// their deadlines.
+/// their deadlines. Web pages may call if they are of `origins`.
 pub(crate) fn admission<B>(
     max_calls: usize,
+    origins: Arc<Origins>,
 ) -> impl Fn(&mut Request<B>) -> Result<Accepted<Place>, Refusal> + Clone {
     let calls = Arc::new(CallLimit::new(max_calls));
     move |request| {
-        if let Some(refusal) = not_grpc(request.method(), request.headers()) {
+        let via = request.extensions().get().copied();
+        let not_grpc = not_grpc(request.method(), request.version(), request.headers(), via);
+        if let Some(refusal) = not_grpc.or_else(|| foreign(origins.judge(request))) {
             return Err(Box::new(refusal));
+        }
+        if via == Some(Via::GrpcWeb) && STREAMING.contains(&request.uri().path()) {
+            return Err(refusal(streams_requests(request.uri().path())));
         }
         let (place, deadline) = calls.admit(request).map_err(refusal)?;
         Ok(Accepted { end: deadline.map(end_at), held: place })
@@ -94,23 +105,67 @@ fn end_at(deadline: Instant) -> End {
 /// Returns the answer to a request that is not gRPC: a plain HTTP error, as the protocol requires.
 /// Such a request must not be executed: with certain other content types, a browser lets every web
 /// page send requests to any server, and does not ask the server first.
-fn not_grpc(method: &Method, headers: &HeaderMap) -> Option<Response<Body>> {
+fn not_grpc(
+    method: &Method,
+    version: Version,
+    headers: &HeaderMap,
+    via: Option<Via>,
+) -> Option<Response<Body>> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let (status, text) = match content_type {
-        Some(content_type) if is_grpc(content_type) && method == Method::POST => return None,
-        Some(content_type) if is_grpc(content_type) => {
-            (StatusCode::METHOD_NOT_ALLOWED, "gRPC calls are POST requests")
+    let is_grpc = content_type.is_some_and(is_grpc);
+    if via.is_none()
+        && version < Version::HTTP_2
+        && (is_grpc || method != Method::POST || content_type.is_none())
+    {
+        let mut response = plain(StatusCode::BAD_REQUEST, NEEDS_HTTP_2);
+        response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        return Some(response);
+    }
+    if method != Method::POST && (is_grpc || via.is_some()) {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "the method must be POST");
+        response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+        return Some(response);
+    }
+    match via {
+        _ if is_grpc => None,
+        Some(Via::Post) => {
+            let text =
+                format!("the content-type of a frame must be {CONTENT_TYPES}, without content-encoding");
+            Some(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, &text))
         }
-        Some(_) | None => (
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "this port speaks gRPC: content-type must be application/grpc",
-        ),
-    };
+        Some(Via::GrpcWeb) | None => {
+            let text = "this port speaks gRPC: content-type must be application/grpc or application/grpc-web";
+            Some(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
+        }
+    }
+}
+
+/// Returns the refusal of a request that a foreign web page sent.
+fn foreign(judged: Judged) -> Option<Response<Body>> {
+    match judged {
+        Judged::NoPage | Judged::Allowed(_) => None,
+        Judged::Foreign => {
+            let text = "web pages of this origin may not call this server: see --web-origin";
+            Some(plain(StatusCode::FORBIDDEN, text))
+        }
+    }
+}
+
+/// Returns a plain HTTP error.
+fn plain(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(Body::new(format!("{text}\n")));
     *response.status_mut() = status;
     let plain = header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, plain);
-    Some(response)
+    response
+}
+
+/// Returns the refusal of a gRPC-Web call of a method whose requests are a stream.
+fn streams_requests(path: &str) -> Fault {
+    let message = format!(
+        "gRPC-Web cannot send a stream of requests, as {path} needs; submit frames with SubmitFrameBatch"
+    );
+    Fault::new(ErrorReason::NotImplemented, message)
 }
 
 /// Reports whether a content type is gRPC with protobuf messages: `application/grpc`,

@@ -22,7 +22,7 @@ pub(crate) use admission::{MAX_METADATA_BYTES, admission};
 pub(crate) use around::around;
 pub(crate) use gate::gate;
 pub(crate) use measure::{Methods, measure};
-pub(crate) use receiving::{Receiving, hold_received};
+pub(crate) use receiving::{PROGRESS_BYTES, PROGRESS_TIMEOUT, Receiving, hold_received};
 pub(crate) use refusal::{contract_fault, refusals};
 pub(crate) use request_id::{RequestId, request_id};
 pub(crate) use unread::Unread;

@@ -25,9 +25,9 @@ use crate::pb::v1::ErrorReason;
 /// gives its setup, which has an error of its own.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(35);
 /// The time in which a message that has begun must end or make progress.
-const PROGRESS_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const PROGRESS_TIMEOUT: Duration = Duration::from_secs(15);
 /// The number of bytes that are progress: 4 KiB a second, so that a slow link is no attack.
-const PROGRESS_BYTES: usize = 60 << 10;
+pub(crate) const PROGRESS_BYTES: usize = 60 << 10;
 /// If the alarm is noticed later than this, the handler has not read the request in the meantime.
 /// Then it is not the client that was slow.
 const NOT_READ: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ const SMALL_MESSAGE_BYTES: usize = 64 << 10;
 /// The bytes before each message: a flag, and the length in four bytes.
 const HEADER_BYTES: usize = 5;
 /// The methods whose requests have any number of messages.
-const STREAMING: [&str; 3] = [
+pub(super) const STREAMING: [&str; 3] = [
     "/frameway.v1.StreamingService/SubmitFrames",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
@@ -54,10 +54,15 @@ impl Receiving {
         Arc::new(Self { bytes: AtomicUsize::new(0), max_bytes })
     }
 
+    /// Returns a holder of bytes that are received for a message.
+    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+        Held { all: Arc::clone(self), bytes: AtomicUsize::new(0) }
+    }
+
     /// Returns the request with a body that is watched and counted.
     pub(crate) fn watch<B>(self: &Arc<Self>, request: Request<B>) -> Request<WatchedBody<B>> {
         let is_streaming = STREAMING.contains(&request.uri().path());
-        let held = Arc::new(Held { all: Arc::clone(self), bytes: AtomicUsize::new(0) });
+        let held = Arc::new(self.hold());
         request.map(|inner| WatchedBody {
             inner,
             held,
@@ -82,14 +87,14 @@ pub(crate) fn hold_received<B, T>(
 
 /// The counted bytes of one call.
 #[derive(Debug)]
-struct Held {
+pub(crate) struct Held {
     all: Arc<Receiving>,
     bytes: AtomicUsize,
 }
 
 impl Held {
     /// Counts bytes of a large message.
-    fn add(&self, bytes: usize) -> Result<(), Fault> {
+    pub(crate) fn add(&self, bytes: usize) -> Result<(), Fault> {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let before = self.all.bytes.fetch_add(bytes, Ordering::Relaxed);
         let max_bytes = self.all.max_bytes;

@@ -3,7 +3,8 @@
 //! A call may be answered before its request has arrived: its credentials are not valid, or the
 //! server does not have its method. If the body were dropped then, HTTP/2 would reset the call, and
 //! count what still arrives as errors of the client. After 1,024 of them it ends the connection,
-//! which many clients share if a proxy is in between.
+//! which many clients share if a proxy is in between. HTTP/1 would close the connection, and the
+//! client might never see the answer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,6 +16,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+use tonic::codegen::http::header::EXPECT;
+use tonic::codegen::http::{Request, Version};
 
 use crate::grpc::http2::STREAM_WINDOW_BYTES;
 
@@ -29,14 +32,19 @@ pub(crate) struct Unread<B> {
     /// `None` once it is dropped.
     body: Option<B>,
     discard: fn(B),
+    /// Whether the client sends the body only when the server begins to read it.
+    is_withheld: bool,
 }
 
 impl<B> Unread<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    pub(crate) fn new(body: B) -> Self {
-        Self { body: Some(body), discard }
+    /// Takes over the body of a request.
+    pub(crate) fn of(request: Request<B>) -> Request<Self> {
+        // With `Expect: 100-continue`, of which HTTP/2 clients make no use.
+        let is_withheld = request.version() < Version::HTTP_2 && request.headers().contains_key(EXPECT);
+        request.map(|body| Self { body: Some(body), discard, is_withheld })
     }
 }
 
@@ -79,7 +87,7 @@ fn size(frame: &Frame<Bytes>) -> usize {
 
 impl<B> Drop for Unread<B> {
     fn drop(&mut self) {
-        if let Some(body) = self.body.take() {
+        if let Some(body) = self.body.take().filter(|_| !self.is_withheld) {
             (self.discard)(body);
         }
     }
@@ -93,7 +101,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Unread<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match &mut self.get_mut().body {
+        let this = self.get_mut();
+        this.is_withheld = false;
+        match &mut this.body {
             Some(body) => Pin::new(body).poll_frame(cx),
             None => Poll::Ready(None),
         }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::greeting::{Greeting, NEEDS_TLS, REFUSAL_TIMEOUT, TLS_HANDSHAKE, greet, part};
+use super::greeting::{Greeting, REFUSAL_TIMEOUT, TLS_HANDSHAKE, greet, part, refuse_http1};
 use crate::access::ClientCertificate;
 use crate::config::TlsSettings;
 use files::Files;
@@ -94,13 +94,16 @@ impl Tls {
 
 /// Answers a client that speaks plaintext, HTTP/1 or HTTP/2.
 async fn refuse_plaintext(socket: &mut TcpStream, deadline: Instant) {
-    match greet(socket, deadline, NEEDS_TLS).await {
+    match greet(socket, deadline).await {
         Greeting::Http2 => {
             let answer = async {
                 socket.write_all(HTTP2_ANSWER).await?;
                 part(socket).await
             };
             let _in_time = timeout(REFUSAL_TIMEOUT, answer).await;
+        }
+        Greeting::Http1(_) => {
+            let _in_time = timeout(REFUSAL_TIMEOUT, refuse_http1(socket)).await;
         }
         Greeting::Other => {}
     }
