@@ -55,15 +55,21 @@
 //! # Ok(()) }
 //! ```
 
+mod address;
 mod channel;
 mod connect;
 pub mod consume;
 mod credentials;
+pub mod cursors;
 mod error;
+mod latest;
+mod line;
 mod long_call;
 pub mod publish;
 pub mod retry;
+mod socket;
 mod stall;
+pub mod stored;
 pub mod subscribe;
 pub mod time;
 mod tls;
@@ -76,19 +82,22 @@ use crate::pb::v1::queue_service_client::QueueServiceClient;
 use crate::pb::v1::stream_registry_service_client::StreamRegistryServiceClient;
 use crate::pb::v1::streaming_service_client::StreamingServiceClient;
 
+pub use address::parse_address;
 pub use channel::Channel;
-pub use connect::{ConnectOptions, parse_address};
+pub use connect::ConnectOptions;
 pub use credentials::Credentials;
 pub use error::{Error, describe, describe_item, reason_name};
+pub use latest::Latest;
 
 /// The maximum size of a received message in bytes. It is the limit of the contract.
 pub const MAX_MESSAGE_BYTES: usize = 32 << 20;
 /// The maximum bytes of pictures to request in one message. It leaves room for the other fields.
 pub const MAX_PICTURE_BYTES: u32 = 31 << 20;
 
-/// The stubs of all services over one connection.
+/// The stubs of all services over the same connections: one for the calls that last, and one for all
+/// others.
 ///
-/// A clone shares the connection and costs little.
+/// A clone shares the connections and costs little.
 #[derive(Debug, Clone)]
 pub struct Client {
     /// Submits, delivers and consumes frames.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
-use super::error::HTTP_CLIENT_ERROR;
+use super::error::{HTTP_CLIENT_ERROR, reason_of};
 use crate::backoff::Backoff;
 
 const SERVICE_CONFIG: &str = include_str!("../../proto/frameway_v1_service_config.json");
@@ -29,8 +29,8 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// Reports whether a call that failed with this status may succeed when it is sent again.
 ///
 /// This is true of an unavailable or draining server, of a broken connection, of a deadline that
-/// passed, and of an exhausted resource if the server says when to retry. It is unknown whether the
-/// failed call took effect.
+/// passed, and of an exhausted resource if the server says when to retry, or found the consumer too
+/// slow. It is unknown whether the failed call took effect.
 #[must_use]
 pub fn is_retryable(status: &Status) -> bool {
     let code = status.code();
@@ -41,7 +41,9 @@ pub fn is_retryable(status: &Status) -> bool {
         // A broken connection has one of these codes and no details.
         || bare && matches!(code, Code::Cancelled | Code::Unknown)
         || bare && code == Code::Internal && status.message().contains("h2 protocol error")
-        || code == Code::ResourceExhausted && requested_delay(status).is_some()
+        // Without either, the message is too large.
+        || code == Code::ResourceExhausted
+            && (requested_delay(status).is_some() || reason_of(status).as_deref() == Some("SLOW_CONSUMER"))
 }
 
 /// Returns the pause that the server asks for before the call is sent again.
@@ -256,6 +258,8 @@ mod tests {
         let full = with(Code::ResourceExhausted, details);
         assert!(is_retryable(&full));
         assert_eq!(requested_delay(&full), Some(Duration::from_millis(500)));
+        let slow = ErrorDetails::with_error_info("ERROR_REASON_SLOW_CONSUMER", "frameway.example", []);
+        assert!(is_retryable(&with(Code::ResourceExhausted, slow)));
         assert!(is_retryable(&Status::unavailable("")));
         assert_eq!(requested_delay(&Status::unavailable("")), None);
         assert!(!is_retryable(&Status::not_found("")));
