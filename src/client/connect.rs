@@ -248,7 +248,8 @@ mod tests {
     #[test]
     fn credentials_and_certificates_are_refused_where_plaintext_would_expose_or_ignore_them() {
         let options = |address: &str| ConnectOptions::new(address).unwrap();
-        let check = |options: ConnectOptions| options.servers().map(|_| ()).map_err(|error| error.to_string());
+        let check =
+            |options: ConnectOptions| options.servers().map(|_| ()).map_err(|error| error.to_string());
         let with_key = |address: &str| options(address).credentials(Credentials::text("secret").unwrap());
         for address in ["127.0.0.1:1", "[::1]:1", "localhost:1", "unix:/a", "https://far.example:1"] {
             assert_eq!(check(with_key(address)), Ok(()), "{address}");

@@ -85,7 +85,8 @@ impl CursorFile {
 impl CursorStore for CursorFile {
     fn load(&mut self) -> Result<Cursors, Error> {
         let mut bytes = Vec::new();
-        let read = File::open(&self.path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+        let read =
+            File::open(&self.path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
         match read {
             Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => {
                 Err(self.error("is no cursor file: it is larger than 16 MiB".to_owned(), true))
@@ -141,7 +142,11 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Refuses cursors of other streams than those that are selected: with them, every stream would start
 /// anew without a word.
-pub(super) fn check(store: &dyn CursorStore, cursors: &Cursors, selectors: &[pb::StreamSelector]) -> Result<(), Error> {
+pub(super) fn check(
+    store: &dyn CursorStore,
+    cursors: &Cursors,
+    selectors: &[pb::StreamSelector],
+) -> Result<(), Error> {
     let mut selected = selectors.iter().flat_map(|selector| &selector.streams);
     let is_ours = selected.any(|one| cursors.keys().any(|stream| may_select(one, stream)));
     if cursors.is_empty() || is_ours {

@@ -207,7 +207,8 @@ mod tests {
     #[test]
     fn the_details_of_an_error_can_be_read() {
         let facts = [("stream_id".to_owned(), "cam".to_owned())];
-        let mut details = ErrorDetails::with_error_info("ERROR_REASON_OF_A_NEWER_SERVER", "frameway.example", facts);
+        let mut details =
+            ErrorDetails::with_error_info("ERROR_REASON_OF_A_NEWER_SERVER", "frameway.example", facts);
         details.set_retry_info(Some(Duration::from_secs(2)));
         let error = Error::from(Status::with_error_details(Code::NotFound, "no such stream", details));
         assert_eq!(error.reason().as_deref(), Some("OF_A_NEWER_SERVER"));

@@ -74,9 +74,7 @@ fn failure(error: &tonic::transport::Error, address: &str) -> Failure {
     let address = address.to_owned();
     match tls::explain(error, &address) {
         Some(tls::Explanation { why, lasting }) => Failure { error: Error::Tls { address, why }, lasting },
-        None => {
-            Failure { error: Error::Unreachable { address, cause: innermost(error) }, lasting: false }
-        }
+        None => Failure { error: Error::Unreachable { address, cause: innermost(error) }, lasting: false },
     }
 }
 

@@ -181,6 +181,13 @@ mod tests {
         spawnable(consumer.next());
         spawnable(consumer.ack(Vec::new()));
         spawnable(consumer.reject(Vec::new()));
+        let handler = |_| async { Ok::<(), consume::Reject>(()) };
+        let (request, options) = (pb::ConsumeFramesRequest::default(), consume::ConsumeOptions::default());
+        spawnable(client.consume(request, options, CancellationToken::new(), handler, |_| {}));
+        spawnable(client.latest(["a"], None));
+        let store = cursors::CursorFile::new("cursors.json");
+        let subscription = subscribe::Subscription::new(&client, pb::SubscribeFramesRequest::default());
+        spawnable(stored::StoredSubscription::open(subscription, store).unwrap().next());
         spawnable(watch::Watch::new(&client, Vec::new()).next());
     }
 }

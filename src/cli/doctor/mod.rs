@@ -77,7 +77,8 @@ async fn examine(config: &Config) -> Report {
         Role::All | Role::Api => true,
         Role::Worker => false,
     };
-    let (queue, addresses, files) = tokio::join!(queue(config), addresses(config, serves), files(config, serves));
+    let (queue, addresses, files) =
+        tokio::join!(queue(config), addresses(config, serves), files(config, serves));
     let (queue, disables_huge_pages) = queue;
     let machine = Machine::read().judge(machine::Wanted::new(config), disables_huge_pages);
     let machine = Section { name: "machine", about: String::new(), findings: machine };

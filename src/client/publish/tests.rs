@@ -10,9 +10,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::sleep_until as until;
 
+use tonic::Status;
+
+use super::transport::Link;
 use super::*;
+use crate::client::time::{duration, pb_duration};
 use crate::pb::v1::ErrorReason as R;
 use crate::pb::v1::frame_result::Outcome;
+use crate::pb::v1::submit_frames_response::Event;
 
 const STREAMS: [&str; 3] = ["cam-1", "cam-2", "cam-3"];
 const SERVER_WINDOW: usize = 8;
@@ -250,8 +255,8 @@ async fn run(
     let server = Server(Arc::new(Mutex::new(store)));
     let options = PublishOptions {
         publisher_id: "agent".into(),
-        batch_frames: 100,
         patience: Duration::from_secs(3600),
+        ..Default::default()
     };
     let (frames, intake) = mpsc::channel(4);
     let feed = async move {
@@ -389,11 +394,7 @@ impl Link for DeadLink {
 #[tokio::test(start_paused = true)]
 async fn after_the_patience_every_frame_is_reported_as_unconfirmed() {
     for ready in [false, true] {
-        let options = PublishOptions {
-            publisher_id: "agent".into(),
-            batch_frames: 2,
-            patience: Duration::from_secs(60),
-        };
+        let options = PublishOptions { publisher_id: "agent".into(), batch_frames: 2, ..Default::default() };
         let (frames, intake) = mpsc::channel(10);
         for number in 1..=10 {
             let frame =
