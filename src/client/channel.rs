@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::header::AUTHORIZATION;
 use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{Service, StdError};
+use tonic::{Status, TimeoutExpired};
 
 use super::credentials::Credentials;
 use super::line::{Failure, Line, Servers};
@@ -101,10 +101,17 @@ async fn send(lines: Arc<Lines>, request: Request<Body>) -> Result<Response<Body
         Err(error) => Err(error),
     };
     answer.map_err(|error| match tls::explain(&error, &connection.address) {
+        // tonic would call this CANCELLED.
+        None if is_late(&error) => Status::deadline_exceeded("the server did not answer in time").into(),
         None => error.into(),
         Some(tls::Explanation { why, lasting: true }) => Status::failed_precondition(why).into(),
         Some(tls::Explanation { why, lasting: false }) => Status::unavailable(why).into(),
     })
+}
+
+/// Reports whether the deadline of a call has passed.
+fn is_late(error: &tonic::transport::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<TimeoutExpired>())
 }
 
 fn status(Failure { error, lasting }: Failure) -> StdError {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::retry::Policy;
 use super::time::duration;
 use super::{Client, Error, MAX_PICTURE_BYTES};
 use crate::pb::v1 as pb;
@@ -52,7 +51,7 @@ impl Client {
         let streams: Vec<String> = streams.into_iter().map(Into::into).collect();
         let mut pictures = pictures.unwrap_or_default();
         pictures.max_picture_bytes.get_or_insert(MAX_PICTURE_BYTES);
-        let policy = Policy::of("frameway.v1.StreamingService/GetLatestFrames");
+        let policy = self.policy("frameway.v1.StreamingService/GetLatestFrames");
         let mut found = Vec::with_capacity(streams.len());
         for some in streams.chunks(MAX_STREAMS) {
             let request =

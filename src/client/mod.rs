@@ -75,6 +75,8 @@ pub mod time;
 mod tls;
 pub mod watch;
 
+use std::time::Duration;
+
 use crate::pb::v1 as pb;
 use crate::pb::v1::consumer_group_service_client::ConsumerGroupServiceClient;
 use crate::pb::v1::dead_letter_service_client::DeadLetterServiceClient;
@@ -111,6 +113,7 @@ pub struct Client {
     /// Shows and operates the work queues.
     pub queues: QueueServiceClient<Channel>,
     channel: Channel,
+    call_timeout: Option<Duration>,
 }
 
 impl Client {
@@ -136,6 +139,24 @@ impl Client {
                 .max_decoding_message_size(MAX_MESSAGE_BYTES),
             queues: QueueServiceClient::new(channel.clone()),
             channel,
+            call_timeout: None,
+        }
+    }
+
+    /// Sets the maximum time for [`latest`](Self::latest) and [`server_info`](Self::server_info) to
+    /// answer, with all attempts; the default is that of the service config. After it, they return
+    /// [`Error::Refused`] with `DEADLINE_EXCEEDED`.
+    #[must_use]
+    pub fn call_timeout(self, call_timeout: Duration) -> Self {
+        Self { call_timeout: Some(call_timeout), ..self }
+    }
+
+    /// Returns the policy of a method, with this client's timeout.
+    fn policy(&self, method: &str) -> retry::Policy {
+        let policy = retry::Policy::of(method);
+        match self.call_timeout {
+            Some(timeout) => policy.timeout(timeout),
+            None => policy,
         }
     }
 
@@ -150,7 +171,7 @@ impl Client {
     /// # Errors
     /// Returns [`Error::Refused`] if the server does not answer.
     pub async fn server_info(&self) -> Result<pb::GetServerInfoResponse, Error> {
-        let policy = retry::Policy::of("frameway.v1.StreamingService/GetServerInfo");
+        let policy = self.policy("frameway.v1.StreamingService/GetServerInfo");
         let call = |request| {
             let mut client = self.streaming.clone();
             async move { client.get_server_info(request).await }

@@ -80,6 +80,12 @@ impl Policy {
             .unwrap_or_default()
     }
 
+    /// Sets the maximum time for all attempts together.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
     /// Calls a method with a single answer, and calls it again as the policy allows.
     ///
     /// The timeout covers all attempts. Dropping the future cancels the call, which may have taken
