@@ -34,16 +34,21 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(30);
 #[must_use]
 pub fn is_retryable(status: &Status) -> bool {
     let code = status.code();
-    // A status that was derived from HTTP comes from a proxy; 4xx refuses the request itself.
-    let rejected_by_proxy = status.message().contains(HTTP_CLIENT_ERROR);
-    let bare = status.details().is_empty() && !rejected_by_proxy;
     matches!(code, Code::Unavailable | Code::DeadlineExceeded)
-        // A broken connection has one of these codes and no details.
-        || bare && matches!(code, Code::Cancelled | Code::Unknown)
-        || bare && code == Code::Internal && status.message().contains("h2 protocol error")
+        || is_broken_connection(status)
         // Without either, the message is too large.
         || code == Code::ResourceExhausted
             && (requested_delay(status).is_some() || reason_of(status).as_deref() == Some("SLOW_CONSUMER"))
+}
+
+/// Reports whether a status stands for a broken connection: it has one of these codes, and no details.
+fn is_broken_connection(status: &Status) -> bool {
+    let code = status.code();
+    // A status that was derived from HTTP comes from a proxy; 4xx refuses the request itself.
+    let rejected_by_proxy = status.message().contains(HTTP_CLIENT_ERROR);
+    let bare = status.details().is_empty() && !rejected_by_proxy;
+    bare && (matches!(code, Code::Cancelled | Code::Unknown)
+        || code == Code::Internal && status.message().contains("h2 protocol error"))
 }
 
 /// Returns the pause that the server asks for before the call is sent again.
@@ -132,10 +137,12 @@ impl Policy {
                 Err(status) => status,
             };
             let pause = pauses.after(requested_delay(&status));
+            // Other clients call a broken connection UNAVAILABLE.
+            let code = if is_broken_connection(&status) { Code::Unavailable } else { status.code() };
             let retries = self
                 .retry
                 .as_ref()
-                .is_some_and(|retry| attempts < retry.max_attempts && retry.codes.contains(&status.code()));
+                .is_some_and(|retry| attempts < retry.max_attempts && retry.codes.contains(&code));
             let too_late = deadline.is_some_and(|deadline| Instant::now() + pause >= deadline);
             if !retries || too_late {
                 return Err(status);
@@ -326,6 +333,9 @@ mod tests {
     async fn a_call_is_repeated_only_as_its_policy_allows() {
         let (calls, answer) =
             attempts("frameway.v1.StreamRegistryService/GetStream", Status::unavailable("")).await;
+        assert!(calls == 3 && answer.is_ok(), "{calls} {answer:?}");
+        let (calls, answer) =
+            attempts("frameway.v1.StreamRegistryService/GetStream", Status::unknown("transport error")).await;
         assert!(calls == 3 && answer.is_ok(), "{calls} {answer:?}");
         let (calls, answer) =
             attempts("frameway.v1.StreamRegistryService/GetStream", Status::not_found("")).await;

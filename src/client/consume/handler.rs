@@ -141,8 +141,8 @@ impl Client {
     /// `max_outstanding_frames` and `max_outstanding_bytes` of the request.
     ///
     /// When `stop` is cancelled, running handlers finish and their frames are acknowledged; frames that
-    /// no handler has begun go back at once, which counts as an attempt of their delivery. If the
-    /// future is dropped, running handlers are aborted.
+    /// no handler has begun go back at once, which counts as an attempt of their delivery; another member
+    /// gets them a second later. If the future is dropped, running handlers are aborted.
     ///
     /// # Errors
     /// Returns [`Error::Refused`] if the server refuses the membership or an acknowledgement for good,

@@ -14,6 +14,10 @@ const MAX_IDS: usize = 1_000;
 /// each of which may be under way once more when its acknowledgement arrives.
 const MAX_SETTLED: usize = 10_000;
 
+/// The time before a frame that goes back is delivered again. By then, the server knows that this
+/// member has left: otherwise it could give the frame to it once more, and keep it until the deadline.
+const GIVE_BACK_DELAY: Duration = Duration::from_secs(1);
+
 /// The result of a handler.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Verdict {
@@ -141,7 +145,7 @@ impl Work {
         (entry.stream_id.clone(), entry.sequence)
     }
 
-    /// Decides that the frames that no handler has begun are delivered to other members at once.
+    /// Decides that the frames that no handler has begun are delivered to other members.
     /// Returns their number.
     pub(super) fn give_back(&mut self) -> u64 {
         let waiting = std::mem::take(&mut self.waiting);
@@ -149,7 +153,7 @@ impl Work {
             let rejection = pb::Rejection {
                 ack_id: ack_id.clone(),
                 reason: "the member ended before it handled the frame".to_owned(),
-                retry_delay: Some(pb_duration(Duration::ZERO)),
+                retry_delay: Some(pb_duration(GIVE_BACK_DELAY)),
                 dead_letter: false,
             };
             self.decide(ack_id, Verdict::Reject(rejection));
@@ -308,7 +312,7 @@ mod tests {
         assert_eq!(work.give_back(), 1);
         let Some(Batch::Rejections(rejections)) = work.next_batch() else { panic!("{work:?}") };
         assert_eq!(rejections[0].ack_id, "waiting");
-        assert_eq!(rejections[0].retry_delay, Some(pb_duration(Duration::ZERO)));
+        assert_eq!(rejections[0].retry_delay, Some(pb_duration(GIVE_BACK_DELAY)));
         assert_eq!((work.next_batch(), work.len()), (None, 2));
     }
 

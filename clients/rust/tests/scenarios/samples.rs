@@ -11,10 +11,10 @@ async fn the_samples_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("picture.jpg"), jpeg(320, 240)).unwrap();
-    fs::write(path("text.jpg"), "no picture").unwrap();
+    fs::write(path("empty.jpg"), "").unwrap();
     let submit = env!("CARGO_BIN_EXE_submit");
-    let (picture, text) = (path("picture.jpg"), path("text.jpg"));
-    let said = output(submit, &[&server.address, "cam", &picture, &text, &picture]).await;
+    let (picture, empty) = (path("picture.jpg"), path("empty.jpg"));
+    let said = output(submit, &[&server.address, "cam", &picture, &empty, &picture]).await;
     assert!(said.contains("frame 1: accepted as 1") && said.contains("frame 3: accepted as 2"), "{said}");
     assert!(said.contains("frame 2: rejected: "), "{said}");
 
