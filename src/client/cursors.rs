@@ -89,29 +89,32 @@ impl CursorStore for CursorFile {
             File::open(&self.path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
         match read {
             Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => {
-                Err(self.error("is no cursor file: it is larger than 16 MiB".to_owned(), true))
+                Err(self.error("is not a cursor file: it is larger than 16 MiB".to_owned(), true))
             }
             Ok(_) => match serde_json::from_slice::<Content>(&bytes) {
                 Ok(content) => Ok(content.cursors),
                 Err(error) => Err(self.error(
-                    format!("is no cursor file, or is damaged ({error}): name another file, or remove it to start anew"),
+                    format!("is not a cursor file, or is damaged ({error}): name another file, or remove it to start anew"),
                     true,
                 )),
             },
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Cursors::new()),
-            Err(error) => Err(self.error(format!("the cursors cannot be read: {error}"), false)),
+            Err(error) => Err(self.error(format!("cannot be read: {error}"), false)),
         }
     }
 
     fn store(&mut self, cursors: &Cursors) -> Result<(), Error> {
         if cursors.len() > MAX_CURSORS {
-            return Err(self.error(format!("a cursor file has at most {MAX_CURSORS} streams"), false));
+            return Err(self.error(
+                format!("cannot be written: a cursor file has at most {MAX_CURSORS} streams"),
+                false,
+            ));
         }
         let content = Content { cursors: cursors.clone() };
         serde_json::to_vec_pretty(&content)
             .map_err(io::Error::from)
             .and_then(|bytes| replace(&self.path, &bytes))
-            .map_err(|error| self.error(format!("the cursors cannot be stored: {error}"), false))
+            .map_err(|error| self.error(format!("cannot be written: {error}"), false))
     }
 
     fn place(&self) -> String {
@@ -201,7 +204,7 @@ mod tests {
         file.store(&cursors(&["cam"])).unwrap();
         fs::create_dir(folder.path().join("cursors.json.part")).unwrap();
         let error = file.store(&cursors(&["other"])).unwrap_err().to_string();
-        assert!(error.contains("cursors.json: the cursors cannot be stored"), "{error}");
+        assert!(error.contains("cursors.json cannot be written"), "{error}");
         assert_eq!(file.load().unwrap(), cursors(&["cam"]));
         let many: Vec<String> = (0..=MAX_CURSORS).map(|number| number.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();

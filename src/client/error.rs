@@ -43,7 +43,7 @@ pub enum Error {
     #[error("{0}")]
     Options(String),
     /// The cursors cannot be loaded or stored.
-    #[error("{place}: {why}")]
+    #[error("{place} {why}")]
     Cursors {
         /// The place of the cursors, such as the path of a file.
         place: String,
