@@ -6,6 +6,7 @@
 mod handler;
 mod run;
 mod settle;
+mod settled;
 mod work;
 
 use std::time::Duration;

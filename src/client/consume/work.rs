@@ -5,14 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::settled::Settled;
 use crate::client::time::{pb_duration, system_time};
 use crate::pb::v1 as pb;
 
 /// The maximum number of ids in one call.
 const MAX_IDS: usize = 1_000;
-/// The number of settled ids that are remembered. It is the maximum of a member's outstanding frames,
-/// each of which may be under way once more when its acknowledgement arrives.
-const MAX_SETTLED: usize = 10_000;
 
 /// The time before a frame that goes back is delivered again. By then, the server knows that this
 /// member has left: otherwise it could give the frame to it once more, and keep it until the deadline.
@@ -67,8 +65,7 @@ pub(super) struct Work {
     waiting: VecDeque<String>,
     /// The streams of running handlers, if frames of a stream are handled one after another.
     busy: Option<HashSet<String>>,
-    settled: HashSet<String>,
-    settled_order: VecDeque<String>,
+    settled: Settled,
     /// The time after which a deadline is extended: a third of the ack deadline.
     interval: Duration,
 }
@@ -79,8 +76,7 @@ impl Work {
             entries: HashMap::new(),
             waiting: VecDeque::new(),
             busy: in_order.then(HashSet::new),
-            settled: HashSet::new(),
-            settled_order: VecDeque::new(),
+            settled: Settled::default(),
             interval: Duration::from_secs(10),
         }
     }
@@ -191,10 +187,11 @@ impl Work {
             (false, _) => Batch::Acks(ids),
         };
         for id in batch.ids() {
-            self.stage(&id, |stage| match stage {
-                Stage::Decided(verdict) => Stage::Sent(verdict),
-                other => other,
-            });
+            if let Some(entry) = self.entries.get_mut(&id)
+                && let Stage::Decided(verdict) = &entry.stage
+            {
+                entry.stage = Stage::Sent(verdict.clone());
+            }
         }
         Some(batch)
     }
@@ -202,30 +199,17 @@ impl Work {
     /// Records that a batch got no answer, so that it is sent again.
     pub(super) fn unanswered(&mut self, batch: &Batch) {
         for id in batch.ids() {
-            self.stage(&id, |stage| match stage {
-                Stage::Sent(verdict) => Stage::Decided(verdict),
-                other => other,
-            });
-        }
-    }
-
-    fn stage(&mut self, id: &str, change: impl FnOnce(Stage) -> Stage) {
-        if let Some(entry) = self.entries.get_mut(id) {
-            let before = std::mem::replace(&mut entry.stage, Stage::Running);
-            entry.stage = change(before);
+            if let Some(entry) = self.entries.get_mut(&id)
+                && let Stage::Sent(verdict) = &entry.stage
+            {
+                entry.stage = Stage::Decided(verdict.clone());
+            }
         }
     }
 
     /// Records that the server has answered for a frame. Returns its stream and its sequence.
     pub(super) fn settle(&mut self, id: &str) -> (String, u64) {
-        if self.settled.insert(id.to_owned()) {
-            self.settled_order.push_back(id.to_owned());
-        }
-        while self.settled_order.len() > MAX_SETTLED
-            && let Some(oldest) = self.settled_order.pop_front()
-        {
-            self.settled.remove(&oldest);
-        }
+        self.settled.insert(id);
         self.entries.remove(id).map(|entry| (entry.stream_id, entry.sequence)).unwrap_or_default()
     }
 
