@@ -1,5 +1,7 @@
 //! The scenario `slow-consumer`, in a process of its own: it measures the memory of the whole process.
 
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test fails with a panic")]
+
 mod support;
 
 use std::time::Duration;

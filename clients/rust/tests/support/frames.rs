@@ -37,7 +37,7 @@ pub fn number(frame: &pb::ProcessedFrame) -> u64 {
 
 /// Registers a stream with the default settings, or with others.
 pub async fn register(client: &Client, stream: pb::Stream) {
-    let request = pb::RegisterStreamRequest { stream: Some(stream), ..Default::default() };
+    let request = pb::RegisterStreamRequest { stream: Some(stream) };
     client.registry.clone().register_stream(request).await.unwrap();
 }
 
@@ -157,14 +157,14 @@ pub async fn create_group(
     };
     change(&mut group);
     let group_id = group.group_id.clone();
-    let request = pb::CreateConsumerGroupRequest { group: Some(group), ..Default::default() };
+    let request = pb::CreateConsumerGroupRequest { group: Some(group) };
     client.groups.clone().create_consumer_group(request).await.unwrap();
     group_id
 }
 
 /// Returns the status of a group.
 pub async fn group_status(client: &Client, group_id: &str) -> pb::ConsumerGroupStatus {
-    let request = pb::GetConsumerGroupRequest { group_id: group_id.to_owned(), ..Default::default() };
+    let request = pb::GetConsumerGroupRequest { group_id: group_id.to_owned() };
     client
         .groups
         .clone()
