@@ -6,7 +6,9 @@
 //!
 //! - [`publish`] sends frames; each is stored once and in order, even if connections break.
 //! - [`subscribe`] follows streams, and resumes after the last frame when a connection breaks.
-//! - [`consume`] takes frames as a member of a consumer group, and acknowledges them.
+//! - [`stored`] keeps the [`cursors`] of a subscription, so that a restarted program goes on.
+//! - [`consume`] calls a handler for each frame of a consumer group, and acknowledges it.
+//! - [`Client::latest`] reads the newest frames.
 //! - [`watch`] follows the registered streams and their changes.
 //! - [`retry`] says which calls may be sent again, as the service config in `proto/` does.
 //!
