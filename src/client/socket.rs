@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,17 +22,22 @@ pub(super) struct Connector {
     state: State,
 }
 
-/// Tells whether the socket of a connection is open.
+/// Tells whether a connection has an open socket. It may have two for a time: after GOAWAY, it opens
+/// another one while calls still end on the first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct State(Arc<AtomicBool>);
+pub(super) struct State(Arc<Sockets>);
+
+#[derive(Debug, Default)]
+struct Sockets {
+    open: AtomicUsize,
+    /// Another socket could not be opened.
+    failed: AtomicBool,
+}
 
 impl State {
+    /// Reports whether a further call would need another socket.
     pub(super) fn is_closed(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    pub(super) fn close(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.failed.load(Ordering::Acquire) || self.0.open.load(Ordering::Acquire) == 0
     }
 }
 
@@ -64,7 +69,6 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        // If the connection is not opened again, the state stays that of a closed one.
         let (state, path) = (self.state.clone(), self.path.clone());
         let tcp = self.tcp.call(uri);
         Box::pin(async move {
@@ -72,8 +76,8 @@ impl Service<Uri> for Connector {
                 Some(path) => unix(&path).await.map_err(StdError::from),
                 None => tcp.await.map(|io| Box::new(io.into_inner()) as Box<dyn Io>).map_err(Into::into),
             };
-            let io = socket.inspect_err(|_| state.close())?;
-            state.0.store(false, Ordering::Release);
+            let io = socket.inspect_err(|_| state.0.failed.store(true, Ordering::Release))?;
+            state.0.open.fetch_add(1, Ordering::AcqRel);
             Ok(TokioIo::new(Socket { io, state }))
         })
     }
@@ -101,7 +105,7 @@ pub(super) struct Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.state.close();
+        self.state.0.open.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

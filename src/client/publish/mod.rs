@@ -44,7 +44,7 @@ pub struct PublishOptions {
     pub patience: Duration,
     /// Number frames that have no publisher sequence: each stream continues after the position of this
     /// publisher at the server. This needs a publisher id, which no other program may use at the same
-    /// time.
+    /// time: the server would refuse frames as `PUBLISHER_SEQUENCE_REUSED`.
     pub number_frames: bool,
     /// The streams whose positions the first call reads, for `number_frames`. The first frame of
     /// another stream waits until the frames under way are answered, and for a further call.

@@ -50,6 +50,7 @@ async fn wrong_key() {
             .args(["keys", "create", "--principal", "reader", "--grant", "read:*", "--access-file"])
             .arg(&access)
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status();
         assert!(keys.unwrap().success());
         let server = Server::start(&["--access-file", access.to_str().unwrap()]).await;
