@@ -265,6 +265,7 @@ impl Bench<'_> {
                 publisher_id: stream.clone(),
                 batch_frames: if period.is_some() { 1 } else { BATCH_FRAMES },
                 patience: PATIENCE,
+                ..Default::default()
             };
             let ends = stop.clone();
             let sends = async move {

@@ -273,6 +273,7 @@ impl Load {
                 publisher_id: "camera".to_owned(),
                 batch_frames: 1,
                 patience: START_DEADLINE,
+                ..Default::default()
             };
             let client = server.connect().await?;
             let outcomes = Arc::clone(&received);

@@ -336,6 +336,7 @@ impl Agent {
             publisher_id: format!("agent-{}", self.number),
             batch_frames: BATCH_FRAMES,
             patience: AGENT_PATIENCE,
+            ..Default::default()
         };
         let tally = Arc::clone(&self.tally);
         let decided = |frame: pb::Frame, decision| match decision {

@@ -5,8 +5,11 @@ use std::time::Duration;
 use tonic::transport::Endpoint;
 
 use super::credentials::{self, Credentials};
+use super::error::innermost;
+use super::line::{Server, Servers};
+use super::socket::Connector;
 use super::tls::{self, Tls};
-use super::{Channel, Client, Error};
+use super::{Channel, Client, Error, parse_address};
 
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
@@ -20,7 +23,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// proxy, because the connection to the proxy still answers pings.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The address of a server and the options of the connection to it.
+/// The addresses of the servers and the options of the connections to them.
 ///
 /// # Examples
 /// ```no_run
@@ -45,9 +48,19 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 ///     .await?;
 /// # Ok(()) }
 /// ```
+///
+/// With two servers, of which the first that answers is used:
+/// ```no_run
+/// # use frameway::client::{ConnectOptions, Error};
+/// # async fn example() -> Result<(), Error> {
+/// let client =
+///     ConnectOptions::new("https://a.example:7400")?.or("https://b.example:7400")?.connect().await?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
-    address: String,
+    /// At least one address, as a URL.
+    addresses: Vec<String>,
     user_agent: String,
     connect_timeout: Duration,
     tls: Tls,
@@ -62,17 +75,27 @@ impl ConnectOptions {
     /// # Errors
     /// Returns [`Error::Address`] for anything else.
     pub fn new(address: &str) -> Result<Self, Error> {
-        let parsed = parse_address(address);
-        let address = parsed.map_err(|why| Error::Address { address: address.to_owned(), why })?;
+        let addresses = vec![url(address)?];
         let user_agent = concat!("frameway/", env!("CARGO_PKG_VERSION")).to_owned();
         Ok(Self {
-            address,
+            addresses,
             user_agent,
             connect_timeout: CONNECT_TIMEOUT,
             tls: Tls::default(),
             credentials: None,
             allow_plaintext_credentials: false,
         })
+    }
+
+    /// Adds the address of another server of the same cluster. Each connection is opened to the first
+    /// address that answers, in the order of the calls. With TLS, each server's certificate must have
+    /// the name in its own address.
+    ///
+    /// # Errors
+    /// Returns [`Error::Address`] if the address cannot be used.
+    pub fn or(mut self, address: &str) -> Result<Self, Error> {
+        self.addresses.push(url(address)?);
+        Ok(self)
     }
 
     /// Sets the name that the server sees; the default is `frameway/VERSION`.
@@ -117,19 +140,15 @@ impl ConnectOptions {
         Self { allow_plaintext_credentials: true, ..self }
     }
 
-    /// Opens a connection.
+    /// Opens a connection to the first server that answers.
     ///
     /// # Errors
     /// Returns [`Error::Unreachable`] if no server answers, [`Error::Tls`] if TLS fails, and
     /// [`Error::Address`] or [`Error::Options`] if the options cannot be used.
     pub async fn connect(&self) -> Result<Client, Error> {
-        match self.endpoint()?.connect().await {
-            Ok(connection) => Ok(self.client(connection)),
-            Err(error) => Err(match tls::explain(&error, &self.address) {
-                Some(explanation) => Error::Tls { address: self.address.clone(), why: explanation.why },
-                None => Error::Unreachable { address: self.address.clone(), cause: innermost(&error) },
-            }),
-        }
+        let servers = self.servers()?;
+        servers.open_spare().await.map_err(|failure| failure.error)?;
+        Ok(self.client(servers))
     }
 
     /// Returns a client that connects when it is first used.
@@ -137,31 +156,44 @@ impl ConnectOptions {
     /// # Errors
     /// Returns [`Error::Address`] or [`Error::Options`] if the options cannot be used.
     pub fn connect_lazy(&self) -> Result<Client, Error> {
-        Ok(self.client(self.endpoint()?.connect_lazy()))
+        Ok(self.client(self.servers()?))
     }
 
-    fn client(&self, connection: tonic::transport::Channel) -> Client {
-        Client::over(Channel::new(connection, self.credentials.clone(), &self.address))
+    fn client(&self, servers: Servers) -> Client {
+        Client::over(Channel::new(servers, self.credentials.clone()))
     }
 
-    /// Returns the address as a URL.
+    /// Returns the first address as a URL.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.address
+        &self.addresses[0]
     }
 
-    /// Returns tonic's settings of the connection.
-    fn endpoint(&self) -> Result<Endpoint, Error> {
-        let refused = |error: tonic::transport::Error| Error::Address {
-            address: self.address.clone(),
-            why: innermost(&error),
-        };
-        self.check_plaintext()?;
+    /// Returns the settings of the connections.
+    fn servers(&self) -> Result<Servers, Error> {
         if let Some(credentials) = &self.credentials {
             credentials.refresh();
         }
-        let endpoint = Endpoint::from_shared(self.address.clone()).map_err(refused)?;
-        let endpoint = if self.has_tls() {
+        let server = |address: &String| {
+            Ok(Server {
+                address: address.as_str().into(),
+                endpoint: self.endpoint(address)?,
+                connector: Connector::new(address, self.connect_timeout),
+            })
+        };
+        let list = self.addresses.iter().map(server).collect::<Result<_, Error>>()?;
+        Ok(Servers::new(list))
+    }
+
+    /// Returns tonic's settings of the connections to one server.
+    fn endpoint(&self, address: &str) -> Result<Endpoint, Error> {
+        let refused = |error: tonic::transport::Error| Error::Address {
+            address: address.to_owned(),
+            why: innermost(&error),
+        };
+        self.check_plaintext(address)?;
+        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(refused)?;
+        let endpoint = if has_tls(address) {
             let config = self.tls.config(self.connect_timeout).map_err(Error::Options)?;
             endpoint.tls_config(config).map_err(|error| Error::Options(tls::unusable(&innermost(&error))))?
         } else {
@@ -170,9 +202,7 @@ impl ConnectOptions {
         Ok(endpoint
             .user_agent(self.user_agent.clone())
             .map_err(refused)?
-            .connect_timeout(self.connect_timeout)
             .timeout(ANSWER_TIMEOUT)
-            .tcp_nodelay(true)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
@@ -180,16 +210,11 @@ impl ConnectOptions {
             .keep_alive_while_idle(true))
     }
 
-    fn has_tls(&self) -> bool {
-        self.address.starts_with("https://")
-    }
-
     /// Refuses options that plaintext would not honour.
-    fn check_plaintext(&self) -> Result<(), Error> {
-        if self.has_tls() {
+    fn check_plaintext(&self, address: &str) -> Result<(), Error> {
+        if has_tls(address) {
             return Ok(());
         }
-        let address = &self.address;
         if self.tls.is_set() {
             return Err(Error::Options(format!(
                 "a CA or a client certificate has no effect on {address}, which is without TLS: use https://"
@@ -208,35 +233,12 @@ impl ConnectOptions {
     }
 }
 
-/// Returns the innermost cause, which is the most specific: `Connection refused`, for example.
-fn innermost(error: &tonic::transport::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+fn has_tls(address: &str) -> bool {
+    address.starts_with("https://")
 }
 
-/// Turns `host:port`, with or without a scheme, into a URL.
-///
-/// # Errors
-/// Returns a text that says what to write instead.
-pub fn parse_address(text: &str) -> Result<String, String> {
-    let text = text.trim().trim_end_matches('/');
-    if text.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) {
-        return Ok(text.to_owned());
-    }
-    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-    let scheme = scheme.to_ascii_lowercase();
-    let port = rest.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
-    match port {
-        Some((host, port)) if matches!(scheme.as_str(), "http" | "https") && !host.is_empty() && port > 0 => {
-            Ok(format!("{scheme}://{host}:{port}"))
-        }
-        _ => Err("write HOST:PORT, for example 127.0.0.1:7400, https://HOST:PORT for TLS, or \
-                  unix:/run/frameway.sock"
-            .to_owned()),
-    }
+fn url(address: &str) -> Result<String, Error> {
+    parse_address(address).map_err(|why| Error::Address { address: address.to_owned(), why })
 }
 
 #[cfg(test)]
@@ -244,27 +246,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_may_omit_the_scheme() {
-        for text in
-            ["127.0.0.1:7400", "http://127.0.0.1:7400", " http://127.0.0.1:7400/ ", "HTTP://127.0.0.1:7400"]
-        {
-            assert_eq!(parse_address(text).as_deref(), Ok("http://127.0.0.1:7400"), "{text}");
-        }
-        assert_eq!(parse_address("[::1]:7400").as_deref(), Ok("http://[::1]:7400"));
-        assert_eq!(parse_address("HTTPS://host:443/").as_deref(), Ok("https://host:443"));
-        assert_eq!(parse_address("unix:/run/a.sock").as_deref(), Ok("unix:/run/a.sock"));
-        for text in ["", "localhost", ":7400", "host:0", "host:seven", "ftp://host:21", "https://host"] {
-            assert!(parse_address(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn credentials_and_certificates_are_refused_where_plaintext_would_expose_or_ignore_them() {
         let options = |address: &str| ConnectOptions::new(address).unwrap();
-        let check = |options: ConnectOptions| options.check_plaintext().map_err(|error| error.to_string());
+        let check =
+            |options: ConnectOptions| options.servers().map(|_| ()).map_err(|error| error.to_string());
         let with_key = |address: &str| options(address).credentials(Credentials::text("secret").unwrap());
         for address in ["127.0.0.1:1", "[::1]:1", "localhost:1", "unix:/a", "https://far.example:1"] {
             assert_eq!(check(with_key(address)), Ok(()), "{address}");
+            let second = check(with_key(address).or("far.example:1").unwrap()).unwrap_err();
+            assert!(second.contains("http://far.example:1"), "{second}");
         }
         let refused = check(with_key("far.example:1")).unwrap_err();
         assert!(refused.contains("http://far.example:1") && refused.contains("https://"), "{refused}");

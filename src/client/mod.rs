@@ -6,7 +6,9 @@
 //!
 //! - [`publish`] sends frames; each is stored once and in order, even if connections break.
 //! - [`subscribe`] follows streams, and resumes after the last frame when a connection breaks.
-//! - [`consume`] takes frames as a member of a consumer group, and acknowledges them.
+//! - [`stored`] keeps the [`cursors`] of a subscription, so that a restarted program goes on.
+//! - [`consume`] calls a handler for each frame of a consumer group, and acknowledges it.
+//! - [`Client::latest`] reads the newest frames.
 //! - [`watch`] follows the registered streams and their changes.
 //! - [`retry`] says which calls may be sent again, as the service config in `proto/` does.
 //!
@@ -55,19 +57,27 @@
 //! # Ok(()) }
 //! ```
 
+mod address;
 mod channel;
 mod connect;
 pub mod consume;
 mod credentials;
+pub mod cursors;
 mod error;
+mod latest;
+mod line;
 mod long_call;
 pub mod publish;
 pub mod retry;
+mod socket;
 mod stall;
+pub mod stored;
 pub mod subscribe;
 pub mod time;
 mod tls;
 pub mod watch;
+
+use std::time::Duration;
 
 use crate::pb::v1 as pb;
 use crate::pb::v1::consumer_group_service_client::ConsumerGroupServiceClient;
@@ -76,19 +86,22 @@ use crate::pb::v1::queue_service_client::QueueServiceClient;
 use crate::pb::v1::stream_registry_service_client::StreamRegistryServiceClient;
 use crate::pb::v1::streaming_service_client::StreamingServiceClient;
 
+pub use address::parse_address;
 pub use channel::Channel;
-pub use connect::{ConnectOptions, parse_address};
+pub use connect::ConnectOptions;
 pub use credentials::Credentials;
 pub use error::{Error, describe, describe_item, reason_name};
+pub use latest::Latest;
 
 /// The maximum size of a received message in bytes. It is the limit of the contract.
 pub const MAX_MESSAGE_BYTES: usize = 32 << 20;
 /// The maximum bytes of pictures to request in one message. It leaves room for the other fields.
 pub const MAX_PICTURE_BYTES: u32 = 31 << 20;
 
-/// The stubs of all services over one connection.
+/// The stubs of all services over the same connections: one for the calls that last, and one for all
+/// others.
 ///
-/// A clone shares the connection and costs little.
+/// A clone shares the connections and costs little.
 #[derive(Debug, Clone)]
 pub struct Client {
     /// Submits, delivers and consumes frames.
@@ -102,6 +115,7 @@ pub struct Client {
     /// Shows and operates the work queues.
     pub queues: QueueServiceClient<Channel>,
     channel: Channel,
+    call_timeout: Option<Duration>,
 }
 
 impl Client {
@@ -127,6 +141,24 @@ impl Client {
                 .max_decoding_message_size(MAX_MESSAGE_BYTES),
             queues: QueueServiceClient::new(channel.clone()),
             channel,
+            call_timeout: None,
+        }
+    }
+
+    /// Sets the maximum time for [`latest`](Self::latest) and [`server_info`](Self::server_info) to
+    /// answer, with all attempts; the default is that of the service config. After it, they return
+    /// [`Error::Refused`] with `DEADLINE_EXCEEDED`.
+    #[must_use]
+    pub fn call_timeout(self, call_timeout: Duration) -> Self {
+        Self { call_timeout: Some(call_timeout), ..self }
+    }
+
+    /// Returns the policy of a method, with this client's timeout.
+    fn policy(&self, method: &str) -> retry::Policy {
+        let policy = retry::Policy::of(method);
+        match self.call_timeout {
+            Some(timeout) => policy.timeout(timeout),
+            None => policy,
         }
     }
 
@@ -141,7 +173,7 @@ impl Client {
     /// # Errors
     /// Returns [`Error::Refused`] if the server does not answer.
     pub async fn server_info(&self) -> Result<pb::GetServerInfoResponse, Error> {
-        let policy = retry::Policy::of("frameway.v1.StreamingService/GetServerInfo");
+        let policy = self.policy("frameway.v1.StreamingService/GetServerInfo");
         let call = |request| {
             let mut client = self.streaming.clone();
             async move { client.get_server_info(request).await }
@@ -172,6 +204,13 @@ mod tests {
         spawnable(consumer.next());
         spawnable(consumer.ack(Vec::new()));
         spawnable(consumer.reject(Vec::new()));
+        let handler = |_| async { Ok::<(), consume::Reject>(()) };
+        let (request, options) = (pb::ConsumeFramesRequest::default(), consume::ConsumeOptions::default());
+        spawnable(client.consume(request, options, CancellationToken::new(), handler, |_| {}));
+        spawnable(client.latest(["a"], None));
+        let store = cursors::CursorFile::new("cursors.json");
+        let subscription = subscribe::Subscription::new(&client, pb::SubscribeFramesRequest::default());
+        spawnable(stored::StoredSubscription::open(subscription, store).unwrap().next());
         spawnable(watch::Watch::new(&client, Vec::new()).next());
     }
 }

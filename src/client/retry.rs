@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
-use super::error::HTTP_CLIENT_ERROR;
+use super::error::{HTTP_CLIENT_ERROR, reason_of};
 use crate::backoff::Backoff;
 
 const SERVICE_CONFIG: &str = include_str!("../../proto/frameway_v1_service_config.json");
@@ -29,19 +29,26 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// Reports whether a call that failed with this status may succeed when it is sent again.
 ///
 /// This is true of an unavailable or draining server, of a broken connection, of a deadline that
-/// passed, and of an exhausted resource if the server says when to retry. It is unknown whether the
-/// failed call took effect.
+/// passed, and of an exhausted resource if the server says when to retry, or found the consumer too
+/// slow. It is unknown whether the failed call took effect.
 #[must_use]
 pub fn is_retryable(status: &Status) -> bool {
+    let code = status.code();
+    matches!(code, Code::Unavailable | Code::DeadlineExceeded)
+        || is_broken_connection(status)
+        // Without either, the message is too large.
+        || code == Code::ResourceExhausted
+            && (requested_delay(status).is_some() || reason_of(status).as_deref() == Some("SLOW_CONSUMER"))
+}
+
+/// Reports whether a status stands for a broken connection: it has one of these codes, and no details.
+fn is_broken_connection(status: &Status) -> bool {
     let code = status.code();
     // A status that was derived from HTTP comes from a proxy; 4xx refuses the request itself.
     let rejected_by_proxy = status.message().contains(HTTP_CLIENT_ERROR);
     let bare = status.details().is_empty() && !rejected_by_proxy;
-    matches!(code, Code::Unavailable | Code::DeadlineExceeded)
-        // A broken connection has one of these codes and no details.
-        || bare && matches!(code, Code::Cancelled | Code::Unknown)
-        || bare && code == Code::Internal && status.message().contains("h2 protocol error")
-        || code == Code::ResourceExhausted && requested_delay(status).is_some()
+    bare && (matches!(code, Code::Cancelled | Code::Unknown)
+        || code == Code::Internal && status.message().contains("h2 protocol error"))
 }
 
 /// Returns the pause that the server asks for before the call is sent again.
@@ -76,6 +83,12 @@ impl Policy {
             .get(method)
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// Sets the maximum time for all attempts together.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
     }
 
     /// Calls a method with a single answer, and calls it again as the policy allows.
@@ -124,10 +137,12 @@ impl Policy {
                 Err(status) => status,
             };
             let pause = pauses.after(requested_delay(&status));
+            // Other clients call a broken connection UNAVAILABLE.
+            let code = if is_broken_connection(&status) { Code::Unavailable } else { status.code() };
             let retries = self
                 .retry
                 .as_ref()
-                .is_some_and(|retry| attempts < retry.max_attempts && retry.codes.contains(&status.code()));
+                .is_some_and(|retry| attempts < retry.max_attempts && retry.codes.contains(&code));
             let too_late = deadline.is_some_and(|deadline| Instant::now() + pause >= deadline);
             if !retries || too_late {
                 return Err(status);
@@ -256,6 +271,8 @@ mod tests {
         let full = with(Code::ResourceExhausted, details);
         assert!(is_retryable(&full));
         assert_eq!(requested_delay(&full), Some(Duration::from_millis(500)));
+        let slow = ErrorDetails::with_error_info("ERROR_REASON_SLOW_CONSUMER", "frameway.example", []);
+        assert!(is_retryable(&with(Code::ResourceExhausted, slow)));
         assert!(is_retryable(&Status::unavailable("")));
         assert_eq!(requested_delay(&Status::unavailable("")), None);
         assert!(!is_retryable(&Status::not_found("")));
@@ -316,6 +333,9 @@ mod tests {
     async fn a_call_is_repeated_only_as_its_policy_allows() {
         let (calls, answer) =
             attempts("frameway.v1.StreamRegistryService/GetStream", Status::unavailable("")).await;
+        assert!(calls == 3 && answer.is_ok(), "{calls} {answer:?}");
+        let (calls, answer) =
+            attempts("frameway.v1.StreamRegistryService/GetStream", Status::unknown("transport error")).await;
         assert!(calls == 3 && answer.is_ok(), "{calls} {answer:?}");
         let (calls, answer) =
             attempts("frameway.v1.StreamRegistryService/GetStream", Status::not_found("")).await;

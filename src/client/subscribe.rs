@@ -123,6 +123,11 @@ impl Subscription {
         &self.progress.cursors
     }
 
+    /// Returns the selectors of the request.
+    pub(super) fn selectors(&self) -> &[pb::StreamSelector] {
+        &self.progress.request.selectors
+    }
+
     /// Waits for the next event.
     ///
     /// This is cancel safe: dropping the future loses no event.

@@ -19,7 +19,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Address { .. } | Error::Options(_) => Self::Usage(error.into()),
-            Error::Tls { .. } => Self::Failed(error.into()),
+            Error::Cursors { foreign: true, .. } => Self::Usage(error.into()),
+            Error::Tls { .. } | Error::Cursors { .. } => Self::Failed(error.into()),
             Error::Unreachable { .. } => Self::Failed(anyhow!("{error}: is `frameway serve` running there?")),
             Error::Refused(status) => of_status(describe(&status), &status),
         }
@@ -35,9 +36,11 @@ pub(crate) fn refused(action: &str, status: &Status) -> Failure {
 pub(crate) fn failure_while(action: &str, error: Error) -> Failure {
     match error {
         Error::Refused(status) => refused(action, &status),
-        Error::Address { .. } | Error::Options(_) | Error::Unreachable { .. } | Error::Tls { .. } => {
-            error.into()
-        }
+        Error::Address { .. }
+        | Error::Options(_)
+        | Error::Unreachable { .. }
+        | Error::Tls { .. }
+        | Error::Cursors { .. } => error.into(),
     }
 }
 

@@ -45,6 +45,7 @@ impl Camera {
             publisher_id: self.publisher(),
             batch_frames: BATCH_FRAMES,
             patience: self.patience,
+            ..Default::default()
         };
         let decided = |frame: pb::Frame, decision| match decision {
             // A duplicate was accepted earlier, by a call whose answer was lost.

@@ -84,7 +84,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &["pb", "grpc", "app", "client", "console", "cli", "demo", "bench", "main", "lib"],
         "the transport stays at the edge",
     ),
-    (&["hyper", "hyper_util", "h2"], &["grpc", "app", "bench"], "HTTP stays at the edge"),
+    (&["hyper", "hyper_util", "h2"], &["grpc", "app", "bench", "client/socket"], "HTTP stays at the edge"),
     (&["prometheus_client"], &["metrics"], "other rooms count through the handles of `metrics`"),
     (
         &["prost", "prost_reflect", "prost_types"],

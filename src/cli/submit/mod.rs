@@ -210,6 +210,7 @@ pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
             publisher_id: publisher,
             batch_frames: args.batch as usize,
             patience: args.retry_for,
+            ..Default::default()
         };
         let ended = submit_stream(reader, &client, options, args.rate, &stop, &mut report).await;
         report.finish();

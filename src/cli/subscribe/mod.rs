@@ -1,6 +1,5 @@
 //! `frameway subscribe`.
 
-mod cursors;
 mod group;
 mod json;
 mod options;
@@ -15,12 +14,13 @@ use clap::{Args, ValueEnum};
 
 use super::connect::ConnectArgs;
 use crate::client::consume::Consumer;
+use crate::client::cursors::CursorFile;
+use crate::client::stored::StoredSubscription;
 use crate::client::subscribe::{Event, Subscription, is_pattern, selector};
 use crate::console::{Failure, failure_while};
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
 use crate::shutdown;
-use cursors::CursorFile;
 use options::OptionsArgs;
 use rendition::RenditionArgs;
 use report::{Report, Style};
@@ -179,8 +179,6 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
         Some(start) => start,
         None => args.from.position(&args.streams)?,
     };
-    let mut cursors = args.cursor_file.map(CursorFile::open).transpose()?;
-    let resumed = cursors.as_ref().map(CursorFile::cursors).unwrap_or_default();
     let mut saver = args.save.map(|folder| Saver::new(folder, roles.len() > 1)).transpose()?;
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     let client = args.connect.connect().await?;
@@ -193,8 +191,11 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
         stop_after_frames: args.count,
         ..Default::default()
     };
-    let mut subscription = Subscription::new(&client, request).resume_after(resumed);
+    let subscription = Subscription::new(&client, request);
+    let mut subscription = StoredSubscription::open(subscription, args.cursor_file.map(CursorFile::new))
+        .map_err(|error| Failure::Usage(error.into()))?;
     loop {
+        // An event counts as handled when the next one is awaited: a frame was saved by then.
         let Some(event) = stop.run_until_cancelled(subscription.next()).await else { break };
         match event.map_err(|error| failure_while("subscribing", error))? {
             Event::Started { streams } => report.started(streams),
@@ -204,37 +205,19 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
                     Some(saver) => saver.save(&frame)?,
                     None => Vec::new(),
                 };
-                // A frame counts as handled only after it was saved.
-                if let Some(file) = &mut cursors {
-                    file.advance(&frame.stream_id, delivered.cursor)?;
-                }
                 report.frame(&frame, &saved);
                 if args.count.is_some_and(|count| report.frames() >= count) {
                     break;
                 }
             }
-            Event::Gap(pb::DeliveredGap { gap, cursor, selector_index: _ }) => {
-                let gap = gap.unwrap_or_default();
-                report.gap(&gap);
-                if let Some(file) = &mut cursors {
-                    file.advance(&gap.stream_id, cursor)?;
-                }
-            }
-            Event::Checkpoint(checkpoint) => {
-                if let Some(file) = &mut cursors {
-                    for one in checkpoint {
-                        file.advance(&one.stream_id, one.cursor)?;
-                    }
-                }
-            }
+            Event::Gap(gap) => report.gap(&gap.gap.unwrap_or_default()),
+            Event::Checkpoint(_) => {}
             Event::Lag(frames) => report.lag(frames),
             Event::Reconnecting(why) => report.note(&format!("{why}; reconnecting")),
             Event::End => break,
         }
     }
-    if let Some(file) = &mut cursors {
-        file.write()?;
-    }
+    subscription.commit()?;
     report.finish();
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! Publishing frames so that each is stored once and in order, even if connections break.
 //!
 //! [`Client::publish`] sends a continuous flow of frames; [`BatchSender`] sends single batches.
-//! Frames must carry publisher sequences that rise within their stream. The server uses them to
-//! recognize frames that it has already stored.
+//! The server recognizes frames that it has already stored by their publisher sequences, which rise
+//! within their stream. The program sets them, or [`PublishOptions::number_frames`] lets the client do
+//! it.
 
 mod batch;
 mod decision;
+mod numbers;
 mod outbox;
+mod run;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -14,40 +17,18 @@ mod transport;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 
 use super::error::describe;
 use super::retry::{Policy, is_retryable, requested_delay};
-use super::stall::HEARTBEAT;
-use super::time::{duration, pb_duration};
 use super::{Client, Error};
 use crate::pb::v1 as pb;
-use crate::pb::v1::submit_frames_response::Event;
-use outbox::{Outbox, Window};
-use transport::{Grpc, Link, Transport};
+use run::{CallEnd, Run};
+use transport::{Grpc, Transport};
 
 pub use batch::{BatchSender, SentBatch};
 pub use decision::Decision;
-
-/// The pause before the next call if a draining server does not state one.
-const DRAIN_PAUSE: Duration = Duration::from_millis(100);
-/// The maximum time until a call is ready.
-const READY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time without any message after which a call is given up: three heartbeat intervals. Answers
-/// are small, so a slow link does not delay them for that long.
-const MAX_SILENCE: Duration = Duration::from_secs(15);
-/// The maximum wait for the answers to sent batches after the caller has stopped publishing.
-const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(5);
-/// The maximum number of undecided frames that are held here; further frames wait in the intake.
-const MAX_FRAMES: usize = 1_000;
-/// The maximum bytes of these frames.
-const MAX_BYTES: u64 = 64 << 20;
-/// The part of the maximum message size that a batch does not use.
-const MESSAGE_MARGIN_BYTES: u64 = 1 << 16;
-/// The maximum number of streams in the setup of a call, for which the server returns positions.
-const MAX_RESUME_STREAMS: usize = 1_000;
 
 /// The options of publishing.
 #[derive(Debug, Clone)]
@@ -56,14 +37,32 @@ pub struct PublishOptions {
     pub publisher_id: String,
     /// The maximum number of frames in a batch; the server's limit applies, too.
     pub batch_frames: usize,
+    /// The maximum bytes of undecided frames that are held; further frames wait in the intake. One
+    /// frame may exceed it.
+    pub max_bytes: u64,
     /// The time without any decision after which publishing gives up.
     pub patience: Duration,
+    /// Number frames that have no publisher sequence: each stream continues after the position of this
+    /// publisher at the server. This needs a publisher id, which no other program may use at the same
+    /// time: the server would refuse frames as `PUBLISHER_SEQUENCE_REUSED`.
+    pub number_frames: bool,
+    /// The streams whose positions the first call reads, for `number_frames`. The first frame of
+    /// another stream waits until the frames under way are answered, and for a further call.
+    pub streams: Vec<String>,
 }
 
 impl Default for PublishOptions {
-    /// Returns 100 frames in a batch, a patience of one minute, and no publisher id.
+    /// Returns 100 frames in a batch, 64 MiB of undecided frames, a patience of one minute, no publisher
+    /// id, and no numbering.
     fn default() -> Self {
-        Self { publisher_id: String::new(), batch_frames: 100, patience: Duration::from_secs(60) }
+        Self {
+            publisher_id: String::new(),
+            batch_frames: 100,
+            max_bytes: 64 << 20,
+            patience: Duration::from_secs(60),
+            number_frames: false,
+            streams: Vec::new(),
+        }
     }
 }
 
@@ -83,7 +82,8 @@ impl Client {
     ///
     /// `decided` is called once for each frame. When a call ends, the next one resumes: undecided
     /// frames are sent again, in order, and the server stores none of them twice. At most 1,000
-    /// frames (64 MiB) are undecided at a time; further ones wait in `intake`.
+    /// frames of [`PublishOptions::max_bytes`] are undecided at a time; further ones wait in `intake`,
+    /// and a full intake makes the program wait. When the server asks to slow down, it is obeyed.
     ///
     /// If `stop` is cancelled, the call waits up to 5 s for the answers to sent batches, and
     /// reports the remaining frames as [`Decision::Unconfirmed`]. If the future is dropped, nothing
@@ -91,7 +91,8 @@ impl Client {
     ///
     /// # Errors
     /// Returns [`Error::Refused`] if the server refuses the call as a whole, for good. By then,
-    /// every frame that was taken from `intake` has been reported.
+    /// every frame that was taken from `intake` has been reported. Returns [`Error::Options`] if frames
+    /// are to be numbered without a publisher id.
     ///
     /// # Examples
     /// ```no_run
@@ -133,16 +134,6 @@ impl Client {
     }
 }
 
-/// The end of one call.
-enum CallEnd {
-    /// Every frame is decided, and no more will come.
-    Done,
-    /// Another call follows. The values are the reason, and the pause that the server requested.
-    Again(String, Option<Duration>),
-    /// Publishing gives up for this reason.
-    GiveUp(String),
-}
-
 /// Publishes over any transport; `seed` determines the jitter of the pauses.
 async fn publish_over<T: Transport>(
     mut transport: T,
@@ -152,7 +143,12 @@ async fn publish_over<T: Transport>(
     stop: CancellationToken,
     mut decided: impl FnMut(pb::Frame, Decision),
 ) -> Result<PublishSummary, Error> {
-    let mut run = Run { options, outbox: Outbox::default(), progress: Instant::now(), intake_open: true };
+    if options.number_frames && options.publisher_id.is_empty() {
+        return Err(Error::Options(
+            "frames are numbered only under a publisher id: set publisher_id".to_owned(),
+        ));
+    }
+    let mut run = Run::new(options);
     let mut calls: u64 = 0;
     let mut pauses = Policy::of("frameway.v1.StreamingService/SubmitFrames").pauses(seed);
     let given_up = loop {
@@ -169,22 +165,26 @@ async fn publish_over<T: Transport>(
                 }
                 match end {
                     Ok(CallEnd::Done) => break None,
+                    Ok(CallEnd::Reopen) => {
+                        calls -= 1;
+                        continue;
+                    }
                     Ok(CallEnd::GiveUp(why)) => break Some(why),
                     Ok(CallEnd::Again(why, requested)) => (why, requested),
                     Err(status) => {
-                        run.outbox.abandon(&mut decided);
+                        run.abandon(&mut decided);
                         return Err(status.into());
                     }
                 }
             }
             Err(status) if is_retryable(&status) => (describe(&status), requested_delay(&status)),
             Err(status) => {
-                run.outbox.abandon(&mut decided);
+                run.abandon(&mut decided);
                 return Err(status.into());
             }
         };
         let pause = pauses.after(requested);
-        if run.outbox.is_empty() && intake.is_empty() {
+        if run.is_idle() && intake.is_empty() {
             run.progress = Instant::now();
         }
         if run.progress.elapsed() + pause > run.options.patience {
@@ -196,147 +196,11 @@ async fn publish_over<T: Transport>(
     };
     let summary =
         PublishSummary { retries: run.outbox.retries, reconnects: calls.saturating_sub(1), given_up };
-    run.outbox.abandon(&mut decided);
+    run.abandon(&mut decided);
     Ok(summary)
 }
 
 /// Adds the time without progress to a reason.
 fn tried_for(why: &str, span: Duration) -> String {
     format!("{why}; tried for {} s", span.as_secs())
-}
-
-struct Run {
-    options: PublishOptions,
-    outbox: Outbox,
-    /// The last time at which a frame was decided, or at which no frame waited for a decision.
-    progress: Instant,
-    /// True until the intake is closed: further frames may come.
-    intake_open: bool,
-}
-
-impl Run {
-    async fn open<T: Transport>(&self, transport: &mut T) -> Result<(T::Link, pb::SubmitReady), Status> {
-        let setup = pb::SubmitSetup {
-            publisher_id: self.options.publisher_id.clone(),
-            resume_stream_ids: self.outbox.streams().take(MAX_RESUME_STREAMS).cloned().collect(),
-            heartbeat_interval: Some(pb_duration(HEARTBEAT)),
-        };
-        let opened = async {
-            let mut link = transport.open(setup).await?;
-            match link.next().await? {
-                Some(Event::Ready(ready)) => Ok((link, ready)),
-                Some(Event::Draining(_)) | None => Err(Status::unavailable("the server ended the call")),
-                Some(other) => Err(Status::internal(format!("the server began with {other:?}"))),
-            }
-        };
-        let late = || Status::unavailable(format!("not ready within {} s", READY_TIMEOUT.as_secs()));
-        timeout(READY_TIMEOUT, opened).await.map_err(|_| late())?
-    }
-
-    fn apply_ready(&mut self, ready: &pb::SubmitReady, decided: &mut impl FnMut(pb::Frame, Decision)) {
-        let before = self.outbox.frames();
-        self.outbox.resume(ready.positions.clone(), decided);
-        if self.outbox.frames() < before {
-            self.progress = Instant::now();
-        }
-    }
-
-    fn window(&self, ready: &pb::SubmitReady) -> Window {
-        Window {
-            batch_frames: self.options.batch_frames.min(ready.max_batch_frames as usize).max(1),
-            batch_bytes: ready.max_message_bytes.saturating_sub(MESSAGE_MARGIN_BYTES),
-            batches: (ready.max_in_flight_batches as usize).max(1),
-            bytes: ready.max_in_flight_bytes,
-        }
-    }
-
-    async fn call<L: Link>(
-        &mut self,
-        link: &mut L,
-        window: &Window,
-        intake: &mut mpsc::Receiver<pb::Frame>,
-        stop: &CancellationToken,
-        decided: &mut impl FnMut(pb::Frame, Decision),
-    ) -> Result<CallEnd, Status> {
-        let mut last_received = Instant::now();
-        let mut draining: Option<Duration> = None;
-        let mut stopped: Option<Instant> = None;
-        loop {
-            let now = Instant::now();
-            if self.outbox.is_empty() {
-                self.progress = now;
-            }
-            let may_send = draining.is_none() && stopped.is_none();
-            while may_send && let Some(batch) = self.outbox.next_batch(window, now) {
-                if !link.send(batch) {
-                    // The reason comes as the last event of the call.
-                    break;
-                }
-            }
-            if self.outbox.is_empty() && !self.intake_open {
-                link.close();
-                return Ok(CallEnd::Done);
-            }
-            if self.outbox.unanswered() == 0 {
-                if stopped.is_some() {
-                    return Ok(CallEnd::GiveUp("interrupted".to_owned()));
-                }
-                if let Some(delay) = draining {
-                    link.close();
-                    return Ok(CallEnd::Again("the server is draining".to_owned(), Some(delay)));
-                }
-            }
-            let room = may_send && self.outbox.frames() < MAX_FRAMES && self.outbox.bytes() < MAX_BYTES;
-            let ready_at = if may_send { self.outbox.ready_at(window, now) } else { None };
-            let patience = self.progress + self.options.patience;
-            tokio::select! {
-                event = link.next() => {
-                    last_received = Instant::now();
-                    match event {
-                        Ok(Some(Event::BatchResult(result))) => {
-                            let before = self.outbox.frames();
-                            if !self.outbox.answered(result, last_received, decided) {
-                                let why = "the server answered a batch that was not sent".to_owned();
-                                return Ok(CallEnd::Again(why, None));
-                            }
-                            if self.outbox.frames() < before {
-                                self.progress = last_received;
-                            }
-                        }
-                        Ok(Some(Event::Throttle(throttle))) => self.outbox.throttled(throttle, last_received),
-                        Ok(Some(Event::Draining(event))) => {
-                            draining = Some(event.reconnect_delay.as_ref().map_or(DRAIN_PAUSE, duration));
-                        }
-                        Ok(Some(Event::Ready(_) | Event::Heartbeat(_))) => {}
-                        Ok(None) => return Ok(CallEnd::Again("the server ended the call".to_owned(), None)),
-                        Err(status) if is_retryable(&status) => {
-                            return Ok(CallEnd::Again(describe(&status), requested_delay(&status)));
-                        }
-                        Err(status) => return Err(status),
-                    }
-                }
-                frame = intake.recv(), if self.intake_open && room => match frame {
-                    Some(frame) => {
-                        if self.outbox.is_empty() {
-                            self.progress = now;
-                        }
-                        self.outbox.push(frame);
-                    }
-                    None => self.intake_open = false,
-                },
-                () = sleep_until(ready_at.unwrap_or(now)), if ready_at.is_some() => {}
-                () = sleep_until(last_received + MAX_SILENCE) => {
-                    let why = format!("the server sent nothing for {} s", MAX_SILENCE.as_secs());
-                    return Ok(CallEnd::Again(why, None));
-                }
-                () = sleep_until(patience), if !self.outbox.is_empty() => {
-                    return Ok(CallEnd::GiveUp(tried_for("no frame was decided", self.progress.elapsed())));
-                }
-                () = stop.cancelled(), if stopped.is_none() => stopped = Some(now),
-                () = sleep_until(stopped.unwrap_or(now) + LAST_ANSWERS_TIMEOUT), if stopped.is_some() => {
-                    return Ok(CallEnd::GiveUp("interrupted".to_owned()));
-                }
-            }
-        }
-    }
 }

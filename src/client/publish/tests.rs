@@ -10,9 +10,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::sleep_until as until;
 
+use tonic::Status;
+
+use super::transport::Link;
 use super::*;
+use crate::client::time::{duration, pb_duration};
 use crate::pb::v1::ErrorReason as R;
 use crate::pb::v1::frame_result::Outcome;
+use crate::pb::v1::submit_frames_response::Event;
 
 const STREAMS: [&str; 3] = ["cam-1", "cam-2", "cam-3"];
 const SERVER_WINDOW: usize = 8;
@@ -238,6 +243,7 @@ async fn run(
     seed: u64,
     count: u64,
     faults: u32,
+    numbered: bool,
 ) -> (Server, BTreeMap<(String, u64), Decision>, PublishSummary) {
     let store = Store {
         rng: StdRng::seed_from_u64(seed),
@@ -250,15 +256,19 @@ async fn run(
     let server = Server(Arc::new(Mutex::new(store)));
     let options = PublishOptions {
         publisher_id: "agent".into(),
-        batch_frames: 100,
         patience: Duration::from_secs(3600),
+        number_frames: numbered,
+        // The position of the last stream is not read before its first frame comes.
+        streams: STREAMS[..2].iter().map(|stream| (*stream).to_owned()).collect(),
+        ..Default::default()
     };
     let (frames, intake) = mpsc::channel(4);
     let feed = async move {
         let mut rng = StdRng::seed_from_u64(seed ^ 1);
         for number in 1..=count {
             let stream_id = STREAMS[rng.random_range(0..STREAMS.len())].to_owned();
-            let frame = pb::Frame { stream_id, publisher_sequence: Some(number), ..Default::default() };
+            let publisher_sequence = (!numbered).then_some(number);
+            let frame = pb::Frame { stream_id, publisher_sequence, ..Default::default() };
             if frames.send(frame).await.is_err() {
                 return;
             }
@@ -323,7 +333,7 @@ async fn every_frame_is_stored_once_and_in_order_or_reported() {
     let mut retries = 0;
     for seed in seeds.clone() {
         let mut report = SeedReport(seed, None);
-        let (server, decisions, ended) = run(seed, 120, 60).await;
+        let (server, decisions, ended) = run(seed, 120, 60, false).await;
         report.1 = Some(server.clone());
         assert_eq!(ended.given_up, None);
         check(&server, &decisions, 120);
@@ -338,9 +348,26 @@ async fn every_frame_is_stored_once_and_in_order_or_reported() {
     );
 }
 
+/// Frames that the client numbers are the numbers 1, 2, 3 and so on of their streams.
+#[tokio::test(start_paused = true)]
+async fn frames_that_the_client_numbers_are_stored_once_and_in_order() {
+    for seed in 0..100 {
+        let mut report = SeedReport(seed, None);
+        let (server, decisions, ended) = run(seed, 120, 60, true).await;
+        report.1 = Some(server.clone());
+        assert_eq!(ended.given_up, None);
+        check(&server, &decisions, 120);
+        for stream in STREAMS {
+            let numbers: Vec<u64> =
+                decisions.keys().filter(|(id, _)| id == stream).map(|(_, number)| *number).collect();
+            assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "{stream}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_faults_nothing_is_sent_twice() {
-    let (server, decisions, ended) = run(7, 500, 0).await;
+    let (server, decisions, ended) = run(7, 500, 0, false).await;
     check(&server, &decisions, 500);
     assert_eq!((ended.retries, ended.reconnects), (0, 0));
 }
@@ -389,11 +416,7 @@ impl Link for DeadLink {
 #[tokio::test(start_paused = true)]
 async fn after_the_patience_every_frame_is_reported_as_unconfirmed() {
     for ready in [false, true] {
-        let options = PublishOptions {
-            publisher_id: "agent".into(),
-            batch_frames: 2,
-            patience: Duration::from_secs(60),
-        };
+        let options = PublishOptions { publisher_id: "agent".into(), batch_frames: 2, ..Default::default() };
         let (frames, intake) = mpsc::channel(10);
         for number in 1..=10 {
             let frame =

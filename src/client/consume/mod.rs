@@ -1,4 +1,13 @@
 //! Consuming frames as a member of a consumer group.
+//!
+//! [`Client::consume`] calls a handler for each frame, and does everything else. [`Consumer`] returns
+//! the frames, and leaves the acknowledgements and their deadlines to the program.
+
+mod handler;
+mod run;
+mod settle;
+mod settled;
+mod work;
 
 use std::time::Duration;
 
@@ -6,14 +15,16 @@ use tonic::Status;
 
 use super::error::describe;
 use super::long_call::LongCall;
-use super::retry::{Policy, is_retryable, requested_delay};
+use super::retry::{is_retryable, requested_delay};
 use super::stall::HEARTBEAT;
 use super::time::{duration, pb_duration};
 use super::{Channel, Client, Error, MAX_PICTURE_BYTES};
 use crate::pb::v1 as pb;
-use crate::pb::v1::ack_result::Outcome;
 use crate::pb::v1::consume_frames_response::Event as Message;
 use crate::pb::v1::streaming_service_client::StreamingServiceClient;
+use settle::{Settler, done};
+
+pub use handler::{ConsumeOptions, ConsumeSummary, Notice, Reject};
 
 /// An event of a consumer.
 #[derive(Debug)]
@@ -78,6 +89,7 @@ pub struct Consumer {
     client: StreamingServiceClient<Channel>,
     request: pb::ConsumeFramesRequest,
     call: LongCall<pb::ConsumeFramesResponse>,
+    settler: Settler,
     /// The reason why the last acknowledgement got no answer.
     lost_answer: Option<String>,
 }
@@ -94,6 +106,7 @@ impl Consumer {
         pictures.max_picture_bytes.get_or_insert(MAX_PICTURE_BYTES);
         Self {
             client: client.streaming.clone(),
+            settler: Settler::new(client.streaming.clone(), request.group_id.clone()),
             request,
             call: LongCall::new("frameway.v1.StreamingService/ConsumeFrames", heartbeat),
             lost_answer: None,
@@ -165,15 +178,8 @@ impl Consumer {
     /// Returns [`Error::Refused`] if the server refuses the call as a whole.
     pub async fn ack(&mut self, ack_ids: Vec<String>) -> Result<Vec<AckOutcome>, Error> {
         let count = ack_ids.len();
-        let request = pb::AcknowledgeFramesRequest { group_id: self.request.group_id.clone(), ack_ids };
-        let client = self.client.clone();
-        let answer = Policy::of("frameway.v1.StreamingService/AcknowledgeFrames")
-            .call(request, |request| {
-                let mut client = client.clone();
-                async move { client.acknowledge_frames(request).await }
-            })
-            .await;
-        self.outcomes(count, answer.map(|answer| answer.results))
+        let answer = self.settler.acknowledge(ack_ids).await;
+        self.outcomes(count, answer)
     }
 
     /// Rejects frames: they are delivered again, or become dead letters.
@@ -184,15 +190,8 @@ impl Consumer {
     /// Returns [`Error::Refused`] if the server refuses the call as a whole.
     pub async fn reject(&mut self, rejections: Vec<pb::Rejection>) -> Result<Vec<AckOutcome>, Error> {
         let count = rejections.len();
-        let request = pb::RejectFramesRequest { group_id: self.request.group_id.clone(), rejections };
-        let client = self.client.clone();
-        let answer = Policy::of("frameway.v1.StreamingService/RejectFrames")
-            .call(request, |request| {
-                let mut client = client.clone();
-                async move { client.reject_frames(request).await }
-            })
-            .await;
-        self.outcomes(count, answer.map(|answer| answer.results))
+        let answer = self.settler.reject(rejections).await;
+        self.outcomes(count, answer)
     }
 
     fn outcomes(
@@ -200,11 +199,7 @@ impl Consumer {
         count: usize,
         answer: Result<Vec<pb::AckResult>, Status>,
     ) -> Result<Vec<AckOutcome>, Error> {
-        let outcome = |result: Option<pb::AckResult>| match result.and_then(|result| result.outcome) {
-            Some(Outcome::Done(_)) => AckOutcome::Done,
-            Some(Outcome::Refused(error)) => AckOutcome::Refused(Some(error)),
-            None => AckOutcome::Refused(None),
-        };
+        let outcome = |result| done(result).map_or_else(AckOutcome::Refused, |()| AckOutcome::Done);
         match answer {
             Ok(results) => {
                 let mut results = results.into_iter();
@@ -225,6 +220,7 @@ impl Consumer {
 mod tests {
     use super::*;
     use crate::client::ConnectOptions;
+    use crate::pb::v1::ack_result::Outcome;
 
     fn consumer() -> Consumer {
         let client = ConnectOptions::new("127.0.0.1:1").and_then(|options| options.connect_lazy()).unwrap();
