@@ -104,7 +104,7 @@ class SeekConsumerGroupRequest(_message.Message):
     all_streams: bool
     etag: str
     reason: str
-    def __init__(self, group_id: _Optional[str] = ..., position: _Optional[_Union[_subscription_pb2.StartPosition, _Mapping]] = ..., streams: _Optional[_Iterable[_Union[_stream_pb2.StreamMatch, _Mapping]]] = ..., all_streams: _Optional[bool] = ..., etag: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, group_id: _Optional[str] = ..., position: _Optional[_Union[_subscription_pb2.StartPosition, _Mapping]] = ..., streams: _Optional[_Iterable[_Union[_stream_pb2.StreamMatch, _Mapping]]] = ..., all_streams: bool = ..., etag: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class SeekConsumerGroupResponse(_message.Message):
     __slots__ = ("group", "moved_streams", "time_gaps")

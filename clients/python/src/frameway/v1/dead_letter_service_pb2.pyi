@@ -38,7 +38,7 @@ class GetDeadLetterRequest(_message.Message):
     dead_letter_id: str
     metadata_only: bool
     max_picture_bytes: int
-    def __init__(self, dead_letter_id: _Optional[str] = ..., metadata_only: _Optional[bool] = ..., max_picture_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(self, dead_letter_id: _Optional[str] = ..., metadata_only: bool = ..., max_picture_bytes: _Optional[int] = ...) -> None: ...
 
 class GetDeadLetterResponse(_message.Message):
     __slots__ = ("dead_letter",)
@@ -84,7 +84,7 @@ class ReplayDeadLettersRequest(_message.Message):
     dry_run: bool
     discard_replayed: bool
     reason: str
-    def __init__(self, ids: _Optional[_Union[DeadLetterIdList, _Mapping]] = ..., filter: _Optional[str] = ..., all: _Optional[bool] = ..., max_count: _Optional[int] = ..., dry_run: _Optional[bool] = ..., discard_replayed: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, ids: _Optional[_Union[DeadLetterIdList, _Mapping]] = ..., filter: _Optional[str] = ..., all: bool = ..., max_count: _Optional[int] = ..., dry_run: bool = ..., discard_replayed: bool = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ReplayDeadLettersResponse(_message.Message):
     __slots__ = ("results", "more")
@@ -92,7 +92,7 @@ class ReplayDeadLettersResponse(_message.Message):
     MORE_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[DeadLetterResult]
     more: bool
-    def __init__(self, results: _Optional[_Iterable[_Union[DeadLetterResult, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    def __init__(self, results: _Optional[_Iterable[_Union[DeadLetterResult, _Mapping]]] = ..., more: bool = ...) -> None: ...
 
 class DiscardDeadLettersRequest(_message.Message):
     __slots__ = ("ids", "filter", "all", "max_count", "dry_run", "reason")
@@ -108,7 +108,7 @@ class DiscardDeadLettersRequest(_message.Message):
     max_count: int
     dry_run: bool
     reason: str
-    def __init__(self, ids: _Optional[_Union[DeadLetterIdList, _Mapping]] = ..., filter: _Optional[str] = ..., all: _Optional[bool] = ..., max_count: _Optional[int] = ..., dry_run: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, ids: _Optional[_Union[DeadLetterIdList, _Mapping]] = ..., filter: _Optional[str] = ..., all: bool = ..., max_count: _Optional[int] = ..., dry_run: bool = ..., reason: _Optional[str] = ...) -> None: ...
 
 class DiscardDeadLettersResponse(_message.Message):
     __slots__ = ("results", "more")
@@ -116,4 +116,4 @@ class DiscardDeadLettersResponse(_message.Message):
     MORE_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[DeadLetterResult]
     more: bool
-    def __init__(self, results: _Optional[_Iterable[_Union[DeadLetterResult, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    def __init__(self, results: _Optional[_Iterable[_Union[DeadLetterResult, _Mapping]]] = ..., more: bool = ...) -> None: ...

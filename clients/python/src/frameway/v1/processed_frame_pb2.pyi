@@ -215,7 +215,7 @@ class ProcessedFrame(_message.Message):
     worker_version: str
     processing_attempt: int
     replayed_from: int
-    def __init__(self, stream_id: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lease_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., process_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ..., source: _Optional[_Union[PictureSource, _Mapping]] = ..., pictures: _Optional[_Iterable[_Union[Picture, _Mapping]]] = ..., reencode_outcome: _Optional[_Union[ReencodeOutcome, str]] = ..., encoded_quality: _Optional[int] = ..., over_budget: _Optional[bool] = ..., mask_version: _Optional[int] = ..., quality: _Optional[_Union[QualityMetrics, _Mapping]] = ..., scene: _Optional[_Union[SceneMeasures, _Mapping]] = ..., rois: _Optional[_Iterable[_Union[RoiMeasures, _Mapping]]] = ..., measures_version: _Optional[int] = ..., validation_failures: _Optional[_Iterable[_Union[ValidationFailure, str]]] = ..., clock_skew: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[ProcessingStage, _Mapping]]] = ..., worker_version: _Optional[str] = ..., processing_attempt: _Optional[int] = ..., replayed_from: _Optional[int] = ...) -> None: ...
+    def __init__(self, stream_id: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lease_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., process_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publisher_id: _Optional[str] = ..., publisher_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ..., source: _Optional[_Union[PictureSource, _Mapping]] = ..., pictures: _Optional[_Iterable[_Union[Picture, _Mapping]]] = ..., reencode_outcome: _Optional[_Union[ReencodeOutcome, str]] = ..., encoded_quality: _Optional[int] = ..., over_budget: bool = ..., mask_version: _Optional[int] = ..., quality: _Optional[_Union[QualityMetrics, _Mapping]] = ..., scene: _Optional[_Union[SceneMeasures, _Mapping]] = ..., rois: _Optional[_Iterable[_Union[RoiMeasures, _Mapping]]] = ..., measures_version: _Optional[int] = ..., validation_failures: _Optional[_Iterable[_Union[ValidationFailure, str]]] = ..., clock_skew: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[ProcessingStage, _Mapping]]] = ..., worker_version: _Optional[str] = ..., processing_attempt: _Optional[int] = ..., replayed_from: _Optional[int] = ...) -> None: ...
 
 class PictureSource(_message.Message):
     __slots__ = ("format", "width", "height", "size_bytes", "blake3_digest")
@@ -267,7 +267,7 @@ class Rendition(_message.Message):
     max_width: int
     max_height: int
     lossless: bool
-    def __init__(self, format: _Optional[_Union[_frame_pb2.PictureFormat, str]] = ..., quality: _Optional[int] = ..., max_width: _Optional[int] = ..., max_height: _Optional[int] = ..., lossless: _Optional[bool] = ...) -> None: ...
+    def __init__(self, format: _Optional[_Union[_frame_pb2.PictureFormat, str]] = ..., quality: _Optional[int] = ..., max_width: _Optional[int] = ..., max_height: _Optional[int] = ..., lossless: bool = ...) -> None: ...
 
 class PictureSelection(_message.Message):
     __slots__ = ("roles", "metadata_only", "rendition", "max_picture_bytes")
@@ -279,7 +279,7 @@ class PictureSelection(_message.Message):
     metadata_only: bool
     rendition: Rendition
     max_picture_bytes: int
-    def __init__(self, roles: _Optional[_Iterable[_Union[PictureRole, str]]] = ..., metadata_only: _Optional[bool] = ..., rendition: _Optional[_Union[Rendition, _Mapping]] = ..., max_picture_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(self, roles: _Optional[_Iterable[_Union[PictureRole, str]]] = ..., metadata_only: bool = ..., rendition: _Optional[_Union[Rendition, _Mapping]] = ..., max_picture_bytes: _Optional[int] = ...) -> None: ...
 
 class QualityMetrics(_message.Message):
     __slots__ = ("mean_luma", "rms_contrast", "laplacian_variance", "noise_sigma", "sharpness_score", "brightness_score", "contrast_score", "noise_cleanliness_score", "quality_score")

@@ -68,7 +68,7 @@ class PauseQueueRequest(_message.Message):
     queue_id: str
     all_queues: bool
     reason: str
-    def __init__(self, queue_id: _Optional[str] = ..., all_queues: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, queue_id: _Optional[str] = ..., all_queues: bool = ..., reason: _Optional[str] = ...) -> None: ...
 
 class PauseQueueResponse(_message.Message):
     __slots__ = ("queues",)
@@ -84,7 +84,7 @@ class ResumeQueueRequest(_message.Message):
     queue_id: str
     all_queues: bool
     reason: str
-    def __init__(self, queue_id: _Optional[str] = ..., all_queues: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, queue_id: _Optional[str] = ..., all_queues: bool = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ResumeQueueResponse(_message.Message):
     __slots__ = ("queues",)
@@ -100,7 +100,7 @@ class DrainQueueRequest(_message.Message):
     queue_id: str
     all_queues: bool
     reason: str
-    def __init__(self, queue_id: _Optional[str] = ..., all_queues: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, queue_id: _Optional[str] = ..., all_queues: bool = ..., reason: _Optional[str] = ...) -> None: ...
 
 class DrainQueueResponse(_message.Message):
     __slots__ = ("queues",)
@@ -122,7 +122,7 @@ class PurgeQueueRequest(_message.Message):
     before_receive_time: _timestamp_pb2.Timestamp
     dry_run: bool
     reason: str
-    def __init__(self, queue_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., all_queues: _Optional[bool] = ..., before_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, queue_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., all_queues: bool = ..., before_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: bool = ..., reason: _Optional[str] = ...) -> None: ...
 
 class PurgeQueueResponse(_message.Message):
     __slots__ = ("marked_frames", "marked_bytes", "pending_frames")

@@ -165,7 +165,7 @@ class SubscribeFramesRequest(_message.Message):
     stop_after_frames: int
     stop_at_head: bool
     subscriber_name: str
-    def __init__(self, selectors: _Optional[_Iterable[_Union[_subscription_pb2.StreamSelector, _Mapping]]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stop_after_frames: _Optional[int] = ..., stop_at_head: _Optional[bool] = ..., subscriber_name: _Optional[str] = ...) -> None: ...
+    def __init__(self, selectors: _Optional[_Iterable[_Union[_subscription_pb2.StreamSelector, _Mapping]]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stop_after_frames: _Optional[int] = ..., stop_at_head: bool = ..., subscriber_name: _Optional[str] = ...) -> None: ...
 
 class SubscribeFramesResponse(_message.Message):
     __slots__ = ("frame", "gap", "heartbeat", "checkpoint", "draining")
@@ -309,7 +309,7 @@ class AckDone(_message.Message):
     ACK_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     already_acknowledged: bool
     ack_expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, already_acknowledged: _Optional[bool] = ..., ack_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, already_acknowledged: bool = ..., ack_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class AcknowledgeFramesRequest(_message.Message):
     __slots__ = ("group_id", "ack_ids")
@@ -343,7 +343,7 @@ class Rejection(_message.Message):
     reason: str
     retry_delay: _duration_pb2.Duration
     dead_letter: bool
-    def __init__(self, ack_id: _Optional[str] = ..., reason: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., dead_letter: _Optional[bool] = ...) -> None: ...
+    def __init__(self, ack_id: _Optional[str] = ..., reason: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., dead_letter: bool = ...) -> None: ...
 
 class RejectFramesResponse(_message.Message):
     __slots__ = ("results",)
@@ -471,4 +471,4 @@ class GetServerInfoResponse(_message.Message):
     partition_count: int
     auto_registration: bool
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., api_version: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., cluster_id: _Optional[str] = ..., server_id: _Optional[str] = ..., role: _Optional[_Union[_server_pb2.ServerRole, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., server_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., health: _Optional[_Union[_server_pb2.ServerHealth, str]] = ..., health_message: _Optional[str] = ..., limits: _Optional[_Union[_server_pb2.Limits, _Mapping]] = ..., defaults: _Optional[_Union[_server_pb2.ServerDefaults, _Mapping]] = ..., backend_kind: _Optional[_Union[_server_pb2.BackendKind, str]] = ..., backend_version: _Optional[str] = ..., durability: _Optional[_Union[_server_pb2.Durability, str]] = ..., durability_replicas: _Optional[int] = ..., partition_count: _Optional[int] = ..., auto_registration: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, version: _Optional[str] = ..., api_version: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., cluster_id: _Optional[str] = ..., server_id: _Optional[str] = ..., role: _Optional[_Union[_server_pb2.ServerRole, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., server_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., health: _Optional[_Union[_server_pb2.ServerHealth, str]] = ..., health_message: _Optional[str] = ..., limits: _Optional[_Union[_server_pb2.Limits, _Mapping]] = ..., defaults: _Optional[_Union[_server_pb2.ServerDefaults, _Mapping]] = ..., backend_kind: _Optional[_Union[_server_pb2.BackendKind, str]] = ..., backend_version: _Optional[str] = ..., durability: _Optional[_Union[_server_pb2.Durability, str]] = ..., durability_replicas: _Optional[int] = ..., partition_count: _Optional[int] = ..., auto_registration: bool = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...

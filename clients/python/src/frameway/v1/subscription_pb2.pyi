@@ -77,7 +77,7 @@ class StreamSelector(_message.Message):
     filter: FrameFilter
     overflow_policy: OverflowPolicy
     fail_if_trimmed: bool
-    def __init__(self, streams: _Optional[_Iterable[_Union[_stream_pb2.StreamMatch, _Mapping]]] = ..., start: _Optional[_Union[StartPosition, _Mapping]] = ..., stop: _Optional[_Union[StopPosition, _Mapping]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., max_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pictures: _Optional[_Union[_processed_frame_pb2.PictureSelection, _Mapping]] = ..., filter: _Optional[_Union[FrameFilter, _Mapping]] = ..., overflow_policy: _Optional[_Union[OverflowPolicy, str]] = ..., fail_if_trimmed: _Optional[bool] = ...) -> None: ...
+    def __init__(self, streams: _Optional[_Iterable[_Union[_stream_pb2.StreamMatch, _Mapping]]] = ..., start: _Optional[_Union[StartPosition, _Mapping]] = ..., stop: _Optional[_Union[StopPosition, _Mapping]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., max_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pictures: _Optional[_Union[_processed_frame_pb2.PictureSelection, _Mapping]] = ..., filter: _Optional[_Union[FrameFilter, _Mapping]] = ..., overflow_policy: _Optional[_Union[OverflowPolicy, str]] = ..., fail_if_trimmed: bool = ...) -> None: ...
 
 class StartPosition(_message.Message):
     __slots__ = ("live", "earliest", "sequence", "receive_time", "age", "cursors")
@@ -135,7 +135,7 @@ class Sampling(_message.Message):
     max_fps: float
     every_nth: int
     latest_only: bool
-    def __init__(self, max_fps: _Optional[float] = ..., every_nth: _Optional[int] = ..., latest_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, max_fps: _Optional[float] = ..., every_nth: _Optional[int] = ..., latest_only: bool = ...) -> None: ...
 
 class FrameFilter(_message.Message):
     __slots__ = ("min_quality_score", "min_motion_intensity", "min_foreground_ratio", "attributes", "stream_labels", "valid_only")
@@ -165,7 +165,7 @@ class FrameFilter(_message.Message):
     attributes: _containers.ScalarMap[str, str]
     stream_labels: _containers.ScalarMap[str, str]
     valid_only: bool
-    def __init__(self, min_quality_score: _Optional[float] = ..., min_motion_intensity: _Optional[float] = ..., min_foreground_ratio: _Optional[float] = ..., attributes: _Optional[_Mapping[str, str]] = ..., stream_labels: _Optional[_Mapping[str, str]] = ..., valid_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, min_quality_score: _Optional[float] = ..., min_motion_intensity: _Optional[float] = ..., min_foreground_ratio: _Optional[float] = ..., attributes: _Optional[_Mapping[str, str]] = ..., stream_labels: _Optional[_Mapping[str, str]] = ..., valid_only: bool = ...) -> None: ...
 
 class GapCause(_message.Message):
     __slots__ = ("reason", "count", "frames")
