@@ -121,7 +121,7 @@ def run(client: frameway.Client, stream_id: str, frames: list[v1.Frame], timeout
     not_delivered: set[int] = set()
     deadline = time.monotonic() + timeout_seconds
 
-    for message in client.subscribe(request, max_quiet_seconds=timeout_seconds):
+    for message in client.subscribe_messages(request, max_quiet_seconds=timeout_seconds):
         event = message.WhichOneof("event")
         if event == "checkpoint" and submitter.ident is None:
             # The first message fixes the start: every frame that is submitted now is delivered.

@@ -32,7 +32,7 @@ def until_frames(client: frameway.Client, count: int, **arguments) -> list[int]:
     """Returns the sequences of the first frames of a subscription."""
     request = subscription()
     request.stop_after_frames = count
-    return sequences(client.subscribe(request, **arguments))
+    return sequences(client.subscribe_messages(request, **arguments))
 
 
 def started(call) -> tuple[threading.Thread, list[BaseException]]:
@@ -349,7 +349,7 @@ class Consume(unittest.TestCase):
 
         servicer = Scripted(members=[cut, resumed])
         with support.serving(servicer) as address, frameway.connect(address) as client:
-            messages = list(client.consume(self.request(3)))
+            messages = list(client.consume_messages(self.request(3)))
         # The frame that was not acknowledged came again.
         self.assertEqual(sequences(messages), [1, 1, 2])
         self.assertEqual([request.member_id for request in servicer.consumed], ["m", "m"])
@@ -365,7 +365,7 @@ class Consume(unittest.TestCase):
         servicer = Scripted(members=[ends])
         with support.serving(servicer) as address, frameway.connect(address) as client:
             with self.assertRaises(grpc.RpcError) as raised:
-                list(client.consume(self.request(1)))
+                list(client.consume_messages(self.request(1)))
             self.assertEqual(frameway.error_reason(raised.exception), "ERROR_REASON_MEMBER_REPLACED")
         self.assertEqual(len(servicer.consumed), 1)
 
@@ -450,7 +450,7 @@ class Silence(unittest.TestCase):
             request = subscription()
             request.stop_after_frames = 4
             seen = []
-            for message in client.subscribe(request, max_quiet_seconds=1):
+            for message in client.subscribe_messages(request, max_quiet_seconds=1):
                 seen += sequences([message])
                 if seen == [1]:
                     time.sleep(4)  # longer than three heartbeats
