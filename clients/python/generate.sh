@@ -22,12 +22,16 @@ done < <(find proto/frameway/v1 proto/frameway/admin -name '*.proto' | LC_ALL=C 
 # Generate from a descriptor set: it keeps the JSON names in the generated code.
 protoc() { "$python" -m grpc_tools.protoc "$@"; }
 protoc -I proto --include_imports --include_source_info --descriptor_set_out="$set_of_protos" "${protos[@]}"
-protoc --descriptor_set_in="$set_of_protos" --python_out="$out" --pyi_out="$out" "${protos[@]}"
+protoc --descriptor_set_in="$set_of_protos" --python_out="$out" "${protos[@]}"
 protoc --descriptor_set_in="$set_of_protos" --grpc_python_out="$out" "${with_services[@]}"
-# The types of the stubs, which grpcio-tools does not write. The plugin's own code is of an older
-# protobuf, of which protobuf warns.
-PYTHONWARNINGS=ignore protoc --descriptor_set_in="$set_of_protos" --plugin="$(dirname "$python")/protoc-gen-mypy_grpc" \
-  --mypy_grpc_out="quiet:$out" "${with_services[@]}"
+# The types, with the comments of the proto. What grpcio-tools writes lacks the stubs, and is not
+# strict. The code of the plugins is of an older protobuf, of which protobuf warns.
+types() {
+  PYTHONWARNINGS=ignore protoc --descriptor_set_in="$set_of_protos" \
+    --plugin="$(dirname "$python")/protoc-gen-$1" "--$1_out=quiet:$out" "${@:2}"
+}
+types mypy "${protos[@]}"
+types mypy_grpc "${with_services[@]}"
 "$python" scripts/python_packages.py "$out"
 cp proto/frameway_v1_service_config.json "$out/frameway/v1/service_config.json"
 find "$out" -name __pycache__ -prune -exec rm -rf {} +

@@ -186,7 +186,7 @@ class _WithSecret(
     grpc.UnaryStreamClientInterceptor,
     grpc.StreamUnaryClientInterceptor,
     grpc.StreamStreamClientInterceptor,
-):  # type: ignore[misc]
+):
     """Adds the secret to every call."""
 
     def __init__(self, secret: Secret) -> None:
@@ -195,10 +195,10 @@ class _WithSecret(
     def _intercept(self, call: Any, details: Any, request: Any) -> Any:
         return call(_with_secret(details, self._secret), request)
 
-    intercept_unary_unary = _intercept
-    intercept_unary_stream = _intercept
-    intercept_stream_unary = _intercept
-    intercept_stream_stream = _intercept
+    intercept_unary_unary = _intercept  # type: ignore[assignment]
+    intercept_unary_stream = _intercept  # type: ignore[assignment]
+    intercept_stream_unary = _intercept  # type: ignore[assignment]
+    intercept_stream_stream = _intercept  # type: ignore[assignment]
 
 
 def _with_secret(details: Any, secret: Secret) -> _CallDetails:
@@ -216,23 +216,23 @@ class _AioWithSecret:
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
 
-    async def _intercept(self, call: Any, details: grpc.aio.ClientCallDetails, request: Any) -> Any:
+    async def _intercept(self, call: Any, details: Any, request: Any) -> Any:
         metadata = grpc.aio.Metadata(*(details.metadata or ()), ("authorization", self._secret.header()))
         return await call(details._replace(metadata=metadata), request)
 
 
 # asyncio takes one kind of call from each interceptor.
-class _AioUnaryUnary(_AioWithSecret, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]
-    intercept_unary_unary = _AioWithSecret._intercept
+class _AioUnaryUnary(_AioWithSecret, grpc.aio.UnaryUnaryClientInterceptor):
+    intercept_unary_unary = _AioWithSecret._intercept  # type: ignore[assignment]
 
 
-class _AioUnaryStream(_AioWithSecret, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]
-    intercept_unary_stream = _AioWithSecret._intercept
+class _AioUnaryStream(_AioWithSecret, grpc.aio.UnaryStreamClientInterceptor):
+    intercept_unary_stream = _AioWithSecret._intercept  # type: ignore[assignment]
 
 
-class _AioStreamUnary(_AioWithSecret, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc]
-    intercept_stream_unary = _AioWithSecret._intercept
+class _AioStreamUnary(_AioWithSecret, grpc.aio.StreamUnaryClientInterceptor):
+    intercept_stream_unary = _AioWithSecret._intercept  # type: ignore[assignment]
 
 
-class _AioStreamStream(_AioWithSecret, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[misc]
-    intercept_stream_stream = _AioWithSecret._intercept
+class _AioStreamStream(_AioWithSecret, grpc.aio.StreamStreamClientInterceptor):
+    intercept_stream_stream = _AioWithSecret._intercept  # type: ignore[assignment]

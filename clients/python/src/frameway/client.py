@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import socket
@@ -293,7 +294,7 @@ class Client:
             address = self.route.address
             try:
                 share = max(0.05, (deadline - time.monotonic()) / (left + 1))
-                return self.call(lambda share=share: method(request, timeout=share))
+                return self.call(functools.partial(method, request, timeout=share))
             except grpc.RpcError as error:
                 failure = self.explain(error, address)
                 if retry_delay(failure) is None or left == 0:

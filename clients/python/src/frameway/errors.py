@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf import duration_pb2, message
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
 from frameway import v1
@@ -101,7 +100,7 @@ class CallError(Error, grpc.RpcError):
     def details(self) -> str:
         return self._details
 
-    def trailing_metadata(self) -> None:
+    def trailing_metadata(self) -> None:  # type: ignore[override]
         """Returns None: `reason`, `metadata` and `retry_delay` have the facts."""
 
 
@@ -119,7 +118,11 @@ class ClientClosed(CallError):
         super().__init__(grpc.StatusCode.CANCELLED, "the client is closed")
 
 
-def enum_name(kind: EnumTypeWrapper, number: int) -> str:
+class _Enum(Protocol):
+    def Name(self, number: Any) -> str: ...  # noqa: N802
+
+
+def enum_name(kind: _Enum, number: int) -> str:
     """Returns the full name of an enum value.
 
     Returns the number as text if this client does not know the value, because the server is newer.
@@ -165,7 +168,7 @@ def seconds(duration: duration_pb2.Duration) -> float:
 
 def _detail(error: grpc.RpcError, kind: type[_Detail]) -> _Detail | None:
     try:
-        status = rpc_status.from_call(error)
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
     except (AttributeError, ValueError, message.DecodeError):
         # The details are missing, not valid, or contradict the status.
         return None

@@ -25,9 +25,9 @@ class Follow(Generic[Message]):
     """
 
     def __init__(self, client: Client, resumption: Resumption[Message], max_quiet_seconds: float) -> None:
-        self._client = client
-        self._resumption = resumption
-        self._state = Following(resumption, max_quiet_seconds, time.monotonic())
+        self._client: Client = client
+        self._resumption: Resumption[Message] = resumption
+        self._state: Following[Message] = Following(resumption, max_quiet_seconds, time.monotonic())
         self._address = client.route.address
         self._call: Watched[Message] | None = None
         self._stopped = threading.Event()

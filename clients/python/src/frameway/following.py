@@ -24,10 +24,11 @@ _MAX_SILENCE_SECONDS = 300.0
 """The maximum wait for one message. A large picture over a slow link may take long."""
 
 Message = TypeVar("Message", v1.SubscribeFramesResponse, v1.ConsumeFramesResponse)
+_Recorded = TypeVar("_Recorded", bound=protobuf.Message, contravariant=True)
 _Request = TypeVar("_Request", bound=protobuf.Message)
 
 
-class Resumption(Protocol[Message]):
+class Resumption(Protocol[_Recorded]):
     """The request of a long call, and its progress."""
 
     heartbeat_seconds: float
@@ -40,7 +41,7 @@ class Resumption(Protocol[Message]):
     def request(self) -> Any:
         """Returns the request of a call that continues where the last one ended."""
 
-    def record(self, message: Message) -> bool:
+    def record(self, message: _Recorded) -> bool:
         """Records the progress. Returns True if no further message is wanted."""
 
 
@@ -110,7 +111,7 @@ class Following(Generic[Message]):
     """Decides how long a call may be silent, whether another one follows, and after which pause."""
 
     def __init__(self, resumption: Resumption[Message], max_quiet_seconds: float, now: float) -> None:
-        self._resumption = resumption
+        self._resumption: Resumption[Message] = resumption
         self._max_quiet_seconds = max_quiet_seconds
         self._usual_silence = MAX_SILENT_HEARTBEATS * max(resumption.heartbeat_seconds, 1.0)
         self._quiet_since = now

@@ -49,7 +49,7 @@ def backoff_seconds(attempt: int) -> float:
 
     The pauses grow, and have jitter so that many clients do not return at the same time.
     """
-    return min(_MAX_PAUSE_SECONDS, 0.05 * 2 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
+    return min(_MAX_PAUSE_SECONDS, 0.05 * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
 
 
 class Hopeless(CallError):
