@@ -200,3 +200,10 @@ def grey_frame(stream_id: str, number: int) -> v1.Frame:
     frame.width = 16
     frame.height = 16
     return frame
+
+
+def duration(seconds: float) -> duration_pb2.Duration:
+    """Returns a duration."""
+    made = duration_pb2.Duration()
+    made.FromMilliseconds(int(seconds * 1000))
+    return made

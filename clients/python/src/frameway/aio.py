@@ -27,7 +27,7 @@ from frameway.errors import BufferFull, CallError, ClientClosed, ConfigError, Er
 from frameway.events import Frame, Gap, Latest, Pictures, Reader, Start, store_of
 from frameway.following import Following, Membership, Message, Resumption
 from frameway.outbox import Decided, Fate, Limits, Outbox, frame_size
-from frameway.retry import backoff_seconds, explain, retry_delay
+from frameway.retry import backoff_seconds, check_plaintext, explain, retry_delay
 
 if TYPE_CHECKING:
     from frameway.v1.consumer_group_service_pb2_grpc import ConsumerGroupServiceAsyncStub
@@ -66,6 +66,7 @@ class Client:
         self.queues: QueueServiceAsyncStub = v1.QueueServiceStub(self.channel)
         self.opened: weakref.WeakSet[Any] = weakref.WeakSet()
         self.closed = False
+        self._checked = False
 
     async def __aenter__(self) -> Client:
         return self
@@ -159,6 +160,9 @@ class Client:
     async def read(self, method: Callable[..., Awaitable[_Answer]], request: Any, timeout_seconds: float) -> _Answer:
         """Makes a call that is safe to retry, at each address in turn until the time is over."""
         deadline = time.monotonic() + timeout_seconds
+        if not self._checked:
+            await asyncio.to_thread(check_plaintext, self.route.address)
+            self._checked = True
         for left in reversed(range(len(self.route.addresses))):
             address = self.route.address
             try:

@@ -19,7 +19,10 @@ MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 """The server's default limit for one message, sent or received."""
 
 
-def _options(max_message_bytes: int) -> tuple[tuple[str, Any], ...]:
+_Options = tuple[tuple[str, Any], ...]
+
+
+def _options(max_message_bytes: int) -> _Options:
     return (
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_receive_message_length", max_message_bytes),
@@ -69,7 +72,7 @@ class Settings(NamedTuple):
     route: Route
     tls: grpc.ChannelCredentials | None
     secret: Secret | None
-    options: tuple[tuple[str, Any], ...]
+    options: _Options
 
 
 def settings(
@@ -96,16 +99,16 @@ def settings(
 def open_channel(made: Settings) -> grpc.Channel:
     """Returns a channel with two connections to each address, of which one is used at a time."""
 
-    def connection(address: Address) -> grpc.Channel:
+    def connection(address: Address, options: _Options) -> grpc.Channel:
         target = str(address)
         channel = (
-            grpc.secure_channel(target, made.tls, options=made.options)
+            grpc.secure_channel(target, made.tls, options=options)
             if address.tls and made.tls is not None
-            else grpc.insecure_channel(target, options=made.options)
+            else grpc.insecure_channel(target, options=options)
         )
         return channel if made.secret is None else grpc.intercept_channel(channel, _WithSecret(made.secret))
 
-    return _Channels(made.route, connection)  # type: ignore[return-value]
+    return _Channels(made, connection)  # type: ignore[return-value]
 
 
 def open_aio_channel(made: Settings) -> grpc.aio.Channel:
@@ -113,13 +116,13 @@ def open_aio_channel(made: Settings) -> grpc.aio.Channel:
     kinds = (_AioUnaryUnary, _AioUnaryStream, _AioStreamUnary, _AioStreamStream)
     interceptors: list[Any] = [] if made.secret is None else [kind(made.secret) for kind in kinds]
 
-    def connection(address: Address) -> grpc.aio.Channel:
+    def connection(address: Address, options: _Options) -> grpc.aio.Channel:
         target = str(address)
         if address.tls and made.tls is not None:
-            return grpc.aio.secure_channel(target, made.tls, options=made.options, interceptors=interceptors)
-        return grpc.aio.insecure_channel(target, options=made.options, interceptors=interceptors)
+            return grpc.aio.secure_channel(target, made.tls, options=options, interceptors=interceptors)
+        return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
 
-    return _Channels(made.route, connection)  # type: ignore[return-value]
+    return _Channels(made, connection)  # type: ignore[return-value]
 
 
 class _Channels:
@@ -130,10 +133,13 @@ class _Channels:
     could be acknowledged over the same connection.
     """
 
-    def __init__(self, route: Route, connect: Callable[[Address], Any]) -> None:
-        self._route = route
-        self._streaming = [connect(address) for address in route.addresses]
-        self._unary = [connect(address) for address in route.addresses]
+    def __init__(self, made: Settings, connect: Callable[[Address, _Options], Any]) -> None:
+        self._route = made.route
+        # This layer continues long calls itself, after a pause. gRPC's own retries include those of
+        # calls that a server refuses with GOAWAY, which come without a pause.
+        plain = (*made.options, ("grpc.enable_retries", 0))
+        self._streaming = [connect(address, plain) for address in made.route.addresses]
+        self._unary = [connect(address, made.options) for address in made.route.addresses]
 
     def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
         return _Routed(self._route, [channel.unary_unary(*args, **kwargs) for channel in self._unary])

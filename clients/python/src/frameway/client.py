@@ -27,7 +27,7 @@ from frameway.following import Membership
 from frameway.following import Subscription as Progress
 from frameway.outbox import Fate, Limits
 from frameway.publisher import Publisher
-from frameway.retry import backoff_seconds, explain, retry_delay
+from frameway.retry import backoff_seconds, check_plaintext, explain, retry_delay
 from frameway.subscription import Subscription
 
 _Answer = TypeVar("_Answer")
@@ -78,6 +78,7 @@ class Client:
         self.opened: weakref.WeakSet[Any] = weakref.WeakSet()
         """The subscriptions, consumers and publishers that end with the client."""
         self._closed = threading.Event()
+        self._checked = False
 
     def __enter__(self) -> Client:
         return self
@@ -144,6 +145,7 @@ class Client:
         deadline = time.monotonic() + timeout_seconds
         results: list[v1.FrameResult | None] = [None] * len(frames)
         attempt = 0
+        self._check_plaintext()
         while True:
             open_indexes = [index for index, result in enumerate(results) if result is None]
             delay = 0.0
@@ -290,6 +292,7 @@ class Client:
         If no server answers at all, gives up after gRPC's own retries at each address.
         """
         deadline = time.monotonic() + timeout_seconds
+        self._check_plaintext()
         for left in reversed(range(len(self.route.addresses))):
             address = self.route.address
             try:
@@ -322,6 +325,12 @@ class Client:
 
     def log_retry(self, method: str, error: CallError | None, pause: float) -> None:
         self.logger.info("%s continues in %.1f s: %s", method, pause, error or "the server is draining")
+
+    def _check_plaintext(self) -> None:
+        """Before the first call, raises an error if the server speaks TLS where this client does not."""
+        if not self._checked:
+            check_plaintext(self.route.address)
+            self._checked = True
 
     def _pause(self, pause_seconds: float) -> None:
         """Waits before another call; raises ClientClosed as soon as the client is closed."""

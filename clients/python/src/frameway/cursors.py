@@ -36,11 +36,11 @@ class FileCursors:
         self._path = pathlib.Path(path)
 
     def load(self, streams: Sequence[str]) -> dict[str, str]:
+        if not self._path.is_file():
+            return {}
         try:
             with self._path.open("rb") as file:
                 text = file.read(_MAX_FILE_BYTES + 1)
-        except FileNotFoundError:
-            return {}
         except OSError as error:
             raise CursorError(f"the cursor file {self._path} cannot be read: {error.strerror}") from None
         known, cursors = _read(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from frameway.errors import Reject, enum_name, seconds
 _MAX_IDS = 1_000
 """The maximum number of ack ids in a request."""
 _MAX_REASON_BYTES = 512
+_MAX_SETTLED = 256
 _DEFAULT_DEADLINE_SECONDS = 30.0
 
 
@@ -46,6 +48,8 @@ class Deliveries:
     deadline_seconds: float = _DEFAULT_DEADLINE_SECONDS
     _held: dict[tuple[str, int], _Delivery] = field(default_factory=dict)
     _in_flight: set[tuple[str, int]] = field(default_factory=set)
+    _settled: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_SETTLED))
+    """The last acknowledged ack ids: a redelivery may have been on its way when they were acknowledged."""
 
     def ready(self, message: v1.ConsumeReady) -> None:
         self.deadline_seconds = seconds(message.ack_deadline) or _DEFAULT_DEADLINE_SECONDS
@@ -57,6 +61,8 @@ class Deliveries:
         if held is not None:
             held.ack_id = consumed.ack_id
             held.extend_at = now + self.deadline_seconds / 2
+            return False
+        if consumed.ack_id in self._settled:
             return False
         self._held[key] = _Delivery(consumed.ack_id, now + self.deadline_seconds / 2)
         return True
@@ -131,6 +137,7 @@ class Deliveries:
                     held.extend_at = now + self.deadline_seconds / 2
             elif held is not None and (done or held.ack_id == ack_id):
                 del self._held[key]
+                self._settled.append(ack_id)
             # Otherwise the frame was delivered again meanwhile: the outcome is reported under its new
             # ack id.
         return refusals

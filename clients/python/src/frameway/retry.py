@@ -19,10 +19,13 @@ _MAX_PAUSE_SECONDS = 5.0
 MAX_REQUESTED_SECONDS = 30.0
 """The maximum pause that a server can request for a frame."""
 _PROBE_SECONDS = 2.0
+_HTTP2_BEGINNING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
+"""The preface of HTTP/2 and empty SETTINGS."""
 
+_NO_TLS = "the server does not speak TLS: connect without TLS (http://), or check the port"
 # Parts of the texts of gRPC's TLS errors, and what to do.
 _TLS_CAUSES = (
-    ("WRONG_VERSION_NUMBER", "the server probably does not speak TLS: connect without TLS (http://), or check the port"),
+    ("WRONG_VERSION_NUMBER", _NO_TLS),
     ("CERTIFICATE_VERIFY_FAILED", "the server's certificate is not from a trusted CA: pass the CA's file, Credentials(ca=...)"),
     ("is not in peer certificate", "the server's certificate is for another name: connect by a name in it"),
     ("CERTIFICATE_REQUIRED", "the server requires a client certificate: pass Credentials(certificate=..., key=...)"),
@@ -67,22 +70,47 @@ def explain(error: grpc.RpcError, address: Address, *, probe: bool = True) -> Ca
         for part, hint in _TLS_CAUSES:
             if address.tls and part in text:
                 return Hopeless.of(error, str(address), hint)
-        if not address.tls and "refused" not in text and probe and _speaks_tls(address):
-            return Hopeless.of(error, str(address), _SPEAKS_TLS)
+        if probe and "refused" not in text and _speaks_tls(address) is (not address.tls):
+            return Hopeless.of(error, str(address), _NO_TLS if address.tls else _SPEAKS_TLS)
     return CallError.of(error, str(address))
 
 
-def _speaks_tls(address: Address) -> bool:
+def check_plaintext(address: Address) -> None:
+    """Raises an error if the server speaks TLS where this client does not.
+
+    gRPC does not report this: it connects again and again, without a pause, as long as a call may
+    take.
+    """
+    if not address.tls and _speaks_tls(address):
+        raise Hopeless(grpc.StatusCode.UNAVAILABLE, "the connection fails", address=str(address), hint=_SPEAKS_TLS)
+
+
+def _speaks_tls(address: Address) -> bool | None:
+    """Says whether a server speaks TLS; None if that cannot be told."""
+    if address.is_unix or not address.port:
+        return False
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        with socket.create_connection((address.host, address.port), _PROBE_SECONDS) as plain:
-            plain.settimeout(_PROBE_SECONDS)
-            with context.wrap_socket(plain, server_hostname=address.host):
-                return True
+        with _connect(address) as plain, context.wrap_socket(plain, server_hostname=address.host):
+            return True
     except ssl.SSLError as failure:
         # A server that requires a client certificate has spoken TLS too.
-        return "ALERT" in (failure.reason or "")
+        if "ALERT" in (failure.reason or ""):
+            return True
     except OSError:
-        return False
+        return None
+    try:
+        with _connect(address) as plain:
+            plain.sendall(_HTTP2_BEGINNING)
+            # The type of the first frame: SETTINGS.
+            return False if plain.recv(9)[3:4] == b"\x04" else None
+    except OSError:
+        return None
+
+
+def _connect(address: Address) -> socket.socket:
+    connection = socket.create_connection((address.host.strip("[]"), address.port), _PROBE_SECONDS)
+    connection.settimeout(_PROBE_SECONDS)
+    return connection
