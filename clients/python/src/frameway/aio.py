@@ -310,6 +310,8 @@ class Follow(Generic[Message]):
         self._client.opened.discard(self)
         if self._call is not None:
             self._call.close()
+            # A call of grpcio keeps its connection open as long as somebody holds it.
+            self._call = None
 
     async def client_closed(self) -> None:
         self.close()
