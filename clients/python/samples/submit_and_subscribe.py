@@ -91,7 +91,7 @@ class Submitter(threading.Thread):
         try:
             for start in range(0, len(self.frames), BATCH_FRAMES):
                 for result in self.client.submit(self.frames[start : start + BATCH_FRAMES]):
-                    self.sequences.append(getattr(result, result.WhichOneof("outcome")).sequence)
+                    self.sequences.append(result.accepted.sequence or result.duplicate.sequence)
         except (frameway.FrameRefused, TimeoutError, grpc.RpcError) as error:
             self.error = error
 
@@ -160,9 +160,13 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="picture files (JPEG, PNG, WebP); none = generated ones")
     parser.add_argument("--address", default="localhost:7400", help="host:port of the server (default: %(default)s)")
     parser.add_argument("--stream", default="python-sample", help="stream id (default: %(default)s)")
-    parser.add_argument("--register", action="store_true", help="register the stream, without privacy masks, if it is not registered")
+    parser.add_argument(
+        "--register", action="store_true", help="register the stream, without privacy masks, if it is not registered"
+    )
     parser.add_argument("--frames", type=int, default=10, help="number of generated pictures (default: %(default)s)")
-    parser.add_argument("--timeout-seconds", type=float, default=60.0, help="maximum duration in seconds (default: %(default)s)")
+    parser.add_argument(
+        "--timeout-seconds", type=float, default=60.0, help="maximum duration in seconds (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     if arguments.frames < 1:
         parser.error("--frames must be at least 1")

@@ -16,7 +16,6 @@ from support import Scripted, accept, checkpoint, consumed, frame, heartbeat, re
 import frameway
 from frameway import channels, v1
 
-
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 

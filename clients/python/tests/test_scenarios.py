@@ -21,7 +21,6 @@ import threading
 import time
 import unittest
 from collections.abc import Callable, Iterable, Iterator
-from concurrent import futures
 
 import grpc
 import numpy
@@ -33,10 +32,17 @@ from support import Scripted, checkpoint, frame, grey_frame, heartbeat
 import frameway
 from frameway import v1
 
-LONG = """
-    publisher-restart server-restart-publisher server-restart-consumer drained silent-server
-    long-handler consumer-drain slow-consumer full-disk
-""".split()
+LONG = (
+    "publisher-restart",
+    "server-restart-publisher",
+    "server-restart-consumer",
+    "drained",
+    "silent-server",
+    "long-handler",
+    "consumer-drain",
+    "slow-consumer",
+    "full-disk",
+)
 SAMPLES = ROOT / "clients/python/samples"
 
 
@@ -140,13 +146,10 @@ def certificate() -> Iterator[tuple[str, str]]:
     """Makes a certificate for 127.0.0.1; yields the files of the certificate and of its key."""
     with tempfile.TemporaryDirectory() as folder:
         files = f"{folder}/server.pem", f"{folder}/server.key"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
-            + ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-addext"]
-            + ["basicConstraints=CA:FALSE", "-out", files[0], "-keyout", files[1]],
-            check=True,
-            capture_output=True,
-        )
+        options = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
+        extensions = "-addext subjectAltName=IP:127.0.0.1,DNS:localhost -addext basicConstraints=CA:FALSE"
+        command = ["openssl", "req", *options.split(), *extensions.split(), "-out", files[0], "-keyout", files[1]]
+        subprocess.run(command, check=True, capture_output=True)
         yield files
 
 
@@ -205,7 +208,7 @@ class Publishing(Scenario):
             bad = v1.Frame(stream_id="cam", width=16, height=16, data=b"this is no picture")
             unnamed = grey("not a stream id", 1)
             seen: dict[int, frameway.Fate] = {}
-            report = lambda made, fate: seen.update({id(made): fate})  # noqa: E731
+            report = lambda made, fate: seen.update({id(made): fate})
             with client.publisher("p", on_fate=report) as publisher:
                 fates = publish_all(publisher, [grey("cam", 1), bad, unnamed, grey("cam", 2)])
             self.assertEqual([fate.outcome for fate in fates], ["accepted", "rejected", "rejected", "accepted"])
@@ -227,7 +230,7 @@ class Publishing(Scenario):
             client.queues.PauseQueue(every, timeout=DEADLINE_SECONDS)
             with client.subscribe("cam") as events, client.publisher("p", batch_frames=4) as publisher:
                 made = [publisher.publish(grey("cam", number)) for number in range(40)]
-                decided = lambda: sum(one.done() for one in made)  # noqa: E731
+                decided = lambda: sum(one.done() for one in made)
                 wait_until("three frames are accepted", lambda: decided() == 3)
                 client.queues.ResumeQueue(v1.ResumeQueueRequest(all_queues=True), timeout=DEADLINE_SECONDS)
                 fates = [one.result(DEADLINE_SECONDS) for one in made]
@@ -384,7 +387,7 @@ class Breaks(Scenario):
                 read(events, 1)
                 server.stop()
                 begin = time.monotonic()
-                noticed = lambda: any("SubscribeFrames continues" in line for line in logs.output)  # noqa: E731
+                noticed = lambda: any("SubscribeFrames continues" in line for line in logs.output)
                 reading = Background(lambda: read(events, 1))
                 wait_until("the silence is noticed", noticed)
                 self.assertLess(time.monotonic() - begin, 8)
@@ -402,8 +405,16 @@ class Breaks(Scenario):
             with client.subscribe("cam", start="earliest") as events:
                 begin = events.cursors["cam"]
             cursors = pathlib.Path(folder) / "cam.cursors"
-            stored = lambda: json.loads(cursors.read_text())["cursors"]["cam"] if cursors.exists() else None  # noqa: E731
-            command = [sys.executable, str(SAMPLES / "subscribe.py"), "--address", server.address, "--cursors", str(cursors), "cam"]
+            stored = lambda: json.loads(cursors.read_text())["cursors"]["cam"] if cursors.exists() else None
+            command = [
+                sys.executable,
+                str(SAMPLES / "subscribe.py"),
+                "--address",
+                server.address,
+                "--cursors",
+                str(cursors),
+                "cam",
+            ]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             assert process.stdout is not None
             seen = [int(process.stdout.readline().split()[2]) for _ in range(30)]
@@ -528,7 +539,7 @@ class Reading(Scenario):
             register(client, stream)
             with client.publisher("p") as publisher:
                 publish_all(publisher, (grey("cam", number) for number in range(20)))
-            newest = lambda: client.latest("cam", pictures="none")["cam"]  # noqa: E731
+            newest = lambda: client.latest("cam", pictures="none")["cam"]
             wait_until("all are processed", lambda: (found := newest().frame) is not None and found.sequence == 20)
 
             def first() -> frameway.Frame | frameway.Gap:
@@ -563,8 +574,8 @@ class Reading(Scenario):
             register(client, "a", "b", "empty")
             with client.publisher("p") as publisher:
                 publish_all(publisher, (grey("ab"[number % 2], number) for number in range(10)))
-            found = lambda: client.latest(["a", "b", "empty", "nobody"])  # noqa: E731
-            done = lambda: all((one := found()[name].frame) and one.sequence == 5 for name in "ab")  # noqa: E731
+            found = lambda: client.latest(["a", "b", "empty", "nobody"])
+            done = lambda: all((one := found()[name].frame) and one.sequence == 5 for name in "ab")
             wait_until("all are processed", done)
             latest = found()
             self.assertEqual(latest["a"].frame.array().shape, (16, 16))
@@ -742,7 +753,7 @@ class Errors(Scenario):
                 self.assertLess(time.monotonic() - begin, 5)
                 with self.assertRaisesRegex(frameway.Error, "closed"):
                     publisher.publish(grey("cam", 2))
-            names = lambda: [one.name for one in threading.enumerate() if one.name.startswith("frameway")]  # noqa: E731
+            names = lambda: [one.name for one in threading.enumerate() if one.name.startswith("frameway")]
             wait_until("no thread is left", lambda: not names())
             wait_until("no connection is left", lambda: not relay._open)
             relay.close()
@@ -820,7 +831,9 @@ class Errors(Scenario):
             fill()
             with client.subscribe("a", start="earliest", cursors=path) as events:
                 read(events, 5)
-            with self.assertRaisesRegex(frameway.CursorError, f"{path} belongs to a subscription of .'a'.*use a file of its own"):
+            with self.assertRaisesRegex(
+                frameway.CursorError, f"{path} belongs to a subscription of .'a'.*use a file of its own"
+            ):
                 client.subscribe("b", cursors=path)
             kept = path.read_text()
             # The cursor of another stream under this stream's name.

@@ -508,9 +508,7 @@ class Publisher:
         try:
             self._client.check()
             opened = self._client.streaming.SubmitFrames()
-            call: _Watched[v1.SubmitFramesResponse] = _Watched(
-                opened, self._outbox.first_seconds, self._outbox.silence_seconds
-            )
+            call: _Watched[v1.SubmitFramesResponse] = _Watched(opened, self._outbox.first_seconds, self._outbox.silence_seconds)
             self._call = call
             writer = asyncio.create_task(self._write(opened, setup), name="frameway-publisher-requests")
             while (message := await call.read()) is not None:
@@ -558,7 +556,9 @@ class Publisher:
                 try:
                     self._on_fate(frame, fate)
                 except Exception:
-                    self._client.logger.exception("the callback failed for frame %d of %r", fate.publisher_sequence, fate.stream_id)
+                    self._client.logger.exception(
+                        "the callback failed for frame %d of %r", fate.publisher_sequence, fate.stream_id
+                    )
 
 
 class Consumer:
@@ -660,7 +660,9 @@ class Consumer:
                 await self._handler(frame)
             except Exception as raised:
                 error = raised
-                self._client.logger.warning("the handler failed for frame %d of %r: %r", frame.sequence, frame.stream_id, raised)
+                self._client.logger.warning(
+                    "the handler failed for frame %d of %r: %r", frame.sequence, frame.stream_id, raised
+                )
             self._deliveries.finished(key, error)
             self._changed.notify()
 

@@ -154,7 +154,7 @@ class Client:
             try:
                 request = v1.SubmitFrameBatchRequest(frames=[frames[index] for index in open_indexes])
                 timeout = min(call_timeout_seconds, max(0.1, deadline - time.monotonic()))
-                answer = self.call(lambda: self.streaming.SubmitFrameBatch(request, timeout=timeout))
+                answer = self.call(functools.partial(self.streaming.SubmitFrameBatch, request, timeout=timeout))
             except grpc.RpcError as error:
                 failure = self.explain(error, address, probe=attempt == 0)
                 requested = retry_delay(failure)

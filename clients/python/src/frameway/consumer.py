@@ -145,7 +145,9 @@ class Consumer:
                 self._handler(frame)
             except Exception as raised:
                 error = raised
-                self._client.logger.warning("the handler failed for frame %d of %r: %r", frame.sequence, frame.stream_id, raised)
+                self._client.logger.warning(
+                    "the handler failed for frame %d of %r: %r", frame.sequence, frame.stream_id, raised
+                )
             with self._changed:
                 self._deliveries.finished(key, error)
                 self._changed.notify_all()

@@ -84,7 +84,9 @@ class Secret:
                 except (OSError, ValueError) as error:
                     # Later, the secret from before is sent: the file may be about to be replaced.
                     if self._seen is None:
-                        raise error if isinstance(error, ConfigError) else ConfigError(_unreadable(self._source, error)) from None
+                        raise (
+                            error if isinstance(error, ConfigError) else ConfigError(_unreadable(self._source, error))
+                        ) from None
                 self._looked = time.monotonic()
             return self._seen
 

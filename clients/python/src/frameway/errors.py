@@ -57,9 +57,7 @@ class FrameRefused(Error):
     stored.
     """
 
-    def __init__(
-        self, frame: v1.Frame, error: v1.ItemError, index: int = 0, results: Sequence[v1.FrameResult] = ()
-    ) -> None:
+    def __init__(self, frame: v1.Frame, error: v1.ItemError, index: int = 0, results: Sequence[v1.FrameResult] = ()) -> None:
         self.index = index
         self.stream_id = frame.stream_id
         self.publisher_sequence = frame.publisher_sequence
@@ -119,7 +117,7 @@ class ClientClosed(CallError):
 
 
 class _Enum(Protocol):
-    def Name(self, number: Any) -> str: ...  # noqa: N802
+    def Name(self, number: Any) -> str: ...
 
 
 def enum_name(kind: _Enum, number: int) -> str:

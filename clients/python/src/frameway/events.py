@@ -266,4 +266,10 @@ def _start(start: Start) -> v1.StartPosition:
 
 def _name(one: v1.StreamMatch) -> str:
     which = one.WhichOneof("selector")
-    return f"labels:{one.labels.SerializeToString(deterministic=True).hex()}" if which == "labels" else str(getattr(one, which)) if which else ""
+    return (
+        f"labels:{one.labels.SerializeToString(deterministic=True).hex()}"
+        if which == "labels"
+        else str(getattr(one, which))
+        if which
+        else ""
+    )

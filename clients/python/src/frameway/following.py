@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import grpc
@@ -176,6 +176,7 @@ class Following(Generic[Message]):
 
 
 def copy_of(request: _Request) -> _Request:
+    """Returns a copy of a message."""
     copy = type(request)()
     copy.CopyFrom(request)
     return copy

@@ -179,7 +179,7 @@ class Publisher:
                     decided = self._outbox.received(message, time.monotonic())
                     self._changed.notify_all()
                 self._report(decided)
-        except grpc.RpcError as error:
+        except grpc.RpcError:
             if call is not None and call.silent:
                 error = CallError(grpc.StatusCode.UNAVAILABLE, "the server sent nothing for three heartbeats")
             failure = self._client.explain(error, address, probe=fresh)
@@ -224,7 +224,9 @@ class Publisher:
                 try:
                     self._on_fate(frame, fate)
                 except Exception:
-                    self._client.logger.exception("the callback failed for frame %d of %r", fate.publisher_sequence, fate.stream_id)
+                    self._client.logger.exception(
+                        "the callback failed for frame %d of %r", fate.publisher_sequence, fate.stream_id
+                    )
 
 
 class _Stopped(Error):
