@@ -179,10 +179,10 @@ class Publisher:
                     decided = self._outbox.received(message, time.monotonic())
                     self._changed.notify_all()
                 self._report(decided)
-        except grpc.RpcError:
-            if call is not None and call.silent:
-                error = CallError(grpc.StatusCode.UNAVAILABLE, "the server sent nothing for three heartbeats")
-            failure = self._client.explain(error, address, probe=fresh)
+        except grpc.RpcError as error:
+            silent = CallError(grpc.StatusCode.UNAVAILABLE, "the server sent nothing for three heartbeats")
+            is_silent = call is not None and call.silent
+            failure = self._client.explain(silent if is_silent else error, address, probe=fresh)
         finally:
             with self._changed:
                 self._call = None
