@@ -10,6 +10,7 @@ import unittest
 
 import grpc
 import support
+from google.rpc import code_pb2
 from processes import wait_until
 from support import Scripted, accept, checkpoint, consumed, frame, heartbeat, ready, refusal, refuse, start_of, subscription
 
@@ -328,6 +329,39 @@ class Subscribe(unittest.TestCase):
             subscribing.join(support.DEADLINE_SECONDS)
             self.assertEqual([error.code() for error in raised], [grpc.StatusCode.UNAVAILABLE])
         self.assertEqual(len(servicer.subscribed), 1)
+
+    def test_a_subscription_that_the_program_drops_ends(self):
+        ended = threading.Event()
+
+        def waits(_request, context):
+            context.add_callback(ended.set)
+            yield checkpoint("start")
+            yield frame(1)
+            support.wait_for_end(context)
+
+        servicer = Scripted(subscriptions=[waits])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            for _ in client.subscribe("cam"):
+                break
+            self.assertTrue(ended.wait(support.DEADLINE_SECONDS))
+
+    def test_renewed_credentials_are_used_for_another_call(self):
+        seen = []
+
+        def refuses_the_first(_request, context):
+            seen.append(dict(context.invocation_metadata())["authorization"])
+            yield checkpoint("start")
+            if len(seen) == 1:
+                invalid = v1.ERROR_REASON_CREDENTIALS_INVALID
+                context.abort_with_status(refusal(code_pb2.UNAUTHENTICATED, "revoked", invalid))
+            yield frame(1)
+
+        tokens = ["first", "second", "second"]
+        credentials = frameway.Credentials(token=lambda: tokens.pop(0))
+        with support.serving(Scripted(subscriptions=[refuses_the_first])) as address:
+            with frameway.connect(address, credentials) as client:
+                self.assertEqual(next(client.subscribe("cam")).sequence, 1)
+        self.assertEqual(seen, ["Bearer first", "Bearer second"])
 
 
 class Consume(unittest.TestCase):

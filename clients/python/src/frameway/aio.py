@@ -57,6 +57,7 @@ class Client:
     def __init__(self, made: Settings, max_message_bytes: int, logger: logging.Logger | None) -> None:
         self.channel = open_aio_channel(made)
         self.route = made.route
+        self.secret = made.secret
         self.max_message_bytes = max_message_bytes
         self.logger = logger or logging.getLogger("frameway")
         self.streaming: StreamingServiceAsyncStub = v1.StreamingServiceStub(self.channel)
@@ -185,7 +186,7 @@ class Client:
         """Returns the error with what to do about it; ClientClosed if the client is closed."""
         if self.closed and error.code() == grpc.StatusCode.CANCELLED:
             return error if isinstance(error, ClientClosed) else ClientClosed()
-        return await asyncio.to_thread(explain, error, address, probe=probe)
+        return await asyncio.to_thread(explain, error, address, self.secret, probe=probe)
 
     def log_retry(self, method: str, error: CallError | None, pause: float) -> None:
         self.logger.info("%s continues in %.1f s: %s", method, pause, error or "the server is draining")

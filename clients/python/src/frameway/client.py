@@ -18,7 +18,7 @@ from frameway import events, v1
 from frameway.addresses import Address, Route
 from frameway.channels import MAX_MESSAGE_BYTES, open_channel, settings
 from frameway.consumer import Consumer, Handler
-from frameway.credentials import Credentials
+from frameway.credentials import Credentials, Secret
 from frameway.cursors import CursorStore
 from frameway.errors import CallError, ClientClosed, FrameRefused, enum_name, seconds
 from frameway.events import Gap, Latest, Pictures, Reader, Start, store_of
@@ -47,7 +47,9 @@ def connect(
     argument cannot be used.
     """
     made = settings(address, credentials, max_message_bytes)
-    return Client(open_channel(made), route=made.route, max_message_bytes=max_message_bytes, logger=logger)
+    client = Client(open_channel(made), route=made.route, max_message_bytes=max_message_bytes, logger=logger)
+    client.secret = made.secret
+    return client
 
 
 class Client:
@@ -67,6 +69,7 @@ class Client:
         logger: logging.Logger | None = None,
     ) -> None:
         self.channel = channel
+        self.secret: Secret | None = None
         self.route = route or Route([Address("the server", 0, tls=True)])
         self.max_message_bytes = max_message_bytes
         self.logger = logger or logging.getLogger("frameway")
@@ -119,7 +122,7 @@ class Client:
         A batch has at most `batch_frames` frames and `batch_bytes` bytes; it waits up to
         `batch_seconds` for more frames. `max_bytes` bounds the undecided frames; at most 1,000 are
         held. After `max_quiet_seconds` without a decision, the publisher gives up. `on_fate` is
-        called for each decided frame, in the publisher's thread.
+        called for each decided frame, in the publisher's thread; it must not publish or wait.
         """
         limits = Limits(batch_frames, batch_bytes, batch_seconds, max_bytes, max_quiet_seconds)
         return Publisher(self, publisher_id, limits, on_fate)
@@ -321,7 +324,7 @@ class Client:
         """Returns the error with what to do about it; ClientClosed if the client is closed."""
         if self.closed and error.code() == grpc.StatusCode.CANCELLED:
             return error if isinstance(error, ClientClosed) else ClientClosed()
-        return explain(error, address, probe=probe)
+        return explain(error, address, self.secret, probe=probe)
 
     def log_retry(self, method: str, error: CallError | None, pause: float) -> None:
         self.logger.info("%s continues in %.1f s: %s", method, pause, error or "the server is draining")

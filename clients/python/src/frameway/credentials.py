@@ -67,11 +67,22 @@ class Secret:
         self._lock = threading.Lock()
         self._seen: str | None = None
         self._looked = 0.0
+        self._sent = ""
         if not callable(source):
             self.header()
 
     def header(self) -> str:
         """Returns the value of `authorization`. Raises ConfigError if the secret cannot be used."""
+        self._sent = self._read()
+        return self._sent
+
+    def was_renewed(self) -> bool:
+        """Says whether the source has another secret than the last call had. Looks at a file at once."""
+        before = self._sent
+        self._looked = -_LOOK_SECONDS
+        return self._read() != before
+
+    def _read(self) -> str:
         if isinstance(self._source, str):
             return _header(self._source, "the API key or token")
         if callable(self._source):

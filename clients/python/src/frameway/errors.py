@@ -72,6 +72,9 @@ class FrameRefused(Error):
 class CallError(Error, grpc.RpcError):
     """A call failed. It has the interface of grpc.RpcError (`code`, `details`) too."""
 
+    renewed = False
+    """True if the server refused the credentials, and there are others now."""
+
     def __init__(self, code: grpc.StatusCode, details: str, *, address: str = "", hint: str = "") -> None:
         self._code = code
         self._details = details

@@ -76,6 +76,10 @@ class Follow(Generic[Message]):
 
     client_closed = close
 
+    def __del__(self) -> None:
+        # A program may leave a loop over a subscription without closing that.
+        self.close()
+
     def _open(self) -> None:
         self._address = self._client.route.address
         method: Any = getattr(self._client.streaming, self._resumption.method)

@@ -9,6 +9,7 @@ import ssl
 import grpc
 
 from frameway.addresses import Address
+from frameway.credentials import Secret
 from frameway.errors import CallError, error_reason, retry_delay_seconds
 
 # The status codes after which a call may be sent again, according to the comment of every RPC.
@@ -38,6 +39,8 @@ def retry_delay(error: grpc.RpcError) -> float | None:
     requested = retry_delay_seconds(error)
     if isinstance(error, Hopeless):
         return None
+    if isinstance(error, CallError) and error.renewed:
+        return requested or 0.0
     if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
         # Without a delay and without this reason, a message is too large: for the server, or for
         # this client (then there is no reason).
@@ -59,8 +62,10 @@ class Hopeless(CallError):
     """A connection that fails until the program changes its settings."""
 
 
-def explain(error: grpc.RpcError, address: Address, *, probe: bool = True) -> CallError:
+def explain(error: grpc.RpcError, address: Address, secret: Secret | None = None, *, probe: bool = True) -> CallError:
     """Returns the error with the address, and with what to do if that is known.
+
+    If the server refused the credentials, looks whether `secret` has others now.
 
     With `probe`, opens a connection of its own if that is needed to see whether the server speaks
     TLS; this takes up to 2 s.
@@ -72,7 +77,10 @@ def explain(error: grpc.RpcError, address: Address, *, probe: bool = True) -> Ca
                 return Hopeless.of(error, str(address), hint)
         if probe and "refused" not in text and _speaks_tls(address) is (not address.tls):
             return Hopeless.of(error, str(address), _NO_TLS if address.tls else _SPEAKS_TLS)
-    return CallError.of(error, str(address))
+    failure = CallError.of(error, str(address))
+    if secret is not None and error.code() == grpc.StatusCode.UNAUTHENTICATED:
+        failure.renewed = secret.was_renewed()
+    return failure
 
 
 def check_plaintext(address: Address) -> None:
