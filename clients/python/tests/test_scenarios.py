@@ -390,7 +390,7 @@ class Breaks(Scenario):
                 noticed = lambda: any("SubscribeFrames continues" in line for line in logs.output)
                 reading = Background(lambda: read(events, 1))
                 wait_until("the silence is noticed", noticed)
-                self.assertLess(time.monotonic() - begin, 8)
+                self.assertLess(time.monotonic() - begin, 12)
                 server.signal(signal.SIGCONT)
                 publisher.publish(grey("cam", 2))
                 frames = reading.end()
@@ -728,7 +728,7 @@ class Errors(Scenario):
             begin = time.monotonic()
             with self.assertRaises(frameway.DeadlineExceeded) as raised:
                 client.latest("cam", timeout_seconds=1)
-            self.assertTrue(1 <= time.monotonic() - begin < 3)
+            self.assertTrue(1 <= time.monotonic() - begin < 6)
             self.assertIsInstance(raised.exception, TimeoutError)
             self.assertIn(server.address, str(raised.exception))
 
@@ -750,7 +750,7 @@ class Errors(Scenario):
                 reading.end()
                 consumer.close()
                 publisher.cancel()
-                self.assertLess(time.monotonic() - begin, 5)
+                self.assertLess(time.monotonic() - begin, 10)
                 with self.assertRaisesRegex(frameway.Error, "closed"):
                     publisher.publish(grey("cam", 2))
             names = lambda: [one.name for one in threading.enumerate() if one.name.startswith("frameway")]

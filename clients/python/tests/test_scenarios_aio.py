@@ -151,7 +151,7 @@ class Aio(unittest.IsolatedAsyncioTestCase):
                     begin = time.monotonic()
                     reading = asyncio.create_task(read(events, 1))
                     await until("the silence is noticed", lambda: any("SubscribeFrames" in one for one in logs.output))
-                    self.assertLess(time.monotonic() - begin, 8)
+                    self.assertLess(time.monotonic() - begin, 12)
                     server.signal(signal.SIGCONT)
                 async with client.publisher("p") as publisher:
                     await publish_all(publisher, [grey("cam", 1)])
@@ -250,7 +250,7 @@ class Aio(unittest.IsolatedAsyncioTestCase):
                 begin = time.monotonic()
                 with self.assertRaises(frameway.DeadlineExceeded):
                     await client.latest("cam", timeout_seconds=1)
-                self.assertTrue(1 <= time.monotonic() - begin < 3)
+                self.assertTrue(1 <= time.monotonic() - begin < 6)
 
     async def test_cancel(self) -> None:
         with Connected() as (server, setup):
@@ -280,7 +280,7 @@ class Aio(unittest.IsolatedAsyncioTestCase):
                 await asyncio.wait([cancelled])
                 await consumer.close()
                 await publisher.cancel()
-                self.assertLess(time.monotonic() - begin, 5)
+                self.assertLess(time.monotonic() - begin, 10)
                 # A closed client ends what is still open.
                 still = client.subscribe("cam")
                 reading = asyncio.create_task(still.__anext__())

@@ -64,7 +64,25 @@ class Publishing(unittest.TestCase):
         outbox.received(ready(cam=41), 0.0)
         self.assertEqual(self.sent(outbox), (1, [42, 1]))
         outbox.push(frame(), 100, None, 0.0)
+        outbox.received(answer(1, accepted(42), accepted(1)), 0.0)
         self.assertEqual(self.sent(outbox), (2, [43]))
+
+    def test_a_number_that_is_taken_meanwhile_is_given_up(self) -> None:
+        outbox = self.outbox(frame(), frame(), frame())
+        outbox.begin()
+        outbox.received(ready(cam=41), 0.0)
+        # Until the server has taken the first number, no other frame of the stream is sent.
+        self.assertEqual(self.sent(outbox), (1, [42]))
+        self.assertIsNone(outbox.next(0.0).request)
+        reused = v1.FrameResult(rejected=v1.ItemError(reason=v1.ERROR_REASON_PUBLISHER_SEQUENCE_REUSED))
+        self.assertEqual(outbox.received(answer(1, reused), 0.0), [])
+        self.assertTrue(outbox.next(0.0).end)
+        outbox.ended(None, 0.0)
+        self.assertEqual(list(outbox.begin().setup.resume_stream_ids), ["cam"])
+        outbox.received(ready(cam=45), 0.0)
+        self.assertEqual(self.sent(outbox), (2, [46]))
+        outbox.received(answer(2, accepted(46)), 0.0)
+        self.assertEqual(self.sent(outbox), (3, [47, 48]))
 
     def test_a_stream_that_is_new_to_a_call_gets_another_call(self) -> None:
         outbox = self.outbox(frame())

@@ -66,6 +66,8 @@ class _Entry:
     size: int
     ticket: Any
     since: float
+    sends: int = 0
+    numbered_here: bool = False
 
 
 @dataclass
@@ -92,14 +94,27 @@ class _Stream:
     throttle: _Throttle = field(default_factory=_Throttle)
     last_number: int | None = None
     """The last publisher sequence; None until the server has said which one it stored."""
+    on_trial: bool = False
+    """True until the server has taken a frame under a number that follows the position that it reported.
 
-    def number(self, frame: v1.Frame) -> None:
+    A publisher that ended may have left frames at the server that are stored after that report.
+    """
+
+    def number(self, entry: _Entry) -> None:
         """Numbers a frame that has no number, if the last number is known."""
-        if frame.HasField("publisher_sequence"):
-            self.last_number = max(self.last_number or 0, frame.publisher_sequence)
+        if entry.frame.HasField("publisher_sequence"):
+            self.last_number = max(self.last_number or 0, entry.frame.publisher_sequence)
         elif self.last_number is not None:
             self.last_number += 1
-            frame.publisher_sequence = self.last_number
+            entry.frame.publisher_sequence = self.last_number
+            entry.numbered_here = True
+
+    def forget_numbers(self) -> None:
+        """Takes the numbers of the waiting frames back: the next call asks for the position."""
+        self.last_number = None
+        for entry in (*self.returned, *self.waiting):
+            if entry.numbered_here:
+                entry.frame.ClearField("publisher_sequence")
 
     @property
     def lacks_number(self) -> bool:
@@ -126,6 +141,12 @@ class Step(NamedTuple):
     wait_seconds: float | None = None
     end: bool = False
 
+
+_TAKEN = (
+    v1.ERROR_REASON_PUBLISHER_SEQUENCE_REUSED,
+    v1.ERROR_REASON_PUBLISHER_SEQUENCE_TOO_OLD,
+    v1.ERROR_REASON_OUT_OF_ORDER,
+)
 
 Decided = list[tuple[Any, Fate]]
 """Decided frames: the ticket of each, and its fate."""
@@ -173,11 +194,12 @@ class Outbox:
         self.size_bytes += size
         frame.publisher_id = self._publisher_id
         stream = self._streams.setdefault(frame.stream_id, _Stream())
-        stream.waiting.append(_Entry(frame, size, ticket, now))
+        entry = _Entry(frame, size, ticket, now)
+        stream.waiting.append(entry)
         if not _STREAM_ID.fullmatch(frame.stream_id):
             # The server refuses this frame, but it would refuse a whole call that asks for its stream.
             stream.last_number = stream.last_number or 0
-        stream.number(frame)
+        stream.number(entry)
 
     # --- A call. ---
 
@@ -220,8 +242,9 @@ class Outbox:
                 for stream_id in self._asked:
                     stream = self._streams[stream_id]
                     stream.last_number = max(stream.last_number or 0, positions.get(stream_id, 0))
+                    stream.on_trial = True
                     for entry in stream.waiting:
-                        stream.number(entry.frame)
+                        stream.number(entry)
             case "batch_result":
                 decided = self._answered(message.batch_result, now)
             case "throttle":
@@ -307,10 +330,11 @@ class Outbox:
                 # A frame that alone exceeds the limit is sent by itself, and the server refuses it.
                 if size + entry.size > room and (entries or self._in_flight):
                     break
-                if max(stream.throttle.next, self._throttle.next) > now:
+                if max(stream.throttle.next, self._throttle.next) > now or (stream.on_trial and stream.in_flight):
                     break
                 stream.waiting.popleft()
                 stream.in_flight += 1
+                entry.sends += 1
                 stream.throttle.sent(entry.size, now)
                 self._throttle.sent(entry.size, now)
                 size += entry.size
@@ -348,13 +372,17 @@ class Outbox:
             stream = self._streams[entry.frame.stream_id]
             stream.in_flight -= 1
             fate = _decision(entry, one)
-            if fate is None:
+            if stream.on_trial and _is_taken(entry, one):
+                stream.returned.append(entry)
+                stream.forget_numbers()
+            elif fate is None:
                 outcome = one.WhichOneof("outcome")
                 error = getattr(one, outcome) if outcome else v1.ItemError()
                 delay = min(seconds(error.retry_delay), MAX_REQUESTED_SECONDS)
                 stream.not_before = max(stream.not_before, now + (delay or (0.0 if outcome else backoff_seconds(1))))
                 stream.returned.append(entry)
             else:
+                stream.on_trial = stream.on_trial and not fate.stored
                 self.frames -= 1
                 self.size_bytes -= entry.size
                 decided.append((entry.ticket, fate))
@@ -380,6 +408,14 @@ def frame_size(frame: v1.Frame) -> int:
 
 def _fate(entry: _Entry, outcome: str, sequence: int = 0, error: Error | None = None) -> Fate:
     return Fate(entry.frame.stream_id, entry.frame.publisher_sequence, outcome, sequence, error)
+
+
+def _is_taken(entry: _Entry, result: v1.FrameResult) -> bool:
+    """Says whether another frame is stored under the number that this outbox gave a frame."""
+    if not entry.numbered_here or entry.sends > 1:
+        return False
+    final = result.WhichOneof("outcome") == "rejected" and not result.rejected.HasField("retry_delay")
+    return result.WhichOneof("outcome") == "duplicate" or (final and result.rejected.reason in _TAKEN)
 
 
 def _decision(entry: _Entry, result: v1.FrameResult) -> Fate | None:
