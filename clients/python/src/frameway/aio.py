@@ -189,7 +189,7 @@ class Client:
         return await asyncio.to_thread(explain, error, address, self.secret, probe=probe)
 
     def log_retry(self, method: str, error: CallError | None, pause: float) -> None:
-        self.logger.info("%s continues in %.1f s: %s", method, pause, error or "the server is draining")
+        self.logger.info("%s continues in %.1f s: %s", method, pause, error or "the server drains, or its position is asked for again")
 
 
 class _Signal:

@@ -281,7 +281,8 @@ class Outbox:
             stream.requeue()
         drained, self._drain_delay = self._drain_delay, None
         if self._ended and drained is None and error is None:
-            return 0.0  # the next call asks for a position
+            # The next call asks for a position: at once, unless the last one was of no use.
+            return backoff_seconds(self._attempt) if self._attempt else 0.0
         error = error or CallError(grpc.StatusCode.UNAVAILABLE, "the server ended the call")
         requested = retry_delay(error) if drained is None else drained
         if requested is None:
@@ -375,6 +376,7 @@ class Outbox:
             if stream.on_trial and _is_taken(entry, one):
                 stream.returned.append(entry)
                 stream.forget_numbers()
+                self._attempt += 1
             elif fate is None:
                 outcome = one.WhichOneof("outcome")
                 error = getattr(one, outcome) if outcome else v1.ItemError()
