@@ -327,7 +327,9 @@ class Client:
         return explain(error, address, self.secret, probe=probe)
 
     def log_retry(self, method: str, error: CallError | None, pause: float) -> None:
-        self.logger.info("%s continues in %.1f s: %s", method, pause, error or "the server drains, or its position is asked for again")
+        self.logger.info(
+            "%s continues in %.1f s: %s", method, pause, error or "the server drains, or its position is asked for again"
+        )
 
     def _check_plaintext(self) -> None:
         """Before the first call, raises an error if the server speaks TLS where this client does not."""
