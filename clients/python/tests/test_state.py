@@ -12,7 +12,8 @@ from frameway import v1
 from frameway.deliveries import Deliveries
 from frameway.events import Reader, subscription
 from frameway.following import Following, Subscription
-from frameway.outbox import Fate, Limits, Outbox
+from frameway.outbox import Limits, Outbox
+from frameway.stream_queue import Fate
 
 
 def frame(stream_id: str = "cam", number: int | None = None) -> v1.Frame:

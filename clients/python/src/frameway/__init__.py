@@ -24,9 +24,9 @@ from frameway.errors import (
     retry_delay_seconds,
 )
 from frameway.events import Frame, Gap, Latest
-from frameway.outbox import Fate
 from frameway.pictures import Picture, PictureMissing, frame
 from frameway.publisher import Publisher
+from frameway.stream_queue import Fate
 from frameway.subscription import Subscription
 
 __all__ = [

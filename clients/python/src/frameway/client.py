@@ -25,9 +25,10 @@ from frameway.events import Gap, Latest, Pictures, Reader, Start, store_of
 from frameway.follow import Follow
 from frameway.following import Membership
 from frameway.following import Subscription as Progress
-from frameway.outbox import Fate, Limits
+from frameway.outbox import Limits
 from frameway.publisher import Publisher
 from frameway.retry import backoff_seconds, check_plaintext, explain, retry_delay
+from frameway.stream_queue import Fate
 from frameway.subscription import Subscription
 
 _Answer = TypeVar("_Answer")

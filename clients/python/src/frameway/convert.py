@@ -33,7 +33,7 @@ from frameway import v1
 from frameway.client import Client, connect
 from frameway.credentials import Credentials
 from frameway.errors import Error
-from frameway.outbox import Fate
+from frameway.stream_queue import Fate
 
 # The fields that are read, and the measures, which the server makes itself.
 _READ = ("camera_id", "frame_id", "timestamp", "image_base64", "image_array")

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import grpc
 
 from frameway import v1
-from frameway.errors import CallError, Error, FrameRefused, seconds
+from frameway.errors import CallError, Error, seconds
 from frameway.following import FIRST_MESSAGE_SECONDS, HEARTBEAT_SECONDS, MAX_SILENT_HEARTBEATS
 from frameway.retry import MAX_REQUESTED_SECONDS, backoff_seconds, retry_delay
+from frameway.stream_queue import Entry, Fate, StreamQueue, Throttle, decision, fate_of, is_taken
 
 _FRAME_OVERHEAD_BYTES = 8
 """The maximum encoded size of the tag and length before each frame."""
@@ -28,25 +29,6 @@ _MAX_FRAMES = 1_000
 _STREAM_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 _MAX_RESUME_STREAMS = 1_000
 """The maximum number of streams whose positions a call asks for."""
-
-
-class Fate(NamedTuple):
-    """What became of a frame.
-
-    `outcome` is one of `accepted`; `duplicate` (it was stored before); `rejected` (it is not stored,
-    and sending it again would not help); `unconfirmed` (the publisher ended before it was decided).
-    `sequence` is its sequence in the stream, or 0. `error` has the reason of the last two outcomes.
-    """
-
-    stream_id: str
-    publisher_sequence: int
-    outcome: str
-    sequence: int = 0
-    error: Error | None = None
-
-    @property
-    def stored(self) -> bool:
-        return self.outcome in ("accepted", "duplicate")
 
 
 @dataclass
@@ -61,77 +43,10 @@ class Limits:
 
 
 @dataclass
-class _Entry:
-    frame: v1.Frame
-    size: int
-    ticket: Any
-    since: float
-    sends: int = 0
-    numbered_here: bool = False
-
-
-@dataclass
-class _Throttle:
-    paused_until: float = 0.0
-    max_fps: float | None = None
-    max_bytes_per_second: int | None = None
-    next: float = 0.0
-
-    def sent(self, size: int, now: float) -> None:
-        by_frames = 1.0 / max(self.max_fps, 0.01) if self.max_fps is not None else 0.0
-        by_bytes = size / max(self.max_bytes_per_second, 1) if self.max_bytes_per_second is not None else 0.0
-        self.next = now + min(max(by_frames, by_bytes), 60.0)
-
-
-@dataclass
-class _Stream:
-    waiting: deque[_Entry] = field(default_factory=deque)
-    in_flight: int = 0
-    returned: deque[_Entry] = field(default_factory=deque)
-    """Unconfirmed frames, in order. They wait until no frame of the stream is in flight."""
-    not_before: float = 0.0
-    """The time until which the server has refused frames of the stream."""
-    throttle: _Throttle = field(default_factory=_Throttle)
-    last_number: int | None = None
-    """The last publisher sequence; None until the server has said which one it stored."""
-    on_trial: bool = False
-    """True until the server has taken a frame under a number that follows the position that it reported.
-
-    A publisher that ended may have left frames at the server that are stored after that report.
-    """
-
-    def number(self, entry: _Entry) -> None:
-        """Numbers a frame that has no number, if the last number is known."""
-        if entry.frame.HasField("publisher_sequence"):
-            self.last_number = max(self.last_number or 0, entry.frame.publisher_sequence)
-        elif self.last_number is not None:
-            self.last_number += 1
-            entry.frame.publisher_sequence = self.last_number
-            entry.numbered_here = True
-
-    def forget_numbers(self) -> None:
-        """Takes the numbers of the waiting frames back: the next call asks for the position."""
-        self.last_number = None
-        for entry in (*self.returned, *self.waiting):
-            if entry.numbered_here:
-                entry.frame.ClearField("publisher_sequence")
-
-    @property
-    def lacks_number(self) -> bool:
-        return bool(self.waiting) and not self.waiting[0].frame.HasField("publisher_sequence")
-
-    def requeue(self) -> None:
-        """Puts returned frames before the waiting ones, once nothing is in flight."""
-        if self.in_flight == 0:
-            self.waiting.extendleft(reversed(self.returned))
-            self.returned.clear()
-
-
-@dataclass
 class _Batch:
     batch_id: int
     size: int
-    entries: list[_Entry]
+    entries: list[Entry]
 
 
 class Step(NamedTuple):
@@ -141,12 +56,6 @@ class Step(NamedTuple):
     wait_seconds: float | None = None
     end: bool = False
 
-
-_TAKEN = (
-    v1.ERROR_REASON_PUBLISHER_SEQUENCE_REUSED,
-    v1.ERROR_REASON_PUBLISHER_SEQUENCE_TOO_OLD,
-    v1.ERROR_REASON_OUT_OF_ORDER,
-)
 
 Decided = list[tuple[Any, Fate]]
 """Decided frames: the ticket of each, and its fate."""
@@ -158,11 +67,11 @@ class Outbox:
     def __init__(self, publisher_id: str, limits: Limits, now: float) -> None:
         self._publisher_id = publisher_id
         self._limits = limits
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, StreamQueue] = {}
         self._in_flight: deque[_Batch] = deque()
         self._in_flight_bytes = 0
         self._next_batch_id = 1
-        self._throttle = _Throttle()
+        self._throttle = Throttle()
         self._window: v1.SubmitReady | None = None
         self._drain_delay: float | None = None
         self._ended = False
@@ -193,8 +102,8 @@ class Outbox:
         self.frames += 1
         self.size_bytes += size
         frame.publisher_id = self._publisher_id
-        stream = self._streams.setdefault(frame.stream_id, _Stream())
-        entry = _Entry(frame, size, ticket, now)
+        stream = self._streams.setdefault(frame.stream_id, StreamQueue())
+        entry = Entry(frame, size, ticket, now)
         stream.waiting.append(entry)
         if not _STREAM_ID.fullmatch(frame.stream_id):
             # The server refuses this frame, but it would refuse a whole call that asks for its stream.
@@ -275,9 +184,9 @@ class Outbox:
         self._in_flight_bytes = 0
         self._window = None
         # Throttles end with the call.
-        self._throttle = _Throttle()
+        self._throttle = Throttle()
         for stream in self._streams.values():
-            stream.throttle = _Throttle()
+            stream.throttle = Throttle()
             stream.requeue()
         drained, self._drain_delay = self._drain_delay, None
         if self._ended and drained is None and error is None:
@@ -303,11 +212,11 @@ class Outbox:
         self._streams.clear()
         self._in_flight.clear()
         self.frames = self.size_bytes = 0
-        return [(entry.ticket, _fate(entry, "unconfirmed", error=error)) for entry in entries]
+        return [(entry.ticket, fate_of(entry, "unconfirmed", error=error)) for entry in entries]
 
     # --- Batches. ---
 
-    def _ready(self) -> Iterator[tuple[_Stream, float]]:
+    def _ready(self) -> Iterator[tuple[StreamQueue, float]]:
         """Yields the streams that may send, and from when on."""
         for stream in self._streams.values():
             if stream.waiting and not stream.returned:
@@ -323,7 +232,7 @@ class Outbox:
         if not ready or not self._is_due(ready, max_frames, max_bytes, now):
             return None
         room = min(window.max_in_flight_bytes - self._in_flight_bytes, max_bytes)
-        entries: list[_Entry] = []
+        entries: list[Entry] = []
         size = 0
         for stream in ready:
             while stream.waiting and len(entries) < max_frames:
@@ -351,7 +260,7 @@ class Outbox:
         self._in_flight_bytes += size
         return v1.SubmitBatch(batch_id=batch.batch_id, frames=[entry.frame for entry in entries])
 
-    def _is_due(self, ready: Sequence[_Stream], max_frames: int, max_bytes: int, now: float) -> bool:
+    def _is_due(self, ready: Sequence[StreamQueue], max_frames: int, max_bytes: int, now: float) -> bool:
         """Says whether the batch is full, or its oldest frame has waited long enough."""
         if self._limits.batch_seconds <= 0 or self.flushing or self.closing:
             return True
@@ -372,8 +281,8 @@ class Outbox:
         for entry, one in zip(batch.entries, results, strict=False):
             stream = self._streams[entry.frame.stream_id]
             stream.in_flight -= 1
-            fate = _decision(entry, one)
-            if stream.on_trial and _is_taken(entry, one):
+            fate = decision(entry, one)
+            if stream.on_trial and is_taken(entry, one):
                 stream.returned.append(entry)
                 stream.forget_numbers()
                 self._attempt += 1
@@ -394,7 +303,7 @@ class Outbox:
     def _throttled(self, requested: v1.SubmitThrottle, now: float) -> None:
         throttle = self._throttle
         if requested.stream_id:
-            throttle = self._streams.setdefault(requested.stream_id, _Stream()).throttle
+            throttle = self._streams.setdefault(requested.stream_id, StreamQueue()).throttle
         throttle.paused_until = now + seconds(requested.pause) if requested.HasField("pause") else 0.0
         throttle.max_fps = requested.max_fps if requested.HasField("max_fps") else None
         bounded = requested.HasField("max_bytes_per_second")
@@ -406,27 +315,3 @@ class Outbox:
 def frame_size(frame: v1.Frame) -> int:
     """Returns the bytes that a frame takes in a batch."""
     return frame.ByteSize() + _FRAME_OVERHEAD_BYTES
-
-
-def _fate(entry: _Entry, outcome: str, sequence: int = 0, error: Error | None = None) -> Fate:
-    return Fate(entry.frame.stream_id, entry.frame.publisher_sequence, outcome, sequence, error)
-
-
-def _is_taken(entry: _Entry, result: v1.FrameResult) -> bool:
-    """Says whether another frame is stored under the number that this outbox gave a frame."""
-    if not entry.numbered_here or entry.sends > 1:
-        return False
-    final = result.WhichOneof("outcome") == "rejected" and not result.rejected.HasField("retry_delay")
-    return result.WhichOneof("outcome") == "duplicate" or (final and result.rejected.reason in _TAKEN)
-
-
-def _decision(entry: _Entry, result: v1.FrameResult) -> Fate | None:
-    """Returns the fate of a frame; None if it is to be sent again."""
-    match result.WhichOneof("outcome"):
-        case "accepted":
-            return _fate(entry, "accepted", result.accepted.sequence)
-        case "duplicate":
-            return _fate(entry, "duplicate", result.duplicate.sequence)
-        case "rejected" if not result.rejected.HasField("retry_delay"):
-            return _fate(entry, "rejected", error=FrameRefused(entry.frame, result.rejected))
-    return None

@@ -12,7 +12,8 @@ import grpc
 
 from frameway import v1
 from frameway.errors import BufferFull, CallError, ClientClosed, ConfigError, Error
-from frameway.outbox import Decided, Fate, Limits, Outbox, frame_size
+from frameway.outbox import Decided, Limits, Outbox, frame_size
+from frameway.stream_queue import Fate
 from frameway.watchdog import Watched
 
 if TYPE_CHECKING:

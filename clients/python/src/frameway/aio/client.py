@@ -25,8 +25,9 @@ from frameway.cursors import CursorStore
 from frameway.errors import CallError, ClientClosed
 from frameway.events import Gap, Latest, Pictures, Reader, Start, store_of
 from frameway.following import Membership
-from frameway.outbox import Fate, Limits
+from frameway.outbox import Limits
 from frameway.retry import check_plaintext, explain, retry_delay
+from frameway.stream_queue import Fate
 
 if TYPE_CHECKING:
     from frameway.v1.consumer_group_service_pb2_grpc import ConsumerGroupServiceAsyncStub

@@ -12,7 +12,8 @@ import grpc
 from frameway import v1
 from frameway.aio.waiting import Signal, Watched
 from frameway.errors import BufferFull, CallError, ClientClosed, ConfigError, Error
-from frameway.outbox import Decided, Fate, Limits, Outbox, frame_size
+from frameway.outbox import Decided, Limits, Outbox, frame_size
+from frameway.stream_queue import Fate
 
 if TYPE_CHECKING:
     from frameway.aio.client import Client
