@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -43,8 +44,11 @@ class Page(unittest.TestCase):
 
     def run_program(self, folder: str, server: Server, source: str) -> str:
         source = source.replace("localhost:7400", server.address).replace("timeout_seconds=10", "timeout_seconds=4")
+        # The folder of the package may be a relative one in the search path of this process.
+        environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(frameway.__file__).parents[1].resolve())}
+        command = [sys.executable, "-c", source]
         done = subprocess.run(
-            [sys.executable, "-c", source], cwd=folder, capture_output=True, text=True, timeout=2 * DEADLINE_SECONDS
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=2 * DEADLINE_SECONDS
         )
         self.assertEqual(done.returncode, 0, source + done.stderr)
         return done.stdout
