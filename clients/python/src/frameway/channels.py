@@ -108,7 +108,7 @@ def open_channel(made: Settings) -> grpc.Channel:
         )
         return channel if made.secret is None else grpc.intercept_channel(channel, _WithSecret(made.secret))
 
-    return _Channels(made, connection)  # type: ignore[return-value]
+    return Channels(made, connection)  # type: ignore[return-value]
 
 
 def open_aio_channel(made: Settings) -> grpc.aio.Channel:
@@ -122,10 +122,10 @@ def open_aio_channel(made: Settings) -> grpc.aio.Channel:
             return grpc.aio.secure_channel(target, made.tls, options=options, interceptors=interceptors)
         return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
 
-    return _Channels(made, connection)  # type: ignore[return-value]
+    return Channels(made, connection)  # type: ignore[return-value]
 
 
-class _Channels:
+class Channels:
     """A channel of grpcio, sync or asyncio, that sends calls with a single answer over a separate connection.
 
     A server limits the open calls of a connection. A further call waits, without an error, until
@@ -152,6 +152,10 @@ class _Channels:
 
     def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
         return _Routed(self._route, [channel.stream_stream(*args, **kwargs) for channel in self._streaming])
+
+    def present(self, *, unary: bool) -> Any:
+        """Returns the connection that a call would use now."""
+        return (self._unary if unary else self._streaming)[self._route.current]
 
     def close(self, grace: float | None = None) -> Any:
         """Closes every connection; for asyncio, returns an awaitable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -16,7 +17,7 @@ import grpc
 
 from frameway import events, v1
 from frameway.addresses import Address, Route
-from frameway.channels import MAX_MESSAGE_BYTES, open_channel, settings
+from frameway.channels import MAX_MESSAGE_BYTES, Channels, open_channel, settings
 from frameway.consumer import Consumer, Handler
 from frameway.credentials import Credentials, Secret
 from frameway.cursors import CursorStore
@@ -332,6 +333,24 @@ class Client:
             "%s continues in %.1f s: %s", method, pause, error or "the server drains, or its position is asked for again"
         )
 
+    @contextlib.contextmanager
+    def connecting(self, *, unary: bool = False) -> Iterator[None]:
+        """Lets gRPC connect during a pause.
+
+        Without a call, gRPC for threads does not even read what a server answers to a new connection,
+        unless somebody watches the connection.
+        """
+        channel = self.channel.present(unary=unary) if isinstance(self.channel, Channels) else self.channel
+
+        def changed(_state: grpc.ChannelConnectivity) -> None: ...
+
+        if not self.closed:
+            channel.subscribe(changed, try_to_connect=True)
+        try:
+            yield
+        finally:
+            channel.unsubscribe(changed)
+
     def _check_plaintext(self) -> None:
         """Before the first call, raises an error if the server speaks TLS where this client does not."""
         if not self._checked:
@@ -340,7 +359,9 @@ class Client:
 
     def _pause(self, pause_seconds: float) -> None:
         """Waits before another call; raises ClientClosed as soon as the client is closed."""
-        if self._closed.wait(pause_seconds):
+        with self.connecting(unary=True):
+            closed = self._closed.wait(pause_seconds)
+        if closed:
             raise ClientClosed
 
 

@@ -192,7 +192,7 @@ class Consumer:
                 self._stopped = True
                 self._changed.notify_all()
             return
-        with self._changed:
+        with self._client.connecting(unary=True), self._changed:
             self._report_failures += 1
             pause = requested or backoff_seconds(self._report_failures)
             self._deliveries.unanswered(report, time.monotonic() + pause)

@@ -104,4 +104,5 @@ class Follow(Generic[Message]):
             raise
         self._client.log_retry(self._resumption.method, failure, pause)
         self._client.route.leave(self._address)
-        self._stopped.wait(pause)
+        with self._client.connecting():
+            self._stopped.wait(pause)

@@ -135,8 +135,9 @@ class Publisher:
         try:
             while self._wait_for_work():
                 pause = self._one_call()
-                with self._changed:
-                    self._changed.wait_for(lambda: self._error is not None, pause)
+                if pause:
+                    with self._client.connecting(), self._changed:
+                        self._changed.wait_for(lambda: self._error is not None, pause)
         except Error as error:
             with self._changed:
                 self._error = self._error or error
