@@ -9,22 +9,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 mode=${1:-write}
 case $mode in write | --check) ;; *) echo "usage: scripts/gen-clients.sh [--check]" >&2; exit 2 ;; esac
-python=$(scripts/tool.sh python)
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-
-protos=() with_services=()
-while IFS= read -r file; do
-  protos+=("${file#proto/}")
-  if grep -q '^service ' "$file"; then with_services+=("${file#proto/}"); fi
-done < <(find proto/frameway/v1 proto/frameway/admin -name '*.proto' | LC_ALL=C sort)
-# Generate from a descriptor set: it keeps the JSON names in the generated code.
-protoc() { "$python" -m grpc_tools.protoc "$@"; }
-protoc -I proto --include_imports --include_source_info --descriptor_set_out="$out/api.binpb" "${protos[@]}"
-protoc --descriptor_set_in="$out/api.binpb" --python_out="$out" --pyi_out="$out" "${protos[@]}"
-protoc --descriptor_set_in="$out/api.binpb" --grpc_python_out="$out" "${with_services[@]}"
-"$python" scripts/python_packages.py "$out"
-cp proto/frameway_v1_service_config.json "$out/frameway/v1/service_config.json"
+clients/python/generate.sh "$out"
 
 for folder in frameway/v1 frameway/admin; do
   committed=clients/python/src/$folder

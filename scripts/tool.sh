@@ -5,13 +5,14 @@
 #   "$(scripts/tool.sh buf)" lint        or one of the others below
 #
 # A tool on PATH is used if it has this version; grpcurl is used at any version. `python` is an
-# interpreter with the packages of clients/python/tests/requirements.txt, and `python-chart` one with
-# the schemas of Kubernetes. Exit code 3, after a line "skipped: ...": the tool could not be installed.
+# interpreter with the packages of clients/python/tests/requirements.txt, `python-newest` one with
+# those of requirements-newest.txt beside it, and `python-chart` one with the schemas of Kubernetes.
+# Exit code 3, after a line "skipped: ...": the tool could not be installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly requirements=clients/python/tests/requirements.txt
 name=${1:-}
+requirements=clients/python/tests/requirements${name#python}.txt
 case $name in
   buf) version=1.75.0 ;;
   cargo-cyclonedx) version=0.5.9 ;;
@@ -27,9 +28,9 @@ case $name in
   python-chart) version=1.37.0 ;;
   # The version depends on the requirements and on Python: if either changes, a new environment is
   # made.
-  python) version=$({ cat "$requirements"; python3 --version || true; } 2>&1 | cksum | cut -d ' ' -f 1) ;;
+  python | python-newest) version=$({ cat "$requirements"; python3 --version || true; } 2>&1 | cksum | cut -d ' ' -f 1) ;;
   *)
-    echo "usage: scripts/tool.sh buf|cargo-cyclonedx|cargo-deb|cargo-deny|cargo-fuzz|cargo-llvm-cov|grpcurl|helm|kubeconform|podman-compose|python|python-chart" >&2
+    echo "usage: scripts/tool.sh buf|cargo-cyclonedx|cargo-deb|cargo-deny|cargo-fuzz|cargo-llvm-cov|grpcurl|helm|kubeconform|podman-compose|python|python-newest|python-chart" >&2
     exit 2
     ;;
 esac
@@ -56,6 +57,7 @@ install_tool() {
     podman-compose) pip_install "podman-compose==$version" ;;
     python-chart) pip_install "kubernetes-validate==$version" && ln -s python "$home/bin/python-chart" ;;
     python) pip_install --only-binary :all: --require-hashes -r "$requirements" ;;
+    python-newest) pip_install --only-binary :all: --require-hashes -r "$requirements" && ln -s python "$home/bin/python-newest" ;;
   esac
 }
 if [ ! -e "$home/ready" ]; then

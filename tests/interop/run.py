@@ -158,7 +158,7 @@ def go_client() -> list[str]:
 
 
 def python_client(script: str) -> list[str]:
-    return [tool("python"), str(HERE / "python" / script)]
+    return [tool("python-newest"), str(HERE / "python" / script)]
 
 
 def node_client() -> list[str]:

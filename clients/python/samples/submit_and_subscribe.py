@@ -91,7 +91,7 @@ class Submitter(threading.Thread):
         try:
             for start in range(0, len(self.frames), BATCH_FRAMES):
                 for result in self.client.submit(self.frames[start : start + BATCH_FRAMES]):
-                    self.sequences.append(getattr(result, result.WhichOneof("outcome")).sequence)
+                    self.sequences.append(result.accepted.sequence or result.duplicate.sequence)
         except (frameway.FrameRefused, TimeoutError, grpc.RpcError) as error:
             self.error = error
 
@@ -121,7 +121,7 @@ def run(client: frameway.Client, stream_id: str, frames: list[v1.Frame], timeout
     not_delivered: set[int] = set()
     deadline = time.monotonic() + timeout_seconds
 
-    for message in client.subscribe(request, max_quiet_seconds=timeout_seconds):
+    for message in client.subscribe_messages(request, max_quiet_seconds=timeout_seconds):
         event = message.WhichOneof("event")
         if event == "checkpoint" and submitter.ident is None:
             # The first message fixes the start: every frame that is submitted now is delivered.
@@ -160,9 +160,13 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="picture files (JPEG, PNG, WebP); none = generated ones")
     parser.add_argument("--address", default="localhost:7400", help="host:port of the server (default: %(default)s)")
     parser.add_argument("--stream", default="python-sample", help="stream id (default: %(default)s)")
-    parser.add_argument("--register", action="store_true", help="register the stream, without privacy masks, if it is not registered")
+    parser.add_argument(
+        "--register", action="store_true", help="register the stream, without privacy masks, if it is not registered"
+    )
     parser.add_argument("--frames", type=int, default=10, help="number of generated pictures (default: %(default)s)")
-    parser.add_argument("--timeout-seconds", type=float, default=60.0, help="maximum duration in seconds (default: %(default)s)")
+    parser.add_argument(
+        "--timeout-seconds", type=float, default=60.0, help="maximum duration in seconds (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     if arguments.frames < 1:
         parser.error("--frames must be at least 1")

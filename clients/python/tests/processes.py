@@ -64,6 +64,14 @@ class Server:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def stop(self) -> None:
+        """Stops the process (SIGSTOP), and waits until it stands still. `signal(SIGCONT)` lets it continue."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self._process.pid}/task")
+        stopped = lambda: all(") T " in (task / "stat").read_text() for task in tasks.iterdir())
+        wait_until("the server has stopped", lambda: not tasks.exists() or stopped())
+
     def wait(self) -> None:
         """Waits for the end of the process."""
         assert self._process is not None

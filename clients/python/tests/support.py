@@ -15,7 +15,6 @@ from processes import DEADLINE_SECONDS
 
 from frameway import v1
 
-
 # --- Messages. ---
 
 
@@ -76,7 +75,9 @@ def refusal(
     """Returns a status with details, like those of the server."""
     details: list[message.Message] = []
     if reason:
-        details.append(error_details_pb2.ErrorInfo(reason=v1.ErrorReason.Name(reason), domain="frameway.example", metadata=metadata))
+        details.append(
+            error_details_pb2.ErrorInfo(reason=v1.ErrorReason.Name(reason), domain="frameway.example", metadata=metadata)
+        )
     if retry_seconds is not None:
         delay = duration_pb2.Duration(nanos=int(retry_seconds * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
@@ -193,10 +194,15 @@ def register(stub: v1.StreamRegistryServiceStub, stream_id: str) -> None:
 
 def grey_frame(stream_id: str, number: int) -> v1.Frame:
     """Returns a frame with a raw picture of 16 x 16 pixels."""
-    frame = v1.Frame(
-        stream_id=stream_id, publisher_id="camera", publisher_sequence=number, data=bytes([number % 256]) * 256
-    )
+    frame = v1.Frame(stream_id=stream_id, publisher_id="camera", publisher_sequence=number, data=bytes([number % 256]) * 256)
     frame.format = v1.PICTURE_FORMAT_GRAY8
     frame.width = 16
     frame.height = 16
     return frame
+
+
+def duration(seconds: float) -> duration_pb2.Duration:
+    """Returns a duration."""
+    made = duration_pb2.Duration()
+    made.FromMilliseconds(int(seconds * 1000))
+    return made

@@ -10,12 +10,12 @@ import unittest
 
 import grpc
 import support
+from google.rpc import code_pb2
 from processes import wait_until
 from support import Scripted, accept, checkpoint, consumed, frame, heartbeat, ready, refusal, refuse, start_of, subscription
 
 import frameway
 from frameway import channels, v1
-
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -32,7 +32,7 @@ def until_frames(client: frameway.Client, count: int, **arguments) -> list[int]:
     """Returns the sequences of the first frames of a subscription."""
     request = subscription()
     request.stop_after_frames = count
-    return sequences(client.subscribe(request, **arguments))
+    return sequences(client.subscribe_messages(request, **arguments))
 
 
 def started(call) -> tuple[threading.Thread, list[BaseException]]:
@@ -330,6 +330,39 @@ class Subscribe(unittest.TestCase):
             self.assertEqual([error.code() for error in raised], [grpc.StatusCode.UNAVAILABLE])
         self.assertEqual(len(servicer.subscribed), 1)
 
+    def test_a_subscription_that_the_program_drops_ends(self):
+        ended = threading.Event()
+
+        def waits(_request, context):
+            context.add_callback(ended.set)
+            yield checkpoint("start")
+            yield frame(1)
+            support.wait_for_end(context)
+
+        servicer = Scripted(subscriptions=[waits])
+        with support.serving(servicer) as address, frameway.connect(address) as client:
+            for _ in client.subscribe("cam"):
+                break
+            self.assertTrue(ended.wait(support.DEADLINE_SECONDS))
+
+    def test_renewed_credentials_are_used_for_another_call(self):
+        seen = []
+
+        def refuses_the_first(_request, context):
+            seen.append(dict(context.invocation_metadata())["authorization"])
+            yield checkpoint("start")
+            if len(seen) == 1:
+                invalid = v1.ERROR_REASON_CREDENTIALS_INVALID
+                context.abort_with_status(refusal(code_pb2.UNAUTHENTICATED, "revoked", invalid))
+            yield frame(1)
+
+        tokens = ["first", "second", "second"]
+        credentials = frameway.Credentials(token=lambda: tokens.pop(0))
+        with support.serving(Scripted(subscriptions=[refuses_the_first])) as address:
+            with frameway.connect(address, credentials) as client:
+                self.assertEqual(next(client.subscribe("cam")).sequence, 1)
+        self.assertEqual(seen, ["Bearer first", "Bearer second"])
+
 
 class Consume(unittest.TestCase):
     @staticmethod
@@ -349,7 +382,7 @@ class Consume(unittest.TestCase):
 
         servicer = Scripted(members=[cut, resumed])
         with support.serving(servicer) as address, frameway.connect(address) as client:
-            messages = list(client.consume(self.request(3)))
+            messages = list(client.consume_messages(self.request(3)))
         # The frame that was not acknowledged came again.
         self.assertEqual(sequences(messages), [1, 1, 2])
         self.assertEqual([request.member_id for request in servicer.consumed], ["m", "m"])
@@ -365,7 +398,7 @@ class Consume(unittest.TestCase):
         servicer = Scripted(members=[ends])
         with support.serving(servicer) as address, frameway.connect(address) as client:
             with self.assertRaises(grpc.RpcError) as raised:
-                list(client.consume(self.request(1)))
+                list(client.consume_messages(self.request(1)))
             self.assertEqual(frameway.error_reason(raised.exception), "ERROR_REASON_MEMBER_REPLACED")
         self.assertEqual(len(servicer.consumed), 1)
 
@@ -450,7 +483,7 @@ class Silence(unittest.TestCase):
             request = subscription()
             request.stop_after_frames = 4
             seen = []
-            for message in client.subscribe(request, max_quiet_seconds=1):
+            for message in client.subscribe_messages(request, max_quiet_seconds=1):
                 seen += sequences([message])
                 if seen == [1]:
                     time.sleep(4)  # longer than three heartbeats

@@ -48,7 +48,7 @@ class Faults(unittest.TestCase):
         submitter = Submitter(client, "cam")
         received: list[int] = []
         missing: list[int] = []
-        for message in client.subscribe(subscription(), max_quiet_seconds=DEADLINE_SECONDS):
+        for message in client.subscribe_messages(subscription(), max_quiet_seconds=DEADLINE_SECONDS):
             event = message.WhichOneof("event")
             if event == "checkpoint" and submitter.ident is None:
                 submitter.start()
@@ -85,7 +85,7 @@ class Faults(unittest.TestCase):
             self.assertEqual(len(silences), 2)
 
             with self.assertRaisesRegex(TimeoutError, r"the server sent nothing for \d+ s"):
-                for message in client.subscribe(subscription(), max_quiet_seconds=3):
+                for message in client.subscribe_messages(subscription(), max_quiet_seconds=3):
                     if message.WhichOneof("event") == "heartbeat":
                         server.signal(signal.SIGSTOP)
 
@@ -122,7 +122,7 @@ class Faults(unittest.TestCase):
                 request = v1.ConsumeFramesRequest(group_id="g", member_id="m")
                 request.heartbeat_interval.FromSeconds(1)
                 acknowledged: set[int] = set()
-                for message in client.consume(request, max_quiet_seconds=DEADLINE_SECONDS):
+                for message in client.consume_messages(request, max_quiet_seconds=DEADLINE_SECONDS):
                     if message.WhichOneof("event") != "frame":
                         continue
                     # Acknowledge over a connection that is not cut, so that no acknowledgement is

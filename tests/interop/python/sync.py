@@ -127,7 +127,7 @@ def resume(address: str, root: str | None, case: str) -> None:
         sequences = []
         request = selection(stream, earliest())
         request.stop_after_frames = 6
-        for message in client.subscribe(request, max_quiet_seconds=PATIENCE_SECONDS):
+        for message in client.subscribe_messages(request, max_quiet_seconds=PATIENCE_SECONDS):
             event = message.WhichOneof("event")
             if event == "frame":
                 sequences.append(message.frame.frame.sequence)
@@ -173,7 +173,7 @@ def receive_limit(address: str, root: str | None, _case: str) -> None:
         submit(client, "sync-limit", 1024, 1, 1)
     with plain(address, root, max_receive_message_length=256 << 10) as client:
         try:
-            expect(client.subscribe(selection("sync-limit", earliest())), 1, 1)
+            expect(client.subscribe_messages(selection("sync-limit", earliest())), 1, 1)
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
         else:

@@ -1,53 +1,89 @@
-"""A thin layer over the generated stubs: connect, submit, subscribe, consume."""
+"""The client for threads: connect, publish, subscribe, consume, latest."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import logging
+import os
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import grpc
 
-from frameway import v1
-from frameway.backoff import backoff_seconds
-from frameway.channels import open_channel
-from frameway.errors import ClientClosed, FrameRefused, enum_name, error_reason, retry_delay_seconds
-from frameway.following import Membership, Resumption, Subscription, follow, seconds
-
-# The status codes after which a call may be sent again, according to the comment of every RPC.
-# CANCELLED is one of them unless this client cancelled the call: a server or a proxy may report a
-# passed deadline in this way.
-_RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+from frameway import events, v1
+from frameway.addresses import Address, Route
+from frameway.channels import MAX_MESSAGE_BYTES, Channels, open_channel, settings
+from frameway.consumer import Consumer, Handler
+from frameway.credentials import Credentials, Secret
+from frameway.cursors import CursorStore
+from frameway.errors import CallError, ClientClosed, FrameRefused, enum_name, seconds
+from frameway.events import Gap, Latest, Pictures, Reader, Start, store_of
+from frameway.follow import Follow
+from frameway.following import Membership
+from frameway.following import Subscription as Progress
+from frameway.outbox import Limits
+from frameway.publisher import Publisher
+from frameway.retry import backoff_seconds, check_plaintext, explain, retry_delay
+from frameway.stream_queue import Fate
+from frameway.subscription import Subscription
 
 _Answer = TypeVar("_Answer")
 
 
-def connect(address: str, credentials: grpc.ChannelCredentials | None = None) -> Client:
-    """Returns a client of the server at `address` (`host:port`).
+def connect(
+    address: str | Sequence[str],
+    credentials: Credentials | grpc.ChannelCredentials | None = None,
+    *,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+    logger: logging.Logger | None = None,
+) -> Client:
+    """Returns a client of the server at `address`, or of the first of several servers that answers.
 
-    Without credentials, the connection is not encrypted. The first call opens the connection. Use
-    the client in a `with` block, or close it.
+    An address is `host:port`, `https://host:port` for TLS, or `unix:` and a path. The first call
+    opens the connection. Use the client in a `with` block, or close it. Raises ConfigError if an
+    argument cannot be used.
     """
-    return Client(open_channel(address, credentials))
+    made = settings(address, credentials, max_message_bytes)
+    client = Client(open_channel(made), route=made.route, max_message_bytes=max_message_bytes, logger=logger)
+    client.secret = made.secret
+    return client
 
 
 class Client:
-    """A client of a server, with a stub for each service of the API.
+    """A client of a server, with a stub for each service of the API. Threads may share it.
 
     `connect` creates a client. If you pass a channel of your own instead, give it keepalive
     options. If it carries many subscriptions, it also needs a second connection for
     acknowledgements. `frameway.channels` does both.
     """
 
-    def __init__(self, channel: grpc.Channel) -> None:
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        *,
+        route: Route | None = None,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        logger: logging.Logger | None = None,
+    ) -> None:
         self.channel = channel
+        self.secret: Secret | None = None
+        self.route = route or Route([Address("the server", 0, tls=True)])
+        self.max_message_bytes = max_message_bytes
+        self.logger = logger or logging.getLogger("frameway")
         self.streaming = v1.StreamingServiceStub(channel)
         self.registry = v1.StreamRegistryServiceStub(channel)
         self.groups = v1.ConsumerGroupServiceStub(channel)
         self.dead_letters = v1.DeadLetterServiceStub(channel)
         self.queues = v1.QueueServiceStub(channel)
+        self.opened: weakref.WeakSet[Any] = weakref.WeakSet()
+        """The subscriptions, consumers and publishers that end with the client."""
         self._closed = threading.Event()
+        self._checked = False
 
     def __enter__(self) -> Client:
         return self
@@ -55,14 +91,43 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
     def close(self) -> None:
         """Closes the connection. Calls in other threads then raise grpc.RpcError with CANCELLED.
 
-        `submit`, `subscribe` and `consume` raise ClientClosed, a grpc.RpcError, even if they are
-        pausing between two calls.
+        The calls of this layer raise ClientClosed, a grpc.RpcError, even if they are pausing between
+        two calls. Close publishers and consumers first, so that they can finish.
         """
         self._closed.set()
+        for one in list(self.opened):
+            one.client_closed()
         self.channel.close()
+
+    # --- Publish. ---
+
+    def publisher(
+        self,
+        publisher_id: str,
+        *,
+        batch_frames: int = Limits.batch_frames,
+        batch_bytes: int = Limits.batch_bytes,
+        batch_seconds: float = Limits.batch_seconds,
+        max_bytes: int = Limits.max_bytes,
+        max_quiet_seconds: float = Limits.max_quiet_seconds,
+        on_fate: Callable[[v1.Frame, Fate], None] | None = None,
+    ) -> Publisher:
+        """Returns a publisher, which sends a continuous flow of frames. Use it in a `with` block, or close it.
+
+        A batch has at most `batch_frames` frames and `batch_bytes` bytes; it waits up to
+        `batch_seconds` for more frames. `max_bytes` bounds the undecided frames; at most 1,000 are
+        held. After `max_quiet_seconds` without a decision, the publisher gives up. `on_fate` is
+        called for each decided frame, in the publisher's thread; it must not publish or wait.
+        """
+        limits = Limits(batch_frames, batch_bytes, batch_seconds, max_bytes, max_quiet_seconds)
+        return Publisher(self, publisher_id, limits, on_fate)
 
     def submit(
         self,
@@ -70,7 +135,7 @@ class Client:
         timeout_seconds: float = 30.0,
         call_timeout_seconds: float = 10.0,
     ) -> list[v1.FrameResult]:
-        """Submits a batch until every frame is accepted or a duplicate.
+        """Submits a batch until every frame is accepted or a duplicate. For a flow of frames, use `publisher`.
 
         Returns the results in the order of the frames. Frames that the server refuses for now (for
         example because a queue is full), and frames that it has not confirmed (for example because
@@ -80,27 +145,31 @@ class Client:
         is sent again may be stored twice.
 
         Raises FrameRefused for the first frame that the server finally refuses, TimeoutError when
-        the time is over, ClientClosed when the client is closed, and grpc.RpcError for any other
-        status.
+        the time is over, ClientClosed when the client is closed, and CallError for any other status.
         """
         deadline = time.monotonic() + timeout_seconds
         results: list[v1.FrameResult | None] = [None] * len(frames)
         attempt = 0
+        self._check_plaintext()
         while True:
             open_indexes = [index for index, result in enumerate(results) if result is None]
             delay = 0.0
             last_error = "no answer"
+            address = self.route.address
             try:
                 request = v1.SubmitFrameBatchRequest(frames=[frames[index] for index in open_indexes])
-                left = max(0.1, deadline - time.monotonic())
-                timeout = min(call_timeout_seconds, left)
-                answer = self._call(lambda: self.streaming.SubmitFrameBatch(request, timeout=timeout))
+                timeout = min(call_timeout_seconds, max(0.1, deadline - time.monotonic()))
+                answer = self.call(functools.partial(self.streaming.SubmitFrameBatch, request, timeout=timeout))
             except grpc.RpcError as error:
-                requested = self._retry_delay(error)
+                failure = self.explain(error, address, probe=attempt == 0)
+                requested = retry_delay(failure)
                 if requested is None:
-                    raise
+                    raise failure from None
+                if self.closed:
+                    raise ClientClosed from None
                 delay = requested
-                last_error = f"{error.code().name}: {error.details()}"
+                last_error = str(failure)
+                self.route.leave(address)
             else:
                 refused = None
                 for index, result in zip(open_indexes, answer.results, strict=True):
@@ -109,17 +178,17 @@ class Client:
                             results[index] = result
                             continue
                         case "rejected":
-                            error = result.rejected
-                            if not error.HasField("retry_delay") and refused is None:
-                                refused = (index, error, answer.results)
+                            item = result.rejected
+                            if not item.HasField("retry_delay") and refused is None:
+                                refused = FrameRefused(frames[index], item, index, answer.results)
                         case "unconfirmed":
-                            error = result.unconfirmed
+                            item = result.unconfirmed
                         case _:
-                            error = v1.ItemError(message="an outcome that this client does not know")
-                    last_error = f"{enum_name(v1.ErrorReason, error.reason)}: {error.message}"
-                    delay = max(delay, seconds(error.retry_delay))
+                            item = v1.ItemError(message="an outcome that this client does not know")
+                    last_error = f"{enum_name(v1.ErrorReason, item.reason)}: {item.message}"
+                    delay = max(delay, seconds(item.retry_delay))
                 if refused is not None:
-                    raise FrameRefused(*refused)
+                    raise refused
                 if all(result is not None for result in results):
                     return [result for result in results if result is not None]
             attempt += 1
@@ -129,72 +198,174 @@ class Client:
                 raise TimeoutError(f"{open_count} of {len(frames)} frames not confirmed; last: {last_error}")
             self._pause(delay)
 
+    # --- Subscribe. ---
+
     def subscribe(
+        self,
+        streams: str | Sequence[str] | v1.SubscribeFramesRequest,
+        *,
+        start: Start = "live",
+        pictures: Pictures = "processed",
+        cursors: CursorStore | str | os.PathLike[str] | None = None,
+        save_seconds: float = 1.0,
+        max_quiet_seconds: float = 60.0,
+    ) -> Subscription:
+        """Returns an iterator over the frames and gaps of streams, which continues over any number of connections.
+
+        `streams` are ids or patterns, or a whole request. Without stored cursors, each stream begins
+        at `start`. With `cursors` (a store, or the path of a file), the positions of handled events
+        are stored every `save_seconds` and at the end; a restarted program continues after them.
+
+        Iterating raises CallError for what another call would not change, such as an unknown stream;
+        TimeoutError after `max_quiet_seconds` without a frame, a gap or a heartbeat; CursorError if
+        the cursors cannot be read or stored.
+        """
+        request = events.subscription(streams, start, pictures, self.max_message_bytes)
+        return Subscription(self, request, Reader(request, store_of(cursors), save_seconds), max_quiet_seconds)
+
+    def subscribe_messages(
         self, request: v1.SubscribeFramesRequest, max_quiet_seconds: float = 60.0
     ) -> Iterator[v1.SubscribeFramesResponse]:
-        """Subscribes. If the connection is lost, resumes after the last frame that was yielded.
+        """Subscribes as `subscribe` does, and yields every message of the server: also heartbeats and checkpoints."""
+        return Follow(self, Progress(request), max_quiet_seconds)
 
-        Yields every message of the server: frames, gaps, heartbeats and checkpoints. Ends when the
-        server ends the call because all stop positions are reached. If the server sends nothing for
-        three heartbeat intervals, the connection counts as lost.
+    # --- Consume. ---
 
-        Raises grpc.RpcError at once for a status that another call would have, too, such as an
-        unknown stream or a message over the limit of this client. After any other status it calls
-        again. It gives up when no frame, gap or heartbeat has arrived for `max_quiet_seconds`, or
-        when the server requests a pause that would exceed that time. It then raises the last
-        grpc.RpcError, or TimeoutError if the server was silent. Raises ClientClosed when the client
-        is closed.
+    def consume(
+        self,
+        group_id: str,
+        handler: Handler,
+        *,
+        member_id: str = "",
+        workers: int = 1,
+        pictures: Pictures = "processed",
+        max_outstanding_frames: int | None = None,
+        max_outstanding_bytes: int = 64 << 20,
+        on_gap: Callable[[Gap], Any] | None = None,
+        max_quiet_seconds: float = 60.0,
+    ) -> Consumer:
+        """Joins a consumer group, and calls `handler` for each frame, in `workers` threads.
 
-        `stop_after_frames` counts the frames of all connections together. The `stop.frame_count` of
-        a selector and `stop_at_head` start again with each connection.
+        Returns at once; `Consumer.wait` waits, and `Consumer.close` ends the membership. Each member
+        needs an id of its own, which it keeps over restarts; by default it is made of the names of
+        the host and of the process. `max_outstanding_bytes` bounds the frames that wait here.
         """
-        return self._follow(Subscription(self.streaming, request), max_quiet_seconds)
+        member = member_id or default_member_id()
+        request = events.membership(
+            group_id, member, max_outstanding_frames, max_outstanding_bytes, pictures, self.max_message_bytes
+        )
+        return Consumer(self, request, handler, on_gap, workers, max_quiet_seconds)
 
-    def consume(self, request: v1.ConsumeFramesRequest, max_quiet_seconds: float = 60.0) -> Iterator[v1.ConsumeFramesResponse]:
-        """Joins a consumer group. If the connection is lost, joins again as the same member.
+    def consume_messages(
+        self, request: v1.ConsumeFramesRequest, max_quiet_seconds: float = 60.0
+    ) -> Iterator[v1.ConsumeFramesResponse]:
+        """Joins a group as a member, and joins again when the connection is lost.
 
-        Yields every message of the server: ready, frames, gaps and heartbeats. Acknowledge each
+        Yields every message of the server: frames, gaps, heartbeats and `ready`. Acknowledge each
         frame with `streaming.AcknowledgeFrames` before its `ack_expire_time`. Frames that were not
         acknowledged when a connection was lost are sent again over the next one, with the same ack
         ids, and `stop_after_frames` counts them again.
 
         Ends and raises as `subscribe` does. When another call has joined under the same member id,
-        it raises grpc.RpcError with ABORTED.
+        it raises CallError with ABORTED.
         """
-        return self._follow(Membership(self.streaming, request), max_quiet_seconds)
+        return Follow(self, Membership(request), max_quiet_seconds)
 
-    def _retry_delay(self, error: grpc.RpcError) -> float | None:
-        """Returns the minimum pause before another call; None if that would have the same error.
+    # --- Read. ---
 
-        Raises ClientClosed if another call could succeed, but the client is closed.
+    def latest(
+        self, streams: str | Sequence[str], *, pictures: Pictures = "processed", timeout_seconds: float = 10.0
+    ) -> Mapping[str, Latest]:
+        """Returns the newest frame of each stream, or the reason that there is none.
+
+        Raises DeadlineExceeded when the time is over, and CallError for any other failure.
         """
-        requested = retry_delay_seconds(error)
-        if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
-            # Without a delay and without this reason, a message is too large: for the server, or
-            # for this client (then there is no reason).
-            retryable = requested is not None or error_reason(error) == "ERROR_REASON_SLOW_CONSUMER"
-        else:
-            retryable = error.code() in _RETRYABLE
-        if not retryable:
-            return None
-        if self._closed.is_set():
-            raise ClientClosed from error
-        return requested or 0.0
+        request = v1.GetLatestFramesRequest(stream_ids=[streams] if isinstance(streams, str) else streams)
+        request.pictures.CopyFrom(events.selection(pictures, self.max_message_bytes))
+        return events.latest(self.read(self.streaming.GetLatestFrames, request, timeout_seconds))
 
-    def _follow(self, resumption: Resumption[_Answer], max_quiet_seconds: float) -> Iterator[_Answer]:
-        return follow(resumption, max_quiet_seconds, self._call, self._retry_delay, self._pause)
+    def server_info(self, timeout_seconds: float = 10.0) -> v1.GetServerInfoResponse:
+        """Returns what the server is. Use it to see whether the address and the credentials are right.
 
-    def _call(self, call: Callable[[], _Answer]) -> _Answer:
+        Raises as `latest` does.
+        """
+        return self.read(self.streaming.GetServerInfo, v1.GetServerInfoRequest(), timeout_seconds)
+
+    def read(self, method: Callable[..., _Answer], request: Any, timeout_seconds: float) -> _Answer:
+        """Makes a call that is safe to retry, at each address in turn until the time is over.
+
+        If no server answers at all, gives up after gRPC's own retries at each address.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        self._check_plaintext()
+        for left in reversed(range(len(self.route.addresses))):
+            address = self.route.address
+            try:
+                share = max(0.05, (deadline - time.monotonic()) / (left + 1))
+                return self.call(functools.partial(method, request, timeout=share))
+            except grpc.RpcError as error:
+                failure = self.explain(error, address)
+                if retry_delay(failure) is None or left == 0:
+                    raise failure from None
+                self.route.leave(address)
+        raise AssertionError("a client has an address")
+
+    # --- For the parts of this layer. ---
+
+    def call(self, make: Callable[[], _Answer]) -> _Answer:
         """Makes a call; raises ClientClosed if the connection is closed."""
         try:
-            return call()
+            return make()
         except ValueError:
             # gRPC raises ValueError for a call on a closed channel.
-            if self._closed.is_set():
+            if self.closed:
                 raise ClientClosed from None
             raise
 
+    def explain(self, error: grpc.RpcError, address: Address, *, probe: bool = True) -> CallError:
+        """Returns the error with what to do about it; ClientClosed if the client is closed."""
+        if self.closed and error.code() == grpc.StatusCode.CANCELLED:
+            return error if isinstance(error, ClientClosed) else ClientClosed()
+        return explain(error, address, self.secret, probe=probe)
+
+    def log_retry(self, method: str, error: CallError | None, pause: float) -> None:
+        self.logger.info(
+            "%s continues in %.1f s: %s", method, pause, error or "the server drains, or its position is asked for again"
+        )
+
+    @contextlib.contextmanager
+    def connecting(self, *, unary: bool = False) -> Iterator[None]:
+        """Lets gRPC connect during a pause.
+
+        Without a call, gRPC for threads does not even read what a server answers to a new connection,
+        unless somebody watches the connection.
+        """
+        channel = self.channel.present(unary=unary) if isinstance(self.channel, Channels) else self.channel
+
+        def changed(_state: grpc.ChannelConnectivity) -> None: ...
+
+        if not self.closed:
+            channel.subscribe(changed, try_to_connect=True)
+        try:
+            yield
+        finally:
+            channel.unsubscribe(changed)
+
+    def _check_plaintext(self) -> None:
+        """Before the first call, raises an error if the server speaks TLS where this client does not."""
+        if not self._checked:
+            check_plaintext(self.route.address)
+            self._checked = True
+
     def _pause(self, pause_seconds: float) -> None:
         """Waits before another call; raises ClientClosed as soon as the client is closed."""
-        if self._closed.wait(pause_seconds):
+        with self.connecting(unary=True):
+            closed = self._closed.wait(pause_seconds)
+        if closed:
             raise ClientClosed
+
+
+def default_member_id() -> str:
+    """Returns the names of the host and the process, in the characters of a member id."""
+    name = "".join(character if character.isalnum() and character.isascii() else "-" for character in socket.gethostname())
+    return f"{name[:50] or 'host'}-{os.getpid()}"

@@ -5,7 +5,7 @@ import warnings
 
 from frameway.v1 import consumer_group_service_pb2 as frameway_dot_v1_dot_consumer__group__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class ConsumerGroupServiceStub:
+class ConsumerGroupServiceStub(object):
     """Manages consumer groups. Members read through StreamingService.ConsumeFrames. For words, errors, unknown values and retries
     see StreamingService. Every RPC that changes something writes an audit line with the caller and, where the request has one,
     the reason.
@@ -74,7 +74,7 @@ class ConsumerGroupServiceStub:
                 _registered_method=True)
 
 
-class ConsumerGroupServiceServicer:
+class ConsumerGroupServiceServicer(object):
     """Manages consumer groups. Members read through StreamingService.ConsumeFrames. For words, errors, unknown values and retries
     see StreamingService. Every RPC that changes something writes an audit line with the caller and, where the request has one,
     the reason.
@@ -211,7 +211,7 @@ def add_ConsumerGroupServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class ConsumerGroupService:
+class ConsumerGroupService(object):
     """Manages consumer groups. Members read through StreamingService.ConsumeFrames. For words, errors, unknown values and retries
     see StreamingService. Every RPC that changes something writes an audit line with the caller and, where the request has one,
     the reason.

@@ -5,7 +5,7 @@ import warnings
 
 from frameway.v1 import dead_letter_service_pb2 as frameway_dot_v1_dot_dead__letter__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class DeadLetterServiceStub:
+class DeadLetterServiceStub(object):
     """Reads, replays and discards dead letters. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and the reason.
     """
@@ -58,7 +58,7 @@ class DeadLetterServiceStub:
                 _registered_method=True)
 
 
-class DeadLetterServiceServicer:
+class DeadLetterServiceServicer(object):
     """Reads, replays and discards dead letters. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and the reason.
     """
@@ -144,7 +144,7 @@ def add_DeadLetterServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class DeadLetterService:
+class DeadLetterService(object):
     """Reads, replays and discards dead letters. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and the reason.
     """

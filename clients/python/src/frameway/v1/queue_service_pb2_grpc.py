@@ -5,7 +5,7 @@ import warnings
 
 from frameway.v1 import queue_service_pb2 as frameway_dot_v1_dot_queue__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class QueueServiceStub:
+class QueueServiceStub(object):
     """Operates the work queues. For words, errors, unknown values and retries see StreamingService. Every RPC that changes something
     writes an audit line with the caller and the reason.
     """
@@ -73,7 +73,7 @@ class QueueServiceStub:
                 _registered_method=True)
 
 
-class QueueServiceServicer:
+class QueueServiceServicer(object):
     """Operates the work queues. For words, errors, unknown values and retries see StreamingService. Every RPC that changes something
     writes an audit line with the caller and the reason.
     """
@@ -203,7 +203,7 @@ def add_QueueServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class QueueService:
+class QueueService(object):
     """Operates the work queues. For words, errors, unknown values and retries see StreamingService. Every RPC that changes something
     writes an audit line with the caller and the reason.
     """

@@ -5,7 +5,7 @@ import warnings
 
 from frameway.v1 import stream_registry_service_pb2 as frameway_dot_v1_dot_stream__registry__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class StreamRegistryServiceStub:
+class StreamRegistryServiceStub(object):
     """Manages the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and, where the request has one, the reason.
     """
@@ -68,7 +68,7 @@ class StreamRegistryServiceStub:
                 _registered_method=True)
 
 
-class StreamRegistryServiceServicer:
+class StreamRegistryServiceServicer(object):
     """Manages the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and, where the request has one, the reason.
     """
@@ -191,7 +191,7 @@ def add_StreamRegistryServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class StreamRegistryService:
+class StreamRegistryService(object):
     """Manages the streams and their settings. For words, errors, unknown values and retries see StreamingService. Every RPC that
     changes something writes an audit line with the caller and, where the request has one, the reason.
     """

@@ -5,7 +5,7 @@ import warnings
 
 from frameway.v1 import streaming_service_pb2 as frameway_dot_v1_dot_streaming__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class StreamingServiceStub:
+class StreamingServiceStub(object):
     """Carries frames from cameras to subscribers. To register a stream, submit a picture, and read it back:
 
     grpcurl -plaintext -d '{"stream": {"stream_id": "road-1"}}' \
@@ -147,7 +147,7 @@ class StreamingServiceStub:
                 _registered_method=True)
 
 
-class StreamingServiceServicer:
+class StreamingServiceServicer(object):
     """Carries frames from cameras to subscribers. To register a stream, submit a picture, and read it back:
 
     grpcurl -plaintext -d '{"stream": {"stream_id": "road-1"}}' \
@@ -406,7 +406,7 @@ def add_StreamingServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class StreamingService:
+class StreamingService(object):
     """Carries frames from cameras to subscribers. To register a stream, submit a picture, and read it back:
 
     grpcurl -plaintext -d '{"stream": {"stream_id": "road-1"}}' \

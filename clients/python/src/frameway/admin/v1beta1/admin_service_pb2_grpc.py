@@ -5,7 +5,7 @@ import warnings
 
 from frameway.admin.v1beta1 import admin_service_pb2 as frameway_dot_admin_dot_v1beta1_dot_admin__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class AdminServiceStub:
+class AdminServiceStub(object):
     """Reads the inner state of a cluster, for operators. This package is not stable: it may change with any version of the server.
     """
 
@@ -42,7 +42,7 @@ class AdminServiceStub:
                 _registered_method=True)
 
 
-class AdminServiceServicer:
+class AdminServiceServicer(object):
     """Reads the inner state of a cluster, for operators. This package is not stable: it may change with any version of the server.
     """
 
@@ -73,7 +73,7 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class AdminService:
+class AdminService(object):
     """Reads the inner state of a cluster, for operators. This package is not stable: it may change with any version of the server.
     """
 
