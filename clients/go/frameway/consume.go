@@ -54,16 +54,18 @@ type Consumer struct {
 	kill     context.CancelFunc
 	ended    chan struct{}
 	handlers sync.WaitGroup
-	settled  chan *held
-	changed  chan struct{}
+	// acks and rejections have the frames that are handled.
+	acks, rejections chan *held
+	// empty has a value after the last frame was let go.
+	empty chan struct{}
 
 	mu      sync.Mutex
 	held    map[frameKey]*held
 	queue   []*held
 	running int
-	// acked has the last acknowledged ids, in two generations: a redelivery may be on its way when the
-	// acknowledgement is answered.
-	acked [2]map[string]bool
+	// acked has the last acknowledged ids: a redelivery may be on its way when the acknowledgement is
+	// answered.
+	acked map[string]bool
 	term  time.Duration
 }
 
@@ -101,9 +103,9 @@ func (c *Consumer) init() {
 	c.once.Do(func() {
 		c.stop, c.stopNow = context.WithCancel(context.Background())
 		c.killed, c.kill = context.WithCancel(context.Background())
-		c.ended, c.changed = make(chan struct{}), make(chan struct{}, 1)
-		c.settled = make(chan *held, maxOutstanding)
-		c.held, c.term = map[frameKey]*held{}, firstTerm
+		c.ended, c.empty = make(chan struct{}), make(chan struct{}, 1)
+		c.acks, c.rejections = make(chan *held, maxOutstanding), make(chan *held, maxOutstanding)
+		c.held, c.acked, c.term = map[frameKey]*held{}, map[string]bool{}, firstTerm
 	})
 }
 
@@ -121,11 +123,11 @@ func (c *Consumer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer c.handlers.Wait()
 	defer cancel(nil)
-	c.handlers.Go(func() { cancel(c.settle(ctx)) })
+	c.handlers.Go(func() { cancel(c.settle(ctx, c.acks, c.acknowledge)) })
+	c.handlers.Go(func() { cancel(c.settle(ctx, c.rejections, c.reject)) })
 	c.handlers.Go(func() { c.extend(ctx) })
 	defer context.AfterFunc(c.killed, func() { cancel(nil) })()
-	err := c.receive(ctx)
-	if err != nil {
+	if err := c.receive(ctx); err != nil {
 		return err
 	}
 	if c.stop.Err() != nil {
@@ -133,7 +135,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 	for !c.isEmpty() {
 		select {
-		case <-c.changed:
+		case <-c.empty:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -208,10 +210,12 @@ func (c *Consumer) accept(ctx context.Context, frame *framewayv1.ConsumedFrame) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := frameKey{frame.Frame.GetStreamId(), frame.Frame.GetSequence()}
-	if c.acked[0][frame.AckId] || c.acked[1][frame.AckId] {
+	if c.acked[frame.AckId] {
 		return false
 	}
-	if same := c.held[key]; same != nil {
+	// Another ack id is another attempt: of a frame that is rejected, or whose deadline has passed
+	// while it is handled. The handler's result then counts for the new attempt.
+	if same := c.held[key]; same != nil && (same.ackID == frame.AckId || same.rejection == nil) {
 		same.ackID = frame.AckId
 		return false
 	}
@@ -229,9 +233,16 @@ func (c *Consumer) dispatch(ctx context.Context) {
 		c.queue = slices.Delete(c.queue, 0, 1)
 		c.running++
 		c.handlers.Go(func() {
-			next.rejection = c.handle(ctx, next.frame)
-			next.frame = nil
-			c.settled <- next
+			settled, rejection := c.acks, c.handle(ctx, next.frame)
+			if rejection != nil {
+				settled = c.rejections
+			}
+			c.mu.Lock()
+			next.frame, next.rejection = nil, rejection
+			c.mu.Unlock()
+			if ctx.Err() == nil {
+				settled <- next
+			}
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.running--
@@ -272,10 +283,12 @@ func (c *Consumer) giveBack() {
 	c.mu.Lock()
 	queue := c.queue
 	c.queue = nil
-	c.mu.Unlock()
 	for _, waiting := range queue {
 		waiting.rejection = &framewayv1.Rejection{Reason: "the consumer ended before it handled the frame", RetryDelay: durationpb.New(0)}
-		c.settled <- waiting
+	}
+	c.mu.Unlock()
+	for _, waiting := range queue {
+		c.rejections <- waiting
 	}
 }
 
@@ -285,107 +298,96 @@ func (c *Consumer) isEmpty() bool {
 	return len(c.held) == 0
 }
 
-// settle acknowledges and rejects frames, as many as there are in one call. It returns an error that
+// settle lets the frames of a channel go with as few calls as possible. It returns an error that
 // another call would have, too.
-func (c *Consumer) settle(ctx context.Context) error {
+func (c *Consumer) settle(ctx context.Context, frames <-chan *held, send func(context.Context, []string, []*held) ([]*framewayv1.AckResult, error)) error {
 	var series pauses
 	var batch []*held
 	for {
 		if len(batch) == 0 {
 			select {
-			case first := <-c.settled:
+			case first := <-frames:
 				batch = append(batch, first)
 			case <-ctx.Done():
 				return nil
 			}
 		}
-		for len(batch) < maxAckIDs && len(c.settled) > 0 {
-			batch = append(batch, <-c.settled)
+		for len(batch) < maxAckIDs && len(frames) > 0 {
+			batch = append(batch, <-frames)
 		}
-		left, err := c.send(ctx, batch)
+		ids := c.idsOf(batch)
+		results, err := send(ctx, ids, batch)
 		var cause *Error
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.As(err, &cause) && cause.Retryable():
-			c.Client.config.Logger.Warn("frameway: no answer to acknowledgements; trying again", "error", err)
+			c.Client.config.Logger.Warn("frameway: acknowledgements had no answer; trying again", "error", err)
 			_ = sleep(ctx, series.next(cause.RetryDelay))
 		case err != nil:
 			return err
 		default:
 			series.attempt = 0
+			batch = c.release(batch, ids, results)
 		}
-		batch = left
+	}
+}
+
+func (c *Consumer) acknowledge(ctx context.Context, ids []string, _ []*held) ([]*framewayv1.AckResult, error) {
+	answer, err := c.Client.Streaming.AcknowledgeFrames(ctx, &framewayv1.AcknowledgeFramesRequest{GroupId: c.Request.GroupId, AckIds: ids})
+	return answer.GetResults(), err
+}
+
+func (c *Consumer) reject(ctx context.Context, ids []string, batch []*held) ([]*framewayv1.AckResult, error) {
+	request := &framewayv1.RejectFramesRequest{GroupId: c.Request.GroupId}
+	for i, one := range batch {
+		one.rejection.AckId = ids[i]
+		request.Rejections = append(request.Rejections, one.rejection)
+	}
+	answer, err := c.Client.Streaming.RejectFrames(ctx, request)
+	return answer.GetResults(), err
+}
+
+func (c *Consumer) idsOf(batch []*held) (ids []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range batch {
+		ids = append(ids, one.ackID)
+	}
+	return ids
+}
+
+// release forgets frames. It returns those that were delivered again meanwhile, under another ack id.
+func (c *Consumer) release(batch []*held, ids []string, results []*framewayv1.AckResult) (again []*held) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	results = append(results, make([]*framewayv1.AckResult, max(0, len(ids)-len(results)))...)
+	for i, one := range batch {
+		isDone := results[i].GetDone() != nil
+		if !isDone && one.ackID != ids[i] {
+			again = append(again, one)
+			continue
+		}
+		if c.held[one.key] == one {
+			delete(c.held, one.key)
+		}
+		if !isDone {
+			c.Client.config.Logger.Warn("frameway: an acknowledgement is refused; the frame was delivered again or given up",
+				"stream", one.key.stream, "sequence", one.key.sequence, "reason", results[i].GetRefused().GetMessage())
+		} else if one.rejection == nil {
+			if len(c.acked) >= maxOutstanding {
+				clear(c.acked)
+			}
+			c.acked[ids[i]] = true
+		}
+	}
+	if len(c.held) == 0 {
 		select {
-		case c.changed <- struct{}{}:
+		case c.empty <- struct{}{}:
 		default:
 		}
 	}
-}
-
-// send sends acknowledgements and rejections. It returns those that have to be sent again.
-func (c *Consumer) send(ctx context.Context, batch []*held) (left []*held, err error) {
-	group := c.Request.GroupId
-	acks := &framewayv1.AcknowledgeFramesRequest{GroupId: group}
-	rejections := &framewayv1.RejectFramesRequest{GroupId: group}
-	var acked, rejected []*held
-	c.mu.Lock()
-	for _, one := range batch {
-		if one.rejection == nil {
-			acks.AckIds, acked = append(acks.AckIds, one.ackID), append(acked, one)
-		} else {
-			one.rejection.AckId = one.ackID
-			rejections.Rejections, rejected = append(rejections.Rejections, one.rejection), append(rejected, one)
-		}
-	}
-	c.mu.Unlock()
-	if len(acked) > 0 {
-		answer, err := c.Client.Streaming.AcknowledgeFrames(ctx, acks)
-		if err != nil {
-			return batch, err
-		}
-		left = c.record(acked, acks.AckIds, answer.Results)
-	}
-	if len(rejected) > 0 {
-		answer, err := c.Client.Streaming.RejectFrames(ctx, rejections)
-		if err != nil {
-			return append(left, rejected...), err
-		}
-		ids := make([]string, len(rejected))
-		for i, rejection := range rejections.Rejections {
-			ids[i] = rejection.AckId
-		}
-		left = append(left, c.record(rejected, ids, answer.Results)...)
-	}
-	return left, nil
-}
-
-// record lets frames go. It returns those that were delivered again meanwhile, under another ack id.
-func (c *Consumer) record(batch []*held, ids []string, results []*framewayv1.AckResult) (left []*held) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, one := range batch {
-		var result *framewayv1.AckResult
-		if i < len(results) {
-			result = results[i]
-		}
-		done := result.GetDone() != nil
-		if !done && one.ackID != ids[i] {
-			left = append(left, one)
-			continue
-		}
-		delete(c.held, one.key)
-		if !done {
-			c.Client.config.Logger.Warn("frameway: an acknowledgement is refused: the frame was delivered again, or given up",
-				"stream", one.key.stream, "sequence", one.key.sequence, "reason", result.GetRefused())
-		} else if one.rejection == nil {
-			if c.acked[0] == nil || len(c.acked[0]) >= maxOutstanding {
-				c.acked[0], c.acked[1] = map[string]bool{}, c.acked[0]
-			}
-			c.acked[0][ids[i]] = true
-		}
-	}
-	return left
+	return again
 }
 
 // extend gives the held frames more time, a few times in each term.

@@ -47,8 +47,7 @@ func (c *connections) explain(err error) error {
 			e.Reason = framewayv1.ErrorReason(framewayv1.ErrorReason_value[detail.Reason])
 			e.Metadata = detail.Metadata
 		case *errdetails.RetryInfo:
-			delay := detail.RetryDelay.AsDuration()
-			e.RetryDelay = &delay
+			e.RetryDelay = delayOf(detail.RetryDelay)
 		case *errdetails.RequestInfo:
 			e.RequestID = detail.RequestId
 		}
@@ -73,6 +72,8 @@ var advice = []struct{ text, advice string }{
 	{"received message larger than max", "raise Config.MaxMessageBytes, or ask for fewer max_picture_bytes"},
 	{"connection refused", "check the address, and that a server runs there"},
 	{"no such host", "check the address"},
+	{"authentication handshake failed: EOF", "the server may not use TLS: leave Config.TLS unset"},
+	{"the connection is draining", "the server may use TLS: set Config.TLS"},
 	{"latest connection error", "check the address, and that a server runs there"},
 }
 
@@ -81,7 +82,7 @@ func (e *Error) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "frameway: %s: ", e.Code)
 	if e.Reason != 0 {
-		fmt.Fprintf(&text, "%s: ", strings.TrimPrefix(e.Reason.String(), "ERROR_REASON_"))
+		fmt.Fprintf(&text, "%s: ", name(e.Reason))
 	}
 	text.WriteString(strings.ReplaceAll(e.status.Message(), "\n", " "))
 	if e.Reason == 0 && e.addresses != "" {
@@ -94,6 +95,11 @@ func (e *Error) Error() string {
 		}
 	}
 	return text.String()
+}
+
+// name returns the short name of a reason, or its number if it is newer than this package.
+func name(reason framewayv1.ErrorReason) string {
+	return strings.TrimPrefix(reason.String(), "ERROR_REASON_")
 }
 
 // GRPCStatus returns the status, for status.FromError and status.Code.

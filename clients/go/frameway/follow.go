@@ -39,6 +39,15 @@ func (p *pauses) next(requested *time.Duration) time.Duration {
 	return pause + rand.N(pause/4)
 }
 
+// delayOf returns the pause of a message; nil = none.
+func delayOf(delay *durationpb.Duration) *time.Duration {
+	if delay == nil {
+		return nil
+	}
+	pause := delay.AsDuration()
+	return &pause
+}
+
 func sleep(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

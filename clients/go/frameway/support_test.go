@@ -28,22 +28,32 @@ import (
 // limit is the maximum wait for anything that must happen, on a busy machine.
 const limit = 60 * time.Second
 
+// set says when a scenario runs.
+type set int
+
+const (
+	short set = 1 << iota // with -short, too
+	alone                 // not at the same time as others
+	long  set = 0
+)
+
 // scenario marks a test as one of clients/scenarios.md. It writes the result to the file of
-// $FRAMEWAY_SCENARIOS, and fails the test if a goroutine is left. With -short, the test is skipped
-// unless it is part of the short set.
-func scenario(t *testing.T, id string, short bool) {
+// $FRAMEWAY_SCENARIOS. With -short, a test that is not in the short set is skipped without a result.
+func scenario(t *testing.T, id string, set set) {
 	t.Helper()
-	if testing.Short() && !short {
+	if testing.Short() && set&short == 0 {
 		t.Skip("not in the short set")
 	}
-	t.Parallel()
+	if set&alone == 0 {
+		t.Parallel()
+	}
 	t.Cleanup(func() {
 		result := "ok\t"
 		switch {
 		case t.Failed():
 			result = "failed\t"
 		case t.Skipped():
-			result = "skipped\t"
+			result = "skipped\t" + skipped[t.Name()]
 		}
 		if path := os.Getenv("FRAMEWAY_SCENARIOS"); path != "" {
 			file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
@@ -56,6 +66,9 @@ func scenario(t *testing.T, id string, short bool) {
 		}
 	})
 }
+
+// skipped has the reasons of skipped scenarios, by the name of the test.
+var skipped = map[string]string{}
 
 // server is `frameway serve`, on the same port after every restart.
 type server struct {
