@@ -71,7 +71,7 @@ func TestServerRestartConsumer(t *testing.T) {
 	release := make(chan struct{})
 	member := join(t, client, 4, func(number string) error {
 		if number == "1" || number == "2" {
-			<-release
+			return wait(t, release)
 		}
 		return nil
 	})

@@ -72,8 +72,10 @@ func join(t *testing.T, client *frameway.Client, parallelism int, handle func(nu
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &member{t: t, cancel: cancel, ended: make(chan struct{})}
 	m.consumer = &frameway.Consumer{
-		Client:      client,
-		Request:     &framewayv1.ConsumeFramesRequest{GroupId: "detectors", MemberId: id, HeartbeatInterval: seconds(1)},
+		Client: client,
+		Request: &framewayv1.ConsumeFramesRequest{
+			GroupId: "detectors", MemberId: id, HeartbeatInterval: seconds(1), MaxOutstandingFrames: proto.Uint32(100),
+		},
 		Parallelism: parallelism,
 		Handler: func(_ context.Context, frame *frameway.Frame) error {
 			m.mu.Lock()
@@ -122,8 +124,7 @@ func TestConsume(t *testing.T) {
 		if first.begun() > 0 && second.begun() > 0 {
 			once.Do(func() { close(both) })
 		}
-		<-both
-		return nil
+		return wait(t, both)
 	}
 	ready := make(chan struct{})
 	first = join(t, client, 2, func(n string) error { <-ready; return handle(n) })
@@ -204,7 +205,7 @@ func TestLongHandler(t *testing.T) {
 	detectors.AckDeadline = seconds(1)
 	group(t, client, detectors)
 	release := make(chan struct{})
-	member := join(t, client, 1, func(string) error { <-release; return nil })
+	member := join(t, client, 1, func(string) error { return wait(t, release) })
 	agent := publisher(t, client, frameway.PublisherConfig{})
 	publish(t, agent, gray("cam", 1))
 	must(t, agent.Close(within(t)))
@@ -228,7 +229,7 @@ func TestConsumerDrain(t *testing.T) {
 	detectors.AckDeadline = seconds(600)
 	group(t, client, detectors)
 	release := make(chan struct{})
-	first := join(t, client, 2, func(string) error { <-release; return nil })
+	first := join(t, client, 2, func(string) error { return wait(t, release) })
 	agent := publisher(t, client, frameway.PublisherConfig{})
 	publish(t, agent, grays("cam", 1, 10)...)
 	must(t, agent.Close(within(t)))

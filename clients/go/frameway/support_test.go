@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"frameway.example/frameway"
@@ -344,12 +342,6 @@ func (f *follower) await(stream string, first, last int) {
 	}
 }
 
-// closed checks that no goroutine is left. It is for tests that do not run in parallel.
-func closed(t *testing.T) {
-	t.Helper()
-	goleak.VerifyNone(t, goleak.IgnoreCurrent())
-}
-
 func within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -366,13 +358,21 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
+// wait waits for a channel, or for the end of a test that has failed.
+func wait(t *testing.T, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-t.Context().Done():
+		return t.Context().Err()
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
-
-func clone[M proto.Message](message M) M { return proto.CloneOf(message) }
 
 func seconds(n int) *durationpb.Duration { return durationpb.New(time.Duration(n) * time.Second) }
