@@ -2,7 +2,6 @@ package frameway_test
 
 import (
 	"bytes"
-	"fmt"
 	"image"
 	"runtime"
 	"testing"
@@ -188,5 +187,5 @@ func TestSlowConsumer(t *testing.T) {
 	if peak > 40<<20 {
 		t.Errorf("%d MiB are in use", peak>>20)
 	}
-	t.Log(fmt.Sprintf("peak %d MiB for %d MiB of pictures", peak>>20, frames*size>>20))
+	t.Logf("peak %d MiB for %d MiB of pictures", peak>>20, frames*size>>20)
 }
