@@ -116,8 +116,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The target is the name that the server sees; the resolver has the addresses.
-	target := "frameway:///" + config.Addresses[0]
+	const target = "frameway:///servers" // The resolver has the addresses.
 	conns := &connections{addresses: strings.Join(config.Addresses, ", ")}
 	if conns.unary, err = grpc.NewClient(target, options()...); err != nil {
 		return nil, fmt.Errorf("frameway: %s: %w", conns.addresses, err)
@@ -170,11 +169,14 @@ func (c *Config) dialOptions() (func() []grpc.DialOption, error) {
 		if !isSocket && (err != nil || host == "" || port == "") {
 			return nil, fmt.Errorf("frameway: the address %q is not HOST:PORT or unix:PATH", address)
 		}
-		local := isSocket || isLoopback(host)
+		local, name := isSocket || isLoopback(host), address
+		if isSocket {
+			name = "localhost"
+		}
 		if (c.APIKey != "" || c.Token != nil) && c.TLS == nil && !local && !c.AllowPlaintextCredentials {
 			return nil, fmt.Errorf("frameway: the key would be sent to %s without encryption: set Config.TLS", address)
 		}
-		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: host})
+		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: name})
 	}
 	transport := insecure.NewCredentials()
 	if c.TLS != nil {

@@ -168,7 +168,14 @@ func (c *Consumer) receive(ctx context.Context) error {
 	member, leave := context.WithCancel(ctx)
 	defer leave()
 	defer context.AfterFunc(c.stop, leave)()
+	left := request.GetStopAfterFrames()
 	open := func(ctx context.Context) (receiver[framewayv1.ConsumeFramesResponse], error) {
+		if request.StopAfterFrames != nil {
+			// The server sends again what is here, and counts it.
+			c.mu.Lock()
+			request.StopAfterFrames = proto.Uint64(left + uint64(len(c.held)))
+			c.mu.Unlock()
+		}
 		return c.Client.Streaming.ConsumeFrames(ctx, request)
 	}
 	err := follow(member, c.Client, request.HeartbeatInterval, open, func(message *framewayv1.ConsumeFramesResponse) (mark, error) {
@@ -179,8 +186,8 @@ func (c *Consumer) receive(ctx context.Context) error {
 			c.mu.Unlock()
 			return proofOfNothing, nil
 		case *framewayv1.ConsumeFramesResponse_Frame:
-			if isNew := c.accept(ctx, event.Frame); isNew && request.StopAfterFrames != nil {
-				if *request.StopAfterFrames--; *request.StopAfterFrames == 0 {
+			if isNew := c.accept(ctx, event.Frame); isNew {
+				if left--; left == 0 {
 					return progress, errDone
 				}
 			}

@@ -82,7 +82,7 @@ func (e *Error) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "frameway: %s: ", e.Code)
 	if e.Reason != 0 {
-		fmt.Fprintf(&text, "%s: ", name(e.Reason))
+		fmt.Fprintf(&text, "%s: ", reasonName(e.Reason))
 	}
 	text.WriteString(strings.ReplaceAll(e.status.Message(), "\n", " "))
 	if e.Reason == 0 && e.addresses != "" {
@@ -97,8 +97,8 @@ func (e *Error) Error() string {
 	return text.String()
 }
 
-// name returns the short name of a reason, or its number if it is newer than this package.
-func name(reason framewayv1.ErrorReason) string {
+// reasonName returns the short name of a reason, or its number if it is newer than this package.
+func reasonName(reason framewayv1.ErrorReason) string {
 	return strings.TrimPrefix(reason.String(), "ERROR_REASON_")
 }
 

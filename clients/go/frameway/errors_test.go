@@ -285,6 +285,9 @@ func TestCancel(t *testing.T) {
 	if !errors.Is(rest.err, frameway.ErrClosed) {
 		t.Errorf("the subscription: %v", rest.err)
 	}
+	if err := other.Close(within(t)); !errors.Is(err, frameway.ErrClosed) {
+		t.Errorf("Close hides the frame that is lost: %v", err)
+	}
 	goleak.VerifyNone(t, before)
 	server.kill()
 }

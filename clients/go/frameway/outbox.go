@@ -3,6 +3,7 @@ package frameway
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +26,8 @@ type outbox struct {
 	patience time.Duration
 	queue    []*entry
 	lanes    map[string]*lane
+	// asked has the lanes whose positions are not known yet.
+	asked map[string]*lane
 	// all has the throttle for all streams.
 	all      lane
 	inFlight []flight
@@ -92,27 +95,15 @@ func (o *outbox) push(e *entry) error {
 func (o *outbox) lane(streamID string) *lane {
 	if o.lanes[streamID] == nil {
 		o.lanes[streamID] = &lane{known: make(chan struct{})}
+		o.asked[streamID] = o.lanes[streamID]
 	}
 	return o.lanes[streamID]
 }
 
-func (l *lane) isKnown() bool {
-	select {
-	case <-l.known:
-		return true
-	default:
-		return false
-	}
-}
-
-// unknown returns the streams whose positions the next setup asks for.
-func (o *outbox) unknown() (streamIDs []string) {
-	for id, lane := range o.lanes {
-		if !lane.isKnown() && len(streamIDs) < maxResumeStreams {
-			streamIDs = append(streamIDs, id)
-		}
-	}
-	return streamIDs
+// resumed returns the streams whose positions the next setup asks for.
+func (o *outbox) resumed() []string {
+	streamIDs := slices.Collect(maps.Keys(o.asked))
+	return streamIDs[:min(len(streamIDs), maxResumeStreams)]
 }
 
 // waited returns the time since the last decision while frames are undecided.
@@ -127,10 +118,11 @@ func (o *outbox) waited(now time.Time) time.Duration {
 func (o *outbox) ready(limits *framewayv1.SubmitReady) {
 	o.limits = limits
 	for _, position := range limits.Positions {
-		if lane := o.lane(position.StreamId); !lane.isKnown() {
+		if lane := o.asked[position.StreamId]; lane != nil {
 			lane.position = position.GetLastPublisherSequence()
 			lane.last = lane.position
 			close(lane.known)
+			delete(o.asked, position.StreamId)
 		}
 	}
 }
@@ -143,7 +135,7 @@ func (o *outbox) next(now time.Time) (*framewayv1.SubmitBatch, time.Duration, er
 	case wait <= 0:
 		return nil, 0, fmt.Errorf("frameway: no frame was decided for %v", o.patience)
 	// Another call follows a drain, and one asks for the positions of new streams.
-	case o.draining, len(o.unknown()) > 0, o.closing && len(o.queue) == 0:
+	case o.draining, len(o.asked) > 0, o.closing && len(o.queue) == 0:
 		if len(o.inFlight) == 0 {
 			return nil, 0, errDone
 		}
@@ -294,7 +286,7 @@ func (o *outbox) abandon(cause error) (fates []fated) {
 	for _, e := range o.queue {
 		err := fmt.Errorf("%w: frame %d of %s: %w", ErrUnconfirmed, e.frame.GetPublisherSequence(), e.frame.StreamId, cause)
 		if e.refusal != nil {
-			err = fmt.Errorf("%w; last refusal: %s: %s", err, name(e.refusal.Reason), e.refusal.Message)
+			err = fmt.Errorf("%w; last refusal: %s: %s", err, reasonName(e.refusal.Reason), e.refusal.Message)
 		}
 		fates = append(fates, fated{e, Fate{Frame: e.frame, Err: err}})
 	}

@@ -65,7 +65,7 @@ type FrameError struct {
 }
 
 func (e *FrameError) Error() string {
-	return fmt.Sprintf("frameway: frame %d of %s: %s: %s", e.frame.GetPublisherSequence(), e.frame.StreamId, name(e.Reason), e.Message)
+	return fmt.Sprintf("frameway: frame %d of %s: %s: %s", e.frame.GetPublisherSequence(), e.frame.StreamId, reasonName(e.Reason), e.Message)
 }
 
 // Result is the fate of a frame, once it is known.
@@ -117,7 +117,7 @@ func (c *Client) NewPublisher(config PublisherConfig) (*Publisher, error) {
 		room:    semaphore.NewWeighted(config.MaxBytes),
 		done:    make(chan struct{}),
 		changed: make(chan struct{}, 1),
-		outbox:  outbox{config: config, patience: c.config.Patience, lanes: map[string]*lane{}},
+		outbox:  outbox{config: config, patience: c.config.Patience, lanes: map[string]*lane{}, asked: map[string]*lane{}},
 	}
 	p.ctx, p.cancel = context.WithCancel(c.closed)
 	c.running.Go(p.run)
@@ -255,8 +255,10 @@ func (p *Publisher) run() {
 		err = ErrClosed
 	}
 	p.mu.Lock()
-	p.err = err
 	fates := p.outbox.abandon(err)
+	if p.err = err; err == ErrClosed && len(fates) > 0 {
+		p.err = fmt.Errorf("%w while %d frames were undecided", ErrClosed, len(fates))
+	}
 	p.mu.Unlock()
 	p.report(fates)
 }
@@ -265,7 +267,7 @@ func (p *Publisher) run() {
 func (p *Publisher) waitForWork() bool {
 	for p.ctx.Err() == nil {
 		p.mu.Lock()
-		work, closing := len(p.outbox.queue) > 0 || len(p.outbox.unknown()) > 0, p.outbox.closing
+		work, closing := len(p.outbox.queue) > 0 || len(p.outbox.asked) > 0, p.outbox.closing
 		p.mu.Unlock()
 		if work || closing {
 			return work
@@ -292,7 +294,7 @@ func (p *Publisher) call() (decided bool, err error) {
 	var call submitCall
 	open := func(ctx context.Context) (receiver[framewayv1.SubmitFramesResponse], error) {
 		p.mu.Lock()
-		setup := &framewayv1.SubmitSetup{PublisherId: p.config.ID, ResumeStreamIds: p.outbox.unknown(), HeartbeatInterval: durationpb.New(defaultHeartbeat)}
+		setup := &framewayv1.SubmitSetup{PublisherId: p.config.ID, ResumeStreamIds: p.outbox.resumed(), HeartbeatInterval: durationpb.New(defaultHeartbeat)}
 		p.mu.Unlock()
 		var err error
 		if call, err = p.client.Streaming.SubmitFrames(ctx); err == nil {
