@@ -67,7 +67,7 @@ func (m *model) answer(frame *framewayv1.Frame) *framewayv1.FrameResult {
 // repeats a run.
 func TestOutboxKeepsTheOrder(t *testing.T) {
 	t.Parallel()
-	first, runs := 0, 500
+	first, runs := 0, 200
 	if seed, err := strconv.Atoi(os.Getenv("SEED")); err == nil {
 		first, runs = seed, 1
 	}
@@ -102,6 +102,7 @@ func simulate(seed uint64, faults int) error {
 		o.ready(ready)
 	}
 	open()
+	latency := 1 + m.random.IntN(60)
 	for step, count := 0, 0; len(fates) < frames; step++ {
 		if step > 100_000 {
 			return fmt.Errorf("%d of %d frames are decided", len(fates), frames)
@@ -141,7 +142,7 @@ func simulate(seed uint64, faults int) error {
 				return fmt.Errorf("%d batches, %d frames, %d bytes", len(flying), len(batch.Frames), bytes)
 			}
 		}
-		if len(flying) > 0 && m.random.IntN(2) == 0 {
+		if len(flying) > 0 && m.random.IntN(latency) == 0 {
 			answer := &framewayv1.SubmitBatchResult{BatchId: flying[0].BatchId}
 			for _, frame := range flying[0].Frames {
 				answer.Results = append(answer.Results, m.answer(frame))
