@@ -144,7 +144,7 @@ func TestSilentServer(t *testing.T) {
 	agent := publisher(t, client, frameway.PublisherConfig{})
 	publish(t, agent, grays("cam", 1, 5)...)
 	follower.await("cam", 1, 5)
-	server.signal(syscall.SIGSTOP)
+	server.pause()
 	stopped := time.Now()
 	eventually(t, "the silence is noticed", func() bool { return count[frameway.Reconnecting](follower) > 0 })
 	// Three heartbeats of 1 s, from the last one before the stop.

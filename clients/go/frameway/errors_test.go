@@ -197,7 +197,7 @@ func TestDeadline(t *testing.T) {
 	server := serve(t)
 	client := connect(t, frameway.Config{}, server.address)
 	register(t, client, cameras("cam")...)
-	server.signal(syscall.SIGSTOP)
+	server.pause()
 	const timeout = 500 * time.Millisecond
 	calls := map[string]func(context.Context) error{
 		"Latest": func(ctx context.Context) error { _, err := client.Latest(ctx, []string{"cam"}, nil); return err },
@@ -251,7 +251,7 @@ func TestCancel(t *testing.T) {
 	must(t, agent.Flush(within(t)))
 	follower.await("cam", 1, 10)
 	<-begun
-	server.signal(syscall.SIGSTOP)
+	server.pause()
 	results := publish(t, agent, grays("cam", 11, 20)...)
 
 	begin := time.Now()

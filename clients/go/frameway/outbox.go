@@ -284,7 +284,7 @@ func (o *outbox) callEnded() {
 // abandon returns every frame as unconfirmed.
 func (o *outbox) abandon(cause error) (fates []fated) {
 	for _, e := range o.queue {
-		err := fmt.Errorf("%w: frame %d of %s: %w", ErrUnconfirmed, e.frame.GetPublisherSequence(), e.frame.StreamId, cause)
+		err := fmt.Errorf("%w: %s: %w", ErrUnconfirmed, nameOf(e.frame), cause)
 		if e.refusal != nil {
 			err = fmt.Errorf("%w; last refusal: %s: %s", err, reasonName(e.refusal.Reason), e.refusal.Message)
 		}

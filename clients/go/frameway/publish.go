@@ -65,7 +65,15 @@ type FrameError struct {
 }
 
 func (e *FrameError) Error() string {
-	return fmt.Sprintf("frameway: frame %d of %s: %s: %s", e.frame.GetPublisherSequence(), e.frame.StreamId, reasonName(e.Reason), e.Message)
+	return fmt.Sprintf("frameway: %s: %s: %s", nameOf(e.frame), reasonName(e.Reason), e.Message)
+}
+
+// nameOf names a frame in a text.
+func nameOf(frame *framewayv1.Frame) string {
+	if frame.PublisherSequence == nil {
+		return "a frame of " + frame.StreamId
+	}
+	return fmt.Sprintf("frame %d of %s", *frame.PublisherSequence, frame.StreamId)
 }
 
 // Result is the fate of a frame, once it is known.

@@ -164,7 +164,7 @@ func TestBoundedPublisher(t *testing.T) {
 	register(t, client, cameras("cam")...)
 	const maxBytes = 1 << 20
 	agent := publisher(t, client, frameway.PublisherConfig{MaxBytes: maxBytes})
-	server.signal(syscall.SIGSTOP)
+	server.pause()
 	size := 0
 	for {
 		frame := gray("cam", size)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -132,6 +133,21 @@ func (s *server) start() {
 func (s *server) signal(signal syscall.Signal) {
 	s.t.Helper()
 	must(s.t, s.process.Process.Signal(signal))
+}
+
+// pause stops the process, and waits until each of its threads has stopped.
+func (s *server) pause() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	eventually(s.t, "the server has stopped", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.process.Process.Pid))
+		must(s.t, err)
+		return !slices.ContainsFunc(threads, func(thread string) bool {
+			stat, err := os.ReadFile(thread)
+			// The state follows the name, which is in parentheses.
+			return err == nil && !strings.Contains(string(stat), ") T ")
+		})
+	})
 }
 
 // wait waits for the end of the process.
