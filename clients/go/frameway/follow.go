@@ -128,7 +128,7 @@ func follow[T any](ctx context.Context, c *Client, heartbeat *durationpb.Duratio
 		if tried := time.Since(alive); tried+pause > c.config.Patience {
 			return fmt.Errorf("%w; tried for %v", err, tried.Round(time.Second))
 		}
-		c.config.Logger.Warn("frameway: the connection broke; trying again", "error", err, "pause", pause)
+		c.config.Logger.Warn("frameway: the call ended; trying again", "error", err, "pause", pause)
 		if err := broken(err); err == errDone {
 			return nil
 		}

@@ -255,7 +255,7 @@ func (p *Publisher) run() {
 				err = fmt.Errorf("%w; tried for %v", err, waited.Round(time.Second))
 				break
 			}
-			p.client.config.Logger.Warn("frameway: the publisher's connection broke; trying again", "error", err, "pause", pause)
+			p.client.config.Logger.Warn("frameway: the publisher's call ended; trying again", "error", err, "pause", pause)
 			err = sleep(p.ctx, pause)
 		}
 	}

@@ -95,7 +95,9 @@ func (c *Client) Subscribe(ctx context.Context, request *framewayv1.SubscribeFra
 // stored at most once a second, and at the end. A program that ends without that receives the frames
 // of this time again.
 //
-// An error of the store ends the loop. So do stored cursors of other streams than those selected.
+// A selector without any stored cursor begins at its own start. In a selector with some, a stream
+// without one begins at its oldest kept frame. An error of the store ends the loop, and so do stored
+// cursors of which none is selected.
 func (c *Client) SubscribeFrom(ctx context.Context, store CursorStore, request *framewayv1.SubscribeFramesRequest) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		ctx, cancel := c.bind(ctx)

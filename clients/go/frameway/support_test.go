@@ -116,8 +116,7 @@ func (s *server) start() {
 	defer log.Close()
 	process := exec.Command(program(s.t), append([]string{"serve", "--listen", s.address, "--address-file", bound}, s.args...)...)
 	process.Stdout, process.Stderr = log, log
-	// The server ends with the test process, even one that is killed.
-	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	process.SysProcAttr = child()
 	must(s.t, process.Start())
 	s.process = process
 	eventually(s.t, "the server serves", func() bool {
@@ -135,7 +134,7 @@ func (s *server) signal(signal syscall.Signal) {
 	must(s.t, s.process.Process.Signal(signal))
 }
 
-// pause stops the process, and waits until each of its threads has stopped.
+// pause stops the process, and waits until each of its threads has stopped (on Linux).
 func (s *server) pause() {
 	s.t.Helper()
 	s.signal(syscall.SIGSTOP)
@@ -172,7 +171,7 @@ func redis(t *testing.T) []string {
 	must(t, err)
 	process := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
 		"--dir", t.TempDir(), "--maxmemory-policy", "noeviction")
-	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	process.SysProcAttr = child()
 	must(t, process.Start())
 	t.Cleanup(func() {
 		_ = process.Process.Kill()
