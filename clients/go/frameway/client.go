@@ -17,7 +17,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
@@ -178,7 +177,7 @@ func (c *Config) dialOptions() (func() []grpc.DialOption, error) {
 		}
 		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: name})
 	}
-	transport := insecure.NewCredentials()
+	transport := newPlaintext()
 	if c.TLS != nil {
 		transport = credentials.NewTLS(c.TLS)
 	}

@@ -131,7 +131,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		return err
 	}
 	if c.stop.Err() != nil {
-		c.giveBack()
+		c.giveBack(ctx)
 	}
 	for !c.isEmpty() {
 		select {
@@ -285,13 +285,17 @@ func rejectionOf(err error) *framewayv1.Rejection {
 	return rejection
 }
 
-// giveBack rejects the frames that no handler has begun.
-func (c *Consumer) giveBack() {
+// giveBack rejects the frames that no handler has begun. A server that does not know yet that the
+// member's call has ended would deliver them to the member again. So it first answers a call that
+// follows the end on the same connection.
+func (c *Consumer) giveBack(ctx context.Context) {
+	long := framewayv1.NewStreamingServiceClient(c.Client.conns.long)
+	_, _ = long.GetServerInfo(ctx, &framewayv1.GetServerInfoRequest{})
 	c.mu.Lock()
 	queue := c.queue
 	c.queue = nil
 	for _, waiting := range queue {
-		waiting.rejection = &framewayv1.Rejection{Reason: "the consumer ended before it handled the frame", RetryDelay: durationpb.New(0)}
+		waiting.rejection = &framewayv1.Rejection{Reason: "the consumer ended before it handled the frame", RetryDelay: durationpb.New(minPause)}
 	}
 	c.mu.Unlock()
 	for _, waiting := range queue {

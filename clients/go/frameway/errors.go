@@ -64,6 +64,7 @@ func (c *Client) unavailable(delay *time.Duration, format string, args ...any) *
 // advice says what to do about the texts of errors that a client makes.
 var advice = []struct{ text, advice string }{
 	{"first record does not look like a TLS handshake", "the server does not use TLS: leave Config.TLS unset"},
+	{errNeedsTLS.Error(), "it uses TLS: set Config.TLS"},
 	{"http2: frame too large", "the server may use TLS: set Config.TLS"},
 	{"error reading server preface", "the server may use TLS: set Config.TLS; or it is no gRPC server"},
 	{"certificate signed by unknown authority", "add the server's CA to Config.TLS.RootCAs"},
@@ -73,7 +74,6 @@ var advice = []struct{ text, advice string }{
 	{"connection refused", "check the address, and that a server runs there"},
 	{"no such host", "check the address"},
 	{"authentication handshake failed: EOF", "the server may not use TLS: leave Config.TLS unset"},
-	{"the connection is draining", "the server may use TLS: set Config.TLS"},
 	{"latest connection error", "check the address, and that a server runs there"},
 }
 
