@@ -48,11 +48,8 @@ func scenario(t *testing.T, id string, set set) {
 	}
 	t.Cleanup(func() {
 		result := "ok\t"
-		switch {
-		case t.Failed():
+		if t.Failed() {
 			result = "failed\t"
-		case t.Skipped():
-			result = "skipped\t" + skipped[t.Name()]
 		}
 		if path := os.Getenv("FRAMEWAY_SCENARIOS"); path != "" {
 			file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
@@ -65,9 +62,6 @@ func scenario(t *testing.T, id string, set set) {
 		}
 	})
 }
-
-// skipped has the reasons of skipped scenarios, by the name of the test.
-var skipped = map[string]string{}
 
 // server is `frameway serve`, on the same port after every restart.
 type server struct {
