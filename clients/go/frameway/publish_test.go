@@ -84,8 +84,7 @@ func TestBadFrame(t *testing.T) {
 	client := connect(t, frameway.Config{}, serve(t).address)
 	register(t, client, cameras("cam")...)
 	agent := publisher(t, client, frameway.PublisherConfig{})
-	bad := gray("cam", 2)
-	bad.Data = []byte("this is no picture")
+	bad := &framewayv1.Frame{StreamId: "cam", Width: 64, Height: 48, Data: []byte("this is no picture")}
 	results := publish(t, agent, gray("cam", 1), bad, gray("cam", 3))
 	for i, result := range results {
 		fate, err := result.Wait(within(t))
@@ -93,10 +92,10 @@ func TestBadFrame(t *testing.T) {
 		switch {
 		case i != 1:
 			must(t, err)
-		case !errors.As(err, &refused) || refused.Reason != framewayv1.ErrorReason_ERROR_REASON_PICTURE_SIZE_MISMATCH || fate.Frame != bad:
+		case !errors.As(err, &refused) || refused.Reason != framewayv1.ErrorReason_ERROR_REASON_PICTURE_FORMAT_UNKNOWN || fate.Frame != bad:
 			t.Errorf("the bad frame: %v", err)
 		default:
-			oneLine(t, err, "frame 2 of cam", "PICTURE_SIZE_MISMATCH")
+			oneLine(t, err, "frame 2 of cam", "PICTURE_FORMAT_UNKNOWN")
 		}
 	}
 	must(t, agent.Close(within(t)))
