@@ -115,14 +115,16 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	const target = "frameway:///servers" // The resolver has the addresses.
 	conns := &connections{addresses: strings.Join(config.Addresses, ", ")}
-	if conns.unary, err = grpc.NewClient(target, options()...); err != nil {
-		return nil, fmt.Errorf("frameway: %s: %w", conns.addresses, err)
+	dial := func(extra ...grpc.DialOption) *grpc.ClientConn {
+		// The resolver has the addresses. It belongs to one connection.
+		conn, failed := grpc.NewClient("frameway:///servers", append(options(), extra...)...)
+		err = cmp.Or(err, failed)
+		return conn
 	}
 	// The layer resumes long calls itself; gRPC must not.
-	if conns.long, err = grpc.NewClient(target, append(options(), grpc.WithDisableRetry())...); err != nil {
-		conns.unary.Close()
+	conns.unary, conns.long = dial(), dial(grpc.WithDisableRetry())
+	if err != nil {
 		return nil, fmt.Errorf("frameway: %s: %w", conns.addresses, err)
 	}
 	client := &Client{

@@ -39,7 +39,7 @@ func (f *Frame) Picture(role framewayv1.PictureRole) *framewayv1.Picture {
 	return nil
 }
 
-// Image decodes the first picture that has data: JPEG, PNG, WebP or GRAY8.
+// Image decodes the first picture that has data: JPEG, PNG or WebP.
 func (f *Frame) Image() (image.Image, error) {
 	for _, picture := range f.GetPictures() {
 		if len(picture.GetData()) > 0 {
@@ -49,25 +49,17 @@ func (f *Frame) Image() (image.Image, error) {
 	return nil, fmt.Errorf("frameway: frame %d of %s came without a picture", f.GetSequence(), f.GetStreamId())
 }
 
-// DecodeImage turns a picture into an image: JPEG, PNG, WebP or GRAY8. The other raw formats, which
-// only an original can have, are an error.
+var decoders = map[framewayv1.PictureFormat]func(io.Reader) (image.Image, error){
+	framewayv1.PictureFormat_PICTURE_FORMAT_JPEG: jpeg.Decode,
+	framewayv1.PictureFormat_PICTURE_FORMAT_PNG:  png.Decode,
+	framewayv1.PictureFormat_PICTURE_FORMAT_WEBP: webp.Decode,
+}
+
+// DecodeImage turns a picture into an image: JPEG, PNG or WebP. The raw formats, which only an original
+// can have, are an error.
 func DecodeImage(picture *framewayv1.Picture) (image.Image, error) {
-	var decode func(io.Reader) (image.Image, error)
-	switch picture.Format {
-	case framewayv1.PictureFormat_PICTURE_FORMAT_JPEG:
-		decode = jpeg.Decode
-	case framewayv1.PictureFormat_PICTURE_FORMAT_PNG:
-		decode = png.Decode
-	case framewayv1.PictureFormat_PICTURE_FORMAT_WEBP:
-		decode = webp.Decode
-	case framewayv1.PictureFormat_PICTURE_FORMAT_GRAY8:
-		width, height := int(picture.Width), int(picture.Height)
-		stride := max(int(picture.RowStrideBytes), width)
-		if len(picture.GetData()) < stride*height {
-			return nil, fmt.Errorf("frameway: %d bytes are too few for %d x %d pixels", len(picture.GetData()), width, height)
-		}
-		return &image.Gray{Pix: picture.GetData(), Stride: stride, Rect: image.Rect(0, 0, width, height)}, nil
-	default:
+	decode := decoders[picture.Format]
+	if decode == nil {
 		return nil, fmt.Errorf("frameway: %v is not decoded: use Picture.GetData", picture.Format)
 	}
 	decoded, err := decode(bytes.NewReader(picture.GetData()))

@@ -151,24 +151,17 @@ func (s *subscription) handle(ctx context.Context, c *Client, message *framewayv
 	switch event := message.Event.(type) {
 	case *framewayv1.SubscribeFramesResponse_Frame:
 		frame := event.Frame
-		err := s.emit(&Frame{ProcessedFrame: frame.Frame, Cursor: frame.Cursor, Selector: int(frame.SelectorIndex)})
-		if err != nil {
-			return progress, err
-		}
-		s.advance(&framewayv1.StreamCursor{StreamId: frame.Frame.GetStreamId(), Cursor: frame.Cursor})
-		if left := s.request.StopAfterFrames; left != nil {
+		err := s.deliver(ctx, frame.Frame.GetStreamId(), frame.Cursor,
+			&Frame{ProcessedFrame: frame.Frame, Cursor: frame.Cursor, Selector: int(frame.SelectorIndex)})
+		if left := s.request.StopAfterFrames; left != nil && err == nil {
 			if *left--; *left == 0 {
-				return progress, errDone
+				err = errDone
 			}
 		}
-		return progress, s.save(ctx, saveInterval)
+		return progress, err
 	case *framewayv1.SubscribeFramesResponse_Gap:
 		gap := event.Gap
-		if err := s.emit(&Gap{Gap: gap.Gap, Cursor: gap.Cursor, Selector: int(gap.SelectorIndex)}); err != nil {
-			return progress, err
-		}
-		s.advance(&framewayv1.StreamCursor{StreamId: gap.Gap.GetStreamId(), Cursor: gap.Cursor})
-		return progress, s.save(ctx, saveInterval)
+		return progress, s.deliver(ctx, gap.Gap.GetStreamId(), gap.Cursor, &Gap{Gap: gap.Gap, Cursor: gap.Cursor, Selector: int(gap.SelectorIndex)})
 	case *framewayv1.SubscribeFramesResponse_Heartbeat:
 		if err := s.save(ctx, saveInterval); err != nil {
 			return proofOfLife, err
@@ -191,6 +184,15 @@ func (s *subscription) handle(ctx context.Context, c *Client, message *framewayv
 	}
 	// An event of a newer server.
 	return proofOfLife, nil
+}
+
+// deliver yields a frame or a gap, which is handled when the program asks for the next event.
+func (s *subscription) deliver(ctx context.Context, stream, cursor string, event Event) error {
+	if err := s.emit(event); err != nil {
+		return err
+	}
+	s.advance(&framewayv1.StreamCursor{StreamId: stream, Cursor: cursor})
+	return s.save(ctx, saveInterval)
 }
 
 func (s *subscription) emit(event Event) error {
