@@ -249,7 +249,9 @@ func (c *connections) Invoke(ctx context.Context, method string, args, reply any
 	return c.explain(c.unary.Invoke(ctx, method, args, reply, opts...))
 }
 
-func (c *connections) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+func (c *connections) NewStream(
+	ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
 	stream, err := c.long.NewStream(ctx, desc, method, opts...)
 	return explainedStream{stream, c}, c.explain(err)
 }

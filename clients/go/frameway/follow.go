@@ -74,7 +74,10 @@ type receiver[T any] interface{ Recv() (*T, error) }
 
 // receive opens a call and passes its messages to each, until the server or each ends it. Silence for
 // three heartbeat intervals ends the call, too: TCP alone does not tell a broken path.
-func receive[T any](ctx context.Context, c *Client, silence time.Duration, open func(context.Context) (receiver[T], error), each func(*T) error) error {
+func receive[T any](
+	ctx context.Context, c *Client, silence time.Duration,
+	open func(context.Context) (receiver[T], error), each func(*T) error,
+) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silent := c.unavailable(nil, "the server sent nothing for %v", silence)
@@ -101,7 +104,10 @@ func receive[T any](ctx context.Context, c *Client, silence time.Duration, open 
 
 // follow receives the messages of a call, and of the calls that continue it. It returns nil when a
 // call ended as asked, and an error that another call would have, too, or after the patience.
-func follow[T any](ctx context.Context, c *Client, heartbeat *durationpb.Duration, open func(context.Context) (receiver[T], error), each func(*T) (mark, error), broken func(error) error) error {
+func follow[T any](
+	ctx context.Context, c *Client, heartbeat *durationpb.Duration,
+	open func(context.Context) (receiver[T], error), each func(*T) (mark, error), broken func(error) error,
+) error {
 	usual := silentHeartbeats * heartbeat.AsDuration()
 	silence, alive, series := usual, time.Now(), pauses{}
 	for {

@@ -302,7 +302,9 @@ func (p *Publisher) call() (decided bool, err error) {
 	var call submitCall
 	open := func(ctx context.Context) (receiver[framewayv1.SubmitFramesResponse], error) {
 		p.mu.Lock()
-		setup := &framewayv1.SubmitSetup{PublisherId: p.config.ID, ResumeStreamIds: p.outbox.resumed(), HeartbeatInterval: durationpb.New(defaultHeartbeat)}
+		setup := &framewayv1.SubmitSetup{
+			PublisherId: p.config.ID, ResumeStreamIds: p.outbox.resumed(), HeartbeatInterval: durationpb.New(defaultHeartbeat),
+		}
 		p.mu.Unlock()
 		var err error
 		if call, err = p.client.Streaming.SubmitFrames(ctx); err == nil {

@@ -120,7 +120,8 @@ func (c *Client) SubscribeFrom(ctx context.Context, store CursorStore, request *
 				return c.Streaming.SubscribeFrames(ctx, s.resumed())
 			}
 			handle := func(message *framewayv1.SubscribeFramesResponse) (mark, error) { return s.handle(ctx, c, message) }
-			err = follow(ctx, c, s.request.HeartbeatInterval, open, handle, func(err error) error { return s.emit(Reconnecting{err}) })
+			broken := func(err error) error { return s.emit(Reconnecting{err}) }
+			err = follow(ctx, c, s.request.HeartbeatInterval, open, handle, broken)
 			if failed := s.save(context.WithoutCancel(ctx), 0); err == nil {
 				err = failed
 			}
@@ -161,7 +162,8 @@ func (s *subscription) handle(ctx context.Context, c *Client, message *framewayv
 		return progress, err
 	case *framewayv1.SubscribeFramesResponse_Gap:
 		gap := event.Gap
-		return progress, s.deliver(ctx, gap.Gap.GetStreamId(), gap.Cursor, &Gap{Gap: gap.Gap, Cursor: gap.Cursor, Selector: int(gap.SelectorIndex)})
+		return progress, s.deliver(ctx, gap.Gap.GetStreamId(), gap.Cursor,
+			&Gap{Gap: gap.Gap, Cursor: gap.Cursor, Selector: int(gap.SelectorIndex)})
 	case *framewayv1.SubscribeFramesResponse_Heartbeat:
 		if err := s.save(ctx, saveInterval); err != nil {
 			return proofOfLife, err
