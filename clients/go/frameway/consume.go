@@ -110,11 +110,12 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if err := c.receive(ctx); err != nil {
 		return err
 	}
-	if c.stop.Err() != nil {
-		c.giveBack(ctx)
-	}
-	for !c.isEmpty() {
+	stopped := c.stop.Done()
+	for c.count() > 0 {
 		select {
+		case <-stopped:
+			stopped = nil
+			c.giveBack(ctx)
 		case <-c.empty:
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -124,8 +125,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 }
 
 // Shutdown ends Run: running handlers finish, and their frames are acknowledged. Frames that no handler
-// has begun go back to the group at once; the group counts that as an attempt. If ctx ends first, the
-// context of the handlers ends, too, and Shutdown returns its error.
+// has begun go back to the group; the group counts that as an attempt. The consumer leaves with the next
+// heartbeat, which tells whether frames are still on their way. If ctx ends first, the context of the
+// handlers ends, too, and Shutdown returns its error.
 func (c *Consumer) Shutdown(ctx context.Context) error {
 	c.init()
 	c.stopNow()
@@ -147,14 +149,16 @@ func (c *Consumer) receive(ctx context.Context) error {
 	request.Pictures = c.Client.withLimit(request.Pictures)
 	member, leave := context.WithCancel(ctx)
 	defer leave()
-	defer context.AfterFunc(c.stop, leave)()
+	// After a Shutdown, the next heartbeat ends the call.
+	defer context.AfterFunc(c.stop, func() {
+		_ = sleep(member, request.HeartbeatInterval.AsDuration()+time.Second)
+		leave()
+	})()
 	left := request.GetStopAfterFrames()
 	open := func(ctx context.Context) (receiver[framewayv1.ConsumeFramesResponse], error) {
 		if request.StopAfterFrames != nil {
 			// The server sends again what is here, and counts it.
-			c.mu.Lock()
-			request.StopAfterFrames = proto.Uint64(left + uint64(len(c.held)))
-			c.mu.Unlock()
+			request.StopAfterFrames = proto.Uint64(left + uint64(c.count()))
 		}
 		return c.Client.Streaming.ConsumeFrames(ctx, request)
 	}
@@ -179,12 +183,21 @@ func (c *Consumer) receive(ctx context.Context) error {
 				c.Client.config.Logger.Warn("frameway: the group does not get some frames", "gap", event.Gap)
 			}
 			return progress, nil
+		case *framewayv1.ConsumeFramesResponse_Heartbeat:
+			if c.stop.Err() != nil && event.Heartbeat.OutstandingFrames <= uint64(c.count()) {
+				return proofOfLife, errDone
+			}
 		case *framewayv1.ConsumeFramesResponse_Draining:
 			delay := event.Draining.ReconnectDelay.AsDuration()
 			return proofOfNothing, c.Client.unavailable(&delay, "the server is draining")
 		}
 		return proofOfLife, nil
-	}, func(error) error { return nil })
+	}, func(error) error {
+		if c.stop.Err() != nil {
+			return errDone
+		}
+		return nil
+	})
 	if c.stop.Err() != nil && ctx.Err() == nil {
 		return nil
 	}
@@ -215,7 +228,7 @@ func (c *Consumer) accept(ctx context.Context, frame *framewayv1.ConsumedFrame) 
 
 // dispatch starts handlers. The caller holds the lock.
 func (c *Consumer) dispatch(ctx context.Context) {
-	for len(c.queue) > 0 && c.running < max(c.Parallelism, 1) && ctx.Err() == nil {
+	for len(c.queue) > 0 && c.running < max(c.Parallelism, 1) && ctx.Err() == nil && c.stop.Err() == nil {
 		next := c.queue[0]
 		c.queue = slices.Delete(c.queue, 0, 1)
 		c.running++
@@ -252,8 +265,9 @@ func (c *Consumer) handle(ctx context.Context, frame *Frame) (rejection *framewa
 	return nil
 }
 
-func (c *Consumer) isEmpty() bool {
+// count returns the number of frames that are here.
+func (c *Consumer) count() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.held) == 0
+	return len(c.held)
 }
