@@ -1,0 +1,54 @@
+package example.frameway;
+
+import com.google.protobuf.ByteString;
+import example.frameway.v1.Frame;
+import example.frameway.v1.PictureFormat;
+import example.frameway.v1.RegisterStreamRequest;
+import example.frameway.v1.StartEarliest;
+import example.frameway.v1.StartPosition;
+import example.frameway.v1.Stream;
+import example.frameway.v1.StreamMatch;
+import example.frameway.v1.StreamSelector;
+import example.frameway.v1.SubscribeFramesRequest;
+import java.util.Arrays;
+
+/** Messages that the tests send. */
+final class Fixtures {
+  private Fixtures() {}
+
+  /** Returns a frame with a raw picture of 16 x 16 pixels, whose luma shows the number. */
+  static Frame.Builder grey(String stream, long number) {
+    var pixels = new byte[256];
+    Arrays.fill(pixels, (byte) number);
+    return Frame.newBuilder()
+        .setStreamId(stream)
+        .setFormat(PictureFormat.PICTURE_FORMAT_GRAY8)
+        .setWidth(16)
+        .setHeight(16)
+        .putAttributes("number", Long.toString(number))
+        .setData(ByteString.copyFrom(pixels));
+  }
+
+  /** Returns a request for streams from their beginning, with a heartbeat every second. */
+  static SubscribeFramesRequest.Builder fromBeginning(String... streams) {
+    var start = StartPosition.newBuilder().setEarliest(StartEarliest.getDefaultInstance());
+    var selector = StreamSelector.newBuilder().setStart(start);
+    for (var stream : streams) {
+      selector.addStreams(StreamMatch.newBuilder().setId(stream));
+    }
+    return SubscribeFramesRequest.newBuilder()
+        .setHeartbeatInterval(Time.of(java.time.Duration.ofSeconds(1)))
+        .addSelectors(selector);
+  }
+
+  static void register(FramewayClient client, String... streams) {
+    for (var id : streams) {
+      register(client, Stream.newBuilder().setStreamId(id));
+    }
+  }
+
+  static void register(FramewayClient client, Stream.Builder stream) {
+    var request = RegisterStreamRequest.newBuilder().setStream(stream).build();
+    client.call(() -> client.registry().registerStream(request));
+  }
+}
