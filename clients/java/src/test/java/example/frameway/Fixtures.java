@@ -10,7 +10,10 @@ import example.frameway.v1.Stream;
 import example.frameway.v1.StreamMatch;
 import example.frameway.v1.StreamSelector;
 import example.frameway.v1.SubscribeFramesRequest;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.stream.LongStream;
 
 /** Messages that the tests send. */
 final class Fixtures {
@@ -39,6 +42,29 @@ final class Fixtures {
     return SubscribeFramesRequest.newBuilder()
         .setHeartbeatInterval(Time.of(java.time.Duration.ofSeconds(1)))
         .addSelectors(selector);
+  }
+
+  /** Returns the numbers of the first frames of a stream, each as often as it is delivered. */
+  static List<Long> numbers(FramewayClient client, String stream, int count) {
+    try (var subscription = client.subscribe(fromBeginning(stream).build())) {
+      var numbers = new ArrayList<Long>();
+      while (numbers.size() < count) {
+        numbers.add(number(subscription.poll(Server.DEADLINE).orElseThrow()));
+      }
+      return numbers;
+    }
+  }
+
+  /** Returns the number of a frame that was delivered; a gap is a failure. */
+  static long number(Event event) {
+    if (event instanceof Event.Frame delivered) {
+      return Long.parseLong(delivered.frame().getAttributesOrThrow("number"));
+    }
+    throw new AssertionError(event.toString());
+  }
+
+  static List<Long> range(long from, long to) {
+    return LongStream.rangeClosed(from, to).boxed().toList();
   }
 
   static void register(FramewayClient client, String... streams) {
