@@ -1,7 +1,11 @@
 package example.frameway;
 
 import com.google.protobuf.ByteString;
+import example.frameway.v1.ConsumerGroup;
+import example.frameway.v1.ConsumerGroupStatus;
+import example.frameway.v1.CreateConsumerGroupRequest;
 import example.frameway.v1.Frame;
+import example.frameway.v1.GetConsumerGroupRequest;
 import example.frameway.v1.PictureFormat;
 import example.frameway.v1.RegisterStreamRequest;
 import example.frameway.v1.StartEarliest;
@@ -13,6 +17,7 @@ import example.frameway.v1.SubscribeFramesRequest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.LongStream;
 
 /** Messages that the tests send. */
@@ -65,6 +70,29 @@ final class Fixtures {
 
   static List<Long> range(long from, long to) {
     return LongStream.rangeClosed(from, to).boxed().toList();
+  }
+
+  /** Creates a group that reads streams from their beginning. */
+  static void group(
+      FramewayClient client,
+      String id,
+      Consumer<ConsumerGroup.Builder> settings,
+      String... streams) {
+    var group =
+        ConsumerGroup.newBuilder()
+            .setGroupId(id)
+            .setStart(StartPosition.newBuilder().setEarliest(StartEarliest.getDefaultInstance()));
+    for (var stream : streams) {
+      group.addStreams(StreamMatch.newBuilder().setId(stream));
+    }
+    settings.accept(group);
+    var request = CreateConsumerGroupRequest.newBuilder().setGroup(group).build();
+    client.call(() -> client.groups().createConsumerGroup(request));
+  }
+
+  static ConsumerGroupStatus status(FramewayClient client, String group) {
+    var request = GetConsumerGroupRequest.newBuilder().setGroupId(group).build();
+    return client.call(() -> client.groups().getConsumerGroup(request)).getGroup().getStatus();
   }
 
   static void register(FramewayClient client, String... streams) {
