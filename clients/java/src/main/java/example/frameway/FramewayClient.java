@@ -392,6 +392,7 @@ public final class FramewayClient implements AutoCloseable {
      */
     public FramewayClient connect() {
       var client = build();
+      client.longCalls.getState(true);
       try {
         client.call(
             () -> client.streaming().getServerInfo(GetServerInfoRequest.getDefaultInstance()));

@@ -89,16 +89,16 @@ class BreaksTest {
         var server = new Server("--redis-url", redis.url());
         var client = FramewayClient.builder().addresses(server.address).connect()) {
       register(client, "cam");
-      try (var camera = new Camera(client, 400)) {
+      try (var camera = new Camera(client, 200)) {
         for (var kills = 1; kills <= 2; kills++) {
           var enough = kills * 50;
           waitUntil("frames are decided", () -> camera.decided() >= enough);
           server.kill();
           server.start();
         }
-        assertEquals(400, camera.stored());
+        assertEquals(200, camera.stored());
       }
-      assertEquals(range(1, 400), numbers(client, "cam", 400));
+      assertEquals(range(1, 200), numbers(client, "cam", 200));
     }
   }
 
@@ -179,20 +179,20 @@ class BreaksTest {
               client.consume(
                   "detectors",
                   frame -> handled.merge(frame.getFrame().getSequence(), 1, Integer::sum));
-          var camera = new Camera(client, 400)) {
-        var reading = read(subscription, seen, 400);
+          var camera = new Camera(client, 200)) {
+        var reading = read(subscription, seen, 200);
         waitUntil(
             "all work", () -> camera.decided() >= 20 && seen.size() >= 20 && handled.size() >= 20);
         first.signal("TERM");
         first.waitForEnd();
-        assertEquals(400, camera.stored());
+        assertEquals(200, camera.stored());
         reading.get(DEADLINE.toSeconds(), java.util.concurrent.TimeUnit.SECONDS);
-        assertEquals(range(1, 400), seen);
+        assertEquals(range(1, 200), seen);
         waitUntil(
             "all are acknowledged",
-            () -> Fixtures.status(client, "detectors").getAcknowledgedFrames() == 400);
+            () -> Fixtures.status(client, "detectors").getAcknowledgedFrames() == 200);
       }
-      assertEquals(400, handled.size());
+      assertEquals(200, handled.size());
     }
   }
 

@@ -61,7 +61,7 @@ final class Server implements AutoCloseable {
     var ready = folder.resolve("address");
     Files.deleteIfExists(ready);
     var command = new ArrayList<>(List.of(program(), "serve", "--listen", address));
-    command.addAll(List.of("--address-file", ready.toString()));
+    command.addAll(List.of("--address-file", ready.toString(), "--metrics-listen", "none"));
     command.addAll(arguments);
     process = process(folder.resolve("log"), command);
     var started = process;
