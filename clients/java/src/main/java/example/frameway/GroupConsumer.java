@@ -115,7 +115,7 @@ public final class GroupConsumer implements AutoCloseable {
   /**
    * Ends the consumer. Waits until the running handlers have ended and their frames are
    * acknowledged. Frames that no handler has begun go back at once; this counts as a delivery
-   * attempt.
+   * attempt. Frames that are still on their way come back after their deadlines.
    *
    * @throws FramewayException if the consumer has failed
    */
@@ -145,6 +145,13 @@ public final class GroupConsumer implements AutoCloseable {
     }
     if (owned != null) {
       owned.shutdownNow();
+    }
+  }
+
+  /** Returns the number of frames that no handler has begun. */
+  int waitingFrames() {
+    synchronized (monitor) {
+      return waiting.size();
     }
   }
 

@@ -14,11 +14,19 @@ import example.frameway.v1.Stream;
 import example.frameway.v1.StreamMatch;
 import example.frameway.v1.StreamSelector;
 import example.frameway.v1.SubscribeFramesRequest;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.LongStream;
+import javax.imageio.IIOImage;
+import javax.imageio.ImageIO;
+import javax.imageio.ImageWriteParam;
+import javax.imageio.stream.MemoryCacheImageOutputStream;
 
 /** Messages that the tests send. */
 final class Fixtures {
@@ -35,6 +43,31 @@ final class Fixtures {
         .setHeight(16)
         .putAttributes("number", Long.toString(number))
         .setData(ByteString.copyFrom(pixels));
+  }
+
+  /** Returns a JPEG; one of noise is large. */
+  static ByteString jpeg(int width, int height, boolean isNoise) {
+    var image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    var random = new Random(1);
+    for (var y = 0; isNoise && y < height; y++) {
+      for (var x = 0; x < width; x++) {
+        image.setRGB(x, y, random.nextInt(1 << 24));
+      }
+    }
+    var out = ByteString.newOutput();
+    var writer = ImageIO.getImageWritersByFormatName("jpeg").next();
+    var settings = writer.getDefaultWriteParam();
+    settings.setCompressionMode(ImageWriteParam.MODE_EXPLICIT);
+    settings.setCompressionQuality(1);
+    try (var stream = new MemoryCacheImageOutputStream(out)) {
+      writer.setOutput(stream);
+      writer.write(null, new IIOImage(image, null, null), settings);
+    } catch (IOException impossible) {
+      throw new UncheckedIOException(impossible);
+    } finally {
+      writer.dispose();
+    }
+    return out.toByteString();
   }
 
   /** Returns a request for streams from their beginning, with a heartbeat every second. */
