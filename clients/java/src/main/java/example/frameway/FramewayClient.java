@@ -242,6 +242,11 @@ public final class FramewayClient implements AutoCloseable {
     return options.server();
   }
 
+  /** Returns whether the connections are closed. */
+  boolean isTerminated() {
+    return longCalls.isTerminated() && singleCalls.isTerminated();
+  }
+
   Duration patience() {
     return options.patience;
   }

@@ -1,13 +1,16 @@
 package example.frameway;
 
+import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
+import example.frameway.v1.ErrorReason;
 import io.grpc.Status;
 import io.grpc.Status.Code;
 import io.grpc.protobuf.StatusProto;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -24,22 +27,25 @@ public final class FramewayException extends RuntimeException {
   private static final String PREFIX = "ERROR_REASON_";
 
   private final transient Status status;
-  private final String reason;
-  private final transient Map<String, String> metadata;
+  private final transient ErrorInfo info;
   private final Duration retryDelay;
 
   private FramewayException(
       Status status, String text, ErrorInfo info, Duration retryDelay, Throwable cause) {
     super(text.replaceAll("\\s+", " ").strip(), cause);
     this.status = status;
-    this.reason = info.getReason();
-    this.metadata = info.getMetadataMap();
+    this.info = info;
     this.retryDelay = retryDelay;
   }
 
   /** Makes an error of this client, which has a status and no reason. */
   FramewayException(Status status, String text, Throwable cause) {
     this(status.withDescription(text), text, ErrorInfo.getDefaultInstance(), null, cause);
+  }
+
+  /** Returns an error with the same facts, another text, and this error as its cause. */
+  FramewayException with(String text) {
+    return new FramewayException(status, text, info, retryDelay, this);
   }
 
   /**
@@ -54,19 +60,13 @@ public final class FramewayException extends RuntimeException {
 
   /** Reads the error of a call; {@code server} names the server in the text. */
   static FramewayException of(Throwable error, String server) {
-    if (error instanceof FramewayException known) {
-      return known;
-    }
     var status = Status.fromThrowable(error);
     var info = ErrorInfo.getDefaultInstance();
     var fields = new StringBuilder();
     Duration delay = null;
     var details = StatusProto.fromThrowable(error);
     try {
-      for (var any :
-          details == null
-              ? com.google.rpc.Status.getDefaultInstance().getDetailsList()
-              : details.getDetailsList()) {
+      for (var any : details == null ? List.<Any>of() : details.getDetailsList()) {
         if (any.is(ErrorInfo.class)) {
           info = any.unpack(ErrorInfo.class);
         } else if (any.is(RetryInfo.class)) {
@@ -80,7 +80,8 @@ public final class FramewayException extends RuntimeException {
     } catch (InvalidProtocolBufferException broken) {
       fields.append("; the details of the error are damaged");
     }
-    var text = info.getReason().isEmpty() ? explain(status, error, server) : describe(status, info);
+    var isOfServer = !info.getReason().isEmpty();
+    var text = isOfServer ? describe(status, info) : explain(status, error, server);
     return new FramewayException(status, text + fields, info, delay, error);
   }
 
@@ -95,24 +96,25 @@ public final class FramewayException extends RuntimeException {
   /** Describes an error that has no reason of the server: mostly one of the connection. */
   private static String explain(Status status, Throwable error, String server) {
     var cause = error;
-    while (cause.getCause() != null) {
+    while (cause.getCause() != null && cause.getCause().getMessage() != null) {
       cause = cause.getCause();
     }
     var deepest = cause == error ? String.valueOf(status.getDescription()) : cause.getMessage();
+    deepest = deepest.replaceFirst("^.* failed with error\\(-\\d+\\): ", "");
     var all = (status + " " + cause).toLowerCase(Locale.ROOT);
-    if (all.contains("not an ssl/tls record")) {
-      return server + " answers without TLS: leave out tls(), or use the port that has TLS";
+    if (all.contains("not an ssl/tls record") || all.contains("closed while performing tls")) {
+      return server
+          + " ends the handshake of TLS, most likely because it has no TLS: leave out tls()";
     }
     if (all.contains("certificate") || all.contains("sslhandshake")) {
       return "TLS with "
           + server
           + " failed: "
           + deepest
-          + "; give tls() the server's CA and connect by a name of its certificate";
+          + "; give tls() the CA of the server, and connect by a name of its certificate";
     }
-    if (all.contains("was not settings") || all.contains("not http/2")) {
-      return server
-          + " does not speak plaintext HTTP/2, most likely because it expects TLS: use tls()";
+    if (all.contains("inadequate_security") || all.contains("was not settings")) {
+      return server + " refuses plaintext, most likely because it has TLS: use tls()";
     }
     return switch (status.getCode()) {
       case UNAVAILABLE -> "cannot reach " + server + ": " + deepest;
@@ -124,15 +126,15 @@ public final class FramewayException extends RuntimeException {
 
   /** Returns the name of a reason without its prefix, or the number of an unknown one. */
   static String name(int number) {
-    var reason = example.frameway.v1.ErrorReason.forNumber(number);
-    return reason == null ? Integer.toString(number) : reason.name().replace(PREFIX, "");
+    var known = ErrorReason.forNumber(number);
+    return known == null ? Integer.toString(number) : known.name().replace(PREFIX, "");
   }
 
   /** Returns whether the call may succeed when it is made again. */
   boolean isRetryable() {
     return switch (status.getCode()) {
       case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED -> true;
-      case RESOURCE_EXHAUSTED -> retryDelay != null || reason.equals(PREFIX + "SLOW_CONSUMER");
+      case RESOURCE_EXHAUSTED -> retryDelay != null || reason().equals(PREFIX + "SLOW_CONSUMER");
       default -> false;
     };
   }
@@ -161,7 +163,7 @@ public final class FramewayException extends RuntimeException {
    * @return the full name of the {@code ErrorReason}; empty if the error is not the server's
    */
   public String reason() {
-    return reason;
+    return info.getReason();
   }
 
   /**
@@ -170,7 +172,7 @@ public final class FramewayException extends RuntimeException {
    * @return the facts by their keys
    */
   public Map<String, String> metadata() {
-    return metadata;
+    return info.getMetadataMap();
   }
 
   /**

@@ -69,7 +69,7 @@ public final class GroupConsumer implements AutoCloseable {
 
   private int running;
   private boolean isClosing;
-  private boolean isCancelled;
+  private volatile boolean isCancelled;
   private FramewayException failure;
 
   private GroupConsumer(Builder options, Handler handler) {
@@ -108,7 +108,7 @@ public final class GroupConsumer implements AutoCloseable {
   public void await() throws InterruptedException {
     thread.join();
     if (failure != null) {
-      throw failure;
+      throw failure.with(failure.getMessage());
     }
   }
 
@@ -232,7 +232,7 @@ public final class GroupConsumer implements AutoCloseable {
     try {
       handler.handle(frame);
     } catch (Throwable any) {
-      LOG.log(Level.WARNING, "the handler has thrown, and its frame is rejected", any);
+      LOG.log(isCancelled ? Level.DEBUG : Level.WARNING, "the handler has thrown", any);
       thrown = any;
     }
     synchronized (monitor) {

@@ -170,7 +170,7 @@ public final class Publisher implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     if (failure != closed) {
-      throw failure;
+      throwFailure();
     }
   }
 
@@ -184,7 +184,8 @@ public final class Publisher implements AutoCloseable {
 
   private void throwFailure() {
     if (failure != null) {
-      throw failure;
+      // A new one for each thread and call: it has their stack.
+      throw failure.with(failure.getMessage());
     }
   }
 

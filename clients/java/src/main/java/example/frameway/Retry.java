@@ -49,8 +49,7 @@ final class Retry {
     var pause = pause(error.retryDelay().orElse(null), attempts++);
     var quiet = Time.now() - quietSince;
     if (quiet + pause > patience.toNanos()) {
-      var text = error.getMessage() + "; tried for " + Duration.ofNanos(quiet).toSeconds() + " s";
-      throw new FramewayException(error.status(), text, error);
+      throw error.with(error.getMessage() + "; tried for " + quiet / 1_000_000_000 + " s");
     }
     return withJitter(pause);
   }

@@ -107,7 +107,7 @@ final class Settler {
       while (step()) {}
     } catch (FramewayException failed) {
       synchronized (monitor) {
-        failure = failed;
+        failure = isCancelled ? null : failed;
         monitor.notifyAll();
       }
     }
