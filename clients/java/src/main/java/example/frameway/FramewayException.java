@@ -28,6 +28,8 @@ public final class FramewayException extends RuntimeException {
 
   private final transient Status status;
   private final transient ErrorInfo info;
+
+  /** The pause that the server asks for; null if it asks for none. */
   private final Duration retryDelay;
 
   private FramewayException(

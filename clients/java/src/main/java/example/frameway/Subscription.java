@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.BooleanSupplier;
 
 /**
  * The frames and gaps of streams. When the connection breaks, the subscription resumes after the
@@ -47,6 +48,9 @@ public final class Subscription implements Iterable<Event>, AutoCloseable {
 
   /** The event that the program handles. */
   private Event current;
+
+  /** An event that the program has not received yet. */
+  private Event next;
 
   Subscription(FramewayClient client, SubscribeFramesRequest request, CursorStore store) {
     this.client = client;
@@ -85,6 +89,18 @@ public final class Subscription implements Iterable<Event>, AutoCloseable {
   }
 
   /**
+   * Waits until the start of every stream is fixed. Frames that are published from then on are
+   * delivered, or are in a gap.
+   *
+   * @throws FramewayException as {@link #take}
+   */
+  public void awaitStart() {
+    synchronized (monitor) {
+      run(FOREVER, () -> isStarted || next != null);
+    }
+  }
+
+  /**
    * Waits for the next event.
    *
    * @return the event; empty when the subscription has ended or is closed
@@ -104,30 +120,35 @@ public final class Subscription implements Iterable<Event>, AutoCloseable {
    */
   public Optional<Event> poll(Duration timeout) {
     synchronized (monitor) {
-      var deadline = Time.now() + timeout.toNanos();
       if (current != null) {
         advance(current.streamId(), current.cursor());
-        current = null;
         // The time that the program took for the event is no silence of the server.
         retry.alive();
       }
-      while (!isEnded()) {
-        storeIfDue();
-        var message = call.poll();
-        if (message != null) {
-          record(message);
-          if (current != null) {
-            return Optional.of(current);
-          }
-        } else if (Time.now() >= deadline) {
-          return Optional.empty();
-        } else if (!isEnded()) {
-          var wait = Math.min(deadline - Time.now(), call.waitNanos());
-          Time.await(monitor, isChanged ? Math.min(wait, STORE_INTERVAL) : wait);
-        }
+      run(timeout, () -> next != null);
+      current = next;
+      next = null;
+      return Optional.ofNullable(current);
+    }
+  }
+
+  /** Receives messages until a condition holds, the time is over, or the subscription ends. */
+  private void run(Duration timeout, BooleanSupplier isMet) {
+    var deadline = Time.now() + timeout.toNanos();
+    while (!isMet.getAsBoolean() && !isEnded()) {
+      storeIfDue();
+      var message = call.poll();
+      if (message != null) {
+        record(message);
+      } else if (Time.now() >= deadline) {
+        return;
+      } else if (!isEnded()) {
+        var wait = Math.min(deadline - Time.now(), call.waitNanos());
+        Time.await(monitor, isChanged ? Math.min(wait, STORE_INTERVAL) : wait);
       }
+    }
+    if (isEnded()) {
       storeNow();
-      return Optional.empty();
     }
   }
 
@@ -196,19 +217,19 @@ public final class Subscription implements Iterable<Event>, AutoCloseable {
     }
   }
 
-  /** Records the progress of a message. A frame or a gap becomes the current event. */
+  /** Records the progress of a message. A frame or a gap is the next event. */
   private void record(SubscribeFramesResponse message) {
     switch (message.getEventCase()) {
       case FRAME -> {
         var delivered = message.getFrame();
-        current = new Event.Frame(delivered.getFrame(), delivered.getCursor());
+        next = new Event.Frame(delivered.getFrame(), delivered.getCursor());
         call.progressed();
         if (request.hasStopAfterFrames()) {
           request.setStopAfterFrames(request.getStopAfterFrames() - 1);
         }
       }
       case GAP -> {
-        current = new Event.Gap(message.getGap().getGap(), message.getGap().getCursor());
+        next = new Event.Gap(message.getGap().getGap(), message.getGap().getCursor());
         call.progressed();
       }
       case HEARTBEAT -> call.alive();
