@@ -26,7 +26,7 @@ import io.grpc.TlsChannelCredentials;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 
@@ -40,7 +40,7 @@ public final class FramewayClient implements AutoCloseable {
   private final Builder options;
   private final ManagedChannel longCalls;
   private final ManagedChannel singleCalls;
-  private final Set<AutoCloseable> open = ConcurrentHashMap.newKeySet();
+  private final Map<Object, Runnable> open = new ConcurrentHashMap<>();
 
   private FramewayClient(Builder options) {
     this.options = options;
@@ -214,27 +214,34 @@ public final class FramewayClient implements AutoCloseable {
     return StreamingServiceGrpc.newStub(longCalls);
   }
 
-  /** Ends every subscription, publisher and consumer at once, and closes the connections. */
+  /**
+   * Ends every subscription, publisher and consumer at once, and closes the connections.
+   *
+   * @throws FramewayException if cursors cannot be stored; everything is closed all the same
+   */
   @Override
   public void close() {
-    for (var one : open) {
-      if (one instanceof Publisher publisher) {
-        publisher.cancel();
-      } else if (one instanceof GroupConsumer consumer) {
-        consumer.cancel();
-      } else if (one instanceof Subscription subscription) {
-        subscription.close();
+    FramewayException failure = null;
+    for (var end : List.copyOf(open.values())) {
+      try {
+        end.run();
+      } catch (FramewayException failed) {
+        failure = failed;
       }
     }
     longCalls.shutdownNow();
     singleCalls.shutdownNow();
+    if (failure != null) {
+      throw failure;
+    }
   }
 
-  void opened(AutoCloseable one) {
-    open.add(one);
+  /** Remembers how something that was opened is ended at once. */
+  void opened(Object one, Runnable end) {
+    open.put(one, end);
   }
 
-  void closed(AutoCloseable one) {
+  void closed(Object one) {
     open.remove(one);
   }
 

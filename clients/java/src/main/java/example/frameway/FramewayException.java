@@ -45,6 +45,13 @@ public final class FramewayException extends RuntimeException {
     this(status.withDescription(text), text, ErrorInfo.getDefaultInstance(), null, cause);
   }
 
+  /** Returns the error of a thread of this client; anything unexpected is a fault. */
+  static FramewayException ofThread(Throwable thrown) {
+    return thrown instanceof FramewayException known
+        ? known
+        : new FramewayException(Status.INTERNAL, "a fault of the client: " + thrown, thrown);
+  }
+
   /** Returns an error with the same facts, another text, and this error as its cause. */
   FramewayException with(String text) {
     return new FramewayException(status, text, info, retryDelay, this);

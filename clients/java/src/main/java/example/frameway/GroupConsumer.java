@@ -94,7 +94,7 @@ public final class GroupConsumer implements AutoCloseable {
             answers -> client.longCalls().consumeFrames(request.build(), answers));
     thread = new Thread(this::run, "frameway-consumer-" + request.getGroupId());
     thread.setDaemon(true);
-    client.opened(this);
+    client.opened(this, this::cancel);
     thread.start();
   }
 
@@ -115,7 +115,8 @@ public final class GroupConsumer implements AutoCloseable {
   /**
    * Ends the consumer. Waits until the running handlers have ended and their frames are
    * acknowledged. Frames that no handler has begun go back at once; this counts as a delivery
-   * attempt. Frames that are still on their way come back after their deadlines.
+   * attempt. Frames that are still on their way come back after their deadlines. A handler must not
+   * call this; it may call {@link #cancel}.
    *
    * @throws FramewayException if the consumer has failed
    */
@@ -162,8 +163,8 @@ public final class GroupConsumer implements AutoCloseable {
           step();
         }
       }
-    } catch (FramewayException failed) {
-      failure = failed;
+    } catch (RuntimeException | Error failed) {
+      failure = FramewayException.ofThread(failed);
     }
     try {
       end();

@@ -65,7 +65,7 @@ public final class Publisher implements AutoCloseable {
     call = call(List.of(), retry);
     thread = new Thread(this::run, "frameway-publisher-" + publisherId);
     thread.setDaemon(true);
-    client.opened(this);
+    client.opened(this, this::cancel);
     thread.start();
   }
 
@@ -193,11 +193,8 @@ public final class Publisher implements AutoCloseable {
     var why = closed;
     try {
       while (step()) {}
-    } catch (FramewayException failed) {
-      why = failed;
-    } catch (RuntimeException | Error unexpected) {
-      var text = "a fault of the client: " + unexpected;
-      why = new FramewayException(Status.INTERNAL, text, unexpected);
+    } catch (RuntimeException | Error failed) {
+      why = FramewayException.ofThread(failed);
     }
     List<Outbox.Decided> left;
     synchronized (monitor) {

@@ -105,9 +105,9 @@ final class Settler {
   private void run() {
     try {
       while (step()) {}
-    } catch (FramewayException failed) {
+    } catch (RuntimeException | Error failed) {
       synchronized (monitor) {
-        failure = isCancelled ? null : failed;
+        failure = isCancelled ? null : FramewayException.ofThread(failed);
         monitor.notifyAll();
       }
     }

@@ -75,7 +75,7 @@ public final class Subscription implements Iterable<Event>, AutoCloseable {
             MAX_BYTES,
             heartbeat,
             answers -> client.longCalls().subscribeFrames(resumedRequest(), answers));
-    client.opened(this);
+    client.opened(this, this::close);
   }
 
   private void load() {
