@@ -5,7 +5,9 @@ import example.frameway.v1.ConsumeFramesRequest;
 import example.frameway.v1.ConsumeFramesResponse;
 import example.frameway.v1.ConsumedFrame;
 import example.frameway.v1.Gap;
+import example.frameway.v1.GetConsumerGroupRequest;
 import example.frameway.v1.Rejection;
+import io.grpc.StatusRuntimeException;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -49,6 +51,8 @@ public final class GroupConsumer implements AutoCloseable {
 
   /** The maximum bytes of a text for people in a rejection. */
   private static final int MAX_REASON_BYTES = 512;
+
+  private static final Duration LEAVE_TIMEOUT = Duration.ofSeconds(1);
 
   /** The frames that wait here are bounded by the request, so the call holds only one message. */
   private static final long MAX_CALL_BYTES = 1;
@@ -262,12 +266,19 @@ public final class GroupConsumer implements AutoCloseable {
 
   /** Ends what the consumer has begun. */
   private void end() throws InterruptedException {
+    boolean hasWaiting;
     synchronized (monitor) {
       call.cancel();
-      if (failure != null) {
-        settler.hurry();
-      } else {
+      hasWaiting = failure == null && !waiting.isEmpty();
+    }
+    if (hasWaiting) {
+      awaitLeave();
+    }
+    synchronized (monitor) {
+      if (failure == null) {
         waiting.forEach(this::giveBack);
+      } else {
+        settler.hurry();
       }
       waiting.clear();
       while (running > 0 && !isCancelled) {
@@ -281,6 +292,26 @@ public final class GroupConsumer implements AutoCloseable {
       owned.shutdown();
     }
     client.closed(this);
+  }
+
+  /**
+   * Waits, for a second at most, until the server has noticed that the member has left. Frames that
+   * go back before could be sent to this member again.
+   */
+  private void awaitLeave() throws InterruptedException {
+    var ask = GetConsumerGroupRequest.newBuilder().setGroupId(request.getGroupId()).build();
+    var groups = client.groups().withDeadlineAfter(LEAVE_TIMEOUT);
+    try {
+      while (!isCancelled) {
+        var members = groups.getConsumerGroup(ask).getGroup().getStatus().getMembersList();
+        if (members.stream().noneMatch(one -> one.getMemberId().equals(request.getMemberId()))) {
+          return;
+        }
+        Thread.sleep(20);
+      }
+    } catch (StatusRuntimeException notReadable) {
+      LOG.log(Level.DEBUG, "the members cannot be read: {0}", notReadable.getMessage());
+    }
   }
 
   private void giveBack(ConsumedFrame frame) {

@@ -136,7 +136,7 @@ public final class Publisher implements AutoCloseable {
 
   /**
    * Asks the server which frame of this publisher it has stored last in a stream. A program that
-   * restarts continues after it.
+   * restarts continues after it, and so do the numbers of the publisher.
    *
    * @param streamId the stream
    * @return the publisher sequence; empty if no frame is stored
@@ -145,6 +145,7 @@ public final class Publisher implements AutoCloseable {
   public OptionalLong lastPublisherSequence(String streamId) {
     synchronized (monitor) {
       var position = positions(List.of(streamId)).get(0);
+      outbox.resume(streamId, position.getLastPublisherSequence());
       return position.hasLastPublisherSequence()
           ? OptionalLong.of(position.getLastPublisherSequence())
           : OptionalLong.empty();

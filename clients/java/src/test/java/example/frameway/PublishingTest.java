@@ -143,9 +143,10 @@ class PublishingTest {
         var last = second.lastPublisherSequence("cam").orElseThrow();
         assertTrue(last >= 6, () -> "the position is " + last);
         for (var number = last + 1; number <= 80; number++) {
+          // A frame of the first may have come late, and the second sends it again.
+          var fate = second.publish(grey("cam", number).build()).get(60, TimeUnit.SECONDS);
           assertTrue(
-              second.publish(grey("cam", number).build()).get(60, TimeUnit.SECONDS)
-                  instanceof Fate.Accepted);
+              fate instanceof Fate.Accepted || fate instanceof Fate.Duplicate, fate::toString);
         }
       }
       assertEquals(range(1, 80), numbers(client, "cam", 80));
