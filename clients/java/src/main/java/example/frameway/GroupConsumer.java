@@ -11,6 +11,8 @@ import io.grpc.StatusRuntimeException;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
@@ -40,7 +42,8 @@ public final class GroupConsumer implements AutoCloseable {
     void handle(ConsumedFrame frame) throws Exception;
 
     /**
-     * Notes frames that the group does not get. It must be short, and does nothing by default.
+     * Notes frames that the group does not get. It is called by one thread, and does nothing by
+     * default.
      *
      * @param gap the sequences and the reasons
      */
@@ -94,6 +97,7 @@ public final class GroupConsumer implements AutoCloseable {
             client,
             new Retry(client.patience()),
             MAX_CALL_BYTES,
+            true,
             Time.of(request.getHeartbeatInterval()),
             answers -> client.longCalls().consumeFrames(request.build(), answers));
     thread = new Thread(this::run, "frameway-consumer-" + request.getGroupId());
@@ -162,10 +166,8 @@ public final class GroupConsumer implements AutoCloseable {
 
   private void run() {
     try {
-      synchronized (monitor) {
-        while (!isEnding()) {
-          step();
-        }
+      for (var work = step(); work != null; work = step()) {
+        work.forEach(Runnable::run);
       }
     } catch (RuntimeException | Error failed) {
       failure = FramewayException.ofThread(failed);
@@ -185,23 +187,36 @@ public final class GroupConsumer implements AutoCloseable {
     return call.isDone() || request.hasStopAfterFrames() && request.getStopAfterFrames() == 0;
   }
 
-  private void step() {
-    if (settler.failure() != null) {
-      throw settler.failure();
+  /**
+   * Returns the code of the program to call, which is done without the monitor; null at the end.
+   */
+  private List<Runnable> step() {
+    var work = new ArrayList<Runnable>();
+    synchronized (monitor) {
+      while (work.isEmpty()) {
+        if (isEnding()) {
+          return null;
+        }
+        if (settler.failure() != null) {
+          throw settler.failure();
+        }
+        var message = isComplete() ? null : call.poll();
+        if (message != null) {
+          receive(message, work);
+        }
+        for (; running < options.parallelism && !waiting.isEmpty(); running++) {
+          var frame = waiting.remove();
+          work.add(() -> begin(frame));
+        }
+        if (message == null && work.isEmpty() && !isEnding()) {
+          Time.await(monitor, isComplete() ? Long.MAX_VALUE : call.waitNanos());
+        }
+      }
     }
-    var message = isComplete() ? null : call.poll();
-    if (message != null) {
-      receive(message);
-    }
-    while (running < options.parallelism && !waiting.isEmpty()) {
-      begin(waiting.remove());
-    }
-    if (message == null && !isEnding()) {
-      Time.await(monitor, isComplete() ? Long.MAX_VALUE : call.waitNanos());
-    }
+    return work;
   }
 
-  private void receive(ConsumeFramesResponse message) {
+  private void receive(ConsumeFramesResponse message, List<Runnable> work) {
     switch (message.getEventCase()) {
       case READY -> settler.deadline(Time.of(message.getReady().getAckDeadline()));
       case FRAME -> {
@@ -215,7 +230,7 @@ public final class GroupConsumer implements AutoCloseable {
       }
       case GAP -> {
         call.progressed();
-        handler.gap(message.getGap());
+        work.add(() -> handler.gap(message.getGap()));
       }
       case HEARTBEAT -> call.alive();
       // The server ends the call after `draining`, with a pause. Others are of a newer server.
@@ -224,7 +239,6 @@ public final class GroupConsumer implements AutoCloseable {
   }
 
   private void begin(ConsumedFrame frame) {
-    running++;
     try {
       executor.execute(() -> handle(frame));
     } catch (RejectedExecutionException full) {
@@ -240,20 +254,19 @@ public final class GroupConsumer implements AutoCloseable {
       LOG.log(isCancelled ? Level.DEBUG : Level.WARNING, "the handler has thrown", any);
       thrown = any;
     }
-    synchronized (monitor) {
-      settled(frame, thrown);
-    }
+    settled(frame, thrown);
   }
 
   private void settled(ConsumedFrame frame, Throwable thrown) {
-    running--;
-    if (thrown == null) {
-      settler.acknowledge(frame.getAckId());
-    } else {
-      settler.reject(
-          Rejection.newBuilder()
-              .setAckId(frame.getAckId())
-              .setReason(shortened(thrown.toString())));
+    var ackId = frame.getAckId();
+    synchronized (monitor) {
+      running--;
+      if (thrown == null) {
+        settler.acknowledge(ackId);
+      } else {
+        var reason = shortened(thrown.toString());
+        settler.reject(Rejection.newBuilder().setAckId(ackId).setReason(reason));
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 package example.frameway;
 
 import com.google.protobuf.MessageLite;
+import io.grpc.Status;
 import io.grpc.stub.ClientResponseObserver;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
@@ -31,6 +32,7 @@ final class LongCall<Q, R extends MessageLite> {
   private final long maxBytes;
   private final Retry retry;
   private final Consumer<ClientResponseObserver<Q, R>> open;
+  private final boolean serverMayEnd;
   private final long usualSilence;
   private long silence;
   private boolean hasBegun;
@@ -38,17 +40,20 @@ final class LongCall<Q, R extends MessageLite> {
   private Call<Q, R> call;
   private long openAt;
 
+  /** Prepares calls; without {@code serverMayEnd}, one that the server ends is made again. */
   LongCall(
       Object monitor,
       FramewayClient client,
       Retry retry,
       long maxBytes,
+      boolean serverMayEnd,
       Duration heartbeat,
       Consumer<ClientResponseObserver<Q, R>> open) {
     this.monitor = monitor;
     this.server = client.server();
     this.retry = retry;
     this.maxBytes = maxBytes;
+    this.serverMayEnd = serverMayEnd;
     this.open = open;
     this.usualSilence = heartbeat.multipliedBy(SILENT_HEARTBEATS).toNanos();
     this.silence = usualSilence;
@@ -75,8 +80,10 @@ final class LongCall<Q, R extends MessageLite> {
     var message = call.poll();
     if (message != null) {
       hasBegun = true;
-    } else if (call.isEnded() && call.error() == null) {
+    } else if (call.isEnded() && call.error() == null && serverMayEnd) {
       isDone = true;
+    } else if (call.isEnded() && call.error() == null) {
+      broken(new FramewayException(Status.UNAVAILABLE, server + " has ended the call", null));
     } else if (call.isEnded()) {
       broken(FramewayException.of(call.error(), server));
     } else if (call.silence() > allowedSilence()) {

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 
 /**
  * Publishes frames so that each is stored once and in order, even if connections break.
@@ -54,7 +55,11 @@ public final class Publisher implements AutoCloseable {
   private boolean isDraining;
   private com.google.protobuf.Duration reconnectDelay;
   private boolean isClosing;
-  private int flushes;
+  private boolean isReporting;
+
+  /** The number of threads that wait for decisions. */
+  private int urgent;
+
   private FramewayException failure;
 
   private Publisher(Builder options) {
@@ -81,6 +86,7 @@ public final class Publisher implements AutoCloseable {
         client,
         retries,
         MAX_ANSWER_BYTES,
+        false,
         LongCall.HEARTBEAT,
         answers -> open(setup, answers));
   }
@@ -107,10 +113,7 @@ public final class Publisher implements AutoCloseable {
         throw new IllegalStateException(
             "a stage of a fate must not publish on the publisher's thread: use an Async method");
       }
-      while (failure == null && !outbox.hasRoom(frame)) {
-        Time.await(monitor, Duration.ofDays(1).toNanos());
-      }
-      throwFailure();
+      awaitUrgently(() -> outbox.hasRoom(frame));
       var entry = outbox.add(frame);
       monitor.notifyAll();
       return entry.fate;
@@ -124,14 +127,22 @@ public final class Publisher implements AutoCloseable {
    */
   public void flush() {
     synchronized (monitor) {
-      flushes++;
-      monitor.notifyAll();
-      while (failure == null && !outbox.isEmpty()) {
+      awaitUrgently(() -> outbox.isEmpty() && decided.isEmpty() && !isReporting);
+    }
+  }
+
+  /** Waits for a condition. Meanwhile, no frame waits for others to fill a batch. */
+  private void awaitUrgently(BooleanSupplier isMet) {
+    urgent++;
+    monitor.notifyAll();
+    try {
+      while (failure == null && !isMet.getAsBoolean()) {
         Time.await(monitor, Duration.ofDays(1).toNanos());
       }
-      flushes--;
-      throwFailure();
+    } finally {
+      urgent--;
     }
+    throwFailure();
   }
 
   /**
@@ -224,7 +235,7 @@ public final class Publisher implements AutoCloseable {
         askForPositions();
         receive();
         var canSend = readyCall != null && !isDraining && readyCall.isReady();
-        batch = canSend ? outbox.nextBatch(isClosing || flushes > 0) : null;
+        batch = canSend ? outbox.nextBatch(isClosing || urgent > 0) : null;
         if (batch != null || !decided.isEmpty()) {
           break;
         }
@@ -241,9 +252,13 @@ public final class Publisher implements AutoCloseable {
       }
       reports = List.copyOf(decided);
       decided.clear();
-      monitor.notifyAll();
+      isReporting = true;
     }
     reports.forEach(Outbox.Decided::report);
+    synchronized (monitor) {
+      isReporting = false;
+      monitor.notifyAll();
+    }
     if (batch != null) {
       // Only this thread replaces the call.
       readyCall.send(SubmitFramesRequest.newBuilder().setBatch(batch).build());
@@ -289,7 +304,7 @@ public final class Publisher implements AutoCloseable {
         case BATCH_RESULT -> {
           if (!outbox.answered(message.getBatchResult(), decided::add)) {
             LOG.log(Level.WARNING, "the server answered a batch that was not sent");
-            call.cancel();
+            call.reopenAfter(com.google.protobuf.Duration.getDefaultInstance());
           }
         }
         case THROTTLE -> outbox.throttled(message.getThrottle());

@@ -73,6 +73,7 @@ public final class Subscription implements Iterable<Event>, AutoCloseable {
             client,
             retry,
             MAX_BYTES,
+            true,
             heartbeat,
             answers -> client.longCalls().subscribeFrames(resumedRequest(), answers));
     client.opened(this, this::close);
