@@ -73,7 +73,10 @@ final class Server implements AutoCloseable {
 
   private static Process process(Path log, List<String> command) throws IOException {
     var builder = new ProcessBuilder(command).redirectErrorStream(true);
-    return builder.redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile())).start();
+    var process = builder.redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile())).start();
+    // If the tests are interrupted, it ends with them.
+    Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
+    return process;
   }
 
   /** Runs a command of the program, and returns what it prints. */
