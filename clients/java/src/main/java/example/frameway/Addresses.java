@@ -90,10 +90,7 @@ final class Addresses extends NameResolver {
           groups.add(new EquivalentAddressGroup(socket, name));
         }
       } catch (UnknownHostException unknown) {
-        failure =
-            Status.UNAVAILABLE
-                .withDescription("there is no host " + address.host())
-                .withCause(unknown);
+        failure = Status.UNAVAILABLE.withDescription("there is no host " + address.host());
       }
     }
     var found =

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -129,7 +130,11 @@ public final class FramewayException extends RuntimeException {
       case UNAVAILABLE -> "cannot reach " + server + ": " + deepest;
       case DEADLINE_EXCEEDED -> server + " did not answer in time: " + deepest;
       case RESOURCE_EXHAUSTED -> deepest + "; raise maxMessageBytes, or request smaller pictures";
-      default -> deepest + " [" + status.getCode() + "]";
+      default ->
+          Objects.requireNonNullElse(status.getDescription(), deepest)
+              + " ["
+              + status.getCode()
+              + "]";
     };
   }
 

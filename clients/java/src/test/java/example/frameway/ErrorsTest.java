@@ -30,6 +30,8 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -79,6 +81,42 @@ class ErrorsTest {
             IllegalArgumentException.class, () -> FramewayClient.builder().addresses("camera"));
     assertEquals(
         "the address camera is not HOST:PORT, for example 127.0.0.1:7400", error.getMessage());
+  }
+
+  @Test
+  @Timeout(60)
+  void unknownHost() {
+    var builder = FramewayClient.builder().addresses("nohost.invalid:7400");
+    contains(
+        fails(builder::connect),
+        "cannot reach nohost.invalid:7400: there is no host nohost.invalid");
+  }
+
+  @Test
+  @Timeout(60)
+  void credentialsStayOnThisMachineWithoutTls() {
+    var builder = FramewayClient.builder().addresses("192.0.2.1:7400").apiKey("secret-key");
+    var error = assertThrows(IllegalArgumentException.class, builder::build);
+    assertTrue(error.getMessage().contains("use tls()"), error.getMessage());
+    assertFalse(error.getMessage().contains("secret-key"), error.getMessage());
+    builder.allowPlaintextCredentials().build().close();
+  }
+
+  @Test
+  @Timeout(60)
+  void aTokenThatCannotBeReadIsNamed() throws Exception {
+    try (var server = new Server();
+        var client =
+            FramewayClient.builder()
+                .addresses(server.address)
+                .token(
+                    () -> {
+                      throw new IllegalStateException("the vault is sealed");
+                    })
+                .build()) {
+      contains(
+          fails(() -> client.latest("cam")), "the source of the token failed: the vault is sealed");
+    }
   }
 
   @Scenario
