@@ -117,7 +117,7 @@ export class Server {
 
   async start(): Promise<void> {
     const file = temporary("address");
-    const child = start(PROGRAM, ["serve", "--listen", this.address, "--address-file", file, "--log", "warn", ...this.args], this.log);
+    const child = start(PROGRAM, ["serve", "--listen", this.address, "--address-file", file, "--log", "warn", "--metrics-listen", "none", ...this.args], this.log);
     this.#child = child;
     await until("the server serves", () => fs.existsSync(file) || child.exitCode !== null || child.pid === undefined);
     if (!fs.existsSync(file)) throw new Error(`${PROGRAM} did not start: ${fs.readFileSync(this.log, "utf8")}`);

@@ -133,8 +133,7 @@ export class Consumer {
       if (held.state === "waiting") this.#reject(held, { reason: "the consumer closed", retryDelay: durationFromMs(0) });
     }
     this.#settle();
-    while (this.#held.size > 0) {
-      this.#work.signal.throwIfAborted();
+    if (this.#held.size > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
         this.#work.signal.addEventListener("abort", () => {

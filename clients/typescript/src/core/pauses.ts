@@ -63,28 +63,37 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A controller that is aborted with its parents, and leaves nothing behind on them once it is released. */
+/** The scopes below each signal: one listener serves all of them, however many calls share a signal. */
+const below = new WeakMap<AbortSignal, Set<Scope>>();
+
+/** A controller that is aborted with its parents, and leaves nothing behind on them once it has ended. */
 export class Scope extends AbortController {
-  readonly #release: (() => void)[] = [];
+  readonly #siblings: Set<Scope>[] = [];
 
   constructor(...parents: readonly (AbortSignal | undefined)[]) {
     super();
     for (const parent of parents) {
-      if (parent === undefined) continue;
-      const abort = () => {
-        this.abort(parent.reason);
-      };
-      if (parent.aborted) abort();
-      parent.addEventListener("abort", abort, { once: true });
-      this.#release.push(() => {
-        parent.removeEventListener("abort", abort);
-      });
+      if (parent?.aborted) this.abort(parent.reason);
+      else if (parent !== undefined) this.#siblings.push(scopesBelow(parent).add(this));
     }
   }
 
   /** Aborts what still runs below this scope, and detaches it from its parents. */
   end(reason?: unknown): void {
-    for (const release of this.#release) release();
+    for (const siblings of this.#siblings) siblings.delete(this);
     this.abort(reason);
   }
+}
+
+function scopesBelow(parent: AbortSignal): Set<Scope> {
+  const known = below.get(parent);
+  if (known) return known;
+  const scopes = new Set<Scope>();
+  below.set(parent, scopes);
+  const abort = () => {
+    for (const scope of scopes) scope.abort(parent.reason);
+    scopes.clear();
+  };
+  parent.addEventListener("abort", abort, { once: true });
+  return scopes;
 }

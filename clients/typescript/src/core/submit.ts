@@ -11,7 +11,7 @@ import {
   SubmitReadySchema,
   type SubmitSetupSchema,
 } from "../gen/frameway/v1/streaming_service_pb.js";
-import { ConnectionError, FramewayError } from "./errors.js";
+import { ConnectionError } from "./errors.js";
 import { HEARTBEAT_MS, watched } from "./follow.js";
 import { Mailbox } from "./mailbox.js";
 import { MAX_MESSAGE_BYTES } from "./pictures.js";
@@ -53,10 +53,9 @@ export function overStream(stub: Stub<typeof StreamingService>): SubmitMode {
     });
     const responses = stub.submitFrames(requests, { signal: scope.signal });
     const events = watched(responses, scope, READY_MS, 3 * HEARTBEAT_MS);
-    const first = await events.next();
-    if (first.done || first.value.event.case !== "ready") throw new ConnectionError("the server ended the call");
+    const ready = await readyOf(events);
     return {
-      ready: first.value.event.value,
+      ready,
       events,
       send: (batch) => {
         requests.put({ request: { case: "batch", value: batch } });
@@ -79,6 +78,14 @@ export function overStream(stub: Stub<typeof StreamingService>): SubmitMode {
     },
     firstNumber: () => 1,
   };
+}
+
+async function readyOf(events: AsyncIterator<SubmitFramesResponse>): Promise<SubmitReady> {
+  for (;;) {
+    const { done, value } = await events.next();
+    if (done || value.event.case === "draining") throw new ConnectionError("the server ended the call");
+    if (value.event.case === "ready") return value.event.value;
+  }
 }
 
 /**
