@@ -8,7 +8,9 @@ import os from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Client, connect, type Published, type Publisher, type SubscriptionEvent } from "frameway/node";
+import * as node from "frameway/node";
+import { type Client, type Published, type Publisher, type SubscriptionEvent } from "frameway/node";
+import * as web from "frameway/web";
 import { PictureFormat } from "frameway/v1";
 
 /** The maximum wait for anything that must happen, on a busy machine. */
@@ -18,15 +20,26 @@ export const PACKAGE = path.resolve(import.meta.dirname, "../..");
 const PROGRAM = process.env["FRAMEWAY"] ?? path.resolve(PACKAGE, "../../target/debug/frameway");
 const ALL = process.env["FRAMEWAY_TESTS"] === "all";
 
-/** Registers the test of a scenario of clients/scenarios.md. Long ones run only with FRAMEWAY_TESTS=all. */
-export function scenario(id: string, length: "short" | "long", run: () => Promise<unknown>): void {
+/** With FRAMEWAY_PLATFORM=web, the tests use the client for browsers, over the fetch of Node.js. */
+export const platform = process.env["FRAMEWAY_PLATFORM"] === "web" ? "web" : "node";
+/** Connects with the client of the platform. */
+export const connect: typeof node.connect = platform === "web" ? web.connect : node.connect;
+
+/**
+ * Registers the test of a scenario of clients/scenarios.md. Long ones run only with FRAMEWAY_TESTS=all.
+ *
+ * The results go to the file $FRAMEWAY_SCENARIOS, or $FRAMEWAY_SCENARIOS.web for the client for browsers. `notInBrowsers`
+ * is the reason why browsers cannot do it.
+ */
+export function scenario(id: string, length: "short" | "long", run: () => Promise<unknown>, notInBrowsers?: string): void {
   if (length === "long" && !ALL) return;
   void test(id, { timeout: 4 * DEADLINE_MS }, async (context) => {
     const report = (result: string) => {
       const file = process.env["FRAMEWAY_SCENARIOS"];
-      if (file !== undefined) fs.appendFileSync(file, `${id}\t${result}\n`);
+      if (file !== undefined) fs.appendFileSync(platform === "web" ? `${file}.web` : file, `${id}\t${result}\n`);
     };
     try {
+      if (platform === "web" && notInBrowsers !== undefined) throw new Skip(notInBrowsers);
       await run();
       report("ok\t");
     } catch (error) {
@@ -154,7 +167,7 @@ export async function redis(): Promise<string> {
 }
 
 /** Connects, and closes the client after the test. */
-export async function client(address: string | readonly string[], options: Parameters<typeof connect>[1] = {}): Promise<Client> {
+export async function client(address: string | readonly string[], options: node.ConnectOptions = {}): Promise<Client> {
   const connected = await connect(address, { logger: { warn: () => undefined }, ...options });
   after(() => {
     connected.close();
@@ -170,7 +183,11 @@ export function greyFrame(streamId: string, number: number) {
 /** Publishes frames from one number to another. */
 export async function publish(publisher: Publisher, streamId: string, from: number, to: number): Promise<Published[]> {
   const published = [];
-  for (let number = from; number <= to; number++) published.push(await publisher.publish(greyFrame(streamId, number)));
+  for (let number = from; number <= to; number++) {
+    // Browsers number frames by the clock, but the tests count.
+    const own = platform === "web" ? { publisherSequence: number } : {};
+    published.push(await publisher.publish({ ...greyFrame(streamId, number), ...own }));
+  }
   return published;
 }
 

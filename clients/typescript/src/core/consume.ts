@@ -69,12 +69,14 @@ export interface ConsumeOptions {
 
 /** A frame that this member holds: it waits for a handler, is handled, or waits for its acknowledgement. */
 interface Held {
-  /** The newest one: a frame that is delivered again has the one of the new attempt. */
+  /** The one of the newest attempt: a frame may be delivered again while its handler runs. */
   ackId: string;
   readonly message: ConsumedFrame;
   readonly frame: ProcessedFrame;
   readonly scope: Scope;
   state: "waiting" | "running" | "settling";
+  /** The next attempt, which came before the answer to the acknowledgement or rejection of this one. */
+  next?: ConsumedFrame;
 }
 
 /** The maximum ids of a call. */
@@ -179,20 +181,21 @@ export class Consumer {
   }
 
   /** Takes a frame. One that this member holds already is matched to the work in progress. */
-  #delivered(message: ConsumedFrame): void {
+  #delivered(message: ConsumedFrame, isHandled = false): void {
     const { frame, ackId } = message;
     if (frame === undefined) return;
     const key = `${frame.streamId} ${frame.sequence}`;
     const held = this.#held.get(key);
-    if (held) {
+    if (held?.state === "settling") {
+      if (held.ackId !== ackId) held.next = message;
+    } else if (held) {
       held.ackId = ackId;
-      return;
+    } else {
+      const taken: Held = { ackId, message, frame, scope: new Scope(this.#work.signal), state: "waiting" };
+      this.#held.set(key, taken);
+      if (isHandled || this.#acknowledged.has(ackId)) this.#acknowledge(taken);
+      else this.#start();
     }
-    const scope = new Scope(this.#work.signal);
-    const taken: Held = { ackId, message, frame, scope, state: "waiting" };
-    this.#held.set(key, taken);
-    if (this.#acknowledged.has(ackId)) this.#acknowledge(taken);
-    else this.#start();
   }
 
   #start(): void {
@@ -280,6 +283,7 @@ export class Consumer {
     if (result?.outcome.case !== "done") {
       this.logger?.warn(`${key}: the ${isAck ? "acknowledgement" : "rejection"} took no effect: ${result?.outcome.value?.message ?? "unknown"}`);
     }
+    if (held.next) this.#delivered(held.next, isAck);
     if (this.#held.size === 0) this.#idle();
   }
 

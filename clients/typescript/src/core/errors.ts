@@ -188,6 +188,11 @@ const TLS_CAUSES: readonly (readonly [RegExp, string, boolean])[] = [
 ];
 
 function connectionError(error: ConnectError, address: string): ConnectionError {
+  if (error.cause instanceof TypeError) {
+    // Browsers hide the reason from scripts.
+    const advice = "check the address, use https:// if the server speaks TLS and http:// if it does not, and let the server allow this page (--web-origin)";
+    return new ConnectionError(`cannot reach ${address}: ${error.rawMessage}: ${advice}`, error);
+  }
   const known = TLS_CAUSES.find(([text]) => text.test(error.rawMessage));
   const why = known ? `${known[1]} (${error.rawMessage})` : error.rawMessage;
   return new ConnectionError(`cannot reach ${address}: ${why}`, error, known?.[2]);
