@@ -17,7 +17,7 @@ function steadily(frameway: Client, publisherId = "camera"): { count: () => numb
       assert.ok(published);
       fates.push(published.fate.then(({ outcome }) => outcome));
       count++;
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
     await publisher.close();
     for (const outcome of await Promise.all(fates)) assert.match(outcome, /accepted|duplicate/);

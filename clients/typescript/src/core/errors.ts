@@ -158,7 +158,7 @@ export function toError(thrown: unknown, address: string): FramewayError {
 }
 
 function isFromServer(error: ConnectError): boolean {
-  return error.details.length > 0 || error.metadata.has("grpc-status") || /^HTTP \d/.test(error.rawMessage);
+  return error.details.length > 0 || error.metadata.has("grpc-status") || /^HTTP (?!400)/.test(error.rawMessage);
 }
 
 /** Tells whether the client's stack made the error: a socket failed, a stream was reset or cut. */
@@ -168,12 +168,13 @@ function isLostConnection(error: ConnectError): boolean {
     error.code === Code.Unavailable ||
     (error.code === Code.Canceled && cause === undefined) ||
     (cause instanceof Error && ("syscall" in cause || "code" in cause || cause.name === "TypeError")) ||
-    /^http\/2 |premature EOF|missing (status|trailer|response body)|session|PING/.test(error.rawMessage)
+    /^http\/2 |^HTTP 400|premature EOF|missing (status|trailer|response body)|session|PING/.test(error.rawMessage)
   );
 }
 
 /** What the client's stack says when the two sides disagree about TLS, what to say then, and whether that lasts. */
 const TLS_CAUSES: readonly (readonly [RegExp, string, boolean])[] = [
+  [/^HTTP 400/, "the answer is not one of Frameway: use https:// if the server speaks TLS", true],
   [/error code 12\b|INADEQUATE_SECURITY/, "the server speaks TLS: use https://", true],
   [/wrong version number|before secure TLS|packet length too long/, "the server does not speak TLS: use http://", false],
   [
