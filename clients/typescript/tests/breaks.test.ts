@@ -34,7 +34,10 @@ function steadily(frameway: Client, publisherId = "camera"): { count: () => numb
 }
 
 /** Follows the stream `a` from its beginning. */
-function following(frameway: Client, heartbeatMs = 1000): { seen: Collected; upTo: (sequence: number) => Promise<Collected> } {
+function following(
+  frameway: Client,
+  heartbeatMs = 1000,
+): { seen: Collected; upTo: (sequence: number) => Promise<Collected> } {
   const seen = new Collected();
   let last = Infinity;
   const running = (async () => {
@@ -97,15 +100,20 @@ scenario("server-restart-consumer", "long", async () => {
   const frameway = await client(server.address);
   await streamA(frameway);
   const streams = [{ selector: { case: "id", value: "a" } } as const];
-  await frameway.groups.createConsumerGroup({ group: { groupId: "g", streams, start: { position: { case: "earliest", value: {} } } } });
+  await frameway.groups.createConsumerGroup({
+    group: { groupId: "g", streams, start: { position: { case: "earliest", value: {} } } },
+  });
   const handled: number[] = [];
   let release: (() => void) | undefined;
-  const consumer = frameway.consume({ groupId: "g", memberId: "m", heartbeatMs: 1000 }, async ({ sequence, attempt }) => {
-    assert.equal(attempt, 1);
-    handled.push(sequence);
-    // The first frame is in work while the server is killed, and comes again over the next connection.
-    if (sequence === 1) await new Promise<void>((resolve) => (release = resolve));
-  });
+  const consumer = frameway.consume(
+    { groupId: "g", memberId: "m", heartbeatMs: 1000 },
+    async ({ sequence, attempt }) => {
+      assert.equal(attempt, 1);
+      handled.push(sequence);
+      // The first frame is in work while the server is killed, and comes again over the next connection.
+      if (sequence === 1) await new Promise<void>((resolve) => (release = resolve));
+    },
+  );
   const publishing = steadily(frameway);
   await until("frames are handled", () => handled.length > 10);
   await server.kill();
@@ -116,7 +124,10 @@ scenario("server-restart-consumer", "long", async () => {
   const count = await publishing.stop();
   await until("all are handled", () => handled.length >= count);
   await consumer.close();
-  assert.deepEqual(handled.sort((a, b) => a - b), range(1, count));
+  assert.deepEqual(
+    handled.sort((a, b) => a - b),
+    range(1, count),
+  );
   const { group } = await frameway.groups.getConsumerGroup({ groupId: "g" });
   assert.equal(Number(group?.status?.acknowledgedFrames), count);
   assert.equal(group?.status?.deadLetterFrames, 0n);
@@ -128,7 +139,9 @@ scenario("drained", "long", async () => {
   const frameway = await client(servers.map(({ address }) => address));
   await streamA(frameway);
   const streams = [{ selector: { case: "id", value: "a" } } as const];
-  await frameway.groups.createConsumerGroup({ group: { groupId: "g", streams, start: { position: { case: "earliest", value: {} } } } });
+  await frameway.groups.createConsumerGroup({
+    group: { groupId: "g", streams, start: { position: { case: "earliest", value: {} } } },
+  });
   const handled: number[] = [];
   const consumer = frameway.consume({ groupId: "g", memberId: "m" }, ({ sequence }) => handled.push(sequence));
   const subscription = following(frameway);
@@ -136,13 +149,19 @@ scenario("drained", "long", async () => {
   await until("frames flow", () => handled.length > 10 && subscription.seen.frames.length > 10);
   await servers[0].drain();
   const before = { handled: handled.length, seen: subscription.seen.frames.length };
-  await until("frames flow again", () => handled.length > before.handled + 10 && subscription.seen.frames.length > before.seen + 10);
+  await until(
+    "frames flow again",
+    () => handled.length > before.handled + 10 && subscription.seen.frames.length > before.seen + 10,
+  );
   const count = await publishing.stop();
   const seen = await subscription.upTo(count);
   assert.deepEqual(seen.publisherSequences("a"), range(1, count));
   await until("all are handled", () => handled.length >= count);
   await consumer.close();
-  assert.deepEqual(handled.sort((a, b) => a - b), range(1, count));
+  assert.deepEqual(
+    handled.sort((a, b) => a - b),
+    range(1, count),
+  );
 });
 
 scenario("two-addresses", "short", async () => {
@@ -195,10 +214,16 @@ scenario("cursor-store", "short", async () => {
   const store = () => new FileCursorStore(file);
   const file = temporary("cursors");
   const options = { start: "earliest", storeIntervalMs: 0 } as const;
-  const first = await collect(frameway.subscribe("a", { ...options, store: store() }), ({ frames }) => frames.length === 8);
+  const first = await collect(
+    frameway.subscribe("a", { ...options, store: store() }),
+    ({ frames }) => frames.length === 8,
+  );
   assert.deepEqual(first.sequences("a"), range(1, 8));
   // The loop ended while the program handled frame 8, so frame 8 comes again.
-  const second = await collect(frameway.subscribe("a", { ...options, store: store() }), ({ frames }) => frames.at(-1)?.sequence === 20);
+  const second = await collect(
+    frameway.subscribe("a", { ...options, store: store() }),
+    ({ frames }) => frames.at(-1)?.sequence === 20,
+  );
   assert.deepEqual(second.sequences("a"), range(8, 20));
   assert.equal(second.gaps.length, 0);
 });

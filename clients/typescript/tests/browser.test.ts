@@ -10,14 +10,40 @@ import { build } from "esbuild";
 import { type Client, pictureOf } from "frameway/node";
 import { PictureFormat, PictureRole } from "frameway/v1";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { client, collect, DEADLINE_MS, PACKAGE, platform, range, redis, scenario, Server, Skip, temporary, until } from "./support.js";
+import {
+  client,
+  collect,
+  DEADLINE_MS,
+  PACKAGE,
+  platform,
+  range,
+  redis,
+  scenario,
+  Server,
+  Skip,
+  temporary,
+  until,
+} from "./support.js";
 
-const PROGRAM = [process.env["CHROMIUM"], "/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"].find(
-  (file) => file !== undefined && fs.existsSync(file),
-);
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--js-flags=--expose-gc"];
+const PROGRAM = [
+  process.env["CHROMIUM"],
+  "/usr/bin/chromium",
+  "/usr/bin/google-chrome",
+  "/usr/bin/chromium-browser",
+].find((file) => file !== undefined && fs.existsSync(file));
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--js-flags=--expose-gc",
+];
 const ALL = process.env["FRAMEWAY_TESTS"] === "all";
-const skip = platform === "web" ? "it runs with the other tests" : PROGRAM === undefined ? "there is no Chromium" : false;
+const skip =
+  platform === "web" ? "it runs with the other tests" : PROGRAM === undefined ? "there is no Chromium" : false;
 
 let browser: Browser | undefined;
 let pages: http.Server;
@@ -91,7 +117,8 @@ function cameras(frameway: Client): () => Promise<void> {
   let stopping = false;
   const running = (async () => {
     for (let number = 1; !stopping; number++) {
-      for (const camera of range(1, 4)) await publisher.publish({ streamId: `cam-${camera}`, ...picture(camera, number) });
+      for (const camera of range(1, 4))
+        await publisher.publish({ streamId: `cam-${camera}`, ...picture(camera, number) });
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     await publisher.close();
@@ -126,7 +153,10 @@ describe("in Chromium", { skip }, () => {
     const server = await Server.start("--auto-register", "--redis-url", await redis(), "--web-origin", origin);
     const frameway = await client(server.address);
     const stop = cameras(frameway);
-    await until("the cameras are registered", async () => (await frameway.registry.listStreams({})).streams.length === 4);
+    await until(
+      "the cameras are registered",
+      async () => (await frameway.registry.listStreams({})).streams.length === 4,
+    );
     const wall = await page(`index.html?server=http://${server.address}&streams=cam-*`);
     const count = async () => {
       const { frames, error } = await shownOn(wall);
@@ -171,7 +201,10 @@ describe("in Chromium", { skip }, () => {
       await publisher.close();
       return (await Promise.all(fates)).map((fate) => fate.outcome + " " + fate.sequence);
     })()`;
-    assert.deepEqual(await empty.evaluate(publishing), range(1, 10).map((sequence) => `accepted ${sequence}`));
+    assert.deepEqual(
+      await empty.evaluate(publishing),
+      range(1, 10).map((sequence) => `accepted ${sequence}`),
+    );
     for (const store of ["LocalStorageCursorStore", "IndexedDbCursorStore"]) {
       const reading = `(async () => {
         const client = await frameway.connect("http://${server.address}");
@@ -223,7 +256,8 @@ scenario("picture", "short", async () => {
   const publisher = frameway.publisher({ publisherId: "camera" });
   await publisher.publish({ streamId: "a", ...picture(5, 1) });
   await publisher.close();
-  const [first] = (await collect(frameway.subscribe("a", { start: "earliest" }), ({ frames }) => frames.length === 1)).frames;
+  const [first] = (await collect(frameway.subscribe("a", { start: "earliest" }), ({ frames }) => frames.length === 1))
+    .frames;
   assert.ok(first);
   const { mediaType, width, height, data } = pictureOf(first.frame, PictureRole.PROCESSED);
   assert.deepEqual([mediaType, width, height, data[0], data[1]], ["image/jpeg", 320, 180, 0xff, 0xd8]);
@@ -242,9 +276,13 @@ scenario("picture", "short", async () => {
     bitmap.close();
     return [...size, frameway.blobOf(latest.frame).type, ...context.getImageData(310, 170, 1, 1).data];
   })()`;
-  const [decodedWidth, decodedHeight, type, red, green, blue] = (await empty.evaluate(decoding)) as [number, number, string, ...number[]];
+  const [decodedWidth, decodedHeight, type, red, green, blue] = (await empty.evaluate(decoding)) as [
+    number,
+    number,
+    string,
+    ...number[],
+  ];
   assert.deepEqual([decodedWidth, decodedHeight, type], [320, 180, "image/jpeg"]);
   assert.ok(red && blue && green !== undefined && red > 200 && blue > 200 && green < 100, `${red} ${green} ${blue}`);
   await empty.close();
 });
-

@@ -15,9 +15,29 @@ import {
   MessageTooLargeError,
   OptionError,
 } from "frameway/node";
-import { FrameResultSchema, GapReason, ReencodeMode, SubmitFramesResponseSchema, SubscribeFramesResponseSchema } from "frameway/v1";
+import {
+  FrameResultSchema,
+  GapReason,
+  ReencodeMode,
+  SubmitFramesResponseSchema,
+  SubscribeFramesResponseSchema,
+} from "frameway/v1";
 import { scripted } from "./scripted.js";
-import { client, collect, connect, failure, freePort, platform, greyFrame, publish, range, scenario, Server, Skip, temporary } from "./support.js";
+import {
+  client,
+  collect,
+  connect,
+  failure,
+  freePort,
+  platform,
+  greyFrame,
+  publish,
+  range,
+  scenario,
+  Server,
+  Skip,
+  temporary,
+} from "./support.js";
 
 scenario("no-server", "short", async () => {
   const port = await freePort();
@@ -43,7 +63,10 @@ scenario("wrong-key", "short", async () => {
   const accessFile = temporary("access");
   const key = createKey(accessFile);
   const server = await Server.start("--access-file", accessFile);
-  for (const [credentials, reason] of [[`${key}x`, "CREDENTIALS_INVALID"], [undefined, "CREDENTIALS_MISSING"]] as const) {
+  for (const [credentials, reason] of [
+    [`${key}x`, "CREDENTIALS_INVALID"],
+    [undefined, "CREDENTIALS_MISSING"],
+  ] as const) {
     const since = Date.now();
     const error = await failure(connect(server.address, credentials === undefined ? {} : { credentials }));
     assert.ok(error instanceof AccessError);
@@ -68,7 +91,23 @@ function certificates(): { ca: string; args: string[] } {
   openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test-ca");
   openssl("req", ...key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost");
   fs.writeFileSync(path.join(folder, "names"), "subjectAltName=DNS:localhost,IP:127.0.0.1");
-  openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.pem", "-days", "2", "-extfile", "names");
+  openssl(
+    "x509",
+    "-req",
+    "-in",
+    "server.csr",
+    "-CA",
+    "ca.pem",
+    "-CAkey",
+    "ca.key",
+    "-CAcreateserial",
+    "-out",
+    "server.pem",
+    "-days",
+    "2",
+    "-extfile",
+    "names",
+  );
   const args = ["--tls-cert", path.join(folder, "server.pem"), "--tls-key", path.join(folder, "server.key")];
   return { ca: fs.readFileSync(path.join(folder, "ca.pem"), "utf8"), args };
 }
@@ -164,8 +203,10 @@ function ended({ signal }: HandlerContext): Promise<void> {
   });
 }
 
-const response = (init: MessageInitShape<typeof SubscribeFramesResponseSchema>) => create(SubscribeFramesResponseSchema, init);
-const submitted = (init: MessageInitShape<typeof SubmitFramesResponseSchema>) => create(SubmitFramesResponseSchema, init);
+const response = (init: MessageInitShape<typeof SubscribeFramesResponseSchema>) =>
+  create(SubscribeFramesResponseSchema, init);
+const submitted = (init: MessageInitShape<typeof SubmitFramesResponseSchema>) =>
+  create(SubmitFramesResponseSchema, init);
 
 scenario("newer-server", "short", async () => {
   const unknownEvent = create(SubscribeFramesResponseSchema);
@@ -178,8 +219,16 @@ scenario("newer-server", "short", async () => {
     async *subscribeFrames(_request, context) {
       yield unknownEvent;
       yield response({ event: { case: "checkpoint", value: {} } });
-      const causes = [{ reason: 99 as GapReason, count: 2n }, { reason: GapReason.SAMPLED, count: 1n }];
-      yield response({ event: { case: "gap", value: { cursor: "c", gap: { streamId: "a", fromSequence: 1n, toSequence: 3n, causes } } } });
+      const causes = [
+        { reason: 99 as GapReason, count: 2n },
+        { reason: GapReason.SAMPLED, count: 1n },
+      ];
+      yield response({
+        event: {
+          case: "gap",
+          value: { cursor: "c", gap: { streamId: "a", fromSequence: 1n, toSequence: 3n, causes } },
+        },
+      });
       yield response({ event: { case: "frame", value: { cursor: "d", frame: { streamId: "a", sequence: 4n } } } });
       await ended(context);
     },
@@ -188,7 +237,12 @@ scenario("newer-server", "short", async () => {
       for await (const { request } of requests) {
         if (request.case === "setup") {
           yield submitted({ event: { case: undefined } });
-          const bounds = { maxBatchFrames: 100, maxMessageBytes: 32n << 20n, maxInFlightBatches: 4, maxInFlightBytes: 32n << 20n };
+          const bounds = {
+            maxBatchFrames: 100,
+            maxMessageBytes: 32n << 20n,
+            maxInFlightBatches: 4,
+            maxInFlightBytes: 32n << 20n,
+          };
           yield submitted({ event: { case: "ready", value: bounds } });
         }
         if (request.case === "batch") {
@@ -200,8 +254,14 @@ scenario("newer-server", "short", async () => {
   });
   const frameway = await client(address);
   const seen = await collect(frameway.subscribe("a"), ({ frames }) => frames.length === 1);
-  assert.deepEqual(seen.events.map(({ type }) => type), ["started", "gap", "frame"]);
-  assert.deepEqual(seen.gaps[0]?.causes, [{ reason: "99", count: 2 }, { reason: "SAMPLED", count: 1 }]);
+  assert.deepEqual(
+    seen.events.map(({ type }) => type),
+    ["started", "gap", "frame"],
+  );
+  assert.deepEqual(seen.gaps[0]?.causes, [
+    { reason: "99", count: 2 },
+    { reason: "SAMPLED", count: 1 },
+  ]);
   const publisher = frameway.publisher({ publisherId: "camera" });
   const published = await publisher.publish(greyFrame("a", 1));
   await publisher.close();
@@ -209,27 +269,32 @@ scenario("newer-server", "short", async () => {
   assert.equal(batches, 2, "an unknown outcome is unconfirmed: the frame is sent again");
 });
 
-scenario("message-too-large", "short", async () => {
-  const server = await Server.start();
-  const frameway = await client(server.address, { maxMessageBytes: 100_000 });
-  const output = { reencodeMode: ReencodeMode.RELAY };
-  await frameway.registry.registerStream({ stream: { streamId: "a", output } });
-  const data = new Uint8Array(200_000);
-  data.set([0xff, 0xd8, 0xff, 0xe0]);
-  const publisher = frameway.publisher({ publisherId: "camera" });
-  await publisher.publish({ streamId: "a", data });
-  await publisher.close();
-  let reconnects = 0;
-  const error = await failure(
-    collect(frameway.subscribe("a", { start: "earliest" }), ({ reconnects: { length } }) => {
-      reconnects = length;
-      return false;
-    }),
-  );
-  assert.ok(error instanceof MessageTooLargeError, String(error));
-  assert.match(error.message, /raise maxMessageBytes/);
-  assert.equal(reconnects, 0);
-}, "fetch has no limit for messages; maxPictureBytes of a selection bounds the pictures");
+scenario(
+  "message-too-large",
+  "short",
+  async () => {
+    const server = await Server.start();
+    const frameway = await client(server.address, { maxMessageBytes: 100_000 });
+    const output = { reencodeMode: ReencodeMode.RELAY };
+    await frameway.registry.registerStream({ stream: { streamId: "a", output } });
+    const data = new Uint8Array(200_000);
+    data.set([0xff, 0xd8, 0xff, 0xe0]);
+    const publisher = frameway.publisher({ publisherId: "camera" });
+    await publisher.publish({ streamId: "a", data });
+    await publisher.close();
+    let reconnects = 0;
+    const error = await failure(
+      collect(frameway.subscribe("a", { start: "earliest" }), ({ reconnects: { length } }) => {
+        reconnects = length;
+        return false;
+      }),
+    );
+    assert.ok(error instanceof MessageTooLargeError, String(error));
+    assert.match(error.message, /raise maxMessageBytes/);
+    assert.equal(reconnects, 0);
+  },
+  "fetch has no limit for messages; maxPictureBytes of a selection bounds the pictures",
+);
 
 scenario("foreign-cursor", "short", async () => {
   const server = await Server.start("--auto-register");
@@ -240,7 +305,10 @@ scenario("foreign-cursor", "short", async () => {
   await publisher.close();
   const file = temporary("cursors");
   const store = new FileCursorStore(file);
-  await collect(frameway.subscribe("a", { start: "earliest", store, storeIntervalMs: 0 }), ({ frames }) => frames.length === 3);
+  await collect(
+    frameway.subscribe("a", { start: "earliest", store, storeIntervalMs: 0 }),
+    ({ frames }) => frames.length === 3,
+  );
   const kept = fs.readFileSync(file, "utf8");
 
   const foreign = await failure(frameway.subscribe("b", { start: "earliest", store }).next());
@@ -266,38 +334,48 @@ scenario("foreign-cursor", "short", async () => {
   await publish(again, "a", 1, 5);
   await again.close();
   const seen = await collect(frameway.subscribe("a", { store }), ({ frames }) => frames.length === 5);
-  assert.deepEqual(seen.gaps.map(({ causes }) => causes[0]?.reason), ["STORE_REPLACED"]);
+  assert.deepEqual(
+    seen.gaps.map(({ causes }) => causes[0]?.reason),
+    ["STORE_REPLACED"],
+  );
   assert.deepEqual(seen.sequences("a"), range(1, 5));
 });
 
-scenario("full-disk", "long", async () => {
-  const folder = temporary("full");
-  fs.mkdirSync(folder);
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", folder], { stdio: "ignore" });
-  } catch {
-    throw new Skip("this user cannot mount a file system that is full");
-  }
-  try {
-    const server = await Server.start("--auto-register");
-    const frameway = await client(server.address);
-    const publisher = frameway.publisher({ publisherId: "camera" });
-    await publish(publisher, "a", 1, 5);
-    await publisher.close();
-    fs.writeFileSync(path.join(folder, "other"), Buffer.alloc(4096));
-    const file = path.join(folder, "cursors");
-    let frames = 0;
-    const error = await failure(
-      collect(frameway.subscribe("a", { start: "earliest", store: new FileCursorStore(file), storeIntervalMs: 0 }), (seen) => {
-        frames = seen.frames.length;
-        return false;
-      }),
-    );
-    assert.ok(error instanceof CursorStoreError);
-    assert.match(error.message, new RegExp(`^the cursors cannot be written to ${file}: .*ENOSPC`));
-    assert.ok(frames <= 1, "delivery does not continue");
-  } finally {
-    execFileSync("umount", [folder]);
-  }
-}, "a browser has no files; the quota of its storage is tested in Chromium");
-
+scenario(
+  "full-disk",
+  "long",
+  async () => {
+    const folder = temporary("full");
+    fs.mkdirSync(folder);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", folder], { stdio: "ignore" });
+    } catch {
+      throw new Skip("this user cannot mount a file system that is full");
+    }
+    try {
+      const server = await Server.start("--auto-register");
+      const frameway = await client(server.address);
+      const publisher = frameway.publisher({ publisherId: "camera" });
+      await publish(publisher, "a", 1, 5);
+      await publisher.close();
+      fs.writeFileSync(path.join(folder, "other"), Buffer.alloc(4096));
+      const file = path.join(folder, "cursors");
+      let frames = 0;
+      const error = await failure(
+        collect(
+          frameway.subscribe("a", { start: "earliest", store: new FileCursorStore(file), storeIntervalMs: 0 }),
+          (seen) => {
+            frames = seen.frames.length;
+            return false;
+          },
+        ),
+      );
+      assert.ok(error instanceof CursorStoreError);
+      assert.match(error.message, new RegExp(`^the cursors cannot be written to ${file}: .*ENOSPC`));
+      assert.ok(frames <= 1, "delivery does not continue");
+    } finally {
+      execFileSync("umount", [folder]);
+    }
+  },
+  "a browser has no files; the quota of its storage is tested in Chromium",
+);

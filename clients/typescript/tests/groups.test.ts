@@ -8,7 +8,10 @@ interface GroupSettings {
 }
 
 /** Starts a server with a group on the stream `a`, which has some frames. */
-async function group(frames: number, { ackDeadlineSeconds = 30, maxDeliveryAttempts = 5 }: GroupSettings = {}): Promise<Client> {
+async function group(
+  frames: number,
+  { ackDeadlineSeconds = 30, maxDeliveryAttempts = 5 }: GroupSettings = {},
+): Promise<Client> {
   const server = await Server.start("--auto-register");
   const frameway = await client(server.address);
   const publisher = frameway.publisher({ publisherId: "camera" });
@@ -31,7 +34,12 @@ async function status(frameway: Client) {
   const { group } = await frameway.groups.getConsumerGroup({ groupId: "g" });
   assert.ok(group?.status);
   const { acknowledgedFrames, redeliveredFrames, deadLetterFrames, outstandingFrames } = group.status;
-  return { acknowledged: Number(acknowledgedFrames), redelivered: Number(redeliveredFrames), dead: Number(deadLetterFrames), outstanding: Number(outstandingFrames) };
+  return {
+    acknowledged: Number(acknowledgedFrames),
+    redelivered: Number(redeliveredFrames),
+    dead: Number(deadLetterFrames),
+    outstanding: Number(outstandingFrames),
+  };
 }
 
 scenario("consume", "short", async () => {
@@ -46,7 +54,10 @@ scenario("consume", "short", async () => {
   const all = () => Object.values(handled).flat();
   await until("all are handled", () => all().length >= 40);
   await Promise.all(members.map((member) => member.close()));
-  assert.deepEqual(all().sort((a, b) => a - b), range(1, 40));
+  assert.deepEqual(
+    all().sort((a, b) => a - b),
+    range(1, 40),
+  );
   for (const sequences of Object.values(handled)) assert.ok(sequences.length > 0, "each member gets a share");
   assert.deepEqual(await status(frameway), { acknowledged: 40, redelivered: 0, dead: 0, outstanding: 0 });
 });
@@ -66,9 +77,14 @@ scenario("handler-throws", "short", async () => {
   await until("two are dead letters", async () => (await status(frameway)).dead === 2);
   await consumer.close();
   assert.deepEqual(attempts, [1, 2, 3]);
-  assert.deepEqual([...handled].sort((a, b) => a - b), [1, 2, 3, 6, 7, 8, 9, 10]);
+  assert.deepEqual(
+    [...handled].sort((a, b) => a - b),
+    [1, 2, 3, 6, 7, 8, 9, 10],
+  );
   const { deadLetters } = await frameway.deadLetters.listDeadLetters({});
-  const reasons = deadLetters.map((letter) => JSON.stringify(letter, (_, value: unknown) => (typeof value === "bigint" ? Number(value) : value))).join();
+  const reasons = deadLetters
+    .map((letter) => JSON.stringify(letter, (_, value: unknown) => (typeof value === "bigint" ? Number(value) : value)))
+    .join();
   assert.match(reasons, /the plate is not readable/);
   assert.match(reasons, /not for us/);
   assert.equal((await status(frameway)).acknowledged, 8);
@@ -83,7 +99,13 @@ scenario("long-handler", "long", async () => {
   });
   await until("both are acknowledged", async () => (await status(frameway)).acknowledged === 2);
   await consumer.close();
-  assert.deepEqual(deliveries.map(({ sequence, attempt }) => [sequence, attempt]), [[1, 1], [2, 1]]);
+  assert.deepEqual(
+    deliveries.map(({ sequence, attempt }) => [sequence, attempt]),
+    [
+      [1, 1],
+      [2, 1],
+    ],
+  );
   assert.equal((await status(frameway)).redelivered, 0);
 });
 
@@ -93,11 +115,14 @@ scenario("consumer-drain", "long", async () => {
   const finished: number[] = [];
   let release: () => void = () => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
-  const consumer = frameway.consume({ groupId: "g", memberId: "m", concurrency: 2, maxOutstandingFrames: 10 }, async ({ sequence }) => {
-    begun.push(sequence);
-    await released;
-    finished.push(sequence);
-  });
+  const consumer = frameway.consume(
+    { groupId: "g", memberId: "m", concurrency: 2, maxOutstandingFrames: 10 },
+    async ({ sequence }) => {
+      begun.push(sequence);
+      await released;
+      finished.push(sequence);
+    },
+  );
   await until("the member has frames", async () => begun.length === 2 && (await status(frameway)).outstanding === 10);
   const closing = consumer.close();
   // Another member gets them at once, long before the deadline of 30 s.
@@ -108,7 +133,12 @@ scenario("consumer-drain", "long", async () => {
   await closing;
   await other.close();
   assert.deepEqual(finished, begun);
-  assert.deepEqual([...finished, ...others].sort((a, b) => a - b), range(1, 10));
-  assert.deepEqual({ ...(await status(frameway)), redelivered: 0 }, { acknowledged: 10, redelivered: 0, dead: 0, outstanding: 0 });
+  assert.deepEqual(
+    [...finished, ...others].sort((a, b) => a - b),
+    range(1, 10),
+  );
+  assert.deepEqual(
+    { ...(await status(frameway)), redelivered: 0 },
+    { acknowledged: 10, redelivered: 0, dead: 0, outstanding: 0 },
+  );
 });
-

@@ -13,7 +13,10 @@ scenario("submit-and-subscribe", "short", async () => {
     fates.map((fate) => fate.outcome === "accepted" && fate.sequence),
     [...range(1, 10), ...range(1, 10)],
   );
-  const seen = await collect(frameway.subscribe(["a", "b"], { start: "earliest" }), ({ frames }) => frames.length === 20);
+  const seen = await collect(
+    frameway.subscribe(["a", "b"], { start: "earliest" }),
+    ({ frames }) => frames.length === 20,
+  );
   for (const stream of ["a", "b"]) assert.deepEqual(seen.sequences(stream), range(1, 10));
   for (const { frame } of seen.frames) {
     const content = frame.pictures[0]?.content;
@@ -28,17 +31,27 @@ scenario("duplicate", "short", async () => {
   const send = async () => {
     const publisher = frameway.publisher({ publisherId: "camera" });
     const published = [];
-    for (const number of range(1, 5)) published.push(await publisher.publish({ ...greyFrame("a", number), publisherSequence: number }));
+    for (const number of range(1, 5))
+      published.push(await publisher.publish({ ...greyFrame("a", number), publisherSequence: number }));
     await publisher.close();
     return Promise.all(published.map(({ fate }) => fate));
   };
-  assert.deepEqual((await send()).map(({ outcome }) => outcome), Array(5).fill("accepted"));
-  assert.deepEqual(await send(), range(1, 5).map((sequence) => ({ outcome: "duplicate", sequence })));
-  const seen = await collect(frameway.subscribe("a", { start: "earliest", heartbeatMs: 1000 }), ({ frames, events }) => {
-    // Nothing follows the five frames: the heartbeat after them shows no lag.
-    const last = events.at(-1);
-    return frames.length >= 5 && last?.type === "lag" && last.frames === 0;
-  });
+  assert.deepEqual(
+    (await send()).map(({ outcome }) => outcome),
+    Array(5).fill("accepted"),
+  );
+  assert.deepEqual(
+    await send(),
+    range(1, 5).map((sequence) => ({ outcome: "duplicate", sequence })),
+  );
+  const seen = await collect(
+    frameway.subscribe("a", { start: "earliest", heartbeatMs: 1000 }),
+    ({ frames, events }) => {
+      // Nothing follows the five frames: the heartbeat after them shows no lag.
+      const last = events.at(-1);
+      return frames.length >= 5 && last?.type === "lag" && last.frames === 0;
+    },
+  );
   assert.deepEqual(seen.sequences("a"), range(1, 5));
 });
 
@@ -78,26 +91,34 @@ scenario("order-after-refusal", "short", async () => {
   assert.deepEqual(seen.sequences("a"), range(1, 20));
 });
 
-scenario("publisher-restart", "long", async () => {
-  const server = await Server.start("--auto-register", "--redis-url", await redis());
-  const frameway = await client(server.address);
-  const first = frameway.publisher({ publisherId: "camera" });
-  const ended = new AbortController();
-  const doomed = frameway.publisher({ publisherId: "camera", signal: ended.signal });
-  await publish(first, "a", 1, 10);
-  await first.close();
-  const unknown = await publish(doomed, "a", 11, 20);
-  ended.abort();
-  await Promise.all(unknown.map(({ fate }) => fate));
-  const next = frameway.publisher({ publisherId: "camera" });
-  const position = await next.position("a");
-  assert.ok(position !== undefined && position >= 10 && position <= 20, String(position));
-  const published = await publish(next, "a", position + 1, 40);
-  await next.close();
-  assert.deepEqual(published.map(({ publisherSequence }) => publisherSequence), range(position + 1, 40));
-  const seen = await collect(frameway.subscribe("a", { start: "earliest" }), ({ frames }) => frames.length === 40);
-  assert.deepEqual(seen.publisherSequences("a"), range(1, 40));
-}, "a browser has no SubmitFrames, which tells positions: frames are numbered by the clock");
+scenario(
+  "publisher-restart",
+  "long",
+  async () => {
+    const server = await Server.start("--auto-register", "--redis-url", await redis());
+    const frameway = await client(server.address);
+    const first = frameway.publisher({ publisherId: "camera" });
+    const ended = new AbortController();
+    const doomed = frameway.publisher({ publisherId: "camera", signal: ended.signal });
+    await publish(first, "a", 1, 10);
+    await first.close();
+    const unknown = await publish(doomed, "a", 11, 20);
+    ended.abort();
+    await Promise.all(unknown.map(({ fate }) => fate));
+    const next = frameway.publisher({ publisherId: "camera" });
+    const position = await next.position("a");
+    assert.ok(position !== undefined && position >= 10 && position <= 20, String(position));
+    const published = await publish(next, "a", position + 1, 40);
+    await next.close();
+    assert.deepEqual(
+      published.map(({ publisherSequence }) => publisherSequence),
+      range(position + 1, 40),
+    );
+    const seen = await collect(frameway.subscribe("a", { start: "earliest" }), ({ frames }) => frames.length === 40);
+    assert.deepEqual(seen.publisherSequences("a"), range(1, 40));
+  },
+  "a browser has no SubmitFrames, which tells positions: frames are numbered by the clock",
+);
 
 scenario("bounded-publisher", "short", async () => {
   const server = await Server.start("--auto-register");

@@ -14,7 +14,10 @@ scenario("gap", "short", async () => {
     const { stream } = await frameway.registry.getStream({ streamId: "a" });
     return stream?.status?.publishedSequence === 20n && stream.status.oldestSequence > 10n;
   });
-  const seen = await collect(frameway.subscribe("a", { start: { sequence: 1 } }), ({ frames }) => frames.at(-1)?.sequence === 20);
+  const seen = await collect(
+    frameway.subscribe("a", { start: { sequence: 1 } }),
+    ({ frames }) => frames.at(-1)?.sequence === 20,
+  );
   const [gap] = seen.gaps;
   assert.ok(gap);
   assert.deepEqual([gap.streamId, gap.from], ["a", 1]);
@@ -82,7 +85,10 @@ scenario("slow-consumer", "long", async () => {
     peak = Math.max(peak, rss());
   }
   await publisher.close();
-  assert.ok(peak - before < 120 << 20, `the client grew by ${(peak - before) >> 20} MiB while it read nothing of 200 MiB`);
+  assert.ok(
+    peak - before < 120 << 20,
+    `the client grew by ${(peak - before) >> 20} MiB while it read nothing of 200 MiB`,
+  );
   const first = await reading;
   let [frames, missing, last] = [first.value?.type === "frame" ? 1 : 0, 0, 0];
   while (last < 200) {
@@ -95,4 +101,3 @@ scenario("slow-consumer", "long", async () => {
   assert.ok(missing > 100, `${missing} frames are missing`);
   assert.equal(frames + missing, 200);
 });
-

@@ -31,7 +31,12 @@ export const connect: typeof node.connect = platform === "web" ? web.connect : n
  * The results go to the file $FRAMEWAY_SCENARIOS, or $FRAMEWAY_SCENARIOS.web for the client for browsers. `notInBrowsers`
  * is the reason why browsers cannot do it.
  */
-export function scenario(id: string, length: "short" | "long", run: () => Promise<unknown>, notInBrowsers?: string): void {
+export function scenario(
+  id: string,
+  length: "short" | "long",
+  run: () => Promise<unknown>,
+  notInBrowsers?: string,
+): void {
   if (length === "long" && !ALL) return;
   void test(id, { timeout: 4 * DEADLINE_MS }, async (context) => {
     const report = (result: string) => {
@@ -130,7 +135,22 @@ export class Server {
 
   async start(): Promise<void> {
     const file = temporary("address");
-    const child = start(PROGRAM, ["serve", "--listen", this.address, "--address-file", file, "--log", "warn", "--metrics-listen", "none", ...this.args], this.log);
+    const child = start(
+      PROGRAM,
+      [
+        "serve",
+        "--listen",
+        this.address,
+        "--address-file",
+        file,
+        "--log",
+        "warn",
+        "--metrics-listen",
+        "none",
+        ...this.args,
+      ],
+      this.log,
+    );
     this.#child = child;
     await until("the server serves", () => fs.existsSync(file) || child.exitCode !== null || child.pid === undefined);
     if (!fs.existsSync(file)) throw new Error(`${PROGRAM} did not start: ${fs.readFileSync(this.log, "utf8")}`);
@@ -153,13 +173,28 @@ export class Server {
 /** Starts a Redis, and returns its URL. */
 export async function redis(): Promise<string> {
   const port = await freePort();
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--maxmemory-policy", "noeviction", "--dir", folder];
+  const args = [
+    "--port",
+    String(port),
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--maxmemory-policy",
+    "noeviction",
+    "--dir",
+    folder,
+  ];
   const child = start("redis-server", args, temporary("redis"));
   after(() => stop(child, "SIGKILL"));
   await until("Redis listens", async () => {
-    if (child.exitCode !== null || child.pid === undefined) throw new Error("redis-server did not start: is it installed?");
+    if (child.exitCode !== null || child.pid === undefined)
+      throw new Error("redis-server did not start: is it installed?");
     const socket = net.connect(port, "127.0.0.1");
-    const listens = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)]).catch(() => false);
+    const listens = await Promise.race([
+      once(socket, "connect").then(() => true),
+      once(socket, "error").then(() => false),
+    ]).catch(() => false);
     socket.destroy();
     return listens;
   });
@@ -223,7 +258,9 @@ export class Collected {
   }
 
   publisherSequences(streamId: string): number[] {
-    return this.frames.filter((frame) => frame.streamId === streamId).map(({ frame }) => Number(frame.publisherSequence));
+    return this.frames
+      .filter((frame) => frame.streamId === streamId)
+      .map(({ frame }) => Number(frame.publisherSequence));
   }
 }
 

@@ -22,9 +22,10 @@ class Tile {
   readonly #canvas = document.createElement("canvas");
   readonly #caption = document.createElement("figcaption");
 
-  constructor() {
+  constructor(streamId: string) {
     this.#figure.append(this.#canvas, this.#caption);
-    wall.append(this.#figure);
+    const next = [...tiles].filter(([id]) => id > streamId).sort()[0]?.[1];
+    wall.insertBefore(this.#figure, next ? next.#figure : null);
   }
 
   async draw({ frame, streamId, sequence }: FrameEvent): Promise<void> {
@@ -48,7 +49,7 @@ class Tile {
 }
 
 function tileOf(streamId: string): Tile {
-  const tile = tiles.get(streamId) ?? new Tile();
+  const tile = tiles.get(streamId) ?? new Tile(streamId);
   tiles.set(streamId, tile);
   return tile;
 }

@@ -18,8 +18,18 @@ import { subscribe, type SubscribeOptions, type SubscriptionEvent } from "./subs
 
 /** The newest frame of a stream, or why there is none. */
 export type Latest =
-  | { readonly status: "frame"; readonly streamId: string; readonly sequence: number; readonly ageMs: number; readonly frame: ProcessedFrame }
-  | { readonly status: "missing"; readonly streamId: string; readonly reason: keyof typeof MissingReason | `${number}` };
+  | {
+      readonly status: "frame";
+      readonly streamId: string;
+      readonly sequence: number;
+      readonly ageMs: number;
+      readonly frame: ProcessedFrame;
+    }
+  | {
+      readonly status: "missing";
+      readonly streamId: string;
+      readonly reason: keyof typeof MissingReason | `${number}`;
+    };
 
 /** A client of a server. The five stubs have every call; the methods add what most programs need. */
 export class Client {
@@ -51,13 +61,19 @@ export class Client {
   static async connect(
     endpoints: readonly Endpoint[],
     submitMode: (stub: Stub<typeof StreamingService>) => SubmitMode,
-    options: { readonly timeoutMs: number; readonly logger: Logger | undefined; readonly signal: AbortSignal | undefined },
+    options: {
+      readonly timeoutMs: number;
+      readonly logger: Logger | undefined;
+      readonly signal: AbortSignal | undefined;
+    },
   ): Promise<Client> {
     const connection = new Connection(endpoints, options.logger);
     const client = new Client(connection, submitMode);
     const { timeoutMs, signal } = options;
     try {
-      await connection.find((transport) => createClient(StreamingService, transport).getServerInfo({}, { timeoutMs, ...(signal && { signal }) }));
+      await connection.find((transport) =>
+        createClient(StreamingService, transport).getServerInfo({}, { timeoutMs, ...(signal && { signal }) }),
+      );
     } catch (error) {
       client.close();
       signal?.throwIfAborted();
@@ -92,7 +108,10 @@ export class Client {
   /** Reads the newest frame of each stream. The results have the order of the streams. */
   async latest(
     streamIds: readonly string[],
-    options: { readonly pictures?: MessageInitShape<typeof PictureSelectionSchema>; readonly signal?: AbortSignal } = {},
+    options: {
+      readonly pictures?: MessageInitShape<typeof PictureSelectionSchema>;
+      readonly signal?: AbortSignal;
+    } = {},
   ): Promise<Latest[]> {
     const request = { streamIds: [...streamIds], pictures: withPictureLimit(options.pictures) };
     const { results } = await this.streaming.getLatestFrames(request, options.signal ? { signal: options.signal } : {});

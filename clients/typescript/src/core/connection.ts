@@ -1,4 +1,9 @@
-import { type DescMessage, type DescMethodStreaming, type DescMethodUnary, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
 import { Code, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { ConnectionError, FramewayError, toError } from "./errors.js";
 import { Pauses, policyOf, Scope, sleep } from "./pauses.js";
@@ -77,7 +82,13 @@ export class Connection implements Transport {
         const others = this.endpoints.length > 1 && attempt < policy.maxAttempts;
         const limit = others ? Math.min(left, ATTEMPT_TIMEOUT_MS) : left;
         try {
-          return await endpoint.unary.unary(method, scope.signal, limit === Infinity ? undefined : limit, header, input);
+          return await endpoint.unary.unary(
+            method,
+            scope.signal,
+            limit === Infinity ? undefined : limit,
+            header,
+            input,
+          );
         } catch (thrown) {
           scope.signal.throwIfAborted();
           const error = toError(thrown, endpoint.address);

@@ -132,7 +132,8 @@ export class Consumer {
       if (!this.#closing || this.#work.signal.aborted) throw error;
     }
     for (const held of this.#held.values()) {
-      if (held.state === "waiting") this.#reject(held, { reason: "the consumer closed", retryDelay: durationFromMs(0) });
+      if (held.state === "waiting")
+        this.#reject(held, { reason: "the consumer closed", retryDelay: durationFromMs(0) });
     }
     this.#settle();
     if (this.#held.size > 0) {
@@ -158,7 +159,8 @@ export class Consumer {
     };
     const messages = follow<ConsumeFramesResponse>({
       open: (signal) => this.stub.consumeFrames(request, { signal }),
-      proves: ({ event }) => (event.case === "frame" || event.case === "gap" ? "progress" : event.case === "heartbeat" ? "alive" : "nothing"),
+      proves: ({ event }) =>
+        event.case === "frame" || event.case === "gap" ? "progress" : event.case === "heartbeat" ? "alive" : "nothing",
       policy: policyOf("frameway.v1.StreamingService", "ConsumeFrames"),
       heartbeatMs,
       patienceMs: this.options.patienceMs ?? 60_000,
@@ -166,16 +168,26 @@ export class Consumer {
     });
     for await (const message of messages) {
       if ("type" in message) {
-        this.logger?.warn(`consumer ${memberId} of ${groupId}: ${message.error.message}; joining again in ${Math.round(message.delayMs)} ms`);
+        this.logger?.warn(
+          `consumer ${memberId} of ${groupId}: ${message.error.message}; joining again in ${Math.round(message.delayMs)} ms`,
+        );
         continue;
       }
       const { event } = message;
-      if (event.case === "ready") this.#extendEvery(event.value.ackDeadline ? durationMs(event.value.ackDeadline) : 30_000);
+      if (event.case === "ready")
+        this.#extendEvery(event.value.ackDeadline ? durationMs(event.value.ackDeadline) : 30_000);
       if (event.case === "frame") this.#delivered(event.value);
       if (event.case === "gap") {
         const { streamId, fromSequence, toSequence } = event.value;
         const causes = gapCauses(event.value);
-        this.options.onGap?.({ type: "gap", streamId, from: Number(fromSequence), to: Number(toSequence), causes, gap: event.value });
+        this.options.onGap?.({
+          type: "gap",
+          streamId,
+          from: Number(fromSequence),
+          to: Number(toSequence),
+          causes,
+          gap: event.value,
+        });
       }
     }
   }
@@ -209,7 +221,13 @@ export class Consumer {
     held.state = "running";
     this.#running++;
     const { frame, message, scope } = held;
-    const delivery = { streamId: frame.streamId, sequence: Number(frame.sequence), frame, attempt: message.deliveryAttempt, signal: scope.signal };
+    const delivery = {
+      streamId: frame.streamId,
+      sequence: Number(frame.sequence),
+      frame,
+      attempt: message.deliveryAttempt,
+      signal: scope.signal,
+    };
     try {
       await this.handler(delivery);
       this.#acknowledge(held);
@@ -244,14 +262,19 @@ export class Consumer {
           const acks = this.#acks.splice(0, MAX_IDS);
           const rejections = this.#rejections.splice(0, MAX_IDS);
           if (acks.length > 0) {
-            const { results } = await this.#insist(() => this.stub.acknowledgeFrames({ groupId, ackIds: acks.map(({ ackId }) => ackId) }, this.#options));
+            const { results } = await this.#insist(() =>
+              this.stub.acknowledgeFrames({ groupId, ackIds: acks.map(({ ackId }) => ackId) }, this.#options),
+            );
             acks.forEach((held, index) => {
               this.#settled(held, results[index], true);
             });
           }
           if (rejections.length > 0) {
-            const request = () => rejections.map(({ held, rejection }) => create(Rejection, { ...rejection, ackId: held.ackId }));
-            const { results } = await this.#insist(() => this.stub.rejectFrames({ groupId, rejections: request() }, this.#options));
+            const request = () =>
+              rejections.map(({ held, rejection }) => create(Rejection, { ...rejection, ackId: held.ackId }));
+            const { results } = await this.#insist(() =>
+              this.stub.rejectFrames({ groupId, rejections: request() }, this.#options),
+            );
             rejections.forEach(({ held }, index) => {
               this.#settled(held, results[index], false);
             });
@@ -281,7 +304,9 @@ export class Consumer {
       if (this.#acknowledged.size > REMEMBERED && oldest !== undefined) this.#acknowledged.delete(oldest);
     }
     if (result?.outcome.case !== "done") {
-      this.logger?.warn(`${key}: the ${isAck ? "acknowledgement" : "rejection"} took no effect: ${result?.outcome.value?.message ?? "unknown"}`);
+      this.logger?.warn(
+        `${key}: the ${isAck ? "acknowledgement" : "rejection"} took no effect: ${result?.outcome.value?.message ?? "unknown"}`,
+      );
     }
     if (held.next) this.#delivered(held.next, isAck);
     if (this.#held.size === 0) this.#idle();
@@ -290,7 +315,7 @@ export class Consumer {
   /** Calls until there is an answer or an error that lasts: frames stay held meanwhile. */
   async #insist<T>(call: () => Promise<T>): Promise<T> {
     const pauses = new Pauses(policyOf("frameway.v1.StreamingService", "AcknowledgeFrames"));
-    for (const since = Date.now(); ; ) {
+    for (const since = Date.now(); ;) {
       try {
         return await call();
       } catch (error) {
@@ -326,4 +351,3 @@ function shortened(error: unknown): string {
   const bytes = new TextEncoder().encode(text);
   return bytes.length <= 512 ? text : new TextDecoder().decode(bytes.subarray(0, 509)).replace(/\uFFFD$/, "");
 }
-

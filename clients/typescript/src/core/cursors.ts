@@ -34,7 +34,9 @@ export class StoredCursors {
     if (text === undefined) return {};
     const stored = parse(text);
     if (stored === undefined) {
-      throw new CursorStoreError(`the cursors in ${name} are damaged: restore it from a copy, or remove it to start anew`);
+      throw new CursorStoreError(
+        `the cursors in ${name} are damaged: restore it from a copy, or remove it to start anew`,
+      );
     }
     if (!this.selection.some((one) => stored.selection.includes(one))) {
       throw new CursorStoreError(

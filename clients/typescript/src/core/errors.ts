@@ -176,7 +176,11 @@ function isLostConnection(error: ConnectError): boolean {
 const TLS_CAUSES: readonly (readonly [RegExp, string, boolean])[] = [
   [/^HTTP 400/, "the answer is not one of Frameway: use https:// if the server speaks TLS", true],
   [/error code 12\b|INADEQUATE_SECURITY/, "the server speaks TLS: use https://", true],
-  [/wrong version number|before secure TLS|packet length too long/, "the server does not speak TLS: use http://", false],
+  [
+    /wrong version number|before secure TLS|packet length too long/,
+    "the server does not speak TLS: use http://",
+    false,
+  ],
   [
     /unable to verify|self-signed|unable to get (local )?issuer/,
     "the server's certificate is not from a trusted CA: pass the CA's certificate (tls.ca)",
@@ -191,7 +195,8 @@ const TLS_CAUSES: readonly (readonly [RegExp, string, boolean])[] = [
 function connectionError(error: ConnectError, address: string): ConnectionError {
   if (error.cause instanceof TypeError) {
     // Browsers hide the reason from scripts.
-    const advice = "check the address, use https:// if the server speaks TLS and http:// if it does not, and let the server allow this page (--web-origin)";
+    const advice =
+      "check the address, use https:// if the server speaks TLS and http:// if it does not, and let the server allow this page (--web-origin)";
     return new ConnectionError(`cannot reach ${address}: ${error.rawMessage}: ${advice}`, error);
   }
   const known = TLS_CAUSES.find(([text]) => text.test(error.rawMessage));

@@ -11,7 +11,12 @@ const FIRST_MESSAGE_MS = 15_000;
 const MAX_SILENCE_MS = 300_000;
 
 /** Yields the messages of a call, and aborts the call when none arrives for too long. */
-export async function* watched<M>(messages: AsyncIterable<M>, call: Scope, firstMs: number, silenceMs: number): AsyncGenerator<M, void> {
+export async function* watched<M>(
+  messages: AsyncIterable<M>,
+  call: Scope,
+  firstMs: number,
+  silenceMs: number,
+): AsyncGenerator<M, void> {
   const iterator = messages[Symbol.asyncIterator]();
   for (let limit = firstMs; ; limit = silenceMs) {
     const timer = setTimeout(() => {

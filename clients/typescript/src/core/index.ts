@@ -19,4 +19,12 @@ export { type Reconnecting } from "./follow.js";
 export { type Fate } from "./outbox.js";
 export { blobOf, type PictureData, pictureOf } from "./pictures.js";
 export { type FrameToPublish, type Published, Publisher, type PublisherOptions } from "./publisher.js";
-export { type FrameEvent, type GapCause, type GapEvent, type Start, streamMatch, type SubscribeOptions, type SubscriptionEvent } from "./subscribe.js";
+export {
+  type FrameEvent,
+  type GapCause,
+  type GapEvent,
+  type Start,
+  streamMatch,
+  type SubscribeOptions,
+  type SubscriptionEvent,
+} from "./subscribe.js";

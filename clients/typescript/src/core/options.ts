@@ -38,7 +38,9 @@ export function parseAddress(text: string, options: CommonOptions): URL {
   const withScheme = text.includes("://") ? text : `http://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.pathname !== "/") {
-    throw new OptionError(`${text} is not an address: write HOST:PORT, for example 127.0.0.1:7400, or https://HOST:PORT for TLS`);
+    throw new OptionError(
+      `${text} is not an address: write HOST:PORT, for example 127.0.0.1:7400, or https://HOST:PORT for TLS`,
+    );
   }
   const stays = /^(localhost|127\..*|\[::1\])$/.test(url.hostname) || url.protocol === "https:";
   if (options.credentials !== undefined && !stays && !options.allowPlaintextCredentials) {

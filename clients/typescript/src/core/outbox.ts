@@ -107,7 +107,8 @@ export class Outbox {
     if (this.#inFlight.length >= window.batches) return undefined;
     const queues = [...this.#streams.values()].filter(canSend);
     const smallest = Math.min(...queues.map(({ waiting }) => waiting[0]?.bytes ?? 0));
-    if (queues.length === 0 || (this.#inFlight.length > 0 && this.#inFlightBytes + smallest > window.bytes)) return undefined;
+    if (queues.length === 0 || (this.#inFlight.length > 0 && this.#inFlightBytes + smallest > window.bytes))
+      return undefined;
     const full = flush || this.frames >= window.batchFrames || this.bytes >= window.batchBytes;
     const ready = (queue: StreamQueue) => (full ? 0 : (queue.waiting[0]?.since ?? 0) + window.lingerMs);
     return Math.min(...queues.map((queue) => Math.max(this.#readyAt(queue), ready(queue))));
@@ -268,7 +269,10 @@ export function fateOf(result: FrameResult | undefined): Fate {
 }
 
 /** Returns the bounds of a call: those of the server, and those of the publisher. */
-export function windowOf(ready: Omit<SubmitReady, "$typeName" | "positions">, own: Pick<Window, "batchFrames" | "batchBytes" | "lingerMs">): Window {
+export function windowOf(
+  ready: Omit<SubmitReady, "$typeName" | "positions">,
+  own: Pick<Window, "batchFrames" | "batchBytes" | "lingerMs">,
+): Window {
   const margin = 1 << 16;
   return {
     batchFrames: Math.max(Math.min(own.batchFrames, ready.maxBatchFrames), 1),

@@ -37,7 +37,8 @@ export class Pauses {
   after(requestedMs: number | undefined): number {
     const own = this.#next;
     this.#next = Math.min(own * 2, this.policy.maxPauseMs);
-    const pause = requestedMs === undefined ? own : Math.min(Math.max(requestedMs, this.policy.firstPauseMs), MAX_PAUSE_MS);
+    const pause =
+      requestedMs === undefined ? own : Math.min(Math.max(requestedMs, this.policy.firstPauseMs), MAX_PAUSE_MS);
     return pause * (1 + Math.random() / 4);
   }
 

@@ -16,7 +16,9 @@ export const MAX_MESSAGE_BYTES = 32 << 20;
 const OTHER_FIELDS_BYTES = 1 << 20;
 
 /** A selection whose pictures fit the largest message, unless it has a limit of its own. */
-export function withPictureLimit(selection: MessageInitShape<typeof PictureSelectionSchema> | undefined): PictureSelection {
+export function withPictureLimit(
+  selection: MessageInitShape<typeof PictureSelectionSchema> | undefined,
+): PictureSelection {
   const pictures = create(PictureSelectionSchema, selection);
   pictures.maxPictureBytes ??= MAX_MESSAGE_BYTES - OTHER_FIELDS_BYTES;
   return pictures;
@@ -43,14 +45,22 @@ const MEDIA_TYPES: Partial<Record<PictureFormat, string>> = {
 /** Returns a picture of a frame: the one of a role, or the first. Throws a RangeError that says why there is none. */
 export function pictureOf(frame: ProcessedFrame, role?: PictureRole): PictureData {
   const picture = frame.pictures.find((one) => role === undefined || one.role === role);
-  if (picture?.content.case !== "data") throw new RangeError(`${frame.streamId} ${frame.sequence}: no picture: ${whyOmitted(picture)}`);
+  if (picture?.content.case !== "data")
+    throw new RangeError(`${frame.streamId} ${frame.sequence}: no picture: ${whyOmitted(picture)}`);
   const { format, width, height } = picture;
-  return { mediaType: MEDIA_TYPES[format] ?? "", width, height, data: picture.content.value as Uint8Array<ArrayBuffer> };
+  return {
+    mediaType: MEDIA_TYPES[format] ?? "",
+    width,
+    height,
+    data: picture.content.value as Uint8Array<ArrayBuffer>,
+  };
 }
 
 function whyOmitted(picture: Picture | undefined): string {
   if (picture === undefined) return "it was not requested";
-  return picture.content.case === "omittedReason" ? enumName(OmittedReasonSchema, picture.content.value) : "it was omitted";
+  return picture.content.case === "omittedReason"
+    ? enumName(OmittedReasonSchema, picture.content.value)
+    : "it was omitted";
 }
 
 /** Returns a picture of a frame as a Blob. */

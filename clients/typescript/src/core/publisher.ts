@@ -98,7 +98,9 @@ export class Publisher {
 
   /** Returns the number of this publisher's last stored frame in a stream, or undefined if none is stored. */
   async position(streamId: string): Promise<number | undefined> {
-    const [position] = await this.#retrying(() => this.mode.positions(this.options.publisherId, [streamId], this.#scope.signal));
+    const [position] = await this.#retrying(() =>
+      this.mode.positions(this.options.publisherId, [streamId], this.#scope.signal),
+    );
     return position?.lastPublisherSequence === undefined ? undefined : Number(position.lastPublisherSequence);
   }
 
@@ -130,7 +132,9 @@ export class Publisher {
     if (this.#closing) throw new FramewayError("the publisher is closed", { code: Code.FailedPrecondition });
     const { maxFrames = 1000, maxBytes = 64 << 20 } = this.options;
     await this.#until(
-      () => this.#outbox.frames === 0 || (this.#outbox.frames < maxFrames && this.#outbox.bytes + frame.data.length <= maxBytes),
+      () =>
+        this.#outbox.frames === 0 ||
+        (this.#outbox.frames < maxFrames && this.#outbox.bytes + frame.data.length <= maxBytes),
       signal,
     );
     const number = publisherSequence ?? (await this.#nextNumber(frame.streamId));
@@ -177,8 +181,11 @@ export class Publisher {
       if (this.#decidedAt > decided) pauses.reset();
       if (error === undefined) continue;
       const pause = pauses.after(error.retryDelayMs);
-      if (this.#outbox.frames > 0 && Date.now() - this.#decidedAt + pause > patienceMs) throw gaveUp(error, this.#decidedAt);
-      this.logger?.warn(`publisher ${this.options.publisherId}: ${error.message}; trying again in ${Math.round(pause)} ms`);
+      if (this.#outbox.frames > 0 && Date.now() - this.#decidedAt + pause > patienceMs)
+        throw gaveUp(error, this.#decidedAt);
+      this.logger?.warn(
+        `publisher ${this.options.publisherId}: ${error.message}; trying again in ${Math.round(pause)} ms`,
+      );
       await sleep(pause, this.#scope.signal);
     }
   }
@@ -186,7 +193,11 @@ export class Publisher {
   /** Sends over one call. Returns undefined when it ended because nothing is left to send. */
   async #call(scope: Scope, patienceMs: number): Promise<FramewayError | undefined> {
     const streams = this.#outbox.streams.slice(0, 1000);
-    const setup = { publisherId: this.options.publisherId, resumeStreamIds: streams, heartbeatInterval: durationFromMs(this.mode.heartbeatMs) };
+    const setup = {
+      publisherId: this.options.publisherId,
+      resumeStreamIds: streams,
+      heartbeatInterval: durationFromMs(this.mode.heartbeatMs),
+    };
     const call = await this.mode.open(setup, scope);
     this.#outbox.resume(call.ready.positions);
     const window = windowOf(call.ready, this.#own);
@@ -220,7 +231,8 @@ export class Publisher {
         continue;
       }
       const giveUpAt = this.#outbox.frames > 0 ? this.#decidedAt + patienceMs : Infinity;
-      if (now >= giveUpAt) throw gaveUp(new FramewayError("no frame was decided", { code: Code.Aborted }), this.#decidedAt);
+      if (now >= giveUpAt)
+        throw gaveUp(new FramewayError("no frame was decided", { code: Code.Aborted }), this.#decidedAt);
       await this.#woken(Math.min(readyAt ?? Infinity, giveUpAt) - now);
       this.#scope.signal.throwIfAborted();
     }
@@ -245,7 +257,7 @@ export class Publisher {
   async #retrying(call: () => Promise<PublisherPosition[]>): Promise<PublisherPosition[]> {
     const { patienceMs = 60_000 } = this.options;
     const pauses = new Pauses(policyOf("frameway.v1.StreamingService", "SubmitFrames"));
-    for (const since = Date.now(); ; ) {
+    for (const since = Date.now(); ;) {
       try {
         return await call();
       } catch (error) {

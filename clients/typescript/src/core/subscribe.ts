@@ -2,10 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Client as Stub } from "@connectrpc/connect";
 import { type PictureSelectionSchema, type ProcessedFrame } from "../gen/frameway/v1/processed_frame_pb.js";
-import {
-  type StreamingService,
-  type SubscribeFramesResponse,
-} from "../gen/frameway/v1/streaming_service_pb.js";
+import { type StreamingService, type SubscribeFramesResponse } from "../gen/frameway/v1/streaming_service_pb.js";
 import { type StreamMatch, StreamMatchSchema } from "../gen/frameway/v1/stream_pb.js";
 import {
   type FrameFilterSchema,
@@ -140,7 +137,8 @@ export async function* subscribe(
         { signal },
       ),
     // A checkpoint proves nothing: every call begins with one, even a call that then fails.
-    proves: ({ event }) => (event.case === "frame" || event.case === "gap" ? "progress" : event.case === "heartbeat" ? "alive" : "nothing"),
+    proves: ({ event }) =>
+      event.case === "frame" || event.case === "gap" ? "progress" : event.case === "heartbeat" ? "alive" : "nothing",
     policy: policyOf("frameway.v1.StreamingService", "SubscribeFrames"),
     heartbeatMs,
     patienceMs: options.patienceMs ?? 60_000,

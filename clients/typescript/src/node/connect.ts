@@ -33,7 +33,11 @@ export function connect(address: string | readonly string[], options: ConnectOpt
   return Promise.resolve().then(() => {
     const urls = [address].flat().map((one) => parseAddress(one, options));
     const { timeoutMs = CONNECT_TIMEOUT_MS, logger, signal } = options;
-    return Client.connect(urls.map((url) => endpoint(url, options)), overStream, { timeoutMs, logger, signal });
+    return Client.connect(
+      urls.map((url) => endpoint(url, options)),
+      overStream,
+      { timeoutMs, logger, signal },
+    );
   });
 }
 
@@ -43,7 +47,12 @@ function endpoint(url: URL, options: ConnectOptions): Endpoint {
   }
   const managers = [sessionManager(url, options), sessionManager(url, options)] as const;
   const [long, unary] = managers.map((manager) =>
-    createGrpcTransport({ baseUrl: url.origin, sessionManager: manager, acceptCompression: [], ...transportOptions(options) }),
+    createGrpcTransport({
+      baseUrl: url.origin,
+      sessionManager: manager,
+      acceptCompression: [],
+      ...transportOptions(options),
+    }),
   ) as [ReturnType<typeof createGrpcTransport>, ReturnType<typeof createGrpcTransport>];
   return {
     address: url.origin,
@@ -60,7 +69,10 @@ function sessionManager(url: URL, options: ConnectOptions): Http2SessionManager 
   const manager = new Http2SessionManager(
     url.origin,
     { pingIntervalMs: 10_000, pingTimeoutMs: 10_000 },
-    { settings: { initialWindowSize: CALL_WINDOW_BYTES, enablePush: false }, createConnection: () => socket(url, options) },
+    {
+      settings: { initialWindowSize: CALL_WINDOW_BYTES, enablePush: false },
+      createConnection: () => socket(url, options),
+    },
   );
   const request = manager.request.bind(manager);
   manager.request = async (...args) => {
@@ -80,7 +92,9 @@ function socket(url: URL, options: ConnectOptions): net.Socket {
   const { ca, cert, key } = options.tls ?? {};
   const certificates = { ...(ca && { ca: pem(ca) }), ...(cert && { cert: pem(cert) }), ...(key && { key: pem(key) }) };
   const name = net.isIP(host) ? {} : { servername: host };
-  const opened = isSecure ? tls.connect({ host, port, ALPNProtocols: ["h2"], ...name, ...certificates }) : net.connect({ host, port });
+  const opened = isSecure
+    ? tls.connect({ host, port, ALPNProtocols: ["h2"], ...name, ...certificates })
+    : net.connect({ host, port });
   const limit = options.timeoutMs ?? CONNECT_TIMEOUT_MS;
   const timer = setTimeout(() => {
     opened.destroy(Object.assign(new Error(`no connection within ${limit} ms`), { code: "ETIMEDOUT" }));
