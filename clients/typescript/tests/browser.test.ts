@@ -73,7 +73,7 @@ before(async () => {
   pages.listen(0, "127.0.0.1");
   await once(pages, "listening");
   origin = `http://127.0.0.1:${(pages.address() as net.AddressInfo).port}`;
-  browser = await chromium.launch({ executablePath: PROGRAM as string, args: FLAGS });
+  browser = await chromium.launch({ executablePath: PROGRAM ?? "", args: FLAGS });
 });
 
 after(async () => {
@@ -234,7 +234,7 @@ describe("in Chromium", { skip }, () => {
         return [error instanceof frameway.CursorStoreError, error.message];
       }
     })()`;
-    const [isTyped, message] = (await empty.evaluate(full)) as [boolean, string];
+    const [isTyped, message] = await empty.evaluate<[boolean, string]>(full);
     assert.ok(isTyped);
     assert.match(message, /^the cursors cannot be written to full: QuotaExceededError/);
     await empty.close();
@@ -276,12 +276,8 @@ scenario("picture", "short", async () => {
     bitmap.close();
     return [...size, frameway.blobOf(latest.frame).type, ...context.getImageData(310, 170, 1, 1).data];
   })()`;
-  const [decodedWidth, decodedHeight, type, red, green, blue] = (await empty.evaluate(decoding)) as [
-    number,
-    number,
-    string,
-    ...number[],
-  ];
+  const [decodedWidth, decodedHeight, type, red, green, blue] =
+    await empty.evaluate<[number, number, string, ...number[]]>(decoding);
   assert.deepEqual([decodedWidth, decodedHeight, type], [320, 180, "image/jpeg"]);
   assert.ok(red && blue && green !== undefined && red > 200 && blue > 200 && green < 100, `${red} ${green} ${blue}`);
   await empty.close();

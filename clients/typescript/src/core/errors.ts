@@ -1,8 +1,8 @@
-import { type DescEnum, type EnumShape } from "@bufbuild/protobuf";
+import { type DescEnum } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ItemError } from "../gen/frameway/v1/error_pb.js";
-import { ErrorReason, ErrorReasonSchema } from "../gen/frameway/v1/error_reason_pb.js";
+import { type ErrorReason, ErrorReasonSchema } from "../gen/frameway/v1/error_reason_pb.js";
 import { ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 
 /** The name of an {@link ErrorReason}, or the number of one that this client does not know. */
@@ -100,8 +100,8 @@ export class CursorStoreError extends FramewayError {
 }
 
 /** Returns the name of an enum value, or the number of one that this client does not know. */
-export function enumName<E extends DescEnum>(schema: E, value: EnumShape<E>): string {
-  return schema.value[value]?.localName ?? String(value);
+export function enumName(schema: DescEnum, value: number): string {
+  return schema.values.find(({ number }) => number === value)?.localName ?? String(value);
 }
 
 /** Turns the error of one item of a request into an error. */
@@ -125,7 +125,7 @@ export function toError(thrown: unknown, address: string): FramewayError {
     if (error.code === Code.DeadlineExceeded) {
       return new DeadlineError(`${address} did not answer in time`, { code: error.code, cause: thrown });
     }
-    if (/larger than configured/.test(text)) {
+    if (text.includes("larger than configured")) {
       const advice = "raise maxMessageBytes, or ask for smaller pictures (maxPictureBytes)";
       return new MessageTooLargeError(`a message of ${address} is too large: ${text}: ${advice}`, {
         code: Code.ResourceExhausted,

@@ -18,7 +18,10 @@ import { MAX_MESSAGE_BYTES } from "./pictures.js";
 import { Scope } from "./pauses.js";
 
 type Setup = MessageInitShape<typeof SubmitSetupSchema>;
-type Batch = { batchId: bigint; frames: Frame[] };
+interface Batch {
+  batchId: bigint;
+  frames: Frame[];
+}
 
 /** An open call of a publisher. */
 export interface SubmitCall {
@@ -82,9 +85,9 @@ export function overStream(stub: Stub<typeof StreamingService>): SubmitMode {
 
 async function readyOf(events: AsyncIterator<SubmitFramesResponse>): Promise<SubmitReady> {
   for (;;) {
-    const { done, value } = await events.next();
-    if (done || value.event.case === "draining") throw new ConnectionError("the server ended the call");
-    if (value.event.case === "ready") return value.event.value;
+    const next = await events.next();
+    if (next.done || next.value.event.case === "draining") throw new ConnectionError("the server ended the call");
+    if (next.value.event.case === "ready") return next.value.event.value;
   }
 }
 
