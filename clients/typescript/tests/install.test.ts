@@ -30,6 +30,7 @@ void test("the packed package works in a clean folder", { skip, timeout: 4 * DEA
   for (const name of ["submit-and-subscribe.ts", "wall/wall.ts"]) {
     fs.copyFileSync(path.join(PACKAGE, "samples", name), path.join(folder, name));
   }
+  writeReadme(folder);
   const types = path.join(PACKAGE, "node_modules/@types");
   const compiler = {
     target: "ES2022",
@@ -51,3 +52,24 @@ void test("the packed package works in a clean folder", { skip, timeout: 4 * DEA
   const size = outputFiles[0]?.contents.length ?? 0;
   assert.ok(size > 10_000 && size < 300_000, `the bundle has ${size} bytes`);
 });
+
+/** Writes each program of the README to a file, with declarations of what it leaves to the reader. */
+function writeReadme(folder: string): void {
+  const readme = fs.readFileSync(path.join(PACKAGE, "README.md"), "utf8");
+  const programs = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program]) => program ?? "");
+  assert.equal(programs.length, 6);
+  const left: [RegExp, string][] = [
+    [/ readFile }/, 'import { readFile } from "node:fs/promises";'],
+    [/ connect\b.*from/, 'import { connect } from "frameway/node";'],
+    [/const frameway =/, 'declare const frameway: import("frameway/node").Client;'],
+    [/const key =/, "declare const key: string;"],
+    [
+      /function canvasOf/,
+      "declare function canvasOf(streamId: string): { getContext(kind: string): CanvasRenderingContext2D };",
+    ],
+  ];
+  programs.forEach((program, index) => {
+    const lines = left.filter(([stated]) => !stated.test(program)).map(([, line]) => line);
+    fs.writeFileSync(path.join(folder, `readme-${index}.ts`), [...lines, program, "export {};"].join("\n"));
+  });
+}

@@ -11,7 +11,7 @@ import {
   type StreamingService,
 } from "../gen/frameway/v1/streaming_service_pb.js";
 import { type Logger } from "./connection.js";
-import { FramewayError } from "./errors.js";
+import { FramewayError, itemError } from "./errors.js";
 import { follow, HEARTBEAT_MS } from "./follow.js";
 import { Pauses, policyOf, Scope, sleep } from "./pauses.js";
 import { withPictureLimit } from "./pictures.js";
@@ -96,6 +96,7 @@ export class Consumer {
   #rejections: { held: Held; rejection: MessageInitShape<typeof RejectionSchema> }[] = [];
   #settling: Promise<void> | undefined;
   #extending: ReturnType<typeof setTimeout> | undefined;
+  #deadlineMs = 30_000;
   #running = 0;
   #closing = false;
   #idle: () => void = () => undefined;
@@ -174,8 +175,10 @@ export class Consumer {
         continue;
       }
       const { event } = message;
-      if (event.case === "ready")
-        this.#extendEvery(event.value.ackDeadline ? durationMs(event.value.ackDeadline) : 30_000);
+      if (event.case === "ready") {
+        if (event.value.ackDeadline) this.#deadlineMs = durationMs(event.value.ackDeadline);
+        if (this.#extending === undefined) this.#extendLater();
+      }
       if (event.case === "frame") this.#delivered(event.value);
       if (event.case === "gap") {
         const { streamId, fromSequence, toSequence } = event.value;
@@ -328,20 +331,25 @@ export class Consumer {
   }
 
   /** Extends the deadline of every frame that this member holds, three times in each deadline. */
-  #extendEvery(deadlineMs: number): void {
-    clearTimeout(this.#extending);
+  #extendLater(): void {
     this.#extending = setTimeout(() => {
-      const ids = [...this.#held.values()].map(({ ackId }) => ackId);
+      const held = [...this.#held.values()];
       const calls = [];
-      for (let at = 0; at < ids.length; at += MAX_IDS) {
-        const request = { groupId: this.options.groupId, ackIds: ids.slice(at, at + MAX_IDS) };
-        calls.push(this.stub.extendAckDeadline(request, { ...this.#options, timeoutMs: deadlineMs }));
-      }
-      // A deadline that could not be extended passes, and the frame is delivered again.
+      for (let at = 0; at < held.length; at += MAX_IDS) calls.push(this.#extend(held.slice(at, at + MAX_IDS)));
       void Promise.allSettled(calls).then(() => {
-        if (!this.#work.signal.aborted) this.#extendEvery(deadlineMs);
+        if (!this.#work.signal.aborted) this.#extendLater();
       });
-    }, deadlineMs / 3);
+    }, this.#deadlineMs / 3);
+  }
+
+  /** If the call fails, the deadlines pass, and the frames are delivered again. */
+  async #extend(held: readonly Held[]): Promise<void> {
+    const request = { groupId: this.options.groupId, ackIds: held.map(({ ackId }) => ackId) };
+    const { results } = await this.stub.extendAckDeadline(request, { ...this.#options, timeoutMs: this.#deadlineMs });
+    held.forEach(({ scope, ackId }, index) => {
+      const outcome = results[index]?.outcome;
+      if (outcome?.case === "refused" && ackId === request.ackIds[index]) scope.abort(itemError(outcome.value));
+    });
   }
 }
 

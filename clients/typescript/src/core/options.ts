@@ -27,10 +27,16 @@ export function transportOptions(options: CommonOptions): { readMaxBytes: number
   const { credentials, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
   const authorize: Interceptor = (next) => async (request) => {
     const key = typeof credentials === "function" ? await credentials() : credentials;
-    if (key !== undefined) request.header.set("authorization", `Bearer ${key.trim()}`);
+    if (key !== undefined) request.header.set("authorization", `Bearer ${checked(key.trim())}`);
     return next(request);
   };
   return { readMaxBytes: maxMessageBytes, interceptors: credentials === undefined ? [] : [authorize] };
+}
+
+/** Refuses what cannot be a header, since the error of the platform would show it. */
+function checked(key: string): string {
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw new OptionError("the credentials are empty or have characters that no key has: check where they come from");
 }
 
 /** Reads `host:port`, `http://host:port` or `https://host:port`. */

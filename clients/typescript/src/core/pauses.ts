@@ -92,8 +92,7 @@ function scopesBelow(parent: AbortSignal): Set<Scope> {
   const scopes = new Set<Scope>();
   below.set(parent, scopes);
   const abort = () => {
-    for (const scope of scopes) scope.abort(parent.reason);
-    scopes.clear();
+    for (const scope of scopes) scope.end(parent.reason);
   };
   parent.addEventListener("abort", abort, { once: true });
   return scopes;
