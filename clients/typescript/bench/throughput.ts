@@ -19,8 +19,8 @@ const SECONDS = Number(process.argv[2] ?? 3);
 const PROGRAM = process.env["FRAMEWAY"] ?? path.resolve(import.meta.dirname, "../../../../target/debug/frameway");
 const picture = new Uint8Array(200_000).map((_, at) => (at * 2654435761) >>> 24);
 picture.set([0xff, 0xd8, 0xff, 0xe0]);
-/** The batches in flight of the bare stub; both send one picture in a batch. */
-const IN_FLIGHT = 16;
+/** The batches in flight: what a server accepts. Both send one picture in a batch. */
+const IN_FLIGHT = 8;
 const STORED = 400;
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "frameway-bench-"));
@@ -44,6 +44,11 @@ const stub = () =>
   );
 let streams = 0;
 
+interface Run {
+  count: number;
+  ms: number;
+}
+
 async function stream(): Promise<string> {
   const streamId = `bench-${streams++}`;
   const retention = { maxFrames: 2n * BigInt(STORED) };
@@ -54,9 +59,9 @@ async function stream(): Promise<string> {
   return streamId;
 }
 
-async function publishByLayer(client: Client): Promise<number> {
+async function publishByLayer(client: Client): Promise<Run> {
   const streamId = await stream();
-  const publisher = client.publisher({ publisherId: "layer", batchFrames: 1, maxFrames: IN_FLIGHT });
+  const publisher = client.publisher({ publisherId: "layer", batchFrames: 1, maxFrames: 2 * IN_FLIGHT });
   let count = 0;
   const since = performance.now();
   while (performance.now() - since < SECONDS * 1000) {
@@ -64,17 +69,17 @@ async function publishByLayer(client: Client): Promise<number> {
     count++;
   }
   await publisher.close();
-  return (1000 * count) / (performance.now() - since);
+  return { count: count, ms: performance.now() - since };
 }
 
-async function publishByStub(): Promise<number> {
+async function publishByStub(): Promise<Run> {
   const streamId = await stream();
   let [sent, answered, stopping] = [0, 0, false];
   let wake: () => void = () => undefined;
   async function* requests(): AsyncGenerator<MessageInitShape<typeof SubmitFramesRequestSchema>> {
     yield { request: { case: "setup", value: { publisherId: "stub" } } };
     while (!stopping) {
-      if (sent - answered >= IN_FLIGHT) await new Promise<void>((resolve) => (wake = resolve));
+      while (sent - answered >= IN_FLIGHT) await new Promise<void>((resolve) => (wake = resolve));
       sent++;
       const frame = { streamId, publisherId: "stub", publisherSequence: BigInt(sent), data: picture };
       yield { request: { case: "batch", value: { batchId: BigInt(sent), frames: [frame] } } };
@@ -89,19 +94,19 @@ async function publishByStub(): Promise<number> {
     stopping = performance.now() - since > SECONDS * 1000;
     wake();
   }
-  return (1000 * answered) / (performance.now() - since);
+  return { count: answered, ms: performance.now() - since };
 }
 
-async function receiveByLayer(client: Client, streamId: string): Promise<number> {
+async function receiveByLayer(client: Client, streamId: string): Promise<Run> {
   const since = performance.now();
   let count = 0;
   for await (const event of client.subscribe(streamId, { start: "earliest", stopAfterFrames: STORED })) {
     if (event.type === "frame") count++;
   }
-  return (1000 * count) / (performance.now() - since);
+  return { count: count, ms: performance.now() - since };
 }
 
-async function receiveByStub(streamId: string): Promise<number> {
+async function receiveByStub(streamId: string): Promise<Run> {
   const since = performance.now();
   let count = 0;
   const start = { position: { case: "earliest", value: {} } } as const;
@@ -109,20 +114,35 @@ async function receiveByStub(streamId: string): Promise<number> {
   for await (const { event } of stub().subscribeFrames({ selectors, stopAfterFrames: BigInt(STORED) })) {
     if (event.case === "frame") count++;
   }
-  return (1000 * count) / (performance.now() - since);
+  return { count: count, ms: performance.now() - since };
+}
+
+/** The best of some rounds: pictures a second, and the processor time of this process for a picture, in milliseconds. */
+class Best {
+  rate = 0;
+  cpuMs = Infinity;
+
+  async round(run: () => Promise<Run>): Promise<void> {
+    const before = process.cpuUsage();
+    const { count, ms } = await run();
+    const { user, system } = process.cpuUsage(before);
+    this.rate = Math.max(this.rate, (1000 * count) / ms);
+    this.cpuMs = Math.min(this.cpuMs, (user + system) / 1000 / count);
+  }
 }
 
 /** Runs both in turns, and prints the best of each. */
-async function compare(what: string, layer: () => Promise<number>, bare: () => Promise<number>): Promise<void> {
-  let [best, bestBare] = [0, 0];
+async function compare(what: string, layer: () => Promise<Run>, stub: () => Promise<Run>): Promise<void> {
+  const [ours, bare] = [new Best(), new Best()];
   for (let round = 0; round < 3; round++) {
-    bestBare = Math.max(bestBare, await bare());
-    best = Math.max(best, await layer());
+    await bare.round(stub);
+    await ours.round(layer);
   }
-  console.log(`${what}\t${best.toFixed(0)}\t${bestBare.toFixed(0)}\t${(best / bestBare).toFixed(2)}`);
+  const line = [ours.rate, bare.rate, ours.rate / bare.rate, ours.cpuMs, bare.cpuMs].map((value) => value.toFixed(2));
+  console.log([what.padEnd(10), ...line.map((text) => text.padStart(8))].join(""));
 }
 
-console.log("pictures of 200 kB a second\tlayer\tstub\tratio");
+console.log("200 kB        layer/s  stub/s   ratio layer ms stub ms of processor");
 await compare("publish", () => publishByLayer(frameway), publishByStub);
 const stored = await stream();
 const filling = frameway.publisher({ publisherId: "filling" });
