@@ -80,7 +80,7 @@ export class Scope extends AbortController {
   }
 
   /** Aborts what still runs below this scope, and detaches it from its parents. */
-  end(reason?: unknown): void {
+  end(reason: unknown = "it has ended"): void {
     for (const siblings of this.#siblings) siblings.delete(this);
     this.abort(reason);
   }

@@ -272,18 +272,19 @@ export class Publisher {
 
   /** Waits for a condition of the outbox. */
   async #until(holds: () => boolean, signal?: AbortSignal): Promise<void> {
-    const scope = new Scope(this.#scope.signal, signal);
-    scope.signal.addEventListener("abort", () => {
+    const wake = () => {
       this.#wake();
-    });
+    };
+    signal?.addEventListener("abort", wake);
     try {
       for (;;) {
-        scope.signal.throwIfAborted();
+        this.#scope.signal.throwIfAborted();
+        signal?.throwIfAborted();
         if (holds()) return;
         await this.#woken(Infinity);
       }
     } finally {
-      scope.end();
+      signal?.removeEventListener("abort", wake);
     }
   }
 
