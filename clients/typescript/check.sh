@@ -22,10 +22,12 @@ step() {
 step "format (prettier)" npx prettier --check --log-level warn .
 step "build" npm run --silent build
 step "types of the tests and samples (tsc)" npx tsc
-step "types without those of Node.js (tsc)" npx tsc -p tsconfig.web.json
 step "lint (eslint)" npx eslint .
-step "documentation comments (typedoc)" npx typedoc --emit none --logLevel Warn --treatWarningsAsErrors
-run_tests() { FRAMEWAY_TESTS=$mode FRAMEWAY_PLATFORM=$1 node --test --test-concurrency=2 --test-reporter=spec build/tests/; }
+if [ "$mode" = all ]; then
+  step "types of browsers alone (tsc)" npx tsc -p tsconfig.web.json
+  step "documentation comments (typedoc)" npx typedoc --emit none --logLevel Warn --treatWarningsAsErrors
+fi
+run_tests() { FRAMEWAY_TESTS=$mode FRAMEWAY_PLATFORM=$1 node --test --test-concurrency=2 --test-reporter=spec build/tests/*.test.js; }
 step "tests ($mode), the samples, and an installation from npm pack" run_tests node
 if [ "$mode" = all ]; then step "tests ($mode) with the client for browsers, over fetch" run_tests web; fi
 echo "typescript: ok"

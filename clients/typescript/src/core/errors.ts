@@ -5,7 +5,7 @@ import { type ItemError } from "../gen/frameway/v1/error_pb.js";
 import { type ErrorReason, ErrorReasonSchema } from "../gen/frameway/v1/error_reason_pb.js";
 import { ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 
-/** The name of an {@link ErrorReason}, or the number of one that this client does not know. */
+/** The name of an `ErrorReason`, or the number of one that this client does not know. */
 export type Reason = keyof typeof ErrorReason | `${number}` | "";
 
 /** The facts of an error. */
