@@ -34,6 +34,7 @@ if [ "$mode" = test ]; then
   need "command -v redis-server" redis-server redis "a real Redis"
   need "command -v redis-cli" redis-tools redis "sets up a Redis Cluster"
   need "command -v nginx" nginx-light nginx "a proxy in front of the server"
+  need "command -v chromium || command -v google-chrome || command -v chromium-browser" chromium chromium "a browser that subscribes to cameras"
   need "command -v openssl" openssl openssl "makes certificates for that proxy and for docs/security.md"
   need "python3 -m ensurepip --version" "python3 python3-venv" python "runs the Python client and the clients' tests"
   need "command -v git" git git "lists the files that are checked"
