@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log"
 	"slices"
+	"syscall"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -55,7 +56,7 @@ func run(ctx context.Context, address string, frames, size, rounds int) error {
 		{"stub", stubPublish, stubSubscribe},
 		{"layer", layerPublish, layerSubscribe},
 	}
-	figures := map[string][]float64{}
+	figures, spent := map[string][]float64{}, map[string]time.Duration{}
 	for number := range 2 * rounds {
 		kind := kinds[number%len(kinds)]
 		r := round{client: client, stream: fmt.Sprintf("bench-%d", number), picture: make([]byte, size), frames: frames}
@@ -64,8 +65,9 @@ func run(ctx context.Context, address string, frames, size, rounds int) error {
 			return err
 		}
 		measure := func(what string, do func(context.Context, round) error) error {
-			begin := time.Now()
+			begin, cpu := time.Now(), cpuTime()
 			err := do(ctx, r)
+			spent[what+" "+kind.name] += cpuTime() - cpu
 			figures[what+" "+kind.name] = append(figures[what+" "+kind.name], float64(frames)/time.Since(begin).Seconds())
 			return err
 		}
@@ -86,11 +88,27 @@ func run(ctx context.Context, address string, frames, size, rounds int) error {
 		stub, layer := figures[what+" stub"], figures[what+" layer"]
 		slices.Sort(stub)
 		slices.Sort(layer)
+		stubCPU, layerCPU := spent[what+" stub"], spent[what+" layer"]
+		fmt.Printf("%-9s CPU     stub %6.3f ms/frame   layer %6.3f ms/frame   ratio %.2f\n", what,
+			perFrame(stubCPU, rounds*frames), perFrame(layerCPU, rounds*frames), float64(stubCPU)/float64(layerCPU))
 		for name, at := range map[string]int{"median": rounds / 2, "best": rounds - 1} {
 			fmt.Printf("%-9s %-6s  stub %6.0f frames/s  layer %6.0f frames/s  ratio %.2f\n", what, name, stub[at], layer[at], layer[at]/stub[at])
 		}
 	}
 	return nil
+}
+
+// cpuTime returns the processor time of this process, which other load on the machine disturbs less.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func perFrame(spent time.Duration, frames int) float64 {
+	return spent.Seconds() * 1000 / float64(frames)
 }
 
 func register(ctx context.Context, client *frameway.Client, stream string) error {
