@@ -245,3 +245,16 @@ async fn a_closed_connection_is_replaced_before_the_next_call() {
     // The method has no retries.
     register(&client, stream("cam")).await;
 }
+
+/// A server that closes connections by their age leaves no error to calls that may be sent again.
+#[tokio::test]
+#[ignore = "check.sh all"]
+async fn an_old_connection_is_replaced() {
+    let server = Server::start(&["--max-connection-age", "1s", "--max-connection-age-grace", "10s"]).await;
+    let client = server.client().await;
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(4) {
+        client.server_info().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
