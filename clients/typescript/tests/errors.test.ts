@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type HandlerContext } from "@connectrpc/connect";
 import {
@@ -82,35 +83,58 @@ scenario("wrong-key", "short", async () => {
   assert.match(exposed.message, /in plaintext/);
 });
 
-/** Makes a CA, and a certificate of it for localhost. */
-function certificates(): { ca: string; args: string[] } {
+/** Makes a CA, and certificates of it for a server on this machine and for a client. */
+function certificates(): { ca: string; cert: string; key: string; args: string[]; clientArgs: string[] } {
   const folder = temporary("tls");
   fs.mkdirSync(folder);
   const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "ignore" });
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test-ca");
-  openssl("req", ...key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost");
-  fs.writeFileSync(path.join(folder, "names"), "subjectAltName=DNS:localhost,IP:127.0.0.1");
-  openssl(
-    "x509",
-    "-req",
-    "-in",
-    "server.csr",
-    "-CA",
-    "ca.pem",
-    "-CAkey",
-    "ca.key",
-    "-CAcreateserial",
-    "-out",
-    "server.pem",
-    "-days",
-    "2",
-    "-extfile",
-    "names",
+  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const issue = (name: string, extension: string) => {
+    openssl("req", ...newKey, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
+    fs.writeFileSync(path.join(folder, "extension"), extension);
+    const signer = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "extension"];
+    openssl("x509", "-req", "-in", `${name}.csr`, "-out", `${name}.pem`, ...signer);
+  };
+  openssl("req", "-x509", ...newKey, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test-ca");
+  issue("server", "subjectAltName=DNS:localhost,IP:127.0.0.1");
+  issue("client", "subjectAltName=DNS:agent.example\nextendedKeyUsage=clientAuth");
+  const [ca = "", cert = "", key = ""] = ["ca.pem", "client.pem", "client.key"].map((name) =>
+    fs.readFileSync(path.join(folder, name), "utf8"),
   );
   const args = ["--tls-cert", path.join(folder, "server.pem"), "--tls-key", path.join(folder, "server.key")];
-  return { ca: fs.readFileSync(path.join(folder, "ca.pem"), "utf8"), args };
+  return {
+    ca,
+    cert,
+    key,
+    args,
+    clientArgs: ["--tls-client-ca", path.join(folder, "ca.pem"), "--tls-require-client-cert"],
+  };
 }
+
+void test("a client certificate", { skip: platform === "web" && "a browser has none for scripts" }, async () => {
+  const { ca, cert, key, args, clientArgs } = certificates();
+  const server = await Server.start(...args, ...clientArgs);
+  const address = `https://${server.address}`;
+  const frameway = await client(address, { tls: { ca, cert, key } });
+  assert.equal((await frameway.registry.listStreams({})).streams.length, 0);
+  for (const [tls, says] of [
+    [{ ca }, /requires a client certificate/],
+    [{ ca, cert, key: "no key" }, /is not PEM/],
+  ] as const) {
+    const error = await failure(connect(address, { tls }));
+    assert.ok(error instanceof ConnectionError);
+    assert.match(error.message, says);
+    assert.ok(!error.message.includes("no key"));
+  }
+  const plain = await failure(connect(server.address, { tls: { ca } }));
+  assert.ok(plain instanceof OptionError);
+});
+
+void test("credentials that are no header are refused, and not shown", async () => {
+  const error = await failure(connect("127.0.0.1:1", { credentials: "secr\u00e9t" }));
+  assert.ok(error instanceof OptionError);
+  assert.ok(!error.message.includes("secr\u00e9t"));
+});
 
 scenario("plaintext-to-tls", "short", async () => {
   const { ca, args } = certificates();

@@ -73,6 +73,7 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "frameway-ts-"));
 const children = new Set<ChildProcess>();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 process.once("exit", () => {
   for (const child of children) child.kill("SIGKILL");
   fs.rmSync(folder, { recursive: true, force: true });

@@ -120,6 +120,7 @@ export function itemError(item: ItemError): FramewayError {
 export function toError(thrown: unknown, address: string): FramewayError {
   if (thrown instanceof FramewayError) return thrown;
   const error = ConnectError.from(thrown);
+  if (error.cause instanceof FramewayError) return error.cause;
   const text = error.rawMessage;
   if (!isFromServer(error)) {
     if (error.code === Code.DeadlineExceeded) {
@@ -189,7 +190,12 @@ const TLS_CAUSES: readonly (readonly [RegExp, string, boolean])[] = [
   [/does not match certificate/, "the server's certificate is for another name: connect by a name in it", true],
   [/certificate has expired/, "the server's certificate has expired: renew it", true],
   [/certificate required|alert number 116/, "the server requires a client certificate (tls.cert and tls.key)", true],
-  [/alert (unknown ca|bad certificate|decrypt error)/, "the server refuses the client certificate (tls.cert)", true],
+  [/DECODER|PEM|no start line/, "a certificate or key (tls) is not PEM: check where it comes from", true],
+  [
+    /alert (unknown ca|certificate unknown|bad certificate|decrypt error)/,
+    "the server refuses the client certificate (tls.cert)",
+    true,
+  ],
 ];
 
 function connectionError(error: ConnectError, address: string): ConnectionError {
