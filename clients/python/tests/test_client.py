@@ -356,8 +356,7 @@ class Subscribe(unittest.TestCase):
                 context.abort_with_status(refusal(code_pb2.UNAUTHENTICATED, "revoked", invalid))
             yield frame(1)
 
-        tokens = ["first", "second", "second"]
-        credentials = frameway.Credentials(token=lambda: tokens.pop(0))
+        credentials = frameway.Credentials(token=lambda: "second" if seen else "first")
         with support.serving(Scripted(subscriptions=[refuses_the_first])) as address:
             with frameway.connect(address, credentials) as client:
                 self.assertEqual(next(client.subscribe("cam")).sequence, 1)

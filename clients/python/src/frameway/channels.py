@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
@@ -153,9 +154,11 @@ class Channels:
     def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
         return _Routed(self._route, [channel.stream_stream(*args, **kwargs) for channel in self._streaming])
 
-    def present(self, *, unary: bool) -> Any:
-        """Returns the connection that a call would use now."""
-        return (self._unary if unary else self._streaming)[self._route.current]
+    def for_long_calls(self) -> Channels:
+        """Returns a channel that sends all calls over the connections of the long ones."""
+        channels = copy.copy(self)
+        channels._unary = channels._streaming
+        return channels
 
     def close(self, grace: float | None = None) -> Any:
         """Closes every connection; for asyncio, returns an awaitable."""

@@ -33,6 +33,8 @@ from frameway.stream_queue import Fate
 from frameway.subscription import Subscription
 
 _Answer = TypeVar("_Answer")
+_CONNECT_SECONDS = 60.0
+"""The maximum time of a call that only waits for a connection."""
 
 
 def connect(
@@ -76,6 +78,9 @@ class Client:
         self.max_message_bytes = max_message_bytes
         self.logger = logger or logging.getLogger("frameway")
         self.streaming = v1.StreamingServiceStub(channel)
+        long: Any = channel.for_long_calls() if isinstance(channel, Channels) else channel
+        self._over_long = v1.StreamingServiceStub(long).GetServerInfo
+        self._over_unary = self.streaming.GetServerInfo
         self.registry = v1.StreamRegistryServiceStub(channel)
         self.groups = v1.ConsumerGroupServiceStub(channel)
         self.dead_letters = v1.DeadLetterServiceStub(channel)
@@ -337,19 +342,16 @@ class Client:
     def connecting(self, *, unary: bool = False) -> Iterator[None]:
         """Lets gRPC connect during a pause.
 
-        Without a call, gRPC for threads does not even read what a server answers to a new connection,
-        unless somebody watches the connection.
+        Without a call, gRPC for threads does not even read what a server answers to a new connection.
+        So a call, whose answer does not matter, waits for the connection meanwhile.
         """
-        channel = self.channel.present(unary=unary) if isinstance(self.channel, Channels) else self.channel
-
-        def changed(_state: grpc.ChannelConnectivity) -> None: ...
-
-        if not self.closed:
-            channel.subscribe(changed, try_to_connect=True)
+        waiting: Any = self._over_unary if unary else self._over_long
+        request = v1.GetServerInfoRequest()
+        call = self.call(lambda: waiting.future(request, timeout=_CONNECT_SECONDS, wait_for_ready=True))
         try:
             yield
         finally:
-            channel.unsubscribe(changed)
+            call.cancel()
 
     def _check_plaintext(self) -> None:
         """Before the first call, raises an error if the server speaks TLS where this client does not."""
