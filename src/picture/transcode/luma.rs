@@ -1,0 +1,277 @@
+//! Scales luma down without decoding its pixels.
+//!
+//! Both the inverse transform of a block and the mean of an area are linear, and work on columns
+//! and rows separately. So both together are two small matrices for each block: one turns its 8
+//! rows of coefficients into the rows of the result that it touches, the other its 8 columns. Their
+//! weights depend only on the block's place.
+//!
+//! Pixels are neither rounded nor clamped to 0..=255 before they are averaged, so samples may differ
+//! by 1 from an average of decoded pixels, rarely by 2.
+
+use std::f64::consts::PI;
+
+use bytemuck::cast;
+use wide::{i16x8, i32x4, i32x8};
+
+use super::header::BLOCK_SIZE;
+use super::huffman_decode::Place;
+use super::standard::ZIGZAG;
+
+/// Weights have this many fractional bits. None is above a half.
+const WEIGHT_BITS: i32 = 14;
+/// Values between the two steps have this many fractional bits. Rows of real pixels stay within a
+/// sixth of the range of 16 bits without them.
+const MIDDLE_BITS: i32 = 5;
+/// The columns of the result that are computed together.
+const GROUP: usize = 4;
+/// The columns that are rounded together.
+const ROUNDED: usize = 16;
+
+/// The weights of the 8 rows, or columns, of a block.
+type Weights = [f64; 8];
+
+/// A row of the result that a row of blocks touches.
+#[derive(Debug)]
+struct Touch {
+    row: usize,
+    /// The blocks are the first ones that the row consists of.
+    first: bool,
+    /// Each vector has the weights of two rows of coefficients, four times.
+    weights: [i16x8; 4],
+}
+
+/// The part of a block in a group of columns.
+#[derive(Debug)]
+struct Part {
+    block: usize,
+    /// The index of the weights.
+    weights: usize,
+}
+
+/// For each pair of columns of coefficients: their weights in each column of the group.
+type GroupWeights = [i16x8; 4];
+
+/// The plan for pictures of one size.
+#[derive(Debug)]
+pub(super) struct Plan {
+    from: (usize, usize),
+    to: (usize, usize),
+    /// For each row of blocks.
+    touches: Vec<Vec<Touch>>,
+    /// For each row of blocks: the number of rows of the result that are complete after it.
+    complete: Vec<usize>,
+    /// For each group of columns.
+    groups: Vec<Vec<Part>>,
+    weights: Vec<GroupWeights>,
+}
+
+impl Plan {
+    /// Makes a plan for a picture of `from` = (width, height) pixels and a result of `to` samples. No
+    /// side of the result is longer than that of the picture.
+    pub(super) fn new(from: (usize, usize), to: (usize, usize)) -> Self {
+        let rows = Axis { from: from.1, to: to.1 };
+        let columns = Axis { from: from.0, to: to.0 };
+        let mut touches: Vec<Vec<Touch>> = (0..from.1.div_ceil(8)).map(|_| Vec::new()).collect();
+        let mut complete = vec![0; touches.len()];
+        for row in 0..to.1 {
+            let blocks = rows.blocks(row);
+            complete[blocks.end - 1] = row + 1;
+            for block in blocks.clone() {
+                let weights = rows.weights(row, block).map(fixed);
+                let pair = |at: usize| i16x8::new(std::array::from_fn(|lane| weights[2 * at + lane % 2]));
+                let weights = [pair(0), pair(1), pair(2), pair(3)];
+                touches[block].push(Touch { row, first: block == blocks.start, weights });
+            }
+        }
+        for block in 1..complete.len() {
+            complete[block] = complete[block].max(complete[block - 1]);
+        }
+        let (mut groups, mut all) = (Vec::new(), Vec::<GroupWeights>::new());
+        for first in (0..to.0).step_by(GROUP) {
+            let group = first..(first + GROUP).min(to.0);
+            let blocks = columns.blocks(group.start).start..columns.blocks(group.end - 1).end;
+            let parts = blocks.map(|block| {
+                let mut each = [[0; 8]; GROUP];
+                for (column, weights) in group.clone().zip(&mut each) {
+                    *weights = columns.weights(column, block).map(fixed);
+                }
+                let pair = |at: usize| {
+                    i16x8::new(std::array::from_fn(|lane| each[lane / 2][2 * at + lane % 2]))
+                };
+                let weights = [pair(0), pair(1), pair(2), pair(3)];
+                // The weights repeat, often after two or three groups.
+                let index = all.iter().position(|one| *one == weights).unwrap_or_else(|| {
+                    all.push(weights);
+                    all.len() - 1
+                });
+                Part { block, weights: index }
+            });
+            groups.push(parts.collect());
+        }
+        Self { from, to, touches, complete, groups, weights: all }
+    }
+
+    /// Reports whether the plan is for these sizes.
+    pub(super) fn is_for(&self, from: (usize, usize), to: (usize, usize)) -> bool {
+        (self.from, self.to) == (from, to)
+    }
+}
+
+/// A side of the picture and of the result.
+#[derive(Clone, Copy)]
+struct Axis {
+    from: usize,
+    to: usize,
+}
+
+impl Axis {
+    /// Returns the pixels that a sample covers, the first and the last one in part.
+    fn span(self, sample: usize) -> (f64, f64) {
+        let at = |sample: usize| (sample * self.from) as f64 / self.to as f64;
+        (at(sample), at(sample + 1))
+    }
+
+    /// Returns the blocks that a sample touches.
+    fn blocks(self, sample: usize) -> std::ops::Range<usize> {
+        let start = sample * self.from / self.to / 8;
+        start..((sample + 1) * self.from).div_ceil(self.to).div_ceil(8)
+    }
+
+    /// Returns the weights of the coefficients of a block in a sample; 0 if it does not touch it.
+    fn weights(self, sample: usize, block: usize) -> Weights {
+        let (start, end) = self.span(sample);
+        let mut weights = [0.0; 8];
+        for pixel in 0..8 {
+            let at = (8 * block + pixel) as f64;
+            let covered = (end.min(at + 1.0) - start.max(at)).max(0.0) / (end - start);
+            for (frequency, weight) in weights.iter_mut().enumerate() {
+                let scale = if frequency == 0 { (1.0_f64 / 8.0).sqrt() } else { 0.5 };
+                let angle = (2 * pixel + 1) as f64 * frequency as f64 * PI / 16.0;
+                *weight += covered * scale * angle.cos();
+            }
+        }
+        weights
+    }
+}
+
+fn fixed(weight: f64) -> i16 {
+    (weight * f64::from(1 << WEIGHT_BITS)).round() as i16
+}
+
+/// Returns the places of a block's coefficients for [`Scaler::block`]: each vector of 16 bits has
+/// two rows of 4 columns, interleaved.
+pub(super) fn places(quantisers: &[u8; BLOCK_SIZE]) -> [Place; BLOCK_SIZE] {
+    std::array::from_fn(|at| {
+        let (row, column) = (ZIGZAG[at] / 8, ZIGZAG[at] % 8);
+        Place::new(row / 2 * 16 + column * 2 + row % 2, quantisers[at])
+    })
+}
+
+/// Returns the number of pairs of rows that contain the coefficients up to an index in zigzag order.
+fn row_pairs(last: usize) -> usize {
+    // The rows of the coefficients 0, 1, 2, ... reach 2 at index 3, 4 at index 10, 6 at index 21.
+    1 + usize::from(last >= 3) + usize::from(last >= 10) + usize::from(last >= 21)
+}
+
+/// The state of one picture.
+#[derive(Debug, Default)]
+pub(super) struct Scaler {
+    /// Rows of the result before their columns are scaled: 8 values for each block. A ring.
+    middle: Vec<[i16; 8]>,
+    /// The blocks of a row of `middle`.
+    blocks: usize,
+    /// The rows of the ring.
+    rows: usize,
+    /// The rows of the result that are written.
+    written: usize,
+    row: Vec<i16>,
+    /// The result.
+    pub(super) samples: Vec<u8>,
+}
+
+impl Scaler {
+    pub(super) fn start(&mut self, plan: &Plan, factors: (usize, usize)) {
+        self.blocks = plan.from.0.div_ceil(8).next_multiple_of(factors.0);
+        // The rows that two rows of blocks touch, and one more.
+        let longest = plan.touches.iter().map(Vec::len).max().unwrap_or(0);
+        self.rows = (factors.1 + 1) * longest + 1;
+        self.middle.clear();
+        self.middle.resize(self.rows * self.blocks, [0; 8]);
+        self.row.clear();
+        self.row.resize(plan.to.0.next_multiple_of(ROUNDED), 0);
+        self.samples.clear();
+        self.samples.reserve(plan.to.0.next_multiple_of(ROUNDED) * plan.to.1);
+        self.written = 0;
+    }
+
+    /// Adds a block, whose coefficients are stored at [`places`]. `at` is its column and row.
+    #[inline(always)]
+    pub(super) fn block(&mut self, plan: &Plan, at: (usize, usize), scaled: &[i16; BLOCK_SIZE], last: usize) {
+        // Blocks beyond the edge are not part of the picture.
+        let Some(touches) = plan.touches.get(at.1) else { return };
+        match row_pairs(last) {
+            1 => self.add::<1>(touches, at.0, scaled),
+            2 => self.add::<2>(touches, at.0, scaled),
+            3 => self.add::<3>(touches, at.0, scaled),
+            _ => self.add::<4>(touches, at.0, scaled),
+        }
+    }
+
+    #[inline(always)]
+    fn add<const PAIRS: usize>(&mut self, touches: &[Touch], column: usize, scaled: &[i16; BLOCK_SIZE]) {
+        const SHIFT: i32 = WEIGHT_BITS - MIDDLE_BITS;
+        let vectors = scaled.as_chunks::<8>().0;
+        let rows: [[i16x8; 2]; PAIRS] = std::array::from_fn(|pair| {
+            [i16x8::new(vectors[2 * pair & 7]), i16x8::new(vectors[(2 * pair + 1) & 7])]
+        });
+        for touch in touches {
+            let mut sums = [i32x4::splat(1 << (SHIFT - 1)); 2];
+            for (row, weights) in rows.iter().zip(&touch.weights) {
+                sums[0] += row[0].dot(*weights);
+                sums[1] += row[1].dot(*weights);
+            }
+            let sums = [sums[0] >> SHIFT, sums[1] >> SHIFT];
+            let mut values = i16x8::from_i32x8_saturate(cast::<[i32x4; 2], i32x8>(sums));
+            let Some(place) = self.middle.get_mut(touch.row % self.rows * self.blocks + column) else { return };
+            if !touch.first {
+                values = values.saturating_add(i16x8::new(*place));
+            }
+            *place = values.to_array();
+        }
+    }
+
+    /// Writes the rows of the result that are complete when the blocks of this row and all before it
+    /// have been added.
+    pub(super) fn finish_rows(&mut self, plan: &Plan, block_row: usize) {
+        let complete = plan.complete.get(block_row).or(plan.complete.last()).copied().unwrap_or(0);
+        while self.written < complete {
+            let start = self.written % self.rows * self.blocks;
+            let middle = &self.middle[start..start + self.blocks];
+            scale_columns(plan, middle, &mut self.row);
+            let row = self.row.as_chunks::<ROUNDED>().0.iter().flatten();
+            self.samples.extend(row.take(plan.to.0).map(|sample| (*sample).clamp(0, 255) as u8));
+            self.written += 1;
+        }
+    }
+}
+
+#[inline(never)]
+fn scale_columns(plan: &Plan, middle: &[[i16; 8]], row: &mut [i16]) {
+    const SHIFT: i32 = WEIGHT_BITS + MIDDLE_BITS;
+    // Samples are stored without 128, which is added here, and rounded.
+    let start = i32x4::splat((128 << SHIFT) + (1 << (SHIFT - 1)));
+    for (group, target) in plan.groups.iter().zip(row.as_chunks_mut::<GROUP>().0) {
+        let mut sums = start;
+        for part in group {
+            let (Some(values), Some(weights)) = (middle.get(part.block), plan.weights.get(part.weights)) else {
+                continue;
+            };
+            let pairs: [i32; 4] = cast(*values);
+            for (pair, weights) in pairs.iter().zip(weights) {
+                sums += cast::<i32x4, i16x8>(i32x4::splat(*pair)).dot(*weights);
+            }
+        }
+        let sums = (sums >> SHIFT).to_array();
+        *target = sums.map(|sum| sum as i16);
+    }
+}
