@@ -33,7 +33,8 @@ type Weights = [f64; 8];
 /// A row of the result that a row of blocks touches.
 #[derive(Debug)]
 struct Touch {
-    row: usize,
+    /// The index of the row in the ring.
+    place: usize,
     /// The blocks are the first ones that the row consists of.
     first: bool,
     /// Each vector has the weights of two rows of coefficients, four times.
@@ -63,7 +64,12 @@ pub(super) struct Plan {
     /// For each group of columns.
     groups: Vec<Vec<Part>>,
     weights: Vec<GroupWeights>,
+    /// The number of rows in the ring of rows that are not complete.
+    ring: usize,
 }
+
+/// The rows of blocks of an MCU, at most.
+const MCU_ROWS: usize = 2;
 
 impl Plan {
     /// Makes a plan for a picture of `from` = (width, height) pixels and a result of `to` samples. No
@@ -73,6 +79,9 @@ impl Plan {
         let columns = Axis { from: from.0, to: to.0 };
         let mut touches: Vec<Vec<Touch>> = (0..from.1.div_ceil(8)).map(|_| Vec::new()).collect();
         let mut complete = vec![0; touches.len()];
+        // The rows that two rows of blocks touch, and those that the row after them may begin.
+        let longest = 8 * to.1 / from.1 + 2;
+        let ring = (MCU_ROWS + 1) * longest;
         for row in 0..to.1 {
             let blocks = rows.blocks(row);
             complete[blocks.end - 1] = row + 1;
@@ -80,7 +89,7 @@ impl Plan {
                 let weights = rows.weights(row, block).map(fixed);
                 let pair = |at: usize| i16x8::new(std::array::from_fn(|lane| weights[2 * at + lane % 2]));
                 let weights = [pair(0), pair(1), pair(2), pair(3)];
-                touches[block].push(Touch { row, first: block == blocks.start, weights });
+                touches[block].push(Touch { place: row % ring, first: block == blocks.start, weights });
             }
         }
         for block in 1..complete.len() {
@@ -108,7 +117,7 @@ impl Plan {
             });
             groups.push(parts.collect());
         }
-        Self { from, to, touches, complete, groups, weights: all }
+        Self { from, to, touches, complete, groups, weights: all, ring }
     }
 
     /// Reports whether the plan is for these sizes.
@@ -180,8 +189,6 @@ pub(super) struct Scaler {
     middle: Vec<[i16; 8]>,
     /// The blocks of a row of `middle`.
     blocks: usize,
-    /// The rows of the ring.
-    rows: usize,
     /// The rows of the result that are written.
     written: usize,
     row: Vec<i16>,
@@ -192,11 +199,8 @@ pub(super) struct Scaler {
 impl Scaler {
     pub(super) fn start(&mut self, plan: &Plan, factors: (usize, usize)) {
         self.blocks = plan.from.0.div_ceil(8).next_multiple_of(factors.0);
-        // The rows that two rows of blocks touch, and one more.
-        let longest = plan.touches.iter().map(Vec::len).max().unwrap_or(0);
-        self.rows = (factors.1 + 1) * longest + 1;
         self.middle.clear();
-        self.middle.resize(self.rows * self.blocks, [0; 8]);
+        self.middle.resize(plan.ring * self.blocks, [0; 8]);
         self.row.clear();
         self.row.resize(plan.to.0.next_multiple_of(ROUNDED), 0);
         self.samples.clear();
@@ -232,7 +236,7 @@ impl Scaler {
             }
             let sums = [sums[0] >> SHIFT, sums[1] >> SHIFT];
             let mut values = i16x8::from_i32x8_saturate(cast::<[i32x4; 2], i32x8>(sums));
-            let Some(place) = self.middle.get_mut(touch.row % self.rows * self.blocks + column) else { return };
+            let Some(place) = self.middle.get_mut(touch.place * self.blocks + column) else { return };
             if !touch.first {
                 values = values.saturating_add(i16x8::new(*place));
             }
@@ -245,7 +249,7 @@ impl Scaler {
     pub(super) fn finish_rows(&mut self, plan: &Plan, block_row: usize) {
         let complete = plan.complete.get(block_row).or(plan.complete.last()).copied().unwrap_or(0);
         while self.written < complete {
-            let start = self.written % self.rows * self.blocks;
+            let start = self.written % plan.ring * self.blocks;
             let middle = &self.middle[start..start + self.blocks];
             scale_columns(plan, middle, &mut self.row);
             let row = self.row.as_chunks::<ROUNDED>().0.iter().flatten();
