@@ -128,7 +128,15 @@ impl Entry {
     fn new(total_bits: u8, first_bits: u8, steps: (usize, usize), values: (i16, i16)) -> Self {
         let both = (steps.0 + steps.1) as u64;
         let values = u64::from(values.0 as u16) << 32 | u64::from(values.1 as u16) << 48;
-        Self(u64::from(total_bits) | u64::from(first_bits) << 8 | (steps.0 as u64) << 16 | both << 24 | values)
+        let ends = u64::from(steps.0 == END_OF_BLOCK || steps.1 == END_OF_BLOCK) << 15;
+        let bits = u64::from(total_bits) | u64::from(first_bits) << 8;
+        Self(bits | ends | (steps.0 as u64) << 16 | both << 24 | values)
+    }
+
+    /// Reports whether the last symbol is the end of the block.
+    #[inline(always)]
+    fn ends(self) -> bool {
+        self.0 & 1 << 15 != 0
     }
 
     #[inline(always)]
@@ -217,49 +225,32 @@ impl Codes {
     }
 }
 
-/// Where dequantised coefficients are stored, by their index in zigzag order.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place(u32);
-
-impl Place {
-    /// The place of coefficients that are not stored.
-    pub(super) const NONE: Self = Self(0);
-
-    pub(super) fn new(index: u8, quantiser: u8) -> Self {
-        Self(u32::from(index) | u32::from(quantiser) << 16)
-    }
-
-    #[inline(always)]
-    fn store(self, scaled: &mut [i16; BLOCK_SIZE], value: i16) {
-        // Values that overflow belong to no picture.
-        scaled[self.0 as usize & 63] = i32::from(value).wrapping_mul((self.0 >> 16) as i32) as i16;
-    }
-}
+/// The places of coefficients in another order than zigzag, by their index in zigzag order.
+pub(super) type Places = [u8; BLOCK_SIZE];
 
 /// The coefficients of a block that are written while it is decoded.
 pub(super) struct Target<'a> {
     /// In zigzag order. All are 0 before.
     pub(super) coefficients: &'a mut [i16; BLOCK_SIZE],
-    /// The same multiplied by the quantisers, at their places. All are 0 before. Only written if
-    /// `SCALED`.
-    pub(super) scaled: &'a mut [i16; BLOCK_SIZE],
-    pub(super) places: &'a [Place; BLOCK_SIZE],
+    /// The same at their places, if `PLACED`. All are 0 before.
+    pub(super) placed: &'a mut [i16; BLOCK_SIZE],
+    pub(super) places: &'a Places,
 }
 
 impl Target<'_> {
     #[inline(always)]
-    fn store<const SCALED: bool>(&mut self, index: usize, value: i16) {
+    fn store<const PLACED: bool>(&mut self, index: usize, value: i16) {
         self.coefficients[index & 63] = value;
-        if SCALED {
-            self.places[index & 63].store(self.scaled, value);
+        if PLACED {
+            self.placed[usize::from(self.places[index & 63] & 63)] = value;
         }
     }
 }
 
-/// Decodes a block, except for the prediction of its DC coefficient. Returns the difference of the
-/// DC coefficient, and the index of the last AC coefficient (0 = none).
+/// Decodes a block, except for its DC coefficient, whose place may contain anything then. Returns
+/// the difference to the DC coefficient of the block before, and the index of the last AC coefficient (0 = none).
 #[inline(always)]
-pub(super) fn block<const SCALED: bool>(
+pub(super) fn block<const PLACED: bool>(
     bits: &mut Bits<'_>,
     dc: &DcTable,
     ac: &AcTable,
@@ -275,43 +266,36 @@ pub(super) fn block<const SCALED: bool>(
             let entry = ac.entries[(bits.bits >> (64 - LOOKUP_BITS)) as usize];
             let after = last + entry.both_steps();
             if after < BLOCK_SIZE {
-                target.store::<SCALED>(last + entry.first_step(), entry.first());
-                target.store::<SCALED>(after, entry.second());
+                target.store::<PLACED>(last + entry.first_step(), entry.first());
+                target.store::<PLACED>(after, entry.second());
                 bits.consume(entry.0);
                 last = after;
                 continue;
             }
             let first = last + entry.first_step();
-            if last == BLOCK_SIZE - 1 {
-                return Ok((difference, last));
-            }
-            if first < BLOCK_SIZE {
-                target.store::<SCALED>(first, entry.first());
-                if first == BLOCK_SIZE - 1 {
-                    // The second symbol belongs to the next block.
-                    bits.consume(entry.first_bits());
-                    return Ok((difference, first));
-                }
-                if after != first + END_OF_BLOCK {
-                    return Err(TOO_MANY);
-                }
+            // Without a branch, because nothing predicts whether a coefficient comes before the end.
+            // The DC coefficient, which is stored later, takes what is none.
+            let end = if first < BLOCK_SIZE { first } else { last };
+            target.store::<PLACED>(if first < BLOCK_SIZE { first } else { 0 }, entry.first());
+            if entry.ends() & (end != BLOCK_SIZE - 1) {
                 bits.consume(entry.0);
-                return Ok((difference, first));
+                return Ok((difference, end));
             }
-            match entry.first_step() {
-                END_OF_BLOCK => {
-                    bits.consume(entry.0);
-                    return Ok((difference, last));
+            if end == BLOCK_SIZE - 1 {
+                // The block is full: what follows belongs to the next one.
+                bits.consume(if first < BLOCK_SIZE { entry.first_bits() } else { 0 });
+                return Ok((difference, end));
+            }
+            if entry.first_step() != LONG {
+                return Err(TOO_MANY);
+            }
+            match long(bits, ac, last)? {
+                Some((next, value)) => {
+                    target.store::<PLACED>(next, value);
+                    last = next;
+                    continue 'refill;
                 }
-                LONG => match long(bits, ac, last)? {
-                    Some((next, value)) => {
-                        target.store::<SCALED>(next, value);
-                        last = next;
-                        continue 'refill;
-                    }
-                    None => return Ok((difference, last)),
-                },
-                _ => return Err(TOO_MANY),
+                None => return Ok((difference, last)),
             }
         }
     }

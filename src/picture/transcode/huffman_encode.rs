@@ -136,27 +136,25 @@ impl Writer {
         sink.flush();
         let mut left = block.nonzero & !1;
         let mut next = 1;
-        let mut pushed = 0;
-        while left != 0 {
-            let index = left.trailing_zeros() as usize;
-            let zeros = index - next;
-            let byte = block.bytes[index] as u8;
-            let code = table.ac[(zeros << 8 | usize::from(byte)) & (BLOCK_SIZE * 256 - 1)];
-            if code != 0 {
-                sink.push(code);
-                pushed += 1;
-                if pushed == 3 {
-                    sink.flush();
-                    pushed = 0;
+        'all: while left != 0 {
+            for _ in 0..3 {
+                let index = left.trailing_zeros() as usize;
+                let zeros = index - next;
+                let byte = usize::from(block.bytes[index & 63] as u8);
+                next = index + 1;
+                left &= left - 1;
+                let code = table.ac[(zeros << 8 | byte) & (BLOCK_SIZE * 256 - 1)];
+                if code == 0 {
+                    sink.push_long(table, zeros, i32::from(exact(index)));
+                    continue 'all;
                 }
-            } else {
-                sink.push_long(table, zeros, i32::from(exact(index)));
-                pushed = 0;
+                sink.push(code);
+                if left == 0 {
+                    break;
+                }
             }
-            next = index + 1;
-            left &= left - 1;
+            sink.flush();
         }
-        sink.flush();
         if next < BLOCK_SIZE {
             sink.push(table.ac_symbols[usize::from(END_OF_BLOCK)]);
             sink.flush();

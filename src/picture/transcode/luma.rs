@@ -14,7 +14,7 @@ use bytemuck::cast;
 use wide::{i16x8, i32x4, i32x8};
 
 use super::header::BLOCK_SIZE;
-use super::huffman_decode::Place;
+use super::huffman_decode::Places;
 use super::standard::ZIGZAG;
 
 /// Weights have this many fractional bits. None is above a half.
@@ -167,13 +167,26 @@ fn fixed(weight: f64) -> i16 {
     (weight * f64::from(1 << WEIGHT_BITS)).round() as i16
 }
 
-/// Returns the places of a block's coefficients for [`Scaler::block`]: each vector of 16 bits has
-/// two rows of 4 columns, interleaved.
-pub(super) fn places(quantisers: &[u8; BLOCK_SIZE]) -> [Place; BLOCK_SIZE] {
-    std::array::from_fn(|at| {
+/// The places of a block's coefficients for [`Scaler::block`]: each vector of 16 bits has two rows of
+/// 4 columns, interleaved.
+pub(super) const PLACES: Places = {
+    let mut places = [0; BLOCK_SIZE];
+    let mut at = 0;
+    while at < BLOCK_SIZE {
         let (row, column) = (ZIGZAG[at] / 8, ZIGZAG[at] % 8);
-        Place::new(row / 2 * 16 + column * 2 + row % 2, quantisers[at])
-    })
+        places[at] = row / 2 * 16 + column * 2 + row % 2;
+        at += 1;
+    }
+    places
+};
+
+/// Returns quantisers in zigzag order at their [`PLACES`].
+fn placed(quantisers: &[u8; BLOCK_SIZE]) -> [i16; BLOCK_SIZE] {
+    let mut placed = [0; BLOCK_SIZE];
+    for (place, quantiser) in PLACES.iter().zip(quantisers) {
+        placed[usize::from(*place)] = i16::from(*quantiser);
+    }
+    placed
 }
 
 /// Returns the number of pairs of rows that contain the coefficients up to an index in zigzag order.
@@ -185,6 +198,7 @@ fn row_pairs(last: usize) -> usize {
 /// The state of one picture.
 #[derive(Debug, Default)]
 pub(super) struct Scaler {
+    quantisers: Vec<i16x8>,
     /// Rows of the result before their columns are scaled: 8 values for each block. A ring.
     middle: Vec<[i16; 8]>,
     /// The blocks of a row of `middle`.
@@ -197,7 +211,8 @@ pub(super) struct Scaler {
 }
 
 impl Scaler {
-    pub(super) fn start(&mut self, plan: &Plan, factors: (usize, usize)) {
+    pub(super) fn start(&mut self, plan: &Plan, factors: (usize, usize), quantisers: &[u8; BLOCK_SIZE]) {
+        self.quantisers = placed(quantisers).as_chunks::<8>().0.iter().map(|eight| i16x8::new(*eight)).collect();
         self.blocks = plan.from.0.div_ceil(8).next_multiple_of(factors.0);
         self.middle.clear();
         self.middle.resize(plan.ring * self.blocks, [0; 8]);
@@ -208,26 +223,28 @@ impl Scaler {
         self.written = 0;
     }
 
-    /// Adds a block, whose coefficients are stored at [`places`]. `at` is its column and row.
+    /// Adds a block, whose coefficients are stored at their [`PLACES`]. `at` is its column and row.
     #[inline(always)]
-    pub(super) fn block(&mut self, plan: &Plan, at: (usize, usize), scaled: &[i16; BLOCK_SIZE], last: usize) {
+    pub(super) fn block(&mut self, plan: &Plan, at: (usize, usize), placed: &[i16; BLOCK_SIZE], last: usize) {
         // Blocks beyond the edge are not part of the picture.
         let Some(touches) = plan.touches.get(at.1) else { return };
         match row_pairs(last) {
-            1 => self.add::<1>(touches, at.0, scaled),
-            2 => self.add::<2>(touches, at.0, scaled),
-            3 => self.add::<3>(touches, at.0, scaled),
-            _ => self.add::<4>(touches, at.0, scaled),
+            1 => self.add::<1>(touches, at.0, placed),
+            2 => self.add::<2>(touches, at.0, placed),
+            3 => self.add::<3>(touches, at.0, placed),
+            _ => self.add::<4>(touches, at.0, placed),
         }
     }
 
     #[inline(always)]
-    fn add<const PAIRS: usize>(&mut self, touches: &[Touch], column: usize, scaled: &[i16; BLOCK_SIZE]) {
+    fn add<const PAIRS: usize>(&mut self, touches: &[Touch], column: usize, placed: &[i16; BLOCK_SIZE]) {
         const SHIFT: i32 = WEIGHT_BITS - MIDDLE_BITS;
-        let vectors = scaled.as_chunks::<8>().0;
-        let rows: [[i16x8; 2]; PAIRS] = std::array::from_fn(|pair| {
-            [i16x8::new(vectors[2 * pair & 7]), i16x8::new(vectors[(2 * pair + 1) & 7])]
-        });
+        let vectors = placed.as_chunks::<8>().0;
+        // Products that overflow belong to no picture.
+        let Some(quantisers) = self.quantisers.first_chunk::<8>() else { return };
+        let dequantised = |at: usize| i16x8::new(vectors[at & 7]) * quantisers[at & 7];
+        let rows: [[i16x8; 2]; PAIRS] =
+            std::array::from_fn(|pair| [dequantised(2 * pair), dequantised(2 * pair + 1)]);
         for touch in touches {
             let mut sums = [i32x4::splat(1 << (SHIFT - 1)); 2];
             for (row, weights) in rows.iter().zip(&touch.weights) {

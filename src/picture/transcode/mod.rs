@@ -27,7 +27,7 @@ mod tests;
 
 use bits::{Bits, Position};
 use header::{BLOCK_SIZE, Header, HuffmanSpec};
-use huffman_decode::{AcTable, DcTable, Place, Target};
+use huffman_decode::{AcTable, DcTable, Target};
 use huffman_encode::{Block, EncodeTable, Writer};
 use luma::{Plan, Scaler};
 use requantise::Ratios;
@@ -88,7 +88,8 @@ pub(super) struct Transcoder {
 #[derive(Debug, Default)]
 struct Batch {
     coefficients: Vec<[i16; BLOCK_SIZE]>,
-    scaled: Vec<[i16; BLOCK_SIZE]>,
+    /// The luma coefficients in the order of [`luma::PLACES`].
+    placed: Vec<[i16; BLOCK_SIZE]>,
     bytes: Vec<[i8; BLOCK_SIZE]>,
     blocks: Vec<Decoded>,
 }
@@ -164,7 +165,6 @@ impl Transcoder {
             luma: self.plan.as_ref().filter(|_| order.luma.is_some()).map(|plan| Luma {
                 plan,
                 scaler: &mut self.scaler,
-                places: luma::places(&tables[0].quantisers),
             }),
             output: order.quality.is_some().then(|| Output {
                 file: &mut file,
@@ -242,7 +242,6 @@ fn slots(header: &Header<'_>) -> Vec<Slot> {
 struct Luma<'a> {
     plan: &'a Plan,
     scaler: &'a mut Scaler,
-    places: [Place; BLOCK_SIZE],
 }
 
 /// The JPEG that is being made.
@@ -281,11 +280,11 @@ struct Decoding {
 impl Run<'_> {
     fn all(&mut self) -> Result<(), Refusal> {
         self.batch.coefficients.resize(BATCH_BLOCKS, [0; BLOCK_SIZE]);
-        self.batch.scaled.resize(BATCH_BLOCKS, [0; BLOCK_SIZE]);
+        self.batch.placed.resize(BATCH_BLOCKS, [0; BLOCK_SIZE]);
         self.batch.bytes.resize(BATCH_BLOCKS, [0; BLOCK_SIZE]);
         self.batch.blocks.resize(BATCH_BLOCKS, Decoded::default());
         if let Some(luma) = &mut self.luma {
-            luma.scaler.start(luma.plan, self.factors);
+            luma.scaler.start(luma.plan, self.factors, &self.tables[0].quantisers);
         }
         let mut decoding =
             Decoding { position: Position::at(0), before: [0; 3], left: self.interval, segment: 0 };
@@ -316,14 +315,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn decode<const SCALED: bool>(
+    #[inline(never)]
+    fn decode<const PLACED: bool>(
         &mut self,
         decoding: &mut Decoding,
         columns: std::ops::Range<usize>,
         row: usize,
     ) -> Result<(), Refusal> {
         let data = &self.segments.data[..];
-        let mut places = self.batch.coefficients.iter_mut().zip(&mut self.batch.scaled).zip(&mut self.batch.blocks);
+        let mut places = self.batch.coefficients.iter_mut().zip(&mut self.batch.placed).zip(&mut self.batch.blocks);
         for column in columns {
             if decoding.left == 0 {
                 end_segment(self.segments, decoding)?;
@@ -335,18 +335,17 @@ impl Run<'_> {
             }
             decoding.left -= 1;
             for slot in self.slots {
-                let Some(((coefficients, scaled), block)) = places.next() else { break };
+                let Some(((coefficients, placed), block)) = places.next() else { break };
                 let tables = &self.tables[slot.component];
-                *coefficients = [0; BLOCK_SIZE];
                 let too_little = Refusal::Damaged("too little data");
                 let mut bits = Bits::begin(data, &decoding.position).ok_or(too_little)?;
-                let luma = self.luma.as_ref().filter(|_| SCALED && slot.component == 0);
-                let (difference, last) = if let Some(luma) = luma {
-                    *scaled = [0; BLOCK_SIZE];
-                    let target = Target { coefficients, scaled, places: &luma.places };
+                *coefficients = [0; BLOCK_SIZE];
+                let is_placed = PLACED && slot.component == 0;
+                let target = Target { coefficients, placed, places: &luma::PLACES };
+                let (difference, last) = if is_placed {
+                    *target.placed = [0; BLOCK_SIZE];
                     huffman_decode::block::<true>(&mut bits, &tables.dc, &tables.ac, target)?
                 } else {
-                    let target = Target { coefficients, scaled, places: &NO_PLACES };
                     huffman_decode::block::<false>(&mut bits, &tables.dc, &tables.ac, target)?
                 };
                 bits.end(&mut decoding.position);
@@ -355,12 +354,12 @@ impl Run<'_> {
                     return Err(Refusal::Damaged("a DC coefficient out of range"));
                 }
                 decoding.before[slot.component] = dc;
-                let dequantised = dc * i32::from(tables.quantisers[0]);
                 coefficients[0] = dc as i16;
-                if SCALED && slot.component == 0 {
-                    scaled[0] = dequantised.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+                if is_placed {
+                    placed[0] = dc as i16;
                 }
                 block.last = last;
+                let dequantised = dc * i32::from(tables.quantisers[0]);
                 let (h, v) = if slot.component == 0 { self.factors } else { (1, 1) };
                 let at = (column * h + slot.column, row * v + slot.row);
                 self.small.add(slot.component, at, dequantised);
@@ -369,18 +368,20 @@ impl Run<'_> {
         Ok(())
     }
 
+    #[inline(never)]
     fn scale_luma(&mut self, columns: std::ops::Range<usize>, row: usize) {
         let Some(luma) = &mut self.luma else { return };
         let (h, v) = self.factors;
-        let mcus = self.batch.scaled.chunks_exact(self.slots.len());
-        for ((column, scaled), blocks) in columns.zip(mcus).zip(self.batch.blocks.chunks_exact(self.slots.len())) {
-            for ((slot, scaled), block) in self.slots[..h * v].iter().zip(scaled).zip(blocks) {
+        let mcus = self.batch.placed.chunks_exact(self.slots.len());
+        for ((column, placed), blocks) in columns.zip(mcus).zip(self.batch.blocks.chunks_exact(self.slots.len())) {
+            for ((slot, placed), block) in self.slots[..h * v].iter().zip(placed).zip(blocks) {
                 let at = (column * h + slot.column, row * v + slot.row);
-                luma.scaler.block(luma.plan, at, scaled, block.last);
+                luma.scaler.block(luma.plan, at, placed, block.last);
             }
         }
     }
 
+    #[inline(never)]
     fn divide(&mut self, mcus: usize) {
         let Batch { coefficients, bytes, blocks, .. } = &mut *self.batch;
         let slots = self.slots.iter().cycle().take(mcus * self.slots.len());
@@ -391,6 +392,7 @@ impl Run<'_> {
         }
     }
 
+    #[inline(never)]
     fn encode(&mut self, mcus: usize) {
         let Some(output) = &mut self.output else { return };
         let Batch { coefficients, bytes, blocks, .. } = &mut *self.batch;
@@ -406,9 +408,6 @@ impl Run<'_> {
         output.writer.stuff(output.file);
     }
 }
-
-/// The places of components that are not scaled.
-static NO_PLACES: [Place; BLOCK_SIZE] = [Place::NONE; BLOCK_SIZE];
 
 /// Checks that a segment ends with the last of its blocks, and is padded with ones.
 fn end_segment(segments: &Segments, decoding: &Decoding) -> Result<(), Refusal> {
