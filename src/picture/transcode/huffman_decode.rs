@@ -256,6 +256,7 @@ pub(super) fn block<const PLACED: bool>(
     ac: &AcTable,
     mut target: Target<'_>,
 ) -> Result<(i32, usize), Refusal> {
+    let entries = &*ac.entries;
     bits.refill();
     let difference = dc.difference(bits)?;
     let mut last = 0;
@@ -263,7 +264,7 @@ pub(super) fn block<const PLACED: bool>(
         bits.refill();
         // Five times 10 bits are available.
         for _ in 0..5 {
-            let entry = ac.entries[(bits.bits >> (64 - LOOKUP_BITS)) as usize];
+            let entry = entries[(bits.bits >> (64 - LOOKUP_BITS)) as usize];
             let after = last + entry.both_steps();
             if after < BLOCK_SIZE {
                 target.store::<PLACED>(last + entry.first_step(), entry.first());
@@ -277,7 +278,8 @@ pub(super) fn block<const PLACED: bool>(
             // The DC coefficient, which is stored later, takes what is none.
             let end = if first < BLOCK_SIZE { first } else { last };
             target.store::<PLACED>(if first < BLOCK_SIZE { first } else { 0 }, entry.first());
-            if entry.ends() & (end != BLOCK_SIZE - 1) {
+            let fits = (first < BLOCK_SIZE) | (entry.first_step() == END_OF_BLOCK);
+            if entry.ends() & fits & (end != BLOCK_SIZE - 1) {
                 bits.consume(entry.0);
                 return Ok((difference, end));
             }
