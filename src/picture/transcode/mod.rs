@@ -1,8 +1,7 @@
 //! Makes a smaller JPEG from a JPEG of the same size without decoding its pixels.
 //!
 //! The Huffman codes are decoded to coefficients, these are divided by coarser quantisers, and
-//! encoded again. A luma plane for measures and a picture of an eighth of the size are made from
-//! the same coefficients. This takes about half the time of decoding and encoding pixels, and loses
+//! encoded again. Planes for measures and thumbnails are made from the same coefficients. This takes about half the time of decoding and encoding pixels, and loses
 //! about as much.
 //!
 //! Only plain baseline JPEGs are supported, and only complete and undamaged ones: everything else is
@@ -17,8 +16,8 @@ mod file;
 mod header;
 mod huffman_decode;
 mod huffman_encode;
-mod luma;
 mod requantise;
+mod scale;
 mod segments;
 mod small;
 mod standard;
@@ -29,7 +28,7 @@ use bits::{Bits, Position};
 use header::{BLOCK_SIZE, Header, HuffmanSpec};
 use huffman_decode::{AcTable, DcTable, Target};
 use huffman_encode::{Block, EncodeTable, Writer};
-use luma::{Plan, Scaler};
+use scale::{Plan, Scaler};
 use requantise::Ratios;
 use segments::Segments;
 use small::Small;
@@ -54,11 +53,20 @@ pub(super) enum Refusal {
 
 /// What to make of a JPEG.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Order {
+pub(super) struct Order<'a> {
     /// The quality of the new JPEG, 1..=100; `None` = none is made.
     pub(super) quality: Option<u8>,
-    /// Width and height of the luma plane, at most those of the picture; `None` = none is made.
-    pub(super) luma: Option<(usize, usize)>,
+    /// The planes to make. Those of components that the picture does not have stay empty.
+    pub(super) planes: &'a [PlaneOrder],
+}
+
+/// A plane to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PlaneOrder {
+    /// 0 = Y, 1 = Cb, 2 = Cr.
+    pub(super) component: usize,
+    /// Width and height, at most those of the component's samples.
+    pub(super) size: (usize, usize),
 }
 
 /// What was made of a JPEG. The planes stay in the transcoder.
@@ -79,16 +87,23 @@ pub(super) struct Transcoder {
     batch: Batch,
     encode_tables: Option<Box<[EncodeTable; 2]>>,
     writer: Writer,
-    plan: Option<Plan>,
-    scaler: Scaler,
+    scalings: Vec<Scaling>,
     small: Small,
+}
+
+/// A plane that is being made.
+#[derive(Debug, Default)]
+struct Scaling {
+    component: usize,
+    plan: Plan,
+    scaler: Scaler,
 }
 
 /// The blocks of a batch.
 #[derive(Debug, Default)]
 struct Batch {
     coefficients: Vec<[i16; BLOCK_SIZE]>,
-    /// The luma coefficients in the order of [`luma::PLACES`].
+    /// The coefficients in the order of [`scale::PLACES`], for components of which planes are made.
     placed: Vec<[i16; BLOCK_SIZE]>,
     bytes: Vec<[i8; BLOCK_SIZE]>,
     blocks: Vec<Decoded>,
@@ -129,7 +144,7 @@ impl Transcoder {
     /// # Errors
     ///
     /// Refuses everything that is not a plain and complete JPEG. Nothing is made then.
-    pub(super) fn transcode(&mut self, data: &[u8], order: Order) -> Result<Transcoded, Refusal> {
+    pub(super) fn transcode(&mut self, data: &[u8], order: Order<'_>) -> Result<Transcoded, Refusal> {
         let header = header::read(data)?;
         if header.width.max(header.height) > MAX_SIDE {
             return Err(Refusal::Unusual("a very long side"));
@@ -146,10 +161,13 @@ impl Transcoder {
             self.writer.start();
         }
         let size = (header.width, header.height);
-        if let Some(to) = order.luma {
-            if !self.plan.as_ref().is_some_and(|plan| plan.is_for(size, to)) {
-                self.plan = Some(Plan::new(size, to));
-            }
+        self.scalings.resize_with(order.planes.len(), Scaling::default);
+        for (scaling, PlaneOrder { component, size: to }) in self.scalings.iter_mut().zip(order.planes) {
+            let (h, v) = if *component == 0 { (1, 1) } else { header.factors };
+            scaling.component = *component;
+            scaling.plan.make_for((size.0.div_ceil(h), size.1.div_ceil(v)), *to);
+            let quantisers = tables.get(*component).map(|tables| &tables.quantisers);
+            scaling.scaler.start(&scaling.plan, quantisers);
         }
         let slots = slots(&header);
         self.small.start((across, down), header.factors, tables.len());
@@ -162,10 +180,7 @@ impl Transcoder {
             mcus: (across, down),
             interval,
             small: &mut self.small,
-            luma: self.plan.as_ref().filter(|_| order.luma.is_some()).map(|plan| Luma {
-                plan,
-                scaler: &mut self.scaler,
-            }),
+            scalings: &mut self.scalings,
             output: order.quality.is_some().then(|| Output {
                 file: &mut file,
                 writer: &mut self.writer,
@@ -178,9 +193,9 @@ impl Transcoder {
         Ok(Transcoded { jpeg: order.quality.is_some().then_some(file), size, factors })
     }
 
-    /// Returns the samples of the luma plane of the last picture, if one was ordered.
-    pub(super) fn luma(&self) -> &[u8] {
-        &self.scaler.samples
+    /// Returns the samples of a plane of the last picture, by its index in the order.
+    pub(super) fn plane(&self, index: usize) -> &[u8] {
+        self.scalings.get(index).map(|scaling| &scaling.scaler.samples[..]).unwrap_or_default()
     }
 
     /// Returns the last picture at an eighth of its size: Y, Cb, Cr. The luma plane is padded to
@@ -238,12 +253,6 @@ fn slots(header: &Header<'_>) -> Vec<Slot> {
     luma.chain(chroma).collect()
 }
 
-/// The luma plane that is being made.
-struct Luma<'a> {
-    plan: &'a Plan,
-    scaler: &'a mut Scaler,
-}
-
 /// The JPEG that is being made.
 struct Output<'a> {
     file: &'a mut Vec<u8>,
@@ -263,7 +272,7 @@ struct Run<'a> {
     mcus: (usize, usize),
     interval: usize,
     small: &'a mut Small,
-    luma: Option<Luma<'a>>,
+    scalings: &'a mut [Scaling],
     output: Option<Output<'a>>,
 }
 
@@ -283,28 +292,22 @@ impl Run<'_> {
         self.batch.placed.resize(BATCH_BLOCKS, [0; BLOCK_SIZE]);
         self.batch.bytes.resize(BATCH_BLOCKS, [0; BLOCK_SIZE]);
         self.batch.blocks.resize(BATCH_BLOCKS, Decoded::default());
-        if let Some(luma) = &mut self.luma {
-            luma.scaler.start(luma.plan, self.factors, &self.tables[0].quantisers);
-        }
         let mut decoding =
             Decoding { position: Position::at(0), before: [0; 3], left: self.interval, segment: 0 };
         let batch = BATCH_BLOCKS / self.slots.len();
         for row in 0..self.mcus.1 {
             for first in (0..self.mcus.0).step_by(batch) {
                 let columns = first..(first + batch).min(self.mcus.0);
-                if self.luma.is_some() {
-                    self.decode::<true>(&mut decoding, columns.clone(), row)?;
-                    self.scale_luma(columns.clone(), row);
-                } else {
-                    self.decode::<false>(&mut decoding, columns.clone(), row)?;
-                }
+                self.decode(&mut decoding, columns.clone(), row)?;
+                self.scale(columns.clone(), row);
                 if self.output.is_some() {
                     self.divide(columns.len());
                     self.encode(columns.len());
                 }
             }
-            if let Some(luma) = &mut self.luma {
-                luma.scaler.finish_rows(luma.plan, (row + 1) * self.factors.1 - 1);
+            for Scaling { component, plan, scaler } in &mut *self.scalings {
+                let v = if *component == 0 { self.factors.1 } else { 1 };
+                scaler.finish_rows(plan, (row + 1) * v - 1);
             }
         }
         end_segment(self.segments, &decoding)?;
@@ -316,13 +319,14 @@ impl Run<'_> {
     }
 
     #[inline(never)]
-    fn decode<const PLACED: bool>(
+    fn decode(
         &mut self,
         decoding: &mut Decoding,
         columns: std::ops::Range<usize>,
         row: usize,
     ) -> Result<(), Refusal> {
         let data = &self.segments.data[..];
+        let placed_components = [0, 1, 2].map(|one| self.scalings.iter().any(|scaling| scaling.component == one));
         let mut places = self.batch.coefficients.iter_mut().zip(&mut self.batch.placed).zip(&mut self.batch.blocks);
         for column in columns {
             if decoding.left == 0 {
@@ -340,8 +344,8 @@ impl Run<'_> {
                 let too_little = Refusal::Damaged("too little data");
                 let mut bits = Bits::begin(data, &decoding.position).ok_or(too_little)?;
                 *coefficients = [0; BLOCK_SIZE];
-                let is_placed = PLACED && slot.component == 0;
-                let target = Target { coefficients, placed, places: &luma::PLACES };
+                let is_placed = placed_components[slot.component];
+                let target = Target { coefficients, placed, places: &scale::PLACES };
                 let (difference, last) = if is_placed {
                     *target.placed = [0; BLOCK_SIZE];
                     huffman_decode::block::<true>(&mut bits, &tables.dc, &tables.ac, target)?
@@ -369,14 +373,17 @@ impl Run<'_> {
     }
 
     #[inline(never)]
-    fn scale_luma(&mut self, columns: std::ops::Range<usize>, row: usize) {
-        let Some(luma) = &mut self.luma else { return };
-        let (h, v) = self.factors;
-        let mcus = self.batch.placed.chunks_exact(self.slots.len());
-        for ((column, placed), blocks) in columns.zip(mcus).zip(self.batch.blocks.chunks_exact(self.slots.len())) {
-            for ((slot, placed), block) in self.slots[..h * v].iter().zip(placed).zip(blocks) {
-                let at = (column * h + slot.column, row * v + slot.row);
-                luma.scaler.block(luma.plan, at, placed, block.last);
+    fn scale(&mut self, columns: std::ops::Range<usize>, row: usize) {
+        let slots = self.slots.len();
+        for Scaling { component, plan, scaler } in &mut *self.scalings {
+            let (h, v) = if *component == 0 { self.factors } else { (1, 1) };
+            for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.component == *component) {
+                let placed = self.batch.placed.iter().skip(index).step_by(slots);
+                let blocks = self.batch.blocks.iter().skip(index).step_by(slots);
+                for ((column, placed), block) in columns.clone().zip(placed).zip(blocks) {
+                    let at = (column * h + slot.column, row * v + slot.row);
+                    scaler.block(plan, at, placed, block.last);
+                }
             }
         }
     }

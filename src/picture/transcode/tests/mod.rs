@@ -6,7 +6,7 @@ mod refusals;
 
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, Subsamp, YuvImage};
 
-use super::{Order, Refusal, Transcoded, Transcoder};
+use super::{Order, PlaneOrder, Refusal, Transcoded, Transcoder};
 
 /// The settings of an encoder.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +76,7 @@ fn decode(jpeg: &[u8]) -> turbojpeg::Result<YuvImage<Vec<u8>>> {
 }
 
 fn transcode(jpeg: &[u8], quality: u8) -> Result<Vec<u8>, Refusal> {
-    let order = Order { quality: Some(quality), luma: None };
+    let order = Order { quality: Some(quality), planes: &[] };
     Transcoder::default().transcode(jpeg, order).map(|made| made.jpeg.unwrap())
 }
 

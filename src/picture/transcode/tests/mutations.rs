@@ -56,8 +56,9 @@ fn what_the_decoder_warns_about_is_refused_and_all_output_is_valid() {
         let mut random = Random(seed);
         let file = broken(sources[random.below(sources.len())].clone(), &mut random);
         let quality = [30, 85, 100][random.below(3)];
-        let luma = [None, Some((5, 4))][random.below(2)];
-        match transcoder.transcode(&file, Order { quality: Some(quality), luma }) {
+        let luma = [PlaneOrder { component: 0, size: (5, 4) }, PlaneOrder { component: 2, size: (7, 9) }];
+        let planes = &luma[..random.below(3)];
+        match transcoder.transcode(&file, Order { quality: Some(quality), planes }) {
             Ok(Transcoded { jpeg, size, .. }) => {
                 accepted += 1;
                 let before = decode(&file).unwrap_or_else(|error| panic!("SEED={seed}: accepted, but {error}"));

@@ -119,11 +119,11 @@ fn luma_is_the_mean_of_its_area() {
         let stride = if subsamp == Subsamp::Sub2x2 { from.0.next_multiple_of(2) } else { from.0 };
         let means = area_means(&planes.pixels, stride, from, to);
         let mut transcoder = Transcoder::default();
-        let made = transcoder.transcode(&source, Order { quality: None, luma: Some(to) }).unwrap();
+        let made = transcoder.transcode(&source, Order { quality: None, planes: &[PlaneOrder { component: 0, size: to }] }).unwrap();
         assert!(made.jpeg.is_none() && made.size == from);
-        assert_eq!(transcoder.luma().len(), means.len());
+        assert_eq!(transcoder.plane(0).len(), means.len());
         let (mut sum, mut worst) = (0.0, 0.0_f64);
-        for (sample, mean) in transcoder.luma().iter().zip(&means) {
+        for (sample, mean) in transcoder.plane(0).iter().zip(&means) {
             let error = f64::from(*sample) - mean;
             sum += error;
             worst = worst.max(error.abs());
@@ -141,7 +141,7 @@ fn the_small_picture_has_the_means_of_blocks() {
         let source = jpeg(width, height, Settings { subsamp, ..PLAIN });
         let planes = decode(&source).unwrap();
         let mut transcoder = Transcoder::default();
-        let made = transcoder.transcode(&source, Order { quality: Some(85), luma: None }).unwrap();
+        let made = transcoder.transcode(&source, Order { quality: Some(85), planes: &[] }).unwrap();
         assert_eq!(made.factors, Some((h, v)));
         let mut small = transcoder.small().iter();
         let mut start = 0;
@@ -159,7 +159,7 @@ fn the_small_picture_has_the_means_of_blocks() {
     }
     let gray = jpeg(96, 64, Settings { subsamp: Subsamp::Gray, ..PLAIN });
     let mut transcoder = Transcoder::default();
-    let made = transcoder.transcode(&gray, Order { quality: Some(85), luma: None }).unwrap();
+    let made = transcoder.transcode(&gray, Order { quality: Some(85), planes: &[] }).unwrap();
     assert_eq!((made.factors, transcoder.chroma_strength(), transcoder.small().len()), (None, None, 96));
 }
 
@@ -168,9 +168,36 @@ fn a_transcoder_forgets_the_last_picture() {
     let mut transcoder = Transcoder::default();
     let files = supported();
     for (name, source) in files.iter().chain(files.iter().rev()) {
-        let order = Order { quality: Some(85), luma: None };
+        let order = Order { quality: Some(85), planes: &[] };
         let _ = transcoder.transcode(&source[..source.len() / 2], order);
         let made = transcoder.transcode(source, order).unwrap().jpeg.unwrap();
         assert!(made == transcode(source, 85).unwrap(), "{name}");
     }
+}
+
+#[test]
+fn planes_of_chroma_are_means_too() {
+    for (subsamp, h, v) in [(Subsamp::Sub2x2, 2, 2), (Subsamp::Sub2x1, 2, 1), (Subsamp::None, 1, 1)] {
+        let (width, height) = (203_usize, 119_usize);
+        let source = jpeg(width, height, Settings { subsamp, ..PLAIN });
+        let planes = decode(&source).unwrap();
+        let from = (width.div_ceil(h), height.div_ceil(v));
+        let luma = width.next_multiple_of(h) * height.next_multiple_of(v);
+        let to = (25, 15);
+        let orders = [1, 0, 2].map(|component| PlaneOrder { component, size: to });
+        let mut transcoder = Transcoder::default();
+        transcoder.transcode(&source, Order { quality: Some(85), planes: &orders }).unwrap();
+        for (index, start) in [(0, luma), (2, luma + from.0 * from.1)] {
+            let means = area_means(&planes.pixels[start..], from.0, from, to);
+            assert_eq!(transcoder.plane(index).len(), means.len());
+            for (sample, mean) in transcoder.plane(index).iter().zip(means) {
+                assert!((f64::from(*sample) - mean).abs() < 2.1, "{subsamp:?} {index}: {sample} {mean}");
+            }
+        }
+    }
+    let gray = jpeg(64, 64, Settings { subsamp: Subsamp::Gray, ..PLAIN });
+    let mut transcoder = Transcoder::default();
+    let orders = [PlaneOrder { component: 1, size: (8, 8) }];
+    transcoder.transcode(&gray, Order { quality: None, planes: &orders }).unwrap();
+    assert!(transcoder.plane(0).is_empty());
 }

@@ -1,4 +1,4 @@
-//! Scales luma down without decoding its pixels.
+//! Scales components down without decoding their samples.
 //!
 //! Both the inverse transform of a block and the mean of an area are linear, and work on columns
 //! and rows separately. So both together are two small matrices for each block: one turns its 8
@@ -52,8 +52,8 @@ struct Part {
 /// For each pair of columns of coefficients: their weights in each column of the group.
 type GroupWeights = [i16x8; 4];
 
-/// The plan for pictures of one size.
-#[derive(Debug)]
+/// The plan for components of one size.
+#[derive(Debug, Default)]
 pub(super) struct Plan {
     from: (usize, usize),
     to: (usize, usize),
@@ -72,9 +72,9 @@ pub(super) struct Plan {
 const MCU_ROWS: usize = 2;
 
 impl Plan {
-    /// Makes a plan for a picture of `from` = (width, height) pixels and a result of `to` samples. No
-    /// side of the result is longer than that of the picture.
-    pub(super) fn new(from: (usize, usize), to: (usize, usize)) -> Self {
+    /// Makes a plan for a component of `from` = (width, height) samples and a result of `to` samples.
+    /// No side of the result is longer than that of the component.
+    fn new(from: (usize, usize), to: (usize, usize)) -> Self {
         let rows = Axis { from: from.1, to: to.1 };
         let columns = Axis { from: from.0, to: to.0 };
         let mut touches: Vec<Vec<Touch>> = (0..from.1.div_ceil(8)).map(|_| Vec::new()).collect();
@@ -120,9 +120,11 @@ impl Plan {
         Self { from, to, touches, complete, groups, weights: all, ring }
     }
 
-    /// Reports whether the plan is for these sizes.
-    pub(super) fn is_for(&self, from: (usize, usize), to: (usize, usize)) -> bool {
-        (self.from, self.to) == (from, to)
+    /// Changes the plan to one for these sizes, which are mostly those of the last picture.
+    pub(super) fn make_for(&mut self, from: (usize, usize), to: (usize, usize)) {
+        if (self.from, self.to) != (from, to) {
+            *self = Self::new(from, to);
+        }
     }
 }
 
@@ -211,23 +213,31 @@ pub(super) struct Scaler {
 }
 
 impl Scaler {
-    pub(super) fn start(&mut self, plan: &Plan, factors: (usize, usize), quantisers: &[u8; BLOCK_SIZE]) {
-        self.quantisers = placed(quantisers).as_chunks::<8>().0.iter().map(|eight| i16x8::new(*eight)).collect();
-        self.blocks = plan.from.0.div_ceil(8).next_multiple_of(factors.0);
+    /// Starts with a component that has these quantisers, in zigzag order; `None` if the picture does
+    /// not have it.
+    pub(super) fn start(&mut self, plan: &Plan, quantisers: Option<&[u8; BLOCK_SIZE]>) {
+        self.quantisers.clear();
+        self.samples.clear();
+        self.written = 0;
+        let Some(quantisers) = quantisers else {
+            // Nothing is written.
+            self.written = plan.to.1;
+            return;
+        };
+        self.quantisers.extend(placed(quantisers).as_chunks::<8>().0.iter().map(|eight| i16x8::new(*eight)));
+        self.blocks = plan.from.0.div_ceil(8);
         self.middle.clear();
         self.middle.resize(plan.ring * self.blocks, [0; 8]);
         self.row.clear();
         self.row.resize(plan.to.0.next_multiple_of(ROUNDED), 0);
-        self.samples.clear();
-        self.samples.reserve(plan.to.0.next_multiple_of(ROUNDED) * plan.to.1);
-        self.written = 0;
+        self.samples.reserve(plan.to.0 * plan.to.1);
     }
 
     /// Adds a block, whose coefficients are stored at their [`PLACES`]. `at` is its column and row.
     #[inline(always)]
     pub(super) fn block(&mut self, plan: &Plan, at: (usize, usize), placed: &[i16; BLOCK_SIZE], last: usize) {
         // Blocks beyond the edge are not part of the picture.
-        let Some(touches) = plan.touches.get(at.1) else { return };
+        let Some(touches) = plan.touches.get(at.1).filter(|_| at.0 < self.blocks) else { return };
         match row_pairs(last) {
             1 => self.add::<1>(touches, at.0, placed),
             2 => self.add::<2>(touches, at.0, placed),
