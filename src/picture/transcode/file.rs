@@ -26,9 +26,10 @@ pub(super) fn begin(file: &mut Vec<u8>, header: &Header<'_>, quantisers: &[[u8; 
     let [h1, h0] = (header.height as u16).to_be_bytes();
     let luma_factors = (header.factors.0 << 4 | header.factors.1) as u8;
     let ids = 1..=header.components.len() as u8;
-    let components = ids.clone().zip(&used).flat_map(|(id, table)| {
-        [id, if id == 1 { luma_factors } else { 0x11 }, *table]
-    });
+    let components = ids
+        .clone()
+        .zip(&used)
+        .flat_map(|(id, table)| [id, if id == 1 { luma_factors } else { 0x11 }, *table]);
     let components: Vec<u8> = components.collect();
     push(file, 0xC0, &[&[8, h1, h0, w1, w0, ids.len() as u8], &components]);
     let codes = [(0x00, LUMA_DC), (0x10, LUMA_AC), (0x01, CHROMA_DC), (0x11, CHROMA_AC)];

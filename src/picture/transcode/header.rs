@@ -208,7 +208,9 @@ impl<'a> Tables<'a> {
         const WRONG: Refusal = Refusal::Damaged("the scan header");
         let count = frame.components.len();
         let (list, bounds) = match payload {
-            [scans, list @ ..] if usize::from(*scans) == count => list.split_at_checked(2 * count).ok_or(WRONG)?,
+            [scans, list @ ..] if usize::from(*scans) == count => {
+                list.split_at_checked(2 * count).ok_or(WRONG)?
+            }
             _ => return Err(Refusal::Unusual("several scans")),
         };
         if *bounds != [0, 63, 0] {
@@ -218,7 +220,11 @@ impl<'a> Tables<'a> {
             return Err(Refusal::Unusual("other colours than Y, Cb and Cr"));
         }
         let table = |index: u8, tables: &[Option<HuffmanSpec<'a>>; MAX_TABLES]| {
-            tables.get(usize::from(index)).copied().flatten().ok_or(Refusal::Unusual("a missing Huffman table"))
+            tables
+                .get(usize::from(index))
+                .copied()
+                .flatten()
+                .ok_or(Refusal::Unusual("a missing Huffman table"))
         };
         let mut components = Vec::with_capacity(count);
         for ((id, quantisers), [of, tables]) in frame.components.iter().zip(list.as_chunks::<2>().0) {

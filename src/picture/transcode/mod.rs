@@ -28,8 +28,8 @@ use bits::{Bits, Position};
 use header::{BLOCK_SIZE, Header, HuffmanSpec};
 use huffman_decode::{AcTable, DcTable, Target};
 use huffman_encode::{Block, EncodeTable, Writer};
-use scale::{Plan, Scaler};
 use requantise::Ratios;
+use scale::{Plan, Scaler};
 use segments::Segments;
 use small::Small;
 
@@ -326,8 +326,10 @@ impl Run<'_> {
         row: usize,
     ) -> Result<(), Refusal> {
         let data = &self.segments.data[..];
-        let placed_components = [0, 1, 2].map(|one| self.scalings.iter().any(|scaling| scaling.component == one));
-        let mut places = self.batch.coefficients.iter_mut().zip(&mut self.batch.placed).zip(&mut self.batch.blocks);
+        let placed_components =
+            [0, 1, 2].map(|one| self.scalings.iter().any(|scaling| scaling.component == one));
+        let mut places =
+            self.batch.coefficients.iter_mut().zip(&mut self.batch.placed).zip(&mut self.batch.blocks);
         for column in columns {
             if decoding.left == 0 {
                 end_segment(self.segments, decoding)?;
@@ -377,7 +379,9 @@ impl Run<'_> {
         let slots = self.slots.len();
         for Scaling { component, plan, scaler } in &mut *self.scalings {
             let (h, v) = if *component == 0 { self.factors } else { (1, 1) };
-            for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.component == *component) {
+            for (index, slot) in
+                self.slots.iter().enumerate().filter(|(_, slot)| slot.component == *component)
+            {
                 let placed = self.batch.placed.iter().skip(index).step_by(slots);
                 let blocks = self.batch.blocks.iter().skip(index).step_by(slots);
                 for ((column, placed), block) in columns.clone().zip(placed).zip(blocks) {
@@ -405,7 +409,9 @@ impl Run<'_> {
         let Batch { coefficients, bytes, blocks, .. } = &mut *self.batch;
         let slots = self.slots.iter().cycle().take(mcus * self.slots.len());
         output.writer.reserve(mcus * self.slots.len());
-        for (((coefficients, bytes), block), slot) in coefficients.iter().zip(&*bytes).zip(&*blocks).zip(slots) {
+        for (((coefficients, bytes), block), slot) in
+            coefficients.iter().zip(&*bytes).zip(&*blocks).zip(slots)
+        {
             let ratios = &self.tables[slot.component].ratios;
             let before = std::mem::replace(&mut output.before[slot.component], block.dc);
             let block = Block { difference: block.dc - before, nonzero: block.nonzero, bytes };

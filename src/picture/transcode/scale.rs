@@ -104,9 +104,8 @@ impl Plan {
                 for (column, weights) in group.clone().zip(&mut each) {
                     *weights = columns.weights(column, block).map(fixed);
                 }
-                let pair = |at: usize| {
-                    i16x8::new(std::array::from_fn(|lane| each[lane / 2][2 * at + lane % 2]))
-                };
+                let pair =
+                    |at: usize| i16x8::new(std::array::from_fn(|lane| each[lane / 2][2 * at + lane % 2]));
                 let weights = [pair(0), pair(1), pair(2), pair(3)];
                 // The weights repeat, often after two or three groups.
                 let index = all.iter().position(|one| *one == weights).unwrap_or_else(|| {
@@ -294,7 +293,8 @@ fn scale_columns(plan: &Plan, middle: &[[i16; 8]], row: &mut [i16]) {
     for (group, target) in plan.groups.iter().zip(row.as_chunks_mut::<GROUP>().0) {
         let mut sums = start;
         for part in group {
-            let (Some(values), Some(weights)) = (middle.get(part.block), plan.weights.get(part.weights)) else {
+            let (Some(values), Some(weights)) = (middle.get(part.block), plan.weights.get(part.weights))
+            else {
                 continue;
             };
             let pairs: [i32; 4] = cast(*values);

@@ -16,8 +16,7 @@ struct Settings {
     optimize: bool,
 }
 
-const PLAIN: Settings =
-    Settings { quality: 92, subsamp: Subsamp::Sub2x2, optimize: false };
+const PLAIN: Settings = Settings { quality: 92, subsamp: Subsamp::Sub2x2, optimize: false };
 
 /// A generator of numbers that are always the same (SplitMix64).
 struct Random(u64);

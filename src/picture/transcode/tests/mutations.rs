@@ -61,9 +61,11 @@ fn what_the_decoder_warns_about_is_refused_and_all_output_is_valid() {
         match transcoder.transcode(&file, Order { quality: Some(quality), planes }) {
             Ok(Transcoded { jpeg, size, .. }) => {
                 accepted += 1;
-                let before = decode(&file).unwrap_or_else(|error| panic!("SEED={seed}: accepted, but {error}"));
+                let before =
+                    decode(&file).unwrap_or_else(|error| panic!("SEED={seed}: accepted, but {error}"));
                 assert_eq!((before.width, before.height), size, "SEED={seed}");
-                let made = decode(&jpeg.unwrap()).unwrap_or_else(|error| panic!("SEED={seed}: output: {error}"));
+                let made =
+                    decode(&jpeg.unwrap()).unwrap_or_else(|error| panic!("SEED={seed}: output: {error}"));
                 assert_eq!((made.width, made.height), size, "SEED={seed}");
                 if quality == 100 {
                     assert!(made.pixels == before.pixels, "SEED={seed}: other pixels");

@@ -92,7 +92,10 @@ fn area_means(luma: &[u8], stride: usize, from: (usize, usize), to: (usize, usiz
     for (y, x) in (0..to.1).flat_map(|y| (0..to.0).map(move |x| (y, x))) {
         let columns = || parts(from.0, to.0, x);
         let rows = parts(from.1, to.1, y);
-        means.push(rows.flat_map(|(y, a)| columns().map(move |(x, b)| a * b * f64::from(luma[y * stride + x]))).sum());
+        means.push(
+            rows.flat_map(|(y, a)| columns().map(move |(x, b)| a * b * f64::from(luma[y * stride + x])))
+                .sum(),
+        );
     }
     means
 }
@@ -111,15 +114,18 @@ fn luma_is_the_mean_of_its_area() {
         ((1, 1), (1, 1)),
         ((333, 64), (1, 64)),
     ];
-    for ((from, to), subsamp) in
-        sizes.into_iter().flat_map(|sizes| [Subsamp::Sub2x2, Subsamp::None, Subsamp::Gray].map(|one| (sizes, one)))
+    for ((from, to), subsamp) in sizes
+        .into_iter()
+        .flat_map(|sizes| [Subsamp::Sub2x2, Subsamp::None, Subsamp::Gray].map(|one| (sizes, one)))
     {
         let source = jpeg(from.0, from.1, Settings { subsamp, ..PLAIN });
         let planes = decode(&source).unwrap();
         let stride = if subsamp == Subsamp::Sub2x2 { from.0.next_multiple_of(2) } else { from.0 };
         let means = area_means(&planes.pixels, stride, from, to);
         let mut transcoder = Transcoder::default();
-        let made = transcoder.transcode(&source, Order { quality: None, planes: &[PlaneOrder { component: 0, size: to }] }).unwrap();
+        let made = transcoder
+            .transcode(&source, Order { quality: None, planes: &[PlaneOrder { component: 0, size: to }] })
+            .unwrap();
         assert!(made.jpeg.is_none() && made.size == from);
         assert_eq!(transcoder.plane(0).len(), means.len());
         let (mut sum, mut worst) = (0.0, 0.0_f64);
@@ -148,7 +154,8 @@ fn the_small_picture_has_the_means_of_blocks() {
         for (width, height) in [(width, height), (width / h, height / v), (width / h, height / v)] {
             for (y, x) in (0..height / 8).flat_map(|y| (0..width / 8).map(move |x| (y, x))) {
                 let rows = (0..8).map(|row| start + (8 * y + row) * width + 8 * x);
-                let sum: f64 = rows.flat_map(|at| &planes.pixels[at..at + 8]).map(|one| f64::from(*one)).sum();
+                let sum: f64 =
+                    rows.flat_map(|at| &planes.pixels[at..at + 8]).map(|one| f64::from(*one)).sum();
                 let sample = f64::from(*small.next().unwrap());
                 assert!((sample - sum / 64.0).abs() <= 2.0, "{subsamp:?} {x}, {y}: {sample} {}", sum / 64.0);
             }

@@ -57,7 +57,8 @@ fn other_kinds_of_files_are_refused() {
         let mut encoder = Compressor::new().unwrap();
         encoder.set_quality(85).unwrap();
         set(&mut encoder).unwrap();
-        let image = Image { pixels: &pixels[..], width: 64, pitch: 192, height: 48, format: PixelFormat::RGB };
+        let image =
+            Image { pixels: &pixels[..], width: 64, pitch: 192, height: 48, format: PixelFormat::RGB };
         encoder.compress_to_vec(image).unwrap()
     };
     let kinds: [(&str, fn(&mut Compressor) -> turbojpeg::Result<()>); 6] = [
@@ -109,10 +110,13 @@ fn other_properties_are_refused() {
         ("no start", edited(|file| drop(file.drain(..2)))),
         ("no end", edited(|file| file.truncate(file.len() - 2))),
         ("half", edited(|file| file.truncate(file.len() / 2))),
-        ("a byte of the scan is missing", edited(|file| {
-            let at = file.len() - 3;
-            file.remove(at);
-        })),
+        (
+            "a byte of the scan is missing",
+            edited(|file| {
+                let at = file.len() - 3;
+                file.remove(at);
+            }),
+        ),
         ("a byte too many", edited(|file| insert_before_end(file, &[0]))),
         ("fill bytes before the end", edited(|file| insert_before_end(file, &[0xFF]))),
         ("a restart marker", edited(|file| insert_before_end(file, &[0xFF, 0xD0]))),
@@ -122,12 +126,15 @@ fn other_properties_are_refused() {
         ("JFIF 2", with(0xE0, 9, &[2])),
         ("12 bits", with(0xC0, 4, &[12])),
         ("no height", with(0xC0, 5, &[0, 0])),
-        ("ids R, G, B", edited(|file| {
-            let (frame, scan) = (find(file, 0xC0), find(file, 0xDA));
-            for (index, id) in b"RGB".iter().enumerate() {
-                (file[frame + 10 + 3 * index], file[scan + 5 + 2 * index]) = (*id, *id);
-            }
-        })),
+        (
+            "ids R, G, B",
+            edited(|file| {
+                let (frame, scan) = (find(file, 0xC0), find(file, 0xDA));
+                for (index, id) in b"RGB".iter().enumerate() {
+                    (file[frame + 10 + 3 * index], file[scan + 5 + 2 * index]) = (*id, *id);
+                }
+            }),
+        ),
         ("chroma finer than luma", with(0xC0, 14, &[0x22])),
         ("a quantiser of 0", with(0xDB, 9, &[0])),
         ("a missing quantiser table", with(0xC0, 12, &[3])),
