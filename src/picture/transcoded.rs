@@ -70,7 +70,10 @@ impl Codec {
     ) -> Option<TranscodedPicture> {
         let info = probe(source, self.limits()).ok().filter(|info| info.format == PictureFormat::Jpeg)?;
         let size = (info.width, info.height);
-        let thumbnail = request.thumbnail.map(|wanted| Thumbnail::of(wanted, size)).transpose()?;
+        let thumbnail = match request.thumbnail {
+            None => None,
+            Some(wanted) => Some(Thumbnail::of(wanted, size)?),
+        };
         let mut planes = vec![PlaneOrder { component: 0, size: request.luma }];
         if let Some(Thumbnail::Planes(wanted)) = thumbnail {
             planes.extend(thumbnail_planes(wanted));
