@@ -31,7 +31,8 @@ fn inputs() -> Vec<Input> {
         Input { name, size: (info.width, info.height), jpeg }
     };
     if let Some(paths) = std::env::var_os(JPEGS) {
-        let name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name =
+            |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         return std::env::split_paths(&paths)
             .map(|path| named(name(&path), std::fs::read(&path).expect("a file")))
             .collect();
