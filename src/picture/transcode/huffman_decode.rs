@@ -1,7 +1,7 @@
 //! Decodes the Huffman codes of baseline JPEGs (ITU-T T.81, annex F.2).
 
 use super::Refusal;
-use super::bits::Bits;
+use super::bits::{Bits, Position};
 use super::header::{BLOCK_SIZE, HuffmanSpec, MAX_CODE_BITS};
 
 /// The number of bits by which codes are looked up.
@@ -247,10 +247,26 @@ impl Target<'_> {
     }
 }
 
-/// Decodes a block, except for its DC coefficient, whose place may contain anything then. Returns
-/// the difference to the DC coefficient of the block before, and the index of the last AC coefficient (0 = none).
-#[inline(always)]
+/// Decodes the block at a position, except for its DC coefficient, whose place may contain anything
+/// then. Returns the difference to the DC coefficient of the block before, and the index of the last
+/// AC coefficient (0 = none).
+///
+/// It is not inlined, so that all of its state is in registers.
+#[inline(never)]
 pub(super) fn block<const PLACED: bool>(
+    data: &[u8],
+    position: &mut Position,
+    (dc, ac): (&DcTable, &AcTable),
+    target: Target<'_>,
+) -> Result<(i32, usize), Refusal> {
+    let mut bits = Bits::begin(data, position).ok_or(Refusal::Damaged("too little data"))?;
+    let found = coefficients::<PLACED>(&mut bits, dc, ac, target);
+    bits.end(position);
+    found
+}
+
+#[inline(always)]
+fn coefficients<const PLACED: bool>(
     bits: &mut Bits<'_>,
     dc: &DcTable,
     ac: &AcTable,

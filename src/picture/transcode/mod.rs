@@ -24,7 +24,7 @@ mod standard;
 #[cfg(test)]
 mod tests;
 
-use bits::{Bits, Position};
+use bits::Position;
 use header::{BLOCK_SIZE, Header, HuffmanSpec};
 use huffman_decode::{AcTable, DcTable, Target};
 use huffman_encode::{Block, EncodeTable, Writer};
@@ -161,7 +161,11 @@ impl Transcoder {
             self.writer.start();
         }
         let size = (header.width, header.height);
-        self.scalings.resize_with(order.planes.len(), Scaling::default);
+        // Those that are not used now keep their plans.
+        self.scalings.iter_mut().for_each(|scaling| scaling.scaler.samples.clear());
+        if self.scalings.len() < order.planes.len() {
+            self.scalings.resize_with(order.planes.len(), Scaling::default);
+        }
         for (scaling, PlaneOrder { component, size: to }) in self.scalings.iter_mut().zip(order.planes) {
             let (h, v) = if *component == 0 { (1, 1) } else { header.factors };
             scaling.component = *component;
@@ -180,7 +184,7 @@ impl Transcoder {
             mcus: (across, down),
             interval,
             small: &mut self.small,
-            scalings: &mut self.scalings,
+            scalings: &mut self.scalings[..order.planes.len()],
             output: order.quality.is_some().then(|| Output {
                 file: &mut file,
                 writer: &mut self.writer,
@@ -343,18 +347,18 @@ impl Run<'_> {
             for slot in self.slots {
                 let Some(((coefficients, placed), block)) = places.next() else { break };
                 let tables = &self.tables[slot.component];
-                let too_little = Refusal::Damaged("too little data");
-                let mut bits = Bits::begin(data, &decoding.position).ok_or(too_little)?;
                 *coefficients = [0; BLOCK_SIZE];
                 let is_placed = placed_components[slot.component];
-                let target = Target { coefficients, placed, places: &scale::PLACES };
+                let codes = (&tables.dc, &tables.ac);
+                let (position, places) = (&mut decoding.position, &scale::PLACES);
                 let (difference, last) = if is_placed {
-                    *target.placed = [0; BLOCK_SIZE];
-                    huffman_decode::block::<true>(&mut bits, &tables.dc, &tables.ac, target)?
+                    *placed = [0; BLOCK_SIZE];
+                    let target = Target { coefficients, placed, places };
+                    huffman_decode::block::<true>(data, position, codes, target)?
                 } else {
-                    huffman_decode::block::<false>(&mut bits, &tables.dc, &tables.ac, target)?
+                    let target = Target { coefficients, placed, places };
+                    huffman_decode::block::<false>(data, position, codes, target)?
                 };
-                bits.end(&mut decoding.position);
                 let dc = decoding.before[slot.component] + difference;
                 if dc.abs() > MAX_DC {
                     return Err(Refusal::Damaged("a DC coefficient out of range"));

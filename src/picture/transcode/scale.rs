@@ -8,7 +8,7 @@
 //! Pixels are neither rounded nor clamped to 0..=255 before they are averaged, so samples may differ
 //! by 1 from an average of decoded pixels, rarely by 2.
 
-use std::f64::consts::PI;
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use bytemuck::cast;
 use wide::{i16x8, i32x4, i32x8};
@@ -75,8 +75,9 @@ impl Plan {
     /// Makes a plan for a component of `from` = (width, height) samples and a result of `to` samples.
     /// No side of the result is longer than that of the component.
     fn new(from: (usize, usize), to: (usize, usize)) -> Self {
-        let rows = Axis { from: from.1, to: to.1 };
-        let columns = Axis { from: from.0, to: to.0 };
+        let cosines = std::array::from_fn(|index| (index as f64 * PI / 16.0).cos());
+        let rows = Axis { from: from.1, to: to.1, cosines };
+        let columns = Axis { from: from.0, to: to.0, cosines };
         let mut touches: Vec<Vec<Touch>> = (0..from.1.div_ceil(8)).map(|_| Vec::new()).collect();
         let mut complete = vec![0; touches.len()];
         // The rows that two rows of blocks touch, and those that the row after them may begin.
@@ -127,37 +128,40 @@ impl Plan {
     }
 }
 
-/// A side of the picture and of the result.
-#[derive(Clone, Copy)]
+/// A side of the component and of the result.
 struct Axis {
     from: usize,
     to: usize,
+    /// The cosines of the multiples of a sixteenth of pi.
+    cosines: [f64; 32],
 }
 
 impl Axis {
     /// Returns the pixels that a sample covers, the first and the last one in part.
-    fn span(self, sample: usize) -> (f64, f64) {
+    fn span(&self, sample: usize) -> (f64, f64) {
         let at = |sample: usize| (sample * self.from) as f64 / self.to as f64;
         (at(sample), at(sample + 1))
     }
 
     /// Returns the blocks that a sample touches.
-    fn blocks(self, sample: usize) -> std::ops::Range<usize> {
+    fn blocks(&self, sample: usize) -> std::ops::Range<usize> {
         let start = sample * self.from / self.to / 8;
         start..((sample + 1) * self.from).div_ceil(self.to).div_ceil(8)
     }
 
     /// Returns the weights of the coefficients of a block in a sample; 0 if it does not touch it.
-    fn weights(self, sample: usize, block: usize) -> Weights {
+    fn weights(&self, sample: usize, block: usize) -> Weights {
         let (start, end) = self.span(sample);
         let mut weights = [0.0; 8];
         for pixel in 0..8 {
             let at = (8 * block + pixel) as f64;
-            let covered = (end.min(at + 1.0) - start.max(at)).max(0.0) / (end - start);
+            let covered = (end.min(at + 1.0) - start.max(at)) / (end - start);
+            if covered <= 0.0 {
+                continue;
+            }
             for (frequency, weight) in weights.iter_mut().enumerate() {
-                let scale = if frequency == 0 { (1.0_f64 / 8.0).sqrt() } else { 0.5 };
-                let angle = (2 * pixel + 1) as f64 * frequency as f64 * PI / 16.0;
-                *weight += covered * scale * angle.cos();
+                let scale = if frequency == 0 { 0.5 * FRAC_1_SQRT_2 } else { 0.5 };
+                *weight += covered * scale * self.cosines[(2 * pixel + 1) * frequency % 32];
             }
         }
         weights
