@@ -9,6 +9,7 @@
 //! by 1 from an average of decoded pixels, rarely by 2.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use std::ops::Range;
 
 use bytemuck::cast;
 use wide::{i16x8, i32x4, i32x8};
@@ -24,8 +25,6 @@ const WEIGHT_BITS: i32 = 14;
 const MIDDLE_BITS: i32 = 5;
 /// The columns of the result that are computed together.
 const GROUP: usize = 4;
-/// The columns that are rounded together.
-const ROUNDED: usize = 16;
 
 /// The weights of the 8 rows, or columns, of a block.
 type Weights = [f64; 8];
@@ -61,8 +60,9 @@ pub(super) struct Plan {
     touches: Vec<Vec<Touch>>,
     /// For each row of blocks: the number of rows of the result that are complete after it.
     complete: Vec<usize>,
-    /// For each group of columns.
-    groups: Vec<Vec<Part>>,
+    /// For each group of columns: the range of its parts.
+    groups: Vec<Range<usize>>,
+    parts: Vec<Part>,
     weights: Vec<GroupWeights>,
     /// The number of rows in the ring of rows that are not complete.
     ring: usize,
@@ -96,11 +96,12 @@ impl Plan {
         for block in 1..complete.len() {
             complete[block] = complete[block].max(complete[block - 1]);
         }
-        let (mut groups, mut all) = (Vec::new(), Vec::<GroupWeights>::new());
+        let (mut groups, mut parts, mut all) = (Vec::new(), Vec::new(), Vec::<GroupWeights>::new());
         for first in (0..to.0).step_by(GROUP) {
             let group = first..(first + GROUP).min(to.0);
             let blocks = columns.blocks(group.start).start..columns.blocks(group.end - 1).end;
-            let parts = blocks.map(|block| {
+            let start = parts.len();
+            for block in blocks {
                 let mut each = [[0; 8]; GROUP];
                 for (column, weights) in group.clone().zip(&mut each) {
                     *weights = columns.weights(column, block).map(fixed);
@@ -113,11 +114,15 @@ impl Plan {
                     all.push(weights);
                     all.len() - 1
                 });
-                Part { block, weights: index }
-            });
-            groups.push(parts.collect());
+                parts.push(Part { block, weights: index });
+            }
+            groups.push(start..parts.len());
         }
-        Self { from, to, touches, complete, groups, weights: all, ring }
+        if !groups.len().is_multiple_of(2) {
+            // Groups are computed in pairs.
+            groups.push(0..0);
+        }
+        Self { from, to, touches, complete, groups, parts, weights: all, ring }
     }
 
     /// Changes the plan to one for these sizes, which are mostly those of the last picture.
@@ -144,7 +149,7 @@ impl Axis {
     }
 
     /// Returns the blocks that a sample touches.
-    fn blocks(&self, sample: usize) -> std::ops::Range<usize> {
+    fn blocks(&self, sample: usize) -> Range<usize> {
         let start = sample * self.from / self.to / 8;
         start..((sample + 1) * self.from).div_ceil(self.to).div_ceil(8)
     }
@@ -232,7 +237,7 @@ impl Scaler {
         self.middle.clear();
         self.middle.resize(plan.ring * self.blocks, [0; 8]);
         self.row.clear();
-        self.row.resize(plan.to.0.next_multiple_of(ROUNDED), 0);
+        self.row.resize(plan.to.0.next_multiple_of(2 * GROUP), 0);
         self.samples.reserve(plan.to.0 * plan.to.1);
     }
 
@@ -282,31 +287,36 @@ impl Scaler {
             let start = self.written % plan.ring * self.blocks;
             let middle = &self.middle[start..start + self.blocks];
             scale_columns(plan, middle, &mut self.row);
-            let row = self.row.as_chunks::<ROUNDED>().0.iter().flatten();
-            self.samples.extend(row.take(plan.to.0).map(|sample| (*sample).clamp(0, 255) as u8));
+            let row = self.row.get(..plan.to.0).unwrap_or_default();
+            self.samples.extend(row.iter().map(|sample| (*sample).clamp(0, 255) as u8));
             self.written += 1;
         }
     }
 }
 
+/// Computes a row of the result, in groups of columns. The last ones may be beyond its end.
 #[inline(never)]
 fn scale_columns(plan: &Plan, middle: &[[i16; 8]], row: &mut [i16]) {
+    for (groups, target) in plan.groups.as_chunks::<2>().0.iter().zip(row.as_chunks_mut::<{ 2 * GROUP }>().0) {
+        let sums = [sums(plan, &groups[0], middle), sums(plan, &groups[1], middle)];
+        *target = i16x8::from_i32x8_saturate(cast::<[i32x4; 2], i32x8>(sums)).to_array();
+    }
+}
+
+/// Computes a group of columns.
+#[inline(always)]
+fn sums(plan: &Plan, group: &Range<usize>, middle: &[[i16; 8]]) -> i32x4 {
     const SHIFT: i32 = WEIGHT_BITS + MIDDLE_BITS;
     // Samples are stored without 128, which is added here, and rounded.
-    let start = i32x4::splat((128 << SHIFT) + (1 << (SHIFT - 1)));
-    for (group, target) in plan.groups.iter().zip(row.as_chunks_mut::<GROUP>().0) {
-        let mut sums = start;
-        for part in group {
-            let (Some(values), Some(weights)) = (middle.get(part.block), plan.weights.get(part.weights))
-            else {
-                continue;
-            };
-            let pairs: [i32; 4] = cast(*values);
-            for (pair, weights) in pairs.iter().zip(weights) {
-                sums += cast::<i32x4, i16x8>(i32x4::splat(*pair)).dot(*weights);
-            }
+    let mut sums = i32x4::splat((128 << SHIFT) + (1 << (SHIFT - 1)));
+    for part in plan.parts.get(group.clone()).unwrap_or_default() {
+        let (Some(values), Some(weights)) = (middle.get(part.block), plan.weights.get(part.weights)) else {
+            continue;
+        };
+        let pairs: [i32; 4] = cast(*values);
+        for (pair, weights) in pairs.iter().zip(weights) {
+            sums += cast::<i32x4, i16x8>(i32x4::splat(*pair)).dot(*weights);
         }
-        let sums = (sums >> SHIFT).to_array();
-        *target = sums.map(|sum| sum as i16);
     }
+    sums >> SHIFT
 }
