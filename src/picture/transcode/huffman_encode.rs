@@ -206,7 +206,7 @@ impl Sink<'_> {
     #[inline(always)]
     fn flush(&mut self) {
         let at = self.offset & 255;
-        let bits = self.pending << (64 - self.count & 63);
+        let bits = self.pending << ((64 - self.count) & 63);
         self.window[at..at + 8].copy_from_slice(&bits.to_be_bytes());
         self.offset += (self.count >> 3) as usize;
         self.count &= 7;

@@ -297,7 +297,8 @@ impl Scaler {
 /// Computes a row of the result, in groups of columns. The last ones may be beyond its end.
 #[inline(never)]
 fn scale_columns(plan: &Plan, middle: &[[i16; 8]], row: &mut [i16]) {
-    for (groups, target) in plan.groups.as_chunks::<2>().0.iter().zip(row.as_chunks_mut::<{ 2 * GROUP }>().0) {
+    for (groups, target) in plan.groups.as_chunks::<2>().0.iter().zip(row.as_chunks_mut::<{ 2 * GROUP }>().0)
+    {
         let sums = [sums(plan, &groups[0], middle), sums(plan, &groups[1], middle)];
         *target = i16x8::from_i32x8_saturate(cast::<[i32x4; 2], i32x8>(sums)).to_array();
     }
