@@ -8,10 +8,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::{Cursor, DeadLetterId, OutputFormat, Partitions, PictureFormat, Sequence, StoreIdentity};
+use crate::domain::{
+    ChromaSubsampling, Cursor, DeadLetterId, OutputFormat, Partitions, PictureFormat, Sequence, StoreIdentity,
+};
 use crate::hub::WatchToken;
 use crate::picture::{
-    Canvas, Codec, DecodeError, Limits, Metadata, Orientation, PreservedMetadata, SourcePicture, stripped,
+    Canvas, Codec, DecodeError, Limits, Metadata, Orientation, PreservedMetadata, SourcePicture,
+    TranscodeRequest, fit, probe, stripped,
 };
 use crate::{grpc, queue};
 
@@ -30,8 +33,9 @@ pub struct Target {
 }
 
 /// All readers under test.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "decode", check: decode, seeds: decode_seeds },
+    Target { name: "transcode", check: transcode, seeds: transcode_seeds },
     Target { name: "entry", check: queue::redis::fuzzing::check, seeds: queue::redis::fuzzing::seeds },
     Target { name: "cursor", check: cursor, seeds: cursor_seeds },
     Target { name: "watch_token", check: watch_token, seeds: watch_token_seeds },
@@ -114,6 +118,39 @@ fn decode(data: &[u8]) {
         assert_eq!(again.map(|again| (again.width(), again.height())), Ok((small.width(), small.height())));
         assert_eq!(Metadata::of(format, &made).orientation, Orientation::UPRIGHT);
     }
+}
+
+/// Transcodes a JPEG: the first byte selects the quality. The decoder must accept what the transcoder
+/// accepts and what it writes.
+fn transcode(data: &[u8]) {
+    let Some((&choice, data)) = data.split_first() else { return };
+    let limits = Limits { max_pixels: 1 << 18, max_alloc_bytes: 4 << 20, ..Limits::default() };
+    let mut codec = Codec::new(limits);
+    let Some(source) = SourcePicture::encoded(data) else { return };
+    let Ok(info) = probe(&source, &limits) else { return };
+    let luma = fit(info.width, info.height, 40);
+    let request = TranscodeRequest {
+        quality: Some(1 + choice % 100),
+        chroma: ChromaSubsampling::Auto,
+        luma: (luma.0 as usize, luma.1 as usize),
+        thumbnail: (choice < 128).then(|| fit(info.width, info.height, 1 + u32::from(choice) / 8)),
+    };
+    let Some(made) = codec.transcode(&source, &request) else { return };
+    let size = Ok((info.width, info.height));
+    let size_of = |codec: &mut Codec, data: &[u8]| match SourcePicture::encoded(data) {
+        Some(source) => codec.decode(&source).map(|planes| (planes.width(), planes.height())),
+        None => Err(DecodeError::UnknownFormat),
+    };
+    assert_eq!(size_of(&mut codec, data), size, "accepted");
+    assert_eq!(size_of(&mut codec, &made.jpeg.unwrap_or_default()), size, "written");
+    assert_eq!(made.luma.len(), request.luma.0 * request.luma.1);
+}
+
+fn transcode_seeds() -> Vec<Vec<u8>> {
+    let mut canvas = Canvas::new(70, 50, [200, 90, 30]);
+    canvas.fill_rect(9, 5, 40, 30, [20, 200, 90]);
+    let jpeg = Codec::new(Limits::default()).encode_canvas(&canvas, 93).unwrap_or_default();
+    [84, 200].map(|choice| [&[choice], &jpeg[..]].concat()).into()
 }
 
 const OUTPUTS: [OutputFormat; 4] =

@@ -30,14 +30,26 @@ pub struct FrameMeasures {
 /// If the luma is too short for its geometry, or a side is 0.
 #[must_use]
 pub fn measure_frame(luma: Samples<'_>, chroma: Option<[Samples<'_>; 2]>, rois: &[Roi]) -> FrameMeasures {
-    let plane: AnalysisPlane = analysis_plane(luma.data, luma.width, luma.height, luma.stride);
-    let quality = quality::measure(&plane);
+    let plane = analysis_plane(luma.data, luma.width, luma.height, luma.stride);
+    measure_plane(&plane, (luma.width, luma.height), chroma_strength(chroma), rois)
+}
+
+/// Measures one picture of which only the analysis plane and the [`chroma_strength`] are known.
+/// `size` is that of the picture.
+#[must_use]
+pub fn measure_plane(
+    plane: &AnalysisPlane,
+    size: (usize, usize),
+    chroma_strength: Option<f64>,
+    rois: &[Roi],
+) -> FrameMeasures {
+    let quality = quality::measure(plane);
     FrameMeasures {
         lighting: lighting(quality.mean_luma),
-        weather: weather(quality.mean_luma, quality.rms_contrast, chroma_strength(chroma)),
-        regions: rois.iter().map(|roi| Region::of(roi, &plane)).collect(),
-        small: SmallPlane::of(&plane),
-        size: (luma.width, luma.height),
+        weather: weather(quality.mean_luma, quality.rms_contrast, chroma_strength),
+        regions: rois.iter().map(|roi| Region::of(roi, plane)).collect(),
+        small: SmallPlane::of(plane),
+        size,
         quality,
     }
 }

@@ -22,9 +22,9 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-pub use frame::{FrameMeasures, measure_frame};
+pub use frame::{FrameMeasures, measure_frame, measure_plane};
 pub use light::{chroma_strength, lighting, weather};
 pub use model::SceneModel;
-pub use plane::{ANALYSIS_LONGER_SIDE, AnalysisPlane, Samples, analysis_plane};
+pub use plane::{ANALYSIS_LONGER_SIDE, AnalysisPlane, Samples, analysis_plane, analysis_size};
 pub use region::Region;
 pub use small::{SMALL_HEIGHT, SMALL_WIDTH, SmallPlane};

@@ -27,6 +27,17 @@ pub struct AnalysisPlane {
 }
 
 impl AnalysisPlane {
+    /// Creates a plane from its samples. Its size must be that of [`analysis_size`].
+    ///
+    /// # Panics
+    ///
+    /// If there are more or fewer samples than the size says.
+    #[must_use]
+    pub fn new((width, height): (usize, usize), data: Vec<u8>) -> Self {
+        assert!(data.len() == width * height, "{} samples for a plane of {width}x{height}", data.len());
+        Self { width, height, data }
+    }
+
     /// Returns the width in pixels, 1..=640.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -46,6 +57,18 @@ impl AnalysisPlane {
     }
 }
 
+/// Returns the width and height of the analysis plane of a picture: a longer side of at most
+/// [`ANALYSIS_LONGER_SIDE`], and the shape of the picture.
+#[must_use]
+pub fn analysis_size(width: usize, height: usize) -> (usize, usize) {
+    let longer = width.max(height);
+    if longer <= ANALYSIS_LONGER_SIDE {
+        return (width, height);
+    }
+    let scale = |side: usize| ((side * ANALYSIS_LONGER_SIDE + longer / 2) / longer).max(1);
+    (scale(width), scale(height))
+}
+
 /// Averages a luma plane down so that its longer side is [`ANALYSIS_LONGER_SIDE`]; smaller planes
 /// are copied.
 ///
@@ -60,14 +83,12 @@ impl AnalysisPlane {
 pub fn analysis_plane(luma: &[u8], width: usize, height: usize, stride: usize) -> AnalysisPlane {
     assert!(width > 0 && height > 0 && stride >= width, "a plane of {width}x{height}, stride {stride}");
     assert!(luma.len() >= stride * (height - 1) + width, "{} bytes are too few", luma.len());
-    let longer = width.max(height);
-    if longer <= ANALYSIS_LONGER_SIDE {
+    let (to_width, to_height) = analysis_size(width, height);
+    if (to_width, to_height) == (width, height) {
         let rows = luma.chunks(stride).take(height);
         let data = rows.flat_map(|row| &row[..width]).copied().collect();
         return AnalysisPlane { width, height, data };
     }
-    let scale = |side: usize| ((side * ANALYSIS_LONGER_SIDE + longer / 2) / longer).max(1);
-    let (to_width, to_height) = (scale(width), scale(height));
     let mut data = vec![0; to_width * to_height];
     area_average(Samples { data: luma, width, height, stride }, (to_width, to_height), &mut data);
     AnalysisPlane { width: to_width, height: to_height, data }

@@ -90,6 +90,9 @@ pub enum Stage {
     Fetch,
     /// Decoding the picture to planes.
     Decode,
+    /// Encoding the processed picture from the coefficients of the submitted JPEG, without decoding
+    /// it to planes.
+    Transcode,
     /// Measuring the planes.
     Analyze,
     /// Encoding the processed picture.

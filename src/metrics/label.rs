@@ -42,6 +42,7 @@ label!(Stage:
     QueueWait = "queue_wait",
     Fetch = "fetch",
     Decode = "decode",
+    Transcode = "transcode",
     Mask = "mask",
     Analyze = "analyze",
     Resize = "resize",

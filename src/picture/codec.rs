@@ -9,6 +9,7 @@ use fast_image_resize::Resizer;
 
 use super::jpeg::{self, JpegEncoder};
 use super::jpeg_copy::Tables;
+use super::transcode::Transcoder;
 use super::{
     DecodeError, EncodeError, Limits, Orientation, PictureInfo, Planes, SourcePicture, Subsampling, chroma,
     decode_image, encode, probe, profile, raw, resize, rotate,
@@ -31,13 +32,15 @@ pub struct Codec {
     encoder: Option<JpegEncoder>,
     resizer: Resizer,
     spare: Vec<u8>,
+    transcoder: Transcoder,
 }
 
 impl Codec {
     /// Creates a codec that decodes within `limits`. It takes no memory until it is used.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, encoder: None, resizer: Resizer::new(), spare: Vec::new() }
+        let (encoder, spare, transcoder) = (None, Vec::new(), Transcoder::default());
+        Self { limits, encoder, resizer: Resizer::new(), spare, transcoder }
     }
 
     /// Returns the limits of each decode.
@@ -207,6 +210,10 @@ impl Codec {
         if buffer.capacity() <= KEPT_PLANE_BYTES && buffer.capacity() > self.spare.capacity() {
             self.spare = buffer;
         }
+    }
+
+    pub(super) fn transcoder(&mut self) -> &mut Transcoder {
+        &mut self.transcoder
     }
 
     pub(super) fn resize(

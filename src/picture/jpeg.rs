@@ -170,7 +170,7 @@ fn decode_pixels(
 }
 
 /// Returns the conversion that the file's ICC profile needs, if any.
-fn conversion(data: &[u8], gray: bool) -> Option<Arc<Conversion>> {
+pub(super) fn conversion(data: &[u8], gray: bool) -> Option<Arc<Conversion>> {
     Profile::read(&jpeg_copy::icc(data)?, gray).conversion()
 }
 

@@ -40,6 +40,8 @@ mod sheet;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tiff;
+mod transcode;
+mod transcoded;
 mod webp_codes;
 mod xmp;
 
@@ -63,6 +65,7 @@ pub use preserved_metadata::PreservedMetadata;
 pub use probe::{PictureInfo, probe, size_of, sniff};
 pub use resize::{fit, fit_within};
 pub use sheet::Tile;
+pub use transcoded::{TranscodeRequest, TranscodedPicture};
 
 /// The default JPEG quality of processed pictures.
 pub const DEFAULT_JPEG_QUALITY: u8 = 85;

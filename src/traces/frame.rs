@@ -135,6 +135,7 @@ fn name_of(stage: Stage) -> Option<&'static str> {
         Stage::QueueWait => return None,
         Stage::Fetch => "frameway.fetch",
         Stage::Decode => "frameway.decode",
+        Stage::Transcode => "frameway.transcode",
         Stage::Mask => "frameway.mask",
         Stage::Analyze => "frameway.analyze",
         Stage::Resize => "frameway.resize",

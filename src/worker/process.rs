@@ -19,6 +19,7 @@ use crate::queue::Upload;
 
 #[cfg(test)]
 mod tests;
+mod transcode;
 
 /// The quality of thumbnails, which are small.
 const THUMBNAIL_QUALITY: u8 = 75;
@@ -60,8 +61,12 @@ impl Stopwatch {
     fn time<T>(&mut self, stage: Stage, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
-        self.0.push(StageTiming { stage, duration: start.elapsed() });
+        self.record(stage, start);
         result
+    }
+
+    fn record(&mut self, stage: Stage, start: Instant) {
+        self.0.push(StageTiming { stage, duration: start.elapsed() });
     }
 }
 
@@ -80,6 +85,19 @@ pub(super) struct Task<'a> {
     pub(super) allowance: Allowance,
 }
 
+impl Task<'_> {
+    fn picture(&self) -> SourcePicture<'_> {
+        SourcePicture {
+            format: self.source.format,
+            width: self.source.width,
+            height: self.source.height,
+            stride: self.source.row_stride_bytes,
+            colors: self.source.colors,
+            data: self.data,
+        }
+    }
+}
+
 /// Measures a decoded picture by itself: everything that does not need its stream's earlier
 /// pictures.
 #[must_use]
@@ -94,35 +112,24 @@ pub fn measure(planes: &Planes, rois: &[Roi]) -> FrameMeasures {
 pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Failure> {
     let Task { source, data, stored, settings, output: policy, .. } = *task;
     let mut watch = Stopwatch::default();
-    let mut metadata = Metadata { orientation: Orientation::UPRIGHT, extras: false };
-    let mut decoded = (0, 0);
-    let mut repaired = None;
-    let mut planes = watch
-        .time(Stage::Decode, || {
-            repaired = picture::repaired(source.format, data, codec.limits());
-            let data = repaired.as_ref().unwrap_or(data);
-            let picture = SourcePicture {
-                format: source.format,
-                width: source.width,
-                height: source.height,
-                stride: source.row_stride_bytes,
-                colors: source.colors,
-                data,
-            };
-            let planes = codec.decode(&picture)?;
-            decoded = (planes.width(), planes.height());
-            metadata = Metadata::of(source.format, data);
-            Ok(codec.upright(planes, metadata.orientation))
-        })
-        .map_err(|e| failure(&e))?;
+    let start = Instant::now();
     // Everything is made from the repaired copy, which is also what is passed through.
+    let repaired = picture::repaired(source.format, data, codec.limits());
     let task = &Task { data: repaired.as_ref().unwrap_or(data), is_repaired: repaired.is_some(), ..*task };
+    if let Some(product) = transcode::process(codec, task, start) {
+        return Ok(product);
+    }
+    let planes = codec.decode(&task.picture()).map_err(|error| failure(&error))?;
+    let decoded = (planes.width(), planes.height());
+    let metadata = Metadata::of(source.format, task.data);
+    let mut planes = codec.upright(planes, metadata.orientation);
+    watch.record(Stage::Decode, start);
     if !settings.privacy_masks.is_empty() {
         let masks = settings.privacy_masks.iter().map(|mask| &mask.polygon);
         watch.time(Stage::Mask, || picture::paint(&mut planes, masks));
     }
     let measures = watch.time(Stage::Analyze, || measure(&planes, &settings.rois));
-    let mut made = Made { pictures: Vec::with_capacity(3), uploads: Vec::with_capacity(2) };
+    let mut made = Made::default();
     let outcome =
         make_pictures(codec, task, &planes, metadata, decoded, &mut watch, &mut made).map_err(|error| {
             Failure {
@@ -142,6 +149,7 @@ pub(super) fn process(codec: &mut Codec, task: &Task<'_>) -> Result<Product, Fai
 }
 
 /// The pictures of a frame, and the uploads of those that are new.
+#[derive(Default)]
 struct Made {
     pictures: Vec<StoredPicture>,
     uploads: Vec<Upload>,
@@ -175,7 +183,7 @@ fn make_pictures(
     watch: &mut Stopwatch,
     made: &mut Made,
 ) -> Result<Outcome, EncodeError> {
-    let Task { source, data, settings, output: policy, allowance, .. } = *task;
+    let Task { output: policy, allowance, .. } = *task;
     let shown = (planes.width(), planes.height());
     if policy.thumbnail_size > 0 {
         let thumbnail = watch
@@ -184,13 +192,9 @@ fn make_pictures(
         made.add(PictureRole::Thumbnail, PictureFormat::Jpeg, size, thumbnail);
     }
     let passthrough = passthrough(codec, task, shown, metadata);
-    let unchanged = match policy.reencode {
-        ReencodeMode::Auto => passthrough == Passthrough::Unchanged && data.len() as u64 <= allowance.bytes,
-        ReencodeMode::Always | ReencodeMode::Never | ReencodeMode::Relay => {
-            passthrough == Passthrough::Unchanged
-        }
-    };
-    if unchanged && let Some(copy) = copy_to_pass_on(task, metadata) {
+    if is_passed_on(task, passthrough)
+        && let Some(copy) = copy_to_pass_on(task, metadata)
+    {
         return Ok(pass_on(made, task, decoded, copy));
     }
     let Rendition { format, quality: _, max_width, max_height } = policy.rendition;
@@ -214,9 +218,7 @@ fn make_pictures(
     if first != shown {
         ready = Some(watch.time(Stage::Resize, || scaled(codec, first))?);
     }
-    // EXIF may contain a small copy of the whole picture.
-    let keeps = policy.keep_metadata && metadata.extras && !settings.hides_originals();
-    let kept = if keeps { PreservedMetadata::of(source.format, data) } else { PreservedMetadata::default() };
+    let kept = preserved_metadata(task, metadata);
     let Encoded { bytes: encoded, choice } = watch.time(Stage::Encode, || {
         adaptive::encode_within(allowance, |choice| {
             let size = of_size(choice);
@@ -229,10 +231,7 @@ fn make_pictures(
             kept.insert_into(format.picture_format(), encoded)
         })
     })?;
-    if passthrough != Passthrough::Unsuitable
-        && let Some(copy) = copy_to_pass_on(task, metadata)
-        && passthrough.is_preferred(copy.as_ref().map_or(data.len(), Bytes::len), encoded.len())
-    {
+    if let Some(copy) = preferred_copy(task, passthrough, metadata, encoded.len()) {
         return Ok(pass_on(made, task, decoded, copy));
     }
     let bytes = encoded.len() as u64;
@@ -278,6 +277,38 @@ fn passthrough(codec: &mut Codec, task: &Task<'_>, shown: (u32, u32), metadata: 
             Passthrough::of(codec, (source.format, data), metadata, shown, &output.rendition)
         }
     }
+}
+
+/// Reports whether the submitted file is the processed picture, so that nothing is encoded.
+fn is_passed_on(task: &Task<'_>, passthrough: Passthrough) -> bool {
+    passthrough == Passthrough::Unchanged
+        && match task.output.reencode {
+            ReencodeMode::Auto => task.data.len() as u64 <= task.allowance.bytes,
+            ReencodeMode::Always | ReencodeMode::Never | ReencodeMode::Relay => true,
+        }
+}
+
+/// Returns the copy of the submitted file, as [`copy_to_pass_on`], if it is preferred to an encoded
+/// picture of this many bytes.
+fn preferred_copy(
+    task: &Task<'_>,
+    passthrough: Passthrough,
+    metadata: Metadata,
+    encoded_bytes: usize,
+) -> Option<Option<Bytes>> {
+    if passthrough == Passthrough::Unsuitable {
+        return None;
+    }
+    let copy = copy_to_pass_on(task, metadata)?;
+    let own = copy.as_ref().map_or(task.data.len(), Bytes::len);
+    passthrough.is_preferred(own, encoded_bytes).then_some(copy)
+}
+
+/// Returns the metadata that the encoded picture keeps.
+fn preserved_metadata(task: &Task<'_>, metadata: Metadata) -> PreservedMetadata {
+    // EXIF may contain a small copy of the whole picture.
+    let keeps = task.output.keep_metadata && metadata.extras && !task.settings.hides_originals();
+    if keeps { PreservedMetadata::of(task.source.format, task.data) } else { PreservedMetadata::default() }
 }
 
 /// Returns the copy of a file that is passed through: repaired, and without metadata that must be

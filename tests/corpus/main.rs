@@ -19,6 +19,7 @@ mod raw;
 #[path = "../common/server.rs"]
 mod server;
 mod serving;
+mod transcode;
 mod webp;
 mod webp_codes;
 

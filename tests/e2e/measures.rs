@@ -101,8 +101,8 @@ async fn a_camera_over_a_road_is_measured() {
         let failures: Vec<_> = frame.validation_failures().collect();
         assert_eq!(failures, [pb::ValidationFailure::LowQuality, pb::ValidationFailure::TooSmall]);
         let kinds: Vec<_> = frame.stages.iter().map(pb::ProcessingStage::kind).collect();
-        use pb::StageKind::{Analysis, Decode, Encode, Fetch, OrderWait, QueueWait, Thumbnail};
-        assert_eq!(kinds, [QueueWait, Fetch, Decode, Analysis, Thumbnail, Encode, OrderWait]);
+        use pb::StageKind::{Analysis, Fetch, OrderWait, QueueWait, Thumbnail, Transcode};
+        assert_eq!(kinds, [QueueWait, Fetch, Transcode, Analysis, Thumbnail, OrderWait]);
         let times = [frame.receive_time, frame.lease_time, frame.process_time, frame.publish_time];
         let times = times.map(|time| time.map(|time| (time.seconds, time.nanos)).expect("a time"));
         assert!(times.is_sorted(), "{times:?}");

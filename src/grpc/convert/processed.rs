@@ -201,6 +201,7 @@ fn stage_to_pb(timing: StageTiming) -> pb::ProcessingStage {
         Stage::QueueWait => pb::StageKind::QueueWait,
         Stage::Fetch => pb::StageKind::Fetch,
         Stage::Decode => pb::StageKind::Decode,
+        Stage::Transcode => pb::StageKind::Transcode,
         Stage::Analyze => pb::StageKind::Analysis,
         Stage::Encode => pb::StageKind::Encode,
         Stage::Mask => pb::StageKind::Mask,

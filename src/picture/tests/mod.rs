@@ -44,7 +44,7 @@ fn road_jpeg(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// Returns a real frame; `None`, with a note on standard error, if the test data does not exist.
-fn real_frame(name: &str) -> Option<Vec<u8>> {
+pub(crate) fn real_frame(name: &str) -> Option<Vec<u8>> {
     let root = std::env::var_os("FRAMEWAY_TEST_DATA")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data")), PathBuf::from);
     let path = root.join(name);

@@ -44,7 +44,7 @@ numbered!(from_format, to_format, PictureFormat {
 });
 numbered!(from_role, to_role, PictureRole { Thumbnail = 1, Processed = 2, Original = 3, Rendition = 40 });
 numbered!(from_stage, to_stage, Stage {
-    Fetch = 1, Decode = 2, Analyze = 3, Encode = 4, Mask = 40, Resize = 41, Thumbnail = 42, QueueWait = 60, OrderWait = 62,
+    Fetch = 1, Decode = 2, Analyze = 3, Encode = 4, Mask = 40, Resize = 41, Thumbnail = 42, Transcode = 43, QueueWait = 60, OrderWait = 62,
 });
 numbered!(from_range, to_range, ColorRange { Full = 0, Limited = 1 });
 numbered!(from_matrix, to_matrix, ColorMatrix { Bt601 = 0, Bt709 = 1, Bt2020 = 2 });

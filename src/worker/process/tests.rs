@@ -39,6 +39,18 @@ fn work(data: &Bytes, format: PictureFormat, settings: &StreamSettings) -> (Prod
     (product.unwrap(), stored)
 }
 
+fn source_info(data: &Bytes) -> SourceInfo {
+    SourceInfo {
+        format: PictureFormat::Jpeg,
+        width: 0,
+        height: 0,
+        row_stride_bytes: 0,
+        colors: Default::default(),
+        size_bytes: data.len() as u64,
+        digest: Digest([0; 32]),
+    }
+}
+
 fn try_work(
     codec: &mut Codec,
     data: &Bytes,
@@ -46,15 +58,7 @@ fn try_work(
     settings: &StreamSettings,
 ) -> (Result<Product, Failure>, PayloadRef) {
     let stored = PayloadRef { key: PayloadKey::random(), size_bytes: data.len() as u64 };
-    let source = SourceInfo {
-        format,
-        width: 0,
-        height: 0,
-        row_stride_bytes: 0,
-        colors: Default::default(),
-        size_bytes: data.len() as u64,
-        digest: Digest([0; 32]),
-    };
+    let source = SourceInfo { format, ..source_info(data) };
     let output = &settings.output.effective(&OutputPolicy::default());
     let allowance = Allowance::fixed(output.rendition.quality);
     let task = Task { source: &source, data, is_repaired: false, stored, settings, output, allowance };
@@ -407,3 +411,4 @@ fn a_picture_that_the_encoder_refuses_fails_with_its_message() {
 }
 
 mod passing;
+mod transcoding;
