@@ -497,21 +497,25 @@ const (
 	StageKind_STAGE_KIND_THUMBNAIL StageKind = 8
 	// Waiting for earlier frames, so that the output stays in order.
 	StageKind_STAGE_KIND_ORDER_WAIT StageKind = 9
+	// Reading the coefficients of the submitted JPEG and encoding the PROCESSED picture from them, instead of DECODE
+	// and ENCODE. This takes about half the time, and needs an output of the same size and no privacy masks.
+	StageKind_STAGE_KIND_TRANSCODE StageKind = 10
 )
 
 // Enum value maps for StageKind.
 var (
 	StageKind_name = map[int32]string{
-		0: "STAGE_KIND_UNSPECIFIED",
-		1: "STAGE_KIND_QUEUE_WAIT",
-		2: "STAGE_KIND_FETCH",
-		3: "STAGE_KIND_DECODE",
-		4: "STAGE_KIND_MASK",
-		5: "STAGE_KIND_ANALYSIS",
-		6: "STAGE_KIND_RESIZE",
-		7: "STAGE_KIND_ENCODE",
-		8: "STAGE_KIND_THUMBNAIL",
-		9: "STAGE_KIND_ORDER_WAIT",
+		0:  "STAGE_KIND_UNSPECIFIED",
+		1:  "STAGE_KIND_QUEUE_WAIT",
+		2:  "STAGE_KIND_FETCH",
+		3:  "STAGE_KIND_DECODE",
+		4:  "STAGE_KIND_MASK",
+		5:  "STAGE_KIND_ANALYSIS",
+		6:  "STAGE_KIND_RESIZE",
+		7:  "STAGE_KIND_ENCODE",
+		8:  "STAGE_KIND_THUMBNAIL",
+		9:  "STAGE_KIND_ORDER_WAIT",
+		10: "STAGE_KIND_TRANSCODE",
 	}
 	StageKind_value = map[string]int32{
 		"STAGE_KIND_UNSPECIFIED": 0,
@@ -524,6 +528,7 @@ var (
 		"STAGE_KIND_ENCODE":      7,
 		"STAGE_KIND_THUMBNAIL":   8,
 		"STAGE_KIND_ORDER_WAIT":  9,
+		"STAGE_KIND_TRANSCODE":   10,
 	}
 )
 
@@ -2094,7 +2099,7 @@ const file_frameway_v1_processed_frame_proto_rawDesc = "" +
 	"\x1eVALIDATION_FAILURE_LOW_QUALITY\x10\x01\x12 \n" +
 	"\x1cVALIDATION_FAILURE_TOO_SMALL\x10\x02\x12\x1e\n" +
 	"\x1aVALIDATION_FAILURE_TOO_OLD\x10\x03\x12!\n" +
-	"\x1dVALIDATION_FAILURE_CLOCK_SKEW\x10\x04*\x80\x02\n" +
+	"\x1dVALIDATION_FAILURE_CLOCK_SKEW\x10\x04*\x9a\x02\n" +
 	"\tStageKind\x12\x1a\n" +
 	"\x16STAGE_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15STAGE_KIND_QUEUE_WAIT\x10\x01\x12\x14\n" +
@@ -2105,7 +2110,9 @@ const file_frameway_v1_processed_frame_proto_rawDesc = "" +
 	"\x11STAGE_KIND_RESIZE\x10\x06\x12\x15\n" +
 	"\x11STAGE_KIND_ENCODE\x10\a\x12\x18\n" +
 	"\x14STAGE_KIND_THUMBNAIL\x10\b\x12\x19\n" +
-	"\x15STAGE_KIND_ORDER_WAIT\x10\t*\xae\x01\n" +
+	"\x15STAGE_KIND_ORDER_WAIT\x10\t\x12\x18\n" +
+	"\x14STAGE_KIND_TRANSCODE\x10\n" +
+	"*\xae\x01\n" +
 	"\x10TombstoneOutcome\x12!\n" +
 	"\x1dTOMBSTONE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18TOMBSTONE_OUTCOME_FAILED\x10\x01\x12\x1d\n" +

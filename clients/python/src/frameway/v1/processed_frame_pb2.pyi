@@ -303,6 +303,10 @@ class _StageKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     """Making the thumbnail."""
     STAGE_KIND_ORDER_WAIT: _StageKind.ValueType  # 9
     """Waiting for earlier frames, so that the output stays in order."""
+    STAGE_KIND_TRANSCODE: _StageKind.ValueType  # 10
+    """Reading the coefficients of the submitted JPEG and encoding the PROCESSED picture from them, instead of DECODE
+    and ENCODE. This takes about half the time, and needs an output of the same size and no privacy masks.
+    """
 
 class StageKind(_StageKind, metaclass=_StageKindEnumTypeWrapper):
     """A step of processing. New values may be added."""
@@ -327,6 +331,10 @@ STAGE_KIND_THUMBNAIL: StageKind.ValueType  # 8
 """Making the thumbnail."""
 STAGE_KIND_ORDER_WAIT: StageKind.ValueType  # 9
 """Waiting for earlier frames, so that the output stays in order."""
+STAGE_KIND_TRANSCODE: StageKind.ValueType  # 10
+"""Reading the coefficients of the submitted JPEG and encoding the PROCESSED picture from them, instead of DECODE
+and ENCODE. This takes about half the time, and needs an output of the same size and no privacy masks.
+"""
 Global___StageKind: typing_extensions.TypeAlias = StageKind
 
 class _TombstoneOutcome:

@@ -95,6 +95,15 @@ public enum StageKind
    * <code>STAGE_KIND_ORDER_WAIT = 9;</code>
    */
   STAGE_KIND_ORDER_WAIT(9),
+  /**
+   * <pre>
+   * Reading the coefficients of the submitted JPEG and encoding the PROCESSED picture from them, instead of DECODE
+   * and ENCODE. This takes about half the time, and needs an output of the same size and no privacy masks.
+   * </pre>
+   *
+   * <code>STAGE_KIND_TRANSCODE = 10;</code>
+   */
+  STAGE_KIND_TRANSCODE(10),
   UNRECOGNIZED(-1),
   ;
 
@@ -187,6 +196,15 @@ public enum StageKind
    * <code>STAGE_KIND_ORDER_WAIT = 9;</code>
    */
   public static final int STAGE_KIND_ORDER_WAIT_VALUE = 9;
+  /**
+   * <pre>
+   * Reading the coefficients of the submitted JPEG and encoding the PROCESSED picture from them, instead of DECODE
+   * and ENCODE. This takes about half the time, and needs an output of the same size and no privacy masks.
+   * </pre>
+   *
+   * <code>STAGE_KIND_TRANSCODE = 10;</code>
+   */
+  public static final int STAGE_KIND_TRANSCODE_VALUE = 10;
 
 
   public final int getNumber() {
@@ -223,6 +241,7 @@ public enum StageKind
       case 7: return STAGE_KIND_ENCODE;
       case 8: return STAGE_KIND_THUMBNAIL;
       case 9: return STAGE_KIND_ORDER_WAIT;
+      case 10: return STAGE_KIND_TRANSCODE;
       default: return null;
     }
   }
