@@ -85,7 +85,7 @@ pub struct ServerArgs {
     pub max_connection_age_grace: Duration,
 
     /// Origin of web pages that may call this server from browsers, for example
-    /// https://wall.example; may be given several times. Pages of this server's own address always
+    /// `https://wall.example`; may be given several times. Pages of this server's own address always
     /// may. `*` allows all pages and needs --access-file. Requests of other pages are refused.
     #[arg(long, env = "FRAMEWAY_WEB_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub web_origin: Vec<AllowedOrigin>,

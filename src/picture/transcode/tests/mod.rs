@@ -86,7 +86,7 @@ fn supported() -> Vec<(String, Vec<u8>)> {
         for (width, height) in [(1, 1), (8, 8), (17, 33), (640, 33), (203, 119)] {
             for quality in [30, 75, 92, 98, 100] {
                 let optimize = quality % 2 == 0;
-                let settings = Settings { quality, subsamp, optimize, ..PLAIN };
+                let settings = Settings { quality, subsamp, optimize };
                 files.push((format!("{width}x{height} {settings:?}"), jpeg(width, height, settings)));
             }
         }

@@ -14,7 +14,7 @@ fn sources() -> Vec<Vec<u8>> {
     let mut sources = vec![with_restarts(48, 3, PLAIN), with_restarts(16, 10, PLAIN)];
     for subsamp in [Subsamp::Sub2x2, Subsamp::Sub2x1, Subsamp::None, Subsamp::Gray] {
         for (quality, optimize) in [(40, true), (85, false), (98, true)] {
-            sources.push(jpeg(41, 35, Settings { quality, subsamp, optimize, ..PLAIN }));
+            sources.push(jpeg(41, 35, Settings { quality, subsamp, optimize }));
         }
     }
     sources

@@ -33,10 +33,8 @@ fn changes_are_within_half_a_quantiser() {
             // what a value beyond the range loses is never more.
             let limit: f64 = wanted.iter().map(|one| (f64::from(*one).max(4.0) / 2.0).powi(2)).sum();
             let limit = limit.sqrt() + 8.0 * 1.1;
-            let stride = before.width.next_multiple_of(match before.subsamp {
-                Subsamp::Sub2x2 | Subsamp::Sub2x1 => 2,
-                _ => 1,
-            });
+            let is_halved = matches!(before.subsamp, Subsamp::Sub2x2 | Subsamp::Sub2x1);
+            let stride = before.width.next_multiple_of(if is_halved { 2 } else { 1 });
             for (y, x) in (0..before.height / 8).flat_map(|y| (0..before.width / 8).map(move |x| (y, x))) {
                 let rows = (0..8).map(|row| (8 * y + row) * stride + 8 * x);
                 let pixels = rows.flat_map(|at| at..at + 8);

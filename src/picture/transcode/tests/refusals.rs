@@ -61,7 +61,8 @@ fn other_kinds_of_files_are_refused() {
             Image { pixels: &pixels[..], width: 64, pitch: 192, height: 48, format: PixelFormat::RGB };
         encoder.compress_to_vec(image).unwrap()
     };
-    let kinds: [(&str, fn(&mut Compressor) -> turbojpeg::Result<()>); 6] = [
+    type Set = fn(&mut Compressor) -> turbojpeg::Result<()>;
+    let kinds: [(&str, Set); 6] = [
         ("progressive", |encoder| encoder.set_progressive(true)),
         ("arithmetic", |encoder| encoder.set_arithmetic(true)),
         ("lossless", |encoder| encoder.set_lossless(true)),
