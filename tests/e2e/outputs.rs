@@ -353,6 +353,23 @@ async fn a_budget_is_kept_by_size_if_quality_does_not_suffice_or_flagged() {
     server.stop().await;
 }
 
+/// Returns the quantisers of a JPEG: the contents of its DQT segments.
+fn quantisers(jpeg: &[u8]) -> Vec<u8> {
+    let mut found = Vec::new();
+    let mut rest = &jpeg[2..];
+    while let [0xFF, marker, high, low, ..] = rest
+        && *marker != 0xDA
+    {
+        let segment = &rest[4..2 + usize::from(u16::from_be_bytes([*high, *low]))];
+        if *marker == 0xDB {
+            found.extend_from_slice(segment);
+        }
+        rest = &rest[4 + segment.len()..];
+    }
+    assert!(!found.is_empty(), "a JPEG has quantisers");
+    found
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_kept_by_quality() {
     let server = TestServer::start(|_| {}).await;
@@ -375,11 +392,11 @@ async fn a_budget_is_kept_by_quality() {
         let picture = data(&made.pictures[0]);
         assert!(picture.len() <= plain as usize / 2, "{} of {}", picture.len(), plain / 2);
         assert!(psnr(&decode(&source), &decode(picture)) > 25.0);
-        // The frame names the chosen quality: encoding at that quality returns the same bytes.
+        // The frame names the chosen quality: its quantisers are those of the picture.
         let quality = made.encoded_quality.expect("a quality");
         assert!((10..85).contains(&quality), "{quality}");
         let again = codec.encode_jpeg(&decode(&source), quality as u8).expect("encodes");
-        assert_eq!(&again, picture);
+        assert_eq!(quantisers(&again), quantisers(picture), "quality {quality}");
     }
     server.stop().await;
 }

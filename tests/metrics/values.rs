@@ -25,7 +25,7 @@ fn assert_load(scrape: &Scrape) {
     assert_sum(scrape, "frameway_worker_frames_total", &[("outcome", "processed")], FRAMES - 1.0);
     assert_sum(scrape, "frameway_worker_frames_total", &[("outcome", "failed")], 1.0);
     assert_sum(scrape, "frameway_worker_failures_total", &[("reason", "truncated")], 1.0);
-    for stage in ["queue_wait", "fetch", "decode", "analyze", "encode"] {
+    for stage in ["queue_wait", "fetch", "transcode", "analyze", "thumbnail"] {
         let count = scrape.sum("frameway_worker_stage_duration_seconds_count", &[("stage", stage)]);
         assert!(count.is_some_and(|count| count >= 1.0), "{stage}: {count:?}");
     }
