@@ -192,13 +192,13 @@ scenario("silent-server", "long", async () => {
   await publisher.flush();
   const subscription = following(frameway);
   await until("frames arrive", () => subscription.seen.frames.length === 5);
-  server.signal("SIGSTOP");
+  await server.signal("SIGSTOP");
   const since = Date.now();
   await until("the subscriber notices", () => subscription.seen.reconnects.length > 0);
   const took = Date.now() - since;
   assert.ok(took < 10_000, `noticed after ${took} ms, with heartbeats each second`);
   assert.match(subscription.seen.reconnects[0]?.error.message ?? "", /sent nothing for 3 s/);
-  server.signal("SIGCONT");
+  await server.signal("SIGCONT");
   await publish(publisher, "a", 6, 10);
   await publisher.close();
   const seen = await subscription.upTo(10);

@@ -169,7 +169,7 @@ scenario("deadline", "short", async () => {
   assert.match(error.message, /did not answer in time/);
   assert.ok(took >= 450 && took < 3000, `${took} ms`);
   const server = await Server.start();
-  server.signal("SIGSTOP");
+  await server.signal("SIGSTOP");
   assert.ok((await failure(connect(server.address, { timeoutMs: 500 }))) instanceof DeadlineError);
 });
 

@@ -126,7 +126,7 @@ scenario("bounded-publisher", "short", async () => {
   const publisher = frameway.publisher({ publisherId: "camera", maxBytes: 1 << 20 });
   await publisher.publish(greyFrame("a", 1));
   await publisher.flush();
-  server.signal("SIGSTOP");
+  await server.signal("SIGSTOP");
   const picture = new Uint8Array(100_000);
   let taken = 0;
   const publishing = (async () => {
@@ -138,7 +138,7 @@ scenario("bounded-publisher", "short", async () => {
   await until("the publisher is full", () => taken === 10);
   assert.equal(await Promise.race([publishing, new Promise((resolve) => setTimeout(resolve, 300, "waits"))]), "waits");
   assert.equal(taken, 10, "1 MiB holds ten pictures of 100 kB");
-  server.signal("SIGCONT");
+  await server.signal("SIGCONT");
   await publishing;
   await publisher.close();
   assert.equal(taken, 50);

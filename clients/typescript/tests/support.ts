@@ -157,8 +157,14 @@ export class Server {
     if (!fs.existsSync(file)) throw new Error(`${PROGRAM} did not start: ${fs.readFileSync(this.log, "utf8")}`);
   }
 
-  signal(name: NodeJS.Signals): void {
+  /** Sends a signal. After SIGSTOP, waits until each thread has stopped (on Linux). */
+  async signal(name: NodeJS.Signals): Promise<void> {
     this.#child?.kill(name);
+    const threads = `/proc/${String(this.#child?.pid)}/task`;
+    if (name !== "SIGSTOP" || !fs.existsSync(threads)) return;
+    // The state follows the name, which is in parentheses.
+    const hasStopped = (thread: string) => fs.readFileSync(path.join(threads, thread, "stat"), "utf8").includes(") T ");
+    await until("the server has stopped", () => fs.readdirSync(threads).every(hasStopped));
   }
 
   kill(): Promise<void> {

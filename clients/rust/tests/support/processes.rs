@@ -34,6 +34,18 @@ impl Process {
     fn signal(&self, signal: Signal) {
         // The group may have ended already.
         let _ = killpg(Pid::from_raw(self.0.id().try_into().unwrap()), signal);
+        // On Linux, a stopped process may run on until the signal has reached each of its threads.
+        while signal == Signal::SIGSTOP && self.has_running_threads() {
+            std::thread::yield_now();
+        }
+    }
+
+    fn has_running_threads(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).into_iter().flatten();
+        let mut states =
+            threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+        // The state follows the name, which is in parentheses.
+        states.any(|stat| !stat.contains(") T ") && !stat.contains(") Z "))
     }
 
     fn has_ended(&mut self) -> bool {

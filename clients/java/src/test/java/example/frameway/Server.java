@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -99,6 +100,28 @@ final class Server implements AutoCloseable {
 
   private static void signal(Process process, String name) throws IOException {
     new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().onExit().join();
+    // On Linux, a stopped process may run on until the signal has reached each of its threads.
+    while (name.equals("STOP") && hasRunningThreads(process)) {
+      Thread.yield();
+    }
+  }
+
+  private static boolean hasRunningThreads(Process process) throws IOException {
+    var threads = Path.of("/proc", Long.toString(process.pid()), "task");
+    if (!Files.isDirectory(threads)) {
+      return false;
+    }
+    try (var folders = Files.newDirectoryStream(threads)) {
+      for (var folder : folders) {
+        // The state follows the name, which is in parentheses.
+        if (!Files.readString(folder.resolve("stat")).contains(") T ")) {
+          return true;
+        }
+      }
+      return false;
+    } catch (NoSuchFileException thread) {
+      return true; // It has just ended.
+    }
   }
 
   void waitForEnd() throws Exception {
