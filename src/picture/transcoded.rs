@@ -10,7 +10,7 @@ use super::{Codec, EncodeError, Planes, SourcePicture, Subsampling, jpeg, probe}
 use crate::domain::ChromaSubsampling;
 use crate::domain::picture::PictureFormat;
 
-/// What to make of a JPEG.
+/// The results that are wanted from a JPEG.
 #[derive(Debug, Clone, Copy)]
 pub struct TranscodeRequest {
     /// The quality of a new JPEG of the same size, 1..=100; `None` = none is made.
@@ -23,7 +23,7 @@ pub struct TranscodeRequest {
     pub thumbnail: Option<(u32, u32)>,
 }
 
-/// What was made of a JPEG.
+/// The results of transcoding a JPEG.
 #[derive(Debug)]
 pub struct TranscodedPicture {
     /// The new JPEG, without metadata.

@@ -246,7 +246,7 @@ export async function collect(
   return seen;
 }
 
-/** What a subscription received. */
+/** The events that a subscription received. */
 export class Collected {
   readonly events: SubscriptionEvent[] = [];
   readonly frames: Extract<SubscriptionEvent, { type: "frame" }>[] = [];

@@ -24,7 +24,7 @@ const GRPC_HEADER_BYTES: usize = 5;
 /// The time after which a client should try again, if the server names none.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What became of a frame.
+/// The outcome of a frame.
 #[derive(Debug, Default, Serialize)]
 struct Answer {
     #[serde(skip)]

@@ -53,7 +53,7 @@ pub(super) fn stream_of(path: &str) -> Option<&str> {
     (!stream.contains('/')).then_some(stream)
 }
 
-/// What a body contains.
+/// The contents of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Picture(pb::PictureFormat),

@@ -116,7 +116,7 @@ impl DcTable {
     }
 }
 
-/// What the next bits stand for: up to two symbols with their coefficients.
+/// The meaning of the next bits: up to two symbols with their coefficients.
 ///
 /// A step is the number of coefficients from the last one to this one, or [`END_OF_BLOCK`] or
 /// [`LONG`]. An entry with a single symbol repeats its coefficient, so that a reader can always

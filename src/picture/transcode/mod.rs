@@ -51,7 +51,7 @@ pub(super) enum Refusal {
     Damaged(&'static str),
 }
 
-/// What to make of a JPEG.
+/// The results that are wanted from a JPEG.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order<'a> {
     /// The quality of the new JPEG, 1..=100; `None` = none is made.
@@ -69,7 +69,7 @@ pub(super) struct PlaneOrder {
     pub(super) size: (usize, usize),
 }
 
-/// What was made of a JPEG. The planes stay in the transcoder.
+/// The results of transcoding a JPEG. The planes stay in the transcoder.
 #[derive(Debug)]
 pub(super) struct Transcoded {
     /// The new JPEG, if one was ordered.

@@ -37,7 +37,7 @@ async fn submit_and_subscribe() {
             let brightness = picture.to_luma8().get_pixel(0, 0).0[0];
             assert!(brightness.abs_diff(expected) <= 3, "{brightness} is not {expected}");
         }
-        // Nothing comes twice.
+        // No frame comes twice.
         publish(&client, frames("a", 11..=11)).await;
         assert_eq!(next_frame(&mut subscription).await.sequence, 11);
     })

@@ -1,4 +1,4 @@
-//! What the tests share: results, processes, streams and pictures.
+//! Helpers that all tests use: results, processes, streams and pictures.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
 pub mod frames;

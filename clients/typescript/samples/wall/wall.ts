@@ -6,7 +6,7 @@
 import { bitmapOf, connect, type FrameEvent, FramewayError } from "frameway/web";
 import { PictureRole } from "frameway/v1";
 
-/** What the wall has shown, for people and tests. */
+/** The counts of frames that the wall has shown, for people and tests. */
 const shown = { frames: {} as Record<string, number>, missing: 0, reconnects: 0, size: [0, 0], error: "" };
 Object.assign(window, { shown });
 

@@ -22,7 +22,7 @@ export interface Endpoint {
   close(): void;
 }
 
-/** What the client writes its log lines to, for example `console`. */
+/** The logger to which the client writes, for example `console`. */
 export interface Logger {
   warn(message: string): void;
 }

@@ -173,7 +173,7 @@ function isLostConnection(error: ConnectError): boolean {
   );
 }
 
-/** What the client's stack says when the two sides disagree about TLS, what to say then, and whether that lasts. */
+/** The messages of the gRPC stack when the two sides disagree about TLS, the advice for each, and whether it lasts. */
 const TLS_CAUSES: readonly (readonly [RegExp, string, boolean])[] = [
   [/^HTTP 400/, "the answer is not one of Frameway: use https:// if the server speaks TLS", true],
   [/error code 12\b|INADEQUATE_SECURITY/, "the server speaks TLS: use https://", true],

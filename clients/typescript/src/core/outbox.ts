@@ -9,7 +9,7 @@ import {
 import { type FramewayError, itemError } from "./errors.js";
 import { MAX_PAUSE_MS } from "./pauses.js";
 
-/** What became of a frame. */
+/** The outcome of a frame. */
 export type Fate =
   /** It is stored. */
   | { readonly outcome: "accepted"; readonly sequence: number }

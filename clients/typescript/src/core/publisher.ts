@@ -26,7 +26,7 @@ export interface FrameToPublish extends Partial<Omit<Frame, Stated>> {
 export interface Published {
   /** Its number in its stream. */
   readonly publisherSequence: number;
-  /** What becomes of it. The promise never rejects. */
+  /** The outcome of the frame. The promise never rejects. */
   readonly fate: Promise<Fate>;
 }
 

@@ -10,7 +10,7 @@ import java.util.ArrayDeque;
  * within a limit of bytes. Its owner holds the monitor, which is notified of every change.
  */
 final class Call<Q, R extends MessageLite> implements ClientResponseObserver<Q, R> {
-  /** What a message takes beside its bytes. */
+  /** The memory that a message takes beside its bytes. */
   private static final int OVERHEAD_BYTES = 64;
 
   private final Object monitor;

@@ -2,7 +2,7 @@ package example.frameway;
 
 import example.frameway.v1.ItemError;
 
-/** What became of a frame that was published. */
+/** The outcome of a published frame. */
 public sealed interface Fate {
   /**
    * Returns the stream of the frame.
