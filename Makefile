@@ -106,11 +106,11 @@ doc: ## runs rustdoc; warnings are errors
 proto: ## checks the proto: format, lint, no breaking change, up-to-date generated code
 	scripts/proto-check.sh $(MAY_SKIP)
 
-# The languages of `make languages`: any of python, go, typescript, java, csharp, php and ruby. If
+# The languages of `make languages`: any of csharp, php and ruby. If
 # empty, all.
 LANGUAGES :=
 
-languages: ## generates code from the proto in seven languages, compiles four; LANGUAGES="go java" selects some
+languages: ## generates code from the proto in languages without a client: C#, PHP and Ruby
 	tests/languages/run.py $(LANGUAGES) $(MAY_SKIP)
 
 deny: ## checks the dependencies: licences, sources, bans, advisories

@@ -11,7 +11,6 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# The same versions as in tests/languages/run.py.
 readonly protoc_gen_go=v1.36.12 protoc_gen_go_grpc=v1.6.2
 skip() { echo "skipped: go: $1"; exit 3; }
 command -v go >/dev/null || skip "there is no Go toolchain (go)"

@@ -6,7 +6,7 @@
 import { bitmapOf, connect, type FrameEvent, FramewayError } from "frameway/web";
 import { PictureRole } from "frameway/v1";
 
-/** The counts of frames that the wall has shown, for people and tests. */
+/** The state of the wall, for people and tests: its counts, the last size, the last error. */
 const shown = { frames: {} as Record<string, number>, missing: 0, reconnects: 0, size: [0, 0], error: "" };
 Object.assign(window, { shown });
 
