@@ -18,7 +18,7 @@ use crate::common::{eventually, spawn};
 use crate::process::Process;
 use crate::stage::Stage;
 use crate::table::{Row, record};
-use crate::traffic::{Client, client, read_output};
+use crate::traffic::{Client, accounted, client, read_output};
 
 /// The maximum age of a promise that `appendfsync everysec` may lose.
 const BOUND: Duration = Duration::from_secs(2);
@@ -134,10 +134,7 @@ async fn ends(end: End, name: &str) {
         }
         // A subscriber that stayed connected received each promised frame, or a gap in its place.
         stage.ledger.allow(&[pb::GapReason::BackendFailover]);
-        eventually("every promise to be kept or reported as lost", || async {
-            (stage.ledger.verdict().lost == 0).then_some(())
-        })
-        .await;
+        accounted(&stage.ledger).await;
         stage.ledger.check();
         assert!(
             lost == 0 || stage.ledger.missing_for(pb::GapReason::BackendFailover) > 0,

@@ -20,7 +20,7 @@ use crate::group_ledger::GroupLedger;
 use crate::ledger::Ledger;
 use crate::process::Process;
 use crate::table::{Row, record};
-use crate::traffic::{Client, Publisher, client, delivered, keeping, pictures, register, streams, subscribe};
+use crate::traffic::{Client, Publisher, accounted, client, delivered, keeping, pictures, register, streams, subscribe};
 
 /// Reports whether to retry, because the server died or is starting.
 fn is_passing(status: &Status) -> bool {
@@ -167,10 +167,7 @@ async fn streams_registered_again_under_load_and_kills_lose_no_frame_of_the_new_
     let start = Instant::now();
     let mut publisher = load.stop().await;
     publisher.submit(2).await;
-    eventually("every promised frame is delivered or reported", || async {
-        (ledger.verdict().lost == 0).then_some(())
-    })
-    .await;
+    accounted(&ledger).await;
     let recovery = start.elapsed();
     let group = settled(&operator, &records, &ledger).await;
     stop.send_replace(true);

@@ -366,6 +366,28 @@ pub(crate) async fn delivered(ledger: &Ledger, count: usize) {
     }
 }
 
+/// Waits until each promised frame has been delivered or reported.
+///
+/// # Panics
+/// Panics if none is for the deadline. The total time depends on the worker, whose code is not
+/// optimised in tests, and on the frames that wait for it.
+pub(crate) async fn accounted(ledger: &Ledger) {
+    let (mut progress, mut left) = (Instant::now(), u64::MAX);
+    loop {
+        let lost = ledger.verdict().lost;
+        if lost == 0 {
+            return;
+        }
+        if lost < left {
+            (progress, left) = (Instant::now(), lost);
+        }
+        if progress.elapsed() > DEADLINE {
+            ledger.check();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Returns ids for the streams of a test.
 pub(crate) fn streams(count: usize) -> Vec<String> {
     (1..=count).map(|n| format!("cam-{n}")).collect()
