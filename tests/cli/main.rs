@@ -12,6 +12,7 @@ mod doctor;
 mod frames;
 mod groups;
 mod help;
+mod jobs;
 mod keys;
 mod log;
 #[allow(dead_code, reason = "other suites use the rest of it")]
