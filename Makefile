@@ -140,7 +140,7 @@ clients: ## (not in `make test`) runs all scenarios of all clients against the r
 
 $(CLIENTS_IN_STEPS): clients-%: ## the client of a language: format, lint, the short scenarios, the samples, the installation
 	@$(PROGRAM)
-	@mkdir -p $(SCENARIOS) && rm -f $(SCENARIOS)/$*.tsv
+	@mkdir -p $(SCENARIOS) && rm -f $(SCENARIOS)/$*.tsv $(SCENARIOS)/$*-*.tsv
 	@FRAMEWAY=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/frameway FRAMEWAY_SCENARIOS=$(SCENARIOS)/$*.tsv \
 	  clients/$*/check.sh short $(MAY_SKIP)
 

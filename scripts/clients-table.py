@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the table of docs/clients.md: which client passes which scenario of clients/scenarios.md.
 
-    scripts/clients-table.py RESULTS          writes the table; RESULTS is a folder with LANGUAGE.tsv files
+    scripts/clients-table.py RESULTS          writes the table; RESULTS is a folder with files like go.tsv
     scripts/clients-table.py --check RESULTS  changes nothing; fails if a result contradicts the table
 
 Each line of a results file has a scenario, `ok`, `failed` or `skipped`, and the reason of a skip. The
@@ -18,7 +18,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 SCENARIOS = ROOT / "clients/scenarios.md"
 PAGE = ROOT / "docs/clients.md"
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
-LANGUAGES = {"python": "Python", "typescript": "TypeScript", "go": "Go", "java": "Java", "rust": "Rust"}
+LANGUAGES = {
+    "python": "Python",
+    "typescript": "Node.js",
+    "typescript-browser": "browsers",
+    "go": "Go",
+    "java": "Java",
+    "rust": "Rust",
+}
 VERDICTS = {"ok": "yes", "failed": "**no**", "skipped": "–"}
 
 

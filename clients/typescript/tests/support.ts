@@ -28,8 +28,8 @@ export const connect: typeof node.connect = platform === "web" ? web.connect : n
 /**
  * Registers the test of a scenario of clients/scenarios.md. Long ones run only with FRAMEWAY_TESTS=all.
  *
- * The results go to the file $FRAMEWAY_SCENARIOS, or $FRAMEWAY_SCENARIOS.web for the client for browsers. `notInBrowsers`
- * is the reason why browsers cannot do it.
+ * The results go to the file $FRAMEWAY_SCENARIOS, for example typescript.tsv; those of the client for browsers to
+ * typescript-browser.tsv beside it. `notInBrowsers` is the reason why browsers cannot do it.
  */
 export function scenario(
   id: string,
@@ -41,7 +41,8 @@ export function scenario(
   void test(id, { timeout: 4 * DEADLINE_MS }, async (context) => {
     const report = (result: string) => {
       const file = process.env["FRAMEWAY_SCENARIOS"];
-      if (file !== undefined) fs.appendFileSync(platform === "web" ? `${file}.web` : file, `${id}\t${result}\n`);
+      if (file === undefined) return;
+      fs.appendFileSync(platform === "web" ? file.replace(/(\.tsv)?$/, "-browser$1") : file, `${id}\t${result}\n`);
     };
     try {
       if (platform === "web" && notInBrowsers !== undefined) throw new Skip(notInBrowsers);
