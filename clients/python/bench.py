@@ -4,7 +4,10 @@
 
 Starts a server of its own ($FRAMEWAY, by default target/release/frameway), whose stream relays the
 pictures. Publishes and subscribes with the stubs and with the layer in turn, for threads and for
-asyncio, and prints frames per second: the median of the rounds, and the ratio of the medians.
+asyncio, and prints frames per second and this process's processor time for a frame: the medians of
+the rounds, and the ratio of the frames per second. The memory budget is so large that the server
+throttles nobody: the layer obeys a throttle, and the stubs do not. A round begins when the server has published the
+frames of the one before.
 
 Batches have one frame, and the stubs keep as many batches in flight as the server allows.
 """
@@ -142,6 +145,12 @@ async def aio_subscribe_layer(client: frameway.aio.Client, start: v1.StartPositi
     return total
 
 
+def newest_sequence(client: frameway.Client) -> int:
+    """Returns the sequence of the newest published frame; 0 = there is none."""
+    newest = client.latest("cam", pictures="none")["cam"].frame
+    return newest.sequence if newest is not None else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measures the layer beside the generated stubs.")
     parser.add_argument("--frames", type=int, default=500)
@@ -151,19 +160,21 @@ def main() -> int:
     os.environ.setdefault("FRAMEWAY", str(processes.ROOT / "target/release/frameway"))
     picture = b"\xff\xd8\xff\xe0" + os.urandom(arguments.bytes)
     seconds: dict[str, list[float]] = {}
+    processor: dict[str, list[float]] = {}
     loop = asyncio.new_event_loop()
 
     def timed(name: str, call) -> None:
-        begin = time.perf_counter()
+        begin, used = time.perf_counter(), time.process_time()
         result = call()
         if asyncio.iscoroutine(result):
             loop.run_until_complete(result)
         seconds.setdefault(name, []).append(time.perf_counter() - begin)
+        processor.setdefault(name, []).append(time.process_time() - used)
 
     async def aio_client(address: str) -> frameway.aio.Client:
         return frameway.aio.connect(address)
 
-    with processes.Server("--memory-budget", "1GiB", "--log", "warn") as server, frameway.connect(server.address) as client:
+    with processes.Server("--memory-budget", "8GiB", "--log", "warn") as server, frameway.connect(server.address) as client:
         aio = loop.run_until_complete(aio_client(server.address))
         stream = v1.Stream(stream_id="cam")
         stream.output.reencode_mode = v1.REENCODE_MODE_RELAY
@@ -172,6 +183,7 @@ def main() -> int:
         client.registry.RegisterStream(v1.RegisterStreamRequest(stream=stream), wait_for_ready=True)
         count = arguments.frames
         cases = {"publish": (publish_stub, publish_layer), "publish, asyncio": (aio_publish_stub, aio_publish_layer)}
+        submitted = 0
         for number in range(arguments.rounds):
             for what, pair in cases.items():
                 for kind, call in zip(("stub", "layer"), pair, strict=True):
@@ -179,9 +191,10 @@ def main() -> int:
                     publisher_id = f"{kind}-{what.replace(', ', '-')}-{number}"
                     chosen = aio if "asyncio" in what else client
                     timed(f"{what}: {kind}", lambda: call(chosen, frames, publisher_id))  # noqa: B023
-        newest = client.latest("cam", pictures="none")["cam"].frame
-        assert newest is not None
-        start = v1.StartPosition(sequence=newest.sequence - count + 1)
+                    submitted += count
+                    while newest_sequence(client) < submitted:
+                        time.sleep(0.01)
+        start = v1.StartPosition(sequence=submitted - count + 1)
         cases = {
             "subscribe": (subscribe_stub, subscribe_layer),
             "subscribe, asyncio": (aio_subscribe_stub, aio_subscribe_layer),
@@ -195,7 +208,10 @@ def main() -> int:
     print(f"{count} frames of {arguments.bytes} bytes, {arguments.rounds} rounds; frames per second")
     for what in ("publish", "publish, asyncio", "subscribe", "subscribe, asyncio"):
         stub, layer = (count / statistics.median(seconds[f"{what}: {kind}"]) for kind in ("stub", "layer"))
-        print(f"{what:20} stub {stub:8.0f}   layer {layer:8.0f}   ratio {layer / stub:.2f}")
+        used = [1000 * statistics.median(processor[f"{what}: {kind}"]) / count for kind in ("stub", "layer")]
+        print(
+            f"{what:20} stub {stub:6.0f} ({used[0]:.2f} ms)   layer {layer:6.0f} ({used[1]:.2f} ms)   ratio {layer / stub:.2f}"
+        )
     return 0
 
 

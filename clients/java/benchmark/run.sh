@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compares the publisher and the subscription with the bare stub, on a server of its own.
+# Compares the publisher and the subscription with the bare stub, on a server of its own. Its memory
+# budget is so large that it throttles nobody: the publisher obeys a throttle, and the stub does not.
 #
 #   clients/java/benchmark/run.sh [FRAMES [ROUNDS]]      default: 1000 frames of 200 kB, 7 rounds
 #
@@ -8,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 program=${FRAMEWAY:-$PWD/../../target/release/frameway}
 folder=$(mktemp -d)
-"$program" serve --listen 127.0.0.1:0 --metrics-listen none --address-file "$folder/address" > "$folder/log" 2>&1 &
+"$program" serve --listen 127.0.0.1:0 --metrics-listen none --memory-budget 8GiB --address-file "$folder/address" > "$folder/log" 2>&1 &
 server=$!
 trap 'kill "$server" 2> /dev/null || true; rm -rf "$folder"' EXIT
 mvn --quiet --batch-mode test-compile dependency:build-classpath -Dmdep.outputFile="$folder/classpath"
