@@ -14,7 +14,8 @@ use crate::pb::v1 as pb;
 /// fast as possible, through gRPC, queue and worker, to a subscriber.
 ///
 /// `efficiency` is the frames per second as a share of `ceiling_fps`: the frames per second of all
-/// cores if each decoded and encoded these pictures as fast as one core does alone.
+/// cores if each decoded and encoded these pictures as fast as one core does alone. A JPEG that is
+/// transcoded costs less than that: then `efficiency` may exceed 1, and `cpu_ms_other` be below 0.
 ///
 /// With --tls-cert or --access-file, it measures without them, too.
 #[derive(Debug, Args)]

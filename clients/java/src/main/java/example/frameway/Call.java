@@ -13,12 +13,17 @@ final class Call<Q, R extends MessageLite> implements ClientResponseObserver<Q, 
   /** The memory that a message takes beside its bytes. */
   private static final int OVERHEAD_BYTES = 64;
 
+  /** With two, gRPC takes one message apart while the program handles the other. */
+  private static final int MAX_ASKED = 2;
+
   private final Object monitor;
   private final long maxBytes;
   private final ArrayDeque<R> messages = new ArrayDeque<>();
   private ClientCallStreamObserver<Q> requests;
   private long bytes;
-  private boolean isAsked;
+  /** The messages that were asked for and have not come. */
+  private int asked;
+
   private long heardAt = Time.now();
   private Throwable error;
   private boolean isEnded;
@@ -31,8 +36,8 @@ final class Call<Q, R extends MessageLite> implements ClientResponseObserver<Q, 
   @Override
   public void beforeStart(ClientCallStreamObserver<Q> stream) {
     requests = stream;
-    isAsked = true;
-    stream.disableAutoRequestWithInitial(1);
+    asked = MAX_ASKED;
+    stream.disableAutoRequestWithInitial(MAX_ASKED);
     stream.setOnReadyHandler(this::changed);
   }
 
@@ -41,7 +46,7 @@ final class Call<Q, R extends MessageLite> implements ClientResponseObserver<Q, 
     synchronized (monitor) {
       messages.add(message);
       bytes += size(message);
-      isAsked = false;
+      asked--;
       askForMore();
       monitor.notifyAll();
     }
@@ -75,9 +80,9 @@ final class Call<Q, R extends MessageLite> implements ClientResponseObserver<Q, 
 
   private void askForMore() {
     heardAt = Time.now();
-    if (!isAsked && bytes < maxBytes) {
-      isAsked = true;
-      requests.request(1);
+    if (bytes < maxBytes && asked < MAX_ASKED) {
+      requests.request(MAX_ASKED - asked);
+      asked = MAX_ASKED;
     }
   }
 
