@@ -92,8 +92,16 @@ def create_group(client: frameway.Client, stream: str = "*", **fields: object) -
 
 
 def group_status(client: frameway.Client) -> v1.ConsumerGroupStatus:
+    """Returns the status of the group. Waits for a server that is restarting."""
     request = v1.GetConsumerGroupRequest(group_id="g")
-    return client.groups.GetConsumerGroup(request, timeout=DEADLINE_SECONDS).group.status
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        try:
+            return client.groups.GetConsumerGroup(request, timeout=DEADLINE_SECONDS).group.status
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def publish_all(publisher: frameway.Publisher, frames: Iterable[v1.Frame]) -> list[frameway.Fate]:
