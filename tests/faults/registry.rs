@@ -20,7 +20,9 @@ use crate::group_ledger::GroupLedger;
 use crate::ledger::Ledger;
 use crate::process::Process;
 use crate::table::{Row, record};
-use crate::traffic::{Client, Publisher, accounted, client, delivered, keeping, pictures, register, streams, subscribe};
+use crate::traffic::{
+    Client, Publisher, accounted, client, delivered, keeping, pictures, register, streams, subscribe,
+};
 
 /// Reports whether to retry, because the server died or is starting.
 fn is_passing(status: &Status) -> bool {
