@@ -27,7 +27,8 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), "frameway-bench-"));
 const file = path.join(folder, "address");
 const server = spawn(
   PROGRAM,
-  ["serve", "--listen", "127.0.0.1:0", "--address-file", file, "--metrics-listen", "none", "--log", "error"],
+  // With less memory the server throttles, which the layer obeys and the stub does not.
+  ["serve", "--listen", "127.0.0.1:0", "--address-file", file, "--memory-budget", "8GiB", "--metrics-listen", "none"],
   { stdio: ["ignore", "inherit", "inherit"] },
 );
 process.once("exit", () => {
