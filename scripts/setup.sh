@@ -37,6 +37,7 @@ if [ "$mode" = test ]; then
   need "command -v chromium || command -v google-chrome || command -v chromium-browser" chromium chromium "a browser that subscribes to cameras"
   need "command -v openssl" openssl openssl "makes certificates for that proxy and for docs/security.md"
   need "python3 -m ensurepip --version" "python3 python3-venv" python "runs the Python client and the clients' tests"
+  need "command -v jq" jq jq "reads what the scripts in examples/jobs print"
   need "command -v git" git git "lists the files that are checked"
   need "command -v shellcheck" shellcheck shellcheck "checks the shell scripts"
 fi

@@ -6,8 +6,8 @@ Starts a server of its own ($FRAMEWAY, by default target/release/frameway), whos
 pictures. Publishes and subscribes with the stubs and with the layer in turn, for threads and for
 asyncio, and prints frames per second and this process's processor time for a frame: the medians of
 the rounds, and the ratio of the frames per second. The memory budget is so large that the server
-throttles nobody: the layer obeys a throttle, and the stubs do not. A round begins when the server has published the
-frames of the one before.
+throttles nobody: the layer obeys a throttle, and the stubs do not. A round begins when the server
+has published the frames of the one before.
 
 Batches have one frame, and the stubs keep as many batches in flight as the server allows.
 """

@@ -5,8 +5,8 @@
 # again with the client for browsers over the fetch of Node.js. Both use Chromium where it is installed.
 #
 # The server is $FRAMEWAY, by default target/debug/frameway. Results of scenarios go to the file $FRAMEWAY_SCENARIOS, and
-# those of the client for browsers beside it (typescript-browser.tsv beside typescript.tsv). Exit code 3, after a line "skipped: ...": there is no
-# Node.js, or the packages could not be downloaded.
+# those of the client for browsers beside it (typescript-browser.tsv beside typescript.tsv). Exit code 3, after a line
+# "skipped: ...": there is no Node.js, or the packages could not be downloaded.
 set -euo pipefail
 mode=${1:-short}
 case $mode in short | all) ;; *) echo "usage: clients/typescript/check.sh [short|all]" >&2; exit 2 ;; esac

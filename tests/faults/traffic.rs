@@ -369,7 +369,7 @@ pub(crate) async fn delivered(ledger: &Ledger, count: usize) {
 /// Waits until each promised frame has been delivered or reported.
 ///
 /// # Panics
-/// Panics if none is for the deadline. The total time depends on the worker, whose code is not
+/// Panics if no further one is for the deadline. The total time depends on the worker, whose code is not
 /// optimised in tests, and on the frames that wait for it.
 pub(crate) async fn accounted(ledger: &Ledger) {
     let (mut progress, mut left) = (Instant::now(), u64::MAX);
