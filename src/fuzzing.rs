@@ -5,6 +5,8 @@
 //! A check panics if a reader panics, or if writing the value that was read does not give the same
 //! bytes.
 
+use std::io::{self, Read};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -13,7 +15,7 @@ use crate::domain::{
 };
 use crate::hub::WatchToken;
 use crate::picture::{
-    Canvas, Codec, DecodeError, Limits, Metadata, Orientation, PreservedMetadata, SourcePicture,
+    Canvas, Codec, DecodeError, Limits, Metadata, Mjpeg, Orientation, PreservedMetadata, SourcePicture,
     TranscodeRequest, fit, probe, stripped,
 };
 use crate::{grpc, queue};
@@ -33,9 +35,10 @@ pub struct Target {
 }
 
 /// All readers under test.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "decode", check: decode, seeds: decode_seeds },
     Target { name: "transcode", check: transcode, seeds: transcode_seeds },
+    Target { name: "mjpeg", check: mjpeg, seeds: mjpeg_seeds },
     Target { name: "entry", check: queue::redis::fuzzing::check, seeds: queue::redis::fuzzing::seeds },
     Target { name: "cursor", check: cursor, seeds: cursor_seeds },
     Target { name: "watch_token", check: watch_token, seeds: watch_token_seeds },
@@ -151,6 +154,44 @@ fn transcode_seeds() -> Vec<Vec<u8>> {
     canvas.fill_rect(9, 5, 40, 30, [20, 200, 90]);
     let jpeg = Codec::new(Limits::default()).encode_canvas(&canvas, 93).unwrap_or_default();
     [84, 200].map(|choice| [&[choice], &jpeg[..]].concat()).into()
+}
+
+/// Splits a stream of bytes into pictures: the first byte is the number of bytes that arrive at a
+/// time, which must not matter.
+fn mjpeg(data: &[u8]) {
+    let Some((&at_a_time, data)) = data.split_first() else { return };
+    let split = |at_a_time: usize| {
+        let mut source = Mjpeg::new(Trickle(data, at_a_time));
+        let mut pictures = Vec::new();
+        let end = loop {
+            match source.next_picture() {
+                Ok(Some(picture)) => pictures.push(picture),
+                Ok(None) => break "complete".to_owned(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        (pictures, end)
+    };
+    let (pictures, end) = split(data.len().max(1));
+    assert!(pictures.iter().all(|picture| picture.starts_with(&[0xFF, 0xD8])));
+    assert!(pictures.iter().map(|picture| picture.len()).sum::<usize>() <= data.len());
+    assert_eq!((pictures, end), split(usize::from(at_a_time).max(1)));
+}
+
+/// A source that returns only so many bytes at a time.
+struct Trickle<'a>(&'a [u8], usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&mut self.0).take(self.1 as u64).read(buffer)
+    }
+}
+
+fn mjpeg_seeds() -> Vec<Vec<u8>> {
+    let canvas = Canvas::new(16, 16, [200, 90, 30]);
+    let jpeg = Codec::new(Limits::default()).encode_canvas(&canvas, 50).unwrap_or_default();
+    let multipart = [b"--next\r\n\r\n", &jpeg[..], b"\r\n--next\r\n\r\n", &jpeg].concat();
+    vec![[&[3], &jpeg[..], &jpeg].concat(), [&[64], &multipart[..]].concat()]
 }
 
 const OUTPUTS: [OutputFormat; 4] =

@@ -1,5 +1,5 @@
 //! The parts that `frameway`, its demo and `frameway-bench` share: failures and exit codes, output,
-//! the security of connections, and pictures from files.
+//! the security of connections, and pictures from files, videos and pipes.
 
 pub(crate) mod cleanup;
 mod failure;
@@ -8,7 +8,7 @@ pub(crate) mod ledger;
 pub(crate) mod output;
 mod security;
 pub(crate) mod sources;
-mod video;
+pub(crate) mod video;
 
 use std::process::ExitCode;
 

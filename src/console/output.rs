@@ -152,8 +152,11 @@ pub(crate) fn ms_json(span: Option<Duration>) -> Value {
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".part");
-    fs::write(&fresh, bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    fs::rename(&fresh, path).with_context(|| format!("cannot write {}", path.display()))
+    let written = fs::write(&fresh, bytes).and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| {
+        // On a full disk, a part of the file would only take space.
+        let _ = fs::remove_file(&fresh);
+    });
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 
 use super::{Failure, video};
 use crate::client::subscribe::is_pattern;
@@ -19,45 +19,68 @@ const MAX_BYTES: usize = 256 << 20;
 /// The maximum length of a stream id.
 const MAX_ID_CHARS: usize = 64;
 
+/// The files that a folder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Pictures,
+    PicturesAndVideos,
+    AnyFile,
+}
+
+impl Wanted {
+    fn includes(self, file: &Path) -> bool {
+        match self {
+            Self::Pictures => is_picture(file),
+            Self::PicturesAndVideos => is_picture(file) || video::is_video(file),
+            Self::AnyFile => true,
+        }
+    }
+
+    /// Describes the files.
+    fn words(self) -> String {
+        match self {
+            Self::Pictures => format!("pictures ({})", PICTURE_EXTENSIONS.join(", ")),
+            Self::PicturesAndVideos => format!("pictures ({}) or videos", PICTURE_EXTENSIONS.join(", ")),
+            Self::AnyFile => "files".to_owned(),
+        }
+    }
+}
+
 /// Returns the files that `arguments` name, in the order of the arguments. The files of a folder or
-/// pattern are sorted (`frame-2` before `frame-10`). A folder stands for the pictures in it, or for
-/// all files in it if `any_extension` is set. Its subfolders are not searched.
+/// pattern are sorted (`frame-2` before `frame-10`). A folder, also one that a pattern matches, stands
+/// for the wanted files in it and in all of its subfolders. Hidden files and folders are left out,
+/// unless an argument is the name of one.
 ///
 /// # Errors
-/// Fails if a file cannot be read or an argument matches nothing.
-pub(crate) fn expand(arguments: &[String], any_extension: bool) -> Result<Vec<PathBuf>, Failure> {
+/// Fails if an argument cannot be read or matches nothing.
+pub(crate) fn expand(arguments: &[String], wanted: Wanted) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for argument in arguments {
-        let found = expand_one(argument, any_extension).map_err(Failure::Usage)?;
-        files.extend(found);
-    }
-    for file in &files {
-        // Report an unreadable file now instead of in the middle of a run.
-        fs::File::open(file)
-            .with_context(|| format!("cannot read {}", file.display()))
-            .map_err(Failure::Usage)?;
+        files.extend(expand_one(argument, wanted).map_err(Failure::Usage)?);
     }
     Ok(files)
 }
 
-fn expand_one(argument: &str, any_extension: bool) -> anyhow::Result<Vec<PathBuf>> {
+fn expand_one(argument: &str, wanted: Wanted) -> anyhow::Result<Vec<PathBuf>> {
     let path = Path::new(argument);
     let mut found = Vec::new();
     if path.is_dir() {
-        search(path, false, &mut |file| any_extension || is_picture(file), &mut found)?;
+        search(path, Search { pattern: None, deep: true, wanted }, &mut found)?;
         if found.is_empty() {
-            return Err(anyhow!("{argument} contains no pictures ({})", PICTURE_EXTENSIONS.join(", ")));
+            let words = wanted.words();
+            return Err(anyhow!("{argument} contains no {words}, nor do the folders in it"));
         }
     } else if path.exists() || !is_pattern(argument) {
         fs::metadata(path).with_context(|| format!("cannot read {argument}"))?;
         return Ok(vec![path.to_owned()]);
     } else {
-        let glob = GlobBuilder::new(argument).literal_separator(true).build();
+        let glob = GlobBuilder::new(argument.trim_end_matches('/')).literal_separator(true).build();
         let glob = glob.with_context(|| format!("{argument} is not a pattern"))?.compile_matcher();
         let (root, deep) = root_of(argument);
-        search(&root, deep, &mut |file| glob.is_match(file), &mut found)?;
+        search(&root, Search { pattern: Some(&glob), deep, wanted }, &mut found)?;
         if found.is_empty() {
-            return Err(anyhow!("nothing matches {argument}"));
+            let words = wanted.words();
+            return Err(anyhow!("nothing matches {argument}: neither files, nor folders with {words}"));
         }
     }
     found.sort_by(|a, b| compare_natural(&a.to_string_lossy(), &b.to_string_lossy()));
@@ -78,25 +101,37 @@ fn root_of(pattern: &str) -> (PathBuf, bool) {
     (plain, patterned > 1)
 }
 
-fn search(
-    folder: &Path,
+/// The rules of a search.
+#[derive(Debug, Clone, Copy)]
+struct Search<'a> {
+    /// The files, and the folders to take as a whole, match this pattern. `None` for all.
+    pattern: Option<&'a GlobMatcher>,
+    /// Subfolders are searched.
     deep: bool,
-    wanted: &mut dyn FnMut(&Path) -> bool,
-    found: &mut Vec<PathBuf>,
-) -> anyhow::Result<()> {
+    wanted: Wanted,
+}
+
+fn search(folder: &Path, rules: Search<'_>, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     // `folder` is empty for a pattern without a folder: such a pattern must match names without
     // one.
     let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = fs::read_dir(listed).with_context(|| format!("cannot read folder {}", listed.display()))?;
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read folder {}", listed.display()))?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         let path = folder.join(entry.file_name());
+        let matches = rules.pattern.is_some_and(|pattern| pattern.is_match(&path));
         if path.is_dir() {
-            // Do not follow links to folders: they can form circles.
-            if deep && !entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-                search(&path, true, wanted, found)?;
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            if matches {
+                search(&path, Search { pattern: None, deep: true, ..rules }, found)?;
+            } else if rules.deep && !is_link {
+                // Links to folders are not followed: they can form circles.
+                search(&path, rules, found)?;
             }
-        } else if wanted(&path) {
+        } else if matches || rules.pattern.is_none() && rules.wanted.includes(&path) {
             found.push(path);
         }
     }
@@ -140,7 +175,7 @@ fn take_number(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> (usize, 
 /// # Errors
 /// Fails if the source cannot be read or contains no pictures.
 pub(crate) fn pictures(source: &str, fps: u32, size: (u32, u32)) -> Result<Vec<Bytes>, Failure> {
-    let files = expand(&[source.to_owned()], false)?;
+    let files = expand(&[source.to_owned()], Wanted::Pictures)?;
     if let [file] = files.as_slice()
         && !is_picture(file)
     {
@@ -162,19 +197,6 @@ pub(crate) fn pictures(source: &str, fps: u32, size: (u32, u32)) -> Result<Vec<B
         pictures.push(Bytes::from(data));
     }
     Ok(pictures)
-}
-
-/// Returns the default stream of each file: the file's own name for a single file, otherwise the
-/// name of its folder.
-pub(crate) fn default_streams(files: &[PathBuf]) -> Vec<String> {
-    let name = |file: &PathBuf| match files {
-        [_] => file.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
-        _ => {
-            let absolute = file.canonicalize().unwrap_or_else(|_| file.clone());
-            absolute.parent().and_then(Path::file_name).map(|folder| folder.to_string_lossy().into_owned())
-        }
-    };
-    files.iter().map(|file| sanitise(&name(file).unwrap_or_default())).collect()
 }
 
 /// Makes a valid id that resembles `name`.
@@ -207,7 +229,7 @@ mod tests {
 
     fn names(folder: &tempfile::TempDir, pattern: &str) -> Vec<String> {
         let argument = folder.path().join(pattern).to_string_lossy().into_owned();
-        let files = expand(&[argument], false).unwrap();
+        let files = expand(&[argument], Wanted::Pictures).unwrap();
         files
             .iter()
             .map(|file| file.strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned())
@@ -216,8 +238,19 @@ mod tests {
 
     #[test]
     fn folders_give_their_pictures_in_natural_order() {
-        let folder = folder(&["f-10.jpg", "f-2.JPG", "f-1.png", "notes.txt", "deep/f-0.jpg"]);
-        assert_eq!(names(&folder, ""), ["f-1.png", "f-2.JPG", "f-10.jpg"]);
+        let folder =
+            folder(&["f-10.jpg", "f-2.JPG", "f-1.png", "notes.txt", "deep/f-0.jpg", ".h.jpg", ".d/h.jpg"]);
+        assert_eq!(names(&folder, ""), ["deep/f-0.jpg", "f-1.png", "f-2.JPG", "f-10.jpg"]);
+        assert_eq!(names(&folder, ".d"), [".d/h.jpg"]);
+    }
+
+    #[test]
+    fn a_pattern_matches_folders_too() {
+        let folder =
+            folder(&["cams/a/1.jpg", "cams/a/x.txt", "cams/b/deep/1.jpg", "cams/c.jpg", "other/1.jpg"]);
+        assert_eq!(names(&folder, "cams/*"), ["cams/a/1.jpg", "cams/b/deep/1.jpg", "cams/c.jpg"]);
+        assert_eq!(names(&folder, "cams/[ab]/"), ["cams/a/1.jpg", "cams/b/deep/1.jpg"]);
+        assert_eq!(names(&folder, "*/b"), ["cams/b/deep/1.jpg"]);
     }
 
     #[test]
@@ -234,7 +267,7 @@ mod tests {
         let folder = folder(&["a.txt"]);
         for missing in ["nothing.jpg", "*.jpg", ""] {
             let argument = folder.path().join(missing).to_string_lossy().into_owned();
-            assert!(matches!(expand(&[argument], false), Err(Failure::Usage(_))), "{missing:?}");
+            assert!(matches!(expand(&[argument], Wanted::Pictures), Err(Failure::Usage(_))), "{missing:?}");
         }
     }
 
@@ -243,15 +276,6 @@ mod tests {
         assert_eq!(root_of("a/b/*.jpg"), (PathBuf::from("a/b"), false));
         assert_eq!(root_of("*.jpg"), (PathBuf::new(), false));
         assert_eq!(root_of("/a/*/c.jpg"), (PathBuf::from("/a"), true));
-    }
-
-    #[test]
-    fn streams_are_named_after_the_file_or_its_folder() {
-        let folder = folder(&["North Gate/1.jpg", "North Gate/2.jpg", "south/1.jpg"]);
-        let at = |name: &str| folder.path().join(name);
-        assert_eq!(default_streams(&[at("North Gate/1.jpg")]), ["1"]);
-        let files = [at("North Gate/1.jpg"), at("North Gate/2.jpg"), at("south/1.jpg")];
-        assert_eq!(default_streams(&files), ["North-Gate", "North-Gate", "south"]);
     }
 
     #[test]

@@ -84,10 +84,6 @@ fn an_interrupted_submission_says_how_to_resume_it() {
         assert_eq!((&resumed["duplicates"], &resumed["accepted"]), (&json!(2), &json!(0)), "{resumed}");
         assert_eq!(server.json(&["streams", "show", stream])["status"]["accepted_frames"], accepted);
     }
-    // A refusal has the same text over single calls.
-    fs::write(pictures.join("2.jpg"), "").expect("a temporary file can be written");
-    let refused = ["submit", &source, "--stream", "calls", "--unary"];
-    server.fails_at_last(&refused, 1, "1 of 2 frames were refused: 1 PICTURE_MISSING");
 }
 
 #[test]
@@ -137,8 +133,6 @@ fn a_subscriber_chooses_frames_and_pictures() {
         save("both", &["--pictures", "thumbnail,processed"]),
         ["cam-000000004-processed.jpg", "cam-000000004-thumbnail.jpg"]
     );
-    let none: [&str; 0] = [];
-    assert_eq!(save("original", &["--pictures", "original"]), none);
     let line = server.text(&[
         "subscribe",
         "cam",

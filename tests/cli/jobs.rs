@@ -76,3 +76,23 @@ fn three_detectors_share_the_frames() {
     let last = printed.lines().last().unwrap_or_default();
     assert!(last.starts_with("18 frames were handled, ") && !last.contains(" 0 of them"), "{printed}");
 }
+
+#[test]
+fn pictures_come_in_from_folders_videos_and_pipes() {
+    let server = Server::start();
+    let printed = job("01-cameras.sh", &server);
+    assert!(printed.contains("18 frames of 3 cameras"), "{printed}");
+    assert!(printed.contains("the stopped camera was noticed, and goes on"), "{printed}");
+    if super::pictures_in::has_ffmpeg() {
+        assert!(printed.contains("20 pictures of a video, 20 of a live camera"), "{printed}");
+    }
+}
+
+#[test]
+fn a_recorder_keeps_every_picture() {
+    let server = Server::start();
+    let printed = job("03-recorder.sh", &server);
+    assert!(printed.contains("all 90 frames are saved, although the recorder was killed"), "{printed}");
+    assert!(printed.contains("one picture for each of 3 cameras"), "{printed}");
+    assert!(printed.contains("at most 100000 bytes"), "{printed}");
+}

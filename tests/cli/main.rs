@@ -15,6 +15,8 @@ mod help;
 mod jobs;
 mod keys;
 mod log;
+mod pictures_in;
+mod recording;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/redis.rs"]
 mod redis;
@@ -406,16 +408,20 @@ fn paced_frames_are_captured_when_they_are_sent() {
 fn refused_frames_are_named_with_their_reason() {
     let server = Server::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    draw(folder.path(), 2);
-    fs::write(folder.path().join("3.jpg"), "").expect("a temporary file can be written");
+    for (name, bytes) in [("1.raw", 64), ("2.raw", 64), ("3.raw", 0)] {
+        fs::write(folder.path().join(name), vec![100; bytes]).expect("a temporary file can be written");
+    }
     let source = folder.path().to_string_lossy().into_owned();
-    let output =
-        frameway(&["submit", &source, "--register", "--stream", "cam", "--address", &server.address()]);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("refused: 3.jpg in cam: PICTURE_MISSING"), "{said}");
-    assert!(said.contains("1 of 3 frames were refused"), "{said}");
-    assert!(stdout(&output).contains("accepted 2, duplicates 0, refused 1"), "{}", stdout(&output));
+    let raw = ["--raw-format", "gray8", "--width", "8", "--height", "8"];
+    for (stream, more) in [("call", &[][..]), ("calls", &["--unary"])] {
+        let submit = ["submit", &source, "--register", "--stream", stream, "--address", &server.address()];
+        let output = frameway(&[&submit[..], &raw, more].concat());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("refused: 3.raw in {stream}: PICTURE_MISSING")), "{said}");
+        assert!(said.contains("1 of 3 frames were refused: 1 PICTURE_MISSING"), "{said}");
+        assert!(stdout(&output).contains("accepted 2, duplicates 0, refused 1"), "{}", stdout(&output));
+    }
 }
 
 #[test]

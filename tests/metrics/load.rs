@@ -29,9 +29,11 @@ pub(crate) fn run(server: &Server) {
     server.run(&["streams", "register", "cam"]);
     server.run(&["groups", "create", "site", "cam"]);
     server.run(&["submit", &source, "--stream", "cam"]);
-    let empty = folder.path().join("empty.jpg");
+    let empty = folder.path().join("empty.raw");
     fs::write(&empty, "").expect("a temporary file can be written");
-    let refused = server.output(&["submit", &empty.to_string_lossy(), "--stream", "cam"]);
+    let raw = ["--raw-format", "gray8", "--width", "8", "--height", "8"];
+    let refused =
+        server.output(&[&["submit", &empty.to_string_lossy(), "--stream", "cam"][..], &raw].concat());
     assert!(!refused.status.success(), "the frame has no picture");
     let subscribe = ["subscribe", "cam", "--from", "earliest", "--count", "7", "--json"];
     server.run(&subscribe);

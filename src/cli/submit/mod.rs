@@ -1,43 +1,45 @@
 //! `frameway submit`.
 
+mod cameras;
 mod frames;
+mod pace;
 mod report;
+mod send;
 
-use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use super::connect::ConnectArgs;
 use super::streams::{self, key_value};
 use crate::client::Client;
-use crate::client::publish::{BatchSender, PublishOptions, PublishSummary};
+use crate::client::publish::{BatchSender, PublishOptions};
+use crate::console::Failure;
 use crate::console::sources;
-use crate::console::{Failure, failure_while};
 use crate::pb::v1 as pb;
 use crate::shutdown;
-use frames::{Reader, Sequences};
-use report::Report;
+use cameras::{Camera, Cameras};
+use frames::Reader;
+use pace::{Pace, Rate};
+use report::{Report, Scope};
+use send::{BatchLimits, submit_batches, submit_stream};
 
-/// The part of the maximum message size that a batch leaves free for everything except pictures.
-const MESSAGE_MARGIN_BYTES: u64 = 1 << 20;
 /// The maximum number of stream ids in a printed message.
 const MAX_PRINTED_IDS: usize = 5;
-/// The number of frames that are read ahead.
-const FRAMES_AHEAD: usize = 16;
 
-/// Submit picture files as frames: files, folders, patterns.
+/// Submit pictures as frames: files, folders, patterns, videos, or a pipe.
 ///
 /// The streams must be registered: the submitter does not choose their settings, which include
 /// privacy masks. A server with the embedded queue forgets its streams when it stops.
 ///
-/// Frames are sent in the order of the arguments, sorted within a folder or pattern. Without
-/// --stream, a single file goes to a stream that is named after it, and the files of a folder go to
-/// a stream that is named after the folder. Refused frames are printed with the reason; frames that
+/// A folder stands for the pictures and videos in it and in its subfolders. Without --stream, each
+/// folder that contains pictures is a stream of its name, and so is each video, or a single file. The
+/// frames of a stream are sent in the order of the arguments, sorted within a folder or pattern;
+/// streams take turns. Videos need the program ffmpeg. The path - stands for standard input: JPEG
+/// pictures that follow one another (MJPEG), as ffmpeg writes them.
+///
+/// Files that are no pictures are not sent. Refused frames are printed with the reason; frames that
 /// the server cannot accept now (queue full, restarting) are sent again until --retry-for is over.
 ///
 /// Every frame has a publisher sequence, so that a frame that is sent again is not stored twice.
@@ -48,12 +50,16 @@ const FRAMES_AHEAD: usize = 16;
 #[command(after_help = "\
 Examples:
   frameway submit photo.jpg --register
+  frameway submit cams --fps 5                        # a stream for each folder in cams
+  frameway submit 'cams/*' --fps 5 --repeat forever   # simulates cameras
   frameway submit recordings/north-gate --stream north-gate --rate 10
   frameway submit 'recordings/*/*.jpg' --batch 32
+  frameway submit road.mp4 --fps 5 --capture-time now
+  ffmpeg -i rtsp://camera/live -f mjpeg - | frameway submit - --stream north-gate --capture-time now
   frameway submit frame.raw --raw-format nv12 --width 1920 --height 1080 --stream cam-1
   frameway submit road/ --repeat 100 --json")]
 pub(super) struct SubmitArgs {
-    /// Files, folders or quoted patterns (`*`, `?`, `[ab]`, `**`).
+    /// Files, folders or quoted patterns of both (`*`, `?`, `[ab]`, `**`), or - for standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
 
@@ -78,7 +84,12 @@ pub(super) struct SubmitArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..(1 << 53)))]
     first_number: Option<u64>,
 
-    /// Frames per second of all streams together. Default: as fast as they are accepted.
+    /// Frames per second of each stream. So many pictures per second are taken from a video. Default:
+    /// all pictures, as fast as they are accepted.
+    #[arg(long, value_name = "FPS", value_parser = positive, conflicts_with = "rate")]
+    fps: Option<f64>,
+
+    /// Frames per second of all streams together.
     #[arg(long, value_name = "FPS", value_parser = positive)]
     rate: Option<f64>,
 
@@ -86,9 +97,9 @@ pub(super) struct SubmitArgs {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
 
-    /// Number of times to submit everything.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    repeat: u64,
+    /// Number of times to submit the pictures of each stream, or forever.
+    #[arg(long, value_name = "N", default_value = "1")]
+    repeat: Repeat,
 
     /// The files contain raw pixels in this format.
     #[arg(long, value_name = "FORMAT", value_enum, requires_all = ["width", "height"])]
@@ -173,6 +184,22 @@ enum CaptureTime {
     File,
 }
 
+/// The number of rounds through the pictures of each stream; `None` for no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Repeat(Option<u64>);
+
+impl std::str::FromStr for Repeat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "forever" {
+            return Ok(Self(None));
+        }
+        let rounds = text.parse().ok().filter(|rounds| *rounds > 0);
+        rounds.map(|rounds| Self(Some(rounds))).ok_or("must be a number from 1, or forever")
+    }
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     let rule = "must be a number above 0, at most 100000";
     let number: f64 = text.parse().map_err(|_| rule)?;
@@ -181,54 +208,47 @@ fn positive(text: &str) -> Result<f64, String> {
 
 /// Submits everything and reports.
 pub(super) async fn run(args: SubmitArgs) -> Result<(), Failure> {
-    let files = sources::expand(&args.paths, args.raw_format.is_some())?;
-    let streams = match &args.stream {
-        Some(stream) => vec![checked_stream(stream)?; files.len()],
-        None => sources::default_streams(&files),
-    };
+    let found = Cameras::find(&args)?;
     let publisher = match &args.publisher {
         Some(publisher) => publisher.clone(),
         None => format!("submit-{}", sources::sanitise(&host_name())).chars().take(64).collect(),
     };
+    let first_number = args.first_number.unwrap_or_else(microseconds_now);
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
+    let mut names: Vec<String> = found.cameras.iter().map(|camera| camera.stream.clone()).collect();
+    names.sort();
+    let is_live = found.cameras.iter().any(Camera::is_live);
+    let scope = Scope { total: found.total(args.repeat.0), endless: is_live || args.repeat.0.is_none() };
+    let mut reader = Reader::new(&args, found.cameras, publisher.clone(), first_number);
+    match stop.run_until_cancelled(reader.prepare()).await {
+        Some(prepared) => prepared?,
+        None => return Err(Failure::Failed(anyhow!("interrupted: nothing was sent"))),
+    }
     let mut client = args.connect.connect().await?;
     let info = client.server_info().await.ok().unwrap_or_default();
-    let limits = info.limits.unwrap_or_default();
-    let mut names = streams.clone();
-    names.sort();
-    names.dedup();
     let missing = streams::missing(&mut client, &names).await?;
     if !missing.is_empty() {
         register_missing(&mut client, &missing, args.register, info.auto_registration).await?;
     }
-    let first_number = args.first_number.unwrap_or_else(microseconds_now);
-    let total = files.len() as u64 * args.repeat;
-    let mut report = Report::new(args.json, total, &names, &publisher, first_number);
-    let reader = Reader::new(&args, files, streams, publisher.clone(), Sequences::from(first_number));
-    if !args.unary {
+    let mut report = Report::new(args.json, scope, &names, &publisher, first_number);
+    for (file, stream) in &found.no_pictures {
+        report.no_picture(file, stream);
+    }
+    let rate = args.fps.map(Rate::EachStream).or(args.rate.map(Rate::Together));
+    let pace = Pace::new(rate, is_live);
+    let ended = if args.unary {
+        let sender = BatchSender::new(&client).patience(args.retry_for).stop_on(stop.clone());
+        let limits = BatchLimits::of(args.batch, &info.limits.unwrap_or_default());
+        submit_batches(reader, sender, limits, pace, &stop, &mut report).await
+    } else {
         let options = PublishOptions {
             publisher_id: publisher,
             batch_frames: args.batch as usize,
             patience: args.retry_for,
             ..Default::default()
         };
-        let ended = submit_stream(reader, &client, options, args.rate, &stop, &mut report).await;
-        report.finish();
-        ended?;
-        return report.result();
-    }
-    let sender = BatchSender::new(&client).patience(args.retry_for).stop_on(stop.clone());
-    let limits = BatchLimits {
-        frames: match limits.max_batch_frames {
-            0 => args.batch.min(100) as usize,
-            max => args.batch.min(max) as usize,
-        },
-        bytes: match limits.max_message_bytes {
-            0 => (32 << 20) - MESSAGE_MARGIN_BYTES,
-            max => max.saturating_sub(MESSAGE_MARGIN_BYTES),
-        },
+        submit_stream(reader, &client, options, pace, &stop, &mut report).await
     };
-    let ended = submit_batches(reader, sender, limits, args.rate, &stop, &mut report).await;
     report.finish();
     ended?;
     report.result()
@@ -266,125 +286,6 @@ fn join_first(ids: &[String]) -> String {
             format!("{} and {} more", first.join(", "), ids.len() - MAX_PRINTED_IDS)
         }
         _ => ids.join(", "),
-    }
-}
-
-/// Submits over one long call, and over further calls when it ends.
-async fn submit_stream(
-    mut reader: Reader,
-    client: &Client,
-    options: PublishOptions,
-    rate: Option<f64>,
-    stop: &CancellationToken,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let (frames, intake) = mpsc::channel(FRAMES_AHEAD);
-    let mut read = Ok(());
-    let reading = async {
-        let start = Instant::now();
-        let mut number: u64 = 0;
-        read = loop {
-            let mut frame = match reader.next() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break Ok(()),
-                Err(failure) => break Err(failure),
-            };
-            if let Some(rate) = rate {
-                sleep_until(start + Duration::from_secs_f64(number as f64 / rate)).await;
-            }
-            number += 1;
-            reader.set_capture_time(&mut frame);
-            if stop.is_cancelled() || frames.send(frame).await.is_err() {
-                break Ok(());
-            }
-        };
-        drop(frames);
-        std::future::pending::<Infallible>().await
-    };
-    let decided = |frame: pb::Frame, decision| report.record(&frame, decision);
-    let published = tokio::select! {
-        ended = client.publish(options, intake, stop.clone(), decided) => ended,
-        never = reading => match never {},
-    };
-    let PublishSummary { retries, reconnects, given_up } =
-        published.map_err(|error| failure_while("submitting", error))?;
-    (report.retries, report.reconnects) = (retries, reconnects);
-    report.interrupted = stop.is_cancelled();
-    match given_up {
-        Some(why) if !report.interrupted => Err(gave_up(&why)),
-        Some(_) | None => read,
-    }
-}
-
-/// The limits of one call.
-#[derive(Debug, Clone, Copy)]
-struct BatchLimits {
-    frames: usize,
-    bytes: u64,
-}
-
-async fn submit_batches(
-    mut reader: Reader,
-    sender: BatchSender,
-    limits: BatchLimits,
-    rate: Option<f64>,
-    stop: &CancellationToken,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let start = Instant::now();
-    let due = |number: u64| rate.map(|rate| start + Duration::from_secs_f64(number as f64 / rate));
-    let mut sent: u64 = 0;
-    let mut carried = None;
-    loop {
-        let mut batch: Vec<pb::Frame> = Vec::new();
-        let mut bytes = 0;
-        while batch.len() < limits.frames {
-            // Send the batch without the frames that are not due yet.
-            let due = due(sent + batch.len() as u64).filter(|due| *due > Instant::now());
-            if let Some(due) = due {
-                let stopped = stop.run_until_cancelled(sleep_until(due));
-                if !batch.is_empty() || stopped.await.is_none() {
-                    break;
-                }
-            }
-            let next = match carried.take() {
-                Some(frame) => Some(frame),
-                None => reader.next()?,
-            };
-            let Some(mut frame) = next else { break };
-            reader.set_capture_time(&mut frame);
-            let size = frame.data.len() as u64;
-            if !batch.is_empty() && bytes + size > limits.bytes {
-                carried = Some(frame);
-                break;
-            }
-            bytes += size;
-            batch.push(frame);
-        }
-        if batch.is_empty() || stop.is_cancelled() {
-            report.interrupted = stop.is_cancelled();
-            return Ok(());
-        }
-        sent += batch.len() as u64;
-        let frames = batch.clone();
-        let result = sender.send(batch).await.map_err(|error| failure_while("submitting", error))?;
-        let given_up = result.given_up.clone();
-        report.record_batch(&frames, result);
-        if let Some(why) = given_up {
-            report.interrupted = stop.is_cancelled();
-            return if stop.is_cancelled() { Ok(()) } else { Err(gave_up(&why)) };
-        }
-    }
-}
-
-fn gave_up(why: &str) -> Failure {
-    Failure::Failed(anyhow!("gave up: {why}"))
-}
-
-fn checked_stream(stream: &str) -> Result<String, Failure> {
-    match stream.parse::<crate::domain::StreamId>() {
-        Ok(id) => Ok(id.to_string()),
-        Err(error) => Err(Failure::Usage(anyhow!("--stream {stream}: {error}"))),
     }
 }
 

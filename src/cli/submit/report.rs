@@ -1,6 +1,7 @@
 //! The output of `frameway submit`: refusals, and a summary at the end.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -8,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::cameras::NO_PICTURE;
 use crate::client::publish::{Decision, SentBatch};
 use crate::client::{describe_item, reason_name};
 use crate::console::Failure;
@@ -17,13 +19,36 @@ use crate::pb::v1 as pb;
 /// The maximum number of refusals that are printed; further ones are only counted.
 const MAX_PRINTED: u64 = 50;
 
+/// The reason for a file that is no picture, among the reasons of the server.
+const NOT_A_PICTURE: &str = "NOT_A_PICTURE";
+
+/// The extent of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope {
+    /// The number of frames to send; `None` if it is not known before the end.
+    pub(super) total: Option<u64>,
+    /// It is the user who ends the run.
+    pub(super) endless: bool,
+}
+
+/// A printer of remarks beside the progress.
+#[derive(Debug)]
+pub(super) struct Remarks(ProgressBar);
+
+impl Remarks {
+    /// Prints a line on standard error.
+    pub(super) fn print(&self, text: &str) {
+        self.0.suspend(|| eprintln!("{text}"));
+    }
+}
+
 /// Counts decisions and prints refusals.
 #[derive(Debug)]
 pub(super) struct Report {
     json: bool,
     bar: ProgressBar,
     start: Instant,
-    total: u64,
+    scope: Scope,
     streams: Vec<String>,
     publisher: String,
     first_number: u64,
@@ -31,7 +56,13 @@ pub(super) struct Report {
     duplicates: u64,
     refused: u64,
     unconfirmed: u64,
+    /// The files that were not sent, because they are no pictures.
+    no_pictures: u64,
     bytes: u64,
+    /// The number of frames that were read to be sent.
+    pub(super) read: u64,
+    /// The ticks of the pace at which no frame was sent.
+    pub(super) skipped_ticks: u64,
     /// The number of frames that were sent again, counted each time.
     pub(super) retries: u64,
     /// The number of calls after the first.
@@ -44,15 +75,18 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(
         json: bool,
-        total: u64,
+        scope: Scope,
         streams: &[String],
         publisher: &str,
         first_number: u64,
     ) -> Self {
         // The bar is drawn on standard error, and only if that is a terminal.
         let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(total), target);
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames  {per_sec}  {msg}  {eta} left");
+        let bar = ProgressBar::with_draw_target(scope.total, target);
+        let style = ProgressStyle::with_template(match scope.total {
+            Some(_) => "{bar:30} {pos}/{len} frames  {per_sec}  {msg}  {eta} left",
+            None => "{spinner} {pos} frames  {per_sec}  {msg}",
+        });
         if let Ok(style) = style {
             bar.set_style(style);
         }
@@ -61,7 +95,7 @@ impl Report {
             json,
             bar,
             start: Instant::now(),
-            total,
+            scope,
             streams: streams.to_vec(),
             publisher: publisher.to_owned(),
             first_number,
@@ -69,12 +103,29 @@ impl Report {
             duplicates: 0,
             refused: 0,
             unconfirmed: 0,
+            no_pictures: 0,
             bytes: 0,
+            read: 0,
+            skipped_ticks: 0,
             retries: 0,
             reconnects: 0,
             reasons: BTreeMap::new(),
             interrupted: false,
         }
+    }
+
+    /// Returns a printer of remarks beside the progress.
+    pub(super) fn remarks(&self) -> Remarks {
+        Remarks(self.bar.clone())
+    }
+
+    /// Counts a file that is not sent, because it is no picture, and prints it.
+    pub(super) fn no_picture(&mut self, file: &Path, stream: &str) {
+        self.no_pictures += 1;
+        self.refused += 1;
+        self.print_refusal(NOT_A_PICTURE, || {
+            format!("not sent: {} in {stream}: {NO_PICTURE}", file.display())
+        });
     }
 
     /// Counts the decisions about a batch and prints its refusals.
@@ -109,23 +160,28 @@ impl Report {
     }
 
     fn refusal(&mut self, frame: &pb::Frame, what: &str, error: &pb::ItemError) {
-        *self.reasons.entry(reason_name(error)).or_default() += 1;
+        self.print_refusal(&reason_name(error), || {
+            let file = frame.attributes.get("file").map_or("", String::as_str);
+            let mut line = format!("{what}: {file} in {}: {}", frame.stream_id, describe_item(error));
+            if error.reason() == pb::ErrorReason::OutOfOrder {
+                line.push_str(" - is another run with this --publisher submitting to the stream?");
+            }
+            if error.reason() == pb::ErrorReason::StreamNotFound {
+                line.push_str(" - was the server restarted? Register the stream with its settings");
+            }
+            line
+        });
+    }
+
+    /// Counts a reason and prints the line, unless many were printed.
+    fn print_refusal(&mut self, reason: &str, line: impl FnOnce() -> String) {
+        *self.reasons.entry(reason.to_owned()).or_default() += 1;
         let printed: u64 = self.reasons.values().sum();
         if printed > MAX_PRINTED {
             return;
         }
-        let file = frame.attributes.get("file").map_or("", String::as_str);
-        let mut line = format!("{what}: {file} in {}: {}", frame.stream_id, describe_item(error));
-        if error.reason() == pb::ErrorReason::OutOfOrder {
-            line.push_str(" - is another run with this --publisher submitting to the stream?");
-        }
-        if error.reason() == pb::ErrorReason::StreamNotFound {
-            line.push_str(" - was the server restarted? Register the stream with its settings");
-        }
-        if printed == MAX_PRINTED {
-            line.push_str("\nfurther refusals are only counted");
-        }
-        self.bar.suspend(|| eprintln!("{line}"));
+        let more = if printed == MAX_PRINTED { "\nfurther refusals are only counted" } else { "" };
+        self.bar.suspend(|| eprintln!("{}{more}", line()));
     }
 
     /// Prints the summary.
@@ -135,12 +191,13 @@ impl Report {
         let rate = (self.accepted + self.duplicates) as f64 / seconds.as_secs_f64().max(1e-6);
         if self.json {
             print_json(&json!({
-                "frames": self.total,
+                "frames": self.total(),
                 "accepted": self.accepted,
                 "duplicates": self.duplicates,
                 "rejected": self.refused,
                 "unconfirmed": self.unconfirmed,
                 "not_sent": self.not_sent(),
+                "skipped_ticks": self.skipped_ticks,
                 "retries": self.retries,
                 "reconnects": self.reconnects,
                 "bytes": self.bytes,
@@ -164,10 +221,13 @@ impl Report {
         if self.retries > 0 {
             print(&format!("sent again {} times\n", self.retries));
         }
+        if self.skipped_ticks > 0 {
+            print(&format!("skipped {} ticks of the pace\n", self.skipped_ticks));
+        }
         if self.reconnects > 0 {
             print(&format!("reconnected {} times\n", self.reconnects));
         }
-        if self.unconfirmed + self.not_sent() > 0 {
+        if self.unconfirmed > 0 || self.not_sent() > 0 && !self.scope.endless {
             eprintln!(
                 "to resume, run the command again with --publisher {} --first-number {}",
                 self.publisher, self.first_number,
@@ -175,19 +235,27 @@ impl Report {
         }
     }
 
-    fn not_sent(&self) -> u64 {
-        self.total.saturating_sub(self.accepted + self.duplicates + self.refused + self.unconfirmed)
+    /// Returns the number of frames to send, as far as it is known, and files that were not sent.
+    fn total(&self) -> u64 {
+        self.scope.total.unwrap_or(self.read) + self.no_pictures
     }
 
-    /// Fails if the run was interrupted or a frame was refused.
+    fn not_sent(&self) -> u64 {
+        self.total().saturating_sub(self.accepted + self.duplicates + self.refused + self.unconfirmed)
+    }
+
+    /// Fails if the run was interrupted before its end, or a frame was refused.
     pub(super) fn result(&self) -> Result<(), Failure> {
         let failed = |text: String| Err(Failure::Failed(anyhow!(text)));
-        if self.interrupted {
-            return failed(format!(
-                "interrupted: {} of {} frames were not sent",
-                self.not_sent() + self.unconfirmed,
-                self.total
-            ));
+        if self.interrupted && (!self.scope.endless || self.unconfirmed > 0) {
+            return failed(match self.scope.total {
+                Some(_) => format!(
+                    "interrupted: {} of {} frames were not sent",
+                    self.not_sent() + self.unconfirmed,
+                    self.total()
+                ),
+                None => format!("interrupted: {} frames were not confirmed", self.unconfirmed),
+            });
         }
         if self.refused > 0 {
             let reasons: Vec<String> =
@@ -195,7 +263,7 @@ impl Report {
             return failed(format!(
                 "{} of {} frames were refused: {}",
                 self.refused,
-                self.total,
+                self.total(),
                 reasons.join(", ")
             ));
         }

@@ -1,6 +1,8 @@
 //! `frameway subscribe --group`: a member of a consumer group that acknowledges each frame after it
 //! was shown and saved.
 
+use tokio::time::timeout;
+
 use super::report::Report;
 use super::save::Saver;
 use crate::client::consume::{AckOutcome, Consumer, Event};
@@ -10,18 +12,19 @@ use crate::console::{Failure, failure_while};
 /// Consumes frames until the server has sent the requested number.
 pub(super) async fn consume(
     mut consumer: Consumer,
-    mut saver: Option<Saver>,
+    saver: &mut Saver,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let failure = |error: Error| failure_while("subscribing as a member of the group", error);
     loop {
-        match consumer.next().await.map_err(failure)? {
+        let Ok(event) = timeout(saver.rotation_interval(), consumer.next()).await else {
+            saver.rotate()?;
+            continue;
+        };
+        match event.map_err(failure)? {
             Event::Frame(delivered) => {
                 let frame = delivered.frame.unwrap_or_default();
-                let saved = match &mut saver {
-                    Some(saver) => saver.save(&frame)?,
-                    None => Vec::new(),
-                };
+                let saved = saver.save(&frame, |text| report.note(text))?;
                 report.frame(&frame, &saved);
                 // Acknowledge last: if the process ends before, the frame is delivered again.
                 for outcome in consumer.ack(vec![delivered.ack_id]).await.map_err(failure)? {

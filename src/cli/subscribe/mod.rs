@@ -11,6 +11,8 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::connect::ConnectArgs;
 use crate::client::consume::Consumer;
@@ -24,7 +26,7 @@ use crate::shutdown;
 use options::OptionsArgs;
 use rendition::RenditionArgs;
 use report::{Report, Style};
-use save::Saver;
+use save::{SaveArgs, Saver};
 
 /// Subscribe to streams and show their frames; --save writes the pictures to files.
 ///
@@ -33,13 +35,15 @@ use save::Saver;
 /// resumes after the last frame. Latencies are measured from the server's receive time (and from
 /// the camera's capture time, if set) until now, by this machine's clock.
 ///
-/// Ctrl-C ends it with a summary.
+/// Ctrl-C ends it with a summary. The exit code is 1 if pictures were to be saved and none could be.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   frameway subscribe north-gate
   frameway subscribe 'cam-*' --pictures none --lines
   frameway subscribe north-gate --from earliest --save pictures/
+  frameway subscribe 'cam-*' --cursor-file rec.json --save 'rec/{stream}/{date}/{time}-{sequence}.{ext}'
+  frameway subscribe 'cam-*' --pictures thumbnail --max-fps 1 --save-latest wall/
   frameway subscribe north-gate --since 10m --until 2026-05-01T12:00:00Z --every-nth 10
   frameway subscribe 'cam-*' --max-fps 2 --latest-only --overflow latest-only
   frameway subscribe north-gate --count 1 --save . --pictures original
@@ -81,10 +85,8 @@ pub(super) struct SubscribeArgs {
     #[arg(long, value_name = "PICTURE", value_enum, value_delimiter = ',', default_value = "processed")]
     pictures: Vec<Pictures>,
 
-    /// Write each picture to a file that is named after stream and sequence, such as
-    /// DIR/north-gate-000000001.jpg; the folder is created.
-    #[arg(long, value_name = "DIR")]
-    save: Option<PathBuf>,
+    #[command(flatten)]
+    save: SaveArgs,
 
     /// Resume after the frames that this file records as handled, and keep it up to date. While the
     /// file does not exist, --from applies.
@@ -171,7 +173,7 @@ impl Start {
 
 /// Follows the streams until they end, `--count` frames have come, or Ctrl-C is pressed.
 pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
-    let roles = args.rendition.with_rendition(roles(&args.pictures, args.save.is_some())?);
+    let roles = args.rendition.with_rendition(roles(&args.pictures, args.save.is_set())?);
     if let (Some(group), Some(member)) = (args.group.clone(), args.member.clone()) {
         return run_member(args, group, member, roles).await;
     }
@@ -179,7 +181,7 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
         Some(start) => start,
         None => args.from.position(&args.streams)?,
     };
-    let mut saver = args.save.map(|folder| Saver::new(folder, roles.len() > 1)).transpose()?;
+    let mut saver = args.save.saver(&args.streams, roles.len())?;
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     let client = args.connect.connect().await?;
     let style = Style::choose(args.json, args.lines);
@@ -194,32 +196,47 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     let subscription = Subscription::new(&client, request);
     let mut subscription = StoredSubscription::open(subscription, args.cursor_file.map(CursorFile::new))
         .map_err(|error| Failure::Usage(error.into()))?;
+    let followed = follow(&mut subscription, &mut saver, &mut report, args.count, &stop).await;
+    // A frame that could not be saved must come again, so the cursors stay as they were.
+    let ended = followed.and_then(|()| subscription.commit().map_err(Failure::from));
+    report.end(&saver.summary(), ended.is_err());
+    ended.and_then(|()| saver.result())
+}
+
+/// Shows and saves frames until the subscription ends, `count` frames have come, or `stop` is
+/// cancelled.
+async fn follow(
+    subscription: &mut StoredSubscription<Option<CursorFile>>,
+    saver: &mut Saver,
+    report: &mut Report,
+    count: Option<u64>,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     loop {
         // An event counts as handled when the next one is awaited: a frame was saved by then.
-        let Some(event) = stop.run_until_cancelled(subscription.next()).await else { break };
+        let next = timeout(saver.rotation_interval(), subscription.next());
+        let Some(next) = stop.run_until_cancelled(next).await else { return Ok(()) };
+        let Ok(event) = next else {
+            saver.rotate()?;
+            continue;
+        };
         match event.map_err(|error| failure_while("subscribing", error))? {
             Event::Started { streams } => report.started(streams),
             Event::Frame(delivered) => {
                 let frame = delivered.frame.unwrap_or_default();
-                let saved = match &mut saver {
-                    Some(saver) => saver.save(&frame)?,
-                    None => Vec::new(),
-                };
+                let saved = saver.save(&frame, |text| report.note(text))?;
                 report.frame(&frame, &saved);
-                if args.count.is_some_and(|count| report.frames() >= count) {
-                    break;
+                if count.is_some_and(|count| report.frames() >= count) {
+                    return Ok(());
                 }
             }
             Event::Gap(gap) => report.gap(&gap.gap.unwrap_or_default()),
             Event::Checkpoint(_) => {}
             Event::Lag(frames) => report.lag(frames),
             Event::Reconnecting(why) => report.note(&format!("{why}; reconnecting")),
-            Event::End => break,
+            Event::End => return Ok(()),
         }
     }
-    subscription.commit()?;
-    report.finish();
-    Ok(())
 }
 
 /// Consumes as a member of a group until `--count` frames have come or Ctrl-C is pressed.
@@ -229,7 +246,7 @@ async fn run_member(
     member: String,
     roles: Vec<pb::PictureRole>,
 ) -> Result<(), Failure> {
-    let saver = args.save.map(|folder| Saver::new(folder, roles.len() > 1)).transpose()?;
+    let mut saver = args.save.saver(&[], roles.len())?;
     let stop = shutdown::on_signal().map_err(|error| Failure::Failed(error.into()))?;
     let client = args.connect.connect().await?;
     let mut report = Report::new(Style::choose(args.json, args.lines));
@@ -240,10 +257,10 @@ async fn run_member(
         stop_after_frames: args.count,
         ..Default::default()
     };
-    let consuming = group::consume(Consumer::new(&client, request), saver, &mut report);
-    Box::pin(stop.run_until_cancelled(consuming)).await.unwrap_or(Ok(()))?;
-    report.finish();
-    Ok(())
+    let consuming = group::consume(Consumer::new(&client, request), &mut saver, &mut report);
+    let ended = Box::pin(stop.run_until_cancelled(consuming)).await.unwrap_or(Ok(()));
+    report.end(&saver.summary(), ended.is_err());
+    ended.and_then(|()| saver.result())
 }
 
 fn roles(pictures: &[Pictures], saves: bool) -> Result<Vec<pb::PictureRole>, Failure> {

@@ -9,7 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::json::{failures, frame_json, omitted};
-use super::save::role_name;
+use super::save::{Summary, role_name};
+use crate::client::time::system_time;
 use crate::console::latency::Latency;
 use crate::console::output::{bytes, print, print_json, short, since, span, time_gap_words, time_json};
 use crate::pb::v1 as pb;
@@ -80,9 +81,10 @@ pub(super) struct Report {
     style: Style,
     bar: ProgressBar,
     start: Instant,
+    /// Something was reported.
+    has_begun: bool,
     frames: u64,
     bytes: u64,
-    saved: u64,
     lag: u64,
     gaps: BTreeMap<String, Missing>,
     /// The number of time spans whose frames are no longer kept. The number of these frames is
@@ -108,9 +110,9 @@ impl Report {
             style,
             bar,
             start: Instant::now(),
+            has_begun: false,
             frames: 0,
             bytes: 0,
-            saved: 0,
             lag: 0,
             gaps: BTreeMap::new(),
             time_gaps: 0,
@@ -126,6 +128,7 @@ impl Report {
 
     /// Reports that the server has fixed the start positions.
     pub(super) fn started(&mut self, streams: usize) {
+        self.has_begun = true;
         if self.style == Style::Json {
             print_json(&json!({ "type": "started", "streams": streams }));
         } else {
@@ -138,8 +141,8 @@ impl Report {
 
     /// Reports a frame that was handled.
     pub(super) fn frame(&mut self, frame: &pb::ProcessedFrame, saved: &[PathBuf]) {
+        self.has_begun = true;
         self.frames += 1;
-        self.saved += saved.len() as u64;
         let received = frame.receive_time.as_ref().map(since);
         let captured = frame.capture_time.as_ref().map(since);
         self.received.record(received);
@@ -157,6 +160,7 @@ impl Report {
 
     /// Reports frames that are not delivered.
     pub(super) fn gap(&mut self, gap: &pb::Gap) {
+        self.has_begun = true;
         if let Some(end) = &gap.end_receive_time {
             return self.time_gap(gap, end);
         }
@@ -217,16 +221,25 @@ impl Report {
         self.bar.suspend(|| eprintln!("{text}"));
     }
 
-    /// Prints the summary.
-    pub(super) fn finish(&self) {
+    /// Ends the output. Prints the summary, except of a run that failed before anything came.
+    pub(super) fn end(&self, saving: &Summary, has_failed: bool) {
         self.bar.finish_and_clear();
+        if self.has_begun || !has_failed {
+            self.summary(saving);
+        }
+    }
+
+    fn summary(&self, saving: &Summary) {
         let seconds = self.start.elapsed();
         if self.style == Style::Json {
             print_json(&json!({
                 "type": "summary",
                 "frames": self.frames,
                 "bytes": self.bytes,
-                "saved": self.saved,
+                "saved": saving.files,
+                "saved_bytes": saving.bytes,
+                "not_saved": saving.missing,
+                "removed": saving.removed,
                 "gaps": self.gaps.iter().map(|(reason, missing)| (reason, missing.as_json())).collect::<BTreeMap<_, _>>(),
                 "time_gaps": self.time_gaps,
                 "seconds": (seconds.as_secs_f64() * 1e3).round() / 1e3,
@@ -236,8 +249,14 @@ impl Report {
             return;
         }
         let mut text = format!("{} frames, {} in {}", self.frames, bytes(self.bytes), span(seconds));
-        if self.saved > 0 {
-            text.push_str(&format!(", {} files saved", self.saved));
+        if saving.files > 0 {
+            text.push_str(&format!(", {} files saved ({})", saving.files, bytes(saving.bytes)));
+        }
+        if saving.removed > 0 {
+            text.push_str(&format!(", {} old files removed", saving.removed));
+        }
+        for (what, count) in &saving.missing {
+            text.push_str(&format!("; {count} not saved ({what})"));
         }
         if self.gaps.is_empty() && self.time_gaps == 0 {
             text.push_str("; no gaps");
@@ -310,6 +329,9 @@ fn data_bytes(picture: &pb::Picture) -> u64 {
 
 fn frame_line(frame: &pb::ProcessedFrame, received: Option<Duration>, captured: Option<Duration>) -> String {
     let mut line = format!("{} {}", frame.stream_id, frame.sequence);
+    if let Some(time) = &frame.receive_time {
+        line.push_str(&format!("  {}", humantime::format_rfc3339_millis(system_time(time))));
+    }
     for picture in &frame.pictures {
         line.push_str(&format!("  {} {}x{}", role_name(picture), picture.width, picture.height));
         match &picture.content {
