@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     }
 
     let tiles: Vec<Tile<'_>> =
-        drawn.iter().map(|(label, picture)| Tile { label: label.clone(), picture }).collect();
+        drawn.iter().map(|(label, picture)| Tile::new(label.clone(), picture)).collect();
     let whole = codec.contact_sheet(&tiles, COLUMNS, TILE_WIDTH)?;
     image::save_buffer(&sheet, whole.pixels(), whole.width(), whole.height(), ExtendedColorType::Rgb8)
         .with_context(|| format!("writing {sheet}"))

@@ -13,6 +13,7 @@ mod groups;
 mod health;
 mod info;
 mod keys;
+mod look;
 mod man;
 mod metrics_reference;
 mod queues;
@@ -47,6 +48,7 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     Submit(Box<submit::SubmitArgs>),
     Subscribe(Box<subscribe::SubscribeArgs>),
+    Look(Box<look::LookArgs>),
     Streams(Box<streams::StreamsArgs>),
     Queues(Box<queues::QueuesArgs>),
     Groups(Box<groups::GroupsArgs>),
@@ -72,6 +74,7 @@ impl Command {
             Self::Serve(args) => serve::run(*args).await,
             Self::Submit(args) => submit::run(*args).await,
             Self::Subscribe(args) => subscribe::run(*args).await,
+            Self::Look(args) => look::run(*args).await,
             Self::Streams(args) => streams::run(*args).await,
             Self::Queues(args) => queues::run(*args).await,
             Self::Groups(args) => groups::run(*args).await,

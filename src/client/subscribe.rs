@@ -77,6 +77,13 @@ pub fn stream_match(stream: &str) -> pb::StreamMatch {
     pb::StreamMatch { selector: Some(if is_pattern(&stream) { By::Glob(stream) } else { By::Id(stream) }) }
 }
 
+/// Matches the streams that have all of these labels with these values.
+#[must_use]
+pub fn label_match(labels: impl IntoIterator<Item = (String, String)>) -> pb::StreamMatch {
+    let equal = labels.into_iter().collect();
+    pb::StreamMatch { selector: Some(By::Labels(pb::LabelSelector { equal, ..Default::default() })) }
+}
+
 /// Reports whether a text is a pattern rather than an id.
 #[must_use]
 pub fn is_pattern(text: &str) -> bool {

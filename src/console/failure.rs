@@ -15,6 +15,17 @@ pub(crate) enum Failure {
     Failed(anyhow::Error),
 }
 
+impl Failure {
+    /// Changes the text.
+    pub(crate) fn map_text(self, change: impl FnOnce(&str) -> String) -> Self {
+        let changed = |error: anyhow::Error| anyhow!(change(&format!("{error:#}")));
+        match self {
+            Self::Usage(error) => Self::Usage(changed(error)),
+            Self::Failed(error) => Self::Failed(changed(error)),
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {

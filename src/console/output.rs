@@ -148,7 +148,8 @@ pub(crate) fn ms_json(span: Option<Duration>) -> Value {
     span.map_or(Value::Null, |span| Value::from((span.as_secs_f64() * 1e6).round() / 1e3))
 }
 
-/// Writes a file under a temporary name and renames it, so that no reader sees a part of it.
+/// Writes a file under a temporary name and renames it, so that no reader sees a part of it. If
+/// that fails, for example because the disk is full, nothing is left of it.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".part");

@@ -30,7 +30,7 @@ pub(super) async fn write(rows: Vec<Vec<Sample>>, file: PathBuf) -> anyhow::Resu
             decoded.push((label, planes));
         }
         let tiles: Vec<Tile<'_>> =
-            decoded.iter().map(|(label, picture)| Tile { label: label.clone(), picture }).collect();
+            decoded.iter().map(|(label, picture)| Tile::new(label.clone(), picture)).collect();
         let sheet = codec.contact_sheet(&tiles, columns, TILE_WIDTH)?;
         let sheet = codec.encode_canvas(&sheet, DEFAULT_JPEG_QUALITY)?;
         write_whole(&file, &sheet)?;

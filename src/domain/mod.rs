@@ -61,8 +61,8 @@ pub use settings::{
 };
 pub use store::StoreIdentity;
 pub use stream::{
-    ClockAction, ClockPolicy, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters, StreamRecord,
-    StreamState,
+    ClockAction, ClockPolicy, FAILED_IN_ROW, QueuePolicy, RetentionPolicy, StallTimeout, StreamCounters,
+    StreamRecord, StreamState,
 };
 pub use time::Timestamp;
 pub use validation::{ValidationFailure, ValidationPolicy};

@@ -236,6 +236,30 @@ pub enum FailureReason {
     WorkerExhausted,
 }
 
+impl FailureReason {
+    /// Returns the name that the contract gives the reason, without the prefix of the enum.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Truncated => "DECODE_TRUNCATED",
+            Self::Corrupt => "DECODE_CORRUPT",
+            Self::UnknownFormat => "PICTURE_FORMAT_UNKNOWN",
+            Self::TooManyPixels => "DECODE_TOO_MANY_PIXELS",
+            Self::TooManyBytes => "PICTURE_TOO_LARGE",
+            Self::TooComplex => "DECODE_TOO_COMPLEX",
+            Self::Animated => "DECODE_ANIMATED",
+            Self::Unsupported => "DECODE_UNSUPPORTED",
+            Self::SizeMismatch => "DECODE_SIZE_MISMATCH",
+            Self::TimedOut => "DECODE_TIMEOUT",
+            Self::DecoderPanicked => "DECODE_PANICKED",
+            Self::KilledWorker => "WORKER_KILLED",
+            Self::PayloadLost => "PAYLOAD_LOST",
+            Self::EncodeFailed => "ENCODE_FAILED",
+            Self::WorkerExhausted => "WORKER_EXHAUSTED",
+        }
+    }
+}
+
 /// A failure: the reason for programs and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

@@ -141,7 +141,7 @@ pub struct StreamCounters {
     pub accepted_bytes: u64,
     /// Bytes of the pictures published since the stream was registered.
     pub published_bytes: u64,
-    /// Failed frames since the last processed one.
+    /// Failed frames since the last processed one, without replayed ones.
     pub failed_in_row: u64,
     /// Processed frames with a picture that exceeded the remaining budget of bytes.
     pub over_budget_frames: u64,
@@ -216,7 +216,7 @@ pub struct StreamRecord {
 }
 
 /// The number of failed frames in a row that indicates a problem of the stream, not of a frame.
-const FAILED_IN_ROW: u64 = 3;
+pub const FAILED_IN_ROW: u64 = 3;
 
 /// The state of a stream, derived from its frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -38,7 +38,7 @@ mod operate;
 mod page;
 mod permissions;
 mod queue_service;
-mod reflect;
+pub(crate) mod reflect;
 mod registered;
 pub(crate) mod registry;
 mod registry_service;

@@ -60,13 +60,7 @@ pub(super) async fn process_frame(
     };
     let (mut finished, observed) = match made {
         Ok(product) => published(item, lease_time, product, stream, attempt),
-        Err(failure) => {
-            let (stream_id, sequence) = (&item.stream_id, item.sequence);
-            let trace_id =
-                shared.config.traces.id_for_log(&item.header, stream_id, sequence, item.receive_time);
-            tracing::info!(stream = %stream_id, %sequence, trace_id, reason = ?failure.reason, "frame failed");
-            (tombstone(item, TombstoneKind::Failed(failure), attempt), None)
-        }
+        Err(failure) => (tombstone(item, TombstoneKind::Failed(failure), attempt), None),
     };
     // Without this, a dead letter would keep the original that the settings hide.
     finished.source_withheld = hides_originals;

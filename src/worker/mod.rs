@@ -4,9 +4,11 @@
 //! A [`Worker`] holds leases (`leases`). For each leased partition, one task takes and publishes
 //! (`partition`), and streams take turns (`turns`). The picture work itself (`process`) runs on a
 //! bounded pool of threads (`pool`), never on those of the async runtime. Measures that need a stream's earlier frames (`scenes`) are
-//! made on the task, right before the frame is published; they take a fraction of a millisecond.
+//! made on the task, right before the frame is published; they take a fraction of a millisecond. The
+//! task also logs streams that become live, stall or fail (`states`), and failed frames (`failures`).
 
 mod adaptive;
+mod failures;
 mod fetches;
 mod frame;
 mod handle;
@@ -21,6 +23,7 @@ mod pool;
 mod process;
 mod retention;
 mod scenes;
+mod states;
 #[cfg(test)]
 mod tests;
 mod tombstone;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use tokio::sync::TryAcquireError;
 use tokio::task::JoinSet;
 
+use super::failures::Failures;
 use super::frame::{self, Done, process_frame};
 use super::handle::PartitionHandle;
 use super::isolation::{self, IsolatedFrame, Isolation};
@@ -18,6 +19,7 @@ use super::overflow::Overflow;
 use super::pause::{PAUSED_POLL, Pause};
 use super::retention::Retention;
 use super::scenes::Scenes;
+use super::states::States;
 use super::tombstone::tombstone_of;
 use super::{RETRY_PAUSE, Shared};
 use crate::domain::{StreamId, StreamRecord, TombstoneKind};
@@ -48,6 +50,8 @@ pub(super) struct Partition {
     overflow: Overflow,
     pause: Pause,
     isolation: Isolation,
+    failures: Failures,
+    states: States,
 }
 
 impl Partition {
@@ -69,6 +73,8 @@ impl Partition {
             overflow,
             pause,
             isolation: Isolation::default(),
+            failures: Failures::default(),
+            states: States::default(),
         }
     }
 
@@ -84,6 +90,7 @@ impl Partition {
                 tracing::info!(partition = %self.lease.partition, %error, "leaving a partition");
             }
         }
+        self.failures.report_all();
         handle.lost.cancel();
     }
 
@@ -129,7 +136,7 @@ impl Partition {
                 () = handle.wake.notified(), if !stopping && !self.pause.is_paused() => self.backlog.woken(),
                 () = tokio::time::sleep(PAUSED_POLL), if !stopping && self.pause.is_paused() => self.backlog.woken(),
                 () = handle.stop.cancelled(), if !stopping => {}
-                _ = retention.tick() => self.retention.pass().await?,
+                _ = retention.tick() => self.pass().await?,
             }
         }
     }
@@ -270,7 +277,7 @@ impl Partition {
             }
             self.publish_batch(batch).await?;
             if self.retention.is_due() {
-                self.retention.pass().await?;
+                self.pass().await?;
             }
         }
     }
@@ -315,7 +322,12 @@ impl Partition {
         batch.retain(|done| match results.next() {
             Some(FinishResult::Published | FinishResult::AlreadyPublished) => {
                 let Finished { stream_id, sequence, receive_time, body, .. } = &done.finished;
-                self.shared.config.traces.published(stream_id, *sequence, *receive_time, body);
+                let traces = &self.shared.config.traces;
+                traces.published(stream_id, *sequence, *receive_time, body);
+                self.failures.published(&done.finished, traces, Instant::now());
+                if let Some(record) = self.streams.get(stream_id) {
+                    self.states.published(&done.finished, record, Instant::now());
+                }
                 self.handle.published(done.leased.elapsed());
                 self.order.leave(&done.finished.stream_id);
                 self.overflow.published(&done.finished);
@@ -324,6 +336,7 @@ impl Partition {
                 false
             }
             Some(FinishResult::Removed) => {
+                self.states.removed(&done.finished.stream_id);
                 self.handle.published(done.leased.elapsed());
                 self.order.leave(&done.finished.stream_id);
                 self.overflow.published(&done.finished);
@@ -333,6 +346,20 @@ impl Partition {
             Some(FinishResult::PayloadGone | FinishResult::NotNext) | None => true,
         });
         may_wait
+    }
+
+    /// Does what is due from time to time: logs, and trims the outputs.
+    async fn pass(&mut self) -> Result<()> {
+        let now = Instant::now();
+        self.failures.report(now);
+        let quiet = self.states.due(now);
+        // Without an answer, they are looked up in the next pass.
+        if !quiet.is_empty()
+            && let Ok(records) = self.shared.queue.get_streams(&quiet).await
+        {
+            self.states.looked_up(&quiet, &records, now);
+        }
+        self.retention.pass().await
     }
 
     /// Waits a moment if the error is retryable; returns it if not.

@@ -320,7 +320,7 @@ fn dead_letters_are_selected_by_each_flag_and_replayed_once() {
         (server.json(&["dead-letters"])["kept_count"] == 3).then_some(())
     });
     let told = server.text(&["dead-letters", "discard", "--all", "--max", "1"]);
-    assert!(told.contains("discarded 1, refused 0\nthere are more: run the command again\n"), "{told}");
+    assert!(told.contains("discarded 1, refused 0; 2 more are selected\n"), "{told}");
     let told = server.text(&["dead-letters", "discard", "--stream", "cam", "--dry-run"]);
     assert!(told.ends_with("would discard 2, refused 0\n"), "{told}");
     assert!(

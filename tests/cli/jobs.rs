@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::redis::RedisServer;
 use super::server::Server;
 use super::{draw, stderr, stdout};
 
@@ -19,6 +20,11 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// and so on, with `frameway` on the search path and the server as its default address. Returns
 /// what it printed.
 fn job(script: &str, server: &Server) -> String {
+    job_with(script, server, &[])
+}
+
+/// The same, with further environment variables.
+fn job_with(script: &str, server: &Server, variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for camera in ["cam-01", "cam-02", "cam-03"] {
         let pictures = folder.path().join("cams").join(camera);
@@ -37,6 +43,7 @@ fn job(script: &str, server: &Server) -> String {
         .current_dir(folder.path())
         .env("PATH", format!("{}:{path}", programs.display()))
         .env("FRAMEWAY_ADDRESS", server.address())
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -95,4 +102,20 @@ fn a_recorder_keeps_every_picture() {
     assert!(printed.contains("all 90 frames are saved, although the recorder was killed"), "{printed}");
     assert!(printed.contains("one picture for each of 3 cameras"), "{printed}");
     assert!(printed.contains("at most 100000 bytes"), "{printed}");
+}
+
+#[test]
+fn a_camera_that_sends_garbage_is_found() {
+    let server = Server::start();
+    let printed = job("06-garbage.sh", &server);
+    assert!(printed.contains("cam-02 sent 6 pictures that end too early; all are saved"), "{printed}");
+}
+
+#[test]
+fn the_streams_move_to_redis() {
+    let (old, redis) = (Server::start(), RedisServer::start());
+    let new = Server::start_with(&["--redis-url", &redis.url()]);
+    let printed = job_with("08-move-to-redis.sh", &old, &[("NEW_ADDRESS", &new.address())]);
+    assert!(printed.contains("3 streams moved with all settings"), "{printed}");
+    assert!(printed.contains("the recorder has 36 frames"), "{printed}");
 }

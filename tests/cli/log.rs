@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::server::Server;
-use crate::{frameway, stderr};
+use crate::{draw, frameway, stderr};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -72,5 +72,42 @@ fn the_log_of_a_failed_frame_has_its_trace_id_and_no_pictures() {
     let line: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
     assert_eq!((&line["stream"], &line["level"]), (&Value::from("cam"), &Value::from("INFO")));
+    assert_eq!(line["reason"], "DECODE_TRUNCATED", "in the words of the API: {line}");
     assert!(!log.contains("PAYLOADBYTES"), "pictures are not logged");
+}
+
+#[test]
+fn the_log_tells_what_the_streams_do() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (good, bad) = (folder.path().join("good"), folder.path().join("bad"));
+    for pictures in [&good, &bad] {
+        fs::create_dir(pictures).expect("a temporary folder");
+        draw(pictures, 8);
+    }
+    for number in 1..=8 {
+        fs::write(bad.join(format!("{number}.jpg")), [0xff, 0xd8, 0xff]).expect("a temporary file");
+    }
+    let server = Server::start_with_log_at("info", &["--log-format", "json"]);
+    server.text(&["streams", "register", "cam", "--stall-timeout", "1s"]);
+    let submit = |pictures: &std::path::Path| {
+        server.text(&["submit", &pictures.to_string_lossy(), "--stream", "cam"]);
+    };
+    let seen = |what: &str| log_until(&server, what, |log| log.contains(what));
+    submit(&good);
+    seen("stream live");
+    seen("stream stalled: no frame within the timeout");
+    submit(&bad);
+    let log = seen("stream in error");
+    assert_eq!(log.matches("stream stalled").count(), 1, "{log}");
+    // The first failure has a line of its own; the others are counted.
+    let log = seen("\"frames failed\"");
+    assert_eq!(log.matches("\"frame failed\"").count(), 1, "{log}");
+    let line = log.lines().find(|line| line.contains("\"frames failed\"")).expect("a line");
+    let line: Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!((&line["stream"], &line["frames"]), (&"cam".into(), &7.into()), "{line}");
+    let reasons = line["reasons"].as_str().expect("a text");
+    assert!(reasons.ends_with(" 7") && reasons.is_ascii(), "{reasons}");
+    server.text(&["streams", "remove", "cam"]);
+    let log = seen("\"UnregisterStream\"");
+    assert!(log.contains("\"RegisterStream\""), "{log}");
 }

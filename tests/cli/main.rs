@@ -8,6 +8,7 @@ mod commands;
 mod completions;
 mod compose;
 mod config;
+mod dead_letters;
 mod doctor;
 mod frames;
 mod groups;
@@ -17,6 +18,8 @@ mod keys;
 mod log;
 mod pictures_in;
 mod recording;
+mod look;
+mod many;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/redis.rs"]
 mod redis;
@@ -37,11 +40,12 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 15] = [
+const SUBCOMMANDS: [&str; 16] = [
     "demo",
     "serve",
     "submit",
     "subscribe",
+    "look",
     "streams",
     "queues",
     "groups",
@@ -54,10 +58,11 @@ const SUBCOMMANDS: [&str; 15] = [
     "health",
     "completions",
 ];
-const DEAD_LETTERS_SUBCOMMANDS: [&str; 4] = ["list", "show", "replay", "discard"];
+const DEAD_LETTERS_SUBCOMMANDS: [&str; 6] = ["list", "summary", "show", "save", "replay", "discard"];
 const CONFIG_SUBCOMMANDS: [&str; 4] = ["show", "check", "reference", "template"];
 const GROUPS_SUBCOMMANDS: [&str; 6] = ["list", "create", "show", "update", "seek", "delete"];
-const STREAMS_SUBCOMMANDS: [&str; 6] = ["list", "register", "show", "update", "watch", "remove"];
+const STREAMS_SUBCOMMANDS: [&str; 8] =
+    ["list", "register", "show", "update", "export", "apply", "watch", "remove"];
 const QUEUES_SUBCOMMANDS: [&str; 5] = ["list", "pause", "resume", "drain", "purge"];
 
 fn frameway(arguments: &[&str]) -> Output {

@@ -224,6 +224,28 @@ pub(crate) async fn a_replay_is_a_new_frame_and_happens_once(backend: Backend) {
     audit(&*store).await;
 }
 
+pub(crate) async fn failed_replays_leave_the_state_of_their_stream(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let lease = lease_of(&*store, "cam", "w").await;
+    let names = fail(&*store, &lease, "cam", &["one", "two", "three", "four"]).await;
+    let in_row = async || record(&*store, "cam").await.counters.failed_in_row;
+    assert_eq!(in_row().await, 4);
+    publish(&*store, &lease, "cam", 1).await;
+    assert_eq!(in_row().await, 0, "a processed frame ends the row");
+    for name in names {
+        assert!(matches!(store.replay_dead_letter(name).await.unwrap(), ReplayResult::Replayed(_)));
+    }
+    let items = take_all(&*store, &lease).await;
+    let frames: Vec<_> = items.iter().map(failed).collect();
+    assert_eq!(store.finish(&lease, &frames).await.unwrap(), vec![FinishResult::Published; 4]);
+    let counters = record(&*store, "cam").await.counters;
+    assert_eq!((counters.failed_in_row, counters.failed_frames), (0, 8), "they count as failed all the same");
+    fail(&*store, &lease, "cam", &["five"]).await;
+    assert_eq!(in_row().await, 1);
+    audit(&*store).await;
+}
+
 pub(crate) async fn an_impossible_replay_changes_nothing(backend: Backend) {
     let store = backend.open().await;
     register_bounded(&*store, "cam", 1, 1 << 20).await;

@@ -241,6 +241,7 @@ behaviours! {
         dead_letters_are_listed_in_pages_in_both_orders,
         a_filter_selects_dead_letters,
         a_replay_is_a_new_frame_and_happens_once,
+        failed_replays_leave_the_state_of_their_stream,
         an_impossible_replay_changes_nothing,
         a_dry_replay_predicts_the_results_and_changes_nothing,
         a_discarded_dead_letter_is_removed_with_its_picture,

@@ -60,16 +60,16 @@ pub(super) struct FilterArgs {
 #[derive(Debug, Clone, Args)]
 pub(super) struct ChooseArgs {
     /// Ids of dead letters.
-    ids: Vec<String>,
+    pub(super) ids: Vec<String>,
 
     #[command(flatten)]
     filter: FilterArgs,
 
-    /// All dead letters, up to --max.
+    /// All dead letters.
     #[arg(long)]
     all: bool,
 
-    /// Maximum number for a filter or --all, up to 1000 [default: 100].
+    /// Maximum number for a filter or --all, the oldest ones [default: all].
     #[arg(long, value_name = "N")]
     pub(super) max: Option<u32>,
 
@@ -83,9 +83,9 @@ pub(super) struct ChooseArgs {
 }
 
 pub(super) enum Target {
-    Ids(pb::DeadLetterIdList),
+    Ids(Vec<String>),
+    /// Those that match; with an empty filter, all.
     Filter(String),
-    All,
 }
 
 impl FilterArgs {
@@ -146,18 +146,23 @@ impl ChooseArgs {
     /// forgotten argument does not select everything.
     pub(super) fn target(&self) -> Result<Target, Failure> {
         let filter = self.filter.text()?;
-        match (self.ids.is_empty(), filter.is_empty(), self.all) {
-            (false, true, false) if self.max.is_none() => {
-                Ok(Target::Ids(pb::DeadLetterIdList { ids: self.ids.clone() }))
-            }
-            (false, true, false) => Err(Failure::Usage(anyhow!("--max needs a filter or --all"))),
-            (true, false, false) => Ok(Target::Filter(filter)),
-            (true, true, true) => Ok(Target::All),
-            (true, true, false) => {
-                Err(Failure::Usage(anyhow!("name dead letters by id, or give a filter or --all")))
-            }
-            _ => Err(Failure::Usage(anyhow!("ids, a filter and --all exclude each other: give one of them"))),
+        require_one(&self.ids, &filter, self.all)?;
+        if self.ids.is_empty() {
+            return Ok(Target::Filter(filter));
         }
+        match self.max {
+            None => Ok(Target::Ids(self.ids.clone())),
+            Some(_) => Err(Failure::Usage(anyhow!("--max needs a filter or --all"))),
+        }
+    }
+}
+
+/// Checks that exactly one of ids, a filter and `--all` is given.
+pub(super) fn require_one(ids: &[String], filter: &str, all: bool) -> Result<(), Failure> {
+    match [!ids.is_empty(), !filter.is_empty(), all].iter().filter(|given| **given).count() {
+        1 => Ok(()),
+        0 => Err(Failure::Usage(anyhow!("name dead letters by id, or give a filter or --all"))),
+        _ => Err(Failure::Usage(anyhow!("ids, a filter and --all exclude each other: give one of them"))),
     }
 }
 
@@ -177,7 +182,7 @@ mod tests {
         let cli = Cli::try_parse_from([&["discard"], arguments].concat()).expect("good arguments");
         match cli.choose.target().expect("a target") {
             Target::Filter(filter) => filter,
-            Target::Ids(_) | Target::All => panic!("{arguments:?} gave no filter"),
+            Target::Ids(_) => panic!("{arguments:?} gave no filter"),
         }
     }
 

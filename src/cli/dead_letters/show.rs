@@ -7,14 +7,14 @@ use crate::console::output::{Table, bytes, short, since, span, time_json};
 use crate::pb::v1 as pb;
 use crate::pb::v1::dead_letter_result::Outcome;
 
-fn source(letter: &pb::DeadLetter) -> String {
+pub(super) fn source(letter: &pb::DeadLetter) -> String {
     match letter.group_id.as_str() {
         "" => short(letter.source().as_str_name(), "DEAD_LETTER_SOURCE_").to_lowercase(),
         group => format!("group {group}"),
     }
 }
 
-fn reason(letter: &pb::DeadLetter) -> String {
+pub(super) fn reason(letter: &pb::DeadLetter) -> String {
     short(letter.reason().as_str_name(), "ERROR_REASON_")
 }
 
@@ -26,7 +26,7 @@ fn replayed(letter: &pb::DeadLetter) -> String {
     }
 }
 
-pub(super) fn table(list: &pb::ListDeadLettersResponse) -> String {
+pub(super) fn table(list: &pb::ListDeadLettersResponse, more: bool) -> String {
     let headings = ["ID", "STREAM", "SEQUENCE", "AGE", "FROM", "REASON", "PICTURE", "REPLAYED"];
     let mut table = Table::new(&headings, &[2, 3, 6]);
     for letter in &list.dead_letters {
@@ -48,6 +48,9 @@ pub(super) fn table(list: &pb::ListDeadLettersResponse) -> String {
         list.kept_count,
         bytes(list.kept_bytes)
     ));
+    if more {
+        text.push_str("there are more: --limit 0 lists all, and frameway dead-letters summary counts them\n");
+    }
     text
 }
 

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use self::settings::SettingsArgs;
 use self::show::{group_json, list, show, table};
 use super::connect::ConnectArgs;
+use super::streams::key_value;
 use super::time_argument::parse_time;
-use crate::client::subscribe::stream_match;
+use crate::client::subscribe::{label_match, stream_match};
 use crate::console::output::{pb_duration, print, print_json, time_gap_words, timestamp};
 use crate::console::{Failure, refused};
 use crate::pb::v1 as pb;
@@ -51,7 +52,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   frameway groups create site 'cam-*' --from earliest --ack-deadline 10s
-  frameway groups create archive north-gate south-gate --from 1h --affinity stream")]
+  frameway groups create archive north-gate south-gate --from 1h --affinity stream
+  frameway groups create north --label site=north")]
     Create(CreateArgs),
     /// Show a group, its members and its position in each stream.
     #[command(after_help = "\
@@ -104,8 +106,13 @@ struct CreateArgs {
     group: String,
 
     /// Stream ids, or quoted patterns of ids (`*`, `?`, `[ab]`).
-    #[arg(required = true, value_name = "STREAM")]
+    #[arg(required_unless_present = "labels", value_name = "STREAM")]
     streams: Vec<String>,
+
+    /// Streams with this label, including those that get it later; repeatable: a stream must have
+    /// all of them.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = key_value, conflicts_with = "streams")]
+    labels: Vec<(String, String)>,
 
     /// Start position: live, earliest, a sequence, a time span before now (15m) or a time
     /// (2026-05-01T12:00:00Z).
@@ -242,9 +249,13 @@ pub(super) async fn run(args: GroupsArgs) -> Result<(), Failure> {
             Ok(())
         }
         GroupsCommand::Create(args) => {
+            let streams = match args.labels.is_empty() {
+                true => selection(&args.streams),
+                false => vec![label_match(args.labels)],
+            };
             let mut group = pb::ConsumerGroup {
                 group_id: args.group,
-                streams: selection(&args.streams),
+                streams,
                 start: Some(pb::StartPosition { position: Some(args.from.0) }),
                 ..Default::default()
             };

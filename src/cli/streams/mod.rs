@@ -1,12 +1,20 @@
 //! `frameway streams`.
 
+mod apply;
+mod document;
+mod export;
+mod facts;
+mod failure;
+mod names;
 mod output;
+mod plan;
 mod scene;
+mod select;
 mod settings;
 mod show;
+mod update;
 mod watch;
 
-use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -15,11 +23,17 @@ use crate::client::Client;
 use crate::console::output::{print, print_json};
 use crate::console::{Failure, refused};
 use crate::pb::v1 as pb;
+use apply::ApplyArgs;
+use export::ExportArgs;
+use names::with_flags;
 use settings::SettingsArgs;
+use update::UpdateArgs;
 use watch::WatchArgs;
 
+pub(super) use failure::last_failure;
 pub(super) use output::Format;
 pub(crate) use output::Reencode;
+pub(super) use select::SelectArgs;
 pub(super) use settings::key_value;
 pub(super) use show::{state, status_json};
 
@@ -38,6 +52,9 @@ Examples:
   frameway streams register north-gate --label site=north --keep-original
   frameway streams show north-gate
   frameway streams update north-gate --retain-frames 5000 --retain-age 2h
+  frameway streams update 'cam-*' --keep-original
+  frameway streams export --output streams.yaml
+  frameway streams apply -f streams.yaml --dry-run
   frameway streams remove north-gate"
 )]
 pub(super) struct StreamsArgs {
@@ -54,6 +71,8 @@ enum StreamsCommand {
     Register(RegisterArgs),
     Show(ShowArgs),
     Update(UpdateArgs),
+    Export(ExportArgs),
+    Apply(ApplyArgs),
     Watch(WatchArgs),
     #[command(visible_alias = "unregister")]
     Remove(RemoveArgs),
@@ -119,37 +138,6 @@ struct ShowArgs {
     common: Common,
 }
 
-/// Change settings of a stream; settings that are not given stay as they are.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  frameway streams update north-gate --quality 70
-  frameway streams update north-gate --label site=south      # replaces all labels
-  frameway streams update north-gate --reset retention       # back to the server's default")]
-struct UpdateArgs {
-    /// The stream's id.
-    stream: String,
-
-    #[command(flatten)]
-    settings: Box<SettingsArgs>,
-
-    /// A field to reset to the server's default, by its name in the contract, for example labels or
-    /// retention.max_age; repeatable.
-    #[arg(long, value_name = "FIELD")]
-    reset: Vec<String>,
-
-    /// Change nothing if the stream was changed since this etag was read.
-    #[arg(long, value_name = "ETAG", default_value = "", hide_default_value = true)]
-    etag: String,
-
-    /// The reason, for the audit log; at most 512 bytes.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-
-    #[command(flatten)]
-    common: Common,
-}
-
 /// Remove a stream with its settings, its queued frames, its output and its dead letters.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -177,7 +165,9 @@ pub(super) async fn run(args: StreamsArgs) -> Result<(), Failure> {
         StreamsCommand::List(args) => list(args).await,
         StreamsCommand::Register(args) => register(args).await,
         StreamsCommand::Show(args) => show(args).await,
-        StreamsCommand::Update(args) => update(args).await,
+        StreamsCommand::Update(args) => update::run(args).await,
+        StreamsCommand::Export(args) => export::run(args).await,
+        StreamsCommand::Apply(args) => apply::run(args).await,
         StreamsCommand::Watch(args) => watch::run(args).await,
         StreamsCommand::Remove(args) => remove(args).await,
     }
@@ -185,21 +175,12 @@ pub(super) async fn run(args: StreamsArgs) -> Result<(), Failure> {
 
 async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut client = args.common.connect.connect().await?;
-    let mut streams = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let request = pb::ListStreamsRequest { page_size: 1_000, page_token, filter: args.filter.clone() };
-        let answer = client.registry.list_streams(request).await;
-        let page = answer.map_err(|status| refused("listing the streams", &status))?.into_inner();
-        streams.extend(page.streams);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
+    let streams = select::all(&mut client, &args.filter).await?;
     if args.common.json {
         let streams: Vec<Value> = streams.iter().map(show::stream_json).collect();
         print_json(&json!({ "streams": streams }));
+    } else if streams.is_empty() && !args.filter.is_empty() {
+        print("no stream matches the filter\n");
     } else if streams.is_empty() {
         print("no streams; add one: frameway streams register ID\n");
     } else {
@@ -213,7 +194,8 @@ async fn register(args: RegisterArgs) -> Result<(), Failure> {
     let (stream, _mask) = args.settings.into_stream(&args.stream);
     let answer = client.registry.register_stream(pb::RegisterStreamRequest { stream: Some(stream) }).await;
     let action = format!("registering {}", args.stream);
-    let stream = answer.map_err(|status| refused(&action, &status))?.into_inner().stream;
+    let answer = answer.map_err(|status| refused(&action, &status).map_text(with_flags))?;
+    let stream = answer.into_inner().stream;
     print_stream(&args.common, stream, &format!("registered {}\n", args.stream));
     Ok(())
 }
@@ -223,28 +205,14 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     let answer = client.registry.get_stream(pb::GetStreamRequest { stream_id: args.stream.clone() }).await;
     let action = format!("reading {}", args.stream);
     let stream = answer.map_err(|status| refused(&action, &status))?.into_inner().stream.unwrap_or_default();
-    let text = show::details(&stream);
-    print_stream(&args.common, Some(stream), &text);
-    Ok(())
-}
-
-async fn update(args: UpdateArgs) -> Result<(), Failure> {
-    let (mut stream, mut mask) = args.settings.into_stream(&args.stream);
-    mask.paths.extend(args.reset);
-    if mask.paths.is_empty() {
-        return Err(Failure::Usage(anyhow!(
-            "nothing to change: give a setting or --reset FIELD (see --help)"
-        )));
+    let facts = facts::read(&client, &stream).await;
+    if args.common.json {
+        let mut json = show::stream_json(&stream);
+        facts.add_to(&mut json);
+        print_json(&json);
+    } else {
+        print(&show::details(&stream, &facts));
     }
-    stream.etag = args.etag;
-    let mut client = args.common.connect.connect().await?;
-    let changed = mask.paths.join(", ");
-    let request =
-        pb::UpdateStreamRequest { stream: Some(stream), update_mask: Some(mask), reason: args.reason };
-    let answer = client.registry.update_stream(request).await;
-    let action = format!("changing {}", args.stream);
-    let stream = answer.map_err(|status| refused(&action, &status))?.into_inner().stream;
-    print_stream(&args.common, stream, &format!("changed {changed} of {}\n", args.stream));
     Ok(())
 }
 

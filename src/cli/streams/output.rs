@@ -49,9 +49,10 @@ pub(super) struct OutputArgs {
     pub(super) max_bytes_per_frame: Option<ByteSize>,
 
     /// Maximum bytes per second of the stream's processed pictures, over any 10 seconds, for
-    /// example 250kB; 0 = unlimited. Quality and size are lowered as for --max-bytes-per-frame.
-    /// This limits what the server sends to a subscriber, not what the camera sends to the server.
-    #[arg(long, value_name = "BYTES")]
+    /// example 250kB or 2Mbit; 0 = unlimited. Quality and size are lowered as for
+    /// --max-bytes-per-frame. This limits what the server sends to a subscriber, not what the camera
+    /// sends to the server.
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
     pub(super) max_bytes_per_second: Option<ByteSize>,
 
     /// Minimum quality that a byte budget may choose.
@@ -237,6 +238,20 @@ impl OutputArgs {
     }
 }
 
+/// Parses bytes per second: a size such as `250kB`, or a number of bits such as `2Mbit`.
+fn rate(text: &str) -> Result<ByteSize, String> {
+    let bare = text.strip_suffix("/s").unwrap_or(text);
+    let lower = bare.to_ascii_lowercase();
+    let bits = |unit: &str| lower.strip_suffix(unit).map(str::trim_end);
+    let units = [("kbit", 1_000), ("mbit", 1_000_000), ("gbit", 1_000_000_000)];
+    let Some((number, unit)) = units.iter().find_map(|(name, unit)| Some((bits(name)?, unit))) else {
+        return bare.parse().map_err(|why| format!("{why}; or, in bits, 500kbit or 2Mbit"));
+    };
+    let bits: Option<u64> = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*unit));
+    let bytes = bits.map(|bits| ByteSize(bits / 8));
+    bytes.ok_or_else(|| format!("`{text}` is not a rate; write for example 250kB, 500kbit or 2Mbit"))
+}
+
 /// Parses `id=x,y;x,y;x,y`.
 fn mask(text: &str) -> Result<pb::PrivacyMask, String> {
     let rule = || "write ID=X,Y;X,Y;X,Y with numbers from 0 to 1".to_owned();
@@ -260,6 +275,26 @@ mod tests {
         assert_eq!((door.mask_id.as_str(), door.polygon.len(), door.polygon[2].y), ("door", 3, 0.9));
         for bad in ["door", "door=", "door=0.1", "door=a,b"] {
             assert!(mask(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_given_in_bytes_or_bits() {
+        for (text, bytes) in [
+            ("250000", 250_000),
+            ("250kB", 250_000),
+            ("250kB/s", 250_000),
+            ("2Mbit", 250_000),
+            ("2 mbit/s", 250_000),
+            ("500kbit", 62_500),
+            ("1Gbit", 125_000_000),
+            ("64KiB", 65_536),
+            ("0", 0),
+        ] {
+            assert_eq!(rate(text), Ok(ByteSize(bytes)), "{text}");
+        }
+        for bad in ["", "Mbit", "2.5Mbit", "-1kbit", "99999999999Gbit", "2 furlongs"] {
+            assert!(rate(bad).unwrap_err().contains("2Mbit"), "{bad}");
         }
     }
 

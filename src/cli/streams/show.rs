@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::facts::Facts;
 use crate::console::output::{Table, bytes, duration, ms_json, short, since, span, time_json};
 use crate::pb::v1 as pb;
 
@@ -49,7 +50,7 @@ fn frames(count: u64, sequence: u64) -> String {
 }
 
 /// Formats a row for each setting, without those that follow the server's defaults.
-pub(super) fn details(stream: &pb::Stream) -> String {
+pub(super) fn details(stream: &pb::Stream, facts: &Facts) -> String {
     let mut table = Table::new(&["STREAM", &stream.stream_id], &[]);
     let mut row = |name: &str, value: String| {
         if !value.is_empty() {
@@ -94,6 +95,7 @@ pub(super) fn details(stream: &pb::Stream) -> String {
             "over budget",
             if over == 0 { String::new() } else { format!("the last {over} processed frames") },
         );
+        facts.rows().into_iter().for_each(|(name, value)| row(name, value));
         row("partition", status.partition.to_string());
     }
     let effective = stream.effective.unwrap_or_default();
@@ -175,7 +177,11 @@ const RETENTION_SLACK: Duration = Duration::from_secs(5);
 
 /// Names the bound of the retention policy that an output has reached. If it has reached none, the
 /// memory budget or an earlier policy limits the output.
-fn bound_by(status: &pb::StreamStatus, age: Duration, policy: &pb::RetentionPolicy) -> &'static str {
+pub(super) fn bound_by(
+    status: &pb::StreamStatus,
+    age: Duration,
+    policy: &pb::RetentionPolicy,
+) -> &'static str {
     let mean = status.retained_bytes / status.retained_frames.max(1);
     if status.retained_frames >= policy.max_frames() {
         "retain frames"

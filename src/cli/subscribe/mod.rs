@@ -15,10 +15,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::ConnectArgs;
+use super::streams::key_value;
 use crate::client::consume::Consumer;
 use crate::client::cursors::CursorFile;
 use crate::client::stored::StoredSubscription;
-use crate::client::subscribe::{Event, Subscription, is_pattern, selector};
+use crate::client::subscribe::{Event, Subscription, is_pattern, label_match, stream_match};
 use crate::console::{Failure, failure_while};
 use crate::pb::v1 as pb;
 use crate::pb::v1::start_position::Position;
@@ -41,6 +42,7 @@ use save::{SaveArgs, Saver};
 Examples:
   frameway subscribe north-gate
   frameway subscribe 'cam-*' --pictures none --lines
+  frameway subscribe --label site=north --max-fps 1
   frameway subscribe north-gate --from earliest --save pictures/
   frameway subscribe 'cam-*' --cursor-file rec.json --save 'rec/{stream}/{date}/{time}-{sequence}.{ext}'
   frameway subscribe 'cam-*' --pictures thumbnail --max-fps 1 --save-latest wall/
@@ -52,8 +54,14 @@ Examples:
   frameway subscribe --group detectors --member $(hostname) --lines")]
 pub(super) struct SubscribeArgs {
     /// Stream ids, or quoted patterns of ids (`*`, `?`, `[ab]`).
-    #[arg(required_unless_present = "group", conflicts_with = "group", value_name = "STREAM")]
+    #[arg(required_unless_present_any = ["group", "labels"], conflicts_with = "group", value_name = "STREAM")]
     streams: Vec<String>,
+
+    /// Subscribe to the streams with this label, including those that get it later; repeatable: a
+    /// stream must have all of them.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = key_value,
+          conflicts_with_all = ["streams", "group"])]
+    labels: Vec<(String, String)>,
 
     /// Consume as a member of this group, which defines the streams, the start and the frames. Each
     /// frame is acknowledged after it was shown and saved.
@@ -187,7 +195,12 @@ pub(super) async fn run(args: SubscribeArgs) -> Result<(), Failure> {
     let style = Style::choose(args.json, args.lines);
     let mut report = Report::new(style);
     let options = args.options.into_options(args.rendition.rendition());
-    let selectors = args.streams.iter().map(|stream| options.apply(selector(stream), &start, &roles));
+    let mut streams: Vec<pb::StreamMatch> = args.streams.iter().map(|stream| stream_match(stream)).collect();
+    if !args.labels.is_empty() {
+        streams.push(label_match(args.labels));
+    }
+    let selector = |stream| pb::StreamSelector { streams: vec![stream], ..Default::default() };
+    let selectors = streams.into_iter().map(|stream| options.apply(selector(stream), &start, &roles));
     let request = pb::SubscribeFramesRequest {
         selectors: selectors.collect(),
         stop_after_frames: args.count,

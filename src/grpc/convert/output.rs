@@ -211,7 +211,7 @@ pub(crate) fn check_with_masks(settings: &OutputSettings) -> Result<()> {
         [(policy.keep_original, "output.keep_original"), (policy.keep_metadata, "output.keep_metadata")]
     {
         if set {
-            let rule = "would store what the privacy masks hide; set output.keep_unmasked_original, too, to allow it";
+            let rule = "must be false: it would store what the privacy masks hide (output.keep_unmasked_original allows that)";
             return Err(Fault::invalid(field, rule));
         }
     }

@@ -294,12 +294,21 @@ mod tests {
 
     use super::*;
     use crate::domain::{ColorMatrix, ColorRange, Digest, PayloadKey, PayloadRef, PictureFormat, RawColors};
+    use crate::metrics::Label;
 
     fn delivered(role: PictureRole, size: usize) -> DeliveredPicture {
         let payload = PayloadRef { key: PayloadKey::from_bits(1), size_bytes: size as u64 };
         DeliveredPicture {
             picture: StoredPicture { role, format: PictureFormat::Jpeg, width: 4, height: 3, payload },
             content: PictureContent::Data(Bytes::from(vec![0; size])),
+        }
+    }
+
+    #[test]
+    fn failures_have_the_names_of_the_contract() {
+        for &reason in <FailureReason as Label>::ALL {
+            let name = failure_to_pb(reason).as_str_name();
+            assert_eq!(name.strip_prefix("ERROR_REASON_"), Some(reason.name()));
         }
     }
 

@@ -333,11 +333,12 @@ impl State {
         match &entry.body {
             OutputBody::Frame(_) => counters.failed_in_row = 0,
             OutputBody::Tombstone(tombstone) => match &tombstone.kind {
-                TombstoneKind::Failed(why) => {
+                // The failure of a replayed frame says nothing about the camera.
+                TombstoneKind::Failed(why) if tombstone.header.replayed_from.is_none() => {
                     counters.failed_in_row += 1;
                     failure = Some(why.clone());
                 }
-                TombstoneKind::Dropped | TombstoneKind::Purged(_) => {}
+                TombstoneKind::Failed(_) | TombstoneKind::Dropped | TombstoneKind::Purged(_) => {}
             },
         }
         let (state, old) = (record.state(now), known.state);

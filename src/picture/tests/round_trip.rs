@@ -82,7 +82,7 @@ fn contact_sheets_contain_all_tiles_with_each_label_below_its_picture() {
     let wide = decode_jpeg(&road_jpeg(320, 180)).unwrap();
     let tall = decode_jpeg(&road_jpeg(100, 300)).unwrap();
     let tiles = [&wide, &gray, &tall]
-        .map(|picture| Tile { label: "a label that is much too long for its tile".to_owned(), picture });
+        .map(|picture| Tile::new("a label that is much too long for its tile".to_owned(), picture));
     let sheet = codec.contact_sheet(&tiles, 2, 100).unwrap();
     // Rows of 56 and of 300 pixels: a tall picture determines the height of its own row only.
     assert_eq!((sheet.width(), sheet.height()), (8 + 2 * 108, 8 + (56 + 26) + (300 + 26)));
@@ -97,6 +97,12 @@ fn contact_sheets_contain_all_tiles_with_each_label_below_its_picture() {
     // The grey picture is 2 pixels high: its label begins 6 pixels below it and is 7 pixels high.
     assert_eq!(ink(116, 160), Vec::from_iter(8 + 2 + 6..8 + 2 + 6 + 7));
     assert!(codec.contact_sheet(&[], 4, 100).is_ok());
+    let missing = Tile { label: "a\nb\nc".to_owned(), picture: None, is_warning: true };
+    let sheet = codec.contact_sheet(&[missing], 1, 160).unwrap();
+    assert_eq!((sheet.width(), sheet.height()), (8 + 168, 8 + 90 + 7 + 3 * 11 + 8));
+    let png = codec.encode_canvas_as_png(&sheet).unwrap();
+    let read = codec.decode(&SourcePicture::encoded(&png).unwrap()).unwrap();
+    assert_eq!((read.width(), read.height()), (sheet.width(), sheet.height()));
     assert!(codec.contact_sheet(&tiles, 1, 4_096).is_ok());
 }
 

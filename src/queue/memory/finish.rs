@@ -132,7 +132,9 @@ impl Partition {
             OutputBody::Tombstone(tombstone) => match tombstone.kind {
                 TombstoneKind::Failed(_) => {
                     stream.counters.failed_frames += 1;
-                    stream.counters.failed_in_row += 1;
+                    if tombstone.header.replayed_from.is_none() {
+                        stream.counters.failed_in_row += 1;
+                    }
                     self.totals.failed += 1;
                 }
                 TombstoneKind::Dropped => {

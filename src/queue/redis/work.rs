@@ -151,6 +151,7 @@ impl RedisQueue {
                 OutputBody::Frame(frame) if frame.over_budget => "over_budget",
                 OutputBody::Frame(_) => "processed",
                 OutputBody::Tombstone(tombstone) => match tombstone.kind {
+                    TombstoneKind::Failed(_) if tombstone.header.replayed_from.is_some() => "failed_replay",
                     TombstoneKind::Failed(_) => "failed",
                     TombstoneKind::Dropped => "dropped",
                     TombstoneKind::Purged(_) => "purged",

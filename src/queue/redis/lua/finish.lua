@@ -6,9 +6,10 @@
 -- ARGV: fence, maximum feed entries, maximum bytes of dead letters; then for each frame: number of
 --       uploaded payloads, position in the work queue, stream id, sequence, time of receipt, source
 --       size, "1" to keep the source, output bytes, counter ("processed", "over_budget" = processed
---       as well, "failed", "dropped" or "purged"), body, dead letter ("" = none), its picture's
---       key, its bytes with the picture and without, then for each uploaded payload its bytes, if a
---       full Redis rejected them before ("" = they were uploaded).
+--       as well, "failed", "failed_replay" = a replayed frame failed, "dropped" or "purged"), body,
+--       dead letter ("" = none), its picture's key, its bytes with the picture and without, then
+--       for each uploaded payload its bytes, if a full Redis rejected them before ("" = they were
+--       uploaded).
 -- Returns nil if the lease is lost, else for each frame: P published, A published before, N not
 -- next, G payload missing, L not in the work queue, R removed: its stream was unregistered after it
 -- was accepted, and it is not published.
@@ -125,6 +126,9 @@ while k <= #KEYS do
     redis.call('HINCRBY', stream, 'queued_bytes', text(0 - source_size))
     redis.call('HINCRBY', stream, 'output_bytes', text(output_size))
     redis.call('HINCRBY', stream, 'published_bytes', text(output_size))
+    -- The failure of a replayed frame says nothing about the camera.
+    if counter == 'failed' then redis.call('HINCRBY', stream, 'failing', 1) end
+    if counter == 'failed_replay' then counter = 'failed' end
     if counter == 'over_budget' then
       redis.call('HINCRBY', stream, 'over_budget', 1)
       redis.call('HINCRBY', stream, 'over_budget_in_row', 1)
@@ -136,7 +140,6 @@ while k <= #KEYS do
     else
       redis.call('HINCRBY', stream, counter, 1)
     end
-    if counter == 'failed' then redis.call('HINCRBY', stream, 'failing', 1) end
     redis.call('HINCRBY', KEYS[4], 'work_frames', -1)
     redis.call('HINCRBY', KEYS[4], 'work_bytes', text(0 - source_size))
     redis.call('HINCRBY', KEYS[4], 'output_bytes', text(output_size))
