@@ -9,6 +9,7 @@ mod load;
 mod machine;
 mod pipeline;
 mod processes;
+pub(crate) mod quick;
 mod redis;
 mod relay;
 mod report;

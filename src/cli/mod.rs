@@ -9,6 +9,7 @@ mod doctor;
 mod examples;
 #[cfg(test)]
 mod flags;
+mod frames;
 mod groups;
 mod health;
 mod info;
@@ -16,6 +17,7 @@ mod keys;
 mod look;
 mod man;
 mod metrics_reference;
+mod plan;
 mod queues;
 mod serve;
 mod streams;
@@ -53,10 +55,12 @@ enum Command {
     Queues(Box<queues::QueuesArgs>),
     Groups(Box<groups::GroupsArgs>),
     DeadLetters(Box<dead_letters::DeadLettersArgs>),
+    Frames(Box<frames::FramesArgs>),
     Info(Box<info::InfoArgs>),
     Top(Box<top::TopArgs>),
     Doctor(Box<doctor::DoctorArgs>),
     Config(Box<config::ConfigArgs>),
+    Plan(Box<plan::PlanArgs>),
     Keys(keys::KeysArgs),
     Health(Box<health::HealthArgs>),
     #[command(hide = true)]
@@ -79,10 +83,12 @@ impl Command {
             Self::Queues(args) => queues::run(*args).await,
             Self::Groups(args) => groups::run(*args).await,
             Self::DeadLetters(args) => dead_letters::run(*args).await,
+            Self::Frames(args) => frames::run(*args).await,
             Self::Info(args) => info::run(*args).await,
             Self::Top(args) => top::run(*args).await,
             Self::Doctor(args) => doctor::run(*args).await,
             Self::Config(args) => config::run(*args).await,
+            Self::Plan(args) => plan::run(*args).await,
             Self::Keys(args) => keys::run(args),
             Self::Health(args) => health::run(*args).await,
             Self::MetricsReference(args) => metrics_reference::run(args),

@@ -2,24 +2,31 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Parses a date and a time, in UTC unless an offset is given.
+/// Parses a date and a time with its zone: `Z` for UTC, or an offset.
 pub(super) fn parse_time(text: &str) -> Result<SystemTime, String> {
-    let (local, offset_minutes) = split_offset(text);
+    let (local, offset_minutes) = split_zone(text);
     let utc = humantime::parse_rfc3339_weak(local).map_err(|_| advice(text))?;
+    let offset_minutes = offset_minutes.ok_or_else(|| {
+        let local = local.replacen(' ', "T", 1);
+        format!("has no time zone: write {local}Z for UTC, or {local}+02:00 with an offset")
+    })?;
     let offset = Duration::from_secs(offset_minutes.unsigned_abs() * 60);
     let moved = if offset_minutes < 0 { utc.checked_add(offset) } else { utc.checked_sub(offset) };
     moved.ok_or_else(|| advice(text))
 }
 
-/// Splits off an offset such as `+02:00` and returns it in minutes.
-fn split_offset(text: &str) -> (&str, i64) {
+/// Splits off `Z`, or an offset such as `+02:00`, and returns it in minutes; `None` if there is none.
+fn split_zone(text: &str) -> (&str, Option<i64>) {
+    if let Some(local) = text.strip_suffix(['Z', 'z']) {
+        return (local, Some(0));
+    }
     let parts = text.len().checked_sub("+00:00".len()).and_then(|at| text.split_at_checked(at));
-    let Some((local, offset)) = parts else { return (text, 0) };
+    let Some((local, offset)) = parts else { return (text, None) };
     let sign = match offset.as_bytes().first() {
         Some(b'+') => 1,
         // The end of a date such as `-11-28` has no colon, so it is not taken for an offset.
         Some(b'-') => -1,
-        _ => return (text, 0),
+        _ => return (text, None),
     };
     let number = |digits: &str| {
         let all_digits = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -27,9 +34,9 @@ fn split_offset(text: &str) -> (&str, i64) {
     };
     match offset[1..].split_once(':').map(|(hours, minutes)| (number(hours), number(minutes))) {
         Some((Some(hours), Some(minutes))) if hours < 24 && minutes < 60 => {
-            (local, sign * (hours * 60 + minutes))
+            (local, Some(sign * (hours * 60 + minutes)))
         }
-        _ => (text, 0),
+        _ => (text, None),
     }
 }
 
@@ -49,13 +56,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_utc_unless_it_has_an_offset() {
+    fn a_time_has_its_zone() {
         let read =
             |text: &str| parse_time(text).map(|time| humantime::format_rfc3339_millis(time).to_string());
         for text in [
             "2026-11-28T14:03:20Z",
-            "2026-11-28T14:03:20",
-            "2026-11-28 14:03:20",
+            "2026-11-28 14:03:20z",
             "2026-11-28T16:03:20+02:00",
             "2026-11-28 16:03:20+02:00",
             "2026-11-28T08:33:20-05:30",
@@ -63,6 +69,16 @@ mod tests {
             assert_eq!(read(text).as_deref(), Ok("2026-11-28T14:03:20.000Z"), "{text}");
         }
         assert_eq!(read("2026-11-29T00:30:00.250+01:00").as_deref(), Ok("2026-11-28T23:30:00.250Z"));
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_answered_with_both_ways_to_write_it() {
+        for text in ["2026-11-28T14:03:20", "2026-11-28 14:03:20"] {
+            let error = parse_time(text).unwrap_err();
+            let expected = "has no time zone: write 2026-11-28T14:03:20Z for UTC, or \
+                            2026-11-28T14:03:20+02:00 with an offset";
+            assert_eq!(error, expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The limits of the contract, in one place. An operator may raise some of them: those are fields
 //! of [`RequestLimits`], with the constants here as their defaults.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// The maximum sequence. A double holds it exactly, so that every language can represent it.
@@ -19,6 +21,12 @@ pub const MAX_IN_FLIGHT_BATCHES: usize = 8;
 /// The maximum bytes of unanswered batches on a SubmitFrames call. If the maximum size of a message
 /// is larger, that size is the maximum instead.
 pub const MAX_IN_FLIGHT_BYTES: usize = 64 << 20;
+/// The maximum of each bound of a stream's retention.
+pub const MAX_RETENTION_FRAMES: u64 = 1_000_000;
+/// See [`MAX_RETENTION_FRAMES`].
+pub const MAX_RETENTION_AGE: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// See [`MAX_RETENTION_FRAMES`].
+pub const MAX_RETENTION_BYTES: u64 = 1 << 40;
 /// The maximum streams that the setup of a SubmitFrames call may name.
 pub const MAX_RESUME_STREAMS: usize = 1_000;
 /// The maximum pixels of a picture.

@@ -20,6 +20,8 @@ use crate::queue::{self, BackendStatus, Durability, Queue};
 
 /// The feature of a server that authenticates its callers.
 const AUTHENTICATION: &str = "authentication";
+/// The features of every server of this version, which were added after the first version.
+const FEATURES: &[&str] = &["list_frames"];
 
 /// The parts of the answer that do not change while the server runs, and the health.
 #[derive(Debug, Clone)]
@@ -93,9 +95,14 @@ impl ServerInfo {
             auto_registration: self.config.max_auto_registered_streams.is_some(),
             defaults: Some(stats::defaults_to_pb(&self.config.defaults)),
             warnings,
-            features: if self.config.authenticates { vec![AUTHENTICATION.to_owned()] } else { Vec::new() },
+            features: self.features(),
             cluster_id,
         }
+    }
+
+    fn features(&self) -> Vec<String> {
+        let authentication = self.config.authenticates.then_some(AUTHENTICATION);
+        authentication.into_iter().chain(FEATURES.iter().copied()).map(str::to_owned).collect()
     }
 
     fn limits_to_pb(&self) -> pb::Limits {

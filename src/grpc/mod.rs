@@ -31,6 +31,7 @@ mod http1;
 mod http2;
 mod info;
 mod layers;
+mod list_frames;
 pub(crate) mod mask;
 mod message_size;
 mod metrics;

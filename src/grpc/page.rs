@@ -79,6 +79,11 @@ impl<T: Message, K> Page<T, K> {
         !self.full
     }
 
+    /// Returns the number of items.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// Records the key of an item that was read. The item itself is not added.
     pub(crate) fn pass(&mut self, key: K) {
         self.last = Some(key);

@@ -50,6 +50,7 @@ const METHODS: &[(&str, &[(&str, Need)])] = &[
             ("SubscribeFrames", Need::Read),
             ("GetFrames", Need::Read),
             ("GetLatestFrames", Need::Read),
+            ("ListFrames", Need::Read),
             ("ConsumeFrames", Need::Consume),
             ("AcknowledgeFrames", Need::Consume),
             ("RejectFrames", Need::Consume),

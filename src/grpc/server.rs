@@ -28,6 +28,7 @@ use super::layers::{
     Methods, Receiving, Unread, admission, around, gate, hold_received, identification, measure, refusals,
     request_id,
 };
+use super::list_frames::FrameLister;
 use super::message_size::{DECODE_SLACK_BYTES, MAX_CONTROL_MESSAGE_BYTES, MAX_RESPONSE_BYTES};
 use super::queue_service::QueueHandlers;
 use super::registry::Registry;
@@ -200,6 +201,7 @@ fn services(
         },
         submitter,
         frames: FrameReader::new(Arc::clone(&queue), Arc::clone(&hub)),
+        lister: FrameLister::new(Arc::clone(&queue)),
         hub: Arc::clone(&hub),
         queue: Arc::clone(&queue),
         info: ServerInfo::new(config, health),

@@ -11,6 +11,7 @@ use super::fault::Fault;
 use super::frames::FrameReader;
 use super::group_acks::GroupAcks;
 use super::info::ServerInfo;
+use super::list_frames::FrameLister;
 use super::sent::Sent;
 use super::submit::Submitter;
 use super::submit_frames::{self, SubmitFrames};
@@ -28,6 +29,7 @@ pub(crate) struct StreamingHandlers {
     pub(crate) submitter: Arc<Submitter>,
     pub(crate) submit_frames: SubmitFrames,
     pub(crate) frames: FrameReader,
+    pub(crate) lister: FrameLister,
     pub(crate) hub: Arc<Hub>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) info: ServerInfo,
@@ -100,6 +102,11 @@ impl StreamingService for StreamingHandlers {
     ) -> Reply<pb::GetLatestFramesResponse> {
         let (_call, caller) = (self.calls.token(), permissions::caller(&request));
         Ok(Response::new(self.frames.latest(request.into_inner(), &caller).await?))
+    }
+
+    async fn list_frames(&self, request: Request<pb::ListFramesRequest>) -> Reply<pb::ListFramesResponse> {
+        let (_call, caller) = (self.calls.token(), permissions::caller(&request));
+        Ok(Response::new(self.lister.list(request.into_inner(), &caller).await?))
     }
 
     async fn get_server_info(

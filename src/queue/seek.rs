@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Result;
-use crate::domain::{OutputEntry, StreamId, Timestamp};
+use crate::domain::{OutputEntry, Sequence, StreamId, Timestamp};
 
 /// The result of a search in an output by time, all read at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -17,11 +17,20 @@ pub struct FoundAt {
     pub oldest: Option<Timestamp>,
 }
 
-/// Finds a position in an output by time.
+/// Finds positions in an output: by time, and backwards from a sequence.
 #[async_trait]
 pub trait Seek: Send + Sync {
     /// Finds the oldest kept entry of an output that was received at or after `time`; finds nothing
     /// in an unknown stream. Times of receipt never decrease within a stream, so all later entries
     /// qualify too. Takes O(log n) reads, with or without holes in the sequences.
     async fn first_at(&self, stream: &StreamId, time: Timestamp) -> Result<FoundAt>;
+
+    /// Reads the kept entries of an output whose sequences are below `before`, newest first, at most
+    /// `limit`; none of an unknown stream.
+    async fn outputs_before(
+        &self,
+        stream: &StreamId,
+        before: Sequence,
+        limit: usize,
+    ) -> Result<Vec<Arc<OutputEntry>>>;
 }

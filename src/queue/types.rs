@@ -137,6 +137,12 @@ pub struct PublisherPosition {
 
 /// The number of even shares that one partition may use.
 const MAX_SHARES: u64 = 8;
+/// The tenths of the budget for waiting frames, for outputs and for dead letters.
+const WORK_TENTHS: u64 = 4;
+const OUTPUT_TENTHS: u64 = 5;
+const DEAD_TENTHS: u64 = 1;
+/// The tenths of the memory from which on the outputs shrink.
+const SHORT_TENTHS: u64 = 6;
 
 /// The minimum number of publishers that a partition remembers, for small stores with few streams.
 const MIN_PUBLISHERS: u64 = 16;
@@ -182,7 +188,20 @@ impl Memory {
     /// Returns the used bytes above six tenths of the maximum, which the outputs must free.
     #[must_use]
     pub fn excess_bytes(&self) -> u64 {
-        self.used_bytes.saturating_sub(self.max_bytes / 10 * 6)
+        self.used_bytes.saturating_sub(Self::short_from(self.max_bytes))
+    }
+
+    /// Returns the used bytes from which on a store of `max_bytes` is short of memory, and outputs
+    /// shrink.
+    #[must_use]
+    pub fn short_from(max_bytes: u64) -> u64 {
+        max_bytes / 10 * SHORT_TENTHS
+    }
+
+    /// Returns the used bytes from which on a store of `max_bytes` accepts nothing new.
+    #[must_use]
+    pub fn full_from(max_bytes: u64) -> u64 {
+        max_bytes / 4 * 3
     }
 }
 
@@ -192,6 +211,8 @@ impl Budget {
     /// stream can fill three quarters of its partition, and some room always remains for streams
     /// that have fewer frames.
     pub(crate) const SHARE_OF_FREE: u64 = 3;
+    /// The bytes that the store takes to remember a publisher of a stream.
+    pub(crate) const PUBLISHER_BYTES: u64 = 32 << 10;
 
     /// Returns how much a stream may have waiting of a limit `max` of its partition, if the stream
     /// has `own` and all streams together have `all`.
@@ -209,10 +230,10 @@ impl Budget {
         let share = bytes / u64::from(partitions.count());
         let shares = MAX_SHARES.min(u64::from(partitions.count()));
         Self {
-            work_bytes: share / 10 * 4 * shares,
+            work_bytes: share / 10 * WORK_TENTHS * shares,
             work_frames: 100_000,
-            output_bytes: share / 10 * 5 * shares,
-            dead_bytes: share / 10 * shares,
+            output_bytes: share / 10 * OUTPUT_TENTHS * shares,
+            dead_bytes: share / 10 * DEAD_TENTHS * shares,
             store_bytes: bytes,
         }
     }
@@ -221,7 +242,25 @@ impl Budget {
     #[must_use]
     pub fn least(work_bytes: u64, partitions: Partitions) -> u64 {
         let count = u64::from(partitions.count());
-        work_bytes.div_ceil(4 * MAX_SHARES.min(count)) * 10 * count
+        work_bytes.div_ceil(WORK_TENTHS * MAX_SHARES.min(count)) * 10 * count
+    }
+
+    /// Returns the least number of bytes with which a partition keeps outputs of `largest_bytes` while
+    /// the store uses `used_bytes`, and nothing waits.
+    #[must_use]
+    pub fn to_keep(largest_bytes: u64, used_bytes: u64, partitions: Partitions) -> u64 {
+        let count = u64::from(partitions.count());
+        let shares = OUTPUT_TENTHS * MAX_SHARES.min(count);
+        let largest = largest_bytes.div_ceil(shares).saturating_mul(10).saturating_mul(count);
+        // The memory is four thirds of the budget.
+        let in_use = used_bytes.div_ceil(SHORT_TENTHS * 4).saturating_mul(10 * 3);
+        largest.max(in_use)
+    }
+
+    /// Returns the number of bytes whose part for outputs is `output_bytes`.
+    #[must_use]
+    pub fn with_outputs(output_bytes: u64) -> u64 {
+        output_bytes.div_ceil(OUTPUT_TENTHS).saturating_mul(10)
     }
 
     /// Returns the limit for dead letters while the store as a whole is short of memory: an eighth
@@ -241,8 +280,7 @@ impl Budget {
     /// at 32 KiB each they take an eighth of the limit for waiting frames.
     #[must_use]
     pub fn publishers(&self) -> u64 {
-        const PUBLISHER_BYTES: u64 = 32 << 10;
-        (self.work_bytes / 8 / PUBLISHER_BYTES).max(MIN_PUBLISHERS)
+        (self.work_bytes / 8 / Self::PUBLISHER_BYTES).max(MIN_PUBLISHERS)
     }
 
     /// Returns the memory of which [`Budget::store_bytes`] is three quarters.

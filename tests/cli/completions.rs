@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use crate::{
-    DEAD_LETTERS_SUBCOMMANDS, GROUPS_SUBCOMMANDS, QUEUES_SUBCOMMANDS, STREAMS_SUBCOMMANDS, SUBCOMMANDS,
-    assert_fails, frameway, stderr, stdout,
+    DEAD_LETTERS_SUBCOMMANDS, FRAMES_SUBCOMMANDS, GROUPS_SUBCOMMANDS, QUEUES_SUBCOMMANDS,
+    STREAMS_SUBCOMMANDS, SUBCOMMANDS, assert_fails, frameway, stderr, stdout,
 };
 
 fn script(shell: &str) -> String {
@@ -79,6 +79,7 @@ fn every_command_has_a_man_page() {
         below("frameway", &SUBCOMMANDS),
         below("frameway-config", &["check", "reference", "show", "template"]),
         below("frameway-dead-letters", &DEAD_LETTERS_SUBCOMMANDS),
+        below("frameway-frames", &FRAMES_SUBCOMMANDS),
         below("frameway-groups", &GROUPS_SUBCOMMANDS),
         below("frameway-keys", &["create", "list", "revoke"]),
         below("frameway-queues", &QUEUES_SUBCOMMANDS),

@@ -77,6 +77,14 @@ fn every_script_has_a_test() {
 }
 
 #[test]
+fn the_picture_of_a_moment_is_found() {
+    let server = Server::start();
+    let printed = job("07-find.sh", &server);
+    assert!(printed.contains("found the frame of the moment, and its picture"), "{printed}");
+    assert!(printed.contains("says what is kept"), "{printed}");
+}
+
+#[test]
 fn three_detectors_share_the_frames() {
     let server = Server::start();
     let printed = job("02-detectors.sh", &server);

@@ -10,16 +10,18 @@ mod compose;
 mod config;
 mod dead_letters;
 mod doctor;
+mod find;
 mod frames;
 mod groups;
 mod help;
 mod jobs;
 mod keys;
 mod log;
-mod pictures_in;
-mod recording;
 mod look;
 mod many;
+mod pictures_in;
+mod plan;
+mod recording;
 #[allow(dead_code, reason = "other suites use the rest of it")]
 #[path = "../common/redis.rs"]
 mod redis;
@@ -40,7 +42,7 @@ use frameway::scene::Scene;
 use serde_json::Value;
 use server::Server;
 
-const SUBCOMMANDS: [&str; 16] = [
+const SUBCOMMANDS: [&str; 18] = [
     "demo",
     "serve",
     "submit",
@@ -50,16 +52,19 @@ const SUBCOMMANDS: [&str; 16] = [
     "queues",
     "groups",
     "dead-letters",
+    "frames",
     "info",
     "top",
     "doctor",
     "config",
+    "plan",
     "keys",
     "health",
     "completions",
 ];
 const DEAD_LETTERS_SUBCOMMANDS: [&str; 6] = ["list", "summary", "show", "save", "replay", "discard"];
 const CONFIG_SUBCOMMANDS: [&str; 4] = ["show", "check", "reference", "template"];
+const FRAMES_SUBCOMMANDS: [&str; 2] = ["list", "get"];
 const GROUPS_SUBCOMMANDS: [&str; 6] = ["list", "create", "show", "update", "seek", "delete"];
 const STREAMS_SUBCOMMANDS: [&str; 8] =
     ["list", "register", "show", "update", "export", "apply", "watch", "remove"];
@@ -148,6 +153,11 @@ fn every_help_has_examples() {
         assert!(output.status.success(), "{name}");
         assert!(stdout(&output).contains("Examples:\n  frameway groups "), "{name}");
     }
+    for name in FRAMES_SUBCOMMANDS {
+        let output = frameway(&["frames", name, "--help"]);
+        assert!(output.status.success(), "{name}");
+        assert!(stdout(&output).contains("Examples:\n  frameway frames "), "{name}");
+    }
     for name in DEAD_LETTERS_SUBCOMMANDS {
         let output = frameway(&["dead-letters", name, "--help"]);
         assert!(output.status.success(), "{name}");
@@ -234,7 +244,7 @@ fn frames_that_are_no_longer_kept_are_reported_and_summarised() {
     let reported = json(&[&since[..], &["--json", "--address", &address]].concat());
     assert_eq!(reported["time_gaps"], 1, "{reported}");
     let yesterday =
-        ["subscribe", "cam", "--from-time", "2020-01-01T12:00:00+01:00", "--until", "2020-01-01 12:00:00"];
+        ["subscribe", "cam", "--from-time", "2020-01-01T12:00:00+01:00", "--until", "2020-01-01 12:00:00Z"];
     let (lines, summary) = run(&[&yesterday[..], &["--lines"]].concat());
     assert!(
         lines.starts_with("cam frames received from 2020-01-01T11:00:00.000Z on and before 2020"),
@@ -242,6 +252,8 @@ fn frames_that_are_no_longer_kept_are_reported_and_summarised() {
     );
     assert!(summary.contains("\n0 frames") && !summary.contains("no gaps"), "{summary}");
     assert_fails(&["subscribe", "cam", "--from-time", "14:03:20"], 2, "T14:03:20Z for UTC");
+    let no_zone = ["subscribe", "cam", "--until", "2020-01-01 12:00:00"];
+    assert_fails(&no_zone, 2, "has no time zone: write 2020-01-01T12:00:00Z for UTC");
 }
 
 #[test]

@@ -258,6 +258,7 @@ behaviours! {
         the_time_up_to_which_retention_removed_frames_is_known,
         frames_over_their_budget_are_counted,
         the_first_entry_since_a_time_is_found,
+        the_entries_before_a_sequence_are_read_newest_first,
         failures_in_a_row_are_counted,
         a_stall_timeout_is_kept,
     }

@@ -43,6 +43,40 @@ pub(crate) async fn the_first_entry_since_a_time_is_found(backend: Backend) {
     audit(&*store).await;
 }
 
+pub(crate) async fn the_entries_before_a_sequence_are_read_newest_first(backend: Backend) {
+    let store = backend.open().await;
+    register(&*store, "cam").await;
+    let before = async |sequence, limit| {
+        numbers(&store.outputs_before(&id("cam"), number(sequence), limit).await.unwrap())
+    };
+    assert!(store.outputs_before(&id("nobody"), number(9), 9).await.unwrap().is_empty());
+    assert!(before(9, 9).await.is_empty());
+    let lease = lease_of(&*store, "cam", "w").await;
+    publish(&*store, &lease, "cam", 8).await;
+    let all = [8, 7, 6, 5, 4, 3, 2, 1];
+    for sequence in 1..=10 {
+        let earlier: Vec<u64> = all.into_iter().filter(|&one| one < sequence).collect();
+        for limit in [1, 3, 8, 100] {
+            assert_eq!(before(sequence, limit).await, earlier[..earlier.len().min(limit)], "{sequence}");
+        }
+    }
+    let entries = store.outputs_before(&id("cam"), number(4), 2).await.unwrap();
+    let page = store.read_outputs(&id("cam"), number(2), 2).await.unwrap().entries;
+    assert!(entries.iter().rev().eq(page.iter()), "the entries are those of a page");
+    keep_newest(&*store, &lease, "cam", 3).await;
+    assert_eq!(before(9, 100).await, [8, 7, 6]);
+    assert_eq!(before(7, 100).await, [6]);
+    assert!(before(6, 100).await.is_empty());
+    // The frames of an earlier registration cannot be read.
+    store.unregister_stream(&id("cam"), None).await.unwrap();
+    assert!(before(9, 100).await.is_empty());
+    register(&*store, "cam").await;
+    publish(&*store, &lease, "cam", 2).await;
+    assert_eq!(before(100, 100).await, [10, 9]);
+    clean_up(&*store, &lease).await;
+    audit(&*store).await;
+}
+
 pub(crate) async fn the_time_up_to_which_retention_removed_frames_is_known(backend: Backend) {
     let store = backend.open().await;
     register(&*store, "cam").await;

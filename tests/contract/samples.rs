@@ -45,6 +45,7 @@ impl Given {
             "AcknowledgeFrames" | "ExtendAckDeadline" => json!({"group_id": "group-1", "ack_ids": ["none"]}),
             "RejectFrames" => json!({"group_id": "group-1", "rejections": [{"ack_id": "none"}]}),
             "GetFrames" => json!({"stream_id": "cam-1", "sequences": [1]}),
+            "ListFrames" => json!({"stream_id": "cam-1", "sequences": {}}),
             "GetLatestFrames" => json!({"stream_ids": ["cam-1"]}),
             "RegisterStream" => json!({"stream": {"stream_id": "new"}}),
             "UpdateStream" => {
@@ -93,8 +94,10 @@ impl Given {
             "PrivacyMask" => json!({"mask_id": "window", "polygon": triangle}),
             "AdaptiveQuality" => json!({"max_bytes_per_frame": 100_000}),
             "DeadLetterIdList" => json!({"ids": [self.dead_letter]}),
-            "SubmitSetup" | "OutputPolicy" | "RetentionPolicy" | "ValidationPolicy" | "QueuePolicy"
-            | "Sampling" | "FrameFilter" | "PictureSelection" | "Rendition" | "RetryBackoff" => json!({}),
+            "FramesAround" => json!({"receive_time": {"seconds": 1_800_000_000, "nanos": 0}, "after": 1}),
+            "SequenceRange" | "ReceiveTimeRange" | "SubmitSetup" | "OutputPolicy" | "RetentionPolicy"
+            | "ValidationPolicy" | "QueuePolicy" | "Sampling" | "FrameFilter" | "PictureSelection"
+            | "Rendition" | "RetryBackoff" => json!({}),
             other => panic!("no sample of {other}"),
         }
     }

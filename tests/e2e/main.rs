@@ -20,6 +20,7 @@ mod group_replay;
 mod groups;
 #[path = "../common/http1.rs"]
 mod http1;
+mod list_frames;
 mod measures;
 mod operate;
 mod options;

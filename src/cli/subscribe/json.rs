@@ -11,7 +11,7 @@ use crate::pb::v1 as pb;
 use crate::pb::v1::picture::Content;
 
 /// Formats a frame as JSON, without the bytes of its pictures.
-pub(super) fn frame_json(
+pub(in crate::cli) fn frame_json(
     frame: &pb::ProcessedFrame,
     saved: &[PathBuf],
     received: Option<Duration>,
@@ -102,12 +102,12 @@ fn roi_json(roi: &pb::RoiMeasures) -> Value {
 }
 
 /// Returns the names of the validation rules that a frame failed.
-pub(super) fn failures(frame: &pb::ProcessedFrame) -> Vec<String> {
+pub(in crate::cli) fn failures(frame: &pb::ProcessedFrame) -> Vec<String> {
     frame.validation_failures().map(|failure| short(failure.as_str_name(), "VALIDATION_FAILURE_")).collect()
 }
 
 /// Returns why a picture has no data; empty if it has data.
-pub(super) fn omitted(picture: &pb::Picture) -> String {
+pub(in crate::cli) fn omitted(picture: &pb::Picture) -> String {
     match picture.content {
         Some(Content::OmittedReason(reason)) => pb::OmittedReason::try_from(reason)
             .map_or("unknown".to_owned(), |reason| short(reason.as_str_name(), "OMITTED_REASON_")),

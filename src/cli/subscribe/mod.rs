@@ -1,11 +1,11 @@
 //! `frameway subscribe`.
 
 mod group;
-mod json;
+pub(super) mod json;
 mod options;
 mod rendition;
 mod report;
-mod save;
+pub(super) mod save;
 
 use std::path::PathBuf;
 

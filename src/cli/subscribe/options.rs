@@ -17,9 +17,9 @@ pub(super) struct OptionsArgs {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with_all = ["from", "group"])]
     since: Option<Duration>,
 
-    /// Start with the frames that the server received at or after this time: 2026-05-01T12:00:00Z,
-    /// or with an offset, 2026-05-01T14:00:00+02:00; without an offset it is UTC. If frames of that
-    /// time are no longer kept, a line reports it.
+    /// Start with the frames that the server received at or after this time: 2026-05-01T12:00:00Z
+    /// (UTC), or with an offset, 2026-05-01T14:00:00+02:00. If frames of that time are no longer
+    /// kept, a line reports it.
     #[arg(long, value_name = "TIME", value_parser = parse_time,
           conflicts_with_all = ["from", "since", "group"])]
     from_time: Option<SystemTime>,

@@ -2,15 +2,12 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::{known, time};
-use crate::domain::limits::MAX_SIDE;
+use crate::domain::limits::{MAX_RETENTION_AGE, MAX_RETENTION_BYTES, MAX_RETENTION_FRAMES, MAX_SIDE};
 use crate::domain::{ClockAction, ClockSettings, QueueSettings, RetentionSettings, ValidationSettings};
 use crate::grpc::fault::{Fault, Result};
 use crate::pb::v1 as pb;
 
 const MIB: u64 = 1 << 20;
-const TIB: u64 = 1 << 40;
-const MAX_RETENTION_FRAMES: u64 = 1_000_000;
-const MAX_RETENTION_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const MAX_QUEUE_FRAMES: u64 = 100_000;
 const MAX_QUEUE_BYTES: u64 = 64 << 30;
 const MAX_AGE_BOUNDS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(30 * 24 * 3600));
@@ -37,7 +34,7 @@ pub(crate) fn retention(policy: pb::RetentionPolicy) -> Result<RetentionSettings
     Ok(RetentionSettings {
         max_frames: bounded("max_frames", max_frames, 1, MAX_RETENTION_FRAMES)?,
         max_age: time::duration_within("max_age", max_age, Duration::from_secs(1), MAX_RETENTION_AGE)?,
-        max_bytes: bounded("max_bytes", max_bytes, MIB, TIB)?,
+        max_bytes: bounded("max_bytes", max_bytes, MIB, MAX_RETENTION_BYTES)?,
     })
 }
 

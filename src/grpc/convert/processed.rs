@@ -16,17 +16,23 @@ pub(crate) enum Entry {
     Tombstone(Box<pb::Tombstone>),
 }
 
-/// A picture and its content in a message: the data, or the reason why the data is left out.
+/// A picture and its content in a message: the data, or the reason why the data is left out; `None` in
+/// a message that only describes pictures.
 #[derive(Debug)]
 pub(crate) struct SentPicture {
     pub(crate) picture: StoredPicture,
-    pub(crate) content: Content,
+    pub(crate) content: Option<Content>,
 }
 
 impl SentPicture {
     /// Converts a picture without its data.
     pub(crate) fn omitted(picture: StoredPicture, reason: pb::OmittedReason) -> Self {
-        Self { picture, content: Content::OmittedReason(reason.into()) }
+        Self { picture, content: Some(Content::OmittedReason(reason.into())) }
+    }
+
+    /// Converts the description of a picture.
+    pub(crate) fn described(picture: StoredPicture) -> Self {
+        Self { picture, content: None }
     }
 
     /// Converts a picture. Its data is included if it fits in `room`, which is then reduced by the
@@ -37,7 +43,7 @@ impl SentPicture {
             PictureContent::Data(data) => match room.checked_sub(data.len() as u64) {
                 Some(left) => {
                     *room = left;
-                    Self { picture, content: Content::Data(data) }
+                    Self { picture, content: Some(Content::Data(data)) }
                 }
                 None => Self::omitted(picture, pb::OmittedReason::MessageFull),
             },
@@ -166,7 +172,7 @@ fn picture_to_pb(sent: SentPicture, source: &SourceInfo) -> pb::Picture {
         row_stride_bytes: if is_original { source.row_stride_bytes } else { 0 },
         color_range: color_range.into(),
         color_matrix: color_matrix.into(),
-        content: Some(content),
+        content,
     }
 }
 
@@ -316,11 +322,11 @@ mod tests {
     fn pictures_share_the_room_of_a_message() {
         let mut room = 100;
         let first = SentPicture::within(&mut room, delivered(PictureRole::Thumbnail, 60));
-        assert!(matches!(&first.content, Content::Data(data) if data.len() == 60));
+        assert!(matches!(&first.content, Some(Content::Data(data)) if data.len() == 60));
         let second = SentPicture::within(&mut room, delivered(PictureRole::Original, 60));
-        assert_eq!(second.content, Content::OmittedReason(pb::OmittedReason::MessageFull.into()));
+        assert_eq!(second.content, Some(Content::OmittedReason(pb::OmittedReason::MessageFull.into())));
         let third = SentPicture::within(&mut room, delivered(PictureRole::Processed, 40));
-        assert!(matches!(&third.content, Content::Data(_)));
+        assert!(matches!(&third.content, Some(Content::Data(_))));
         assert_eq!(room, 0);
         let source = SourceInfo {
             format: PictureFormat::Nv12,

@@ -9,7 +9,7 @@ use crate::queue::FoundAt;
 impl TimeGap {
     /// Returns the period from `start` (`None` = the beginning of the stream) to `stop` in which
     /// retention may have removed frames, if any. The stream continues with sequence `next`.
-    pub(in crate::hub) fn between(
+    pub(crate) fn between(
         record: &StreamRecord,
         selector: usize,
         start: Option<Timestamp>,

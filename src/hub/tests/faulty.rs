@@ -116,6 +116,16 @@ impl Seek for Faulty {
         self.check_up()?;
         self.memory.first_at(stream, time).await
     }
+
+    async fn outputs_before(
+        &self,
+        stream: &StreamId,
+        before: Sequence,
+        limit: usize,
+    ) -> Result<Vec<Arc<OutputEntry>>> {
+        self.check_up()?;
+        self.memory.outputs_before(stream, before, limit).await
+    }
 }
 
 super::delegate::delegate_groups!(Faulty, Faulty::without_faults);

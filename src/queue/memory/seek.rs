@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::MemoryQueue;
-use crate::domain::{StreamId, Timestamp};
+use crate::domain::{OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::{FoundAt, Result, Seek};
 
 #[async_trait]
@@ -17,5 +17,17 @@ impl Seek for MemoryQueue {
             trimmed_until: found.counters.trimmed_until,
             oldest: found.outputs.front().map(|entry| entry.receive_time),
         })
+    }
+
+    async fn outputs_before(
+        &self,
+        stream: &StreamId,
+        before: Sequence,
+        limit: usize,
+    ) -> Result<Vec<Arc<OutputEntry>>> {
+        let state = self.state();
+        let Some(found) = state.home(stream).streams.get(stream) else { return Ok(Vec::new()) };
+        let place = found.outputs.partition_point(|entry| entry.sequence < before);
+        Ok(found.outputs.iter().take(place).rev().take(limit).map(Arc::clone).collect())
     }
 }

@@ -67,7 +67,7 @@ use crate::domain::{
 use crate::metrics::RedisMetrics;
 
 /// The number of feed entries kept per partition. A reader further behind must read the outputs.
-const FEED_ENTRIES: u64 = 1_000;
+pub(crate) const FEED_ENTRIES: u64 = 1_000;
 /// The number of links that carry pictures: frames of one stream always use the same one, which
 /// keeps their order.
 const PAYLOAD_LINKS: usize = 2;

@@ -1,10 +1,12 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use redis::Value;
 
 use super::output::output_entries;
 use super::scripts::Call;
 use super::{RedisQueue, reply};
-use crate::domain::{StreamId, Timestamp};
+use crate::domain::{OutputEntry, Sequence, StreamId, Timestamp};
 use crate::queue::{FoundAt, Result, Seek};
 
 #[async_trait]
@@ -20,5 +22,17 @@ impl Seek for RedisQueue {
         let time =
             |value| reply::number(value).map(|micros| Some(micros).filter(|&at| at > 0).map(reply::moment));
         Ok(FoundAt { entry: entries.into_iter().next(), trimmed_until: time(next())?, oldest: time(next())? })
+    }
+
+    async fn outputs_before(
+        &self,
+        stream: &StreamId,
+        before: Sequence,
+        limit: usize,
+    ) -> Result<Vec<Arc<OutputEntry>>> {
+        let keys = self.keys(stream);
+        let mut range = redis::cmd("XREVRANGE");
+        range.arg(keys.output(stream)).arg(format!("({before}-0")).arg("-").arg("COUNT").arg(limit);
+        output_entries(keys.0, stream, self.reader(keys.0).command(&range).await?)
     }
 }

@@ -1,6 +1,7 @@
 //! The values that each field of the requests must not have, by the names of the message and the
 //! field.
 
+mod listing;
 mod operating;
 mod reading;
 mod streams;
@@ -195,7 +196,9 @@ pub(crate) fn code(reason: &str) -> Code {
 /// Returns all rules.
 pub(crate) fn rules() -> BTreeMap<&'static str, Rule> {
     let mut rules = BTreeMap::new();
-    for (field, rule) in streams::rules().into_iter().chain(reading::rules()).chain(operating::rules()) {
+    for (field, rule) in
+        streams::rules().into_iter().chain(listing::rules()).chain(reading::rules()).chain(operating::rules())
+    {
         assert!(rules.insert(field, rule).is_none(), "two rules for {field}");
     }
     rules

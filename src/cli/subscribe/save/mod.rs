@@ -257,7 +257,7 @@ fn write(path: &Path, data: &[u8]) -> Result<(), Failure> {
 }
 
 /// Returns the role's name in lower case.
-pub(super) fn role_name(picture: &pb::Picture) -> String {
+pub(in crate::cli) fn role_name(picture: &pb::Picture) -> String {
     short(picture.role().as_str_name(), "PICTURE_ROLE_").to_lowercase()
 }
 
